@@ -1,0 +1,1 @@
+//! Train neural networks on the CPU at the speed of its BLAS

@@ -1,0 +1,1 @@
+//! Datasets, readers, downloads, shuffling and batching

@@ -1,0 +1,1 @@
+//! The Layer trait, Plan, Sequential, and the gradient check

@@ -1,0 +1,1 @@
+//! Dense layers, activations and initialisers

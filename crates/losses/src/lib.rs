@@ -1,0 +1,1 @@
+//! The Loss trait and the losses

@@ -1,0 +1,1 @@
+//! Streaming metrics that merge across shards

@@ -1,0 +1,251 @@
+//! The BLAS at run time: which one, which kernel, how many threads, and whether it is the right one.
+//!
+//! OpenBLAS carries one set of kernels for each kind of CPU and picks one when the library is loaded. A
+//! version older than the CPU may not know it and then picks the oldest kernel (`Prescott`, of 2004),
+//! five times slower than what the CPU can do, without a word. A program repairs this with
+//! [`use_best_kernel`] as the first line of its `main`; a library can only tell, with [`advice`].
+
+use std::fmt;
+
+use crate::isa::{Level, level};
+
+/// What is known about the BLAS that this program is linked with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blas {
+    /// Such as `"OpenBLAS"`, or `"none"` for ndarray's pure-Rust product.
+    pub name: &'static str,
+    /// Such as `"0.3.21"`; empty if the library does not tell.
+    pub version: String,
+    /// The kernel it chose for this CPU, such as `"SkylakeX"`; empty if the library does not tell.
+    pub kernel: String,
+}
+
+impl Blas {
+    /// The library that this program is linked with.
+    pub fn current() -> Self {
+        linked::current()
+    }
+}
+
+impl fmt::Display for Blas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name)?;
+        if !self.version.is_empty() {
+            write!(f, " {}", self.version)?;
+        }
+        if !self.kernel.is_empty() {
+            write!(f, ", kernel {}", self.kernel)?;
+        }
+        Ok(())
+    }
+}
+
+/// A kernel that is older than the CPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OldKernel {
+    /// The kernel in use.
+    pub kernel: String,
+    /// What the CPU could run.
+    pub cpu: Level,
+    /// The value of `OPENBLAS_CORETYPE`, if the user set it.
+    pub chosen: Option<String>,
+}
+
+impl fmt::Display for OldKernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cpu = match self.cpu {
+            Level::Baseline => "SSE2",
+            Level::Avx2 => "AVX2",
+            Level::Avx512 => "AVX-512",
+        };
+        write!(
+            f,
+            "OpenBLAS runs its kernel {} on a CPU with {cpu}: products are several times slower than they could be. ",
+            self.kernel
+        )?;
+        match &self.chosen {
+            Some(chosen) => write!(f, "OPENBLAS_CORETYPE={chosen} asks for it: unset that variable"),
+            None => {
+                write!(f, "Set OPENBLAS_CORETYPE=auto before the program starts, or install a newer OpenBLAS")
+            }
+        }
+    }
+}
+
+/// Whether the kernel in use is older than the CPU, and what to do about it.
+///
+/// Print it as a warning. `None` if all is well, or if nothing is known (another BLAS, another CPU).
+pub fn advice() -> Option<OldKernel> {
+    let Blas { kernel, .. } = Blas::current();
+    let cpu = level();
+    (needs(&kernel)? < cpu).then(|| OldKernel { kernel, cpu, chosen: std::env::var(CORETYPE).ok() })
+}
+
+const CORETYPE: &str = "OPENBLAS_CORETYPE";
+
+/// The instructions that a kernel of OpenBLAS for x86-64 uses; `None` for one not known here.
+fn needs(kernel: &str) -> Option<Level> {
+    const AVX512: [&str; 3] = ["SkylakeX", "Cooperlake", "SapphireRapids"];
+    const AVX2: [&str; 3] = ["Haswell", "Zen", "Excavator"];
+    const OLD: [&str; 18] = [
+        "Prescott",
+        "Core2",
+        "Penryn",
+        "Dunnington",
+        "Nehalem",
+        "Sandybridge",
+        "Atom",
+        "Nano",
+        "Athlon",
+        "Opteron",
+        "Opteron_SSE3",
+        "Barcelona",
+        "Bobcat",
+        "Bulldozer",
+        "Piledriver",
+        "Steamroller",
+        "Katmai",
+        "Northwood",
+    ];
+    let known = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(kernel));
+    if known(&AVX512) {
+        Some(Level::Avx512)
+    } else if known(&AVX2) {
+        Some(Level::Avx2)
+    } else if known(&OLD) {
+        Some(Level::Baseline)
+    } else {
+        None
+    }
+}
+
+/// Starts the program again with OpenBLAS's best kernel, if it runs with one that is older than the CPU.
+///
+/// The kernel is chosen when the library loads, before `main`, so a program can only repair the choice by
+/// executing itself once more with `OPENBLAS_CORETYPE=auto`: a name that OpenBLAS does not know makes it
+/// look at what the CPU can do. Call this first in `main`. It returns `None` if there is nothing to repair
+/// or after the repair, and what is wrong if the user chose the kernel, or where a program cannot replace
+/// itself (other systems than Unix).
+pub fn use_best_kernel() -> Option<OldKernel> {
+    let old = advice()?;
+    #[cfg(unix)]
+    if old.chosen.is_none()
+        && let Ok(program) = std::env::current_exe()
+    {
+        use std::os::unix::process::CommandExt;
+        eprintln!(
+            "note: OpenBLAS chose its kernel {} for this CPU; starting again with a newer one",
+            old.kernel
+        );
+        let mut arguments = std::env::args_os();
+        let mut command = std::process::Command::new(program);
+        if let Some(name) = arguments.next() {
+            command.arg0(name);
+        }
+        // Returns only if it failed; then the old kernel has to do.
+        let _ = command.args(arguments).env(CORETYPE, "auto").exec();
+    }
+    Some(old)
+}
+
+/// Lets BLAS use `threads` threads for one product; chainrule's trainer sets 1 and runs products side by side.
+///
+/// It holds for the whole program. Only OpenBLAS can be told; for another library set its own variable
+/// (`MKL_NUM_THREADS`, `VECLIB_MAXIMUM_THREADS`).
+pub fn set_threads(threads: usize) {
+    linked::set_threads(threads);
+}
+
+/// How many threads BLAS uses for one product; 1 where the library does not tell.
+pub fn threads() -> usize {
+    linked::threads()
+}
+
+#[cfg(any(feature = "openblas", feature = "openblas-static"))]
+mod linked {
+    use super::Blas;
+    use openblas_src as _;
+    use std::ffi::{CStr, c_char, c_int};
+
+    unsafe extern "C" {
+        fn openblas_get_config() -> *const c_char;
+        fn openblas_get_corename() -> *const c_char;
+        fn openblas_set_num_threads(threads: c_int);
+        fn openblas_get_num_threads() -> c_int;
+    }
+
+    fn text(pointer: *const c_char) -> String {
+        // SAFETY: both callers pass what OpenBLAS returned: a static string with a terminating zero.
+        unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+    }
+
+    pub(super) fn current() -> Blas {
+        // SAFETY: neither function takes anything; each returns a static string.
+        let (config, kernel) = unsafe { (text(openblas_get_config()), text(openblas_get_corename())) };
+        // Such as "OpenBLAS 0.3.21 NO_AFFINITY USE_OPENMP SkylakeX MAX_THREADS=64".
+        let version = config.split_whitespace().nth(1).unwrap_or_default().to_owned();
+        Blas { name: "OpenBLAS", version, kernel }
+    }
+
+    pub(super) fn set_threads(threads: usize) {
+        // SAFETY: any positive number is allowed; OpenBLAS caps it at what it was built for.
+        unsafe { openblas_set_num_threads(c_int::try_from(threads.max(1)).unwrap_or(c_int::MAX)) };
+    }
+
+    pub(super) fn threads() -> usize {
+        // SAFETY: it only reads a number.
+        usize::try_from(unsafe { openblas_get_num_threads() }).unwrap_or(1)
+    }
+}
+
+#[cfg(not(any(feature = "openblas", feature = "openblas-static")))]
+mod linked {
+    use super::Blas;
+
+    pub(super) fn current() -> Blas {
+        let name = if cfg!(feature = "intel-mkl") {
+            "Intel MKL"
+        } else if cfg!(feature = "accelerate") {
+            "Accelerate"
+        } else if cfg!(feature = "netlib") {
+            "netlib"
+        } else {
+            "none"
+        };
+        Blas { name, version: String::new(), kernel: String::new() }
+    }
+
+    pub(super) fn set_threads(_: usize) {}
+
+    pub(super) fn threads() -> usize {
+        1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_library() {
+        let blas = Blas::current();
+        assert!(!blas.to_string().is_empty());
+        if cfg!(feature = "openblas") {
+            assert_eq!(blas.name, "OpenBLAS");
+            assert!(blas.version.starts_with(|c: char| c.is_ascii_digit()), "{blas:?}");
+            set_threads(1);
+            assert_eq!(threads(), 1);
+        }
+    }
+
+    #[test]
+    fn warns_with_the_remedy() {
+        let mut old = OldKernel { kernel: "Prescott".into(), cpu: Level::Avx512, chosen: None };
+        assert!(old.to_string().contains("OPENBLAS_CORETYPE=auto"));
+        old.chosen = Some("PRESCOTT".into());
+        assert!(old.to_string().contains("unset"));
+        assert_eq!(needs("Prescott"), Some(Level::Baseline));
+        assert!(needs("SkylakeX") > needs("Haswell"));
+        assert_eq!(needs("a kernel of the future"), None);
+    }
+}

@@ -1,0 +1,227 @@
+//! The matrix product, through the C interface of BLAS.
+
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use crate::Real;
+
+/// `C = alpha A B + beta C`, for `A` of shape `[m, k]`, `B` of `[k, n]` and `C` of `[m, n]`.
+///
+/// A transposed view (`a.t()`) or a slice of columns costs nothing: its strides are handed to BLAS. With
+/// `beta` 0, what `C` held does not matter (not even NaN). Nothing is allocated, except without any BLAS
+/// feature, where ndarray's pure-Rust product packs its operands.
+///
+/// ```
+/// use ndarray::array;
+/// let (a, b) = (array![[1.0f32, 2.0], [3.0, 4.0]], array![[1.0, 0.0], [1.0, 1.0]]);
+/// let mut c = array![[100.0, 0.0], [0.0, 0.0]];
+/// chainrule_tensor::gemm(1.0, a.t(), b.view(), 1.0, c.view_mut());
+/// assert_eq!(c, array![[104.0, 3.0], [6.0, 4.0]]);
+/// ```
+///
+/// # Panics
+///
+/// If the shapes do not fit.
+pub fn gemm<T: Real>(
+    alpha: T,
+    a: ArrayView2<'_, T>,
+    b: ArrayView2<'_, T>,
+    beta: T,
+    mut c: ArrayViewMut2<'_, T>,
+) {
+    let ((m, k), (k2, n)) = (a.dim(), b.dim());
+    assert!(k == k2 && c.dim() == (m, n), "gemm: [{m}, {k}] x [{k2}, {n}] into {:?}", c.shape());
+    if m == 0 || n == 0 {
+        return;
+    }
+    if k == 0 {
+        // BLAS scales C here; 0 times NaN would stay NaN in ndarray's.
+        c.mapv_inplace(|c| if beta == T::zero() { beta } else { beta * c });
+        return;
+    }
+    T::product(alpha, a, b, beta, c);
+}
+
+/// The product for one type of number. Implemented for `f32` and `f64`; not for users to implement.
+#[doc(hidden)]
+pub trait Product: Sized {
+    fn product(
+        alpha: Self,
+        a: ArrayView2<'_, Self>,
+        b: ArrayView2<'_, Self>,
+        beta: Self,
+        c: ArrayViewMut2<'_, Self>,
+    );
+}
+
+#[cfg(not(feature = "blas"))]
+macro_rules! product {
+    ($real:ident, $gemm:ident) => {
+        impl Product for $real {
+            fn product(
+                alpha: Self,
+                a: ArrayView2<'_, Self>,
+                b: ArrayView2<'_, Self>,
+                beta: Self,
+                mut c: ArrayViewMut2<'_, Self>,
+            ) {
+                ndarray::linalg::general_mat_mul(alpha, &a, &b, beta, &mut c);
+            }
+        }
+    };
+}
+
+#[cfg(feature = "blas")]
+use blas_src as _; // links the library
+
+#[cfg(feature = "blas")]
+mod layout {
+    use cblas_sys::{CBLAS_TRANSPOSE, CblasNoTrans, CblasTrans};
+    use ndarray::ArrayView2;
+
+    /// How BLAS is to read a row-major matrix: as it lies in memory, or transposed.
+    pub(super) struct Operand {
+        pub(super) order: CBLAS_TRANSPOSE,
+        pub(super) leading: i32,
+    }
+
+    impl Operand {
+        /// `None` if neither the rows nor the columns of the view are contiguous.
+        pub(super) fn of<T>(view: &ArrayView2<'_, T>) -> Option<Self> {
+            let ((rows, columns), strides) = (view.dim(), view.strides());
+            let leading = |across: usize, step: isize, along: usize, unit: isize| {
+                let packed = unit == 1 || along == 1;
+                // The stride over a single line is never taken; BLAS still wants it to be long enough.
+                let step = if across == 1 { along as isize } else { step };
+                (packed && step >= along.max(1) as isize).then_some(i32::try_from(step).ok()).flatten()
+            };
+            if let Some(leading) = leading(rows, strides[0], columns, strides[1]) {
+                Some(Self { order: CblasNoTrans, leading })
+            } else {
+                let leading = leading(columns, strides[1], rows, strides[0])?;
+                Some(Self { order: CblasTrans, leading })
+            }
+        }
+    }
+}
+
+#[cfg(feature = "blas")]
+macro_rules! product {
+    ($real:ident, $gemm:ident) => {
+        impl Product for $real {
+            fn product(
+                alpha: Self,
+                a: ArrayView2<'_, Self>,
+                b: ArrayView2<'_, Self>,
+                beta: Self,
+                mut c: ArrayViewMut2<'_, Self>,
+            ) {
+                let ((m, k), n) = (a.dim(), b.ncols());
+                let (Ok(rows), Ok(columns), Ok(depth)) =
+                    (i32::try_from(m), i32::try_from(n), i32::try_from(k))
+                else {
+                    return ndarray::linalg::general_mat_mul(alpha, &a, &b, beta, &mut c);
+                };
+                let operands =
+                    (layout::Operand::of(&a), layout::Operand::of(&b), layout::Operand::of(&c.view()));
+                let (Some(left), Some(right), Some(out)) = operands else {
+                    return ndarray::linalg::general_mat_mul(alpha, &a, &b, beta, &mut c);
+                };
+                if matches!(out.order, cblas_sys::CblasTrans) {
+                    // Cᵀ = Bᵀ Aᵀ is row-major.
+                    return Self::product(
+                        alpha,
+                        b.reversed_axes(),
+                        a.reversed_axes(),
+                        beta,
+                        c.reversed_axes(),
+                    );
+                }
+                // SAFETY: every size fits in `i32`. For each operand, `Operand::of` found one axis with unit
+                // stride and the other with the stride `leading`, at least as long as a line, so that the
+                // elements BLAS touches are those of the view, which is in bounds; the borrow of `c` is
+                // exclusive, so it overlaps neither `a` nor `b`.
+                unsafe {
+                    cblas_sys::$gemm(
+                        cblas_sys::CblasRowMajor,
+                        left.order,
+                        right.order,
+                        rows,
+                        columns,
+                        depth,
+                        alpha,
+                        a.as_ptr(),
+                        left.leading,
+                        b.as_ptr(),
+                        right.leading,
+                        beta,
+                        c.as_mut_ptr(),
+                        out.leading,
+                    );
+                }
+            }
+        }
+    };
+}
+
+product!(f32, cblas_sgemm);
+product!(f64, cblas_dgemm);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, s};
+
+    fn random(rows: usize, columns: usize, seed: u64) -> Array2<f64> {
+        let mut rng = crate::Seed(seed).rng();
+        Array2::from_shape_simple_fn((rows, columns), || rng.normal())
+    }
+
+    fn check(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, mut c: ArrayViewMut2<'_, f64>) {
+        for (alpha, beta) in [(1.0, 0.0), (1.0, 1.0), (-0.5, 2.0)] {
+            let before = c.to_owned();
+            gemm(alpha, a, b, beta, c.view_mut());
+            for ((i, j), &found) in c.indexed_iter() {
+                let right: f64 = (0..a.ncols()).map(|k| a[[i, k]] * b[[k, j]]).sum();
+                let right = alpha * right + beta * before[[i, j]];
+                assert!((found - right).abs() < 1e-12 * (1.0 + right.abs()), "{found} for {right}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_layout() {
+        for (m, n, k) in [(1, 1, 1), (5, 1, 7), (1, 6, 3), (17, 33, 20), (4, 4, 1)] {
+            let (a, b, c) = (random(m, k, 1), random(k, n, 2), random(m, n, 3));
+            let (at, bt, mut ct) = (random(k, m, 4), random(n, k, 5), random(n, m, 6));
+            check(a.view(), b.view(), c.clone().view_mut());
+            check(at.t(), b.view(), c.clone().view_mut());
+            check(a.view(), bt.t(), c.clone().view_mut());
+            check(at.t(), bt.t(), ct.view_mut().reversed_axes());
+            let mut wide = random(2 * m, 3 * n, 7);
+            check(a.view(), b.view(), wide.slice_mut(s![..m, n..2 * n]));
+            check(a.view(), b.view(), wide.slice_mut(s![..;2, ..;3]));
+            check(
+                wide.slice(s![..m, ..;3]),
+                bt.slice(s![.., ..1]).t().broadcast((n, n)).unwrap(),
+                random(m, n, 8).view_mut(),
+            );
+            check(a.slice(s![..;-1, ..]), b.slice(s![.., ..;-1]), c.clone().view_mut());
+        }
+    }
+
+    #[test]
+    fn beta_zero_forgets_even_nan() {
+        let mut c = Array2::from_elem((3, 3), f64::NAN);
+        gemm(1.0, random(3, 2, 1).view(), random(2, 3, 2).view(), 0.0, c.view_mut());
+        assert!(c.iter().all(|c| c.is_finite()));
+        c.fill(f64::NAN);
+        gemm(1.0, random(3, 0, 1).view(), random(0, 3, 2).view(), 0.0, c.view_mut());
+        assert!(c.iter().all(|&c| c == 0.0));
+    }
+
+    #[test]
+    #[should_panic(expected = "gemm: [2, 3] x [2, 3]")]
+    fn shapes_that_do_not_fit() {
+        gemm(1.0, random(2, 3, 1).view(), random(2, 3, 2).view(), 0.0, random(2, 3, 3).view_mut());
+    }
+}

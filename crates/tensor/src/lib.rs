@@ -1,0 +1,46 @@
+//! Numbers, shapes, buffers, the matrix product and vector mathematics: what chainrule's other crates
+//! stand on.
+//!
+//! The decision here: **everything that depends on the machine is in this crate**, so that everything
+//! else is plain, safe, portable Rust that reads as the mathematics. This is the only crate with `unsafe`,
+//! the only one that knows of OpenBLAS and of vector instructions, and it finds both out while the program
+//! runs: a crate built for any x86-64 is as fast as one built with `-C target-cpu=native`.
+//!
+//! - [`Real`] is `f32` or `f64`; [`Shape`] the shape of one sample; [`Buffer`] aligned memory;
+//!   [`Params`] and [`Grads`] a layer's view of the flat parameters; [`Target`] what a row is to become.
+//! - [`gemm`] is the matrix product of `ndarray` views through BLAS.
+//! - [`vector`] runs a closure over many numbers with the widest instructions of the CPU.
+//! - [`Seed`] gives random numbers that depend on a position, not on an order.
+//! - [`blas`] tells which BLAS and kernel is in use, and repairs a bad choice.
+//!
+//! # Which BLAS
+//!
+//! | feature | library |
+//! |---|---|
+//! | `openblas` (default) | OpenBLAS as the system installed it |
+//! | `openblas-static` | OpenBLAS, built from source and linked statically |
+//! | `intel-mkl` | Intel MKL |
+//! | `accelerate` | Apple's Accelerate |
+//! | `netlib` | the reference BLAS |
+//! | none of them | ndarray's product in pure Rust: slower, but it needs nothing and builds for wasm32 |
+
+pub mod blas;
+mod buffer;
+mod denormals;
+mod gemm;
+pub mod isa;
+mod params;
+mod real;
+mod seed;
+mod shape;
+mod target;
+pub mod vector;
+
+pub use buffer::Buffer;
+pub use denormals::FlushDenormals;
+pub use gemm::gemm;
+pub use params::{Grads, Params};
+pub use real::Real;
+pub use seed::{Rng, Seed};
+pub use shape::{MAX_RANK, Shape};
+pub use target::{Target, Wanted};

@@ -1,0 +1,1 @@
+//! Model, Trainer, callbacks and model files
