@@ -1,5 +1,7 @@
 //! A layer's view of the flat parameters and gradients.
 
+use std::cell::Cell;
+
 use ndarray::{ArrayView, ArrayViewMut, Dim, Dimension, Ix, ShapeBuilder};
 
 /// The parameters of one layer, taken one after the other in the order in which `plan` declared them.
@@ -14,12 +16,19 @@ use ndarray::{ArrayView, ArrayViewMut, Dim, Dimension, Ix, ShapeBuilder};
 #[derive(Debug)]
 pub struct Params<'a, T> {
     rest: &'a [T],
+    left: Option<&'a Cell<usize>>,
 }
 
 impl<'a, T> Params<'a, T> {
     /// All these values, to be taken from the front.
     pub fn new(values: &'a [T]) -> Self {
-        Self { rest: values }
+        Self { rest: values, left: None }
+    }
+
+    /// As [`new`](Self::new), and keeps count in `left` of the values not yet taken.
+    pub fn counted(values: &'a [T], left: &'a Cell<usize>) -> Self {
+        left.set(values.len());
+        Self { rest: values, left: Some(left) }
     }
 
     /// The next parameter, in row-major order.
@@ -51,17 +60,10 @@ impl<'a, T> Params<'a, T> {
         );
         let (values, rest) = self.rest.split_at(size);
         self.rest = rest;
+        if let Some(left) = self.left {
+            left.set(self.rest.len());
+        }
         values
-    }
-
-    /// How many values are left.
-    pub fn len(&self) -> usize {
-        self.rest.len()
-    }
-
-    /// Whether every value was taken.
-    pub fn is_empty(&self) -> bool {
-        self.rest.is_empty()
     }
 }
 
@@ -69,12 +71,19 @@ impl<'a, T> Params<'a, T> {
 #[derive(Debug)]
 pub struct Grads<'a, T> {
     rest: &'a mut [T],
+    left: Option<&'a Cell<usize>>,
 }
 
 impl<'a, T> Grads<'a, T> {
     /// All these values, to be taken from the front.
     pub fn new(values: &'a mut [T]) -> Self {
-        Self { rest: values }
+        Self { rest: values, left: None }
+    }
+
+    /// As [`new`](Self::new), and keeps count in `left` of the values not yet taken.
+    pub fn counted(values: &'a mut [T], left: &'a Cell<usize>) -> Self {
+        left.set(values.len());
+        Self { rest: values, left: Some(left) }
     }
 
     /// The gradient of the next parameter, in row-major order.
@@ -103,16 +112,9 @@ impl<'a, T> Grads<'a, T> {
         assert!(size <= left, "a layer takes {size} gradients where {left} are left");
         let (values, rest) = std::mem::take(&mut self.rest).split_at_mut(size);
         self.rest = rest;
+        if let Some(left) = self.left {
+            left.set(self.rest.len());
+        }
         values
-    }
-
-    /// How many values are left.
-    pub fn len(&self) -> usize {
-        self.rest.len()
-    }
-
-    /// Whether every value was taken.
-    pub fn is_empty(&self) -> bool {
-        self.rest.is_empty()
     }
 }

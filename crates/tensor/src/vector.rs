@@ -129,6 +129,41 @@ pub fn map3<T: Real>(
     );
 }
 
+struct Apply<'a, T, F> {
+    values: &'a mut [T],
+    f: F,
+}
+
+impl<T: Real, F: Fn(T) -> T> Kernel for Apply<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let (chunks, rest) = self.values.as_chunks_mut::<LANES>();
+        for chunk in chunks {
+            for value in chunk {
+                *value = (self.f)(*value);
+            }
+        }
+        for value in rest {
+            *value = (self.f)(*value);
+        }
+    }
+}
+
+/// `y = f(y)`, number by number.
+#[inline]
+pub fn apply<T: Real>(mut y: ArrayViewMut2<'_, T>, f: impl Fn(T) -> T + Copy) {
+    if let Some(values) = y.as_slice_mut() {
+        return run(Apply { values, f });
+    }
+    for mut row in y.rows_mut() {
+        match row.as_slice_mut() {
+            Some(values) => run(Apply { values, f }),
+            None => row.mapv_inplace(f),
+        }
+    }
+}
+
 struct Update<'a, T, const N: usize, F> {
     params: &'a mut [T],
     grads: &'a [T],
@@ -378,6 +413,11 @@ mod tests {
         assert_eq!(y, (&x - &right).t());
         map3(x.t(), x.t(), x.t(), y.view_mut(), |a, b, c| a + b + c);
         assert_eq!(y, x.t().mapv(|x| x + x + x));
+        for part in [s![.., ..], s![..4, ..5], s![..;2, ..;3]] {
+            let mut z = x.clone();
+            apply(z.slice_mut(part), |x| x * 2.0 + 1.0);
+            assert_eq!(z.slice(part), right.slice(part));
+        }
     }
 
     #[test]

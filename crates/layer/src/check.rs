@@ -1,0 +1,226 @@
+//! Whether a layer's backward pass is the derivative of its forward pass.
+
+use std::cell::Cell;
+use std::fmt;
+
+use chainrule_tensor::{Grads, Params, Seed, Shape};
+use ndarray::{Array2, ArrayView2};
+
+use crate::{Backward, Forward, Layer, Mode, Plan, ShapeError};
+
+/// How many samples the check runs.
+const ROWS: usize = 3;
+
+/// The step of the difference quotient: the cube root of the rounding error, where the errors of rounding
+/// and of truncation balance.
+const STEP: f64 = 6e-6;
+
+/// The greatest difference allowed, relative to the gradient's scale.
+const TOLERANCE: f64 = 1e-6;
+
+/// Compares the gradients of `layer`, for samples of shape `input`, with central differences
+/// `(J(v + h) - J(v - h)) / 2h` in double precision, for every parameter and every input.
+///
+/// The loss is a fixed random weighting of the outputs, and inputs, weights and biases are random. It also checks what
+/// the trait demands besides: that `backward` adds to `grads` and overwrites `dx`, that it does the same
+/// without `dx`, and that both passes take exactly the parameters that `plan` declared.
+///
+/// A layer with a kink (ReLU at 0) may fail in the improbable case that a random value lies within 10⁻⁵ of
+/// it; a random layer is checked with a fixed seed.
+///
+/// # Errors
+///
+/// [`GradientError`] says which value is wrong, and by how much.
+///
+/// # Panics
+///
+/// If the layer takes more parameters than it declared.
+pub fn gradients<L: Layer<f64>>(layer: &L, input: impl Into<Shape>) -> Result<Report, GradientError> {
+    let input = input.into();
+    let mut plan = Plan::new();
+    let (output, cache) = layer.plan(input, &mut plan)?;
+    let mut rng = Seed(0x5eed).rng();
+    let mut random = |n: usize| -> Vec<f64> { (0..n).map(|_| rng.normal()).collect() };
+    let mut bench = Bench {
+        layer,
+        cache,
+        params: random(plan.size()).into_iter().map(|v| 0.5 * v).collect(),
+        x: Array2::from_shape_vec((ROWS, input.size()), random(ROWS * input.size())).expect("as many values"),
+        dy: Array2::from_shape_vec((ROWS, output.size()), random(ROWS * output.size()))
+            .expect("as many values"),
+    };
+    let (grads, dx) = bench.analytic()?;
+
+    let mut report = Report { parameters: grads.len(), inputs: dx.len(), worst: 0.0 };
+    let scale = grads.iter().chain(&dx).fold(0.0f64, |max, v| max.max(v.abs())).max(1.0);
+    for (index, &analytic) in grads.iter().enumerate() {
+        let numeric = bench.numeric(|bench| &mut bench.params[index]);
+        report.compare(analytic, numeric, scale, || {
+            let entry = plan.entries().iter().find(|entry| entry.range.contains(&index));
+            entry.map_or_else(String::new, |entry| format!("{}[{}]", entry.name, index - entry.range.start))
+        })?;
+    }
+    for ((row, column), &analytic) in dx.indexed_iter() {
+        let numeric = bench.numeric(|bench| &mut bench.x[[row, column]]);
+        report.compare(analytic, numeric, scale, || format!("x[{row}, {column}]"))?;
+    }
+    Ok(report)
+}
+
+/// A layer with the values at which it is checked.
+struct Bench<'a, L: Layer<f64>> {
+    layer: &'a L,
+    cache: L::Cache,
+    params: Vec<f64>,
+    x: Array2<f64>,
+    dy: Array2<f64>,
+}
+
+impl<L: Layer<f64>> Bench<'_, L> {
+    fn forward(&mut self) -> Result<Array2<f64>, GradientError> {
+        let mut y = Array2::from_elem(self.dy.dim(), f64::NAN);
+        let left = Cell::new(0);
+        let params = Params::counted(&self.params, &left);
+        let mode = Mode::Train { seed: Seed(1), first_row: 0 };
+        let (x, cache) = (self.x.view(), &mut self.cache);
+        self.layer.forward(Forward { params, x, y: y.view_mut(), cache, mode });
+        leftover("forward", "params", left.get())?;
+        Ok(y)
+    }
+
+    /// The layer's own gradients, added to `start`, with respect to the parameters and, if wanted, the input.
+    fn backward(
+        &mut self,
+        y: ArrayView2<'_, f64>,
+        start: f64,
+        dx: Option<&mut Array2<f64>>,
+    ) -> Result<Vec<f64>, GradientError> {
+        let mut values = vec![start; self.params.len()];
+        let left = Cell::new(0);
+        self.layer.backward(Backward {
+            params: Params::new(&self.params),
+            grads: Grads::counted(&mut values, &left),
+            x: self.x.view(),
+            y,
+            dy: self.dy.view(),
+            dx: dx.map(|dx| dx.view_mut()),
+            cache: &mut self.cache,
+            share: 1.0,
+        });
+        leftover("backward", "grads", left.get())?;
+        Ok(values)
+    }
+
+    fn analytic(&mut self) -> Result<(Vec<f64>, Array2<f64>), GradientError> {
+        let y = self.forward()?;
+        let mut dx = Array2::from_elem(self.x.dim(), f64::NAN);
+        let grads = self.backward(y.view(), 0.0, Some(&mut dx))?;
+        let y = self.forward()?;
+        let shifted = self.backward(y.view(), 1.0, None)?;
+        let added = |(&from_zero, &from_one): (&f64, &f64)| {
+            (from_one - from_zero - 1.0).abs() <= 1e-9 * from_zero.abs().max(1.0)
+        };
+        match grads.iter().zip(&shifted).all(added) {
+            true => Ok((grads, dx)),
+            false => Err(GradientError::NotAdded),
+        }
+    }
+
+    /// The central difference of the loss in one value.
+    fn numeric(&mut self, value: impl Fn(&mut Self) -> &mut f64) -> f64 {
+        let at = *value(self);
+        let mut loss = |v: f64| {
+            *value(self) = v;
+            self.forward().map_or(f64::NAN, |y| (&y * &self.dy).sum())
+        };
+        let difference = (loss(at + STEP) - loss(at - STEP)) / (2.0 * STEP);
+        *value(self) = at;
+        difference
+    }
+}
+
+fn leftover(pass: &'static str, what: &'static str, left: usize) -> Result<(), GradientError> {
+    if left == 0 { Ok(()) } else { Err(GradientError::Leftover { pass, what, left }) }
+}
+
+/// What [`gradients`] compared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Report {
+    /// How many parameters.
+    pub parameters: usize,
+    /// How many inputs.
+    pub inputs: usize,
+    /// The greatest difference between a gradient and its difference quotient, relative to the greatest
+    /// gradient or to 1.
+    pub worst: f64,
+}
+
+impl Report {
+    fn compare(
+        &mut self,
+        analytic: f64,
+        numeric: f64,
+        scale: f64,
+        name: impl Fn() -> String,
+    ) -> Result<(), GradientError> {
+        let error = (analytic - numeric).abs() / scale;
+        // A difference that is NaN is an error too.
+        if error.is_nan() || error > TOLERANCE {
+            return Err(GradientError::Wrong { value: name(), analytic, numeric });
+        }
+        self.worst = self.worst.max(error);
+        Ok(())
+    }
+}
+
+/// What is wrong with a layer's gradients.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GradientError {
+    /// The layer cannot take such samples.
+    Shape(ShapeError),
+    /// The gradient is not the derivative of what `forward` computes.
+    Wrong {
+        /// Which value: `"weight[3]"` or `"x[row, column]"`.
+        value: String,
+        /// What `backward` says.
+        analytic: f64,
+        /// What the difference quotient says.
+        numeric: f64,
+    },
+    /// `backward` overwrites `grads` instead of adding to it, or depends on whether `dx` is wanted.
+    NotAdded,
+    /// A pass takes fewer parameters than `plan` declares.
+    Leftover {
+        /// `"forward"` or `"backward"`.
+        pass: &'static str,
+        /// `"params"` or `"grads"`.
+        what: &'static str,
+        /// How many values are left.
+        left: usize,
+    },
+}
+
+impl From<ShapeError> for GradientError {
+    fn from(error: ShapeError) -> Self {
+        Self::Shape(error)
+    }
+}
+
+impl fmt::Display for GradientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shape(error) => write!(f, "{error}"),
+            Self::Wrong { value, analytic, numeric } => {
+                write!(f, "the gradient of {value} is {numeric:e} by differences, but backward gives {analytic:e}")
+            }
+            Self::NotAdded => f.write_str(
+                "backward gives other gradients when they start from 1 or when dx is None: it must add to grads",
+            ),
+            Self::Leftover { pass, what, left } => {
+                write!(f, "{pass} leaves {left} values of {what} that plan declared: take them all, in order")
+            }
+        }
+    }
+}
+
+impl std::error::Error for GradientError {}

@@ -1,0 +1,225 @@
+//! What a model needs, declared before it runs.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use chainrule_tensor::{Kind, Real, Seed, Shape};
+
+use crate::{Blank, Initializer, Layer};
+
+/// One parameter of a model: a named range of the flat vector of all parameters.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The path of the layer and the parameter's own name, such as `"2.residual.0.weight"`.
+    pub name: String,
+    /// Its shape; it lies in row-major order.
+    pub shape: Shape,
+    /// Where it lies in the flat parameters, and its gradient in the flat gradients.
+    pub range: Range<usize>,
+    /// How optimizers treat it.
+    pub kind: Kind,
+    blank: Blank,
+    init: Arc<dyn Initializer>,
+}
+
+/// One layer of a model, as a summary shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The path of the layer, such as `"2.residual.0"`.
+    pub path: String,
+    /// The layer's own description, as `Debug` prints it.
+    pub layer: String,
+    /// The shape of its output for one sample.
+    pub output: Shape,
+    /// How many parameters it has, those of inner layers included.
+    pub parameters: usize,
+    /// Floating-point operations of its matrix products for one sample, forward.
+    pub flops: u64,
+    /// Whether it is made of layers that have rows of their own, which follow.
+    pub composite: bool,
+}
+
+/// Collects what the layers of a model declare: parameters, in order, and a row for each layer.
+#[derive(Debug, Default)]
+pub struct Plan {
+    path: Vec<String>,
+    entries: Vec<Entry>,
+    size: usize,
+    flops: u64,
+    rows: Vec<Row>,
+}
+
+impl Plan {
+    /// An empty plan.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Declares a parameter that is trained and decayed. `fan_in` and `fan_out` are for its initialiser.
+    pub fn weight(
+        &mut self,
+        name: &str,
+        shape: impl Into<Shape>,
+        (fan_in, fan_out): (usize, usize),
+        init: &Arc<dyn Initializer>,
+    ) {
+        let blank = Blank { shape: shape.into(), fan_in, fan_out };
+        self.entry(name, Kind::Weight, blank, Arc::clone(init));
+    }
+
+    /// Declares a parameter that is trained and not decayed.
+    pub fn bias(
+        &mut self,
+        name: &str,
+        shape: impl Into<Shape>,
+        (fan_in, fan_out): (usize, usize),
+        init: &Arc<dyn Initializer>,
+    ) {
+        let blank = Blank { shape: shape.into(), fan_in, fan_out };
+        self.entry(name, Kind::Bias, blank, Arc::clone(init));
+    }
+
+    /// Declares a running statistic that starts from `value`. In `backward` the layer adds `share` times its
+    /// next value to the "gradient" of it.
+    pub fn buffer(&mut self, name: &str, shape: impl Into<Shape>, value: f64) {
+        let blank = Blank { shape: shape.into(), fan_in: 1, fan_out: 1 };
+        self.entry(name, Kind::Buffer, blank, Arc::new(crate::Constant(value)));
+    }
+
+    fn entry(&mut self, name: &str, kind: Kind, blank: Blank, init: Arc<dyn Initializer>) {
+        let name = self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
+        let range = self.size..self.size + blank.shape.size();
+        self.size = range.end;
+        self.entries.push(Entry { name, shape: blank.shape, range, kind, blank, init });
+    }
+
+    /// Adds to the floating-point operations that the layer's matrix products take for one sample, forward.
+    pub fn flops(&mut self, flops: u64) {
+        self.flops += flops;
+    }
+
+    /// Plans an inner layer under `name`, and returns its output shape, its cache and how many parameters it
+    /// declared. Every layer that contains others calls this for each of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the inner layer.
+    pub fn inner<T: Real, L: Layer<T>>(
+        &mut self,
+        name: &str,
+        layer: &L,
+        input: Shape,
+    ) -> Result<(Shape, L::Cache, usize), ShapeError> {
+        self.path.push(name.to_owned());
+        let (size, flops, row) = (self.size, self.flops, self.rows.len());
+        self.rows.push(Row {
+            path: self.path.join("."),
+            layer: format!("{layer:?}"),
+            output: input,
+            parameters: 0,
+            flops: 0,
+            composite: false,
+        });
+        let planned = layer.plan(input, self);
+        self.path.pop();
+        let (output, cache) = planned.map_err(|error| error.of(layer))?;
+        let composite = self.rows.len() > row + 1;
+        let parameters = self.size - size;
+        let row = &mut self.rows[row];
+        (row.output, row.parameters, row.flops, row.composite) =
+            (output, parameters, self.flops - flops, composite);
+        Ok((output, cache, parameters))
+    }
+
+    /// The error of a layer that cannot take `input`: what it `expected` and, in `help`, what to do.
+    pub fn error(&self, input: Shape, expected: &str, help: &str) -> ShapeError {
+        ShapeError(Box::new(Mismatch {
+            path: self.path.join("."),
+            layer: String::new(),
+            expected: expected.to_owned(),
+            found: input,
+            help: help.to_owned(),
+        }))
+    }
+
+    /// How many values all parameters have together.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The parameters in the order in which they lie in the flat vector.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The layers, outermost first.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Floating-point operations of all matrix products for one sample, forward.
+    pub fn total_flops(&self) -> u64 {
+        self.flops
+    }
+
+    /// Fills the flat parameters with their first values. Each parameter depends on `seed` and its position
+    /// in the plan alone.
+    ///
+    /// # Panics
+    ///
+    /// If `params` has not [`size`](Self::size) values.
+    pub fn init<T: Real>(&self, seed: Seed, params: &mut [T]) {
+        assert_eq!(params.len(), self.size, "one value for each parameter of the plan");
+        for (index, entry) in self.entries.iter().enumerate() {
+            let mut values = vec![0.0; entry.range.len()];
+            entry.init.fill(entry.blank, seed.child(index as u64), &mut values);
+            for (param, value) in params[entry.range.clone()].iter_mut().zip(values) {
+                *param = T::of(value);
+            }
+        }
+    }
+}
+
+/// A layer was given samples of a shape that it cannot take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShapeError(Box<Mismatch>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mismatch {
+    path: String,
+    layer: String,
+    expected: String,
+    found: Shape,
+    help: String,
+}
+
+impl ShapeError {
+    /// The path of the layer, such as `"2.residual.0"`; empty for a layer that is the whole model.
+    pub fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    /// The shape of the sample that it was given.
+    pub fn found(&self) -> Shape {
+        self.0.found
+    }
+
+    /// Names the layer, if an inner layer has not named itself.
+    fn of(mut self, layer: &dyn fmt::Debug) -> Self {
+        if self.0.layer.is_empty() {
+            self.0.layer = format!("{layer:?}");
+        }
+        self
+    }
+}
+
+impl fmt::Display for ShapeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Mismatch { path, layer, expected, found, help } = &*self.0;
+        let path = if path.is_empty() { "the model" } else { path };
+        write!(f, "layer {path}, {layer}, takes {expected} but is given {found}: {help}")
+    }
+}
+
+impl std::error::Error for ShapeError {}

@@ -1,0 +1,49 @@
+//! A layer of one's own: the parabola `a = z²`, checked and put into a network.
+
+use chainrule_layer::{Backward, Forward, ShapeError};
+use chainrule_layer::{Layer, Plan, Sequential, check};
+use chainrule_layers::Dense;
+use chainrule_tensor::{Real, Shape, vector};
+
+#[derive(Debug)]
+struct Square;
+
+impl<T: Real> Layer<T> for Square {
+    type Cache = ();
+
+    fn plan(&self, input: Shape, _: &mut Plan) -> Result<(Shape, ()), ShapeError> {
+        Ok((input, ()))
+    }
+
+    fn forward(&self, Forward { x, y, .. }: Forward<'_, T>) {
+        vector::map(
+            x,
+            y,
+            #[inline(always)]
+            |z| z * z,
+        );
+    }
+
+    fn backward(&self, Backward { x, dy, dx, .. }: Backward<'_, T>) {
+        let Some(dx) = dx else { return };
+        vector::map2(
+            x,
+            dy,
+            dx,
+            #[inline(always)]
+            |z, da| da * (z + z),
+        );
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("Square: {:?}", check::gradients(&Square, [8])?);
+    let network = Sequential::<f64>::default().then(Dense::new(16)).then(Square).then(Dense::new(2));
+    println!("network: {:?}", check::gradients(&network, [8])?);
+    let mut plan = Plan::new();
+    network.plan(Shape::from([8]), &mut plan)?;
+    for entry in plan.entries() {
+        println!("{:12} {:8} {:?}", entry.name, entry.shape.to_string(), entry.kind);
+    }
+    Ok(())
+}

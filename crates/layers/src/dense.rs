@@ -1,0 +1,93 @@
+//! The dense layer.
+
+use std::sync::Arc;
+
+use chainrule_layer::{Backward, Constant, Forward, Initializer, Layer, Plan, ShapeError};
+use chainrule_tensor::{Real, Shape, gemm, vector};
+
+use crate::init::{FanInUniform, GlorotUniform};
+
+/// A dense (fully connected, linear) layer: `Z = X W + b`, with `X` of shape `[rows, inputs]`, `W` of
+/// `[inputs, units]` and `b` of `[units]`.
+///
+/// Weights and biases start uniform in `±1/√inputs`, as PyTorch's `Linear`; [`keras`](Self::keras) gives
+/// Glorot-uniform weights and zero biases, as Keras' `Dense`.
+#[derive(Clone, Debug)]
+pub struct Dense {
+    units: usize,
+    weight: Arc<dyn Initializer>,
+    bias: Option<Arc<dyn Initializer>>,
+}
+
+impl Dense {
+    /// A layer with this many outputs.
+    pub fn new(units: usize) -> Self {
+        Self { units, weight: Arc::new(FanInUniform), bias: Some(Arc::new(FanInUniform)) }
+    }
+
+    /// A layer that starts as Keras' does.
+    pub fn keras(units: usize) -> Self {
+        Self { units, weight: Arc::new(GlorotUniform), bias: Some(Arc::new(Constant(0.0))) }
+    }
+
+    /// Another rule for the first weights.
+    #[must_use]
+    pub fn weight(self, init: impl Initializer + 'static) -> Self {
+        Self { weight: Arc::new(init), ..self }
+    }
+
+    /// Another rule for the first biases.
+    #[must_use]
+    pub fn bias(self, init: impl Initializer + 'static) -> Self {
+        Self { bias: Some(Arc::new(init)), ..self }
+    }
+
+    /// Without biases: `Z = X W`.
+    #[must_use]
+    pub fn without_bias(self) -> Self {
+        Self { bias: None, ..self }
+    }
+}
+
+impl<T: Real> Layer<T> for Dense {
+    type Cache = ();
+
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
+        let (&[inputs], units) = (&*input, self.units) else {
+            return Err(plan.error(input, "a vector, [features]", "put Flatten before it"));
+        };
+        if inputs == 0 || units == 0 {
+            let help = "a dense layer needs at least one input and one unit";
+            return Err(plan.error(input, &format!("[features] for {units} units"), help));
+        }
+        let fans = (inputs, units);
+        plan.weight("weight", [inputs, units], fans, &self.weight);
+        if let Some(bias) = &self.bias {
+            plan.bias("bias", [units], fans, bias);
+        }
+        plan.flops(2 * inputs as u64 * units as u64);
+        Ok((Shape::from([units]), ()))
+    }
+
+    fn forward(&self, Forward { mut params, x, mut y, .. }: Forward<'_, T>) {
+        let w = params.take([x.ncols(), self.units]);
+        gemm(T::one(), x, w, T::zero(), y.view_mut()); // Z = X W
+        if self.bias.is_some() {
+            let b = params.take([self.units]);
+            vector::add_to_rows(b, y); //                  Z += b
+        }
+    }
+
+    fn backward(&self, Backward { mut params, mut grads, x, dy, dx, .. }: Backward<'_, T>) {
+        let w = params.take([x.ncols(), self.units]);
+        let dw = grads.take([x.ncols(), self.units]);
+        gemm(T::one(), x.t(), dy, T::one(), dw); //        dW = Xᵀ dZ
+        if self.bias.is_some() {
+            let db = grads.take([self.units]);
+            vector::sum_rows(dy, db); //                   db = Σ rows of dZ
+        }
+        if let Some(dx) = dx {
+            gemm(T::one(), dy, w.t(), T::zero(), dx); //   dX = dZ Wᵀ
+        }
+    }
+}

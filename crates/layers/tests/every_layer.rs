@@ -1,0 +1,174 @@
+//! Properties that every layer has. A new layer adds one line to the list.
+
+use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, Sequential, check};
+use chainrule_layers::{Dense, Dropout, Flatten, LeakyRelu, Relu, Sigmoid, Softmax, Tanh, init};
+use chainrule_tensor::{Buffer, Grads, Params, Real, Seed, Shape};
+use ndarray::{Array2, s};
+
+/// Every layer in several configurations, with the shape of its samples.
+fn every_layer<T: Real>() -> Vec<(Sequential<T>, Shape)> {
+    let layers = Sequential::<T>::default;
+    vec![
+        (layers().then(Dense::new(5)), [4].into()),
+        (layers().then(Dense::keras(1)), [1].into()),
+        (layers().then(Dense::new(17).without_bias()), [33].into()),
+        (layers().then(Dense::new(3).weight(init::HeNormal).bias(init::LecunUniform)), [6].into()),
+        (layers().then(Sigmoid), [3, 7].into()),
+        (layers().then(Tanh), [19].into()),
+        (layers().then(Relu), [2, 3, 4].into()),
+        (layers().then(LeakyRelu::default()), [5].into()),
+        (layers().then(LeakyRelu::new(0.3)), [18].into()),
+        (layers().then(Softmax), [6].into()),
+        (layers().then(Dropout::new(0.3)), [40].into()),
+        (layers().then(Dropout::new(0.0)), [3].into()),
+        (layers().then(Flatten).then(Dense::new(2)), [2, 3, 2].into()),
+        (layers().then(Dense::new(6)).then(Tanh).then(Dense::new(4)).then(Softmax), [3].into()),
+    ]
+}
+
+/// A layer with parameters and inputs, ready to run.
+struct Setup<T: Real> {
+    layers: Sequential<T>,
+    cache: <Sequential<T> as Layer<T>>::Cache,
+    params: Buffer<T>,
+    x: Array2<T>,
+    outputs: usize,
+}
+
+impl<T: Real> Setup<T> {
+    fn new(layers: &Sequential<T>, input: Shape, rows: usize) -> Self {
+        let mut plan = Plan::new();
+        let (output, cache) = layers.plan(input, &mut plan).unwrap();
+        let mut params = Buffer::zeros(plan.size());
+        plan.init(Seed(3), &mut params);
+        let mut rng = Seed(4).rng();
+        let x = Array2::from_shape_simple_fn((rows, input.size()), || T::of(rng.normal()));
+        Self { layers: layers.clone(), cache, params, x, outputs: output.size() }
+    }
+
+    fn forward(&mut self, rows: std::ops::Range<usize>, train: bool) -> Array2<T> {
+        let mode = match train {
+            true => Mode::Train { seed: Seed(9), first_row: rows.start },
+            false => Mode::Eval,
+        };
+        let mut y = Array2::from_elem((rows.len(), self.outputs), T::nan());
+        let (params, x) = (Params::new(&self.params), self.x.slice(s![rows, ..]));
+        self.layers.forward(Forward { params, x, y: y.view_mut(), cache: &mut self.cache, mode });
+        y
+    }
+
+    fn backward(&mut self, rows: std::ops::Range<usize>, y: &Array2<T>) -> (Vec<T>, Array2<T>) {
+        let mut grads = vec![T::zero(); self.params.len()];
+        let mut dx = Array2::from_elem((rows.len(), self.x.ncols()), T::nan());
+        let dy = y.mapv(|y| y * T::of(0.5) + T::of(0.1));
+        self.layers.backward(Backward {
+            params: Params::new(&self.params),
+            grads: Grads::new(&mut grads),
+            x: self.x.slice(s![rows, ..]),
+            y: y.view(),
+            dy: dy.view(),
+            dx: Some(dx.view_mut()),
+            cache: &mut self.cache,
+            share: T::one(),
+        });
+        (grads, dx)
+    }
+}
+
+#[test]
+fn gradients() {
+    for (layers, input) in every_layer::<f64>() {
+        let report = check::gradients(&layers, input);
+        assert!(report.is_ok(), "{layers:?}: {}", report.unwrap_err());
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_how_the_batch_is_cut() {
+    for (layers, input) in every_layer::<f32>() {
+        let mut setup = Setup::new(&layers, input, 5);
+        for train in [false, true] {
+            let whole = setup.forward(0..5, train);
+            let (grads, dx) = setup.backward(0..5, &whole);
+            let mut sum = vec![0.0; grads.len()];
+            for rows in [0..2, 2..5] {
+                let y = setup.forward(rows.clone(), train);
+                let close = |a: f32, b: f32| (a - b).abs() <= 1e-6 * (1.0 + a.abs());
+                assert!(
+                    y.iter().zip(whole.slice(s![rows.clone(), ..])).all(|(&a, &b)| close(a, b)),
+                    "{layers:?}"
+                );
+                let (part, part_dx) = setup.backward(rows.clone(), &y);
+                assert!(part_dx.iter().zip(dx.slice(s![rows, ..])).all(|(&a, &b)| close(a, b)), "{layers:?}");
+                sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+            }
+            for (sum, whole) in sum.iter().zip(&grads) {
+                assert!((sum - whole).abs() <= 1e-5 * (1.0 + whole.abs()), "{layers:?}: {sum} {whole}");
+            }
+        }
+    }
+}
+
+#[test]
+fn strided_views_give_the_same() {
+    for (layers, input) in every_layer::<f64>() {
+        let mut setup = Setup::new(&layers, input, 4);
+        let y = setup.forward(0..4, false);
+        let (grads, dx) = setup.backward(0..4, &y);
+        // The same numbers, column by column in memory.
+        setup.x = setup.x.t().as_standard_layout().into_owned().reversed_axes();
+        let strided = setup.forward(0..4, false);
+        let (strided_grads, strided_dx) = setup.backward(0..4, &strided);
+        let close = |a: &f64, b: &f64| (a - b).abs() <= 1e-12 * (1.0 + b.abs());
+        assert!(strided.iter().zip(&y).all(|(a, b)| close(a, b)), "{layers:?}");
+        assert!(strided_grads.iter().zip(&grads).all(|(a, b)| close(a, b)), "{layers:?}");
+        assert!(strided_dx.iter().zip(&dx).all(|(a, b)| close(a, b)), "{layers:?}");
+    }
+}
+
+#[test]
+fn evaluation_is_deterministic() {
+    for (layers, input) in every_layer::<f32>() {
+        let mut setup = Setup::new(&layers, input, 3);
+        let first = setup.forward(0..3, false);
+        setup.forward(0..3, true);
+        assert_eq!(setup.forward(0..3, false), first, "{layers:?}");
+    }
+}
+
+#[test]
+fn single_and_double_precision_agree() {
+    for ((single, input), (double, _)) in every_layer::<f32>().iter().zip(&every_layer::<f64>()) {
+        let y = Setup::new(single, *input, 3).forward(0..3, true);
+        let right = Setup::new(double, *input, 3).forward(0..3, true);
+        for (y, right) in y.iter().zip(&right) {
+            assert!((f64::from(*y) - right).abs() < 1e-5 * (1.0 + right.abs()), "{single:?}: {y} {right}");
+        }
+    }
+}
+
+#[test]
+fn wrong_shapes_are_named() {
+    let error = |layers: Sequential<f32>, input: &[usize]| {
+        layers.plan(Shape::new(input).unwrap(), &mut Plan::new()).unwrap_err().to_string()
+    };
+    let message = error(Sequential::default().then(Relu).then(Dense::new(3)), &[28, 28]);
+    assert!(message.starts_with("layer 1, Dense"), "{message}");
+    assert!(message.ends_with("given [28, 28]: put Flatten before it"), "{message}");
+    assert!(error(Sequential::default().then(Dense::new(0)), &[3]).contains("at least one"));
+    assert!(error(Sequential::default().then(Softmax), &[3, 3]).contains("Flatten"));
+    assert!(error(Sequential::default().then(Dropout::new(1.0)), &[3]).contains("below 1"));
+    assert!(error(Sequential::default().then(Dropout::new(f64::NAN)), &[3]).contains("below 1"));
+}
+
+#[test]
+fn dropout_drops_its_share() {
+    let layers = Sequential::<f64>::default().then(Dropout::new(0.25));
+    let mut setup = Setup::new(&layers, [1000].into(), 10);
+    setup.x.fill(3.0);
+    let y = setup.forward(0..10, true);
+    let dropped = y.iter().filter(|&&y| y == 0.0).count();
+    assert!((2300..2700).contains(&dropped), "{dropped}");
+    assert!(y.iter().all(|&y| y == 0.0 || (y - 4.0).abs() < 1e-12));
+    assert_ne!(y.row(0), y.row(1));
+}

@@ -1,0 +1,61 @@
+use crate::setting::Settings;
+use crate::{Adam, Kind, Optimizer, Real, Schedule, SettingError, Update, adam};
+
+/// Adam with decoupled weight decay (Loshchilov and Hutter 2019): `p ← p - η λ p`, then Adam's step.
+///
+/// Defaults are PyTorch's: λ 0.01 and those of [`Adam`]. Unlike PyTorch's, λ is applied to [`Kind::Weight`]
+/// alone: biases and the scales of normalisation are not decayed, as everybody sets it up by hand there.
+#[derive(Clone, Debug)]
+pub struct AdamW {
+    adam: Adam,
+    decay: f64,
+}
+
+/// AdamW with this learning rate; often 1e-3.
+pub fn adamw(rate: impl Schedule + 'static) -> AdamW {
+    AdamW { adam: adam(rate), decay: 0.01 }
+}
+
+impl AdamW {
+    /// The weight decay λ; it is multiplied by the learning rate.
+    #[must_use]
+    pub fn weight_decay(self, decay: f64) -> Self {
+        Self { decay, ..self }
+    }
+
+    /// As [`Adam::betas`].
+    #[must_use]
+    pub fn betas(self, beta1: f64, beta2: f64) -> Self {
+        Self { adam: self.adam.betas(beta1, beta2), ..self }
+    }
+
+    /// As [`Adam::epsilon`].
+    #[must_use]
+    pub fn epsilon(self, epsilon: f64) -> Self {
+        Self { adam: self.adam.epsilon(epsilon), ..self }
+    }
+
+    /// As Keras has it: [`Adam::keras`], and λ is 0.004.
+    #[must_use]
+    pub fn keras(self) -> Self {
+        Self { adam: self.adam.keras(), decay: 0.004 }
+    }
+}
+
+impl<T: Real> Optimizer<T> for AdamW {
+    fn slots(&self) -> usize {
+        2
+    }
+
+    fn update(&self, pass: Update<'_, T>) {
+        let decay = if pass.kind == Kind::Weight { self.decay } else { 0.0 };
+        let shrink = 1.0 - self.adam.rate.rate(pass.step) * decay;
+        self.adam.advance(pass, shrink);
+    }
+
+    fn validate(&self) -> Result<(), SettingError> {
+        let settings = Settings("AdamW");
+        self.adam.check::<T>(&settings)?;
+        settings.not_negative("weight decay", self.decay)
+    }
+}

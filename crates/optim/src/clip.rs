@@ -1,0 +1,56 @@
+use crate::setting::Settings;
+use crate::{Optimizer, Real, SettingError, Update, vector};
+
+/// Scales all gradients together so that their Euclidean norm is at most this (Pascanu, Mikolov and
+/// Bengio 2013): `g ← g min(1, max / (‖g‖ + 1e-6))`, as PyTorch's `clip_grad_norm_`.
+///
+/// The norm is over all parameters, of every kind. A NaN among the gradients stays where it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClipByGlobalNorm(
+    /// The greatest norm, above 0.
+    pub f64,
+);
+
+impl<T: Real> Optimizer<T> for ClipByGlobalNorm {
+    fn prepares(&self) -> bool {
+        true
+    }
+
+    fn prepare(&self, _: u64, grads: &mut [T]) {
+        let scale = self.0 / (vector::sum_squares(grads).sqrt() + 1e-6);
+        if scale < 1.0 {
+            let scale = T::of(scale);
+            grads.iter_mut().for_each(|g| *g *= scale);
+        }
+    }
+
+    fn update(&self, _: Update<'_, T>) {}
+
+    fn validate(&self) -> Result<(), SettingError> {
+        Settings("ClipByGlobalNorm").positive("the greatest norm", self.0)
+    }
+}
+
+/// Limits every gradient by itself to `-max..=max`, as PyTorch's `clip_grad_value_`. NaN stays NaN.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClipByValue(
+    /// The greatest absolute value, above 0.
+    pub f64,
+);
+
+impl<T: Real> Optimizer<T> for ClipByValue {
+    // With all gradients at once, so that it keeps its place among other stages that need that.
+    fn prepare(&self, _: u64, grads: &mut [T]) {
+        let max = T::of(self.0);
+        for g in grads {
+            let below = if *g > max { max } else { *g };
+            *g = if below < -max { -max } else { below };
+        }
+    }
+
+    fn update(&self, _: Update<'_, T>) {}
+
+    fn validate(&self) -> Result<(), SettingError> {
+        Settings("ClipByValue").positive("the greatest value", self.0)
+    }
+}

@@ -1,0 +1,139 @@
+use std::sync::Arc;
+
+use crate::setting::Settings;
+use crate::{Optimizer, Real, Schedule, SettingError, Update, vector};
+
+/// RMSprop (Tieleman and Hinton 2012), optionally centered (Graves 2013) and with momentum.
+///
+/// ```text
+/// v ← α v + (1 - α) g²
+/// m ← α m + (1 - α) g            centered
+/// d = g / (√v + ε)               centered: g / (√(v - m²) + ε)
+/// p ← p - η d                    with momentum μ: b ← μ b + d;   p ← p - η b
+/// ```
+///
+/// Defaults are PyTorch's: α 0.99, ε 1e-8, and ε is added outside the root. Should rounding make `v - m²`
+/// negative, it counts as 0.
+#[derive(Clone, Debug)]
+pub struct RmsProp {
+    rate: Arc<dyn Schedule>,
+    alpha: f64,
+    epsilon: f64,
+    momentum: f64,
+    centered: bool,
+}
+
+/// RMSprop with this learning rate; often 1e-2.
+pub fn rmsprop(rate: impl Schedule + 'static) -> RmsProp {
+    RmsProp { rate: Arc::new(rate), alpha: 0.99, epsilon: 1e-8, momentum: 0.0, centered: false }
+}
+
+impl RmsProp {
+    /// The share α of the running means that is kept, in `[0, 1)` (Keras' `rho`).
+    #[must_use]
+    pub fn alpha(self, alpha: f64) -> Self {
+        Self { alpha, ..self }
+    }
+
+    /// The least denominator ε, above 0.
+    #[must_use]
+    pub fn epsilon(self, epsilon: f64) -> Self {
+        Self { epsilon, ..self }
+    }
+
+    /// The momentum μ, in `[0, 1)`.
+    #[must_use]
+    pub fn momentum(self, momentum: f64) -> Self {
+        Self { momentum, ..self }
+    }
+
+    /// Divides by the gradient's deviation from its mean instead of its size.
+    #[must_use]
+    pub fn centered(self) -> Self {
+        Self { centered: true, ..self }
+    }
+}
+
+impl<T: Real> Optimizer<T> for RmsProp {
+    fn slots(&self) -> usize {
+        1 + usize::from(self.centered) + usize::from(self.momentum != 0.0)
+    }
+
+    fn update(&self, pass: Update<'_, T>) {
+        let [rate, alpha, rest, epsilon, momentum] =
+            [self.rate.rate(pass.step), self.alpha, 1.0 - self.alpha, self.epsilon, self.momentum].map(T::of);
+        let mean = #[inline(always)]
+        |mean: T, value: T| alpha * mean + rest * value;
+        let plain = #[inline(always)]
+        |g: T, v: T| g / (v.sqrt() + epsilon);
+        let centered = #[inline(always)]
+        |g: T, v: T, m: T| {
+            let variance = v - m * m;
+            plain(g, if variance < T::zero() { T::zero() } else { variance })
+        };
+        match (self.centered, self.momentum != 0.0) {
+            (false, false) => {
+                let (params, grads, [v]) = pass.split();
+                vector::update(
+                    params,
+                    grads,
+                    [v],
+                    #[inline(always)]
+                    |p, g, [v]| {
+                        let v = mean(v, g * g);
+                        (p - rate * plain(g, v), [v])
+                    },
+                );
+            }
+            (false, true) => {
+                let (params, grads, [v, b]) = pass.split();
+                vector::update(
+                    params,
+                    grads,
+                    [v, b],
+                    #[inline(always)]
+                    |p, g, [v, b]| {
+                        let v = mean(v, g * g);
+                        let b = momentum * b + plain(g, v);
+                        (p - rate * b, [v, b])
+                    },
+                );
+            }
+            (true, false) => {
+                let (params, grads, [v, m]) = pass.split();
+                vector::update(
+                    params,
+                    grads,
+                    [v, m],
+                    #[inline(always)]
+                    |p, g, [v, m]| {
+                        let (v, m) = (mean(v, g * g), mean(m, g));
+                        (p - rate * centered(g, v, m), [v, m])
+                    },
+                );
+            }
+            (true, true) => {
+                let (params, grads, [v, m, b]) = pass.split();
+                vector::update(
+                    params,
+                    grads,
+                    [v, m, b],
+                    #[inline(always)]
+                    |p, g, [v, m, b]| {
+                        let (v, m) = (mean(v, g * g), mean(m, g));
+                        let b = momentum * b + centered(g, v, m);
+                        (p - rate * b, [v, m, b])
+                    },
+                );
+            }
+        }
+    }
+
+    fn validate(&self) -> Result<(), SettingError> {
+        let settings = Settings("RmsProp");
+        self.rate.validate()?;
+        settings.share("alpha", self.alpha)?;
+        settings.share("momentum", self.momentum)?;
+        settings.epsilon::<T>(self.epsilon)
+    }
+}

@@ -1,0 +1,39 @@
+use std::f64::consts::PI;
+use std::fmt;
+
+use super::Schedule;
+use crate::SettingError;
+use crate::setting::Settings;
+
+/// Half a cosine from `rate` down to `floor`, where it stays.
+///
+/// `η(s) = floor + (rate - floor) (1 + cos(π s / steps)) / 2` for `s ≤ steps`: Loshchilov and Hutter 2017
+/// (SGDR) without restarts, Keras' `CosineDecay`. PyTorch's `CosineAnnealingLR` rises again after `T_max`
+/// steps; this one does not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cosine {
+    /// The rate of the first step.
+    pub rate: f64,
+    /// The steps until the floor is reached, above 0 (PyTorch's `T_max`).
+    pub steps: u64,
+    /// The least rate (PyTorch's `eta_min`).
+    pub floor: f64,
+}
+
+impl Schedule for Cosine {
+    fn rate(&self, step: u64) -> f64 {
+        let done = step.min(self.steps) as f64 / self.steps.max(1) as f64;
+        self.floor + (self.rate - self.floor) * (1.0 + (PI * done).cos()) / 2.0
+    }
+
+    fn validate(&self) -> Result<(), SettingError> {
+        let settings = Settings("Cosine");
+        settings.not_negative("rate", self.rate)?;
+        settings.not_negative("floor", self.floor)?;
+        settings.positive("steps", self.steps as f64)
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

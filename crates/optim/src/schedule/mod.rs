@@ -1,0 +1,97 @@
+//! Learning rates that change from step to step.
+//!
+//! A schedule counts steps (batches), not epochs, from 0. PyTorch's `Constant` is a plain number here, its
+//! `Lambda` a closure:
+//!
+//! ```
+//! use chainrule_optim::{schedule::{Cosine, WarmUp}, sgd};
+//! sgd(0.1);
+//! sgd(|step| 0.1 / (1.0 + step as f64).sqrt());
+//! sgd(WarmUp { steps: 100, then: Cosine { rate: 0.1, steps: 10_000, floor: 1e-4 } });
+//! ```
+
+mod cosine;
+mod step;
+mod warm_up;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use cosine::Cosine;
+pub use step::Step;
+pub use warm_up::WarmUp;
+
+use crate::SettingError;
+use crate::setting::Settings;
+
+/// The learning rate as a function of the step.
+///
+/// `f64` is the constant schedule, and every `Fn(u64) -> f64` is a schedule. The trait asks for no `Debug`,
+/// which closures do not have; [`describe`](Self::describe) stands in for it.
+pub trait Schedule: Send + Sync {
+    /// The learning rate of a step, 0 for the first.
+    fn rate(&self, step: u64) -> f64;
+
+    /// Looks for a setting that cannot work. The default looks at the rate of the first step.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingError`] if a rate would be negative, infinite or NaN.
+    fn validate(&self) -> Result<(), SettingError> {
+        Settings("schedule").not_negative("learning rate at step 0", self.rate(0))
+    }
+
+    /// Writes what this schedule is, for the `Debug` output of optimizers.
+    ///
+    /// # Errors
+    ///
+    /// Those of the formatter.
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at step 0", self.rate(0))
+    }
+}
+
+impl fmt::Debug for dyn Schedule + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(f)
+    }
+}
+
+impl Schedule for f64 {
+    fn rate(&self, _: u64) -> f64 {
+        *self
+    }
+
+    fn validate(&self) -> Result<(), SettingError> {
+        Settings("schedule").not_negative("learning rate", *self)
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl<F: Fn(u64) -> f64 + Send + Sync> Schedule for F {
+    fn rate(&self, step: u64) -> f64 {
+        self(step)
+    }
+}
+
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl Schedule for $pointer {
+            fn rate(&self, step: u64) -> f64 {
+                (**self).rate(step)
+            }
+
+            fn validate(&self) -> Result<(), SettingError> {
+                (**self).validate()
+            }
+
+            fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                (**self).describe(f)
+            }
+        }
+    )*};
+}
+forward!(Box<dyn Schedule>, Arc<dyn Schedule>);

@@ -1,0 +1,34 @@
+use std::fmt;
+
+use super::Schedule;
+use crate::SettingError;
+use crate::setting::Settings;
+
+/// A rate that is multiplied by `gamma` after every so many steps: `η(s) = rate γ^⌊s / every⌋`
+/// (PyTorch's `StepLR`, which counts epochs).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The rate of the first step.
+    pub rate: f64,
+    /// The steps from one change to the next, above 0 (PyTorch's `step_size`).
+    pub every: u64,
+    /// The factor of each change.
+    pub gamma: f64,
+}
+
+impl Schedule for Step {
+    fn rate(&self, step: u64) -> f64 {
+        self.rate * self.gamma.powf((step / self.every.max(1)) as f64)
+    }
+
+    fn validate(&self) -> Result<(), SettingError> {
+        let settings = Settings("Step");
+        settings.not_negative("rate", self.rate)?;
+        settings.not_negative("gamma", self.gamma)?;
+        settings.positive("every", self.every as f64)
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

@@ -1,0 +1,116 @@
+use std::sync::Arc;
+
+use crate::setting::Settings;
+use crate::{Kind, Optimizer, Real, Schedule, SettingError, Update, vector};
+
+/// Stochastic gradient descent, with momentum, Nesterov's or not.
+///
+/// ```text
+/// g ← g + λ p                        weight decay
+/// p ← p - η g                        without momentum
+/// m ← μ m + (1 - τ) g;   p ← p - η m             with momentum μ and dampening τ
+/// m ← μ m + g;           p ← p - η (g + μ m)     Nesterov's
+/// ```
+///
+/// PyTorch's conventions: in the first step, `m ← g` whatever τ is, and Nesterov's momentum is in the form of
+/// Sutskever et al. 2013. Unlike PyTorch's, the decay λ is applied to [`Kind::Weight`] alone.
+#[derive(Clone, Debug)]
+pub struct Sgd {
+    rate: Arc<dyn Schedule>,
+    momentum: f64,
+    dampening: f64,
+    nesterov: bool,
+    decay: f64,
+}
+
+/// Stochastic gradient descent with this learning rate, and neither momentum nor decay.
+pub fn sgd(rate: impl Schedule + 'static) -> Sgd {
+    Sgd { rate: Arc::new(rate), momentum: 0.0, dampening: 0.0, nesterov: false, decay: 0.0 }
+}
+
+impl Sgd {
+    /// The momentum μ, in `[0, 1)`; often 0.9.
+    #[must_use]
+    pub fn momentum(self, momentum: f64) -> Self {
+        Self { momentum, ..self }
+    }
+
+    /// The dampening τ of the momentum, in `[0, 1)`.
+    #[must_use]
+    pub fn dampening(self, dampening: f64) -> Self {
+        Self { dampening, ..self }
+    }
+
+    /// Looks ahead along the momentum, which must be above 0, without dampening.
+    #[must_use]
+    pub fn nesterov(self) -> Self {
+        Self { nesterov: true, ..self }
+    }
+
+    /// The weight decay λ, coupled: a part of the gradient, as an L2 penalty would be.
+    #[must_use]
+    pub fn weight_decay(self, decay: f64) -> Self {
+        Self { decay, ..self }
+    }
+}
+
+impl<T: Real> Optimizer<T> for Sgd {
+    fn slots(&self) -> usize {
+        usize::from(self.momentum != 0.0)
+    }
+
+    fn update(&self, pass: Update<'_, T>) {
+        let decay = if pass.kind == Kind::Weight { self.decay } else { 0.0 };
+        let (keep, add) = if pass.step == 0 { (0.0, 1.0) } else { (self.momentum, 1.0 - self.dampening) };
+        let [rate, decay, momentum, keep, add] =
+            [self.rate.rate(pass.step), decay, self.momentum, keep, add].map(T::of);
+        if self.momentum == 0.0 {
+            let (params, grads, []) = pass.split();
+            vector::update(
+                params,
+                grads,
+                [],
+                #[inline(always)]
+                |p, g, []| (p - rate * (g + decay * p), []),
+            );
+        } else if self.nesterov {
+            let (params, grads, [m]) = pass.split();
+            vector::update(
+                params,
+                grads,
+                [m],
+                #[inline(always)]
+                |p, g, [m]| {
+                    let g = g + decay * p;
+                    let m = keep * m + add * g;
+                    (p - rate * (g + momentum * m), [m])
+                },
+            );
+        } else {
+            let (params, grads, [m]) = pass.split();
+            vector::update(
+                params,
+                grads,
+                [m],
+                #[inline(always)]
+                |p, g, [m]| {
+                    let m = keep * m + add * (g + decay * p);
+                    (p - rate * m, [m])
+                },
+            );
+        }
+    }
+
+    fn validate(&self) -> Result<(), SettingError> {
+        let settings = Settings("Sgd");
+        self.rate.validate()?;
+        settings.share("momentum", self.momentum)?;
+        settings.share("dampening", self.dampening)?;
+        settings.not_negative("weight decay", self.decay)?;
+        if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
+            let conflict = "Nesterov's momentum needs `.momentum(...)` above 0 and no dampening";
+            return Err(SettingError::Conflict { owner: "Sgd", conflict });
+        }
+        Ok(())
+    }
+}

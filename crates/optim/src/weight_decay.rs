@@ -1,0 +1,25 @@
+use crate::setting::Settings;
+use crate::{Kind, Optimizer, Real, SettingError, Update};
+
+/// Coupled weight decay for the optimizer behind it: `g ← g + λ p`, the gradient of an L2 penalty `λ/2 ‖p‖²`.
+///
+/// `(WeightDecay(1e-4), adam(1e-3))` is what PyTorch calls `Adam(weight_decay=1e-4)`, except that
+/// only [`Kind::Weight`] is decayed. Clipping looks at the gradients before, as it does in PyTorch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WeightDecay(
+    /// The decay λ.
+    pub f64,
+);
+
+impl<T: Real> Optimizer<T> for WeightDecay {
+    fn update(&self, pass: Update<'_, T>) {
+        if pass.kind == Kind::Weight {
+            let decay = T::of(self.0);
+            pass.grads.iter_mut().zip(&*pass.params).for_each(|(g, &p)| *g += decay * p);
+        }
+    }
+
+    fn validate(&self) -> Result<(), SettingError> {
+        Settings("WeightDecay").not_negative("the decay", self.0)
+    }
+}

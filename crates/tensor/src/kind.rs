@@ -1,0 +1,12 @@
+//! What a parameter is for.
+
+/// How a parameter is treated by optimizers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Trained and decayed: the matrices and kernels.
+    Weight,
+    /// Trained, not decayed: the biases, and the scales and shifts of normalisation.
+    Bias,
+    /// Not trained: running statistics, whose next value travels in the gradient's place.
+    Buffer,
+}
