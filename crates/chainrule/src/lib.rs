@@ -1,1 +1,39 @@
-//! Train neural networks on the CPU at the speed of its BLAS
+//! Training neural networks on the CPU at the speed of its BLAS.
+//!
+//! This crate is a facade: it re-exports the crates of the workspace, each of which can be used alone, and
+//! has a [`prelude`] with what a program usually needs. The features choose the BLAS.
+//!
+//! | module | crate | what it is |
+//! |---|---|---|
+//! | [`tensor`] | `chainrule-tensor` | numbers, shapes, the matrix product, BLAS at run time |
+//! | [`layer`] | `chainrule-layer` | the `Layer` trait, `Sequential`, the gradient check, the mathematics |
+//! | [`layers`] | `chainrule-layers` | the layers, activations and initialisers |
+//! | [`losses`] | `chainrule-losses` | the losses |
+//! | [`metrics`] | `chainrule-metrics` | the metrics |
+//! | [`optim`] | `chainrule-optim` | the optimizers and schedules |
+//! | [`data`] | `chainrule-data` | data sets, readers, downloads |
+//! | [`train`] | `chainrule-train` | models, training, model files |
+//!
+#![doc = include_str!("../../../README.md")]
+
+pub use chainrule_data as data;
+pub use chainrule_layer as layer;
+pub use chainrule_layers as layers;
+pub use chainrule_losses as losses;
+pub use chainrule_metrics as metrics;
+pub use chainrule_optim as optim;
+pub use chainrule_tensor as tensor;
+pub use chainrule_train as train;
+
+/// What a program that trains a network usually needs.
+pub mod prelude {
+    pub use chainrule_data::{Dataset, Images, Rows, digits};
+    pub use chainrule_layer::{Layer, Residual, Sequential};
+    pub use chainrule_layers::{Dense, Dropout, Flatten, LeakyRelu, Relu, Sigmoid, Softmax, Tanh, init};
+    pub use chainrule_losses::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError};
+    pub use chainrule_metrics::{Accuracy, ConfusionMatrix, Metric};
+    pub use chainrule_optim::schedule::{Cosine, Step, WarmUp};
+    pub use chainrule_optim::{ClipByGlobalNorm, Optimizer, Schedule, adam, adamw, rmsprop, sgd};
+    pub use chainrule_tensor::{Seed, Shape};
+    pub use chainrule_train::{Callback, Event, Model, Trainer};
+}

@@ -18,7 +18,7 @@ use crate::{Plan, ShapeError};
 /// [`check::gradients`](crate::check::gradients).
 pub trait Layer<T: Real>: Debug + Send + Sync + 'static {
     /// What one replica remembers between `forward` and `backward`, and its scratch memory. `()` for most.
-    type Cache: Clone + Default + Send + 'static;
+    type Cache: Clone + Default + Send + Sync + 'static;
 
     /// Declares the parameters for samples of shape `input`; returns the shape of an output sample, and an
     /// empty cache. Memory in the cache may be allocated in the first pass, and is kept.

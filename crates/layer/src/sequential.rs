@@ -85,7 +85,7 @@ impl<T: Real, L: Layer<T>> Erased<T> for L {
 }
 
 /// A layer bound to its cache: the types of both are forgotten together, so that no cast is needed.
-trait Replica<T>: Send {
+trait Replica<T>: Send + Sync {
     fn forward(&mut self, pass: Forward<'_, T>);
     fn backward(&mut self, pass: Backward<'_, T>);
     fn duplicate(&self) -> Box<dyn Replica<T>>;

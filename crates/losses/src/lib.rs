@@ -1,1 +1,30 @@
-//! The Loss trait and the losses
+//! The [`Loss`] trait and the losses.
+//!
+//! The decision here: **a loss gives its value and its gradient in one call**, since both come from the same
+//! intermediate values, and it is told the scale of both, so that the mean over a batch that is cut into parts
+//! is the sum of the parts. A loss knows nothing of layers: it sees outputs and targets.
+//!
+//! Every loss takes class indices and vectors of values alike ([`Target`]): a class
+//! stands for its one-hot vector. A loss of one's own is tested in one line by [`check::gradient`].
+//!
+//! ```
+//! use chainrule_losses::{CrossEntropy, Loss};
+//! use ndarray::{Array2, array};
+//! let logits = array![[2.0f64, 0.0, -1.0], [0.0, 1.0, 0.0]];
+//! let mut gradient = Array2::zeros((2, 3));
+//! let mean = CrossEntropy::default().loss(logits.view(), &[0u8, 2], 0.5, Some(gradient.view_mut()));
+//! assert!((mean - 0.860646).abs() < 1e-6);
+//! assert!(gradient.sum_axis(ndarray::Axis(1)).iter().all(|sum| sum.abs() < 1e-12));
+//! ```
+
+mod binary_cross_entropy;
+pub mod check;
+mod cross_entropy;
+mod loss;
+mod mean_squared_error;
+
+pub use binary_cross_entropy::BinaryCrossEntropy;
+pub use chainrule_tensor::{Target, Wanted};
+pub use cross_entropy::CrossEntropy;
+pub use loss::{Loss, TargetError};
+pub use mean_squared_error::MeanSquaredError;

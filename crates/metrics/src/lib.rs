@@ -1,1 +1,23 @@
-//! Streaming metrics that merge across shards
+//! Metrics: numbers for people, streaming over batches.
+//!
+//! The decision here: **a metric is a tally.** It counts while batches go by, keeps no samples, and two tallies of
+//! one kind [`Merge`] into what one would have counted, so that shards and processes can count apart. Unlike a loss, it needs no gradient.
+//!
+//! ```
+//! use chainrule_metrics::{Accuracy, Metric};
+//! use ndarray::array;
+//! let mut accuracy = Accuracy::default();
+//! accuracy.update(array![[0.1f32, 0.9], [0.8, 0.2]].view(), &[1u8, 1]);
+//! assert_eq!(Metric::<f32, u8>::value(&accuracy), 0.5);
+//! ```
+
+mod accuracy;
+mod confusion_matrix;
+mod mean;
+mod metric;
+
+pub use accuracy::Accuracy;
+pub use chainrule_tensor::{Target, Wanted};
+pub use confusion_matrix::ConfusionMatrix;
+pub use mean::Mean;
+pub use metric::{Merge, Metric};

@@ -62,12 +62,9 @@ impl<T: Real> Optimizer<T> for RmsProp {
     fn update(&self, pass: Update<'_, T>) {
         let [rate, alpha, rest, epsilon, momentum] =
             [self.rate.rate(pass.step), self.alpha, 1.0 - self.alpha, self.epsilon, self.momentum].map(T::of);
-        let mean = #[inline(always)]
-        |mean: T, value: T| alpha * mean + rest * value;
-        let plain = #[inline(always)]
-        |g: T, v: T| g / (v.sqrt() + epsilon);
-        let centered = #[inline(always)]
-        |g: T, v: T, m: T| {
+        let mean = |mean: T, value: T| alpha * mean + rest * value;
+        let plain = |g: T, v: T| g / (v.sqrt() + epsilon);
+        let centered = |g: T, v: T, m: T| {
             let variance = v - m * m;
             plain(g, if variance < T::zero() { T::zero() } else { variance })
         };

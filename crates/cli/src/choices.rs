@@ -1,0 +1,80 @@
+//! The names that can be chosen on the command line, and what they stand for.
+
+use chainrule::prelude::*;
+use clap::ValueEnum;
+
+/// The activation of the hidden layers.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Activation {
+    /// max(z, 0)
+    Relu,
+    /// z, or 0.01 z where it is negative
+    LeakyRelu,
+    /// 1 / (1 + e⁻ᶻ)
+    Sigmoid,
+    /// the hyperbolic tangent
+    Tanh,
+}
+
+impl Activation {
+    pub(crate) fn after(self, layers: Sequential<f32>) -> Sequential<f32> {
+        match self {
+            Self::Relu => layers.then(Relu),
+            Self::LeakyRelu => layers.then(LeakyRelu::default()),
+            Self::Sigmoid => layers.then(Sigmoid),
+            Self::Tanh => layers.then(Tanh),
+        }
+    }
+}
+
+/// What is minimised.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LossName {
+    /// cross-entropy of the softmax of the outputs
+    CrossEntropy,
+    /// mean squared error against one-hot vectors
+    Mse,
+    /// binary cross-entropy of each output by itself
+    BinaryCrossEntropy,
+}
+
+impl LossName {
+    pub(crate) fn build(self) -> Box<dyn Loss<f32, u8>> {
+        match self {
+            Self::CrossEntropy => Box::new(CrossEntropy::default()),
+            Self::Mse => Box::new(MeanSquaredError),
+            Self::BinaryCrossEntropy => Box::new(BinaryCrossEntropy::default()),
+        }
+    }
+}
+
+/// How it descends.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum OptimizerName {
+    /// stochastic gradient descent; learning rate 0.1 by default
+    Sgd,
+    /// SGD with momentum 0.9; 0.01 by default
+    Momentum,
+    /// SGD with Nesterov's momentum 0.9; 0.01 by default
+    Nesterov,
+    /// Adam; 0.001 by default
+    Adam,
+    /// Adam with decoupled weight decay 0.01; 0.001 by default
+    Adamw,
+    /// RMSprop; 0.001 by default
+    Rmsprop,
+}
+
+impl OptimizerName {
+    pub(crate) fn build(self, rate: Option<f64>) -> Box<dyn Optimizer<f32>> {
+        let or = |default: f64| rate.unwrap_or(default);
+        match self {
+            Self::Sgd => Box::new(sgd(or(0.1))),
+            Self::Momentum => Box::new(sgd(or(0.01)).momentum(0.9)),
+            Self::Nesterov => Box::new(sgd(or(0.01)).momentum(0.9).nesterov()),
+            Self::Adam => Box::new(adam(or(1e-3))),
+            Self::Adamw => Box::new(adamw(or(1e-3))),
+            Self::Rmsprop => Box::new(rmsprop(or(1e-3))),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The progress of a training: a bar on a terminal, a line an epoch elsewhere.
+
+use std::io::{IsTerminal, stderr};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use chainrule::train::{Callback, EpochReport, Event};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often the bar's text is renewed.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Prints what happens to standard error.
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+    epochs: u64,
+    batches: usize,
+    begin: Instant,
+    shown: Instant,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        let now = Instant::now();
+        let bar = stderr().is_terminal().then(|| ProgressBar::new(0));
+        Self { bar, epochs: 0, batches: 0, begin: now, shown: now }
+    }
+
+    fn line(&self, report: &EpochReport) -> String {
+        let EpochReport { epoch, train, seconds, samples, .. } = report;
+        let rate = *samples as f64 / seconds;
+        format!("epoch {}/{}  {train}  {seconds:.3} s  {rate:.0} samples/s", epoch + 1, self.epochs)
+    }
+}
+
+impl Callback for Progress {
+    fn on(&mut self, event: &Event<'_>) -> ControlFlow<()> {
+        match event {
+            Event::Start { epochs, batches, .. } => {
+                (self.epochs, self.batches, self.begin) = (*epochs, *batches, Instant::now());
+                if let Some(bar) = &self.bar {
+                    bar.set_length(*epochs * *batches as u64);
+                    let template = "{bar:24} {msg}";
+                    bar.set_style(
+                        ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()),
+                    );
+                }
+            }
+            Event::Step { epoch, batch, samples, loss, metrics } => {
+                let Some(bar) = &self.bar else { return ControlFlow::Continue(()) };
+                // Looking at the clock costs less than a step; drawing costs more.
+                let now = Instant::now();
+                if now - self.shown < EVERY {
+                    return ControlFlow::Continue(());
+                }
+                self.shown = now;
+                let done = *epoch * self.batches as u64 + *batch as u64 + 1;
+                let total = self.epochs * self.batches as u64;
+                let spent = (now - self.begin).as_secs_f64();
+                let left = spent / done as f64 * (total - done.min(total)) as f64;
+                let rate = *samples as f64 / (*batch + 1) as f64 * done as f64 / spent;
+                let metrics: String =
+                    metrics.iter().map(|(name, value)| format!("  {name} {value:.4}")).collect();
+                bar.set_position(done);
+                bar.set_message(format!(
+                    "epoch {}/{}  batch {}/{}  loss {loss:.4}{metrics}  {rate:.0} samples/s  {left:.0} s left",
+                    epoch + 1,
+                    self.epochs,
+                    batch + 1,
+                    self.batches,
+                ));
+            }
+            Event::EpochEnd(report) => {
+                let line = self.line(report);
+                match &self.bar {
+                    Some(bar) => bar.println(line),
+                    None => eprintln!("{line}"),
+                }
+                if let (Some(bar), true) = (&self.bar, report.epoch + 1 == self.epochs) {
+                    bar.finish_and_clear();
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}

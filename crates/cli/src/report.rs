@@ -1,0 +1,70 @@
+//! What a training has come to, for people and as JSON.
+
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+
+use chainrule::metrics::ConfusionMatrix;
+use serde::Serialize;
+
+/// One epoch, as the JSON has it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Epoch {
+    pub(crate) loss: f64,
+    pub(crate) accuracy: f64,
+    pub(crate) seconds: f64,
+}
+
+/// The BLAS, as the JSON has it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Blas {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) kernel: String,
+}
+
+/// What is printed and written.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) dataset: String,
+    pub(crate) samples: usize,
+    pub(crate) epochs: Vec<Epoch>,
+    pub(crate) test_loss: f64,
+    pub(crate) test_accuracy: f64,
+    /// Rows are the true classes, columns the predicted ones.
+    pub(crate) confusion: Vec<Vec<u64>>,
+    pub(crate) train_seconds: f64,
+    pub(crate) parameters: usize,
+    pub(crate) params_sha256: String,
+    pub(crate) seed: u64,
+    pub(crate) threads: usize,
+    pub(crate) shards: usize,
+    pub(crate) blas: Blas,
+    #[serde(skip)]
+    pub(crate) matrix: ConfusionMatrix,
+}
+
+impl Report {
+    /// Writes the report as JSON.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), String> {
+        let failed = |error: &dyn fmt::Display| format!("cannot write {}: {error}", path.display());
+        let text = serde_json::to_string_pretty(self).map_err(|error| failed(&error))?;
+        let mut file = std::fs::File::create(path).map_err(|error| failed(&error))?;
+        writeln!(file, "{text}").map_err(|error| failed(&error))
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { dataset, test_loss, test_accuracy, train_seconds, epochs, .. } = self;
+        writeln!(f, "test on {dataset}: accuracy {:.2} %, loss {test_loss:.4}", 100.0 * test_accuracy)?;
+        writeln!(f)?;
+        writeln!(f, "{}", self.matrix)?;
+        let mean = train_seconds / epochs.len().max(1) as f64;
+        writeln!(f, "training    {train_seconds:.2} s, {mean:.3} s an epoch")?;
+        let Blas { name, version, kernel } = &self.blas;
+        writeln!(f, "BLAS        {name} {version} {kernel}")?;
+        writeln!(f, "threads     {}, shards {}, seed {}", self.threads, self.shards, self.seed)?;
+        write!(f, "parameters  {}, sha256 {}", self.parameters, self.params_sha256)
+    }
+}

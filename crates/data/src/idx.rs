@@ -1,0 +1,250 @@
+//! The IDX format of the MNIST files, plain or compressed with gzip.
+//!
+//! A file is a magic number (two zeros, the type of its values, the number of axes), the length of each axis as
+//! a big-endian `u32`, and the values in row-major order (<http://yann.lecun.com/exdb/mnist/>, as described
+//! there). Only bytes, type 8, are read: no common file has other values.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use chainrule_tensor::Shape;
+use flate2::bufread::MultiGzDecoder;
+
+use crate::images::{Images, ImagesError};
+
+/// Unsigned bytes.
+const BYTES: u8 = 8;
+
+/// The names of the four MNIST files, without ending.
+const NAMES: [&str; 4] = ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"];
+
+/// The axes and the values of an IDX file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idx {
+    /// The axes, the number of samples first.
+    pub axes: Vec<usize>,
+    /// The values in row-major order.
+    pub values: Vec<u8>,
+}
+
+/// Reads an IDX file of bytes, compressed if its first bytes say so.
+///
+/// Memory grows with what is really read, never with what the header claims.
+///
+/// # Errors
+///
+/// [`IdxError`], naming the file.
+pub fn read(path: &Path) -> Result<Idx, IdxError> {
+    let at = |problem| IdxError::File { path: path.to_owned(), problem };
+    let mut file = BufReader::new(File::open(path).map_err(|error| at(Problem::Io(error)))?);
+    let compressed = io::BufRead::fill_buf(&mut file).is_ok_and(|head| head.starts_with(&[0x1f, 0x8b]));
+    if compressed { parse(MultiGzDecoder::new(file)) } else { parse(file) }.map_err(at)
+}
+
+fn parse(mut source: impl Read) -> Result<Idx, Problem> {
+    let mut magic = [0; 4];
+    fill(&mut source, &mut magic)?;
+    let [0, 0, kind, rank] = magic else { return Err(Problem::Magic(magic)) };
+    if kind != BYTES {
+        return Err(Problem::Kind(kind));
+    }
+    let mut axes = Vec::new();
+    for _ in 0..rank {
+        let mut axis = [0; 4];
+        fill(&mut source, &mut axis)?;
+        axes.push(u32::from_be_bytes(axis) as usize);
+    }
+    let size = axes.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis));
+    let size = size.ok_or_else(|| Problem::Overflow(axes.clone()))?;
+    let mut values = Vec::new();
+    // One byte more than promised tells whether anything follows.
+    let limit = (size as u64).saturating_add(1);
+    source.take(limit).read_to_end(&mut values).map_err(Problem::from)?;
+    match values.len() {
+        found if found < size => Err(Problem::Short { axes, size, found }),
+        found if found > size => Err(Problem::Long { axes, size }),
+        _ => Ok(Idx { axes, values }),
+    }
+}
+
+/// Reads a part of the header.
+fn fill(source: &mut impl Read, bytes: &mut [u8]) -> Result<(), Problem> {
+    source.read_exact(bytes).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => Problem::Header,
+        _ => Problem::from(error),
+    })
+}
+
+/// Reads images from a file of three axes, and their labels from a file of one.
+///
+/// # Errors
+///
+/// [`IdxError`], naming the file, or both if they do not belong together.
+pub fn read_images(images: &Path, labels: &Path, classes: usize) -> Result<Images, IdxError> {
+    let axes = |path: &Path, idx: &Idx, wanted: usize| match idx.axes.len() == wanted {
+        true => Ok(()),
+        false => {
+            let problem = Problem::Axes { found: idx.axes.len(), wanted };
+            Err(IdxError::File { path: path.to_owned(), problem })
+        }
+    };
+    let (pixels, classes_of) = (read(images)?, read(labels)?);
+    axes(images, &pixels, 3)?;
+    axes(labels, &classes_of, 1)?;
+    let pair = |source| IdxError::Pair { images: images.to_owned(), labels: labels.to_owned(), source };
+    let shape = Shape::from([pixels.axes[1], pixels.axes[2]]);
+    Images::new(shape, pixels.values, classes_of.values, classes).map_err(pair)
+}
+
+impl Images {
+    /// The training and the test images of MNIST, or of a data set in the same four files, from a directory.
+    ///
+    /// The names are the original ones, such as `train-images-idx3-ubyte.gz`, with or without `.gz`, and with a dot for
+    /// the last hyphen, as some archives have it.
+    ///
+    /// # Errors
+    ///
+    /// [`IdxError`], naming the file that is missing or wrong.
+    pub fn mnist(directory: impl AsRef<Path>) -> Result<(Self, Self), IdxError> {
+        let directory = directory.as_ref();
+        let [train, train_labels, test, test_labels] = NAMES.map(|name| find(directory, name));
+        let train = read_images(&train?, &train_labels?, 10)?;
+        Ok((train, read_images(&test?, &test_labels?, 10)?))
+    }
+}
+
+/// Whether a directory has all four files of MNIST.
+pub fn is_mnist(directory: &Path) -> bool {
+    NAMES.iter().all(|name| find(directory, name).is_ok())
+}
+
+fn find(directory: &Path, name: &str) -> Result<PathBuf, IdxError> {
+    let names = ["-ubyte", "-ubyte.gz", ".ubyte", ".ubyte.gz"].map(|ending| format!("{name}{ending}"));
+    // As some archives have it, `train-images.idx3-ubyte`.
+    let dotted = names.each_ref().map(|known| known.replacen("-idx", ".idx", 1));
+    let found = names.iter().chain(&dotted).map(|name| directory.join(name)).find(|path| path.is_file());
+    found.ok_or_else(|| IdxError::Missing { directory: directory.to_owned(), name: format!("{name}-ubyte") })
+}
+
+/// Writes images or labels as an IDX file, atomically: to a temporary file beside it, which then takes its name.
+///
+/// # Errors
+///
+/// [`IdxError`] with the path and what the system says, or if an axis does not fit the format.
+pub fn write(path: &Path, idx: &Idx) -> Result<(), IdxError> {
+    let at = |problem| IdxError::File { path: path.to_owned(), problem };
+    let io = |error: io::Error| at(Problem::Io(error));
+    let overflow = || at(Problem::Overflow(idx.axes.clone()));
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = BufWriter::new(tempfile::NamedTempFile::new_in(directory).map_err(io)?);
+    let rank = u8::try_from(idx.axes.len()).map_err(|_| overflow())?;
+    file.write_all(&[0, 0, BYTES, rank]).map_err(io)?;
+    for &axis in &idx.axes {
+        let axis = u32::try_from(axis).map_err(|_| overflow())?;
+        file.write_all(&axis.to_be_bytes()).map_err(io)?;
+    }
+    file.write_all(&idx.values).map_err(io)?;
+    let file = file.into_inner().map_err(|error| io(error.into_error()))?;
+    file.as_file().sync_all().map_err(io)?;
+    file.persist(path).map_err(|error| io(error.error))?;
+    Ok(())
+}
+
+/// An IDX file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdxError {
+    /// Something is wrong with one file.
+    #[error("{}: {problem}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: Problem,
+    },
+    /// Two files do not belong together.
+    #[error("{} and {}: {source}", images.display(), labels.display())]
+    Pair {
+        /// The file of the images.
+        images: PathBuf,
+        /// The file of the labels.
+        labels: PathBuf,
+        /// What does not fit.
+        source: ImagesError,
+    },
+    /// One of the four files is not there.
+    #[error("{} has no file {name} (nor {name}.gz): put the four MNIST files there", directory.display())]
+    Missing {
+        /// Where it was looked for.
+        directory: PathBuf,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What is wrong with an IDX file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The system cannot read or write it.
+    #[error("{0}")]
+    Io(io::Error),
+    /// The compressed data are damaged.
+    #[error("its gzip data are damaged ({0}): fetch the file again")]
+    Gzip(io::Error),
+    /// It is something else.
+    #[error("it begins with {0:?}, not with the magic number of an IDX file: take another file")]
+    Magic([u8; 4]),
+    /// Values of a type that is not read.
+    #[error("its values have type {0:#04x}: only bytes (0x08) are read; convert it")]
+    Kind(u8),
+    /// It ends in its header.
+    #[error("it ends within its header: fetch the file again")]
+    Header,
+    /// No computer holds that much.
+    #[error("its header claims the impossible size {0:?}: the file is damaged; fetch it again")]
+    Overflow(Vec<usize>),
+    /// It holds less than it says.
+    #[error("its header claims {axes:?}, {size} bytes, but it holds {found}: it was cut; fetch it again")]
+    Short {
+        /// The axes by the header.
+        axes: Vec<usize>,
+        /// How many bytes that is.
+        size: usize,
+        /// How many bytes there are.
+        found: usize,
+    },
+    /// It holds more than it says.
+    #[error(
+        "its header claims {axes:?}, {size} bytes, but it holds more: the file is damaged; fetch it again"
+    )]
+    Long {
+        /// The axes by the header.
+        axes: Vec<usize>,
+        /// How many bytes that is.
+        size: usize,
+    },
+    /// Images where labels should be, or the reverse.
+    #[error(
+        "it has {found} axes where {wanted} are wanted: images have 3, labels 1; are two files exchanged?"
+    )]
+    Axes {
+        /// How many it has.
+        found: usize,
+        /// How many it should have.
+        wanted: usize,
+    },
+}
+
+impl From<io::Error> for Problem {
+    /// What a decoder finds wrong with its data comes as one of these kinds.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+                Self::Gzip(error)
+            }
+            _ => Self::Io(error),
+        }
+    }
+}

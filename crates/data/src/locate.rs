@@ -1,0 +1,93 @@
+//! Where a data set lies on this machine.
+
+use std::env;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The environment variable that names a directory with data sets.
+pub const VARIABLE: &str = "CHAINRULE_DATA";
+
+/// The directory that holds the data set `name`, where `complete` tells whether a directory does.
+///
+/// Looked at are the `explicit` directory if there is one, else the one that `CHAINRULE_DATA` names, else the
+/// cache of this platform; in each the directory itself and its sub-directory `name`. A directory that somebody
+/// named is not passed over silently: if the data are not in it, that is an error.
+///
+/// # Errors
+///
+/// [`NotFound`] with the places looked at.
+pub fn locate(
+    name: &str,
+    explicit: Option<&Path>,
+    complete: impl Fn(&Path) -> bool,
+) -> Result<PathBuf, NotFound> {
+    let variable = || env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let named = explicit.map(Path::to_owned).or_else(variable);
+    let places = match &named {
+        Some(directory) => vec![directory.clone(), directory.join(name)],
+        None => cache(name).into_iter().collect(),
+    };
+    match places.iter().find(|place| complete(place)) {
+        Some(place) => Ok(place.clone()),
+        None => Err(NotFound { name: name.to_owned(), places, named: named.is_some() }),
+    }
+}
+
+/// The directory for the data set `name` in the cache of this platform; `None` if there is no home directory.
+pub fn cache(name: &str) -> Option<PathBuf> {
+    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = if cfg!(windows) {
+        variable("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        variable("HOME").map(|home| home.join("Library/Caches"))
+    } else {
+        variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))
+    };
+    base.map(|base| base.join("chainrule").join(name))
+}
+
+/// A data set that is not on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotFound {
+    name: String,
+    places: Vec<PathBuf>,
+    named: bool,
+}
+
+impl NotFound {
+    /// Whether somebody named the directory, so that another place or a download would not be what they meant.
+    pub fn is_named(&self) -> bool {
+        self.named
+    }
+}
+
+impl fmt::Display for NotFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the files of {} are not in", self.name)?;
+        for (index, place) in self.places.iter().enumerate() {
+            write!(f, "{} {}", if index > 0 { " nor in" } else { "" }, place.display())?;
+        }
+        write!(f, ": put them there, or name their directory with --data-dir or {VARIABLE}")
+    }
+}
+
+impl std::error::Error for NotFound {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_in_the_directory_and_below() {
+        let directory = tempfile::tempdir().unwrap();
+        let has = |place: &Path| place.join("file").is_file();
+        let missing = locate("set", Some(directory.path()), has).unwrap_err();
+        assert!(missing.is_named());
+        assert!(missing.to_string().contains("--data-dir"), "{missing}");
+        let below = directory.path().join("set");
+        std::fs::create_dir(&below).unwrap();
+        std::fs::write(below.join("file"), "").unwrap();
+        assert_eq!(locate("set", Some(directory.path()), has), Ok(below.clone()));
+        assert_eq!(locate("set", Some(&below), has), Ok(below));
+    }
+}

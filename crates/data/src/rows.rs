@@ -1,0 +1,67 @@
+//! Samples that are rows of a matrix.
+
+use chainrule_tensor::{Real, Shape};
+use ndarray::Array2;
+
+use crate::Dataset;
+
+/// Numbers in memory: one sample a row, with a target each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rows<T, Y> {
+    samples: Array2<T>,
+    targets: Vec<Y>,
+}
+
+impl<T: Real, Y> Rows<T, Y> {
+    /// These samples, `[count, features]`, with these targets.
+    ///
+    /// # Errors
+    ///
+    /// [`RowsError`] if the counts differ.
+    pub fn new(samples: Array2<T>, targets: Vec<Y>) -> Result<Self, RowsError> {
+        if samples.nrows() != targets.len() {
+            return Err(RowsError { samples: samples.nrows(), targets: targets.len() });
+        }
+        // A row is copied as one piece.
+        let samples =
+            if samples.is_standard_layout() { samples } else { samples.as_standard_layout().into_owned() };
+        Ok(Self { samples, targets })
+    }
+
+    /// The samples, `[count, features]`.
+    pub fn samples(&self) -> &Array2<T> {
+        &self.samples
+    }
+
+    /// The targets.
+    pub fn targets(&self) -> &[Y] {
+        &self.targets
+    }
+}
+
+impl<T: Real, Y: Clone + Send + Sync> Dataset<T> for Rows<T, Y> {
+    type Target = Y;
+
+    fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::from([self.samples.ncols()])
+    }
+
+    fn read(&self, index: usize, row: &mut [T]) -> Y {
+        for (value, &sample) in row.iter_mut().zip(self.samples.row(index)) {
+            *value = sample;
+        }
+        self.targets[index].clone()
+    }
+}
+
+/// Another number of targets than of samples.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there are {samples} samples but {targets} targets: give each sample one target")]
+pub struct RowsError {
+    samples: usize,
+    targets: usize,
+}

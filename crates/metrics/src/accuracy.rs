@@ -1,0 +1,54 @@
+//! The share of right answers.
+
+use chainrule_tensor::{Real, Target};
+use ndarray::ArrayView2;
+
+use crate::metric::{class, predicted};
+use crate::{Merge, Metric};
+
+/// The share of samples whose greatest output is at the target's class.
+///
+/// Outputs of one column answer yes or no: yes above the threshold, which is 0, for logits, unless it is set. An output
+/// that is not a number is wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Accuracy {
+    threshold: f64,
+    right: u64,
+    seen: u64,
+}
+
+impl Accuracy {
+    /// With this threshold for outputs of one column: 0.5 for probabilities.
+    pub fn with_threshold(threshold: f64) -> Self {
+        Self { threshold, ..Self::default() }
+    }
+}
+
+impl<T: Real, Y: Target<T>> Metric<T, Y> for Accuracy {
+    fn name(&self) -> &'static str {
+        "accuracy"
+    }
+
+    fn reset(&mut self) {
+        (self.right, self.seen) = (0, 0);
+    }
+
+    fn update(&mut self, y: ArrayView2<'_, T>, targets: &[Y]) {
+        for (row, target) in y.rows().into_iter().zip(targets) {
+            let found = predicted(row, self.threshold);
+            self.right += u64::from(found.is_some() && found == class(target));
+            self.seen += 1;
+        }
+    }
+
+    fn value(&self) -> f64 {
+        self.right as f64 / self.seen as f64
+    }
+}
+
+impl Merge for Accuracy {
+    fn merge(&mut self, other: &Self) {
+        self.right += other.right;
+        self.seen += other.seen;
+    }
+}

@@ -1,0 +1,60 @@
+//! The traits that metrics implement.
+
+use std::fmt::Debug;
+
+use chainrule_tensor::{Real, Target, Wanted};
+use ndarray::{ArrayView1, ArrayView2};
+
+/// A tally over the outputs `y`, `[rows, columns]`, and their targets.
+pub trait Metric<T: Real, Y>: Debug + Send + Sync {
+    /// What it is called in a history, such as `"accuracy"`.
+    fn name(&self) -> &'static str;
+
+    /// Forgets what was counted.
+    fn reset(&mut self);
+
+    /// Counts one batch.
+    fn update(&mut self, y: ArrayView2<'_, T>, targets: &[Y]);
+
+    /// The value over all that was counted; NaN if that is nothing.
+    fn value(&self) -> f64;
+}
+
+/// Adds another tally of the same kind, as if its batches had been counted here.
+pub trait Merge {
+    /// Adds what `other` has counted.
+    fn merge(&mut self, other: &Self);
+}
+
+/// The index of the greatest value, the first of equal ones; `None` if there is none, or if one is NaN.
+pub(crate) fn argmax<T: Real>(row: ArrayView1<'_, T>) -> Option<usize> {
+    let (mut best, mut most) = (None, T::neg_infinity());
+    for (index, &value) in row.iter().enumerate() {
+        if value.is_nan() {
+            return None;
+        }
+        if value > most || best.is_none() {
+            (best, most) = (Some(index), value);
+        }
+    }
+    best
+}
+
+/// The class that a target stands for: itself, or the greatest entry of a distribution; for a single value
+/// whether it is above a half.
+pub(crate) fn class<T: Real, Y: Target<T>>(target: &Y) -> Option<usize> {
+    match target.wanted() {
+        Wanted::Class(class) => Some(class),
+        Wanted::Values(&[value]) => Some(usize::from(value > T::of(0.5))),
+        Wanted::Values(values) => argmax(values.into()),
+    }
+}
+
+/// The class that an output stands for; a single column says yes above the threshold.
+pub(crate) fn predicted<T: Real>(row: ArrayView1<'_, T>, threshold: f64) -> Option<usize> {
+    match row.len() {
+        1 if row[0].is_nan() => None,
+        1 => Some(usize::from(row[0] > T::of(threshold))),
+        _ => argmax(row),
+    }
+}

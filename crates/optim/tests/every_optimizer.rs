@@ -1,0 +1,159 @@
+//! Properties that every optimizer has. A new optimizer adds its line to the list.
+
+use chainrule_optim::schedule::{Cosine, Step, WarmUp};
+use chainrule_optim::{
+    ClipByGlobalNorm, ClipByValue, Kind, Optimizer, Real, Schedule, SettingError, Update, WeightDecay, adam,
+    adamw, rmsprop, sgd,
+};
+
+fn every_optimizer<T: Real>() -> Vec<Box<dyn Optimizer<T>>> {
+    vec![
+        Box::new(sgd(0.1)),
+        Box::new(sgd(0.05).momentum(0.9)),
+        Box::new(sgd(0.05).momentum(0.8).nesterov()),
+        Box::new(sgd(0.05).momentum(0.5).dampening(0.3)),
+        Box::new(adam(0.05)),
+        Box::new(adam(0.05).keras()),
+        Box::new(adamw(0.05).weight_decay(1e-4)),
+        Box::new(rmsprop(0.01)),
+        Box::new(rmsprop(0.01).momentum(0.5)),
+        Box::new(rmsprop(0.01).centered()),
+        Box::new((ClipByGlobalNorm(1.0), sgd(0.1))),
+        Box::new((ClipByValue(0.5), adam(0.05))),
+        Box::new(sgd(WarmUp { steps: 10, then: Cosine { rate: 0.1, steps: 400, floor: 0.01 } })),
+    ]
+}
+
+/// `steps` steps down `Σ (p - i)² / 2`, the parameters cut at `cuts`.
+fn descend<T: Real>(optimizer: &dyn Optimizer<T>, steps: u64, cuts: &[usize]) -> Vec<T> {
+    let n = 40;
+    let mut params: Vec<T> = (0..n).map(|i| T::of(f64::from(i) / 10.0 - 1.0)).collect();
+    let mut bounds = vec![0];
+    bounds.extend(cuts);
+    bounds.push(params.len());
+    let mut states: Vec<Vec<T>> =
+        bounds.windows(2).map(|cut| vec![T::zero(); optimizer.slots() * (cut[1] - cut[0])]).collect();
+    for step in 0..steps {
+        let mut grads: Vec<T> = params.iter().enumerate().map(|(i, &p)| p - T::of(i as f64 / 40.0)).collect();
+        optimizer.prepare(step, &mut grads);
+        for (cut, state) in bounds.windows(2).zip(&mut states) {
+            let (params, grads) = (&mut params[cut[0]..cut[1]], &mut grads[cut[0]..cut[1]]);
+            optimizer.update(Update { step, kind: Kind::Weight, params, grads, state });
+        }
+    }
+    params
+}
+
+#[test]
+fn all_reach_the_minimum() {
+    for optimizer in every_optimizer::<f64>() {
+        for (i, p) in descend(&*optimizer, 600, &[]).into_iter().enumerate() {
+            let error = (p - i as f64 / 40.0).abs();
+            assert!(error < 0.02, "{optimizer:?}: {p} for {}", i as f64 / 40.0);
+        }
+        optimizer.validate().unwrap();
+    }
+}
+
+#[test]
+fn pieces_give_the_same_bits() {
+    for optimizer in every_optimizer::<f32>() {
+        let whole = descend(&*optimizer, 20, &[]);
+        assert_eq!(descend(&*optimizer, 20, &[3, 20, 37]), whole, "{optimizer:?}");
+    }
+}
+
+/// The parameter after two steps with the gradients 0.5 and -0.2, from 1.
+fn two_steps(optimizer: &dyn Optimizer<f64>) -> f64 {
+    let (mut params, mut state) = ([1.0], vec![0.0; optimizer.slots()]);
+    for (step, grad) in [0.5, -0.2].into_iter().enumerate() {
+        let grads = &mut [grad];
+        optimizer.prepare(step as u64, grads);
+        let state = &mut state;
+        optimizer.update(Update { step: step as u64, kind: Kind::Weight, params: &mut params, grads, state });
+    }
+    params[0]
+}
+
+#[test]
+fn two_steps_by_hand() {
+    let (a, b) = (0.5, -0.2);
+    let adam_by_hand = |decay: f64| {
+        let first = (1.0 - 0.1 * decay) - 0.1 * a / (a + 1e-8);
+        let m = (0.9 * 0.1 * a + 0.1 * b) / (1.0 - 0.81);
+        let v: f64 = (0.999 * 0.001 * a * a + 0.001 * b * b) / (1.0 - 0.999 * 0.999);
+        first * (1.0 - 0.1 * decay) - 0.1 * m / (v.sqrt() + 1e-8)
+    };
+    let (v1, v2): (f64, f64) = (0.01 * a * a, 0.99 * 0.01 * a * a + 0.01 * b * b);
+    let cases: [(Box<dyn Optimizer<f64>>, f64); 8] = [
+        (Box::new(sgd(0.1)), 1.0 - 0.1 * (a + b)),
+        (Box::new(sgd(0.1).momentum(0.9)), 1.0 - 0.1 * a - 0.1 * (0.9 * a + b)),
+        (
+            Box::new(sgd(0.1).momentum(0.9).nesterov()),
+            1.0 - 0.1 * (a + 0.9 * a) - 0.1 * (b + 0.9 * (0.9 * a + b)),
+        ),
+        (Box::new((WeightDecay(0.1), sgd(0.1))), {
+            let first = 1.0 - 0.1 * (a + 0.1);
+            first - 0.1 * (b + 0.1 * first)
+        }),
+        (Box::new(adam(0.1)), adam_by_hand(0.0)),
+        (Box::new(adamw(0.1).weight_decay(0.2)), adam_by_hand(0.2)),
+        (Box::new(rmsprop(0.1)), 1.0 - 0.1 * a / (v1.sqrt() + 1e-8) - 0.1 * b / (v2.sqrt() + 1e-8)),
+        (Box::new((ClipByGlobalNorm(0.25), sgd(1.0))), 1.0 - 0.25 + 0.2),
+    ];
+    for (optimizer, right) in cases {
+        let found = two_steps(&*optimizer);
+        assert!((found - right).abs() < 1e-6, "{optimizer:?}: {found} for {right}");
+    }
+}
+
+#[test]
+fn clipping_looks_at_all_gradients() {
+    let mut grads = [3.0f32, 0.0, 4.0];
+    ClipByGlobalNorm(1.0).prepare(0, &mut grads);
+    for (found, right) in grads.iter().zip([0.6, 0.0, 0.8]) {
+        assert!((found - right).abs() < 1e-6);
+    }
+    let small = [0.3f32, 0.4];
+    let mut grads = small;
+    ClipByGlobalNorm(1.0).prepare(0, &mut grads);
+    assert_eq!(grads, small);
+    assert!(Optimizer::<f32>::prepares(&(ClipByGlobalNorm(1.0), sgd(0.1))));
+    assert!(!Optimizer::<f32>::prepares(&adam(0.1)));
+}
+
+#[test]
+fn schedules() {
+    let step = Step { rate: 1.0, every: 10, gamma: 0.5 };
+    assert_eq!([0, 9, 10, 25].map(|at| step.rate(at)), [1.0, 1.0, 0.5, 0.25]);
+    let cosine = Cosine { rate: 1.0, steps: 100, floor: 0.2 };
+    for (at, right) in [(0, 1.0), (50, 0.6), (100, 0.2), (1000, 0.2)] {
+        assert!((cosine.rate(at) - right).abs() < 1e-12);
+    }
+    let warm = WarmUp { steps: 4, then: 1.0 };
+    let rates = [0, 1, 3, 4, 9].map(|at| warm.rate(at));
+    assert!(
+        rates.windows(2).all(|pair| pair[0] <= pair[1]) && rates[0] < 1.0 && rates[4] == 1.0,
+        "{rates:?}"
+    );
+}
+
+#[test]
+fn settings_that_cannot_work() {
+    let wrong: [Box<dyn Optimizer<f32>>; 9] = [
+        Box::new(sgd(f64::NAN)),
+        Box::new(sgd(-0.1)),
+        Box::new(sgd(f64::INFINITY)),
+        Box::new(sgd(0.1).momentum(1.0)),
+        Box::new(sgd(0.1).nesterov()),
+        Box::new(adam(0.1).betas(0.9, 1.0)),
+        Box::new(adam(0.1).epsilon(0.0)),
+        Box::new(adamw(0.1).weight_decay(f64::NAN)),
+        Box::new((ClipByGlobalNorm(f64::NAN), rmsprop(0.1))),
+    ];
+    for optimizer in wrong {
+        let error = optimizer.validate().unwrap_err();
+        assert!(matches!(error, SettingError::Range { .. } | SettingError::Conflict { .. }), "{error}");
+    }
+    assert!(Optimizer::<f32>::validate(&sgd(f64::NAN)).unwrap_err().to_string().contains("NaN"));
+}

@@ -1,0 +1,52 @@
+//! Watching a training.
+
+use std::ops::ControlFlow;
+
+use crate::EpochReport;
+
+/// Something that happens in a training.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The training begins.
+    Start {
+        /// How many epochs it is to take.
+        epochs: u64,
+        /// How many batches an epoch has.
+        batches: usize,
+        /// How many samples an epoch has.
+        samples: usize,
+    },
+    /// An epoch begins.
+    Epoch {
+        /// Which, from 0.
+        epoch: u64,
+    },
+    /// A step was taken.
+    Step {
+        /// Which epoch, from 0.
+        epoch: u64,
+        /// Which batch of the epoch, from 0.
+        batch: usize,
+        /// How many samples of this epoch are done.
+        samples: usize,
+        /// The mean loss over these samples.
+        loss: f64,
+        /// The metrics over these samples, by name.
+        metrics: &'a [(&'static str, f64)],
+    },
+    /// An epoch has ended.
+    EpochEnd(&'a EpochReport),
+}
+
+/// Watches a training, and can stop it with [`ControlFlow::Break`]. Every `FnMut(&Event) -> ControlFlow<()>` is one.
+pub trait Callback: Send {
+    /// Called for each event, on the thread that trains.
+    fn on(&mut self, event: &Event<'_>) -> ControlFlow<()>;
+}
+
+impl<F: FnMut(&Event<'_>) -> ControlFlow<()> + Send> Callback for F {
+    fn on(&mut self, event: &Event<'_>) -> ControlFlow<()> {
+        self(event)
+    }
+}

@@ -1,0 +1,62 @@
+//! What can go wrong in a training.
+
+use chainrule_data::BatchError;
+use chainrule_losses::TargetError;
+use chainrule_optim::SettingError;
+use chainrule_tensor::Shape;
+
+use crate::FileError;
+
+/// A training that cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The batch size is 0, or there are no samples.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// A setting of the optimizer, its schedule or the loss cannot work.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The data set's samples are not the model's.
+    #[error(
+        "the samples have the shape {samples}, but the model was planned for {model}: plan it for the data's shape, or reshape the data"
+    )]
+    Shape {
+        /// The shape of the data set's samples.
+        samples: Shape,
+        /// The shape that the model takes.
+        model: Shape,
+    },
+    /// A target does not fit the model's output.
+    #[error("a target of batch {batch} does not fit the model's {columns} outputs: {source}")]
+    Target {
+        /// Which batch of the epoch, from 0.
+        batch: usize,
+        /// How many outputs the model has.
+        columns: usize,
+        /// What is wrong with it.
+        source: TargetError,
+    },
+    /// The loss is infinite or not a number.
+    #[error("the loss became {loss} in epoch {} at batch {batch}: take a smaller learning rate, clip the gradients, or look for values in the data that are not finite", epoch + 1)]
+    Diverged {
+        /// Which epoch, from 0.
+        epoch: u64,
+        /// Which batch of the epoch, from 0.
+        batch: usize,
+        /// What the loss became.
+        loss: f64,
+    },
+    /// The number of shards or of threads is 0.
+    #[error("the number of {0} is 0: choose at least 1")]
+    Zero(&'static str),
+    /// The threads could not be started.
+    #[error("the threads could not be started: {0}; ask for fewer with `threads`")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+    /// A checkpoint does not fit this trainer.
+    #[error("the checkpoint is of another training: {0}")]
+    Checkpoint(String),
+    /// A checkpoint could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}

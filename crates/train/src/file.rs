@@ -1,0 +1,257 @@
+//! Model files and checkpoints.
+//!
+//! A file is a header of our own and a payload. The header is 52 bytes: the magic number `chainrul`, the
+//! version of the format (u32), the length of the payload (u64) and its SHA-256; numbers are little-endian. The payload is
+//! [`Contents`] in `bincode`'s fixed-width encoding. The header is checked before the payload is decoded, so a file
+//! that was cut or has one bit changed is told apart from one of a newer version, and the encoding can be
+//! replaced (bincode is no longer maintained, RUSTSEC-2025-0141) by raising the version.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use chainrule_layer::Sequential;
+use chainrule_tensor::{Real, Seed, Shape};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::Model;
+
+const MAGIC: &[u8; 8] = b"chainrul";
+const VERSION: u32 = 1;
+const HEADER: usize = 8 + 4 + 8 + 32;
+
+/// The most that a decoder may allocate: 4 GiB, a model of a thousand million parameters.
+const LIMIT: usize = 1 << 32;
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contents {
+    /// The type of the parameters, `"f32"` or `"f64"`.
+    pub number: String,
+    /// The shape of a sample.
+    pub input: Vec<usize>,
+    /// The layers, outermost first: the path, the description, and the shape of the output.
+    pub layers: Vec<(String, String, Vec<usize>)>,
+    /// The name and the shape of each parameter.
+    pub entries: Vec<(String, Vec<usize>)>,
+    /// The parameters, each in the bytes of its type.
+    pub parameters: Vec<u8>,
+    /// What a checkpoint remembers besides, so that training goes on with the same bits.
+    pub training: Option<Training>,
+}
+
+/// Where a training stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Training {
+    /// How many epochs are done.
+    pub epoch: u64,
+    /// How many steps are done.
+    pub step: u64,
+    /// The trainer's seed.
+    pub seed: u64,
+    /// Samples in a batch.
+    pub batch_size: u64,
+    /// Shards of a batch.
+    pub shards: u64,
+    /// The loss and the optimizer, as `Debug` prints them.
+    pub setup: String,
+    /// The optimizer's state, each value in the bytes of its type.
+    pub state: Vec<u8>,
+}
+
+pub(crate) fn bytes<T: Real>(values: &[T]) -> Vec<u8> {
+    let double = values.iter().map(|value| value.as_f64());
+    match T::NAME {
+        "f32" => double.flat_map(|value| (value as f32).to_le_bytes()).collect(),
+        _ => double.flat_map(f64::to_le_bytes).collect(),
+    }
+}
+
+/// Fills `values`; `None` if there are not just as many bytes.
+pub(crate) fn numbers<T: Real>(bytes: &[u8], values: &mut [T]) -> Option<()> {
+    if bytes.len() != size_of_val(values) {
+        return None;
+    }
+    let (single, _) = bytes.as_chunks::<4>();
+    let (double, _) = bytes.as_chunks::<8>();
+    match T::NAME {
+        "f32" => values.iter_mut().zip(single).for_each(|(v, b)| *v = T::of(f32::from_le_bytes(*b).into())),
+        _ => values.iter_mut().zip(double).for_each(|(v, b)| *v = T::of(f64::from_le_bytes(*b))),
+    }
+    Some(())
+}
+
+impl Contents {
+    pub(crate) fn of<T: Real>(model: &Model<T>, training: Option<Training>) -> Self {
+        let plan = model.plan();
+        let layer = |row: &chainrule_layer::Row| (row.path.clone(), row.layer.clone(), row.output.to_vec());
+        Self {
+            number: T::NAME.to_owned(),
+            input: model.input().to_vec(),
+            layers: plan.rows().iter().map(layer).collect(),
+            entries: plan.entries().iter().map(|entry| (entry.name.clone(), entry.shape.to_vec())).collect(),
+            parameters: bytes(model.parameters()),
+            training,
+        }
+    }
+
+    pub(crate) fn into_model<T: Real>(
+        self,
+        path: &Path,
+        layers: Sequential<T>,
+    ) -> Result<Model<T>, FileError> {
+        let differs = |what: String| FileError::Architecture { path: path.to_owned(), what };
+        if self.number != T::NAME {
+            return Err(differs(format!(
+                "it has {} parameters where {} are asked for",
+                self.number,
+                T::NAME
+            )));
+        }
+        let input =
+            Shape::new(&self.input).ok_or_else(|| differs("its samples have too many axes".into()))?;
+        let mut model = Model::new(input, layers, Seed(0)).map_err(|error| differs(error.to_string()))?;
+        let wanted = Self::of(&model, None);
+        if let Some(index) = first_difference(&self.layers, &wanted.layers) {
+            let name = |layers: &[(String, String, Vec<usize>)]| {
+                layers.get(index).map_or("nothing".to_owned(), |(path, layer, _)| format!("{path}: {layer}"))
+            };
+            let (found, wanted) = (name(&self.layers), name(&wanted.layers));
+            return Err(differs(format!("it has the layer {found} where the program has {wanted}")));
+        }
+        if self.entries != wanted.entries || numbers(&self.parameters, &mut model.parameters).is_none() {
+            return Err(differs(
+                "its parameters have other names or shapes than these layers declare".into(),
+            ));
+        }
+        Ok(model)
+    }
+}
+
+fn first_difference<V: PartialEq>(a: &[V], b: &[V]) -> Option<usize> {
+    (0..a.len().max(b.len())).find(|&index| a.get(index) != b.get(index))
+}
+
+/// Writes a file atomically: to a temporary file beside it, which then takes its name.
+///
+/// # Errors
+///
+/// [`FileError::Io`]; then nothing is left behind, and an older file is as it was.
+pub fn write(path: &Path, contents: &Contents) -> Result<(), FileError> {
+    let io = |source: io::Error| FileError::Io { path: path.to_owned(), doing: "write", source };
+    let payload = bincode::serde::encode_to_vec(contents, bincode::config::legacy())
+        .map_err(|error| io(io::Error::other(error)))?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(io)?;
+    let mut put = |bytes: &[u8]| file.write_all(bytes).map_err(io);
+    put(MAGIC)?;
+    put(&VERSION.to_le_bytes())?;
+    put(&(payload.len() as u64).to_le_bytes())?;
+    put(&Sha256::digest(&payload))?;
+    put(&payload)?;
+    file.as_file().sync_all().map_err(io)?;
+    file.persist(path).map_err(|error| io(error.error))?;
+    Ok(())
+}
+
+/// Reads a file, and checks all that can be checked without knowing the layers.
+///
+/// # Errors
+///
+/// [`FileError`], which tells a file that is not ours from one that is cut, damaged or newer.
+pub fn read(path: &Path) -> Result<Contents, FileError> {
+    let io = |source: io::Error| FileError::Io { path: path.to_owned(), doing: "read", source };
+    let path = || path.to_owned();
+    let mut file = File::open(path()).map_err(io)?;
+    let size = file.metadata().map_err(io)?.len();
+    let mut header = [0; HEADER];
+    if size < HEADER as u64 {
+        return Err(FileError::NotAModel { path: path() });
+    }
+    file.read_exact(&mut header).map_err(io)?;
+    let (magic, rest) = header.split_first_chunk::<8>().expect("the header is longer");
+    let (version, rest) = rest.split_first_chunk::<4>().expect("the header is longer");
+    let (length, checksum) = rest.split_first_chunk::<8>().expect("the header is longer");
+    if magic != MAGIC {
+        return Err(FileError::NotAModel { path: path() });
+    }
+    let version = u32::from_le_bytes(*version);
+    if version != VERSION {
+        return Err(FileError::Version { path: path(), found: version });
+    }
+    let (expected, found) = (u64::from_le_bytes(*length), size - HEADER as u64);
+    if expected != found {
+        return Err(FileError::Length { path: path(), expected, found });
+    }
+    let mut payload = Vec::new();
+    file.take(found).read_to_end(&mut payload).map_err(io)?;
+    if Sha256::digest(&payload)[..] != *checksum {
+        return Err(FileError::Damaged { path: path() });
+    }
+    let config = bincode::config::legacy().with_limit::<LIMIT>();
+    match bincode::serde::decode_from_slice(&payload, config) {
+        Ok((contents, used)) if used == payload.len() => Ok(contents),
+        _ => Err(FileError::Damaged { path: path() }),
+    }
+}
+
+/// A model file that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The system refuses.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// `"read"` or `"write"`.
+        doing: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It does not begin as a model file does.
+    #[error("{} is not a chainrule model: it does not begin with the magic number", path.display())]
+    NotAModel {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is of a version that this program does not know.
+    #[error("{} has version {found} of the format, this program reads version {VERSION}: read it with the chainrule that wrote it", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// It is shorter or longer than it says.
+    #[error("{} holds {found} bytes where its header says {expected}: it was cut or something was appended; take another copy", path.display())]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// The length of the payload by the header.
+        expected: u64,
+        /// The length that is there.
+        found: u64,
+    },
+    /// Its checksum is wrong.
+    #[error("{} is damaged: its checksum is wrong; take another copy", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It holds another network than the program describes.
+    #[error("{} holds another architecture: {what}", path.display())]
+    Architecture {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: String,
+    },
+    /// It is a model, but not a checkpoint of a training.
+    #[error("{} is a model without the state of its training: it can be loaded, but not resumed", path.display())]
+    NotACheckpoint {
+        /// The file.
+        path: PathBuf,
+    },
+}

@@ -1,0 +1,53 @@
+//! What a training has shown.
+
+use std::fmt;
+
+/// The mean loss and the metrics over some samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scores {
+    /// The mean loss of a sample.
+    pub loss: f64,
+    /// The name and the value of each metric, in the order in which they were added to the trainer.
+    pub metrics: Vec<(&'static str, f64)>,
+}
+
+impl Scores {
+    /// The value of the metric with this name.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        self.metrics.iter().find(|(known, _)| *known == name).map(|&(_, value)| value)
+    }
+}
+
+impl fmt::Display for Scores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "loss {:.4}", self.loss)?;
+        self.metrics.iter().try_for_each(|(name, value)| write!(f, ", {name} {value:.4}"))
+    }
+}
+
+/// What an evaluation has shown.
+pub type Evaluation = Scores;
+
+/// One epoch of a training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EpochReport {
+    /// Which epoch, from 0.
+    pub epoch: u64,
+    /// Over the training samples, each as it was met, while the parameters changed.
+    pub train: Scores,
+    /// Over the validation samples after the epoch, if there are any.
+    pub validation: Option<Scores>,
+    /// How long the training took, without the validation.
+    pub seconds: f64,
+    /// How many samples were trained on.
+    pub samples: usize,
+}
+
+/// The epochs of a training.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// One report for each epoch.
+    pub epochs: Vec<EpochReport>,
+    /// Whether a callback stopped the training before its last epoch.
+    pub stopped: bool,
+}

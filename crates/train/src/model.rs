@@ -1,0 +1,164 @@
+//! A network with its parameters.
+
+use std::path::Path;
+
+use chainrule_layer::{Chain, Entry, Forward, Layer, Mode, Plan, Sequential, ShapeError};
+use chainrule_tensor::{Buffer, FlushDenormals, Kind, Params, Real, Seed, Shape};
+use ndarray::{Array2, ArrayView2};
+use sha2::{Digest, Sha256};
+
+use crate::Summary;
+use crate::file::{self, FileError};
+
+/// A network: its layers, planned for samples of one shape, and their parameters.
+///
+/// ```
+/// use chainrule_layer::Sequential;
+/// use chainrule_layers::{Dense, Relu};
+/// use chainrule_tensor::Seed;
+/// use chainrule_train::Model;
+/// let model = Model::new([4], Sequential::new().then(Dense::new(8)).then(Relu).then(Dense::new(3)), Seed(0))?;
+/// assert_eq!(model.parameters().len(), 4 * 8 + 8 + 8 * 3 + 3);
+/// assert_eq!(model.predict(ndarray::Array2::zeros((10, 4)).view())?.dim(), (10, 3));
+/// println!("{}", model.summary());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Model<T: Real> {
+    layers: Sequential<T>,
+    input: Shape,
+    output: Shape,
+    plan: std::sync::Arc<Plan>,
+    /// As `plan` returned it; every replica starts from a copy.
+    cache: Chain<T>,
+    pub(crate) parameters: Buffer<T>,
+}
+
+impl<T: Real> Model<T> {
+    /// Plans `layers` for samples of shape `input`, and draws their first parameters from `seed`.
+    ///
+    /// # Errors
+    ///
+    /// [`ShapeError`] names the layer that cannot take what the layer before it gives.
+    pub fn new(input: impl Into<Shape>, layers: Sequential<T>, seed: Seed) -> Result<Self, ShapeError> {
+        let (input, mut plan) = (input.into(), Plan::new());
+        let (output, cache) = layers.plan(input, &mut plan)?;
+        let mut parameters = Buffer::zeros(plan.size());
+        plan.init(seed, &mut parameters);
+        Ok(Self { layers, input, output, plan: plan.into(), cache, parameters })
+    }
+
+    /// The shape of a sample.
+    pub fn input(&self) -> Shape {
+        self.input
+    }
+
+    /// The shape of the output for one sample.
+    pub fn output(&self) -> Shape {
+        self.output
+    }
+
+    /// What the layers declared: each parameter's name, shape, kind and place, and a row for each layer.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// All parameters, as one flat slice in the order of [`Plan::entries`].
+    pub fn parameters(&self) -> &[T] {
+        &self.parameters
+    }
+
+    /// All parameters, to be changed.
+    pub fn parameters_mut(&mut self) -> &mut [T] {
+        &mut self.parameters
+    }
+
+    /// The values of the parameter with this name, such as `"0.weight"`.
+    pub fn parameter(&self, name: &str) -> Option<&[T]> {
+        let entry = self.plan.entries().iter().find(|entry| entry.name == name)?;
+        Some(&self.parameters[entry.range.clone()])
+    }
+
+    /// The SHA-256 of the parameters (little-endian, in order), in hexadecimal: equal if and only if every bit is.
+    pub fn parameters_sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        for parameter in self.parameters.iter() {
+            match T::NAME {
+                // A number of single precision is exact in double, so the cast back loses nothing.
+                "f32" => hash.update((parameter.as_f64() as f32).to_le_bytes()),
+                _ => hash.update(parameter.as_f64().to_le_bytes()),
+            }
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The outputs, `[rows, size of the output]`, for the samples in the rows of `x`.
+    ///
+    /// It allocates the memory of the pass anew each time; take many rows at once.
+    ///
+    /// # Errors
+    ///
+    /// [`PredictError`] if the rows have not the size of a sample.
+    pub fn predict(&self, x: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
+        if x.ncols() != self.input.size() {
+            return Err(PredictError { columns: x.ncols(), input: self.input });
+        }
+        let _flush = FlushDenormals::new();
+        let mut y = Array2::zeros((x.nrows(), self.output.size()));
+        let (params, cache) = (Params::new(&self.parameters), &mut self.cache());
+        self.layers.forward(Forward { params, x, y: y.view_mut(), cache, mode: Mode::Eval });
+        Ok(y)
+    }
+
+    /// The layers, their output shapes and parameters as a table.
+    pub fn summary(&self) -> Summary {
+        let trained = |entry: &&Entry| entry.kind != Kind::Buffer;
+        Summary {
+            input: self.input,
+            rows: self.plan.rows().to_vec(),
+            parameters: self.parameters.len(),
+            trained: self.plan.entries().iter().filter(trained).map(|entry| entry.range.len()).sum(),
+            flops: self.plan.total_flops(),
+            bytes: size_of_val(self.parameters()),
+        }
+    }
+
+    /// Writes the model to a file, atomically: after an error the file is what it was before. See [`file`].
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] with the path and what the system says.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
+        file::write(path.as_ref(), &file::Contents::of(self, None))
+    }
+
+    /// Reads a model that has these layers from a file.
+    ///
+    /// The file describes its architecture, and that is compared; it does not contain code, so the layers come
+    /// from the program.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] if it cannot be read, is damaged or cut, is of a newer version, or holds another architecture.
+    pub fn load(path: impl AsRef<Path>, layers: Sequential<T>) -> Result<Self, FileError> {
+        let path = path.as_ref();
+        file::read(path)?.into_model(path, layers)
+    }
+
+    pub(crate) fn layers(&self) -> &Sequential<T> {
+        &self.layers
+    }
+
+    /// An empty cache for one replica.
+    pub(crate) fn cache(&self) -> Chain<T> {
+        self.cache.clone()
+    }
+}
+
+/// Samples that are not of the model's shape.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the rows have {columns} values, but a sample of shape {input} has {}", input.size())]
+pub struct PredictError {
+    columns: usize,
+    input: Shape,
+}

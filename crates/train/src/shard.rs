@@ -1,0 +1,107 @@
+//! One part of a batch, and all the memory its forward and backward pass need.
+
+use chainrule_data::Dataset;
+use chainrule_layer::{Backward, Chain, Forward, Layer, Mode, Sequential};
+use chainrule_losses::Loss;
+use chainrule_tensor::{Buffer, FlushDenormals, Grads, Params, Real};
+use ndarray::ArrayView2;
+
+/// The memory of one shard, which stays with it from step to step.
+pub(crate) struct Shard<T: Real, Y> {
+    cache: Chain<T>,
+    pub(crate) grads: Buffer<T>,
+    x: Buffer<T>,
+    y: Buffer<T>,
+    dy: Buffer<T>,
+    pub(crate) targets: Vec<Y>,
+    columns: usize,
+    /// The sum of the losses of its rows, times the scale.
+    pub(crate) loss: T,
+}
+
+/// What all shards of a step have in common.
+pub(crate) struct Pass<'a, T: Real, D, Y> {
+    pub(crate) layers: &'a Sequential<T>,
+    pub(crate) params: &'a [T],
+    pub(crate) loss: &'a dyn Loss<T, Y>,
+    pub(crate) data: &'a D,
+    /// The indices of the whole batch's samples.
+    pub(crate) batch: &'a [u32],
+    pub(crate) mode: Mode,
+}
+
+impl<T: Real, Y> Shard<T, Y> {
+    pub(crate) fn new(cache: Chain<T>, parameters: usize, outputs: usize) -> Self {
+        Self {
+            cache,
+            grads: Buffer::zeros(parameters),
+            x: Buffer::default(),
+            y: Buffer::default(),
+            dy: Buffer::default(),
+            targets: Vec::new(),
+            columns: outputs,
+            loss: T::zero(),
+        }
+    }
+
+    /// The outputs of the rows that were run last.
+    pub(crate) fn outputs(&self) -> ArrayView2<'_, T> {
+        self.y.matrix(self.targets.len(), self.columns)
+    }
+
+    /// Gathers the samples of `rows` and their targets.
+    pub(crate) fn gather<D: Dataset<T, Target = Y>>(
+        &mut self,
+        pass: &Pass<'_, T, D, Y>,
+        rows: std::ops::Range<usize>,
+    ) {
+        let size = pass.data.shape().size();
+        self.x.reserve(rows.len() * size);
+        self.targets.clear();
+        let samples = &pass.batch[rows];
+        for (row, &index) in self.x.chunks_exact_mut(size.max(1)).zip(samples) {
+            self.targets.push(pass.data.read(index as usize, row));
+        }
+    }
+
+    /// The forward pass over the gathered samples and, in training, the backward pass.
+    pub(crate) fn run<D: Dataset<T, Target = Y>>(&mut self, pass: &Pass<'_, T, D, Y>, first_row: usize) {
+        let _flush = FlushDenormals::new();
+        let (rows, inputs) = (self.targets.len(), pass.data.shape().size());
+        self.loss = T::zero();
+        if rows == 0 {
+            // An empty shard has nothing to add; it only must not keep the gradients of the step before.
+            return self.grads.fill(T::zero());
+        }
+        let Self { cache, grads, x, y, dy, targets, columns, loss } = self;
+        let (outputs, batch) = (*columns, T::of(pass.batch.len() as f64));
+        y.reserve(rows * outputs);
+        let x = x.matrix(rows, inputs);
+        let mode = match pass.mode {
+            Mode::Train { seed, .. } => Mode::Train { seed, first_row },
+            Mode::Eval => Mode::Eval,
+        };
+        let params = Params::new(pass.params);
+        pass.layers.forward(Forward { params, x, y: y.matrix_mut(rows, outputs), cache, mode });
+        let y = y.matrix(rows, outputs);
+        // J = 1/m Σ L, over the m rows of the whole batch.
+        let scale = T::one() / batch;
+        if mode == Mode::Eval {
+            *loss = pass.loss.loss(y, targets, scale, None);
+            return;
+        }
+        dy.reserve(rows * outputs);
+        *loss = pass.loss.loss(y, targets, scale, Some(dy.matrix_mut(rows, outputs)));
+        grads.fill(T::zero());
+        pass.layers.backward(Backward {
+            params: Params::new(pass.params),
+            grads: Grads::new(grads),
+            x,
+            y,
+            dy: dy.matrix(rows, outputs),
+            dx: None,
+            cache,
+            share: T::of(rows as f64) / batch,
+        });
+    }
+}

@@ -1,0 +1,467 @@
+//! The training loop.
+
+use std::fmt;
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
+use std::time::Instant;
+
+use chainrule_data::{Batches, Dataset};
+use chainrule_layer::Mode;
+use chainrule_losses::Loss;
+use chainrule_metrics::Metric;
+use chainrule_optim::Optimizer;
+use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
+
+use crate::file::{self, Contents, FileError, Training};
+use crate::pieces::{self, Descent, Piece};
+use crate::shard::{Pass, Shard};
+use crate::{Callback, EpochReport, Event, History, Model, Scores, TrainError};
+
+/// Below this many floating-point operations a step takes less time than handing part of it to another
+/// thread would (2 million take about 20 microseconds).
+const WORTH_A_FORK: u64 = 2_000_000;
+
+/// How many samples an evaluation takes at a time for each shard.
+const EVALUATION_ROWS: usize = 256;
+
+/// Brings a model, a loss and an optimizer together.
+///
+/// A step computes the mean loss of a batch and its gradient, by the chain rule, and lets the optimizer
+/// descend. For one seed, batch size and number of shards the parameters come out the same to the last bit,
+/// for any number of threads, on one kind of CPU.
+///
+/// While it trains, BLAS is set to one thread for the whole program: the trainer runs products side by side.
+pub struct Trainer<T: Real, Y> {
+    model: Model<T>,
+    loss: Box<dyn Loss<T, Y>>,
+    optimizer: Box<dyn Optimizer<T>>,
+    metrics: Vec<Box<dyn Metric<T, Y>>>,
+    callbacks: Vec<Box<dyn Callback>>,
+    batch_size: usize,
+    shards: usize,
+    threads: usize,
+    seed: Seed,
+    run: Run<T, Y>,
+}
+
+/// What a trainer remembers from step to step.
+struct Run<T: Real, Y> {
+    shards: Vec<Shard<T, Y>>,
+    state: Buffer<T>,
+    pieces: Vec<Piece>,
+    step: u64,
+    epoch: u64,
+}
+
+impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
+    /// A trainer with batches of 32 samples in 2 shards, seed 0, and as many threads as the machine runs at once.
+    pub fn new(
+        model: Model<T>,
+        loss: impl Loss<T, Y> + 'static,
+        optimizer: impl Optimizer<T> + 'static,
+    ) -> Self {
+        let (pieces, size) = (pieces::cut(model.plan()), model.parameters().len());
+        let state = Buffer::zeros(optimizer.slots() * size);
+        Self {
+            model,
+            loss: Box::new(loss),
+            optimizer: Box::new(optimizer),
+            metrics: Vec::new(),
+            callbacks: Vec::new(),
+            batch_size: 32,
+            shards: 2,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            seed: Seed(0),
+            run: Run { shards: Vec::new(), state, pieces, step: 0, epoch: 0 },
+        }
+    }
+
+    /// How many samples a step takes.
+    #[must_use]
+    pub fn batch_size(self, batch_size: usize) -> Self {
+        Self { batch_size, ..self }
+    }
+
+    /// Into how many parts a batch is cut. It bounds how many threads can work, and it is part of the result:
+    /// another number gives other last bits.
+    #[must_use]
+    pub fn shards(self, shards: usize) -> Self {
+        Self { shards, ..self }
+    }
+
+    /// How many threads may work. It is no part of the result.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// The seed of shuffling and of random layers.
+    #[must_use]
+    pub fn seed(self, seed: Seed) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Another metric to keep.
+    #[must_use]
+    pub fn metric(mut self, metric: impl Metric<T, Y> + 'static) -> Self {
+        self.metrics.push(Box::new(metric));
+        self
+    }
+
+    /// Another callback to tell what happens.
+    #[must_use]
+    pub fn callback(mut self, callback: impl Callback + 'static) -> Self {
+        self.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// The model as it is now.
+    pub fn model(&self) -> &Model<T> {
+        &self.model
+    }
+
+    /// The model, trained.
+    pub fn into_model(self) -> Model<T> {
+        self.model
+    }
+
+    /// How many epochs are done.
+    pub fn epochs_done(&self) -> u64 {
+        self.run.epoch
+    }
+
+    /// Trains for `epochs` more epochs.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError`] before the first step if a setting, a shape or the data set cannot work, and later if a
+    /// target is out of range or the loss is no longer finite. The model is then as the last step left it.
+    pub fn fit<D>(&mut self, data: &D, epochs: u64) -> Result<History, TrainError>
+    where
+        D: Dataset<T, Target = Y>,
+    {
+        self.fit_and_validate(data, None::<&D>, epochs)
+    }
+
+    /// As [`fit`](Self::fit), and evaluates on `validation`, if there is any, after each epoch.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`fit`](Self::fit).
+    pub fn fit_and_validate<D, V>(
+        &mut self,
+        data: &D,
+        validation: Option<&V>,
+        epochs: u64,
+    ) -> Result<History, TrainError>
+    where
+        D: Dataset<T, Target = Y>,
+        V: Dataset<T, Target = Y>,
+    {
+        self.check(data.shape())?;
+        self.optimizer.validate()?;
+        let mut batches = Batches::new(data.len(), self.batch_size, Some(self.seed.child(0)))?;
+        self.in_pool(|this| {
+            let mut history = History::default();
+            let start = Event::Start { epochs, batches: batches.count(), samples: data.len() };
+            if this.tell(&start).is_break() {
+                history.stopped = true;
+                return Ok(history);
+            }
+            for _ in 0..epochs {
+                let (report, mut flow) = this.epoch(data, validation, &mut batches)?;
+                if flow.is_continue() {
+                    flow = this.tell(&Event::EpochEnd(&report));
+                }
+                history.epochs.push(report);
+                if flow.is_break() {
+                    history.stopped = true;
+                    break;
+                }
+            }
+            Ok(history)
+        })
+    }
+
+    /// The mean loss and the metrics over a data set.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError`] if the data set is empty or does not fit the model.
+    pub fn evaluate<D>(&mut self, data: &D) -> Result<Scores, TrainError>
+    where
+        D: Dataset<T, Target = Y>,
+    {
+        self.check(data.shape())?;
+        self.in_pool(|this| this.scores(data))
+    }
+
+    /// Writes the model and all that training needs to go on with the same bits.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] with the path and what the system says.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
+        let training = Training {
+            epoch: self.run.epoch,
+            step: self.run.step,
+            seed: self.seed.0,
+            batch_size: self.batch_size as u64,
+            shards: self.shards as u64,
+            setup: self.setup(),
+            state: file::bytes(&self.run.state),
+        };
+        file::write(path.as_ref(), &Contents::of(&self.model, Some(training)))
+    }
+
+    /// Takes up a training that was saved, where it stood. The trainer must have the same layers, loss and
+    /// optimizer; seed, batch size and shards come from the file.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::File`] or [`TrainError::Checkpoint`]; then the trainer is as it was.
+    pub fn resume(mut self, path: impl AsRef<Path>) -> Result<Self, TrainError> {
+        let path = path.as_ref();
+        let mut contents = file::read(path)?;
+        let training = contents.training.take();
+        let training = training.ok_or_else(|| FileError::NotACheckpoint { path: path.to_owned() })?;
+        if training.setup != self.setup() {
+            let message = format!("it was made with {}, this trainer has {}", training.setup, self.setup());
+            return Err(TrainError::Checkpoint(message));
+        }
+        let model = contents.into_model(path, self.model.layers().clone())?;
+        if model.input() != self.model.input() {
+            let message = format!("its samples have the shape {}", model.input());
+            return Err(TrainError::Checkpoint(message));
+        }
+        if file::numbers(&training.state, &mut self.run.state).is_none() {
+            return Err(TrainError::Checkpoint("the optimizer's state has another length".into()));
+        }
+        let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+        (self.run.epoch, self.run.step, self.seed) = (training.epoch, training.step, Seed(training.seed));
+        (self.batch_size, self.shards) = (size(training.batch_size), size(training.shards));
+        self.model = model;
+        self.run.shards.clear();
+        Ok(self)
+    }
+
+    fn setup(&self) -> String {
+        format!("{:?} and {:?}", self.loss, self.optimizer)
+    }
+
+    /// What can be checked before anything runs.
+    fn check(&self, samples: Shape) -> Result<(), TrainError> {
+        // A sample is a row of numbers: a different shape of the same size would be read as something else.
+        if samples != self.model.input() {
+            return Err(TrainError::Shape { samples, model: self.model.input() });
+        }
+        match (self.shards, self.threads) {
+            (0, _) => Err(TrainError::Zero("shards")),
+            (_, 0) => Err(TrainError::Zero("threads")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs `work` where [`rayon::join`] uses this trainer's threads and no others.
+    fn in_pool<R: Send>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<R, TrainError> + Send,
+    ) -> Result<R, TrainError> {
+        blas::set_threads(1);
+        while self.run.shards.len() < self.shards {
+            let (parameters, outputs) = (self.model.parameters().len(), self.model.output().size());
+            self.run.shards.push(Shard::new(self.model.cache(), parameters, outputs));
+        }
+        self.run.shards.truncate(self.shards);
+        if self.threads == 1 {
+            return work(self);
+        }
+        let threads = self.threads;
+        let name = |index| format!("chainrule-{index}");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()?;
+        pool.install(|| work(self))
+    }
+
+    fn tell(&mut self, event: &Event<'_>) -> ControlFlow<()> {
+        self.callbacks.iter_mut().try_for_each(|callback| callback.on(event))
+    }
+
+    /// Trains on every sample once, and validates.
+    fn epoch<D, V>(
+        &mut self,
+        data: &D,
+        validation: Option<&V>,
+        batches: &mut Batches,
+    ) -> Result<(EpochReport, ControlFlow<()>), TrainError>
+    where
+        D: Dataset<T, Target = Y>,
+        V: Dataset<T, Target = Y>,
+    {
+        let epoch = self.run.epoch;
+        let mut flow = self.tell(&Event::Epoch { epoch });
+        let begin = Instant::now();
+        batches.epoch(epoch);
+        self.metrics.iter_mut().for_each(|metric| metric.reset());
+        let mut values: Vec<(&'static str, f64)> =
+            self.metrics.iter().map(|m| (m.name(), m.value())).collect();
+        let (mut sum, mut samples) = (0.0, 0);
+        for (index, batch) in batches.iter().enumerate() {
+            if flow.is_break() {
+                break;
+            }
+            let loss = self.step(data, batch, index)?.as_f64();
+            if !loss.is_finite() {
+                return Err(TrainError::Diverged { epoch, batch: index, loss });
+            }
+            sum += loss * batch.len() as f64;
+            samples += batch.len();
+            if !self.callbacks.is_empty() {
+                self.read_metrics(&mut values);
+                let loss = sum / samples as f64;
+                flow = self.tell(&Event::Step { epoch, batch: index, samples, loss, metrics: &values });
+            }
+        }
+        let seconds = begin.elapsed().as_secs_f64();
+        self.read_metrics(&mut values);
+        let train = Scores { loss: sum / samples as f64, metrics: values };
+        self.run.epoch += 1;
+        let validation = validation.map(|validation| self.scores(validation)).transpose()?;
+        Ok((EpochReport { epoch, train, validation, seconds, samples }, flow))
+    }
+
+    fn read_metrics(&self, values: &mut [(&'static str, f64)]) {
+        for (value, metric) in values.iter_mut().zip(&self.metrics) {
+            value.1 = metric.value();
+        }
+    }
+
+    /// One step of training; the mean loss of the batch before it.
+    fn step<D>(&mut self, data: &D, batch: &[u32], index: usize) -> Result<T, TrainError>
+    where
+        D: Dataset<T, Target = Y>,
+    {
+        let seed = self.seed.child(1).child(self.run.step);
+        let flops = 3 * self.model.plan().total_flops() * batch.len() as u64;
+        let threads = if flops < WORTH_A_FORK { 1 } else { self.threads };
+        let mode = Mode::Train { seed, first_row: 0 };
+        let loss = self.forward(data, batch, index, mode, threads)?;
+        let Run { shards, state, pieces, step, .. } = &mut self.run;
+        let (optimizer, slots) = (&*self.optimizer, self.optimizer.slots());
+        let Some((first, others)) = shards.split_first_mut() else { return Ok(loss) };
+        let mut others = &*others;
+        if optimizer.prepares() {
+            others.iter().for_each(|other| pieces::add(&other.grads, &mut first.grads));
+            others = &[];
+            optimizer.prepare(*step, &mut first.grads);
+        }
+        let (params, grads) = (&mut *self.model.parameters, &mut *first.grads);
+        Descent { step: *step, optimizer, slots, pieces, offset: 0, params, state, grads, others }
+            .run(threads);
+        *step += 1;
+        Ok(loss)
+    }
+
+    /// Runs the shards of a batch, and adds their outputs to the metrics; the mean loss of the batch.
+    fn forward<D>(
+        &mut self,
+        data: &D,
+        batch: &[u32],
+        index: usize,
+        mode: Mode,
+        threads: usize,
+    ) -> Result<T, TrainError>
+    where
+        D: Dataset<T, Target = Y>,
+    {
+        let pass = Pass {
+            layers: self.model.layers(),
+            params: self.model.parameters(),
+            loss: &*self.loss,
+            data,
+            batch,
+            mode,
+        };
+        let columns = self.model.output().size();
+        let count = self.run.shards.len();
+        let failed = each(&mut self.run.shards, 0, threads, &|position, shard| {
+            let rows = part(batch.len(), position, count);
+            let first_row = rows.start;
+            shard.gather(&pass, rows);
+            // Targets are checked where they are gathered, so that a loss need not.
+            let checked = pass.loss.check(columns, &shard.targets);
+            if checked.is_ok() {
+                shard.run(&pass, first_row);
+            }
+            checked.err()
+        });
+        if let Some(source) = failed {
+            return Err(TrainError::Target { batch: index, columns, source });
+        }
+        let mut loss = T::zero();
+        for shard in &self.run.shards {
+            loss += shard.loss;
+            for metric in &mut self.metrics {
+                metric.update(shard.outputs(), &shard.targets);
+            }
+        }
+        Ok(loss)
+    }
+
+    fn scores<D>(&mut self, data: &D) -> Result<Scores, TrainError>
+    where
+        D: Dataset<T, Target = Y>,
+    {
+        let mut batches = Batches::new(data.len(), EVALUATION_ROWS * self.shards, None)?;
+        batches.epoch(0);
+        self.metrics.iter_mut().for_each(|metric| metric.reset());
+        let mut sum = 0.0;
+        for (index, batch) in batches.iter().enumerate() {
+            sum += self.forward(data, batch, index, Mode::Eval, self.threads)?.as_f64() * batch.len() as f64;
+        }
+        let metrics = self.metrics.iter().map(|metric| (metric.name(), metric.value())).collect();
+        Ok(Scores { loss: sum / data.len() as f64, metrics })
+    }
+}
+
+impl<T: Real, Y> fmt::Debug for Trainer<T, Y> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { model, loss, optimizer, metrics, batch_size, shards, threads, seed, run, .. } = self;
+        f.debug_struct("Trainer")
+            .field("layers", model.layers())
+            .field("loss", loss)
+            .field("optimizer", optimizer)
+            .field("metrics", metrics)
+            .field("batch_size", batch_size)
+            .field("shards", shards)
+            .field("threads", threads)
+            .field("seed", seed)
+            .field("step", &run.step)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The rows of one shard: as even as `count` parts of `rows` can be.
+fn part(rows: usize, position: usize, count: usize) -> Range<usize> {
+    rows * position / count..rows * (position + 1) / count
+}
+
+/// Calls `work` for each shard, on up to `threads` threads; the first error by position.
+fn each<S: Send, E: Send>(
+    shards: &mut [S],
+    position: usize,
+    threads: usize,
+    work: &(impl Fn(usize, &mut S) -> Option<E> + Sync),
+) -> Option<E> {
+    if threads < 2 || shards.len() < 2 {
+        let run = |(index, shard)| work(position + index, shard);
+        // All of them run, so that none keeps what an earlier batch left.
+        return shards.iter_mut().enumerate().map(run).fold(None, Option::or);
+    }
+    let (first, second) = shards.split_at_mut(shards.len().div_ceil(2));
+    let middle = position + first.len();
+    let (a, b) = rayon::join(
+        || each(first, position, threads.div_ceil(2), work),
+        || each(second, middle, threads / 2, work),
+    );
+    a.or(b)
+}
