@@ -1,1 +1,1 @@
-//! Benches of the parts.
+//! Criterion benches of the parts, against bare BLAS calls; see `benches/`.

@@ -1,1 +1,93 @@
-fn main() {}
+//! The way into chainrule from a checkout: `cargo xtask COMMAND`.
+//!
+//! The decision here: **xtask links no BLAS and none of the workspace's crates**, so it builds in seconds on
+//! a bare machine and can say what is missing there, and install it, before anything needs it. A command is a
+//! file; those that the `chainrule` program carries out itself share one, since xtask only passes them on.
+//!
+//! What xtask remarks on the way goes to the standard error stream, so the output of the program it starts
+//! stays the program's own.
+
+mod blas;
+mod gate;
+mod nearest;
+mod probe;
+mod program;
+mod setup;
+mod test;
+
+use std::env;
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+Commands:
+  setup [--dry-run]     Look for a C compiler and OpenBLAS, and install what is missing
+  train-mnist [ARGS]    Set up, then train on MNIST (ARGS are the program's; --help lists them)
+  doctor [ARGS]         Set up, then say which BLAS and which kernel this machine runs
+  bench [ARGS]          Set up, then measure training against its bare matrix products
+  test [--no-gate] [--only STEP]
+                        Run every check: fmt, clippy, test, doc, no-blas, gate
+  help                  Print this
+
+train-mnist, doctor and bench take --blas NAME: openblas (the default), openblas-static, intel-mkl,
+accelerate, netlib, or none, which needs nothing installed.
+";
+
+const COMMANDS: [&str; 6] = ["setup", "train-mnist", "doctor", "bench", "test", "help"];
+
+/// Why a command ended other than well.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Stop {
+    /// The command line cannot be understood: exit status 2.
+    Usage(String),
+    /// Something was tried and did not work: exit status 1.
+    Failed(String),
+    /// A program that was started ended with this status and has said why itself.
+    Status(u8),
+}
+
+fn main() -> ExitCode {
+    let arguments: Result<Vec<String>, _> = env::args_os().skip(1).map(OsString::into_string).collect();
+    let outcome = arguments
+        .map_err(|argument| Stop::Usage(format!("the argument {} is not UTF-8.", argument.display())))
+        .and_then(|arguments| run(&arguments));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Stop::Usage(message)) => {
+            eprintln!("error: {message}\n`cargo xtask help` lists the commands.");
+            ExitCode::from(2)
+        }
+        Err(Stop::Failed(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+        Err(Stop::Status(status)) => ExitCode::from(status),
+    }
+}
+
+fn run(arguments: &[String]) -> Result<(), Stop> {
+    let Some((command, rest)) = arguments.split_first() else {
+        print!("{HELP}");
+        return Ok(());
+    };
+    let wants_help = rest.iter().any(|a| a == "--help" || a == "-h");
+    match command.as_str() {
+        "setup" | "test" if wants_help => print!("{HELP}"),
+        "help" | "--help" | "-h" => print!("{HELP}"),
+        "setup" => setup::run(rest)?,
+        "test" => test::run(rest)?,
+        "train-mnist" | "doctor" | "bench" => program::run(command, rest)?,
+        unknown => {
+            let nearest = nearest::nearest(unknown, &COMMANDS);
+            return Err(Stop::Usage(format!("there is no command `{unknown}`; the nearest is `{nearest}`.")));
+        }
+    }
+    Ok(())
+}
+
+/// The cargo that started xtask, so that everything is built by one toolchain.
+pub(crate) fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}

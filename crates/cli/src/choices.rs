@@ -27,6 +27,40 @@ impl Activation {
     }
 }
 
+/// How the weights of the dense layers start; biases start at 0, but for `fan-in`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum InitName {
+    /// Glorot's uniform, as Keras
+    Glorot,
+    /// uniform in ±1/√inputs, weights and biases, as PyTorch
+    FanIn,
+    /// He's normal
+    He,
+    /// LeCun's normal
+    Lecun,
+    /// an orthogonal matrix times √2
+    #[cfg(any(feature = "openblas", feature = "openblas-static", feature = "intel-mkl", feature = "netlib"))]
+    Orthogonal,
+}
+
+impl InitName {
+    pub(crate) fn dense(self, units: usize) -> Dense {
+        match self {
+            Self::Glorot => Dense::keras(units),
+            Self::FanIn => Dense::new(units),
+            Self::He => Dense::keras(units).weight(init::HeNormal),
+            Self::Lecun => Dense::keras(units).weight(init::LecunNormal),
+            #[cfg(any(
+                feature = "openblas",
+                feature = "openblas-static",
+                feature = "intel-mkl",
+                feature = "netlib"
+            ))]
+            Self::Orthogonal => Dense::keras(units).weight(init::Orthogonal::new(2f64.sqrt())),
+        }
+    }
+}
+
 /// What is minimised.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum LossName {
@@ -57,24 +91,48 @@ pub(crate) enum OptimizerName {
     Momentum,
     /// SGD with Nesterov's momentum 0.9; 0.01 by default
     Nesterov,
-    /// Adam; 0.001 by default
+    /// Adam; 0.003 by default
     Adam,
-    /// Adam with decoupled weight decay 0.01; 0.001 by default
+    /// Adam with decoupled weight decay 0.01; 0.003 by default
     Adamw,
     /// RMSprop; 0.001 by default
     Rmsprop,
 }
 
 impl OptimizerName {
-    pub(crate) fn build(self, rate: Option<f64>) -> Box<dyn Optimizer<f32>> {
-        let or = |default: f64| rate.unwrap_or(default);
+    /// The optimizer, with this learning rate or its own, which the schedule changes over `steps` steps.
+    pub(crate) fn build(
+        self,
+        rate: Option<f64>,
+        schedule: ScheduleName,
+        steps: u64,
+    ) -> Box<dyn Optimizer<f32>> {
+        let or = |default: f64| schedule.build(rate.unwrap_or(default), steps);
         match self {
             Self::Sgd => Box::new(sgd(or(0.1))),
             Self::Momentum => Box::new(sgd(or(0.01)).momentum(0.9)),
             Self::Nesterov => Box::new(sgd(or(0.01)).momentum(0.9).nesterov()),
-            Self::Adam => Box::new(adam(or(1e-3))),
-            Self::Adamw => Box::new(adamw(or(1e-3))),
+            Self::Adam => Box::new(adam(or(3e-3))),
+            Self::Adamw => Box::new(adamw(or(3e-3))),
             Self::Rmsprop => Box::new(rmsprop(or(1e-3))),
+        }
+    }
+}
+
+/// How the learning rate changes over the training.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ScheduleName {
+    /// it stays as it is
+    Constant,
+    /// it falls to 0 along half a cosine
+    Cosine,
+}
+
+impl ScheduleName {
+    fn build(self, rate: f64, steps: u64) -> Box<dyn Schedule> {
+        match self {
+            Self::Constant => Box::new(rate),
+            Self::Cosine => Box::new(Cosine { rate, steps, floor: 0.0 }),
         }
     }
 }

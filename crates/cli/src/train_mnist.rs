@@ -9,7 +9,7 @@ use chainrule::tensor::blas;
 use clap::Args;
 use ndarray::Array2;
 
-use crate::choices::{Activation, LossName, OptimizerName};
+use crate::choices::{Activation, InitName, LossName, OptimizerName, ScheduleName};
 use crate::dataset::{self, DatasetName};
 use crate::progress::Progress;
 use crate::report::{Blas, Epoch, Report};
@@ -31,6 +31,9 @@ pub(crate) struct Arguments {
     /// The activation of the hidden layers.
     #[arg(long, value_enum, default_value_t = Activation::Relu)]
     activation: Activation,
+    /// How the weights start.
+    #[arg(long, value_enum, default_value_t = InitName::Glorot)]
+    init: InitName,
     /// What is minimised.
     #[arg(long, value_enum, default_value_t = LossName::CrossEntropy)]
     loss: LossName,
@@ -40,6 +43,9 @@ pub(crate) struct Arguments {
     /// The learning rate [default: the optimizer's].
     #[arg(long, allow_negative_numbers = true)]
     lr: Option<f64>,
+    /// How the learning rate changes; the tutorial in Keras is `--schedule constant --lr 0.001`.
+    #[arg(long, value_enum, default_value_t = ScheduleName::Cosine)]
+    schedule: ScheduleName,
     /// The seed of the first weights and of shuffling.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -72,16 +78,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     };
     let mut layers = Sequential::new().then(Flatten);
     for &units in &arguments.hidden {
-        layers = arguments.activation.after(layers.then(Dense::new(units)));
+        layers = arguments.activation.after(layers.then(arguments.init.dense(units)));
     }
-    let model = Model::new(Dataset::<f32>::shape(train), layers.then(Dense::new(10)), Seed(arguments.seed))?;
+    let model = Model::new(
+        Dataset::<f32>::shape(train),
+        layers.then(arguments.init.dense(10)),
+        Seed(arguments.seed),
+    )?;
     let library = blas::Blas::current();
     eprintln!("{}\n", model.summary());
     eprintln!("{library}, 1 thread a product; training on {threads} threads, {} shards", arguments.shards);
     if cfg!(debug_assertions) {
         eprintln!("warning: this is a debug build, many times slower: build with --release");
     }
-    let mut trainer = Trainer::new(model, arguments.loss.build(), arguments.optimizer.build(arguments.lr))
+    let steps = Dataset::<f32>::len(train).div_ceil(arguments.batch_size.max(1)) as u64 * arguments.epochs;
+    let optimizer = arguments.optimizer.build(arguments.lr, arguments.schedule, steps.max(1));
+    let mut trainer = Trainer::new(model, arguments.loss.build(), optimizer)
         .batch_size(arguments.batch_size)
         .shards(arguments.shards)
         .threads(threads)

@@ -23,7 +23,7 @@
 //! let optimizer = (ClipByGlobalNorm(1.0), adam(Cosine { rate: 0.1, steps: 500, floor: 0.0 }));
 //! Optimizer::<f64>::validate(&optimizer)?;
 //!
-//! let mut params = [3.0, -2.0];
+//! let mut params = [3.0f64, -2.0];
 //! let mut state = vec![0.0; Optimizer::<f64>::slots(&optimizer) * params.len()];
 //! for step in 0..500 {
 //!     let mut grads = params.map(|p| 2.0 * (p - 1.0)); // of Σ (p - 1)²

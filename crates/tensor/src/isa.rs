@@ -6,20 +6,14 @@
 //! for AVX-512, one for AVX2 and one for any CPU, and calls the best that this CPU has.
 //!
 //! Products and sums are not fused into one instruction: fusing would give different last bits on
-//! different CPUs. The exception is the small matrix product, which asks for it with [`Isa::MUL_ADD`].
+//! different CPUs.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-
-/// What a copy of a [`Kernel`] may use.
-pub(crate) trait Isa {
-    /// Whether a fused multiply-add is one instruction here (elsewhere it would be a slow function call).
-    const MUL_ADD: bool;
-}
 
 /// A loop to be compiled once for each set of instructions. `run` must be `#[inline(always)]`.
 pub(crate) trait Kernel {
     type Output;
-    fn run<I: Isa>(self) -> Self::Output;
+    fn run(self) -> Self::Output;
 }
 
 /// The sets of instructions told apart here, from old to new.
@@ -72,18 +66,6 @@ fn detect() -> Level {
     }
 }
 
-struct Portable;
-impl Isa for Portable {
-    const MUL_ADD: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
-}
-
-#[cfg(target_arch = "x86_64")]
-struct Fused;
-#[cfg(target_arch = "x86_64")]
-impl Isa for Fused {
-    const MUL_ADD: bool = true;
-}
-
 /// Runs the copy of `kernel` compiled for this CPU.
 #[inline]
 pub(crate) fn run<K: Kernel>(kernel: K) -> K::Output {
@@ -91,11 +73,11 @@ pub(crate) fn run<K: Kernel>(kernel: K) -> K::Output {
     {
         #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma")]
         fn avx512<K: Kernel>(kernel: K) -> K::Output {
-            kernel.run::<Fused>()
+            kernel.run()
         }
         #[target_feature(enable = "avx2,fma")]
         fn avx2<K: Kernel>(kernel: K) -> K::Output {
-            kernel.run::<Fused>()
+            kernel.run()
         }
         match level() {
             // SAFETY: `level` found every feature that the function enables.
@@ -105,5 +87,5 @@ pub(crate) fn run<K: Kernel>(kernel: K) -> K::Output {
             Level::Baseline => {}
         }
     }
-    kernel.run::<Portable>()
+    kernel.run()
 }

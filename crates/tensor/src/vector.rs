@@ -1,7 +1,7 @@
 //! Loops over many numbers, compiled for the CPU at hand (see [`isa`](crate::isa)).
 //!
-//! Each function takes the arithmetic as a closure on single numbers and runs it 16 at a time. Mark the
-//! closure `#[inline(always)]`, or a long one will be called once per number:
+//! Each function takes the arithmetic as a closure on single numbers, and runs it on many at a time. Mark
+//! the closure `#[inline(always)]`, or a long one will be called once per number:
 //!
 //! ```
 //! use chainrule_tensor::vector;
@@ -18,16 +18,10 @@
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Zip};
 
 use crate::Real;
-use crate::isa::{Isa, Kernel, run};
+use crate::isa::{Kernel, run};
 
-/// How many numbers a loop takes at a time: one AVX-512 register of `f32`.
+/// How many parts a sum is kept in: one AVX-512 register of `f32`.
 const LANES: usize = 16;
-
-/// The first `LANES` values of a slice.
-#[inline(always)]
-fn lanes<T: Copy>(values: &[T]) -> [T; LANES] {
-    *values.first_chunk().expect("a chunk has LANES values")
-}
 
 struct Map<'a, T, const N: usize, F> {
     inputs: [&'a [T]; N],
@@ -38,17 +32,11 @@ struct Map<'a, T, const N: usize, F> {
 impl<T: Real, const N: usize, F: Fn([T; N]) -> T> Kernel for Map<'_, T, N, F> {
     type Output = ();
     #[inline(always)]
-    fn run<I: Isa>(self) {
+    fn run(self) {
         let Self { inputs, output, f } = self;
         let n = output.len();
         let inputs = inputs.map(|input| &input[..n]);
-        let whole = n - n % LANES;
-        for i in (0..whole).step_by(LANES) {
-            let chunk = inputs.map(|input| lanes(&input[i..]));
-            let result: [T; LANES] = std::array::from_fn(|lane| f(chunk.map(|values| values[lane])));
-            output[i..i + LANES].copy_from_slice(&result);
-        }
-        for i in whole..n {
+        for i in 0..n {
             output[i] = f(inputs.map(|input| input[i]));
         }
     }
@@ -137,14 +125,8 @@ struct Apply<'a, T, F> {
 impl<T: Real, F: Fn(T) -> T> Kernel for Apply<'_, T, F> {
     type Output = ();
     #[inline(always)]
-    fn run<I: Isa>(self) {
-        let (chunks, rest) = self.values.as_chunks_mut::<LANES>();
-        for chunk in chunks {
-            for value in chunk {
-                *value = (self.f)(*value);
-            }
-        }
-        for value in rest {
+    fn run(self) {
+        for value in self.values {
             *value = (self.f)(*value);
         }
     }
@@ -174,29 +156,12 @@ struct Update<'a, T, const N: usize, F> {
 impl<T: Real, const N: usize, F: Fn(T, T, [T; N]) -> (T, [T; N])> Kernel for Update<'_, T, N, F> {
     type Output = ();
     #[inline(always)]
-    fn run<I: Isa>(self) {
+    fn run(self) {
         let Self { params, grads, state, f } = self;
         let n = params.len();
         let grads = &grads[..n];
         let mut state = state.map(|slot| &mut slot[..n]);
-        let whole = n - n % LANES;
-        for i in (0..whole).step_by(LANES) {
-            let (p, g) = (lanes(&params[i..]), lanes(&grads[i..]));
-            let s = state.each_ref().map(|slot| lanes(&slot[i..]));
-            let (mut new_p, mut new_s) = (p, s);
-            for lane in 0..LANES {
-                let (value, slots) = f(p[lane], g[lane], s.map(|slot| slot[lane]));
-                new_p[lane] = value;
-                for (slot, value) in new_s.iter_mut().zip(slots) {
-                    slot[lane] = value;
-                }
-            }
-            params[i..i + LANES].copy_from_slice(&new_p);
-            for (slot, new) in state.iter_mut().zip(&new_s) {
-                slot[i..i + LANES].copy_from_slice(new);
-            }
-        }
-        for i in whole..n {
+        for i in 0..n {
             let (value, slots) = f(params[i], grads[i], state.each_ref().map(|slot| slot[i]));
             params[i] = value;
             for (slot, value) in state.iter_mut().zip(slots) {
@@ -230,7 +195,7 @@ struct Fold<'a, T, F> {
 impl<T: Real, F: Fn(T, T) -> T> Kernel for Fold<'_, T, F> {
     type Output = [T; LANES];
     #[inline(always)]
-    fn run<I: Isa>(self) -> [T; LANES] {
+    fn run(self) -> [T; LANES] {
         let Self { values, f } = self;
         let (chunks, rest) = values.as_chunks::<LANES>();
         // Enough values for one full set of lanes, or `fold` would not have come here.
@@ -285,7 +250,7 @@ struct SumSquares<'a, T>(&'a [T]);
 impl<T: Real> Kernel for SumSquares<'_, T> {
     type Output = f64;
     #[inline(always)]
-    fn run<I: Isa>(self) -> f64 {
+    fn run(self) -> f64 {
         let (chunks, rest) = self.0.as_chunks::<LANES>();
         let mut parts = [0.0f64; LANES];
         for chunk in chunks {
@@ -365,7 +330,7 @@ struct FromU8<'a, T> {
 impl<T: Real> Kernel for FromU8<'_, T> {
     type Output = ();
     #[inline(always)]
-    fn run<I: Isa>(self) {
+    fn run(self) {
         let Self { bytes, values, scale } = self;
         for (value, &byte) in values.iter_mut().zip(bytes) {
             // Every byte is a number of `T`, so this never falls back.

@@ -28,7 +28,7 @@ impl Schedule for Cosine {
 
     fn validate(&self) -> Result<(), SettingError> {
         let settings = Settings("Cosine");
-        settings.not_negative("rate", self.rate)?;
+        settings.not_negative("learning rate", self.rate)?;
         settings.not_negative("floor", self.floor)?;
         settings.positive("steps", self.steps as f64)
     }

@@ -23,7 +23,7 @@ impl Schedule for Step {
 
     fn validate(&self) -> Result<(), SettingError> {
         let settings = Settings("Step");
-        settings.not_negative("rate", self.rate)?;
+        settings.not_negative("learning rate", self.rate)?;
         settings.not_negative("gamma", self.gamma)?;
         settings.positive("every", self.every as f64)
     }

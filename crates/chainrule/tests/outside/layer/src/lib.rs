@@ -1,0 +1,30 @@
+//! Softplus, `a = ln(1 + eᶻ)`, in a crate outside of the workspace.
+
+use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_tensor::{Real, Shape, vector};
+
+#[derive(Debug)]
+pub struct Softplus;
+
+impl<T: Real> Layer<T> for Softplus {
+    type Cache = ();
+
+    fn plan(&self, input: Shape, _: &mut Plan) -> Result<(Shape, ()), ShapeError> {
+        Ok((input, ()))
+    }
+
+    fn forward(&self, Forward { x, y, .. }: Forward<'_, T>) {
+        let positive = |z: T| if z > T::zero() { z } else { T::zero() };
+        vector::map(x, y, |z| positive(z) + (-z.abs()).fast_exp().fast_ln_1p());
+    }
+
+    fn backward(&self, Backward { x, dy, dx, .. }: Backward<'_, T>) {
+        let Some(dx) = dx else { return };
+        vector::map2(x, dy, dx, |z, da| da * z.fast_sigmoid());
+    }
+}
+
+#[test]
+fn its_gradient() {
+    chainrule_layer::check::gradients(&Softplus, [5]).unwrap();
+}

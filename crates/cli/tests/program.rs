@@ -1,0 +1,100 @@
+//! The program as a user runs it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chainrule"));
+    command.env_remove("CHAINRULE_DATA");
+    command
+}
+
+fn train(directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = program();
+    command.current_dir(directory).args(["train-mnist", "--epochs", "1"]).args(arguments);
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn trains_on_the_bundled_digits() {
+    let directory = tempfile::tempdir().unwrap();
+    let report = |threads: &str| -> Value {
+        let arguments =
+            ["--dataset", "digits", "--json", "report.json", "--threads", threads, "--hidden", "16,16"];
+        let output = train(directory.path(), &arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains("NOT MNIST"));
+        assert!(text(&output.stderr).contains("NOT MNIST"));
+        serde_json::from_slice(&fs::read(directory.path().join("report.json")).unwrap()).unwrap()
+    };
+    let (one, two) = (report("1"), report("2"));
+    assert!(one["test_accuracy"].as_f64().unwrap() > 0.8, "{one}");
+    assert_eq!(one["params_sha256"], two["params_sha256"]);
+    assert_eq!(one["dataset"], "digits");
+    assert_eq!(one["samples"], 60_000);
+    assert_eq!(one["parameters"], 784 * 16 + 16 + 16 * 16 + 16 + 16 * 10 + 10);
+    assert_eq!(one["epochs"].as_array().unwrap().len(), 1);
+    let confusion = one["confusion"].as_array().unwrap();
+    let total: u64 = confusion.iter().flat_map(|row| row.as_array().unwrap()).filter_map(Value::as_u64).sum();
+    assert_eq!(total, 10_000);
+    for key in ["test_loss", "train_seconds", "seed", "threads", "shards", "blas"] {
+        assert!(!one[key].is_null(), "{key}");
+    }
+    assert!(directory.path().join("mnist.chainrule").is_file());
+}
+
+#[test]
+fn mistakes_are_one_clear_error() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("train-images-idx3-ubyte"), "no idx").unwrap();
+    for name in ["train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
+        fs::write(directory.path().join(name), "").unwrap();
+    }
+    let cases: [(&[&str], &str); 9] = [
+        (&["--optimizer", "adm"], "a similar value exists: 'adam'"),
+        (&["--loss", "crossentropy"], "cross-entropy"),
+        (&["--dataset", "digits", "--batch-size", "0"], "batch size is 0"),
+        (&["--dataset", "digits", "--lr", "NaN"], "learning rate"),
+        (&["--dataset", "digits", "--lr", "-1"], "learning rate"),
+        (&["--dataset", "digits", "--threads", "0"], "threads is 0"),
+        (&["--dataset", "digits", "--hidden", "0"], "at least one"),
+        (&["--data-dir", "nowhere"], "--data-dir"),
+        (&["--data-dir", "."], "train-images-idx3-ubyte"),
+    ];
+    for (arguments, expected) in cases {
+        let output = train(directory.path(), arguments);
+        assert!(!output.status.success(), "{arguments:?}");
+        let message = text(&output.stderr);
+        assert!(message.contains(expected), "{arguments:?}: {message}");
+        assert!(!message.contains("panicked"), "{arguments:?}: {message}");
+        assert!(!directory.path().join("mnist.chainrule").exists(), "{arguments:?}");
+    }
+}
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux", feature = "openblas"))]
+#[test]
+fn an_old_kernel_is_repaired_or_warned_about() {
+    let doctor = |kernel: Option<&str>| {
+        let mut command = program();
+        command.arg("doctor").env_remove("OPENBLAS_CORETYPE");
+        kernel.map(|kernel| command.env("OPENBLAS_CORETYPE", kernel));
+        let output = command.output().unwrap();
+        assert!(output.status.success());
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let (report, warning) = doctor(Some("PRESCOTT"));
+    if report.contains("instructions  Baseline") {
+        return; // On a CPU that old the kernel is the right one.
+    }
+    assert!(warning.contains("Prescott") && warning.contains("unset"), "{warning}");
+    assert!(report.contains("kernel        OLD"), "{report}");
+    let (report, _) = doctor(None);
+    assert!(report.contains("fits the CPU"), "{report}");
+}

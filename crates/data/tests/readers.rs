@@ -1,0 +1,156 @@
+//! What readers do with files that are damaged, or lie.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use chainrule_data::csv::{Column, Csv, CsvError};
+use chainrule_data::idx::{self, Idx, IdxError, Problem};
+use chainrule_data::{Dataset, Images, ImagesError, Rows, Subset, digits};
+use chainrule_tensor::Seed;
+use flate2::{Compression, write::GzEncoder};
+use tempfile::TempDir;
+
+/// An IDX file of these axes and values.
+fn idx_bytes(axes: &[u32], values: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, axes.len() as u8];
+    axes.iter().for_each(|axis| bytes.extend(axis.to_be_bytes()));
+    bytes.extend(values);
+    bytes
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn file(directory: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = directory.path().join(name);
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn problem(bytes: &[u8]) -> Problem {
+    let directory = tempfile::tempdir().unwrap();
+    let path = file(&directory, "some-file", bytes);
+    let error = idx::read(&path).unwrap_err();
+    assert!(error.to_string().contains("some-file"), "{error}");
+    match error {
+        IdxError::File { problem, .. } => problem,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn plain_and_compressed() {
+    let directory = tempfile::tempdir().unwrap();
+    let bytes = idx_bytes(&[2, 1, 3], &[1, 2, 3, 4, 5, 6]);
+    for (name, bytes) in [("plain", bytes.clone()), ("compressed", gzip(&bytes))] {
+        let idx = idx::read(&file(&directory, name, &bytes)).unwrap();
+        assert_eq!(idx, Idx { axes: vec![2, 1, 3], values: vec![1, 2, 3, 4, 5, 6] });
+        let copy = directory.path().join("copy");
+        idx::write(&copy, &idx).unwrap();
+        assert_eq!(idx::read(&copy).unwrap(), idx);
+    }
+}
+
+#[test]
+fn damaged_and_lying_files() {
+    let good = idx_bytes(&[2, 2, 2], &[7; 8]);
+    assert!(matches!(problem(b"hello, world"), Problem::Magic(_)));
+    assert!(matches!(problem(&[]), Problem::Header));
+    assert!(matches!(problem(&good[..9]), Problem::Header));
+    assert!(matches!(problem(&good[..20]), Problem::Short { size: 8, found: 4, .. }));
+    assert!(matches!(problem(&[&good[..], &[0]].concat()), Problem::Long { size: 8, .. }));
+    assert!(matches!(problem(&[&[0, 0, 13][..], &good[3..]].concat()), Problem::Kind(13)));
+    // 2^96 bytes, and 2^62, of which memory must not be asked for.
+    assert!(matches!(problem(&idx_bytes(&[u32::MAX; 3], &[1])), Problem::Overflow(_)));
+    assert!(matches!(problem(&idx_bytes(&[1 << 31, 1 << 31], &[1])), Problem::Short { found: 1, .. }));
+    assert!(matches!(problem(&gzip(&idx_bytes(&[1 << 31, 1 << 31], &[1]))), Problem::Short { found: 1, .. }));
+    let compressed = gzip(&good);
+    assert!(matches!(problem(&compressed[..compressed.len() - 6]), Problem::Gzip(_)));
+    let mut flipped = gzip(&idx_bytes(&[4096], &[3; 4096]));
+    let last = flipped.len() - 6;
+    flipped[last] ^= 1;
+    assert!(matches!(problem(&flipped), Problem::Gzip(_)));
+    assert!(matches!(
+        idx::read(Path::new("/no/such/file")).unwrap_err(),
+        IdxError::File { problem: Problem::Io(_), .. }
+    ));
+}
+
+#[test]
+fn images_and_labels_must_fit() {
+    let directory = tempfile::tempdir().unwrap();
+    let images = file(&directory, "images", &idx_bytes(&[2, 2, 2], &[7; 8]));
+    let read = |labels: &[u8]| {
+        let labels = file(&directory, "labels", &idx_bytes(&[labels.len() as u32], labels));
+        idx::read_images(&images, &labels, 10)
+    };
+    assert_eq!(read(&[3, 9]).unwrap().labels(), [3, 9]);
+    let pair = |labels: &[u8]| match read(labels).unwrap_err() {
+        IdxError::Pair { source, .. } => source,
+        other => panic!("{other}"),
+    };
+    assert_eq!(pair(&[1, 2, 3]), ImagesError::Counts { images: 2, labels: 3 });
+    assert_eq!(pair(&[1, 10]), ImagesError::Label { index: 1, label: 10, classes: 10 });
+    assert_eq!(pair(&[]), ImagesError::Empty);
+    let exchanged = idx::read_images(&images, &images, 10).unwrap_err().to_string();
+    assert!(exchanged.contains("exchanged"), "{exchanged}");
+}
+
+#[test]
+fn mnist_under_each_name() {
+    let images = idx_bytes(&[1, 28, 28], &[9; 784]);
+    let labels = idx_bytes(&[1], &[4]);
+    for (dot, compressed) in [("-", true), ("-", false), (".", true), (".", false)] {
+        let directory = tempfile::tempdir().unwrap();
+        let ending = if compressed { ".gz" } else { "" };
+        for set in ["train", "t10k"] {
+            for (kind, bytes) in [("images", &images), ("labels", &labels)] {
+                let rank = if kind == "images" { 3 } else { 1 };
+                let bytes = if compressed { gzip(bytes) } else { bytes.clone() };
+                file(&directory, &format!("{set}-{kind}{dot}idx{rank}-ubyte{ending}"), &bytes);
+            }
+        }
+        let (train, test) = Images::mnist(directory.path()).unwrap();
+        assert_eq!((train.count(), test.labels()), (1, &[4][..]));
+        fs::remove_file(directory.path().join(format!("t10k-labels{dot}idx1-ubyte{ending}"))).unwrap();
+        let error = Images::mnist(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("t10k-labels-idx1-ubyte"), "{error}");
+    }
+}
+
+#[test]
+fn tables() {
+    let directory = tempfile::tempdir().unwrap();
+    let csv = |text: &str| Csv::new(file(&directory, "table.csv", text.as_bytes()));
+    let rows = csv("a,b,t\n1,2,3\n4, 5 ,6\n").numbers::<f64>().unwrap();
+    assert_eq!(rows.samples(), &ndarray::array![[1.0, 2.0], [4.0, 5.0]]);
+    assert_eq!(rows.targets(), [[3.0], [6.0]]);
+    let (rows, names) =
+        csv("1,x,2\n3,y,4\n").without_header().target(Column::Index(1)).classes::<f32>().unwrap();
+    assert_eq!((rows.targets(), names), (&[0, 1][..], vec!["x".to_owned(), "y".to_owned()]));
+    let error = csv("a,b\n1,2\n1,oops\n").numbers::<f64>().unwrap_err();
+    assert!(matches!(&error, CsvError::Number { line: 3, column: 2, .. }), "{error}");
+    assert!(matches!(csv("a,b\n1,NaN\n").numbers::<f64>(), Err(CsvError::Number { .. })));
+    assert!(matches!(csv("a,b\n1,2,3\n").numbers::<f64>(), Err(CsvError::Read { .. })));
+    assert!(matches!(csv("a,b\n").numbers::<f64>(), Err(CsvError::Empty { .. })));
+    let missing = csv("a,b\n1,2\n").target(Column::Name("c".into())).numbers::<f64>().unwrap_err();
+    assert!(missing.to_string().contains("a, b"), "{missing}");
+    assert!(matches!(
+        csv("a,b\n1,2\n").target(Column::Index(2)).numbers::<f64>(),
+        Err(CsvError::Column { .. })
+    ));
+}
+
+#[test]
+fn subsets() {
+    let images = digits(50, Seed(1));
+    let first = Subset::first::<f32>(&images, 7);
+    assert_eq!(Dataset::<f32>::len(&first), 7);
+    let (train, held_out) = Subset::split::<f32>(&images, 0.2, Seed(2));
+    assert_eq!((Dataset::<f32>::len(&train), Dataset::<f32>::len(&held_out)), (40, 10));
+    assert!(Rows::<f32, u8>::new(ndarray::Array2::zeros((3, 1)), vec![0; 2]).is_err());
+}

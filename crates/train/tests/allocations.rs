@@ -1,0 +1,78 @@
+//! A steady training step allocates nothing.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chainrule_data::digits;
+use chainrule_layer::{Residual, Sequential};
+use chainrule_layers::{Dense, Dropout, Flatten, LeakyRelu, Relu, Sigmoid, Softmax, Tanh};
+use chainrule_losses::CrossEntropy;
+use chainrule_metrics::{Accuracy, ConfusionMatrix};
+use chainrule_optim::{ClipByGlobalNorm, adam};
+use chainrule_tensor::Seed;
+use chainrule_train::{Event, Model, Trainer};
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// The system's allocator, which counts.
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[expect(unsafe_code, reason = "an allocator that counts is what this test is about")]
+// SAFETY: every call is handed to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[test]
+fn a_steady_step_allocates_nothing() {
+    let data = digits(640, Seed(1));
+    for threads in [1, 2] {
+        let inner = Sequential::new().then(Dense::new(64)).then(Tanh);
+        let layers = Sequential::new()
+            .then(Flatten)
+            .then(Dense::new(64))
+            .then(Relu)
+            .then(Residual(inner))
+            .then(Dropout::new(0.1))
+            .then(Dense::new(32))
+            .then(LeakyRelu::default())
+            .then(Dense::new(32))
+            .then(Sigmoid)
+            .then(Dense::new(10))
+            .then(Softmax);
+        let model = Model::new([28, 28], layers, Seed(0)).unwrap();
+        let (sender, receiver) = std::sync::mpsc::sync_channel(256);
+        let optimizer = (ClipByGlobalNorm(1.0), adam(1e-3));
+        let mut trainer = Trainer::new(model, CrossEntropy::from_probabilities(), optimizer)
+            .threads(threads)
+            .metric(Accuracy::default())
+            .metric(ConfusionMatrix::new(10))
+            .callback(move |event: &Event<'_>| {
+                if let Event::Step { .. } = event {
+                    sender.send(COUNT.load(Ordering::Relaxed)).unwrap();
+                }
+                ControlFlow::Continue(())
+            });
+        trainer.fit(&data, 10).unwrap();
+        let counts: Vec<u64> = receiver.try_iter().collect();
+        assert_eq!(counts.len(), 200);
+        assert!(counts[0] > 0, "the counter counts");
+        // The first epoch fills the caches, and the queues between threads; later an epoch makes its report.
+        for (epoch, counts) in counts.chunks(20).enumerate().skip(1) {
+            assert_eq!(counts.first(), counts.last(), "{threads} threads, epoch {epoch}");
+        }
+    }
+}

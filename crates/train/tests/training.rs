@@ -1,0 +1,204 @@
+//! What the trainer promises: the same bits for any number of threads and after a resume, and clear errors.
+
+use std::fs;
+use std::ops::ControlFlow;
+
+use chainrule_data::{Rows, Subset, digits};
+use chainrule_layer::Sequential;
+use chainrule_layers::{Dense, Dropout, Flatten, Relu};
+use chainrule_losses::{CrossEntropy, MeanSquaredError};
+use chainrule_metrics::Accuracy;
+use chainrule_optim::{ClipByGlobalNorm, adam, sgd};
+use chainrule_tensor::Seed;
+use chainrule_train::{Event, FileError, Model, TrainError, Trainer};
+use ndarray::Array2;
+
+fn layers() -> Sequential<f32> {
+    let layers = Sequential::new().then(Flatten).then(Dense::new(64)).then(Relu);
+    layers.then(Dropout::new(0.2)).then(Dense::new(200)).then(Relu).then(Dense::new(10))
+}
+
+fn trainer() -> Trainer<f32, u8> {
+    let model = Model::new([28, 28], layers(), Seed(4)).unwrap();
+    let optimizer = (ClipByGlobalNorm(5.0), adam(1e-3));
+    Trainer::new(model, CrossEntropy::default(), optimizer)
+        .batch_size(48)
+        .seed(Seed(9))
+        .metric(Accuracy::default())
+}
+
+#[test]
+fn threads_are_no_part_of_the_result() {
+    let data = digits(1000, Seed(1));
+    let run = |threads, shards| {
+        let mut trainer = trainer().threads(threads).shards(shards);
+        let history = trainer.fit(&data, 2).unwrap();
+        let scores = trainer.evaluate(&data).unwrap();
+        (trainer.model().parameters_sha256(), history.epochs[1].train.clone(), scores)
+    };
+    for shards in [1, 2, 5] {
+        let one = run(1, shards);
+        for threads in [2, 3, 8] {
+            assert_eq!(run(threads, shards), one, "{threads} threads, {shards} shards");
+        }
+    }
+    // A batch that is smaller than the number of shards leaves some of them empty.
+    assert!(run(2, 100).2.loss.is_finite());
+}
+
+#[test]
+fn it_learns() {
+    let (train, test) = (digits(3000, Seed(1)), digits(500, Seed(2)));
+    let mut trainer = trainer();
+    let before = trainer.evaluate(&test).unwrap();
+    let history = trainer.fit_and_validate(&train, Some(&test), 4).unwrap();
+    let after = trainer.evaluate(&test).unwrap();
+    assert!(before.metric("accuracy").unwrap() < 0.3, "{before}");
+    assert!(after.metric("accuracy").unwrap() > 0.85, "{after}");
+    assert_eq!(history.epochs.len(), 4);
+    assert_eq!(history.epochs[3].validation.as_ref(), Some(&after));
+    assert!(history.epochs[3].train.loss < history.epochs[0].train.loss);
+}
+
+#[test]
+fn a_resumed_training_gives_the_same_bits() {
+    let (data, directory) = (digits(500, Seed(1)), tempfile::tempdir().unwrap());
+    let path = directory.path().join("half.chainrule");
+    let mut straight = trainer();
+    straight.fit(&data, 4).unwrap();
+    let mut first = trainer();
+    first.fit(&data, 2).unwrap();
+    first.save(&path).unwrap();
+    let mut second = trainer().resume(&path).unwrap();
+    assert_eq!(second.epochs_done(), 2);
+    second.fit(&data, 2).unwrap();
+    assert_eq!(second.model().parameters_sha256(), straight.model().parameters_sha256());
+    // A checkpoint is a model file too; another optimizer cannot take it up.
+    assert_eq!(Model::load(&path, layers()).unwrap().parameters(), first.model().parameters());
+    let model = Model::new([28, 28], layers(), Seed(0)).unwrap();
+    let other = Trainer::<f32, u8>::new(model, CrossEntropy::default(), sgd(0.1));
+    assert!(matches!(other.resume(&path), Err(TrainError::Checkpoint(_))));
+    first.model().save(&path).unwrap();
+    assert!(matches!(trainer().resume(&path), Err(TrainError::File(FileError::NotACheckpoint { .. }))));
+}
+
+#[test]
+fn damaged_files_are_told_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model.chainrule");
+    let model = Model::new([28, 28], layers(), Seed(4)).unwrap();
+    model.save(&path).unwrap();
+    let good = fs::read(&path).unwrap();
+    let loaded = Model::load(&path, layers()).unwrap();
+    assert_eq!(loaded.parameters_sha256(), model.parameters_sha256());
+    let load = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        let error = Model::load(&path, layers()).unwrap_err();
+        assert!(error.to_string().contains("model.chainrule"), "{error}");
+        error
+    };
+    assert!(matches!(load(b"PK"), FileError::NotAModel { .. }));
+    assert!(matches!(load(&[b'x'; 100]), FileError::NotAModel { .. }));
+    for length in [0, 51, 52, 60, good.len() / 2, good.len() - 1] {
+        assert!(matches!(load(&good[..length]), FileError::NotAModel { .. } | FileError::Length { .. }));
+    }
+    assert!(matches!(load(&[&good[..], b"more"].concat()), FileError::Length { .. }));
+    // One bit anywhere: in the magic number, the version, the length, the checksum, the payload.
+    for (index, bit) in [(3, 1), (8, 4), (13, 1), (30, 7), (60, 0), (good.len() - 1, 3)] {
+        let mut bytes = good.clone();
+        bytes[index] ^= 1 << bit;
+        let error = load(&bytes);
+        match index {
+            0..8 => assert!(matches!(error, FileError::NotAModel { .. }), "{error}"),
+            8..12 => assert!(matches!(error, FileError::Version { found: 17, .. }), "{error}"),
+            12..20 => assert!(matches!(error, FileError::Length { .. }), "{error}"),
+            _ => assert!(matches!(error, FileError::Damaged { .. }), "{error}"),
+        }
+    }
+    fs::write(&path, &good).unwrap();
+    let error = Model::load(&path, Sequential::new().then(Flatten).then(Dense::new(10))).unwrap_err();
+    assert!(matches!(&error, FileError::Architecture { what, .. } if what.contains("Dense")), "{error}");
+    let error = Model::<f64>::load(&path, Sequential::default()).unwrap_err();
+    assert!(matches!(&error, FileError::Architecture { what, .. } if what.contains("f32")), "{error}");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_leaves_the_old_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let model = Model::new([4], Sequential::new().then(Dense::new(2)), Seed(0)).unwrap();
+    let error = model.save(directory.path().join("no/such/folder/model")).unwrap_err();
+    assert!(matches!(error, FileError::Io { doing: "write", .. }), "{error}");
+    // A directory of that name cannot be replaced; nothing is left beside it.
+    fs::create_dir(directory.path().join("taken")).unwrap();
+    assert!(model.save(directory.path().join("taken")).is_err());
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    assert!(matches!(Model::load("/no/such/file", layers()), Err(FileError::Io { doing: "read", .. })));
+}
+
+#[test]
+fn settings_and_data_that_cannot_work() {
+    let data = digits(100, Seed(1));
+    let error = |trainer: Trainer<f32, u8>| {
+        let mut trainer = trainer;
+        let before = trainer.model().parameters_sha256();
+        let error = trainer.fit(&data, 1).unwrap_err();
+        assert_eq!(trainer.model().parameters_sha256(), before);
+        error
+    };
+    assert!(matches!(error(trainer().batch_size(0)), TrainError::Batch(_)));
+    assert!(matches!(error(trainer().shards(0)), TrainError::Zero("shards")));
+    assert!(matches!(error(trainer().threads(0)), TrainError::Zero("threads")));
+    let with = |units, rate| {
+        let model =
+            Model::new([28, 28], Sequential::new().then(Flatten).then(Dense::new(units)), Seed(0)).unwrap();
+        Trainer::new(model, CrossEntropy::default(), sgd(rate))
+    };
+    assert!(matches!(error(with(10, f64::NAN)), TrainError::Setting(_)));
+    let few = error(with(7, 0.1));
+    assert!(matches!(few, TrainError::Target { columns: 7, .. }), "{few}");
+    let model = Model::new([784], Sequential::new().then(Dense::new(10)), Seed(0)).unwrap();
+    let flat = error(Trainer::new(model, CrossEntropy::default(), sgd(0.1)));
+    assert!(matches!(flat, TrainError::Shape { .. }), "{flat}");
+    let empty = trainer().fit(&Subset::first::<f32>(&data, 0), 1).unwrap_err();
+    assert!(empty.to_string().contains("empty"), "{empty}");
+    let diverged = with(10, 1e38).fit(&data, 50).unwrap_err();
+    assert!(matches!(diverged, TrainError::Diverged { .. }), "{diverged}");
+}
+
+#[test]
+fn callbacks_watch_and_stop() {
+    let data = digits(100, Seed(1));
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let mut trainer = trainer().batch_size(30).callback(move |event: &Event<'_>| {
+        if let Event::Step { epoch, batch, samples, .. } = event {
+            sender.send((*epoch, *batch, *samples)).unwrap();
+            if (*epoch, *batch) == (1, 1) {
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    let history = trainer.fit(&data, 5).unwrap();
+    assert!(history.stopped);
+    let seen: Vec<_> = receiver.try_iter().collect();
+    assert_eq!(seen, [(0, 0, 30), (0, 1, 60), (0, 2, 90), (0, 3, 100), (1, 0, 30), (1, 1, 60)]);
+}
+
+#[test]
+fn regression_in_double_precision() {
+    let mut rng = Seed(6).rng();
+    let x = Array2::from_shape_simple_fn((200, 3), || rng.normal());
+    let targets: Vec<[f64; 1]> = x.rows().into_iter().map(|x| [2.0 * x[0] - x[1] + 0.5]).collect();
+    let data = Rows::new(x, targets).unwrap();
+    let model = Model::new([3], Sequential::<f64>::default().then(Dense::new(1)), Seed(0)).unwrap();
+    let mut trainer = Trainer::new(model, MeanSquaredError, sgd(0.1)).batch_size(20);
+    trainer.fit(&data, 60).unwrap();
+    let model = trainer.into_model();
+    for (found, right) in model.parameters().iter().zip([2.0, -1.0, 0.0, 0.5]) {
+        assert!((found - right).abs() < 1e-6, "{found} for {right}");
+    }
+    assert_eq!(model.parameter("0.bias"), Some(&model.parameters()[3..]));
+    assert!(model.predict(Array2::zeros((1, 4)).view()).is_err());
+    let table = model.summary().to_string();
+    assert!(table.contains("0 (Dense)") && table.contains("4 parameters"), "{table}");
+}

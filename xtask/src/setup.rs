@@ -1,0 +1,310 @@
+//! `setup`: looks for a C compiler and for OpenBLAS, and installs what is missing.
+//!
+//! What to do is decided by [`plan`], which sees only facts; [`crate::probe`] finds the facts, and [`run`]
+//! carries the plan out and looks again.
+
+use std::fmt;
+use std::io;
+use std::process::{Command, Stdio};
+
+use crate::{Stop, nearest::nearest, probe};
+
+/// What the default build needs and does not find.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Missing {
+    /// No C compiler could be started.
+    pub(crate) compiler: bool,
+    /// A program does not link with OpenBLAS.
+    pub(crate) openblas: bool,
+}
+
+impl Missing {
+    pub(crate) fn nothing(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.compiler, self.openblas) {
+            (true, true) => "a C compiler and OpenBLAS",
+            (true, false) => "a C compiler",
+            (false, true) => "OpenBLAS",
+            (false, false) => "nothing",
+        })
+    }
+}
+
+/// The means of installing packages on a machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine {
+    /// The package manager; `None` where there is none we know.
+    pub(crate) manager: Option<Manager>,
+    /// Whether we are root.
+    pub(crate) root: bool,
+    /// Whether `sudo` is there and will let us, perhaps after asking for a password.
+    pub(crate) sudo: bool,
+}
+
+/// A package manager.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Manager {
+    AptGet,
+    Dnf,
+    Zypper,
+    Apk,
+    Pacman,
+    Brew,
+}
+
+impl Manager {
+    /// In the order of looking: Homebrew last, since on Linux it is a guest beside the system's own.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::AptGet, Self::Dnf, Self::Zypper, Self::Apk, Self::Pacman, Self::Brew];
+
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Self::AptGet => "apt-get",
+            Self::Dnf => "dnf",
+            Self::Zypper => "zypper",
+            Self::Apk => "apk",
+            Self::Pacman => "pacman",
+            Self::Brew => "brew",
+        }
+    }
+
+    /// The packages of a C compiler and of OpenBLAS with what linking needs.
+    fn packages(self) -> (&'static str, &'static str) {
+        match self {
+            Self::AptGet => ("build-essential", "libopenblas-dev"),
+            Self::Dnf | Self::Zypper => ("gcc", "openblas-devel"),
+            Self::Apk => ("build-base", "openblas-dev"),
+            Self::Pacman | Self::Brew => ("gcc", "openblas"),
+        }
+    }
+
+    /// The commands that install what is missing, to be run as root (Homebrew: as anybody but root).
+    fn commands(self, missing: Missing) -> Vec<Line> {
+        let (compiler, openblas) = self.packages();
+        let mut install = Line::new(match self {
+            Self::AptGet => &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y"],
+            Self::Dnf => &["dnf", "install", "-y"],
+            Self::Zypper => &["zypper", "--non-interactive", "install"],
+            Self::Apk => &["apk", "add", "--no-cache"],
+            Self::Pacman => &["pacman", "-Sy", "--noconfirm", "--needed"],
+            Self::Brew => &["brew", "install"],
+        });
+        install.words.extend(missing.compiler.then_some(compiler));
+        install.words.extend(missing.openblas.then_some(openblas));
+        match self {
+            // A source that cannot be reached must not keep us from a package that another one has.
+            Self::AptGet => vec![Line { may_fail: true, ..Line::new(&["apt-get", "update"]) }, install],
+            _ => vec![install],
+        }
+    }
+}
+
+/// One command of an installation.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Line {
+    words: Vec<&'static str>,
+    /// Whether the commands after it are worth trying though it failed.
+    may_fail: bool,
+}
+
+impl Line {
+    fn new(words: &[&'static str]) -> Self {
+        Self { words: words.to_vec(), may_fail: false }
+    }
+
+    fn with_sudo(mut self) -> Self {
+        self.words.insert(0, "sudo");
+        self
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words.join(" "))
+    }
+}
+
+/// What is to be done about what is missing.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Plan {
+    /// Run these.
+    Install(Vec<Line>),
+    /// We may not: somebody who may is to run these.
+    Ask(Vec<Line>),
+    /// We know no package manager here.
+    NoManager,
+}
+
+/// Decides how to install what is missing.
+pub(crate) fn plan(missing: Missing, machine: Machine) -> Plan {
+    let Some(manager) = machine.manager else { return Plan::NoManager };
+    let lines = manager.commands(missing);
+    let with_sudo = |lines: Vec<Line>| lines.into_iter().map(Line::with_sudo).collect();
+    match (manager, machine) {
+        // Homebrew refuses to run as root.
+        (Manager::Brew, Machine { root: true, .. }) => Plan::Ask(lines),
+        (Manager::Brew, _) | (_, Machine { root: true, .. }) => Plan::Install(lines),
+        (_, Machine { sudo: true, .. }) => Plan::Install(with_sudo(lines)),
+        _ => Plan::Ask(with_sudo(lines)),
+    }
+}
+
+/// Runs `cargo xtask setup` with these arguments.
+pub(crate) fn run(arguments: &[String]) -> Result<(), Stop> {
+    let mut dry_run = false;
+    for argument in arguments {
+        match argument.as_str() {
+            "--dry-run" => dry_run = true,
+            unknown => {
+                let nearest = nearest(unknown, &["--dry-run", "--help"]);
+                return Err(Stop::Usage(format!("setup knows no `{unknown}`; the nearest is `{nearest}`.")));
+            }
+        }
+    }
+    set_up(dry_run)
+}
+
+/// Installs what is missing; with `dry_run` only says how.
+pub(crate) fn set_up(dry_run: bool) -> Result<(), Stop> {
+    if !cfg!(unix) {
+        eprintln!("setup: this system cannot be set up by xtask; `vcpkg install openblas` brings OpenBLAS.");
+        return Ok(());
+    }
+    let missing = probe::missing();
+    if missing.nothing() {
+        eprintln!("setup: a C compiler and OpenBLAS are installed.");
+        return Ok(());
+    }
+    eprintln!("setup: {missing} is not installed on this system.");
+    match plan(missing, probe::machine()) {
+        Plan::Install(lines) if dry_run => eprintln!("setup: would run\n{}", listed(&lines)),
+        Plan::Install(lines) => {
+            for line in &lines {
+                execute(line)?;
+            }
+            let missing = probe::missing();
+            if !missing.nothing() {
+                let compiler = probe::compiler();
+                return Err(failed(format!(
+                    "the packages were installed, but {missing} is still not found. This says why:\n  \
+                     {} -shared -x c /dev/null -o /dev/null -lopenblas",
+                    compiler.display()
+                )));
+            }
+            eprintln!("setup: done; a C compiler and OpenBLAS are installed.");
+        }
+        Plan::Ask(lines) => {
+            return Err(failed(format!(
+                "{missing} cannot be installed by this user. Install it with\n{}",
+                listed(&lines)
+            )));
+        }
+        Plan::NoManager => {
+            return Err(failed(format!(
+                "no package manager was found to install {missing} (looked for {}).\nInstall it by hand; if \
+                 OpenBLAS is in a directory of its own, set OPENBLAS_LIB_DIR to that.",
+                Manager::ALL.map(Manager::program).join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn execute(line: &Line) -> Result<(), Stop> {
+    eprintln!("setup: {line}");
+    let status = Command::new(line.words[0])
+        .args(&line.words[1..])
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(io::stderr()))
+        .status();
+    let trouble = match status {
+        Ok(status) if status.success() => return Ok(()),
+        Ok(status) => format!("`{line}` failed ({status})."),
+        Err(error) => format!("`{line}` could not be started: {error}."),
+    };
+    if line.may_fail {
+        eprintln!("setup: {trouble} Going on.");
+        return Ok(());
+    }
+    Err(failed(trouble))
+}
+
+/// A failure that leaves the user a way to train all the same.
+fn failed(message: String) -> Stop {
+    Stop::Failed(format!("{message}\nWithout OpenBLAS, slower: cargo xtask train-mnist --blas none"))
+}
+
+fn listed(lines: &[Line]) -> String {
+    lines.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPENBLAS: Missing = Missing { compiler: false, openblas: true };
+
+    fn planned(missing: Missing, manager: Manager, root: bool, sudo: bool) -> (&'static str, String) {
+        match plan(missing, Machine { manager: Some(manager), root, sudo }) {
+            Plan::Install(lines) => ("install", listed(&lines)),
+            Plan::Ask(lines) => ("ask", listed(&lines)),
+            Plan::NoManager => panic!("a manager was given"),
+        }
+    }
+
+    #[test]
+    fn root_installs_directly_though_there_is_sudo() {
+        let expected =
+            "  apt-get update\n  env DEBIAN_FRONTEND=noninteractive apt-get install -y libopenblas-dev";
+        for sudo in [false, true] {
+            assert_eq!(planned(OPENBLAS, Manager::AptGet, true, sudo), ("install", expected.into()));
+        }
+    }
+
+    #[test]
+    fn anybody_else_goes_through_sudo_or_is_told_the_command() {
+        let expected = "  sudo apt-get update\n  \
+                        sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y libopenblas-dev";
+        assert_eq!(planned(OPENBLAS, Manager::AptGet, false, true), ("install", expected.into()));
+        assert_eq!(planned(OPENBLAS, Manager::AptGet, false, false), ("ask", expected.into()));
+    }
+
+    #[test]
+    fn homebrew_never_runs_as_root() {
+        assert_eq!(
+            planned(OPENBLAS, Manager::Brew, false, true),
+            ("install", "  brew install openblas".into())
+        );
+        assert_eq!(planned(OPENBLAS, Manager::Brew, true, true), ("ask", "  brew install openblas".into()));
+    }
+
+    #[test]
+    fn every_manager_has_its_command() {
+        let expected = [
+            (Manager::Dnf, "  dnf install -y openblas-devel"),
+            (Manager::Zypper, "  zypper --non-interactive install openblas-devel"),
+            (Manager::Apk, "  apk add --no-cache openblas-dev"),
+            (Manager::Pacman, "  pacman -Sy --noconfirm --needed openblas"),
+        ];
+        for (manager, line) in expected {
+            assert_eq!(planned(OPENBLAS, manager, true, false), ("install", line.into()));
+        }
+    }
+
+    #[test]
+    fn a_missing_compiler_is_installed_with_it() {
+        let both = Missing { compiler: true, openblas: true };
+        assert_eq!(planned(both, Manager::Dnf, true, false).1, "  dnf install -y gcc openblas-devel");
+    }
+
+    #[test]
+    fn without_a_manager_there_is_no_command() {
+        let machine = Machine { manager: None, root: true, sudo: true };
+        assert_eq!(plan(OPENBLAS, machine), Plan::NoManager);
+    }
+}

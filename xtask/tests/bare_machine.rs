@@ -1,0 +1,242 @@
+//! The built xtask on machines made of shell scripts: `PATH` is a directory of fakes that record how they
+//! were called, so nothing is installed and nothing is built.
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+
+use tempfile::TempDir;
+
+/// Fails to link until the fake package manager has made `installed`.
+const CC: &str = "[ -e \"$FAKES/installed\" ]";
+const INSTALL: &str = "case \"$*\" in *install*) : > \"$FAKES/installed\" ;; esac";
+const ROOT: &str = "echo 0";
+const USER: &str = "echo 1000";
+/// As sudo does when it needs no password.
+const SUDO: &str = "[ \"$1\" = -n ] && exit 0; exec \"$@\"";
+const REFUSE: &str = "exit 1";
+
+/// Held while fakes are written and while a process is started: a child of another test that is about to
+/// start has inherited the file being written, and until it has let go the kernel calls that file busy.
+static FILES: Mutex<()> = Mutex::new(());
+
+struct Machine(TempDir);
+
+impl Machine {
+    fn new(programs: &[(&str, &str)]) -> Self {
+        let machine = Self(tempfile::tempdir().unwrap());
+        let _writing = FILES.lock().unwrap();
+        for (name, body) in programs {
+            let script = format!("#!/bin/sh\necho \"{name} $*\" >> \"$FAKES/log\"\n{body}\n");
+            let file = machine.path(name);
+            fs::write(&file, script).unwrap();
+            fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        symlink("/usr/bin/env", machine.path("env")).unwrap();
+        machine
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        xtask.args(arguments).env_clear().env("PATH", self.0.path()).env("FAKES", self.0.path());
+        xtask
+    }
+
+    fn xtask(&self, arguments: &[&str]) -> Output {
+        run(self.command(arguments))
+    }
+
+    /// The calls so far of what changes something: neither the compiler nor questions.
+    fn calls(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.path("log")).unwrap_or_default();
+        let question =
+            |line: &&str| line.starts_with("cc ") || line.starts_with("id ") || line.contains("-n true");
+        log.lines().filter(|line| !question(line)).map(str::to_owned).collect()
+    }
+}
+
+fn run(mut command: Command) -> Output {
+    let starting = FILES.lock().unwrap();
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(starting);
+    child.wait_with_output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const UPDATE: &str = "apt-get update";
+const APT: &str = "apt-get install -y libopenblas-dev";
+
+#[test]
+fn root_installs_what_is_missing_once() {
+    let machine = Machine::new(&[("cc", CC), ("id", ROOT), ("apt-get", INSTALL)]);
+    let first = machine.xtask(&["setup"]);
+    assert!(first.status.success(), "{}", said(&first));
+    assert!(said(&first).contains("OpenBLAS is not installed"), "{}", said(&first));
+    assert_eq!(machine.calls(), [UPDATE, APT]);
+    assert!(machine.xtask(&["setup"]).status.success());
+    assert_eq!(machine.calls().len(), 2, "nothing is left to install");
+}
+
+#[test]
+fn apt_get_asks_no_questions() {
+    let apt = "[ \"$1 $DEBIAN_FRONTEND\" = 'install noninteractive' ] && : > \"$FAKES/installed\"";
+    let machine = Machine::new(&[("cc", CC), ("id", ROOT), ("apt-get", apt)]);
+    assert!(machine.xtask(&["setup"]).status.success());
+}
+
+#[test]
+fn a_source_that_cannot_be_updated_does_not_end_the_installation() {
+    let apt = format!("[ \"$1\" = update ] && exit 100\n{INSTALL}");
+    let machine = Machine::new(&[("cc", CC), ("id", ROOT), ("apt-get", &apt)]);
+    assert!(machine.xtask(&["setup"]).status.success());
+}
+
+#[test]
+fn anybody_else_installs_through_sudo() {
+    let machine = Machine::new(&[("cc", CC), ("id", USER), ("sudo", SUDO), ("dnf", INSTALL)]);
+    assert!(machine.xtask(&["setup"]).status.success());
+    let install = "dnf install -y openblas-devel";
+    assert_eq!(machine.calls(), [format!("sudo {install}"), install.to_owned()]);
+}
+
+#[test]
+fn without_the_right_to_install_the_command_is_shown() {
+    let machine = Machine::new(&[("cc", CC), ("id", USER), ("sudo", REFUSE), ("apt-get", INSTALL)]);
+    for arguments in [&["setup"][..], &["train-mnist"]] {
+        let output = machine.xtask(arguments);
+        assert_eq!(output.status.code(), Some(1));
+        let said = said(&output);
+        assert!(said.contains(&format!("sudo env DEBIAN_FRONTEND=noninteractive {APT}")), "{said}");
+        assert!(said.contains("--blas none"), "{said}");
+    }
+    assert_eq!(machine.calls(), [""; 0]);
+}
+
+#[test]
+fn a_dry_run_installs_nothing() {
+    let machine = Machine::new(&[("cc", CC), ("id", ROOT), ("apk", INSTALL)]);
+    let output = machine.xtask(&["setup", "--dry-run"]);
+    assert!(output.status.success());
+    assert!(said(&output).contains("apk add --no-cache openblas-dev"), "{}", said(&output));
+    assert_eq!(machine.calls(), [""; 0]);
+}
+
+#[test]
+fn an_installation_that_brings_nothing_is_a_failure() {
+    let machine = Machine::new(&[("cc", REFUSE), ("id", ROOT), ("zypper", "")]);
+    let output = machine.xtask(&["setup"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("OpenBLAS is still not found"), "{}", said(&output));
+}
+
+#[test]
+fn without_a_compiler_one_is_installed() {
+    let pacman = "printf '#!/bin/sh\\n' > \"$FAKES/cc\"; /bin/chmod +x \"$FAKES/cc\"";
+    let machine = Machine::new(&[("id", ROOT), ("pacman", pacman)]);
+    let output = machine.xtask(&["setup"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(machine.calls(), ["pacman -Sy --noconfirm --needed gcc openblas"]);
+}
+
+#[test]
+fn the_program_is_built_and_its_status_passed_through() {
+    let machine = Machine::new(&[("cc", CC), ("id", ROOT), ("apt-get", INSTALL), ("cargo", "exit 7")]);
+    let output = machine.xtask(&["train-mnist", "--lr", "0.1"]);
+    assert_eq!(output.status.code(), Some(7));
+    assert!(said(&output).contains("building the release program"), "{}", said(&output));
+    let cargo = "cargo run --release -p chainrule-cli --bin chainrule -- train-mnist --lr 0.1";
+    assert_eq!(machine.calls(), [UPDATE, APT, cargo]);
+}
+
+#[test]
+fn another_blas_needs_no_setup() {
+    let machine = Machine::new(&[("cc", CC), ("id", USER), ("cargo", "")]);
+    assert!(machine.xtask(&["train-mnist", "--blas", "none", "--seed", "1"]).status.success());
+    assert!(machine.xtask(&["doctor", "--blas=netlib"]).status.success());
+    let cargo = "cargo run --release -p chainrule-cli --bin chainrule --no-default-features";
+    let expected =
+        [format!("{cargo} -- train-mnist --seed 1"), format!("{cargo} --features netlib -- doctor")];
+    assert_eq!(machine.calls(), expected);
+}
+
+#[test]
+fn help_of_the_program_installs_nothing() {
+    let machine = Machine::new(&[("cc", CC), ("id", ROOT), ("apt-get", INSTALL), ("cargo", "")]);
+    assert!(machine.xtask(&["train-mnist", "--help"]).status.success());
+    let cargo =
+        "cargo run --release -p chainrule-cli --bin chainrule --no-default-features -- train-mnist --help";
+    assert_eq!(machine.calls(), [cargo]);
+}
+
+#[test]
+fn the_first_failing_step_stops_the_run_and_says_how_to_repeat_it() {
+    let machine = Machine::new(&[("cargo", "[ \"$1\" != clippy ]")]);
+    let output = machine.xtask(&["test"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("cargo xtask test --only clippy"), "{}", said(&output));
+    let expected = ["cargo fmt --all --check", "cargo clippy --workspace --all-targets -- -D warnings"];
+    assert_eq!(machine.calls(), expected);
+}
+
+#[test]
+fn the_gate_trains_where_mnist_lies_and_is_skipped_aloud_elsewhere() {
+    let report = r#"
+while [ "$1" != --json ]; do shift; done
+echo '{"dataset": "mnist", "test_accuracy": 0.98, "params_sha256": "0f"}' > "$2""#;
+    let machine = Machine::new(&[("cargo", report)]);
+    let skipped = machine.xtask(&["test", "--only", "gate"]);
+    assert!(skipped.status.success());
+    assert!(String::from_utf8_lossy(&skipped.stdout).contains("gate: SKIPPED"));
+    assert_eq!(machine.calls(), [""; 0]);
+
+    let data = tempfile::tempdir().unwrap();
+    for name in ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"] {
+        fs::write(data.path().join(format!("{name}-ubyte.gz")), "").unwrap();
+    }
+    let mut gate = machine.command(&["test", "--only", "gate"]);
+    gate.env("CHAINRULE_DATA", data.path());
+    let passed = run(gate);
+    assert!(passed.status.success(), "{}", said(&passed));
+    let calls = machine.calls();
+    assert_eq!(calls.len(), 7);
+    assert!(calls[4].contains("train-mnist --dataset mnist --epochs 5 --seed 4 "), "{}", calls[4]);
+    assert!(calls[6].contains("--epochs 1 --seed 0 --threads 2 "), "{}", calls[6]);
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_2() {
+    let machine = Machine::new(&[]);
+    for (arguments, nearest) in [
+        (&["train-mnits"][..], "`train-mnist`"),
+        (&["setup", "--dryrun"], "`--dry-run`"),
+        (&["test", "--only", "docs"], "`doc`"),
+        (&["bench", "--blas", "openbals"], "`openblas`"),
+    ] {
+        let output = machine.xtask(arguments);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(said(&output).contains(&format!("the nearest is {nearest}")), "{}", said(&output));
+    }
+}
+
+#[test]
+fn without_a_command_the_commands_are_listed() {
+    let machine = Machine::new(&[]);
+    for arguments in [&[][..], &["--help"], &["help"], &["setup", "--help"]] {
+        let output = machine.xtask(arguments);
+        assert!(output.status.success());
+        let help = String::from_utf8_lossy(&output.stdout).into_owned();
+        for command in ["setup", "train-mnist", "doctor", "bench", "test"] {
+            assert!(help.contains(&format!("\n  {command} ")), "{help}");
+        }
+    }
+}
