@@ -1,5 +1,6 @@
 //! The `chainrule` program: trains on MNIST, and tells about the machine.
 
+mod bench;
 mod choices;
 mod dataset;
 mod doctor;
@@ -26,6 +27,8 @@ enum Command {
     TrainMnist(train_mnist::Arguments),
     /// Tell which BLAS and kernel is in use, how fast it is, and what could be better.
     Doctor,
+    /// Measure training steps beside the bare matrix products that they need.
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::TrainMnist(arguments) => train_mnist::run(&arguments),
         Command::Doctor => doctor::run(),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,7 +10,8 @@ use crate::{Backward, Forward, Layer, Plan, ShapeError};
 /// Layers one after the other: `y = fₙ(... f₂(f₁(x)))`.
 ///
 /// It is itself a layer, so it nests. Backward it applies the chain rule from the last layer to the first:
-/// each layer's `dx` is the `dy` of the one before.
+/// each layer's `dx` is the `dy` of the one before. Where nobody wants the gradient of the input, it ends at the
+/// first layer that has parameters.
 ///
 /// ```
 /// # use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
@@ -191,7 +192,10 @@ impl<T: Real> Layer<T> for Sequential<T> {
         // From the last layer to the first: parameters and gradients are cut off from their ends.
         let total = links.iter().map(|link| link.params).sum();
         let (mut params, mut grads) = (params.values(total), grads.values(total));
-        for index in (0..links.len()).rev() {
+        // Nobody wants the gradients of a layer before which nothing is trained.
+        let trained = links.iter().position(|link| link.params > 0).unwrap_or(links.len());
+        let first = if dx.is_some() { 0 } else { trained };
+        for index in (first..links.len()).rev() {
             let before = index.checked_sub(1).map(|before| (before, links[before].output.size()));
             let link = &mut links[index];
             let (params_before, own) = params.split_at(params.len() - link.params);
@@ -200,7 +204,9 @@ impl<T: Real> Layer<T> for Sequential<T> {
             let (x, dx) = match before {
                 None => (x, dx.take()),
                 Some((before, columns)) => {
-                    (outputs[before].matrix(rows, columns), Some(previous.matrix_mut(rows, columns)))
+                    let wanted = index > first || dx.is_some();
+                    let dx = wanted.then(|| previous.matrix_mut(rows, columns));
+                    (outputs[before].matrix(rows, columns), dx)
                 }
             };
             let (y, dy) = match outputs.get(index) {

@@ -1,8 +1,9 @@
 //! The matrix product, through the C interface of BLAS.
 
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use crate::Real;
+use crate::isa::{Level, level};
 
 /// `C = alpha A B + beta C`, for `A` of shape `[m, k]`, `B` of `[k, n]` and `C` of `[m, n]`.
 ///
@@ -38,12 +39,21 @@ pub fn gemm<T: Real>(
         c.mapv_inplace(|c| if beta == T::zero() { beta } else { beta * c });
         return;
     }
-    T::product(alpha, a, b, beta, c);
+    let rows = T::tile(m, n, k);
+    if rows >= m {
+        return T::product(alpha, a, b, beta, c);
+    }
+    for (a, c) in a.axis_chunks_iter(Axis(0), rows).zip(c.axis_chunks_iter_mut(Axis(0), rows)) {
+        T::product(alpha, a, b, beta, c);
+    }
 }
 
 /// The product for one type of number. Implemented for `f32` and `f64`; not for users to implement.
 #[doc(hidden)]
 pub trait Product: Sized {
+    /// How many rows of a product of `m` by `n` over `k` to hand to BLAS at a time.
+    fn tile(m: usize, n: usize, k: usize) -> usize;
+
     fn product(
         alpha: Self,
         a: ArrayView2<'_, Self>,
@@ -53,10 +63,34 @@ pub trait Product: Sized {
     );
 }
 
+/// The greatest product, `m n k`, for which OpenBLAS's AVX-512 kernels take their path without packing.
+const UNPACKED: usize = 1_000_000;
+
+/// The greatest right operand, `n k`, for which cutting a product into such ones pays: it must stay in the
+/// first caches while the tiles go over it. For 512 by 512 the tiles are twice as slow as the whole.
+const RIGHT: usize = 1 << 16;
+
+/// Tiles for OpenBLAS: 128 x 64 over 784 takes 64 microseconds in one call and 50 in eight.
+fn unpacked(m: usize, n: usize, k: usize) -> usize {
+    let openblas = cfg!(any(feature = "openblas", feature = "openblas-static"));
+    let right = n.saturating_mul(k);
+    if !openblas || right > RIGHT || m.saturating_mul(right) <= UNPACKED || level() < Level::Avx512 {
+        return m;
+    }
+    // Even parts of whole sixteens, which is what the kernel works on.
+    let most = (UNPACKED / right / 16).max(1) * 16;
+    m.div_ceil(m.div_ceil(most))
+}
+
 #[cfg(not(feature = "blas"))]
 macro_rules! product {
-    ($real:ident, $gemm:ident) => {
+    ($real:ident, $gemm:ident, $tile:expr) => {
         impl Product for $real {
+            fn tile(m: usize, n: usize, k: usize) -> usize {
+                let tile: fn(usize, usize, usize) -> usize = $tile;
+                tile(m, n, k)
+            }
+
             fn product(
                 alpha: Self,
                 a: ArrayView2<'_, Self>,
@@ -106,8 +140,13 @@ mod layout {
 
 #[cfg(feature = "blas")]
 macro_rules! product {
-    ($real:ident, $gemm:ident) => {
+    ($real:ident, $gemm:ident, $tile:expr) => {
         impl Product for $real {
+            fn tile(m: usize, n: usize, k: usize) -> usize {
+                let tile: fn(usize, usize, usize) -> usize = $tile;
+                tile(m, n, k)
+            }
+
             fn product(
                 alpha: Self,
                 a: ArrayView2<'_, Self>,
@@ -163,8 +202,8 @@ macro_rules! product {
     };
 }
 
-product!(f32, cblas_sgemm);
-product!(f64, cblas_dgemm);
+product!(f32, cblas_sgemm, unpacked);
+product!(f64, cblas_dgemm, |m, _, _| m);
 
 #[cfg(test)]
 mod tests {
@@ -206,6 +245,19 @@ mod tests {
                 random(m, n, 8).view_mut(),
             );
             check(a.slice(s![..;-1, ..]), b.slice(s![.., ..;-1]), c.clone().view_mut());
+        }
+    }
+
+    #[test]
+    fn tiles_cover_the_product() {
+        for (m, n, k) in [(128, 64, 784), (64, 64, 784), (784, 64, 64), (33, 64, 784), (1000, 10, 300)] {
+            let tile = unpacked(m, n, k);
+            assert!(tile >= 1 && tile <= m && (tile == m || tile * n * k <= UNPACKED), "{m} {n} {k}: {tile}");
+            let (a, b) = (random(m, k, 1).mapv(|v| v as f32), random(k, n, 2).mapv(|v| v as f32));
+            let mut c = Array2::from_elem((m, n), 1.0f32);
+            let right = a.dot(&b) * 0.5 + 2.0;
+            gemm(0.5, a.view(), b.view(), 2.0, c.view_mut());
+            assert!(c.iter().zip(&right).all(|(c, right)| (c - right).abs() < 1e-3 * (1.0 + right.abs())));
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A crate built for any x86-64 may use nothing newer than SSE2 (2001). The same loop built for AVX-512 is
 //! up to ten times as fast, and few people pass `-C target-cpu`. So every loop over many numbers in this
-//! workspace is written once, as plain Rust, and goes through [`run`], which holds a copy of it compiled
+//! workspace is written once, as plain Rust, and goes through `run`, which holds a copy of it compiled
 //! for AVX-512, one for AVX2 and one for any CPU, and calls the best that this CPU has.
 //!
 //! Products and sums are not fused into one instruction: fusing would give different last bits on

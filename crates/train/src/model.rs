@@ -123,7 +123,7 @@ impl<T: Real> Model<T> {
         }
     }
 
-    /// Writes the model to a file, atomically: after an error the file is what it was before. See [`file`].
+    /// Writes the model to a file, atomically: after an error the file is what it was before. See [`mod@file`].
     ///
     /// # Errors
     ///
