@@ -1,1 +1,2 @@
-//! Criterion benches of the parts, against bare BLAS calls; see `benches/`.
+//! Criterion benches of chainrule's parts: `cargo bench -p chainrule-benches`. Whole training steps are measured by
+//! `cargo xtask bench`.

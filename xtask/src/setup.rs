@@ -180,42 +180,48 @@ pub(crate) fn set_up(dry_run: bool) -> Result<(), Stop> {
         eprintln!("setup: a C compiler and OpenBLAS are installed.");
         return Ok(());
     }
-    eprintln!("setup: {missing} is not installed on this system.");
+    eprintln!("setup: not installed on this system: {missing}.");
     match plan(missing, probe::machine()) {
         Plan::Install(lines) if dry_run => eprintln!("setup: would run\n{}", listed(&lines)),
         Plan::Install(lines) => {
             for line in &lines {
-                execute(line)?;
+                execute(line).map_err(|trouble| failed(missing, trouble))?;
             }
             let missing = probe::missing();
             if !missing.nothing() {
                 let compiler = probe::compiler();
-                return Err(failed(format!(
-                    "the packages were installed, but {missing} is still not found. This says why:\n  \
-                     {} -shared -x c /dev/null -o /dev/null -lopenblas",
-                    compiler.display()
-                )));
+                let why = format!("{} -shared -x c /dev/null -o /dev/null -lopenblas", compiler.display());
+                return Err(failed(
+                    missing,
+                    format!(
+                        "the packages were installed, but still not found: {missing}. This says why:\n  {why}"
+                    ),
+                ));
             }
             eprintln!("setup: done; a C compiler and OpenBLAS are installed.");
         }
         Plan::Ask(lines) => {
-            return Err(failed(format!(
-                "{missing} cannot be installed by this user. Install it with\n{}",
-                listed(&lines)
-            )));
+            let lines = listed(&lines);
+            return Err(failed(
+                missing,
+                format!("{missing} cannot be installed by this user. Install it with\n{lines}"),
+            ));
         }
         Plan::NoManager => {
-            return Err(failed(format!(
-                "no package manager was found to install {missing} (looked for {}).\nInstall it by hand; if \
-                 OpenBLAS is in a directory of its own, set OPENBLAS_LIB_DIR to that.",
-                Manager::ALL.map(Manager::program).join(", ")
-            )));
+            let known = Manager::ALL.map(Manager::program).join(", ");
+            return Err(failed(
+                missing,
+                format!(
+                    "no package manager was found to install {missing} (looked for {known}).\nInstall it by \
+                     hand; if OpenBLAS is in a directory of its own, set OPENBLAS_LIB_DIR to that."
+                ),
+            ));
         }
     }
     Ok(())
 }
 
-fn execute(line: &Line) -> Result<(), Stop> {
+fn execute(line: &Line) -> Result<(), String> {
     eprintln!("setup: {line}");
     let status = Command::new(line.words[0])
         .args(&line.words[1..])
@@ -231,12 +237,15 @@ fn execute(line: &Line) -> Result<(), Stop> {
         eprintln!("setup: {trouble} Going on.");
         return Ok(());
     }
-    Err(failed(trouble))
+    Err(trouble)
 }
 
-/// A failure that leaves the user a way to train all the same.
-fn failed(message: String) -> Stop {
-    Stop::Failed(format!("{message}\nWithout OpenBLAS, slower: cargo xtask train-mnist --blas none"))
+/// A failure, and the way to train all the same; there is none without a C compiler, which links the program.
+fn failed(missing: Missing, message: String) -> Stop {
+    Stop::Failed(match missing.compiler {
+        true => message,
+        false => format!("{message}\nWithout OpenBLAS, slower: cargo xtask train-mnist --blas none"),
+    })
 }
 
 fn listed(lines: &[Line]) -> String {

@@ -81,7 +81,7 @@ fn root_installs_what_is_missing_once() {
     let machine = Machine::new(&[("cc", CC), ("id", ROOT), ("apt-get", INSTALL)]);
     let first = machine.xtask(&["setup"]);
     assert!(first.status.success(), "{}", said(&first));
-    assert!(said(&first).contains("OpenBLAS is not installed"), "{}", said(&first));
+    assert!(said(&first).contains("not installed on this system: OpenBLAS."), "{}", said(&first));
     assert_eq!(machine.calls(), [UPDATE, APT]);
     assert!(machine.xtask(&["setup"]).status.success());
     assert_eq!(machine.calls().len(), 2, "nothing is left to install");
@@ -110,6 +110,25 @@ fn anybody_else_installs_through_sudo() {
 }
 
 #[test]
+fn the_system_s_package_manager_comes_before_homebrew() {
+    let machine = Machine::new(&[("cc", CC), ("id", ROOT), ("brew", INSTALL), ("zypper", INSTALL)]);
+    assert!(machine.xtask(&["setup"]).status.success());
+    let installs: Vec<_> = machine.calls().into_iter().filter(|call| call.contains("install")).collect();
+    assert_eq!(installs, ["zypper --non-interactive install openblas-devel"]);
+}
+
+#[test]
+fn homebrew_s_own_directory_is_searched() {
+    let cc = "case \"$*\" in *-L/keg/lib*) exit 0 ;; esac; exit 1";
+    let brew = "[ \"$*\" = '--prefix openblas' ] && [ -e \"$FAKES/installed\" ] && echo /keg && exit 0
+[ \"$*\" = 'install openblas' ] && : > \"$FAKES/installed\"";
+    let machine = Machine::new(&[("cc", cc), ("id", USER), ("brew", brew)]);
+    let output = machine.xtask(&["setup"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(machine.calls().contains(&"brew install openblas".to_owned()));
+}
+
+#[test]
 fn without_the_right_to_install_the_command_is_shown() {
     let machine = Machine::new(&[("cc", CC), ("id", USER), ("sudo", REFUSE), ("apt-get", INSTALL)]);
     for arguments in [&["setup"][..], &["train-mnist"]] {
@@ -120,6 +139,16 @@ fn without_the_right_to_install_the_command_is_shown() {
         assert!(said.contains("--blas none"), "{said}");
     }
     assert_eq!(machine.calls(), [""; 0]);
+}
+
+#[test]
+fn without_a_compiler_no_other_blas_is_recommended() {
+    let machine = Machine::new(&[("id", USER), ("dnf", INSTALL)]);
+    let output = machine.xtask(&["train-mnist"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = said(&output);
+    assert!(said.contains("sudo dnf install -y gcc openblas-devel"), "{said}");
+    assert!(!said.contains("--blas none"), "{said}");
 }
 
 #[test]
@@ -136,7 +165,7 @@ fn an_installation_that_brings_nothing_is_a_failure() {
     let machine = Machine::new(&[("cc", REFUSE), ("id", ROOT), ("zypper", "")]);
     let output = machine.xtask(&["setup"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("OpenBLAS is still not found"), "{}", said(&output));
+    assert!(said(&output).contains("still not found: OpenBLAS."), "{}", said(&output));
 }
 
 #[test]
@@ -189,6 +218,54 @@ fn the_first_failing_step_stops_the_run_and_says_how_to_repeat_it() {
 }
 
 #[test]
+fn all_steps_run_in_order_and_doc_denies_warnings() {
+    let machine = Machine::new(&[("cargo", "echo \"  flags $RUSTDOCFLAGS\" >> \"$FAKES/log\"")]);
+    let output = machine.xtask(&["test", "--no-gate"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let expected = [
+        "cargo fmt --all --check",
+        "  flags ",
+        "cargo clippy --workspace --all-targets -- -D warnings",
+        "  flags ",
+        "cargo test --workspace --release --no-fail-fast",
+        "  flags ",
+        "cargo doc --workspace --no-deps",
+        "  flags -D warnings",
+        "cargo test -p chainrule-tensor --no-default-features",
+        "  flags ",
+        "cargo check -p chainrule --no-default-features",
+        "  flags ",
+    ];
+    assert_eq!(machine.calls(), expected);
+}
+
+/// A directory with files of the names that MNIST's have.
+fn mnist() -> TempDir {
+    let data = tempfile::tempdir().unwrap();
+    for name in ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"] {
+        fs::write(data.path().join(format!("{name}-ubyte.gz")), "").unwrap();
+    }
+    data
+}
+
+#[test]
+fn a_training_is_not_judged_by_the_report_of_an_earlier_one() {
+    let once = r#"
+[ -e "$FAKES/reported" ] && exit 0
+: > "$FAKES/reported"
+while [ "$1" != --json ]; do shift; done
+echo '{"dataset": "mnist", "test_accuracy": 0.98, "params_sha256": "0f"}' > "$2""#;
+    let machine = Machine::new(&[("cargo", once)]);
+    let data = mnist();
+    let mut gate = machine.command(&["test", "--only", "gate"]);
+    gate.env("CHAINRULE_DATA", data.path());
+    let output = run(gate);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("report.json"), "{}", said(&output));
+    assert_eq!(machine.calls().len(), 2, "the second training left no report");
+}
+
+#[test]
 fn the_gate_trains_where_mnist_lies_and_is_skipped_aloud_elsewhere() {
     let report = r#"
 while [ "$1" != --json ]; do shift; done
@@ -199,10 +276,7 @@ echo '{"dataset": "mnist", "test_accuracy": 0.98, "params_sha256": "0f"}' > "$2"
     assert!(String::from_utf8_lossy(&skipped.stdout).contains("gate: SKIPPED"));
     assert_eq!(machine.calls(), [""; 0]);
 
-    let data = tempfile::tempdir().unwrap();
-    for name in ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"] {
-        fs::write(data.path().join(format!("{name}-ubyte.gz")), "").unwrap();
-    }
+    let data = mnist();
     let mut gate = machine.command(&["test", "--only", "gate"]);
     gate.env("CHAINRULE_DATA", data.path());
     let passed = run(gate);

@@ -24,6 +24,16 @@ pub trait Dataset<T: Real>: Sync {
     /// Writes the sample at `index`, below [`len`](Self::len), to `row`, which has as many values as the
     /// [`shape`](Self::shape), and returns its target. Called for every sample of every batch: it allocates nothing.
     fn read(&self, index: usize, row: &mut [T]) -> Self::Target;
+
+    /// A hint that the sample at `index` will be read soon, for data sets that have to fetch it from somewhere.
+    fn prefetch(&self, index: usize) {
+        let _ = index;
+    }
+
+    /// How many classes the targets tell apart, where they are classes and their number is known.
+    fn classes(&self) -> Option<usize> {
+        None
+    }
 }
 
 impl<T: Real, D: Dataset<T> + ?Sized> Dataset<T> for &D {
@@ -40,35 +50,75 @@ impl<T: Real, D: Dataset<T> + ?Sized> Dataset<T> for &D {
     fn read(&self, index: usize, row: &mut [T]) -> Self::Target {
         (**self).read(index, row)
     }
+
+    fn prefetch(&self, index: usize) {
+        (**self).prefetch(index);
+    }
+
+    fn classes(&self) -> Option<usize> {
+        (**self).classes()
+    }
 }
 
 /// Some samples of a data set, in an order of their own.
+///
+/// ```
+/// use chainrule_data::{Dataset, Subset, digits};
+/// use chainrule_tensor::Seed;
+/// let data = digits(100, Seed(1));
+/// let (train, validation) = Subset::split::<f32>(&data, 0.2, Seed(2));
+/// assert_eq!((Dataset::<f32>::len(&train), Dataset::<f32>::len(&validation)), (80, 20));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Subset<D> {
     data: D,
-    indices: Vec<u32>,
+    /// Each below the length of `data`.
+    indices: Vec<usize>,
 }
 
 impl<D> Subset<D> {
+    /// The samples with these indices, in this order; one may come several times.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`] if the data set has no such sample.
+    pub fn new<T: Real>(data: D, indices: Vec<usize>) -> Result<Self, IndexError>
+    where
+        D: Dataset<T>,
+    {
+        let len = data.len();
+        match indices.iter().find(|&&index| index >= len) {
+            Some(&index) => Err(IndexError { index, len }),
+            None => Ok(Self { data, indices }),
+        }
+    }
+
     /// The first `count` samples, or all if there are fewer.
     pub fn first<T: Real>(data: D, count: usize) -> Self
     where
         D: Dataset<T>,
     {
-        let indices = (0..data.len().min(count) as u32).collect();
+        let indices = (0..data.len().min(count)).collect();
         Self { data, indices }
     }
 
     /// Two parts at random, the second with this share of the samples: for training and validation.
+    ///
+    /// A share below 0 counts as 0, one above 1 as 1.
     pub fn split<T: Real>(data: &D, share: f64, seed: Seed) -> (Subset<&D>, Subset<&D>)
     where
         D: Dataset<T>,
     {
-        let mut indices: Vec<u32> = (0..data.len() as u32).collect();
+        let mut indices: Vec<usize> = (0..data.len()).collect();
         seed.rng().shuffle(&mut indices);
         let held_out = (share.clamp(0.0, 1.0) * indices.len() as f64).round() as usize;
         let rest = indices.split_off(indices.len() - held_out);
         (Subset { data, indices }, Subset { data, indices: rest })
+    }
+
+    /// Which samples of the data set these are.
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
     }
 }
 
@@ -84,6 +134,22 @@ impl<T: Real, D: Dataset<T>> Dataset<T> for Subset<D> {
     }
 
     fn read(&self, index: usize, row: &mut [T]) -> Self::Target {
-        self.data.read(self.indices[index] as usize, row)
+        self.data.read(self.indices[index], row)
     }
+
+    fn prefetch(&self, index: usize) {
+        self.data.prefetch(self.indices[index]);
+    }
+
+    fn classes(&self) -> Option<usize> {
+        self.data.classes()
+    }
+}
+
+/// A sample that the data set does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no sample {index} in a data set of {len}: take indices below {len}")]
+pub struct IndexError {
+    index: usize,
+    len: usize,
 }

@@ -18,7 +18,8 @@ impl Images {
     ///
     /// # Errors
     ///
-    /// [`ImagesError`] if there are none, if the counts differ, or if a label is out of range.
+    /// [`ImagesError`] if there are none, if the pixels are no whole images, if the counts differ, or if a label is out
+    /// of range.
     pub fn new(
         shape: impl Into<Shape>,
         pixels: Vec<u8>,
@@ -29,8 +30,13 @@ impl Images {
         if pixels.is_empty() || labels.is_empty() {
             return Err(ImagesError::Empty);
         }
-        if labels.len().checked_mul(shape.size()) != Some(pixels.len()) {
-            let images = pixels.len() / shape.size().max(1);
+        // A shape without pixels cannot have made these.
+        let size = shape.size();
+        let Some(0) = pixels.len().checked_rem(size) else {
+            return Err(ImagesError::Pixels { pixels: pixels.len(), shape });
+        };
+        let images = pixels.len() / size;
+        if images != labels.len() {
             return Err(ImagesError::Counts { images, labels: labels.len() });
         }
         match labels.iter().position(|&label| usize::from(label) >= classes) {
@@ -42,6 +48,11 @@ impl Images {
     /// How many images there are.
     pub fn count(&self) -> usize {
         self.labels.len()
+    }
+
+    /// The shape of one image, `[height, width]` for MNIST.
+    pub fn image_shape(&self) -> Shape {
+        self.shape
     }
 
     /// How many classes there are.
@@ -77,6 +88,10 @@ impl<T: Real> Dataset<T> for Images {
         vector::from_u8(self.pixels(index), row, T::of(1.0 / 255.0));
         self.labels[index]
     }
+
+    fn classes(&self) -> Option<usize> {
+        Some(self.classes)
+    }
 }
 
 /// Images and labels that do not belong together.
@@ -86,6 +101,14 @@ pub enum ImagesError {
     /// There is nothing to learn from.
     #[error("there are no images: take another file")]
     Empty,
+    /// The last image is cut.
+    #[error("{pixels} bytes are no whole number of images {shape}: give every image all of its pixels")]
+    Pixels {
+        /// How many bytes there are.
+        pixels: usize,
+        /// The shape of one image.
+        shape: Shape,
+    },
     /// Each image needs one label.
     #[error("there are {images} images but {labels} labels: take the two files of one data set")]
     Counts {
@@ -95,7 +118,7 @@ pub enum ImagesError {
         labels: usize,
     },
     /// A label that is no class.
-    #[error("label {index} is {label}, but the classes are 0 to {}: the file is damaged, or of another data set", classes.saturating_sub(1))]
+    #[error("label {index} is {label}, but there are {classes} classes, from 0: the file is damaged, or of another data set")]
     Label {
         /// Which label.
         index: usize,
@@ -104,4 +127,31 @@ pub enum ImagesError {
         /// How many classes there are.
         classes: usize,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_become_numbers_from_0_to_1() {
+        let images = Images::new([1, 3], vec![0, 255, 51, 255, 0, 102], vec![1, 0], 2).unwrap();
+        let mut row = [9.0f32; 3];
+        assert_eq!(images.read(1, &mut row), 0);
+        let error = row.iter().zip([1.0, 0.0, 0.4]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(error < 1e-6, "{row:?}");
+        assert_eq!(Dataset::<f64>::classes(&&images), Some(2));
+    }
+
+    #[test]
+    fn what_does_not_belong_together() {
+        let new = |shape: [usize; 2], pixels, labels: &[u8]| {
+            Images::new(shape, vec![0; pixels], labels.to_vec(), 2).unwrap_err()
+        };
+        assert_eq!(new([2, 2], 0, &[]), ImagesError::Empty);
+        assert_eq!(new([2, 2], 8, &[0]), ImagesError::Counts { images: 2, labels: 1 });
+        assert_eq!(new([2, 2], 4, &[2]), ImagesError::Label { index: 0, label: 2, classes: 2 });
+        assert!(matches!(new([2, 2], 6, &[0]), ImagesError::Pixels { pixels: 6, .. }));
+        assert!(matches!(new([0, 2], 6, &[0]), ImagesError::Pixels { pixels: 6, .. }));
+    }
 }

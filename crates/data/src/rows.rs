@@ -6,6 +6,14 @@ use ndarray::Array2;
 use crate::Dataset;
 
 /// Numbers in memory: one sample a row, with a target each.
+///
+/// ```
+/// use chainrule_data::{Dataset, Rows};
+/// let xor = Rows::new(ndarray::array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], vec![0u8, 1, 1, 0])?;
+/// let mut row = [0.0; 2];
+/// assert_eq!((xor.read(2, &mut row), row), (1, [1.0, 0.0]));
+/// # Ok::<(), chainrule_data::RowsError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rows<T, Y> {
     samples: Array2<T>,

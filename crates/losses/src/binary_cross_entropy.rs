@@ -1,6 +1,6 @@
 //! The cross-entropy of independent yes-or-no outputs.
 
-use chainrule_tensor::{Real, Target, Wanted};
+use chainrule_tensor::{Real, Target, Wanted, vector};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::{Loss, TargetError, loss};
@@ -15,7 +15,7 @@ const LEAST: f64 = 1e-7;
 /// gradient `p - t`; as PyTorch's `BCEWithLogitsLoss`. From probabilities, they are kept between 1e-7 and
 /// 1 - 1e-7, as in Keras. A class is its one-hot vector; where there is one column, the classes are 0 and 1,
 /// and the class is the value.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct BinaryCrossEntropy {
     from_probabilities: bool,
 }
@@ -26,46 +26,81 @@ impl BinaryCrossEntropy {
         Self { from_probabilities: true }
     }
 
-    /// The loss of one output, and its derivative.
+    /// The loss of one output, and its derivative, where the outputs are probabilities.
     #[inline]
-    fn term<T: Real>(self, y: T, t: T) -> (T, T) {
-        let one = T::one();
-        if self.from_probabilities {
-            let least = T::of(LEAST).max(T::epsilon());
-            let p = if y < least {
-                least
-            } else if y > one - least {
-                one - least
-            } else {
-                y
-            };
-            (-(t * p.fast_ln() + (one - t) * (one - p).fast_ln()), (p - t) / (p * (one - p)))
-        } else {
-            let positive = if y < T::zero() { T::zero() } else { y };
-            (positive - y * t + (-y.abs()).fast_exp().fast_ln_1p(), y.fast_sigmoid() - t)
-        }
+    fn of_probability<T: Real>(p: T, t: T) -> (T, T) {
+        let (one, least) = (T::one(), T::of(LEAST).max(T::epsilon()));
+        let p = if p < least { least } else { p };
+        let p = if p > one - least { one - least } else { p };
+        (-(t * p.fast_ln() + (one - t) * (one - p).fast_ln()), (p - t) / (p * (one - p)))
+    }
+}
+
+/// `ln(1 + eᶻ) = max(z, 0) + ln(1 + e^-|z|)`: the loss of a logit where 0 is wanted.
+#[inline(always)]
+fn softplus<T: Real>(z: T) -> T {
+    let positive = if z < T::zero() { T::zero() } else { z };
+    positive + (-z.abs()).fast_exp().fast_ln_1p()
+}
+
+/// What is wanted of a column: where there is only one, a class is its value.
+#[inline]
+fn wanted_at<T: Real>(wanted: Wanted<'_, T>, column: usize, columns: usize) -> T {
+    match wanted {
+        Wanted::Class(class) if columns == 1 => T::of(class as f64),
+        wanted => wanted.at(column),
     }
 }
 
 impl<T: Real, Y: Target<T>> Loss<T, Y> for BinaryCrossEntropy {
     fn loss(&self, y: ArrayView2<'_, T>, targets: &[Y], scale: T, mut dy: Option<ArrayViewMut2<'_, T>>) -> T {
-        let single = y.ncols() == 1;
-        let scale = scale / T::of(y.ncols() as f64);
+        let columns = y.ncols();
+        let scale = scale / T::of(columns as f64);
         let mut sum = T::zero();
-        for (row, (y, target)) in y.rows().into_iter().zip(targets).enumerate() {
-            let wanted = target.wanted();
-            let mut dy = dy.as_mut().map(|dy| dy.row_mut(row));
-            for (column, &y) in y.iter().enumerate() {
-                let t = match wanted {
-                    Wanted::Class(class) if single => T::of(class as f64),
-                    wanted => wanted.at(column),
-                };
-                let (value, slope) = self.term(y, t);
-                sum += value;
-                if let Some(dy) = &mut dy {
-                    dy[column] = scale * slope;
+        if self.from_probabilities {
+            for (row, (y, target)) in y.rows().into_iter().zip(targets).enumerate() {
+                let wanted = target.wanted();
+                let mut dy = dy.as_mut().map(|dy| dy.row_mut(row));
+                for (column, &y) in y.iter().enumerate() {
+                    let (value, slope) = Self::of_probability(y, wanted_at(wanted, column, columns));
+                    sum += value;
+                    if let Some(dy) = &mut dy {
+                        dy[column] = scale * slope;
+                    }
                 }
             }
+            return scale * sum;
+        }
+        let Some(mut dy) = dy else {
+            for (y, target) in y.rows().into_iter().zip(targets) {
+                let wanted = target.wanted();
+                let values = y.iter().enumerate();
+                sum += values.map(|(j, &z)| softplus(z) - z * wanted_at(wanted, j, columns)).sum();
+            }
+            return scale * sum;
+        };
+        // dy is the memory for the transcendental functions of the whole batch, first the value's ...
+        vector::map(
+            y,
+            dy.view_mut(),
+            #[inline(always)]
+            |z| softplus(z),
+        );
+        for ((y, loss), target) in y.rows().into_iter().zip(dy.rows()).zip(targets) {
+            let wanted = target.wanted();
+            let values = y.iter().zip(loss).enumerate();
+            sum += values.map(|(j, (&z, &loss))| loss - z * wanted_at(wanted, j, columns)).sum();
+        }
+        // ... then the gradient's.
+        vector::map(
+            y,
+            dy.view_mut(),
+            #[inline(always)]
+            |z| z.fast_sigmoid(),
+        );
+        for (mut dy, target) in dy.rows_mut().into_iter().zip(targets) {
+            let wanted = target.wanted();
+            dy.iter_mut().enumerate().for_each(|(j, dy)| *dy = scale * (*dy - wanted_at(wanted, j, columns)));
         }
         scale * sum
     }

@@ -1,10 +1,8 @@
 //! Whether a loss's gradient is the derivative of its value.
 
-use std::fmt;
-
 use ndarray::{Array2, ArrayView2};
 
-use crate::Loss;
+use crate::{Loss, TargetError};
 
 /// The step of the difference quotient, where the errors of rounding and of truncation balance.
 const STEP: f64 = 6e-6;
@@ -13,16 +11,21 @@ const STEP: f64 = 6e-6;
 const TOLERANCE: f64 = 1e-6;
 
 /// Compares the gradient of `loss` at the outputs `y` with central differences, in double precision; the
-/// greatest relative difference. It also checks that the value is the same without a gradient.
+/// greatest relative difference. It also checks that the value is the same without a gradient. Keep `y` away
+/// from where the loss has a kink or is clipped.
 ///
 /// # Errors
 ///
-/// [`GradientError`] for the first value that differs.
+/// [`GradientError`] for the first value that differs, or if the targets do not fit the outputs.
 pub fn gradient<Y>(
     loss: &impl Loss<f64, Y>,
     y: ArrayView2<'_, f64>,
     targets: &[Y],
 ) -> Result<f64, GradientError> {
+    if targets.len() != y.nrows() {
+        return Err(GradientError::Rows { rows: y.nrows(), targets: targets.len() });
+    }
+    loss.check(y.ncols(), targets)?;
     let scale = 0.7;
     let mut dy = Array2::from_elem(y.dim(), f64::NAN);
     let with = loss.loss(y, targets, scale, Some(dy.view_mut()));
@@ -51,9 +54,13 @@ pub fn gradient<Y>(
 }
 
 /// What is wrong with a loss.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum GradientError {
     /// The gradient is not the derivative of the value.
+    #[error(
+        "the gradient of y[{row}, {column}] is {numeric:e} by differences, but the loss gives {analytic:e}"
+    )]
     Wrong {
         /// The row of the output.
         row: usize,
@@ -65,26 +72,22 @@ pub enum GradientError {
         numeric: f64,
     },
     /// The value depends on whether the gradient is wanted.
+    #[error("the loss is {with:e} with the gradient and {without:e} without")]
     Value {
         /// The value with the gradient.
         with: f64,
         /// The value without.
         without: f64,
     },
+    /// Not one target for each row.
+    #[error("there are {targets} targets for {rows} rows of outputs: give one for each")]
+    Rows {
+        /// How many rows the outputs have.
+        rows: usize,
+        /// How many targets there are.
+        targets: usize,
+    },
+    /// The loss itself says that the targets do not fit.
+    #[error(transparent)]
+    Target(#[from] TargetError),
 }
-
-impl fmt::Display for GradientError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Wrong { row, column, analytic, numeric } => write!(
-                f,
-                "the gradient of y[{row}, {column}] is {numeric:e} by differences, but the loss gives {analytic:e}"
-            ),
-            Self::Value { with, without } => {
-                write!(f, "the loss is {with:e} with the gradient and {without:e} without")
-            }
-        }
-    }
-}
-
-impl std::error::Error for GradientError {}

@@ -3,7 +3,7 @@
 use chainrule_tensor::{Real, Target, Wanted, vector};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::{Loss, TargetError, loss};
+use crate::{Loss, SettingError, TargetError, loss};
 
 /// Keras keeps probabilities this far from 0.
 const LEAST: f64 = 1e-7;
@@ -11,31 +11,68 @@ const LEAST: f64 = 1e-7;
 /// `L = -Σⱼ tⱼ ln pⱼ`, where p is the softmax of the outputs (logits), or the outputs themselves.
 ///
 /// From logits z it is `Σⱼ tⱼ (ln Σ exp(z - max z) - (zⱼ - max z))`, in which nothing overflows, with the
-/// gradient `p Σt - t`; as PyTorch's `CrossEntropyLoss`. From probabilities, for a network that ends in a softmax, they are
-/// kept at 1e-7 or more, as in Keras, and the gradient is `-t / p`.
-#[derive(Clone, Copy, Debug, Default)]
+/// gradient `p Σt - t`; as PyTorch's `CrossEntropyLoss`. From probabilities, for a network that ends in a
+/// softmax, they are kept at 1e-7 or more, as in Keras, and the gradient is `-t / p`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CrossEntropy {
     from_probabilities: bool,
+    smoothing: f64,
 }
 
 impl CrossEntropy {
     /// For outputs that are probabilities already.
     pub fn from_probabilities() -> Self {
-        Self { from_probabilities: true }
+        Self { from_probabilities: true, ..Self::default() }
+    }
+
+    /// Takes the share ε of every target and spreads it evenly over the n columns: `t ← (1 - ε) t + ε/n`
+    /// (Szegedy et al. 2016, section 7), from 0 (the default) to 1; as in PyTorch and Keras.
+    #[must_use]
+    pub fn label_smoothing(self, smoothing: f64) -> Self {
+        Self { smoothing, ..self }
     }
 }
 
 impl<T: Real, Y: Target<T>> Loss<T, Y> for CrossEntropy {
     fn loss(&self, y: ArrayView2<'_, T>, targets: &[Y], scale: T, dy: Option<ArrayViewMut2<'_, T>>) -> T {
+        let smoothing = Smoothing {
+            kept: T::of(1.0 - self.smoothing),
+            share: T::of(self.smoothing),
+            even: T::of(self.smoothing / y.ncols() as f64),
+        };
         match (self.from_probabilities, dy) {
-            (true, dy) => probabilities(y, targets, scale, dy),
-            (false, Some(dy)) => with_gradient(y, targets, scale, dy),
-            (false, None) => value(y, targets, scale),
+            (true, dy) => probabilities(y, targets, smoothing, scale, dy),
+            (false, Some(dy)) => with_gradient(y, targets, smoothing, scale, dy),
+            (false, None) => value(y, targets, smoothing, scale),
         }
     }
 
     fn check(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError> {
         loss::check(columns, columns, targets)
+    }
+
+    fn validate(&self) -> Result<(), SettingError> {
+        let (setting, value) = ("label smoothing", self.smoothing);
+        match (0.0..=1.0).contains(&value) {
+            true => Ok(()),
+            false => Err(SettingError { owner: "CrossEntropy", setting, value, allowed: "from 0 to 1" }),
+        }
+    }
+}
+
+/// A target t becomes `kept t + even`, where `even` is `share` by the number of columns.
+#[derive(Clone, Copy)]
+struct Smoothing<T> {
+    kept: T,
+    share: T,
+    even: T,
+}
+
+impl<T: Real> Smoothing<T> {
+    /// `even Σ v`. Without smoothing 0, even if the sum is infinite.
+    #[inline]
+    fn spread(self, sum: impl FnOnce() -> T) -> T {
+        if self.even == T::zero() { T::zero() } else { self.even * sum() }
     }
 }
 
@@ -47,18 +84,21 @@ fn max<T: Real>(z: impl IntoIterator<Item = T>) -> T {
 fn with_gradient<T: Real, Y: Target<T>>(
     z: ArrayView2<'_, T>,
     targets: &[Y],
+    smoothing: Smoothing<T>,
     scale: T,
     mut dz: ArrayViewMut2<'_, T>,
 ) -> T {
+    let Smoothing { kept, share, even } = smoothing;
     let mut sum = T::zero();
     // z - max z, whose wanted entries are all that the loss needs besides the normaliser ...
     for ((z, mut dz), target) in z.rows().into_iter().zip(dz.rows_mut()).zip(targets) {
         let max = max(z.iter().copied());
         dz.iter_mut().zip(z).for_each(|(dz, &z)| *dz = z - max);
         match target.wanted() {
-            Wanted::Class(class) => sum -= dz[class],
-            Wanted::Values(t) => sum -= dz.iter().zip(t).map(|(&z, &t)| z * t).sum(),
+            Wanted::Class(class) => sum -= kept * dz[class],
+            Wanted::Values(t) => sum -= kept * dz.iter().zip(t).map(|(&z, &t)| z * t).sum(),
         }
+        sum -= smoothing.spread(|| dz.iter().copied().sum());
     }
     // ... then its exponential, for the whole batch at once ...
     vector::apply(
@@ -73,29 +113,32 @@ fn with_gradient<T: Real, Y: Target<T>>(
             Wanted::Class(class) => {
                 sum += total.fast_ln();
                 let factor = scale / total;
-                dz.iter_mut().for_each(|dz| *dz *= factor);
-                dz[class] -= scale;
+                dz.iter_mut().for_each(|dz| *dz = *dz * factor - scale * even);
+                dz[class] -= scale * kept;
             }
             Wanted::Values(t) => {
-                let mass: T = t.iter().copied().sum();
+                let mass = kept * t.iter().copied().sum() + share;
                 sum += mass * total.fast_ln();
                 let factor = scale * mass / total;
-                dz.iter_mut().zip(t).for_each(|(dz, &t)| *dz = *dz * factor - scale * t);
+                dz.iter_mut().zip(t).for_each(|(dz, &t)| *dz = *dz * factor - scale * (kept * t + even));
             }
         }
     }
     scale * sum
 }
 
-fn value<T: Real, Y: Target<T>>(z: ArrayView2<'_, T>, targets: &[Y], scale: T) -> T {
+fn value<T: Real, Y: Target<T>>(z: ArrayView2<'_, T>, targets: &[Y], smoothing: Smoothing<T>, scale: T) -> T {
+    let kept = smoothing.kept;
     let mut sum = T::zero();
     for (z, target) in z.rows().into_iter().zip(targets) {
         let max = max(z.iter().copied());
         let normaliser = z.iter().map(|&z| (z - max).fast_exp()).sum::<T>().fast_ln();
+        let loss = |z: T| normaliser - (z - max);
         sum += match target.wanted() {
-            Wanted::Class(class) => normaliser - (z[class] - max),
-            Wanted::Values(t) => z.iter().zip(t).map(|(&z, &t)| t * (normaliser - (z - max))).sum(),
+            Wanted::Class(class) => kept * loss(z[class]),
+            Wanted::Values(t) => kept * z.iter().zip(t).map(|(&z, &t)| t * loss(z)).sum(),
         };
+        sum += smoothing.spread(|| z.iter().map(|&z| loss(z)).sum());
     }
     scale * sum
 }
@@ -103,6 +146,7 @@ fn value<T: Real, Y: Target<T>>(z: ArrayView2<'_, T>, targets: &[Y], scale: T) -
 fn probabilities<T: Real, Y: Target<T>>(
     p: ArrayView2<'_, T>,
     targets: &[Y],
+    smoothing: Smoothing<T>,
     scale: T,
     mut dp: Option<ArrayViewMut2<'_, T>>,
 ) -> T {
@@ -112,13 +156,13 @@ fn probabilities<T: Real, Y: Target<T>>(
         let wanted = target.wanted();
         let mut dp = dp.as_mut().map(|dp| dp.row_mut(row));
         for (column, &p) in p.iter().enumerate() {
-            let t = wanted.at(column);
-            let kept = if p < least { least } else { p };
+            let t = smoothing.kept * wanted.at(column) + smoothing.even;
+            let p = if p < least { least } else { p };
             if t != T::zero() || p.is_nan() {
-                sum -= t * kept.fast_ln();
+                sum -= t * p.fast_ln();
             }
             if let Some(dp) = &mut dp {
-                dp[column] = -scale * t / kept;
+                dp[column] = -scale * t / p;
             }
         }
     }

@@ -4,6 +4,12 @@
 //! intermediate values, and it is told the scale of both, so that the mean over a batch that is cut into parts
 //! is the sum of the parts. A loss knows nothing of layers: it sees outputs and targets.
 //!
+//! | loss | outputs | of one row |
+//! |---|---|---|
+//! | [`MeanSquaredError`] | values | the mean over the columns of `(y - t)²` |
+//! | [`CrossEntropy`] | logits, or probabilities that a softmax made | `-Σ t ln p`, with label smoothing or not |
+//! | [`BinaryCrossEntropy`] | logits, or probabilities that a sigmoid made | the mean of `-t ln p - (1 - t) ln(1 - p)` |
+//!
 //! Every loss takes class indices and vectors of values alike ([`Target`]): a class
 //! stands for its one-hot vector. A loss of one's own is tested in one line by [`check::gradient`].
 //!
@@ -26,5 +32,5 @@ mod mean_squared_error;
 pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use chainrule_tensor::{Target, Wanted};
 pub use cross_entropy::CrossEntropy;
-pub use loss::{Loss, TargetError};
+pub use loss::{Loss, SettingError, TargetError};
 pub use mean_squared_error::MeanSquaredError;

@@ -19,6 +19,15 @@ pub trait Loss<T: Real, Y>: Debug + Send + Sync {
     ///
     /// [`TargetError`] for the first target that does not.
     fn check(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError>;
+
+    /// Looks for a setting that cannot work, before training starts.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingError`], naming the setting, its value and what is allowed.
+    fn validate(&self) -> Result<(), SettingError> {
+        Ok(())
+    }
 }
 
 macro_rules! forward {
@@ -36,6 +45,10 @@ macro_rules! forward {
 
             fn check(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError> {
                 (**self).check(columns, targets)
+            }
+
+            fn validate(&self) -> Result<(), SettingError> {
+                (**self).validate()
             }
         }
     )*};
@@ -68,6 +81,20 @@ pub enum TargetError {
         /// How many columns the outputs have.
         columns: usize,
     },
+}
+
+/// A setting of a loss with which training cannot work.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{owner}: {setting} is {value}, but must be {allowed}")]
+pub struct SettingError {
+    /// The loss, such as `"CrossEntropy"`.
+    pub owner: &'static str,
+    /// The setting, such as `"label smoothing"`.
+    pub setting: &'static str,
+    /// What it was set to.
+    pub value: f64,
+    /// What is allowed.
+    pub allowed: &'static str,
 }
 
 /// Checks classes against `classes` and vectors against `columns`.

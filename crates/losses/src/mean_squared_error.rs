@@ -7,7 +7,7 @@ use crate::{Loss, TargetError, loss};
 
 /// `L = 1/n Σⱼ (yⱼ - tⱼ)²` over the n columns, with the gradient `2/n (y - t)`; the mean over all values, as
 /// in PyTorch and Keras.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct MeanSquaredError;
 
 impl<T: Real, Y: Target<T>> Loss<T, Y> for MeanSquaredError {

@@ -1,8 +1,8 @@
 //! Properties that every loss has. A new loss adds its lines to the list.
 
 use chainrule_losses::check::{GradientError, gradient};
-use chainrule_losses::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, TargetError};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, array};
+use chainrule_losses::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, SettingError, TargetError};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, array, s};
 
 fn logits() -> Array2<f64> {
     array![[2.0, -0.5, 0.25], [-3.0, 0.1, 1.5], [0.3, 0.2, 4.0], [-1.0, 30.0, 2.0]]
@@ -12,47 +12,140 @@ fn probabilities() -> Array2<f64> {
     array![[0.7, 0.2, 0.1], [0.05, 0.9, 0.05], [0.3, 0.3, 0.4], [0.6, 0.25, 0.15]]
 }
 
+const CLASSES: [u8; 4] = [0, 2, 1, 1];
+const VALUES: [[f64; 3]; 4] = [[0.2, 0.3, 0.5], [1.0, 0.0, 0.0], [0.0, 0.25, 0.75], [0.1, 0.8, 0.1]];
+
+fn one_hot(class: u8) -> [f64; 3] {
+    std::array::from_fn(|i| if i == usize::from(class) { 1.0 } else { 0.0 })
+}
+
 /// A loss for classes and for values, and outputs that suit it.
-type Case = (&'static str, Box<dyn Loss<f64, u8>>, Box<dyn Loss<f64, [f64; 3]>>, Array2<f64>);
+struct Case {
+    of_classes: Box<dyn Loss<f64, u8>>,
+    of_values: Box<dyn Loss<f64, [f64; 3]>>,
+    y: Array2<f64>,
+}
+
+fn case(loss: impl Loss<f64, u8> + Loss<f64, [f64; 3]> + Copy + 'static, y: Array2<f64>) -> Case {
+    Case { of_classes: Box::new(loss), of_values: Box::new(loss), y }
+}
+
+fn every_loss() -> [Case; 7] {
+    [
+        case(MeanSquaredError, logits()),
+        case(CrossEntropy::default(), logits()),
+        case(CrossEntropy::default().label_smoothing(0.1), logits()),
+        case(CrossEntropy::from_probabilities(), probabilities()),
+        case(CrossEntropy::from_probabilities().label_smoothing(0.1), probabilities()),
+        case(BinaryCrossEntropy::default(), logits()),
+        case(BinaryCrossEntropy::from_probabilities(), probabilities()),
+    ]
+}
 
 #[test]
 fn gradients() {
-    let classes = [0u8, 2, 1, 1];
-    let values = [[0.2, 0.3, 0.5], [1.0, 0.0, 0.0], [0.0, 0.25, 0.75], [0.1, 0.8, 0.1]];
-    let losses: [Case; 5] = [
-        ("mse", Box::new(MeanSquaredError), Box::new(MeanSquaredError), logits()),
-        ("ce", Box::new(CrossEntropy::default()), Box::new(CrossEntropy::default()), logits()),
-        (
-            "ce of p",
-            Box::new(CrossEntropy::from_probabilities()),
-            Box::new(CrossEntropy::from_probabilities()),
-            probabilities(),
-        ),
-        ("bce", Box::new(BinaryCrossEntropy::default()), Box::new(BinaryCrossEntropy::default()), logits()),
-        (
-            "bce of p",
-            Box::new(BinaryCrossEntropy::from_probabilities()),
-            Box::new(BinaryCrossEntropy::from_probabilities()),
-            probabilities(),
-        ),
-    ];
-    for (name, of_classes, of_values, y) in losses {
-        gradient(&of_classes, y.view(), &classes).unwrap_or_else(|error| panic!("{name}: {error}"));
-        gradient(&of_values, y.view(), &values).unwrap_or_else(|error| panic!("{name}: {error}"));
-        // A class is its one-hot vector, and a batch may be cut.
-        let one_hot = classes.map(|class| std::array::from_fn(|i| f64::from(u8::from(i == class as usize))));
-        let whole = of_classes.loss(y.view(), &classes, 0.25, None);
-        assert!((whole - of_values.loss(y.view(), &one_hot, 0.25, None)).abs() < 1e-12, "{name}");
+    for Case { of_classes, of_values, y } in every_loss() {
+        gradient(&of_classes, y.view(), &CLASSES).unwrap_or_else(|error| panic!("{of_classes:?}: {error}"));
+        gradient(&of_values, y.view(), &VALUES).unwrap_or_else(|error| panic!("{of_values:?}: {error}"));
+        assert_eq!(of_classes.validate(), Ok(()));
+    }
+}
+
+#[test]
+fn a_class_is_its_one_hot_vector() {
+    for Case { of_classes, of_values, y } in every_loss() {
+        let (mut left, mut right) = (y.clone(), y.clone());
+        let class = of_classes.loss(y.view(), &CLASSES, 0.25, Some(left.view_mut()));
+        let vector = of_values.loss(y.view(), &CLASSES.map(one_hot), 0.25, Some(right.view_mut()));
+        assert!((class - vector).abs() < 1e-12, "{of_classes:?}: {class} and {vector}");
+        assert!((left - right).iter().all(|error| error.abs() < 1e-12), "{of_classes:?}");
+    }
+}
+
+#[test]
+fn a_batch_may_be_cut() {
+    for Case { of_classes, y, .. } in every_loss() {
+        let whole = of_classes.loss(y.view(), &CLASSES, 0.25, None);
         let (top, bottom) = y.view().split_at(ndarray::Axis(0), 1);
-        let cut = of_classes.loss(top, &classes[..1], 0.25, None)
-            + of_classes.loss(bottom, &classes[1..], 0.25, None);
-        assert!((whole - cut).abs() < 1e-12, "{name}");
-        // A value that is not a number does not vanish.
-        let mut broken = y.clone();
-        broken.fill(f64::NAN);
-        let mut dy = broken.clone();
-        assert!(of_classes.loss(broken.view(), &classes, 0.25, Some(dy.view_mut())).is_nan(), "{name}");
-        assert!(of_classes.loss(broken.view(), &classes, 0.25, None).is_nan(), "{name}");
+        let cut = of_classes.loss(top, &CLASSES[..1], 0.25, None)
+            + of_classes.loss(bottom, &CLASSES[1..], 0.25, None);
+        assert!((whole - cut).abs() < 1e-12, "{of_classes:?}");
+        assert_eq!(of_classes.loss(y.slice(s![..0, ..]), &[], 0.25, None), 0.0, "{of_classes:?}");
+    }
+}
+
+#[test]
+fn views_may_be_strided() {
+    for Case { of_values, y, .. } in every_loss() {
+        let mut plain = Array2::from_elem(y.dim(), f64::NAN);
+        let right = of_values.loss(y.view(), &VALUES, 0.25, Some(plain.view_mut()));
+        let wide = Array2::from_shape_fn((4, 6), |(i, j)| y[[i, j / 2]]);
+        let mut memory = Array2::from_elem((3, 4), f64::NAN);
+        let strided = wide.slice(s![.., ..;2]);
+        let found = of_values.loss(strided, &VALUES, 0.25, Some(memory.view_mut().reversed_axes()));
+        assert!((found - right).abs() < 1e-12, "{of_values:?}");
+        assert!((memory.t().to_owned() - plain).iter().all(|error| error.abs() < 1e-12), "{of_values:?}");
+        assert!((of_values.loss(strided, &VALUES, 0.25, None) - right).abs() < 1e-12, "{of_values:?}");
+    }
+}
+
+#[test]
+fn a_single_nan_does_not_vanish() {
+    for Case { of_classes, y, .. } in every_loss() {
+        for position in 0..y.len() {
+            let mut broken = y.clone();
+            broken[[position / 3, position % 3]] = f64::NAN;
+            let mut dy = y.clone();
+            let with = of_classes.loss(broken.view(), &CLASSES, 0.25, Some(dy.view_mut()));
+            let without = of_classes.loss(broken.view(), &CLASSES, 0.25, None);
+            assert!(with.is_nan() && without.is_nan(), "{of_classes:?} at {position}: {with}, {without}");
+        }
+    }
+}
+
+/// One loss in both precisions.
+type Pair = (Box<dyn Loss<f32, u8>>, Box<dyn Loss<f64, u8>>);
+
+#[test]
+fn single_precision_is_near_double() {
+    let (y, t) = (logits(), CLASSES);
+    let losses: [Pair; 3] = [
+        (Box::new(MeanSquaredError), Box::new(MeanSquaredError)),
+        (Box::new(CrossEntropy::default()), Box::new(CrossEntropy::default())),
+        (Box::new(BinaryCrossEntropy::default()), Box::new(BinaryCrossEntropy::default())),
+    ];
+    for (single, double) in losses {
+        let narrow = y.mapv(|y| y as f32);
+        let (found, right) =
+            (single.loss(narrow.view(), &t, 0.25, None), double.loss(y.view(), &t, 0.25, None));
+        assert!((f64::from(found) - right).abs() <= 1e-6 * right, "{single:?}: {found} for {right}");
+    }
+}
+
+#[test]
+fn smoothing_is_a_smoother_target() {
+    let share = 0.3;
+    let smooth = |target: [f64; 3]| target.map(|t| (1.0 - share) * t + share / 3.0);
+    for (plain, y) in
+        [(CrossEntropy::default(), logits()), (CrossEntropy::from_probabilities(), probabilities())]
+    {
+        let smoothed = plain.label_smoothing(share);
+        let right = plain.loss(y.view(), &VALUES.map(smooth), 0.25, None);
+        assert!((smoothed.loss(y.view(), &VALUES, 0.25, None) - right).abs() < 1e-12);
+        let right = plain.loss(y.view(), &CLASSES.map(one_hot).map(smooth), 0.25, None);
+        assert!((smoothed.loss(y.view(), &CLASSES, 0.25, None) - right).abs() < 1e-12);
+    }
+    // Equal logits cost ln 2 whatever the target is.
+    let even = CrossEntropy::default().label_smoothing(0.5);
+    assert!((even.loss(array![[3.0, 3.0]].view(), &[1u8], 1.0, None) - 2f64.ln()).abs() < 1e-12);
+}
+
+#[test]
+fn settings_that_cannot_work() {
+    for share in [-0.1, 1.1, f64::NAN] {
+        let loss: Box<dyn Loss<f32, u8>> = Box::new(CrossEntropy::default().label_smoothing(share));
+        let SettingError { owner, setting, value, .. } = loss.validate().unwrap_err();
+        assert_eq!((owner, setting, value.to_bits()), ("CrossEntropy", "label smoothing", share.to_bits()));
     }
 }
 
@@ -111,6 +204,14 @@ impl Loss<f64, u8> for Half {
 
 #[test]
 fn a_wrong_gradient_is_caught() {
-    let error = gradient(&Half, logits().view(), &[0u8, 2, 1, 1]).unwrap_err();
+    let error = gradient(&Half, logits().view(), &CLASSES).unwrap_err();
     assert!(matches!(error, GradientError::Wrong { row: 0, column: 0, .. }), "{error}");
+}
+
+#[test]
+fn the_check_looks_at_the_targets() {
+    let check = |targets: &[u8]| gradient(&MeanSquaredError, logits().view(), targets);
+    assert_eq!(check(&[0, 1]), Err(GradientError::Rows { rows: 4, targets: 2 }));
+    let class = TargetError::Class { row: 3, class: 9, columns: 3 };
+    assert_eq!(check(&[0, 1, 2, 9]), Err(GradientError::Target(class)));
 }

@@ -8,8 +8,8 @@ use crate::{Merge, Metric};
 
 /// The share of samples whose greatest output is at the target's class.
 ///
-/// Outputs of one column answer yes or no: yes above the threshold, which is 0, for logits, unless it is set. An output
-/// that is not a number is wrong.
+/// Outputs of one column answer yes or no: yes above the threshold, which is 0, for logits, unless it is set.
+/// A row with an output that is not a number is wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Accuracy {
     threshold: f64,

@@ -10,17 +10,19 @@ use crate::{Merge, Metric};
 
 /// Counts for each true class (row) how often each class (column) was predicted. Its value is the accuracy.
 ///
-/// A sample whose output is not a number is counted as wrong, in [`unpredicted`](Self::unpredicted).
+/// It has a row and a column for each column of the outputs (for both answers, where there is one), and grows
+/// with them, never with a label: a wild one would ask for more memory than there is. A sample that has no
+/// place in it counts as wrong, in [`uncounted`](Self::uncounted).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfusionMatrix {
     counts: Array2<u64>,
-    unpredicted: u64,
+    uncounted: u64,
 }
 
 impl ConfusionMatrix {
-    /// For this many classes. It grows when it meets a greater one.
+    /// For this many classes. It grows when outputs have more columns.
     pub fn new(classes: usize) -> Self {
-        Self { counts: Array2::zeros((classes, classes)), unpredicted: 0 }
+        Self { counts: Array2::zeros((classes, classes)), uncounted: 0 }
     }
 
     /// The counts, `[classes, classes]`: rows are true classes, columns predicted ones.
@@ -28,9 +30,10 @@ impl ConfusionMatrix {
         self.counts.view()
     }
 
-    /// How many samples had an output that is not a number.
-    pub fn unpredicted(&self) -> u64 {
-        self.unpredicted
+    /// How many samples had no place in the matrix: an output that is not a number, or a class beyond its
+    /// rows.
+    pub fn uncounted(&self) -> u64 {
+        self.uncounted
     }
 
     fn grow(&mut self, classes: usize) {
@@ -50,23 +53,22 @@ impl<T: Real, Y: Target<T>> Metric<T, Y> for ConfusionMatrix {
 
     fn reset(&mut self) {
         self.counts.fill(0);
-        self.unpredicted = 0;
+        self.uncounted = 0;
     }
 
     fn update(&mut self, y: ArrayView2<'_, T>, targets: &[Y]) {
+        self.grow(if y.ncols() == 1 { 2 } else { y.ncols() });
         for (row, target) in y.rows().into_iter().zip(targets) {
-            match (class(target), predicted(row, 0.0)) {
-                (Some(truth), Some(found)) => {
-                    self.grow(truth.max(found) + 1);
-                    self.counts[[truth, found]] += 1;
-                }
-                _ => self.unpredicted += 1,
+            let cell = class(target).zip(predicted(row, 0.0));
+            match cell.and_then(|cell| self.counts.get_mut(cell)) {
+                Some(count) => *count += 1,
+                None => self.uncounted += 1,
             }
         }
     }
 
     fn value(&self) -> f64 {
-        self.counts.diag().sum() as f64 / (self.counts.sum() + self.unpredicted) as f64
+        self.counts.diag().sum() as f64 / (self.counts.sum() + self.uncounted) as f64
     }
 }
 
@@ -76,7 +78,7 @@ impl Merge for ConfusionMatrix {
         let classes = other.counts.nrows();
         let mut shared = self.counts.slice_mut(s![..classes, ..classes]);
         shared += &other.counts;
-        self.unpredicted += other.unpredicted;
+        self.uncounted += other.uncounted;
     }
 }
 

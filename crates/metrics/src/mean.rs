@@ -1,9 +1,15 @@
 //! The mean of a value.
 
-use crate::Merge;
+use chainrule_tensor::Real;
+use ndarray::ArrayView2;
 
-/// The weighted mean of values that go by, such as a loss over batches of different sizes. The sum is kept in double
-/// precision and compensated (Neumaier 1974), so that it does not depend on how many values there are.
+use crate::{Merge, Metric};
+
+/// The weighted mean of values that go by, such as a loss over batches of different sizes; as a [`Metric`],
+/// the mean of all outputs, whatever the targets.
+///
+/// The sum is kept in double precision and compensated (Neumaier 1974), so that its error does not grow with
+/// the number of values.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mean {
     sum: f64,
@@ -20,7 +26,9 @@ impl Mean {
 
     /// The mean; NaN if nothing was added.
     pub fn value(&self) -> f64 {
-        (self.sum + self.lost) / self.weight
+        // What rounding lost from an infinite sum is not a number.
+        let sum = if self.sum.is_finite() { self.sum + self.lost } else { self.sum };
+        sum / self.weight
     }
 
     fn add(&mut self, term: f64) {
@@ -28,6 +36,24 @@ impl Mean {
         let (great, small) = if self.sum.abs() >= term.abs() { (self.sum, term) } else { (term, self.sum) };
         self.lost += (great - sum) + small;
         self.sum = sum;
+    }
+}
+
+impl<T: Real, Y> Metric<T, Y> for Mean {
+    fn name(&self) -> &'static str {
+        "mean output"
+    }
+
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    fn update(&mut self, y: ArrayView2<'_, T>, _: &[Y]) {
+        y.iter().for_each(|y| self.push(y.as_f64(), 1.0));
+    }
+
+    fn value(&self) -> f64 {
+        Self::value(self)
     }
 }
 

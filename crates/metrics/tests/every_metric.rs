@@ -30,6 +30,7 @@ fn tallies_of_parts_make_the_whole() {
     // The first of equal outputs wins, and NaN is wrong.
     assert_eq!(merges(Accuracy::default()), 0.5);
     assert_eq!(merges(ConfusionMatrix::new(3)), 0.5);
+    assert_eq!(merges(ConfusionMatrix::default()), 0.5);
 }
 
 #[test]
@@ -51,7 +52,7 @@ fn the_matrix_grows_and_prints() {
     let mut matrix = ConfusionMatrix::default();
     matrix.update(outputs().view(), &CLASSES);
     assert_eq!(matrix.counts(), array![[0, 0, 0], [1, 1, 0], [0, 0, 1]]);
-    assert_eq!(matrix.unpredicted(), 1);
+    assert_eq!(matrix.uncounted(), 1);
     let table = matrix.to_string();
     assert_eq!(table.lines().nth(2), Some("               1 1 1 0"));
 }
@@ -67,4 +68,43 @@ fn means_lose_nothing() {
     half.push(5.0, 3.0);
     all.merge(&half);
     assert_eq!(all.value(), 16.0 / 6.0);
+}
+
+#[test]
+fn the_mean_of_outputs() {
+    let mut mean = Mean::default();
+    Metric::<f32, u8>::update(&mut mean, array![[1.0f32, 2.0], [3.0, 6.0]].view(), &[0, 1]);
+    assert_eq!(mean.value(), 3.0);
+    Metric::<f32, u8>::reset(&mut mean);
+    assert!(Metric::<f32, u8>::value(&mean).is_nan());
+}
+
+#[test]
+fn wild_labels_are_wrong_and_harmless() {
+    let y = array![[0.9f32, 0.1], [0.2, 0.8], [0.2, 0.8]];
+    for mut matrix in [ConfusionMatrix::default(), ConfusionMatrix::new(2)] {
+        matrix.update(y.view(), &[0u32, u32::MAX, 1]);
+        matrix.update(y.slice(ndarray::s![..1, ..]), &[usize::MAX]);
+        assert_eq!(matrix.counts(), array![[1, 0], [0, 1]]);
+        assert_eq!(matrix.uncounted(), 2);
+        assert_eq!(Metric::<f32, u8>::value(&matrix), 0.5);
+    }
+    let mut accuracy = Accuracy::default();
+    accuracy.update(y.view(), &[0u32, u32::MAX, 1]);
+    accuracy.update(Array2::<f32>::zeros((1, 0)).view(), &[0u32]);
+    assert_eq!(Metric::<f32, u32>::value(&accuracy), 0.5);
+}
+
+#[test]
+fn an_infinite_value_has_an_infinite_mean() {
+    let mut mean = Mean::default();
+    mean.push(f64::INFINITY, 2.0);
+    mean.push(1.0, 1.0);
+    assert_eq!(mean.value(), f64::INFINITY);
+    let mut other = Mean::default();
+    other.push(1.0, 1.0);
+    other.merge(&mean);
+    assert_eq!(other.value(), f64::INFINITY);
+    other.push(f64::NEG_INFINITY, 1.0);
+    assert!(other.value().is_nan());
 }

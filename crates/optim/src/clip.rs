@@ -39,6 +39,10 @@ pub struct ClipByValue(
 );
 
 impl<T: Real> Optimizer<T> for ClipByValue {
+    fn prepares(&self) -> bool {
+        true
+    }
+
     // With all gradients at once, so that it keeps its place among other stages that need that.
     fn prepare(&self, _: u64, grads: &mut [T]) {
         let max = T::of(self.0);

@@ -35,7 +35,9 @@ fn descend<T: Real>(optimizer: &dyn Optimizer<T>, steps: u64, cuts: &[usize]) ->
         bounds.windows(2).map(|cut| vec![T::zero(); optimizer.slots() * (cut[1] - cut[0])]).collect();
     for step in 0..steps {
         let mut grads: Vec<T> = params.iter().enumerate().map(|(i, &p)| p - T::of(i as f64 / 40.0)).collect();
-        optimizer.prepare(step, &mut grads);
+        if optimizer.prepares() {
+            optimizer.prepare(step, &mut grads);
+        }
         for (cut, state) in bounds.windows(2).zip(&mut states) {
             let (params, grads) = (&mut params[cut[0]..cut[1]], &mut grads[cut[0]..cut[1]]);
             optimizer.update(Update { step, kind: Kind::Weight, params, grads, state });
@@ -59,7 +61,36 @@ fn all_reach_the_minimum() {
 fn pieces_give_the_same_bits() {
     for optimizer in every_optimizer::<f32>() {
         let whole = descend(&*optimizer, 20, &[]);
-        assert_eq!(descend(&*optimizer, 20, &[3, 20, 37]), whole, "{optimizer:?}");
+        assert_eq!(descend(&*optimizer, 20, &[3, 20, 20, 37]), whole, "{optimizer:?}");
+    }
+}
+
+/// A trainer asks `prepares` first, so a stage that forgets it would be left out without a word.
+#[test]
+fn who_prepares_says_so() {
+    for optimizer in every_optimizer::<f64>() {
+        let before = [1e3, -1e3];
+        let mut grads = before;
+        optimizer.prepare(0, &mut grads);
+        assert_eq!(optimizer.prepares(), grads != before, "{optimizer:?}");
+    }
+}
+
+#[test]
+fn only_weights_decay() {
+    let decaying: [Box<dyn Optimizer<f64>>; 3] = [
+        Box::new(sgd(0.1).weight_decay(0.5)),
+        Box::new(adamw(0.1).weight_decay(0.5)),
+        Box::new((WeightDecay(0.5), rmsprop(0.1))),
+    ];
+    for optimizer in decaying {
+        for (kind, moves) in [(Kind::Weight, true), (Kind::Bias, false)] {
+            let (mut params, mut state) = ([2.0], vec![0.0; optimizer.slots()]);
+            let (params, grads, state) = (&mut params, &mut [0.0], &mut state);
+            optimizer.update(Update { step: 0, kind, params, grads, state });
+            assert_eq!(params[0] < 2.0, moves, "{optimizer:?} of a {kind:?}: {}", params[0]);
+            assert!(moves || params[0] == 2.0);
+        }
     }
 }
 
@@ -68,7 +99,9 @@ fn two_steps(optimizer: &dyn Optimizer<f64>) -> f64 {
     let (mut params, mut state) = ([1.0], vec![0.0; optimizer.slots()]);
     for (step, grad) in [0.5, -0.2].into_iter().enumerate() {
         let grads = &mut [grad];
-        optimizer.prepare(step as u64, grads);
+        if optimizer.prepares() {
+            optimizer.prepare(step as u64, grads);
+        }
         let state = &mut state;
         optimizer.update(Update { step: step as u64, kind: Kind::Weight, params: &mut params, grads, state });
     }
@@ -84,26 +117,45 @@ fn two_steps_by_hand() {
         let v: f64 = (0.999 * 0.001 * a * a + 0.001 * b * b) / (1.0 - 0.999 * 0.999);
         first * (1.0 - 0.1 * decay) - 0.1 * m / (v.sqrt() + 1e-8)
     };
+    let adam_of_keras = {
+        // Section 2 of the paper: the corrections move into the rate, and the least denominator stays bare.
+        let (m, v) = (0.1 * a, 0.001 * a * a);
+        let first = 1.0 - 0.1 * (0.001f64.sqrt() / 0.1) * m / (f64::sqrt(v) + 1e-7);
+        let (m, v) = (0.9 * m + 0.1 * b, 0.999 * v + 0.001 * b * b);
+        first - 0.1 * ((1.0 - 0.999f64.powi(2)).sqrt() / (1.0 - 0.81)) * m / (v.sqrt() + 1e-7)
+    };
     let (v1, v2): (f64, f64) = (0.01 * a * a, 0.99 * 0.01 * a * a + 0.01 * b * b);
-    let cases: [(Box<dyn Optimizer<f64>>, f64); 8] = [
+    let (m1, m2) = (0.01 * a, 0.99 * 0.01 * a + 0.01 * b);
+    let (d1, d2) = (a / (v1.sqrt() + 1e-8), b / (v2.sqrt() + 1e-8));
+    let (c1, c2) = (a / ((v1 - m1 * m1).sqrt() + 1e-8), b / ((v2 - m2 * m2).sqrt() + 1e-8));
+    let cases: [(Box<dyn Optimizer<f64>>, f64); 14] = [
         (Box::new(sgd(0.1)), 1.0 - 0.1 * (a + b)),
         (Box::new(sgd(0.1).momentum(0.9)), 1.0 - 0.1 * a - 0.1 * (0.9 * a + b)),
         (
             Box::new(sgd(0.1).momentum(0.9).nesterov()),
             1.0 - 0.1 * (a + 0.9 * a) - 0.1 * (b + 0.9 * (0.9 * a + b)),
         ),
+        (Box::new(sgd(0.1).momentum(0.9).dampening(0.3)), 1.0 - 0.1 * a - 0.1 * (0.9 * a + 0.7 * b)),
+        (Box::new(sgd(0.1).weight_decay(0.1)), {
+            let first = 1.0 - 0.1 * (a + 0.1);
+            first - 0.1 * (b + 0.1 * first)
+        }),
         (Box::new((WeightDecay(0.1), sgd(0.1))), {
             let first = 1.0 - 0.1 * (a + 0.1);
             first - 0.1 * (b + 0.1 * first)
         }),
         (Box::new(adam(0.1)), adam_by_hand(0.0)),
         (Box::new(adamw(0.1).weight_decay(0.2)), adam_by_hand(0.2)),
-        (Box::new(rmsprop(0.1)), 1.0 - 0.1 * a / (v1.sqrt() + 1e-8) - 0.1 * b / (v2.sqrt() + 1e-8)),
-        (Box::new((ClipByGlobalNorm(0.25), sgd(1.0))), 1.0 - 0.25 + 0.2),
+        (Box::new(adam(0.1).keras()), adam_of_keras),
+        (Box::new(rmsprop(0.1)), 1.0 - 0.1 * d1 - 0.1 * d2),
+        (Box::new(rmsprop(0.1).momentum(0.9)), 1.0 - 0.1 * d1 - 0.1 * (0.9 * d1 + d2)),
+        (Box::new(rmsprop(0.1).centered()), 1.0 - 0.1 * c1 - 0.1 * c2),
+        (Box::new((ClipByGlobalNorm(0.25), sgd(1.0))), 1.0 - a * 0.25 / (a + 1e-6) - b),
+        (Box::new((ClipByValue(0.25), sgd(1.0))), 1.0 - 0.25 - b),
     ];
     for (optimizer, right) in cases {
         let found = two_steps(&*optimizer);
-        assert!((found - right).abs() < 1e-6, "{optimizer:?}: {found} for {right}");
+        assert!((found - right).abs() < 1e-12, "{optimizer:?}: {found} for {right}");
     }
 }
 
@@ -140,16 +192,27 @@ fn schedules() {
 
 #[test]
 fn settings_that_cannot_work() {
-    let wrong: [Box<dyn Optimizer<f32>>; 9] = [
+    let wrong: [Box<dyn Optimizer<f32>>; 20] = [
         Box::new(sgd(f64::NAN)),
         Box::new(sgd(-0.1)),
         Box::new(sgd(f64::INFINITY)),
         Box::new(sgd(0.1).momentum(1.0)),
         Box::new(sgd(0.1).nesterov()),
+        Box::new(sgd(0.1).momentum(0.9).dampening(0.1).nesterov()),
+        Box::new(sgd(Cosine { rate: 0.1, steps: 0, floor: 0.0 })),
+        Box::new(sgd(WarmUp { steps: 5, then: f64::NAN })),
+        Box::new(sgd(|_| f64::NAN)),
+        Box::new(adam(f64::NAN)),
         Box::new(adam(0.1).betas(0.9, 1.0)),
+        Box::new(adam(0.1).betas(-0.1, 0.999)),
+        Box::new(adam(0.1).betas(f64::NAN, 0.999)),
         Box::new(adam(0.1).epsilon(0.0)),
+        Box::new(adam(0.1).epsilon(1e-60)), // 0 in f32
+        Box::new(adamw(-0.1)),
         Box::new(adamw(0.1).weight_decay(f64::NAN)),
         Box::new((ClipByGlobalNorm(f64::NAN), rmsprop(0.1))),
+        Box::new((ClipByValue(0.0), rmsprop(0.1))),
+        Box::new(rmsprop(0.1).alpha(1.0)),
     ];
     for optimizer in wrong {
         let error = optimizer.validate().unwrap_err();

@@ -22,7 +22,7 @@
 //! | `intel-mkl` | Intel MKL |
 //! | `accelerate` | Apple's Accelerate |
 //! | `netlib` | the reference BLAS |
-//! | none of them | ndarray's product in pure Rust: slower, but it needs nothing and builds for wasm32 |
+//! | none of them | ndarray's product in pure Rust: slower, but it needs nothing installed |
 
 pub mod blas;
 mod buffer;

@@ -18,6 +18,7 @@ mod model;
 mod pieces;
 mod shard;
 mod summary;
+mod threads;
 mod trainer;
 
 pub use callback::{Callback, Event};

@@ -15,6 +15,7 @@ use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 use crate::file::{self, Contents, FileError, Training};
 use crate::pieces::{self, Descent, Piece};
 use crate::shard::{Pass, Shard};
+use crate::threads;
 use crate::{Callback, EpochReport, Event, History, Model, Scores, TrainError};
 
 /// Below this many floating-point operations a step takes less time than handing part of it to another
@@ -51,6 +52,8 @@ struct Run<T: Real, Y> {
     pieces: Vec<Piece>,
     step: u64,
     epoch: u64,
+    /// How many threads may work now: 1 where there is no pool.
+    threads: usize,
 }
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
@@ -72,7 +75,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             shards: 2,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             seed: Seed(0),
-            run: Run { shards: Vec::new(), state, pieces, step: 0, epoch: 0 },
+            run: Run { shards: Vec::new(), state, pieces, step: 0, epoch: 0, threads: 1 },
         }
     }
 
@@ -160,8 +163,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     {
         self.check(data.shape())?;
         self.optimizer.validate()?;
+        self.loss.validate()?;
         let mut batches = Batches::new(data.len(), self.batch_size, Some(self.seed.child(0)))?;
-        self.in_pool(|this| {
+        self.in_pool(self.batch_size, |this| {
             let mut history = History::default();
             let start = Event::Start { epochs, batches: batches.count(), samples: data.len() };
             if this.tell(&start).is_break() {
@@ -193,7 +197,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         D: Dataset<T, Target = Y>,
     {
         self.check(data.shape())?;
-        self.in_pool(|this| this.scores(data))
+        self.in_pool(EVALUATION_ROWS.saturating_mul(self.shards), |this| this.scores(data))
     }
 
     /// Writes the model and all that training needs to go on with the same bits.
@@ -262,24 +266,28 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
     }
 
-    /// Runs `work` where [`rayon::join`] uses this trainer's threads and no others.
+    /// Makes the shards, and runs `work`, which takes so many `rows` at a time, where [`rayon::join`] uses this trainer's threads and no others.
     fn in_pool<R: Send>(
         &mut self,
+        rows: usize,
         work: impl FnOnce(&mut Self) -> Result<R, TrainError> + Send,
     ) -> Result<R, TrainError> {
         blas::set_threads(1);
-        while self.run.shards.len() < self.shards {
+        // More shards than samples in a batch would only be empty.
+        let shards = self.shards.min(self.batch_size.max(1));
+        while self.run.shards.len() < shards {
             let (parameters, outputs) = (self.model.parameters().len(), self.model.output().size());
             self.run.shards.push(Shard::new(self.model.cache(), parameters, outputs));
         }
-        self.run.shards.truncate(self.shards);
-        if self.threads == 1 {
-            return work(self);
-        }
-        let threads = self.threads;
-        let name = |index| format!("chainrule-{index}");
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()?;
-        pool.install(|| work(self))
+        self.run.shards.truncate(shards);
+        // Steps that fork nothing need no other thread.
+        self.run.threads = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { self.threads.min(shards) };
+        threads::run(self.run.threads, || work(self))?
+    }
+
+    /// The floating-point operations of the products of one step.
+    fn step_flops(&self, rows: usize) -> u64 {
+        3 * self.model.plan().total_flops() * rows as u64
     }
 
     fn tell(&mut self, event: &Event<'_>) -> ControlFlow<()> {
@@ -341,8 +349,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         D: Dataset<T, Target = Y>,
     {
         let seed = self.seed.child(1).child(self.run.step);
-        let flops = 3 * self.model.plan().total_flops() * batch.len() as u64;
-        let threads = if flops < WORTH_A_FORK { 1 } else { self.threads };
+        let threads = if self.step_flops(batch.len()) < WORTH_A_FORK { 1 } else { self.run.threads };
         let mode = Mode::Train { seed, first_row: 0 };
         let loss = self.forward(data, batch, index, mode, threads)?;
         let Run { shards, state, pieces, step, .. } = &mut self.run;
@@ -411,12 +418,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     where
         D: Dataset<T, Target = Y>,
     {
-        let mut batches = Batches::new(data.len(), EVALUATION_ROWS * self.shards, None)?;
+        let mut batches = Batches::new(data.len(), EVALUATION_ROWS * self.run.shards.len(), None)?;
         batches.epoch(0);
         self.metrics.iter_mut().for_each(|metric| metric.reset());
         let mut sum = 0.0;
         for (index, batch) in batches.iter().enumerate() {
-            sum += self.forward(data, batch, index, Mode::Eval, self.threads)?.as_f64() * batch.len() as f64;
+            sum +=
+                self.forward(data, batch, index, Mode::Eval, self.run.threads)?.as_f64() * batch.len() as f64;
         }
         let metrics = self.metrics.iter().map(|metric| (metric.name(), metric.value())).collect();
         Ok(Scores { loss: sum / data.len() as f64, metrics })

@@ -154,6 +154,9 @@ fn settings_and_data_that_cannot_work() {
         Trainer::new(model, CrossEntropy::default(), sgd(rate))
     };
     assert!(matches!(error(with(10, f64::NAN)), TrainError::Setting(_)));
+    let model = Model::new([28, 28], layers(), Seed(0)).unwrap();
+    let smoothed = Trainer::new(model, CrossEntropy::default().label_smoothing(1.5), sgd(0.1));
+    assert!(matches!(error(smoothed), TrainError::Loss(_)));
     let few = error(with(7, 0.1));
     assert!(matches!(few, TrainError::Target { columns: 7, .. }), "{few}");
     let model = Model::new([784], Sequential::new().then(Dense::new(10)), Seed(0)).unwrap();

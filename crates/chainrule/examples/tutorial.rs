@@ -1,4 +1,4 @@
-//! The tutorial's network on the bundled digits: `cargo run --release --example digits`.
+//! The tutorial's network on the bundled digits: `cargo run --release --example tutorial`.
 
 use chainrule::prelude::*;
 

@@ -1,0 +1,101 @@
+//! The threads of a training, kept awake while it runs.
+//!
+//! A step of a small network takes tens of microseconds and forks twice. Rayon's threads fall asleep about as
+//! fast, and waking one takes as long as the step. So while a training runs, each other thread is busy with an
+//! attendant: a task that looks for work, without sleeping as long as there is some.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rayon::{ThreadPoolBuildError, ThreadPoolBuilder, Yield};
+
+/// How often an attendant looks for work before it lets other programs have the core.
+const SPINS: u32 = 500;
+
+/// How often it does that before it sleeps between looks, for something else than training is going on.
+const YIELDS: u32 = 20_000;
+
+/// How long it sleeps.
+const NAP: Duration = Duration::from_micros(100);
+
+/// Runs `work` where [`rayon::join`] uses `threads` threads of its own; here, without any, if that is 1.
+pub(crate) fn run<R: Send>(
+    threads: usize,
+    work: impl FnOnce() -> R + Send,
+) -> Result<R, ThreadPoolBuildError> {
+    if threads < 2 {
+        return Ok(work());
+    }
+    let name = |index| format!("chainrule-{index}");
+    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()?;
+    let attendants = threads - 1;
+    let (present, done) = (AtomicUsize::new(0), AtomicBool::new(false));
+    Ok(pool.install(|| {
+        rayon::scope(|scope| {
+            for _ in 0..attendants {
+                scope.spawn(|_| {
+                    present.fetch_add(1, Ordering::Relaxed);
+                    attend(&done);
+                });
+            }
+            // This thread must not take an attendant itself: while it waits in a `join` it would attend for ever.
+            while present.load(Ordering::Relaxed) < attendants {
+                thread::yield_now();
+            }
+            // Also if `work` panics, since the scope waits for the attendants.
+            let _dismiss = Dismiss(&done);
+            work()
+        })
+    }))
+}
+
+/// Takes up what others fork, until all is done.
+fn attend(done: &AtomicBool) {
+    let mut idle = 0;
+    while !done.load(Ordering::Relaxed) {
+        match rayon::yield_now() {
+            Some(Yield::Executed) => idle = 0,
+            _ => {
+                idle += 1;
+                match idle {
+                    0..SPINS => std::hint::spin_loop(),
+                    SPINS..YIELDS => thread::yield_now(),
+                    _ => thread::sleep(NAP),
+                }
+            }
+        }
+    }
+}
+
+/// Lets the attendants go when it is dropped.
+struct Dismiss<'a>(&'a AtomicBool);
+
+impl Drop for Dismiss<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forks_are_joined() {
+        let fork = |i: u64| {
+            let (a, b) = rayon::join(|| i, || 2 * i);
+            a + b
+        };
+        for threads in [2, 3, 8] {
+            let sum = run(threads, || (0..1000).map(fork).sum::<u64>());
+            assert_eq!(sum.unwrap(), 3 * 499_500, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn a_panic_comes_through() {
+        let result = std::panic::catch_unwind(|| run(2, || -> u8 { panic!("as wanted") }).unwrap());
+        assert_eq!(result.unwrap_err().downcast_ref(), Some(&"as wanted"));
+    }
+}
