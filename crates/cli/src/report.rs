@@ -63,7 +63,7 @@ impl fmt::Display for Report {
         let mean = train_seconds / epochs.len().max(1) as f64;
         writeln!(f, "training    {train_seconds:.2} s, {mean:.3} s an epoch")?;
         let Blas { name, version, kernel } = &self.blas;
-        writeln!(f, "BLAS        {name} {version} {kernel}")?;
+        writeln!(f, "BLAS        {}", format!("{name} {version} {kernel}").trim())?;
         writeln!(f, "threads     {}, shards {}, seed {}", self.threads, self.shards, self.seed)?;
         write!(f, "parameters  {}, sha256 {}", self.parameters, self.params_sha256)
     }

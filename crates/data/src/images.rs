@@ -118,7 +118,9 @@ pub enum ImagesError {
         labels: usize,
     },
     /// A label that is no class.
-    #[error("label {index} is {label}, but there are {classes} classes, from 0: the file is damaged, or of another data set")]
+    #[error(
+        "label {index} is {label}, but there are {classes} classes, from 0: the file is damaged, or of another data set"
+    )]
     Label {
         /// Which label.
         index: usize,
