@@ -223,7 +223,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// # Errors
     ///
-    /// [`TrainError::File`] or [`TrainError::Checkpoint`]; then the trainer is as it was.
+    /// [`TrainError::File`] if the file cannot be used, [`TrainError::Checkpoint`] if it is of another training.
     pub fn resume(mut self, path: impl AsRef<Path>) -> Result<Self, TrainError> {
         let path = path.as_ref();
         let mut contents = file::read(path)?;
