@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::slice;
+use std::sync::Arc;
 
 use chainrule_tensor::Real;
 use ndarray::Array2;
@@ -36,12 +38,13 @@ pub struct Csv {
     path: PathBuf,
     header: bool,
     target: Column,
+    delimiter: u8,
 }
 
 impl Csv {
     /// A file with a header line, whose last column is the target.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), header: true, target: Column::Last }
+        Self { path: path.into(), header: true, target: Column::Last, delimiter: b',' }
     }
 
     /// Without a header line.
@@ -56,20 +59,53 @@ impl Csv {
         Self { target, ..self }
     }
 
-    /// Reads the target as a class: each different text is one, numbered in the order of first appearance. Returns the samples and the texts.
+    /// Another character between the fields than a comma, such as `b';'` or `b'\t'`.
+    #[must_use]
+    pub fn delimiter(self, delimiter: u8) -> Self {
+        Self { delimiter, ..self }
+    }
+
+    /// Reads the target as a class: each different text is one, numbered in the order of first appearance. Returns the
+    /// samples and the texts.
+    ///
+    /// Another file has another order: read test data with the texts of the training data, by
+    /// [`known_classes`](Self::known_classes).
     ///
     /// # Errors
     ///
     /// [`CsvError`] with the file, the line and the column.
     pub fn classes<T: Real>(&self) -> Result<(Rows<T, u32>, Vec<String>), CsvError> {
         let (mut numbers, mut names) = (HashMap::new(), Vec::new());
-        let rows = self.read(|text, _| {
-            Ok(*numbers.entry(text.to_owned()).or_insert_with(|| {
-                names.push(text.to_owned());
+        let rows = self.one(|field| {
+            Ok(*numbers.entry(field.text.to_owned()).or_insert_with(|| {
+                names.push(field.text.to_owned());
                 names.len() as u32 - 1
             }))
         })?;
         Ok((rows, names))
+    }
+
+    /// Reads the target as one of these texts, and its place among them as the class.
+    ///
+    /// # Errors
+    ///
+    /// [`CsvError`] with the file, the line and the column.
+    pub fn known_classes<T: Real>(&self, names: &[impl AsRef<str>]) -> Result<Rows<T, u32>, CsvError> {
+        let numbers: HashMap<&str, u32> = names.iter().map(AsRef::as_ref).zip(0..).collect();
+        let known = || names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+        self.one(|field| numbers.get(field.text).copied().ok_or_else(|| field.class(known())))
+    }
+
+    /// Reads the target as the number of a class, from 0 and below `classes`.
+    ///
+    /// # Errors
+    ///
+    /// [`CsvError`] with the file, the line and the column.
+    pub fn numbered_classes<T: Real>(&self, classes: u32) -> Result<Rows<T, u32>, CsvError> {
+        self.one(|field| {
+            let number = field.text.parse().ok().filter(|&number| number < classes);
+            number.ok_or_else(|| field.class(format!("{classes} numbers from 0")))
+        })
     }
 
     /// Reads the target as a number.
@@ -78,83 +114,126 @@ impl Csv {
     ///
     /// [`CsvError`] with the file, the line and the column.
     pub fn numbers<T: Real>(&self) -> Result<Rows<T, [T; 1]>, CsvError> {
-        self.read(|text, place| Ok([place.number(text)?]))
+        self.one(|field| Ok([field.number()?]))
+    }
+
+    /// Reads several columns, in this order, as the numbers that are the target, whatever the
+    /// [`target`](Self::target) is.
+    ///
+    /// # Errors
+    ///
+    /// [`CsvError`] with the file, the line and the column.
+    pub fn vectors<T: Real>(&self, targets: &[Column]) -> Result<Rows<T, Arc<[T]>>, CsvError> {
+        self.read(targets, |fields| fields.iter().map(Field::number).collect())
+    }
+
+    /// Reads with a target of one column.
+    fn one<T: Real, Y: Clone + Send + Sync>(
+        &self,
+        mut target: impl FnMut(&Field<'_>) -> Result<Y, CsvError>,
+    ) -> Result<Rows<T, Y>, CsvError> {
+        self.read(slice::from_ref(&self.target), |fields| target(&fields[0]))
     }
 
     fn read<T: Real, Y: Clone + Send + Sync>(
         &self,
-        mut target: impl FnMut(&str, &Place<'_>) -> Result<Y, CsvError>,
+        wanted: &[Column],
+        mut target: impl FnMut(&[Field<'_>]) -> Result<Y, CsvError>,
     ) -> Result<Rows<T, Y>, CsvError> {
         let path = &self.path;
-        let failed = |source| CsvError::Read { path: path.clone(), source };
+        let failed = |source: csv::Error| match source.is_io_error() {
+            true => CsvError::Io { path: path.clone(), source },
+            false => CsvError::Line { path: path.clone(), source },
+        };
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(self.header)
+            .delimiter(self.delimiter)
             .trim(csv::Trim::All)
             .from_path(path)
             .map_err(failed)?;
-        let named = match (&self.target, self.header) {
-            (Column::Name(name), true) => {
-                let headers = reader.headers().map_err(failed)?;
-                let known = || headers.iter().collect::<Vec<_>>().join(", ");
-                let found = headers.iter().position(|header| header == name);
-                Some(found.ok_or_else(|| CsvError::Column {
-                    path: path.clone(),
-                    wanted: name.clone(),
-                    known: known(),
-                })?)
-            }
-            _ => None,
-        };
-        let (mut values, mut targets, mut columns) = (Vec::new(), Vec::new(), 0);
+        let header = if self.header { Some(reader.headers().map_err(failed)?.clone()) } else { None };
+        let (mut values, mut targets) = (Vec::new(), Vec::new());
+        // Which columns are the target, known with the first record.
+        let mut places: Vec<usize> = Vec::new();
+        let mut features = 0;
         for record in reader.records() {
             let record = record.map_err(failed)?;
-            columns = record.len();
-            let line = record.position().map_or(0, csv::Position::line);
-            let index = match &self.target {
-                Column::Index(index) => *index,
-                Column::Last => columns.saturating_sub(1),
-                Column::Name(_) => named.unwrap_or(usize::MAX),
-            };
-            if index >= columns {
-                let (wanted, known) =
-                    (format!("{:?}", self.target), format!("0 to {}", columns.saturating_sub(1)));
-                return Err(CsvError::Column { path: path.clone(), wanted, known });
+            if targets.is_empty() {
+                let place = |column| self.place(column, header.as_ref(), record.len());
+                places = wanted.iter().map(place).collect::<Result<_, _>>()?;
+                features = (0..record.len()).filter(|column| !places.contains(column)).count();
             }
-            for (column, text) in record.iter().enumerate() {
-                let place = Place { path, line, column };
-                if column == index {
-                    targets.push(target(text, &place)?);
-                } else {
-                    values.push(place.number(text)?);
-                }
+            let line = record.position().map_or(0, csv::Position::line);
+            let field = |column| Field { path, line, column, text: &record[column] };
+            let fields: Vec<_> = places.iter().map(|&column| field(column)).collect();
+            targets.push(target(&fields)?);
+            for column in (0..record.len()).filter(|column| !places.contains(column)) {
+                values.push(field(column).number()?);
             }
         }
-        let features = columns.saturating_sub(1);
         // The reader has made sure that all records have as many fields as the first.
         let samples = Array2::from_shape_vec((targets.len(), features), values);
         match samples.map(|samples| Rows::new(samples, targets)) {
-            Ok(Ok(rows)) if columns > 1 => Ok(rows),
+            Ok(Ok(rows)) if features > 0 => Ok(rows),
             _ => Err(CsvError::Empty { path: path.clone() }),
         }
     }
+
+    /// The index of a column in records of `columns` fields.
+    fn place(
+        &self,
+        column: &Column,
+        header: Option<&csv::StringRecord>,
+        columns: usize,
+    ) -> Result<usize, CsvError> {
+        let found = match column {
+            Column::Index(index) => Some(*index).filter(|&index| index < columns),
+            Column::Last => columns.checked_sub(1),
+            Column::Name(name) => header.and_then(|header| header.iter().position(|known| known == name)),
+        };
+        found.ok_or_else(|| CsvError::Column {
+            path: self.path.clone(),
+            wanted: match column {
+                Column::Name(name) => format!("{name:?}"),
+                Column::Index(index) => index.to_string(),
+                Column::Last => "at all".to_owned(),
+            },
+            known: match header {
+                Some(header) => header.iter().collect::<Vec<_>>().join(", "),
+                None => format!("{columns} columns without names, from 0"),
+            },
+        })
+    }
 }
 
-/// Where a field stands.
-struct Place<'a> {
+/// What stands in one place of the file.
+struct Field<'a> {
     path: &'a Path,
     line: u64,
     column: usize,
+    text: &'a str,
 }
 
-impl Place<'_> {
-    fn number<T: Real>(&self, text: &str) -> Result<T, CsvError> {
-        let number: Option<f64> = text.parse().ok();
-        number.filter(|number| number.is_finite()).map(T::of).ok_or_else(|| CsvError::Number {
+impl Field<'_> {
+    fn number<T: Real>(&self) -> Result<T, CsvError> {
+        let number = self.text.parse().ok().map(T::of);
+        // A number may be finite in 64 bits and infinite in 32.
+        number.filter(|number| number.is_finite()).ok_or_else(|| CsvError::Number {
             path: self.path.to_owned(),
             line: self.line,
             column: self.column + 1,
-            text: text.to_owned(),
+            text: self.text.to_owned(),
         })
+    }
+
+    fn class(&self, known: String) -> CsvError {
+        CsvError::Class {
+            path: self.path.to_owned(),
+            line: self.line,
+            column: self.column + 1,
+            text: self.text.to_owned(),
+            known,
+        }
     }
 }
 
@@ -162,9 +241,17 @@ impl Place<'_> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CsvError {
-    /// It cannot be read, or its lines differ in length.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
+    /// The system cannot read it.
+    #[error("cannot read {} ({source}): check the path and its permissions", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: csv::Error,
+    },
+    /// A line has another number of fields than the first, or is no UTF-8.
+    #[error("{}: {source}: mend that line, or check the delimiter", path.display())]
+    Line {
         /// The file.
         path: PathBuf,
         /// What is wrong.
@@ -192,8 +279,22 @@ pub enum CsvError {
         /// What stands there.
         text: String,
     },
+    /// The target is none of the classes.
+    #[error("{}, line {line}, column {column}: {text:?} is no class: there are {known}", path.display())]
+    Class {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The column, from 1.
+        column: usize,
+        /// What stands there.
+        text: String,
+        /// The classes that there are.
+        known: String,
+    },
     /// There is nothing to learn from.
-    #[error("{} has no samples, or no columns beside the target", path.display())]
+    #[error("{} has no samples, or no columns beside the target: take another file, or another target", path.display())]
     Empty {
         /// The file.
         path: PathBuf,

@@ -1,8 +1,8 @@
 //! The IDX format of the MNIST files, plain or compressed with gzip.
 //!
 //! A file is a magic number (two zeros, the type of its values, the number of axes), the length of each axis as
-//! a big-endian `u32`, and the values in row-major order (<http://yann.lecun.com/exdb/mnist/>, as described
-//! there). Only bytes, type 8, are read: no common file has other values.
+//! a big-endian `u32`, and the values in row-major order, as <http://yann.lecun.com/exdb/mnist/> describes it.
+//! Only bytes, type 8, are read: no common file has other values.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -93,15 +93,18 @@ pub fn read_images(images: &Path, labels: &Path, classes: usize) -> Result<Image
     axes(images, &pixels, 3)?;
     axes(labels, &classes_of, 1)?;
     let pair = |source| IdxError::Pair { images: images.to_owned(), labels: labels.to_owned(), source };
-    let shape = Shape::from([pixels.axes[1], pixels.axes[2]]);
+    let shape = Shape::new(&pixels.axes[1..]).ok_or_else(|| IdxError::File {
+        path: images.to_owned(),
+        problem: Problem::Overflow(pixels.axes.clone()),
+    })?;
     Images::new(shape, pixels.values, classes_of.values, classes).map_err(pair)
 }
 
 impl Images {
     /// The training and the test images of MNIST, or of a data set in the same four files, from a directory.
     ///
-    /// The names are the original ones, such as `train-images-idx3-ubyte.gz`, with or without `.gz`, and with a dot for
-    /// the last hyphen, as some archives have it.
+    /// The names are the original ones, such as `train-images-idx3-ubyte.gz`, with or without `.gz`, or with a dot as
+    /// in `train-images.idx3-ubyte`, as some archives have it. Where a file is there both ways, the plain one is read.
     ///
     /// # Errors
     ///
@@ -109,8 +112,15 @@ impl Images {
     pub fn mnist(directory: impl AsRef<Path>) -> Result<(Self, Self), IdxError> {
         let directory = directory.as_ref();
         let [train, train_labels, test, test_labels] = NAMES.map(|name| find(directory, name));
-        let train = read_images(&train?, &train_labels?, 10)?;
-        Ok((train, read_images(&test?, &test_labels?, 10)?))
+        // All four are looked for before the first is read.
+        let (train_labels, test, test_labels) = (train_labels?, test?, test_labels?);
+        let train = read_images(&train?, &train_labels, 10)?;
+        let other = read_images(&test, &test_labels, 10)?;
+        if other.image_shape() != train.image_shape() {
+            let [found, wanted] = [&other, &train].map(|images| images.image_shape().to_vec());
+            return Err(IdxError::File { path: test, problem: Problem::Shape { found, wanted } });
+        }
+        Ok((train, other))
     }
 }
 
@@ -119,26 +129,36 @@ pub fn is_mnist(directory: &Path) -> bool {
     NAMES.iter().all(|name| find(directory, name).is_ok())
 }
 
+/// The names under which people have a file.
+fn known_names(name: &str) -> [String; 4] {
+    let (dash, dot) = (format!("{name}-ubyte"), format!("{}-ubyte", name.replacen("-idx", ".idx", 1)));
+    [dash.clone(), dot.clone(), dash + ".gz", dot + ".gz"]
+}
+
 fn find(directory: &Path, name: &str) -> Result<PathBuf, IdxError> {
-    let names = ["-ubyte", "-ubyte.gz", ".ubyte", ".ubyte.gz"].map(|ending| format!("{name}{ending}"));
-    // As some archives have it, `train-images.idx3-ubyte`.
-    let dotted = names.each_ref().map(|known| known.replacen("-idx", ".idx", 1));
-    let found = names.iter().chain(&dotted).map(|name| directory.join(name)).find(|path| path.is_file());
-    found.ok_or_else(|| IdxError::Missing { directory: directory.to_owned(), name: format!("{name}-ubyte") })
+    let names = known_names(name);
+    let found = names.iter().map(|name| directory.join(name)).find(|path| path.is_file());
+    found.ok_or_else(|| IdxError::Missing { directory: directory.to_owned(), names: names.into() })
 }
 
 /// Writes images or labels as an IDX file, atomically: to a temporary file beside it, which then takes its name.
 ///
 /// # Errors
 ///
-/// [`IdxError`] with the path and what the system says, or if an axis does not fit the format.
+/// [`IdxError`] with the path and what the system says, or if the axes do not fit the format or the values.
 pub fn write(path: &Path, idx: &Idx) -> Result<(), IdxError> {
     let at = |problem| IdxError::File { path: path.to_owned(), problem };
     let io = |error: io::Error| at(Problem::Io(error));
     let overflow = || at(Problem::Overflow(idx.axes.clone()));
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = BufWriter::new(tempfile::NamedTempFile::new_in(directory).map_err(io)?);
+    let size = idx.axes.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis)).ok_or_else(overflow)?;
+    match (idx.axes.clone(), idx.values.len()) {
+        (axes, found) if found < size => return Err(at(Problem::Short { axes, size, found })),
+        (axes, found) if found > size => return Err(at(Problem::Long { axes, size })),
+        _ => {}
+    }
     let rank = u8::try_from(idx.axes.len()).map_err(|_| overflow())?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = BufWriter::new(temporary(directory).map_err(io)?);
     file.write_all(&[0, 0, BYTES, rank]).map_err(io)?;
     for &axis in &idx.axes {
         let axis = u32::try_from(axis).map_err(|_| overflow())?;
@@ -149,6 +169,17 @@ pub fn write(path: &Path, idx: &Idx) -> Result<(), IdxError> {
     file.as_file().sync_all().map_err(io)?;
     file.persist(path).map_err(|error| io(error.error))?;
     Ok(())
+}
+
+/// A new file with the permissions of any other; a temporary one is otherwise its owner's alone.
+fn temporary(directory: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(directory)
 }
 
 /// An IDX file that cannot be used.
@@ -174,12 +205,12 @@ pub enum IdxError {
         source: ImagesError,
     },
     /// One of the four files is not there.
-    #[error("{} has no file {name} (nor {name}.gz): put the four MNIST files there", directory.display())]
+    #[error("{} has none of {}: put the four MNIST files there", directory.display(), names.join(", "))]
     Missing {
         /// Where it was looked for.
         directory: PathBuf,
-        /// Its name.
-        name: String,
+        /// The names that it may have.
+        names: Vec<String>,
     },
 }
 
@@ -188,7 +219,7 @@ pub enum IdxError {
 #[non_exhaustive]
 pub enum Problem {
     /// The system cannot read or write it.
-    #[error("{0}")]
+    #[error("the system refuses ({0}): check the path, its permissions and the room on the disk")]
     Io(io::Error),
     /// The compressed data are damaged.
     #[error("its gzip data are damaged ({0}): fetch the file again")]
@@ -202,11 +233,11 @@ pub enum Problem {
     /// It ends in its header.
     #[error("it ends within its header: fetch the file again")]
     Header,
-    /// No computer holds that much.
-    #[error("its header claims the impossible size {0:?}: the file is damaged; fetch it again")]
+    /// No computer holds that much, or the format cannot say it.
+    #[error("the axes {0:?} are more than can be counted: the file is damaged; fetch it again")]
     Overflow(Vec<usize>),
     /// It holds less than it says.
-    #[error("its header claims {axes:?}, {size} bytes, but it holds {found}: it was cut; fetch it again")]
+    #[error("its axes {axes:?} make {size} bytes, but it holds {found}: it was cut; fetch it again")]
     Short {
         /// The axes by the header.
         axes: Vec<usize>,
@@ -216,14 +247,22 @@ pub enum Problem {
         found: usize,
     },
     /// It holds more than it says.
-    #[error(
-        "its header claims {axes:?}, {size} bytes, but it holds more: the file is damaged; fetch it again"
-    )]
+    #[error("its axes {axes:?} make {size} bytes, but it holds more: the file is damaged; fetch it again")]
     Long {
         /// The axes by the header.
         axes: Vec<usize>,
         /// How many bytes that is.
         size: usize,
+    },
+    /// Training and test images that do not go together.
+    #[error(
+        "its images are {found:?}, but those to train with are {wanted:?}: take the files of one data set"
+    )]
+    Shape {
+        /// The axes of its images.
+        found: Vec<usize>,
+        /// The axes of the training images.
+        wanted: Vec<usize>,
     },
     /// Images where labels should be, or the reverse.
     #[error(

@@ -1,15 +1,17 @@
 //! Data sets: the trait, readers, batches, a bundled set, and downloads.
 //!
-//! The decision here: **a sample is converted where the batch needs it.** A data set is asked for one sample by index and
-//! writes it straight into the batch, so images stay bytes in memory, shuffling moves indices and
-//! nothing else, and reading is safe from several threads. Whatever comes from outside (files, servers) is checked before it is believed: memory
-//! grows with what is there, not with what a header claims, and errors name the file and the remedy.
+//! The decision here: **a sample is converted where the batch needs it.** A data set is asked for one sample by index
+//! and writes it straight into the batch, so images stay bytes in memory, shuffling moves indices and nothing else, and
+//! reading is safe from several threads. Whatever comes from outside (files, servers) is checked before it is believed:
+//! memory grows with what is there, not with what a header claims, and errors name the file and the remedy.
 //!
 //! - [`Dataset`] is the trait; [`Images`] and [`Rows`] are in memory; [`Subset`] is a part of another.
 //! - [`idx`] reads the format of MNIST, [`csv`] tables.
 //! - [`digits`] draws the bundled set of digits, for machines without a network.
-//! - [`Manifest`] and [`fetch`] download a data set, [`locate`](locate::locate) finds it on this machine.
+//! - [`Manifest`] says what can be downloaded, `fetch` does it, [`locate`](locate::locate) finds it on this machine.
 //! - [`Batches`] shuffles and cuts.
+//!
+//! The feature `download` (on by default) brings an HTTPS client; without it the crate reads what is at hand.
 
 mod batches;
 pub mod csv;
@@ -24,7 +26,7 @@ mod manifest;
 mod rows;
 
 pub use batches::{BatchError, Batches};
-pub use dataset::{Dataset, Subset};
+pub use dataset::{Dataset, IndexError, Subset};
 pub use digits::digits;
 #[cfg(feature = "download")]
 pub use download::{DownloadError, Progress, fetch};

@@ -41,7 +41,9 @@ pub fn cache(name: &str) -> Option<PathBuf> {
     } else if cfg!(target_os = "macos") {
         variable("HOME").map(|home| home.join("Library/Caches"))
     } else {
-        variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))
+        // The specification has relative paths in it ignored.
+        let cache = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+        cache.or_else(|| variable("HOME").map(|home| home.join(".cache")))
     };
     base.map(|base| base.join("chainrule").join(name))
 }
@@ -63,7 +65,11 @@ impl NotFound {
 
 impl fmt::Display for NotFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the files of {} are not in", self.name)?;
+        if self.places.is_empty() {
+            write!(f, "this system has no cache directory with the files of {}", self.name)?;
+        } else {
+            write!(f, "the files of {} are not in", self.name)?;
+        }
         for (index, place) in self.places.iter().enumerate() {
             write!(f, "{} {}", if index > 0 { " nor in" } else { "" }, place.display())?;
         }

@@ -97,7 +97,11 @@ mod tests {
         for manifest in all {
             assert!(manifest.mirrors.len() >= 2, "{}", manifest.name);
             for file in &manifest.files {
-                assert!(file.size > 0 && file.sha256.len() == 64, "{}: {}", manifest.name, file.name);
+                assert!(file.size > 0, "{}: {}", manifest.name, file.name);
+                let hexadecimal = file.sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+                assert!(hexadecimal && file.sha256.len() == 64, "{}: {}", manifest.name, file.name);
+                // A name is a file in the directory, never a way out of it.
+                assert!(!file.name.contains(['/', '\\', ':']), "{}: {}", manifest.name, file.name);
             }
         }
         assert!(Manifest::named("mnits").unwrap_err().to_string().contains("mnist"));

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use chainrule_data::{DownloadError, Manifest, RemoteFile, fetch};
@@ -26,12 +27,21 @@ enum Answer {
     Twice,
     /// Answers 404.
     Missing,
+    /// Answers 416: there is nothing from that byte on.
+    NoRange,
+    /// Answers a range with another one.
+    WrongRange,
+    /// Is a proxy: agrees to connect, and then serves as if it were the mirror.
+    Proxy,
 }
+
+/// The first line and the `Range` header of a request.
+type Request = (String, Option<String>);
 
 struct Server {
     address: String,
-    /// The `Range` headers of the requests so far.
-    ranges: Arc<Mutex<Vec<Option<String>>>>,
+    /// The requests so far.
+    requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
@@ -39,34 +49,46 @@ impl Server {
     fn new(body: &[u8], answers: &[Answer]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/folder", listener.local_addr().unwrap());
-        let ranges = Arc::new(Mutex::new(Vec::new()));
+        let requests = Arc::new(Mutex::new(Vec::new()));
         let (seen, body, mut answers) =
-            (Arc::clone(&ranges), body.to_vec(), VecDeque::from(answers.to_vec()));
+            (Arc::clone(&requests), body.to_vec(), VecDeque::from(answers.to_vec()));
         std::thread::spawn(move || {
             while let (Some(answer), Ok((stream, _))) = (answers.pop_front(), listener.accept()) {
                 serve(stream, &body, answer, &seen);
             }
         });
-        Self { address, ranges }
+        Self { address, requests }
+    }
+
+    /// The `Range` headers of the requests so far.
+    fn ranges(&self) -> Vec<Option<String>> {
+        self.requests.lock().unwrap().iter().map(|(_, range)| range.clone()).collect()
     }
 }
 
-fn serve(mut stream: TcpStream, body: &[u8], answer: Answer, seen: &Mutex<Vec<Option<String>>>) {
-    let mut range = None;
+fn serve(mut stream: TcpStream, body: &[u8], answer: Answer, seen: &Mutex<Vec<(String, Option<String>)>>) {
+    let (mut first, mut range) = (None, None);
     for line in BufReader::new(stream.try_clone().unwrap()).lines() {
-        let line = line.unwrap().to_ascii_lowercase();
-        if let Some(value) = line.strip_prefix("range: ") {
+        let line = line.unwrap();
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("range: ") {
             range = Some(value.to_owned());
         }
         if line.is_empty() {
             break;
         }
+        first.get_or_insert(line);
     }
-    seen.lock().unwrap().push(range.clone());
+    seen.lock().unwrap().push((first.unwrap_or_default(), range.clone()));
+    if let Answer::Proxy = answer {
+        stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").unwrap();
+        return serve(stream, body, Answer::Serve, seen);
+    }
     let start =
         range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()).unwrap_or(0);
     let (status, start) = match answer {
         Answer::Missing => ("404 Not Found", body.len()),
+        Answer::NoRange => ("416 Range Not Satisfiable", body.len()),
+        Answer::WrongRange => ("206 Partial Content", start / 2),
         Answer::Whole => ("200 OK", 0),
         _ if start > 0 => ("206 Partial Content", start),
         _ => ("200 OK", 0),
@@ -76,10 +98,13 @@ fn serve(mut stream: TcpStream, body: &[u8], answer: Answer, seen: &Mutex<Vec<Op
         Answer::Twice => body.repeat(2),
         _ => body[start..].to_vec(),
     };
-    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", sent.len());
+    let mut head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n", sent.len());
+    if status.starts_with("206") {
+        head += &format!("Content-Range: bytes {start}-{}/{}\r\n", body.len() - 1, body.len());
+    }
     let end = if let Answer::Cut(end) = answer { end } else { sent.len() };
     // The client may hang up early; that is its right.
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&sent[..end]));
+    let _ = stream.write_all((head + "\r\n").as_bytes()).and_then(|()| stream.write_all(&sent[..end]));
 }
 
 fn body() -> Vec<u8> {
@@ -126,26 +151,64 @@ fn takes_the_next_mirror() {
         let directory = tempfile::tempdir().unwrap();
         get(&[&first, &second], directory.path()).unwrap();
         whole(directory.path());
-        assert_eq!(*second.ranges.lock().unwrap(), [None], "{answer:?} leaves nothing to go on with");
+        assert_eq!(second.ranges(), [None], "{answer:?} leaves nothing to go on with");
     }
 }
 
 #[test]
 fn goes_on_after_a_break() {
-    for (answer, resumed) in [(Answer::Serve, true), (Answer::Whole, true)] {
+    for answer in [Answer::Serve, Answer::Whole] {
         let server = Server::new(&body(), &[Answer::Cut(30_000), answer]);
         let directory = tempfile::tempdir().unwrap();
         let error = get(&[&server], directory.path()).unwrap_err();
         assert!(matches!(error, DownloadError::Mirrors { .. }), "{error}");
+        assert!(error.to_string().contains("broke off"), "{error}");
         assert!(!directory.path().join("file.gz").exists());
         let have = fs::metadata(directory.path().join("file.gz.part")).unwrap().len();
         assert!(have > 0 && have <= 30_000);
         get(&[&server], directory.path()).unwrap();
         whole(directory.path());
-        let asked = server.ranges.lock().unwrap()[1].clone();
-        assert_eq!(asked.is_some(), resumed);
-        assert_eq!(asked, Some(format!("bytes={have}-")));
+        assert_eq!(server.ranges(), [None, Some(format!("bytes={have}-"))]);
     }
+}
+
+#[test]
+fn the_next_mirror_goes_on_where_one_broke_off() {
+    let first = Server::new(&body(), &[Answer::Cut(30_000)]);
+    let second = Server::new(&body(), &[Answer::Serve]);
+    let directory = tempfile::tempdir().unwrap();
+    get(&[&first, &second], directory.path()).unwrap();
+    whole(directory.path());
+    assert!(matches!(&second.ranges()[..], [Some(_)]));
+}
+
+#[test]
+fn what_was_begun_wrong_is_begun_again() {
+    let body = body();
+    let (good, bad) = (&body[..500], vec![7; 500]);
+    let (whole_bad, longer) = (vec![7; body.len()], vec![7; body.len() + 1]);
+    let cases: [(&[u8], &[Answer]); 5] = [
+        (&bad, &[Answer::Serve, Answer::Serve]),
+        (good, &[Answer::NoRange, Answer::Serve]),
+        (good, &[Answer::WrongRange, Answer::Serve]),
+        (&whole_bad, &[Answer::Serve]),
+        (&longer, &[Answer::Serve]),
+    ];
+    for (part, answers) in cases {
+        let (server, directory) = (Server::new(&body, answers), tempfile::tempdir().unwrap());
+        fs::write(directory.path().join("file.gz.part"), part).unwrap();
+        get(&[&server], directory.path()).unwrap();
+        whole(directory.path());
+        assert_eq!(server.ranges().last(), Some(&None), "{answers:?}");
+    }
+}
+
+#[test]
+fn a_damaged_file_is_fetched_again() {
+    let (server, directory) = (Server::new(&body(), &[Answer::Serve]), tempfile::tempdir().unwrap());
+    fs::write(directory.path().join("file.gz"), vec![7; body().len()]).unwrap();
+    get(&[&server], directory.path()).unwrap();
+    whole(directory.path());
 }
 
 #[test]
@@ -166,4 +229,56 @@ fn a_directory_that_cannot_be() {
     let error = get(&[], &directory.path().join("file/below")).unwrap_err();
     assert!(matches!(error, DownloadError::Io { .. }), "{error}");
     assert!(error.to_string().contains("below"), "{error}");
+}
+
+#[test]
+fn mirrors_that_are_down() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut manifest = manifest(&[]);
+    manifest.mirrors = vec![format!("http://{closed}/a"), format!("http://{closed}/b")];
+    let directory = tempfile::tempdir().unwrap();
+    match fetch(&manifest, directory.path(), &mut |_| ()).unwrap_err() {
+        DownloadError::Mirrors { reasons, .. } => assert_eq!(reasons.len(), 2, "{reasons:?}"),
+        other => panic!("{other}"),
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn no_room() {
+    let (server, directory) = (Server::new(&body(), &[Answer::Serve]), tempfile::tempdir().unwrap());
+    std::os::unix::fs::symlink("/dev/full", directory.path().join("file.gz.part")).unwrap();
+    let error = get(&[&server], directory.path()).unwrap_err();
+    assert!(
+        matches!(&error, DownloadError::Io { source, .. } if source.raw_os_error() == Some(28)),
+        "{error}"
+    );
+    assert!(error.to_string().contains("make room"), "{error}");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+/// The environment belongs to a process, so this test runs itself in another one.
+#[test]
+fn through_the_proxy_of_the_environment() {
+    const DIRECTORY: &str = "CHAINRULE_TEST_DIRECTORY";
+    if let Some(directory) = std::env::var_os(DIRECTORY) {
+        let mut manifest = manifest(&[]);
+        manifest.mirrors = vec!["http://mirror.invalid/folder".into()];
+        fetch(&manifest, directory.as_ref(), &mut |_| ()).unwrap();
+        return;
+    }
+    let (proxy, directory) = (Server::new(&body(), &[Answer::Proxy]), tempfile::tempdir().unwrap());
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "through_the_proxy_of_the_environment"]).env(DIRECTORY, directory.path());
+    for name in ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "http_proxy", "NO_PROXY", "no_proxy"]
+    {
+        child.env_remove(name);
+    }
+    child.env("HTTP_PROXY", proxy.address.trim_end_matches("/folder"));
+    let output = child.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    whole(directory.path());
+    let first = proxy.requests.lock().unwrap()[0].0.clone();
+    assert!(first.contains("mirror.invalid"), "{first}");
 }

@@ -56,6 +56,40 @@ fn plain_and_compressed() {
 }
 
 #[test]
+fn nothing_half_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = file(&directory, "old", b"what was there");
+    let problem = |axes: &[usize], values: usize| match idx::write(
+        &path,
+        &Idx { axes: axes.to_vec(), values: vec![0; values] },
+    )
+    .unwrap_err()
+    {
+        IdxError::File { problem, .. } => problem,
+        other => panic!("{other}"),
+    };
+    assert!(matches!(problem(&[2, 3], 5), Problem::Short { size: 6, found: 5, .. }));
+    assert!(matches!(problem(&[2, 3], 7), Problem::Long { size: 6, .. }));
+    assert!(matches!(problem(&[usize::MAX, 2], 7), Problem::Overflow(_)));
+    assert!(matches!(problem(&[0, usize::MAX], 0), Problem::Overflow(_)));
+    assert_eq!(fs::read(&path).unwrap(), b"what was there");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    let nowhere = idx::write(&path.join("below"), &Idx { axes: vec![0], values: vec![] }).unwrap_err();
+    assert!(nowhere.to_string().contains("below"), "{nowhere}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_written_file_has_the_permissions_of_any_other() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("written");
+    idx::write(&path, &Idx { axes: vec![1], values: vec![0] }).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&path), mode(&file(&directory, "other", b"")));
+}
+
+#[test]
 fn damaged_and_lying_files() {
     let good = idx_bytes(&[2, 2, 2], &[7; 8]);
     assert!(matches!(problem(b"hello, world"), Problem::Magic(_)));
@@ -64,6 +98,11 @@ fn damaged_and_lying_files() {
     assert!(matches!(problem(&good[..20]), Problem::Short { size: 8, found: 4, .. }));
     assert!(matches!(problem(&[&good[..], &[0]].concat()), Problem::Long { size: 8, .. }));
     assert!(matches!(problem(&[&[0, 0, 13][..], &good[3..]].concat()), Problem::Kind(13)));
+    // An image may be larger than any memory where there is none of it.
+    let directory = tempfile::tempdir().unwrap();
+    let hollow = file(&directory, "hollow", &idx_bytes(&[0, u32::MAX, u32::MAX], &[]));
+    let labels = file(&directory, "labels", &idx_bytes(&[0], &[]));
+    assert!(idx::read_images(&hollow, &labels, 10).is_err());
     // 2^96 bytes, and 2^62, of which memory must not be asked for.
     assert!(matches!(problem(&idx_bytes(&[u32::MAX; 3], &[1])), Problem::Overflow(_)));
     assert!(matches!(problem(&idx_bytes(&[1 << 31, 1 << 31], &[1])), Problem::Short { found: 1, .. }));
@@ -117,9 +156,24 @@ fn mnist_under_each_name() {
         let (train, test) = Images::mnist(directory.path()).unwrap();
         assert_eq!((train.count(), test.labels()), (1, &[4][..]));
         fs::remove_file(directory.path().join(format!("t10k-labels{dot}idx1-ubyte{ending}"))).unwrap();
+        assert!(!idx::is_mnist(directory.path()));
         let error = Images::mnist(directory.path()).unwrap_err().to_string();
-        assert!(error.contains("t10k-labels-idx1-ubyte"), "{error}");
+        for name in ["t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte.gz"] {
+            assert!(error.contains(name), "{error}");
+        }
     }
+}
+
+#[test]
+fn training_and_test_images_of_one_size() {
+    let directory = tempfile::tempdir().unwrap();
+    file(&directory, "train-images-idx3-ubyte", &idx_bytes(&[1, 2, 3], &[9; 6]));
+    file(&directory, "t10k-images-idx3-ubyte", &idx_bytes(&[1, 3, 2], &[9; 6]));
+    for name in ["train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"] {
+        file(&directory, name, &idx_bytes(&[1], &[0]));
+    }
+    let error = Images::mnist(directory.path()).unwrap_err().to_string();
+    assert!(error.contains("t10k-images") && error.contains("[3, 2]"), "{error}");
 }
 
 #[test]
@@ -135,7 +189,12 @@ fn tables() {
     let error = csv("a,b\n1,2\n1,oops\n").numbers::<f64>().unwrap_err();
     assert!(matches!(&error, CsvError::Number { line: 3, column: 2, .. }), "{error}");
     assert!(matches!(csv("a,b\n1,NaN\n").numbers::<f64>(), Err(CsvError::Number { .. })));
-    assert!(matches!(csv("a,b\n1,2,3\n").numbers::<f64>(), Err(CsvError::Read { .. })));
+    assert!(matches!(csv("a,b\n1e300,1\n").numbers::<f32>(), Err(CsvError::Number { column: 1, .. })));
+    assert!(matches!(csv("a,b\n,1\n").numbers::<f32>(), Err(CsvError::Number { column: 1, .. })));
+    let error = csv("a,b\n1,2\n1,2,3\n").numbers::<f64>().unwrap_err();
+    assert!(matches!(error, CsvError::Line { .. }) && error.to_string().contains("line: 3"), "{error}");
+    let error = Csv::new("/no/such/table.csv").numbers::<f64>().unwrap_err();
+    assert!(matches!(error, CsvError::Io { .. }) && error.to_string().contains("table.csv"), "{error}");
     assert!(matches!(csv("a,b\n").numbers::<f64>(), Err(CsvError::Empty { .. })));
     let missing = csv("a,b\n1,2\n").target(Column::Name("c".into())).numbers::<f64>().unwrap_err();
     assert!(missing.to_string().contains("a, b"), "{missing}");
@@ -146,11 +205,48 @@ fn tables() {
 }
 
 #[test]
+fn classes_that_are_known_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let csv = |text: &str| Csv::new(file(&directory, "table.csv", text.as_bytes()));
+    let rows = csv("v;kind\n1;b\n2;a\n").delimiter(b';').known_classes::<f32>(&["a", "b"]).unwrap();
+    assert_eq!(rows.targets(), [1, 0]);
+    let error = csv("v,kind\n1,b\n2,c\n").known_classes::<f32>(&["a", "b"]).unwrap_err();
+    assert!(matches!(error, CsvError::Class { line: 3, column: 2, .. }), "{error}");
+    assert_eq!(csv("v,t\n1,7\n2,0\n").numbered_classes::<f32>(8).unwrap().targets(), [7, 0]);
+    for bad in ["8", "-1", "1.5", ""] {
+        let error = csv(&format!("v,t\n1,7\n2,{bad}\n")).numbered_classes::<f32>(8).unwrap_err();
+        assert!(matches!(error, CsvError::Class { line: 3, column: 2, .. }), "{error}");
+    }
+}
+
+#[test]
+fn targets_of_several_columns() {
+    let directory = tempfile::tempdir().unwrap();
+    let csv = Csv::new(file(&directory, "table.csv", b"a,b,c,d\n1,2,3,4\n5,6,7,8\n"));
+    let rows = csv.vectors::<f32>(&[Column::Last, Column::Name("b".into())]).unwrap();
+    assert_eq!(rows.samples(), &ndarray::array![[1.0, 3.0], [5.0, 7.0]]);
+    assert_eq!(
+        rows.targets().iter().map(|target| target.to_vec()).collect::<Vec<_>>(),
+        [[4.0, 2.0], [8.0, 6.0]]
+    );
+    let all = [0, 1, 2, 3].map(Column::Index);
+    assert!(matches!(csv.vectors::<f32>(&all), Err(CsvError::Empty { .. })));
+}
+
+#[test]
 fn subsets() {
     let images = digits(50, Seed(1));
     let first = Subset::first::<f32>(&images, 7);
     assert_eq!(Dataset::<f32>::len(&first), 7);
     let (train, held_out) = Subset::split::<f32>(&images, 0.2, Seed(2));
     assert_eq!((Dataset::<f32>::len(&train), Dataset::<f32>::len(&held_out)), (40, 10));
+    let mut both = [train.indices(), held_out.indices()].concat();
+    both.sort_unstable();
+    assert_eq!(both, (0..50).collect::<Vec<_>>());
+    let mut row = vec![0.0f32; 784];
+    assert_eq!(held_out.read(3, &mut row), images.labels()[held_out.indices()[3]]);
+    assert_eq!(Dataset::<f32>::classes(&first), Some(10));
+    let error = Subset::new::<f32>(&images, vec![0, 50]).unwrap_err().to_string();
+    assert!(error.contains("50"), "{error}");
     assert!(Rows::<f32, u8>::new(ndarray::Array2::zeros((3, 1)), vec![0; 2]).is_err());
 }
