@@ -36,6 +36,12 @@ pub trait Layer<T: Real>: Debug + Send + Sync + 'static {
     /// gradient with respect to the parameters to `grads`, and **overwrites** `dx`, if it is wanted, with the
     /// gradient with respect to the input. Called after `forward` with the same `params`, `x` and `cache`.
     fn backward(&self, pass: Backward<'_, T, Self::Cache>);
+
+    /// Whether the output is always the input, value for value, in another shape at most. A container then
+    /// leaves out both passes instead of copying.
+    fn is_identity(&self) -> bool {
+        false
+    }
 }
 
 /// What a forward pass is given. `rows` is the number of samples.

@@ -19,6 +19,8 @@ pub struct Entry {
     pub range: Range<usize>,
     /// How optimizers treat it.
     pub kind: Kind,
+    /// Whether it is a matrix `[inputs, units]` whose gradient is `xᵀ dy` (see [`Plan::product`]).
+    pub product: bool,
     blank: Blank,
     init: Arc<dyn Initializer>,
 }
@@ -68,6 +70,22 @@ impl Plan {
         self.entry(name, Kind::Weight, blank, Arc::clone(init));
     }
 
+    /// Declares a weight of shape `[inputs, units]` whose gradient is `xᵀ dy`, with the layer's own `x` and
+    /// `dy`. In `backward` the layer says so with [`Grads::product`](chainrule_tensor::Grads::product).
+    ///
+    /// A trainer may then compute the gradient in pieces, each just before the optimizer wants it, and never
+    /// hold all of it.
+    pub fn product(
+        &mut self,
+        name: &str,
+        [inputs, units]: [usize; 2],
+        fans: (usize, usize),
+        init: &Arc<dyn Initializer>,
+    ) {
+        self.weight(name, [inputs, units], fans, init);
+        self.entries.iter_mut().last().expect("just declared").product = true;
+    }
+
     /// Declares a parameter that is trained and not decayed.
     pub fn bias(
         &mut self,
@@ -91,7 +109,7 @@ impl Plan {
         let name = self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
         let range = self.size..self.size + blank.shape.size();
         self.size = range.end;
-        self.entries.push(Entry { name, shape: blank.shape, range, kind, blank, init });
+        self.entries.push(Entry { name, shape: blank.shape, range, kind, product: false, blank, init });
     }
 
     /// Adds to the floating-point operations that the layer's matrix products take for one sample, forward.

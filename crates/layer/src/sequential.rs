@@ -1,9 +1,11 @@
 //! Layers one after the other.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use chainrule_tensor::{Buffer, Grads, Params, Real, Shape};
+use chainrule_tensor::{Buffer, Params, Real, Shape};
+use ndarray::ArrayView2;
 
 use crate::{Backward, Forward, Layer, Plan, ShapeError};
 
@@ -74,14 +76,24 @@ impl<T> fmt::Debug for Sequential<T> {
 
 /// A layer whose type is forgotten.
 trait Erased<T>: fmt::Debug + Send + Sync {
-    fn replica(self: Arc<Self>, name: &str, input: Shape, plan: &mut Plan) -> Result<Link<T>, ShapeError>;
+    fn link(self: Arc<Self>, index: usize, input: Shape, plan: &mut Plan) -> Result<Link<T>, ShapeError>;
 }
 
 impl<T: Real, L: Layer<T>> Erased<T> for L {
-    fn replica(self: Arc<Self>, name: &str, input: Shape, plan: &mut Plan) -> Result<Link<T>, ShapeError> {
-        let (output, cache, params) = plan.inner(name, &*self, input)?;
+    fn link(self: Arc<Self>, index: usize, input: Shape, plan: &mut Plan) -> Result<Link<T>, ShapeError> {
+        let (entries, row) = (plan.entries().len(), plan.rows().len());
+        let (output, cache, params) = plan.inner(&index.to_string(), &*self, input)?;
+        let simple = !plan.rows()[row].composite;
+        let product = match &plan.entries()[entries..] {
+            // The x and dy of a layer made of others are not those of its parts.
+            own if simple && own.iter().filter(|entry| entry.product).count() == 1 => {
+                own.iter().find(|entry| entry.product).map(|entry| entry.range.clone())
+            }
+            _ => None,
+        };
+        let identity = self.is_identity() && params == 0;
         let replica = Box::new(Bound { layer: self, cache });
-        Ok(Link { replica, params, output })
+        Ok(Link { replica, index, params, output, product, identity, slot: 0 })
     }
 }
 
@@ -111,33 +123,113 @@ impl<T: Real, L: Layer<T>> Replica<T> for Bound<L, L::Cache> {
     }
 }
 
-/// One layer of the chain: its replica, how many parameters it takes, and the shape of its output.
+/// One layer of the chain.
 struct Link<T> {
     replica: Box<dyn Replica<T>>,
+    /// Its place in the model; identities have no link.
+    index: usize,
+    /// How many parameters it takes.
     params: usize,
+    /// The shape of its output.
     output: Shape,
+    /// Where the parameter lies whose gradient is `xᵀ dy`, if there is one.
+    product: Option<Range<usize>>,
+    identity: bool,
+    /// Which of the chain's gradients holds its `dy`.
+    slot: usize,
 }
 
 impl<T: Real> Clone for Link<T> {
     fn clone(&self) -> Self {
-        Self { replica: self.replica.duplicate(), params: self.params, output: self.output }
+        Self { replica: self.replica.duplicate(), product: self.product.clone(), ..*self }
     }
 }
 
-/// What a [`Sequential`] remembers: each layer's cache and output, and two gradients to work in.
+/// What a [`Sequential`] remembers: each layer's cache and output, and gradients to work in.
 #[derive(Clone)]
 pub struct Chain<T: Real> {
     links: Vec<Link<T>>,
-    /// What each layer but the last has computed; the last writes to the caller's `y`.
+    /// What each link but the last has computed; the last writes to the caller's `y`.
     outputs: Vec<Buffer<T>>,
-    /// The gradients of the current layer's output and input; they change places at each layer.
-    dy: Buffer<T>,
-    dx: Buffer<T>,
+    /// The gradients of outputs. One is shared by all links that need it only for a moment; a second one
+    /// too, so that a link reads its `dy` from the one and writes `dx` to the other. Links with a product
+    /// keep theirs until somebody asks for the [`operands`](Self::operands).
+    gradients: Vec<Gradient<T>>,
+}
+
+/// Gradients of an output of up to `columns` values a sample.
+#[derive(Clone)]
+struct Gradient<T: Real> {
+    columns: usize,
+    values: Buffer<T>,
+}
+
+impl<T: Real> Chain<T> {
+    /// The links whose weight's gradient is `xᵀ dy`, each with the place of the weight in the parameters.
+    pub fn products(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let product = |(link, Link { product, .. }): (usize, &Link<T>)| Some((link, product.clone()?));
+        self.links.iter().enumerate().filter_map(product)
+    }
+
+    /// The `x` and the `dy` of such a link in the last backward pass, given those of the whole chain.
+    ///
+    /// # Panics
+    ///
+    /// If there was no backward pass over as many rows, or no such link.
+    pub fn operands<'a>(
+        &'a self,
+        link: usize,
+        x: ArrayView2<'a, T>,
+        dy: ArrayView2<'a, T>,
+    ) -> (ArrayView2<'a, T>, ArrayView2<'a, T>) {
+        let rows = x.nrows();
+        let Link { output, slot, .. } = &self.links[link];
+        let dy = match link + 1 == self.links.len() {
+            true => dy,
+            false => self.gradients[*slot].values.matrix(rows, output.size()),
+        };
+        (self.input(link, x), dy)
+    }
+
+    /// What a link was given in the last forward pass.
+    fn input<'a>(&'a self, link: usize, x: ArrayView2<'a, T>) -> ArrayView2<'a, T> {
+        input(&self.links, &self.outputs, link, x)
+    }
+
+    /// Chooses the gradients that the links work in, from the last to the first.
+    fn assign(&mut self) {
+        self.gradients = vec![Gradient { columns: 0, values: Buffer::default() }; 2];
+        let mut above = 0;
+        for link in self.links.iter_mut().rev().skip(1) {
+            link.slot = match &link.product {
+                Some(_) => {
+                    self.gradients.push(Gradient { columns: 0, values: Buffer::default() });
+                    self.gradients.len() - 1
+                }
+                None => usize::from(above == 0),
+            };
+            above = link.slot;
+            let gradient = &mut self.gradients[above];
+            gradient.columns = gradient.columns.max(link.output.size());
+        }
+    }
+}
+
+fn input<'a, T: Real>(
+    links: &[Link<T>],
+    outputs: &'a [Buffer<T>],
+    link: usize,
+    x: ArrayView2<'a, T>,
+) -> ArrayView2<'a, T> {
+    match link.checked_sub(1) {
+        None => x,
+        Some(below) => outputs[below].matrix(x.nrows(), links[below].output.size()),
+    }
 }
 
 impl<T: Real> Default for Chain<T> {
     fn default() -> Self {
-        Self { links: Vec::new(), outputs: Vec::new(), dy: Buffer::default(), dx: Buffer::default() }
+        Self { links: Vec::new(), outputs: Vec::new(), gradients: Vec::new() }
     }
 }
 
@@ -153,12 +245,14 @@ impl<T: Real> Layer<T> for Sequential<T> {
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Chain<T>), ShapeError> {
         let (mut shape, mut chain) = (input, Chain::default());
         for (index, layer) in self.layers.iter().enumerate() {
-            let link = Arc::clone(layer).replica(&index.to_string(), shape, plan)?;
+            let link = Arc::clone(layer).link(index, shape, plan)?;
             shape = link.output;
-            chain.links.push(link);
-            chain.outputs.push(Buffer::default());
+            if !link.identity {
+                chain.links.push(link);
+            }
         }
-        chain.outputs.pop();
+        chain.outputs.resize(chain.links.len().saturating_sub(1), Buffer::default());
+        chain.assign();
         Ok((shape, chain))
     }
 
@@ -167,58 +261,59 @@ impl<T: Real> Layer<T> for Sequential<T> {
             return y.assign(&x);
         };
         let (rows, mut x) = (x.nrows(), x);
-        for (index, (link, output)) in links.iter_mut().zip(&mut cache.outputs).enumerate() {
+        for (link, output) in links.iter_mut().zip(&mut cache.outputs) {
             let columns = link.output.size();
             output.reserve(rows * columns);
             let params = Params::new(params.values(link.params));
-            let y = output.matrix_mut(rows, columns);
-            link.replica.forward(Forward { params, x, y, cache: &mut (), mode: mode.inner(index) });
+            let (y, mode) = (output.matrix_mut(rows, columns), mode.inner(link.index));
+            link.replica.forward(Forward { params, x, y, cache: &mut (), mode });
             x = (*output).matrix(rows, columns);
         }
-        let params = Params::new(params.values(last.params));
-        last.replica.forward(Forward { params, x, y, cache: &mut (), mode: mode.inner(links.len()) });
+        let (params, mode) = (Params::new(params.values(last.params)), mode.inner(last.index));
+        last.replica.forward(Forward { params, x, y, cache: &mut (), mode });
     }
 
     fn backward(&self, pass: Backward<'_, T, Chain<T>>) {
         let Backward { mut params, mut grads, x, y, dy, mut dx, cache, share } = pass;
-        let Chain { links, outputs, dy: current, dx: previous } = cache;
-        if links.is_empty() {
+        let Chain { links, outputs, gradients } = cache;
+        let Some(last) = links.len().checked_sub(1) else {
             return dx.iter_mut().for_each(|dx| dx.assign(&dy));
-        }
-        let rows = x.nrows();
-        let widest = links.iter().map(|link| link.output.size()).max().unwrap_or(0);
-        current.reserve(rows * widest);
-        previous.reserve(rows * widest);
+        };
+        let (rows, deferred) = (x.nrows(), grads.is_deferred());
+        gradients.iter_mut().for_each(|gradient| gradient.values.reserve(rows * gradient.columns));
         // From the last layer to the first: parameters and gradients are cut off from their ends.
         let total = links.iter().map(|link| link.params).sum();
-        let (mut params, mut grads) = (params.values(total), grads.values(total));
+        let (mut params, mut grads) = (params.values(total), grads.inner(total));
         // Nobody wants the gradients of a layer before which nothing is trained.
         let trained = links.iter().position(|link| link.params > 0).unwrap_or(links.len());
         let first = if dx.is_some() { 0 } else { trained };
         for index in (first..links.len()).rev() {
-            let before = index.checked_sub(1).map(|before| (before, links[before].output.size()));
+            let x = input(links, outputs, index, x);
+            let y = if index == last { y } else { outputs[index].matrix(rows, links[index].output.size()) };
+            let below = index.checked_sub(1).map(|below| (links[below].slot, links[below].output.size()));
             let link = &mut links[index];
-            let (params_before, own) = params.split_at(params.len() - link.params);
-            let (grads_before, own_grads) = std::mem::take(&mut grads).split_at_mut(params_before.len());
-            (params, grads) = (params_before, grads_before);
-            let (x, dx) = match before {
-                None => (x, dx.take()),
-                Some((before, columns)) => {
-                    let wanted = index > first || dx.is_some();
-                    let dx = wanted.then(|| previous.matrix_mut(rows, columns));
-                    (outputs[before].matrix(rows, columns), dx)
+            let (dy, dx) = match (index == last, below) {
+                (true, None) => (dy, dx.take()),
+                (true, Some((slot, columns))) => {
+                    (dy, Some(gradients[slot].values.matrix_mut(rows, columns)))
+                }
+                (false, None) => (gradients[link.slot].values.matrix(rows, link.output.size()), dx.take()),
+                (false, Some((slot, columns))) => {
+                    let two = gradients.get_disjoint_mut([link.slot, slot]);
+                    let [dy, dx] = two.expect("neighbours have different slots");
+                    let dy: &Gradient<T> = dy;
+                    (
+                        dy.values.matrix(rows, link.output.size()),
+                        Some(dx.values.matrix_mut(rows, columns)),
+                    )
                 }
             };
-            let (y, dy) = match outputs.get(index) {
-                None => (y, dy),
-                Some(output) => {
-                    let columns = link.output.size();
-                    (output.matrix(rows, columns), current.matrix(rows, columns))
-                }
-            };
-            let (params, grads) = (Params::new(own), Grads::new(own_grads));
+            let dx = dx.filter(|_| index > first || first == 0);
+            let (params_below, own) = params.split_at(params.len() - link.params);
+            params = params_below;
+            let params = Params::new(own);
+            let grads = grads.inner_last(link.params).deferred(deferred && link.product.is_some());
             link.replica.backward(Backward { params, grads, x, y, dy, dx, cache: &mut (), share });
-            std::mem::swap(current, previous);
         }
     }
 }

@@ -61,7 +61,7 @@ impl<T: Real> Layer<T> for Dense {
             return Err(plan.error(input, &format!("[features] for {units} units"), help));
         }
         let fans = (inputs, units);
-        plan.weight("weight", [inputs, units], fans, &self.weight);
+        plan.product("weight", [inputs, units], fans, &self.weight);
         if let Some(bias) = &self.bias {
             plan.bias("bias", [units], fans, bias);
         }
@@ -80,8 +80,7 @@ impl<T: Real> Layer<T> for Dense {
 
     fn backward(&self, Backward { mut params, mut grads, x, dy, dx, .. }: Backward<'_, T>) {
         let w = params.take([x.ncols(), self.units]);
-        let dw = grads.take([x.ncols(), self.units]);
-        gemm(T::one(), x.t(), dy, T::one(), dw); //        dW = Xᵀ dZ
+        grads.product(x, dy); //                           dW = Xᵀ dZ
         if self.bias.is_some() {
             let db = grads.take([self.units]);
             vector::sum_rows(dy, db); //                   db = Σ rows of dZ

@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 
-use ndarray::{ArrayView, ArrayViewMut, Dim, Dimension, Ix, ShapeBuilder};
+use ndarray::{ArrayView, ArrayView2, ArrayViewMut, ArrayViewMut2, Dim, Dimension, Ix, ShapeBuilder};
+
+use crate::{Real, gemm};
 
 /// The parameters of one layer, taken one after the other in the order in which `plan` declared them.
 ///
@@ -68,22 +70,45 @@ impl<'a, T> Params<'a, T> {
 }
 
 /// The gradients of one layer, taken as its [`Params`] are. A layer adds to them.
+///
+/// Whoever runs the layer may spare it work. Gradients that are [`fresh`](Self::fresh) hold nothing yet:
+/// the first to take one finds zeros, and a [`product`](Self::product) is written instead of added. Where
+/// they are [`deferred`](Self::deferred), products are not computed at all: the trainer does that later,
+/// from the `x` and `dy` of the layer, piece by piece, each just before the optimizer needs it.
 #[derive(Debug)]
 pub struct Grads<'a, T> {
     rest: &'a mut [T],
     left: Option<&'a Cell<usize>>,
+    fresh: bool,
+    deferred: bool,
 }
 
-impl<'a, T> Grads<'a, T> {
-    /// All these values, to be taken from the front.
+impl<'a, T: Real> Grads<'a, T> {
+    /// All these values, to be taken from the front and added to.
     pub fn new(values: &'a mut [T]) -> Self {
-        Self { rest: values, left: None }
+        Self { rest: values, left: None, fresh: false, deferred: false }
+    }
+
+    /// As [`new`](Self::new), but what the values hold is forgotten, even NaN.
+    pub fn fresh(values: &'a mut [T]) -> Self {
+        Self { fresh: true, ..Self::new(values) }
     }
 
     /// As [`new`](Self::new), and keeps count in `left` of the values not yet taken.
     pub fn counted(values: &'a mut [T], left: &'a Cell<usize>) -> Self {
         left.set(values.len());
-        Self { rest: values, left: Some(left) }
+        Self { left: Some(left), ..Self::new(values) }
+    }
+
+    /// The same, but [`product`](Self::product) computes nothing.
+    #[must_use]
+    pub fn deferred(self, deferred: bool) -> Self {
+        Self { deferred, ..self }
+    }
+
+    /// Whether products are left to somebody else.
+    pub fn is_deferred(&self) -> bool {
+        self.deferred
     }
 
     /// The gradient of the next parameter, in row-major order.
@@ -101,20 +126,111 @@ impl<'a, T> Grads<'a, T> {
         ArrayViewMut::from_shape(shape, values).expect("as many values as the shape has")
     }
 
-    /// The next `size` gradients without a shape: all that belong to an inner layer.
+    /// Takes the gradient of the next parameter, a matrix `[x.ncols(), dy.ncols()]` that `plan` declared
+    /// with `Plan::product`, and adds `xᵀ dy` to it.
+    ///
+    /// # Panics
+    ///
+    /// If fewer values are left.
+    #[inline]
+    pub fn product(&mut self, x: ArrayView2<'_, T>, dy: ArrayView2<'_, T>) {
+        let (deferred, fresh) = (self.deferred, self.fresh);
+        let values = self.next(x.ncols() * dy.ncols());
+        if !deferred {
+            let dw = ArrayViewMut2::from_shape((x.ncols(), dy.ncols()), values).expect("as many values");
+            gemm(T::one(), x.t(), dy, if fresh { T::zero() } else { T::one() }, dw);
+        }
+    }
+
+    /// The next `size` gradients without a shape.
     ///
     /// # Panics
     ///
     /// If fewer values are left.
     #[inline]
     pub fn values(&mut self, size: usize) -> &'a mut [T] {
-        let left = self.rest.len();
-        assert!(size <= left, "a layer takes {size} gradients where {left} are left");
+        let fresh = self.fresh;
+        let values = self.next(size);
+        if fresh {
+            values.fill(T::zero());
+        }
+        values
+    }
+
+    /// The next `size` gradients, of an inner layer that takes its own.
+    ///
+    /// # Panics
+    ///
+    /// If fewer values are left.
+    #[inline]
+    pub fn inner(&mut self, size: usize) -> Self {
+        Self { fresh: self.fresh, ..Self::new(self.next(size)) }
+    }
+
+    /// The last `size` gradients, for a container that goes through its layers backward.
+    ///
+    /// # Panics
+    ///
+    /// If fewer values are left.
+    #[inline]
+    pub fn inner_last(&mut self, size: usize) -> Self {
+        let kept = self.rest.len().checked_sub(size).unwrap_or_else(|| self.too_few(size));
+        let (rest, values) = std::mem::take(&mut self.rest).split_at_mut(kept);
+        self.rest = rest;
+        self.count();
+        Self { fresh: self.fresh, ..Self::new(values) }
+    }
+
+    #[inline]
+    fn next(&mut self, size: usize) -> &'a mut [T] {
+        if size > self.rest.len() {
+            self.too_few(size);
+        }
         let (values, rest) = std::mem::take(&mut self.rest).split_at_mut(size);
         self.rest = rest;
+        self.count();
+        values
+    }
+
+    #[inline]
+    fn count(&self) {
         if let Some(left) = self.left {
             left.set(self.rest.len());
         }
-        values
+    }
+
+    #[cold]
+    fn too_few(&self, size: usize) -> ! {
+        panic!("a layer takes {size} gradients where {} are left", self.rest.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn fresh_gradients_are_overwritten_and_others_added_to() {
+        let (x, dy) = (array![[1.0, 2.0]], array![[3.0]]);
+        let run = |mut grads: Grads<'_, f64>| {
+            grads.take([1])[0] += 1.0;
+            grads.product(x.view(), dy.view());
+            grads.inner(1).values(1)[0] += 1.0;
+            grads.inner_last(1).values(1)[0] += 2.0;
+        };
+        let mut values = [f64::NAN; 5];
+        run(Grads::fresh(&mut values));
+        assert_eq!(values, [1.0, 3.0, 6.0, 1.0, 2.0]);
+        run(Grads::new(&mut values));
+        assert_eq!(values, [2.0, 6.0, 12.0, 2.0, 4.0]);
+        run(Grads::new(&mut values).deferred(true));
+        assert_eq!(values, [3.0, 6.0, 12.0, 3.0, 6.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "takes 2 gradients where 1 are left")]
+    fn more_than_there_are() {
+        Grads::new(&mut [0.0]).inner_last(2);
     }
 }

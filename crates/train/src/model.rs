@@ -26,11 +26,11 @@ use crate::file::{self, FileError};
 #[derive(Clone, Debug)]
 pub struct Model<T: Real> {
     layers: Sequential<T>,
-    input: Shape,
-    output: Shape,
+    pub(crate) input: Shape,
+    pub(crate) output: Shape,
     plan: std::sync::Arc<Plan>,
     /// As `plan` returned it; every replica starts from a copy.
-    cache: Chain<T>,
+    pub(crate) cache: Chain<T>,
     pub(crate) parameters: Buffer<T>,
 }
 

@@ -1,17 +1,22 @@
-//! The reduction of the shards' gradients and the optimizer's step, in one pass.
+//! The sum of the shards' gradients and the optimizer's step, in one pass.
 //!
-//! The flat parameters are cut into pieces of one kind each, small enough that a piece with its gradients
-//! and its state stays in a core's cache while the gradients are summed and the optimizer runs over it. The
-//! pieces do not depend on the number of threads, which take them in contiguous groups.
+//! The flat parameters are cut into pieces of one kind each, small enough that a piece with its gradient
+//! and its state stays in a core's cache while the gradient is made and the optimizer runs over it. The
+//! gradient of a weight that layers multiply with (`dW = Xᵀ dZ`) is not even computed before: the rows of dW
+//! that make a piece are, one shard after the other, just before they are needed. So no thread waits for
+//! another's sum, and the gradients of wide layers never go through memory.
+//!
+//! The pieces do not depend on the number of threads, which take them in contiguous groups.
 
-use chainrule_layer::Plan;
+use chainrule_layer::{Chain, Plan};
 use chainrule_optim::{Optimizer, Update};
-use chainrule_tensor::{FlushDenormals, Kind, Real, vector};
+use chainrule_tensor::{Buffer, FlushDenormals, Kind, Real, gemm, vector};
+use ndarray::{ArrayViewMut2, s};
 
 use crate::shard::Shard;
 
-/// How many parameters a piece has at most: with gradients of two shards and two slots of state, 320 kB of `f32`.
-const LONGEST: usize = 16_384;
+/// How many parameters a piece has at most: with its gradient and two slots of state, 128 kB of `f32`.
+const LONGEST: usize = 8_192;
 
 /// A range of the flat parameters, of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,29 +24,63 @@ pub(crate) struct Piece {
     start: usize,
     end: usize,
     kind: Kind,
+    product: Option<Product>,
+}
+
+/// The piece is rows of the weight of a link whose gradient is `xᵀ dy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Product {
+    link: usize,
+    first_row: usize,
+    columns: usize,
 }
 
 /// Cuts the parameters of a plan.
-pub(crate) fn cut(plan: &Plan) -> Vec<Piece> {
-    let mut runs: Vec<Piece> = Vec::new();
+pub(crate) fn cut<T: Real>(plan: &Plan, chain: &Chain<T>) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut end_of_product = 0;
     for entry in plan.entries() {
-        match runs.last_mut() {
-            Some(last) if last.kind == entry.kind => last.end = entry.range.end,
-            _ => runs.push(Piece { start: entry.range.start, end: entry.range.end, kind: entry.kind }),
+        let (start, end, kind) = (entry.range.start, entry.range.end, entry.kind);
+        if let Some((link, _)) = chain.products().find(|(_, range)| *range == entry.range) {
+            let columns = entry.shape[1];
+            let rows = (LONGEST / columns).max(1);
+            pieces.extend((0..entry.shape[0]).step_by(rows).map(|first_row| Piece {
+                start: start + first_row * columns,
+                end: end.min(start + (first_row + rows) * columns),
+                kind,
+                product: Some(Product { link, first_row, columns }),
+            }));
+            end_of_product = end;
+            continue;
+        }
+        let mut start = start;
+        while start < end {
+            match pieces.last_mut() {
+                Some(last)
+                    if start > end_of_product && last.kind == kind && last.end - last.start < LONGEST =>
+                {
+                    last.end = end.min(last.start + LONGEST);
+                    start = last.end;
+                }
+                _ => {
+                    let piece = Piece { start, end: end.min(start + LONGEST), kind, product: None };
+                    start = piece.end;
+                    pieces.push(piece);
+                }
+            }
         }
     }
-    let split = |run: Piece| {
-        (run.start..run.end).step_by(LONGEST).map(move |start| Piece {
-            start,
-            end: run.end.min(start + LONGEST),
-            kind: run.kind,
-        })
-    };
-    runs.into_iter().flat_map(split).collect()
+    pieces
 }
 
-/// What one step updates, from the parameter `offset` on.
+/// The greatest number of parameters in a piece.
+pub(crate) fn longest(pieces: &[Piece]) -> usize {
+    pieces.iter().map(|piece| piece.end - piece.start).max().unwrap_or(0)
+}
+
+/// What one step does with the parameters from `offset` on.
 pub(crate) struct Descent<'a, T: Real, Y> {
+    pub(crate) part: Part,
     pub(crate) step: u64,
     pub(crate) optimizer: &'a dyn Optimizer<T>,
     pub(crate) slots: usize,
@@ -49,19 +88,32 @@ pub(crate) struct Descent<'a, T: Real, Y> {
     pub(crate) offset: usize,
     pub(crate) params: &'a mut [T],
     pub(crate) state: &'a mut [T],
-    /// The gradients of the first shard, which become the sum.
-    pub(crate) grads: &'a mut [T],
-    /// The other shards; their gradients are added in order.
-    pub(crate) others: &'a [Shard<T, Y>],
+    /// The whole gradient, where somebody must see all of it at once; else empty.
+    pub(crate) total: &'a mut [T],
+    /// Room for the gradient of one piece, for each thread.
+    pub(crate) scratch: &'a mut [Buffer<T>],
+    pub(crate) shards: &'a [Shard<T, Y>],
+}
+
+/// Which part of the descent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Sums the gradients into `total`.
+    Sum,
+    /// Takes the step from `total`.
+    Update,
+    /// Both, piece by piece, without `total`.
+    Both,
 }
 
 impl<T: Real, Y: Sync> Descent<'_, T, Y> {
-    /// Sums the gradients and takes the step, on up to `threads` threads.
+    /// Works on up to `threads` threads.
     pub(crate) fn run(self, threads: usize) {
         if threads < 2 || self.pieces.len() < 2 {
             return self.run_here();
         }
-        let Self { step, optimizer, slots, pieces, offset, params, state, grads, others } = self;
+        let Self { part, step, optimizer, slots, pieces, offset, params, state, total, scratch, shards } =
+            self;
         // The piece that holds the middle parameter begins the second half.
         let half = offset + params.len() / 2;
         let middle = pieces.partition_point(|piece| piece.end <= half).clamp(1, pieces.len() - 1);
@@ -69,45 +121,58 @@ impl<T: Real, Y: Sync> Descent<'_, T, Y> {
         let at = second[0].start - offset;
         let (params_a, params_b) = params.split_at_mut(at);
         let (state_a, state_b) = state.split_at_mut(slots * at);
-        let (grads_a, grads_b) = grads.split_at_mut(at);
+        let (total_a, total_b) = total.split_at_mut(at.min(total.len()));
+        let (scratch_a, scratch_b) = scratch.split_at_mut(threads / 2);
         let a = Descent {
             pieces: first,
             offset,
             params: params_a,
             state: state_a,
-            grads: grads_a,
+            total: total_a,
+            scratch: scratch_a,
+            part,
             step,
             optimizer,
             slots,
-            others,
+            shards,
         };
         let b = Descent {
             pieces: second,
             offset: offset + at,
             params: params_b,
             state: state_b,
-            grads: grads_b,
+            total: total_b,
+            scratch: scratch_b,
+            part,
             step,
             optimizer,
             slots,
-            others,
+            shards,
         };
         rayon::join(|| a.run(threads / 2), || b.run(threads - threads / 2));
     }
 
     fn run_here(self) {
         let _flush = FlushDenormals::new();
-        let Self { step, optimizer, slots, pieces, offset, params, state, grads, others } = self;
-        for &Piece { start, end, kind } in pieces {
-            let here = start - offset..end - offset;
-            let (params, grads) = (&mut params[here.clone()], &mut grads[here.clone()]);
-            for other in others {
-                add(&other.grads[start..end], grads);
+        let Self { part, step, optimizer, slots, pieces, offset, params, state, total, scratch, shards } =
+            self;
+        for &piece in pieces {
+            let here = piece.start - offset..piece.end - offset;
+            let grads = match part {
+                Part::Both => &mut scratch[0][..here.len()],
+                Part::Sum | Part::Update => &mut total[here.clone()],
+            };
+            if part != Part::Update {
+                piece.sum(shards, grads);
             }
-            match kind {
+            if part == Part::Sum {
+                continue;
+            }
+            let params = &mut params[here.clone()];
+            match piece.kind {
                 // The shares of the next value, from all shards.
                 Kind::Buffer => params.copy_from_slice(grads),
-                Kind::Weight | Kind::Bias => {
+                kind @ (Kind::Weight | Kind::Bias) => {
                     let state = &mut state[slots * here.start..slots * here.end];
                     optimizer.update(Update { step, kind, params, grads, state });
                 }
@@ -116,8 +181,34 @@ impl<T: Real, Y: Sync> Descent<'_, T, Y> {
     }
 }
 
+impl Piece {
+    /// The sum over the shards, in their order, of the gradient of this piece; overwrites `sum`.
+    fn sum<T: Real, Y>(&self, shards: &[Shard<T, Y>], sum: &mut [T]) {
+        let mut shards = shards.iter().filter(|shard| !shard.is_empty());
+        match self.product {
+            Some(Product { link, first_row, columns }) => {
+                let rows = first_row..first_row + sum.len() / columns;
+                let mut sum =
+                    ArrayViewMut2::from_shape((rows.len(), columns), sum).expect("whole rows of the weight");
+                let mut beta = T::zero();
+                for shard in shards {
+                    let (x, dy) = shard.operands(link);
+                    let x = x.slice(s![.., rows.clone()]);
+                    gemm(T::one(), x.t(), dy, beta, sum.view_mut()); // dW = Σ Xᵀ dZ
+                    beta = T::one();
+                }
+            }
+            None => {
+                let first = shards.next().expect("a batch has at least one sample");
+                sum.copy_from_slice(&first.grads[self.start..self.end]);
+                shards.for_each(|shard| add(&shard.grads[self.start..self.end], sum));
+            }
+        }
+    }
+}
+
 /// `sum += values`.
-pub(crate) fn add<T: Real>(values: &[T], sum: &mut [T]) {
+fn add<T: Real>(values: &[T], sum: &mut [T]) {
     vector::update(
         sum,
         values,
@@ -132,6 +223,9 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
+    use chainrule_layer::{Layer, Residual, Sequential};
+    use chainrule_layers::Dense;
+
     #[test]
     fn pieces_cover_everything_once() {
         let mut plan = Plan::new();
@@ -140,7 +234,7 @@ mod tests {
         plan.weight("b", [100], (1, 1), &init);
         plan.bias("c", [10], (1, 1), &init);
         plan.buffer("d", [5], 0.0);
-        let pieces = cut(&plan);
+        let pieces = cut(&plan, &Chain::<f32>::default());
         let lengths: Vec<_> = pieces.iter().map(|piece| (piece.end - piece.start, piece.kind)).collect();
         let right = [
             (LONGEST, Kind::Weight),
@@ -151,5 +245,30 @@ mod tests {
         ];
         assert_eq!(lengths, right);
         assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start));
+    }
+
+    #[test]
+    fn products_are_cut_into_whole_rows() {
+        let inner = Residual(Sequential::new().then(Dense::new(300)));
+        let layers = Sequential::new().then(Dense::new(300)).then(inner).then(Dense::new(2 * LONGEST));
+        let mut plan = Plan::new();
+        let (_, chain) = layers.plan([100].into(), &mut plan).unwrap();
+        let pieces = cut(&plan, &chain);
+        assert_eq!((pieces[0].start, pieces[pieces.len() - 1].end), (0, plan.size()));
+        assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start));
+        for piece in &pieces {
+            match piece.product {
+                Some(Product { link: 0, first_row, columns: 300 }) => {
+                    assert_eq!(piece.start, 300 * first_row);
+                    assert_eq!((piece.end - piece.start) % 300, 0);
+                }
+                Some(product) => {
+                    assert_eq!((product.link, product.columns), (2, 2 * LONGEST));
+                    assert_eq!(piece.end - piece.start, 2 * LONGEST);
+                }
+                // What is inside another layer has gradients of its own.
+                None => assert!(piece.end - piece.start <= LONGEST),
+            }
+        }
     }
 }

@@ -9,11 +9,14 @@ use ndarray::ArrayView2;
 /// The memory of one shard, which stays with it from step to step.
 pub(crate) struct Shard<T: Real, Y> {
     cache: Chain<T>,
+    /// The gradients, but for those that [`crate::pieces`] computes from the [`operands`](Self::operands).
     pub(crate) grads: Buffer<T>,
     x: Buffer<T>,
     y: Buffer<T>,
     dy: Buffer<T>,
     pub(crate) targets: Vec<Y>,
+    /// How many values a sample and an output have.
+    inputs: usize,
     columns: usize,
     /// The sum of the losses of its rows, times the scale.
     pub(crate) loss: T,
@@ -31,7 +34,7 @@ pub(crate) struct Pass<'a, T: Real, D, Y> {
 }
 
 impl<T: Real, Y> Shard<T, Y> {
-    pub(crate) fn new(cache: Chain<T>, parameters: usize, outputs: usize) -> Self {
+    pub(crate) fn new(cache: Chain<T>, parameters: usize, inputs: usize, outputs: usize) -> Self {
         Self {
             cache,
             grads: Buffer::zeros(parameters),
@@ -39,6 +42,7 @@ impl<T: Real, Y> Shard<T, Y> {
             y: Buffer::default(),
             dy: Buffer::default(),
             targets: Vec::new(),
+            inputs,
             columns: outputs,
             loss: T::zero(),
         }
@@ -49,13 +53,24 @@ impl<T: Real, Y> Shard<T, Y> {
         self.y.matrix(self.targets.len(), self.columns)
     }
 
+    /// Whether the batch has no rows for this shard.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// The `x` and the `dy` of a link in the last pass: see [`Chain::operands`].
+    pub(crate) fn operands(&self, link: usize) -> (ArrayView2<'_, T>, ArrayView2<'_, T>) {
+        let rows = self.targets.len();
+        self.cache.operands(link, self.x.matrix(rows, self.inputs), self.dy.matrix(rows, self.columns))
+    }
+
     /// Gathers the samples of `rows` and their targets.
     pub(crate) fn gather<D: Dataset<T, Target = Y>>(
         &mut self,
         pass: &Pass<'_, T, D, Y>,
         rows: std::ops::Range<usize>,
     ) {
-        let size = pass.data.shape().size();
+        let size = self.inputs;
         self.x.reserve(rows.len() * size);
         self.targets.clear();
         let samples = &pass.batch[rows];
@@ -67,16 +82,15 @@ impl<T: Real, Y> Shard<T, Y> {
     /// The forward pass over the gathered samples and, in training, the backward pass.
     pub(crate) fn run<D: Dataset<T, Target = Y>>(&mut self, pass: &Pass<'_, T, D, Y>, first_row: usize) {
         let _flush = FlushDenormals::new();
-        let (rows, inputs) = (self.targets.len(), pass.data.shape().size());
+        let rows = self.targets.len();
         self.loss = T::zero();
         if rows == 0 {
-            // An empty shard has nothing to add; it only must not keep the gradients of the step before.
-            return self.grads.fill(T::zero());
+            return;
         }
-        let Self { cache, grads, x, y, dy, targets, columns, loss } = self;
+        let Self { cache, grads, x, y, dy, targets, inputs, columns, loss } = self;
         let (outputs, batch) = (*columns, T::of(pass.batch.len() as f64));
         y.reserve(rows * outputs);
-        let x = x.matrix(rows, inputs);
+        let x = x.matrix(rows, *inputs);
         let mode = match pass.mode {
             Mode::Train { seed, .. } => Mode::Train { seed, first_row },
             Mode::Eval => Mode::Eval,
@@ -92,10 +106,9 @@ impl<T: Real, Y> Shard<T, Y> {
         }
         dy.reserve(rows * outputs);
         *loss = pass.loss.loss(y, targets, scale, Some(dy.matrix_mut(rows, outputs)));
-        grads.fill(T::zero());
         pass.layers.backward(Backward {
             params: Params::new(pass.params),
-            grads: Grads::new(grads),
+            grads: Grads::fresh(grads).deferred(true),
             x,
             y,
             dy: dy.matrix(rows, outputs),

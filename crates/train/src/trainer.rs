@@ -13,7 +13,7 @@ use chainrule_optim::Optimizer;
 use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 
 use crate::file::{self, Contents, FileError, Training};
-use crate::pieces::{self, Descent, Piece};
+use crate::pieces::{self, Descent, Part, Piece};
 use crate::shard::{Pass, Shard};
 use crate::threads;
 use crate::{Callback, EpochReport, Event, History, Model, Scores, TrainError};
@@ -49,6 +49,10 @@ pub struct Trainer<T: Real, Y> {
 struct Run<T: Real, Y> {
     shards: Vec<Shard<T, Y>>,
     state: Buffer<T>,
+    /// The gradient of all parameters, for an optimizer that prepares.
+    total: Buffer<T>,
+    /// The gradient of a piece, for each thread.
+    scratch: Vec<Buffer<T>>,
     pieces: Vec<Piece>,
     step: u64,
     epoch: u64,
@@ -63,7 +67,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         loss: impl Loss<T, Y> + 'static,
         optimizer: impl Optimizer<T> + 'static,
     ) -> Self {
-        let (pieces, size) = (pieces::cut(model.plan()), model.parameters().len());
+        let (pieces, size) = (pieces::cut(model.plan(), &model.cache), model.parameters().len());
         let state = Buffer::zeros(optimizer.slots() * size);
         Self {
             model,
@@ -75,7 +79,16 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             shards: 2,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             seed: Seed(0),
-            run: Run { shards: Vec::new(), state, pieces, step: 0, epoch: 0, threads: 1 },
+            run: Run {
+                shards: Vec::new(),
+                state,
+                total: Buffer::default(),
+                scratch: Vec::new(),
+                pieces,
+                step: 0,
+                epoch: 0,
+                threads: 1,
+            },
         }
     }
 
@@ -276,10 +289,15 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         // More shards than samples in a batch would only be empty.
         let shards = self.shards.min(self.batch_size.max(1));
         while self.run.shards.len() < shards {
-            let (parameters, outputs) = (self.model.parameters().len(), self.model.output().size());
-            self.run.shards.push(Shard::new(self.model.cache(), parameters, outputs));
+            let Model { input, output, parameters, .. } = &self.model;
+            let shard = Shard::new(self.model.cache(), parameters.len(), input.size(), output.size());
+            self.run.shards.push(shard);
         }
         self.run.shards.truncate(shards);
+        self.run.scratch.resize(self.threads, Buffer::zeros(pieces::longest(&self.run.pieces)));
+        if self.optimizer.prepares() {
+            self.run.total.reserve(self.model.parameters().len());
+        }
         // Steps that fork nothing need no other thread.
         self.run.threads = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { self.threads.min(shards) };
         threads::run(self.run.threads, || work(self))?
@@ -352,18 +370,21 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let threads = if self.step_flops(batch.len()) < WORTH_A_FORK { 1 } else { self.run.threads };
         let mode = Mode::Train { seed, first_row: 0 };
         let loss = self.forward(data, batch, index, mode, threads)?;
-        let Run { shards, state, pieces, step, .. } = &mut self.run;
         let (optimizer, slots) = (&*self.optimizer, self.optimizer.slots());
-        let Some((first, others)) = shards.split_first_mut() else { return Ok(loss) };
-        let mut others = &*others;
+        let Run { shards, state, total, scratch, pieces, step, .. } = &mut self.run;
+        let params = &mut self.model.parameters;
+        let mut descend = |part, total: &mut [T]| {
+            let (params, state, step) = (&mut **params, &mut **state, *step);
+            Descent { part, step, optimizer, slots, pieces, offset: 0, params, state, total, scratch, shards }
+                .run(threads);
+        };
         if optimizer.prepares() {
-            others.iter().for_each(|other| pieces::add(&other.grads, &mut first.grads));
-            others = &[];
-            optimizer.prepare(*step, &mut first.grads);
+            descend(Part::Sum, total);
+            optimizer.prepare(*step, total);
+            descend(Part::Update, total);
+        } else {
+            descend(Part::Both, &mut []);
         }
-        let (params, grads) = (&mut *self.model.parameters, &mut *first.grads);
-        Descent { step: *step, optimizer, slots, pieces, offset: 0, params, state, grads, others }
-            .run(threads);
         *step += 1;
         Ok(loss)
     }
