@@ -18,6 +18,12 @@ pub(crate) struct Arguments {
     /// Fewer rounds and samples, in a few seconds.
     #[arg(long)]
     quick: bool,
+    /// Only these works.
+    #[arg(long, value_delimiter = ',')]
+    work: Vec<String>,
+    /// Only this number of threads.
+    #[arg(long)]
+    threads: Option<usize>,
     /// Where to write the figures as JSON.
     #[arg(long, default_value = "target/bench/bench.json")]
     json: PathBuf,
@@ -57,7 +63,7 @@ struct Figure {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let (rounds, steps) = if arguments.quick { (7, 60) } else { (11, 450) };
+    let (rounds, steps) = if arguments.quick { (7, 60) } else { (21, 450) };
     let cores = std::thread::available_parallelism()?.get();
     blas::set_threads(1);
     println!(
@@ -70,8 +76,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
     println!("work     threads   ours us  floor us  ours/floor  spread   samples/s  GFLOP/s");
     let mut figures = Vec::new();
-    for work in &WORKS {
-        for threads in if cores > 1 { vec![1, cores] } else { vec![1] } {
+    for work in WORKS.iter().filter(|work| arguments.work.is_empty() || arguments.work.iter().any(|name| name == work.name)) {
+        for threads in arguments.threads.map_or(if cores > 1 { vec![1, cores] } else { vec![1] }, |threads| vec![threads]) {
             let figure = measure(work, threads, arguments.shards, rounds, steps)?;
             let Figure { ours_us, floor_us, ratio, spread, samples_per_second, gflops, .. } = figure;
             println!(

@@ -25,7 +25,8 @@ pub trait Dataset<T: Real>: Sync {
     /// [`shape`](Self::shape), and returns its target. Called for every sample of every batch: it allocates nothing.
     fn read(&self, index: usize, row: &mut [T]) -> Self::Target;
 
-    /// A hint that the sample at `index` will be read soon, for data sets that have to fetch it from somewhere.
+    /// A hint that the sample at `index`, below [`len`](Self::len), will be read in the next step, for data sets
+    /// that have to fetch it from somewhere.
     fn prefetch(&self, index: usize) {
         let _ = index;
     }

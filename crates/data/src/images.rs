@@ -1,6 +1,6 @@
 //! Images of bytes with a class each.
 
-use chainrule_tensor::{Real, Shape, vector};
+use chainrule_tensor::{Real, Shape, prefetch, vector};
 
 use crate::Dataset;
 
@@ -87,6 +87,11 @@ impl<T: Real> Dataset<T> for Images {
     fn read(&self, index: usize, row: &mut [T]) -> u8 {
         vector::from_u8(self.pixels(index), row, T::of(1.0 / 255.0));
         self.labels[index]
+    }
+
+    #[inline]
+    fn prefetch(&self, index: usize) {
+        prefetch(self.pixels(index));
     }
 
     fn classes(&self) -> Option<usize> {

@@ -1,9 +1,8 @@
 //! The matrix product, through the C interface of BLAS.
 
-use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::Real;
-use crate::isa::{Level, level};
 
 /// `C = alpha A B + beta C`, for `A` of shape `[m, k]`, `B` of `[k, n]` and `C` of `[m, n]`.
 ///
@@ -39,21 +38,12 @@ pub fn gemm<T: Real>(
         c.mapv_inplace(|c| if beta == T::zero() { beta } else { beta * c });
         return;
     }
-    let rows = T::tile(m, n, k);
-    if rows >= m {
-        return T::product(alpha, a, b, beta, c);
-    }
-    for (a, c) in a.axis_chunks_iter(Axis(0), rows).zip(c.axis_chunks_iter_mut(Axis(0), rows)) {
-        T::product(alpha, a, b, beta, c);
-    }
+    T::product(alpha, a, b, beta, c);
 }
 
 /// The product for one type of number. Implemented for `f32` and `f64`; not for users to implement.
 #[doc(hidden)]
 pub trait Product: Sized {
-    /// How many rows of a product of `m` by `n` over `k` to hand to BLAS at a time.
-    fn tile(m: usize, n: usize, k: usize) -> usize;
-
     fn product(
         alpha: Self,
         a: ArrayView2<'_, Self>,
@@ -63,34 +53,26 @@ pub trait Product: Sized {
     );
 }
 
-/// The greatest product, `m n k`, for which OpenBLAS's AVX-512 kernels take their path without packing.
-const UNPACKED: usize = 1_000_000;
+type Direct<T> = fn(T, &ArrayView2<'_, T>, &ArrayView2<'_, T>, T, &mut ArrayViewMut2<'_, T>) -> bool;
 
-/// The greatest right operand, `n k`, for which cutting a product into such ones pays: it must stay in the
-/// first caches while the tiles go over it. For 512 by 512 the tiles are twice as slow as the whole.
-const RIGHT: usize = 1 << 16;
-
-/// Tiles for OpenBLAS: 128 x 64 over 784 takes 64 microseconds in one call and 50 in eight.
-fn unpacked(m: usize, n: usize, k: usize) -> usize {
-    let openblas = cfg!(any(feature = "openblas", feature = "openblas-static"));
-    let right = n.saturating_mul(k);
-    if !openblas || right > RIGHT || m.saturating_mul(right) <= UNPACKED || level() < Level::Avx512 {
-        return m;
-    }
-    // Even parts of whole sixteens, which is what the kernel works on.
-    let most = (UNPACKED / right / 16).max(1) * 16;
-    m.div_ceil(m.div_ceil(most))
+/// Does a product of single precision without BLAS, where that is faster; else `false`.
+fn direct(
+    alpha: f32,
+    a: &ArrayView2<'_, f32>,
+    b: &ArrayView2<'_, f32>,
+    beta: f32,
+    c: &mut ArrayViewMut2<'_, f32>,
+) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return alpha == 1.0 && crate::direct::product(a, b, beta, c);
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
 }
 
 #[cfg(not(feature = "blas"))]
 macro_rules! product {
-    ($real:ident, $gemm:ident, $tile:expr) => {
+    ($real:ident, $gemm:ident, $direct:expr) => {
         impl Product for $real {
-            fn tile(m: usize, n: usize, k: usize) -> usize {
-                let tile: fn(usize, usize, usize) -> usize = $tile;
-                tile(m, n, k)
-            }
-
             fn product(
                 alpha: Self,
                 a: ArrayView2<'_, Self>,
@@ -98,6 +80,10 @@ macro_rules! product {
                 beta: Self,
                 mut c: ArrayViewMut2<'_, Self>,
             ) {
+                let direct: Direct<Self> = $direct;
+                if direct(alpha, &a, &b, beta, &mut c) {
+                    return;
+                }
                 ndarray::linalg::general_mat_mul(alpha, &a, &b, beta, &mut c);
             }
         }
@@ -140,13 +126,8 @@ mod layout {
 
 #[cfg(feature = "blas")]
 macro_rules! product {
-    ($real:ident, $gemm:ident, $tile:expr) => {
+    ($real:ident, $gemm:ident, $direct:expr) => {
         impl Product for $real {
-            fn tile(m: usize, n: usize, k: usize) -> usize {
-                let tile: fn(usize, usize, usize) -> usize = $tile;
-                tile(m, n, k)
-            }
-
             fn product(
                 alpha: Self,
                 a: ArrayView2<'_, Self>,
@@ -154,6 +135,10 @@ macro_rules! product {
                 beta: Self,
                 mut c: ArrayViewMut2<'_, Self>,
             ) {
+                let direct: Direct<Self> = $direct;
+                if direct(alpha, &a, &b, beta, &mut c) {
+                    return;
+                }
                 let ((m, k), n) = (a.dim(), b.ncols());
                 let (Ok(rows), Ok(columns), Ok(depth)) =
                     (i32::try_from(m), i32::try_from(n), i32::try_from(k))
@@ -202,8 +187,8 @@ macro_rules! product {
     };
 }
 
-product!(f32, cblas_sgemm, unpacked);
-product!(f64, cblas_dgemm, |m, _, _| m);
+product!(f32, cblas_sgemm, direct);
+product!(f64, cblas_dgemm, |_, _, _, _, _| false);
 
 #[cfg(test)]
 mod tests {
@@ -245,19 +230,6 @@ mod tests {
                 random(m, n, 8).view_mut(),
             );
             check(a.slice(s![..;-1, ..]), b.slice(s![.., ..;-1]), c.clone().view_mut());
-        }
-    }
-
-    #[test]
-    fn tiles_cover_the_product() {
-        for (m, n, k) in [(128, 64, 784), (64, 64, 784), (784, 64, 64), (33, 64, 784), (1000, 10, 300)] {
-            let tile = unpacked(m, n, k);
-            assert!(tile >= 1 && tile <= m && (tile == m || tile * n * k <= UNPACKED), "{m} {n} {k}: {tile}");
-            let (a, b) = (random(m, k, 1).mapv(|v| v as f32), random(k, n, 2).mapv(|v| v as f32));
-            let mut c = Array2::from_elem((m, n), 1.0f32);
-            let right = a.dot(&b) * 0.5 + 2.0;
-            gemm(0.5, a.view(), b.view(), 2.0, c.view_mut());
-            assert!(c.iter().zip(&right).all(|(c, right)| (c - right).abs() < 1e-3 * (1.0 + right.abs())));
         }
     }
 

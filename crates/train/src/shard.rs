@@ -28,9 +28,19 @@ pub(crate) struct Pass<'a, T: Real, D, Y> {
     pub(crate) params: &'a [T],
     pub(crate) loss: &'a dyn Loss<T, Y>,
     pub(crate) data: &'a D,
-    /// The indices of the whole batch's samples.
-    pub(crate) batch: &'a [u32],
+    pub(crate) batch: Batch<'a>,
     pub(crate) mode: Mode,
+}
+
+/// Which samples a step takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    /// Its number in the epoch.
+    pub(crate) index: usize,
+    /// Of the whole batch.
+    pub(crate) samples: &'a [u32],
+    /// Of the batch after it, in training.
+    pub(crate) next: &'a [u32],
 }
 
 impl<T: Real, Y> Shard<T, Y> {
@@ -64,7 +74,7 @@ impl<T: Real, Y> Shard<T, Y> {
         self.cache.operands(link, self.x.matrix(rows, self.inputs), self.dy.matrix(rows, self.columns))
     }
 
-    /// Gathers the samples of `rows` and their targets.
+    /// Gathers the samples of `rows` and their targets, and asks for those of the next batch.
     pub(crate) fn gather<D: Dataset<T, Target = Y>>(
         &mut self,
         pass: &Pass<'_, T, D, Y>,
@@ -73,9 +83,14 @@ impl<T: Real, Y> Shard<T, Y> {
         let size = self.inputs;
         self.x.reserve(rows.len() * size);
         self.targets.clear();
-        let samples = &pass.batch[rows];
+        // The last batch may be shorter; those samples are then read without having been asked for.
+        let next = pass.batch.next.get(rows.clone()).unwrap_or_default();
+        let samples = &pass.batch.samples[rows];
         for (row, &index) in self.x.chunks_exact_mut(size.max(1)).zip(samples) {
             self.targets.push(pass.data.read(index as usize, row));
+        }
+        for &index in next {
+            pass.data.prefetch(index as usize);
         }
     }
 
@@ -88,7 +103,7 @@ impl<T: Real, Y> Shard<T, Y> {
             return;
         }
         let Self { cache, grads, x, y, dy, targets, inputs, columns, loss } = self;
-        let (outputs, batch) = (*columns, T::of(pass.batch.len() as f64));
+        let (outputs, batch) = (*columns, T::of(pass.batch.samples.len() as f64));
         y.reserve(rows * outputs);
         let x = x.matrix(rows, *inputs);
         let mode = match pass.mode {

@@ -14,7 +14,7 @@ use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 
 use crate::file::{self, Contents, FileError, Training};
 use crate::pieces::{self, Descent, Part, Piece};
-use crate::shard::{Pass, Shard};
+use crate::shard::{Batch, Pass, Shard};
 use crate::threads;
 use crate::{Callback, EpochReport, Event, History, Model, Scores, TrainError};
 
@@ -331,11 +331,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let mut values: Vec<(&'static str, f64)> =
             self.metrics.iter().map(|m| (m.name(), m.value())).collect();
         let (mut sum, mut samples) = (0.0, 0);
-        for (index, batch) in batches.iter().enumerate() {
-            if flow.is_break() {
-                break;
-            }
-            let loss = self.step(data, batch, index)?.as_f64();
+        let mut rest = batches.iter().enumerate().peekable();
+        while let Some((index, batch)) = rest.next().filter(|_| flow.is_continue()) {
+            let next = rest.peek().map_or(&[][..], |(_, next)| next);
+            let loss = self.step(data, Batch { index, samples: batch, next })?.as_f64();
             if !loss.is_finite() {
                 return Err(TrainError::Diverged { epoch, batch: index, loss });
             }
@@ -362,14 +361,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// One step of training; the mean loss of the batch before it.
-    fn step<D>(&mut self, data: &D, batch: &[u32], index: usize) -> Result<T, TrainError>
+    fn step<D>(&mut self, data: &D, batch: Batch<'_>) -> Result<T, TrainError>
     where
         D: Dataset<T, Target = Y>,
     {
         let seed = self.seed.child(1).child(self.run.step);
-        let threads = if self.step_flops(batch.len()) < WORTH_A_FORK { 1 } else { self.run.threads };
+        let threads = if self.step_flops(batch.samples.len()) < WORTH_A_FORK { 1 } else { self.run.threads };
         let mode = Mode::Train { seed, first_row: 0 };
-        let loss = self.forward(data, batch, index, mode, threads)?;
+        let loss = self.forward(data, batch, mode, threads)?;
         let (optimizer, slots) = (&*self.optimizer, self.optimizer.slots());
         let Run { shards, state, total, scratch, pieces, step, .. } = &mut self.run;
         let params = &mut self.model.parameters;
@@ -393,8 +392,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     fn forward<D>(
         &mut self,
         data: &D,
-        batch: &[u32],
-        index: usize,
+        batch: Batch<'_>,
         mode: Mode,
         threads: usize,
     ) -> Result<T, TrainError>
@@ -412,7 +410,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let columns = self.model.output().size();
         let count = self.run.shards.len();
         let failed = each(&mut self.run.shards, 0, threads, &|position, shard| {
-            let rows = part(batch.len(), position, count);
+            let rows = part(batch.samples.len(), position, count);
             let first_row = rows.start;
             shard.gather(&pass, rows);
             // Targets are checked where they are gathered, so that a loss need not.
@@ -423,7 +421,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             checked.err()
         });
         if let Some(source) = failed {
-            return Err(TrainError::Target { batch: index, columns, source });
+            return Err(TrainError::Target { batch: batch.index, columns, source });
         }
         let mut loss = T::zero();
         for shard in &self.run.shards {
@@ -443,9 +441,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         batches.epoch(0);
         self.metrics.iter_mut().for_each(|metric| metric.reset());
         let mut sum = 0.0;
-        for (index, batch) in batches.iter().enumerate() {
-            sum +=
-                self.forward(data, batch, index, Mode::Eval, self.run.threads)?.as_f64() * batch.len() as f64;
+        for (index, samples) in batches.iter().enumerate() {
+            let batch = Batch { index, samples, next: &[] };
+            let loss = self.forward(data, batch, Mode::Eval, self.run.threads)?;
+            sum += loss.as_f64() * samples.len() as f64;
         }
         let metrics = self.metrics.iter().map(|metric| (metric.name(), metric.value())).collect();
         Ok(Scores { loss: sum / data.len() as f64, metrics })
