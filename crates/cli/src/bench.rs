@@ -18,6 +18,9 @@ pub(crate) struct Arguments {
     /// Fewer rounds and samples, in a few seconds.
     #[arg(long)]
     quick: bool,
+    /// How many rounds; at least 7 give a median to rely on.
+    #[arg(long)]
+    rounds: Option<usize>,
     /// Only these works.
     #[arg(long, value_delimiter = ',')]
     work: Vec<String>,
@@ -28,8 +31,8 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "target/bench/bench.json")]
     json: PathBuf,
     /// Into how many parts a batch is cut.
-    #[arg(long, default_value_t = 2)]
-    shards: usize,
+    #[arg(long)]
+    shards: Option<usize>,
 }
 
 /// A network and a batch size that people train.
@@ -64,12 +67,12 @@ struct Figure {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (rounds, steps) = if arguments.quick { (7, 60) } else { (21, 450) };
+    let rounds = arguments.rounds.unwrap_or(rounds);
     let cores = std::thread::available_parallelism()?.get();
     blas::set_threads(1);
     println!(
-        "{}, 1 thread a product, {} shards; medians of {rounds} rounds",
+        "{}, 1 thread a product; medians of {rounds} rounds",
         blas::Blas::current(),
-        arguments.shards
     );
     if cfg!(debug_assertions) {
         eprintln!("warning: this is a debug build, many times slower: build with --release");
@@ -100,7 +103,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 fn measure(
     work: &Work,
     threads: usize,
-    shards: usize,
+    shards: Option<usize>,
     rounds: usize,
     steps: usize,
 ) -> Result<Figure, Box<dyn Error>> {
@@ -141,7 +144,7 @@ fn flops(work: &Work) -> f64 {
 fn interleave<D: Dataset<f32, Target = u8>>(
     work: &Work,
     threads: usize,
-    shards: usize,
+    shards: Option<usize>,
     rounds: usize,
     data: &D,
     input: Shape,

@@ -52,9 +52,10 @@ pub(crate) struct Arguments {
     /// How many threads may work; no part of the result [default: all cores].
     #[arg(long)]
     threads: Option<usize>,
-    /// Into how many parts a batch is cut: bounds the threads that can work, and is part of the result's last bits.
-    #[arg(long, default_value_t = 2)]
-    shards: usize,
+    /// Into how many parts a batch is cut: bounds the threads that can work, and is part of the result's last
+    /// bits [default: 2, or 1 where a step is too short for two].
+    #[arg(long)]
+    shards: Option<usize>,
     /// A directory with the four MNIST files [default: CHAINRULE_DATA, else the cache, else a download].
     #[arg(long)]
     data_dir: Option<PathBuf>,
@@ -87,10 +88,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     )?;
     let library = blas::Blas::current();
     eprintln!("{}\n", model.summary());
-    eprintln!("{library}, 1 thread a product; training on {threads} threads, {} shards", arguments.shards);
-    if cfg!(debug_assertions) {
-        eprintln!("warning: this is a debug build, many times slower: build with --release");
-    }
     let steps = Dataset::<f32>::len(train).div_ceil(arguments.batch_size.max(1)) as u64 * arguments.epochs;
     let optimizer = arguments.optimizer.build(arguments.lr, arguments.schedule, steps.max(1));
     let mut trainer = Trainer::new(model, arguments.loss.build(), optimizer)
@@ -100,6 +97,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .seed(Seed(arguments.seed))
         .metric(Accuracy::default())
         .callback(Progress::new());
+    let shards = trainer.shard_count();
+    eprintln!("{library}, 1 thread a product; training on {threads} threads, {shards} shards");
+    if cfg!(debug_assertions) {
+        eprintln!("warning: this is a debug build, many times slower: build with --release");
+    }
     let history = trainer.fit(train, arguments.epochs)?;
     let scores = trainer.evaluate(test)?;
     let model = trainer.model();
@@ -121,7 +123,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         params_sha256: model.parameters_sha256(),
         seed: arguments.seed,
         threads,
-        shards: arguments.shards,
+        shards,
         blas: Blas { name: library.name.to_owned(), version: library.version, kernel: library.kernel },
         matrix,
     };

@@ -28,16 +28,16 @@ pub trait Merge {
 
 /// The index of the greatest value, the first of equal ones; `None` if there is none, or if one is NaN.
 pub(crate) fn argmax<T: Real>(row: ArrayView1<'_, T>) -> Option<usize> {
-    let (mut best, mut most) = (None, T::neg_infinity());
+    let (&first, mut nan) = (row.first()?, false);
+    let (mut best, mut most) = (0, first);
+    // Nobody can foretell which is greater, so there is nothing to jump over.
     for (index, &value) in row.iter().enumerate() {
-        if value.is_nan() {
-            return None;
-        }
-        if value > most || best.is_none() {
-            (best, most) = (Some(index), value);
-        }
+        nan |= value.is_nan();
+        let better = value > most;
+        best = if better { index } else { best };
+        most = if better { value } else { most };
     }
-    best
+    (!nan).then_some(best)
 }
 
 /// The class that a target stands for: itself, or the greatest entry of a distribution; for a single value

@@ -51,10 +51,11 @@ impl Adam {
     #[inline]
     pub(crate) fn advance<T: Real>(&self, pass: Update<'_, T>, shrink: f64) {
         let (rate, t) = (self.rate.rate(pass.step), pass.step as f64 + 1.0);
-        let step = rate / (1.0 - self.beta1.powf(t));
-        let correction = 1.0 / (1.0 - self.beta2.powf(t)).sqrt(); // √v̂ = √v × correction
-        let epsilon = if self.uncorrected_epsilon { self.epsilon * correction } else { self.epsilon };
-        let [step, correction, epsilon, shrink] = [step, correction, epsilon, shrink].map(T::of);
+        // m̂ / (√v̂ + ε) = m step / (√v + least), with both corrections taken out of the loop.
+        let correction = (1.0 - self.beta2.powf(t)).sqrt();
+        let step = rate * correction / (1.0 - self.beta1.powf(t));
+        let least = if self.uncorrected_epsilon { self.epsilon } else { self.epsilon * correction };
+        let [step, least, shrink] = [step, least, shrink].map(T::of);
         let [beta1, rest1, beta2, rest2] =
             [self.beta1, 1.0 - self.beta1, self.beta2, 1.0 - self.beta2].map(T::of);
         let (params, grads, [m, v]) = pass.split();
@@ -66,7 +67,7 @@ impl Adam {
             |p, g, [m, v]| {
                 let m = beta1 * m + rest1 * g;
                 let v = beta2 * v + rest2 * (g * g);
-                (shrink * p - step * m / (v.sqrt() * correction + epsilon), [m, v])
+                (shrink * p - step * m / (v.sqrt() + least), [m, v])
             },
         );
     }

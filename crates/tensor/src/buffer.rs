@@ -52,9 +52,11 @@ impl<T: Real> Buffer<T> {
     /// # Panics
     ///
     /// If the buffer is shorter than that.
+    #[inline]
     pub fn matrix(&self, rows: usize, columns: usize) -> ArrayView2<'_, T> {
-        ArrayView2::from_shape((rows, columns), &self[..rows * columns])
-            .expect("the slice has rows * columns values")
+        let values = &self[..count(rows, columns)];
+        // SAFETY: the slice has just these values, and lives as long as the view.
+        unsafe { ArrayView2::from_shape_ptr((rows, columns), values.as_ptr()) }
     }
 
     /// The first `rows * columns` values as a row-major matrix that can be written.
@@ -62,10 +64,17 @@ impl<T: Real> Buffer<T> {
     /// # Panics
     ///
     /// If the buffer is shorter than that.
+    #[inline]
     pub fn matrix_mut(&mut self, rows: usize, columns: usize) -> ArrayViewMut2<'_, T> {
-        ArrayViewMut2::from_shape((rows, columns), &mut self[..rows * columns])
-            .expect("the slice has rows * columns values")
+        let values = &mut self[..count(rows, columns)];
+        // SAFETY: the slice has just these values, lives as long as the view, and is borrowed by it alone.
+        unsafe { ArrayViewMut2::from_shape_ptr((rows, columns), values.as_mut_ptr()) }
     }
+}
+
+#[inline]
+fn count(rows: usize, columns: usize) -> usize {
+    rows.checked_mul(columns).expect("a matrix of more values than can be counted")
 }
 
 impl<T> Default for Buffer<T> {

@@ -273,6 +273,25 @@ pub fn sum_squares<T: Real>(values: &[T]) -> f64 {
     run(SumSquares(values))
 }
 
+/// Adds `x` to each row of `rows`, as many as there are.
+struct AddToRows<'a, T> {
+    x: &'a [T],
+    rows: &'a mut [T],
+}
+
+impl<T: Real> Kernel for AddToRows<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { x, rows } = self;
+        for row in rows.chunks_exact_mut(x.len()) {
+            for i in 0..x.len() {
+                row[i] += x[i];
+            }
+        }
+    }
+}
+
 /// `y += x` for a vector `x` and every row of `y`.
 ///
 /// # Panics
@@ -281,8 +300,43 @@ pub fn sum_squares<T: Real>(values: &[T]) -> f64 {
 #[inline]
 pub fn add_to_rows<T: Real>(x: ArrayView1<'_, T>, mut y: ArrayViewMut2<'_, T>) {
     assert_eq!(x.len(), y.ncols(), "one value for each column");
-    for mut row in y.rows_mut() {
-        add(x, row.view_mut());
+    match (x.as_slice(), y.as_slice_mut()) {
+        (Some(x), Some(rows)) if !x.is_empty() => run(AddToRows { x, rows }),
+        _ => y.rows_mut().into_iter().for_each(|row| add(x, row)),
+    }
+}
+
+/// Adds the rows up, onto `sum`.
+struct SumRows<'a, T> {
+    rows: &'a [T],
+    sum: &'a mut [T],
+}
+
+impl<T: Real> Kernel for SumRows<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { rows, sum } = self;
+        // A block of columns stays in a register while the rows go by.
+        let columns = sum.len();
+        let (blocks, rest) = sum.as_chunks_mut::<LANES>();
+        let first_of_rest = LANES * blocks.len();
+        for (block, sum) in blocks.iter_mut().enumerate() {
+            for row in rows.chunks_exact(columns) {
+                let row = &row[LANES * block..LANES * (block + 1)];
+                for i in 0..LANES {
+                    sum[i] += row[i];
+                }
+            }
+        }
+        if !rest.is_empty() {
+            for row in rows.chunks_exact(columns) {
+                let row = &row[first_of_rest..];
+                for i in 0..rest.len() {
+                    rest[i] += row[i];
+                }
+            }
+        }
     }
 }
 
@@ -294,8 +348,9 @@ pub fn add_to_rows<T: Real>(x: ArrayView1<'_, T>, mut y: ArrayViewMut2<'_, T>) {
 #[inline]
 pub fn sum_rows<T: Real>(x: ArrayView2<'_, T>, mut sum: ArrayViewMut1<'_, T>) {
     assert_eq!(sum.len(), x.ncols(), "one value for each column");
-    for row in x.rows() {
-        add(row, sum.view_mut());
+    match (x.as_slice(), sum.as_slice_mut()) {
+        (Some(rows), Some(sum)) if !sum.is_empty() => run(SumRows { rows, sum }),
+        _ => x.rows().into_iter().for_each(|row| add(row, sum.view_mut())),
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Trainer<T: Real, Y> {
     metrics: Vec<Box<dyn Metric<T, Y>>>,
     callbacks: Vec<Box<dyn Callback>>,
     batch_size: usize,
-    shards: usize,
+    shards: Option<usize>,
     threads: usize,
     seed: Seed,
     run: Run<T, Y>,
@@ -61,7 +61,7 @@ struct Run<T: Real, Y> {
 }
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
-    /// A trainer with batches of 32 samples in 2 shards, seed 0, and as many threads as the machine runs at once.
+    /// A trainer with batches of 32 samples, seed 0, and as many threads as the machine runs at once.
     pub fn new(
         model: Model<T>,
         loss: impl Loss<T, Y> + 'static,
@@ -76,7 +76,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             metrics: Vec::new(),
             callbacks: Vec::new(),
             batch_size: 32,
-            shards: 2,
+            shards: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             seed: Seed(0),
             run: Run {
@@ -100,9 +100,20 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Into how many parts a batch is cut. It bounds how many threads can work, and it is part of the result:
     /// another number gives other last bits.
+    ///
+    /// The default does not depend on the machine: 2, or 1 for a batch whose products take less than 2 million
+    /// floating-point operations, which are done before another thread could begin. With more cores than 2,
+    /// choose as many as there are, if each part still has 16 samples or so. `None` is the default.
     #[must_use]
-    pub fn shards(self, shards: usize) -> Self {
-        Self { shards, ..self }
+    pub fn shards(self, shards: impl Into<Option<usize>>) -> Self {
+        Self { shards: shards.into(), ..self }
+    }
+
+    /// The number of shards as it was set, or the default for this batch size.
+    pub fn shard_count(&self) -> usize {
+        let default = if self.step_flops(self.batch_size) < WORTH_A_FORK { 1 } else { 2 };
+        // More shards than samples in a batch would only be empty.
+        self.shards.unwrap_or(default).min(self.batch_size.max(1))
     }
 
     /// How many threads may work. It is no part of the result.
@@ -210,7 +221,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         D: Dataset<T, Target = Y>,
     {
         self.check(data.shape())?;
-        self.in_pool(EVALUATION_ROWS.saturating_mul(self.shards), |this| this.scores(data))
+        self.in_pool(EVALUATION_ROWS.saturating_mul(self.shard_count()), |this| this.scores(data))
     }
 
     /// Writes the model and all that training needs to go on with the same bits.
@@ -224,7 +235,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             step: self.run.step,
             seed: self.seed.0,
             batch_size: self.batch_size as u64,
-            shards: self.shards as u64,
+            shards: self.shard_count() as u64,
             setup: self.setup(),
             state: file::bytes(&self.run.state),
         };
@@ -256,7 +267,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
         (self.run.epoch, self.run.step, self.seed) = (training.epoch, training.step, Seed(training.seed));
-        (self.batch_size, self.shards) = (size(training.batch_size), size(training.shards));
+        (self.batch_size, self.shards) = (size(training.batch_size), Some(size(training.shards)));
         self.model = model;
         self.run.shards.clear();
         Ok(self)
@@ -273,7 +284,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return Err(TrainError::Shape { samples, model: self.model.input() });
         }
         match (self.shards, self.threads) {
-            (0, _) => Err(TrainError::Zero("shards")),
+            (Some(0), _) => Err(TrainError::Zero("shards")),
             (_, 0) => Err(TrainError::Zero("threads")),
             _ => Ok(()),
         }
@@ -286,8 +297,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         work: impl FnOnce(&mut Self) -> Result<R, TrainError> + Send,
     ) -> Result<R, TrainError> {
         blas::set_threads(1);
-        // More shards than samples in a batch would only be empty.
-        let shards = self.shards.min(self.batch_size.max(1));
+        let shards = self.shard_count();
         while self.run.shards.len() < shards {
             let Model { input, output, parameters, .. } = &self.model;
             let shard = Shard::new(self.model.cache(), parameters.len(), input.size(), output.size());
@@ -305,7 +315,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// The floating-point operations of the products of one step.
     fn step_flops(&self, rows: usize) -> u64 {
-        3 * self.model.plan().total_flops() * rows as u64
+        3 * self.model.plan().total_flops().saturating_mul(rows as u64)
     }
 
     fn tell(&mut self, event: &Event<'_>) -> ControlFlow<()> {
@@ -453,14 +463,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
 impl<T: Real, Y> fmt::Debug for Trainer<T, Y> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { model, loss, optimizer, metrics, batch_size, shards, threads, seed, run, .. } = self;
+        let Self { model, loss, optimizer, metrics, batch_size, threads, seed, run, .. } = self;
         f.debug_struct("Trainer")
             .field("layers", model.layers())
             .field("loss", loss)
             .field("optimizer", optimizer)
             .field("metrics", metrics)
             .field("batch_size", batch_size)
-            .field("shards", shards)
+            .field("shards", &self.shards)
             .field("threads", threads)
             .field("seed", seed)
             .field("step", &run.step)
