@@ -70,17 +70,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let rounds = arguments.rounds.unwrap_or(rounds);
     let cores = std::thread::available_parallelism()?.get();
     blas::set_threads(1);
-    println!(
-        "{}, 1 thread a product; medians of {rounds} rounds",
-        blas::Blas::current(),
-    );
+    println!("{}, 1 thread a product; medians of {rounds} rounds", blas::Blas::current(),);
     if cfg!(debug_assertions) {
         eprintln!("warning: this is a debug build, many times slower: build with --release");
     }
     println!("work     threads   ours us  floor us  ours/floor  spread   samples/s  GFLOP/s");
     let mut figures = Vec::new();
-    for work in WORKS.iter().filter(|work| arguments.work.is_empty() || arguments.work.iter().any(|name| name == work.name)) {
-        for threads in arguments.threads.map_or(if cores > 1 { vec![1, cores] } else { vec![1] }, |threads| vec![threads]) {
+    for work in WORKS
+        .iter()
+        .filter(|work| arguments.work.is_empty() || arguments.work.iter().any(|name| name == work.name))
+    {
+        for threads in arguments
+            .threads
+            .map_or(if cores > 1 { vec![1, cores] } else { vec![1] }, |threads| vec![threads])
+        {
             let figure = measure(work, threads, arguments.shards, rounds, steps)?;
             let Figure { ours_us, floor_us, ratio, spread, samples_per_second, gflops, .. } = figure;
             println!(

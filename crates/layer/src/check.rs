@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 
-use chainrule_tensor::{Grads, Params, Seed, Shape};
+use chainrule_tensor::{Grads, Kind, Params, Seed, Shape};
 use ndarray::{Array2, ArrayView2};
 
 use crate::{Backward, Forward, Layer, Mode, Plan, ShapeError};
@@ -36,31 +36,82 @@ const TOLERANCE: f64 = 1e-6;
 ///
 /// If the layer takes more parameters than it declared.
 pub fn gradients<L: Layer<f64>>(layer: &L, input: impl Into<Shape>) -> Result<Report, GradientError> {
-    let input = input.into();
+    let (input, mut rng) = (input.into(), Seed(0x5eed).rng());
+    let x = Array2::from_shape_simple_fn((ROWS, input.size()), || rng.normal());
+    gradients_at(layer, input, x.view())
+}
+
+/// As [`gradients`], at these inputs, `[rows, size of a sample]`, for a layer that does not take any numbers.
+///
+/// # Errors
+///
+/// Those of [`gradients`].
+///
+/// # Panics
+///
+/// Those of [`gradients`], and if the rows of `x` have not the size of a sample.
+pub fn gradients_at<L: Layer<f64>>(
+    layer: &L,
+    input: impl Into<Shape>,
+    x: ArrayView2<'_, f64>,
+) -> Result<Report, GradientError> {
+    compare(layer, input.into(), x, true)
+}
+
+/// As [`gradients_at`], for the parameters only: for inputs that are ids, which have no gradient.
+///
+/// # Errors
+///
+/// Those of [`gradients`].
+///
+/// # Panics
+///
+/// Those of [`gradients_at`].
+pub fn parameter_gradients<L: Layer<f64>>(
+    layer: &L,
+    input: impl Into<Shape>,
+    x: ArrayView2<'_, f64>,
+) -> Result<Report, GradientError> {
+    compare(layer, input.into(), x, false)
+}
+
+fn compare<L: Layer<f64>>(
+    layer: &L,
+    input: Shape,
+    x: ArrayView2<'_, f64>,
+    inputs: bool,
+) -> Result<Report, GradientError> {
+    assert_eq!(x.ncols(), input.size(), "a row of x is a sample");
     let mut plan = Plan::new();
     let (output, cache) = layer.plan(input, &mut plan)?;
-    let mut rng = Seed(0x5eed).rng();
+    let mut rng = Seed(0x9a7).rng();
     let mut random = |n: usize| -> Vec<f64> { (0..n).map(|_| rng.normal()).collect() };
     let mut bench = Bench {
         layer,
+        fresh: cache.clone(),
         cache,
         params: random(plan.size()).into_iter().map(|v| 0.5 * v).collect(),
-        x: Array2::from_shape_vec((ROWS, input.size()), random(ROWS * input.size())).expect("as many values"),
-        dy: Array2::from_shape_vec((ROWS, output.size()), random(ROWS * output.size()))
+        dy: Array2::from_shape_vec((x.nrows(), output.size()), random(x.nrows() * output.size()))
             .expect("as many values"),
+        x: x.to_owned(),
     };
     let (grads, dx) = bench.analytic()?;
 
     let mut report = Report { parameters: grads.len(), inputs: dx.len(), worst: 0.0 };
     let scale = grads.iter().chain(&dx).fold(0.0f64, |max, v| max.max(v.abs())).max(1.0);
-    for (index, &analytic) in grads.iter().enumerate() {
+    let trained = |index: &usize| {
+        plan.entries().iter().any(|entry| entry.kind != Kind::Buffer && entry.range.contains(index))
+    };
+    // What stands in the place of a buffer's gradient is its next value.
+    for index in (0..grads.len()).filter(trained) {
+        let analytic = grads[index];
         let numeric = bench.numeric(|bench| &mut bench.params[index]);
         report.compare(analytic, numeric, scale, || {
             let entry = plan.entries().iter().find(|entry| entry.range.contains(&index));
             entry.map_or_else(String::new, |entry| format!("{}[{}]", entry.name, index - entry.range.start))
         })?;
     }
-    for ((row, column), &analytic) in dx.indexed_iter() {
+    for ((row, column), &analytic) in dx.indexed_iter().filter(|_| inputs) {
         let numeric = bench.numeric(|bench| &mut bench.x[[row, column]]);
         report.compare(analytic, numeric, scale, || format!("x[{row}, {column}]"))?;
     }
@@ -70,6 +121,8 @@ pub fn gradients<L: Layer<f64>>(layer: &L, input: impl Into<Shape>) -> Result<Re
 /// A layer with the values at which it is checked.
 struct Bench<'a, L: Layer<f64>> {
     layer: &'a L,
+    /// As `plan` returned it: a cache may carry a state from one pass to the next.
+    fresh: L::Cache,
     cache: L::Cache,
     params: Vec<f64>,
     x: Array2<f64>,
@@ -82,6 +135,7 @@ impl<L: Layer<f64>> Bench<'_, L> {
         let left = Cell::new(0);
         let params = Params::counted(&self.params, &left);
         let mode = Mode::Train { seed: Seed(1), first_row: 0 };
+        self.cache.clone_from(&self.fresh);
         let (x, cache) = (self.x.view(), &mut self.cache);
         self.layer.forward(Forward { params, x, y: y.view_mut(), cache, mode });
         leftover("forward", "params", left.get())?;

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use chainrule_tensor::{Grads, Params, Real, Seed, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::{Plan, ShapeError};
+use crate::{Plan, ShapeError, ValueError};
 
 /// A layer: a differentiable function of a batch and of parameters.
 ///
@@ -36,6 +36,16 @@ pub trait Layer<T: Real>: Debug + Send + Sync + 'static {
     /// gradient with respect to the parameters to `grads`, and **overwrites** `dx`, if it is wanted, with the
     /// gradient with respect to the input. Called after `forward` with the same `params`, `x` and `cache`.
     fn backward(&self, pass: Backward<'_, T, Self::Cache>);
+
+    /// Whether the layer can take these values: one that reads its input as ids of a table, say, cannot take
+    /// any number. A trainer asks before each pass, and a container asks the layer that it hands `x` to.
+    ///
+    /// # Errors
+    ///
+    /// [`ValueError`] says what is expected and what is found. The passes may then not be run.
+    fn check(&self, _x: ArrayView2<'_, T>) -> Result<(), ValueError> {
+        Ok(())
+    }
 
     /// Whether the output is always the input, value for value, in another shape at most. A container then
     /// leaves out both passes instead of copying.

@@ -11,13 +11,15 @@
 
 pub mod check;
 mod init;
+mod joint;
 mod layer;
 mod plan;
 mod residual;
 mod sequential;
 
 pub use init::{Blank, Constant, Initializer};
+pub use joint::{Joint, JointBackward, JointForward, SideBySide};
 pub use layer::{Backward, Forward, Layer, Mode};
-pub use plan::{Entry, Plan, Row, ShapeError};
+pub use plan::{Entry, Plan, Row, ShapeError, ValueError};
 pub use residual::{Branch, Residual};
 pub use sequential::{Chain, Sequential};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chainrule_tensor::{Kind, Real, Seed, Shape};
 
-use crate::{Blank, Initializer, Layer};
+use crate::{Blank, Initializer, Joint, Layer};
 
 /// One parameter of a model: a named range of the flat vector of all parameters.
 #[derive(Clone, Debug)]
@@ -38,6 +38,9 @@ pub struct Row {
     pub parameters: usize,
     /// Floating-point operations of its matrix products for one sample, forward.
     pub flops: u64,
+    /// How many values one sample takes while it is trained on: the output, what the cache keeps, and both of
+    /// inner layers.
+    pub memory: u64,
     /// Whether it is made of layers that have rows of their own, which follow.
     pub composite: bool,
 }
@@ -49,6 +52,8 @@ pub struct Plan {
     entries: Vec<Entry>,
     size: usize,
     flops: u64,
+    memory: u64,
+    carries: bool,
     rows: Vec<Row>,
 }
 
@@ -117,6 +122,24 @@ impl Plan {
         self.flops += flops;
     }
 
+    /// Adds to the values that the layer's cache keeps for one sample, or needs as scratch memory in a pass; its
+    /// output is counted anyway.
+    pub fn memory(&mut self, values: usize) {
+        self.memory += values as u64;
+    }
+
+    /// Declares that the layer's cache carries a state from one pass to the next, as truncated
+    /// backpropagation through time wants: row `i` of a batch goes on where row `i` of the one before ended. A
+    /// cache as `plan` returns it is at the start; a trainer takes such a cache for each epoch.
+    pub fn carry(&mut self) {
+        self.carries = true;
+    }
+
+    /// Whether some layer carries a state from one pass to the next.
+    pub fn carries(&self) -> bool {
+        self.carries
+    }
+
     /// Plans an inner layer under `name`, and returns its output shape, its cache and how many parameters it
     /// declared. Every layer that contains others calls this for each of them.
     ///
@@ -129,24 +152,51 @@ impl Plan {
         layer: &L,
         input: Shape,
     ) -> Result<(Shape, L::Cache, usize), ShapeError> {
+        self.row(name, layer, input, |plan| layer.plan(input, plan))
+    }
+
+    /// As [`inner`](Self::inner), for a layer of several inputs.
+    ///
+    /// # Errors
+    ///
+    /// Those of the inner layer.
+    pub fn inner_joint<T: Real, L: Joint<T>>(
+        &mut self,
+        name: &str,
+        layer: &L,
+        inputs: &[Shape],
+    ) -> Result<(Shape, L::Cache, usize), ShapeError> {
+        let input = inputs.first().copied().unwrap_or(Shape::from([0]));
+        self.row(name, layer, input, |plan| layer.plan(inputs, plan))
+    }
+
+    fn row<C>(
+        &mut self,
+        name: &str,
+        layer: &dyn fmt::Debug,
+        input: Shape,
+        work: impl FnOnce(&mut Self) -> Result<(Shape, C), ShapeError>,
+    ) -> Result<(Shape, C, usize), ShapeError> {
         self.path.push(name.to_owned());
-        let (size, flops, row) = (self.size, self.flops, self.rows.len());
+        let (size, flops, memory, row) = (self.size, self.flops, self.memory, self.rows.len());
         self.rows.push(Row {
             path: self.path.join("."),
             layer: format!("{layer:?}"),
             output: input,
             parameters: 0,
             flops: 0,
+            memory: 0,
             composite: false,
         });
-        let planned = layer.plan(input, self);
+        let planned = work(self);
         self.path.pop();
         let (output, cache) = planned.map_err(|error| error.of(layer))?;
+        self.memory += output.size() as u64;
         let composite = self.rows.len() > row + 1;
         let parameters = self.size - size;
         let row = &mut self.rows[row];
-        (row.output, row.parameters, row.flops, row.composite) =
-            (output, parameters, self.flops - flops, composite);
+        (row.output, row.parameters, row.composite) = (output, parameters, composite);
+        (row.flops, row.memory) = (self.flops - flops, self.memory - memory);
         Ok((output, cache, parameters))
     }
 
@@ -179,6 +229,11 @@ impl Plan {
     /// Floating-point operations of all matrix products for one sample, forward.
     pub fn total_flops(&self) -> u64 {
         self.flops
+    }
+
+    /// How many values one sample takes while it is trained on: all outputs, and what the caches keep.
+    pub fn total_memory(&self) -> u64 {
+        self.memory
     }
 
     /// Fills the flat parameters with their first values. Each parameter depends on `seed` and its position
@@ -241,3 +296,28 @@ impl fmt::Display for ShapeError {
 }
 
 impl std::error::Error for ShapeError {}
+
+/// A layer was given samples with a value that it cannot take: see [`Layer::check`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValueError {
+    layer: String,
+    expected: String,
+    found: f64,
+    row: usize,
+}
+
+impl ValueError {
+    /// The error of `layer`, which `expected` something else than the value `found` in this row of the batch.
+    pub fn new(layer: &dyn fmt::Debug, expected: impl Into<String>, found: f64, row: usize) -> Self {
+        Self { layer: format!("{layer:?}"), expected: expected.into(), found, row }
+    }
+}
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { layer, expected, found, row } = self;
+        write!(f, "{layer} takes {expected}, but row {row} of the batch has {found}: look for it in the data")
+    }
+}
+
+impl std::error::Error for ValueError {}

@@ -1,8 +1,9 @@
 //! A branch around which its input is carried.
 
 use chainrule_tensor::{Buffer, Real, Shape, vector};
+use ndarray::ArrayView2;
 
-use crate::{Backward, Forward, Layer, Plan, ShapeError};
+use crate::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
 
 /// `y = x + f(x)` for an inner layer `f` that keeps the shape (He et al. 2015, "Deep residual learning").
 ///
@@ -27,7 +28,12 @@ impl<T: Real, L: Layer<T>> Layer<T> for Residual<L> {
             let help = format!("the branch returns {output}; end it with a layer that returns {input}");
             return Err(plan.error(input, expected, &help));
         }
+        plan.memory(output.size());
         Ok((output, Branch { cache, y: Buffer::default() }))
+    }
+
+    fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
+        self.0.check(x)
     }
 
     fn forward(&self, Forward { params, x, y, cache, mode }: Forward<'_, T, Self::Cache>) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chainrule_tensor::{Buffer, Params, Real, Shape};
 use ndarray::ArrayView2;
 
-use crate::{Backward, Forward, Layer, Plan, ShapeError};
+use crate::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
 
 /// Layers one after the other: `y = fₙ(... f₂(f₁(x)))`.
 ///
@@ -76,10 +76,20 @@ impl<T> fmt::Debug for Sequential<T> {
 
 /// A layer whose type is forgotten.
 trait Erased<T>: fmt::Debug + Send + Sync {
+    fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError>;
+    fn identity(&self) -> bool;
     fn link(self: Arc<Self>, index: usize, input: Shape, plan: &mut Plan) -> Result<Link<T>, ShapeError>;
 }
 
 impl<T: Real, L: Layer<T>> Erased<T> for L {
+    fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
+        Layer::check(self, x)
+    }
+
+    fn identity(&self) -> bool {
+        self.is_identity()
+    }
+
     fn link(self: Arc<Self>, index: usize, input: Shape, plan: &mut Plan) -> Result<Link<T>, ShapeError> {
         let (entries, row) = (plan.entries().len(), plan.rows().len());
         let (output, cache, params) = plan.inner(&index.to_string(), &*self, input)?;
@@ -256,6 +266,10 @@ impl<T: Real> Layer<T> for Sequential<T> {
         Ok((shape, chain))
     }
 
+    fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
+        self.layers.iter().find(|layer| !layer.identity()).map_or(Ok(()), |layer| layer.check(x))
+    }
+
     fn forward(&self, Forward { mut params, x, mut y, cache, mode }: Forward<'_, T, Chain<T>>) {
         let Some((last, links)) = cache.links.split_last_mut() else {
             return y.assign(&x);
@@ -294,18 +308,13 @@ impl<T: Real> Layer<T> for Sequential<T> {
             let link = &mut links[index];
             let (dy, dx) = match (index == last, below) {
                 (true, None) => (dy, dx.take()),
-                (true, Some((slot, columns))) => {
-                    (dy, Some(gradients[slot].values.matrix_mut(rows, columns)))
-                }
+                (true, Some((slot, columns))) => (dy, Some(gradients[slot].values.matrix_mut(rows, columns))),
                 (false, None) => (gradients[link.slot].values.matrix(rows, link.output.size()), dx.take()),
                 (false, Some((slot, columns))) => {
                     let two = gradients.get_disjoint_mut([link.slot, slot]);
                     let [dy, dx] = two.expect("neighbours have different slots");
                     let dy: &Gradient<T> = dy;
-                    (
-                        dy.values.matrix(rows, link.output.size()),
-                        Some(dx.values.matrix_mut(rows, columns)),
-                    )
+                    (dy.values.matrix(rows, link.output.size()), Some(dx.values.matrix_mut(rows, columns)))
                 }
             };
             let dx = dx.filter(|_| index > first || first == 0);

@@ -15,13 +15,11 @@
 
 mod activations;
 mod dense;
-mod dropout;
-mod flatten;
 pub mod init;
-mod softmax;
+mod regularization;
+mod shape;
 
-pub use activations::{Activation, LeakyRelu, Relu, Sigmoid, Tanh};
+pub use activations::*;
 pub use dense::Dense;
-pub use dropout::{Dropout, Mask};
-pub use flatten::Flatten;
-pub use softmax::Softmax;
+pub use regularization::*;
+pub use shape::*;

@@ -72,7 +72,10 @@ pub(crate) fn product(
         if packed(operands.b_strides[1], n) {
             operands.rows();
             true
-        } else if packed(operands.b_strides[0], k) && packed(operands.a_strides[1], k) && m <= MOST && k <= DEPTH
+        } else if packed(operands.b_strides[0], k)
+            && packed(operands.a_strides[1], k)
+            && m <= MOST
+            && k <= DEPTH
         {
             operands.columns();
             true
@@ -144,12 +147,7 @@ impl Operands {
     /// `R` rows and `V` registers of columns.
     #[target_feature(enable = "avx512f")]
     #[inline]
-    unsafe fn block<const R: usize, const V: usize>(
-        self,
-        row: usize,
-        column: usize,
-        masks: [__mmask16; V],
-    ) {
+    unsafe fn block<const R: usize, const V: usize>(self, row: usize, column: usize, masks: [__mmask16; V]) {
         // SAFETY: row and column lie in the operands, and a masked load touches only what its mask tells.
         unsafe {
             let a = self.a.offset(row as isize * self.a_strides[0]);
@@ -346,7 +344,9 @@ mod tests {
         if level() < Level::Avx512 {
             return;
         }
-        for (m, n, k) in [(3, 1, 1), (7, 15, 3), (8, 16, 16), (13, 17, 33), (16, 32, 5), (21, 49, 40), (40, 70, 17)] {
+        for (m, n, k) in
+            [(3, 1, 1), (7, 15, 3), (8, 16, 16), (13, 17, 33), (16, 32, 5), (21, 49, 40), (40, 70, 17)]
+        {
             let (a, b, at, bt) = (random(m, k, 1), random(k, n, 2), random(k, m, 3), random(n, k, 4));
             let wide = random(2 * m, 2 * k, 5);
             for (a, b) in [
@@ -364,7 +364,10 @@ mod tests {
                     general_mat_mul(1.0, &a, &b, beta, &mut right);
                     assert!(product(&a, &b, beta, &mut room.slice_mut(s![.., n..])));
                     for (found, right) in room.slice(s![.., n..]).iter().zip(&right) {
-                        assert!((found - right).abs() < 1e-4 * (1.0 + right.abs()), "{m} {n} {k}: {found} {right}");
+                        assert!(
+                            (found - right).abs() < 1e-4 * (1.0 + right.abs()),
+                            "{m} {n} {k}: {found} {right}"
+                        );
                     }
                     assert_eq!(room.slice(s![.., ..n]), before.slice(s![.., ..n]), "nothing else is touched");
                 }

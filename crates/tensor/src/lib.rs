@@ -27,10 +27,10 @@
 pub mod blas;
 mod buffer;
 mod denormals;
-mod gemm;
-pub mod isa;
 #[cfg(target_arch = "x86_64")]
 mod direct;
+mod gemm;
+pub mod isa;
 mod kind;
 mod params;
 mod prefetch;

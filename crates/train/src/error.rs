@@ -40,6 +40,24 @@ pub enum TrainError {
         /// What is wrong with it.
         source: TargetError,
     },
+    /// A sample has a value that the model's first layer cannot take.
+    #[error("batch {batch}: {source}")]
+    Value {
+        /// Which batch of the epoch, from 0.
+        batch: usize,
+        /// What is wrong with it.
+        source: chainrule_layer::ValueError,
+    },
+    /// The model carries a state from each row of a batch to that of the next, which these batches do not allow.
+    #[error(
+        "the model carries states from batch to batch: switch shuffling off, and make the batch size, {batch_size}, divide the number of samples, {samples}"
+    )]
+    Carried {
+        /// How many samples there are.
+        samples: usize,
+        /// How many a batch has.
+        batch_size: usize,
+    },
     /// The loss is infinite or not a number.
     #[error("the loss became {loss} in epoch {} at batch {batch}: take a smaller learning rate, clip the gradients, or look for values in the data that are not finite", epoch + 1)]
     Diverged {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chainrule_layer::{Chain, Entry, Forward, Layer, Mode, Plan, Sequential, ShapeError};
+use chainrule_layer::{Chain, Entry, Forward, Layer, Mode, Plan, Sequential, ShapeError, ValueError};
 use chainrule_tensor::{Buffer, FlushDenormals, Kind, Params, Real, Seed, Shape};
 use ndarray::{Array2, ArrayView2};
 use sha2::{Digest, Sha256};
@@ -98,11 +98,12 @@ impl<T: Real> Model<T> {
     ///
     /// # Errors
     ///
-    /// [`PredictError`] if the rows have not the size of a sample.
+    /// [`PredictError`] if the rows have not the size of a sample, or a value that the first layer cannot take.
     pub fn predict(&self, x: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
         if x.ncols() != self.input.size() {
-            return Err(PredictError { columns: x.ncols(), input: self.input });
+            return Err(PredictError::Columns { columns: x.ncols(), input: self.input });
         }
+        self.layers.check(x)?;
         let _flush = FlushDenormals::new();
         let mut y = Array2::zeros((x.nrows(), self.output.size()));
         let (params, cache) = (Params::new(&self.parameters), &mut self.cache());
@@ -155,10 +156,19 @@ impl<T: Real> Model<T> {
     }
 }
 
-/// Samples that are not of the model's shape.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the rows have {columns} values, but a sample of shape {input} has {}", input.size())]
-pub struct PredictError {
-    columns: usize,
-    input: Shape,
+/// Samples that the model cannot take.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PredictError {
+    /// They are not of the model's shape.
+    #[error("the rows have {columns} values, but a sample of shape {input} has {}", input.size())]
+    Columns {
+        /// How many values a row has.
+        columns: usize,
+        /// The shape of a sample.
+        input: Shape,
+    },
+    /// One of them has a value that the first layer cannot take.
+    #[error(transparent)]
+    Value(#[from] ValueError),
 }

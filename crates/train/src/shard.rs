@@ -58,9 +58,19 @@ impl<T: Real, Y> Shard<T, Y> {
         }
     }
 
+    /// Forgets what the layers remember.
+    pub(crate) fn renew(&mut self, cache: Chain<T>) {
+        self.cache = cache;
+    }
+
     /// The outputs of the rows that were run last.
     pub(crate) fn outputs(&self) -> ArrayView2<'_, T> {
         self.y.matrix(self.targets.len(), self.columns)
+    }
+
+    /// The samples that were gathered last.
+    pub(crate) fn inputs(&self) -> ArrayView2<'_, T> {
+        self.x.matrix(self.targets.len(), self.inputs)
     }
 
     /// Whether the batch has no rows for this shard.
@@ -70,8 +80,8 @@ impl<T: Real, Y> Shard<T, Y> {
 
     /// The `x` and the `dy` of a link in the last pass: see [`Chain::operands`].
     pub(crate) fn operands(&self, link: usize) -> (ArrayView2<'_, T>, ArrayView2<'_, T>) {
-        let rows = self.targets.len();
-        self.cache.operands(link, self.x.matrix(rows, self.inputs), self.dy.matrix(rows, self.columns))
+        let dy = self.dy.matrix(self.targets.len(), self.columns);
+        self.cache.operands(link, self.inputs(), dy)
     }
 
     /// Gathers the samples of `rows` and their targets, and asks for those of the next batch.

@@ -28,7 +28,8 @@ pub(crate) fn run<R: Send>(
         return Ok(work());
     }
     let name = |index| format!("chainrule-{index}");
-    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()?;
+    let pool =
+        ThreadPoolBuilder::new().num_threads(threads).thread_name(name).start_handler(spread).build()?;
     let attendants = threads - 1;
     let (present, done) = (AtomicUsize::new(0), AtomicBool::new(false));
     Ok(pool.install(|| {
@@ -49,6 +50,30 @@ pub(crate) fn run<R: Send>(
         })
     }))
 }
+
+/// Moves the calling thread to the core of this index among those that the program may use, and leaves it free
+/// to be moved again.
+///
+/// Threads that begin together often begin on one core, and since each of them has work for microseconds at a time,
+/// the system may take a long while to see that they stand in each other's way.
+#[cfg(target_os = "linux")]
+fn spread(index: usize) {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    // Where this is not allowed, the system's choice stays.
+    let Ok(allowed) = sched_getaffinity(None) else { return };
+    let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core));
+    let count = allowed.count() as usize;
+    if let Some(core) = cores.nth(index % count.max(1)) {
+        let mut one = CpuSet::new();
+        one.set(core);
+        if sched_setaffinity(None, &one).is_ok() {
+            let _ = sched_setaffinity(None, &allowed);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn spread(_: usize) {}
 
 /// Takes up what others fork, until all is done.
 fn attend(done: &AtomicBool) {

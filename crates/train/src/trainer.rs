@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use chainrule_data::{Batches, Dataset};
-use chainrule_layer::Mode;
+use chainrule_layer::{Layer, Mode};
 use chainrule_losses::Loss;
 use chainrule_metrics::Metric;
 use chainrule_optim::Optimizer;
@@ -42,6 +42,7 @@ pub struct Trainer<T: Real, Y> {
     shards: Option<usize>,
     threads: usize,
     seed: Seed,
+    shuffle: bool,
     run: Run<T, Y>,
 }
 
@@ -79,6 +80,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             shards: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             seed: Seed(0),
+            shuffle: true,
             run: Run {
                 shards: Vec::new(),
                 state,
@@ -126,6 +128,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     #[must_use]
     pub fn seed(self, seed: Seed) -> Self {
         Self { seed, ..self }
+    }
+
+    /// Whether each epoch takes the samples in another random order; it does by default. A model that carries a
+    /// state from batch to batch wants them in their own order.
+    #[must_use]
+    pub fn shuffle(self, shuffle: bool) -> Self {
+        Self { shuffle, ..self }
     }
 
     /// Another metric to keep.
@@ -188,7 +197,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.check(data.shape())?;
         self.optimizer.validate()?;
         self.loss.validate()?;
-        let mut batches = Batches::new(data.len(), self.batch_size, Some(self.seed.child(0)))?;
+        let carries = self.model.plan().carries();
+        if carries && (self.shuffle || !data.len().is_multiple_of(self.batch_size)) {
+            return Err(TrainError::Carried { samples: data.len(), batch_size: self.batch_size });
+        }
+        let order = self.shuffle.then_some(self.seed.child(0));
+        let mut batches = Batches::new(data.len(), self.batch_size, order)?;
         self.in_pool(self.batch_size, |this| {
             let mut history = History::default();
             let start = Event::Start { epochs, batches: batches.count(), samples: data.len() };
@@ -337,6 +351,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let mut flow = self.tell(&Event::Epoch { epoch });
         let begin = Instant::now();
         batches.epoch(epoch);
+        self.renew();
         self.metrics.iter_mut().for_each(|metric| metric.reset());
         let mut values: Vec<(&'static str, f64)> =
             self.metrics.iter().map(|m| (m.name(), m.value())).collect();
@@ -364,6 +379,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         Ok((EpochReport { epoch, train, validation, seconds, samples }, flow))
     }
 
+    /// States that are carried from batch to batch begin anew.
+    fn renew(&mut self) {
+        if self.model.plan().carries() {
+            self.run.shards.iter_mut().for_each(|shard| shard.renew(self.model.cache()));
+        }
+    }
+
     fn read_metrics(&self, values: &mut [(&'static str, f64)]) {
         for (value, metric) in values.iter_mut().zip(&self.metrics) {
             value.1 = metric.value();
@@ -384,8 +406,20 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let params = &mut self.model.parameters;
         let mut descend = |part, total: &mut [T]| {
             let (params, state, step) = (&mut **params, &mut **state, *step);
-            Descent { part, step, optimizer, slots, pieces, offset: 0, params, state, total, scratch, shards }
-                .run(threads);
+            Descent {
+                part,
+                step,
+                optimizer,
+                slots,
+                pieces,
+                offset: 0,
+                params,
+                state,
+                total,
+                scratch,
+                shards,
+            }
+            .run(threads);
         };
         if optimizer.prepares() {
             descend(Part::Sum, total);
@@ -399,13 +433,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Runs the shards of a batch, and adds their outputs to the metrics; the mean loss of the batch.
-    fn forward<D>(
-        &mut self,
-        data: &D,
-        batch: Batch<'_>,
-        mode: Mode,
-        threads: usize,
-    ) -> Result<T, TrainError>
+    fn forward<D>(&mut self, data: &D, batch: Batch<'_>, mode: Mode, threads: usize) -> Result<T, TrainError>
     where
         D: Dataset<T, Target = Y>,
     {
@@ -423,15 +451,21 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let rows = part(batch.samples.len(), position, count);
             let first_row = rows.start;
             shard.gather(&pass, rows);
-            // Targets are checked where they are gathered, so that a loss need not.
-            let checked = pass.loss.check(columns, &shard.targets);
-            if checked.is_ok() {
-                shard.run(&pass, first_row);
+            // What was gathered is checked here, so that layers and losses need not.
+            let batch = batch.index;
+            let targets = pass.loss.check(columns, &shard.targets);
+            let values = pass.layers.check(shard.inputs());
+            if let Err(source) = targets {
+                return Some(TrainError::Target { batch, columns, source });
             }
-            checked.err()
+            if let Err(source) = values {
+                return Some(TrainError::Value { batch, source });
+            }
+            shard.run(&pass, first_row);
+            None
         });
-        if let Some(source) = failed {
-            return Err(TrainError::Target { batch: batch.index, columns, source });
+        if let Some(error) = failed {
+            return Err(error);
         }
         let mut loss = T::zero();
         for shard in &self.run.shards {
@@ -449,6 +483,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     {
         let mut batches = Batches::new(data.len(), EVALUATION_ROWS * self.run.shards.len(), None)?;
         batches.epoch(0);
+        self.renew();
         self.metrics.iter_mut().for_each(|metric| metric.reset());
         let mut sum = 0.0;
         for (index, samples) in batches.iter().enumerate() {

@@ -3,6 +3,10 @@
 //! Each is a formula and its derivative, written in terms of the output `a` where that is enough, since the
 //! output is at hand in `backward`. [`Activation`] is all it takes to add one.
 
+mod softmax;
+
+pub use softmax::Softmax;
+
 use std::fmt::Debug;
 
 use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};

@@ -1,0 +1,5 @@
+//! Layers that only act in training, against learning by heart.
+
+mod dropout;
+
+pub use dropout::{Dropout, Mask};

@@ -1,0 +1,5 @@
+//! Layers that move values, and compute nothing.
+
+mod flatten;
+
+pub use flatten::Flatten;

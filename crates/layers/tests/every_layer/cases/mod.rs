@@ -1,0 +1,62 @@
+//! Every layer in many configurations: the list that the properties run over. A new layer adds a line to the
+//! list of its family.
+
+use chainrule_layer::{Layer, Sequential};
+use chainrule_tensor::{Real, Seed, Shape};
+use ndarray::Array2;
+
+mod activations;
+mod dense;
+mod regularization;
+mod shape;
+
+/// A layer with the shape of its samples.
+pub(crate) struct Case<T> {
+    /// Names it in messages and in the files of reference values; unique.
+    pub(crate) name: &'static str,
+    pub(crate) layers: Sequential<T>,
+    pub(crate) input: Shape,
+    /// Makes a value of a sample of its index in the sample and of a number that may be anything.
+    pub(crate) value: fn(usize, f64) -> f64,
+    /// Whether the inputs are ids, which have no gradient.
+    pub(crate) ids: bool,
+    /// Whether a row's result depends on the other rows, as in batch normalisation.
+    pub(crate) whole_batch: bool,
+}
+
+/// A case whose inputs are any numbers.
+pub(crate) fn case<T: Real>(name: &'static str, layer: impl Layer<T>, input: impl Into<Shape>) -> Case<T> {
+    let layers = Sequential::default().then(layer);
+    Case { name, layers, input: input.into(), value: |_, v| v, ids: false, whole_batch: false }
+}
+
+impl<T: Real> Case<T> {
+    /// With inputs that are `value(index in the sample, any number)`.
+    pub(crate) fn values(self, value: fn(usize, f64) -> f64) -> Self {
+        Self { value, ..self }
+    }
+
+    /// With inputs that have no gradient, made by `value` as in [`values`](Self::values).
+    pub(crate) fn ids(self, value: fn(usize, f64) -> f64) -> Self {
+        Self { value, ids: true, ..self }
+    }
+
+    /// The rows of a batch depend on each other.
+    pub(crate) fn whole_batch(self) -> Self {
+        Self { whole_batch: true, ..self }
+    }
+
+    /// Random samples.
+    pub(crate) fn samples(&self, rows: usize, seed: Seed) -> Array2<T> {
+        let (size, mut rng) = (self.input.size(), seed.rng());
+        Array2::from_shape_fn((rows, size), |(_, column)| T::of((self.value)(column, rng.normal())))
+    }
+}
+
+/// Every layer.
+pub(crate) fn every_layer<T: Real>() -> Vec<Case<T>> {
+    [dense::cases(), activations::cases(), regularization::cases(), shape::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
