@@ -6,7 +6,12 @@
 //! that make a piece are, one shard after the other, just before they are needed. So no thread waits for
 //! another's sum, and the gradients of wide layers never go through memory.
 //!
+//! Of a table (see `Plan::table`) only the rows that some shard used are looked at. The shards have sorted lists of
+//! them, and the table is cut anew for each step, into stretches with about as many of these rows.
+//!
 //! The pieces do not depend on the number of threads, which take them in contiguous groups.
+
+use std::ops::Range;
 
 use chainrule_layer::{Chain, Plan};
 use chainrule_optim::{Optimizer, Update};
@@ -18,64 +23,134 @@ use crate::shard::Shard;
 /// How many parameters a piece has at most: with its gradient and two slots of state, 128 kB of `f32`.
 const LONGEST: usize = 8_192;
 
+/// How many terms of the longest list are in a stretch of a table.
+const TERMS: usize = 64;
+
 /// A range of the flat parameters, of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     start: usize,
     end: usize,
     kind: Kind,
-    product: Option<Product>,
+    source: Source,
+    /// The work of all pieces up to this one, in parameters to be updated.
+    work: usize,
 }
 
-/// The piece is rows of the weight of a link whose gradient is `xᵀ dy`.
+/// Where the gradient of a piece comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Product {
-    link: usize,
-    first_row: usize,
-    columns: usize,
+enum Source {
+    /// From the shards' own.
+    Shards,
+    /// The piece is rows of the weight of a link whose gradient is `xᵀ dy`.
+    Product { link: usize, first_row: usize, columns: usize },
+    /// The piece is rows of the table of a link.
+    Table { link: usize, first_row: usize, columns: usize },
 }
 
-/// Cuts the parameters of a plan.
-pub(crate) fn cut<T: Real>(plan: &Plan, chain: &Chain<T>) -> Vec<Piece> {
+/// The parameters of a plan, cut.
+pub(crate) struct Pieces {
+    /// Each table in one piece.
+    fixed: Vec<Piece>,
+    /// Each table in stretches, for one step; unused where there is no table.
+    stretched: Vec<Piece>,
+    tables: bool,
+}
+
+impl Pieces {
+    /// Cuts the parameters of a plan; `sparse` if the gradients of tables are lists.
+    pub(crate) fn new<T: Real>(plan: &Plan, chain: &Chain<T>, sparse: bool) -> Self {
+        let tables = sparse && chain.tables().next().is_some();
+        Self { fixed: cut(plan, chain, sparse), stretched: Vec::new(), tables }
+    }
+
+    /// Room for the gradient of any piece, for one thread.
+    pub(crate) fn scratch<T: Real>(&self, shards: usize) -> Scratch<T> {
+        let values = |piece: &Piece| match piece.source {
+            Source::Table { columns, .. } => 2 * columns,
+            Source::Shards | Source::Product { .. } => piece.end - piece.start,
+        };
+        let values = self.fixed.iter().map(values).max().unwrap_or(0);
+        Scratch { values: Buffer::zeros(values), places: Vec::with_capacity(shards) }
+    }
+
+    /// The pieces for the step that the shards have run.
+    pub(crate) fn of_step<T: Real, Y>(&mut self, shards: &[Shard<T, Y>]) -> &[Piece] {
+        let Self { fixed, stretched, tables } = self;
+        if !*tables {
+            return fixed;
+        }
+        stretched.clear();
+        let mut work = 0;
+        for &piece in &*fixed {
+            match piece.source {
+                Source::Table { .. } => work = piece.stretch(shards, work, stretched),
+                Source::Shards | Source::Product { .. } => {
+                    work += piece.end - piece.start;
+                    stretched.push(Piece { work, ..piece });
+                }
+            }
+        }
+        stretched
+    }
+}
+
+/// What one thread works in.
+pub(crate) struct Scratch<T> {
+    /// The gradient of a piece; of a table, that of a row, and one shard's part of it.
+    values: Buffer<T>,
+    /// How far the list of each shard is read.
+    places: Vec<usize>,
+}
+
+impl<T: Real> Clone for Scratch<T> {
+    fn clone(&self) -> Self {
+        // A clone of a vector would have no room.
+        Self { values: self.values.clone(), places: Vec::with_capacity(self.places.capacity()) }
+    }
+}
+
+fn cut<T: Real>(plan: &Plan, chain: &Chain<T>, sparse: bool) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
-    let mut end_of_product = 0;
+    let mut end_of_matrix = 0;
     for entry in plan.entries() {
         let (start, end, kind) = (entry.range.start, entry.range.end, entry.kind);
         if let Some((link, _)) = chain.products().find(|(_, range)| *range == entry.range) {
             let columns = entry.shape[1];
             let rows = (LONGEST / columns).max(1);
-            pieces.extend((0..entry.shape[0]).step_by(rows).map(|first_row| Piece {
-                start: start + first_row * columns,
-                end: end.min(start + (first_row + rows) * columns),
-                kind,
-                product: Some(Product { link, first_row, columns }),
+            pieces.extend((0..entry.shape[0]).step_by(rows).map(|first_row| {
+                let end = end.min(start + (first_row + rows) * columns);
+                let source = Source::Product { link, first_row, columns };
+                Piece { start: start + first_row * columns, end, kind, source, work: end }
             }));
-            end_of_product = end;
+            end_of_matrix = end;
+            continue;
+        }
+        if let Some((link, _)) = chain.tables().find(|(_, range)| sparse && *range == entry.range) {
+            let source = Source::Table { link, first_row: 0, columns: entry.shape[1] };
+            pieces.push(Piece { start, end, kind, source, work: end });
+            end_of_matrix = end;
             continue;
         }
         let mut start = start;
         while start < end {
             match pieces.last_mut() {
                 Some(last)
-                    if start > end_of_product && last.kind == kind && last.end - last.start < LONGEST =>
+                    if start > end_of_matrix && last.kind == kind && last.end - last.start < LONGEST =>
                 {
                     last.end = end.min(last.start + LONGEST);
+                    last.work = last.end;
                     start = last.end;
                 }
                 _ => {
-                    let piece = Piece { start, end: end.min(start + LONGEST), kind, product: None };
-                    start = piece.end;
-                    pieces.push(piece);
+                    let end = end.min(start + LONGEST);
+                    pieces.push(Piece { start, end, kind, source: Source::Shards, work: end });
+                    start = end;
                 }
             }
         }
     }
     pieces
-}
-
-/// The greatest number of parameters in a piece.
-pub(crate) fn longest(pieces: &[Piece]) -> usize {
-    pieces.iter().map(|piece| piece.end - piece.start).max().unwrap_or(0)
 }
 
 /// What one step does with the parameters from `offset` on.
@@ -90,8 +165,8 @@ pub(crate) struct Descent<'a, T: Real, Y> {
     pub(crate) state: &'a mut [T],
     /// The whole gradient, where somebody must see all of it at once; else empty.
     pub(crate) total: &'a mut [T],
-    /// Room for the gradient of one piece, for each thread.
-    pub(crate) scratch: &'a mut [Buffer<T>],
+    /// For each thread.
+    pub(crate) scratch: &'a mut [Scratch<T>],
     pub(crate) shards: &'a [Shard<T, Y>],
 }
 
@@ -114,9 +189,9 @@ impl<T: Real, Y: Sync> Descent<'_, T, Y> {
         }
         let Self { part, step, optimizer, slots, pieces, offset, params, state, total, scratch, shards } =
             self;
-        // The piece that holds the middle parameter begins the second half.
-        let half = offset + params.len() / 2;
-        let middle = pieces.partition_point(|piece| piece.end <= half).clamp(1, pieces.len() - 1);
+        // The piece in the middle of the work begins the second half.
+        let half = pieces[0].work.midpoint(pieces[pieces.len() - 1].work);
+        let middle = pieces.partition_point(|piece| piece.work <= half).clamp(1, pieces.len() - 1);
         let (first, second) = pieces.split_at(middle);
         let at = second[0].start - offset;
         let (params_a, params_b) = params.split_at_mut(at);
@@ -156,26 +231,33 @@ impl<T: Real, Y: Sync> Descent<'_, T, Y> {
         let _flush = FlushDenormals::new();
         let Self { part, step, optimizer, slots, pieces, offset, params, state, total, scratch, shards } =
             self;
+        let scratch = &mut scratch[0];
+        let mut update = |kind, here: Range<usize>, grads: &mut [T]| {
+            let params = &mut params[here.clone()];
+            if kind == Kind::Buffer {
+                // The shares of the next value, from all shards.
+                return params.copy_from_slice(grads);
+            }
+            let state = &mut state[slots * here.start..slots * here.end];
+            optimizer.update(Update { step, kind, params, grads, state });
+        };
         for &piece in pieces {
+            if let Source::Table { .. } = piece.source {
+                piece.rows(shards, scratch, |row, grads| {
+                    update(piece.kind, row.start - offset..row.end - offset, grads);
+                });
+                continue;
+            }
             let here = piece.start - offset..piece.end - offset;
             let grads = match part {
-                Part::Both => &mut scratch[0][..here.len()],
+                Part::Both => &mut scratch.values[..here.len()],
                 Part::Sum | Part::Update => &mut total[here.clone()],
             };
             if part != Part::Update {
                 piece.sum(shards, grads);
             }
-            if part == Part::Sum {
-                continue;
-            }
-            let params = &mut params[here.clone()];
-            match piece.kind {
-                // The shares of the next value, from all shards.
-                Kind::Buffer => params.copy_from_slice(grads),
-                kind @ (Kind::Weight | Kind::Bias) => {
-                    let state = &mut state[slots * here.start..slots * here.end];
-                    optimizer.update(Update { step, kind, params, grads, state });
-                }
+            if part != Part::Sum {
+                update(piece.kind, here, grads);
             }
         }
     }
@@ -185,8 +267,8 @@ impl Piece {
     /// The sum over the shards, in their order, of the gradient of this piece; overwrites `sum`.
     fn sum<T: Real, Y>(&self, shards: &[Shard<T, Y>], sum: &mut [T]) {
         let mut shards = shards.iter().filter(|shard| !shard.is_empty());
-        match self.product {
-            Some(Product { link, first_row, columns }) => {
+        match self.source {
+            Source::Product { link, first_row, columns } => {
                 let rows = first_row..first_row + sum.len() / columns;
                 let mut sum =
                     ArrayViewMut2::from_shape((rows.len(), columns), sum).expect("whole rows of the weight");
@@ -198,11 +280,78 @@ impl Piece {
                     beta = T::one();
                 }
             }
-            None => {
+            Source::Table { .. } => unreachable!("the gradient of a table is summed row by row"),
+            Source::Shards => {
                 let first = shards.next().expect("a batch has at least one sample");
                 sum.copy_from_slice(&first.grads[self.start..self.end]);
                 shards.for_each(|shard| add(&shard.grads[self.start..self.end], sum));
             }
+        }
+    }
+
+    /// Cuts a table into stretches with about as many rows that the shards used, and adds these to `pieces` after a
+    /// total of so much `work`; returns the new total.
+    fn stretch<T: Real, Y>(
+        self,
+        shards: &[Shard<T, Y>],
+        mut work: usize,
+        pieces: &mut Vec<Piece>,
+    ) -> usize {
+        let Source::Table { link, columns, .. } = self.source else { return work };
+        let lists = shards.iter().filter(|shard| !shard.is_empty()).map(|shard| shard.sparse_grad(link));
+        // The rows of a batch are shuffled, so the longest list stands for the others.
+        let Some(longest) = lists.clone().max_by_key(|list| list.len()) else { return work };
+        let mut first_row = 0;
+        for place in (0..longest.len()).step_by(TERMS) {
+            let after = longest.id(place + TERMS).unwrap_or((self.end - self.start) / columns);
+            if after == first_row {
+                continue;
+            }
+            // A row that is somewhere in memory takes as long as two in a row.
+            work += 2 * columns * TERMS * lists.clone().count();
+            let (start, end) = (self.start + first_row * columns, self.start + after * columns);
+            let source = Source::Table { link, first_row, columns };
+            pieces.push(Piece { start, end, source, work, ..self });
+            first_row = after;
+        }
+        work
+    }
+
+    /// For each row of this stretch of a table that some shard used: sums its gradient over the shards, in their
+    /// order, and hands it to `update` with the row's place.
+    fn rows<T: Real, Y>(
+        &self,
+        shards: &[Shard<T, Y>],
+        scratch: &mut Scratch<T>,
+        mut update: impl FnMut(Range<usize>, &mut [T]),
+    ) {
+        let Source::Table { link, first_row, columns } = self.source else { return };
+        let shards = shards.iter().filter(|shard| !shard.is_empty());
+        let Scratch { values, places } = scratch;
+        let (sum, part) = values[..2 * columns].split_at_mut(columns);
+        places.clear();
+        places.extend(shards.clone().map(|shard| shard.sparse_grad(link).place(first_row)));
+        loop {
+            let lists = shards.clone().map(|shard| shard.sparse_grad(link)).zip(&*places);
+            let next = lists.filter_map(|(list, &place)| list.id(place)).min();
+            let start = next.map_or(self.end, |id| self.start + (id - first_row) * columns);
+            let Some(id) = next.filter(|_| start < self.end) else { break };
+            sum.fill(T::zero());
+            for (index, (shard, place)) in shards.clone().zip(&mut *places).enumerate() {
+                let (list, (_, dy)) = (shard.sparse_grad(link), shard.operands(link));
+                if list.id(*place) != Some(id) {
+                    continue;
+                }
+                // Summed as gradients of whole tables would be, with the same bits.
+                if index == 0 {
+                    *place = list.add(*place, dy, sum);
+                } else {
+                    part.fill(T::zero());
+                    *place = list.add(*place, dy, part);
+                    add(part, sum);
+                }
+            }
+            update(start..start + columns, sum);
         }
     }
 }
@@ -234,7 +383,7 @@ mod tests {
         plan.weight("b", [100], (1, 1), &init);
         plan.bias("c", [10], (1, 1), &init);
         plan.buffer("d", [5], 0.0);
-        let pieces = cut(&plan, &Chain::<f32>::default());
+        let pieces = cut(&plan, &Chain::<f32>::default(), true);
         let lengths: Vec<_> = pieces.iter().map(|piece| (piece.end - piece.start, piece.kind)).collect();
         let right = [
             (LONGEST, Kind::Weight),
@@ -253,21 +402,22 @@ mod tests {
         let layers = Sequential::new().then(Dense::new(300)).then(inner).then(Dense::new(2 * LONGEST));
         let mut plan = Plan::new();
         let (_, chain) = layers.plan([100].into(), &mut plan).unwrap();
-        let pieces = cut(&plan, &chain);
+        let pieces = cut(&plan, &chain, true);
         assert_eq!((pieces[0].start, pieces[pieces.len() - 1].end), (0, plan.size()));
         assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start));
         for piece in &pieces {
-            match piece.product {
-                Some(Product { link: 0, first_row, columns: 300 }) => {
+            match piece.source {
+                Source::Product { link: 0, first_row, columns: 300 } => {
                     assert_eq!(piece.start, 300 * first_row);
                     assert_eq!((piece.end - piece.start) % 300, 0);
                 }
-                Some(product) => {
-                    assert_eq!((product.link, product.columns), (2, 2 * LONGEST));
+                Source::Product { link, columns, .. } => {
+                    assert_eq!((link, columns), (2, 2 * LONGEST));
                     assert_eq!(piece.end - piece.start, 2 * LONGEST);
                 }
                 // What is inside another layer has gradients of its own.
-                None => assert!(piece.end - piece.start <= LONGEST),
+                Source::Shards => assert!(piece.end - piece.start <= LONGEST),
+                Source::Table { .. } => panic!("there is no table"),
             }
         }
     }

@@ -3,13 +3,14 @@
 use chainrule_data::Dataset;
 use chainrule_layer::{Backward, Chain, Forward, Layer, Mode, Sequential};
 use chainrule_losses::Loss;
-use chainrule_tensor::{Buffer, FlushDenormals, Grads, Params, Real};
+use chainrule_tensor::{Buffer, FlushDenormals, Grads, Params, Real, SparseGrad};
 use ndarray::ArrayView2;
 
 /// The memory of one shard, which stays with it from step to step.
 pub(crate) struct Shard<T: Real, Y> {
     cache: Chain<T>,
-    /// The gradients, but for those that [`crate::pieces`] computes from the [`operands`](Self::operands).
+    /// The gradients, but for those that [`crate::pieces`] computes from the [`operands`](Self::operands) and the
+    /// [`sparse_grad`](Self::sparse_grad).
     pub(crate) grads: Buffer<T>,
     x: Buffer<T>,
     y: Buffer<T>,
@@ -30,6 +31,8 @@ pub(crate) struct Pass<'a, T: Real, D, Y> {
     pub(crate) data: &'a D,
     pub(crate) batch: Batch<'a>,
     pub(crate) mode: Mode,
+    /// Whether the gradients of tables are lists.
+    pub(crate) sparse: bool,
 }
 
 /// Which samples a step takes.
@@ -84,6 +87,11 @@ impl<T: Real, Y> Shard<T, Y> {
         self.cache.operands(link, self.inputs(), dy)
     }
 
+    /// The rows of a link's table that the last pass used: see [`Chain::sparse_grad`].
+    pub(crate) fn sparse_grad(&self, link: usize) -> &SparseGrad<T> {
+        self.cache.sparse_grad(link)
+    }
+
     /// Gathers the samples of `rows` and their targets, and asks for those of the next batch.
     pub(crate) fn gather<D: Dataset<T, Target = Y>>(
         &mut self,
@@ -133,7 +141,7 @@ impl<T: Real, Y> Shard<T, Y> {
         *loss = pass.loss.loss(y, targets, scale, Some(dy.matrix_mut(rows, outputs)));
         pass.layers.backward(Backward {
             params: Params::new(pass.params),
-            grads: Grads::fresh(grads).deferred(true),
+            grads: Grads::fresh(grads).deferred(true).sparse(pass.sparse),
             x,
             y,
             dy: dy.matrix(rows, outputs),

@@ -13,7 +13,7 @@ use chainrule_optim::Optimizer;
 use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 
 use crate::file::{self, Contents, FileError, Training};
-use crate::pieces::{self, Descent, Part, Piece};
+use crate::pieces::{Descent, Part, Pieces, Scratch};
 use crate::shard::{Batch, Pass, Shard};
 use crate::threads;
 use crate::{Callback, EpochReport, Event, History, Model, Scores, TrainError};
@@ -52,9 +52,9 @@ struct Run<T: Real, Y> {
     state: Buffer<T>,
     /// The gradient of all parameters, for an optimizer that prepares.
     total: Buffer<T>,
-    /// The gradient of a piece, for each thread.
-    scratch: Vec<Buffer<T>>,
-    pieces: Vec<Piece>,
+    /// For each thread.
+    scratch: Vec<Scratch<T>>,
+    pieces: Pieces,
     step: u64,
     epoch: u64,
     /// How many threads may work now: 1 where there is no pool.
@@ -68,7 +68,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         loss: impl Loss<T, Y> + 'static,
         optimizer: impl Optimizer<T> + 'static,
     ) -> Self {
-        let (pieces, size) = (pieces::cut(model.plan(), &model.cache), model.parameters().len());
+        // Who looks at all gradients at once wants those of tables whole.
+        let pieces = Pieces::new(model.plan(), &model.cache, !optimizer.prepares());
+        let size = model.parameters().len();
         let state = Buffer::zeros(optimizer.slots() * size);
         Self {
             model,
@@ -318,7 +320,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             self.run.shards.push(shard);
         }
         self.run.shards.truncate(shards);
-        self.run.scratch.resize(self.threads, Buffer::zeros(pieces::longest(&self.run.pieces)));
+        self.run.scratch = vec![self.run.pieces.scratch(shards); self.threads];
         if self.optimizer.prepares() {
             self.run.total.reserve(self.model.parameters().len());
         }
@@ -403,7 +405,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let loss = self.forward(data, batch, mode, threads)?;
         let (optimizer, slots) = (&*self.optimizer, self.optimizer.slots());
         let Run { shards, state, total, scratch, pieces, step, .. } = &mut self.run;
-        let params = &mut self.model.parameters;
+        let (params, pieces) = (&mut self.model.parameters, pieces.of_step(shards));
         let mut descend = |part, total: &mut [T]| {
             let (params, state, step) = (&mut **params, &mut **state, *step);
             Descent {
@@ -444,6 +446,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             data,
             batch,
             mode,
+            sparse: !self.optimizer.prepares(),
         };
         let columns = self.model.output().size();
         let count = self.run.shards.len();
