@@ -133,7 +133,16 @@ impl Plan {
         let name = self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
         let range = self.size..self.size + blank.shape.size();
         self.size = range.end;
-        self.entries.push(Entry { name, shape: blank.shape, range, kind, product: false, table: false, blank, init });
+        self.entries.push(Entry {
+            name,
+            shape: blank.shape,
+            range,
+            kind,
+            product: false,
+            table: false,
+            blank,
+            init,
+        });
     }
 
     /// Adds to the floating-point operations that the layer's matrix products take for one sample, forward.

@@ -15,11 +15,13 @@
 
 mod activations;
 mod dense;
+mod embedding;
 pub mod init;
 mod regularization;
 mod shape;
 
 pub use activations::*;
 pub use dense::Dense;
+pub use embedding::*;
 pub use regularization::*;
 pub use shape::*;

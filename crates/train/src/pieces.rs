@@ -291,12 +291,7 @@ impl Piece {
 
     /// Cuts a table into stretches with about as many rows that the shards used, and adds these to `pieces` after a
     /// total of so much `work`; returns the new total.
-    fn stretch<T: Real, Y>(
-        self,
-        shards: &[Shard<T, Y>],
-        mut work: usize,
-        pieces: &mut Vec<Piece>,
-    ) -> usize {
+    fn stretch<T: Real, Y>(self, shards: &[Shard<T, Y>], mut work: usize, pieces: &mut Vec<Piece>) -> usize {
         let Source::Table { link, columns, .. } = self.source else { return work };
         let lists = shards.iter().filter(|shard| !shard.is_empty()).map(|shard| shard.sparse_grad(link));
         // The rows of a batch are shuffled, so the longest list stands for the others.
