@@ -1,6 +1,6 @@
 //! The gradient of a table of which a pass uses a few rows.
 
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use crate::{Real, vector};
 
@@ -25,27 +25,27 @@ impl<T: Real> TableGrad<'_, T> {
     pub fn add(&mut self, id: usize, factor: T, dy: ArrayView2<'_, T>, [row, column]: [usize; 2]) {
         match self {
             Self::Dense(table) => {
-                let columns = table.ncols();
                 let sum = table.row_mut(id).into_slice().expect("the gradients are one flat slice");
-                add_scaled(factor, dy.slice(s![row, column..column + columns]), sum);
+                add_part(factor, dy, [row, column], sum);
             }
             Self::Sparse(list) => list.push(id, factor, [row, column]),
         }
     }
 }
 
-/// `sum += factor values`.
+/// `sum += factor dy[row, column..]`.
 #[inline]
-fn add_scaled<T: Real>(factor: T, values: ArrayView1<'_, T>, sum: &mut [T]) {
-    match values.as_slice() {
+fn add_part<T: Real>(factor: T, dy: ArrayView2<'_, T>, [row, column]: [usize; 2], sum: &mut [T]) {
+    let row = dy.index_axis_move(Axis(0), row);
+    match row.to_slice() {
         Some(values) => vector::update(
             sum,
-            values,
+            &values[column..],
             [],
             #[inline(always)]
             |sum, value, []| (sum + factor * value, []),
         ),
-        None => sum.iter_mut().zip(values).for_each(|(sum, &value)| *sum += factor * value),
+        None => sum.iter_mut().zip(row.iter().skip(column)).for_each(|(sum, &value)| *sum += factor * value),
     }
 }
 
@@ -131,8 +131,7 @@ impl<T: Real> SparseGrad<T> {
         let mut after = place;
         while let Some(key) = self.order.get(after).filter(|&&key| key >> 32 == id) {
             let Term { row, column, factor } = self.terms[(key & u64::from(u32::MAX)) as usize];
-            let (row, column) = (row as usize, column as usize);
-            add_scaled(factor, dy.slice(s![row, column..column + sum.len()]), sum);
+            add_part(factor, dy, [row as usize, column as usize], sum);
             after += 1;
         }
         after

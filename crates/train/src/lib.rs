@@ -16,6 +16,7 @@ pub mod file;
 mod history;
 mod model;
 mod pieces;
+mod rows;
 mod shard;
 mod summary;
 mod threads;

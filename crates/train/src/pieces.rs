@@ -11,13 +11,11 @@
 //!
 //! The pieces do not depend on the number of threads, which take them in contiguous groups.
 
-use std::ops::Range;
-
 use chainrule_layer::{Chain, Plan};
-use chainrule_optim::{Optimizer, Update};
-use chainrule_tensor::{Buffer, FlushDenormals, Kind, Real, gemm, vector};
+use chainrule_tensor::{Buffer, FlushDenormals, Kind, Real, gemm};
 use ndarray::{ArrayViewMut2, s};
 
+use crate::rows::{Ground, Rows, Stretch, add};
 use crate::shard::Shard;
 
 /// How many parameters a piece has at most: with its gradient and two slots of state, 128 kB of `f32`.
@@ -64,14 +62,16 @@ impl Pieces {
         Self { fixed: cut(plan, chain, sparse), stretched: Vec::new(), tables }
     }
 
-    /// Room for the gradient of any piece, for one thread.
-    pub(crate) fn scratch<T: Real>(&self, shards: usize) -> Scratch<T> {
-        let values = |piece: &Piece| match piece.source {
-            Source::Table { columns, .. } => 2 * columns,
-            Source::Shards | Source::Product { .. } => piece.end - piece.start,
-        };
-        let values = self.fixed.iter().map(values).max().unwrap_or(0);
-        Scratch { values: Buffer::zeros(values), places: Vec::with_capacity(shards) }
+    /// Room for any piece.
+    pub(crate) fn scratch<T: Real>(&self, slots: usize, shards: usize) -> Scratch<T> {
+        let (mut values, mut columns) = (0, 0);
+        for piece in &self.fixed {
+            match piece.source {
+                Source::Table { columns: here, .. } => columns = here.max(columns),
+                Source::Shards | Source::Product { .. } => values = values.max(piece.end - piece.start),
+            }
+        }
+        Scratch { grads: Buffer::zeros(values), rows: Rows::new(columns, slots, shards) }
     }
 
     /// The pieces for the step that the shards have run.
@@ -97,17 +97,9 @@ impl Pieces {
 
 /// What one thread works in.
 pub(crate) struct Scratch<T> {
-    /// The gradient of a piece; of a table, that of a row, and one shard's part of it.
-    values: Buffer<T>,
-    /// How far the list of each shard is read.
-    places: Vec<usize>,
-}
-
-impl<T: Real> Clone for Scratch<T> {
-    fn clone(&self) -> Self {
-        // A clone of a vector would have no room.
-        Self { values: self.values.clone(), places: Vec::with_capacity(self.places.capacity()) }
-    }
+    /// The gradient of a piece.
+    grads: Buffer<T>,
+    rows: Rows<T>,
 }
 
 fn cut<T: Real>(plan: &Plan, chain: &Chain<T>, sparse: bool) -> Vec<Piece> {
@@ -153,16 +145,11 @@ fn cut<T: Real>(plan: &Plan, chain: &Chain<T>, sparse: bool) -> Vec<Piece> {
     pieces
 }
 
-/// What one step does with the parameters from `offset` on.
+/// What one step does with the parameters of `ground`.
 pub(crate) struct Descent<'a, T: Real, Y> {
     pub(crate) part: Part,
-    pub(crate) step: u64,
-    pub(crate) optimizer: &'a dyn Optimizer<T>,
-    pub(crate) slots: usize,
     pub(crate) pieces: &'a [Piece],
-    pub(crate) offset: usize,
-    pub(crate) params: &'a mut [T],
-    pub(crate) state: &'a mut [T],
+    pub(crate) ground: Ground<'a, T>,
     /// The whole gradient, where somebody must see all of it at once; else empty.
     pub(crate) total: &'a mut [T],
     /// For each thread.
@@ -187,77 +174,41 @@ impl<T: Real, Y: Sync> Descent<'_, T, Y> {
         if threads < 2 || self.pieces.len() < 2 {
             return self.run_here();
         }
-        let Self { part, step, optimizer, slots, pieces, offset, params, state, total, scratch, shards } =
-            self;
+        let Self { part, pieces, ground, total, scratch, shards } = self;
         // The piece in the middle of the work begins the second half.
         let half = pieces[0].work.midpoint(pieces[pieces.len() - 1].work);
         let middle = pieces.partition_point(|piece| piece.work <= half).clamp(1, pieces.len() - 1);
         let (first, second) = pieces.split_at(middle);
-        let at = second[0].start - offset;
-        let (params_a, params_b) = params.split_at_mut(at);
-        let (state_a, state_b) = state.split_at_mut(slots * at);
+        let at = second[0].start - ground.offset;
+        let (ground_a, ground_b) = ground.split_at(second[0].start);
         let (total_a, total_b) = total.split_at_mut(at.min(total.len()));
         let (scratch_a, scratch_b) = scratch.split_at_mut(threads / 2);
-        let a = Descent {
-            pieces: first,
-            offset,
-            params: params_a,
-            state: state_a,
-            total: total_a,
-            scratch: scratch_a,
-            part,
-            step,
-            optimizer,
-            slots,
-            shards,
-        };
-        let b = Descent {
-            pieces: second,
-            offset: offset + at,
-            params: params_b,
-            state: state_b,
-            total: total_b,
-            scratch: scratch_b,
-            part,
-            step,
-            optimizer,
-            slots,
-            shards,
-        };
+        let a = Descent { part, pieces: first, ground: ground_a, total: total_a, scratch: scratch_a, shards };
+        let b =
+            Descent { part, pieces: second, ground: ground_b, total: total_b, scratch: scratch_b, shards };
         rayon::join(|| a.run(threads / 2), || b.run(threads - threads / 2));
     }
 
     fn run_here(self) {
         let _flush = FlushDenormals::new();
-        let Self { part, step, optimizer, slots, pieces, offset, params, state, total, scratch, shards } =
-            self;
-        let scratch = &mut scratch[0];
-        let mut update = |kind, here: Range<usize>, grads: &mut [T]| {
-            let params = &mut params[here.clone()];
-            if kind == Kind::Buffer {
-                // The shares of the next value, from all shards.
-                return params.copy_from_slice(grads);
-            }
-            let state = &mut state[slots * here.start..slots * here.end];
-            optimizer.update(Update { step, kind, params, grads, state });
-        };
+        let Self { part, pieces, mut ground, total, scratch, shards } = self;
+        let Scratch { grads: scratch, rows } = &mut scratch[0];
         for &piece in pieces {
-            if let Source::Table { .. } = piece.source {
-                piece.rows(shards, scratch, |row, grads| {
-                    update(piece.kind, row.start - offset..row.end - offset, grads);
-                });
+            let Piece { start, end, kind, source, .. } = piece;
+            if let Source::Table { link, first_row, columns } = source {
+                let stretch = Stretch { link, first_row, start, end, columns, kind };
+                rows.descend(&stretch, shards, &mut ground);
                 continue;
             }
-            let here = piece.start - offset..piece.end - offset;
             let grads = match part {
-                Part::Both => &mut scratch.values[..here.len()],
-                Part::Sum | Part::Update => &mut total[here.clone()],
+                Part::Both => &mut scratch[..end - start],
+                Part::Sum | Part::Update => &mut total[start - ground.offset..end - ground.offset],
             };
             if part != Part::Update {
                 piece.sum(shards, grads);
             }
             if part != Part::Sum {
-                update(piece.kind, here, grads);
+                ground.update(start..end, kind, grads);
             }
         }
     }
@@ -311,55 +262,6 @@ impl Piece {
         }
         work
     }
-
-    /// For each row of this stretch of a table that some shard used: sums its gradient over the shards, in their
-    /// order, and hands it to `update` with the row's place.
-    fn rows<T: Real, Y>(
-        &self,
-        shards: &[Shard<T, Y>],
-        scratch: &mut Scratch<T>,
-        mut update: impl FnMut(Range<usize>, &mut [T]),
-    ) {
-        let Source::Table { link, first_row, columns } = self.source else { return };
-        let shards = shards.iter().filter(|shard| !shard.is_empty());
-        let Scratch { values, places } = scratch;
-        let (sum, part) = values[..2 * columns].split_at_mut(columns);
-        places.clear();
-        places.extend(shards.clone().map(|shard| shard.sparse_grad(link).place(first_row)));
-        loop {
-            let lists = shards.clone().map(|shard| shard.sparse_grad(link)).zip(&*places);
-            let next = lists.filter_map(|(list, &place)| list.id(place)).min();
-            let start = next.map_or(self.end, |id| self.start + (id - first_row) * columns);
-            let Some(id) = next.filter(|_| start < self.end) else { break };
-            sum.fill(T::zero());
-            for (index, (shard, place)) in shards.clone().zip(&mut *places).enumerate() {
-                let (list, (_, dy)) = (shard.sparse_grad(link), shard.operands(link));
-                if list.id(*place) != Some(id) {
-                    continue;
-                }
-                // Summed as gradients of whole tables would be, with the same bits.
-                if index == 0 {
-                    *place = list.add(*place, dy, sum);
-                } else {
-                    part.fill(T::zero());
-                    *place = list.add(*place, dy, part);
-                    add(part, sum);
-                }
-            }
-            update(start..start + columns, sum);
-        }
-    }
-}
-
-/// `sum += values`.
-fn add<T: Real>(values: &[T], sum: &mut [T]) {
-    vector::update(
-        sum,
-        values,
-        [],
-        #[inline(always)]
-        |sum, value, []| (sum + value, []),
-    );
 }
 
 #[cfg(test)]

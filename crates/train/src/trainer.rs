@@ -14,6 +14,7 @@ use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 
 use crate::file::{self, Contents, FileError, Training};
 use crate::pieces::{Descent, Part, Pieces, Scratch};
+use crate::rows::Ground;
 use crate::shard::{Batch, Pass, Shard};
 use crate::threads;
 use crate::{Callback, EpochReport, Event, History, Model, Scores, TrainError};
@@ -320,7 +321,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             self.run.shards.push(shard);
         }
         self.run.shards.truncate(shards);
-        self.run.scratch = vec![self.run.pieces.scratch(shards); self.threads];
+        let (slots, pieces) = (self.optimizer.slots(), &self.run.pieces);
+        self.run.scratch = (0..self.threads).map(|_| pieces.scratch(slots, shards)).collect();
         if self.optimizer.prepares() {
             self.run.total.reserve(self.model.parameters().len());
         }
@@ -408,20 +410,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let (params, pieces) = (&mut self.model.parameters, pieces.of_step(shards));
         let mut descend = |part, total: &mut [T]| {
             let (params, state, step) = (&mut **params, &mut **state, *step);
-            Descent {
-                part,
-                step,
-                optimizer,
-                slots,
-                pieces,
-                offset: 0,
-                params,
-                state,
-                total,
-                scratch,
-                shards,
-            }
-            .run(threads);
+            let ground = Ground { step, optimizer, slots, offset: 0, params, state };
+            Descent { part, pieces, ground, total, scratch, shards }.run(threads);
         };
         if optimizer.prepares() {
             descend(Part::Sum, total);

@@ -86,14 +86,13 @@ impl<T: Real> Layer<T> for EmbeddingBag {
     fn forward(&self, Forward { mut params, x, mut y, cache, .. }: Forward<'_, T, Bag>) {
         let Table { vocabulary, size, .. } = self.table;
         let w = params.take([vocabulary, size]);
-        let used = |x: T| self.table.row(x);
         y.fill(T::zero());
         if self.reduction == Reduction::Max {
             cache.winners.clear();
             cache.winners.resize(y.len(), NOBODY);
             let rows = x.rows().into_iter().zip(y.rows_mut()).zip(cache.winners.chunks_exact_mut(size));
             for ((x, mut y), winners) in rows {
-                for id in x.iter().filter_map(|&x| used(x)) {
+                for id in x.iter().filter_map(|&x| self.table.row(x)) {
                     for ((y, winner), &value) in y.iter_mut().zip(&mut *winners).zip(w.row(id)) {
                         if *winner == NOBODY || value > *y {
                             (*y, *winner) = (value, id as u32); //                          y = max W[xᵢ]
@@ -104,7 +103,7 @@ impl<T: Real> Layer<T> for EmbeddingBag {
             return;
         }
         for (x, mut y) in x.rows().into_iter().zip(y.rows_mut()) {
-            for id in x.iter().filter_map(|&x| used(x)) {
+            for id in x.iter().filter_map(|&x| self.table.row(x)) {
                 vector::add(w.row(id), y.view_mut()); //                                    y = Σ W[xᵢ]
             }
             if self.reduction == Reduction::Mean {

@@ -1,8 +1,8 @@
 //! The embedding: a vector for each id.
 
 use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
-use chainrule_tensor::{Real, Shape};
-use ndarray::{ArrayView2, s};
+use chainrule_tensor::{Real, Shape, prefetch};
+use ndarray::ArrayView2;
 
 use super::table::{Table, settings};
 
@@ -43,6 +43,9 @@ impl Embedding {
     settings!(Embedding);
 }
 
+/// How many vectors ahead memory is asked for.
+const AHEAD: usize = 4;
+
 impl<T: Real> Layer<T> for Embedding {
     type Cache = ();
 
@@ -59,8 +62,11 @@ impl<T: Real> Layer<T> for Embedding {
         let Table { vocabulary, size, .. } = self.table;
         let w = params.take([vocabulary, size]);
         for (x, mut y) in x.rows().into_iter().zip(y.rows_mut()) {
-            for (step, &x) in x.iter().enumerate() {
-                let mut y = y.slice_mut(s![step * size..(step + 1) * size]);
+            let mut ahead = x.iter().skip(AHEAD);
+            for (&x, mut y) in x.iter().zip(y.exact_chunks_mut(size)) {
+                if let Some(id) = ahead.next().and_then(|&x| self.table.row(x)) {
+                    prefetch(w.row(id).to_slice().unwrap_or_default());
+                }
                 match self.table.row(x) {
                     Some(id) => y.assign(&w.row(id)), //                                    yₛ = W[xₛ]
                     None => y.fill(T::zero()),
