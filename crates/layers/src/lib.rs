@@ -14,6 +14,7 @@
 //! ```
 
 mod activations;
+mod attention;
 mod dense;
 mod embedding;
 pub mod init;
@@ -21,6 +22,7 @@ mod regularization;
 mod shape;
 
 pub use activations::*;
+pub use attention::*;
 pub use dense::Dense;
 pub use embedding::*;
 pub use regularization::*;

@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn tables_are_whole_or_lists() {
         let (dy, mut values, mut list) = (array![[3.0]], [f64::NAN; 3], SparseGrad::default());
-        let mut run = |mut grads: Grads<'_, f64>| {
+        let run = |mut grads: Grads<'_, f64>| {
             grads.table([2, 1], 1).add(1, 1.0, dy.view(), [0, 0]);
             grads.take([1])[0] += 1.0;
         };

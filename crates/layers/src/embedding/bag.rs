@@ -43,7 +43,7 @@ impl EmbeddingBag {
         Self { reduction: Reduction::Max, ..self }
     }
 
-    settings!(EmbeddingBag);
+    settings!();
 
     /// What a sum is multiplied by.
     fn factor<T: Real>(&self, x: ArrayView1<'_, T>) -> T {

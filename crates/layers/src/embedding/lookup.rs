@@ -40,7 +40,7 @@ impl Embedding {
         Self { table: Table::keras(vocabulary, size) }
     }
 
-    settings!(Embedding);
+    settings!();
 }
 
 /// How many vectors ahead memory is asked for.

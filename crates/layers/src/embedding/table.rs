@@ -86,7 +86,7 @@ impl Table {
 
 /// The settings of a layer that has a table.
 macro_rules! settings {
-    ($layer:ident) => {
+    () => {
         /// Another rule for the first vectors.
         #[must_use]
         pub fn weight(mut self, init: impl ::chainrule_layer::Initializer + 'static) -> Self {

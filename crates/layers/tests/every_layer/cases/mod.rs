@@ -6,6 +6,7 @@ use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::Array2;
 
 mod activations;
+mod attention;
 mod dense;
 mod embedding;
 mod regularization;
@@ -56,8 +57,15 @@ impl<T: Real> Case<T> {
 
 /// Every layer.
 pub(crate) fn every_layer<T: Real>() -> Vec<Case<T>> {
-    [dense::cases(), embedding::cases(), activations::cases(), regularization::cases(), shape::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        dense::cases(),
+        embedding::cases(),
+        attention::cases(),
+        activations::cases(),
+        regularization::cases(),
+        shape::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
