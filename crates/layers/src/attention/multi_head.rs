@@ -272,7 +272,7 @@ impl<T: Real> Heads<T> {
         scores.forward(inputs, memory, o.matrix_mut(steps, out.inputs), seen, mode);
         out.forward(of_out, o.matrix(steps, out.inputs), y.view_mut());
         if scores.masked {
-            blank(x, y);
+            blank(x, y, [query.inputs, out.units]);
         }
     }
 
@@ -289,7 +289,7 @@ impl<T: Real> Heads<T> {
         let Self { scores, query, key_value, out, rotary, seen, q, kv, o, dq, dkv, d_o, dy: copy } = self;
         let (steps, keys) = (x.nrows(), memory.nrows());
         let dy = match scores.masked {
-            true => without_padding(x, dy, copy),
+            true => without_padding(x, dy, [query.inputs, out.units], copy),
             false => dy,
         };
         dq.reserve(steps * query.units);

@@ -66,24 +66,31 @@ pub(super) fn is_padding<T: Real>(step: ArrayView1<'_, T>) -> bool {
     step.iter().all(|&feature| feature == T::zero())
 }
 
-/// Sets the steps of `y` to 0 where those of `x` are padding.
-pub(super) fn blank<T: Real>(x: ArrayView2<'_, T>, mut y: ArrayViewMut2<'_, T>) {
+/// Sets the steps of `y`, `[rows, steps * outputs]`, to 0 where those of `x`, `[rows, steps * inputs]`, are padding.
+pub(super) fn blank<T: Real>(
+    x: ArrayView2<'_, T>,
+    mut y: ArrayViewMut2<'_, T>,
+    [inputs, outputs]: [usize; 2],
+) {
     for (x, mut y) in x.rows().into_iter().zip(y.rows_mut()) {
-        if is_padding(x) {
-            y.fill(T::zero());
+        for (x, mut y) in x.exact_chunks(inputs).into_iter().zip(y.exact_chunks_mut(outputs)) {
+            if is_padding(x) {
+                y.fill(T::zero());
+            }
         }
     }
 }
 
-/// The gradient `dy` of a sequence of which the steps of padding in `x` were set to 0, in a `copy`.
+/// The gradient `dy` of sequences without the steps that [`blank`] sets to 0, in a `copy`.
 pub(super) fn without_padding<'a, T: Real>(
     x: ArrayView2<'_, T>,
     dy: ArrayView2<'_, T>,
+    features: [usize; 2],
     copy: &'a mut Buffer<T>,
 ) -> ArrayView2<'a, T> {
-    let (steps, features) = dy.dim();
+    let (rows, columns) = dy.dim();
     copy.reserve(dy.len());
-    copy.matrix_mut(steps, features).assign(&dy);
-    blank(x, copy.matrix_mut(steps, features));
-    copy.matrix(steps, features)
+    copy.matrix_mut(rows, columns).assign(&dy);
+    blank(x, copy.matrix_mut(rows, columns), features);
+    copy.matrix(rows, columns)
 }

@@ -99,14 +99,98 @@ def cross(f, first, second):
     return g
 
 
+def dot(name, value=None, masked=False, **settings):
+    """Queries, keys and values that lie side by side."""
+
+    def f(x):
+        q, k, v = (part.unflatten(1, (-1, n)) for part, n in zip(x.split([6, 8, 20], 1), (2, 2, 5)))
+        mask = ~padding(k)[:, None, :] if masked else None
+        y = scaled_dot_product_attention(q, k, v, mask, **settings)
+        return y * ~padding(q)[..., None] if masked else y
+
+    return case(name, [34], [], f, 2, value, value is not None)
+
+
+ATTENTION = ["in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"]
+
+
+def loaded(params, prefix):
+    """The parameters of attention under PyTorch's names."""
+    wq, bq, wkv, bkv, wo, bo = params
+    values = [torch.cat([wq, wkv], 1).t(), torch.cat([bq, bkv]), wo.t(), bo]
+    return {f"{prefix}.{name}": value for name, value in zip(ATTENTION, values)}
+
+
+def dense(params):
+    w1, b1, w2, b2 = params
+    return {"linear1.weight": w1.t(), "linear1.bias": b1, "linear2.weight": w2.t(), "linear2.bias": b2}
+
+
+def norm(index, params):
+    return {f"norm{index}.weight": params[0], f"norm{index}.bias": params[1]}
+
+
+NORM, DENSE = [(4,), (4,)], [(4, 3), (3,), (3, 4), (4,)]
+
+
+def encoder(name, pre_norm=False, causal=False, value=None):
+    layer = torch.nn.TransformerEncoderLayer(4, 2, 3, 0.0, batch_first=True, norm_first=pre_norm)
+    parts = [NORM, shapes(4, 2), NORM, DENSE] if pre_norm else [shapes(4, 2), NORM, DENSE, NORM]
+
+    def f(x, *p):
+        if pre_norm:
+            named = norm(1, p[:2]) | loaded(p[2:8], "self_attn") | norm(2, p[8:10]) | dense(p[10:])
+        else:
+            named = loaded(p[:6], "self_attn") | norm(1, p[6:8]) | dense(p[8:12]) | norm(2, p[12:])
+        mask = torch.ones(x.shape[1], x.shape[1]).triu(1).bool() if causal else None
+        settings = {"src_mask": mask, "src_key_padding_mask": padding(x) if value else None}
+        y = torch.func.functional_call(layer, named, (x,), settings)
+        return y * ~padding(x)[..., None] if value else y
+
+    return case(name, [3, 4], sum(parts, []), f, 2, value, value is not None)
+
+
+def decoder(name, pre_norm=False, causal=False, value=None):
+    layer = torch.nn.TransformerDecoderLayer(4, 2, 3, 0.0, batch_first=True, norm_first=pre_norm)
+    own = shapes(4, 2)
+    parts = [NORM, own, NORM, own, NORM, DENSE] if pre_norm else [own, NORM, own, NORM, DENSE, NORM]
+
+    def f(x, *p, memory):
+        if pre_norm:
+            named = norm(1, p[:2]) | loaded(p[2:8], "self_attn") | norm(2, p[8:10])
+            named |= loaded(p[10:16], "multihead_attn") | norm(3, p[16:18]) | dense(p[18:])
+        else:
+            named = loaded(p[:6], "self_attn") | norm(1, p[6:8]) | loaded(p[8:14], "multihead_attn")
+            named |= norm(2, p[14:16]) | dense(p[16:20]) | norm(3, p[20:])
+        settings = {"tgt_mask": torch.ones(3, 3).triu(1).bool() if causal else None}
+        if value:
+            settings |= {"tgt_key_padding_mask": padding(x), "memory_key_padding_mask": padding(memory)}
+        y = torch.func.functional_call(layer, named, (x, memory), settings)
+        return y * ~padding(x)[..., None] if value else y
+
+    return case(name, [20], sum(parts, []), cross(f, [3, 4], [2, 4]), 1, value, value is not None)
+
+
+def sinusoidal(x):
+    """As in PyTorch's tutorial on transformers."""
+    steps, features = x.shape[1:]
+    angles = torch.arange(steps)[:, None] / 10000 ** (torch.arange(0, features, 2) / features)
+    positions = torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, :features]
+    return x + positions
+
+
+def patches(x, size):
+    return torch.nn.functional.unfold(x, size, stride=size).transpose(1, 2)
+
+
 def module(name, input, heads, value=None, **settings):
     f = lambda x, *params: pytorch(x, *params, heads=heads, **settings)
     return case(name, input, shapes(input[1], heads), f, rows=2, value=value, ids=value is not None)
 
 
-def formula(name, input, heads, groups=None, size=None, value=None, bias=True, **settings):
+def formula(name, input, heads, groups=None, size=None, rows=2, bias=True, **settings):
     f = attention(heads, groups, bias=bias, **settings)
-    return case(name, input, shapes(input[1], heads, None, groups, size, bias), f, 2, value, value is not None)
+    return case(name, input, shapes(input[1], heads, None, groups, size, bias), f, rows)
 
 
 def joint(name, first, second, heads, groups=None, value=None, **settings):
@@ -122,7 +206,7 @@ write([
     module("attention causal padded", [5, 4], 1, padded, causal=True, masked=True),
     formula("attention grouped", [4, 5], 4, 2, 3),
     formula("attention with one key head", [3, 6], 3, 1, bias=False),
-    formula("attention causal in blocks", [70, 2], 1, causal=True, bias=False),
+    formula("attention causal in blocks", [70, 2], 1, causal=True, bias=False, rows=1),
     formula("attention rotary", [5, 4], 2, rotary=1e4),
     formula("attention rotary grouped", [3, 8], 4, 2, rotary=50.0, causal=True),
     formula("attention alibi", [4, 6], 3, alibi=True),
@@ -130,4 +214,16 @@ write([
     joint("cross-attention", [3, 4], [5, 2], 2),
     joint("cross-attention padded", [3, 4], [2, 4], 2, value=padded, masked=True),
     joint("cross-attention to padding", [3, 4], [2, 4], 2, value=all_padded, masked=True),
+    dot("dot-product attention"),
+    dot("dot-product attention causal", is_causal=True, scale=2.0),
+    dot("dot-product attention padded", lambda i, v: numpy.where(numpy.isin(i, [2, 3, 8, 9, 12, 13]), 0.0, v), True),
+    encoder("encoder"),
+    encoder("encoder pre-norm", pre_norm=True, causal=True),
+    encoder("encoder padded", value=padded),
+    encoder("encoder pre-norm padded", pre_norm=True, value=padded),
+    decoder("decoder", causal=True),
+    decoder("decoder pre-norm", pre_norm=True),
+    decoder("decoder padded", causal=True, value=padded),
+    case("sinusoidal positions", [4, 5], [], sinusoidal, rows=1),
+    case("patches", [2, 4, 6], [], lambda x: patches(x, 2), rows=1),
 ])  # fmt: skip
