@@ -147,13 +147,13 @@ impl Plan {
 
     /// Adds to the floating-point operations that the layer's matrix products take for one sample, forward.
     pub fn flops(&mut self, flops: u64) {
-        self.flops += flops;
+        self.flops = self.flops.saturating_add(flops);
     }
 
     /// Adds to the values that the layer's cache keeps for one sample, or needs as scratch memory in a pass; its
     /// output is counted anyway.
     pub fn memory(&mut self, values: usize) {
-        self.memory += values as u64;
+        self.memory = self.memory.saturating_add(values as u64);
     }
 
     /// Declares that the layer's cache carries a state from one pass to the next, as truncated
@@ -219,7 +219,7 @@ impl Plan {
         let planned = work(self);
         self.path.pop();
         let (output, cache) = planned.map_err(|error| error.of(layer))?;
-        self.memory += output.size() as u64;
+        self.memory(output.size());
         let composite = self.rows.len() > row + 1;
         let parameters = self.size - size;
         let row = &mut self.rows[row];

@@ -88,7 +88,7 @@ impl<T: Real> Joint<T> for DotProductAttention {
             ));
         }
         let scale = self.scale.unwrap_or(1.0 / (size as f64).sqrt());
-        if !(0.0..1.0).contains(&self.dropout) || !(scale > 0.0 && scale.is_finite()) {
+        if !((0.0..1.0).contains(&self.dropout) && scale > 0.0 && scale.is_finite()) {
             let expected = "any sequence, with dropout in [0, 1) and a scale above 0,";
             return Err(plan.error(query, expected, "choose others"));
         }

@@ -163,7 +163,7 @@ impl MultiHeadAttention {
             let help = "choose a probability of at least 0 and below 1";
             return Err(plan.error(input, "any sequence, with dropout in [0, 1),", help));
         }
-        if rotary.is_some_and(|base| size % 2 != 0 || !(base > 0.0 && base.is_finite())) {
+        if rotary.is_some_and(|base| !(size.is_multiple_of(2) && base > 0.0 && base.is_finite())) {
             let help =
                 format!("a head has {size} values here; choose a base above 0 and an even `head_size`");
             return Err(plan.error(input, "[steps, features] with pairs to turn", &help));

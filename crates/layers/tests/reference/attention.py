@@ -147,7 +147,7 @@ def encoder(name, pre_norm=False, causal=False, value=None):
         y = torch.func.functional_call(layer, named, (x,), settings)
         return y * ~padding(x)[..., None] if value else y
 
-    return case(name, [3, 4], sum(parts, []), f, 2, value, value is not None)
+    return case(name, [3, 4], sum(parts, []), f, 1, value, value is not None)
 
 
 def decoder(name, pre_norm=False, causal=False, value=None):
@@ -188,9 +188,9 @@ def module(name, input, heads, value=None, **settings):
     return case(name, input, shapes(input[1], heads), f, rows=2, value=value, ids=value is not None)
 
 
-def formula(name, input, heads, groups=None, size=None, rows=2, bias=True, **settings):
+def formula(name, input, heads, groups=None, size=None, bias=True, **settings):
     f = attention(heads, groups, bias=bias, **settings)
-    return case(name, input, shapes(input[1], heads, None, groups, size, bias), f, rows)
+    return case(name, input, shapes(input[1], heads, None, groups, size, bias), f, 1)
 
 
 def joint(name, first, second, heads, groups=None, value=None, **settings):
@@ -206,7 +206,7 @@ write([
     module("attention causal padded", [5, 4], 1, padded, causal=True, masked=True),
     formula("attention grouped", [4, 5], 4, 2, 3),
     formula("attention with one key head", [3, 6], 3, 1, bias=False),
-    formula("attention causal in blocks", [70, 2], 1, causal=True, bias=False, rows=1),
+    formula("attention causal in blocks", [70, 2], 1, causal=True, bias=False),
     formula("attention rotary", [5, 4], 2, rotary=1e4),
     formula("attention rotary grouped", [3, 8], 4, 2, rotary=50.0, causal=True),
     formula("attention alibi", [4, 6], 3, alibi=True),
