@@ -101,34 +101,32 @@ fn padding_changes_nothing() {
     check_padding(&rotary, &[4, 5], "rotary positions");
 }
 
+/// As [`check_padding`], for three steps of a target, of which the last is padding, and three of a memory, of which the
+/// first is.
+fn check_both<J: Joint<f64> + Clone>(joint: J, what: &str) {
+    let pass = |steps: usize, keys: usize, x: ArrayView2<'_, f64>| {
+        let layer = SideBySide::new(joint.clone(), [[steps, 4], [keys, 4]]);
+        run(&layer, &[x.ncols()], x, Mode::Eval, |column| [1.0, -0.5, 2.0, 0.2][column % 4])
+    };
+    let mut x = random(2, 24);
+    x.slice_mut(s![.., 8..16]).fill(0.0);
+    let (long, right) = (pass(3, 3, x.view()), pass(2, 2, kept(x.view(), &[2, 3]).view()));
+    assert_close(long.y.slice(s![.., ..8]), &right.y, what);
+    assert_close(&kept(long.dx.view(), &[2, 3]), &right.dx, what);
+    assert_close(&long.grads, &right.grads, what);
+    assert!(
+        long.y.slice(s![.., 8..]).iter().chain(long.dx.slice(s![.., 8..16])).all(|&v| v == 0.0),
+        "{what}"
+    );
+}
+
 #[test]
 fn padding_of_both_inputs() {
-    // Three steps of a target, of which the last is padding, and three of a memory, of which the first is.
-    let check = |layer: &dyn Fn(usize, usize) -> Box<dyn Fn(ArrayView2<'_, f64>) -> Pass>, what: &str| {
-        let mut x = random(2, 24);
-        x.slice_mut(s![.., 8..16]).fill(0.0);
-        let short = kept(x.view(), &[2, 3]);
-        let (long, right) = (layer(3, 3)(x.view()), layer(2, 2)(short.view()));
-        assert_close(&long.y.slice(s![.., ..8]), &right.y, what);
-        assert_close(&kept(long.dx.view(), &[2, 3]), &right.dx, what);
-        assert_close(&long.grads, &right.grads, what);
-        assert!(long.y.slice(s![.., 8..]).iter().chain(long.dx.slice(s![.., 8..16])).all(|&v| v == 0.0));
-    };
-    fn joint<J: Joint<f64> + Clone>(
-        joint: J,
-    ) -> impl Fn(usize, usize) -> Box<dyn Fn(ArrayView2<'_, f64>) -> Pass> {
-        move |steps, keys| {
-            let layer = SideBySide::new(joint.clone(), [[steps, 4], [keys, 4]]);
-            Box::new(move |x| {
-                run(&layer, &[x.ncols()], x, Mode::Eval, |column| [1.0, -0.5, 2.0, 0.2][column % 4])
-            })
-        }
-    }
-    check(&joint(MultiHeadAttention::new(2).masked()), "cross-attention");
-    check(&joint(DotProductAttention::new().masked()), "dot-product attention");
+    check_both(MultiHeadAttention::new(2).masked(), "cross-attention");
+    check_both(DotProductAttention::new().masked(), "dot-product attention");
     let decoder = TransformerDecoder::new(2, 3).masked().dropout(0.0);
-    check(&joint(decoder.clone()), "a decoder");
-    check(&joint(decoder.pre_norm().causal()), "a decoder with the norm first");
+    check_both(decoder.clone(), "a decoder");
+    check_both(decoder.pre_norm().causal(), "a decoder with the norm first");
 }
 
 #[test]
