@@ -83,17 +83,17 @@ impl Affine {
 
 /// An [`Affine`] as a layer, `[steps, inputs]` to `[steps, units]`, which starts as PyTorch's `Linear`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Steps {
+pub(super) struct DenseSteps {
     units: usize,
 }
 
-impl Steps {
+impl DenseSteps {
     pub(super) fn new(units: usize) -> Self {
         Self { units }
     }
 }
 
-/// What a [`Steps`] remembers: its sizes, and copies of what does not lie in memory row by row.
+/// What a [`DenseSteps`] remembers: its sizes, and copies of what does not lie in memory row by row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Copies<T: Real> {
     affine: Affine,
@@ -102,7 +102,7 @@ pub(super) struct Copies<T: Real> {
     dy: Buffer<T>,
 }
 
-impl<T: Real> Layer<T> for Steps {
+impl<T: Real> Layer<T> for DenseSteps {
     type Cache = Copies<T>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Copies<T>), ShapeError> {

@@ -4,7 +4,7 @@ use chainrule_layer::{Backward, Chain, Forward, Layer, Mode, Plan, Residual, Seq
 use chainrule_tensor::{Grads, Params, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::affine::Steps;
+use super::affine::DenseSteps;
 use super::masked::Masked;
 use super::multi_head::MultiHeadAttention;
 use super::norm::LayerNorm;
@@ -82,8 +82,8 @@ impl<A> Block<A> {
         A: Layer<T> + Clone,
     {
         let dense = |branch: Sequential<T>| {
-            let hidden = branch.then(Steps::new(self.feedforward)).then(self.activation.clone());
-            Residual(self.drop_out(self.drop_out(hidden).then(Steps::new(features))))
+            let hidden = branch.then(DenseSteps::new(self.feedforward)).then(self.activation.clone());
+            Residual(self.drop_out(self.drop_out(hidden).then(DenseSteps::new(features))))
         };
         match self.pre_norm {
             true => layers.then(dense(Sequential::default().then(LayerNorm))),
@@ -160,7 +160,7 @@ macro_rules! settings {
                 self
             }
 
-            /// Steps of zeros are padding: nobody sees them, and they stay zeros.
+            /// DenseSteps of zeros are padding: nobody sees them, and they stay zeros.
             #[must_use]
             pub fn masked(mut self) -> Self {
                 self.block.masked = true;
