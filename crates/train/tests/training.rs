@@ -9,12 +9,12 @@ use chainrule_layers::{Dense, Dropout, Flatten, Relu};
 use chainrule_losses::{CrossEntropy, MeanSquaredError};
 use chainrule_metrics::Accuracy;
 use chainrule_optim::{ClipByGlobalNorm, adam, sgd};
-use chainrule_tensor::Seed;
+use chainrule_tensor::{Real, Seed};
 use chainrule_train::{Event, FileError, Model, TrainError, Trainer};
 use ndarray::Array2;
 
-fn layers() -> Sequential<f32> {
-    let layers = Sequential::new().then(Flatten).then(Dense::new(64)).then(Relu);
+fn layers<T: Real>() -> Sequential<T> {
+    let layers = Sequential::default().then(Flatten).then(Dense::new(64)).then(Relu);
     layers.then(Dropout::new(0.2)).then(Dense::new(200)).then(Relu).then(Dense::new(10))
 }
 
@@ -44,6 +44,26 @@ fn threads_are_no_part_of_the_result() {
     }
     // A batch that is smaller than the number of shards leaves some of them empty.
     assert!(run(2, 100).2.loss.is_finite());
+}
+
+#[test]
+fn shards_change_only_the_last_bits() {
+    // 100 samples are two batches of 48 and a shorter one. With 1 shard nothing is cut; with more, the first
+    // product is cut by columns and the rest by rows.
+    let data = digits(100, Seed(1));
+    let run = |shards| {
+        let model = Model::new([28, 28], layers::<f64>(), Seed(4)).unwrap();
+        let mut trainer =
+            Trainer::new(model, CrossEntropy::default(), sgd(0.1)).batch_size(48).threads(2).shards(shards);
+        trainer.fit(&data, 2).unwrap();
+        trainer.model().parameters().to_vec()
+    };
+    let whole = run(1);
+    for shards in [2, 3, 7] {
+        for (cut, whole) in run(shards).iter().zip(&whole) {
+            assert!((cut - whole).abs() < 1e-12, "{shards} shards: {cut} {whole}");
+        }
+    }
 }
 
 #[test]
