@@ -19,7 +19,7 @@ fn layers<T: Real>() -> Sequential<T> {
 }
 
 fn trainer() -> Trainer<f32, u8> {
-    let model = Model::new([28, 28], layers(), Seed(4)).unwrap();
+    let model = Model::new([28, 28], layers::<f32>(), Seed(4)).unwrap();
     let optimizer = (ClipByGlobalNorm(5.0), adam(1e-3));
     Trainer::new(model, CrossEntropy::default(), optimizer)
         .batch_size(48)
@@ -94,7 +94,7 @@ fn a_resumed_training_gives_the_same_bits() {
     second.fit(&data, 2).unwrap();
     assert_eq!(second.model().parameters_sha256(), straight.model().parameters_sha256());
     // A checkpoint is a model file too; another optimizer cannot take it up.
-    assert_eq!(Model::load(&path, layers()).unwrap().parameters(), first.model().parameters());
+    assert_eq!(Model::load(&path, layers::<f32>()).unwrap().parameters(), first.model().parameters());
     let model = Model::new([28, 28], layers(), Seed(0)).unwrap();
     let other = Trainer::<f32, u8>::new(model, CrossEntropy::default(), sgd(0.1));
     assert!(matches!(other.resume(&path), Err(TrainError::Checkpoint(_))));
@@ -106,14 +106,14 @@ fn a_resumed_training_gives_the_same_bits() {
 fn damaged_files_are_told_apart() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("model.chainrule");
-    let model = Model::new([28, 28], layers(), Seed(4)).unwrap();
+    let model = Model::new([28, 28], layers::<f32>(), Seed(4)).unwrap();
     model.save(&path).unwrap();
     let good = fs::read(&path).unwrap();
-    let loaded = Model::load(&path, layers()).unwrap();
+    let loaded = Model::load(&path, layers::<f32>()).unwrap();
     assert_eq!(loaded.parameters_sha256(), model.parameters_sha256());
     let load = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
-        let error = Model::load(&path, layers()).unwrap_err();
+        let error = Model::load(&path, layers::<f32>()).unwrap_err();
         assert!(error.to_string().contains("model.chainrule"), "{error}");
         error
     };
@@ -152,7 +152,10 @@ fn a_file_that_cannot_be_written_leaves_the_old_one() {
     fs::create_dir(directory.path().join("taken")).unwrap();
     assert!(model.save(directory.path().join("taken")).is_err());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
-    assert!(matches!(Model::load("/no/such/file", layers()), Err(FileError::Io { doing: "read", .. })));
+    assert!(matches!(
+        Model::load("/no/such/file", layers::<f32>()),
+        Err(FileError::Io { doing: "read", .. })
+    ));
 }
 
 #[test]
