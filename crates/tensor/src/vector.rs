@@ -153,6 +153,12 @@ pub fn accumulate<T: Real>(x: ArrayView2<'_, T>, mut y: ArrayViewMut2<'_, T>) {
     x.rows().into_iter().zip(y.rows_mut()).for_each(|(x, y)| add(x, y));
 }
 
+/// `v = f(v)`, for each of the values.
+#[inline]
+pub fn apply_slice<T: Real>(values: &mut [T], f: impl Fn(T) -> T + Copy) {
+    run(Apply { values, f });
+}
+
 struct Update<'a, T, const N: usize, F> {
     params: &'a mut [T],
     grads: &'a [T],

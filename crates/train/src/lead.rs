@@ -12,11 +12,11 @@
 use std::ops::Range;
 
 use chainrule_data::Dataset;
-use chainrule_layer::Chain;
 use chainrule_tensor::{Buffer, FlushDenormals, Real, gemm, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 use crate::shard::Pass;
+use crate::{Model, pieces};
 
 /// What is cut, and into what.
 pub(crate) struct Lead<T: Real> {
@@ -42,13 +42,21 @@ pub(crate) struct Part<T: Real> {
 impl<T: Real> Lead<T> {
     /// The cut for batches of this size, or `None` where cutting by rows alone is as good: with one shard, without a
     /// dense layer at the start, or with so many rows that `Z` is as large as the weight.
-    pub(crate) fn new(chain: &Chain<T>, inputs: usize, batch: usize, shards: usize) -> Option<Self> {
-        let weight = chain.lead().filter(|weight| weight.start == 0)?;
-        if shards < 2 || inputs < 2 * batch || inputs < 64 * shards {
+    ///
+    /// It is made between pieces of the descent.
+    pub(crate) fn new(model: &Model<T>, batch: usize, shards: usize) -> Option<Self> {
+        let inputs = model.input().size();
+        let weight = model.cache.lead().filter(|weight| weight.start == 0 && pieces::defers(model.plan()))?;
+        let step = pieces::rows(weight.len() / inputs);
+        if shards < 2 || inputs < 2 * batch || inputs < 2 * step * shards {
             return None;
         }
+        let end = |parts: usize| match parts == shards {
+            true => inputs,
+            false => (inputs * parts).div_ceil(step * shards) * step,
+        };
         let part = |position| Part {
-            columns: inputs * position / shards..inputs * (position + 1) / shards,
+            columns: end(position)..end(position + 1),
             x: Buffer::default(),
             z: Buffer::default(),
             row: Buffer::zeros(inputs),

@@ -38,34 +38,45 @@ struct Product {
     columns: usize,
 }
 
-/// Cuts the parameters of a plan; where the first product is cut among threads, at the ends of its parts too.
-pub(crate) fn cut<T: Real>(plan: &Plan, chain: &Chain<T>, lead: Option<&Lead<T>>) -> Vec<Piece> {
+/// Whether gradients that are products are computed piece by piece. Where all parameters make one piece, that gains
+/// nothing.
+pub(crate) fn defers(plan: &Plan) -> bool {
+    plan.size() > LONGEST
+}
+
+/// How many rows of a weight of so many columns make a piece.
+pub(crate) fn rows(columns: usize) -> usize {
+    (LONGEST / columns).max(1)
+}
+
+/// Cuts the parameters of a plan. Each piece is of one kind, or not a buffer if the optimizer does not tell `kinds`.
+///
+/// The optimizer's state lies piece by piece, so pieces may depend on nothing that can change in a training.
+pub(crate) fn cut<T: Real>(plan: &Plan, chain: &Chain<T>, kinds: bool) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut end_of_product = 0;
+    let alike = |a: Kind, b: Kind| a == b || (!kinds && a != Kind::Buffer && b != Kind::Buffer);
     for entry in plan.entries() {
         let Range { mut start, end } = entry.range;
         let kind = entry.kind;
-        if let Some((link, _)) = chain.products().find(|(_, range)| *range == entry.range) {
+        let product = chain.products().find(|(_, range)| defers(plan) && *range == entry.range);
+        if let Some((link, _)) = product {
             let columns = entry.shape[1];
-            let longest = (LONGEST / columns).max(1) * columns;
-            let ends = lead.filter(|lead| lead.weight == entry.range).into_iter();
-            let ends = ends.flat_map(|lead| (1..lead.count()).map(|parts| lead.end(parts)));
-            for stop in ends.chain([end]) {
-                while start < stop {
-                    let (first_row, last) =
-                        ((start - entry.range.start) / columns, stop.min(start + longest));
-                    let product = Some(Product { link, first_row, columns });
-                    pieces.push(Piece { start, end: last, kind, product });
-                    start = last;
-                }
-            }
+            pieces.extend((0..entry.shape[0]).step_by(rows(columns)).map(|first_row| Piece {
+                start: start + first_row * columns,
+                end: end.min(start + (first_row + rows(columns)) * columns),
+                kind,
+                product: Some(Product { link, first_row, columns }),
+            }));
             end_of_product = end;
             continue;
         }
         while start < end {
             match pieces.last_mut() {
                 Some(last)
-                    if start > end_of_product && last.kind == kind && last.end - last.start < LONGEST =>
+                    if start > end_of_product
+                        && alike(last.kind, kind)
+                        && last.end - last.start < LONGEST =>
                 {
                     last.end = end.min(last.start + LONGEST);
                     start = last.end;
@@ -254,7 +265,7 @@ mod tests {
         plan.weight("b", [100], (1, 1), &init);
         plan.bias("c", [10], (1, 1), &init);
         plan.buffer("d", [5], 0.0);
-        let pieces = cut(&plan, &Chain::<f32>::default(), None);
+        let pieces = cut(&plan, &Chain::<f32>::default(), true);
         let lengths: Vec<_> = pieces.iter().map(|piece| (piece.end - piece.start, piece.kind)).collect();
         let right = [
             (LONGEST, Kind::Weight),
@@ -273,7 +284,7 @@ mod tests {
         let layers = Sequential::new().then(Dense::new(300)).then(inner).then(Dense::new(2 * LONGEST));
         let mut plan = Plan::new();
         let (_, chain) = layers.plan([100].into(), &mut plan).unwrap();
-        let pieces = cut(&plan, &chain, None);
+        let pieces = cut(&plan, &chain, true);
         assert_eq!((pieces[0].start, pieces[pieces.len() - 1].end), (0, plan.size()));
         assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start));
         for piece in &pieces {

@@ -42,6 +42,8 @@ pub(crate) struct Pass<'a, T: Real, D, Y> {
     pub(crate) data: &'a D,
     pub(crate) batch: Batch<'a>,
     pub(crate) mode: Mode,
+    /// Whether [`crate::pieces`] computes the gradients that are products.
+    pub(crate) deferred: bool,
 }
 
 /// Which samples a step takes.
@@ -164,7 +166,7 @@ impl<T: Real, Y> Shard<T, Y> {
         *loss = pass.loss.loss(y, targets, scale, Some(dy.matrix_mut(count, outputs)));
         pass.layers.backward(Backward {
             params: Params::new(pass.params),
-            grads: Grads::fresh(grads).deferred(true),
+            grads: Grads::fresh(grads).deferred(pass.deferred),
             x,
             y,
             dy: dy.matrix(count, outputs),

@@ -72,6 +72,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         optimizer: impl Optimizer<T> + 'static,
     ) -> Self {
         let state = Buffer::zeros(optimizer.slots() * model.parameters().len());
+        let pieces = pieces::cut(model.plan(), &model.cache, optimizer.tells_kinds());
         Self {
             model,
             loss: Box::new(loss),
@@ -89,7 +90,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 state,
                 total: Buffer::default(),
                 scratch: Vec::new(),
-                pieces: Vec::new(),
+                pieces,
                 step: 0,
                 epoch: 0,
                 threads: 1,
@@ -321,9 +322,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             self.run.shards.push(shard);
         }
         self.run.shards.truncate(shards);
-        let Model { input, cache, .. } = &self.model;
-        self.run.lead = Lead::new(cache, input.size(), self.batch_size, shards);
-        self.run.pieces = pieces::cut(self.model.plan(), cache, self.run.lead.as_ref());
+        self.run.lead = Lead::new(&self.model, self.batch_size, shards);
         self.run.scratch.resize(self.threads, Buffer::zeros(pieces::longest(&self.run.pieces)));
         if self.optimizer.prepares() {
             self.run.total.reserve(self.model.parameters().len());
@@ -438,6 +437,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             data,
             batch,
             mode,
+            deferred: pieces::defers(self.model.plan()),
         };
         let columns = self.model.output().size();
         let Run { shards, lead, .. } = &mut self.run;
