@@ -49,4 +49,4 @@ pub use prefetch::prefetch;
 pub use real::Real;
 pub use seed::{Rng, Seed};
 pub use shape::{MAX_RANK, Shape};
-pub use target::{Target, Wanted};
+pub use target::{Steps, Target, Wanted, Window};
