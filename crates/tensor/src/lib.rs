@@ -34,6 +34,7 @@ pub mod isa;
 mod kind;
 mod params;
 mod prefetch;
+pub mod quads;
 mod real;
 mod seed;
 mod shape;
