@@ -4,7 +4,7 @@ use crate::{Optimizer, Real, SettingError, Update, vector};
 /// Scales all gradients together so that their Euclidean norm is at most this (Pascanu, Mikolov and
 /// Bengio 2013): `g ← g min(1, max / (‖g‖ + 1e-6))`, as PyTorch's `clip_grad_norm_`.
 ///
-/// The norm is over all parameters, of every kind. A NaN among the gradients stays where it is.
+/// The norm is over all trained parameters, weights and biases alike. A NaN among the gradients stays where it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClipByGlobalNorm(
     /// The greatest norm, above 0.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use chainrule_layer::{Chain, Entry, Forward, Layer, Mode, Plan, Sequential, ShapeError, ValueError};
-use chainrule_tensor::{Buffer, FlushDenormals, Kind, Params, Real, Seed, Shape};
+use chainrule_tensor::{Buffer, FlushDenormals, Params, Real, Seed, Shape};
 use ndarray::{Array2, ArrayView2};
 use sha2::{Digest, Sha256};
 
@@ -113,7 +113,7 @@ impl<T: Real> Model<T> {
 
     /// The layers, their output shapes and parameters as a table.
     pub fn summary(&self) -> Summary {
-        let trained = |entry: &&Entry| entry.kind != Kind::Buffer;
+        let trained = |entry: &&Entry| entry.kind.is_trained();
         Summary {
             input: self.input,
             rows: self.plan.rows().to_vec(),

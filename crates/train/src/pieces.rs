@@ -55,7 +55,7 @@ pub(crate) fn rows(columns: usize) -> usize {
 pub(crate) fn cut<T: Real>(plan: &Plan, chain: &Chain<T>, kinds: bool) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut end_of_product = 0;
-    let alike = |a: Kind, b: Kind| a == b || (!kinds && a != Kind::Buffer && b != Kind::Buffer);
+    let alike = |a: Kind, b: Kind| a == b || (!kinds && a.is_trained() && b.is_trained());
     for entry in plan.entries() {
         let Range { mut start, end } = entry.range;
         let kind = entry.kind;
@@ -197,13 +197,15 @@ impl<T: Real, Y: Sync> Descent<'_, T, Y> {
             if part != Part::Update {
                 self.sum(piece, grads);
             }
-            if part == Part::Sum {
-                continue;
-            }
             let params = &mut params[here.clone()];
             match piece.kind {
-                // The shares of the next value, from all shards.
-                Kind::Buffer => params.copy_from_slice(grads),
+                // The shares of the next value, from all shards: no gradient, for an optimizer to clip.
+                Kind::Buffer if part != Part::Update => {
+                    params.copy_from_slice(grads);
+                    grads.fill(T::zero());
+                }
+                Kind::Buffer | Kind::Frozen => {}
+                _ if part == Part::Sum => {}
                 kind @ (Kind::Weight | Kind::Bias) => {
                     let state = &mut state[slots * here.start..slots * here.end];
                     optimizer.update(Update { step, kind, params, grads, state });

@@ -7,6 +7,7 @@ use ndarray::Array2;
 
 mod activations;
 mod dense;
+mod merge;
 mod pooling;
 mod regularization;
 mod shape;
@@ -56,8 +57,15 @@ impl<T: Real> Case<T> {
 
 /// Every layer.
 pub(crate) fn every_layer<T: Real>() -> Vec<Case<T>> {
-    [dense::cases(), pooling::cases(), activations::cases(), regularization::cases(), shape::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        dense::cases(),
+        merge::cases(),
+        pooling::cases(),
+        activations::cases(),
+        regularization::cases(),
+        shape::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
