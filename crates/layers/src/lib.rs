@@ -16,6 +16,7 @@
 mod activations;
 mod dense;
 pub mod init;
+mod packed;
 mod regularization;
 mod shape;
 
