@@ -16,11 +16,13 @@
 mod activations;
 mod dense;
 pub mod init;
+mod normalization;
 mod packed;
 mod regularization;
 mod shape;
 
 pub use activations::*;
 pub use dense::Dense;
+pub use normalization::*;
 pub use regularization::*;
 pub use shape::*;

@@ -579,12 +579,15 @@ where
             }
             return;
         }
-        for (index, start) in (0..output.len()).step_by(inner.max(1)).enumerate() {
-            let constants = vectors.map(|vector| vector[index % channels]);
-            let runs = inputs.map(|input| &input[start..start + inner]);
-            let output = &mut output[start..start + inner];
-            for i in 0..inner {
-                output[i] = f(runs.map(|run| run[i]), constants, output[i]);
+        for sample in (0..output.len()).step_by(channels.saturating_mul(inner).max(1)) {
+            for c in 0..channels {
+                let start = sample + c * inner;
+                let constants = vectors.map(|vector| vector[c]);
+                let runs = inputs.map(|input| &input[start..start + inner]);
+                let output = &mut output[start..start + inner];
+                for i in 0..inner {
+                    output[i] = f(runs.map(|run| run[i]), constants, output[i]);
+                }
             }
         }
     }
@@ -641,16 +644,18 @@ where
             }
             return;
         }
-        for (index, start) in (0..size).step_by(inner.max(1)).enumerate() {
-            let c = index % channels;
-            let constants = vectors.map(|vector| vector[c]);
-            let run = Sums::new(
-                inputs.map(|input| &input[start..start + inner]),
-                #[inline(always)]
-                |x| f(x, constants),
-            );
-            for (sum, term) in sums.iter_mut().zip(run.run()) {
-                sum[c] += term;
+        for sample in (0..size).step_by(channels.saturating_mul(inner).max(1)) {
+            for c in 0..channels {
+                let start = sample + c * inner;
+                let constants = vectors.map(|vector| vector[c]);
+                let run = Sums::new(
+                    inputs.map(|input| &input[start..start + inner]),
+                    #[inline(always)]
+                    |x| f(x, constants),
+                );
+                for (sum, term) in sums.iter_mut().zip(run.run()) {
+                    sum[c] += term;
+                }
             }
         }
     }
