@@ -120,7 +120,7 @@ mod tests {
         for i in 0..n {
             let [a, b]: [f32; 2] = normals(Seed(1).bits(i));
             for v in [a, b].map(f64::from) {
-                [1, 2, 3, 4].map(|k| moments[k as usize - 1] += v.powi(k));
+                (1..).zip(&mut moments).for_each(|(k, moment)| *moment += v.powi(k));
                 beyond += usize::from(v.abs() > 2.0);
             }
             product += f64::from(a * b);
