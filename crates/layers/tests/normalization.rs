@@ -173,6 +173,21 @@ fn constant_inputs_are_no_trouble() {
 }
 
 #[test]
+fn equal_values_give_the_shift_however_great() {
+    fn check<L: Layer<f32>>(layer: L, input: impl Into<Shape>) {
+        let mut bench = Bench::new(layer, input);
+        let x = Array2::from_elem((7, 33), 12_345.678);
+        let y = bench.run(x.view(), x.view(), TRAIN, 1.0).y;
+        assert!(y.iter().all(|&y| y == 0.0), "{:?}: {y}", bench.layer);
+    }
+    check(BatchNorm::new(), [33]);
+    check(BatchNorm::new(), [3, 11]);
+    check(LayerNorm::new(), [33]);
+    check(GroupNorm::new(1), [3, 11]);
+    check(InstanceNorm::new(), [3, 11]);
+}
+
+#[test]
 fn a_great_mean_costs_no_precision() {
     let x = fill(1, 16, 64).mapv(|x| x as f32);
     let moved = x.mapv(|x| x + 4096.0);

@@ -3,7 +3,7 @@
 use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 
-use super::{Affine, Scales, epsilon, zeroed};
+use super::{Affine, Scales, epsilon, moments, zeroed};
 use crate::packed::{fill_packed, packed};
 
 /// `y = (x - μ) / √(σ² + ε) w + b`, with a mean `μ`, a variance `σ²`, a scale `w` and a shift `b` for each feature of
@@ -122,64 +122,30 @@ impl<T: Real> Layer<T> for BatchNorm {
         let scales = self.affine.plan(channels, plan);
         plan.buffer("running_mean", channels, 0.0);
         plan.buffer("running_var", channels, 1.0);
-        let [mean, variance, inverse, factor] = std::array::from_fn(|_| Buffer::zeros(channels));
-        let sums = [Buffer::zeros(channels), Buffer::zeros(channels)];
-        let (training, copies) = (false, Default::default());
+        let zeros = || Buffer::zeros(channels);
         let cache = BatchStatistics {
             channels,
             inner,
-            training,
-            mean,
-            variance,
-            inverse,
-            factor,
-            sums,
+            mean: zeros(),
+            variance: zeros(),
+            inverse: zeros(),
+            factor: zeros(),
+            sums: [zeros(), zeros()],
             scales,
-            copies,
+            ..Default::default()
         };
         Ok((input, cache))
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, Self::Cache>) {
-        let BatchStatistics {
-            channels,
-            inner,
-            training,
-            mean,
-            variance,
-            inverse,
-            factor,
-            scales,
-            copies,
-            ..
-        } = cache;
+        let BatchStatistics { mean, variance, inverse, factor, sums, scales, copies, .. } = cache;
+        let (channels, inner, [x_copy, y_copy, _]) = (cache.channels, cache.inner, copies);
         let [weight, bias] = self.affine.take(&mut params, &scales.fixed);
-        let (running_mean, running_variance) = (params.values(*channels), params.values(*channels));
-        *training = mode != Mode::Eval;
-        let [x_copy, y_copy, _] = copies;
+        let (running_mean, running_variance) = (params.values(channels), params.values(channels));
         let x = packed(x, x_copy);
-        if *training {
-            let n = T::of((x.len() / *channels).max(1) as f64);
-            zeroed(mean, *channels);
-            vector::sum_channels(
-                *inner,
-                [x],
-                [],
-                [mean],
-                #[inline(always)]
-                |[x], []| [x],
-            );
-            mean.iter_mut().for_each(|mean| *mean /= n); //                  μ = Σ x / n
-            zeroed(variance, *channels);
-            vector::sum_channels(
-                *inner,
-                [x],
-                [mean],
-                [variance],
-                #[inline(always)]
-                |[x], [mean]| [(x - mean) * (x - mean)],
-            );
-            variance.iter_mut().for_each(|variance| *variance /= n); //      σ² = Σ (x - μ)² / n
+        cache.training = mode != Mode::Eval;
+        if cache.training {
+            moments(inner, x, x.len() / channels, mean, variance, &mut sums[0]);
         } else {
             mean.copy_from_slice(running_mean);
             variance.copy_from_slice(running_variance);
@@ -191,7 +157,7 @@ impl<T: Real> Layer<T> for BatchNorm {
         }
         fill_packed(y, y_copy, |y| {
             vector::map_channels(
-                *inner,
+                inner,
                 [x],
                 [mean, factor, bias],
                 y,
@@ -203,42 +169,31 @@ impl<T: Real> Layer<T> for BatchNorm {
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
         let Backward { mut params, mut grads, x, dy, dx, cache, share, .. } = pass;
-        let BatchStatistics {
-            channels,
-            inner,
-            training,
-            mean,
-            variance,
-            inverse,
-            factor,
-            sums,
-            scales,
-            copies,
-        } = cache;
+        let BatchStatistics { mean, variance, inverse, factor, sums, scales, copies, .. } = cache;
+        let (channels, inner, [x_copy, dy_copy, dx_copy]) = (cache.channels, cache.inner, copies);
         self.affine.take(&mut params, &scales.fixed);
-        let (running_mean, running_variance) = (params.values(*channels), params.values(*channels));
+        let (running_mean, running_variance) = (params.values(channels), params.values(channels));
         let [dw, db] = self.affine.grads(&mut grads, &mut scales.spare);
-        let (next_mean, next_variance) = (grads.values(*channels), grads.values(*channels));
-        let [x_copy, dy_copy, dx_copy] = copies;
+        let (next_mean, next_variance) = (grads.values(channels), grads.values(channels));
         let (x, dy) = (packed(x, x_copy), packed(dy, dy_copy));
-        let [sum, along] = sums.each_mut().map(|sums| zeroed(sums, *channels));
+        let [sum, along] = sums.each_mut().map(|sums| zeroed(sums, channels));
         vector::sum_channels(
-            *inner,
+            inner,
             [x, dy],
             [mean, inverse],
             [sum, along],
             #[inline(always)]
             |[x, dy], [mean, inverse]| [dy, dy * ((x - mean) * inverse)],
         );
-        for c in 0..*channels {
+        for c in 0..channels {
             dw[c] += along[c]; //                                            dw = Σ dy x̂
             db[c] += sum[c]; //                                              db = Σ dy
         }
 
-        let n = x.len() / *channels;
-        let momentum = T::of(if *training { self.momentum } else { 0.0 });
+        let n = x.len() / channels;
+        let momentum = T::of(if cache.training { self.momentum } else { 0.0 });
         let (kept, unbiased) = (T::one() - momentum, T::of(n as f64 / (n.max(2) - 1) as f64));
-        for c in 0..*channels {
+        for c in 0..channels {
             let new = match self.unbiased {
                 true if n < 2 => running_variance[c],
                 true => variance[c] * unbiased,
@@ -251,15 +206,15 @@ impl<T: Real> Layer<T> for BatchNorm {
         let Some(dx) = dx else { return };
         // What the mean and the variance of the batch owe to x; those of the past owe it nothing.
         let n = T::of(n.max(1) as f64);
-        for c in 0..*channels {
-            (sum[c], along[c]) = match *training {
+        for c in 0..channels {
+            (sum[c], along[c]) = match cache.training {
                 true => (sum[c] / n, along[c] / n * inverse[c]),
                 false => (T::zero(), T::zero()),
             };
         }
         fill_packed(dx, dx_copy, |dx| {
             vector::map_channels(
-                *inner,
+                inner,
                 [x, dy],
                 [mean, factor, sum, along],
                 dx,

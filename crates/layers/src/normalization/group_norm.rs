@@ -3,7 +3,7 @@
 use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 
-use super::{Affine, Scales, epsilon, room, zeroed};
+use super::{Affine, Scales, epsilon, moments, room, zeroed};
 use crate::packed::{fill_packed, packed};
 
 /// `y = (x - μ) / √(σ² + ε) w + b`, with the mean `μ` and the variance `σ²` of a group of neighbouring channels of a
@@ -87,37 +87,27 @@ impl<T: Real> Layer<T> for GroupNorm {
         let [x_copy, y_copy, _] = copies;
         let x = packed(x, x_copy);
         let size = per_group * inner;
-        let n = T::of(size as f64);
         // To these loops the groups of all samples are channels, and then the channels of all samples.
-        let (mean, inverse) = (zeroed(mean, rows * self.groups), zeroed(inverse, rows * self.groups));
-        vector::sum_channels(
-            size,
-            [x],
-            [],
-            [mean],
-            #[inline(always)]
-            |[x], []| [x],
-        );
-        mean.iter_mut().for_each(|mean| *mean /= n); //                      μ = Σ x / n
-        vector::sum_channels(
-            size,
-            [x],
-            [mean],
-            [inverse],
-            #[inline(always)]
-            |[x], [mean]| [(x - mean) * (x - mean)],
-        );
+        let (groups, count) = (rows * self.groups, rows * channels);
+        let (mean, inverse) = (room(mean, groups), room(inverse, groups));
+        let [shifts, spare] = shifts.each_mut().map(|buffer| room(buffer, count));
+        moments(size, x, size, mean, inverse, &mut spare[..groups]);
         let epsilon = T::of(self.epsilon);
-        let root = |squares: &mut T| *squares = (*squares / n + epsilon).sqrt().recip();
-        inverse.iter_mut().for_each(root); //                                1 / √(σ² + ε), σ² = Σ (x - μ)² / n
-        let count = rows * channels;
-        let (means, factors, shifts) =
-            (room(means, count), room(factors, count), room(&mut shifts[0], count));
-        for i in 0..count {
-            let (group, channel) = (i / per_group, i % channels);
-            means[i] = mean[group];
-            factors[i] = inverse[group] * weight[channel];
-            shifts[i] = bias[channel];
+        let root = |variance: &mut T| *variance = (*variance + epsilon).sqrt().recip();
+        inverse.iter_mut().for_each(root); //                                1 / √(σ² + ε)
+        let (means, factors) = (room(means, count), room(factors, count));
+        let of_samples = means.chunks_exact_mut(channels).zip(factors.chunks_exact_mut(channels));
+        for (row, (means, factors)) in of_samples.enumerate() {
+            shifts[row * channels..][..channels].copy_from_slice(bias);
+            let of_groups = means.chunks_exact_mut(per_group).zip(factors.chunks_exact_mut(per_group));
+            for (group, (means, factors)) in of_groups.enumerate() {
+                let (index, weight) = (row * self.groups + group, &weight[group * per_group..]);
+                means.fill(mean[index]);
+                factors
+                    .iter_mut()
+                    .zip(weight)
+                    .for_each(|(factor, &weight)| *factor = inverse[index] * weight);
+            }
         }
         fill_packed(y, y_copy, |y| {
             vector::map_channels(
@@ -152,8 +142,8 @@ impl<T: Real> Layer<T> for GroupNorm {
         );
         let n = T::of((per_group * inner) as f64);
         let groups = sums.chunks_exact_mut(per_group).zip(along.chunks_exact_mut(per_group));
-        for ((group, (sums, along)), &inverse) in groups.enumerate().zip(inverse.iter()) {
-            let first = group * per_group % channels;
+        let firsts = (0..channels).step_by(per_group).cycle();
+        for (((sums, along), &inverse), first) in groups.zip(inverse.iter()).zip(firsts) {
             let (mut sum, mut product) = (T::zero(), T::zero());
             for c in 0..per_group {
                 along[c] *= inverse;

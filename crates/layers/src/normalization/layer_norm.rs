@@ -3,7 +3,7 @@
 use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 
-use super::{Affine, Axes, Scales, epsilon, room};
+use super::{Affine, Axes, Scales, corrected, epsilon, room};
 use crate::packed::{fill_packed, packed};
 
 /// `y = (x - μ) / √(σ² + ε) w + b`, with the mean `μ` and the variance `σ²` of the values of a sample along its
@@ -113,12 +113,13 @@ impl<T: Real> Layer<T> for LayerNorm {
                     |[x]| [x],
                 );
                 let mu = sum / n; //                                         μ = Σ x / n
-                let [squares] = vector::sums(
+                let [squares, rest] = vector::sums(
                     [x],
                     #[inline(always)]
-                    |[x]| [(x - mu) * (x - mu)],
+                    |[x]| [(x - mu) * (x - mu), x - mu],
                 );
-                let inv = (squares / n + epsilon).sqrt().recip(); //         1 / √(σ² + ε), σ² = Σ (x - μ)² / n
+                let (mu, variance) = corrected(mu, squares, rest, n); //     σ² = Σ (x - μ)² / n
+                let inv = (variance + epsilon).sqrt().recip(); //            1 / √(σ² + ε)
                 vector::each(
                     [x, weight, bias],
                     [y],

@@ -1,8 +1,8 @@
 //! Layers that bring values to a mean and a spread, and wrappers that do so with weights.
 //!
-//! The sums go through memory in as few passes as the formulas allow: one for a mean, one for a variance around
-//! it (so that a great mean costs no precision) and one for the output; backward, one for two sums and one for
-//! all gradients. A batch that is strided is copied first, so that its results are the same bits.
+//! The sums go through memory in as few passes as the formulas allow: one for a mean, one for the variance around it, so
+//! that a great mean costs no precision, and one for the output; backward, one for two sums and one for all gradients. A
+//! batch that is strided is copied first, so that its results are the same bits.
 
 mod batch_norm;
 mod group_norm;
@@ -29,7 +29,7 @@ pub use weight_norm::WeightNorm;
 use std::sync::Arc;
 
 use chainrule_layer::{Constant, Initializer, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Grads, Params, Real, Shape};
+use chainrule_tensor::{Buffer, Grads, Params, Real, Shape, vector};
 
 /// Which of its scales and shifts, `weight` and `bias`, a normalisation has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +124,44 @@ fn epsilon<T: Real>(epsilon: f64, input: Shape, plan: &Plan) -> Result<(), Shape
         return Ok(());
     }
     Err(plan.error(input, "any samples, with a positive epsilon,", "choose an epsilon such as 1e-5"))
+}
+
+/// The mean and the variance of the `n` values of each channel of `[outer, channels, inner]`.
+///
+/// The second pass corrects the mean of the first (Chan, Golub and LeVeque 1983, "Algorithms for computing the sample
+/// variance"), so that the variance of equal values is 0, however great they are.
+fn moments<T: Real>(inner: usize, x: &[T], n: usize, mean: &mut [T], variance: &mut [T], rest: &mut [T]) {
+    let n = T::of(n.max(1) as f64);
+    mean.fill(T::zero());
+    vector::sum_channels(
+        inner,
+        [x],
+        [],
+        [mean],
+        #[inline(always)]
+        |[x], []| [x],
+    );
+    mean.iter_mut().for_each(|mean| *mean /= n);
+    variance.fill(T::zero());
+    rest.fill(T::zero());
+    vector::sum_channels(
+        inner,
+        [x],
+        [mean],
+        [variance, rest],
+        #[inline(always)]
+        |[x], [mean]| [(x - mean) * (x - mean), x - mean],
+    );
+    for ((mean, variance), &rest) in mean.iter_mut().zip(variance).zip(&*rest) {
+        (*mean, *variance) = corrected(*mean, *variance, rest, n);
+    }
+}
+
+/// Mean and variance of `n` values, from the mean as far as it is known, and from the sums of the squared distances to it
+/// and of the distances.
+fn corrected<T: Real>(mean: T, squares: T, rest: T, n: T) -> (T, T) {
+    let rest = rest / n;
+    (mean + rest, (squares / n - rest * rest).max(T::zero()))
 }
 
 /// The first `len` values of `buffer`, all 0.
