@@ -1,12 +1,14 @@
 //! What the normalisations do at their edges, over several steps and around other layers.
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, Sequential};
+use std::sync::Arc;
+
+use chainrule_layer::{Backward, Constant, Forward, Layer, Mode, Plan, Sequential, ShapeError, check};
 use chainrule_layers::{
     BatchNorm, Dense, Dropout, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RmsNorm, SpectralNorm,
-    UnitNorm, WeightNorm,
+    UnitNorm, WeightNorm, init,
 };
 use chainrule_tensor::{Grads, Kind, Params, Real, Seed, Shape};
-use ndarray::{Array2, ArrayView2, array, s};
+use ndarray::{Array2, ArrayView2, Axis, array, s};
 
 const TRAIN: Mode = Mode::Train { seed: Seed(3), first_row: 0 };
 
@@ -319,6 +321,78 @@ fn spectral_norm_finds_the_norm() {
         let u = bench.of("u", &bench.params);
         assert!((u[1].abs() - 1.0).abs() < 1e-6, "{u:?}");
     }
+}
+
+/// Multiplies each value by a weight of its own; the weight has three axes, as that of a convolution has.
+#[derive(Clone, Debug)]
+struct Scaled;
+
+impl Layer<f64> for Scaled {
+    type Cache = ();
+
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
+        plan.bias("bias", [24], (1, 1), &(Arc::new(Constant(0.0)) as _));
+        plan.weight("weight", [2, 3, 4], (1, 1), &(Arc::new(init::LecunNormal) as _));
+        Ok((input, ()))
+    }
+
+    fn forward(&self, Forward { mut params, x, mut y, .. }: Forward<'_, f64>) {
+        let b = params.take([24]);
+        y.assign(&(&x * &params.take([24]) + b));
+    }
+
+    fn backward(&self, Backward { mut params, mut grads, x, dy, dx, .. }: Backward<'_, f64>) {
+        params.take([24]);
+        let (mut db, mut dw) = (grads.take([24]), grads.take([24]));
+        db += &dy.sum_axis(Axis(0));
+        dw += &(&dy * &x).sum_axis(Axis(0));
+        if let Some(mut dx) = dx {
+            dx.assign(&(&dy * &params.take([24])));
+        }
+    }
+}
+
+/// The weight that a wrapper of [`Scaled`] makes: a matrix of a row for each unit.
+fn made<L: Layer<f64>>(bench: &mut Bench<f64, L>, axis: usize) -> Array2<f64> {
+    bench.params[..24].fill(0.0);
+    let ones = Array2::ones((1, 24));
+    let w = bench.run(ones.view(), ones.view(), Mode::Eval, 1.0).y.into_shape_with_order((2, 3, 4)).unwrap();
+    let units: Vec<_> =
+        w.axis_iter(Axis(axis)).map(|unit| unit.iter().copied().collect::<Vec<_>>()).collect();
+    Array2::from_shape_fn((units.len(), units[0].len()), |(i, j)| units[i][j])
+}
+
+#[test]
+fn units_lie_along_any_axis() {
+    for axis in [0, 1, 2] {
+        let layer = WeightNorm::new(Scaled).axis(axis);
+        check::gradients(&layer, [24]).unwrap();
+        let mut bench = Bench::new(layer, [24]);
+        let lengths: Vec<_> =
+            made(&mut bench, axis).rows().into_iter().map(|row| row.dot(&row).sqrt()).collect();
+        assert!(close(&lengths, bench.of("g", &bench.params)), "{axis}: {lengths:?}");
+
+        let layer = SpectralNorm::new(Scaled).axis(axis).iterations(500);
+        check::gradients(&layer, [24]).unwrap();
+        let mut bench = Bench::new(layer, [24]);
+        let ones = Array2::ones((1, 24));
+        let next = bench.run(ones.view(), ones.view(), TRAIN, 1.0).grads;
+        bench.params[48..].copy_from_slice(&next[48..]);
+        let w = made(&mut bench, axis);
+        // The greatest eigenvalue of W Wᵀ, by squaring.
+        let mut square = w.dot(&w.t());
+        for _ in 0..12 {
+            square = &square / square.diag().sum();
+            square = square.dot(&square);
+        }
+        let u = square.column(0).to_owned();
+        let sigma = u.dot(&w.dot(&w.t()).dot(&u)) / u.dot(&u);
+        assert!((sigma - 1.0).abs() < 1e-9, "{axis}: {sigma}");
+    }
+    // Without a choice, the first axis.
+    let names = |plan: &Plan| plan.entries().last().map(|entry| (entry.name.clone(), entry.shape));
+    let plan = Bench::new(WeightNorm::new(Scaled), [24]).plan;
+    assert_eq!(names(&plan), Some(("g".to_owned(), Shape::from([2]))));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 
-use super::{Affine, Axes, Scales, corrected, epsilon, room};
+use super::{Affine, Over, Scales, corrected, epsilon, room};
 use crate::packed::{fill_packed, packed};
 
 /// `y = (x - μ) / √(σ² + ε) w + b`, with the mean `μ` and the variance `σ²` of the values of a sample along its
@@ -22,7 +22,7 @@ use crate::packed::{fill_packed, packed};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct LayerNorm {
-    axes: Axes,
+    axes: Over,
     epsilon: f64,
     affine: Affine,
 }
@@ -30,7 +30,7 @@ pub struct LayerNorm {
 impl LayerNorm {
     /// Over the last axis.
     pub fn new() -> Self {
-        Self { axes: Axes::Last(1), epsilon: 1e-5, affine: Affine::Full }
+        Self { axes: Over::Last(1), epsilon: 1e-5, affine: Affine::Full }
     }
 
     /// With Keras' epsilon.
@@ -41,13 +41,13 @@ impl LayerNorm {
     /// Over so many of the last axes.
     #[must_use]
     pub fn axes(self, count: usize) -> Self {
-        Self { axes: Axes::Last(count), ..self }
+        Self { axes: Over::Last(count), ..self }
     }
 
     /// Over all axes: all values of a sample.
     #[must_use]
     pub fn all_axes(self) -> Self {
-        Self { axes: Axes::All, ..self }
+        Self { axes: Over::All, ..self }
     }
 
     /// Another `ε`.

@@ -88,13 +88,13 @@ struct Scales<T: Real> {
 
 /// The axes that a layer normalises over.
 #[derive(Clone, Copy, Debug)]
-enum Axes {
+enum Over {
     /// So many, from the last.
     Last(usize),
     All,
 }
 
-impl Axes {
+impl Over {
     /// These axes of a sample.
     fn of(self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         let first = match self {

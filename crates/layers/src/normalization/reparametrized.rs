@@ -17,14 +17,14 @@ pub(super) trait Reparametrization<T: Real> {
     /// Along which axis of the weight the units lie, if that was chosen.
     fn axis(&self) -> Option<usize>;
 
-    /// Declares the value for each unit, for a weight that lies there in the parameters of `inner`.
-    fn declare(&self, weight: &Weight, inner: Plan, input: Shape, plan: &mut Plan) -> Result<(), ShapeError>;
+    /// Declares the value for each unit.
+    fn declare(&self, weight: &Weight, input: Shape, plan: &mut Plan) -> Result<(), ShapeError>;
 
-    /// Overwrites `w`.
+    /// Overwrites `w`, made of `v` and of the units' `own` values.
     fn weight(&self, terms: &mut Terms<T>, v: &[T], own: &[T], w: &mut [T], training: bool);
 
-    /// Turns the gradient of `w` into that of `v`, and adds to the gradients of the unit's values.
-    fn gradient(&self, terms: &mut Terms<T>, v: &[T], own: &[T], dw: &mut [T], grads: &mut [T], share: T);
+    /// Turns the gradient of `w` into that of `v`, and adds to those of the units' `own` values.
+    fn gradient(&self, terms: &mut Terms<T>, v: &[T], dw: &mut [T], own: &mut [T], share: T);
 }
 
 /// What a wrapper remembers that makes a layer's weight of other parameters.
@@ -86,9 +86,7 @@ fn plan<T: Real, L: Layer<T>, R: Reparametrization<T>>(
         units,
         inner: shape[axis + 1..].iter().product(),
     };
-    let mut inner = Plan::new();
-    layer.plan(input, &mut inner)?;
-    rule.declare(&weight, inner, input, plan)?;
+    rule.declare(&weight, input, plan)?;
     let terms = Terms {
         units: std::array::from_fn(|_| Buffer::zeros(units)),
         places: Buffer::zeros(weight.outer * weight.inner),
@@ -119,12 +117,12 @@ fn backward<T: Real, L: Layer<T>, R: Reparametrization<T>>(
 ) {
     let Backward { mut params, mut grads, x, y, dy, dx, cache, share } = pass;
     let Reparametrized { cache, params: made, grads: inner, terms } = cache;
-    let (declared, own) = (params.values(made.len()), params.values(terms.weight.units));
+    let declared = params.values(made.len());
     let params = Params::new(made);
     layer.backward(Backward { params, grads: Grads::fresh(inner), x, y, dy, dx, cache, share });
-    let (total, own_grads) = (grads.values(inner.len()), grads.values(terms.weight.units));
+    let (total, own) = (grads.values(inner.len()), grads.values(terms.weight.units));
     let weight = terms.weight.range.clone();
-    rule.gradient(terms, &declared[weight.clone()], own, &mut inner[weight], own_grads, share);
+    rule.gradient(terms, &declared[weight.clone()], &mut inner[weight], own, share);
     vector::each(
         [inner],
         [total],

@@ -3,7 +3,7 @@
 use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 
-use super::{Affine, Axes, RowStatistics, epsilon, room};
+use super::{Affine, Over, RowStatistics, epsilon, room};
 use crate::packed::{fill_packed, packed};
 
 /// `y = x / √(mean of x² + ε) w`, with the mean over the values of a sample along its last axes, and a scale `w` for
@@ -14,7 +14,7 @@ use crate::packed::{fill_packed, packed};
 /// `10⁻⁶`.
 #[derive(Clone, Copy, Debug)]
 pub struct RmsNorm {
-    axes: Axes,
+    axes: Over,
     epsilon: Option<f64>,
     affine: Affine,
 }
@@ -22,7 +22,7 @@ pub struct RmsNorm {
 impl RmsNorm {
     /// Over the last axis.
     pub fn new() -> Self {
-        Self { axes: Axes::Last(1), epsilon: None, affine: Affine::WithoutBias }
+        Self { axes: Over::Last(1), epsilon: None, affine: Affine::WithoutBias }
     }
 
     /// With Keras' epsilon.
@@ -33,13 +33,13 @@ impl RmsNorm {
     /// Over so many of the last axes.
     #[must_use]
     pub fn axes(self, count: usize) -> Self {
-        Self { axes: Axes::Last(count), ..self }
+        Self { axes: Over::Last(count), ..self }
     }
 
     /// Over all axes: all values of a sample.
     #[must_use]
     pub fn all_axes(self) -> Self {
-        Self { axes: Axes::All, ..self }
+        Self { axes: Over::All, ..self }
     }
 
     /// Another `ε`.

@@ -58,7 +58,7 @@ impl<T: Real, L> Reparametrization<T> for SpectralNorm<L> {
         self.axis
     }
 
-    fn declare(&self, weight: &Weight, _: Plan, input: Shape, plan: &mut Plan) -> Result<(), ShapeError> {
+    fn declare(&self, weight: &Weight, input: Shape, plan: &mut Plan) -> Result<(), ShapeError> {
         if self.iterations == 0 {
             let help = "choose at least one iteration";
             return Err(plan.error(input, "any samples, with some iterations,", help));
@@ -97,7 +97,7 @@ impl<T: Real, L> Reparametrization<T> for SpectralNorm<L> {
         );
     }
 
-    fn gradient(&self, terms: &mut Terms<T>, w: &[T], _: &[T], dw: &mut [T], du: &mut [T], share: T) {
+    fn gradient(&self, terms: &mut Terms<T>, w: &[T], dw: &mut [T], du: &mut [T], share: T) {
         let Terms { weight, units: [u, next, _], places: v, norm } = terms;
         let [along] = vector::sums(
             [dw, w],

@@ -3,7 +3,7 @@
 use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 
-use super::{Axes, RowStatistics, room};
+use super::{Over, RowStatistics, room};
 use crate::packed::{fill_packed, packed};
 
 /// The smallest length that is divided by.
@@ -15,25 +15,25 @@ const SHORTEST: f64 = 1e-12;
 /// [`new`](Self::new) normalises over the last axis, so `[steps, features]` over the features of each step.
 #[derive(Clone, Copy, Debug)]
 pub struct UnitNorm {
-    axes: Axes,
+    axes: Over,
 }
 
 impl UnitNorm {
     /// Over the last axis.
     pub fn new() -> Self {
-        Self { axes: Axes::Last(1) }
+        Self { axes: Over::Last(1) }
     }
 
     /// Over so many of the last axes.
     #[must_use]
     pub fn axes(self, count: usize) -> Self {
-        Self { axes: Axes::Last(count) }
+        Self { axes: Over::Last(count) }
     }
 
     /// Over all axes: all values of a sample.
     #[must_use]
     pub fn all_axes(self) -> Self {
-        Self { axes: Axes::All }
+        Self { axes: Over::All }
     }
 }
 

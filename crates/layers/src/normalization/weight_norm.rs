@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_layer::{Blank, Initializer, Plan, ShapeError};
+use chainrule_layer::{Blank, Initializer, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Seed, Shape, vector};
 
 use super::reparametrized::{Reparametrization, Terms, Weight};
@@ -43,15 +43,17 @@ impl<L> WeightNorm<L> {
     }
 }
 
-impl<T: Real, L> Reparametrization<T> for WeightNorm<L> {
+impl<T: Real, L: Layer<T>> Reparametrization<T> for WeightNorm<L> {
     const NAME: &'static str = "weight_norm";
 
     fn axis(&self) -> Option<usize> {
         self.axis
     }
 
-    fn declare(&self, weight: &Weight, inner: Plan, _: Shape, plan: &mut Plan) -> Result<(), ShapeError> {
-        let init: Arc<dyn Initializer> = Arc::new(Lengths { inner, weight: weight.clone() });
+    fn declare(&self, weight: &Weight, input: Shape, plan: &mut Plan) -> Result<(), ShapeError> {
+        let mut layer = Plan::new();
+        self.layer.plan(input, &mut layer)?;
+        let init: Arc<dyn Initializer> = Arc::new(Lengths { layer, weight: weight.clone() });
         plan.bias("g", weight.units, (1, 1), &init);
         Ok(())
     }
@@ -81,7 +83,7 @@ impl<T: Real, L> Reparametrization<T> for WeightNorm<L> {
         );
     }
 
-    fn gradient(&self, terms: &mut Terms<T>, v: &[T], _: &[T], dw: &mut [T], dg: &mut [T], _: T) {
+    fn gradient(&self, terms: &mut Terms<T>, v: &[T], dw: &mut [T], dg: &mut [T], _: T) {
         let Terms { weight, units: [inverse, factor, along], .. } = terms;
         along.fill(T::zero());
         vector::sum_channels(
@@ -110,15 +112,16 @@ impl<T: Real, L> Reparametrization<T> for WeightNorm<L> {
 /// The lengths of the units of a weight that is drawn as the inner layer's is.
 #[derive(Debug)]
 struct Lengths {
-    inner: Plan,
+    /// What the inner layer declares.
+    layer: Plan,
     weight: Weight,
 }
 
 impl Initializer for Lengths {
     fn fill(&self, _: Blank, seed: Seed, values: &mut [f64]) {
         let Weight { range, inner, .. } = &self.weight;
-        let mut params = vec![0.0; self.inner.size()];
-        self.inner.init(seed, &mut params);
+        let mut params = vec![0.0; self.layer.size()];
+        self.layer.init(seed, &mut params);
         values.fill(0.0);
         vector::sum_channels(*inner, [&params[range.clone()]], [], [values], |[v], []| [v * v]);
         values.iter_mut().for_each(|square| *square = square.sqrt());
