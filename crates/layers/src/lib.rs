@@ -14,15 +14,19 @@
 //! ```
 
 mod activations;
+mod axes;
 mod dense;
 pub mod init;
 mod normalization;
 mod packed;
+mod pooling;
 mod regularization;
 mod shape;
 
 pub use activations::*;
+pub use axes::Axes;
 pub use dense::Dense;
 pub use normalization::*;
+pub use pooling::*;
 pub use regularization::*;
 pub use shape::*;

@@ -8,6 +8,7 @@ use ndarray::Array2;
 mod activations;
 mod dense;
 mod normalization;
+mod pooling;
 mod regularization;
 mod shape;
 
@@ -56,8 +57,15 @@ impl<T: Real> Case<T> {
 
 /// Every layer.
 pub(crate) fn every_layer<T: Real>() -> Vec<Case<T>> {
-    [dense::cases(), activations::cases(), normalization::cases(), regularization::cases(), shape::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        dense::cases(),
+        pooling::cases(),
+        activations::cases(),
+        normalization::cases(),
+        regularization::cases(),
+        shape::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
