@@ -12,13 +12,13 @@
 //! assert_eq!(y, array![[0.0, 2.0], [3.0, 0.0]]);
 //! ```
 //!
-//! Views may be strided; rows whose columns lie side by side are fast. Sums add 16 interleaved parts in a
+//! Views may be strided; rows whose columns lie side by side are fast. Sums add 16 or 32 interleaved parts in a
 //! fixed order, so that a result is the same on every CPU.
 
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Zip};
 
-use crate::Real;
 use crate::isa::{Kernel, run};
+use crate::{Real, Seed};
 
 /// How many parts a sum is kept in: one AVX-512 register of `f32`.
 const LANES: usize = 16;
@@ -418,6 +418,335 @@ pub fn from_u8<T: Real>(bytes: &[u8], values: &mut [T], scale: T) {
     run(FromU8 { bytes, values, scale });
 }
 
+struct Each<'a, T, const N: usize, const M: usize, F> {
+    inputs: [&'a [T]; N],
+    outputs: [&'a mut [T]; M],
+    f: F,
+}
+
+impl<T, const N: usize, const M: usize, F> Kernel for Each<'_, T, N, M, F>
+where
+    T: Real,
+    F: Fn([T; N], [T; M]) -> [T; M],
+{
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { inputs, outputs, f } = self;
+        let n = outputs[0].len();
+        let inputs = inputs.map(|input| &input[..n]);
+        let mut outputs = outputs.map(|output| &mut output[..n]);
+        for i in 0..n {
+            let values = f(inputs.map(|input| input[i]), outputs.each_ref().map(|output| output[i]));
+            for (output, value) in outputs.iter_mut().zip(values) {
+                output[i] = value;
+            }
+        }
+    }
+}
+
+/// `[y₁, y₂, ...] = f([x₁, x₂, ...], [y₁, y₂, ...])`, number by number: several outputs in one pass, each made of
+/// the inputs and of what the outputs held.
+///
+/// # Panics
+///
+/// If a slice is shorter than the first output.
+#[inline]
+pub fn each<T: Real, const N: usize, const M: usize>(
+    inputs: [&[T]; N],
+    outputs: [&mut [T]; M],
+    f: impl Fn([T; N], [T; M]) -> [T; M],
+) {
+    const { assert!(M > 0, "there is an output") };
+    run(Each { inputs, outputs, f });
+}
+
+struct Sums<'a, T, const N: usize, F> {
+    inputs: [&'a [T]; N],
+    f: F,
+}
+
+impl<'a, T, const N: usize, F> Sums<'a, T, N, F> {
+    #[inline(always)]
+    fn new(inputs: [&'a [T]; N], f: F) -> Self {
+        Self { inputs, f }
+    }
+}
+
+impl<T, const N: usize, const K: usize, F> Kernel for Sums<'_, T, N, F>
+where
+    T: Real,
+    F: Fn([T; N]) -> [T; K],
+{
+    type Output = [T; K];
+    #[inline(always)]
+    fn run(self) -> [T; K] {
+        let Self { inputs, f } = self;
+        let n = inputs[0].len();
+        let chunks = inputs.map(|input| input[..n].as_chunks::<LANES>());
+        // Two sets of parts, since one would wait for the addition before.
+        let (mut even, mut odd) = ([[T::zero(); LANES]; K], [[T::zero(); LANES]; K]);
+        let pairs = n / (2 * LANES);
+        for j in 0..pairs {
+            let left = terms(chunks.map(|(chunks, _)| &chunks[2 * j]), &f);
+            let right = terms(chunks.map(|(chunks, _)| &chunks[2 * j + 1]), &f);
+            for k in 0..K {
+                for i in 0..LANES {
+                    even[k][i] += left[k][i];
+                    odd[k][i] += right[k][i];
+                }
+            }
+        }
+        if 2 * pairs < n / LANES {
+            let left = terms(chunks.map(|(chunks, _)| &chunks[2 * pairs]), &f);
+            for k in 0..K {
+                for i in 0..LANES {
+                    even[k][i] += left[k][i];
+                }
+            }
+        }
+        let mut parts = [[T::zero(); LANES]; K];
+        for k in 0..K {
+            for i in 0..LANES {
+                parts[k][i] = even[k][i] + odd[k][i];
+            }
+        }
+        let rest = chunks.map(|(_, rest)| rest);
+        for i in 0..n % LANES {
+            let terms = f(rest.map(|rest| rest[i]));
+            for k in 0..K {
+                parts[k][i] += terms[k];
+            }
+        }
+        parts.map(total)
+    }
+}
+
+/// `f` of each number of a chunk.
+#[inline(always)]
+fn terms<T: Real, const N: usize, const K: usize>(
+    chunk: [&[T; LANES]; N],
+    f: &impl Fn([T; N]) -> [T; K],
+) -> [[T; LANES]; K] {
+    let mut terms = [[T::zero(); LANES]; K];
+    for i in 0..LANES {
+        let values = f(chunk.map(|chunk| chunk[i]));
+        for k in 0..K {
+            terms[k][i] = values[k];
+        }
+    }
+    terms
+}
+
+/// The sum of the parts. Not inlined: the compiler would arrange the loop before it for its sake.
+#[inline(never)]
+fn total<T: Real>(mut parts: [T; LANES]) -> T {
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            parts[i] += parts[i + half];
+        }
+    }
+    parts[0]
+}
+
+/// The sums of `f([x₁, x₂, ...])` over the numbers of the inputs: several sums in one pass.
+///
+/// # Panics
+///
+/// If an input is shorter than the first.
+#[inline]
+pub fn sums<T: Real, const N: usize, const K: usize>(
+    inputs: [&[T]; N],
+    f: impl Fn([T; N]) -> [T; K],
+) -> [T; K] {
+    const { assert!(N > 0, "there is an input") };
+    run(Sums::new(inputs, f))
+}
+
+struct MapChannels<'a, T, const N: usize, const V: usize, F> {
+    inner: usize,
+    inputs: [&'a [T]; N],
+    vectors: [&'a [T]; V],
+    output: &'a mut [T],
+    f: F,
+}
+
+impl<T, const N: usize, const V: usize, F> Kernel for MapChannels<'_, T, N, V, F>
+where
+    T: Real,
+    F: Fn([T; N], [T; V], T) -> T,
+{
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { inner, inputs, vectors, output, f } = self;
+        let channels = vectors[0].len();
+        let vectors = vectors.map(|vector| &vector[..channels]);
+        if inner == 1 {
+            for start in (0..output.len()).step_by(channels.max(1)) {
+                let rows = inputs.map(|input| &input[start..start + channels]);
+                let output = &mut output[start..start + channels];
+                for c in 0..channels {
+                    output[c] = f(rows.map(|row| row[c]), vectors.map(|vector| vector[c]), output[c]);
+                }
+            }
+            return;
+        }
+        for sample in (0..output.len()).step_by(channels.saturating_mul(inner).max(1)) {
+            for c in 0..channels {
+                let start = sample + c * inner;
+                let constants = vectors.map(|vector| vector[c]);
+                let runs = inputs.map(|input| &input[start..start + inner]);
+                let output = &mut output[start..start + inner];
+                for i in 0..inner {
+                    output[i] = f(runs.map(|run| run[i]), constants, output[i]);
+                }
+            }
+        }
+    }
+}
+
+/// `y = f([x₁, x₂, ...], [v₁, v₂, ...], y)`, number by number, for inputs and an output of shape
+/// `[outer, channels, inner]` and vectors `[channels]`, whose values hold for all of their channel.
+///
+/// # Panics
+///
+/// If the output is not so many whole `[channels, inner]`, or if a slice is shorter than it should be.
+#[inline]
+pub fn map_channels<T: Real, const N: usize, const V: usize>(
+    inner: usize,
+    inputs: [&[T]; N],
+    vectors: [&[T]; V],
+    output: &mut [T],
+    f: impl Fn([T; N], [T; V], T) -> T,
+) {
+    const { assert!(V > 0, "there is a vector") };
+    whole_channels(output.len(), vectors[0].len(), inner);
+    run(MapChannels { inner, inputs, vectors, output, f });
+}
+
+struct SumChannels<'a, T, const N: usize, const V: usize, const K: usize, F> {
+    inner: usize,
+    inputs: [&'a [T]; N],
+    vectors: [&'a [T]; V],
+    sums: [&'a mut [T]; K],
+    f: F,
+}
+
+impl<T, const N: usize, const V: usize, const K: usize, F> Kernel for SumChannels<'_, T, N, V, K, F>
+where
+    T: Real,
+    F: Fn([T; N], [T; V]) -> [T; K],
+{
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { inner, inputs, vectors, sums, f } = self;
+        let (size, channels) = (inputs[0].len(), sums[0].len());
+        let vectors = vectors.map(|vector| &vector[..channels]);
+        let mut sums = sums.map(|sum| &mut sum[..channels]);
+        if inner == 1 {
+            for start in (0..size).step_by(channels.max(1)) {
+                let rows = inputs.map(|input| &input[start..start + channels]);
+                for c in 0..channels {
+                    let terms = f(rows.map(|row| row[c]), vectors.map(|vector| vector[c]));
+                    for (sum, term) in sums.iter_mut().zip(terms) {
+                        sum[c] += term;
+                    }
+                }
+            }
+            return;
+        }
+        for sample in (0..size).step_by(channels.saturating_mul(inner).max(1)) {
+            for c in 0..channels {
+                let start = sample + c * inner;
+                let constants = vectors.map(|vector| vector[c]);
+                let run = Sums::new(
+                    inputs.map(|input| &input[start..start + inner]),
+                    #[inline(always)]
+                    |x| f(x, constants),
+                );
+                for (sum, term) in sums.iter_mut().zip(run.run()) {
+                    sum[c] += term;
+                }
+            }
+        }
+    }
+}
+
+/// Adds to each channel's sums what `f([x₁, x₂, ...], [v₁, v₂, ...])` gives for its numbers, for inputs of shape
+/// `[outer, channels, inner]`, and vectors and sums `[channels]`.
+///
+/// # Panics
+///
+/// If the first input is not so many whole `[channels, inner]`, or if a slice is shorter than it should be.
+#[inline]
+pub fn sum_channels<T: Real, const N: usize, const V: usize, const K: usize>(
+    inner: usize,
+    inputs: [&[T]; N],
+    vectors: [&[T]; V],
+    sums: [&mut [T]; K],
+    f: impl Fn([T; N], [T; V]) -> [T; K],
+) {
+    const { assert!(N > 0 && K > 0, "there is an input and a sum") };
+    whole_channels(inputs[0].len(), sums[0].len(), inner);
+    run(SumChannels { inner, inputs, vectors, sums, f });
+}
+
+fn whole_channels(size: usize, channels: usize, inner: usize) {
+    let sample = channels.saturating_mul(inner);
+    assert!(
+        size == 0 || size.checked_rem(sample) == Some(0),
+        "{size} values are not so many times [{channels}, {inner}]"
+    );
+}
+
+struct MapRandom<'a, T, const N: usize, F> {
+    seed: Seed,
+    inputs: [&'a [T]; N],
+    output: &'a mut [T],
+    f: F,
+}
+
+impl<T, const N: usize, F> Kernel for MapRandom<'_, T, N, F>
+where
+    T: Real,
+    F: Fn([[T; N]; 2], u64) -> [T; 2],
+{
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { seed, inputs, output, f } = self;
+        let (n, half) = (output.len(), output.len().div_ceil(2));
+        let (lows, highs) = output.split_at_mut(half);
+        let pairs = highs.len();
+        let (low, high) = (inputs.map(|input| &input[..half]), inputs.map(|input| &input[half..n]));
+        for i in 0..pairs {
+            [lows[i], highs[i]] = f([low.map(|x| x[i]), high.map(|x| x[i])], seed.bits(i as u64));
+        }
+        if half > pairs {
+            let middle = low.map(|x| x[pairs]);
+            [lows[pairs], _] = f([middle, middle], seed.bits(pairs as u64));
+        }
+    }
+}
+
+/// `y = f([x₁, x₂, ...], random bits)`, number by number. Two numbers share 64 bits of `seed`: the i-th of the first
+/// half and the i-th of the second have its [`bits(i)`](Seed::bits). `f` takes both, and gives both.
+///
+/// # Panics
+///
+/// If an input is shorter than the output.
+#[inline]
+pub fn map_random<T: Real, const N: usize>(
+    seed: Seed,
+    inputs: [&[T]; N],
+    output: &mut [T],
+    f: impl Fn([[T; N]; 2], u64) -> [T; 2],
+) {
+    run(MapRandom { seed, inputs, output, f });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -485,6 +814,60 @@ mod tests {
             update(&mut p, &g, [&mut s, &mut t], |p, g, [s, t]| (p + g, [s * g, t - g]));
             for i in 0..n {
                 assert_eq!((p[i], s[i], t[i]), (1.0 + g[i], 2.0 * g[i], 3.0 - g[i]));
+            }
+        }
+    }
+
+    #[test]
+    fn several_outputs_and_sums_in_one_pass() {
+        for n in [0, 1, 15, 16, 31, 32, 33, 48, 100] {
+            let x: Vec<f64> = (0..n).map(f64::from).collect();
+            let (mut y, mut z) = (vec![f64::NAN; x.len()], vec![1.0; x.len()]);
+            each([&x, &x], [&mut y, &mut z], |[a, b], [_, z]| [a * b, z + a]);
+            assert!((0..x.len()).all(|i| y[i] == x[i] * x[i] && z[i] == 1.0 + x[i]));
+            let n = f64::from(n);
+            let right = [n * (n - 1.0) / 2.0, n * (n - 1.0) * (2.0 * n - 1.0) / 6.0];
+            assert_eq!(sums([&x, &x], |[a, b]| [a, a * b]), right);
+        }
+    }
+
+    #[test]
+    fn channels() {
+        for (outer, channels, inner) in [(1, 1, 1), (3, 5, 1), (2, 33, 1), (2, 3, 7), (3, 2, 40), (0, 2, 3)] {
+            let size = outer * channels * inner;
+            let x = matrix(1, size).into_raw_vec_and_offset().0;
+            let v = matrix(1, channels).into_raw_vec_and_offset().0;
+            let channel = |i: usize| i / inner % channels;
+            let mut y = vec![1.0; size];
+            map_channels(inner, [&x], [&v], &mut y, |[x], [v], y| x * v + y);
+            assert!((0..size).all(|i| y[i] == x[i] * v[channel(i)] + 1.0));
+            let (mut sum, mut product) = (vec![1.0; channels], vec![0.0; channels]);
+            sum_channels(inner, [&x, &y], [&v], [&mut sum, &mut product], |[x, y], [v]| [v, x * y]);
+            for c in 0..channels {
+                let of_channel = (0..size).filter(|&i| channel(i) == c);
+                let right = of_channel.fold([1.0, 0.0], |[a, b], i| [a + v[c], b + x[i] * y[i]]);
+                assert!((sum[c] - right[0]).abs() < 1e-9 && (product[c] - right[1]).abs() < 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "5 values are not so many times [2, 2]")]
+    fn broken_channels() {
+        map_channels(2, [&[0.0; 5]], [&[0.0; 2]], &mut [0.0; 5], |[x], [v], _| x * v);
+    }
+
+    #[test]
+    fn random_bits_by_position() {
+        for n in [0usize, 1, 2, 7, 64] {
+            let (seed, x, mut y) = (Seed(7), vec![1.0; n], vec![f64::NAN; n]);
+            map_random(seed, [&x], &mut y, |[[a], [b]], bits| {
+                [a * f64::from(bits as u32), b * (bits >> 32) as f64]
+            });
+            for (i, &y) in y.iter().enumerate() {
+                let half = n.div_ceil(2);
+                let bits = seed.bits((i % half) as u64);
+                assert_eq!(y, if i < half { f64::from(bits as u32) } else { (bits >> 32) as f64 });
             }
         }
     }

@@ -52,7 +52,7 @@ impl<T: Real> Setup<T> {
             dy: dy.view(),
             dx: Some(dx.view_mut()),
             cache: &mut self.cache,
-            share: T::one(),
+            share: T::of(y.nrows() as f64 / self.x.nrows() as f64),
         });
         (grads, dx)
     }

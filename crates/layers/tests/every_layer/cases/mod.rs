@@ -8,6 +8,7 @@ use ndarray::Array2;
 mod activations;
 mod dense;
 mod merge;
+mod normalization;
 mod pooling;
 mod regularization;
 mod shape;
@@ -62,6 +63,7 @@ pub(crate) fn every_layer<T: Real>() -> Vec<Case<T>> {
         merge::cases(),
         pooling::cases(),
         activations::cases(),
+        normalization::cases(),
         regularization::cases(),
         shape::cases(),
     ]
