@@ -12,7 +12,7 @@ pub use flatten::Flatten;
 pub use moves::{Moves, Runs};
 pub use padding::{
     Around, Border, CircularPadding1d, CircularPadding2d, CircularPadding3d, Cropping, Cropping1d,
-    Cropping2d, Cropping3d, Filled, Mirrored, Padding, ReflectionPadding1d, ReflectionPadding2d,
+    Cropping2d, Cropping3d, Filled, Mirrored, Pad, ReflectionPadding1d, ReflectionPadding2d,
     ReflectionPadding3d, Repeated, ReplicationPadding1d, ReplicationPadding2d, ReplicationPadding3d, Sides,
     ZeroPadding1d, ZeroPadding2d, ZeroPadding3d,
 };

@@ -109,7 +109,7 @@ impl Border for Around {
 
 /// Values around samples `[channels, axes...]` with `N` spatial axes.
 #[derive(Clone, Copy, Debug)]
-pub struct Padding<B, const N: usize> {
+pub struct Pad<B, const N: usize> {
     border: B,
     sides: [[usize; 2]; N],
 }
@@ -118,18 +118,18 @@ macro_rules! paddings {
     ($($(#[$doc:meta])* $one:ident $two:ident $three:ident = $border:ty;)*) => {$(
         $(#[$doc])*
         /// For samples `[channels, length]`.
-        pub type $one = Padding<$border, 1>;
+        pub type $one = Pad<$border, 1>;
         $(#[$doc])*
         /// For samples `[channels, height, width]`.
-        pub type $two = Padding<$border, 2>;
+        pub type $two = Pad<$border, 2>;
         $(#[$doc])*
         /// For samples `[channels, depth, height, width]`.
-        pub type $three = Padding<$border, 3>;
+        pub type $three = Pad<$border, 3>;
     )*};
 }
 
 paddings! {
-    /// Padding with zeros, or with another number by [`Padding::constant`].
+    /// Padding with zeros, or with another number by [`Pad::constant`].
     ZeroPadding1d ZeroPadding2d ZeroPadding3d = Filled;
     /// Padding with the sample mirrored at its border, by less than its size.
     ReflectionPadding1d ReflectionPadding2d ReflectionPadding3d = Mirrored;
@@ -139,7 +139,7 @@ paddings! {
     CircularPadding1d CircularPadding2d CircularPadding3d = Around;
 }
 
-impl<const N: usize> Padding<Filled, N> {
+impl<const N: usize> Pad<Filled, N> {
     /// With zeros.
     pub fn new(sides: impl Sides<N>) -> Self {
         Self::constant(0.0, sides)
@@ -153,7 +153,7 @@ impl<const N: usize> Padding<Filled, N> {
 
 macro_rules! new {
     ($($border:ident)*) => {$(
-        impl<const N: usize> Padding<$border, N> {
+        impl<const N: usize> Pad<$border, N> {
             /// By so many values.
             pub fn new(sides: impl Sides<N>) -> Self {
                 Self { border: $border, sides: sides.sides() }
@@ -172,7 +172,7 @@ fn spatial<const N: usize>(input: Shape, plan: &Plan) -> Result<(), ShapeError> 
     Err(plan.error(input, &format!("[channels, {axes}]"), "put Reshape before it"))
 }
 
-impl<B: Border, const N: usize> Moves for Padding<B, N> {
+impl<B: Border, const N: usize> Moves for Pad<B, N> {
     fn moves(&self, input: Shape, plan: &Plan) -> Result<(Shape, Runs), ShapeError> {
         spatial::<N>(input, plan)?;
         let mut axes = input.to_vec();
@@ -236,6 +236,6 @@ impl<const N: usize> Moves for Cropping<N> {
 }
 
 moves! {
-    [B: Border, const N: usize] Padding<B, N>;
+    [B: Border, const N: usize] Pad<B, N>;
     [const N: usize] Cropping<N>;
 }
