@@ -16,10 +16,12 @@
 mod activations;
 mod dense;
 pub mod init;
+pub mod recurrent;
 mod regularization;
 mod shape;
 
 pub use activations::*;
 pub use dense::Dense;
+pub use recurrent::{Bidirectional, ConvLstm, Gru, Lstm, Masking, Rnn, TimeDistributed};
 pub use regularization::*;
 pub use shape::*;
