@@ -30,7 +30,7 @@ pub type ConvLstm<L> = Recurrent<LstmCell, Joined<L>>;
 impl<L> ConvLstm<L> {
     /// With so many hidden channels, around a layer that returns four times as many.
     pub fn new(hidden: usize, layer: L) -> Self {
-        Self::new_with(LstmCell, Joined { hidden, layer })
+        Self::new_with(LstmCell, Joined::new(hidden, layer))
     }
 }
 
@@ -39,6 +39,13 @@ impl<L> ConvLstm<L> {
 pub struct Joined<L> {
     hidden: usize,
     layer: L,
+}
+
+impl<L> Joined<L> {
+    /// With so many hidden channels, around a layer that returns the gates.
+    pub fn new(hidden: usize, layer: L) -> Self {
+        Self { hidden, layer }
+    }
 }
 
 /// What a [`Joined`] remembers.

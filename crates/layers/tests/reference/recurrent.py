@@ -6,10 +6,9 @@ import numpy
 import torch
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-import reference
-from reference import write
+from reference import case as one_case, write
 
-case = partial(reference.case, rows=2)
+case = partial(one_case, rows=2)
 
 MODULES = {"rnn": torch.nn.RNN, "relu": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
 GATES = {"rnn": 1, "relu": 1, "lstm": 4, "gru": 3}
