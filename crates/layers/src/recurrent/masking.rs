@@ -4,6 +4,8 @@ use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
+use super::steps;
+
 /// Turns steps whose values all equal one value into zeros, which the layers behind it that are
 /// [`masked`](super::Recurrent::masked) take for padding; passes the others (Keras' `Masking`). Samples are
 /// `[steps, ...]`.
@@ -44,9 +46,10 @@ impl<T: Real> Layer<T> for Masking {
     type Cache = usize;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, usize), ShapeError> {
-        match input.split_first() {
-            Some((_, step)) if input.size() > 0 => Ok((input, step.iter().product())),
-            _ => Err(plan.error(input, "sequences, [steps, ...]", "no axis can be 0")),
+        let (_, step) = steps(input, plan)?;
+        match step.size() {
+            0 => Err(plan.error(input, "steps with at least one value", "no axis can be 0")),
+            width => Ok((input, width)),
         }
     }
 

@@ -60,6 +60,14 @@ pub use unrolled::{Recurrent, Unrolled};
 use chainrule_layer::{Plan, ShapeError};
 use chainrule_tensor::Shape;
 
+/// How many steps a sample has, and the shape of one.
+fn steps(input: Shape, plan: &Plan) -> Result<(usize, Shape), ShapeError> {
+    match input.split_first() {
+        Some((&steps @ 1.., step)) => Ok((steps, Shape::new(step).expect("fewer axes than the input"))),
+        _ => Err(plan.error(input, "sequences of at least one step, [steps, ...]", "reshape the samples")),
+    }
+}
+
 /// Plans what is done for each of so many steps of a sample of shape `input`.
 fn repeated<R>(
     plan: &mut Plan,

@@ -5,7 +5,7 @@ use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::memory::copy;
-use super::repeated;
+use super::{repeated, steps};
 
 /// Applies an inner layer to every step of a sequence, with the same weights (Keras' `TimeDistributed`): samples
 /// `[steps, ...]` become `[steps, ...]`, each step as the inner layer makes it.
@@ -32,7 +32,11 @@ pub struct Flat<T: Real, C> {
 }
 
 /// The steps of all rows as rows; a copy in `room` if they do not lie side by side.
-fn steps<'a, T: Real>(values: ArrayView2<'a, T>, steps: usize, room: &'a mut Buffer<T>) -> ArrayView2<'a, T> {
+fn unfold<'a, T: Real>(
+    values: ArrayView2<'a, T>,
+    steps: usize,
+    room: &'a mut Buffer<T>,
+) -> ArrayView2<'a, T> {
     let (rows, columns) = values.dim();
     let shape = (rows * steps, columns / steps);
     if values.is_standard_layout() {
@@ -64,14 +68,7 @@ impl<T: Real, L: Layer<T>> Layer<T> for TimeDistributed<L> {
     type Cache = Flat<T, L::Cache>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError> {
-        let Some((&steps @ 1.., step)) = input.split_first() else {
-            return Err(plan.error(
-                input,
-                "sequences of at least one step, [steps, ...]",
-                "reshape the samples",
-            ));
-        };
-        let step = Shape::new(step).expect("fewer axes than the input");
+        let (steps, step) = steps(input, plan)?;
         let (inner, cache, _) = repeated(plan, input, steps, |plan| plan.inner("step", &self.0, step))?;
         let Some(output) = Shape::new(&[&[steps], &*inner].concat()) else {
             let help = format!("the inner layer returns {inner} for each step");
@@ -98,14 +95,14 @@ impl<T: Real, L: Layer<T>> Layer<T> for TimeDistributed<L> {
             Mode::Train { seed, first_row } => Mode::Train { seed, first_row: first_row * *count },
             Mode::Eval => Mode::Eval,
         };
-        let x = steps(x, *count, room_x);
+        let x = unfold(x, *count, room_x);
         fill(y, *count, room_y, |y| self.0.forward(Forward { params, x, y, cache, mode: mode.inner(0) }));
     }
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
         let Backward { params, grads, x, y, dy, dx, cache, share } = pass;
         let Flat { cache, steps: count, room: [room_x, room_y, room_dy, room_dx] } = cache;
-        let (x, y, dy) = (steps(x, *count, room_x), steps(y, *count, room_y), steps(dy, *count, room_dy));
+        let (x, y, dy) = (unfold(x, *count, room_x), unfold(y, *count, room_y), unfold(dy, *count, room_dy));
         match dx {
             Some(dx) => fill(dx, *count, room_dx, |dx| {
                 self.0.backward(Backward { params, grads, x, y, dy, dx: Some(dx), cache, share });

@@ -8,7 +8,7 @@ use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 use super::memory::{Memory, Sizes, add, copy, part, part_mut};
-use super::{Cell, Product};
+use super::{Cell, Product, steps};
 
 /// A layer that carries a state through the steps of a sample: `hₜ = cell(product(xₜ, hₜ₋₁))`, from a state of zeros.
 ///
@@ -304,16 +304,10 @@ impl<T: Real, C: Cell<T>, P: Product<T>> Layer<T> for Recurrent<C, P> {
     type Cache = Unrolled<T, P::Cache>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError> {
-        let Some((&steps @ 1.., step)) = input.split_first() else {
-            return Err(plan.error(
-                input,
-                "sequences of at least one step, [steps, ...]",
-                "reshape the samples",
-            ));
-        };
+        let (steps, step) = steps(input, plan)?;
         let before = plan.size();
         let (state, product) = self.product.plan(input, C::GATES, plan)?;
-        let (inputs, units) = (step.iter().product(), state.size());
+        let (inputs, units) = (step.size(), state.size());
         let sizes = Sizes {
             steps,
             inputs,
