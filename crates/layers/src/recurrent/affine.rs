@@ -189,7 +189,7 @@ impl<T: Real> Product<T> for Affine {
             if step + 1 == sizes.steps {
                 bias.fill(T::zero());
             }
-            vector::sum_rows(dz, ArrayViewMut1::from(&mut bias[..width])); // db = Σ rows of dZ
+            vector::sum_rows(dz, ArrayViewMut1::from(&mut bias[..width])); //      db = Σ rows of dZ
         }
         if step > 0 {
             let mut dh = memory.gradients[0].matrix_mut(memory.rows, sizes.units);

@@ -21,12 +21,12 @@ pub struct Bidirectional<L> {
 }
 
 /// How two results become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Merge {
     Concat,
-    Sum,
+    /// The sum times a factor.
+    Sum(f64),
     Multiply,
-    Average,
 }
 
 impl<C: Clone, P: Clone> Bidirectional<Recurrent<C, P>> {
@@ -40,7 +40,7 @@ impl<L> Bidirectional<L> {
     /// The sum of both results.
     #[must_use]
     pub fn sum(self) -> Self {
-        Self { merge: Merge::Sum, ..self }
+        Self { merge: Merge::Sum(1.0), ..self }
     }
 
     /// The product of both results, value by value.
@@ -52,17 +52,17 @@ impl<L> Bidirectional<L> {
     /// The mean of both results.
     #[must_use]
     pub fn average(self) -> Self {
-        Self { merge: Merge::Average, ..self }
+        Self { merge: Merge::Sum(0.5), ..self }
     }
 }
 
-/// What a [`Bidirectional`] remembers: each direction's cache, and unless they lie side by side its results and their
-/// gradients.
+/// What a [`Bidirectional`] remembers: each direction's cache, and unless they lie side by side the results of both and
+/// the gradient of one.
 #[derive(Clone, Debug, Default)]
 pub struct Both<T: Real, P> {
     caches: [Unrolled<T, P>; 2],
     results: [Buffer<T>; 2],
-    gradients: [Buffer<T>; 2],
+    gradient: Buffer<T>,
 }
 
 impl<L> Bidirectional<L> {
@@ -90,6 +90,9 @@ impl<T: Real, C: Cell<T>, P: Product<T>> Layer<T> for Bidirectional<Recurrent<C,
         let Some(output) = Shape::new(&output) else {
             return Err(plan.error(input, "outputs that can be counted", "take fewer steps or units"));
         };
+        if self.merge != Merge::Concat {
+            plan.memory(output.size()); // the gradient; those of both results are counted as outputs
+        }
         Ok((output, Both { caches: [forward, backward], ..Both::default() }))
     }
 
@@ -98,80 +101,68 @@ impl<T: Real, C: Cell<T>, P: Product<T>> Layer<T> for Bidirectional<Recurrent<C,
         let (rows, columns) = y.dim();
         let places = self.places(caches[0].units());
         for (index, layer) in [&self.forward, &self.backward].into_iter().enumerate() {
-            let (cache, place) = (&mut caches[index], places[index]);
+            let (cache, place, result) = (&mut caches[index], places[index], &mut results[index]);
             let (params, mode) = (params.values(cache.parameters()), mode.inner(index));
-            let y = match self.merge {
-                Merge::Concat => y.view_mut(),
-                _ => {
-                    results[index].reserve(rows * columns);
-                    results[index].matrix_mut(rows, columns)
-                }
-            };
-            layer.run(params, x, y, place, cache, mode);
+            if self.merge == Merge::Concat {
+                layer.run(params, x, y.view_mut(), place, cache, mode);
+            } else {
+                result.reserve(rows * columns);
+                layer.run(params, x, result.matrix_mut(rows, columns), place, cache, mode);
+            }
         }
-        let [a, b] = match self.merge {
-            Merge::Concat => return,
-            _ => results.each_ref().map(|result| result.matrix(rows, columns)),
-        };
-        let half = T::of(0.5);
+        let result = |index: usize| results[index].matrix(rows, columns);
         match self.merge {
             Merge::Concat => {}
-            Merge::Sum => vector::map2(
-                a,
-                b,
-                y,
-                #[inline(always)]
-                |a, b| a + b,
-            ),
+            Merge::Sum(factor) => {
+                let factor = T::of(factor);
+                vector::map2(
+                    result(0),
+                    result(1),
+                    y,
+                    #[inline(always)]
+                    |a, b| factor * (a + b),
+                );
+            }
             Merge::Multiply => vector::map2(
-                a,
-                b,
+                result(0),
+                result(1),
                 y,
                 #[inline(always)]
                 |a, b| a * b,
-            ),
-            Merge::Average => vector::map2(
-                a,
-                b,
-                y,
-                #[inline(always)]
-                |a, b| half * (a + b),
             ),
         }
     }
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
         let Backward { mut params, mut grads, dy, mut dx, cache, share, .. } = pass;
-        let Both { caches, results, gradients } = cache;
+        let Both { caches, results, gradient } = cache;
         let (rows, columns) = dy.dim();
         let places = self.places(caches[0].units());
-        let half = T::of(0.5);
         for (index, layer) in [&self.forward, &self.backward].into_iter().enumerate() {
             let (cache, place) = (&mut caches[index], places[index]);
             let (params, grads) = (params.values(cache.parameters()), grads.values(cache.parameters()));
-            let gradient = &mut gradients[index];
-            if matches!(self.merge, Merge::Multiply | Merge::Average) {
+            if self.merge != Merge::Concat {
                 gradient.reserve(rows * columns);
             }
             let dy = match self.merge {
-                Merge::Concat | Merge::Sum => dy,
-                Merge::Multiply => {
-                    let other = results[1 - index].matrix(rows, columns);
-                    vector::map2(
-                        dy,
-                        other,
-                        gradient.matrix_mut(rows, columns),
-                        #[inline(always)]
-                        |dy, other| dy * other,
-                    );
-                    gradient.matrix(rows, columns)
-                }
-                Merge::Average => {
+                Merge::Concat => dy,
+                Merge::Sum(factor) => {
+                    let factor = T::of(factor);
                     vector::map(
                         dy,
                         gradient.matrix_mut(rows, columns),
                         #[inline(always)]
-                        |dy| half * dy,
+                        |dy| factor * dy,
+                    );
+                    gradient.matrix(rows, columns)
+                }
+                Merge::Multiply => {
+                    vector::map2(
+                        dy,
+                        results[1 - index].matrix(rows, columns),
+                        gradient.matrix_mut(rows, columns),
+                        #[inline(always)]
+                        |dy, other| dy * other,
                     );
                     gradient.matrix(rows, columns)
                 }

@@ -90,7 +90,10 @@ impl<T: Real, L: Layer<T>> Product<T> for Joined<L> {
             let expected = format!("an inner layer that makes {wanted} of {joined}");
             return Err(plan.error(input, &expected, &format!("it makes {found}")));
         }
-        plan.memory(steps.saturating_mul(joined.size()));
+        let Some(values) = joined.size().checked_mul(steps) else {
+            return Err(plan.error(input, "sequences that can be counted", "take fewer steps"));
+        };
+        plan.memory(values);
         Ok((state, JoinedCache { fresh, ..JoinedCache::default() }))
     }
 

@@ -29,7 +29,8 @@
 //! Shorter sequences are filled up with steps whose features are **all exactly 0**, at the end, at the front or
 //! anywhere. A layer that is [`masked`](Recurrent::masked) takes such a step for padding: it carries its state past
 //! it, and gives zeros for it where it gives all steps. So the mask travels in the data from layer to layer.
-//! [`Masking`] makes padding of steps that are filled with another value.
+//! [`Masking`] makes padding of steps that are filled with another value. A ReLU can make such a step of any other,
+//! so put none between masked layers.
 
 mod affine;
 mod bidirectional;

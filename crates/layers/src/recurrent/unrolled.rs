@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
-use ndarray::{ArrayView2, ArrayViewMut2, s};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 
 use super::memory::{Memory, Sizes, add, copy, part, part_mut};
 use super::{Cell, Product, steps};
@@ -184,7 +184,7 @@ impl<C, P> Recurrent<C, P> {
             let mut to = part_mut(&mut memory.x, at.clone(), inputs);
             copy(x.slice(s![.., self.columns(sizes, step)]), to.view_mut());
             if self.options.masked {
-                let zeros = |row: ndarray::ArrayView1<'_, T>| row.iter().all(|&x| x == T::zero());
+                let zeros = |row: ArrayView1<'_, T>| row.iter().all(|&x| x == T::zero());
                 memory.padding[at].iter_mut().zip(to.rows()).for_each(|(padding, row)| *padding = zeros(row));
             }
         }
