@@ -32,7 +32,8 @@ use crate::{Model, PredictError};
 ///     let mut generator = model.predictor();
 ///     for t in 0..20 {
 ///         text.slice_mut(s![.., 3 * t..3 * t + 3]).assign(&step);
-///         step.assign(&generator.predict(step.view())?); // what comes next
+///         let next = generator.predict(step.view())?;
+///         step.assign(&next);
 ///     }
 ///     trained.predict(text.view())?
 /// };
