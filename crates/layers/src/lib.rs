@@ -21,6 +21,7 @@ mod merge;
 mod normalization;
 mod packed;
 mod pooling;
+pub mod recurrent;
 mod regularization;
 mod shape;
 
@@ -30,5 +31,6 @@ pub use dense::Dense;
 pub use merge::*;
 pub use normalization::*;
 pub use pooling::*;
+pub use recurrent::{Bidirectional, ConvLstm, Gru, Lstm, Masking, Rnn, TimeDistributed};
 pub use regularization::*;
 pub use shape::*;

@@ -10,6 +10,7 @@ mod dense;
 mod merge;
 mod normalization;
 mod pooling;
+mod recurrent;
 mod regularization;
 mod shape;
 
@@ -59,11 +60,12 @@ impl<T: Real> Case<T> {
 /// Every layer.
 pub(crate) fn every_layer<T: Real>() -> Vec<Case<T>> {
     [
+        activations::cases(),
         dense::cases(),
         merge::cases(),
-        pooling::cases(),
-        activations::cases(),
         normalization::cases(),
+        pooling::cases(),
+        recurrent::cases(),
         regularization::cases(),
         shape::cases(),
     ]
