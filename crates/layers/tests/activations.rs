@@ -53,7 +53,7 @@ fn all_extremes<T: Real>() {
     extremes::<T>(LogSigmoid, [-INF, -1e4, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]);
     extremes::<T>(Softplus::default(), linear, one);
     extremes::<T>(Softplus::new(3.0).threshold(INF), linear, one);
-    extremes::<T>(Squareplus::default(), [ANY, 1e-4, 1e4, INF], [ANY, 1e-8, 1.0, ANY]);
+    extremes::<T>(Squareplus::default(), [0.0, 1e-4, 1e4, INF], [0.0, 1e-8, 1.0, 1.0]);
     extremes::<T>(Mish, smooth, smooth_slope);
     extremes::<T>(Silu, smooth, smooth_slope);
     extremes::<T>(Sigmoid, [0.0, 0.0, 1.0, 1.0], flat);

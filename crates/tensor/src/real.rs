@@ -70,7 +70,8 @@ pub trait Real:
         // Goldberg 1991, theorem 4: the rounding error of 1 + x cancels in the quotient.
         let sum = Self::one() + self;
         let lost = sum - Self::one();
-        if lost == Self::zero() { self } else { sum.fast_ln() * (self / lost) }
+        let ln = sum.fast_ln() * (self / lost);
+        if lost == Self::zero() { self } else { ln }
     }
 
     /// `ln(1 + eˣ)`, to 5 ulp.

@@ -1,7 +1,8 @@
 //! Loops over many numbers, compiled for the CPU at hand (see [`isa`](crate::isa)).
 //!
 //! Each function takes the arithmetic as a closure on single numbers, and runs it on many at a time. Mark
-//! the closure `#[inline(always)]`, or a long one will be called once per number:
+//! the closure `#[inline(always)]`, or a long one will be called once per number; and let it `move` what it
+//! takes from around it, or that will be read from memory once per number:
 //!
 //! ```
 //! use chainrule_tensor::vector;
@@ -84,7 +85,7 @@ pub fn map<T: Real>(x: ArrayView2<'_, T>, y: ArrayViewMut2<'_, T>, f: impl Fn(T)
         [x],
         y,
         #[inline(always)]
-        |[x]| f(x),
+        move |[x]| f(x),
     );
 }
 
@@ -100,7 +101,7 @@ pub fn map2<T: Real>(
         [a, b],
         y,
         #[inline(always)]
-        |[a, b]| f(a, b),
+        move |[a, b]| f(a, b),
     );
 }
 
@@ -117,7 +118,7 @@ pub fn map3<T: Real>(
         [a, b, c],
         y,
         #[inline(always)]
-        |[a, b, c]| f(a, b, c),
+        move |[a, b, c]| f(a, b, c),
     );
 }
 
@@ -165,7 +166,7 @@ fn apply2_row<T: Real>(x: ArrayView1<'_, T>, mut y: ArrayViewMut1<'_, T>, f: imp
             x,
             [],
             #[inline(always)]
-            |y, x, []| (f(y, x), []),
+            move |y, x, []| (f(y, x), []),
         ),
         _ => Zip::from(&mut y).and(&x).for_each(|y, &x| *y = f(*y, x)),
     }

@@ -26,7 +26,8 @@ impl Default for Elu {
 impl<T: Real> Activation<T> for Elu {
     #[inline(always)]
     fn value(self, z: T) -> T {
-        if z > T::zero() { z } else { T::of(self.alpha) * z.fast_exp_m1() }
+        let below = T::of(self.alpha) * z.fast_exp_m1();
+        if z > T::zero() { z } else { below }
     }
 
     #[inline(always)]
@@ -62,13 +63,13 @@ impl Default for Celu {
 impl<T: Real> Activation<T> for Celu {
     #[inline(always)]
     fn value(self, z: T) -> T {
-        let alpha = T::of(self.alpha);
-        if z > T::zero() { z } else { alpha * (z / alpha).fast_exp_m1() }
+        let below = T::of(self.alpha) * (z * T::of(1.0 / self.alpha)).fast_exp_m1();
+        if z > T::zero() { z } else { below }
     }
 
     #[inline(always)]
     fn slope(self, z: T, a: T) -> T {
-        if z > T::zero() { T::one() } else { a / T::of(self.alpha) + T::one() }
+        if z > T::zero() { T::one() } else { a * T::of(1.0 / self.alpha) + T::one() }
     }
 
     fn settings(self) -> Result<(), &'static str> {

@@ -86,7 +86,7 @@ impl<T: Real, F: Activation<T>> Layer<T> for Gated<F> {
                 b,
                 y,
                 #[inline(always)]
-                |a, b| a * f.value(b),
+                move |a, b| a * f.value(b),
             );
         }
     }
@@ -103,7 +103,7 @@ impl<T: Real, F: Activation<T>> Layer<T> for Gated<F> {
                 dy,
                 da,
                 #[inline(always)]
-                |b, dy| dy * f.value(b),
+                move |b, dy| dy * f.value(b),
             );
             vector::map3(
                 a,
@@ -111,7 +111,7 @@ impl<T: Real, F: Activation<T>> Layer<T> for Gated<F> {
                 dy,
                 db,
                 #[inline(always)]
-                |a, b, dy| dy * a * f.slope(b, f.value(b)),
+                move |a, b, dy| dy * a * f.slope(b, f.value(b)),
             );
         }
     }

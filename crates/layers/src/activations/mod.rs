@@ -51,7 +51,7 @@ use chainrule_tensor::{Real, Shape, vector};
 /// A function of single values, and its derivative. The macro below makes a layer of it.
 ///
 /// Both methods are to be `#[inline(always)]` and free of branches and calls, so that the loop over them
-/// becomes vector instructions. `if` is fine where both sides are cheap: it becomes a selection.
+/// becomes vector instructions. An `if` that chooses between two values is a selection; compute both before it.
 pub trait Activation<T: Real>: Clone + Copy + Debug + Send + Sync + 'static {
     /// `f(z)`.
     fn value(self, z: T) -> T;
@@ -82,12 +82,12 @@ macro_rules! each {
 
             fn forward(&self, Forward { x, y, .. }: Forward<'_, T>) {
                 let f = *self;
-                vector::map(x, y, #[inline(always)] |z| f.value(z)); //                           a = f(z)
+                vector::map(x, y, #[inline(always)] move |z| f.value(z)); //                           a = f(z)
             }
 
             fn backward(&self, Backward { x, y, dy, dx, .. }: Backward<'_, T>) {
                 let (f, Some(dx)) = (*self, dx) else { return };
-                vector::map3(x, y, dy, dx, #[inline(always)] |z, a, da| da * f.slope(z, a)); //   dz = da f'(z)
+                vector::map3(x, y, dy, dx, #[inline(always)] move |z, a, da| da * f.slope(z, a)); //   dz = da f'(z)
             }
         }
     )*};

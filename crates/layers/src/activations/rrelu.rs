@@ -61,7 +61,7 @@ impl<T: Real> Layer<T> for Rrelu {
                 x,
                 y,
                 #[inline(always)]
-                |z| f.value(z),
+                move |z| f.value(z),
             );
         };
         cache.training = true;
@@ -102,7 +102,7 @@ impl<T: Real> Layer<T> for Rrelu {
                 dy,
                 dx,
                 #[inline(always)]
-                |z, a, dy| dy * f.slope(z, a),
+                move |z, a, dy| dy * f.slope(z, a),
             );
         }
     }

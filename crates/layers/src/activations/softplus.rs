@@ -34,14 +34,16 @@ impl Default for Softplus {
 impl<T: Real> Activation<T> for Softplus {
     #[inline(always)]
     fn value(self, z: T) -> T {
-        let beta = T::of(self.beta);
-        if beta * z > T::of(self.threshold) { z } else { (beta * z).fast_softplus() / beta }
+        let scaled = T::of(self.beta) * z;
+        let bent = T::of(1.0 / self.beta) * scaled.fast_softplus();
+        if scaled > T::of(self.threshold) { z } else { bent }
     }
 
     #[inline(always)]
     fn slope(self, z: T, _: T) -> T {
-        let z = T::of(self.beta) * z;
-        if z > T::of(self.threshold) { T::one() } else { z.fast_sigmoid() }
+        let scaled = T::of(self.beta) * z;
+        let bent = scaled.fast_sigmoid();
+        if scaled > T::of(self.threshold) { T::one() } else { bent }
     }
 
     fn settings(self) -> Result<(), &'static str> {
@@ -80,9 +82,11 @@ impl Squareplus {
         Self { b }
     }
 
+    /// `√(z² + b)`, and the result for `-|z|` without cancellation, since `(√ + z)(√ - z) = b`.
     #[inline(always)]
-    fn root<T: Real>(self, z: T) -> T {
-        (z * z + T::of(self.b)).sqrt()
+    fn parts<T: Real>(self, z: T) -> (T, T) {
+        let root = (z * z + T::of(self.b)).sqrt();
+        (root, T::of(0.5 * self.b) / (root + z.abs()))
     }
 }
 
@@ -95,14 +99,17 @@ impl Default for Squareplus {
 impl<T: Real> Activation<T> for Squareplus {
     #[inline(always)]
     fn value(self, z: T) -> T {
-        // For negative z the same without cancellation: (√ + z)(√ - z) = b.
-        let (root, half) = (self.root(z), T::of(0.5));
-        if z < T::zero() { T::of(0.5 * self.b) / (root - z) } else { half * (z + root) }
+        let (root, low) = self.parts(z);
+        let high = T::of(0.5) * (root + z.abs());
+        if z < T::zero() { low } else { high }
     }
 
     #[inline(always)]
-    fn slope(self, z: T, a: T) -> T {
-        a / self.root(z) // ½ (1 + z / √)
+    fn slope(self, z: T, _: T) -> T {
+        // ½ (1 + z / √), which is a / √; and a of z and of -z together are √.
+        let (root, low) = self.parts(z);
+        let low = low / root;
+        if z < T::zero() { low } else { T::one() - low }
     }
 
     fn settings(self) -> Result<(), &'static str> {
