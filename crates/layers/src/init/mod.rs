@@ -1,6 +1,6 @@
 //! The initialisers: rules for the first values of parameters.
 //!
-//! A layer says which parameter it wants filled with a [`Blank`](chainrule_layer::Blank): its shape, its `fan_in`, how
+//! A layer says which parameter it wants filled with a [`Blank`]: its shape, its `fan_in`, how
 //! many inputs an output sums over, and its `fan_out`, how many outputs an input takes part in. The rules that go by
 //! variance look at the fans alone, and so do not mind how a weight is laid out. Those that make a structure look at
 //! the shape:

@@ -70,6 +70,17 @@ fn sum<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
     )
 }
 
+/// `zᵢ = zᵢ - max z` in each row.
+#[inline(always)]
+fn subtract_max<T: Real>(rows: &mut [T], classes: usize) {
+    for row in rows.chunks_exact_mut(classes) {
+        let max = max(row);
+        for z in row {
+            *z -= max;
+        }
+    }
+}
+
 struct Softmax<'a, T> {
     values: &'a mut [T],
     classes: usize,
@@ -81,12 +92,7 @@ impl<T: Real> Kernel for Softmax<'_, T> {
     fn run(self) {
         let Self { values, classes } = self;
         for block in values.chunks_mut((BLOCK / classes).max(1) * classes) {
-            for row in block.chunks_exact_mut(classes) {
-                let max = max(row);
-                for z in row {
-                    *z -= max;
-                }
-            }
+            subtract_max(block, classes);
             for z in &mut *block {
                 *z = z.fast_exp();
             }
@@ -125,12 +131,7 @@ impl<T: Real> Kernel for LogSoftmax<'_, T> {
         // Short rows go through the exponential together; of long ones it is summed at once.
         let (short, rows) = (classes < LONG, (BLOCK / classes).max(1));
         for block in values.chunks_mut(rows * classes) {
-            for row in block.chunks_exact_mut(classes) {
-                let max = max(row);
-                for z in row {
-                    *z -= max;
-                }
-            }
+            subtract_max(block, classes);
             if short {
                 for (e, z) in scratch.iter_mut().zip(&*block) {
                     *e = z.fast_exp();
