@@ -1,7 +1,8 @@
 //! Loops over many numbers, compiled for the CPU at hand (see [`isa`](crate::isa)).
 //!
 //! Each function takes the arithmetic as a closure on single numbers, and runs it on many at a time. Mark
-//! the closure `#[inline(always)]`, or a long one will be called once per number:
+//! the closure `#[inline(always)]`, or a long one will be called once per number; and let it `move` what it
+//! takes from around it, or that will be read from memory once per number:
 //!
 //! ```
 //! use chainrule_tensor::vector;
@@ -14,6 +15,10 @@
 //!
 //! Views may be strided; rows whose columns lie side by side are fast. Sums add 16 or 32 interleaved parts in a
 //! fixed order, so that a result is the same on every CPU.
+
+mod softmax;
+
+pub use softmax::{log_softmax, log_softmax_gradient, softmax, softmax_gradient};
 
 use std::array::from_fn;
 
@@ -82,7 +87,7 @@ pub fn map<T: Real>(x: ArrayView2<'_, T>, y: ArrayViewMut2<'_, T>, f: impl Fn(T)
         [x],
         y,
         #[inline(always)]
-        |[x]| f(x),
+        move |[x]| f(x),
     );
 }
 
@@ -98,7 +103,7 @@ pub fn map2<T: Real>(
         [a, b],
         y,
         #[inline(always)]
-        |[a, b]| f(a, b),
+        move |[a, b]| f(a, b),
     );
 }
 
@@ -115,7 +120,7 @@ pub fn map3<T: Real>(
         [a, b, c],
         y,
         #[inline(always)]
-        |[a, b, c]| f(a, b, c),
+        move |[a, b, c]| f(a, b, c),
     );
 }
 
@@ -148,11 +153,36 @@ pub fn apply<T: Real>(mut y: ArrayViewMut2<'_, T>, f: impl Fn(T) -> T + Copy) {
     }
 }
 
+/// `y = f(y, x)`, number by number.
+#[inline]
+pub fn apply2<T: Real>(x: ArrayView2<'_, T>, mut y: ArrayViewMut2<'_, T>, f: impl Fn(T, T) -> T + Copy) {
+    assert_eq!(x.dim(), y.dim(), "the views have one shape");
+    x.rows().into_iter().zip(y.rows_mut()).for_each(|(x, y)| apply2_row(x, y, f));
+}
+
+#[inline(always)]
+fn apply2_row<T: Real>(x: ArrayView1<'_, T>, mut y: ArrayViewMut1<'_, T>, f: impl Fn(T, T) -> T + Copy) {
+    match (x.as_slice(), y.as_slice_mut()) {
+        (Some(x), Some(y)) => update(
+            y,
+            x,
+            [],
+            #[inline(always)]
+            move |y, x, []| (f(y, x), []),
+        ),
+        _ => Zip::from(&mut y).and(&x).for_each(|y, &x| *y = f(*y, x)),
+    }
+}
+
 /// `y += x`, number by number.
 #[inline]
-pub fn accumulate<T: Real>(x: ArrayView2<'_, T>, mut y: ArrayViewMut2<'_, T>) {
-    assert_eq!(x.dim(), y.dim(), "the views have one shape");
-    x.rows().into_iter().zip(y.rows_mut()).for_each(|(x, y)| add(x, y));
+pub fn accumulate<T: Real>(x: ArrayView2<'_, T>, y: ArrayViewMut2<'_, T>) {
+    apply2(
+        x,
+        y,
+        #[inline(always)]
+        |y, x| y + x,
+    );
 }
 
 /// `v = f(v)`, for each of the values.
@@ -462,20 +492,14 @@ pub fn sum_rows<T: Real>(x: ArrayView2<'_, T>, mut sum: ArrayViewMut1<'_, T>) {
 ///
 /// If the vectors differ in length.
 #[inline]
-pub fn add<T: Real>(x: ArrayView1<'_, T>, mut y: ArrayViewMut1<'_, T>) {
-    match (x.as_slice(), y.as_slice_mut()) {
-        (Some(x), Some(y)) => {
-            assert_eq!(x.len(), y.len(), "the vectors have one length");
-            update(
-                y,
-                x,
-                [],
-                #[inline(always)]
-                |y, x, []| (y + x, []),
-            );
-        }
-        _ => Zip::from(&mut y).and(&x).for_each(|y, &x| *y += x),
-    }
+pub fn add<T: Real>(x: ArrayView1<'_, T>, y: ArrayViewMut1<'_, T>) {
+    assert_eq!(x.len(), y.len(), "the vectors have one length");
+    apply2_row(
+        x,
+        y,
+        #[inline(always)]
+        |y, x| y + x,
+    );
 }
 
 struct FromU8<'a, T> {
@@ -866,6 +890,9 @@ mod tests {
         assert_eq!(y, x.t().mapv(|x| x + x + x));
         for part in [s![.., ..], s![..4, ..5], s![..;2, ..;3]] {
             let mut z = x.clone();
+            apply2(right.slice(part), z.slice_mut(part), |z, r| r - z);
+            assert_eq!(z.slice(part), (&right - &x).slice(part));
+            z.assign(&x);
             apply(z.slice_mut(part), |x| x * 2.0 + 1.0);
             assert_eq!(z.slice(part), right.slice(part));
         }
