@@ -56,6 +56,7 @@ pub struct Plan {
     flops: u64,
     memory: u64,
     carries: bool,
+    frozen: bool,
     rows: Vec<Row>,
 }
 
@@ -77,11 +78,13 @@ impl Plan {
         self.entry(name, Kind::Weight, blank, Arc::clone(init));
     }
 
-    /// Declares a weight of shape `[inputs, units]` whose gradient is `xᵀ dy`, with the layer's own `x` and
-    /// `dy`. In `backward` the layer says so with [`Grads::product`](chainrule_tensor::Grads::product).
+    /// Declares a weight of shape `[inputs, units]` that the layer's whole input is multiplied with, `z = x W`, so
+    /// that its gradient is `xᵀ dz`. The layer leaves both products to
+    /// [`Params::product`](chainrule_tensor::Params::product) and
+    /// [`Grads::product`](chainrule_tensor::Grads::product), and uses `x` for nothing else.
     ///
     /// A trainer may then compute the gradient in pieces, each just before the optimizer wants it, and never
-    /// hold all of it.
+    /// hold all of it; and it may cut the product itself among threads by the rows of the weight.
     pub fn product(
         &mut self,
         name: &str,
@@ -132,6 +135,7 @@ impl Plan {
     fn entry(&mut self, name: &str, kind: Kind, blank: Blank, init: Arc<dyn Initializer>) {
         let name = self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
         let range = self.size..self.size + blank.shape.size();
+        let kind = if self.frozen { Kind::Frozen } else { kind };
         self.size = range.end;
         self.entries.push(Entry {
             name,
@@ -226,6 +230,36 @@ impl Plan {
         (row.output, row.parameters, row.composite) = (output, parameters, composite);
         (row.flops, row.memory) = (self.flops - flops, self.memory - memory);
         Ok((output, cache, parameters))
+    }
+
+    /// Plans something whose parameters are not trained.
+    pub(crate) fn frozen<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
+        let before = std::mem::replace(&mut self.frozen, true);
+        let result = work(self);
+        self.frozen = before;
+        result
+    }
+
+    /// An empty plan at the same path, for planning something that has been planned before.
+    pub(crate) fn again(&self) -> Self {
+        Self { path: self.path.clone(), ..Self::default() }
+    }
+
+    /// Adds what a second use of the parameters in `range` needs besides them, if it declares the same; else `false`.
+    pub(crate) fn absorb(&mut self, again: Self, range: Range<usize>) -> bool {
+        let own = self.entries.iter().filter(|entry| {
+            entry.range.start >= range.start && entry.range.end <= range.end && !entry.range.is_empty()
+        });
+        let other = again.entries.iter().filter(|entry| !entry.range.is_empty());
+        let same =
+            own.map(|entry| (entry.shape, entry.kind)).eq(other.map(|entry| (entry.shape, entry.kind)));
+        if same {
+            self.flops += again.flops;
+            self.memory += again.memory;
+            self.carries |= again.carries;
+            self.rows.extend(again.rows.into_iter().map(|row| Row { parameters: 0, ..row }));
+        }
+        same
     }
 
     /// The error of a layer that cannot take `input`: what it `expected` and, in `help`, what to do.

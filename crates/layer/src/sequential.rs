@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use chainrule_tensor::{Buffer, Params, Real, Shape, SparseGrad};
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::{Backward, Entry, Forward, Layer, Plan, ShapeError, ValueError};
 
@@ -161,6 +161,16 @@ struct Link<T> {
     slot: usize,
 }
 
+impl<T> Link<T> {
+    /// Where the weight lies whose gradient is `xᵀ dy`, if there is one.
+    fn product(&self) -> Option<&Range<usize>> {
+        match &self.later {
+            Some(Later::Product(range)) => Some(range),
+            _ => None,
+        }
+    }
+}
+
 impl<T: Real> Clone for Link<T> {
     fn clone(&self) -> Self {
         Self { replica: self.replica.duplicate(), later: self.later.clone(), ..*self }
@@ -189,10 +199,7 @@ struct Gradient<T: Real> {
 impl<T: Real> Chain<T> {
     /// The links whose weight's gradient is `xᵀ dy`, each with the place of the weight in the parameters.
     pub fn products(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
-        self.links.iter().enumerate().filter_map(|(index, link)| match &link.later {
-            Some(Later::Product(range)) => Some((index, range.clone())),
-            _ => None,
-        })
+        self.links.iter().enumerate().filter_map(|(index, link)| Some((index, link.product()?.clone())))
     }
 
     /// The links with a table whose gradient can be a list, each with the place of the table in the parameters.
@@ -236,6 +243,20 @@ impl<T: Real> Chain<T> {
             false => self.gradients[*slot].values.matrix(rows, output.size()),
         };
         (self.input(link, x), dy)
+    }
+
+    /// Where the weight lies with which the first link multiplies the chain's own `x`, if it does. Whoever runs the
+    /// chain may compute that product before, write it to the [`lead_output`](Self::lead_output) and hand over
+    /// parameters that are [`deferred`](Params::deferred).
+    pub fn lead(&self) -> Option<Range<usize>> {
+        self.links.first()?.product().cloned()
+    }
+
+    /// Where the first link's output for so many rows lies; `None` if that is the output of the chain.
+    pub fn lead_output(&mut self, rows: usize) -> Option<ArrayViewMut2<'_, T>> {
+        let (link, output) = (self.links.first()?, self.outputs.first_mut()?);
+        output.reserve(rows * link.output.size());
+        Some(output.matrix_mut(rows, link.output.size()))
     }
 
     /// What a link was given in the last forward pass.
@@ -311,16 +332,19 @@ impl<T: Real> Layer<T> for Sequential<T> {
         let Some((last, links)) = cache.links.split_last_mut() else {
             return y.assign(&x);
         };
-        let (rows, mut x) = (x.nrows(), x);
+        let (rows, mut x, mut deferred) = (x.nrows(), x, params.is_deferred());
         for (link, output) in links.iter_mut().zip(&mut cache.outputs) {
             let columns = link.output.size();
             output.reserve(rows * columns);
-            let params = Params::new(params.values(link.params));
+            let params =
+                Params::new(params.values(link.params)).deferred(deferred && link.product().is_some());
+            deferred = false;
             let (y, mode) = (output.matrix_mut(rows, columns), mode.inner(link.index));
             link.replica.forward(Forward { params, x, y, cache: &mut (), mode });
             x = (*output).matrix(rows, columns);
         }
-        let (params, mode) = (Params::new(params.values(last.params)), mode.inner(last.index));
+        let params = Params::new(params.values(last.params)).deferred(deferred && last.product().is_some());
+        let mode = mode.inner(last.index);
         last.replica.forward(Forward { params, x, y, cache: &mut (), mode });
     }
 

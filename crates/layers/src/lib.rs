@@ -3,7 +3,7 @@
 //! The decision here: **one layer, one file, and the file reads as the mathematics.** The formula comes first,
 //! then `plan` states the parameters with their shapes, `forward` computes the formula and `backward` its
 //! chain rule; loops and products are [`chainrule_tensor`]'s. No layer owns a weight, and none knows another.
-//! A new layer is one file here and one line in the list of `tests/every_layer.rs`, which checks its gradients.
+//! A new layer is one file here and one line in the list of `tests/every_layer/cases`, which checks its gradients.
 //!
 //! ```
 //! use chainrule_layer::{Sequential, check};
@@ -15,15 +15,26 @@
 
 mod activations;
 mod attention;
+mod axes;
 mod dense;
 mod embedding;
 pub mod init;
+mod merge;
+mod normalization;
+mod packed;
+mod pooling;
+pub mod recurrent;
 mod regularization;
 mod shape;
 
 pub use activations::*;
 pub use attention::*;
+pub use axes::Axes;
 pub use dense::Dense;
 pub use embedding::*;
+pub use merge::*;
+pub use normalization::*;
+pub use pooling::*;
+pub use recurrent::{Bidirectional, ConvLstm, Gru, Lstm, Masking, Rnn, TimeDistributed};
 pub use regularization::*;
 pub use shape::*;

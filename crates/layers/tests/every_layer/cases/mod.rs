@@ -9,6 +9,10 @@ mod activations;
 mod attention;
 mod dense;
 mod embedding;
+mod merge;
+mod normalization;
+mod pooling;
+mod recurrent;
 mod regularization;
 mod shape;
 
@@ -58,10 +62,14 @@ impl<T: Real> Case<T> {
 /// Every layer.
 pub(crate) fn every_layer<T: Real>() -> Vec<Case<T>> {
     [
+        activations::cases(),
+        attention::cases(),
         dense::cases(),
         embedding::cases(),
-        attention::cases(),
-        activations::cases(),
+        merge::cases(),
+        normalization::cases(),
+        pooling::cases(),
+        recurrent::cases(),
         regularization::cases(),
         shape::cases(),
     ]
