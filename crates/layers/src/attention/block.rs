@@ -4,11 +4,10 @@ use chainrule_layer::{Backward, Chain, Forward, Layer, Mode, Plan, Residual, Seq
 use chainrule_tensor::{Grads, Params, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::affine::DenseSteps;
 use super::masked::Masked;
 use super::multi_head::MultiHeadAttention;
-use super::norm::LayerNorm;
-use crate::{Dropout, Relu};
+use super::steps::sequence;
+use crate::{Dense, Dropout, LayerNorm, Relu, TimeDistributed};
 
 /// The settings that encoders and decoders share.
 #[derive(Clone, Debug)]
@@ -44,6 +43,14 @@ impl<A> Block<A> {
         Block { heads, attention, feedforward, activation, pre_norm, causal, masked, dropout }
     }
 
+    /// The features of a step, if the dense layers can take them.
+    pub(super) fn features(&self, input: Shape, plan: &Plan) -> Result<usize, ShapeError> {
+        let [steps, features] = sequence(input, plan)?;
+        let countable = Shape::new(&[steps.max(features), self.feedforward]);
+        let expected = "[steps, features] for dense layers that can be counted";
+        countable.map(|_| features).ok_or_else(|| plan.error(input, expected, "choose another size"))
+    }
+
     /// An attention with the dropout and the mask of the block.
     pub(super) fn attention(&self, attention: &MultiHeadAttention) -> MultiHeadAttention {
         let attention = attention.clone().dropout(self.dropout);
@@ -57,7 +64,7 @@ impl<A> Block<A> {
 
     /// The norm before an attention, which is not to make something of padding.
     pub(super) fn norm_first(&self) -> Masked<LayerNorm> {
-        Masked { layer: LayerNorm, masked: self.masked }
+        Masked { layer: LayerNorm::new(), masked: self.masked }
     }
 
     /// These layers, and then self-attention with what is carried around it.
@@ -71,7 +78,7 @@ impl<A> Block<A> {
             }
             false => {
                 let branch = Sequential::default().then(attention);
-                layers.then(Residual(self.drop_out(branch))).then(LayerNorm)
+                layers.then(Residual(self.drop_out(branch))).then(LayerNorm::new())
             }
         }
     }
@@ -82,12 +89,13 @@ impl<A> Block<A> {
         A: Layer<T> + Clone,
     {
         let dense = |branch: Sequential<T>| {
-            let hidden = branch.then(DenseSteps::new(self.feedforward)).then(self.activation.clone());
-            Residual(self.drop_out(self.drop_out(hidden).then(DenseSteps::new(features))))
+            let hidden =
+                branch.then(TimeDistributed(Dense::new(self.feedforward))).then(self.activation.clone());
+            Residual(self.drop_out(self.drop_out(hidden).then(TimeDistributed(Dense::new(features)))))
         };
         match self.pre_norm {
-            true => layers.then(dense(Sequential::default().then(LayerNorm))),
-            false => layers.then(dense(Sequential::default())).then(LayerNorm),
+            true => layers.then(dense(Sequential::default().then(LayerNorm::new()))),
+            false => layers.then(dense(Sequential::default())).then(LayerNorm::new()),
         }
     }
 }

@@ -7,7 +7,7 @@ use chainrule_tensor::{Real, Shape, vector};
 use ndarray::{Axis, s};
 
 use super::steps::sequence;
-use crate::embedding::start::Normal;
+use crate::init::Normal;
 
 /// A learned step before the others (Devlin et al. 2019, "BERT"; Dosovitskiy et al. 2021, "ViT"): samples
 /// `[steps, features]` become `[steps + 1, features]`.
@@ -22,7 +22,7 @@ pub struct ClassToken {
 impl ClassToken {
     /// A step for each sequence, the same for all.
     pub fn new() -> Self {
-        Self { token: Arc::new(Normal(0.02)) }
+        Self { token: Arc::new(Normal::new(0.0, 0.02)) }
     }
 
     /// Another rule for its first values.

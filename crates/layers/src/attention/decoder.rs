@@ -5,9 +5,8 @@ use chainrule_tensor::{Buffer, Grads, Params, Real, Shape, vector};
 
 use super::block::{Block, Planned, settings};
 use super::multi_head::{Attention, MultiHeadAttention};
-use super::norm::LayerNorm;
-use super::steps::{blank, sequence, without_padding};
-use crate::Relu;
+use super::steps::{blank, without_padding};
+use crate::{LayerNorm, Relu};
 
 /// A block of a transformer that looks at a memory too (Vaswani et al. 2017): self-attention, cross-attention, and two
 /// dense layers for each step, each with its input carried around it.
@@ -82,14 +81,14 @@ impl<T: Real, A: Layer<T> + Clone> Joint<T> for TransformerDecoder<A> {
             let first = inputs.first().copied().unwrap_or(Shape::from([0]));
             return Err(plan.error(first, "a target and a memory", "join it with two layers"));
         };
-        let ([_, features], block) = (sequence(input, plan)?, &self.block);
+        let (features, block) = (self.block.features(input, plan)?, &self.block);
         let none = Sequential::default;
         let attend = Planned::new("self_attention", block.attend(none()), input, plan)?;
         let norm = if block.pre_norm { none().then(block.norm_first()) } else { none() };
         let norm = Planned::new("norm", norm, input, plan)?;
         let (_, cross, cross_parameters) = plan.inner_joint("cross_attention", &self.cross(), inputs)?;
         let drop_out = Planned::new("dropout", block.drop_out(none()), input, plan)?;
-        let feed = if block.pre_norm { none() } else { none().then(LayerNorm) };
+        let feed = if block.pre_norm { none() } else { none().then(LayerNorm::new()) };
         let feed = Planned::new("feedforward", block.feed(feed, features), input, plan)?;
         plan.memory(input.size().saturating_mul(9));
         let parts = Decoder { features, attend, norm, drop_out, feed, ..Decoder::default() };

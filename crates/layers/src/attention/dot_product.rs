@@ -4,7 +4,7 @@ use chainrule_layer::{Joint, JointBackward, JointForward, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 
 use super::scores::{Gradients, Projections, Scores, Seen};
-use super::steps::{blank, overwrite, packed, packed_before, sequence, without_padding};
+use super::steps::{blank, overwrite, packed, sequence, without_padding};
 
 /// Scaled dot-product attention: `Y = softmax(scale Q Kᵀ) V` (Vaswani et al. 2017, equation 1), PyTorch's
 /// `scaled_dot_product_attention`, for one head.
@@ -57,8 +57,8 @@ impl DotProductAttention {
 pub struct Looks<T: Real> {
     scores: Scores,
     seen: Seen<T>,
-    /// Of the inputs, the output and its gradient, where they do not lie in memory row by row.
-    copies: [Buffer<T>; 5],
+    /// Of the inputs, and of the output or its gradient, where they do not lie in memory row by row.
+    copies: [Buffer<T>; 4],
     /// The gradient of the output without that of padding, and those of queries, keys and values.
     dy: Buffer<T>,
     gradients: [Buffer<T>; 3],
@@ -106,7 +106,7 @@ impl<T: Real> Joint<T> for DotProductAttention {
     }
 
     fn forward(&self, JointForward { xs, y, cache, mode, .. }: JointForward<'_, T, Looks<T>>) {
-        let Looks { scores, seen, copies: [of_q, of_k, of_v, of_y, _], .. } = cache;
+        let Looks { scores, seen, copies: [of_q, of_k, of_v, of_y], .. } = cache;
         let queries = packed(xs[0], scores.size, of_q);
         let keys = packed(xs[1], scores.size, of_k);
         let values = packed(xs[xs.len() - 1], scores.value_size, of_v);
@@ -118,12 +118,12 @@ impl<T: Real> Joint<T> for DotProductAttention {
         });
     }
 
-    fn backward(&self, JointBackward { xs, y, dy, dxs, cache, .. }: JointBackward<'_, T, Looks<T>>) {
-        let Looks { scores, seen, copies: [of_q, of_k, of_v, of_y, of_dy], dy: unmasked, gradients } = cache;
-        let queries = packed_before(xs[0], scores.size, of_q);
-        let keys = packed_before(xs[1], scores.size, of_k);
-        let values = packed_before(xs[xs.len() - 1], scores.value_size, of_v);
-        let (y, mut dy) = (packed(y, scores.value_size, of_y), packed(dy, scores.value_size, of_dy));
+    fn backward(&self, JointBackward { xs, dy, dxs, cache, .. }: JointBackward<'_, T, Looks<T>>) {
+        let Looks { scores, seen, copies: [of_q, of_k, of_v, of_dy], dy: unmasked, gradients } = cache;
+        let queries = packed(xs[0], scores.size, of_q);
+        let keys = packed(xs[1], scores.size, of_k);
+        let values = packed(xs[xs.len() - 1], scores.value_size, of_v);
+        let mut dy = packed(dy, scores.value_size, of_dy);
         if scores.masked {
             dy = without_padding(queries, dy, [scores.size, scores.value_size], unmasked);
         }
@@ -137,7 +137,7 @@ impl<T: Real> Joint<T> for DotProductAttention {
             keys: dk.matrix_mut(keys.nrows(), keys.ncols()),
             values: dv.matrix_mut(values.nrows(), values.ncols()),
         };
-        scores.backward(inputs, y, dy, into, seen);
+        scores.backward(inputs, dy, into, seen);
         let rows = xs[0].nrows();
         for (index, dx) in dxs.iter_mut().enumerate() {
             let Some(dx) = dx else { continue };

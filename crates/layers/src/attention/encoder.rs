@@ -6,7 +6,6 @@ use chainrule_tensor::{Real, Shape};
 use super::block::{Block, settings};
 use super::masked::{Kept, Masked};
 use super::multi_head::MultiHeadAttention;
-use super::steps::sequence;
 use crate::Relu;
 
 /// A block of a transformer (Vaswani et al. 2017): self-attention, and two dense layers for each step, each with its
@@ -60,7 +59,7 @@ impl<T: Real, A: Layer<T> + Clone> Layer<T> for TransformerEncoder<A> {
     type Cache = Encoder<T>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Encoder<T>), ShapeError> {
-        let [_, features] = sequence(input, plan)?;
+        let features = self.block.features(input, plan)?;
         let layer = self.block.feed(self.block.attend(Sequential::default()), features);
         let layers = Masked { layer, masked: self.block.masked };
         let (output, cache) = layers.plan(input, plan)?;

@@ -11,7 +11,6 @@ mod dot_product;
 mod encoder;
 mod masked;
 mod multi_head;
-mod norm;
 mod patches;
 mod positions;
 mod rotary;

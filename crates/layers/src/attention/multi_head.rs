@@ -12,7 +12,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, s};
 use super::affine::Affine;
 use super::rotary::Rotary;
 use super::scores::{Gradients, Projections, Scores, Seen};
-use super::steps::{blank, overwrite, packed, packed_before, sequence, without_padding};
+use super::steps::{blank, overwrite, packed, sequence, without_padding};
 use crate::init::{FanInUniform, GlorotUniform};
 
 /// Multi-head attention (Vaswani et al. 2017): each step of a sequence looks at the steps of a sequence, its own or
@@ -302,7 +302,7 @@ impl<T: Real> Heads<T> {
         let (dk, dv) = dkv.matrix_mut(keys, key_value.units).split_at(ndarray::Axis(1), half);
         let gradients = Gradients { queries: dq.matrix_mut(steps, query.units), keys: dk, values: dv };
         let (o, d_o) = (o.matrix(steps, out.inputs), d_o.matrix(steps, out.inputs));
-        scores.backward(inputs, o, d_o, gradients, seen);
+        scores.backward(inputs, d_o, gradients, seen);
         if let Some(rotary) = rotary {
             rotary.turn_back(dq.matrix_mut(steps, query.units));
             rotary.turn_back(dkv.matrix_mut(keys, key_value.units).slice_mut(s![.., ..half]));
@@ -345,7 +345,7 @@ impl<T: Real> Layer<T> for MultiHeadAttention {
         let Backward { mut params, grads, x, dy, dx, cache, .. } = pass;
         let Attention { heads, copies: [copy_of_x, _, copy_of_dy, copy_of_dx, _] } = cache;
         let (params, features) = (params.values(heads.size()), heads.query.inputs);
-        let x = packed_before(x, features, copy_of_x);
+        let x = packed(x, features, copy_of_x);
         heads.backward(params, grads, x, x, packed(dy, features, copy_of_dy));
         if let Some(dx) = dx {
             overwrite(dx, features, copy_of_dx, |mut dx| {
@@ -388,8 +388,8 @@ impl<T: Real> Joint<T> for MultiHeadAttention {
         let Attention { heads, copies: [copy_of_x, copy_of_memory, copy_of_dy, copy_of_dx, copy_of_dm] } =
             cache;
         let params = params.values(heads.size());
-        let x = packed_before(xs[0], heads.query.inputs, copy_of_x);
-        let memory = packed_before(xs[1], heads.key_value.inputs, copy_of_memory);
+        let x = packed(xs[0], heads.query.inputs, copy_of_x);
+        let memory = packed(xs[1], heads.key_value.inputs, copy_of_memory);
         heads.backward(params, grads, x, memory, packed(dy, heads.out.units, copy_of_dy));
         if let Some(dx) = dxs[0].take() {
             overwrite(dx, heads.query.inputs, copy_of_dx, |dx| heads.back_to_input(params, dx));

@@ -7,7 +7,7 @@ use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 
 use super::steps::{blank, is_padding, sequence};
-use crate::embedding::start::Normal;
+use crate::init::Normal;
 
 /// Sinusoidal positions (Vaswani et al. 2017, section 3.5), added to samples `[steps, features]`:
 ///
@@ -44,7 +44,7 @@ pub struct LearnedPositions {
 impl LearnedPositions {
     /// A vector for each step.
     pub fn new() -> Self {
-        Self { masked: false, weight: Arc::new(Normal(0.02)) }
+        Self { masked: false, weight: Arc::new(Normal::new(0.0, 0.02)) }
     }
 
     /// Another rule for the first vectors.

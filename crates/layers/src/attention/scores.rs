@@ -23,9 +23,6 @@ const BLOCK: usize = 64;
 /// ```text
 /// dV = A'ᵀ dO      dA' = dO Vᵀ      dSᵢⱼ = Aᵢⱼ (dAᵢⱼ - Σₗ Aᵢₗ dAᵢₗ)      dQ = scale dS K      dK = scale dSᵀ Q
 /// ```
-///
-/// where `Σₗ Aᵢₗ dAᵢₗ = Σₗ A'ᵢₗ dA'ᵢₗ = Oᵢ · dOᵢ` (Dao et al. 2022, "FlashAttention", appendix B), a sum over
-/// `value_size` instead of `keys`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Scores {
     pub(super) steps: usize,
@@ -48,19 +45,18 @@ pub(super) struct Scores {
 /// What attention remembers, and works in.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen<T: Real> {
-    /// The weights, `[rows, heads, steps, keys]`; behind the last key that a block of queries sees they are not set.
+    /// The weights, `[rows, heads, steps * keys]`: of each block of queries, from where it would begin on, those of the keys
+    /// that some of them see, `[queries, reach]`.
     weights: Buffer<T>,
     /// 0 for a key, -∞ for padding: `[rows, keys]`.
     mask: Buffer<T>,
-    /// `-|i - j|` for `j - i` from `1 - steps` on.
+    /// `|i - j|` for `j - i` from `1 - steps` on.
     distances: Buffer<T>,
     /// The seed and the first row of the last pass, if it dropped weights.
     dropped: Option<(Seed, usize)>,
     /// The weights of a block of queries after dropout, and the gradient of their scores.
     thinned: Buffer<T>,
     gradient: Buffer<T>,
-    /// `O dO`, value by value.
-    products: Buffer<T>,
 }
 
 /// Where each head finds its queries, keys and values.
@@ -105,8 +101,7 @@ fn slope(head: usize, heads: usize) -> f64 {
 impl Scores {
     /// How many values a sample takes in [`Seen`].
     pub(super) fn memory(&self) -> usize {
-        let Self { steps, keys, heads, value_size, .. } = *self;
-        heads.saturating_mul(steps).saturating_mul(keys.saturating_add(value_size)).saturating_add(keys)
+        self.heads.saturating_mul(self.steps).saturating_mul(self.keys).saturating_add(self.keys)
     }
 
     /// The operations of the products, for one sample.
@@ -136,7 +131,7 @@ impl Scores {
         if self.alibi && distances.is_empty() {
             distances.reserve(steps + keys - 1);
             for (index, distance) in distances.iter_mut().enumerate() {
-                *distance = -T::of(index.abs_diff(steps - 1) as f64);
+                *distance = T::of(index.abs_diff(steps - 1) as f64);
             }
         }
     }
@@ -188,132 +183,185 @@ impl Scores {
         let Seen { weights, mask, distances, dropped, thinned, .. } = seen;
         let weights = weights.chunks_exact_mut(self.steps * self.keys);
         for (place, weights) in self.places(rows).zip(weights) {
-            let mut weights =
-                ArrayViewMut2::from_shape((self.steps, self.keys), weights).expect("just as many");
             let [q, k, v] = place.of(inputs);
             let mut o = o.slice_mut(s![place.queries.clone(), place.output.clone()]);
             let mask = self.masked.then(|| &mask[place.keys.clone()]);
-            let slope = self.alibi.then(|| T::of(slope(place.head, self.heads) / self.scale));
             for (block, reach) in self.blocks() {
-                let (q, k, v) =
-                    (q.slice(s![block.clone(), ..]), k.slice(s![..reach, ..]), v.slice(s![..reach, ..]));
-                let mut a = weights.slice_mut(s![block.clone(), ..reach]);
-                gemm(T::one(), q, k.t(), T::zero(), a.view_mut()); //                       S = Q Kᵀ
-                for (step, a) in block.clone().zip(a.rows_mut()) {
-                    let a = a.into_slice().expect("the weights of a query lie side by side");
-                    let (a, hidden) = a.split_at_mut(self.reach(step));
-                    hidden.fill(T::zero());
-                    if let Some(slope) = slope {
-                        add(slope, &distances[self.steps - 1 - step..], a);
-                    }
-                    if let Some(mask) = mask {
-                        add(T::one(), mask, a);
-                    }
-                    softmax(T::of(self.scale), a); //                                       A = softmax(scale S)
+                let a = &mut weights[block.start * self.keys..][..block.len() * reach];
+                let (k, v) = (k.slice(s![..reach, ..]), v.slice(s![..reach, ..]));
+                let scores = ArrayViewMut2::from_shape((block.len(), reach), &mut *a).expect("just as many");
+                gemm(T::one(), q.slice(s![block.clone(), ..]), k.t(), T::zero(), scores); //    S = Q Kᵀ
+                let scale = T::of(self.scale);
+                vector::apply_slice(
+                    a,
+                    #[inline(always)]
+                    |score| scale * score,
+                );
+                self.hide(&place, block.clone(), mask, distances, a);
+                vector::softmax(a, reach); //                                                   A = softmax(scale S)
+                self.blind(block.clone(), mask, a);
+                if let Some(dropped) = *dropped {
+                    let thinned = &mut thinned[..a.len()];
+                    let factors = self.factors();
+                    vector::map_random(
+                        place.seed(dropped, &block),
+                        [a],
+                        thinned,
+                        #[inline(always)]
+                        |[[a], [b]], bits| {
+                            let [f, g]: [T; 2] = decide(factors, bits);
+                            [f * a, g * b]
+                        },
+                    );
                 }
-                let o = o.slice_mut(s![block.clone(), ..]);
-                let Some(dropped) = *dropped else {
-                    gemm(T::one(), a.view(), v, T::zero(), o); //                           O = A V
-                    continue;
-                };
-                let mut thinned = thinned.matrix_mut(block.len(), reach);
-                self.drop_out(dropped, &place, block.start, thinned.dim(), |at, factor: T| {
-                    thinned[at] = factor * a[at];
-                });
-                gemm(T::one(), thinned.view(), v, T::zero(), o); //                         O = A' V
+                let a = if dropped.is_some() { &thinned[..a.len()] } else { a };
+                let a = ArrayView2::from_shape((block.len(), reach), a).expect("just as many");
+                gemm(T::one(), a, v, T::zero(), o.slice_mut(s![block, ..])); //                 O = A' V
             }
         }
     }
 
-    /// Hands the factor of each weight of a block to `each`: 0 where it is dropped.
-    fn drop_out<T: Real>(
+    /// Adds to the scores of a block what is known of the distances, and -∞ where a query does not see a key.
+    fn hide<T: Real>(
         &self,
-        (seed, first_row): (Seed, usize),
         place: &Place,
-        first_step: usize,
-        (steps, keys): (usize, usize),
-        mut each: impl FnMut([usize; 2], T),
+        block: Range<usize>,
+        mask: Option<&[T]>,
+        distances: &[T],
+        scores: &mut [T],
     ) {
-        // As in the layer of that name: 64 random bits below p 2⁶⁴ drop the value.
-        let (threshold, kept) = ((self.dropout * 2f64.powi(64)) as u64, T::of(1.0 / (1.0 - self.dropout)));
-        let seed = seed.child((first_row + place.sample) as u64).child(place.head as u64);
-        for step in 0..steps {
-            for key in 0..keys {
-                let bits = seed.bits(((first_step + step) * self.keys + key) as u64);
-                each([step, key], if bits < threshold { T::zero() } else { kept });
+        if !(self.causal || self.masked || self.alibi) {
+            return;
+        }
+        let (reach, slope) = (scores.len() / block.len(), T::of(slope(place.head, self.heads)));
+        for (step, scores) in block.zip(scores.chunks_exact_mut(reach)) {
+            let (scores, hidden) = scores.split_at_mut(self.reach(step));
+            hidden.fill(T::neg_infinity());
+            if self.alibi {
+                vector::update(
+                    scores,
+                    &distances[self.steps - 1 - step..],
+                    [],
+                    #[inline(always)]
+                    |score, distance, []| (score - slope * distance, []),
+                );
+            }
+            if let Some(mask) = mask {
+                vector::update(
+                    scores,
+                    mask,
+                    [],
+                    #[inline(always)]
+                    |score, mask, []| (score + mask, []),
+                );
             }
         }
+    }
+
+    /// Sets the weights of the queries of a block to 0 that see padding alone.
+    fn blind<T: Real>(&self, block: Range<usize>, mask: Option<&[T]>, a: &mut [T]) {
+        let Some(mask) = mask else { return };
+        let (reach, first) = (a.len() / block.len(), mask.iter().position(|&mask| mask == T::zero()));
+        for (step, a) in block.zip(a.chunks_exact_mut(reach)) {
+            if first.is_none_or(|first| first >= self.reach(step)) {
+                a.fill(T::zero());
+            }
+        }
+    }
+
+    /// Below how many of 2³² a random number drops a weight, and what the other weights are multiplied by.
+    fn factors<T: Real>(&self) -> (u32, T) {
+        ((self.dropout * 2f64.powi(32)) as u32, T::of(1.0 / (1.0 - self.dropout)))
     }
 
     /// Overwrites the gradients of what [`forward`](Self::forward) was given, from those of its output.
     pub(super) fn backward<T: Real>(
         &self,
         inputs: Projections<'_, T>,
-        o: ArrayView2<'_, T>,
         d_o: ArrayView2<'_, T>,
         gradients: Gradients<'_, T>,
         seen: &mut Seen<T>,
     ) {
-        let (rows, scale) = (o.nrows() / self.steps, T::of(self.scale));
-        let Seen { weights, dropped, thinned, gradient, products, .. } = seen;
+        let Seen { weights, dropped, thinned, gradient, .. } = seen;
         let Gradients { queries: mut dq, keys: mut dk, values: mut dv } = gradients;
-        products.reserve(o.len());
-        vector::map2(
-            o,
-            d_o,
-            products.matrix_mut(o.nrows(), o.ncols()),
-            #[inline(always)]
-            |o, d_o| o * d_o,
-        );
         // Blocks and heads of a group add to these.
         dk.fill(T::zero());
         dv.fill(T::zero());
         let weights = weights.chunks_exact(self.steps * self.keys);
-        for (place, weights) in self.places(rows).zip(weights) {
-            let weights = ArrayView2::from_shape((self.steps, self.keys), weights).expect("just as many");
+        for (place, weights) in self.places(d_o.nrows() / self.steps).zip(weights) {
             let [q, k, v] = place.of(inputs);
-            let Place { queries, keys, query, key, value, output, head, .. } = &place;
+            let Place { queries, keys, query, key, value, output, .. } = &place;
             let d_o = d_o.slice(s![queries.clone(), output.clone()]);
             let mut dq = dq.slice_mut(s![queries.clone(), query.clone()]);
             let mut dk = dk.slice_mut(s![keys.clone(), key.clone()]);
             let mut dv = dv.slice_mut(s![keys.clone(), value.clone()]);
             for (block, reach) in self.blocks() {
-                let (q, k, v) =
-                    (q.slice(s![block.clone(), ..]), k.slice(s![..reach, ..]), v.slice(s![..reach, ..]));
-                let (a, d_o) = (weights.slice(s![block.clone(), ..reach]), d_o.slice(s![block.clone(), ..]));
+                let size = block.len() * reach;
+                let matrix =
+                    |values| ArrayView2::from_shape((block.len(), reach), values).expect("just as many");
+                let (k, v) = (k.slice(s![..reach, ..]), v.slice(s![..reach, ..]));
+                let (q, d_o) = (q.slice(s![block.clone(), ..]), d_o.slice(s![block.clone(), ..]));
                 let (dk, dv) = (dk.slice_mut(s![..reach, ..]), dv.slice_mut(s![..reach, ..]));
-                let mut da = gradient.matrix_mut(block.len(), reach);
-                gemm(T::one(), d_o, v.t(), T::zero(), da.view_mut()); //                    dA' = dO Vᵀ
-                match *dropped {
-                    None => gemm(T::one(), a.t(), d_o, T::one(), dv), //                    dV += Aᵀ dO
-                    Some(dropped) => {
-                        let mut thinned = thinned.matrix_mut(block.len(), reach);
-                        self.drop_out(dropped, &place, block.start, thinned.dim(), |at, factor: T| {
-                            thinned[at] = factor * a[at];
-                            da[at] *= factor;
-                        });
-                        gemm(T::one(), thinned.t(), d_o, T::one(), dv); //                  dV += A'ᵀ dO
-                    }
-                }
-                for ((step, a), da) in block.clone().zip(a.rows()).zip(da.rows_mut()) {
-                    let start = ((queries.start + step) * self.heads + head) * self.value_size;
-                    let mean = vector::sum(&products[start..start + self.value_size]);
-                    vector::update(
-                        da.into_slice().expect("packed"),
-                        a.to_slice().expect("the weights of a query lie side by side"),
+                let (a, da) = (&weights[block.start * self.keys..][..size], &mut gradient[..size]);
+                let to = ArrayViewMut2::from_shape((block.len(), reach), &mut *da).expect("just as many");
+                gemm(T::one(), d_o, v.t(), T::zero(), to); //                                   dA' = dO Vᵀ
+                if let Some(dropped) = *dropped {
+                    let thinned = &mut thinned[..size];
+                    let factors = self.factors();
+                    vector::map_random(
+                        place.seed(dropped, &block),
                         [],
+                        thinned,
                         #[inline(always)]
-                        |da, a, []| (scale * (a * (da - mean)), []), //                     dS = A (dA - O·dO)
+                        |_, bits| decide(factors, bits),
                     );
+                    multiply(thinned, da);
+                    multiply(a, thinned);
                 }
-                gemm(T::one(), da.view(), k, T::zero(), dq.slice_mut(s![block, ..])); //    dQ = scale dS K
-                gemm(T::one(), da.t(), q, T::one(), dk); //                                 dK += scale dSᵀ Q
+                let thinned = if dropped.is_some() { &thinned[..size] } else { a };
+                gemm(T::one(), matrix(thinned).t(), d_o, T::one(), dv); //                      dV += A'ᵀ dO
+                vector::softmax_gradient(a, da, reach); //                                      dS = A (dA - Σ A dA)
+                let scale = T::of(self.scale);
+                vector::apply_slice(
+                    da,
+                    #[inline(always)]
+                    |score| scale * score,
+                );
+                let ds = matrix(da);
+                gemm(T::one(), ds, k, T::zero(), dq.slice_mut(s![block, ..])); //               dQ = scale dS K
+                gemm(T::one(), ds.t(), q, T::one(), dk); //                                     dK += scale dSᵀ Q
             }
         }
     }
 }
 
+/// The factors of two weights, by 32 of the bits each: 0 below the threshold.
+#[inline(always)]
+fn decide<T: Real>((threshold, kept): (u32, T), bits: u64) -> [T; 2] {
+    [bits as u32, (bits >> 32) as u32].map(
+        #[inline(always)]
+        |bits| if bits < threshold { T::zero() } else { kept },
+    )
+}
+
+/// `values = factors values`.
+fn multiply<T: Real>(factors: &[T], values: &mut [T]) {
+    vector::update(
+        values,
+        factors,
+        [],
+        #[inline(always)]
+        |value, factor, []| (factor * value, []),
+    );
+}
+
 impl Place {
+    /// What a block draws from in a pass with this seed and first row.
+    fn seed(&self, (seed, first_row): (Seed, usize), block: &Range<usize>) -> Seed {
+        let parts = [first_row + self.sample, self.head, block.start];
+        parts.into_iter().fold(seed, |seed, part| seed.child(part as u64))
+    }
+
     /// The queries, keys and values.
     fn of<'a, T: Real>(
         &self,
@@ -327,38 +375,6 @@ impl Place {
     }
 }
 
-/// `scores += factor bias`.
-fn add<T: Real>(factor: T, bias: &[T], scores: &mut [T]) {
-    vector::update(
-        scores,
-        bias,
-        [],
-        #[inline(always)]
-        |score, bias, []| (score + factor * bias, []),
-    );
-}
-
-/// `exp(scale sᵢ) / Σⱼ exp(scale sⱼ)`, from the differences to the greatest, so that nothing overflows; zeros if all
-/// scores are -∞.
-fn softmax<T: Real>(scale: T, scores: &mut [T]) {
-    let max = vector::max(scores);
-    if max == T::neg_infinity() {
-        return scores.fill(T::zero());
-    }
-    let scores = &mut ArrayViewMut2::from_shape((1, scores.len()), scores).expect("one row");
-    vector::apply(
-        scores.view_mut(),
-        #[inline(always)]
-        |score| (scale * (score - max)).fast_exp(),
-    );
-    let factor = vector::sum(scores.as_slice().expect("one row")).recip();
-    vector::apply(
-        scores.view_mut(),
-        #[inline(always)]
-        |score| score * factor,
-    );
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -370,20 +386,5 @@ mod tests {
         assert_eq!(slopes(8), [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625]);
         // The four of 4 heads, and the first and third of 8.
         assert_eq!(slopes(6), [0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125]);
-    }
-
-    #[test]
-    fn extreme_scores() {
-        let soft = |scores: &[f32]| {
-            let mut scores = scores.to_vec();
-            softmax(0.5, &mut scores);
-            scores
-        };
-        let minus = f32::NEG_INFINITY;
-        assert_eq!(soft(&[minus, minus]), [0.0, 0.0]);
-        assert_eq!(soft(&[minus, 3.0, minus]), [0.0, 1.0, 0.0]);
-        assert_eq!(soft(&[1e38, 1e38]), [0.5, 0.5]);
-        assert_eq!(soft(&[-1e38, 1e38, 0.0]), [0.0, 1.0, 0.0]);
-        assert!(soft(&[f32::NAN, 0.0]).iter().all(|a| a.is_nan()));
     }
 }

@@ -4,6 +4,8 @@ use chainrule_layer::{Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
 
+use crate::packed::fill_packed;
+
 /// The steps and features of a sequence.
 pub(super) fn sequence(input: Shape, plan: &Plan) -> Result<[usize; 2], ShapeError> {
     match *input {
@@ -24,40 +26,21 @@ pub(super) fn packed<'a, T: Real>(
     features: usize,
     copy: &'a mut Buffer<T>,
 ) -> ArrayView2<'a, T> {
-    if !x.is_standard_layout() {
-        copy.reserve(x.len());
-        copy.matrix_mut(x.nrows(), x.ncols()).assign(&x);
-    }
-    packed_before(x, features, copy)
-}
-
-/// As [`packed`] returned it for the same `x`.
-pub(super) fn packed_before<'a, T: Real>(
-    x: ArrayView2<'a, T>,
-    features: usize,
-    copy: &'a Buffer<T>,
-) -> ArrayView2<'a, T> {
-    let steps = x.len() / features;
-    match x.is_standard_layout() {
-        true => x.into_shape_with_order((steps, features)).expect("it is in standard layout"),
-        false => copy.matrix(steps, features),
-    }
+    let values = crate::packed::packed(x, copy);
+    ArrayView2::from_shape((values.len() / features, features), values).expect("whole steps")
 }
 
 /// Has `work` overwrite the sequences of a batch as a matrix `[rows * steps, features]`, as [`packed`] gives it.
 pub(super) fn overwrite<T: Real>(
-    mut y: ArrayViewMut2<'_, T>,
+    y: ArrayViewMut2<'_, T>,
     features: usize,
     copy: &mut Buffer<T>,
     work: impl FnOnce(ArrayViewMut2<'_, T>),
 ) {
-    let ((rows, columns), steps) = (y.dim(), y.len() / features);
-    if y.is_standard_layout() {
-        return work(y.into_shape_with_order((steps, features)).expect("it is in standard layout"));
-    }
-    copy.reserve(y.len());
-    work(copy.matrix_mut(steps, features));
-    y.assign(&copy.matrix(rows, columns));
+    fill_packed(y, copy, |values| {
+        let steps = (values.len() / features, features);
+        work(ArrayViewMut2::from_shape(steps, values).expect("whole steps"));
+    });
 }
 
 /// Whether a step is padding: all its features are exactly 0.

@@ -2,7 +2,6 @@
 
 mod bag;
 mod lookup;
-pub(crate) mod start;
 mod table;
 
 pub use bag::{Bag, EmbeddingBag};

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chainrule_layer::{Initializer, Plan, ShapeError, ValueError};
-use chainrule_tensor::{Real, Shape};
+use chainrule_layer::{Blank, Initializer, Plan, ShapeError, ValueError};
+use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::ArrayView2;
 
-use super::start::{Normal, Uniform, WithoutRow};
+use crate::init::{Normal, Uniform};
 
 /// A table of vectors, `[vocabulary, size]`, whose rows are named by ids.
 #[derive(Clone, Debug)]
@@ -21,11 +21,11 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(vocabulary: usize, size: usize) -> Self {
-        Self { vocabulary, size, weight: Arc::new(Normal(1.0)), padding: None, sparse: false }
+        Self { vocabulary, size, weight: Arc::new(Normal::default()), padding: None, sparse: false }
     }
 
     pub(super) fn keras(vocabulary: usize, size: usize) -> Self {
-        Self { weight: Arc::new(Uniform(0.05)), ..Self::new(vocabulary, size) }
+        Self { weight: Arc::new(Uniform::keras()), ..Self::new(vocabulary, size) }
     }
 
     /// Declares the table for samples of ids; returns how many of them a sample has.
@@ -81,6 +81,19 @@ impl Table {
     pub(super) fn row<T: Real>(&self, x: T) -> Option<usize> {
         let row = (x.as_f64() as usize).min(self.vocabulary - 1);
         (self.padding != Some(row)).then_some(row)
+    }
+}
+
+/// As another rule, with one row of zeros.
+#[derive(Clone, Debug)]
+struct WithoutRow(Arc<dyn Initializer>, usize);
+
+impl Initializer for WithoutRow {
+    fn fill(&self, blank: Blank, seed: Seed, values: &mut [f64]) {
+        let Self(others, row) = self;
+        others.fill(blank, seed, values);
+        let columns = blank.shape[1];
+        values[row * columns..(row + 1) * columns].fill(0.0);
     }
 }
 
