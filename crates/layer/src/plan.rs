@@ -21,6 +21,8 @@ pub struct Entry {
     pub kind: Kind,
     /// Whether it is a matrix `[inputs, units]` whose gradient is `xᵀ dy` (see [`Plan::product`]).
     pub product: bool,
+    /// Whether it is a matrix of which a pass uses few rows, and its gradient may be a list (see [`Plan::table`]).
+    pub table: bool,
     blank: Blank,
     init: Arc<dyn Initializer>,
 }
@@ -94,6 +96,23 @@ impl Plan {
         self.entries.iter_mut().last().expect("just declared").product = true;
     }
 
+    /// Declares a weight of shape `[rows, columns]` of which a pass uses few rows, such as the vectors of the
+    /// words of a vocabulary. In `backward` the layer takes its gradient with
+    /// [`Grads::table`](chainrule_tensor::Grads::table), and every term of it is a part of the layer's `dy`.
+    ///
+    /// A trainer may then keep a list of the rows that were used, and let the optimizer update these alone. So the
+    /// momentum and the decay of a row stand still in the steps that do not use it.
+    pub fn table(
+        &mut self,
+        name: &str,
+        [rows, columns]: [usize; 2],
+        fans: (usize, usize),
+        init: &Arc<dyn Initializer>,
+    ) {
+        self.weight(name, [rows, columns], fans, init);
+        self.entries.iter_mut().last().expect("just declared").table = true;
+    }
+
     /// Declares a parameter that is trained and not decayed.
     pub fn bias(
         &mut self,
@@ -118,18 +137,27 @@ impl Plan {
         let range = self.size..self.size + blank.shape.size();
         let kind = if self.frozen { Kind::Frozen } else { kind };
         self.size = range.end;
-        self.entries.push(Entry { name, shape: blank.shape, range, kind, product: false, blank, init });
+        self.entries.push(Entry {
+            name,
+            shape: blank.shape,
+            range,
+            kind,
+            product: false,
+            table: false,
+            blank,
+            init,
+        });
     }
 
     /// Adds to the floating-point operations that the layer's matrix products take for one sample, forward.
     pub fn flops(&mut self, flops: u64) {
-        self.flops += flops;
+        self.flops = self.flops.saturating_add(flops);
     }
 
     /// Adds to the values that the layer's cache keeps for one sample, or needs as scratch memory in a pass; its
     /// output is counted anyway.
     pub fn memory(&mut self, values: usize) {
-        self.memory += values as u64;
+        self.memory = self.memory.saturating_add(values as u64);
     }
 
     /// Declares that the layer's cache carries a state from one pass to the next, as truncated
@@ -195,7 +223,7 @@ impl Plan {
         let planned = work(self);
         self.path.pop();
         let (output, cache) = planned.map_err(|error| error.of(layer))?;
-        self.memory += output.size() as u64;
+        self.memory(output.size());
         let composite = self.rows.len() > row + 1;
         let parameters = self.size - size;
         let row = &mut self.rows[row];

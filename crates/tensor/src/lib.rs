@@ -7,7 +7,8 @@
 //! runs: a crate built for any x86-64 is as fast as one built with `-C target-cpu=native`.
 //!
 //! - [`Real`] is `f32` or `f64`; [`Shape`] the shape of one sample; [`Buffer`] aligned memory;
-//!   [`Params`] and [`Grads`] a layer's view of the flat parameters; [`Target`] what a row is to become.
+//!   [`Params`] and [`Grads`] a layer's view of the flat parameters, [`SparseGrad`] the gradient of a table of
+//!   which few rows are used; [`Target`] what a row is to become.
 //! - [`gemm`] is the matrix product of `ndarray` views through BLAS.
 //! - [`vector`] runs a closure over many numbers with the widest instructions of the CPU.
 //! - [`Seed`] gives random numbers that depend on a position, not on an order.
@@ -38,6 +39,7 @@ pub mod quads;
 mod real;
 mod seed;
 mod shape;
+mod table;
 mod target;
 pub mod vector;
 
@@ -50,4 +52,5 @@ pub use prefetch::prefetch;
 pub use real::Real;
 pub use seed::{Rng, Seed};
 pub use shape::{MAX_RANK, Shape};
+pub use table::{SparseGrad, TableGrad};
 pub use target::{Steps, Target, Wanted, Window};

@@ -19,6 +19,7 @@ mod lead;
 mod model;
 mod pieces;
 mod predictor;
+mod rows;
 mod shard;
 mod summary;
 mod threads;

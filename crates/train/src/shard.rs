@@ -5,7 +5,7 @@ use std::ops::Range;
 use chainrule_data::Dataset;
 use chainrule_layer::{Backward, Chain, Forward, Layer, Mode, Sequential};
 use chainrule_losses::Loss;
-use chainrule_tensor::{Buffer, FlushDenormals, Grads, Params, Real};
+use chainrule_tensor::{Buffer, FlushDenormals, Grads, Params, Real, SparseGrad};
 use ndarray::{ArrayView2, ShapeBuilder};
 
 use crate::lead::Lead;
@@ -18,7 +18,8 @@ const LINES: usize = 256;
 #[repr(align(128))]
 pub(crate) struct Shard<T: Real, Y> {
     cache: Chain<T>,
-    /// The gradients, but for those that [`crate::pieces`] computes from the [`operands`](Self::operands).
+    /// The gradients, but for those that [`crate::pieces`] computes from the [`operands`](Self::operands) and the
+    /// [`sparse_grad`](Self::sparse_grad).
     pub(crate) grads: Buffer<T>,
     x: Buffer<T>,
     /// Whether `x` holds the samples of this step: where the first product is cut, the [`Lead`] does.
@@ -44,6 +45,8 @@ pub(crate) struct Pass<'a, T: Real, D, Y> {
     pub(crate) mode: Mode,
     /// Whether [`crate::pieces`] computes the gradients that are products.
     pub(crate) deferred: bool,
+    /// Whether the gradients of tables are lists.
+    pub(crate) sparse: bool,
 }
 
 /// Which samples a step takes.
@@ -103,6 +106,11 @@ impl<T: Real, Y> Shard<T, Y> {
     pub(crate) fn operands(&self, link: usize) -> (ArrayView2<'_, T>, ArrayView2<'_, T>) {
         let dy = self.dy.matrix(self.targets.len(), self.columns);
         self.cache.operands(link, self.inputs(), dy)
+    }
+
+    /// The rows of a link's table that the last pass used: see [`Chain::sparse_grad`].
+    pub(crate) fn sparse_grad(&self, link: usize) -> &SparseGrad<T> {
+        self.cache.sparse_grad(link)
     }
 
     /// Gathers the samples of `rows` and their targets, and asks for those of the next batch.
@@ -166,7 +174,7 @@ impl<T: Real, Y> Shard<T, Y> {
         *loss = pass.loss.loss(y, targets, scale, Some(dy.matrix_mut(count, outputs)));
         pass.layers.backward(Backward {
             params: Params::new(pass.params),
-            grads: Grads::fresh(grads).deferred(pass.deferred),
+            grads: Grads::fresh(grads).deferred(pass.deferred).sparse(pass.sparse),
             x,
             y,
             dy: dy.matrix(count, outputs),

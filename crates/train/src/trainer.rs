@@ -14,7 +14,8 @@ use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 
 use crate::file::{self, Contents, FileError, Training};
 use crate::lead::Lead;
-use crate::pieces::{self, Descent, Part, Piece, Region};
+use crate::pieces::{self, Descent, Part, Pieces, Region, Scratch};
+use crate::rows::Ground;
 use crate::shard::{Batch, Pass, Shard};
 use crate::threads;
 use crate::{Callback, EpochReport, Event, History, Model, Scores, TrainError};
@@ -55,9 +56,9 @@ struct Run<T: Real, Y> {
     state: Buffer<T>,
     /// The gradient of all parameters, for an optimizer that prepares.
     total: Buffer<T>,
-    /// The gradient of a piece, for each thread.
-    scratch: Vec<Buffer<T>>,
-    pieces: Vec<Piece>,
+    /// For each thread.
+    scratch: Vec<Scratch<T>>,
+    pieces: Pieces,
     step: u64,
     epoch: u64,
     /// How many threads may work now: 1 where there is no pool.
@@ -72,7 +73,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         optimizer: impl Optimizer<T> + 'static,
     ) -> Self {
         let state = Buffer::zeros(optimizer.slots() * model.parameters().len());
-        let pieces = pieces::cut(model.plan(), &model.cache, optimizer.tells_kinds());
+        let pieces = Pieces::new(model.plan(), &model.cache, &optimizer);
         Self {
             model,
             loss: Box::new(loss),
@@ -323,7 +324,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         self.run.shards.truncate(shards);
         self.run.lead = Lead::new(&self.model, self.batch_size, shards);
-        self.run.scratch.resize(self.threads, Buffer::zeros(pieces::longest(&self.run.pieces)));
+        let (slots, pieces) = (self.optimizer.slots(), &self.run.pieces);
+        self.run.scratch = (0..self.threads).map(|_| pieces.scratch(slots, shards)).collect();
         if self.optimizer.prepares() {
             self.run.total.reserve(self.model.parameters().len());
         }
@@ -408,11 +410,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let loss = self.forward(data, batch, mode, threads)?;
         let (optimizer, slots) = (&*self.optimizer, self.optimizer.slots());
         let Run { shards, lead, state, total, scratch, pieces, step, .. } = &mut self.run;
-        let params = &mut self.model.parameters;
+        let (params, pieces) = (&mut self.model.parameters, pieces.of_step(shards));
         let mut descend = |part, total: &mut [T]| {
-            let all = Region { pieces, offset: 0, params, state, total };
-            let lead = lead.as_ref();
-            Descent { part, step: *step, optimizer, slots, shards, lead }.run(all, scratch, threads);
+            let ground = Ground { step: *step, optimizer, slots, offset: 0, params, state };
+            let all = Region { pieces, ground, total };
+            Descent { part, shards, lead: lead.as_ref() }.run(all, scratch, threads);
         };
         if optimizer.prepares() {
             descend(Part::Sum, total);
@@ -438,6 +440,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             batch,
             mode,
             deferred: pieces::defers(self.model.plan()),
+            sparse: pieces::sparse(&*self.optimizer),
         };
         let columns = self.model.output().size();
         let Run { shards, lead, .. } = &mut self.run;

@@ -6,7 +6,9 @@ use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::Array2;
 
 mod activations;
+mod attention;
 mod dense;
+mod embedding;
 mod merge;
 mod normalization;
 mod pooling;
@@ -61,7 +63,9 @@ impl<T: Real> Case<T> {
 pub(crate) fn every_layer<T: Real>() -> Vec<Case<T>> {
     [
         activations::cases(),
+        attention::cases(),
         dense::cases(),
+        embedding::cases(),
         merge::cases(),
         normalization::cases(),
         pooling::cases(),

@@ -1,0 +1,96 @@
+//! Batches of sequences as matrices with a row for each step.
+
+use chainrule_layer::{Plan, ShapeError};
+use chainrule_tensor::{Buffer, Real, Shape};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
+
+/// The steps and features of a sequence.
+pub(super) fn sequence(input: Shape, plan: &Plan) -> Result<[usize; 2], ShapeError> {
+    match *input {
+        [steps, features] if steps > 0 && features > 0 => Ok([steps, features]),
+        _ => Err(plan.error(input, "a sequence, [steps, features]", "put Reshape or an Embedding before it")),
+    }
+}
+
+/// How many operations it is to do this so often, however absurd that is.
+pub(super) fn products<const N: usize>(factors: [usize; N]) -> u64 {
+    factors.into_iter().fold(1, |product, factor| product.saturating_mul(factor as u64))
+}
+
+/// The sequences of a batch, `[rows, steps * features]`, as a matrix `[rows * steps, features]`: in the same memory
+/// where a row lies behind the other, else in a `copy`.
+pub(super) fn packed<'a, T: Real>(
+    x: ArrayView2<'a, T>,
+    features: usize,
+    copy: &'a mut Buffer<T>,
+) -> ArrayView2<'a, T> {
+    if !x.is_standard_layout() {
+        copy.reserve(x.len());
+        copy.matrix_mut(x.nrows(), x.ncols()).assign(&x);
+    }
+    packed_before(x, features, copy)
+}
+
+/// As [`packed`] returned it for the same `x`.
+pub(super) fn packed_before<'a, T: Real>(
+    x: ArrayView2<'a, T>,
+    features: usize,
+    copy: &'a Buffer<T>,
+) -> ArrayView2<'a, T> {
+    let steps = x.len() / features;
+    match x.is_standard_layout() {
+        true => x.into_shape_with_order((steps, features)).expect("it is in standard layout"),
+        false => copy.matrix(steps, features),
+    }
+}
+
+/// Has `work` overwrite the sequences of a batch as a matrix `[rows * steps, features]`, as [`packed`] gives it.
+pub(super) fn overwrite<T: Real>(
+    mut y: ArrayViewMut2<'_, T>,
+    features: usize,
+    copy: &mut Buffer<T>,
+    work: impl FnOnce(ArrayViewMut2<'_, T>),
+) {
+    let ((rows, columns), steps) = (y.dim(), y.len() / features);
+    if y.is_standard_layout() {
+        return work(y.into_shape_with_order((steps, features)).expect("it is in standard layout"));
+    }
+    copy.reserve(y.len());
+    work(copy.matrix_mut(steps, features));
+    y.assign(&copy.matrix(rows, columns));
+}
+
+/// Whether a step is padding: all its features are exactly 0.
+#[inline]
+pub(super) fn is_padding<T: Real>(step: ArrayView1<'_, T>) -> bool {
+    step.iter().all(|&feature| feature == T::zero())
+}
+
+/// Sets the steps of `y`, `[rows, steps * outputs]`, to 0 where those of `x`, `[rows, steps * inputs]`, are padding.
+pub(super) fn blank<T: Real>(
+    x: ArrayView2<'_, T>,
+    mut y: ArrayViewMut2<'_, T>,
+    [inputs, outputs]: [usize; 2],
+) {
+    for (x, mut y) in x.rows().into_iter().zip(y.rows_mut()) {
+        for (x, mut y) in x.exact_chunks(inputs).into_iter().zip(y.exact_chunks_mut(outputs)) {
+            if is_padding(x) {
+                y.fill(T::zero());
+            }
+        }
+    }
+}
+
+/// The gradient `dy` of sequences without the steps that [`blank`] sets to 0, in a `copy`.
+pub(super) fn without_padding<'a, T: Real>(
+    x: ArrayView2<'_, T>,
+    dy: ArrayView2<'_, T>,
+    features: [usize; 2],
+    copy: &'a mut Buffer<T>,
+) -> ArrayView2<'a, T> {
+    let (rows, columns) = dy.dim();
+    copy.reserve(dy.len());
+    copy.matrix_mut(rows, columns).assign(&dy);
+    blank(x, copy.matrix_mut(rows, columns), features);
+    copy.matrix(rows, columns)
+}
