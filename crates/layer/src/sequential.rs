@@ -161,16 +161,6 @@ struct Link<T> {
     slot: usize,
 }
 
-impl<T> Link<T> {
-    /// Where the weight lies whose gradient is `xᵀ dy`, if there is one.
-    fn product(&self) -> Option<&Range<usize>> {
-        match &self.later {
-            Some(Later::Product(range)) => Some(range),
-            _ => None,
-        }
-    }
-}
-
 impl<T: Real> Clone for Link<T> {
     fn clone(&self) -> Self {
         Self { replica: self.replica.duplicate(), later: self.later.clone(), ..*self }
@@ -199,7 +189,10 @@ struct Gradient<T: Real> {
 impl<T: Real> Chain<T> {
     /// The links whose weight's gradient is `xᵀ dy`, each with the place of the weight in the parameters.
     pub fn products(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
-        self.links.iter().enumerate().filter_map(|(index, link)| Some((index, link.product()?.clone())))
+        self.links.iter().enumerate().filter_map(|(index, link)| match &link.later {
+            Some(Later::Product(range)) => Some((index, range.clone())),
+            _ => None,
+        })
     }
 
     /// The links with a table whose gradient can be a list, each with the place of the table in the parameters.
@@ -249,7 +242,7 @@ impl<T: Real> Chain<T> {
     /// chain may compute that product before, write it to the [`lead_output`](Self::lead_output) and hand over
     /// parameters that are [`deferred`](Params::deferred).
     pub fn lead(&self) -> Option<Range<usize>> {
-        self.links.first()?.product().cloned()
+        self.products().next().filter(|(link, _)| *link == 0).map(|(_, range)| range)
     }
 
     /// Where the first link's output for so many rows lies; `None` if that is the output of the chain.
@@ -336,14 +329,13 @@ impl<T: Real> Layer<T> for Sequential<T> {
         for (link, output) in links.iter_mut().zip(&mut cache.outputs) {
             let columns = link.output.size();
             output.reserve(rows * columns);
-            let params =
-                Params::new(params.values(link.params)).deferred(deferred && link.product().is_some());
+            let params = Params::new(params.values(link.params)).deferred(deferred);
             deferred = false;
             let (y, mode) = (output.matrix_mut(rows, columns), mode.inner(link.index));
             link.replica.forward(Forward { params, x, y, cache: &mut (), mode });
             x = (*output).matrix(rows, columns);
         }
-        let params = Params::new(params.values(last.params)).deferred(deferred && last.product().is_some());
+        let params = Params::new(params.values(last.params)).deferred(deferred);
         let mode = mode.inner(last.index);
         last.replica.forward(Forward { params, x, y, cache: &mut (), mode });
     }

@@ -295,6 +295,15 @@ mod tests {
     }
 
     #[test]
+    fn a_product_is_left_to_others_where_it_is_deferred() {
+        let (x, mut y) = (array![[1.0, 2.0]], array![[0.5]]);
+        Params::new(&[3.0, 4.0]).deferred(true).product(x.view(), y.view_mut());
+        assert_eq!(y, array![[0.5]]);
+        Params::new(&[3.0, 4.0]).product(x.view(), y.view_mut());
+        assert_eq!(y, array![[11.0]]);
+    }
+
+    #[test]
     fn tables_are_whole_or_lists() {
         let (dy, mut values, mut list) = (array![[3.0]], [f64::NAN; 3], SparseGrad::default());
         let run = |mut grads: Grads<'_, f64>| {
@@ -306,15 +315,6 @@ mod tests {
         assert_eq!((values[2], list.id(0)), (1.0, Some(1)));
         run(Grads::fresh(&mut values));
         assert_eq!(values, [0.0, 3.0, 1.0]);
-    }
-
-    #[test]
-    fn a_product_is_left_to_others_where_it_is_deferred() {
-        let (x, mut y) = (array![[1.0, 2.0]], array![[0.5]]);
-        Params::new(&[3.0, 4.0]).deferred(true).product(x.view(), y.view_mut());
-        assert_eq!(y, array![[0.5]]);
-        Params::new(&[3.0, 4.0]).product(x.view(), y.view_mut());
-        assert_eq!(y, array![[11.0]]);
     }
 
     #[test]

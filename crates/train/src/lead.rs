@@ -53,7 +53,7 @@ impl<T: Real> Lead<T> {
         }
         let end = |parts: usize| match parts == shards {
             true => inputs,
-            false => (inputs * parts).div_ceil(step * shards) * step,
+            false => (inputs * parts + step * shards / 2) / (step * shards) * step,
         };
         let part = |position| Part {
             columns: end(position)..end(position + 1),

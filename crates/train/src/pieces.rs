@@ -6,7 +6,7 @@
 //! that make a piece are, one shard after the other, just before they are needed. So no thread waits for
 //! another's sum, and the gradients of wide layers never go through memory.
 //!
-//! Of a table (see [`Plan::table`]) only the rows that some shard used are looked at. The shards have sorted lists of
+//! Of a table (see `Plan::table`) only the rows that some shard used are looked at. The shards have sorted lists of
 //! them, and the table is cut anew for each step, into stretches with about as many of these rows.
 //!
 //! The pieces do not depend on the number of threads, which take them in contiguous groups.
@@ -14,12 +14,12 @@
 use std::ops::Range;
 
 use chainrule_layer::{Chain, Plan};
-use chainrule_optim::{Optimizer, Update};
-use chainrule_tensor::{Buffer, FlushDenormals, Kind, Real, gemm, vector};
+use chainrule_optim::Optimizer;
+use chainrule_tensor::{Buffer, FlushDenormals, Kind, Real, gemm};
 use ndarray::{ArrayViewMut2, s};
 
 use crate::lead::Lead;
-use crate::rows::{Rows, Stretch};
+use crate::rows::{Ground, Rows, Stretch, add};
 use crate::shard::Shard;
 
 /// How many parameters a piece has at most: with its gradient and two slots of state, 128 kB of `f32`.
@@ -31,9 +31,9 @@ const TERMS: usize = 64;
 /// A range of the flat parameters, of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    pub(crate) kind: Kind,
+    start: usize,
+    end: usize,
+    kind: Kind,
     source: Source,
     /// The work of all pieces up to this one, in parameters to be updated.
     work: usize,
@@ -50,6 +50,22 @@ enum Source {
     Table { link: usize, first_row: usize, columns: usize },
 }
 
+/// Whether gradients that are products are computed piece by piece. Where all parameters make one piece, that gains
+/// nothing.
+pub(crate) fn defers(plan: &Plan) -> bool {
+    plan.size() > LONGEST
+}
+
+/// Whether the gradients of tables are lists: who looks at all gradients at once wants them whole.
+pub(crate) fn sparse<T: Real>(optimizer: &dyn Optimizer<T>) -> bool {
+    !optimizer.prepares()
+}
+
+/// How many rows of a weight of so many columns make a piece.
+pub(crate) fn rows(columns: usize) -> usize {
+    (LONGEST / columns).max(1)
+}
+
 /// The parameters of a plan, cut.
 pub(crate) struct Pieces {
     /// Each table in one piece.
@@ -60,23 +76,25 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    /// Cuts the parameters of a plan for this optimizer.
+    /// Cuts the parameters of a plan for an optimizer.
+    ///
+    /// Its state lies piece by piece, so pieces depend on nothing that can change in a training.
     pub(crate) fn new<T: Real>(plan: &Plan, chain: &Chain<T>, optimizer: &dyn Optimizer<T>) -> Self {
-        let tables = lists(optimizer) && chain.tables().next().is_some();
-        let fixed = cut(plan, chain, optimizer.tells_kinds(), tables);
-        Self { fixed, stretched: Vec::new(), tables }
+        let (sparse, kinds) = (sparse(optimizer), optimizer.tells_kinds());
+        let tables = sparse && chain.tables().next().is_some();
+        Self { fixed: cut(plan, chain, sparse, kinds), stretched: Vec::new(), tables }
     }
 
     /// Room for any piece.
     pub(crate) fn scratch<T: Real>(&self, slots: usize, shards: usize) -> Scratch<T> {
-        let (mut longest, mut columns) = (0, 0);
+        let (mut values, mut columns) = (0, 0);
         for piece in &self.fixed {
             match piece.source {
                 Source::Table { columns: here, .. } => columns = here.max(columns),
-                Source::Shards | Source::Product { .. } => longest = longest.max(piece.end - piece.start),
+                Source::Shards | Source::Product { .. } => values = values.max(piece.end - piece.start),
             }
         }
-        Scratch { grads: Buffer::zeros(longest), rows: Rows::new(columns, slots, shards) }
+        Scratch { grads: Buffer::zeros(values), rows: Rows::new(columns, slots, shards) }
     }
 
     /// The pieces for the step that the shards have run.
@@ -107,35 +125,16 @@ pub(crate) struct Scratch<T> {
     rows: Rows<T>,
 }
 
-/// Whether the gradients of tables are lists: not where the optimizer looks at all gradients at once.
-pub(crate) fn lists<T: Real>(optimizer: &dyn Optimizer<T>) -> bool {
-    !optimizer.prepares()
-}
-
-/// Whether gradients that are products are computed piece by piece. Where all parameters make one piece, that gains
-/// nothing.
-pub(crate) fn defers(plan: &Plan) -> bool {
-    plan.size() > LONGEST
-}
-
-/// How many rows of a weight of so many columns make a piece.
-pub(crate) fn rows(columns: usize) -> usize {
-    (LONGEST / columns).max(1)
-}
-
-/// Cuts the parameters of a plan. Each piece is of one kind, or not a buffer if the optimizer does not tell `kinds`;
-/// `tables` are pieces of their own if their gradients are lists.
-///
-/// The optimizer's state lies piece by piece, so pieces may depend on nothing that can change in a training.
-fn cut<T: Real>(plan: &Plan, chain: &Chain<T>, kinds: bool, tables: bool) -> Vec<Piece> {
+/// Each piece is of one kind, or not a weight or bias of its own if the optimizer does not tell `kinds`.
+fn cut<T: Real>(plan: &Plan, chain: &Chain<T>, sparse: bool, kinds: bool) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut end_of_matrix = 0;
     let alike = |a: Kind, b: Kind| a == b || (!kinds && a.is_trained() && b.is_trained());
     for entry in plan.entries() {
         let Range { mut start, end } = entry.range;
         let kind = entry.kind;
-        let product = chain.products().find(|(_, range)| defers(plan) && *range == entry.range);
-        if let Some((link, _)) = product {
+        let is = |(_, range): &(usize, Range<usize>)| *range == entry.range;
+        if let Some((link, _)) = chain.products().find(is).filter(|_| defers(plan)) {
             let columns = entry.shape[1];
             pieces.extend((0..entry.shape[0]).step_by(rows(columns)).map(|first_row| {
                 let end = end.min(start + (first_row + rows(columns)) * columns);
@@ -145,7 +144,7 @@ fn cut<T: Real>(plan: &Plan, chain: &Chain<T>, kinds: bool, tables: bool) -> Vec
             end_of_matrix = end;
             continue;
         }
-        if let Some((link, _)) = chain.tables().find(|(_, range)| tables && *range == entry.range) {
+        if let Some((link, _)) = chain.tables().find(is).filter(|_| sparse) {
             let source = Source::Table { link, first_row: 0, columns: entry.shape[1] };
             pieces.push(Piece { start, end, kind, source, work: end });
             end_of_matrix = end;
@@ -171,6 +170,154 @@ fn cut<T: Real>(plan: &Plan, chain: &Chain<T>, kinds: bool, tables: bool) -> Vec
     pieces
 }
 
+/// Which part of the descent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Sums the gradients into `total`.
+    Sum,
+    /// Takes the step from `total`.
+    Update,
+    /// Both, piece by piece, without `total`.
+    Both,
+}
+
+/// Some pieces, with what belongs to their parameters.
+pub(crate) struct Region<'a, T: Real> {
+    pub(crate) pieces: &'a [Piece],
+    pub(crate) ground: Ground<'a, T>,
+    /// The whole gradient, where somebody must see all of it at once; else empty.
+    pub(crate) total: &'a mut [T],
+}
+
+impl<T: Real> Region<'_, T> {
+    /// The pieces before this one, and the others.
+    fn split(self, middle: usize) -> (Self, Self) {
+        let Self { pieces, ground, total } = self;
+        let (first, second) = pieces.split_at(middle);
+        let at = second.first().map_or(ground.params.len(), |piece| piece.start - ground.offset);
+        let (total_a, total_b) = total.split_at_mut(at.min(total.len()));
+        let (ground_a, ground_b) = ground.split_at(at);
+        (
+            Self { pieces: first, ground: ground_a, total: total_a },
+            Self { pieces: second, ground: ground_b, total: total_b },
+        )
+    }
+
+    /// The pieces that end at or before this place in the flat parameters, and the others.
+    fn split_before(self, end: usize) -> (Self, Self) {
+        let middle = self.pieces.partition_point(|piece| piece.end <= end);
+        self.split(middle)
+    }
+
+    /// Two parts of much the same work; where there is more than one piece, each has one.
+    fn halve(self) -> (Self, Self) {
+        let (Some(first), Some(last)) = (self.pieces.first(), self.pieces.last()) else {
+            return self.split(0);
+        };
+        let half = first.work.midpoint(last.work);
+        let middle = self.pieces.partition_point(|piece| piece.work <= half).max(1);
+        self.split(middle)
+    }
+}
+
+/// What a step does with all parameters.
+pub(crate) struct Descent<'a, T: Real, Y> {
+    pub(crate) part: Part,
+    pub(crate) shards: &'a [Shard<T, Y>],
+    /// The first product, where it is cut among threads.
+    pub(crate) lead: Option<&'a Lead<T>>,
+}
+
+impl<T: Real, Y: Sync> Descent<'_, T, Y> {
+    /// Works on up to `threads` threads, each in one of `scratch`. A thread that has multiplied with some rows of the
+    /// lead's weight gets the same again.
+    pub(crate) fn run(&self, all: Region<'_, T>, scratch: &mut [Scratch<T>], threads: usize) {
+        let (weight, parts) = self.lead.map_or((0, 0), |lead| (lead.weight.end, lead.count()));
+        let (lead, rest) = all.split_before(weight);
+        self.share(lead, 0..parts, rest, scratch, threads);
+    }
+
+    fn share(
+        &self,
+        lead: Region<'_, T>,
+        parts: Range<usize>,
+        rest: Region<'_, T>,
+        scratch: &mut [Scratch<T>],
+        threads: usize,
+    ) {
+        if threads < 2 || lead.pieces.len() + rest.pieces.len() < 2 {
+            let _flush = FlushDenormals::new();
+            self.descend(lead, &mut scratch[0]);
+            return self.descend(rest, &mut scratch[0]);
+        }
+        let middle = parts.start + parts.len().div_ceil(2);
+        let (lead_a, lead_b) = lead.split_before(self.lead.map_or(0, |lead| lead.end(middle)));
+        let (rest_a, rest_b) = rest.halve();
+        let (scratch_a, scratch_b) = scratch.split_at_mut(threads.div_ceil(2));
+        crate::threads::join(
+            || self.share(lead_a, parts.start..middle, rest_a, scratch_a, threads.div_ceil(2)),
+            || self.share(lead_b, middle..parts.end, rest_b, scratch_b, threads / 2),
+        );
+    }
+
+    fn descend(&self, region: Region<'_, T>, scratch: &mut Scratch<T>) {
+        let Region { pieces, mut ground, total } = region;
+        let Scratch { grads: scratch, rows } = scratch;
+        for &piece in pieces {
+            let Piece { start, end, kind, source, .. } = piece;
+            if let Source::Table { link, first_row, columns } = source {
+                let stretch = Stretch { link, first_row, start, end, columns, kind };
+                rows.descend(&stretch, self.shards, &mut ground);
+                continue;
+            }
+            let grads = match self.part {
+                Part::Both => &mut scratch[..end - start],
+                Part::Sum | Part::Update => &mut total[start - ground.offset..end - ground.offset],
+            };
+            if self.part != Part::Update {
+                self.sum(&piece, grads);
+                if kind == Kind::Buffer {
+                    // The shares of the next value, from all shards: no gradient, for an optimizer to clip.
+                    ground.replace(start..end, grads);
+                    grads.fill(T::zero());
+                }
+            }
+            if self.part != Part::Sum && kind.is_trained() {
+                ground.update(start..end, kind, grads);
+            }
+        }
+    }
+
+    /// The sum over the shards, in their order, of the gradient of this piece; overwrites `sum`.
+    fn sum(&self, piece: &Piece, sum: &mut [T]) {
+        let mut shards = self.shards.iter().filter(|shard| !shard.is_empty());
+        let (link, first_row, columns) = match piece.source {
+            Source::Product { link, first_row, columns } => (link, first_row, columns),
+            Source::Table { .. } => unreachable!("the gradient of a table is summed row by row"),
+            Source::Shards => {
+                let first = shards.next().expect("a batch has at least one sample");
+                sum.copy_from_slice(&first.grads[piece.start..piece.end]);
+                return shards.for_each(|shard| add(&shard.grads[piece.start..piece.end], sum));
+            }
+        };
+        let inputs = first_row..first_row + sum.len() / columns;
+        let mut dw =
+            ArrayViewMut2::from_shape((inputs.len(), columns), sum).expect("whole rows of the weight");
+        let (mut beta, mut row) = (T::zero(), 0);
+        for shard in shards {
+            let (x, dy) = shard.operands(link);
+            let rows = row..row + dy.nrows();
+            row = rows.end;
+            let x = match self.lead {
+                Some(lead) if link == 0 => lead.x(rows, inputs.clone()),
+                _ => x.slice_move(s![.., inputs.clone()]),
+            };
+            gemm(T::one(), x.t(), dy, beta, dw.view_mut()); // dW = Σ Xᵀ dZ
+            beta = T::one();
+        }
+    }
+}
+
 impl Piece {
     /// Cuts a table into stretches with about as many rows that the shards used, and adds these to `pieces` after a
     /// total of so much `work`; returns the new total.
@@ -194,173 +341,6 @@ impl Piece {
         }
         work
     }
-}
-
-/// Which part of the descent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// Sums the gradients into `total`.
-    Sum,
-    /// Takes the step from `total`.
-    Update,
-    /// Both, piece by piece, without `total`.
-    Both,
-}
-
-/// What a step does with all parameters.
-pub(crate) struct Descent<'a, T: Real, Y> {
-    pub(crate) part: Part,
-    pub(crate) step: u64,
-    pub(crate) optimizer: &'a dyn Optimizer<T>,
-    pub(crate) slots: usize,
-    pub(crate) shards: &'a [Shard<T, Y>],
-    /// The first product, where it is cut among threads.
-    pub(crate) lead: Option<&'a Lead<T>>,
-}
-
-/// The parameters from `offset` on, with what belongs to them.
-pub(crate) struct Region<'a, T> {
-    pub(crate) pieces: &'a [Piece],
-    pub(crate) offset: usize,
-    pub(crate) params: &'a mut [T],
-    pub(crate) state: &'a mut [T],
-    /// The whole gradient, where somebody must see all of it at once; else empty.
-    pub(crate) total: &'a mut [T],
-}
-
-impl<'a, T: Real> Region<'a, T> {
-    /// The first `count` pieces, and the others.
-    fn split(self, slots: usize, count: usize) -> (Self, Self) {
-        let Self { pieces, offset, params, state, total } = self;
-        let (first, second) = pieces.split_at(count);
-        let at = second.first().map_or(params.len(), |piece| piece.start - offset);
-        let (params_a, params_b) = params.split_at_mut(at);
-        let (state_a, state_b) = state.split_at_mut(slots * at);
-        let (total_a, total_b) = total.split_at_mut(at.min(total.len()));
-        (
-            Self { pieces: first, offset, params: params_a, state: state_a, total: total_a },
-            Self { pieces: second, offset: offset + at, params: params_b, state: state_b, total: total_b },
-        )
-    }
-
-    /// The pieces that end at or before this place in the flat parameters, and the others.
-    fn split_at(self, slots: usize, end: usize) -> (Self, Self) {
-        let count = self.pieces.partition_point(|piece| piece.end <= end);
-        self.split(slots, count)
-    }
-
-    /// Two parts with much the same work.
-    fn halve(self, slots: usize) -> (Self, Self) {
-        let [first, .., last] = self.pieces else {
-            let count = self.pieces.len();
-            return self.split(slots, count);
-        };
-        let half = first.work.midpoint(last.work);
-        let count = self.pieces.partition_point(|piece| piece.work <= half);
-        self.split(slots, count)
-    }
-}
-
-impl<T: Real, Y: Sync> Descent<'_, T, Y> {
-    /// Works on up to `threads` threads, each with a `scratch` of its own. A thread that has multiplied with some rows
-    /// of the lead's weight gets the same again.
-    pub(crate) fn run(&self, all: Region<'_, T>, scratch: &mut [Scratch<T>], threads: usize) {
-        let (weight, parts) = self.lead.map_or((0, 0), |lead| (lead.weight.end, lead.count()));
-        let (lead, rest) = all.split_at(self.slots, weight);
-        self.share(lead, 0..parts, rest, scratch, threads);
-    }
-
-    fn share(
-        &self,
-        lead: Region<'_, T>,
-        parts: Range<usize>,
-        rest: Region<'_, T>,
-        scratch: &mut [Scratch<T>],
-        threads: usize,
-    ) {
-        if threads < 2 || lead.pieces.len() + rest.pieces.len() < 2 {
-            let _flush = FlushDenormals::new();
-            self.descend(lead, &mut scratch[0]);
-            return self.descend(rest, &mut scratch[0]);
-        }
-        let middle = parts.start + parts.len().div_ceil(2);
-        let (lead_a, lead_b) = lead.split_at(self.slots, self.lead.map_or(0, |lead| lead.end(middle)));
-        let (rest_a, rest_b) = rest.halve(self.slots);
-        let (scratch_a, scratch_b) = scratch.split_at_mut(threads.div_ceil(2));
-        crate::threads::join(
-            || self.share(lead_a, parts.start..middle, rest_a, scratch_a, threads.div_ceil(2)),
-            || self.share(lead_b, middle..parts.end, rest_b, scratch_b, threads / 2),
-        );
-    }
-
-    fn descend(&self, mut region: Region<'_, T>, scratch: &mut Scratch<T>) {
-        let Self { part, step, optimizer, slots, .. } = *self;
-        for piece in region.pieces {
-            if let Source::Table { link, first_row, columns } = piece.source {
-                scratch.rows.descend(self, Stretch { piece, link, first_row, columns }, &mut region);
-                continue;
-            }
-            let Region { offset, params, state, total, .. } = &mut region;
-            let here = piece.start - *offset..piece.end - *offset;
-            let grads = match part {
-                Part::Both => &mut scratch.grads[..here.len()],
-                Part::Sum | Part::Update => &mut total[here.clone()],
-            };
-            if part != Part::Update {
-                self.sum(piece, grads);
-            }
-            let params = &mut params[here.clone()];
-            match piece.kind {
-                // The shares of the next value, from all shards: no gradient, for an optimizer to clip.
-                Kind::Buffer if part != Part::Update => {
-                    params.copy_from_slice(grads);
-                    grads.fill(T::zero());
-                }
-                Kind::Buffer | Kind::Frozen => {}
-                _ if part == Part::Sum => {}
-                kind @ (Kind::Weight | Kind::Bias) => {
-                    let state = &mut state[slots * here.start..slots * here.end];
-                    optimizer.update(Update { step, kind, params, grads, state });
-                }
-            }
-        }
-    }
-
-    /// The sum over the shards, in their order, of the gradient of this piece; overwrites `sum`.
-    fn sum(&self, piece: &Piece, sum: &mut [T]) {
-        let mut shards = self.shards.iter().filter(|shard| !shard.is_empty());
-        let Source::Product { link, first_row, columns } = piece.source else {
-            let first = shards.next().expect("a batch has at least one sample");
-            sum.copy_from_slice(&first.grads[piece.start..piece.end]);
-            return shards.for_each(|shard| add(&shard.grads[piece.start..piece.end], sum));
-        };
-        let inputs = first_row..first_row + sum.len() / columns;
-        let mut dw =
-            ArrayViewMut2::from_shape((inputs.len(), columns), sum).expect("whole rows of the weight");
-        let (mut beta, mut row) = (T::zero(), 0);
-        for shard in shards {
-            let (x, dy) = shard.operands(link);
-            let rows = row..row + dy.nrows();
-            row = rows.end;
-            let x = match self.lead {
-                Some(lead) if link == 0 => lead.x(rows, inputs.clone()),
-                _ => x.slice_move(s![.., inputs.clone()]),
-            };
-            gemm(T::one(), x.t(), dy, beta, dw.view_mut()); // dW = Σ Xᵀ dZ
-            beta = T::one();
-        }
-    }
-}
-
-/// `sum += values`.
-pub(crate) fn add<T: Real>(values: &[T], sum: &mut [T]) {
-    vector::update(
-        sum,
-        values,
-        [],
-        #[inline(always)]
-        |sum, value, []| (sum + value, []),
-    );
 }
 
 #[cfg(test)]

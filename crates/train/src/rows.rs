@@ -1,23 +1,61 @@
 //! The optimizer's step for the rows of a table that a batch has used.
 
-use chainrule_optim::Update;
-use chainrule_tensor::{Buffer, Kind, Real};
+use std::ops::Range;
 
-use crate::pieces::{Descent, Piece, Region, add};
+use chainrule_optim::{Optimizer, Update};
+use chainrule_tensor::{Buffer, Kind, Real, vector};
+
+use crate::shard::Shard;
 
 /// How many parameters are updated together, side by side: with their gradients and two slots of state they fit into a
 /// core's first cache.
 const TOGETHER: usize = 2_048;
 
+/// The parameters from `offset` on, and what the optimizer remembers of them.
+pub(crate) struct Ground<'a, T: Real> {
+    pub(crate) step: u64,
+    pub(crate) optimizer: &'a dyn Optimizer<T>,
+    pub(crate) slots: usize,
+    pub(crate) offset: usize,
+    pub(crate) params: &'a mut [T],
+    pub(crate) state: &'a mut [T],
+}
+
+impl<'a, T: Real> Ground<'a, T> {
+    /// The first `at` parameters, and the rest.
+    pub(crate) fn split_at(self, at: usize) -> (Self, Self) {
+        let Self { step, optimizer, slots, offset, params, state } = self;
+        let (params_a, params_b) = params.split_at_mut(at);
+        let (state_a, state_b) = state.split_at_mut(slots * at);
+        let a = Ground { step, optimizer, slots, offset, params: params_a, state: state_a };
+        (a, Ground { step, optimizer, slots, offset: offset + at, params: params_b, state: state_b })
+    }
+
+    /// One step for the parameters in `range`, given their gradients.
+    pub(crate) fn update(&mut self, range: Range<usize>, kind: Kind, grads: &mut [T]) {
+        let Self { step, optimizer, slots, offset, .. } = *self;
+        let (start, end) = (range.start - offset, range.end - offset);
+        let (params, state) = (&mut self.params[start..end], &mut self.state[slots * start..slots * end]);
+        optimizer.update(Update { step, kind, params, grads, state });
+    }
+
+    /// Other values for the parameters in `range`.
+    pub(crate) fn replace(&mut self, range: Range<usize>, values: &[T]) {
+        self.params[range.start - self.offset..range.end - self.offset].copy_from_slice(values);
+    }
+}
+
 /// Some rows of the table of a link.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stretch<'a> {
-    /// Where they lie.
-    pub(crate) piece: &'a Piece,
+pub(crate) struct Stretch {
     pub(crate) link: usize,
-    /// The index of the first of them.
+    /// The index of the first row, and where it begins in the parameters.
     pub(crate) first_row: usize,
+    pub(crate) start: usize,
+    /// Where the last row ends.
+    pub(crate) end: usize,
     pub(crate) columns: usize,
+    pub(crate) kind: Kind,
 }
 
 /// The memory in which one thread updates rows that lie far apart: they are brought together, since the step of an
@@ -52,12 +90,12 @@ impl<T: Real> Rows<T> {
     /// optimizer's step for it.
     pub(crate) fn descend<Y>(
         &mut self,
-        descent: &Descent<'_, T, Y>,
-        Stretch { piece, link, first_row, columns }: Stretch<'_>,
-        region: &mut Region<'_, T>,
+        stretch: &Stretch,
+        shards: &[Shard<T, Y>],
+        ground: &mut Ground<'_, T>,
     ) {
-        let &Piece { start, end, kind, .. } = piece;
-        let shards = descent.shards.iter().filter(|shard| !shard.is_empty());
+        let &Stretch { link, first_row, start, end, columns, kind } = stretch;
+        let shards = shards.iter().filter(|shard| !shard.is_empty());
         self.places.clear();
         self.places.extend(shards.clone().map(|shard| shard.sparse_grad(link).place(first_row)));
         self.starts.clear();
@@ -86,22 +124,16 @@ impl<T: Real> Rows<T> {
             }
             self.starts.push(row);
             if (self.starts.len() + 1) * columns > self.grads.len() {
-                self.update(descent, columns, kind, region);
+                self.update(columns, kind, ground);
             }
         }
-        self.update(descent, columns, kind, region);
+        self.update(columns, kind, ground);
     }
 
     /// Updates the rows that were brought together, and forgets them.
-    fn update<Y>(
-        &mut self,
-        &Descent { step, optimizer, slots, .. }: &Descent<'_, T, Y>,
-        columns: usize,
-        kind: Kind,
-        region: &mut Region<'_, T>,
-    ) {
+    fn update(&mut self, columns: usize, kind: Kind, ground: &mut Ground<'_, T>) {
         let Self { params, grads, state, starts, .. } = self;
-        let offset = region.offset;
+        let Ground { step, optimizer, slots, offset, .. } = *ground;
         let size = starts.len() * columns;
         let (params, grads) = (&mut params[..size], &mut grads[..size]);
         let state = &mut state[..slots * size];
@@ -115,18 +147,29 @@ impl<T: Real> Rows<T> {
         };
         let rows = || starts.iter().map(|start| start - offset);
         for (row, start) in params.chunks_exact_mut(columns).zip(rows()) {
-            row.copy_from_slice(&region.params[start..start + columns]);
+            row.copy_from_slice(&ground.params[start..start + columns]);
         }
         for (here, there) in parts() {
-            state[here..here + columns].copy_from_slice(&region.state[there..there + columns]);
+            state[here..here + columns].copy_from_slice(&ground.state[there..there + columns]);
         }
         optimizer.update(Update { step, kind, params, grads, state });
         for (row, start) in params.chunks_exact(columns).zip(rows()) {
-            region.params[start..start + columns].copy_from_slice(row);
+            ground.params[start..start + columns].copy_from_slice(row);
         }
         for (here, there) in parts() {
-            region.state[there..there + columns].copy_from_slice(&state[here..here + columns]);
+            ground.state[there..there + columns].copy_from_slice(&state[here..here + columns]);
         }
         starts.clear();
     }
+}
+
+/// `sum += values`.
+pub(crate) fn add<T: Real>(values: &[T], sum: &mut [T]) {
+    vector::update(
+        sum,
+        values,
+        [],
+        #[inline(always)]
+        |sum, value, []| (sum + value, []),
+    );
 }

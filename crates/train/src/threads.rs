@@ -31,27 +31,31 @@ pub(crate) fn run<R: Send>(
         return Ok(work());
     }
     let name = |index| format!("chainrule-{index}");
-    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()?;
+    let builder = ThreadPoolBuilder::new().num_threads(threads).thread_name(name);
+    // Scoped, so that the threads have ended when this returns.
+    builder.build_scoped(rayon::ThreadBuilder::run, |pool| pool.install(|| attended(threads, work)))
+}
+
+/// Runs `work` on this thread of a pool, and keeps the others awake meanwhile.
+fn attended<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     let attendants = threads - 1;
     let (present, done) = (AtomicUsize::new(0), AtomicBool::new(false));
-    Ok(pool.install(|| {
-        rayon::scope(|scope| {
-            for _ in 0..attendants {
-                scope.spawn(|_| {
-                    move_to(present.fetch_add(1, Ordering::Relaxed) + 1);
-                    attend(&done);
-                });
-            }
-            move_to(0);
-            // This thread must not take an attendant itself: while it waits in a `join` it would attend for ever.
-            while present.load(Ordering::Relaxed) < attendants {
-                thread::yield_now();
-            }
-            // Also if `work` panics, since the scope waits for the attendants.
-            let _dismiss = Dismiss(&done);
-            work()
-        })
-    }))
+    rayon::scope(|scope| {
+        for _ in 0..attendants {
+            scope.spawn(|_| {
+                move_to(present.fetch_add(1, Ordering::Relaxed) + 1);
+                attend(&done);
+            });
+        }
+        move_to(0);
+        // This thread must not take an attendant itself: while it waits in a `join` it would attend for ever.
+        while present.load(Ordering::Relaxed) < attendants {
+            thread::yield_now();
+        }
+        // Also if `work` panics, since the scope waits for the attendants.
+        let _dismiss = Dismiss(&done);
+        work()
+    })
 }
 
 /// Moves the calling thread to the core of this index among those that the program may use, and leaves it free

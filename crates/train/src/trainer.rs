@@ -15,6 +15,7 @@ use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 use crate::file::{self, Contents, FileError, Training};
 use crate::lead::Lead;
 use crate::pieces::{self, Descent, Part, Pieces, Region, Scratch};
+use crate::rows::Ground;
 use crate::shard::{Batch, Pass, Shard};
 use crate::threads;
 use crate::{Callback, EpochReport, Event, History, Model, Scores, TrainError};
@@ -411,9 +412,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let Run { shards, lead, state, total, scratch, pieces, step, .. } = &mut self.run;
         let (params, pieces) = (&mut self.model.parameters, pieces.of_step(shards));
         let mut descend = |part, total: &mut [T]| {
-            let all = Region { pieces, offset: 0, params, state, total };
-            let lead = lead.as_ref();
-            Descent { part, step: *step, optimizer, slots, shards, lead }.run(all, scratch, threads);
+            let ground = Ground { step: *step, optimizer, slots, offset: 0, params, state };
+            let all = Region { pieces, ground, total };
+            Descent { part, shards, lead: lead.as_ref() }.run(all, scratch, threads);
         };
         if optimizer.prepares() {
             descend(Part::Sum, total);
@@ -439,7 +440,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             batch,
             mode,
             deferred: pieces::defers(self.model.plan()),
-            sparse: pieces::lists(&*self.optimizer),
+            sparse: pieces::sparse(&*self.optimizer),
         };
         let columns = self.model.output().size();
         let Run { shards, lead, .. } = &mut self.run;

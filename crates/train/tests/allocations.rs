@@ -57,6 +57,8 @@ fn check<O: Optimizer<f32> + 'static>(
             ControlFlow::Continue(())
         });
     trainer.fit(data, 10).unwrap();
+    // The threads of this training free what was theirs when they end, which is no step of the next.
+    std::thread::sleep(std::time::Duration::from_millis(200));
     let counts: Vec<u64> = receiver.try_iter().collect();
     assert_eq!(counts.len(), 200);
     assert!(counts[0] > 0, "the counter counts");

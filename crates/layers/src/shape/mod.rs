@@ -20,6 +20,6 @@ pub use permute::{Permute, RepeatVector};
 pub use reshape::Reshape;
 pub use shuffle::{ChannelShuffle, PixelShuffle, PixelUnshuffle};
 pub use upsampling::{
-    BilinearUpSampling2d, LinearUpSampling, LinearUpSampling1d, Taps as InterpolationTaps,
-    TrilinearUpSampling3d, UpSampling, UpSampling1d, UpSampling2d, UpSampling3d,
+    BilinearUpSampling2d, LinearUpSampling, LinearUpSampling1d, Taps, TrilinearUpSampling3d, UpSampling,
+    UpSampling1d, UpSampling2d, UpSampling3d,
 };
