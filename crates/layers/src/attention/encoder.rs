@@ -22,10 +22,10 @@ use crate::Relu;
 ///
 /// ```
 /// use chainrule_layer::check;
-/// use chainrule_layers::{MultiHeadAttention, Tanh, TransformerEncoder};
+/// use chainrule_layers::{MultiHeadAttention, SwiGlu, TransformerEncoder};
 /// let attention = MultiHeadAttention::new(4).key_value_heads(2).rotary();
-/// let block = TransformerEncoder::new(4, 24).attention(attention).activation(Tanh).causal().pre_norm();
-/// check::gradients(&block, [3, 8])?;
+/// let block = TransformerEncoder::new(4, 24).attention(attention).activation(SwiGlu::default());
+/// check::gradients(&block.causal().pre_norm(), [3, 8])?;
 /// # Ok::<(), chainrule_layer::check::GradientError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -38,8 +38,8 @@ impl<A> TransformerEncoder<A> {
         Self { block }
     }
 
-    /// Another `f`: any layer that takes `[steps, features]`. Where it changes the number of features, as a gated one does
-    /// that halves it, the second dense layer takes what it gives.
+    /// Another `f`: any layer that takes `[steps, features]`, such as [`Gelu`](crate::Gelu). A gated one, such as
+    /// [`SwiGlu`](crate::SwiGlu), gives half as many features, and the second dense layer takes these.
     #[must_use]
     pub fn activation<B>(self, activation: B) -> TransformerEncoder<B> {
         TransformerEncoder::of(self.block.activation(activation))

@@ -133,8 +133,8 @@ def norm(index, params):
 NORM, DENSE = [(4,), (4,)], [(4, 3), (3,), (3, 4), (4,)]
 
 
-def encoder(name, pre_norm=False, causal=False, value=None):
-    layer = torch.nn.TransformerEncoderLayer(4, 2, 3, 0.0, batch_first=True, norm_first=pre_norm)
+def encoder(name, pre_norm=False, causal=False, value=None, activation="relu"):
+    layer = torch.nn.TransformerEncoderLayer(4, 2, 3, 0.0, activation, batch_first=True, norm_first=pre_norm)
     parts = [NORM, shapes(4, 2), NORM, DENSE] if pre_norm else [shapes(4, 2), NORM, DENSE, NORM]
 
     def f(x, *p):
@@ -218,7 +218,7 @@ write([
     dot("dot-product attention causal", is_causal=True, scale=2.0),
     dot("dot-product attention padded", lambda i, v: numpy.where(numpy.isin(i, [2, 3, 8, 9, 12, 13]), 0.0, v), True),
     encoder("encoder"),
-    encoder("encoder pre-norm", pre_norm=True, causal=True),
+    encoder("encoder pre-norm", pre_norm=True, causal=True, activation="gelu"),
     encoder("encoder padded", value=padded),
     encoder("encoder pre-norm padded", pre_norm=True, value=padded),
     decoder("decoder", causal=True),

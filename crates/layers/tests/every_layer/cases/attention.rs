@@ -1,7 +1,7 @@
 use chainrule_layer::{Sequential, SideBySide};
 use chainrule_layers::{
-    ClassToken, DotProductAttention, LeakyRelu, LearnedPositions, MultiHeadAttention, OneStep, Patches,
-    SinusoidalPositions, Tanh, TransformerDecoder, TransformerEncoder,
+    ClassToken, DotProductAttention, Gelu, LeakyRelu, LearnedPositions, MultiHeadAttention, OneStep, Patches,
+    SinusoidalPositions, SwiGlu, Tanh, TransformerDecoder, TransformerEncoder,
 };
 use chainrule_tensor::Real;
 
@@ -85,7 +85,8 @@ fn transformers<T: Real>() -> Vec<Case<T>> {
             .ids(|index, v| if matches!(index, 2 | 3 | 8 | 9 | 12 | 13) { 0.0 } else { v }),
         case("dot-product attention of two", both, [18]),
         case("encoder", encoder(), [3, 4]),
-        case("encoder pre-norm", encoder().pre_norm().causal(), [3, 4]),
+        case("encoder pre-norm", encoder().pre_norm().causal().activation(Gelu), [3, 4]),
+        case("encoder gated", TransformerEncoder::new(1, 6).activation(SwiGlu::default()).pre_norm(), [2, 3]),
         case("encoder padded", encoder().masked(), [3, 4]).ids(padded),
         case("encoder pre-norm padded", encoder().masked().pre_norm(), [3, 4]).ids(padded),
         case("encoder with dropout", TransformerEncoder::new(1, 5).activation(Tanh), [3, 3]),
