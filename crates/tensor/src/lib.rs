@@ -29,6 +29,8 @@ mod buffer;
 mod denormals;
 #[cfg(target_arch = "x86_64")]
 mod direct;
+#[cfg(target_arch = "x86_64")]
+mod dots;
 mod gemm;
 pub mod isa;
 mod kind;
@@ -37,6 +39,7 @@ mod prefetch;
 mod real;
 mod seed;
 mod shape;
+mod taps;
 mod target;
 pub mod vector;
 
@@ -49,4 +52,5 @@ pub use prefetch::prefetch;
 pub use real::Real;
 pub use seed::{Rng, Seed};
 pub use shape::{MAX_RANK, Shape};
+pub use taps::Taps;
 pub use target::{Target, Wanted};
