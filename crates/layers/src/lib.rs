@@ -14,12 +14,14 @@
 //! ```
 
 mod activations;
+mod convolution;
 mod dense;
 pub mod init;
 mod regularization;
 mod shape;
 
 pub use activations::*;
+pub use convolution::*;
 pub use dense::Dense;
 pub use regularization::*;
 pub use shape::*;

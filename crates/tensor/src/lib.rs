@@ -25,6 +25,7 @@
 //! | none of them | ndarray's product in pure Rust: slower, but it needs nothing installed |
 
 pub mod blas;
+mod blocks;
 mod buffer;
 mod denormals;
 #[cfg(target_arch = "x86_64")]
@@ -43,6 +44,7 @@ mod taps;
 mod target;
 pub mod vector;
 
+pub use blocks::{Block, Blocks};
 pub use buffer::Buffer;
 pub use denormals::FlushDenormals;
 pub use gemm::gemm;

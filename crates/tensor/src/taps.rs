@@ -1,8 +1,8 @@
 //! Products with a matrix whose rows overlap in memory.
 
-use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder, Zip, aview1, s};
+use ndarray::{ArrayView2, ArrayViewMut2, Zip, aview1};
 
-use crate::{Real, gemm};
+use crate::Real;
 
 /// How a matrix lies in a slice of values, where its rows may overlap: row `r * taps + t` is
 /// `values[starts[t] + r * pitch..][..columns]`, for each of the `starts`, the taps, and each `r` below `rows`.
@@ -72,18 +72,6 @@ impl Taps<'_> {
                 let row = aview1(&values[place..place + self.columns]);
                 c.into_iter().zip(a.rows()).for_each(|(c, a)| *c += a.dot(&row));
             }
-        }
-    }
-
-    /// `B += Aᵀ C`, for `A` and `C` as in [`product`](Self::product); where rows of `B` overlap, all of them are added.
-    /// It is as fast as [`gemm`](crate::gemm()) if the columns of `A` are contiguous.
-    pub fn add_product<T: Real>(self, a: ArrayView2<'_, T>, c: ArrayView2<'_, T>, values: &mut [T]) {
-        self.check(a.dim(), c.dim(), values.len());
-        for (tap, &start) in self.starts.iter().enumerate() {
-            let a = a.slice(s![.., tap..;self.starts.len()]);
-            let shape = (self.rows, self.columns).strides((self.pitch, 1));
-            let b = ArrayViewMut2::from_shape(shape, &mut values[start..]).expect("within the values");
-            gemm(T::one(), a.reversed_axes(), c, T::one(), b);
         }
     }
 

@@ -6,6 +6,7 @@ use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::Array2;
 
 mod activations;
+mod convolution;
 mod dense;
 mod regularization;
 mod shape;
@@ -55,7 +56,7 @@ impl<T: Real> Case<T> {
 
 /// Every layer.
 pub(crate) fn every_layer<T: Real>() -> Vec<Case<T>> {
-    [dense::cases(), activations::cases(), regularization::cases(), shape::cases()]
+    [dense::cases(), convolution::cases(), activations::cases(), regularization::cases(), shape::cases()]
         .into_iter()
         .flatten()
         .collect()
