@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::Real;
+use crate::{Real, Taps};
 
 /// `C = alpha A B + beta C`, for `A` of shape `[m, k]`, `B` of `[k, n]` and `C` of `[m, n]`.
 ///
@@ -51,6 +51,31 @@ pub trait Product: Sized {
         beta: Self,
         c: ArrayViewMut2<'_, Self>,
     );
+
+    /// Whether the functions below have kernels for this CPU.
+    fn fast_taps() -> bool {
+        false
+    }
+
+    /// Does [`Taps::product`] for shapes that fit, or returns `false`.
+    fn taps_product(
+        _: Taps<'_>,
+        _: &ArrayView2<'_, Self>,
+        _: &[Self],
+        _: &mut ArrayViewMut2<'_, Self>,
+    ) -> bool {
+        false
+    }
+
+    /// Does [`Taps::product_transposed`] for shapes that fit, or returns `false`.
+    fn taps_product_transposed(
+        _: Taps<'_>,
+        _: &ArrayView2<'_, Self>,
+        _: &[Self],
+        _: &mut ArrayViewMut2<'_, Self>,
+    ) -> bool {
+        false
+    }
 }
 
 type Direct<T> = fn(T, &ArrayView2<'_, T>, &ArrayView2<'_, T>, T, &mut ArrayViewMut2<'_, T>) -> bool;
@@ -71,8 +96,10 @@ fn direct(
 
 #[cfg(not(feature = "blas"))]
 macro_rules! product {
-    ($real:ident, $gemm:ident, $direct:expr) => {
+    ($real:ident, $gemm:ident, $direct:expr $(, $taps:item)*) => {
         impl Product for $real {
+            $($taps)*
+
             fn product(
                 alpha: Self,
                 a: ArrayView2<'_, Self>,
@@ -126,8 +153,10 @@ mod layout {
 
 #[cfg(feature = "blas")]
 macro_rules! product {
-    ($real:ident, $gemm:ident, $direct:expr) => {
+    ($real:ident, $gemm:ident, $direct:expr $(, $taps:item)*) => {
         impl Product for $real {
+            $($taps)*
+
             fn product(
                 alpha: Self,
                 a: ArrayView2<'_, Self>,
@@ -187,7 +216,33 @@ macro_rules! product {
     };
 }
 
-product!(f32, cblas_sgemm, direct);
+product!(
+    f32,
+    cblas_sgemm,
+    direct,
+    #[cfg(target_arch = "x86_64")]
+    fn fast_taps() -> bool {
+        crate::isa::level() >= crate::isa::Level::Avx512
+    },
+    #[cfg(target_arch = "x86_64")]
+    fn taps_product(
+        taps: Taps<'_>,
+        a: &ArrayView2<'_, f32>,
+        values: &[f32],
+        c: &mut ArrayViewMut2<'_, f32>,
+    ) -> bool {
+        crate::direct::taps_product(taps, a, values, c)
+    },
+    #[cfg(target_arch = "x86_64")]
+    fn taps_product_transposed(
+        taps: Taps<'_>,
+        a: &ArrayView2<'_, f32>,
+        values: &[f32],
+        c: &mut ArrayViewMut2<'_, f32>,
+    ) -> bool {
+        crate::dots::taps_product_transposed(taps, a, values, c)
+    }
+);
 product!(f64, cblas_dgemm, |_, _, _, _, _| false);
 
 #[cfg(test)]

@@ -26,10 +26,13 @@
 //! | none of them | ndarray's product in pure Rust: slower, but it needs nothing installed |
 
 pub mod blas;
+mod blocks;
 mod buffer;
 mod denormals;
 #[cfg(target_arch = "x86_64")]
 mod direct;
+#[cfg(target_arch = "x86_64")]
+mod dots;
 mod gemm;
 pub mod isa;
 mod kind;
@@ -40,9 +43,11 @@ mod real;
 mod seed;
 mod shape;
 mod table;
+mod taps;
 mod target;
 pub mod vector;
 
+pub use blocks::{Block, Blocks};
 pub use buffer::Buffer;
 pub use denormals::FlushDenormals;
 pub use gemm::gemm;
@@ -53,4 +58,5 @@ pub use real::Real;
 pub use seed::{Rng, Seed};
 pub use shape::{MAX_RANK, Shape};
 pub use table::{SparseGrad, TableGrad};
+pub use taps::Taps;
 pub use target::{Steps, Target, Wanted, Window};
