@@ -1,8 +1,6 @@
 //! A steady training step allocates nothing.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use chainrule_data::digits;
 use chainrule_layer::{Residual, Sequential};
@@ -10,31 +8,11 @@ use chainrule_layers::{Dense, Dropout, Flatten, LeakyRelu, Relu, Sigmoid, Softma
 use chainrule_losses::CrossEntropy;
 use chainrule_metrics::{Accuracy, ConfusionMatrix};
 use chainrule_optim::{ClipByGlobalNorm, adam};
-use chainrule_tensor::Seed;
+use chainrule_tensor::{CountingAllocator, Seed};
 use chainrule_train::{Event, Model, Trainer};
 
-static COUNT: AtomicU64 = AtomicU64::new(0);
-
-/// The system's allocator, which counts.
-struct Counting;
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-#[expect(unsafe_code, reason = "an allocator that counts is what this test is about")]
-// SAFETY: every call is handed to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 
 #[test]
 fn a_steady_step_allocates_nothing() {
@@ -62,7 +40,7 @@ fn a_steady_step_allocates_nothing() {
             .metric(ConfusionMatrix::new(10))
             .callback(move |event: &Event<'_>| {
                 if let Event::Step { .. } = event {
-                    sender.send(COUNT.load(Ordering::Relaxed)).unwrap();
+                    sender.send(ALLOCATOR.allocations()).unwrap();
                 }
                 ControlFlow::Continue(())
             });
