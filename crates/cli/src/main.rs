@@ -4,6 +4,7 @@ mod bench;
 mod choices;
 mod dataset;
 mod doctor;
+mod machine;
 mod peak;
 mod progress;
 mod report;

@@ -63,7 +63,7 @@ impl fmt::Display for OldKernel {
         };
         write!(
             f,
-            "OpenBLAS runs its kernel {} on a CPU with {cpu}: products are several times slower than they could be. ",
+            "OpenBLAS runs its kernel {} on a CPU with {cpu}: products take up to five times as long as they need. ",
             self.kernel
         )?;
         match &self.chosen {
