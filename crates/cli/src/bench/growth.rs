@@ -90,7 +90,7 @@ pub(crate) fn markdown(series: &[Series]) -> String {
     let mut text = String::new();
     for Series { title, axis, lines } in series {
         let Some((_, first)) = lines.first() else { continue };
-        text += &format!("{title}, in microseconds a step:\n\n| {axis} |");
+        text += &format!("{title}, in microseconds a step (on 1 thread, unless said):\n\n| {axis} |");
         first.iter().for_each(|(x, _)| text += &format!(" {x} |"));
         text += &format!("\n|---|{}\n", "---|".repeat(first.len()));
         for (name, points) in lines {

@@ -3,6 +3,7 @@
 //! The products alone, one BLAS call each on the same shapes, are the floor that no step can pass without
 //! better products. Both are measured in turn, several rounds in one run, since machines are noisy.
 
+mod document;
 mod floor;
 mod growth;
 mod marks;
@@ -21,6 +22,7 @@ use chainrule::prelude::*;
 use chainrule::tensor::blas;
 use clap::Args;
 
+use crate::machine::Machine;
 use crate::peak;
 use measure::{Effort, Figure, measure};
 use works::{Work, works};
@@ -45,18 +47,17 @@ pub(crate) struct Arguments {
     /// Where to write the figures as JSON; a drawing of the same name in SVG goes beside it.
     #[arg(long, default_value = "target/bench/bench.json")]
     json: PathBuf,
-    /// Print the tables as Markdown, for the documents.
+    /// Put the tables into this document too, where it has marks for them, and the drawing beside it.
     #[arg(long)]
-    markdown: bool,
+    document: Option<PathBuf>,
     /// Fail if a step allocates, or takes more than twice what its mark allows beside the floor.
     #[arg(long)]
     check: bool,
-    /// Measure instead how the time of a step grows with width, depth, batch and threads, and draw that into this
-    /// file.
-    #[arg(long, value_name = "SVG", conflicts_with_all = ["check", "race", "work", "threads"])]
-    growth: Option<PathBuf>,
+    /// Measure instead how the time of a step grows with width, depth, batch and threads.
+    #[arg(long, conflicts_with_all = ["check", "race", "work", "threads"])]
+    growth: bool,
     /// Train the works on MNIST instead, as other frameworks do in benches/peers, and print a line of JSON for each.
-    #[arg(long, conflicts_with_all = ["check", "markdown", "quick", "rounds"])]
+    #[arg(long, conflicts_with_all = ["check", "document", "quick", "rounds"])]
     race: bool,
     /// For --race, a directory with the four MNIST files [default: CHAINRULE_DATA, else the cache, else a download].
     #[arg(long, requires = "race")]
@@ -79,8 +80,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
     let (rounds, seconds) = if arguments.quick { (7, 0.05) } else { (15, 0.25) };
     let effort = Effort { rounds: arguments.rounds.map_or(rounds, |rounds| rounds as usize), seconds };
-    if let Some(path) = &arguments.growth {
-        return grow(path, cores, Effort { seconds: effort.seconds / 4.0, ..effort });
+    if arguments.growth {
+        return grow(arguments, cores, Effort { seconds: effort.seconds / 4.0, ..effort });
     }
     compare(arguments, &works, &threads, effort)
 }
@@ -109,15 +110,18 @@ fn compare(
     let peaks: Vec<f64> = threads.iter().map(|&threads| peak::sgemm(threads)).collect();
     let peak = |(threads, peak): (&usize, &f64)| format!("{peak:.0} GFLOP/s on {threads}");
     let peaks_in_words: Vec<String> = threads.iter().zip(&peaks).map(peak).collect();
-    println!("{library}, 1 thread a product; sgemm peak {} threads", peaks_in_words.join(", "));
-    println!("medians of {} rounds of about {} ms", effort.rounds, 1e3 * effort.seconds);
+    let heading = format!(
+        "{library}, 1 thread a product; sgemm peak {} threads; medians of {} rounds of about {} ms",
+        peaks_in_words.join(", "),
+        effort.rounds,
+        1e3 * effort.seconds
+    );
+    println!("{heading}");
     if !floor_holds {
         let why = old.map_or("there is no BLAS in this build".to_owned(), |old| old.to_string());
         println!("warning: the products are no floor here, and not judged by: {why}");
     }
-    if !arguments.markdown {
-        println!("\n{}", table::HEAD);
-    }
+    println!("\n{}", table::HEAD);
     let mut figures: Vec<Figure> = Vec::new();
     let mut images: Option<Images> = None;
     for work in works {
@@ -136,22 +140,22 @@ fn compare(
             figure.peak_share = figure.gflops / peak;
             (figure.parts, figure.blas, figure.floor_holds) = (parts, library.to_string(), floor_holds);
             figure.mark = marks::judge(&figure).to_string();
-            if !arguments.markdown {
-                println!("{}", table::line(&figure));
-            }
+            println!("{}", table::line(&figure));
             figures.push(figure);
         }
     }
-    if arguments.markdown {
-        println!("\n{}", table::markdown(&figures));
-    } else {
-        println!("\nmicroseconds a step of each part by itself, on 1 thread, measured apart:");
-        println!("{}\n", table::parts(&figures));
-    }
-    let drawing = arguments.json.with_extension("svg");
+    println!("\nmicroseconds a step of each part by itself, on 1 thread, measured apart:");
+    println!("{}\n", table::parts(&figures));
     write(&arguments.json, serde_json::to_string_pretty(&figures)? + "\n")?;
+    let drawing = arguments.json.with_extension("svg");
     plot::bars(&figures, &drawing)?;
     println!("written to {} and {}", arguments.json.display(), drawing.display());
+    if let Some(document) = &arguments.document {
+        let text = format!("{}.\n\n{}", described(&heading), table::markdown(&figures));
+        document::fill(document, "bench", &text)?;
+        plot::bars(&figures, &document.with_file_name("bench.svg"))?;
+        println!("put into {}", document.display());
+    }
     let failures: Vec<String> = figures.iter().filter_map(marks::failure).collect();
     match failures.is_empty() || !arguments.check {
         true => Ok(()),
@@ -160,15 +164,30 @@ fn compare(
 }
 
 /// How the time of a step grows.
-fn grow(path: &Path, cores: usize, effort: Effort) -> Result<(), Box<dyn Error>> {
-    println!("{}, 1 thread a product; medians of {} rounds\n", blas::Blas::current(), effort.rounds);
+fn grow(arguments: &Arguments, cores: usize, effort: Effort) -> Result<(), Box<dyn Error>> {
+    let heading =
+        format!("{}, 1 thread a product; medians of {} rounds", blas::Blas::current(), effort.rounds);
+    println!("{heading}\n");
     let images = Work::dense("growth", &[784, 10], 1).samples()?;
     let series = growth::run(cores, &images, effort)?;
-    print!("{}", growth::markdown(&series));
-    folder_of(path)?;
-    plot::growth(&series, path)?;
-    println!("drawn into {}", path.display());
+    let table = growth::markdown(&series);
+    print!("{table}");
+    let drawing = arguments.json.with_file_name("growth.svg");
+    folder_of(&drawing)?;
+    plot::growth(&series, &drawing)?;
+    println!("drawn into {}", drawing.display());
+    if let Some(document) = &arguments.document {
+        document::fill(document, "growth", &format!("{}.\n\n{table}", described(&heading)))?;
+        plot::growth(&series, &document.with_file_name("growth.svg"))?;
+        println!("put into {}", document.display());
+    }
     Ok(())
+}
+
+/// A heading with the machine, for a document.
+fn described(heading: &str) -> String {
+    let Machine { cpu, cores, system, .. } = Machine::look();
+    format!("{cpu}, {cores} cores, {system}; {heading}")
 }
 
 fn write(path: &Path, text: String) -> Result<(), Box<dyn Error>> {

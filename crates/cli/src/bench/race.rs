@@ -33,7 +33,11 @@ pub(crate) fn run(
     data: Option<&Path>,
 ) -> Result<(), Box<dyn Error>> {
     let mnist = dataset::find(Some(DatasetName::Mnist), data)?;
-    for work in works.iter().filter(|work| work.input.size() == 784) {
+    for work in works {
+        if work.input.size() != mnist.train.image_shape().size() {
+            eprintln!("{} takes no images of MNIST, and is left out", work.name);
+            continue;
+        }
         let (train, test) = (work.reshape(&mnist.train)?, work.reshape(&mnist.test)?);
         for &threads in threads {
             let mut trainer = work.trainer(threads, shards)?;
