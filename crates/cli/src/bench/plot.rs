@@ -128,3 +128,46 @@ pub(crate) fn growth(series: &[Series], path: &Path) -> Result<(), Box<dyn Error
 fn logarithmic(points: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> {
     points.iter().map(|&(x, y)| (x.log2(), y))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(draw: impl Fn(&Path) -> Result<(), Box<dyn Error>>) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("drawing.svg");
+        draw(&path).unwrap();
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn bars_have_names_and_ratios() {
+        let figure = |work: &str, threads, ours_us| Figure {
+            work: work.to_owned(),
+            threads,
+            ours_us,
+            floor_us: 10.0,
+            ratio: ours_us / 10.0,
+            ..Figure::default()
+        };
+        let figures = [figure("one", 1, 11.0), figure("one", 2, 9.0), figure("slow", 2, 980.0)];
+        let drawing = drawn(|path| bars(&figures, path));
+        for text in ["one, 1 thread", "one, 2 threads", "10.0 / 11.0 us", "1.10", "98.00"] {
+            assert!(drawing.contains(&format!("\n{text}\n")), "{text}");
+        }
+    }
+
+    #[test]
+    fn growth_has_a_drawing_for_each_series() {
+        let series = |title: &str, lines: &[&str]| Series {
+            title: title.to_owned(),
+            axis: "units",
+            lines: lines.iter().map(|name| (name.to_string(), vec![(16.0, 20.0), (64.0, 90.0)])).collect(),
+        };
+        let all = [series("width", &["ours", "floor"]), series("depth", &["ours"]), series("one", &["ours"])];
+        let drawing = drawn(|path| growth(&all, path));
+        for text in ["width", "depth", "one", "ours", "floor", "16", "32", "64"] {
+            assert!(drawing.contains(&format!("\n{text}\n")), "{text}");
+        }
+    }
+}

@@ -69,3 +69,19 @@ pub(crate) fn markdown(figures: &[Figure]) -> String {
 fn megabytes(bytes: usize) -> f64 {
     bytes as f64 / 1e6
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_have_as_many_cells_as_their_heads() {
+        let figures = [1, 2].map(|threads| Figure { work: "mlp32".into(), threads, ..Figure::default() });
+        let text = markdown(&figures);
+        for table in text.trim().split("\n\n") {
+            let cells: Vec<usize> = table.lines().map(|line| line.matches('|').count()).collect();
+            assert!(cells.iter().all(|&count| count == cells[0]), "{table}");
+        }
+        assert_eq!(parts(&figures).lines().count(), 2, "the parts are told once for each work");
+    }
+}
