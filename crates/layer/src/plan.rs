@@ -75,11 +75,13 @@ impl Plan {
         self.entry(name, Kind::Weight, blank, Arc::clone(init));
     }
 
-    /// Declares a weight of shape `[inputs, units]` whose gradient is `xᵀ dy`, with the layer's own `x` and
-    /// `dy`. In `backward` the layer says so with [`Grads::product`](chainrule_tensor::Grads::product).
+    /// Declares a weight of shape `[inputs, units]` that the layer's whole input is multiplied with, `z = x W`, so
+    /// that its gradient is `xᵀ dz`. The layer leaves both products to
+    /// [`Params::product`](chainrule_tensor::Params::product) and
+    /// [`Grads::product`](chainrule_tensor::Grads::product), and uses `x` for nothing else.
     ///
     /// A trainer may then compute the gradient in pieces, each just before the optimizer wants it, and never
-    /// hold all of it.
+    /// hold all of it; and it may cut the product itself among threads by the rows of the weight.
     pub fn product(
         &mut self,
         name: &str,

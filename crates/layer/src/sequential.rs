@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use chainrule_tensor::{Buffer, Params, Real, Shape};
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
 
@@ -201,6 +201,20 @@ impl<T: Real> Chain<T> {
         (self.input(link, x), dy)
     }
 
+    /// Where the weight lies with which the first link multiplies the chain's own `x`, if it does. Whoever runs the
+    /// chain may compute that product before, write it to the [`lead_output`](Self::lead_output) and hand over
+    /// parameters that are [`deferred`](Params::deferred).
+    pub fn lead(&self) -> Option<Range<usize>> {
+        self.links.first()?.product.clone()
+    }
+
+    /// Where the first link's output for so many rows lies; `None` if that is the output of the chain.
+    pub fn lead_output(&mut self, rows: usize) -> Option<ArrayViewMut2<'_, T>> {
+        let (link, output) = (self.links.first()?, self.outputs.first_mut()?);
+        output.reserve(rows * link.output.size());
+        Some(output.matrix_mut(rows, link.output.size()))
+    }
+
     /// What a link was given in the last forward pass.
     fn input<'a>(&'a self, link: usize, x: ArrayView2<'a, T>) -> ArrayView2<'a, T> {
         input(&self.links, &self.outputs, link, x)
@@ -274,16 +288,18 @@ impl<T: Real> Layer<T> for Sequential<T> {
         let Some((last, links)) = cache.links.split_last_mut() else {
             return y.assign(&x);
         };
-        let (rows, mut x) = (x.nrows(), x);
+        let (rows, mut x, mut deferred) = (x.nrows(), x, params.is_deferred());
         for (link, output) in links.iter_mut().zip(&mut cache.outputs) {
             let columns = link.output.size();
             output.reserve(rows * columns);
-            let params = Params::new(params.values(link.params));
+            let params = Params::new(params.values(link.params)).deferred(deferred && link.product.is_some());
+            deferred = false;
             let (y, mode) = (output.matrix_mut(rows, columns), mode.inner(link.index));
             link.replica.forward(Forward { params, x, y, cache: &mut (), mode });
             x = (*output).matrix(rows, columns);
         }
-        let (params, mode) = (Params::new(params.values(last.params)), mode.inner(last.index));
+        let params = Params::new(params.values(last.params)).deferred(deferred && last.product.is_some());
+        let mode = mode.inner(last.index);
         last.replica.forward(Forward { params, x, y, cache: &mut (), mode });
     }
 

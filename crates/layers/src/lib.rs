@@ -14,12 +14,17 @@
 //! ```
 
 mod activations;
+mod axes;
 mod dense;
 pub mod init;
+mod packed;
+mod pooling;
 mod regularization;
 mod shape;
 
 pub use activations::*;
+pub use axes::Axes;
 pub use dense::Dense;
+pub use pooling::*;
 pub use regularization::*;
 pub use shape::*;

@@ -24,6 +24,10 @@ impl<T: Real> Optimizer<T> for ClipByGlobalNorm {
         }
     }
 
+    fn tells_kinds(&self) -> bool {
+        false
+    }
+
     fn update(&self, _: Update<'_, T>) {}
 
     fn validate(&self) -> Result<(), SettingError> {
@@ -50,6 +54,10 @@ impl<T: Real> Optimizer<T> for ClipByValue {
             let below = if *g > max { max } else { *g };
             *g = if below < -max { -max } else { below };
         }
+    }
+
+    fn tells_kinds(&self) -> bool {
+        false
     }
 
     fn update(&self, _: Update<'_, T>) {}

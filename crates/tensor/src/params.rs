@@ -19,18 +19,47 @@ use crate::{Real, gemm};
 pub struct Params<'a, T> {
     rest: &'a [T],
     left: Option<&'a Cell<usize>>,
+    deferred: bool,
 }
 
 impl<'a, T> Params<'a, T> {
     /// All these values, to be taken from the front.
     pub fn new(values: &'a [T]) -> Self {
-        Self { rest: values, left: None }
+        Self { rest: values, left: None, deferred: false }
     }
 
     /// As [`new`](Self::new), and keeps count in `left` of the values not yet taken.
     pub fn counted(values: &'a [T], left: &'a Cell<usize>) -> Self {
         left.set(values.len());
-        Self { rest: values, left: Some(left) }
+        Self { rest: values, left: Some(left), deferred: false }
+    }
+
+    /// The same, but [`product`](Self::product) computes nothing: whoever runs the layer has done it.
+    #[must_use]
+    pub fn deferred(self, deferred: bool) -> Self {
+        Self { deferred, ..self }
+    }
+
+    /// Whether products were computed by somebody else.
+    pub fn is_deferred(&self) -> bool {
+        self.deferred
+    }
+
+    /// Takes the next parameter, a matrix `[x.ncols(), y.ncols()]` that `plan` declared with `Plan::product`, and
+    /// overwrites `y` with `x` times it.
+    ///
+    /// # Panics
+    ///
+    /// If fewer values are left.
+    #[inline]
+    pub fn product(&mut self, x: ArrayView2<'_, T>, y: ArrayViewMut2<'_, T>)
+    where
+        T: Real,
+    {
+        let w = self.take([x.ncols(), y.ncols()]);
+        if !self.deferred {
+            gemm(T::one(), x, w, T::zero(), y);
+        }
     }
 
     /// The next parameter, in row-major order.
@@ -226,6 +255,15 @@ mod tests {
         assert_eq!(values, [2.0, 6.0, 12.0, 2.0, 4.0]);
         run(Grads::new(&mut values).deferred(true));
         assert_eq!(values, [3.0, 6.0, 12.0, 3.0, 6.0]);
+    }
+
+    #[test]
+    fn a_product_is_left_to_others_where_it_is_deferred() {
+        let (x, mut y) = (array![[1.0, 2.0]], array![[0.5]]);
+        Params::new(&[3.0, 4.0]).deferred(true).product(x.view(), y.view_mut());
+        assert_eq!(y, array![[0.5]]);
+        Params::new(&[3.0, 4.0]).product(x.view(), y.view_mut());
+        assert_eq!(y, array![[11.0]]);
     }
 
     #[test]

@@ -146,6 +146,19 @@ pub fn apply<T: Real>(mut y: ArrayViewMut2<'_, T>, f: impl Fn(T) -> T + Copy) {
     }
 }
 
+/// `y += x`, number by number.
+#[inline]
+pub fn accumulate<T: Real>(x: ArrayView2<'_, T>, mut y: ArrayViewMut2<'_, T>) {
+    assert_eq!(x.dim(), y.dim(), "the views have one shape");
+    x.rows().into_iter().zip(y.rows_mut()).for_each(|(x, y)| add(x, y));
+}
+
+/// `v = f(v)`, for each of the values.
+#[inline]
+pub fn apply_slice<T: Real>(values: &mut [T], f: impl Fn(T) -> T + Copy) {
+    run(Apply { values, f });
+}
+
 struct Update<'a, T, const N: usize, F> {
     params: &'a mut [T],
     grads: &'a [T],

@@ -14,6 +14,7 @@ mod callback;
 mod error;
 pub mod file;
 mod history;
+mod lead;
 mod model;
 mod pieces;
 mod shard;

@@ -7,6 +7,7 @@ use ndarray::Array2;
 
 mod activations;
 mod dense;
+mod pooling;
 mod regularization;
 mod shape;
 
@@ -55,7 +56,7 @@ impl<T: Real> Case<T> {
 
 /// Every layer.
 pub(crate) fn every_layer<T: Real>() -> Vec<Case<T>> {
-    [dense::cases(), activations::cases(), regularization::cases(), shape::cases()]
+    [dense::cases(), pooling::cases(), activations::cases(), regularization::cases(), shape::cases()]
         .into_iter()
         .flatten()
         .collect()
