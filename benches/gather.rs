@@ -29,7 +29,7 @@ fn benches(criterion: &mut Criterion) {
                     }
                     if ahead {
                         let next = batches.peek().copied().unwrap_or_default();
-                        next.iter().for_each(|&index| Dataset::<f32>::prefetch(&images, index));
+                        next.iter().for_each(|&index| Dataset::<f32>::prefetch(&images, index, 0..SIZE));
                     }
                 });
             });

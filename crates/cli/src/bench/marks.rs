@@ -49,8 +49,8 @@ impl fmt::Display for Verdict {
             return f.write_str(if let Self::Unknown(why) = self { why } else { "" });
         };
         match unit {
-            Unit::Floors => write!(f, "at most {bound:.2} floors: "),
-            Unit::Microseconds => write!(f, "at most {bound:.1} us: "),
+            Unit::Floors => write!(f, "{value:.3} floors, at most {bound:.2}: "),
+            Unit::Microseconds => write!(f, "{value:.2} us, at most {bound:.1}: "),
             Unit::Speedup => write!(f, "{value:.2} times 1 thread, at least {bound:.1}: "),
         }?;
         f.write_str(if met { "met" } else { "NOT MET" })
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn marks_are_met_or_not() {
-        assert!(judge(&figure("mlp32", 1, 1.09)).to_string().ends_with("1.10 floors: met"));
+        assert_eq!(judge(&figure("mlp32", 1, 1.1)).to_string(), "1.100 floors, at most 1.10: met");
         assert!(judge(&figure("mlp32", 1, 1.11)).to_string().ends_with("NOT MET"));
         assert!(judge(&figure("mlp32", 1, f64::NAN)).to_string().ends_with("NOT MET"));
         let mut two = figure("mlp32", 2, 9.0);
@@ -112,7 +112,7 @@ mod tests {
         two.speedup = Some(1.5);
         assert_eq!(judge(&two).to_string(), "1.50 times 1 thread, at least 1.4: met");
         let tiny = Figure { ours_us: 3.1, ..figure("tiny", 1, 2.6) };
-        assert_eq!(judge(&tiny).to_string(), "at most 3.0 us: NOT MET");
+        assert_eq!(judge(&tiny).to_string(), "3.10 us, at most 3.0: NOT MET");
         assert_eq!(judge(&figure("another", 1, 9.0)), Verdict::None);
         let old_kernel = Figure { floor_holds: false, ..figure("mlp32", 1, 0.5) };
         assert_eq!(judge(&old_kernel), Verdict::Unknown("no floor to judge by"));

@@ -122,7 +122,7 @@ impl Replica {
             targets.push(data.read(first + sample, row));
         }
         // As the trainer does for the batch after this.
-        rows.clone().for_each(|sample| data.prefetch(first + batch + sample));
+        rows.clone().for_each(|sample| data.prefetch(first + batch + sample, 0..inputs));
         watch.lap(Part::Gather);
         let x = x.matrix(count, inputs);
         layers.forward(Forward {

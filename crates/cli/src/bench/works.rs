@@ -1,6 +1,7 @@
 //! The networks and batch sizes that are measured.
 
 use std::error::Error;
+use std::ops::Range;
 
 use chainrule::prelude::*;
 
@@ -109,8 +110,12 @@ impl Dataset<f32> for Window<'_> {
         self.images.read(self.index(index), row)
     }
 
-    fn prefetch(&self, index: usize) {
-        Dataset::<f32>::prefetch(self.images, self.index(index));
+    fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [f32], row: &mut [f32]) -> u8 {
+        self.images.read_part(self.index(index), columns, part, row)
+    }
+
+    fn prefetch(&self, index: usize, columns: Range<usize>) {
+        Dataset::<f32>::prefetch(self.images, self.index(index), columns);
     }
 
     fn classes(&self) -> Option<usize> {
