@@ -11,6 +11,7 @@ use ndarray::Array2;
 
 use crate::choices::{Activation, InitName, LossName, OptimizerName, ScheduleName};
 use crate::dataset::{self, DatasetName};
+use crate::peak;
 use crate::progress::Progress;
 use crate::report::{Blas, Epoch, Report};
 
@@ -98,7 +99,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .metric(Accuracy::default())
         .callback(Progress::new());
     let shards = trainer.shard_count();
-    eprintln!("{library}, 1 thread a product; training on {threads} threads, {shards} shards");
+    // A shard is one thread's work.
+    let working = threads.min(shards);
+    eprintln!(
+        "{library}, 1 thread a product, {:.0} GFLOP/s; training on {working} of {threads} threads, {shards} shards",
+        peak::glimpse()
+    );
     if cfg!(debug_assertions) {
         eprintln!("warning: this is a debug build, many times slower: build with --release");
     }

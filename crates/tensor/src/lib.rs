@@ -13,6 +13,7 @@
 //! - [`vector`] runs a closure over many numbers with the widest instructions of the CPU.
 //! - [`Seed`] gives random numbers that depend on a position, not on an order.
 //! - [`blas`] tells which BLAS and kernel is in use, and repairs a bad choice.
+//! - [`CountingAllocator`] counts allocations, for tests and benchmarks.
 //!
 //! # Which BLAS
 //!
@@ -25,6 +26,7 @@
 //! | `netlib` | the reference BLAS |
 //! | none of them | ndarray's product in pure Rust: slower, but it needs nothing installed |
 
+mod allocator;
 pub mod blas;
 mod blocks;
 mod buffer;
@@ -47,6 +49,7 @@ mod taps;
 mod target;
 pub mod vector;
 
+pub use allocator::CountingAllocator;
 pub use blocks::{Block, Blocks};
 pub use buffer::Buffer;
 pub use denormals::FlushDenormals;
