@@ -5,6 +5,7 @@ mod choices;
 mod dataset;
 mod doctor;
 mod machine;
+mod models;
 mod peak;
 mod progress;
 mod report;

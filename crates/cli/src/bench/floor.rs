@@ -13,7 +13,6 @@ pub(crate) enum Stage {
     /// A convolution written as a product: the kernels, `[filters, depth]`, by the patches of the image that they
     /// see, `[depth, pixels]` (im2col). The depth is channels times the kernel's height times its width; the
     /// pixels are those of the output.
-    #[cfg_attr(not(test), expect(dead_code, reason = "until there is a work with a convolution"))]
     Convolution { filters: usize, depth: usize, pixels: usize },
 }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use chainrule::prelude::*;
 
 use super::floor::Stage;
+use crate::models;
 
 /// How many samples there are to draw batches from: as many as MNIST has, so that they do not stay in a cache.
 pub(crate) const SAMPLES: usize = 60_000;
@@ -31,6 +32,7 @@ pub(crate) fn works() -> Vec<Work> {
         Work::dense("mlp32", &[784, 64, 64, 10], 32),
         Work::dense("mlp128", &[784, 64, 64, 10], 128),
         Work::dense("wide128", &[784, 512, 512, 10], 128),
+        Work::lenet("lenet64", 64),
         Work::dense("tiny", &[4, 32, 16, 4], 32),
     ]
 }
@@ -47,6 +49,20 @@ impl Work {
         let stage = |pair: &[usize]| Stage::Dense { inputs: pair[0], units: pair[1] };
         let stages = sizes.windows(2).map(stage).collect();
         Self { name: name.to_owned(), batch, epochs: 5, input, classes, layers, stages }
+    }
+
+    /// LeNet-5.
+    fn lenet(name: &str, batch: usize) -> Self {
+        let dense = |inputs, units| Stage::Dense { inputs, units };
+        let stages = vec![
+            Stage::Convolution { filters: 6, depth: 25, pixels: 28 * 28 },
+            Stage::Convolution { filters: 16, depth: 6 * 25, pixels: 10 * 10 },
+            dense(400, 120),
+            dense(120, 84),
+            dense(84, 10),
+        ];
+        let (input, layers) = (Shape::from([28, 28]), models::lenet());
+        Self { name: name.to_owned(), batch, epochs: 1, input, classes: 10, layers, stages }
     }
 
     /// A trainer as the tutorial has it.
