@@ -16,6 +16,7 @@
 pub mod activations;
 pub mod attention;
 mod axes;
+pub mod convolution;
 mod dense;
 pub mod embedding;
 pub mod init;
@@ -28,10 +29,10 @@ pub mod regularization;
 pub mod shape;
 
 pub use activations::{
-    Activation, Celu, Elu, Exponential, GeGlu, Gelu, GeluTanh, Glu, HardShrink, HardSigmoid, HardSwish,
-    HardTanh, Identity, LeakyRelu, LogSigmoid, LogSoftmax, Maxout, Mish, Prelu, ReGlu, Relu, Relu6,
-    ReluSquared, Rrelu, Selu, Sigmoid, Silu, SoftShrink, Softmax, Softmax2d, Softmin, Softplus, Softsign,
-    SparsePlus, SparseSigmoid, Sparsemax, Squareplus, SwiGlu, Swish, Tanh, TanhShrink, Threshold,
+    Activation, Celu, Elu, Exponential, Gated, GeGlu, Gelu, GeluTanh, Glu, HardShrink, HardSigmoid,
+    HardSwish, HardTanh, Identity, LeakyRelu, LogSigmoid, LogSoftmax, Maxout, Mish, Prelu, ReGlu, Relu,
+    Relu6, ReluSquared, Rrelu, Selu, Sigmoid, Silu, SoftShrink, Softmax, Softmax2d, Softmin, Softplus,
+    Softsign, SparsePlus, SparseSigmoid, Sparsemax, Squareplus, SwiGlu, Swish, Tanh, TanhShrink, Threshold,
     ThresholdedRelu,
 };
 pub use attention::{
@@ -39,6 +40,7 @@ pub use attention::{
     SinusoidalPositions, TransformerDecoder, TransformerEncoder,
 };
 pub use axes::Axes;
+pub use convolution::{Conv1d, Conv2d, Conv3d, Padding};
 pub use dense::Dense;
 pub use embedding::{Embedding, EmbeddingBag};
 pub use merge::{Add, Average, Bilinear, Concat, Dot, Maximum, Minimum, Multiply, Subtract};

@@ -17,13 +17,11 @@ use std::mem::MaybeUninit;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::Taps;
 use crate::isa::{Level, level};
 
 /// How many values a register holds.
-const LANES: usize = 16;
-
-/// How many rows of C a block has.
-const ROWS: usize = 8;
+pub(crate) const LANES: usize = 16;
 
 /// The greatest K of a product with a transposed right operand: 16 columns of it are kept on the stack, and
 /// should fit into the first cache.
@@ -57,6 +55,7 @@ pub(crate) fn product(
     let operands = Operands {
         rows: m,
         columns: n,
+        starts: &[0],
         depth: k,
         a: a.as_ptr(),
         a_strides: [a.strides()[0], a.strides()[1]],
@@ -85,12 +84,91 @@ pub(crate) fn product(
     }
 }
 
+/// [`Taps::product`] for shapes that fit, if the CPU and the layout suit; else `false`, and nothing is done.
+pub(crate) fn taps_product(
+    taps: Taps<'_>,
+    a: &ArrayView2<'_, f32>,
+    values: &[f32],
+    c: &mut ArrayViewMut2<'_, f32>,
+) -> bool {
+    let (m, n) = c.dim();
+    if level() < Level::Avx512 || !(c.strides()[1] == 1 || n == 1) {
+        return false;
+    }
+    let operands = Operands {
+        rows: m,
+        columns: n,
+        starts: taps.starts,
+        depth: taps.rows,
+        a: a.as_ptr(),
+        a_strides: [a.strides()[0], a.strides()[1]],
+        b: values.as_ptr(),
+        b_strides: [taps.pitch as isize, 1],
+        accumulate: true,
+        c: c.as_mut_ptr(),
+        c_stride: c.strides()[0],
+    };
+    // SAFETY: the CPU has AVX-512. The rows of `taps` are within `values`, and A and C have the sizes that go with
+    // it; `c` is borrowed mutably, so it overlaps neither of the others.
+    unsafe { operands.rows() };
+    true
+}
+
+/// [`Taps::product_transposed`] for shapes that fit, on a CPU with AVX-512, where A has contiguous rows and C contiguous
+/// columns: the rows of A are turned into columns, some at a time, and stay in the first cache while B goes by.
+pub(crate) fn taps_product_transposed(
+    taps: Taps<'_>,
+    a: &ArrayView2<'_, f32>,
+    values: &[f32],
+    c: &mut ArrayViewMut2<'_, f32>,
+) {
+    let mut panel = [const { MaybeUninit::<f32>::uninit() }; DEPTH * LANES];
+    let panel: *mut f32 = panel.as_mut_ptr().cast();
+    let ((m, n), stride, count) = (a.dim(), a.strides()[0], taps.starts.len() as isize);
+    let (c, c_stride) = (c.as_mut_ptr(), c.strides()[1]);
+    for (first, registers) in parts(m.div_ceil(LANES), 3) {
+        let (first, width) = (first * LANES, registers * LANES);
+        let rows = (m - first).min(width);
+        for (column, columns) in parts(n, DEPTH * LANES / width) {
+            // SAFETY: the CPU has AVX-512. The panel has room for all columns, and is written before it is read. Rows
+            // of `taps` are within `values`, and A and C have the sizes that go with it; `c` is borrowed mutably, so it
+            // overlaps neither of the others.
+            unsafe {
+                let a = a.as_ptr().offset(first as isize * stride).add(column);
+                for row in (0..rows).step_by(LANES) {
+                    let a = a.offset(row as isize * stride);
+                    transpose(a, stride, [(rows - row).min(LANES), columns], panel.add(row), width);
+                }
+                for (tap, start) in taps.starts.iter().enumerate() {
+                    Operands {
+                        rows: taps.rows,
+                        columns: rows,
+                        starts: &[0],
+                        depth: columns,
+                        a: values.as_ptr().add(start + column),
+                        a_strides: [taps.pitch as isize, 1],
+                        b: panel,
+                        b_strides: [width as isize, 1],
+                        accumulate: true,
+                        c: c.offset(tap as isize * c_stride).add(first),
+                        c_stride: count * c_stride,
+                    }
+                    .rows();
+                }
+            }
+        }
+    }
+}
+
 /// The operands by pointer, and the distances, in values, from one row or column to the next. Those of C's
 /// columns are 1.
+///
+/// The rows of B come in groups, one after the other: a row of group `g` lies `starts[i]` beyond the group's beginning.
 #[derive(Clone, Copy)]
-struct Operands {
+struct Operands<'a> {
     rows: usize,
     columns: usize,
+    starts: &'a [usize],
     depth: usize,
     a: *const f32,
     a_strides: [isize; 2],
@@ -101,7 +179,21 @@ struct Operands {
     c_stride: isize,
 }
 
-impl Operands {
+/// Makes a constant of a number that is known only while the program runs, and is one of a few.
+macro_rules! with_constant {
+    ($value:expr, [$($n:literal)*], |$name:ident| $call:expr) => {
+        match $value {
+            $($n => {
+                const $name: usize = $n;
+                $call
+            })*
+            _ => unreachable!("a block is no larger"),
+        }
+    };
+}
+pub(crate) use with_constant;
+
+impl Operands<'_> {
     /// The product where the columns of B lie side by side.
     ///
     /// # Safety
@@ -110,36 +202,47 @@ impl Operands {
     /// CPU has AVX-512. The parts of the operands that are handed on are within them.
     #[target_feature(enable = "avx512f")]
     unsafe fn rows(self) {
-        for column in (0..self.columns).step_by(2 * LANES) {
-            let left = self.columns - column;
+        // Few rows leave registers for many columns, and few columns for many rows.
+        let most = match self.rows {
+            ..3 => 8,
+            3..7 => 4,
+            _ => 3,
+        };
+        for (first, registers) in parts(self.columns.div_ceil(LANES), most) {
+            let column = first * LANES;
             // SAFETY: these columns are some of the product's.
             unsafe {
-                if left > LANES {
-                    self.rows_of_columns(column, [!0, mask(left - LANES)]);
-                } else {
-                    self.rows_of_columns(column, [mask(left)]);
-                }
+                with_constant!(registers, [1 2 3 4 5 6 7 8], |V| self.rows_of_columns::<V>(column));
             }
         }
     }
 
-    /// All rows of the columns from `column` on that the masks tell.
+    /// All rows of `V` registers of columns, from `column` on.
     #[target_feature(enable = "avx512f")]
-    unsafe fn rows_of_columns<const V: usize>(self, column: usize, masks: [__mmask16; V]) {
-        let mut row = 0;
-        // SAFETY: each block's rows are some of the product's.
-        unsafe {
-            while self.rows - row >= ROWS {
-                self.block::<ROWS, V>(row, column, masks);
-                row += ROWS;
+    unsafe fn rows_of_columns<const V: usize>(self, column: usize) {
+        let masks = std::array::from_fn(|v| mask(self.columns - column - v * LANES));
+        // As many sums as there are registers for, beside those for B and for a value of A.
+        let most = const {
+            match V {
+                1 => 16,
+                2 => 12,
+                3 => 8,
+                4 => 6,
+                _ => 2,
             }
-            if self.rows - row >= 4 {
-                self.block::<4, V>(row, column, masks);
-                row += 4;
-            }
-            while row < self.rows {
-                self.block::<1, V>(row, column, masks);
-                row += 1;
+        };
+        for (row, rows) in parts(self.rows, most) {
+            // SAFETY: each block's rows are some of the product's.
+            unsafe {
+                match V {
+                    1 => with_constant!(rows, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], |R| self
+                        .block::<R, V>(row, column, masks)),
+                    2 => with_constant!(rows, [1 2 3 4 5 6 7 8 9 10 11 12], |R| self
+                        .block::<R, V>(row, column, masks)),
+                    3 => with_constant!(rows, [1 2 3 4 5 6 7 8], |R| self.block::<R, V>(row, column, masks)),
+                    4 => with_constant!(rows, [1 2 3 4 5 6], |R| self.block::<R, V>(row, column, masks)),
+                    _ => with_constant!(rows, [1 2], |R| self.block::<R, V>(row, column, masks)),
+                }
             }
         }
     }
@@ -152,11 +255,11 @@ impl Operands {
         unsafe {
             let a = self.a.offset(row as isize * self.a_strides[0]);
             let b = self.b.add(column);
-            let load = |p: isize| -> [__m512; V] {
-                let b = b.offset(p * self.b_strides[0]);
+            let load = |group: isize, start: usize| -> [__m512; V] {
+                let b = b.offset(group * self.b_strides[0]).add(start);
                 std::array::from_fn(|v| _mm512_maskz_loadu_ps(masks[v], b.wrapping_add(v * LANES)))
             };
-            let sums = sums::<R, V>(self.depth, a, self.a_strides, load);
+            let sums = sums::<R, V>(self.starts, self.depth, a, self.a_strides, load);
             for (r, sums) in sums.into_iter().enumerate() {
                 let c = self.c.offset((row + r) as isize * self.c_stride).add(column);
                 for (v, sum) in sums.into_iter().enumerate() {
@@ -176,7 +279,8 @@ impl Operands {
         unsafe {
             for row in (0..self.rows).step_by(LANES) {
                 let rows = (self.rows - row).min(LANES);
-                self.transpose(row, rows, panel);
+                let a = self.a.offset(row as isize * self.a_strides[0]);
+                transpose(a, self.a_strides[0], [rows, self.depth], panel, LANES);
                 let mut column = 0;
                 while self.columns - column >= LANES {
                     self.block_of_columns::<LANES>(row, rows, column, panel);
@@ -189,28 +293,6 @@ impl Operands {
                 while column < self.columns {
                     self.block_of_columns::<1>(row, rows, column, panel);
                     column += 1;
-                }
-            }
-        }
-    }
-
-    /// Writes up to 16 rows of A to `panel` as columns.
-    #[target_feature(enable = "avx512f")]
-    unsafe fn transpose(self, row: usize, rows: usize, panel: *mut f32) {
-        // SAFETY: rows beyond `rows` are not read, and the masks leave out columns beyond `depth`.
-        unsafe {
-            let a = self.a.offset(row as isize * self.a_strides[0]);
-            for column in (0..self.depth).step_by(LANES) {
-                let columns = (self.depth - column).min(LANES);
-                let lines: [__m512; LANES] = std::array::from_fn(|r| match r < rows {
-                    true => {
-                        let a = a.offset(r as isize * self.a_strides[0]).add(column);
-                        _mm512_maskz_loadu_ps(mask(columns), a)
-                    }
-                    false => _mm512_setzero_ps(),
-                });
-                for (c, line) in transposed(lines).into_iter().enumerate().take(columns) {
-                    _mm512_storeu_ps(panel.add((column + c) * LANES), line);
                 }
             }
         }
@@ -229,8 +311,8 @@ impl Operands {
         // SAFETY: row and column lie in the operands; the panel has `depth` rows of 16.
         unsafe {
             let b = self.b.offset(column as isize * self.b_strides[1]);
-            let load = |p: isize| [_mm512_loadu_ps(panel.offset(p * LANES as isize))];
-            let sums = sums::<R, 1>(self.depth, b, [self.b_strides[1], self.b_strides[0]], load);
+            let load = |p: isize, _| [_mm512_loadu_ps(panel.offset(p * LANES as isize))];
+            let sums = sums::<R, 1>(&[0], self.depth, b, [self.b_strides[1], self.b_strides[0]], load);
             let lines = std::array::from_fn(|r| if r < R { sums[r][0] } else { _mm512_setzero_ps() });
             for (r, line) in transposed(lines).into_iter().enumerate().take(rows) {
                 let c = self.c.offset((row + r) as isize * self.c_stride).add(column);
@@ -253,32 +335,79 @@ impl Operands {
     }
 }
 
-/// For `R` rows, the sum over `depth` of the row's value times the registers that `load` gives.
+/// Writes up to 16 rows of `columns` values, `stride` from each other, as the first columns of the rows of `panel`, which
+/// are `width` from each other. Columns for which there are no rows become zeros.
 ///
 /// # Safety
 ///
-/// `values` has `R` rows of `depth` values at these strides; the CPU has AVX-512.
+/// The values are in bounds, the panel has as many rows as there are columns, and 16 values in each; the CPU has
+/// AVX-512.
 #[target_feature(enable = "avx512f")]
-#[inline]
-unsafe fn sums<const R: usize, const V: usize>(
-    depth: usize,
+unsafe fn transpose(
     values: *const f32,
-    strides: [isize; 2],
-    load: impl Fn(isize) -> [__m512; V],
-) -> [[__m512; V]; R] {
-    let mut sums = [[_mm512_setzero_ps(); V]; R];
-    for p in 0..depth as isize {
-        let loaded = load(p);
-        for (r, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: `r` is below `R` and `p` below `depth`.
-            let value = unsafe { *values.offset(p * strides[1] + r as isize * strides[0]) };
-            let value = _mm512_set1_ps(value);
-            for v in 0..V {
-                sums[v] = _mm512_fmadd_ps(value, loaded[v], sums[v]);
+    stride: isize,
+    [rows, columns]: [usize; 2],
+    panel: *mut f32,
+    width: usize,
+) {
+    // SAFETY: rows beyond `rows` are not read, and the masks leave out columns beyond `columns`.
+    unsafe {
+        for column in (0..columns).step_by(LANES) {
+            let columns = (columns - column).min(LANES);
+            let lines: [__m512; LANES] = std::array::from_fn(|r| match r < rows {
+                true => {
+                    let values = values.offset(r as isize * stride).add(column);
+                    _mm512_maskz_loadu_ps(mask(columns), values)
+                }
+                false => _mm512_setzero_ps(),
+            });
+            for (c, line) in transposed(lines).into_iter().enumerate().take(columns) {
+                _mm512_storeu_ps(panel.add((column + c) * width), line);
             }
         }
     }
+}
+
+/// For `R` rows, the sum over `depth` groups of terms of the row's value times the registers that `load` gives.
+///
+/// # Safety
+///
+/// `values` has `R` rows of as many values as there are terms, at these strides; the CPU has AVX-512.
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn sums<const R: usize, const V: usize>(
+    starts: &[usize],
+    depth: usize,
+    mut values: *const f32,
+    strides: [isize; 2],
+    load: impl Fn(isize, usize) -> [__m512; V],
+) -> [[__m512; V]; R] {
+    let mut sums = [[_mm512_setzero_ps(); V]; R];
+    for group in 0..depth as isize {
+        for &start in starts {
+            let loaded = load(group, start);
+            for (r, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: `r` is below `R`, and `values` moves on once for each term.
+                let value = unsafe { *values.offset(r as isize * strides[0]) };
+                let value = _mm512_set1_ps(value);
+                for v in 0..V {
+                    sums[v] = _mm512_fmadd_ps(value, loaded[v], sums[v]);
+                }
+            }
+            values = values.wrapping_offset(strides[1]);
+        }
+    }
     sums
+}
+
+/// Cuts `0..total` into as few parts as there can be of no more than `most`, all of nearly one length: the start
+/// and the length of each.
+pub(crate) fn parts(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let count = total.div_ceil(most);
+    (0..count).map(move |i| {
+        let start = total * i / count;
+        (start, total * (i + 1) / count - start)
+    })
 }
 
 /// The transposed of 16 by 16 values: first within pairs of rows, then fours, then between quarters.
@@ -325,7 +454,7 @@ fn transposed(rows: [__m512; LANES]) -> [__m512; LANES] {
 
 /// The lowest `left` lanes, or all.
 #[inline(always)]
-fn mask(left: usize) -> __mmask16 {
+pub(crate) fn mask(left: usize) -> __mmask16 {
     if left >= LANES { !0 } else { (1 << left) - 1 }
 }
 

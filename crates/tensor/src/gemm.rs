@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::Real;
+use crate::{Real, Taps};
 
 /// `C = alpha A B + beta C`, for `A` of shape `[m, k]`, `B` of `[k, n]` and `C` of `[m, n]`.
 ///
@@ -21,7 +21,13 @@ use crate::Real;
 /// # Panics
 ///
 /// If the shapes do not fit.
-pub fn gemm<T: Real>(
+pub fn gemm<T: Real>(alpha: T, a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, beta: T, c: ArrayViewMut2<'_, T>) {
+    multiply(true, alpha, a, b, beta, c);
+}
+
+/// The product by kernels of our own where they are faster, if `ours` allows them, else by BLAS.
+pub(crate) fn multiply<T: Real>(
+    ours: bool,
     alpha: T,
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
@@ -38,19 +44,45 @@ pub fn gemm<T: Real>(
         c.mapv_inplace(|c| if beta == T::zero() { beta } else { beta * c });
         return;
     }
-    T::product(alpha, a, b, beta, c);
+    T::product(ours, alpha, a, b, beta, c);
 }
 
 /// The product for one type of number. Implemented for `f32` and `f64`; not for users to implement.
 #[doc(hidden)]
 pub trait Product: Sized {
     fn product(
+        ours: bool,
         alpha: Self,
         a: ArrayView2<'_, Self>,
         b: ArrayView2<'_, Self>,
         beta: Self,
         c: ArrayViewMut2<'_, Self>,
     );
+
+    /// Whether the functions below have kernels for this CPU.
+    fn fast_taps() -> bool {
+        false
+    }
+
+    /// Does [`Taps::product`] for shapes that fit, or returns `false`.
+    fn taps_product(
+        _: Taps<'_>,
+        _: &ArrayView2<'_, Self>,
+        _: &[Self],
+        _: &mut ArrayViewMut2<'_, Self>,
+    ) -> bool {
+        false
+    }
+
+    /// Does [`Taps::product_transposed`] for shapes that fit, or returns `false`.
+    fn taps_product_transposed(
+        _: Taps<'_>,
+        _: &ArrayView2<'_, Self>,
+        _: &[Self],
+        _: &mut ArrayViewMut2<'_, Self>,
+    ) -> bool {
+        false
+    }
 }
 
 type Direct<T> = fn(T, &ArrayView2<'_, T>, &ArrayView2<'_, T>, T, &mut ArrayViewMut2<'_, T>) -> bool;
@@ -71,9 +103,12 @@ fn direct(
 
 #[cfg(not(feature = "blas"))]
 macro_rules! product {
-    ($real:ident, $gemm:ident, $direct:expr) => {
+    ($real:ident, $gemm:ident, $direct:expr $(, $taps:item)*) => {
         impl Product for $real {
+            $($taps)*
+
             fn product(
+                ours: bool,
                 alpha: Self,
                 a: ArrayView2<'_, Self>,
                 b: ArrayView2<'_, Self>,
@@ -81,7 +116,7 @@ macro_rules! product {
                 mut c: ArrayViewMut2<'_, Self>,
             ) {
                 let direct: Direct<Self> = $direct;
-                if direct(alpha, &a, &b, beta, &mut c) {
+                if ours && direct(alpha, &a, &b, beta, &mut c) {
                     return;
                 }
                 ndarray::linalg::general_mat_mul(alpha, &a, &b, beta, &mut c);
@@ -126,9 +161,12 @@ mod layout {
 
 #[cfg(feature = "blas")]
 macro_rules! product {
-    ($real:ident, $gemm:ident, $direct:expr) => {
+    ($real:ident, $gemm:ident, $direct:expr $(, $taps:item)*) => {
         impl Product for $real {
+            $($taps)*
+
             fn product(
+                ours: bool,
                 alpha: Self,
                 a: ArrayView2<'_, Self>,
                 b: ArrayView2<'_, Self>,
@@ -136,7 +174,7 @@ macro_rules! product {
                 mut c: ArrayViewMut2<'_, Self>,
             ) {
                 let direct: Direct<Self> = $direct;
-                if direct(alpha, &a, &b, beta, &mut c) {
+                if ours && direct(alpha, &a, &b, beta, &mut c) {
                     return;
                 }
                 let ((m, k), n) = (a.dim(), b.ncols());
@@ -153,6 +191,7 @@ macro_rules! product {
                 if matches!(out.order, cblas_sys::CblasTrans) {
                     // Cᵀ = Bᵀ Aᵀ is row-major.
                     return Self::product(
+                        ours,
                         alpha,
                         b.reversed_axes(),
                         a.reversed_axes(),
@@ -187,7 +226,33 @@ macro_rules! product {
     };
 }
 
-product!(f32, cblas_sgemm, direct);
+product!(
+    f32,
+    cblas_sgemm,
+    direct,
+    #[cfg(target_arch = "x86_64")]
+    fn fast_taps() -> bool {
+        crate::isa::level() >= crate::isa::Level::Avx512
+    },
+    #[cfg(target_arch = "x86_64")]
+    fn taps_product(
+        taps: Taps<'_>,
+        a: &ArrayView2<'_, f32>,
+        values: &[f32],
+        c: &mut ArrayViewMut2<'_, f32>,
+    ) -> bool {
+        crate::direct::taps_product(taps, a, values, c)
+    },
+    #[cfg(target_arch = "x86_64")]
+    fn taps_product_transposed(
+        taps: Taps<'_>,
+        a: &ArrayView2<'_, f32>,
+        values: &[f32],
+        c: &mut ArrayViewMut2<'_, f32>,
+    ) -> bool {
+        crate::dots::taps_product_transposed(taps, a, values, c)
+    }
+);
 product!(f64, cblas_dgemm, |_, _, _, _, _| false);
 
 #[cfg(test)]

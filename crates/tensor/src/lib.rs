@@ -13,6 +13,7 @@
 //! - [`vector`] runs a closure over many numbers with the widest instructions of the CPU.
 //! - [`Seed`] gives random numbers that depend on a position, not on an order.
 //! - [`blas`] tells which BLAS and kernel is in use, and repairs a bad choice.
+//! - [`CountingAllocator`] counts allocations, for tests and benchmarks.
 //!
 //! # Which BLAS
 //!
@@ -25,11 +26,15 @@
 //! | `netlib` | the reference BLAS |
 //! | none of them | ndarray's product in pure Rust: slower, but it needs nothing installed |
 
+mod allocator;
 pub mod blas;
+mod blocks;
 mod buffer;
 mod denormals;
 #[cfg(target_arch = "x86_64")]
 mod direct;
+#[cfg(target_arch = "x86_64")]
+mod dots;
 mod gemm;
 pub mod isa;
 mod kind;
@@ -40,9 +45,12 @@ mod real;
 mod seed;
 mod shape;
 mod table;
+mod taps;
 mod target;
 pub mod vector;
 
+pub use allocator::CountingAllocator;
+pub use blocks::{Block, Blocks};
 pub use buffer::Buffer;
 pub use denormals::FlushDenormals;
 pub use gemm::gemm;
@@ -53,4 +61,5 @@ pub use real::Real;
 pub use seed::{Rng, Seed};
 pub use shape::{MAX_RANK, Shape};
 pub use table::{SparseGrad, TableGrad};
+pub use taps::Taps;
 pub use target::{Steps, Target, Wanted, Window};

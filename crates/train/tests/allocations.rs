@@ -1,8 +1,6 @@
 //! A steady training step allocates nothing.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use chainrule_data::{Dataset, Rows, digits};
 use chainrule_layer::{Residual, Sequential};
@@ -10,32 +8,12 @@ use chainrule_layers::{Dense, Dropout, Embedding, Flatten, LeakyRelu, Relu, Sigm
 use chainrule_losses::CrossEntropy;
 use chainrule_metrics::{Accuracy, ConfusionMatrix};
 use chainrule_optim::{ClipByGlobalNorm, Optimizer, adam};
-use chainrule_tensor::Seed;
+use chainrule_tensor::{CountingAllocator, Seed};
 use chainrule_train::{Event, Model, Trainer};
 use ndarray::Array2;
 
-static COUNT: AtomicU64 = AtomicU64::new(0);
-
-/// The system's allocator, which counts.
-struct Counting;
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-#[expect(unsafe_code, reason = "an allocator that counts is what this test is about")]
-// SAFETY: every call is handed to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 
 /// Trains on 640 samples for 10 epochs, and looks at the count after each step.
 fn check<O: Optimizer<f32> + 'static>(
@@ -52,7 +30,7 @@ fn check<O: Optimizer<f32> + 'static>(
         .metric(ConfusionMatrix::new(10))
         .callback(move |event: &Event<'_>| {
             if let Event::Step { .. } = event {
-                sender.send(COUNT.load(Ordering::Relaxed)).unwrap();
+                sender.send(ALLOCATOR.allocations()).unwrap();
             }
             ControlFlow::Continue(())
         });

@@ -1,38 +1,13 @@
 //! A predictor allocates nothing once it has memory, and carries states from call to call.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use chainrule_layer::Sequential;
 use chainrule_layers::{Bidirectional, Dense, Dropout, Gru, Lstm, Relu, TimeDistributed};
-use chainrule_tensor::Seed;
+use chainrule_tensor::{CountingAllocator, Seed};
 use chainrule_train::{Model, PredictError};
 use ndarray::{Array2, s};
 
-thread_local! {
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-/// The system's allocator, which counts what each thread asks for.
-struct Counting;
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-#[expect(unsafe_code, reason = "an allocator that counts is what this test is about")]
-// SAFETY: every call is handed to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 
 fn random(rows: usize, columns: usize) -> Array2<f32> {
     let mut rng = Seed(1).rng();
@@ -51,9 +26,9 @@ fn it_allocates_for_the_first_call_of_a_size() {
     let x = random(8, 12);
     let mut predictor = model.predictor();
     let mut count = |rows| {
-        let before = COUNT.get();
+        let before = ALLOCATOR.allocations_of_this_thread();
         predictor.predict(x.slice(s![..rows, ..])).unwrap();
-        COUNT.get() - before
+        ALLOCATOR.allocations_of_this_thread() - before
     };
     assert!(count(8) > 0, "the counter counts");
     assert_eq!([8, 8, 3, 3, 1, 8].map(count), [0; 6], "fewer rows need no more memory");

@@ -7,6 +7,7 @@ use ndarray::Array2;
 
 mod activations;
 mod attention;
+mod convolution;
 mod dense;
 mod embedding;
 mod merge;
@@ -64,6 +65,7 @@ pub(crate) fn every_layer<T: Real>() -> Vec<Case<T>> {
     [
         activations::cases(),
         attention::cases(),
+        convolution::cases(),
         dense::cases(),
         embedding::cases(),
         merge::cases(),

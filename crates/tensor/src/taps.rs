@@ -1,0 +1,93 @@
+//! Products with a matrix whose rows overlap in memory.
+
+use ndarray::{ArrayView2, ArrayViewMut2, Zip, aview1};
+
+use crate::Real;
+
+/// How a matrix lies in a slice of values, where its rows may overlap: row `r * taps + t` is
+/// `values[starts[t] + r * pitch..][..columns]`, for each of the `starts`, the taps, and each `r` below `rows`.
+///
+/// This is what a convolution multiplies with. The matrix of all patches of an image ("im2col") has a row for each
+/// weight of a kernel, and the rows of neighbouring weights are the same memory, read from another place on. So
+/// one axis of the kernel takes no copies.
+///
+/// The products here are for AVX-512 in single precision, where they are as fast as [`gemm`](crate::gemm()) is for matrices
+/// that have been copied. [`fast`](Self::fast) tells; elsewhere they are right, but plain loops.
+///
+/// ```
+/// use chainrule_tensor::Taps;
+/// use ndarray::array;
+/// let signal = [1.0f32, 2.0, 4.0, 8.0];
+/// let taps = Taps { starts: &[0, 1], rows: 1, pitch: 4, columns: 3 }; // the rows [1, 2, 4] and [2, 4, 8]
+/// let mut y = array![[0.0, 0.0, 0.5]];
+/// taps.product(array![[-1.0, 1.0]].view(), &signal, y.view_mut());
+/// assert_eq!(y, array![[1.0, 2.0, 4.5]]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Taps<'a> {
+    /// Where the first row of each tap begins.
+    pub starts: &'a [usize],
+    /// How many rows each tap has.
+    pub rows: usize,
+    /// From one row of a tap to the next: at least `columns`.
+    pub pitch: usize,
+    /// How many columns the matrix has.
+    pub columns: usize,
+}
+
+impl Taps<'_> {
+    /// Whether there are kernels for this type of number on this CPU.
+    pub fn fast<T: Real>() -> bool {
+        T::fast_taps()
+    }
+
+    /// `C += A B`, for `A` of shape `[m, rows * taps]`, `B` this matrix and `C` of `[m, columns]`.
+    ///
+    /// # Panics
+    ///
+    /// Here and below: if the shapes do not fit, the values are too few, or `pitch` is less than `columns`.
+    pub fn product<T: Real>(self, a: ArrayView2<'_, T>, values: &[T], mut c: ArrayViewMut2<'_, T>) {
+        self.check(a.dim(), c.dim(), values.len());
+        if !T::taps_product(self, &a, values, &mut c) {
+            for (place, a) in self.places().zip(a.columns()) {
+                let row = aview1(&values[place..place + self.columns]);
+                for (c, &a) in c.rows_mut().into_iter().zip(a) {
+                    Zip::from(c).and(&row).for_each(|c, &b| *c += a * b);
+                }
+            }
+        }
+    }
+
+    /// `C += A Bᵀ`, for `A` of shape `[m, columns]` and `C` of `[m, rows * taps]`. Where `m` is large, it is faster if the
+    /// columns of `C` are contiguous.
+    pub fn product_transposed<T: Real>(
+        self,
+        a: ArrayView2<'_, T>,
+        values: &[T],
+        mut c: ArrayViewMut2<'_, T>,
+    ) {
+        self.check(c.dim(), a.dim(), values.len());
+        if !T::taps_product_transposed(self, &a, values, &mut c) {
+            for (place, c) in self.places().zip(c.columns_mut()) {
+                let row = aview1(&values[place..place + self.columns]);
+                c.into_iter().zip(a.rows()).for_each(|(c, a)| *c += a.dot(&row));
+            }
+        }
+    }
+
+    /// Where each row begins.
+    fn places(&self) -> impl Iterator<Item = usize> {
+        let Self { starts, pitch, .. } = *self;
+        (0..self.rows).flat_map(move |row| starts.iter().map(move |start| start + row * pitch))
+    }
+
+    fn check(&self, a: (usize, usize), c: (usize, usize), values: usize) {
+        let Self { starts, rows, pitch, columns } = *self;
+        assert_eq!((a.1, c), (rows * starts.len(), (a.0, columns)), "the shapes fit");
+        assert!(rows <= 1 || pitch >= columns, "the rows of a tap do not overlap");
+        let rest = rows.saturating_sub(1).checked_mul(pitch).and_then(|last| last.checked_add(columns));
+        let end = |&start: &usize| rest.and_then(|rest| rest.checked_add(start));
+        let within = |start| end(start).is_some_and(|end| end <= values);
+        assert!(starts.iter().all(within), "every row is within the values");
+    }
+}
