@@ -176,8 +176,8 @@ impl<'a, T: Real> Grads<'a, T> {
         ArrayViewMut::from_shape(shape, values).expect("as many values as the shape has")
     }
 
-    /// Takes the gradient of the next parameter, a matrix `[x.ncols(), dy.ncols()]` that `plan` declared
-    /// with `Plan::product`, and adds `xᵀ dy` to it.
+    /// Takes the gradient of the next parameter, a matrix `[x.ncols(), dy.ncols()]`, and adds `xᵀ dy` to it. Nobody
+    /// defers it unless `plan` declared the parameter with `Plan::product`.
     ///
     /// # Panics
     ///
