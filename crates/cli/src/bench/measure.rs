@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::floor::Floors;
 use super::parts::Parts;
-use super::works::{Window, Work};
+use super::works::{Window, Work, scattered};
 use crate::ALLOCATOR;
 
 /// How long and how often to measure.
@@ -67,11 +67,12 @@ pub(crate) fn measure(
     let (allocations, peak_bytes) = memory(work, threads, shards, images)?;
     let mut trainer = work.trainer(threads, shards)?;
     let mut floors = Floors::new(&work.stages, work.batch, threads);
-    let mut start = 0;
+    let (scattered, mut start) = (scattered(images), 0);
     let mut train = |steps: usize, epochs: u64| -> Result<f64, Box<dyn Error>> {
         let len = steps * work.batch;
-        start += len;
-        let history = trainer.fit(&Window { images, start, len }, epochs)?;
+        start = (start + len) % images.count();
+        let samples = &scattered[start..start + len];
+        let history = trainer.fit(&Window { images, samples }, epochs)?;
         Ok(history.epochs.iter().map(|epoch| epoch.seconds).sum())
     };
     // The first steps warm up, and tell how many make a round.
@@ -118,6 +119,7 @@ fn memory(
     images: &Images,
 ) -> Result<(f64, usize), Box<dyn Error>> {
     const STEPS: usize = 32;
+    let samples = &scattered(images)[..STEPS * work.batch];
     let before = ALLOCATOR.live();
     ALLOCATOR.restart_peak();
     // A place in the queue for every step: sending allocates nothing.
@@ -128,7 +130,7 @@ fn memory(
         }
         ControlFlow::Continue(())
     });
-    trainer.fit(&Window { images, start: 0, len: STEPS * work.batch }, 2)?;
+    trainer.fit(&Window { images, samples }, 2)?;
     let peak = ALLOCATOR.peak() - before;
     // The first epoch fills caches; the steps of the second are all alike.
     let counts: Vec<u64> = receiver.try_iter().skip(STEPS).collect();

@@ -17,7 +17,7 @@ use ndarray::ArrayView1;
 use serde::{Serialize, Serializer};
 
 use super::measure::quantile;
-use super::works::{Window, Work};
+use super::works::{Window, Work, scattered};
 
 /// The parts of a step.
 #[derive(Clone, Copy, Debug)]
@@ -167,7 +167,8 @@ pub(crate) fn measure(
     let (loss, optimizer) = (CrossEntropy::default(), adam(1e-3).keras());
     let slots = Optimizer::<f32>::slots(&optimizer);
     let (inputs, size) = (input.size(), model.parameters().len());
-    let data = Window { images, start: 0, len: images.count() };
+    let scattered = scattered(images);
+    let data = Window { images, samples: &scattered };
     let setting = Setting { layers, loss: &loss, data, inputs, outputs, batch };
     let (mut params, mut state) = (Buffer::from(model.parameters()), Buffer::zeros(slots * size));
     let replica = |shard: usize| {

@@ -98,16 +98,23 @@ impl Work {
 /// few caches as an epoch of all.
 pub(crate) struct Window<'a> {
     pub(crate) images: &'a Images,
-    pub(crate) start: usize,
-    pub(crate) len: usize,
+    /// Which.
+    pub(crate) samples: &'a [u32],
 }
 
 /// A prime that does not divide the number of samples.
 const STRIDE: usize = 7_919;
 
+/// The indices of all samples twice over, far apart from one to the next: windows are cut from them.
+pub(crate) fn scattered(images: &Images) -> Vec<u32> {
+    let count = images.count();
+    (0..2 * count).map(|index| (index * STRIDE % count) as u32).collect()
+}
+
 impl Window<'_> {
+    #[inline]
     fn index(&self, index: usize) -> usize {
-        (self.start + index) * STRIDE % self.images.count()
+        self.samples[index] as usize
     }
 }
 
@@ -115,7 +122,7 @@ impl Dataset<f32> for Window<'_> {
     type Target = u8;
 
     fn len(&self) -> usize {
-        self.len
+        self.samples.len()
     }
 
     fn shape(&self) -> Shape {
@@ -147,7 +154,8 @@ mod tests {
     fn a_window_takes_each_sample_once() {
         let work = Work::dense("tiny", &[4, 3], 32);
         let images = work.samples().unwrap();
-        let window = Window { images: &images, start: 12_345, len: SAMPLES };
+        let scattered = scattered(&images);
+        let window = Window { images: &images, samples: &scattered[12_345..][..SAMPLES] };
         let mut seen = vec![false; SAMPLES];
         (0..SAMPLES).for_each(|index| seen[window.index(index)] = true);
         assert!(seen.into_iter().all(|seen| seen));

@@ -4,7 +4,7 @@ use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 use ndarray::{ArrayView2, Axis, s};
 
-use super::{Activation, Gelu, Identity, Relu, Sigmoid, Silu, possible, shorten};
+use super::{Activation, Gelu, Relu, Sigmoid, Silu, possible, shorten};
 
 /// `a f(b)`, where the sample is `[a, b]`, two halves along an axis: the values `a`, and then the gate `b`, on which an
 /// activation `f` acts (Dauphin et al. 2017; Shazeer 2020, "GLU variants improve transformer").
@@ -12,7 +12,7 @@ use super::{Activation, Gelu, Identity, Relu, Sigmoid, Silu, possible, shorten};
 /// The halves are those of the last axis, `[steps, 2 units]` to `[steps, units]`, unless another
 /// [`axis`](Self::axis) is named, for images 0. The weights stand in the layer before: Shazeer's
 /// `Swish(x W) ⊗ (x V)` is `Dense::new(2 * units)` with the columns `[V, W]`, followed by [`SwiGlu`]. [`Glu`] is
-/// PyTorch's and Keras' in the order of the halves too.
+/// PyTorch's and Keras' in the order of the halves too. `Gated::new(Identity)` is his bilinear unit.
 ///
 /// Backward, `da = dy f(b)` and `db = dy a f'(b)`.
 ///
@@ -41,8 +41,6 @@ pub type SwiGlu = Gated<Silu>;
 pub type GeGlu = Gated<Gelu>;
 /// `a max(b, 0)` (Shazeer 2020).
 pub type ReGlu = Gated<Relu>;
-/// `a b` (Shazeer 2020).
-pub type Bilinear = Gated<Identity>;
 
 impl<F> Gated<F> {
     /// With this activation of the gate.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use chainrule_layer::{Backward, Constant, Forward, Initializer, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
-use ndarray::s;
+
+use crate::packed::{fill_packed, packed};
 
 /// `z` where it is positive, else `s z` with trained slopes `s` (He et al. 2015, "Delving deep into rectifiers").
 ///
@@ -57,95 +58,75 @@ impl Default for Prelu {
     }
 }
 
-/// What a [`Prelu`] remembers.
+/// What a [`Prelu`] remembers: a sample is `[outer, channels, inner]`, and each channel has a slope.
 #[derive(Clone, Debug, Default)]
 pub struct Slopes<T: Real> {
-    count: usize,
-    /// How many neighbouring values have one slope.
-    run: usize,
-    /// The slope of each value of a sample.
-    each: Buffer<T>,
-    /// For one sample, `dy z` where `z` is not positive; and its sum over the samples.
-    products: Buffer<T>,
-    sums: Buffer<T>,
+    channels: usize,
+    inner: usize,
+    /// Copies of batches that are strided.
+    x: Buffer<T>,
+    dy: Buffer<T>,
+    y: Buffer<T>,
 }
 
 impl<T: Real> Layer<T> for Prelu {
     type Cache = Slopes<T>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Slopes<T>), ShapeError> {
-        let shape = match self.shared {
-            Shared::All => Shape::from([1]),
+        let (shape, inner) = match self.shared {
+            Shared::All => (Shape::from([1]), input.size()),
+            Shared::None => (input, 1),
             Shared::Along(axis) => match input.get(axis) {
-                Some(&channels) => Shape::from([channels]),
+                Some(&channels) => (Shape::from([channels]), input[axis + 1..].iter().product()),
                 None => {
                     let expected = format!("samples with an axis {axis}");
                     return Err(plan.error(input, &expected, "axes count from 0; choose one that there is"));
                 }
             },
-            Shared::None => input,
         };
         if input.size() == 0 {
             return Err(plan.error(input, "samples with values", "look for an axis of length 0"));
         }
-        let run = match self.shared {
-            Shared::All => input.size(),
-            Shared::Along(axis) => input[axis + 1..].iter().product(),
-            Shared::None => 1,
-        };
         plan.bias("slope", shape, (1, 1), &self.start);
-        Ok((input, Slopes { count: shape.size(), run, ..Slopes::default() }))
+        Ok((input, Slopes { channels: shape.size(), inner, ..Slopes::default() }))
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, Slopes<T>>) {
-        let slopes = params.values(cache.count);
-        cache.each.reserve(x.ncols());
-        for (run, &slope) in cache.each.chunks_exact_mut(cache.run).zip(slopes.iter().cycle()) {
-            run.fill(slope);
-        }
-        let slopes = cache.each.matrix(1, x.ncols());
-        let slopes = slopes.broadcast(x.dim()).expect("one row is as many as are wanted");
-        vector::map2(
-            x,
-            slopes,
-            y,
-            #[inline(always)]
-            |z, s| if z > T::zero() { z } else { s * z },
-        );
+        let s = params.values(cache.channels);
+        let x = packed(x, &mut cache.x);
+        fill_packed(y, &mut cache.y, |y| {
+            vector::map_channels(
+                cache.inner,
+                [x],
+                [s],
+                y,
+                #[inline(always)]
+                |[z], [s], _| if z > T::zero() { z } else { s * z },
+            );
+        });
     }
 
     fn backward(&self, Backward { mut params, mut grads, x, dy, dx, cache, .. }: Backward<'_, T, Slopes<T>>) {
-        let (rows, columns) = x.dim();
-        let Slopes { count, run, each, products, sums } = cache;
-        params.values(*count);
-        if let Some(dx) = dx {
-            let slopes = each.matrix(1, columns);
-            let slopes = slopes.broadcast(x.dim()).expect("one row is as many as are wanted");
-            vector::map3(
-                x,
-                slopes,
-                dy,
+        let (s, ds) = (params.values(cache.channels), grads.values(cache.channels));
+        let (x, dy) = (packed(x, &mut cache.x), packed(dy, &mut cache.dy));
+        vector::sum_channels(
+            cache.inner,
+            [x, dy],
+            [],
+            [ds],
+            #[inline(always)]
+            |[z, dy], []| [if z > T::zero() { T::zero() } else { z * dy }],
+        );
+        let Some(dx) = dx else { return };
+        fill_packed(dx, &mut cache.y, |dx| {
+            vector::map_channels(
+                cache.inner,
+                [x, dy],
+                [s],
                 dx,
                 #[inline(always)]
-                |z, s, dy| if z > T::zero() { dy } else { s * dy },
+                |[z, dy], [s], _| if z > T::zero() { dy } else { s * dy },
             );
-        }
-        products.reserve(columns);
-        sums.reserve(columns);
-        sums.fill(T::zero());
-        for row in 0..rows {
-            vector::map2(
-                x.slice(s![row..=row, ..]),
-                dy.slice(s![row..=row, ..]),
-                products.matrix_mut(1, columns),
-                #[inline(always)]
-                |z, dy| if z > T::zero() { T::zero() } else { z * dy },
-            );
-            vector::accumulate(products.matrix(1, columns), sums.matrix_mut(1, columns));
-        }
-        let ds = grads.values(*count);
-        for (index, run) in sums.chunks_exact(*run).enumerate() {
-            ds[index % *count] += vector::sum(run);
-        }
+        });
     }
 }

@@ -1,14 +1,16 @@
 //! The rectified linear unit with random slopes.
 
 use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Real, Shape, vector};
+use chainrule_tensor::{Buffer, Real, Seed, Shape, vector};
 
 use super::{Activation, LeakyRelu, possible};
+use crate::packed::{fill_packed, packed};
 
 /// `z` where it is positive, else `s z` (Xu et al. 2015). In training each `s` is drawn uniformly from
 /// `[lower, upper)`, otherwise it is their mean. The limits are 1/8 and 1/3 by default, as in PyTorch.
 ///
-/// The draws depend on the seed, the step and the sample's place in the batch, not on threads.
+/// The draws depend on the seed and on the sample's place in the batch, not on threads. They are drawn again in
+/// `backward` instead of being kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Rrelu {
     lower: f64,
@@ -25,6 +27,18 @@ impl Rrelu {
     fn mean(self) -> LeakyRelu {
         LeakyRelu::new(0.5 * (self.lower + self.upper))
     }
+
+    /// The derivatives at two values, each with a slope of 32 of the bits.
+    #[inline(always)]
+    fn slopes<T: Real>(self, z: [T; 2], bits: u64) -> [T; 2] {
+        let slope = |bits: u64| {
+            let uniform = f64::from((bits as u32 >> 1) as i32) * 2f64.powi(-31);
+            T::of(self.lower + (self.upper - self.lower) * uniform)
+        };
+        let [first, second] = [slope(bits), slope(bits >> 32)];
+        let one = T::one();
+        [if z[0] > T::zero() { one } else { first }, if z[1] > T::zero() { one } else { second }]
+    }
 }
 
 impl Default for Rrelu {
@@ -33,77 +47,86 @@ impl Default for Rrelu {
     }
 }
 
-/// What a [`Rrelu`] remembers: the factor of each value, 1 or the slope; nothing outside training.
+/// What a [`Rrelu`] remembers: whose draws they were.
 #[derive(Clone, Debug, Default)]
-pub struct Drawn<T: Real> {
-    factors: Buffer<T>,
-    training: bool,
+pub struct DrawnSlopes<T: Real> {
+    /// The seed and the first row of the last pass, if that was training.
+    drawn: Option<(Seed, usize)>,
+    /// Copies of batches that are strided.
+    x: Buffer<T>,
+    dy: Buffer<T>,
+    y: Buffer<T>,
 }
 
 impl<T: Real> Layer<T> for Rrelu {
-    type Cache = Drawn<T>;
+    type Cache = DrawnSlopes<T>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Drawn<T>), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, DrawnSlopes<T>), ShapeError> {
         let settings = match self.lower.is_finite() && self.upper.is_finite() && self.lower <= self.upper {
             true => Ok(()),
             false => Err("a lower slope of at most the upper one"),
         };
         possible(settings, input, plan)?;
-        plan.memory(input.size());
-        Ok((input, Drawn::default()))
+        Ok((input, DrawnSlopes::default()))
     }
 
-    fn forward(&self, Forward { x, y, cache, mode, .. }: Forward<'_, T, Drawn<T>>) {
+    fn forward(&self, Forward { x, y, cache, mode, .. }: Forward<'_, T, DrawnSlopes<T>>) {
+        let (f, mean, size) = (*self, self.mean(), x.ncols().max(1));
         let Mode::Train { seed, first_row } = mode else {
-            cache.training = false;
-            let f = self.mean();
+            cache.drawn = None;
             return vector::map(
                 x,
                 y,
                 #[inline(always)]
-                move |z| f.value(z),
+                move |z| mean.value(z),
             );
         };
-        cache.training = true;
-        let (rows, columns) = x.dim();
-        cache.factors.reserve(rows * columns);
-        for row in 0..rows {
-            let mut rng = seed.child((first_row + row) as u64).rng();
-            for (factor, &z) in cache.factors[row * columns..].iter_mut().zip(x.row(row)) {
-                let slope = T::of(rng.between(self.lower, self.upper));
-                *factor = if z > T::zero() { T::one() } else { slope };
+        cache.drawn = Some((seed, first_row));
+        let x = packed(x, &mut cache.x);
+        fill_packed(y, &mut cache.y, |y| {
+            for (row, (x, y)) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)).enumerate() {
+                vector::map_random(
+                    seed.child((first_row + row) as u64),
+                    [x],
+                    y,
+                    #[inline(always)]
+                    move |[[a], [b]], bits| {
+                        let [s, t] = f.slopes([a, b], bits);
+                        [s * a, t * b]
+                    },
+                );
             }
-        }
-        vector::map2(
-            x,
-            cache.factors.matrix(rows, columns),
-            y,
-            #[inline(always)]
-            |z, factor| factor * z,
-        );
+        });
     }
 
-    fn backward(&self, Backward { x, y, dy, dx, cache, .. }: Backward<'_, T, Drawn<T>>) {
+    fn backward(&self, Backward { x, y, dy, dx, cache, .. }: Backward<'_, T, DrawnSlopes<T>>) {
+        let (f, mean, size) = (*self, self.mean(), x.ncols().max(1));
         let Some(dx) = dx else { return };
-        if cache.training {
-            let factors = cache.factors.matrix(dy.nrows(), dy.ncols());
-            vector::map2(
-                dy,
-                factors,
-                dx,
-                #[inline(always)]
-                |dy, factor| factor * dy,
-            );
-        } else {
-            let f = self.mean();
-            vector::map3(
+        let Some((seed, first_row)) = cache.drawn else {
+            return vector::map3(
                 x,
                 y,
                 dy,
                 dx,
                 #[inline(always)]
-                move |z, a, dy| dy * f.slope(z, a),
+                move |z, a, dy| dy * mean.slope(z, a),
             );
-        }
+        };
+        let (x, dy) = (packed(x, &mut cache.x), packed(dy, &mut cache.dy));
+        fill_packed(dx, &mut cache.y, |dx| {
+            let rows = x.chunks_exact(size).zip(dy.chunks_exact(size)).zip(dx.chunks_exact_mut(size));
+            for (row, ((x, dy), dx)) in rows.enumerate() {
+                vector::map_random(
+                    seed.child((first_row + row) as u64),
+                    [x, dy],
+                    dx,
+                    #[inline(always)]
+                    move |[[a, da], [b, db]], bits| {
+                        let [s, t] = f.slopes([a, b], bits);
+                        [s * da, t * db]
+                    },
+                );
+            }
+        });
     }
 }

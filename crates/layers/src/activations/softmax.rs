@@ -2,7 +2,9 @@
 
 use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
-use ndarray::{ArrayView2, ArrayViewMut1, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use crate::packed::{fill_packed, packed};
 
 /// `aᵢ = exp(zᵢ) / Σⱼ exp(zⱼ)` over the last axis of a sample, `[classes]` or `[steps, classes]` or any other,
 /// computed from `z - max z`, so that nothing overflows. -∞ gives 0; where all values are -∞ the result is NaN, as in
@@ -24,67 +26,58 @@ pub struct LogSoftmax;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Softmin;
 
-/// What a layer over classes remembers: how many there are, and memory for samples that are not one after the other.
+/// What a layer over classes remembers: how many there are, and copies of batches that are strided.
 #[derive(Clone, Debug, Default)]
 pub struct Classes<T: Real> {
     classes: usize,
-    scratch: Buffer<T>,
+    a: Buffer<T>,
+    d: Buffer<T>,
 }
 
 impl<T: Real> Classes<T> {
     pub(super) fn plan(input: Shape, plan: &Plan) -> Result<Self, ShapeError> {
         match input.last() {
-            Some(&classes) if classes > 0 => Ok(Self { classes, scratch: Buffer::default() }),
+            Some(&classes) if classes > 0 => Ok(Self { classes, ..Self::default() }),
             _ => Err(plan.error(input, "samples with at least one class, [..., classes]", "give it logits")),
         }
     }
 
-    /// Changes `y` by `f(values, classes)`, which is given whole samples.
-    pub(super) fn apply(&mut self, mut y: ArrayViewMut2<'_, T>, f: impl Fn(&mut [T], usize)) {
-        let Self { classes, scratch } = self;
-        if let Some(values) = y.as_slice_mut() {
-            return f(values, *classes);
-        }
-        scratch.reserve(y.ncols());
-        for row in y.rows_mut() {
-            as_slice(row, scratch, |values| f(values, *classes));
-        }
+    /// `y = f(x)`, row by row of classes, for an `f(values, classes)` that works in place.
+    pub(super) fn forward(
+        &mut self,
+        x: ArrayView2<'_, T>,
+        y: ArrayViewMut2<'_, T>,
+        f: impl FnOnce(&mut [T], usize),
+    ) {
+        fill_packed(y, &mut self.a, |a| {
+            x.assign_to(rows(x.dim(), a));
+            f(a, self.classes);
+        });
     }
 
-    /// Changes `d` by `f(a, d, classes)`, which is given whole samples.
-    pub(super) fn apply2(
+    /// From the gradient of the output `a`, that of the input, by an `f(a, d, classes)` that works in place on `d`.
+    pub(super) fn backward(
         &mut self,
         a: ArrayView2<'_, T>,
-        mut d: ArrayViewMut2<'_, T>,
-        f: impl Fn(&[T], &mut [T], usize),
+        da: ArrayView2<'_, T>,
+        dz: ArrayViewMut2<'_, T>,
+        f: impl FnOnce(&[T], &mut [T], usize),
     ) {
-        let Self { classes, scratch } = self;
-        if let (Some(a), Some(d)) = (a.as_slice(), d.as_slice_mut()) {
-            return f(a, d, *classes);
-        }
-        scratch.reserve(2 * a.ncols());
-        let (line, scratch) = scratch.split_at_mut(a.ncols());
-        for (a, d) in a.rows().into_iter().zip(d.rows_mut()) {
-            line.iter_mut().zip(a).for_each(|(line, &a)| *line = a);
-            as_slice(d, scratch, |d| f(line, d, *classes));
-        }
+        let a = packed(a, &mut self.a);
+        fill_packed(dz, &mut self.d, |d| {
+            da.assign_to(rows(da.dim(), d));
+            f(a, d, self.classes);
+        });
     }
 }
 
-/// Gives a row to `f` as a slice; if it is strided, a copy, which is brought back.
-fn as_slice<T: Real>(mut row: ArrayViewMut1<'_, T>, scratch: &mut [T], f: impl FnOnce(&mut [T])) {
-    if let Some(values) = row.as_slice_mut() {
-        return f(values);
-    }
-    let values = &mut scratch[..row.len()];
-    values.iter_mut().zip(&row).for_each(|(value, &v)| *value = v);
-    f(values);
-    row.iter_mut().zip(values).for_each(|(v, value)| *v = *value);
+fn rows<T>(dim: (usize, usize), values: &mut [T]) -> ArrayViewMut2<'_, T> {
+    ArrayViewMut2::from_shape(dim, values).expect("as many values")
 }
 
-/// The two passes of a layer over classes: the functions change `±z` into `a`, and `±da` into `dz`.
+/// The two passes of a layer over classes, from functions that work in place.
 macro_rules! over_classes {
-    ($($name:ident: |$z:ident| $sign:expr, $value:path, $gradient:path;)*) => {$(
+    ($($name:ident: $value:expr, $gradient:expr;)*) => {$(
         impl<T: Real> Layer<T> for $name {
             type Cache = Classes<T>;
 
@@ -92,15 +85,14 @@ macro_rules! over_classes {
                 Ok((input, Classes::plan(input, plan)?))
             }
 
-            fn forward(&self, Forward { x, mut y, cache, .. }: Forward<'_, T, Classes<T>>) {
-                vector::map(x, y.view_mut(), #[inline(always)] |$z| $sign);
-                cache.apply(y, $value);
+            fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Classes<T>>) {
+                cache.forward(x, y, $value);
             }
 
             fn backward(&self, Backward { y, dy, dx, cache, .. }: Backward<'_, T, Classes<T>>) {
-                let Some(mut dx) = dx else { return };
-                vector::map(dy, dx.view_mut(), #[inline(always)] |$z| $sign);
-                cache.apply2(y, dx, $gradient);
+                if let Some(dx) = dx {
+                    cache.backward(y, dy, dx, $gradient);
+                }
             }
         }
     )*};
@@ -108,7 +100,25 @@ macro_rules! over_classes {
 pub(super) use over_classes;
 
 over_classes! {
-    Softmax: |z| z, vector::softmax, vector::softmax_gradient;
-    LogSoftmax: |z| z, vector::log_softmax, vector::log_softmax_gradient;
-    Softmin: |z| -z, vector::softmax, vector::softmax_gradient;
+    Softmax: vector::softmax, vector::softmax_gradient;
+    LogSoftmax: vector::log_softmax, vector::log_softmax_gradient;
+    Softmin: softmin, softmin_gradient;
+}
+
+fn softmin<T: Real>(values: &mut [T], classes: usize) {
+    negate(values);
+    vector::softmax(values, classes);
+}
+
+fn softmin_gradient<T: Real>(a: &[T], d: &mut [T], classes: usize) {
+    vector::softmax_gradient(a, d, classes);
+    negate(d);
+}
+
+fn negate<T: Real>(values: &mut [T]) {
+    vector::apply_slice(
+        values,
+        #[inline(always)]
+        |v| -v,
+    );
 }

@@ -12,26 +12,26 @@ pub struct Softmax2d;
 
 /// What a [`Softmax2d`] needs: a number for each place of an image, twice.
 #[derive(Clone, Debug, Default)]
-pub struct Places<T: Real> {
+pub struct ByPlace<T: Real> {
     places: usize,
     max: Buffer<T>,
     sum: Buffer<T>,
 }
 
 impl<T: Real> Layer<T> for Softmax2d {
-    type Cache = Places<T>;
+    type Cache = ByPlace<T>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Places<T>), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ByPlace<T>), ShapeError> {
         if input.len() < 2 || input.size() == 0 {
             let help = "Softmax is for vectors";
             return Err(plan.error(input, "images, [channels, height, width],", help));
         }
         let places = input[1..].iter().product();
-        Ok((input, Places { places, ..Places::default() }))
+        Ok((input, ByPlace { places, ..ByPlace::default() }))
     }
 
-    fn forward(&self, Forward { x, mut y, cache, .. }: Forward<'_, T, Places<T>>) {
-        let Places { places, max, sum } = cache;
+    fn forward(&self, Forward { x, mut y, cache, .. }: Forward<'_, T, ByPlace<T>>) {
+        let ByPlace { places, max, sum } = cache;
         let (places, columns) = (*places, x.ncols());
         max.reserve(places);
         sum.reserve(places);
@@ -68,9 +68,9 @@ impl<T: Real> Layer<T> for Softmax2d {
         }
     }
 
-    fn backward(&self, Backward { y, dy, dx, cache, .. }: Backward<'_, T, Places<T>>) {
+    fn backward(&self, Backward { y, dy, dx, cache, .. }: Backward<'_, T, ByPlace<T>>) {
         let Some(mut dx) = dx else { return };
-        let Places { places, sum, .. } = cache;
+        let ByPlace { places, sum, .. } = cache;
         let (places, columns) = (*places, y.ncols());
         for row in 0..y.nrows() {
             let channel = |start: usize| s![row..=row, start..start + places];

@@ -12,7 +12,7 @@ use super::softmax::{Classes, over_classes};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sparsemax;
 
-over_classes! { Sparsemax: |z| z, sparsemax, sparsemax_gradient; }
+over_classes! { Sparsemax: sparsemax, sparsemax_gradient; }
 
 fn sparsemax<T: Real>(values: &mut [T], classes: usize) {
     for row in values.chunks_exact_mut(classes) {
