@@ -17,7 +17,7 @@ use std::mem::MaybeUninit;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::Taps;
+use crate::{Onto, Taps};
 use crate::isa::{Level, level};
 
 /// How many values a register holds.
@@ -36,6 +36,9 @@ const FEWEST: usize = 3;
 
 /// The most rows where B is read by rows, since each 16 of them go through all of B.
 const MOST: usize = 128;
+
+/// Where sums start that start from nothing.
+static ZERO: f32 = 0.0;
 
 /// `C = A B + beta C`, if `beta` is 0 or 1 and the sizes and layouts suit; else `false`, and nothing is done.
 #[inline]
@@ -61,7 +64,7 @@ pub(crate) fn product(
         a_strides: [a.strides()[0], a.strides()[1]],
         b: b.as_ptr(),
         b_strides: [b.strides()[0], b.strides()[1]],
-        accumulate: beta == 1.0,
+        onto: if beta == 1.0 { Onto::This } else { Onto::Zeros },
         c: c.as_mut_ptr(),
         c_stride: c.strides()[0],
     };
@@ -89,6 +92,7 @@ pub(crate) fn taps_product(
     taps: Taps<'_>,
     a: &ArrayView2<'_, f32>,
     values: &[f32],
+    onto: Onto<'_, f32>,
     c: &mut ArrayViewMut2<'_, f32>,
 ) -> bool {
     let (m, n) = c.dim();
@@ -104,12 +108,12 @@ pub(crate) fn taps_product(
         a_strides: [a.strides()[0], a.strides()[1]],
         b: values.as_ptr(),
         b_strides: [taps.pitch as isize, 1],
-        accumulate: true,
+        onto,
         c: c.as_mut_ptr(),
         c_stride: c.strides()[0],
     };
-    // SAFETY: the CPU has AVX-512. The rows of `taps` are within `values`, and A and C have the sizes that go with
-    // it; `c` is borrowed mutably, so it overlaps neither of the others.
+    // SAFETY: the CPU has AVX-512. The rows of `taps` are within `values`, and A, C and `onto` have the sizes that go
+    // with it; `c` is borrowed mutably, so it overlaps neither of the others.
     unsafe { operands.rows() };
     true
 }
@@ -149,7 +153,7 @@ pub(crate) fn taps_product_transposed(
                         a_strides: [taps.pitch as isize, 1],
                         b: panel,
                         b_strides: [width as isize, 1],
-                        accumulate: true,
+                        onto: Onto::This,
                         c: c.offset(tap as isize * c_stride).add(first),
                         c_stride: count * c_stride,
                     }
@@ -174,7 +178,7 @@ struct Operands<'a> {
     a_strides: [isize; 2],
     b: *const f32,
     b_strides: [isize; 2],
-    accumulate: bool,
+    onto: Onto<'a, f32>,
     c: *mut f32,
     c_stride: isize,
 }
@@ -259,7 +263,12 @@ impl Operands<'_> {
                 let b = b.offset(group * self.b_strides[0]).add(start);
                 std::array::from_fn(|v| _mm512_maskz_loadu_ps(masks[v], b.wrapping_add(v * LANES)))
             };
-            let sums = sums::<R, V>(self.starts, self.depth, a, self.a_strides, load);
+            // Each sum starts from a number in memory, whichever it is: a choice here would cost the sums their registers.
+            let (first, step) = match self.onto {
+                Onto::Rows(rows) => (rows.as_ptr().add(row), 1),
+                _ => (&raw const ZERO, 0),
+            };
+            let sums = sums::<R, V>(self.starts, self.depth, a, self.a_strides, (first, step), load);
             for (r, sums) in sums.into_iter().enumerate() {
                 let c = self.c.offset((row + r) as isize * self.c_stride).add(column);
                 for (v, sum) in sums.into_iter().enumerate() {
@@ -312,7 +321,8 @@ impl Operands<'_> {
         unsafe {
             let b = self.b.offset(column as isize * self.b_strides[1]);
             let load = |p: isize, _| [_mm512_loadu_ps(panel.offset(p * LANES as isize))];
-            let sums = sums::<R, 1>(&[0], self.depth, b, [self.b_strides[1], self.b_strides[0]], load);
+            let strides = [self.b_strides[1], self.b_strides[0]];
+            let sums = sums::<R, 1>(&[0], self.depth, b, strides, (&raw const ZERO, 0), load);
             let lines = std::array::from_fn(|r| if r < R { sums[r][0] } else { _mm512_setzero_ps() });
             for (r, line) in transposed(lines).into_iter().enumerate().take(rows) {
                 let c = self.c.offset((row + r) as isize * self.c_stride).add(column);
@@ -327,7 +337,7 @@ impl Operands<'_> {
     unsafe fn store(self, c: *mut f32, mask: __mmask16, mut sum: __m512) {
         // SAFETY: the lanes that the mask tells lie in C.
         unsafe {
-            if self.accumulate {
+            if matches!(self.onto, Onto::This) {
                 sum = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, c), sum);
             }
             _mm512_mask_storeu_ps(c, mask, sum);
@@ -368,11 +378,13 @@ unsafe fn transpose(
     }
 }
 
-/// For `R` rows, the sum over `depth` groups of terms of the row's value times the registers that `load` gives.
+/// For `R` rows, a first value plus the sum over `depth` groups of terms of the row's value times the registers that
+/// `load` gives.
 ///
 /// # Safety
 ///
-/// `values` has `R` rows of as many values as there are terms, at these strides; the CPU has AVX-512.
+/// `first` has `R` values, `step` from each other, and `values` has `R` rows of as many values as there are terms, at
+/// these strides; the CPU has AVX-512.
 #[target_feature(enable = "avx512f")]
 #[inline]
 unsafe fn sums<const R: usize, const V: usize>(
@@ -380,9 +392,14 @@ unsafe fn sums<const R: usize, const V: usize>(
     depth: usize,
     mut values: *const f32,
     strides: [isize; 2],
+    (first, step): (*const f32, usize),
     load: impl Fn(isize, usize) -> [__m512; V],
 ) -> [[__m512; V]; R] {
     let mut sums = [[_mm512_setzero_ps(); V]; R];
+    for (r, sums) in sums.iter_mut().enumerate() {
+        // SAFETY: there are `R` first values, or one for all.
+        *sums = [_mm512_set1_ps(unsafe { *first.add(r * step) }); V];
+    }
     for group in 0..depth as isize {
         for &start in starts {
             let loaded = load(group, start);

@@ -54,5 +54,5 @@ pub use prefetch::prefetch;
 pub use real::Real;
 pub use seed::{Rng, Seed};
 pub use shape::{MAX_RANK, Shape};
-pub use taps::Taps;
+pub use taps::{Onto, Taps};
 pub use target::{Target, Wanted};
