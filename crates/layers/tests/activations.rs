@@ -247,11 +247,7 @@ fn the_first_half_is_let_through_by_the_second() {
     let y = Run::new(Glu::default(), [4]).forward(&x);
     assert!((y[[0, 0]] - 1.0).abs() < 1e-15 && (y[[0, 1]] - 3.0 * sigmoid).abs() < 1e-15, "{y}");
     assert_eq!(Run::new(ReGlu::default(), [2, 2]).forward(&x), array![[6.0, 0.0]]);
-<<<<<<< HEAD
-    assert_eq!(Run::new(gates::Bilinear::default().axis(0), [2, 2]).forward(&x), array![[0.0, -3.0]]);
-=======
     assert_eq!(Run::new(Gated::new(Identity).axis(0), [2, 2]).forward(&x), array![[0.0, -3.0]]);
->>>>>>> act
 }
 
 #[test]

@@ -17,8 +17,8 @@ use std::mem::MaybeUninit;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::Taps;
 use crate::isa::{Level, level};
+use crate::{Onto, Taps};
 
 /// How many values a register holds.
 pub(crate) const LANES: usize = 16;
@@ -36,6 +36,9 @@ const FEWEST: usize = 3;
 
 /// The most rows where B is read by rows, since each 16 of them go through all of B.
 const MOST: usize = 128;
+
+/// Where sums start that start from nothing.
+static ZERO: f32 = 0.0;
 
 /// `C = A B + beta C`, if `beta` is 0 or 1 and the sizes and layouts suit; else `false`, and nothing is done.
 #[inline]
@@ -61,7 +64,7 @@ pub(crate) fn product(
         a_strides: [a.strides()[0], a.strides()[1]],
         b: b.as_ptr(),
         b_strides: [b.strides()[0], b.strides()[1]],
-        accumulate: beta == 1.0,
+        onto: if beta == 1.0 { Onto::This } else { Onto::Zeros },
         c: c.as_mut_ptr(),
         c_stride: c.strides()[0],
     };
@@ -89,6 +92,7 @@ pub(crate) fn taps_product(
     taps: Taps<'_>,
     a: &ArrayView2<'_, f32>,
     values: &[f32],
+    onto: Onto<'_, f32>,
     c: &mut ArrayViewMut2<'_, f32>,
 ) -> bool {
     let (m, n) = c.dim();
@@ -104,12 +108,12 @@ pub(crate) fn taps_product(
         a_strides: [a.strides()[0], a.strides()[1]],
         b: values.as_ptr(),
         b_strides: [taps.pitch as isize, 1],
-        accumulate: true,
+        onto,
         c: c.as_mut_ptr(),
         c_stride: c.strides()[0],
     };
-    // SAFETY: the CPU has AVX-512. The rows of `taps` are within `values`, and A and C have the sizes that go with
-    // it; `c` is borrowed mutably, so it overlaps neither of the others.
+    // SAFETY: the CPU has AVX-512. The rows of `taps` are within `values`, and A, C and `onto` have the sizes that go
+    // with it; `c` is borrowed mutably, so it overlaps neither of the others.
     unsafe { operands.rows() };
     true
 }
@@ -149,7 +153,7 @@ pub(crate) fn taps_product_transposed(
                         a_strides: [taps.pitch as isize, 1],
                         b: panel,
                         b_strides: [width as isize, 1],
-                        accumulate: true,
+                        onto: Onto::This,
                         c: c.offset(tap as isize * c_stride).add(first),
                         c_stride: count * c_stride,
                     }
@@ -174,7 +178,7 @@ struct Operands<'a> {
     a_strides: [isize; 2],
     b: *const f32,
     b_strides: [isize; 2],
-    accumulate: bool,
+    onto: Onto<'a, f32>,
     c: *mut f32,
     c_stride: isize,
 }
@@ -201,25 +205,34 @@ impl Operands<'_> {
     /// Here and below: every value of the operands is in bounds, C may be written and overlaps nothing, and the
     /// CPU has AVX-512. The parts of the operands that are handed on are within them.
     #[target_feature(enable = "avx512f")]
-    unsafe fn rows(self) {
+    unsafe fn rows(&self) {
         // Few rows leave registers for many columns, and few columns for many rows.
         let most = match self.rows {
             ..3 => 8,
             3..7 => 4,
             _ => 3,
         };
+        // What is known while compiling leaves a small product more of its time.
+        let plain = self.starts.len() == 1 && !matches!(self.onto, Onto::Rows(_));
         for (first, registers) in parts(self.columns.div_ceil(LANES), most) {
             let column = first * LANES;
             // SAFETY: these columns are some of the product's.
             unsafe {
-                with_constant!(registers, [1 2 3 4 5 6 7 8], |V| self.rows_of_columns::<V>(column));
+                match plain {
+                    true => {
+                        with_constant!(registers, [1 2 3 4 5 6 7 8], |V| self.rows_of_columns::<V, true>(column))
+                    }
+                    false => {
+                        with_constant!(registers, [1 2 3 4 5 6 7 8], |V| self.rows_of_columns::<V, false>(column))
+                    }
+                }
             }
         }
     }
 
     /// All rows of `V` registers of columns, from `column` on.
     #[target_feature(enable = "avx512f")]
-    unsafe fn rows_of_columns<const V: usize>(self, column: usize) {
+    unsafe fn rows_of_columns<const V: usize, const PLAIN: bool>(&self, column: usize) {
         let masks = std::array::from_fn(|v| mask(self.columns - column - v * LANES));
         // As many sums as there are registers for, beside those for B and for a value of A.
         let most = const {
@@ -236,21 +249,30 @@ impl Operands<'_> {
             unsafe {
                 match V {
                     1 => with_constant!(rows, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], |R| self
-                        .block::<R, V>(row, column, masks)),
+                        .block::<R, V, PLAIN>(row, column, masks)),
                     2 => with_constant!(rows, [1 2 3 4 5 6 7 8 9 10 11 12], |R| self
-                        .block::<R, V>(row, column, masks)),
-                    3 => with_constant!(rows, [1 2 3 4 5 6 7 8], |R| self.block::<R, V>(row, column, masks)),
-                    4 => with_constant!(rows, [1 2 3 4 5 6], |R| self.block::<R, V>(row, column, masks)),
-                    _ => with_constant!(rows, [1 2], |R| self.block::<R, V>(row, column, masks)),
+                        .block::<R, V, PLAIN>(row, column, masks)),
+                    3 => {
+                        with_constant!(rows, [1 2 3 4 5 6 7 8], |R| self.block::<R, V, PLAIN>(row, column, masks))
+                    }
+                    4 => {
+                        with_constant!(rows, [1 2 3 4 5 6], |R| self.block::<R, V, PLAIN>(row, column, masks))
+                    }
+                    _ => with_constant!(rows, [1 2], |R| self.block::<R, V, PLAIN>(row, column, masks)),
                 }
             }
         }
     }
 
-    /// `R` rows and `V` registers of columns.
+    /// `R` rows and `V` registers of columns; `PLAIN` if B has one row a group and no row has a first value.
     #[target_feature(enable = "avx512f")]
     #[inline]
-    unsafe fn block<const R: usize, const V: usize>(self, row: usize, column: usize, masks: [__mmask16; V]) {
+    unsafe fn block<const R: usize, const V: usize, const PLAIN: bool>(
+        &self,
+        row: usize,
+        column: usize,
+        masks: [__mmask16; V],
+    ) {
         // SAFETY: row and column lie in the operands, and a masked load touches only what its mask tells.
         unsafe {
             let a = self.a.offset(row as isize * self.a_strides[0]);
@@ -259,7 +281,12 @@ impl Operands<'_> {
                 let b = b.offset(group * self.b_strides[0]).add(start);
                 std::array::from_fn(|v| _mm512_maskz_loadu_ps(masks[v], b.wrapping_add(v * LANES)))
             };
-            let sums = sums::<R, V>(self.starts, self.depth, a, self.a_strides, load);
+            // Each sum starts from a number in memory, whichever it is: a choice here would cost the sums their registers.
+            let (first, step) = match self.onto {
+                Onto::Rows(rows) => (rows.as_ptr().add(row), 1),
+                _ => (&raw const ZERO, 0),
+            };
+            let sums = sums::<R, V, PLAIN>(self.starts, self.depth, a, self.a_strides, (first, step), load);
             for (r, sums) in sums.into_iter().enumerate() {
                 let c = self.c.offset((row + r) as isize * self.c_stride).add(column);
                 for (v, sum) in sums.into_iter().enumerate() {
@@ -271,7 +298,7 @@ impl Operands<'_> {
 
     /// The product where the rows of B, and the columns of A, lie side by side.
     #[target_feature(enable = "avx512f")]
-    unsafe fn columns(self) {
+    unsafe fn columns(&self) {
         let mut panel = [const { MaybeUninit::<f32>::uninit() }; DEPTH * LANES];
         let panel: *mut f32 = panel.as_mut_ptr().cast();
         // SAFETY: the panel has room for `depth` rows of 16, and is written before it is read; blocks of rows
@@ -302,7 +329,7 @@ impl Operands<'_> {
     #[target_feature(enable = "avx512f")]
     #[inline]
     unsafe fn block_of_columns<const R: usize>(
-        self,
+        &self,
         row: usize,
         rows: usize,
         column: usize,
@@ -312,7 +339,8 @@ impl Operands<'_> {
         unsafe {
             let b = self.b.offset(column as isize * self.b_strides[1]);
             let load = |p: isize, _| [_mm512_loadu_ps(panel.offset(p * LANES as isize))];
-            let sums = sums::<R, 1>(&[0], self.depth, b, [self.b_strides[1], self.b_strides[0]], load);
+            let strides = [self.b_strides[1], self.b_strides[0]];
+            let sums = sums::<R, 1, true>(&[0], self.depth, b, strides, (&raw const ZERO, 0), load);
             let lines = std::array::from_fn(|r| if r < R { sums[r][0] } else { _mm512_setzero_ps() });
             for (r, line) in transposed(lines).into_iter().enumerate().take(rows) {
                 let c = self.c.offset((row + r) as isize * self.c_stride).add(column);
@@ -324,10 +352,10 @@ impl Operands<'_> {
     /// Writes the lanes of the mask, or adds to what is there.
     #[target_feature(enable = "avx512f")]
     #[inline]
-    unsafe fn store(self, c: *mut f32, mask: __mmask16, mut sum: __m512) {
+    unsafe fn store(&self, c: *mut f32, mask: __mmask16, mut sum: __m512) {
         // SAFETY: the lanes that the mask tells lie in C.
         unsafe {
-            if self.accumulate {
+            if matches!(self.onto, Onto::This) {
                 sum = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, c), sum);
             }
             _mm512_mask_storeu_ps(c, mask, sum);
@@ -368,32 +396,50 @@ unsafe fn transpose(
     }
 }
 
-/// For `R` rows, the sum over `depth` groups of terms of the row's value times the registers that `load` gives.
+/// For `R` rows, a first value plus the sum over `depth` groups of terms of the row's value times the registers that
+/// `load` gives.
 ///
 /// # Safety
 ///
-/// `values` has `R` rows of as many values as there are terms, at these strides; the CPU has AVX-512.
+/// `first` has `R` values, `step` from each other, and `values` has `R` rows of as many values as there are terms, at
+/// these strides; the CPU has AVX-512.
 #[target_feature(enable = "avx512f")]
 #[inline]
-unsafe fn sums<const R: usize, const V: usize>(
+unsafe fn sums<const R: usize, const V: usize, const PLAIN: bool>(
     starts: &[usize],
     depth: usize,
     mut values: *const f32,
     strides: [isize; 2],
+    (first, step): (*const f32, usize),
     load: impl Fn(isize, usize) -> [__m512; V],
 ) -> [[__m512; V]; R] {
     let mut sums = [[_mm512_setzero_ps(); V]; R];
+    if !PLAIN {
+        for (r, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: there are `R` first values, or one for all.
+            *sums = [_mm512_set1_ps(unsafe { *first.add(r * step) }); V];
+        }
+    }
+    let mut add = |values: *const f32, loaded: [__m512; V]| {
+        for (r, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: `r` is below `R`, and `values` is moved on once for each term.
+            let value = unsafe { *values.offset(r as isize * strides[0]) };
+            let value = _mm512_set1_ps(value);
+            for v in 0..V {
+                sums[v] = _mm512_fmadd_ps(value, loaded[v], sums[v]);
+            }
+        }
+    };
+    if PLAIN {
+        let start = starts[0];
+        for group in 0..depth as isize {
+            add(values.wrapping_offset(group * strides[1]), load(group, start));
+        }
+        return sums;
+    }
     for group in 0..depth as isize {
         for &start in starts {
-            let loaded = load(group, start);
-            for (r, sums) in sums.iter_mut().enumerate() {
-                // SAFETY: `r` is below `R`, and `values` moves on once for each term.
-                let value = unsafe { *values.offset(r as isize * strides[0]) };
-                let value = _mm512_set1_ps(value);
-                for v in 0..V {
-                    sums[v] = _mm512_fmadd_ps(value, loaded[v], sums[v]);
-                }
-            }
+            add(values, load(group, start));
             values = values.wrapping_offset(strides[1]);
         }
     }
@@ -402,11 +448,16 @@ unsafe fn sums<const R: usize, const V: usize>(
 
 /// Cuts `0..total` into as few parts as there can be of no more than `most`, all of nearly one length: the start
 /// and the length of each.
+#[inline]
 pub(crate) fn parts(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let count = total.div_ceil(most);
+    // One division for all parts: a block of a small product takes no longer than two.
+    let (least, longer) = (total / count.max(1), total % count.max(1));
+    let mut end = 0;
     (0..count).map(move |i| {
-        let start = total * i / count;
-        (start, total * (i + 1) / count - start)
+        let len = least + usize::from(i < longer);
+        end += len;
+        (end - len, len)
     })
 }
 

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::{Real, Taps};
+use crate::{Onto, Real, Taps};
 
 /// `C = alpha A B + beta C`, for `A` of shape `[m, k]`, `B` of `[k, n]` and `C` of `[m, n]`.
 ///
@@ -69,6 +69,7 @@ pub trait Product: Sized {
         _: Taps<'_>,
         _: &ArrayView2<'_, Self>,
         _: &[Self],
+        _: Onto<'_, Self>,
         _: &mut ArrayViewMut2<'_, Self>,
     ) -> bool {
         false
@@ -239,9 +240,10 @@ product!(
         taps: Taps<'_>,
         a: &ArrayView2<'_, f32>,
         values: &[f32],
+        onto: Onto<'_, f32>,
         c: &mut ArrayViewMut2<'_, f32>,
     ) -> bool {
-        crate::direct::taps_product(taps, a, values, c)
+        crate::direct::taps_product(taps, a, values, onto, c)
     },
     #[cfg(target_arch = "x86_64")]
     fn taps_product_transposed(

@@ -61,5 +61,5 @@ pub use real::Real;
 pub use seed::{Rng, Seed};
 pub use shape::{MAX_RANK, Shape};
 pub use table::{SparseGrad, TableGrad};
-pub use taps::Taps;
+pub use taps::{Onto, Taps};
 pub use target::{Steps, Target, Wanted, Window};

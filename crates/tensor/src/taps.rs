@@ -15,13 +15,13 @@ use crate::Real;
 /// that have been copied. [`fast`](Self::fast) tells; elsewhere they are right, but plain loops.
 ///
 /// ```
-/// use chainrule_tensor::Taps;
+/// use chainrule_tensor::{Onto, Taps};
 /// use ndarray::array;
 /// let signal = [1.0f32, 2.0, 4.0, 8.0];
 /// let taps = Taps { starts: &[0, 1], rows: 1, pitch: 4, columns: 3 }; // the rows [1, 2, 4] and [2, 4, 8]
-/// let mut y = array![[0.0, 0.0, 0.5]];
-/// taps.product(array![[-1.0, 1.0]].view(), &signal, y.view_mut());
-/// assert_eq!(y, array![[1.0, 2.0, 4.5]]);
+/// let mut y = array![[0.0, 0.0, 0.0]];
+/// taps.product(array![[-1.0, 1.0]].view(), &signal, Onto::Rows(&[0.5]), y.view_mut());
+/// assert_eq!(y, array![[1.5, 2.5, 4.5]]);
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Taps<'a> {
@@ -35,20 +35,45 @@ pub struct Taps<'a> {
     pub columns: usize,
 }
 
+/// What a product is added to.
+#[derive(Clone, Copy, Debug)]
+pub enum Onto<'a, T> {
+    /// What is there.
+    This,
+    /// Nothing: what is there is overwritten.
+    Zeros,
+    /// A value for each row: what is there is overwritten.
+    Rows(&'a [T]),
+}
+
 impl Taps<'_> {
     /// Whether there are kernels for this type of number on this CPU.
     pub fn fast<T: Real>() -> bool {
         T::fast_taps()
     }
 
-    /// `C += A B`, for `A` of shape `[m, rows * taps]`, `B` this matrix and `C` of `[m, columns]`.
+    /// `C = A B`, for `A` of shape `[m, rows * taps]`, `B` this matrix and `C` of `[m, columns]`, added to `onto`.
     ///
     /// # Panics
     ///
     /// Here and below: if the shapes do not fit, the values are too few, or `pitch` is less than `columns`.
-    pub fn product<T: Real>(self, a: ArrayView2<'_, T>, values: &[T], mut c: ArrayViewMut2<'_, T>) {
+    pub fn product<T: Real>(
+        self,
+        a: ArrayView2<'_, T>,
+        values: &[T],
+        onto: Onto<'_, T>,
+        mut c: ArrayViewMut2<'_, T>,
+    ) {
         self.check(a.dim(), c.dim(), values.len());
-        if !T::taps_product(self, &a, values, &mut c) {
+        if let Onto::Rows(rows) = onto {
+            assert_eq!(rows.len(), c.nrows(), "a value for each row");
+        }
+        if !T::taps_product(self, &a, values, onto, &mut c) {
+            match onto {
+                Onto::This => {}
+                Onto::Zeros => c.fill(T::zero()),
+                Onto::Rows(rows) => c.rows_mut().into_iter().zip(rows).for_each(|(mut c, &row)| c.fill(row)),
+            }
             for (place, a) in self.places().zip(a.columns()) {
                 let row = aview1(&values[place..place + self.columns]);
                 for (c, &a) in c.rows_mut().into_iter().zip(a) {

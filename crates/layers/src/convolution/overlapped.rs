@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chainrule_tensor::{Block, Blocks, Buffer, Real, Taps, gemm};
+use chainrule_tensor::{Block, Blocks, Buffer, Onto, Real, Taps, gemm};
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
 use super::correlation::{BYTES, Map, POSITIONS, edit, read, start};
@@ -107,18 +107,22 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
         bias: Option<&[T]>,
         mut features: ArrayViewMut2<'_, T>,
     ) {
-        let (map, [_, positions, _]) = (self.map, self.map.sizes());
+        let (map, [_, outputs]) = (self.map, self.map.channels);
         let [mut image_copy, mut features_copy] = std::mem::take(&mut self.copies);
         for (image, features) in image.rows().into_iter().zip(features.rows_mut()) {
             let image = read(image, &mut image_copy);
             edit(features, &mut features_copy, |features| {
-                start(features, positions, bias);
                 self.patches(image, |lowering, tile, group, channels, patches| {
                     let (starts, pitch) = (&lowering.starts[..], lowering.channel);
                     let taps = Taps { starts, rows: channels.len(), pitch, columns: tile.columns };
                     let (w, f) =
                         (map.kernel(kernel, group, &channels), map.features_mut(features, group, tile));
-                    taps.product(w, patches, f); //                                         F += W P
+                    let onto = match bias {
+                        _ if channels.start > 0 => Onto::This,
+                        Some(bias) => Onto::Rows(&bias[group * outputs..][..outputs]),
+                        None => Onto::Zeros,
+                    };
+                    taps.product(w, patches, onto, f); //                                   F = W P + b
                 });
             });
         }

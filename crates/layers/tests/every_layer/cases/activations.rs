@@ -28,11 +28,7 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
         wide("geglu", GeGlu::default(), [2, 6]),
         wide("geglu tanh", gates::Gated::new(GeluTanh), [10]),
         case("reglu", ReGlu::default(), [2]),
-<<<<<<< HEAD
-        case("bilinear glu", gates::Bilinear::default(), [4]),
-=======
         case("bilinear glu", Gated::new(Identity), [4]),
->>>>>>> act
         wide("hard shrink", HardShrink::default(), [9]),
         wide("hard shrink 1.3", HardShrink::new(1.3), [9]),
         wide("hard sigmoid", HardSigmoid, [17]),
