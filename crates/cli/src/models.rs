@@ -41,7 +41,7 @@ impl ModelName {
             Self::Mlp => None,
             Self::Lenet => Some(lenet()),
             Self::Resnet => Some(resnet()),
-            Self::Lstm => Some(Sequential::new().then(Lstm::new(128)).then(Dense::new(10))),
+            Self::Lstm => Some(lstm()),
             Self::Vit => Some(vit()),
         }
     }
@@ -98,8 +98,13 @@ fn resnet() -> Sequential<f32> {
         .then(Dense::new(10))
 }
 
+/// An LSTM over the rows of the image.
+pub(crate) fn lstm() -> Sequential<f32> {
+    Sequential::new().then(Lstm::new(128)).then(Dense::new(10))
+}
+
 /// A vision transformer (Dosovitskiy et al. 2020) over 16 patches of 7 by 7 pixels.
-fn vit() -> Sequential<f32> {
+pub(crate) fn vit() -> Sequential<f32> {
     let encoder = || TransformerEncoder::new(4, 128).pre_norm();
     Sequential::new()
         .then(Reshape::new([1, 28, 28]))

@@ -4,16 +4,29 @@ use std::sync::Barrier;
 use std::time::Instant;
 
 use chainrule::tensor::{Buffer, FlushDenormals, blas};
+use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 /// What a part of a network multiplies for a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Stage {
-    /// A row of `inputs` values by a matrix `[inputs, units]`.
-    Dense { inputs: usize, units: usize },
+    /// For each of so many steps, a row of `inputs` values by a matrix `[inputs, units]`.
+    Dense { steps: usize, inputs: usize, units: usize },
     /// A convolution written as a product: the kernels, `[filters, depth]`, by the patches of the image that they
     /// see, `[depth, pixels]` (im2col). The depth is channels times the kernel's height times its width; the
     /// pixels are those of the output.
     Convolution { filters: usize, depth: usize, pixels: usize },
+    /// At each step the states, `units` of them, by a matrix `[units, gates]`. What a step gets as its input is a
+    /// dense stage of its own.
+    Recurrence { steps: usize, units: usize, gates: usize },
+    /// For each head, the queries of all steps by their keys, and the scores by the values.
+    Attention { heads: usize, steps: usize, width: usize },
+}
+
+impl Stage {
+    /// A dense layer over samples of one step.
+    pub(crate) fn dense(inputs: usize, units: usize) -> Self {
+        Self::Dense { steps: 1, inputs, units }
+    }
 }
 
 /// How the products of a convolution are put together. Which is the fastest depends on the sizes.
@@ -27,16 +40,16 @@ enum Way {
     Patches,
 }
 
-/// A matrix among those of a [`Floor`].
+/// A matrix among those of a [`Floor`], or one below the other.
 #[derive(Clone, Copy)]
 struct Matrix {
-    /// Its place, or that of the first of a row of them.
+    /// Which memory it is in.
     place: usize,
+    /// How many there are: each call has the next one.
+    count: usize,
     rows: usize,
     columns: usize,
     transposed: bool,
-    /// Whether each call has the next one.
-    each: bool,
 }
 
 impl Matrix {
@@ -44,22 +57,60 @@ impl Matrix {
         Self { transposed: true, ..self }
     }
 
-    fn place(self, call: usize) -> usize {
-        self.place + if self.each { call } else { 0 }
+    /// Those of all calls as one, for a product over all of them.
+    fn all(self) -> Self {
+        Self { count: 1, rows: self.count * self.rows, ..self }
     }
 
     /// Rows and columns as a product sees them.
     fn dim(self) -> (usize, usize) {
         if self.transposed { (self.columns, self.rows) } else { (self.rows, self.columns) }
     }
+
+    fn read(self, memory: &Buffer<f32>, call: usize) -> ArrayView2<'_, f32> {
+        let all = memory.matrix(self.count * self.rows, self.columns);
+        let one = match self.count {
+            1 => all,
+            _ => all.slice_move(s![call * self.rows..(call + 1) * self.rows, ..]),
+        };
+        if self.transposed { one.reversed_axes() } else { one }
+    }
+
+    fn write(self, memory: &mut Buffer<f32>, call: usize) -> ArrayViewMut2<'_, f32> {
+        let all = memory.matrix_mut(self.count * self.rows, self.columns);
+        if self.count == 1 { all } else { all.slice_move(s![call * self.rows..(call + 1) * self.rows, ..]) }
+    }
 }
 
-/// `C = A B`, or `C += A B` from the second call on, `times` times.
+/// `C = A B` as often as there are different operands, or added up where there is one C for all.
+#[derive(Clone, Copy)]
 struct Call {
-    times: usize,
     a: Matrix,
     b: Matrix,
     c: Matrix,
+}
+
+impl Call {
+    fn times(&self) -> usize {
+        self.a.count.max(self.b.count)
+    }
+}
+
+/// A product and its gradients: `C = A B`, `dA = dC Bᵀ` unless nobody wants it, `dB = Aᵀ dC`.
+struct Product {
+    c: Call,
+    da: Option<Call>,
+    db: Call,
+}
+
+impl Product {
+    fn new([a, da]: [Matrix; 2], [b, db]: [Matrix; 2], [c, dc]: [Matrix; 2]) -> Self {
+        Self {
+            c: Call { a, b, c },
+            da: Some(Call { a: dc, b: b.t(), c: da }),
+            db: Call { a: a.t(), b: dc, c: db },
+        }
+    }
 }
 
 /// The products of one thread's rows of a batch, and their matrices.
@@ -90,80 +141,85 @@ impl Floor {
 
     fn by(way: Way, stages: &[Stage], rows: usize) -> Self {
         let mut floor = Self { memory: Vec::new(), calls: Vec::new() };
-        let mut backward = Vec::new();
+        let mut products: Vec<Product> = Vec::new();
         // The output of a dense layer and its gradient are the input of the next and its gradient.
         let mut below: Option<[Matrix; 2]> = None;
-        for (index, &stage) in stages.iter().enumerate() {
-            let first = index == 0;
-            match stage {
-                Stage::Dense { inputs, units } => {
-                    let [x, dx] = match below {
-                        Some(pair) if pair[0].columns == inputs => pair,
-                        _ => [(); 2].map(|()| floor.matrix(rows, inputs)),
-                    };
-                    let [w, dw] = [(); 2].map(|()| floor.matrix(inputs, units));
-                    let [y, dy] = [(); 2].map(|()| floor.matrix(rows, units));
-                    floor.calls.push(Call { times: 1, a: x, b: w, c: y }); //         Y = X W
-                    if !first {
-                        backward.push(Call { times: 1, a: dy, b: w.t(), c: dx }); //  dX = dY Wᵀ
-                    }
-                    backward.push(Call { times: 1, a: x.t(), b: dy, c: dw }); //      dW = Xᵀ dY
-                    below = Some([y, dy]);
+        for &stage in stages {
+            let y = match stage {
+                Stage::Dense { steps, inputs, units } => {
+                    let rows = rows * steps;
+                    let x = below.filter(|[x, _]| (x.rows, x.columns) == (rows, inputs));
+                    let x = x.unwrap_or_else(|| floor.pair(1, rows, inputs));
+                    let (w, y) = (floor.pair(1, inputs, units), floor.pair(1, rows, units));
+                    products.push(Product::new(x, w, y)); //              Y = X W
+                    Some(y)
                 }
                 Stage::Convolution { filters, depth, pixels } => {
-                    let [w, dw] = [(); 2].map(|()| match way {
-                        Way::Sample | Way::Batch => floor.matrix(filters, depth),
-                        Way::Patches => floor.matrix(depth, filters),
-                    });
-                    // Patches P and outputs Y, and their gradients.
-                    let [(p, y), (dp, dy)] = [(); 2].map(|()| match way {
-                        Way::Sample => (floor.each(rows, depth, pixels), floor.each(rows, filters, pixels)),
-                        Way::Batch => {
-                            (floor.matrix(depth, rows * pixels), floor.matrix(filters, rows * pixels))
+                    let (count, columns) =
+                        if way == Way::Sample { (rows, pixels) } else { (1, rows * pixels) };
+                    products.push(match way {
+                        Way::Sample | Way::Batch => {
+                            let w = floor.pair(1, filters, depth);
+                            let (p, y) =
+                                (floor.pair(count, depth, columns), floor.pair(count, filters, columns));
+                            let Product { c, da, db } = Product::new(w, p, y); // Y = W P
+                            // Here the weights come first; the gradient that may be left out is that of the patches.
+                            Product { c, da: Some(db), db: da.expect("just made") }
                         }
                         Way::Patches => {
-                            (floor.matrix(rows * pixels, depth), floor.matrix(rows * pixels, filters))
+                            let (p, w) = (floor.pair(1, columns, depth), floor.pair(1, depth, filters));
+                            Product::new(p, w, floor.pair(1, columns, filters)) // Y = P W
                         }
                     });
-                    let times = if way == Way::Sample { rows } else { 1 };
-                    let [product, dp, dw] = match way {
-                        Way::Sample | Way::Batch => [(w, p, y), (w.t(), dy, dp), (dy, p.t(), dw)],
-                        Way::Patches => [(p, w, y), (dy, w.t(), dp), (p.t(), dy, dw)],
-                    }
-                    .map(|(a, b, c)| Call { times, a, b, c });
-                    floor.calls.push(product);
-                    if !first {
-                        backward.push(dp);
-                    }
-                    backward.push(dw);
-                    below = None;
+                    None
                 }
-            }
+                Stage::Recurrence { steps, units, gates } => {
+                    let (h, w) = (floor.pair(steps, rows, units), floor.pair(1, units, gates));
+                    let z = floor.pair(steps, rows, gates);
+                    let product = Product::new(h, w, z); //               Z = H W at each step
+                    let db = Call { a: h[0].all().t(), b: z[1].all(), c: w[1] };
+                    products.push(Product { db, ..product });
+                    None
+                }
+                Stage::Attention { heads, steps, width } => {
+                    let [q, k, v, y] = [(); 4].map(|()| floor.pair(rows * heads, steps, width));
+                    let scores = floor.pair(rows * heads, steps, steps);
+                    let product = Product::new(q, k, scores);
+                    products.push(Product {
+                        c: Call { b: k[0].t(), ..product.c }, //          S = Q Kᵀ
+                        da: Some(Call { a: scores[1], b: k[0], c: q[1] }),
+                        db: Call { a: scores[1].t(), b: q[0], c: k[1] },
+                    });
+                    products.push(Product::new(scores, v, y)); //         Y = S V
+                    None
+                }
+            };
+            below = y;
         }
-        floor.calls.extend(backward.into_iter().rev());
+        floor.calls.extend(products.iter().map(|product| product.c));
+        for (index, Product { da, db, .. }) in products.iter().enumerate().rev() {
+            floor.calls.push(*db);
+            // Nobody wants the gradient of the samples.
+            floor.calls.extend(da.filter(|_| index > 0));
+        }
         floor
     }
 
-    fn matrix(&mut self, rows: usize, columns: usize) -> Matrix {
-        let place = self.memory.len();
-        let mut values = Buffer::zeros(rows * columns);
-        values.fill(0.01);
-        self.memory.push(values);
-        Matrix { place, rows, columns, transposed: false, each: false }
-    }
-
-    /// One matrix for each of so many calls.
-    fn each(&mut self, calls: usize, rows: usize, columns: usize) -> Matrix {
-        let place = self.memory.len();
-        (0..calls).for_each(|_| _ = self.matrix(rows, columns));
-        Matrix { place, rows, columns, transposed: false, each: true }
+    /// A matrix for each of so many calls, and its gradient.
+    fn pair(&mut self, count: usize, rows: usize, columns: usize) -> [Matrix; 2] {
+        [(); 2].map(|()| {
+            let mut values = Buffer::zeros(count * rows * columns);
+            values.fill(0.01);
+            self.memory.push(values);
+            Matrix { place: self.memory.len() - 1, count, rows, columns, transposed: false }
+        })
     }
 
     /// Floating-point operations of one step.
     pub(crate) fn flops(&self) -> f64 {
-        let flops = |Call { times, a, b, .. }: &Call| {
-            let ((m, k), (_, n)) = (a.dim(), b.dim());
-            2.0 * (times * m * n * k) as f64
+        let flops = |call: &Call| {
+            let ((m, k), (_, n)) = (call.a.dim(), call.b.dim());
+            2.0 * (call.times() * m * n * k) as f64
         };
         self.calls.iter().map(flops).sum()
     }
@@ -174,20 +230,13 @@ impl Floor {
         let Self { memory, calls } = self;
         let begin = Instant::now();
         for _ in 0..steps {
-            for Call { times, a, b, c } in &*calls {
-                for call in 0..*times {
-                    let places = [a, b, c].map(|matrix| matrix.place(call));
-                    let [left, right, out] = memory.get_disjoint_mut(places).expect("three matrices");
-                    let left: &Buffer<f32> = left;
-                    let (mut x, mut y) = (left.matrix(a.rows, a.columns), right.matrix(b.rows, b.columns));
-                    if a.transposed {
-                        x.swap_axes(0, 1);
-                    }
-                    if b.transposed {
-                        y.swap_axes(0, 1);
-                    }
-                    let beta = if call > 0 && !c.each { 1.0 } else { 0.0 };
-                    blas::gemm(1.0, x, y, beta, out.matrix_mut(c.rows, c.columns));
+            for each in &*calls {
+                let &Call { a, b, c } = each;
+                let places = [a, b, c].map(|matrix| matrix.place);
+                let [left, right, out] = memory.get_disjoint_mut(places).expect("three matrices");
+                for call in 0..each.times() {
+                    let beta = if call > 0 && c.count == 1 { 1.0 } else { 0.0 };
+                    blas::gemm(1.0, a.read(left, call), b.read(right, call), beta, c.write(out, call));
                 }
             }
         }
@@ -236,14 +285,14 @@ mod tests {
     const LENET: [Stage; 5] = [
         Stage::Convolution { filters: 6, depth: 25, pixels: 784 },
         Stage::Convolution { filters: 16, depth: 150, pixels: 100 },
-        Stage::Dense { inputs: 400, units: 120 },
-        Stage::Dense { inputs: 120, units: 84 },
-        Stage::Dense { inputs: 84, units: 10 },
+        Stage::Dense { steps: 1, inputs: 400, units: 120 },
+        Stage::Dense { steps: 1, inputs: 120, units: 84 },
+        Stage::Dense { steps: 1, inputs: 84, units: 10 },
     ];
 
     #[test]
     fn the_products_are_those_of_a_step() {
-        let dense = [Stage::Dense { inputs: 7, units: 5 }, Stage::Dense { inputs: 5, units: 3 }];
+        let dense = [Stage::dense(7, 5), Stage::dense(5, 3)];
         let floor = Floor::new(&dense, 4);
         // Forward and the weights' gradients for both, the inputs' gradient for the second.
         assert_eq!(floor.flops(), 2.0 * 4.0 * (2.0 * 35.0 + 3.0 * 15.0));
@@ -274,5 +323,22 @@ mod tests {
             assert!(floor.memory.iter().all(|values| values.iter().all(|value| value.is_finite())));
         }
         assert!(Floors::new(&LENET, 4, 2).run(1) > 0.0);
+    }
+
+    #[test]
+    fn steps_and_heads() {
+        let stages = [
+            Stage::Dense { steps: 6, inputs: 5, units: 12 },
+            Stage::Recurrence { steps: 6, units: 3, gates: 12 },
+            Stage::Attention { heads: 2, steps: 6, width: 4 },
+        ];
+        let mut floor = Floor::new(&stages, 3);
+        let [dense, recurrence, attention] = [6 * 5 * 12, 6 * 3 * 12, 2 * 2 * 6 * 6 * 4].map(f64::from);
+        assert_eq!(floor.flops(), 2.0 * 3.0 * (2.0 * dense + 3.0 * (recurrence + attention)));
+        assert!(floor.run(2) > 0.0);
+        // Forward one for each of 6 steps and 6 samples with their heads; the gradient of W in one.
+        let times: Vec<_> = floor.calls.iter().map(Call::times).collect();
+        assert_eq!(times, [1, 6, 6, 6, 6, 6, 6, 6, 1, 6, 1]);
+        assert!(floor.memory.iter().all(|values| values.iter().all(|value| value.is_finite())));
     }
 }

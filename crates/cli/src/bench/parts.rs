@@ -117,7 +117,8 @@ impl Replica {
         let Self { rows, cache, grads, x, y, dy, targets } = self;
         let (count, scale) = (rows.len(), 1.0 / batch as f32);
         targets.clear();
-        let first = step as usize * batch;
+        // There are samples for a batch behind the last, which is asked for ahead.
+        let first = step as usize * batch % (data.len() - batch);
         for (row, sample) in x.chunks_exact_mut(inputs).zip(rows.clone()) {
             targets.push(data.read(first + sample, row));
         }

@@ -34,15 +34,14 @@ pub(crate) fn run(
 ) -> Result<(), Box<dyn Error>> {
     let mnist = dataset::find(Some(DatasetName::Mnist), data)?;
     for work in works {
-        if work.input.size() != mnist.train.image_shape().size() {
+        if work.input != mnist.train.image_shape() {
             eprintln!("{} takes no images of MNIST, and is left out", work.name);
             continue;
         }
-        let (train, test) = (work.reshape(&mnist.train)?, work.reshape(&mnist.test)?);
         for &threads in threads {
             let mut trainer = work.trainer(threads, shards)?;
-            let history = trainer.fit(&train, work.epochs)?;
-            let scores = trainer.evaluate(&test)?;
+            let history = trainer.fit(&mnist.train, work.epochs)?;
+            let scores = trainer.evaluate(&mnist.test)?;
             let run = Run {
                 framework: "chainrule",
                 version: format!("{} with {}", env!("CARGO_PKG_VERSION"), Blas::current()),

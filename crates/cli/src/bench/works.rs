@@ -33,6 +33,8 @@ pub(crate) fn works() -> Vec<Work> {
         Work::dense("mlp128", &[784, 64, 64, 10], 128),
         Work::dense("wide128", &[784, 512, 512, 10], 128),
         Work::lenet("lenet64", 64),
+        Work::lstm("lstm64", 64),
+        Work::transformer("transformer64", 64),
         Work::dense("tiny", &[4, 32, 16, 4], 32),
     ]
 }
@@ -41,28 +43,58 @@ impl Work {
     /// Dense layers of these sizes, the first of which is that of a sample, with ReLU between them.
     pub(crate) fn dense(name: &str, sizes: &[usize], batch: usize) -> Self {
         let (inputs, classes) = (sizes[0], sizes[sizes.len() - 1]);
-        let input = if inputs == 784 { Shape::from([28, 28]) } else { Shape::from([inputs]) };
         let mut layers = Sequential::new().then(Flatten);
         for (index, &units) in sizes[1..].iter().enumerate() {
             layers = if index == 0 { layers } else { layers.then(Relu) }.then(Dense::new(units));
         }
-        let stage = |pair: &[usize]| Stage::Dense { inputs: pair[0], units: pair[1] };
-        let stages = sizes.windows(2).map(stage).collect();
-        Self { name: name.to_owned(), batch, epochs: 5, input, classes, layers, stages }
+        let stages = sizes.windows(2).map(|pair| Stage::dense(pair[0], pair[1])).collect();
+        let digits = Self::of_digits(name, batch, layers, stages);
+        if inputs == 784 { digits } else { Self { input: Shape::from([inputs]), classes, ..digits } }
     }
 
     /// LeNet-5.
     fn lenet(name: &str, batch: usize) -> Self {
-        let dense = |inputs, units| Stage::Dense { inputs, units };
         let stages = vec![
             Stage::Convolution { filters: 6, depth: 25, pixels: 28 * 28 },
             Stage::Convolution { filters: 16, depth: 6 * 25, pixels: 10 * 10 },
-            dense(400, 120),
-            dense(120, 84),
-            dense(84, 10),
+            Stage::dense(16 * 5 * 5, 120),
+            Stage::dense(120, 84),
+            Stage::dense(84, 10),
         ];
-        let (input, layers) = (Shape::from([28, 28]), models::lenet());
-        Self { name: name.to_owned(), batch, epochs: 1, input, classes: 10, layers, stages }
+        Self { epochs: 2, ..Self::of_digits(name, batch, models::lenet(), stages) }
+    }
+
+    /// An LSTM of 128 units over the rows of the image.
+    fn lstm(name: &str, batch: usize) -> Self {
+        let (steps, units, gates) = (28, 128, 4 * 128);
+        let stages = vec![
+            Stage::Dense { steps, inputs: 28, units: gates },
+            Stage::Recurrence { steps, units, gates },
+            Stage::dense(units, 10),
+        ];
+        Self { epochs: 1, ..Self::of_digits(name, batch, models::lstm(), stages) }
+    }
+
+    /// A small vision transformer.
+    fn transformer(name: &str, batch: usize) -> Self {
+        let (patches, steps, width) = (16, 17, 64);
+        let each = |inputs, units| Stage::Dense { steps, inputs, units };
+        let block = [
+            each(width, 3 * width),
+            Stage::Attention { heads: 4, steps, width: width / 4 },
+            each(width, width),
+            each(width, 2 * width),
+            each(2 * width, width),
+        ];
+        let mut stages = vec![Stage::Dense { steps: patches, inputs: 49, units: width }];
+        stages.extend(block.iter().chain(&block));
+        stages.push(Stage::dense(width, 10));
+        Self { epochs: 1, ..Self::of_digits(name, batch, models::vit(), stages) }
+    }
+
+    fn of_digits(name: &str, batch: usize, layers: Sequential<f32>, stages: Vec<Stage>) -> Self {
+        let (name, input) = (name.to_owned(), Shape::from([28, 28]));
+        Self { name, batch, epochs: 5, input, classes: 10, layers, stages }
     }
 
     /// A trainer as the tutorial has it.
@@ -78,19 +110,13 @@ impl Work {
 
     /// Samples of its shape, in bytes: the bundled digits, or bytes at random where it takes no images.
     pub(crate) fn samples(&self) -> Result<Images, Box<dyn Error>> {
-        if self.input.size() == 784 {
-            return self.reshape(&digits(SAMPLES, Seed(1)));
+        if self.input == Shape::from([28, 28]) {
+            return Ok(digits(SAMPLES, Seed(1)));
         }
         let mut rng = Seed(2).rng();
         let pixels = (0..SAMPLES * self.input.size()).map(|_| (256.0 * rng.uniform()) as u8).collect();
         let labels = (0..SAMPLES).map(|index| (index % self.classes) as u8).collect();
         Ok(Images::new(self.input, pixels, labels, self.classes)?)
-    }
-
-    /// The same images in the shape that the network takes, which may have an axis of one channel.
-    pub(crate) fn reshape(&self, images: &Images) -> Result<Images, Box<dyn Error>> {
-        let pixels = (0..images.count()).flat_map(|index| images.pixels(index).iter().copied()).collect();
-        Ok(Images::new(self.input, pixels, images.labels().to_vec(), self.classes)?)
     }
 }
 
@@ -166,8 +192,10 @@ mod tests {
         for work in works() {
             let trainer = work.trainer(1, None).unwrap();
             let forward = |stage: &Stage| match *stage {
-                Stage::Dense { inputs, units } => 2 * inputs * units,
+                Stage::Dense { steps, inputs, units } => 2 * steps * inputs * units,
                 Stage::Convolution { filters, depth, pixels } => 2 * filters * depth * pixels,
+                Stage::Recurrence { steps, units, gates } => 2 * steps * units * gates,
+                Stage::Attention { heads, steps, width } => 4 * heads * steps * steps * width,
             };
             let flops: usize = work.stages.iter().map(forward).sum();
             assert_eq!(trainer.model().plan().total_flops(), flops as u64, "{}", work.name);
