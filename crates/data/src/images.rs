@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chainrule_tensor::{Real, Shape, prefetch, vector};
+use chainrule_tensor::{Real, Shape, in_huge_pages, prefetch, vector};
 
 use crate::Dataset;
 
@@ -43,7 +43,7 @@ impl Images {
         }
         match labels.iter().position(|&label| usize::from(label) >= classes) {
             Some(index) => Err(ImagesError::Label { index, label: labels[index], classes }),
-            None => Ok(Self { shape, pixels, labels, classes }),
+            None => Ok(Self { shape, pixels: in_huge_pages(pixels), labels, classes }),
         }
     }
 

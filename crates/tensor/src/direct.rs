@@ -238,6 +238,8 @@ impl Operands<'_> {
         let most = const {
             match V {
                 1 => 16,
+                // More would take fewer loads, but a small product ends in many rows that are stored.
+                2 if PLAIN => 8,
                 2 => 12,
                 3 => 8,
                 4 => 6,

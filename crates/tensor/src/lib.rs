@@ -36,6 +36,7 @@ mod direct;
 #[cfg(target_arch = "x86_64")]
 mod dots;
 mod gemm;
+mod huge;
 pub mod isa;
 mod kind;
 mod params;
@@ -54,6 +55,7 @@ pub use blocks::{Block, Blocks};
 pub use buffer::Buffer;
 pub use denormals::FlushDenormals;
 pub use gemm::gemm;
+pub use huge::in_huge_pages;
 pub use kind::Kind;
 pub use params::{Grads, Params};
 pub use prefetch::prefetch;

@@ -126,9 +126,10 @@ impl<T: Real> Part<T> {
             if rows.contains(&position) {
                 targets.push(target);
             }
-        }
-        for &index in pass.batch.next {
-            pass.data.prefetch(index as usize, columns.clone());
+            // One for one, since the CPU waits where too many are asked for at once.
+            if let Some(&next) = pass.batch.next.get(position) {
+                pass.data.prefetch(next as usize, columns.clone());
+            }
         }
         let weight = &pass.params[columns.start * units..columns.end * units];
         let w = ArrayView2::from_shape((width, units), weight).expect("as many values");

@@ -122,11 +122,12 @@ impl<T: Real, Y> Shard<T, Y> {
         // The last batch may be shorter; those samples are then read without having been asked for.
         let next = pass.batch.next.get(rows.clone()).unwrap_or_default();
         let samples = &pass.batch.samples[rows];
-        for (row, &index) in self.x.chunks_exact_mut(size.max(1)).zip(samples) {
+        for (place, (row, &index)) in self.x.chunks_exact_mut(size.max(1)).zip(samples).enumerate() {
             self.targets.push(pass.data.read(index as usize, row));
-        }
-        for &index in next {
-            pass.data.prefetch(index as usize, 0..size);
+            // One for one, since the CPU waits where too many are asked for at once.
+            if let Some(&next) = next.get(place) {
+                pass.data.prefetch(next as usize, 0..size);
+            }
         }
     }
 
