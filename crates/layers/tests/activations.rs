@@ -1,7 +1,6 @@
 //! What is particular to activations: extreme inputs, settings and shapes, ties, draws, and views of any kind.
 
 use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, Sequential};
-use chainrule_layers::activations as gates;
 use chainrule_layers::*;
 use chainrule_tensor::{Buffer, Grads, Kind, Params, Real, Seed, Shape};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, array, s};
@@ -191,7 +190,7 @@ fn what_is_impossible_is_named() {
         (error(Squareplus::new(0.0), &[3]), "positive b"),
         (error(Rrelu::new(0.3, 0.1), &[3]), "lower slope"),
         (error(Rrelu::new(0.0, f64::NAN), &[3]), "lower slope"),
-        (error(gates::Gated::new(Elu::new(f64::NAN)), &[4]), "finite alpha"),
+        (error(Gated::new(Elu::new(f64::NAN)), &[4]), "finite alpha"),
         (error(Glu::default(), &[3]), "even number"),
         (error(Glu::default(), &[]), "even number"),
         (error(Glu::default().axis(1), &[4]), "even number"),

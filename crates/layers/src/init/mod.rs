@@ -18,7 +18,7 @@
 //! | here | PyTorch's `torch.nn.init` | Keras |
 //! |---|---|---|
 //! | [`Zeros`], [`Ones`], [`Constant`] | `zeros_`, `ones_`, `constant_` | `Zeros`, `Ones`, `Constant` |
-//! | [`Uniform`], [`Normal`] | `uniform_`, `normal_` | `keras()` has the limits of `RandomUniform`, `RandomNormal` |
+//! | [`Uniform`], [`Normal`] | `uniform_`, `normal_` | `keras()` is `RandomUniform`'s, `RandomNormal`'s |
 //! | [`TruncatedNormal`] | `trunc_normal_`, cut at fixed values | `keras` cuts at two deviations |
 //! | [`GlorotUniform`], [`GlorotNormal`] | `xavier_uniform_`, `xavier_normal_` | `keras()` cuts the tails of the normal |
 //! | [`HeUniform`], [`HeNormal`] | `kaiming_uniform_`, `kaiming_normal_` for ReLU | likewise |

@@ -4,7 +4,7 @@
 //! Each works in place on rows of `classes` values that lie one after the other, and panics if `classes` is 0.
 //! One call goes over all rows, since a row is often too short for a call of its own.
 
-use super::LANES;
+use super::{Fold, LANES, Sums};
 use crate::Real;
 use crate::isa::{Kernel, run};
 
@@ -14,60 +14,36 @@ const BLOCK: usize = 1024;
 /// From how many values on it pays to keep a part for each lane.
 const LONG: usize = 4 * LANES;
 
-/// Folds `step` over the pairs of numbers of two rows, in interleaved parts if there are many, which `join` joins.
 #[inline(always)]
-fn fold<T: Real>(a: &[T], b: &[T], empty: T, step: impl Fn(T, T, T) -> T, join: impl Fn(T, T) -> T) -> T {
-    let (mut whole, mut start) = (empty, 0);
-    if a.len() >= LONG {
-        let (a, b) = (a.as_chunks::<LANES>().0, b.as_chunks::<LANES>().0);
-        let mut parts = [empty; LANES];
-        for (a, b) in a.iter().zip(b) {
-            for i in 0..LANES {
-                parts[i] = step(parts[i], a[i], b[i]);
-            }
-        }
-        whole = across(parts, join);
-        start = LANES * a.len();
+fn max<T: Real>(row: &[T]) -> T {
+    let f = |a: T, b: T| if b > a { b } else { a };
+    if row.len() < LONG {
+        return row.iter().copied().fold(T::neg_infinity(), f);
     }
-    for (&a, &b) in a[start..].iter().zip(&b[start..]) {
-        whole = step(whole, a, b);
-    }
-    whole
+    join(Fold { values: row, f }.run(), f)
 }
 
 /// Joins the lanes by halves. Not inlined: the compiler would arrange the loop before it for its sake.
 #[inline(never)]
-fn across<T: Real>(lanes: [T; LANES], join: impl Fn(T, T) -> T) -> T {
-    let half: [T; 8] = std::array::from_fn(|i| join(lanes[i], lanes[i + 8]));
-    let quarter: [T; 4] = std::array::from_fn(|i| join(half[i], half[i + 4]));
-    join(join(quarter[0], quarter[2]), join(quarter[1], quarter[3]))
-}
-
-#[inline(always)]
-fn max<T: Real>(row: &[T]) -> T {
-    fold(
-        row,
-        row,
-        T::neg_infinity(),
-        #[inline(always)]
-        |max, z, _| if z > max { z } else { max },
-        #[inline(always)]
-        |a, b| if b > a { b } else { a },
-    )
+fn join<T: Real>(lanes: [T; LANES], f: impl Fn(T, T) -> T) -> T {
+    let half: [T; 8] = std::array::from_fn(|i| f(lanes[i], lanes[i + 8]));
+    let quarter: [T; 4] = std::array::from_fn(|i| f(half[i], half[i + 4]));
+    f(f(quarter[0], quarter[2]), f(quarter[1], quarter[3]))
 }
 
 /// `Σ f(aᵢ, bᵢ)`.
 #[inline(always)]
 fn sum<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
-    fold(
-        a,
-        b,
-        T::zero(),
+    if a.len() < LONG {
+        return a.iter().zip(b).fold(T::zero(), |sum, (&a, &b)| sum + f(a, b));
+    }
+    let [sum] = Sums::new(
+        [a, b],
         #[inline(always)]
-        |sum, a, b| sum + f(a, b),
-        #[inline(always)]
-        |a, b| a + b,
+        |[a, b]: [T; 2]| [f(a, b)],
     )
+    .run();
+    sum
 }
 
 /// `zᵢ = zᵢ - max z` in each row.

@@ -1,5 +1,4 @@
 use chainrule_layer::{Layer, Sequential};
-use chainrule_layers::activations as gates;
 use chainrule_layers::*;
 use chainrule_tensor::{Real, Shape};
 
@@ -26,7 +25,7 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
         case("glu in the middle", Glu::default().axis(1), [2, 6, 3]),
         wide("swiglu", SwiGlu::default(), [2, 34]),
         wide("geglu", GeGlu::default(), [2, 6]),
-        wide("geglu tanh", gates::Gated::new(GeluTanh), [10]),
+        wide("geglu tanh", Gated::new(GeluTanh), [10]),
         case("reglu", ReGlu::default(), [2]),
         case("bilinear glu", Gated::new(Identity), [4]),
         wide("hard shrink", HardShrink::default(), [9]),
