@@ -44,7 +44,8 @@ fn bare(outputs: usize, depth: usize, positions: usize) -> [f64; 3] {
 
 fn measure(name: &str, conv: &Conv2d, input: [usize; 3]) {
     let mut plan = Plan::new();
-    let (output, mut cache) = Layer::<f32>::plan(conv, input.into(), &mut plan).expect("it takes such samples");
+    let (output, mut cache) =
+        Layer::<f32>::plan(conv, input.into(), &mut plan).expect("it takes such samples");
     let mut params = Buffer::zeros(plan.size());
     plan.init(Seed(1), &mut params);
     let (x, mut y) = (random(ROWS, Shape::from(input).size()), random(ROWS, output.size()));

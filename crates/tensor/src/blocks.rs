@@ -77,10 +77,8 @@ impl Blocks<'_> {
             if counts.contains(&0) {
                 continue;
             }
-            let (last_from, last_to) = (
-                end(block.from, counts, self.from),
-                end(block.to, counts, [self.to[0], self.to[1], 1]),
-            );
+            let (last_from, last_to) =
+                (end(block.from, counts, self.from), end(block.to, counts, [self.to[0], self.to[1], 1]));
             let within = last_from.is_some_and(|last| last < from) && last_to.is_some_and(|last| last < to);
             assert!(within, "every rectangle is within both slices");
         }
@@ -92,11 +90,8 @@ impl Blocks<'_> {
         for repetition in 0..self.repeat {
             let (first_from, first_to) = (repetition * self.from[0], repetition * self.to[0]);
             for &Block { from, to, rows, columns } in self.blocks {
-                let (mut from, mut to) = (first_from + from, first_to + to);
-                for _ in 0..rows {
-                    f(from, to, columns);
-                    from += self.from[1];
-                    to += self.to[1];
+                for row in 0..rows {
+                    f(first_from + from + row * self.from[1], first_to + to + row * self.to[1], columns);
                 }
             }
         }

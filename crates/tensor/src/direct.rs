@@ -17,8 +17,8 @@ use std::mem::MaybeUninit;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::{Onto, Taps};
 use crate::isa::{Level, level};
+use crate::{Onto, Taps};
 
 /// How many values a register holds.
 pub(crate) const LANES: usize = 16;

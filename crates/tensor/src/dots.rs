@@ -104,7 +104,9 @@ impl Dots<'_> {
             // SAFETY: the block is within the product.
             unsafe {
                 match Q {
-                    ..5 => with_constant!(a_rows, [1 2 3 4 5 6], |R| self.block::<R, Q>(a_row, b_row, places)),
+                    ..5 => {
+                        with_constant!(a_rows, [1 2 3 4 5 6], |R| self.block::<R, Q>(a_row, b_row, places))
+                    }
                     5 | 6 => with_constant!(a_rows, [1 2 3 4], |R| self.block::<R, Q>(a_row, b_row, places)),
                     _ => with_constant!(a_rows, [1 2 3], |R| self.block::<R, Q>(a_row, b_row, places)),
                 }

@@ -7,7 +7,7 @@ use chainrule_tensor::{Real, Shape};
 
 use super::correlation::Map;
 use super::settings::{Declared, Settings, Work, settings};
-use super::window::{Padding, PerAxis};
+use super::window::{Padding, PerAxis, window};
 
 /// A convolution over `N` axes (LeCun et al. 1989), as in PyTorch: a window slides over the image, and at each
 /// position an output is the product of the kernel and what the window shows, over all channels.

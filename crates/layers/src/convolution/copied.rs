@@ -56,7 +56,13 @@ impl<T: Real, const N: usize> Copied<T, N> {
     }
 
     /// The patches of some channels of images, from the channel `first` on: a row for each channel and place of the kernel.
-    fn lower(&mut self, images: ArrayView2<'_, T>, tile: &Tile<N>, first: usize, channels: usize) -> ArrayView2<'_, T> {
+    fn lower(
+        &mut self,
+        images: ArrayView2<'_, T>,
+        tile: &Tile<N>,
+        first: usize,
+        channels: usize,
+    ) -> ArrayView2<'_, T> {
         let [size, _, taps] = self.map.sizes();
         self.prepare(tile, images.nrows());
         for (sample, image) in images.rows().into_iter().enumerate() {
@@ -96,7 +102,10 @@ impl<T: Real, const N: usize> Copied<T, N> {
                     let (group, first) = (groups.start, groups.start * inputs + channels.start);
                     let mut sums = std::mem::take(&mut self.features);
                     let beta = if channels.start == 0 { T::zero() } else { T::one() };
-                    let (w, p) = (map.kernel(kernel, group, &channels), self.lower(image, &tile, first, channels.len()));
+                    let (w, p) = (
+                        map.kernel(kernel, group, &channels),
+                        self.lower(image, &tile, first, channels.len()),
+                    );
                     gemm(T::one(), w, p, beta, sums.matrix_mut(outputs, columns)); //               F += W P
                     self.features = sums;
                     if channels.end < inputs {
@@ -160,7 +169,8 @@ impl<T: Real, const N: usize> Copied<T, N> {
                     if channels.start == 0 {
                         self.gather(features, &tile, group);
                     }
-                    let (w, f) = (map.kernel(kernel, group, &channels), self.features.matrix(outputs, columns));
+                    let (w, f) =
+                        (map.kernel(kernel, group, &channels), self.features.matrix(outputs, columns));
                     let p = self.gradient.matrix_mut(channels.len() * taps, columns);
                     gemm(T::one(), w.reversed_axes(), f, T::zero(), p); //                          P = Wᵀ F
                     for (sample, row) in image.rows_mut().into_iter().enumerate() {

@@ -86,7 +86,12 @@ impl<const N: usize> Map<N> {
     }
 
     /// The features of a group in a tile, a row for each channel.
-    pub(super) fn features<'f, T>(&self, features: &'f [T], group: usize, tile: &Tile<N>) -> ArrayView2<'f, T> {
+    pub(super) fn features<'f, T>(
+        &self,
+        features: &'f [T],
+        group: usize,
+        tile: &Tile<N>,
+    ) -> ArrayView2<'f, T> {
         let ([_, outputs], [_, positions, _]) = (self.channels, self.sizes());
         let shape = (outputs, tile.columns).strides((positions, 1));
         let features = &features[group * outputs * positions + tile.at..];
@@ -167,12 +172,7 @@ impl<T: Real, const N: usize> Correlation<T, N> {
     }
 
     /// `dW += F Pᵀ`, where `F` is a gradient of features, or `P` one of an image.
-    pub(super) fn kernel(
-        &mut self,
-        image: ArrayView2<'_, T>,
-        features: ArrayView2<'_, T>,
-        kernel: &mut [T],
-    ) {
+    pub(super) fn kernel(&mut self, image: ArrayView2<'_, T>, features: ArrayView2<'_, T>, kernel: &mut [T]) {
         match self {
             Self::Overlapped(map) => map.kernel(image, features, kernel),
             Self::Copied(map) => map.kernel(image, features, kernel),
@@ -191,11 +191,7 @@ pub(super) fn read<'a, T: Real>(row: ArrayView1<'a, T>, copy: &'a mut Buffer<T>)
 }
 
 /// Runs `f` on the values of a row, or on a copy that is written back.
-pub(super) fn edit<T: Real>(
-    mut row: ArrayViewMut1<'_, T>,
-    copy: &mut Buffer<T>,
-    f: impl FnOnce(&mut [T]),
-) {
+pub(super) fn edit<T: Real>(mut row: ArrayViewMut1<'_, T>, copy: &mut Buffer<T>, f: impl FnOnce(&mut [T])) {
     if let Some(values) = row.as_slice_mut() {
         return f(values);
     }

@@ -7,7 +7,7 @@ use chainrule_tensor::{Real, Shape};
 
 use super::correlation::Map;
 use super::settings::{Declared, Settings, Work, settings};
-use super::window::{Padding, PerAxis};
+use super::window::{Padding, PerAxis, window};
 
 /// A convolution of each channel by itself, as Keras' `DepthwiseConv2D` and as PyTorch's convolution with as many groups
 /// as channels: see [`Conv`](crate::Conv) for the formula and the shapes.

@@ -35,27 +35,20 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
             && geometry.before == [0; N]
             && geometry.image[1..] == geometry.features[1..]
             && geometry.image[0] == geometry.features[0] + (geometry.kernel[0] - 1) * geometry.dilation[0];
-        let (mut lowering, mut part) = (Lowering::default(), [map.groups, map.channels[0]]);
-        if plain {
-            lowering.image(geometry);
-        } else if let Some(tile) = tiles(geometry.features, POSITIONS).next() {
-            let mut largest = Lowering::default();
-            largest.overlapping(geometry, &tile);
-            let channels = (BYTES / size_of::<T>() / largest.channel).max(1);
+        let mut part = [map.groups, map.channels[0]];
+        if let Some(tile) = tiles(geometry.features, POSITIONS).next().filter(|_| !plain) {
+            let channels = (BYTES / size_of::<T>() / Lowering::size(geometry, &tile)).max(1);
             part = [(channels / map.channels[0]).clamp(1, part[0]), channels.min(part[1])];
         }
-        let ([inputs, _], [.., taps]) = (map.channels, map.sizes());
-        let (rows, columns) = (geometry.kernel[0], taps / geometry.kernel[0]);
-        let turn = |channel| Block { from: channel * taps, to: channel * columns, rows, columns };
         Self {
             map,
             plain,
             part,
-            lowering,
+            lowering: Lowering::default(),
             patches: Buffer::default(),
             gradient: Buffer::default(),
             turned: Buffer::default(),
-            turn: (0..inputs).map(turn).collect(),
+            turn: Vec::new(),
             copies: [Buffer::default(), Buffer::default()],
         }
     }
@@ -66,7 +59,10 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
 
     /// Makes ready for the patches of a tile.
     fn prepare(&mut self, tile: &Tile<N>) {
-        if !self.plain && self.lowering.overlapping(&self.map.geometry, tile) {
+        let geometry = &self.map.geometry;
+        if self.plain {
+            self.lowering.image(geometry);
+        } else if self.lowering.overlapping(geometry, tile) {
             let size = self.part[0] * self.part[1] * self.lowering.channel;
             self.patches.reserve(size);
             if self.lowering.clipped {
@@ -111,7 +107,8 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
                 self.patches(image, |lowering, tile, group, channels, patches| {
                     let (starts, pitch) = (&lowering.starts[..], lowering.channel);
                     let taps = Taps { starts, rows: channels.len(), pitch, columns: tile.columns };
-                    let (w, f) = (map.kernel(kernel, group, &channels), map.features_mut(features, group, tile));
+                    let (w, f) =
+                        (map.kernel(kernel, group, &channels), map.features_mut(features, group, tile));
                     let onto = match bias {
                         _ if channels.start > 0 => Onto::This,
                         Some(bias) => Onto::Rows(&bias[group * outputs..][..outputs]),
@@ -124,12 +121,7 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
         self.copies = [image_copy, features_copy];
     }
 
-    pub(super) fn kernel(
-        &mut self,
-        image: ArrayView2<'_, T>,
-        features: ArrayView2<'_, T>,
-        kernel: &mut [T],
-    ) {
+    pub(super) fn kernel(&mut self, image: ArrayView2<'_, T>, features: ArrayView2<'_, T>, kernel: &mut [T]) {
         let (map, [inputs, outputs], [.., taps]) = (self.map, self.map.channels, self.map.sizes());
         let inner = taps / map.geometry.kernel[0];
         let [mut image_copy, mut features_copy] = std::mem::take(&mut self.copies);
@@ -167,7 +159,8 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
                     let (channel, place) = (column / taps, column % taps);
                     let row = (channel * inner + place % inner) * first + place / inner;
                     let turned = &turned[row * outputs..][some.clone()];
-                    let kernel = kernel[some.start * inputs * taps + column..].iter_mut().step_by(inputs * taps);
+                    let kernel =
+                        kernel[some.start * inputs * taps + column..].iter_mut().step_by(inputs * taps);
                     kernel.zip(turned).for_each(|(kernel, &turned)| *kernel += turned);
                 }
             }
@@ -206,7 +199,8 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
                             let f = map.features(features, group, &tile);
                             for (place, start) in lowering.firsts.iter().enumerate() {
                                 let w = map.turned(turned, group, place, &channels);
-                                let shape = (channels.len() * inner, tile.columns).strides((lowering.pitch, 1));
+                                let shape =
+                                    (channels.len() * inner, tile.columns).strides((lowering.pitch, 1));
                                 let p = &mut patches[index * of_a_group + start..];
                                 let p = ArrayViewMut2::from_shape(shape, p).expect("of a group");
                                 gemm(T::one(), w.reversed_axes(), f, T::one(), p); //               P += Wᵀ F
@@ -228,6 +222,11 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
         let ([inputs, outputs], [.., taps], first) =
             (self.map.channels, self.map.sizes(), self.map.geometry.kernel[0]);
         let inner = taps / first;
+        if self.turn.is_empty() {
+            let block =
+                |channel| Block { from: channel * taps, to: channel * inner, rows: first, columns: inner };
+            self.turn.extend((0..inputs).map(block));
+        }
         self.turned.reserve(kernel.len());
         let (blocks, repeat) = (&self.turn[..], self.map.groups * outputs);
         let (from, to) = ([inputs * taps, inner, 1], [inputs * taps, inputs * inner]);

@@ -30,31 +30,12 @@ impl<const N: usize> Settings<N> {
     }
 }
 
-/// The settings of a convolution, as methods of the layer.
+/// How the kernel and the biases of a convolution start, as methods of the layer.
 macro_rules! settings {
     ($layer:ident) => {
+        window!($layer, settings.window);
+
         impl<const N: usize> $layer<N> {
-            /// How far the window moves from one position to the next, 1 by default.
-            #[must_use]
-            pub fn stride(mut self, stride: impl Into<PerAxis<N>>) -> Self {
-                self.settings.window.stride = stride.into();
-                self
-            }
-
-            /// How many zeros are around the image, none by default.
-            #[must_use]
-            pub fn padding(mut self, padding: impl Into<Padding<N>>) -> Self {
-                self.settings.window.padding = padding.into();
-                self
-            }
-
-            /// How far the places of the kernel are from each other, 1 by default.
-            #[must_use]
-            pub fn dilation(mut self, dilation: impl Into<PerAxis<N>>) -> Self {
-                self.settings.window.dilation = dilation.into();
-                self
-            }
-
             /// Another rule for the first weights.
             #[must_use]
             pub fn weight(mut self, init: impl Initializer + 'static) -> Self {

@@ -8,7 +8,7 @@ use chainrule_tensor::{Real, Shape};
 use super::conv::check_groups;
 use super::correlation::Map;
 use super::settings::{Declared, Settings, Work, settings};
-use super::window::{Padding, PerAxis};
+use super::window::{Padding, PerAxis, window};
 
 /// A transposed convolution over `N` axes (Zeiler et al. 2010; also fractionally strided, or "deconvolution"), as in
 /// PyTorch: the adjoint of a [`Conv`](crate::Conv) from the output to the input. Each input adds the kernel, times its
