@@ -40,7 +40,10 @@ pub use attention::{
     SinusoidalPositions, TransformerDecoder, TransformerEncoder,
 };
 pub use axes::Axes;
-pub use convolution::{Conv1d, Conv2d, Conv3d, Padding};
+pub use convolution::{
+    Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, DepthwiseConv1d,
+    DepthwiseConv2d, Fold, Padding, SeparableConv1d, SeparableConv2d, Unfold,
+};
 pub use dense::Dense;
 pub use embedding::{Embedding, EmbeddingBag};
 pub use merge::{Add, Average, Bilinear, Concat, Dot, Maximum, Minimum, Multiply, Subtract};

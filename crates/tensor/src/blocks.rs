@@ -49,12 +49,39 @@ impl Blocks<'_> {
     ///
     /// Here and below: if a slice is too short.
     pub fn copy<T: Real>(self, from: &[T], to: &mut [T]) {
-        run(Copy { blocks: self, from, to });
+        self.check(from.len(), to.len());
+        if !T::copy_blocks(self, from, to) {
+            run(Copy { blocks: self, from, to });
+        }
     }
 
     /// The adjoint of [`copy`](Self::copy): adds each rectangle of `to` to its place in `from`.
     pub fn add_back<T: Real>(self, to: &[T], from: &mut [T]) {
-        run(AddBack { blocks: self, to, from });
+        self.check(from.len(), to.len());
+        if !T::add_blocks_back(self, to, from) {
+            run(AddBack { blocks: self, to, from });
+        }
+    }
+
+    /// That all rectangles are within slices of these lengths.
+    fn check(&self, from: usize, to: usize) {
+        let end = |first: usize, counts: [usize; 3], steps: [usize; 3]| {
+            let mut last = first;
+            for (count, step) in counts.into_iter().zip(steps) {
+                last = last.checked_add(count.checked_sub(1)?.checked_mul(step)?)?;
+            }
+            Some(last)
+        };
+        for block in self.blocks {
+            let counts = [self.repeat, block.rows, block.columns];
+            if counts.contains(&0) {
+                continue;
+            }
+            let (last_from, last_to) =
+                (end(block.from, counts, self.from), end(block.to, counts, [self.to[0], self.to[1], 1]));
+            let within = last_from.is_some_and(|last| last < from) && last_to.is_some_and(|last| last < to);
+            assert!(within, "every rectangle is within both slices");
+        }
     }
 
     /// For each row of each rectangle: where it begins in both slices, and how many columns it has.
@@ -63,14 +90,174 @@ impl Blocks<'_> {
         for repetition in 0..self.repeat {
             let (first_from, first_to) = (repetition * self.from[0], repetition * self.to[0]);
             for &Block { from, to, rows, columns } in self.blocks {
-                let (mut from, mut to) = (first_from + from, first_to + to);
-                for _ in 0..rows {
-                    f(from, to, columns);
-                    from += self.from[1];
-                    to += self.to[1];
+                for row in 0..rows {
+                    f(first_from + from + row * self.from[1], first_to + to + row * self.to[1], columns);
                 }
             }
         }
+    }
+}
+
+/// The same in single precision for CPUs with AVX-512, where plain loops leave something to be gained.
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod masked {
+    use std::arch::x86_64::*;
+
+    use super::{Block, Blocks};
+    use crate::direct::{LANES, mask};
+    use crate::isa::{Level, level};
+
+    /// How many rectangles are added at once.
+    const MOST: usize = 8;
+
+    /// [`Blocks::copy`] within the slices for every other value of rows, if the CPU suits; else `false`.
+    pub(crate) fn copy(blocks: Blocks<'_>, from: &[f32], to: &mut [f32]) -> bool {
+        let suits = level() >= Level::Avx512 && blocks.from[2] == 2;
+        if suits {
+            // SAFETY: the CPU has AVX-512, all rectangles are within the slices, and `to` is borrowed mutably.
+            unsafe { copy_every_other(blocks, from.as_ptr(), to.as_mut_ptr()) }
+        }
+        suits
+    }
+
+    /// [`Blocks::add_back`] within the slices for every value of rows or every other, if the CPU suits; else `false`.
+    pub(crate) fn add_back(blocks: Blocks<'_>, to: &[f32], from: &mut [f32]) -> bool {
+        let [_, row, step] = blocks.from;
+        // Rows of a rectangle may overlap in general; these do not.
+        let apart = blocks.blocks.iter().all(|block| block.rows <= 1 || block.columns <= row);
+        if level() < Level::Avx512 || step > 2 || step == 1 && !apart {
+            return false;
+        }
+        // SAFETY: the CPU has AVX-512, all rectangles are within the slices, and `from` is borrowed mutably.
+        unsafe {
+            match blocks.from[2] {
+                1 => add(blocks, to.as_ptr(), from.as_mut_ptr()),
+                _ => add_every_other(blocks, to.as_ptr(), from.as_mut_ptr()),
+            }
+        }
+        true
+    }
+
+    /// # Safety
+    ///
+    /// Here and below: the rectangles are within the slices, and the CPU has AVX-512.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn copy_every_other(blocks: Blocks<'_>, from: *const f32, to: *mut f32) {
+        let even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+        blocks.rows(
+            #[inline(always)]
+            |at, place, columns| {
+                for column in (0..columns).step_by(LANES) {
+                    let (left, masks) = (mask(columns - column), masks_of_every_other(columns - column));
+                    // SAFETY: the masks leave out what is not in this row.
+                    unsafe {
+                        let from = from.add(at + 2 * column);
+                        let values = _mm512_maskz_loadu_ps(masks[0], from);
+                        let more = _mm512_maskz_loadu_ps(masks[1], from.wrapping_add(LANES));
+                        let values = _mm512_permutex2var_ps(values, even, more);
+                        _mm512_mask_storeu_ps(to.add(place + column), left, values);
+                    }
+                }
+            },
+        );
+    }
+
+    #[target_feature(enable = "avx512f")]
+    unsafe fn add_every_other(blocks: Blocks<'_>, to: *const f32, from: *mut f32) {
+        blocks.rows(
+            #[inline(always)]
+            |at, place, columns| {
+                for column in (0..columns).step_by(LANES) {
+                    let (left, masks) = (mask(columns - column), masks_of_every_other(columns - column));
+                    // SAFETY: the masks leave out what is not in this row.
+                    unsafe {
+                        let x = _mm512_maskz_loadu_ps(left, to.add(place + column));
+                        // Each half of the lanes goes to every other lane of a register.
+                        let halves = [x, _mm512_shuffle_f32x4::<0b11_10_11_10>(x, x)];
+                        for (i, half) in halves.into_iter().enumerate() {
+                            let from = from.wrapping_add(at + 2 * column + i * LANES);
+                            let half = _mm512_maskz_expand_ps(0x5555, half);
+                            let sum = _mm512_add_ps(_mm512_maskz_loadu_ps(masks[i], from), half);
+                            _mm512_mask_storeu_ps(from, masks[i], sum);
+                        }
+                    }
+                }
+            },
+        );
+    }
+
+    /// The lanes of two registers of which every other is one of up to 16 values that are left.
+    #[inline(always)]
+    fn masks_of_every_other(left: usize) -> [__mmask16; 2] {
+        let values = 2 * left.min(LANES) - 1;
+        [mask(values) & 0x5555, mask(values.saturating_sub(LANES)) & 0x5555]
+    }
+
+    /// Rectangles that go to about the same place, as those of neighbouring weights of a kernel do, are added in
+    /// registers, so that each value of `from` is read and written once.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn add(blocks: Blocks<'_>, to: *const f32, from: *mut f32) {
+        for repetition in 0..blocks.repeat {
+            let mut rest = blocks.blocks;
+            while let [first, ..] = rest {
+                let (mut begin, mut end) = (first.from, first.from + first.columns);
+                // Together, too, no row reaches into the next.
+                let near = |block: &&Block| {
+                    begin = begin.min(block.from);
+                    end = end.max(block.from + block.columns);
+                    block.rows == first.rows && end - begin <= blocks.from[1]
+                };
+                let count = rest.iter().take(MOST).take_while(near).count().max(1);
+                let (group, others) = rest.split_at(count);
+                rest = others;
+                let (at, place) = (repetition * blocks.from[0], repetition * blocks.to[0]);
+                // SAFETY: these rectangles are some of those within the slices.
+                unsafe { add_group(blocks, group, to.add(place), from.add(at)) }
+            }
+        }
+    }
+
+    /// As many rectangles as `MOST` at most, of the same number of rows, which do not overlap in `from`.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn add_group(blocks: Blocks<'_>, group: &[Block], to: *const f32, from: *mut f32) {
+        let begin = group.iter().map(|block| block.from).min().unwrap_or(0);
+        let end = group.iter().map(|block| block.from + block.columns).max().unwrap_or(0);
+        for first in (begin..end).step_by(LANES) {
+            // Of each rectangle, the lanes that it has here, and where the first lane would be.
+            let mut parts = [(0, to); MOST];
+            let mut all = 0;
+            for (part, block) in parts.iter_mut().zip(group) {
+                let lanes = |place: usize| mask_below(place.saturating_sub(first));
+                let mask = lanes(block.from + block.columns) & !lanes(block.from);
+                *part = (mask, to.wrapping_add(block.to).wrapping_add(first).wrapping_sub(block.from));
+                all |= mask;
+            }
+            // SAFETY: the masks leave out what is in no rectangle, and in which ones it is not.
+            let load = |row| unsafe { _mm512_maskz_loadu_ps(all, from.add(first + row * blocks.from[1])) };
+            // A row is read before the one above is written: a CPU that sees both registers overlap would wait,
+            // though their lanes do not.
+            let (rows, mut next) = (group[0].rows, load(0));
+            for row in 0..rows {
+                let mut sum = next;
+                if row + 1 < rows {
+                    next = load(row + 1);
+                }
+                // SAFETY: as above.
+                unsafe {
+                    for &(mask, to) in &parts[..group.len()] {
+                        let to = to.wrapping_add(row * blocks.to[1]);
+                        sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, to));
+                    }
+                    _mm512_mask_storeu_ps(from.add(first + row * blocks.from[1]), all, sum);
+                }
+            }
+        }
+    }
+
+    /// The lowest `lanes` lanes, or all: none too.
+    #[inline(always)]
+    fn mask_below(lanes: usize) -> __mmask16 {
+        if lanes == 0 { 0 } else { mask(lanes) }
     }
 }
 

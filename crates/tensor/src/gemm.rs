@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::{Onto, Real, Taps};
+use crate::{Blocks, Onto, Real, Taps};
 
 /// `C = alpha A B + beta C`, for `A` of shape `[m, k]`, `B` of `[k, n]` and `C` of `[m, n]`.
 ///
@@ -58,6 +58,16 @@ pub trait Product: Sized {
         beta: Self,
         c: ArrayViewMut2<'_, Self>,
     );
+
+    /// Does [`Blocks::copy`] for slices that are long enough, or returns `false`.
+    fn copy_blocks(_: Blocks<'_>, _: &[Self], _: &mut [Self]) -> bool {
+        false
+    }
+
+    /// Does [`Blocks::add_back`] for slices that are long enough, or returns `false`.
+    fn add_blocks_back(_: Blocks<'_>, _: &[Self], _: &mut [Self]) -> bool {
+        false
+    }
 
     /// Whether the functions below have kernels for this CPU.
     fn fast_taps() -> bool {
@@ -231,6 +241,14 @@ product!(
     f32,
     cblas_sgemm,
     direct,
+    #[cfg(target_arch = "x86_64")]
+    fn copy_blocks(blocks: Blocks<'_>, from: &[f32], to: &mut [f32]) -> bool {
+        crate::blocks::masked::copy(blocks, from, to)
+    },
+    #[cfg(target_arch = "x86_64")]
+    fn add_blocks_back(blocks: Blocks<'_>, to: &[f32], from: &mut [f32]) -> bool {
+        crate::blocks::masked::add_back(blocks, to, from)
+    },
     #[cfg(target_arch = "x86_64")]
     fn fast_taps() -> bool {
         crate::isa::level() >= crate::isa::Level::Avx512

@@ -486,6 +486,56 @@ pub fn sum_rows<T: Real>(x: ArrayView2<'_, T>, mut sum: ArrayViewMut1<'_, T>) {
     }
 }
 
+/// Adds the sum of each chunk of `values` to one of `sums`.
+struct SumChunks<'a, T> {
+    values: &'a [T],
+    sums: &'a mut [T],
+}
+
+impl<T: Real> Kernel for SumChunks<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { values, sums } = self;
+        let size = values.len() / sums.len();
+        for (values, sum) in values.chunks_exact(size).zip(sums) {
+            let (chunks, rest) = values.as_chunks::<LANES>();
+            let mut parts = [T::zero(); LANES];
+            for chunk in chunks {
+                for i in 0..LANES {
+                    parts[i] += chunk[i];
+                }
+            }
+            for i in 0..rest.len() {
+                parts[i] += rest[i];
+            }
+            let mut half = LANES / 2;
+            while half > 0 {
+                for i in 0..half {
+                    parts[i] += parts[i + half];
+                }
+                half /= 2;
+            }
+            *sum += parts[0];
+        }
+    }
+}
+
+/// `sums[i] +=` the sum of the i-th of as many equal chunks of `values` as there are sums: the gradient of a bias for
+/// each channel of a sample.
+///
+/// # Panics
+///
+/// If the values cannot be cut into so many equal chunks.
+#[inline]
+pub fn sum_chunks<T: Real>(values: &[T], sums: &mut [T]) {
+    let fits = if sums.is_empty() { values.is_empty() } else { values.len().is_multiple_of(sums.len()) };
+    assert!(fits, "equal chunks, one for each sum");
+    if !values.is_empty() {
+        run(SumChunks { values, sums });
+    }
+}
+
 /// `y += x`.
 ///
 /// # Panics
@@ -919,6 +969,18 @@ mod tests {
         sum_rows(y.view(), total.view_mut());
         for (total, column) in total.iter().zip(y.columns()) {
             assert!((total - 1.0 - column.sum()).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn sums_of_chunks() {
+        for (chunks, size) in [(1, 1), (3, 7), (2, 16), (5, 45), (4, 0), (0, 0)] {
+            let x: Vec<f64> = (0..chunks * size).map(|i| i as f64).collect();
+            let mut sums = vec![0.5; chunks];
+            sum_chunks(&x, &mut sums);
+            let right = x.chunks_exact(size.max(1)).map(|chunk| 0.5 + chunk.iter().sum::<f64>());
+            let right: Vec<_> = right.chain(std::iter::repeat(0.5)).take(chunks).collect();
+            assert_eq!(sums, right, "{chunks} of {size}");
         }
     }
 

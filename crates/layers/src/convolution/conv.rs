@@ -2,144 +2,113 @@
 
 use std::sync::Arc;
 
-use chainrule_layer::{Backward, Constant, Forward, Initializer, Layer, Plan, ShapeError};
+use chainrule_layer::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
-use super::correlation::{Correlation, Map};
-use super::window::{Padding, PerAxis, Window};
-use crate::init::{FanInUniform, GlorotUniform};
+use super::correlation::Map;
+use super::settings::{Declared, Settings, Work, settings};
+use super::window::{Padding, PerAxis, window};
 
-/// A convolution over `N` axes.
+/// A convolution over `N` axes (LeCun et al. 1989), as in PyTorch: a window slides over the image, and at each
+/// position an output is the product of the kernel and what the window shows, over all channels.
+///
+/// `Y[m, o] = b[m] + Σ W[m, c, k] X[c, o · stride + k · dilation - before]` over channels `c` and places `k`, where `X` is
+/// 0 outside of the image, with `before` zeros before it. (The kernel is not reversed: what networks call a convolution is
+/// a correlation.) Along each axis the output has `⌊(size + before + after - reach) / stride⌋ + 1` positions, for a window
+/// that reaches over `dilation · (kernel - 1) + 1`.
+///
+/// Samples are `[channels, height, width]`, or with one or three axes for [`Conv1d`] and [`Conv3d`]. Weights are of shape
+/// `[outputs, inputs / groups, kernel...]`, biases of `[outputs]`. Both start uniform in `±1/√fan_in`, as in PyTorch, where
+/// `fan_in` is the number of values that an output sums over; [`keras`](Self::keras) gives Glorot-uniform weights and zero
+/// biases, as in Keras.
+///
+/// ```
+/// use chainrule_layer::{Layer, Plan, Sequential};
+/// use chainrule_layers::{Conv2d, Dense, Flatten, Padding, Relu};
+/// let layers = Sequential::new()
+///     .then(Conv2d::new(6, 5).padding(Padding::Same)) // [6, 28, 28]
+///     .then(Relu)
+///     .then(Conv2d::new(16, [3, 5]).stride(2)) //        [16, 13, 12]
+///     .then(Flatten)
+///     .then(Dense::new(10));
+/// let (output, _) = layers.plan([1, 28, 28].into(), &mut Plan::new())?;
+/// assert_eq!(output, [10].into());
+/// # Ok::<(), chainrule_layer::ShapeError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Conv<const N: usize> {
     channels: usize,
-    window: Window<N>,
     groups: usize,
-    weight: Arc<dyn Initializer>,
-    bias: Option<Arc<dyn Initializer>>,
+    settings: Settings<N>,
 }
 
-/// A convolution of signals, `[channels, length]`.
+/// A convolution of signals, `[channels, length]`: see [`Conv`].
 pub type Conv1d = Conv<1>;
-/// A convolution of images, `[channels, height, width]`.
+/// A convolution of images, `[channels, height, width]`: see [`Conv`].
 pub type Conv2d = Conv<2>;
-/// A convolution of volumes, `[channels, depth, height, width]`.
+/// A convolution of volumes, `[channels, depth, height, width]`: see [`Conv`].
 pub type Conv3d = Conv<3>;
 
+settings!(Conv);
+
 impl<const N: usize> Conv<N> {
-    /// To this many channels, with a kernel of this size: `5`, or `[3, 5]` for each axis.
+    /// A layer with so many channels of output, and a kernel of this size: `5`, or `[3, 5]` with a number for each axis.
     pub fn new(channels: usize, kernel: impl Into<PerAxis<N>>) -> Self {
-        Self {
-            channels,
-            window: Window::new(kernel.into()),
-            groups: 1,
-            weight: Arc::new(FanInUniform),
-            bias: Some(Arc::new(FanInUniform)),
-        }
+        Self { channels, groups: 1, settings: Settings::new(kernel.into()) }
     }
 
     /// A layer that starts as Keras' does.
     pub fn keras(channels: usize, kernel: impl Into<PerAxis<N>>) -> Self {
-        Self {
-            weight: Arc::new(GlorotUniform),
-            bias: Some(Arc::new(Constant(0.0))),
-            ..Self::new(channels, kernel)
-        }
+        Self { channels, groups: 1, settings: Settings::keras(kernel.into()) }
     }
 
-    /// Padding
-    #[must_use]
-    pub fn padding(mut self, padding: impl Into<Padding<N>>) -> Self {
-        self.window.padding = padding.into();
-        self
-    }
-
-    /// Stride
-    #[must_use]
-    pub fn stride(mut self, stride: impl Into<PerAxis<N>>) -> Self {
-        self.window.stride = stride.into();
-        self
-    }
-
-    /// Dilation
-    #[must_use]
-    pub fn dilation(mut self, dilation: impl Into<PerAxis<N>>) -> Self {
-        self.window.dilation = dilation.into();
-        self
-    }
-
-    /// Without biases.
-    #[must_use]
-    pub fn without_bias(self) -> Self {
-        Self { bias: None, ..self }
-    }
-
-    /// Groups
+    /// Cuts the channels of input and output into so many groups, and computes each group of outputs from its group of
+    /// inputs alone.
     #[must_use]
     pub fn groups(self, groups: usize) -> Self {
         Self { groups, ..self }
     }
 }
 
-/// What a convolution remembers: nothing between the passes, but the memory that they need.
-#[derive(Clone, Debug)]
-pub struct Work<T: Real, const N: usize>(Option<Correlation<T, N>>);
-
-impl<T: Real, const N: usize> Default for Work<T, N> {
-    fn default() -> Self {
-        Self(None)
+/// The error of channels that cannot be cut into groups.
+pub(super) fn check_groups(
+    groups: usize,
+    [inputs, outputs]: [usize; 2],
+    input: Shape,
+    plan: &Plan,
+) -> Result<(), ShapeError> {
+    let divides = |channels: usize| channels.checked_rem(groups) == Some(0);
+    if outputs > 0 && divides(inputs) && divides(outputs) {
+        return Ok(());
     }
+    let expected = format!("channels that its {groups} groups divide");
+    Err(plan.error(input, &expected, "choose channels of input and output that are multiples of the groups"))
 }
 
 impl<T: Real, const N: usize> Layer<T> for Conv<N> {
     type Cache = Work<T, N>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Work<T, N>), ShapeError> {
-        let (inputs, size) = self.window.sample(input, plan)?;
-        let geometry = self.window.over(size, input, plan)?;
-        let map = Map {
-            geometry,
-            groups: self.groups,
-            channels: [inputs / self.groups, self.channels / self.groups],
+        let Self { channels: outputs, groups, settings } = self;
+        let (inputs, image) = settings.window.sample(input, plan)?;
+        check_groups(*groups, [inputs, *outputs], input, plan)?;
+        let geometry = settings.window.over(image, input, plan)?;
+        let (of_a_group, outputs) = (inputs / groups, *outputs);
+        let declared = Declared {
+            map: Map { geometry, groups: *groups, channels: [of_a_group, outputs / groups] },
+            weight: [outputs, of_a_group],
+            fans: [of_a_group, outputs],
+            outputs,
+            size: geometry.features,
         };
-        let [_, positions, taps] = map.sizes();
-        let mut shape = vec![self.channels, inputs / self.groups];
-        shape.extend(geometry.kernel);
-        let fans = (inputs / self.groups * taps, self.channels * taps);
-        plan.weight("weight", Shape::new(&shape).unwrap(), fans, &self.weight);
-        if let Some(bias) = &self.bias {
-            plan.bias("bias", [self.channels], fans, bias);
-        }
-        plan.flops(2 * (self.channels * fans.0 * positions) as u64);
-        let mut shape = vec![self.channels];
-        shape.extend(geometry.features);
-        Ok((Shape::new(&shape).unwrap(), Work(Some(Correlation::new(map)))))
+        Work::plan(settings, declared, input, plan)
     }
 
-    fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, Work<T, N>>) {
-        let Some(map) = &mut cache.0 else { return };
-        let w = params.values(map.map().weights());
-        let b = self.bias.as_ref().map(|_| params.values(self.channels));
-        map.features(x, w, b, y);
+    fn forward(&self, pass: Forward<'_, T, Work<T, N>>) {
+        Work::correlate(pass); //         Y = W P(X) + b
     }
 
     fn backward(&self, pass: Backward<'_, T, Work<T, N>>) {
-        let Backward { mut params, mut grads, x, dy, dx, cache, .. } = pass;
-        let Some(map) = &mut cache.0 else { return };
-        let size = map.map().weights();
-        let w = params.values(size);
-        map.kernel(x, dy, grads.values(size));
-        if self.bias.is_some() {
-            let db = grads.values(self.channels);
-            for dy in dy.rows() {
-                let dy = dy.to_slice().unwrap();
-                for (db, dy) in db.iter_mut().zip(dy.chunks_exact(dy.len() / self.channels)) {
-                    *db += chainrule_tensor::vector::sum(dy);
-                }
-            }
-        }
-        if let Some(dx) = dx {
-            map.image(dy, w, None, dx);
-        }
+        Work::correlate_back(pass); //    dW = dY P(X)ᵀ, db = Σ dY, dP(X) = Wᵀ dY
     }
 }

@@ -85,10 +85,6 @@ impl<T: Real, const N: usize> Copied<T, N> {
         }
     }
 
-    pub(super) fn map(&self) -> &Map<N> {
-        &self.map
-    }
-
     pub(super) fn features(
         &mut self,
         image: ArrayView2<'_, T>,

@@ -43,12 +43,6 @@ impl<const N: usize> Map<N> {
         [image, features, kernel].map(|size| size.iter().product())
     }
 
-    /// How many values the kernel has.
-    pub(super) fn weights(&self) -> usize {
-        let ([inputs, outputs], [.., taps]) = (self.channels, self.sizes());
-        self.groups * inputs * outputs * taps
-    }
-
     /// The kernel of a group as a matrix with a row for each channel of the features, for some channels of the image.
     pub(super) fn kernel<'k, T>(
         &self,
@@ -140,19 +134,12 @@ pub(super) enum Correlation<T: Real, const N: usize> {
 impl<T: Real, const N: usize> Correlation<T, N> {
     pub(super) fn new(map: Map<N>) -> Self {
         let ([_, positions, taps], [inputs, outputs]) = (map.sizes(), map.channels);
-        // Few positions leave lanes of a register empty, and go through the kernel often.
+        // Few positions leave lanes of a register empty, and each sample goes through all of a group's kernel.
         let full = 4 * positions >= 3 * positions.next_multiple_of(16);
-        let small = inputs * outputs * taps * size_of::<T>() <= BYTES;
-        match Taps::fast::<T>() && (positions > 48 || full && small) {
+        let small = inputs * outputs * taps * size_of::<T>() <= 1 << 20;
+        match Taps::fast::<T>() && (full && small || positions > 128) {
             true => Self::Overlapped(Overlapped::new(map)),
             false => Self::Copied(Copied::new(map)),
-        }
-    }
-
-    pub(super) fn map(&self) -> &Map<N> {
-        match self {
-            Self::Overlapped(map) => map.map(),
-            Self::Copied(map) => map.map(),
         }
     }
 

@@ -153,11 +153,25 @@ impl<const N: usize> Lowering<N> {
         true
     }
 
+    /// How many values a channel of [`overlapping`](Self::overlapping) patches takes.
+    pub(super) fn size(geometry: &Geometry<N>, tile: &Tile<N>) -> usize {
+        let Geometry { kernel, stride, dilation, .. } = geometry;
+        let rows = tile.count[0] + (kernel[0] - 1) * dilation[0] / stride[0];
+        let (mut a, mut b) = (stride[0], dilation[0]);
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        let phases = kernel[0].min(stride[0] / a); //    a is the greatest common divisor
+        let planes = kernel[1..].iter().fold(phases, |planes, kernel| planes.saturating_mul(*kernel));
+        planes.saturating_mul(rows).saturating_mul(tile.columns / tile.count[0])
+    }
+
     /// The image itself is the patches.
     pub(super) fn image(&mut self, geometry: &Geometry<N>) {
         let (size, row) = (geometry.image.iter().product(), geometry.image[1..].iter().product::<usize>());
-        self.starts = (0..geometry.kernel[0]).map(|first| first * geometry.dilation[0] * row).collect();
-        self.firsts = self.starts.clone();
+        self.starts.clear();
+        self.starts.extend((0..geometry.kernel[0]).map(|first| first * geometry.dilation[0] * row));
+        self.firsts.clone_from(&self.starts);
         (self.pitch, self.channel) = (size, size);
     }
 
@@ -171,7 +185,8 @@ impl<const N: usize> Lowering<N> {
         self.firsts.clear();
         self.clipped = false;
         let Geometry { image, stride, .. } = geometry;
-        let row = if N > 1 { stride[N - 2] * image[N - 1] } else { 0 };
+        // A stride beyond the image is never taken.
+        let row = if N > 1 { stride[N - 2].saturating_mul(image[N - 1]) } else { 0 };
         self.from = [image.iter().product(), row, stride[N - 1]];
         self.to = tile.count[N - 1];
         true
@@ -193,7 +208,11 @@ impl<const N: usize> Lowering<N> {
         let begin: [usize; N] =
             std::array::from_fn(|axis| before[axis].saturating_sub(origin[axis]).div_ceil(stride[axis]));
         let end: [usize; N] = std::array::from_fn(|axis| {
-            (image[axis] + before[axis]).saturating_sub(origin[axis]).div_ceil(stride[axis]).min(count[axis])
+            image[axis]
+                .saturating_add(before[axis])
+                .saturating_sub(origin[axis])
+                .div_ceil(stride[axis])
+                .min(count[axis])
         });
         self.clipped |= begin != [0; N] || end != count;
         if (0..N).any(|axis| begin[axis] >= end[axis]) {

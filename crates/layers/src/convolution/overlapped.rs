@@ -35,27 +35,20 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
             && geometry.before == [0; N]
             && geometry.image[1..] == geometry.features[1..]
             && geometry.image[0] == geometry.features[0] + (geometry.kernel[0] - 1) * geometry.dilation[0];
-        let (mut lowering, mut part) = (Lowering::default(), [map.groups, map.channels[0]]);
-        if plain {
-            lowering.image(geometry);
-        } else if let Some(tile) = tiles(geometry.features, POSITIONS).next() {
-            let mut largest = Lowering::default();
-            largest.overlapping(geometry, &tile);
-            let channels = (BYTES / size_of::<T>() / largest.channel).max(1);
+        let mut part = [map.groups, map.channels[0]];
+        if let Some(tile) = tiles(geometry.features, POSITIONS).next().filter(|_| !plain) {
+            let channels = (BYTES / size_of::<T>() / Lowering::size(geometry, &tile)).max(1);
             part = [(channels / map.channels[0]).clamp(1, part[0]), channels.min(part[1])];
         }
-        let ([inputs, _], [.., taps]) = (map.channels, map.sizes());
-        let (rows, columns) = (geometry.kernel[0], taps / geometry.kernel[0]);
-        let turn = |channel| Block { from: channel * taps, to: channel * columns, rows, columns };
         Self {
             map,
             plain,
             part,
-            lowering,
+            lowering: Lowering::default(),
             patches: Buffer::default(),
             gradient: Buffer::default(),
             turned: Buffer::default(),
-            turn: (0..inputs).map(turn).collect(),
+            turn: Vec::new(),
             copies: [Buffer::default(), Buffer::default()],
         }
     }
@@ -66,7 +59,10 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
 
     /// Makes ready for the patches of a tile.
     fn prepare(&mut self, tile: &Tile<N>) {
-        if !self.plain && self.lowering.overlapping(&self.map.geometry, tile) {
+        let geometry = &self.map.geometry;
+        if self.plain {
+            self.lowering.image(geometry);
+        } else if self.lowering.overlapping(geometry, tile) {
             let size = self.part[0] * self.part[1] * self.lowering.channel;
             self.patches.reserve(size);
             if self.lowering.clipped {
@@ -94,10 +90,6 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
                 }
             }
         }
-    }
-
-    pub(super) fn map(&self) -> &Map<N> {
-        &self.map
     }
 
     pub(super) fn features(
@@ -230,6 +222,11 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
         let ([inputs, outputs], [.., taps], first) =
             (self.map.channels, self.map.sizes(), self.map.geometry.kernel[0]);
         let inner = taps / first;
+        if self.turn.is_empty() {
+            let block =
+                |channel| Block { from: channel * taps, to: channel * inner, rows: first, columns: inner };
+            self.turn.extend((0..inputs).map(block));
+        }
         self.turned.reserve(kernel.len());
         let (blocks, repeat) = (&self.turn[..], self.map.groups * outputs);
         let (from, to) = ([inputs * taps, inner, 1], [inputs * taps, inputs * inner]);

@@ -69,6 +69,35 @@ pub(super) struct Window<const N: usize> {
     pub(super) dilation: PerAxis<N>,
 }
 
+/// The settings of a window, as methods of the layer whose field it is.
+macro_rules! window {
+    ($layer:ident, $($field:ident).+) => {
+        impl<const N: usize> $layer<N> {
+            /// How far the window moves from one position to the next, 1 by default.
+            #[must_use]
+            pub fn stride(mut self, stride: impl Into<PerAxis<N>>) -> Self {
+                self.$($field).+.stride = stride.into();
+                self
+            }
+
+            /// How many zeros are around the image, none by default.
+            #[must_use]
+            pub fn padding(mut self, padding: impl Into<Padding<N>>) -> Self {
+                self.$($field).+.padding = padding.into();
+                self
+            }
+
+            /// How far the places of the window are from each other, 1 by default.
+            #[must_use]
+            pub fn dilation(mut self, dilation: impl Into<PerAxis<N>>) -> Self {
+                self.$($field).+.dilation = dilation.into();
+                self
+            }
+        }
+    };
+}
+pub(super) use window;
+
 /// Where a window lies in an image, for one size of it: place `k` of the window at position `o` of the features is
 /// at `o * stride + k * dilation - before` of the image, for each axis.
 #[derive(Clone, Copy, Debug)]
@@ -173,10 +202,9 @@ impl<const N: usize> Window<N> {
         input: Shape,
         plan: &Plan,
     ) -> Result<Geometry<N>, ShapeError> {
-        let mut geometry = self.geometry();
-        geometry.image = image;
-        for axis in 0..N {
-            let Some((before, features)) = self.features(axis, image[axis]) else {
+        let mut geometry = Geometry { image, ..self.geometry() };
+        for (axis, size) in image.into_iter().enumerate() {
+            let Some((before, features)) = self.features(axis, size) else {
                 let expected = format!("{} at least as large as the window", axes::<N>());
                 return Err(plan.error(
                     input,
@@ -197,8 +225,7 @@ impl<const N: usize> Window<N> {
         input: Shape,
         plan: &Plan,
     ) -> Result<Geometry<N>, ShapeError> {
-        let mut geometry = self.geometry();
-        geometry.features = features;
+        let mut geometry = Geometry { features, ..self.geometry() };
         for axis in 0..N {
             let Some((before, image)) = self.image(axis, features[axis], more[axis]) else {
                 let expected = format!("{} that padding leaves something of", axes::<N>());

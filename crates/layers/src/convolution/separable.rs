@@ -1,0 +1,128 @@
+//! The separable convolution.
+
+use chainrule_layer::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
+use chainrule_tensor::{Buffer, Grads, Params, Real, Shape};
+
+use super::conv::Conv;
+use super::depthwise::DepthwiseConv;
+use super::settings::Work;
+use super::window::{Padding, PerAxis};
+
+/// A separable convolution (Sifre 2014; Chollet 2017), as Keras' `SeparableConv2D`: a [`DepthwiseConv`] without biases,
+/// then a convolution of all channels at each position, with a kernel of one place. It takes the place of a [`Conv`]
+/// with a small part of its weights and products.
+///
+/// Samples are `[channels, height, width]`, or `[channels, length]` for [`SeparableConv1d`]. The parameters are the depthwise
+/// weights `[inputs · multiplier, 1, kernel...]`, the pointwise weights `[outputs, inputs · multiplier, 1...]` and the
+/// biases `[outputs]`.
+#[derive(Clone, Debug)]
+pub struct SeparableConv<const N: usize> {
+    depthwise: DepthwiseConv<N>,
+    pointwise: Conv<N>,
+}
+
+/// A separable convolution of signals, `[channels, length]`: see [`SeparableConv`].
+pub type SeparableConv1d = SeparableConv<1>;
+/// A separable convolution of images, `[channels, height, width]`: see [`SeparableConv`].
+pub type SeparableConv2d = SeparableConv<2>;
+
+impl<const N: usize> SeparableConv<N> {
+    /// A layer with so many channels of output, and a kernel of this size: `5`, or `[3, 5]` with a number for each axis.
+    pub fn new(channels: usize, kernel: impl Into<PerAxis<N>>) -> Self {
+        Self { depthwise: DepthwiseConv::new(kernel).without_bias(), pointwise: Conv::new(channels, 1) }
+    }
+
+    /// A layer that starts as Keras' does.
+    pub fn keras(channels: usize, kernel: impl Into<PerAxis<N>>) -> Self {
+        Self { depthwise: DepthwiseConv::keras(kernel).without_bias(), pointwise: Conv::keras(channels, 1) }
+    }
+
+    /// How many channels between the two convolutions each channel of input gives, 1 by default.
+    #[must_use]
+    pub fn multiplier(self, multiplier: usize) -> Self {
+        Self { depthwise: self.depthwise.multiplier(multiplier), ..self }
+    }
+
+    /// How far the window moves from one position to the next, 1 by default.
+    #[must_use]
+    pub fn stride(self, stride: impl Into<PerAxis<N>>) -> Self {
+        Self { depthwise: self.depthwise.stride(stride), ..self }
+    }
+
+    /// How many zeros are around the image, none by default.
+    #[must_use]
+    pub fn padding(self, padding: impl Into<Padding<N>>) -> Self {
+        Self { depthwise: self.depthwise.padding(padding), ..self }
+    }
+
+    /// How far the places of the kernel are from each other, 1 by default.
+    #[must_use]
+    pub fn dilation(self, dilation: impl Into<PerAxis<N>>) -> Self {
+        Self { depthwise: self.depthwise.dilation(dilation), ..self }
+    }
+
+    /// Another rule for the first weights, depthwise and pointwise.
+    #[must_use]
+    pub fn weight(self, init: impl Initializer + Clone + 'static) -> Self {
+        Self { depthwise: self.depthwise.weight(init.clone()), pointwise: self.pointwise.weight(init) }
+    }
+
+    /// Another rule for the first biases.
+    #[must_use]
+    pub fn bias(self, init: impl Initializer + 'static) -> Self {
+        Self { pointwise: self.pointwise.bias(init), ..self }
+    }
+
+    /// Without biases.
+    #[must_use]
+    pub fn without_bias(self) -> Self {
+        Self { pointwise: self.pointwise.without_bias(), ..self }
+    }
+}
+
+/// What a [`SeparableConv`] remembers: what is between its two convolutions.
+#[derive(Clone, Debug, Default)]
+pub struct Between<T: Real, const N: usize> {
+    depthwise: Work<T, N>,
+    pointwise: Work<T, N>,
+    /// How many values a sample has between them, and how many parameters are before it.
+    size: usize,
+    params: usize,
+    values: Buffer<T>,
+    gradient: Buffer<T>,
+}
+
+impl<T: Real, const N: usize> Layer<T> for SeparableConv<N> {
+    type Cache = Between<T, N>;
+
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Between<T, N>), ShapeError> {
+        let (shape, depthwise, params) = plan.inner("depthwise", &self.depthwise, input)?;
+        let (output, pointwise, _) = plan.inner("pointwise", &self.pointwise, shape)?;
+        let size = shape.size();
+        plan.memory(size); // for the gradient; the values are the depthwise convolution's output
+        let (values, gradient) = (Buffer::default(), Buffer::default());
+        Ok((output, Between { depthwise, pointwise, size, params, values, gradient }))
+    }
+
+    fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, Between<T, N>>) {
+        let Between { depthwise, pointwise, size, params: own, values, .. } = cache;
+        let rows = x.nrows();
+        values.reserve(rows * *size);
+        let (first, z) = (Params::new(params.values(*own)), values.matrix_mut(rows, *size));
+        self.depthwise.forward(Forward { params: first, x, y: z, cache: depthwise, mode });
+        let z = values.matrix(rows, *size);
+        self.pointwise.forward(Forward { params, x: z, y, cache: pointwise, mode });
+    }
+
+    fn backward(&self, pass: Backward<'_, T, Between<T, N>>) {
+        let Backward { mut params, mut grads, x, y, dy, dx, cache, share } = pass;
+        let Between { depthwise, pointwise, size, params: own, values, gradient } = cache;
+        let rows = x.nrows();
+        gradient.reserve(rows * *size);
+        let (first, first_grads): (_, Grads<'_, T>) = (Params::new(params.values(*own)), grads.inner(*own));
+        let (z, dz) = (values.matrix(rows, *size), Some(gradient.matrix_mut(rows, *size)));
+        self.pointwise.backward(Backward { params, grads, x: z, y, dy, dx: dz, cache: pointwise, share });
+        let (params, grads, dz) = (first, first_grads, gradient.matrix(rows, *size));
+        self.depthwise.backward(Backward { params, grads, x, y: z, dy: dz, dx, cache: depthwise, share });
+    }
+}

@@ -1,0 +1,96 @@
+//! The transposed convolution.
+
+use std::sync::Arc;
+
+use chainrule_layer::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
+use chainrule_tensor::{Real, Shape};
+
+use super::conv::check_groups;
+use super::correlation::Map;
+use super::settings::{Declared, Settings, Work, settings};
+use super::window::{Padding, PerAxis, window};
+
+/// A transposed convolution over `N` axes (Zeiler et al. 2010; also fractionally strided, or "deconvolution"), as in
+/// PyTorch: the adjoint of a [`Conv`](crate::Conv) from the output to the input. Each input adds the kernel, times its
+/// value, to the output:
+///
+/// `Y[m, o · stride + k · dilation - before] += W[c, m, k] X[c, o]`, from `Y[m] = b[m]`, for all channels `c` and places `k`;
+/// what falls outside of `Y` is dropped. Along each axis the output has
+/// `(size - 1) · stride - before - after + reach + output padding` values, where the kernel reaches over
+/// `dilation · (kernel - 1) + 1`. With [`Padding::Same`] it has `size · stride + output padding`, as in Keras.
+///
+/// Samples are `[channels, height, width]`, or with one or three axes for [`ConvTranspose1d`] and [`ConvTranspose3d`].
+/// Weights are of shape `[inputs, outputs / groups, kernel...]`, biases of `[outputs]`. Both start uniform in `±1/√fan_in`
+/// with a `fan_in` of `outputs / groups · kernel`, which is PyTorch's rule.
+#[derive(Clone, Debug)]
+pub struct ConvTranspose<const N: usize> {
+    channels: usize,
+    groups: usize,
+    output_padding: PerAxis<N>,
+    settings: Settings<N>,
+}
+
+/// A transposed convolution of signals, `[channels, length]`: see [`ConvTranspose`].
+pub type ConvTranspose1d = ConvTranspose<1>;
+/// A transposed convolution of images, `[channels, height, width]`: see [`ConvTranspose`].
+pub type ConvTranspose2d = ConvTranspose<2>;
+/// A transposed convolution of volumes, `[channels, depth, height, width]`: see [`ConvTranspose`].
+pub type ConvTranspose3d = ConvTranspose<3>;
+
+settings!(ConvTranspose);
+
+impl<const N: usize> ConvTranspose<N> {
+    /// A layer with so many channels of output, and a kernel of this size: `5`, or `[3, 5]` with a number for each axis.
+    pub fn new(channels: usize, kernel: impl Into<PerAxis<N>>) -> Self {
+        let (output_padding, settings) = (PerAxis([0; N]), Settings::new(kernel.into()));
+        Self { channels, groups: 1, output_padding, settings }
+    }
+
+    /// A layer that starts as Keras' does.
+    pub fn keras(channels: usize, kernel: impl Into<PerAxis<N>>) -> Self {
+        let (output_padding, settings) = (PerAxis([0; N]), Settings::keras(kernel.into()));
+        Self { channels, groups: 1, output_padding, settings }
+    }
+
+    /// Cuts the channels of input and output into so many groups, and computes each group of outputs from its group of
+    /// inputs alone.
+    #[must_use]
+    pub fn groups(self, groups: usize) -> Self {
+        Self { groups, ..self }
+    }
+
+    /// How many values the output has more at the end of each axis, 0 by default. A convolution with a stride makes
+    /// outputs of one size from inputs of several; this chooses among them.
+    #[must_use]
+    pub fn output_padding(self, values: impl Into<PerAxis<N>>) -> Self {
+        Self { output_padding: values.into(), ..self }
+    }
+}
+
+impl<T: Real, const N: usize> Layer<T> for ConvTranspose<N> {
+    type Cache = Work<T, N>;
+
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Work<T, N>), ShapeError> {
+        let Self { channels: outputs, groups, output_padding, settings } = self;
+        let (inputs, features) = settings.window.sample(input, plan)?;
+        check_groups(*groups, [inputs, *outputs], input, plan)?;
+        let geometry = settings.window.under(features, output_padding.0, input, plan)?;
+        let (of_a_group, outputs) = (outputs / groups, *outputs);
+        let declared = Declared {
+            map: Map { geometry, groups: *groups, channels: [of_a_group, inputs / groups] },
+            weight: [inputs, of_a_group],
+            fans: [of_a_group, inputs],
+            outputs,
+            size: geometry.image,
+        };
+        Work::plan(settings, declared, input, plan)
+    }
+
+    fn forward(&self, pass: Forward<'_, T, Work<T, N>>) {
+        Work::spread(pass); //         P(Y) = Wᵀ X, and b
+    }
+
+    fn backward(&self, pass: Backward<'_, T, Work<T, N>>) {
+        Work::spread_back(pass); //    dW = X P(dY)ᵀ, db = Σ dY, dX = W P(dY)
+    }
+}
