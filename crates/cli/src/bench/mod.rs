@@ -97,61 +97,36 @@ fn chosen(names: &[String]) -> Result<Vec<Work>, String> {
     Ok(works)
 }
 
-/// The works beside their floors.
+/// The works beside their floors: measures them, and tells, writes, draws and judges the figures.
 fn compare(
     arguments: &Arguments,
     works: &[Work],
     threads: &[usize],
     effort: Effort,
 ) -> Result<(), Box<dyn Error>> {
-    let library = blas::Blas::current();
+    let Effort { rounds, seconds } = effort;
+    println!("{}, 1 thread a product; {rounds} rounds of about {} ms", blas::Blas::current(), 1e3 * seconds);
     let old = blas::advice();
-    let floor_holds = library.name != "none" && old.is_none();
-    let peaks: Vec<f64> = threads.iter().map(|&threads| peak::sgemm(threads)).collect();
-    let peak = |(threads, peak): (&usize, &f64)| format!("{peak:.0} GFLOP/s on {threads}");
-    let peaks_in_words: Vec<String> = threads.iter().zip(&peaks).map(peak).collect();
-    let heading = format!(
-        "{library}, 1 thread a product; sgemm peak {} threads; medians of {} rounds of about {} ms",
-        peaks_in_words.join(", "),
-        effort.rounds,
-        1e3 * effort.seconds
-    );
-    println!("{heading}");
+    let floor_holds = blas::Blas::current().name != "none" && old.is_none();
     if !floor_holds {
         let why = old.map_or("there is no BLAS in this build".to_owned(), |old| old.to_string());
         println!("warning: the products are no floor here, and not judged by: {why}");
     }
     println!("\n{}", table::HEAD);
-    let mut figures: Vec<Figure> = Vec::new();
-    let mut images: Option<Images> = None;
-    for work in works {
-        let fits = images.take().filter(|images| images.image_shape() == work.input);
-        let images = images.insert(fits.map_or_else(|| work.samples(), Ok)?);
-        let mut parts = None;
-        for (&threads, &peak) in threads.iter().zip(&peaks) {
-            let mut figure = measure(work, threads, arguments.shards, images, effort)?;
-            let steps = (figure.steps_a_round / 4).max(1);
-            let parts = match parts {
-                Some(parts) => parts,
-                None => *parts.insert(parts::measure(work, figure.shards, images, effort.rounds, steps)?),
-            };
-            let one = figures.iter().find(|one| one.work == work.name && one.threads == 1 && threads > 1);
-            figure.speedup = one.map(|one| one.ours_us / figure.ours_us);
-            figure.peak_share = figure.gflops / peak;
-            (figure.parts, figure.blas, figure.floor_holds) = (parts, library.to_string(), floor_holds);
-            figure.mark = marks::judge(&figure).to_string();
-            println!("{}", table::line(&figure));
-            figures.push(figure);
-        }
-    }
-    println!("\nmicroseconds a step of each part by itself, on 1 thread, measured apart:");
+    let (figures, peaks) = measured(works, threads, arguments.shards, floor_holds, effort)?;
+    let peak = |(threads, peak): (&usize, &f64)| {
+        format!("{peak:.0} GFLOP/s on {threads} thread{}", if *threads == 1 { "" } else { "s" })
+    };
+    let peaks: Vec<String> = threads.iter().zip(&peaks).map(peak).collect();
+    let peaks = format!("sgemm peak {}", peaks.join(", "));
+    println!("\n{peaks}; microseconds a step of each part by itself, on 1 thread, measured apart:");
     println!("{}\n", table::parts(&figures));
     write(&arguments.json, serde_json::to_string_pretty(&figures)? + "\n")?;
     let drawing = arguments.json.with_extension("svg");
     plot::bars(&figures, &drawing)?;
     println!("written to {} and {}", arguments.json.display(), drawing.display());
     if let Some(document) = &arguments.document {
-        let text = format!("{}.\n\n{}", described(&heading), table::markdown(&figures));
+        let text = format!("{}; {peaks}.\n\n{}", circumstances(effort), table::markdown(&figures));
         document::fill(document, "bench", &text)?;
         plot::bars(&figures, &document.with_file_name("bench.svg"))?;
         println!("put into {}", document.display());
@@ -163,11 +138,49 @@ fn compare(
     }
 }
 
+/// A figure for each work and number of threads, and the peak for each number of threads. Prints a line for each.
+fn measured(
+    works: &[Work],
+    threads: &[usize],
+    shards: Option<usize>,
+    floor_holds: bool,
+    effort: Effort,
+) -> Result<(Vec<Figure>, Vec<f64>), Box<dyn Error>> {
+    let mut figures: Vec<Figure> = Vec::new();
+    let mut peaks = vec![0.0; threads.len()];
+    let mut images: Option<Images> = None;
+    for work in works {
+        let fits = images.take().filter(|images| images.image_shape() == work.input);
+        let images = images.insert(fits.map_or_else(|| work.samples(), Ok)?);
+        let mut parts = None;
+        for (&threads, best) in threads.iter().zip(&mut peaks) {
+            // Looked at again and again, since one look may fall into a time when others want the cores.
+            *best = peak::sgemm(threads).max(*best);
+            let mut figure = measure(work, threads, shards, images, effort)?;
+            let steps = (figure.steps_a_round / 4).max(1);
+            figure.parts = match parts {
+                Some(parts) => parts,
+                None => *parts.insert(parts::measure(work, figure.shards, images, effort.rounds, steps)?),
+            };
+            let one = figures.iter().find(|one| one.work == work.name && one.threads == 1 && threads > 1);
+            figure.speedup = one.map(|one| one.ours_us / figure.ours_us);
+            figure.peak_share = figure.gflops / *best;
+            (figure.blas, figure.floor_holds) = (blas::Blas::current().to_string(), floor_holds);
+            figure.mark = marks::judge(&figure).to_string();
+            println!("{}", table::line(&figure));
+            figures.push(figure);
+        }
+    }
+    // The last look may have been the best.
+    for (figure, peak) in figures.iter_mut().zip(peaks.iter().cycle()) {
+        figure.peak_share = figure.gflops / peak;
+    }
+    Ok((figures, peaks))
+}
+
 /// How the time of a step grows.
 fn grow(arguments: &Arguments, cores: usize, effort: Effort) -> Result<(), Box<dyn Error>> {
-    let heading =
-        format!("{}, 1 thread a product; medians of {} rounds", blas::Blas::current(), effort.rounds);
-    println!("{heading}\n");
+    println!("{}, 1 thread a product; medians of {} rounds\n", blas::Blas::current(), effort.rounds);
     let images = Work::dense("growth", &[784, 10], 1).samples()?;
     let series = growth::run(cores, &images, effort)?;
     let table = growth::markdown(&series);
@@ -177,17 +190,20 @@ fn grow(arguments: &Arguments, cores: usize, effort: Effort) -> Result<(), Box<d
     plot::growth(&series, &drawing)?;
     println!("drawn into {}", drawing.display());
     if let Some(document) = &arguments.document {
-        document::fill(document, "growth", &format!("{}.\n\n{table}", described(&heading)))?;
+        document::fill(document, "growth", &format!("{}.\n\n{table}", circumstances(effort)))?;
         plot::growth(&series, &document.with_file_name("growth.svg"))?;
         println!("put into {}", document.display());
     }
     Ok(())
 }
 
-/// A heading with the machine, for a document.
-fn described(heading: &str) -> String {
+/// Where and how it was measured, for a document.
+fn circumstances(Effort { rounds, seconds }: Effort) -> String {
     let Machine { cpu, cores, system, .. } = Machine::look();
-    format!("{cpu}, {cores} cores, {system}; {heading}")
+    let (blas, milliseconds) = (blas::Blas::current(), 1e3 * seconds);
+    format!(
+        "{cpu}, {cores} cores, {system}; {blas}; medians of {rounds} rounds of about {milliseconds:.0} ms"
+    )
 }
 
 fn write(path: &Path, text: String) -> Result<(), Box<dyn Error>> {

@@ -4,14 +4,14 @@ use super::marks::judge;
 use super::measure::Figure;
 use super::parts::NAMES;
 
-pub(crate) const HEAD: &str = "work     threads   ours us  floor us  ratio  spread  samples/s  GFLOP/s  of peak  \
+pub(crate) const HEAD: &str = "work          threads   ours us  floor us  ratio  spread  samples/s  GFLOP/s  of peak  \
                                allocations  peak MB (foretold)  mark";
 
 /// One line under [`HEAD`].
 pub(crate) fn line(figure: &Figure) -> String {
     let Figure { work, threads, ours_us, floor_us, ratio, spread, samples_per_second, gflops, .. } = figure;
     format!(
-        "{work:8} {threads:7} {ours_us:9.1} {floor_us:8.1}{} {ratio:6.2} {:6.1}% {samples_per_second:10.0} \
+        "{work:13} {threads:7} {ours_us:9.1} {floor_us:8.1}{} {ratio:6.2} {:6.1}% {samples_per_second:10.0} \
          {gflops:8.1} {:7.0}% {:12.1} {:9.2} ({:6.2})  {}",
         if figure.floor_holds { ' ' } else { '?' },
         100.0 * spread,
@@ -25,12 +25,12 @@ pub(crate) fn line(figure: &Figure) -> String {
 
 /// The parts of the steps, under a heading.
 pub(crate) fn parts(figures: &[Figure]) -> String {
-    let mut text = format!("{:8}", "work");
+    let mut text = format!("{:13}", "work");
     NAMES.iter().for_each(|name| text += &format!(" {name:>9}"));
     text += "        sum  the step on 1 thread";
     for figure in figures.iter().filter(|figure| figure.threads == 1) {
         let Figure { work, parts, ours_us, .. } = figure;
-        text += &format!("\n{work:8}");
+        text += &format!("\n{work:13}");
         parts.0.iter().for_each(|part| text += &format!(" {part:9.2}"));
         text += &format!(" {:10.2}  {ours_us:.2}", parts.0.iter().sum::<f64>());
     }
