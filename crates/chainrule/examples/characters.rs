@@ -1,5 +1,23 @@
 //! A language model of characters, which learns a text and goes on with it:
 //! `cargo run --release -p chainrule --example characters -- FILE`.
+//!
+//! Without a file it says which options there are. On the 95 641 characters of `cat crates/train/src/*.rs`, read
+//! twenty times, with two cores that others used as well:
+//!
+//! | | processor time | training, nats a character | held out, nats | perplexity | right |
+//! |---|---|---|---|---|---|
+//! | `--model lstm` | 23 s | 0.688 | 1.059 | 2.88 | 71.4 % |
+//! | `--model transformer` | 14 s | 1.319 | 1.351 | 3.86 | 63.4 % |
+//!
+//! The LSTM reads the whole text from its beginning; the transformer begins anew in each window of 64 characters.
+//! After the last epoch the LSTM writes
+//!
+//! ```text
+//! /,             writeln!(start, end, .. } = scratch_exach_chainrule_layers(cores, &y {
+//!             for a callbact {
+//!                 gorest = || state: &'a [..], ", 1).max_mut()).map(|values: Renug>,
+//!     pub(crate) output: Range<usize>, clone, Chain<T>, shards: oner and - file.id(params.params[check()
+//! ```
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -30,20 +48,20 @@ It learns the first nine tenths of a text (UTF-8), is judged by the last, and wr
 
 /// What the command line says.
 #[derive(Clone, Debug, PartialEq)]
-struct Options {
-    file: String,
-    kind: Kind,
-    epochs: u64,
-    steps: usize,
-    length: usize,
-    temperature: f64,
-    prompt: Option<String>,
-    seed: u64,
+pub(crate) struct Options {
+    pub(crate) file: String,
+    pub(crate) kind: Kind,
+    pub(crate) epochs: u64,
+    pub(crate) steps: usize,
+    pub(crate) length: usize,
+    pub(crate) temperature: f64,
+    pub(crate) prompt: Option<String>,
+    pub(crate) seed: u64,
 }
 
 /// What learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Lstm,
     Transformer,
 }
@@ -61,7 +79,7 @@ impl FromStr for Kind {
 }
 
 impl Options {
-    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+    pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
             file: String::new(),
             kind: Kind::Lstm,
@@ -140,13 +158,13 @@ type Score = PerStep<CrossEntropy>;
 
 /// A training on a text: windows of `steps` characters, in lanes that go on from batch to batch for an LSTM, and
 /// in another random order in each epoch for a transformer.
-struct Training {
-    data: Characters,
-    trainer: Trainer<f32, Window<u32>>,
+pub(crate) struct Training {
+    pub(crate) data: Characters,
+    pub(crate) trainer: Trainer<f32, Window<u32>>,
 }
 
 impl Training {
-    fn new(
+    pub(crate) fn new(
         kind: Kind,
         text: &str,
         vocabulary: &Vocabulary,
@@ -177,7 +195,7 @@ impl Training {
     }
 
     /// Reads the text once.
-    fn epoch(&mut self) -> Result<Scores, Box<dyn Error>> {
+    pub(crate) fn epoch(&mut self) -> Result<Scores, Box<dyn Error>> {
         let history = self.trainer.fit(&self.data, 1)?;
         Ok(history.epochs.into_iter().next().ok_or("the training was stopped")?.train)
     }
@@ -187,7 +205,7 @@ impl Training {
 ///
 /// A trainer's own evaluation takes hundreds of windows at once. A model with a state is given one, so that it goes
 /// on where the window before ended.
-fn evaluate(model: &Model<f32>, data: &Characters) -> Result<Scores, Box<dyn Error>> {
+pub(crate) fn evaluate(model: &Model<f32>, data: &Characters) -> Result<Scores, Box<dyn Error>> {
     let loss = Score::default();
     let accuracy: &mut dyn Metric<f32, Window<u32>> = &mut metrics::PerStep(Accuracy::default());
     let (mut predictor, mut row) = (model.predictor(), Array2::zeros((1, model.input().size())));
@@ -206,20 +224,20 @@ fn evaluate(model: &Model<f32>, data: &Characters) -> Result<Scores, Box<dyn Err
 ///
 /// It keeps the last characters that fit into the model's window. For a model with a state that is one, and the
 /// state knows of the others. Behind the last is nothing yet, but no character sees what is behind it.
-struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     predictor: Predictor<'a, f32>,
     window: Array2<f32>,
     seen: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn new(model: &'a Model<f32>) -> Self {
+    pub(crate) fn new(model: &'a Model<f32>) -> Self {
         let window = Array2::zeros((1, model.input().size()));
         Self { predictor: model.predictor(), window, seen: 0 }
     }
 
     /// The logits of the character after this one.
-    fn read(&mut self, id: u32) -> Result<Vec<f32>, Box<dyn Error>> {
+    pub(crate) fn read(&mut self, id: u32) -> Result<Vec<f32>, Box<dyn Error>> {
         let steps = self.window.len();
         if self.seen == steps {
             (1..steps).for_each(|step| self.window[[0, step - 1]] = self.window[[0, step]]);
@@ -234,7 +252,11 @@ impl<'a> Reader<'a> {
 }
 
 /// The model that a [`Reader`] wants: for an LSTM one of single steps, with the same parameters.
-fn reading(kind: Kind, trained: &Model<f32>, characters: usize) -> Result<Model<f32>, Box<dyn Error>> {
+pub(crate) fn reading(
+    kind: Kind,
+    trained: &Model<f32>,
+    characters: usize,
+) -> Result<Model<f32>, Box<dyn Error>> {
     if kind == Kind::Transformer {
         return Ok(trained.clone());
     }
@@ -244,7 +266,7 @@ fn reading(kind: Kind, trained: &Model<f32>, characters: usize) -> Result<Model<
 }
 
 /// A character by `softmax(logits / temperature)`; at 0 the likeliest.
-fn draw(logits: &[f32], temperature: f64, uniform: f64) -> u32 {
+pub(crate) fn draw(logits: &[f32], temperature: f64, uniform: f64) -> u32 {
     let likeliest = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0);
     if temperature == 0.0 {
         return likeliest as u32;
@@ -259,7 +281,7 @@ fn draw(logits: &[f32], temperature: f64, uniform: f64) -> u32 {
 }
 
 /// What the model writes after a prompt.
-fn write(
+pub(crate) fn write(
     model: &Model<f32>,
     prompt: &[u32],
     length: usize,
@@ -280,7 +302,7 @@ fn write(
     Ok(written)
 }
 
-fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let Options { ref file, kind, epochs, steps, .. } = *options;
     let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
     let vocabulary = Vocabulary::of(&text);
