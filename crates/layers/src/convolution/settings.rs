@@ -110,7 +110,8 @@ impl<T: Real, const N: usize> Work<T, N> {
         if let Some(bias) = &settings.bias {
             plan.bias("bias", [outputs], fans, bias);
         }
-        plan.flops((weight.size() as u64).saturating_mul(positions as u64).saturating_mul(2));
+        // Those that are beyond counting leave room for others.
+        plan.flops((weight.size() as u64).saturating_mul(positions as u64).min(1 << 60) * 2);
         let biases = if settings.bias.is_some() { outputs } else { 0 };
         let (map, weights) = (Correlation::new(map), weight.size());
         Ok((output, Self { planned: Some(Planned { map, weights, biases, copy: Buffer::default() }) }))
