@@ -28,7 +28,7 @@ Commands:
   doctor [ARGS]         Set up, then say which BLAS and which kernel this machine runs
   bench [ARGS]          Set up, then measure training against its bare matrix products
   test [--no-gate] [--only STEP]
-                        Run every check: fmt, clippy, test, doc, no-blas, gate
+                        Run every check: fmt, clippy, test, doc, no-blas, bench, gate
   help                  Print this
 
 train-mnist, doctor and bench take --blas NAME: openblas (the default), openblas-static, intel-mkl,

@@ -235,6 +235,8 @@ fn all_steps_run_in_order_and_doc_denies_warnings() {
         "  flags ",
         "cargo check -p chainrule --no-default-features",
         "  flags ",
+        "cargo run --release -p chainrule-cli --bin chainrule -- bench --quick --check",
+        "  flags ",
     ];
     assert_eq!(machine.calls(), expected);
 }

@@ -11,6 +11,8 @@ use ndarray::Array2;
 
 use crate::choices::{Activation, InitName, LossName, OptimizerName, ScheduleName};
 use crate::dataset::{self, DatasetName};
+use crate::models::ModelName;
+use crate::peak;
 use crate::progress::Progress;
 use crate::report::{Blas, Epoch, Report};
 
@@ -19,21 +21,24 @@ const ROWS: usize = 500;
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// How many times to go through the training set.
-    #[arg(long, default_value_t = 5)]
-    epochs: u64,
-    /// How many samples a step takes.
-    #[arg(long, default_value_t = 32)]
-    batch_size: usize,
-    /// The units of the hidden layers, such as 64,64.
-    #[arg(long, value_delimiter = ',', default_values_t = [64, 64])]
-    hidden: Vec<usize>,
-    /// The activation of the hidden layers.
-    #[arg(long, value_enum, default_value_t = Activation::Relu)]
-    activation: Activation,
-    /// How the weights start.
-    #[arg(long, value_enum, default_value_t = InitName::Glorot)]
-    init: InitName,
+    /// Which network.
+    #[arg(long, value_enum, default_value_t = ModelName::Mlp)]
+    model: ModelName,
+    /// How many times to go through the training set [default: what suits the network, 5 for the tutorial's].
+    #[arg(long)]
+    epochs: Option<u64>,
+    /// How many samples a step takes [default: what suits the network, 32 for the tutorial's].
+    #[arg(long)]
+    batch_size: Option<usize>,
+    /// The units of the hidden layers of the network `mlp`, such as 128,64 [default: 64,64].
+    #[arg(long, value_delimiter = ',')]
+    hidden: Option<Vec<usize>>,
+    /// The activation of its hidden layers [default: relu].
+    #[arg(long, value_enum)]
+    activation: Option<Activation>,
+    /// How its weights start [default: glorot].
+    #[arg(long, value_enum)]
+    init: Option<InitName>,
     /// What is minimised.
     #[arg(long, value_enum, default_value_t = LossName::CrossEntropy)]
     loss: LossName,
@@ -77,32 +82,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Some(threads) => threads,
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let mut layers = Sequential::new().then(Flatten);
-    for &units in &arguments.hidden {
-        layers = arguments.activation.after(layers.then(arguments.init.dense(units)));
-    }
-    let model = Model::new(
-        Dataset::<f32>::shape(train),
-        layers.then(arguments.init.dense(10)),
-        Seed(arguments.seed),
-    )?;
+    let (epochs, batch_size) = arguments.model.defaults();
+    let (epochs, batch_size) =
+        (arguments.epochs.unwrap_or(epochs), arguments.batch_size.unwrap_or(batch_size));
+    let model = Model::new(Dataset::<f32>::shape(train), layers(arguments)?, Seed(arguments.seed))?;
     let library = blas::Blas::current();
     eprintln!("{}\n", model.summary());
-    let steps = Dataset::<f32>::len(train).div_ceil(arguments.batch_size.max(1)) as u64 * arguments.epochs;
+    let steps = Dataset::<f32>::len(train).div_ceil(batch_size.max(1)) as u64 * epochs;
     let optimizer = arguments.optimizer.build(arguments.lr, arguments.schedule, steps.max(1));
     let mut trainer = Trainer::new(model, arguments.loss.build(), optimizer)
-        .batch_size(arguments.batch_size)
+        .batch_size(batch_size)
         .shards(arguments.shards)
         .threads(threads)
         .seed(Seed(arguments.seed))
         .metric(Accuracy::default())
         .callback(Progress::new());
     let shards = trainer.shard_count();
-    eprintln!("{library}, 1 thread a product; training on {threads} threads, {shards} shards");
+    // A shard is one thread's work.
+    let working = threads.min(shards);
+    eprintln!(
+        "{library}, 1 thread a product, {:.0} GFLOP/s; training on {working} of {threads} threads, {shards} shards",
+        peak::glimpse()
+    );
     if cfg!(debug_assertions) {
         eprintln!("warning: this is a debug build, many times slower: build with --release");
     }
-    let history = trainer.fit(train, arguments.epochs)?;
+    let history = trainer.fit(train, epochs)?;
     let scores = trainer.evaluate(test)?;
     let model = trainer.model();
     let matrix = confusion(model, test)?;
@@ -137,6 +142,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         println!("\n{warning}");
     }
     Ok(())
+}
+
+/// The layers that are asked for.
+fn layers(arguments: &Arguments) -> Result<Sequential<f32>, String> {
+    let Arguments { model, hidden, activation, init, .. } = arguments;
+    if let Some(layers) = model.layers() {
+        let set =
+            [("hidden", hidden.is_some()), ("activation", activation.is_some()), ("init", init.is_some())];
+        return match set.into_iter().find(|(_, set)| *set) {
+            None => Ok(layers),
+            Some((name, _)) => {
+                Err(format!("--{name} is for the network mlp: leave it out, or choose --model mlp"))
+            }
+        };
+    }
+    let (activation, init) = (activation.unwrap_or(Activation::Relu), init.unwrap_or(InitName::Glorot));
+    let mut layers = Sequential::new().then(Flatten);
+    for &units in hidden.as_deref().unwrap_or(&[64, 64]) {
+        layers = activation.after(layers.then(init.dense(units)));
+    }
+    Ok(layers.then(init.dense(10)))
 }
 
 /// Counts what the model takes each test sample for.

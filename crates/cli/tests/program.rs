@@ -31,7 +31,16 @@ fn trains_on_the_bundled_digits() {
         let output = train(directory.path(), &arguments);
         assert!(output.status.success(), "{}", text(&output.stderr));
         assert!(text(&output.stdout).contains("NOT MNIST"));
-        assert!(text(&output.stderr).contains("NOT MNIST"));
+        let said = text(&output.stderr);
+        assert!(said.contains("NOT MNIST"));
+        let line = said.lines().find(|line| line.contains("1 thread a product")).unwrap_or_default();
+        assert!(line.contains(" GFLOP/s; training on "), "{said}");
+        assert!(line.contains(&format!(" of {threads} threads, ")), "{said}");
+        assert!(
+            !cfg!(feature = "openblas") || line.contains("OpenBLAS ") && line.contains("kernel"),
+            "{line}"
+        );
+        assert_eq!(said.contains("debug build"), cfg!(debug_assertions), "{said}");
         serde_json::from_slice(&fs::read(directory.path().join("report.json")).unwrap()).unwrap()
     };
     let (one, two) = (report("1"), report("2"));
@@ -78,6 +87,33 @@ fn mistakes_are_one_clear_error() {
     }
 }
 
+#[test]
+fn bench_writes_figures_and_a_drawing() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = |arguments: &[&str]| {
+        let mut command = program();
+        command.current_dir(directory.path()).args(["bench", "--quick", "--rounds", "1"]).args(arguments);
+        command.output().unwrap()
+    };
+    let output = bench(&["--work", "tiny", "--threads", "1", "--json", "out/figures.json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let figures: Value =
+        serde_json::from_slice(&fs::read(directory.path().join("out/figures.json")).unwrap()).unwrap();
+    let [figure] = &figures.as_array().unwrap()[..] else { panic!("one work and one number of threads") };
+    assert_eq!((&figure["work"], &figure["threads"]), (&"tiny".into(), &1.into()));
+    for key in ["ours_us", "floor_us", "ratio", "gflops", "peak_share", "peak_bytes", "foretold_bytes"] {
+        assert!(figure[key].as_f64().unwrap() > 0.0, "{key}");
+    }
+    assert_eq!(figure["allocations"], 0.0);
+    for part in ["gather", "forward", "loss", "backward", "reduce", "optimizer"] {
+        assert!(figure["parts"][part].is_number(), "{part}");
+    }
+    let drawing = fs::read_to_string(directory.path().join("out/figures.svg")).unwrap();
+    assert!(drawing.starts_with("<svg") && drawing.contains("tiny, 1 thread"));
+    let output = bench(&["--work", "mpl32"]);
+    assert!(text(&output.stderr).contains("there is no work `mpl32`; there are mlp32,"));
+}
+
 #[cfg(all(target_arch = "x86_64", target_os = "linux", feature = "openblas"))]
 #[test]
 fn an_old_kernel_is_repaired_or_warned_about() {
@@ -95,6 +131,31 @@ fn an_old_kernel_is_repaired_or_warned_about() {
     }
     assert!(warning.contains("Prescott") && warning.contains("unset"), "{warning}");
     assert!(report.contains("kernel        OLD"), "{report}");
+    assert!(report.contains("OPENBLAS_CORETYPE=PRESCOTT asks for it: unset that variable"), "{report}");
     let (report, _) = doctor(None);
     assert!(report.contains("fits the CPU"), "{report}");
+    assert!(report.starts_with("```text\n"), "a block of Markdown: {report}");
+
+    // A training does as it is told, and warns.
+    let directory = tempfile::tempdir().unwrap();
+    let told = |arguments: &[&str]| {
+        let mut command = program();
+        command.current_dir(directory.path()).env("OPENBLAS_CORETYPE", "PRESCOTT").args(arguments);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    let said = told(&["train-mnist", "--dataset", "digits", "--epochs", "1", "--hidden", "4"]);
+    assert!(said.contains("warning: OpenBLAS runs its kernel Prescott"), "{said}");
+
+    // Products by an old kernel are no floor.
+    let said = told(&["bench", "--quick", "--rounds", "1", "--work", "tiny", "--json", "figures.json"]);
+    assert!(
+        said.contains("starting again with the best one") && !said.contains("warning: OpenBLAS"),
+        "{said}"
+    );
+    let figures: Value =
+        serde_json::from_slice(&fs::read(directory.path().join("figures.json")).unwrap()).unwrap();
+    assert_eq!(figures[0]["floor_holds"], true);
+    assert!(!figures[0]["blas"].as_str().unwrap().contains("Prescott"), "{figures}");
 }

@@ -1,5 +1,7 @@
 //! The trait that every data set implements.
 
+use std::ops::Range;
+
 use chainrule_tensor::{Real, Seed, Shape};
 
 /// Samples that can be read by index, on several threads at once.
@@ -25,10 +27,18 @@ pub trait Dataset<T: Real>: Sync {
     /// [`shape`](Self::shape), and returns its target. Called for every sample of every batch: it allocates nothing.
     fn read(&self, index: usize, row: &mut [T]) -> Self::Target;
 
-    /// A hint that the sample at `index`, below [`len`](Self::len), will be read in the next step, for data sets
-    /// that have to fetch it from somewhere.
-    fn prefetch(&self, index: usize) {
-        let _ = index;
+    /// As [`read`](Self::read), only these columns of the sample's row, which are written to `part`. `row` is room for
+    /// the whole row, for data sets that cannot read less.
+    fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [T], row: &mut [T]) -> Self::Target {
+        let target = self.read(index, row);
+        part.copy_from_slice(&row[columns]);
+        target
+    }
+
+    /// A hint that these columns of the sample at `index`, below [`len`](Self::len), will be read in the next step,
+    /// for data sets that have to fetch them from somewhere.
+    fn prefetch(&self, index: usize, columns: Range<usize>) {
+        let _ = (index, columns);
     }
 
     /// How many classes the targets tell apart, where they are classes and their number is known.
@@ -52,8 +62,12 @@ impl<T: Real, D: Dataset<T> + ?Sized> Dataset<T> for &D {
         (**self).read(index, row)
     }
 
-    fn prefetch(&self, index: usize) {
-        (**self).prefetch(index);
+    fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [T], row: &mut [T]) -> Self::Target {
+        (**self).read_part(index, columns, part, row)
+    }
+
+    fn prefetch(&self, index: usize, columns: Range<usize>) {
+        (**self).prefetch(index, columns);
     }
 
     fn classes(&self) -> Option<usize> {
@@ -138,8 +152,12 @@ impl<T: Real, D: Dataset<T>> Dataset<T> for Subset<D> {
         self.data.read(self.indices[index], row)
     }
 
-    fn prefetch(&self, index: usize) {
-        self.data.prefetch(self.indices[index]);
+    fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [T], row: &mut [T]) -> Self::Target {
+        self.data.read_part(self.indices[index], columns, part, row)
+    }
+
+    fn prefetch(&self, index: usize, columns: Range<usize>) {
+        self.data.prefetch(self.indices[index], columns);
     }
 
     fn classes(&self) -> Option<usize> {

@@ -1,6 +1,8 @@
 //! Images of bytes with a class each.
 
-use chainrule_tensor::{Real, Shape, prefetch, vector};
+use std::ops::Range;
+
+use chainrule_tensor::{Real, Shape, in_huge_pages, prefetch, vector};
 
 use crate::Dataset;
 
@@ -41,7 +43,7 @@ impl Images {
         }
         match labels.iter().position(|&label| usize::from(label) >= classes) {
             Some(index) => Err(ImagesError::Label { index, label: labels[index], classes }),
-            None => Ok(Self { shape, pixels, labels, classes }),
+            None => Ok(Self { shape, pixels: in_huge_pages(pixels), labels, classes }),
         }
     }
 
@@ -90,8 +92,14 @@ impl<T: Real> Dataset<T> for Images {
     }
 
     #[inline]
-    fn prefetch(&self, index: usize) {
-        prefetch(self.pixels(index));
+    fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [T], _: &mut [T]) -> u8 {
+        vector::from_u8(&self.pixels(index)[columns], part, T::of(1.0 / 255.0));
+        self.labels[index]
+    }
+
+    #[inline]
+    fn prefetch(&self, index: usize, columns: Range<usize>) {
+        prefetch(&self.pixels(index)[columns]);
     }
 
     fn classes(&self) -> Option<usize> {
@@ -145,6 +153,9 @@ mod tests {
         let images = Images::new([1, 3], vec![0, 255, 51, 255, 0, 102], vec![1, 0], 2).unwrap();
         let mut row = [9.0f32; 3];
         assert_eq!(images.read(1, &mut row), 0);
+        let mut part = [9.0f32; 2];
+        assert_eq!(images.read_part(1, 1..3, &mut part, &mut []), 0);
+        assert_eq!(part, row[1..]);
         let error = row.iter().zip([1.0, 0.0, 0.4]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(error < 1e-6, "{row:?}");
         assert_eq!(Dataset::<f64>::classes(&&images), Some(2));

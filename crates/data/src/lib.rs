@@ -14,6 +14,7 @@
 //! The feature `download` (on by default) brings an HTTPS client; without it the crate reads what is at hand.
 
 mod batches;
+mod characters;
 pub mod csv;
 mod dataset;
 mod digits;
@@ -26,6 +27,7 @@ mod manifest;
 mod rows;
 
 pub use batches::{BatchError, Batches};
+pub use characters::{CharacterError, Characters, Vocabulary};
 pub use dataset::{Dataset, IndexError, Subset};
 pub use digits::digits;
 #[cfg(feature = "download")]

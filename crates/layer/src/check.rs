@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 
-use chainrule_tensor::{Grads, Kind, Params, Seed, Shape};
+use chainrule_tensor::{Grads, Params, Seed, Shape};
 use ndarray::{Array2, ArrayView2};
 
 use crate::{Backward, Forward, Layer, Mode, Plan, ShapeError};
@@ -100,9 +100,9 @@ fn compare<L: Layer<f64>>(
     let mut report = Report { parameters: grads.len(), inputs: dx.len(), worst: 0.0 };
     let scale = grads.iter().chain(&dx).fold(0.0f64, |max, v| max.max(v.abs())).max(1.0);
     let trained = |index: &usize| {
-        plan.entries().iter().any(|entry| entry.kind != Kind::Buffer && entry.range.contains(index))
+        plan.entries().iter().any(|entry| entry.kind.is_trained() && entry.range.contains(index))
     };
-    // What stands in the place of a buffer's gradient is its next value.
+    // What stands in the place of a buffer's gradient is its next value, and what is frozen has none.
     for index in (0..grads.len()).filter(trained) {
         let analytic = grads[index];
         let numeric = bench.numeric(|bench| &mut bench.params[index]);

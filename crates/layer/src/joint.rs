@@ -84,10 +84,10 @@ impl<J> SideBySide<J> {
 }
 
 /// How many inputs are handled without allocating.
-const MOST: usize = 8;
+pub(crate) const MOST: usize = 8;
 
 /// Cuts a batch into its inputs.
-fn cut<'a, T: Real>(shapes: &[Shape], x: ArrayView2<'a, T>) -> [ArrayView2<'a, T>; MOST] {
+pub(crate) fn cut<'a, T: Real>(shapes: &[Shape], x: ArrayView2<'a, T>) -> [ArrayView2<'a, T>; MOST] {
     let mut start = 0;
     std::array::from_fn(|index| {
         let size = shapes.get(index).map_or(0, Shape::size);

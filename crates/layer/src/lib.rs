@@ -9,16 +9,24 @@
 //!
 #![doc = include_str!("mathematics.md")]
 
+mod branches;
 pub mod check;
+mod frozen;
+mod graph;
 mod init;
 mod joint;
+mod lambda;
 mod layer;
 mod plan;
 mod residual;
 mod sequential;
 
+pub use branches::Branches;
+pub use frozen::{Apart, Frozen};
+pub use graph::{Graph, Web};
 pub use init::{Blank, Constant, Initializer};
 pub use joint::{Joint, JointBackward, JointForward, SideBySide};
+pub use lambda::Lambda;
 pub use layer::{Backward, Forward, Layer, Mode};
 pub use plan::{Entry, Plan, Row, ShapeError, ValueError};
 pub use residual::{Branch, Residual};

@@ -21,6 +21,8 @@ pub struct Entry {
     pub kind: Kind,
     /// Whether it is a matrix `[inputs, units]` whose gradient is `xᵀ dy` (see [`Plan::product`]).
     pub product: bool,
+    /// Whether it is a matrix of which a pass uses few rows, and its gradient may be a list (see [`Plan::table`]).
+    pub table: bool,
     blank: Blank,
     init: Arc<dyn Initializer>,
 }
@@ -54,6 +56,7 @@ pub struct Plan {
     flops: u64,
     memory: u64,
     carries: bool,
+    frozen: bool,
     rows: Vec<Row>,
 }
 
@@ -75,11 +78,13 @@ impl Plan {
         self.entry(name, Kind::Weight, blank, Arc::clone(init));
     }
 
-    /// Declares a weight of shape `[inputs, units]` whose gradient is `xᵀ dy`, with the layer's own `x` and
-    /// `dy`. In `backward` the layer says so with [`Grads::product`](chainrule_tensor::Grads::product).
+    /// Declares a weight of shape `[inputs, units]` that the layer's whole input is multiplied with, `z = x W`, so
+    /// that its gradient is `xᵀ dz`. The layer leaves both products to
+    /// [`Params::product`](chainrule_tensor::Params::product) and
+    /// [`Grads::product`](chainrule_tensor::Grads::product), and uses `x` for nothing else.
     ///
     /// A trainer may then compute the gradient in pieces, each just before the optimizer wants it, and never
-    /// hold all of it.
+    /// hold all of it; and it may cut the product itself among threads by the rows of the weight.
     pub fn product(
         &mut self,
         name: &str,
@@ -89,6 +94,23 @@ impl Plan {
     ) {
         self.weight(name, [inputs, units], fans, init);
         self.entries.iter_mut().last().expect("just declared").product = true;
+    }
+
+    /// Declares a weight of shape `[rows, columns]` of which a pass uses few rows, such as the vectors of the
+    /// words of a vocabulary. In `backward` the layer takes its gradient with
+    /// [`Grads::table`](chainrule_tensor::Grads::table), and every term of it is a part of the layer's `dy`.
+    ///
+    /// A trainer may then keep a list of the rows that were used, and let the optimizer update these alone. So the
+    /// momentum and the decay of a row stand still in the steps that do not use it.
+    pub fn table(
+        &mut self,
+        name: &str,
+        [rows, columns]: [usize; 2],
+        fans: (usize, usize),
+        init: &Arc<dyn Initializer>,
+    ) {
+        self.weight(name, [rows, columns], fans, init);
+        self.entries.iter_mut().last().expect("just declared").table = true;
     }
 
     /// Declares a parameter that is trained and not decayed.
@@ -113,19 +135,29 @@ impl Plan {
     fn entry(&mut self, name: &str, kind: Kind, blank: Blank, init: Arc<dyn Initializer>) {
         let name = self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
         let range = self.size..self.size + blank.shape.size();
+        let kind = if self.frozen { Kind::Frozen } else { kind };
         self.size = range.end;
-        self.entries.push(Entry { name, shape: blank.shape, range, kind, product: false, blank, init });
+        self.entries.push(Entry {
+            name,
+            shape: blank.shape,
+            range,
+            kind,
+            product: false,
+            table: false,
+            blank,
+            init,
+        });
     }
 
     /// Adds to the floating-point operations that the layer's matrix products take for one sample, forward.
     pub fn flops(&mut self, flops: u64) {
-        self.flops += flops;
+        self.flops = self.flops.saturating_add(flops);
     }
 
     /// Adds to the values that the layer's cache keeps for one sample, or needs as scratch memory in a pass; its
     /// output is counted anyway.
     pub fn memory(&mut self, values: usize) {
-        self.memory += values as u64;
+        self.memory = self.memory.saturating_add(values as u64);
     }
 
     /// Declares that the layer's cache carries a state from one pass to the next, as truncated
@@ -191,13 +223,43 @@ impl Plan {
         let planned = work(self);
         self.path.pop();
         let (output, cache) = planned.map_err(|error| error.of(layer))?;
-        self.memory += output.size() as u64;
+        self.memory(output.size());
         let composite = self.rows.len() > row + 1;
         let parameters = self.size - size;
         let row = &mut self.rows[row];
         (row.output, row.parameters, row.composite) = (output, parameters, composite);
         (row.flops, row.memory) = (self.flops - flops, self.memory - memory);
         Ok((output, cache, parameters))
+    }
+
+    /// Plans something whose parameters are not trained.
+    pub(crate) fn frozen<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
+        let before = std::mem::replace(&mut self.frozen, true);
+        let result = work(self);
+        self.frozen = before;
+        result
+    }
+
+    /// An empty plan at the same path, for planning something that has been planned before.
+    pub(crate) fn again(&self) -> Self {
+        Self { path: self.path.clone(), ..Self::default() }
+    }
+
+    /// Adds what a second use of the parameters in `range` needs besides them, if it declares the same; else `false`.
+    pub(crate) fn absorb(&mut self, again: Self, range: Range<usize>) -> bool {
+        let own = self.entries.iter().filter(|entry| {
+            entry.range.start >= range.start && entry.range.end <= range.end && !entry.range.is_empty()
+        });
+        let other = again.entries.iter().filter(|entry| !entry.range.is_empty());
+        let same =
+            own.map(|entry| (entry.shape, entry.kind)).eq(other.map(|entry| (entry.shape, entry.kind)));
+        if same {
+            self.flops += again.flops;
+            self.memory += again.memory;
+            self.carries |= again.carries;
+            self.rows.extend(again.rows.into_iter().map(|row| Row { parameters: 0, ..row }));
+        }
+        same
     }
 
     /// The error of a layer that cannot take `input`: what it `expected` and, in `help`, what to do.

@@ -4,10 +4,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use chainrule_tensor::{Buffer, Params, Real, Shape};
-use ndarray::ArrayView2;
+use chainrule_tensor::{Buffer, Params, Real, Shape, SparseGrad};
+use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
+use crate::{Backward, Entry, Forward, Layer, Plan, ShapeError, ValueError};
 
 /// Layers one after the other: `y = fₙ(... f₂(f₁(x)))`.
 ///
@@ -94,17 +94,21 @@ impl<T: Real, L: Layer<T>> Erased<T> for L {
         let (entries, row) = (plan.entries().len(), plan.rows().len());
         let (output, cache, params) = plan.inner(&index.to_string(), &*self, input)?;
         let simple = !plan.rows()[row].composite;
-        let product = match &plan.entries()[entries..] {
-            // The x and dy of a layer made of others are not those of its parts.
-            own if simple && own.iter().filter(|entry| entry.product).count() == 1 => {
-                own.iter().find(|entry| entry.product).map(|entry| entry.range.clone())
-            }
-            _ => None,
-        };
+        // The x and dy of a layer made of others are not those of its parts.
+        let own = if simple { &plan.entries()[entries..] } else { &[] };
+        let product = only(own, |entry| entry.product).map(Later::Product);
+        let table = || only(own, |entry| entry.table).map(|range| Later::Table(range, SparseGrad::default()));
+        let later = product.or_else(table);
         let identity = self.is_identity() && params == 0;
         let replica = Box::new(Bound { layer: self, cache });
-        Ok(Link { replica, index, params, output, product, identity, slot: 0 })
+        Ok(Link { replica, index, params, output, later, identity, slot: 0 })
     }
+}
+
+/// Where the one parameter of this kind lies, if there is just one.
+fn only(entries: &[Entry], kind: impl Fn(&Entry) -> bool) -> Option<Range<usize>> {
+    let mut found = entries.iter().filter(|entry| kind(entry));
+    found.next().filter(|_| found.next().is_none()).map(|entry| entry.range.clone())
 }
 
 /// A layer bound to its cache: the types of both are forgotten together, so that no cast is needed.
@@ -133,6 +137,15 @@ impl<T: Real, L: Layer<T>> Replica<T> for Bound<L, L::Cache> {
     }
 }
 
+/// The parameter of a link whose gradient can be made after the pass, from the link's [`operands`](Chain::operands).
+#[derive(Clone)]
+enum Later<T> {
+    /// Where the weight lies whose gradient is `xᵀ dy`.
+    Product(Range<usize>),
+    /// Where the table lies, and the rows that the last pass used.
+    Table(Range<usize>, SparseGrad<T>),
+}
+
 /// One layer of the chain.
 struct Link<T> {
     replica: Box<dyn Replica<T>>,
@@ -142,8 +155,7 @@ struct Link<T> {
     params: usize,
     /// The shape of its output.
     output: Shape,
-    /// Where the parameter lies whose gradient is `xᵀ dy`, if there is one.
-    product: Option<Range<usize>>,
+    later: Option<Later<T>>,
     identity: bool,
     /// Which of the chain's gradients holds its `dy`.
     slot: usize,
@@ -151,7 +163,7 @@ struct Link<T> {
 
 impl<T: Real> Clone for Link<T> {
     fn clone(&self) -> Self {
-        Self { replica: self.replica.duplicate(), product: self.product.clone(), ..*self }
+        Self { replica: self.replica.duplicate(), later: self.later.clone(), ..*self }
     }
 }
 
@@ -162,7 +174,7 @@ pub struct Chain<T: Real> {
     /// What each link but the last has computed; the last writes to the caller's `y`.
     outputs: Vec<Buffer<T>>,
     /// The gradients of outputs. One is shared by all links that need it only for a moment; a second one
-    /// too, so that a link reads its `dy` from the one and writes `dx` to the other. Links with a product
+    /// too, so that a link reads its `dy` from the one and writes `dx` to the other. Links with a product or a table
     /// keep theirs until somebody asks for the [`operands`](Self::operands).
     gradients: Vec<Gradient<T>>,
 }
@@ -177,8 +189,33 @@ struct Gradient<T: Real> {
 impl<T: Real> Chain<T> {
     /// The links whose weight's gradient is `xᵀ dy`, each with the place of the weight in the parameters.
     pub fn products(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
-        let product = |(link, Link { product, .. }): (usize, &Link<T>)| Some((link, product.clone()?));
-        self.links.iter().enumerate().filter_map(product)
+        self.links.iter().enumerate().filter_map(|(index, link)| match &link.later {
+            Some(Later::Product(range)) => Some((index, range.clone())),
+            _ => None,
+        })
+    }
+
+    /// The links with a table whose gradient can be a list, each with the place of the table in the parameters.
+    pub fn tables(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
+        self.links.iter().enumerate().filter_map(|(index, link)| match &link.later {
+            Some(Later::Table(range, _)) => Some((index, range.clone())),
+            _ => None,
+        })
+    }
+
+    /// The gradient of such a table from the last backward pass with [`Grads::sparse`], sorted; its terms are parts
+    /// of the `dy` in [`operands`](Self::operands).
+    ///
+    /// # Panics
+    ///
+    /// If the link has no table.
+    ///
+    /// [`Grads::sparse`]: chainrule_tensor::Grads::sparse
+    pub fn sparse_grad(&self, link: usize) -> &SparseGrad<T> {
+        match &self.links[link].later {
+            Some(Later::Table(_, list)) => list,
+            _ => panic!("link {link} has no table"),
+        }
     }
 
     /// The `x` and the `dy` of such a link in the last backward pass, given those of the whole chain.
@@ -201,6 +238,20 @@ impl<T: Real> Chain<T> {
         (self.input(link, x), dy)
     }
 
+    /// Where the weight lies with which the first link multiplies the chain's own `x`, if it does. Whoever runs the
+    /// chain may compute that product before, write it to the [`lead_output`](Self::lead_output) and hand over
+    /// parameters that are [`deferred`](Params::deferred).
+    pub fn lead(&self) -> Option<Range<usize>> {
+        self.products().next().filter(|(link, _)| *link == 0).map(|(_, range)| range)
+    }
+
+    /// Where the first link's output for so many rows lies; `None` if that is the output of the chain.
+    pub fn lead_output(&mut self, rows: usize) -> Option<ArrayViewMut2<'_, T>> {
+        let (link, output) = (self.links.first()?, self.outputs.first_mut()?);
+        output.reserve(rows * link.output.size());
+        Some(output.matrix_mut(rows, link.output.size()))
+    }
+
     /// What a link was given in the last forward pass.
     fn input<'a>(&'a self, link: usize, x: ArrayView2<'a, T>) -> ArrayView2<'a, T> {
         input(&self.links, &self.outputs, link, x)
@@ -211,7 +262,7 @@ impl<T: Real> Chain<T> {
         self.gradients = vec![Gradient { columns: 0, values: Buffer::default() }; 2];
         let mut above = 0;
         for link in self.links.iter_mut().rev().skip(1) {
-            link.slot = match &link.product {
+            link.slot = match &link.later {
                 Some(_) => {
                     self.gradients.push(Gradient { columns: 0, values: Buffer::default() });
                     self.gradients.len() - 1
@@ -274,16 +325,18 @@ impl<T: Real> Layer<T> for Sequential<T> {
         let Some((last, links)) = cache.links.split_last_mut() else {
             return y.assign(&x);
         };
-        let (rows, mut x) = (x.nrows(), x);
+        let (rows, mut x, mut deferred) = (x.nrows(), x, params.is_deferred());
         for (link, output) in links.iter_mut().zip(&mut cache.outputs) {
             let columns = link.output.size();
             output.reserve(rows * columns);
-            let params = Params::new(params.values(link.params));
+            let params = Params::new(params.values(link.params)).deferred(deferred);
+            deferred = false;
             let (y, mode) = (output.matrix_mut(rows, columns), mode.inner(link.index));
             link.replica.forward(Forward { params, x, y, cache: &mut (), mode });
             x = (*output).matrix(rows, columns);
         }
-        let (params, mode) = (Params::new(params.values(last.params)), mode.inner(last.index));
+        let params = Params::new(params.values(last.params)).deferred(deferred);
+        let mode = mode.inner(last.index);
         last.replica.forward(Forward { params, x, y, cache: &mut (), mode });
     }
 
@@ -293,7 +346,7 @@ impl<T: Real> Layer<T> for Sequential<T> {
         let Some(last) = links.len().checked_sub(1) else {
             return dx.iter_mut().for_each(|dx| dx.assign(&dy));
         };
-        let (rows, deferred) = (x.nrows(), grads.is_deferred());
+        let (rows, deferred, sparse) = (x.nrows(), grads.is_deferred(), grads.is_sparse());
         gradients.iter_mut().for_each(|gradient| gradient.values.reserve(rows * gradient.columns));
         // From the last layer to the first: parameters and gradients are cut off from their ends.
         let total = links.iter().map(|link| link.params).sum();
@@ -321,8 +374,16 @@ impl<T: Real> Layer<T> for Sequential<T> {
             let (params_below, own) = params.split_at(params.len() - link.params);
             params = params_below;
             let params = Params::new(own);
-            let grads = grads.inner_last(link.params).deferred(deferred && link.product.is_some());
+            let grads = grads.inner_last(link.params);
+            let grads = match &mut link.later {
+                Some(Later::Product(_)) => grads.deferred(deferred),
+                Some(Later::Table(_, list)) => grads.listed(sparse.then_some(list)),
+                None => grads,
+            };
             link.replica.backward(Backward { params, grads, x, y, dy, dx, cache: &mut (), share });
+            if let Some(Later::Table(_, list)) = &mut link.later {
+                list.sort();
+            }
         }
     }
 }

@@ -70,8 +70,7 @@ impl<T: Real> Layer<T> for Dense {
     }
 
     fn forward(&self, Forward { mut params, x, mut y, .. }: Forward<'_, T>) {
-        let w = params.take([x.ncols(), self.units]);
-        gemm(T::one(), x, w, T::zero(), y.view_mut()); // Z = X W
+        params.product(x, y.view_mut()); //                Z = X W
         if self.bias.is_some() {
             let b = params.take([self.units]);
             vector::add_to_rows(b, y); //                  Z += b

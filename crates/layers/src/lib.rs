@@ -3,7 +3,7 @@
 //! The decision here: **one layer, one file, and the file reads as the mathematics.** The formula comes first,
 //! then `plan` states the parameters with their shapes, `forward` computes the formula and `backward` its
 //! chain rule; loops and products are [`chainrule_tensor`]'s. No layer owns a weight, and none knows another.
-//! A new layer is one file here and one line in the list of `tests/every_layer.rs`, which checks its gradients.
+//! A new layer is one file here and one line in the list of `tests/every_layer/cases`, which checks its gradients.
 //!
 //! ```
 //! use chainrule_layer::{Sequential, check};
@@ -13,15 +13,58 @@
 //! # Ok::<(), chainrule_layer::check::GradientError>(())
 //! ```
 
-mod activations;
-mod convolution;
+pub mod activations;
+pub mod attention;
+mod axes;
+pub mod convolution;
 mod dense;
+pub mod embedding;
 pub mod init;
-mod regularization;
-mod shape;
+pub mod merge;
+pub mod normalization;
+mod packed;
+pub mod pooling;
+pub mod recurrent;
+pub mod regularization;
+pub mod shape;
 
-pub use activations::*;
-pub use convolution::*;
+pub use activations::{
+    Activation, Celu, Elu, Exponential, Gated, GeGlu, Gelu, GeluTanh, Glu, HardShrink, HardSigmoid,
+    HardSwish, HardTanh, Identity, LeakyRelu, LogSigmoid, LogSoftmax, Maxout, Mish, Prelu, ReGlu, Relu,
+    Relu6, ReluSquared, Rrelu, Selu, Sigmoid, Silu, SoftShrink, Softmax, Softmax2d, Softmin, Softplus,
+    Softsign, SparsePlus, SparseSigmoid, Sparsemax, Squareplus, SwiGlu, Swish, Tanh, TanhShrink, Threshold,
+    ThresholdedRelu,
+};
+pub use attention::{
+    ClassToken, DotProductAttention, LearnedPositions, MultiHeadAttention, OneStep, Patches,
+    SinusoidalPositions, TransformerDecoder, TransformerEncoder,
+};
+pub use axes::Axes;
+pub use convolution::{
+    Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, DepthwiseConv1d,
+    DepthwiseConv2d, Fold, Padding, SeparableConv1d, SeparableConv2d, Unfold,
+};
 pub use dense::Dense;
-pub use regularization::*;
-pub use shape::*;
+pub use embedding::{Embedding, EmbeddingBag};
+pub use merge::{Add, Average, Bilinear, Concat, Dot, Maximum, Minimum, Multiply, Subtract};
+pub use normalization::{
+    BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RmsNorm, SpectralNorm, UnitNorm,
+    WeightNorm,
+};
+pub use pooling::{
+    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d, AvgPool1d, AvgPool2d, AvgPool3d, GlobalAvgPool, GlobalMaxPool, LpPool1d, LpPool2d,
+    LpPool3d, MaxPool1d, MaxPool2d, MaxPool3d, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d,
+};
+pub use recurrent::{Bidirectional, ConvLstm, Gru, Lstm, Masking, Rnn, TimeDistributed};
+pub use regularization::{
+    ActivityRegularization, AlphaDropout, DropPath, Dropout, FeatureAlphaDropout, GaussianDropout,
+    GaussianNoise, SpatialDropout,
+};
+pub use shape::{
+    BilinearUpSampling2d, ChannelShuffle, CircularPadding1d, CircularPadding2d, CircularPadding3d,
+    Cropping1d, Cropping2d, Cropping3d, Flatten, LinearUpSampling1d, Permute, PixelShuffle, PixelUnshuffle,
+    ReflectionPadding1d, ReflectionPadding2d, ReflectionPadding3d, RepeatVector, ReplicationPadding1d,
+    ReplicationPadding2d, ReplicationPadding3d, Reshape, TrilinearUpSampling3d, UpSampling1d, UpSampling2d,
+    UpSampling3d, ZeroPadding1d, ZeroPadding2d, ZeroPadding3d,
+};

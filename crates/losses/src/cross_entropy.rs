@@ -88,32 +88,55 @@ fn with_gradient<T: Real, Y: Target<T>>(
     scale: T,
     mut dz: ArrayViewMut2<'_, T>,
 ) -> T {
+    let columns = z.ncols();
+    if columns == 0 {
+        return T::zero();
+    }
+    dz.assign(&z);
+    if let Some(rows) = dz.as_slice_mut() {
+        return in_place(rows, columns, targets, smoothing, scale);
+    }
+    // Rows that do not lie one after the other are copied: no trainer of ours has such.
+    let mut rows: Vec<T> = z.iter().copied().collect();
+    let loss = in_place(&mut rows, columns, targets, smoothing, scale);
+    dz.iter_mut().zip(rows).for_each(|(dz, value)| *dz = value);
+    loss
+}
+
+/// Turns rows of `z` into rows of `dz`; the loss.
+fn in_place<T: Real, Y: Target<T>>(
+    rows: &mut [T],
+    columns: usize,
+    targets: &[Y],
+    smoothing: Smoothing<T>,
+    scale: T,
+) -> T {
     let Smoothing { kept, share, even } = smoothing;
     let mut sum = T::zero();
     // z - max z, whose wanted entries are all that the loss needs besides the normaliser ...
-    for ((z, mut dz), target) in z.rows().into_iter().zip(dz.rows_mut()).zip(targets) {
+    for (z, target) in rows.chunks_exact_mut(columns).zip(targets) {
         let max = max(z.iter().copied());
-        dz.iter_mut().zip(z).for_each(|(dz, &z)| *dz = z - max);
+        z.iter_mut().for_each(|z| *z -= max);
         match target.wanted() {
-            Wanted::Class(class) => sum -= kept * dz[class],
-            Wanted::Values(t) => sum -= kept * dz.iter().zip(t).map(|(&z, &t)| z * t).sum(),
+            Wanted::Class(class) => sum -= kept * z[class],
+            Wanted::Values(t) => sum -= kept * z.iter().zip(t).map(|(&z, &t)| z * t).sum(),
         }
-        sum -= smoothing.spread(|| dz.iter().copied().sum());
+        sum -= smoothing.spread(|| z.iter().copied().sum());
     }
     // ... then its exponential, for the whole batch at once ...
-    vector::apply(
-        dz.view_mut(),
+    vector::apply_slice(
+        rows,
         #[inline(always)]
         |z| z.fast_exp(),
     );
     // ... then p Σt - t.
-    for (mut dz, target) in dz.rows_mut().into_iter().zip(targets) {
+    for (dz, target) in rows.chunks_exact_mut(columns).zip(targets) {
         let total: T = dz.iter().copied().sum();
         match target.wanted() {
             Wanted::Class(class) => {
                 sum += total.fast_ln();
-                let factor = scale / total;
-                dz.iter_mut().for_each(|dz| *dz = *dz * factor - scale * even);
+                let (factor, even) = (scale / total, scale * even);
+                dz.iter_mut().for_each(|dz| *dz = *dz * factor - even);
                 dz[class] -= scale * kept;
             }
             Wanted::Values(t) => {

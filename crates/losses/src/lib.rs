@@ -28,9 +28,11 @@ pub mod check;
 mod cross_entropy;
 mod loss;
 mod mean_squared_error;
+mod per_step;
 
 pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use chainrule_tensor::{Target, Wanted};
 pub use cross_entropy::CrossEntropy;
 pub use loss::{Loss, SettingError, TargetError};
 pub use mean_squared_error::MeanSquaredError;
+pub use per_step::PerStep;

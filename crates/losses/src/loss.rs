@@ -69,6 +69,18 @@ pub enum TargetError {
         /// How many columns the outputs have.
         columns: usize,
     },
+    /// Targets for a number of steps that the outputs do not have.
+    #[error(
+        "target {row} has {steps} steps, which the {columns} outputs cannot be cut into: give a target for each step"
+    )]
+    Steps {
+        /// Which target of the part of the batch that was looked at.
+        row: usize,
+        /// How many steps it has.
+        steps: usize,
+        /// How many columns the outputs have.
+        columns: usize,
+    },
     /// A vector of another length than the outputs.
     #[error(
         "target {row} has {found} values, but the outputs have {columns}: give the model as many outputs"

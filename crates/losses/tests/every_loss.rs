@@ -1,7 +1,9 @@
 //! Properties that every loss has. A new loss adds its lines to the list.
 
 use chainrule_losses::check::{GradientError, gradient};
-use chainrule_losses::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, SettingError, TargetError};
+use chainrule_losses::{
+    BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, PerStep, SettingError, TargetError,
+};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, array, s};
 
 fn logits() -> Array2<f64> {
@@ -209,4 +211,24 @@ fn the_check_looks_at_the_targets() {
     assert_eq!(check(&[0, 1]), Err(GradientError::Rows { rows: 4, targets: 2 }));
     let class = TargetError::Class { row: 3, class: 9, columns: 3 };
     assert_eq!(check(&[0, 1, 2, 9]), Err(GradientError::Target(class)));
+}
+
+#[test]
+fn a_loss_of_steps_is_the_mean_of_theirs() {
+    let (y, loss) = (array![[2.0, -0.5, 0.25, 1.0], [0.3, 0.2, 4.0, -1.0]], PerStep(CrossEntropy::default()));
+    let targets = [vec![0u8, 1], vec![1u8, 1]];
+    gradient(&loss, y.view(), &targets).unwrap();
+    let steps = y.to_shape((4, 2)).unwrap();
+    let right = CrossEntropy::default().loss(steps.view(), &[0u8, 1, 1, 1], 0.25, None);
+    assert!((loss.loss(y.view(), &targets, 0.5, None) - right).abs() < 1e-12);
+    // Column by column in memory.
+    let mut packed = Array2::zeros(y.dim());
+    loss.loss(y.view(), &targets, 0.5, Some(packed.view_mut()));
+    let (turned, mut dy) = (y.t().as_standard_layout().into_owned(), Array2::zeros((4, 2)));
+    loss.loss(turned.t(), &targets, 0.5, Some(dy.view_mut().reversed_axes()));
+    assert_eq!(dy.t(), packed);
+    for (steps, shown) in [(vec![], "has 0 steps"), (vec![0, 0, 0], "has 3 steps"), (vec![2, 0], "class 2")] {
+        let error = Loss::<f64, Vec<u8>>::check(&loss, 4, &[vec![0, 1], steps]).unwrap_err();
+        assert!(error.to_string().contains(shown), "{error}");
+    }
 }

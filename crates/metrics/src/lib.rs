@@ -16,9 +16,11 @@ mod accuracy;
 mod confusion_matrix;
 mod mean;
 mod metric;
+mod per_step;
 
 pub use accuracy::Accuracy;
 pub use chainrule_tensor::{Target, Wanted};
 pub use confusion_matrix::ConfusionMatrix;
 pub use mean::Mean;
 pub use metric::{Merge, Metric};
+pub use per_step::PerStep;

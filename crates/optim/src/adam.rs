@@ -85,6 +85,10 @@ impl<T: Real> Optimizer<T> for Adam {
         2
     }
 
+    fn tells_kinds(&self) -> bool {
+        false
+    }
+
     fn update(&self, pass: Update<'_, T>) {
         self.advance(pass, 1.0);
     }

@@ -4,7 +4,7 @@ use crate::{Optimizer, Real, SettingError, Update, vector};
 /// Scales all gradients together so that their Euclidean norm is at most this (Pascanu, Mikolov and
 /// Bengio 2013): `g ← g min(1, max / (‖g‖ + 1e-6))`, as PyTorch's `clip_grad_norm_`.
 ///
-/// The norm is over all parameters, of every kind. A NaN among the gradients stays where it is.
+/// The norm is over all trained parameters, weights and biases alike. A NaN among the gradients stays where it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClipByGlobalNorm(
     /// The greatest norm, above 0.
@@ -22,6 +22,10 @@ impl<T: Real> Optimizer<T> for ClipByGlobalNorm {
             let scale = T::of(scale);
             grads.iter_mut().for_each(|g| *g *= scale);
         }
+    }
+
+    fn tells_kinds(&self) -> bool {
+        false
     }
 
     fn update(&self, _: Update<'_, T>) {}
@@ -50,6 +54,10 @@ impl<T: Real> Optimizer<T> for ClipByValue {
             let below = if *g > max { max } else { *g };
             *g = if below < -max { -max } else { below };
         }
+    }
+
+    fn tells_kinds(&self) -> bool {
+        false
     }
 
     fn update(&self, _: Update<'_, T>) {}

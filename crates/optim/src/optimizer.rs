@@ -62,6 +62,12 @@ pub trait Optimizer<T: Real>: Send + Sync + Debug {
         false
     }
 
+    /// Whether [`update`](Self::update) looks at [`Update::kind`]. Where it does not, a trainer may hand over weights
+    /// and biases in one piece.
+    fn tells_kinds(&self) -> bool {
+        true
+    }
+
     /// Updates one piece of the parameters. It allocates nothing.
     fn update(&self, pass: Update<'_, T>);
 
@@ -87,6 +93,10 @@ impl<T: Real, A: Optimizer<T>, B: Optimizer<T>> Optimizer<T> for (A, B) {
 
     fn prepares(&self) -> bool {
         self.0.prepares() || self.1.prepares()
+    }
+
+    fn tells_kinds(&self) -> bool {
+        self.0.tells_kinds() || self.1.tells_kinds()
     }
 
     fn update(&self, pass: Update<'_, T>) {
@@ -115,6 +125,10 @@ macro_rules! forward {
 
             fn prepares(&self) -> bool {
                 (**self).prepares()
+            }
+
+            fn tells_kinds(&self) -> bool {
+                (**self).tells_kinds()
             }
 
             fn update(&self, pass: Update<'_, T>) {

@@ -59,6 +59,10 @@ impl<T: Real> Optimizer<T> for RmsProp {
         1 + usize::from(self.centered) + usize::from(self.momentum != 0.0)
     }
 
+    fn tells_kinds(&self) -> bool {
+        false
+    }
+
     fn update(&self, pass: Update<'_, T>) {
         let [rate, alpha, rest, epsilon, momentum] =
             [self.rate.rate(pass.step), self.alpha, 1.0 - self.alpha, self.epsilon, self.momentum].map(T::of);

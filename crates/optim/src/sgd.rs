@@ -59,6 +59,10 @@ impl<T: Real> Optimizer<T> for Sgd {
         usize::from(self.momentum != 0.0)
     }
 
+    fn tells_kinds(&self) -> bool {
+        self.decay != 0.0
+    }
+
     fn update(&self, pass: Update<'_, T>) {
         let decay = if pass.kind == Kind::Weight { self.decay } else { 0.0 };
         let (keep, add) = if pass.step == 0 { (0.0, 1.0) } else { (self.momentum, 1.0 - self.dampening) };

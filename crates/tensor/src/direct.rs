@@ -205,30 +205,41 @@ impl Operands<'_> {
     /// Here and below: every value of the operands is in bounds, C may be written and overlaps nothing, and the
     /// CPU has AVX-512. The parts of the operands that are handed on are within them.
     #[target_feature(enable = "avx512f")]
-    unsafe fn rows(self) {
+    unsafe fn rows(&self) {
         // Few rows leave registers for many columns, and few columns for many rows.
         let most = match self.rows {
             ..3 => 8,
             3..7 => 4,
             _ => 3,
         };
+        // What is known while compiling leaves a small product more of its time.
+        let plain = self.starts.len() == 1 && !matches!(self.onto, Onto::Rows(_));
         for (first, registers) in parts(self.columns.div_ceil(LANES), most) {
             let column = first * LANES;
             // SAFETY: these columns are some of the product's.
             unsafe {
-                with_constant!(registers, [1 2 3 4 5 6 7 8], |V| self.rows_of_columns::<V>(column));
+                match plain {
+                    true => {
+                        with_constant!(registers, [1 2 3 4 5 6 7 8], |V| self.rows_of_columns::<V, true>(column))
+                    }
+                    false => {
+                        with_constant!(registers, [1 2 3 4 5 6 7 8], |V| self.rows_of_columns::<V, false>(column))
+                    }
+                }
             }
         }
     }
 
     /// All rows of `V` registers of columns, from `column` on.
     #[target_feature(enable = "avx512f")]
-    unsafe fn rows_of_columns<const V: usize>(self, column: usize) {
+    unsafe fn rows_of_columns<const V: usize, const PLAIN: bool>(&self, column: usize) {
         let masks = std::array::from_fn(|v| mask(self.columns - column - v * LANES));
         // As many sums as there are registers for, beside those for B and for a value of A.
         let most = const {
             match V {
                 1 => 16,
+                // More would take fewer loads, but a small product ends in many rows that are stored.
+                2 if PLAIN => 8,
                 2 => 12,
                 3 => 8,
                 4 => 6,
@@ -240,21 +251,30 @@ impl Operands<'_> {
             unsafe {
                 match V {
                     1 => with_constant!(rows, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], |R| self
-                        .block::<R, V>(row, column, masks)),
+                        .block::<R, V, PLAIN>(row, column, masks)),
                     2 => with_constant!(rows, [1 2 3 4 5 6 7 8 9 10 11 12], |R| self
-                        .block::<R, V>(row, column, masks)),
-                    3 => with_constant!(rows, [1 2 3 4 5 6 7 8], |R| self.block::<R, V>(row, column, masks)),
-                    4 => with_constant!(rows, [1 2 3 4 5 6], |R| self.block::<R, V>(row, column, masks)),
-                    _ => with_constant!(rows, [1 2], |R| self.block::<R, V>(row, column, masks)),
+                        .block::<R, V, PLAIN>(row, column, masks)),
+                    3 => {
+                        with_constant!(rows, [1 2 3 4 5 6 7 8], |R| self.block::<R, V, PLAIN>(row, column, masks))
+                    }
+                    4 => {
+                        with_constant!(rows, [1 2 3 4 5 6], |R| self.block::<R, V, PLAIN>(row, column, masks))
+                    }
+                    _ => with_constant!(rows, [1 2], |R| self.block::<R, V, PLAIN>(row, column, masks)),
                 }
             }
         }
     }
 
-    /// `R` rows and `V` registers of columns.
+    /// `R` rows and `V` registers of columns; `PLAIN` if B has one row a group and no row has a first value.
     #[target_feature(enable = "avx512f")]
     #[inline]
-    unsafe fn block<const R: usize, const V: usize>(self, row: usize, column: usize, masks: [__mmask16; V]) {
+    unsafe fn block<const R: usize, const V: usize, const PLAIN: bool>(
+        &self,
+        row: usize,
+        column: usize,
+        masks: [__mmask16; V],
+    ) {
         // SAFETY: row and column lie in the operands, and a masked load touches only what its mask tells.
         unsafe {
             let a = self.a.offset(row as isize * self.a_strides[0]);
@@ -268,7 +288,7 @@ impl Operands<'_> {
                 Onto::Rows(rows) => (rows.as_ptr().add(row), 1),
                 _ => (&raw const ZERO, 0),
             };
-            let sums = sums::<R, V>(self.starts, self.depth, a, self.a_strides, (first, step), load);
+            let sums = sums::<R, V, PLAIN>(self.starts, self.depth, a, self.a_strides, (first, step), load);
             for (r, sums) in sums.into_iter().enumerate() {
                 let c = self.c.offset((row + r) as isize * self.c_stride).add(column);
                 for (v, sum) in sums.into_iter().enumerate() {
@@ -280,7 +300,7 @@ impl Operands<'_> {
 
     /// The product where the rows of B, and the columns of A, lie side by side.
     #[target_feature(enable = "avx512f")]
-    unsafe fn columns(self) {
+    unsafe fn columns(&self) {
         let mut panel = [const { MaybeUninit::<f32>::uninit() }; DEPTH * LANES];
         let panel: *mut f32 = panel.as_mut_ptr().cast();
         // SAFETY: the panel has room for `depth` rows of 16, and is written before it is read; blocks of rows
@@ -311,7 +331,7 @@ impl Operands<'_> {
     #[target_feature(enable = "avx512f")]
     #[inline]
     unsafe fn block_of_columns<const R: usize>(
-        self,
+        &self,
         row: usize,
         rows: usize,
         column: usize,
@@ -322,7 +342,7 @@ impl Operands<'_> {
             let b = self.b.offset(column as isize * self.b_strides[1]);
             let load = |p: isize, _| [_mm512_loadu_ps(panel.offset(p * LANES as isize))];
             let strides = [self.b_strides[1], self.b_strides[0]];
-            let sums = sums::<R, 1>(&[0], self.depth, b, strides, (&raw const ZERO, 0), load);
+            let sums = sums::<R, 1, true>(&[0], self.depth, b, strides, (&raw const ZERO, 0), load);
             let lines = std::array::from_fn(|r| if r < R { sums[r][0] } else { _mm512_setzero_ps() });
             for (r, line) in transposed(lines).into_iter().enumerate().take(rows) {
                 let c = self.c.offset((row + r) as isize * self.c_stride).add(column);
@@ -334,7 +354,7 @@ impl Operands<'_> {
     /// Writes the lanes of the mask, or adds to what is there.
     #[target_feature(enable = "avx512f")]
     #[inline]
-    unsafe fn store(self, c: *mut f32, mask: __mmask16, mut sum: __m512) {
+    unsafe fn store(&self, c: *mut f32, mask: __mmask16, mut sum: __m512) {
         // SAFETY: the lanes that the mask tells lie in C.
         unsafe {
             if matches!(self.onto, Onto::This) {
@@ -387,7 +407,7 @@ unsafe fn transpose(
 /// these strides; the CPU has AVX-512.
 #[target_feature(enable = "avx512f")]
 #[inline]
-unsafe fn sums<const R: usize, const V: usize>(
+unsafe fn sums<const R: usize, const V: usize, const PLAIN: bool>(
     starts: &[usize],
     depth: usize,
     mut values: *const f32,
@@ -396,21 +416,32 @@ unsafe fn sums<const R: usize, const V: usize>(
     load: impl Fn(isize, usize) -> [__m512; V],
 ) -> [[__m512; V]; R] {
     let mut sums = [[_mm512_setzero_ps(); V]; R];
-    for (r, sums) in sums.iter_mut().enumerate() {
-        // SAFETY: there are `R` first values, or one for all.
-        *sums = [_mm512_set1_ps(unsafe { *first.add(r * step) }); V];
+    if !PLAIN {
+        for (r, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: there are `R` first values, or one for all.
+            *sums = [_mm512_set1_ps(unsafe { *first.add(r * step) }); V];
+        }
+    }
+    let mut add = |values: *const f32, loaded: [__m512; V]| {
+        for (r, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: `r` is below `R`, and `values` is moved on once for each term.
+            let value = unsafe { *values.offset(r as isize * strides[0]) };
+            let value = _mm512_set1_ps(value);
+            for v in 0..V {
+                sums[v] = _mm512_fmadd_ps(value, loaded[v], sums[v]);
+            }
+        }
+    };
+    if PLAIN {
+        let start = starts[0];
+        for group in 0..depth as isize {
+            add(values.wrapping_offset(group * strides[1]), load(group, start));
+        }
+        return sums;
     }
     for group in 0..depth as isize {
         for &start in starts {
-            let loaded = load(group, start);
-            for (r, sums) in sums.iter_mut().enumerate() {
-                // SAFETY: `r` is below `R`, and `values` moves on once for each term.
-                let value = unsafe { *values.offset(r as isize * strides[0]) };
-                let value = _mm512_set1_ps(value);
-                for v in 0..V {
-                    sums[v] = _mm512_fmadd_ps(value, loaded[v], sums[v]);
-                }
-            }
+            add(values, load(group, start));
             values = values.wrapping_offset(strides[1]);
         }
     }
@@ -419,11 +450,16 @@ unsafe fn sums<const R: usize, const V: usize>(
 
 /// Cuts `0..total` into as few parts as there can be of no more than `most`, all of nearly one length: the start
 /// and the length of each.
+#[inline]
 pub(crate) fn parts(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let count = total.div_ceil(most);
+    // One division for all parts: a block of a small product takes no longer than two.
+    let (least, longer) = (total / count.max(1), total % count.max(1));
+    let mut end = 0;
     (0..count).map(move |i| {
-        let start = total * i / count;
-        (start, total * (i + 1) / count - start)
+        let len = least + usize::from(i < longer);
+        end += len;
+        (end - len, len)
     })
 }
 

@@ -21,7 +21,13 @@ use crate::{Blocks, Onto, Real, Taps};
 /// # Panics
 ///
 /// If the shapes do not fit.
-pub fn gemm<T: Real>(
+pub fn gemm<T: Real>(alpha: T, a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, beta: T, c: ArrayViewMut2<'_, T>) {
+    multiply(true, alpha, a, b, beta, c);
+}
+
+/// The product by kernels of our own where they are faster, if `ours` allows them, else by BLAS.
+pub(crate) fn multiply<T: Real>(
+    ours: bool,
     alpha: T,
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
@@ -38,13 +44,14 @@ pub fn gemm<T: Real>(
         c.mapv_inplace(|c| if beta == T::zero() { beta } else { beta * c });
         return;
     }
-    T::product(alpha, a, b, beta, c);
+    T::product(ours, alpha, a, b, beta, c);
 }
 
 /// The product for one type of number. Implemented for `f32` and `f64`; not for users to implement.
 #[doc(hidden)]
 pub trait Product: Sized {
     fn product(
+        ours: bool,
         alpha: Self,
         a: ArrayView2<'_, Self>,
         b: ArrayView2<'_, Self>,
@@ -112,6 +119,7 @@ macro_rules! product {
             $($taps)*
 
             fn product(
+                ours: bool,
                 alpha: Self,
                 a: ArrayView2<'_, Self>,
                 b: ArrayView2<'_, Self>,
@@ -119,7 +127,7 @@ macro_rules! product {
                 mut c: ArrayViewMut2<'_, Self>,
             ) {
                 let direct: Direct<Self> = $direct;
-                if direct(alpha, &a, &b, beta, &mut c) {
+                if ours && direct(alpha, &a, &b, beta, &mut c) {
                     return;
                 }
                 ndarray::linalg::general_mat_mul(alpha, &a, &b, beta, &mut c);
@@ -169,6 +177,7 @@ macro_rules! product {
             $($taps)*
 
             fn product(
+                ours: bool,
                 alpha: Self,
                 a: ArrayView2<'_, Self>,
                 b: ArrayView2<'_, Self>,
@@ -176,7 +185,7 @@ macro_rules! product {
                 mut c: ArrayViewMut2<'_, Self>,
             ) {
                 let direct: Direct<Self> = $direct;
-                if direct(alpha, &a, &b, beta, &mut c) {
+                if ours && direct(alpha, &a, &b, beta, &mut c) {
                     return;
                 }
                 let ((m, k), n) = (a.dim(), b.ncols());
@@ -193,6 +202,7 @@ macro_rules! product {
                 if matches!(out.order, cblas_sys::CblasTrans) {
                     // Cᵀ = Bᵀ Aᵀ is row-major.
                     return Self::product(
+                        ours,
                         alpha,
                         b.reversed_axes(),
                         a.reversed_axes(),

@@ -9,4 +9,13 @@ pub enum Kind {
     Bias,
     /// Not trained: running statistics, whose next value travels in the gradient's place.
     Buffer,
+    /// Neither trained nor changed: what was trained before.
+    Frozen,
+}
+
+impl Kind {
+    /// Whether an optimizer changes it.
+    pub fn is_trained(self) -> bool {
+        matches!(self, Self::Weight | Self::Bias)
+    }
 }

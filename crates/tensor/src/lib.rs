@@ -7,11 +7,13 @@
 //! runs: a crate built for any x86-64 is as fast as one built with `-C target-cpu=native`.
 //!
 //! - [`Real`] is `f32` or `f64`; [`Shape`] the shape of one sample; [`Buffer`] aligned memory;
-//!   [`Params`] and [`Grads`] a layer's view of the flat parameters; [`Target`] what a row is to become.
+//!   [`Params`] and [`Grads`] a layer's view of the flat parameters, [`SparseGrad`] the gradient of a table of
+//!   which few rows are used; [`Target`] what a row is to become.
 //! - [`gemm`] is the matrix product of `ndarray` views through BLAS.
 //! - [`vector`] runs a closure over many numbers with the widest instructions of the CPU.
 //! - [`Seed`] gives random numbers that depend on a position, not on an order.
 //! - [`blas`] tells which BLAS and kernel is in use, and repairs a bad choice.
+//! - [`CountingAllocator`] counts allocations, for tests and benchmarks.
 //!
 //! # Which BLAS
 //!
@@ -24,6 +26,7 @@
 //! | `netlib` | the reference BLAS |
 //! | none of them | ndarray's product in pure Rust: slower, but it needs nothing installed |
 
+mod allocator;
 pub mod blas;
 mod blocks;
 mod buffer;
@@ -33,26 +36,32 @@ mod direct;
 #[cfg(target_arch = "x86_64")]
 mod dots;
 mod gemm;
+mod huge;
 pub mod isa;
 mod kind;
 mod params;
 mod prefetch;
+pub mod quads;
 mod real;
 mod seed;
 mod shape;
+mod table;
 mod taps;
 mod target;
 pub mod vector;
 
+pub use allocator::CountingAllocator;
 pub use blocks::{Block, Blocks};
 pub use buffer::Buffer;
 pub use denormals::FlushDenormals;
 pub use gemm::gemm;
+pub use huge::in_huge_pages;
 pub use kind::Kind;
 pub use params::{Grads, Params};
 pub use prefetch::prefetch;
 pub use real::Real;
 pub use seed::{Rng, Seed};
 pub use shape::{MAX_RANK, Shape};
+pub use table::{SparseGrad, TableGrad};
 pub use taps::{Onto, Taps};
-pub use target::{Target, Wanted};
+pub use target::{Steps, Target, Wanted, Window};

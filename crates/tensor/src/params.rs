@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use ndarray::{ArrayView, ArrayView2, ArrayViewMut, ArrayViewMut2, Dim, Dimension, Ix, ShapeBuilder};
 
-use crate::{Real, gemm};
+use crate::{Real, SparseGrad, TableGrad, gemm};
 
 /// The parameters of one layer, taken one after the other in the order in which `plan` declared them.
 ///
@@ -19,18 +19,47 @@ use crate::{Real, gemm};
 pub struct Params<'a, T> {
     rest: &'a [T],
     left: Option<&'a Cell<usize>>,
+    deferred: bool,
 }
 
 impl<'a, T> Params<'a, T> {
     /// All these values, to be taken from the front.
     pub fn new(values: &'a [T]) -> Self {
-        Self { rest: values, left: None }
+        Self { rest: values, left: None, deferred: false }
     }
 
     /// As [`new`](Self::new), and keeps count in `left` of the values not yet taken.
     pub fn counted(values: &'a [T], left: &'a Cell<usize>) -> Self {
         left.set(values.len());
-        Self { rest: values, left: Some(left) }
+        Self { rest: values, left: Some(left), deferred: false }
+    }
+
+    /// The same, but [`product`](Self::product) computes nothing: whoever runs the layer has done it.
+    #[must_use]
+    pub fn deferred(self, deferred: bool) -> Self {
+        Self { deferred, ..self }
+    }
+
+    /// Whether products were computed by somebody else.
+    pub fn is_deferred(&self) -> bool {
+        self.deferred
+    }
+
+    /// Takes the next parameter, a matrix `[x.ncols(), y.ncols()]` that `plan` declared with `Plan::product`, and
+    /// overwrites `y` with `x` times it.
+    ///
+    /// # Panics
+    ///
+    /// If fewer values are left.
+    #[inline]
+    pub fn product(&mut self, x: ArrayView2<'_, T>, y: ArrayViewMut2<'_, T>)
+    where
+        T: Real,
+    {
+        let w = self.take([x.ncols(), y.ncols()]);
+        if !self.deferred {
+            gemm(T::one(), x, w, T::zero(), y);
+        }
     }
 
     /// The next parameter, in row-major order.
@@ -74,19 +103,22 @@ impl<'a, T> Params<'a, T> {
 /// Whoever runs the layer may spare it work. Gradients that are [`fresh`](Self::fresh) hold nothing yet:
 /// the first to take one finds zeros, and a [`product`](Self::product) is written instead of added. Where
 /// they are [`deferred`](Self::deferred), products are not computed at all: the trainer does that later,
-/// from the `x` and `dy` of the layer, piece by piece, each just before the optimizer needs it.
+/// from the `x` and `dy` of the layer, piece by piece, each just before the optimizer needs it. Where tables are
+/// [`sparse`](Self::sparse), the gradient of a [`table`](Self::table) is a list of the rows that were used.
 #[derive(Debug)]
 pub struct Grads<'a, T> {
     rest: &'a mut [T],
     left: Option<&'a Cell<usize>>,
     fresh: bool,
     deferred: bool,
+    sparse: bool,
+    list: Option<&'a mut SparseGrad<T>>,
 }
 
 impl<'a, T: Real> Grads<'a, T> {
     /// All these values, to be taken from the front and added to.
     pub fn new(values: &'a mut [T]) -> Self {
-        Self { rest: values, left: None, fresh: false, deferred: false }
+        Self { rest: values, left: None, fresh: false, deferred: false, sparse: false, list: None }
     }
 
     /// As [`new`](Self::new), but what the values hold is forgotten, even NaN.
@@ -111,6 +143,24 @@ impl<'a, T: Real> Grads<'a, T> {
         self.deferred
     }
 
+    /// The same, but the gradients of the tables of a model's own layers need not be there: whoever runs it takes
+    /// the lists of what was added, and nothing touches the values themselves.
+    #[must_use]
+    pub fn sparse(self, sparse: bool) -> Self {
+        Self { sparse, ..self }
+    }
+
+    /// Whether the gradients of tables are lists.
+    pub fn is_sparse(&self) -> bool {
+        self.sparse
+    }
+
+    /// The same, but the next [`table`](Self::table) is written to this list, if there is one.
+    #[must_use]
+    pub fn listed(self, list: Option<&'a mut SparseGrad<T>>) -> Self {
+        Self { list, ..self }
+    }
+
     /// The gradient of the next parameter, in row-major order.
     ///
     /// # Panics
@@ -126,8 +176,8 @@ impl<'a, T: Real> Grads<'a, T> {
         ArrayViewMut::from_shape(shape, values).expect("as many values as the shape has")
     }
 
-    /// Takes the gradient of the next parameter, a matrix `[x.ncols(), dy.ncols()]` that `plan` declared
-    /// with `Plan::product`, and adds `xᵀ dy` to it.
+    /// Takes the gradient of the next parameter, a matrix `[x.ncols(), dy.ncols()]`, and adds `xᵀ dy` to it. Nobody
+    /// defers it unless `plan` declared the parameter with `Plan::product`.
     ///
     /// # Panics
     ///
@@ -140,6 +190,22 @@ impl<'a, T: Real> Grads<'a, T> {
             let dw = ArrayViewMut2::from_shape((x.ncols(), dy.ncols()), values).expect("as many values");
             gemm(T::one(), x.t(), dy, if fresh { T::zero() } else { T::one() }, dw);
         }
+    }
+
+    /// The gradient of the next parameter, a table `[rows, columns]` that `plan` declared with `Plan::table`, to
+    /// which the layer adds at `most` so many times.
+    ///
+    /// # Panics
+    ///
+    /// If fewer values are left.
+    #[inline]
+    pub fn table(&mut self, [rows, columns]: [usize; 2], most: usize) -> TableGrad<'a, T> {
+        let Some(list) = self.list.take() else {
+            return TableGrad::Dense(self.take([rows, columns]));
+        };
+        self.next(rows * columns);
+        list.clear(most);
+        TableGrad::Sparse(list)
     }
 
     /// The next `size` gradients without a shape.
@@ -226,6 +292,29 @@ mod tests {
         assert_eq!(values, [2.0, 6.0, 12.0, 2.0, 4.0]);
         run(Grads::new(&mut values).deferred(true));
         assert_eq!(values, [3.0, 6.0, 12.0, 3.0, 6.0]);
+    }
+
+    #[test]
+    fn a_product_is_left_to_others_where_it_is_deferred() {
+        let (x, mut y) = (array![[1.0, 2.0]], array![[0.5]]);
+        Params::new(&[3.0, 4.0]).deferred(true).product(x.view(), y.view_mut());
+        assert_eq!(y, array![[0.5]]);
+        Params::new(&[3.0, 4.0]).product(x.view(), y.view_mut());
+        assert_eq!(y, array![[11.0]]);
+    }
+
+    #[test]
+    fn tables_are_whole_or_lists() {
+        let (dy, mut values, mut list) = (array![[3.0]], [f64::NAN; 3], SparseGrad::default());
+        let run = |mut grads: Grads<'_, f64>| {
+            grads.table([2, 1], 1).add(1, 1.0, dy.view(), [0, 0]);
+            grads.take([1])[0] += 1.0;
+        };
+        run(Grads::fresh(&mut values).listed(Some(&mut list)));
+        assert!(values[0].is_nan() && values[1].is_nan());
+        assert_eq!((values[2], list.id(0)), (1.0, Some(1)));
+        run(Grads::fresh(&mut values));
+        assert_eq!(values, [0.0, 3.0, 1.0]);
     }
 
     #[test]

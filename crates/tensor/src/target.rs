@@ -68,3 +68,66 @@ macro_rules! values {
     )*};
 }
 values!(Vec<T>, Box<[T]>, std::sync::Arc<[T]>);
+
+/// The targets of one sample whose output is a sequence: one for each of its steps.
+///
+/// Vectors, arrays and shared slices are such; [`Window`] is a part of a long sequence that many samples share.
+pub trait Steps {
+    /// What one step is to become.
+    type Target;
+
+    /// The targets, first step first.
+    fn steps(&self) -> &[Self::Target];
+}
+
+macro_rules! steps {
+    ($($vector:ty),*) => {$(
+        impl<Y> Steps for $vector {
+            type Target = Y;
+            #[inline]
+            fn steps(&self) -> &[Y] {
+                self
+            }
+        }
+    )*};
+}
+steps!(Vec<Y>, Box<[Y]>, std::sync::Arc<[Y]>);
+
+impl<Y, const N: usize> Steps for [Y; N] {
+    type Target = Y;
+    #[inline]
+    fn steps(&self) -> &[Y] {
+        self
+    }
+}
+
+/// A part of a sequence that is shared: to clone it copies nothing of the sequence.
+///
+/// ```
+/// use chainrule_tensor::{Steps, Window};
+/// let text: std::sync::Arc<[u16]> = vec![5, 6, 7, 8].into();
+/// let window = Window::new(text, 1..3).unwrap();
+/// assert_eq!(window.steps(), [6, 7]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window<Y> {
+    all: std::sync::Arc<[Y]>,
+    /// Within `all`.
+    range: std::ops::Range<usize>,
+}
+
+impl<Y> Window<Y> {
+    /// These places of a sequence; `None` if it does not have them.
+    pub fn new(all: std::sync::Arc<[Y]>, range: std::ops::Range<usize>) -> Option<Self> {
+        all.get(range.clone())?;
+        Some(Self { all, range })
+    }
+}
+
+impl<Y> Steps for Window<Y> {
+    type Target = Y;
+    #[inline]
+    fn steps(&self) -> &[Y] {
+        &self.all[self.range.clone()]
+    }
+}

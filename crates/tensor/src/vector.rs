@@ -1,7 +1,8 @@
 //! Loops over many numbers, compiled for the CPU at hand (see [`isa`](crate::isa)).
 //!
 //! Each function takes the arithmetic as a closure on single numbers, and runs it on many at a time. Mark
-//! the closure `#[inline(always)]`, or a long one will be called once per number:
+//! the closure `#[inline(always)]`, or a long one will be called once per number; and let it `move` what it
+//! takes from around it, or that will be read from memory once per number:
 //!
 //! ```
 //! use chainrule_tensor::vector;
@@ -12,13 +13,19 @@
 //! assert_eq!(y, array![[0.0, 2.0], [3.0, 0.0]]);
 //! ```
 //!
-//! Views may be strided; rows whose columns lie side by side are fast. Sums add 16 interleaved parts in a
+//! Views may be strided; rows whose columns lie side by side are fast. Sums add 16 or 32 interleaved parts in a
 //! fixed order, so that a result is the same on every CPU.
+
+mod softmax;
+
+pub use softmax::{log_softmax, log_softmax_gradient, softmax, softmax_gradient};
+
+use std::array::from_fn;
 
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Zip};
 
-use crate::Real;
 use crate::isa::{Kernel, run};
+use crate::{Real, Seed};
 
 /// How many parts a sum is kept in: one AVX-512 register of `f32`.
 const LANES: usize = 16;
@@ -80,7 +87,7 @@ pub fn map<T: Real>(x: ArrayView2<'_, T>, y: ArrayViewMut2<'_, T>, f: impl Fn(T)
         [x],
         y,
         #[inline(always)]
-        |[x]| f(x),
+        move |[x]| f(x),
     );
 }
 
@@ -96,7 +103,7 @@ pub fn map2<T: Real>(
         [a, b],
         y,
         #[inline(always)]
-        |[a, b]| f(a, b),
+        move |[a, b]| f(a, b),
     );
 }
 
@@ -113,7 +120,7 @@ pub fn map3<T: Real>(
         [a, b, c],
         y,
         #[inline(always)]
-        |[a, b, c]| f(a, b, c),
+        move |[a, b, c]| f(a, b, c),
     );
 }
 
@@ -144,6 +151,44 @@ pub fn apply<T: Real>(mut y: ArrayViewMut2<'_, T>, f: impl Fn(T) -> T + Copy) {
             None => row.mapv_inplace(f),
         }
     }
+}
+
+/// `y = f(y, x)`, number by number.
+#[inline]
+pub fn apply2<T: Real>(x: ArrayView2<'_, T>, mut y: ArrayViewMut2<'_, T>, f: impl Fn(T, T) -> T + Copy) {
+    assert_eq!(x.dim(), y.dim(), "the views have one shape");
+    x.rows().into_iter().zip(y.rows_mut()).for_each(|(x, y)| apply2_row(x, y, f));
+}
+
+#[inline(always)]
+fn apply2_row<T: Real>(x: ArrayView1<'_, T>, mut y: ArrayViewMut1<'_, T>, f: impl Fn(T, T) -> T + Copy) {
+    match (x.as_slice(), y.as_slice_mut()) {
+        (Some(x), Some(y)) => update(
+            y,
+            x,
+            [],
+            #[inline(always)]
+            move |y, x, []| (f(y, x), []),
+        ),
+        _ => Zip::from(&mut y).and(&x).for_each(|y, &x| *y = f(*y, x)),
+    }
+}
+
+/// `y += x`, number by number.
+#[inline]
+pub fn accumulate<T: Real>(x: ArrayView2<'_, T>, y: ArrayViewMut2<'_, T>) {
+    apply2(
+        x,
+        y,
+        #[inline(always)]
+        |y, x| y + x,
+    );
+}
+
+/// `v = f(v)`, for each of the values.
+#[inline]
+pub fn apply_slice<T: Real>(values: &mut [T], f: impl Fn(T) -> T + Copy) {
+    run(Apply { values, f });
 }
 
 struct Update<'a, T, const N: usize, F> {
@@ -185,6 +230,93 @@ pub fn update<T: Real, const N: usize>(
     f: impl Fn(T, T, [T; N]) -> (T, [T; N]),
 ) {
     run(Update { params, grads, state, f });
+}
+
+struct Gates<'a, T, const G: usize, const N: usize, const S: usize, F> {
+    units: usize,
+    gates: &'a mut [T],
+    inputs: [&'a [T]; N],
+    state: [&'a mut [T]; S],
+    f: F,
+}
+
+impl<T: Real, const G: usize, const N: usize, const S: usize, F> Gates<'_, T, G, N, S, F>
+where
+    F: Fn([T; G], [T; N], [T; S]) -> ([T; G], [T; S]),
+{
+    /// Some units of a row, from `start` on, up to as many as there are lanes.
+    #[inline(always)]
+    fn block(&mut self, row: usize, start: usize, count: usize) {
+        let Self { units, gates, inputs, state, f } = self;
+        let at = row * *units + start;
+        let gate = |k: usize| G * row * *units + k * *units + start;
+        // Local arrays overlap nothing, which the compiler could not know of so many slices.
+        let (mut g, mut n, mut s) =
+            ([[T::zero(); LANES]; G], [[T::zero(); LANES]; N], [[T::zero(); LANES]; S]);
+        for k in 0..G {
+            g[k][..count].copy_from_slice(&gates[gate(k)..][..count]);
+        }
+        for k in 0..N {
+            n[k][..count].copy_from_slice(&inputs[k][at..][..count]);
+        }
+        for k in 0..S {
+            s[k][..count].copy_from_slice(&state[k][at..][..count]);
+        }
+        for i in 0..LANES {
+            let (gate, slot) = f(from_fn(|k| g[k][i]), from_fn(|k| n[k][i]), from_fn(|k| s[k][i]));
+            for k in 0..G {
+                g[k][i] = gate[k];
+            }
+            for k in 0..S {
+                s[k][i] = slot[k];
+            }
+        }
+        for k in 0..G {
+            gates[gate(k)..][..count].copy_from_slice(&g[k][..count]);
+        }
+        for k in 0..S {
+            state[k][at..][..count].copy_from_slice(&s[k][..count]);
+        }
+    }
+}
+
+impl<T: Real, const G: usize, const N: usize, const S: usize, F> Kernel for Gates<'_, T, G, N, S, F>
+where
+    F: Fn([T; G], [T; N], [T; S]) -> ([T; G], [T; S]),
+{
+    type Output = ();
+    #[inline(always)]
+    fn run(mut self) {
+        let (units, rest) = (self.units, self.units % LANES);
+        for row in 0..self.gates.len() / (G * units) {
+            for start in (0..units - rest).step_by(LANES) {
+                self.block(row, start, LANES);
+            }
+            if rest > 0 {
+                self.block(row, units - rest, rest);
+            }
+        }
+    }
+}
+
+/// `(g, s) = f(g, n, s)` for `G` gates, `N` inputs and `S` states of each unit, in one pass: the inner loop of
+/// a recurrent layer.
+///
+/// A row of `gates` has the first gate of all units, then the second and so on, `[rows, G * units]`; each input
+/// and each state is `[rows, units]`.
+///
+/// # Panics
+///
+/// If `units` is 0, or an input or a state has fewer rows than `gates`.
+#[inline]
+pub fn gates<T: Real, const G: usize, const N: usize, const S: usize>(
+    units: usize,
+    gates: &mut [T],
+    inputs: [&[T]; N],
+    state: [&mut [T]; S],
+    f: impl Fn([T; G], [T; N], [T; S]) -> ([T; G], [T; S]),
+) {
+    run(Gates { units, gates, inputs, state, f });
 }
 
 struct Fold<'a, T, F> {
@@ -410,20 +542,14 @@ pub fn sum_chunks<T: Real>(values: &[T], sums: &mut [T]) {
 ///
 /// If the vectors differ in length.
 #[inline]
-pub fn add<T: Real>(x: ArrayView1<'_, T>, mut y: ArrayViewMut1<'_, T>) {
-    match (x.as_slice(), y.as_slice_mut()) {
-        (Some(x), Some(y)) => {
-            assert_eq!(x.len(), y.len(), "the vectors have one length");
-            update(
-                y,
-                x,
-                [],
-                #[inline(always)]
-                |y, x, []| (y + x, []),
-            );
-        }
-        _ => Zip::from(&mut y).and(&x).for_each(|y, &x| *y += x),
-    }
+pub fn add<T: Real>(x: ArrayView1<'_, T>, y: ArrayViewMut1<'_, T>) {
+    assert_eq!(x.len(), y.len(), "the vectors have one length");
+    apply2_row(
+        x,
+        y,
+        #[inline(always)]
+        |y, x| y + x,
+    );
 }
 
 struct FromU8<'a, T> {
@@ -453,6 +579,335 @@ impl<T: Real> Kernel for FromU8<'_, T> {
 pub fn from_u8<T: Real>(bytes: &[u8], values: &mut [T], scale: T) {
     assert_eq!(bytes.len(), values.len(), "one byte for each value");
     run(FromU8 { bytes, values, scale });
+}
+
+struct Each<'a, T, const N: usize, const M: usize, F> {
+    inputs: [&'a [T]; N],
+    outputs: [&'a mut [T]; M],
+    f: F,
+}
+
+impl<T, const N: usize, const M: usize, F> Kernel for Each<'_, T, N, M, F>
+where
+    T: Real,
+    F: Fn([T; N], [T; M]) -> [T; M],
+{
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { inputs, outputs, f } = self;
+        let n = outputs[0].len();
+        let inputs = inputs.map(|input| &input[..n]);
+        let mut outputs = outputs.map(|output| &mut output[..n]);
+        for i in 0..n {
+            let values = f(inputs.map(|input| input[i]), outputs.each_ref().map(|output| output[i]));
+            for (output, value) in outputs.iter_mut().zip(values) {
+                output[i] = value;
+            }
+        }
+    }
+}
+
+/// `[y₁, y₂, ...] = f([x₁, x₂, ...], [y₁, y₂, ...])`, number by number: several outputs in one pass, each made of
+/// the inputs and of what the outputs held.
+///
+/// # Panics
+///
+/// If a slice is shorter than the first output.
+#[inline]
+pub fn each<T: Real, const N: usize, const M: usize>(
+    inputs: [&[T]; N],
+    outputs: [&mut [T]; M],
+    f: impl Fn([T; N], [T; M]) -> [T; M],
+) {
+    const { assert!(M > 0, "there is an output") };
+    run(Each { inputs, outputs, f });
+}
+
+struct Sums<'a, T, const N: usize, F> {
+    inputs: [&'a [T]; N],
+    f: F,
+}
+
+impl<'a, T, const N: usize, F> Sums<'a, T, N, F> {
+    #[inline(always)]
+    fn new(inputs: [&'a [T]; N], f: F) -> Self {
+        Self { inputs, f }
+    }
+}
+
+impl<T, const N: usize, const K: usize, F> Kernel for Sums<'_, T, N, F>
+where
+    T: Real,
+    F: Fn([T; N]) -> [T; K],
+{
+    type Output = [T; K];
+    #[inline(always)]
+    fn run(self) -> [T; K] {
+        let Self { inputs, f } = self;
+        let n = inputs[0].len();
+        let chunks = inputs.map(|input| input[..n].as_chunks::<LANES>());
+        // Two sets of parts, since one would wait for the addition before.
+        let (mut even, mut odd) = ([[T::zero(); LANES]; K], [[T::zero(); LANES]; K]);
+        let pairs = n / (2 * LANES);
+        for j in 0..pairs {
+            let left = terms(chunks.map(|(chunks, _)| &chunks[2 * j]), &f);
+            let right = terms(chunks.map(|(chunks, _)| &chunks[2 * j + 1]), &f);
+            for k in 0..K {
+                for i in 0..LANES {
+                    even[k][i] += left[k][i];
+                    odd[k][i] += right[k][i];
+                }
+            }
+        }
+        if 2 * pairs < n / LANES {
+            let left = terms(chunks.map(|(chunks, _)| &chunks[2 * pairs]), &f);
+            for k in 0..K {
+                for i in 0..LANES {
+                    even[k][i] += left[k][i];
+                }
+            }
+        }
+        let mut parts = [[T::zero(); LANES]; K];
+        for k in 0..K {
+            for i in 0..LANES {
+                parts[k][i] = even[k][i] + odd[k][i];
+            }
+        }
+        let rest = chunks.map(|(_, rest)| rest);
+        for i in 0..n % LANES {
+            let terms = f(rest.map(|rest| rest[i]));
+            for k in 0..K {
+                parts[k][i] += terms[k];
+            }
+        }
+        parts.map(total)
+    }
+}
+
+/// `f` of each number of a chunk.
+#[inline(always)]
+fn terms<T: Real, const N: usize, const K: usize>(
+    chunk: [&[T; LANES]; N],
+    f: &impl Fn([T; N]) -> [T; K],
+) -> [[T; LANES]; K] {
+    let mut terms = [[T::zero(); LANES]; K];
+    for i in 0..LANES {
+        let values = f(chunk.map(|chunk| chunk[i]));
+        for k in 0..K {
+            terms[k][i] = values[k];
+        }
+    }
+    terms
+}
+
+/// The sum of the parts. Not inlined: the compiler would arrange the loop before it for its sake.
+#[inline(never)]
+fn total<T: Real>(mut parts: [T; LANES]) -> T {
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            parts[i] += parts[i + half];
+        }
+    }
+    parts[0]
+}
+
+/// The sums of `f([x₁, x₂, ...])` over the numbers of the inputs: several sums in one pass.
+///
+/// # Panics
+///
+/// If an input is shorter than the first.
+#[inline]
+pub fn sums<T: Real, const N: usize, const K: usize>(
+    inputs: [&[T]; N],
+    f: impl Fn([T; N]) -> [T; K],
+) -> [T; K] {
+    const { assert!(N > 0, "there is an input") };
+    run(Sums::new(inputs, f))
+}
+
+struct MapChannels<'a, T, const N: usize, const V: usize, F> {
+    inner: usize,
+    inputs: [&'a [T]; N],
+    vectors: [&'a [T]; V],
+    output: &'a mut [T],
+    f: F,
+}
+
+impl<T, const N: usize, const V: usize, F> Kernel for MapChannels<'_, T, N, V, F>
+where
+    T: Real,
+    F: Fn([T; N], [T; V], T) -> T,
+{
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { inner, inputs, vectors, output, f } = self;
+        let channels = vectors[0].len();
+        let vectors = vectors.map(|vector| &vector[..channels]);
+        if inner == 1 {
+            for start in (0..output.len()).step_by(channels.max(1)) {
+                let rows = inputs.map(|input| &input[start..start + channels]);
+                let output = &mut output[start..start + channels];
+                for c in 0..channels {
+                    output[c] = f(rows.map(|row| row[c]), vectors.map(|vector| vector[c]), output[c]);
+                }
+            }
+            return;
+        }
+        for sample in (0..output.len()).step_by(channels.saturating_mul(inner).max(1)) {
+            for c in 0..channels {
+                let start = sample + c * inner;
+                let constants = vectors.map(|vector| vector[c]);
+                let runs = inputs.map(|input| &input[start..start + inner]);
+                let output = &mut output[start..start + inner];
+                for i in 0..inner {
+                    output[i] = f(runs.map(|run| run[i]), constants, output[i]);
+                }
+            }
+        }
+    }
+}
+
+/// `y = f([x₁, x₂, ...], [v₁, v₂, ...], y)`, number by number, for inputs and an output of shape
+/// `[outer, channels, inner]` and vectors `[channels]`, whose values hold for all of their channel.
+///
+/// # Panics
+///
+/// If the output is not so many whole `[channels, inner]`, or if a slice is shorter than it should be.
+#[inline]
+pub fn map_channels<T: Real, const N: usize, const V: usize>(
+    inner: usize,
+    inputs: [&[T]; N],
+    vectors: [&[T]; V],
+    output: &mut [T],
+    f: impl Fn([T; N], [T; V], T) -> T,
+) {
+    const { assert!(V > 0, "there is a vector") };
+    whole_channels(output.len(), vectors[0].len(), inner);
+    run(MapChannels { inner, inputs, vectors, output, f });
+}
+
+struct SumChannels<'a, T, const N: usize, const V: usize, const K: usize, F> {
+    inner: usize,
+    inputs: [&'a [T]; N],
+    vectors: [&'a [T]; V],
+    sums: [&'a mut [T]; K],
+    f: F,
+}
+
+impl<T, const N: usize, const V: usize, const K: usize, F> Kernel for SumChannels<'_, T, N, V, K, F>
+where
+    T: Real,
+    F: Fn([T; N], [T; V]) -> [T; K],
+{
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { inner, inputs, vectors, sums, f } = self;
+        let (size, channels) = (inputs[0].len(), sums[0].len());
+        let vectors = vectors.map(|vector| &vector[..channels]);
+        let mut sums = sums.map(|sum| &mut sum[..channels]);
+        if inner == 1 {
+            for start in (0..size).step_by(channels.max(1)) {
+                let rows = inputs.map(|input| &input[start..start + channels]);
+                for c in 0..channels {
+                    let terms = f(rows.map(|row| row[c]), vectors.map(|vector| vector[c]));
+                    for (sum, term) in sums.iter_mut().zip(terms) {
+                        sum[c] += term;
+                    }
+                }
+            }
+            return;
+        }
+        for sample in (0..size).step_by(channels.saturating_mul(inner).max(1)) {
+            for c in 0..channels {
+                let start = sample + c * inner;
+                let constants = vectors.map(|vector| vector[c]);
+                let run = Sums::new(
+                    inputs.map(|input| &input[start..start + inner]),
+                    #[inline(always)]
+                    |x| f(x, constants),
+                );
+                for (sum, term) in sums.iter_mut().zip(run.run()) {
+                    sum[c] += term;
+                }
+            }
+        }
+    }
+}
+
+/// Adds to each channel's sums what `f([x₁, x₂, ...], [v₁, v₂, ...])` gives for its numbers, for inputs of shape
+/// `[outer, channels, inner]`, and vectors and sums `[channels]`.
+///
+/// # Panics
+///
+/// If the first input is not so many whole `[channels, inner]`, or if a slice is shorter than it should be.
+#[inline]
+pub fn sum_channels<T: Real, const N: usize, const V: usize, const K: usize>(
+    inner: usize,
+    inputs: [&[T]; N],
+    vectors: [&[T]; V],
+    sums: [&mut [T]; K],
+    f: impl Fn([T; N], [T; V]) -> [T; K],
+) {
+    const { assert!(N > 0 && K > 0, "there is an input and a sum") };
+    whole_channels(inputs[0].len(), sums[0].len(), inner);
+    run(SumChannels { inner, inputs, vectors, sums, f });
+}
+
+fn whole_channels(size: usize, channels: usize, inner: usize) {
+    let sample = channels.saturating_mul(inner);
+    assert!(
+        size == 0 || size.checked_rem(sample) == Some(0),
+        "{size} values are not so many times [{channels}, {inner}]"
+    );
+}
+
+struct MapRandom<'a, T, const N: usize, F> {
+    seed: Seed,
+    inputs: [&'a [T]; N],
+    output: &'a mut [T],
+    f: F,
+}
+
+impl<T, const N: usize, F> Kernel for MapRandom<'_, T, N, F>
+where
+    T: Real,
+    F: Fn([[T; N]; 2], u64) -> [T; 2],
+{
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { seed, inputs, output, f } = self;
+        let (n, half) = (output.len(), output.len().div_ceil(2));
+        let (lows, highs) = output.split_at_mut(half);
+        let pairs = highs.len();
+        let (low, high) = (inputs.map(|input| &input[..half]), inputs.map(|input| &input[half..n]));
+        for i in 0..pairs {
+            [lows[i], highs[i]] = f([low.map(|x| x[i]), high.map(|x| x[i])], seed.bits(i as u64));
+        }
+        if half > pairs {
+            let middle = low.map(|x| x[pairs]);
+            [lows[pairs], _] = f([middle, middle], seed.bits(pairs as u64));
+        }
+    }
+}
+
+/// `y = f([x₁, x₂, ...], random bits)`, number by number. Two numbers share 64 bits of `seed`: the i-th of the first
+/// half and the i-th of the second have its [`bits(i)`](Seed::bits). `f` takes both, and gives both.
+///
+/// # Panics
+///
+/// If an input is shorter than the output.
+#[inline]
+pub fn map_random<T: Real, const N: usize>(
+    seed: Seed,
+    inputs: [&[T]; N],
+    output: &mut [T],
+    f: impl Fn([[T; N]; 2], u64) -> [T; 2],
+) {
+    run(MapRandom { seed, inputs, output, f });
 }
 
 #[cfg(test)]
@@ -485,6 +940,9 @@ mod tests {
         assert_eq!(y, x.t().mapv(|x| x + x + x));
         for part in [s![.., ..], s![..4, ..5], s![..;2, ..;3]] {
             let mut z = x.clone();
+            apply2(right.slice(part), z.slice_mut(part), |z, r| r - z);
+            assert_eq!(z.slice(part), (&right - &x).slice(part));
+            z.assign(&x);
             apply(z.slice_mut(part), |x| x * 2.0 + 1.0);
             assert_eq!(z.slice(part), right.slice(part));
         }
@@ -534,6 +992,77 @@ mod tests {
             update(&mut p, &g, [&mut s, &mut t], |p, g, [s, t]| (p + g, [s * g, t - g]));
             for i in 0..n {
                 assert_eq!((p[i], s[i], t[i]), (1.0 + g[i], 2.0 * g[i], 3.0 - g[i]));
+            }
+        }
+    }
+
+    #[test]
+    fn several_outputs_and_sums_in_one_pass() {
+        for n in [0, 1, 15, 16, 31, 32, 33, 48, 100] {
+            let x: Vec<f64> = (0..n).map(f64::from).collect();
+            let (mut y, mut z) = (vec![f64::NAN; x.len()], vec![1.0; x.len()]);
+            each([&x, &x], [&mut y, &mut z], |[a, b], [_, z]| [a * b, z + a]);
+            assert!((0..x.len()).all(|i| y[i] == x[i] * x[i] && z[i] == 1.0 + x[i]));
+            let n = f64::from(n);
+            let right = [n * (n - 1.0) / 2.0, n * (n - 1.0) * (2.0 * n - 1.0) / 6.0];
+            assert_eq!(sums([&x, &x], |[a, b]| [a, a * b]), right);
+        }
+    }
+
+    #[test]
+    fn channels() {
+        for (outer, channels, inner) in [(1, 1, 1), (3, 5, 1), (2, 33, 1), (2, 3, 7), (3, 2, 40), (0, 2, 3)] {
+            let size = outer * channels * inner;
+            let x = matrix(1, size).into_raw_vec_and_offset().0;
+            let v = matrix(1, channels).into_raw_vec_and_offset().0;
+            let channel = |i: usize| i / inner % channels;
+            let mut y = vec![1.0; size];
+            map_channels(inner, [&x], [&v], &mut y, |[x], [v], y| x * v + y);
+            assert!((0..size).all(|i| y[i] == x[i] * v[channel(i)] + 1.0));
+            let (mut sum, mut product) = (vec![1.0; channels], vec![0.0; channels]);
+            sum_channels(inner, [&x, &y], [&v], [&mut sum, &mut product], |[x, y], [v]| [v, x * y]);
+            for c in 0..channels {
+                let of_channel = (0..size).filter(|&i| channel(i) == c);
+                let right = of_channel.fold([1.0, 0.0], |[a, b], i| [a + v[c], b + x[i] * y[i]]);
+                assert!((sum[c] - right[0]).abs() < 1e-9 && (product[c] - right[1]).abs() < 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "5 values are not so many times [2, 2]")]
+    fn broken_channels() {
+        map_channels(2, [&[0.0; 5]], [&[0.0; 2]], &mut [0.0; 5], |[x], [v], _| x * v);
+    }
+
+    #[test]
+    fn random_bits_by_position() {
+        for n in [0usize, 1, 2, 7, 64] {
+            let (seed, x, mut y) = (Seed(7), vec![1.0; n], vec![f64::NAN; n]);
+            map_random(seed, [&x], &mut y, |[[a], [b]], bits| {
+                [a * f64::from(bits as u32), b * (bits >> 32) as f64]
+            });
+            for (i, &y) in y.iter().enumerate() {
+                let half = n.div_ceil(2);
+                let bits = seed.bits((i % half) as u64);
+                assert_eq!(y, if i < half { f64::from(bits as u32) } else { (bits >> 32) as f64 });
+            }
+        }
+    }
+
+    #[test]
+    fn gates_of_every_unit() {
+        for units in [1, 5, 16, 37] {
+            let (rows, mut rng) = (3, crate::Seed(2).rng());
+            let mut random = |n: usize| -> Vec<f64> { (0..n * rows * units).map(|_| rng.normal()).collect() };
+            let (before, input, start) = (random(2), random(1), random(1));
+            let (mut g, mut s, mut t) = (before.clone(), start.clone(), vec![f64::NAN; rows * units]);
+            gates(units, &mut g, [&input], [&mut s, &mut t], |[a, b], [x], [s, _]| ([b, a + x], [s * x, a]));
+            for (at, &x) in input.iter().enumerate() {
+                let first = at + at / units * units;
+                let (a, b) = (before[first], before[first + units]);
+                assert_eq!((g[first], g[first + units]), (b, a + x));
+                assert_eq!((s[at], t[at]), (start[at] * x, a));
             }
         }
     }

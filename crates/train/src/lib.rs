@@ -7,6 +7,7 @@
 //! layers, losses and optimizers need not know that threads exist.
 //!
 //! - [`Model`] is a network with its parameters; it predicts, prints a summary, and is saved and loaded.
+//! - [`Predictor`] predicts again and again with the same memory, and carries states from call to call.
 //! - [`Trainer`] brings a model, a loss and an optimizer together, and fits them to a data set.
 //! - [`Callback`] watches and can stop a training; a closure is one.
 
@@ -14,8 +15,11 @@ mod callback;
 mod error;
 pub mod file;
 mod history;
+mod lead;
 mod model;
 mod pieces;
+mod predictor;
+mod rows;
 mod shard;
 mod summary;
 mod threads;
@@ -26,5 +30,6 @@ pub use error::TrainError;
 pub use file::FileError;
 pub use history::{EpochReport, Evaluation, History, Scores};
 pub use model::{Model, PredictError};
+pub use predictor::Predictor;
 pub use summary::Summary;
 pub use trainer::Trainer;

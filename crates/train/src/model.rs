@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use chainrule_layer::{Chain, Entry, Forward, Layer, Mode, Plan, Sequential, ShapeError, ValueError};
-use chainrule_tensor::{Buffer, FlushDenormals, Kind, Params, Real, Seed, Shape};
+use chainrule_layer::{Chain, Entry, Layer, Plan, Sequential, ShapeError, ValueError};
+use chainrule_tensor::{Buffer, Real, Seed, Shape};
 use ndarray::{Array2, ArrayView2};
 use sha2::{Digest, Sha256};
 
-use crate::Summary;
 use crate::file::{self, FileError};
+use crate::{Predictor, Summary};
 
 /// A network: its layers, planned for samples of one shape, and their parameters.
 ///
@@ -94,26 +94,28 @@ impl<T: Real> Model<T> {
 
     /// The outputs, `[rows, size of the output]`, for the samples in the rows of `x`.
     ///
-    /// It allocates the memory of the pass anew each time; take many rows at once.
+    /// It allocates the memory of the pass anew each time, and states that layers carry begin anew: take many rows at
+    /// once, or a [`predictor`](Self::predictor).
     ///
     /// # Errors
     ///
     /// [`PredictError`] if the rows have not the size of a sample, or a value that the first layer cannot take.
     pub fn predict(&self, x: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
-        if x.ncols() != self.input.size() {
-            return Err(PredictError::Columns { columns: x.ncols(), input: self.input });
-        }
-        self.layers.check(x)?;
-        let _flush = FlushDenormals::new();
+        let mut predictor = self.predictor();
+        predictor.check(x)?;
         let mut y = Array2::zeros((x.nrows(), self.output.size()));
-        let (params, cache) = (Params::new(&self.parameters), &mut self.cache());
-        self.layers.forward(Forward { params, x, y: y.view_mut(), cache, mode: Mode::Eval });
+        predictor.run(x, y.view_mut());
         Ok(y)
+    }
+
+    /// Memory for many predictions, between which layers may carry a state.
+    pub fn predictor(&self) -> Predictor<'_, T> {
+        Predictor::new(self)
     }
 
     /// The layers, their output shapes and parameters as a table.
     pub fn summary(&self) -> Summary {
-        let trained = |entry: &&Entry| entry.kind != Kind::Buffer;
+        let trained = |entry: &&Entry| entry.kind.is_trained();
         Summary {
             input: self.input,
             rows: self.plan.rows().to_vec(),

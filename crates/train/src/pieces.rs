@@ -6,17 +6,27 @@
 //! that make a piece are, one shard after the other, just before they are needed. So no thread waits for
 //! another's sum, and the gradients of wide layers never go through memory.
 //!
+//! Of a table (see `Plan::table`) only the rows that some shard used are looked at. The shards have sorted lists of
+//! them, and the table is cut anew for each step, into stretches with about as many of these rows.
+//!
 //! The pieces do not depend on the number of threads, which take them in contiguous groups.
 
+use std::ops::Range;
+
 use chainrule_layer::{Chain, Plan};
-use chainrule_optim::{Optimizer, Update};
-use chainrule_tensor::{Buffer, FlushDenormals, Kind, Real, gemm, vector};
+use chainrule_optim::Optimizer;
+use chainrule_tensor::{Buffer, FlushDenormals, Kind, Real, gemm};
 use ndarray::{ArrayViewMut2, s};
 
+use crate::lead::Lead;
+use crate::rows::{Ground, Rows, Stretch, add};
 use crate::shard::Shard;
 
 /// How many parameters a piece has at most: with its gradient and two slots of state, 128 kB of `f32`.
 const LONGEST: usize = 8_192;
+
+/// How many terms of the longest list are in a stretch of a table.
+const TERMS: usize = 64;
 
 /// A range of the flat parameters, of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,75 +34,140 @@ pub(crate) struct Piece {
     start: usize,
     end: usize,
     kind: Kind,
-    product: Option<Product>,
+    source: Source,
+    /// The work of all pieces up to this one, in parameters to be updated.
+    work: usize,
 }
 
-/// The piece is rows of the weight of a link whose gradient is `xᵀ dy`.
+/// Where the gradient of a piece comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Product {
-    link: usize,
-    first_row: usize,
-    columns: usize,
+enum Source {
+    /// From the shards' own.
+    Shards,
+    /// The piece is rows of the weight of a link whose gradient is `xᵀ dy`.
+    Product { link: usize, first_row: usize, columns: usize },
+    /// The piece is rows of the table of a link.
+    Table { link: usize, first_row: usize, columns: usize },
 }
 
-/// Cuts the parameters of a plan.
-pub(crate) fn cut<T: Real>(plan: &Plan, chain: &Chain<T>) -> Vec<Piece> {
+/// Whether gradients that are products are computed piece by piece. Where all parameters make one piece, that gains
+/// nothing.
+pub(crate) fn defers(plan: &Plan) -> bool {
+    plan.size() > LONGEST
+}
+
+/// Whether the gradients of tables are lists: who looks at all gradients at once wants them whole.
+pub(crate) fn sparse<T: Real>(optimizer: &dyn Optimizer<T>) -> bool {
+    !optimizer.prepares()
+}
+
+/// How many rows of a weight of so many columns make a piece.
+pub(crate) fn rows(columns: usize) -> usize {
+    (LONGEST / columns).max(1)
+}
+
+/// The parameters of a plan, cut.
+pub(crate) struct Pieces {
+    /// Each table in one piece.
+    fixed: Vec<Piece>,
+    /// Each table in stretches, for one step; unused where there is no table.
+    stretched: Vec<Piece>,
+    tables: bool,
+}
+
+impl Pieces {
+    /// Cuts the parameters of a plan for an optimizer.
+    ///
+    /// Its state lies piece by piece, so pieces depend on nothing that can change in a training.
+    pub(crate) fn new<T: Real>(plan: &Plan, chain: &Chain<T>, optimizer: &dyn Optimizer<T>) -> Self {
+        let (sparse, kinds) = (sparse(optimizer), optimizer.tells_kinds());
+        let tables = sparse && chain.tables().next().is_some();
+        Self { fixed: cut(plan, chain, sparse, kinds), stretched: Vec::new(), tables }
+    }
+
+    /// Room for any piece.
+    pub(crate) fn scratch<T: Real>(&self, slots: usize, shards: usize) -> Scratch<T> {
+        let (mut values, mut columns) = (0, 0);
+        for piece in &self.fixed {
+            match piece.source {
+                Source::Table { columns: here, .. } => columns = here.max(columns),
+                Source::Shards | Source::Product { .. } => values = values.max(piece.end - piece.start),
+            }
+        }
+        Scratch { grads: Buffer::zeros(values), rows: Rows::new(columns, slots, shards) }
+    }
+
+    /// The pieces for the step that the shards have run.
+    pub(crate) fn of_step<T: Real, Y>(&mut self, shards: &[Shard<T, Y>]) -> &[Piece] {
+        let Self { fixed, stretched, tables } = self;
+        if !*tables {
+            return fixed;
+        }
+        stretched.clear();
+        let mut work = 0;
+        for &piece in &*fixed {
+            match piece.source {
+                Source::Table { .. } => work = piece.stretch(shards, work, stretched),
+                Source::Shards | Source::Product { .. } => {
+                    work += piece.end - piece.start;
+                    stretched.push(Piece { work, ..piece });
+                }
+            }
+        }
+        stretched
+    }
+}
+
+/// What one thread works in.
+pub(crate) struct Scratch<T> {
+    /// The gradient of a piece.
+    grads: Buffer<T>,
+    rows: Rows<T>,
+}
+
+/// Each piece is of one kind, or not a weight or bias of its own if the optimizer does not tell `kinds`.
+fn cut<T: Real>(plan: &Plan, chain: &Chain<T>, sparse: bool, kinds: bool) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
-    let mut end_of_product = 0;
+    let mut end_of_matrix = 0;
+    let alike = |a: Kind, b: Kind| a == b || (!kinds && a.is_trained() && b.is_trained());
     for entry in plan.entries() {
-        let (start, end, kind) = (entry.range.start, entry.range.end, entry.kind);
-        if let Some((link, _)) = chain.products().find(|(_, range)| *range == entry.range) {
+        let Range { mut start, end } = entry.range;
+        let kind = entry.kind;
+        let is = |(_, range): &(usize, Range<usize>)| *range == entry.range;
+        if let Some((link, _)) = chain.products().find(is).filter(|_| defers(plan)) {
             let columns = entry.shape[1];
-            let rows = (LONGEST / columns).max(1);
-            pieces.extend((0..entry.shape[0]).step_by(rows).map(|first_row| Piece {
-                start: start + first_row * columns,
-                end: end.min(start + (first_row + rows) * columns),
-                kind,
-                product: Some(Product { link, first_row, columns }),
+            pieces.extend((0..entry.shape[0]).step_by(rows(columns)).map(|first_row| {
+                let end = end.min(start + (first_row + rows(columns)) * columns);
+                let source = Source::Product { link, first_row, columns };
+                Piece { start: start + first_row * columns, end, kind, source, work: end }
             }));
-            end_of_product = end;
+            end_of_matrix = end;
             continue;
         }
-        let mut start = start;
+        if let Some((link, _)) = chain.tables().find(is).filter(|_| sparse) {
+            let source = Source::Table { link, first_row: 0, columns: entry.shape[1] };
+            pieces.push(Piece { start, end, kind, source, work: end });
+            end_of_matrix = end;
+            continue;
+        }
         while start < end {
             match pieces.last_mut() {
                 Some(last)
-                    if start > end_of_product && last.kind == kind && last.end - last.start < LONGEST =>
+                    if start > end_of_matrix && alike(last.kind, kind) && last.end - last.start < LONGEST =>
                 {
                     last.end = end.min(last.start + LONGEST);
+                    last.work = last.end;
                     start = last.end;
                 }
                 _ => {
-                    let piece = Piece { start, end: end.min(start + LONGEST), kind, product: None };
-                    start = piece.end;
-                    pieces.push(piece);
+                    let end = end.min(start + LONGEST);
+                    pieces.push(Piece { start, end, kind, source: Source::Shards, work: end });
+                    start = end;
                 }
             }
         }
     }
     pieces
-}
-
-/// The greatest number of parameters in a piece.
-pub(crate) fn longest(pieces: &[Piece]) -> usize {
-    pieces.iter().map(|piece| piece.end - piece.start).max().unwrap_or(0)
-}
-
-/// What one step does with the parameters from `offset` on.
-pub(crate) struct Descent<'a, T: Real, Y> {
-    pub(crate) part: Part,
-    pub(crate) step: u64,
-    pub(crate) optimizer: &'a dyn Optimizer<T>,
-    pub(crate) slots: usize,
-    pub(crate) pieces: &'a [Piece],
-    pub(crate) offset: usize,
-    pub(crate) params: &'a mut [T],
-    pub(crate) state: &'a mut [T],
-    /// The whole gradient, where somebody must see all of it at once; else empty.
-    pub(crate) total: &'a mut [T],
-    /// Room for the gradient of one piece, for each thread.
-    pub(crate) scratch: &'a mut [Buffer<T>],
-    pub(crate) shards: &'a [Shard<T, Y>],
 }
 
 /// Which part of the descent.
@@ -106,116 +181,166 @@ pub(crate) enum Part {
     Both,
 }
 
-impl<T: Real, Y: Sync> Descent<'_, T, Y> {
-    /// Works on up to `threads` threads.
-    pub(crate) fn run(self, threads: usize) {
-        if threads < 2 || self.pieces.len() < 2 {
-            return self.run_here();
-        }
-        let Self { part, step, optimizer, slots, pieces, offset, params, state, total, scratch, shards } =
-            self;
-        // The piece that holds the middle parameter begins the second half.
-        let half = offset + params.len() / 2;
-        let middle = pieces.partition_point(|piece| piece.end <= half).clamp(1, pieces.len() - 1);
+/// Some pieces, with what belongs to their parameters.
+pub(crate) struct Region<'a, T: Real> {
+    pub(crate) pieces: &'a [Piece],
+    pub(crate) ground: Ground<'a, T>,
+    /// The whole gradient, where somebody must see all of it at once; else empty.
+    pub(crate) total: &'a mut [T],
+}
+
+impl<T: Real> Region<'_, T> {
+    /// The pieces before this one, and the others.
+    fn split(self, middle: usize) -> (Self, Self) {
+        let Self { pieces, ground, total } = self;
         let (first, second) = pieces.split_at(middle);
-        let at = second[0].start - offset;
-        let (params_a, params_b) = params.split_at_mut(at);
-        let (state_a, state_b) = state.split_at_mut(slots * at);
+        let at = second.first().map_or(ground.params.len(), |piece| piece.start - ground.offset);
         let (total_a, total_b) = total.split_at_mut(at.min(total.len()));
-        let (scratch_a, scratch_b) = scratch.split_at_mut(threads / 2);
-        let a = Descent {
-            pieces: first,
-            offset,
-            params: params_a,
-            state: state_a,
-            total: total_a,
-            scratch: scratch_a,
-            part,
-            step,
-            optimizer,
-            slots,
-            shards,
-        };
-        let b = Descent {
-            pieces: second,
-            offset: offset + at,
-            params: params_b,
-            state: state_b,
-            total: total_b,
-            scratch: scratch_b,
-            part,
-            step,
-            optimizer,
-            slots,
-            shards,
-        };
-        rayon::join(|| a.run(threads / 2), || b.run(threads - threads / 2));
+        let (ground_a, ground_b) = ground.split_at(at);
+        (
+            Self { pieces: first, ground: ground_a, total: total_a },
+            Self { pieces: second, ground: ground_b, total: total_b },
+        )
     }
 
-    fn run_here(self) {
-        let _flush = FlushDenormals::new();
-        let Self { part, step, optimizer, slots, pieces, offset, params, state, total, scratch, shards } =
-            self;
+    /// The pieces that end at or before this place in the flat parameters, and the others.
+    fn split_before(self, end: usize) -> (Self, Self) {
+        let middle = self.pieces.partition_point(|piece| piece.end <= end);
+        self.split(middle)
+    }
+
+    /// Two parts of much the same work; where there is more than one piece, each has one.
+    fn halve(self) -> (Self, Self) {
+        let (Some(first), Some(last)) = (self.pieces.first(), self.pieces.last()) else {
+            return self.split(0);
+        };
+        let half = first.work.midpoint(last.work);
+        let middle = self.pieces.partition_point(|piece| piece.work <= half).max(1);
+        self.split(middle)
+    }
+}
+
+/// What a step does with all parameters.
+pub(crate) struct Descent<'a, T: Real, Y> {
+    pub(crate) part: Part,
+    pub(crate) shards: &'a [Shard<T, Y>],
+    /// The first product, where it is cut among threads.
+    pub(crate) lead: Option<&'a Lead<T>>,
+}
+
+impl<T: Real, Y: Sync> Descent<'_, T, Y> {
+    /// Works on up to `threads` threads, each in one of `scratch`. A thread that has multiplied with some rows of the
+    /// lead's weight gets the same again.
+    pub(crate) fn run(&self, all: Region<'_, T>, scratch: &mut [Scratch<T>], threads: usize) {
+        let (weight, parts) = self.lead.map_or((0, 0), |lead| (lead.weight.end, lead.count()));
+        let (lead, rest) = all.split_before(weight);
+        self.share(lead, 0..parts, rest, scratch, threads);
+    }
+
+    fn share(
+        &self,
+        lead: Region<'_, T>,
+        parts: Range<usize>,
+        rest: Region<'_, T>,
+        scratch: &mut [Scratch<T>],
+        threads: usize,
+    ) {
+        if threads < 2 || lead.pieces.len() + rest.pieces.len() < 2 {
+            let _flush = FlushDenormals::new();
+            self.descend(lead, &mut scratch[0]);
+            return self.descend(rest, &mut scratch[0]);
+        }
+        let middle = parts.start + parts.len().div_ceil(2);
+        let (lead_a, lead_b) = lead.split_before(self.lead.map_or(0, |lead| lead.end(middle)));
+        let (rest_a, rest_b) = rest.halve();
+        let (scratch_a, scratch_b) = scratch.split_at_mut(threads.div_ceil(2));
+        crate::threads::join(
+            || self.share(lead_a, parts.start..middle, rest_a, scratch_a, threads.div_ceil(2)),
+            || self.share(lead_b, middle..parts.end, rest_b, scratch_b, threads / 2),
+        );
+    }
+
+    fn descend(&self, region: Region<'_, T>, scratch: &mut Scratch<T>) {
+        let Region { pieces, mut ground, total } = region;
+        let Scratch { grads: scratch, rows } = scratch;
         for &piece in pieces {
-            let here = piece.start - offset..piece.end - offset;
-            let grads = match part {
-                Part::Both => &mut scratch[0][..here.len()],
-                Part::Sum | Part::Update => &mut total[here.clone()],
-            };
-            if part != Part::Update {
-                piece.sum(shards, grads);
-            }
-            if part == Part::Sum {
+            let Piece { start, end, kind, source, .. } = piece;
+            if let Source::Table { link, first_row, columns } = source {
+                let stretch = Stretch { link, first_row, start, end, columns, kind };
+                rows.descend(&stretch, self.shards, &mut ground);
                 continue;
             }
-            let params = &mut params[here.clone()];
-            match piece.kind {
-                // The shares of the next value, from all shards.
-                Kind::Buffer => params.copy_from_slice(grads),
-                kind @ (Kind::Weight | Kind::Bias) => {
-                    let state = &mut state[slots * here.start..slots * here.end];
-                    optimizer.update(Update { step, kind, params, grads, state });
+            let grads = match self.part {
+                Part::Both => &mut scratch[..end - start],
+                Part::Sum | Part::Update => &mut total[start - ground.offset..end - ground.offset],
+            };
+            if self.part != Part::Update {
+                self.sum(&piece, grads);
+                if kind == Kind::Buffer {
+                    // The shares of the next value, from all shards: no gradient, for an optimizer to clip.
+                    ground.replace(start..end, grads);
+                    grads.fill(T::zero());
                 }
             }
+            if self.part != Part::Sum && kind.is_trained() {
+                ground.update(start..end, kind, grads);
+            }
+        }
+    }
+
+    /// The sum over the shards, in their order, of the gradient of this piece; overwrites `sum`.
+    fn sum(&self, piece: &Piece, sum: &mut [T]) {
+        let mut shards = self.shards.iter().filter(|shard| !shard.is_empty());
+        let (link, first_row, columns) = match piece.source {
+            Source::Product { link, first_row, columns } => (link, first_row, columns),
+            Source::Table { .. } => unreachable!("the gradient of a table is summed row by row"),
+            Source::Shards => {
+                let first = shards.next().expect("a batch has at least one sample");
+                sum.copy_from_slice(&first.grads[piece.start..piece.end]);
+                return shards.for_each(|shard| add(&shard.grads[piece.start..piece.end], sum));
+            }
+        };
+        let inputs = first_row..first_row + sum.len() / columns;
+        let mut dw =
+            ArrayViewMut2::from_shape((inputs.len(), columns), sum).expect("whole rows of the weight");
+        let (mut beta, mut row) = (T::zero(), 0);
+        for shard in shards {
+            let (x, dy) = shard.operands(link);
+            let rows = row..row + dy.nrows();
+            row = rows.end;
+            let x = match self.lead {
+                Some(lead) if link == 0 => lead.x(rows, inputs.clone()),
+                _ => x.slice_move(s![.., inputs.clone()]),
+            };
+            gemm(T::one(), x.t(), dy, beta, dw.view_mut()); // dW = Σ Xᵀ dZ
+            beta = T::one();
         }
     }
 }
 
 impl Piece {
-    /// The sum over the shards, in their order, of the gradient of this piece; overwrites `sum`.
-    fn sum<T: Real, Y>(&self, shards: &[Shard<T, Y>], sum: &mut [T]) {
-        let mut shards = shards.iter().filter(|shard| !shard.is_empty());
-        match self.product {
-            Some(Product { link, first_row, columns }) => {
-                let rows = first_row..first_row + sum.len() / columns;
-                let mut sum =
-                    ArrayViewMut2::from_shape((rows.len(), columns), sum).expect("whole rows of the weight");
-                let mut beta = T::zero();
-                for shard in shards {
-                    let (x, dy) = shard.operands(link);
-                    let x = x.slice(s![.., rows.clone()]);
-                    gemm(T::one(), x.t(), dy, beta, sum.view_mut()); // dW = Σ Xᵀ dZ
-                    beta = T::one();
-                }
+    /// Cuts a table into stretches with about as many rows that the shards used, and adds these to `pieces` after a
+    /// total of so much `work`; returns the new total.
+    fn stretch<T: Real, Y>(self, shards: &[Shard<T, Y>], mut work: usize, pieces: &mut Vec<Piece>) -> usize {
+        let Source::Table { link, columns, .. } = self.source else { return work };
+        let lists = shards.iter().filter(|shard| !shard.is_empty()).map(|shard| shard.sparse_grad(link));
+        // The rows of a batch are shuffled, so the longest list stands for the others.
+        let Some(longest) = lists.clone().max_by_key(|list| list.len()) else { return work };
+        let mut first_row = 0;
+        for place in (0..longest.len()).step_by(TERMS) {
+            let after = longest.id(place + TERMS).unwrap_or((self.end - self.start) / columns);
+            if after == first_row {
+                continue;
             }
-            None => {
-                let first = shards.next().expect("a batch has at least one sample");
-                sum.copy_from_slice(&first.grads[self.start..self.end]);
-                shards.for_each(|shard| add(&shard.grads[self.start..self.end], sum));
-            }
+            // A row that is somewhere in memory takes as long as two in a row.
+            work += 2 * columns * TERMS * lists.clone().count();
+            let (start, end) = (self.start + first_row * columns, self.start + after * columns);
+            let source = Source::Table { link, first_row, columns };
+            pieces.push(Piece { start, end, source, work, ..self });
+            first_row = after;
         }
+        work
     }
-}
-
-/// `sum += values`.
-fn add<T: Real>(values: &[T], sum: &mut [T]) {
-    vector::update(
-        sum,
-        values,
-        [],
-        #[inline(always)]
-        |sum, value, []| (sum + value, []),
-    );
 }
 
 #[cfg(test)]
@@ -234,7 +359,7 @@ mod tests {
         plan.weight("b", [100], (1, 1), &init);
         plan.bias("c", [10], (1, 1), &init);
         plan.buffer("d", [5], 0.0);
-        let pieces = cut(&plan, &Chain::<f32>::default());
+        let pieces = cut(&plan, &Chain::<f32>::default(), true, true);
         let lengths: Vec<_> = pieces.iter().map(|piece| (piece.end - piece.start, piece.kind)).collect();
         let right = [
             (LONGEST, Kind::Weight),
@@ -253,21 +378,22 @@ mod tests {
         let layers = Sequential::new().then(Dense::new(300)).then(inner).then(Dense::new(2 * LONGEST));
         let mut plan = Plan::new();
         let (_, chain) = layers.plan([100].into(), &mut plan).unwrap();
-        let pieces = cut(&plan, &chain);
+        let pieces = cut(&plan, &chain, true, true);
         assert_eq!((pieces[0].start, pieces[pieces.len() - 1].end), (0, plan.size()));
         assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start));
         for piece in &pieces {
-            match piece.product {
-                Some(Product { link: 0, first_row, columns: 300 }) => {
+            match piece.source {
+                Source::Product { link: 0, first_row, columns: 300 } => {
                     assert_eq!(piece.start, 300 * first_row);
                     assert_eq!((piece.end - piece.start) % 300, 0);
                 }
-                Some(product) => {
-                    assert_eq!((product.link, product.columns), (2, 2 * LONGEST));
+                Source::Product { link, columns, .. } => {
+                    assert_eq!((link, columns), (2, 2 * LONGEST));
                     assert_eq!(piece.end - piece.start, 2 * LONGEST);
                 }
                 // What is inside another layer has gradients of its own.
-                None => assert!(piece.end - piece.start <= LONGEST),
+                Source::Shards => assert!(piece.end - piece.start <= LONGEST),
+                Source::Table { .. } => panic!("there is no table"),
             }
         }
     }

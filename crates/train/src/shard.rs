@@ -1,17 +1,30 @@
 //! One part of a batch, and all the memory its forward and backward pass need.
 
+use std::ops::Range;
+
 use chainrule_data::Dataset;
 use chainrule_layer::{Backward, Chain, Forward, Layer, Mode, Sequential};
 use chainrule_losses::Loss;
-use chainrule_tensor::{Buffer, FlushDenormals, Grads, Params, Real};
-use ndarray::ArrayView2;
+use chainrule_tensor::{Buffer, FlushDenormals, Grads, Params, Real, SparseGrad};
+use ndarray::{ArrayView2, ShapeBuilder};
 
-/// The memory of one shard, which stays with it from step to step.
+use crate::lead::Lead;
+
+/// Room for so many targets at least keeps those of two shards on different lines of the cache.
+const LINES: usize = 256;
+
+/// The memory of one shard, which stays with it from step to step. It begins on a line of the cache of its own (two,
+/// since CPUs fetch them in pairs), so that threads with neighbouring shards do not write to one line in turn.
+#[repr(align(128))]
 pub(crate) struct Shard<T: Real, Y> {
     cache: Chain<T>,
-    /// The gradients, but for those that [`crate::pieces`] computes from the [`operands`](Self::operands).
+    /// The gradients, but for those that [`crate::pieces`] computes from the [`operands`](Self::operands) and the
+    /// [`sparse_grad`](Self::sparse_grad).
     pub(crate) grads: Buffer<T>,
     x: Buffer<T>,
+    /// Whether `x` holds the samples of this step: where the first product is cut, the [`Lead`] does.
+    gathered: bool,
+    nothing: [T; 1],
     y: Buffer<T>,
     dy: Buffer<T>,
     pub(crate) targets: Vec<Y>,
@@ -30,6 +43,10 @@ pub(crate) struct Pass<'a, T: Real, D, Y> {
     pub(crate) data: &'a D,
     pub(crate) batch: Batch<'a>,
     pub(crate) mode: Mode,
+    /// Whether [`crate::pieces`] computes the gradients that are products.
+    pub(crate) deferred: bool,
+    /// Whether the gradients of tables are lists.
+    pub(crate) sparse: bool,
 }
 
 /// Which samples a step takes.
@@ -49,9 +66,11 @@ impl<T: Real, Y> Shard<T, Y> {
             cache,
             grads: Buffer::zeros(parameters),
             x: Buffer::default(),
+            gathered: false,
+            nothing: [T::zero()],
             y: Buffer::default(),
             dy: Buffer::default(),
-            targets: Vec::new(),
+            targets: Vec::with_capacity(LINES),
             inputs,
             columns: outputs,
             loss: T::zero(),
@@ -68,9 +87,13 @@ impl<T: Real, Y> Shard<T, Y> {
         self.y.matrix(self.targets.len(), self.columns)
     }
 
-    /// The samples that were gathered last.
+    /// The samples that were gathered last; zeros where the first link's product is cut, which nobody reads.
     pub(crate) fn inputs(&self) -> ArrayView2<'_, T> {
-        self.x.matrix(self.targets.len(), self.inputs)
+        let rows = self.targets.len();
+        match self.gathered {
+            true => self.x.matrix(rows, self.inputs),
+            false => nowhere(&self.nothing, rows, self.inputs),
+        }
     }
 
     /// Whether the batch has no rows for this shard.
@@ -78,68 +101,92 @@ impl<T: Real, Y> Shard<T, Y> {
         self.targets.is_empty()
     }
 
-    /// The `x` and the `dy` of a link in the last pass: see [`Chain::operands`].
+    /// The `x` and the `dy` of a link in the last pass: see [`Chain::operands`]. Where the first link's product is cut,
+    /// its `x` is the lead's.
     pub(crate) fn operands(&self, link: usize) -> (ArrayView2<'_, T>, ArrayView2<'_, T>) {
         let dy = self.dy.matrix(self.targets.len(), self.columns);
         self.cache.operands(link, self.inputs(), dy)
     }
 
+    /// The rows of a link's table that the last pass used: see [`Chain::sparse_grad`].
+    pub(crate) fn sparse_grad(&self, link: usize) -> &SparseGrad<T> {
+        self.cache.sparse_grad(link)
+    }
+
     /// Gathers the samples of `rows` and their targets, and asks for those of the next batch.
-    pub(crate) fn gather<D: Dataset<T, Target = Y>>(
-        &mut self,
-        pass: &Pass<'_, T, D, Y>,
-        rows: std::ops::Range<usize>,
-    ) {
+    pub(crate) fn gather<D: Dataset<T, Target = Y>>(&mut self, pass: &Pass<'_, T, D, Y>, rows: Range<usize>) {
         let size = self.inputs;
+        self.gathered = true;
         self.x.reserve(rows.len() * size);
         self.targets.clear();
         // The last batch may be shorter; those samples are then read without having been asked for.
         let next = pass.batch.next.get(rows.clone()).unwrap_or_default();
         let samples = &pass.batch.samples[rows];
-        for (row, &index) in self.x.chunks_exact_mut(size.max(1)).zip(samples) {
+        for (place, (row, &index)) in self.x.chunks_exact_mut(size.max(1)).zip(samples).enumerate() {
             self.targets.push(pass.data.read(index as usize, row));
-        }
-        for &index in next {
-            pass.data.prefetch(index as usize);
+            // One for one, since the CPU waits where too many are asked for at once.
+            if let Some(&next) = next.get(place) {
+                pass.data.prefetch(next as usize, 0..size);
+            }
         }
     }
 
-    /// The forward pass over the gathered samples and, in training, the backward pass.
-    pub(crate) fn run<D: Dataset<T, Target = Y>>(&mut self, pass: &Pass<'_, T, D, Y>, first_row: usize) {
+    /// The forward pass over the samples of `rows` and, in training, the backward pass. The samples were gathered,
+    /// or the first product was computed by `lead`.
+    pub(crate) fn run<D: Dataset<T, Target = Y>>(
+        &mut self,
+        pass: &Pass<'_, T, D, Y>,
+        rows: Range<usize>,
+        lead: Option<&Lead<T>>,
+    ) {
         let _flush = FlushDenormals::new();
-        let rows = self.targets.len();
         self.loss = T::zero();
-        if rows == 0 {
+        self.gathered = lead.is_none();
+        let count = self.targets.len();
+        if count == 0 {
             return;
         }
-        let Self { cache, grads, x, y, dy, targets, inputs, columns, loss } = self;
-        let (outputs, batch) = (*columns, T::of(pass.batch.samples.len() as f64));
-        y.reserve(rows * outputs);
-        let x = x.matrix(rows, *inputs);
+        let outputs = self.columns;
+        self.y.reserve(count * outputs);
+        if let Some(lead) = lead {
+            let output = self.cache.lead_output(count);
+            lead.sum(rows.clone(), output.unwrap_or_else(|| self.y.matrix_mut(count, outputs)));
+        }
         let mode = match pass.mode {
-            Mode::Train { seed, .. } => Mode::Train { seed, first_row },
+            Mode::Train { seed, .. } => Mode::Train { seed, first_row: rows.start },
             Mode::Eval => Mode::Eval,
         };
-        let params = Params::new(pass.params);
-        pass.layers.forward(Forward { params, x, y: y.matrix_mut(rows, outputs), cache, mode });
-        let y = y.matrix(rows, outputs);
+        let Self { cache, grads, x, nothing, y, dy, targets, inputs, loss, .. } = self;
+        let x = match lead {
+            None => x.matrix(count, *inputs),
+            Some(_) => nowhere(nothing, count, *inputs),
+        };
+        let params = Params::new(pass.params).deferred(lead.is_some());
+        pass.layers.forward(Forward { params, x, y: y.matrix_mut(count, outputs), cache, mode });
+        let y = y.matrix(count, outputs);
+        let batch = T::of(pass.batch.samples.len() as f64);
         // J = 1/m Σ L, over the m rows of the whole batch.
         let scale = T::one() / batch;
         if mode == Mode::Eval {
             *loss = pass.loss.loss(y, targets, scale, None);
             return;
         }
-        dy.reserve(rows * outputs);
-        *loss = pass.loss.loss(y, targets, scale, Some(dy.matrix_mut(rows, outputs)));
+        dy.reserve(count * outputs);
+        *loss = pass.loss.loss(y, targets, scale, Some(dy.matrix_mut(count, outputs)));
         pass.layers.backward(Backward {
             params: Params::new(pass.params),
-            grads: Grads::fresh(grads).deferred(true),
+            grads: Grads::fresh(grads).deferred(pass.deferred).sparse(pass.sparse),
             x,
             y,
-            dy: dy.matrix(rows, outputs),
+            dy: dy.matrix(count, outputs),
             dx: None,
             cache,
-            share: T::of(rows as f64) / batch,
+            share: T::of(count as f64) / batch,
         });
     }
+}
+
+/// A batch of which nobody reads a value: one number, wherever one looks.
+fn nowhere<T: Real>(nothing: &[T; 1], rows: usize, columns: usize) -> ArrayView2<'_, T> {
+    ArrayView2::from_shape((rows, columns).strides((0, 0)), nothing).expect("every place is the first")
 }

@@ -16,10 +16,13 @@ const SPINS: u32 = 500;
 /// How often it does that before it sleeps between looks, for something else than training is going on.
 const YIELDS: u32 = 20_000;
 
+/// How often a thread looks whether another is done before it waits as rayon does.
+const WAITS: u32 = 100_000;
+
 /// How long it sleeps.
 const NAP: Duration = Duration::from_micros(100);
 
-/// Runs `work` where [`rayon::join`] uses `threads` threads of its own; here, without any, if that is 1.
+/// Runs `work` where [`join`] uses `threads` threads of its own; here, without any, if that is 1.
 pub(crate) fn run<R: Send>(
     threads: usize,
     work: impl FnOnce() -> R + Send,
@@ -28,36 +31,40 @@ pub(crate) fn run<R: Send>(
         return Ok(work());
     }
     let name = |index| format!("chainrule-{index}");
-    let pool =
-        ThreadPoolBuilder::new().num_threads(threads).thread_name(name).start_handler(spread).build()?;
+    let builder = ThreadPoolBuilder::new().num_threads(threads).thread_name(name);
+    // Scoped, so that the threads have ended when this returns.
+    builder.build_scoped(rayon::ThreadBuilder::run, |pool| pool.install(|| attended(threads, work)))
+}
+
+/// Runs `work` on this thread of a pool, and keeps the others awake meanwhile.
+fn attended<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     let attendants = threads - 1;
     let (present, done) = (AtomicUsize::new(0), AtomicBool::new(false));
-    Ok(pool.install(|| {
-        rayon::scope(|scope| {
-            for _ in 0..attendants {
-                scope.spawn(|_| {
-                    present.fetch_add(1, Ordering::Relaxed);
-                    attend(&done);
-                });
-            }
-            // This thread must not take an attendant itself: while it waits in a `join` it would attend for ever.
-            while present.load(Ordering::Relaxed) < attendants {
-                thread::yield_now();
-            }
-            // Also if `work` panics, since the scope waits for the attendants.
-            let _dismiss = Dismiss(&done);
-            work()
-        })
-    }))
+    rayon::scope(|scope| {
+        for _ in 0..attendants {
+            scope.spawn(|_| {
+                move_to(present.fetch_add(1, Ordering::Relaxed) + 1);
+                attend(&done);
+            });
+        }
+        move_to(0);
+        // This thread must not take an attendant itself: while it waits in a `join` it would attend for ever.
+        while present.load(Ordering::Relaxed) < attendants {
+            thread::yield_now();
+        }
+        // Also if `work` panics, since the scope waits for the attendants.
+        let _dismiss = Dismiss(&done);
+        work()
+    })
 }
 
 /// Moves the calling thread to the core of this index among those that the program may use, and leaves it free
 /// to be moved again.
 ///
-/// Threads that begin together often begin on one core, and since each of them has work for microseconds at a time,
-/// the system may take a long while to see that they stand in each other's way.
+/// A thread that was just woken often finds itself on the core of the one that woke it, and the system takes many
+/// milliseconds, hundreds of steps, to see that the two stand in each other's way.
 #[cfg(target_os = "linux")]
-fn spread(index: usize) {
+fn move_to(index: usize) {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
     // Where this is not allowed, the system's choice stays.
     let Ok(allowed) = sched_getaffinity(None) else { return };
@@ -73,7 +80,34 @@ fn spread(index: usize) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn spread(_: usize) {}
+fn move_to(_: usize) {}
+
+/// As [`rayon::join`], for work that takes microseconds: when `a` is done and another thread is at `b`, this one
+/// does not look for other work or sleep, but waits for that thread's word.
+pub(crate) fn join<A, B>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B)
+where
+    A: Send,
+    B: Send,
+{
+    let (taken, done) = (AtomicBool::new(false), AtomicBool::new(false));
+    rayon::join(
+        || {
+            let a = a();
+            let mut waits = 0..WAITS;
+            // If nobody has taken `b`, rayon runs it on this thread.
+            while taken.load(Ordering::Acquire) && !done.load(Ordering::Acquire) && waits.next().is_some() {
+                std::hint::spin_loop();
+            }
+            a
+        },
+        || {
+            taken.store(true, Ordering::Release);
+            // Also if `b` panics.
+            let _done = Dismiss(&done);
+            b()
+        },
+    )
+}
 
 /// Takes up what others fork, until all is done.
 fn attend(done: &AtomicBool) {
@@ -98,7 +132,7 @@ struct Dismiss<'a>(&'a AtomicBool);
 
 impl Drop for Dismiss<'_> {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.store(true, Ordering::Release);
     }
 }
 
@@ -109,7 +143,7 @@ mod tests {
     #[test]
     fn forks_are_joined() {
         let fork = |i: u64| {
-            let (a, b) = rayon::join(|| i, || 2 * i);
+            let (a, b) = join(|| i, || 2 * i);
             a + b
         };
         for threads in [2, 3, 8] {

@@ -13,7 +13,9 @@ use chainrule_optim::Optimizer;
 use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 
 use crate::file::{self, Contents, FileError, Training};
-use crate::pieces::{self, Descent, Part, Piece};
+use crate::lead::Lead;
+use crate::pieces::{self, Descent, Part, Pieces, Region, Scratch};
+use crate::rows::Ground;
 use crate::shard::{Batch, Pass, Shard};
 use crate::threads;
 use crate::{Callback, EpochReport, Event, History, Model, Scores, TrainError};
@@ -49,12 +51,14 @@ pub struct Trainer<T: Real, Y> {
 /// What a trainer remembers from step to step.
 struct Run<T: Real, Y> {
     shards: Vec<Shard<T, Y>>,
+    /// The first product of a training step, where it is cut among the shards.
+    lead: Option<Lead<T>>,
     state: Buffer<T>,
     /// The gradient of all parameters, for an optimizer that prepares.
     total: Buffer<T>,
-    /// The gradient of a piece, for each thread.
-    scratch: Vec<Buffer<T>>,
-    pieces: Vec<Piece>,
+    /// For each thread.
+    scratch: Vec<Scratch<T>>,
+    pieces: Pieces,
     step: u64,
     epoch: u64,
     /// How many threads may work now: 1 where there is no pool.
@@ -68,8 +72,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         loss: impl Loss<T, Y> + 'static,
         optimizer: impl Optimizer<T> + 'static,
     ) -> Self {
-        let (pieces, size) = (pieces::cut(model.plan(), &model.cache), model.parameters().len());
-        let state = Buffer::zeros(optimizer.slots() * size);
+        let state = Buffer::zeros(optimizer.slots() * model.parameters().len());
+        let pieces = Pieces::new(model.plan(), &model.cache, &optimizer);
         Self {
             model,
             loss: Box::new(loss),
@@ -83,6 +87,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             shuffle: true,
             run: Run {
                 shards: Vec::new(),
+                lead: None,
                 state,
                 total: Buffer::default(),
                 scratch: Vec::new(),
@@ -304,7 +309,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
     }
 
-    /// Makes the shards, and runs `work`, which takes so many `rows` at a time, where [`rayon::join`] uses this trainer's threads and no others.
+    /// Makes the shards, and runs `work`, which takes so many `rows` at a time, where [`threads::join`] uses this trainer's threads and no others.
     fn in_pool<R: Send>(
         &mut self,
         rows: usize,
@@ -318,7 +323,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             self.run.shards.push(shard);
         }
         self.run.shards.truncate(shards);
-        self.run.scratch.resize(self.threads, Buffer::zeros(pieces::longest(&self.run.pieces)));
+        self.run.lead = Lead::new(&self.model, self.batch_size, shards);
+        let (slots, pieces) = (self.optimizer.slots(), &self.run.pieces);
+        self.run.scratch = (0..self.threads).map(|_| pieces.scratch(slots, shards)).collect();
         if self.optimizer.prepares() {
             self.run.total.reserve(self.model.parameters().len());
         }
@@ -402,24 +409,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let mode = Mode::Train { seed, first_row: 0 };
         let loss = self.forward(data, batch, mode, threads)?;
         let (optimizer, slots) = (&*self.optimizer, self.optimizer.slots());
-        let Run { shards, state, total, scratch, pieces, step, .. } = &mut self.run;
-        let params = &mut self.model.parameters;
+        let Run { shards, lead, state, total, scratch, pieces, step, .. } = &mut self.run;
+        let (params, pieces) = (&mut self.model.parameters, pieces.of_step(shards));
         let mut descend = |part, total: &mut [T]| {
-            let (params, state, step) = (&mut **params, &mut **state, *step);
-            Descent {
-                part,
-                step,
-                optimizer,
-                slots,
-                pieces,
-                offset: 0,
-                params,
-                state,
-                total,
-                scratch,
-                shards,
-            }
-            .run(threads);
+            let ground = Ground { step: *step, optimizer, slots, offset: 0, params, state };
+            let all = Region { pieces, ground, total };
+            Descent { part, shards, lead: lead.as_ref() }.run(all, scratch, threads);
         };
         if optimizer.prepares() {
             descend(Part::Sum, total);
@@ -444,24 +439,34 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             data,
             batch,
             mode,
+            deferred: pieces::defers(self.model.plan()),
+            sparse: pieces::sparse(&*self.optimizer),
         };
         let columns = self.model.output().size();
-        let count = self.run.shards.len();
-        let failed = each(&mut self.run.shards, 0, threads, &|position, shard| {
-            let rows = part(batch.samples.len(), position, count);
-            let first_row = rows.start;
-            shard.gather(&pass, rows);
+        let Run { shards, lead, .. } = &mut self.run;
+        let (count, samples) = (shards.len(), batch.samples.len());
+        let mut lead = lead.as_mut().filter(|_| mode != Mode::Eval);
+        if let Some(Lead { parts, units, .. }) = &mut lead {
+            each(parts, shards, 0, threads, &|position, part, shard| {
+                part.run(&pass, rows_of(samples, position, count), &mut shard.targets, *units);
+                None::<TrainError>
+            });
+        }
+        let lead = lead.as_deref();
+        let failed = each(shards, &mut vec![(); count], 0, threads, &|position, shard, ()| {
+            let rows = rows_of(samples, position, count);
+            if lead.is_none() {
+                shard.gather(&pass, rows.clone());
+            }
             // What was gathered is checked here, so that layers and losses need not.
             let batch = batch.index;
-            let targets = pass.loss.check(columns, &shard.targets);
-            let values = pass.layers.check(shard.inputs());
-            if let Err(source) = targets {
+            if let Err(source) = pass.loss.check(columns, &shard.targets) {
                 return Some(TrainError::Target { batch, columns, source });
             }
-            if let Err(source) = values {
+            if let (None, Err(source)) = (lead, pass.layers.check(shard.inputs())) {
                 return Some(TrainError::Value { batch, source });
             }
-            shard.run(&pass, first_row);
+            shard.run(&pass, rows, lead);
             None
         });
         if let Some(error) = failed {
@@ -514,27 +519,28 @@ impl<T: Real, Y> fmt::Debug for Trainer<T, Y> {
 }
 
 /// The rows of one shard: as even as `count` parts of `rows` can be.
-fn part(rows: usize, position: usize, count: usize) -> Range<usize> {
+fn rows_of(rows: usize, position: usize, count: usize) -> Range<usize> {
     rows * position / count..rows * (position + 1) / count
 }
 
-/// Calls `work` for each shard, on up to `threads` threads; the first error by position.
-fn each<S: Send, E: Send>(
-    shards: &mut [S],
+/// Calls `work` for each pair of the two slices, on up to `threads` threads; the first error by position.
+fn each<A: Send, B: Send, E: Send>(
+    a: &mut [A],
+    b: &mut [B],
     position: usize,
     threads: usize,
-    work: &(impl Fn(usize, &mut S) -> Option<E> + Sync),
+    work: &(impl Fn(usize, &mut A, &mut B) -> Option<E> + Sync),
 ) -> Option<E> {
-    if threads < 2 || shards.len() < 2 {
-        let run = |(index, shard)| work(position + index, shard);
+    if threads < 2 || a.len() < 2 {
+        let run = |(index, (a, b))| work(position + index, a, b);
         // All of them run, so that none keeps what an earlier batch left.
-        return shards.iter_mut().enumerate().map(run).fold(None, Option::or);
+        return a.iter_mut().zip(b).enumerate().map(run).fold(None, Option::or);
     }
-    let (first, second) = shards.split_at_mut(shards.len().div_ceil(2));
-    let middle = position + first.len();
-    let (a, b) = rayon::join(
-        || each(first, position, threads.div_ceil(2), work),
-        || each(second, middle, threads / 2, work),
+    let half = a.len().div_ceil(2);
+    let ((a, a_rest), (b, b_rest)) = (a.split_at_mut(half), b.split_at_mut(half));
+    let (first, second) = crate::threads::join(
+        || each(a, b, position, threads.div_ceil(2), work),
+        || each(a_rest, b_rest, position + half, threads / 2, work),
     );
-    a.or(b)
+    first.or(second)
 }

@@ -9,17 +9,17 @@ use chainrule_layers::{Dense, Dropout, Flatten, Relu};
 use chainrule_losses::{CrossEntropy, MeanSquaredError};
 use chainrule_metrics::Accuracy;
 use chainrule_optim::{ClipByGlobalNorm, adam, sgd};
-use chainrule_tensor::Seed;
+use chainrule_tensor::{Real, Seed};
 use chainrule_train::{Event, FileError, Model, TrainError, Trainer};
 use ndarray::Array2;
 
-fn layers() -> Sequential<f32> {
-    let layers = Sequential::new().then(Flatten).then(Dense::new(64)).then(Relu);
+fn layers<T: Real>() -> Sequential<T> {
+    let layers = Sequential::default().then(Flatten).then(Dense::new(64)).then(Relu);
     layers.then(Dropout::new(0.2)).then(Dense::new(200)).then(Relu).then(Dense::new(10))
 }
 
 fn trainer() -> Trainer<f32, u8> {
-    let model = Model::new([28, 28], layers(), Seed(4)).unwrap();
+    let model = Model::new([28, 28], layers::<f32>(), Seed(4)).unwrap();
     let optimizer = (ClipByGlobalNorm(5.0), adam(1e-3));
     Trainer::new(model, CrossEntropy::default(), optimizer)
         .batch_size(48)
@@ -44,6 +44,26 @@ fn threads_are_no_part_of_the_result() {
     }
     // A batch that is smaller than the number of shards leaves some of them empty.
     assert!(run(2, 100).2.loss.is_finite());
+}
+
+#[test]
+fn shards_change_only_the_last_bits() {
+    // 100 samples are two batches of 48 and a shorter one. With 1 shard nothing is cut; with more, the first
+    // product is cut by columns and the rest by rows.
+    let data = digits(100, Seed(1));
+    let run = |shards| {
+        let model = Model::new([28, 28], layers::<f64>(), Seed(4)).unwrap();
+        let mut trainer =
+            Trainer::new(model, CrossEntropy::default(), sgd(0.1)).batch_size(48).threads(2).shards(shards);
+        trainer.fit(&data, 2).unwrap();
+        trainer.model().parameters().to_vec()
+    };
+    let whole = run(1);
+    for shards in [2, 3, 7] {
+        for (cut, whole) in run(shards).iter().zip(&whole) {
+            assert!((cut - whole).abs() < 1e-12, "{shards} shards: {cut} {whole}");
+        }
+    }
 }
 
 #[test]
@@ -74,7 +94,7 @@ fn a_resumed_training_gives_the_same_bits() {
     second.fit(&data, 2).unwrap();
     assert_eq!(second.model().parameters_sha256(), straight.model().parameters_sha256());
     // A checkpoint is a model file too; another optimizer cannot take it up.
-    assert_eq!(Model::load(&path, layers()).unwrap().parameters(), first.model().parameters());
+    assert_eq!(Model::load(&path, layers::<f32>()).unwrap().parameters(), first.model().parameters());
     let model = Model::new([28, 28], layers(), Seed(0)).unwrap();
     let other = Trainer::<f32, u8>::new(model, CrossEntropy::default(), sgd(0.1));
     assert!(matches!(other.resume(&path), Err(TrainError::Checkpoint(_))));
@@ -86,14 +106,14 @@ fn a_resumed_training_gives_the_same_bits() {
 fn damaged_files_are_told_apart() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("model.chainrule");
-    let model = Model::new([28, 28], layers(), Seed(4)).unwrap();
+    let model = Model::new([28, 28], layers::<f32>(), Seed(4)).unwrap();
     model.save(&path).unwrap();
     let good = fs::read(&path).unwrap();
-    let loaded = Model::load(&path, layers()).unwrap();
+    let loaded = Model::load(&path, layers::<f32>()).unwrap();
     assert_eq!(loaded.parameters_sha256(), model.parameters_sha256());
     let load = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
-        let error = Model::load(&path, layers()).unwrap_err();
+        let error = Model::load(&path, layers::<f32>()).unwrap_err();
         assert!(error.to_string().contains("model.chainrule"), "{error}");
         error
     };
@@ -132,7 +152,10 @@ fn a_file_that_cannot_be_written_leaves_the_old_one() {
     fs::create_dir(directory.path().join("taken")).unwrap();
     assert!(model.save(directory.path().join("taken")).is_err());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
-    assert!(matches!(Model::load("/no/such/file", layers()), Err(FileError::Io { doing: "read", .. })));
+    assert!(matches!(
+        Model::load("/no/such/file", layers::<f32>()),
+        Err(FileError::Io { doing: "read", .. })
+    ));
 }
 
 #[test]

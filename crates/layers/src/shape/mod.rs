@@ -1,5 +1,25 @@
-//! Layers that move values, and compute nothing.
+//! Layers that move values, and compute little or nothing.
 
 mod flatten;
+mod moves;
+mod padding;
+mod permute;
+mod reshape;
+mod shuffle;
+mod upsampling;
 
 pub use flatten::Flatten;
+pub use moves::{Moves, Runs};
+pub use padding::{
+    Around, Border, CircularPadding1d, CircularPadding2d, CircularPadding3d, Cropping, Cropping1d,
+    Cropping2d, Cropping3d, Filled, Mirrored, Pad, ReflectionPadding1d, ReflectionPadding2d,
+    ReflectionPadding3d, Repeated, ReplicationPadding1d, ReplicationPadding2d, ReplicationPadding3d, Sides,
+    ZeroPadding1d, ZeroPadding2d, ZeroPadding3d,
+};
+pub use permute::{Permute, RepeatVector};
+pub use reshape::Reshape;
+pub use shuffle::{ChannelShuffle, PixelShuffle, PixelUnshuffle};
+pub use upsampling::{
+    BilinearUpSampling2d, LinearUpSampling, LinearUpSampling1d, Taps, TrilinearUpSampling3d, UpSampling,
+    UpSampling1d, UpSampling2d, UpSampling3d,
+};

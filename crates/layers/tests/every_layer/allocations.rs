@@ -1,38 +1,13 @@
 //! No layer allocates after its first pass.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use chainrule_layer::{Backward, Forward, Layer, Mode, Plan};
-use chainrule_tensor::{Buffer, Grads, Params, Seed};
+use chainrule_tensor::{Buffer, CountingAllocator, Grads, Params, Seed};
 use ndarray::Array2;
 
 use crate::cases::every_layer;
 
-thread_local! {
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-/// The system's allocator, which counts what each thread asks for.
-struct Counting;
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-#[expect(unsafe_code, reason = "an allocator that counts is what this test is about")]
-// SAFETY: every call is handed to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 
 #[test]
 fn the_second_pass_allocates_nothing() {
@@ -45,7 +20,7 @@ fn the_second_pass_allocates_nothing() {
         let (mut y, mut dx) = (Array2::zeros((4, output.size())), Array2::zeros(x.dim()));
         let mut counts = [0; 3];
         for count in &mut counts {
-            let before = COUNT.get();
+            let before = ALLOCATOR.allocations_of_this_thread();
             case.layers.forward(Forward {
                 params: Params::new(&params),
                 x: x.view(),
@@ -63,7 +38,7 @@ fn the_second_pass_allocates_nothing() {
                 cache: &mut cache,
                 share: 1.0,
             });
-            *count = COUNT.get() - before;
+            *count = ALLOCATOR.allocations_of_this_thread() - before;
         }
         assert_eq!(counts[1..], [0, 0], "{}", case.name);
     }

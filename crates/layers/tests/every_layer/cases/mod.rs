@@ -6,8 +6,14 @@ use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::Array2;
 
 mod activations;
+mod attention;
 mod convolution;
 mod dense;
+mod embedding;
+mod merge;
+mod normalization;
+mod pooling;
+mod recurrent;
 mod regularization;
 mod shape;
 
@@ -56,8 +62,20 @@ impl<T: Real> Case<T> {
 
 /// Every layer.
 pub(crate) fn every_layer<T: Real>() -> Vec<Case<T>> {
-    [dense::cases(), convolution::cases(), activations::cases(), regularization::cases(), shape::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        activations::cases(),
+        attention::cases(),
+        convolution::cases(),
+        dense::cases(),
+        embedding::cases(),
+        merge::cases(),
+        normalization::cases(),
+        pooling::cases(),
+        recurrent::cases(),
+        regularization::cases(),
+        shape::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -1,9 +1,46 @@
 use chainrule_layer::Sequential;
-use chainrule_layers::{Dense, Flatten};
+use chainrule_layers::{
+    BilinearUpSampling2d, ChannelShuffle, CircularPadding1d, CircularPadding2d, Cropping1d, Cropping2d,
+    Cropping3d, Dense, Flatten, LinearUpSampling1d, Permute, PixelShuffle, PixelUnshuffle,
+    ReflectionPadding1d, ReflectionPadding2d, RepeatVector, ReplicationPadding2d, ReplicationPadding3d,
+    Reshape, TrilinearUpSampling3d, UpSampling1d, UpSampling2d, UpSampling3d, ZeroPadding1d, ZeroPadding2d,
+    ZeroPadding3d,
+};
 use chainrule_tensor::Real;
 
 use super::{Case, case};
 
 pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
-    vec![case("flatten", Sequential::<T>::default().then(Flatten).then(Dense::new(2)), [2, 3, 2])]
+    let reshaped = Sequential::<T>::default().then(Reshape::new([Some(3), None])).then(Permute::new([1, 0]));
+    vec![
+        case("flatten", Sequential::<T>::default().then(Flatten).then(Dense::new(2)), [2, 3, 2]),
+        case("reshape", Reshape::new([4, 3]), [2, 6]),
+        case("reshape permute", reshaped, [2, 6]),
+        case("permute", Permute::new([2, 0, 1]), [2, 3, 4]),
+        case("repeat vector", RepeatVector::new(3), [5]),
+        case("zero padding 1d", ZeroPadding1d::new([[2, 0]]), [2, 4]),
+        case("zero padding 2d", ZeroPadding2d::new([[1, 2], [0, 3]]), [2, 3, 4]),
+        case("zero padding 3d", ZeroPadding3d::new(1), [1, 2, 3, 2]),
+        case("constant padding 2d", ZeroPadding2d::constant(2.5, [1, 2]), [2, 3, 4]),
+        case("reflection padding 1d", ReflectionPadding1d::new([[3, 2]]), [2, 4]),
+        case("reflection padding 2d", ReflectionPadding2d::new([[1, 2], [0, 3]]), [2, 3, 4]),
+        case("replication padding 2d", ReplicationPadding2d::new([[1, 2], [5, 3]]), [2, 3, 4]),
+        case("replication padding 3d", ReplicationPadding3d::new(1), [1, 2, 3, 2]),
+        case("circular padding 1d", CircularPadding1d::new([[4, 3]]), [2, 4]),
+        case("circular padding 2d", CircularPadding2d::new([[1, 2], [0, 3]]), [2, 3, 4]),
+        case("cropping 1d", Cropping1d::new([[1, 2]]), [2, 7]),
+        case("cropping 2d", Cropping2d::new([[1, 0], [2, 1]]), [2, 3, 5]),
+        case("cropping 3d", Cropping3d::new(1), [1, 3, 4, 3]),
+        case("upsampling 1d", UpSampling1d::new(3), [2, 4]),
+        case("upsampling 2d", UpSampling2d::new([2, 3]), [2, 3, 2]),
+        case("upsampling 3d", UpSampling3d::new(2), [1, 2, 1, 3]),
+        case("linear upsampling 1d", LinearUpSampling1d::new(3), [2, 4]),
+        case("bilinear upsampling 2d", BilinearUpSampling2d::new([2, 3]), [2, 3, 4]),
+        case("bilinear upsampling 2d aligned", BilinearUpSampling2d::new([2, 3]).align_corners(), [2, 3, 4]),
+        case("bilinear upsampling 2d of one", BilinearUpSampling2d::new(1).align_corners(), [2, 1, 3]),
+        case("trilinear upsampling 3d", TrilinearUpSampling3d::new(2), [1, 2, 3, 2]),
+        case("pixel shuffle", PixelShuffle::new(2), [8, 2, 3]),
+        case("pixel unshuffle", PixelUnshuffle::new(2), [2, 4, 6]),
+        case("channel shuffle", ChannelShuffle::new(3), [6, 2, 2]),
+    ]
 }

@@ -1,0 +1,65 @@
+//! One step of each optimizer over the parameters of the tutorial's network and over 10 million, beside what the memory
+//! allows: a pass that reads and writes the same values, with a subtraction for its arithmetic.
+
+use chainrule::optim::{Kind, Update};
+use chainrule::prelude::*;
+use chainrule::tensor::{Buffer, FlushDenormals, vector};
+use chainrule_benches::run;
+use criterion::{Criterion, Throughput};
+
+fn benches(criterion: &mut Criterion) {
+    let optimizers: [(&str, Box<dyn Optimizer<f32>>); 6] = [
+        ("sgd", Box::new(sgd(0.1))),
+        ("sgd with momentum", Box::new(sgd(0.1).momentum(0.9))),
+        ("sgd with Nesterov's momentum", Box::new(sgd(0.1).momentum(0.9).nesterov())),
+        ("adam", Box::new(adam(1e-3))),
+        ("adamw", Box::new(adamw(1e-3))),
+        ("rmsprop", Box::new(rmsprop(1e-3))),
+    ];
+    for size in [55_050, 10_000_000] {
+        for (name, optimizer) in &optimizers {
+            let slots = optimizer.slots();
+            let mut group = criterion.benchmark_group(format!("{name}, {size} parameters"));
+            let bytes = (3 + 2 * slots) * size * size_of::<f32>();
+            group.sample_size(20).throughput(Throughput::Bytes(bytes as u64));
+            let (mut params, mut grads) = (Buffer::<f32>::zeros(size), Buffer::zeros(size));
+            let mut state = Buffer::zeros(slots * size);
+            grads.fill(1e-3);
+            group.bench_function("update", |bencher| {
+                let _flush = FlushDenormals::new();
+                let mut step = 0;
+                bencher.iter(|| {
+                    let (params, grads, state) = (&mut *params, &mut *grads, &mut *state);
+                    optimizer.update(Update { step, kind: Kind::Weight, params, grads, state });
+                    step += 1;
+                });
+            });
+            group.bench_function("reading and writing", |bencher| {
+                bencher.iter(|| match slots {
+                    0 => touch::<0>(&mut params, &grads, &mut state),
+                    1 => touch::<1>(&mut params, &grads, &mut state),
+                    2 => touch::<2>(&mut params, &grads, &mut state),
+                    _ => touch::<3>(&mut params, &grads, &mut state),
+                });
+            });
+            group.finish();
+        }
+    }
+}
+
+/// Reads and writes what an optimizer with so many slots does.
+fn touch<const N: usize>(params: &mut [f32], grads: &[f32], state: &mut [f32]) {
+    let mut slots = state.chunks_exact_mut(params.len());
+    let slots = std::array::from_fn::<_, N, _>(|_| slots.next().unwrap_or_default());
+    vector::update(
+        params,
+        grads,
+        slots,
+        #[inline(always)]
+        |p, g, slots| (g - p, slots.map(|slot| g - slot)),
+    );
+}
+
+fn main() {
+    run(benches);
+}

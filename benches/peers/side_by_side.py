@@ -1,0 +1,101 @@
+"""Runs chainrule and the programs beside this one on the same works, one after the other, and prints a table in Markdown.
+
+    python -m venv venv
+    venv/bin/pip install -r benches/peers/requirements.txt
+    venv/bin/python benches/peers/side_by_side.py --data DIRECTORY_OF_MNIST --document docs/performance.md
+
+What is not installed is left out, and said. Run it on a machine with nothing else to do: with two threads, another
+program on one of two cores makes a training several times longer.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from works import WORKS
+
+HERE = Path(__file__).resolve().parent
+PEERS = {
+    "torch": [("train_torch.py", "eager"), ("train_torch.py", "compiled")],
+    "jax": [("train_jax.py", "scan")],
+    "keras": [("train_keras.py", "fit")],
+    "sklearn": [("train_sklearn.py", "fit")],
+}
+# Trainings that take minutes, or that cannot be.
+LEFT_OUT = {("train_sklearn.py", "lenet64"), ("train_torch.py", "compiled", "lenet64")}
+
+
+def commands(frameworks, works, threads, data):
+    """What is to be run, in the order of the works."""
+    chainrule = ["cargo", "run", "-q", "--release", "-p", "chainrule-cli", "--bin", "chainrule", "--", "bench"]
+    for work in works:
+        for count in threads:
+            common = ["--work", work, "--threads", str(count)]
+            if "chainrule" in frameworks:
+                yield [*chainrule, "--race", *common, "--data-dir", data]
+            for name, programs in PEERS.items():
+                for program, variant in programs if name in frameworks else []:
+                    if work == "lenet64" and variant == "scan":
+                        variant = "patches"
+                    if not {(program, work), (program, variant, work)} & LEFT_OUT:
+                        yield [sys.executable, HERE / program, "--data", data, "--variant", variant, *common]
+
+
+def run(command):
+    """The line that a program reports, or None."""
+    # OpenBLAS' kernel is not to be chosen by what somebody set for another program.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=HERE.parents[1])
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        print(f"left out: {' '.join(map(str, command[-8:]))}: {last}", file=sys.stderr)
+        return None
+    line = json.loads(done.stdout.strip().splitlines()[-1])
+    print(json.dumps(line), file=sys.stderr)
+    return line
+
+
+def table(lines):
+    """A row for each framework, a column for each work and number of threads: the best epoch and the accuracy."""
+    columns = list(dict.fromkeys((line["work"], line["threads"]) for line in lines))
+    heads = [f"`{work}`, {threads} thread{'s' if threads > 1 else ''}" for work, threads in columns]
+    yield "| | " + " | ".join(heads) + " |"
+    yield "|---" * (len(columns) + 1) + "|"
+    for framework in dict.fromkeys(line["framework"] for line in lines):
+        cells = {}
+        for line in lines:
+            if line["framework"] == framework:
+                best, accuracy = min(line["epoch_seconds"]), line["test_accuracy"]
+                cells[line["work"], line["threads"]] = f"{best:.3f} s, {100 * accuracy:.2f} %"
+        yield f"| {framework} | " + " | ".join(cells.get(column, "") for column in columns) + " |"
+    yield ""
+    versions = dict.fromkeys((line["framework"].split(",")[0], line["version"]) for line in lines)
+    yield "Versions: " + "; ".join(f"{name} {version}" for name, version in versions) + "."
+    epochs = "; ".join(f"{work}: {len(line['epoch_seconds'])} epochs of batches of {line['batch']}"
+                       for work, line in {line["work"]: line for line in lines}.items())
+    yield f"The best epoch, and the accuracy on the test set after the last. {epochs}."
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="a directory with the four files of MNIST")
+    parser.add_argument("--only", nargs="+", choices=["chainrule", *PEERS], default=["chainrule", *PEERS])
+    parser.add_argument("--works", nargs="+", choices=WORKS, default=list(WORKS))
+    parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, os.cpu_count() or 1}))
+    parser.add_argument("--document", type=Path, help="a document to put the table into, between its marks")
+    chosen = parser.parse_args()
+    data = chosen.data.resolve()
+    lines = [run(command) for command in commands(chosen.only, chosen.works, chosen.threads, data)]
+    text = "\n".join(table([line for line in lines if line]))
+    print(text)
+    if chosen.document:
+        before, rest = chosen.document.read_text().split("<!-- peers -->\n")
+        after = rest.split("<!-- end of peers -->")[1]
+        chosen.document.write_text(f"{before}<!-- peers -->\n\n{text}\n\n<!-- end of peers -->{after}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+//! The most that products of single precision reach on this machine.
+
+use std::sync::Barrier;
+use std::time::Instant;
+
+use chainrule::tensor::{Seed, blas};
+use ndarray::Array2;
+
+/// The side of the matrices that are multiplied for a figure to rely on.
+pub(crate) const SIDE: usize = 1024;
+
+/// How often they are; the best time counts.
+pub(crate) const ROUNDS: usize = 12;
+
+/// GFLOP/s of BLAS products on this many threads at once, each with matrices of its own.
+pub(crate) fn sgemm(threads: usize) -> f64 {
+    best(threads, SIDE, ROUNDS)
+}
+
+/// The same for one thread, estimated within a few milliseconds.
+pub(crate) fn glimpse() -> f64 {
+    best(1, SIDE / 2, 4)
+}
+
+fn best(threads: usize, side: usize, rounds: usize) -> f64 {
+    blas::set_threads(1);
+    let barrier = Barrier::new(threads);
+    let work = || {
+        let matrix = |seed| {
+            let mut rng = Seed(seed).rng();
+            Array2::from_shape_simple_fn((side, side), || rng.uniform() as f32 - 0.5)
+        };
+        let (a, b, mut c) = (matrix(1), matrix(2), matrix(3));
+        let time = |_| {
+            barrier.wait();
+            let begin = Instant::now();
+            blas::gemm(1.0, a.view(), b.view(), 0.0, c.view_mut());
+            begin.elapsed().as_secs_f64()
+        };
+        (0..rounds).map(time).collect::<Vec<_>>()
+    };
+    let times: Vec<Vec<f64>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    });
+    // A round takes as long as its slowest thread.
+    let round = |round: usize| times.iter().map(|times| times[round]).fold(0.0, f64::max);
+    let seconds = (0..rounds).map(round).fold(f64::INFINITY, f64::min);
+    2.0 * (side as f64).powi(3) * threads as f64 / seconds / 1e9
+}

@@ -1,0 +1,102 @@
+//! Exponential linear units: `z` where it is positive, else an exponential that levels off.
+
+use chainrule_tensor::Real;
+
+use super::Activation;
+
+/// `z` where it is positive, else `α (eᶻ - 1)` (Clevert et al. 2015); α is 1 by default.
+#[derive(Clone, Copy, Debug)]
+pub struct Elu {
+    alpha: f64,
+}
+
+impl Elu {
+    /// Levels off at `-alpha`.
+    pub fn new(alpha: f64) -> Self {
+        Self { alpha }
+    }
+}
+
+impl Default for Elu {
+    fn default() -> Self {
+        Self::new(1.0)
+    }
+}
+
+impl<T: Real> Activation<T> for Elu {
+    #[inline(always)]
+    fn value(self, z: T) -> T {
+        let below = T::of(self.alpha) * z.fast_exp_m1();
+        if z > T::zero() { z } else { below }
+    }
+
+    #[inline(always)]
+    fn slope(self, z: T, a: T) -> T {
+        if z > T::zero() { T::one() } else { a + T::of(self.alpha) }
+    }
+
+    fn settings(self) -> Result<(), &'static str> {
+        if self.alpha.is_finite() { Ok(()) } else { Err("a finite alpha") }
+    }
+}
+
+/// `z` where it is positive, else `α (exp(z/α) - 1)`, whose derivative is continuous (Barron 2017); α is 1 by
+/// default.
+#[derive(Clone, Copy, Debug)]
+pub struct Celu {
+    alpha: f64,
+}
+
+impl Celu {
+    /// Levels off at `-alpha`, which must be negative.
+    pub fn new(alpha: f64) -> Self {
+        Self { alpha }
+    }
+}
+
+impl Default for Celu {
+    fn default() -> Self {
+        Self::new(1.0)
+    }
+}
+
+impl<T: Real> Activation<T> for Celu {
+    #[inline(always)]
+    fn value(self, z: T) -> T {
+        let below = T::of(self.alpha) * (z * T::of(1.0 / self.alpha)).fast_exp_m1();
+        if z > T::zero() { z } else { below }
+    }
+
+    #[inline(always)]
+    fn slope(self, z: T, a: T) -> T {
+        if z > T::zero() { T::one() } else { a * T::of(1.0 / self.alpha) + T::one() }
+    }
+
+    fn settings(self) -> Result<(), &'static str> {
+        if self.alpha > 0.0 && self.alpha.is_finite() { Ok(()) } else { Err("a positive alpha") }
+    }
+}
+
+/// `λ z` where it is positive, else `λ α (eᶻ - 1)`, with the α and λ that keep mean 0 and variance 1 from layer to
+/// layer (Klambauer et al. 2017). It goes with weights that start as `init::LecunNormal`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Selu;
+
+impl Selu {
+    /// α of the paper.
+    pub const ALPHA: f64 = 1.673_263_242_354_377_2;
+    /// λ of the paper.
+    pub const LAMBDA: f64 = 1.050_700_987_355_480_5;
+}
+
+impl<T: Real> Activation<T> for Selu {
+    #[inline(always)]
+    fn value(self, z: T) -> T {
+        T::of(Self::LAMBDA) * Elu::new(Self::ALPHA).value(z)
+    }
+
+    #[inline(always)]
+    fn slope(self, z: T, a: T) -> T {
+        if z > T::zero() { T::of(Self::LAMBDA) } else { a + T::of(Self::LAMBDA * Self::ALPHA) }
+    }
+}

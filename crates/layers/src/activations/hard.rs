@@ -1,0 +1,77 @@
+//! Activations of straight lines and parabolas in the place of exponentials.
+
+use chainrule_tensor::Real;
+
+use super::{Activation, clip, one_if};
+
+/// `min(max(z + 3, 0), 6) / 6`, as in PyTorch and Keras 3 (Keras 2 had another slope, 0.2).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HardSigmoid;
+
+impl<T: Real> Activation<T> for HardSigmoid {
+    #[inline(always)]
+    fn value(self, z: T) -> T {
+        clip(z + T::of(3.0), T::zero(), T::of(6.0)) / T::of(6.0)
+    }
+
+    #[inline(always)]
+    fn slope(self, _: T, a: T) -> T {
+        if (a > T::zero()) & (a < T::one()) { T::of(1.0 / 6.0) } else { T::zero() }
+    }
+}
+
+/// `z min(max(z + 3, 0), 6) / 6` (Howard et al. 2019, "MobileNetV3"); Keras' `hard_silu` and `hard_swish`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HardSwish;
+
+impl<T: Real> Activation<T> for HardSwish {
+    #[inline(always)]
+    fn value(self, z: T) -> T {
+        let inside = z * (z + T::of(3.0)) / T::of(6.0);
+        let below = if z <= T::of(-3.0) { T::zero() } else { inside };
+        if z >= T::of(3.0) { z } else { below }
+    }
+
+    #[inline(always)]
+    fn slope(self, z: T, _: T) -> T {
+        let inside = z / T::of(3.0) + T::of(0.5);
+        let below = if z <= T::of(-3.0) { T::zero() } else { inside };
+        if z >= T::of(3.0) { T::one() } else { below }
+    }
+}
+
+/// `min(max(z, low), high)`, from -1 to 1 by default. Its derivative at both ends is 0, as in PyTorch.
+#[derive(Clone, Copy, Debug)]
+pub struct HardTanh {
+    low: f64,
+    high: f64,
+}
+
+impl HardTanh {
+    /// With other limits.
+    pub fn new(low: f64, high: f64) -> Self {
+        Self { low, high }
+    }
+}
+
+impl Default for HardTanh {
+    fn default() -> Self {
+        Self::new(-1.0, 1.0)
+    }
+}
+
+impl<T: Real> Activation<T> for HardTanh {
+    #[inline(always)]
+    fn value(self, z: T) -> T {
+        clip(z, T::of(self.low), T::of(self.high))
+    }
+
+    #[inline(always)]
+    fn slope(self, z: T, _: T) -> T {
+        one_if((z > T::of(self.low)) & (z < T::of(self.high)))
+    }
+
+    fn settings(self) -> Result<(), &'static str> {
+        if self.low < self.high { Ok(()) } else { Err("a low limit below the high one") }
+    }
+}

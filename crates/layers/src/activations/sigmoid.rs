@@ -1,0 +1,54 @@
+//! The smooth activations between two limits.
+
+use chainrule_tensor::Real;
+
+use super::Activation;
+
+/// The logistic sigmoid, `1 / (1 + e⁻ᶻ)`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sigmoid;
+
+impl<T: Real> Activation<T> for Sigmoid {
+    #[inline(always)]
+    fn value(self, z: T) -> T {
+        z.fast_sigmoid()
+    }
+
+    #[inline(always)]
+    fn slope(self, _: T, a: T) -> T {
+        a * (T::one() - a)
+    }
+}
+
+/// The hyperbolic tangent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tanh;
+
+impl<T: Real> Activation<T> for Tanh {
+    #[inline(always)]
+    fn value(self, z: T) -> T {
+        z.fast_tanh()
+    }
+
+    #[inline(always)]
+    fn slope(self, _: T, a: T) -> T {
+        T::one() - a * a
+    }
+}
+
+/// `z / (1 + |z|)`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Softsign;
+
+impl<T: Real> Activation<T> for Softsign {
+    #[inline(always)]
+    fn value(self, z: T) -> T {
+        z / (T::one() + z.abs())
+    }
+
+    #[inline(always)]
+    fn slope(self, z: T, _: T) -> T {
+        let root = T::one() / (T::one() + z.abs());
+        root * root
+    }
+}

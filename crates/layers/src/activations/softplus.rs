@@ -1,0 +1,118 @@
+//! Smooth forms of the rectified linear unit.
+
+use chainrule_tensor::Real;
+
+use super::Activation;
+
+/// `ln(1 + exp(β z)) / β`, and `z` itself where `β z` is above a threshold; β is 1 and the threshold 20 by default, as
+/// in PyTorch. Nothing overflows, so the threshold only decides from where on the result is exactly `z`.
+#[derive(Clone, Copy, Debug)]
+pub struct Softplus {
+    beta: f64,
+    threshold: f64,
+}
+
+impl Softplus {
+    /// With another β.
+    pub fn new(beta: f64) -> Self {
+        Self { beta, threshold: 20.0 }
+    }
+
+    /// With another threshold.
+    #[must_use]
+    pub fn threshold(self, threshold: f64) -> Self {
+        Self { threshold, ..self }
+    }
+}
+
+impl Default for Softplus {
+    fn default() -> Self {
+        Self::new(1.0)
+    }
+}
+
+impl<T: Real> Activation<T> for Softplus {
+    #[inline(always)]
+    fn value(self, z: T) -> T {
+        let scaled = T::of(self.beta) * z;
+        let bent = T::of(1.0 / self.beta) * scaled.fast_softplus();
+        if scaled > T::of(self.threshold) { z } else { bent }
+    }
+
+    #[inline(always)]
+    fn slope(self, z: T, _: T) -> T {
+        let scaled = T::of(self.beta) * z;
+        let bent = scaled.fast_sigmoid();
+        if scaled > T::of(self.threshold) { T::one() } else { bent }
+    }
+
+    fn settings(self) -> Result<(), &'static str> {
+        match self.beta > 0.0 && self.beta.is_finite() && !self.threshold.is_nan() {
+            true => Ok(()),
+            false => Err("a positive beta, a threshold"),
+        }
+    }
+}
+
+/// `ln σ(z) = -ln(1 + e⁻ᶻ)`, σ the logistic sigmoid.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogSigmoid;
+
+impl<T: Real> Activation<T> for LogSigmoid {
+    #[inline(always)]
+    fn value(self, z: T) -> T {
+        -(-z).fast_softplus()
+    }
+
+    #[inline(always)]
+    fn slope(self, z: T, _: T) -> T {
+        (-z).fast_sigmoid()
+    }
+}
+
+/// `(z + √(z² + b)) / 2` (Barron 2021); b is 4 by default, as in Keras.
+#[derive(Clone, Copy, Debug)]
+pub struct Squareplus {
+    b: f64,
+}
+
+impl Squareplus {
+    /// With another `b`, the size of the bend.
+    pub fn new(b: f64) -> Self {
+        Self { b }
+    }
+
+    /// `√(z² + b)`, and the result for `-|z|` without cancellation, since `(√ + z)(√ - z) = b`.
+    #[inline(always)]
+    fn parts<T: Real>(self, z: T) -> (T, T) {
+        let root = (z * z + T::of(self.b)).sqrt();
+        (root, T::of(0.5 * self.b) / (root + z.abs()))
+    }
+}
+
+impl Default for Squareplus {
+    fn default() -> Self {
+        Self::new(4.0)
+    }
+}
+
+impl<T: Real> Activation<T> for Squareplus {
+    #[inline(always)]
+    fn value(self, z: T) -> T {
+        let (root, low) = self.parts(z);
+        let high = T::of(0.5) * (root + z.abs());
+        if z < T::zero() { low } else { high }
+    }
+
+    #[inline(always)]
+    fn slope(self, z: T, _: T) -> T {
+        // ½ (1 + z / √), which is a / √; and a of z and of -z together are √.
+        let (root, low) = self.parts(z);
+        let low = low / root;
+        if z < T::zero() { low } else { T::one() - low }
+    }
+
+    fn settings(self) -> Result<(), &'static str> {
+        if self.b > 0.0 && self.b.is_finite() { Ok(()) } else { Err("a positive b") }
+    }
+}

@@ -1,0 +1,39 @@
+//! Activations that are exactly 0 below -1, and linear or constant above 1: Keras' sparse ones. They belong to
+//! [`Sparsemax`](super::Sparsemax): `SparseSigmoid` is its form for two classes, and `SparsePlus` the integral of that.
+
+use chainrule_tensor::Real;
+
+use super::{Activation, clip};
+
+/// 0 up to -1, `(z + 1)² / 4` between, and `z` from 1 on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SparsePlus;
+
+impl<T: Real> Activation<T> for SparsePlus {
+    #[inline(always)]
+    fn value(self, z: T) -> T {
+        let half = SparseSigmoid.value(z);
+        if z >= T::one() { z } else { half * half }
+    }
+
+    #[inline(always)]
+    fn slope(self, z: T, _: T) -> T {
+        SparseSigmoid.value(z)
+    }
+}
+
+/// 0 up to -1, `(z + 1) / 2` between, and 1 from 1 on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SparseSigmoid;
+
+impl<T: Real> Activation<T> for SparseSigmoid {
+    #[inline(always)]
+    fn value(self, z: T) -> T {
+        T::of(0.5) * (clip(z, -T::one(), T::one()) + T::one())
+    }
+
+    #[inline(always)]
+    fn slope(self, z: T, _: T) -> T {
+        if (z > -T::one()) & (z < T::one()) { T::of(0.5) } else { T::zero() }
+    }
+}

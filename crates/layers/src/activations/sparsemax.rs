@@ -1,0 +1,45 @@
+//! Sparsemax.
+
+use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_tensor::{Real, Shape, vector};
+
+use super::softmax::{Classes, over_classes};
+
+/// The point of the simplex nearest to `z`, over the last axis: `aᵢ = max(zᵢ - τ, 0)` with the τ that makes the sum 1
+/// (Martins and Astudillo 2016). A softmax most of whose outputs are exactly 0.
+///
+/// Backward, `dzᵢ = daᵢ - mean(da)` where `aᵢ > 0`, the mean over these, and 0 elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sparsemax;
+
+over_classes! { Sparsemax: sparsemax, sparsemax_gradient; }
+
+fn sparsemax<T: Real>(values: &mut [T], classes: usize) {
+    for row in values.chunks_exact_mut(classes) {
+        let max = vector::max(row);
+        row.iter_mut().for_each(|z| *z -= max);
+        // Michelot 1986: τ over those that may be positive, which then excludes some, until it excludes none. Those
+        // that are 1 or more below the greatest are out from the start.
+        let (mut tau, mut count) = (-T::one(), usize::MAX);
+        loop {
+            let above = row.iter().filter(|&&z| z > tau);
+            let (sum, left) = above.fold((T::zero(), 0), |(sum, left), &z| (sum + z, left + 1));
+            if left == 0 || left >= count {
+                break;
+            }
+            (tau, count) = ((sum - T::one()) / T::of(left as f64), left);
+        }
+        row.iter_mut().for_each(|z| *z = if *z <= tau { T::zero() } else { *z - tau });
+    }
+}
+
+fn sparsemax_gradient<T: Real>(a: &[T], d: &mut [T], classes: usize) {
+    for (a, d) in a.chunks_exact(classes).zip(d.chunks_exact_mut(classes)) {
+        let inside = a.iter().zip(&*d).filter(|(a, _)| **a > T::zero());
+        let (sum, count) = inside.fold((T::zero(), 0), |(sum, count), (_, &d)| (sum + d, count + 1));
+        let mean = sum / T::of(f64::from(count.max(1)));
+        for (d, &a) in d.iter_mut().zip(a) {
+            *d = if a > T::zero() { *d - mean } else { T::zero() };
+        }
+    }
+}

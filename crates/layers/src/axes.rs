@@ -1,0 +1,19 @@
+//! Settings that are one number for all axes, or one for each.
+
+/// One number for each of `N` spatial axes: a `usize` stands for the same on all.
+pub trait Axes<const N: usize> {
+    /// The numbers, first axis first.
+    fn axes(self) -> [usize; N];
+}
+
+impl<const N: usize> Axes<N> for usize {
+    fn axes(self) -> [usize; N] {
+        [self; N]
+    }
+}
+
+impl<const N: usize> Axes<N> for [usize; N] {
+    fn axes(self) -> [usize; N] {
+        self
+    }
+}

@@ -1,0 +1,90 @@
+//! The embedding: a vector for each id.
+
+use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
+use chainrule_tensor::{Real, Shape, prefetch};
+use ndarray::ArrayView2;
+
+use super::table::{Table, settings};
+
+/// A vector for each id: samples `[steps]` of ids become `[steps, size]`, `yₛ = W[xₛ]`, with `W` of shape
+/// `[vocabulary, size]`.
+///
+/// Ids are whole numbers from 0 to `vocabulary - 1`, as numbers of the model's type; a trainer and
+/// `Model::predict` refuse others. They have no gradient: `dx` is 0. Backward, `dW[xₛ] += dyₛ`.
+///
+/// The vectors start normal with variance 1, as PyTorch's `Embedding`; [`keras`](Self::keras) starts them uniform in
+/// ±0.05. With a [`padding_index`](Self::padding_index) the steps of that id are zeros, whatever its vector is, and
+/// zeros are what the layers behind it take for padding if they are `masked`.
+///
+/// ```
+/// use chainrule_layer::{Layer, Plan};
+/// use chainrule_layers::Embedding;
+/// let words = Embedding::new(10_000, 64).padding_index(0).sparse();
+/// let (output, ()) = Layer::<f32>::plan(&words, [20].into(), &mut Plan::new())?;
+/// assert_eq!(*output, [20, 64]);
+/// # Ok::<(), chainrule_layer::ShapeError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Embedding {
+    table: Table,
+}
+
+impl Embedding {
+    /// A vector of `size` values for each of `vocabulary` ids.
+    pub fn new(vocabulary: usize, size: usize) -> Self {
+        Self { table: Table::new(vocabulary, size) }
+    }
+
+    /// An embedding that starts as Keras' does.
+    pub fn keras(vocabulary: usize, size: usize) -> Self {
+        Self { table: Table::keras(vocabulary, size) }
+    }
+
+    settings!();
+}
+
+/// How many vectors ahead memory is asked for.
+const AHEAD: usize = 4;
+
+impl<T: Real> Layer<T> for Embedding {
+    type Cache = ();
+
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
+        let steps = self.table.plan::<T>(input, plan)?;
+        Ok((Shape::from([steps, self.table.size]), ()))
+    }
+
+    fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
+        self.table.check(self, x)
+    }
+
+    fn forward(&self, Forward { mut params, x, mut y, .. }: Forward<'_, T>) {
+        let Table { vocabulary, size, .. } = self.table;
+        let w = params.take([vocabulary, size]);
+        for (x, mut y) in x.rows().into_iter().zip(y.rows_mut()) {
+            let mut ahead = x.iter().skip(AHEAD);
+            for (&x, mut y) in x.iter().zip(y.exact_chunks_mut(size)) {
+                if let Some(id) = ahead.next().and_then(|&x| self.table.row(x)) {
+                    prefetch(w.row(id).to_slice().unwrap_or_default());
+                }
+                match self.table.row(x) {
+                    Some(id) => y.assign(&w.row(id)), //                                    yₛ = W[xₛ]
+                    None => y.fill(T::zero()),
+                }
+            }
+        }
+    }
+
+    fn backward(&self, Backward { mut grads, x, dy, dx, .. }: Backward<'_, T>) {
+        let Table { vocabulary, size, .. } = self.table;
+        let mut dw = grads.table([vocabulary, size], x.len());
+        for ((row, step), &x) in x.indexed_iter() {
+            if let Some(id) = self.table.row(x) {
+                dw.add(id, T::one(), dy, [row, step * size]); //                            dW[xₛ] += dyₛ
+            }
+        }
+        if let Some(mut dx) = dx {
+            dx.fill(T::zero());
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The same value everywhere; [`Constant`](chainrule_layer::Constant) is any other.
+
+use chainrule_layer::{Blank, Initializer};
+use chainrule_tensor::Seed;
+
+/// 0 everywhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Zeros;
+
+impl Initializer for Zeros {
+    fn fill(&self, _: Blank, _: Seed, values: &mut [f64]) {
+        values.fill(0.0);
+    }
+}
+
+/// 1 everywhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ones;
+
+impl Initializer for Ones {
+    fn fill(&self, _: Blank, _: Seed, values: &mut [f64]) {
+        values.fill(1.0);
+    }
+}

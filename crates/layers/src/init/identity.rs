@@ -1,0 +1,81 @@
+//! Weights that let the input through.
+
+use chainrule_layer::{Blank, Initializer};
+use chainrule_tensor::Seed;
+
+use super::matrix;
+
+/// The identity matrix times a gain, 1 by default. The first axis is the rows, the others together are the columns; if
+/// they are not equally many, the rest of the larger is 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Identity {
+    gain: f64,
+}
+
+impl Identity {
+    /// With this gain.
+    pub fn new(gain: f64) -> Self {
+        Self { gain }
+    }
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self::new(1.0)
+    }
+}
+
+impl Initializer for Identity {
+    fn fill(&self, blank: Blank, _: Seed, values: &mut [f64]) {
+        let (rows, columns) = matrix(blank);
+        values.fill(0.0);
+        for i in 0..rows.min(columns) {
+            values[i * columns + i] = self.gain;
+        }
+    }
+}
+
+/// A convolution's kernel `[out, in / groups, k...]` that lets as many channels through as it can: 1 in the middle of
+/// the kernel from channel `i` to channel `i`, else 0 (Zagoruyko and Komodakis 2017, "DiracNets").
+///
+/// The middle of `k` values is that with index `k / 2`. With [`groups`](Self::groups), each group lets its first
+/// channels through, as PyTorch's `dirac_`; output channels that are left over by the groups stay 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dirac {
+    groups: usize,
+}
+
+impl Dirac {
+    /// For a convolution without groups.
+    pub fn new() -> Self {
+        Self { groups: 1 }
+    }
+
+    /// For a convolution with this many groups.
+    #[must_use]
+    pub fn groups(self, groups: usize) -> Self {
+        Self { groups }
+    }
+}
+
+impl Default for Dirac {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Initializer for Dirac {
+    fn fill(&self, blank: Blank, _: Seed, values: &mut [f64]) {
+        values.fill(0.0);
+        let &[outputs, inputs, ref kernel @ ..] = &*blank.shape else { return };
+        let size: usize = kernel.iter().product();
+        let middle = kernel.iter().fold(0, |index, k| index * k + k / 2);
+        let each = outputs / self.groups.max(1);
+        for output in 0..each * self.groups.max(1) {
+            let input = output % each;
+            if input < inputs && size > 0 {
+                values[(output * inputs + input) * size + middle] = 1.0;
+            }
+        }
+    }
+}

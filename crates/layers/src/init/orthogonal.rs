@@ -1,0 +1,51 @@
+//! Orthogonal matrices.
+
+use chainrule_layer::{Blank, Initializer};
+use chainrule_tensor::Seed;
+use ndarray::Array2;
+use ndarray_linalg::QR;
+
+use super::{Normal, matrix};
+
+/// A random matrix with orthonormal rows or columns, whichever are fewer, times a gain (Saxe et al. 2013).
+///
+/// The matrix has the first axis of the parameter as its rows and the others as its columns, as in PyTorch.
+/// It is the Q of a QR decomposition (LAPACK, through `ndarray-linalg`) of a normal matrix, with the signs of R's
+/// diagonal, which makes it uniformly distributed. Available where the chosen BLAS brings LAPACK.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Orthogonal {
+    gain: f64,
+}
+
+impl Orthogonal {
+    /// With this gain; 1 keeps lengths, `√2` suits ReLU.
+    pub fn new(gain: f64) -> Self {
+        Self { gain }
+    }
+}
+
+impl Default for Orthogonal {
+    fn default() -> Self {
+        Self::new(1.0)
+    }
+}
+
+impl Initializer for Orthogonal {
+    fn fill(&self, blank: Blank, seed: Seed, values: &mut [f64]) {
+        Normal::default().fill(blank, seed, values);
+        let (rows, columns) = matrix(blank);
+        let (tall, wide) = (rows.max(columns), rows.min(columns));
+        if wide == 0 {
+            return;
+        }
+        let drawn = Array2::from_shape_fn((tall, wide), |(i, j)| values[i * wide + j]);
+        // LAPACK fails only for matrices that are not finite, and these are; then the draw stays.
+        let Ok((q, r)) = drawn.qr() else { return };
+        for row in 0..rows {
+            for column in 0..columns {
+                let (i, j) = if rows >= columns { (row, column) } else { (column, row) };
+                values[row * columns + column] = self.gain * q[[i, j]] * r[[j, j]].signum();
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Weights most of which are 0.
+
+use chainrule_layer::{Blank, Initializer};
+use chainrule_tensor::Seed;
+
+use super::{Normal, matrix};
+
+/// Normal with mean 0, and in each column a share of zeros, `⌈sparsity rows⌉` of them at random places (Martens 2010,
+/// "Deep learning via Hessian-free optimization"; PyTorch's `sparse_`). The deviation is 0.01 by default.
+///
+/// The first axis is the rows, the others together are the columns. In a `Dense` weight, `[inputs, units]`, a column
+/// is what comes to one unit, as Martens means it; PyTorch's weight is the transpose, so there it is what goes out
+/// from one input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sparse {
+    sparsity: f64,
+    deviation: f64,
+}
+
+impl Sparse {
+    /// With this share of zeros, from 0 to 1.
+    pub fn new(sparsity: f64) -> Self {
+        Self { sparsity, deviation: 0.01 }
+    }
+
+    /// With another standard deviation of the others.
+    #[must_use]
+    pub fn deviation(self, deviation: f64) -> Self {
+        Self { deviation, ..self }
+    }
+}
+
+impl Initializer for Sparse {
+    fn fill(&self, blank: Blank, seed: Seed, values: &mut [f64]) {
+        Normal::new(0.0, self.deviation).fill(blank, seed.child(0), values);
+        let (rows, columns) = matrix(blank);
+        let zeros = (self.sparsity * rows as f64).ceil() as usize;
+        let mut places: Vec<usize> = (0..rows).collect();
+        let mut rng = seed.child(1).rng();
+        for column in 0..columns {
+            rng.shuffle(&mut places);
+            for &row in places.iter().take(zeros) {
+                values[row * columns + column] = 0.0;
+            }
+        }
+    }
+}

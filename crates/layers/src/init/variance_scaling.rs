@@ -1,0 +1,145 @@
+//! Random values whose variance follows from the fans.
+
+use chainrule_layer::{Blank, Initializer};
+use chainrule_tensor::Seed;
+
+use super::{Normal, TruncatedNormal, Uniform};
+
+/// Random with mean 0 and variance `scale / n`, `n` the fan-in, the fan-out or their mean.
+///
+/// Glorot's rule (also Xavier's) keeps the variance of activations and gradients through linear layers, He's (also
+/// Kaiming's) through rectified ones, LeCun's through self-normalising ones; [`gain`](super::gain) knows the factors
+/// for others. PyTorch cuts no tails of a normal distribution, and neither do these; Keras does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VarianceScaling {
+    scale: f64,
+    fan: Fan,
+    distribution: Distribution,
+}
+
+/// What the variance is divided by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fan {
+    /// How many inputs an output sums over: keeps the variance of the values.
+    In,
+    /// How many outputs an input takes part in: keeps the variance of the gradients.
+    Out,
+    /// The mean of both.
+    Mean,
+}
+
+/// How the values are distributed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distribution {
+    /// Normal, with all of its tails.
+    Normal,
+    /// Normal and cut at two deviations, with the deviation that makes the variance afterwards right: Keras' normal.
+    TruncatedNormal,
+    /// Uniform in `±√(3 scale / n)`.
+    Uniform,
+}
+
+impl VarianceScaling {
+    /// Normal, with this scale over the fan-in.
+    pub const fn new(scale: f64) -> Self {
+        Self { scale, fan: Fan::In, distribution: Distribution::Normal }
+    }
+
+    /// As [`new`](Self::new), cut at two deviations: the defaults of Keras' `VarianceScaling`.
+    pub const fn keras(scale: f64) -> Self {
+        Self::new(scale).distribution(Distribution::TruncatedNormal)
+    }
+
+    /// Over another fan.
+    #[must_use]
+    pub const fn fan(self, fan: Fan) -> Self {
+        Self { fan, ..self }
+    }
+
+    /// With another distribution.
+    #[must_use]
+    pub const fn distribution(self, distribution: Distribution) -> Self {
+        Self { distribution, ..self }
+    }
+
+    /// With values this many times as large, for what follows: see [`gain`](super::gain).
+    #[must_use]
+    pub const fn gain(self, gain: f64) -> Self {
+        Self { scale: self.scale * gain * gain, ..self }
+    }
+}
+
+/// The standard deviation of a standard normal distribution that is cut at -2 and 2.
+const CUT: f64 = 0.879_625_661_034_239_8;
+
+impl Initializer for VarianceScaling {
+    fn fill(&self, blank: Blank, seed: Seed, values: &mut [f64]) {
+        let (fan_in, fan_out) = (blank.fan_in as f64, blank.fan_out as f64);
+        let n = match self.fan {
+            Fan::In => fan_in,
+            Fan::Out => fan_out,
+            Fan::Mean => 0.5 * (fan_in + fan_out),
+        };
+        match self.distribution {
+            Distribution::Normal => Normal::new(0.0, (self.scale / n).sqrt()).fill(blank, seed, values),
+            Distribution::TruncatedNormal => {
+                TruncatedNormal::keras(0.0, (self.scale / n).sqrt() / CUT).fill(blank, seed, values);
+            }
+            Distribution::Uniform => {
+                let limit = (3.0 * self.scale / n).sqrt();
+                Uniform::new(-limit, limit).fill(blank, seed, values);
+            }
+        }
+    }
+}
+
+/// A rule that has a name.
+macro_rules! named {
+    ($($(#[$doc:meta])* $name:ident = $scale:expr, $fan:ident, $distribution:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $name;
+
+        impl $name {
+            /// The rule without its name: to give it a gain, another fan or another distribution.
+            pub const fn scaling(self) -> VarianceScaling {
+                VarianceScaling::new($scale).fan(Fan::$fan).distribution(Distribution::$distribution)
+            }
+        }
+
+        impl Initializer for $name {
+            fn fill(&self, blank: Blank, seed: Seed, values: &mut [f64]) {
+                self.scaling().fill(blank, seed, values);
+            }
+        }
+    )*};
+}
+
+named! {
+    /// Uniform in `±1/√fan_in`, the start of PyTorch's `Linear` and convolutions.
+    FanInUniform = 1.0 / 3.0, In, Uniform;
+    /// Uniform in `±√(6 / (fan_in + fan_out))` (Glorot and Bengio 2010); the start of Keras' layers.
+    GlorotUniform = 1.0, Mean, Uniform;
+    /// Normal with variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010).
+    GlorotNormal = 1.0, Mean, Normal;
+    /// Uniform in `±√(6 / fan_in)` (He et al. 2015), for layers followed by ReLU.
+    HeUniform = 2.0, In, Uniform;
+    /// Normal with variance `2 / fan_in` (He et al. 2015), for layers followed by ReLU.
+    HeNormal = 2.0, In, Normal;
+    /// Uniform in `±√(3 / fan_in)` (LeCun et al. 1998).
+    LecunUniform = 1.0, In, Uniform;
+    /// Normal with variance `1 / fan_in` (LeCun et al. 1998).
+    LecunNormal = 1.0, In, Normal;
+}
+
+macro_rules! keras {
+    ($($name:ident)*) => {$(
+        impl $name {
+            /// The same variance, with the tails cut as Keras does.
+            pub const fn keras() -> VarianceScaling {
+                $name.scaling().distribution(Distribution::TruncatedNormal)
+            }
+        }
+    )*};
+}
+keras!(GlorotNormal HeNormal LecunNormal);

@@ -1,0 +1,126 @@
+//! A bilinear form of two inputs.
+
+use std::sync::Arc;
+
+use chainrule_layer::{Initializer, Joint, JointBackward, JointForward, Plan, ShapeError};
+use chainrule_tensor::{Buffer, Real, Shape, gemm, vector};
+use ndarray::Axis;
+
+use crate::init::FanInUniform;
+
+/// `yₖ = x₁ᵀ Aₖ x₂ + bₖ` for `units` outputs, as PyTorch's `Bilinear`: `A` has the shape `[units, inputs₁, inputs₂]`, and starts
+/// uniform in `±1/√inputs₁`, as `b` does.
+#[derive(Clone, Debug)]
+pub struct Bilinear {
+    units: usize,
+    bias: bool,
+    init: Arc<dyn Initializer>,
+}
+
+impl Bilinear {
+    /// With so many outputs.
+    pub fn new(units: usize) -> Self {
+        Self { units, bias: true, init: Arc::new(FanInUniform) }
+    }
+
+    /// Without `b`.
+    #[must_use]
+    pub fn without_bias(self) -> Self {
+        Self { bias: false, ..self }
+    }
+
+    /// Another rule for the first values.
+    #[must_use]
+    pub fn weight(self, init: impl Initializer + 'static) -> Self {
+        Self { init: Arc::new(init), ..self }
+    }
+}
+
+/// The products of a batch with one of the matrices: `x₁ A` or `dy x₂`, and `dy x₁`.
+#[derive(Clone, Debug, Default)]
+pub struct Half<T: Real>([Buffer<T>; 2]);
+
+impl<T: Real> Joint<T> for Bilinear {
+    type Cache = Half<T>;
+
+    fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Half<T>), ShapeError> {
+        let (Some([first, second]), true) = (vectors(inputs), self.units > 0) else {
+            let other = inputs.iter().find(|input| input.len() != 1).or(inputs.first());
+            let other = other.copied().unwrap_or(Shape::from([0]));
+            return Err(plan.error(other, "two vectors, and at least one unit,", "put Flatten before it"));
+        };
+        let fans = (first, self.units);
+        plan.weight("weight", [self.units, first, second], fans, &self.init);
+        if self.bias {
+            plan.bias("bias", [self.units], fans, &self.init);
+        }
+        plan.flops(2 * self.units as u64 * (first as u64 + 1) * second as u64);
+        plan.memory(first + second);
+        Ok((Shape::from([self.units]), Half::default()))
+    }
+
+    fn forward(&self, JointForward { mut params, xs, mut y, cache, .. }: JointForward<'_, T, Half<T>>) {
+        let ([first, second], rows) = (dims(xs), xs[0].nrows());
+        let a = params.take([self.units, first, second]);
+        let Half([room, _]) = cache;
+        room.reserve(rows * second);
+        for (a, mut y) in a.axis_iter(Axis(0)).zip(y.columns_mut()) {
+            let mut product = room.matrix_mut(rows, second);
+            gemm(T::one(), xs[0], a, T::zero(), product.view_mut()); //              P = X₁ Aₖ
+            for ((p, x), y) in product.rows().into_iter().zip(xs[1].rows()).zip(y.iter_mut()) {
+                *y = p.iter().zip(x).fold(T::zero(), |sum, (&p, &x)| sum + p * x); // yₖ = Σ P X₂
+            }
+        }
+        if self.bias {
+            vector::add_to_rows(params.take([self.units]), y); //                    Y += b
+        }
+    }
+
+    fn backward(&self, pass: JointBackward<'_, T, Half<T>>) {
+        let JointBackward { mut params, mut grads, xs, dy, dxs, cache, .. } = pass;
+        let ([first, second], rows) = (dims(xs), xs[0].nrows());
+        let shape = [self.units, first, second];
+        let (a, mut da) = (params.take(shape), grads.take(shape));
+        if self.bias {
+            vector::sum_rows(dy, grads.take([self.units])); //                       db = Σ rows of dY
+        }
+        let Half([left, right]) = cache;
+        left.reserve(rows * first);
+        right.reserve(rows * second);
+        let [dx1, dx2] = dxs else { unreachable!("it was planned for two inputs") };
+        for (unit, dy) in dy.columns().into_iter().enumerate() {
+            let (a, da) = (a.index_axis(Axis(0), unit), da.index_axis_mut(Axis(0), unit));
+            let (mut left, mut right) = (left.matrix_mut(rows, first), right.matrix_mut(rows, second));
+            for (((mut l, mut r), &dy), (x1, x2)) in left
+                .rows_mut()
+                .into_iter()
+                .zip(right.rows_mut())
+                .zip(dy)
+                .zip(xs[0].rows().into_iter().zip(xs[1].rows()))
+            {
+                l.zip_mut_with(&x1, |l, &x| *l = dy * x);
+                r.zip_mut_with(&x2, |r, &x| *r = dy * x);
+            }
+            let beta = if unit == 0 { T::zero() } else { T::one() };
+            gemm(T::one(), left.t(), xs[1], T::one(), da); //                        dAₖ += (dyₖ X₁)ᵀ X₂
+            if let Some(dx) = dx1 {
+                gemm(T::one(), right.view(), a.t(), beta, dx.view_mut()); //         dX₁ = Σ (dyₖ X₂) Aₖᵀ
+            }
+            if let Some(dx) = dx2 {
+                gemm(T::one(), left.view(), a, beta, dx.view_mut()); //              dX₂ = Σ (dyₖ X₁) Aₖ
+            }
+        }
+    }
+}
+
+/// The lengths of two inputs that are vectors.
+fn vectors(inputs: &[Shape]) -> Option<[usize; 2]> {
+    match inputs {
+        [a, b] if a.len() == 1 && b.len() == 1 => Some([a[0], b[0]]),
+        _ => None,
+    }
+}
+
+fn dims<T>(xs: &[ndarray::ArrayView2<'_, T>]) -> [usize; 2] {
+    [xs[0].ncols(), xs[1].ncols()]
+}

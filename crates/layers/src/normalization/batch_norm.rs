@@ -1,0 +1,229 @@
+//! Batch normalisation.
+
+use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, ShapeError};
+use chainrule_tensor::{Buffer, Real, Shape, vector};
+
+use super::{Affine, Scales, epsilon, moments, zeroed};
+use crate::packed::{fill_packed, packed};
+
+/// `y = (x - μ) / √(σ² + ε) w + b`, with a mean `μ`, a variance `σ²`, a scale `w` and a shift `b` for each feature of
+/// `[features]`, or for each channel of `[channels, spatial...]` (Ioffe and Szegedy 2015, "Batch normalization";
+/// PyTorch's `BatchNorm1d`, `BatchNorm2d` and `BatchNorm3d`).
+///
+/// In training, `μ` and `σ²` are those of the rows of the pass, over all their positions. A trainer that cuts a batch into
+/// shards runs a pass for each, so a shard is normalised by its own statistics, as PyTorch's data parallelism does
+/// without `SyncBatchNorm`. After each step the running statistics, two buffers, move towards them:
+/// `r ← (1 - m) r + m s`, with the mean over the shards, weighed by their rows, in the place of `s`. Outside training
+/// the running statistics take the place of the batch's.
+///
+/// As in PyTorch, the momentum `m` is 0.1, the share of the new value, `ε = 10⁻⁵`, and the running variance is made of
+/// unbiased ones, `Σ (x - μ)² / (n - 1)`. [`keras`](Self::keras) has Keras' settings.
+///
+/// A channel with a single value in the pass (one row, one position) has no variance. PyTorch refuses to train then;
+/// here the output is the shift, the gradient of the input is 0 and the running variance stays as it is, since the last
+/// batch of an epoch may be that small.
+///
+/// ```
+/// use chainrule_layer::{Sequential, check};
+/// use chainrule_layers::{BatchNorm, Dense, Relu};
+/// let layers = Sequential::<f64>::default().then(Dense::new(8).without_bias()).then(BatchNorm::new()).then(Relu);
+/// check::gradients(&layers, [4])?;
+/// # Ok::<(), chainrule_layer::check::GradientError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct BatchNorm {
+    momentum: f64,
+    epsilon: f64,
+    affine: Affine,
+    unbiased: bool,
+    last: bool,
+}
+
+impl BatchNorm {
+    /// With PyTorch's settings.
+    pub fn new() -> Self {
+        Self { momentum: 0.1, epsilon: 1e-5, affine: Affine::Full, unbiased: true, last: false }
+    }
+
+    /// With Keras' settings: 0.99 of the old value is kept, so the momentum is 0.01 here, `ε = 10⁻³`, and the running
+    /// variance is made of biased ones. Channels come first all the same; see [`channels_last`](Self::channels_last).
+    pub fn keras() -> Self {
+        Self { momentum: 0.01, epsilon: 1e-3, unbiased: false, ..Self::new() }
+    }
+
+    /// Another momentum: the share of the new value in a running statistic, in `[0, 1]`.
+    #[must_use]
+    pub fn momentum(self, momentum: f64) -> Self {
+        Self { momentum, ..self }
+    }
+
+    /// Another `ε`.
+    #[must_use]
+    pub fn epsilon(self, epsilon: f64) -> Self {
+        Self { epsilon, ..self }
+    }
+
+    /// Without scales and shifts.
+    #[must_use]
+    pub fn without_affine(self) -> Self {
+        Self { affine: Affine::Without, ..self }
+    }
+
+    /// For samples `[spatial..., channels]`, such as `[steps, features]`.
+    #[must_use]
+    pub fn channels_last(self) -> Self {
+        Self { last: true, ..self }
+    }
+}
+
+impl Default for BatchNorm {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a [`BatchNorm`] remembers: a value for each channel, in each buffer.
+#[derive(Clone, Debug, Default)]
+pub struct BatchStatistics<T: Real> {
+    channels: usize,
+    /// How many values of a channel lie side by side.
+    inner: usize,
+    training: bool,
+    mean: Buffer<T>,
+    variance: Buffer<T>,
+    /// `1 / √(σ² + ε)`, and that times `w`.
+    inverse: Buffer<T>,
+    factor: Buffer<T>,
+    /// `Σ dy` and `Σ dy x̂`.
+    sums: [Buffer<T>; 2],
+    scales: Scales<T>,
+    /// Copies of batches that are strided.
+    copies: [Buffer<T>; 3],
+}
+
+impl<T: Real> Layer<T> for BatchNorm {
+    type Cache = BatchStatistics<T>;
+
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError> {
+        epsilon::<T>(self.epsilon, input, plan)?;
+        if !(0.0..=1.0).contains(&self.momentum) {
+            let help = "the momentum is the share of the new value; choose one from 0 to 1";
+            return Err(plan.error(input, "any samples, with a momentum in [0, 1],", help));
+        }
+        let (channels, inner) = match (&*input, self.last) {
+            (&[.., channels], true) => (channels, 1),
+            (&[channels, ref spatial @ ..], false) => (channels, spatial.iter().product()),
+            _ => (0, 0),
+        };
+        if input.size() == 0 || channels == 0 {
+            let help = "give it at least one channel with at least one value";
+            return Err(plan.error(input, "[features] or [channels, spatial...]", help));
+        }
+        let scales = self.affine.plan(channels, plan);
+        plan.buffer("running_mean", channels, 0.0);
+        plan.buffer("running_var", channels, 1.0);
+        let zeros = || Buffer::zeros(channels);
+        let cache = BatchStatistics {
+            channels,
+            inner,
+            mean: zeros(),
+            variance: zeros(),
+            inverse: zeros(),
+            factor: zeros(),
+            sums: [zeros(), zeros()],
+            scales,
+            ..Default::default()
+        };
+        Ok((input, cache))
+    }
+
+    fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, Self::Cache>) {
+        let BatchStatistics { mean, variance, inverse, factor, sums, scales, copies, .. } = cache;
+        let (channels, inner, [x_copy, y_copy, _]) = (cache.channels, cache.inner, copies);
+        let [weight, bias] = self.affine.take(&mut params, &scales.fixed);
+        let (running_mean, running_variance) = (params.values(channels), params.values(channels));
+        let x = packed(x, x_copy);
+        cache.training = mode != Mode::Eval;
+        if cache.training {
+            moments(inner, x, x.len() / channels, mean, variance, &mut sums[0]);
+        } else {
+            mean.copy_from_slice(running_mean);
+            variance.copy_from_slice(running_variance);
+        }
+        let epsilon = T::of(self.epsilon);
+        for (c, inverse) in inverse.iter_mut().enumerate() {
+            *inverse = (variance[c] + epsilon).sqrt().recip();
+            factor[c] = *inverse * weight[c];
+        }
+        fill_packed(y, y_copy, |y| {
+            vector::map_channels(
+                inner,
+                [x],
+                [mean, factor, bias],
+                y,
+                #[inline(always)]
+                |[x], [mean, factor, bias], _| (x - mean) * factor + bias, // y = (x - μ) / √(σ² + ε) w + b
+            );
+        });
+    }
+
+    fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
+        let Backward { mut params, mut grads, x, dy, dx, cache, share, .. } = pass;
+        let BatchStatistics { mean, variance, inverse, factor, sums, scales, copies, .. } = cache;
+        let (channels, inner, [x_copy, dy_copy, dx_copy]) = (cache.channels, cache.inner, copies);
+        self.affine.take(&mut params, &scales.fixed);
+        let (running_mean, running_variance) = (params.values(channels), params.values(channels));
+        let [dw, db] = self.affine.grads(&mut grads, &mut scales.spare);
+        let (next_mean, next_variance) = (grads.values(channels), grads.values(channels));
+        let (x, dy) = (packed(x, x_copy), packed(dy, dy_copy));
+        let [sum, along] = sums.each_mut().map(|sums| zeroed(sums, channels));
+        vector::sum_channels(
+            inner,
+            [x, dy],
+            [mean, inverse],
+            [sum, along],
+            #[inline(always)]
+            |[x, dy], [mean, inverse]| [dy, dy * ((x - mean) * inverse)],
+        );
+        for c in 0..channels {
+            dw[c] += along[c]; //                                            dw = Σ dy x̂
+            db[c] += sum[c]; //                                              db = Σ dy
+        }
+
+        let n = x.len() / channels;
+        let momentum = T::of(if cache.training { self.momentum } else { 0.0 });
+        let (kept, unbiased) = (T::one() - momentum, T::of(n as f64 / (n.max(2) - 1) as f64));
+        for c in 0..channels {
+            let new = match self.unbiased {
+                true if n < 2 => running_variance[c],
+                true => variance[c] * unbiased,
+                false => variance[c],
+            };
+            next_mean[c] += share * (kept * running_mean[c] + momentum * mean[c]);
+            next_variance[c] += share * (kept * running_variance[c] + momentum * new);
+        }
+
+        let Some(dx) = dx else { return };
+        // What the mean and the variance of the batch owe to x; those of the past owe it nothing.
+        let n = T::of(n.max(1) as f64);
+        for c in 0..channels {
+            (sum[c], along[c]) = match cache.training {
+                true => (sum[c] / n, along[c] / n * inverse[c]),
+                false => (T::zero(), T::zero()),
+            };
+        }
+        fill_packed(dx, dx_copy, |dx| {
+            vector::map_channels(
+                inner,
+                [x, dy],
+                [mean, factor, sum, along],
+                dx,
+                #[inline(always)]
+                |[x, dy], [mean, factor, sum, along], _| {
+                    // dx = w / √(σ² + ε) (dy - mean of dy - x̂ · mean of dy x̂)
+                    (dy - sum - (x - mean) * along) * factor
+                },
+            );
+        });
+    }
+}

@@ -1,0 +1,171 @@
+//! The layer of all poolings with windows of one size.
+
+use std::fmt::Debug;
+
+use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_tensor::{Buffer, Real, Shape};
+
+use super::windows::{Stride, Windows};
+use crate::Axes;
+use crate::packed::{fill_packed, packed};
+
+/// What makes one number of a window of inputs.
+pub trait Rule: Clone + Copy + Debug + Send + Sync + 'static {
+    /// Whether [`backward`](Self::backward) wants to know which input each output was taken from.
+    const INDEXED: bool;
+
+    /// What is wrong with a setting of the rule, as what it takes and what to do.
+    fn wrong(self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    /// Computes the outputs `y` of the samples `x`. If the rule is indexed, it notes for each output the index of its input
+    /// within the sample.
+    fn forward<T: Real>(self, windows: &Windows, x: &[T], y: &mut [T], indices: &mut [u32]);
+
+    /// Overwrites `dx`.
+    fn backward<T: Real>(self, windows: &Windows, values: Values<'_, T>, indices: &[u32], dx: &mut [T]);
+}
+
+/// Inputs, outputs and the gradient of the outputs, of one or several samples.
+#[derive(Clone, Copy, Debug)]
+pub struct Values<'a, T> {
+    /// The inputs.
+    pub x: &'a [T],
+    /// The outputs.
+    pub y: &'a [T],
+    /// The gradient with respect to the outputs.
+    pub dy: &'a [T],
+}
+
+/// Pooling over windows of one size, `N` axes wide.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool<R, const N: usize> {
+    pub(super) rule: R,
+    kernel: [usize; N],
+    stride: Option<[usize; N]>,
+    padding: [usize; N],
+    dilation: [usize; N],
+    ceil: bool,
+}
+
+impl<R: Rule, const N: usize> Pool<R, N> {
+    pub(super) fn with(rule: R, kernel: impl Axes<N>) -> Self {
+        Self { rule, kernel: kernel.axes(), stride: None, padding: [0; N], dilation: [1; N], ceil: false }
+    }
+
+    /// How far apart the windows are; by default they lie side by side.
+    #[must_use]
+    pub fn stride(self, stride: impl Axes<N>) -> Self {
+        Self { stride: Some(stride.axes()), ..self }
+    }
+
+    /// How many places are added before and after each axis, at most half of the window. They are no inputs: a maximum
+    /// passes over them.
+    #[must_use]
+    pub fn padding(self, padding: impl Axes<N>) -> Self {
+        Self { padding: padding.axes(), ..self }
+    }
+
+    /// Whether a last window that is not full gives an output too.
+    #[must_use]
+    pub fn ceil(self) -> Self {
+        Self { ceil: true, ..self }
+    }
+
+    /// How far apart the places of a window are.
+    #[must_use]
+    pub fn dilation(self, dilation: impl Axes<N>) -> Self {
+        Self { dilation: dilation.axes(), ..self }
+    }
+
+    pub(super) fn windows(&self, input: Shape, plan: &Plan) -> Result<Windows, ShapeError> {
+        if input.len() != N + 1 {
+            let axes = ["length", "height, width", "depth, height, width"][N - 1];
+            return Err(plan.error(input, &format!("[channels, {axes}]"), "put Reshape before it"));
+        }
+        let stride = self.stride.unwrap_or(self.kernel);
+        let strides: [Stride; N] = std::array::from_fn(|axis| Stride {
+            kernel: self.kernel[axis],
+            stride: stride[axis],
+            padding: self.padding[axis],
+            dilation: self.dilation[axis],
+            ceil: self.ceil,
+        });
+        if strides
+            .iter()
+            .any(|s| s.kernel == 0 || s.stride == 0 || s.dilation == 0 || s.padding > s.kernel / 2)
+        {
+            let help = "choose a kernel, a stride and a dilation of at least 1, and a padding of at most half the kernel";
+            return Err(plan.error(input, "windows with such settings", help));
+        }
+        Windows::sliding(input, &strides).ok_or_else(|| {
+            plan.error(input, "samples as large as its windows", "choose a smaller kernel, or pad")
+        })
+    }
+}
+
+/// What a pooling remembers: its windows, and for a maximum which input each output was taken from.
+#[derive(Clone, Debug, Default)]
+pub struct Pooled<T: Real> {
+    pub(super) windows: Windows,
+    pub(super) indices: Vec<u32>,
+    copies: [Buffer<T>; 4],
+}
+
+impl<T: Real> Pooled<T> {
+    /// What to remember, and the shape of the output; `axes` of it are kept besides the channels.
+    pub(super) fn plan<R: Rule>(
+        rule: R,
+        windows: Windows,
+        axes: usize,
+        (input, plan): (Shape, &mut Plan),
+    ) -> Result<(Shape, Self), ShapeError> {
+        if let Some((expected, help)) = rule.wrong() {
+            return Err(plan.error(input, expected, help));
+        }
+        let output = windows.output(axes).filter(|_| u32::try_from(input.size()).is_ok());
+        let output = output.ok_or_else(|| {
+            plan.error(input, "samples and outputs of less than 2³² values", "choose other windows")
+        })?;
+        if R::INDEXED {
+            plan.memory(output.size());
+        }
+        Ok((output, Self { windows, ..Self::default() }))
+    }
+
+    pub(super) fn forward<R: Rule>(&mut self, rule: R, pass: Forward<'_, T, ()>) {
+        let Forward { x, y, .. } = pass;
+        let Self { windows, indices, copies: [copy, room, ..] } = self;
+        if R::INDEXED {
+            indices.resize(indices.len().max(y.len()), 0);
+        }
+        let x = packed(x, copy);
+        fill_packed(y, room, |y| rule.forward(windows, x, y, indices));
+    }
+
+    pub(super) fn backward<R: Rule>(&mut self, rule: R, pass: Backward<'_, T, ()>) {
+        let Backward { x, y, dy, dx: Some(dx), .. } = pass else { return };
+        let Self { windows, indices, copies: [a, b, c, room] } = self;
+        let values = Values { x: packed(x, a), y: packed(y, b), dy: packed(dy, c) };
+        fill_packed(dx, room, |dx| rule.backward(windows, values, indices, dx));
+    }
+}
+
+impl<T: Real, R: Rule, const N: usize> Layer<T> for Pool<R, N> {
+    type Cache = Pooled<T>;
+
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Pooled<T>), ShapeError> {
+        let windows = self.windows(input, plan)?;
+        Pooled::plan(self.rule, windows, N, (input, plan))
+    }
+
+    fn forward(&self, Forward { params, x, y, cache, mode }: Forward<'_, T, Pooled<T>>) {
+        cache.forward(self.rule, Forward { params, x, y, cache: &mut (), mode });
+    }
+
+    fn backward(&self, pass: Backward<'_, T, Pooled<T>>) {
+        let Backward { params, grads, x, y, dy, dx, cache, share } = pass;
+        cache.backward(self.rule, Backward { params, grads, x, y, dy, dx, cache: &mut (), share });
+    }
+}

@@ -1,0 +1,76 @@
+//! Dropout for self-normalising networks.
+
+use chainrule_layer::{Plan, ShapeError};
+use chainrule_tensor::{Real, Shape};
+
+use super::{Groups, Noise, decide, probability};
+
+/// What dropped values are set to: `-λ α` of SELU, its value at -∞.
+const SATURATED: f64 = -1.758_099_340_847_376_6;
+
+/// In training, sets each value to `s = -1.7581` with probability `p`, and then maps all values by `y = a x + b` with
+/// `a = 1 / √((1 - p) (1 + p s²))` and `b = -a p s`, which keeps a mean of 0 and a variance of 1; otherwise the
+/// identity (Klambauer et al. 2017, "Self-normalizing neural networks"; PyTorch's and Keras' `AlphaDropout`).
+#[derive(Clone, Copy, Debug)]
+pub struct AlphaDropout {
+    p: f64,
+}
+
+impl AlphaDropout {
+    /// Drops with probability `p`, in `[0, 1)`.
+    pub fn new(p: f64) -> Self {
+        Self { p }
+    }
+}
+
+impl Noise for AlphaDropout {
+    fn groups(self, input: Shape, plan: &Plan) -> Result<Groups, ShapeError> {
+        probability(self.p, input, plan)?;
+        Ok(Groups::values(input))
+    }
+
+    #[inline(always)]
+    fn draw<T: Real>(self, bits: u64) -> [[T; 2]; 2] {
+        saturated(self.p, bits)
+    }
+}
+
+/// [`AlphaDropout`] of whole channels of `[channels, spatial...]` (PyTorch's `FeatureAlphaDropout`).
+#[derive(Clone, Copy, Debug)]
+pub struct FeatureAlphaDropout {
+    p: f64,
+    last: bool,
+}
+
+impl FeatureAlphaDropout {
+    /// Drops each channel with probability `p`, in `[0, 1)`.
+    pub fn new(p: f64) -> Self {
+        Self { p, last: false }
+    }
+
+    /// For samples `[spatial..., channels]`, such as `[steps, features]`.
+    #[must_use]
+    pub fn channels_last(self) -> Self {
+        Self { last: true, ..self }
+    }
+}
+
+impl Noise for FeatureAlphaDropout {
+    fn groups(self, input: Shape, plan: &Plan) -> Result<Groups, ShapeError> {
+        probability(self.p, input, plan)?;
+        Groups::channels(self.last, input, plan)
+    }
+
+    #[inline(always)]
+    fn draw<T: Real>(self, bits: u64) -> [[T; 2]; 2] {
+        saturated(self.p, bits)
+    }
+}
+
+/// `y = a s + b` with probability `p`, else `a x + b`.
+#[inline(always)]
+fn saturated<T: Real>(p: f64, bits: u64) -> [[T; 2]; 2] {
+    let a = 1.0 / ((1.0 - p) * (1.0 + p * SATURATED * SATURATED)).sqrt();
+    let b = -a * p * SATURATED;
+    decide(p, bits, [T::zero(), T::of(a * SATURATED + b)], [T::of(a), T::of(b)])
+}

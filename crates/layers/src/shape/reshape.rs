@@ -1,0 +1,66 @@
+//! Another shape for the same values.
+
+use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_tensor::{Real, Shape};
+
+/// Gives samples another shape; the values stay in row-major order, so it costs nothing.
+///
+/// One axis may be `None`: it is what is left.
+///
+/// ```
+/// use chainrule_layer::{Layer, Plan};
+/// use chainrule_layers::Reshape;
+/// let (shape, ()) = Layer::<f32>::plan(&Reshape::new([Some(4), None]), [28, 28].into(), &mut Plan::new())?;
+/// assert_eq!(shape, [4, 196].into());
+/// # Ok::<(), chainrule_layer::ShapeError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reshape {
+    axes: Vec<Option<usize>>,
+}
+
+impl Reshape {
+    /// To this shape: numbers, or options of them.
+    pub fn new(axes: impl IntoIterator<Item = impl Into<Option<usize>>>) -> Self {
+        Self { axes: axes.into_iter().map(Into::into).collect() }
+    }
+
+    /// The axes for so many values, if they have just as many.
+    fn shape(&self, size: usize) -> Option<Shape> {
+        let known: Vec<usize> = self.axes.iter().flatten().copied().collect();
+        let rest = match self.axes.len() - known.len() {
+            0 => None,
+            1 => Some(size.checked_div(Shape::new(&known)?.size())?),
+            _ => return None,
+        };
+        let axes: Vec<usize> = self.axes.iter().map(|axis| axis.or(rest)).collect::<Option<_>>()?;
+        Shape::new(&axes).filter(|shape| shape.size() == size)
+    }
+}
+
+impl<T: Real> Layer<T> for Reshape {
+    type Cache = ();
+
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
+        let shape = self.shape(input.size()).ok_or_else(|| {
+            let help =
+                format!("the sample has {}; at most one axis may be None, and six are allowed", input.size());
+            plan.error(input, "samples with as many values as the shape", &help)
+        })?;
+        Ok((shape, ()))
+    }
+
+    fn forward(&self, Forward { x, mut y, .. }: Forward<'_, T>) {
+        y.assign(&x);
+    }
+
+    fn backward(&self, Backward { dy, dx, .. }: Backward<'_, T>) {
+        if let Some(mut dx) = dx {
+            dx.assign(&dy);
+        }
+    }
+
+    fn is_identity(&self) -> bool {
+        true
+    }
+}

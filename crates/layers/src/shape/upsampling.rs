@@ -1,0 +1,159 @@
+//! Images with more values than they had.
+
+use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_tensor::{Buffer, Real, Shape};
+
+use super::moves::{Moves, Runs, moves, shape};
+use crate::Axes;
+use crate::packed::{fill_packed, packed};
+
+/// Each value `factor` times along each of `N` spatial axes of `[channels, axes...]`: the nearest input, as Keras' `UpSampling` and
+/// PyTorch's `Upsample` have it by default.
+#[derive(Clone, Copy, Debug)]
+pub struct UpSampling<const N: usize> {
+    factors: [usize; N],
+}
+
+/// Repeats the values of `[channels, length]`.
+pub type UpSampling1d = UpSampling<1>;
+/// Repeats the values of `[channels, height, width]`.
+pub type UpSampling2d = UpSampling<2>;
+/// Repeats the values of `[channels, depth, height, width]`.
+pub type UpSampling3d = UpSampling<3>;
+
+impl<const N: usize> UpSampling<N> {
+    /// By this factor: one for all axes, or one for each.
+    pub fn new(factors: impl Axes<N>) -> Self {
+        Self { factors: factors.axes() }
+    }
+}
+
+/// The shape of the output.
+fn larger<const N: usize>(factors: [usize; N], input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
+    if input.len() != N + 1 || factors.contains(&0) || input.contains(&0) {
+        let expected = format!("[channels] and {N} more axes, each at least 1, and factors of at least 1,");
+        return Err(plan.error(input, &expected, "put Reshape before it, or choose other factors"));
+    }
+    let mut axes = input.to_vec();
+    axes[1..].iter_mut().zip(factors).for_each(|(axis, factor)| *axis = axis.saturating_mul(factor));
+    shape(&axes, input, plan)
+}
+
+impl<const N: usize> Moves for UpSampling<N> {
+    fn moves(&self, input: Shape, plan: &Plan) -> Result<(Shape, Runs), ShapeError> {
+        let output = larger(self.factors, input, plan)?;
+        let runs = Runs::by_axis(input, output, 0.0, |axis, at| {
+            Some(axis.checked_sub(1).map_or(at, |spatial| at / self.factors[spatial]))
+        });
+        Ok((output, runs))
+    }
+}
+
+moves! {
+    [const N: usize] UpSampling<N>;
+}
+
+/// Linear interpolation along each of `N` spatial axes of `[channels, axes...]`: bilinear for images, trilinear for volumes.
+///
+/// Output `i` along an axis lies at `(i + ½) n / m - ½` between the inputs, for `n` inputs and `m` outputs, and takes from its two
+/// neighbours by their nearness; before the first and behind the last it is those. With
+/// [`align_corners`](Self::align_corners) it lies at `i (n - 1) / (m - 1)`, so that first and last come to lie on each other. Both as
+/// PyTorch's `Upsample`; Keras has the first.
+#[derive(Clone, Copy, Debug)]
+pub struct LinearUpSampling<const N: usize> {
+    factors: [usize; N],
+    align_corners: bool,
+}
+
+/// Linear interpolation of `[channels, length]`.
+pub type LinearUpSampling1d = LinearUpSampling<1>;
+/// Bilinear interpolation of `[channels, height, width]`.
+pub type BilinearUpSampling2d = LinearUpSampling<2>;
+/// Trilinear interpolation of `[channels, depth, height, width]`.
+pub type TrilinearUpSampling3d = LinearUpSampling<3>;
+
+impl<const N: usize> LinearUpSampling<N> {
+    /// By this factor: one for all axes, or one for each.
+    pub fn new(factors: impl Axes<N>) -> Self {
+        Self { factors: factors.axes(), align_corners: false }
+    }
+
+    /// The first and the last output of an axis are its first and last input.
+    #[must_use]
+    pub fn align_corners(self) -> Self {
+        Self { align_corners: true, ..self }
+    }
+
+    /// Between which inputs an output lies, and how near it is to the second.
+    fn between(self, at: usize, inputs: usize, outputs: usize) -> (usize, usize, f64) {
+        let (at, last) = (at as f64, (inputs - 1) as f64);
+        let place = match self.align_corners {
+            true => at * last / (outputs - 1).max(1) as f64,
+            false => ((at + 0.5) * inputs as f64 / outputs as f64 - 0.5).clamp(0.0, last),
+        };
+        let first = place.floor().min(last);
+        (first as usize, (first + 1.0).min(last) as usize, place - first)
+    }
+}
+
+/// What a [`LinearUpSampling`] remembers: for each output of a channel the inputs that it takes from, with their weights.
+#[derive(Clone, Debug, Default)]
+pub struct Taps<T: Real> {
+    taps: Vec<(usize, T)>,
+    inputs: usize,
+    copies: [Buffer<T>; 2],
+}
+
+impl<T: Real, const N: usize> Layer<T> for LinearUpSampling<N> {
+    type Cache = Taps<T>;
+
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Taps<T>), ShapeError> {
+        let output = larger(self.factors, input, plan)?;
+        let mut taps = Vec::new();
+        let plane: usize = output[1..].iter().product();
+        for index in 0..plane {
+            let (mut left, mut between) = (index, [(0, 0, 0.0); N]);
+            for axis in (0..N).rev() {
+                let outputs = output[axis + 1];
+                between[axis] = self.between(left % outputs, input[axis + 1], outputs);
+                left /= outputs;
+            }
+            for corner in 0..1usize << N {
+                let (mut from, mut weight) = (0, 1.0);
+                for (axis, (first, second, share)) in between.into_iter().enumerate() {
+                    let (at, part) =
+                        if corner >> axis & 1 == 0 { (first, 1.0 - share) } else { (second, share) };
+                    (from, weight) = (from * input[axis + 1] + at, weight * part);
+                }
+                taps.push((from, T::of(weight)));
+            }
+        }
+        Ok((output, Taps { taps, inputs: input[1..].iter().product(), copies: Default::default() }))
+    }
+
+    fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Taps<T>>) {
+        let Taps { taps, inputs, copies: [copy, room] } = cache;
+        let (corners, x) = (1 << N, packed(x, copy));
+        fill_packed(y, room, |y| {
+            for (x, y) in x.chunks_exact(*inputs).zip(y.chunks_exact_mut(taps.len() / corners)) {
+                for (y, taps) in y.iter_mut().zip(taps.chunks_exact(corners)) {
+                    *y = taps.iter().fold(T::zero(), |sum, &(from, weight)| sum + weight * x[from]);
+                }
+            }
+        });
+    }
+
+    fn backward(&self, Backward { dy, dx, cache, .. }: Backward<'_, T, Taps<T>>) {
+        let Some(dx) = dx else { return };
+        let Taps { taps, inputs, copies: [copy, room] } = cache;
+        let (corners, dy) = (1 << N, packed(dy, copy));
+        fill_packed(dx, room, |dx| {
+            dx.fill(T::zero());
+            for (dx, dy) in dx.chunks_exact_mut(*inputs).zip(dy.chunks_exact(taps.len() / corners)) {
+                for (&dy, taps) in dy.iter().zip(taps.chunks_exact(corners)) {
+                    taps.iter().for_each(|&(from, weight)| dx[from] += weight * dy);
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,63 @@
+use chainrule_layer::{Branches, Frozen, Graph, Joint, Lambda, Residual, Sequential, SideBySide};
+use chainrule_layers::{
+    Add, Average, Bilinear, Concat, Dense, Dot, Maximum, Minimum, Multiply, Relu, Subtract, Tanh,
+};
+use chainrule_tensor::Real;
+
+use super::{Case, case};
+
+/// A joint of so many inputs of one shape.
+fn joint<T: Real>(name: &'static str, joint: impl Joint<T>, count: usize) -> Case<T> {
+    case(name, SideBySide::new(joint, vec![[2, 3]; count]), [6 * count])
+}
+
+pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
+    let dense = |units| Sequential::<T>::default().then(Dense::new(units)).then(Tanh);
+    let two = [[5], [5]];
+    let siamese = Graph::default()
+        .input("a", [4])
+        .input("b", [4])
+        .layer("left", dense(5), "a")
+        .shared("right", "left", ["b"])
+        .joint("distance", Subtract, ["left", "right"])
+        .layer("answer", Dense::new(2), "distance");
+    let skips = Graph::default()
+        .layer("down", dense(3), "input")
+        .layer("deep", dense(3), "down")
+        .joint("sum", Add, ["deep", "down", "down"])
+        .joint("all", Concat::default(), ["sum", "input"])
+        .layer("end", Dense::new(2), "all")
+        .outputs(["end", "deep", "end"]);
+    let outputs = siamese.clone().outputs(["answer", "left"]);
+    let inner =
+        Graph::default().layer("a", dense(4), "input").joint("b", Multiply, ["a", "input"]).outputs(["b"]);
+    vec![
+        joint("add", Add, 3),
+        joint("add one", Add, 1),
+        joint("subtract", Subtract, 2),
+        joint("multiply", Multiply, 3),
+        joint("average", Average, 3),
+        joint("maximum", Maximum, 3),
+        joint("minimum", Minimum, 2),
+        case("concat", SideBySide::new(Concat::default(), [[2, 3], [1, 3]]), [9]),
+        case("concat axis 1", SideBySide::new(Concat::axis(1), [[2, 3], [2, 1], [2, 2]]), [12]),
+        case("dot", SideBySide::new(Dot::new(), two), [10]),
+        case("dot cosine", SideBySide::new(Dot::new().cosine(), two), [10]),
+        case("bilinear", SideBySide::new(Bilinear::new(3), [[4], [5]]), [9]),
+        case("bilinear without bias", SideBySide::new(Bilinear::new(1).without_bias(), [[2], [1]]), [3]),
+        case("graph siamese", siamese.outputs(["answer"]), [8]),
+        case("graph two outputs", outputs, [8]),
+        case("graph skips", skips, [4]),
+        case("graph nested", Sequential::default().then(inner).then(Dense::new(2)), [4]),
+        case("graph identity", Graph::<T>::default().outputs(["input"]), [3]),
+        case("branches", Branches::new(Add).branch(dense(3)).branch(Dense::new(3)), [4]),
+        case("branches concat", Branches::new(Concat::default()).branch(Relu).branch(dense(2)), [4]),
+        case("residual", Residual(dense(4)), [4]),
+        case(
+            "frozen",
+            Sequential::default().then(Dense::new(3)).then(Frozen(dense(4))).then(Dense::new(2)),
+            [4],
+        ),
+        case("lambda", Lambda::new("cube", |z: T| z * z * z, |z: T, _| T::of(3.0) * z * z), [7]),
+    ]
+}

@@ -1,0 +1,50 @@
+//! A metric for every step of a sequence.
+
+use chainrule_tensor::{Real, Steps};
+use ndarray::ArrayView2;
+
+use crate::{Merge, Metric};
+
+/// Another metric over all steps, for outputs `[steps, columns]` and a target for each step.
+///
+/// ```
+/// use chainrule_metrics::{Accuracy, Metric, PerStep};
+/// let mut accuracy = PerStep(Accuracy::default());
+/// accuracy.update(ndarray::array![[2.0f64, 0.0, 0.0, 1.0]].view(), &[[0u8, 0]]);
+/// assert_eq!(Metric::<f64, [u8; 2]>::value(&accuracy), 0.5);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PerStep<M>(
+    /// The metric of a step.
+    pub M,
+);
+
+impl<T: Real, S: Steps, M: Metric<T, S::Target>> Metric<T, S> for PerStep<M> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+
+    fn update(&mut self, y: ArrayView2<'_, T>, targets: &[S]) {
+        for (y, target) in y.rows().into_iter().zip(targets) {
+            let steps = target.steps();
+            // The loss has checked that the steps divide the columns; without steps nothing is counted.
+            if let Ok(y) = y.to_shape((steps.len(), y.len() / steps.len().max(1))) {
+                self.0.update(y.view(), steps);
+            }
+        }
+    }
+
+    fn value(&self) -> f64 {
+        self.0.value()
+    }
+}
+
+impl<M: Merge> Merge for PerStep<M> {
+    fn merge(&mut self, other: &Self) {
+        self.0.merge(&other.0);
+    }
+}

@@ -1,0 +1,283 @@
+//! Softmax and its logarithm over many rows, and their gradients: the loops that attention and classification
+//! spend their time in.
+//!
+//! Each works in place on rows of `classes` values that lie one after the other, and panics if `classes` is 0.
+//! One call goes over all rows, since a row is often too short for a call of its own.
+
+use super::{Fold, LANES, Sums};
+use crate::Real;
+use crate::isa::{Kernel, run};
+
+/// How many values, about, go through the exponential in one loop: they stay in the first cache.
+const BLOCK: usize = 1024;
+
+/// From how many values on it pays to keep a part for each lane.
+const LONG: usize = 4 * LANES;
+
+#[inline(always)]
+fn max<T: Real>(row: &[T]) -> T {
+    let f = |a: T, b: T| if b > a { b } else { a };
+    if row.len() < LONG {
+        return row.iter().copied().fold(T::neg_infinity(), f);
+    }
+    join(Fold { values: row, f }.run(), f)
+}
+
+/// Joins the lanes by halves. Not inlined: the compiler would arrange the loop before it for its sake.
+#[inline(never)]
+fn join<T: Real>(lanes: [T; LANES], f: impl Fn(T, T) -> T) -> T {
+    let half: [T; 8] = std::array::from_fn(|i| f(lanes[i], lanes[i + 8]));
+    let quarter: [T; 4] = std::array::from_fn(|i| f(half[i], half[i + 4]));
+    f(f(quarter[0], quarter[2]), f(quarter[1], quarter[3]))
+}
+
+/// `Σ f(aᵢ, bᵢ)`.
+#[inline(always)]
+fn sum<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
+    if a.len() < LONG {
+        return a.iter().zip(b).fold(T::zero(), |sum, (&a, &b)| sum + f(a, b));
+    }
+    let [sum] = Sums::new(
+        [a, b],
+        #[inline(always)]
+        |[a, b]: [T; 2]| [f(a, b)],
+    )
+    .run();
+    sum
+}
+
+/// `zᵢ = zᵢ - max z` in each row.
+#[inline(always)]
+fn subtract_max<T: Real>(rows: &mut [T], classes: usize) {
+    for row in rows.chunks_exact_mut(classes) {
+        let max = max(row);
+        for z in row {
+            *z -= max;
+        }
+    }
+}
+
+struct Softmax<'a, T> {
+    values: &'a mut [T],
+    classes: usize,
+}
+
+impl<T: Real> Kernel for Softmax<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { values, classes } = self;
+        for block in values.chunks_mut((BLOCK / classes).max(1) * classes) {
+            subtract_max(block, classes);
+            for z in &mut *block {
+                *z = z.fast_exp();
+            }
+            for row in block.chunks_exact_mut(classes) {
+                let sum = sum(
+                    row,
+                    row,
+                    #[inline(always)]
+                    |e, _| e,
+                );
+                for e in row {
+                    *e /= sum;
+                }
+            }
+        }
+    }
+}
+
+/// `zᵢ = exp(zᵢ) / Σⱼ exp(zⱼ)` in each row, computed from `z - max z`, so that nothing overflows.
+#[inline]
+pub fn softmax<T: Real>(values: &mut [T], classes: usize) {
+    run(Softmax { values, classes });
+}
+
+struct LogSoftmax<'a, T> {
+    values: &'a mut [T],
+    classes: usize,
+}
+
+impl<T: Real> Kernel for LogSoftmax<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { values, classes } = self;
+        let mut scratch = [T::zero(); BLOCK];
+        // Short rows go through the exponential together; of long ones it is summed at once.
+        let (short, rows) = (classes < LONG, (BLOCK / classes).max(1));
+        for block in values.chunks_mut(rows * classes) {
+            subtract_max(block, classes);
+            if short {
+                for (e, z) in scratch.iter_mut().zip(&*block) {
+                    *e = z.fast_exp();
+                }
+            }
+            for (index, row) in block.chunks_exact_mut(classes).enumerate() {
+                let sum = match short {
+                    true => sum(
+                        &scratch[index * classes..][..classes],
+                        row,
+                        #[inline(always)]
+                        |e, _| e,
+                    ),
+                    false => sum(
+                        row,
+                        row,
+                        #[inline(always)]
+                        |z, _| z.fast_exp(),
+                    ),
+                };
+                let ln = sum.fast_ln();
+                for z in row {
+                    *z -= ln;
+                }
+            }
+        }
+    }
+}
+
+/// `zᵢ = zᵢ - ln Σⱼ exp(zⱼ)` in each row: the logarithm of a [`softmax`], exact also where that is nearly 0.
+#[inline]
+pub fn log_softmax<T: Real>(values: &mut [T], classes: usize) {
+    run(LogSoftmax { values, classes });
+}
+
+/// A loop over the rows of an output `a` and of its gradient `d`, which becomes that of the input.
+struct Gradient<'a, T, F> {
+    a: &'a [T],
+    d: &'a mut [T],
+    classes: usize,
+    row: F,
+}
+
+impl<T: Real, F: Fn(&[T], &mut [T])> Kernel for Gradient<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { a, d, classes, row } = self;
+        assert_eq!(a.len(), d.len(), "one gradient for each value");
+        for (a, d) in a.chunks_exact(classes).zip(d.chunks_exact_mut(classes)) {
+            row(a, d);
+        }
+    }
+}
+
+#[inline(always)]
+fn gradient<T: Real>(a: &[T], d: &mut [T], classes: usize, row: impl Fn(&[T], &mut [T])) {
+    run(Gradient { a, d, classes, row });
+}
+
+/// `dᵢ = aᵢ (dᵢ - Σⱼ aⱼ dⱼ)` in each row: from the gradient of the output `a` of a [`softmax`], that of its input.
+///
+/// # Panics
+///
+/// If `a` and `d` differ in length.
+#[inline]
+pub fn softmax_gradient<T: Real>(a: &[T], d: &mut [T], classes: usize) {
+    gradient(
+        a,
+        d,
+        classes,
+        #[inline(always)]
+        |a, d| {
+            let mean = sum(
+                a,
+                d,
+                #[inline(always)]
+                |a, d| a * d,
+            );
+            for (d, &a) in d.iter_mut().zip(a) {
+                *d = a * (*d - mean);
+            }
+        },
+    );
+}
+
+/// `dᵢ = dᵢ - exp(aᵢ) Σⱼ dⱼ` in each row: from the gradient of the output `a` of a [`log_softmax`], that of its
+/// input.
+///
+/// # Panics
+///
+/// If `a` and `d` differ in length.
+#[inline]
+pub fn log_softmax_gradient<T: Real>(a: &[T], d: &mut [T], classes: usize) {
+    gradient(
+        a,
+        d,
+        classes,
+        #[inline(always)]
+        |a, d| {
+            let sum = sum(
+                d,
+                d,
+                #[inline(always)]
+                |d, _| d,
+            );
+            for (d, &a) in d.iter_mut().zip(a) {
+                *d -= a.fast_exp() * sum;
+            }
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Seed;
+
+    /// Row by row, as the formulas say.
+    fn check<T: Real>(classes: usize, rows: usize) {
+        let mut rng = Seed(7).rng();
+        let mut random = || -> Vec<T> { (0..rows * classes).map(|_| T::of(3.0 * rng.normal())).collect() };
+        let (z, d) = (random(), random());
+        let (mut a, mut l) = (z.clone(), z.clone());
+        softmax(&mut a, classes);
+        log_softmax(&mut l, classes);
+        let (mut da, mut dl) = (d.clone(), d.clone());
+        softmax_gradient(&a, &mut da, classes);
+        log_softmax_gradient(&l, &mut dl, classes);
+        let close = |found: T, right: f64| {
+            let error = (found.as_f64() - right).abs();
+            assert!(error <= 40.0 * T::epsilon().as_f64() * right.abs().max(1.0), "{found} {right}");
+        };
+        for row in 0..rows {
+            let of = |values: &[T]| -> Vec<f64> {
+                values[row * classes..][..classes].iter().map(|v| v.as_f64()).collect()
+            };
+            let (z, d, a, l) = (of(&z), of(&d), of(&a), of(&l));
+            let total: f64 = z.iter().map(|z| z.exp()).sum();
+            let product: f64 = a.iter().zip(&d).map(|(a, d)| a * d).sum();
+            let sum: f64 = d.iter().sum();
+            for i in 0..classes {
+                close(T::of(a[i]), z[i].exp() / total);
+                close(T::of(l[i]), z[i] - total.ln());
+                close(da[row * classes + i], a[i] * (d[i] - product));
+                close(dl[row * classes + i], d[i] - l[i].exp() * sum);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_any_length() {
+        for (classes, rows) in [(1, 5), (2, 700), (10, 3), (16, 2), (63, 1), (64, 2), (100, 30), (1500, 2)] {
+            check::<f32>(classes, rows);
+            check::<f64>(classes, rows);
+        }
+    }
+
+    #[test]
+    fn nothing_overflows() {
+        let inf = f32::INFINITY;
+        let mut a = [1e4, 1e4, -1e4, -inf, 3e38, -3e38, 0.0, -inf];
+        let mut l = a;
+        softmax(&mut a, 4);
+        assert_eq!(a, [0.5, 0.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+        log_softmax(&mut l, 4);
+        let half = -std::f32::consts::LN_2;
+        assert_eq!(l, [half, half, -2e4 + half, -inf, 0.0, -inf, -3e38, -inf]);
+        let mut d = [1.0; 8];
+        log_softmax_gradient(&l, &mut d, 4);
+        assert_eq!(d, [-1.0, -1.0, 1.0, 1.0, -3.0, 1.0, 1.0, 1.0]);
+    }
+}

@@ -1,0 +1,91 @@
+//! Truncated backpropagation through time: a state that goes on from batch to batch.
+
+use chainrule_data::Dataset;
+use chainrule_layer::Sequential;
+use chainrule_layers::{Dense, Gru};
+use chainrule_losses::MeanSquaredError;
+use chainrule_optim::adam;
+use chainrule_tensor::{Seed, Shape};
+use chainrule_train::{Model, TrainError, Trainer};
+
+/// How many sequences run side by side: the rows of a batch.
+const ROWS: usize = 6;
+
+/// How many batches a sequence is cut into, each of two steps.
+const CUTS: usize = 40;
+
+/// Bits, two steps a sample, and a leaky sum of all bits so far, over all batches, in the same row.
+struct Sums(Vec<([f32; 2], f32)>);
+
+impl Dataset<f32> for Sums {
+    type Target = [f32; 1];
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::from([2, 1])
+    }
+
+    fn read(&self, index: usize, row: &mut [f32]) -> [f32; 1] {
+        let (bits, sum) = self.0[index];
+        row.copy_from_slice(&bits);
+        [sum]
+    }
+}
+
+fn sums() -> Sums {
+    let (mut rng, mut sums) = (Seed(3).rng(), [0.0; ROWS]);
+    let mut sample = |index: usize| {
+        let bits = [0; 2].map(|_| f32::from(u8::from(rng.uniform() < 0.5)));
+        let sum = &mut sums[index % ROWS];
+        bits.iter().for_each(|bit| *sum = 0.8 * *sum + bit);
+        (bits, *sum)
+    };
+    Sums((0..CUTS * ROWS).map(&mut sample).collect())
+}
+
+fn trainer(gru: Gru) -> Trainer<f32, [f32; 1]> {
+    let model = Model::new([2, 1], Sequential::new().then(gru).then(Dense::new(1)), Seed(1)).unwrap();
+    Trainer::new(model, MeanSquaredError, adam(0.02)).batch_size(ROWS).shuffle(false).shards(2)
+}
+
+#[test]
+fn only_a_carried_state_can_know_what_came_before() {
+    let data = sums();
+    let mut carrying = trainer(Gru::new(8).stateful());
+    let history = carrying.fit(&data, 40).unwrap();
+    let loss = history.epochs.last().unwrap().train.loss;
+    assert!(loss < 0.03, "{loss}");
+    let mut forgetting = trainer(Gru::new(8));
+    let loss = forgetting.fit(&data, 40).unwrap().epochs.last().unwrap().train.loss;
+    assert!(loss > 0.2, "{loss}");
+}
+
+#[test]
+fn epochs_evaluations_and_threads_begin_anew() {
+    let data = sums();
+    let run = |threads| {
+        let mut trainer = trainer(Gru::new(4).stateful()).threads(threads);
+        trainer.fit(&data, 2).unwrap();
+        let scores = [0; 2].map(|_| trainer.evaluate(&data).unwrap());
+        assert_eq!(scores[0], scores[1]);
+        trainer.fit(&data, 1).unwrap();
+        trainer.into_model().parameters_sha256()
+    };
+    assert_eq!(run(1), run(2));
+    let mut straight = trainer(Gru::new(4).stateful());
+    straight.fit(&data, 3).unwrap();
+    assert_eq!(straight.model().parameters_sha256(), run(1), "an evaluation between leaves no trace");
+}
+
+#[test]
+fn samples_in_another_order_are_refused() {
+    let data = sums();
+    let shuffled = trainer(Gru::new(4).stateful()).shuffle(true).fit(&data, 1).unwrap_err();
+    assert!(matches!(shuffled, TrainError::Carried { samples: 240, batch_size: ROWS }), "{shuffled}");
+    let uneven = trainer(Gru::new(4).stateful()).batch_size(7).fit(&data, 1).unwrap_err();
+    assert!(matches!(uneven, TrainError::Carried { batch_size: 7, .. }), "{uneven}");
+    trainer(Gru::new(4)).shuffle(true).batch_size(7).fit(&data, 1).unwrap();
+}
