@@ -199,13 +199,18 @@ pub(crate) mod masked {
     unsafe fn add(blocks: Blocks<'_>, to: *const f32, from: *mut f32) {
         for repetition in 0..blocks.repeat {
             let mut rest = blocks.blocks;
-            while let [first, ..] = rest {
+            while let [first, others @ ..] = rest {
+                // A rectangle without values may lie anywhere.
+                if first.rows == 0 || first.columns == 0 {
+                    rest = others;
+                    continue;
+                }
                 let (mut begin, mut end) = (first.from, first.from + first.columns);
                 // Together, too, no row reaches into the next.
                 let near = |block: &&Block| {
                     begin = begin.min(block.from);
                     end = end.max(block.from + block.columns);
-                    block.rows == first.rows && end - begin <= blocks.from[1]
+                    block.rows == first.rows && block.columns > 0 && end - begin <= blocks.from[1]
                 };
                 let count = rest.iter().take(MOST).take_while(near).count().max(1);
                 let (group, others) = rest.split_at(count);
@@ -364,4 +369,80 @@ fn add_row<T: Real>(mut x: &[T], mut y: &mut [T]) {
     (x, y) = part::<T, 4>(x, y);
     (x, y) = part::<T, 2>(x, y);
     part::<T, 1>(x, y);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Copies and adds value by value.
+    fn check<T: Real>(blocks: Blocks<'_>, from: usize, to: usize) {
+        let mut rng = crate::Seed(3).rng();
+        let mut random = |n: usize| -> Vec<T> { (0..n).map(|_| T::of(rng.normal())).collect() };
+        let (x, y) = (random(from), random(to));
+        let (mut copied, mut right_copied) = (y.clone(), y.clone());
+        let (mut added, mut right_added) = (x.clone(), x.clone());
+        for repetition in 0..blocks.repeat {
+            for block in blocks.blocks {
+                for row in 0..block.rows {
+                    for column in 0..block.columns {
+                        let [of_repetition, of_row, step] = blocks.from;
+                        let at = block.from + repetition * of_repetition + row * of_row + column * step;
+                        let place = block.to + repetition * blocks.to[0] + row * blocks.to[1] + column;
+                        right_copied[place] = x[at];
+                        right_added[at] += y[place];
+                    }
+                }
+            }
+        }
+        blocks.copy(&x, &mut copied);
+        blocks.add_back(&y, &mut added);
+        assert_eq!(copied, right_copied, "{} {blocks:?}", T::NAME);
+        for (found, right) in added.iter().zip(&right_added) {
+            assert!(
+                (*found - *right).abs() <= T::of(1e-5) * (T::one() + right.abs()),
+                "{} {blocks:?}",
+                T::NAME
+            );
+        }
+    }
+
+    #[test]
+    fn every_width_and_step() {
+        for columns in 1..40 {
+            for step in 1..4 {
+                // A kernel's neighbouring places: the first and the last are shorter, and one has fewer rows.
+                let row = 42 * step;
+                let block = |i: usize, rows, columns| Block { from: i * step, to: 200 * i, rows, columns };
+                let blocks = [
+                    block(0, 4, columns),
+                    block(1, 4, columns),
+                    block(2, 4, columns.max(3) - 2),
+                    block(1, 3, columns),
+                    block(2, 1, 1),
+                ];
+                let blocks = Blocks { blocks: &blocks, repeat: 2, from: [4 * row, row, step], to: [900, 40] };
+                check::<f32>(blocks, 8 * row, 1800);
+                check::<f64>(blocks, 8 * row, 1800);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_overlap_or_are_not_there() {
+        for (rows, columns, row) in [(5, 20, 3), (3, 17, 16), (1, 20, 0), (0, 4, 4), (4, 0, 4), (6, 16, 16)] {
+            let block = Block { from: 1, to: 0, rows, columns };
+            let blocks = [block, Block { to: 200, ..block }];
+            let blocks = Blocks { blocks: &blocks, repeat: 1, from: [0, row, 1], to: [0, 25] };
+            check::<f32>(blocks, 150, 400);
+            check::<f64>(blocks, 150, 400);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "within both slices")]
+    fn beyond_the_slices() {
+        let blocks = [Block { from: 0, to: 0, rows: 2, columns: 3 }];
+        Blocks { blocks: &blocks, repeat: 1, from: [0, 2, 1], to: [0, 3] }.copy(&[0.0f32; 4], &mut [0.0; 6]);
+    }
 }

@@ -116,3 +116,91 @@ impl Taps<'_> {
         assert!(starts.iter().all(within), "every row is within the values");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, s};
+
+    fn random(rows: usize, columns: usize, seed: u64) -> Array2<f64> {
+        let mut rng = crate::Seed(seed).rng();
+        Array2::from_shape_simple_fn((rows, columns), || rng.normal())
+    }
+
+    fn single(x: &Array2<f64>) -> Array2<f32> {
+        x.mapv(|x| x as f32)
+    }
+
+    fn close(found: ArrayView2<'_, f32>, right: ArrayView2<'_, f64>, name: &str) {
+        for (&found, &right) in found.iter().zip(right) {
+            assert!((f64::from(found) - right).abs() < 1e-4 * (1.0 + right.abs()), "{name}: {found} {right}");
+        }
+    }
+
+    /// Single precision, which may have kernels, against the plain loops of double precision.
+    fn check(m: usize, rows: usize, starts: &[usize], columns: usize) {
+        let name = format!("{m} of {rows} x {starts:?} x {columns}");
+        let (pitch, k) = (columns + 5, rows * starts.len());
+        let taps = Taps { starts, rows, pitch, columns };
+        let values = random(1, starts.iter().max().unwrap() + rows * pitch, 1);
+        let (a, c, row) = (random(m, k, 2), random(m, columns, 3), random(1, m, 4));
+        let flat = single(&values);
+        let flat = flat.as_slice().unwrap();
+        let rows = (single(&row), row);
+        for (onto, right_onto) in [
+            (Onto::This, Onto::This),
+            (Onto::Zeros, Onto::Zeros),
+            (Onto::Rows(rows.0.as_slice().unwrap()), Onto::Rows(rows.1.as_slice().unwrap())),
+        ] {
+            let (mut found, mut right) = (single(&c), c.clone());
+            taps.product(single(&a).view(), flat, onto, found.view_mut());
+            taps.product(a.view(), values.as_slice().unwrap(), right_onto, right.view_mut());
+            close(found.view(), right.view(), &name);
+        }
+        // Rows of C, then columns of C side by side in memory, within something wider.
+        for transposed in [false, true] {
+            let wide = random(m + 1, k + 2, 5);
+            let mut found = single(&wide);
+            if transposed {
+                found = found.t().as_standard_layout().into_owned().reversed_axes();
+            }
+            let mut right = wide.clone();
+            let part = s![..m, 1..=k];
+            taps.product_transposed(single(&c).view(), flat, found.slice_mut(part));
+            taps.product_transposed(c.view(), values.as_slice().unwrap(), right.slice_mut(part));
+            close(found.view(), right.view(), &name);
+        }
+    }
+
+    #[test]
+    fn every_size_of_block() {
+        for m in 1..=20 {
+            for columns in [1, 16, 35, 100] {
+                check(m, 2, &[0, 3, 1], columns);
+            }
+        }
+        for columns in [15, 17, 33, 48, 49, 64, 65, 97, 130, 300] {
+            for m in [1, 2, 5, 8] {
+                check(m, 1, &[2, 0], columns);
+            }
+        }
+        // Many sums at once, and rows that are longer than what is turned at a time.
+        check(50, 13, &[0, 7], 70);
+        check(17, 9, &[4], 1100);
+        check(3, 1, &[0, 1, 2, 3, 4, 5, 6, 7, 8], 40);
+    }
+
+    #[test]
+    #[should_panic(expected = "within the values")]
+    fn rows_beyond_the_values() {
+        let taps = Taps { starts: &[0, 2], rows: 1, pitch: 2, columns: 2 };
+        taps.product(random(1, 2, 1).view(), &[0.0; 3], Onto::Zeros, random(1, 2, 2).view_mut());
+    }
+
+    #[test]
+    #[should_panic(expected = "within the values")]
+    fn more_rows_than_can_be_counted() {
+        let taps = Taps { starts: &[0], rows: 3, pitch: usize::MAX / 2 + 1, columns: 1 };
+        taps.product(random(1, 3, 1).view(), &[0.0; 3], Onto::Zeros, random(1, 1, 2).view_mut());
+    }
+}
