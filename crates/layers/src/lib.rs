@@ -41,8 +41,8 @@ pub use attention::{
 };
 pub use axes::Axes;
 pub use convolution::{
-    Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, DepthwiseConv1d,
-    DepthwiseConv2d, Fold, Padding, SeparableConv1d, SeparableConv2d, Unfold,
+    Conv, Conv1d, Conv2d, Conv3d, ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d,
+    DepthwiseConv1d, DepthwiseConv2d, Fold, Padding, SeparableConv1d, SeparableConv2d, Unfold,
 };
 pub use dense::Dense;
 pub use embedding::{Embedding, EmbeddingBag};
