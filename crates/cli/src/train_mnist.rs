@@ -104,9 +104,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         "{library}, 1 thread a product, {:.0} GFLOP/s; training on {working} of {threads} threads, {shards} shards",
         peak::glimpse()
     );
-    if cfg!(debug_assertions) {
-        eprintln!("warning: this is a debug build, many times slower: build with --release");
-    }
     let history = trainer.fit(train, epochs)?;
     let scores = trainer.evaluate(test)?;
     let model = trainer.model();

@@ -199,6 +199,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         D: Dataset<T, Target = Y>,
         V: Dataset<T, Target = Y>,
     {
+        say_if_slow();
         self.check(data.shape())?;
         self.optimizer.validate()?;
         self.loss.validate()?;
@@ -515,6 +516,16 @@ impl<T: Real, Y> fmt::Debug for Trainer<T, Y> {
             .field("seed", seed)
             .field("step", &run.step)
             .finish_non_exhaustive()
+    }
+}
+
+/// Says once that this is a debug build, if it is one: nobody who waits for it would guess how much faster it can be.
+fn say_if_slow() {
+    static SAID: std::sync::Once = std::sync::Once::new();
+    if cfg!(debug_assertions) {
+        SAID.call_once(|| {
+            eprintln!("warning: this is a debug build, many times slower: build with --release")
+        });
     }
 }
 
