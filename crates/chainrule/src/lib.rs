@@ -26,10 +26,15 @@ pub use chainrule_tensor as tensor;
 pub use chainrule_train as train;
 
 /// What a program that trains a network usually needs.
+///
+/// All layers are in it, since a network is made of them and a list would lag behind; a program's own names win over those
+/// of a glob import. Of everything else it has what most programs name.
 pub mod prelude {
     pub use chainrule_data::{Dataset, Images, Rows, digits};
-    pub use chainrule_layer::{Layer, Residual, Sequential};
-    pub use chainrule_layers::{Dense, Dropout, Flatten, LeakyRelu, Relu, Sigmoid, Softmax, Tanh, init};
+    pub use chainrule_layer::{
+        Branches, Frozen, Graph, Joint, Lambda, Layer, Residual, Sequential, SideBySide,
+    };
+    pub use chainrule_layers::*;
     pub use chainrule_losses::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError};
     pub use chainrule_metrics::{Accuracy, ConfusionMatrix, Metric};
     pub use chainrule_optim::schedule::{Cosine, Step, WarmUp};

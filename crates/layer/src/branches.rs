@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chainrule_tensor::{Real, Shape};
 use ndarray::ArrayView2;
 
-use crate::graph::{OfJoint, OfLayer, Part};
+use crate::part::{OfJoint, OfLayer, Part};
 use crate::{Backward, Forward, Graph, Joint, Layer, Plan, ShapeError, ValueError, Web};
 
 /// One input through several layers, whose outputs are joined: `y = j(f₁(x), f₂(x), ...)`, as in an Inception module. With a

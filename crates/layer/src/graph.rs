@@ -4,13 +4,13 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use chainrule_tensor::{Buffer, Grads, Params, Real, Shape, vector};
-use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
+use chainrule_tensor::{Buffer, Kind, Real, Shape};
+use ndarray::{ArrayView2, s};
 
-use crate::joint::{MOST, cut};
-use crate::{
-    Backward, Forward, Joint, JointBackward, JointForward, Layer, Mode, Plan, ShapeError, ValueError,
-};
+use crate::joint::{MOST, side_by_side};
+use crate::part::{Bound, OfJoint, OfLayer, Part};
+use crate::web::{Knot, Source, Web};
+use crate::{Backward, Entry, Forward, Joint, Layer, Plan, ShapeError, ValueError};
 
 /// A graph of named nodes, each a layer or a [`Joint`] of what nodes and inputs before it give.
 ///
@@ -52,6 +52,8 @@ use crate::{
 /// A connection that skips layers is an input of a later joint: `.layer("deep", ..., "shallow").joint("sum", Add,
 /// ["deep", "shallow"])`. Two branches with the same weights, as in a Siamese network, are a node and another that
 /// [`shared`](Self::shared) applies to another input: `.layer("left", tower, "a").shared("right", "left", ["b"])`.
+///
+/// A node's name begins the names of its parameters, `"left.0.weight"`.
 #[derive(Clone)]
 pub struct Graph<T> {
     inputs: Vec<(String, Shape)>,
@@ -74,6 +76,15 @@ enum What<T> {
     Own(Arc<dyn Part<T>>),
     /// The layer and the weights of the node with this name.
     Shared(String),
+}
+
+impl<T> Node<T> {
+    fn own(&self) -> Option<&Arc<dyn Part<T>>> {
+        match &self.what {
+            What::Own(part) => Some(part),
+            What::Shared(_) => None,
+        }
+    }
 }
 
 impl Graph<f32> {
@@ -116,7 +127,7 @@ impl<T: Real> Graph<T> {
     }
 
     /// With a node that applies the layer of another, with the same weights, to other inputs. Both uses add to the
-    /// weights' gradients.
+    /// weights' gradients; running statistics go to the mean of what the uses want.
     #[must_use]
     pub fn shared(
         self,
@@ -160,45 +171,27 @@ impl<T: Real> Graph<T> {
         None
     }
 
-    /// The inputs of a sample of this shape.
-    fn sources(&self, input: Shape, plan: &Plan) -> Result<Vec<Source>, ShapeError> {
-        let named = match &self.inputs[..] {
-            [] => vec![(INPUT.to_owned(), input)],
-            [(name, shape)] if *shape == input => vec![(name.clone(), input)],
-            [(name, shape)] => {
-                let expected = format!("its input {name:?} of shape {shape}");
-                return Err(plan.error(
-                    input,
-                    &expected,
-                    "give it such samples, or name the input's own shape",
-                ));
-            }
-            several => {
-                let size: usize = several.iter().map(|(_, shape)| shape.size()).sum();
-                if several.len() > MOST || *input != [size] {
-                    let expected = format!(
-                        "a vector of the {size} values of its inputs, of which there are up to {MOST},"
-                    );
-                    return Err(plan.error(input, &expected, "put Flatten before it, or name other shapes"));
-                }
-                several.to_vec()
-            }
-        };
-        Ok(named
-            .into_iter()
-            .map(|(name, shape)| Source { name, shape, node: None, trained: false })
-            .collect())
+    /// The columns of `x` that the input or node with this name gives as they are; of the nodes, these are asked.
+    fn unchanged<'a>(
+        &self,
+        name: &str,
+        nodes: &[Node<T>],
+        x: ArrayView2<'a, T>,
+    ) -> Option<ArrayView2<'a, T>> {
+        self.columns(name, x).or_else(|| {
+            let index = nodes.iter().position(|node| node.name == name)?;
+            let same = self.what(&nodes[index])?.is_identity();
+            self.unchanged(nodes[index].inputs.first().filter(|_| same)?, &nodes[..index], x)
+        })
     }
-}
 
-/// What a node can be given: an input of the graph, or what a node before it gives.
-#[derive(Clone, Debug)]
-struct Source {
-    name: String,
-    shape: Shape,
-    node: Option<usize>,
-    /// Whether its gradient leads to parameters.
-    trained: bool,
+    /// The layer or joint of a node, its own or shared.
+    fn what<'a>(&'a self, node: &'a Node<T>) -> Option<&'a Arc<dyn Part<T>>> {
+        match &node.what {
+            What::Own(part) => Some(part),
+            What::Shared(of) => self.nodes.iter().find(|node| node.name == *of)?.own(),
+        }
+    }
 }
 
 impl<T> fmt::Debug for Graph<T> {
@@ -219,278 +212,21 @@ impl<T> fmt::Debug for Graph<T> {
     }
 }
 
-/// A layer or a joint whose type is forgotten.
-pub(crate) trait Part<T>: fmt::Debug + Send + Sync {
-    /// Plans it under this name; its output, its replica and how many parameters it declared.
-    fn bind(self: Arc<Self>, name: &str, inputs: &[Shape], plan: &mut Plan) -> Result<Bound<T>, ShapeError>;
-
-    /// Whether it can take these values of its first input.
-    fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError>;
-}
-
-pub(crate) type Bound<T> = (Shape, Box<dyn Replica<T>>, usize);
-
-/// One use of a part, with its own cache.
-pub(crate) trait Replica<T>: Send + Sync {
-    fn forward(&mut self, pass: JointForward<'_, T>);
-    fn backward<'a>(&'a mut self, pass: JointBackward<'a, T>);
-    fn duplicate(&self) -> Box<dyn Replica<T>>;
-}
-
-pub(crate) struct OfLayer<L>(pub(crate) Arc<L>);
-pub(crate) struct OfJoint<J>(pub(crate) Arc<J>);
-
-impl<L: fmt::Debug> fmt::Debug for OfLayer<L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl<J: fmt::Debug> fmt::Debug for OfJoint<J> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl<T: Real, L: Layer<T>> Part<T> for OfLayer<L> {
-    fn bind(self: Arc<Self>, name: &str, inputs: &[Shape], plan: &mut Plan) -> Result<Bound<T>, ShapeError> {
-        let &[input] = inputs else {
-            let found = inputs.first().copied().unwrap_or(Shape::from([0]));
-            let expected = format!("one input for {name:?}, a layer,");
-            return Err(plan.error(found, &expected, "join several first"));
-        };
-        let layer = Arc::clone(&self.0);
-        let (output, cache, size) = plan.inner(name, &*layer, input)?;
-        Ok((output, Box::new(LayerReplica { layer, cache }), size))
-    }
-
-    fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
-        self.0.check(x)
-    }
-}
-
-impl<T: Real, J: Joint<T>> Part<T> for OfJoint<J> {
-    fn bind(self: Arc<Self>, name: &str, inputs: &[Shape], plan: &mut Plan) -> Result<Bound<T>, ShapeError> {
-        let joint = Arc::clone(&self.0);
-        let (output, cache, size) = plan.inner_joint(name, &*joint, inputs)?;
-        Ok((output, Box::new(JointReplica { joint, cache }), size))
-    }
-
-    fn check(&self, _: ArrayView2<'_, T>) -> Result<(), ValueError> {
-        Ok(())
-    }
-}
-
-struct LayerReplica<L, C> {
-    layer: Arc<L>,
-    cache: C,
-}
-
-struct JointReplica<J, C> {
-    joint: Arc<J>,
-    cache: C,
-}
-
-impl<T: Real, L: Layer<T>> Replica<T> for LayerReplica<L, L::Cache> {
-    fn forward(&mut self, JointForward { params, xs, y, mode, .. }: JointForward<'_, T>) {
-        self.layer.forward(Forward { params, x: xs[0], y, cache: &mut self.cache, mode });
-    }
-
-    fn backward<'a>(&'a mut self, pass: JointBackward<'a, T>) {
-        let JointBackward { params, grads, xs, y, dy, dxs, share, .. } = pass;
-        let (x, dx, cache) = (xs[0], dxs[0].take(), &mut self.cache);
-        self.layer.backward(Backward { params, grads, x, y, dy, dx, cache, share });
-    }
-
-    fn duplicate(&self) -> Box<dyn Replica<T>> {
-        Box::new(Self { layer: Arc::clone(&self.layer), cache: self.cache.clone() })
-    }
-}
-
-impl<T: Real, J: Joint<T>> Replica<T> for JointReplica<J, J::Cache> {
-    fn forward(&mut self, JointForward { params, xs, y, mode, .. }: JointForward<'_, T>) {
-        self.joint.forward(JointForward { params, xs, y, cache: &mut self.cache, mode });
-    }
-
-    fn backward<'a>(&'a mut self, pass: JointBackward<'a, T>) {
-        let JointBackward { params, grads, xs, y, dy, dxs, share, .. } = pass;
-        self.joint.backward(JointBackward { params, grads, xs, y, dy, dxs, cache: &mut self.cache, share });
-    }
-
-    fn duplicate(&self) -> Box<dyn Replica<T>> {
-        Box::new(Self { joint: Arc::clone(&self.joint), cache: self.cache.clone() })
-    }
-}
-
-/// What a [`Graph`] remembers: each node's cache, output and gradient.
-pub struct Web<T: Real> {
-    /// Inputs of the graph, then nodes, in order.
-    sources: Vec<Source>,
-    /// How many of the sources are inputs.
-    inputs: usize,
-    knots: Vec<Knot<T>>,
-    /// Which sources are outputs of the graph.
-    outputs: Vec<usize>,
-    /// The gradient of each source.
-    gradients: Vec<Buffer<T>>,
-    /// Whether the gradient of a source holds something yet.
-    filled: Vec<bool>,
-    /// Gradients to be added to another, one for each place among the inputs of a node.
-    scratch: [Buffer<T>; MOST],
-    parameters: usize,
-}
-
-/// A node that was planned.
-struct Knot<T: Real> {
-    replica: Box<dyn Replica<T>>,
-    /// Where its parameters lie among the graph's.
-    params: Range<usize>,
-    inputs: Vec<usize>,
-    y: Buffer<T>,
-}
-
-impl<T: Real> Clone for Knot<T> {
-    fn clone(&self) -> Self {
-        let Self { replica, params, inputs, y } = self;
-        Self { replica: replica.duplicate(), params: params.clone(), inputs: inputs.clone(), y: y.clone() }
-    }
-}
-
-impl<T: Real> Clone for Web<T> {
-    fn clone(&self) -> Self {
-        Self {
-            sources: self.sources.clone(),
-            inputs: self.inputs,
-            knots: self.knots.clone(),
-            outputs: self.outputs.clone(),
-            gradients: self.gradients.clone(),
-            filled: self.filled.clone(),
-            scratch: self.scratch.clone(),
-            parameters: self.parameters,
-        }
-    }
-}
-
-impl<T: Real> Default for Web<T> {
-    fn default() -> Self {
-        Self {
-            sources: Vec::new(),
-            inputs: 0,
-            knots: Vec::new(),
-            outputs: Vec::new(),
-            gradients: Vec::new(),
-            filled: Vec::new(),
-            scratch: std::array::from_fn(|_| Buffer::default()),
-            parameters: 0,
-        }
-    }
-}
-
-impl<T: Real> fmt::Debug for Web<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Web").field("nodes", &self.knots.len()).finish_non_exhaustive()
-    }
-}
-
 impl<T: Real> Layer<T> for Graph<T> {
     type Cache = Web<T>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Web<T>), ShapeError> {
-        let wrong = |plan: &Plan, expected: &str, help: &str| Err(plan.error(input, expected, help));
-        let mut sources = self.sources(input, plan)?;
-        let (inputs, first) = (sources.len(), plan.size());
-        let mut knots: Vec<Knot<T>> = Vec::new();
-        let mut used = vec![false; inputs + self.nodes.len()];
-        if let Some(name) = doubled(sources.iter().map(|source| &source.name)) {
-            return wrong(plan, "inputs with names of their own", &format!("{name:?} is there twice"));
+        let mut draft = Draft::new(self, input, plan)?;
+        for node in &self.nodes {
+            draft.node(node)?;
         }
-        for Node { name, inputs: names, what } in &self.nodes {
-            if sources.iter().any(|source| source.name == *name) {
-                return wrong(plan, "nodes with names of their own", &format!("{name:?} is there twice"));
-            }
-            if names.len() > MOST {
-                return wrong(plan, &format!("at most {MOST} inputs of {name:?}"), "join some of them first");
-            }
-            let mut from = Vec::new();
-            for input in names {
-                let Some(index) = sources.iter().position(|source| source.name == *input) else {
-                    let help =
-                        format!("there is no input or earlier node {input:?}, which {name:?} is given");
-                    return wrong(plan, "nodes that are given what is before them", &help);
-                };
-                used[index] = true;
-                from.push(index);
-            }
-            let shapes: Vec<Shape> = from.iter().map(|&index| sources[index].shape).collect();
-            let start = plan.size() - first;
-            let (shape, replica, params) = match what {
-                What::Own(part) => {
-                    let (shape, replica, size) = Arc::clone(part).bind(name, &shapes, plan)?;
-                    (shape, replica, start..start + size)
-                }
-                What::Shared(of) => {
-                    let original = self.nodes.iter().position(|node| node.name == *of);
-                    let (Some(index), Some(What::Own(part))) = (
-                        original.filter(|&index| index < knots.len()),
-                        original.map(|index| &self.nodes[index].what),
-                    ) else {
-                        let help = format!(
-                            "{of:?}, which {name:?} shares, is no earlier node with a layer of its own"
-                        );
-                        return wrong(plan, "nodes that share what is before them", &help);
-                    };
-                    // Its parameters are declared already.
-                    let mut again = plan.again();
-                    let (shape, replica, _) = Arc::clone(part).bind(name, &shapes, &mut again)?;
-                    let params = knots[index].params.clone();
-                    if !plan.absorb(again, first + params.start..first + params.end) {
-                        let help = format!("{name:?} would have other parameters than {of:?}");
-                        return wrong(plan, "nodes that share with inputs of the same shape", &help);
-                    }
-                    (shape, replica, params)
-                }
-            };
-            let trained = !params.is_empty() || from.iter().any(|&index| sources[index].trained);
-            // The gradient of what it gives.
-            plan.memory(shape.size());
-            sources.push(Source { name: name.clone(), shape, node: Some(knots.len()), trained });
-            knots.push(Knot { replica, params, inputs: from, y: Buffer::default() });
-        }
-        let mut outputs = Vec::new();
-        for name in &self.outputs {
-            let Some(index) = sources.iter().position(|source| source.name == *name) else {
-                return wrong(plan, "outputs that it has", &format!("there is no node {name:?}"));
-            };
-            used[index] = true;
-            outputs.push(index);
-        }
-        if let Some(index) = used.iter().position(|used| !used) {
-            let help =
-                format!("nothing uses {:?}: name it as an output, or leave it out", sources[index].name);
-            return wrong(plan, "nodes that something uses", &help);
-        }
-        let shape = match outputs[..] {
-            [] => return wrong(plan, "a graph with outputs", "name them with `outputs`"),
-            [one] => sources[one].shape,
-            _ => Shape::from([outputs.iter().map(|&index| sources[index].shape.size()).sum::<usize>()]),
-        };
-        let (gradients, filled) = (vec![Buffer::default(); sources.len()], vec![false; sources.len()]);
-        let parameters = plan.size() - first;
-        let web = Web { sources, inputs, knots, outputs, gradients, filled, parameters, ..Web::default() };
-        Ok((shape, web))
+        draft.finish(&self.outputs)
     }
 
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
-        let own = |name: &String| self.nodes.iter().find(|node| node.name == *name);
-        for Node { inputs, what, .. } in &self.nodes {
-            let part = match what {
-                What::Own(part) => Some(part),
-                What::Shared(of) => own(of).and_then(|node| match &node.what {
-                    What::Own(part) => Some(part),
-                    What::Shared(_) => None,
-                }),
-            };
-            if let (Some(part), Some(x)) = (part, inputs.first().and_then(|name| self.columns(name, x))) {
+        for (index, node) in self.nodes.iter().enumerate() {
+            let given = node.inputs.first().and_then(|name| self.unchanged(name, &self.nodes[..index], x));
+            if let (Some(part), Some(x)) = (self.what(node), given) {
                 part.check(x)?;
             }
         }
@@ -510,149 +246,184 @@ impl<T: Real> Layer<T> for Graph<T> {
     }
 }
 
-/// Several views of several buffers, without allocating.
-type Views<'a, T> = [ArrayView2<'a, T>; MOST];
-
-impl<T: Real> Web<T> {
-    /// What the sources with these indices gave.
-    fn values<'a>(
-        sources: &[Source],
-        inputs: &Views<'a, T>,
-        knots: &'a [Knot<T>],
-        which: &[usize],
-    ) -> Views<'a, T> {
-        let rows = inputs[0].nrows();
-        std::array::from_fn(|place| match which.get(place).map(|&index| (index, &sources[index])) {
-            None => inputs[0].slice_move(s![.., ..0]),
-            Some((_, &Source { node: Some(node), shape, .. })) => knots[node].y.matrix(rows, shape.size()),
-            Some((index, _)) => inputs[index],
-        })
-    }
-
-    /// The inputs of the graph, as columns of `x`.
-    fn inputs<'a>(&self, x: ArrayView2<'a, T>) -> Views<'a, T> {
-        let shapes: [Shape; MOST] = std::array::from_fn(|index| {
-            self.sources[..self.inputs].get(index).map_or(Shape::from([0]), |source| source.shape)
-        });
-        cut(&shapes, x)
-    }
-
-    /// The columns of the graph's output that each output is in.
-    fn columns(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
-        let sizes = self.outputs.iter().map(|&index| (index, self.sources[index].shape.size()));
-        sizes.scan(0, |start, (index, size)| {
-            *start += size;
-            Some((index, *start - size..*start))
-        })
-    }
-
-    fn forward(&mut self, params: &[T], x: ArrayView2<'_, T>, mut y: ArrayViewMut2<'_, T>, mode: Mode) {
-        let (rows, inputs) = (x.nrows(), self.inputs(x));
-        for index in 0..self.knots.len() {
-            let (before, rest) = self.knots.split_at_mut(index);
-            let Knot { replica, params: own, inputs: from, y } = &mut rest[0];
-            let size = self.sources[self.inputs + index].shape.size();
-            y.reserve(rows * size);
-            let xs = &Self::values(&self.sources, &inputs, before, from)[..from.len()];
-            let (params, y, mode) =
-                (Params::new(&params[own.clone()]), y.matrix_mut(rows, size), mode.inner(index));
-            replica.forward(JointForward { params, xs, y, cache: &mut (), mode });
-        }
-        for (index, columns) in self.columns() {
-            let [value, ..] = Self::values(&self.sources, &inputs, &self.knots, &[index]);
-            y.slice_mut(s![.., columns]).assign(&value);
-        }
-    }
-
-    fn backward(
-        &mut self,
-        params: &[T],
-        grads: &mut [T],
-        [x, dy]: [ArrayView2<'_, T>; 2],
-        dx: Option<ArrayViewMut2<'_, T>>,
-        share: T,
-    ) {
-        let (rows, inputs, count) = (x.nrows(), self.inputs(x), self.inputs);
-        for (gradient, source) in self.gradients.iter_mut().zip(&self.sources) {
-            gradient.reserve(rows * source.shape.size());
-        }
-        let most = self.sources.iter().map(|source| source.shape.size()).max().unwrap_or(0);
-        self.filled.fill(false);
-        for place in 0..self.outputs.len() {
-            let (index, columns) = self.columns().nth(place).expect("one for each output");
-            let mut gradient = self.gradients[index].matrix_mut(rows, columns.len());
-            let dy = dy.slice(s![.., columns]);
-            match std::mem::replace(&mut self.filled[index], true) {
-                true => vector::accumulate(dy, gradient),
-                false => gradient.assign(&dy),
-            }
-        }
-        for index in (0..self.knots.len()).rev() {
-            let source = count + index;
-            // Nothing behind it is an output, or nobody wants what is before it.
-            if !self.filled[source] || !(self.sources[source].trained || dx.is_some()) {
-                continue;
-            }
-            let (before, rest) = self.knots.split_at_mut(index);
-            let Knot { replica, params: own, inputs: from, y } = &mut rest[0];
-            let size = self.sources[source].shape.size();
-            let xs = &Self::values(&self.sources, &inputs, before, from)[..from.len()];
-            // The gradients that it is to write: the first of a source in its place, another in scratch memory.
-            let gradient = std::mem::take(&mut self.gradients[source]);
-            let mut adds = [false; MOST];
-            let mut room: [Buffer<T>; MOST] = std::array::from_fn(|_| Buffer::default());
-            for (place, &from) in from.iter().enumerate() {
-                if self.sources[from].trained || dx.is_some() {
-                    adds[place] = std::mem::replace(&mut self.filled[from], true);
-                    let buffer =
-                        if adds[place] { &mut self.scratch[place] } else { &mut self.gradients[from] };
-                    room[place] = std::mem::take(buffer);
-                    if adds[place] {
-                        room[place].reserve(rows * most);
-                    }
-                }
-            }
-            let mut views = room.iter_mut().zip(from.iter()).map(|(room, &from)| {
-                let size = self.sources[from].shape.size();
-                (room.len() >= rows * size && !room.is_empty()).then(|| room.matrix_mut(rows, size))
-            });
-            let mut dxs: [Option<ArrayViewMut2<'_, T>>; MOST] =
-                std::array::from_fn(|_| views.next().flatten());
-            replica.backward(JointBackward {
-                params: Params::new(&params[own.clone()]),
-                grads: Grads::new(&mut grads[own.clone()]),
-                xs,
-                y: y.matrix(rows, size),
-                dy: gradient.matrix(rows, size),
-                dxs: &mut dxs[..from.len()],
-                cache: &mut (),
-                share,
-            });
-            self.gradients[source] = gradient;
-            for (place, (&from, room)) in self.knots[index].inputs.iter().zip(room).enumerate() {
-                if adds[place] {
-                    let size = self.sources[from].shape.size();
-                    vector::accumulate(room.matrix(rows, size), self.gradients[from].matrix_mut(rows, size));
-                    self.scratch[place] = room;
-                } else if !room.is_empty() {
-                    self.gradients[from] = room;
-                }
-            }
-        }
-        let Some(mut rest) = dx else { return };
-        for (index, source) in self.sources[..count].iter().enumerate() {
-            let (mut dx, after) = rest.split_at(Axis(1), source.shape.size());
-            match self.filled[index] {
-                true => dx.assign(&self.gradients[index].matrix(rows, source.shape.size())),
-                false => dx.fill(T::zero()),
-            }
-            rest = after;
-        }
-    }
+/// A graph that is being planned.
+struct Draft<'a, T: Real> {
+    nodes: &'a [Node<T>],
+    plan: &'a mut Plan,
+    /// The shape of a sample.
+    input: Shape,
+    /// Where the graph's parameters begin among those of the plan.
+    first: usize,
+    sources: Vec<Source>,
+    knots: Vec<Knot<T>>,
+    /// Whether something uses a source.
+    used: Vec<bool>,
 }
 
-/// A name that is there twice.
-fn doubled<'a>(names: impl Iterator<Item = &'a String>) -> Option<&'a String> {
-    let mut seen = std::collections::HashSet::new();
-    names.into_iter().find(|name| !seen.insert(*name))
+impl<'a, T: Real> Draft<'a, T> {
+    /// Only the inputs of a sample of this shape.
+    fn new(graph: &'a Graph<T>, input: Shape, plan: &'a mut Plan) -> Result<Self, ShapeError> {
+        let (nodes, first) = (&graph.nodes[..], plan.size());
+        let mut draft =
+            Self { nodes, plan, input, first, sources: Vec::new(), knots: Vec::new(), used: Vec::new() };
+        match &graph.inputs[..] {
+            [] => draft.source(INPUT, input, false)?,
+            [(name, shape)] if *shape == input => draft.source(name, input, false)?,
+            [(name, shape)] => {
+                let expected = format!("its input {name:?} of shape {shape}");
+                return Err(draft.wrong(&expected, "give it such samples, or name the input's own shape"));
+            }
+            several if several.len() > MOST => {
+                let expected = format!("at most {MOST} inputs");
+                return Err(draft.wrong(&expected, "let one input hold several, and cut it with layers"));
+            }
+            several => {
+                let size = side_by_side(several.iter().map(|(_, shape)| *shape));
+                if size != Some(input) {
+                    let size = size.map_or("too many".to_owned(), |size| size.size().to_string());
+                    let expected = format!("a vector of the {size} values of its inputs");
+                    return Err(draft.wrong(&expected, "put Flatten before it, or name other shapes"));
+                }
+                for (name, shape) in several {
+                    draft.source(name, *shape, false)?;
+                }
+            }
+        }
+        Ok(draft)
+    }
+
+    fn wrong(&self, expected: &str, help: &str) -> ShapeError {
+        self.plan.error(self.input, expected, help)
+    }
+
+    /// Where the source with this name is.
+    fn index(&self, name: &str) -> Option<usize> {
+        self.sources.iter().position(|source| source.name == *name)
+    }
+
+    fn source(&mut self, name: &str, shape: Shape, trained: bool) -> Result<(), ShapeError> {
+        if self.index(name).is_some() {
+            let expected = "inputs and nodes with names of their own";
+            return Err(self.wrong(expected, &format!("{name:?} is there twice")));
+        }
+        // Its gradient.
+        self.plan.memory(shape.size());
+        self.sources.push(Source { name: name.to_owned(), shape, trained });
+        self.used.push(false);
+        Ok(())
+    }
+
+    fn node(&mut self, Node { name, inputs, what }: &Node<T>) -> Result<(), ShapeError> {
+        if name.is_empty() || name.contains('.') {
+            let help = format!("choose another than {name:?}");
+            return Err(self.wrong("nodes with a name without dots", &help));
+        }
+        if inputs.len() > MOST {
+            let expected = format!("at most {MOST} inputs of {name:?}");
+            return Err(self.wrong(&expected, "join some of them first"));
+        }
+        let mut from = Vec::new();
+        for input in inputs {
+            let Some(index) = self.index(input) else {
+                let help = format!("there is no input or earlier node {input:?}, which {name:?} is given");
+                return Err(self.wrong("nodes that are given what is before them", &help));
+            };
+            self.used[index] = true;
+            from.push(index);
+        }
+        let shapes: Vec<Shape> = from.iter().map(|&index| self.sources[index].shape).collect();
+        let (shape, replica, params) = match what {
+            What::Own(part) => {
+                let start = self.plan.size() - self.first;
+                let (shape, replica, size) = Arc::clone(part).bind(name, &shapes, self.plan)?;
+                (shape, replica, start..start + size)
+            }
+            What::Shared(of) => {
+                let (index, (shape, replica, _)) = self.again(name, of, &shapes)?;
+                (shape, replica, self.knots[index].params.clone())
+            }
+        };
+        let trained = self.kinds(&params).any(|kind| kind != Kind::Frozen)
+            || from.iter().any(|&index| self.sources[index].trained);
+        self.source(name, shape, trained)?;
+        self.knots.push(Knot { replica, params, inputs: from, uses: 1, y: Buffer::default() });
+        Ok(())
+    }
+
+    /// Another use of the layer and the parameters of the node `of`, and which node that is.
+    fn again(&mut self, name: &str, of: &str, shapes: &[Shape]) -> Result<(usize, Bound<T>), ShapeError> {
+        let original = self.nodes[..self.knots.len()].iter().position(|node| node.name == *of);
+        let Some((index, part)) = original.and_then(|index| Some((index, self.nodes[index].own()?))) else {
+            let help = format!("{of:?}, which {name:?} shares, is no earlier node with a layer of its own");
+            return Err(self.wrong("nodes that share what is before them", &help));
+        };
+        // Its parameters are declared already.
+        let mut again = self.plan.again();
+        let bound = Arc::clone(part).bind(name, shapes, &mut again)?;
+        let Range { start, end } = self.knots[index].params;
+        if !self.plan.absorb(again, self.first + start..self.first + end) {
+            let help = format!("{name:?} would have other parameters than {of:?}");
+            return Err(self.wrong("nodes that share with inputs of the same shape", &help));
+        }
+        Ok((index, bound))
+    }
+
+    /// The kinds of the parameters in this range of the graph's.
+    fn kinds(&self, params: &Range<usize>) -> impl Iterator<Item = Kind> {
+        let range = self.first + params.start..self.first + params.end;
+        let inside = move |entry: &&Entry| range.start <= entry.range.start && entry.range.end <= range.end;
+        let values = |entry: &&Entry| !entry.range.is_empty();
+        self.plan.entries().iter().filter(inside).filter(values).map(|entry| entry.kind)
+    }
+
+    fn finish(mut self, names: &[String]) -> Result<(Shape, Web<T>), ShapeError> {
+        if names.is_empty() {
+            return Err(self.wrong("a graph with outputs", "name them with `outputs`"));
+        }
+        let mut outputs = Vec::new();
+        for name in names {
+            let Some(index) = self.index(name) else {
+                return Err(self.wrong("outputs that it has", &format!("there is no node {name:?}")));
+            };
+            self.used[index] = true;
+            outputs.push(index);
+        }
+        if let Some(index) = self.used.iter().position(|used| !used) {
+            let name = &self.sources[index].name;
+            let help = format!("nothing uses {name:?}: name it as an output, or leave it out");
+            return Err(self.wrong("inputs and nodes that something uses", &help));
+        }
+        let shape = match outputs[..] {
+            [one] => self.sources[one].shape,
+            _ => side_by_side(outputs.iter().map(|&index| self.sources[index].shape)).ok_or_else(|| {
+                self.wrong("outputs whose values together can be counted", "name fewer of them")
+            })?,
+        };
+        self.plan.memory(self.scratch(&outputs));
+        for index in 0..self.knots.len() {
+            let params = &self.knots[index].params;
+            if self.kinds(params).any(|kind| kind == Kind::Buffer) {
+                self.knots[index].uses = self.knots.iter().filter(|knot| knot.params == *params).count();
+            }
+        }
+        let Self { plan, first, sources, knots, .. } = self;
+        let (gradients, filled) = (vec![Buffer::default(); sources.len()], vec![false; sources.len()]);
+        let parameters = plan.size() - first;
+        Ok((shape, Web { sources, knots, outputs, gradients, filled, parameters, ..Web::default() }))
+    }
+
+    /// How many values a sample needs for gradients that are added to others.
+    fn scratch(&self, outputs: &[usize]) -> usize {
+        let mut filled = vec![false; self.sources.len()];
+        outputs.iter().for_each(|&index| filled[index] = true);
+        let mut sizes = [0; MOST];
+        for knot in self.knots.iter().rev() {
+            for (size, &from) in sizes.iter_mut().zip(&knot.inputs) {
+                if std::mem::replace(&mut filled[from], true) {
+                    *size = self.sources[from].shape.size().max(*size);
+                }
+            }
+        }
+        sizes.iter().fold(0, |sum, &size| sum.saturating_add(size))
+    }
 }

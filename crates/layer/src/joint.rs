@@ -77,14 +77,16 @@ impl<J> SideBySide<J> {
     pub fn new(joint: J, inputs: impl IntoIterator<Item = impl Into<Shape>>) -> Self {
         Self { joint, inputs: inputs.into_iter().map(Into::into).collect() }
     }
-
-    fn size(&self) -> usize {
-        self.inputs.iter().map(Shape::size).sum()
-    }
 }
 
 /// How many inputs are handled without allocating.
 pub(crate) const MOST: usize = 8;
+
+/// The shape of a vector of the values of all of these; `None` if they are too many to be counted.
+pub(crate) fn side_by_side(mut shapes: impl Iterator<Item = Shape>) -> Option<Shape> {
+    let size = shapes.try_fold(0usize, |sum, shape| sum.checked_add(shape.size()))?;
+    Some(Shape::from([size]))
+}
 
 /// Cuts a batch into its inputs.
 pub(crate) fn cut<'a, T: Real>(shapes: &[Shape], x: ArrayView2<'a, T>) -> [ArrayView2<'a, T>; MOST] {
@@ -100,11 +102,13 @@ impl<T: Real, J: Joint<T>> Layer<T> for SideBySide<J> {
     type Cache = J::Cache;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, J::Cache), ShapeError> {
-        let size = self.size();
         if self.inputs.len() > MOST {
-            return Err(plan.error(input, "at most 8 inputs", "join some of them first"));
+            let expected = format!("at most {MOST} inputs");
+            return Err(plan.error(input, &expected, "join some of them first"));
         }
-        if *input != [size] {
+        let size = side_by_side(self.inputs.iter().copied());
+        if size != Some(input) {
+            let size = size.map_or("too many".to_owned(), |size| size.size().to_string());
             let expected = format!("a vector of the {size} values of its inputs");
             return Err(plan.error(input, &expected, "put Flatten before it, or name other shapes"));
         }

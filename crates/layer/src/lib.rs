@@ -1,5 +1,5 @@
-//! The [`Layer`] trait, and what puts layers together: [`Plan`], [`Sequential`], [`Residual`] and the
-//! gradient check.
+//! The [`Layer`] trait, what puts layers together ([`Plan`], [`Sequential`], [`Residual`], [`Branches`], [`Graph`]), and
+//! the gradient check.
 //!
 //! The decision here: **a layer is an immutable description without weights.** The parameters of a whole
 //! model are one flat vector, the gradients another, and a layer is handed its ranges of both. So an
@@ -17,13 +17,15 @@ mod init;
 mod joint;
 mod lambda;
 mod layer;
+mod part;
 mod plan;
 mod residual;
 mod sequential;
+mod web;
 
 pub use branches::Branches;
 pub use frozen::{Apart, Frozen};
-pub use graph::{Graph, Web};
+pub use graph::Graph;
 pub use init::{Blank, Constant, Initializer};
 pub use joint::{Joint, JointBackward, JointForward, SideBySide};
 pub use lambda::Lambda;
@@ -31,3 +33,4 @@ pub use layer::{Backward, Forward, Layer, Mode};
 pub use plan::{Entry, Plan, Row, ShapeError, ValueError};
 pub use residual::{Branch, Residual};
 pub use sequential::{Chain, Sequential};
+pub use web::Web;

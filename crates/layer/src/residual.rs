@@ -8,6 +8,9 @@ use crate::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
 /// `y = x + f(x)` for an inner layer `f` that keeps the shape (He et al. 2015, "Deep residual learning").
 ///
 /// By the chain rule `dx = dy + f'(dy)`: the gradient reaches the input by both ways.
+///
+/// A block that changes the shape needs a projection beside `f` instead of the input itself, `y = p(x) + f(x)`: that is
+/// [`Branches`](crate::Branches) with `Add` as the joint, `Branches::new(Add).branch(f).branch(p)`.
 #[derive(Clone, Debug)]
 pub struct Residual<L>(pub L);
 

@@ -314,6 +314,7 @@ impl<T: Real> Layer<T> for Sequential<T> {
         }
         chain.outputs.resize(chain.links.len().saturating_sub(1), Buffer::default());
         chain.assign();
+        chain.gradients.iter().for_each(|gradient| plan.memory(gradient.columns));
         Ok((shape, chain))
     }
 

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use chainrule_layer::{Chain, Entry, Layer, Plan, Sequential, ShapeError, ValueError};
-use chainrule_tensor::{Buffer, Real, Seed, Shape};
+use chainrule_optim::Optimizer;
+use chainrule_tensor::{Buffer, Kind, Real, Seed, Shape};
 use ndarray::{Array2, ArrayView2};
 use sha2::{Digest, Sha256};
 
 use crate::file::{self, FileError};
-use crate::{Predictor, Summary};
+use crate::lead::Lead;
+use crate::{Predictor, Summary, TrainingBytes, pieces};
 
 /// A network: its layers, planned for samples of one shape, and their parameters.
 ///
@@ -122,8 +124,68 @@ impl<T: Real> Model<T> {
             parameters: self.parameters.len(),
             trained: self.plan.entries().iter().filter(trained).map(|entry| entry.range.len()).sum(),
             flops: self.plan.total_flops(),
-            bytes: size_of_val(self.parameters()),
+            memory: self.plan.total_memory(),
+            number: size_of::<T>(),
+            batch: None,
+            sample: self.sample(),
         }
+    }
+
+    /// The bytes that training this model takes with batches of so many samples, cut into so many shards.
+    ///
+    /// That is what the trainer allocates, not the data set. Samples whose activations no layer keeps (as
+    /// [`Layer::is_identity`] says) are counted all the same, so it can be less. An evaluation takes 256 samples a shard at a
+    /// time, and so perhaps more than a step.
+    ///
+    /// ```
+    /// # use chainrule_layer::Sequential;
+    /// # use chainrule_layers::{Dense, Relu};
+    /// # use chainrule_tensor::Seed;
+    /// # use chainrule_train::Model;
+    /// let model = Model::new([4], Sequential::new().then(Dense::new(8)).then(Relu).then(Dense::new(3)), Seed(0))?;
+    /// let bytes = model.training_bytes(32, 2, &chainrule_optim::adam(1e-3));
+    /// assert_eq!((bytes.parameters, bytes.optimizer), (4 * 67, 4 * 2 * 67));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn training_bytes(
+        &self,
+        batch_size: usize,
+        shards: usize,
+        optimizer: &dyn Optimizer<T>,
+    ) -> TrainingBytes {
+        let shards = shards.min(batch_size).max(1);
+        let frozen = self.plan.entries().iter().filter(|entry| entry.kind == Kind::Frozen);
+        let frozen: usize = frozen.map(|entry| entry.range.len()).sum();
+        let lead = Lead::new(self, batch_size, shards);
+        let count = |values: usize, each: usize| (values as u64).saturating_mul(each as u64);
+        let (parameters, inputs) = (self.parameters.len(), self.input.size());
+        // Of each shard, of a piece on each thread, of all shards together where the optimizer wants to see that, and room
+        // for those of frozen parameters in each cache.
+        let gradients = [
+            count(shards, parameters),
+            count(shards, parameters.min(pieces::LONGEST)),
+            count(usize::from(optimizer.prepares()), parameters),
+            count(shards + 1, frozen),
+        ];
+        // Where the first product is cut, each part has a product of the whole batch, and room for a sample.
+        let products = lead.map_or(0, |lead| {
+            count(lead.count(), lead.units.saturating_mul(batch_size).saturating_add(inputs))
+        });
+        let rows = shards.saturating_mul(batch_size.div_ceil(shards));
+        let activations = self.sample().saturating_mul(rows as u64).saturating_add(products);
+        let bytes = |values: u64| values.saturating_mul(size_of::<T>() as u64);
+        TrainingBytes {
+            parameters: bytes(parameters as u64),
+            optimizer: bytes(count(optimizer.slots(), parameters)),
+            gradients: bytes(gradients.into_iter().fold(0, u64::saturating_add)),
+            activations: bytes(activations),
+        }
+    }
+
+    /// How many values a sample takes in training: itself, what the layers make of it, and the gradient of the output.
+    fn sample(&self) -> u64 {
+        let ends = self.input.size().saturating_add(self.output.size());
+        self.plan.total_memory().saturating_add(ends as u64)
     }
 
     /// Writes the model to a file, atomically: after an error the file is what it was before. See [`mod@file`].

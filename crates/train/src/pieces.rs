@@ -23,7 +23,7 @@ use crate::rows::{Ground, Rows, Stretch, add};
 use crate::shard::Shard;
 
 /// How many parameters a piece has at most: with its gradient and two slots of state, 128 kB of `f32`.
-const LONGEST: usize = 8_192;
+pub(crate) const LONGEST: usize = 8_192;
 
 /// How many terms of the longest list are in a stretch of a table.
 const TERMS: usize = 64;

@@ -47,6 +47,9 @@ impl<T: Real> Joint<T> for Concat {
             let expected = format!("at least one input, with an axis {}", self.axis);
             return Err(plan.error(first, &expected, "choose an axis that they have, counted from 0"));
         }
+        let too_many = |plan: &Plan| {
+            plan.error(first, "inputs whose values together can be counted", "concatenate less")
+        };
         axes[self.axis] = 0;
         let mut lengths = Vec::new();
         for &input in inputs {
@@ -55,12 +58,11 @@ impl<T: Real> Joint<T> for Concat {
                 let expected = format!("inputs that differ from {first} in axis {} alone", self.axis);
                 return Err(plan.error(input, &expected, "reshape one of them, or choose another axis"));
             }
-            axes[self.axis] += input[self.axis];
+            let together = axes[self.axis].checked_add(input[self.axis]);
+            axes[self.axis] = together.ok_or_else(|| too_many(plan))?;
             lengths.push(input[self.axis..].iter().product());
         }
-        let output = Shape::new(&axes).ok_or_else(|| {
-            plan.error(first, "inputs whose values together can be counted", "concatenate less")
-        })?;
+        let output = Shape::new(&axes).ok_or_else(|| too_many(plan))?;
         Ok((output, Blocks { count: first[..self.axis].iter().product(), lengths }))
     }
 

@@ -1,0 +1,125 @@
+//! What merges refuse, and their edges.
+
+use chainrule_layer::{Branches, Forward, Joint, Layer, Mode, Plan, SideBySide};
+use chainrule_layers::{Add, Average, Bilinear, Concat, Dense, Dot, Maximum, Minimum, Multiply, Subtract};
+use chainrule_tensor::{Params, Shape};
+use ndarray::{Array2, array};
+
+#[track_caller]
+fn refuses(joint: impl Joint<f64>, shapes: &[Shape], said: &str) {
+    let error = Plan::new().inner_joint("joint", &joint, shapes).map(|_| ()).unwrap_err().to_string();
+    assert!(error.ends_with(said), "{error}");
+}
+
+/// What a joint without parameters gives for these inputs, each a vector.
+fn joined<J: Joint<f64>>(joint: J, sizes: &[usize], x: &Array2<f64>) -> Array2<f64> {
+    let layer = SideBySide::new(joint, sizes.iter().copied());
+    let (output, mut cache) = layer.plan([x.ncols()].into(), &mut Plan::new()).unwrap();
+    let mut y = Array2::from_elem((x.nrows(), output.size()), f64::NAN);
+    let (params, x, cache) = (Params::new(&[]), x.view(), &mut cache);
+    layer.forward(Forward { params, x, y: y.view_mut(), cache, mode: Mode::Eval });
+    y
+}
+
+#[test]
+fn inputs_that_are_not_alike() {
+    let [a, b] = [Shape::from([2, 3]), Shape::from([3, 2])];
+    let said = "takes inputs of one shape, [2, 3] but is given [3, 2]: reshape or project one of them";
+    refuses(Add, &[a, a, b], said);
+    refuses(Subtract, &[a, b], said);
+    refuses(Multiply, &[a, b], said);
+    refuses(Average, &[a, b], said);
+    refuses(Maximum, &[a, b], said);
+    refuses(Minimum, &[a, b], said);
+    refuses(Add, &[], "takes at least 1 inputs but is given [0]: it is given 0 of them");
+    refuses(Subtract, &[a], "takes 2 inputs but is given [2, 3]: it is given 1 of them");
+    refuses(Subtract, &[a, a, a], "takes 2 inputs but is given [2, 3]: it is given 3 of them");
+}
+
+#[test]
+fn inputs_that_cannot_be_concatenated() {
+    let shape = Shape::from([2, 3]);
+    let choose = "choose an axis that they have, counted from 0";
+    refuses(
+        Concat::axis(2),
+        &[shape],
+        &format!("takes at least one input, with an axis 2 but is given [2, 3]: {choose}"),
+    );
+    refuses(
+        Concat::default(),
+        &[],
+        &format!("takes at least one input, with an axis 0 but is given [0]: {choose}"),
+    );
+    let said = "reshape one of them, or choose another axis";
+    refuses(Concat::default(), &[shape, [2, 4].into()], said);
+    refuses(Concat::axis(1), &[shape, [3, 3].into()], said);
+    refuses(Concat::default(), &[shape, [3].into()], said);
+    let huge = Shape::from([usize::MAX / 2 - 1, 2]);
+    refuses(
+        Concat::default(),
+        &[huge, huge],
+        "takes inputs whose values together can be counted but is given [9223372036854775806, 2]: concatenate less",
+    );
+    let long = Shape::from([usize::MAX]);
+    refuses(
+        Concat::default(),
+        &[long, long],
+        "takes inputs whose values together can be counted but is given [18446744073709551615]: concatenate less",
+    );
+}
+
+#[test]
+fn inputs_that_cannot_be_multiplied() {
+    let dot = "takes two vectors of one length but is given [4]: flatten or project one of them";
+    refuses(Dot::new(), &[[3].into(), [4].into()], dot);
+    refuses(Dot::new(), &[[4].into()], dot);
+    refuses(Dot::new(), &[[4].into(); 3], dot);
+    refuses(Dot::new(), &[[2, 2].into(); 2], &dot.replace("[4]", "[2, 2]"));
+    let bilinear = "takes two vectors, and at least one unit, but is given [4]: put Flatten before it";
+    refuses(Bilinear::new(2), &[[4].into()], bilinear);
+    refuses(Bilinear::new(0), &[[4].into(), [3].into()], bilinear);
+    refuses(Bilinear::new(2), &[[3].into(), [2, 2].into()], &bilinear.replace("[4]", "[2, 2]"));
+    refuses(Bilinear::new(usize::MAX), &[[4].into(), [3].into()], "choose fewer units");
+}
+
+#[test]
+fn the_error_of_a_joint_names_it() {
+    let layer = Branches::new(Add).branch(Dense::new(2)).branch(Dense::new(3));
+    let error = Layer::<f32>::plan(&layer, [4].into(), &mut Plan::new()).map(|_| ()).unwrap_err().to_string();
+    let said =
+        "layer joint, Add, takes inputs of one shape, [2] but is given [3]: reshape or project one of them";
+    assert_eq!(error, said);
+}
+
+#[test]
+fn not_a_number_stays() {
+    let x = array![[1.0, f64::NAN, 3.0, 2.0], [f64::NAN, 1.0, 2.0, f64::NAN]];
+    for y in [joined(Maximum, &[2, 2], &x), joined(Minimum, &[2, 2], &x)] {
+        assert!(y[[0, 1]].is_nan() && y[[1, 0]].is_nan() && y[[1, 1]].is_nan(), "{y}");
+    }
+    assert_eq!(joined(Maximum, &[1, 1, 1, 1], &array![[1.0, 4.0, 3.0, 4.0]]), array![[4.0]]);
+}
+
+#[test]
+fn a_vector_without_length_has_no_angle() {
+    let x = array![[0.0, 0.0, 3.0, 4.0], [3.0, 4.0, 6.0, 8.0], [1.0, 0.0, 0.0, 2.0], [1.0, 1.0, -2.0, -2.0]];
+    let y = joined(Dot::new().cosine(), &[2, 2], &x);
+    for (found, right) in y.iter().zip([0.0, 1.0, 0.0, -1.0]) {
+        assert!((found - right).abs() < 1e-15, "{y}");
+    }
+    assert_eq!(joined(Dot::new(), &[2, 2], &x).column(0).to_vec(), [0.0, 50.0, 0.0, -4.0]);
+}
+
+#[test]
+fn blocks_of_a_concatenation() {
+    // Two samples of one row with [1] and one with [2, 3]: the parts lie one after the other.
+    let x = array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
+    assert_eq!(joined(Concat::default(), &[1, 2], &x), x);
+    let layer = SideBySide::new(Concat::axis(1), [[2, 1], [2, 2]]);
+    let (output, mut cache) = Layer::<f64>::plan(&layer, [6].into(), &mut Plan::new()).unwrap();
+    assert_eq!(output, Shape::from([2, 3]));
+    let (x, mut y) = (array![[1.0, 2.0, 10.0, 11.0, 20.0, 21.0]], Array2::zeros((1, 6)));
+    let (params, cache) = (Params::new(&[]), &mut cache);
+    layer.forward(Forward { params, x: x.view(), y: y.view_mut(), cache, mode: Mode::Eval });
+    assert_eq!(y, array![[1.0, 10.0, 11.0, 2.0, 20.0, 21.0]]);
+}

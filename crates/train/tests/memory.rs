@@ -1,0 +1,64 @@
+//! The bytes that a training takes are those that were foretold.
+
+use chainrule_data::{Dataset, Rows, digits};
+use chainrule_layer::{Branches, Frozen, Graph, Sequential};
+use chainrule_layers::{Add, Dense, Flatten, Relu};
+use chainrule_losses::CrossEntropy;
+use chainrule_optim::{ClipByGlobalNorm, Optimizer, adam, sgd};
+use chainrule_tensor::{CountingAllocator, Seed};
+use chainrule_train::{Model, Trainer};
+use ndarray::Array2;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator::new();
+
+/// Compares the bytes alive after an epoch, and before there was a model, with what the model foretells.
+fn check<O: Optimizer<f32> + Clone + 'static>(
+    name: &str,
+    layers: Sequential<f32>,
+    optimizer: O,
+    data: &impl Dataset<f32, Target = u8>,
+    [batch, shards]: [usize; 2],
+) {
+    let before = ALLOCATOR.live();
+    let model = Model::new(data.shape(), layers, Seed(0)).unwrap();
+    let foretold = model.training_bytes(batch, shards, &optimizer);
+    let mut trainer = Trainer::new(model, CrossEntropy::default(), optimizer)
+        .batch_size(batch)
+        .shards(shards)
+        .threads(shards);
+    trainer.fit(data, 1).unwrap();
+    let taken = (ALLOCATOR.live() - before) as f64;
+    let ratio = foretold.total() as f64 / taken;
+    println!("{name}: {foretold:?} foretold, {taken} taken: {ratio:.3}");
+    assert!((0.85..1.15).contains(&ratio), "{name}: {foretold:?} foretold, {taken} taken: {ratio:.3}");
+}
+
+#[test]
+fn trainings_take_what_was_foretold() {
+    // Where parameters take most of it, with the first product cut into columns for 2 shards.
+    let digits = digits(256, Seed(1));
+    let network = || {
+        let layers = Sequential::new().then(Flatten).then(Dense::new(256)).then(Relu);
+        layers.then(Dense::new(128)).then(Relu).then(Dense::new(10))
+    };
+    check("parameters", network(), adam(1e-3), &digits, [64, 1]);
+    check("shards", network(), adam(1e-3), &digits, [64, 2]);
+    check("clipped", network(), (ClipByGlobalNorm(1.0), sgd(0.1)), &digits, [64, 2]);
+    let frozen = Sequential::new().then(Flatten).then(Frozen(Dense::new(400))).then(Dense::new(10));
+    check("frozen", frozen, sgd(0.1), &digits, [32, 2]);
+
+    // Where activations do.
+    let data = Rows::new(Array2::<f32>::zeros((4096, 16)), vec![0; 4096]).unwrap();
+    let layers = || Sequential::new().then(Dense::new(64)).then(Relu).then(Dense::new(64)).then(Relu);
+    check("activations", layers().then(Dense::new(4)), adam(1e-3), &data, [2048, 1]);
+    check("activations of shards", layers().then(Dense::new(4)), adam(1e-3), &data, [2048, 2]);
+    let graph = Graph::default()
+        .layer("a", Dense::new(64), "input")
+        .layer("b", layers(), "a")
+        .joint("c", Add, ["b", "a", "a"])
+        .outputs(["c"]);
+    let branches = Branches::new(Add).branch(layers()).branch(Dense::new(64));
+    let all = Sequential::new().then(graph).then(branches).then(Dense::new(4));
+    check("graphs", all, sgd(0.1), &data, [2048, 1]);
+}
