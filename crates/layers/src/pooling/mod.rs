@@ -1,7 +1,7 @@
 //! Pooling: each output is one number for a window of inputs, channel by channel.
 //!
 //! Samples are `[channels, length]`, `[channels, height, width]` or `[channels, depth, height, width]`. What the windows
-//! are is computed once, in `plan`, for all kinds ([`windows`]); what makes a number of a window is a [`Rule`].
+//! are is computed once, in `plan`, for all kinds (`windows.rs`); what makes a number of a window is a [`Rule`].
 
 mod adaptive;
 mod average;

@@ -1,7 +1,7 @@
 //! Layers that only act in training, against learning by heart.
 //!
 //! Most of them draw a random affine map for each value, channel or sample, `y = a x + b`, so that `dx = a dy`.
-//! Such a layer is only a [`Noise`]: which values share a draw, and what is drawn. What it draws depends on the
+//! Such a layer is only a `Noise`: which values share a draw, and what is drawn. What it draws depends on the
 //! seed and on the sample's place in the batch, not on threads, and it is drawn again in `backward` instead of being
 //! kept: two values share 64 random bits, and the loop over them is vector instructions.
 

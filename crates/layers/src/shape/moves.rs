@@ -6,7 +6,7 @@ use chainrule_layer::{Plan, ShapeError};
 use chainrule_tensor::{MAX_RANK, Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 
-/// A layer that only moves values. The macro [`moves`] makes a layer of it.
+/// A layer that only moves values. A macro makes a layer of it.
 pub trait Moves: Clone + Debug + Send + Sync + 'static {
     /// The shape of the output, and where its values come from.
     ///
