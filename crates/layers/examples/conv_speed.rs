@@ -1,6 +1,6 @@
 //! What a convolution takes beside the bare matrix products that it is made of, in microseconds a sample: the two
 //! of LeNet-5, forward and backward, 32 samples at a time. The bare products are BLAS's, one a sample, over a matrix of
-//! patches that somebody else has made. With the name of a network, it is for the convolutions of others too.
+//! patches that has been made before. With any argument, the convolutions of other networks follow.
 
 use std::time::Instant;
 

@@ -1,9 +1,9 @@
 //! The convolutions against their definition, in shapes that take every way through them, and their errors.
 
 use chainrule_layer::{Backward, Forward, Layer, Mode, Plan};
+use chainrule_layers::convolution::{Conv, ConvTranspose};
 use chainrule_layers::{
-    Conv, Conv1d, Conv2d, Conv3d, ConvTranspose, ConvTranspose2d, DepthwiseConv2d, Fold, Padding,
-    SeparableConv2d, Unfold,
+    Conv1d, Conv2d, Conv3d, ConvTranspose2d, DepthwiseConv2d, Fold, Padding, SeparableConv2d, Unfold,
 };
 use chainrule_tensor::{Grads, Params, Real, Seed, Shape};
 use ndarray::Array2;

@@ -2,7 +2,7 @@
 //!
 //! In `C = A Bᵀ` a value of C is the product of a row of A and a row of B. A block of up to 24 such sums stays in
 //! registers, each in 16 interleaved parts, while the rows go by: neither operand is copied or spread. The parts
-//! are added up once, at the end, which pays for long rows, or for the rows of many samples one after the other.
+//! are added up once, at the end, which pays for long rows.
 
 use std::arch::x86_64::*;
 

@@ -1,13 +1,11 @@
 //! The convolution.
 
-use std::sync::Arc;
-
-use chainrule_layer::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
+use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::correlation::Map;
 use super::settings::{Declared, Settings, Work, settings};
-use super::window::{Padding, PerAxis, window};
+use crate::Axes;
 
 /// A convolution over `N` axes (LeCun et al. 1989), as in PyTorch: a window slides over the image, and at each
 /// position an output is the product of the kernel and what the window shows, over all channels.
@@ -53,13 +51,13 @@ settings!(Conv);
 
 impl<const N: usize> Conv<N> {
     /// A layer with so many channels of output, and a kernel of this size: `5`, or `[3, 5]` with a number for each axis.
-    pub fn new(channels: usize, kernel: impl Into<PerAxis<N>>) -> Self {
-        Self { channels, groups: 1, settings: Settings::new(kernel.into()) }
+    pub fn new(channels: usize, kernel: impl Axes<N>) -> Self {
+        Self { channels, groups: 1, settings: Settings::new(kernel.axes()) }
     }
 
     /// A layer that starts as Keras' does.
-    pub fn keras(channels: usize, kernel: impl Into<PerAxis<N>>) -> Self {
-        Self { channels, groups: 1, settings: Settings::keras(kernel.into()) }
+    pub fn keras(channels: usize, kernel: impl Axes<N>) -> Self {
+        Self { channels, groups: 1, settings: Settings::keras(kernel.axes()) }
     }
 
     /// Cuts the channels of input and output into so many groups, and computes each group of outputs from its group of

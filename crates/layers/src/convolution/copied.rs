@@ -6,7 +6,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use super::correlation::{BYTES, Map, POSITIONS, edit, read, start};
 use super::lowering::{Lowering, Tile, tiles};
 
-/// How many positions of samples are together at least, if there are as many.
+/// Samples are together as long as they have no more positions than this.
 const COLUMNS: usize = 256;
 
 /// Where features have few positions, the patches of many samples lie side by side: a sample's alone would fill no

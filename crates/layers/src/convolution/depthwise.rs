@@ -1,16 +1,14 @@
 //! Convolutions of each channel by itself, and of all channels at each position.
 
-use std::sync::Arc;
-
-use chainrule_layer::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
+use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::correlation::Map;
 use super::settings::{Declared, Settings, Work, settings};
-use super::window::{Padding, PerAxis, window};
+use crate::Axes;
 
 /// A convolution of each channel by itself, as Keras' `DepthwiseConv2D` and as PyTorch's convolution with as many groups
-/// as channels: see [`Conv`](crate::Conv) for the formula and the shapes.
+/// as channels: see [`Conv`](super::Conv) for the formula and the shapes.
 ///
 /// With a [`multiplier`](Self::multiplier), channel `c` of the input gives the channels `c · multiplier` to
 /// `c · multiplier + multiplier - 1` of the output. Weights are of shape `[inputs · multiplier, 1, kernel...]`.
@@ -30,14 +28,14 @@ settings!(DepthwiseConv);
 
 impl<const N: usize> DepthwiseConv<N> {
     /// A layer with a kernel of this size: `5`, or `[3, 5]` with a number for each axis.
-    pub fn new(kernel: impl Into<PerAxis<N>>) -> Self {
-        Self { multiplier: 1, keras: false, settings: Settings::new(kernel.into()) }
+    pub fn new(kernel: impl Axes<N>) -> Self {
+        Self { multiplier: 1, keras: false, settings: Settings::new(kernel.axes()) }
     }
 
     /// A layer that starts as Keras' does. Keras' Glorot-uniform rule counts all channels, though an output sums over
     /// one.
-    pub fn keras(kernel: impl Into<PerAxis<N>>) -> Self {
-        Self { multiplier: 1, keras: true, settings: Settings::keras(kernel.into()) }
+    pub fn keras(kernel: impl Axes<N>) -> Self {
+        Self { multiplier: 1, keras: true, settings: Settings::keras(kernel.axes()) }
     }
 
     /// How many channels of output each channel of input gives, 1 by default.

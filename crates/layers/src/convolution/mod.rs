@@ -19,4 +19,4 @@ pub use depthwise::{DepthwiseConv, DepthwiseConv1d, DepthwiseConv2d};
 pub use separable::{SeparableConv, SeparableConv1d, SeparableConv2d};
 pub use transposed::{ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub use unfold::{Fold, Unfold};
-pub use window::{Padding, PerAxis};
+pub use window::Padding;

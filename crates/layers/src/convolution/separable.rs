@@ -6,7 +6,8 @@ use chainrule_tensor::{Buffer, Grads, Params, Real, Shape};
 use super::conv::Conv;
 use super::depthwise::DepthwiseConv;
 use super::settings::Work;
-use super::window::{Padding, PerAxis};
+use super::window::Padding;
+use crate::Axes;
 
 /// A separable convolution (Sifre 2014; Chollet 2017), as Keras' `SeparableConv2D`: a [`DepthwiseConv`] without biases,
 /// then a convolution of all channels at each position, with a kernel of one place. It takes the place of a [`Conv`]
@@ -28,12 +29,12 @@ pub type SeparableConv2d = SeparableConv<2>;
 
 impl<const N: usize> SeparableConv<N> {
     /// A layer with so many channels of output, and a kernel of this size: `5`, or `[3, 5]` with a number for each axis.
-    pub fn new(channels: usize, kernel: impl Into<PerAxis<N>>) -> Self {
+    pub fn new(channels: usize, kernel: impl Axes<N>) -> Self {
         Self { depthwise: DepthwiseConv::new(kernel).without_bias(), pointwise: Conv::new(channels, 1) }
     }
 
     /// A layer that starts as Keras' does.
-    pub fn keras(channels: usize, kernel: impl Into<PerAxis<N>>) -> Self {
+    pub fn keras(channels: usize, kernel: impl Axes<N>) -> Self {
         Self { depthwise: DepthwiseConv::keras(kernel).without_bias(), pointwise: Conv::keras(channels, 1) }
     }
 
@@ -45,7 +46,7 @@ impl<const N: usize> SeparableConv<N> {
 
     /// How far the window moves from one position to the next, 1 by default.
     #[must_use]
-    pub fn stride(self, stride: impl Into<PerAxis<N>>) -> Self {
+    pub fn stride(self, stride: impl Axes<N>) -> Self {
         Self { depthwise: self.depthwise.stride(stride), ..self }
     }
 
@@ -57,7 +58,7 @@ impl<const N: usize> SeparableConv<N> {
 
     /// How far the places of the kernel are from each other, 1 by default.
     #[must_use]
-    pub fn dilation(self, dilation: impl Into<PerAxis<N>>) -> Self {
+    pub fn dilation(self, dilation: impl Axes<N>) -> Self {
         Self { depthwise: self.depthwise.dilation(dilation), ..self }
     }
 

@@ -7,7 +7,7 @@ use chainrule_tensor::{Buffer, MAX_RANK, Real, Shape, vector};
 use ndarray::ArrayView2;
 
 use super::correlation::{Correlation, Map, read};
-use super::window::{PerAxis, Window};
+use super::window::Window;
 use crate::init::{FanInUniform, GlorotUniform};
 
 /// The window, and how kernel and biases start.
@@ -19,12 +19,12 @@ pub(super) struct Settings<const N: usize> {
 }
 
 impl<const N: usize> Settings<N> {
-    pub(super) fn new(kernel: PerAxis<N>) -> Self {
+    pub(super) fn new(kernel: [usize; N]) -> Self {
         let (weight, bias) = (Arc::new(FanInUniform), Some(Arc::new(FanInUniform) as _));
         Self { window: Window::new(kernel), weight, bias }
     }
 
-    pub(super) fn keras(kernel: PerAxis<N>) -> Self {
+    pub(super) fn keras(kernel: [usize; N]) -> Self {
         let (weight, bias) = (Arc::new(GlorotUniform), Some(Arc::new(Constant(0.0)) as _));
         Self { window: Window::new(kernel), weight, bias }
     }
@@ -33,20 +33,20 @@ impl<const N: usize> Settings<N> {
 /// How the kernel and the biases of a convolution start, as methods of the layer.
 macro_rules! settings {
     ($layer:ident) => {
-        window!($layer, settings.window);
+        super::window::window!($layer, settings.window);
 
         impl<const N: usize> $layer<N> {
             /// Another rule for the first weights.
             #[must_use]
-            pub fn weight(mut self, init: impl Initializer + 'static) -> Self {
-                self.settings.weight = Arc::new(init);
+            pub fn weight(mut self, init: impl chainrule_layer::Initializer + 'static) -> Self {
+                self.settings.weight = std::sync::Arc::new(init);
                 self
             }
 
             /// Another rule for the first biases.
             #[must_use]
-            pub fn bias(mut self, init: impl Initializer + 'static) -> Self {
-                self.settings.bias = Some(Arc::new(init));
+            pub fn bias(mut self, init: impl chainrule_layer::Initializer + 'static) -> Self {
+                self.settings.bias = Some(std::sync::Arc::new(init));
                 self
             }
 

@@ -1,23 +1,21 @@
 //! The transposed convolution.
 
-use std::sync::Arc;
-
-use chainrule_layer::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
+use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::conv::check_groups;
 use super::correlation::Map;
 use super::settings::{Declared, Settings, Work, settings};
-use super::window::{Padding, PerAxis, window};
+use crate::Axes;
 
 /// A transposed convolution over `N` axes (Zeiler et al. 2010; also fractionally strided, or "deconvolution"), as in
-/// PyTorch: the adjoint of a [`Conv`](crate::Conv) from the output to the input. Each input adds the kernel, times its
+/// PyTorch: the adjoint of a [`Conv`](super::Conv) from the output to the input. Each input adds the kernel, times its
 /// value, to the output:
 ///
 /// `Y[m, o · stride + k · dilation - before] += W[c, m, k] X[c, o]`, from `Y[m] = b[m]`, for all channels `c` and places `k`;
 /// what falls outside of `Y` is dropped. Along each axis the output has
 /// `(size - 1) · stride - before - after + reach + output padding` values, where the kernel reaches over
-/// `dilation · (kernel - 1) + 1`. With [`Padding::Same`] it has `size · stride + output padding`, as in Keras.
+/// `dilation · (kernel - 1) + 1`. With [`Padding::Same`](crate::Padding::Same) it has `size · stride + output padding`, as in Keras.
 ///
 /// Samples are `[channels, height, width]`, or with one or three axes for [`ConvTranspose1d`] and [`ConvTranspose3d`].
 /// Weights are of shape `[inputs, outputs / groups, kernel...]`, biases of `[outputs]`. Both start uniform in `±1/√fan_in`
@@ -26,7 +24,7 @@ use super::window::{Padding, PerAxis, window};
 pub struct ConvTranspose<const N: usize> {
     channels: usize,
     groups: usize,
-    output_padding: PerAxis<N>,
+    output_padding: [usize; N],
     settings: Settings<N>,
 }
 
@@ -41,14 +39,14 @@ settings!(ConvTranspose);
 
 impl<const N: usize> ConvTranspose<N> {
     /// A layer with so many channels of output, and a kernel of this size: `5`, or `[3, 5]` with a number for each axis.
-    pub fn new(channels: usize, kernel: impl Into<PerAxis<N>>) -> Self {
-        let (output_padding, settings) = (PerAxis([0; N]), Settings::new(kernel.into()));
+    pub fn new(channels: usize, kernel: impl Axes<N>) -> Self {
+        let (output_padding, settings) = ([0; N], Settings::new(kernel.axes()));
         Self { channels, groups: 1, output_padding, settings }
     }
 
     /// A layer that starts as Keras' does.
-    pub fn keras(channels: usize, kernel: impl Into<PerAxis<N>>) -> Self {
-        let (output_padding, settings) = (PerAxis([0; N]), Settings::keras(kernel.into()));
+    pub fn keras(channels: usize, kernel: impl Axes<N>) -> Self {
+        let (output_padding, settings) = ([0; N], Settings::keras(kernel.axes()));
         Self { channels, groups: 1, output_padding, settings }
     }
 
@@ -62,8 +60,8 @@ impl<const N: usize> ConvTranspose<N> {
     /// How many values the output has more at the end of each axis, 0 by default. A convolution with a stride makes
     /// outputs of one size from inputs of several; this chooses among them.
     #[must_use]
-    pub fn output_padding(self, values: impl Into<PerAxis<N>>) -> Self {
-        Self { output_padding: values.into(), ..self }
+    pub fn output_padding(self, values: impl Axes<N>) -> Self {
+        Self { output_padding: values.axes(), ..self }
     }
 }
 
@@ -74,7 +72,7 @@ impl<T: Real, const N: usize> Layer<T> for ConvTranspose<N> {
         let Self { channels: outputs, groups, output_padding, settings } = self;
         let (inputs, features) = settings.window.sample(input, plan)?;
         check_groups(*groups, [inputs, *outputs], input, plan)?;
-        let geometry = settings.window.under(features, output_padding.0, input, plan)?;
+        let geometry = settings.window.under(features, *output_padding, input, plan)?;
         let (of_a_group, outputs) = (outputs / groups, *outputs);
         let declared = Declared {
             map: Map { geometry, groups: *groups, channels: [of_a_group, inputs / groups] },

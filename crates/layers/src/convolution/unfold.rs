@@ -7,7 +7,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use super::correlation::{edit, read};
 use super::lowering::{Lowering, tiles};
 use super::settings::shape;
-use super::window::{Geometry, Padding, PerAxis, Window, window};
+use super::window::{Geometry, Window, window};
 
 /// The patches of an image that a sliding window shows ("im2col"), as PyTorch's `Unfold`: from `[channels, height, width]`,
 /// or with another number of axes, to `[channels · places of the kernel, positions]`, with zeros outside of the image.
@@ -29,7 +29,7 @@ pub struct Unfold<const N: usize> {
 /// of axes. It is the adjoint of [`Unfold`], not its inverse.
 #[derive(Clone, Copy, Debug)]
 pub struct Fold<const N: usize> {
-    size: PerAxis<N>,
+    size: [usize; N],
     window: Window<N>,
 }
 
@@ -39,14 +39,14 @@ window!(Fold, window);
 impl<const N: usize> Unfold<N> {
     /// The patches under a window of this size: `[3, 3]`, with a number for each axis.
     pub fn new(kernel: [usize; N]) -> Self {
-        Self { window: Window::new(PerAxis(kernel)) }
+        Self { window: Window::new(kernel) }
     }
 }
 
 impl<const N: usize> Fold<N> {
     /// An image of this size, `[28, 28]`, from the patches under a window of this size.
     pub fn new(size: [usize; N], kernel: [usize; N]) -> Self {
-        Self { size: PerAxis(size), window: Window::new(PerAxis(kernel)) }
+        Self { size, window: Window::new(kernel) }
     }
 }
 
@@ -144,7 +144,7 @@ impl<T: Real, const N: usize> Layer<T> for Fold<N> {
                 "put Unfold or Reshape before it",
             ));
         };
-        let Some(image) = shape([1], self.size.0) else {
+        let Some(image) = shape([1], self.size) else {
             return Err(plan.error(
                 input,
                 "patches of an image that can be counted",
@@ -155,7 +155,7 @@ impl<T: Real, const N: usize> Layer<T> for Fold<N> {
         let geometry = self.window.over(size, image, plan)?;
         let found =
             count(&geometry).filter(|&(places, positions)| rows % places == 0 && columns == positions);
-        let output = found.and_then(|(places, _)| shape([rows / places], self.size.0)).filter(|_| rows > 0);
+        let output = found.and_then(|(places, _)| shape([rows / places], self.size)).filter(|_| rows > 0);
         let Some(output) = output else {
             let expected = match count(&geometry) {
                 Some((places, positions)) => format!("[channels · {places}, {positions}]"),

@@ -1,31 +1,7 @@
 //! The window that slides over an image: its settings, and the sizes that follow from them.
 
-use std::fmt;
-
 use chainrule_layer::{Plan, ShapeError};
 use chainrule_tensor::Shape;
-
-/// A number for each of `N` axes, made of one number for all, `5`, or of one for each, `[3, 5]`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PerAxis<const N: usize>(pub [usize; N]);
-
-impl<const N: usize> From<usize> for PerAxis<N> {
-    fn from(value: usize) -> Self {
-        Self([value; N])
-    }
-}
-
-impl<const N: usize> From<[usize; N]> for PerAxis<N> {
-    fn from(values: [usize; N]) -> Self {
-        Self(values)
-    }
-}
-
-impl<const N: usize> fmt::Debug for PerAxis<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
 
 /// How many zeros there are around an image of `N` axes.
 ///
@@ -63,10 +39,10 @@ impl<const N: usize> From<[[usize; 2]; N]> for Padding<N> {
 /// A window of `kernel` places for each axis, `dilation` apart, that moves on by `stride`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window<const N: usize> {
-    pub(super) kernel: PerAxis<N>,
-    pub(super) stride: PerAxis<N>,
+    pub(super) kernel: [usize; N],
+    pub(super) stride: [usize; N],
     pub(super) padding: Padding<N>,
-    pub(super) dilation: PerAxis<N>,
+    pub(super) dilation: [usize; N],
 }
 
 /// The settings of a window, as methods of the layer whose field it is.
@@ -75,22 +51,22 @@ macro_rules! window {
         impl<const N: usize> $layer<N> {
             /// How far the window moves from one position to the next, 1 by default.
             #[must_use]
-            pub fn stride(mut self, stride: impl Into<PerAxis<N>>) -> Self {
-                self.$($field).+.stride = stride.into();
+            pub fn stride(mut self, stride: impl crate::Axes<N>) -> Self {
+                self.$($field).+.stride = stride.axes();
                 self
             }
 
             /// How many zeros are around the image, none by default.
             #[must_use]
-            pub fn padding(mut self, padding: impl Into<Padding<N>>) -> Self {
+            pub fn padding(mut self, padding: impl Into<crate::Padding<N>>) -> Self {
                 self.$($field).+.padding = padding.into();
                 self
             }
 
             /// How far the places of the window are from each other, 1 by default.
             #[must_use]
-            pub fn dilation(mut self, dilation: impl Into<PerAxis<N>>) -> Self {
-                self.$($field).+.dilation = dilation.into();
+            pub fn dilation(mut self, dilation: impl crate::Axes<N>) -> Self {
+                self.$($field).+.dilation = dilation.axes();
                 self
             }
         }
@@ -128,9 +104,9 @@ fn axes<const N: usize>() -> String {
 }
 
 impl<const N: usize> Window<N> {
-    pub(super) fn new(kernel: PerAxis<N>) -> Self {
+    pub(super) fn new(kernel: [usize; N]) -> Self {
         const { assert!(N >= 1 && N <= 3, "images have one, two or three axes") };
-        Self { kernel, stride: PerAxis([1; N]), padding: Padding::Valid, dilation: PerAxis([1; N]) }
+        Self { kernel, stride: [1; N], padding: Padding::Valid, dilation: [1; N] }
     }
 
     /// The channels and the size of an image.
@@ -147,7 +123,7 @@ impl<const N: usize> Window<N> {
             ));
         }
         let settings = [self.kernel, self.stride, self.dilation];
-        if settings.iter().any(|setting| setting.0.contains(&0)) {
+        if settings.iter().any(|setting| setting.contains(&0)) {
             let help = "kernel, stride and dilation are at least 1";
             return Err(plan.error(input, &axes::<N>(), help));
         }
@@ -156,13 +132,13 @@ impl<const N: usize> Window<N> {
 
     /// How far the window reaches along an axis, `dilation * (kernel - 1) + 1`, unless it is beyond counting.
     fn reach(&self, axis: usize) -> Option<usize> {
-        self.dilation.0[axis].checked_mul(self.kernel.0[axis] - 1)?.checked_add(1)
+        self.dilation[axis].checked_mul(self.kernel[axis] - 1)?.checked_add(1)
     }
 
     /// Along an axis, the zeros before the image and the number of features,
     /// `(size + before + after - reach) / stride + 1`, if the window fits into the image.
     fn features(&self, axis: usize, size: usize) -> Option<(usize, usize)> {
-        let (reach, stride) = (self.reach(axis)?, self.stride.0[axis]);
+        let (reach, stride) = (self.reach(axis)?, self.stride[axis]);
         let [before, after] = match self.padding {
             Padding::Valid => [0, 0],
             Padding::Explicit(zeros) => zeros[axis],
@@ -179,7 +155,7 @@ impl<const N: usize> Window<N> {
     /// Along an axis, the zeros around the image and its size, for a number of features:
     /// `(features - 1) * stride + reach - before - after + more`, or `features * stride + more` if it is to be the same.
     fn image(&self, axis: usize, features: usize, more: usize) -> Option<(usize, usize)> {
-        let (reach, stride) = (self.reach(axis)?, self.stride.0[axis]);
+        let (reach, stride) = (self.reach(axis)?, self.stride[axis]);
         let covered = (features - 1).checked_mul(stride)?.checked_add(reach)?;
         let (before, size) = match self.padding {
             Padding::Valid => (0, covered),
@@ -241,7 +217,7 @@ impl<const N: usize> Window<N> {
     }
 
     fn geometry(&self) -> Geometry<N> {
-        let (kernel, stride, dilation) = (self.kernel.0, self.stride.0, self.dilation.0);
+        let Self { kernel, stride, dilation, .. } = *self;
         Geometry { kernel, stride, dilation, ..Geometry::default() }
     }
 }
