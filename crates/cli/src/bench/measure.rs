@@ -188,8 +188,9 @@ mod tests {
         assert_eq!(figure.allocations, 0.0);
         assert_eq!(figure.shards, 1);
         let parameters = 4 * 8 + 8 + 8 * 3 + 3;
-        // Two slots and one gradient; the sample, two dense layers' outputs and that of the ReLU between them.
-        assert_eq!(figure.foretold_bytes, 4 * (4 * parameters + 16 * (4 + 4 + 8 + 8 + 3)));
+        // Two slots and one gradient; the sample, two dense layers' outputs and that of the ReLU between them, and the
+        // gradients of the hidden ones.
+        assert_eq!(figure.foretold_bytes, 4 * (4 * parameters + 16 * (4 + 4 + 8 + 8 + 3 + 8 + 8)));
         assert!(figure.peak_bytes >= 4 * 4 * parameters);
     }
 }
