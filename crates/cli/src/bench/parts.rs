@@ -118,7 +118,7 @@ impl Replica {
         let (count, scale) = (rows.len(), 1.0 / batch as f32);
         targets.clear();
         // There are samples for a batch behind the last, which is asked for ahead.
-        let first = step as usize * batch % (data.len() - batch);
+        let first = step as usize * batch % (data.len() - 2 * batch);
         for (row, sample) in x.chunks_exact_mut(inputs).zip(rows.clone()) {
             targets.push(data.read(first + sample, row));
         }
