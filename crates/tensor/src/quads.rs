@@ -22,97 +22,132 @@ impl Planes {
     }
 }
 
-struct Fold<'a, T, F> {
+struct Fold<'a, T, N, F> {
     planes: Planes,
     x: &'a [T],
     y: &'a mut [T],
+    notes: &'a mut [N],
     f: F,
 }
 
-impl<T: Real, F: Fn([T; 4]) -> T + Copy> Kernel for Fold<'_, T, F> {
+impl<T: Real, N: Copy, F: Fn([T; 4]) -> (T, N) + Copy> Kernel for Fold<'_, T, N, F> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        let Self { planes: Planes { height, width }, x, y, f } = self;
+        let Self { planes: Planes { height, width }, x, y, notes, f } = self;
         let columns = width / 2;
-        let planes = x.chunks_exact(height * width).zip(y.chunks_exact_mut(height / 2 * columns));
-        for (x, y) in planes {
-            for (x, y) in x.chunks_exact(2 * width).zip(y.chunks_exact_mut(columns)) {
-                let (top, bottom) = (&x[..2 * columns], &x[width..width + 2 * columns]);
+        let squares = height / 2 * columns;
+        let outputs = y.chunks_exact_mut(squares).zip(notes.chunks_exact_mut(squares));
+        for (x, (y, notes)) in x.chunks_exact(height * width).zip(outputs) {
+            let outputs = y.chunks_exact_mut(columns).zip(notes.chunks_exact_mut(columns));
+            for (x, (y, notes)) in x.chunks_exact(2 * width).zip(outputs) {
+                let (above, below) = (&x[..2 * columns], &x[width..width + 2 * columns]);
+                let (y, notes) = (&mut y[..columns], &mut notes[..columns]);
                 for i in 0..columns {
-                    y[i] = f([top[2 * i], top[2 * i + 1], bottom[2 * i], bottom[2 * i + 1]]);
+                    let square = [above[2 * i], above[2 * i + 1], below[2 * i], below[2 * i + 1]];
+                    (y[i], notes[i]) = f(square);
                 }
             }
         }
     }
 }
 
-/// `y = f([a, b, c, d])` for every square `a b / c d` of the planes of `x`.
+/// `(y, note) = f([a, b, c, d])` for every square `a b / c d` of the planes of `x`. What is noted is for [`spread`].
 ///
 /// # Panics
 ///
-/// If `y` has not one value for each square of the planes of `x`, or `x` is no whole number of planes.
-pub fn fold<T: Real>(planes: Planes, x: &[T], y: &mut [T], f: impl Fn([T; 4]) -> T + Copy) {
+/// If `y` and `notes` have not one value for each square of the planes of `x`, or `x` is no whole number of planes.
+pub fn fold<T: Real, N: Copy>(
+    planes: Planes,
+    x: &[T],
+    y: &mut [T],
+    notes: &mut [N],
+    f: impl Fn([T; 4]) -> (T, N) + Copy,
+) {
+    assert_eq!(y.len(), notes.len(), "a note for each square");
     if check(planes, x.len(), y.len()) {
-        run(Fold { planes, x, y, f });
+        run(Fold { planes, x, y, notes, f });
     }
 }
 
-struct Spread<'a, T, F> {
+struct Spread<'a, T, N, F> {
     planes: Planes,
-    x: &'a [T],
-    y: [&'a [T]; 2],
+    dy: &'a [T],
+    notes: &'a [N],
     dx: &'a mut [T],
     f: F,
 }
 
-impl<T: Real, F: Fn([T; 4], [T; 2]) -> [T; 4] + Copy> Kernel for Spread<'_, T, F> {
+/// One row of `dx` from the squares that it is a half of, and 0 in an odd last column.
+#[inline(always)]
+fn half<T: Real, N: Copy>(dy: &[T], notes: &[N], dx: &mut [T], f: impl Fn(T, N) -> [T; 2]) {
+    let columns = dy.len();
+    let (notes, (covered, rest)) = (&notes[..columns], dx.split_at_mut(2 * columns));
+    for i in 0..columns {
+        let [left, right] = f(dy[i], notes[i]);
+        covered[2 * i] = left;
+        covered[2 * i + 1] = right;
+    }
+    rest.fill(T::zero());
+}
+
+impl<T: Real, N: Copy, F: Fn(T, N) -> [T; 4] + Copy> Kernel for Spread<'_, T, N, F> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        let Self { planes: Planes { height, width }, x, y: [y, dy], dx, f } = self;
-        let (columns, size) = (width / 2, height * width);
+        let Self { planes: Planes { height, width }, dy, notes, dx, f } = self;
+        let columns = width / 2;
         let squares = height / 2 * columns;
-        let planes = x.chunks_exact(size).zip(dx.chunks_exact_mut(size));
-        let outputs = y.chunks_exact(squares).zip(dy.chunks_exact(squares));
-        for ((x, dx), (y, dy)) in planes.zip(outputs) {
+        let outputs = dy.chunks_exact(squares).zip(notes.chunks_exact(squares));
+        for (dx, (dy, notes)) in dx.chunks_exact_mut(height * width).zip(outputs) {
             if !height.is_multiple_of(2) {
-                dx[size - width..].fill(T::zero());
+                dx[(height - 1) * width..].fill(T::zero());
             }
-            let rows = x.chunks_exact(2 * width).zip(dx.chunks_exact_mut(2 * width));
-            for ((x, dx), (y, dy)) in rows.zip(y.chunks_exact(columns).zip(dy.chunks_exact(columns))) {
-                let (top, bottom) = (&x[..2 * columns], &x[width..width + 2 * columns]);
+            let outputs = dy.chunks_exact(columns).zip(notes.chunks_exact(columns));
+            for (dx, (dy, notes)) in dx.chunks_exact_mut(2 * width).zip(outputs) {
+                // One row after the other: a loop that writes to both would go value by value, since the compiler does not
+                // see that they are apart.
                 let (above, below) = dx.split_at_mut(width);
-                if !width.is_multiple_of(2) {
-                    (above[width - 1], below[width - 1]) = (T::zero(), T::zero());
-                }
-                let (above, below) = (&mut above[..2 * columns], &mut below[..2 * columns]);
-                for i in 0..columns {
-                    let square = [top[2 * i], top[2 * i + 1], bottom[2 * i], bottom[2 * i + 1]];
-                    let [a, b, c, d] = f(square, [y[i], dy[i]]);
-                    (above[2 * i], above[2 * i + 1]) = (a, b);
-                    (below[2 * i], below[2 * i + 1]) = (c, d);
-                }
+                half(
+                    dy,
+                    notes,
+                    above,
+                    #[inline(always)]
+                    |dy, note| {
+                        let [a, b, _, _] = f(dy, note);
+                        [a, b]
+                    },
+                );
+                half(
+                    dy,
+                    notes,
+                    below,
+                    #[inline(always)]
+                    |dy, note| {
+                        let [_, _, c, d] = f(dy, note);
+                        [c, d]
+                    },
+                );
             }
         }
     }
 }
 
-/// The gradient of [`fold`]: `dx = f([a, b, c, d], [y, dy])` for every square of `x`, and 0 where there is none.
+/// The gradient of [`fold`]: `dx = f(dy, note)` for every square of the planes, and 0 where there is none.
 ///
 /// # Panics
 ///
-/// If `dx` has not as many values as `x`, `dy` not as many as `y`, or as [`fold`] does.
-pub fn spread<T: Real>(
+/// As [`fold`] does.
+pub fn spread<T: Real, N: Copy>(
     planes: Planes,
-    x: &[T],
-    y: [&[T]; 2],
+    dy: &[T],
+    notes: &[N],
     dx: &mut [T],
-    f: impl Fn([T; 4], [T; 2]) -> [T; 4] + Copy,
+    f: impl Fn(T, N) -> [T; 4] + Copy,
 ) {
-    assert!(dx.len() == x.len() && y[0].len() == y[1].len(), "gradients are as long as their values");
-    if check(planes, x.len(), y[0].len()) {
-        run(Spread { planes, x, y, dx, f });
+    assert_eq!(dy.len(), notes.len(), "a note for each square");
+    if check(planes, dx.len(), dy.len()) {
+        run(Spread { planes, dy, notes, dx, f });
     } else {
         dx.fill(T::zero());
     }
@@ -130,31 +165,47 @@ fn check(planes: Planes, inputs: usize, outputs: usize) -> bool {
 mod tests {
     use super::*;
 
+    /// Sums with their first value, value by value.
+    fn slowly(Planes { height, width }: Planes, x: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let rows = |plane: usize| (0..height / 2).map(move |row| (plane * height + 2 * row) * width);
+        let places = (0..x.len() / (height * width)).flat_map(rows);
+        let places = places.flat_map(|start| (0..width / 2).map(move |column| start + 2 * column));
+        places.map(|i| (x[i] + x[i + 1] + x[i + width] + x[i + width + 1], x[i])).unzip()
+    }
+
     #[test]
     fn squares_of_even_and_odd_planes() {
-        for (height, width, right) in [
-            (2, 4, vec![1.0 + 2.0 + 5.0 + 6.0, 3.0 + 4.0 + 7.0 + 8.0]),
-            (3, 3, vec![1.0 + 2.0 + 4.0 + 5.0]),
-            (1, 5, vec![]),
-        ] {
+        for (count, height, width) in
+            [(3, 2, 4), (2, 3, 3), (4, 1, 5), (5, 28, 28), (3, 5, 71), (2, 6, 32), (7, 10, 10), (1, 9, 2)]
+        {
             let planes = Planes { height, width };
-            let plane: Vec<f64> = (1..=height * width).map(|v| v as f64).collect();
-            let x = [plane.clone(), plane].concat();
-            let mut y = vec![f64::NAN; 2 * right.len()];
-            fold(planes, &x, &mut y, |[a, b, c, d]| a + b + c + d);
-            assert_eq!(y, [right.clone(), right].concat());
+            let mut rng = crate::Seed(2).rng();
+            let x: Vec<f64> = (0..count * height * width).map(|_| rng.normal()).collect();
+            let (right, firsts) = slowly(planes, &x);
+            let (mut y, mut notes) = (vec![f64::NAN; right.len()], vec![f64::NAN; right.len()]);
+            fold(planes, &x, &mut y, &mut notes, |[a, b, c, d]| (a + b + c + d, a));
+            assert_eq!((&y, &notes), (&right, &firsts), "{height} {width}");
             let mut dx = vec![f64::NAN; x.len()];
-            spread(planes, &x, [&y, &y], &mut dx, |[a, b, c, d], [y, dy]| [a, b, c, d + y - dy]);
-            let covered = |i: usize| i / width % height < height / 2 * 2 && i % width < width / 2 * 2;
-            for (i, (dx, x)) in dx.iter().zip(&x).enumerate() {
-                assert_eq!(*dx, if covered(i) { *x } else { 0.0 }, "{height} {width} {i}");
+            spread(planes, &y, &notes, &mut dx, |dy, first| [first, 1.0, 2.0, dy]);
+            let mut squares = y.iter().zip(&notes);
+            for (row, rows) in dx.chunks_exact(height * width).flat_map(|p| p.chunks(2 * width)).enumerate() {
+                let (above, below) = rows.split_at(width);
+                let covered = if below.is_empty() { 0 } else { width / 2 };
+                for column in 0..covered {
+                    let (&sum, &first) = squares.next().unwrap();
+                    let square = [2 * column, 2 * column + 1].map(|i| [above[i], below[i]]);
+                    assert_eq!(square, [[first, 2.0], [1.0, sum]], "{height} {width} {row} {column}");
+                }
+                assert!(above[2 * covered..].iter().all(|&dx| dx == 0.0), "{height} {width} {row}");
+                assert!(below.iter().skip(2 * covered).all(|&dx| dx == 0.0), "{height} {width} {row}");
             }
+            assert_eq!(squares.next(), None);
         }
     }
 
     #[test]
     #[should_panic(expected = "for each square")]
     fn lengths_that_do_not_fit() {
-        fold(Planes { height: 2, width: 2 }, &[1.0f32; 4], &mut [0.0; 2], |[a, ..]| a);
+        fold(Planes { height: 2, width: 2 }, &[1.0f32; 4], &mut [0.0; 2], &mut [(); 2], |[a, ..]| (a, ()));
     }
 }

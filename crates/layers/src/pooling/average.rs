@@ -3,7 +3,7 @@
 use chainrule_tensor::Real;
 use chainrule_tensor::quads::{self, Planes};
 
-use super::pool::{Pool, Rule, Values};
+use super::pool::{Notes, Pool, Rule, Values};
 use super::windows::Windows;
 use crate::Axes;
 
@@ -42,15 +42,16 @@ impl<const N: usize> Pool<Avg, N> {
 impl Rule for Avg {
     const INDEXED: bool = false;
 
-    fn forward<T: Real>(self, windows: &Windows, x: &[T], y: &mut [T], _: &mut [u32]) {
+    fn forward<T: Real>(self, windows: &Windows, x: &[T], y: &mut [T], _: &mut Notes) {
         if let Some([height, width]) = windows.squares() {
             let quarter = T::of(0.25);
             return quads::fold(
                 Planes { height, width },
                 x,
                 y,
+                &mut vec![(); y.len()],
                 #[inline(always)]
-                |[a, b, c, d]| ((a + b) + (c + d)) * quarter,
+                |[a, b, c, d]| (((a + b) + (c + d)) * quarter, ()),
             );
         }
         for (x, y) in x.chunks_exact(windows.inputs()).zip(y.chunks_exact_mut(windows.outputs())) {
@@ -65,17 +66,17 @@ impl Rule for Avg {
         }
     }
 
-    fn backward<T: Real>(self, windows: &Windows, values: Values<'_, T>, _: &[u32], dx: &mut [T]) {
-        let Values { x, y, dy } = values;
+    fn backward<T: Real>(self, windows: &Windows, values: Values<'_, T>, _: &Notes, dx: &mut [T]) {
+        let Values { dy, .. } = values;
         if let Some([height, width]) = windows.squares() {
             let quarter = T::of(0.25);
             return quads::spread(
                 Planes { height, width },
-                x,
-                [y, dy],
+                dy,
+                &vec![(); dy.len()],
                 dx,
                 #[inline(always)]
-                |_, [_, dy]| [dy * quarter; 4],
+                |dy, ()| [dy * quarter; 4],
             );
         }
         dx.fill(T::zero());

@@ -2,7 +2,7 @@
 
 use chainrule_tensor::Real;
 
-use super::pool::{Pool, Rule, Values};
+use super::pool::{Notes, Pool, Rule, Values};
 use super::windows::Windows;
 use crate::Axes;
 
@@ -38,7 +38,7 @@ impl Rule for Lp {
         (!right).then_some(("any samples, with p at least 1,", "choose a finite p of at least 1"))
     }
 
-    fn forward<T: Real>(self, windows: &Windows, x: &[T], y: &mut [T], _: &mut [u32]) {
+    fn forward<T: Real>(self, windows: &Windows, x: &[T], y: &mut [T], _: &mut Notes) {
         let (p, root) = (T::of(self.p), T::of(1.0 / self.p));
         for (x, y) in x.chunks_exact(windows.inputs()).zip(y.chunks_exact_mut(windows.outputs())) {
             windows.each(|output, window, _| {
@@ -49,7 +49,7 @@ impl Rule for Lp {
         }
     }
 
-    fn backward<T: Real>(self, windows: &Windows, values: Values<'_, T>, _: &[u32], dx: &mut [T]) {
+    fn backward<T: Real>(self, windows: &Windows, values: Values<'_, T>, _: &Notes, dx: &mut [T]) {
         let (Values { x, y, dy }, less) = (values, T::of(self.p - 1.0));
         let (inputs, outputs) = (windows.inputs(), windows.outputs());
         dx.fill(T::zero());

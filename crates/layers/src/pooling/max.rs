@@ -3,7 +3,7 @@
 use chainrule_tensor::Real;
 use chainrule_tensor::quads::{self, Planes};
 
-use super::pool::{Pool, Rule, Values};
+use super::pool::{Notes, Pool, Rule, Values};
 use super::windows::Windows;
 use crate::Axes;
 
@@ -38,17 +38,15 @@ impl<const N: usize> Pool<Max, N> {
 impl Rule for Max {
     const INDEXED: bool = true;
 
-    fn forward<T: Real>(self, windows: &Windows, x: &[T], y: &mut [T], indices: &mut [u32]) {
+    fn forward<T: Real>(self, windows: &Windows, x: &[T], y: &mut [T], notes: &mut Notes) {
+        let Notes { indices, corners } = notes;
         if let Some([height, width]) = windows.squares() {
-            // Which of the four it was is found again in the backward pass.
-            return quads::fold(
-                Planes { height, width },
-                x,
-                y,
-                #[inline(always)]
-                |[a, b, c, d]| greater(greater(a, b), greater(c, d)),
-            );
+            let planes = Planes { height, width };
+            corners.resize(corners.len().max(y.len()), 0);
+            let corners = &mut corners[..y.len()];
+            return quads::fold(planes, x, y, corners, greatest);
         }
+        indices.resize(indices.len().max(y.len()), 0);
         let samples = x.chunks_exact(windows.inputs()).zip(y.chunks_exact_mut(windows.outputs()));
         for ((x, y), indices) in samples.zip(indices.chunks_exact_mut(windows.outputs())) {
             windows.each_greatest(x.into(), |output, place| {
@@ -57,20 +55,16 @@ impl Rule for Max {
         }
     }
 
-    fn backward<T: Real>(self, windows: &Windows, values: Values<'_, T>, indices: &[u32], dx: &mut [T]) {
-        let Values { x, y, dy } = values;
+    fn backward<T: Real>(self, windows: &Windows, values: Values<'_, T>, notes: &Notes, dx: &mut [T]) {
+        let (Values { dy, .. }, Notes { indices, corners }) = (values, notes);
         if let Some([height, width]) = windows.squares() {
             return quads::spread(
                 Planes { height, width },
-                x,
-                [y, dy],
+                dy,
+                &corners[..dy.len()],
                 dx,
                 #[inline(always)]
-                |[a, b, c, _], [y, dy]| {
-                    let [a, b, c] = [a, b, c].map(|v| v == y || v.is_nan());
-                    let to = |yes: bool| if yes { dy } else { T::zero() };
-                    [to(a), to(!a & b), to(!a & !b & c), to(!a & !b & !c)]
-                },
+                |dy, corner| [0, 1, 2, 3].map(|place| if corner == place { dy } else { T::zero() }),
             );
         }
         dx.fill(T::zero());
@@ -83,8 +77,15 @@ impl Rule for Max {
     }
 }
 
-/// The greater of two; NaN if one is.
+/// The greatest of four and which it is, the first of equal ones; NaN counts as greater than any number.
 #[inline(always)]
-fn greater<T: Real>(a: T, b: T) -> T {
-    if b > a || b.is_nan() { b } else { a }
+fn greatest<T: Real>([a, b, c, d]: [T; 4]) -> (T, u8) {
+    greater(greater((a, 0), (b, 1)), greater((c, 2), (d, 3)))
+}
+
+/// The greater of two.
+#[inline(always)]
+fn greater<T: Real>(a: (T, u8), b: (T, u8)) -> (T, u8) {
+    let greater = (b.0 > a.0) | ((b.0 != b.0) & (a.0 == a.0));
+    (if greater { b.0 } else { a.0 }, if greater { b.1 } else { a.1 })
 }

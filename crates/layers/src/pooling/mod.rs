@@ -18,6 +18,6 @@ pub use adaptive::{
 pub use average::{Avg, AvgPool1d, AvgPool2d, AvgPool3d};
 pub use lp::{Lp, LpPool1d, LpPool2d, LpPool3d};
 pub use max::{Max, MaxPool1d, MaxPool2d, MaxPool3d};
-pub use pool::{Pool, Pooled, Rule, Values};
+pub use pool::{Notes, Pool, Pooled, Rule, Values};
 pub use unpool::{MaxUnpool, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d, Places};
 pub use windows::Windows;

@@ -19,12 +19,20 @@ pub trait Rule: Clone + Copy + Debug + Send + Sync + 'static {
         None
     }
 
-    /// Computes the outputs `y` of the samples `x`. If the rule is indexed, it notes for each output the index of its input
-    /// within the sample.
-    fn forward<T: Real>(self, windows: &Windows, x: &[T], y: &mut [T], indices: &mut [u32]);
+    /// Computes the outputs `y` of the samples `x`. If the rule is indexed, it notes which input each was taken from.
+    fn forward<T: Real>(self, windows: &Windows, x: &[T], y: &mut [T], notes: &mut Notes);
 
     /// Overwrites `dx`.
-    fn backward<T: Real>(self, windows: &Windows, values: Values<'_, T>, indices: &[u32], dx: &mut [T]);
+    fn backward<T: Real>(self, windows: &Windows, values: Values<'_, T>, notes: &Notes, dx: &mut [T]);
+}
+
+/// Which input each output was taken from, as one of the two.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    /// The index of the input within its sample.
+    pub indices: Vec<u32>,
+    /// Where windows are squares of two by two: which of the four, row by row.
+    pub corners: Vec<u8>,
 }
 
 /// Inputs, outputs and the gradient of the outputs, of one or several samples.
@@ -109,7 +117,7 @@ impl<R: Rule, const N: usize> Pool<R, N> {
 #[derive(Clone, Debug, Default)]
 pub struct Pooled<T: Real> {
     pub(super) windows: Windows,
-    pub(super) indices: Vec<u32>,
+    notes: Notes,
     copies: [Buffer<T>; 4],
 }
 
@@ -136,19 +144,16 @@ impl<T: Real> Pooled<T> {
 
     pub(super) fn forward<R: Rule>(&mut self, rule: R, pass: Forward<'_, T, ()>) {
         let Forward { x, y, .. } = pass;
-        let Self { windows, indices, copies: [copy, room, ..] } = self;
-        if R::INDEXED {
-            indices.resize(indices.len().max(y.len()), 0);
-        }
+        let Self { windows, notes, copies: [copy, room, ..] } = self;
         let x = packed(x, copy);
-        fill_packed(y, room, |y| rule.forward(windows, x, y, indices));
+        fill_packed(y, room, |y| rule.forward(windows, x, y, notes));
     }
 
     pub(super) fn backward<R: Rule>(&mut self, rule: R, pass: Backward<'_, T, ()>) {
         let Backward { x, y, dy, dx: Some(dx), .. } = pass else { return };
-        let Self { windows, indices, copies: [a, b, c, room] } = self;
+        let Self { windows, notes, copies: [a, b, c, room] } = self;
         let values = Values { x: packed(x, a), y: packed(y, b), dy: packed(dy, c) };
-        fill_packed(dx, room, |dx| rule.backward(windows, values, indices, dx));
+        fill_packed(dx, room, |dx| rule.backward(windows, values, notes, dx));
     }
 }
 
