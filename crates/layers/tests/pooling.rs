@@ -2,7 +2,7 @@
 
 use chainrule_layer::{Forward, Joint, Layer, Mode, Plan};
 use chainrule_layers::{
-    AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool, LpPool1d, MaxPool1d, MaxPool2d, MaxUnpool2d,
+    AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, GlobalAvgPool, LpPool1d, MaxPool1d, MaxPool2d, MaxUnpool2d,
 };
 use chainrule_tensor::{Params, Shape};
 use ndarray::{Array2, array};
@@ -35,6 +35,14 @@ fn padding_is_no_input_of_a_maximum() {
 }
 
 #[test]
+fn a_window_of_any_size_is_planned_at_once() {
+    let wide = AvgPool1d::new(1 << 40).stride(1).padding(1 << 39).exclude_padding();
+    assert_eq!(run(&wide, [1, 2], array![[1.0, 3.0]]), array![[2.0, 2.0, 2.0]]);
+    let apart = MaxPool1d::new(2).dilation(3).padding(2);
+    assert_eq!(run(&apart, [1, 2], array![[1.0, 3.0]]), array![[3.0, 1.0]]);
+}
+
+#[test]
 fn what_cannot_be_pooled() {
     macro_rules! message {
         ($layer:expr, $input:expr) => {
@@ -46,9 +54,14 @@ fn what_cannot_be_pooled() {
     assert!(message!(MaxPool2d::new(0), [1, 2, 2]).contains("at least 1"));
     assert!(message!(MaxPool2d::new(2).stride(0), [1, 2, 2]).contains("at least 1"));
     assert!(message!(MaxPool2d::new(2).dilation(0), [1, 2, 2]).contains("at least 1"));
-    assert!(message!(AvgPool2d::new(2).padding(2), [1, 2, 2]).contains("half the kernel"));
+    assert!(message!(AvgPool2d::new(2).padding(2), [1, 2, 2]).contains("half the window"));
     assert!(message!(AvgPool2d::new(2).dilation(usize::MAX), [1, 2, 2]).contains("smaller kernel"));
     assert!(message!(AvgPool2d::new(usize::MAX), [1, 2, 2]).contains("smaller kernel"));
+    // A padded window whose places all lie beside the input, and sizes beyond counting.
+    assert!(message!(MaxPool1d::new(2).dilation(4).padding(2), [1, 1]).contains("every window"));
+    assert!(message!(MaxPool1d::new(2), [2, 1 << 40]).contains("2³²"));
+    assert!(message!(AdaptiveAvgPool2d::new(1 << 40), [1, 4, 4]).contains("another output"));
+    assert!(message!(AdaptiveAvgPool2d::new(usize::MAX), [1, 4, 4]).contains("another output"));
     assert!(message!(LpPool1d::new(0.5, 2), [1, 4]).contains("at least 1"));
     assert!(message!(LpPool1d::new(f64::NAN, 2), [1, 4]).contains("at least 1"));
     assert!(message!(AdaptiveAvgPool2d::new(0), [1, 4, 4]).contains("at least 1"));

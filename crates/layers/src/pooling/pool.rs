@@ -100,15 +100,18 @@ impl<R: Rule, const N: usize> Pool<R, N> {
             dilation: self.dilation[axis],
             ceil: self.ceil,
         });
-        if strides
-            .iter()
-            .any(|s| s.kernel == 0 || s.stride == 0 || s.dilation == 0 || s.padding > s.kernel / 2)
-        {
-            let help = "choose a kernel, a stride and a dilation of at least 1, and a padding of at most half the kernel";
+        if strides.iter().any(|s| {
+            s.kernel == 0
+                || s.stride == 0
+                || s.dilation == 0
+                || s.reach().is_some_and(|reach| s.padding > reach / 2)
+        }) {
+            let help = "choose a kernel, a stride and a dilation of at least 1, and a padding of at most half the window";
             return Err(plan.error(input, "windows with such settings", help));
         }
         Windows::sliding(input, &strides).ok_or_else(|| {
-            plan.error(input, "samples as large as its windows", "choose a smaller kernel, or pad")
+            let expected = "samples of less than 2³² values, of which every window sees some";
+            plan.error(input, expected, "choose a smaller kernel or dilation, or another padding")
         })
     }
 }

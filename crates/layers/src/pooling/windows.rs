@@ -39,24 +39,36 @@ impl Stride {
     /// The spans over an axis of this size, by PyTorch's rule; `None` if a window sees no input.
     fn spans(self, size: usize) -> Option<Vec<Span>> {
         let Self { kernel, stride, padding, dilation, ceil } = self;
-        let reach = kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)?;
+        let reach = self.reach()?;
         let padded = size.checked_add(padding.checked_mul(2)?)?;
         let room = padded.checked_sub(reach)?;
         let mut outputs = room.checked_div(stride)? + 1;
         // One more, if it begins in the input or the padding before it.
-        if ceil && !room.is_multiple_of(stride) && outputs * stride < size + padding {
+        if ceil
+            && !room.is_multiple_of(stride)
+            && outputs.checked_mul(stride).is_some_and(|begin| begin < size + padding)
+        {
             outputs += 1;
         }
         let span = |output: usize| {
             let begin = output * stride;
-            let places = (0..kernel).map(|place| begin + place * dilation);
-            let inside = places.clone().filter(|place| (padding..padding + size).contains(place));
-            let count = inside.clone().count();
-            let start = inside.clone().next()? - padding;
-            let places = places.filter(|&place| place < padded).count();
-            Some(Span { start, count, step: dilation, places })
+            // How many of the window's places lie before this place of the padded axis.
+            let before = |end: usize| end.saturating_sub(begin).div_ceil(dilation).min(kernel);
+            let (first, end) = (before(padding), before(padding + size));
+            let start = (begin + first * dilation).checked_sub(padding)?;
+            (first < end).then_some(Span {
+                start,
+                count: end - first,
+                step: dilation,
+                places: before(padded),
+            })
         };
         (0..outputs).map(span).collect()
+    }
+
+    /// How far the window reaches, `dilation (kernel - 1) + 1`.
+    pub(super) fn reach(self) -> Option<usize> {
+        self.kernel.checked_sub(1)?.checked_mul(self.dilation)?.checked_add(1)
     }
 }
 
@@ -70,9 +82,18 @@ fn parts(size: usize, outputs: usize) -> Vec<Span> {
     (0..outputs).map(part).collect()
 }
 
+/// Whether axes have less than 2³² values together, so that spans can be listed.
+fn countable(axes: &[usize]) -> bool {
+    let size = axes.iter().try_fold(1usize, |size, &axis| size.checked_mul(axis));
+    size.is_some_and(|size| u32::try_from(size).is_ok())
+}
+
 impl Windows {
     /// Windows of one size over samples `[channels, axes...]`; `None` if some window sees no input.
     pub(super) fn sliding(input: Shape, strides: &[Stride]) -> Option<Self> {
+        if !countable(&input) {
+            return None;
+        }
         let spans = input[1..].iter().zip(strides).map(|(&size, stride)| stride.spans(size)).collect();
         let square = |s: &Stride| (s.kernel, s.stride, s.padding, s.dilation, s.ceil) == (2, 2, 0, 1, false);
         let squares = strides.len() == 2 && strides.iter().all(square);
@@ -81,6 +102,9 @@ impl Windows {
 
     /// As many windows as `outputs` says, which together see every input.
     pub(super) fn adaptive(input: Shape, outputs: &[usize]) -> Option<Self> {
+        if !countable(&input) || !countable(outputs) {
+            return None;
+        }
         let spans = input[1..]
             .iter()
             .zip(outputs)
@@ -160,7 +184,8 @@ impl Windows {
         self.each(|output, window, _| {
             let mut best = None;
             window.each(|input| {
-                if best.is_none_or(|best| x[input] > x[best] || x[input].is_nan()) {
+                let greater = |best| x[input] > x[best] || (x[input].is_nan() && !x[best].is_nan());
+                if best.is_none_or(greater) {
                     best = Some(input);
                 }
             });
