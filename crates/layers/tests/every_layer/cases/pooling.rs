@@ -43,6 +43,11 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
         case("global avg pool", GlobalAvgPool::new(), [3, 4, 5]),
         case("global avg pool 3d", GlobalAvgPool::new(), [2, 2, 3, 2]),
         case("max unpool 1d", SideBySide::new(MaxUnpool1d::new(line), [[2, 4], [2, 9]]), [26]),
+        case(
+            "max unpool 1d apart",
+            SideBySide::new(MaxUnpool1d::new(MaxPool1d::new(2)), [[2, 4], [2, 9]]),
+            [26],
+        ),
         case("max unpool 2d", SideBySide::new(MaxUnpool2d::new(halve), [[2, 2, 3], [2, 4, 6]]), [60]),
         case(
             "max unpool 2d overlapping",
