@@ -1,9 +1,12 @@
 //! The cross-entropy of a distribution over classes.
 
 use chainrule_tensor::{Real, Target, Wanted, vector};
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use crate::{Loss, SettingError, TargetError, loss};
+
+/// How many rows go through the exponential at once.
+const ROWS: usize = 64;
 
 /// Keras keeps probabilities this far from 0.
 const LEAST: f64 = 1e-7;
@@ -88,63 +91,64 @@ fn with_gradient<T: Real, Y: Target<T>>(
     scale: T,
     mut dz: ArrayViewMut2<'_, T>,
 ) -> T {
-    let columns = z.ncols();
-    if columns == 0 {
+    if z.ncols() == 0 {
         return T::zero();
     }
     dz.assign(&z);
     if let Some(rows) = dz.as_slice_mut() {
-        return in_place(rows, columns, targets, smoothing, scale);
+        return in_place(z, rows, targets, smoothing, scale);
     }
     // Rows that do not lie one after the other are copied: no trainer of ours has such.
     let mut rows: Vec<T> = z.iter().copied().collect();
-    let loss = in_place(&mut rows, columns, targets, smoothing, scale);
+    let loss = in_place(z, &mut rows, targets, smoothing, scale);
     dz.iter_mut().zip(rows).for_each(|(dz, value)| *dz = value);
     loss
 }
 
-/// Turns rows of `z` into rows of `dz`; the loss.
+/// Turns `rows`, which begin as those of `z`, into rows of `dz`; the loss.
 fn in_place<T: Real, Y: Target<T>>(
+    z: ArrayView2<'_, T>,
     rows: &mut [T],
-    columns: usize,
     targets: &[Y],
     smoothing: Smoothing<T>,
     scale: T,
 ) -> T {
     let Smoothing { kept, share, even } = smoothing;
+    let columns = z.ncols();
     let mut sum = T::zero();
-    // z - max z, whose wanted entries are all that the loss needs besides the normaliser ...
-    for (z, target) in rows.chunks_exact_mut(columns).zip(targets) {
-        let max = max(z.iter().copied());
-        z.iter_mut().for_each(|z| *z -= max);
-        match target.wanted() {
-            Wanted::Class(class) => sum -= kept * z[class],
-            Wanted::Values(t) => sum -= kept * z.iter().zip(t).map(|(&z, &t)| z * t).sum(),
-        }
-        sum -= smoothing.spread(|| z.iter().copied().sum());
-    }
-    // ... then its exponential, for the whole batch at once ...
-    vector::apply_slice(
-        rows,
-        #[inline(always)]
-        |z| z.fast_exp(),
-    );
-    // ... then p Σt - t.
-    for (dz, target) in rows.chunks_exact_mut(columns).zip(targets) {
-        let total: T = dz.iter().copied().sum();
-        match target.wanted() {
-            Wanted::Class(class) => {
-                sum += total.fast_ln();
-                let (factor, even) = (scale / total, scale * even);
-                dz.iter_mut().for_each(|dz| *dz = *dz * factor - even);
-                dz[class] -= scale * kept;
+    // Some rows at a time, whose normalisers Σ exp(z - max z) find room here.
+    let (mut maxima, mut totals, mut logs) = ([T::zero(); ROWS], [T::zero(); ROWS], [T::zero(); ROWS]);
+    let parts = z.axis_chunks_iter(Axis(0), ROWS).zip(rows.chunks_mut(ROWS * columns));
+    for ((z, dz), targets) in parts.zip(targets.chunks(ROWS)) {
+        let count = z.nrows();
+        let (maxima, totals, logs) = (&mut maxima[..count], &mut totals[..count], &mut logs[..count]);
+        vector::exponentials(dz, columns, maxima, totals);
+        logs.copy_from_slice(totals);
+        vector::apply_slice(
+            logs,
+            #[inline(always)]
+            |total| total.fast_ln(),
+        );
+        let normalised = z.rows().into_iter().zip(maxima).zip(totals.iter().zip(logs));
+        for (((z, &mut max), (&total, &mut ln)), (dz, target)) in
+            normalised.zip(dz.chunks_exact_mut(columns).zip(targets))
+        {
+            // -ln p = ln Σ exp(z - max z) - (z - max z), and dz = p Σt - t.
+            let loss = |z: T| ln - (z - max);
+            match target.wanted() {
+                Wanted::Class(class) => {
+                    sum += kept * loss(z[class]);
+                    let (factor, even) = (scale / total, scale * even);
+                    dz.iter_mut().for_each(|dz| *dz = *dz * factor - even);
+                    dz[class] -= scale * kept;
+                }
+                Wanted::Values(t) => {
+                    sum += kept * z.iter().zip(t).map(|(&z, &t)| t * loss(z)).sum();
+                    let factor = scale * (kept * t.iter().copied().sum() + share) / total;
+                    dz.iter_mut().zip(t).for_each(|(dz, &t)| *dz = *dz * factor - scale * (kept * t + even));
+                }
             }
-            Wanted::Values(t) => {
-                let mass = kept * t.iter().copied().sum() + share;
-                sum += mass * total.fast_ln();
-                let factor = scale * mass / total;
-                dz.iter_mut().zip(t).for_each(|(dz, &t)| *dz = *dz * factor - scale * (kept * t + even));
-            }
+            sum += smoothing.spread(|| z.iter().map(|&z| loss(z)).sum());
         }
     }
     scale * sum

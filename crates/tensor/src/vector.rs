@@ -18,7 +18,7 @@
 
 mod softmax;
 
-pub use softmax::{log_softmax, log_softmax_gradient, softmax, softmax_gradient};
+pub use softmax::{exponentials, log_softmax, log_softmax_gradient, softmax, softmax_gradient};
 
 use std::array::from_fn;
 

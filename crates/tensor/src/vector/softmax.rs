@@ -57,6 +57,51 @@ fn subtract_max<T: Real>(rows: &mut [T], classes: usize) {
     }
 }
 
+struct Exponentials<'a, T> {
+    values: &'a mut [T],
+    classes: usize,
+    maxima: &'a mut [T],
+    sums: &'a mut [T],
+}
+
+impl<T: Real> Kernel for Exponentials<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { values, classes, maxima, sums } = self;
+        for (row, max) in values.chunks_exact_mut(classes).zip(maxima) {
+            *max = self::max(row);
+            for z in row {
+                *z -= *max;
+            }
+        }
+        for z in &mut *values {
+            *z = z.fast_exp();
+        }
+        for (row, sum) in values.chunks_exact(classes).zip(sums) {
+            *sum = self::sum(
+                row,
+                row,
+                #[inline(always)]
+                |e, _| e,
+            );
+        }
+    }
+}
+
+/// `zᵢ = exp(zᵢ - max z)` in each row, with the maximum and the sum of these exponentials: what a cross-entropy and its
+/// gradient are made of.
+///
+/// # Panics
+///
+/// If there is not one maximum and one sum for each row.
+#[inline]
+pub fn exponentials<T: Real>(values: &mut [T], classes: usize, maxima: &mut [T], sums: &mut [T]) {
+    let rows = values.len() / classes;
+    assert!(maxima.len() == rows && sums.len() == rows, "a maximum and a sum for each row");
+    run(Exponentials { values, classes, maxima, sums });
+}
+
 struct Softmax<'a, T> {
     values: &'a mut [T],
     classes: usize,
@@ -234,6 +279,8 @@ mod tests {
         let (mut a, mut l) = (z.clone(), z.clone());
         softmax(&mut a, classes);
         log_softmax(&mut l, classes);
+        let (mut e, mut maxima, mut sums) = (z.clone(), vec![T::zero(); rows], vec![T::zero(); rows]);
+        exponentials(&mut e, classes, &mut maxima, &mut sums);
         let (mut da, mut dl) = (d.clone(), d.clone());
         softmax_gradient(&a, &mut da, classes);
         log_softmax_gradient(&l, &mut dl, classes);
@@ -247,11 +294,15 @@ mod tests {
             };
             let (z, d, a, l) = (of(&z), of(&d), of(&a), of(&l));
             let total: f64 = z.iter().map(|z| z.exp()).sum();
+            let max = z.iter().copied().fold(f64::MIN, f64::max);
+            assert_eq!(maxima[row].as_f64(), max);
+            close(sums[row], total / max.exp());
             let product: f64 = a.iter().zip(&d).map(|(a, d)| a * d).sum();
             let sum: f64 = d.iter().sum();
             for i in 0..classes {
                 close(T::of(a[i]), z[i].exp() / total);
                 close(T::of(l[i]), z[i] - total.ln());
+                close(e[row * classes + i], (z[i] - max).exp());
                 close(da[row * classes + i], a[i] * (d[i] - product));
                 close(dl[row * classes + i], d[i] - l[i].exp() * sum);
             }
