@@ -10,6 +10,8 @@ use crate::Dataset;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Images {
     shape: Shape,
+    /// How many pixels an image has.
+    size: usize,
     pixels: Vec<u8>,
     labels: Vec<u8>,
     classes: usize,
@@ -43,7 +45,7 @@ impl Images {
         }
         match labels.iter().position(|&label| usize::from(label) >= classes) {
             Some(index) => Err(ImagesError::Label { index, label: labels[index], classes }),
-            None => Ok(Self { shape, pixels: in_huge_pages(pixels), labels, classes }),
+            None => Ok(Self { shape, size, pixels: in_huge_pages(pixels), labels, classes }),
         }
     }
 
@@ -63,9 +65,9 @@ impl Images {
     }
 
     /// The bytes of one image, row by row.
+    #[inline]
     pub fn pixels(&self, index: usize) -> &[u8] {
-        let size = self.shape.size();
-        &self.pixels[index * size..(index + 1) * size]
+        &self.pixels[index * self.size..(index + 1) * self.size]
     }
 
     /// The classes of all images.

@@ -78,7 +78,12 @@ impl<T> fmt::Debug for Sequential<T> {
 trait Erased<T>: fmt::Debug + Send + Sync {
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError>;
     fn identity(&self) -> bool;
-    fn link(self: Arc<Self>, index: usize, input: Shape, plan: &mut Plan) -> Result<Link<T>, ShapeError>;
+    fn link(
+        self: Arc<Self>,
+        index: usize,
+        input: Shape,
+        plan: &mut Plan,
+    ) -> Result<(Shape, Link<T>), ShapeError>;
 }
 
 impl<T: Real, L: Layer<T>> Erased<T> for L {
@@ -90,7 +95,12 @@ impl<T: Real, L: Layer<T>> Erased<T> for L {
         self.is_identity()
     }
 
-    fn link(self: Arc<Self>, index: usize, input: Shape, plan: &mut Plan) -> Result<Link<T>, ShapeError> {
+    fn link(
+        self: Arc<Self>,
+        index: usize,
+        input: Shape,
+        plan: &mut Plan,
+    ) -> Result<(Shape, Link<T>), ShapeError> {
         let (entries, row) = (plan.entries().len(), plan.rows().len());
         let (output, cache, params) = plan.inner(&index.to_string(), &*self, input)?;
         let simple = !plan.rows()[row].composite;
@@ -101,7 +111,8 @@ impl<T: Real, L: Layer<T>> Erased<T> for L {
         let later = product.or_else(table);
         let identity = self.is_identity() && params == 0;
         let replica = Box::new(Bound { layer: self, cache });
-        Ok(Link { replica, index, params, output, later, identity, slot: 0 })
+        let columns = output.size();
+        Ok((output, Link { replica, index, params, columns, later, identity, slot: 0 }))
     }
 }
 
@@ -153,8 +164,8 @@ struct Link<T> {
     index: usize,
     /// How many parameters it takes.
     params: usize,
-    /// The shape of its output.
-    output: Shape,
+    /// How many values its output has for a sample.
+    columns: usize,
     later: Option<Later<T>>,
     identity: bool,
     /// Which of the chain's gradients holds its `dy`.
@@ -230,10 +241,10 @@ impl<T: Real> Chain<T> {
         dy: ArrayView2<'a, T>,
     ) -> (ArrayView2<'a, T>, ArrayView2<'a, T>) {
         let rows = x.nrows();
-        let Link { output, slot, .. } = &self.links[link];
+        let Link { columns, slot, .. } = &self.links[link];
         let dy = match link + 1 == self.links.len() {
             true => dy,
-            false => self.gradients[*slot].values.matrix(rows, output.size()),
+            false => self.gradients[*slot].values.matrix(rows, *columns),
         };
         (self.input(link, x), dy)
     }
@@ -248,8 +259,8 @@ impl<T: Real> Chain<T> {
     /// Where the first link's output for so many rows lies; `None` if that is the output of the chain.
     pub fn lead_output(&mut self, rows: usize) -> Option<ArrayViewMut2<'_, T>> {
         let (link, output) = (self.links.first()?, self.outputs.first_mut()?);
-        output.reserve(rows * link.output.size());
-        Some(output.matrix_mut(rows, link.output.size()))
+        output.reserve(rows * link.columns);
+        Some(output.matrix_mut(rows, link.columns))
     }
 
     /// What a link was given in the last forward pass.
@@ -271,7 +282,7 @@ impl<T: Real> Chain<T> {
             };
             above = link.slot;
             let gradient = &mut self.gradients[above];
-            gradient.columns = gradient.columns.max(link.output.size());
+            gradient.columns = gradient.columns.max(link.columns);
         }
     }
 }
@@ -284,7 +295,7 @@ fn input<'a, T: Real>(
 ) -> ArrayView2<'a, T> {
     match link.checked_sub(1) {
         None => x,
-        Some(below) => outputs[below].matrix(x.nrows(), links[below].output.size()),
+        Some(below) => outputs[below].matrix(x.nrows(), links[below].columns),
     }
 }
 
@@ -306,8 +317,8 @@ impl<T: Real> Layer<T> for Sequential<T> {
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Chain<T>), ShapeError> {
         let (mut shape, mut chain) = (input, Chain::default());
         for (index, layer) in self.layers.iter().enumerate() {
-            let link = Arc::clone(layer).link(index, shape, plan)?;
-            shape = link.output;
+            let (output, link) = Arc::clone(layer).link(index, shape, plan)?;
+            shape = output;
             if !link.identity {
                 chain.links.push(link);
             }
@@ -328,7 +339,7 @@ impl<T: Real> Layer<T> for Sequential<T> {
         };
         let (rows, mut x, mut deferred) = (x.nrows(), x, params.is_deferred());
         for (link, output) in links.iter_mut().zip(&mut cache.outputs) {
-            let columns = link.output.size();
+            let columns = link.columns;
             output.reserve(rows * columns);
             let params = Params::new(params.values(link.params)).deferred(deferred);
             deferred = false;
@@ -357,18 +368,18 @@ impl<T: Real> Layer<T> for Sequential<T> {
         let first = if dx.is_some() { 0 } else { trained };
         for index in (first..links.len()).rev() {
             let x = input(links, outputs, index, x);
-            let y = if index == last { y } else { outputs[index].matrix(rows, links[index].output.size()) };
-            let below = index.checked_sub(1).map(|below| (links[below].slot, links[below].output.size()));
+            let y = if index == last { y } else { outputs[index].matrix(rows, links[index].columns) };
+            let below = index.checked_sub(1).map(|below| (links[below].slot, links[below].columns));
             let link = &mut links[index];
             let (dy, dx) = match (index == last, below) {
                 (true, None) => (dy, dx.take()),
                 (true, Some((slot, columns))) => (dy, Some(gradients[slot].values.matrix_mut(rows, columns))),
-                (false, None) => (gradients[link.slot].values.matrix(rows, link.output.size()), dx.take()),
+                (false, None) => (gradients[link.slot].values.matrix(rows, link.columns), dx.take()),
                 (false, Some((slot, columns))) => {
                     let two = gradients.get_disjoint_mut([link.slot, slot]);
                     let [dy, dx] = two.expect("neighbours have different slots");
                     let dy: &Gradient<T> = dy;
-                    (dy.values.matrix(rows, link.output.size()), Some(dx.values.matrix_mut(rows, columns)))
+                    (dy.values.matrix(rows, link.columns), Some(dx.values.matrix_mut(rows, columns)))
                 }
             };
             let dx = dx.filter(|_| index > first || first == 0);

@@ -27,11 +27,20 @@ pub trait Merge {
 }
 
 /// The index of the greatest value, the first of equal ones; `None` if there is none, or if one is NaN.
+#[inline]
 pub(crate) fn argmax<T: Real>(row: ArrayView1<'_, T>) -> Option<usize> {
-    let (&first, mut nan) = (row.first()?, false);
-    let (mut best, mut most) = (0, first);
+    match row.as_slice() {
+        Some(row) => greatest(row.iter().copied()),
+        None => greatest(row.iter().copied()),
+    }
+}
+
+#[inline(always)]
+fn greatest<T: Real>(mut values: impl Iterator<Item = T>) -> Option<usize> {
+    let first = values.next()?;
+    let (mut best, mut most, mut nan) = (0, first, first.is_nan());
     // Nobody can foretell which is greater, so there is nothing to jump over.
-    for (index, &value) in row.iter().enumerate() {
+    for (index, value) in (1..).zip(values) {
         nan |= value.is_nan();
         let better = value > most;
         best = if better { index } else { best };
@@ -51,6 +60,7 @@ pub(crate) fn class<T: Real, Y: Target<T>>(target: &Y) -> Option<usize> {
 }
 
 /// The class that an output stands for; a single column says yes above the threshold.
+#[inline]
 pub(crate) fn predicted<T: Real>(row: ArrayView1<'_, T>, threshold: f64) -> Option<usize> {
     match row.len() {
         1 if row[0].is_nan() => None,

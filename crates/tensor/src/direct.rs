@@ -453,8 +453,13 @@ unsafe fn sums<const R: usize, const V: usize, const PLAIN: bool>(
 #[inline]
 pub(crate) fn parts(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let count = total.div_ceil(most);
-    // One division for all parts: a block of a small product takes no longer than two.
-    let (least, longer) = (total / count.max(1), total % count.max(1));
+    // A division takes as long as a block of a small product, so there is at most one, and none for few parts.
+    let (least, longer) = match count {
+        0 | 1 => (total, 0),
+        2 => (total / 2, total % 2),
+        4 => (total / 4, total % 4),
+        _ => (total / count, total % count),
+    };
     let mut end = 0;
     (0..count).map(move |i| {
         let len = least + usize::from(i < longer);
