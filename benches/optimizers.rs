@@ -8,13 +8,16 @@ use chainrule_benches::run;
 use criterion::{Criterion, Throughput};
 
 fn benches(criterion: &mut Criterion) {
-    let optimizers: [(&str, Box<dyn Optimizer<f32>>); 6] = [
+    let optimizers: [(&str, Box<dyn Optimizer<f32>>); 9] = [
         ("sgd", Box::new(sgd(0.1))),
         ("sgd with momentum", Box::new(sgd(0.1).momentum(0.9))),
         ("sgd with Nesterov's momentum", Box::new(sgd(0.1).momentum(0.9).nesterov())),
         ("adam", Box::new(adam(1e-3))),
         ("adamw", Box::new(adamw(1e-3))),
         ("rmsprop", Box::new(rmsprop(1e-3))),
+        ("rmsprop with momentum", Box::new(rmsprop(1e-3).momentum(0.9))),
+        ("centered rmsprop", Box::new(rmsprop(1e-3).centered())),
+        ("centered rmsprop with momentum", Box::new(rmsprop(1e-3).centered().momentum(0.9))),
     ];
     for size in [55_050, 10_000_000] {
         for (name, optimizer) in &optimizers {

@@ -66,12 +66,6 @@ impl<T: Real> Optimizer<T> for RmsProp {
     fn update(&self, pass: Update<'_, T>) {
         let [rate, alpha, rest, epsilon, momentum] =
             [self.rate.rate(pass.step), self.alpha, 1.0 - self.alpha, self.epsilon, self.momentum].map(T::of);
-        let mean = |mean: T, value: T| alpha * mean + rest * value;
-        let plain = |g: T, v: T| g / (v.sqrt() + epsilon);
-        let centered = |g: T, v: T, m: T| {
-            let variance = v - m * m;
-            plain(g, if variance < T::zero() { T::zero() } else { variance })
-        };
         match (self.centered, self.momentum != 0.0) {
             (false, false) => {
                 let (params, grads, [v]) = pass.split();
@@ -81,8 +75,8 @@ impl<T: Real> Optimizer<T> for RmsProp {
                     [v],
                     #[inline(always)]
                     |p, g, [v]| {
-                        let v = mean(v, g * g);
-                        (p - rate * plain(g, v), [v])
+                        let v = alpha * v + rest * (g * g);
+                        (p - rate * (g / (v.sqrt() + epsilon)), [v])
                     },
                 );
             }
@@ -94,8 +88,8 @@ impl<T: Real> Optimizer<T> for RmsProp {
                     [v, b],
                     #[inline(always)]
                     |p, g, [v, b]| {
-                        let v = mean(v, g * g);
-                        let b = momentum * b + plain(g, v);
+                        let v = alpha * v + rest * (g * g);
+                        let b = momentum * b + g / (v.sqrt() + epsilon);
                         (p - rate * b, [v, b])
                     },
                 );
@@ -108,8 +102,8 @@ impl<T: Real> Optimizer<T> for RmsProp {
                     [v, m],
                     #[inline(always)]
                     |p, g, [v, m]| {
-                        let (v, m) = (mean(v, g * g), mean(m, g));
-                        (p - rate * centered(g, v, m), [v, m])
+                        let (v, m) = (alpha * v + rest * (g * g), alpha * m + rest * g);
+                        (p - rate * (g / (deviation(v, m) + epsilon)), [v, m])
                     },
                 );
             }
@@ -121,8 +115,8 @@ impl<T: Real> Optimizer<T> for RmsProp {
                     [v, m, b],
                     #[inline(always)]
                     |p, g, [v, m, b]| {
-                        let (v, m) = (mean(v, g * g), mean(m, g));
-                        let b = momentum * b + centered(g, v, m);
+                        let (v, m) = (alpha * v + rest * (g * g), alpha * m + rest * g);
+                        let b = momentum * b + g / (deviation(v, m) + epsilon);
                         (p - rate * b, [v, m, b])
                     },
                 );
@@ -137,4 +131,12 @@ impl<T: Real> Optimizer<T> for RmsProp {
         settings.share("momentum", self.momentum)?;
         settings.epsilon::<T>(self.epsilon)
     }
+}
+
+/// √(v - m²), or 0 where rounding made that negative. A function, since the attribute is not for a closure with a name,
+/// and without it the loop would call one per number.
+#[inline(always)]
+fn deviation<T: Real>(v: T, m: T) -> T {
+    let variance = v - m * m;
+    (if variance < T::zero() { T::zero() } else { variance }).sqrt()
 }

@@ -18,6 +18,7 @@ fn every_optimizer<T: Real>() -> Vec<Box<dyn Optimizer<T>>> {
         Box::new(rmsprop(0.01)),
         Box::new(rmsprop(0.01).momentum(0.5)),
         Box::new(rmsprop(0.01).centered()),
+        Box::new(rmsprop(0.01).centered().momentum(0.5)),
         Box::new((ClipByGlobalNorm(1.0), sgd(0.1))),
         Box::new((ClipByValue(0.5), adam(0.05))),
         Box::new(sgd(WarmUp { steps: 10, then: Cosine { rate: 0.1, steps: 400, floor: 0.01 } })),
@@ -128,7 +129,7 @@ fn two_steps_by_hand() {
     let (m1, m2) = (0.01 * a, 0.99 * 0.01 * a + 0.01 * b);
     let (d1, d2) = (a / (v1.sqrt() + 1e-8), b / (v2.sqrt() + 1e-8));
     let (c1, c2) = (a / ((v1 - m1 * m1).sqrt() + 1e-8), b / ((v2 - m2 * m2).sqrt() + 1e-8));
-    let cases: [(Box<dyn Optimizer<f64>>, f64); 14] = [
+    let cases: [(Box<dyn Optimizer<f64>>, f64); 15] = [
         (Box::new(sgd(0.1)), 1.0 - 0.1 * (a + b)),
         (Box::new(sgd(0.1).momentum(0.9)), 1.0 - 0.1 * a - 0.1 * (0.9 * a + b)),
         (
@@ -150,6 +151,7 @@ fn two_steps_by_hand() {
         (Box::new(rmsprop(0.1)), 1.0 - 0.1 * d1 - 0.1 * d2),
         (Box::new(rmsprop(0.1).momentum(0.9)), 1.0 - 0.1 * d1 - 0.1 * (0.9 * d1 + d2)),
         (Box::new(rmsprop(0.1).centered()), 1.0 - 0.1 * c1 - 0.1 * c2),
+        (Box::new(rmsprop(0.1).centered().momentum(0.9)), 1.0 - 0.1 * c1 - 0.1 * (0.9 * c1 + c2)),
         (Box::new((ClipByGlobalNorm(0.25), sgd(1.0))), 1.0 - a * 0.25 / (a + 1e-6) - b),
         (Box::new((ClipByValue(0.25), sgd(1.0))), 1.0 - 0.25 - b),
     ];

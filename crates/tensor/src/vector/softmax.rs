@@ -4,7 +4,8 @@
 //! Each works in place on rows of `classes` values that lie one after the other, and panics if `classes` is 0.
 //! One call goes over all rows, since a row is often too short for a call of its own.
 
-use super::{Fold, LANES, Sums};
+use super::LANES;
+use super::reduce::{Fold, Sums};
 use crate::Real;
 use crate::isa::{Kernel, run};
 

@@ -1,0 +1,48 @@
+//! Bytes to numbers.
+
+use crate::Real;
+use crate::isa::{Kernel, run};
+
+struct FromU8<'a, T> {
+    bytes: &'a [u8],
+    values: &'a mut [T],
+    scale: T,
+}
+
+impl<T: Real> Kernel for FromU8<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { bytes, values, scale } = self;
+        for (value, &byte) in values.iter_mut().zip(bytes) {
+            // Every byte is a number of `T`, so this never falls back.
+            *value = T::from(byte).unwrap_or_else(T::nan) * scale;
+        }
+    }
+}
+
+/// `values = bytes * scale`: pixels to numbers.
+///
+/// # Panics
+///
+/// If the slices differ in length.
+#[inline]
+pub fn from_u8<T: Real>(bytes: &[u8], values: &mut [T], scale: T) {
+    assert_eq!(bytes.len(), values.len(), "one byte for each value");
+    run(FromU8 { bytes, values, scale });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let mut values = vec![0.0f32; 256];
+        from_u8(&bytes, &mut values, 1.0 / 255.0);
+        assert_eq!(values[0], 0.0);
+        assert_eq!(values[255], 1.0);
+        assert_eq!(values[51], 51.0 * (1.0 / 255.0));
+    }
+}

@@ -1,0 +1,62 @@
+//! Several outputs in one pass over slices.
+
+use crate::Real;
+use crate::isa::{Kernel, run};
+
+struct Each<'a, T, const N: usize, const M: usize, F> {
+    inputs: [&'a [T]; N],
+    outputs: [&'a mut [T]; M],
+    f: F,
+}
+
+impl<T, const N: usize, const M: usize, F> Kernel for Each<'_, T, N, M, F>
+where
+    T: Real,
+    F: Fn([T; N], [T; M]) -> [T; M],
+{
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { inputs, outputs, f } = self;
+        let n = outputs[0].len();
+        let inputs = inputs.map(|input| &input[..n]);
+        let mut outputs = outputs.map(|output| &mut output[..n]);
+        for i in 0..n {
+            let values = f(inputs.map(|input| input[i]), outputs.each_ref().map(|output| output[i]));
+            for (output, value) in outputs.iter_mut().zip(values) {
+                output[i] = value;
+            }
+        }
+    }
+}
+
+/// `[y₁, y₂, ...] = f([x₁, x₂, ...], [y₁, y₂, ...])`, number by number: several outputs in one pass, each made of
+/// the inputs and of what the outputs held.
+///
+/// # Panics
+///
+/// If a slice is shorter than the first output.
+#[inline]
+pub fn each<T: Real, const N: usize, const M: usize>(
+    inputs: [&[T]; N],
+    outputs: [&mut [T]; M],
+    f: impl Fn([T; N], [T; M]) -> [T; M],
+) {
+    const { assert!(M > 0, "there is an output") };
+    run(Each { inputs, outputs, f });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_outputs_in_one_pass() {
+        for n in [0, 1, 15, 16, 31, 32, 33, 48, 100] {
+            let x: Vec<f64> = (0..n).map(f64::from).collect();
+            let (mut y, mut z) = (vec![f64::NAN; x.len()], vec![1.0; x.len()]);
+            each([&x, &x], [&mut y, &mut z], |[a, b], [_, z]| [a * b, z + a]);
+            assert!((0..x.len()).all(|i| y[i] == x[i] * x[i] && z[i] == 1.0 + x[i]));
+        }
+    }
+}
