@@ -63,8 +63,9 @@ pub use regularization::{
 };
 pub use shape::{
     BilinearUpSampling2d, ChannelShuffle, CircularPadding1d, CircularPadding2d, CircularPadding3d,
-    Cropping1d, Cropping2d, Cropping3d, Flatten, LinearUpSampling1d, Permute, PixelShuffle, PixelUnshuffle,
-    ReflectionPadding1d, ReflectionPadding2d, ReflectionPadding3d, RepeatVector, ReplicationPadding1d,
-    ReplicationPadding2d, ReplicationPadding3d, Reshape, TrilinearUpSampling3d, UpSampling1d, UpSampling2d,
-    UpSampling3d, ZeroPadding1d, ZeroPadding2d, ZeroPadding3d,
+    ConstantPadding1d, ConstantPadding2d, ConstantPadding3d, Cropping1d, Cropping2d, Cropping3d, Flatten,
+    LinearUpSampling1d, Permute, PixelShuffle, PixelUnshuffle, ReflectionPadding1d, ReflectionPadding2d,
+    ReflectionPadding3d, RepeatVector, ReplicationPadding1d, ReplicationPadding2d, ReplicationPadding3d,
+    Reshape, TrilinearUpSampling3d, Unflatten, UpSampling1d, UpSampling2d, UpSampling3d, ZeroPadding1d,
+    ZeroPadding2d, ZeroPadding3d,
 };

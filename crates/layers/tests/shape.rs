@@ -3,7 +3,7 @@
 use chainrule_layer::{Layer, Plan};
 use chainrule_layers::{
     BilinearUpSampling2d, ChannelShuffle, CircularPadding1d, Cropping2d, Permute, PixelShuffle,
-    PixelUnshuffle, ReflectionPadding1d, RepeatVector, Reshape, UpSampling2d, ZeroPadding2d,
+    PixelUnshuffle, ReflectionPadding1d, RepeatVector, Reshape, Unflatten, UpSampling2d, ZeroPadding2d,
 };
 
 macro_rules! message {
@@ -19,6 +19,8 @@ fn wrong_shapes_say_what_to_do() {
         (message!(Reshape::new([None, None]), [2, 6]), "at most one axis may be None"),
         (message!(Reshape::new([Some(0), None]), [2, 6]), "the sample has 12"),
         (message!(Reshape::new([1; 7]), [1]), "six are allowed"),
+        (message!(Unflatten::new(2, [1, 1]), [2, 6]), "count from 0"),
+        (message!(Unflatten::new(1, [4, 2]), [2, 6]), "the axis has 6"),
         (message!(Permute::new([0, 2]), [2, 3]), "from 0 to 1 once"),
         (message!(Permute::new([0, 0]), [2, 3]), "from 0 to 1 once"),
         (message!(RepeatVector::new(2), [2, 3]), "put Flatten before it"),
@@ -30,6 +32,7 @@ fn wrong_shapes_say_what_to_do() {
         (message!(Cropping2d::new(1), [1, 2, 5]), "cut off less"),
         (message!(UpSampling2d::new(0), [1, 2, 2]), "at least 1"),
         (message!(UpSampling2d::new(usize::MAX), [1, 2, 2]), "choose a smaller output"),
+        (message!(UpSampling2d::to_size([0, 3]), [1, 2, 2]), "at least 1"),
         (message!(BilinearUpSampling2d::new(2), [2, 2]), "2 more axes"),
         (message!(PixelShuffle::new(2), [6, 2, 2]), "divides the channels"),
         (message!(PixelShuffle::new(0), [6, 2, 2]), "at least 1"),

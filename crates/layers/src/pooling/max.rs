@@ -86,6 +86,6 @@ fn greatest<T: Real>([a, b, c, d]: [T; 4]) -> (T, u8) {
 /// The greater of two.
 #[inline(always)]
 fn greater<T: Real>(a: (T, u8), b: (T, u8)) -> (T, u8) {
-    let greater = (b.0 > a.0) | ((b.0 != b.0) & (a.0 == a.0));
+    let greater = (b.0 > a.0) | (b.0.is_nan() & !a.0.is_nan());
     (if greater { b.0 } else { a.0 }, if greater { b.1 } else { a.1 })
 }

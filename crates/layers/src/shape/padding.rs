@@ -46,6 +46,10 @@ pub trait Border: Clone + Copy + Debug + Send + Sync + 'static {
     fn most(self, size: usize) -> usize;
 }
 
+/// Zeros.
+#[derive(Clone, Copy, Debug)]
+pub struct Zeros;
+
 /// The same number everywhere.
 #[derive(Clone, Copy, Debug)]
 pub struct Filled(f64);
@@ -61,6 +65,16 @@ pub struct Repeated;
 /// The inputs from the other end: `b c | a b c | a b`.
 #[derive(Clone, Copy, Debug)]
 pub struct Around;
+
+impl Border for Zeros {
+    fn source(self, at: isize, size: isize) -> Option<isize> {
+        (0..size).contains(&at).then_some(at)
+    }
+
+    fn most(self, _: usize) -> usize {
+        isize::MAX as usize / 4
+    }
+}
 
 impl Border for Filled {
     fn constant(self) -> f64 {
@@ -129,8 +143,10 @@ macro_rules! paddings {
 }
 
 paddings! {
-    /// Padding with zeros, or with another number by [`Pad::constant`].
-    ZeroPadding1d ZeroPadding2d ZeroPadding3d = Filled;
+    /// Padding with zeros.
+    ZeroPadding1d ZeroPadding2d ZeroPadding3d = Zeros;
+    /// Padding with a number, PyTorch's `ConstantPad`.
+    ConstantPadding1d ConstantPadding2d ConstantPadding3d = Filled;
     /// Padding with the sample mirrored at its border, by less than its size.
     ReflectionPadding1d ReflectionPadding2d ReflectionPadding3d = Mirrored;
     /// Padding with the values at the border.
@@ -140,13 +156,8 @@ paddings! {
 }
 
 impl<const N: usize> Pad<Filled, N> {
-    /// With zeros.
-    pub fn new(sides: impl Sides<N>) -> Self {
-        Self::constant(0.0, sides)
-    }
-
-    /// With this number, PyTorch's `ConstantPad`.
-    pub fn constant(value: f64, sides: impl Sides<N>) -> Self {
+    /// By so many values, which are all this number.
+    pub fn new(sides: impl Sides<N>, value: f64) -> Self {
         Self { border: Filled(value), sides: sides.sides() }
     }
 }
@@ -161,7 +172,7 @@ macro_rules! new {
         }
     )*};
 }
-new!(Mirrored Repeated Around);
+new!(Zeros Mirrored Repeated Around);
 
 /// Checks that samples have channels and `N` more axes.
 fn spatial<const N: usize>(input: Shape, plan: &Plan) -> Result<(), ShapeError> {

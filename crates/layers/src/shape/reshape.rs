@@ -26,7 +26,7 @@ impl Reshape {
     }
 
     /// The axes for so many values, if they have just as many.
-    fn shape(&self, size: usize) -> Option<Shape> {
+    pub(super) fn shape(&self, size: usize) -> Option<Shape> {
         let known: Vec<usize> = self.axes.iter().flatten().copied().collect();
         let rest = match self.axes.len() - known.len() {
             0 => None,

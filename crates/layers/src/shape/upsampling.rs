@@ -7,11 +7,21 @@ use super::moves::{Moves, Runs, moves, shape};
 use crate::Axes;
 use crate::packed::{fill_packed, packed};
 
+/// How large the output is along each of `N` spatial axes.
+#[derive(Clone, Copy, Debug)]
+pub enum Larger<const N: usize> {
+    /// So many times as large as the input.
+    By([usize; N]),
+    /// Just so large, or small.
+    To([usize; N]),
+}
+
 /// Each value `factor` times along each of `N` spatial axes of `[channels, axes...]`: the nearest input, as Keras' `UpSampling` and
-/// PyTorch's `Upsample` have it by default.
+/// PyTorch's `Upsample` have it by default. With [`to_size`](Self::to_size) output `i` along an axis is input `⌊i n / m⌋`, for `n`
+/// inputs and `m` outputs.
 #[derive(Clone, Copy, Debug)]
 pub struct UpSampling<const N: usize> {
-    factors: [usize; N],
+    larger: Larger<N>,
 }
 
 /// Repeats the values of `[channels, length]`.
@@ -24,26 +34,38 @@ pub type UpSampling3d = UpSampling<3>;
 impl<const N: usize> UpSampling<N> {
     /// By this factor: one for all axes, or one for each.
     pub fn new(factors: impl Axes<N>) -> Self {
-        Self { factors: factors.axes() }
+        Self { larger: Larger::By(factors.axes()) }
+    }
+
+    /// To this size, as PyTorch's `Upsample(size=...)`: one for all axes, or one for each.
+    pub fn to_size(size: impl Axes<N>) -> Self {
+        Self { larger: Larger::To(size.axes()) }
     }
 }
 
-/// The shape of the output.
-fn larger<const N: usize>(factors: [usize; N], input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
-    if input.len() != N + 1 || factors.contains(&0) || input.contains(&0) {
-        let expected = format!("[channels] and {N} more axes, each at least 1, and factors of at least 1,");
-        return Err(plan.error(input, &expected, "put Reshape before it, or choose other factors"));
+impl<const N: usize> Larger<N> {
+    /// The shape of the output.
+    fn shape(self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
+        let (Self::By(numbers) | Self::To(numbers)) = self;
+        if input.len() != N + 1 || numbers.contains(&0) || input.contains(&0) {
+            let expected =
+                format!("[channels] and {N} more axes, each at least 1, and factors of at least 1,");
+            return Err(plan.error(input, &expected, "put Reshape before it, or choose other factors"));
+        }
+        let mut axes = input.to_vec();
+        for (axis, number) in axes[1..].iter_mut().zip(numbers) {
+            *axis = if matches!(self, Self::By(_)) { axis.saturating_mul(number) } else { number };
+        }
+        shape(&axes, input, plan)
     }
-    let mut axes = input.to_vec();
-    axes[1..].iter_mut().zip(factors).for_each(|(axis, factor)| *axis = axis.saturating_mul(factor));
-    shape(&axes, input, plan)
 }
 
 impl<const N: usize> Moves for UpSampling<N> {
     fn moves(&self, input: Shape, plan: &Plan) -> Result<(Shape, Runs), ShapeError> {
-        let output = larger(self.factors, input, plan)?;
+        let output = self.larger.shape(input, plan)?;
+        // Both sizes are below 2³².
         let runs = Runs::by_axis(input, output, 0.0, |axis, at| {
-            Some(axis.checked_sub(1).map_or(at, |spatial| at / self.factors[spatial]))
+            Some((at as u64 * input[axis] as u64 / output[axis] as u64) as usize)
         });
         Ok((output, runs))
     }
@@ -61,7 +83,7 @@ moves! {
 /// PyTorch's `Upsample`; Keras has the first.
 #[derive(Clone, Copy, Debug)]
 pub struct LinearUpSampling<const N: usize> {
-    factors: [usize; N],
+    larger: Larger<N>,
     align_corners: bool,
 }
 
@@ -75,7 +97,12 @@ pub type TrilinearUpSampling3d = LinearUpSampling<3>;
 impl<const N: usize> LinearUpSampling<N> {
     /// By this factor: one for all axes, or one for each.
     pub fn new(factors: impl Axes<N>) -> Self {
-        Self { factors: factors.axes(), align_corners: false }
+        Self { larger: Larger::By(factors.axes()), align_corners: false }
+    }
+
+    /// To this size, as PyTorch's `Upsample(size=...)`: one for all axes, or one for each.
+    pub fn to_size(size: impl Axes<N>) -> Self {
+        Self { larger: Larger::To(size.axes()), align_corners: false }
     }
 
     /// The first and the last output of an axis are its first and last input.
@@ -108,7 +135,7 @@ impl<T: Real, const N: usize> Layer<T> for LinearUpSampling<N> {
     type Cache = Taps<T>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Taps<T>), ShapeError> {
-        let output = larger(self.factors, input, plan)?;
+        let output = self.larger.shape(input, plan)?;
         let mut taps = Vec::new();
         let plane: usize = output[1..].iter().product();
         for index in 0..plane {

@@ -1,6 +1,7 @@
 //! Whether the layers compute what PyTorch or Keras computes: the files of `tests/reference`, made by the scripts
 //! beside them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use chainrule_layer::{Backward, Forward, Layer, Mode, Plan};
@@ -104,23 +105,82 @@ fn compare<T: Real>(case: &Case<T>, reference: &Reference, tolerance: f64) {
     }
 }
 
+/// The cases of all files.
+fn references() -> Vec<Reference> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let read = |path| serde_json::from_str::<File>(&std::fs::read_to_string(path).unwrap()).unwrap();
+    files.flat_map(|path| read(path).cases).collect()
+}
+
 #[test]
 fn layers_agree_with_the_references() {
     let (single, double) = (every_layer::<f32>(), every_layer::<f64>());
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference");
-    let mut compared = 0;
-    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if path.extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
-        let file: File = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-        for reference in &file.cases {
-            let index = single.iter().position(|case| case.name == reference.name);
-            let index = index.unwrap_or_else(|| panic!("{}: no case {}", path.display(), reference.name));
-            compare(&double[index], reference, 1e-7);
-            compare(&single[index], reference, 1e-5);
-            compared += 1;
+    for reference in &references() {
+        let index = single.iter().position(|case| case.name == reference.name);
+        let index = index.unwrap_or_else(|| panic!("no case {}", reference.name));
+        compare(&double[index], reference, 1e-7);
+        compare(&single[index], reference, 1e-5);
+    }
+}
+
+/// Layers that have no reference value, by a part of their type, and why.
+const WITHOUT: &[(&str, &str)] = &[
+    ("TransformerEncoder<chainrule_layers::activations::gated", "PyTorch has no gated encoder"),
+    (
+        "TransformerEncoder<chainrule_layers::activations::relu::LeakyRelu",
+        "the block is compared with ReLU and GELU",
+    ),
+    (
+        "TransformerEncoder<chainrule_layers::activations::sigmoid::Tanh",
+        "the block is compared with ReLU and GELU",
+    ),
+    ("SpectralNorm<chainrule_layer::", "the wrapper is compared around Dense"),
+    ("SpectralNorm<chainrule_layers::normalization", "the wrapper is compared around Dense"),
+    ("WeightNorm<chainrule_layer::", "the wrapper is compared around Dense"),
+    ("WeightNorm<chainrule_layers::normalization", "the wrapper is compared around Dense"),
+    ("Joined<chainrule_layer::sequential", "ConvLstm is compared around one convolution"),
+    ("TimeDistributed<chainrule_layer::", "the wrapper is compared around Dense"),
+];
+
+#[test]
+fn every_layer_has_a_reference() {
+    let (cases, references) = (every_layer::<f32>(), references());
+    let compared: BTreeSet<_> = references.into_iter().map(|reference| reference.name).collect();
+    let (with, without): (Vec<_>, Vec<_>) = cases.iter().partition(|case| compared.contains(case.name));
+    let with: BTreeSet<_> = with.into_iter().map(|case| case.layer).collect();
+    let reason = |layer: &str| WITHOUT.iter().find(|(part, _)| layer.contains(part));
+    let missing: BTreeSet<_> = without.iter().map(|case| case.layer).filter(|l| !with.contains(l)).collect();
+    let unknown: Vec<_> = missing.iter().filter(|layer| reason(layer).is_none()).collect();
+    assert!(unknown.is_empty(), "add a case to tests/reference, or name a reason, for {unknown:#?}");
+    for (part, why) in WITHOUT {
+        assert!(missing.iter().any(|layer| layer.contains(part)), "{part} needs no reason: {why}");
+    }
+}
+
+/// Of the names in `lib.rs`: those that are no layers.
+const NO_LAYERS: [&str; 5] = ["Activation", "Axes", "Conv", "ConvTranspose", "Padding"];
+
+#[test]
+fn every_layer_is_in_the_list() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let words = |text: &str| -> BTreeSet<String> {
+        text.split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect()
+    };
+    let mut used = BTreeSet::new();
+    for entry in std::fs::read_dir(folder.join("tests/every_layer/cases")).unwrap() {
+        // What is imported stands there once more, where a case is made of it.
+        let text = read(&entry.unwrap().path());
+        used.append(&mut words(text.split_once("fn ").map_or("", |(_, code)| code)));
+    }
+    let library = read(&folder.join("src/lib.rs"));
+    for list in library.split("pub use ").skip(1) {
+        let names = list.split_once("::").unwrap().1.split_once(';').unwrap().0;
+        for name in words(names).into_iter().filter(|name| name.starts_with(char::is_uppercase)) {
+            let known = used.contains(&name) || NO_LAYERS.contains(&&*name);
+            assert!(known, "{name} has no case in tests/every_layer/cases");
         }
     }
-    assert!(compared > 0, "the files are there");
 }

@@ -95,4 +95,7 @@ write([
     of("tanh", [19], torch.tanh, rows=1), of("tanh shrink", [9], F.tanhshrink),
     near("threshold", [9], lambda x: F.threshold(x, 0.1, -2.0)),
     of("thresholded relu", [9], lambda x: F.threshold(x, 1.0, 0.0)),
+    near("identity", [3], torch.tanh), near("maxout of steps", [3, 4], lambda x: x.reshape(-1, 3, 2, 2).amax(-1)),
+    near("rrelu -1 1", [2, 3], lambda x: F.rrelu(x, -1.0, 1.0)),
+    of("swish", [3], keras.activations.swish),
 ])  # fmt: skip

@@ -226,4 +226,8 @@ write([
     decoder("decoder padded", causal=True, value=padded),
     case("sinusoidal positions", [4, 5], [], sinusoidal, rows=1),
     case("patches", [2, 4, 6], [], lambda x: patches(x, 2), rows=1),
+    case("learned positions", [3, 17], [(3, 17)], lambda x, p: x + p, rows=2),
+    case("class token", [3, 4], [(4,)], lambda x, t: torch.cat([t.expand(len(x), 1, 4), x], 1), rows=2),
+    case("first step", [3, 4], [], lambda x: x[:, 0], rows=1),
+    case("last step", [3, 4], [], lambda x: x[:, -1], rows=1),
 ])  # fmt: skip

@@ -44,6 +44,15 @@ volumes = dict(stride=(1, 2, 2), padding=(0, 1, 2), dilation=(2, 1, 3), groups=2
 spread = dict(stride=(2, 3), padding=(1, 0), output_padding=(1, 2))
 patches = dict(kernel_size=(3, 2), stride=(2, 1), padding=(2, 1), dilation=(1, 3))
 
+def fold_3d(x):
+    """`F.fold` has images only."""
+    y = x.new_zeros(len(x), 1, 2, 3, 3)
+    for place in range(4):
+        h, w = 2 * (place // 2), place % 2
+        y[..., h, w : w + 2] += x[:, None, :, place].reshape(-1, 1, 2, 2)
+    return y
+
+
 write([
     conv("conv1d", [2, 9], (3, 2, 4), rows=3),
     conv("conv1d causal", [2, 7], (2, 2, 3), bias=False, pad=(4, 0), dilation=2),
@@ -76,4 +85,6 @@ write([
     case("unfold options", [2, 4, 4], [], lambda x: F.unfold(x, **patches), rows=1),
     case("fold", [12, 9], [], lambda x: F.fold(x, (4, 5), (2, 3)), rows=1),
     case("fold options", [6, 9], [], lambda x: F.fold(x, (4, 4), **patches), rows=1),
+    case("unfold 1d", [1, 8], [], lambda x: F.pad(x, (0, 1)).unfold(2, 3, 2).mT, rows=1),
+    case("fold 3d", [4, 4], [], fold_3d, rows=1),
 ])  # fmt: skip

@@ -110,6 +110,14 @@ holed = lambda f: lambda x, *params: f(torch.relu(x)[:, HOLES], *params)
 packed = lambda f: lambda x, *params: f(pack(x), *params)
 both = lambda kind, inputs, units: 2 * shapes(kind, inputs, units)
 
+def leaky_rnn(x, w, r, b):
+    """PyTorch has tanh and ReLU only."""
+    h = x.new_zeros(len(x), len(r))
+    for step in x.unbind(1):
+        h = torch.nn.functional.leaky_relu(step @ w + h @ r + b)
+    return h
+
+
 write([
     case("rnn", [5, 3], shapes("rnn", 3, 4), last_step("rnn", 4)),
     case("rnn relu", [4, 2], shapes("relu", 2, 3), all_steps("relu", 3)),
@@ -140,4 +148,11 @@ write([
     case("conv lstm", [3, 2, 2, 3], [(4, 8)], conv_lstm),
     case("conv lstm dense", [3, 2], [(5, 12), (12,)], lambda x, w, b: last_step("lstm", 3)(x, w[:2], w[2:], b)),
     case("time distributed", [5, 3], [(3, 4), (4,)], lambda x, w, b: x @ w + b),
+    case("masking", [4, 3], [], lambda x: x * (x != 7.0).any(-1, keepdim=True), value=sevens, ids=True),
+    case("rnn sequences", [3, 2], shapes("rnn", 2, 5), all_steps("rnn", 5)),
+    case("rnn backwards", [4, 2], shapes("rnn", 2, 3), back(last_step("rnn", 3))),
+    case("gru backwards sequences", [4, 2], shapes("gru", 2, 3), back(all_steps("gru", 3))),
+    case("bidirectional lstm", [4, 2], both("lstm", 2, 3), last_step("lstm", 3, bidirectional=True)),
+    case("bidirectional gru sequences", [3, 3], both("gru", 3, 2), all_steps("gru", 2, bidirectional=True)),
+    case("rnn leaky relu", [4, 2], shapes("rnn", 2, 3), leaky_rnn),
 ])  # fmt: skip

@@ -1,6 +1,7 @@
 """Reference values of layers, from PyTorch: what the scripts beside this one have in common.
 
-    pip install torch==2.15.0 numpy && for family in dense.py; do python $family; done
+    pip install torch==2.15.0 keras==3.15.1 numpy==2.4.6
+    for family in *.py; do [ $family = reference.py ] || python $family; done
 
 Each script lists the cases of one family and writes a file of its name, `dense.json`. A case is a function of
 `x` and of parameters in the shapes, layout and order in which the layer of the same name in `tests/every_layer/cases`

@@ -22,6 +22,8 @@ pub(crate) struct Case<T> {
     /// Names it in messages and in the files of reference values; unique.
     pub(crate) name: &'static str,
     pub(crate) layers: Sequential<T>,
+    /// The type of the layer.
+    pub(crate) layer: &'static str,
     pub(crate) input: Shape,
     /// Makes a value of a sample of its index in the sample and of a number that may be anything.
     pub(crate) value: fn(usize, f64) -> f64,
@@ -32,9 +34,10 @@ pub(crate) struct Case<T> {
 }
 
 /// A case whose inputs are any numbers.
-pub(crate) fn case<T: Real>(name: &'static str, layer: impl Layer<T>, input: impl Into<Shape>) -> Case<T> {
+pub(crate) fn case<T: Real, L: Layer<T>>(name: &'static str, layer: L, input: impl Into<Shape>) -> Case<T> {
     let layers = Sequential::default().then(layer);
-    Case { name, layers, input: input.into(), value: |_, v| v, ids: false, whole_batch: false }
+    let layer = std::any::type_name::<L>();
+    Case { name, layers, layer, input: input.into(), value: |_, v| v, ids: false, whole_batch: false }
 }
 
 impl<T: Real> Case<T> {
