@@ -40,29 +40,30 @@ const MOST: usize = 128;
 /// Where sums start that start from nothing.
 static ZERO: f32 = 0.0;
 
-/// `C = A B + beta C`, if `beta` is 0 or 1 and the sizes and layouts suit; else `false`, and nothing is done.
+/// `C = Σ A B + beta C`, if `beta` is 0 or 1 and the sizes and layouts suit, which are those of the first where there are
+/// several; else `false`, and nothing is done.
 #[inline]
-pub(crate) fn product(
-    a: &ArrayView2<'_, f32>,
-    b: &ArrayView2<'_, f32>,
+pub(crate) fn product<const N: usize>(
+    parts: [(ArrayView2<'_, f32>, ArrayView2<'_, f32>); N],
     beta: f32,
     c: &mut ArrayViewMut2<'_, f32>,
 ) -> bool {
-    let ((m, k), n) = (a.dim(), b.ncols());
+    let Some((a, b)) = parts.first() else { return false };
+    let (m, n) = c.dim();
+    let k = parts.iter().map(|(a, _)| a.ncols()).max().unwrap_or(0);
+    let alike = parts.iter().all(|(a2, b2)| a.strides() == a2.strides() && b.strides() == b2.strides());
     let suits = m >= FEWEST && n.saturating_mul(m.max(k)) <= LARGEST && (beta == 0.0 || beta == 1.0);
     // The stride of an axis with one place is never taken, and may be anything.
     let packed = |stride: isize, len: usize| stride == 1 || len == 1;
-    if !suits || level() < Level::Avx512 || !packed(c.strides()[1], n) {
+    if !suits || !alike || level() < Level::Avx512 || !packed(c.strides()[1], n) {
         return false;
     }
     let operands = Operands {
         rows: m,
         columns: n,
         starts: &[0],
-        depth: k,
-        a: a.as_ptr(),
+        terms: &parts.map(|(a, b)| Term { a: a.as_ptr(), b: b.as_ptr(), depth: a.ncols() }),
         a_strides: [a.strides()[0], a.strides()[1]],
-        b: b.as_ptr(),
         b_strides: [b.strides()[0], b.strides()[1]],
         onto: if beta == 1.0 { Onto::This } else { Onto::Zeros },
         c: c.as_mut_ptr(),
@@ -74,7 +75,8 @@ pub(crate) fn product(
         if packed(operands.b_strides[1], n) {
             operands.rows();
             true
-        } else if packed(operands.b_strides[0], k)
+        } else if N == 1
+            && packed(operands.b_strides[0], k)
             && packed(operands.a_strides[1], k)
             && m <= MOST
             && k <= DEPTH
@@ -103,10 +105,8 @@ pub(crate) fn taps_product(
         rows: m,
         columns: n,
         starts: taps.starts,
-        depth: taps.rows,
-        a: a.as_ptr(),
+        terms: &[Term { a: a.as_ptr(), b: values.as_ptr(), depth: taps.rows }],
         a_strides: [a.strides()[0], a.strides()[1]],
-        b: values.as_ptr(),
         b_strides: [taps.pitch as isize, 1],
         onto,
         c: c.as_mut_ptr(),
@@ -148,10 +148,8 @@ pub(crate) fn taps_product_transposed(
                         rows: taps.rows,
                         columns: rows,
                         starts: &[0],
-                        depth: columns,
-                        a: values.as_ptr().add(start + column),
+                        terms: &[Term { a: values.as_ptr().add(start + column), b: panel, depth: columns }],
                         a_strides: [taps.pitch as isize, 1],
-                        b: panel,
                         b_strides: [width as isize, 1],
                         onto: Onto::This,
                         c: c.offset(tap as isize * c_stride).add(first),
@@ -173,14 +171,20 @@ struct Operands<'a> {
     rows: usize,
     columns: usize,
     starts: &'a [usize],
-    depth: usize,
-    a: *const f32,
+    terms: &'a [Term],
     a_strides: [isize; 2],
-    b: *const f32,
     b_strides: [isize; 2],
     onto: Onto<'a, f32>,
     c: *mut f32,
     c_stride: isize,
+}
+
+/// A product A B, of which C is the sum: the pointers, and how many groups of rows B has.
+#[derive(Clone, Copy)]
+struct Term {
+    a: *const f32,
+    b: *const f32,
+    depth: usize,
 }
 
 /// Makes a constant of a number that is known only while the program runs, and is one of a few.
@@ -277,18 +281,41 @@ impl Operands<'_> {
     ) {
         // SAFETY: row and column lie in the operands, and a masked load touches only what its mask tells.
         unsafe {
-            let a = self.a.offset(row as isize * self.a_strides[0]);
-            let b = self.b.add(column);
-            let load = |group: isize, start: usize| -> [__m512; V] {
-                let b = b.offset(group * self.b_strides[0]).add(start);
+            let load = |b: *const f32| -> [__m512; V] {
+                let b = b.add(column);
                 std::array::from_fn(|v| _mm512_maskz_loadu_ps(masks[v], b.wrapping_add(v * LANES)))
             };
-            // Each sum starts from a number in memory, whichever it is: a choice here would cost the sums their registers.
-            let (first, step) = match self.onto {
-                Onto::Rows(rows) => (rows.as_ptr().add(row), 1),
-                _ => (&raw const ZERO, 0),
-            };
-            let sums = sums::<R, V, PLAIN>(self.starts, self.depth, a, self.a_strides, (first, step), load);
+            let mut sums = [[_mm512_setzero_ps(); V]; R];
+            if PLAIN {
+                for term in self.terms {
+                    let a = term.a.offset(row as isize * self.a_strides[0]);
+                    let b = term.b.add(self.starts[0]);
+                    for group in 0..term.depth as isize {
+                        let loaded = load(b.offset(group * self.b_strides[0]));
+                        add(&mut sums, a.offset(group * self.a_strides[1]), self.a_strides[0], loaded);
+                    }
+                }
+            } else {
+                // Each sum starts from a number in memory, whichever it is: a choice here would cost the sums their
+                // registers.
+                let (first, step) = match self.onto {
+                    Onto::Rows(rows) => (rows.as_ptr().add(row), 1),
+                    _ => (&raw const ZERO, 0),
+                };
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    *sums = [_mm512_set1_ps(*first.add(r * step)); V];
+                }
+                for term in self.terms {
+                    let mut a = term.a.offset(row as isize * self.a_strides[0]);
+                    for group in 0..term.depth as isize {
+                        let b = term.b.offset(group * self.b_strides[0]);
+                        for &start in self.starts {
+                            add(&mut sums, a, self.a_strides[0], load(b.add(start)));
+                            a = a.wrapping_offset(self.a_strides[1]);
+                        }
+                    }
+                }
+            }
             for (r, sums) in sums.into_iter().enumerate() {
                 let c = self.c.offset((row + r) as isize * self.c_stride).add(column);
                 for (v, sum) in sums.into_iter().enumerate() {
@@ -303,13 +330,17 @@ impl Operands<'_> {
     unsafe fn columns(&self) {
         let mut panel = [const { MaybeUninit::<f32>::uninit() }; DEPTH * LANES];
         let panel: *mut f32 = panel.as_mut_ptr().cast();
+        let [Term { a, b, depth }] = *self.terms else {
+            unreachable!("only where rows lie side by side are there several")
+        };
         // SAFETY: the panel has room for `depth` rows of 16, and is written before it is read; blocks of rows
         // and columns are within the product.
         unsafe {
             for row in (0..self.rows).step_by(LANES) {
                 let rows = (self.rows - row).min(LANES);
-                let a = self.a.offset(row as isize * self.a_strides[0]);
-                transpose(a, self.a_strides[0], [rows, self.depth], panel, LANES);
+                let a = a.offset(row as isize * self.a_strides[0]);
+                transpose(a, self.a_strides[0], [rows, depth], panel, LANES);
+                let panel = Term { a: panel, b, depth };
                 let mut column = 0;
                 while self.columns - column >= LANES {
                     self.block_of_columns::<LANES>(row, rows, column, panel);
@@ -327,22 +358,18 @@ impl Operands<'_> {
         }
     }
 
-    /// Up to 16 rows, which `panel` holds as columns, and `R` columns.
+    /// Up to 16 rows, which A of `panel` holds as columns, and `R` columns.
     #[target_feature(enable = "avx512f")]
     #[inline]
-    unsafe fn block_of_columns<const R: usize>(
-        &self,
-        row: usize,
-        rows: usize,
-        column: usize,
-        panel: *const f32,
-    ) {
+    unsafe fn block_of_columns<const R: usize>(&self, row: usize, rows: usize, column: usize, panel: Term) {
         // SAFETY: row and column lie in the operands; the panel has `depth` rows of 16.
         unsafe {
-            let b = self.b.offset(column as isize * self.b_strides[1]);
-            let load = |p: isize, _| [_mm512_loadu_ps(panel.offset(p * LANES as isize))];
-            let strides = [self.b_strides[1], self.b_strides[0]];
-            let sums = sums::<R, 1, true>(&[0], self.depth, b, strides, (&raw const ZERO, 0), load);
+            let b = panel.b.offset(column as isize * self.b_strides[1]);
+            let mut sums = [[_mm512_setzero_ps()]; R];
+            for p in 0..panel.depth as isize {
+                let loaded = [_mm512_loadu_ps(panel.a.offset(p * LANES as isize))];
+                add(&mut sums, b.offset(p * self.b_strides[0]), self.b_strides[1], loaded);
+            }
             let lines = std::array::from_fn(|r| if r < R { sums[r][0] } else { _mm512_setzero_ps() });
             for (r, line) in transposed(lines).into_iter().enumerate().take(rows) {
                 let c = self.c.offset((row + r) as isize * self.c_stride).add(column);
@@ -398,54 +425,26 @@ unsafe fn transpose(
     }
 }
 
-/// For `R` rows, a first value plus the sum over `depth` groups of terms of the row's value times the registers that
-/// `load` gives.
+/// Adds to the sums of `R` rows the row's value times what was loaded.
 ///
 /// # Safety
 ///
-/// `first` has `R` values, `step` from each other, and `values` has `R` rows of as many values as there are terms, at
-/// these strides; the CPU has AVX-512.
+/// `values` has `R` values, `stride` from each other; the CPU has AVX-512.
 #[target_feature(enable = "avx512f")]
 #[inline]
-unsafe fn sums<const R: usize, const V: usize, const PLAIN: bool>(
-    starts: &[usize],
-    depth: usize,
-    mut values: *const f32,
-    strides: [isize; 2],
-    (first, step): (*const f32, usize),
-    load: impl Fn(isize, usize) -> [__m512; V],
-) -> [[__m512; V]; R] {
-    let mut sums = [[_mm512_setzero_ps(); V]; R];
-    if !PLAIN {
-        for (r, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: there are `R` first values, or one for all.
-            *sums = [_mm512_set1_ps(unsafe { *first.add(r * step) }); V];
+unsafe fn add<const R: usize, const V: usize>(
+    sums: &mut [[__m512; V]; R],
+    values: *const f32,
+    stride: isize,
+    loaded: [__m512; V],
+) {
+    for (r, sums) in sums.iter_mut().enumerate() {
+        // SAFETY: `r` is below `R`.
+        let value = _mm512_set1_ps(unsafe { *values.offset(r as isize * stride) });
+        for v in 0..V {
+            sums[v] = _mm512_fmadd_ps(value, loaded[v], sums[v]);
         }
     }
-    let mut add = |values: *const f32, loaded: [__m512; V]| {
-        for (r, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: `r` is below `R`, and `values` is moved on once for each term.
-            let value = unsafe { *values.offset(r as isize * strides[0]) };
-            let value = _mm512_set1_ps(value);
-            for v in 0..V {
-                sums[v] = _mm512_fmadd_ps(value, loaded[v], sums[v]);
-            }
-        }
-    };
-    if PLAIN {
-        let start = starts[0];
-        for group in 0..depth as isize {
-            add(values.wrapping_offset(group * strides[1]), load(group, start));
-        }
-        return sums;
-    }
-    for group in 0..depth as isize {
-        for &start in starts {
-            add(values, load(group, start));
-            values = values.wrapping_offset(strides[1]);
-        }
-    }
-    sums
 }
 
 /// Cuts `0..total` into as few parts as there can be of no more than `most`, all of nearly one length: the start
@@ -549,7 +548,7 @@ mod tests {
                     let before = room.clone();
                     let mut right = room.slice(s![.., n..]).to_owned();
                     general_mat_mul(1.0, &a, &b, beta, &mut right);
-                    assert!(product(&a, &b, beta, &mut room.slice_mut(s![.., n..])));
+                    assert!(product([(a, b)], beta, &mut room.slice_mut(s![.., n..])));
                     for (found, right) in room.slice(s![.., n..]).iter().zip(&right) {
                         assert!(
                             (found - right).abs() < 1e-4 * (1.0 + right.abs()),
@@ -570,12 +569,35 @@ mod tests {
         let (a, b, bt) = (random(32, 100, 1), random(100, 50, 2), random(50, 100, 3));
         for b in [b.view(), bt.t()] {
             let (mut whole, mut parts) = (Array2::zeros((32, 50)), Array2::zeros((32, 50)));
-            assert!(product(&a.view(), &b, 0.0, &mut whole.view_mut()));
+            assert!(product([(a.view(), b)], 0.0, &mut whole.view_mut()));
             for (rows, columns) in [(0..9, 0..50), (9..32, 0..21), (9..32, 21..50)] {
                 let (a, b) = (a.slice(s![rows.clone(), ..]), b.slice(s![.., columns.clone()]));
-                assert!(product(&a, &b, 0.0, &mut parts.slice_mut(s![rows, columns])));
+                assert!(product([(a, b)], 0.0, &mut parts.slice_mut(s![rows, columns])));
             }
             assert_eq!(whole, parts);
         }
+    }
+
+    #[test]
+    fn two_products_are_one_of_operands_put_together() {
+        if level() < Level::Avx512 {
+            return;
+        }
+        let (x, dy) = (random(21, 40, 1), random(21, 50, 2));
+        let part = |rows: std::ops::Range<usize>| {
+            (x.slice(s![rows.clone(), ..]).reversed_axes(), dy.slice(s![rows, ..]))
+        };
+        for beta in [0.0, 1.0] {
+            let (mut whole, mut pair) = (random(40, 50, 3), random(40, 50, 3));
+            assert!(product([part(0..21)], beta, &mut whole.view_mut()));
+            assert!(product([part(0..8), part(8..21)], beta, &mut pair.view_mut()));
+            assert_eq!(whole, pair);
+        }
+        let other = (random(40, 8, 4), random(8, 50, 5));
+        let parts = [part(0..8), (other.0.view(), other.1.view())];
+        assert!(
+            !product(parts, 0.0, &mut Array2::zeros((40, 50)).view_mut()),
+            "layouts that differ are left"
+        );
     }
 }

@@ -25,6 +25,36 @@ pub fn gemm<T: Real>(alpha: T, a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, beta:
     multiply(true, alpha, a, b, beta, c);
 }
 
+/// `C = A₁ B₁ + A₂ B₂`: as one product, whose operands need not lie together, in half the passes over C.
+///
+/// ```
+/// use ndarray::array;
+/// let (x, dz) = (array![[1.0f32, 2.0]], array![[3.0, 4.0, 5.0]]);
+/// let mut dw = array![[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]];
+/// let part = (x.t(), dz.view());
+/// chainrule_tensor::gemm_pair([part, part], 0.0, dw.view_mut());
+/// assert_eq!(dw, array![[6.0, 8.0, 10.0], [12.0, 16.0, 20.0]]);
+/// ```
+///
+/// # Panics
+///
+/// If the shapes do not fit.
+pub fn gemm_pair<T: Real>(
+    parts: [(ArrayView2<'_, T>, ArrayView2<'_, T>); 2],
+    beta: T,
+    mut c: ArrayViewMut2<'_, T>,
+) {
+    for (a, b) in &parts {
+        let ((m, k), (k2, n)) = (a.dim(), b.dim());
+        assert!(k == k2 && c.dim() == (m, n), "gemm: [{m}, {k}] x [{k2}, {n}] into {:?}", c.shape());
+    }
+    if !T::product_of_pair(parts, beta, &mut c) {
+        let [(a, b), (a2, b2)] = parts;
+        gemm(T::one(), a, b, beta, c.view_mut());
+        gemm(T::one(), a2, b2, T::one(), c);
+    }
+}
+
 /// The product by kernels of our own where they are faster, if `ours` allows them, else by BLAS.
 pub(crate) fn multiply<T: Real>(
     ours: bool,
@@ -58,6 +88,15 @@ pub trait Product: Sized {
         beta: Self,
         c: ArrayViewMut2<'_, Self>,
     );
+
+    /// Does [`gemm_pair`] for shapes that fit, or returns `false`.
+    fn product_of_pair(
+        _: [(ArrayView2<'_, Self>, ArrayView2<'_, Self>); 2],
+        _: Self,
+        _: &mut ArrayViewMut2<'_, Self>,
+    ) -> bool {
+        false
+    }
 
     /// Does [`Blocks::copy`] for slices that are long enough, or returns `false`.
     fn copy_blocks(_: Blocks<'_>, _: &[Self], _: &mut [Self]) -> bool {
@@ -107,7 +146,7 @@ fn direct(
     c: &mut ArrayViewMut2<'_, f32>,
 ) -> bool {
     #[cfg(target_arch = "x86_64")]
-    return alpha == 1.0 && crate::direct::product(a, b, beta, c);
+    return alpha == 1.0 && crate::direct::product([(*a, *b)], beta, c);
     #[cfg(not(target_arch = "x86_64"))]
     return false;
 }
@@ -242,6 +281,14 @@ product!(
     cblas_sgemm,
     direct,
     #[cfg(target_arch = "x86_64")]
+    fn product_of_pair(
+        parts: [(ArrayView2<'_, f32>, ArrayView2<'_, f32>); 2],
+        beta: f32,
+        c: &mut ArrayViewMut2<'_, f32>,
+    ) -> bool {
+        crate::direct::product(parts, beta, c)
+    },
+    #[cfg(target_arch = "x86_64")]
     fn copy_blocks(blocks: Blocks<'_>, from: &[f32], to: &mut [f32]) -> bool {
         crate::blocks::masked::copy(blocks, from, to)
     },
@@ -316,6 +363,29 @@ mod tests {
             );
             check(a.slice(s![..;-1, ..]), b.slice(s![.., ..;-1]), c.clone().view_mut());
         }
+    }
+
+    #[test]
+    fn pairs_of_any_layout() {
+        fn check<T: Real>(parts: [(ArrayView2<'_, T>, ArrayView2<'_, T>); 2]) {
+            for beta in [T::zero(), T::one()] {
+                let mut c = Array2::from_elem((parts[0].0.nrows(), parts[0].1.ncols()), T::one());
+                let mut right = c.clone();
+                gemm_pair(parts, beta, c.view_mut());
+                gemm(T::one(), parts[0].0, parts[0].1, beta, right.view_mut());
+                gemm(T::one(), parts[1].0, parts[1].1, T::one(), right.view_mut());
+                for (found, right) in c.iter().zip(&right) {
+                    assert!((*found - *right).abs().as_f64() < 1e-4, "{found} for {right}");
+                }
+            }
+        }
+        let (a, b, at, b2) = (random(9, 5, 1), random(5, 20, 2), random(7, 9, 3), random(7, 20, 4));
+        let single = |m: &Array2<f64>| m.mapv(|v| v as f32);
+        check([(a.view(), b.view()), (at.t(), b2.view())]);
+        check([(at.t(), b2.view()), (at.t(), b2.view())]);
+        let (a, b, at, b2) = (single(&a), single(&b), single(&at), single(&b2));
+        check([(a.view(), b.view()), (at.t(), b2.view())]);
+        check([(at.t(), b2.view()), (at.slice(s![..3, ..]).reversed_axes(), b2.slice(s![..3, ..]))]);
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub use allocator::CountingAllocator;
 pub use blocks::{Block, Blocks};
 pub use buffer::Buffer;
 pub use denormals::FlushDenormals;
-pub use gemm::gemm;
+pub use gemm::{gemm, gemm_pair};
 pub use huge::in_huge_pages;
 pub use kind::Kind;
 pub use params::{Grads, Params};

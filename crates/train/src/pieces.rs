@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use chainrule_layer::{Chain, Plan};
 use chainrule_optim::Optimizer;
-use chainrule_tensor::{Buffer, FlushDenormals, Kind, Real, gemm};
+use chainrule_tensor::{Buffer, FlushDenormals, Kind, Real, gemm, gemm_pair};
 use ndarray::{ArrayViewMut2, s};
 
 use crate::lead::Lead;
@@ -303,8 +303,8 @@ impl<T: Real, Y: Sync> Descent<'_, T, Y> {
         let inputs = first_row..first_row + sum.len() / columns;
         let mut dw =
             ArrayViewMut2::from_shape((inputs.len(), columns), sum).expect("whole rows of the weight");
-        let (mut beta, mut row) = (T::zero(), 0);
-        for shard in shards {
+        let mut row = 0;
+        let mut parts = shards.map(|shard| {
             let (x, dy) = shard.operands(link);
             let rows = row..row + dy.nrows();
             row = rows.end;
@@ -312,7 +312,15 @@ impl<T: Real, Y: Sync> Descent<'_, T, Y> {
                 Some(lead) if link == 0 => lead.x(rows, inputs.clone()),
                 _ => x.slice_move(s![.., inputs.clone()]),
             };
-            gemm(T::one(), x.t(), dy, beta, dw.view_mut()); // dW = Σ Xᵀ dZ
+            (x.reversed_axes(), dy)
+        });
+        // dW = Σ Xᵀ dZ, two shards at a time.
+        let mut beta = T::zero();
+        while let Some(part) = parts.next() {
+            match parts.next() {
+                Some(next) => gemm_pair([part, next], beta, dw.view_mut()),
+                None => gemm(T::one(), part.0, part.1, beta, dw.view_mut()),
+            }
             beta = T::one();
         }
     }
