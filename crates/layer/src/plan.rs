@@ -56,7 +56,6 @@ pub struct Plan {
     flops: u64,
     memory: u64,
     carries: bool,
-    frozen: bool,
     rows: Vec<Row>,
 }
 
@@ -135,7 +134,6 @@ impl Plan {
     fn entry(&mut self, name: &str, kind: Kind, blank: Blank, init: Arc<dyn Initializer>) {
         let name = self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
         let range = self.size..self.size + blank.shape.size();
-        let kind = if self.frozen { Kind::Frozen } else { kind };
         self.size = range.end;
         self.entries.push(Entry {
             name,
@@ -232,11 +230,12 @@ impl Plan {
         Ok((output, cache, parameters))
     }
 
-    /// Plans something whose parameters are not trained.
+    /// Plans something whose parameters are not trained. It sees them as they were declared, since a wrapper may look
+    /// for a weight; they are frozen behind it.
     pub(crate) fn frozen<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
-        let before = std::mem::replace(&mut self.frozen, true);
+        let first = self.entries.len();
         let result = work(self);
-        self.frozen = before;
+        self.entries[first..].iter_mut().for_each(|entry| entry.kind = Kind::Frozen);
         result
     }
 

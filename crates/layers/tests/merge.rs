@@ -31,7 +31,7 @@ fn inputs_that_are_not_alike() {
     refuses(Average, &[a, b], said);
     refuses(Maximum, &[a, b], said);
     refuses(Minimum, &[a, b], said);
-    refuses(Add, &[], "takes at least 1 inputs but is given [0]: it is given 0 of them");
+    refuses(Add, &[], "takes at least one input but is given [0]: it is given 0 of them");
     refuses(Subtract, &[a], "takes 2 inputs but is given [2, 3]: it is given 1 of them");
     refuses(Subtract, &[a, a, a], "takes 2 inputs but is given [2, 3]: it is given 3 of them");
 }

@@ -7,8 +7,7 @@ use chainrule_tensor::{Real, Shape, vector};
 fn alike(inputs: &[Shape], fewest: usize, most: usize, plan: &Plan) -> Result<Shape, ShapeError> {
     let first = inputs.first().copied().unwrap_or(Shape::from([0]));
     if !(fewest..=most).contains(&inputs.len()) {
-        let count =
-            if most == fewest { format!("{fewest} inputs") } else { format!("at least {fewest} inputs") };
+        let count = if most == fewest { format!("{fewest} inputs") } else { "at least one input".to_owned() };
         return Err(plan.error(first, &count, &format!("it is given {} of them", inputs.len())));
     }
     match inputs.iter().find(|&&input| input != first) {

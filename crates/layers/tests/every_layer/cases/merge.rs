@@ -1,6 +1,7 @@
 use chainrule_layer::{Branches, Frozen, Graph, Joint, Lambda, Residual, Sequential, SideBySide};
 use chainrule_layers::{
-    Add, Average, Bilinear, Concat, Dense, Dot, Maximum, Minimum, Multiply, Relu, Subtract, Tanh,
+    Add, Average, Bilinear, Concat, Dense, Dot, Maximum, Minimum, Multiply, Relu, SpectralNorm, Subtract,
+    Tanh, WeightNorm,
 };
 use chainrule_tensor::Real;
 
@@ -45,7 +46,7 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
         case("dot cosine", SideBySide::new(Dot::new().cosine(), two), [10]),
         case("bilinear", SideBySide::new(Bilinear::new(3), [[4], [5]]), [9]),
         case("bilinear without bias", SideBySide::new(Bilinear::new(1).without_bias(), [[2], [1]]), [3]),
-        case("graph siamese", siamese.outputs(["answer"]), [8]),
+        case("graph siamese", siamese.clone().outputs(["answer"]), [8]),
         case("graph two outputs", outputs, [8]),
         case("graph skips", skips, [4]),
         case("graph nested", Sequential::default().then(inner).then(Dense::new(2)), [4]),
@@ -58,6 +59,9 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
             Sequential::default().then(Dense::new(3)).then(Frozen(dense(4))).then(Dense::new(2)),
             [4],
         ),
+        case("frozen weight norm", Frozen(WeightNorm::new(Dense::new(3))), [4]),
+        case("frozen spectral norm", Frozen(SpectralNorm::new(Dense::new(3))), [4]),
+        case("frozen siamese", Frozen(siamese.clone().outputs(["answer"])), [8]),
         case("lambda", Lambda::new("cube", |z: T| z * z * z, |z: T, _| T::of(3.0) * z * z), [7]),
     ]
 }
