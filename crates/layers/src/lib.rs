@@ -13,6 +13,9 @@
 //! # Ok::<(), chainrule_layer::check::GradientError>(())
 //! ```
 
+#[macro_use]
+mod same_values;
+
 pub mod activations;
 pub mod attention;
 mod axes;

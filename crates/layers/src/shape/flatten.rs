@@ -1,6 +1,6 @@
 //! Flattening, which costs nothing.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_layer::{Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 /// Turns samples of any shape into vectors. In a batch they already are: rows of a matrix in row-major order.
@@ -14,17 +14,5 @@ impl<T: Real> Layer<T> for Flatten {
         Ok((Shape::from([input.size()]), ()))
     }
 
-    fn forward(&self, Forward { x, mut y, .. }: Forward<'_, T>) {
-        y.assign(&x);
-    }
-
-    fn backward(&self, Backward { dy, dx, .. }: Backward<'_, T>) {
-        if let Some(mut dx) = dx {
-            dx.assign(&dy);
-        }
-    }
-
-    fn is_identity(&self) -> bool {
-        true
-    }
+    same_values!();
 }

@@ -1,6 +1,6 @@
 //! One axis as several.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_layer::{Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::Reshape;
@@ -48,17 +48,5 @@ impl<T: Real> Layer<T> for Unflatten {
         Ok((output, ()))
     }
 
-    fn forward(&self, Forward { x, mut y, .. }: Forward<'_, T>) {
-        y.assign(&x);
-    }
-
-    fn backward(&self, Backward { dy, dx, .. }: Backward<'_, T>) {
-        if let Some(mut dx) = dx {
-            dx.assign(&dy);
-        }
-    }
-
-    fn is_identity(&self) -> bool {
-        true
-    }
+    same_values!();
 }
