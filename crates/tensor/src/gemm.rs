@@ -45,8 +45,7 @@ pub fn gemm_pair<T: Real>(
     mut c: ArrayViewMut2<'_, T>,
 ) {
     for (a, b) in &parts {
-        let ((m, k), (k2, n)) = (a.dim(), b.dim());
-        assert!(k == k2 && c.dim() == (m, n), "gemm: [{m}, {k}] x [{k2}, {n}] into {:?}", c.shape());
+        check(a, b, &c);
     }
     if !T::product_of_pair(parts, beta, &mut c) {
         let [(a, b), (a2, b2)] = parts;
@@ -64,8 +63,8 @@ pub(crate) fn multiply<T: Real>(
     beta: T,
     mut c: ArrayViewMut2<'_, T>,
 ) {
-    let ((m, k), (k2, n)) = (a.dim(), b.dim());
-    assert!(k == k2 && c.dim() == (m, n), "gemm: [{m}, {k}] x [{k2}, {n}] into {:?}", c.shape());
+    let ((m, n), k) = (c.dim(), a.ncols());
+    check(&a, &b, &c);
     if m == 0 || n == 0 {
         return;
     }
@@ -75,6 +74,12 @@ pub(crate) fn multiply<T: Real>(
         return;
     }
     T::product(ours, alpha, a, b, beta, c);
+}
+
+/// That the shapes fit.
+fn check<T>(a: &ArrayView2<'_, T>, b: &ArrayView2<'_, T>, c: &ArrayViewMut2<'_, T>) {
+    let ((m, k), (k2, n)) = (a.dim(), b.dim());
+    assert!(k == k2 && c.dim() == (m, n), "gemm: [{m}, {k}] x [{k2}, {n}] into {:?}", c.shape());
 }
 
 /// The product for one type of number. Implemented for `f32` and `f64`; not for users to implement.

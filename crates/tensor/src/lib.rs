@@ -48,6 +48,8 @@ mod shape;
 mod table;
 mod taps;
 mod target;
+#[cfg(target_arch = "x86_64")]
+mod transpose;
 pub mod vector;
 
 pub use allocator::CountingAllocator;
