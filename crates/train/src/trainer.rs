@@ -1,22 +1,25 @@
-//! The training loop.
+//! The training loop: epochs, evaluation and what they need.
+//!
+//! [`settings`] has what a user chooses, [`step`] one step of the descent, [`checkpoint`] saving and going on.
+
+mod checkpoint;
+mod settings;
+mod step;
 
 use std::fmt;
-use std::ops::{ControlFlow, Range};
-use std::path::Path;
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use chainrule_data::{Batches, Dataset};
-use chainrule_layer::{Layer, Mode};
+use chainrule_layer::Mode;
 use chainrule_losses::Loss;
 use chainrule_metrics::Metric;
 use chainrule_optim::Optimizer;
 use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 
-use crate::file::{self, Contents, FileError, Training};
 use crate::lead::Lead;
-use crate::pieces::{self, Descent, Part, Pieces, Region, Scratch};
-use crate::rows::Ground;
-use crate::shard::{Batch, Pass, Shard};
+use crate::pieces::{Pieces, Scratch};
+use crate::shard::{Batch, Shard};
 use crate::threads;
 use crate::{Callback, EpochReport, Event, History, Model, Scores, TrainError};
 
@@ -97,63 +100,6 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 threads: 1,
             },
         }
-    }
-
-    /// How many samples a step takes.
-    #[must_use]
-    pub fn batch_size(self, batch_size: usize) -> Self {
-        Self { batch_size, ..self }
-    }
-
-    /// Into how many parts a batch is cut. It bounds how many threads can work, and it is part of the result:
-    /// another number gives other last bits.
-    ///
-    /// The default does not depend on the machine: 2, or 1 for a batch whose products take less than 2 million
-    /// floating-point operations, which are done before another thread could begin. With more cores than 2,
-    /// choose as many as there are, if each part still has 16 samples or so. `None` is the default.
-    #[must_use]
-    pub fn shards(self, shards: impl Into<Option<usize>>) -> Self {
-        Self { shards: shards.into(), ..self }
-    }
-
-    /// The number of shards as it was set, or the default for this batch size.
-    pub fn shard_count(&self) -> usize {
-        let default = if self.step_flops(self.batch_size) < WORTH_A_FORK { 1 } else { 2 };
-        // More shards than samples in a batch would only be empty.
-        self.shards.unwrap_or(default).min(self.batch_size.max(1))
-    }
-
-    /// How many threads may work. It is no part of the result.
-    #[must_use]
-    pub fn threads(self, threads: usize) -> Self {
-        Self { threads, ..self }
-    }
-
-    /// The seed of shuffling and of random layers.
-    #[must_use]
-    pub fn seed(self, seed: Seed) -> Self {
-        Self { seed, ..self }
-    }
-
-    /// Whether each epoch takes the samples in another random order; it does by default. A model that carries a
-    /// state from batch to batch wants them in their own order.
-    #[must_use]
-    pub fn shuffle(self, shuffle: bool) -> Self {
-        Self { shuffle, ..self }
-    }
-
-    /// Another metric to keep.
-    #[must_use]
-    pub fn metric(mut self, metric: impl Metric<T, Y> + 'static) -> Self {
-        self.metrics.push(Box::new(metric));
-        self
-    }
-
-    /// Another callback to tell what happens.
-    #[must_use]
-    pub fn callback(mut self, callback: impl Callback + 'static) -> Self {
-        self.callbacks.push(Box::new(callback));
-        self
     }
 
     /// The model as it is now.
@@ -242,59 +188,6 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     {
         self.check(data.shape())?;
         self.in_pool(EVALUATION_ROWS.saturating_mul(self.shard_count()), |this| this.scores(data))
-    }
-
-    /// Writes the model and all that training needs to go on with the same bits.
-    ///
-    /// # Errors
-    ///
-    /// [`FileError`] with the path and what the system says.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
-        let training = Training {
-            epoch: self.run.epoch,
-            step: self.run.step,
-            seed: self.seed.0,
-            batch_size: self.batch_size as u64,
-            shards: self.shard_count() as u64,
-            setup: self.setup(),
-            state: file::bytes(&self.run.state),
-        };
-        file::write(path.as_ref(), &Contents::of(&self.model, Some(training)))
-    }
-
-    /// Takes up a training that was saved, where it stood. The trainer must have the same layers, loss and
-    /// optimizer; seed, batch size and shards come from the file.
-    ///
-    /// # Errors
-    ///
-    /// [`TrainError::File`] if the file cannot be used, [`TrainError::Checkpoint`] if it is of another training.
-    pub fn resume(mut self, path: impl AsRef<Path>) -> Result<Self, TrainError> {
-        let path = path.as_ref();
-        let mut contents = file::read(path)?;
-        let training = contents.training.take();
-        let training = training.ok_or_else(|| FileError::NotACheckpoint { path: path.to_owned() })?;
-        if training.setup != self.setup() {
-            let message = format!("it was made with {}, this trainer has {}", training.setup, self.setup());
-            return Err(TrainError::Checkpoint(message));
-        }
-        let model = contents.into_model(path, self.model.layers().clone())?;
-        if model.input() != self.model.input() {
-            let message = format!("its samples have the shape {}", model.input());
-            return Err(TrainError::Checkpoint(message));
-        }
-        if file::numbers(&training.state, &mut self.run.state).is_none() {
-            return Err(TrainError::Checkpoint("the optimizer's state has another length".into()));
-        }
-        let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
-        (self.run.epoch, self.run.step, self.seed) = (training.epoch, training.step, Seed(training.seed));
-        (self.batch_size, self.shards) = (size(training.batch_size), Some(size(training.shards)));
-        self.model = model;
-        self.run.shards.clear();
-        Ok(self)
-    }
-
-    fn setup(&self) -> String {
-        format!("{:?} and {:?}", self.loss, self.optimizer)
     }
 
     /// What can be checked before anything runs.
@@ -400,89 +293,6 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
     }
 
-    /// One step of training; the mean loss of the batch before it.
-    fn step<D>(&mut self, data: &D, batch: Batch<'_>) -> Result<T, TrainError>
-    where
-        D: Dataset<T, Target = Y>,
-    {
-        let seed = self.seed.child(1).child(self.run.step);
-        let threads = if self.step_flops(batch.samples.len()) < WORTH_A_FORK { 1 } else { self.run.threads };
-        let mode = Mode::Train { seed, first_row: 0 };
-        let loss = self.forward(data, batch, mode, threads)?;
-        let (optimizer, slots) = (&*self.optimizer, self.optimizer.slots());
-        let Run { shards, lead, state, total, scratch, pieces, step, .. } = &mut self.run;
-        let (params, pieces) = (&mut self.model.parameters, pieces.of_step(shards));
-        let mut descend = |part, total: &mut [T]| {
-            let ground = Ground { step: *step, optimizer, slots, offset: 0, params, state };
-            let all = Region { pieces, ground, total };
-            Descent { part, shards, lead: lead.as_ref() }.run(all, scratch, threads);
-        };
-        if optimizer.prepares() {
-            descend(Part::Sum, total);
-            optimizer.prepare(*step, total);
-            descend(Part::Update, total);
-        } else {
-            descend(Part::Both, &mut []);
-        }
-        *step += 1;
-        Ok(loss)
-    }
-
-    /// Runs the shards of a batch, and adds their outputs to the metrics; the mean loss of the batch.
-    fn forward<D>(&mut self, data: &D, batch: Batch<'_>, mode: Mode, threads: usize) -> Result<T, TrainError>
-    where
-        D: Dataset<T, Target = Y>,
-    {
-        let pass = Pass {
-            layers: self.model.layers(),
-            params: self.model.parameters(),
-            loss: &*self.loss,
-            data,
-            batch,
-            mode,
-            deferred: pieces::defers(self.model.plan()),
-            sparse: pieces::sparse(&*self.optimizer),
-        };
-        let columns = self.model.output().size();
-        let Run { shards, lead, .. } = &mut self.run;
-        let (count, samples) = (shards.len(), batch.samples.len());
-        let mut lead = lead.as_mut().filter(|_| mode != Mode::Eval);
-        if let Some(Lead { parts, units, .. }) = &mut lead {
-            each(parts, shards, 0, threads, &|position, part, shard| {
-                part.run(&pass, rows_of(samples, position, count), &mut shard.targets, *units);
-                None::<TrainError>
-            });
-        }
-        let lead = lead.as_deref();
-        let failed = each(shards, &mut vec![(); count], 0, threads, &|position, shard, ()| {
-            let rows = rows_of(samples, position, count);
-            if lead.is_none() {
-                shard.gather(&pass, rows.clone());
-            }
-            // What was gathered is checked here, so that layers and losses need not.
-            let batch = batch.index;
-            if let Err(source) = pass.loss.check(columns, &shard.targets) {
-                return Some(TrainError::Target { batch, columns, source });
-            }
-            if let (None, Err(source)) = (lead, pass.layers.check(shard.inputs())) {
-                return Some(TrainError::Value { batch, source });
-            }
-            shard.run(&pass, rows, lead);
-            None
-        });
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        let mut loss = T::zero();
-        for shard in &self.run.shards {
-            loss += shard.loss;
-            for metric in &mut self.metrics {
-                metric.update(shard.outputs(), &shard.targets);
-            }
-        }
-        Ok(loss)
-    }
-
     fn scores<D>(&mut self, data: &D) -> Result<Scores, TrainError>
     where
         D: Dataset<T, Target = Y>,
@@ -527,31 +337,4 @@ fn say_if_slow() {
             eprintln!("warning: this is a debug build, many times slower: build with --release")
         });
     }
-}
-
-/// The rows of one shard: as even as `count` parts of `rows` can be.
-fn rows_of(rows: usize, position: usize, count: usize) -> Range<usize> {
-    rows * position / count..rows * (position + 1) / count
-}
-
-/// Calls `work` for each pair of the two slices, on up to `threads` threads; the first error by position.
-fn each<A: Send, B: Send, E: Send>(
-    a: &mut [A],
-    b: &mut [B],
-    position: usize,
-    threads: usize,
-    work: &(impl Fn(usize, &mut A, &mut B) -> Option<E> + Sync),
-) -> Option<E> {
-    if threads < 2 || a.len() < 2 {
-        let run = |(index, (a, b))| work(position + index, a, b);
-        // All of them run, so that none keeps what an earlier batch left.
-        return a.iter_mut().zip(b).enumerate().map(run).fold(None, Option::or);
-    }
-    let half = a.len().div_ceil(2);
-    let ((a, a_rest), (b, b_rest)) = (a.split_at_mut(half), b.split_at_mut(half));
-    let (first, second) = crate::threads::join(
-        || each(a, b, position, threads.div_ceil(2), work),
-        || each(a_rest, b_rest, position + half, threads / 2, work),
-    );
-    first.or(second)
 }
