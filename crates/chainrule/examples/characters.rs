@@ -21,7 +21,6 @@
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::process::ExitCode;
 use std::str::FromStr;
 
 use chainrule::data::{Characters, Vocabulary};
@@ -33,7 +32,7 @@ use chainrule::tensor::Window;
 use chainrule::train::{Predictor, Scores};
 use ndarray::{Array2, s};
 
-const USAGE: &str = "\
+pub(crate) const USAGE: &str = "\
 usage: characters FILE [OPTIONS]
 
 It learns the first nine tenths of a text (UTF-8), is judged by the last, and writes some of its own.
@@ -343,7 +342,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn main() -> ExitCode {
+#[cfg(not(test))] // the test has this file as a module
+fn main() -> std::process::ExitCode {
+    use std::process::ExitCode;
+
     if let Some(warning) = chainrule::tensor::blas::use_best_kernel() {
         eprintln!("warning: {warning}");
     }

@@ -1,12 +1,11 @@
 //! The example of characters in small: what it learns, what it writes, and what it says of a wrong command line.
 
 #[path = "../examples/characters.rs"]
-#[allow(dead_code, reason = "the command line and what it prints are the example's own")]
 mod characters;
 
 use chainrule::data::{Characters, Vocabulary};
 use chainrule::prelude::*;
-use characters::{Kind, Options, Reader, Training, draw, evaluate, reading, write};
+use characters::{Kind, Options, Reader, Training, USAGE, draw, evaluate, reading, write};
 use ndarray::{Array2, s};
 
 /// No multiple of the period, so that windows begin everywhere in it.
@@ -94,6 +93,22 @@ fn a_temperature_sharpens_what_is_likely() {
     assert_eq!([0.0, 0.5, 0.99].map(|uniform| draw(&logits, 0.0, uniform)), [1; 3]);
     assert_eq!([0.01, 0.5, 0.99].map(|uniform| draw(&logits, 0.1, uniform)), [1; 3]);
     assert_eq!(draw(&logits, 1e-300, 0.5), 1, "so cold that the others weigh nothing");
+}
+
+#[test]
+fn the_usage_names_every_option_with_its_default() {
+    let options: Vec<_> = USAGE.lines().filter_map(|line| line.trim_start().strip_prefix("--")).collect();
+    assert_eq!(options.len(), 7);
+    for option in options {
+        let name = option.split_whitespace().next().unwrap();
+        let default = option.rsplit(['(', ')']).nth(1).unwrap();
+        let value = if name == "prompt" { "x" } else { default.split_whitespace().last().unwrap() };
+        let parse = |line: &[&str]| Options::parse(line.iter().map(|&word| word.to_owned()));
+        let (plain, given) =
+            (parse(&["text"]).unwrap(), parse(&["text", &format!("--{name}"), value]).unwrap());
+        let right = if name == "prompt" { Options { prompt: Some("x".to_owned()), ..plain } } else { plain };
+        assert_eq!(given, right, "--{name} {value}");
+    }
 }
 
 #[test]
