@@ -8,6 +8,9 @@ use chainrule_tensor::{Kind, Real, Seed, Shape};
 
 use crate::{Blank, Initializer, Joint, Layer};
 
+/// The most parameters, in double precision, that memory has places for.
+const MOST: usize = isize::MAX as usize / size_of::<f64>();
+
 /// One parameter of a model: a named range of the flat vector of all parameters.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -66,15 +69,18 @@ impl Plan {
     }
 
     /// Declares a parameter that is trained and decayed. `fan_in` and `fan_out` are for its initialiser.
+    ///
+    /// # Errors
+    ///
+    /// Here and below: [`ShapeError`] if the parameters are more than memory has places for.
     pub fn weight(
         &mut self,
         name: &str,
-        shape: impl Into<Shape>,
-        (fan_in, fan_out): (usize, usize),
+        shape: impl AsRef<[usize]>,
+        fans: (usize, usize),
         init: &Arc<dyn Initializer>,
-    ) {
-        let blank = Blank { shape: shape.into(), fan_in, fan_out };
-        self.entry(name, Kind::Weight, blank, Arc::clone(init));
+    ) -> Result<(), ShapeError> {
+        self.entry(name, Kind::Weight, shape.as_ref(), fans, Arc::clone(init))
     }
 
     /// Declares a weight of shape `[inputs, units]` that the layer's whole input is multiplied with, `z = x W`, so
@@ -90,9 +96,10 @@ impl Plan {
         [inputs, units]: [usize; 2],
         fans: (usize, usize),
         init: &Arc<dyn Initializer>,
-    ) {
-        self.weight(name, [inputs, units], fans, init);
+    ) -> Result<(), ShapeError> {
+        self.weight(name, [inputs, units], fans, init)?;
         self.entries.iter_mut().last().expect("just declared").product = true;
+        Ok(())
     }
 
     /// Declares a weight of shape `[rows, columns]` of which a pass uses few rows, such as the vectors of the
@@ -107,44 +114,72 @@ impl Plan {
         [rows, columns]: [usize; 2],
         fans: (usize, usize),
         init: &Arc<dyn Initializer>,
-    ) {
-        self.weight(name, [rows, columns], fans, init);
+    ) -> Result<(), ShapeError> {
+        self.weight(name, [rows, columns], fans, init)?;
         self.entries.iter_mut().last().expect("just declared").table = true;
+        Ok(())
     }
 
     /// Declares a parameter that is trained and not decayed.
     pub fn bias(
         &mut self,
         name: &str,
-        shape: impl Into<Shape>,
-        (fan_in, fan_out): (usize, usize),
+        shape: impl AsRef<[usize]>,
+        fans: (usize, usize),
         init: &Arc<dyn Initializer>,
-    ) {
-        let blank = Blank { shape: shape.into(), fan_in, fan_out };
-        self.entry(name, Kind::Bias, blank, Arc::clone(init));
+    ) -> Result<(), ShapeError> {
+        self.entry(name, Kind::Bias, shape.as_ref(), fans, Arc::clone(init))
     }
 
     /// Declares a running statistic that starts from `value`. In `backward` the layer adds `share` times its
     /// next value to the "gradient" of it.
-    pub fn buffer(&mut self, name: &str, shape: impl Into<Shape>, value: f64) {
-        let blank = Blank { shape: shape.into(), fan_in: 1, fan_out: 1 };
-        self.entry(name, Kind::Buffer, blank, Arc::new(crate::Constant(value)));
+    pub fn buffer(&mut self, name: &str, shape: impl AsRef<[usize]>, value: f64) -> Result<(), ShapeError> {
+        self.entry(name, Kind::Buffer, shape.as_ref(), (1, 1), Arc::new(crate::Constant(value)))
     }
 
-    fn entry(&mut self, name: &str, kind: Kind, blank: Blank, init: Arc<dyn Initializer>) {
-        let name = self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
-        let range = self.size..self.size + blank.shape.size();
-        self.size = range.end;
+    fn entry(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        axes: &[usize],
+        (fan_in, fan_out): (usize, usize),
+        init: Arc<dyn Initializer>,
+    ) -> Result<(), ShapeError> {
+        let end = |shape: Shape| self.size.checked_add(shape.size()).filter(|&end| end <= MOST);
+        let Some((shape, end)) = Shape::new(axes).and_then(|shape| Some((shape, end(shape)?))) else {
+            return Err(self.crowded(&format!("its {name} would be {axes:?}")));
+        };
         self.entries.push(Entry {
-            name,
-            shape: blank.shape,
-            range,
+            name: self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join("."),
+            shape,
+            range: self.size..end,
             kind,
             product: false,
             table: false,
-            blank,
+            blank: Blank { shape, fan_in, fan_out },
             init,
         });
+        self.size = end;
+        Ok(())
+    }
+
+    /// Asks for so many values of the layer's own, apart from what it declares. It need not count them otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`ShapeError`] if memory has no places for them.
+    pub fn room(&self, values: usize) -> Result<usize, ShapeError> {
+        Some(values)
+            .filter(|&values| values <= MOST)
+            .ok_or_else(|| self.crowded("it works with as many values"))
+    }
+
+    fn crowded(&self, why: &str) -> ShapeError {
+        let path = self.path.join(".");
+        let row = self.rows.iter().rev().find(|row| row.path == path);
+        let input = row.map_or(Shape::from([0]), |row| row.output);
+        let help = format!("choose fewer units, or smaller samples; {why}");
+        self.error(input, "samples for parameters that memory has places for,", &help)
     }
 
     /// Adds to the floating-point operations that the layer's matrix products take for one sample, forward.

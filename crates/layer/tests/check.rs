@@ -26,7 +26,7 @@ impl Layer<f64> for Square {
         let &[features] = &*input else {
             return Err(plan.error(input, "one axis", "put Flatten before it"));
         };
-        plan.weight("weight", [features], (1, 1), &(Arc::new(Constant(1.0)) as _));
+        plan.weight("weight", [features], (1, 1), &(Arc::new(Constant(1.0)) as _))?;
         Ok((input, ()))
     }
 

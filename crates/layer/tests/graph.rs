@@ -31,7 +31,7 @@ impl Layer<f64> for Linear {
         let &[inputs] = &*input else {
             return Err(plan.error(input, "a vector", "flatten it"));
         };
-        plan.weight("weight", [inputs, self.0], (1, 1), &(Arc::new(Normal) as _));
+        plan.weight("weight", [inputs, self.0], (1, 1), &(Arc::new(Normal) as _))?;
         Ok((Shape::from([self.0]), ()))
     }
 
@@ -87,7 +87,7 @@ impl Layer<f64> for Drift {
     type Cache = ();
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
-        plan.buffer("mean", [1], 0.0);
+        plan.buffer("mean", [1], 0.0)?;
         Ok((input, ()))
     }
 

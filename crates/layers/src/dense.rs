@@ -61,11 +61,11 @@ impl<T: Real> Layer<T> for Dense {
             return Err(plan.error(input, &format!("[features] for {units} units"), help));
         }
         let fans = (inputs, units);
-        plan.product("weight", [inputs, units], fans, &self.weight);
+        plan.product("weight", [inputs, units], fans, &self.weight)?;
         if let Some(bias) = &self.bias {
-            plan.bias("bias", [units], fans, bias);
+            plan.bias("bias", [units], fans, bias)?;
         }
-        plan.flops(2 * inputs as u64 * units as u64);
+        plan.flops(2 * inputs as u64 * units as u64); // no more than twice what memory has places for
         Ok((Shape::from([units]), ()))
     }
 

@@ -144,7 +144,7 @@ fn a_seed_says_it_all() {
 fn both_precisions_start_from_the_same_values() {
     let mut plan = Plan::new();
     for init in all() {
-        plan.weight("weight", [5, 3], (5, 3), &init);
+        plan.weight("weight", [5, 3], (5, 3), &init).unwrap();
     }
     let (mut single, mut double) = (vec![0f32; plan.size()], vec![0f64; plan.size()]);
     plan.init(Seed(2), &mut single);

@@ -331,8 +331,8 @@ impl Layer<f64> for Scaled {
     type Cache = ();
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
-        plan.bias("bias", [24], (1, 1), &(Arc::new(Constant(0.0)) as _));
-        plan.weight("weight", [2, 3, 4], (1, 1), &(Arc::new(init::LecunNormal) as _));
+        plan.bias("bias", [24], (1, 1), &(Arc::new(Constant(0.0)) as _))?;
+        plan.weight("weight", [2, 3, 4], (1, 1), &(Arc::new(init::LecunNormal) as _))?;
         Ok((input, ()))
     }
 

@@ -236,7 +236,7 @@ impl<T: Real> Layer<T> for One {
     type Cache = ();
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
-        plan.buffer("one", [1], 1.0);
+        plan.buffer("one", [1], 1.0)?;
         Ok((input, ()))
     }
 

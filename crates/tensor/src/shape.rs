@@ -24,9 +24,9 @@ pub struct Shape {
 
 impl Shape {
     /// The shape with these axes, or `None` if there are more than [`MAX_RANK`]
-    /// or if their product overflows.
+    /// or if the product of those that are not 0 overflows: so that of any of them does not.
     pub fn new(axes: &[usize]) -> Option<Self> {
-        axes.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis))?;
+        axes.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis.max(1)))?;
         let mut shape = Self { axes: [0; MAX_RANK], rank: u8::try_from(axes.len()).ok()? };
         shape.axes.get_mut(..axes.len())?.copy_from_slice(axes);
         Some(shape)
@@ -43,7 +43,7 @@ impl<const N: usize> From<[usize; N]> for Shape {
     ///
     /// # Panics
     ///
-    /// If the product of the axes overflows `usize`; [`Shape::new`] returns `None` instead.
+    /// Where [`Shape::new`] returns `None`.
     fn from(axes: [usize; N]) -> Self {
         const { assert!(N <= MAX_RANK, "a Shape has at most six axes") };
         Self::new(&axes).expect("the product of the axes fits in usize")
@@ -60,6 +60,12 @@ impl Deref for Shape {
     type Target = [usize];
     fn deref(&self) -> &[usize] {
         &self.axes[..usize::from(self.rank)]
+    }
+}
+
+impl AsRef<[usize]> for Shape {
+    fn as_ref(&self) -> &[usize] {
+        self
     }
 }
 
@@ -83,6 +89,7 @@ mod tests {
     fn refuses_what_cannot_be_counted() {
         assert_eq!(Shape::new(&[1; MAX_RANK + 1]), None);
         assert_eq!(Shape::new(&[usize::MAX, 2]), None);
+        assert_eq!(Shape::new(&[0, usize::MAX, 2]), None);
         assert_eq!(Shape::new(&[]).map(|s| s.size()), Some(1));
         assert_eq!(Shape::from([3, 0]).size(), 0);
     }

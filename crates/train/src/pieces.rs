@@ -363,10 +363,10 @@ mod tests {
     fn pieces_cover_everything_once() {
         let mut plan = Plan::new();
         let init = Arc::new(chainrule_layer::Constant(0.0)) as _;
-        plan.weight("a", [LONGEST, 2], (1, 1), &init);
-        plan.weight("b", [100], (1, 1), &init);
-        plan.bias("c", [10], (1, 1), &init);
-        plan.buffer("d", [5], 0.0);
+        plan.weight("a", [LONGEST, 2], (1, 1), &init).unwrap();
+        plan.weight("b", [100], (1, 1), &init).unwrap();
+        plan.bias("c", [10], (1, 1), &init).unwrap();
+        plan.buffer("d", [5], 0.0).unwrap();
         let pieces = cut(&plan, &Chain::<f32>::default(), true, true);
         let lengths: Vec<_> = pieces.iter().map(|piece| (piece.end - piece.start, piece.kind)).collect();
         let right = [

@@ -87,7 +87,7 @@ impl<T: Real> Layer<T> for Prelu {
         if input.size() == 0 {
             return Err(plan.error(input, "samples with values", "look for an axis of length 0"));
         }
-        plan.bias("slope", shape, (1, 1), &self.start);
+        plan.bias("slope", shape, (1, 1), &self.start)?;
         Ok((input, Slopes { channels: shape.size(), inner, ..Slopes::default() }))
     }
 

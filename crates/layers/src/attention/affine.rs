@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_layer::{Initializer, Plan};
+use chainrule_layer::{Initializer, Plan, ShapeError};
 use chainrule_tensor::{Grads, Params, Real, gemm, vector};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -31,12 +31,13 @@ impl Affine {
         fans: (usize, usize),
         [weights, biases]: [&Arc<dyn Initializer>; 2],
         plan: &mut Plan,
-    ) {
-        plan.weight(weight, [self.inputs, self.units], fans, weights);
+    ) -> Result<(), ShapeError> {
+        plan.weight(weight, [self.inputs, self.units], fans, weights)?;
         if self.bias {
-            plan.bias(bias, [self.units], fans, biases);
+            plan.bias(bias, [self.units], fans, biases)?;
         }
         plan.flops(products([2, steps, self.inputs, self.units]));
+        Ok(())
     }
 
     pub(super) fn forward<T: Real>(

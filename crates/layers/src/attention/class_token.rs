@@ -46,7 +46,7 @@ impl<T: Real> Layer<T> for ClassToken {
         let Some(output) = steps.checked_add(1).and_then(|steps| Shape::new(&[steps, features])) else {
             return Err(plan.error(input, "a sequence that can be counted", "choose a shorter one"));
         };
-        plan.bias("token", [features], (1, features), &self.token);
+        plan.bias("token", [features], (1, features), &self.token)?;
         Ok((output, ()))
     }
 

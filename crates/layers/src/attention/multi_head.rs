@@ -192,9 +192,9 @@ impl MultiHeadAttention {
         let glorot: Arc<dyn Initializer> = Arc::new(GlorotUniform);
         let (fan_in, zero): (Arc<dyn Initializer>, Arc<dyn Initializer>) =
             (Arc::new(FanInUniform), Arc::new(Constant(0.0)));
-        query.plan(["query_weight", "query_bias"], steps, of_query, [&glorot, &zero], plan);
-        key_value.plan(["key_value_weight", "key_value_bias"], keys, of_key_value, [&glorot, &zero], plan);
-        out.plan(["out_weight", "out_bias"], steps, (units, features), [&fan_in, &zero], plan);
+        query.plan(["query_weight", "query_bias"], steps, of_query, [&glorot, &zero], plan)?;
+        key_value.plan(["key_value_weight", "key_value_bias"], keys, of_key_value, [&glorot, &zero], plan)?;
+        out.plan(["out_weight", "out_bias"], steps, (units, features), [&fan_in, &zero], plan)?;
         plan.flops(scores.flops());
         // What is projected and its gradient, and the heads' output and its gradient.
         let projected = (2 * steps * units).saturating_add(keys * both);

@@ -120,7 +120,7 @@ impl<T: Real> Layer<T> for SinusoidalPositions {
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Positions<T>), ShapeError> {
         let [steps, features] = sequence(input, plan)?;
-        let mut values = Buffer::zeros(steps * features);
+        let mut values = Buffer::zeros(plan.room(steps * features)?);
         for (step, values) in values.chunks_exact_mut(features).enumerate() {
             for (feature, value) in values.iter_mut().enumerate() {
                 let (pair, odd) = (feature / 2, feature % 2 == 1);
@@ -147,7 +147,7 @@ impl<T: Real> Layer<T> for LearnedPositions {
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Positions<T>), ShapeError> {
         let [steps, features] = sequence(input, plan)?;
-        plan.weight("weight", [steps, features], (steps, features), &self.weight);
+        plan.weight("weight", [steps, features], (steps, features), &self.weight)?;
         Ok((input, Positions { features, values: Buffer::default() }))
     }
 

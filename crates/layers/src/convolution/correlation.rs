@@ -135,8 +135,10 @@ impl<T: Real, const N: usize> Correlation<T, N> {
     pub(super) fn new(map: Map<N>) -> Self {
         let ([_, positions, taps], [inputs, outputs]) = (map.sizes(), map.channels);
         // Few positions leave lanes of a register empty, and each sample goes through all of a group's kernel.
-        let full = 4 * positions >= 3 * positions.next_multiple_of(16);
-        let small = inputs * outputs * taps * size_of::<T>() <= 1 << 20;
+        let lanes = positions.div_ceil(16).saturating_mul(16);
+        let full = positions >= lanes - lanes / 4;
+        let kernel = inputs.saturating_mul(outputs).saturating_mul(taps).saturating_mul(size_of::<T>());
+        let small = kernel <= 1 << 20;
         match Taps::fast::<T>() && (full && small || positions > 128) {
             true => Self::Overlapped(Overlapped::new(map)),
             false => Self::Copied(Copied::new(map)),

@@ -106,9 +106,9 @@ impl<T: Real, const N: usize> Work<T, N> {
         };
         let [_, positions, taps] = map.sizes();
         let fans = (fans[0] * taps, fans[1] * taps);
-        plan.weight("weight", weight, fans, &settings.weight);
+        plan.weight("weight", weight, fans, &settings.weight)?;
         if let Some(bias) = &settings.bias {
-            plan.bias("bias", [outputs], fans, bias);
+            plan.bias("bias", [outputs], fans, bias)?;
         }
         // Those that are beyond counting leave room for others.
         plan.flops((weight.size() as u64).saturating_mul(positions as u64).min(1 << 60) * 2);

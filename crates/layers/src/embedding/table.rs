@@ -42,8 +42,12 @@ impl Table {
             let help = format!("choose another vocabulary or size; {} counts no further", T::NAME);
             return Err(plan.error(input, &expected, &help));
         }
-        if Shape::new(&[vocabulary, size]).is_none() || Shape::new(&[ids, size]).is_none() {
-            return Err(plan.error(input, "[ids] with a table that can be counted", "choose a smaller size"));
+        if Shape::new(&[ids, size]).is_none() {
+            return Err(plan.error(
+                input,
+                "[ids] of which the vectors can be counted",
+                "choose a smaller size",
+            ));
         }
         let weight = match self.padding {
             Some(row) if row >= vocabulary => {
@@ -57,7 +61,7 @@ impl Table {
         match self.sparse {
             true => plan.table("weight", shape, fans, &weight),
             false => plan.weight("weight", shape, fans, &weight),
-        }
+        }?;
         Ok(ids)
     }
 

@@ -49,14 +49,10 @@ impl<T: Real> Joint<T> for Bilinear {
             let other = other.copied().unwrap_or(Shape::from([0]));
             return Err(plan.error(other, "two vectors, and at least one unit,", "put Flatten before it"));
         };
-        let Some(weight) = Shape::new(&[self.units, first, second]) else {
-            let expected = format!("two vectors for {} units", self.units);
-            return Err(plan.error(inputs[0], &expected, "choose fewer units"));
-        };
         let fans = (first, self.units);
-        plan.weight("weight", weight, fans, &self.init);
+        plan.weight("weight", [self.units, first, second], fans, &self.init)?;
         if self.bias {
-            plan.bias("bias", [self.units], fans, &self.init);
+            plan.bias("bias", [self.units], fans, &self.init)?;
         }
         plan.flops(
             2u64.saturating_mul(self.units as u64)

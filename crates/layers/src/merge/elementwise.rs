@@ -7,7 +7,11 @@ use chainrule_tensor::{Real, Shape, vector};
 fn alike(inputs: &[Shape], fewest: usize, most: usize, plan: &Plan) -> Result<Shape, ShapeError> {
     let first = inputs.first().copied().unwrap_or(Shape::from([0]));
     if !(fewest..=most).contains(&inputs.len()) {
-        let count = if most == fewest { format!("{fewest} inputs") } else { "at least one input".to_owned() };
+        let count = match (fewest, most) {
+            (1, _) => "at least one input".to_owned(),
+            _ if fewest == most => format!("{fewest} inputs"),
+            _ => format!("at least {fewest} inputs"),
+        };
         return Err(plan.error(first, &count, &format!("it is given {} of them", inputs.len())));
     }
     match inputs.iter().find(|&&input| input != first) {

@@ -119,9 +119,9 @@ impl<T: Real> Layer<T> for BatchNorm {
             let help = "give it at least one channel with at least one value";
             return Err(plan.error(input, "[features] or [channels, spatial...]", help));
         }
-        let scales = self.affine.plan(channels, plan);
-        plan.buffer("running_mean", channels, 0.0);
-        plan.buffer("running_var", channels, 1.0);
+        let scales = self.affine.plan(channels, plan)?;
+        plan.buffer("running_mean", [channels], 0.0)?;
+        plan.buffer("running_var", [channels], 1.0)?;
         let zeros = || Buffer::zeros(channels);
         let cache = BatchStatistics {
             channels,

@@ -72,8 +72,8 @@ impl<T: Real> Layer<T> for GroupNorm {
             let expected = format!("[channels, spatial...] whose channels are {} equal groups", self.groups);
             return Err(plan.error(input, &expected, "choose a number of groups that divides the channels"));
         }
-        let scales = self.affine.plan(channels, plan);
-        plan.memory(2 * self.groups + 4 * channels);
+        let scales = self.affine.plan(channels, plan)?;
+        plan.memory(self.groups.saturating_mul(2).saturating_add(channels.saturating_mul(4)));
         let inner = spatial.iter().product();
         Ok((input, GroupStatistics { channels, inner, scales, ..Default::default() }))
     }

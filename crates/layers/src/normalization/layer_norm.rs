@@ -94,8 +94,8 @@ impl<T: Real> Layer<T> for LayerNorm {
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError> {
         epsilon::<T>(self.epsilon, input, plan)?;
         let axes = self.axes.of(input, plan)?;
-        let (size, scales) = (axes.size(), self.affine.plan(axes, plan));
-        plan.memory(2 * (input.size() / size));
+        let (size, scales) = (axes.size(), self.affine.plan(axes, plan)?);
+        plan.memory((input.size() / size).saturating_mul(2));
         Ok((input, RowStatistics { size, scales, ..Default::default() }))
     }
 

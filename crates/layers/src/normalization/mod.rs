@@ -41,18 +41,18 @@ enum Affine {
 
 impl Affine {
     /// Declares what there is, in this shape: scales of 1 and shifts of 0. Neither is decayed.
-    fn plan<T: Real>(self, shape: impl Into<Shape>, plan: &mut Plan) -> Scales<T> {
+    fn plan<T: Real>(self, shape: impl Into<Shape>, plan: &mut Plan) -> Result<Scales<T>, ShapeError> {
         let (shape, constant) = (shape.into(), |value| Arc::new(Constant(value)) as Arc<dyn Initializer>);
         if self != Self::Without {
-            plan.bias("weight", shape, (1, 1), &constant(1.0));
+            plan.bias("weight", shape, (1, 1), &constant(1.0))?;
         }
         if self == Self::Full {
-            plan.bias("bias", shape, (1, 1), &constant(0.0));
+            plan.bias("bias", shape, (1, 1), &constant(0.0))?;
         }
-        let size = shape.size();
+        let size = plan.room(shape.size())?;
         let [mut weight, bias, d_weight, d_bias] = std::array::from_fn(|_| Buffer::zeros(size));
         weight.fill(T::one());
-        Scales { fixed: [weight, bias], spare: [d_weight, d_bias] }
+        Ok(Scales { fixed: [weight, bias], spare: [d_weight, d_bias] })
     }
 
     /// The scales and shifts, or `fixed` ones in the place of those that there are not.

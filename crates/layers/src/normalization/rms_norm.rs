@@ -71,7 +71,7 @@ impl<T: Real> Layer<T> for RmsNorm {
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError> {
         epsilon::<T>(self.epsilon_of::<T>(), input, plan)?;
         let axes = self.axes.of(input, plan)?;
-        let (size, scales) = (axes.size(), self.affine.plan(axes, plan));
+        let (size, scales) = (axes.size(), self.affine.plan(axes, plan)?);
         plan.memory(input.size() / size);
         Ok((input, RowStatistics { size, scales, ..Default::default() }))
     }

@@ -63,7 +63,7 @@ impl<T: Real, L> Reparametrization<T> for SpectralNorm<L> {
             let help = "choose at least one iteration";
             return Err(plan.error(input, "any samples, with some iterations,", help));
         }
-        plan.buffer("u", weight.units, 0.0);
+        plan.buffer("u", [weight.units], 0.0)?;
         Ok(())
     }
 

@@ -54,7 +54,7 @@ impl<T: Real, L: Layer<T>> Reparametrization<T> for WeightNorm<L> {
         let mut layer = Plan::new();
         self.layer.plan(input, &mut layer)?;
         let init: Arc<dyn Initializer> = Arc::new(Lengths { layer, weight: weight.clone() });
-        plan.bias("g", weight.units, (1, 1), &init);
+        plan.bias("g", [weight.units], (1, 1), &init)?;
         Ok(())
     }
 

@@ -49,7 +49,7 @@ impl Rule for Avg {
                 Planes { height, width },
                 x,
                 y,
-                &mut vec![(); y.len()],
+                &mut vec![(); y.len()], // nothing is noted, and takes no memory
                 #[inline(always)]
                 |[a, b, c, d]| (((a + b) + (c + d)) * quarter, ()),
             );

@@ -82,9 +82,9 @@ fn parts(size: usize, outputs: usize) -> Vec<Span> {
     (0..outputs).map(part).collect()
 }
 
-/// Whether axes have less than 2³² values together, so that spans can be listed.
+/// Whether axes have less than 2³² values together, so that spans can be listed; those of length 0 do not hide others.
 fn countable(axes: &[usize]) -> bool {
-    let size = axes.iter().try_fold(1usize, |size, &axis| size.checked_mul(axis));
+    let size = axes.iter().try_fold(1usize, |size, &axis| size.checked_mul(axis.max(1)));
     size.is_some_and(|size| u32::try_from(size).is_ok())
 }
 

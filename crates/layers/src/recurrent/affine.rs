@@ -123,12 +123,12 @@ impl<T: Real> Product<T> for Affine {
             return Err(plan.error(input, "weights that can be counted", "take fewer units"));
         };
         let columns = wx[1];
-        plan.weight("weight", wx, (inputs, columns), &self.weight);
-        plan.weight("recurrent_weight", wh, (units, columns), &self.recurrent_weight);
+        plan.weight("weight", wx, (inputs, columns), &self.weight)?;
+        plan.weight("recurrent_weight", wh, (units, columns), &self.recurrent_weight)?;
         if let Some(bias) = &self.bias {
-            plan.bias("bias", [columns], (inputs, columns), bias);
+            plan.bias("bias", [columns], (inputs, columns), bias)?;
             if !gates.all_shared() {
-                plan.bias("recurrent_bias", [columns], (units, columns), bias);
+                plan.bias("recurrent_bias", [columns], (units, columns), bias)?;
             }
         }
         plan.flops(flops as u64);

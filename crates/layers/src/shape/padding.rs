@@ -193,7 +193,7 @@ impl<B: Border, const N: usize> Moves for Pad<B, N> {
                 let help = format!("pad this axis of {axis} by at most {most}");
                 return Err(plan.error(input, "samples that are large enough for such a padding", &help));
             }
-            *axis += before + after;
+            *axis = axis.saturating_add(before + after); // `shape` refuses what cannot be counted
         }
         let output = shape(&axes, input, plan)?;
         let runs =

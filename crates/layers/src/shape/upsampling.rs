@@ -48,9 +48,14 @@ impl<const N: usize> Larger<N> {
     fn shape(self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         let (Self::By(numbers) | Self::To(numbers)) = self;
         if input.len() != N + 1 || numbers.contains(&0) || input.contains(&0) {
+            let what = if matches!(self, Self::By(_)) { "factors" } else { "sizes" };
             let expected =
-                format!("[channels] and {N} more axes, each at least 1, and factors of at least 1,");
-            return Err(plan.error(input, &expected, "put Reshape before it, or choose other factors"));
+                format!("[channels] and {N} more axes, each at least 1, and {what} of at least 1,");
+            return Err(plan.error(
+                input,
+                &expected,
+                &format!("put Reshape before it, or choose other {what}"),
+            ));
         }
         let mut axes = input.to_vec();
         for (axis, number) in axes[1..].iter_mut().zip(numbers) {

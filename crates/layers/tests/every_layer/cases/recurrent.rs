@@ -18,7 +18,7 @@ impl<T: Real> Layer<T> for Pixelwise {
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
         let mut output = input.to_vec();
         output[0] = self.0;
-        plan.weight("weight", [input[0], self.0], (1, 1), &(std::sync::Arc::new(Constant(0.3)) as _));
+        plan.weight("weight", [input[0], self.0], (1, 1), &(std::sync::Arc::new(Constant(0.3)) as _))?;
         Ok((Shape::new(&output).unwrap(), ()))
     }
 
