@@ -193,7 +193,9 @@ impl<B: Border, const N: usize> Moves for Pad<B, N> {
                 let help = format!("pad this axis of {axis} by at most {most}");
                 return Err(plan.error(input, "samples that are large enough for such a padding", &help));
             }
-            *axis = axis.saturating_add(before + after); // `shape` refuses what cannot be counted
+            *axis = axis.checked_add(before + after).ok_or_else(|| {
+                plan.error(input, "samples whose padded axes can be counted", "choose a smaller padding")
+            })?;
         }
         let output = shape(&axes, input, plan)?;
         let runs =
