@@ -178,8 +178,8 @@ impl Plan {
         let path = self.path.join(".");
         let row = self.rows.iter().rev().find(|row| row.path == path);
         let input = row.map_or(Shape::from([0]), |row| row.output);
-        let help = format!("choose fewer units, or smaller samples; {why}");
-        self.error(input, "samples for parameters that memory has places for,", &help)
+        let help = format!("{why}; take smaller samples, or choose fewer units");
+        self.error(input, "samples whose parameters can be counted, and have places in memory,", &help)
     }
 
     /// Adds to the floating-point operations that the layer's matrix products take for one sample, forward.

@@ -34,8 +34,8 @@ fn sizes_that_cannot_be_counted_are_refused() {
     assert_eq!(
         error,
         format!(
-            "layer 0, {:?}, takes samples for parameters that memory has places for, but is given [3]: choose fewer \
-             units, or smaller samples; its weight would be [3, {}]",
+            "layer 0, {:?}, takes samples whose parameters can be counted, and have places in memory, but is given [3]: its \
+             weight would be [3, {}]; take smaller samples, or choose fewer units",
             Dense::new(usize::MAX),
             usize::MAX
         )
