@@ -105,6 +105,9 @@ fn bench_writes_figures_and_a_drawing() {
         assert!(figure[key].as_f64().unwrap() > 0.0, "{key}");
     }
     assert_eq!(figure["allocations"], 0.0);
+    // Parameters of 4-32-16-4, two slots of state and one gradient, 4 bytes each.
+    let least = 4 * 4 * (4 * 32 + 32 + 32 * 16 + 16 + 16 * 4 + 4);
+    assert!(figure["peak_bytes"].as_u64().unwrap() >= least);
     for part in ["gather", "forward", "loss", "backward", "reduce", "optimizer"] {
         assert!(figure["parts"][part].is_number(), "{part}");
     }

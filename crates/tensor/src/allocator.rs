@@ -58,9 +58,11 @@ impl CountingAllocator {
         self.peak.load(Relaxed)
     }
 
-    /// Lets [`peak`](Self::peak) begin anew, from what is in use now.
-    pub fn restart_peak(&self) {
-        self.peak.store(self.live(), Relaxed);
+    /// Lets [`peak`](Self::peak) begin anew, from the bytes that are in use now; returns these.
+    pub fn restart_peak(&self) -> usize {
+        let live = self.live();
+        self.peak.store(live, Relaxed);
+        live
     }
 
     fn asked(&self) {
@@ -132,7 +134,7 @@ mod tests {
             assert_eq!((allocator.allocations(), allocator.live(), allocator.peak()), (2, 808, 808));
             allocator.dealloc(second, large);
             assert_eq!((allocator.live(), allocator.peak()), (8, 808));
-            allocator.restart_peak();
+            assert_eq!(allocator.restart_peak(), 8);
             assert_eq!(allocator.peak(), 8);
             let first = allocator.realloc(first, small, large.size());
             // While it is moved both may be there.
