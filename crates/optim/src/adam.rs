@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
+use chainrule_tensor::vector::{self, AdamStep};
+
 use crate::setting::Settings;
-use crate::{Optimizer, Real, Schedule, SettingError, Update, vector};
+use crate::{Optimizer, Real, Schedule, SettingError, Update};
 
 /// Adam (Kingma and Ba 2015, algorithm 1).
 ///
@@ -55,21 +57,10 @@ impl Adam {
         let correction = (1.0 - self.beta2.powf(t)).sqrt();
         let step = rate * correction / (1.0 - self.beta1.powf(t));
         let least = if self.uncorrected_epsilon { self.epsilon } else { self.epsilon * correction };
-        let [step, least, shrink] = [step, least, shrink].map(T::of);
-        let [beta1, rest1, beta2, rest2] =
-            [self.beta1, 1.0 - self.beta1, self.beta2, 1.0 - self.beta2].map(T::of);
-        let (params, grads, [m, v]) = pass.split();
-        vector::update(
-            params,
-            grads,
-            [m, v],
-            #[inline(always)]
-            |p, g, [m, v]| {
-                let m = beta1 * m + rest1 * g;
-                let v = beta2 * v + rest2 * (g * g);
-                (shrink * p - step * m / (v.sqrt() + least), [m, v])
-            },
-        );
+        let [rate, least, shrink] = [step, least, shrink].map(T::of);
+        let rests = [1.0 - self.beta1, 1.0 - self.beta2].map(T::of);
+        let (params, grads, means) = pass.split();
+        vector::adam(AdamStep { rests, rate, least, shrink }, params, grads, means);
     }
 
     pub(crate) fn check<T: Real>(&self, settings: &Settings) -> Result<(), SettingError> {

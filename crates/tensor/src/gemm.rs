@@ -2,6 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::vector::AdamStep;
 use crate::{Blocks, Onto, Real, Taps};
 
 /// `C = alpha A B + beta C`, for `A` of shape `[m, k]`, `B` of `[k, n]` and `C` of `[m, n]`.
@@ -100,6 +101,11 @@ pub trait Product: Sized {
         _: Self,
         _: &mut ArrayViewMut2<'_, Self>,
     ) -> bool {
+        false
+    }
+
+    /// Does [`vector::adam`](crate::vector::adam) for slices of one length, or returns `false`.
+    fn adam(_: AdamStep<Self>, _: &mut [Self], _: &[Self], _: [&mut [Self]; 2]) -> bool {
         false
     }
 
@@ -292,6 +298,10 @@ product!(
         c: &mut ArrayViewMut2<'_, f32>,
     ) -> bool {
         crate::direct::product(parts, beta, c)
+    },
+    #[cfg(target_arch = "x86_64")]
+    fn adam(step: AdamStep<f32>, params: &mut [f32], grads: &[f32], means: [&mut [f32]; 2]) -> bool {
+        crate::vector::fast_adam(step, params, grads, means)
     },
     #[cfg(target_arch = "x86_64")]
     fn copy_blocks(blocks: Blocks<'_>, from: &[f32], to: &mut [f32]) -> bool {

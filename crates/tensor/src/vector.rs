@@ -16,6 +16,7 @@
 //! Views may be strided; rows whose columns lie side by side are fast. Sums add 16 or 32 interleaved parts in a
 //! fixed order, so that a result is the same on every CPU.
 
+mod adam;
 mod bytes;
 mod channels;
 mod each;
@@ -27,6 +28,9 @@ mod rows;
 mod softmax;
 mod update;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use adam::fast as fast_adam;
+pub use adam::{AdamStep, adam};
 pub use bytes::from_u8;
 pub use channels::{map_channels, sum_channels};
 pub use each::each;
