@@ -74,6 +74,13 @@ impl<T: Real> Lead<T> {
         self.parts[..parts].last().map_or(0, |part| part.columns.end * self.units)
     }
 
+    /// The columns of the samples that belong to these parts.
+    pub(crate) fn columns(&self, parts: Range<usize>) -> (usize, usize) {
+        let parts = &self.parts[parts];
+        let edge = |part: Option<&Part<T>>, end: fn(&Range<usize>) -> usize| part.map_or(0, |part| end(&part.columns));
+        (edge(parts.first(), |columns| columns.start), edge(parts.last(), |columns| columns.end))
+    }
+
     /// `Z` for these rows of the batch: the sum over the parts, in order.
     pub(crate) fn sum(&self, rows: Range<usize>, mut z: ArrayViewMut2<'_, T>) {
         let [first, second, rest @ ..] = &self.parts[..] else {
@@ -106,8 +113,7 @@ impl<T: Real> Part<T> {
         self.z.matrix(rows.end, units).slice_move(s![rows.clone(), ..])
     }
 
-    /// Gathers its columns of the whole batch, asks for those of the next, and multiplies. The targets of `rows`
-    /// are kept.
+    /// Gathers its columns of the whole batch, and multiplies. The targets of `rows` are kept.
     pub(crate) fn run<D: Dataset<T>>(
         &mut self,
         pass: &Pass<'_, T, D, D::Target>,
@@ -117,18 +123,14 @@ impl<T: Real> Part<T> {
     ) {
         let _flush = FlushDenormals::new();
         let Self { columns, x, z, row } = self;
-        let (count, width) = (pass.batch.samples.len(), columns.len());
+        let (count, width) = (pass.samples.len(), columns.len());
         x.reserve(count * width);
         z.reserve(count * units);
         targets.clear();
-        for (position, (part, &index)) in x.chunks_exact_mut(width).zip(pass.batch.samples).enumerate() {
+        for (position, (part, &index)) in x.chunks_exact_mut(width).zip(pass.samples).enumerate() {
             let target = pass.data.read_part(index as usize, columns.clone(), part, row);
             if rows.contains(&position) {
                 targets.push(target);
-            }
-            // One for one, since the CPU waits where too many are asked for at once.
-            if let Some(&next) = pass.batch.next.get(position) {
-                pass.data.prefetch(next as usize, columns.clone());
             }
         }
         let weight = &pass.params[columns.start * units..columns.end * units];

@@ -11,6 +11,7 @@
 //! - [`Trainer`] brings a model, a loss and an optimizer together, and fits them to a data set.
 //! - [`Callback`] watches and can stop a training; a closure is one.
 
+mod ahead;
 mod callback;
 mod error;
 pub mod file;

@@ -18,9 +18,10 @@ use chainrule_optim::Optimizer;
 use chainrule_tensor::{Buffer, FlushDenormals, Kind, Real, gemm, gemm_pair};
 use ndarray::{ArrayViewMut2, s};
 
+use crate::ahead::{Ahead, Asking};
 use crate::lead::Lead;
 use crate::rows::{Ground, Rows, Stretch, add};
-use crate::shard::Shard;
+use crate::shard::{self, Shard};
 
 /// How many parameters a piece has at most: with its gradient and two slots of state, 128 kB of `f32`.
 pub(crate) const LONGEST: usize = 8_192;
@@ -226,48 +227,64 @@ pub(crate) struct Descent<'a, T: Real, Y> {
     pub(crate) shards: &'a [Shard<T, Y>],
     /// The first product, where it is cut among threads.
     pub(crate) lead: Option<&'a Lead<T>>,
+    /// The samples of the next step: all columns of all.
+    pub(crate) ahead: Ahead<'a>,
 }
 
 impl<T: Real, Y: Sync> Descent<'_, T, Y> {
     /// Works on up to `threads` threads, each in one of `scratch`. A thread that has multiplied with some rows of the
     /// lead's weight gets the same again.
     pub(crate) fn run(&self, all: Region<'_, T>, scratch: &mut [Scratch<T>], threads: usize) {
-        let (weight, parts) = self.lead.map_or((0, 0), |lead| (lead.weight.end, lead.count()));
-        let (lead, rest) = all.split_before(weight);
-        self.share(lead, 0..parts, rest, scratch, threads);
+        let (lead, rest) = all.split_before(self.lead.map_or(0, |lead| lead.weight.end));
+        self.share(lead, 0..self.shards.len(), rest, scratch, threads);
     }
 
+    /// The shards, and the parts of the lead, of a thread are those that it has had in the forward pass.
     fn share(
         &self,
         lead: Region<'_, T>,
-        parts: Range<usize>,
+        shards: Range<usize>,
         rest: Region<'_, T>,
         scratch: &mut [Scratch<T>],
         threads: usize,
     ) {
         if threads < 2 || lead.pieces.len() + rest.pieces.len() < 2 {
             let _flush = FlushDenormals::new();
-            self.descend(lead, &mut scratch[0]);
-            return self.descend(rest, &mut scratch[0]);
+            let mut asking = self.ahead_of(shards).spread(2 * (lead.pieces.len() + rest.pieces.len()));
+            self.descend(lead, &mut scratch[0], &mut asking);
+            return self.descend(rest, &mut scratch[0], &mut asking);
         }
-        let middle = parts.start + parts.len().div_ceil(2);
+        let middle = shards.start + shards.len().div_ceil(2);
         let (lead_a, lead_b) = lead.split_before(self.lead.map_or(0, |lead| lead.end(middle)));
         let (rest_a, rest_b) = rest.halve();
         let (scratch_a, scratch_b) = scratch.split_at_mut(threads.div_ceil(2));
         crate::threads::join(
-            || self.share(lead_a, parts.start..middle, rest_a, scratch_a, threads.div_ceil(2)),
-            || self.share(lead_b, middle..parts.end, rest_b, scratch_b, threads / 2),
+            || self.share(lead_a, shards.start..middle, rest_a, scratch_a, threads.div_ceil(2)),
+            || self.share(lead_b, middle..shards.end, rest_b, scratch_b, threads / 2),
         );
     }
 
-    fn descend(&self, region: Region<'_, T>, scratch: &mut Scratch<T>) {
+    /// What the thread with these shards will read in the next step.
+    fn ahead_of(&self, shards: Range<usize>) -> Ahead<'_> {
+        match self.lead {
+            Some(lead) => Ahead { columns: lead.columns(shards), ..self.ahead },
+            None => {
+                let rows = |position| shard::rows(self.ahead.samples.len(), position, self.shards.len());
+                Ahead { samples: &self.ahead.samples[rows(shards.start).start..rows(shards.end).start], ..self.ahead }
+            }
+        }
+    }
+
+    fn descend(&self, region: Region<'_, T>, scratch: &mut Scratch<T>, asking: &mut Asking<'_>) {
         let Region { pieces, mut ground, total } = region;
         let Scratch { grads: scratch, rows } = scratch;
         for &piece in pieces {
             let Piece { start, end, kind, source, .. } = piece;
+            asking.go_on();
             if let Source::Table { link, first_row, columns } = source {
                 let stretch = Stretch { link, first_row, start, end, columns, kind };
                 rows.descend(&stretch, self.shards, &mut ground);
+                asking.go_on();
                 continue;
             }
             let grads = match self.part {
@@ -282,6 +299,7 @@ impl<T: Real, Y: Sync> Descent<'_, T, Y> {
                     grads.fill(T::zero());
                 }
             }
+            asking.go_on();
             if self.part != Part::Sum && kind.is_trained() {
                 ground.update(start..end, kind, grads);
             }

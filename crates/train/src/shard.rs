@@ -41,23 +41,13 @@ pub(crate) struct Pass<'a, T: Real, D, Y> {
     pub(crate) params: &'a [T],
     pub(crate) loss: &'a dyn Loss<T, Y>,
     pub(crate) data: &'a D,
-    pub(crate) batch: Batch<'a>,
+    /// Of the whole batch.
+    pub(crate) samples: &'a [u32],
     pub(crate) mode: Mode,
     /// Whether [`crate::pieces`] computes the gradients that are products.
     pub(crate) deferred: bool,
     /// Whether the gradients of tables are lists.
     pub(crate) sparse: bool,
-}
-
-/// Which samples a step takes.
-#[derive(Clone, Copy)]
-pub(crate) struct Batch<'a> {
-    /// Its number in the epoch.
-    pub(crate) index: usize,
-    /// Of the whole batch.
-    pub(crate) samples: &'a [u32],
-    /// Of the batch after it, in training.
-    pub(crate) next: &'a [u32],
 }
 
 impl<T: Real, Y> Shard<T, Y> {
@@ -113,21 +103,14 @@ impl<T: Real, Y> Shard<T, Y> {
         self.cache.sparse_grad(link)
     }
 
-    /// Gathers the samples of `rows` and their targets, and asks for those of the next batch.
+    /// Gathers the samples of `rows` and their targets.
     pub(crate) fn gather<D: Dataset<T, Target = Y>>(&mut self, pass: &Pass<'_, T, D, Y>, rows: Range<usize>) {
         let size = self.inputs;
         self.gathered = true;
         self.x.reserve(rows.len() * size);
         self.targets.clear();
-        // The last batch may be shorter; those samples are then read without having been asked for.
-        let next = pass.batch.next.get(rows.clone()).unwrap_or_default();
-        let samples = &pass.batch.samples[rows];
-        for (place, (row, &index)) in self.x.chunks_exact_mut(size.max(1)).zip(samples).enumerate() {
+        for (row, &index) in self.x.chunks_exact_mut(size.max(1)).zip(&pass.samples[rows]) {
             self.targets.push(pass.data.read(index as usize, row));
-            // One for one, since the CPU waits where too many are asked for at once.
-            if let Some(&next) = next.get(place) {
-                pass.data.prefetch(next as usize, 0..size);
-            }
         }
     }
 
@@ -164,7 +147,7 @@ impl<T: Real, Y> Shard<T, Y> {
         let params = Params::new(pass.params).deferred(lead.is_some());
         pass.layers.forward(Forward { params, x, y: y.matrix_mut(count, outputs), cache, mode });
         let y = y.matrix(count, outputs);
-        let batch = T::of(pass.batch.samples.len() as f64);
+        let batch = T::of(pass.samples.len() as f64);
         // J = 1/m Σ L, over the m rows of the whole batch.
         let scale = T::one() / batch;
         if mode == Mode::Eval {
@@ -184,6 +167,11 @@ impl<T: Real, Y> Shard<T, Y> {
             share: T::of(count as f64) / batch,
         });
     }
+}
+
+/// The rows of one shard: as even as `count` parts of `rows` can be.
+pub(crate) fn rows(rows: usize, position: usize, count: usize) -> Range<usize> {
+    rows * position / count..rows * (position + 1) / count
 }
 
 /// A batch of which nobody reads a value: one number, wherever one looks.

@@ -19,8 +19,9 @@ use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 
 use crate::lead::Lead;
 use crate::pieces::{Pieces, Scratch};
-use crate::shard::{Batch, Shard};
+use crate::shard::Shard;
 use crate::threads;
+use step::Batch;
 use crate::{Callback, EpochReport, Event, History, Model, Scores, TrainError};
 
 /// Below this many floating-point operations a step takes less time than handing part of it to another

@@ -122,9 +122,10 @@ impl Replica {
         for (row, sample) in x.chunks_exact_mut(inputs).zip(rows.clone()) {
             targets.push(data.read(first + sample, row));
         }
-        // As the trainer does for the batch after this.
-        rows.clone().for_each(|sample| data.prefetch(first + batch + sample, 0..inputs));
         watch.lap(Part::Gather);
+        // The trainer asks for the batch after this here and there in its descent.
+        rows.clone().for_each(|sample| data.prefetch(first + batch + sample, 0..inputs));
+        watch.last = Instant::now();
         let x = x.matrix(count, inputs);
         layers.forward(Forward {
             params: Params::new(params),

@@ -8,10 +8,22 @@ use chainrule_tensor::Real;
 
 use super::{Run, Trainer, WORTH_A_FORK};
 use crate::TrainError;
+use crate::ahead::Ahead;
 use crate::lead::Lead;
 use crate::pieces::{self, Descent, Part, Region};
 use crate::rows::Ground;
-use crate::shard::{Batch, Pass};
+use crate::shard::{self, Pass};
+
+/// Which samples a step takes.
+#[derive(Clone, Copy)]
+pub(super) struct Batch<'a> {
+    /// Its number in the epoch.
+    pub(super) index: usize,
+    /// Of the whole batch.
+    pub(super) samples: &'a [u32],
+    /// Of the batch after it, in training.
+    pub(super) next: &'a [u32],
+}
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// One step of training; the mean loss of the batch before it.
@@ -24,19 +36,21 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let mode = Mode::Train { seed, first_row: 0 };
         let loss = self.forward(data, batch, mode, threads)?;
         let (optimizer, slots) = (&*self.optimizer, self.optimizer.slots());
+        let ask = |sample: u32, columns| data.prefetch(sample as usize, columns);
+        let ahead = Ahead { ask: &ask, samples: batch.next, columns: (0, self.model.input().size()) };
         let Run { shards, lead, state, total, scratch, pieces, step, .. } = &mut self.run;
         let (params, pieces) = (&mut self.model.parameters, pieces.of_step(shards));
-        let mut descend = |part, total: &mut [T]| {
+        let mut descend = |part, total: &mut [T], ahead| {
             let ground = Ground { step: *step, optimizer, slots, offset: 0, params, state };
             let all = Region { pieces, ground, total };
-            Descent { part, shards, lead: lead.as_ref() }.run(all, scratch, threads);
+            Descent { part, shards, lead: lead.as_ref(), ahead }.run(all, scratch, threads);
         };
         if optimizer.prepares() {
-            descend(Part::Sum, total);
+            descend(Part::Sum, total, Ahead { samples: &[], ..ahead });
             optimizer.prepare(*step, total);
-            descend(Part::Update, total);
+            descend(Part::Update, total, ahead);
         } else {
-            descend(Part::Both, &mut []);
+            descend(Part::Both, &mut [], ahead);
         }
         *step += 1;
         Ok(loss)
@@ -58,7 +72,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             params: self.model.parameters(),
             loss: &*self.loss,
             data,
-            batch,
+            samples: batch.samples,
             mode,
             deferred: pieces::defers(self.model.plan()),
             sparse: pieces::sparse(&*self.optimizer),
@@ -69,13 +83,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let mut lead = lead.as_mut().filter(|_| mode != Mode::Eval);
         if let Some(Lead { parts, units, .. }) = &mut lead {
             each(parts, shards, 0, threads, &|position, part, shard| {
-                part.run(&pass, rows_of(samples, position, count), &mut shard.targets, *units);
+                part.run(&pass, shard::rows(samples, position, count), &mut shard.targets, *units);
                 None::<TrainError>
             });
         }
         let lead = lead.as_deref();
         let failed = each(shards, &mut vec![(); count], 0, threads, &|position, shard, ()| {
-            let rows = rows_of(samples, position, count);
+            let rows = shard::rows(samples, position, count);
             if lead.is_none() {
                 shard.gather(&pass, rows.clone());
             }
@@ -102,11 +116,6 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         Ok(loss)
     }
-}
-
-/// The rows of one shard: as even as `count` parts of `rows` can be.
-fn rows_of(rows: usize, position: usize, count: usize) -> Range<usize> {
-    rows * position / count..rows * (position + 1) / count
 }
 
 /// Calls `work` for each pair of the two slices, on up to `threads` threads; the first error by position.
