@@ -77,7 +77,9 @@ impl<T: Real> Lead<T> {
     /// The columns of the samples that belong to these parts.
     pub(crate) fn columns(&self, parts: Range<usize>) -> (usize, usize) {
         let parts = &self.parts[parts];
-        let edge = |part: Option<&Part<T>>, end: fn(&Range<usize>) -> usize| part.map_or(0, |part| end(&part.columns));
+        let edge = |part: Option<&Part<T>>, end: fn(&Range<usize>) -> usize| {
+            part.map_or(0, |part| end(&part.columns))
+        };
         (edge(parts.first(), |columns| columns.start), edge(parts.last(), |columns| columns.end))
     }
 

@@ -270,7 +270,10 @@ impl<T: Real, Y: Sync> Descent<'_, T, Y> {
             Some(lead) => Ahead { columns: lead.columns(shards), ..self.ahead },
             None => {
                 let rows = |position| shard::rows(self.ahead.samples.len(), position, self.shards.len());
-                Ahead { samples: &self.ahead.samples[rows(shards.start).start..rows(shards.end).start], ..self.ahead }
+                Ahead {
+                    samples: &self.ahead.samples[rows(shards.start).start..rows(shards.end).start],
+                    ..self.ahead
+                }
             }
         }
     }

@@ -21,8 +21,8 @@ use crate::lead::Lead;
 use crate::pieces::{Pieces, Scratch};
 use crate::shard::Shard;
 use crate::threads;
-use step::Batch;
 use crate::{Callback, EpochReport, Event, History, Model, Scores, TrainError};
+use step::Batch;
 
 /// Below this many floating-point operations a step takes less time than handing part of it to another
 /// thread would (2 million take about 20 microseconds).

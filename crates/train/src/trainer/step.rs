@@ -1,7 +1,5 @@
 //! One step: the shards' forward and backward passes, and the descent.
 
-use std::ops::Range;
-
 use chainrule_data::Dataset;
 use chainrule_layer::{Layer, Mode};
 use chainrule_tensor::Real;
