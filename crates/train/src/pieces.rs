@@ -23,8 +23,16 @@ use crate::lead::Lead;
 use crate::rows::{Ground, Rows, Stretch, add};
 use crate::shard::{self, Shard};
 
-/// How many parameters a piece has at most: with its gradient and two slots of state, 128 kB of `f32`.
+/// How many parameters a piece has at most, unless its rows are long: with its gradient and two slots of state, 128 kB of
+/// `f32`.
 pub(crate) const LONGEST: usize = 8_192;
+
+/// How many rows of a wide weight a piece has, since dZ is read once for all rows of a piece (with 4 rows of 2,048, a step of
+/// a network of that width took a tenth longer) ...
+const FEWEST_ROWS: usize = 16;
+
+/// ... as long as these are no more parameters than this.
+const LONGEST_OF_ROWS: usize = 8 * LONGEST;
 
 /// How many terms of the longest list are in a stretch of a table.
 const TERMS: usize = 64;
@@ -64,7 +72,8 @@ pub(crate) fn sparse<T: Real>(optimizer: &dyn Optimizer<T>) -> bool {
 
 /// How many rows of a weight of so many columns make a piece.
 pub(crate) fn rows(columns: usize) -> usize {
-    (LONGEST / columns).max(1)
+    let few = (LONGEST_OF_ROWS / columns).clamp(1, FEWEST_ROWS);
+    few.max(LONGEST / columns)
 }
 
 /// The parameters of a plan, cut.
@@ -418,7 +427,7 @@ mod tests {
                 }
                 Source::Product { link, columns, .. } => {
                     assert_eq!((link, columns), (2, 2 * LONGEST));
-                    assert_eq!(piece.end - piece.start, 2 * LONGEST);
+                    assert_eq!(piece.end - piece.start, LONGEST_OF_ROWS);
                 }
                 // What is inside another layer has gradients of its own.
                 Source::Shards => assert!(piece.end - piece.start <= LONGEST),
