@@ -123,7 +123,8 @@ impl MultiHeadAttention {
     }
 
     /// Attention with linear biases (Press et al. 2022): head `h` of `n` sees a key `d` steps away with a score that is
-    /// lower by `2⁻⁸⁽ʰ⁺¹⁾ᐟⁿ d`, in both directions.
+    /// lower by `2⁻⁸⁽ʰ⁺¹⁾ᐟⁿ d`, in both directions. Where `n` is no power of two, the first heads are those of the power
+    /// below it, and the others the first, third, ... of the power above.
     #[must_use]
     pub fn alibi(self) -> Self {
         Self { alibi: true, ..self }

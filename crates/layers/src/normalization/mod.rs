@@ -1,8 +1,8 @@
 //! Layers that bring values to a mean and a spread, and wrappers that do so with weights.
 //!
-//! The sums go through memory in as few passes as the formulas allow: one for a mean, one for the variance around it, so
-//! that a great mean costs no precision, and one for the output; backward, one for two sums and one for all gradients. A
-//! batch that is strided is copied first, so that its results are the same bits.
+//! Formulas with a mean and a variance go through memory in few passes: one for the mean, one for the variance around it,
+//! so that a great mean costs no precision, and one for the output; backward, one for two sums and one for all gradients.
+//! A batch that is strided is copied first, so that its results are the same bits.
 
 mod batch_norm;
 mod group_norm;

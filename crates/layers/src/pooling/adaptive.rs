@@ -30,17 +30,10 @@ pub type AdaptiveAvgPool2d = AdaptivePool<Avg, 2>;
 /// Average pooling of `[channels, depth, height, width]` to a depth, height and width.
 pub type AdaptiveAvgPool3d = AdaptivePool<Avg, 3>;
 
-impl<const N: usize> AdaptivePool<Max, N> {
+impl<R: Rule + Default, const N: usize> AdaptivePool<R, N> {
     /// To this output: one number for all axes, or one for each.
     pub fn new(output: impl Axes<N>) -> Self {
-        Self { rule: Max, output: output.axes() }
-    }
-}
-
-impl<const N: usize> AdaptivePool<Avg, N> {
-    /// To this output: one number for all axes, or one for each.
-    pub fn new(output: impl Axes<N>) -> Self {
-        Self { rule: Avg::WHOLE, output: output.axes() }
+        Self { rule: R::default(), output: output.axes() }
     }
 }
 
@@ -57,18 +50,17 @@ impl<T: Real, R: Rule, const N: usize> Layer<T> for AdaptivePool<R, N> {
         Pooled::plan(self.rule, windows, N, (input, plan))
     }
 
-    fn forward(&self, Forward { params, x, y, cache, mode }: Forward<'_, T, Pooled<T>>) {
-        cache.forward(self.rule, Forward { params, x, y, cache: &mut (), mode });
+    fn forward(&self, pass: Forward<'_, T, Pooled<T>>) {
+        Pooled::forward(self.rule, pass);
     }
 
     fn backward(&self, pass: Backward<'_, T, Pooled<T>>) {
-        let Backward { params, grads, x, y, dy, dx, cache, share } = pass;
-        cache.backward(self.rule, Backward { params, grads, x, y, dy, dx, cache: &mut (), share });
+        Pooled::backward(self.rule, pass);
     }
 }
 
 /// Pooling of all that a channel has to one number: `[channels, ...]`, with one to three more axes, becomes `[channels]`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct GlobalPool<R> {
     rule: R,
 }
@@ -78,29 +70,10 @@ pub type GlobalMaxPool = GlobalPool<Max>;
 /// The mean of each channel.
 pub type GlobalAvgPool = GlobalPool<Avg>;
 
-impl GlobalMaxPool {
+impl<R: Rule + Default> GlobalPool<R> {
     /// Over all axes but the channels.
     pub fn new() -> Self {
-        Self { rule: Max }
-    }
-}
-
-impl Default for GlobalMaxPool {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl GlobalAvgPool {
-    /// Over all axes but the channels.
-    pub fn new() -> Self {
-        Self { rule: Avg::WHOLE }
-    }
-}
-
-impl Default for GlobalAvgPool {
-    fn default() -> Self {
-        Self::new()
+        Self::default()
     }
 }
 
@@ -116,12 +89,11 @@ impl<T: Real, R: Rule> Layer<T> for GlobalPool<R> {
         Pooled::plan(self.rule, windows, 0, (input, plan))
     }
 
-    fn forward(&self, Forward { params, x, y, cache, mode }: Forward<'_, T, Pooled<T>>) {
-        cache.forward(self.rule, Forward { params, x, y, cache: &mut (), mode });
+    fn forward(&self, pass: Forward<'_, T, Pooled<T>>) {
+        Pooled::forward(self.rule, pass);
     }
 
     fn backward(&self, pass: Backward<'_, T, Pooled<T>>) {
-        let Backward { params, grads, x, y, dy, dx, cache, share } = pass;
-        cache.backward(self.rule, Backward { params, grads, x, y, dy, dx, cache: &mut (), share });
+        Pooled::backward(self.rule, pass);
     }
 }

@@ -21,14 +21,16 @@ pub type AvgPool2d = Pool<Avg, 2>;
 /// Average pooling of `[channels, depth, height, width]`.
 pub type AvgPool3d = Pool<Avg, 3>;
 
-impl Avg {
-    pub(super) const WHOLE: Self = Self { padding: true };
+impl Default for Avg {
+    fn default() -> Self {
+        Self { padding: true }
+    }
 }
 
 impl<const N: usize> Pool<Avg, N> {
     /// With windows of this size: one number for all axes, or one for each.
     pub fn new(kernel: impl Axes<N>) -> Self {
-        Self::with(Avg::WHOLE, kernel)
+        Self::with(Avg::default(), kernel)
     }
 
     /// Divides by the number of inputs that the window sees, without the padding.

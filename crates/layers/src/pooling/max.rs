@@ -9,7 +9,7 @@ use crate::Axes;
 
 /// `y = max x` over each window: the rule of [`MaxPool2d`] and its kin. Backward, all of `dy` goes to the input that was the
 /// greatest, the first of equal ones, as in PyTorch. NaN counts as greater than any number.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Max;
 
 /// Maximum pooling of `[channels, length]`.
@@ -41,12 +41,9 @@ impl Rule for Max {
     fn forward<T: Real>(self, windows: &Windows, x: &[T], y: &mut [T], notes: &mut Notes) {
         let Notes { indices, corners } = notes;
         if let Some([height, width]) = windows.squares() {
-            let planes = Planes { height, width };
-            corners.resize(corners.len().max(y.len()), 0);
             let corners = &mut corners[..y.len()];
-            return quads::fold(planes, x, y, corners, greatest);
+            return quads::fold(Planes { height, width }, x, y, corners, greatest);
         }
-        indices.resize(indices.len().max(y.len()), 0);
         let samples = x.chunks_exact(windows.inputs()).zip(y.chunks_exact_mut(windows.outputs()));
         for ((x, y), indices) in samples.zip(indices.chunks_exact_mut(windows.outputs())) {
             windows.each_greatest(x.into(), |output, place| {

@@ -26,13 +26,25 @@ pub trait Rule: Clone + Copy + Debug + Send + Sync + 'static {
     fn backward<T: Real>(self, windows: &Windows, values: Values<'_, T>, notes: &Notes, dx: &mut [T]);
 }
 
-/// Which input each output was taken from, as one of the two.
+/// Which input each output was taken from, as one of the two. That one has room for each output of the pass, and maybe for
+/// more.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
     /// The index of the input within its sample.
     pub indices: Vec<u32>,
     /// Where windows are squares of two by two: which of the four, row by row.
     pub corners: Vec<u8>,
+}
+
+impl Notes {
+    /// Makes room for so many outputs, and keeps what room there is, so that a smaller pass makes the next allocate nothing.
+    fn make_room(&mut self, windows: &Windows, outputs: usize) {
+        let Self { indices, corners } = self;
+        match windows.squares() {
+            Some(_) => corners.resize(corners.len().max(outputs), 0),
+            None => indices.resize(indices.len().max(outputs), 0),
+        }
+    }
 }
 
 /// Inputs, outputs and the gradient of the outputs, of one or several samples.
@@ -145,16 +157,20 @@ impl<T: Real> Pooled<T> {
         Ok((output, Self { windows, ..Self::default() }))
     }
 
-    pub(super) fn forward<R: Rule>(&mut self, rule: R, pass: Forward<'_, T, ()>) {
-        let Forward { x, y, .. } = pass;
-        let Self { windows, notes, copies: [copy, room, ..] } = self;
+    pub(super) fn forward<R: Rule>(rule: R, Forward { x, y, cache, .. }: Forward<'_, T, Self>) {
+        let Self { windows, notes, copies: [copy, room, ..] } = cache;
         let x = packed(x, copy);
-        fill_packed(y, room, |y| rule.forward(windows, x, y, notes));
+        fill_packed(y, room, |y| {
+            if R::INDEXED {
+                notes.make_room(windows, y.len());
+            }
+            rule.forward(windows, x, y, notes);
+        });
     }
 
-    pub(super) fn backward<R: Rule>(&mut self, rule: R, pass: Backward<'_, T, ()>) {
-        let Backward { x, y, dy, dx: Some(dx), .. } = pass else { return };
-        let Self { windows, notes, copies: [a, b, c, room] } = self;
+    pub(super) fn backward<R: Rule>(rule: R, pass: Backward<'_, T, Self>) {
+        let Backward { x, y, dy, dx: Some(dx), cache, .. } = pass else { return };
+        let Self { windows, notes, copies: [a, b, c, room] } = cache;
         let values = Values { x: packed(x, a), y: packed(y, b), dy: packed(dy, c) };
         fill_packed(dx, room, |dx| rule.backward(windows, values, notes, dx));
     }
@@ -168,12 +184,11 @@ impl<T: Real, R: Rule, const N: usize> Layer<T> for Pool<R, N> {
         Pooled::plan(self.rule, windows, N, (input, plan))
     }
 
-    fn forward(&self, Forward { params, x, y, cache, mode }: Forward<'_, T, Pooled<T>>) {
-        cache.forward(self.rule, Forward { params, x, y, cache: &mut (), mode });
+    fn forward(&self, pass: Forward<'_, T, Pooled<T>>) {
+        Pooled::forward(self.rule, pass);
     }
 
     fn backward(&self, pass: Backward<'_, T, Pooled<T>>) {
-        let Backward { params, grads, x, y, dy, dx, cache, share } = pass;
-        cache.backward(self.rule, Backward { params, grads, x, y, dy, dx, cache: &mut (), share });
+        Pooled::backward(self.rule, pass);
     }
 }
