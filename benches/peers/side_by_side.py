@@ -1,4 +1,4 @@
-"""Runs chainrule and the programs beside this one on the same works, one after the other, and prints a table in Markdown.
+"""Runs chainrule and the programs beside this one on the same works, in turn, and prints a table in Markdown.
 
     python -m venv venv
     venv/bin/pip install -r benches/peers/requirements.txt
@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 from works import WORKS
@@ -28,11 +29,11 @@ PEERS = {
 LEFT_OUT = {("train_sklearn.py", "lenet64"), ("train_torch.py", "compiled", "lenet64")}
 
 
-def commands(frameworks, works, threads, data):
-    """What is to be run, in the order of the works."""
+def commands(frameworks, works, threads, data, rounds):
+    """What is to be run, in the order of the works: for each, all programs in turn, as often as there are rounds."""
     chainrule = ["cargo", "run", "-q", "--release", "-p", "chainrule-cli", "--bin", "chainrule", "--", "bench"]
     for work in works:
-        for count in threads:
+        for count in [count for count in threads for _ in range(rounds)]:
             common = ["--work", work, "--threads", str(count)]
             if "chainrule" in frameworks:
                 yield [*chainrule, "--race", *common, "--data-dir", data]
@@ -65,18 +66,27 @@ def table(lines):
     yield "| | " + " | ".join(heads) + " |"
     yield "|---" * (len(columns) + 1) + "|"
     for framework in dict.fromkeys(line["framework"] for line in lines):
-        cells = {}
+        runs = {column: [] for column in columns}
         for line in lines:
             if line["framework"] == framework:
-                best, accuracy = min(line["epoch_seconds"]), line["test_accuracy"]
-                cells[line["work"], line["threads"]] = f"{best:.3f} s, {100 * accuracy:.2f} %"
-        yield f"| {framework} | " + " | ".join(cells.get(column, "") for column in columns) + " |"
+                runs[line["work"], line["threads"]].append(line)
+        yield f"| {framework} | " + " | ".join(cell(same) for same in runs.values()) + " |"
     yield ""
     versions = dict.fromkeys((line["framework"].split(",")[0], line["version"]) for line in lines)
     yield "Versions: " + "; ".join(f"{name} {version}" for name, version in versions) + "."
     epochs = "; ".join(f"{work}: {len(line['epoch_seconds'])} epochs of batches of {line['batch']}"
                        for work, line in {line["work"]: line for line in lines}.items())
-    yield f"The best epoch, and the accuracy on the test set after the last. {epochs}."
+    rounds = max(Counter((line["framework"], line["work"], line["threads"]) for line in lines).values(), default=0)
+    yield (f"The best epoch of {rounds} trainings, and the accuracy on the test set after the last epoch of the first. "
+           f"{epochs}.")
+
+
+def cell(runs):
+    """What stands in the table for the trainings of one framework, work and number of threads."""
+    if not runs:
+        return ""
+    best = min(second for run in runs for second in run["epoch_seconds"])
+    return f"{best:.3f} s, {100 * runs[0]['test_accuracy']:.2f} %"
 
 
 def main():
@@ -85,10 +95,11 @@ def main():
     parser.add_argument("--only", nargs="+", choices=["chainrule", *PEERS], default=["chainrule", *PEERS])
     parser.add_argument("--works", nargs="+", choices=WORKS, default=list(WORKS))
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, os.cpu_count() or 1}))
+    parser.add_argument("--rounds", type=int, default=3, help="how often each training is run, in turn with the others")
     parser.add_argument("--document", type=Path, help="a document to put the table into, between its marks")
     chosen = parser.parse_args()
     data = chosen.data.resolve()
-    lines = [run(command) for command in commands(chosen.only, chosen.works, chosen.threads, data)]
+    lines = [run(command) for command in commands(chosen.only, chosen.works, chosen.threads, data, chosen.rounds)]
     text = "\n".join(table([line for line in lines if line]))
     print(text)
     if chosen.document:
