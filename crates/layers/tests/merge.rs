@@ -141,9 +141,10 @@ fn factors(a: &[usize], b: &[usize]) -> Option<(Vec<usize>, Vec<[usize; 2]>)> {
 fn small_shapes() -> Vec<Vec<usize>> {
     let mut shapes = vec![vec![]];
     for start in [0, 1, 5] {
-        for shape in shapes[start..].to_vec() {
-            shapes.extend((0..4).map(|length| [&shape[..], &[length]].concat()));
-        }
+        let longer =
+            |shape: &Vec<usize>| (0..4).map(|length| [&shape[..], &[length]].concat()).collect::<Vec<_>>();
+        let next: Vec<_> = shapes[start..].iter().flat_map(longer).collect();
+        shapes.extend(next);
     }
     shapes
 }

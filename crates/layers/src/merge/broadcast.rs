@@ -131,7 +131,7 @@ impl Repeats {
 
     /// Where each block has its values in the input, and its places in the output.
     fn blocks(&self) -> impl Iterator<Item = [Range<usize>; 2]> {
-        let count = if self.block == 0 { 0 } else { self.size / self.block };
+        let count = self.size.checked_div(self.block).unwrap_or(0);
         (0..count).map(|block| [self.values(block), block * self.block..(block + 1) * self.block])
     }
 
