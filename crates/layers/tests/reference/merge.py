@@ -35,6 +35,14 @@ def excite(x, w, b, v, c):
     return x * factors[:, :, None, None]
 
 
+def skips(x, w, b, v, c, u, a):
+    """The last output is there twice."""
+    down = torch.tanh(x @ w + b)
+    deep = torch.tanh(down @ v + c)
+    end = torch.cat([deep + down + down, x], 1) @ u + a
+    return torch.cat([end, deep, end], 1)
+
+
 write([
     case("multiply", [18], [], lambda x: x[:, :6] * x[:, 6:12] * x[:, 12:]),
     case("maximum", [18], [], lambda x: torch.stack(x.split(6, 1)).amax(0)),
@@ -68,4 +76,10 @@ write([
     case("graph squeeze and excitation", [1, 4, 3], [(3, 1, 2, 2), (3,), (3, 2), (2,), (2, 3), (3,)],
          lambda x, k, a, *p: excite(F.conv2d(x, k, a), *p), rows=2),
     case("branches squeeze and excitation", [3, 2, 2], [(3, 2), (2,), (2, 3), (3,)], excite, rows=2),
+    spread("add wide", add, (1, 40), (3, 40), (3, 1)),
+    spread("multiply channels first", mul, (3, 1), (3, 35)),
+    case("bilinear without bias", [3], [(1, 2, 1)], lambda x, a: F.bilinear(x[:, :2], x[:, 2:], a)),
+    case("branches concat", [4], [(4, 2), (2,)], lambda x, w, b: torch.cat([torch.relu(x), torch.tanh(x @ w + b)], 1)),
+    case("graph skips", [4], [(4, 3), (3,), (3, 3), (3,), (7, 2), (2,)], skips),
+    case("graph nested", [4], [(4, 4), (4,), (4, 2), (2,)], lambda x, w, b, v, c: (torch.tanh(x @ w + b) * x) @ v + c),
 ])  # fmt: skip
