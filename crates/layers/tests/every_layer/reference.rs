@@ -137,10 +137,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ("WeightNorm<chainrule_layer::", "the wrapper is compared around Dense"),
     ("WeightNorm<chainrule_layers::normalization", "the wrapper is compared around Dense"),
     ("Joined<chainrule_layer::sequential", "ConvLstm is compared around one convolution"),
-    (
-        "Joined<chainrule_layers::convolution",
-        "ConvLstm is compared around a pixelwise convolution, and Conv by itself",
-    ),
     ("Frozen<", "it hands on what its layer computes, and the layer is compared"),
     ("TimeDistributed<chainrule_layer::", "the wrapper is compared around Dense"),
 ];
