@@ -1,9 +1,9 @@
 //! What merges refuse, and their edges.
 
-use chainrule_layer::{Branches, Forward, Joint, Layer, Mode, Plan, SideBySide};
+use chainrule_layer::{Backward, Branches, Forward, Joint, Layer, Mode, Plan, SideBySide};
 use chainrule_layers::{Add, Average, Bilinear, Concat, Dense, Dot, Maximum, Minimum, Multiply, Subtract};
-use chainrule_tensor::{Params, Shape};
-use ndarray::{Array2, array};
+use chainrule_tensor::{Grads, Params, Shape};
+use ndarray::{Array2, ArrayView2, array, s};
 
 #[track_caller]
 fn refuses(joint: impl Joint<f64>, shapes: &[Shape], said: &str) {
@@ -24,8 +24,10 @@ fn joined<J: Joint<f64>>(joint: J, sizes: &[usize], x: &Array2<f64>) -> Array2<f
 #[test]
 fn inputs_that_are_not_alike() {
     let [a, b] = [Shape::from([2, 3]), Shape::from([3, 2])];
-    let said = "takes inputs of one shape, [2, 3] but is given [3, 2]: reshape or project one of them";
+    let said = "takes inputs whose axes, from the last to the first, are as long as those of [2, 3] or 1, but is given [3, 2]: \
+                reshape or project one of them";
     refuses(Add, &[a, a, b], said);
+    refuses(Add, &[[1, 1].into(), a, [2, 1].into(), b], said);
     refuses(Subtract, &[a, b], said);
     refuses(Multiply, &[a, b], said);
     refuses(Average, &[a, b], said);
@@ -86,9 +88,127 @@ fn inputs_that_cannot_be_multiplied() {
 fn the_error_of_a_joint_names_it() {
     let layer = Branches::new(Add).branch(Dense::new(2)).branch(Dense::new(3));
     let error = Layer::<f32>::plan(&layer, [4].into(), &mut Plan::new()).map(|_| ()).unwrap_err().to_string();
-    let said =
-        "layer joint, Add, takes inputs of one shape, [2] but is given [3]: reshape or project one of them";
+    let said = "layer joint, Add, takes inputs whose axes, from the last to the first, are as long as those of [2] or 1, but is \
+                given [3]: reshape or project one of them";
     assert_eq!(error, said);
+}
+
+#[test]
+fn factors_of_channels_are_to_be_reshaped() {
+    let (image, channels) = (Shape::from([8, 5, 6]), Shape::from([8]));
+    let said = "Reshape the input of shape [8] to [8, 1, 1], and it is repeated for [8, 5, 6]";
+    refuses(Multiply, &[image, channels], said);
+    refuses(Multiply, &[channels, image], said);
+    refuses(Multiply, &[image, [7].into()], "reshape or project one of them");
+}
+
+#[test]
+fn outputs_that_cannot_be_counted() {
+    let shapes = [Shape::from([1 << 40, 1]), [1, 1 << 40].into()];
+    let said = "takes inputs that give an output whose values can be counted but is given [1099511627776, 1]: \
+                repeat shorter axes";
+    refuses(Add, &shapes, said);
+    refuses(Maximum, &shapes, said);
+}
+
+/// Of each place of the product of two inputs, where they have its factors; `None` if they do not broadcast.
+fn factors(a: &[usize], b: &[usize]) -> Option<(Vec<usize>, Vec<[usize; 2]>)> {
+    let rank = a.len().max(b.len());
+    // Axis `axis` of the output, counted from the first.
+    let of =
+        |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
+    let mut output = Vec::new();
+    for axis in 0..rank {
+        output.push(match (of(a, axis), of(b, axis)) {
+            (a, b) if a == b => a,
+            (1, b) => b,
+            (a, 1) => a,
+            _ => return None,
+        });
+    }
+    let place = |shape: &[usize], index: &ndarray::IxDyn| {
+        (0..rank).fold(0, |at, axis| match of(shape, axis) {
+            1 => at,
+            length => at * length + index[axis],
+        })
+    };
+    let places =
+        ndarray::indices(output.clone()).into_iter().map(|index| [place(a, &index), place(b, &index)]);
+    Some((output, places.collect()))
+}
+
+/// Every shape of up to three axes of up to three values.
+fn small_shapes() -> Vec<Vec<usize>> {
+    let mut shapes = vec![vec![]];
+    for start in [0, 1, 5] {
+        let longer =
+            |shape: &Vec<usize>| (0..4).map(|length| [&shape[..], &[length]].concat()).collect::<Vec<_>>();
+        let next: Vec<_> = shapes[start..].iter().flat_map(longer).collect();
+        shapes.extend(next);
+    }
+    shapes
+}
+
+#[test]
+fn all_shapes_that_broadcast() {
+    let shapes = small_shapes();
+    assert_eq!(shapes.len(), 1 + 4 + 16 + 64);
+    let mut pairs: Vec<_> =
+        shapes.iter().flat_map(|a| shapes.iter().map(|b| (a.clone(), b.clone()))).collect();
+    pairs.push((vec![2, 1, 3, 1, 2, 1], vec![1, 3, 1, 2, 1, 2]));
+    pairs.push((vec![2, 1, 3, 1, 2, 1], vec![2, 2, 3, 2, 2, 2]));
+    pairs.push((vec![2, 3, 2, 3, 2], vec![3, 1, 3, 1]));
+    pairs.push((vec![40, 1, 17], vec![40, 33, 17]));
+    let mut broadcast = 0;
+    for (a, b) in &pairs {
+        let inputs = [Shape::new(a).unwrap(), Shape::new(b).unwrap()];
+        let sizes = inputs.map(|input| input.size());
+        let layer = SideBySide::new(Multiply, inputs);
+        let planned = Layer::<f64>::plan(&layer, [sizes[0] + sizes[1]].into(), &mut Plan::new());
+        let Some((output, places)) = factors(a, b) else {
+            assert!(planned.is_err(), "{a:?} {b:?}");
+            continue;
+        };
+        let (found, mut cache) = planned.unwrap();
+        assert_eq!(&*found, output, "{a:?} {b:?}");
+        broadcast += 1;
+        let values =
+            |columns, step| Array2::from_shape_fn((2, columns), |(r, c)| ((r * 7 + c * step) % 11) as f64);
+        let (x, dy) = (values(sizes[0] + sizes[1], 3), values(places.len(), 5));
+        let (mut right, mut right_dx) = (Array2::zeros(dy.dim()), Array2::zeros(x.dim()));
+        for row in 0..2 {
+            for (place, &[a, b]) in places.iter().enumerate() {
+                let b = sizes[0] + b;
+                right[[row, place]] = x[[row, a]] * x[[row, b]];
+                right_dx[[row, a]] += dy[[row, place]] * x[[row, b]];
+                right_dx[[row, b]] += dy[[row, place]] * x[[row, a]];
+            }
+        }
+        let (mut y, mut dx) = (dy.mapv(|_| f64::NAN), x.mapv(|_| f64::NAN));
+        // As they are, and with columns that are not side by side.
+        let wide = Array2::from_shape_fn((2, 2 * x.ncols()), |(row, column)| x[[row, column / 2]]);
+        for x in [x.view(), wide.slice(s![.., ..;2])] {
+            let cache = &mut cache;
+            layer.forward(Forward { params: Params::new(&[]), x, y: y.view_mut(), cache, mode: Mode::Eval });
+            assert_eq!(y, right, "{a:?} {b:?}");
+            let (params, grads, dx_view) = (Params::new(&[]), Grads::new(&mut []), Some(dx.view_mut()));
+            let (y, dy): (ArrayView2<'_, f64>, _) = (y.view(), dy.view());
+            layer.backward(Backward { params, grads, x, y, dy, dx: dx_view, cache, share: 1.0 });
+            assert_eq!(dx, right_dx, "{a:?} {b:?}");
+        }
+    }
+    assert!((1000..5000).contains(&broadcast), "{broadcast} of {} pairs", pairs.len());
+}
+
+#[test]
+fn not_a_number_is_repeated_too() {
+    let x = array![[f64::NAN, 1.0, 2.0, 3.0, 0.0, f64::NAN]];
+    let layer = SideBySide::new(Maximum, [[2, 1], [2, 2]]);
+    let (_, mut cache) = Layer::<f64>::plan(&layer, [6].into(), &mut Plan::new()).unwrap();
+    let mut y = Array2::zeros((1, 4));
+    let (params, x, cache) = (Params::new(&[]), x.view(), &mut cache);
+    layer.forward(Forward { params, x, y: y.view_mut(), cache, mode: Mode::Eval });
+    assert!(y[[0, 0]].is_nan() && y[[0, 1]].is_nan() && y[[0, 3]].is_nan() && y[[0, 2]] == 1.0, "{y}");
 }
 
 #[test]

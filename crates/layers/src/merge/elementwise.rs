@@ -2,79 +2,126 @@
 
 use chainrule_layer::{Joint, JointBackward, JointForward, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
+use ndarray::{ArrayView2, ArrayViewMut2, s};
 
-/// The one shape that all inputs have.
-fn alike(inputs: &[Shape], fewest: usize, most: usize, plan: &Plan) -> Result<Shape, ShapeError> {
-    let first = inputs.first().copied().unwrap_or(Shape::from([0]));
-    if !(fewest..=most).contains(&inputs.len()) {
-        let count = match (fewest, most) {
-            (1, _) => "at least one input".to_owned(),
-            _ if fewest == most => format!("{fewest} inputs"),
-            _ => format!("at least {fewest} inputs"),
-        };
-        return Err(plan.error(first, &count, &format!("it is given {} of them", inputs.len())));
-    }
-    match inputs.iter().find(|&&input| input != first) {
-        None => Ok(first),
-        Some(other) => Err(plan.error(
-            *other,
-            &format!("inputs of one shape, {first}"),
-            "reshape or project one of them",
-        )),
-    }
-}
+use super::broadcast::{Broadcast, Repeats, broadcast, gradient};
 
-/// `y = x₁ + x₂ + ...`
+/// `y = x₁ + x₂ + ...` of inputs that [broadcast](crate::merge).
 #[derive(Clone, Copy, Debug)]
 pub struct Add;
 
-/// `y = x₁ - x₂`
+/// `y = x₁ - x₂` of inputs that [broadcast](crate::merge).
 #[derive(Clone, Copy, Debug)]
 pub struct Subtract;
 
-/// `y = x₁ x₂ ...`, place by place.
+/// `y = x₁ x₂ ...`, place by place, of inputs that [broadcast](crate::merge).
+///
+/// So an image `[channels, height, width]` is multiplied by a factor for each channel, `[channels, 1, 1]`, as in
+/// squeeze-and-excitation (Hu et al. 2018), where the factors come from the means of the channels:
+///
+/// ```
+/// use chainrule_layer::{Graph, Sequential, check};
+/// use chainrule_layers::{Conv2d, Dense, GlobalAvgPool, Multiply, Relu, Reshape, Sigmoid};
+/// let (channels, fewer) = (4, 2);
+/// let factors = Sequential::default()
+///     .then(GlobalAvgPool::new()) //              [channels, height, width] to [channels]
+///     .then(Dense::new(fewer))
+///     .then(Relu)
+///     .then(Dense::new(channels))
+///     .then(Sigmoid)
+///     .then(Reshape::new([channels, 1, 1]));
+/// let block = Graph::default()
+///     .layer("image", Conv2d::new(channels, 3), "input")
+///     .layer("factors", factors, "image")
+///     .joint("scaled", Multiply, ["image", "factors"])
+///     .outputs(["scaled"]);
+/// check::gradients(&block, [1, 6, 5])?;
+/// # Ok::<(), chainrule_layer::check::GradientError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Multiply;
 
-/// `y = (x₁ + ... + xₙ) / n`
+/// `y = (x₁ + ... + xₙ) / n` of inputs that [broadcast](crate::merge).
 #[derive(Clone, Copy, Debug)]
 pub struct Average;
 
-/// `y = max(x₁, x₂, ...)`, place by place. Of equal ones the first gets the gradient.
+/// `y = max(x₁, x₂, ...)`, place by place, of inputs that [broadcast](crate::merge). Of equal ones the first gets the gradient.
 #[derive(Clone, Copy, Debug)]
 pub struct Maximum;
 
-/// `y = min(x₁, x₂, ...)`, place by place. Of equal ones the first gets the gradient.
+/// `y = min(x₁, x₂, ...)`, place by place, of inputs that [broadcast](crate::merge). Of equal ones the first gets the gradient.
 #[derive(Clone, Copy, Debug)]
 pub struct Minimum;
+
+/// `y = f(x)`, place by place.
+#[inline(always)]
+fn begin<T: Real>(
+    y: ArrayViewMut2<'_, T>,
+    x: ArrayView2<'_, T>,
+    repeats: Option<&Repeats>,
+    f: impl Fn(T) -> T + Copy,
+) {
+    match repeats {
+        None => vector::map(x, y, f),
+        Some(repeats) => repeats.map(
+            [],
+            x,
+            y,
+            #[inline(always)]
+            move |[], x, _| f(x),
+        ),
+    }
+}
+
+/// `y = f(y, x)`, place by place.
+#[inline(always)]
+fn fold<T: Real>(
+    y: ArrayViewMut2<'_, T>,
+    x: ArrayView2<'_, T>,
+    repeats: Option<&Repeats>,
+    f: impl Fn(T, T) -> T + Copy,
+) {
+    match repeats {
+        None => vector::apply2(x, y, f),
+        Some(repeats) => repeats.map(
+            [],
+            x,
+            y,
+            #[inline(always)]
+            move |[], x, y| f(y, x),
+        ),
+    }
+}
 
 /// `y = Σ wᵢ xᵢ`, of which the weight of each input is known: sums and their kin.
 macro_rules! weighted {
     ($($name:ident: $fewest:literal..=$most:expr, $weight:expr;)*) => {$(
         impl<T: Real> Joint<T> for $name {
-            type Cache = ();
+            type Cache = Broadcast<T>;
 
-            fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
-                Ok((alike(inputs, $fewest, $most, plan)?, ()))
+            fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Broadcast<T>), ShapeError> {
+                broadcast(inputs, $fewest, $most, plan)
             }
 
-            fn forward(&self, JointForward { xs, mut y, .. }: JointForward<'_, T>) {
+            fn forward(&self, JointForward { xs, mut y, cache, .. }: JointForward<'_, T, Broadcast<T>>) {
                 let weight: fn(usize, usize) -> f64 = $weight;
-                for (index, &x) in xs.iter().enumerate() {
+                for (index, (&x, repeats)) in xs.iter().zip(&cache.inputs).enumerate() {
                     let w = T::of(weight(index, xs.len()));
                     match index {
-                        0 => vector::map(x, y.view_mut(), #[inline(always)] |x| w * x),
-                        _ => fold(y.view_mut(), x, #[inline(always)] |y, x| y + w * x),
+                        0 => begin(y.view_mut(), x, repeats.as_ref(), #[inline(always)] |x| w * x),
+                        _ => fold(y.view_mut(), x, repeats.as_ref(), #[inline(always)] |y, x| y + w * x),
                     }
                 }
             }
 
-            fn backward(&self, JointBackward { dy, dxs, .. }: JointBackward<'_, T>) {
+            fn backward(&self, JointBackward { dy, dxs, cache, .. }: JointBackward<'_, T, Broadcast<T>>) {
                 let (weight, count): (fn(usize, usize) -> f64, _) = ($weight, dxs.len());
-                for (index, dx) in dxs.iter_mut().enumerate() {
-                    if let Some(dx) = dx {
-                        let w = T::of(weight(index, count));
-                        vector::map(dy, dx.view_mut(), #[inline(always)] |dy| w * dy);
+                for (index, (dx, repeats)) in dxs.iter_mut().zip(&cache.inputs).enumerate() {
+                    let Some(dx) = dx else { continue };
+                    let w = T::of(weight(index, count));
+                    match repeats {
+                        None => vector::map(dy, dx.view_mut(), #[inline(always)] |dy| w * dy),
+                        Some(repeats) => repeats.sum([dy], dx.view_mut(), #[inline(always)] |[dy]| w * dy),
                     }
                 }
             }
@@ -88,58 +135,58 @@ weighted! {
     Average: 1..=usize::MAX, |_, count| 1.0 / count as f64;
 }
 
-/// `y = f(y, x)`, place by place.
-fn fold<T: Real>(
-    mut y: ndarray::ArrayViewMut2<'_, T>,
-    x: ndarray::ArrayView2<'_, T>,
-    f: impl Fn(T, T) -> T + Copy,
-) {
-    for (mut y, x) in y.rows_mut().into_iter().zip(x.rows()) {
-        match (y.as_slice_mut(), x.to_slice()) {
-            (Some(y), Some(x)) => vector::update(
-                y,
-                x,
-                [],
-                #[inline(always)]
-                |y, x, []| (f(y, x), []),
-            ),
-            _ => y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(*y, x)),
-        }
-    }
-}
-
 impl<T: Real> Joint<T> for Multiply {
-    type Cache = ();
+    type Cache = Broadcast<T>;
 
-    fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
-        Ok((alike(inputs, 1, usize::MAX, plan)?, ()))
+    fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Broadcast<T>), ShapeError> {
+        broadcast(inputs, 1, usize::MAX, plan)
     }
 
-    fn forward(&self, JointForward { xs, mut y, .. }: JointForward<'_, T>) {
-        y.assign(&xs[0]);
-        for &x in &xs[1..] {
-            fold(
-                y.view_mut(),
-                x,
-                #[inline(always)]
-                |y, x| y * x,
-            );
+    fn forward(&self, JointForward { xs, mut y, cache, .. }: JointForward<'_, T, Broadcast<T>>) {
+        for (index, (&x, repeats)) in xs.iter().zip(&cache.inputs).enumerate() {
+            match (index, repeats) {
+                (0, None) => y.assign(&x),
+                (0, repeats) => begin(y.view_mut(), x, repeats.as_ref(), |x| x),
+                (_, repeats) => fold(
+                    y.view_mut(),
+                    x,
+                    repeats.as_ref(),
+                    #[inline(always)]
+                    |y, x| y * x,
+                ),
+            }
         }
     }
 
-    fn backward(&self, JointBackward { xs, dy, dxs, .. }: JointBackward<'_, T>) {
-        // Not y / xᵢ, which says nothing where xᵢ is 0.
+    fn backward(&self, JointBackward { xs, dy, dxs, cache, .. }: JointBackward<'_, T, Broadcast<T>>) {
+        let Broadcast { inputs, room } = cache;
         for (index, dx) in dxs.iter_mut().enumerate() {
             let Some(dx) = dx else { continue };
-            dx.assign(&dy);
-            for (_, &x) in xs.iter().enumerate().filter(|(other, _)| *other != index) {
-                fold(
+            // Two inputs, of which this one alone is repeated: dx = Σ dy x, without the products in memory.
+            if let ([_, _], Some(own), None) = (xs, &inputs[index], &inputs[inputs.len() - 1 - index]) {
+                own.sum(
+                    [dy, xs[1 - index]],
                     dx.view_mut(),
-                    x,
                     #[inline(always)]
-                    |dx, x| dx * x,
+                    |[dy, x]| dy * x,
                 );
+                continue;
             }
+            // Not y / xᵢ, which says nothing where xᵢ is 0.
+            gradient(inputs[index].as_ref(), room, dx.view_mut(), |rows, mut dx| {
+                dx.assign(&dy.slice(s![rows.clone(), ..]));
+                for (other, (x, repeats)) in xs.iter().zip(&*inputs).enumerate() {
+                    if other != index {
+                        fold(
+                            dx.view_mut(),
+                            x.slice(s![rows.clone(), ..]),
+                            repeats.as_ref(),
+                            #[inline(always)]
+                            |dx, x| dx * x,
+                        );
+                    }
+                }
+            });
         }
     }
 }
@@ -148,34 +195,57 @@ impl<T: Real> Joint<T> for Multiply {
 macro_rules! extreme {
     ($($name:ident: $better:tt;)*) => {$(
         impl<T: Real> Joint<T> for $name {
-            type Cache = ();
+            type Cache = Broadcast<T>;
 
-            fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
-                Ok((alike(inputs, 1, usize::MAX, plan)?, ()))
+            fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Broadcast<T>), ShapeError> {
+                broadcast(inputs, 1, usize::MAX, plan)
             }
 
-            fn forward(&self, JointForward { xs, mut y, .. }: JointForward<'_, T>) {
-                y.assign(&xs[0]);
-                for &x in &xs[1..] {
-                    // NaN stays.
-                    fold(y.view_mut(), x, #[inline(always)] |y, x| if x $better y || x.is_nan() { x } else { y });
+            fn forward(&self, JointForward { xs, mut y, cache, .. }: JointForward<'_, T, Broadcast<T>>) {
+                for (index, (&x, repeats)) in xs.iter().zip(&cache.inputs).enumerate() {
+                    match (index, repeats) {
+                        (0, None) => y.assign(&x),
+                        (0, repeats) => begin(y.view_mut(), x, repeats.as_ref(), |x| x),
+                        // NaN stays.
+                        (_, repeats) => fold(y.view_mut(), x, repeats.as_ref(), #[inline(always)] |y, x| {
+                            if x $better y || x.is_nan() { x } else { y }
+                        }),
+                    }
                 }
             }
 
-            fn backward(&self, JointBackward { xs, y, dy, dxs, .. }: JointBackward<'_, T>) {
+            fn backward(&self, pass: JointBackward<'_, T, Broadcast<T>>) {
+                let JointBackward { xs, y, dy, dxs, cache: Broadcast { inputs, room }, .. } = pass;
                 for (index, dx) in dxs.iter_mut().enumerate() {
                     let Some(dx) = dx else { continue };
-                    // Where no input before it is the one.
-                    vector::map3(xs[index], y, dy, dx.view_mut(), #[inline(always)] |x, y, dy| {
-                        if x == y || x.is_nan() { dy } else { T::zero() }
-                    });
-                    for earlier in &xs[..index] {
-                        for ((mut dx, x), y) in dx.rows_mut().into_iter().zip(earlier.rows()).zip(y.rows()) {
-                            for ((dx, &x), &y) in dx.iter_mut().zip(x).zip(y) {
-                                *dx = if x == y || x.is_nan() { T::zero() } else { *dx };
+                    gradient(inputs[index].as_ref(), room, dx.view_mut(), |rows, mut dx| {
+                        let of_rows = s![rows, ..];
+                        let (y, dy) = (y.slice(of_rows.clone()), dy.slice(of_rows.clone()));
+                        let x = xs[index].slice(of_rows.clone());
+                        // Where no input before it is the one.
+                        match &inputs[index] {
+                            None => vector::map3(x, y, dy, dx.view_mut(), #[inline(always)] |x, y, dy| {
+                                if x == y || x.is_nan() { dy } else { T::zero() }
+                            }),
+                            Some(own) => own.map([y, dy], x, dx.view_mut(), #[inline(always)] |[y, dy], x, _| {
+                                if x == y || x.is_nan() { dy } else { T::zero() }
+                            }),
+                        }
+                        for (earlier, repeats) in xs[..index].iter().zip(&*inputs) {
+                            let earlier = earlier.slice(of_rows.clone());
+                            if let Some(repeats) = repeats {
+                                repeats.map([y], earlier, dx.view_mut(), #[inline(always)] |[y], x, dx| {
+                                    if x == y || x.is_nan() { T::zero() } else { dx }
+                                });
+                                continue;
+                            }
+                            for ((mut dx, x), y) in dx.rows_mut().into_iter().zip(earlier.rows()).zip(y.rows()) {
+                                for ((dx, &x), &y) in dx.iter_mut().zip(x).zip(y) {
+                                    *dx = if x == y || x.is_nan() { T::zero() } else { *dx };
+                                }
                             }
                         }
-                    }
+                    });
                 }
             }
         }

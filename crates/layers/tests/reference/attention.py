@@ -183,6 +183,12 @@ def patches(x, size):
     return torch.nn.functional.unfold(x, size, stride=size).transpose(1, 2)
 
 
+def tanh_encoder(x, *p):
+    layer = torch.nn.TransformerEncoderLayer(3, 1, 5, 0.0, torch.tanh, batch_first=True)
+    named = loaded(p[:6], "self_attn") | norm(1, p[6:8]) | dense(p[8:12]) | norm(2, p[12:])
+    return torch.func.functional_call(layer, named, (x,))
+
+
 def module(name, input, heads, value=None, **settings):
     f = lambda x, *params: pytorch(x, *params, heads=heads, **settings)
     return case(name, input, shapes(input[1], heads), f, rows=2, value=value, ids=value is not None)
@@ -230,4 +236,17 @@ write([
     case("class token", [3, 4], [(4,)], lambda x, t: torch.cat([t.expand(len(x), 1, 4), x], 1), rows=2),
     case("first step", [3, 4], [], lambda x: x[:, 0], rows=1),
     case("last step", [3, 4], [], lambda x: x[:, -1], rows=1),
+    module("attention of one step", [1, 3], 1),
+    module("attention of padding", [3, 4], 2, lambda i, v: 0.0 * v, masked=True),
+    formula("attention masked", [4, 4], 2, masked=True),
+    formula("attention with dropout", [4, 4], 2),
+    case("attention with all", [6, 4], shapes(4, 2),
+         attention(2, alibi=True, causal=True, rotary=1e4, masked=True), 2, padded, True),
+    joint("cross-attention grouped", [3, 4], [5, 2], 4, 2),
+    case("encoder with dropout", [3, 3], shapes(3, 1) + [(3,), (3,), (3, 5), (5,), (5, 3), (3,), (3,), (3,)],
+         tanh_encoder, rows=1),
+    decoder("decoder pre-norm padded", pre_norm=True, value=padded),
+    case("sinusoidal positions padded", [5, 4], [], lambda x: sinusoidal(x) * ~padding(x)[..., None], 2, padded, True),
+    case("learned positions padded", [5, 4], [(5, 4)], lambda x, p: (x + p) * ~padding(x)[..., None], 2, padded, True),
+    case("patches of one", [3, 2, 1], [], lambda x: patches(x, 1), rows=1),
 ])  # fmt: skip

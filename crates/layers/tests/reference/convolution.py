@@ -87,4 +87,12 @@ write([
     case("fold options", [6, 9], [], lambda x: F.fold(x, (4, 4), **patches), rows=1),
     case("unfold 1d", [1, 8], [], lambda x: F.pad(x, (0, 1)).unfold(2, 3, 2).mT, rows=1),
     case("fold 3d", [4, 4], [], fold_3d, rows=1),
+    conv("conv1d wide", [3, 18], (2, 3, 3)),
+    conv("conv1d phases", [1, 300], (2, 1, 4), stride=3, dilation=2, padding=4),
+    conv("conv2d 1x1 stride", [3, 5, 3], (2, 3, 1, 1), stride=2),
+    conv("conv2d whole", [2, 4, 4], (3, 2, 4, 4), rows=2),
+    conv("conv2d half", [2, 13, 18], (3, 2, 3, 3), stride=2, padding=1),
+    conv("conv2d many channels", [5, 7, 9], (17, 5, 3, 3), padding=1),
+    conv("conv2d beyond", [1, 2, 2], (1, 1, 2, 2), padding=3, dilation=4),
+    transpose("conv transpose 2d stride 1", [2, 8, 8], (2, 3, 3, 3), padding=1),
 ])  # fmt: skip

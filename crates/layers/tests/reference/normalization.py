@@ -53,12 +53,13 @@ def local(size, alpha=1e-4, beta=0.75, k=1.0):
 
 def weight_norm(axis):
     shape = [(1, -1), (-1, 1)]
-    return lambda x, v, b, g: x @ torch._weight_norm(v, g.reshape(shape[1 - axis]), axis) + b
+    weight = lambda v, g: torch._weight_norm(v, g.reshape(shape[1 - axis]), axis)
+    return lambda x, v, *rest: x @ weight(v, rest[-1]) + (rest[0] if len(rest) == 2 else 0)
 
 
-def spectral_norm(x, w, b, u):
+def spectral_norm(x, w, b, u, axis=1):
     """Dense, whose weight is [inputs, units], after 200 iterations."""
-    matrix = w.t()
+    matrix = w.t() if axis == 1 else w
     with torch.no_grad():
         u = functional.normalize(u, dim=0)
         for _ in range(200):
@@ -129,4 +130,16 @@ write([
     case("weight norm", [4], [(4, 3), (3,), (3,)], weight_norm(1)),
     case("weight norm by inputs", [5], [(5, 4), (4,), (5,)], weight_norm(0)),
     case("spectral norm", [4], [(4, 3), (3,), Buffer((3,))], spectral_norm, train=True),
+    batch("batch norm of many features", [37], 37, momentum=1.0, rows=5),
+    batch("batch norm of steps", [4, 3], 3, train=False, last=True),
+    batch("batch norm of one pixel", [4, 1, 1], 4, train=False),
+    case("rms norm of one feature", [2, 1], [(1,)], rms_norm(1, 1.0)),
+    case("unit norm of all axes", [5, 7], [], lambda x: functional.normalize(x.flatten(1), dim=-1), rows=1),
+    case("group norm of long channels", [2, 41], [(2,), (2,)], group_norm(2), rows=1),
+    case("local response norm of vectors", [6], [], lambda x: local(3, 0.5)(x[..., None])),
+    case("local response norm of one", [2, 3], [], local(1, 0.7)),
+    case("weight norm of one", [1], [(1, 1), (1,), (1,)], weight_norm(1)),
+    case("weight norm without bias", [3], [(3, 18), (18,)], weight_norm(1), rows=1),
+    case("spectral norm by inputs", [4], [(4, 3), Buffer((4,))],
+         lambda x, w, u: spectral_norm(x, w, 0, u, axis=0), train=True),
 ])  # fmt: skip

@@ -1,7 +1,11 @@
-"""The recurrent layers: see reference.py."""
+"""The recurrent layers: see reference.py. The convolutional ones come from Keras, with torch as its backend."""
 
+import os
 from functools import partial
 
+os.environ["KERAS_BACKEND"] = "torch"
+
+import keras
 import numpy
 import torch
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
@@ -89,20 +93,38 @@ def masked_stack(x, *params):
     return run("gru", 2, pack_padded_sequence(states, [TAIL] * len(x), batch_first=True), params[3:])[1]
 
 
-def conv_lstm(x, weight):
-    """A convolution of one pixel around input and state, without a bias."""
-    hidden = weight.shape[1] // 4
-    h = c = x.new_zeros(len(x), hidden, *x.shape[3:])
-    for step in x.unbind(1):
-        z = torch.nn.functional.conv2d(torch.cat([step, h], 1), weight.t()[:, :, None, None])
-        i, f, g, o = z.split(hidden, dim=1)
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(c)
-    return h
+def conv_lstm(layer, hidden, size, **options):
+    """Keras' layer, whose weights are [..., inputs, 4 hidden] and [..., hidden, 4 hidden] for input and state.
+
+    Ours is one, [4 hidden, inputs + hidden, ...]; the gates have the same order.
+    """
+    layer = layer(hidden, size, padding="same", recurrent_activation="sigmoid",
+                  data_format="channels_first", dtype="float64", **options)  # fmt: skip
+
+    def f(x, weight, *bias):
+        if not layer.built:
+            layer.build(x.shape)
+        both = weight.permute(*range(2, weight.dim()), 1, 0)
+        kernel, recurrent = both.split([x.shape[2], hidden], dim=-2)
+        seeds = [variable.value for variable in layer.non_trainable_variables]
+        return layer.stateless_call([kernel, recurrent, *bias], seeds, x)[0]
+
+    return f
+
+
+def pixels(layer):
+    """For a weight [inputs + hidden, 4 hidden], whose window is one pixel."""
+    return lambda x, weight: layer(x, weight.t()[:, :, None, None])
 
 
 def masking_rnn(x, *params):
     return run("rnn", 3, x[:, [0, 1, 3]], params)[1]
+
+
+def stack(x, *p):
+    states = run("lstm", 3, x, p[:6], bidirectional=True)[0]
+    states = run("gru", 2, states, p[6:10])[0]
+    return run("rnn", 3, states, p[10:13])[1] @ p[13] + p[14]
 
 
 back = lambda f: lambda x, *params: f(x.flip(1), *params)
@@ -145,7 +167,10 @@ write([
     case("bidirectional masked sequences", [5, 2], both("gru", 2, 2), lambda x, *p: spread(holed(all_steps("gru", 2, bidirectional=True))(x, *p)), value=holes),
     case("masked stack", [5, 2], shapes("lstm", 2, 3) + shapes("gru", 3, 2), masked_stack, value=tail),
     case("masking rnn", [4, 3], shapes("rnn", 3, 3), masking_rnn, value=sevens, ids=True),
-    case("conv lstm", [3, 2, 2, 3], [(4, 8)], conv_lstm),
+    case("conv lstm", [3, 2, 2, 3], [(4, 8)], pixels(conv_lstm(keras.layers.ConvLSTM2D, 2, 1, use_bias=False))),
+    case("conv lstm 3x3", [3, 2, 4, 3], [(8, 4, 3, 3), (8,)], conv_lstm(keras.layers.ConvLSTM2D, 2, 3)),
+    case("conv lstm 1d", [3, 1, 4], [(8, 3, 3), (8,)], conv_lstm(keras.layers.ConvLSTM1D, 2, 3, return_sequences=True)),
+    case("conv lstm backwards", [2, 1, 3, 2], [(4, 2, 3, 1), (4,)], conv_lstm(keras.layers.ConvLSTM2D, 1, (3, 1), go_backwards=True)),
     case("conv lstm dense", [3, 2], [(5, 12), (12,)], lambda x, w, b: last_step("lstm", 3)(x, w[:2], w[2:], b)),
     case("time distributed", [5, 3], [(3, 4), (4,)], lambda x, w, b: x @ w + b),
     case("masking", [4, 3], [], lambda x: x * (x != 7.0).any(-1, keepdim=True), value=sevens, ids=True),
@@ -155,4 +180,12 @@ write([
     case("bidirectional lstm", [4, 2], both("lstm", 2, 3), last_step("lstm", 3, bidirectional=True)),
     case("bidirectional gru sequences", [3, 3], both("gru", 3, 2), all_steps("gru", 2, bidirectional=True)),
     case("rnn leaky relu", [4, 2], shapes("rnn", 2, 3), leaky_rnn),
+    case("rnn one step", [1, 4], shapes("rnn", 4, 3), last_step("rnn", 3)),
+    case("lstm wide", [2, 7], shapes("lstm", 7, 19), all_steps("lstm", 19), rows=1),
+    case("lstm one unit", [5, 1], shapes("lstm", 1, 1), all_steps("lstm", 1)),
+    case("gru wide", [3, 5], shapes("gru", 5, 18), last_step("gru", 18), rows=1),
+    case("gru one unit", [3, 1], shapes("gru", 1, 1), last_step("gru", 1)),
+    case("bidirectional backwards", [3, 2], both("gru", 2, 2), back(last_step("gru", 2, bidirectional=True))),
+    case("recurrent stack", [3, 2],
+         both("lstm", 2, 3) + shapes("gru", 6, 2) + shapes("rnn", 2, 3) + [(3, 2), (2,)], stack),
 ])  # fmt: skip

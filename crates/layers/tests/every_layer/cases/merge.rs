@@ -1,9 +1,9 @@
 use chainrule_layer::{Branches, Frozen, Graph, Joint, Lambda, Residual, Sequential, SideBySide};
 use chainrule_layers::{
-    Add, Average, Bilinear, Concat, Dense, Dot, Maximum, Minimum, Multiply, Relu, SpectralNorm, Subtract,
-    Tanh, WeightNorm,
+    Add, Average, Bilinear, Concat, Conv2d, Dense, Dot, GlobalAvgPool, Identity, Maximum, Minimum, Multiply,
+    Relu, Reshape, Sigmoid, SpectralNorm, Subtract, Tanh, WeightNorm,
 };
-use chainrule_tensor::Real;
+use chainrule_tensor::{Real, Shape};
 
 use super::{Case, case};
 
@@ -12,7 +12,26 @@ fn joint<T: Real>(name: &'static str, joint: impl Joint<T>, count: usize) -> Cas
     case(name, SideBySide::new(joint, vec![[2, 3]; count]), [6 * count])
 }
 
+/// A joint of inputs that are repeated.
+fn spread<T: Real>(name: &'static str, joint: impl Joint<T>, shapes: &[&[usize]]) -> Case<T> {
+    let shapes: Vec<Shape> = shapes.iter().map(|axes| Shape::new(axes).unwrap()).collect();
+    let size: usize = shapes.iter().map(Shape::size).sum();
+    case(name, SideBySide::new(joint, shapes), [size])
+}
+
 pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
+    let squeeze = Sequential::<T>::default()
+        .then(GlobalAvgPool::new())
+        .then(Dense::new(2))
+        .then(Relu)
+        .then(Dense::new(3))
+        .then(Sigmoid)
+        .then(Reshape::new([3, 1, 1]));
+    let excitation = Graph::default()
+        .layer("image", Conv2d::new(3, 2), "input")
+        .layer("factors", squeeze.clone(), "image")
+        .joint("scaled", Multiply, ["image", "factors"])
+        .outputs(["scaled"]);
     let dense = |units| Sequential::<T>::default().then(Dense::new(units)).then(Tanh);
     let two = [[5], [5]];
     let siamese = Graph::default()
@@ -40,6 +59,19 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
         joint("average", Average, 3),
         joint("maximum", Maximum, 3),
         joint("minimum", Minimum, 2),
+        spread("add channels", Add, &[&[2, 1, 1], &[2, 3, 2], &[2]]),
+        spread("add of other axes", Add, &[&[2, 3], &[1, 1, 1], &[2, 1, 1]]),
+        spread("add wide", Add, &[&[1, 40], &[3, 40], &[3, 1]]),
+        spread("subtract a row", Subtract, &[&[2, 3], &[3]]),
+        spread("subtract from a row", Subtract, &[&[1, 3], &[2, 3]]),
+        spread("multiply channels", Multiply, &[&[3, 2, 2], &[3, 1, 1]]),
+        spread("multiply channels first", Multiply, &[&[3, 1], &[3, 35]]),
+        spread("multiply outer", Multiply, &[&[3, 1], &[1, 2]]),
+        spread("multiply six axes", Multiply, &[&[2, 1, 2, 1, 2, 1], &[2, 2, 1, 2, 1, 3], &[2, 1, 1]]),
+        spread("multiply six other axes", Multiply, &[&[1, 2, 1, 2, 1, 2], &[2, 1, 1, 2, 1, 1], &[1]]),
+        spread("average of shapes", Average, &[&[2, 1], &[3], &[2, 3]]),
+        spread("maximum of shapes", Maximum, &[&[2, 1, 1], &[2, 3], &[2, 2, 1]]),
+        spread("minimum of shapes", Minimum, &[&[3], &[4, 1], &[1]]),
         case("concat", SideBySide::new(Concat::default(), [[2, 3], [1, 3]]), [9]),
         case("concat axis 1", SideBySide::new(Concat::axis(1), [[2, 3], [2, 1], [2, 2]]), [12]),
         case("dot", SideBySide::new(Dot::new(), two), [10]),
@@ -53,6 +85,12 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
         case("graph identity", Graph::<T>::default().outputs(["input"]), [3]),
         case("branches", Branches::new(Add).branch(dense(3)).branch(Dense::new(3)), [4]),
         case("branches concat", Branches::new(Concat::default()).branch(Relu).branch(dense(2)), [4]),
+        case("graph squeeze and excitation", excitation, [1, 4, 3]),
+        case(
+            "branches squeeze and excitation",
+            Branches::new(Multiply).branch(squeeze).branch(Identity),
+            [3, 2, 2],
+        ),
         case("residual", Residual(dense(4)), [4]),
         case(
             "frozen",

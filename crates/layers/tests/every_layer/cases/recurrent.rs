@@ -1,7 +1,7 @@
 use chainrule_layer::{Backward, Constant, Forward, Layer, Plan, Sequential, ShapeError};
 use chainrule_layers::{
-    Bidirectional, Conv2d, ConvLstm, Dense, Dropout, Flatten, Gru, LeakyRelu, Lstm, Masking, Padding, Relu,
-    Rnn, Tanh, TimeDistributed,
+    Bidirectional, Conv1d, Conv2d, ConvLstm, Dense, Dropout, Flatten, Gru, LeakyRelu, Lstm, Masking, Padding,
+    Relu, Rnn, Tanh, TimeDistributed,
 };
 use chainrule_tensor::{Real, Shape};
 use ndarray::s;
@@ -140,6 +140,16 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
         case("conv lstm dense", ConvLstm::new(3, Dense::new(12)), [3, 2]),
         case("conv lstm", ConvLstm::new(2, Pixelwise(8)), [3, 2, 2, 3]),
         case("conv lstm 3x3", ConvLstm::new(2, Conv2d::new(8, 3).padding(Padding::Same)), [3, 2, 4, 3]),
+        case(
+            "conv lstm 1d",
+            ConvLstm::new(2, Conv1d::new(8, 3).padding(Padding::Same)).sequences(),
+            [3, 1, 4],
+        ),
+        case(
+            "conv lstm backwards",
+            ConvLstm::new(1, Conv2d::new(4, [3, 1]).padding(Padding::Same)).backwards(),
+            [2, 1, 3, 2],
+        ),
         case("conv lstm sequences", ConvLstm::new(3, image.clone()).sequences(), [3, 1, 4]),
         case(
             "conv lstm dropout",
