@@ -160,7 +160,7 @@ mod tests {
     fn the_kernel_is_as_exact_as_the_formula() {
         let mut rng = crate::Seed(1).rng();
         for len in [0, 1, 15, 16, 17, 100] {
-            let grads: Vec<f64> = (0..len).map(|i| rng.normal() * 10f64.powi(i as i32 % 12 - 8)).collect();
+            let grads: Vec<f64> = (0..len).map(|i| rng.normal() * 10f64.powi(i % 12 - 8)).collect();
             for shrink in [1.0, 0.9] {
                 let step = AdamStep { rests: [0.1, 0.001], rate: 0.01, least: 1e-8, shrink };
                 let right = trained::<f64>(step, &grads, false);
