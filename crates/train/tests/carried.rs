@@ -1,12 +1,13 @@
 //! Truncated backpropagation through time: a state that goes on from batch to batch.
 
-use chainrule_data::Dataset;
+use chainrule_data::{Dataset, Subset};
 use chainrule_layer::Sequential;
 use chainrule_layers::{Dense, Gru};
 use chainrule_losses::MeanSquaredError;
 use chainrule_optim::adam;
 use chainrule_tensor::{Seed, Shape};
 use chainrule_train::{Model, TrainError, Trainer};
+use ndarray::Array2;
 
 /// How many sequences run side by side: the rows of a batch.
 const ROWS: usize = 6;
@@ -81,11 +82,41 @@ fn epochs_evaluations_and_threads_begin_anew() {
 }
 
 #[test]
+fn an_evaluation_carries_states_as_training_does() {
+    let data = sums();
+    for shards in [1, 2, 5] {
+        let mut trainer = trainer(Gru::new(8).stateful()).shards(shards);
+        let history = trainer.fit_and_validate(&data, Some(&data), 2).unwrap();
+        let scores = trainer.evaluate(&data).unwrap();
+        assert_eq!(history.epochs[1].validation.as_ref(), Some(&scores));
+        let (mut predictor, mut x, mut sum) = (trainer.model().predictor(), Array2::zeros((ROWS, 2)), 0.0);
+        for cut in 0..CUTS {
+            let target = |row: usize, x: &mut Array2<f32>| {
+                data.read(cut * ROWS + row, x.row_mut(row).into_slice().unwrap())[0]
+            };
+            let targets: Vec<f32> = (0..ROWS).map(|row| target(row, &mut x)).collect();
+            let y = predictor.predict(x.view()).unwrap();
+            sum += y.iter().zip(&targets).map(|(y, t)| f64::from((y - t).powi(2))).sum::<f64>();
+        }
+        let right = sum / data.len() as f64;
+        assert!((scores.loss - right).abs() < 1e-6, "{shards} shards: {} {right}", scores.loss);
+    }
+}
+
+#[test]
 fn samples_in_another_order_are_refused() {
     let data = sums();
     let shuffled = trainer(Gru::new(4).stateful()).shuffle(true).fit(&data, 1).unwrap_err();
     assert!(matches!(shuffled, TrainError::Carried { samples: 240, batch_size: ROWS }), "{shuffled}");
     let uneven = trainer(Gru::new(4).stateful()).batch_size(7).fit(&data, 1).unwrap_err();
     assert!(matches!(uneven, TrainError::Carried { batch_size: 7, .. }), "{uneven}");
+    // An evaluation too needs as many rows in each batch, whatever training does.
+    let uneven = trainer(Gru::new(4).stateful()).batch_size(7).evaluate(&data).unwrap_err();
+    assert!(matches!(uneven, TrainError::Carried { samples: 240, batch_size: 7 }), "{uneven}");
+    let short = Subset::first::<f32>(&data, 10);
+    let all = Subset::first::<f32>(&data, 240);
+    let uneven = trainer(Gru::new(4).stateful()).fit_and_validate(&all, Some(&short), 1).unwrap_err();
+    assert!(matches!(uneven, TrainError::Carried { samples: 10, batch_size: ROWS }), "{uneven}");
+    trainer(Gru::new(4).stateful()).shuffle(true).evaluate(&data).unwrap();
     trainer(Gru::new(4)).shuffle(true).batch_size(7).fit(&data, 1).unwrap();
 }
