@@ -121,8 +121,8 @@ impl<T: Real, Y> Shard<T, Y> {
         self.targets.clear();
         // The last batch may be shorter; those samples are then read without having been asked for.
         let next = pass.batch.next.get(rows.clone()).unwrap_or_default();
-        let samples = &pass.batch.samples[rows];
-        for (place, (row, &index)) in self.x.chunks_exact_mut(size.max(1)).zip(samples).enumerate() {
+        for (place, &index) in pass.batch.samples[rows].iter().enumerate() {
+            let row = &mut self.x[place * size..(place + 1) * size];
             self.targets.push(pass.data.read(index as usize, row));
             // One for one, since the CPU waits where too many are asked for at once.
             if let Some(&next) = next.get(place) {
