@@ -1,8 +1,8 @@
 //! Truncated backpropagation through time: a state that goes on from batch to batch.
 
 use chainrule_data::{Dataset, Subset};
-use chainrule_layer::Sequential;
-use chainrule_layers::{Dense, Gru};
+use chainrule_layer::{Layer, Residual, Sequential};
+use chainrule_layers::{Bidirectional, ConvLstm, Dense, Flatten, Gru, Lstm, Rnn, WeightNorm};
 use chainrule_losses::MeanSquaredError;
 use chainrule_optim::adam;
 use chainrule_tensor::{Seed, Shape};
@@ -47,8 +47,9 @@ fn sums() -> Sums {
     Sums((0..CUTS * ROWS).map(&mut sample).collect())
 }
 
-fn trainer(gru: Gru) -> Trainer<f32, [f32; 1]> {
-    let model = Model::new([2, 1], Sequential::new().then(gru).then(Dense::new(1)), Seed(1)).unwrap();
+fn trainer(recurrent: impl Layer<f32>) -> Trainer<f32, [f32; 1]> {
+    let layers = Sequential::new().then(recurrent).then(Flatten).then(Dense::new(1));
+    let model = Model::new([2, 1], layers, Seed(1)).unwrap();
     Trainer::new(model, MeanSquaredError, adam(0.02)).batch_size(ROWS).shuffle(false).shards(2)
 }
 
@@ -79,6 +80,38 @@ fn epochs_evaluations_and_threads_begin_anew() {
     let mut straight = trainer(Gru::new(4).stateful());
     straight.fit(&data, 3).unwrap();
     assert_eq!(straight.model().parameters_sha256(), run(1), "an evaluation between leaves no trace");
+}
+
+/// Trainings are resumed between epochs, when every state is zeros, so a checkpoint has none.
+#[test]
+fn every_layer_that_carries_can_be_resumed() {
+    let (data, directory) = (sums(), tempfile::tempdir().unwrap());
+    let path = directory.path().join("training");
+    let start = || Sequential::new();
+    let every: [Sequential<f32>; 8] = [
+        start().then(Rnn::new(3).stateful()),
+        start().then(Lstm::new(3).stateful().sequences()),
+        start().then(Lstm::new(3).stateful().masked()),
+        start().then(Gru::new(3).stateful().sequences()).then(Lstm::new(2).stateful()),
+        start().then(ConvLstm::new(2, Dense::new(8)).stateful()),
+        start().then(Bidirectional::new(Gru::new(2).stateful())),
+        start().then(Residual(Lstm::new(1).stateful().sequences())),
+        start().then(WeightNorm::new(Gru::new(2).stateful())),
+    ];
+    for layers in every {
+        let mut straight = trainer(layers.clone());
+        straight.fit(&data, 3).unwrap();
+        let mut first = trainer(layers.clone());
+        first.fit(&data, 2).unwrap();
+        first.evaluate(&data).unwrap();
+        first.save(&path).unwrap();
+        // Settings come from the file: this trainer would shuffle.
+        let mut second = trainer(layers.clone()).shuffle(true).batch_size(7).resume(&path).unwrap();
+        second.fit(&data, 1).unwrap();
+        let (right, found) = (straight.model().parameters_sha256(), second.model().parameters_sha256());
+        assert_eq!(found, right, "{layers:?}");
+        assert_eq!(second.evaluate(&data).unwrap(), straight.evaluate(&data).unwrap(), "{layers:?}");
+    }
 }
 
 #[test]
