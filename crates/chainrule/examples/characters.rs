@@ -202,8 +202,8 @@ impl Training {
 
 /// The loss of a model on a text that it reads from the beginning to the end, a window at a time.
 ///
-/// A trainer's own evaluation takes hundreds of windows at once. A model with a state is given one, so that it goes
-/// on where the window before ended; the data are in one lane for that.
+/// A trainer's own evaluation takes a batch of windows at once, and begins each lane without a state. Here a model with a
+/// state is given one window, so that it goes on where the window before ended; the data are in one lane for that.
 pub(crate) fn evaluate(model: &Model<f32>, data: &Characters) -> Result<Scores, Box<dyn Error>> {
     let loss = Score::default();
     let accuracy: &mut dyn Metric<f32, Window<u32>> = &mut metrics::PerStep(Accuracy::default());

@@ -407,6 +407,17 @@ impl ValueError {
     pub fn new(layer: &dyn fmt::Debug, expected: impl Into<String>, found: f64, row: usize) -> Self {
         Self { layer: format!("{layer:?}"), expected: expected.into(), found, row }
     }
+
+    /// Which row of the batch has the value.
+    pub fn row(&self) -> usize {
+        self.row
+    }
+
+    /// The same error in a batch that has so many rows before those that were looked at.
+    #[must_use]
+    pub fn after(self, rows: usize) -> Self {
+        Self { row: rows + self.row, ..self }
+    }
 }
 
 impl fmt::Display for ValueError {

@@ -62,7 +62,7 @@ pub enum TargetError {
     /// A class that has no column.
     #[error("target {row} is class {class}, but the outputs are for classes 0 to {}: give the model more outputs, or look for a wrong label", columns.saturating_sub(1))]
     Class {
-        /// Which target of the part of the batch that was looked at.
+        /// Which target of the batch.
         row: usize,
         /// Its class.
         class: usize,
@@ -74,7 +74,7 @@ pub enum TargetError {
         "target {row} has {steps} steps, which the {columns} outputs cannot be cut into: give a target for each step"
     )]
     Steps {
-        /// Which target of the part of the batch that was looked at.
+        /// Which target of the batch.
         row: usize,
         /// How many steps it has.
         steps: usize,
@@ -86,13 +86,41 @@ pub enum TargetError {
         "target {row} has {found} values, but the outputs have {columns}: give the model as many outputs"
     )]
     Length {
-        /// Which target of the part of the batch that was looked at.
+        /// Which target of the batch.
         row: usize,
         /// How many values it has.
         found: usize,
         /// How many columns the outputs have.
         columns: usize,
     },
+    /// One of a target's steps does not fit the outputs of its step.
+    #[error("of the steps of target {row}, {source}")]
+    Step {
+        /// Which target of the batch.
+        row: usize,
+        /// What is wrong, with the step in the place of the row.
+        source: Box<TargetError>,
+    },
+}
+
+impl TargetError {
+    /// Which target of the batch it is.
+    pub fn row(&self) -> usize {
+        match *self {
+            Self::Class { row, .. } | Self::Steps { row, .. } => row,
+            Self::Length { row, .. } | Self::Step { row, .. } => row,
+        }
+    }
+
+    /// The same error in a batch that has so many rows before those that were looked at.
+    #[must_use]
+    pub fn after(mut self, rows: usize) -> Self {
+        match &mut self {
+            Self::Class { row, .. } | Self::Steps { row, .. } => *row += rows,
+            Self::Length { row, .. } | Self::Step { row, .. } => *row += rows,
+        }
+        self
+    }
 }
 
 /// A setting of a loss with which training cannot work.

@@ -56,7 +56,8 @@ impl<T: Real, S: Steps, L: Loss<T, S::Target>> Loss<T, S> for PerStep<L> {
             if steps.is_empty() || !columns.is_multiple_of(steps.len()) {
                 return Err(TargetError::Steps { row, steps: steps.len(), columns });
             }
-            self.0.check(columns / steps.len(), steps)
+            let inner = self.0.check(columns / steps.len(), steps);
+            inner.map_err(|source| TargetError::Step { row, source: source.into() })
         })
     }
 

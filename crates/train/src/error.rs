@@ -31,26 +31,31 @@ pub enum TrainError {
         model: Shape,
     },
     /// A target does not fit the model's output.
-    #[error("a target of batch {batch} does not fit the model's {columns} outputs: {source}")]
+    #[error("sample {sample}, in batch {batch}, does not fit the model's {columns} outputs: {source}")]
     Target {
         /// Which batch of the epoch, from 0.
         batch: usize,
+        /// Which sample of the data set, from 0.
+        sample: usize,
         /// How many outputs the model has.
         columns: usize,
         /// What is wrong with it.
         source: TargetError,
     },
     /// A sample has a value that the model's first layer cannot take.
-    #[error("batch {batch}: {source}")]
+    #[error("sample {sample}, in batch {batch}, is not for this model: {source}")]
     Value {
         /// Which batch of the epoch, from 0.
         batch: usize,
+        /// Which sample of the data set, from 0.
+        sample: usize,
         /// What is wrong with it.
         source: chainrule_layer::ValueError,
     },
-    /// The model carries a state from each row of a batch to that of the next, which these batches do not allow.
+    /// The model carries a state from each row of a batch to that of the next, which these batches do not allow, in
+    /// training or in an evaluation.
     #[error(
-        "the model carries states from batch to batch: switch shuffling off, and make the batch size, {batch_size}, divide the number of samples, {samples}"
+        "the model carries states from batch to batch: switch shuffling off, and make the batch size, {batch_size}, divide the number of samples, {samples}, to train and to evaluate"
     )]
     Carried {
         /// How many samples there are.

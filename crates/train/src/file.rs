@@ -54,6 +54,8 @@ pub struct Training {
     pub batch_size: u64,
     /// Shards of a batch.
     pub shards: u64,
+    /// Whether each epoch takes the samples in another order.
+    pub shuffle: bool,
     /// The loss and the optimizer, as `Debug` prints them.
     pub setup: String,
     /// The optimizer's state, each value in the bytes of its type.

@@ -48,7 +48,7 @@ impl<T: Real> Lead<T> {
         let inputs = model.input().size();
         let weight = model.cache.lead().filter(|weight| weight.start == 0 && pieces::defers(model.plan()))?;
         let step = pieces::rows(weight.len() / inputs);
-        if shards < 2 || inputs < 2 * batch || inputs < 2 * step * shards {
+        if shards < 2 || inputs / 2 < batch || inputs / 2 < step.saturating_mul(shards) {
             return None;
         }
         let end = |parts: usize| match parts == shards {

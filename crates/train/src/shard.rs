@@ -109,7 +109,8 @@ impl<T: Real, Y> Shard<T, Y> {
         self.gathered = true;
         self.x.reserve(rows.len() * size);
         self.targets.clear();
-        for (row, &index) in self.x.chunks_exact_mut(size.max(1)).zip(&pass.samples[rows]) {
+        for (place, &index) in pass.samples[rows].iter().enumerate() {
+            let row = &mut self.x[place * size..(place + 1) * size];
             self.targets.push(pass.data.read(index as usize, row));
         }
     }

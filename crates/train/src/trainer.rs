@@ -135,7 +135,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// # Errors
     ///
-    /// Those of [`fit`](Self::fit).
+    /// Those of [`fit`](Self::fit) and [`evaluate`](Self::evaluate).
     pub fn fit_and_validate<D, V>(
         &mut self,
         data: &D,
@@ -150,9 +150,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.check(data.shape())?;
         self.optimizer.validate()?;
         self.loss.validate()?;
-        let carries = self.model.plan().carries();
-        if carries && (self.shuffle || !data.len().is_multiple_of(self.batch_size)) {
-            return Err(TrainError::Carried { samples: data.len(), batch_size: self.batch_size });
+        self.check_carrying(data.len(), self.shuffle)?;
+        if let Some(validation) = validation {
+            self.check(validation.shape())?;
+            self.check_carrying(validation.len(), false)?;
+            Batches::new(validation.len(), self.evaluation_rows(), None)?;
         }
         let order = self.shuffle.then_some(self.seed.child(0));
         let mut batches = Batches::new(data.len(), self.batch_size, order)?;
@@ -180,6 +182,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// The mean loss and the metrics over a data set.
     ///
+    /// A model that carries a state from batch to batch takes the samples in batches as in training, from zeros on.
+    ///
     /// # Errors
     ///
     /// [`TrainError`] if the data set is empty or does not fit the model.
@@ -188,7 +192,18 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         D: Dataset<T, Target = Y>,
     {
         self.check(data.shape())?;
-        self.in_pool(EVALUATION_ROWS.saturating_mul(self.shard_count()), |this| this.scores(data))
+        self.loss.validate()?;
+        self.check_carrying(data.len(), false)?;
+        self.in_pool(self.evaluation_rows(), |this| this.scores(data))
+    }
+
+    /// How many samples an evaluation takes at a time.
+    fn evaluation_rows(&self) -> usize {
+        match self.model.plan().carries() {
+            // Row by row, a state goes on as the data set was laid out for training.
+            true => self.batch_size,
+            false => EVALUATION_ROWS.saturating_mul(self.shard_count()),
+        }
     }
 
     /// What can be checked before anything runs.
@@ -202,6 +217,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             (_, 0) => Err(TrainError::Zero("threads")),
             _ => Ok(()),
         }
+    }
+
+    /// Whether states that are carried find their samples in so many, if they are shuffled or not.
+    fn check_carrying(&self, samples: usize, shuffle: bool) -> Result<(), TrainError> {
+        if self.model.plan().carries() && (shuffle || !samples.is_multiple_of(self.batch_size)) {
+            return Err(TrainError::Carried { samples, batch_size: self.batch_size });
+        }
+        Ok(())
     }
 
     /// Makes the shards, and runs `work`, which takes so many `rows` at a time, where [`threads::join`] uses this trainer's threads and no others.
@@ -219,19 +242,19 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         self.run.shards.truncate(shards);
         self.run.lead = Lead::new(&self.model, self.batch_size, shards);
+        // Steps that fork nothing need no other thread.
+        self.run.threads = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { self.threads.min(shards) };
         let (slots, pieces) = (self.optimizer.slots(), &self.run.pieces);
-        self.run.scratch = (0..self.threads).map(|_| pieces.scratch(slots, shards)).collect();
+        self.run.scratch = (0..self.run.threads).map(|_| pieces.scratch(slots, shards)).collect();
         if self.optimizer.prepares() {
             self.run.total.reserve(self.model.parameters().len());
         }
-        // Steps that fork nothing need no other thread.
-        self.run.threads = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { self.threads.min(shards) };
         threads::run(self.run.threads, || work(self))?
     }
 
     /// The floating-point operations of the products of one step.
     fn step_flops(&self, rows: usize) -> u64 {
-        3 * self.model.plan().total_flops().saturating_mul(rows as u64)
+        self.model.plan().total_flops().saturating_mul(3).saturating_mul(rows as u64)
     }
 
     fn tell(&mut self, event: &Event<'_>) -> ControlFlow<()> {
@@ -298,7 +321,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     where
         D: Dataset<T, Target = Y>,
     {
-        let mut batches = Batches::new(data.len(), EVALUATION_ROWS * self.run.shards.len(), None)?;
+        let mut batches = Batches::new(data.len(), self.evaluation_rows(), None)?;
         batches.epoch(0);
         self.renew();
         self.metrics.iter_mut().for_each(|metric| metric.reset());

@@ -1,12 +1,13 @@
 //! Truncated backpropagation through time: a state that goes on from batch to batch.
 
-use chainrule_data::Dataset;
-use chainrule_layer::Sequential;
-use chainrule_layers::{Dense, Gru};
+use chainrule_data::{Dataset, Subset};
+use chainrule_layer::{Layer, Residual, Sequential};
+use chainrule_layers::{Bidirectional, ConvLstm, Dense, Flatten, Gru, Lstm, Rnn, WeightNorm};
 use chainrule_losses::MeanSquaredError;
 use chainrule_optim::adam;
 use chainrule_tensor::{Seed, Shape};
 use chainrule_train::{Model, TrainError, Trainer};
+use ndarray::Array2;
 
 /// How many sequences run side by side: the rows of a batch.
 const ROWS: usize = 6;
@@ -46,8 +47,9 @@ fn sums() -> Sums {
     Sums((0..CUTS * ROWS).map(&mut sample).collect())
 }
 
-fn trainer(gru: Gru) -> Trainer<f32, [f32; 1]> {
-    let model = Model::new([2, 1], Sequential::new().then(gru).then(Dense::new(1)), Seed(1)).unwrap();
+fn trainer(recurrent: impl Layer<f32>) -> Trainer<f32, [f32; 1]> {
+    let layers = Sequential::new().then(recurrent).then(Flatten).then(Dense::new(1));
+    let model = Model::new([2, 1], layers, Seed(1)).unwrap();
     Trainer::new(model, MeanSquaredError, adam(0.02)).batch_size(ROWS).shuffle(false).shards(2)
 }
 
@@ -80,6 +82,60 @@ fn epochs_evaluations_and_threads_begin_anew() {
     assert_eq!(straight.model().parameters_sha256(), run(1), "an evaluation between leaves no trace");
 }
 
+/// Trainings are resumed between epochs, when every state is zeros, so a checkpoint has none.
+#[test]
+fn every_layer_that_carries_can_be_resumed() {
+    let (data, directory) = (sums(), tempfile::tempdir().unwrap());
+    let path = directory.path().join("training");
+    let start = || Sequential::new();
+    let every: [Sequential<f32>; 8] = [
+        start().then(Rnn::new(3).stateful()),
+        start().then(Lstm::new(3).stateful().sequences()),
+        start().then(Lstm::new(3).stateful().masked()),
+        start().then(Gru::new(3).stateful().sequences()).then(Lstm::new(2).stateful()),
+        start().then(ConvLstm::new(2, Dense::new(8)).stateful()),
+        start().then(Bidirectional::new(Gru::new(2).stateful())),
+        start().then(Residual(Lstm::new(1).stateful().sequences())),
+        start().then(WeightNorm::new(Gru::new(2).stateful())),
+    ];
+    for layers in every {
+        let mut straight = trainer(layers.clone());
+        straight.fit(&data, 3).unwrap();
+        let mut first = trainer(layers.clone());
+        first.fit(&data, 2).unwrap();
+        first.evaluate(&data).unwrap();
+        first.save(&path).unwrap();
+        // Settings come from the file: this trainer would shuffle.
+        let mut second = trainer(layers.clone()).shuffle(true).batch_size(7).resume(&path).unwrap();
+        second.fit(&data, 1).unwrap();
+        let (right, found) = (straight.model().parameters_sha256(), second.model().parameters_sha256());
+        assert_eq!(found, right, "{layers:?}");
+        assert_eq!(second.evaluate(&data).unwrap(), straight.evaluate(&data).unwrap(), "{layers:?}");
+    }
+}
+
+#[test]
+fn an_evaluation_carries_states_as_training_does() {
+    let data = sums();
+    for shards in [1, 2, 5] {
+        let mut trainer = trainer(Gru::new(8).stateful()).shards(shards);
+        let history = trainer.fit_and_validate(&data, Some(&data), 2).unwrap();
+        let scores = trainer.evaluate(&data).unwrap();
+        assert_eq!(history.epochs[1].validation.as_ref(), Some(&scores));
+        let (mut predictor, mut x, mut sum) = (trainer.model().predictor(), Array2::zeros((ROWS, 2)), 0.0);
+        for cut in 0..CUTS {
+            let target = |row: usize, x: &mut Array2<f32>| {
+                data.read(cut * ROWS + row, x.row_mut(row).into_slice().unwrap())[0]
+            };
+            let targets: Vec<f32> = (0..ROWS).map(|row| target(row, &mut x)).collect();
+            let y = predictor.predict(x.view()).unwrap();
+            sum += y.iter().zip(&targets).map(|(y, t)| f64::from((y - t).powi(2))).sum::<f64>();
+        }
+        let right = sum / data.len() as f64;
+        assert!((scores.loss - right).abs() < 1e-6, "{shards} shards: {} {right}", scores.loss);
+    }
+}
+
 #[test]
 fn samples_in_another_order_are_refused() {
     let data = sums();
@@ -87,5 +143,13 @@ fn samples_in_another_order_are_refused() {
     assert!(matches!(shuffled, TrainError::Carried { samples: 240, batch_size: ROWS }), "{shuffled}");
     let uneven = trainer(Gru::new(4).stateful()).batch_size(7).fit(&data, 1).unwrap_err();
     assert!(matches!(uneven, TrainError::Carried { batch_size: 7, .. }), "{uneven}");
+    // An evaluation too needs as many rows in each batch, whatever training does.
+    let uneven = trainer(Gru::new(4).stateful()).batch_size(7).evaluate(&data).unwrap_err();
+    assert!(matches!(uneven, TrainError::Carried { samples: 240, batch_size: 7 }), "{uneven}");
+    let short = Subset::first::<f32>(&data, 10);
+    let all = Subset::first::<f32>(&data, 240);
+    let uneven = trainer(Gru::new(4).stateful()).fit_and_validate(&all, Some(&short), 1).unwrap_err();
+    assert!(matches!(uneven, TrainError::Carried { samples: 10, batch_size: ROWS }), "{uneven}");
+    trainer(Gru::new(4).stateful()).shuffle(true).evaluate(&data).unwrap();
     trainer(Gru::new(4)).shuffle(true).batch_size(7).fit(&data, 1).unwrap();
 }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use chainrule_data::{Rows, Subset, digits};
 use chainrule_layer::Sequential;
 use chainrule_layers::{Dense, Dropout, Flatten, Relu};
-use chainrule_losses::{CrossEntropy, MeanSquaredError};
+use chainrule_losses::{CrossEntropy, MeanSquaredError, PerStep};
 use chainrule_metrics::Accuracy;
 use chainrule_optim::{ClipByGlobalNorm, adam, sgd};
 use chainrule_tensor::{Real, Seed};
@@ -103,6 +103,61 @@ fn a_resumed_training_gives_the_same_bits() {
 }
 
 #[test]
+fn a_checkpoint_knows_its_training() {
+    let (data, directory) = (digits(100, Seed(1)), tempfile::tempdir().unwrap());
+    let path = directory.path().join("one.chainrule");
+    let start = || trainer().shuffle(false).shards(3);
+    let mut first = start();
+    first.fit(&data, 1).unwrap();
+    first.save(&path).unwrap();
+    first.fit(&data, 1).unwrap();
+    // What the other trainer was set to does not matter; what it is set to afterwards does.
+    let other = || trainer().shuffle(true).shards(1).batch_size(7).seed(Seed(1)).threads(1);
+    let mut second = other().resume(&path).unwrap();
+    second.fit(&data, 1).unwrap();
+    assert_eq!(second.model().parameters_sha256(), first.model().parameters_sha256());
+    type Change = fn(Trainer<f32, u8>) -> Trainer<f32, u8>;
+    let changes: [Change; 4] = [
+        |trainer| trainer.shuffle(true),
+        |trainer| trainer.shards(1),
+        |trainer| trainer.batch_size(20),
+        |trainer| trainer.seed(Seed(1)),
+    ];
+    for (index, change) in changes.into_iter().enumerate() {
+        let mut third = change(other().resume(&path).unwrap());
+        third.fit(&data, 1).unwrap();
+        assert_ne!(third.model().parameters_sha256(), first.model().parameters_sha256(), "change {index}");
+    }
+
+    let model = |layers| Model::new([28, 28], layers, Seed(0)).unwrap();
+    let clipped = |norm| (ClipByGlobalNorm(norm), adam(1e-3));
+    let refused = |trainer: Trainer<f32, u8>| match trainer.resume(&path).unwrap_err() {
+        TrainError::Checkpoint(message) => message,
+        error => panic!("{error}"),
+    };
+    let smooth = CrossEntropy::default().label_smoothing(0.1);
+    for message in [
+        refused(Trainer::new(model(layers()), smooth, clipped(5.0))),
+        refused(Trainer::new(model(layers()), CrossEntropy::default(), clipped(4.0))),
+        refused(Trainer::new(model(layers()), CrossEntropy::default(), adam(1e-3))),
+        refused(Trainer::new(model(layers()), MeanSquaredError, clipped(5.0))),
+    ] {
+        assert!(message.contains("it was made with CrossEntropy"), "{message}");
+    }
+    let other = |layers| Trainer::<f32, u8>::new(layers, CrossEntropy::default(), clipped(5.0)).resume(&path);
+    let error = other(model(layers().then(Relu))).unwrap_err();
+    assert!(error.to_string().contains("another architecture: it has the layer nothing"), "{error}");
+    let error = other(model(Sequential::new().then(Flatten).then(Dense::new(10)))).unwrap_err();
+    assert!(error.to_string().contains("another architecture"), "{error}");
+    let error = other(Model::new([14, 56], layers(), Seed(0)).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("its samples have the shape [28, 28]"), "{error}");
+    let double = Model::new([28, 28], layers::<f64>(), Seed(0)).unwrap();
+    let error = Trainer::<f64, u8>::new(double, CrossEntropy::default(), clipped(5.0)).resume(&path);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("it has f32 parameters where f64 are asked for"), "{error}");
+}
+
+#[test]
 fn damaged_files_are_told_apart() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("model.chainrule");
@@ -180,8 +235,47 @@ fn settings_and_data_that_cannot_work() {
     let model = Model::new([28, 28], layers(), Seed(0)).unwrap();
     let smoothed = Trainer::new(model, CrossEntropy::default().label_smoothing(1.5), sgd(0.1));
     assert!(matches!(error(smoothed), TrainError::Loss(_)));
+    let smoothed = with(10, 0.1).into_model();
+    let mut smoothed =
+        Trainer::<f32, u8>::new(smoothed, CrossEntropy::default().label_smoothing(-0.1), sgd(0.1));
+    assert!(matches!(smoothed.evaluate(&data), Err(TrainError::Loss(_))));
     let few = error(with(7, 0.1));
     assert!(matches!(few, TrainError::Target { columns: 7, .. }), "{few}");
+    // The place of a wrong label is told, in whichever part of a batch it was found.
+    let mut classes = vec![0u8; 100];
+    classes[83] = 10;
+    let wrong = Rows::new(Array2::<f32>::zeros((100, 4)), classes).unwrap();
+    let model = Model::new([4], Sequential::new().then(Dense::new(10)), Seed(0)).unwrap();
+    let mut classifier = Trainer::new(model, CrossEntropy::default(), sgd(0.1)).shards(2);
+    let label = classifier.evaluate(&wrong).unwrap_err().to_string();
+    assert!(
+        label.starts_with("sample 83, in batch 0, ") && label.contains("target 83 is class 10"),
+        "{label}"
+    );
+    classifier = classifier.shuffle(false).batch_size(50);
+    let label = classifier.fit(&wrong, 1).unwrap_err().to_string();
+    assert!(
+        label.starts_with("sample 83, in batch 1, ") && label.contains("target 33 is class 10"),
+        "{label}"
+    );
+    let steps: Vec<[u8; 5]> = (0..6).map(|row| [0, 1, 0, 1, u8::from(row == 5) * 2]).collect();
+    let wrong_step = Rows::new(Array2::<f32>::zeros((6, 4)), steps).unwrap();
+    let model = Model::new([4], Sequential::new().then(Dense::new(10)), Seed(0)).unwrap();
+    let mut stepwise = Trainer::new(model, PerStep(CrossEntropy::default()), sgd(0.1)).shards(2);
+    let label = stepwise.evaluate(&wrong_step).unwrap_err().to_string();
+    assert!(label.starts_with("sample 5, in batch 0, "), "{label}");
+    assert!(label.contains("of the steps of target 5, target 4 is class 2, but"), "{label}");
+    // What is wrong with the validation is told before the first step too.
+    let mut trained = trainer();
+    let before = trained.model().parameters_sha256();
+    let none = Subset::first::<f32>(&data, 0);
+    let empty = trained.fit_and_validate(&data, Some(&none), 1).unwrap_err();
+    assert!(empty.to_string().contains("empty"), "{empty}");
+    let flat = trained.fit_and_validate(&data, Some(&wrong), 1).unwrap_err();
+    assert!(matches!(flat, TrainError::Shape { .. }), "{flat}");
+    assert_eq!(trained.model().parameters_sha256(), before);
+    // More threads than there is work for cost nothing.
+    trainer().threads(usize::MAX).fit(&data, 1).unwrap();
     let model = Model::new([784], Sequential::new().then(Dense::new(10)), Seed(0)).unwrap();
     let flat = error(Trainer::new(model, CrossEntropy::default(), sgd(0.1)));
     assert!(matches!(flat, TrainError::Shape { .. }), "{flat}");

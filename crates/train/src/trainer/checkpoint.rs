@@ -21,6 +21,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             seed: self.seed.0,
             batch_size: self.batch_size as u64,
             shards: self.shard_count() as u64,
+            shuffle: self.shuffle,
             setup: self.setup(),
             state: file::bytes(&self.run.state),
         };
@@ -28,7 +29,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Takes up a training that was saved, where it stood. The trainer must have the same layers, loss and
-    /// optimizer; seed, batch size and shards come from the file.
+    /// optimizer; seed, batch size, shards and whether samples are shuffled come from the file. Settings that are made
+    /// after it take their place, and then it is another training.
     ///
     /// # Errors
     ///
@@ -53,6 +55,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
         (self.run.epoch, self.run.step, self.seed) = (training.epoch, training.step, Seed(training.seed));
         (self.batch_size, self.shards) = (size(training.batch_size), Some(size(training.shards)));
+        self.shuffle = training.shuffle;
         self.model = model;
         self.run.shards.clear();
         Ok(self)

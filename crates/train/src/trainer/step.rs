@@ -92,12 +92,16 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 shard.gather(&pass, rows.clone());
             }
             // What was gathered is checked here, so that layers and losses need not.
-            let batch = batch.index;
+            let sample = |row: usize| batch.samples.get(row).map_or(row, |&sample| sample as usize);
             if let Err(source) = pass.loss.check(columns, &shard.targets) {
-                return Some(TrainError::Target { batch, columns, source });
+                let source = source.after(rows.start);
+                let sample = sample(source.row());
+                return Some(TrainError::Target { batch: batch.index, sample, columns, source });
             }
             if let (None, Err(source)) = (lead, pass.layers.check(shard.inputs())) {
-                return Some(TrainError::Value { batch, source });
+                let source = source.after(rows.start);
+                let sample = sample(source.row());
+                return Some(TrainError::Value { batch: batch.index, sample, source });
             }
             shard.run(&pass, rows, lead);
             None

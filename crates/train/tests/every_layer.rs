@@ -1,0 +1,362 @@
+//! What the trainer promises, for every layer: the list of `chainrule-layers`' own tests, in whole trainings.
+
+#[path = "../../layers/tests/every_layer/cases/mod.rs"]
+mod cases;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
+use std::{fmt, fs};
+
+use cases::{Case, every_layer};
+use chainrule_data::Dataset;
+use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, Sequential, ShapeError};
+use chainrule_layers::{Dense, Flatten, Tanh};
+use chainrule_losses::CrossEntropy;
+use chainrule_optim::{ClipByGlobalNorm, Optimizer, SettingError, Update, adam, sgd};
+use chainrule_tensor::{Kind, Seed, Shape};
+use chainrule_train::{Model, PredictError, TrainError, Trainer};
+use ndarray::{Array2, s};
+
+/// Samples of a batch; the last batch of an epoch has fewer.
+const BATCH: usize = 40;
+const LAST: usize = 5;
+const STEPS: usize = 3;
+const SAMPLES: usize = (STEPS - 1) * BATCH + LAST;
+
+/// Samples of a case, of three classes that are drawn at random.
+struct Samples {
+    shape: Shape,
+    x: Array2<f32>,
+    classes: Vec<u8>,
+}
+
+impl Samples {
+    fn of(case: &Case<f32>) -> Self {
+        let (x, mut rng) = (case.samples(SAMPLES, Seed(1)), Seed(2).rng());
+        Self { shape: case.input, x, classes: (0..SAMPLES).map(|_| rng.below(3) as u8).collect() }
+    }
+}
+
+impl Dataset<f32> for Samples {
+    type Target = u8;
+
+    fn len(&self) -> usize {
+        self.classes.len()
+    }
+
+    fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    fn read(&self, index: usize, row: &mut [f32]) -> u8 {
+        row.copy_from_slice(self.x.row(index).as_slice().unwrap());
+        self.classes[index]
+    }
+}
+
+/// How often a thread looks for the other before it gives up: a fork that nobody takes would be a test of one thread.
+/// Looks are counted and no seconds, which pass for a program that is stopped too.
+const PATIENCE: u32 = 50_000_000;
+
+/// Waits until `there` says so.
+fn wait(what: &str, there: impl Fn() -> bool) {
+    let came = (0..PATIENCE).any(|_| {
+        thread::yield_now();
+        there()
+    });
+    assert!(came, "no second thread in {what}");
+}
+
+/// Hands values on. If it counts, the two shards of a whole batch wait for each other here, which they can only do on
+/// two threads.
+#[derive(Clone)]
+struct Meeting(Option<Arc<AtomicUsize>>);
+
+/// The same in all trainings, so that one can go on with the file of another.
+impl fmt::Debug for Meeting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Meeting")
+    }
+}
+
+impl Layer<f32> for Meeting {
+    type Cache = ();
+
+    fn plan(&self, input: Shape, _: &mut Plan) -> Result<(Shape, ()), ShapeError> {
+        Ok((input, ()))
+    }
+
+    fn forward(&self, Forward { x, mut y, mode, .. }: Forward<'_, f32>) {
+        y.assign(&x);
+        if let (Some(count), true) = (&self.0, mode != Mode::Eval && x.nrows() == BATCH / 2) {
+            let before = count.fetch_add(1, Ordering::SeqCst);
+            wait("the forward pass", || count.load(Ordering::SeqCst) > (before | 1));
+        }
+    }
+
+    fn backward(&self, Backward { dy, dx, .. }: Backward<'_, f32>) {
+        if let Some(mut dx) = dx {
+            dx.assign(&dy);
+        }
+    }
+}
+
+/// An optimizer. If it keeps them, it waits in the steps of whole batches until two threads have come.
+struct Descending<O>(O, Option<Mutex<(u64, Vec<ThreadId>)>>);
+
+impl<O: fmt::Debug> fmt::Debug for Descending<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<O: Optimizer<f32>> Optimizer<f32> for Descending<O> {
+    fn slots(&self) -> usize {
+        self.0.slots()
+    }
+
+    fn prepare(&self, step: u64, grads: &mut [f32]) {
+        self.0.prepare(step, grads);
+    }
+
+    fn prepares(&self) -> bool {
+        self.0.prepares()
+    }
+
+    fn tells_kinds(&self) -> bool {
+        self.0.tells_kinds()
+    }
+
+    fn update(&self, pass: Update<'_, f32>) {
+        if let (Some(seen), true) = (&self.1, pass.step % STEPS as u64 != STEPS as u64 - 1) {
+            let mut now = seen.lock().unwrap();
+            if now.0 != pass.step {
+                *now = (pass.step, Vec::new());
+            }
+            if !now.1.contains(&thread::current().id()) {
+                now.1.push(thread::current().id());
+            }
+            drop(now);
+            wait("the descent", || seen.lock().unwrap().1.len() > 1);
+        }
+        self.0.update(pass);
+    }
+
+    fn validate(&self) -> Result<(), SettingError> {
+        self.0.validate()
+    }
+}
+
+/// The layers of a case and three outputs.
+fn narrow(case: &Case<f32>) -> Sequential<f32> {
+    case.layers.clone().then(Flatten).then(Dense::new(3))
+}
+
+/// The layers of a case, and behind them so much that a step is worth two threads and that there are several pieces of
+/// parameters to share.
+fn wide(case: &Case<f32>, threads: usize) -> Sequential<f32> {
+    let meeting = Meeting((threads > 1).then(Arc::default));
+    let layers = case.layers.clone().then(Flatten).then(Dense::new(96)).then(meeting).then(Tanh);
+    layers.then(Dense::new(96)).then(Tanh).then(Dense::new(3))
+}
+
+fn trainer<O: Optimizer<f32> + 'static>(
+    case: &Case<f32>,
+    layers: Sequential<f32>,
+    optimizer: O,
+    seed: u64,
+) -> Trainer<f32, u8> {
+    let model = Model::new(case.input, layers, Seed(seed)).unwrap();
+    let trainer = Trainer::new(model, CrossEntropy::default(), optimizer).seed(Seed(seed));
+    trainer.batch_size(BATCH).shards(2).threads(1)
+}
+
+fn bits(model: &Model<f32>) -> Vec<u32> {
+    model.parameters().iter().map(|parameter| parameter.to_bits()).collect()
+}
+
+/// Trains, and looks whether the numbers stay numbers.
+fn fit(case: &Case<f32>, trainer: &mut Trainer<f32, u8>, data: &Samples, epochs: u64) {
+    let history = trainer.fit(data, epochs).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    assert_eq!(history.epochs.len() as u64, epochs, "{}", case.name);
+    assert!(history.epochs.iter().all(|epoch| epoch.train.loss.is_finite()), "{}", case.name);
+    assert!(trainer.model().parameters().iter().all(|p| p.is_finite()), "{}", case.name);
+}
+
+#[test]
+fn threads_are_no_part_of_the_result() {
+    fn check<O: Optimizer<f32> + 'static>(case: &Case<f32>, optimizer: fn() -> O) {
+        let data = Samples::of(case);
+        let run = |threads| {
+            let optimizer =
+                Descending(optimizer(), (threads > 1).then(|| Mutex::new((u64::MAX, Vec::new()))));
+            let mut trainer = trainer(case, wide(case, threads), optimizer, 3).threads(threads);
+            fit(case, &mut trainer, &data, 3);
+            let scores = trainer.evaluate(&data).unwrap();
+            assert!(scores.loss.is_finite(), "{}", case.name);
+            (bits(trainer.model()), scores)
+        };
+        assert!(run(1) == run(2), "{}: two threads give other bits with {:?}", case.name, optimizer());
+    }
+    for case in &every_layer() {
+        check(case, || adam(1e-2));
+        check(case, || (ClipByGlobalNorm(0.1), adam(1e-2)));
+    }
+}
+
+#[test]
+fn a_resumed_training_gives_the_same_bits() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("training");
+    for case in &every_layer() {
+        let data = Samples::of(case);
+        for layers in [narrow(case), wide(case, 1)] {
+            let optimizer = || adam(1e-2);
+            let mut straight = trainer(case, layers.clone(), optimizer(), 3);
+            fit(case, &mut straight, &data, 3);
+            let mut first = trainer(case, layers.clone(), optimizer(), 3);
+            fit(case, &mut first, &data, 2);
+            first.save(&path).unwrap();
+            // Whatever the other trainer had before.
+            let second = trainer(case, layers, optimizer(), 4).batch_size(7).shards(None);
+            let mut second = second.resume(&path).unwrap();
+            assert!(bits(second.model()) == bits(first.model()), "{}: the file has other bits", case.name);
+            fit(case, &mut second, &data, 1);
+            assert!(bits(second.model()) == bits(straight.model()), "{}: resumed", case.name);
+            assert_eq!(second.evaluate(&data).unwrap(), straight.evaluate(&data).unwrap(), "{}", case.name);
+            fs::remove_file(&path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_model_from_a_file_predicts_the_same_bits() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model");
+    for case in &every_layer() {
+        let (name, data) = (case.name, Samples::of(case));
+        let mut trainer = trainer(case, narrow(case), adam(1e-2), 3);
+        fit(case, &mut trainer, &data, 3);
+        trainer.model().save(&path).unwrap();
+        let loaded = Model::load(&path, narrow(case)).unwrap();
+        let (x, bits) = (data.x.view(), |y: &Array2<f32>| y.mapv(f32::to_bits));
+        let right = trainer.model().predict(x).unwrap();
+        assert!(right.iter().all(|y| y.is_finite()), "{name}");
+        assert_eq!(bits(&loaded.predict(x).unwrap()), bits(&right), "{name}");
+        // Neither does it matter what was predicted before, or how many rows.
+        let mut predictor = loaded.predictor();
+        for rows in [SAMPLES, 2, SAMPLES] {
+            let y = predictor.predict(x.slice(s![..rows, ..])).unwrap().to_owned();
+            let alone = loaded.predict(x.slice(s![..rows, ..])).unwrap();
+            assert_eq!(bits(&y), bits(&alone), "{name}");
+        }
+    }
+}
+
+/// Parameters that training leaves as they are: of which case, a part of their name, and why.
+const STILL: &[(&str, &str, &str)] = &[
+    ("attention of one step", "0.query_", "one key has all the weight, whatever the query"),
+    ("attention of padding", "0.", "padding gives zeros"),
+    ("cross-attention padded", "query_", "one key is no padding, and has all the weight"),
+    ("cross-attention to padding", "query_", "every key is padding"),
+    ("cross-attention to padding", "key_value_", "every key is padding"),
+    ("cross-attention to padding", "out_weight", "every key is padding, which leaves the bias"),
+    ("decoder padded", "cross_attention.query_", "one key is no padding, and has all the weight"),
+    ("decoder pre-norm padded", "cross_attention.query_", "one key is no padding, and has all the weight"),
+    ("decoder pre-norm padded", "norm.0.", "it makes the queries, and one key has all the weight"),
+    ("embedding bag of padding", "0.weight", "padding is not trained"),
+    ("batch norm without affine", "running_", "a momentum of 0 keeps the statistics"),
+    ("layer norm of one feature", "0.weight", "one value less its mean is 0"),
+    ("instance norm of one pixel", "0.weight", "one value less its mean is 0"),
+    ("rnn one step", "recurrent_weight", "the state is 0"),
+    ("lstm one step", "recurrent_weight", "the state is 0"),
+    ("gru one step", "recurrent_weight", "the state is 0"),
+];
+
+#[test]
+fn everything_that_is_trained_moves() {
+    let mut needed = vec![false; STILL.len()];
+    for case in &every_layer() {
+        let data = Samples::of(case);
+        let mut trainer = trainer(case, narrow(case), adam(1e-2), 3);
+        let before = trainer.model().parameters().to_vec();
+        fit(case, &mut trainer, &data, 3);
+        let model = trainer.model();
+        // The last layer is ours.
+        for entry in model.plan().entries().iter().filter(|entry| !entry.name.starts_with("2.")) {
+            let (name, range) = (&entry.name, entry.range.clone());
+            let moved = before[range.clone()] != model.parameters()[range];
+            let still = |&(of, part, _): &(&str, &str, &str)| of == case.name && name.contains(part);
+            match STILL.iter().position(still) {
+                Some(reason) => {
+                    assert!(!moved, "{}: {name} moves, though {}", case.name, STILL[reason].2);
+                    needed[reason] = true;
+                }
+                None => assert_eq!(moved, entry.kind != Kind::Frozen, "{}: {name}", case.name),
+            }
+        }
+    }
+    for ((case, part, why), needed) in STILL.iter().zip(needed) {
+        assert!(needed, "{case}, {part} needs no reason: {why}");
+    }
+}
+
+#[test]
+fn shards_change_only_the_last_bits() {
+    for case in every_layer().iter().filter(|case| !case.whole_batch) {
+        let data = Samples::of(case);
+        let run = |shards| {
+            let mut trainer = trainer(case, narrow(case), sgd(0.01), 3).shards(shards);
+            fit(case, &mut trainer, &data, 1);
+            trainer.into_model()
+        };
+        let whole = run(1);
+        for shards in [2, 3] {
+            for (cut, whole) in run(shards).parameters().iter().zip(whole.parameters()) {
+                let far = (cut - whole).abs() > 1e-5 * (1.0 + whole.abs());
+                assert!(!far, "{}: {cut} with {shards} shards, {whole} with one", case.name);
+            }
+        }
+    }
+}
+
+/// Whatever numbers a sample has, a layer takes them or refuses them; where it takes them, training goes on or says
+/// that it cannot.
+#[test]
+fn no_number_is_worse_than_an_error() {
+    for case in &every_layer() {
+        let (name, good) = (case.name, Samples::of(case));
+        let mut refusals = 0;
+        for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, -1.0, 0.5, 7.0, 1e30] {
+            let mut data = Samples::of(case);
+            let column = data.x.ncols() / 2;
+            data.x[[57, column]] = wrong;
+            let mut trainer = trainer(case, narrow(case), adam(1e-2), 3);
+            let evaluated = trainer.evaluate(&data);
+            let validated = trainer.fit_and_validate(&good, Some(&data), 1);
+            let fitted = trainer.fit(&data, 1);
+            let predicted = trainer.model().predict(data.x.view());
+            match predicted {
+                Ok(y) => {
+                    assert_eq!(y.nrows(), SAMPLES, "{name}");
+                    assert!(evaluated.is_ok() && validated.is_ok(), "{name}: {wrong} in evaluations");
+                    let fair = matches!(fitted, Ok(_) | Err(TrainError::Diverged { .. }));
+                    assert!(fair, "{name}: {wrong} in training gives {fitted:?}");
+                }
+                Err(error) => {
+                    refusals += 1;
+                    assert!(matches!(error, PredictError::Value(_)), "{name}: {error}");
+                    let errors = [evaluated.unwrap_err(), validated.unwrap_err(), fitted.unwrap_err()];
+                    for error in errors {
+                        let at = matches!(error, TrainError::Value { sample: 57, .. });
+                        assert!(at, "{name}: {wrong} gives {error}");
+                    }
+                }
+            }
+        }
+        let table = name.contains("embedding");
+        assert_eq!(refusals, if table { 8 } else { 0 }, "{name}, {}", case.layer);
+        assert!(case.ids || !table, "{name}: what can be refused is no number like others");
+    }
+}

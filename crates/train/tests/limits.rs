@@ -1,0 +1,244 @@
+//! Trainings at the limits of what there is to train: one row, one sample, one class, nothing but padding, no parameter.
+
+use std::sync::Arc;
+
+use chainrule_data::{Dataset, Rows};
+use chainrule_layer::{Backward, Constant, Forward, Frozen, Graph, Layer, Plan, Sequential, ShapeError};
+use chainrule_layers::{
+    Add, BatchNorm, Bidirectional, Dense, Dropout, Embedding, EmbeddingBag, Flatten, Gru, Lstm,
+    MultiHeadAttention, Rnn, Softmax, Tanh, TransformerEncoder,
+};
+use chainrule_losses::CrossEntropy;
+use chainrule_metrics::{Accuracy, ConfusionMatrix};
+use chainrule_optim::{ClipByGlobalNorm, adam};
+use chainrule_tensor::{Seed, Shape};
+use chainrule_train::{Model, PredictError, TrainError, Trainer};
+use ndarray::{Array2, s};
+
+/// Samples of any shape, and their classes.
+struct Data(Shape, Rows<f32, u8>);
+
+impl Dataset<f32> for Data {
+    type Target = u8;
+
+    fn len(&self) -> usize {
+        self.1.targets().len()
+    }
+
+    fn shape(&self) -> Shape {
+        self.0
+    }
+
+    fn read(&self, index: usize, row: &mut [f32]) -> u8 {
+        Dataset::read(&self.1, index, row)
+    }
+}
+
+fn data(rows: usize, shape: impl Into<Shape>, classes: u8, value: impl FnMut() -> f32) -> Data {
+    let shape = shape.into();
+    let x = Array2::from_shape_simple_fn((rows, shape.size()), value);
+    Data(shape, Rows::new(x, (0..rows).map(|row| row as u8 % classes).collect()).unwrap())
+}
+
+fn random(rows: usize, shape: impl Into<Shape>, classes: u8) -> Data {
+    let mut rng = Seed(1).rng();
+    data(rows, shape, classes, || rng.normal() as f32)
+}
+
+fn trainer(shape: impl Into<Shape>, layers: Sequential<f32>) -> Trainer<f32, u8> {
+    let model = Model::new(shape, layers, Seed(2)).unwrap();
+    Trainer::new(model, CrossEntropy::default(), adam(1e-2)).metric(Accuracy::default())
+}
+
+/// Trains, evaluates and predicts; every number is one.
+fn works(mut trainer: Trainer<f32, u8>, data: &Data) -> Trainer<f32, u8> {
+    let history = trainer.fit_and_validate(data, Some(data), 3).unwrap();
+    for report in &history.epochs {
+        assert!(report.train.loss.is_finite(), "{trainer:?}");
+        assert!(report.validation.as_ref().unwrap().loss.is_finite(), "{trainer:?}");
+    }
+    assert!(trainer.evaluate(data).unwrap().loss.is_finite(), "{trainer:?}");
+    assert!(trainer.model().parameters().iter().all(|p| p.is_finite()), "{trainer:?}");
+    let y = trainer.model().predict(data.1.samples().view()).unwrap();
+    assert!(y.iter().all(|y| y.is_finite()), "{trainer:?}");
+    trainer
+}
+
+#[test]
+fn batches_of_one_row() {
+    let layers = || {
+        let layers = Sequential::new().then(Dense::new(5)).then(BatchNorm::new()).then(Tanh);
+        layers.then(Dropout::new(0.5)).then(Dense::new(3))
+    };
+    let data = random(13, [4], 3);
+    for (batch, shards) in [(1, 1), (1, 2), (2, 2), (3, 3), (4, 2), (12, 2), (12, 12), (usize::MAX, 2)] {
+        let trained = works(trainer([4], layers()).batch_size(batch).shards(shards), &data);
+        let variance = trained.model().parameter("1.running_var").unwrap();
+        // A row alone has no variance, so the statistics wait for batches that have one.
+        let rows = batch.min(13).div_ceil(shards.min(batch));
+        assert_eq!(
+            variance.iter().all(|v| (v - 1.0).abs() < 1e-6),
+            rows == 1,
+            "{batch} rows in {shards} shards"
+        );
+    }
+}
+
+#[test]
+fn one_sample_and_one_class() {
+    let layers = |classes| Sequential::new().then(Dense::new(4)).then(Tanh).then(Dense::new(classes));
+    for shards in [1, 2, 7] {
+        let one = works(trainer([4], layers(3)).shards(shards).threads(2), &random(1, [4], 3));
+        assert_eq!(one.model().output(), [3].into());
+        let clipped = Model::new([4], layers(3), Seed(2)).unwrap();
+        let clipped = Trainer::new(clipped, CrossEntropy::default(), (ClipByGlobalNorm(1.0), adam(1e-2)));
+        works(clipped.shards(shards).threads(2), &random(1, [4], 3));
+    }
+    let mut certain = works(trainer([4], layers(1)).metric(ConfusionMatrix::new(1)), &random(50, [4], 1));
+    assert_eq!(certain.evaluate(&random(50, [4], 1)).unwrap().loss, 0.0);
+    works(trainer([4], layers(3)), &random(50, [4], 1));
+}
+
+#[test]
+fn nothing_but_padding() {
+    let (rnn, lstm, gru) = (Rnn::new(3).masked(), Lstm::new(3).masked(), Gru::new(3).masked());
+    let attention = MultiHeadAttention::new(2).masked();
+    let encoder = || TransformerEncoder::new(2, 3).masked();
+    let start = || Sequential::<f32>::new();
+    let blocks = [
+        start().then(rnn.clone()),
+        start().then(rnn.sequences()),
+        start().then(lstm.clone()),
+        start().then(lstm.clone().backwards()),
+        start().then(Bidirectional::new(lstm.clone().sequences())).then(lstm),
+        start().then(gru.clone()),
+        start().then(gru.sequences()).then(TransformerEncoder::new(1, 3).masked()),
+        start().then(attention.clone()),
+        start().then(attention.alibi().causal().rotary()),
+        start().then(encoder()).then(encoder().pre_norm()),
+    ];
+    let zeros = data(40, [5, 4], 3, || 0.0);
+    // And some rows of padding among others.
+    let mut index = 0;
+    let some = data(40, [5, 4], 3, || {
+        index += 1;
+        if (index / 20) % 3 == 0 { 0.0 } else { (index as f32).sin() }
+    });
+    for layers in blocks {
+        let layers = layers.then(Flatten).then(Dense::new(3));
+        works(trainer([5, 4], layers.clone()), &zeros);
+        works(trainer([5, 4], layers), &some);
+    }
+    // A bag of nothing but padding, in a table that is a list of rows.
+    let bag = EmbeddingBag::new(5, 4).padding_index(0).sparse();
+    works(trainer([6], Sequential::new().then(bag).then(Dense::new(3))), &data(40, [6], 3, || 0.0));
+}
+
+#[test]
+fn nothing_to_train() {
+    let data = random(40, [3], 3);
+    let before = Model::new([3], Sequential::new().then(Frozen(Dense::new(3))), Seed(2)).unwrap();
+    for shards in [1, 2] {
+        works(trainer([3], Sequential::new()).shards(shards), &data);
+        works(trainer([3], Sequential::new().then(Softmax)).shards(shards), &data);
+        let frozen = Sequential::new().then(Frozen(Dense::new(3)));
+        let frozen = works(trainer([3], frozen).shards(shards), &data);
+        assert_eq!(frozen.model().parameters(), before.parameters());
+    }
+}
+
+/// Three values that are learned, whatever the sample is.
+#[derive(Debug)]
+struct Learned;
+
+impl Layer<f32> for Learned {
+    type Cache = ();
+
+    fn plan(&self, _: Shape, plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
+        plan.bias("values", [3], (1, 1), &(Arc::new(Constant(0.0)) as _))?;
+        Ok((Shape::from([3]), ()))
+    }
+
+    fn forward(&self, Forward { mut params, mut y, .. }: Forward<'_, f32>) {
+        let values = params.values(3);
+        y.rows_mut()
+            .into_iter()
+            .for_each(|mut y| y.iter_mut().zip(values).for_each(|(y, value)| *y = *value));
+    }
+
+    fn backward(&self, Backward { mut grads, dy, .. }: Backward<'_, f32>) {
+        let grads = grads.values(3);
+        dy.rows().into_iter().for_each(|dy| grads.iter_mut().zip(dy).for_each(|(grad, dy)| *grad += dy));
+    }
+}
+
+#[test]
+fn samples_without_a_value() {
+    // Classes of which nothing is known but that half of them are the first.
+    let classes = (0..42).map(|row| row % 4 % 3).collect();
+    let classes = Data([0].into(), Rows::new(Array2::zeros((42, 0)), classes).unwrap());
+    for shards in [1, 2] {
+        let trained = works(trainer([0], Sequential::new().then(Learned)).shards(shards), &classes);
+        let values = trained.model().parameters();
+        assert!(values[0] > values[1] && values[0] > values[2], "{values:?}");
+    }
+}
+
+#[test]
+fn ids_that_are_none() {
+    let words = || Embedding::new(7, 3);
+    let joined = Graph::default()
+        .input("left", [2])
+        .input("right", [2])
+        .layer("a", words(), "left")
+        .shared("b", "a", ["right"])
+        .joint("sum", Add, ["a", "b"])
+        .outputs(["sum"]);
+    let networks = [
+        Sequential::new().then(words()),
+        Sequential::new().then(words().sparse().padding_index(0)),
+        Sequential::new().then(EmbeddingBag::new(7, 3)),
+        Sequential::new().then(EmbeddingBag::new(7, 3).max()),
+        Sequential::new().then(Flatten).then(Sequential::new().then(Frozen(words()))),
+        Sequential::new().then(joined),
+    ];
+    let mut rng = Seed(3).rng();
+    let good = Array2::from_shape_simple_fn((90, 4), || rng.below(7) as f32);
+    let data = |x: &Array2<f32>| Data([4].into(), Rows::new(x.clone(), vec![0; 90]).unwrap());
+    for layers in networks {
+        let layers = layers.then(Flatten).then(Dense::new(2));
+        for wrong in [7.0, -1.0, 2.5, f32::NAN, f32::INFINITY, 1e30] {
+            // In the second shard of the second batch, where nobody shuffles.
+            let mut x = good.clone();
+            x[[77, 3]] = wrong;
+            let bad = data(&x);
+            let mut trainer = trainer([4], layers.clone()).batch_size(40).shards(2).shuffle(false);
+            let text = |error: TrainError, batch, row| {
+                assert!(matches!(error, TrainError::Value { sample: 77, .. }), "{error}");
+                let (error, place) = (error.to_string(), format!("sample 77, in batch {batch}"));
+                let whole = format!(
+                    "ids, whole numbers from 0 to 6, but row {row} of the batch has {}:",
+                    f64::from(wrong)
+                );
+                assert!(error.contains(&place) && error.contains(&whole), "{error}");
+            };
+            text(trainer.evaluate(&bad).unwrap_err(), 0, 77);
+            text(trainer.fit_and_validate(&data(&good), Some(&bad), 1).unwrap_err(), 0, 77);
+            text(trainer.fit(&bad, 1).unwrap_err(), 1, 37);
+            let before = trainer.model().parameters_sha256();
+            let rest = Rows::new(x.slice(s![40.., ..]).to_owned(), vec![0; 50]).unwrap();
+            assert!(trainer.fit(&Data([4].into(), rest), 1).is_err());
+            assert_eq!(
+                trainer.model().parameters_sha256(),
+                before,
+                "a batch that is refused leaves no trace"
+            );
+            let model = trainer.model();
+            let error = model.predict(x.view()).unwrap_err();
+            assert!(matches!(&error, PredictError::Value(error) if error.row() == 77), "{error}");
+            assert!(model.predictor().predict(x.view()).is_err());
+            // After an error all goes on.
+            works(trainer, &data(&good));
+        }
+    }
+}
