@@ -41,12 +41,15 @@ impl<T: Real> Model<T> {
     ///
     /// # Errors
     ///
-    /// [`ShapeError`] names the layer that cannot take what the layer before it gives.
-    pub fn new(input: impl Into<Shape>, layers: Sequential<T>, seed: Seed) -> Result<Self, ShapeError> {
+    /// [`ModelError::Shape`] names the layer that cannot take what the layer before it gives, and
+    /// [`ModelError::Memory`] says how many bytes parameters take for which there is no memory.
+    pub fn new(input: impl Into<Shape>, layers: Sequential<T>, seed: Seed) -> Result<Self, ModelError> {
         let (input, mut plan) = (input.into(), Plan::new());
         let (output, cache) = layers.plan(input, &mut plan)?;
-        let mut parameters = Buffer::zeros(plan.size());
-        plan.init(seed, &mut parameters);
+        let size = plan.size();
+        let none = || ModelError::Memory { parameters: size, bytes: size.saturating_mul(size_of::<T>()) };
+        let mut parameters = Buffer::try_zeros(size).ok_or_else(none)?;
+        plan.try_init(seed, &mut parameters).map_err(|_| none())?;
         Ok(Self { layers, input, output, plan: plan.into(), cache, parameters })
     }
 
@@ -218,6 +221,25 @@ impl<T: Real> Model<T> {
     pub(crate) fn cache(&self) -> Chain<T> {
         self.cache.clone()
     }
+}
+
+/// Layers that make no model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A layer cannot take what it is given.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// There is no memory for the parameters, or for the largest of them in double precision while it is drawn.
+    #[error(
+        "the {parameters} parameters of the model take {bytes} bytes, more than the system has memory for: choose fewer units, take smaller samples, or use f32"
+    )]
+    Memory {
+        /// How many there are.
+        parameters: usize,
+        /// How many bytes they take.
+        bytes: usize,
+    },
 }
 
 /// Samples that the model cannot take.
