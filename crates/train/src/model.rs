@@ -157,18 +157,22 @@ impl<T: Real> Model<T> {
         optimizer: &dyn Optimizer<T>,
     ) -> TrainingBytes {
         let shards = shards.min(batch_size).max(1);
-        let frozen = self.plan.entries().iter().filter(|entry| entry.kind == Kind::Frozen);
+        // The first layer that has parameters is given no gradient to pass on.
+        let layer = |entry: &Entry| entry.name.split('.').next().map(str::to_owned);
+        let entries = self.plan.entries();
+        let passes_on = |entry: &&Entry| layer(entry) != entries.first().and_then(layer);
+        let frozen = entries.iter().filter(|entry| entry.kind == Kind::Frozen).filter(passes_on);
         let frozen: usize = frozen.map(|entry| entry.range.len()).sum();
         let lead = Lead::new(self, batch_size, shards);
         let count = |values: usize, each: usize| (values as u64).saturating_mul(each as u64);
         let (parameters, inputs) = (self.parameters.len(), self.input.size());
         // Of each shard, of a piece on each thread, of all shards together where the optimizer wants to see that, and room
-        // for those of frozen parameters in each cache.
+        // for those of frozen parameters in the cache of each shard.
         let gradients = [
             count(shards, parameters),
             count(shards, parameters.min(pieces::LONGEST)),
             count(usize::from(optimizer.prepares()), parameters),
-            count(shards + 1, frozen),
+            count(shards, frozen),
         ];
         // Where the first product is cut, each part has a product of the whole batch, and room for a sample.
         let products = lead.map_or(0, |lead| {
