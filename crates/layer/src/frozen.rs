@@ -12,10 +12,11 @@ use crate::{Backward, Forward, Layer, Mode, Plan, ShapeError, ValueError};
 #[derive(Clone, Debug)]
 pub struct Frozen<L>(pub L);
 
-/// What a [`Frozen`] remembers: its layer's cache, and room for gradients that nobody wants.
+/// What a [`Frozen`] remembers: its layer's cache, how many parameters that has, and room for gradients that nobody wants.
 #[derive(Clone, Debug, Default)]
 pub struct Apart<T: Real, C> {
     cache: C,
+    parameters: usize,
     grads: Buffer<T>,
 }
 
@@ -24,7 +25,7 @@ impl<T: Real, L: Layer<T>> Layer<T> for Frozen<L> {
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError> {
         let (output, cache, parameters) = plan.frozen(|plan| plan.inner("frozen", &self.0, input))?;
-        Ok((output, Apart { cache, grads: Buffer::zeros(parameters) }))
+        Ok((output, Apart { cache, parameters, grads: Buffer::default() }))
     }
 
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
@@ -32,16 +33,17 @@ impl<T: Real, L: Layer<T>> Layer<T> for Frozen<L> {
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
-        let params = Params::new(params.values(cache.grads.len()));
+        let params = Params::new(params.values(cache.parameters));
         self.0.forward(Forward { params, x, y, cache: &mut cache.cache, mode: Mode::Eval });
     }
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
         let Backward { mut params, mut grads, x, y, dy, dx, cache, share } = pass;
-        let Apart { cache, grads: room } = cache;
-        let params = Params::new(params.values(room.len()));
-        grads.values(room.len());
+        let Apart { cache, parameters, grads: room } = cache;
+        let params = Params::new(params.values(*parameters));
+        grads.values(*parameters);
         if dx.is_some() {
+            room.reserve(*parameters);
             self.0.backward(Backward { params, grads: Grads::fresh(room), x, y, dy, dx, cache, share });
         }
     }

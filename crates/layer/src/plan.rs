@@ -1,5 +1,6 @@
 //! What a model needs, declared before it runs.
 
+use std::collections::TryReserveError;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -288,8 +289,8 @@ impl Plan {
         let same =
             own.map(|entry| (entry.shape, entry.kind)).eq(other.map(|entry| (entry.shape, entry.kind)));
         if same {
-            self.flops += again.flops;
-            self.memory += again.memory;
+            self.flops = self.flops.saturating_add(again.flops);
+            self.memory = self.memory.saturating_add(again.memory);
             self.carries |= again.carries;
             self.rows.extend(again.rows.into_iter().map(|row| Row { parameters: 0, ..row }));
         }
@@ -337,16 +338,33 @@ impl Plan {
     ///
     /// # Panics
     ///
-    /// If `params` has not [`size`](Self::size) values.
+    /// If `params` has not [`size`](Self::size) values, or [`try_init`](Self::try_init) fails.
     pub fn init<T: Real>(&self, seed: Seed, params: &mut [T]) {
+        self.try_init(seed, params).expect("memory for the largest parameter");
+    }
+
+    /// As [`init`](Self::init).
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for the largest parameter in double precision, in which it is drawn.
+    ///
+    /// # Panics
+    ///
+    /// If `params` has not [`size`](Self::size) values.
+    pub fn try_init<T: Real>(&self, seed: Seed, params: &mut [T]) -> Result<(), TryReserveError> {
         assert_eq!(params.len(), self.size, "one value for each parameter of the plan");
+        let mut values = Vec::new();
+        values.try_reserve_exact(self.entries.iter().map(|entry| entry.range.len()).max().unwrap_or(0))?;
         for (index, entry) in self.entries.iter().enumerate() {
-            let mut values = vec![0.0; entry.range.len()];
+            values.clear();
+            values.resize(entry.range.len(), 0.0);
             entry.init.fill(entry.blank, seed.child(index as u64), &mut values);
-            for (param, value) in params[entry.range.clone()].iter_mut().zip(values) {
+            for (param, &value) in params[entry.range.clone()].iter_mut().zip(&values) {
                 *param = T::of(value);
             }
         }
+        Ok(())
     }
 }
 

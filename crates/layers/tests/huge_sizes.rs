@@ -1,6 +1,7 @@
-//! Layers of more parameters than memory has places for are errors that say so, and nothing wraps around.
+//! Layers of more parameters than memory has places for are errors that say so, and nothing wraps around. A plan of large
+//! samples takes neither their time nor their memory.
 
-use chainrule_layer::{Joint, Layer, Plan, Sequential, ShapeError};
+use chainrule_layer::{Frozen, Graph, Joint, Layer, Plan, Residual, Sequential, ShapeError};
 use chainrule_layers::*;
 use chainrule_tensor::Shape;
 
@@ -62,6 +63,62 @@ fn what_a_layer_keeps_or_adds_is_counted() {
     refused("positions", planned(SinusoidalPositions::new(), [usize::MAX / 2, 2]));
     refused("padding", planned(ZeroPadding1d::new(1), [1, usize::MAX]));
     refused("padding without channels", planned(ZeroPadding1d::new(1), [0, usize::MAX]));
+}
+
+#[test]
+fn a_plan_of_large_samples_is_small() {
+    let long = [1, (1 << 32) - 3];
+    let (tall, square, many) = ([1 << 22, 4, 4], [1, 1 << 15, 1 << 15], [1 << 40]);
+    let plans = [
+        ("zero padding", planned(ZeroPadding1d::new(1), long)),
+        ("constant padding", planned(ConstantPadding2d::new(1, 0.5), square)),
+        ("reflection padding", planned(ReflectionPadding1d::new(1), long)),
+        ("replication padding", planned(ReplicationPadding1d::new(1), long)),
+        ("circular padding", planned(CircularPadding1d::new(1), long)),
+        ("cropping", planned(Cropping1d::new(1), long)),
+        ("upsampling", planned(UpSampling1d::new(1), long)),
+        ("upsampling to a size", planned(UpSampling2d::to_size([1 << 16, 1 << 15]), square)),
+        ("linear upsampling", planned(LinearUpSampling1d::new(1), long)),
+        ("bilinear upsampling", planned(BilinearUpSampling2d::to_size(1 << 15).align_corners(), square)),
+        ("pixel shuffle", planned(PixelShuffle::new(1 << 10), tall)),
+        ("pixel unshuffle", planned(PixelUnshuffle::new(1 << 10), square)),
+        ("channel shuffle", planned(ChannelShuffle::new(2), many)),
+        ("permute", planned(Permute::new([2, 1, 0]), square)),
+        ("repeat", planned(RepeatVector::new(1 << 11), [1 << 20])),
+        ("unfold", planned(Unfold::new([3, 3]), square)),
+        ("maximum pooling", planned(MaxPool1d::new(1), long)),
+        ("average pooling", planned(AvgPool1d::new(3).stride(1).padding(1).ceil(), long)),
+        ("pooling with gaps", planned(LpPool1d::new(2.0, 2).stride(1).dilation(1 << 31), long)),
+        ("adaptive pooling", planned(AdaptiveAvgPool1d::new((1 << 32) - 5), long)),
+        ("global pooling", planned(GlobalMaxPool::new(), long)),
+        ("positions", planned(SinusoidalPositions::new(), [1 << 20, 1 << 20])),
+        ("rotary positions", planned(MultiHeadAttention::new(1).rotary(), [1 << 24, 1 << 16])),
+        ("batch normalisation", planned(BatchNorm::new(), many)),
+        ("batches without scales", planned(BatchNorm::new().without_affine(), many)),
+        ("layer normalisation", planned(LayerNorm::new(), many)),
+        ("layers without scales", planned(LayerNorm::new().without_affine(), many)),
+        ("layers without shifts", planned(LayerNorm::new().without_bias(), many)),
+        ("rms normalisation", planned(RmsNorm::new(), many)),
+        ("group normalisation", planned(GroupNorm::new(2), many)),
+        ("instance normalisation", planned(InstanceNorm::new(), [1 << 40, 2])),
+        ("unit length", planned(UnitNorm::new(), many)),
+        ("local response", planned(LocalResponseNorm::new(1 << 40), many)),
+        ("weight normalisation", planned(WeightNorm::new(Dense::new(1 << 15)), many)),
+        ("spectral normalisation", planned(SpectralNorm::new(Dense::new(1 << 15)), many)),
+        ("frozen", planned(Frozen(Dense::new(1 << 15)), many)),
+        ("steps", planned(TimeDistributed(LayerNorm::new()), [1 << 20, 1 << 40])),
+        ("residual", planned(Residual(BatchNorm::new()), many)),
+        ("glu", planned(Glu::default(), many)),
+        ("prelu", planned(Prelu::new().per_channel(0), many)),
+        ("maxout", planned(Maxout::new(1 << 30), many)),
+        ("graph", planned(Graph::new().layer("a", Dense::new(1 << 15), "input").outputs(["a"]), many)),
+    ];
+    for (what, plan) in plans {
+        assert!(plan.is_ok(), "{what}: {}", plan.unwrap_err());
+    }
+    let inputs = [Shape::from([1, 1 << 31]), Shape::from([1, 1 << 31])];
+    let unpool = MaxUnpool1d::new(MaxPool1d::new(1));
+    assert!(Joint::<f32>::plan(&unpool, &inputs, &mut Plan::new()).is_ok());
 }
 
 #[test]

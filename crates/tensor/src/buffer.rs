@@ -1,5 +1,6 @@
 //! Memory that starts on a cache line.
 
+use std::alloc::{self, Layout};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
@@ -35,7 +36,31 @@ impl<T: Real> Buffer<T> {
         if len == 0 {
             return Self::default();
         }
-        let storage = vec![T::zero(); len + ALIGN / size_of::<T>()];
+        Self::of(vec![T::zero(); len + ALIGN / size_of::<T>()], len)
+    }
+
+    /// As [`zeros`](Self::zeros), or `None` where the system has no memory for so many, which else ends the program.
+    ///
+    /// A system that promises more memory than it has (Linux may) can still end the program when it is written to.
+    pub fn try_zeros(len: usize) -> Option<Self> {
+        if len == 0 {
+            return Some(Self::default());
+        }
+        let room = len.checked_add(ALIGN / size_of::<T>())?;
+        let layout = Layout::array::<T>(room).ok()?;
+        // SAFETY: the layout is not empty.
+        let values = unsafe { alloc::alloc_zeroed(layout) }.cast::<T>();
+        if values.is_null() {
+            return None;
+        }
+        // SAFETY: a `Vec`'s allocator made this place, for just so many values. Its bytes are 0, and so are the numbers: `T`
+        // is `f32` or `f64`, since `Real` cannot be implemented elsewhere.
+        let storage = unsafe { Vec::from_raw_parts(values, room, room) };
+        Some(Self::of(storage, len))
+    }
+
+    /// The first `len` values of `storage` from a 64-byte boundary on.
+    fn of(storage: Vec<T>, len: usize) -> Self {
         let start = storage.as_ptr().align_offset(ALIGN);
         Self { storage, start, len }
     }
@@ -120,6 +145,8 @@ impl<T: fmt::Debug> fmt::Debug for Buffer<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::hint::black_box;
+
     use super::*;
 
     #[test]
@@ -134,5 +161,21 @@ mod tests {
         one.reserve(101);
         assert_eq!(one.len(), 101);
         assert!(Buffer::<f32>::zeros(0).is_empty());
+    }
+
+    #[test]
+    fn memory_that_there_is_not_is_no_buffer() {
+        let mut buffer = Buffer::<f32>::try_zeros(1000).unwrap();
+        assert_eq!((buffer.as_ptr() as usize % ALIGN, buffer.len()), (0, 1000));
+        assert!(buffer.iter().all(|&value| value == 0.0));
+        buffer[999] = 1.0;
+        assert_eq!(buffer.clone()[999], 1.0);
+        assert!(Buffer::<f64>::try_zeros(0).is_some_and(|buffer| buffer.is_empty()));
+        // More than addresses reach, than a layout holds, and than can be counted.
+        for len in [1 << 55, isize::MAX as usize / 4, usize::MAX / 4, usize::MAX] {
+            // Seen by nobody, an allocation would be left away with its failure.
+            assert!(black_box(Buffer::<f32>::try_zeros(len)).is_none(), "{len}");
+            assert!(black_box(Buffer::<f64>::try_zeros(len)).is_none(), "{len}");
+        }
     }
 }

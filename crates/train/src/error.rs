@@ -79,6 +79,16 @@ pub enum TrainError {
     /// The threads could not be started.
     #[error("the threads could not be started: {0}; ask for fewer with `threads`")]
     Threads(#[from] rayon::ThreadPoolBuildError),
+    /// There is no memory for something that the trainer keeps.
+    #[error(
+        "the training takes {bytes} bytes for {what}, more than the system has memory for: choose a smaller model, fewer shards or another optimizer; `Model::training_bytes` counts beforehand"
+    )]
+    Memory {
+        /// For what.
+        what: &'static str,
+        /// How many bytes that takes.
+        bytes: usize,
+    },
     /// A checkpoint does not fit this trainer.
     #[error("the checkpoint is of another training: {0}")]
     Checkpoint(String),

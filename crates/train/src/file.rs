@@ -15,7 +15,7 @@ use chainrule_tensor::{Real, Seed, Shape};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::Model;
+use crate::{Model, ModelError};
 
 const MAGIC: &[u8; 8] = b"chainrul";
 const VERSION: u32 = 1;
@@ -113,7 +113,14 @@ impl Contents {
         }
         let input =
             Shape::new(&self.input).ok_or_else(|| differs("its samples have too many axes".into()))?;
-        let mut model = Model::new(input, layers, Seed(0)).map_err(|error| differs(error.to_string()))?;
+        let mut model = Model::new(input, layers, Seed(0)).map_err(|error| match error {
+            ModelError::Shape(error) => differs(error.to_string()),
+            ModelError::Memory { .. } => FileError::Io {
+                path: path.to_owned(),
+                doing: "read",
+                source: io::Error::new(io::ErrorKind::OutOfMemory, error),
+            },
+        })?;
         let wanted = Self::of(&model, None);
         if let Some(index) = first_difference(&self.layers, &wanted.layers) {
             let name = |layers: &[(String, String, Vec<usize>)]| {

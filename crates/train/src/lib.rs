@@ -32,7 +32,7 @@ pub use error::TrainError;
 pub use file::FileError;
 pub use history::{EpochReport, Evaluation, History, Scores};
 pub use memory::TrainingBytes;
-pub use model::{Model, PredictError};
+pub use model::{Model, ModelError, PredictError};
 pub use predictor::Predictor;
 pub use summary::Summary;
 pub use trainer::Trainer;

@@ -41,12 +41,15 @@ impl<T: Real> Model<T> {
     ///
     /// # Errors
     ///
-    /// [`ShapeError`] names the layer that cannot take what the layer before it gives.
-    pub fn new(input: impl Into<Shape>, layers: Sequential<T>, seed: Seed) -> Result<Self, ShapeError> {
+    /// [`ModelError::Shape`] names the layer that cannot take what the layer before it gives, and
+    /// [`ModelError::Memory`] says how many bytes parameters take for which there is no memory.
+    pub fn new(input: impl Into<Shape>, layers: Sequential<T>, seed: Seed) -> Result<Self, ModelError> {
         let (input, mut plan) = (input.into(), Plan::new());
         let (output, cache) = layers.plan(input, &mut plan)?;
-        let mut parameters = Buffer::zeros(plan.size());
-        plan.init(seed, &mut parameters);
+        let size = plan.size();
+        let none = || ModelError::Memory { parameters: size, bytes: size.saturating_mul(size_of::<T>()) };
+        let mut parameters = Buffer::try_zeros(size).ok_or_else(none)?;
+        plan.try_init(seed, &mut parameters).map_err(|_| none())?;
         Ok(Self { layers, input, output, plan: plan.into(), cache, parameters })
     }
 
@@ -154,18 +157,22 @@ impl<T: Real> Model<T> {
         optimizer: &dyn Optimizer<T>,
     ) -> TrainingBytes {
         let shards = shards.min(batch_size).max(1);
-        let frozen = self.plan.entries().iter().filter(|entry| entry.kind == Kind::Frozen);
+        // The first layer that has parameters is given no gradient to pass on.
+        let layer = |entry: &Entry| entry.name.split('.').next().map(str::to_owned);
+        let entries = self.plan.entries();
+        let passes_on = |entry: &&Entry| layer(entry) != entries.first().and_then(layer);
+        let frozen = entries.iter().filter(|entry| entry.kind == Kind::Frozen).filter(passes_on);
         let frozen: usize = frozen.map(|entry| entry.range.len()).sum();
         let lead = Lead::new(self, batch_size, shards);
         let count = |values: usize, each: usize| (values as u64).saturating_mul(each as u64);
         let (parameters, inputs) = (self.parameters.len(), self.input.size());
         // Of each shard, of a piece on each thread, of all shards together where the optimizer wants to see that, and room
-        // for those of frozen parameters in each cache.
+        // for those of frozen parameters in the cache of each shard.
         let gradients = [
             count(shards, parameters),
             count(shards, parameters.min(pieces::LONGEST)),
             count(usize::from(optimizer.prepares()), parameters),
-            count(shards + 1, frozen),
+            count(shards, frozen),
         ];
         // Where the first product is cut, each part has a product of the whole batch, and room for a sample.
         let products = lead.map_or(0, |lead| {
@@ -218,6 +225,25 @@ impl<T: Real> Model<T> {
     pub(crate) fn cache(&self) -> Chain<T> {
         self.cache.clone()
     }
+}
+
+/// Layers that make no model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A layer cannot take what it is given.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// There is no memory for the parameters, or for the largest of them in double precision while it is drawn.
+    #[error(
+        "the {parameters} parameters of the model take {bytes} bytes, more than the system has memory for: choose fewer units, take smaller samples, or use f32"
+    )]
+    Memory {
+        /// How many there are.
+        parameters: usize,
+        /// How many bytes they take.
+        bytes: usize,
+    },
 }
 
 /// Samples that the model cannot take.

@@ -51,10 +51,10 @@ pub(crate) struct Pass<'a, T: Real, D, Y> {
 }
 
 impl<T: Real, Y> Shard<T, Y> {
-    pub(crate) fn new(cache: Chain<T>, parameters: usize, inputs: usize, outputs: usize) -> Self {
+    pub(crate) fn new(cache: Chain<T>, grads: Buffer<T>, inputs: usize, outputs: usize) -> Self {
         Self {
             cache,
-            grads: Buffer::zeros(parameters),
+            grads,
             x: Buffer::default(),
             gathered: false,
             nothing: [T::zero()],

@@ -57,6 +57,7 @@ struct Run<T: Real, Y> {
     shards: Vec<Shard<T, Y>>,
     /// The first product of a training step, where it is cut among the shards.
     lead: Option<Lead<T>>,
+    /// What the optimizer remembers, from the first fit on: before that, zeros.
     state: Buffer<T>,
     /// The gradient of all parameters, for an optimizer that prepares.
     total: Buffer<T>,
@@ -76,7 +77,6 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         loss: impl Loss<T, Y> + 'static,
         optimizer: impl Optimizer<T> + 'static,
     ) -> Self {
-        let state = Buffer::zeros(optimizer.slots() * model.parameters().len());
         let pieces = Pieces::new(model.plan(), &model.cache, &optimizer);
         Self {
             model,
@@ -92,7 +92,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             run: Run {
                 shards: Vec::new(),
                 lead: None,
-                state,
+                state: Buffer::default(),
                 total: Buffer::default(),
                 scratch: Vec::new(),
                 pieces,
@@ -158,6 +158,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         let order = self.shuffle.then_some(self.seed.child(0));
         let mut batches = Batches::new(data.len(), self.batch_size, order)?;
+        self.make_state()?;
         self.in_pool(self.batch_size, |this| {
             let mut history = History::default();
             let start = Event::Start { epochs, batches: batches.count(), samples: data.len() };
@@ -227,6 +228,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         Ok(())
     }
 
+    /// Makes the optimizer's state, if there is none.
+    fn make_state(&mut self) -> Result<(), TrainError> {
+        let (count, each) = (self.model.parameters().len(), self.optimizer.slots());
+        reserve(&mut self.run.state, count.saturating_mul(each), 1, "what the optimizer remembers")
+    }
+
     /// Makes the shards, and runs `work`, which takes so many `rows` at a time, where [`threads::join`] uses this trainer's threads and no others.
     fn in_pool<R: Send>(
         &mut self,
@@ -237,18 +244,25 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let shards = self.shard_count();
         while self.run.shards.len() < shards {
             let Model { input, output, parameters, .. } = &self.model;
-            let shard = Shard::new(self.model.cache(), parameters.len(), input.size(), output.size());
+            let mut grads = Buffer::default();
+            reserve(&mut grads, parameters.len(), shards, "the gradients of the shards")?;
+            let shard = Shard::new(self.model.cache(), grads, input.size(), output.size());
             self.run.shards.push(shard);
         }
         self.run.shards.truncate(shards);
         self.run.lead = Lead::new(&self.model, self.batch_size, shards);
+        if self.optimizer.prepares() {
+            reserve(
+                &mut self.run.total,
+                self.model.parameters().len(),
+                1,
+                "the gradient that the optimizer prepares",
+            )?;
+        }
         // Steps that fork nothing need no other thread.
         self.run.threads = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { self.threads.min(shards) };
         let (slots, pieces) = (self.optimizer.slots(), &self.run.pieces);
         self.run.scratch = (0..self.run.threads).map(|_| pieces.scratch(slots, shards)).collect();
-        if self.optimizer.prepares() {
-            self.run.total.reserve(self.model.parameters().len());
-        }
         threads::run(self.run.threads, || work(self))?
     }
 
@@ -351,6 +365,20 @@ impl<T: Real, Y> fmt::Debug for Trainer<T, Y> {
             .field("step", &run.step)
             .finish_non_exhaustive()
     }
+}
+
+/// Makes room for `len` values, one of so `many` such buffers, or says how many bytes all of them would take.
+fn reserve<T: Real>(
+    buffer: &mut Buffer<T>,
+    len: usize,
+    many: usize,
+    what: &'static str,
+) -> Result<(), TrainError> {
+    if buffer.len() < len {
+        let bytes = len.saturating_mul(size_of::<T>()).saturating_mul(many);
+        *buffer = Buffer::try_zeros(len).ok_or(TrainError::Memory { what, bytes })?;
+    }
+    Ok(())
 }
 
 /// Says once that this is a debug build, if it is one: nobody who waits for it would guess how much faster it can be.

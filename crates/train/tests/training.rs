@@ -8,9 +8,9 @@ use chainrule_layer::Sequential;
 use chainrule_layers::{Dense, Dropout, Flatten, Relu};
 use chainrule_losses::{CrossEntropy, MeanSquaredError, PerStep};
 use chainrule_metrics::Accuracy;
-use chainrule_optim::{ClipByGlobalNorm, adam, sgd};
+use chainrule_optim::{ClipByGlobalNorm, Optimizer, Update, adam, sgd};
 use chainrule_tensor::{Real, Seed};
-use chainrule_train::{Event, FileError, Model, TrainError, Trainer};
+use chainrule_train::{Event, FileError, Model, ModelError, TrainError, Trainer};
 use ndarray::Array2;
 
 fn layers<T: Real>() -> Sequential<T> {
@@ -155,6 +155,49 @@ fn a_checkpoint_knows_its_training() {
     let error = Trainer::<f64, u8>::new(double, CrossEntropy::default(), clipped(5.0)).resume(&path);
     let error = error.unwrap_err().to_string();
     assert!(error.contains("it has f32 parameters where f64 are asked for"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_from_before_the_first_epoch_is_one_too() {
+    let (data, directory) = (digits(200, Seed(1)), tempfile::tempdir().unwrap());
+    let path = directory.path().join("start.chainrule");
+    let mut straight = trainer();
+    straight.save(&path).unwrap();
+    straight.fit(&data, 1).unwrap();
+    let mut resumed = trainer().resume(&path).unwrap();
+    resumed.fit(&data, 1).unwrap();
+    assert_eq!(resumed.model().parameters_sha256(), straight.model().parameters_sha256());
+}
+
+/// Remembers more of a parameter than there is memory for.
+#[derive(Debug)]
+struct Hoarder;
+
+impl Optimizer<f32> for Hoarder {
+    fn slots(&self) -> usize {
+        1 << 55
+    }
+
+    fn update(&self, _: Update<'_, f32>) {}
+}
+
+#[test]
+fn memory_that_there_is_not_is_an_error() {
+    // More than addresses reach, and still countable.
+    let layers = || Sequential::<f32>::new().then(Dense::new(1 << 30)).then(Dense::new(1 << 25));
+    let parameters = 4 * (1 << 30) + (1 << 55) + (1 << 25);
+    let error = Model::new([3], layers(), Seed(0)).unwrap_err();
+    assert_eq!(error, ModelError::Memory { parameters, bytes: 4 * parameters });
+    assert!(error.to_string().contains("take 144115205389942784 bytes"), "{error}");
+    let error = Model::new([3, 3], layers(), Seed(0)).unwrap_err();
+    assert!(matches!(error, ModelError::Shape(_)), "{error}");
+
+    let model = Model::new([28, 28], Sequential::new().then(Flatten).then(Dense::new(10)), Seed(0)).unwrap();
+    let mut trainer = Trainer::new(model, CrossEntropy::default(), Hoarder);
+    let data = digits(10, Seed(1));
+    let error = trainer.fit(&data, 1).unwrap_err();
+    assert!(matches!(error, TrainError::Memory { what: "what the optimizer remembers", .. }), "{error}");
+    assert!(trainer.evaluate(&data).is_ok());
 }
 
 #[test]

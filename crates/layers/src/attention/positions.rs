@@ -1,6 +1,6 @@
 //! Positions that are added to each step.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chainrule_layer::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
@@ -66,11 +66,25 @@ impl Default for LearnedPositions {
     }
 }
 
-/// What positions remember: how many features a step has, and, if they are sinusoidal, themselves.
+/// What positions remember: how many features a step has, and, if they are sinusoidal, themselves from the first pass on.
+/// All copies share these.
 #[derive(Clone, Debug, Default)]
 pub struct Positions<T: Real> {
     features: usize,
-    values: Buffer<T>,
+    values: Arc<OnceLock<Buffer<T>>>,
+}
+
+/// The sinusoidal positions of so many values.
+fn sinusoidal<T: Real>(size: usize, features: usize) -> Buffer<T> {
+    let mut values = Buffer::zeros(size);
+    for (step, values) in values.chunks_exact_mut(features).enumerate() {
+        for (feature, value) in values.iter_mut().enumerate() {
+            let (pair, odd) = (feature / 2, feature % 2 == 1);
+            let angle = step as f64 / 10_000f64.powf(2.0 * pair as f64 / features as f64);
+            *value = T::of(if odd { angle.cos() } else { angle.sin() });
+        }
+    }
+    values
 }
 
 /// `Y = X + P` for every sample; where `masked`, without the steps of padding.
@@ -120,19 +134,13 @@ impl<T: Real> Layer<T> for SinusoidalPositions {
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Positions<T>), ShapeError> {
         let [steps, features] = sequence(input, plan)?;
-        let mut values = Buffer::zeros(plan.room(steps * features)?);
-        for (step, values) in values.chunks_exact_mut(features).enumerate() {
-            for (feature, value) in values.iter_mut().enumerate() {
-                let (pair, odd) = (feature / 2, feature % 2 == 1);
-                let angle = step as f64 / 10_000f64.powf(2.0 * pair as f64 / features as f64);
-                *value = T::of(if odd { angle.cos() } else { angle.sin() });
-            }
-        }
-        Ok((input, Positions { features, values }))
+        plan.room(steps * features)?;
+        Ok((input, Positions { features, ..Positions::default() }))
     }
 
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Positions<T>>) {
-        add(x, &cache.values, cache.features, self.masked, y);
+        let values = cache.values.get_or_init(|| sinusoidal(x.ncols(), cache.features));
+        add(x, values, cache.features, self.masked, y);
     }
 
     fn backward(&self, Backward { x, dy, dx, cache, .. }: Backward<'_, T, Positions<T>>) {
@@ -148,7 +156,7 @@ impl<T: Real> Layer<T> for LearnedPositions {
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Positions<T>), ShapeError> {
         let [steps, features] = sequence(input, plan)?;
         plan.weight("weight", [steps, features], (steps, features), &self.weight)?;
-        Ok((input, Positions { features, values: Buffer::default() }))
+        Ok((input, Positions { features, ..Positions::default() }))
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, Positions<T>>) {

@@ -1,5 +1,7 @@
 //! Rotary positions.
 
+use std::sync::{Arc, OnceLock};
+
 use chainrule_tensor::{Buffer, Real};
 use ndarray::ArrayViewMut2;
 
@@ -7,21 +9,30 @@ use ndarray::ArrayViewMut2;
 /// query or key is turned by the angle `step · base⁻²ⁱᐟˢⁱᶻᵉ`, so that a score depends on how far the two are apart.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rotary<T: Real> {
-    /// The cosine and the sine of each pair's angle, `[steps, size]`.
-    turns: Buffer<T>,
+    steps: usize,
     size: usize,
+    base: f64,
+    /// The cosine and the sine of each pair's angle, `[steps, size]`, from the first pass on. All copies share them.
+    turns: Arc<OnceLock<Buffer<T>>>,
 }
 
 impl<T: Real> Rotary<T> {
     pub(super) fn new(steps: usize, size: usize, base: f64) -> Self {
-        let mut turns = Buffer::zeros(steps * size);
-        for (step, turns) in turns.chunks_exact_mut(size).enumerate() {
-            for (pair, turn) in turns.as_chunks_mut().0.iter_mut().enumerate() {
-                let angle = step as f64 * base.powf(-2.0 * pair as f64 / size as f64);
-                *turn = [T::of(angle.cos()), T::of(angle.sin())];
+        Self { steps, size, base, turns: Arc::default() }
+    }
+
+    fn turns(&self) -> &[T] {
+        let &Self { steps, size, base, .. } = self;
+        self.turns.get_or_init(|| {
+            let mut turns = Buffer::zeros(steps * size);
+            for (step, turns) in turns.chunks_exact_mut(size).enumerate() {
+                for (pair, turn) in turns.as_chunks_mut().0.iter_mut().enumerate() {
+                    let angle = step as f64 * base.powf(-2.0 * pair as f64 / size as f64);
+                    *turn = [T::of(angle.cos()), T::of(angle.sin())];
+                }
             }
-        }
-        Self { turns, size }
+            turns
+        })
     }
 
     /// Turns every head of `x`, `[rows * steps, heads * size]`.
@@ -35,7 +46,7 @@ impl<T: Real> Rotary<T> {
     }
 
     fn each(&self, mut x: ArrayViewMut2<'_, T>, f: impl Fn([T; 2], [T; 2]) -> [T; 2]) {
-        for (step, turns) in x.rows_mut().into_iter().zip(self.turns.chunks_exact(self.size).cycle()) {
+        for (step, turns) in x.rows_mut().into_iter().zip(self.turns().chunks_exact(self.size).cycle()) {
             let step = step.into_slice().expect("the features of a step lie side by side");
             for head in step.chunks_exact_mut(self.size) {
                 for (pair, &turn) in head.as_chunks_mut().0.iter_mut().zip(turns.as_chunks().0) {

@@ -98,23 +98,24 @@ impl<T: Real, const N: usize> Work<T, N> {
         plan: &mut Plan,
     ) -> Result<(Shape, Self), ShapeError> {
         let Declared { map, weight, fans, outputs, size } = declared;
-        let output = shape([outputs], size);
-        let shapes = output.zip(shape(weight, map.geometry.kernel));
-        let Some((output, weight)) = shapes.filter(|(_, weight)| weight.size() > 0) else {
-            let expected = "samples of which outputs and weights can be counted";
+        let Some(output) = shape([outputs], size) else {
+            let expected = "samples of which outputs can be counted";
             return Err(plan.error(input, expected, "choose fewer channels, or less padding"));
         };
-        let [_, positions, taps] = map.sizes();
-        let fans = (fans[0] * taps, fans[1] * taps);
-        plan.weight("weight", weight, fans, &settings.weight)?;
+        let axes = [&weight[..], &map.geometry.kernel].concat();
+        let [into, out] =
+            fans.map(|fan| map.geometry.kernel.iter().fold(fan, |fan, &n| fan.saturating_mul(n)));
+        let fans = (into, out);
+        plan.weight("weight", &axes, fans, &settings.weight)?;
+        let ([_, positions, _], weights) = (map.sizes(), axes.iter().product());
         if let Some(bias) = &settings.bias {
             plan.bias("bias", [outputs], fans, bias)?;
         }
         // Those that are beyond counting leave room for others.
-        plan.flops((weight.size() as u64).saturating_mul(positions as u64).min(1 << 60) * 2);
+        plan.flops((weights as u64).saturating_mul(positions as u64).min(1 << 60) * 2);
         let biases = if settings.bias.is_some() { outputs } else { 0 };
-        let (map, weights) = (Correlation::new(map), weight.size());
-        Ok((output, Self { planned: Some(Planned { map, weights, biases, copy: Buffer::default() }) }))
+        let (map, copy) = (Correlation::new(map), Buffer::default());
+        Ok((output, Self { planned: Some(Planned { map, weights, biases, copy }) }))
     }
 
     fn planned(&mut self) -> &mut Planned<T, N> {

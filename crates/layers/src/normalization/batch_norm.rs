@@ -3,7 +3,7 @@
 use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 
-use super::{Affine, Scales, epsilon, moments, zeroed};
+use super::{Affine, Scales, epsilon, moments, room, zeroed};
 use crate::packed::{fill_packed, packed};
 
 /// `y = (x - μ) / √(σ² + ε) w + b`, with a mean `μ`, a variance `σ²`, a scale `w` and a shift `b` for each feature of
@@ -122,30 +122,20 @@ impl<T: Real> Layer<T> for BatchNorm {
         let scales = self.affine.plan(channels, plan)?;
         plan.buffer("running_mean", [channels], 0.0)?;
         plan.buffer("running_var", [channels], 1.0)?;
-        let zeros = || Buffer::zeros(channels);
-        let cache = BatchStatistics {
-            channels,
-            inner,
-            mean: zeros(),
-            variance: zeros(),
-            inverse: zeros(),
-            factor: zeros(),
-            sums: [zeros(), zeros()],
-            scales,
-            ..Default::default()
-        };
-        Ok((input, cache))
+        Ok((input, BatchStatistics { channels, inner, scales, ..Default::default() }))
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, Self::Cache>) {
         let BatchStatistics { mean, variance, inverse, factor, sums, scales, copies, .. } = cache;
         let (channels, inner, [x_copy, y_copy, _]) = (cache.channels, cache.inner, copies);
-        let [weight, bias] = self.affine.take(&mut params, &scales.fixed);
+        let [weight, bias] = self.affine.take(scales.size, &mut params, &mut scales.fixed);
         let (running_mean, running_variance) = (params.values(channels), params.values(channels));
         let x = packed(x, x_copy);
+        let [mean, variance, inverse, factor, rest] =
+            [mean, variance, inverse, factor, &mut sums[0]].map(|buffer| room(buffer, channels));
         cache.training = mode != Mode::Eval;
         if cache.training {
-            moments(inner, x, x.len() / channels, mean, variance, &mut sums[0]);
+            moments(inner, x, x.len() / channels, mean, variance, rest);
         } else {
             mean.copy_from_slice(running_mean);
             variance.copy_from_slice(running_variance);
@@ -171,9 +161,9 @@ impl<T: Real> Layer<T> for BatchNorm {
         let Backward { mut params, mut grads, x, dy, dx, cache, share, .. } = pass;
         let BatchStatistics { mean, variance, inverse, factor, sums, scales, copies, .. } = cache;
         let (channels, inner, [x_copy, dy_copy, dx_copy]) = (cache.channels, cache.inner, copies);
-        self.affine.take(&mut params, &scales.fixed);
+        self.affine.take(scales.size, &mut params, &mut scales.fixed);
         let (running_mean, running_variance) = (params.values(channels), params.values(channels));
-        let [dw, db] = self.affine.grads(&mut grads, &mut scales.spare);
+        let [dw, db] = self.affine.grads(scales.size, &mut grads, &mut scales.spare);
         let (next_mean, next_variance) = (grads.values(channels), grads.values(channels));
         let (x, dy) = (packed(x, x_copy), packed(dy, dy_copy));
         let [sum, along] = sums.each_mut().map(|sums| zeroed(sums, channels));

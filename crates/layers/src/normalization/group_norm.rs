@@ -83,7 +83,7 @@ impl<T: Real> Layer<T> for GroupNorm {
             cache;
         let (rows, channels, inner) = (x.nrows(), *channels, *inner);
         let per_group = channels / self.groups;
-        let [weight, bias] = self.affine.take(&mut params, &scales.fixed);
+        let [weight, bias] = self.affine.take(scales.size, &mut params, &mut scales.fixed);
         let [x_copy, y_copy, _] = copies;
         let x = packed(x, x_copy);
         let size = per_group * inner;
@@ -126,8 +126,8 @@ impl<T: Real> Layer<T> for GroupNorm {
         let GroupStatistics { channels, inner, inverse, means, factors, shifts, scales, copies, .. } = cache;
         let (count, channels, inner) = (x.nrows() * *channels, *channels, *inner);
         let per_group = channels / self.groups;
-        let [weight, _] = self.affine.take(&mut params, &scales.fixed);
-        let [dw, db] = self.affine.grads(&mut grads, &mut scales.spare);
+        let [weight, _] = self.affine.take(scales.size, &mut params, &mut scales.fixed);
+        let [dw, db] = self.affine.grads(scales.size, &mut grads, &mut scales.spare);
         let [x_copy, dy_copy, dx_copy] = copies;
         let (x, dy) = (packed(x, x_copy), packed(dy, dy_copy));
         let (means, factors) = (&means[..count], &factors[..count]);

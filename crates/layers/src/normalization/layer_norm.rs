@@ -102,7 +102,7 @@ impl<T: Real> Layer<T> for LayerNorm {
     fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
         let RowStatistics { size, mean, inverse, scales, copies: [x_copy, y_copy, _] } = cache;
         let (size, n, epsilon) = (*size, T::of(*size as f64), T::of(self.epsilon));
-        let [weight, bias] = self.affine.take(&mut params, &scales.fixed);
+        let [weight, bias] = self.affine.take(scales.size, &mut params, &mut scales.fixed);
         let (mean, inverse) = (room(mean, x.len() / size), room(inverse, x.len() / size));
         let x = packed(x, x_copy);
         fill_packed(y, y_copy, |y| {
@@ -135,8 +135,8 @@ impl<T: Real> Layer<T> for LayerNorm {
         let Backward { mut params, mut grads, x, dy, dx, cache, .. } = pass;
         let RowStatistics { size, mean, inverse, scales, copies: [x_copy, dy_copy, dx_copy] } = cache;
         let (size, n) = (*size, T::of(*size as f64));
-        let [weight, _] = self.affine.take(&mut params, &scales.fixed);
-        let [dw, db] = self.affine.grads(&mut grads, &mut scales.spare);
+        let [weight, _] = self.affine.take(scales.size, &mut params, &mut scales.fixed);
+        let [dw, db] = self.affine.grads(scales.size, &mut grads, &mut scales.spare);
         let (x, dy) = (packed(x, x_copy), packed(dy, dy_copy));
         let rows = x.chunks_exact(size).zip(dy.chunks_exact(size)).zip(mean.iter().zip(inverse.iter()));
         let Some(dx) = dx else {

@@ -49,39 +49,48 @@ impl Affine {
         if self == Self::Full {
             plan.bias("bias", shape, (1, 1), &constant(0.0))?;
         }
-        let size = plan.room(shape.size())?;
-        let [mut weight, bias, d_weight, d_bias] = std::array::from_fn(|_| Buffer::zeros(size));
-        weight.fill(T::one());
-        Ok(Scales { fixed: [weight, bias], spare: [d_weight, d_bias] })
+        Ok(Scales { size: plan.room(shape.size())?, ..Scales::default() })
     }
 
-    /// The scales and shifts, or `fixed` ones in the place of those that there are not.
-    fn take<'a, T: Real>(self, params: &mut Params<'a, T>, fixed: &'a [Buffer<T>; 2]) -> [&'a [T]; 2] {
-        let [weight, bias] = fixed;
-        let size = weight.len();
+    /// The scales and shifts, or ones and zeros in the place of those that there are not.
+    fn take<'a, T: Real>(
+        self,
+        size: usize,
+        params: &mut Params<'a, T>,
+        [ones, zeros]: &'a mut [Buffer<T>; 2],
+    ) -> [&'a [T]; 2] {
         match self {
             Self::Full => [params.values(size), params.values(size)],
-            Self::WithoutBias => [params.values(size), bias],
-            Self::Without => [weight, bias],
+            Self::WithoutBias => [params.values(size), room(zeros, size)],
+            Self::Without => {
+                if ones.is_empty() {
+                    room(ones, size).fill(T::one());
+                }
+                [ones, room(zeros, size)]
+            }
         }
     }
 
-    /// The gradients of scales and shifts, to be added to, or `spare` memory for those that there are not.
-    fn grads<'a, T: Real>(self, grads: &mut Grads<'a, T>, spare: &'a mut [Buffer<T>; 2]) -> [&'a mut [T]; 2] {
-        spare.iter_mut().for_each(|spare| spare.fill(T::zero()));
-        let [weight, bias] = spare;
-        let size = weight.len();
+    /// The gradients of scales and shifts, to be added to, or room for those that there are not.
+    fn grads<'a, T: Real>(
+        self,
+        size: usize,
+        grads: &mut Grads<'a, T>,
+        [weight, bias]: &'a mut [Buffer<T>; 2],
+    ) -> [&'a mut [T]; 2] {
         match self {
             Self::Full => [grads.values(size), grads.values(size)],
-            Self::WithoutBias => [grads.values(size), bias],
-            Self::Without => [weight, bias],
+            Self::WithoutBias => [grads.values(size), zeroed(bias, size)],
+            Self::Without => [zeroed(weight, size), zeroed(bias, size)],
         }
     }
 }
 
-/// What stands in for scales and shifts that a layer has not, and for their gradients.
+/// How many scales and shifts there are, and from the first pass on what stands in for those that a layer has not, and
+/// for their gradients.
 #[derive(Clone, Debug, Default)]
 struct Scales<T: Real> {
+    size: usize,
     fixed: [Buffer<T>; 2],
     spare: [Buffer<T>; 2],
 }

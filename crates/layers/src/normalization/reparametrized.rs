@@ -35,7 +35,9 @@ pub(super) trait Reparametrization<T: Real> {
 #[derive(Clone, Debug, Default)]
 pub struct Reparametrized<T: Real, C> {
     cache: C,
-    /// The inner layer's parameters with the weight that was made, and their gradients.
+    /// How many parameters the inner layer has.
+    size: usize,
+    /// These parameters with the weight that was made, and their gradients.
     params: Buffer<T>,
     grads: Buffer<T>,
     terms: Terms<T>,
@@ -87,13 +89,8 @@ fn plan<T: Real, L: Layer<T>, R: Reparametrization<T>>(
         inner: shape[axis + 1..].iter().product(),
     };
     rule.declare(&weight, input, plan)?;
-    let terms = Terms {
-        units: std::array::from_fn(|_| Buffer::zeros(units)),
-        places: Buffer::zeros(weight.outer * weight.inner),
-        norm: T::zero(),
-        weight,
-    };
-    Ok((output, Reparametrized { cache, params: Buffer::zeros(size), grads: Buffer::zeros(size), terms }))
+    let (params, grads, terms) = (Buffer::default(), Buffer::default(), Terms { weight, ..Terms::default() });
+    Ok((output, Reparametrized { cache, size, params, grads, terms }))
 }
 
 fn forward<T: Real, L: Layer<T>, R: Reparametrization<T>>(
@@ -102,8 +99,11 @@ fn forward<T: Real, L: Layer<T>, R: Reparametrization<T>>(
     pass: Forward<'_, T, Reparametrized<T, L::Cache>>,
 ) {
     let Forward { mut params, x, y, cache, mode } = pass;
-    let Reparametrized { cache, params: made, terms, .. } = cache;
-    let (declared, own) = (params.values(made.len()), params.values(terms.weight.units));
+    let Reparametrized { cache, size, params: made, terms, .. } = cache;
+    made.reserve(*size);
+    terms.units.iter_mut().for_each(|buffer| buffer.reserve(terms.weight.units));
+    terms.places.reserve(terms.weight.outer * terms.weight.inner);
+    let (declared, own) = (params.values(*size), params.values(terms.weight.units));
     let weight = terms.weight.range.clone();
     made.copy_from_slice(declared);
     rule.weight(terms, &declared[weight.clone()], own, &mut made[weight], mode != Mode::Eval);
@@ -116,11 +116,12 @@ fn backward<T: Real, L: Layer<T>, R: Reparametrization<T>>(
     pass: Backward<'_, T, Reparametrized<T, L::Cache>>,
 ) {
     let Backward { mut params, mut grads, x, y, dy, dx, cache, share } = pass;
-    let Reparametrized { cache, params: made, grads: inner, terms } = cache;
-    let declared = params.values(made.len());
+    let Reparametrized { cache, size, params: made, grads: inner, terms } = cache;
+    inner.reserve(*size);
+    let declared = params.values(*size);
     let params = Params::new(made);
     layer.backward(Backward { params, grads: Grads::fresh(inner), x, y, dy, dx, cache, share });
-    let (total, own) = (grads.values(inner.len()), grads.values(terms.weight.units));
+    let (total, own) = (grads.values(*size), grads.values(terms.weight.units));
     let weight = terms.weight.range.clone();
     rule.gradient(terms, &declared[weight.clone()], &mut inner[weight], own, share);
     vector::each(

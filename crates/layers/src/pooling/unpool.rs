@@ -50,7 +50,7 @@ impl<T: Real, const N: usize> Joint<T> for MaxUnpool<N> {
             let help = "unpool what the pooling of the second input gives";
             return Err(plan.error(values, &format!("values of shape {pooled}"), help));
         }
-        Ok((x, Places { windows, owners: vec![0; x.size()] }))
+        Ok((x, Places { windows, owners: Vec::new() }))
     }
 
     fn forward(&self, pass: JointForward<'_, T, Places>) {
@@ -69,6 +69,7 @@ impl<T: Real, const N: usize> Joint<T> for MaxUnpool<N> {
             dx.fill(T::zero());
         }
         let Some(dvalues) = dvalues else { return };
+        owners.resize(x.ncols(), 0);
         for ((x, dy), mut dvalues) in x.rows().into_iter().zip(dy.rows()).zip(dvalues.rows_mut()) {
             windows.each_greatest(x, |output, place| owners[place] = output as u32);
             windows.each_greatest(x, |output, place| {

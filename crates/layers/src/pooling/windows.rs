@@ -1,5 +1,7 @@
 //! Which inputs each output of a pooling sees.
 
+use std::sync::{Arc, OnceLock};
+
 use chainrule_tensor::{Real, Shape};
 use ndarray::ArrayView1;
 
@@ -13,18 +15,42 @@ struct Span {
     places: usize,
 }
 
-/// The windows of a pooling over samples of one shape: for each axis, the span of every output.
+/// The windows of a pooling over samples of one shape.
 #[derive(Clone, Debug, Default)]
 pub struct Windows {
     channels: usize,
     /// Depth, height and width; a missing one is 1.
     input: [usize; 3],
-    spans: [Vec<Span>; 3],
+    /// How many outputs each axis has, and by which rule.
+    counts: [usize; 3],
+    rules: [Rule; 3],
+    /// For each axis, the span of every output. They are made in the first pass, since an axis can be longer than memory has
+    /// room for, and all copies share them.
+    spans: Arc<OnceLock<[Vec<Span>; 3]>>,
     /// Whether each window is a square of two by two, side by side with the next.
     squares: bool,
 }
 
-/// How the windows of one axis lie.
+/// Where the windows of one axis lie.
+#[derive(Clone, Copy, Debug, Default)]
+enum Rule {
+    /// They cut the axis into parts of much the same size.
+    #[default]
+    Parts,
+    Sliding(Stride),
+}
+
+impl Rule {
+    /// What one of so many outputs sees of an axis of this size.
+    fn span(self, size: usize, outputs: usize, output: usize) -> Option<Span> {
+        match self {
+            Self::Parts => Some(part(size, outputs, output)),
+            Self::Sliding(stride) => stride.span(size, output),
+        }
+    }
+}
+
+/// How windows lie that move along one axis.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stride {
     pub(super) kernel: usize,
@@ -36,9 +62,9 @@ pub(super) struct Stride {
 }
 
 impl Stride {
-    /// The spans over an axis of this size, by PyTorch's rule; `None` if a window sees no input.
-    fn spans(self, size: usize) -> Option<Vec<Span>> {
-        let Self { kernel, stride, padding, dilation, ceil } = self;
+    /// How many windows an axis of this size has, by PyTorch's rule; `None` if one of them sees no input.
+    fn outputs(self, size: usize) -> Option<usize> {
+        let Self { stride, padding, dilation, ceil, .. } = self;
         let reach = self.reach()?;
         let padded = size.checked_add(padding.checked_mul(2)?)?;
         let room = padded.checked_sub(reach)?;
@@ -50,20 +76,35 @@ impl Stride {
         {
             outputs += 1;
         }
-        let span = |output: usize| {
-            let begin = output * stride;
-            // How many of the window's places lie before this place of the padded axis.
-            let before = |end: usize| end.saturating_sub(begin).div_ceil(dilation).min(kernel);
-            let (first, end) = (before(padding), before(padding + size));
-            let start = (begin + first * dilation).checked_sub(padding)?;
-            (first < end).then_some(Span {
-                start,
-                count: end - first,
-                step: dilation,
-                places: before(padded),
-            })
-        };
-        (0..outputs).map(span).collect()
+        self.span(size, outputs - 1)?;
+        // Padding is no longer than half a window, so each begins before the end of the input and ends behind its start. Of
+        // one that sees nothing some place k is before the input, and the next one behind it. There are three such k at most
+        // for the windows that are full, since they begin within `size`; the other one, the last, was looked at.
+        let (last, end) = (room / stride * stride, padding + size);
+        let mut k = ((end - last) / dilation).saturating_sub(1)..=padding / dilation;
+        let missed = k.any(|k| {
+            // The first window whose place k + 1 is behind the input.
+            let next = (k + 1).saturating_mul(dilation);
+            let begin = end.saturating_sub(next).div_ceil(stride).saturating_mul(stride);
+            begin <= last && begin.saturating_add(k.saturating_mul(dilation)) < padding
+        });
+        (size >= dilation || !missed).then_some(outputs)
+    }
+
+    /// What one window sees of an axis of this size, if anything.
+    fn span(self, size: usize, output: usize) -> Option<Span> {
+        let Self { kernel, stride, padding, dilation, .. } = self;
+        let begin = output * stride;
+        // How many of the window's places lie before this place of the padded axis.
+        let before = |end: usize| end.saturating_sub(begin).div_ceil(dilation).min(kernel);
+        let (first, end) = (before(padding), before(padding + size));
+        let start = (begin + first * dilation).checked_sub(padding)?;
+        (first < end).then_some(Span {
+            start,
+            count: end - first,
+            step: dilation,
+            places: before(padding + size + padding),
+        })
     }
 
     /// How far the window reaches, `dilation (kernel - 1) + 1`.
@@ -72,17 +113,14 @@ impl Stride {
     }
 }
 
-/// The windows that cut an axis into `outputs` parts of much the same size, by PyTorch's rule: from `⌊i n / o⌋` to
+/// One of the windows that cut an axis into `outputs` parts of much the same size, by PyTorch's rule: from `⌊i n / o⌋` to
 /// `⌈(i + 1) n / o⌉`.
-fn parts(size: usize, outputs: usize) -> Vec<Span> {
-    let part = |output: usize| {
-        let (start, end) = (output * size / outputs, ((output + 1) * size).div_ceil(outputs));
-        Span { start, count: end - start, step: 1, places: end - start }
-    };
-    (0..outputs).map(part).collect()
+fn part(size: usize, outputs: usize, output: usize) -> Span {
+    let (start, end) = (output * size / outputs, ((output + 1) * size).div_ceil(outputs));
+    Span { start, count: end - start, step: 1, places: end - start }
 }
 
-/// Whether axes have less than 2³² values together, so that spans can be listed; those of length 0 do not hide others.
+/// Whether axes have less than 2³² values together, as indices can name; those of length 0 do not hide others.
 fn countable(axes: &[usize]) -> bool {
     let size = axes.iter().try_fold(1usize, |size, &axis| size.checked_mul(axis.max(1)));
     size.is_some_and(|size| u32::try_from(size).is_ok())
@@ -94,10 +132,13 @@ impl Windows {
         if !countable(&input) {
             return None;
         }
-        let spans = input[1..].iter().zip(strides).map(|(&size, stride)| stride.spans(size)).collect();
+        let axes = input[1..]
+            .iter()
+            .zip(strides)
+            .map(|(&size, &stride)| Some((stride.outputs(size)?, Rule::Sliding(stride))));
         let square = |s: &Stride| (s.kernel, s.stride, s.padding, s.dilation, s.ceil) == (2, 2, 0, 1, false);
         let squares = strides.len() == 2 && strides.iter().all(square);
-        Some(Self { squares, ..Self::new(input, spans)? })
+        Some(Self { squares, ..Self::new(input, axes.collect())? })
     }
 
     /// As many windows as `outputs` says, which together see every input.
@@ -105,34 +146,38 @@ impl Windows {
         if !countable(&input) || !countable(outputs) {
             return None;
         }
-        let spans = input[1..]
+        let axes = input[1..]
             .iter()
             .zip(outputs)
-            .map(|(&size, &outputs)| (size > 0 && outputs > 0).then(|| parts(size, outputs)));
-        Self::new(input, spans.collect())
+            .map(|(&size, &outputs)| (size > 0 && outputs > 0).then_some((outputs, Rule::Parts)));
+        Self::new(input, axes.collect())
     }
 
-    fn new(input: Shape, spans: Option<Vec<Vec<Span>>>) -> Option<Self> {
-        let (axes, mut spans) = (&input[1..], spans?.into_iter());
-        let missing = 3usize.checked_sub(axes.len())?;
-        let one = Span { start: 0, count: 1, step: 1, places: 1 };
-        let spans =
-            std::array::from_fn(
-                |axis| if axis < missing { vec![one] } else { spans.next().unwrap_or_default() },
-            );
-        let input_axes = std::array::from_fn(|axis| if axis < missing { 1 } else { axes[axis - missing] });
-        Some(Self { channels: input[0], input: input_axes, spans, squares: false })
+    fn new(input: Shape, axes: Option<Vec<(usize, Rule)>>) -> Option<Self> {
+        let (sizes, axes) = (&input[1..], axes?);
+        let missing = 3usize.checked_sub(sizes.len())?;
+        let mut windows = Self { channels: input[0], input: [1; 3], counts: [1; 3], ..Self::default() };
+        windows.input[missing..].copy_from_slice(sizes);
+        for (axis, (count, rule)) in (missing..).zip(axes) {
+            (windows.counts[axis], windows.rules[axis]) = (count, rule);
+        }
+        Some(windows)
     }
 
-    /// The axes of the output for one channel, all three.
-    fn counts(&self) -> [usize; 3] {
-        self.spans.each_ref().map(Vec::len)
+    /// For each axis, the span of every output.
+    fn spans(&self) -> &[Vec<Span>; 3] {
+        let of = |axis: usize| {
+            let (rule, size, outputs) = (self.rules[axis], self.input[axis], self.counts[axis]);
+            let span = |output| rule.span(size, outputs, output).expect("every window sees an input");
+            (0..outputs).map(span).collect()
+        };
+        self.spans.get_or_init(|| std::array::from_fn(of))
     }
 
     /// The shape of an output sample with `axes` axes besides the channels.
     pub(super) fn output(&self, axes: usize) -> Option<Shape> {
         let mut shape = vec![self.channels];
-        shape.extend_from_slice(&self.counts()[3 - axes..]);
+        shape.extend_from_slice(&self.counts[3 - axes..]);
         Shape::new(&shape)
     }
 
@@ -143,7 +188,7 @@ impl Windows {
 
     /// How many values a sample of the output has.
     pub(super) fn outputs(&self) -> usize {
-        self.channels * self.counts().iter().product::<usize>()
+        self.channels * self.counts.iter().product::<usize>()
     }
 
     /// Height and width of planes whose windows are squares of two by two, side by side.
@@ -156,11 +201,12 @@ impl Windows {
     #[inline(always)]
     pub(super) fn each(&self, mut f: impl FnMut(usize, Window<'_>, usize)) {
         let [depth, height, width] = self.input;
+        let [all_planes, all_rows, all_columns] = self.spans();
         let mut output = 0;
         for channel in 0..self.channels {
-            for planes in &self.spans[0] {
-                for rows in &self.spans[1] {
-                    for columns in &self.spans[2] {
+            for planes in all_planes {
+                for rows in all_rows {
+                    for columns in all_columns {
                         let base = ((channel * depth + planes.start) * height + rows.start) * width;
                         let window = Window {
                             base: base + columns.start,
@@ -220,5 +266,39 @@ impl Window<'_> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_that_see_nothing_are_found_without_looking_at_each() {
+        let (mut refused, mut taken) = (0, 0);
+        for case in 0..7 * 6 * 4 * 6 * 6 * 2 {
+            let mut left = case;
+            let mut next = |count: usize| {
+                let number = left % count;
+                left /= count;
+                number
+            };
+            let (size, kernel, stride) = (next(7), 1 + next(6), 1 + next(4));
+            let (padding, dilation, ceil) = (next(6), 1 + next(6), next(2) == 1);
+            let window = Stride { kernel, stride, padding, dilation, ceil };
+            let reach = dilation * (kernel - 1) + 1;
+            if padding > reach / 2 || size + 2 * padding < reach {
+                continue;
+            }
+            let room = size + 2 * padding - reach;
+            let mut outputs = room / stride + 1;
+            if ceil && room % stride != 0 && outputs * stride < size + padding {
+                outputs += 1;
+            }
+            let all = (0..outputs).all(|output| window.span(size, output).is_some());
+            assert_eq!(window.outputs(size), all.then_some(outputs), "{window:?} over {size}");
+            if all { taken += 1 } else { refused += 1 }
+        }
+        assert!(refused > 100 && taken > 100, "{refused} and {taken}");
     }
 }

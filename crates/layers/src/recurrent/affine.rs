@@ -114,24 +114,17 @@ impl<T: Real> Product<T> for Affine {
             let help = "a recurrent layer needs at least one feature and one unit";
             return Err(plan.error(input, &format!("[steps, features] for {units} units"), help));
         }
-        let columns = units.checked_mul(gates.count);
-        let shapes = columns.and_then(|n| Some((Shape::new(&[inputs, n])?, Shape::new(&[units, n])?)));
-        let sums = inputs
-            .checked_add(units)
-            .and_then(|n| n.checked_mul(2)?.checked_mul(steps)?.checked_mul(columns?));
-        let (Some((wx, wh)), Some(flops)) = (shapes, sums) else {
-            return Err(plan.error(input, "weights that can be counted", "take fewer units"));
-        };
-        let columns = wx[1];
-        plan.weight("weight", wx, (inputs, columns), &self.weight)?;
-        plan.weight("recurrent_weight", wh, (units, columns), &self.recurrent_weight)?;
+        let columns = units.saturating_mul(gates.count); // more than there can be, if it cannot be counted
+        plan.weight("weight", [inputs, columns], (inputs, columns), &self.weight)?;
+        plan.weight("recurrent_weight", [units, columns], (units, columns), &self.recurrent_weight)?;
         if let Some(bias) = &self.bias {
             plan.bias("bias", [columns], (inputs, columns), bias)?;
             if !gates.all_shared() {
                 plan.bias("recurrent_bias", [columns], (units, columns), bias)?;
             }
         }
-        plan.flops(flops as u64);
+        let sums = [inputs.saturating_add(units), columns, steps];
+        plan.flops(sums.into_iter().fold(2, |flops, n| flops.saturating_mul(n as u64)));
         Ok((Shape::from([units]), Buffer::default()))
     }
 

@@ -1,4 +1,6 @@
 //! Layers that move values, and compute little or nothing.
+//!
+//! A plan takes as long for a large sample as for a small one: the tables that the passes go by are made in the first of them.
 
 mod flatten;
 mod moves;
@@ -10,7 +12,7 @@ mod unflatten;
 mod upsampling;
 
 pub use flatten::Flatten;
-pub use moves::{Moves, Runs};
+pub use moves::{Moved, Moves, Runs};
 pub use padding::{
     Around, Border, CircularPadding1d, CircularPadding2d, CircularPadding3d, ConstantPadding1d,
     ConstantPadding2d, ConstantPadding3d, Cropping, Cropping1d, Cropping2d, Cropping3d, Filled, Mirrored,

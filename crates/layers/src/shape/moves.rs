@@ -1,6 +1,7 @@
 //! What layers have in common that only move values: each output is one of the inputs, or a constant.
 
 use std::fmt::Debug;
+use std::sync::{Arc, OnceLock};
 
 use chainrule_layer::{Plan, ShapeError};
 use chainrule_tensor::{MAX_RANK, Real, Shape, vector};
@@ -8,12 +9,40 @@ use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 
 /// A layer that only moves values. A macro makes a layer of it.
 pub trait Moves: Clone + Debug + Send + Sync + 'static {
-    /// The shape of the output, and where its values come from.
+    /// The shape of the output.
     ///
     /// # Errors
     ///
     /// [`ShapeError`] if the layer cannot take such samples.
-    fn moves(&self, input: Shape, plan: &Plan) -> Result<(Shape, Runs), ShapeError>;
+    fn output(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError>;
+
+    /// Where the values of the output come from, for shapes that were planned.
+    fn runs(&self, input: Shape, output: Shape) -> Runs;
+}
+
+/// What a layer remembers that only moves values: the shapes, and from the first pass on the runs, which all copies share.
+/// They can take more memory than a sample, so a plan has none.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    input: Shape,
+    output: Shape,
+    runs: Arc<OnceLock<Runs>>,
+}
+
+impl Default for Moved {
+    fn default() -> Self {
+        Self::new([0].into(), [0].into())
+    }
+}
+
+impl Moved {
+    pub(super) fn new(input: Shape, output: Shape) -> Self {
+        Self { input, output, runs: Arc::default() }
+    }
+
+    pub(super) fn runs(&self, layer: &impl Moves) -> &Runs {
+        self.runs.get_or_init(|| layer.runs(self.input, self.output))
+    }
 }
 
 /// Where the values of an output come from, as runs of values that lie side by side in both; the rest is constant.
@@ -129,23 +158,24 @@ impl Runs {
 macro_rules! moves {
     ($([$($generic:tt)*] $name:ty;)*) => {$(
         impl<T: chainrule_tensor::Real, $($generic)*> chainrule_layer::Layer<T> for $name {
-            type Cache = $crate::shape::Runs;
+            type Cache = $crate::shape::Moved;
 
             fn plan(
                 &self,
                 input: chainrule_tensor::Shape,
                 plan: &mut chainrule_layer::Plan,
-            ) -> Result<(chainrule_tensor::Shape, $crate::shape::Runs), chainrule_layer::ShapeError> {
-                $crate::shape::Moves::moves(self, input, plan)
+            ) -> Result<(chainrule_tensor::Shape, $crate::shape::Moved), chainrule_layer::ShapeError> {
+                let output = $crate::shape::Moves::output(self, input, plan)?;
+                Ok((output, $crate::shape::Moved::new(input, output)))
             }
 
-            fn forward(&self, pass: chainrule_layer::Forward<'_, T, $crate::shape::Runs>) {
-                pass.cache.forward(pass.x, pass.y);
+            fn forward(&self, pass: chainrule_layer::Forward<'_, T, $crate::shape::Moved>) {
+                pass.cache.runs(self).forward(pass.x, pass.y);
             }
 
-            fn backward(&self, pass: chainrule_layer::Backward<'_, T, $crate::shape::Runs>) {
+            fn backward(&self, pass: chainrule_layer::Backward<'_, T, $crate::shape::Moved>) {
                 if let Some(dx) = pass.dx {
-                    pass.cache.backward(pass.dy, dx);
+                    pass.cache.runs(self).backward(pass.dy, dx);
                 }
             }
         }

@@ -184,7 +184,7 @@ fn spatial<const N: usize>(input: Shape, plan: &Plan) -> Result<(), ShapeError> 
 }
 
 impl<B: Border, const N: usize> Moves for Pad<B, N> {
-    fn moves(&self, input: Shape, plan: &Plan) -> Result<(Shape, Runs), ShapeError> {
+    fn output(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         spatial::<N>(input, plan)?;
         let mut axes = input.to_vec();
         for (axis, &[before, after]) in axes[1..].iter_mut().zip(&self.sides) {
@@ -197,16 +197,17 @@ impl<B: Border, const N: usize> Moves for Pad<B, N> {
                 plan.error(input, "samples whose padded axes can be counted", "choose a smaller padding")
             })?;
         }
-        let output = shape(&axes, input, plan)?;
-        let runs =
-            Runs::by_axis(input, output, self.border.constant(), |axis, at| match axis.checked_sub(1) {
-                None => Some(at),
-                Some(side) => {
-                    let at = at as isize - self.sides[side][0] as isize;
-                    self.border.source(at, input[axis] as isize).map(|at| at as usize)
-                }
-            });
-        Ok((output, runs))
+        shape(&axes, input, plan)
+    }
+
+    fn runs(&self, input: Shape, output: Shape) -> Runs {
+        Runs::by_axis(input, output, self.border.constant(), |axis, at| match axis.checked_sub(1) {
+            None => Some(at),
+            Some(side) => {
+                let at = at as isize - self.sides[side][0] as isize;
+                self.border.source(at, input[axis] as isize).map(|at| at as usize)
+            }
+        })
     }
 }
 
@@ -231,7 +232,7 @@ impl<const N: usize> Cropping<N> {
 }
 
 impl<const N: usize> Moves for Cropping<N> {
-    fn moves(&self, input: Shape, plan: &Plan) -> Result<(Shape, Runs), ShapeError> {
+    fn output(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         spatial::<N>(input, plan)?;
         let mut axes = input.to_vec();
         for (axis, &[before, after]) in axes[1..].iter_mut().zip(&self.sides) {
@@ -240,11 +241,13 @@ impl<const N: usize> Moves for Cropping<N> {
             *axis =
                 left.ok_or_else(|| plan.error(input, "samples larger than what is cut off", "cut off less"))?;
         }
-        let output = shape(&axes, input, plan)?;
-        let runs = Runs::by_axis(input, output, 0.0, |axis, at| {
+        shape(&axes, input, plan)
+    }
+
+    fn runs(&self, input: Shape, output: Shape) -> Runs {
+        Runs::by_axis(input, output, 0.0, |axis, at| {
             Some(axis.checked_sub(1).map_or(at, |side| at + self.sides[side][0]))
-        });
-        Ok((output, runs))
+        })
     }
 }
 

@@ -20,7 +20,7 @@ impl Permute {
 }
 
 impl Moves for Permute {
-    fn moves(&self, input: Shape, plan: &Plan) -> Result<(Shape, Runs), ShapeError> {
+    fn output(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         let mut sorted = self.axes.clone();
         sorted.sort_unstable();
         if !sorted.into_iter().eq(0..input.len()) {
@@ -28,13 +28,15 @@ impl Moves for Permute {
             return Err(plan.error(input, &format!("samples with the axes {:?}", self.axes), &help));
         }
         let axes: Vec<usize> = self.axes.iter().map(|&axis| input[axis]).collect();
-        let output = shape(&axes, input, plan)?;
-        let runs = Runs::new(input, output, 0.0, |place| {
+        shape(&axes, input, plan)
+    }
+
+    fn runs(&self, input: Shape, output: Shape) -> Runs {
+        Runs::new(input, output, 0.0, |place| {
             let mut from = [0; MAX_RANK];
             self.axes.iter().zip(place).for_each(|(&axis, &at)| from[axis] = at);
             Some(from)
-        });
-        Ok((output, runs))
+        })
     }
 }
 
@@ -52,12 +54,15 @@ impl RepeatVector {
 }
 
 impl Moves for RepeatVector {
-    fn moves(&self, input: Shape, plan: &Plan) -> Result<(Shape, Runs), ShapeError> {
+    fn output(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         let &[features] = &*input else {
             return Err(plan.error(input, "a vector, [features]", "put Flatten before it"));
         };
-        let output = shape(&[self.times, features], input, plan)?;
-        Ok((output, Runs::new(input, output, 0.0, |place| Some([place[1], 0, 0, 0, 0, 0]))))
+        shape(&[self.times, features], input, plan)
+    }
+
+    fn runs(&self, input: Shape, output: Shape) -> Runs {
+        Runs::new(input, output, 0.0, |place| Some([place[1], 0, 0, 0, 0, 0]))
     }
 }
 

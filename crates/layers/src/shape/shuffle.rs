@@ -47,7 +47,7 @@ impl ChannelShuffle {
 }
 
 impl Moves for PixelShuffle {
-    fn moves(&self, input: Shape, plan: &Plan) -> Result<(Shape, Runs), ShapeError> {
+    fn output(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         let r = self.factor;
         let fits =
             |&channels: &usize| r.checked_mul(r).is_some_and(|r2| r2 > 0 && channels.is_multiple_of(r2));
@@ -60,17 +60,20 @@ impl Moves for PixelShuffle {
             ));
         };
         let times = |axis: usize| axis.saturating_mul(r);
-        let output = shape(&[channels / r / r, times(height), times(width)], input, plan)?;
-        let runs = Runs::new(input, output, 0.0, |place| {
+        shape(&[channels / r / r, times(height), times(width)], input, plan)
+    }
+
+    fn runs(&self, input: Shape, output: Shape) -> Runs {
+        let r = self.factor;
+        Runs::new(input, output, 0.0, |place| {
             let &[c, y, x] = place else { return None };
             Some([(c * r + y % r) * r + x % r, y / r, x / r, 0, 0, 0])
-        });
-        Ok((output, runs))
+        })
     }
 }
 
 impl Moves for PixelUnshuffle {
-    fn moves(&self, input: Shape, plan: &Plan) -> Result<(Shape, Runs), ShapeError> {
+    fn output(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         let r = self.factor;
         let fits = |axes: &[usize]| r > 0 && axes[1..].iter().all(|axis| axis.is_multiple_of(r));
         let (&[channels, height, width], true) = (&*input, input.len() == 3 && fits(&input)) else {
@@ -78,17 +81,20 @@ impl Moves for PixelUnshuffle {
             return Err(plan.error(input, &expected, "choose a factor of at least 1 that divides both"));
         };
         let more = channels.saturating_mul(r).saturating_mul(r);
-        let output = shape(&[more, height / r, width / r], input, plan)?;
-        let runs = Runs::new(input, output, 0.0, |place| {
+        shape(&[more, height / r, width / r], input, plan)
+    }
+
+    fn runs(&self, input: Shape, output: Shape) -> Runs {
+        let r = self.factor;
+        Runs::new(input, output, 0.0, |place| {
             let &[c, y, x] = place else { return None };
             Some([c / (r * r), y * r + c / r % r, x * r + c % r, 0, 0, 0])
-        });
-        Ok((output, runs))
+        })
     }
 }
 
 impl Moves for ChannelShuffle {
-    fn moves(&self, input: Shape, plan: &Plan) -> Result<(Shape, Runs), ShapeError> {
+    fn output(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         let groups = self.groups;
         let channels = input.first().copied().unwrap_or(0);
         if input.is_empty() || groups == 0 || !channels.is_multiple_of(groups) {
@@ -99,11 +105,14 @@ impl Moves for ChannelShuffle {
                 "choose at least 1 group, and as many as divide the channels",
             ));
         }
-        let each = channels / groups;
-        let runs = Runs::by_axis(input, input, 0.0, |axis, at| {
+        Ok(input)
+    }
+
+    fn runs(&self, input: Shape, output: Shape) -> Runs {
+        let (groups, each) = (self.groups, input[0] / self.groups);
+        Runs::by_axis(input, output, 0.0, |axis, at| {
             Some(if axis == 0 { at % groups * each + at / groups } else { at })
-        });
-        Ok((input, runs))
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Images with more values than they had.
 
+use std::sync::{Arc, OnceLock};
+
 use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape};
 
@@ -66,13 +68,15 @@ impl<const N: usize> Larger<N> {
 }
 
 impl<const N: usize> Moves for UpSampling<N> {
-    fn moves(&self, input: Shape, plan: &Plan) -> Result<(Shape, Runs), ShapeError> {
-        let output = self.larger.shape(input, plan)?;
-        // Both sizes are below 2³².
-        let runs = Runs::by_axis(input, output, 0.0, |axis, at| {
-            Some((at as u64 * input[axis] as u64 / output[axis] as u64) as usize)
-        });
-        Ok((output, runs))
+    fn output(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
+        self.larger.shape(input, plan)
+    }
+
+    fn runs(&self, input: Shape, output: Shape) -> Runs {
+        // Both sizes lie in memory, so their product does not wrap.
+        Runs::by_axis(input, output, 0.0, |axis, at| {
+            Some((at as u128 * input[axis] as u128 / output[axis] as u128) as usize)
+        })
     }
 }
 
@@ -126,13 +130,37 @@ impl<const N: usize> LinearUpSampling<N> {
         let first = place.floor().min(last);
         (first as usize, (first + 1.0).min(last) as usize, place - first)
     }
+
+    /// For each output of a channel the inputs that it takes from, with their weights.
+    fn taps<T: Real>(self, [inputs, outputs]: &[Vec<usize>; 2]) -> Vec<(usize, T)> {
+        let plane: usize = outputs.iter().product();
+        let mut taps = Vec::with_capacity(plane << N);
+        for index in 0..plane {
+            let (mut left, mut between) = (index, [(0, 0, 0.0); N]);
+            for axis in (0..N).rev() {
+                between[axis] = self.between(left % outputs[axis], inputs[axis], outputs[axis]);
+                left /= outputs[axis];
+            }
+            for corner in 0..1usize << N {
+                let (mut from, mut weight) = (0, 1.0);
+                for (axis, (first, second, share)) in between.into_iter().enumerate() {
+                    let (at, part) =
+                        if corner >> axis & 1 == 0 { (first, 1.0 - share) } else { (second, share) };
+                    (from, weight) = (from * inputs[axis] + at, weight * part);
+                }
+                taps.push((from, T::of(weight)));
+            }
+        }
+        taps
+    }
 }
 
-/// What a [`LinearUpSampling`] remembers: for each output of a channel the inputs that it takes from, with their weights.
+/// What a [`LinearUpSampling`] remembers: the size of a channel, before and after it, and from the first pass on for each
+/// output of one the inputs that it takes from, with their weights. All copies share these.
 #[derive(Clone, Debug, Default)]
 pub struct Taps<T: Real> {
-    taps: Vec<(usize, T)>,
-    inputs: usize,
+    sizes: [Vec<usize>; 2],
+    taps: Arc<OnceLock<Vec<(usize, T)>>>,
     copies: [Buffer<T>; 2],
 }
 
@@ -141,33 +169,16 @@ impl<T: Real, const N: usize> Layer<T> for LinearUpSampling<N> {
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Taps<T>), ShapeError> {
         let output = self.larger.shape(input, plan)?;
-        let mut taps = Vec::new();
-        let plane: usize = output[1..].iter().product();
-        for index in 0..plane {
-            let (mut left, mut between) = (index, [(0, 0, 0.0); N]);
-            for axis in (0..N).rev() {
-                let outputs = output[axis + 1];
-                between[axis] = self.between(left % outputs, input[axis + 1], outputs);
-                left /= outputs;
-            }
-            for corner in 0..1usize << N {
-                let (mut from, mut weight) = (0, 1.0);
-                for (axis, (first, second, share)) in between.into_iter().enumerate() {
-                    let (at, part) =
-                        if corner >> axis & 1 == 0 { (first, 1.0 - share) } else { (second, share) };
-                    (from, weight) = (from * input[axis + 1] + at, weight * part);
-                }
-                taps.push((from, T::of(weight)));
-            }
-        }
-        Ok((output, Taps { taps, inputs: input[1..].iter().product(), copies: Default::default() }))
+        let sizes = [input, output].map(|shape| shape[1..].to_vec());
+        Ok((output, Taps { sizes, ..Taps::default() }))
     }
 
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Taps<T>>) {
-        let Taps { taps, inputs, copies: [copy, room] } = cache;
+        let Taps { sizes, taps, copies: [copy, room] } = cache;
+        let (taps, inputs) = (taps.get_or_init(|| self.taps(sizes)), sizes[0].iter().product());
         let (corners, x) = (1 << N, packed(x, copy));
         fill_packed(y, room, |y| {
-            for (x, y) in x.chunks_exact(*inputs).zip(y.chunks_exact_mut(taps.len() / corners)) {
+            for (x, y) in x.chunks_exact(inputs).zip(y.chunks_exact_mut(taps.len() / corners)) {
                 for (y, taps) in y.iter_mut().zip(taps.chunks_exact(corners)) {
                     *y = taps.iter().fold(T::zero(), |sum, &(from, weight)| sum + weight * x[from]);
                 }
@@ -177,11 +188,12 @@ impl<T: Real, const N: usize> Layer<T> for LinearUpSampling<N> {
 
     fn backward(&self, Backward { dy, dx, cache, .. }: Backward<'_, T, Taps<T>>) {
         let Some(dx) = dx else { return };
-        let Taps { taps, inputs, copies: [copy, room] } = cache;
+        let Taps { sizes, taps, copies: [copy, room] } = cache;
+        let (taps, inputs) = (taps.get_or_init(|| self.taps(sizes)), sizes[0].iter().product());
         let (corners, dy) = (1 << N, packed(dy, copy));
         fill_packed(dx, room, |dx| {
             dx.fill(T::zero());
-            for (dx, dy) in dx.chunks_exact_mut(*inputs).zip(dy.chunks_exact(taps.len() / corners)) {
+            for (dx, dy) in dx.chunks_exact_mut(inputs).zip(dy.chunks_exact(taps.len() / corners)) {
                 for (&dy, taps) in dy.iter().zip(taps.chunks_exact(corners)) {
                     taps.iter().for_each(|&(from, weight)| dx[from] += weight * dy);
                 }

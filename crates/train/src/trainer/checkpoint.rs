@@ -15,6 +15,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// [`FileError`] with the path and what the system says.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
+        let size = self.optimizer.slots() * size_of_val(self.model.parameters());
         let training = Training {
             epoch: self.run.epoch,
             step: self.run.step,
@@ -23,7 +24,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             shards: self.shard_count() as u64,
             shuffle: self.shuffle,
             setup: self.setup(),
-            state: file::bytes(&self.run.state),
+            // Before the first fit it is made of zeros, whose bytes are 0.
+            state: if self.run.state.is_empty() { vec![0; size] } else { file::bytes(&self.run.state) },
         };
         file::write(path.as_ref(), &Contents::of(&self.model, Some(training)))
     }
@@ -49,6 +51,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let message = format!("its samples have the shape {}", model.input());
             return Err(TrainError::Checkpoint(message));
         }
+        self.make_state()?;
         if file::numbers(&training.state, &mut self.run.state).is_none() {
             return Err(TrainError::Checkpoint("the optimizer's state has another length".into()));
         }
