@@ -62,6 +62,7 @@ fn normalisations_without_parameters_are_refused_too() {
 fn what_a_layer_keeps_or_adds_is_counted() {
     refused("positions", planned(SinusoidalPositions::new(), [usize::MAX / 2, 2]));
     refused("padding", planned(ZeroPadding1d::new(1), [1, usize::MAX]));
+    refused("padding of both ends", planned(CircularPadding1d::new(usize::MAX), [1, usize::MAX]));
     refused("padding without channels", planned(ZeroPadding1d::new(1), [0, usize::MAX]));
 }
 

@@ -51,11 +51,10 @@ impl<T: Real, const N: usize> Layer<T> for DepthwiseConv<N> {
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Work<T, N>), ShapeError> {
         let Self { multiplier, keras, settings } = self;
         let (inputs, image) = settings.window.sample(input, plan)?;
-        let outputs = inputs.saturating_mul(*multiplier); // more than there can be, if it cannot be counted
-        if outputs == 0 {
-            let help = "choose a multiplier of at least 1";
+        let Some(outputs) = inputs.checked_mul(*multiplier).filter(|&outputs| outputs > 0) else {
+            let help = "choose a multiplier of at least 1, and not beyond counting";
             return Err(plan.error(input, "channels that can be multiplied", help));
-        }
+        };
         let geometry = settings.window.over(image, input, plan)?;
         let declared = Declared {
             map: Map { geometry, groups: inputs, channels: [1, *multiplier] },

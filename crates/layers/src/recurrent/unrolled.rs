@@ -320,7 +320,7 @@ impl<T: Real, C: Cell<T>, P: Product<T>> Layer<T> for Recurrent<C, P> {
         let (Some(output), Some(values)) = (output, values) else {
             return Err(plan.error(input, "sequences that can be counted", "take fewer steps or units"));
         };
-        plan.memory(values);
+        plan.memory(plan.room(values)?);
         if self.options.stateful {
             plan.carry();
         }

@@ -193,7 +193,7 @@ impl<B: Border, const N: usize> Moves for Pad<B, N> {
                 let help = format!("pad this axis of {axis} by at most {most}");
                 return Err(plan.error(input, "samples that are large enough for such a padding", &help));
             }
-            *axis = axis.checked_add(before + after).ok_or_else(|| {
+            *axis = axis.checked_add(before).and_then(|axis| axis.checked_add(after)).ok_or_else(|| {
                 plan.error(input, "samples whose padded axes can be counted", "choose a smaller padding")
             })?;
         }
