@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::file::{self, FileError};
 use crate::lead::Lead;
-use crate::{Predictor, Summary, TrainingBytes, pieces};
+use crate::pieces::Pieces;
+use crate::{Predictor, Summary, TrainingBytes};
 
 /// A network: its layers, planned for samples of one shape, and their parameters.
 ///
@@ -170,7 +171,7 @@ impl<T: Real> Model<T> {
         // for those of frozen parameters in the cache of each shard.
         let gradients = [
             count(shards, parameters),
-            count(shards, parameters.min(pieces::LONGEST)),
+            count(shards, Pieces::new(&self.plan, &self.cache, optimizer).longest()),
             count(usize::from(optimizer.prepares()), parameters),
             count(shards, frozen),
         ];

@@ -95,16 +95,23 @@ impl Pieces {
         Self { fixed: cut(plan, chain, sparse, kinds), stretched: Vec::new(), tables }
     }
 
+    /// How many parameters the longest piece has that is no table.
+    pub(crate) fn longest(&self) -> usize {
+        let values = |piece: &Piece| match piece.source {
+            Source::Table { .. } => 0,
+            Source::Shards | Source::Product { .. } => piece.end - piece.start,
+        };
+        self.fixed.iter().map(values).max().unwrap_or(0)
+    }
+
     /// Room for any piece.
     pub(crate) fn scratch<T: Real>(&self, slots: usize, shards: usize) -> Scratch<T> {
-        let (mut values, mut columns) = (0, 0);
-        for piece in &self.fixed {
-            match piece.source {
-                Source::Table { columns: here, .. } => columns = here.max(columns),
-                Source::Shards | Source::Product { .. } => values = values.max(piece.end - piece.start),
-            }
-        }
-        Scratch { grads: Buffer::zeros(values), rows: Rows::new(columns, slots, shards) }
+        let columns = |piece: &Piece| match piece.source {
+            Source::Table { columns, .. } => columns,
+            Source::Shards | Source::Product { .. } => 0,
+        };
+        let columns = self.fixed.iter().map(columns).max().unwrap_or(0);
+        Scratch { grads: Buffer::zeros(self.longest()), rows: Rows::new(columns, slots, shards) }
     }
 
     /// The pieces for the step that the shards have run.

@@ -1,6 +1,6 @@
 //! The bytes that a training takes are those that were foretold.
 
-use chainrule_data::{Dataset, Rows, digits};
+use chainrule_data::{Dataset, Rows, Subset, digits};
 use chainrule_layer::{Branches, Frozen, Graph, Sequential};
 use chainrule_layers::{Add, Dense, Flatten, Relu};
 use chainrule_losses::CrossEntropy;
@@ -45,6 +45,10 @@ fn trainings_take_what_was_foretold() {
     check("parameters", network(), adam(1e-3), &digits, [64, 1]);
     check("shards", network(), adam(1e-3), &digits, [64, 2]);
     check("clipped", network(), (ClipByGlobalNorm(1.0), sgd(0.1)), &digits, [64, 2]);
+    // Rows so long that a piece of 16 has several times the parameters of others.
+    let wide =
+        Sequential::new().then(Flatten).then(Dense::new(16)).then(Dense::new(4096)).then(Dense::new(10));
+    check("long rows", wide, sgd(0.1), &Subset::new::<f32>(&digits, (0..32).collect()).unwrap(), [8, 2]);
     let frozen = Sequential::new().then(Flatten).then(Frozen(Dense::new(400))).then(Dense::new(10));
     check("frozen", frozen, sgd(0.1), &digits, [32, 2]);
 
