@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
-use chainrule_tensor::vector::{self, AdamStep};
-
 use crate::setting::Settings;
-use crate::{Optimizer, Real, Schedule, SettingError, Update};
+use crate::vector::AdamStep;
+use crate::{Optimizer, Real, Schedule, SettingError, Update, vector};
 
 /// Adam (Kingma and Ba 2015, algorithm 1).
 ///

@@ -83,7 +83,7 @@ fn check<T>(a: &ArrayView2<'_, T>, b: &ArrayView2<'_, T>, c: &ArrayViewMut2<'_, 
     assert!(k == k2 && c.dim() == (m, n), "gemm: [{m}, {k}] x [{k2}, {n}] into {:?}", c.shape());
 }
 
-/// The product for one type of number. Implemented for `f32` and `f64`; not for users to implement.
+/// The product for one type of number, and the loops that have kernels of their own for it. Implemented for `f32` and `f64`; not for users to implement.
 #[doc(hidden)]
 pub trait Product: Sized {
     fn product(

@@ -93,6 +93,24 @@ fn fold<T: Real>(
     }
 }
 
+/// `y = f(f(x₁, x₂), x₃) ...`, place by place.
+#[inline(always)]
+fn fold_all<T: Real>(pass: JointForward<'_, T, Broadcast<T>>, f: impl Fn(T, T) -> T + Copy) {
+    let JointForward { xs, mut y, cache, .. } = pass;
+    for (index, (&x, repeats)) in xs.iter().zip(&cache.inputs).enumerate() {
+        match index {
+            0 => begin(
+                y.view_mut(),
+                x,
+                repeats.as_ref(),
+                #[inline(always)]
+                |x| x,
+            ),
+            _ => fold(y.view_mut(), x, repeats.as_ref(), f),
+        }
+    }
+}
+
 /// `y = Σ wᵢ xᵢ`, of which the weight of each input is known: sums and their kin.
 macro_rules! weighted {
     ($($name:ident: $fewest:literal..=$most:expr, $weight:expr;)*) => {$(
@@ -142,20 +160,12 @@ impl<T: Real> Joint<T> for Multiply {
         broadcast(inputs, 1, usize::MAX, plan)
     }
 
-    fn forward(&self, JointForward { xs, mut y, cache, .. }: JointForward<'_, T, Broadcast<T>>) {
-        for (index, (&x, repeats)) in xs.iter().zip(&cache.inputs).enumerate() {
-            match (index, repeats) {
-                (0, None) => y.assign(&x),
-                (0, repeats) => begin(y.view_mut(), x, repeats.as_ref(), |x| x),
-                (_, repeats) => fold(
-                    y.view_mut(),
-                    x,
-                    repeats.as_ref(),
-                    #[inline(always)]
-                    |y, x| y * x,
-                ),
-            }
-        }
+    fn forward(&self, pass: JointForward<'_, T, Broadcast<T>>) {
+        fold_all(
+            pass,
+            #[inline(always)]
+            |y, x| y * x,
+        );
     }
 
     fn backward(&self, JointBackward { xs, dy, dxs, cache, .. }: JointBackward<'_, T, Broadcast<T>>) {
@@ -201,17 +211,9 @@ macro_rules! extreme {
                 broadcast(inputs, 1, usize::MAX, plan)
             }
 
-            fn forward(&self, JointForward { xs, mut y, cache, .. }: JointForward<'_, T, Broadcast<T>>) {
-                for (index, (&x, repeats)) in xs.iter().zip(&cache.inputs).enumerate() {
-                    match (index, repeats) {
-                        (0, None) => y.assign(&x),
-                        (0, repeats) => begin(y.view_mut(), x, repeats.as_ref(), |x| x),
-                        // NaN stays.
-                        (_, repeats) => fold(y.view_mut(), x, repeats.as_ref(), #[inline(always)] |y, x| {
-                            if x $better y || x.is_nan() { x } else { y }
-                        }),
-                    }
-                }
+            fn forward(&self, pass: JointForward<'_, T, Broadcast<T>>) {
+                // NaN stays.
+                fold_all(pass, #[inline(always)] |y, x| if x $better y || x.is_nan() { x } else { y });
             }
 
             fn backward(&self, pass: JointBackward<'_, T, Broadcast<T>>) {
