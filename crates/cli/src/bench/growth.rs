@@ -2,15 +2,13 @@
 
 use std::error::Error;
 
-use chainrule::prelude::*;
-
-use super::measure::{Effort, measure};
-use super::works::Work;
+use super::measure::{self, Effort, Figure, Measurement};
+use super::works::{Data, Work};
 
 /// One drawing: lines over one quantity.
 #[derive(Clone, Debug)]
 pub(crate) struct Series {
-    pub(crate) title: String,
+    pub(crate) title: &'static str,
     pub(crate) axis: &'static str,
     /// Each line's name and its points, the quantity and microseconds a step.
     pub(crate) lines: Vec<(String, Vec<(f64, f64)>)>,
@@ -25,64 +23,102 @@ struct Point {
     threads: usize,
 }
 
+impl Point {
+    fn work(&self) -> Work {
+        let hidden = std::iter::repeat_n(self.width, self.depth);
+        let sizes: Vec<usize> = [784].into_iter().chain(hidden).chain([10]).collect();
+        Work::dense("growth", &sizes, self.batch)
+    }
+}
+
 /// What stays while one of it is varied.
 const POINT: Point = Point { width: 64, depth: 2, batch: 128, threads: 1 };
 
-/// Measures all series, on one thread and on all cores.
-pub(crate) fn run(cores: usize, images: &Images, effort: Effort) -> Result<Vec<Series>, Box<dyn Error>> {
-    let width = |width| Point { width, ..POINT };
-    let depth = |depth| Point { depth, ..POINT };
-    let batch = |batch| Point { batch, ..POINT };
-    let threads = |threads| Point { width: 512, threads, ..POINT };
-    let numbers = (0..).map(|power| 1 << power).take_while(|&threads| threads < cores).chain([cores]);
-    let sweep = |title: &str, axis, values: &[usize], point: &dyn Fn(usize) -> Point| {
-        eprintln!("measuring: {title}");
-        let (mut ours, mut floor, mut all) = (Vec::new(), Vec::new(), Vec::new());
-        for &value in values {
-            let (x, point) = (value as f64, point(value));
-            let (step, products) = time(point, images, effort)?;
-            ours.push((x, step));
-            floor.push((x, products));
-            if point.threads == 1 && cores > 1 && title != THREADS {
-                all.push((x, time(Point { threads: cores, ..point }, images, effort)?.0));
-            }
-        }
-        let (title, mut lines) =
-            (title.to_owned(), vec![("ours".to_owned(), ours), ("floor".to_owned(), floor)]);
-        if !all.is_empty() {
-            lines.push((format!("ours on {cores} threads"), all));
-        }
-        Ok::<_, Box<dyn Error>>(Series { title, axis, lines })
-    };
-    Ok(vec![
-        sweep(
-            "Growth with width",
-            "units of each of 2 hidden layers, batch 128",
-            &[16, 32, 64, 128, 256, 512, 1024],
-            &width,
-        )?,
-        sweep("Growth with depth", "hidden layers of 64 units, batch 128", &[1, 2, 4, 8, 16], &depth)?,
-        sweep(
-            "Growth with the batch",
-            "samples a step, 2 hidden layers of 64",
-            &[8, 16, 32, 64, 128, 256, 512],
-            &batch,
-        )?,
-        sweep(THREADS, "threads, 2 hidden layers of 512, batch 128", &numbers.collect::<Vec<_>>(), &threads)?,
-    ])
+/// A series to be measured: what is varied, over which values, in which points.
+struct Sweep {
+    title: &'static str,
+    axis: &'static str,
+    values: Vec<usize>,
+    point: fn(usize) -> Point,
+    /// Whether all cores are measured beside one.
+    beside: bool,
 }
 
-const THREADS: &str = "Growth with threads";
+fn sweeps(cores: usize) -> [Sweep; 4] {
+    let numbers = (0..).map(|power| 1 << power).take_while(|&threads| threads < cores).chain([cores]);
+    let beside = cores > 1;
+    [
+        Sweep {
+            title: "Growth with width",
+            axis: "units of each of 2 hidden layers, batch 128",
+            values: vec![16, 32, 64, 128, 256, 512, 1024],
+            point: |width| Point { width, ..POINT },
+            beside,
+        },
+        Sweep {
+            title: "Growth with depth",
+            axis: "hidden layers of 64 units, batch 128",
+            values: vec![1, 2, 4, 8, 16],
+            point: |depth| Point { depth, ..POINT },
+            beside,
+        },
+        Sweep {
+            title: "Growth with the batch",
+            axis: "samples a step, 2 hidden layers of 64",
+            values: vec![8, 16, 32, 64, 128, 256, 512],
+            point: |batch| Point { batch, ..POINT },
+            beside,
+        },
+        Sweep {
+            title: "Growth with threads",
+            axis: "threads, 2 hidden layers of 512, batch 128",
+            values: numbers.collect(),
+            point: |threads| Point { width: 512, threads, ..POINT },
+            beside: false,
+        },
+    ]
+}
 
-/// Microseconds a step, ours and the floor.
-fn time(point: Point, images: &Images, effort: Effort) -> Result<(f64, f64), Box<dyn Error>> {
-    let Point { width, depth, batch, threads } = point;
-    let hidden = std::iter::repeat_n(width, depth);
-    let sizes: Vec<usize> = [784].into_iter().chain(hidden).chain([10]).collect();
-    // Where there are more threads than the default has shards, the others would have nothing to do.
-    let shards = (threads > 2).then_some(threads);
-    let figure = measure(&Work::dense("growth", &sizes, batch), threads, shards, images, effort)?;
-    Ok((figure.ours_us, figure.floor_us))
+impl Sweep {
+    /// The points on one thread (or as many as are swept over), then those on all cores.
+    fn points(&self, cores: usize) -> impl Iterator<Item = Point> {
+        let points = self.values.iter().map(|&value| (self.point)(value));
+        let beside = points.clone().filter(|_| self.beside);
+        points.chain(beside.map(move |point| Point { threads: cores, ..point }))
+    }
+}
+
+/// Measures all series, on one thread and on all cores.
+pub(crate) fn run(cores: usize, Effort { rounds, seconds }: Effort) -> Result<Vec<Series>, Box<dyn Error>> {
+    let sweeps = sweeps(cores);
+    let points: Vec<Point> = sweeps.iter().flat_map(|sweep| sweep.points(cores)).collect();
+    let works: Vec<Work> = points.iter().map(Point::work).collect();
+    let data = Data::of_all(&works)?;
+    let measurement = |(point, work): (&Point, _)| {
+        // Where there are more threads than the default has shards, the others would have nothing to do.
+        let shards = (point.threads > 2).then_some(point.threads);
+        Measurement::new(work, point.threads, shards, data.of(work), seconds)
+    };
+    let mut measurements = points.iter().zip(&works).map(measurement).collect::<Result<Vec<_>, _>>()?;
+    measure::rounds(&mut measurements, rounds, || ())?;
+    let mut figures = measurements.iter().map(Measurement::figure);
+    let series = |Sweep { title, axis, values, beside, .. }: Sweep| {
+        let mut next = |count| figures.by_ref().take(count).collect::<Vec<Figure>>();
+        let (alone, beside) = (next(values.len()), next(if beside { values.len() } else { 0 }));
+        let line = |name: &str, figures: &[Figure], time: fn(&Figure) -> f64| {
+            let xs = values.iter().map(|&value| value as f64);
+            (name.to_owned(), xs.zip(figures.iter().map(time)).collect())
+        };
+        let mut lines = vec![
+            line("ours", &alone, |figure| figure.ours_us),
+            line("floor", &alone, |figure| figure.floor_us),
+        ];
+        if !beside.is_empty() {
+            lines.push(line(&format!("ours on {cores} threads"), &beside, |figure| figure.ours_us));
+        }
+        Series { title, axis, lines }
+    };
+    Ok(sweeps.into_iter().map(series).collect())
 }
 
 /// The series as tables in Markdown.

@@ -1,15 +1,16 @@
-//! One work with one number of threads: ours and the floor in turn, then what a step allocates.
+//! One work with one number of threads: what a step allocates, and round by round ours and the floor in turn.
 
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::sync::mpsc;
 
 use chainrule::prelude::*;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::floor::Floors;
 use super::parts::Parts;
-use super::works::{Window, Work, scattered};
+use super::works::{Samples, Work};
 use crate::ALLOCATOR;
 
 /// How long and how often to measure.
@@ -49,7 +50,9 @@ pub(crate) struct Figure {
     pub(crate) foretold_bytes: usize,
     /// On one thread, each by itself: see `parts.rs`.
     pub(crate) parts: Parts,
-    pub(crate) rounds: usize,
+    /// What the medians are of, round by round.
+    pub(crate) ours_rounds_us: Vec<f64>,
+    pub(crate) floor_rounds_us: Vec<f64>,
     pub(crate) steps_a_round: usize,
     pub(crate) blas: String,
     /// Whether the floor is one: by a BLAS, and with a kernel that is as new as the CPU.
@@ -58,60 +61,130 @@ pub(crate) struct Figure {
     pub(crate) mark: String,
 }
 
-/// Measures a work on so many threads.
-pub(crate) fn measure(
-    work: &Work,
+/// A work on so many threads, while it is measured.
+pub(crate) struct Measurement<'a> {
+    work: &'a Work,
     threads: usize,
-    shards: Option<usize>,
-    images: &Images,
-    Effort { rounds, seconds }: Effort,
-) -> Result<Figure, Box<dyn Error>> {
-    let (allocations, peak_bytes) = memory(work, threads, shards, images)?;
-    let mut trainer = work.trainer(threads, shards)?;
-    let mut floors = Floors::new(&work.stages, work.batch, threads);
-    let (scattered, mut start) = (scattered(images), 0);
-    let mut train = |steps: usize, epochs: u64| -> Result<f64, Box<dyn Error>> {
-        let len = steps * work.batch;
-        start = (start + len) % images.count();
-        let samples = &scattered[start..start + len];
-        let history = trainer.fit(&Window { images, samples }, epochs)?;
-        Ok(history.epochs.iter().map(|epoch| epoch.seconds).sum())
-    };
-    // The first steps warm up, and tell how many make a round.
-    let most = images.count() / work.batch;
-    let few = most.min(20);
-    train(few, 1)?;
-    let step = train(few, 2)? / (2 * few) as f64;
-    let wanted = (seconds / step).max(2.0);
-    let steps = (wanted as usize).clamp(1, most);
-    let epochs = (wanted / steps as f64).round().max(1.0) as u64;
-    let all = steps * epochs as usize;
-    floors.run(few);
-    let (mut ours, mut floor) = (Vec::with_capacity(rounds), Vec::with_capacity(rounds));
-    for _ in 0..rounds {
-        ours.push(1e6 * train(steps, epochs)? / all as f64);
-        floor.push(1e6 * floors.run(all) / all as f64);
+    samples: &'a Samples,
+    trainer: Trainer<f32, u8>,
+    floors: Floors,
+    /// Where among the samples the next round begins.
+    start: usize,
+    /// How many steps an epoch has, and how many epochs a round.
+    steps: usize,
+    epochs: u64,
+    allocations: f64,
+    peak_bytes: usize,
+    ours: Vec<f64>,
+    floor: Vec<f64>,
+}
+
+impl<'a> Measurement<'a> {
+    /// Counts allocations, warms up, and finds how many steps make a round of about so many seconds.
+    pub(crate) fn new(
+        work: &'a Work,
+        threads: usize,
+        shards: Option<usize>,
+        samples: &'a Samples,
+        seconds: f64,
+    ) -> Result<Self, Box<dyn Error>> {
+        let (allocations, peak_bytes) = memory(work, threads, shards, samples)?;
+        let most = samples.count() / work.batch;
+        let few = most.min(20);
+        let mut new = Self {
+            work,
+            threads,
+            samples,
+            trainer: work.trainer(threads, shards)?,
+            floors: Floors::new(&work.stages, work.batch, threads),
+            start: 0,
+            steps: few,
+            epochs: 2,
+            allocations,
+            peak_bytes,
+            ours: Vec::new(),
+            floor: Vec::new(),
+        };
+        new.train()?;
+        let wanted = (seconds / new.train()?).max(2.0);
+        new.floors.run(few);
+        new.steps = (wanted as usize).clamp(1, most);
+        new.epochs = (wanted / new.steps as f64).round().max(1.0) as u64;
+        Ok(new)
     }
-    let (ours_us, floor_us) = (quantile(&mut ours, 0.5), quantile(&mut floor, 0.5));
-    Ok(Figure {
-        work: work.name.clone(),
-        threads,
-        shards: trainer.shard_count(),
-        ours_us,
-        floor_us,
-        ratio: ours_us / floor_us,
-        best_ratio: quantile(&mut ours, 0.0) / quantile(&mut floor, 0.0),
-        spread: spread(&mut ours),
-        floor_spread: spread(&mut floor),
-        samples_per_second: 1e6 * work.batch as f64 / ours_us,
-        gflops: floors.flops() / ours_us / 1e3,
-        allocations,
-        peak_bytes,
-        foretold_bytes: foretold(&trainer, work.batch),
-        rounds,
-        steps_a_round: all,
-        ..Figure::default()
-    })
+
+    fn steps_a_round(&self) -> usize {
+        self.steps * self.epochs as usize
+    }
+
+    /// Seconds that a step takes, over a round.
+    fn train(&mut self) -> Result<f64, Box<dyn Error>> {
+        let len = self.steps * self.work.batch;
+        self.start = (self.start + len) % self.samples.count();
+        let window = self.samples.window(self.start..self.start + len);
+        let history = self.trainer.fit(&window, self.epochs)?;
+        let seconds: f64 = history.epochs.iter().map(|epoch| epoch.seconds).sum();
+        Ok(seconds / self.steps_a_round() as f64)
+    }
+
+    /// A round of ours, and one of the floor.
+    fn round(&mut self) -> Result<(), Box<dyn Error>> {
+        let (ours, steps) = (self.train()?, self.steps_a_round());
+        self.ours.push(1e6 * ours);
+        self.floor.push(1e6 * self.floors.run(steps) / steps as f64);
+        Ok(())
+    }
+
+    /// What the rounds have shown.
+    pub(crate) fn figure(&self) -> Figure {
+        let Self { work, threads, allocations, peak_bytes, .. } = *self;
+        let (mut ours, mut floor) = (self.ours.clone(), self.floor.clone());
+        let (ours_us, floor_us) = (quantile(&mut ours, 0.5), quantile(&mut floor, 0.5));
+        Figure {
+            work: work.name.clone(),
+            threads,
+            shards: self.trainer.shard_count(),
+            ours_us,
+            floor_us,
+            ratio: ours_us / floor_us,
+            best_ratio: quantile(&mut ours, 0.0) / quantile(&mut floor, 0.0),
+            spread: spread(&mut ours),
+            floor_spread: spread(&mut floor),
+            samples_per_second: 1e6 * work.batch as f64 / ours_us,
+            gflops: self.floors.flops() / ours_us / 1e3,
+            allocations,
+            peak_bytes,
+            foretold_bytes: foretold(&self.trainer, work.batch),
+            ours_rounds_us: self.ours.clone(),
+            floor_rounds_us: self.floor.clone(),
+            steps_a_round: self.steps_a_round(),
+            ..Figure::default()
+        }
+    }
+}
+
+/// Rounds of all, one of each in turn, so that a machine that is slower for a while is so for all of them alike. Before
+/// each turn it calls `between`.
+pub(crate) fn rounds(
+    measurements: &mut [Measurement<'_>],
+    rounds: usize,
+    mut between: impl FnMut(),
+) -> Result<(), Box<dyn Error>> {
+    // Draws itself on a terminal only.
+    let bar = ProgressBar::new((rounds * measurements.len()) as u64);
+    let template = "{bar:24} {msg}  {eta} left";
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()));
+    for round in 1..=rounds {
+        between();
+        for measurement in &mut *measurements {
+            let (work, threads) = (&measurement.work.name, measurement.threads);
+            bar.set_message(format!("round {round} of {rounds}: {work}, threads: {threads}"));
+            measurement.round()?;
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
 }
 
 /// How often a step asks for memory, and the most bytes that a training has in use.
@@ -119,10 +192,10 @@ fn memory(
     work: &Work,
     threads: usize,
     shards: Option<usize>,
-    images: &Images,
+    samples: &Samples,
 ) -> Result<(f64, usize), Box<dyn Error>> {
     const STEPS: usize = 32;
-    let samples = &scattered(images)[..STEPS * work.batch];
+    let window = samples.window(0..STEPS * work.batch);
     let before = ALLOCATOR.restart_peak();
     // A place in the queue for every step: sending allocates nothing.
     let (sender, receiver) = mpsc::sync_channel(2 * STEPS);
@@ -132,7 +205,7 @@ fn memory(
         }
         ControlFlow::Continue(())
     });
-    trainer.fit(&Window { images, samples }, 2)?;
+    trainer.fit(&window, 2)?;
     let peak = ALLOCATOR.peak() - before;
     // The first epoch fills caches; the steps of the second are all alike.
     let counts: Vec<u64> = receiver.try_iter().skip(STEPS).collect();
@@ -181,8 +254,12 @@ mod tests {
     #[test]
     fn a_figure_of_a_small_work() {
         let work = Work::dense("small", &[4, 8, 3], 16);
-        let images = work.samples().unwrap();
-        let figure = measure(&work, 1, None, &images, Effort { rounds: 3, seconds: 0.001 }).unwrap();
+        let samples = work.samples().unwrap();
+        let mut measurement = Measurement::new(&work, 1, None, &samples, 0.001).unwrap();
+        let mut turns = 0;
+        rounds(std::slice::from_mut(&mut measurement), 3, || turns += 1).unwrap();
+        let figure = measurement.figure();
+        assert_eq!((turns, figure.ours_rounds_us.len(), figure.floor_rounds_us.len()), (3, 3, 3));
         assert!(figure.ours_us > 0.0 && figure.floor_us > 0.0 && figure.ratio > 0.0, "{figure:?}");
         // Other tests run beside this one and allocate: tests/program.rs counts in a process of its own.
         assert!(figure.allocations.is_finite() && figure.peak_bytes > 0, "{figure:?}");

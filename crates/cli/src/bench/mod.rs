@@ -1,7 +1,7 @@
 //! `chainrule bench`: what a training step takes beside the bare matrix products that it needs.
 //!
 //! The products alone, one BLAS call each on the same shapes, are the floor that no step can pass without
-//! better products. Both are measured in turn, several rounds in one run, since machines are noisy.
+//! better products. Both are measured for all works in turn, several rounds in one run, since machines are noisy.
 
 mod document;
 mod floor;
@@ -18,14 +18,13 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chainrule::prelude::*;
 use chainrule::tensor::blas;
 use clap::Args;
 
 use crate::machine::Machine;
 use crate::peak;
-use measure::{Effort, Figure, measure};
-use works::{Work, works};
+use measure::{Effort, Figure, Measurement};
+use works::{Data, Work, works};
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -112,8 +111,9 @@ fn compare(
         let why = old.map_or("there is no BLAS in this build".to_owned(), |old| old.to_string());
         println!("warning: the products are no floor here, and not judged by: {why}");
     }
-    println!("\n{}", table::HEAD);
     let (figures, peaks) = measured(works, threads, arguments.shards, floor_holds, effort)?;
+    println!("\n{}", table::HEAD);
+    figures.iter().for_each(|figure| println!("{}", table::line(figure)));
     let peak = |(threads, peak): (&usize, &f64)| {
         format!("{peak:.0} GFLOP/s on {threads} thread{}", if *threads == 1 { "" } else { "s" })
     };
@@ -138,42 +138,38 @@ fn compare(
     }
 }
 
-/// A figure for each work and number of threads, and the peak for each number of threads. Prints a line for each.
+/// A figure for each work and number of threads, and the peak for each number of threads.
 fn measured(
     works: &[Work],
     threads: &[usize],
     shards: Option<usize>,
     floor_holds: bool,
-    effort: Effort,
+    Effort { rounds, seconds }: Effort,
 ) -> Result<(Vec<Figure>, Vec<f64>), Box<dyn Error>> {
-    let mut figures: Vec<Figure> = Vec::new();
-    let mut peaks = vec![0.0; threads.len()];
-    let mut images: Option<Images> = None;
+    let data = Data::of_all(works)?;
+    let mut measurements = Vec::new();
     for work in works {
-        let fits = images.take().filter(|images| images.image_shape() == work.input);
-        let images = images.insert(fits.map_or_else(|| work.samples(), Ok)?);
-        let mut parts = None;
-        for (&threads, best) in threads.iter().zip(&mut peaks) {
-            // Looked at again and again, since one look may fall into a time when others want the cores.
-            *best = peak::sgemm(threads).max(*best);
-            let mut figure = measure(work, threads, shards, images, effort)?;
-            let steps = (figure.steps_a_round / 4).max(1);
-            figure.parts = match parts {
-                Some(parts) => parts,
-                None => *parts.insert(parts::measure(work, figure.shards, images, effort.rounds, steps)?),
-            };
-            let one = figures.iter().find(|one| one.work == work.name && one.threads == 1 && threads > 1);
-            figure.speedup = one.map(|one| one.ours_us / figure.ours_us);
-            figure.peak_share = figure.gflops / *best;
-            (figure.blas, figure.floor_holds) = (blas::Blas::current().to_string(), floor_holds);
-            figure.mark = marks::judge(&figure).to_string();
-            println!("{}", table::line(&figure));
-            figures.push(figure);
+        for &threads in threads {
+            measurements.push(Measurement::new(work, threads, shards, data.of(work), seconds)?);
         }
     }
-    // The last look may have been the best.
-    for (figure, peak) in figures.iter_mut().zip(peaks.iter().cycle()) {
-        figure.peak_share = figure.gflops / peak;
+    let mut peaks = vec![0.0; threads.len()];
+    // Looked at again and again, since one look may fall into a time when others want the cores.
+    let look = || threads.iter().zip(&mut peaks).for_each(|(&n, best)| *best = peak::sgemm(n).max(*best));
+    measure::rounds(&mut measurements, rounds, look)?;
+    let mut figures: Vec<Figure> = measurements.iter().map(Measurement::figure).collect();
+    drop(measurements);
+    for (work, figures) in works.iter().zip(figures.chunks_mut(threads.len())) {
+        let steps = (figures[0].steps_a_round / 4).max(1);
+        let parts = parts::measure(work, figures[0].shards, data.of(work), rounds, steps)?;
+        let one = figures.iter().find(|figure| figure.threads == 1).map(|one| one.ours_us);
+        for (figure, peak) in figures.iter_mut().zip(&peaks) {
+            figure.parts = parts;
+            figure.speedup = one.filter(|_| figure.threads > 1).map(|one| one / figure.ours_us);
+            figure.peak_share = figure.gflops / peak;
+            (figure.blas, figure.floor_holds) = (blas::Blas::current().to_string(), floor_holds);
+            figure.mark = marks::judge(figure).to_string();
+        }
     }
     Ok((figures, peaks))
 }
@@ -181,8 +177,7 @@ fn measured(
 /// How the time of a step grows.
 fn grow(arguments: &Arguments, cores: usize, effort: Effort) -> Result<(), Box<dyn Error>> {
     println!("{}, 1 thread a product; medians of {} rounds\n", blas::Blas::current(), effort.rounds);
-    let images = Work::dense("growth", &[784, 10], 1).samples()?;
-    let series = growth::run(cores, &images, effort)?;
+    let series = growth::run(cores, effort)?;
     let table = growth::markdown(&series);
     print!("{table}");
     let drawing = arguments.json.with_file_name("growth.svg");

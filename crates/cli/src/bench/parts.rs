@@ -17,7 +17,7 @@ use ndarray::ArrayView1;
 use serde::{Serialize, Serializer};
 
 use super::measure::quantile;
-use super::works::{Window, Work, scattered};
+use super::works::{Samples, Window, Work};
 
 /// The parts of a step.
 #[derive(Clone, Copy, Debug)]
@@ -160,7 +160,7 @@ impl Replica {
 pub(crate) fn measure(
     work: &Work,
     shards: usize,
-    images: &Images,
+    samples: &Samples,
     rounds: usize,
     steps: usize,
 ) -> Result<Parts, Box<dyn Error>> {
@@ -169,8 +169,7 @@ pub(crate) fn measure(
     let (loss, optimizer) = (CrossEntropy::default(), adam(1e-3).keras());
     let slots = Optimizer::<f32>::slots(&optimizer);
     let (inputs, size) = (input.size(), model.parameters().len());
-    let scattered = scattered(images);
-    let data = Window { images, samples: &scattered };
+    let data = samples.window(0..2 * samples.count());
     let setting = Setting { layers, loss: &loss, data, inputs, outputs, batch };
     let (mut params, mut state) = (Buffer::from(model.parameters()), Buffer::zeros(slots * size));
     let replica = |shard: usize| {

@@ -96,7 +96,7 @@ pub(crate) fn growth(series: &[Series], path: &Path) -> Result<(), Box<dyn Error
         // Room above for the names of the lines.
         let (bottom, top) = (low / 1.3, high * (high / low).powf(0.3));
         let mut chart = ChartBuilder::on(&area)
-            .caption(title, ("sans-serif", 15))
+            .caption(*title, ("sans-serif", 15))
             .margin(10)
             .x_label_area_size(36)
             .y_label_area_size(60)
@@ -159,8 +159,8 @@ mod tests {
 
     #[test]
     fn growth_has_a_drawing_for_each_series() {
-        let series = |title: &str, lines: &[&str]| Series {
-            title: title.to_owned(),
+        let series = |title, lines: &[&str]| Series {
+            title,
             axis: "units",
             lines: lines.iter().map(|name| (name.to_string(), vec![(16.0, 20.0), (64.0, 90.0)])).collect(),
         };

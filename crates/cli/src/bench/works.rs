@@ -109,32 +109,75 @@ impl Work {
     }
 
     /// Samples of its shape, in bytes: the bundled digits, or bytes at random where it takes no images.
-    pub(crate) fn samples(&self) -> Result<Images, Box<dyn Error>> {
+    pub(crate) fn samples(&self) -> Result<Samples, Box<dyn Error>> {
         if self.input == Shape::from([28, 28]) {
-            return Ok(digits(SAMPLES, Seed(1)));
+            return Ok(Samples::new(digits(SAMPLES, Seed(1))));
         }
         let mut rng = Seed(2).rng();
         let pixels = (0..SAMPLES * self.input.size()).map(|_| (256.0 * rng.uniform()) as u8).collect();
         let labels = (0..SAMPLES).map(|index| (index % self.classes) as u8).collect();
-        Ok(Images::new(self.input, pixels, labels, self.classes)?)
+        Ok(Samples::new(Images::new(self.input, pixels, labels, self.classes)?))
+    }
+}
+
+/// Samples to draw batches from.
+pub(crate) struct Samples {
+    images: Images,
+    /// The indices of all twice over, far apart from one to the next: windows are cut from them.
+    scattered: Vec<u32>,
+}
+
+/// A prime that does not divide the number of samples.
+const STRIDE: usize = 7_919;
+
+impl Samples {
+    fn new(images: Images) -> Self {
+        let count = images.count();
+        let scattered = (0..2 * count).map(|index| (index * STRIDE % count) as u32).collect();
+        Self { images, scattered }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.images.count()
+    }
+
+    fn shape(&self) -> Shape {
+        self.images.image_shape()
+    }
+
+    /// Those at these places of a list in which all stand twice.
+    pub(crate) fn window(&self, places: Range<usize>) -> Window<'_> {
+        Window { images: &self.images, samples: &self.scattered[places] }
+    }
+}
+
+/// The samples for some works: those of one shape share theirs.
+pub(crate) struct Data(Vec<Samples>);
+
+impl Data {
+    pub(crate) fn of_all(works: &[Work]) -> Result<Self, Box<dyn Error>> {
+        let mut all: Vec<Samples> = Vec::new();
+        for work in works {
+            if all.iter().all(|samples| samples.shape() != work.input) {
+                all.push(work.samples()?);
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// Those for one of the works.
+    pub(crate) fn of(&self, work: &Work) -> &Samples {
+        self.0.iter().find(|samples| samples.shape() == work.input).expect("made for all works")
     }
 }
 
 /// Some of the samples, from all over the memory that holds them, so that an epoch of a few thousand finds them in as
 /// few caches as an epoch of all.
 pub(crate) struct Window<'a> {
-    pub(crate) images: &'a Images,
+    images: &'a Images,
     /// Which.
-    pub(crate) samples: &'a [u32],
-}
-
-/// A prime that does not divide the number of samples.
-const STRIDE: usize = 7_919;
-
-/// The indices of all samples twice over, far apart from one to the next: windows are cut from them.
-pub(crate) fn scattered(images: &Images) -> Vec<u32> {
-    let count = images.count();
-    (0..2 * count).map(|index| (index * STRIDE % count) as u32).collect()
+    samples: &'a [u32],
 }
 
 impl Window<'_> {
@@ -179,9 +222,8 @@ mod tests {
     #[test]
     fn a_window_takes_each_sample_once() {
         let work = Work::dense("tiny", &[4, 3], 32);
-        let images = work.samples().unwrap();
-        let scattered = scattered(&images);
-        let window = Window { images: &images, samples: &scattered[12_345..][..SAMPLES] };
+        let samples = work.samples().unwrap();
+        let window = samples.window(12_345..12_345 + SAMPLES);
         let mut seen = vec![false; SAMPLES];
         (0..SAMPLES).for_each(|index| seen[window.index(index)] = true);
         assert!(seen.into_iter().all(|seen| seen));
