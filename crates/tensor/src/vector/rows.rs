@@ -6,22 +6,72 @@ use super::{LANES, add};
 use crate::Real;
 use crate::isa::{Kernel, run};
 
+/// What is done with a stretch of columns in all rows.
+trait Stretch {
+    /// Does it with `N` columns from `first` on. What belongs to the columns stays in registers while the rows go by, since
+    /// their number is known while compiling.
+    fn run<const N: usize>(&mut self, first: usize);
+}
+
+/// Goes through all columns, in stretches as wide as they fit.
+#[inline(always)]
+fn in_stretches(columns: usize, mut kernel: impl Stretch) {
+    let mut first = 0;
+    while columns - first >= 8 * LANES {
+        kernel.run::<{ 8 * LANES }>(first);
+        first += 8 * LANES;
+    }
+    while columns - first >= 4 * LANES {
+        kernel.run::<{ 4 * LANES }>(first);
+        first += 4 * LANES;
+    }
+    while columns - first >= LANES {
+        kernel.run::<LANES>(first);
+        first += LANES;
+    }
+    // What is left has fewer columns than a register lanes, so each of these fits once at most.
+    if columns - first >= 8 {
+        kernel.run::<8>(first);
+        first += 8;
+    }
+    if columns - first >= 4 {
+        kernel.run::<4>(first);
+        first += 4;
+    }
+    if columns - first >= 2 {
+        kernel.run::<2>(first);
+        first += 2;
+    }
+    if columns > first {
+        kernel.run::<1>(first);
+    }
+}
+
 /// Adds `x` to each row of `rows`, as many as there are.
 struct AddToRows<'a, T> {
     x: &'a [T],
     rows: &'a mut [T],
 }
 
+impl<T: Real> Stretch for AddToRows<'_, T> {
+    #[inline(always)]
+    fn run<const N: usize>(&mut self, first: usize) {
+        let x = &self.x[first..first + N];
+        let x: [T; N] = std::array::from_fn(|i| x[i]);
+        for row in self.rows.chunks_exact_mut(self.x.len()) {
+            let row = &mut row[first..first + N];
+            for i in 0..N {
+                row[i] += x[i];
+            }
+        }
+    }
+}
+
 impl<T: Real> Kernel for AddToRows<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        let Self { x, rows } = self;
-        for row in rows.chunks_exact_mut(x.len()) {
-            for i in 0..x.len() {
-                row[i] += x[i];
-            }
-        }
+        in_stretches(self.x.len(), self);
     }
 }
 
@@ -45,31 +95,27 @@ struct SumRows<'a, T> {
     sum: &'a mut [T],
 }
 
+impl<T: Real> Stretch for SumRows<'_, T> {
+    #[inline(always)]
+    fn run<const N: usize>(&mut self, first: usize) {
+        let columns = self.sum.len();
+        let place = &mut self.sum[first..first + N];
+        let mut sum: [T; N] = std::array::from_fn(|i| place[i]);
+        for row in self.rows.chunks_exact(columns) {
+            let row = &row[first..first + N];
+            for i in 0..N {
+                sum[i] += row[i];
+            }
+        }
+        place.copy_from_slice(&sum);
+    }
+}
+
 impl<T: Real> Kernel for SumRows<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        let Self { rows, sum } = self;
-        // A block of columns stays in a register while the rows go by.
-        let columns = sum.len();
-        let (blocks, rest) = sum.as_chunks_mut::<LANES>();
-        let first_of_rest = LANES * blocks.len();
-        for (block, sum) in blocks.iter_mut().enumerate() {
-            for row in rows.chunks_exact(columns) {
-                let row = &row[LANES * block..LANES * (block + 1)];
-                for i in 0..LANES {
-                    sum[i] += row[i];
-                }
-            }
-        }
-        if !rest.is_empty() {
-            for row in rows.chunks_exact(columns) {
-                let row = &row[first_of_rest..];
-                for i in 0..rest.len() {
-                    rest[i] += row[i];
-                }
-            }
-        }
+        in_stretches(self.sum.len(), self);
     }
 }
 
@@ -95,14 +141,21 @@ mod tests {
 
     #[test]
     fn bias_and_its_gradient() {
-        let (x, mut y) = (matrix(1, 21), matrix(5, 42));
-        let before = y.clone();
-        add_to_rows(x.row(0), y.slice_mut(s![.., ..;2]));
-        assert_eq!(y.slice(s![.., ..;2]), &before.slice(s![.., ..;2]) + &x);
-        let mut total = ndarray::Array1::<f64>::ones(42);
-        sum_rows(y.view(), total.view_mut());
-        for (total, column) in total.iter().zip(y.columns()) {
-            assert!((total - 1.0 - column.sum()).abs() < 1e-12);
+        // With each of the stretches, and views whose rows do not lie together.
+        for columns in [1, 2, 3, 10, 21, 42, 95, 128, 300] {
+            let (x, mut y) = (matrix(1, columns), matrix(5, columns));
+            let before = y.clone();
+            add_to_rows(x.row(0), y.view_mut());
+            assert_eq!(y, &before + &x);
+            add_to_rows(x.slice(s![0, ..;2]), y.slice_mut(s![.., ..;2]));
+            let mut total = ndarray::Array1::<f64>::ones(columns);
+            sum_rows(y.view(), total.view_mut());
+            for (total, column) in total.iter().zip(y.columns()) {
+                assert!((total - 1.0 - column.sum()).abs() < 1e-12);
+            }
+            let mut half = ndarray::Array1::<f64>::ones(columns.div_ceil(2));
+            sum_rows(y.slice(s![.., ..;2]), half.view_mut());
+            assert_eq!(half, total.slice(s![..;2]));
         }
     }
 }
