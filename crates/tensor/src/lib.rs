@@ -60,7 +60,7 @@ pub use gemm::{gemm, gemm_pair};
 pub use huge::in_huge_pages;
 pub use kind::Kind;
 pub use params::{Grads, Params};
-pub use prefetch::prefetch;
+pub use prefetch::{prefetch, prefetch_mut};
 pub use real::Real;
 pub use seed::{Rng, Seed};
 pub use shape::{MAX_RANK, Shape};

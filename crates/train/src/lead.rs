@@ -47,7 +47,7 @@ impl<T: Real> Lead<T> {
     pub(crate) fn new(model: &Model<T>, batch: usize, shards: usize) -> Option<Self> {
         let inputs = model.input().size();
         let weight = model.cache.lead().filter(|weight| weight.start == 0 && pieces::defers(model.plan()))?;
-        let step = pieces::rows(weight.len() / inputs);
+        let step = pieces::rows_of_lead(weight.len() / inputs);
         if shards < 2 || inputs / 2 < batch || inputs / 2 < step.saturating_mul(shards) {
             return None;
         }

@@ -27,6 +27,12 @@ use crate::shard::{self, Shard};
 /// `f32`.
 pub(crate) const LONGEST: usize = 8_192;
 
+/// Into how many pieces what follows a leading weight is cut, so that threads find equal shares of it ...
+const SHARES: usize = 16;
+
+/// ... if a piece then has so many parameters.
+const SHORTEST: usize = LONGEST / 8;
+
 /// How many rows of a wide weight a piece has, since dZ is read once for all rows of a piece (with 4 rows of 2,048, a step of
 /// a network of that width took a tenth longer) ...
 const FEWEST_ROWS: usize = 16;
@@ -70,10 +76,23 @@ pub(crate) fn sparse<T: Real>(optimizer: &dyn Optimizer<T>) -> bool {
     !optimizer.prepares()
 }
 
-/// How many rows of a weight of so many columns make a piece.
-pub(crate) fn rows(columns: usize) -> usize {
+/// How many rows of a weight of so many columns make a piece of `length` parameters at least.
+fn rows(columns: usize, length: usize) -> usize {
     let few = (LONGEST_OF_ROWS / columns).clamp(1, FEWEST_ROWS);
-    few.max(LONGEST / columns)
+    few.max(length / columns)
+}
+
+/// The same for a leading weight.
+pub(crate) fn rows_of_lead(columns: usize) -> usize {
+    rows(columns, LONGEST)
+}
+
+/// How many parameters make a piece of what is no leading weight: such pieces begin on a line of the cache where the
+/// parameter does.
+fn length(plan: &Plan, chain: &Chain<impl Real>) -> usize {
+    let lead = chain.lead().map_or(0, |weight| weight.len());
+    let parts = (plan.size() - lead) / (SHARES * SHORTEST);
+    SHORTEST * parts.clamp(1, LONGEST / SHORTEST)
 }
 
 /// The parameters of a plan, cut.
@@ -145,7 +164,7 @@ pub(crate) struct Scratch<T> {
 /// Each piece is of one kind, or not a weight or bias of its own if the optimizer does not tell `kinds`.
 fn cut<T: Real>(plan: &Plan, chain: &Chain<T>, sparse: bool, kinds: bool) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
-    let mut end_of_matrix = 0;
+    let (mut end_of_matrix, length) = (0, length(plan, chain));
     let alike = |a: Kind, b: Kind| a == b || (!kinds && a.is_trained() && b.is_trained());
     for entry in plan.entries() {
         let Range { mut start, end } = entry.range;
@@ -153,8 +172,9 @@ fn cut<T: Real>(plan: &Plan, chain: &Chain<T>, sparse: bool, kinds: bool) -> Vec
         let is = |(_, range): &(usize, Range<usize>)| *range == entry.range;
         if let Some((link, _)) = chain.products().find(is).filter(|_| defers(plan)) {
             let columns = entry.shape[1];
-            pieces.extend((0..entry.shape[0]).step_by(rows(columns)).map(|first_row| {
-                let end = end.min(start + (first_row + rows(columns)) * columns);
+            let rows = if link == 0 { rows_of_lead(columns) } else { rows(columns, length) };
+            pieces.extend((0..entry.shape[0]).step_by(rows).map(|first_row| {
+                let end = end.min(start + (first_row + rows) * columns);
                 let source = Source::Product { link, first_row, columns };
                 Piece { start: start + first_row * columns, end, kind, source, work: end }
             }));
@@ -170,14 +190,14 @@ fn cut<T: Real>(plan: &Plan, chain: &Chain<T>, sparse: bool, kinds: bool) -> Vec
         while start < end {
             match pieces.last_mut() {
                 Some(last)
-                    if start > end_of_matrix && alike(last.kind, kind) && last.end - last.start < LONGEST =>
+                    if start > end_of_matrix && alike(last.kind, kind) && last.end - last.start < length =>
                 {
-                    last.end = end.min(last.start + LONGEST);
+                    last.end = end.min(last.start + length);
                     last.work = last.end;
                     start = last.end;
                 }
                 _ => {
-                    let end = end.min(start + LONGEST);
+                    let end = end.min(start + length);
                     pieces.push(Piece { start, end, kind, source: Source::Shards, work: end });
                     start = end;
                 }
@@ -260,15 +280,19 @@ impl<T: Real, Y: Sync> Descent<'_, T, Y> {
         &self,
         lead: Region<'_, T>,
         shards: Range<usize>,
-        rest: Region<'_, T>,
+        mut rest: Region<'_, T>,
         scratch: &mut [Scratch<T>],
         threads: usize,
     ) {
         if threads < 2 || lead.pieces.len() + rest.pieces.len() < 2 {
             let _flush = FlushDenormals::new();
+            let shared = shards.len() < self.shards.len();
+            if let (true, Some(first)) = (shared, rest.pieces.first()) {
+                first.ask(&mut rest.ground);
+            }
             let mut asking = self.ahead_of(shards).spread(2 * (lead.pieces.len() + rest.pieces.len()));
-            self.descend(lead, &mut scratch[0], &mut asking);
-            return self.descend(rest, &mut scratch[0], &mut asking);
+            self.descend(lead, false, &mut scratch[0], &mut asking);
+            return self.descend(rest, shared, &mut scratch[0], &mut asking);
         }
         let middle = shards.start + shards.len().div_ceil(2);
         let (lead_a, lead_b) = lead.split_before(self.lead.map_or(0, |lead| lead.end(middle)));
@@ -294,11 +318,22 @@ impl<T: Real, Y: Sync> Descent<'_, T, Y> {
         }
     }
 
-    fn descend(&self, region: Region<'_, T>, scratch: &mut Scratch<T>, asking: &mut Asking<'_>) {
+    /// One thread's work. Parameters that are `shared` are read by other threads in the passes, so each piece is asked for
+    /// while the one before is computed.
+    fn descend(
+        &self,
+        region: Region<'_, T>,
+        shared: bool,
+        scratch: &mut Scratch<T>,
+        asking: &mut Asking<'_>,
+    ) {
         let Region { pieces, mut ground, total } = region;
         let Scratch { grads: scratch, rows } = scratch;
-        for &piece in pieces {
+        for (index, &piece) in pieces.iter().enumerate() {
             let Piece { start, end, kind, source, .. } = piece;
+            if let (true, Some(next)) = (shared, pieces.get(index + 1)) {
+                next.ask(&mut ground);
+            }
             asking.go_on();
             if let Source::Table { link, first_row, columns } = source {
                 let stretch = Stretch { link, first_row, start, end, columns, kind };
@@ -364,6 +399,13 @@ impl<T: Real, Y: Sync> Descent<'_, T, Y> {
 }
 
 impl Piece {
+    /// Asks for its parameters before they are updated; not for a table, of which a step updates few.
+    fn ask(&self, ground: &mut Ground<'_, impl Real>) {
+        if !matches!(self.source, Source::Table { .. }) {
+            ground.ask(self.start..self.end);
+        }
+    }
+
     /// Cuts a table into stretches with about as many rows that the shards used, and adds these to `pieces` after a
     /// total of so much `work`; returns the new total.
     fn stretch<T: Real, Y>(self, shards: &[Shard<T, Y>], mut work: usize, pieces: &mut Vec<Piece>) -> usize {
@@ -406,13 +448,9 @@ mod tests {
         plan.buffer("d", [5], 0.0).unwrap();
         let pieces = cut(&plan, &Chain::<f32>::default(), true, true);
         let lengths: Vec<_> = pieces.iter().map(|piece| (piece.end - piece.start, piece.kind)).collect();
-        let right = [
-            (LONGEST, Kind::Weight),
-            (LONGEST, Kind::Weight),
-            (100, Kind::Weight),
-            (10, Kind::Bias),
-            (5, Kind::Buffer),
-        ];
+        // 16 pieces and what is left, which begins on a line of the cache.
+        let mut right = vec![(LONGEST / 8, Kind::Weight); 16];
+        right.extend([(100, Kind::Weight), (10, Kind::Bias), (5, Kind::Buffer)]);
         assert_eq!(lengths, right);
         assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start));
     }

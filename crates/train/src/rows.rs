@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use chainrule_optim::{Optimizer, Update};
-use chainrule_tensor::{Buffer, Kind, Real, vector};
+use chainrule_tensor::{Buffer, Kind, Real, prefetch_mut, vector};
 
 use crate::shard::Shard;
 
@@ -37,6 +37,11 @@ impl<'a, T: Real> Ground<'a, T> {
         let (start, end) = (range.start - offset, range.end - offset);
         let (params, state) = (&mut self.params[start..end], &mut self.state[slots * start..slots * end]);
         optimizer.update(Update { step, kind, params, grads, state });
+    }
+
+    /// Asks for the parameters in `range` before they are updated: other threads have read them.
+    pub(crate) fn ask(&mut self, range: Range<usize>) {
+        prefetch_mut(&mut self.params[range.start - self.offset..range.end - self.offset]);
     }
 
     /// Other values for the parameters in `range`.
