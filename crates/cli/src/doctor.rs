@@ -6,6 +6,7 @@ use std::path::Path;
 use chainrule::tensor::blas::{self, Blas};
 use chainrule::tensor::isa;
 
+use crate::distance::{self, FAR};
 use crate::machine::Machine;
 use crate::peak::{self, ROUNDS, SIDE};
 
@@ -21,12 +22,16 @@ struct Findings {
     blas_threads: usize,
     /// GFLOP/s on one thread and on all.
     peaks: [f64; 2],
+    /// Nanoseconds from one core to another, where there are several.
+    core_to_core: f64,
 }
 
 pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     let (machine, blas_threads) = (Machine::look(), blas::threads());
     let peaks = [1, machine.cores].map(peak::sgemm);
-    let findings = Findings { machine, blas: Blas::current(), old: blas::advice(), blas_threads, peaks };
+    let core_to_core = if machine.cores > 1 { distance::nanoseconds() } else { 0.0 };
+    let (blas, old) = (Blas::current(), blas::advice());
+    let findings = Findings { machine, blas, old, blas_threads, peaks, core_to_core };
     println!("```text\n{}```", findings.table());
     match &findings.advice()[..] {
         [] => println!("\nNothing to advise: BLAS runs its best kernel, as far as is known."),
@@ -41,7 +46,7 @@ pub(crate) fn run() -> Result<(), Box<dyn Error>> {
 
 impl Findings {
     fn table(&self) -> String {
-        let Self { machine, blas, old, blas_threads, peaks: [one, all] } = self;
+        let Self { machine, blas, old, blas_threads, peaks: [one, all], core_to_core } = self;
         let build = if cfg!(debug_assertions) { "debug build" } else { "release build" };
         let cores = match machine.hyper_threads {
             true => format!("{} at once, two to a core", machine.cores),
@@ -73,6 +78,10 @@ impl Findings {
             let side =
                 format!("{all:.0} GFLOP/s on {} threads side by side ({times:.2} times)", machine.cores);
             rows.push(("", side));
+            rows.push((
+                "core to core",
+                format!("{core_to_core:.0} ns for a line of the cache, at this moment"),
+            ));
         }
         for (index, (name, value)) in machine.environment.iter().enumerate() {
             rows.push((if index == 0 { "environment" } else { "" }, format!("{name}={value}")));
@@ -86,7 +95,7 @@ impl Findings {
 
     /// What could be better, each with what to do.
     fn advice(&self) -> Vec<String> {
-        let Self { machine, blas, old, peaks: [one, all], .. } = self;
+        let Self { machine, blas, old, peaks: [one, all], core_to_core, .. } = self;
         let mut advice: Vec<String> = old.iter().map(ToString::to_string).collect();
         if blas.name == "none" {
             advice.push(
@@ -109,6 +118,13 @@ impl Findings {
                  whole cores. Train with as many --threads as there are free cores.",
                 machine.cores,
                 all / one
+            ));
+        }
+        if machine.cores > 1 && *core_to_core > FAR {
+            advice.push(format!(
+                "A line of the cache took {core_to_core:.0} ns from one core to another: the two have no cache in \
+                 common, and threads gain little on small networks. Keep the program on cores that share one (`lscpu -e` \
+                 lists them, `taskset` chooses); a virtual machine may be moved by its host at any moment."
             ));
         }
         for (name, value) in &machine.environment {
@@ -144,7 +160,7 @@ mod tests {
         let machine =
             Machine { cores: 2, load: Some(0.1), system: "Some Linux".into(), ..Machine::default() };
         let blas = Blas { name: "OpenBLAS", version: "0.3.21".into(), kernel: "SkylakeX".into() };
-        Findings { machine, blas, old: None, blas_threads: 2, peaks: [100.0, 200.0] }
+        Findings { machine, blas, old: None, blas_threads: 2, peaks: [100.0, 200.0], core_to_core: 25.0 }
     }
 
     #[test]
@@ -157,6 +173,7 @@ mod tests {
             table.contains("              200 GFLOP/s on 2 threads side by side (2.00 times)\n"),
             "{table}"
         );
+        assert!(table.contains("core to core  25 ns"), "{table}");
         assert!(table.contains("environment   nothing set"), "{table}");
         assert!(!table.contains("rustc"), "what is not known is left out: {table}");
     }
@@ -175,6 +192,7 @@ mod tests {
         assert!(about(|f| f.peaks = [100.0, 110.0]).contains("only 1.10 times"));
         assert!(about(|f| f.machine.load = Some(3.0)).contains("load 3.00"));
         assert!(about(|f| f.blas.name = "none").contains("without any BLAS"));
+        assert!(about(|f| f.core_to_core = 210.0).contains("took 210 ns from one core to another"));
         let set = |f: &mut Findings, name: &str, value: &str| {
             f.machine.environment.push((name.to_owned(), value.to_owned()));
         };

@@ -3,6 +3,7 @@
 mod bench;
 mod choices;
 mod dataset;
+mod distance;
 mod doctor;
 mod machine;
 mod models;

@@ -101,7 +101,8 @@ pub(crate) fn run(cores: usize, Effort { rounds, seconds }: Effort) -> Result<Ve
     };
     let mut measurements = points.iter().zip(&works).map(measurement).collect::<Result<Vec<_>, _>>()?;
     measure::rounds(&mut measurements, rounds, || ())?;
-    let mut figures = measurements.iter().map(Measurement::figure);
+    // Where the cores had a cache in common for some rounds, those are shown.
+    let mut figures = measurements.iter().filter_map(|measurement| measurement.figures().next());
     let series = |Sweep { title, axis, values, beside, .. }: Sweep| {
         let mut next = |count| figures.by_ref().take(count).collect::<Vec<Figure>>();
         let (alone, beside) = (next(values.len()), next(if beside { values.len() } else { 0 }));

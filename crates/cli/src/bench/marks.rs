@@ -1,4 +1,4 @@
-//! What the figures are to reach, on a machine with two cores and AVX-512.
+//! What the figures are to reach, on a machine with AVX-512 and two cores with a common cache.
 
 use std::fmt;
 
@@ -33,6 +33,8 @@ pub(crate) enum Verdict {
     Unknown(&'static str),
     /// Met or not, and the mark in words.
     Judged { met: bool, value: f64, bound: f64, unit: Unit },
+    /// Times as fast as on one thread, where the cores have no cache in common: the marks are for those that have.
+    Far(f64),
 }
 
 /// What a mark counts in.
@@ -45,8 +47,11 @@ pub(crate) enum Unit {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Judged { met, value, bound, unit } = *self else {
-            return f.write_str(if let Self::Unknown(why) = self { why } else { "" });
+        let (met, value, bound, unit) = match *self {
+            Self::None => return Ok(()),
+            Self::Unknown(why) => return f.write_str(why),
+            Self::Far(value) => return write!(f, "{value:.2} times 1 thread, without a common cache"),
+            Self::Judged { met, value, bound, unit } => (met, value, bound, unit),
         };
         match unit {
             Unit::Floors => write!(f, "{value:.3} floors, at most {bound:.2}: "),
@@ -65,6 +70,7 @@ pub(crate) fn judge(figure: &Figure) -> Verdict {
         (1, &Mark { ratio: Some(bound), .. }) => at_most(figure.ratio, bound, Unit::Floors),
         (1, &Mark { microseconds: Some(bound), .. }) => at_most(figure.ours_us, bound, Unit::Microseconds),
         (2, &Mark { speedup: Some(bound), .. }) => match figure.speedup {
+            Some(value) if figure.cores_are_far() => Verdict::Far(value),
             Some(value) => Verdict::Judged { met: value >= bound, value, bound, unit: Unit::Speedup },
             None => Verdict::Unknown("1 thread was not measured"),
         },
@@ -123,6 +129,10 @@ mod tests {
         assert_eq!(judge(&two), Verdict::Unknown("1 thread was not measured"));
         two.speedup = Some(1.5);
         assert_eq!(judge(&two).to_string(), "1.50 times 1 thread, at least 1.4: met");
+        two.core_to_core_ns = Some(200.0);
+        assert_eq!(judge(&two).to_string(), "1.50 times 1 thread, without a common cache");
+        two.core_to_core_ns = Some(25.0);
+        assert!(judge(&two).to_string().ends_with("1.4: met"));
         let tiny = Figure { ours_us: 3.1, ..figure("tiny", 1, 2.6) };
         assert_eq!(judge(&tiny).to_string(), "3.10 us, at most 3.0: NOT MET");
         assert_eq!(judge(&figure("another", 1, 9.0)), Verdict::None);

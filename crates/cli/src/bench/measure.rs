@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::floor::Floors;
 use super::parts::Parts;
 use super::works::{Samples, Work};
-use crate::ALLOCATOR;
+use crate::{ALLOCATOR, distance};
 
 /// How long and how often to measure.
 #[derive(Clone, Copy, Debug)]
@@ -53,12 +53,22 @@ pub(crate) struct Figure {
     /// What the medians are of, round by round.
     pub(crate) ours_rounds_us: Vec<f64>,
     pub(crate) floor_rounds_us: Vec<f64>,
+    /// For two threads, nanoseconds that a line of the cache took from the one core to the other in these rounds: see
+    /// `distance.rs`.
+    pub(crate) core_to_core_ns: Option<f64>,
     pub(crate) steps_a_round: usize,
     pub(crate) blas: String,
     /// Whether the floor is one: by a BLAS, and with a kernel that is as new as the CPU.
     pub(crate) floor_holds: bool,
     /// What the marks ask, and whether it is met.
     pub(crate) mark: String,
+}
+
+impl Figure {
+    /// Whether it is of rounds in which the cores had no cache in common.
+    pub(crate) fn cores_are_far(&self) -> bool {
+        self.core_to_core_ns.is_some_and(|nanoseconds| nanoseconds > distance::FAR)
+    }
 }
 
 /// A work on so many threads, while it is measured.
@@ -75,8 +85,24 @@ pub(crate) struct Measurement<'a> {
     epochs: u64,
     allocations: f64,
     peak_bytes: usize,
-    ours: Vec<f64>,
-    floor: Vec<f64>,
+    rounds: Vec<Round>,
+}
+
+/// What a round has shown.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    /// Microseconds a step.
+    ours: f64,
+    floor: f64,
+    /// For two threads, the nanoseconds from core to core: the more of two looks, before and after.
+    core_to_core: Option<f64>,
+}
+
+impl Round {
+    /// Whether the cores had no cache in common.
+    fn is_far(&self) -> bool {
+        self.core_to_core.is_some_and(|nanoseconds| nanoseconds > distance::FAR)
+    }
 }
 
 impl<'a> Measurement<'a> {
@@ -102,8 +128,7 @@ impl<'a> Measurement<'a> {
             epochs: 2,
             allocations,
             peak_bytes,
-            ours: Vec::new(),
-            floor: Vec::new(),
+            rounds: Vec::new(),
         };
         new.train()?;
         let wanted = (seconds / new.train()?).max(2.0);
@@ -129,16 +154,31 @@ impl<'a> Measurement<'a> {
 
     /// A round of ours, and one of the floor.
     fn round(&mut self) -> Result<(), Box<dyn Error>> {
-        let (ours, steps) = (self.train()?, self.steps_a_round());
-        self.ours.push(1e6 * ours);
-        self.floor.push(1e6 * self.floors.run(steps) / steps as f64);
+        let two = self.threads == 2;
+        let look = || two.then(distance::nanoseconds);
+        let before = look();
+        let ours = 1e6 * self.train()?;
+        let core_to_core = before.zip(look()).map(|(before, after)| before.max(after));
+        let steps = self.steps_a_round();
+        let floor = 1e6 * self.floors.run(steps) / steps as f64;
+        self.rounds.push(Round { ours, floor, core_to_core });
         Ok(())
     }
 
-    /// What the rounds have shown.
-    pub(crate) fn figure(&self) -> Figure {
+    /// What the rounds have shown; for two threads, the rounds with a common cache and those without one apart, if there
+    /// are both.
+    pub(crate) fn figures(&self) -> impl Iterator<Item = Figure> {
+        let (far, near): (Vec<Round>, Vec<Round>) = self.rounds.iter().partition(|round| round.is_far());
+        [near, far].into_iter().filter(|rounds| !rounds.is_empty()).map(|rounds| self.figure(&rounds))
+    }
+
+    /// What these rounds have shown.
+    fn figure(&self, rounds: &[Round]) -> Figure {
         let Self { work, threads, allocations, peak_bytes, .. } = *self;
-        let (mut ours, mut floor) = (self.ours.clone(), self.floor.clone());
+        let all = |value: fn(&Round) -> f64| rounds.iter().map(value).collect::<Vec<f64>>();
+        let (ours_rounds_us, floor_rounds_us) = (all(|round| round.ours), all(|round| round.floor));
+        let (mut ours, mut floor) = (ours_rounds_us.clone(), floor_rounds_us.clone());
+        let mut core_to_core: Vec<f64> = rounds.iter().filter_map(|round| round.core_to_core).collect();
         let (ours_us, floor_us) = (quantile(&mut ours, 0.5), quantile(&mut floor, 0.5));
         Figure {
             work: work.name.clone(),
@@ -155,8 +195,9 @@ impl<'a> Measurement<'a> {
             allocations,
             peak_bytes,
             foretold_bytes: foretold(&self.trainer, work.batch),
-            ours_rounds_us: self.ours.clone(),
-            floor_rounds_us: self.floor.clone(),
+            ours_rounds_us,
+            floor_rounds_us,
+            core_to_core_ns: (!core_to_core.is_empty()).then(|| quantile(&mut core_to_core, 0.5)),
             steps_a_round: self.steps_a_round(),
             ..Figure::default()
         }
@@ -258,15 +299,31 @@ mod tests {
         let mut measurement = Measurement::new(&work, 1, None, &samples, 0.001).unwrap();
         let mut turns = 0;
         rounds(std::slice::from_mut(&mut measurement), 3, || turns += 1).unwrap();
-        let figure = measurement.figure();
+        let figures: Vec<Figure> = measurement.figures().collect();
+        let [figure] = &figures[..] else { panic!("on one thread no cores are apart: {figures:?}") };
         assert_eq!((turns, figure.ours_rounds_us.len(), figure.floor_rounds_us.len()), (3, 3, 3));
         assert!(figure.ours_us > 0.0 && figure.floor_us > 0.0 && figure.ratio > 0.0, "{figure:?}");
         // Other tests run beside this one and allocate: tests/program.rs counts in a process of its own.
         assert!(figure.allocations.is_finite() && figure.peak_bytes > 0, "{figure:?}");
-        assert_eq!(figure.shards, 1);
+        assert_eq!((figure.shards, figure.core_to_core_ns), (1, None));
         let parameters = 4 * 8 + 8 + 8 * 3 + 3;
         // Two slots and one gradient; the sample, two dense layers' outputs and that of the ReLU between them, and the
         // gradients of the hidden ones.
         assert_eq!(figure.foretold_bytes, 4 * (4 * parameters + 16 * (4 + 4 + 8 + 8 + 3 + 8 + 8)));
+    }
+
+    #[test]
+    fn rounds_with_a_common_cache_are_told_apart() {
+        let work = Work::dense("small", &[4, 8, 3], 16);
+        let samples = work.samples().unwrap();
+        let mut measurement = Measurement::new(&work, 2, None, &samples, 0.001).unwrap();
+        let round = |ours, nanoseconds| Round { ours, floor: 1.0, core_to_core: Some(nanoseconds) };
+        measurement.rounds = vec![round(2.0, 25.0), round(9.0, 200.0), round(3.0, 30.0), round(4.0, 26.0)];
+        let figures: Vec<Figure> = measurement.figures().collect();
+        let shown: Vec<_> = figures.iter().map(|figure| (figure.ours_us, figure.core_to_core_ns)).collect();
+        assert_eq!(shown, [(3.0, Some(26.0)), (9.0, Some(200.0))]);
+        assert!(figures[1].cores_are_far() && !figures[0].cores_are_far());
+        rounds(std::slice::from_mut(&mut measurement), 1, || ()).unwrap();
+        assert!(measurement.rounds[4].core_to_core.unwrap() > 0.0);
     }
 }

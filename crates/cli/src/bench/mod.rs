@@ -138,7 +138,7 @@ fn compare(
     }
 }
 
-/// A figure for each work and number of threads, and the peak for each number of threads.
+/// The figures of each work and number of threads, and the peak for each number of threads.
 fn measured(
     works: &[Work],
     threads: &[usize],
@@ -157,21 +157,23 @@ fn measured(
     // Looked at again and again, since one look may fall into a time when others want the cores.
     let look = || threads.iter().zip(&mut peaks).for_each(|(&n, best)| *best = peak::sgemm(n).max(*best));
     measure::rounds(&mut measurements, rounds, look)?;
-    let mut figures: Vec<Figure> = measurements.iter().map(Measurement::figure).collect();
-    drop(measurements);
-    for (work, figures) in works.iter().zip(figures.chunks_mut(threads.len())) {
+    let mut all = Vec::new();
+    for (work, measurements) in works.iter().zip(measurements.chunks(threads.len())) {
+        let mut figures: Vec<Figure> = measurements.iter().flat_map(Measurement::figures).collect();
         let steps = (figures[0].steps_a_round / 4).max(1);
         let parts = parts::measure(work, figures[0].shards, data.of(work), rounds, steps)?;
         let one = figures.iter().find(|figure| figure.threads == 1).map(|one| one.ours_us);
-        for (figure, peak) in figures.iter_mut().zip(&peaks) {
+        for figure in &mut figures {
+            let peak = threads.iter().zip(&peaks).find(|(threads, _)| **threads == figure.threads);
             figure.parts = parts;
             figure.speedup = one.filter(|_| figure.threads > 1).map(|one| one / figure.ours_us);
-            figure.peak_share = figure.gflops / peak;
+            figure.peak_share = peak.map_or(f64::NAN, |(_, peak)| figure.gflops / peak);
             (figure.blas, figure.floor_holds) = (blas::Blas::current().to_string(), floor_holds);
             figure.mark = marks::judge(figure).to_string();
         }
+        all.append(&mut figures);
     }
-    Ok((figures, peaks))
+    Ok((all, peaks))
 }
 
 /// How the time of a step grows.

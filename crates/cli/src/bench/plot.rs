@@ -61,7 +61,8 @@ pub(crate) fn bars(figures: &[Figure], path: &Path) -> Result<(), Box<dyn Error>
         // Below the axis there are no coordinates: pixels from where the axis is.
         let (x, y) = chart.backend_coord(&(left + 0.5, 0.0));
         let times = format!("{:.1} / {:.1} us", figure.floor_us, figure.ours_us);
-        let threads = format!("{}, {} thread{}", figure.work, figure.threads, plural(figure.threads));
+        let far = if figure.cores_are_far() { ", far" } else { "" };
+        let threads = format!("{}, {} thread{}{far}", figure.work, figure.threads, plural(figure.threads));
         root.draw(&Text::new(threads, (x, y + 6), text(13, VPos::Top)))?;
         root.draw(&Text::new(times, (x, y + 24), text(12, VPos::Top)))?;
     }

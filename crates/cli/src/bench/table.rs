@@ -4,15 +4,17 @@ use super::marks::judge;
 use super::measure::Figure;
 use super::parts::NAMES;
 
-pub(crate) const HEAD: &str = "work          threads   ours us  floor us  ratio  spread  samples/s  GFLOP/s  of peak  \
+pub(crate) const HEAD: &str = "work          threads  rounds  core to core   ours us  floor us  ratio  spread  samples/s  GFLOP/s  of peak  \
                                allocations  peak MB (foretold)  mark";
 
 /// One line under [`HEAD`].
 pub(crate) fn line(figure: &Figure) -> String {
     let Figure { work, threads, ours_us, floor_us, ratio, spread, samples_per_second, gflops, .. } = figure;
     format!(
-        "{work:13} {threads:7} {ours_us:9.1} {floor_us:8.1}{} {ratio:6.2} {:6.1}% {samples_per_second:10.0} \
+        "{work:13} {threads:7} {:7} {:>13} {ours_us:9.1} {floor_us:8.1}{} {ratio:6.2} {:6.1}% {samples_per_second:10.0} \
          {gflops:8.1} {:7.0}% {:12.1} {:9.2} ({:6.2})  {}",
+        figure.ours_rounds_us.len(),
+        core_to_core(figure),
         if figure.floor_holds { ' ' } else { '?' },
         100.0 * spread,
         100.0 * figure.peak_share,
@@ -40,16 +42,18 @@ pub(crate) fn parts(figures: &[Figure]) -> String {
 /// The figures as a table in Markdown.
 pub(crate) fn markdown(figures: &[Figure]) -> String {
     let mut text =
-        "| work | threads | step, µs | floor, µs | step / floor | spread | samples a second | GFLOP/s | \
+        "| work | threads | rounds | core to core | step, µs | floor, µs | step / floor | spread | samples a second | GFLOP/s | \
                     of the peak | allocations | memory, MB (foretold) | mark |\n\
-                    |---|---|---|---|---|---|---|---|---|---|---|---|\n"
+                    |---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
             .to_owned();
     for figure in figures {
         let Figure { work, threads, ours_us, floor_us, ratio, spread, samples_per_second, gflops, .. } =
             figure;
         text += &format!(
-            "| `{work}` | {threads} | {ours_us:.1} | {floor_us:.1} | {ratio:.2} | {:.1} % | \
+            "| `{work}` | {threads} | {} | {} | {ours_us:.1} | {floor_us:.1} | {ratio:.2} | {:.1} % | \
              {samples_per_second:.0} | {gflops:.0} | {:.0} % | {} | {:.2} ({:.2}) | {} |\n",
+            figure.ours_rounds_us.len(),
+            core_to_core(figure),
             100.0 * spread,
             100.0 * figure.peak_share,
             figure.allocations,
@@ -64,6 +68,10 @@ pub(crate) fn markdown(figures: &[Figure]) -> String {
         text += &format!("| `{work}` | {} |\n", parts.join(" | "));
     }
     text
+}
+
+fn core_to_core(figure: &Figure) -> String {
+    figure.core_to_core_ns.map_or(String::new(), |nanoseconds| format!("{nanoseconds:.0} ns"))
 }
 
 fn megabytes(bytes: usize) -> f64 {
