@@ -65,8 +65,7 @@ enum Source {
     Table { link: usize, first_row: usize, columns: usize },
 }
 
-/// Whether gradients that are products are computed piece by piece. Where all parameters make one piece, that gains
-/// nothing.
+/// Whether gradients that are products are computed piece by piece. Where there are few parameters, that gains nothing.
 pub(crate) fn defers(plan: &Plan) -> bool {
     plan.size() > LONGEST
 }
