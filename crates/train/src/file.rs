@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::{Model, ModelError};
 
 const MAGIC: &[u8; 8] = b"chainrul";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 8 + 4 + 8 + 32;
 
 /// The most that a decoder may allocate: 4 GiB, a model of a thousand million parameters.
@@ -58,7 +58,7 @@ pub struct Training {
     pub shuffle: bool,
     /// The loss and the optimizer, as `Debug` prints them.
     pub setup: String,
-    /// The optimizer's state, each value in the bytes of its type.
+    /// The optimizer's state, slot by slot, each value in the bytes of its type.
     pub state: Vec<u8>,
 }
 

@@ -122,6 +122,39 @@ impl Pieces {
         self.fixed.iter().map(values).max().unwrap_or(0)
     }
 
+    /// The optimizer's state, which lies piece by piece, as files have it: slot by slot, each in the order of the
+    /// parameters. So how they are cut may change from one version to the next.
+    pub(crate) fn state_by_slot<T: Real>(&self, state: &[T], slots: usize) -> Vec<T> {
+        let mut by_slot = vec![T::zero(); state.len()];
+        for (here, there, len) in self.parts_of_state(state.len(), slots) {
+            by_slot[there..there + len].copy_from_slice(&state[here..here + len]);
+        }
+        by_slot
+    }
+
+    /// The reverse of [`state_by_slot`](Self::state_by_slot).
+    pub(crate) fn state_by_piece<T: Real>(&self, by_slot: &[T], state: &mut [T], slots: usize) {
+        for (here, there, len) in self.parts_of_state(state.len(), slots) {
+            state[here..here + len].copy_from_slice(&by_slot[there..there + len]);
+        }
+    }
+
+    /// Where parts of a state of `size` values begin piece by piece and slot by slot, and how long they are.
+    fn parts_of_state(&self, size: usize, slots: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+        let count = size / slots.max(1);
+        self.fixed.iter().flat_map(move |piece| {
+            // Each row of a table has its slots together.
+            let most = match piece.source {
+                Source::Table { columns, .. } => columns,
+                Source::Shards | Source::Product { .. } => piece.end - piece.start,
+            };
+            (piece.start..piece.end).step_by(most).flat_map(move |start| {
+                let len = most.min(piece.end - start);
+                (0..slots).map(move |slot| (slots * start + slot * len, slot * count + start, len))
+            })
+        })
+    }
+
     /// Room for any piece.
     pub(crate) fn scratch<T: Real>(&self, slots: usize, shards: usize) -> Scratch<T> {
         let columns = |piece: &Piece| match piece.source {
@@ -452,6 +485,33 @@ mod tests {
         right.extend([(100, Kind::Weight), (10, Kind::Bias), (5, Kind::Buffer)]);
         assert_eq!(lengths, right);
         assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start));
+    }
+
+    #[test]
+    fn files_have_the_state_in_the_order_of_the_parameters() {
+        use chainrule_layers::{Embedding, Flatten};
+
+        let layers = Sequential::new().then(Embedding::new(300, 8).sparse()).then(Flatten);
+        let layers = layers.then(Dense::new(300)).then(Dense::new(70));
+        let mut plan = Plan::new();
+        let (_, chain) = layers.plan([5].into(), &mut plan).unwrap();
+        for optimizer in [&chainrule_optim::adam(0.1) as &dyn Optimizer<f32>, &chainrule_optim::sgd(0.1)] {
+            let (slots, pieces) = (optimizer.slots(), Pieces::new(&plan, &chain, optimizer));
+            let size = slots * plan.size();
+            let by_slot: Vec<f32> = (0..size).map(|place| place as f32).collect();
+            let mut state = vec![f32::NAN; size];
+            pieces.state_by_piece(&by_slot, &mut state, slots);
+            assert_eq!(pieces.state_by_slot(&state, slots), by_slot);
+            if slots == 2 {
+                assert!(pieces.tables);
+                // The second row of the table, then the first piece behind the table.
+                assert_eq!(state[16..18], [8.0, 9.0]);
+                assert_eq!(state[24..26], [(plan.size() + 8) as f32, (plan.size() + 9) as f32]);
+                let Piece { start, end, .. } = pieces.fixed[1];
+                assert_eq!(state[2 * start], start as f32);
+                assert_eq!(state[start + end], (plan.size() + start) as f32);
+            }
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// [`FileError`] with the path and what the system says.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
-        let size = self.optimizer.slots() * size_of_val(self.model.parameters());
+        let (slots, state) = (self.optimizer.slots(), &self.run.state);
         let training = Training {
             epoch: self.run.epoch,
             step: self.run.step,
@@ -25,7 +25,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             shuffle: self.shuffle,
             setup: self.setup(),
             // Before the first fit it is made of zeros, whose bytes are 0.
-            state: if self.run.state.is_empty() { vec![0; size] } else { file::bytes(&self.run.state) },
+            state: match state.is_empty() {
+                true => vec![0; slots * size_of_val(self.model.parameters())],
+                false => file::bytes(&self.run.pieces.state_by_slot(state, slots)),
+            },
         };
         file::write(path.as_ref(), &Contents::of(&self.model, Some(training)))
     }
@@ -52,9 +55,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return Err(TrainError::Checkpoint(message));
         }
         self.make_state()?;
-        if file::numbers(&training.state, &mut self.run.state).is_none() {
+        let mut by_slot = self.run.state.clone();
+        if file::numbers(&training.state, &mut by_slot).is_none() {
             return Err(TrainError::Checkpoint("the optimizer's state has another length".into()));
         }
+        self.run.pieces.state_by_piece(&by_slot, &mut self.run.state, self.optimizer.slots());
         let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
         (self.run.epoch, self.run.step, self.seed) = (training.epoch, training.step, Seed(training.seed));
         (self.batch_size, self.shards) = (size(training.batch_size), Some(size(training.shards)));
