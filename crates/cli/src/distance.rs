@@ -8,7 +8,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 /// Cores that take longer have no cache in common: here they took about 25 nanoseconds or about 200.
-pub(crate) const FAR: f64 = 100.0;
+const FAR: f64 = 100.0;
+
+/// Whether cores that take so many nanoseconds have no cache in common.
+pub(crate) fn is_far(nanoseconds: f64) -> bool {
+    nanoseconds > FAR
+}
 
 /// How often a line goes to the other core and back in one look.
 const TURNS: u32 = 200;

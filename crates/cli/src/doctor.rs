@@ -6,7 +6,7 @@ use std::path::Path;
 use chainrule::tensor::blas::{self, Blas};
 use chainrule::tensor::isa;
 
-use crate::distance::{self, FAR};
+use crate::distance;
 use crate::machine::Machine;
 use crate::peak::{self, ROUNDS, SIDE};
 
@@ -23,13 +23,13 @@ struct Findings {
     /// GFLOP/s on one thread and on all.
     peaks: [f64; 2],
     /// Nanoseconds from one core to another, where there are several.
-    core_to_core: f64,
+    core_to_core: Option<f64>,
 }
 
 pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     let (machine, blas_threads) = (Machine::look(), blas::threads());
     let peaks = [1, machine.cores].map(peak::sgemm);
-    let core_to_core = if machine.cores > 1 { distance::nanoseconds() } else { 0.0 };
+    let core_to_core = (machine.cores > 1).then(distance::nanoseconds);
     let (blas, old) = (Blas::current(), blas::advice());
     let findings = Findings { machine, blas, old, blas_threads, peaks, core_to_core };
     println!("```text\n{}```", findings.table());
@@ -78,6 +78,8 @@ impl Findings {
             let side =
                 format!("{all:.0} GFLOP/s on {} threads side by side ({times:.2} times)", machine.cores);
             rows.push(("", side));
+        }
+        if let Some(core_to_core) = core_to_core {
             rows.push((
                 "core to core",
                 format!("{core_to_core:.0} ns for a line of the cache, at this moment"),
@@ -120,7 +122,7 @@ impl Findings {
                 all / one
             ));
         }
-        if machine.cores > 1 && *core_to_core > FAR {
+        if let Some(core_to_core) = core_to_core.filter(|&nanoseconds| distance::is_far(nanoseconds)) {
             advice.push(format!(
                 "A line of the cache took {core_to_core:.0} ns from one core to another: the two have no cache in \
                  common, and threads gain little on small networks. Keep the program on cores that share one (`lscpu -e` \
@@ -160,7 +162,14 @@ mod tests {
         let machine =
             Machine { cores: 2, load: Some(0.1), system: "Some Linux".into(), ..Machine::default() };
         let blas = Blas { name: "OpenBLAS", version: "0.3.21".into(), kernel: "SkylakeX".into() };
-        Findings { machine, blas, old: None, blas_threads: 2, peaks: [100.0, 200.0], core_to_core: 25.0 }
+        Findings {
+            machine,
+            blas,
+            old: None,
+            blas_threads: 2,
+            peaks: [100.0, 200.0],
+            core_to_core: Some(25.0),
+        }
     }
 
     #[test]
@@ -192,7 +201,7 @@ mod tests {
         assert!(about(|f| f.peaks = [100.0, 110.0]).contains("only 1.10 times"));
         assert!(about(|f| f.machine.load = Some(3.0)).contains("load 3.00"));
         assert!(about(|f| f.blas.name = "none").contains("without any BLAS"));
-        assert!(about(|f| f.core_to_core = 210.0).contains("took 210 ns from one core to another"));
+        assert!(about(|f| f.core_to_core = Some(210.0)).contains("took 210 ns from one core to another"));
         let set = |f: &mut Findings, name: &str, value: &str| {
             f.machine.environment.push((name.to_owned(), value.to_owned()));
         };

@@ -67,7 +67,7 @@ pub(crate) struct Figure {
 impl Figure {
     /// Whether it is of rounds in which the cores had no cache in common.
     pub(crate) fn cores_are_far(&self) -> bool {
-        self.core_to_core_ns.is_some_and(|nanoseconds| nanoseconds > distance::FAR)
+        self.core_to_core_ns.is_some_and(distance::is_far)
     }
 }
 
@@ -101,7 +101,7 @@ struct Round {
 impl Round {
     /// Whether the cores had no cache in common.
     fn is_far(&self) -> bool {
-        self.core_to_core.is_some_and(|nanoseconds| nanoseconds > distance::FAR)
+        self.core_to_core.is_some_and(distance::is_far)
     }
 }
 

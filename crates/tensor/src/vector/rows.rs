@@ -29,8 +29,7 @@ fn in_stretches(columns: usize, mut kernel: impl Stretch) {
         kernel.run::<LANES>(first);
         first += LANES;
     }
-    // What is left has fewer columns than a register lanes, so each of these fits once at most.
-    if columns - first >= 8 {
+    while columns - first >= 8 {
         kernel.run::<8>(first);
         first += 8;
     }
