@@ -13,6 +13,7 @@
 
 mod ahead;
 mod callback;
+mod descent;
 mod error;
 pub mod file;
 mod history;

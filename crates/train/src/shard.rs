@@ -18,7 +18,7 @@ const LINES: usize = 256;
 #[repr(align(128))]
 pub(crate) struct Shard<T: Real, Y> {
     cache: Chain<T>,
-    /// The gradients, but for those that [`crate::pieces`] computes from the [`operands`](Self::operands) and the
+    /// The gradients, but for those that [`crate::descent`] computes from the [`operands`](Self::operands) and the
     /// [`sparse_grad`](Self::sparse_grad).
     pub(crate) grads: Buffer<T>,
     x: Buffer<T>,
@@ -44,7 +44,7 @@ pub(crate) struct Pass<'a, T: Real, D, Y> {
     /// Of the whole batch.
     pub(crate) samples: &'a [u32],
     pub(crate) mode: Mode,
-    /// Whether [`crate::pieces`] computes the gradients that are products.
+    /// Whether [`crate::descent`] computes the gradients that are products.
     pub(crate) deferred: bool,
     /// Whether the gradients of tables are lists.
     pub(crate) sparse: bool,

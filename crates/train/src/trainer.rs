@@ -17,8 +17,9 @@ use chainrule_metrics::Metric;
 use chainrule_optim::Optimizer;
 use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 
+use crate::descent::Scratch;
 use crate::lead::Lead;
-use crate::pieces::{Pieces, Scratch};
+use crate::pieces::Pieces;
 use crate::shard::Shard;
 use crate::threads;
 use crate::{Callback, EpochReport, Event, History, Model, Scores, TrainError};
@@ -262,7 +263,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         // Steps that fork nothing need no other thread.
         self.run.threads = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { self.threads.min(shards) };
         let (slots, pieces) = (self.optimizer.slots(), &self.run.pieces);
-        self.run.scratch = (0..self.run.threads).map(|_| pieces.scratch(slots, shards)).collect();
+        self.run.scratch = (0..self.run.threads).map(|_| Scratch::new(pieces, slots, shards)).collect();
         threads::run(self.run.threads, || work(self))?
     }
 

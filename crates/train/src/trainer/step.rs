@@ -7,8 +7,9 @@ use chainrule_tensor::Real;
 use super::{Run, Trainer, WORTH_A_FORK};
 use crate::TrainError;
 use crate::ahead::Ahead;
+use crate::descent::{Descent, Part, Region};
 use crate::lead::Lead;
-use crate::pieces::{self, Descent, Part, Region};
+use crate::pieces;
 use crate::rows::Ground;
 use crate::shard::{self, Pass};
 
