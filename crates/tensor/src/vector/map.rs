@@ -25,9 +25,13 @@ impl<T: Real, const N: usize, F: Fn([T; N]) -> T> Kernel for Map<'_, T, N, F> {
     }
 }
 
-/// Runs a [`Map`] over views: at once if all lie in memory alike, else row by row, else value by value.
+/// `y = f([x₁, x₂, ...])`, number by number: at once if all views lie in memory alike, else row by row, else value by value.
+///
+/// # Panics
+///
+/// If the views differ in shape.
 #[inline(always)]
-fn map_views<T: Real, const N: usize>(
+pub fn map_views<T: Real, const N: usize>(
     inputs: [ArrayView2<'_, T>; N],
     mut output: ArrayViewMut2<'_, T>,
     f: impl Fn([T; N]) -> T + Copy,
