@@ -1,10 +1,11 @@
 //! The convolutions of LeNet-5 for the samples of one of two shards of a batch of 64, forward and backward, beside the
 //! products that they take when the patches under the kernels are laid out as a matrix, without the laying out.
 
-use chainrule::layer::{Backward, Forward, Layer, Mode, Plan};
+use chainrule::core::{Backward, Forward, Layer, Mode, Plan};
+use chainrule::core::{Grads, Params};
 use chainrule::layers::Conv2d;
 use chainrule::prelude::*;
-use chainrule::tensor::{Buffer, Grads, Params, blas};
+use chainrule::tensor::{Buffer, blas};
 use chainrule_benches::{matrix, run};
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 

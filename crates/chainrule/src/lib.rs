@@ -6,7 +6,7 @@
 //! | module | crate | what it is |
 //! |---|---|---|
 //! | [`tensor`] | `chainrule-tensor` | numbers, shapes, the matrix product, BLAS at run time |
-//! | [`layer`] | `chainrule-layer` | the `Layer` trait, `Sequential`, the gradient check, the mathematics |
+//! | [`core`]   | `chainrule-core` | the `Layer` trait, `Sequential`, the gradient check, the mathematics |
 //! | [`layers`] | `chainrule-layers` | the layers, activations and initialisers |
 //! | [`losses`] | `chainrule-losses` | the losses |
 //! | [`metrics`] | `chainrule-metrics` | the metrics |
@@ -16,8 +16,8 @@
 //!
 #![doc = include_str!("../../../README.md")]
 
+pub use chainrule_core as core;
 pub use chainrule_data as data;
-pub use chainrule_layer as layer;
 pub use chainrule_layers as layers;
 pub use chainrule_losses as losses;
 pub use chainrule_metrics as metrics;
@@ -30,10 +30,10 @@ pub use chainrule_train as train;
 /// All layers are in it, since a network is made of them and a list would lag behind; a program's own names win over those
 /// of a glob import. Of everything else it has what most programs name.
 pub mod prelude {
-    pub use chainrule_data::{Dataset, Images, Rows, digits};
-    pub use chainrule_layer::{
+    pub use chainrule_core::{
         Branches, Frozen, Graph, Joint, Lambda, Layer, Residual, Sequential, SideBySide,
     };
+    pub use chainrule_data::{Dataset, Images, Rows, digits};
     pub use chainrule_layers::*;
     pub use chainrule_losses::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError};
     pub use chainrule_metrics::{Accuracy, ConfusionMatrix, Metric};

@@ -1,6 +1,6 @@
 //! The networks that can be trained on images of digits by name.
 
-use chainrule::layer::Branches;
+use chainrule::core::Branches;
 use chainrule::layers::{
     Add, BatchNorm, ClassToken, Conv2d, GlobalAvgPool, LayerNorm, LearnedPositions, Lstm, MaxPool2d, OneStep,
     Patches, Reshape, TimeDistributed, TransformerEncoder,

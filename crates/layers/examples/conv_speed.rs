@@ -4,9 +4,9 @@
 
 use std::time::Instant;
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan};
+use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan};
 use chainrule_layers::{Conv2d, Padding};
-use chainrule_tensor::{Buffer, FlushDenormals, Grads, Params, Seed, Shape, blas};
+use chainrule_tensor::{Buffer, FlushDenormals, Seed, Shape, blas};
 use ndarray::{Array2, ArrayView2, linalg::general_mat_mul};
 
 const ROWS: usize = 32;

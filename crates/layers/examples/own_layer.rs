@@ -1,7 +1,6 @@
 //! A layer of one's own: the parabola `a = z²`, checked and put into a network.
 
-use chainrule_layer::{Backward, Forward, ShapeError};
-use chainrule_layer::{Layer, Plan, Sequential, check};
+use chainrule_core::{Backward, Forward, Layer, Plan, Sequential, ShapeError, check};
 use chainrule_layers::Dense;
 use chainrule_tensor::{Real, Shape, vector};
 

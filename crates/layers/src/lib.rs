@@ -4,7 +4,7 @@
 //! then `plan` states the parameters with their shapes, `forward` computes the formula and `backward` its
 //! chain rule. Products and vector loops are [`chainrule_tensor`]'s; what near relatives have in common lies beside them
 //! in the folder of their family. No layer owns a weight, and a layer knows another only where it is made of it, as a block
-//! of a transformer is of [`Dense`]. What puts layers together, such as `Sequential` and `Graph`, is [`chainrule_layer`]'s.
+//! of a transformer is of [`Dense`]. What puts layers together, such as `Sequential` and `Graph`, is [`chainrule_core`]'s.
 //!
 //! # Where to find a layer
 //!
@@ -28,11 +28,11 @@
 //! [`init`] has the initialisers: rules for the first values of parameters.
 //!
 //! ```
-//! use chainrule_layer::{Sequential, check};
+//! use chainrule_core::{Sequential, check};
 //! use chainrule_layers::{Dense, Dropout, Tanh};
 //! let layers = Sequential::<f64>::default().then(Dense::new(8)).then(Tanh).then(Dropout::new(0.5));
 //! check::gradients(&layers, [4])?;
-//! # Ok::<(), chainrule_layer::check::GradientError>(())
+//! # Ok::<(), chainrule_core::check::GradientError>(())
 //! ```
 //!
 //! # A new layer

@@ -3,11 +3,11 @@
 /// `y = x` and `dx = dy`, within an `impl Layer<T>`. A `Sequential` leaves such a layer out, and nothing is copied.
 macro_rules! same_values {
     () => {
-        fn forward(&self, ::chainrule_layer::Forward { x, mut y, .. }: ::chainrule_layer::Forward<'_, T>) {
+        fn forward(&self, ::chainrule_core::Forward { x, mut y, .. }: ::chainrule_core::Forward<'_, T>) {
             y.assign(&x);
         }
 
-        fn backward(&self, ::chainrule_layer::Backward { dy, dx, .. }: ::chainrule_layer::Backward<'_, T>) {
+        fn backward(&self, ::chainrule_core::Backward { dy, dx, .. }: ::chainrule_core::Backward<'_, T>) {
             if let Some(mut dx) = dx {
                 dx.assign(&dy);
             }

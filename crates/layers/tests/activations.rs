@@ -1,8 +1,8 @@
 //! What is particular to activations: extreme inputs, settings and shapes, ties, draws, and views of any kind.
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, Sequential};
+use chainrule_core::{Backward, Forward, Grads, Kind, Layer, Mode, Params, Plan, Sequential};
 use chainrule_layers::*;
-use chainrule_tensor::{Buffer, Grads, Kind, Params, Real, Seed, Shape};
+use chainrule_tensor::{Buffer, Real, Seed, Shape};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, array, s};
 
 const INF: f64 = f64::INFINITY;

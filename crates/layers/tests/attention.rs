@@ -1,11 +1,11 @@
 //! What is particular to attention: padding, dropout, extreme numbers, and settings that cannot work.
 
-use chainrule_layer::{Backward, Forward, Joint, Layer, Mode, Plan, Sequential, SideBySide};
+use chainrule_core::{Backward, Forward, Grads, Joint, Layer, Mode, Params, Plan, Sequential, SideBySide};
 use chainrule_layers::{
     ClassToken, DotProductAttention, Embedding, LearnedPositions, MultiHeadAttention, OneStep, Patches,
     SinusoidalPositions, TransformerDecoder, TransformerEncoder,
 };
-use chainrule_tensor::{Grads, Params, Seed, Shape};
+use chainrule_tensor::{Seed, Shape};
 use ndarray::{Array2, ArrayView2, Axis, s};
 
 /// A pass over one batch.

@@ -1,11 +1,11 @@
 //! The convolutions against their definition, in shapes that take every way through them, and their errors.
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan};
+use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan};
 use chainrule_layers::convolution::{Conv, ConvTranspose};
 use chainrule_layers::{
     Conv1d, Conv2d, Conv3d, ConvTranspose2d, DepthwiseConv2d, Fold, Padding, SeparableConv2d, Unfold,
 };
-use chainrule_tensor::{Grads, Params, Real, Seed, Shape};
+use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::Array2;
 
 fn random(rows: usize, columns: usize, seed: u64) -> Array2<f64> {

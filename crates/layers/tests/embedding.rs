@@ -1,8 +1,8 @@
 //! What is particular to embeddings: ids that are refused, padding, and settings that cannot work.
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, Sequential};
+use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, Sequential};
 use chainrule_layers::{Dense, Embedding, EmbeddingBag, Flatten};
-use chainrule_tensor::{Grads, Params, Real, Seed};
+use chainrule_tensor::{Real, Seed};
 use ndarray::{Array2, array};
 
 #[test]

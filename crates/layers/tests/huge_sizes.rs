@@ -1,7 +1,7 @@
 //! Layers of more parameters than memory has places for are errors that say so, and nothing wraps around. A plan of large
 //! samples takes neither their time nor their memory.
 
-use chainrule_layer::{Frozen, Graph, Joint, Layer, Plan, Residual, Sequential, ShapeError};
+use chainrule_core::{Frozen, Graph, Joint, Layer, Plan, Residual, Sequential, ShapeError};
 use chainrule_layers::*;
 use chainrule_tensor::Shape;
 

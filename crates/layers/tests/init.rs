@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_layer::{Blank, Initializer, Plan};
+use chainrule_core::{Blank, Initializer, Plan};
 use chainrule_layers::init::*;
 use chainrule_tensor::{Seed, Shape};
 

@@ -1,8 +1,8 @@
 //! What merges refuse, and their edges.
 
-use chainrule_layer::{Backward, Branches, Forward, Joint, Layer, Mode, Plan, SideBySide};
+use chainrule_core::{Backward, Branches, Forward, Grads, Joint, Layer, Mode, Params, Plan, SideBySide};
 use chainrule_layers::{Add, Average, Bilinear, Concat, Dense, Dot, Maximum, Minimum, Multiply, Subtract};
-use chainrule_tensor::{Grads, Params, Shape};
+use chainrule_tensor::Shape;
 use ndarray::{Array2, ArrayView2, array, s};
 
 #[track_caller]

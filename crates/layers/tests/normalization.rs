@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use chainrule_layer::{Backward, Constant, Forward, Layer, Mode, Plan, Sequential, ShapeError, check};
+use chainrule_core::{
+    Backward, Constant, Forward, Grads, Kind, Layer, Mode, Params, Plan, Sequential, ShapeError, check,
+};
 use chainrule_layers::{
     BatchNorm, Dense, Dropout, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RmsNorm, SpectralNorm,
     UnitNorm, WeightNorm, init,
 };
-use chainrule_tensor::{Grads, Kind, Params, Real, Seed, Shape};
+use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::{Array2, ArrayView2, Axis, array, s};
 
 const TRAIN: Mode = Mode::Train { seed: Seed(3), first_row: 0 };

@@ -1,10 +1,10 @@
 //! What poolings do with settings, shapes and numbers at the edge.
 
-use chainrule_layer::{Forward, Joint, Layer, Mode, Plan};
+use chainrule_core::{Forward, Joint, Layer, Mode, Params, Plan};
 use chainrule_layers::{
     AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, GlobalAvgPool, LpPool1d, MaxPool1d, MaxPool2d, MaxUnpool2d,
 };
-use chainrule_tensor::{Params, Shape};
+use chainrule_tensor::Shape;
 use ndarray::{Array2, array};
 
 fn run(layer: &impl Layer<f64>, input: impl Into<Shape>, x: Array2<f64>) -> Array2<f64> {

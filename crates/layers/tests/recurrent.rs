@@ -1,10 +1,10 @@
 //! What recurrent layers do beyond what every layer does: padding, carried states, counts and errors.
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, Sequential, ShapeError, check};
+use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, Sequential, ShapeError, check};
 use chainrule_layers::{
     Bidirectional, ConvLstm, Dense, Flatten, Gru, Lstm, Masking, Rnn, TimeDistributed, recurrent,
 };
-use chainrule_tensor::{Grads, Params, Real, Seed, Shape};
+use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 
 /// A layer with random parameters, and what it remembers.

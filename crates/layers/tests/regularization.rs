@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan};
+use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan};
 use chainrule_layers::{
     ActivityRegularization, AlphaDropout, DropPath, Dropout, FeatureAlphaDropout, GaussianDropout,
     GaussianNoise, SpatialDropout,
 };
-use chainrule_tensor::{Grads, Params, Seed, Shape};
+use chainrule_tensor::{Seed, Shape};
 use ndarray::{Array2, ArrayView2, s};
 
 const TRAIN: Mode = Mode::Train { seed: Seed(11), first_row: 0 };

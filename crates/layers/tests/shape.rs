@@ -1,6 +1,6 @@
 //! What layers that move values say of shapes that they cannot take.
 
-use chainrule_layer::{Layer, Plan};
+use chainrule_core::{Layer, Plan};
 use chainrule_layers::{
     BilinearUpSampling2d, ChannelShuffle, CircularPadding1d, Cropping2d, Permute, PixelShuffle,
     PixelUnshuffle, ReflectionPadding1d, RepeatVector, Reshape, Unflatten, UpSampling2d, ZeroPadding2d,

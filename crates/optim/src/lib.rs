@@ -55,7 +55,8 @@ mod weight_decay;
 
 pub use adam::{Adam, adam};
 pub use adamw::{AdamW, adamw};
-pub use chainrule_tensor::{Kind, Real, vector};
+pub use chainrule_core::Kind;
+pub use chainrule_tensor::{Real, vector};
 pub use clip::{ClipByGlobalNorm, ClipByValue};
 pub use optimizer::{Optimizer, Update};
 pub use rmsprop::{RmsProp, rmsprop};

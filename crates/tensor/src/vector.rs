@@ -36,7 +36,7 @@ pub use bytes::from_u8;
 pub use channels::{map_channels, sum_channels};
 pub use each::each;
 pub use gates::gates;
-pub use map::{accumulate, add, apply, apply_slice, apply2, map, map2, map3, map_views};
+pub use map::{accumulate, add, apply, apply_slice, apply2, map, map_views, map2, map3};
 pub use random::map_random;
 pub use reduce::{max, sum, sum_chunks, sum_squares, sums};
 pub use rows::{add_to_rows, sum_rows};

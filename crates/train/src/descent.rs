@@ -6,7 +6,8 @@
 
 use std::ops::Range;
 
-use chainrule_tensor::{Buffer, FlushDenormals, Kind, Real, gemm, gemm_pair};
+use chainrule_core::Kind;
+use chainrule_tensor::{Buffer, FlushDenormals, Real, gemm, gemm_pair};
 use ndarray::{ArrayViewMut2, s};
 
 use crate::ahead::{Ahead, Asking};

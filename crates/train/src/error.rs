@@ -50,7 +50,7 @@ pub enum TrainError {
         /// Which sample of the data set, from 0.
         sample: usize,
         /// What is wrong with it.
-        source: chainrule_layer::ValueError,
+        source: chainrule_core::ValueError,
     },
     /// The model carries a state from each row of a batch to that of the next, which these batches do not allow, in
     /// training or in an evaluation.

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use chainrule_layer::Sequential;
+use chainrule_core::Sequential;
 use chainrule_tensor::{Real, Seed, Shape};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -87,7 +87,7 @@ pub(crate) fn numbers<T: Real>(bytes: &[u8], values: &mut [T]) -> Option<()> {
 impl Contents {
     pub(crate) fn of<T: Real>(model: &Model<T>, training: Option<Training>) -> Self {
         let plan = model.plan();
-        let layer = |row: &chainrule_layer::Row| (row.path.clone(), row.layer.clone(), row.output.to_vec());
+        let layer = |row: &chainrule_core::Row| (row.path.clone(), row.layer.clone(), row.output.to_vec());
         Self {
             number: T::NAME.to_owned(),
             input: model.input().to_vec(),

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use chainrule_layer::{Chain, Entry, Layer, Plan, Sequential, ShapeError, ValueError};
+use chainrule_core::{Chain, Entry, Kind, Layer, Plan, Sequential, ShapeError, ValueError};
 use chainrule_optim::Optimizer;
-use chainrule_tensor::{Buffer, Kind, Real, Seed, Shape};
+use chainrule_tensor::{Buffer, Real, Seed, Shape};
 use ndarray::{Array2, ArrayView2};
 use sha2::{Digest, Sha256};
 
@@ -16,7 +16,7 @@ use crate::{Predictor, Summary, TrainingBytes};
 /// A network: its layers, planned for samples of one shape, and their parameters.
 ///
 /// ```
-/// use chainrule_layer::Sequential;
+/// use chainrule_core::Sequential;
 /// use chainrule_layers::{Dense, Relu};
 /// use chainrule_tensor::Seed;
 /// use chainrule_train::Model;
@@ -142,7 +142,7 @@ impl<T: Real> Model<T> {
     /// time, and so perhaps more than a step.
     ///
     /// ```
-    /// # use chainrule_layer::Sequential;
+    /// # use chainrule_core::Sequential;
     /// # use chainrule_layers::{Dense, Relu};
     /// # use chainrule_tensor::Seed;
     /// # use chainrule_train::Model;

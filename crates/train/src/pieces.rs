@@ -9,9 +9,9 @@
 
 use std::ops::Range;
 
-use chainrule_layer::{Chain, Plan};
+use chainrule_core::{Chain, Kind, Plan};
 use chainrule_optim::Optimizer;
-use chainrule_tensor::{Kind, Real};
+use chainrule_tensor::Real;
 
 use crate::rows::Ground;
 use crate::shard::Shard;
@@ -265,13 +265,13 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    use chainrule_layer::{Layer, Residual, Sequential};
+    use chainrule_core::{Layer, Residual, Sequential};
     use chainrule_layers::Dense;
 
     #[test]
     fn pieces_cover_everything_once() {
         let mut plan = Plan::new();
-        let init = Arc::new(chainrule_layer::Constant(0.0)) as _;
+        let init = Arc::new(chainrule_core::Constant(0.0)) as _;
         plan.weight("a", [LONGEST, 2], (1, 1), &init).unwrap();
         plan.weight("b", [100], (1, 1), &init).unwrap();
         plan.bias("c", [10], (1, 1), &init).unwrap();

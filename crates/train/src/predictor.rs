@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use chainrule_layer::{Chain, Forward, Layer, Mode};
-use chainrule_tensor::{Buffer, FlushDenormals, Params, Real};
+use chainrule_core::{Chain, Forward, Layer, Mode, Params};
+use chainrule_tensor::{Buffer, FlushDenormals, Real};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::{Model, PredictError};
@@ -16,7 +16,7 @@ use crate::{Model, PredictError};
 /// one step, and takes the parameters of the model that was trained on longer ones:
 ///
 /// ```
-/// use chainrule_layer::Sequential;
+/// use chainrule_core::Sequential;
 /// use chainrule_layers::{Dense, Lstm, TimeDistributed};
 /// use chainrule_tensor::Seed;
 /// use chainrule_train::Model;

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use chainrule_core::Kind;
 use chainrule_optim::{Optimizer, Update};
-use chainrule_tensor::{Buffer, Kind, Real, prefetch_mut, vector};
+use chainrule_tensor::{Buffer, Real, prefetch_mut, vector};
 
 use crate::shard::Shard;
 

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
+use chainrule_core::{Backward, Chain, Forward, Grads, Layer, Mode, Params, Sequential, SparseGrad};
 use chainrule_data::Dataset;
-use chainrule_layer::{Backward, Chain, Forward, Layer, Mode, Sequential};
 use chainrule_losses::Loss;
-use chainrule_tensor::{Buffer, FlushDenormals, Grads, Params, Real, SparseGrad};
+use chainrule_tensor::{Buffer, FlushDenormals, Real};
 use ndarray::{ArrayView2, ShapeBuilder};
 
 use crate::lead::Lead;

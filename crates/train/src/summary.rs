@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chainrule_layer::Row;
+use chainrule_core::Row;
 use chainrule_tensor::Shape;
 
 use crate::TrainingBytes;
@@ -113,7 +113,7 @@ impl fmt::Display for Summary {
 
 #[cfg(test)]
 mod tests {
-    use chainrule_layer::{Frozen, Graph, Sequential};
+    use chainrule_core::{Frozen, Graph, Sequential};
     use chainrule_layers::{Add, Dense, Relu};
     use chainrule_tensor::Seed;
 

@@ -10,8 +10,8 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use chainrule_core::Mode;
 use chainrule_data::{Batches, Dataset};
-use chainrule_layer::Mode;
 use chainrule_losses::Loss;
 use chainrule_metrics::Metric;
 use chainrule_optim::Optimizer;

@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use chainrule_core::{Residual, Sequential};
 use chainrule_data::{Dataset, Rows, digits};
-use chainrule_layer::{Residual, Sequential};
 use chainrule_layers::{Dense, Dropout, Embedding, Flatten, LeakyRelu, Relu, Sigmoid, Softmax, Tanh};
 use chainrule_losses::CrossEntropy;
 use chainrule_metrics::{Accuracy, ConfusionMatrix};

@@ -1,7 +1,7 @@
 //! Truncated backpropagation through time: a state that goes on from batch to batch.
 
+use chainrule_core::{Layer, Residual, Sequential};
 use chainrule_data::{Dataset, Subset};
-use chainrule_layer::{Layer, Residual, Sequential};
 use chainrule_layers::{Bidirectional, ConvLstm, Dense, Flatten, Gru, Lstm, Rnn, WeightNorm};
 use chainrule_losses::MeanSquaredError;
 use chainrule_optim::adam;

@@ -9,12 +9,12 @@ use std::thread::{self, ThreadId};
 use std::{fmt, fs};
 
 use cases::{Case, every_layer};
+use chainrule_core::{Backward, Forward, Kind, Layer, Mode, Plan, Sequential, ShapeError};
 use chainrule_data::Dataset;
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, Sequential, ShapeError};
 use chainrule_layers::{Dense, Flatten, Tanh};
 use chainrule_losses::CrossEntropy;
 use chainrule_optim::{ClipByGlobalNorm, Optimizer, SettingError, Update, adam, sgd};
-use chainrule_tensor::{Kind, Seed, Shape};
+use chainrule_tensor::{Seed, Shape};
 use chainrule_train::{Model, PredictError, TrainError, Trainer};
 use ndarray::{Array2, s};
 

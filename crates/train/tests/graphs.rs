@@ -1,7 +1,7 @@
 //! Graphs, branches and frozen layers in a training.
 
+use chainrule_core::{Branches, Frozen, Graph, Lambda, Sequential};
 use chainrule_data::{Rows, digits};
-use chainrule_layer::{Branches, Frozen, Graph, Lambda, Sequential};
 use chainrule_layers::{Add, BatchNorm, Concat, Dense, Dropout, Flatten, Relu, Subtract, Tanh};
 use chainrule_losses::{CrossEntropy, MeanSquaredError};
 use chainrule_optim::{ClipByGlobalNorm, Optimizer, adam, adamw};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use chainrule_core::{Backward, Constant, Forward, Frozen, Graph, Layer, Plan, Sequential, ShapeError};
 use chainrule_data::{Dataset, Rows};
-use chainrule_layer::{Backward, Constant, Forward, Frozen, Graph, Layer, Plan, Sequential, ShapeError};
 use chainrule_layers::{
     Add, BatchNorm, Bidirectional, Dense, Dropout, Embedding, EmbeddingBag, Flatten, Gru, Lstm,
     MultiHeadAttention, Rnn, Softmax, Tanh, TransformerEncoder,

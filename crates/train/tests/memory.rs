@@ -1,7 +1,7 @@
 //! The bytes that a training takes are those that were foretold.
 
+use chainrule_core::{Branches, Frozen, Graph, Sequential};
 use chainrule_data::{Dataset, Rows, Subset, digits};
-use chainrule_layer::{Branches, Frozen, Graph, Sequential};
 use chainrule_layers::{Add, Dense, Flatten, Relu};
 use chainrule_losses::CrossEntropy;
 use chainrule_optim::{ClipByGlobalNorm, Optimizer, adam, sgd};

@@ -1,6 +1,6 @@
 //! A predictor allocates nothing once it has memory, and carries states from call to call.
 
-use chainrule_layer::Sequential;
+use chainrule_core::Sequential;
 use chainrule_layers::{Bidirectional, Dense, Dropout, Gru, Lstm, Relu, TimeDistributed};
 use chainrule_tensor::{CountingAllocator, Seed};
 use chainrule_train::{Model, PredictError};

@@ -1,11 +1,11 @@
 //! A whole small network against PyTorch: the loss, every gradient, and ten steps of each optimizer.
 
+use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, Sequential};
 use chainrule_data::Rows;
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, Sequential};
 use chainrule_layers::{Dense, Relu, Sigmoid, Tanh};
 use chainrule_losses::{CrossEntropy, Loss};
 use chainrule_optim::{Optimizer, adam, rmsprop, sgd};
-use chainrule_tensor::{Grads, Params, Real, Seed, Shape};
+use chainrule_tensor::{Real, Seed, Shape};
 use chainrule_train::{Model, Trainer};
 use ndarray::Array2;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! Gradients of tables: a list of the rows that a batch uses gives what the whole gradient gives.
 
+use chainrule_core::Sequential;
 use chainrule_data::Rows;
-use chainrule_layer::Sequential;
 use chainrule_layers::{Dense, Embedding, EmbeddingBag, Flatten, Tanh};
 use chainrule_losses::CrossEntropy;
 use chainrule_optim::{ClipByGlobalNorm, Optimizer, adam, sgd};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::ops::ControlFlow;
 
+use chainrule_core::Sequential;
 use chainrule_data::{Rows, Subset, digits};
-use chainrule_layer::Sequential;
 use chainrule_layers::{Dense, Dropout, Flatten, Relu};
 use chainrule_losses::{CrossEntropy, MeanSquaredError, PerStep};
 use chainrule_metrics::Accuracy;

@@ -9,10 +9,11 @@ use std::hint::black_box;
 use std::ops::Range;
 use std::time::Instant;
 
-use chainrule::layer::{Backward, Chain, Forward, Layer, Mode, Plan};
+use chainrule::core::{Backward, Chain, Forward, Layer, Mode, Plan};
+use chainrule::core::{Grads, Params};
 use chainrule::optim::{Kind, Update};
 use chainrule::prelude::*;
-use chainrule::tensor::{Buffer, FlushDenormals, Grads, Params, vector};
+use chainrule::tensor::{Buffer, FlushDenormals, vector};
 use ndarray::ArrayView1;
 use serde::{Serialize, Serializer};
 

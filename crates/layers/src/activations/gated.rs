@@ -1,6 +1,6 @@
 //! Gated linear units: one half of the values is let through by the other.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 use ndarray::{ArrayView2, Axis, s};
 
@@ -17,7 +17,7 @@ use super::{Activation, Gelu, Relu, Sigmoid, Silu, possible, shorten};
 /// Backward, `da = dy f(b)` and `db = dy a f'(b)`.
 ///
 /// ```
-/// use chainrule_layer::{Sequential, check};
+/// use chainrule_core::{Sequential, check};
 /// use chainrule_layers::{Dense, Gated, GeluTanh, SwiGlu};
 /// let layers = Sequential::<f64>::default()
 ///     .then(Dense::new(16))
@@ -25,7 +25,7 @@ use super::{Activation, Gelu, Relu, Sigmoid, Silu, possible, shorten};
 ///     .then(Dense::new(4))
 ///     .then(Gated::new(GeluTanh));
 /// check::gradients(&layers, [6])?;
-/// # Ok::<(), chainrule_layer::check::GradientError>(())
+/// # Ok::<(), chainrule_core::check::GradientError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gated<F> {

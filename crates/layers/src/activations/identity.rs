@@ -1,6 +1,6 @@
 //! The activation that does nothing.
 
-use chainrule_layer::{Layer, Plan, ShapeError};
+use chainrule_core::{Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::Activation;

@@ -45,7 +45,7 @@ pub use sparsemax::Sparsemax;
 
 use std::fmt::Debug;
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 
 /// A function of single values, and its derivative. The macro below makes a layer of it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_layer::{Backward, Constant, Forward, Initializer, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Constant, Forward, Initializer, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 
 use crate::packed::{fill_packed, packed};

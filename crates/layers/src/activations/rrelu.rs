@@ -1,6 +1,6 @@
 //! The rectified linear unit with random slopes.
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Seed, Shape, vector};
 
 use super::{Activation, LeakyRelu, possible};

@@ -1,6 +1,6 @@
 //! Softmax and its relatives over the classes of each sample, or of each of its steps.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::{ArrayView2, ArrayViewMut2};
 

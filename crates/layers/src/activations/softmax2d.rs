@@ -1,6 +1,6 @@
 //! Softmax over the channels of an image.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::s;
 

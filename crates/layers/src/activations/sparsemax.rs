@@ -1,6 +1,6 @@
 //! Sparsemax.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 
 use super::softmax::{Classes, over_classes};

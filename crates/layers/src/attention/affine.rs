@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use chainrule_layer::{Initializer, Plan, ShapeError};
-use chainrule_tensor::{Grads, Params, Real, gemm, vector};
+use chainrule_core::{Grads, Initializer, Params, Plan, ShapeError};
+use chainrule_tensor::{Real, gemm, vector};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::steps::products;

@@ -1,7 +1,9 @@
 //! What the blocks of a transformer are made of.
 
-use chainrule_layer::{Backward, Chain, Forward, Layer, Mode, Plan, Residual, Sequential, ShapeError};
-use chainrule_tensor::{Grads, Params, Real, Shape};
+use chainrule_core::{
+    Backward, Chain, Forward, Grads, Layer, Mode, Params, Plan, Residual, Sequential, ShapeError,
+};
+use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::masked::Masked;

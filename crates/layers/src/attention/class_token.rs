@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_layer::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 use ndarray::{Axis, s};
 

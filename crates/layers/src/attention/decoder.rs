@@ -1,7 +1,9 @@
 //! The decoder block of a transformer.
 
-use chainrule_layer::{Joint, JointBackward, JointForward, Layer, Plan, Sequential, ShapeError};
-use chainrule_tensor::{Buffer, Grads, Params, Real, Shape, vector};
+use chainrule_core::{
+    Grads, Joint, JointBackward, JointForward, Layer, Params, Plan, Sequential, ShapeError,
+};
+use chainrule_tensor::{Buffer, Real, Shape, vector};
 
 use super::block::{Block, Planned, settings};
 use super::multi_head::{Attention, MultiHeadAttention};

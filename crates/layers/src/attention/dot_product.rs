@@ -1,6 +1,6 @@
 //! Attention without parameters.
 
-use chainrule_layer::{Joint, JointBackward, JointForward, Plan, ShapeError};
+use chainrule_core::{Joint, JointBackward, JointForward, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 
 use super::scores::{Gradients, Projections, Scores, Seen};

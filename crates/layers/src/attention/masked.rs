@@ -1,6 +1,6 @@
 //! A layer that leaves padding alone.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::ArrayView2;
 

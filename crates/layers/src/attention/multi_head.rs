@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use chainrule_layer::{
-    Backward, Constant, Forward, Initializer, Joint, JointBackward, JointForward, Layer, Mode, Plan,
-    ShapeError,
+use chainrule_core::{
+    Backward, Constant, Forward, Grads, Initializer, Joint, JointBackward, JointForward, Layer, Mode, Params,
+    Plan, ShapeError,
 };
-use chainrule_tensor::{Buffer, Grads, Params, Real, Shape};
+use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 use super::affine::Affine;
@@ -36,11 +36,11 @@ use crate::init::{FanInUniform, GlorotUniform};
 /// output is 0, so that the mask travels in the data.
 ///
 /// ```
-/// use chainrule_layer::check;
+/// use chainrule_core::check;
 /// use chainrule_layers::MultiHeadAttention;
 /// let attention = MultiHeadAttention::new(4).key_value_heads(2).rotary().causal();
 /// check::gradients(&attention, [5, 16])?;
-/// # Ok::<(), chainrule_layer::check::GradientError>(())
+/// # Ok::<(), chainrule_core::check::GradientError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct MultiHeadAttention {

@@ -1,6 +1,6 @@
 //! An image as a sequence.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 use ndarray::s;
 

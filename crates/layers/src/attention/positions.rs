@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use chainrule_layer::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chainrule_layer::Mode;
+use chainrule_core::Mode;
 use chainrule_tensor::{Buffer, Real, Seed, gemm, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 

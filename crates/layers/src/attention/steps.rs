@@ -1,6 +1,6 @@
 //! Batches of sequences as matrices with a row for each step.
 
-use chainrule_layer::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
 

@@ -1,6 +1,6 @@
 //! The convolution.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::correlation::Map;
@@ -21,7 +21,7 @@ use crate::Axes;
 /// biases, as in Keras.
 ///
 /// ```
-/// use chainrule_layer::{Layer, Plan, Sequential};
+/// use chainrule_core::{Layer, Plan, Sequential};
 /// use chainrule_layers::{Conv2d, Dense, Flatten, Padding, Relu};
 /// let layers = Sequential::new()
 ///     .then(Conv2d::new(6, 5).padding(Padding::Same)) // [6, 28, 28]
@@ -31,7 +31,7 @@ use crate::Axes;
 ///     .then(Dense::new(10));
 /// let (output, _) = layers.plan([1, 28, 28].into(), &mut Plan::new())?;
 /// assert_eq!(output, [10].into());
-/// # Ok::<(), chainrule_layer::ShapeError>(())
+/// # Ok::<(), chainrule_core::ShapeError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Conv<const N: usize> {

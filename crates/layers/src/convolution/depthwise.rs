@@ -1,6 +1,6 @@
 //! Convolutions of each channel by itself, and of all channels at each position.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::correlation::Map;

@@ -1,7 +1,7 @@
 //! The separable convolution.
 
-use chainrule_layer::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Grads, Params, Real, Shape};
+use chainrule_core::{Backward, Forward, Grads, Initializer, Layer, Params, Plan, ShapeError};
+use chainrule_tensor::{Buffer, Real, Shape};
 
 use super::conv::Conv;
 use super::depthwise::DepthwiseConv;

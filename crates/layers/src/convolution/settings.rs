@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_layer::{Backward, Constant, Forward, Initializer, Plan, ShapeError};
+use chainrule_core::{Backward, Constant, Forward, Initializer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, MAX_RANK, Real, Shape, vector};
 use ndarray::ArrayView2;
 
@@ -38,14 +38,14 @@ macro_rules! settings {
         impl<const N: usize> $layer<N> {
             /// Another rule for the first weights.
             #[must_use]
-            pub fn weight(mut self, init: impl chainrule_layer::Initializer + 'static) -> Self {
+            pub fn weight(mut self, init: impl chainrule_core::Initializer + 'static) -> Self {
                 self.settings.weight = std::sync::Arc::new(init);
                 self
             }
 
             /// Another rule for the first biases.
             #[must_use]
-            pub fn bias(mut self, init: impl chainrule_layer::Initializer + 'static) -> Self {
+            pub fn bias(mut self, init: impl chainrule_core::Initializer + 'static) -> Self {
                 self.settings.bias = Some(std::sync::Arc::new(init));
                 self
             }

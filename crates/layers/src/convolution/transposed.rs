@@ -1,6 +1,6 @@
 //! The transposed convolution.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::conv::check_groups;

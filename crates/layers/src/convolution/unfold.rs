@@ -1,6 +1,6 @@
 //! Patches of an image as a sample, and back.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -13,11 +13,11 @@ use super::window::{Geometry, Window, window};
 /// or with another number of axes, to `[channels · places of the kernel, positions]`, with zeros outside of the image.
 ///
 /// ```
-/// use chainrule_layer::{Layer, Plan};
+/// use chainrule_core::{Layer, Plan};
 /// use chainrule_layers::Unfold;
 /// let (patches, _) = Layer::<f32>::plan(&Unfold::new([2, 3]), [3, 5, 5].into(), &mut Plan::new())?;
 /// assert_eq!(patches, [3 * 2 * 3, 4 * 3].into());
-/// # Ok::<(), chainrule_layer::ShapeError>(())
+/// # Ok::<(), chainrule_core::ShapeError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Unfold<const N: usize> {

@@ -1,6 +1,6 @@
 //! The window that slides over an image: its settings, and the sizes that follow from them.
 
-use chainrule_layer::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::Shape;
 
 /// How many zeros there are around an image of `N` axes.

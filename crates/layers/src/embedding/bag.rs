@@ -1,6 +1,6 @@
 //! The embedding of several ids at once.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
 use chainrule_tensor::{Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2};
 

@@ -1,6 +1,6 @@
 //! The embedding: a vector for each id.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
 use chainrule_tensor::{Real, Shape, prefetch};
 use ndarray::ArrayView2;
 
@@ -17,12 +17,12 @@ use super::table::{Table, settings};
 /// zeros are what the layers behind it take for padding if they are `masked`.
 ///
 /// ```
-/// use chainrule_layer::{Layer, Plan};
+/// use chainrule_core::{Layer, Plan};
 /// use chainrule_layers::Embedding;
 /// let words = Embedding::new(10_000, 64).padding_index(0).sparse();
 /// let (output, ()) = Layer::<f32>::plan(&words, [20].into(), &mut Plan::new())?;
 /// assert_eq!(*output, [20, 64]);
-/// # Ok::<(), chainrule_layer::ShapeError>(())
+/// # Ok::<(), chainrule_core::ShapeError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Embedding {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chainrule_layer::{Blank, Initializer, Plan, ShapeError, ValueError};
+use chainrule_core::{Blank, Initializer, Plan, ShapeError, ValueError};
 use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::ArrayView2;
 
@@ -106,7 +106,7 @@ macro_rules! settings {
     () => {
         /// Another rule for the first vectors.
         #[must_use]
-        pub fn weight(mut self, init: impl ::chainrule_layer::Initializer + 'static) -> Self {
+        pub fn weight(mut self, init: impl ::chainrule_core::Initializer + 'static) -> Self {
             self.table.weight = ::std::sync::Arc::new(init);
             self
         }

@@ -1,6 +1,6 @@
-//! The same value everywhere; [`Constant`](chainrule_layer::Constant) is any other.
+//! The same value everywhere; [`Constant`](chainrule_core::Constant) is any other.
 
-use chainrule_layer::{Blank, Initializer};
+use chainrule_core::{Blank, Initializer};
 use chainrule_tensor::Seed;
 
 /// 0 everywhere.

@@ -1,6 +1,6 @@
 //! Weights that let the input through.
 
-use chainrule_layer::{Blank, Initializer};
+use chainrule_core::{Blank, Initializer};
 use chainrule_tensor::Seed;
 
 use super::matrix;

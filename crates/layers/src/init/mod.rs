@@ -44,7 +44,7 @@ mod random;
 mod sparse;
 mod variance_scaling;
 
-pub use chainrule_layer::Constant;
+pub use chainrule_core::Constant;
 pub use constant::{Ones, Zeros};
 pub use gain::{Nonlinearity, gain};
 pub use identity::{Dirac, Identity};
@@ -61,7 +61,7 @@ pub use variance_scaling::{
     HeUniform as KaimingUniform,
 };
 
-use chainrule_layer::Blank;
+use chainrule_core::Blank;
 
 /// The shape as a matrix: how many rows the first axis has, and how many columns the others make.
 fn matrix(blank: Blank) -> (usize, usize) {

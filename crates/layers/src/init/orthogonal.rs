@@ -1,6 +1,6 @@
 //! Orthogonal matrices.
 
-use chainrule_layer::{Blank, Initializer};
+use chainrule_core::{Blank, Initializer};
 use chainrule_tensor::Seed;
 use ndarray::Array2;
 use ndarray_linalg::QR;

@@ -2,7 +2,7 @@
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
-use chainrule_layer::{Blank, Initializer};
+use chainrule_core::{Blank, Initializer};
 use chainrule_tensor::{Real, Seed};
 
 /// Uniform in `[low, high)`; PyTorch's from 0 to 1 by default, [`keras`](Self::keras) within ±0.05.

@@ -1,6 +1,6 @@
 //! Weights most of which are 0.
 
-use chainrule_layer::{Blank, Initializer};
+use chainrule_core::{Blank, Initializer};
 use chainrule_tensor::Seed;
 
 use super::{Normal, matrix};

@@ -1,6 +1,6 @@
 //! Random values whose variance follows from the fans.
 
-use chainrule_layer::{Blank, Initializer};
+use chainrule_core::{Blank, Initializer};
 use chainrule_tensor::Seed;
 
 use super::{Normal, TruncatedNormal, Uniform};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_layer::{Initializer, Joint, JointBackward, JointForward, Plan, ShapeError};
+use chainrule_core::{Initializer, Joint, JointBackward, JointForward, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, gemm, vector};
 use ndarray::Axis;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chainrule_layer::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 

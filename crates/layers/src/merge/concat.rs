@@ -1,6 +1,6 @@
 //! Inputs one after the other.
 
-use chainrule_layer::{Joint, JointBackward, JointForward, Plan, ShapeError};
+use chainrule_core::{Joint, JointBackward, JointForward, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 use ndarray::s;
 

@@ -1,6 +1,6 @@
 //! The scalar product of two inputs.
 
-use chainrule_layer::{Joint, JointBackward, JointForward, Plan, ShapeError};
+use chainrule_core::{Joint, JointBackward, JointForward, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView1, Zip};
 

@@ -1,6 +1,6 @@
 //! Joints that act on the values of several inputs place by place.
 
-use chainrule_layer::{Joint, JointBackward, JointForward, Plan, ShapeError};
+use chainrule_core::{Joint, JointBackward, JointForward, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
@@ -20,7 +20,7 @@ pub struct Subtract;
 /// squeeze-and-excitation (Hu et al. 2018), where the factors come from the means of the channels:
 ///
 /// ```
-/// use chainrule_layer::{Graph, Sequential, check};
+/// use chainrule_core::{Graph, Sequential, check};
 /// use chainrule_layers::{Conv2d, Dense, GlobalAvgPool, Multiply, Relu, Reshape, Sigmoid};
 /// let (channels, fewer) = (4, 2);
 /// let factors = Sequential::default()
@@ -36,7 +36,7 @@ pub struct Subtract;
 ///     .joint("scaled", Multiply, ["image", "factors"])
 ///     .outputs(["scaled"]);
 /// check::gradients(&block, [1, 6, 5])?;
-/// # Ok::<(), chainrule_layer::check::GradientError>(())
+/// # Ok::<(), chainrule_core::check::GradientError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Multiply;

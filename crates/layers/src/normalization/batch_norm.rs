@@ -1,6 +1,6 @@
 //! Batch normalisation.
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 
 use super::{Affine, Scales, epsilon, moments, room, zeroed};
@@ -24,11 +24,11 @@ use crate::packed::{fill_packed, packed};
 /// batch of an epoch may be that small.
 ///
 /// ```
-/// use chainrule_layer::{Sequential, check};
+/// use chainrule_core::{Sequential, check};
 /// use chainrule_layers::{BatchNorm, Dense, Relu};
 /// let layers = Sequential::<f64>::default().then(Dense::new(8).without_bias()).then(BatchNorm::new()).then(Relu);
 /// check::gradients(&layers, [4])?;
-/// # Ok::<(), chainrule_layer::check::GradientError>(())
+/// # Ok::<(), chainrule_core::check::GradientError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNorm {

@@ -1,6 +1,6 @@
 //! Group normalisation.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 
 use super::{Affine, Scales, epsilon, moments, room, zeroed};

@@ -1,6 +1,6 @@
 //! Instance normalisation.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::{Affine, GroupNorm, GroupStatistics};

@@ -28,8 +28,8 @@ pub use weight_norm::WeightNorm;
 
 use std::sync::Arc;
 
-use chainrule_layer::{Constant, Initializer, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Grads, Params, Real, Shape, vector};
+use chainrule_core::{Constant, Grads, Initializer, Params, Plan, ShapeError};
+use chainrule_tensor::{Buffer, Real, Shape, vector};
 
 /// Which of its scales and shifts, `weight` and `bias`, a normalisation has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, ShapeError, ValueError};
-use chainrule_tensor::{Buffer, Grads, Kind, Params, Real, Shape, vector};
+use chainrule_core::{Backward, Forward, Grads, Kind, Layer, Mode, Params, Plan, ShapeError, ValueError};
+use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::ArrayView2;
 
 use super::{SpectralNorm, WeightNorm};

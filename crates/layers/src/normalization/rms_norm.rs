@@ -1,6 +1,6 @@
 //! Root-mean-square normalisation.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 
 use super::{Affine, Over, RowStatistics, epsilon, room};

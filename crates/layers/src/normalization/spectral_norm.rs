@@ -1,6 +1,6 @@
 //! Spectral normalisation.
 
-use chainrule_layer::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Real, Seed, Shape, gemm, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 

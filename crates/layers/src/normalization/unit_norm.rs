@@ -1,6 +1,6 @@
 //! Normalisation to unit length.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 
 use super::{Over, RowStatistics, room};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_layer::{Blank, Initializer, Layer, Plan, ShapeError};
+use chainrule_core::{Blank, Initializer, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Seed, Shape, vector};
 
 use super::reparametrized::{Reparametrization, Terms, Weight};
@@ -19,10 +19,10 @@ use super::reparametrized::{Reparametrization, Terms, Weight};
 /// would, though not as `v` itself. A unit whose `v` is 0 has the weight 0.
 ///
 /// ```
-/// use chainrule_layer::check;
+/// use chainrule_core::check;
 /// use chainrule_layers::{Dense, WeightNorm};
 /// check::gradients(&WeightNorm::new(Dense::new(3)), [4])?;
-/// # Ok::<(), chainrule_layer::check::GradientError>(())
+/// # Ok::<(), chainrule_core::check::GradientError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct WeightNorm<L> {

@@ -1,6 +1,6 @@
 //! Poolings whose windows follow from the size of the output.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::average::Avg;

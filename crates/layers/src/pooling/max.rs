@@ -17,12 +17,12 @@ pub type MaxPool1d = Pool<Max, 1>;
 /// Maximum pooling of `[channels, height, width]`.
 ///
 /// ```
-/// use chainrule_layer::{Layer, Plan};
+/// use chainrule_core::{Layer, Plan};
 /// use chainrule_layers::MaxPool2d;
 /// let pooling = MaxPool2d::new(3).stride(2).padding(1);
 /// let (output, _) = Layer::<f32>::plan(&pooling, [8, 28, 28].into(), &mut Plan::new())?;
 /// assert_eq!(output, [8, 14, 14].into());
-/// # Ok::<(), chainrule_layer::ShapeError>(())
+/// # Ok::<(), chainrule_core::ShapeError>(())
 /// ```
 pub type MaxPool2d = Pool<Max, 2>;
 /// Maximum pooling of `[channels, depth, height, width]`.

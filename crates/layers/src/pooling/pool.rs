@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape};
 
 use super::windows::{Stride, Windows};

@@ -1,6 +1,6 @@
 //! The inverse of maximum pooling, as far as there is one.
 
-use chainrule_layer::{Joint, JointBackward, JointForward, Plan, ShapeError};
+use chainrule_core::{Joint, JointBackward, JointForward, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::max::Max;

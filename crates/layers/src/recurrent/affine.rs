@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use chainrule_layer::{Blank, Initializer, Mode, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Grads, Params, Real, Seed, Shape, gemm, vector};
+use chainrule_core::{Blank, Grads, Initializer, Mode, Params, Plan, ShapeError};
+use chainrule_tensor::{Buffer, Real, Seed, Shape, gemm, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, s};
 
 use super::memory::{Memory, Sizes, part, part_mut};

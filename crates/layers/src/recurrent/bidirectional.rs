@@ -1,6 +1,6 @@
 //! Recurrent layers in both directions.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 
 use super::unrolled::{Place, Recurrent, Unrolled, Wanted};

@@ -51,7 +51,7 @@ impl Gates {
 /// slices for the second.
 ///
 /// ```
-/// use chainrule_layer::check;
+/// use chainrule_core::check;
 /// use chainrule_layers::recurrent::{Affine, Cell, Gates, Recurrent};
 /// use chainrule_tensor::{Real, vector};
 ///
@@ -78,7 +78,7 @@ impl Gates {
 /// }
 ///
 /// check::gradients(&Recurrent::new_with(Forgetful, Affine::new(3)), [4, 2])?;
-/// # Ok::<(), chainrule_layer::check::GradientError>(())
+/// # Ok::<(), chainrule_core::check::GradientError>(())
 /// ```
 pub trait Cell<T: Real>: Copy + Debug + Send + Sync + 'static {
     /// Its gates.

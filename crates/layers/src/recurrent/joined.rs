@@ -1,7 +1,7 @@
 //! Recurrent layers around any layer.
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Grads, Params, Real, Shape};
+use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, ShapeError};
+use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::s;
 
 use super::memory::{Memory, Sizes, add, copy, part, part_mut};
@@ -19,11 +19,11 @@ use super::{Gates, LstmCell, Product, Recurrent, repeated};
 /// channels, or none: around a dense layer this is an `Lstm`.
 ///
 /// ```
-/// use chainrule_layer::check;
+/// use chainrule_core::check;
 /// use chainrule_layers::{ConvLstm, Dense};
 /// let layer = ConvLstm::new(3, Dense::new(4 * 3)); // a convolution with 4 * 3 filters, for images
 /// check::gradients(&layer, [5, 2])?;
-/// # Ok::<(), chainrule_layer::check::GradientError>(())
+/// # Ok::<(), chainrule_core::check::GradientError>(())
 /// ```
 pub type ConvLstm<L> = Recurrent<LstmCell, Joined<L>>;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chainrule_layer::{Blank, Initializer};
+use chainrule_core::{Blank, Initializer};
 use chainrule_tensor::{Real, Seed, vector};
 
 use super::{Affine, Cell, Gates, Recurrent};

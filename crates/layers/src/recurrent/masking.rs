@@ -1,6 +1,6 @@
 //! Padding that is filled with some value.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 

@@ -13,7 +13,7 @@
 //! all but the last one with [`sequences`](Recurrent::sequences):
 //!
 //! ```
-//! use chainrule_layer::{Sequential, check};
+//! use chainrule_core::{Sequential, check};
 //! use chainrule_layers::{Bidirectional, Dense, Dropout, Gru, Lstm};
 //! let layers = Sequential::<f64>::default()
 //!     .then(Bidirectional::new(Lstm::new(4).sequences()))
@@ -21,7 +21,7 @@
 //!     .then(Gru::new(5))
 //!     .then(Dense::new(2));
 //! check::gradients(&layers, [3, 2])?;
-//! # Ok::<(), chainrule_layer::check::GradientError>(())
+//! # Ok::<(), chainrule_core::check::GradientError>(())
 //! ```
 //!
 //! # Sequences of different lengths
@@ -58,7 +58,7 @@ pub use rnn::{Rnn, RnnCell};
 pub use time_distributed::{Flat, TimeDistributed};
 pub use unrolled::{Recurrent, Unrolled};
 
-use chainrule_layer::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::Shape;
 
 /// How many steps a sample has, and the shape of one.

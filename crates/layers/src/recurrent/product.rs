@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use chainrule_layer::{Mode, Plan, ShapeError};
+use chainrule_core::{Mode, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::{Gates, Memory};

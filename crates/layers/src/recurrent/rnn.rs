@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chainrule_layer::Constant;
+use chainrule_core::Constant;
 use chainrule_tensor::{Real, vector};
 
 use super::{Affine, Cell, Gates, Recurrent};

@@ -1,6 +1,6 @@
 //! A layer for each step.
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, ShapeError, ValueError};
+use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError, ValueError};
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -13,11 +13,11 @@ use super::{repeated, steps};
 /// The steps of all samples are the rows of one pass of the inner layer.
 ///
 /// ```
-/// use chainrule_layer::{Sequential, check};
+/// use chainrule_core::{Sequential, check};
 /// use chainrule_layers::{Dense, Rnn, TimeDistributed};
 /// let layers = Sequential::<f64>::default().then(Rnn::new(4).sequences()).then(TimeDistributed(Dense::new(2)));
 /// check::gradients(&layers, [5, 3])?;
-/// # Ok::<(), chainrule_layer::check::GradientError>(())
+/// # Ok::<(), chainrule_core::check::GradientError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct TimeDistributed<L>(pub L);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 

@@ -1,6 +1,6 @@
 //! A penalty of the activations.
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 
 /// The identity, which in training adds to the gradient of the loss that of a penalty of the values that pass:

@@ -1,6 +1,6 @@
 //! Dropout for self-normalising networks.
 
-use chainrule_layer::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::{Groups, Noise, decide, probability};

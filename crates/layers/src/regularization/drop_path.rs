@@ -1,6 +1,6 @@
 //! Stochastic depth.
 
-use chainrule_layer::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::dropout::inverted;
@@ -9,16 +9,16 @@ use super::{Groups, Noise, probability};
 /// In training, sets whole samples to 0 with probability `p` and divides the others by `1 - p`; otherwise the
 /// identity.
 ///
-/// As the last layer of the branch of a [`Residual`](chainrule_layer::Residual) it leaves the branch out for these
+/// As the last layer of the branch of a [`Residual`](chainrule_core::Residual) it leaves the branch out for these
 /// samples, which makes the network less deep for them: stochastic depth (Huang et al. 2016; scaled as
 /// torchvision's `StochasticDepth` and timm's `DropPath`).
 ///
 /// ```
-/// use chainrule_layer::{Residual, Sequential, check};
+/// use chainrule_core::{Residual, Sequential, check};
 /// use chainrule_layers::{Dense, DropPath, Tanh};
 /// let branch = Sequential::<f64>::default().then(Dense::new(4)).then(Tanh).then(DropPath::new(0.1));
 /// check::gradients(&Residual(branch), [4])?;
-/// # Ok::<(), chainrule_layer::check::GradientError>(())
+/// # Ok::<(), chainrule_core::check::GradientError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct DropPath {

@@ -1,6 +1,6 @@
 //! Dropout.
 
-use chainrule_layer::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::{Groups, Noise, decide, probability};

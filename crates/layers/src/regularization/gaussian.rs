@@ -1,6 +1,6 @@
 //! Noise that is normally distributed.
 
-use chainrule_layer::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::{Groups, Noise, probability};

@@ -21,7 +21,7 @@ pub use spatial_dropout::SpatialDropout;
 
 use std::fmt::Debug;
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Seed, Shape, vector};
 use ndarray::{ArrayView2, ArrayViewMut2};
 

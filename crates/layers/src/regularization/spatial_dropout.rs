@@ -1,6 +1,6 @@
 //! Dropout of whole channels.
 
-use chainrule_layer::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::dropout::inverted;

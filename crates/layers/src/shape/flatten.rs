@@ -1,6 +1,6 @@
 //! Flattening, which costs nothing.
 
-use chainrule_layer::{Layer, Plan, ShapeError};
+use chainrule_core::{Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 /// Turns samples of any shape into vectors. In a batch they already are: rows of a matrix in row-major order.

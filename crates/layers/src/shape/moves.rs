@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
 
-use chainrule_layer::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{MAX_RANK, Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 
@@ -157,23 +157,23 @@ impl Runs {
 /// The two passes of layers that only move values.
 macro_rules! moves {
     ($([$($generic:tt)*] $name:ty;)*) => {$(
-        impl<T: chainrule_tensor::Real, $($generic)*> chainrule_layer::Layer<T> for $name {
+        impl<T: chainrule_tensor::Real, $($generic)*> chainrule_core::Layer<T> for $name {
             type Cache = $crate::shape::Moved;
 
             fn plan(
                 &self,
                 input: chainrule_tensor::Shape,
-                plan: &mut chainrule_layer::Plan,
-            ) -> Result<(chainrule_tensor::Shape, $crate::shape::Moved), chainrule_layer::ShapeError> {
+                plan: &mut chainrule_core::Plan,
+            ) -> Result<(chainrule_tensor::Shape, $crate::shape::Moved), chainrule_core::ShapeError> {
                 let output = $crate::shape::Moves::output(self, input, plan)?;
                 Ok((output, $crate::shape::Moved::new(input, output)))
             }
 
-            fn forward(&self, pass: chainrule_layer::Forward<'_, T, $crate::shape::Moved>) {
+            fn forward(&self, pass: chainrule_core::Forward<'_, T, $crate::shape::Moved>) {
                 pass.cache.runs(self).forward(pass.x, pass.y);
             }
 
-            fn backward(&self, pass: chainrule_layer::Backward<'_, T, $crate::shape::Moved>) {
+            fn backward(&self, pass: chainrule_core::Backward<'_, T, $crate::shape::Moved>) {
                 if let Some(dx) = pass.dx {
                     pass.cache.runs(self).backward(pass.dy, dx);
                 }

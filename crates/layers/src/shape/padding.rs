@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use chainrule_layer::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::Shape;
 
 use super::moves::{Moves, Runs, moves, shape};

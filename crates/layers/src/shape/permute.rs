@@ -1,6 +1,6 @@
 //! Axes in another order, and vectors many times.
 
-use chainrule_layer::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{MAX_RANK, Shape};
 
 use super::moves::{Moves, Runs, moves, shape};

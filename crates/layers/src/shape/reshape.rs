@@ -1,6 +1,6 @@
 //! Another shape for the same values.
 
-use chainrule_layer::{Layer, Plan, ShapeError};
+use chainrule_core::{Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 /// Gives samples another shape; the values stay in row-major order, so it costs nothing.
@@ -8,11 +8,11 @@ use chainrule_tensor::{Real, Shape};
 /// One axis may be `None`: it is what is left.
 ///
 /// ```
-/// use chainrule_layer::{Layer, Plan};
+/// use chainrule_core::{Layer, Plan};
 /// use chainrule_layers::Reshape;
 /// let (shape, ()) = Layer::<f32>::plan(&Reshape::new([Some(4), None]), [28, 28].into(), &mut Plan::new())?;
 /// assert_eq!(shape, [4, 196].into());
-/// # Ok::<(), chainrule_layer::ShapeError>(())
+/// # Ok::<(), chainrule_core::ShapeError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Reshape {

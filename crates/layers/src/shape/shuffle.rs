@@ -1,6 +1,6 @@
 //! Values between channels and places.
 
-use chainrule_layer::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::Shape;
 
 use super::moves::{Moves, Runs, moves, shape};

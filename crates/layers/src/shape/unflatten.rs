@@ -1,6 +1,6 @@
 //! One axis as several.
 
-use chainrule_layer::{Layer, Plan, ShapeError};
+use chainrule_core::{Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::Reshape;
@@ -11,11 +11,11 @@ use super::Reshape;
 /// One of the new axes may be `None`: it is what is left.
 ///
 /// ```
-/// use chainrule_layer::{Layer, Plan};
+/// use chainrule_core::{Layer, Plan};
 /// use chainrule_layers::Unflatten;
 /// let (shape, ()) = Layer::<f32>::plan(&Unflatten::new(1, [Some(4), None]), [3, 20].into(), &mut Plan::new())?;
 /// assert_eq!(shape, [3, 4, 5].into());
-/// # Ok::<(), chainrule_layer::ShapeError>(())
+/// # Ok::<(), chainrule_core::ShapeError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Unflatten {

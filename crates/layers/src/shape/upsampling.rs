@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape};
 
 use super::moves::{Moves, Runs, moves, shape};

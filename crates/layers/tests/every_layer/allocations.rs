@@ -1,7 +1,7 @@
 //! No layer allocates after its first pass.
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan};
-use chainrule_tensor::{Buffer, CountingAllocator, Grads, Params, Seed};
+use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan};
+use chainrule_tensor::{Buffer, CountingAllocator, Seed};
 use ndarray::Array2;
 
 use crate::cases::every_layer;

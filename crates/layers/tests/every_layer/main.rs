@@ -5,9 +5,9 @@ mod cases;
 mod reference;
 
 use cases::{Case, every_layer};
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan, Sequential, check};
+use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, Sequential, check};
 use chainrule_layers::{Dense, Dropout, Relu};
-use chainrule_tensor::{Buffer, Grads, Params, Real, Seed, Shape};
+use chainrule_tensor::{Buffer, Real, Seed, Shape};
 use ndarray::{Array2, s};
 
 /// A layer with parameters and inputs, ready to run.

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use chainrule_layer::{Backward, Forward, Layer, Mode, Plan};
-use chainrule_tensor::{Grads, Kind, Params, Real, Seed};
+use chainrule_core::{Backward, Forward, Grads, Kind, Layer, Mode, Params, Plan};
+use chainrule_tensor::{Real, Seed};
 use ndarray::{Array2, ArrayView2};
 use serde::Deserialize;
 
@@ -132,13 +132,13 @@ const WITHOUT: &[(&str, &str)] = &[
         "TransformerEncoder<chainrule_layers::activations::relu::LeakyRelu",
         "the block is compared with other activations",
     ),
-    ("SpectralNorm<chainrule_layer::", "the wrapper is compared around Dense"),
+    ("SpectralNorm<chainrule_core::", "the wrapper is compared around Dense"),
     ("SpectralNorm<chainrule_layers::normalization", "the wrapper is compared around Dense"),
-    ("WeightNorm<chainrule_layer::", "the wrapper is compared around Dense"),
+    ("WeightNorm<chainrule_core::", "the wrapper is compared around Dense"),
     ("WeightNorm<chainrule_layers::normalization", "the wrapper is compared around Dense"),
-    ("Joined<chainrule_layer::sequential", "ConvLstm is compared around one convolution"),
+    ("Joined<chainrule_core::sequential", "ConvLstm is compared around one convolution"),
     ("Frozen<", "it hands on what its layer computes, and the layer is compared"),
-    ("TimeDistributed<chainrule_layer::", "the wrapper is compared around Dense"),
+    ("TimeDistributed<chainrule_core::", "the wrapper is compared around Dense"),
 ];
 
 #[test]

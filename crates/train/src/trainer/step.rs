@@ -1,7 +1,7 @@
 //! One step: the shards' forward and backward passes, and the descent.
 
+use chainrule_core::{Layer, Mode};
 use chainrule_data::Dataset;
-use chainrule_layer::{Layer, Mode};
 use chainrule_tensor::Real;
 
 use super::{Run, Trainer, WORTH_A_FORK};

@@ -1,4 +1,4 @@
-use chainrule_layer::{Layer, Sequential};
+use chainrule_core::{Layer, Sequential};
 use chainrule_layers::*;
 use chainrule_tensor::{Real, Shape};
 

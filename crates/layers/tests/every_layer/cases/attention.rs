@@ -1,4 +1,4 @@
-use chainrule_layer::{Sequential, SideBySide};
+use chainrule_core::{Sequential, SideBySide};
 use chainrule_layers::{
     ClassToken, DotProductAttention, Gelu, LeakyRelu, LearnedPositions, MultiHeadAttention, OneStep, Patches,
     SinusoidalPositions, SwiGlu, Tanh, TransformerDecoder, TransformerEncoder,

@@ -1,4 +1,4 @@
-use chainrule_layer::Sequential;
+use chainrule_core::Sequential;
 use chainrule_layers::{Dense, Softmax, Tanh, init};
 use chainrule_tensor::Real;
 

@@ -1,4 +1,4 @@
-use chainrule_layer::Sequential;
+use chainrule_core::Sequential;
 use chainrule_layers::{Dense, Embedding, EmbeddingBag, Flatten};
 use chainrule_tensor::Real;
 

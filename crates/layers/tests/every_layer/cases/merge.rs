@@ -1,4 +1,4 @@
-use chainrule_layer::{Branches, Frozen, Graph, Joint, Lambda, Residual, Sequential, SideBySide};
+use chainrule_core::{Branches, Frozen, Graph, Joint, Lambda, Residual, Sequential, SideBySide};
 use chainrule_layers::{
     Add, Average, Bilinear, Concat, Conv2d, Dense, Dot, GlobalAvgPool, Identity, Maximum, Minimum, Multiply,
     Relu, Reshape, Sigmoid, SpectralNorm, Subtract, Tanh, WeightNorm,

@@ -1,7 +1,7 @@
 //! Every layer in many configurations: the list that the properties run over. A new layer adds a line to the
 //! list of its family.
 
-use chainrule_layer::{Layer, Sequential};
+use chainrule_core::{Layer, Sequential};
 use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::Array2;
 

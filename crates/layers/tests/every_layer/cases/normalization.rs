@@ -1,4 +1,4 @@
-use chainrule_layer::Sequential;
+use chainrule_core::Sequential;
 use chainrule_layers::{
     BatchNorm, Dense, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RmsNorm, SpectralNorm, Tanh,
     UnitNorm, WeightNorm,

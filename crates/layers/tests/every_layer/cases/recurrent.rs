@@ -1,4 +1,4 @@
-use chainrule_layer::{Backward, Constant, Forward, Layer, Plan, Sequential, ShapeError};
+use chainrule_core::{Backward, Constant, Forward, Layer, Plan, Sequential, ShapeError};
 use chainrule_layers::{
     Bidirectional, Conv1d, Conv2d, ConvLstm, Dense, Dropout, Flatten, Gru, LeakyRelu, Lstm, Masking, Padding,
     Relu, Rnn, Tanh, TimeDistributed,

@@ -1,4 +1,4 @@
-use chainrule_layer::Sequential;
+use chainrule_core::Sequential;
 use chainrule_layers::{
     BilinearUpSampling2d, ChannelShuffle, CircularPadding1d, CircularPadding2d, CircularPadding3d,
     ConstantPadding1d, ConstantPadding2d, ConstantPadding3d, Cropping1d, Cropping2d, Cropping3d, Dense,

@@ -1,6 +1,6 @@
 //! Softplus, `a = ln(1 + eᶻ)`, in a crate outside of the workspace.
 
-use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 
 #[derive(Debug)]
@@ -26,5 +26,5 @@ impl<T: Real> Layer<T> for Softplus {
 
 #[test]
 fn its_gradient() {
-    chainrule_layer::check::gradients(&Softplus, [5]).unwrap();
+    chainrule_core::check::gradients(&Softplus, [5]).unwrap();
 }

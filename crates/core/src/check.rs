@@ -3,10 +3,9 @@
 use std::cell::Cell;
 use std::fmt;
 
-use chainrule_tensor::{Grads, Params, Seed, Shape};
+use crate::{Backward, Forward, Grads, Layer, Mode, Params, Plan, ShapeError};
+use chainrule_tensor::{Seed, Shape};
 use ndarray::{Array2, ArrayView2};
-
-use crate::{Backward, Forward, Layer, Mode, Plan, ShapeError};
 
 /// How many samples the check runs.
 const ROWS: usize = 3;

@@ -5,9 +5,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use chainrule_tensor::{Kind, Real, Seed, Shape};
-
-use crate::{Blank, Initializer, Joint, Layer};
+use crate::{Blank, Initializer, Joint, Kind, Layer};
+use chainrule_tensor::{Real, Seed, Shape};
 
 /// The most parameters, in double precision, that memory has places for.
 const MOST: usize = isize::MAX as usize / size_of::<f64>();
@@ -86,8 +85,8 @@ impl Plan {
 
     /// Declares a weight of shape `[inputs, units]` that the layer's whole input is multiplied with, `z = x W`, so
     /// that its gradient is `xᵀ dz`. The layer leaves both products to
-    /// [`Params::product`](chainrule_tensor::Params::product) and
-    /// [`Grads::product`](chainrule_tensor::Grads::product), and uses `x` for nothing else.
+    /// [`Params::product`](chainrule_core::Params::product) and
+    /// [`Grads::product`](chainrule_core::Grads::product), and uses `x` for nothing else.
     ///
     /// A trainer may then compute the gradient in pieces, each just before the optimizer wants it, and never
     /// hold all of it; and it may cut the product itself among threads by the rows of the weight.
@@ -105,7 +104,7 @@ impl Plan {
 
     /// Declares a weight of shape `[rows, columns]` of which a pass uses few rows, such as the vectors of the
     /// words of a vocabulary. In `backward` the layer takes its gradient with
-    /// [`Grads::table`](chainrule_tensor::Grads::table), and every term of it is a part of the layer's `dy`.
+    /// [`Grads::table`](chainrule_core::Grads::table), and every term of it is a part of the layer's `dy`.
     ///
     /// A trainer may then keep a list of the rows that were used, and let the optimizer update these alone. So the
     /// momentum and the decay of a row stand still in the steps that do not use it.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use chainrule_layer::check::{GradientError, gradients};
-use chainrule_layer::{Backward, Constant, Forward, Layer, Plan, Residual, Sequential, ShapeError};
+use chainrule_core::check::{GradientError, gradients};
+use chainrule_core::{Backward, Constant, Forward, Layer, Plan, Residual, Sequential, ShapeError};
 use chainrule_tensor::Shape;
 
 /// `y = w x²`, one weight for each column, with a fault of each kind.

@@ -4,13 +4,13 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use chainrule_tensor::{Buffer, Kind, Real, Shape};
+use crate::{Backward, Entry, Forward, Joint, Kind, Layer, Plan, ShapeError, ValueError};
+use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, s};
 
 use crate::joint::{MOST, side_by_side};
 use crate::part::{Bound, OfJoint, OfLayer, Part};
 use crate::web::{Knot, Source, Web};
-use crate::{Backward, Entry, Forward, Joint, Layer, Plan, ShapeError, ValueError};
 
 /// A graph of named nodes, each a layer or a [`Joint`] of what nodes and inputs before it give.
 ///
@@ -21,7 +21,7 @@ use crate::{Backward, Entry, Forward, Joint, Layer, Plan, ShapeError, ValueError
 /// Two inputs that meet, and two outputs:
 ///
 /// ```
-/// # use chainrule_layer::{Graph, Joint, JointBackward, JointForward, Layer, Plan, ShapeError, Forward, Backward};
+/// # use chainrule_core::{Graph, Joint, JointBackward, JointForward, Layer, Plan, ShapeError, Forward, Backward};
 /// # use chainrule_tensor::Shape;
 /// # #[derive(Clone, Debug)] struct Twice;
 /// # impl Layer<f32> for Twice {
@@ -46,7 +46,7 @@ use crate::{Backward, Entry, Forward, Joint, Layer, Plan, ShapeError, ValueError
 ///     .outputs(["answer", "seen"]);
 /// let (output, _) = graph.plan([2 * 28 * 28].into(), &mut Plan::new())?;
 /// assert_eq!(output, [2 * 28 * 28].into());
-/// # Ok::<(), chainrule_layer::ShapeError>(())
+/// # Ok::<(), chainrule_core::ShapeError>(())
 /// ```
 ///
 /// A connection that skips layers is an input of a later joint: `.layer("deep", ..., "shallow").joint("sum", Add,

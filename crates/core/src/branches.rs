@@ -13,7 +13,7 @@ use crate::{Backward, Forward, Graph, Joint, Layer, Plan, ShapeError, ValueError
 /// sum as the joint and a projection as one of the branches it is a residual block that changes the shape.
 ///
 /// ```
-/// use chainrule_layer::{Branches, Joint, Sequential};
+/// use chainrule_core::{Branches, Joint, Sequential};
 /// fn block(sum: impl Joint<f32>, deep: Sequential<f32>, projection: Sequential<f32>) -> Branches<f32> {
 ///     Branches::new(sum).branch(deep).branch(projection)
 /// }

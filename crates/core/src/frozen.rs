@@ -1,14 +1,13 @@
 //! A layer that is not trained.
 
-use chainrule_tensor::{Buffer, Grads, Params, Real, Shape};
+use crate::{Backward, Forward, Grads, Layer, Mode, Params, Plan, ShapeError, ValueError};
+use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::ArrayView2;
-
-use crate::{Backward, Forward, Layer, Mode, Plan, ShapeError, ValueError};
 
 /// A layer whose parameters stay as they are: for what was trained before, on other data.
 ///
 /// It runs as in evaluation, so its random layers are quiet and its running statistics stay too. Its parameters are of
-/// [`Kind::Frozen`](chainrule_tensor::Kind::Frozen), which no optimizer sees, and it adds nothing to their gradients.
+/// [`Kind::Frozen`](chainrule_core::Kind::Frozen), which no optimizer sees, and it adds nothing to their gradients.
 #[derive(Clone, Debug)]
 pub struct Frozen<L>(pub L);
 

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
-use crate::{Real, vector};
+use chainrule_tensor::{Real, vector};
 
 /// Where a layer puts the gradient of a table that it reads rows of: see
 /// [`Grads::table`](crate::Grads::table).

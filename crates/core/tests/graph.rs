@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use chainrule_layer::check::gradients;
-use chainrule_layer::{
-    Backward, Blank, Branches, Forward, Frozen, Graph, Initializer, Joint, JointBackward, JointForward,
-    Lambda, Layer, Mode, Plan, Residual, Sequential, ShapeError, SideBySide, ValueError,
+use chainrule_core::check::gradients;
+use chainrule_core::{
+    Backward, Blank, Branches, Forward, Frozen, Grads, Graph, Initializer, Joint, JointBackward,
+    JointForward, Lambda, Layer, Mode, Params, Plan, Residual, Sequential, ShapeError, SideBySide,
+    ValueError,
 };
-use chainrule_tensor::{Grads, Params, Seed, Shape, gemm};
+use chainrule_tensor::{Seed, Shape, gemm};
 use ndarray::{Array2, ArrayView2};
 
 /// `y = x W`.

@@ -2,10 +2,9 @@
 
 use std::fmt::Debug;
 
-use chainrule_tensor::{Grads, Params, Real, Seed, Shape};
+use crate::{Grads, Params, Plan, ShapeError, ValueError};
+use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
-
-use crate::{Plan, ShapeError, ValueError};
 
 /// A layer: a differentiable function of a batch and of parameters.
 ///

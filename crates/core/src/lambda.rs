@@ -12,9 +12,9 @@ use crate::{Backward, Forward, Layer, Plan, ShapeError};
 /// Mark long closures `#[inline(always)]`, so that they become vector instructions.
 ///
 /// ```
-/// use chainrule_layer::{Lambda, check};
+/// use chainrule_core::{Lambda, check};
 /// check::gradients(&Lambda::new("square", |z: f64| z * z, |z, _| 2.0 * z), [5])?;
-/// # Ok::<(), chainrule_layer::check::GradientError>(())
+/// # Ok::<(), chainrule_core::check::GradientError>(())
 /// ```
 #[derive(Clone, Copy)]
 pub struct Lambda<F, D> {

@@ -2,10 +2,9 @@
 
 use std::fmt::Debug;
 
-use chainrule_tensor::{Grads, Params, Real, Shape};
+use crate::{Backward, Forward, Grads, Layer, Mode, Params, Plan, ShapeError};
+use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
-
-use crate::{Backward, Forward, Layer, Mode, Plan, ShapeError};
 
 /// A layer of several inputs: a differentiable function of several batches with the same rows, and of
 /// parameters. All that [`Layer`] says holds for it too.

@@ -4,12 +4,14 @@ use std::cell::Cell;
 
 use ndarray::{ArrayView, ArrayView2, ArrayViewMut, ArrayViewMut2, Dim, Dimension, Ix, ShapeBuilder};
 
-use crate::{Real, SparseGrad, TableGrad, gemm};
+use chainrule_tensor::{Real, gemm};
+
+use crate::{SparseGrad, TableGrad};
 
 /// The parameters of one layer, taken one after the other in the order in which `plan` declared them.
 ///
 /// ```
-/// use chainrule_tensor::Params;
+/// use chainrule_core::Params;
 /// let mut params = Params::new(&[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0, 0.5, 0.6]);
 /// let w = params.take([3, 2]); // [inputs, units]
 /// let b = params.take([2]); // [units]

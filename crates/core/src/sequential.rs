@@ -4,10 +4,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use chainrule_tensor::{Buffer, Params, Real, Shape, SparseGrad};
+use crate::{Backward, Entry, Forward, Layer, Params, Plan, ShapeError, SparseGrad, ValueError};
+use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
-
-use crate::{Backward, Entry, Forward, Layer, Plan, ShapeError, ValueError};
 
 /// Layers one after the other: `y = fₙ(... f₂(f₁(x)))`.
 ///
@@ -16,7 +15,7 @@ use crate::{Backward, Entry, Forward, Layer, Plan, ShapeError, ValueError};
 /// first layer that has parameters.
 ///
 /// ```
-/// # use chainrule_layer::{Backward, Forward, Layer, Plan, ShapeError};
+/// # use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 /// # use chainrule_tensor::Shape;
 /// # #[derive(Debug)] struct Twice;
 /// # impl Layer<f32> for Twice {
@@ -25,7 +24,7 @@ use crate::{Backward, Entry, Forward, Layer, Plan, ShapeError, ValueError};
 /// #     fn forward(&self, pass: Forward<'_, f32>) { ndarray::Zip::from(pass.y).and(pass.x).for_each(|y, x| *y = 2.0 * x) }
 /// #     fn backward(&self, pass: Backward<'_, f32>) { ndarray::Zip::from(pass.dx.unwrap()).and(pass.dy).for_each(|y, x| *y = 2.0 * x) }
 /// # }
-/// use chainrule_layer::Sequential;
+/// use chainrule_core::Sequential;
 /// let layers = Sequential::new().then(Twice).then(Twice);
 /// assert_eq!(format!("{layers:?}"), "Sequential[Twice, Twice]");
 /// ```
@@ -221,7 +220,7 @@ impl<T: Real> Chain<T> {
     ///
     /// If the link has no table.
     ///
-    /// [`Grads::sparse`]: chainrule_tensor::Grads::sparse
+    /// [`Grads::sparse`]: chainrule_core::Grads::sparse
     pub fn sparse_grad(&self, link: usize) -> &SparseGrad<T> {
         match &self.links[link].later {
             Some(Later::Table(_, list)) => list,

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::ops::Range;
 
-use chainrule_tensor::{Buffer, Grads, Params, Real, Shape, vector};
+use crate::{Grads, JointBackward, JointForward, Mode, Params};
+use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 
 use crate::joint::{MOST, cut};
 use crate::part::Replica;
-use crate::{JointBackward, JointForward, Mode};
 
 /// What a [`Graph`](crate::Graph) remembers: each node's cache, output and gradient.
 #[derive(Clone)]
