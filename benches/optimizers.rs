@@ -1,7 +1,7 @@
 //! One step of each optimizer over the parameters of the tutorial's network and over 10 million, beside what the memory
 //! allows: a pass that reads and writes the same values, with a subtraction for its arithmetic.
 
-use chainrule::optim::{Kind, Update};
+use chainrule::optim::{ParamKind, Update};
 use chainrule::prelude::*;
 use chainrule::tensor::{Buffer, FlushDenormals, vector};
 use chainrule_benches::run;
@@ -33,7 +33,7 @@ fn benches(criterion: &mut Criterion) {
                 let mut step = 0;
                 bencher.iter(|| {
                     let (params, grads, state) = (&mut *params, &mut *grads, &mut *state);
-                    optimizer.update(Update { step, kind: Kind::Weight, params, grads, state });
+                    optimizer.update(Update { step, kind: ParamKind::Weight, params, grads, state });
                     step += 1;
                 });
             });

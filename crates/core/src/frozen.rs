@@ -7,7 +7,7 @@ use ndarray::ArrayView2;
 /// A layer whose parameters stay as they are: for what was trained before, on other data.
 ///
 /// It runs as in evaluation, so its random layers are quiet and its running statistics stay too. Its parameters are of
-/// [`Kind::Frozen`](chainrule_core::Kind::Frozen), which no optimizer sees, and it adds nothing to their gradients.
+/// [`ParamKind::Frozen`](chainrule_core::ParamKind::Frozen), which no optimizer sees, and it adds nothing to their gradients.
 #[derive(Clone, Debug)]
 pub struct Frozen<L>(pub L);
 

@@ -4,15 +4,15 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::{Backward, Entry, Forward, Joint, Kind, Layer, Plan, ShapeError, ValueError};
+use crate::{Backward, Entry, Forward, Layer, Merge, ParamKind, Plan, ShapeError, ValueError};
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, s};
 
-use crate::joint::{MOST, side_by_side};
-use crate::part::{Bound, OfJoint, OfLayer, Part};
-use crate::web::{Knot, Source, Web};
+use crate::graph_cache::{GraphCache, NodeState, Source};
+use crate::merge::{MOST, side_by_side};
+use crate::part::{Bound, OfLayer, OfMerge, Part};
 
-/// A graph of named nodes, each a layer or a [`Joint`] of what nodes and inputs before it give.
+/// A graph of named nodes, each a layer or a [`Merge`] of what nodes and inputs before it give.
 ///
 /// It is itself a layer. Several inputs lie side by side in a sample, which is then a vector of all their values, and so do
 /// several outputs. Backward the chain rule goes from the last node to the first; where an output is used several times, its
@@ -21,7 +21,7 @@ use crate::web::{Knot, Source, Web};
 /// Two inputs that meet, and two outputs:
 ///
 /// ```
-/// # use chainrule_core::{Graph, Joint, JointBackward, JointForward, Layer, Plan, ShapeError, Forward, Backward};
+/// # use chainrule_core::{Graph, Merge, MergeBackward, MergeForward, Layer, Plan, ShapeError, Forward, Backward};
 /// # use chainrule_tensor::Shape;
 /// # #[derive(Clone, Debug)] struct Twice;
 /// # impl Layer<f32> for Twice {
@@ -31,17 +31,17 @@ use crate::web::{Knot, Source, Web};
 /// #     fn backward(&self, pass: Backward<'_, f32>) { ndarray::Zip::from(pass.dx.unwrap()).and(pass.dy).for_each(|y, x| *y = 2.0 * x) }
 /// # }
 /// # #[derive(Clone, Debug)] struct Add;
-/// # impl Joint<f32> for Add {
+/// # impl Merge<f32> for Add {
 /// #     type Cache = ();
 /// #     fn plan(&self, inputs: &[Shape], _: &mut Plan) -> Result<(Shape, ()), ShapeError> { Ok((inputs[0], ())) }
-/// #     fn forward(&self, mut pass: JointForward<'_, f32>) { pass.y.fill(0.0); pass.xs.iter().for_each(|x| pass.y += x); }
-/// #     fn backward(&self, pass: JointBackward<'_, f32>) { pass.dxs.iter_mut().flatten().for_each(|dx| dx.assign(&pass.dy)); }
+/// #     fn forward(&self, mut pass: MergeForward<'_, f32>) { pass.y.fill(0.0); pass.xs.iter().for_each(|x| pass.y += x); }
+/// #     fn backward(&self, pass: MergeBackward<'_, f32>) { pass.dxs.iter_mut().flatten().for_each(|dx| dx.assign(&pass.dy)); }
 /// # }
 /// let graph = Graph::new()
 ///     .input("image", [28, 28])
 ///     .input("text", [28, 28])
 ///     .layer("seen", Twice, "image")
-///     .joint("both", Add, ["seen", "text"])
+///     .merge("both", Add, ["seen", "text"])
 ///     .layer("answer", Twice, "both")
 ///     .outputs(["answer", "seen"]);
 /// let (output, _) = graph.plan([2 * 28 * 28].into(), &mut Plan::new())?;
@@ -49,7 +49,7 @@ use crate::web::{Knot, Source, Web};
 /// # Ok::<(), chainrule_core::ShapeError>(())
 /// ```
 ///
-/// A connection that skips layers is an input of a later joint: `.layer("deep", ..., "shallow").joint("sum", Add,
+/// A connection that skips layers is an input of a later merge: `.layer("deep", ..., "shallow").merge("sum", Add,
 /// ["deep", "shallow"])`. Two branches with the same weights, as in a Siamese network, are a node and another that
 /// [`shared`](Self::shared) applies to another input: `.layer("left", tower, "a").shared("right", "left", ["b"])`.
 ///
@@ -116,14 +116,14 @@ impl<T: Real> Graph<T> {
 
     /// With a node that joins several inputs or earlier nodes.
     #[must_use]
-    pub fn joint(
+    pub fn merge(
         self,
         name: impl Into<String>,
-        joint: impl Joint<T>,
+        merge: impl Merge<T>,
         inputs: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
         let inputs = inputs.into_iter().map(Into::into).collect();
-        self.node(name.into(), What::Own(Arc::new(OfJoint(Arc::new(joint)))), inputs)
+        self.node(name.into(), What::Own(Arc::new(OfMerge(Arc::new(merge)))), inputs)
     }
 
     /// With a node that applies the layer of another, with the same weights, to other inputs. Both uses add to the
@@ -185,7 +185,7 @@ impl<T: Real> Graph<T> {
         })
     }
 
-    /// The layer or joint of a node, its own or shared.
+    /// The layer or merge of a node, its own or shared.
     fn what<'a>(&'a self, node: &'a Node<T>) -> Option<&'a Arc<dyn Part<T>>> {
         match &node.what {
             What::Own(part) => Some(part),
@@ -213,14 +213,14 @@ impl<T> fmt::Debug for Graph<T> {
 }
 
 impl<T: Real> Layer<T> for Graph<T> {
-    type Cache = Web<T>;
+    type Cache = GraphCache<T>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Web<T>), ShapeError> {
-        let mut draft = Draft::new(self, input, plan)?;
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, GraphCache<T>), ShapeError> {
+        let mut builder = GraphBuilder::new(self, input, plan)?;
         for node in &self.nodes {
-            draft.node(node)?;
+            builder.node(node)?;
         }
-        draft.finish(&self.outputs)
+        builder.finish(&self.outputs)
     }
 
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
@@ -233,12 +233,12 @@ impl<T: Real> Layer<T> for Graph<T> {
         Ok(())
     }
 
-    fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, Web<T>>) {
+    fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, GraphCache<T>>) {
         let params = params.values(cache.parameters);
         cache.forward(params, x, y, mode);
     }
 
-    fn backward(&self, pass: Backward<'_, T, Web<T>>) {
+    fn backward(&self, pass: Backward<'_, T, GraphCache<T>>) {
         let Backward { mut params, mut grads, x, dy, dx, cache, share, .. } = pass;
         let params = params.values(cache.parameters);
         let grads = grads.values(cache.parameters);
@@ -247,7 +247,7 @@ impl<T: Real> Layer<T> for Graph<T> {
 }
 
 /// A graph that is being planned.
-struct Draft<'a, T: Real> {
+struct GraphBuilder<'a, T: Real> {
     nodes: &'a [Node<T>],
     plan: &'a mut Plan,
     /// The shape of a sample.
@@ -255,41 +255,41 @@ struct Draft<'a, T: Real> {
     /// Where the graph's parameters begin among those of the plan.
     first: usize,
     sources: Vec<Source>,
-    knots: Vec<Knot<T>>,
+    states: Vec<NodeState<T>>,
     /// Whether something uses a source.
     used: Vec<bool>,
 }
 
-impl<'a, T: Real> Draft<'a, T> {
+impl<'a, T: Real> GraphBuilder<'a, T> {
     /// Only the inputs of a sample of this shape.
     fn new(graph: &'a Graph<T>, input: Shape, plan: &'a mut Plan) -> Result<Self, ShapeError> {
         let (nodes, first) = (&graph.nodes[..], plan.size());
-        let mut draft =
-            Self { nodes, plan, input, first, sources: Vec::new(), knots: Vec::new(), used: Vec::new() };
+        let mut builder =
+            Self { nodes, plan, input, first, sources: Vec::new(), states: Vec::new(), used: Vec::new() };
         match &graph.inputs[..] {
-            [] => draft.source(INPUT, input, false)?,
-            [(name, shape)] if *shape == input => draft.source(name, input, false)?,
+            [] => builder.source(INPUT, input, false)?,
+            [(name, shape)] if *shape == input => builder.source(name, input, false)?,
             [(name, shape)] => {
                 let expected = format!("its input {name:?} of shape {shape}");
-                return Err(draft.wrong(&expected, "give it such samples, or name the input's own shape"));
+                return Err(builder.wrong(&expected, "give it such samples, or name the input's own shape"));
             }
             several if several.len() > MOST => {
                 let expected = format!("at most {MOST} inputs");
-                return Err(draft.wrong(&expected, "let one input hold several, and cut it with layers"));
+                return Err(builder.wrong(&expected, "let one input hold several, and cut it with layers"));
             }
             several => {
                 let size = side_by_side(several.iter().map(|(_, shape)| *shape));
                 if size != Some(input) {
                     let size = size.map_or("too many".to_owned(), |size| size.size().to_string());
                     let expected = format!("a vector of the {size} values of its inputs");
-                    return Err(draft.wrong(&expected, "put Flatten before it, or name other shapes"));
+                    return Err(builder.wrong(&expected, "put Flatten before it, or name other shapes"));
                 }
                 for (name, shape) in several {
-                    draft.source(name, *shape, false)?;
+                    builder.source(name, *shape, false)?;
                 }
             }
         }
-        Ok(draft)
+        Ok(builder)
     }
 
     fn wrong(&self, expected: &str, help: &str) -> ShapeError {
@@ -339,29 +339,29 @@ impl<'a, T: Real> Draft<'a, T> {
                 (shape, replica, start..start + size)
             }
             What::Shared(of) => {
-                let (index, (shape, replica, _)) = self.again(name, of, &shapes)?;
-                (shape, replica, self.knots[index].params.clone())
+                let (index, (shape, replica, _)) = self.share(name, of, &shapes)?;
+                (shape, replica, self.states[index].params.clone())
             }
         };
-        let trained = self.kinds(&params).any(|kind| kind != Kind::Frozen)
+        let trained = self.kinds(&params).any(|kind| kind != ParamKind::Frozen)
             || from.iter().any(|&index| self.sources[index].trained);
         self.source(name, shape, trained)?;
-        self.knots.push(Knot { replica, params, inputs: from, uses: 1, y: Buffer::default() });
+        self.states.push(NodeState { replica, params, inputs: from, uses: 1, y: Buffer::default() });
         Ok(())
     }
 
     /// Another use of the layer and the parameters of the node `of`, and which node that is.
-    fn again(&mut self, name: &str, of: &str, shapes: &[Shape]) -> Result<(usize, Bound<T>), ShapeError> {
-        let original = self.nodes[..self.knots.len()].iter().position(|node| node.name == *of);
+    fn share(&mut self, name: &str, of: &str, shapes: &[Shape]) -> Result<(usize, Bound<T>), ShapeError> {
+        let original = self.nodes[..self.states.len()].iter().position(|node| node.name == *of);
         let Some((index, part)) = original.and_then(|index| Some((index, self.nodes[index].own()?))) else {
             let help = format!("{of:?}, which {name:?} shares, is no earlier node with a layer of its own");
             return Err(self.wrong("nodes that share what is before them", &help));
         };
         // Its parameters are declared already.
-        let mut again = self.plan.again();
-        let bound = Arc::clone(part).bind(name, shapes, &mut again)?;
-        let Range { start, end } = self.knots[index].params;
-        if !self.plan.absorb(again, self.first + start..self.first + end) {
+        let mut other = self.plan.replan();
+        let bound = Arc::clone(part).bind(name, shapes, &mut other)?;
+        let Range { start, end } = self.states[index].params;
+        if !self.plan.merge_shared(other, self.first + start..self.first + end) {
             let help = format!("{name:?} would have other parameters than {of:?}");
             return Err(self.wrong("nodes that share with inputs of the same shape", &help));
         }
@@ -369,14 +369,14 @@ impl<'a, T: Real> Draft<'a, T> {
     }
 
     /// The kinds of the parameters in this range of the graph's.
-    fn kinds(&self, params: &Range<usize>) -> impl Iterator<Item = Kind> {
+    fn kinds(&self, params: &Range<usize>) -> impl Iterator<Item = ParamKind> {
         let range = self.first + params.start..self.first + params.end;
         let inside = move |entry: &&Entry| range.start <= entry.range.start && entry.range.end <= range.end;
         let values = |entry: &&Entry| !entry.range.is_empty();
         self.plan.entries().iter().filter(inside).filter(values).map(|entry| entry.kind)
     }
 
-    fn finish(mut self, names: &[String]) -> Result<(Shape, Web<T>), ShapeError> {
+    fn finish(mut self, names: &[String]) -> Result<(Shape, GraphCache<T>), ShapeError> {
         if names.is_empty() {
             return Err(self.wrong("a graph with outputs", "name them with `outputs`"));
         }
@@ -400,16 +400,19 @@ impl<'a, T: Real> Draft<'a, T> {
             })?,
         };
         self.plan.memory(self.scratch(&outputs));
-        for index in 0..self.knots.len() {
-            let params = &self.knots[index].params;
-            if self.kinds(params).any(|kind| kind == Kind::Buffer) {
-                self.knots[index].uses = self.knots.iter().filter(|knot| knot.params == *params).count();
+        for index in 0..self.states.len() {
+            let params = &self.states[index].params;
+            if self.kinds(params).any(|kind| kind == ParamKind::Buffer) {
+                self.states[index].uses = self.states.iter().filter(|state| state.params == *params).count();
             }
         }
-        let Self { plan, first, sources, knots, .. } = self;
+        let Self { plan, first, sources, states, .. } = self;
         let (gradients, filled) = (vec![Buffer::default(); sources.len()], vec![false; sources.len()]);
         let parameters = plan.size() - first;
-        Ok((shape, Web { sources, knots, outputs, gradients, filled, parameters, ..Web::default() }))
+        Ok((
+            shape,
+            GraphCache { sources, states, outputs, gradients, filled, parameters, ..GraphCache::default() },
+        ))
     }
 
     /// How many values a sample needs for gradients that are added to others.
@@ -417,8 +420,8 @@ impl<'a, T: Real> Draft<'a, T> {
         let mut filled = vec![false; self.sources.len()];
         outputs.iter().for_each(|&index| filled[index] = true);
         let mut sizes = [0; MOST];
-        for knot in self.knots.iter().rev() {
-            for (size, &from) in sizes.iter_mut().zip(&knot.inputs) {
+        for state in self.states.iter().rev() {
+            for (size, &from) in sizes.iter_mut().zip(&state.inputs) {
                 if std::mem::replace(&mut filled[from], true) {
                     *size = self.sources[from].shape.size().max(*size);
                 }

@@ -6,7 +6,7 @@ use chainrule_tensor::{Seed, Shape};
 
 /// A parameter that is to be filled: its shape, and how many values each output sums and each input feeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Blank {
+pub struct ParamSpec {
     /// The shape of the parameter.
     pub shape: Shape,
     /// How many inputs an output sums over.
@@ -20,8 +20,8 @@ pub struct Blank {
 /// It works in double precision whatever the model's type is, so that an `f32` model and an `f64` model with
 /// one seed start from the same values.
 pub trait Initializer: Debug + Send + Sync {
-    /// Fills `values`, which has as many values as `blank.shape`, from `seed` alone.
-    fn fill(&self, blank: Blank, seed: Seed, values: &mut [f64]);
+    /// Fills `values`, which has as many values as `spec.shape`, from `seed` alone.
+    fn fill(&self, spec: ParamSpec, seed: Seed, values: &mut [f64]);
 }
 
 /// The same value everywhere; `Constant(0.0)` is the usual bias.
@@ -29,7 +29,7 @@ pub trait Initializer: Debug + Send + Sync {
 pub struct Constant(pub f64);
 
 impl Initializer for Constant {
-    fn fill(&self, _: Blank, _: Seed, values: &mut [f64]) {
+    fn fill(&self, _: ParamSpec, _: Seed, values: &mut [f64]) {
         values.fill(self.0);
     }
 }

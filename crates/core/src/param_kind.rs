@@ -2,7 +2,7 @@
 
 /// How a parameter is treated by optimizers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum ParamKind {
     /// Trained and decayed: the matrices and kernels.
     Weight,
     /// Trained, not decayed: the biases, and the scales and shifts of normalisation.
@@ -13,7 +13,7 @@ pub enum Kind {
     Frozen,
 }
 
-impl Kind {
+impl ParamKind {
     /// Whether an optimizer changes it.
     pub fn is_trained(self) -> bool {
         matches!(self, Self::Weight | Self::Bias)

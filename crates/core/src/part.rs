@@ -1,4 +1,4 @@
-//! Layers and joints whose types are forgotten.
+//! Layers and merges whose types are forgotten.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 use chainrule_tensor::{Real, Shape};
 use ndarray::ArrayView2;
 
-use crate::{Backward, Forward, Joint, JointBackward, JointForward, Layer, Plan, ShapeError, ValueError};
+use crate::{Backward, Forward, Layer, Merge, MergeBackward, MergeForward, Plan, ShapeError, ValueError};
 
-/// A layer or a joint whose type is forgotten.
+/// A layer or a merge whose type is forgotten.
 pub(crate) trait Part<T>: fmt::Debug + Send + Sync {
     /// Plans it under this name; its output, its replica, and how many parameters it declared.
     fn bind(self: Arc<Self>, name: &str, inputs: &[Shape], plan: &mut Plan) -> Result<Bound<T>, ShapeError>;
@@ -24,13 +24,13 @@ pub(crate) type Bound<T> = (Shape, Box<dyn Replica<T>>, usize);
 
 /// One use of a part, with its own cache.
 pub(crate) trait Replica<T>: Send + Sync {
-    fn forward(&mut self, pass: JointForward<'_, T>);
-    fn backward<'a>(&'a mut self, pass: JointBackward<'a, T>);
+    fn forward(&mut self, pass: MergeForward<'_, T>);
+    fn backward<'a>(&'a mut self, pass: MergeBackward<'a, T>);
     fn duplicate(&self) -> Box<dyn Replica<T>>;
 }
 
 pub(crate) struct OfLayer<L>(pub(crate) Arc<L>);
-pub(crate) struct OfJoint<J>(pub(crate) Arc<J>);
+pub(crate) struct OfMerge<J>(pub(crate) Arc<J>);
 
 impl<L: fmt::Debug> fmt::Debug for OfLayer<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,7 +38,7 @@ impl<L: fmt::Debug> fmt::Debug for OfLayer<L> {
     }
 }
 
-impl<J: fmt::Debug> fmt::Debug for OfJoint<J> {
+impl<J: fmt::Debug> fmt::Debug for OfMerge<J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -65,11 +65,11 @@ impl<T: Real, L: Layer<T>> Part<T> for OfLayer<L> {
     }
 }
 
-impl<T: Real, J: Joint<T>> Part<T> for OfJoint<J> {
+impl<T: Real, J: Merge<T>> Part<T> for OfMerge<J> {
     fn bind(self: Arc<Self>, name: &str, inputs: &[Shape], plan: &mut Plan) -> Result<Bound<T>, ShapeError> {
-        let joint = Arc::clone(&self.0);
-        let (output, cache, size) = plan.inner_joint(name, &*joint, inputs)?;
-        Ok((output, Box::new(JointReplica { joint, cache }), size))
+        let merge = Arc::clone(&self.0);
+        let (output, cache, size) = plan.inner_merge(name, &*merge, inputs)?;
+        Ok((output, Box::new(MergeReplica { merge, cache }), size))
     }
 
     fn check(&self, _: ArrayView2<'_, T>) -> Result<(), ValueError> {
@@ -86,18 +86,18 @@ struct LayerReplica<L, C> {
     cache: C,
 }
 
-struct JointReplica<J, C> {
-    joint: Arc<J>,
+struct MergeReplica<J, C> {
+    merge: Arc<J>,
     cache: C,
 }
 
 impl<T: Real, L: Layer<T>> Replica<T> for LayerReplica<L, L::Cache> {
-    fn forward(&mut self, JointForward { params, xs, y, mode, .. }: JointForward<'_, T>) {
+    fn forward(&mut self, MergeForward { params, xs, y, mode, .. }: MergeForward<'_, T>) {
         self.layer.forward(Forward { params, x: xs[0], y, cache: &mut self.cache, mode });
     }
 
-    fn backward<'a>(&'a mut self, pass: JointBackward<'a, T>) {
-        let JointBackward { params, grads, xs, y, dy, dxs, share, .. } = pass;
+    fn backward<'a>(&'a mut self, pass: MergeBackward<'a, T>) {
+        let MergeBackward { params, grads, xs, y, dy, dxs, share, .. } = pass;
         let (x, dx, cache) = (xs[0], dxs[0].take(), &mut self.cache);
         self.layer.backward(Backward { params, grads, x, y, dy, dx, cache, share });
     }
@@ -107,17 +107,17 @@ impl<T: Real, L: Layer<T>> Replica<T> for LayerReplica<L, L::Cache> {
     }
 }
 
-impl<T: Real, J: Joint<T>> Replica<T> for JointReplica<J, J::Cache> {
-    fn forward(&mut self, JointForward { params, xs, y, mode, .. }: JointForward<'_, T>) {
-        self.joint.forward(JointForward { params, xs, y, cache: &mut self.cache, mode });
+impl<T: Real, J: Merge<T>> Replica<T> for MergeReplica<J, J::Cache> {
+    fn forward(&mut self, MergeForward { params, xs, y, mode, .. }: MergeForward<'_, T>) {
+        self.merge.forward(MergeForward { params, xs, y, cache: &mut self.cache, mode });
     }
 
-    fn backward<'a>(&'a mut self, pass: JointBackward<'a, T>) {
-        let JointBackward { params, grads, xs, y, dy, dxs, share, .. } = pass;
-        self.joint.backward(JointBackward { params, grads, xs, y, dy, dxs, cache: &mut self.cache, share });
+    fn backward<'a>(&'a mut self, pass: MergeBackward<'a, T>) {
+        let MergeBackward { params, grads, xs, y, dy, dxs, share, .. } = pass;
+        self.merge.backward(MergeBackward { params, grads, xs, y, dy, dxs, cache: &mut self.cache, share });
     }
 
     fn duplicate(&self) -> Box<dyn Replica<T>> {
-        Box::new(Self { joint: Arc::clone(&self.joint), cache: self.cache.clone() })
+        Box::new(Self { merge: Arc::clone(&self.merge), cache: self.cache.clone() })
     }
 }

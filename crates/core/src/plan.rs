@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::{Blank, Initializer, Joint, Kind, Layer};
+use crate::{Initializer, Layer, Merge, ParamKind, ParamSpec};
 use chainrule_tensor::{Real, Seed, Shape};
 
 /// The most parameters, in double precision, that memory has places for.
@@ -21,18 +21,18 @@ pub struct Entry {
     /// Where it lies in the flat parameters, and its gradient in the flat gradients.
     pub range: Range<usize>,
     /// How optimizers treat it.
-    pub kind: Kind,
+    pub kind: ParamKind,
     /// Whether it is a matrix `[inputs, units]` whose gradient is `xᵀ dy` (see [`Plan::product`]).
     pub product: bool,
     /// Whether it is a matrix of which a pass uses few rows, and its gradient may be a list (see [`Plan::table`]).
     pub table: bool,
-    blank: Blank,
+    spec: ParamSpec,
     init: Arc<dyn Initializer>,
 }
 
 /// One layer of a model, as a summary shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct LayerInfo {
     /// The path of the layer, such as `"2.residual.0"`.
     pub path: String,
     /// The layer's own description, as `Debug` prints it.
@@ -58,8 +58,8 @@ pub struct Plan {
     size: usize,
     flops: u64,
     memory: u64,
-    carries: bool,
-    rows: Vec<Row>,
+    stateful: bool,
+    layers: Vec<LayerInfo>,
 }
 
 impl Plan {
@@ -80,7 +80,7 @@ impl Plan {
         fans: (usize, usize),
         init: &Arc<dyn Initializer>,
     ) -> Result<(), ShapeError> {
-        self.entry(name, Kind::Weight, shape.as_ref(), fans, Arc::clone(init))
+        self.entry(name, ParamKind::Weight, shape.as_ref(), fans, Arc::clone(init))
     }
 
     /// Declares a weight of shape `[inputs, units]` that the layer's whole input is multiplied with, `z = x W`, so
@@ -128,26 +128,26 @@ impl Plan {
         fans: (usize, usize),
         init: &Arc<dyn Initializer>,
     ) -> Result<(), ShapeError> {
-        self.entry(name, Kind::Bias, shape.as_ref(), fans, Arc::clone(init))
+        self.entry(name, ParamKind::Bias, shape.as_ref(), fans, Arc::clone(init))
     }
 
     /// Declares a running statistic that starts from `value`. In `backward` the layer adds `share` times its
     /// next value to the "gradient" of it.
     pub fn buffer(&mut self, name: &str, shape: impl AsRef<[usize]>, value: f64) -> Result<(), ShapeError> {
-        self.entry(name, Kind::Buffer, shape.as_ref(), (1, 1), Arc::new(crate::Constant(value)))
+        self.entry(name, ParamKind::Buffer, shape.as_ref(), (1, 1), Arc::new(crate::Constant(value)))
     }
 
     fn entry(
         &mut self,
         name: &str,
-        kind: Kind,
+        kind: ParamKind,
         axes: &[usize],
         (fan_in, fan_out): (usize, usize),
         init: Arc<dyn Initializer>,
     ) -> Result<(), ShapeError> {
         let end = |shape: Shape| self.size.checked_add(shape.size()).filter(|&end| end <= MOST);
         let Some((shape, end)) = Shape::new(axes).and_then(|shape| Some((shape, end(shape)?))) else {
-            return Err(self.crowded(&format!("its {name} would be {axes:?}")));
+            return Err(self.too_large(&format!("its {name} would be {axes:?}")));
         };
         self.entries.push(Entry {
             name: self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join("."),
@@ -156,7 +156,7 @@ impl Plan {
             kind,
             product: false,
             table: false,
-            blank: Blank { shape, fan_in, fan_out },
+            spec: ParamSpec { shape, fan_in, fan_out },
             init,
         });
         self.size = end;
@@ -168,15 +168,15 @@ impl Plan {
     /// # Errors
     ///
     /// [`ShapeError`] if memory has no places for them.
-    pub fn room(&self, values: usize) -> Result<usize, ShapeError> {
+    pub fn check_size(&self, values: usize) -> Result<usize, ShapeError> {
         Some(values)
             .filter(|&values| values <= MOST)
-            .ok_or_else(|| self.crowded("it works with as many values"))
+            .ok_or_else(|| self.too_large("it works with as many values"))
     }
 
-    fn crowded(&self, why: &str) -> ShapeError {
+    fn too_large(&self, why: &str) -> ShapeError {
         let path = self.path.join(".");
-        let row = self.rows.iter().rev().find(|row| row.path == path);
+        let row = self.layers.iter().rev().find(|row| row.path == path);
         let input = row.map_or(Shape::from([0]), |row| row.output);
         let help = format!("{why}; take smaller samples, or choose fewer units");
         self.error(input, "samples whose parameters can be counted, and have places in memory,", &help)
@@ -196,13 +196,13 @@ impl Plan {
     /// Declares that the layer's cache carries a state from one pass to the next, as truncated
     /// backpropagation through time wants: row `i` of a batch goes on where row `i` of the one before ended. A
     /// cache as `plan` returns it is at the start; a trainer takes such a cache for each epoch.
-    pub fn carry(&mut self) {
-        self.carries = true;
+    pub fn stateful(&mut self) {
+        self.stateful = true;
     }
 
     /// Whether some layer carries a state from one pass to the next.
-    pub fn carries(&self) -> bool {
-        self.carries
+    pub fn is_stateful(&self) -> bool {
+        self.stateful
     }
 
     /// Plans an inner layer under `name`, and returns its output shape, its cache and how many parameters it
@@ -225,7 +225,7 @@ impl Plan {
     /// # Errors
     ///
     /// Those of the inner layer.
-    pub fn inner_joint<T: Real, L: Joint<T>>(
+    pub fn inner_merge<T: Real, L: Merge<T>>(
         &mut self,
         name: &str,
         layer: &L,
@@ -243,8 +243,8 @@ impl Plan {
         work: impl FnOnce(&mut Self) -> Result<(Shape, C), ShapeError>,
     ) -> Result<(Shape, C, usize), ShapeError> {
         self.path.push(name.to_owned());
-        let (size, flops, memory, row) = (self.size, self.flops, self.memory, self.rows.len());
-        self.rows.push(Row {
+        let (size, flops, memory, row) = (self.size, self.flops, self.memory, self.layers.len());
+        self.layers.push(LayerInfo {
             path: self.path.join("."),
             layer: format!("{layer:?}"),
             output: input,
@@ -257,9 +257,9 @@ impl Plan {
         self.path.pop();
         let (output, cache) = planned.map_err(|error| error.of(layer))?;
         self.memory(output.size());
-        let composite = self.rows.len() > row + 1;
+        let composite = self.layers.len() > row + 1;
         let parameters = self.size - size;
-        let row = &mut self.rows[row];
+        let row = &mut self.layers[row];
         (row.output, row.parameters, row.composite) = (output, parameters, composite);
         (row.flops, row.memory) = (self.flops - flops, self.memory - memory);
         Ok((output, cache, parameters))
@@ -270,28 +270,28 @@ impl Plan {
     pub(crate) fn frozen<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
         let first = self.entries.len();
         let result = work(self);
-        self.entries[first..].iter_mut().for_each(|entry| entry.kind = Kind::Frozen);
+        self.entries[first..].iter_mut().for_each(|entry| entry.kind = ParamKind::Frozen);
         result
     }
 
     /// An empty plan at the same path, for planning something that has been planned before.
-    pub(crate) fn again(&self) -> Self {
+    pub(crate) fn replan(&self) -> Self {
         Self { path: self.path.clone(), ..Self::default() }
     }
 
     /// Adds what a second use of the parameters in `range` needs besides them, if it declares the same; else `false`.
-    pub(crate) fn absorb(&mut self, again: Self, range: Range<usize>) -> bool {
+    pub(crate) fn merge_shared(&mut self, other: Self, range: Range<usize>) -> bool {
         let own = self.entries.iter().filter(|entry| {
             entry.range.start >= range.start && entry.range.end <= range.end && !entry.range.is_empty()
         });
-        let other = again.entries.iter().filter(|entry| !entry.range.is_empty());
+        let theirs = other.entries.iter().filter(|entry| !entry.range.is_empty());
         let same =
-            own.map(|entry| (entry.shape, entry.kind)).eq(other.map(|entry| (entry.shape, entry.kind)));
+            own.map(|entry| (entry.shape, entry.kind)).eq(theirs.map(|entry| (entry.shape, entry.kind)));
         if same {
-            self.flops = self.flops.saturating_add(again.flops);
-            self.memory = self.memory.saturating_add(again.memory);
-            self.carries |= again.carries;
-            self.rows.extend(again.rows.into_iter().map(|row| Row { parameters: 0, ..row }));
+            self.flops = self.flops.saturating_add(other.flops);
+            self.memory = self.memory.saturating_add(other.memory);
+            self.stateful |= other.stateful;
+            self.layers.extend(other.layers.into_iter().map(|layer| LayerInfo { parameters: 0, ..layer }));
         }
         same
     }
@@ -318,8 +318,8 @@ impl Plan {
     }
 
     /// The layers, outermost first.
-    pub fn rows(&self) -> &[Row] {
-        &self.rows
+    pub fn layers(&self) -> &[LayerInfo] {
+        &self.layers
     }
 
     /// Floating-point operations of all matrix products for one sample, forward.
@@ -358,7 +358,7 @@ impl Plan {
         for (index, entry) in self.entries.iter().enumerate() {
             values.clear();
             values.resize(entry.range.len(), 0.0);
-            entry.init.fill(entry.blank, seed.child(index as u64), &mut values);
+            entry.init.fill(entry.spec, seed.child(index as u64), &mut values);
             for (param, &value) in params[entry.range.clone()].iter_mut().zip(&values) {
                 *param = T::of(value);
             }

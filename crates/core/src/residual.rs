@@ -10,7 +10,7 @@ use crate::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
 /// By the chain rule `dx = dy + f'(dy)`: the gradient reaches the input by both ways.
 ///
 /// A block that changes the shape needs a projection beside `f` instead of the input itself, `y = p(x) + f(x)`: that is
-/// [`Branches`](crate::Branches) with `Add` as the joint, `Branches::new(Add).branch(f).branch(p)`.
+/// [`Branches`](crate::Branches) with `Add` as the merge, `Branches::new(Add).branch(f).branch(p)`.
 #[derive(Clone, Debug)]
 pub struct Residual<L>(pub L);
 

@@ -77,12 +77,12 @@ impl<T> fmt::Debug for Sequential<T> {
 trait Erased<T>: fmt::Debug + Send + Sync {
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError>;
     fn identity(&self) -> bool;
-    fn link(
+    fn stage(
         self: Arc<Self>,
         index: usize,
         input: Shape,
         plan: &mut Plan,
-    ) -> Result<(Shape, Link<T>), ShapeError>;
+    ) -> Result<(Shape, Stage<T>), ShapeError>;
 }
 
 impl<T: Real, L: Layer<T>> Erased<T> for L {
@@ -94,24 +94,25 @@ impl<T: Real, L: Layer<T>> Erased<T> for L {
         self.is_identity()
     }
 
-    fn link(
+    fn stage(
         self: Arc<Self>,
         index: usize,
         input: Shape,
         plan: &mut Plan,
-    ) -> Result<(Shape, Link<T>), ShapeError> {
-        let (entries, row) = (plan.entries().len(), plan.rows().len());
+    ) -> Result<(Shape, Stage<T>), ShapeError> {
+        let (entries, row) = (plan.entries().len(), plan.layers().len());
         let (output, cache, params) = plan.inner(&index.to_string(), &*self, input)?;
-        let simple = !plan.rows()[row].composite;
+        let simple = !plan.layers()[row].composite;
         // The x and dy of a layer made of others are not those of its parts.
         let own = if simple { &plan.entries()[entries..] } else { &[] };
-        let product = only(own, |entry| entry.product).map(Later::Product);
-        let table = || only(own, |entry| entry.table).map(|range| Later::Table(range, SparseGrad::default()));
-        let later = product.or_else(table);
+        let product = only(own, |entry| entry.product).map(DeferredGrad::Product);
+        let table =
+            || only(own, |entry| entry.table).map(|range| DeferredGrad::Table(range, SparseGrad::default()));
+        let deferred_grad = product.or_else(table);
         let identity = self.is_identity() && params == 0;
         let replica = Box::new(Bound { layer: self, cache });
         let columns = output.size();
-        Ok((output, Link { replica, index, params, columns, later, identity, slot: 0 }))
+        Ok((output, Stage { replica, index, params, columns, deferred_grad, identity, slot: 0 }))
     }
 }
 
@@ -147,9 +148,9 @@ impl<T: Real, L: Layer<T>> Replica<T> for Bound<L, L::Cache> {
     }
 }
 
-/// The parameter of a link whose gradient can be made after the pass, from the link's [`operands`](Chain::operands).
+/// The parameter of a stage whose gradient can be made after the pass, from the stage's [`operands`](SequentialCache::operands).
 #[derive(Clone)]
-enum Later<T> {
+enum DeferredGrad<T> {
     /// Where the weight lies whose gradient is `xᵀ dy`.
     Product(Range<usize>),
     /// Where the table lies, and the rows that the last pass used.
@@ -157,34 +158,34 @@ enum Later<T> {
 }
 
 /// One layer of the chain.
-struct Link<T> {
+struct Stage<T> {
     replica: Box<dyn Replica<T>>,
-    /// Its place in the model; identities have no link.
+    /// Its place in the model; identities have no stage.
     index: usize,
     /// How many parameters it takes.
     params: usize,
     /// How many values its output has for a sample.
     columns: usize,
-    later: Option<Later<T>>,
+    deferred_grad: Option<DeferredGrad<T>>,
     identity: bool,
     /// Which of the chain's gradients holds its `dy`.
     slot: usize,
 }
 
-impl<T: Real> Clone for Link<T> {
+impl<T: Real> Clone for Stage<T> {
     fn clone(&self) -> Self {
-        Self { replica: self.replica.duplicate(), later: self.later.clone(), ..*self }
+        Self { replica: self.replica.duplicate(), deferred_grad: self.deferred_grad.clone(), ..*self }
     }
 }
 
 /// What a [`Sequential`] remembers: each layer's cache and output, and gradients to work in.
 #[derive(Clone)]
-pub struct Chain<T: Real> {
-    links: Vec<Link<T>>,
-    /// What each link but the last has computed; the last writes to the caller's `y`.
+pub struct SequentialCache<T: Real> {
+    stages: Vec<Stage<T>>,
+    /// What each stage but the last has computed; the last writes to the caller's `y`.
     outputs: Vec<Buffer<T>>,
-    /// The gradients of outputs. One is shared by all links that need it only for a moment; a second one
-    /// too, so that a link reads its `dy` from the one and writes `dx` to the other. Links with a product or a table
+    /// The gradients of outputs. One is shared by all stages that need it only for a moment; a second one
+    /// too, so that a stage reads its `dy` from the one and writes `dx` to the other. Links with a product or a table
     /// keep theirs until somebody asks for the [`operands`](Self::operands).
     gradients: Vec<Gradient<T>>,
 }
@@ -196,19 +197,19 @@ struct Gradient<T: Real> {
     values: Buffer<T>,
 }
 
-impl<T: Real> Chain<T> {
-    /// The links whose weight's gradient is `xᵀ dy`, each with the place of the weight in the parameters.
+impl<T: Real> SequentialCache<T> {
+    /// The stages whose weight's gradient is `xᵀ dy`, each with the place of the weight in the parameters.
     pub fn products(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
-        self.links.iter().enumerate().filter_map(|(index, link)| match &link.later {
-            Some(Later::Product(range)) => Some((index, range.clone())),
+        self.stages.iter().enumerate().filter_map(|(index, stage)| match &stage.deferred_grad {
+            Some(DeferredGrad::Product(range)) => Some((index, range.clone())),
             _ => None,
         })
     }
 
-    /// The links with a table whose gradient can be a list, each with the place of the table in the parameters.
+    /// The stages with a table whose gradient can be a list, each with the place of the table in the parameters.
     pub fn tables(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
-        self.links.iter().enumerate().filter_map(|(index, link)| match &link.later {
-            Some(Later::Table(range, _)) => Some((index, range.clone())),
+        self.stages.iter().enumerate().filter_map(|(index, stage)| match &stage.deferred_grad {
+            Some(DeferredGrad::Table(range, _)) => Some((index, range.clone())),
             _ => None,
         })
     }
@@ -218,111 +219,111 @@ impl<T: Real> Chain<T> {
     ///
     /// # Panics
     ///
-    /// If the link has no table.
+    /// If the stage has no table.
     ///
     /// [`Grads::sparse`]: chainrule_core::Grads::sparse
-    pub fn sparse_grad(&self, link: usize) -> &SparseGrad<T> {
-        match &self.links[link].later {
-            Some(Later::Table(_, list)) => list,
-            _ => panic!("link {link} has no table"),
+    pub fn sparse_grad(&self, stage: usize) -> &SparseGrad<T> {
+        match &self.stages[stage].deferred_grad {
+            Some(DeferredGrad::Table(_, list)) => list,
+            _ => panic!("stage {stage} has no table"),
         }
     }
 
-    /// The `x` and the `dy` of such a link in the last backward pass, given those of the whole chain.
+    /// The `x` and the `dy` of such a stage in the last backward pass, given those of the whole chain.
     ///
     /// # Panics
     ///
-    /// If there was no backward pass over as many rows, or no such link.
+    /// If there was no backward pass over as many rows, or no such stage.
     pub fn operands<'a>(
         &'a self,
-        link: usize,
+        stage: usize,
         x: ArrayView2<'a, T>,
         dy: ArrayView2<'a, T>,
     ) -> (ArrayView2<'a, T>, ArrayView2<'a, T>) {
         let rows = x.nrows();
-        let Link { columns, slot, .. } = &self.links[link];
-        let dy = match link + 1 == self.links.len() {
+        let Stage { columns, slot, .. } = &self.stages[stage];
+        let dy = match stage + 1 == self.stages.len() {
             true => dy,
             false => self.gradients[*slot].values.matrix(rows, *columns),
         };
-        (self.input(link, x), dy)
+        (self.input(stage, x), dy)
     }
 
-    /// Where the weight lies with which the first link multiplies the chain's own `x`, if it does. Whoever runs the
+    /// Where the weight lies with which the first stage multiplies the chain's own `x`, if it does. Whoever runs the
     /// chain may compute that product before, write it to the [`lead_output`](Self::lead_output) and hand over
     /// parameters that are [`deferred`](Params::deferred).
     pub fn lead(&self) -> Option<Range<usize>> {
-        self.products().next().filter(|(link, _)| *link == 0).map(|(_, range)| range)
+        self.products().next().filter(|(stage, _)| *stage == 0).map(|(_, range)| range)
     }
 
-    /// Where the first link's output for so many rows lies; `None` if that is the output of the chain.
+    /// Where the first stage's output for so many rows lies; `None` if that is the output of the chain.
     pub fn lead_output(&mut self, rows: usize) -> Option<ArrayViewMut2<'_, T>> {
-        let (link, output) = (self.links.first()?, self.outputs.first_mut()?);
-        output.reserve(rows * link.columns);
-        Some(output.matrix_mut(rows, link.columns))
+        let (stage, output) = (self.stages.first()?, self.outputs.first_mut()?);
+        output.reserve(rows * stage.columns);
+        Some(output.matrix_mut(rows, stage.columns))
     }
 
-    /// What a link was given in the last forward pass.
-    fn input<'a>(&'a self, link: usize, x: ArrayView2<'a, T>) -> ArrayView2<'a, T> {
-        input(&self.links, &self.outputs, link, x)
+    /// What a stage was given in the last forward pass.
+    fn input<'a>(&'a self, stage: usize, x: ArrayView2<'a, T>) -> ArrayView2<'a, T> {
+        input(&self.stages, &self.outputs, stage, x)
     }
 
-    /// Chooses the gradients that the links work in, from the last to the first.
+    /// Chooses the gradients that the stages work in, from the last to the first.
     fn assign(&mut self) {
         self.gradients = vec![Gradient { columns: 0, values: Buffer::default() }; 2];
         let mut above = 0;
-        for link in self.links.iter_mut().rev().skip(1) {
-            link.slot = match &link.later {
+        for stage in self.stages.iter_mut().rev().skip(1) {
+            stage.slot = match &stage.deferred_grad {
                 Some(_) => {
                     self.gradients.push(Gradient { columns: 0, values: Buffer::default() });
                     self.gradients.len() - 1
                 }
                 None => usize::from(above == 0),
             };
-            above = link.slot;
+            above = stage.slot;
             let gradient = &mut self.gradients[above];
-            gradient.columns = gradient.columns.max(link.columns);
+            gradient.columns = gradient.columns.max(stage.columns);
         }
     }
 }
 
 fn input<'a, T: Real>(
-    links: &[Link<T>],
+    stages: &[Stage<T>],
     outputs: &'a [Buffer<T>],
-    link: usize,
+    stage: usize,
     x: ArrayView2<'a, T>,
 ) -> ArrayView2<'a, T> {
-    match link.checked_sub(1) {
+    match stage.checked_sub(1) {
         None => x,
-        Some(below) => outputs[below].matrix(x.nrows(), links[below].columns),
+        Some(below) => outputs[below].matrix(x.nrows(), stages[below].columns),
     }
 }
 
-impl<T: Real> Default for Chain<T> {
+impl<T: Real> Default for SequentialCache<T> {
     fn default() -> Self {
-        Self { links: Vec::new(), outputs: Vec::new(), gradients: Vec::new() }
+        Self { stages: Vec::new(), outputs: Vec::new(), gradients: Vec::new() }
     }
 }
 
-impl<T: Real> fmt::Debug for Chain<T> {
+impl<T: Real> fmt::Debug for SequentialCache<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Chain").field("layers", &self.links.len()).finish_non_exhaustive()
+        f.debug_struct("SequentialCache").field("layers", &self.stages.len()).finish_non_exhaustive()
     }
 }
 
 impl<T: Real> Layer<T> for Sequential<T> {
-    type Cache = Chain<T>;
+    type Cache = SequentialCache<T>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Chain<T>), ShapeError> {
-        let (mut shape, mut chain) = (input, Chain::default());
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, SequentialCache<T>), ShapeError> {
+        let (mut shape, mut chain) = (input, SequentialCache::default());
         for (index, layer) in self.layers.iter().enumerate() {
-            let (output, link) = Arc::clone(layer).link(index, shape, plan)?;
+            let (output, stage) = Arc::clone(layer).stage(index, shape, plan)?;
             shape = output;
-            if !link.identity {
-                chain.links.push(link);
+            if !stage.identity {
+                chain.stages.push(stage);
             }
         }
-        chain.outputs.resize(chain.links.len().saturating_sub(1), Buffer::default());
+        chain.outputs.resize(chain.stages.len().saturating_sub(1), Buffer::default());
         chain.assign();
         chain.gradients.iter().for_each(|gradient| plan.memory(gradient.columns));
         Ok((shape, chain))
@@ -332,18 +333,18 @@ impl<T: Real> Layer<T> for Sequential<T> {
         self.layers.iter().find(|layer| !layer.identity()).map_or(Ok(()), |layer| layer.check(x))
     }
 
-    fn forward(&self, Forward { mut params, x, mut y, cache, mode }: Forward<'_, T, Chain<T>>) {
-        let Some((last, links)) = cache.links.split_last_mut() else {
+    fn forward(&self, Forward { mut params, x, mut y, cache, mode }: Forward<'_, T, SequentialCache<T>>) {
+        let Some((last, stages)) = cache.stages.split_last_mut() else {
             return y.assign(&x);
         };
         let (rows, mut x, mut deferred) = (x.nrows(), x, params.is_deferred());
-        for (link, output) in links.iter_mut().zip(&mut cache.outputs) {
-            let columns = link.columns;
+        for (stage, output) in stages.iter_mut().zip(&mut cache.outputs) {
+            let columns = stage.columns;
             output.reserve(rows * columns);
-            let params = Params::new(params.values(link.params)).deferred(deferred);
+            let params = Params::new(params.values(stage.params)).deferred(deferred);
             deferred = false;
-            let (y, mode) = (output.matrix_mut(rows, columns), mode.inner(link.index));
-            link.replica.forward(Forward { params, x, y, cache: &mut (), mode });
+            let (y, mode) = (output.matrix_mut(rows, columns), mode.inner(stage.index));
+            stage.replica.forward(Forward { params, x, y, cache: &mut (), mode });
             x = (*output).matrix(rows, columns);
         }
         let params = Params::new(params.values(last.params)).deferred(deferred);
@@ -351,48 +352,48 @@ impl<T: Real> Layer<T> for Sequential<T> {
         last.replica.forward(Forward { params, x, y, cache: &mut (), mode });
     }
 
-    fn backward(&self, pass: Backward<'_, T, Chain<T>>) {
+    fn backward(&self, pass: Backward<'_, T, SequentialCache<T>>) {
         let Backward { mut params, mut grads, x, y, dy, mut dx, cache, share } = pass;
-        let Chain { links, outputs, gradients } = cache;
-        let Some(last) = links.len().checked_sub(1) else {
+        let SequentialCache { stages, outputs, gradients } = cache;
+        let Some(last) = stages.len().checked_sub(1) else {
             return dx.iter_mut().for_each(|dx| dx.assign(&dy));
         };
         let (rows, deferred, sparse) = (x.nrows(), grads.is_deferred(), grads.is_sparse());
         gradients.iter_mut().for_each(|gradient| gradient.values.reserve(rows * gradient.columns));
         // From the last layer to the first: parameters and gradients are cut off from their ends.
-        let total = links.iter().map(|link| link.params).sum();
+        let total = stages.iter().map(|stage| stage.params).sum();
         let (mut params, mut grads) = (params.values(total), grads.inner(total));
         // Nobody wants the gradients of a layer before which nothing is trained.
-        let trained = links.iter().position(|link| link.params > 0).unwrap_or(links.len());
+        let trained = stages.iter().position(|stage| stage.params > 0).unwrap_or(stages.len());
         let first = if dx.is_some() { 0 } else { trained };
-        for index in (first..links.len()).rev() {
-            let x = input(links, outputs, index, x);
-            let y = if index == last { y } else { outputs[index].matrix(rows, links[index].columns) };
-            let below = index.checked_sub(1).map(|below| (links[below].slot, links[below].columns));
-            let link = &mut links[index];
+        for index in (first..stages.len()).rev() {
+            let x = input(stages, outputs, index, x);
+            let y = if index == last { y } else { outputs[index].matrix(rows, stages[index].columns) };
+            let below = index.checked_sub(1).map(|below| (stages[below].slot, stages[below].columns));
+            let stage = &mut stages[index];
             let (dy, dx) = match (index == last, below) {
                 (true, None) => (dy, dx.take()),
                 (true, Some((slot, columns))) => (dy, Some(gradients[slot].values.matrix_mut(rows, columns))),
-                (false, None) => (gradients[link.slot].values.matrix(rows, link.columns), dx.take()),
+                (false, None) => (gradients[stage.slot].values.matrix(rows, stage.columns), dx.take()),
                 (false, Some((slot, columns))) => {
-                    let two = gradients.get_disjoint_mut([link.slot, slot]);
+                    let two = gradients.get_disjoint_mut([stage.slot, slot]);
                     let [dy, dx] = two.expect("neighbours have different slots");
                     let dy: &Gradient<T> = dy;
-                    (dy.values.matrix(rows, link.columns), Some(dx.values.matrix_mut(rows, columns)))
+                    (dy.values.matrix(rows, stage.columns), Some(dx.values.matrix_mut(rows, columns)))
                 }
             };
             let dx = dx.filter(|_| index > first || first == 0);
-            let (params_below, own) = params.split_at(params.len() - link.params);
+            let (params_below, own) = params.split_at(params.len() - stage.params);
             params = params_below;
             let params = Params::new(own);
-            let grads = grads.inner_last(link.params);
-            let grads = match &mut link.later {
-                Some(Later::Product(_)) => grads.deferred(deferred),
-                Some(Later::Table(_, list)) => grads.listed(sparse.then_some(list)),
+            let grads = grads.inner_last(stage.params);
+            let grads = match &mut stage.deferred_grad {
+                Some(DeferredGrad::Product(_)) => grads.deferred(deferred),
+                Some(DeferredGrad::Table(_, list)) => grads.listed(sparse.then_some(list)),
                 None => grads,
             };
-            link.replica.backward(Backward { params, grads, x, y, dy, dx, cache: &mut (), share });
-            if let Some(Later::Table(_, list)) = &mut link.later {
+            stage.replica.backward(Backward { params, grads, x, y, dy, dx, cache: &mut (), share });
+            if let Some(DeferredGrad::Table(_, list)) = &mut stage.deferred_grad {
                 list.sort();
             }
         }

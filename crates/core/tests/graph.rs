@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use chainrule_core::check::gradients;
 use chainrule_core::{
-    Backward, Blank, Branches, Forward, Frozen, Grads, Graph, Initializer, Joint, JointBackward,
-    JointForward, Lambda, Layer, Mode, Params, Plan, Residual, Sequential, ShapeError, SideBySide,
-    ValueError,
+    Backward, Branches, Forward, Frozen, Grads, Graph, Initializer, Lambda, Layer, Merge, MergeBackward,
+    MergeForward, Mode, ParamSpec, Params, Plan, Residual, Sequential, ShapeError, SideBySide, ValueError,
 };
 use chainrule_tensor::{Seed, Shape, gemm};
 use ndarray::{Array2, ArrayView2};
@@ -19,7 +18,7 @@ struct Linear(usize);
 struct Normal;
 
 impl Initializer for Normal {
-    fn fill(&self, _: Blank, seed: Seed, values: &mut [f64]) {
+    fn fill(&self, _: ParamSpec, seed: Seed, values: &mut [f64]) {
         let mut rng = seed.rng();
         values.fill_with(|| rng.normal());
     }
@@ -105,7 +104,7 @@ impl Layer<f64> for Drift {
 #[derive(Clone, Copy, Debug)]
 struct Sum;
 
-impl Joint<f64> for Sum {
+impl Merge<f64> for Sum {
     type Cache = ();
 
     fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
@@ -115,12 +114,12 @@ impl Joint<f64> for Sum {
         }
     }
 
-    fn forward(&self, JointForward { xs, mut y, .. }: JointForward<'_, f64>) {
+    fn forward(&self, MergeForward { xs, mut y, .. }: MergeForward<'_, f64>) {
         y.fill(0.0);
         xs.iter().for_each(|x| y += x);
     }
 
-    fn backward(&self, JointBackward { dy, dxs, .. }: JointBackward<'_, f64>) {
+    fn backward(&self, MergeBackward { dy, dxs, .. }: MergeBackward<'_, f64>) {
         dxs.iter_mut().flatten().for_each(|dx| dx.assign(&dy));
     }
 }
@@ -180,7 +179,7 @@ fn samples_of_another_shape() {
     let one = graph().input("x", [3]).layer("a", Linear(2), "x").outputs(["a"]);
     let said = "takes its input \"x\" of shape [3] but is given [2]: give it such samples, or name the input's own shape";
     refuses(one, [2], said);
-    let two = graph().input("x", [3]).input("z", [2, 2]).joint("a", Sum, ["x", "z"]).outputs(["a"]);
+    let two = graph().input("x", [3]).input("z", [2, 2]).merge("a", Sum, ["x", "z"]).outputs(["a"]);
     let said = "takes a vector of the 7 values of its inputs but is given ";
     let help = ": put Flatten before it, or name other shapes";
     refuses(two.clone(), [6], &format!("{said}[6]{help}"));
@@ -197,7 +196,7 @@ fn samples_of_another_shape() {
         [9],
         "takes at most 8 inputs but is given [9]: let one input hold several, and cut it with layers",
     );
-    let nine = graph().joint("a", Sum, vec!["input"; 9]).outputs(["a"]);
+    let nine = graph().merge("a", Sum, vec!["input"; 9]).outputs(["a"]);
     refuses(nine, [2], "takes at most 8 inputs of \"a\" but is given [2]: join some of them first");
     let side = SideBySide::new(Sum, vec![[1]; 9]);
     assert!(error(&side, [9]).ends_with("takes at most 8 inputs but is given [9]: join some of them first"));
@@ -241,11 +240,11 @@ fn errors_inside_a_node_have_its_path() {
     assert!(error(&inner, [2, 3]).starts_with("layer node, Linear(2), takes a vector but is given [2, 3]"));
     let outer = graph().layer("outer", inner, "input").outputs(["outer"]);
     assert!(error(&outer, [2, 3]).starts_with("layer outer.node, Linear(2), takes a vector"));
-    let joint = graph().layer("a", Linear(3), "input").joint("sum", Sum, ["input", "a"]).outputs(["sum"]);
+    let merge = graph().layer("a", Linear(3), "input").merge("sum", Sum, ["input", "a"]).outputs(["sum"]);
     let said = "layer sum, Sum, takes inputs of one shape but is given [3]: project one";
-    assert_eq!(error(&joint, [2]), said);
+    assert_eq!(error(&merge, [2]), said);
     let branches = Branches::new(Sum).branch(Linear(2)).branch(Linear(3));
-    assert_eq!(error(&branches, [2]), said.replace("layer sum", "layer joint"));
+    assert_eq!(error(&branches, [2]), said.replace("layer sum", "layer merge"));
     let deep = Sequential::default().then(Linear(2)).then(outer);
     let mut plan = Plan::new();
     deep.plan([4].into(), &mut plan).unwrap();
@@ -317,7 +316,7 @@ fn what_needs_no_gradient_gets_none() {
     let graph = graph()
         .layer("a", square(), "input")
         .layer("b", Linear(2), "a")
-        .joint("sum", Sum, ["b", "a"])
+        .merge("sum", Sum, ["b", "a"])
         .outputs(["sum", "input", "a"]);
     let x = samples(2);
     let (y, grads, _) = passes(&graph, &x, true);
@@ -336,9 +335,9 @@ fn gradients_of_an_input_used_in_many_places() {
         .input("z", [3])
         .layer("a", Linear(2), "x")
         .shared("b", "a", ["a"])
-        .joint("c", Sum, ["x", "a", "x", "b"])
+        .merge("c", Sum, ["x", "a", "x", "b"])
         .layer("d", Linear(2), "z")
-        .joint("e", Sum, ["d", "c", "c"])
+        .merge("e", Sum, ["d", "c", "c"])
         .outputs(["e", "x", "c", "c"]);
     gradients(&graph, [5]).unwrap();
 }
@@ -368,7 +367,7 @@ fn checks_reach_what_reads_an_input() {
         .layer("square", square(), "x")
         .layer("a", Linear(1), "flat")
         .layer("b", Linear(1), "square")
-        .joint("sum", Sum, ["a", "b"])
+        .merge("sum", Sum, ["a", "b"])
         .outputs(["sum"]);
     let error = checks(&two, [0.0, f64::NAN]).unwrap_err().to_string();
     assert_eq!(error, "Linear(1) takes numbers, but row 0 of the batch has NaN: look for it in the data");

@@ -32,13 +32,13 @@ impl Dense {
 
     /// Another rule for the first weights.
     #[must_use]
-    pub fn weight(self, init: impl Initializer + 'static) -> Self {
+    pub fn weight_init(self, init: impl Initializer + 'static) -> Self {
         Self { weight: Arc::new(init), ..self }
     }
 
     /// Another rule for the first biases.
     #[must_use]
-    pub fn bias(self, init: impl Initializer + 'static) -> Self {
+    pub fn bias_init(self, init: impl Initializer + 'static) -> Self {
         Self { bias: Some(Arc::new(init)), ..self }
     }
 

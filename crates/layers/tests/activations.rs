@@ -1,6 +1,6 @@
 //! What is particular to activations: extreme inputs, settings and shapes, ties, draws, and views of any kind.
 
-use chainrule_core::{Backward, Forward, Grads, Kind, Layer, Mode, Params, Plan, Sequential};
+use chainrule_core::{Backward, Forward, Grads, Layer, Mode, ParamKind, Params, Plan, Sequential};
 use chainrule_layers::*;
 use chainrule_tensor::{Buffer, Real, Seed, Shape};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, array, s};
@@ -292,7 +292,7 @@ fn prelu_declares_its_slopes() {
         let mut plan = Plan::new();
         Layer::<f32>::plan(&layer, Shape::from([3, 2]), &mut plan).unwrap();
         let entry = &plan.entries()[0];
-        assert_eq!((&*entry.shape, entry.kind, &*entry.name), (&*shape, Kind::Bias, "slope"));
+        assert_eq!((&*entry.shape, entry.kind, &*entry.name), (&*shape, ParamKind::Bias, "slope"));
         let mut slopes = Buffer::<f32>::zeros(plan.size());
         plan.init(Seed(1), &mut slopes);
         assert!(slopes.iter().all(|&s| s == start));

@@ -1,6 +1,6 @@
 //! What is particular to attention: padding, dropout, extreme numbers, and settings that cannot work.
 
-use chainrule_core::{Backward, Forward, Grads, Joint, Layer, Mode, Params, Plan, Sequential, SideBySide};
+use chainrule_core::{Backward, Forward, Grads, Layer, Merge, Mode, Params, Plan, Sequential, SideBySide};
 use chainrule_layers::{
     ClassToken, DotProductAttention, Embedding, LearnedPositions, MultiHeadAttention, OneStep, Patches,
     SinusoidalPositions, TransformerDecoder, TransformerEncoder,
@@ -103,9 +103,9 @@ fn padding_changes_nothing() {
 
 /// As [`check_padding`], for three steps of a target, of which the last is padding, and three of a memory, of which the
 /// first is.
-fn check_both<J: Joint<f64> + Clone>(joint: J, what: &str) {
+fn check_both<J: Merge<f64> + Clone>(merge: J, what: &str) {
     let pass = |steps: usize, keys: usize, x: ArrayView2<'_, f64>| {
-        let layer = SideBySide::new(joint.clone(), [[steps, 4], [keys, 4]]);
+        let layer = SideBySide::new(merge.clone(), [[steps, 4], [keys, 4]]);
         run(&layer, &[x.ncols()], x, Mode::Eval, |column| [1.0, -0.5, 2.0, 0.2][column % 4])
     };
     let mut x = random(2, 24);
@@ -207,7 +207,7 @@ fn settings_that_cannot_work() {
         let layers = Sequential::default().then(layer);
         layers.plan(Shape::new(input).unwrap(), &mut Plan::new()).unwrap_err().to_string()
     }
-    fn joint(layer: impl Joint<f32>, inputs: &[[usize; 2]]) -> String {
+    fn merge(layer: impl Merge<f32>, inputs: &[[usize; 2]]) -> String {
         let size = inputs.iter().map(|[a, b]| a * b).sum();
         error(SideBySide::new(layer, inputs.iter().copied()), &[size])
     }
@@ -227,20 +227,20 @@ fn settings_that_cannot_work() {
         (error(heads(2).dropout(f64::NAN), &[3, 8]), "below 1"),
         (error(heads(2).rotary(), &[3, 6]), "even `head_size`"),
         (error(heads(2).rotary_base(0.0), &[3, 8]), "a base above 0"),
-        (joint(heads(2), &[[3, 4]]), "two layers"),
-        (joint(heads(2).causal(), &[[3, 4], [3, 4]]), "leave away"),
-        (joint(heads(2).rotary(), &[[3, 4], [3, 4]]), "leave away"),
-        (joint(DotProductAttention::new(), &[[3, 4], [3, 5]]), "give it [steps, size]"),
-        (joint(DotProductAttention::new(), &[[3, 4], [2, 4], [3, 4]]), "give it [steps, size]"),
-        (joint(DotProductAttention::new().scale(0.0), &[[3, 4], [3, 4]]), "scale above 0"),
-        (joint(DotProductAttention::new(), &[[3, 4]]), "or with three"),
+        (merge(heads(2), &[[3, 4]]), "two layers"),
+        (merge(heads(2).causal(), &[[3, 4], [3, 4]]), "leave away"),
+        (merge(heads(2).rotary(), &[[3, 4], [3, 4]]), "leave away"),
+        (merge(DotProductAttention::new(), &[[3, 4], [3, 5]]), "give it [steps, size]"),
+        (merge(DotProductAttention::new(), &[[3, 4], [2, 4], [3, 4]]), "give it [steps, size]"),
+        (merge(DotProductAttention::new().scale(0.0), &[[3, 4], [3, 4]]), "scale above 0"),
+        (merge(DotProductAttention::new(), &[[3, 4]]), "or with three"),
         (error(TransformerEncoder::new(3, 8), &[3, 4]), "set `head_size`"),
         (error(TransformerEncoder::new(2, 0), &[3, 4]), "for 0 units"),
         (error(TransformerEncoder::new(2, 4 * huge), &[3, 4]), "another size"),
         (error(TransformerEncoder::new(2, 4).dropout(f64::NAN), &[3, 4]), "below 1"),
-        (joint(TransformerDecoder::new(2, 4), &[[3, 4]]), "two layers"),
+        (merge(TransformerDecoder::new(2, 4), &[[3, 4]]), "two layers"),
         (
-            joint(TransformerDecoder::new(2, 4).cross_attention(heads(3)), &[[3, 4], [3, 4]]),
+            merge(TransformerDecoder::new(2, 4).cross_attention(heads(3)), &[[3, 4], [3, 4]]),
             "set `head_size`",
         ),
         (error(SinusoidalPositions::new(), &[4]), "put Reshape"),

@@ -288,10 +288,10 @@ fn costs_are_declared() {
     let mut plan = Plan::new();
     let layer = Conv2d::new(6, 5).padding(Padding::Same);
     plan.inner::<f32, _>("conv", &layer, [1, 28, 28].into()).unwrap();
-    let row = &plan.rows()[0];
+    let row = &plan.layers()[0];
     assert_eq!((row.parameters, row.flops), (6 * 25 + 6, 2 * 6 * 25 * 784));
     let layer = SeparableConv2d::new(4, 3).multiplier(2);
     plan.inner::<f32, _>("separable", &layer, [3, 7, 7].into()).unwrap();
-    let row = plan.rows().iter().find(|row| row.path == "separable").unwrap();
+    let row = plan.layers().iter().find(|row| row.path == "separable").unwrap();
     assert_eq!((row.parameters, row.flops), (6 * 9 + 4 * 6 + 4, 2 * (6 * 9 + 4 * 6) * 25));
 }

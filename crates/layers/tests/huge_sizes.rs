@@ -1,7 +1,7 @@
 //! Layers of more parameters than memory has places for are errors that say so, and nothing wraps around. A plan of large
 //! samples takes neither their time nor their memory.
 
-use chainrule_core::{Frozen, Graph, Joint, Layer, Plan, Residual, Sequential, ShapeError};
+use chainrule_core::{Frozen, Graph, Layer, Merge, Plan, Residual, Sequential, ShapeError};
 use chainrule_layers::*;
 use chainrule_tensor::Shape;
 
@@ -119,13 +119,13 @@ fn a_plan_of_large_samples_is_small() {
     }
     let inputs = [Shape::from([1, 1 << 31]), Shape::from([1, 1 << 31])];
     let unpool = MaxUnpool1d::new(MaxPool1d::new(1));
-    assert!(Joint::<f32>::plan(&unpool, &inputs, &mut Plan::new()).is_ok());
+    assert!(Merge::<f32>::plan(&unpool, &inputs, &mut Plan::new()).is_ok());
 }
 
 #[test]
 fn a_joint_says_so_itself() {
     let inputs = [Shape::from([1 << 31]), Shape::from([1 << 31])];
-    let planned = Joint::<f32>::plan(&Bilinear::new(1 << 31), &inputs, &mut Plan::new());
+    let planned = Merge::<f32>::plan(&Bilinear::new(1 << 31), &inputs, &mut Plan::new());
     assert!(planned.unwrap_err().to_string().contains("choose fewer units"));
 }
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use chainrule_core::{Blank, Initializer, Plan};
+use chainrule_core::{Initializer, ParamSpec, Plan};
 use chainrule_layers::init::*;
 use chainrule_tensor::{Seed, Shape};
 
 fn drawn_at(init: &dyn Initializer, shape: &[usize], fans: (usize, usize), seed: Seed) -> Vec<f64> {
     let shape = Shape::new(shape).unwrap();
     let mut values = vec![f64::NAN; shape.size()];
-    init.fill(Blank { shape, fan_in: fans.0, fan_out: fans.1 }, seed, &mut values);
+    init.fill(ParamSpec { shape, fan_in: fans.0, fan_out: fans.1 }, seed, &mut values);
     values
 }
 

@@ -1,19 +1,19 @@
 //! What merges refuse, and their edges.
 
-use chainrule_core::{Backward, Branches, Forward, Grads, Joint, Layer, Mode, Params, Plan, SideBySide};
+use chainrule_core::{Backward, Branches, Forward, Grads, Layer, Merge, Mode, Params, Plan, SideBySide};
 use chainrule_layers::{Add, Average, Bilinear, Concat, Dense, Dot, Maximum, Minimum, Multiply, Subtract};
 use chainrule_tensor::Shape;
 use ndarray::{Array2, ArrayView2, array, s};
 
 #[track_caller]
-fn refuses(joint: impl Joint<f64>, shapes: &[Shape], said: &str) {
-    let error = Plan::new().inner_joint("joint", &joint, shapes).map(|_| ()).unwrap_err().to_string();
+fn refuses(merge: impl Merge<f64>, shapes: &[Shape], said: &str) {
+    let error = Plan::new().inner_merge("merge", &merge, shapes).map(|_| ()).unwrap_err().to_string();
     assert!(error.ends_with(said), "{error}");
 }
 
-/// What a joint without parameters gives for these inputs, each a vector.
-fn joined<J: Joint<f64>>(joint: J, sizes: &[usize], x: &Array2<f64>) -> Array2<f64> {
-    let layer = SideBySide::new(joint, sizes.iter().copied());
+/// What a merge without parameters gives for these inputs, each a vector.
+fn joined<J: Merge<f64>>(merge: J, sizes: &[usize], x: &Array2<f64>) -> Array2<f64> {
+    let layer = SideBySide::new(merge, sizes.iter().copied());
     let (output, mut cache) = layer.plan([x.ncols()].into(), &mut Plan::new()).unwrap();
     let mut y = Array2::from_elem((x.nrows(), output.size()), f64::NAN);
     let (params, x, cache) = (Params::new(&[]), x.view(), &mut cache);
@@ -88,7 +88,7 @@ fn inputs_that_cannot_be_multiplied() {
 fn the_error_of_a_joint_names_it() {
     let layer = Branches::new(Add).branch(Dense::new(2)).branch(Dense::new(3));
     let error = Layer::<f32>::plan(&layer, [4].into(), &mut Plan::new()).map(|_| ()).unwrap_err().to_string();
-    let said = "layer joint, Add, takes inputs whose axes, from the last to the first, are as long as those of [2] or 1, but is \
+    let said = "layer merge, Add, takes inputs whose axes, from the last to the first, are as long as those of [2] or 1, but is \
                 given [3]: reshape or project one of them";
     assert_eq!(error, said);
 }

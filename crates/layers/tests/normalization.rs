@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chainrule_core::{
-    Backward, Constant, Forward, Grads, Kind, Layer, Mode, Params, Plan, Sequential, ShapeError, check,
+    Backward, Constant, Forward, Grads, Layer, Mode, ParamKind, Params, Plan, Sequential, ShapeError, check,
 };
 use chainrule_layers::{
     BatchNorm, Dense, Dropout, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RmsNorm, SpectralNorm,
@@ -103,7 +103,7 @@ fn running_statistics_over_several_steps() {
         bench.params[4..].copy_from_slice(&next[4..]);
         assert!(close(&bench.params[4..], right), "{step}: {:?}", &bench.params[4..]);
     }
-    assert!(bench.plan.entries()[2..].iter().all(|entry| entry.kind == Kind::Buffer));
+    assert!(bench.plan.entries()[2..].iter().all(|entry| entry.kind == ParamKind::Buffer));
     assert_eq!(bench.of("running_var", &bench.params).len(), 2);
 
     // Outside training they are used, and stay.

@@ -1,6 +1,6 @@
 //! What poolings do with settings, shapes and numbers at the edge.
 
-use chainrule_core::{Forward, Joint, Layer, Mode, Params, Plan};
+use chainrule_core::{Forward, Layer, Merge, Mode, Params, Plan};
 use chainrule_layers::{
     AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, GlobalAvgPool, LpPool1d, MaxPool1d, MaxPool2d, MaxUnpool2d,
 };
@@ -68,8 +68,8 @@ fn what_cannot_be_pooled() {
     assert!(message!(AdaptiveAvgPool2d::new(2), [4, 4]).contains("2 more axes"));
     assert!(message!(GlobalAvgPool::new(), [4]).contains("one to three more axes"));
     let unpool = MaxUnpool2d::new(MaxPool2d::new(2));
-    let joint =
-        |inputs: &[Shape]| Joint::<f32>::plan(&unpool, inputs, &mut Plan::new()).unwrap_err().to_string();
-    assert!(joint(&[[1, 2, 2].into()]).contains("two inputs"));
-    assert!(joint(&[[1, 2, 2].into(), [1, 6, 4].into()]).contains("values of shape [1, 3, 2]"));
+    let merge =
+        |inputs: &[Shape]| Merge::<f32>::plan(&unpool, inputs, &mut Plan::new()).unwrap_err().to_string();
+    assert!(merge(&[[1, 2, 2].into()]).contains("two inputs"));
+    assert!(merge(&[[1, 2, 2].into(), [1, 6, 4].into()]).contains("values of shape [1, 3, 2]"));
 }

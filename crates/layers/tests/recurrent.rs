@@ -187,7 +187,7 @@ fn a_carried_state_goes_on_where_it_was() {
     carried(stack, false);
     let mut plan = Plan::new();
     Layer::<f64>::plan(&stack(), Shape::from([3, 2]), &mut plan).unwrap();
-    assert!(plan.carries());
+    assert!(plan.is_stateful());
     check::gradients(&stack(), [3, 2]).unwrap();
 }
 
@@ -276,7 +276,7 @@ fn parameters_shapes_and_counts() {
     let right = [("weight", vec![3, 20]), ("recurrent_weight", vec![5, 20]), ("bias", vec![20])];
     assert_eq!(names, right);
     assert_eq!(lstm.total_flops(), 2 * 7 * (3 + 5) * 20);
-    assert!(!lstm.carries());
+    assert!(!lstm.is_stateful());
     let (output, gru) = plan(&Bidirectional::new(Gru::new(4).sequences()), &[7, 3]).unwrap();
     assert_eq!(*output, [7, 8]);
     assert_eq!(gru.size(), 2 * 12 * (3 + 4 + 2));

@@ -1,6 +1,6 @@
 //! The cross-entropy of independent yes-or-no outputs.
 
-use chainrule_tensor::{Real, Target, Wanted, vector};
+use chainrule_tensor::{Real, Target, TargetView, vector};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::{Loss, TargetError, loss};
@@ -45,10 +45,10 @@ fn softplus<T: Real>(z: T) -> T {
 
 /// What is wanted of a column: where there is only one, a class is its value.
 #[inline]
-fn wanted_at<T: Real>(wanted: Wanted<'_, T>, column: usize, columns: usize) -> T {
-    match wanted {
-        Wanted::Class(class) if columns == 1 => T::of(class as f64),
-        wanted => wanted.at(column),
+fn target_at<T: Real>(view: TargetView<'_, T>, column: usize, columns: usize) -> T {
+    match view {
+        TargetView::Class(class) if columns == 1 => T::of(class as f64),
+        view => view.at(column),
     }
 }
 
@@ -59,10 +59,10 @@ impl<T: Real, Y: Target<T>> Loss<T, Y> for BinaryCrossEntropy {
         let mut sum = T::zero();
         if self.from_probabilities {
             for (row, (y, target)) in y.rows().into_iter().zip(targets).enumerate() {
-                let wanted = target.wanted();
+                let view = target.view();
                 let mut dy = dy.as_mut().map(|dy| dy.row_mut(row));
                 for (column, &y) in y.iter().enumerate() {
-                    let (value, slope) = Self::of_probability(y, wanted_at(wanted, column, columns));
+                    let (value, slope) = Self::of_probability(y, target_at(view, column, columns));
                     sum += value;
                     if let Some(dy) = &mut dy {
                         dy[column] = scale * slope;
@@ -73,9 +73,9 @@ impl<T: Real, Y: Target<T>> Loss<T, Y> for BinaryCrossEntropy {
         }
         let Some(mut dy) = dy else {
             for (y, target) in y.rows().into_iter().zip(targets) {
-                let wanted = target.wanted();
+                let view = target.view();
                 let values = y.iter().enumerate();
-                sum += values.map(|(j, &z)| softplus(z) - z * wanted_at(wanted, j, columns)).sum();
+                sum += values.map(|(j, &z)| softplus(z) - z * target_at(view, j, columns)).sum();
             }
             return scale * sum;
         };
@@ -87,9 +87,9 @@ impl<T: Real, Y: Target<T>> Loss<T, Y> for BinaryCrossEntropy {
             |z| softplus(z),
         );
         for ((y, loss), target) in y.rows().into_iter().zip(dy.rows()).zip(targets) {
-            let wanted = target.wanted();
+            let view = target.view();
             let values = y.iter().zip(loss).enumerate();
-            sum += values.map(|(j, (&z, &loss))| loss - z * wanted_at(wanted, j, columns)).sum();
+            sum += values.map(|(j, (&z, &loss))| loss - z * target_at(view, j, columns)).sum();
         }
         // ... then the gradient's.
         vector::map(
@@ -99,8 +99,8 @@ impl<T: Real, Y: Target<T>> Loss<T, Y> for BinaryCrossEntropy {
             |z| z.fast_sigmoid(),
         );
         for (mut dy, target) in dy.rows_mut().into_iter().zip(targets) {
-            let wanted = target.wanted();
-            dy.iter_mut().enumerate().for_each(|(j, dy)| *dy = scale * (*dy - wanted_at(wanted, j, columns)));
+            let view = target.view();
+            dy.iter_mut().enumerate().for_each(|(j, dy)| *dy = scale * (*dy - target_at(view, j, columns)));
         }
         scale * sum
     }

@@ -1,6 +1,6 @@
 //! The cross-entropy of a distribution over classes.
 
-use chainrule_tensor::{Real, Target, Wanted, vector};
+use chainrule_tensor::{Real, Target, TargetView, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use crate::{Loss, SettingError, TargetError, loss};
@@ -135,14 +135,14 @@ fn in_place<T: Real, Y: Target<T>>(
         {
             // -ln p = ln Σ exp(z - max z) - (z - max z), and dz = p Σt - t.
             let loss = |z: T| ln - (z - max);
-            match target.wanted() {
-                Wanted::Class(class) => {
+            match target.view() {
+                TargetView::Class(class) => {
                     sum += kept * loss(z[class]);
                     let (factor, even) = (scale / total, scale * even);
                     dz.iter_mut().for_each(|dz| *dz = *dz * factor - even);
                     dz[class] -= scale * kept;
                 }
-                Wanted::Values(t) => {
+                TargetView::Values(t) => {
                     sum += kept * z.iter().zip(t).map(|(&z, &t)| t * loss(z)).sum();
                     let factor = scale * (kept * t.iter().copied().sum() + share) / total;
                     dz.iter_mut().zip(t).for_each(|(dz, &t)| *dz = *dz * factor - scale * (kept * t + even));
@@ -161,9 +161,9 @@ fn value<T: Real, Y: Target<T>>(z: ArrayView2<'_, T>, targets: &[Y], smoothing: 
         let max = max(z.iter().copied());
         let normaliser = z.iter().map(|&z| (z - max).fast_exp()).sum::<T>().fast_ln();
         let loss = |z: T| normaliser - (z - max);
-        sum += match target.wanted() {
-            Wanted::Class(class) => kept * loss(z[class]),
-            Wanted::Values(t) => kept * z.iter().zip(t).map(|(&z, &t)| t * loss(z)).sum(),
+        sum += match target.view() {
+            TargetView::Class(class) => kept * loss(z[class]),
+            TargetView::Values(t) => kept * z.iter().zip(t).map(|(&z, &t)| t * loss(z)).sum(),
         };
         sum += smoothing.spread(|| z.iter().map(|&z| loss(z)).sum());
     }
@@ -180,10 +180,10 @@ fn probabilities<T: Real, Y: Target<T>>(
     let least = T::of(LEAST);
     let mut sum = T::zero();
     for (row, (p, target)) in p.rows().into_iter().zip(targets).enumerate() {
-        let wanted = target.wanted();
+        let view = target.view();
         let mut dp = dp.as_mut().map(|dp| dp.row_mut(row));
         for (column, &p) in p.iter().enumerate() {
-            let t = smoothing.kept * wanted.at(column) + smoothing.even;
+            let t = smoothing.kept * view.at(column) + smoothing.even;
             let p = if p < least { least } else { p };
             if t != T::zero() || p.is_nan() {
                 sum -= t * p.fast_ln();

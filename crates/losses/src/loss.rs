@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use chainrule_tensor::{Real, Target, Wanted};
+use chainrule_tensor::{Real, Target, TargetView};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// How far the outputs `y`, `[rows, columns]`, are from their targets.
@@ -143,9 +143,11 @@ pub(crate) fn check<T: Real, Y: Target<T>>(
     classes: usize,
     targets: &[Y],
 ) -> Result<(), TargetError> {
-    targets.iter().enumerate().try_for_each(|(row, target)| match target.wanted() {
-        Wanted::Class(class) if class >= classes => Err(TargetError::Class { row, class, columns: classes }),
-        Wanted::Values(values) if values.len() != columns => {
+    targets.iter().enumerate().try_for_each(|(row, target)| match target.view() {
+        TargetView::Class(class) if class >= classes => {
+            Err(TargetError::Class { row, class, columns: classes })
+        }
+        TargetView::Values(values) if values.len() != columns => {
             Err(TargetError::Length { row, found: values.len(), columns })
         }
         _ => Ok(()),

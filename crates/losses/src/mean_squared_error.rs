@@ -15,8 +15,8 @@ impl<T: Real, Y: Target<T>> Loss<T, Y> for MeanSquaredError {
         let scale = scale / T::of(y.ncols() as f64);
         let mut sum = T::zero();
         for (row, (y, target)) in y.rows().into_iter().zip(targets).enumerate() {
-            let wanted = target.wanted();
-            let errors = y.iter().enumerate().map(|(column, &y)| y - wanted.at(column));
+            let view = target.view();
+            let errors = y.iter().enumerate().map(|(column, &y)| y - view.at(column));
             match dy.as_mut().map(|dy| dy.row_mut(row)) {
                 Some(mut dy) => {
                     for (dy, error) in dy.iter_mut().zip(errors) {

@@ -4,7 +4,7 @@ use chainrule_tensor::{Real, Target};
 use ndarray::ArrayView2;
 
 use crate::metric::{class, predicted};
-use crate::{Merge, Metric};
+use crate::{Mergeable, Metric};
 
 /// The share of samples whose greatest output is at the target's class.
 ///
@@ -46,7 +46,7 @@ impl<T: Real, Y: Target<T>> Metric<T, Y> for Accuracy {
     }
 }
 
-impl Merge for Accuracy {
+impl Mergeable for Accuracy {
     fn merge(&mut self, other: &Self) {
         self.right += other.right;
         self.seen += other.seen;

@@ -6,7 +6,7 @@ use chainrule_tensor::{Real, Target};
 use ndarray::{Array2, ArrayView2, s};
 
 use crate::metric::{class, predicted};
-use crate::{Merge, Metric};
+use crate::{Mergeable, Metric};
 
 /// Counts for each true class (row) how often each class (column) was predicted. Its value is the accuracy.
 ///
@@ -72,7 +72,7 @@ impl<T: Real, Y: Target<T>> Metric<T, Y> for ConfusionMatrix {
     }
 }
 
-impl Merge for ConfusionMatrix {
+impl Mergeable for ConfusionMatrix {
     fn merge(&mut self, other: &Self) {
         self.grow(other.counts.nrows());
         let classes = other.counts.nrows();

@@ -1,7 +1,7 @@
 //! Metrics: numbers for people, streaming over batches.
 //!
 //! The decision here: **a metric is a tally.** It counts while batches go by, keeps no samples, and two
-//! tallies of one kind [`Merge`] into what one would have counted, so that shards and processes can count
+//! tallies of one kind [`Mergeable`] into what one would have counted, so that shards and processes can count
 //! apart. Unlike a loss, it needs no gradient.
 //!
 //! ```
@@ -19,8 +19,8 @@ mod metric;
 mod per_step;
 
 pub use accuracy::Accuracy;
-pub use chainrule_tensor::{Target, Wanted};
+pub use chainrule_tensor::{Target, TargetView};
 pub use confusion_matrix::ConfusionMatrix;
 pub use mean::Mean;
-pub use metric::{Merge, Metric};
+pub use metric::{Mergeable, Metric};
 pub use per_step::PerStep;

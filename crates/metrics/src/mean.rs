@@ -3,7 +3,7 @@
 use chainrule_tensor::Real;
 use ndarray::ArrayView2;
 
-use crate::{Merge, Metric};
+use crate::{Mergeable, Metric};
 
 /// The weighted mean of values that go by, such as a loss over batches of different sizes; as a [`Metric`],
 /// the mean of all outputs, whatever the targets.
@@ -57,7 +57,7 @@ impl<T: Real, Y> Metric<T, Y> for Mean {
     }
 }
 
-impl Merge for Mean {
+impl Mergeable for Mean {
     fn merge(&mut self, other: &Self) {
         self.add(other.sum);
         self.lost += other.lost;

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use chainrule_tensor::{Real, Target, Wanted};
+use chainrule_tensor::{Real, Target, TargetView};
 use ndarray::{ArrayView1, ArrayView2};
 
 /// A tally over the outputs `y`, `[rows, columns]`, and their targets.
@@ -21,7 +21,7 @@ pub trait Metric<T: Real, Y>: Debug + Send + Sync {
 }
 
 /// Adds another tally of the same kind, as if its batches had been counted here.
-pub trait Merge {
+pub trait Mergeable {
     /// Adds what `other` has counted.
     fn merge(&mut self, other: &Self);
 }
@@ -52,10 +52,10 @@ fn greatest<T: Real>(mut values: impl Iterator<Item = T>) -> Option<usize> {
 /// The class that a target stands for: itself, or the greatest entry of a distribution; for a single value
 /// whether it is above a half.
 pub(crate) fn class<T: Real, Y: Target<T>>(target: &Y) -> Option<usize> {
-    match target.wanted() {
-        Wanted::Class(class) => Some(class),
-        Wanted::Values(&[value]) => Some(usize::from(value > T::of(0.5))),
-        Wanted::Values(values) => argmax(values.into()),
+    match target.view() {
+        TargetView::Class(class) => Some(class),
+        TargetView::Values(&[value]) => Some(usize::from(value > T::of(0.5))),
+        TargetView::Values(values) => argmax(values.into()),
     }
 }
 

@@ -3,7 +3,7 @@
 use chainrule_tensor::{Real, Steps};
 use ndarray::ArrayView2;
 
-use crate::{Merge, Metric};
+use crate::{Mergeable, Metric};
 
 /// Another metric over all steps, for outputs `[steps, columns]` and a target for each step.
 ///
@@ -43,7 +43,7 @@ impl<T: Real, S: Steps, M: Metric<T, S::Target>> Metric<T, S> for PerStep<M> {
     }
 }
 
-impl<M: Merge> Merge for PerStep<M> {
+impl<M: Mergeable> Mergeable for PerStep<M> {
     fn merge(&mut self, other: &Self) {
         self.0.merge(&other.0);
     }

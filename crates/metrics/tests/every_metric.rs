@@ -1,6 +1,6 @@
 //! What metrics count, and that a batch may be cut.
 
-use chainrule_metrics::{Accuracy, ConfusionMatrix, Mean, Merge, Metric};
+use chainrule_metrics::{Accuracy, ConfusionMatrix, Mean, Mergeable, Metric};
 use ndarray::{Array2, Axis, array};
 
 fn outputs() -> Array2<f32> {
@@ -9,7 +9,7 @@ fn outputs() -> Array2<f32> {
 
 const CLASSES: [u8; 4] = [1, 1, 2, 1];
 
-fn merges<M: Metric<f32, u8> + Merge + Clone + PartialEq + std::fmt::Debug>(empty: M) -> f64 {
+fn merges<M: Metric<f32, u8> + Mergeable + Clone + PartialEq + std::fmt::Debug>(empty: M) -> f64 {
     let (mut whole, mut first, mut second) = (empty.clone(), empty.clone(), empty.clone());
     let y = outputs();
     let (top, bottom) = y.view().split_at(Axis(0), 1);

@@ -3,7 +3,9 @@
 //! `cargo run -p chainrule-optim --example rosenbrock`
 
 use chainrule_optim::schedule::{Cosine, WarmUp};
-use chainrule_optim::{ClipByGlobalNorm, Kind, Optimizer, SettingError, Update, adam, adamw, rmsprop, sgd};
+use chainrule_optim::{
+    ClipByGlobalNorm, Optimizer, ParamKind, SettingError, Update, adam, adamw, rmsprop, sgd,
+};
 
 /// `f(x, y) = (1 - x)² + 100 (y - x²)²`, a narrow bent valley whose lowest point is (1, 1).
 fn rosenbrock([x, y]: [f64; 2]) -> f64 {
@@ -31,9 +33,9 @@ fn main() -> Result<(), SettingError> {
         let mut state = vec![0.0; optimizer.slots() * params.len()];
         for step in 0..steps {
             let mut grads = gradient(params);
-            optimizer.prepare(step, &mut grads);
+            optimizer.transform_all(step, &mut grads);
             let (params, grads, state) = (&mut params, &mut grads, &mut state);
-            optimizer.update(Update { step, kind: Kind::Weight, params, grads, state });
+            optimizer.update(Update { step, kind: ParamKind::Weight, params, grads, state });
         }
         let [x, y] = params;
         println!("f({x:.6}, {y:.6}) = {:.2e} by {optimizer:?}", rosenbrock(params));

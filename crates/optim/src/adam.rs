@@ -75,7 +75,7 @@ impl<T: Real> Optimizer<T> for Adam {
         2
     }
 
-    fn tells_kinds(&self) -> bool {
+    fn uses_kind(&self) -> bool {
         false
     }
 

@@ -1,9 +1,9 @@
 use crate::setting::Settings;
-use crate::{Adam, Kind, Optimizer, Real, Schedule, SettingError, Update, adam};
+use crate::{Adam, Optimizer, ParamKind, Real, Schedule, SettingError, Update, adam};
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019): `p ← p - η λ p`, then Adam's step.
 ///
-/// Defaults are PyTorch's: λ 0.01 and those of [`Adam`]. Unlike PyTorch's, λ is applied to [`Kind::Weight`]
+/// Defaults are PyTorch's: λ 0.01 and those of [`Adam`]. Unlike PyTorch's, λ is applied to [`ParamKind::Weight`]
 /// alone: biases and the scales of normalisation are not decayed, as everybody sets it up by hand there.
 #[derive(Clone, Debug)]
 pub struct AdamW {
@@ -48,7 +48,7 @@ impl<T: Real> Optimizer<T> for AdamW {
     }
 
     fn update(&self, pass: Update<'_, T>) {
-        let decay = if pass.kind == Kind::Weight { self.decay } else { 0.0 };
+        let decay = if pass.kind == ParamKind::Weight { self.decay } else { 0.0 };
         let shrink = 1.0 - self.adam.rate.rate(pass.step) * decay;
         self.adam.advance(pass, shrink);
     }

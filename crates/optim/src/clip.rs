@@ -12,11 +12,11 @@ pub struct ClipByGlobalNorm(
 );
 
 impl<T: Real> Optimizer<T> for ClipByGlobalNorm {
-    fn prepares(&self) -> bool {
+    fn needs_all_gradients(&self) -> bool {
         true
     }
 
-    fn prepare(&self, _: u64, grads: &mut [T]) {
+    fn transform_all(&self, _: u64, grads: &mut [T]) {
         let scale = self.0 / (vector::sum_squares(grads).sqrt() + 1e-6);
         if scale < 1.0 {
             let scale = T::of(scale);
@@ -24,7 +24,7 @@ impl<T: Real> Optimizer<T> for ClipByGlobalNorm {
         }
     }
 
-    fn tells_kinds(&self) -> bool {
+    fn uses_kind(&self) -> bool {
         false
     }
 
@@ -43,12 +43,12 @@ pub struct ClipByValue(
 );
 
 impl<T: Real> Optimizer<T> for ClipByValue {
-    fn prepares(&self) -> bool {
+    fn needs_all_gradients(&self) -> bool {
         true
     }
 
     // With all gradients at once, so that it keeps its place among other stages that need that.
-    fn prepare(&self, _: u64, grads: &mut [T]) {
+    fn transform_all(&self, _: u64, grads: &mut [T]) {
         let max = T::of(self.0);
         for g in grads {
             let below = if *g > max { max } else { *g };
@@ -56,7 +56,7 @@ impl<T: Real> Optimizer<T> for ClipByValue {
         }
     }
 
-    fn tells_kinds(&self) -> bool {
+    fn uses_kind(&self) -> bool {
         false
     }
 

@@ -18,7 +18,7 @@
 //! The learning rate is any [`Schedule`]: a number, a closure, or one of [`schedule`]'s.
 //!
 //! ```
-//! use chainrule_optim::{ClipByGlobalNorm, Kind, Optimizer, Update, adam, schedule::Cosine};
+//! use chainrule_optim::{ClipByGlobalNorm, ParamKind, Optimizer, Update, adam, schedule::Cosine};
 //!
 //! let optimizer = (ClipByGlobalNorm(1.0), adam(Cosine { rate: 0.1, steps: 500, floor: 0.0 }));
 //! Optimizer::<f64>::validate(&optimizer)?;
@@ -27,10 +27,10 @@
 //! let mut state = vec![0.0; Optimizer::<f64>::slots(&optimizer) * params.len()];
 //! for step in 0..500 {
 //!     let mut grads = params.map(|p| 2.0 * (p - 1.0)); // of Σ (p - 1)²
-//!     optimizer.prepare(step, &mut grads);
+//!     optimizer.transform_all(step, &mut grads);
 //!     optimizer.update(Update {
 //!         step,
-//!         kind: Kind::Weight,
+//!         kind: ParamKind::Weight,
 //!         params: &mut params,
 //!         grads: &mut grads,
 //!         state: &mut state,
@@ -55,7 +55,7 @@ mod weight_decay;
 
 pub use adam::{Adam, adam};
 pub use adamw::{AdamW, adamw};
-pub use chainrule_core::Kind;
+pub use chainrule_core::ParamKind;
 pub use chainrule_tensor::{Real, vector};
 pub use clip::{ClipByGlobalNorm, ClipByValue};
 pub use optimizer::{Optimizer, Update};

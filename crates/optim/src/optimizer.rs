@@ -2,16 +2,16 @@
 
 use std::fmt::Debug;
 
-use crate::{Kind, Real, SettingError};
+use crate::{ParamKind, Real, SettingError};
 
 /// One step for one piece of the parameters. All slices are in the same order.
 #[derive(Debug)]
 pub struct Update<'a, T> {
     /// The number of steps before this one: 0 for the first.
     pub step: u64,
-    /// What these parameters are: [`Kind::Weight`] is trained and decayed, [`Kind::Bias`] is trained and not
-    /// decayed. [`Kind::Buffer`] is not trained and never comes here.
-    pub kind: Kind,
+    /// What these parameters are: [`ParamKind::Weight`] is trained and decayed, [`ParamKind::Bias`] is trained and not
+    /// decayed. [`ParamKind::Buffer`] is not trained and never comes here.
+    pub kind: ParamKind,
     /// The parameters, to be changed.
     pub params: &'a mut [T],
     /// Their gradients. A stage may change them for the stages behind it.
@@ -36,13 +36,13 @@ impl<'a, T> Update<'a, T> {
 /// A rule that changes parameters by their gradients, or (a stage) only the gradients.
 ///
 /// An optimizer is a description: immutable, shared between threads, without state. What it remembers of
-/// the parameters, such as their momentum, is a slice that is handed to it. One step is [`prepare`], once,
+/// the parameters, such as their momentum, is a slice that is handed to it. One step is [`transform_all`], once,
 /// with all gradients, then [`update`] for each piece, in any order and on any thread.
 ///
 /// `(A, B)` is A, then B, and the slots of A are before those of B. References and boxes of optimizers are
 /// optimizers.
 ///
-/// [`prepare`]: Self::prepare
+/// [`transform_all`]: Self::transform_all
 /// [`update`]: Self::update
 pub trait Optimizer<T: Real>: Send + Sync + Debug {
     /// How many values of state each parameter needs.
@@ -52,19 +52,19 @@ pub trait Optimizer<T: Real>: Send + Sync + Debug {
 
     /// Looks at all gradients at once, and may change them, before the pieces are updated: what clipping by
     /// the global norm needs. The default does nothing.
-    fn prepare(&self, step: u64, grads: &mut [T]) {
+    fn transform_all(&self, step: u64, grads: &mut [T]) {
         let _ = (step, grads);
     }
 
-    /// Whether [`prepare`](Self::prepare) does anything. Where it does not, a trainer need not have all
+    /// Whether [`transform_all`](Self::transform_all) does anything. Where it does not, a trainer need not have all
     /// gradients before it updates the first piece.
-    fn prepares(&self) -> bool {
+    fn needs_all_gradients(&self) -> bool {
         false
     }
 
     /// Whether [`update`](Self::update) looks at [`Update::kind`]. Where it does not, a trainer may hand over weights
     /// and biases in one piece.
-    fn tells_kinds(&self) -> bool {
+    fn uses_kind(&self) -> bool {
         true
     }
 
@@ -86,17 +86,17 @@ impl<T: Real, A: Optimizer<T>, B: Optimizer<T>> Optimizer<T> for (A, B) {
         self.0.slots() + self.1.slots()
     }
 
-    fn prepare(&self, step: u64, grads: &mut [T]) {
-        self.0.prepare(step, grads);
-        self.1.prepare(step, grads);
+    fn transform_all(&self, step: u64, grads: &mut [T]) {
+        self.0.transform_all(step, grads);
+        self.1.transform_all(step, grads);
     }
 
-    fn prepares(&self) -> bool {
-        self.0.prepares() || self.1.prepares()
+    fn needs_all_gradients(&self) -> bool {
+        self.0.needs_all_gradients() || self.1.needs_all_gradients()
     }
 
-    fn tells_kinds(&self) -> bool {
-        self.0.tells_kinds() || self.1.tells_kinds()
+    fn uses_kind(&self) -> bool {
+        self.0.uses_kind() || self.1.uses_kind()
     }
 
     fn update(&self, pass: Update<'_, T>) {
@@ -119,16 +119,16 @@ macro_rules! forward {
                 (**self).slots()
             }
 
-            fn prepare(&self, step: u64, grads: &mut [T]) {
-                (**self).prepare(step, grads);
+            fn transform_all(&self, step: u64, grads: &mut [T]) {
+                (**self).transform_all(step, grads);
             }
 
-            fn prepares(&self) -> bool {
-                (**self).prepares()
+            fn needs_all_gradients(&self) -> bool {
+                (**self).needs_all_gradients()
             }
 
-            fn tells_kinds(&self) -> bool {
-                (**self).tells_kinds()
+            fn uses_kind(&self) -> bool {
+                (**self).uses_kind()
             }
 
             fn update(&self, pass: Update<'_, T>) {

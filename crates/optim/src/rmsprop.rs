@@ -59,7 +59,7 @@ impl<T: Real> Optimizer<T> for RmsProp {
         1 + usize::from(self.centered) + usize::from(self.momentum != 0.0)
     }
 
-    fn tells_kinds(&self) -> bool {
+    fn uses_kind(&self) -> bool {
         false
     }
 

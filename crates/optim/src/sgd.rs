@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::setting::Settings;
-use crate::{Kind, Optimizer, Real, Schedule, SettingError, Update, vector};
+use crate::{Optimizer, ParamKind, Real, Schedule, SettingError, Update, vector};
 
 /// Stochastic gradient descent, with momentum, Nesterov's or not.
 ///
@@ -13,7 +13,7 @@ use crate::{Kind, Optimizer, Real, Schedule, SettingError, Update, vector};
 /// ```
 ///
 /// PyTorch's conventions: in the first step, `m ← g` whatever τ is, and Nesterov's momentum is in the form of
-/// Sutskever et al. 2013. Unlike PyTorch's, the decay λ is applied to [`Kind::Weight`] alone.
+/// Sutskever et al. 2013. Unlike PyTorch's, the decay λ is applied to [`ParamKind::Weight`] alone.
 #[derive(Clone, Debug)]
 pub struct Sgd {
     rate: Arc<dyn Schedule>,
@@ -59,12 +59,12 @@ impl<T: Real> Optimizer<T> for Sgd {
         usize::from(self.momentum != 0.0)
     }
 
-    fn tells_kinds(&self) -> bool {
+    fn uses_kind(&self) -> bool {
         self.decay != 0.0
     }
 
     fn update(&self, pass: Update<'_, T>) {
-        let decay = if pass.kind == Kind::Weight { self.decay } else { 0.0 };
+        let decay = if pass.kind == ParamKind::Weight { self.decay } else { 0.0 };
         let (keep, add) = if pass.step == 0 { (0.0, 1.0) } else { (self.momentum, 1.0 - self.dampening) };
         let [rate, decay, momentum, keep, add] =
             [self.rate.rate(pass.step), decay, self.momentum, keep, add].map(T::of);

@@ -1,10 +1,10 @@
 use crate::setting::Settings;
-use crate::{Kind, Optimizer, Real, SettingError, Update};
+use crate::{Optimizer, ParamKind, Real, SettingError, Update};
 
 /// Coupled weight decay for the optimizer behind it: `g ← g + λ p`, the gradient of an L2 penalty `λ/2 ‖p‖²`.
 ///
 /// `(WeightDecay(1e-4), adam(1e-3))` is what PyTorch calls `Adam(weight_decay=1e-4)`, except that
-/// only [`Kind::Weight`] is decayed. Clipping looks at the gradients before, as it does in PyTorch.
+/// only [`ParamKind::Weight`] is decayed. Clipping looks at the gradients before, as it does in PyTorch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WeightDecay(
     /// The decay λ.
@@ -13,7 +13,7 @@ pub struct WeightDecay(
 
 impl<T: Real> Optimizer<T> for WeightDecay {
     fn update(&self, pass: Update<'_, T>) {
-        if pass.kind == Kind::Weight {
+        if pass.kind == ParamKind::Weight {
             let decay = T::of(self.0);
             pass.grads.iter_mut().zip(&*pass.params).for_each(|(g, &p)| *g += decay * p);
         }

@@ -2,8 +2,8 @@
 
 use chainrule_optim::schedule::{Cosine, Step, WarmUp};
 use chainrule_optim::{
-    ClipByGlobalNorm, ClipByValue, Kind, Optimizer, Real, Schedule, SettingError, Update, WeightDecay, adam,
-    adamw, rmsprop, sgd,
+    ClipByGlobalNorm, ClipByValue, Optimizer, ParamKind, Real, Schedule, SettingError, Update, WeightDecay,
+    adam, adamw, rmsprop, sgd,
 };
 
 fn every_optimizer<T: Real>() -> Vec<Box<dyn Optimizer<T>>> {
@@ -36,12 +36,12 @@ fn descend<T: Real>(optimizer: &dyn Optimizer<T>, steps: u64, cuts: &[usize]) ->
         bounds.windows(2).map(|cut| vec![T::zero(); optimizer.slots() * (cut[1] - cut[0])]).collect();
     for step in 0..steps {
         let mut grads: Vec<T> = params.iter().enumerate().map(|(i, &p)| p - T::of(i as f64 / 40.0)).collect();
-        if optimizer.prepares() {
-            optimizer.prepare(step, &mut grads);
+        if optimizer.needs_all_gradients() {
+            optimizer.transform_all(step, &mut grads);
         }
         for (cut, state) in bounds.windows(2).zip(&mut states) {
             let (params, grads) = (&mut params[cut[0]..cut[1]], &mut grads[cut[0]..cut[1]]);
-            optimizer.update(Update { step, kind: Kind::Weight, params, grads, state });
+            optimizer.update(Update { step, kind: ParamKind::Weight, params, grads, state });
         }
     }
     params
@@ -66,14 +66,14 @@ fn pieces_give_the_same_bits() {
     }
 }
 
-/// A trainer asks `prepares` first, so a stage that forgets it would be left out without a word.
+/// A trainer calls `needs_all_gradients` first, so a stage that forgets it would be left out without a word.
 #[test]
 fn who_prepares_says_so() {
     for optimizer in every_optimizer::<f64>() {
         let before = [1e3, -1e3];
         let mut grads = before;
-        optimizer.prepare(0, &mut grads);
-        assert_eq!(optimizer.prepares(), grads != before, "{optimizer:?}");
+        optimizer.transform_all(0, &mut grads);
+        assert_eq!(optimizer.needs_all_gradients(), grads != before, "{optimizer:?}");
     }
 }
 
@@ -85,7 +85,7 @@ fn only_weights_decay() {
         Box::new((WeightDecay(0.5), rmsprop(0.1))),
     ];
     for optimizer in decaying {
-        for (kind, moves) in [(Kind::Weight, true), (Kind::Bias, false)] {
+        for (kind, moves) in [(ParamKind::Weight, true), (ParamKind::Bias, false)] {
             let (mut params, mut state) = ([2.0], vec![0.0; optimizer.slots()]);
             let (params, grads, state) = (&mut params, &mut [0.0], &mut state);
             optimizer.update(Update { step: 0, kind, params, grads, state });
@@ -100,11 +100,17 @@ fn two_steps(optimizer: &dyn Optimizer<f64>) -> f64 {
     let (mut params, mut state) = ([1.0], vec![0.0; optimizer.slots()]);
     for (step, grad) in [0.5, -0.2].into_iter().enumerate() {
         let grads = &mut [grad];
-        if optimizer.prepares() {
-            optimizer.prepare(step as u64, grads);
+        if optimizer.needs_all_gradients() {
+            optimizer.transform_all(step as u64, grads);
         }
         let state = &mut state;
-        optimizer.update(Update { step: step as u64, kind: Kind::Weight, params: &mut params, grads, state });
+        optimizer.update(Update {
+            step: step as u64,
+            kind: ParamKind::Weight,
+            params: &mut params,
+            grads,
+            state,
+        });
     }
     params[0]
 }
@@ -164,16 +170,16 @@ fn two_steps_by_hand() {
 #[test]
 fn clipping_looks_at_all_gradients() {
     let mut grads = [3.0f32, 0.0, 4.0];
-    ClipByGlobalNorm(1.0).prepare(0, &mut grads);
+    ClipByGlobalNorm(1.0).transform_all(0, &mut grads);
     for (found, right) in grads.iter().zip([0.6, 0.0, 0.8]) {
         assert!((found - right).abs() < 1e-6);
     }
     let small = [0.3f32, 0.4];
     let mut grads = small;
-    ClipByGlobalNorm(1.0).prepare(0, &mut grads);
+    ClipByGlobalNorm(1.0).transform_all(0, &mut grads);
     assert_eq!(grads, small);
-    assert!(Optimizer::<f32>::prepares(&(ClipByGlobalNorm(1.0), sgd(0.1))));
-    assert!(!Optimizer::<f32>::prepares(&adam(0.1)));
+    assert!(Optimizer::<f32>::needs_all_gradients(&(ClipByGlobalNorm(1.0), sgd(0.1))));
+    assert!(!Optimizer::<f32>::needs_all_gradients(&adam(0.1)));
 }
 
 #[test]

@@ -60,4 +60,4 @@ pub use real::Real;
 pub use seed::{Rng, Seed};
 pub use shape::{MAX_RANK, Shape};
 pub use taps::{Onto, Taps};
-pub use target::{Steps, Target, Wanted, Window};
+pub use target::{Steps, Target, TargetView, Window};

@@ -2,26 +2,26 @@
 
 /// A target as a loss or a metric reads it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Wanted<'a, T> {
+pub enum TargetView<'a, T> {
     /// The index of the right class: short for the vector with a 1 there and 0 elsewhere.
     Class(usize),
     /// One value for each column of the output.
     Values(&'a [T]),
 }
 
-impl<T: crate::Real> Wanted<'_, T> {
+impl<T: crate::Real> TargetView<'_, T> {
     /// The wanted value of one column: an entry of the vector, or of the one-hot vector of the class.
     #[inline]
     pub fn at(&self, column: usize) -> T {
         match *self {
-            Wanted::Class(class) => {
+            TargetView::Class(class) => {
                 if class == column {
                     T::one()
                 } else {
                     T::zero()
                 }
             }
-            Wanted::Values(values) => values[column],
+            TargetView::Values(values) => values[column],
         }
     }
 }
@@ -29,21 +29,21 @@ impl<T: crate::Real> Wanted<'_, T> {
 /// A target of one sample: an integer is a class, a slice of numbers a vector of values.
 ///
 /// ```
-/// use chainrule_tensor::{Target, Wanted};
-/// assert_eq!(Target::<f32>::wanted(&7u8), Wanted::Class(7));
-/// assert_eq!([0.25f32, 0.75].wanted(), Wanted::Values(&[0.25, 0.75]));
+/// use chainrule_tensor::{Target, TargetView};
+/// assert_eq!(Target::<f32>::target(&7u8), TargetView::Class(7));
+/// assert_eq!([0.25f32, 0.75].view(), TargetView::Values(&[0.25, 0.75]));
 /// ```
 pub trait Target<T> {
     /// This target as a class or as values.
-    fn wanted(&self) -> Wanted<'_, T>;
+    fn view(&self) -> TargetView<'_, T>;
 }
 
 macro_rules! classes {
     ($($int:ty),*) => {$(
         impl<T: crate::Real> Target<T> for $int {
             #[inline]
-            fn wanted(&self) -> Wanted<'_, T> {
-                Wanted::Class(*self as usize)
+            fn view(&self) -> TargetView<'_, T> {
+                TargetView::Class(*self as usize)
             }
         }
     )*};
@@ -52,8 +52,8 @@ classes!(u8, u16, u32, usize);
 
 impl<T, const N: usize> Target<T> for [T; N] {
     #[inline]
-    fn wanted(&self) -> Wanted<'_, T> {
-        Wanted::Values(self)
+    fn view(&self) -> TargetView<'_, T> {
+        TargetView::Values(self)
     }
 }
 
@@ -61,8 +61,8 @@ macro_rules! values {
     ($($vector:ty),*) => {$(
         impl<T> Target<T> for $vector {
             #[inline]
-            fn wanted(&self) -> Wanted<'_, T> {
-                Wanted::Values(self)
+            fn view(&self) -> TargetView<'_, T> {
+                TargetView::Values(self)
             }
         }
     )*};

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use chainrule_core::Kind;
+use chainrule_core::ParamKind;
 use chainrule_tensor::{Buffer, FlushDenormals, Real, gemm, gemm_pair};
 use ndarray::{ArrayViewMut2, s};
 
@@ -170,7 +170,7 @@ impl<T: Real, Y: Sync> Descent<'_, T, Y> {
             };
             if self.part != Part::Update {
                 self.sum(&piece, grads);
-                if kind == Kind::Buffer {
+                if kind == ParamKind::Buffer {
                     // The shares of the next value, from all shards: no gradient, for an optimizer to clip.
                     ground.replace(start..end, grads);
                     grads.fill(T::zero());

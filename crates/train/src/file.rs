@@ -87,11 +87,12 @@ pub(crate) fn numbers<T: Real>(bytes: &[u8], values: &mut [T]) -> Option<()> {
 impl Contents {
     pub(crate) fn of<T: Real>(model: &Model<T>, training: Option<Training>) -> Self {
         let plan = model.plan();
-        let layer = |row: &chainrule_core::Row| (row.path.clone(), row.layer.clone(), row.output.to_vec());
+        let layer =
+            |row: &chainrule_core::LayerInfo| (row.path.clone(), row.layer.clone(), row.output.to_vec());
         Self {
             number: T::NAME.to_owned(),
             input: model.input().to_vec(),
-            layers: plan.rows().iter().map(layer).collect(),
+            layers: plan.layers().iter().map(layer).collect(),
             entries: plan.entries().iter().map(|entry| (entry.name.clone(), entry.shape.to_vec())).collect(),
             parameters: bytes(model.parameters()),
             training,

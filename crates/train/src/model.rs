@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chainrule_core::{Chain, Entry, Kind, Layer, Plan, Sequential, ShapeError, ValueError};
+use chainrule_core::{Entry, Layer, ParamKind, Plan, Sequential, SequentialCache, ShapeError, ValueError};
 use chainrule_optim::Optimizer;
 use chainrule_tensor::{Buffer, Real, Seed, Shape};
 use ndarray::{Array2, ArrayView2};
@@ -33,7 +33,7 @@ pub struct Model<T: Real> {
     pub(crate) output: Shape,
     plan: std::sync::Arc<Plan>,
     /// As `plan` returned it; every replica starts from a copy.
-    pub(crate) cache: Chain<T>,
+    pub(crate) cache: SequentialCache<T>,
     pub(crate) parameters: Buffer<T>,
 }
 
@@ -124,7 +124,7 @@ impl<T: Real> Model<T> {
         let trained = |entry: &&Entry| entry.kind.is_trained();
         Summary {
             input: self.input,
-            rows: self.plan.rows().to_vec(),
+            rows: self.plan.layers().to_vec(),
             parameters: self.parameters.len(),
             trained: self.plan.entries().iter().filter(trained).map(|entry| entry.range.len()).sum(),
             flops: self.plan.total_flops(),
@@ -162,7 +162,7 @@ impl<T: Real> Model<T> {
         let layer = |entry: &Entry| entry.name.split('.').next().map(str::to_owned);
         let entries = self.plan.entries();
         let passes_on = |entry: &&Entry| layer(entry) != entries.first().and_then(layer);
-        let frozen = entries.iter().filter(|entry| entry.kind == Kind::Frozen).filter(passes_on);
+        let frozen = entries.iter().filter(|entry| entry.kind == ParamKind::Frozen).filter(passes_on);
         let frozen: usize = frozen.map(|entry| entry.range.len()).sum();
         let lead = Lead::new(self, batch_size, shards);
         let count = |values: usize, each: usize| (values as u64).saturating_mul(each as u64);
@@ -172,7 +172,7 @@ impl<T: Real> Model<T> {
         let gradients = [
             count(shards, parameters),
             count(shards, Pieces::new(&self.plan, &self.cache, optimizer).longest()),
-            count(usize::from(optimizer.prepares()), parameters),
+            count(usize::from(optimizer.needs_all_gradients()), parameters),
             count(shards, frozen),
         ];
         // Where the first product is cut, each part has a product of the whole batch, and room for a sample.
@@ -223,7 +223,7 @@ impl<T: Real> Model<T> {
     }
 
     /// An empty cache for one replica.
-    pub(crate) fn cache(&self) -> Chain<T> {
+    pub(crate) fn cache(&self) -> SequentialCache<T> {
         self.cache.clone()
     }
 }

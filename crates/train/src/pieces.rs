@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use chainrule_core::{Chain, Kind, Plan};
+use chainrule_core::{ParamKind, Plan, SequentialCache};
 use chainrule_optim::Optimizer;
 use chainrule_tensor::Real;
 
@@ -41,7 +41,7 @@ const TERMS: usize = 64;
 pub(crate) struct Piece {
     pub(crate) start: usize,
     pub(crate) end: usize,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ParamKind,
     pub(crate) source: Source,
     /// The work of all pieces up to this one, in parameters to be updated.
     pub(crate) work: usize,
@@ -65,7 +65,7 @@ pub(crate) fn defers(plan: &Plan) -> bool {
 
 /// Whether the gradients of tables are lists: who looks at all gradients at once wants them whole.
 pub(crate) fn sparse<T: Real>(optimizer: &dyn Optimizer<T>) -> bool {
-    !optimizer.prepares()
+    !optimizer.needs_all_gradients()
 }
 
 /// How many rows of a weight of so many columns make a piece of `length` parameters at least.
@@ -81,7 +81,7 @@ pub(crate) fn rows_of_lead(columns: usize) -> usize {
 
 /// How many parameters make a piece of what is no leading weight: such pieces begin on a line of the cache where the
 /// parameter does.
-fn length(plan: &Plan, chain: &Chain<impl Real>) -> usize {
+fn length(plan: &Plan, chain: &SequentialCache<impl Real>) -> usize {
     if !defers(plan) {
         // Nothing to share: a fork would take longer.
         return LONGEST;
@@ -104,8 +104,12 @@ impl Pieces {
     /// Cuts the parameters of a plan for an optimizer.
     ///
     /// Its state lies piece by piece, so pieces depend on nothing that can change in a training.
-    pub(crate) fn new<T: Real>(plan: &Plan, chain: &Chain<T>, optimizer: &dyn Optimizer<T>) -> Self {
-        let (sparse, kinds) = (sparse(optimizer), optimizer.tells_kinds());
+    pub(crate) fn new<T: Real>(
+        plan: &Plan,
+        chain: &SequentialCache<T>,
+        optimizer: &dyn Optimizer<T>,
+    ) -> Self {
+        let (sparse, kinds) = (sparse(optimizer), optimizer.uses_kind());
         let tables = sparse && chain.tables().next().is_some();
         Self { fixed: cut(plan, chain, sparse, kinds), stretched: Vec::new(), tables }
     }
@@ -183,10 +187,10 @@ impl Pieces {
 }
 
 /// Each piece is of one kind, or not a weight or bias of its own if the optimizer does not tell `kinds`.
-fn cut<T: Real>(plan: &Plan, chain: &Chain<T>, sparse: bool, kinds: bool) -> Vec<Piece> {
+fn cut<T: Real>(plan: &Plan, chain: &SequentialCache<T>, sparse: bool, kinds: bool) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     let (mut end_of_matrix, length) = (0, length(plan, chain));
-    let alike = |a: Kind, b: Kind| a == b || (!kinds && a.is_trained() && b.is_trained());
+    let alike = |a: ParamKind, b: ParamKind| a == b || (!kinds && a.is_trained() && b.is_trained());
     for entry in plan.entries() {
         let Range { mut start, end } = entry.range;
         let kind = entry.kind;
@@ -276,11 +280,11 @@ mod tests {
         plan.weight("b", [100], (1, 1), &init).unwrap();
         plan.bias("c", [10], (1, 1), &init).unwrap();
         plan.buffer("d", [5], 0.0).unwrap();
-        let pieces = cut(&plan, &Chain::<f32>::default(), true, true);
+        let pieces = cut(&plan, &SequentialCache::<f32>::default(), true, true);
         let lengths: Vec<_> = pieces.iter().map(|piece| (piece.end - piece.start, piece.kind)).collect();
         // 16 pieces and what is left, which begins on a line of the cache.
-        let mut right = vec![(LONGEST / 8, Kind::Weight); 16];
-        right.extend([(100, Kind::Weight), (10, Kind::Bias), (5, Kind::Buffer)]);
+        let mut right = vec![(LONGEST / 8, ParamKind::Weight); 16];
+        right.extend([(100, ParamKind::Weight), (10, ParamKind::Bias), (5, ParamKind::Buffer)]);
         assert_eq!(lengths, right);
         assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start));
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chainrule_core::{Chain, Forward, Layer, Mode, Params};
+use chainrule_core::{Forward, Layer, Mode, Params, SequentialCache};
 use chainrule_tensor::{Buffer, FlushDenormals, Real};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -42,7 +42,7 @@ use crate::{Model, PredictError};
 /// ```
 pub struct Predictor<'a, T: Real> {
     model: &'a Model<T>,
-    cache: Chain<T>,
+    cache: SequentialCache<T>,
     y: Buffer<T>,
 }
 
@@ -69,7 +69,7 @@ impl<'a, T: Real> Predictor<'a, T> {
 
     /// Lets states that are carried from call to call begin anew.
     pub fn reset(&mut self) {
-        if self.model.plan().carries() {
+        if self.model.plan().is_stateful() {
             self.cache = self.model.cache();
         }
     }

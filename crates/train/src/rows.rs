@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chainrule_core::Kind;
+use chainrule_core::ParamKind;
 use chainrule_optim::{Optimizer, Update};
 use chainrule_tensor::{Buffer, Real, prefetch_mut, vector};
 
@@ -33,7 +33,7 @@ impl<'a, T: Real> Ground<'a, T> {
     }
 
     /// One step for the parameters in `range`, given their gradients.
-    pub(crate) fn update(&mut self, range: Range<usize>, kind: Kind, grads: &mut [T]) {
+    pub(crate) fn update(&mut self, range: Range<usize>, kind: ParamKind, grads: &mut [T]) {
         let Self { step, optimizer, slots, offset, .. } = *self;
         let (start, end) = (range.start - offset, range.end - offset);
         let (params, state) = (&mut self.params[start..end], &mut self.state[slots * start..slots * end]);
@@ -61,7 +61,7 @@ pub(crate) struct Stretch {
     /// Where the last row ends.
     pub(crate) end: usize,
     pub(crate) columns: usize,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ParamKind,
 }
 
 /// The memory in which one thread updates rows that lie far apart: they are brought together, since the step of an
@@ -137,7 +137,7 @@ impl<T: Real> Rows<T> {
     }
 
     /// Updates the rows that were brought together, and forgets them.
-    fn update(&mut self, columns: usize, kind: Kind, ground: &mut Ground<'_, T>) {
+    fn update(&mut self, columns: usize, kind: ParamKind, ground: &mut Ground<'_, T>) {
         let Self { params, grads, state, starts, .. } = self;
         let Ground { step, optimizer, slots, offset, .. } = *ground;
         let size = starts.len() * columns;

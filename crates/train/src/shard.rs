@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use chainrule_core::{Backward, Chain, Forward, Grads, Layer, Mode, Params, Sequential, SparseGrad};
+use chainrule_core::{
+    Backward, Forward, Grads, Layer, Mode, Params, Sequential, SequentialCache, SparseGrad,
+};
 use chainrule_data::Dataset;
 use chainrule_losses::Loss;
 use chainrule_tensor::{Buffer, FlushDenormals, Real};
@@ -17,7 +19,7 @@ const LINES: usize = 256;
 /// since CPUs fetch them in pairs), so that threads with neighbouring shards do not write to one line in turn.
 #[repr(align(128))]
 pub(crate) struct Shard<T: Real, Y> {
-    cache: Chain<T>,
+    cache: SequentialCache<T>,
     /// The gradients, but for those that [`crate::descent`] computes from the [`operands`](Self::operands) and the
     /// [`sparse_grad`](Self::sparse_grad).
     pub(crate) grads: Buffer<T>,
@@ -51,7 +53,7 @@ pub(crate) struct Pass<'a, T: Real, D, Y> {
 }
 
 impl<T: Real, Y> Shard<T, Y> {
-    pub(crate) fn new(cache: Chain<T>, grads: Buffer<T>, inputs: usize, outputs: usize) -> Self {
+    pub(crate) fn new(cache: SequentialCache<T>, grads: Buffer<T>, inputs: usize, outputs: usize) -> Self {
         Self {
             cache,
             grads,
@@ -68,7 +70,7 @@ impl<T: Real, Y> Shard<T, Y> {
     }
 
     /// Forgets what the layers remember.
-    pub(crate) fn renew(&mut self, cache: Chain<T>) {
+    pub(crate) fn renew(&mut self, cache: SequentialCache<T>) {
         self.cache = cache;
     }
 
@@ -91,14 +93,14 @@ impl<T: Real, Y> Shard<T, Y> {
         self.targets.is_empty()
     }
 
-    /// The `x` and the `dy` of a link in the last pass: see [`Chain::operands`]. Where the first link's product is cut,
+    /// The `x` and the `dy` of a link in the last pass: see [`SequentialCache::operands`]. Where the first link's product is cut,
     /// its `x` is the lead's.
     pub(crate) fn operands(&self, link: usize) -> (ArrayView2<'_, T>, ArrayView2<'_, T>) {
         let dy = self.dy.matrix(self.targets.len(), self.columns);
         self.cache.operands(link, self.inputs(), dy)
     }
 
-    /// The rows of a link's table that the last pass used: see [`Chain::sparse_grad`].
+    /// The rows of a link's table that the last pass used: see [`SequentialCache::sparse_grad`].
     pub(crate) fn sparse_grad(&self, link: usize) -> &SparseGrad<T> {
         self.cache.sparse_grad(link)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chainrule_core::Row;
+use chainrule_core::LayerInfo;
 use chainrule_tensor::Shape;
 
 use crate::TrainingBytes;
@@ -15,7 +15,7 @@ use crate::TrainingBytes;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     pub(crate) input: Shape,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<LayerInfo>,
     pub(crate) parameters: usize,
     pub(crate) trained: usize,
     pub(crate) flops: u64,
@@ -136,7 +136,7 @@ mod tests {
             .input("b", [3])
             .layer("left", Dense::new(1000), "a")
             .shared("right", "left", ["b"])
-            .joint("sum", Add, ["left", "right"])
+            .merge("sum", Add, ["left", "right"])
             .outputs(["sum"]);
         let layers = Sequential::new().then(twins).then(Frozen(Dense::new(2))).then(Relu);
         let model = Model::new([6], layers, Seed(0)).unwrap();

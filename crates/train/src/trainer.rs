@@ -60,7 +60,7 @@ struct Run<T: Real, Y> {
     lead: Option<Lead<T>>,
     /// What the optimizer remembers, from the first fit on: before that, zeros.
     state: Buffer<T>,
-    /// The gradient of all parameters, for an optimizer that prepares.
+    /// The gradient of all parameters, for an optimizer that needs all gradients at once.
     total: Buffer<T>,
     /// For each thread.
     scratch: Vec<Scratch<T>>,
@@ -201,8 +201,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// How many samples an evaluation takes at a time.
     fn evaluation_rows(&self) -> usize {
-        match self.model.plan().carries() {
-            // Row by row, a state goes on as the data set was laid out for training.
+        match self.model.plan().is_stateful() {
+            // LayerInfo by row, a state goes on as the data set was laid out for training.
             true => self.batch_size,
             false => EVALUATION_ROWS.saturating_mul(self.shard_count()),
         }
@@ -223,7 +223,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Whether states that are carried find their samples in so many, if they are shuffled or not.
     fn check_carrying(&self, samples: usize, shuffle: bool) -> Result<(), TrainError> {
-        if self.model.plan().carries() && (shuffle || !samples.is_multiple_of(self.batch_size)) {
+        if self.model.plan().is_stateful() && (shuffle || !samples.is_multiple_of(self.batch_size)) {
             return Err(TrainError::Carried { samples, batch_size: self.batch_size });
         }
         Ok(())
@@ -252,12 +252,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         self.run.shards.truncate(shards);
         self.run.lead = Lead::new(&self.model, self.batch_size, shards);
-        if self.optimizer.prepares() {
+        if self.optimizer.needs_all_gradients() {
             reserve(
                 &mut self.run.total,
                 self.model.parameters().len(),
                 1,
-                "the gradient that the optimizer prepares",
+                "the gradients that the optimizer needs all at once",
             )?;
         }
         // Steps that fork nothing need no other thread.
@@ -321,7 +321,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// States that are carried from batch to batch begin anew.
     fn renew(&mut self) {
-        if self.model.plan().carries() {
+        if self.model.plan().is_stateful() {
             self.run.shards.iter_mut().for_each(|shard| shard.renew(self.model.cache()));
         }
     }

@@ -9,7 +9,7 @@ use std::thread::{self, ThreadId};
 use std::{fmt, fs};
 
 use cases::{Case, every_layer};
-use chainrule_core::{Backward, Forward, Kind, Layer, Mode, Plan, Sequential, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Mode, ParamKind, Plan, Sequential, ShapeError};
 use chainrule_data::Dataset;
 use chainrule_layers::{Dense, Flatten, Tanh};
 use chainrule_losses::CrossEntropy;
@@ -116,16 +116,16 @@ impl<O: Optimizer<f32>> Optimizer<f32> for Descending<O> {
         self.0.slots()
     }
 
-    fn prepare(&self, step: u64, grads: &mut [f32]) {
-        self.0.prepare(step, grads);
+    fn transform_all(&self, step: u64, grads: &mut [f32]) {
+        self.0.transform_all(step, grads);
     }
 
-    fn prepares(&self) -> bool {
-        self.0.prepares()
+    fn needs_all_gradients(&self) -> bool {
+        self.0.needs_all_gradients()
     }
 
-    fn tells_kinds(&self) -> bool {
-        self.0.tells_kinds()
+    fn uses_kind(&self) -> bool {
+        self.0.uses_kind()
     }
 
     fn update(&self, pass: Update<'_, f32>) {
@@ -293,7 +293,7 @@ fn everything_that_is_trained_moves() {
                     assert!(!moved, "{}: {name} moves, though {}", case.name, STILL[reason].2);
                     needed[reason] = true;
                 }
-                None => assert_eq!(moved, entry.kind != Kind::Frozen, "{}: {name}", case.name),
+                None => assert_eq!(moved, entry.kind != ParamKind::Frozen, "{}: {name}", case.name),
             }
         }
     }

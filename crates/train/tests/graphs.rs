@@ -22,7 +22,7 @@ fn a_siamese_network_learns() {
         .input("right", [2])
         .layer("tower", Dense::new(6), "left")
         .shared("twin", "tower", ["right"])
-        .joint("difference", Subtract, ["tower", "twin"])
+        .merge("difference", Subtract, ["tower", "twin"])
         .layer("squares", Lambda::new("square", |z: f64| z * z, |z, _| 2.0 * z), "difference")
         .layer("sum", Dense::new(1), "squares")
         .outputs(["sum"]);
@@ -52,7 +52,7 @@ fn a_graph_learns_and_does_not_depend_on_threads() {
                 Sequential::new().then(Dense::new(50)).then(Relu).then(Dropout::new(0.2)),
                 "normed",
             )
-            .joint("sum", Add, ["deep", "normed"])
+            .merge("sum", Add, ["deep", "normed"])
             .layer("scores", Dense::new(10), "sum")
             .outputs(["scores"]);
         let model = Model::new([28, 28], Sequential::new().then(graph), Seed(0)).unwrap();

@@ -192,7 +192,7 @@ fn ids_that_are_none() {
         .input("right", [2])
         .layer("a", words(), "left")
         .shared("b", "a", ["right"])
-        .joint("sum", Add, ["a", "b"])
+        .merge("sum", Add, ["a", "b"])
         .outputs(["sum"]);
     let networks = [
         Sequential::new().then(words()),

@@ -60,7 +60,7 @@ fn trainings_take_what_was_foretold() {
     let graph = Graph::default()
         .layer("a", Dense::new(64), "input")
         .layer("b", layers(), "a")
-        .joint("c", Add, ["b", "a", "a"])
+        .merge("c", Add, ["b", "a", "a"])
         .outputs(["c"]);
     let branches = Branches::new(Add).branch(layers()).branch(Dense::new(64));
     let all = Sequential::new().then(graph).then(branches).then(Dense::new(4));

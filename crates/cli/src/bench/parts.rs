@@ -9,9 +9,9 @@ use std::hint::black_box;
 use std::ops::Range;
 use std::time::Instant;
 
-use chainrule::core::{Backward, Chain, Forward, Layer, Mode, Plan};
+use chainrule::core::{Backward, Forward, Layer, Mode, Plan, SequentialCache};
 use chainrule::core::{Grads, Params};
-use chainrule::optim::{Kind, Update};
+use chainrule::optim::{ParamKind, Update};
 use chainrule::prelude::*;
 use chainrule::tensor::{Buffer, FlushDenormals, vector};
 use ndarray::ArrayView1;
@@ -97,7 +97,7 @@ struct Setting<'a> {
 /// The memory of one shard.
 struct Replica {
     rows: Range<usize>,
-    cache: Chain<f32>,
+    cache: SequentialCache<f32>,
     grads: Buffer<f32>,
     x: Buffer<f32>,
     y: Buffer<f32>,
@@ -200,7 +200,7 @@ pub(crate) fn measure(
             watch.lap(Part::Reduce);
             optimizer.update(Update {
                 step,
-                kind: Kind::Weight,
+                kind: ParamKind::Weight,
                 params: &mut params,
                 grads: &mut first.grads,
                 state: &mut state,

@@ -1,7 +1,7 @@
 //! What the blocks of a transformer are made of.
 
 use chainrule_core::{
-    Backward, Chain, Forward, Grads, Layer, Mode, Params, Plan, Residual, Sequential, ShapeError,
+    Backward, Forward, Grads, Layer, Mode, Params, Plan, Residual, Sequential, SequentialCache, ShapeError,
 };
 use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -106,7 +106,7 @@ impl<A> Block<A> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Planned<T: Real> {
     layers: Sequential<T>,
-    cache: Chain<T>,
+    cache: SequentialCache<T>,
     pub(super) parameters: usize,
 }
 

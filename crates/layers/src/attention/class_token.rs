@@ -27,7 +27,7 @@ impl ClassToken {
 
     /// Another rule for its first values.
     #[must_use]
-    pub fn token(self, init: impl Initializer + 'static) -> Self {
+    pub fn token_init(self, init: impl Initializer + 'static) -> Self {
         Self { token: Arc::new(init) }
     }
 }

@@ -1,19 +1,19 @@
 //! The decoder block of a transformer.
 
 use chainrule_core::{
-    Grads, Joint, JointBackward, JointForward, Layer, Params, Plan, Sequential, ShapeError,
+    Grads, Layer, Merge, MergeBackward, MergeForward, Params, Plan, Sequential, ShapeError,
 };
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 
 use super::block::{Block, Planned, settings};
 use super::multi_head::{Attention, MultiHeadAttention};
-use super::steps::{blank, without_padding};
+use super::steps::{spec, without_padding};
 use crate::{LayerNorm, Relu};
 
 /// A block of a transformer that looks at a memory too (Vaswani et al. 2017): self-attention, cross-attention, and two
 /// dense layers for each step, each with its input carried around it.
 ///
-/// A [`Joint`] of a target `[steps, features]`, whose shape it keeps, and a memory `[keys, any features]`.
+/// A [`Merge`] of a target `[steps, features]`, whose shape it keeps, and a memory `[keys, any features]`.
 ///
 /// ```text
 /// Z = norm(X + attention(X))      U = norm(Z + attention(Z, M))       Y = norm(U + f(U W₁ + b₁) W₂ + b₂)
@@ -75,7 +75,7 @@ impl<A> TransformerDecoder<A> {
     }
 }
 
-impl<T: Real, A: Layer<T> + Clone> Joint<T> for TransformerDecoder<A> {
+impl<T: Real, A: Layer<T> + Clone> Merge<T> for TransformerDecoder<A> {
     type Cache = Decoder<T>;
 
     fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Decoder<T>), ShapeError> {
@@ -88,7 +88,7 @@ impl<T: Real, A: Layer<T> + Clone> Joint<T> for TransformerDecoder<A> {
         let attend = Planned::new("self_attention", block.attend(none()), input, plan)?;
         let norm = if block.pre_norm { none().then(block.norm_first()) } else { none() };
         let norm = Planned::new("norm", norm, input, plan)?;
-        let (_, cross, cross_parameters) = plan.inner_joint("cross_attention", &self.cross(), inputs)?;
+        let (_, cross, cross_parameters) = plan.inner_merge("cross_attention", &self.cross(), inputs)?;
         let drop_out = Planned::new("dropout", block.drop_out(none()), input, plan)?;
         let feed = if block.pre_norm { none() } else { none().then(LayerNorm::new()) };
         let feed = Planned::new("feedforward", block.feed(feed, features), input, plan)?;
@@ -97,7 +97,7 @@ impl<T: Real, A: Layer<T> + Clone> Joint<T> for TransformerDecoder<A> {
         Ok((input, Decoder { cross, cross_parameters, ..parts }))
     }
 
-    fn forward(&self, JointForward { mut params, xs, mut y, cache, mode }: JointForward<'_, T, Decoder<T>>) {
+    fn forward(&self, MergeForward { mut params, xs, mut y, cache, mode }: MergeForward<'_, T, Decoder<T>>) {
         let Decoder { features, attend, norm, drop_out, feed, cross, cross_parameters, outputs, .. } = cache;
         let (x, memory) = (xs[0], xs[1]);
         let (rows, columns) = x.dim();
@@ -109,9 +109,9 @@ impl<T: Real, A: Layer<T> + Clone> Joint<T> for TransformerDecoder<A> {
         norm.forward(params.values(norm.parameters), attended.view(), normed.view_mut(), mode.inner(1));
         let (params_of_cross, mode_of_cross) = (Params::new(params.values(*cross_parameters)), mode.inner(2));
         let (xs, y_of_cross) = (&[normed.view(), memory], seen.view_mut());
-        Joint::forward(
+        Merge::forward(
             &self.cross(),
-            JointForward { params: params_of_cross, xs, y: y_of_cross, cache: cross, mode: mode_of_cross },
+            MergeForward { params: params_of_cross, xs, y: y_of_cross, cache: cross, mode: mode_of_cross },
         );
         drop_out.forward(&[], seen.view(), dropped.view_mut(), mode.inner(3));
         vector::map2(
@@ -123,12 +123,12 @@ impl<T: Real, A: Layer<T> + Clone> Joint<T> for TransformerDecoder<A> {
         );
         feed.forward(params.values(feed.parameters), sum.view(), y.view_mut(), mode.inner(4));
         if self.block.masked {
-            blank(x, y, [*features; 2]);
+            spec(x, y, [*features; 2]);
         }
     }
 
-    fn backward(&self, pass: JointBackward<'_, T, Decoder<T>>) {
-        let JointBackward { mut params, mut grads, xs, y, dy, dxs, cache, share } = pass;
+    fn backward(&self, pass: MergeBackward<'_, T, Decoder<T>>) {
+        let MergeBackward { mut params, mut grads, xs, y, dy, dxs, cache, share } = pass;
         let Decoder { features, attend, norm, drop_out, feed, cross, cross_parameters, .. } = cache;
         let Decoder { outputs, gradients, dy: copy, .. } = cache;
         let (x, memory) = (xs[0], xs[1]);
@@ -147,9 +147,9 @@ impl<T: Real, A: Layer<T> + Clone> Joint<T> for TransformerDecoder<A> {
         feed.backward(of_feed, [sum, y, dy], Some(d_sum.view_mut()), share);
         drop_out.backward(none, [seen, dropped, d_sum.view()], Some(d_seen.view_mut()), share);
         let (params, grads) = of_cross;
-        Joint::backward(
+        Merge::backward(
             &self.cross(),
-            JointBackward {
+            MergeBackward {
                 params,
                 grads,
                 xs: &[normed, memory],

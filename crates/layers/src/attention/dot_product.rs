@@ -1,15 +1,15 @@
 //! Attention without parameters.
 
-use chainrule_core::{Joint, JointBackward, JointForward, Plan, ShapeError};
+use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 
 use super::scores::{Gradients, Projections, Scores, Seen};
-use super::steps::{blank, overwrite, packed, sequence, without_padding};
+use super::steps::{overwrite, packed, sequence, spec, without_padding};
 
 /// Scaled dot-product attention: `Y = softmax(scale Q Kᵀ) V` (Vaswani et al. 2017, equation 1), PyTorch's
 /// `scaled_dot_product_attention`, for one head.
 ///
-/// A [`Joint`] of queries `[steps, size]`, keys `[keys, size]` and values `[keys, value size]`; or of queries and of
+/// A [`Merge`] of queries `[steps, size]`, keys `[keys, size]` and values `[keys, value size]`; or of queries and of
 /// what is both keys and values. It has no parameters; [`MultiHeadAttention`](crate::MultiHeadAttention) learns what
 /// it looks for. The scale is `1 / √size` unless [`scale`](Self::scale) says another.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,7 +64,7 @@ pub struct Looks<T: Real> {
     gradients: [Buffer<T>; 3],
 }
 
-impl<T: Real> Joint<T> for DotProductAttention {
+impl<T: Real> Merge<T> for DotProductAttention {
     type Cache = Looks<T>;
 
     fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Looks<T>), ShapeError> {
@@ -105,7 +105,7 @@ impl<T: Real> Joint<T> for DotProductAttention {
         Ok((output, Looks { scores, ..Looks::default() }))
     }
 
-    fn forward(&self, JointForward { xs, y, cache, mode, .. }: JointForward<'_, T, Looks<T>>) {
+    fn forward(&self, MergeForward { xs, y, cache, mode, .. }: MergeForward<'_, T, Looks<T>>) {
         let Looks { scores, seen, copies: [of_q, of_k, of_v, of_y], .. } = cache;
         let queries = packed(xs[0], scores.size, of_q);
         let keys = packed(xs[1], scores.size, of_k);
@@ -113,12 +113,12 @@ impl<T: Real> Joint<T> for DotProductAttention {
         overwrite(y, scores.value_size, of_y, |mut y| {
             scores.forward(Projections { queries, keys, values }, keys, y.view_mut(), seen, mode);
             if scores.masked {
-                blank(queries, y, [scores.size, scores.value_size]);
+                spec(queries, y, [scores.size, scores.value_size]);
             }
         });
     }
 
-    fn backward(&self, JointBackward { xs, dy, dxs, cache, .. }: JointBackward<'_, T, Looks<T>>) {
+    fn backward(&self, MergeBackward { xs, dy, dxs, cache, .. }: MergeBackward<'_, T, Looks<T>>) {
         let Looks { scores, seen, copies: [of_q, of_k, of_v, of_dy], dy: unmasked, gradients } = cache;
         let queries = packed(xs[0], scores.size, of_q);
         let keys = packed(xs[1], scores.size, of_k);

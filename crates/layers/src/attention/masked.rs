@@ -4,7 +4,7 @@ use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::ArrayView2;
 
-use super::steps::{blank, sequence, without_padding};
+use super::steps::{sequence, spec, without_padding};
 
 /// A layer from sequences to sequences of as many steps; if it is masked, its output is 0 where a step is padding, a step
 /// of zeros.
@@ -43,7 +43,7 @@ impl<T: Real, L: Layer<T>> Layer<T> for Masked<L> {
         let Kept { cache, features, .. } = cache;
         self.layer.forward(Forward { params, x, y: y.view_mut(), cache, mode });
         if self.masked {
-            blank(x, y, *features);
+            spec(x, y, *features);
         }
     }
 

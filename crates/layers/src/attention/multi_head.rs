@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chainrule_core::{
-    Backward, Constant, Forward, Grads, Initializer, Joint, JointBackward, JointForward, Layer, Mode, Params,
+    Backward, Constant, Forward, Grads, Initializer, Layer, Merge, MergeBackward, MergeForward, Mode, Params,
     Plan, ShapeError,
 };
 use chainrule_tensor::{Buffer, Real, Shape};
@@ -12,7 +12,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, s};
 use super::affine::Affine;
 use super::rotary::Rotary;
 use super::scores::{Gradients, Projections, Scores, Seen};
-use super::steps::{blank, overwrite, packed, sequence, without_padding};
+use super::steps::{overwrite, packed, sequence, spec, without_padding};
 use crate::init::{FanInUniform, GlorotUniform};
 
 /// Multi-head attention (Vaswani et al. 2017): each step of a sequence looks at the steps of a sequence, its own or
@@ -24,7 +24,7 @@ use crate::init::{FanInUniform, GlorotUniform};
 ///
 /// - As a [`Layer`] it is self-attention: samples `[steps, features]` become samples of the same shape, and the memory
 ///   `M` is `X`.
-/// - As a [`Joint`] of `[steps, features]` and a memory `[keys, any features]` it is cross-attention.
+/// - As a [`Merge`] of `[steps, features]` and a memory `[keys, any features]` it is cross-attention.
 ///
 /// A head has `features / heads` values, or as many as [`head_size`](Self::head_size) says. The parameters are
 /// `query_weight` `[features, heads * size]`, `key_value_weight` `[memory features, 2 * heads * size]` (the keys of
@@ -273,7 +273,7 @@ impl<T: Real> Heads<T> {
         scores.forward(inputs, memory, o.matrix_mut(steps, out.inputs), seen, mode);
         out.forward(of_out, o.matrix(steps, out.inputs), y.view_mut());
         if scores.masked {
-            blank(x, y, [query.inputs, out.units]);
+            spec(x, y, [query.inputs, out.units]);
         }
     }
 
@@ -357,7 +357,7 @@ impl<T: Real> Layer<T> for MultiHeadAttention {
     }
 }
 
-impl<T: Real> Joint<T> for MultiHeadAttention {
+impl<T: Real> Merge<T> for MultiHeadAttention {
     type Cache = Attention<T>;
 
     fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Attention<T>), ShapeError> {
@@ -376,7 +376,7 @@ impl<T: Real> Joint<T> for MultiHeadAttention {
         self.declare(input, sequence(input, plan)?, sequence(memory, plan)?, plan)
     }
 
-    fn forward(&self, JointForward { mut params, xs, y, cache, mode }: JointForward<'_, T, Attention<T>>) {
+    fn forward(&self, MergeForward { mut params, xs, y, cache, mode }: MergeForward<'_, T, Attention<T>>) {
         let Attention { heads, copies: [copy_of_x, copy_of_memory, copy_of_y, ..] } = cache;
         let params = params.values(heads.size());
         let x = packed(xs[0], heads.query.inputs, copy_of_x);
@@ -384,8 +384,8 @@ impl<T: Real> Joint<T> for MultiHeadAttention {
         overwrite(y, heads.out.units, copy_of_y, |y| heads.forward(params, x, memory, y, mode));
     }
 
-    fn backward(&self, pass: JointBackward<'_, T, Attention<T>>) {
-        let JointBackward { mut params, grads, xs, dy, dxs, cache, .. } = pass;
+    fn backward(&self, pass: MergeBackward<'_, T, Attention<T>>) {
+        let MergeBackward { mut params, grads, xs, dy, dxs, cache, .. } = pass;
         let Attention { heads, copies: [copy_of_x, copy_of_memory, copy_of_dy, copy_of_dx, copy_of_dm] } =
             cache;
         let params = params.values(heads.size());

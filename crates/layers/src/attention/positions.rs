@@ -6,7 +6,7 @@ use chainrule_core::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 
-use super::steps::{blank, is_padding, sequence};
+use super::steps::{is_padding, sequence, spec};
 use crate::init::Normal;
 
 /// Sinusoidal positions (Vaswani et al. 2017, section 3.5), added to samples `[steps, features]`:
@@ -49,7 +49,7 @@ impl LearnedPositions {
 
     /// Another rule for the first vectors.
     #[must_use]
-    pub fn weight(self, init: impl Initializer + 'static) -> Self {
+    pub fn weight_init(self, init: impl Initializer + 'static) -> Self {
         Self { weight: Arc::new(init), ..self }
     }
 
@@ -125,7 +125,7 @@ fn back<T: Real>(
 ) {
     dx.assign(&dy);
     if masked {
-        blank(x, dx, [features; 2]);
+        spec(x, dx, [features; 2]);
     }
 }
 
@@ -134,7 +134,7 @@ impl<T: Real> Layer<T> for SinusoidalPositions {
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Positions<T>), ShapeError> {
         let [steps, features] = sequence(input, plan)?;
-        plan.room(steps * features)?;
+        plan.check_size(steps * features)?;
         Ok((input, Positions { features, ..Positions::default() }))
     }
 

@@ -50,7 +50,7 @@ pub(super) fn is_padding<T: Real>(step: ArrayView1<'_, T>) -> bool {
 }
 
 /// Sets the steps of `y`, `[rows, steps * outputs]`, to 0 where those of `x`, `[rows, steps * inputs]`, are padding.
-pub(super) fn blank<T: Real>(
+pub(super) fn spec<T: Real>(
     x: ArrayView2<'_, T>,
     mut y: ArrayViewMut2<'_, T>,
     [inputs, outputs]: [usize; 2],
@@ -64,7 +64,7 @@ pub(super) fn blank<T: Real>(
     }
 }
 
-/// The gradient `dy` of sequences without the steps that [`blank`] sets to 0, in a `copy`.
+/// The gradient `dy` of sequences without the steps that [`spec`] sets to 0, in a `copy`.
 pub(super) fn without_padding<'a, T: Real>(
     x: ArrayView2<'_, T>,
     dy: ArrayView2<'_, T>,
@@ -74,6 +74,6 @@ pub(super) fn without_padding<'a, T: Real>(
     let (rows, columns) = dy.dim();
     copy.reserve(dy.len());
     copy.matrix_mut(rows, columns).assign(&dy);
-    blank(x, copy.matrix_mut(rows, columns), features);
+    spec(x, copy.matrix_mut(rows, columns), features);
     copy.matrix(rows, columns)
 }

@@ -64,14 +64,17 @@ impl<const N: usize> SeparableConv<N> {
 
     /// Another rule for the first weights, depthwise and pointwise.
     #[must_use]
-    pub fn weight(self, init: impl Initializer + Clone + 'static) -> Self {
-        Self { depthwise: self.depthwise.weight(init.clone()), pointwise: self.pointwise.weight(init) }
+    pub fn weight_init(self, init: impl Initializer + Clone + 'static) -> Self {
+        Self {
+            depthwise: self.depthwise.weight_init(init.clone()),
+            pointwise: self.pointwise.weight_init(init),
+        }
     }
 
     /// Another rule for the first biases.
     #[must_use]
-    pub fn bias(self, init: impl Initializer + 'static) -> Self {
-        Self { pointwise: self.pointwise.bias(init), ..self }
+    pub fn bias_init(self, init: impl Initializer + 'static) -> Self {
+        Self { pointwise: self.pointwise.bias_init(init), ..self }
     }
 
     /// Without biases.

@@ -38,14 +38,14 @@ macro_rules! settings {
         impl<const N: usize> $layer<N> {
             /// Another rule for the first weights.
             #[must_use]
-            pub fn weight(mut self, init: impl chainrule_core::Initializer + 'static) -> Self {
+            pub fn weight_init(mut self, init: impl chainrule_core::Initializer + 'static) -> Self {
                 self.settings.weight = std::sync::Arc::new(init);
                 self
             }
 
             /// Another rule for the first biases.
             #[must_use]
-            pub fn bias(mut self, init: impl chainrule_core::Initializer + 'static) -> Self {
+            pub fn bias_init(mut self, init: impl chainrule_core::Initializer + 'static) -> Self {
                 self.settings.bias = Some(std::sync::Arc::new(init));
                 self
             }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chainrule_core::{Blank, Initializer, Plan, ShapeError, ValueError};
+use chainrule_core::{Initializer, ParamSpec, Plan, ShapeError, ValueError};
 use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::ArrayView2;
 
@@ -93,10 +93,10 @@ impl Table {
 struct WithoutRow(Arc<dyn Initializer>, usize);
 
 impl Initializer for WithoutRow {
-    fn fill(&self, blank: Blank, seed: Seed, values: &mut [f64]) {
+    fn fill(&self, spec: ParamSpec, seed: Seed, values: &mut [f64]) {
         let Self(others, row) = self;
-        others.fill(blank, seed, values);
-        let columns = blank.shape[1];
+        others.fill(spec, seed, values);
+        let columns = spec.shape[1];
         values[row * columns..(row + 1) * columns].fill(0.0);
     }
 }
@@ -106,7 +106,7 @@ macro_rules! settings {
     () => {
         /// Another rule for the first vectors.
         #[must_use]
-        pub fn weight(mut self, init: impl ::chainrule_core::Initializer + 'static) -> Self {
+        pub fn weight_init(mut self, init: impl ::chainrule_core::Initializer + 'static) -> Self {
             self.table.weight = ::std::sync::Arc::new(init);
             self
         }

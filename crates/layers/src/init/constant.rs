@@ -1,6 +1,6 @@
 //! The same value everywhere; [`Constant`](chainrule_core::Constant) is any other.
 
-use chainrule_core::{Blank, Initializer};
+use chainrule_core::{Initializer, ParamSpec};
 use chainrule_tensor::Seed;
 
 /// 0 everywhere.
@@ -8,7 +8,7 @@ use chainrule_tensor::Seed;
 pub struct Zeros;
 
 impl Initializer for Zeros {
-    fn fill(&self, _: Blank, _: Seed, values: &mut [f64]) {
+    fn fill(&self, _: ParamSpec, _: Seed, values: &mut [f64]) {
         values.fill(0.0);
     }
 }
@@ -18,7 +18,7 @@ impl Initializer for Zeros {
 pub struct Ones;
 
 impl Initializer for Ones {
-    fn fill(&self, _: Blank, _: Seed, values: &mut [f64]) {
+    fn fill(&self, _: ParamSpec, _: Seed, values: &mut [f64]) {
         values.fill(1.0);
     }
 }

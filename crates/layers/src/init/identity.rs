@@ -1,6 +1,6 @@
 //! Weights that let the input through.
 
-use chainrule_core::{Blank, Initializer};
+use chainrule_core::{Initializer, ParamSpec};
 use chainrule_tensor::Seed;
 
 use super::matrix;
@@ -26,8 +26,8 @@ impl Default for Identity {
 }
 
 impl Initializer for Identity {
-    fn fill(&self, blank: Blank, _: Seed, values: &mut [f64]) {
-        let (rows, columns) = matrix(blank);
+    fn fill(&self, spec: ParamSpec, _: Seed, values: &mut [f64]) {
+        let (rows, columns) = matrix(spec);
         values.fill(0.0);
         for i in 0..rows.min(columns) {
             values[i * columns + i] = self.gain;
@@ -65,9 +65,9 @@ impl Default for Dirac {
 }
 
 impl Initializer for Dirac {
-    fn fill(&self, blank: Blank, _: Seed, values: &mut [f64]) {
+    fn fill(&self, spec: ParamSpec, _: Seed, values: &mut [f64]) {
         values.fill(0.0);
-        let &[outputs, inputs, ref kernel @ ..] = &*blank.shape else { return };
+        let &[outputs, inputs, ref kernel @ ..] = &*spec.shape else { return };
         let size: usize = kernel.iter().product();
         let middle = kernel.iter().fold(0, |index, k| index * k + k / 2);
         let each = outputs / self.groups.max(1);

@@ -1,6 +1,6 @@
 //! The initialisers: rules for the first values of parameters.
 //!
-//! A layer says which parameter it wants filled with a [`Blank`]: its shape, its `fan_in`, how
+//! A layer says which parameter it wants filled with a [`ParamSpec`]: its shape, its `fan_in`, how
 //! many inputs an output sums over, and its `fan_out`, how many outputs an input takes part in. The rules that go by
 //! variance look at the fans alone, and so do not mind how a weight is laid out. Those that make a structure look at
 //! the shape:
@@ -31,8 +31,8 @@
 //! ```
 //! use chainrule_layers::init::{self, Nonlinearity, gain};
 //! use chainrule_layers::{Dense, Relu, Tanh};
-//! let he = Dense::new(8).weight(init::HeNormal).bias(init::Zeros); // before Relu
-//! let xavier = Dense::new(8).weight(init::XavierUniform.scaling().gain(gain(Nonlinearity::Tanh)));
+//! let he = Dense::new(8).weight_init(init::HeNormal).bias_init(init::Zeros); // before Relu
+//! let xavier = Dense::new(8).weight_init(init::XavierUniform.scaling().gain(gain(Nonlinearity::Tanh)));
 //! ```
 
 mod constant;
@@ -61,10 +61,10 @@ pub use variance_scaling::{
     HeUniform as KaimingUniform,
 };
 
-use chainrule_core::Blank;
+use chainrule_core::ParamSpec;
 
 /// The shape as a matrix: how many rows the first axis has, and how many columns the others make.
-fn matrix(blank: Blank) -> (usize, usize) {
-    let rows = blank.shape.first().copied().unwrap_or(1);
-    (rows, blank.shape.iter().skip(1).product())
+fn matrix(spec: ParamSpec) -> (usize, usize) {
+    let rows = spec.shape.first().copied().unwrap_or(1);
+    (rows, spec.shape.iter().skip(1).product())
 }

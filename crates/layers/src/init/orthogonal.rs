@@ -1,6 +1,6 @@
 //! Orthogonal matrices.
 
-use chainrule_core::{Blank, Initializer};
+use chainrule_core::{Initializer, ParamSpec};
 use chainrule_tensor::Seed;
 use ndarray::Array2;
 use ndarray_linalg::QR;
@@ -31,9 +31,9 @@ impl Default for Orthogonal {
 }
 
 impl Initializer for Orthogonal {
-    fn fill(&self, blank: Blank, seed: Seed, values: &mut [f64]) {
-        Normal::default().fill(blank, seed, values);
-        let (rows, columns) = matrix(blank);
+    fn fill(&self, spec: ParamSpec, seed: Seed, values: &mut [f64]) {
+        Normal::default().fill(spec, seed, values);
+        let (rows, columns) = matrix(spec);
         let (tall, wide) = (rows.max(columns), rows.min(columns));
         if wide == 0 {
             return;

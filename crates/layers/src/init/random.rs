@@ -2,7 +2,7 @@
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
-use chainrule_core::{Blank, Initializer};
+use chainrule_core::{Initializer, ParamSpec};
 use chainrule_tensor::{Real, Seed};
 
 /// Uniform in `[low, high)`; PyTorch's from 0 to 1 by default, [`keras`](Self::keras) within ±0.05.
@@ -31,7 +31,7 @@ impl Default for Uniform {
 }
 
 impl Initializer for Uniform {
-    fn fill(&self, _: Blank, seed: Seed, values: &mut [f64]) {
+    fn fill(&self, _: ParamSpec, seed: Seed, values: &mut [f64]) {
         let mut rng = seed.rng();
         values.fill_with(|| rng.between(self.low, self.high));
     }
@@ -63,7 +63,7 @@ impl Default for Normal {
 }
 
 impl Initializer for Normal {
-    fn fill(&self, _: Blank, seed: Seed, values: &mut [f64]) {
+    fn fill(&self, _: ParamSpec, seed: Seed, values: &mut [f64]) {
         let mut rng = seed.rng();
         values.fill_with(|| self.mean + self.deviation * rng.normal());
     }
@@ -108,7 +108,7 @@ impl Default for TruncatedNormal {
 }
 
 impl Initializer for TruncatedNormal {
-    fn fill(&self, _: Blank, seed: Seed, values: &mut [f64]) {
+    fn fill(&self, _: ParamSpec, seed: Seed, values: &mut [f64]) {
         let &Self { mean, deviation, low, high } = self;
         let (a, b) = ((low - mean) / deviation, (high - mean) / deviation);
         // Φ keeps its digits in the lower tail, so limits in the upper one are mirrored.

@@ -1,6 +1,6 @@
 //! Weights most of which are 0.
 
-use chainrule_core::{Blank, Initializer};
+use chainrule_core::{Initializer, ParamSpec};
 use chainrule_tensor::Seed;
 
 use super::{Normal, matrix};
@@ -31,9 +31,9 @@ impl Sparse {
 }
 
 impl Initializer for Sparse {
-    fn fill(&self, blank: Blank, seed: Seed, values: &mut [f64]) {
-        Normal::new(0.0, self.deviation).fill(blank, seed.child(0), values);
-        let (rows, columns) = matrix(blank);
+    fn fill(&self, spec: ParamSpec, seed: Seed, values: &mut [f64]) {
+        Normal::new(0.0, self.deviation).fill(spec, seed.child(0), values);
+        let (rows, columns) = matrix(spec);
         let zeros = (self.sparsity * rows as f64).ceil() as usize;
         let mut places: Vec<usize> = (0..rows).collect();
         let mut rng = seed.child(1).rng();

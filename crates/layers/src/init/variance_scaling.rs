@@ -1,6 +1,6 @@
 //! Random values whose variance follows from the fans.
 
-use chainrule_core::{Blank, Initializer};
+use chainrule_core::{Initializer, ParamSpec};
 use chainrule_tensor::Seed;
 
 use super::{Normal, TruncatedNormal, Uniform};
@@ -73,21 +73,21 @@ impl VarianceScaling {
 const CUT: f64 = 0.879_625_661_034_239_8;
 
 impl Initializer for VarianceScaling {
-    fn fill(&self, blank: Blank, seed: Seed, values: &mut [f64]) {
-        let (fan_in, fan_out) = (blank.fan_in as f64, blank.fan_out as f64);
+    fn fill(&self, spec: ParamSpec, seed: Seed, values: &mut [f64]) {
+        let (fan_in, fan_out) = (spec.fan_in as f64, spec.fan_out as f64);
         let n = match self.fan {
             Fan::In => fan_in,
             Fan::Out => fan_out,
             Fan::Mean => 0.5 * (fan_in + fan_out),
         };
         match self.distribution {
-            Distribution::Normal => Normal::new(0.0, (self.scale / n).sqrt()).fill(blank, seed, values),
+            Distribution::Normal => Normal::new(0.0, (self.scale / n).sqrt()).fill(spec, seed, values),
             Distribution::TruncatedNormal => {
-                TruncatedNormal::keras(0.0, (self.scale / n).sqrt() / CUT).fill(blank, seed, values);
+                TruncatedNormal::keras(0.0, (self.scale / n).sqrt() / CUT).fill(spec, seed, values);
             }
             Distribution::Uniform => {
                 let limit = (3.0 * self.scale / n).sqrt();
-                Uniform::new(-limit, limit).fill(blank, seed, values);
+                Uniform::new(-limit, limit).fill(spec, seed, values);
             }
         }
     }
@@ -108,8 +108,8 @@ macro_rules! named {
         }
 
         impl Initializer for $name {
-            fn fill(&self, blank: Blank, seed: Seed, values: &mut [f64]) {
-                self.scaling().fill(blank, seed, values);
+            fn fill(&self, spec: ParamSpec, seed: Seed, values: &mut [f64]) {
+                self.scaling().fill(spec, seed, values);
             }
         }
     )*};

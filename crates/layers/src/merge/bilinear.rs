@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_core::{Initializer, Joint, JointBackward, JointForward, Plan, ShapeError};
+use chainrule_core::{Initializer, Merge, MergeBackward, MergeForward, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, gemm, vector};
 use ndarray::Axis;
 
@@ -31,7 +31,7 @@ impl Bilinear {
 
     /// Another rule for the first values.
     #[must_use]
-    pub fn weight(self, init: impl Initializer + 'static) -> Self {
+    pub fn weight_init(self, init: impl Initializer + 'static) -> Self {
         Self { init: Arc::new(init), ..self }
     }
 }
@@ -40,7 +40,7 @@ impl Bilinear {
 #[derive(Clone, Debug, Default)]
 pub struct Half<T: Real>([Buffer<T>; 2]);
 
-impl<T: Real> Joint<T> for Bilinear {
+impl<T: Real> Merge<T> for Bilinear {
     type Cache = Half<T>;
 
     fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Half<T>), ShapeError> {
@@ -63,7 +63,7 @@ impl<T: Real> Joint<T> for Bilinear {
         Ok((Shape::from([self.units]), Half::default()))
     }
 
-    fn forward(&self, JointForward { mut params, xs, mut y, cache, .. }: JointForward<'_, T, Half<T>>) {
+    fn forward(&self, MergeForward { mut params, xs, mut y, cache, .. }: MergeForward<'_, T, Half<T>>) {
         let ([first, second], rows) = (dims(xs), xs[0].nrows());
         let a = params.take([self.units, first, second]);
         let Half([room, _]) = cache;
@@ -80,8 +80,8 @@ impl<T: Real> Joint<T> for Bilinear {
         }
     }
 
-    fn backward(&self, pass: JointBackward<'_, T, Half<T>>) {
-        let JointBackward { mut params, mut grads, xs, dy, dxs, cache, .. } = pass;
+    fn backward(&self, pass: MergeBackward<'_, T, Half<T>>) {
+        let MergeBackward { mut params, mut grads, xs, dy, dxs, cache, .. } = pass;
         let ([first, second], rows) = (dims(xs), xs[0].nrows());
         let shape = [self.units, first, second];
         let (a, mut da) = (params.take(shape), grads.take(shape));

@@ -6,7 +6,7 @@ use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 
-/// What a joint that acts place by place remembers: how each of its inputs lies in the output.
+/// What a merge that acts place by place remembers: how each of its inputs lies in the output.
 #[derive(Clone, Debug, Default)]
 pub struct Broadcast<T: Real> {
     /// `None` for an input that has as many values as the output.
@@ -15,7 +15,7 @@ pub struct Broadcast<T: Real> {
     pub(super) room: Buffer<T>,
 }
 
-/// The shape of the output of a joint that acts place by place, and how its inputs lie in it.
+/// The shape of the output of a merge that acts place by place, and how its inputs lie in it.
 ///
 /// Axes are compared from the last to the first, as in numpy: they are equal, or one of them is 1 or not there.
 pub(super) fn broadcast<T: Real>(

@@ -1,6 +1,6 @@
 //! Inputs one after the other.
 
-use chainrule_core::{Joint, JointBackward, JointForward, Plan, ShapeError};
+use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 use ndarray::s;
 
@@ -37,7 +37,7 @@ impl Blocks {
     }
 }
 
-impl<T: Real> Joint<T> for Concat {
+impl<T: Real> Merge<T> for Concat {
     type Cache = Blocks;
 
     fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Blocks), ShapeError> {
@@ -66,13 +66,13 @@ impl<T: Real> Joint<T> for Concat {
         Ok((output, Blocks { count: first[..self.axis].iter().product(), lengths }))
     }
 
-    fn forward(&self, JointForward { xs, mut y, cache, .. }: JointForward<'_, T, Blocks>) {
+    fn forward(&self, MergeForward { xs, mut y, cache, .. }: MergeForward<'_, T, Blocks>) {
         for (index, x) in xs.iter().enumerate() {
             cache.each(index, |[from, to]| y.slice_mut(s![.., to]).assign(&x.slice(s![.., from])));
         }
     }
 
-    fn backward(&self, JointBackward { dy, dxs, cache, .. }: JointBackward<'_, T, Blocks>) {
+    fn backward(&self, MergeBackward { dy, dxs, cache, .. }: MergeBackward<'_, T, Blocks>) {
         for (index, dx) in dxs.iter_mut().enumerate() {
             let Some(dx) = dx else { continue };
             cache.each(index, |[to, from]| dx.slice_mut(s![.., to]).assign(&dy.slice(s![.., from])));

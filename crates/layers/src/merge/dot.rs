@@ -1,6 +1,6 @@
 //! The scalar product of two inputs.
 
-use chainrule_core::{Joint, JointBackward, JointForward, Plan, ShapeError};
+use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView1, Zip};
 
@@ -45,7 +45,7 @@ impl<T: Real> Lengths<T> {
     }
 }
 
-impl<T: Real> Joint<T> for Dot {
+impl<T: Real> Merge<T> for Dot {
     type Cache = ();
 
     fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
@@ -58,7 +58,7 @@ impl<T: Real> Joint<T> for Dot {
         }
     }
 
-    fn forward(&self, JointForward { xs, mut y, .. }: JointForward<'_, T>) {
+    fn forward(&self, MergeForward { xs, mut y, .. }: MergeForward<'_, T>) {
         for ((a, b), y) in xs[0].rows().into_iter().zip(xs[1].rows()).zip(y.iter_mut()) {
             *y = a.iter().zip(b).fold(T::zero(), |sum, (&a, &b)| sum + a * b);
             if self.cosine {
@@ -67,7 +67,7 @@ impl<T: Real> Joint<T> for Dot {
         }
     }
 
-    fn backward(&self, JointBackward { xs, dy, dxs, .. }: JointBackward<'_, T>) {
+    fn backward(&self, MergeBackward { xs, dy, dxs, .. }: MergeBackward<'_, T>) {
         for (index, dx) in dxs.iter_mut().enumerate() {
             let Some(dx) = dx else { continue };
             let (own, other) = (xs[index], xs[1 - index]);

@@ -1,6 +1,6 @@
 //! Joints that act on the values of several inputs place by place.
 
-use chainrule_core::{Joint, JointBackward, JointForward, Plan, ShapeError};
+use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
@@ -33,7 +33,7 @@ pub struct Subtract;
 /// let block = Graph::default()
 ///     .layer("image", Conv2d::new(channels, 3), "input")
 ///     .layer("factors", factors, "image")
-///     .joint("scaled", Multiply, ["image", "factors"])
+///     .merge("scaled", Multiply, ["image", "factors"])
 ///     .outputs(["scaled"]);
 /// check::gradients(&block, [1, 6, 5])?;
 /// # Ok::<(), chainrule_core::check::GradientError>(())
@@ -95,8 +95,8 @@ fn fold<T: Real>(
 
 /// `y = f(f(x₁, x₂), x₃) ...`, place by place.
 #[inline(always)]
-fn fold_all<T: Real>(pass: JointForward<'_, T, Broadcast<T>>, f: impl Fn(T, T) -> T + Copy) {
-    let JointForward { xs, mut y, cache, .. } = pass;
+fn fold_all<T: Real>(pass: MergeForward<'_, T, Broadcast<T>>, f: impl Fn(T, T) -> T + Copy) {
+    let MergeForward { xs, mut y, cache, .. } = pass;
     for (index, (&x, repeats)) in xs.iter().zip(&cache.inputs).enumerate() {
         match index {
             0 => begin(
@@ -114,14 +114,14 @@ fn fold_all<T: Real>(pass: JointForward<'_, T, Broadcast<T>>, f: impl Fn(T, T) -
 /// `y = Σ wᵢ xᵢ`, of which the weight of each input is known: sums and their kin.
 macro_rules! weighted {
     ($($name:ident: $fewest:literal..=$most:expr, $weight:expr;)*) => {$(
-        impl<T: Real> Joint<T> for $name {
+        impl<T: Real> Merge<T> for $name {
             type Cache = Broadcast<T>;
 
             fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Broadcast<T>), ShapeError> {
                 broadcast(inputs, $fewest, $most, plan)
             }
 
-            fn forward(&self, JointForward { xs, mut y, cache, .. }: JointForward<'_, T, Broadcast<T>>) {
+            fn forward(&self, MergeForward { xs, mut y, cache, .. }: MergeForward<'_, T, Broadcast<T>>) {
                 let weight: fn(usize, usize) -> f64 = $weight;
                 for (index, (&x, repeats)) in xs.iter().zip(&cache.inputs).enumerate() {
                     let w = T::of(weight(index, xs.len()));
@@ -132,7 +132,7 @@ macro_rules! weighted {
                 }
             }
 
-            fn backward(&self, JointBackward { dy, dxs, cache, .. }: JointBackward<'_, T, Broadcast<T>>) {
+            fn backward(&self, MergeBackward { dy, dxs, cache, .. }: MergeBackward<'_, T, Broadcast<T>>) {
                 let (weight, count): (fn(usize, usize) -> f64, _) = ($weight, dxs.len());
                 for (index, (dx, repeats)) in dxs.iter_mut().zip(&cache.inputs).enumerate() {
                     let Some(dx) = dx else { continue };
@@ -153,14 +153,14 @@ weighted! {
     Average: 1..=usize::MAX, |_, count| 1.0 / count as f64;
 }
 
-impl<T: Real> Joint<T> for Multiply {
+impl<T: Real> Merge<T> for Multiply {
     type Cache = Broadcast<T>;
 
     fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Broadcast<T>), ShapeError> {
         broadcast(inputs, 1, usize::MAX, plan)
     }
 
-    fn forward(&self, pass: JointForward<'_, T, Broadcast<T>>) {
+    fn forward(&self, pass: MergeForward<'_, T, Broadcast<T>>) {
         fold_all(
             pass,
             #[inline(always)]
@@ -168,7 +168,7 @@ impl<T: Real> Joint<T> for Multiply {
         );
     }
 
-    fn backward(&self, JointBackward { xs, dy, dxs, cache, .. }: JointBackward<'_, T, Broadcast<T>>) {
+    fn backward(&self, MergeBackward { xs, dy, dxs, cache, .. }: MergeBackward<'_, T, Broadcast<T>>) {
         let Broadcast { inputs, room } = cache;
         for (index, dx) in dxs.iter_mut().enumerate() {
             let Some(dx) = dx else { continue };
@@ -204,20 +204,20 @@ impl<T: Real> Joint<T> for Multiply {
 /// The greatest or the least of the inputs.
 macro_rules! extreme {
     ($($name:ident: $better:tt;)*) => {$(
-        impl<T: Real> Joint<T> for $name {
+        impl<T: Real> Merge<T> for $name {
             type Cache = Broadcast<T>;
 
             fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Broadcast<T>), ShapeError> {
                 broadcast(inputs, 1, usize::MAX, plan)
             }
 
-            fn forward(&self, pass: JointForward<'_, T, Broadcast<T>>) {
+            fn forward(&self, pass: MergeForward<'_, T, Broadcast<T>>) {
                 // NaN stays.
                 fold_all(pass, #[inline(always)] |y, x| if x $better y || x.is_nan() { x } else { y });
             }
 
-            fn backward(&self, pass: JointBackward<'_, T, Broadcast<T>>) {
-                let JointBackward { xs, y, dy, dxs, cache: Broadcast { inputs, room }, .. } = pass;
+            fn backward(&self, pass: MergeBackward<'_, T, Broadcast<T>>) {
+                let MergeBackward { xs, y, dy, dxs, cache: Broadcast { inputs, room }, .. } = pass;
                 for (index, dx) in dxs.iter_mut().enumerate() {
                     let Some(dx) = dx else { continue };
                     gradient(inputs[index].as_ref(), room, dx.view_mut(), |rows, mut dx| {

@@ -49,7 +49,7 @@ impl Affine {
         if self == Self::Full {
             plan.bias("bias", shape, (1, 1), &constant(0.0))?;
         }
-        Ok(Scales { size: plan.room(shape.size())?, ..Scales::default() })
+        Ok(Scales { size: plan.check_size(shape.size())?, ..Scales::default() })
     }
 
     /// The scales and shifts, or ones and zeros in the place of those that there are not.

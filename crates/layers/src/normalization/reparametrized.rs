@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use chainrule_core::{Backward, Forward, Grads, Kind, Layer, Mode, Params, Plan, ShapeError, ValueError};
+use chainrule_core::{
+    Backward, Forward, Grads, Layer, Mode, ParamKind, Params, Plan, ShapeError, ValueError,
+};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::ArrayView2;
 
@@ -72,7 +74,7 @@ fn plan<T: Real, L: Layer<T>, R: Reparametrization<T>>(
 ) -> Result<(Shape, Reparametrized<T, L::Cache>), ShapeError> {
     let (start, entries) = (plan.size(), plan.entries().len());
     let (output, cache, size) = plan.inner(R::NAME, layer, input)?;
-    let Some(weight) = plan.entries()[entries..].iter().find(|entry| entry.kind == Kind::Weight) else {
+    let Some(weight) = plan.entries()[entries..].iter().find(|entry| entry.kind == ParamKind::Weight) else {
         let expected = "samples that its inner layer has a weight for";
         return Err(plan.error(input, expected, "put a layer with a weight into it"));
     };

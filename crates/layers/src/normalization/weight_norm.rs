@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_core::{Blank, Initializer, Layer, Plan, ShapeError};
+use chainrule_core::{Initializer, Layer, ParamSpec, Plan, ShapeError};
 use chainrule_tensor::{Real, Seed, Shape, vector};
 
 use super::reparametrized::{Reparametrization, Terms, Weight};
@@ -118,7 +118,7 @@ struct Lengths {
 }
 
 impl Initializer for Lengths {
-    fn fill(&self, _: Blank, seed: Seed, values: &mut [f64]) {
+    fn fill(&self, _: ParamSpec, seed: Seed, values: &mut [f64]) {
         let Weight { range, inner, .. } = &self.weight;
         let mut params = vec![0.0; self.layer.size()];
         self.layer.init(seed, &mut params);

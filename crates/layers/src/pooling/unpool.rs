@@ -1,6 +1,6 @@
 //! The inverse of maximum pooling, as far as there is one.
 
-use chainrule_core::{Joint, JointBackward, JointForward, Plan, ShapeError};
+use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::max::Max;
@@ -9,7 +9,7 @@ use super::windows::Windows;
 
 /// Puts each value where a maximum pooling took its value from, and zeros elsewhere (Zeiler and Fergus 2014).
 ///
-/// A [`Joint`] of two inputs: the values, in the shape of the pooling's output, and the pooling's input, whose greatest values
+/// A [`Merge`] of two inputs: the values, in the shape of the pooling's output, and the pooling's input, whose greatest values
 /// tell the places. The output has the shape of the second. Where windows overlap and two values have one place, the later one
 /// stays. The second input has no gradient, since moving it a little moves no place.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ pub struct Places {
     owners: Vec<u32>,
 }
 
-impl<T: Real, const N: usize> Joint<T> for MaxUnpool<N> {
+impl<T: Real, const N: usize> Merge<T> for MaxUnpool<N> {
     type Cache = Places;
 
     fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Places), ShapeError> {
@@ -53,8 +53,8 @@ impl<T: Real, const N: usize> Joint<T> for MaxUnpool<N> {
         Ok((x, Places { windows, owners: Vec::new() }))
     }
 
-    fn forward(&self, pass: JointForward<'_, T, Places>) {
-        let JointForward { xs, mut y, cache, .. } = pass;
+    fn forward(&self, pass: MergeForward<'_, T, Places>) {
+        let MergeForward { xs, mut y, cache, .. } = pass;
         let [values, x] = xs else { unreachable!("it was planned for two inputs") };
         y.fill(T::zero());
         for ((x, values), mut y) in x.rows().into_iter().zip(values.rows()).zip(y.rows_mut()) {
@@ -62,8 +62,8 @@ impl<T: Real, const N: usize> Joint<T> for MaxUnpool<N> {
         }
     }
 
-    fn backward(&self, pass: JointBackward<'_, T, Places>) {
-        let JointBackward { xs, dy, dxs, cache: Places { windows, owners }, .. } = pass;
+    fn backward(&self, pass: MergeBackward<'_, T, Places>) {
+        let MergeBackward { xs, dy, dxs, cache: Places { windows, owners }, .. } = pass;
         let ([_, x], [dvalues, dx]) = (xs, dxs) else { unreachable!("it was planned for two inputs") };
         if let Some(dx) = dx {
             dx.fill(T::zero());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_core::{Blank, Grads, Initializer, Mode, Params, Plan, ShapeError};
+use chainrule_core::{Grads, Initializer, Mode, ParamSpec, Params, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Seed, Shape, gemm, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, s};
 
@@ -46,7 +46,7 @@ impl Affine {
 struct UnitsUniform(usize);
 
 impl Initializer for UnitsUniform {
-    fn fill(&self, _: Blank, seed: Seed, values: &mut [f64]) {
+    fn fill(&self, _: ParamSpec, seed: Seed, values: &mut [f64]) {
         let (limit, mut rng) = (1.0 / (self.0 as f64).sqrt(), seed.rng());
         values.fill_with(|| rng.between(-limit, limit));
     }
@@ -55,21 +55,21 @@ impl Initializer for UnitsUniform {
 impl<C> Recurrent<C, Affine> {
     /// Another rule for the first weights of the input.
     #[must_use]
-    pub fn weight(mut self, init: impl Initializer + 'static) -> Self {
+    pub fn weight_init(mut self, init: impl Initializer + 'static) -> Self {
         self.product.weight = Arc::new(init);
         self
     }
 
     /// Another rule for the first weights of the state.
     #[must_use]
-    pub fn recurrent_weight(mut self, init: impl Initializer + 'static) -> Self {
+    pub fn recurrent_weight_init(mut self, init: impl Initializer + 'static) -> Self {
         self.product.recurrent_weight = Arc::new(init);
         self
     }
 
     /// Another rule for the first biases.
     #[must_use]
-    pub fn bias(mut self, init: impl Initializer + 'static) -> Self {
+    pub fn bias_init(mut self, init: impl Initializer + 'static) -> Self {
         self.product.bias = Some(Arc::new(init));
         self
     }

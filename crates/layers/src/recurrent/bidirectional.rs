@@ -3,7 +3,7 @@
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 
-use super::unrolled::{Place, Recurrent, Unrolled, Wanted};
+use super::unrolled::{Place, Recurrent, TargetView, Unrolled};
 use super::{Cell, Product};
 
 /// A recurrent layer that takes the steps from the first to the last, and another one, with weights of its own, that
@@ -17,12 +17,12 @@ use super::{Cell, Product};
 pub struct Bidirectional<L> {
     forward: L,
     backward: L,
-    merge: Merge,
+    merge: MergeMode,
 }
 
 /// How two results become one.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Merge {
+enum MergeMode {
     Concat,
     /// The sum times a factor.
     Sum(f64),
@@ -32,7 +32,7 @@ enum Merge {
 impl<C: Clone, P: Clone> Bidirectional<Recurrent<C, P>> {
     /// This layer in both directions.
     pub fn new(layer: Recurrent<C, P>) -> Self {
-        Self { backward: layer.clone().turned(), forward: layer, merge: Merge::Concat }
+        Self { backward: layer.clone().turned(), forward: layer, merge: MergeMode::Concat }
     }
 }
 
@@ -40,19 +40,19 @@ impl<L> Bidirectional<L> {
     /// The sum of both results.
     #[must_use]
     pub fn sum(self) -> Self {
-        Self { merge: Merge::Sum(1.0), ..self }
+        Self { merge: MergeMode::Sum(1.0), ..self }
     }
 
     /// The product of both results, value by value.
     #[must_use]
     pub fn multiply(self) -> Self {
-        Self { merge: Merge::Multiply, ..self }
+        Self { merge: MergeMode::Multiply, ..self }
     }
 
     /// The mean of both results.
     #[must_use]
     pub fn average(self) -> Self {
-        Self { merge: Merge::Sum(0.5), ..self }
+        Self { merge: MergeMode::Sum(0.5), ..self }
     }
 }
 
@@ -68,7 +68,7 @@ pub struct Both<T: Real, P> {
 impl<L> Bidirectional<L> {
     /// Where the result of each direction lies: in the output, or in a matrix of its own.
     fn places(&self, units: usize) -> [Place; 2] {
-        let concat = self.merge == Merge::Concat;
+        let concat = self.merge == MergeMode::Concat;
         let stride = if concat { 2 * units } else { units };
         let second = if concat { units } else { 0 };
         [0, second].map(|first| Place { first, stride, turned: true })
@@ -82,7 +82,7 @@ impl<T: Real, C: Cell<T>, P: Product<T>> Layer<T> for Bidirectional<Recurrent<C,
         let (one, forward, _) = plan.inner("forward", &self.forward, input)?;
         let (_, backward, _) = plan.inner("backward", &self.backward, input)?;
         let mut output = one.to_vec();
-        if self.merge == Merge::Concat {
+        if self.merge == MergeMode::Concat {
             // The first axis of a state.
             let axis = &mut output[usize::from(self.forward.gives_sequences())];
             *axis = axis.saturating_mul(2);
@@ -90,7 +90,7 @@ impl<T: Real, C: Cell<T>, P: Product<T>> Layer<T> for Bidirectional<Recurrent<C,
         let Some(output) = Shape::new(&output) else {
             return Err(plan.error(input, "outputs that can be counted", "take fewer steps or units"));
         };
-        if self.merge != Merge::Concat {
+        if self.merge != MergeMode::Concat {
             plan.memory(output.size()); // the gradient; those of both results are counted as outputs
         }
         Ok((output, Both { caches: [forward, backward], ..Both::default() }))
@@ -103,7 +103,7 @@ impl<T: Real, C: Cell<T>, P: Product<T>> Layer<T> for Bidirectional<Recurrent<C,
         for (index, layer) in [&self.forward, &self.backward].into_iter().enumerate() {
             let (cache, place, result) = (&mut caches[index], places[index], &mut results[index]);
             let (params, mode) = (params.values(cache.parameters()), mode.inner(index));
-            if self.merge == Merge::Concat {
+            if self.merge == MergeMode::Concat {
                 layer.run(params, x, y.view_mut(), place, cache, mode);
             } else {
                 result.reserve(rows * columns);
@@ -112,8 +112,8 @@ impl<T: Real, C: Cell<T>, P: Product<T>> Layer<T> for Bidirectional<Recurrent<C,
         }
         let result = |index: usize| results[index].matrix(rows, columns);
         match self.merge {
-            Merge::Concat => {}
-            Merge::Sum(factor) => {
+            MergeMode::Concat => {}
+            MergeMode::Sum(factor) => {
                 let factor = T::of(factor);
                 vector::map2(
                     result(0),
@@ -123,7 +123,7 @@ impl<T: Real, C: Cell<T>, P: Product<T>> Layer<T> for Bidirectional<Recurrent<C,
                     |a, b| factor * (a + b),
                 );
             }
-            Merge::Multiply => vector::map2(
+            MergeMode::Multiply => vector::map2(
                 result(0),
                 result(1),
                 y,
@@ -141,12 +141,12 @@ impl<T: Real, C: Cell<T>, P: Product<T>> Layer<T> for Bidirectional<Recurrent<C,
         for (index, layer) in [&self.forward, &self.backward].into_iter().enumerate() {
             let (cache, place) = (&mut caches[index], places[index]);
             let (params, grads) = (params.values(cache.parameters()), grads.values(cache.parameters()));
-            if self.merge != Merge::Concat {
+            if self.merge != MergeMode::Concat {
                 gradient.reserve(rows * columns);
             }
             let dy = match self.merge {
-                Merge::Concat => dy,
-                Merge::Sum(factor) => {
+                MergeMode::Concat => dy,
+                MergeMode::Sum(factor) => {
                     let factor = T::of(factor);
                     vector::map(
                         dy,
@@ -156,7 +156,7 @@ impl<T: Real, C: Cell<T>, P: Product<T>> Layer<T> for Bidirectional<Recurrent<C,
                     );
                     gradient.matrix(rows, columns)
                 }
-                Merge::Multiply => {
+                MergeMode::Multiply => {
                     vector::map2(
                         dy,
                         results[1 - index].matrix(rows, columns),
@@ -168,7 +168,10 @@ impl<T: Real, C: Cell<T>, P: Product<T>> Layer<T> for Bidirectional<Recurrent<C,
                 }
             };
             let dx = dx.as_mut().map(|dx| dx.view_mut());
-            let dx = dx.map_or(Wanted::Nothing, if index == 0 { Wanted::Overwrite } else { Wanted::Add });
+            let dx = dx.map_or(
+                TargetView::Nothing,
+                if index == 0 { TargetView::Overwrite } else { TargetView::Add },
+            );
             layer.run_back(params, grads, dy, place, dx, cache, share);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chainrule_core::{Blank, Initializer};
+use chainrule_core::{Initializer, ParamSpec};
 use chainrule_tensor::{Real, Seed, vector};
 
 use super::{Affine, Cell, Gates, Recurrent};
@@ -36,7 +36,7 @@ impl Lstm {
 struct Remembers;
 
 impl Initializer for Remembers {
-    fn fill(&self, _: Blank, _: Seed, values: &mut [f64]) {
+    fn fill(&self, _: ParamSpec, _: Seed, values: &mut [f64]) {
         let units = values.len() / 4;
         values.fill(0.0);
         values[units..2 * units].fill(1.0);

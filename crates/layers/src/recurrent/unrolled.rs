@@ -133,7 +133,7 @@ pub(super) struct Place {
 
 /// What becomes of the gradient of the input.
 #[derive(Debug)]
-pub(super) enum Wanted<'a, T> {
+pub(super) enum TargetView<'a, T> {
     Nothing,
     Overwrite(ArrayViewMut2<'a, T>),
     Add(ArrayViewMut2<'a, T>),
@@ -221,7 +221,7 @@ impl<C, P> Recurrent<C, P> {
         grads: &mut [T],
         dy: ArrayView2<'_, T>,
         place: Place,
-        dx: Wanted<'_, T>,
+        dx: TargetView<'_, T>,
         cache: &mut Unrolled<T, P::Cache>,
         share: T,
     ) where
@@ -256,15 +256,15 @@ impl<C, P> Recurrent<C, P> {
             }
             self.product.backward(params, grads, step, share, memory, product);
         }
-        let wanted = !matches!(dx, Wanted::Nothing);
+        let wanted = !matches!(dx, TargetView::Nothing);
         self.product.end(params, grads, wanted, memory, product);
         let from = |step: usize| part(&memory.x, memory.at(step), inputs);
         match dx {
-            Wanted::Nothing => {}
-            Wanted::Overwrite(mut dx) => (0..steps).for_each(|step| {
+            TargetView::Nothing => {}
+            TargetView::Overwrite(mut dx) => (0..steps).for_each(|step| {
                 copy(from(step), dx.slice_mut(s![.., self.columns(sizes, step)]));
             }),
-            Wanted::Add(mut dx) => (0..steps).for_each(|step| {
+            TargetView::Add(mut dx) => (0..steps).for_each(|step| {
                 add(from(step), dx.slice_mut(s![.., self.columns(sizes, step)]));
             }),
         }
@@ -320,9 +320,9 @@ impl<T: Real, C: Cell<T>, P: Product<T>> Layer<T> for Recurrent<C, P> {
         let (Some(output), Some(values)) = (output, values) else {
             return Err(plan.error(input, "sequences that can be counted", "take fewer steps or units"));
         };
-        plan.memory(plan.room(values)?);
+        plan.memory(plan.check_size(values)?);
         if self.options.stateful {
-            plan.carry();
+            plan.stateful();
         }
         let output = if self.options.sequences { output } else { state };
         Ok((output, Unrolled { memory: Memory::new(sizes), product }))
@@ -337,7 +337,7 @@ impl<T: Real, C: Cell<T>, P: Product<T>> Layer<T> for Recurrent<C, P> {
         let Backward { mut params, mut grads, dy, dx, cache, share, .. } = pass;
         let place = Place { first: 0, stride: cache.units(), turned: false };
         let (params, grads) = (params.values(cache.parameters()), grads.values(cache.parameters()));
-        let dx = dx.map_or(Wanted::Nothing, Wanted::Overwrite);
+        let dx = dx.map_or(TargetView::Nothing, TargetView::Overwrite);
         self.run_back(params, grads, dy, place, dx, cache, share);
     }
 }

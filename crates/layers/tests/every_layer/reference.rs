@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use chainrule_core::{Backward, Forward, Grads, Kind, Layer, Mode, Params, Plan};
+use chainrule_core::{Backward, Forward, Grads, Layer, Mode, ParamKind, Params, Plan};
 use chainrule_tensor::{Real, Seed};
 use ndarray::{Array2, ArrayView2};
 use serde::Deserialize;
@@ -60,7 +60,7 @@ fn compare<T: Real>(case: &Case<T>, reference: &Reference, tolerance: f64) {
     for entry in plan.entries() {
         for index in entry.range.clone() {
             let half = 0.5 * fill(2, index);
-            params[index] = T::of(if entry.kind == Kind::Buffer { 1.0 + half } else { half });
+            params[index] = T::of(if entry.kind == ParamKind::Buffer { 1.0 + half } else { half });
         }
     }
     let size = case.input.size();

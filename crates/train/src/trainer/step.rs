@@ -44,9 +44,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let all = Region { pieces, ground, total };
             Descent { part, shards, lead: lead.as_ref(), ahead }.run(all, scratch, threads);
         };
-        if optimizer.prepares() {
+        if optimizer.needs_all_gradients() {
             descend(Part::Sum, total, Ahead { samples: &[], ..ahead });
-            optimizer.prepare(*step, total);
+            optimizer.transform_all(*step, total);
             descend(Part::Update, total, ahead);
         } else {
             descend(Part::Both, &mut [], ahead);

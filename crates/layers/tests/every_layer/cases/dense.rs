@@ -10,7 +10,7 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
         case("dense", Dense::new(5), [4]),
         case("dense 1 1", Dense::keras(1), [1]),
         case("dense without bias", Dense::new(17).without_bias(), [33]),
-        case("dense he", Dense::new(3).weight(init::HeNormal).bias(init::LecunUniform), [6]),
+        case("dense he", Dense::new(3).weight_init(init::HeNormal).bias_init(init::LecunUniform), [6]),
         case("dense nested", nested, [3]),
     ]
 }

@@ -1,4 +1,4 @@
-use chainrule_core::{Branches, Frozen, Graph, Joint, Lambda, Residual, Sequential, SideBySide};
+use chainrule_core::{Branches, Frozen, Graph, Lambda, Merge, Residual, Sequential, SideBySide};
 use chainrule_layers::{
     Add, Average, Bilinear, Concat, Conv2d, Dense, Dot, GlobalAvgPool, Identity, Maximum, Minimum, Multiply,
     Relu, Reshape, Sigmoid, SpectralNorm, Subtract, Tanh, WeightNorm,
@@ -7,16 +7,16 @@ use chainrule_tensor::{Real, Shape};
 
 use super::{Case, case};
 
-/// A joint of so many inputs of one shape.
-fn joint<T: Real>(name: &'static str, joint: impl Joint<T>, count: usize) -> Case<T> {
-    case(name, SideBySide::new(joint, vec![[2, 3]; count]), [6 * count])
+/// A merge of so many inputs of one shape.
+fn merge<T: Real>(name: &'static str, merge: impl Merge<T>, count: usize) -> Case<T> {
+    case(name, SideBySide::new(merge, vec![[2, 3]; count]), [6 * count])
 }
 
-/// A joint of inputs that are repeated.
-fn spread<T: Real>(name: &'static str, joint: impl Joint<T>, shapes: &[&[usize]]) -> Case<T> {
+/// A merge of inputs that are repeated.
+fn spread<T: Real>(name: &'static str, merge: impl Merge<T>, shapes: &[&[usize]]) -> Case<T> {
     let shapes: Vec<Shape> = shapes.iter().map(|axes| Shape::new(axes).unwrap()).collect();
     let size: usize = shapes.iter().map(Shape::size).sum();
-    case(name, SideBySide::new(joint, shapes), [size])
+    case(name, SideBySide::new(merge, shapes), [size])
 }
 
 pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
@@ -30,7 +30,7 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
     let excitation = Graph::default()
         .layer("image", Conv2d::new(3, 2), "input")
         .layer("factors", squeeze.clone(), "image")
-        .joint("scaled", Multiply, ["image", "factors"])
+        .merge("scaled", Multiply, ["image", "factors"])
         .outputs(["scaled"]);
     let dense = |units| Sequential::<T>::default().then(Dense::new(units)).then(Tanh);
     let two = [[5], [5]];
@@ -39,26 +39,26 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
         .input("b", [4])
         .layer("left", dense(5), "a")
         .shared("right", "left", ["b"])
-        .joint("distance", Subtract, ["left", "right"])
+        .merge("distance", Subtract, ["left", "right"])
         .layer("answer", Dense::new(2), "distance");
     let skips = Graph::default()
         .layer("down", dense(3), "input")
         .layer("deep", dense(3), "down")
-        .joint("sum", Add, ["deep", "down", "down"])
-        .joint("all", Concat::default(), ["sum", "input"])
+        .merge("sum", Add, ["deep", "down", "down"])
+        .merge("all", Concat::default(), ["sum", "input"])
         .layer("end", Dense::new(2), "all")
         .outputs(["end", "deep", "end"]);
     let outputs = siamese.clone().outputs(["answer", "left"]);
     let inner =
-        Graph::default().layer("a", dense(4), "input").joint("b", Multiply, ["a", "input"]).outputs(["b"]);
+        Graph::default().layer("a", dense(4), "input").merge("b", Multiply, ["a", "input"]).outputs(["b"]);
     vec![
-        joint("add", Add, 3),
-        joint("add one", Add, 1),
-        joint("subtract", Subtract, 2),
-        joint("multiply", Multiply, 3),
-        joint("average", Average, 3),
-        joint("maximum", Maximum, 3),
-        joint("minimum", Minimum, 2),
+        merge("add", Add, 3),
+        merge("add one", Add, 1),
+        merge("subtract", Subtract, 2),
+        merge("multiply", Multiply, 3),
+        merge("average", Average, 3),
+        merge("maximum", Maximum, 3),
+        merge("minimum", Minimum, 2),
         spread("add channels", Add, &[&[2, 1, 1], &[2, 3, 2], &[2]]),
         spread("add of other axes", Add, &[&[2, 3], &[1, 1, 1], &[2, 1, 1]]),
         spread("add wide", Add, &[&[1, 40], &[3, 40], &[3, 1]]),

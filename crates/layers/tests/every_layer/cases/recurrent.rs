@@ -87,7 +87,11 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
         case("lstm sequences", Lstm::new(3).sequences(), [4, 2]),
         case("lstm wide", Lstm::new(19).sequences(), [2, 7]),
         case("lstm keras", Lstm::keras(3), [3, 2]),
-        case("lstm without bias", Lstm::new(2).without_bias().bias(Constant(0.2)).without_bias(), [3, 2]),
+        case(
+            "lstm without bias",
+            Lstm::new(2).without_bias().bias_init(Constant(0.2)).without_bias(),
+            [3, 2],
+        ),
         case("lstm one step", Lstm::new(4), [1, 3]),
         case("lstm one unit", Lstm::new(1).sequences(), [5, 1]),
         case("lstm backwards", Lstm::new(3).backwards(), [4, 2]),

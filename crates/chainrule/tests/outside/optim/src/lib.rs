@@ -1,6 +1,6 @@
 //! The minimum of (a - 3)² + (b + 1)², with slices of one's own.
 
-use chainrule_optim::{Kind, Optimizer, Update, adam};
+use chainrule_optim::{ParamKind, Optimizer, Update, adam};
 
 /// Where Adam arrives after `steps` steps from the origin.
 pub fn minimum(steps: u64) -> [f64; 2] {
@@ -8,7 +8,7 @@ pub fn minimum(steps: u64) -> [f64; 2] {
     let (mut params, mut state) = ([0.0, 0.0], vec![0.0; 2 * Optimizer::<f64>::slots(&optimizer)]);
     for step in 0..steps {
         let grads = &mut [2.0 * (params[0] - 3.0), 2.0 * (params[1] + 1.0)];
-        optimizer.update(Update { step, kind: Kind::Weight, params: &mut params, grads, state: &mut state });
+        optimizer.update(Update { step, kind: ParamKind::Weight, params: &mut params, grads, state: &mut state });
     }
     params
 }

@@ -3,20 +3,20 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::{Grads, JointBackward, JointForward, Mode, Params};
+use crate::{Grads, MergeBackward, MergeForward, Mode, Params};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 
-use crate::joint::{MOST, cut};
+use crate::merge::{MOST, cut};
 use crate::part::Replica;
 
 /// What a [`Graph`](crate::Graph) remembers: each node's cache, output and gradient.
 #[derive(Clone)]
-pub struct Web<T: Real> {
-    /// Inputs of the graph, then nodes, in order.
+pub struct GraphCache<T: Real> {
+    /// Inputs of the graph, then states, in order.
     pub(crate) sources: Vec<Source>,
-    /// The nodes. Those of the sources that are no inputs.
-    pub(crate) knots: Vec<Knot<T>>,
+    /// The states. Those of the sources that are no inputs.
+    pub(crate) states: Vec<NodeState<T>>,
     /// Which sources are outputs of the graph.
     pub(crate) outputs: Vec<usize>,
     /// The gradient of each source.
@@ -25,7 +25,7 @@ pub struct Web<T: Real> {
     pub(crate) filled: Vec<bool>,
     /// Gradients to be added to another, one for each place among the inputs of a node.
     pub(crate) scratch: [Buffer<T>; MOST],
-    /// How many parameters all nodes have.
+    /// How many parameters all states have.
     pub(crate) parameters: usize,
 }
 
@@ -39,18 +39,18 @@ pub(crate) struct Source {
 }
 
 /// A node that was planned.
-pub(crate) struct Knot<T: Real> {
+pub(crate) struct NodeState<T: Real> {
     pub(crate) replica: Box<dyn Replica<T>>,
     /// Where its parameters lie among the graph's.
     pub(crate) params: Range<usize>,
     /// Its inputs among the sources.
     pub(crate) inputs: Vec<usize>,
-    /// How many nodes move the running statistics among its parameters, which then go to the mean of what they want.
+    /// How many states move the running statistics among its parameters, which then go to the mean of what they want.
     pub(crate) uses: usize,
     pub(crate) y: Buffer<T>,
 }
 
-impl<T: Real> Clone for Knot<T> {
+impl<T: Real> Clone for NodeState<T> {
     fn clone(&self) -> Self {
         let Self { replica, params, inputs, uses, y } = self;
         let (replica, params, inputs, y) = (replica.duplicate(), params.clone(), inputs.clone(), y.clone());
@@ -58,11 +58,11 @@ impl<T: Real> Clone for Knot<T> {
     }
 }
 
-impl<T: Real> Default for Web<T> {
+impl<T: Real> Default for GraphCache<T> {
     fn default() -> Self {
         Self {
             sources: Vec::new(),
-            knots: Vec::new(),
+            states: Vec::new(),
             outputs: Vec::new(),
             gradients: Vec::new(),
             filled: Vec::new(),
@@ -72,9 +72,9 @@ impl<T: Real> Default for Web<T> {
     }
 }
 
-impl<T: Real> fmt::Debug for Web<T> {
+impl<T: Real> fmt::Debug for GraphCache<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Web").field("nodes", &self.knots.len()).finish_non_exhaustive()
+        f.debug_struct("GraphCache").field("states", &self.states.len()).finish_non_exhaustive()
     }
 }
 
@@ -85,7 +85,7 @@ type Views<'a, T> = [ArrayView2<'a, T>; MOST];
 fn values<'a, T: Real>(
     sources: &[Source],
     inputs: &[ArrayView2<'a, T>],
-    knots: &'a [Knot<T>],
+    states: &'a [NodeState<T>],
     which: &[usize],
     x: ArrayView2<'a, T>,
 ) -> Views<'a, T> {
@@ -93,15 +93,15 @@ fn values<'a, T: Real>(
         None => x.slice_move(s![.., ..0]),
         Some(&index) => match index.checked_sub(inputs.len()) {
             None => inputs[index],
-            Some(knot) => knots[knot].y.matrix(x.nrows(), sources[index].shape.size()),
+            Some(node) => states[node].y.matrix(x.nrows(), sources[index].shape.size()),
         },
     })
 }
 
-impl<T: Real> Web<T> {
+impl<T: Real> GraphCache<T> {
     /// How many of the sources are inputs.
     fn count(&self) -> usize {
-        self.sources.len() - self.knots.len()
+        self.sources.len() - self.states.len()
     }
 
     /// The inputs of the graph, as columns of `x`.
@@ -133,17 +133,17 @@ impl<T: Real> Web<T> {
     ) {
         let (rows, count) = (x.nrows(), self.count());
         let inputs = &self.inputs(x)[..count];
-        for index in 0..self.knots.len() {
-            let (before, rest) = self.knots.split_at_mut(index);
-            let Knot { replica, params: own, inputs: from, y, .. } = &mut rest[0];
+        for index in 0..self.states.len() {
+            let (before, rest) = self.states.split_at_mut(index);
+            let NodeState { replica, params: own, inputs: from, y, .. } = &mut rest[0];
             let size = self.sources[count + index].shape.size();
             y.reserve(rows * size);
             let xs = &values(&self.sources, inputs, before, from, x)[..from.len()];
             let (params, y) = (Params::new(&params[own.clone()]), y.matrix_mut(rows, size));
-            replica.forward(JointForward { params, xs, y, cache: &mut (), mode: mode.inner(index) });
+            replica.forward(MergeForward { params, xs, y, cache: &mut (), mode: mode.inner(index) });
         }
         for (index, columns) in Self::columns(&self.outputs, &self.sources) {
-            let [value, ..] = values(&self.sources, inputs, &self.knots, &[index], x);
+            let [value, ..] = values(&self.sources, inputs, &self.states, &[index], x);
             y.slice_mut(s![.., columns]).assign(&value);
         }
     }
@@ -158,7 +158,7 @@ impl<T: Real> Web<T> {
     ) {
         let (rows, count) = (x.nrows(), self.count());
         let inputs = &self.inputs(x)[..count];
-        let Self { sources, knots, outputs, gradients, filled, scratch, .. } = self;
+        let Self { sources, states, outputs, gradients, filled, scratch, .. } = self;
         // Where neither parameters nor anybody else wait for it, a gradient is not made.
         let wanted = |source: usize| sources[source].trained || dx.is_some();
         filled.fill(false);
@@ -171,13 +171,13 @@ impl<T: Real> Web<T> {
                 false => gradient.assign(&dy),
             }
         }
-        for index in (0..knots.len()).rev() {
+        for index in (0..states.len()).rev() {
             let source = count + index;
             if !filled[source] {
                 continue;
             }
-            let (before, rest) = knots.split_at_mut(index);
-            let Knot { replica, params: own, inputs: from, uses, y } = &mut rest[0];
+            let (before, rest) = states.split_at_mut(index);
+            let NodeState { replica, params: own, inputs: from, uses, y } = &mut rest[0];
             let size = sources[source].shape.size();
             let xs = &values(sources, inputs, before, from, x)[..from.len()];
             let gradient = std::mem::take(&mut gradients[source]);
@@ -195,7 +195,7 @@ impl<T: Real> Web<T> {
             });
             let mut dxs: [Option<ArrayViewMut2<'_, T>>; MOST] =
                 std::array::from_fn(|_| views.next().flatten());
-            replica.backward(JointBackward {
+            replica.backward(MergeBackward {
                 params: Params::new(&params[own.clone()]),
                 grads: Grads::new(&mut grads[own.clone()]),
                 xs,

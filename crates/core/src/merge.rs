@@ -8,7 +8,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 /// A layer of several inputs: a differentiable function of several batches with the same rows, and of
 /// parameters. All that [`Layer`] says holds for it too.
-pub trait Joint<T: Real>: Debug + Send + Sync + 'static {
+pub trait Merge<T: Real>: Debug + Send + Sync + 'static {
     /// As [`Layer::Cache`].
     type Cache: Clone + Default + Send + Sync + 'static;
 
@@ -20,15 +20,15 @@ pub trait Joint<T: Real>: Debug + Send + Sync + 'static {
     fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError>;
 
     /// Computes the output `y` from the inputs `xs`; overwrites `y`.
-    fn forward(&self, pass: JointForward<'_, T, Self::Cache>);
+    fn forward(&self, pass: MergeForward<'_, T, Self::Cache>);
 
     /// Adds to `grads`, and overwrites each of `dxs` that is wanted.
-    fn backward(&self, pass: JointBackward<'_, T, Self::Cache>);
+    fn backward(&self, pass: MergeBackward<'_, T, Self::Cache>);
 }
 
-/// What the forward pass of a [`Joint`] is given: as [`Forward`], with several inputs.
+/// What the forward pass of a [`Merge`] is given: as [`Forward`], with several inputs.
 #[derive(Debug)]
-pub struct JointForward<'a, T, C = ()> {
+pub struct MergeForward<'a, T, C = ()> {
     /// The layer's parameters, to be taken in the order of its `plan`.
     pub params: Params<'a, T>,
     /// The inputs, each `[rows, size of a sample of it]`; they may be strided.
@@ -41,9 +41,9 @@ pub struct JointForward<'a, T, C = ()> {
     pub mode: Mode,
 }
 
-/// What the backward pass of a [`Joint`] is given: as [`Backward`], with several inputs.
+/// What the backward pass of a [`Merge`] is given: as [`Backward`], with several inputs.
 #[derive(Debug)]
-pub struct JointBackward<'a, T, C = ()> {
+pub struct MergeBackward<'a, T, C = ()> {
     /// The layer's parameters, to be taken in the order of its `plan`.
     pub params: Params<'a, T>,
     /// Their gradients, to be taken in the same order and added to.
@@ -62,19 +62,19 @@ pub struct JointBackward<'a, T, C = ()> {
     pub share: T,
 }
 
-/// A [`Joint`] as a [`Layer`]: its inputs lie side by side in each sample, which is a vector of all their values.
+/// A [`Merge`] as a [`Layer`]: its inputs lie side by side in each sample, which is a vector of all their values.
 ///
-/// So a data set can feed several inputs, and [`check::gradients`](crate::check::gradients) can check a joint.
+/// So a data set can feed several inputs, and [`check::gradients`](crate::check::gradients) can check a merge.
 #[derive(Clone, Debug)]
 pub struct SideBySide<J> {
-    joint: J,
+    merge: J,
     inputs: Vec<Shape>,
 }
 
 impl<J> SideBySide<J> {
     /// This layer, with inputs of these shapes.
-    pub fn new(joint: J, inputs: impl IntoIterator<Item = impl Into<Shape>>) -> Self {
-        Self { joint, inputs: inputs.into_iter().map(Into::into).collect() }
+    pub fn new(merge: J, inputs: impl IntoIterator<Item = impl Into<Shape>>) -> Self {
+        Self { merge, inputs: inputs.into_iter().map(Into::into).collect() }
     }
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn cut<'a, T: Real>(shapes: &[Shape], x: ArrayView2<'a, T>) -> [Array
     })
 }
 
-impl<T: Real, J: Joint<T>> Layer<T> for SideBySide<J> {
+impl<T: Real, J: Merge<T>> Layer<T> for SideBySide<J> {
     type Cache = J::Cache;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, J::Cache), ShapeError> {
@@ -111,13 +111,13 @@ impl<T: Real, J: Joint<T>> Layer<T> for SideBySide<J> {
             let expected = format!("a vector of the {size} values of its inputs");
             return Err(plan.error(input, &expected, "put Flatten before it, or name other shapes"));
         }
-        let (output, cache, _) = plan.inner_joint("joint", &self.joint, &self.inputs)?;
+        let (output, cache, _) = plan.inner_merge("merge", &self.merge, &self.inputs)?;
         Ok((output, cache))
     }
 
     fn forward(&self, Forward { params, x, y, cache, mode }: Forward<'_, T, J::Cache>) {
         let xs = &cut(&self.inputs, x)[..self.inputs.len()];
-        self.joint.forward(JointForward { params, xs, y, cache, mode: mode.inner(0) });
+        self.merge.forward(MergeForward { params, xs, y, cache, mode: mode.inner(0) });
     }
 
     fn backward(&self, pass: Backward<'_, T, J::Cache>) {
@@ -131,6 +131,6 @@ impl<T: Real, J: Joint<T>> Layer<T> for SideBySide<J> {
             Some(dx)
         });
         let dxs = &mut dxs[..count];
-        self.joint.backward(JointBackward { params, grads, xs, y, dy, dxs, cache, share });
+        self.merge.backward(MergeBackward { params, grads, xs, y, dy, dxs, cache, share });
     }
 }
