@@ -8,13 +8,13 @@ use crate::{Backward, Forward, Layer, Plan, ShapeError};
 
 /// `a = f(z)` for each value, from a function and its derivative `f'(z, a)`, which is given the output too.
 ///
-/// Run [`check::gradients`](crate::check::gradients) on it: nothing else says whether the second is the derivative of the first.
+/// Run [`gradcheck::gradients`](crate::gradcheck::gradients) on it: nothing else says whether the second is the derivative of the first.
 /// Mark long closures `#[inline(always)]`, so that they become vector instructions.
 ///
 /// ```
-/// use chainrule_core::{Lambda, check};
-/// check::gradients(&Lambda::new("square", |z: f64| z * z, |z, _| 2.0 * z), [5])?;
-/// # Ok::<(), chainrule_core::check::GradientError>(())
+/// use chainrule_core::{Lambda, gradcheck};
+/// gradcheck::gradients(&Lambda::new("square", |z: f64| z * z, |z, _| 2.0 * z), [5])?;
+/// # Ok::<(), chainrule_core::gradcheck::GradientError>(())
 /// ```
 #[derive(Clone, Copy)]
 pub struct Lambda<F, D> {

@@ -14,7 +14,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 /// its features flattened in row-major order.
 ///
 /// The crate's documentation derives the passes of a dense layer; a new layer is tested in one line by
-/// [`check::gradients`](crate::check::gradients).
+/// [`gradcheck::gradients`](crate::gradcheck::gradients).
 pub trait Layer<T: Real>: Debug + Send + Sync + 'static {
     /// What one replica remembers between `forward` and `backward`, and its scratch memory. `()` for most.
     type Cache: Clone + Default + Send + Sync + 'static;

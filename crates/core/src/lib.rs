@@ -10,8 +10,8 @@
 #![doc = include_str!("mathematics.md")]
 
 mod branches;
-pub mod check;
 mod frozen;
+pub mod gradcheck;
 mod graph;
 mod graph_cache;
 mod init;
@@ -24,6 +24,7 @@ mod part;
 mod plan;
 mod residual;
 mod sequential;
+mod settings;
 mod sparse_grad;
 
 pub use branches::Branches;
@@ -39,4 +40,5 @@ pub use params::{Grads, Params};
 pub use plan::{Entry, LayerInfo, Plan, ShapeError, ValueError};
 pub use residual::{Branch, Residual};
 pub use sequential::{Sequential, SequentialCache};
+pub use settings::{SettingCheck, SettingError};
 pub use sparse_grad::{SparseGrad, TableGrad};

@@ -64,7 +64,7 @@ pub struct MergeBackward<'a, T, C = ()> {
 
 /// A [`Merge`] as a [`Layer`]: its inputs lie side by side in each sample, which is a vector of all their values.
 ///
-/// So a data set can feed several inputs, and [`check::gradients`](crate::check::gradients) can check a merge.
+/// So a data set can feed several inputs, and [`gradcheck::gradients`](crate::gradcheck::gradients) can check a merge.
 #[derive(Clone, Debug)]
 pub struct SideBySide<J> {
     merge: J,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_core::check::gradients;
+use chainrule_core::gradcheck::gradients;
 use chainrule_core::{
     Backward, Branches, Forward, Frozen, Grads, Graph, Initializer, Lambda, Layer, Merge, MergeBackward,
     MergeForward, Mode, ParamSpec, Params, Plan, Residual, Sequential, ShapeError, SideBySide, ValueError,

@@ -1,6 +1,6 @@
 //! A layer of one's own: the parabola `a = z²`, checked and put into a network.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, Sequential, ShapeError, check};
+use chainrule_core::{Backward, Forward, Layer, Plan, Sequential, ShapeError, gradcheck};
 use chainrule_layers::Dense;
 use chainrule_tensor::{Real, Shape, vector};
 
@@ -36,9 +36,9 @@ impl<T: Real> Layer<T> for Square {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    println!("Square: {:?}", check::gradients(&Square, [8])?);
+    println!("Square: {:?}", gradcheck::gradients(&Square, [8])?);
     let network = Sequential::<f64>::default().then(Dense::new(16)).then(Square).then(Dense::new(2));
-    println!("network: {:?}", check::gradients(&network, [8])?);
+    println!("network: {:?}", gradcheck::gradients(&network, [8])?);
     let mut plan = Plan::new();
     network.plan(Shape::from([8]), &mut plan)?;
     for entry in plan.entries() {

@@ -28,11 +28,11 @@
 //! [`init`] has the initialisers: rules for the first values of parameters.
 //!
 //! ```
-//! use chainrule_core::{Sequential, check};
+//! use chainrule_core::{Sequential, gradcheck};
 //! use chainrule_layers::{Dense, Dropout, Tanh};
 //! let layers = Sequential::<f64>::default().then(Dense::new(8)).then(Tanh).then(Dropout::new(0.5));
-//! check::gradients(&layers, [4])?;
-//! # Ok::<(), chainrule_core::check::GradientError>(())
+//! gradcheck::gradients(&layers, [4])?;
+//! # Ok::<(), chainrule_core::gradcheck::GradientError>(())
 //! ```
 //!
 //! # A new layer

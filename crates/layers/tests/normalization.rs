@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use chainrule_core::{
-    Backward, Constant, Forward, Grads, Layer, Mode, ParamKind, Params, Plan, Sequential, ShapeError, check,
+    Backward, Constant, Forward, Grads, Layer, Mode, ParamKind, Params, Plan, Sequential, ShapeError,
+    gradcheck,
 };
 use chainrule_layers::{
     BatchNorm, Dense, Dropout, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RmsNorm, SpectralNorm,
@@ -368,14 +369,14 @@ fn made<L: Layer<f64>>(bench: &mut Bench<f64, L>, axis: usize) -> Array2<f64> {
 fn units_lie_along_any_axis() {
     for axis in [0, 1, 2] {
         let layer = WeightNorm::new(Scaled).axis(axis);
-        check::gradients(&layer, [24]).unwrap();
+        gradcheck::gradients(&layer, [24]).unwrap();
         let mut bench = Bench::new(layer, [24]);
         let lengths: Vec<_> =
             made(&mut bench, axis).rows().into_iter().map(|row| row.dot(&row).sqrt()).collect();
         assert!(close(&lengths, bench.of("g", &bench.params)), "{axis}: {lengths:?}");
 
         let layer = SpectralNorm::new(Scaled).axis(axis).iterations(500);
-        check::gradients(&layer, [24]).unwrap();
+        gradcheck::gradients(&layer, [24]).unwrap();
         let mut bench = Bench::new(layer, [24]);
         let ones = Array2::ones((1, 24));
         let next = bench.run(ones.view(), ones.view(), TRAIN, 1.0).grads;

@@ -1,6 +1,8 @@
 //! What recurrent layers do beyond what every layer does: padding, carried states, counts and errors.
 
-use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, Sequential, ShapeError, check};
+use chainrule_core::{
+    Backward, Forward, Grads, Layer, Mode, Params, Plan, Sequential, ShapeError, gradcheck,
+};
 use chainrule_layers::{
     Bidirectional, ConvLstm, Dense, Flatten, Gru, Lstm, Masking, Rnn, TimeDistributed, recurrent,
 };
@@ -188,7 +190,7 @@ fn a_carried_state_goes_on_where_it_was() {
     let mut plan = Plan::new();
     Layer::<f64>::plan(&stack(), Shape::from([3, 2]), &mut plan).unwrap();
     assert!(plan.is_stateful());
-    check::gradients(&stack(), [3, 2]).unwrap();
+    gradcheck::gradients(&stack(), [3, 2]).unwrap();
 }
 
 #[test]

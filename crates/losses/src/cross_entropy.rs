@@ -1,5 +1,6 @@
 //! The cross-entropy of a distribution over classes.
 
+use chainrule_core::SettingCheck;
 use chainrule_tensor::{Real, Target, TargetView, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
@@ -55,11 +56,7 @@ impl<T: Real, Y: Target<T>> Loss<T, Y> for CrossEntropy {
     }
 
     fn validate(&self) -> Result<(), SettingError> {
-        let (setting, value) = ("label smoothing", self.smoothing);
-        match (0.0..=1.0).contains(&value) {
-            true => Ok(()),
-            false => Err(SettingError { owner: "CrossEntropy", setting, value, allowed: "from 0 to 1" }),
-        }
+        SettingCheck("CrossEntropy").unit_interval("label smoothing", self.smoothing)
     }
 }
 

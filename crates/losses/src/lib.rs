@@ -31,8 +31,9 @@ mod mean_squared_error;
 mod per_step;
 
 pub use binary_cross_entropy::BinaryCrossEntropy;
+pub use chainrule_core::SettingError;
 pub use chainrule_tensor::{Target, TargetView};
 pub use cross_entropy::CrossEntropy;
-pub use loss::{Loss, SettingError, TargetError};
+pub use loss::{Loss, TargetError};
 pub use mean_squared_error::MeanSquaredError;
 pub use per_step::PerStep;

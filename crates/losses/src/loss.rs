@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use chainrule_core::SettingError;
 use chainrule_tensor::{Real, Target, TargetView};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -121,20 +122,6 @@ impl TargetError {
         }
         self
     }
-}
-
-/// A setting of a loss with which training cannot work.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{owner}: {setting} is {value}, but must be {allowed}")]
-pub struct SettingError {
-    /// The loss, such as `"CrossEntropy"`.
-    pub owner: &'static str,
-    /// The setting, such as `"label smoothing"`.
-    pub setting: &'static str,
-    /// What it was set to.
-    pub value: f64,
-    /// What is allowed.
-    pub allowed: &'static str,
 }
 
 /// Checks classes against `classes` and vectors against `columns`.

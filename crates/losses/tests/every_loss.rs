@@ -141,7 +141,9 @@ fn smoothing_is_a_smoother_target() {
 fn settings_that_cannot_work() {
     for share in [-0.1, 1.1, f64::NAN] {
         let loss: Box<dyn Loss<f32, u8>> = Box::new(CrossEntropy::default().label_smoothing(share));
-        let SettingError { owner, setting, value, .. } = loss.validate().unwrap_err();
+        let SettingError::Range { owner, setting, value, .. } = loss.validate().unwrap_err() else {
+            panic!("{share} is out of range");
+        };
         assert_eq!((owner, setting, value.to_bits()), ("CrossEntropy", "label smoothing", share.to_bits()));
     }
 }

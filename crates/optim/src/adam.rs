@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use crate::setting::Settings;
 use crate::vector::AdamStep;
 use crate::{Optimizer, Real, Schedule, SettingError, Update, vector};
+use chainrule_core::SettingCheck;
 
 /// Adam (Kingma and Ba 2015, algorithm 1).
 ///
@@ -62,10 +62,10 @@ impl Adam {
         vector::adam(AdamStep { rests, rate, least, shrink }, params, grads, means);
     }
 
-    pub(crate) fn check<T: Real>(&self, settings: &Settings) -> Result<(), SettingError> {
+    pub(crate) fn check<T: Real>(&self, settings: &SettingCheck) -> Result<(), SettingError> {
         self.rate.validate()?;
-        settings.share("beta1", self.beta1)?;
-        settings.share("beta2", self.beta2)?;
+        settings.fraction("beta1", self.beta1)?;
+        settings.fraction("beta2", self.beta2)?;
         settings.epsilon::<T>(self.epsilon)
     }
 }
@@ -84,6 +84,6 @@ impl<T: Real> Optimizer<T> for Adam {
     }
 
     fn validate(&self) -> Result<(), SettingError> {
-        self.check::<T>(&Settings("Adam"))
+        self.check::<T>(&SettingCheck("Adam"))
     }
 }

@@ -1,5 +1,5 @@
-use crate::setting::Settings;
 use crate::{Adam, Optimizer, ParamKind, Real, Schedule, SettingError, Update, adam};
+use chainrule_core::SettingCheck;
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019): `p ← p - η λ p`, then Adam's step.
 ///
@@ -54,7 +54,7 @@ impl<T: Real> Optimizer<T> for AdamW {
     }
 
     fn validate(&self) -> Result<(), SettingError> {
-        let settings = Settings("AdamW");
+        let settings = SettingCheck("AdamW");
         self.adam.check::<T>(&settings)?;
         settings.not_negative("weight decay", self.decay)
     }

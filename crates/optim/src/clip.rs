@@ -1,5 +1,5 @@
-use crate::setting::Settings;
 use crate::{Optimizer, Real, SettingError, Update, vector};
+use chainrule_core::SettingCheck;
 
 /// Scales all gradients together so that their Euclidean norm is at most this (Pascanu, Mikolov and
 /// Bengio 2013): `g ← g min(1, max / (‖g‖ + 1e-6))`, as PyTorch's `clip_grad_norm_`.
@@ -31,7 +31,7 @@ impl<T: Real> Optimizer<T> for ClipByGlobalNorm {
     fn update(&self, _: Update<'_, T>) {}
 
     fn validate(&self) -> Result<(), SettingError> {
-        Settings("ClipByGlobalNorm").positive("the greatest norm", self.0)
+        SettingCheck("ClipByGlobalNorm").positive("the greatest norm", self.0)
     }
 }
 
@@ -63,6 +63,6 @@ impl<T: Real> Optimizer<T> for ClipByValue {
     fn update(&self, _: Update<'_, T>) {}
 
     fn validate(&self) -> Result<(), SettingError> {
-        Settings("ClipByValue").positive("the greatest value", self.0)
+        SettingCheck("ClipByValue").positive("the greatest value", self.0)
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use crate::setting::Settings;
 use crate::{Optimizer, Real, Schedule, SettingError, Update, vector};
+use chainrule_core::SettingCheck;
 
 /// RMSprop (Tieleman and Hinton 2012), optionally centered (Graves 2013) and with momentum.
 ///
@@ -125,10 +125,10 @@ impl<T: Real> Optimizer<T> for RmsProp {
     }
 
     fn validate(&self) -> Result<(), SettingError> {
-        let settings = Settings("RmsProp");
+        let settings = SettingCheck("RmsProp");
         self.rate.validate()?;
-        settings.share("alpha", self.alpha)?;
-        settings.share("momentum", self.momentum)?;
+        settings.fraction("alpha", self.alpha)?;
+        settings.fraction("momentum", self.momentum)?;
         settings.epsilon::<T>(self.epsilon)
     }
 }

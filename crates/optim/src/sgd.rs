@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use crate::setting::Settings;
 use crate::{Optimizer, ParamKind, Real, Schedule, SettingError, Update, vector};
+use chainrule_core::SettingCheck;
 
 /// Stochastic gradient descent, with momentum, Nesterov's or not.
 ///
@@ -106,10 +106,10 @@ impl<T: Real> Optimizer<T> for Sgd {
     }
 
     fn validate(&self) -> Result<(), SettingError> {
-        let settings = Settings("Sgd");
+        let settings = SettingCheck("Sgd");
         self.rate.validate()?;
-        settings.share("momentum", self.momentum)?;
-        settings.share("dampening", self.dampening)?;
+        settings.fraction("momentum", self.momentum)?;
+        settings.fraction("dampening", self.dampening)?;
         settings.not_negative("weight decay", self.decay)?;
         if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
             let conflict = "Nesterov's momentum needs `.momentum(...)` above 0 and no dampening";

@@ -1,5 +1,5 @@
-use crate::setting::Settings;
 use crate::{Optimizer, ParamKind, Real, SettingError, Update};
+use chainrule_core::SettingCheck;
 
 /// Coupled weight decay for the optimizer behind it: `g ← g + λ p`, the gradient of an L2 penalty `λ/2 ‖p‖²`.
 ///
@@ -20,6 +20,6 @@ impl<T: Real> Optimizer<T> for WeightDecay {
     }
 
     fn validate(&self) -> Result<(), SettingError> {
-        Settings("WeightDecay").not_negative("the decay", self.0)
+        SettingCheck("WeightDecay").not_negative("the decay", self.0)
     }
 }

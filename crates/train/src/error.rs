@@ -14,12 +14,9 @@ pub enum TrainError {
     /// The batch size is 0, or there are no samples.
     #[error(transparent)]
     Batch(#[from] BatchError),
-    /// A setting of the optimizer or its schedule cannot work.
+    /// A setting of the optimizer, its schedule or the loss cannot work.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// A setting of the loss cannot work.
-    #[error(transparent)]
-    Loss(#[from] chainrule_losses::SettingError),
     /// The data set's samples are not the model's.
     #[error(
         "the samples have the shape {samples}, but the model was planned for {model}: plan it for the data's shape, or reshape the data"

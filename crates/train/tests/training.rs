@@ -277,11 +277,11 @@ fn settings_and_data_that_cannot_work() {
     assert!(matches!(error(with(10, f64::NAN)), TrainError::Setting(_)));
     let model = Model::new([28, 28], layers(), Seed(0)).unwrap();
     let smoothed = Trainer::new(model, CrossEntropy::default().label_smoothing(1.5), sgd(0.1));
-    assert!(matches!(error(smoothed), TrainError::Loss(_)));
+    assert!(matches!(error(smoothed), TrainError::Setting(_)));
     let smoothed = with(10, 0.1).into_model();
     let mut smoothed =
         Trainer::<f32, u8>::new(smoothed, CrossEntropy::default().label_smoothing(-0.1), sgd(0.1));
-    assert!(matches!(smoothed.evaluate(&data), Err(TrainError::Loss(_))));
+    assert!(matches!(smoothed.evaluate(&data), Err(TrainError::Setting(_))));
     let few = error(with(7, 0.1));
     assert!(matches!(few, TrainError::Target { columns: 7, .. }), "{few}");
     // The place of a wrong label is told, in whichever part of a batch it was found.

@@ -17,15 +17,15 @@ use super::{Activation, Gelu, Relu, Sigmoid, Silu, possible, shorten};
 /// Backward, `da = dy f(b)` and `db = dy a f'(b)`.
 ///
 /// ```
-/// use chainrule_core::{Sequential, check};
+/// use chainrule_core::{Sequential, gradcheck};
 /// use chainrule_layers::{Dense, Gated, GeluTanh, SwiGlu};
 /// let layers = Sequential::<f64>::default()
 ///     .then(Dense::new(16))
 ///     .then(SwiGlu::default())
 ///     .then(Dense::new(4))
 ///     .then(Gated::new(GeluTanh));
-/// check::gradients(&layers, [6])?;
-/// # Ok::<(), chainrule_core::check::GradientError>(())
+/// gradcheck::gradients(&layers, [6])?;
+/// # Ok::<(), chainrule_core::gradcheck::GradientError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gated<F> {

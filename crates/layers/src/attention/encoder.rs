@@ -21,12 +21,12 @@ use crate::Relu;
 /// [`causal`](Self::causal) block is that of a language model (Radford et al. 2018, "GPT").
 ///
 /// ```
-/// use chainrule_core::check;
+/// use chainrule_core::gradcheck;
 /// use chainrule_layers::{MultiHeadAttention, SwiGlu, TransformerEncoder};
 /// let attention = MultiHeadAttention::new(4).key_value_heads(2).rotary();
 /// let block = TransformerEncoder::new(4, 24).attention(attention).activation(SwiGlu::default());
-/// check::gradients(&block.causal().pre_norm(), [3, 8])?;
-/// # Ok::<(), chainrule_core::check::GradientError>(())
+/// gradcheck::gradients(&block.causal().pre_norm(), [3, 8])?;
+/// # Ok::<(), chainrule_core::gradcheck::GradientError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct TransformerEncoder<A = Relu> {

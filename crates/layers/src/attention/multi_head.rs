@@ -36,11 +36,11 @@ use crate::init::{FanInUniform, GlorotUniform};
 /// output is 0, so that the mask travels in the data.
 ///
 /// ```
-/// use chainrule_core::check;
+/// use chainrule_core::gradcheck;
 /// use chainrule_layers::MultiHeadAttention;
 /// let attention = MultiHeadAttention::new(4).key_value_heads(2).rotary().causal();
-/// check::gradients(&attention, [5, 16])?;
-/// # Ok::<(), chainrule_core::check::GradientError>(())
+/// gradcheck::gradients(&attention, [5, 16])?;
+/// # Ok::<(), chainrule_core::gradcheck::GradientError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct MultiHeadAttention {

@@ -20,7 +20,7 @@ pub struct Subtract;
 /// squeeze-and-excitation (Hu et al. 2018), where the factors come from the means of the channels:
 ///
 /// ```
-/// use chainrule_core::{Graph, Sequential, check};
+/// use chainrule_core::{Graph, Sequential, gradcheck};
 /// use chainrule_layers::{Conv2d, Dense, GlobalAvgPool, Multiply, Relu, Reshape, Sigmoid};
 /// let (channels, fewer) = (4, 2);
 /// let factors = Sequential::default()
@@ -35,8 +35,8 @@ pub struct Subtract;
 ///     .layer("factors", factors, "image")
 ///     .merge("scaled", Multiply, ["image", "factors"])
 ///     .outputs(["scaled"]);
-/// check::gradients(&block, [1, 6, 5])?;
-/// # Ok::<(), chainrule_core::check::GradientError>(())
+/// gradcheck::gradients(&block, [1, 6, 5])?;
+/// # Ok::<(), chainrule_core::gradcheck::GradientError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Multiply;

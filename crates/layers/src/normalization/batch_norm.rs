@@ -24,11 +24,11 @@ use crate::packed::{fill_packed, packed};
 /// batch of an epoch may be that small.
 ///
 /// ```
-/// use chainrule_core::{Sequential, check};
+/// use chainrule_core::{Sequential, gradcheck};
 /// use chainrule_layers::{BatchNorm, Dense, Relu};
 /// let layers = Sequential::<f64>::default().then(Dense::new(8).without_bias()).then(BatchNorm::new()).then(Relu);
-/// check::gradients(&layers, [4])?;
-/// # Ok::<(), chainrule_core::check::GradientError>(())
+/// gradcheck::gradients(&layers, [4])?;
+/// # Ok::<(), chainrule_core::gradcheck::GradientError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNorm {

@@ -14,11 +14,11 @@ use crate::packed::{fill_packed, packed};
 /// `ε = 10⁻⁵`; [`keras`](Self::keras) has Keras' `10⁻³`. Where all values are the same, the output is the shift.
 ///
 /// ```
-/// use chainrule_core::{Sequential, check};
+/// use chainrule_core::{Sequential, gradcheck};
 /// use chainrule_layers::{Dense, LayerNorm, Relu};
 /// let layers = Sequential::<f64>::default().then(Dense::new(8)).then(LayerNorm::new()).then(Relu);
-/// check::gradients(&layers, [4])?;
-/// # Ok::<(), chainrule_core::check::GradientError>(())
+/// gradcheck::gradients(&layers, [4])?;
+/// # Ok::<(), chainrule_core::gradcheck::GradientError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct LayerNorm {

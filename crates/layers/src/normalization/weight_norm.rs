@@ -19,10 +19,10 @@ use super::reparametrized::{Reparametrization, Terms, Weight};
 /// would, though not as `v` itself. A unit whose `v` is 0 has the weight 0.
 ///
 /// ```
-/// use chainrule_core::check;
+/// use chainrule_core::gradcheck;
 /// use chainrule_layers::{Dense, WeightNorm};
-/// check::gradients(&WeightNorm::new(Dense::new(3)), [4])?;
-/// # Ok::<(), chainrule_core::check::GradientError>(())
+/// gradcheck::gradients(&WeightNorm::new(Dense::new(3)), [4])?;
+/// # Ok::<(), chainrule_core::gradcheck::GradientError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct WeightNorm<L> {

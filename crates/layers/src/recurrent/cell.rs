@@ -51,7 +51,7 @@ impl Gates {
 /// slices for the second.
 ///
 /// ```
-/// use chainrule_core::check;
+/// use chainrule_core::gradcheck;
 /// use chainrule_layers::recurrent::{Affine, Cell, Gates, Recurrent};
 /// use chainrule_tensor::{Real, vector};
 ///
@@ -77,8 +77,8 @@ impl Gates {
 ///     }
 /// }
 ///
-/// check::gradients(&Recurrent::new_with(Forgetful, Affine::new(3)), [4, 2])?;
-/// # Ok::<(), chainrule_core::check::GradientError>(())
+/// gradcheck::gradients(&Recurrent::new_with(Forgetful, Affine::new(3)), [4, 2])?;
+/// # Ok::<(), chainrule_core::gradcheck::GradientError>(())
 /// ```
 pub trait Cell<T: Real>: Copy + Debug + Send + Sync + 'static {
     /// Its gates.

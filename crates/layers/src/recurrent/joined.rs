@@ -19,11 +19,11 @@ use super::{Gates, LstmCell, Product, Recurrent, repeated};
 /// channels, or none: around a dense layer this is an `Lstm`.
 ///
 /// ```
-/// use chainrule_core::check;
+/// use chainrule_core::gradcheck;
 /// use chainrule_layers::{ConvLstm, Dense};
 /// let layer = ConvLstm::new(3, Dense::new(4 * 3)); // a convolution with 4 * 3 filters, for images
-/// check::gradients(&layer, [5, 2])?;
-/// # Ok::<(), chainrule_core::check::GradientError>(())
+/// gradcheck::gradients(&layer, [5, 2])?;
+/// # Ok::<(), chainrule_core::gradcheck::GradientError>(())
 /// ```
 pub type ConvLstm<L> = Recurrent<LstmCell, Joined<L>>;
 

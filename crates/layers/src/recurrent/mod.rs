@@ -13,15 +13,15 @@
 //! all but the last one with [`sequences`](Recurrent::sequences):
 //!
 //! ```
-//! use chainrule_core::{Sequential, check};
+//! use chainrule_core::{Sequential, gradcheck};
 //! use chainrule_layers::{Bidirectional, Dense, Dropout, Gru, Lstm};
 //! let layers = Sequential::<f64>::default()
 //!     .then(Bidirectional::new(Lstm::new(4).sequences()))
 //!     .then(Dropout::new(0.2))
 //!     .then(Gru::new(5))
 //!     .then(Dense::new(2));
-//! check::gradients(&layers, [3, 2])?;
-//! # Ok::<(), chainrule_core::check::GradientError>(())
+//! gradcheck::gradients(&layers, [3, 2])?;
+//! # Ok::<(), chainrule_core::gradcheck::GradientError>(())
 //! ```
 //!
 //! # Sequences of different lengths

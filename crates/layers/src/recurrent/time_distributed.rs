@@ -13,11 +13,11 @@ use super::{repeated, steps};
 /// The steps of all samples are the rows of one pass of the inner layer.
 ///
 /// ```
-/// use chainrule_core::{Sequential, check};
+/// use chainrule_core::{Sequential, gradcheck};
 /// use chainrule_layers::{Dense, Rnn, TimeDistributed};
 /// let layers = Sequential::<f64>::default().then(Rnn::new(4).sequences()).then(TimeDistributed(Dense::new(2)));
-/// check::gradients(&layers, [5, 3])?;
-/// # Ok::<(), chainrule_core::check::GradientError>(())
+/// gradcheck::gradients(&layers, [5, 3])?;
+/// # Ok::<(), chainrule_core::gradcheck::GradientError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct TimeDistributed<L>(pub L);

@@ -14,11 +14,11 @@ use super::{Groups, Noise, probability};
 /// torchvision's `StochasticDepth` and timm's `DropPath`).
 ///
 /// ```
-/// use chainrule_core::{Residual, Sequential, check};
+/// use chainrule_core::{Residual, Sequential, gradcheck};
 /// use chainrule_layers::{Dense, DropPath, Tanh};
 /// let branch = Sequential::<f64>::default().then(Dense::new(4)).then(Tanh).then(DropPath::new(0.1));
-/// check::gradients(&Residual(branch), [4])?;
-/// # Ok::<(), chainrule_core::check::GradientError>(())
+/// gradcheck::gradients(&Residual(branch), [4])?;
+/// # Ok::<(), chainrule_core::gradcheck::GradientError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct DropPath {

@@ -5,7 +5,7 @@ mod cases;
 mod reference;
 
 use cases::{Case, every_layer};
-use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, Sequential, check};
+use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, Sequential, gradcheck};
 use chainrule_layers::{Dense, Dropout, Relu};
 use chainrule_tensor::{Buffer, Real, Seed, Shape};
 use ndarray::{Array2, s};
@@ -63,8 +63,8 @@ fn gradients() {
     for case in every_layer::<f64>() {
         let x = case.samples(3, Seed(0x5eed));
         let report = match case.ids {
-            true => check::parameter_gradients(&case.layers, case.input, x.view()),
-            false => check::gradients_at(&case.layers, case.input, x.view()),
+            true => gradcheck::parameter_gradients(&case.layers, case.input, x.view()),
+            false => gradcheck::gradients_at(&case.layers, case.input, x.view()),
         };
         assert!(report.is_ok(), "{}: {}", case.name, report.unwrap_err());
     }

@@ -3,7 +3,7 @@ use std::fmt;
 
 use super::Schedule;
 use crate::SettingError;
-use crate::setting::Settings;
+use chainrule_core::SettingCheck;
 
 /// Half a cosine from `rate` down to `floor`, where it stays.
 ///
@@ -27,7 +27,7 @@ impl Schedule for Cosine {
     }
 
     fn validate(&self) -> Result<(), SettingError> {
-        let settings = Settings("Cosine");
+        let settings = SettingCheck("Cosine");
         settings.not_negative("learning rate", self.rate)?;
         settings.not_negative("floor", self.floor)?;
         settings.positive("steps", self.steps as f64)

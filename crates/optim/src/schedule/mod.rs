@@ -22,7 +22,7 @@ pub use step::Step;
 pub use warm_up::WarmUp;
 
 use crate::SettingError;
-use crate::setting::Settings;
+use chainrule_core::SettingCheck;
 
 /// The learning rate as a function of the step.
 ///
@@ -38,7 +38,7 @@ pub trait Schedule: Send + Sync {
     ///
     /// [`SettingError`] if a rate would be negative, infinite or NaN.
     fn validate(&self) -> Result<(), SettingError> {
-        Settings("schedule").not_negative("learning rate at step 0", self.rate(0))
+        SettingCheck("schedule").not_negative("learning rate at step 0", self.rate(0))
     }
 
     /// Writes what this schedule is, for the `Debug` output of optimizers.
@@ -63,7 +63,7 @@ impl Schedule for f64 {
     }
 
     fn validate(&self) -> Result<(), SettingError> {
-        Settings("schedule").not_negative("learning rate", *self)
+        SettingCheck("schedule").not_negative("learning rate", *self)
     }
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::Schedule;
 use crate::SettingError;
-use crate::setting::Settings;
+use chainrule_core::SettingCheck;
 
 /// A rate that is multiplied by `gamma` after every so many steps: `η(s) = rate γ^⌊s / every⌋`
 /// (PyTorch's `StepLR`, which counts epochs).
@@ -22,7 +22,7 @@ impl Schedule for Step {
     }
 
     fn validate(&self) -> Result<(), SettingError> {
-        let settings = Settings("Step");
+        let settings = SettingCheck("Step");
         settings.not_negative("learning rate", self.rate)?;
         settings.not_negative("gamma", self.gamma)?;
         settings.positive("every", self.every as f64)

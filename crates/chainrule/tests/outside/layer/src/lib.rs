@@ -26,5 +26,5 @@ impl<T: Real> Layer<T> for Softplus {
 
 #[test]
 fn its_gradient() {
-    chainrule_core::check::gradients(&Softplus, [5]).unwrap();
+    chainrule_core::gradcheck::gradients(&Softplus, [5]).unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_core::check::{GradientError, gradients};
+use chainrule_core::gradcheck::{GradientError, gradients};
 use chainrule_core::{Backward, Constant, Forward, Layer, Plan, Residual, Sequential, ShapeError};
 use chainrule_tensor::Shape;
 
