@@ -3,6 +3,7 @@ use std::sync::Arc;
 use crate::vector::AdamStep;
 use crate::{Optimizer, Real, Schedule, SettingError, Update, vector};
 use chainrule_core::SettingCheck;
+use chainrule_tensor::each;
 
 /// Adam (Kingma and Ba 2015, algorithm 1).
 ///
@@ -26,6 +27,20 @@ pub struct Adam {
 /// Adam with this learning rate; often 1e-3.
 pub fn adam(rate: impl Schedule + 'static) -> Adam {
     Adam { rate: Arc::new(rate), beta1: 0.9, beta2: 0.999, epsilon: 1e-8, uncorrected_epsilon: false }
+}
+
+/// The update, where the CPU has no kernel for it.
+fn formula<T: Real>(step: AdamStep<T>, p: &mut [T], grads: &[T], [m, v]: [&mut [T]; 2]) {
+    let AdamStep { one_minus_betas: [new_m, new_v], rate, epsilon, shrink } = step;
+    let largest = T::max_value();
+    each!(
+        [p, m, v] = |g: grads| {
+            let m = m + new_m * (g - m);
+            let v = v + new_v * (g * g - v);
+            let v = if v > largest { largest } else { v }; // NaN stays NaN
+            [shrink * p - rate * (m / (v.sqrt() + epsilon)), m, v]
+        }
+    );
 }
 
 impl Adam {
@@ -52,14 +67,17 @@ impl Adam {
     #[inline]
     pub(crate) fn advance<T: Real>(&self, pass: Update<'_, T>, shrink: f64) {
         let (rate, t) = (self.rate.rate(pass.step), pass.step as f64 + 1.0);
-        // m̂ / (√v̂ + ε) = m step / (√v + least), with both corrections taken out of the loop.
+        // η m̂ / (√v̂ + ε) = step m / (√v + epsilon), with both corrections taken out of the loop.
         let correction = (1.0 - self.beta2.powf(t)).sqrt();
         let step = rate * correction / (1.0 - self.beta1.powf(t));
-        let least = if self.uncorrected_epsilon { self.epsilon } else { self.epsilon * correction };
-        let [rate, least, shrink] = [step, least, shrink].map(T::of);
-        let rests = [1.0 - self.beta1, 1.0 - self.beta2].map(T::of);
-        let (params, grads, means) = pass.split();
-        vector::adam(AdamStep { rests, rate, least, shrink }, params, grads, means);
+        let epsilon = if self.uncorrected_epsilon { self.epsilon } else { self.epsilon * correction };
+        let [new_m, new_v] = [1.0 - self.beta1, 1.0 - self.beta2].map(T::of);
+        let [rate, epsilon, shrink] = [step, epsilon, shrink].map(T::of);
+        let (p, grads, [m, v]) = pass.split();
+        let numbers = AdamStep { one_minus_betas: [new_m, new_v], rate, epsilon, shrink };
+        if !vector::adam_kernel(numbers, p, grads, [&mut *m, &mut *v]) {
+            formula(numbers, p, grads, [m, v]);
+        }
     }
 
     pub(crate) fn check<T: Real>(&self, settings: &SettingCheck) -> Result<(), SettingError> {
@@ -85,5 +103,45 @@ impl<T: Real> Optimizer<T> for Adam {
 
     fn validate(&self) -> Result<(), SettingError> {
         self.check::<T>(&SettingCheck("Adam"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Some steps of the formula from zeros, in this type.
+    fn trained<T: Real>(shrink: f64, grads: &[f64]) -> [Vec<T>; 3] {
+        let [rate, epsilon, shrink] = [0.01, 1e-8, shrink].map(T::of);
+        let step = AdamStep { one_minus_betas: [0.1, 0.001].map(T::of), rate, epsilon, shrink };
+        let [mut p, mut m, mut v] = [1.0, 0.0, 0.0].map(|value| vec![T::of(value); grads.len()]);
+        for factor in [1.0, -0.5, 3.0, 0.0] {
+            let grads: Vec<T> = grads.iter().map(|&g| T::of(g * factor)).collect();
+            formula(step, &mut p, &grads, [&mut m, &mut v]);
+        }
+        [p, m, v]
+    }
+
+    #[test]
+    fn single_precision_is_as_exact_as_it_can_be() {
+        for len in [0, 1, 15, 16, 17, 100] {
+            let grads: Vec<f64> = (0..len).map(|i| f64::from(i).sin() * 10f64.powi(i % 12 - 8)).collect();
+            for shrink in [1.0, 0.9] {
+                let (found, right) = (trained::<f32>(shrink, &grads), trained::<f64>(shrink, &grads));
+                for (found, right) in found.iter().flatten().zip(right.iter().flatten()) {
+                    assert!((f64::from(*found) - right).abs() <= 1e-6 * right.abs(), "{found} {right}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_at_the_ends_of_the_range() {
+        // Squares beyond the range, none at all, and the smallest.
+        let [p, _, v] = trained::<f32>(1.0, &[1e25, 0.0, 1e-30]);
+        assert!(p.iter().chain(&v).all(|value| value.is_finite()), "{p:?} {v:?}");
+        assert_eq!((p[1], v[1]), (1.0, 0.0));
+        let [p, ..] = trained::<f32>(1.0, &[f64::NAN]);
+        assert!(p[0].is_nan(), "a NaN is not hidden");
     }
 }

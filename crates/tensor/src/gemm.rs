@@ -104,7 +104,7 @@ pub trait Product: Sized {
         false
     }
 
-    /// Does [`vector::adam`](crate::vector::adam) for slices of one length, or returns `false`.
+    /// Does [`vector::adam_kernel`](crate::vector::adam_kernel) for slices of one length, or returns `false`.
     fn adam(_: AdamStep<Self>, _: &mut [Self], _: &[Self], _: [&mut [Self]; 2]) -> bool {
         false
     }

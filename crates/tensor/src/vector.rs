@@ -1,6 +1,6 @@
 //! Loops over many numbers, compiled for the CPU at hand (see [`isa`](crate::isa)).
 //!
-//! Each function but those with a name for their arithmetic, such as [`adam`], takes it as a closure on single numbers, and runs it on many at a time. Mark
+//! Each function but those with a name for their arithmetic takes it as a closure on single numbers, and runs it on many at a time. Mark
 //! the closure `#[inline(always)]`, or a long one will be called once per number; and let it `move` what it
 //! takes from around it, or that will be read from memory once per number:
 //!
@@ -31,7 +31,7 @@ mod update;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use adam::fast as fast_adam;
-pub use adam::{AdamStep, adam};
+pub use adam::{AdamStep, adam_kernel};
 pub use bytes::from_u8;
 pub use channels::{map_channels, sum_channels};
 pub use each::each;

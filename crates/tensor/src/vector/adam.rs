@@ -1,73 +1,47 @@
-//! The descent of Adam, which has a kernel of its own.
+//! The update step of Adam, as a kernel.
 
 use crate::Real;
-use crate::isa::{Kernel, run};
 
-/// The numbers of one step of [`adam`], the same for all parameters.
+/// The numbers of one step of Adam, the same for all parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamStep<T> {
-    /// How much of the new gradient, and of its square, enters the running means: `1 - β₁` and `1 - β₂`.
-    pub rests: [T; 2],
-    /// The learning rate with the corrections of both means.
+    /// The share of the new gradient, and of its square, in the running means: `1 - β₁` and `1 - β₂`.
+    pub one_minus_betas: [T; 2],
+    /// The learning rate, with the bias corrections of both means.
     pub rate: T,
-    /// The least denominator, with the correction of the second mean.
-    pub least: T,
-    /// What parameters are multiplied with before: 1 without weight decay.
+    /// The smallest denominator, with the bias correction of the second mean.
+    pub epsilon: T,
+    /// What the parameters are multiplied by first: 1 without weight decay.
     pub shrink: T,
 }
 
-struct Plain<'a, T> {
-    step: AdamStep<T>,
-    params: &'a mut [T],
-    grads: &'a [T],
-    means: [&'a mut [T]; 2],
-}
-
-impl<T: Real> Kernel for Plain<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self) {
-        let Self { step, params, grads, means: [m, v] } = self;
-        let AdamStep { rests: [rest1, rest2], rate, least, shrink } = step;
-        let most = T::max_value();
-        for (((p, &g), m), v) in params.iter_mut().zip(grads).zip(m).zip(v) {
-            *m += rest1 * (g - *m);
-            let square = *v + rest2 * (g * g - *v);
-            // So written, NaN stays NaN.
-            *v = if square > most { most } else { square };
-            *p = shrink * *p - rate * (*m / (v.sqrt() + least));
-        }
-    }
-}
-
-/// One step of Adam for every parameter `p` with its gradient `g` and the running means `m` and `v`:
+/// One step of Adam by a kernel for this CPU and this type of number, which returns `true`; or `false` where there is none,
+/// and nothing is done.
 ///
 /// ```text
 /// m ← m + (1 - β₁) (g - m)
-/// v ← v + (1 - β₂) (g² - v)      no more than the greatest finite number
-/// p ← shrink p - rate m / (√v + least)
+/// v ← v + (1 - β₂) (g² - v)      no more than the largest finite number
+/// p ← shrink p - rate m / (√v + epsilon)
 /// ```
 ///
-/// Any other optimizer is a closure for [`update`](super::update). This one has a kernel, since a root and a division for
-/// each parameter are slow: where the CPU has AVX-512, single precision takes an estimate of `1 / (√v + least)` with one
-/// step of Newton's method, which is as exact as a division to 2 ulp and keeps clear of the unit that both would wait for.
+/// The formula belongs to the optimizer, which runs it as a closure where the answer is `false`. It has a kernel because a
+/// root and a division for each parameter are slow: in single precision with AVX-512, an estimate of `1 / (√v + epsilon)` and
+/// one step of Newton's method are as exact as a division to 2 ulp, and avoid the unit that root and division compete for.
 ///
 /// # Panics
 ///
 /// If the slices differ in length.
-pub fn adam<T: Real>(step: AdamStep<T>, params: &mut [T], grads: &[T], means: [&mut [T]; 2]) {
+#[must_use = "`false` means that nothing was done"]
+pub fn adam_kernel<T: Real>(step: AdamStep<T>, params: &mut [T], grads: &[T], means: [&mut [T]; 2]) -> bool {
     let len = params.len();
     assert!(
         grads.len() == len && means.iter().all(|mean| mean.len() == len),
         "a gradient and two means for each parameter"
     );
-    let [m, v] = means;
-    if !T::adam(step, params, grads, [&mut *m, &mut *v]) {
-        run(Plain { step, params, grads, means: [m, v] });
-    }
+    T::adam(step, params, grads, means)
 }
 
-/// [`adam`] for slices of one length where the CPU has AVX-512; else `false`, and nothing is done.
+/// [`adam_kernel`] for slices of one length where the CPU has AVX-512; else `false`, and nothing is done.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn fast(step: AdamStep<f32>, params: &mut [f32], grads: &[f32], means: [&mut [f32]; 2]) -> bool {
     use crate::isa::{Level, level};
@@ -98,9 +72,9 @@ unsafe fn descend<const SHRINKS: bool>(
     use std::arch::x86_64::*;
 
     use crate::direct::{LANES, mask};
-    let AdamStep { rests, rate, least, shrink } = step;
-    let [rest1, rest2] = rests.map(|number| _mm512_set1_ps(number));
-    let [rate, least, shrink] = [rate, least, shrink].map(|number| _mm512_set1_ps(number));
+    let AdamStep { one_minus_betas, rate, epsilon, shrink } = step;
+    let [new_m, new_v] = one_minus_betas.map(|number| _mm512_set1_ps(number));
+    let [rate, epsilon, shrink] = [rate, epsilon, shrink].map(|number| _mm512_set1_ps(number));
     let [one, most] = [1.0, f32::MAX].map(|number| _mm512_set1_ps(number));
     let len = params.len();
     let (params, grads, means, squares) =
@@ -112,12 +86,12 @@ unsafe fn descend<const SHRINKS: bool>(
         unsafe {
             let g = _mm512_maskz_loadu_ps(lanes, grads.add(at));
             let m = _mm512_maskz_loadu_ps(lanes, means.add(at));
-            let m = _mm512_fmadd_ps(rest1, _mm512_sub_ps(g, m), m);
+            let m = _mm512_fmadd_ps(new_m, _mm512_sub_ps(g, m), m);
             let v = _mm512_maskz_loadu_ps(lanes, squares.add(at));
-            let v = _mm512_fmadd_ps(rest2, _mm512_fmsub_ps(g, g, v), v);
+            let v = _mm512_fmadd_ps(new_v, _mm512_fmsub_ps(g, g, v), v);
             // Of a NaN and a number the instruction takes the second.
             let v = _mm512_min_ps(most, v);
-            let root = _mm512_add_ps(_mm512_sqrt_ps(v), least);
+            let root = _mm512_add_ps(_mm512_sqrt_ps(v), epsilon);
             // Newton: if q ≈ 1 / root with an error of e = 1 - q root, then m q (1 + e) has one of e².
             let q = _mm512_rcp14_ps(root);
             let e = _mm512_fnmadd_ps(root, q, one);
@@ -139,21 +113,38 @@ unsafe fn descend<const SHRINKS: bool>(
 mod tests {
     use super::*;
 
-    /// Some steps from zeros, in this type.
-    fn trained<T: Real>(step: AdamStep<f64>, grads: &[f64], kernel: bool) -> [Vec<T>; 3] {
-        let AdamStep { rests, rate, least, shrink } = step;
-        let [rate, least, shrink] = [rate, least, shrink].map(T::of);
-        let step = AdamStep { rests: rests.map(T::of), rate, least, shrink };
-        let len = grads.len();
-        let [mut p, mut m, mut v] = [1.0, 0.0, 0.0].map(|value| vec![T::of(value); len]);
-        for factor in [1.0, -0.5, 3.0, 0.0] {
-            let grads: Vec<T> = grads.iter().map(|&g| T::of(g * factor)).collect();
-            match kernel {
-                true => adam(step, &mut p, &grads, [&mut m, &mut v]),
-                false => Plain { step, params: &mut p, grads: &grads, means: [&mut m, &mut v] }.run(),
-            }
+    /// The formula, in double precision.
+    fn formula(step: AdamStep<f64>, grads: &[f64], [p, m, v]: &mut [Vec<f64>; 3]) {
+        let AdamStep { one_minus_betas: [new_m, new_v], rate, epsilon, shrink } = step;
+        for (i, g) in grads.iter().enumerate() {
+            m[i] += new_m * (g - m[i]);
+            v[i] += new_v * (g * g - v[i]);
+            p[i] = shrink * p[i] - rate * (m[i] / (v[i].sqrt() + epsilon));
         }
-        [p, m, v]
+    }
+
+    /// Some steps of the kernel, and of the formula beside them; `None` where this CPU has no kernel.
+    fn trained(shrink: f64, grads: &[f64]) -> Option<[[Vec<f64>; 3]; 2]> {
+        let (one_minus_betas, rate, epsilon) = ([0.1, 0.001], 0.01, 1e-8);
+        let step = AdamStep {
+            one_minus_betas: one_minus_betas.map(|number: f64| number as f32),
+            rate: rate as f32,
+            epsilon: epsilon as f32,
+            shrink: shrink as f32,
+        };
+        let exact = AdamStep { one_minus_betas, rate, epsilon, shrink };
+        let mut right = [1.0, 0.0, 0.0].map(|value| vec![value; grads.len()]);
+        let mut found = [1.0f32, 0.0, 0.0].map(|value| vec![value; grads.len()]);
+        for factor in [1.0, -0.5, 3.0, 0.0] {
+            let grads: Vec<f64> = grads.iter().map(|g| g * factor).collect();
+            let single: Vec<f32> = grads.iter().map(|&g| g as f32).collect();
+            let [p, m, v] = &mut found;
+            if !adam_kernel(step, p, &single, [m, v]) {
+                return None;
+            }
+            formula(exact, &grads, &mut right);
+        }
+        Some([found.map(|values| values.into_iter().map(f64::from).collect()), right])
     }
 
     #[test]
@@ -162,14 +153,9 @@ mod tests {
         for len in [0, 1, 15, 16, 17, 100] {
             let grads: Vec<f64> = (0..len).map(|i| rng.normal() * 10f64.powi(i % 12 - 8)).collect();
             for shrink in [1.0, 0.9] {
-                let step = AdamStep { rests: [0.1, 0.001], rate: 0.01, least: 1e-8, shrink };
-                let right = trained::<f64>(step, &grads, false);
-                for kernel in [true, false] {
-                    let found = trained::<f32>(step, &grads, kernel);
-                    for (found, right) in found.iter().flatten().zip(right.iter().flatten()) {
-                        let error = (f64::from(*found) - right).abs();
-                        assert!(error <= 1e-6 * right.abs(), "{found} {right} {kernel}");
-                    }
+                let Some([found, right]) = trained(shrink, &grads) else { return };
+                for (found, right) in found.iter().flatten().zip(right.iter().flatten()) {
+                    assert!((found - right).abs() <= 1e-6 * right.abs(), "{found} {right}");
                 }
             }
         }
@@ -177,21 +163,26 @@ mod tests {
 
     #[test]
     fn numbers_at_the_ends_of_the_range() {
-        let step = AdamStep { rests: [0.1, 0.001], rate: 0.01, least: 1e-8, shrink: 1.0 };
-        for kernel in [true, false] {
-            // Squares above the range, none at all, and the least.
-            let [p, _, v] = trained::<f32>(step, &[1e25, 0.0, 1e-30], kernel);
-            assert!(p.iter().chain(&v).all(|value| value.is_finite()), "{p:?} {v:?}");
-            assert_eq!((p[1], v[1]), (1.0, 0.0));
-            let [p, ..] = trained::<f32>(step, &[f64::NAN], kernel);
-            assert!(p[0].is_nan(), "what is no number is not hidden");
-        }
+        // Squares beyond the range, none at all, and the smallest.
+        let Some([[p, _, v], _]) = trained(1.0, &[1e25, 0.0, 1e-30]) else { return };
+        assert!(p.iter().chain(&v).all(|value| value.is_finite()), "{p:?} {v:?}");
+        assert_eq!((p[1], v[1]), (1.0, 0.0));
+        let Some([[p, ..], _]) = trained(1.0, &[f64::NAN]) else { return };
+        assert!(p[0].is_nan(), "a NaN is not hidden");
+    }
+
+    #[test]
+    fn double_precision_is_left_to_the_formula() {
+        let step = AdamStep { one_minus_betas: [0.1, 0.1], rate: 0.1, epsilon: 0.1, shrink: 1.0 };
+        let (mut p, mut m, mut v) = ([1.0f64], [2.0], [3.0]);
+        assert!(!adam_kernel(step, &mut p, &[1.0], [&mut m, &mut v]));
+        assert_eq!([p, m, v], [[1.0], [2.0], [3.0]]);
     }
 
     #[test]
     #[should_panic(expected = "a gradient and two means")]
     fn slices_of_other_lengths() {
-        let step = AdamStep { rests: [0.1, 0.1], rate: 0.1, least: 0.1, shrink: 1.0 };
-        adam(step, &mut [0.0], &[0.0, 1.0], [&mut [0.0], &mut [0.0]]);
+        let step = AdamStep { one_minus_betas: [0.1, 0.1], rate: 0.1, epsilon: 0.1, shrink: 1.0 };
+        let _ = adam_kernel(step, &mut [0.0], &[0.0, 1.0], [&mut [0.0], &mut [0.0]]);
     }
 }
