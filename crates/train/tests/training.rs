@@ -154,7 +154,7 @@ fn a_checkpoint_knows_its_training() {
     let double = Model::new([28, 28], layers::<f64>(), Seed(0)).unwrap();
     let error = Trainer::<f64, u8>::new(double, CrossEntropy::default(), clipped(5.0)).resume(&path);
     let error = error.unwrap_err().to_string();
-    assert!(error.contains("it has f32 parameters where f64 are asked for"), "{error}");
+    assert!(error.contains("it has f32 parameters, but f64 are expected"), "{error}");
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn memory_that_there_is_not_is_an_error() {
     let mut trainer = Trainer::new(model, CrossEntropy::default(), Hoarder);
     let data = digits(10, Seed(1));
     let error = trainer.fit(&data, 1).unwrap_err();
-    assert!(matches!(error, TrainError::Memory { what: "what the optimizer remembers", .. }), "{error}");
+    assert!(matches!(error, TrainError::Memory { what: "the optimizer's state", .. }), "{error}");
     assert!(trainer.evaluate(&data).is_ok());
 }
 

@@ -1,41 +1,43 @@
-//! Saving a training, and going on with it.
+//! Saving a training and resuming it.
 
 use std::path::Path;
 
 use chainrule_tensor::{Real, Seed};
 
 use super::Trainer;
-use crate::TrainError;
-use crate::file::{self, Contents, FileError, Training};
+use super::error::TrainError;
+use crate::model::file::{self, Contents, FileError, Training};
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
-    /// Writes the model and all that training needs to go on with the same bits.
+    /// Writes a checkpoint: the model, and all that training needs to resume with the same bits.
     ///
     /// # Errors
     ///
-    /// [`FileError`] with the path and what the system says.
+    /// [`FileError`] with the path and the system's error.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
-        let (slots, state) = (self.optimizer.slots(), &self.run.state);
+        let slots = self.optimizer.slots();
+        let state = &self.state.optimizer_state;
         let training = Training {
-            epoch: self.run.epoch,
-            step: self.run.step,
+            epoch: self.state.epoch,
+            step: self.state.step,
             seed: self.seed.0,
             batch_size: self.batch_size as u64,
             shards: self.shard_count() as u64,
             shuffle: self.shuffle,
             setup: self.setup(),
-            // Before the first fit it is made of zeros, whose bytes are 0.
-            state: match state.is_empty() {
-                true => vec![0; slots * size_of_val(self.model.parameters())],
-                false => file::bytes(&self.run.pieces.state_by_slot(state, slots)),
+            state: if state.is_empty() {
+                // Before the first fit all values are zeros, whose bytes are 0.
+                vec![0; slots * size_of_val(self.model.parameters())]
+            } else {
+                file::bytes(&self.state.buckets.state_by_slot(state, slots))
             },
         };
         file::write(path.as_ref(), &Contents::of(&self.model, Some(training)))
     }
 
-    /// Takes up a training that was saved, where it stood. The trainer must have the same layers, loss and
-    /// optimizer; seed, batch size, shards and whether samples are shuffled come from the file. Settings that are made
-    /// after it take their place, and then it is another training.
+    /// Resumes a training from a checkpoint. The trainer must have the same layers, loss and optimizer; the seed, the batch
+    /// size, the number of shards and whether samples are shuffled come from the file. Settings changed afterwards replace
+    /// these, and make it another training.
     ///
     /// # Errors
     ///
@@ -54,18 +56,21 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let message = format!("its samples have the shape {}", model.input());
             return Err(TrainError::Checkpoint(message));
         }
-        self.make_state()?;
-        let mut by_slot = self.run.state.clone();
+        self.make_optimizer_state()?;
+        let mut by_slot = self.state.optimizer_state.clone();
         if file::numbers(&training.state, &mut by_slot).is_none() {
             return Err(TrainError::Checkpoint("the optimizer's state has another length".into()));
         }
-        self.run.pieces.state_by_piece(&by_slot, &mut self.run.state, self.optimizer.slots());
+        self.state.buckets.state_by_bucket(&by_slot, &mut self.state.optimizer_state, self.optimizer.slots());
         let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
-        (self.run.epoch, self.run.step, self.seed) = (training.epoch, training.step, Seed(training.seed));
-        (self.batch_size, self.shards) = (size(training.batch_size), Some(size(training.shards)));
+        self.state.epoch = training.epoch;
+        self.state.step = training.step;
+        self.seed = Seed(training.seed);
+        self.batch_size = size(training.batch_size);
+        self.shards = Some(size(training.shards));
         self.shuffle = training.shuffle;
         self.model = model;
-        self.run.shards.clear();
+        self.state.shards.clear();
         Ok(self)
     }
 

@@ -3,8 +3,8 @@
 use chainrule_metrics::Metric;
 use chainrule_tensor::{Real, Seed};
 
+use super::callback::Callback;
 use super::{Trainer, WORTH_A_FORK};
-use crate::Callback;
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// How many samples a step takes.

@@ -1,10 +1,17 @@
-//! The training loop: epochs, evaluation and what they need.
+//! The training loop: epochs and evaluation.
 //!
-//! [`settings`] has what a user chooses, [`step`] one step of the descent, [`checkpoint`] saving and going on.
+//! [`settings`] holds what a user chooses, [`step`] a single step, [`checkpoint`] saving and resuming.
 
+mod callback;
 mod checkpoint;
+pub(crate) mod error;
+mod history;
 mod settings;
 mod step;
+
+pub use callback::{Callback, Event};
+pub use error::TrainError;
+pub use history::{EpochReport, History, Scores};
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -17,28 +24,28 @@ use chainrule_metrics::Metric;
 use chainrule_optim::Optimizer;
 use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 
-use crate::descent::Scratch;
-use crate::lead::Lead;
-use crate::pieces::Pieces;
-use crate::shard::Shard;
-use crate::threads;
-use crate::{Callback, EpochReport, Event, History, Model, Scores, TrainError};
-use step::Batch;
+use crate::engine::buckets::Buckets;
+use crate::engine::pass::Batch;
+use crate::engine::pool;
+use crate::engine::reduce::Scratch;
+use crate::engine::shard::Shard;
+use crate::engine::split_k::{Cut, SplitK};
+use crate::model::model::Model;
 
-/// Below this many floating-point operations a step takes less time than handing part of it to another
-/// thread would (2 million take about 20 microseconds).
+/// Below this number of floating-point operations, a step takes less time than handing part of it to another thread (2
+/// million take about 20 microseconds).
 const WORTH_A_FORK: u64 = 2_000_000;
 
-/// How many samples an evaluation takes at a time for each shard.
+/// How many samples of each shard an evaluation takes at a time.
 const EVALUATION_ROWS: usize = 256;
 
 /// Brings a model, a loss and an optimizer together.
 ///
-/// A step computes the mean loss of a batch and its gradient, by the chain rule, and lets the optimizer
-/// descend. For one seed, batch size and number of shards the parameters come out the same to the last bit,
-/// for any number of threads, on one kind of CPU.
+/// A step computes the mean loss of a batch and, by the chain rule, its gradient, and lets the optimizer update the parameters.
+/// With the same seed, batch size and number of shards, the parameters are the same to the last bit, for any number of
+/// threads, on one kind of CPU.
 ///
-/// While it trains, BLAS is set to one thread for the whole program: the trainer runs products side by side.
+/// While it trains, BLAS is set to one thread for the whole program: the trainer runs products in parallel itself.
 pub struct Trainer<T: Real, Y> {
     model: Model<T>,
     loss: Box<dyn Loss<T, Y>>,
@@ -50,35 +57,37 @@ pub struct Trainer<T: Real, Y> {
     threads: usize,
     seed: Seed,
     shuffle: bool,
-    run: Run<T, Y>,
+    state: State<T, Y>,
 }
 
-/// What a trainer remembers from step to step.
-struct Run<T: Real, Y> {
+/// What a trainer keeps from step to step.
+struct State<T: Real, Y> {
     shards: Vec<Shard<T, Y>>,
-    /// The first product of a training step, where it is cut among the shards.
-    lead: Option<Lead<T>>,
-    /// What the optimizer remembers, from the first fit on: before that, zeros.
-    state: Buffer<T>,
+    /// The first product of a training step, where it is split.
+    split_k: Option<SplitK<T>>,
+    /// Empty before the first fit.
+    optimizer_state: Buffer<T>,
     /// The gradient of all parameters, for an optimizer that needs all gradients at once.
     total: Buffer<T>,
     /// For each thread.
     scratch: Vec<Scratch<T>>,
-    pieces: Pieces,
+    buckets: Buckets,
+    /// The number of steps completed.
     step: u64,
+    /// The number of epochs completed.
     epoch: u64,
-    /// How many threads may work now: 1 where there is no pool.
+    /// The number of threads of the current pool; 1 where there is none.
     threads: usize,
 }
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
-    /// A trainer with batches of 32 samples, seed 0, and as many threads as the machine runs at once.
+    /// A trainer with batches of 32 samples, seed 0, and a thread for each core.
     pub fn new(
         model: Model<T>,
         loss: impl Loss<T, Y> + 'static,
         optimizer: impl Optimizer<T> + 'static,
     ) -> Self {
-        let pieces = Pieces::new(model.plan(), &model.cache, &optimizer);
+        let buckets = Buckets::new(model.plan(), &model.cache, &optimizer);
         Self {
             model,
             loss: Box::new(loss),
@@ -90,13 +99,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             seed: Seed(0),
             shuffle: true,
-            run: Run {
+            state: State {
                 shards: Vec::new(),
-                lead: None,
-                state: Buffer::default(),
+                split_k: None,
+                optimizer_state: Buffer::default(),
                 total: Buffer::default(),
                 scratch: Vec::new(),
-                pieces,
+                buckets,
                 step: 0,
                 epoch: 0,
                 threads: 1,
@@ -104,7 +113,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
     }
 
-    /// The model as it is now.
+    /// The model in its current state.
     pub fn model(&self) -> &Model<T> {
         &self.model
     }
@@ -114,9 +123,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.model
     }
 
-    /// How many epochs are done.
+    /// The number of epochs completed.
     pub fn epochs_done(&self) -> u64 {
-        self.run.epoch
+        self.state.epoch
     }
 
     /// Trains for `epochs` more epochs.
@@ -147,19 +156,19 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         D: Dataset<T, Target = Y>,
         V: Dataset<T, Target = Y>,
     {
-        say_if_slow();
+        warn_if_debug();
         self.check(data.shape())?;
         self.optimizer.validate()?;
         self.loss.validate()?;
-        self.check_carrying(data.len(), self.shuffle)?;
+        self.check_stateful(data.len(), self.shuffle)?;
         if let Some(validation) = validation {
             self.check(validation.shape())?;
-            self.check_carrying(validation.len(), false)?;
+            self.check_stateful(validation.len(), false)?;
             Batches::new(validation.len(), self.evaluation_rows(), None)?;
         }
         let order = self.shuffle.then_some(self.seed.child(0));
         let mut batches = Batches::new(data.len(), self.batch_size, order)?;
-        self.make_state()?;
+        self.make_optimizer_state()?;
         self.in_pool(self.batch_size, |this| {
             let mut history = History::default();
             let start = Event::Start { epochs, batches: batches.count(), samples: data.len() };
@@ -195,47 +204,50 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     {
         self.check(data.shape())?;
         self.loss.validate()?;
-        self.check_carrying(data.len(), false)?;
+        self.check_stateful(data.len(), false)?;
         self.in_pool(self.evaluation_rows(), |this| this.scores(data))
     }
 
     /// How many samples an evaluation takes at a time.
     fn evaluation_rows(&self) -> usize {
         match self.model.plan().is_stateful() {
-            // LayerInfo by row, a state goes on as the data set was laid out for training.
+            // Each row of a batch continues that of the batch before, as in training.
             true => self.batch_size,
             false => EVALUATION_ROWS.saturating_mul(self.shard_count()),
         }
     }
 
-    /// What can be checked before anything runs.
+    /// Checks the settings, and the shape of the samples.
     fn check(&self, samples: Shape) -> Result<(), TrainError> {
-        // A sample is a row of numbers: a different shape of the same size would be read as something else.
+        // A sample is a row of numbers: one of another shape with the same size would be misread.
         if samples != self.model.input() {
             return Err(TrainError::Shape { samples, model: self.model.input() });
         }
-        match (self.shards, self.threads) {
-            (Some(0), _) => Err(TrainError::Zero("shards")),
-            (_, 0) => Err(TrainError::Zero("threads")),
-            _ => Ok(()),
+        if self.shards == Some(0) {
+            return Err(TrainError::Zero("shards"));
         }
+        if self.threads == 0 {
+            return Err(TrainError::Zero("threads"));
+        }
+        Ok(())
     }
 
-    /// Whether states that are carried find their samples in so many, if they are shuffled or not.
-    fn check_carrying(&self, samples: usize, shuffle: bool) -> Result<(), TrainError> {
+    /// Checks that a stateful model finds the next sample of each sequence in the same row of the next batch.
+    fn check_stateful(&self, samples: usize, shuffle: bool) -> Result<(), TrainError> {
         if self.model.plan().is_stateful() && (shuffle || !samples.is_multiple_of(self.batch_size)) {
             return Err(TrainError::Carried { samples, batch_size: self.batch_size });
         }
         Ok(())
     }
 
-    /// Makes the optimizer's state, if there is none.
-    fn make_state(&mut self) -> Result<(), TrainError> {
-        let (count, each) = (self.model.parameters().len(), self.optimizer.slots());
-        reserve(&mut self.run.state, count.saturating_mul(each), 1, "what the optimizer remembers")
+    /// Allocates the optimizer's state, if there is none.
+    fn make_optimizer_state(&mut self) -> Result<(), TrainError> {
+        let len = self.model.parameters().len().saturating_mul(self.optimizer.slots());
+        reserve(&mut self.state.optimizer_state, len, 1, "the optimizer's state")
     }
 
-    /// Makes the shards, and runs `work`, which takes so many `rows` at a time, where [`threads::join`] uses this trainer's threads and no others.
+    /// Allocates the shards, and runs `work`, which takes `rows` samples at a time, where [`pool::join`] uses this trainer's
+    /// threads and no others.
     fn in_pool<R: Send>(
         &mut self,
         rows: usize,
@@ -243,28 +255,28 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ) -> Result<R, TrainError> {
         blas::set_threads(1);
         let shards = self.shard_count();
-        while self.run.shards.len() < shards {
+        while self.state.shards.len() < shards {
             let Model { input, output, parameters, .. } = &self.model;
             let mut grads = Buffer::default();
             reserve(&mut grads, parameters.len(), shards, "the gradients of the shards")?;
             let shard = Shard::new(self.model.cache(), grads, input.size(), output.size());
-            self.run.shards.push(shard);
+            self.state.shards.push(shard);
         }
-        self.run.shards.truncate(shards);
-        self.run.lead = Lead::new(&self.model, self.batch_size, shards);
+        self.state.shards.truncate(shards);
+        let inputs = self.model.input().size();
+        let cut = Cut { batch: self.batch_size, shards };
+        self.state.split_k = SplitK::new(self.model.plan(), &self.model.cache, inputs, cut);
         if self.optimizer.needs_all_gradients() {
-            reserve(
-                &mut self.run.total,
-                self.model.parameters().len(),
-                1,
-                "the gradients that the optimizer needs all at once",
-            )?;
+            let what = "the gradients that the optimizer needs all at once";
+            reserve(&mut self.state.total, self.model.parameters().len(), 1, what)?;
         }
-        // Steps that fork nothing need no other thread.
-        self.run.threads = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { self.threads.min(shards) };
-        let (slots, pieces) = (self.optimizer.slots(), &self.run.pieces);
-        self.run.scratch = (0..self.run.threads).map(|_| Scratch::new(pieces, slots, shards)).collect();
-        threads::run(self.run.threads, || work(self))?
+        // Steps that do not fork need no other thread.
+        let threads = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { self.threads.min(shards) };
+        let slots = self.optimizer.slots();
+        let scratch = || Scratch::new(&self.state.buckets, slots, shards);
+        self.state.scratch = (0..threads).map(|_| scratch()).collect();
+        self.state.threads = threads;
+        pool::run(threads, || work(self))?
     }
 
     /// The floating-point operations of the products of one step.
@@ -276,7 +288,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.callbacks.iter_mut().try_for_each(|callback| callback.on(event))
     }
 
-    /// Trains on every sample once, and validates.
+    /// Trains on every sample once, then validates.
     fn epoch<D, V>(
         &mut self,
         data: &D,
@@ -287,17 +299,21 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         D: Dataset<T, Target = Y>,
         V: Dataset<T, Target = Y>,
     {
-        let epoch = self.run.epoch;
+        let epoch = self.state.epoch;
         let mut flow = self.tell(&Event::Epoch { epoch });
         let begin = Instant::now();
         batches.epoch(epoch);
-        self.renew();
+        self.reset_states();
         self.metrics.iter_mut().for_each(|metric| metric.reset());
         let mut values: Vec<(&'static str, f64)> =
             self.metrics.iter().map(|m| (m.name(), m.value())).collect();
-        let (mut sum, mut samples) = (0.0, 0);
+        let mut sum = 0.0;
+        let mut samples = 0;
         let mut rest = batches.iter().enumerate().peekable();
-        while let Some((index, batch)) = rest.next().filter(|_| flow.is_continue()) {
+        while let Some((index, batch)) = rest.next() {
+            if flow.is_break() {
+                break;
+            }
             let next = rest.peek().map_or(&[][..], |(_, next)| next);
             let loss = self.step(data, Batch { index, samples: batch, next })?.as_f64();
             if !loss.is_finite() {
@@ -314,15 +330,15 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let seconds = begin.elapsed().as_secs_f64();
         self.read_metrics(&mut values);
         let train = Scores { loss: sum / samples as f64, metrics: values };
-        self.run.epoch += 1;
+        self.state.epoch += 1;
         let validation = validation.map(|validation| self.scores(validation)).transpose()?;
         Ok((EpochReport { epoch, train, validation, seconds, samples }, flow))
     }
 
-    /// States that are carried from batch to batch begin anew.
-    fn renew(&mut self) {
+    /// Resets the states that layers carry from batch to batch.
+    fn reset_states(&mut self) {
         if self.model.plan().is_stateful() {
-            self.run.shards.iter_mut().for_each(|shard| shard.renew(self.model.cache()));
+            self.state.shards.iter_mut().for_each(|shard| shard.reset(self.model.cache()));
         }
     }
 
@@ -338,12 +354,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     {
         let mut batches = Batches::new(data.len(), self.evaluation_rows(), None)?;
         batches.epoch(0);
-        self.renew();
+        self.reset_states();
         self.metrics.iter_mut().for_each(|metric| metric.reset());
         let mut sum = 0.0;
         for (index, samples) in batches.iter().enumerate() {
             let batch = Batch { index, samples, next: &[] };
-            let loss = self.forward(data, batch, Mode::Eval, self.run.threads)?;
+            let loss = self.forward(data, batch, Mode::Eval, self.state.threads)?;
             sum += loss.as_f64() * samples.len() as f64;
         }
         let metrics = self.metrics.iter().map(|metric| (metric.name(), metric.value())).collect();
@@ -353,40 +369,40 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
 impl<T: Real, Y> fmt::Debug for Trainer<T, Y> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { model, loss, optimizer, metrics, batch_size, threads, seed, run, .. } = self;
+        let Self { model, loss, optimizer, metrics, batch_size, shards, threads, seed, state, .. } = self;
         f.debug_struct("Trainer")
             .field("layers", model.layers())
             .field("loss", loss)
             .field("optimizer", optimizer)
             .field("metrics", metrics)
             .field("batch_size", batch_size)
-            .field("shards", &self.shards)
+            .field("shards", shards)
             .field("threads", threads)
             .field("seed", seed)
-            .field("step", &run.step)
+            .field("step", &state.step)
             .finish_non_exhaustive()
     }
 }
 
-/// Makes room for `len` values, one of so `many` such buffers, or says how many bytes all of them would take.
+/// Allocates `len` values for one of `count` such buffers. The error says how many bytes all of them would take.
 fn reserve<T: Real>(
     buffer: &mut Buffer<T>,
     len: usize,
-    many: usize,
+    count: usize,
     what: &'static str,
 ) -> Result<(), TrainError> {
     if buffer.len() < len {
-        let bytes = len.saturating_mul(size_of::<T>()).saturating_mul(many);
+        let bytes = len.saturating_mul(size_of::<T>()).saturating_mul(count);
         *buffer = Buffer::try_zeros(len).ok_or(TrainError::Memory { what, bytes })?;
     }
     Ok(())
 }
 
-/// Says once that this is a debug build, if it is one: nobody who waits for it would guess how much faster it can be.
-fn say_if_slow() {
-    static SAID: std::sync::Once = std::sync::Once::new();
+/// Warns once if this is a debug build, which is much slower than a user who waits for it would guess.
+fn warn_if_debug() {
+    static WARNED: std::sync::Once = std::sync::Once::new();
     if cfg!(debug_assertions) {
-        SAID.call_once(|| {
+        WARNED.call_once(|| {
             eprintln!("warning: this is a debug build, many times slower: build with --release")
         });
     }

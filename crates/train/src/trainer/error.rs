@@ -5,7 +5,7 @@ use chainrule_losses::TargetError;
 use chainrule_optim::SettingError;
 use chainrule_tensor::Shape;
 
-use crate::FileError;
+use crate::model::file::FileError;
 
 /// A training that cannot start or go on.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::EpochReport;
+use super::history::EpochReport;
 
 /// Something that happens in a training.
 #[derive(Debug)]

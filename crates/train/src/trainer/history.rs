@@ -25,9 +25,6 @@ impl fmt::Display for Scores {
     }
 }
 
-/// What an evaluation has shown.
-pub type Evaluation = Scores;
-
 /// One epoch of a training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EpochReport {

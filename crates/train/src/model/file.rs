@@ -1,27 +1,27 @@
 //! Model files and checkpoints.
 //!
-//! A file is a header of our own and a payload. The header is 52 bytes: the magic number `chainrul`, the
-//! version of the format (u32), the length of the payload (u64) and its SHA-256; numbers are little-endian. The payload is
-//! [`Contents`] in `bincode`'s fixed-width encoding. The header is checked before the payload is decoded, so a file
-//! that was cut or has one bit changed is told apart from one of a newer version, and the encoding can be
-//! replaced (bincode is no longer maintained, RUSTSEC-2025-0141) by raising the version.
+//! A file is a header of 52 bytes and a payload. The header holds the magic number `chainrul`, the version of the format
+//! (u32), the length of the payload (u64) and its SHA-256; numbers are little-endian. The payload is [`Contents`] in
+//! `bincode`'s fixed-width encoding. The header is checked before the payload is decoded, so that a file that was truncated or
+//! damaged is distinguished from one of a newer version, and so that the encoding can be replaced by raising the version
+//! (bincode is no longer maintained, RUSTSEC-2025-0141).
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use chainrule_core::Sequential;
+use chainrule_core::{LayerInfo, Sequential};
 use chainrule_tensor::{Real, Seed, Shape};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Model, ModelError};
+use super::model::{Model, ModelError};
 
 const MAGIC: &[u8; 8] = b"chainrul";
 const VERSION: u32 = 2;
 const HEADER: usize = 8 + 4 + 8 + 32;
 
-/// The most that a decoder may allocate: 4 GiB, a model of a thousand million parameters.
+/// The most that the decoder may allocate: 4 GiB, a model of a billion parameters.
 const LIMIT: usize = 1 << 32;
 
 /// What a file holds.
@@ -37,24 +37,24 @@ pub struct Contents {
     pub entries: Vec<(String, Vec<usize>)>,
     /// The parameters, each in the bytes of its type.
     pub parameters: Vec<u8>,
-    /// What a checkpoint remembers besides, so that training goes on with the same bits.
+    /// In a checkpoint, what else a training needs to resume with the same bits.
     pub training: Option<Training>,
 }
 
-/// Where a training stands.
+/// The state of a training.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Training {
-    /// How many epochs are done.
+    /// The number of epochs completed.
     pub epoch: u64,
-    /// How many steps are done.
+    /// The number of steps completed.
     pub step: u64,
     /// The trainer's seed.
     pub seed: u64,
-    /// Samples in a batch.
+    /// The number of samples in a batch.
     pub batch_size: u64,
-    /// Shards of a batch.
+    /// The number of shards of a batch.
     pub shards: u64,
-    /// Whether each epoch takes the samples in another order.
+    /// Whether the samples are shuffled for each epoch.
     pub shuffle: bool,
     /// The loss and the optimizer, as `Debug` prints them.
     pub setup: String,
@@ -62,6 +62,31 @@ pub struct Training {
     pub state: Vec<u8>,
 }
 
+impl<T: Real> Model<T> {
+    /// Writes the model to a file, atomically: after an error the file is unchanged. See [`mod@crate::file`].
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] with the path and the system's error.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
+        write(path.as_ref(), &Contents::of(self, None))
+    }
+
+    /// Reads a model with these layers from a file.
+    ///
+    /// The file describes its architecture, which is compared with the layers; it contains no code, so the layers come from
+    /// the program.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] if the file cannot be read, is damaged or truncated, has another version, or holds another architecture.
+    pub fn load(path: impl AsRef<Path>, layers: Sequential<T>) -> Result<Self, FileError> {
+        let path = path.as_ref();
+        read(path)?.into_model(path, layers)
+    }
+}
+
+/// The bytes of these numbers, little-endian.
 pub(crate) fn bytes<T: Real>(values: &[T]) -> Vec<u8> {
     let double = values.iter().map(|value| value.as_f64());
     match T::NAME {
@@ -70,7 +95,7 @@ pub(crate) fn bytes<T: Real>(values: &[T]) -> Vec<u8> {
     }
 }
 
-/// Fills `values`; `None` if there are not just as many bytes.
+/// Fills `values` from their bytes; `None` if the number of bytes is not theirs.
 pub(crate) fn numbers<T: Real>(bytes: &[u8], values: &mut [T]) -> Option<()> {
     if bytes.len() != size_of_val(values) {
         return None;
@@ -87,8 +112,7 @@ pub(crate) fn numbers<T: Real>(bytes: &[u8], values: &mut [T]) -> Option<()> {
 impl Contents {
     pub(crate) fn of<T: Real>(model: &Model<T>, training: Option<Training>) -> Self {
         let plan = model.plan();
-        let layer =
-            |row: &chainrule_core::LayerInfo| (row.path.clone(), row.layer.clone(), row.output.to_vec());
+        let layer = |row: &LayerInfo| (row.path.clone(), row.layer.clone(), row.output.to_vec());
         Self {
             number: T::NAME.to_owned(),
             input: model.input().to_vec(),
@@ -106,11 +130,7 @@ impl Contents {
     ) -> Result<Model<T>, FileError> {
         let differs = |what: String| FileError::Architecture { path: path.to_owned(), what };
         if self.number != T::NAME {
-            return Err(differs(format!(
-                "it has {} parameters where {} are asked for",
-                self.number,
-                T::NAME
-            )));
+            return Err(differs(format!("it has {} parameters, but {} are expected", self.number, T::NAME)));
         }
         let input =
             Shape::new(&self.input).ok_or_else(|| differs("its samples have too many axes".into()))?;
@@ -122,18 +142,18 @@ impl Contents {
                 source: io::Error::new(io::ErrorKind::OutOfMemory, error),
             },
         })?;
-        let wanted = Self::of(&model, None);
-        if let Some(index) = first_difference(&self.layers, &wanted.layers) {
-            let name = |layers: &[(String, String, Vec<usize>)]| {
-                layers.get(index).map_or("nothing".to_owned(), |(path, layer, _)| format!("{path}: {layer}"))
+        let expected = Self::of(&model, None);
+        if let Some(index) = first_difference(&self.layers, &expected.layers) {
+            let name = |layers: &[(String, String, Vec<usize>)]| match layers.get(index) {
+                Some((path, layer, _)) => format!("{path}: {layer}"),
+                None => "nothing".to_owned(),
             };
-            let (found, wanted) = (name(&self.layers), name(&wanted.layers));
-            return Err(differs(format!("it has the layer {found} where the program has {wanted}")));
+            let found = name(&self.layers);
+            let expected = name(&expected.layers);
+            return Err(differs(format!("it has the layer {found} where the program has {expected}")));
         }
-        if self.entries != wanted.entries || numbers(&self.parameters, &mut model.parameters).is_none() {
-            return Err(differs(
-                "its parameters have other names or shapes than these layers declare".into(),
-            ));
+        if self.entries != expected.entries || numbers(&self.parameters, model.parameters_mut()).is_none() {
+            return Err(differs("its parameters do not have the names and shapes of these layers'".into()));
         }
         Ok(model)
     }
@@ -143,11 +163,11 @@ fn first_difference<V: PartialEq>(a: &[V], b: &[V]) -> Option<usize> {
     (0..a.len().max(b.len())).find(|&index| a.get(index) != b.get(index))
 }
 
-/// Writes a file atomically: to a temporary file beside it, which then takes its name.
+/// Writes a file atomically: to a temporary file in the same directory, which is then renamed.
 ///
 /// # Errors
 ///
-/// [`FileError::Io`]; then nothing is left behind, and an older file is as it was.
+/// [`FileError::Io`]; then no temporary file remains, and an older file is unchanged.
 pub fn write(path: &Path, contents: &Contents) -> Result<(), FileError> {
     let io = |source: io::Error| FileError::Io { path: path.to_owned(), doing: "write", source };
     let payload = bincode::serde::encode_to_vec(contents, bincode::config::legacy())
@@ -165,11 +185,11 @@ pub fn write(path: &Path, contents: &Contents) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Reads a file, and checks all that can be checked without knowing the layers.
+/// Reads a file, and checks all that can be checked without the layers.
 ///
 /// # Errors
 ///
-/// [`FileError`], which tells a file that is not ours from one that is cut, damaged or newer.
+/// [`FileError`], which distinguishes a file of another kind from one that is truncated, damaged or of another version.
 pub fn read(path: &Path) -> Result<Contents, FileError> {
     let io = |source: io::Error| FileError::Io { path: path.to_owned(), doing: "read", source };
     let path = || path.to_owned();
@@ -190,7 +210,8 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
     if version != VERSION {
         return Err(FileError::Version { path: path(), found: version });
     }
-    let (expected, found) = (u64::from_le_bytes(*length), size - HEADER as u64);
+    let expected = u64::from_le_bytes(*length);
+    let found = size - HEADER as u64;
     if expected != found {
         return Err(FileError::Length { path: path(), expected, found });
     }
@@ -210,14 +231,14 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The system refuses.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    /// The system reports an error.
+    #[error("cannot {doing} {}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// `"read"` or `"write"`.
         doing: &'static str,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// It does not begin as a model file does.
@@ -226,26 +247,26 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
     },
-    /// It is of a version that this program does not know.
-    #[error("{} has version {found} of the format, this program reads version {VERSION}: read it with the chainrule that wrote it", path.display())]
+    /// It has a version that this program does not know.
+    #[error("{} has version {found} of the format, but this program reads version {VERSION}: read it with the chainrule that wrote it", path.display())]
     Version {
         /// The file.
         path: PathBuf,
         /// Its version.
         found: u32,
     },
-    /// It is shorter or longer than it says.
-    #[error("{} holds {found} bytes where its header says {expected}: it was cut or something was appended; take another copy", path.display())]
+    /// It is shorter or longer than its header says.
+    #[error("{} has {found} bytes after its header, which says {expected}: it was truncated, or something was appended; use another copy", path.display())]
     Length {
         /// The file.
         path: PathBuf,
-        /// The length of the payload by the header.
+        /// The length of the payload according to the header.
         expected: u64,
-        /// The length that is there.
+        /// The actual length.
         found: u64,
     },
     /// Its checksum is wrong.
-    #[error("{} is damaged: its checksum is wrong; take another copy", path.display())]
+    #[error("{} is damaged: its checksum is wrong; use another copy", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -2,47 +2,67 @@
 
 use std::fmt;
 
-use chainrule_core::LayerInfo;
-use chainrule_tensor::Shape;
+use chainrule_core::{Entry, LayerInfo};
+use chainrule_tensor::{Real, Shape};
 
-use crate::TrainingBytes;
+use super::footprint::TrainingBytes;
+use super::model::Model;
 
 /// The layers of a model with their output shapes, parameters, products and activations, as Keras prints them.
 ///
-/// The activations are how many values a sample takes in training: the outputs, and what the layers keep and work in. A
-/// layer that is made of others has their rows, indented, behind its own, which counts them all. Parameters that
-/// nodes share are counted once, in the row of the node that has them.
+/// The activations are the number of values that a sample takes in training: the outputs, what the layers keep, and their
+/// scratch space. The layers inside another layer are indented below it, and its row counts them all. Parameters that nodes of
+/// a graph share are counted once, in the row of the node that owns them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    pub(crate) input: Shape,
-    pub(crate) rows: Vec<LayerInfo>,
-    pub(crate) parameters: usize,
-    pub(crate) trained: usize,
-    pub(crate) flops: u64,
-    pub(crate) memory: u64,
-    /// How many bytes a number has.
-    pub(crate) number: usize,
-    /// A batch, and what a training with it in one part takes without its optimizer.
-    pub(crate) batch: Option<(usize, TrainingBytes)>,
-    /// How many values a sample takes in training, with what the model is given and what the loss gives back.
-    pub(crate) sample: u64,
+    input: Shape,
+    rows: Vec<LayerInfo>,
+    parameters: usize,
+    trained: usize,
+    flops: u64,
+    memory: u64,
+    /// The size of a number in bytes.
+    number: usize,
+    /// A batch size, and what training with one shard takes, without the optimizer's state.
+    batch: Option<(usize, TrainingBytes)>,
+    /// The number of values that a sample takes in training, with the input and the gradient of the output.
+    per_sample: u64,
+}
+
+impl<T: Real> Model<T> {
+    /// The layers, their output shapes and parameters as a table.
+    pub fn summary(&self) -> Summary {
+        let plan = self.plan();
+        let trained = |entry: &&Entry| entry.kind.is_trained();
+        Summary {
+            input: self.input,
+            rows: plan.layers().to_vec(),
+            parameters: self.parameters().len(),
+            trained: plan.entries().iter().filter(trained).map(|entry| entry.range.len()).sum(),
+            flops: plan.total_flops(),
+            memory: plan.total_memory(),
+            number: size_of::<T>(),
+            batch: None,
+            per_sample: self.values_per_sample(),
+        }
+    }
 }
 
 impl Summary {
-    /// With the memory that training takes for batches of so many samples, whatever the optimizer remembers. See
-    /// [`Model::training_bytes`](crate::Model::training_bytes) for all of it.
+    /// Adds the memory that training with batches of this many samples takes, without the optimizer's state, which
+    /// [`Model::training_bytes`] includes.
     #[must_use]
     pub fn batch(self, samples: usize) -> Self {
         let number = self.number as u64;
         let parameters = number.saturating_mul(self.parameters as u64);
-        let activations = number.saturating_mul(self.sample).saturating_mul(samples as u64);
+        let activations = number.saturating_mul(self.per_sample).saturating_mul(samples as u64);
         let bytes = TrainingBytes { parameters, optimizer: 0, gradients: parameters, activations };
         Self { batch: Some((samples, bytes)), ..self }
     }
 }
 
-/// The name at the front of a layer's description: `Dense` of `Dense { units: 64, .. }`.
-fn kind(layer: &str) -> &str {
+/// The name at the start of a layer's description: `Dense` of `Dense { units: 64, .. }`.
+fn layer_name(layer: &str) -> &str {
     let end = layer.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(layer.len());
     &layer[..end]
 }
@@ -60,7 +80,7 @@ fn grouped(number: u64) -> String {
     text
 }
 
-/// So many bytes in kB, rounded up.
+/// A number of bytes in kB, rounded up.
 fn kilobytes(bytes: u64) -> String {
     format!("{} kB", grouped(bytes.div_ceil(1024)))
 }
@@ -68,12 +88,11 @@ fn kilobytes(bytes: u64) -> String {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let header = ["layer", "output", "parameters", "MFLOP a sample", "activations"].map(str::to_owned);
-        let [none, nothing, no] = [const { String::new() }; 3];
-        let input = ["input".to_owned(), self.input.to_string(), none, nothing, no];
+        let input = ["input".to_owned(), self.input.to_string(), String::new(), String::new(), String::new()];
         let mega = |flops: u64| format!("{:.3}", flops as f64 / 1e6);
         let rows = self.rows.iter().map(|row| {
             let depth = row.path.matches('.').count();
-            let name = format!("{:depth$}{} ({})", "", row.path, kind(&row.layer), depth = 2 * depth);
+            let name = format!("{:depth$}{} ({})", "", row.path, layer_name(&row.layer), depth = 2 * depth);
             let parameters = grouped(row.parameters as u64);
             [name, row.output.to_string(), parameters, mega(row.flops), grouped(row.memory)]
         });
@@ -89,7 +108,8 @@ impl fmt::Display for Summary {
             }
         }
         writeln!(f, "{line}")?;
-        let (parameters, trained) = (self.parameters as u64, self.trained as u64);
+        let parameters = self.parameters as u64;
+        let trained = self.trained as u64;
         write!(
             f,
             "{} parameters ({}), {} trained, {} not; {} MFLOP a sample forward; {} activations",
@@ -118,13 +138,12 @@ mod tests {
     use chainrule_tensor::Seed;
 
     use super::*;
-    use crate::Model;
 
     #[test]
     fn names_and_numbers() {
-        assert_eq!(kind("Dense { units: 64 }"), "Dense");
-        assert_eq!(kind("Relu"), "Relu");
-        assert_eq!(kind("Sequential[Relu]"), "Sequential");
+        assert_eq!(layer_name("Dense { units: 64 }"), "Dense");
+        assert_eq!(layer_name("Relu"), "Relu");
+        assert_eq!(layer_name("Sequential[Relu]"), "Sequential");
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(1_234_567), "1,234,567");
     }

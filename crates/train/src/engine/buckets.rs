@@ -1,0 +1,363 @@
+//! How the flat parameters are cut into buckets for the update.
+//!
+//! A bucket holds parameters of one kind, and few enough that they stay in a core's cache together with their gradient and
+//! optimizer state while the gradient is summed and the optimizer runs over it. Buckets do not depend on the number of
+//! threads, which take contiguous groups of them.
+//!
+//! Of a table (see `Plan::table`) only the rows that some shard used are read or written. The shards have sorted lists of
+//! them, and for each step the table is cut anew, into buckets with about equally many of these rows.
+
+use std::ops::Range;
+
+use chainrule_core::{ParamKind, Plan, SequentialCache, SparseGrad};
+use chainrule_optim::Optimizer;
+use chainrule_tensor::Real;
+
+/// The maximum number of parameters of a bucket, unless its rows are long: with their gradient and two slots of state,
+/// 128 kB of `f32`.
+pub(crate) const MAX_LEN: usize = 8_192;
+
+/// Into how many buckets the parameters after a split weight are cut, so that threads find equal shares of them ...
+const SHARES: usize = 16;
+
+/// ... if a bucket then has at least this many parameters.
+const MIN_LEN: usize = MAX_LEN / 8;
+
+/// The minimum number of rows of a wide weight in a bucket, since dZ is read once for all of them (with 4 rows of 2,048, a
+/// step of a network of that width took a tenth longer) ...
+const MIN_ROWS: usize = 16;
+
+/// ... as long as these have no more parameters than this.
+const MAX_LEN_OF_ROWS: usize = 8 * MAX_LEN;
+
+/// How many terms of the longest list a bucket of a table has.
+const TERMS: usize = 64;
+
+/// A range of the flat parameters, of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bucket {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) kind: ParamKind,
+    pub(crate) source: GradSource,
+    /// The cost of all buckets up to and including this one, in parameters to update.
+    pub(crate) cost: usize,
+}
+
+/// Where the gradient of a bucket comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GradSource {
+    /// The shards' own gradients.
+    Shards,
+    /// The bucket is rows of the weight of a stage, whose gradient is `xᵀ dy`.
+    Product { stage: usize, first_row: usize, columns: usize },
+    /// The bucket is rows of the table of a stage.
+    Table { stage: usize, first_row: usize, columns: usize },
+}
+
+/// Whether gradients that are products are computed bucket by bucket. Where there are few parameters, that gains nothing.
+pub(crate) fn defers(plan: &Plan) -> bool {
+    plan.size() > MAX_LEN
+}
+
+/// Whether the gradients of tables are lists: an optimizer that needs all gradients at once needs them whole.
+pub(crate) fn sparse<T: Real>(optimizer: &dyn Optimizer<T>) -> bool {
+    !optimizer.needs_all_gradients()
+}
+
+/// How many rows, of this many columns, make a bucket of at least `len` parameters.
+fn rows(columns: usize, len: usize) -> usize {
+    let few = (MAX_LEN_OF_ROWS / columns).clamp(1, MIN_ROWS);
+    few.max(len / columns)
+}
+
+/// How many rows of the first layer's weight, which may be split, make a bucket.
+pub(crate) fn rows_of_first(columns: usize) -> usize {
+    rows(columns, MAX_LEN)
+}
+
+/// The number of parameters of a bucket after the first weight. It is a multiple of the cache line, so that buckets begin on
+/// one where the parameter does.
+fn bucket_len(plan: &Plan, cache: &SequentialCache<impl Real>) -> usize {
+    if !defers(plan) {
+        // So few are not shared among threads: a fork would take longer.
+        return MAX_LEN;
+    }
+    let first = cache.lead().map_or(0, |weight| weight.len());
+    let shares = (plan.size() - first) / (SHARES * MIN_LEN);
+    MIN_LEN * shares.clamp(1, MAX_LEN / MIN_LEN)
+}
+
+/// The parameters of a plan, cut into buckets.
+pub(crate) struct Buckets {
+    /// With each table whole.
+    fixed: Vec<Bucket>,
+    /// With each table cut for one step; unused where there is no table.
+    of_step: Vec<Bucket>,
+    tables: bool,
+}
+
+impl Buckets {
+    /// Cuts the parameters of a plan for an optimizer.
+    ///
+    /// The optimizer's state is stored bucket by bucket, so buckets depend on nothing that can change during a training.
+    pub(crate) fn new<T: Real>(
+        plan: &Plan,
+        cache: &SequentialCache<T>,
+        optimizer: &dyn Optimizer<T>,
+    ) -> Self {
+        let sparse = sparse(optimizer);
+        let tables = sparse && cache.tables().next().is_some();
+        let fixed = cut(plan, cache, sparse, optimizer.uses_kind());
+        Self { fixed, of_step: Vec::new(), tables }
+    }
+
+    /// The number of parameters of the longest bucket that is no table.
+    pub(crate) fn longest(&self) -> usize {
+        let len = |bucket: &Bucket| match bucket.source {
+            GradSource::Table { .. } => 0,
+            GradSource::Shards | GradSource::Product { .. } => bucket.end - bucket.start,
+        };
+        self.fixed.iter().map(len).max().unwrap_or(0)
+    }
+
+    /// The number of columns of the widest table.
+    pub(crate) fn widest_table(&self) -> usize {
+        let columns = |bucket: &Bucket| match bucket.source {
+            GradSource::Table { columns, .. } => columns,
+            GradSource::Shards | GradSource::Product { .. } => 0,
+        };
+        self.fixed.iter().map(columns).max().unwrap_or(0)
+    }
+
+    /// Copies the optimizer's state, stored bucket by bucket, to the order that files have: slot by slot, each in the order
+    /// of the parameters. So the cut may change from one version to the next.
+    pub(crate) fn state_by_slot<T: Real>(&self, state: &[T], slots: usize) -> Vec<T> {
+        let mut by_slot = vec![T::zero(); state.len()];
+        for StateRun { in_bucket, in_slot, len } in self.state_runs(state.len(), slots) {
+            by_slot[in_slot..in_slot + len].copy_from_slice(&state[in_bucket..in_bucket + len]);
+        }
+        by_slot
+    }
+
+    /// The reverse of [`state_by_slot`](Self::state_by_slot).
+    pub(crate) fn state_by_bucket<T: Real>(&self, by_slot: &[T], state: &mut [T], slots: usize) {
+        for StateRun { in_bucket, in_slot, len } in self.state_runs(state.len(), slots) {
+            state[in_bucket..in_bucket + len].copy_from_slice(&by_slot[in_slot..in_slot + len]);
+        }
+    }
+
+    /// The runs of a state of `size` values that both orders keep together.
+    fn state_runs(&self, size: usize, slots: usize) -> impl Iterator<Item = StateRun> {
+        let params = size / slots.max(1);
+        self.fixed.iter().flat_map(move |bucket| {
+            // Each row of a table has its slots together.
+            let max_len = match bucket.source {
+                GradSource::Table { columns, .. } => columns,
+                GradSource::Shards | GradSource::Product { .. } => bucket.end - bucket.start,
+            };
+            (bucket.start..bucket.end).step_by(max_len).flat_map(move |start| {
+                let len = max_len.min(bucket.end - start);
+                (0..slots).map(move |slot| StateRun {
+                    in_bucket: slots * start + slot * len,
+                    in_slot: slot * params + start,
+                    len,
+                })
+            })
+        })
+    }
+
+    /// The buckets for a step, given the `lists` of a stage's table: one for each shard that is not empty.
+    pub(crate) fn of_step<'a, T: Real, I>(&mut self, lists: impl Fn(usize) -> I) -> &[Bucket]
+    where
+        I: Iterator<Item = &'a SparseGrad<T>> + Clone,
+    {
+        let Self { fixed, of_step, tables } = self;
+        if !*tables {
+            return fixed;
+        }
+        of_step.clear();
+        let mut cost = 0;
+        for &bucket in &*fixed {
+            match bucket.source {
+                GradSource::Table { stage, columns, .. } => {
+                    cost = bucket.cut_table(stage, columns, lists(stage), cost, of_step);
+                }
+                GradSource::Shards | GradSource::Product { .. } => {
+                    cost += bucket.end - bucket.start;
+                    of_step.push(Bucket { cost, ..bucket });
+                }
+            }
+        }
+        of_step
+    }
+}
+
+/// Values of the optimizer's state that are stored next to each other both by bucket and by slot.
+struct StateRun {
+    /// Where they begin in the state by bucket.
+    in_bucket: usize,
+    /// Where they begin in the state by slot.
+    in_slot: usize,
+    len: usize,
+}
+
+/// The buckets of a plan. If the optimizer does not use `kinds`, weights and biases may share a bucket.
+fn cut<T: Real>(plan: &Plan, cache: &SequentialCache<T>, sparse: bool, kinds: bool) -> Vec<Bucket> {
+    let mut buckets: Vec<Bucket> = Vec::new();
+    let mut end_of_matrix = 0;
+    let len = bucket_len(plan, cache);
+    let alike = |a: ParamKind, b: ParamKind| a == b || (!kinds && a.is_trained() && b.is_trained());
+    for entry in plan.entries() {
+        let Range { mut start, end } = entry.range;
+        let kind = entry.kind;
+        let is_entry = |(_, range): &(usize, Range<usize>)| *range == entry.range;
+        let product = if defers(plan) { cache.products().find(is_entry) } else { None };
+        if let Some((stage, _)) = product {
+            let columns = entry.shape[1];
+            let rows = if stage == 0 { rows_of_first(columns) } else { rows(columns, len) };
+            buckets.extend((0..entry.shape[0]).step_by(rows).map(|first_row| {
+                let end = end.min(start + (first_row + rows) * columns);
+                let source = GradSource::Product { stage, first_row, columns };
+                Bucket { start: start + first_row * columns, end, kind, source, cost: end }
+            }));
+            end_of_matrix = end;
+            continue;
+        }
+        let table = if sparse { cache.tables().find(is_entry) } else { None };
+        if let Some((stage, _)) = table {
+            let source = GradSource::Table { stage, first_row: 0, columns: entry.shape[1] };
+            buckets.push(Bucket { start, end, kind, source, cost: end });
+            end_of_matrix = end;
+            continue;
+        }
+        while start < end {
+            match buckets.last_mut() {
+                Some(last)
+                    if start > end_of_matrix && alike(last.kind, kind) && last.end - last.start < len =>
+                {
+                    last.end = end.min(last.start + len);
+                    last.cost = last.end;
+                    start = last.end;
+                }
+                _ => {
+                    let end = end.min(start + len);
+                    buckets.push(Bucket { start, end, kind, source: GradSource::Shards, cost: end });
+                    start = end;
+                }
+            }
+        }
+    }
+    buckets
+}
+
+impl Bucket {
+    /// Cuts a table of a stage into buckets with about equally many rows that the shards used, and appends these to
+    /// `buckets`; `cost` is that of all buckets before it, and of all so far when it returns.
+    fn cut_table<'a, T: Real>(
+        self,
+        stage: usize,
+        columns: usize,
+        lists: impl Iterator<Item = &'a SparseGrad<T>> + Clone,
+        mut cost: usize,
+        buckets: &mut Vec<Bucket>,
+    ) -> usize {
+        // The rows of a batch are shuffled, so the longest list represents the others.
+        let Some(longest) = lists.clone().max_by_key(|list| list.len()) else { return cost };
+        let count = lists.count();
+        let mut first_row = 0;
+        for term in (0..longest.len()).step_by(TERMS) {
+            let next_row = longest.id(term + TERMS).unwrap_or((self.end - self.start) / columns);
+            if next_row == first_row {
+                continue;
+            }
+            // A row somewhere in memory takes as long as two contiguous ones.
+            cost += 2 * columns * TERMS * count;
+            let start = self.start + first_row * columns;
+            let end = self.start + next_row * columns;
+            let source = GradSource::Table { stage, first_row, columns };
+            buckets.push(Bucket { start, end, source, cost, ..self });
+            first_row = next_row;
+        }
+        cost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use chainrule_core::{Layer, Residual, Sequential};
+    use chainrule_layers::Dense;
+
+    #[test]
+    fn buckets_cover_everything_once() {
+        let mut plan = Plan::new();
+        let init = Arc::new(chainrule_core::Constant(0.0)) as _;
+        plan.weight("a", [MAX_LEN, 2], (1, 1), &init).unwrap();
+        plan.weight("b", [100], (1, 1), &init).unwrap();
+        plan.bias("c", [10], (1, 1), &init).unwrap();
+        plan.buffer("d", [5], 0.0).unwrap();
+        let buckets = cut(&plan, &SequentialCache::<f32>::default(), true, true);
+        let lengths: Vec<_> = buckets.iter().map(|bucket| (bucket.end - bucket.start, bucket.kind)).collect();
+        // 16 buckets and what is left, which begins on a cache line.
+        let mut right = vec![(MAX_LEN / 8, ParamKind::Weight); 16];
+        right.extend([(100, ParamKind::Weight), (10, ParamKind::Bias), (5, ParamKind::Buffer)]);
+        assert_eq!(lengths, right);
+        assert!(buckets.windows(2).all(|pair| pair[0].end == pair[1].start));
+    }
+
+    #[test]
+    fn files_have_the_state_in_the_order_of_the_parameters() {
+        use chainrule_layers::{Embedding, Flatten};
+
+        let layers = Sequential::new().then(Embedding::new(300, 8).sparse()).then(Flatten);
+        let layers = layers.then(Dense::new(300)).then(Dense::new(70));
+        let mut plan = Plan::new();
+        let (_, cache) = layers.plan([5].into(), &mut plan).unwrap();
+        for optimizer in [&chainrule_optim::adam(0.1) as &dyn Optimizer<f32>, &chainrule_optim::sgd(0.1)] {
+            let (slots, buckets) = (optimizer.slots(), Buckets::new(&plan, &cache, optimizer));
+            let size = slots * plan.size();
+            let by_slot: Vec<f32> = (0..size).map(|place| place as f32).collect();
+            let mut state = vec![f32::NAN; size];
+            buckets.state_by_bucket(&by_slot, &mut state, slots);
+            assert_eq!(buckets.state_by_slot(&state, slots), by_slot);
+            if slots == 2 {
+                assert!(buckets.tables);
+                // The second row of the table, then the first bucket after the table.
+                assert_eq!(state[16..18], [8.0, 9.0]);
+                assert_eq!(state[24..26], [(plan.size() + 8) as f32, (plan.size() + 9) as f32]);
+                let Bucket { start, end, .. } = buckets.fixed[1];
+                assert_eq!(state[2 * start], start as f32);
+                assert_eq!(state[start + end], (plan.size() + start) as f32);
+            }
+        }
+    }
+
+    #[test]
+    fn products_are_cut_into_whole_rows() {
+        let inner = Residual(Sequential::new().then(Dense::new(300)));
+        let layers = Sequential::new().then(Dense::new(300)).then(inner).then(Dense::new(2 * MAX_LEN));
+        let mut plan = Plan::new();
+        let (_, cache) = layers.plan([100].into(), &mut plan).unwrap();
+        let buckets = cut(&plan, &cache, true, true);
+        assert_eq!((buckets[0].start, buckets[buckets.len() - 1].end), (0, plan.size()));
+        assert!(buckets.windows(2).all(|pair| pair[0].end == pair[1].start));
+        for bucket in &buckets {
+            match bucket.source {
+                GradSource::Product { stage: 0, first_row, columns: 300 } => {
+                    assert_eq!(bucket.start, 300 * first_row);
+                    assert_eq!((bucket.end - bucket.start) % 300, 0);
+                }
+                GradSource::Product { stage, columns, .. } => {
+                    assert_eq!((stage, columns), (2, 2 * MAX_LEN));
+                    assert_eq!(bucket.end - bucket.start, MAX_LEN_OF_ROWS);
+                }
+                // What is inside another layer has gradients of its own.
+                GradSource::Shards => assert!(bucket.end - bucket.start <= MAX_LEN),
+                GradSource::Table { .. } => panic!("there is no table"),
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! One training step: from the indices of a batch to updated parameters.
+//!
+//! The network 784 → 64 → 64 → 10, a batch of 32 in two shards, on two threads. Time runs down, each thread in its column;
+//! the file that does the work is on the right. Everything is written to memory that is kept from step to step, so a steady
+//! step allocates nothing.
+//!
+//! ```text
+//!                            thread 0                         thread 1
+//!
+//!  samples of the batch      [ 31, 4, 59, 26, ... ]           indices, shuffled for each epoch     trainer/mod.rs
+//!                                                                                                  pass.rs
+//!  ══ fork ══════════════════════════════════════════════════════════════════════════════════════  pool.rs
+//!  gather: read and          X₀: columns 0..392               X₁: columns 392..784                 split_k.rs
+//!    convert all samples       of all 32 samples                of all 32 samples
+//!  first product, split-K    Z₀ = X₀ W₀                       Z₁ = X₁ W₁
+//!                              (W₀: rows 0..392 of W)           (W₁: rows 392..784)
+//!  ══ join, fork ════════════════════════════════════════════════════════════════════════════════  pool.rs
+//!  each shard: some rows     shard 0: rows 0..16              shard 1: rows 16..32                 shard.rs
+//!    sum of the blocks       Z = Z₀ + Z₁                      Z = Z₀ + Z₁                          split_k.rs
+//!    forward                 Z → A → Z₂ → A₂ → y              Z → A → Z₂ → A₂ → y                  shard.rs
+//!    loss                    J += 1/m Σ L(y, t), dy           J += 1/m Σ L(y, t), dy
+//!    backward                dy → dZ₃ → dZ₂ → dZ              dy → dZ₃ → dZ₂ → dZ
+//!                            biases: db into shard.grads      biases: db into shard.grads
+//!                            weights: dW = Xᵀ dZ is deferred, X and dZ stay where they are
+//!  ══ join, fork ════════════════════════════════════════════════════════════════════════════════  pool.rs
+//!  for each bucket           rows of W₀, half of the rest     rows of W₁, the other half           reduce.rs
+//!    (a contiguous range of the parameters, small enough for a core's cache)                       buckets.rs
+//!    prefetch                some samples of the next batch   (the columns this thread will read)  prefetch.rs
+//!    sum, shard by shard     g = X[0..16]ᵀ dZ[0..16] + X[16..32]ᵀ dZ[16..32]    (weights)          reduce.rs
+//!                            g = shard 0's grads + shard 1's grads              (all others)
+//!                            g = row by row, for the rows that were used        (tables)           sparse.rs
+//!    update                  p, state = optimizer(p, g, state)                                     update.rs
+//!  ══ join ══════════════════════════════════════════════════════════════════════════════════════  pool.rs
+//!  updated parameters; the samples of the next batch are already in the caches
+//! ```
+//!
+//! What the picture leaves out:
+//!
+//! - **The first product is not always split.** That pays where the first layer is dense and wide, and the batch small; then
+//!   a thread keeps its rows of W in its own cache from step to step. Otherwise there is no first fork, and each shard gathers
+//!   whole samples for its own rows.
+//! - **The sum and the update are one loop** ([`Phase::Fused`](reduce::Phase)) unless the optimizer needs all gradients at
+//!   once, as clipping by the global norm does. Then the loop runs twice, once to reduce, once to update, and the optimizer's
+//!   `transform_all` runs between.
+//! - **The number of threads is no part of the result.** The number of shards is fixed, and every sum adds shards in their
+//!   order. A thread runs whole shards and whole buckets, whichever they are.
+//! - **The threads do not sleep between forks.** While a training runs, the pool's other threads spin, since waking one would
+//!   take as long as a step.
+//! - **An evaluation** is the gather and the forward pass alone, without a split.
+//!
+//! Start reading at [`trainer/step.rs`](crate::trainer), which calls all of this. The files import each other only
+//! downward: `reduce` over `sparse`, `split_k` and `shard`, these over `buckets`, `pool`, `prefetch`, `update` and `pass`.
+
+pub(crate) mod buckets;
+pub(crate) mod pass;
+pub(crate) mod pool;
+pub(crate) mod prefetch;
+pub(crate) mod reduce;
+pub(crate) mod shard;
+pub(crate) mod sparse;
+pub(crate) mod split_k;
+pub(crate) mod update;

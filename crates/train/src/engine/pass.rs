@@ -1,0 +1,37 @@
+//! The input of one pass over a batch, shared by all threads.
+
+use std::ops::Range;
+
+use chainrule_core::{Mode, Sequential};
+use chainrule_losses::Loss;
+
+/// The samples of one step.
+#[derive(Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    /// Its number in the epoch, from 0.
+    pub(crate) index: usize,
+    /// The indices of all samples of the batch.
+    pub(crate) samples: &'a [u32],
+    /// Those of the batch after it, to prefetch; empty in an evaluation.
+    pub(crate) next: &'a [u32],
+}
+
+/// What every shard of a pass reads.
+pub(crate) struct Pass<'a, T, D: ?Sized, Y> {
+    pub(crate) layers: &'a Sequential<T>,
+    pub(crate) params: &'a [T],
+    pub(crate) loss: &'a dyn Loss<T, Y>,
+    pub(crate) data: &'a D,
+    /// The indices of all samples of the batch.
+    pub(crate) samples: &'a [u32],
+    pub(crate) mode: Mode,
+    /// Whether gradients that are products, `dW = Xᵀ dZ`, are left to [`reduce`](super::reduce).
+    pub(crate) deferred: bool,
+    /// Whether the gradients of tables are lists of the rows that were used.
+    pub(crate) sparse: bool,
+}
+
+/// The rows of a batch of `rows` that belong to one of `count` shards, whose sizes differ by at most one.
+pub(crate) fn rows_of_shard(rows: usize, shard: usize, count: usize) -> Range<usize> {
+    rows * shard / count..rows * (shard + 1) / count
+}

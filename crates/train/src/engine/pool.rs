@@ -1,0 +1,212 @@
+//! The threads of a training, kept awake while it runs.
+//!
+//! A step of a small network takes tens of microseconds and forks twice. Rayon's threads fall asleep about as fast, and
+//! waking one takes as long as the step. So while a training runs, every other thread of the pool spins: it runs a task that
+//! looks for work again and again, and sleeps only after there has been none for a while.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rayon::{ThreadPoolBuildError, ThreadPoolBuilder, Yield};
+
+/// How many times a spinning worker looks for work before it starts to yield its core to other programs.
+const SPINS: u32 = 500;
+
+/// How many times it looks before it sleeps between looks: by then the program does something other than training.
+const YIELDS: u32 = 20_000;
+
+/// How many times a thread checks whether another one is done before it waits as rayon does.
+const WAITS: u32 = 100_000;
+
+/// How long a worker sleeps between looks.
+const NAP: Duration = Duration::from_micros(100);
+
+/// Runs `work` where [`join`] has `threads` threads of its own; on the calling thread alone if that is 1.
+pub(crate) fn run<R: Send>(
+    threads: usize,
+    work: impl FnOnce() -> R + Send,
+) -> Result<R, ThreadPoolBuildError> {
+    if threads < 2 {
+        return Ok(work());
+    }
+    let name = |index| format!("chainrule-{index}");
+    let builder = ThreadPoolBuilder::new().num_threads(threads).thread_name(name);
+    // Scoped, so that the threads have ended when this returns.
+    builder.build_scoped(rayon::ThreadBuilder::run, |pool| {
+        pool.install(|| with_spinning_workers(threads - 1, work))
+    })
+}
+
+/// Runs `work` on this thread of a pool while its other threads, the `workers`, spin.
+fn with_spinning_workers<R: Send>(workers: usize, work: impl FnOnce() -> R + Send) -> R {
+    let started = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    rayon::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|_| {
+                move_to_core(started.fetch_add(1, Ordering::Relaxed) + 1);
+                spin(&stop);
+            });
+        }
+        move_to_core(0);
+        // This thread must not run one of these tasks itself: waiting in a `join`, it would spin forever.
+        while started.load(Ordering::Relaxed) < workers {
+            thread::yield_now();
+        }
+        // Also if `work` panics, since the scope waits for the workers.
+        let _stop = StopOnDrop(&stop);
+        work()
+    })
+}
+
+/// Moves the calling thread to the core with this index among those that the program may use, and then leaves the system
+/// free to move it again.
+///
+/// A thread that was just woken often starts on the core of the thread that woke it, and the system takes many milliseconds,
+/// hundreds of steps, to separate the two.
+#[cfg(target_os = "linux")]
+fn move_to_core(index: usize) {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    // Where this is not permitted, the system's choice stays.
+    let Ok(allowed) = sched_getaffinity(None) else { return };
+    let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core));
+    let count = allowed.count() as usize;
+    if let Some(core) = cores.nth(index % count.max(1)) {
+        let mut one = CpuSet::new();
+        one.set(core);
+        if sched_setaffinity(None, &one).is_ok() {
+            let _ = sched_setaffinity(None, &allowed);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn move_to_core(_: usize) {}
+
+/// As [`rayon::join`], for work that takes microseconds: when `a` is done while another thread runs `b`, this thread spins
+/// until that one is done, instead of looking for other work or sleeping.
+pub(crate) fn join<A, B>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B)
+where
+    A: Send,
+    B: Send,
+{
+    let taken = AtomicBool::new(false);
+    let done = AtomicBool::new(false);
+    rayon::join(
+        || {
+            let a = a();
+            let mut waits = 0..WAITS;
+            // If no other thread has taken `b`, rayon runs it on this one.
+            while taken.load(Ordering::Acquire) && !done.load(Ordering::Acquire) && waits.next().is_some() {
+                std::hint::spin_loop();
+            }
+            a
+        },
+        || {
+            taken.store(true, Ordering::Release);
+            // Also if `b` panics.
+            let _done = StopOnDrop(&done);
+            b()
+        },
+    )
+}
+
+/// Calls `work` with the index and the elements of each pair of the two slices, on up to `threads` threads; returns the
+/// first error by index. All calls are made, whether there is an error or not.
+pub(crate) fn each_pair<A: Send, B: Send, E: Send>(
+    a: &mut [A],
+    b: &mut [B],
+    threads: usize,
+    work: &(impl Fn(usize, &mut A, &mut B) -> Result<(), E> + Sync),
+) -> Result<(), E> {
+    pairs_from(0, a, b, threads, work)
+}
+
+fn pairs_from<A: Send, B: Send, E: Send>(
+    first: usize,
+    a: &mut [A],
+    b: &mut [B],
+    threads: usize,
+    work: &(impl Fn(usize, &mut A, &mut B) -> Result<(), E> + Sync),
+) -> Result<(), E> {
+    if threads < 2 || a.len() < 2 {
+        let results = a.iter_mut().zip(b).enumerate().map(|(index, (a, b))| work(first + index, a, b));
+        return results.fold(Ok(()), Result::and);
+    }
+    let half = a.len().div_ceil(2);
+    let (a, a_rest) = a.split_at_mut(half);
+    let (b, b_rest) = b.split_at_mut(half);
+    let (result, rest) = join(
+        || pairs_from(first, a, b, threads.div_ceil(2), work),
+        || pairs_from(first + half, a_rest, b_rest, threads / 2, work),
+    );
+    result.and(rest)
+}
+
+/// Runs what other threads fork, until `stop` is set.
+fn spin(stop: &AtomicBool) {
+    let mut idle = 0;
+    while !stop.load(Ordering::Relaxed) {
+        match rayon::yield_now() {
+            Some(Yield::Executed) => idle = 0,
+            _ => {
+                idle += 1;
+                match idle {
+                    0..SPINS => std::hint::spin_loop(),
+                    SPINS..YIELDS => thread::yield_now(),
+                    _ => thread::sleep(NAP),
+                }
+            }
+        }
+    }
+}
+
+/// Sets a flag when it is dropped.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forks_are_joined() {
+        let fork = |i: u64| {
+            let (a, b) = join(|| i, || 2 * i);
+            a + b
+        };
+        for threads in [2, 3, 8] {
+            let sum = run(threads, || (0..1000).map(fork).sum::<u64>());
+            assert_eq!(sum.unwrap(), 3 * 499_500, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn every_pair_is_run_and_the_first_error_returned() {
+        for threads in [1, 2, 3, 8] {
+            let mut squares = [0; 7];
+            let mut calls = [0; 7];
+            let result = run(threads, || {
+                each_pair(&mut squares, &mut calls, threads, &|index, square, call| {
+                    *square = index * index;
+                    *call += 1;
+                    if index == 2 || index == 5 { Err(index) } else { Ok(()) }
+                })
+            });
+            assert_eq!(result.unwrap(), Err(2), "{threads} threads");
+            assert_eq!((squares, calls), ([0, 1, 4, 9, 16, 25, 36], [1; 7]), "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn a_panic_comes_through() {
+        let result = std::panic::catch_unwind(|| run(2, || -> u8 { panic!("as intended") }).unwrap());
+        assert_eq!(result.unwrap_err().downcast_ref(), Some(&"as intended"));
+    }
+}

@@ -1,0 +1,251 @@
+//! The sum of the shards' gradients and the optimizer's step, [bucket](super::buckets) by bucket.
+//!
+//! The gradient of a weight that layers multiply with (`dW = Xᵀ dZ`) is not computed in the backward pass: the rows of dW
+//! that make a bucket are, one shard after the other, right before the optimizer needs them. So no thread waits for another
+//! one's sum, and the gradients of wide layers never go through memory.
+
+use std::ops::Range;
+
+use chainrule_core::ParamKind;
+use chainrule_tensor::{Buffer, FlushDenormals, Real, gemm, gemm_pair};
+use ndarray::{ArrayViewMut2, s};
+
+use super::buckets::{Bucket, Buckets, GradSource};
+use super::pass::rows_of_shard;
+use super::pool;
+use super::prefetch::{NextSamples, Prefetcher};
+use super::shard::Shard;
+use super::sparse::{RowRange, SparseUpdate};
+use super::split_k::SplitK;
+use super::update::{ParamBlock, add};
+
+/// The scratch space of one thread.
+pub(crate) struct Scratch<T> {
+    /// The gradient of a bucket.
+    grads: Buffer<T>,
+    sparse: SparseUpdate<T>,
+}
+
+impl<T: Real> Scratch<T> {
+    /// Space for any of the buckets.
+    pub(crate) fn new(buckets: &Buckets, slots: usize, shards: usize) -> Self {
+        Self {
+            grads: Buffer::zeros(buckets.longest()),
+            sparse: SparseUpdate::new(buckets.widest_table(), slots, shards),
+        }
+    }
+}
+
+/// What to do with each bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Sum its gradient into `total`.
+    Reduce,
+    /// Update it from `total`.
+    Update,
+    /// Both at once, without `total`.
+    Fused,
+}
+
+/// Contiguous buckets, with all that belongs to their parameters.
+pub(crate) struct BucketRange<'a, T: Real> {
+    pub(crate) buckets: &'a [Bucket],
+    pub(crate) block: ParamBlock<'a, T>,
+    /// The gradient of these parameters, where the optimizer needs all gradients at once; otherwise empty.
+    pub(crate) total: &'a mut [T],
+}
+
+impl<T: Real> BucketRange<'_, T> {
+    /// The first `middle` buckets, and the rest.
+    fn split_at(self, middle: usize) -> (Self, Self) {
+        let Self { buckets, block, total } = self;
+        let (first, second) = buckets.split_at(middle);
+        let at = second.first().map_or(block.params.len(), |bucket| bucket.start - block.offset);
+        let (total_a, total_b) = total.split_at_mut(at.min(total.len()));
+        let (block_a, block_b) = block.split_at(at);
+        (
+            Self { buckets: first, block: block_a, total: total_a },
+            Self { buckets: second, block: block_b, total: total_b },
+        )
+    }
+
+    /// The buckets that end at or before this index of the flat parameters, and the rest.
+    fn split_before(self, end: usize) -> (Self, Self) {
+        let middle = self.buckets.partition_point(|bucket| bucket.end <= end);
+        self.split_at(middle)
+    }
+
+    /// Two parts of about the same cost. Neither is empty if there are two buckets or more.
+    fn halve(self) -> (Self, Self) {
+        let (Some(first), Some(last)) = (self.buckets.first(), self.buckets.last()) else {
+            return self.split_at(0);
+        };
+        let half = first.cost.midpoint(last.cost);
+        let middle = self.buckets.partition_point(|bucket| bucket.cost <= half).max(1);
+        self.split_at(middle)
+    }
+}
+
+/// The sum over the shards and the update, for all parameters.
+pub(crate) struct Reduce<'a, T: Real, Y> {
+    pub(crate) phase: Phase,
+    pub(crate) shards: &'a [Shard<T, Y>],
+    /// The first product, where it is split.
+    pub(crate) split_k: Option<&'a SplitK<T>>,
+    /// All samples of the next step, with all columns.
+    pub(crate) next: NextSamples<'a>,
+}
+
+/// The work of one thread, or of several that share it.
+struct Work<'a, T: Real> {
+    /// Buckets of the split weight.
+    split: BucketRange<'a, T>,
+    /// Buckets of other parameters.
+    rest: BucketRange<'a, T>,
+    /// The shards, and the blocks of the split product, that these threads had in the forward pass.
+    shards: Range<usize>,
+    /// For each thread.
+    scratch: &'a mut [Scratch<T>],
+    threads: usize,
+}
+
+impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
+    /// Runs on up to `threads` threads, each with one of `scratch`. The rows of the split weight go to the threads that
+    /// multiplied with them.
+    pub(crate) fn run(&self, all: BucketRange<'_, T>, scratch: &mut [Scratch<T>], threads: usize) {
+        let (split, rest) = all.split_before(self.split_k.map_or(0, |split_k| split_k.weight.end));
+        self.share(Work { split, rest, shards: 0..self.shards.len(), scratch, threads });
+    }
+
+    fn share(&self, Work { split, mut rest, shards, scratch, threads }: Work<'_, T>) {
+        if threads < 2 || split.buckets.len() + rest.buckets.len() < 2 {
+            let _flush = FlushDenormals::new();
+            // Other threads read the rest of the parameters in their passes, but not this thread's rows of the split weight.
+            let shared = shards.len() < self.shards.len() && self.phase != Phase::Reduce;
+            if let (true, Some(first)) = (shared, rest.buckets.first()) {
+                prefetch_params(first, &mut rest.block);
+            }
+            let calls = 2 * (split.buckets.len() + rest.buckets.len());
+            let mut prefetcher = self.next_of(shards).over(calls);
+            self.reduce(split, false, &mut scratch[0], &mut prefetcher);
+            return self.reduce(rest, shared, &mut scratch[0], &mut prefetcher);
+        }
+        let middle = shards.start + shards.len().div_ceil(2);
+        let (split_a, split_b) = split.split_before(self.split_k.map_or(0, |split_k| split_k.end(middle)));
+        let (rest_a, rest_b) = rest.halve();
+        let threads_a = threads.div_ceil(2);
+        let (scratch_a, scratch_b) = scratch.split_at_mut(threads_a);
+        let a = Work {
+            split: split_a,
+            rest: rest_a,
+            shards: shards.start..middle,
+            scratch: scratch_a,
+            threads: threads_a,
+        };
+        let b = Work {
+            split: split_b,
+            rest: rest_b,
+            shards: middle..shards.end,
+            scratch: scratch_b,
+            threads: threads / 2,
+        };
+        pool::join(|| self.share(a), || self.share(b));
+    }
+
+    /// What the thread with these shards will read in the next step.
+    fn next_of(&self, shards: Range<usize>) -> NextSamples<'_> {
+        match self.split_k {
+            Some(split_k) => NextSamples { columns: split_k.columns(shards), ..self.next },
+            None => {
+                let first_row =
+                    |shard| rows_of_shard(self.next.samples.len(), shard, self.shards.len()).start;
+                let samples = &self.next.samples[first_row(shards.start)..first_row(shards.end)];
+                NextSamples { samples, ..self.next }
+            }
+        }
+    }
+
+    /// The work of one thread. Parameters that are `shared` with other threads are prefetched for writing, each bucket while
+    /// the one before it is computed.
+    fn reduce(
+        &self,
+        BucketRange { buckets, mut block, total }: BucketRange<'_, T>,
+        shared: bool,
+        scratch: &mut Scratch<T>,
+        prefetcher: &mut Prefetcher<'_>,
+    ) {
+        for (index, bucket) in buckets.iter().enumerate() {
+            let &Bucket { start, end, kind, source, .. } = bucket;
+            if let (true, Some(next)) = (shared, buckets.get(index + 1)) {
+                prefetch_params(next, &mut block);
+            }
+            prefetcher.advance();
+            if let GradSource::Table { stage, first_row, columns } = source {
+                let range = RowRange { stage, first_row, start, end, columns, kind };
+                scratch.sparse.run(&range, self.shards, &mut block);
+                prefetcher.advance();
+                continue;
+            }
+            let grads = match self.phase {
+                Phase::Fused => &mut scratch.grads[..end - start],
+                Phase::Reduce | Phase::Update => &mut total[start - block.offset..end - block.offset],
+            };
+            if self.phase != Phase::Update {
+                self.sum(bucket, grads);
+                if kind == ParamKind::Buffer {
+                    // The sum of the shards' shares of the next value: no gradient, which an optimizer could clip.
+                    block.replace(start..end, grads);
+                    grads.fill(T::zero());
+                }
+            }
+            prefetcher.advance();
+            if self.phase != Phase::Reduce && kind.is_trained() {
+                block.update(start..end, kind, grads);
+            }
+        }
+    }
+
+    /// Writes to `sum` the gradient of this bucket: the sum over the shards, in their order.
+    fn sum(&self, bucket: &Bucket, sum: &mut [T]) {
+        let mut shards = self.shards.iter().filter(|shard| !shard.is_empty());
+        let (stage, first_row, columns) = match bucket.source {
+            GradSource::Product { stage, first_row, columns } => (stage, first_row, columns),
+            GradSource::Table { .. } => unreachable!("the gradient of a table is summed row by row"),
+            GradSource::Shards => {
+                let first = shards.next().expect("a batch has at least one sample");
+                sum.copy_from_slice(&first.grads[bucket.start..bucket.end]);
+                return shards.for_each(|shard| add(&shard.grads[bucket.start..bucket.end], sum));
+            }
+        };
+        let inputs = first_row..first_row + sum.len() / columns;
+        let mut dw =
+            ArrayViewMut2::from_shape((inputs.len(), columns), sum).expect("whole rows of the weight");
+        let mut row = 0;
+        let mut operands = shards.map(|shard| {
+            let (x, dy) = shard.operands(stage);
+            let rows = row..row + dy.nrows();
+            row = rows.end;
+            let x = match self.split_k {
+                Some(split_k) if stage == 0 => split_k.x(rows, inputs.clone()),
+                _ => x.slice_move(s![.., inputs.clone()]),
+            };
+            (x.reversed_axes(), dy)
+        });
+        // dW = Σ Xᵀ dZ, two shards at a time.
+        let mut beta = T::zero();
+        while let Some(one) = operands.next() {
+            match operands.next() {
+                Some(two) => gemm_pair([one, two], beta, dw.view_mut()),
+                None => gemm(T::one(), one.0, one.1, beta, dw.view_mut()),
+            }
+            beta = T::one();
+        }
+    }
+}
+
+/// Prefetches the parameters of a bucket for writing; not those of a table, of which a step updates few.
+fn prefetch_params(bucket: &Bucket, block: &mut ParamBlock<'_, impl Real>) {
+    if !matches!(bucket.source, GradSource::Table { .. }) {
+        block.prefetch(bucket.start..bucket.end);
+    }
+}

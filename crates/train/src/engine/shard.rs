@@ -1,0 +1,172 @@
+//! Some rows of a batch, and all the memory that their forward and backward pass needs.
+
+use std::ops::Range;
+
+use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, SequentialCache, SparseGrad};
+use chainrule_data::Dataset;
+use chainrule_tensor::{Buffer, FlushDenormals, Real};
+use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
+
+use super::pass::Pass;
+
+/// The initial capacity for targets, so large that those of two shards are never on the same cache line.
+const TARGETS: usize = 256;
+
+/// The memory of one shard, kept from step to step. It is aligned to two cache lines, since CPUs fetch them in pairs, so
+/// that threads with neighbouring shards do not write to one line in turn.
+#[repr(align(128))]
+pub(crate) struct Shard<T: Real, Y> {
+    cache: SequentialCache<T>,
+    /// The gradients, except those that [`reduce`](super::reduce) computes from the [`operands`](Self::operands) and the
+    /// [`sparse_grad`](Self::sparse_grad).
+    pub(crate) grads: Buffer<T>,
+    x: Buffer<T>,
+    /// How the first layer gets its input.
+    input: Input,
+    zero: [T; 1],
+    y: Buffer<T>,
+    dy: Buffer<T>,
+    pub(crate) targets: Vec<Y>,
+    /// The number of values of a sample.
+    inputs: usize,
+    /// The number of values of an output.
+    outputs: usize,
+    /// The sum of the losses of its rows, scaled by one over the size of the batch.
+    pub(crate) loss: T,
+}
+
+/// Where the first layer of a shard starts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Input {
+    /// From the samples, gathered in `x`.
+    Samples,
+    /// From its product with the weight, computed elsewhere and written to [`Shard::first_product`]: `x` is not filled.
+    Product,
+}
+
+impl<T: Real, Y> Shard<T, Y> {
+    /// A shard of a model with samples of `inputs` values and outputs of `outputs`.
+    pub(crate) fn new(cache: SequentialCache<T>, grads: Buffer<T>, inputs: usize, outputs: usize) -> Self {
+        Self {
+            cache,
+            grads,
+            x: Buffer::default(),
+            input: Input::Samples,
+            zero: [T::zero()],
+            y: Buffer::default(),
+            dy: Buffer::default(),
+            targets: Vec::with_capacity(TARGETS),
+            inputs,
+            outputs,
+            loss: T::zero(),
+        }
+    }
+
+    /// Replaces the layers' caches, and with them the states that layers carry from batch to batch.
+    pub(crate) fn reset(&mut self, cache: SequentialCache<T>) {
+        self.cache = cache;
+    }
+
+    /// The outputs of the last forward pass.
+    pub(crate) fn outputs(&self) -> ArrayView2<'_, T> {
+        self.y.matrix(self.targets.len(), self.outputs)
+    }
+
+    /// The samples of the last pass; zeros, which no layer reads, where it started from the first product.
+    pub(crate) fn inputs(&self) -> ArrayView2<'_, T> {
+        let rows = self.targets.len();
+        match self.input {
+            Input::Samples => self.x.matrix(rows, self.inputs),
+            Input::Product => broadcast(&self.zero, rows, self.inputs),
+        }
+    }
+
+    /// Whether the batch has no rows for this shard.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// The `x` and the `dy` of a stage in the last pass: see [`SequentialCache::operands`]. Where the pass started from the
+    /// first product, the `x` of stage 0 is not here.
+    pub(crate) fn operands(&self, stage: usize) -> (ArrayView2<'_, T>, ArrayView2<'_, T>) {
+        let dy = self.dy.matrix(self.targets.len(), self.outputs);
+        self.cache.operands(stage, self.inputs(), dy)
+    }
+
+    /// The rows of a stage's table that the last pass used: see [`SequentialCache::sparse_grad`].
+    pub(crate) fn sparse_grad(&self, stage: usize) -> &SparseGrad<T> {
+        self.cache.sparse_grad(stage)
+    }
+
+    /// Gathers the samples of `rows` and their targets, for a pass that starts from them.
+    pub(crate) fn gather<D>(&mut self, pass: &Pass<'_, T, D, Y>, rows: Range<usize>)
+    where
+        D: Dataset<T, Target = Y> + ?Sized,
+    {
+        let size = self.inputs;
+        self.input = Input::Samples;
+        self.x.reserve(rows.len() * size);
+        self.targets.clear();
+        for (position, &index) in pass.samples[rows].iter().enumerate() {
+            let row = &mut self.x[position * size..(position + 1) * size];
+            self.targets.push(pass.data.read(index as usize, row));
+        }
+    }
+
+    /// The output of the first product, to be written by the caller for a pass that starts from it. The targets are there.
+    pub(crate) fn first_product(&mut self) -> ArrayViewMut2<'_, T> {
+        self.input = Input::Product;
+        let rows = self.targets.len();
+        let Self { cache, y, outputs, .. } = self;
+        y.reserve(rows * *outputs);
+        cache.lead_output(rows).unwrap_or_else(|| y.matrix_mut(rows, *outputs))
+    }
+
+    /// The forward pass over the samples of `rows` and, in training, the backward pass. The samples were gathered, or the
+    /// first product was written.
+    pub(crate) fn run<D: ?Sized>(&mut self, pass: &Pass<'_, T, D, Y>, rows: Range<usize>) {
+        let _flush = FlushDenormals::new();
+        self.loss = T::zero();
+        let count = self.targets.len();
+        if count == 0 {
+            return;
+        }
+        let mode = match pass.mode {
+            Mode::Train { seed, .. } => Mode::Train { seed, first_row: rows.start },
+            Mode::Eval => Mode::Eval,
+        };
+        let Self { cache, grads, x, input, zero, y, dy, targets, inputs, outputs, loss } = self;
+        y.reserve(count * *outputs);
+        let x = match input {
+            Input::Samples => x.matrix(count, *inputs),
+            Input::Product => broadcast(zero, count, *inputs),
+        };
+        let params = Params::new(pass.params).deferred(*input == Input::Product);
+        pass.layers.forward(Forward { params, x, y: y.matrix_mut(count, *outputs), cache, mode });
+        let y = y.matrix(count, *outputs);
+        let batch = T::of(pass.samples.len() as f64);
+        // J = 1/m Σ L, over the m rows of the whole batch.
+        let scale = T::one() / batch;
+        if mode == Mode::Eval {
+            *loss = pass.loss.loss(y, targets, scale, None);
+            return;
+        }
+        dy.reserve(count * *outputs);
+        *loss = pass.loss.loss(y, targets, scale, Some(dy.matrix_mut(count, *outputs)));
+        pass.layers.backward(Backward {
+            params: Params::new(pass.params),
+            grads: Grads::fresh(grads).deferred(pass.deferred).sparse(pass.sparse),
+            x,
+            y,
+            dy: dy.matrix(count, *outputs),
+            dx: None,
+            cache,
+            share: T::of(count as f64) / batch,
+        });
+    }
+}
+
+/// One number as a whole matrix, for a batch whose values are not read.
+fn broadcast<T: Real>(number: &[T; 1], rows: usize, columns: usize) -> ArrayView2<'_, T> {
+    ArrayView2::from_shape((rows, columns).strides((0, 0)), number).expect("every index is the first")
+}

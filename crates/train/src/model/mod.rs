@@ -1,0 +1,14 @@
+//! A network with its parameters, and what can be done with it besides training.
+
+pub mod file;
+mod footprint;
+#[expect(clippy::module_inception, reason = "each file is named after what it holds")]
+pub(crate) mod model;
+mod predictor;
+mod summary;
+
+pub use file::FileError;
+pub use footprint::TrainingBytes;
+pub use model::{Model, ModelError};
+pub use predictor::{PredictError, Predictor};
+pub use summary::Summary;

@@ -1,0 +1,133 @@
+//! A network with its parameters.
+
+use std::sync::Arc;
+
+use chainrule_core::{Layer, Plan, Sequential, SequentialCache, ShapeError};
+use chainrule_tensor::{Buffer, Real, Seed, Shape};
+use sha2::{Digest, Sha256};
+
+/// A network: its layers, planned for samples of one shape, and their parameters.
+///
+/// ```
+/// use chainrule_core::Sequential;
+/// use chainrule_layers::{Dense, Relu};
+/// use chainrule_tensor::Seed;
+/// use chainrule_train::Model;
+/// use ndarray::Array2;
+///
+/// let layers = Sequential::new().then(Dense::new(8)).then(Relu).then(Dense::new(3));
+/// let model = Model::new([4], layers, Seed(0))?;
+/// assert_eq!(model.parameters().len(), 4 * 8 + 8 + 8 * 3 + 3);
+/// assert_eq!(model.predict(Array2::zeros((10, 4)).view())?.dim(), (10, 3));
+/// println!("{}", model.summary());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Model<T: Real> {
+    layers: Sequential<T>,
+    pub(crate) input: Shape,
+    pub(crate) output: Shape,
+    plan: Arc<Plan>,
+    /// As `plan` returned it; each shard and predictor starts from a copy.
+    pub(crate) cache: SequentialCache<T>,
+    pub(crate) parameters: Buffer<T>,
+}
+
+impl<T: Real> Model<T> {
+    /// Plans `layers` for samples of shape `input`, and draws their initial parameters from `seed`.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Shape`] names the layer that does not accept the output of the layer before it, and
+    /// [`ModelError::Memory`] says how many bytes the parameters need if the system does not have them.
+    pub fn new(input: impl Into<Shape>, layers: Sequential<T>, seed: Seed) -> Result<Self, ModelError> {
+        let input = input.into();
+        let mut plan = Plan::new();
+        let (output, cache) = layers.plan(input, &mut plan)?;
+        let size = plan.size();
+        let no_memory =
+            || ModelError::Memory { parameters: size, bytes: size.saturating_mul(size_of::<T>()) };
+        let mut parameters = Buffer::try_zeros(size).ok_or_else(no_memory)?;
+        plan.try_init(seed, &mut parameters).map_err(|_| no_memory())?;
+        Ok(Self { layers, input, output, plan: plan.into(), cache, parameters })
+    }
+
+    /// The shape of a sample.
+    pub fn input(&self) -> Shape {
+        self.input
+    }
+
+    /// The shape of the output for one sample.
+    pub fn output(&self) -> Shape {
+        self.output
+    }
+
+    /// What the layers declared: the name, shape, kind and position of each parameter, and a row for each layer.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// All parameters, as one flat slice in the order of [`Plan::entries`].
+    pub fn parameters(&self) -> &[T] {
+        &self.parameters
+    }
+
+    /// All parameters, to be changed.
+    pub fn parameters_mut(&mut self) -> &mut [T] {
+        &mut self.parameters
+    }
+
+    /// The values of the parameter with this name, such as `"0.weight"`.
+    pub fn parameter(&self, name: &str) -> Option<&[T]> {
+        let entry = self.plan.entries().iter().find(|entry| entry.name == name)?;
+        Some(&self.parameters[entry.range.clone()])
+    }
+
+    /// The SHA-256 of the parameters (little-endian, in order), in hexadecimal: equal if and only if every bit is.
+    pub fn parameters_sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        for parameter in self.parameters.iter() {
+            match T::NAME {
+                // A number of single precision is exact in double, so the cast back loses nothing.
+                "f32" => hash.update((parameter.as_f64() as f32).to_le_bytes()),
+                _ => hash.update(parameter.as_f64().to_le_bytes()),
+            }
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    pub(crate) fn layers(&self) -> &Sequential<T> {
+        &self.layers
+    }
+
+    /// A cache that no pass has used.
+    pub(crate) fn cache(&self) -> SequentialCache<T> {
+        self.cache.clone()
+    }
+
+    /// The number of values that a sample takes in training: itself, what the layers compute and keep, and the gradient of
+    /// the output.
+    pub(crate) fn values_per_sample(&self) -> u64 {
+        let ends = self.input.size().saturating_add(self.output.size());
+        self.plan.total_memory().saturating_add(ends as u64)
+    }
+}
+
+/// Layers that do not make a model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A layer does not accept its input.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// There is not enough memory for the parameters, or for the largest of them in double precision while it is drawn.
+    #[error(
+        "the {parameters} parameters of the model take {bytes} bytes, more than the system has memory for: use fewer units, smaller samples, or f32"
+    )]
+    Memory {
+        /// The number of parameters.
+        parameters: usize,
+        /// How many bytes they take.
+        bytes: usize,
+    },
+}

@@ -1,0 +1,134 @@
+//! Predictions, with memory that is kept from call to call.
+
+use std::fmt;
+
+use chainrule_core::{Forward, Layer, Mode, Params, SequentialCache, ValueError};
+use chainrule_tensor::{Buffer, FlushDenormals, Real, Shape};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+use super::model::Model;
+
+impl<T: Real> Model<T> {
+    /// The outputs, `[rows, size of the output]`, for the samples in the rows of `x`.
+    ///
+    /// Each call allocates the memory of the pass, and layers that carry a state start from zeros. So pass many rows at once,
+    /// or use a [`predictor`](Self::predictor).
+    ///
+    /// # Errors
+    ///
+    /// [`PredictError`] if the rows do not have the size of a sample, or hold a value that the first layer does not accept.
+    pub fn predict(&self, x: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
+        let mut predictor = self.predictor();
+        predictor.check(x)?;
+        let mut y = Array2::zeros((x.nrows(), self.output.size()));
+        predictor.run(x, y.view_mut());
+        Ok(y)
+    }
+
+    /// Memory for many predictions, between which layers may carry a state.
+    pub fn predictor(&self) -> Predictor<'_, T> {
+        Predictor { model: self, cache: self.cache(), y: Buffer::default() }
+    }
+}
+
+/// A model with memory for many predictions: after the first call with a number of rows, calls with no more allocate nothing.
+///
+/// Layers that carry a state go on from call to call: row `i` starts where row `i` of the previous call ended, if both calls
+/// have the same number of rows. So a model can be given a sequence step by step, for example to generate text. Plan it for
+/// samples of one step, and copy the parameters of the model that was trained on longer ones:
+///
+/// ```
+/// use chainrule_core::Sequential;
+/// use chainrule_layers::{Dense, Lstm, TimeDistributed};
+/// use chainrule_tensor::Seed;
+/// use chainrule_train::Model;
+/// use ndarray::{Array2, s};
+///
+/// let lstm = Lstm::new(8).sequences();
+/// let layers = |lstm| Sequential::new().then(lstm).then(TimeDistributed(Dense::new(3)));
+/// let trained = Model::new([20, 3], layers(lstm.clone()), Seed(1))?;
+/// let mut model = Model::new([1, 3], layers(lstm.stateful()), Seed(0))?;
+/// model.parameters_mut().copy_from_slice(trained.parameters());
+///
+/// let mut text = Array2::zeros((1, 60));
+/// let mut step = Array2::from_elem((1, 3), 0.5);
+/// let mut generator = model.predictor();
+/// for t in 0..20 {
+///     text.slice_mut(s![.., 3 * t..3 * t + 3]).assign(&step);
+///     step.assign(&generator.predict(step.view())?);
+/// }
+/// let whole = trained.predict(text.view())?;
+/// assert!((&whole.slice(s![.., 57..]) - &step).iter().all(|difference| difference.abs() < 1e-5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Predictor<'a, T: Real> {
+    model: &'a Model<T>,
+    cache: SequentialCache<T>,
+    y: Buffer<T>,
+}
+
+impl<T: Real> Predictor<'_, T> {
+    /// The outputs, `[rows, size of the output]`, for the samples in the rows of `x`.
+    ///
+    /// # Errors
+    ///
+    /// [`PredictError`] if the rows do not have the size of a sample, or hold a value that the first layer does not accept.
+    /// Then states are unchanged.
+    pub fn predict(&mut self, x: ArrayView2<'_, T>) -> Result<ArrayView2<'_, T>, PredictError> {
+        self.check(x)?;
+        let rows = x.nrows();
+        let columns = self.model.output().size();
+        let mut y = std::mem::take(&mut self.y);
+        y.reserve(rows * columns);
+        self.run(x, y.matrix_mut(rows, columns));
+        self.y = y;
+        Ok(self.y.matrix(rows, columns))
+    }
+
+    /// Resets the states that layers carry from call to call.
+    pub fn reset(&mut self) {
+        if self.model.plan().is_stateful() {
+            self.cache = self.model.cache();
+        }
+    }
+
+    /// Whether the model accepts these samples.
+    fn check(&self, x: ArrayView2<'_, T>) -> Result<(), PredictError> {
+        let input = self.model.input();
+        if x.ncols() != input.size() {
+            return Err(PredictError::Columns { columns: x.ncols(), input });
+        }
+        Ok(self.model.layers().check(x)?)
+    }
+
+    /// The forward pass over samples that were checked.
+    fn run(&mut self, x: ArrayView2<'_, T>, y: ArrayViewMut2<'_, T>) {
+        let _flush = FlushDenormals::new();
+        let Self { model, cache, .. } = self;
+        let params = Params::new(model.parameters());
+        model.layers().forward(Forward { params, x, y, cache, mode: Mode::Eval });
+    }
+}
+
+impl<T: Real> fmt::Debug for Predictor<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Predictor").field("model", &self.model).finish_non_exhaustive()
+    }
+}
+
+/// Samples that a model does not accept.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PredictError {
+    /// The rows do not have the size of a sample.
+    #[error("the rows have {columns} values, but a sample of shape {input} has {}", input.size())]
+    Columns {
+        /// The number of values of a row.
+        columns: usize,
+        /// The shape of a sample.
+        input: Shape,
+    },
+    /// A value is not one that the first layer accepts.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+}
