@@ -58,44 +58,15 @@ pub mod recurrent;
 pub mod regularization;
 pub mod shape;
 
-pub use activations::{
-    Activation, Celu, Elu, Exponential, Gated, GeGlu, Gelu, GeluTanh, Glu, HardShrink, HardSigmoid,
-    HardSwish, HardTanh, Identity, LeakyRelu, LogSigmoid, LogSoftmax, Maxout, Mish, Prelu, ReGlu, Relu,
-    Relu6, ReluSquared, Rrelu, Selu, Sigmoid, Silu, SoftShrink, Softmax, Softmax2d, Softmin, Softplus,
-    Softsign, SparsePlus, SparseSigmoid, Sparsemax, Squareplus, SwiGlu, Swish, Tanh, TanhShrink, Threshold,
-    ThresholdedRelu,
-};
-pub use attention::{
-    ClassToken, DotProductAttention, LearnedPositions, MultiHeadAttention, OneStep, Patches,
-    SinusoidalPositions, TransformerDecoder, TransformerEncoder,
-};
+pub use activations::*;
+pub use attention::*;
 pub use axes::Axes;
-pub use convolution::{
-    Conv, Conv1d, Conv2d, Conv3d, ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d,
-    DepthwiseConv1d, DepthwiseConv2d, Fold, Padding, SeparableConv1d, SeparableConv2d, Unfold,
-};
+pub use convolution::*;
 pub use dense::Dense;
-pub use embedding::{Embedding, EmbeddingBag};
-pub use merge::{Add, Average, Bilinear, Concat, Dot, Maximum, Minimum, Multiply, Subtract};
-pub use normalization::{
-    BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RmsNorm, SpectralNorm, UnitNorm,
-    WeightNorm,
-};
-pub use pooling::{
-    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d,
-    AdaptiveMaxPool3d, AvgPool1d, AvgPool2d, AvgPool3d, GlobalAvgPool, GlobalMaxPool, LpPool1d, LpPool2d,
-    LpPool3d, MaxPool1d, MaxPool2d, MaxPool3d, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d,
-};
-pub use recurrent::{Bidirectional, ConvLstm, Gru, Lstm, Masking, Rnn, TimeDistributed};
-pub use regularization::{
-    ActivityRegularization, AlphaDropout, DropPath, Dropout, FeatureAlphaDropout, GaussianDropout,
-    GaussianNoise, SpatialDropout,
-};
-pub use shape::{
-    BilinearUpSampling2d, ChannelShuffle, CircularPadding1d, CircularPadding2d, CircularPadding3d,
-    ConstantPadding1d, ConstantPadding2d, ConstantPadding3d, Cropping1d, Cropping2d, Cropping3d, Flatten,
-    LinearUpSampling1d, Permute, PixelShuffle, PixelUnshuffle, ReflectionPadding1d, ReflectionPadding2d,
-    ReflectionPadding3d, RepeatVector, ReplicationPadding1d, ReplicationPadding2d, ReplicationPadding3d,
-    Reshape, TrilinearUpSampling3d, Unflatten, UpSampling1d, UpSampling2d, UpSampling3d, ZeroPadding1d,
-    ZeroPadding2d, ZeroPadding3d,
-};
+pub use embedding::*;
+pub use merge::*;
+pub use normalization::*;
+pub use pooling::*;
+pub use recurrent::*;
+pub use regularization::*;
+pub use shape::*;
