@@ -40,5 +40,5 @@ pub mod prelude {
     pub use chainrule_optim::schedule::{Cosine, Step, WarmUp};
     pub use chainrule_optim::{ClipByGlobalNorm, Optimizer, Schedule, adam, adamw, rmsprop, sgd};
     pub use chainrule_tensor::{Seed, Shape};
-    pub use chainrule_train::{Callback, Event, Model, ModelError, Predictor, TrainError, Trainer};
+    pub use chainrule_train::{Callback, Event, Fit, Model, ModelError, Predictor, TrainError, Trainer};
 }

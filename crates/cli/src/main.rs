@@ -57,7 +57,9 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            let sources = std::iter::successors(error.source(), |&error| error.source());
+            let text = sources.fold(error.to_string(), |text, source| format!("{text}: {source}"));
+            eprintln!("error: {text}");
             ExitCode::FAILURE
         }
     }

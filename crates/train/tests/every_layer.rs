@@ -15,7 +15,7 @@ use chainrule_layers::{Dense, Flatten, Tanh};
 use chainrule_losses::CrossEntropy;
 use chainrule_optim::{ClipByGlobalNorm, Optimizer, SettingError, Update, adam, sgd};
 use chainrule_tensor::{Seed, Shape};
-use chainrule_train::{Model, PredictError, TrainError, Trainer};
+use chainrule_train::{Fit, Model, PredictError, TrainError, Trainer};
 use ndarray::{Array2, s};
 
 /// Samples of a batch; the last batch of an epoch has fewer.
@@ -334,7 +334,7 @@ fn no_number_is_worse_than_an_error() {
             data.x[[57, column]] = wrong;
             let mut trainer = trainer(case, narrow(case), adam(1e-2), 3);
             let evaluated = trainer.evaluate(&data);
-            let validated = trainer.fit_and_validate(&good, Some(&data), 1);
+            let validated = trainer.fit(&good, Fit::epochs(1).validation(&data));
             let fitted = trainer.fit(&data, 1);
             let predicted = trainer.model().predict(data.x.view());
             match predicted {

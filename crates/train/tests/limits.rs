@@ -1,5 +1,6 @@
 //! Trainings at the limits of what there is to train: one row, one sample, one class, nothing but padding, no parameter.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use chainrule_core::{Backward, Constant, Forward, Frozen, Graph, Layer, Plan, Sequential, ShapeError};
@@ -12,7 +13,7 @@ use chainrule_losses::CrossEntropy;
 use chainrule_metrics::{Accuracy, ConfusionMatrix};
 use chainrule_optim::{ClipByGlobalNorm, adam};
 use chainrule_tensor::{Seed, Shape};
-use chainrule_train::{Model, PredictError, TrainError, Trainer};
+use chainrule_train::{Fit, Model, PredictError, TrainError, Trainer};
 use ndarray::{Array2, s};
 
 /// Samples of any shape, and their classes.
@@ -52,7 +53,7 @@ fn trainer(shape: impl Into<Shape>, layers: Sequential<f32>) -> Trainer<f32, u8>
 
 /// Trains, evaluates and predicts; every number is one.
 fn works(mut trainer: Trainer<f32, u8>, data: &Data) -> Trainer<f32, u8> {
-    let history = trainer.fit_and_validate(data, Some(data), 3).unwrap();
+    let history = trainer.fit(data, Fit::epochs(3).validation(data)).unwrap();
     for report in &history.epochs {
         assert!(report.train.loss.is_finite(), "{trainer:?}");
         assert!(report.validation.as_ref().unwrap().loss.is_finite(), "{trainer:?}");
@@ -215,15 +216,18 @@ fn ids_that_are_none() {
             let mut trainer = trainer([4], layers.clone()).batch_size(40).shards(2).shuffle(false);
             let text = |error: TrainError, batch, row| {
                 assert!(matches!(error, TrainError::Value { sample: 77, .. }), "{error}");
-                let (error, place) = (error.to_string(), format!("sample 77, in batch {batch}"));
+                let start =
+                    format!("sample 77, in batch {batch}, has a value that the model does not accept");
+                assert_eq!(error.to_string(), start);
+                let source = error.source().unwrap().to_string();
                 let whole = format!(
                     "ids, whole numbers from 0 to 6, but row {row} of the batch has {}:",
                     f64::from(wrong)
                 );
-                assert!(error.contains(&place) && error.contains(&whole), "{error}");
+                assert!(source.contains(&whole), "{source}");
             };
             text(trainer.evaluate(&bad).unwrap_err(), 0, 77);
-            text(trainer.fit_and_validate(&data(&good), Some(&bad), 1).unwrap_err(), 0, 77);
+            text(trainer.fit(&data(&good), Fit::epochs(1).validation(&bad)).unwrap_err(), 0, 77);
             text(trainer.fit(&bad, 1).unwrap_err(), 1, 37);
             let before = trainer.model().parameters_sha256();
             let rest = Rows::new(x.slice(s![40.., ..]).to_owned(), vec![0; 50]).unwrap();

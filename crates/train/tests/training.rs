@@ -1,5 +1,6 @@
 //! What the trainer promises: the same bits for any number of threads and after a resume, and clear errors.
 
+use std::error::Error;
 use std::fs;
 use std::ops::ControlFlow;
 
@@ -10,7 +11,7 @@ use chainrule_losses::{CrossEntropy, MeanSquaredError, PerStep};
 use chainrule_metrics::Accuracy;
 use chainrule_optim::{ClipByGlobalNorm, Optimizer, Update, adam, sgd};
 use chainrule_tensor::{Real, Seed};
-use chainrule_train::{Event, FileError, Model, ModelError, TrainError, Trainer};
+use chainrule_train::{Event, FileError, Fit, Model, ModelError, TrainError, Trainer};
 use ndarray::Array2;
 
 fn layers<T: Real>() -> Sequential<T> {
@@ -71,7 +72,7 @@ fn it_learns() {
     let (train, test) = (digits(3000, Seed(1)), digits(500, Seed(2)));
     let mut trainer = trainer();
     let before = trainer.evaluate(&test).unwrap();
-    let history = trainer.fit_and_validate(&train, Some(&test), 4).unwrap();
+    let history = trainer.fit(&train, Fit::epochs(4).validation(&test)).unwrap();
     let after = trainer.evaluate(&test).unwrap();
     assert!(before.metric("accuracy").unwrap() < 0.3, "{before}");
     assert!(after.metric("accuracy").unwrap() > 0.85, "{after}");
@@ -167,6 +168,12 @@ fn a_checkpoint_from_before_the_first_epoch_is_one_too() {
     let mut resumed = trainer().resume(&path).unwrap();
     resumed.fit(&data, 1).unwrap();
     assert_eq!(resumed.model().parameters_sha256(), straight.model().parameters_sha256());
+}
+
+/// The texts of an error and of its sources, as the program prints them.
+fn chain(error: impl Error) -> String {
+    let sources = std::iter::successors(error.source(), |&error| error.source());
+    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }
 
 /// Remembers more of a parameter than there is memory for.
@@ -290,31 +297,30 @@ fn settings_and_data_that_cannot_work() {
     let wrong = Rows::new(Array2::<f32>::zeros((100, 4)), classes).unwrap();
     let model = Model::new([4], Sequential::new().then(Dense::new(10)), Seed(0)).unwrap();
     let mut classifier = Trainer::new(model, CrossEntropy::default(), sgd(0.1)).shards(2);
-    let label = classifier.evaluate(&wrong).unwrap_err().to_string();
+    let label = chain(classifier.evaluate(&wrong).unwrap_err());
+    assert!(label.starts_with("sample 83, in batch 0, does not fit the model's 10 outputs: "), "{label}");
     assert!(
-        label.starts_with("sample 83, in batch 0, ") && label.contains("target 83 is class 10"),
+        label.ends_with("or look for a wrong label") && label.contains(": target 83 is class 10"),
         "{label}"
     );
     classifier = classifier.shuffle(false).batch_size(50);
-    let label = classifier.fit(&wrong, 1).unwrap_err().to_string();
-    assert!(
-        label.starts_with("sample 83, in batch 1, ") && label.contains("target 33 is class 10"),
-        "{label}"
-    );
+    let label = chain(classifier.fit(&wrong, 1).unwrap_err());
+    assert!(label.starts_with("sample 83, in batch 1, does not fit the model's 10 outputs: "), "{label}");
+    assert!(label.contains(": target 33 is class 10"), "{label}");
     let steps: Vec<[u8; 5]> = (0..6).map(|row| [0, 1, 0, 1, u8::from(row == 5) * 2]).collect();
     let wrong_step = Rows::new(Array2::<f32>::zeros((6, 4)), steps).unwrap();
     let model = Model::new([4], Sequential::new().then(Dense::new(10)), Seed(0)).unwrap();
     let mut stepwise = Trainer::new(model, PerStep(CrossEntropy::default()), sgd(0.1)).shards(2);
-    let label = stepwise.evaluate(&wrong_step).unwrap_err().to_string();
+    let label = chain(stepwise.evaluate(&wrong_step).unwrap_err());
     assert!(label.starts_with("sample 5, in batch 0, "), "{label}");
     assert!(label.contains("of the steps of target 5, target 4 is class 2, but"), "{label}");
     // What is wrong with the validation is told before the first step too.
     let mut trained = trainer();
     let before = trained.model().parameters_sha256();
     let none = Subset::first::<f32>(&data, 0);
-    let empty = trained.fit_and_validate(&data, Some(&none), 1).unwrap_err();
+    let empty = trained.fit(&data, Fit::epochs(1).validation(&none)).unwrap_err();
     assert!(empty.to_string().contains("empty"), "{empty}");
-    let flat = trained.fit_and_validate(&data, Some(&wrong), 1).unwrap_err();
+    let flat = trained.fit(&data, Fit::epochs(1).validation(&wrong)).unwrap_err();
     assert!(matches!(flat, TrainError::Shape { .. }), "{flat}");
     assert_eq!(trained.model().parameters_sha256(), before);
     // More threads than there is work for cost nothing.

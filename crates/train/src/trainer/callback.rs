@@ -10,25 +10,25 @@ use super::history::EpochReport;
 pub enum Event<'a> {
     /// The training begins.
     Start {
-        /// How many epochs it is to take.
+        /// The number of epochs it will take.
         epochs: u64,
-        /// How many batches an epoch has.
+        /// The number of batches in an epoch.
         batches: usize,
-        /// How many samples an epoch has.
+        /// The number of samples in an epoch.
         samples: usize,
     },
     /// An epoch begins.
     Epoch {
-        /// Which, from 0.
+        /// The epoch, from 0.
         epoch: u64,
     },
     /// A step was taken.
     Step {
-        /// Which epoch, from 0.
+        /// The epoch, from 0.
         epoch: u64,
-        /// Which batch of the epoch, from 0.
+        /// The batch of the epoch, from 0.
         batch: usize,
-        /// How many samples of this epoch are done.
+        /// The number of samples of this epoch so far.
         samples: usize,
         /// The mean loss over these samples.
         loss: f64,

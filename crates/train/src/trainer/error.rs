@@ -1,89 +1,90 @@
 //! What can go wrong in a training.
 
+use chainrule_core::{SettingError, ValueError};
 use chainrule_data::BatchError;
 use chainrule_losses::TargetError;
-use chainrule_optim::SettingError;
 use chainrule_tensor::Shape;
+use rayon::ThreadPoolBuildError;
 
 use crate::model::file::FileError;
 
-/// A training that cannot start or go on.
+/// A training that cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
     /// The batch size is 0, or there are no samples.
     #[error(transparent)]
     Batch(#[from] BatchError),
-    /// A setting of the optimizer, its schedule or the loss cannot work.
+    /// A setting of the optimizer, its schedule or the loss is invalid.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// The data set's samples are not the model's.
+    /// The data set's samples do not have the shape that the model was planned for.
     #[error(
         "the samples have the shape {samples}, but the model was planned for {model}: plan it for the data's shape, or reshape the data"
     )]
     Shape {
         /// The shape of the data set's samples.
         samples: Shape,
-        /// The shape that the model takes.
+        /// The shape of the model's input.
         model: Shape,
     },
     /// A target does not fit the model's output.
-    #[error("sample {sample}, in batch {batch}, does not fit the model's {columns} outputs: {source}")]
+    #[error("sample {sample}, in batch {batch}, does not fit the model's {columns} outputs")]
     Target {
-        /// Which batch of the epoch, from 0.
+        /// The batch of the epoch, from 0.
         batch: usize,
-        /// Which sample of the data set, from 0.
+        /// The sample of the data set, from 0.
         sample: usize,
-        /// How many outputs the model has.
+        /// The number of the model's outputs.
         columns: usize,
-        /// What is wrong with it.
+        /// What is wrong with the target.
         source: TargetError,
     },
-    /// A sample has a value that the model's first layer cannot take.
-    #[error("sample {sample}, in batch {batch}, is not for this model: {source}")]
+    /// A sample has a value that the model's first layer does not accept.
+    #[error("sample {sample}, in batch {batch}, has a value that the model does not accept")]
     Value {
-        /// Which batch of the epoch, from 0.
+        /// The batch of the epoch, from 0.
         batch: usize,
-        /// Which sample of the data set, from 0.
+        /// The sample of the data set, from 0.
         sample: usize,
-        /// What is wrong with it.
-        source: chainrule_core::ValueError,
+        /// What is wrong with the value.
+        source: ValueError,
     },
-    /// The model carries a state from each row of a batch to that of the next, which these batches do not allow, in
-    /// training or in an evaluation.
+    /// The model is stateful: each row of a batch continues the same row of the batch before. These batches do not allow that,
+    /// in training or in an evaluation.
     #[error(
-        "the model carries states from batch to batch: switch shuffling off, and make the batch size, {batch_size}, divide the number of samples, {samples}, to train and to evaluate"
+        "the model carries states from batch to batch: switch shuffling off, and choose a batch size, now {batch_size}, that divides the number of samples, {samples}, for training and for evaluation"
     )]
-    Carried {
-        /// How many samples there are.
+    Stateful {
+        /// The number of samples.
         samples: usize,
-        /// How many a batch has.
+        /// The number of samples in a batch.
         batch_size: usize,
     },
-    /// The loss is infinite or not a number.
-    #[error("the loss became {loss} in epoch {} at batch {batch}: take a smaller learning rate, clip the gradients, or look for values in the data that are not finite", epoch + 1)]
+    /// The loss is infinite or NaN.
+    #[error("the loss became {loss} in epoch {} at batch {batch}: lower the learning rate, clip the gradients, or check the data for values that are not finite", epoch + 1)]
     Diverged {
-        /// Which epoch, from 0.
+        /// The epoch, from 0.
         epoch: u64,
-        /// Which batch of the epoch, from 0.
+        /// The batch of the epoch, from 0.
         batch: usize,
-        /// What the loss became.
+        /// The loss.
         loss: f64,
     },
     /// The number of shards or of threads is 0.
     #[error("the number of {0} is 0: choose at least 1")]
     Zero(&'static str),
     /// The threads could not be started.
-    #[error("the threads could not be started: {0}; ask for fewer with `threads`")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
-    /// There is no memory for something that the trainer keeps.
+    #[error("cannot start the threads: choose fewer with `threads`")]
+    Threads(#[from] ThreadPoolBuildError),
+    /// There is not enough memory for something that the trainer keeps.
     #[error(
-        "the training takes {bytes} bytes for {what}, more than the system has memory for: choose a smaller model, fewer shards or another optimizer; `Model::training_bytes` counts beforehand"
+        "the training takes {bytes} bytes for {what}, more than the system has memory for: use a smaller model, fewer shards or another optimizer; `Model::training_bytes` estimates what a training takes"
     )]
     Memory {
-        /// For what.
+        /// What the memory is for.
         what: &'static str,
-        /// How many bytes that takes.
+        /// How many bytes it takes.
         bytes: usize,
     },
     /// A checkpoint does not fit this trainer.

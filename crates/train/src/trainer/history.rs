@@ -1,4 +1,4 @@
-//! What a training has shown.
+//! The results of a training.
 
 use std::fmt;
 
@@ -28,15 +28,15 @@ impl fmt::Display for Scores {
 /// One epoch of a training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EpochReport {
-    /// Which epoch, from 0.
+    /// The epoch, from 0.
     pub epoch: u64,
-    /// Over the training samples, each as it was met, while the parameters changed.
+    /// Over the training samples, each evaluated when it was trained on, while the parameters changed.
     pub train: Scores,
     /// Over the validation samples after the epoch, if there are any.
     pub validation: Option<Scores>,
     /// How long the training took, without the validation.
     pub seconds: f64,
-    /// How many samples were trained on.
+    /// The number of samples that were trained on.
     pub samples: usize,
 }
 

@@ -5,12 +5,14 @@
 mod callback;
 mod checkpoint;
 pub(crate) mod error;
+mod fit;
 mod history;
 mod settings;
 mod step;
 
 pub use callback::{Callback, Event};
 pub use error::TrainError;
+pub use fit::Fit;
 pub use history::{EpochReport, History, Scores};
 
 use std::fmt;
@@ -39,7 +41,30 @@ const WORTH_A_FORK: u64 = 2_000_000;
 /// How many samples of each shard an evaluation takes at a time.
 const EVALUATION_ROWS: usize = 256;
 
-/// Brings a model, a loss and an optimizer together.
+/// Brings a model, a loss and an optimizer together, and fits the model to data.
+///
+/// ```
+/// use chainrule_core::Sequential;
+/// use chainrule_data::digits;
+/// use chainrule_layers::{Dense, Flatten, Relu};
+/// use chainrule_losses::CrossEntropy;
+/// use chainrule_metrics::Accuracy;
+/// use chainrule_optim::adam;
+/// use chainrule_tensor::Seed;
+/// use chainrule_train::{Fit, Model, Trainer};
+///
+/// let (train, test) = (digits(500, Seed(1)), digits(100, Seed(2)));
+/// let layers = Sequential::new().then(Flatten).then(Dense::new(64)).then(Relu).then(Dense::new(10));
+/// let model = Model::new([28, 28], layers, Seed(0))?;
+/// let mut trainer = Trainer::new(model, CrossEntropy::default(), adam(1e-3))
+///     .batch_size(16)
+///     .metric(Accuracy::default());
+/// let history = trainer.fit(&train, Fit::epochs(2).validation(&test))?;
+/// let scores = trainer.evaluate(&test)?;
+/// assert_eq!(history.epochs[1].validation.as_ref(), Some(&scores));
+/// println!("{scores}"); // loss 1.2345, accuracy 0.6789
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// A step computes the mean loss of a batch and, by the chain rule, its gradient, and lets the optimizer update the parameters.
 /// With the same seed, batch size and number of shards, the parameters are the same to the last bit, for any number of
@@ -128,34 +153,19 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.state.epoch
     }
 
-    /// Trains for `epochs` more epochs.
+    /// Trains on a data set, for a number of epochs or as [`Fit`] says: `trainer.fit(&train, 5)` or
+    /// `trainer.fit(&train, Fit::epochs(5).validation(&test))`. Called again, it continues.
     ///
     /// # Errors
     ///
-    /// [`TrainError`] before the first step if a setting, a shape or the data set cannot work, and later if a
-    /// target is out of range or the loss is no longer finite. The model is then as the last step left it.
-    pub fn fit<D>(&mut self, data: &D, epochs: u64) -> Result<History, TrainError>
+    /// [`TrainError`] before the first step if a setting is invalid or the data does not fit the model, and during the training
+    /// if a target or a value does not fit or the loss is no longer finite. The model is then as the last step left it.
+    pub fn fit<'a, D>(&mut self, data: &D, fit: impl Into<Fit<'a, T, Y>>) -> Result<History, TrainError>
     where
         D: Dataset<T, Target = Y>,
+        Y: 'a,
     {
-        self.fit_and_validate(data, None::<&D>, epochs)
-    }
-
-    /// As [`fit`](Self::fit), and evaluates on `validation`, if there is any, after each epoch.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`fit`](Self::fit) and [`evaluate`](Self::evaluate).
-    pub fn fit_and_validate<D, V>(
-        &mut self,
-        data: &D,
-        validation: Option<&V>,
-        epochs: u64,
-    ) -> Result<History, TrainError>
-    where
-        D: Dataset<T, Target = Y>,
-        V: Dataset<T, Target = Y>,
-    {
+        let Fit { epochs, validation } = fit.into();
         warn_if_debug();
         self.check(data.shape())?;
         self.optimizer.validate()?;
@@ -193,11 +203,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// The mean loss and the metrics over a data set.
     ///
-    /// A model that carries a state from batch to batch takes the samples in batches as in training, from zeros on.
+    /// A stateful model takes the samples in batches as in training, starting from zeros.
     ///
     /// # Errors
     ///
-    /// [`TrainError`] if the data set is empty or does not fit the model.
+    /// [`TrainError`] if a setting is invalid, or the data set is empty or does not fit the model.
     pub fn evaluate<D>(&mut self, data: &D) -> Result<Scores, TrainError>
     where
         D: Dataset<T, Target = Y>,
@@ -208,12 +218,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.in_pool(self.evaluation_rows(), |this| this.scores(data))
     }
 
-    /// How many samples an evaluation takes at a time.
+    /// The number of samples that an evaluation takes at a time.
     fn evaluation_rows(&self) -> usize {
-        match self.model.plan().is_stateful() {
+        if self.model.plan().is_stateful() {
             // Each row of a batch continues that of the batch before, as in training.
-            true => self.batch_size,
-            false => EVALUATION_ROWS.saturating_mul(self.shard_count()),
+            self.batch_size
+        } else {
+            EVALUATION_ROWS.saturating_mul(self.shard_count())
         }
     }
 
@@ -235,7 +246,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Checks that a stateful model finds the next sample of each sequence in the same row of the next batch.
     fn check_stateful(&self, samples: usize, shuffle: bool) -> Result<(), TrainError> {
         if self.model.plan().is_stateful() && (shuffle || !samples.is_multiple_of(self.batch_size)) {
-            return Err(TrainError::Carried { samples, batch_size: self.batch_size });
+            return Err(TrainError::Stateful { samples, batch_size: self.batch_size });
         }
         Ok(())
     }
@@ -289,15 +300,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Trains on every sample once, then validates.
-    fn epoch<D, V>(
+    fn epoch<D>(
         &mut self,
         data: &D,
-        validation: Option<&V>,
+        validation: Option<&dyn Dataset<T, Target = Y>>,
         batches: &mut Batches,
     ) -> Result<(EpochReport, ControlFlow<()>), TrainError>
     where
         D: Dataset<T, Target = Y>,
-        V: Dataset<T, Target = Y>,
     {
         let epoch = self.state.epoch;
         let mut flow = self.tell(&Event::Epoch { epoch });
@@ -348,9 +358,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
     }
 
+    /// Evaluates the model.
     fn scores<D>(&mut self, data: &D) -> Result<Scores, TrainError>
     where
-        D: Dataset<T, Target = Y>,
+        D: Dataset<T, Target = Y> + ?Sized,
     {
         let mut batches = Batches::new(data.len(), self.evaluation_rows(), None)?;
         batches.epoch(0);

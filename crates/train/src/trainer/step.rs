@@ -64,7 +64,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         threads: usize,
     ) -> Result<T, TrainError>
     where
-        D: Dataset<T, Target = Y>,
+        D: Dataset<T, Target = Y> + ?Sized,
     {
         let pass = Pass {
             layers: self.model.layers(),

@@ -6,7 +6,7 @@ use chainrule_layers::{Bidirectional, ConvLstm, Dense, Flatten, Gru, Lstm, Rnn, 
 use chainrule_losses::MeanSquaredError;
 use chainrule_optim::adam;
 use chainrule_tensor::{Seed, Shape};
-use chainrule_train::{Model, TrainError, Trainer};
+use chainrule_train::{Fit, Model, TrainError, Trainer};
 use ndarray::Array2;
 
 /// How many sequences run side by side: the rows of a batch.
@@ -119,7 +119,7 @@ fn an_evaluation_carries_states_as_training_does() {
     let data = sums();
     for shards in [1, 2, 5] {
         let mut trainer = trainer(Gru::new(8).stateful()).shards(shards);
-        let history = trainer.fit_and_validate(&data, Some(&data), 2).unwrap();
+        let history = trainer.fit(&data, Fit::epochs(2).validation(&data)).unwrap();
         let scores = trainer.evaluate(&data).unwrap();
         assert_eq!(history.epochs[1].validation.as_ref(), Some(&scores));
         let (mut predictor, mut x, mut sum) = (trainer.model().predictor(), Array2::zeros((ROWS, 2)), 0.0);
@@ -140,16 +140,16 @@ fn an_evaluation_carries_states_as_training_does() {
 fn samples_in_another_order_are_refused() {
     let data = sums();
     let shuffled = trainer(Gru::new(4).stateful()).shuffle(true).fit(&data, 1).unwrap_err();
-    assert!(matches!(shuffled, TrainError::Carried { samples: 240, batch_size: ROWS }), "{shuffled}");
+    assert!(matches!(shuffled, TrainError::Stateful { samples: 240, batch_size: ROWS }), "{shuffled}");
     let uneven = trainer(Gru::new(4).stateful()).batch_size(7).fit(&data, 1).unwrap_err();
-    assert!(matches!(uneven, TrainError::Carried { batch_size: 7, .. }), "{uneven}");
+    assert!(matches!(uneven, TrainError::Stateful { batch_size: 7, .. }), "{uneven}");
     // An evaluation too needs as many rows in each batch, whatever training does.
     let uneven = trainer(Gru::new(4).stateful()).batch_size(7).evaluate(&data).unwrap_err();
-    assert!(matches!(uneven, TrainError::Carried { samples: 240, batch_size: 7 }), "{uneven}");
+    assert!(matches!(uneven, TrainError::Stateful { samples: 240, batch_size: 7 }), "{uneven}");
     let short = Subset::first::<f32>(&data, 10);
     let all = Subset::first::<f32>(&data, 240);
-    let uneven = trainer(Gru::new(4).stateful()).fit_and_validate(&all, Some(&short), 1).unwrap_err();
-    assert!(matches!(uneven, TrainError::Carried { samples: 10, batch_size: ROWS }), "{uneven}");
+    let uneven = trainer(Gru::new(4).stateful()).fit(&all, Fit::epochs(1).validation(&short)).unwrap_err();
+    assert!(matches!(uneven, TrainError::Stateful { samples: 10, batch_size: ROWS }), "{uneven}");
     trainer(Gru::new(4).stateful()).shuffle(true).evaluate(&data).unwrap();
     trainer(Gru::new(4)).shuffle(true).batch_size(7).fit(&data, 1).unwrap();
 }
