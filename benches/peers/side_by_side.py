@@ -1,10 +1,10 @@
-"""Runs chainrule and the programs beside this one on the same works, in turn, and prints a table in Markdown.
+"""Runs chainrule and the programs in this directory on the same workloads, in turn, and prints a table in Markdown.
 
     python -m venv venv
     venv/bin/pip install -r benches/peers/requirements.txt
     venv/bin/python benches/peers/side_by_side.py --data DIRECTORY_OF_MNIST --document docs/performance.md
 
-What is not installed is left out, and said. Run it on a machine with nothing else to do: with two threads, another
+Frameworks that are not installed are left out with a message. Run it on an idle machine: with two threads, another
 program on one of two cores makes a training several times longer.
 """
 
@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 from statistics import median
 
-from works import WORKS
+from workloads import WORKLOADS
 
 HERE = Path(__file__).resolve().parent
 PEERS = {
@@ -26,29 +26,29 @@ PEERS = {
     "keras": [("train_keras.py", "fit")],
     "sklearn": [("train_sklearn.py", "fit")],
 }
-# Trainings that take minutes, or that cannot be.
+# Trainings that take minutes or are not possible.
 LEFT_OUT = {("train_sklearn.py", "lenet64"), ("train_torch.py", "compiled", "lenet64")}
 
 
-def commands(frameworks, works, threads, data, rounds):
-    """What is to be run, in the order of the works: for each, all programs in turn, as often as there are rounds."""
-    chainrule = ["cargo", "run", "-q", "--release", "-p", "chainrule-cli", "--bin", "chainrule", "--", "bench"]
-    for work in works:
+def commands(frameworks, workloads, threads, data, rounds):
+    """The commands to run, in the order of the workloads: for each, all programs in turn, once a round."""
+    chainrule = ["cargo", "run", "-q", "--release", "-p", "chainrule-benches", "--bin", "steps", "--"]
+    for workload in workloads:
         for count in [count for count in threads for _ in range(rounds)]:
-            common = ["--work", work, "--threads", str(count)]
+            common = ["--workload", workload, "--threads", str(count)]
             if "chainrule" in frameworks:
-                yield [*chainrule, "--race", *common, "--data-dir", data]
+                yield [*chainrule, "--peers", *common, "--data-dir", data]
             for name, programs in PEERS.items():
                 for program, variant in programs if name in frameworks else []:
-                    if work == "lenet64" and variant == "scan":
+                    if workload == "lenet64" and variant == "scan":
                         variant = "patches"
-                    if not {(program, work), (program, variant, work)} & LEFT_OUT:
+                    if not {(program, workload), (program, variant, workload)} & LEFT_OUT:
                         yield [sys.executable, HERE / program, "--data", data, "--variant", variant, *common]
 
 
 def run(command):
     """The line that a program reports, or None."""
-    # OpenBLAS' kernel is not to be chosen by what somebody set for another program.
+    # Variables set for another program must not choose the kernel of OpenBLAS.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=HERE.parents[1])
     if done.returncode:
@@ -61,29 +61,29 @@ def run(command):
 
 
 def table(lines):
-    """A row for each framework, a column for each work and number of threads: the seconds of an epoch and the accuracy."""
-    columns = list(dict.fromkeys((line["work"], line["threads"]) for line in lines))
-    heads = [f"`{work}`, {threads} thread{'s' if threads > 1 else ''}" for work, threads in columns]
+    """A row for each framework, a column for each workload and number of threads: the seconds of an epoch and the accuracy."""
+    columns = list(dict.fromkeys((line["workload"], line["threads"]) for line in lines))
+    heads = [f"`{workload}`, {threads} thread{'s' if threads > 1 else ''}" for workload, threads in columns]
     yield "| | " + " | ".join(heads) + " |"
     yield "|---" * (len(columns) + 1) + "|"
     for framework in dict.fromkeys(line["framework"] for line in lines):
         runs = {column: [] for column in columns}
         for line in lines:
             if line["framework"] == framework:
-                runs[line["work"], line["threads"]].append(line)
+                runs[line["workload"], line["threads"]].append(line)
         yield f"| {framework} | " + " | ".join(cell(same) for same in runs.values()) + " |"
     yield ""
     versions = dict.fromkeys((line["framework"].split(",")[0], line["version"]) for line in lines)
     yield "Versions: " + "; ".join(f"{name} {version}" for name, version in versions) + "."
-    epochs = "; ".join(f"{work}: {len(line['epoch_seconds'])} epochs of batches of {line['batch']}"
-                       for work, line in {line["work"]: line for line in lines}.items())
-    rounds = max(Counter((line["framework"], line["work"], line["threads"]) for line in lines).values(), default=0)
-    yield (f"Of each training the best epoch: the median of {rounds} trainings, in brackets the least, and the accuracy on "
+    epochs = "; ".join(f"{workload}: {len(line['epoch_seconds'])} epochs of batches of {line['batch']}"
+                       for workload, line in {line["workload"]: line for line in lines}.items())
+    rounds = max(Counter((line["framework"], line["workload"], line["threads"]) for line in lines).values(), default=0)
+    yield (f"Of each training the best epoch: the median of {rounds} trainings, in brackets the fastest, and the accuracy on "
            f"the test set after the last epoch of the first. {epochs}.")
 
 
 def cell(runs):
-    """What stands in the table for the trainings of one framework, work and number of threads."""
+    """The cell of the table for the trainings of one framework, workload and number of threads."""
     if not runs:
         return ""
     best = [min(run["epoch_seconds"]) for run in runs]
@@ -94,13 +94,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="a directory with the four files of MNIST")
     parser.add_argument("--only", nargs="+", choices=["chainrule", *PEERS], default=["chainrule", *PEERS])
-    parser.add_argument("--works", nargs="+", choices=WORKS, default=list(WORKS))
+    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, os.cpu_count() or 1}))
     parser.add_argument("--rounds", type=int, default=3, help="how often each training is run, in turn with the others")
-    parser.add_argument("--document", type=Path, help="a document to put the table into, between its marks")
+    parser.add_argument("--document", type=Path, help="a document to write the table into, between its markers")
     chosen = parser.parse_args()
     data = chosen.data.resolve()
-    lines = [run(command) for command in commands(chosen.only, chosen.works, chosen.threads, data, chosen.rounds)]
+    lines = [run(command) for command in commands(chosen.only, chosen.workloads, chosen.threads, data, chosen.rounds)]
     text = "\n".join(table([line for line in lines if line]))
     print(text)
     if chosen.document:

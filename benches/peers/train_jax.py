@@ -7,7 +7,7 @@ faster on a CPU.
 import os
 import time
 
-from works import EPSILON, LEARNING_RATE, arguments, mnist, report
+from workloads import EPSILON, LEARNING_RATE, arguments, mnist, report
 
 chosen = arguments("scan", "patches")
 os.environ["JAX_PLATFORMS"] = "cpu"

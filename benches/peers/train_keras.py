@@ -3,7 +3,7 @@
 import os
 import time
 
-from works import LEARNING_RATE, arguments, mnist, report
+from workloads import LEARNING_RATE, arguments, mnist, report
 
 chosen = arguments("fit")
 os.environ["KERAS_BACKEND"] = "tensorflow"

@@ -3,7 +3,7 @@
 import time
 import warnings
 
-from works import EPSILON, LEARNING_RATE, arguments, mnist, report
+from workloads import EPSILON, LEARNING_RATE, arguments, mnist, report
 
 chosen = arguments("fit")
 if chosen.hidden is None:

@@ -2,7 +2,7 @@
 
 import time
 
-from works import EPSILON, LEARNING_RATE, arguments, mnist, report
+from workloads import EPSILON, LEARNING_RATE, arguments, mnist, report
 
 chosen = arguments("eager", "compiled")
 

@@ -1,11 +1,10 @@
 //! The way into chainrule from a checkout: `cargo xtask COMMAND`.
 //!
 //! The decision here: **xtask links no BLAS and none of the workspace's crates**, so it builds in seconds on
-//! a bare machine and can say what is missing there, and install it, before anything needs it. A command is a
-//! file; those that the `chainrule` program carries out itself share one, since xtask only passes them on.
+//! a bare machine and can report what is missing there, and install it, before anything needs it. Each command
+//! has a file of its own; those that other programs of the workspace carry out share `program.rs`.
 //!
-//! What xtask remarks on the way goes to the standard error stream, so the output of the program it starts
-//! stays the program's own.
+//! xtask's own messages go to standard error, so the output of the program it starts stays the program's own.
 
 mod blas;
 mod gate;
@@ -23,10 +22,10 @@ const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
-  setup [--dry-run]     Look for a C compiler and OpenBLAS, and install what is missing
-  train-mnist [ARGS]    Set up, then train on MNIST (ARGS are the program's; --help lists them)
-  doctor [ARGS]         Set up, then say which BLAS and which kernel this machine runs
-  bench [ARGS]          Set up, then measure training against its bare matrix products
+  setup [--dry-run]     Check for a C compiler and OpenBLAS, and install what is missing
+  train-mnist [ARGS]    Set up, then train on MNIST (--help lists the arguments)
+  doctor [ARGS]         Set up, then show which BLAS and kernel this machine uses, and how fast
+  bench [ARGS]          Set up, then measure training steps against their bare matrix products
   test [--no-gate] [--only STEP]
                         Run every check: fmt, clippy, test, doc, no-blas, bench, gate
   help                  Print this
@@ -37,12 +36,12 @@ accelerate, netlib, or none, which needs nothing installed.
 
 const COMMANDS: [&str; 6] = ["setup", "train-mnist", "doctor", "bench", "test", "help"];
 
-/// Why a command ended other than well.
+/// Why a command did not succeed.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Stop {
-    /// The command line cannot be understood: exit status 2.
+    /// The command line is wrong: exit status 2.
     Usage(String),
-    /// Something was tried and did not work: exit status 1.
+    /// Something failed: exit status 1.
     Failed(String),
     /// A program that was started ended with this status and has said why itself.
     Status(u8),
@@ -78,7 +77,7 @@ fn run(arguments: &[String]) -> Result<(), Stop> {
         "help" | "--help" | "-h" => print!("{HELP}"),
         "setup" => setup::run(rest)?,
         "test" => test::run(rest)?,
-        "train-mnist" | "doctor" | "bench" => program::run(command, rest)?,
+        delegated if program::has(delegated) => program::run(delegated, rest)?,
         unknown => {
             let nearest = nearest::nearest(unknown, &COMMANDS);
             return Err(Stop::Usage(format!("there is no command `{unknown}`; the nearest is `{nearest}`.")));

@@ -32,11 +32,11 @@ const STEPS: [Step; 6] = [
             "check -p chainrule --no-default-features",
         ],
     },
-    // Fails on what no noise explains: a step that allocates, or takes more than twice what its mark allows.
+    // Fails on what no noise explains: a step that allocates, or a ratio of more than twice its target.
     Step {
         name: "bench",
         environment: None,
-        commands: &["run --release -p chainrule-cli --bin chainrule -- bench --quick --check"],
+        commands: &["run --release -p chainrule-benches --bin steps -- --quick --check"],
     },
 ];
 

@@ -185,6 +185,9 @@ fn the_program_is_built_and_its_status_passed_through() {
     assert!(said(&output).contains("building the release program"), "{}", said(&output));
     let cargo = "cargo run --release -p chainrule-cli --bin chainrule -- train-mnist --lr 0.1";
     assert_eq!(machine.calls(), [UPDATE, APT, cargo]);
+    assert_eq!(machine.xtask(&["bench", "--quick"]).status.code(), Some(7));
+    let bench = "cargo run --release -p chainrule-benches --bin steps -- --quick";
+    assert_eq!(machine.calls()[3..], [bench]);
 }
 
 #[test]
@@ -199,12 +202,15 @@ fn another_blas_needs_no_setup() {
 }
 
 #[test]
-fn help_of_the_program_installs_nothing() {
+fn help_of_the_programs_installs_and_builds_nothing() {
     let machine = Machine::new(&[("cc", CC), ("id", ROOT), ("apt-get", INSTALL), ("cargo", "")]);
-    assert!(machine.xtask(&["train-mnist", "--help"]).status.success());
-    let cargo =
-        "cargo run --release -p chainrule-cli --bin chainrule --no-default-features -- train-mnist --help";
-    assert_eq!(machine.calls(), [cargo]);
+    for command in ["train-mnist", "doctor", "bench"] {
+        let output = machine.xtask(&[command, "--help"]);
+        assert!(output.status.success());
+        let help = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(help.contains(&format!("Usage: cargo xtask {command}")), "{help}");
+    }
+    assert_eq!(machine.calls(), [""; 0], "and builds nothing");
 }
 
 #[test]
@@ -235,7 +241,7 @@ fn all_steps_run_in_order_and_doc_denies_warnings() {
         "  flags ",
         "cargo check -p chainrule --no-default-features",
         "  flags ",
-        "cargo run --release -p chainrule-cli --bin chainrule -- bench --quick --check",
+        "cargo run --release -p chainrule-benches --bin steps -- --quick --check",
         "  flags ",
     ];
     assert_eq!(machine.calls(), expected);

@@ -1,14 +1,14 @@
-//! The names that can be chosen on the command line, and what they stand for.
+//! The values that can be chosen on the command line, and what they stand for.
 
 use chainrule::prelude::*;
 use clap::ValueEnum;
 
 /// The activation of the hidden layers.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Activation {
+pub(crate) enum ActivationName {
     /// max(z, 0)
     Relu,
-    /// z, or 0.01 z where it is negative
+    /// z, or 0.01 z where z is negative
     LeakyRelu,
     /// 1 / (1 + e⁻ᶻ)
     Sigmoid,
@@ -16,7 +16,7 @@ pub(crate) enum Activation {
     Tanh,
 }
 
-impl Activation {
+impl ActivationName {
     pub(crate) fn after(self, layers: Sequential<f32>) -> Sequential<f32> {
         match self {
             Self::Relu => layers.then(Relu),
@@ -27,12 +27,12 @@ impl Activation {
     }
 }
 
-/// How the weights of the dense layers start; biases start at 0, but for `fan-in`.
+/// The initial weights of the dense layers; biases start at 0, except for `fan-in`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum InitName {
-    /// Glorot's uniform, as Keras
+    /// Glorot's uniform, the default of Keras
     Glorot,
-    /// uniform in ±1/√inputs, weights and biases, as PyTorch
+    /// uniform in ±1/√inputs for weights and biases, the default of PyTorch
     FanIn,
     /// He's normal
     He,
@@ -61,14 +61,14 @@ impl InitName {
     }
 }
 
-/// What is minimised.
+/// The loss.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum LossName {
     /// cross-entropy of the softmax of the outputs
     CrossEntropy,
     /// mean squared error against one-hot vectors
     Mse,
-    /// binary cross-entropy of each output by itself
+    /// binary cross-entropy of each output independently
     BinaryCrossEntropy,
 }
 
@@ -82,7 +82,7 @@ impl LossName {
     }
 }
 
-/// How it descends.
+/// The optimizer.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum OptimizerName {
     /// stochastic gradient descent; learning rate 0.1 by default
@@ -100,7 +100,7 @@ pub(crate) enum OptimizerName {
 }
 
 impl OptimizerName {
-    /// The optimizer, with this learning rate or its own, which the schedule changes over `steps` steps.
+    /// Builds the optimizer with this learning rate or its default, which the schedule changes over `steps` steps.
     pub(crate) fn build(
         self,
         rate: Option<f64>,
@@ -119,12 +119,12 @@ impl OptimizerName {
     }
 }
 
-/// How the learning rate changes over the training.
+/// How the learning rate changes during training.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ScheduleName {
-    /// it stays as it is
+    /// no change
     Constant,
-    /// it falls to 0 along half a cosine
+    /// falls to 0 along half a cosine
     Cosine,
 }
 

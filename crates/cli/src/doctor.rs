@@ -1,4 +1,4 @@
-//! `chainrule doctor`: what a bug report about speed should say, and what could be better on this machine.
+//! `chainrule doctor`: what a bug report about speed should contain, and what could be improved on this machine.
 
 use std::error::Error;
 use std::path::Path;
@@ -6,55 +6,54 @@ use std::path::Path;
 use chainrule::tensor::blas::{self, Blas};
 use chainrule::tensor::isa;
 
-use crate::distance;
-use crate::machine::Machine;
-use crate::peak::{self, ROUNDS, SIDE};
+use chainrule_cli::core_latency;
+use chainrule_cli::machine::Machine;
+use chainrule_cli::peak::{self, ROUNDS, SIDE};
 
-/// Below this many times the peak of one thread, two threads are in each other's or somebody else's way.
-const SCALES: f64 = 1.6;
+/// The speedup over one thread below which all threads disturb each other, or another program disturbs them.
+const EXPECTED_SPEEDUP: f64 = 1.6;
 
-/// What was found out.
+/// What was found.
 struct Findings {
     machine: Machine,
     blas: Blas,
     old: Option<blas::OldKernel>,
-    /// How many threads BLAS would use for one product, if nobody told it.
+    /// The number of threads that BLAS uses for a product by default.
     blas_threads: usize,
     /// GFLOP/s on one thread and on all.
     peaks: [f64; 2],
-    /// Nanoseconds from one core to another, where there are several.
-    core_to_core: Option<f64>,
+    /// The latency between two cores in nanoseconds, if there are several.
+    core_latency_ns: Option<f64>,
 }
 
 pub(crate) fn run() -> Result<(), Box<dyn Error>> {
-    let (machine, blas_threads) = (Machine::look(), blas::threads());
+    let machine = Machine::look();
+    let blas_threads = blas::threads();
     let peaks = [1, machine.cores].map(peak::sgemm);
-    let core_to_core = (machine.cores > 1).then(distance::nanoseconds);
-    let (blas, old) = (Blas::current(), blas::advice());
-    let findings = Findings { machine, blas, old, blas_threads, peaks, core_to_core };
+    let core_latency_ns = (machine.cores > 1).then(core_latency::nanoseconds);
+    let blas = Blas::current();
+    let old = blas::advice();
+    let findings = Findings { machine, blas, old, blas_threads, peaks, core_latency_ns };
     println!("```text\n{}```", findings.table());
     match &findings.advice()[..] {
-        [] => println!("\nNothing to advise: BLAS runs its best kernel, as far as is known."),
+        [] => println!("\nNo advice: as far as is known, BLAS uses its best kernel."),
         advice => {
             println!();
             advice.iter().for_each(|line| println!("- {line}"));
         }
     }
-    println!("\nIn a report of a bug, paste the block above.");
+    println!("\nIn a bug report, paste the block above.");
     Ok(())
 }
 
 impl Findings {
     fn table(&self) -> String {
-        let Self { machine, blas, old, blas_threads, peaks: [one, all], core_to_core } = self;
+        let Self { machine, blas, old, blas_threads, peaks: [one, all], core_latency_ns } = self;
         let build = if cfg!(debug_assertions) { "debug build" } else { "release build" };
-        let cores = match machine.hyper_threads {
-            true => format!("{} at once, two to a core", machine.cores),
-            false => machine.cores.to_string(),
-        };
+        let smt = if machine.hyper_threads { ", two per core" } else { "" };
         let kernel = match old {
-            Some(_) => "OLD: slower than this CPU could be".to_owned(),
-            None if blas.kernel.is_empty() => "not known".to_owned(),
+            Some(_) => "OLD: slower than this CPU allows".to_owned(),
+            None if blas.kernel.is_empty() => "unknown".to_owned(),
             None => "fits the CPU, as far as is known".to_owned(),
         };
         let mut rows = vec![
@@ -62,46 +61,45 @@ impl Findings {
             ("rustc", machine.rustc.clone()),
             ("system", machine.system.clone()),
             ("CPU", machine.cpu.clone()),
-            ("threads", cores),
+            ("threads", format!("{}{smt}", machine.cores)),
             ("instructions", format!("{:?}", isa::level())),
             ("caches", machine.caches.clone()),
             ("memory", machine.memory.clone()),
             ("huge pages", machine.huge_pages.clone()),
-            ("load", machine.load.map_or(String::new(), |load| format!("{load:.2} within the last minute"))),
+            ("load", machine.load.map_or(String::new(), |load| format!("{load:.2} in the last minute"))),
             ("BLAS", blas.to_string()),
             ("kernel", kernel),
-            ("BLAS threads", format!("{blas_threads} a product by itself, 1 while chainrule trains")),
+            ("BLAS threads", format!("{blas_threads} per product by default, 1 while chainrule trains")),
             ("sgemm peak", format!("{one:.0} GFLOP/s on 1 thread ({SIDE} x {SIDE}, best of {ROUNDS})")),
         ];
         if machine.cores > 1 {
             let times = all / one;
-            let side =
-                format!("{all:.0} GFLOP/s on {} threads side by side ({times:.2} times)", machine.cores);
+            let side = format!("{all:.0} GFLOP/s on {} threads at once ({times:.2} times)", machine.cores);
             rows.push(("", side));
         }
-        if let Some(core_to_core) = core_to_core {
+        if let Some(core_latency_ns) = core_latency_ns {
             rows.push((
-                "core to core",
-                format!("{core_to_core:.0} ns for a line of the cache, at this moment"),
+                "core latency",
+                format!("{core_latency_ns:.0} ns to pass a cache line to another core, at this moment"),
             ));
         }
         for (index, (name, value)) in machine.environment.iter().enumerate() {
             rows.push((if index == 0 { "environment" } else { "" }, format!("{name}={value}")));
         }
         if machine.environment.is_empty() {
-            rows.push(("environment", "nothing set that matters".to_owned()));
+            rows.push(("environment", "no relevant variable is set".to_owned()));
         }
         let known = rows.into_iter().filter(|(_, value)| !value.is_empty());
         known.map(|(name, value)| format!("{name:14}{value}\n")).collect()
     }
 
-    /// What could be better, each with what to do.
+    /// What could be improved, and how.
     fn advice(&self) -> Vec<String> {
-        let Self { machine, blas, old, peaks: [one, all], core_to_core, .. } = self;
+        let Self { machine, blas, old, peaks: [one, all], core_latency_ns, .. } = self;
         let mut advice: Vec<String> = old.iter().map(ToString::to_string).collect();
         if blas.name == "none" {
             advice.push(
-                "This build multiplies without any BLAS, which is slower: build with a BLAS, such as by \
+                "This build has no BLAS, which is slower: build with one, for example by \
                  `cargo xtask doctor --blas openblas`."
                     .into(),
             );
@@ -111,39 +109,43 @@ impl Findings {
         }
         if let Some(load) = machine.load.filter(|&load| load > 0.7) {
             advice.push(format!(
-                "The machine was busy (load {load:.2}), so the peaks may be too low: look again when it is idle."
+                "The machine was busy (load {load:.2}), so the peaks may be too low: repeat this when it is idle."
             ));
         }
-        if machine.cores > 1 && *all < SCALES * one {
+        if machine.cores > 1 && *all < EXPECTED_SPEEDUP * one {
             advice.push(format!(
-                "{} threads reach only {:.2} times the peak of one: other programs want the cores, or they are not \
-                 whole cores. Train with as many --threads as there are free cores.",
+                "{} threads reach only {:.2} times the peak of one: other programs use the cores, or two threads share \
+                 one. Set --threads to the number of free cores.",
                 machine.cores,
                 all / one
             ));
         }
-        if let Some(core_to_core) = core_to_core.filter(|&nanoseconds| distance::is_far(nanoseconds)) {
+        if let Some(core_latency_ns) =
+            core_latency_ns.filter(|&nanoseconds| core_latency::is_far(nanoseconds))
+        {
             advice.push(format!(
-                "A line of the cache took {core_to_core:.0} ns from one core to another: the two have no cache in \
-                 common, and threads gain little on small networks. Keep the program on cores that share one (`lscpu -e` \
-                 lists them, `taskset` chooses); a virtual machine may be moved by its host at any moment."
+                "A cache line took {core_latency_ns:.0} ns from one core to another: the two share no cache, and threads \
+                 gain little on small networks. Run the program on cores that share one (`lscpu -e` lists them, `taskset` \
+                 selects them). The host of a virtual machine may move it at any moment."
             ));
         }
         for (name, value) in &machine.environment {
             let line = match name.as_str() {
                 "OPENBLAS_CORETYPE" | "OPENBLAS_VERBOSE" => continue,
                 "OPENBLAS_L2_SIZE" | "OPENBLAS_BLOCK_FACTOR" => format!(
-                    "{name}={value} overrides what OpenBLAS finds out about the caches: unset it unless that was \
-                     measured."
+                    "{name}={value} overrides the cache sizes that OpenBLAS detects: unset it unless you measured that \
+                     it helps."
                 ),
                 "RAYON_NUM_THREADS" => format!(
-                    "{name}={value} has no say in a training, which has threads of its own: use --threads."
+                    "{name}={value} does not affect a training, which has threads of its own: use --threads."
                 ),
                 "CHAINRULE_DATA" if Path::new(value).is_dir() => continue,
-                "CHAINRULE_DATA" => format!("{name} is {value}, which is no directory: correct or unset it."),
+                "CHAINRULE_DATA" => {
+                    format!("{name} is {value}, which is not a directory: correct or unset it.")
+                }
                 name if name.ends_with("_THREADS") => {
                     format!(
-                        "{name}={value} has no say in a training, where a product has 1 thread: use --threads."
+                        "{name}={value} does not affect a training, where a product has 1 thread: use --threads."
                     )
                 }
                 _ => continue,
@@ -168,27 +170,24 @@ mod tests {
             old: None,
             blas_threads: 2,
             peaks: [100.0, 200.0],
-            core_to_core: Some(25.0),
+            core_latency_ns: Some(25.0),
         }
     }
 
     #[test]
-    fn the_table_says_what_is_known() {
+    fn the_table_shows_what_is_known() {
         let table = findings().table();
         assert!(table.contains("BLAS          OpenBLAS 0.3.21, kernel SkylakeX\n"), "{table}");
         assert!(table.contains("kernel        fits the CPU"), "{table}");
         assert!(table.contains("100 GFLOP/s on 1 thread"), "{table}");
-        assert!(
-            table.contains("              200 GFLOP/s on 2 threads side by side (2.00 times)\n"),
-            "{table}"
-        );
-        assert!(table.contains("core to core  25 ns"), "{table}");
-        assert!(table.contains("environment   nothing set"), "{table}");
-        assert!(!table.contains("rustc"), "what is not known is left out: {table}");
+        assert!(table.contains("              200 GFLOP/s on 2 threads at once (2.00 times)\n"), "{table}");
+        assert!(table.contains("core latency  25 ns"), "{table}");
+        assert!(table.contains("environment   no relevant"), "{table}");
+        assert!(!table.contains("rustc"), "what is unknown is left out: {table}");
     }
 
     #[test]
-    fn advice_where_there_is_something_to_do() {
+    fn advice_only_where_something_can_be_improved() {
         let about = |change: fn(&mut Findings)| {
             let mut findings = findings();
             change(&mut findings);
@@ -200,8 +199,8 @@ mod tests {
         assert_eq!(about(|_| ()), "");
         assert!(about(|f| f.peaks = [100.0, 110.0]).contains("only 1.10 times"));
         assert!(about(|f| f.machine.load = Some(3.0)).contains("load 3.00"));
-        assert!(about(|f| f.blas.name = "none").contains("without any BLAS"));
-        assert!(about(|f| f.core_to_core = Some(210.0)).contains("took 210 ns from one core to another"));
+        assert!(about(|f| f.blas.name = "none").contains("has no BLAS"));
+        assert!(about(|f| f.core_latency_ns = Some(210.0)).contains("took 210 ns from one core to another"));
         let set = |f: &mut Findings, name: &str, value: &str| {
             f.machine.environment.push((name.to_owned(), value.to_owned()));
         };
@@ -212,6 +211,6 @@ mod tests {
         }
         let mut findings = findings();
         set(&mut findings, "CHAINRULE_DATA", "/nowhere");
-        assert!(findings.advice().iter().any(|line| line.contains("no directory")));
+        assert!(findings.advice().iter().any(|line| line.contains("not a directory")));
     }
 }

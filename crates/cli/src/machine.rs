@@ -1,32 +1,38 @@
-//! What the system tells of the machine. Where it does not tell, a field is empty.
+//! The machine as the system describes it.
 
 use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What matters for speed, besides the BLAS.
+/// What matters for speed besides the BLAS; a field is empty where the system does not say.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Machine {
-    pub(crate) system: String,
-    pub(crate) cpu: String,
-    /// How many threads run at once.
-    pub(crate) cores: usize,
+pub struct Machine {
+    /// The operating system, its kernel and the architecture.
+    pub system: String,
+    /// The name of the CPU.
+    pub cpu: String,
+    /// The number of threads that can run at once.
+    pub cores: usize,
     /// Whether two of them share a core.
-    pub(crate) hyper_threads: bool,
-    pub(crate) caches: String,
-    pub(crate) memory: String,
-    pub(crate) huge_pages: String,
-    /// How many threads wanted to run within the last minute.
-    pub(crate) load: Option<f64>,
-    pub(crate) rustc: String,
-    /// The environment variables that BLAS, threads and data sets go by, and are set.
-    pub(crate) environment: Vec<(String, String)>,
+    pub hyper_threads: bool,
+    /// The caches of the first core.
+    pub caches: String,
+    /// The size of the main memory.
+    pub memory: String,
+    /// Whether there are huge pages.
+    pub huge_pages: String,
+    /// The load average of the last minute: the number of threads that were ready to run.
+    pub load: Option<f64>,
+    /// The version of the compiler.
+    pub rustc: String,
+    /// The environment variables that are set and that BLAS, threads and data sets depend on.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Machine {
-    /// Looks at this machine.
-    pub(crate) fn look() -> Self {
+    /// Describes this machine.
+    pub fn look() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let arch = env::consts::ARCH;
         let rustc = said("rustc", &["--version"]);
@@ -48,7 +54,8 @@ impl Machine {
         } else if cfg!(target_os = "macos") {
             let sysctl = |name: &str| said("sysctl", &["-n", name]);
             let kilobytes = |name: &str| sysctl(name).parse::<u64>().map_or(0, |bytes| bytes / 1024);
-            let [l1, l2] = [kilobytes("hw.l1dcachesize"), kilobytes("hw.l2cachesize")];
+            let l1 = kilobytes("hw.l1dcachesize");
+            let l2 = kilobytes("hw.l2cachesize");
             let version = said("sw_vers", &["-productVersion"]);
             Self {
                 system: join([format!("macOS {version}"), arch.to_owned()], ", "),
@@ -63,7 +70,7 @@ impl Machine {
     }
 }
 
-/// Those of the variables that matter, by name.
+/// The variables that matter, sorted by name.
 fn environment(variables: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
     const NAMES: [&str; 6] = [
         "OMP_NUM_THREADS",
@@ -91,12 +98,12 @@ fn said(program: &str, arguments: &[&str]) -> String {
     text.lines().next().unwrap_or_default().trim().to_owned()
 }
 
-/// Those that are not empty.
+/// The parts that are not empty, joined.
 fn join<const N: usize>(parts: [String; N], separator: &str) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(separator)
 }
 
-/// The value behind `name :` in a file of such lines.
+/// The value after `name :` in a file of such lines.
 fn field<'a>(text: &'a str, name: &str) -> &'a str {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'));
     line.unwrap_or_default().trim()
@@ -120,13 +127,11 @@ fn caches(directory: &Path) -> String {
         let kind = match get("type").as_str() {
             "Data" => " data",
             "Unified" => "",
-            // Instructions are not what a product waits for, and what has no type is not there.
+            // Products do not wait for the instruction cache, and an entry without a type does not exist.
             _ => return None,
         };
-        let shared = match shared.contains(['-', ',']) {
-            true => format!(" for cores {shared}"),
-            false => String::new(),
-        };
+        let several = shared.contains(['-', ',']);
+        let shared = if several { format!(" for cores {shared}") } else { String::new() };
         Some(format!("L{level}{kind} {size}{shared}"))
     };
     (0..8).filter_map(entry).collect::<Vec<_>>().join(", ")
@@ -138,7 +143,7 @@ fn gigabytes(text: &str) -> String {
     kilobytes.map_or(String::new(), |kilobytes| format!("{:.1} GB", kilobytes * 1024.0 / 1e9))
 }
 
-/// Whether the system gives programs large pages unasked, and how many it keeps for those that ask.
+/// Whether the system uses huge pages transparently, and how many it reserves for programs that request them.
 fn huge_pages() -> String {
     let text = read("/sys/kernel/mm/transparent_hugepage/enabled");
     let chosen = text.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(chosen, _)| chosen);

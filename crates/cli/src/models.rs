@@ -1,4 +1,4 @@
-//! The networks that can be trained on images of digits by name.
+//! The networks for images of digits that can be chosen by name.
 
 use chainrule::core::Branches;
 use chainrule::layers::{
@@ -8,10 +8,10 @@ use chainrule::layers::{
 use chainrule::prelude::*;
 use clap::ValueEnum;
 
-/// A network, with the settings that suit it.
+/// A network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ModelName {
-    /// dense layers, as --hidden, --activation and --init say: the tutorial's network
+pub enum ModelName {
+    /// dense layers set by --hidden, --activation and --init: the tutorial's network
     Mlp,
     /// LeNet-5: two convolutions, two poolings, three dense layers (batch 64, 5 epochs)
     Lenet,
@@ -24,8 +24,8 @@ pub(crate) enum ModelName {
 }
 
 impl ModelName {
-    /// Epochs and batch size where nobody says otherwise.
-    pub(crate) fn defaults(self) -> (u64, usize) {
+    /// The default epochs and batch size.
+    pub fn defaults(self) -> (u64, usize) {
         match self {
             Self::Mlp => (5, 32),
             Self::Lenet => (5, 64),
@@ -35,8 +35,8 @@ impl ModelName {
         }
     }
 
-    /// The layers for images `[28, 28]` and ten classes; `None` for the network that is made of other settings.
-    pub(crate) fn layers(self) -> Option<Sequential<f32>> {
+    /// The layers for images `[28, 28]` and ten classes; `None` for `mlp`, which is made from the options.
+    pub fn layers(self) -> Option<Sequential<f32>> {
         match self {
             Self::Mlp => None,
             Self::Lenet => Some(lenet()),
@@ -48,7 +48,7 @@ impl ModelName {
 }
 
 /// LeNet-5 (LeCun et al. 1998) as it is built today: ReLU and maximum pooling.
-pub(crate) fn lenet() -> Sequential<f32> {
+pub fn lenet() -> Sequential<f32> {
     Sequential::new()
         .then(Reshape::new([1, 28, 28]))
         .then(Conv2d::new(6, 5).padding(2)) // [6, 28, 28]
@@ -65,7 +65,7 @@ pub(crate) fn lenet() -> Sequential<f32> {
         .then(Dense::new(10))
 }
 
-/// A convolution of 3 by 3 with batch normalisation, which makes its bias superfluous.
+/// A 3 by 3 convolution and batch normalisation, which makes a bias superfluous.
 fn convolution(channels: usize, stride: usize) -> Sequential<f32> {
     let convolution = Conv2d::new(channels, 3).padding(1).stride(stride).without_bias();
     Sequential::new().then(convolution).then(BatchNorm::new())
@@ -99,12 +99,12 @@ fn resnet() -> Sequential<f32> {
 }
 
 /// An LSTM over the rows of the image.
-pub(crate) fn lstm() -> Sequential<f32> {
+pub fn lstm() -> Sequential<f32> {
     Sequential::new().then(Lstm::new(128)).then(Dense::new(10))
 }
 
 /// A vision transformer (Dosovitskiy et al. 2020) over 16 patches of 7 by 7 pixels.
-pub(crate) fn vit() -> Sequential<f32> {
+pub fn vit() -> Sequential<f32> {
     let encoder = || TransformerEncoder::new(4, 128).pre_norm();
     Sequential::new()
         .then(Reshape::new([1, 28, 28]))

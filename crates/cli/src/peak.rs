@@ -1,4 +1,4 @@
-//! The most that products of single precision reach on this machine.
+//! The sgemm peak: the speed that products in single precision reach on this machine.
 
 use std::sync::Barrier;
 use std::time::Instant;
@@ -6,23 +6,30 @@ use std::time::Instant;
 use chainrule::tensor::{Seed, blas};
 use ndarray::Array2;
 
-/// The side of the matrices that are multiplied for a figure to rely on.
-pub(crate) const SIDE: usize = 1024;
+/// The side of the square matrices that [`sgemm`] multiplies.
+pub const SIDE: usize = 1024;
 
-/// How often they are; the best time counts.
-pub(crate) const ROUNDS: usize = 12;
+/// How often [`sgemm`] multiplies them; the best time counts.
+pub const ROUNDS: usize = 12;
 
 /// GFLOP/s of BLAS products on this many threads at once, each with matrices of its own.
-pub(crate) fn sgemm(threads: usize) -> f64 {
-    best(threads, SIDE, ROUNDS)
+pub fn sgemm(threads: usize) -> f64 {
+    best(Products { threads, side: SIDE, rounds: ROUNDS })
 }
 
-/// The same for one thread, estimated within a few milliseconds.
-pub(crate) fn glimpse() -> f64 {
-    best(1, SIDE / 2, 4)
+/// An estimate of [`sgemm`] for one thread that takes a few milliseconds.
+pub fn quick_estimate() -> f64 {
+    best(Products { threads: 1, side: SIDE / 2, rounds: 4 })
 }
 
-fn best(threads: usize, side: usize, rounds: usize) -> f64 {
+/// What is multiplied: square matrices on each of the threads.
+struct Products {
+    threads: usize,
+    side: usize,
+    rounds: usize,
+}
+
+fn best(Products { threads, side, rounds }: Products) -> f64 {
     blas::set_threads(1);
     let barrier = Barrier::new(threads);
     let work = || {
@@ -30,7 +37,9 @@ fn best(threads: usize, side: usize, rounds: usize) -> f64 {
             let mut rng = Seed(seed).rng();
             Array2::from_shape_simple_fn((side, side), || rng.uniform() as f32 - 0.5)
         };
-        let (a, b, mut c) = (matrix(1), matrix(2), matrix(3));
+        let a = matrix(1);
+        let b = matrix(2);
+        let mut c = matrix(3);
         let time = |_| {
             barrier.wait();
             let begin = Instant::now();

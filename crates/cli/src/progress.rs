@@ -1,4 +1,4 @@
-//! The progress of a training: a bar on a terminal, a line an epoch elsewhere.
+//! The progress of a training: a bar on a terminal, otherwise a line per epoch.
 
 use std::io::{IsTerminal, stderr};
 use std::ops::ControlFlow;
@@ -7,23 +7,23 @@ use std::time::{Duration, Instant};
 use chainrule::train::{Callback, EpochReport, Event};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How often the bar's text is renewed.
-const EVERY: Duration = Duration::from_millis(100);
+/// How often the bar is redrawn.
+const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Prints what happens to standard error.
-pub(crate) struct Progress {
+/// Prints the progress to standard error.
+pub(crate) struct ProgressPrinter {
     bar: Option<ProgressBar>,
     epochs: u64,
     batches: usize,
     begin: Instant,
-    shown: Instant,
+    drawn: Instant,
 }
 
-impl Progress {
+impl ProgressPrinter {
     pub(crate) fn new() -> Self {
         let now = Instant::now();
         let bar = stderr().is_terminal().then(|| ProgressBar::new(0));
-        Self { bar, epochs: 0, batches: 0, begin: now, shown: now }
+        Self { bar, epochs: 0, batches: 0, begin: now, drawn: now }
     }
 
     fn line(&self, report: &EpochReport) -> String {
@@ -33,11 +33,13 @@ impl Progress {
     }
 }
 
-impl Callback for Progress {
+impl Callback for ProgressPrinter {
     fn on(&mut self, event: &Event<'_>) -> ControlFlow<()> {
         match event {
             Event::Start { epochs, batches, .. } => {
-                (self.epochs, self.batches, self.begin) = (*epochs, *batches, Instant::now());
+                self.epochs = *epochs;
+                self.batches = *batches;
+                self.begin = Instant::now();
                 if let Some(bar) = &self.bar {
                     bar.set_length(*epochs * *batches as u64);
                     let template = "{bar:24} {msg}";
@@ -48,12 +50,12 @@ impl Callback for Progress {
             }
             Event::Step { epoch, batch, samples, loss, metrics } => {
                 let Some(bar) = &self.bar else { return ControlFlow::Continue(()) };
-                // Looking at the clock costs less than a step; drawing costs more.
+                // Reading the clock costs less than a step; drawing costs more.
                 let now = Instant::now();
-                if now - self.shown < EVERY {
+                if now - self.drawn < REDRAW_INTERVAL {
                     return ControlFlow::Continue(());
                 }
-                self.shown = now;
+                self.drawn = now;
                 let done = *epoch * self.batches as u64 + *batch as u64 + 1;
                 let total = self.epochs * self.batches as u64;
                 let spent = (now - self.begin).as_secs_f64();
@@ -76,7 +78,9 @@ impl Callback for Progress {
                     Some(bar) => bar.println(line),
                     None => eprintln!("{line}"),
                 }
-                if let (Some(bar), true) = (&self.bar, report.epoch + 1 == self.epochs) {
+                if report.epoch + 1 == self.epochs
+                    && let Some(bar) = &self.bar
+                {
                     bar.finish_and_clear();
                 }
             }

@@ -1,4 +1,4 @@
-//! What a training has come to, for people and as JSON.
+//! The report of a training, as text and as JSON.
 
 use std::fmt;
 use std::io::Write;
@@ -7,28 +7,28 @@ use std::path::Path;
 use chainrule::metrics::ConfusionMatrix;
 use serde::Serialize;
 
-/// One epoch, as the JSON has it.
+/// The figures of one epoch.
 #[derive(Debug, Serialize)]
-pub(crate) struct Epoch {
+pub(crate) struct EpochFigures {
     pub(crate) loss: f64,
     pub(crate) accuracy: f64,
     pub(crate) seconds: f64,
 }
 
-/// The BLAS, as the JSON has it.
+/// The BLAS of the training.
 #[derive(Debug, Serialize)]
-pub(crate) struct Blas {
+pub(crate) struct BlasInfo {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) kernel: String,
 }
 
-/// What is printed and written.
+/// The report that is printed and written.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct TrainingReport {
     pub(crate) dataset: String,
     pub(crate) samples: usize,
-    pub(crate) epochs: Vec<Epoch>,
+    pub(crate) epochs: Vec<EpochFigures>,
     pub(crate) test_loss: f64,
     pub(crate) test_accuracy: f64,
     /// Rows are the true classes, columns the predicted ones.
@@ -39,12 +39,12 @@ pub(crate) struct Report {
     pub(crate) seed: u64,
     pub(crate) threads: usize,
     pub(crate) shards: usize,
-    pub(crate) blas: Blas,
+    pub(crate) blas: BlasInfo,
     #[serde(skip)]
     pub(crate) matrix: ConfusionMatrix,
 }
 
-impl Report {
+impl TrainingReport {
     /// Writes the report as JSON.
     pub(crate) fn write(&self, path: &Path) -> Result<(), String> {
         let failed = |error: &dyn fmt::Display| format!("cannot write {}: {error}", path.display());
@@ -54,15 +54,15 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for TrainingReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { dataset, test_loss, test_accuracy, train_seconds, epochs, .. } = self;
         writeln!(f, "test on {dataset}: accuracy {:.2} %, loss {test_loss:.4}", 100.0 * test_accuracy)?;
         writeln!(f)?;
         writeln!(f, "{}", self.matrix)?;
         let mean = train_seconds / epochs.len().max(1) as f64;
-        writeln!(f, "training    {train_seconds:.2} s, {mean:.3} s an epoch")?;
-        let Blas { name, version, kernel } = &self.blas;
+        writeln!(f, "training    {train_seconds:.2} s, {mean:.3} s per epoch")?;
+        let BlasInfo { name, version, kernel } = &self.blas;
         writeln!(f, "BLAS        {}", format!("{name} {version} {kernel}").trim())?;
         writeln!(f, "threads     {}, shards {}, seed {}", self.threads, self.shards, self.seed)?;
         write!(f, "parameters  {}, sha256 {}", self.parameters, self.params_sha256)

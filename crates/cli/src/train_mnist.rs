@@ -1,4 +1,4 @@
-//! `chainrule train-mnist`: the tutorial's network, on real digits.
+//! `chainrule train-mnist`: trains a network on MNIST, evaluates it and saves it.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -6,85 +6,84 @@ use std::path::PathBuf;
 use chainrule::data::Batches;
 use chainrule::prelude::*;
 use chainrule::tensor::blas;
+use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
+use chainrule_cli::models::ModelName;
+use chainrule_cli::peak;
 use clap::Args;
 use ndarray::Array2;
 
-use crate::choices::{Activation, InitName, LossName, OptimizerName, ScheduleName};
-use crate::dataset::{self, DatasetName};
-use crate::models::ModelName;
-use crate::peak;
-use crate::progress::Progress;
-use crate::report::{Blas, Epoch, Report};
+use crate::choices::{ActivationName, InitName, LossName, OptimizerName, ScheduleName};
+use crate::progress::ProgressPrinter;
+use crate::report::{BlasInfo, EpochFigures, TrainingReport};
 
-/// How many test samples are predicted at a time.
+/// The number of test samples in a batch of predictions.
 const ROWS: usize = 500;
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// Which network.
+    /// The network.
     #[arg(long, value_enum, default_value_t = ModelName::Mlp)]
     model: ModelName,
-    /// How many times to go through the training set [default: what suits the network, 5 for the tutorial's].
+    /// The number of passes over the training set [default: depends on the network, 5 for mlp].
     #[arg(long)]
     epochs: Option<u64>,
-    /// How many samples a step takes [default: what suits the network, 32 for the tutorial's].
+    /// The number of samples per step [default: depends on the network, 32 for mlp].
     #[arg(long)]
     batch_size: Option<usize>,
-    /// The units of the hidden layers of the network `mlp`, such as 128,64 [default: 64,64].
+    /// The units of the hidden layers of mlp, such as 128,64 [default: 64,64].
     #[arg(long, value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
-    /// The activation of its hidden layers [default: relu].
+    /// The activation of the hidden layers of mlp [default: relu].
     #[arg(long, value_enum)]
-    activation: Option<Activation>,
-    /// How its weights start [default: glorot].
+    activation: Option<ActivationName>,
+    /// The initial weights of mlp [default: glorot].
     #[arg(long, value_enum)]
     init: Option<InitName>,
-    /// What is minimised.
+    /// The loss to minimise.
     #[arg(long, value_enum, default_value_t = LossName::CrossEntropy)]
     loss: LossName,
-    /// How it descends.
+    /// The optimizer.
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
     optimizer: OptimizerName,
-    /// The learning rate [default: the optimizer's].
+    /// The learning rate [default: depends on the optimizer].
     #[arg(long, allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// How the learning rate changes; the tutorial in Keras is `--schedule constant --lr 0.001`.
+    /// How the learning rate changes during training; for the settings of the Keras tutorial use --schedule constant
+    /// --lr 0.001.
     #[arg(long, value_enum, default_value_t = ScheduleName::Cosine)]
     schedule: ScheduleName,
-    /// The seed of the first weights and of shuffling.
+    /// The seed of the initial weights and of shuffling.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// How many threads may work; no part of the result [default: all cores].
+    /// The number of threads; it does not change the result [default: all cores].
     #[arg(long)]
     threads: Option<usize>,
-    /// Into how many parts a batch is cut: bounds the threads that can work, and is part of the result's last
-    /// bits [default: 2, or 1 where a step is too short for two].
+    /// The number of shards that a batch is split into. At most this many threads can work, and it changes the last bits
+    /// of the result [default: 2, or 1 if a step is too short for two].
     #[arg(long)]
     shards: Option<usize>,
-    /// A directory with the four MNIST files [default: CHAINRULE_DATA, else the cache, else a download].
+    /// The directory of the four MNIST files [default: CHAINRULE_DATA, else the cache, else a download].
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// The data set [default: MNIST, or the bundled digits where MNIST cannot be had].
+    /// The data set [default: MNIST, or the bundled digits if MNIST is not available].
     #[arg(long, value_enum)]
     dataset: Option<DatasetName>,
-    /// Write the report as JSON to this file.
+    /// Write the report to this file as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Where to save the model.
+    /// Save the model to this file.
     #[arg(long, default_value = "mnist.chainrule")]
     out: PathBuf,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let found = dataset::find(arguments.dataset, arguments.data_dir.as_deref())?;
-    let (name, train, test) = (found.name, &found.train, &found.test);
-    let threads = match arguments.threads {
-        Some(threads) => threads,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    let (epochs, batch_size) = arguments.model.defaults();
-    let (epochs, batch_size) =
-        (arguments.epochs.unwrap_or(epochs), arguments.batch_size.unwrap_or(batch_size));
+    let dataset = dataset::find(arguments.dataset, arguments.data_dir.as_deref())?;
+    let LoadedDataset { name, ref train, ref test, ref warning } = dataset;
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = arguments.threads.unwrap_or_else(cores);
+    let (default_epochs, default_batch_size) = arguments.model.defaults();
+    let epochs = arguments.epochs.unwrap_or(default_epochs);
+    let batch_size = arguments.batch_size.unwrap_or(default_batch_size);
     let model = Model::new(Dataset::<f32>::shape(train), layers(arguments)?, Seed(arguments.seed))?;
     let library = blas::Blas::current();
     eprintln!("{}\n", model.summary());
@@ -96,24 +95,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .threads(threads)
         .seed(Seed(arguments.seed))
         .metric(Accuracy::default())
-        .callback(Progress::new());
+        .callback(ProgressPrinter::new());
     let shards = trainer.shard_count();
-    // A shard is one thread's work.
+    // Each shard is the work of one thread.
     let working = threads.min(shards);
     eprintln!(
-        "{library}, 1 thread a product, {:.0} GFLOP/s; training on {working} of {threads} threads, {shards} shards",
-        peak::glimpse()
+        "{library}, 1 thread per product, {:.0} GFLOP/s; training on {working} of {threads} threads, {shards} shards",
+        peak::quick_estimate()
     );
     let history = trainer.fit(train, epochs)?;
     let scores = trainer.evaluate(test)?;
     let model = trainer.model();
     let matrix = confusion(model, test)?;
-    let epoch = |report: &chainrule::train::EpochReport| Epoch {
+    let epoch = |report: &chainrule::train::EpochReport| EpochFigures {
         loss: report.train.loss,
         accuracy: report.train.metric("accuracy").unwrap_or(f64::NAN),
         seconds: report.seconds,
     };
-    let report = Report {
+    let report = TrainingReport {
         dataset: name.to_owned(),
         samples: Dataset::<f32>::len(train),
         train_seconds: history.epochs.iter().map(|report| report.seconds).sum(),
@@ -126,7 +125,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         seed: arguments.seed,
         threads,
         shards,
-        blas: Blas { name: library.name.to_owned(), version: library.version, kernel: library.kernel },
+        blas: BlasInfo { name: library.name.to_owned(), version: library.version, kernel: library.kernel },
         matrix,
     };
     model.save(&arguments.out)?;
@@ -135,26 +134,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
     println!("\n{report}");
     println!("saved       {}", arguments.out.display());
-    if let Some(warning) = found.warning {
+    if let Some(warning) = warning {
         println!("\n{warning}");
     }
     Ok(())
 }
 
-/// The layers that are asked for.
+/// The layers of the network that was chosen.
 fn layers(arguments: &Arguments) -> Result<Sequential<f32>, String> {
     let Arguments { model, hidden, activation, init, .. } = arguments;
     if let Some(layers) = model.layers() {
-        let set =
+        let given =
             [("hidden", hidden.is_some()), ("activation", activation.is_some()), ("init", init.is_some())];
-        return match set.into_iter().find(|(_, set)| *set) {
+        return match given.into_iter().find(|(_, given)| *given) {
             None => Ok(layers),
             Some((name, _)) => {
-                Err(format!("--{name} is for the network mlp: leave it out, or choose --model mlp"))
+                Err(format!("--{name} applies only to the network mlp: remove it, or use --model mlp"))
             }
         };
     }
-    let (activation, init) = (activation.unwrap_or(Activation::Relu), init.unwrap_or(InitName::Glorot));
+    let activation = activation.unwrap_or(ActivationName::Relu);
+    let init = init.unwrap_or(InitName::Glorot);
     let mut layers = Sequential::new().then(Flatten);
     for &units in hidden.as_deref().unwrap_or(&[64, 64]) {
         layers = activation.after(layers.then(init.dense(units)));
@@ -162,7 +162,7 @@ fn layers(arguments: &Arguments) -> Result<Sequential<f32>, String> {
     Ok(layers.then(init.dense(10)))
 }
 
-/// Counts what the model takes each test sample for.
+/// Counts the predictions of the model on the test set.
 fn confusion(model: &Model<f32>, test: &Images) -> Result<ConfusionMatrix, Box<dyn Error>> {
     let mut matrix = ConfusionMatrix::new(10);
     let mut batches = Batches::new(Dataset::<f32>::len(test), ROWS, None)?;

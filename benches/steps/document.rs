@@ -1,19 +1,19 @@
-//! Figures in documents, put there by the run that measured them.
+//! Figures in documents, written there by the run that measured them.
 
 use std::fs;
 use std::path::Path;
 
-/// Replaces what a document has between the lines `<!-- mark -->` and `<!-- end of mark -->`.
-pub(crate) fn fill(document: &Path, mark: &str, text: &str) -> Result<(), String> {
+/// Replaces the text of a document between the lines `<!-- marker -->` and `<!-- end of marker -->`.
+pub(crate) fn fill(document: &Path, marker: &str, text: &str) -> Result<(), String> {
     let at = document.display();
     let old = fs::read_to_string(document).map_err(|error| format!("cannot read {at}: {error}"))?;
-    let new = filled(&old, mark, text)
-        .ok_or_else(|| format!("{at} has no lines `<!-- {mark} -->` and `<!-- end of {mark} -->`"))?;
+    let new = filled(&old, marker, text)
+        .ok_or_else(|| format!("{at} has no lines `<!-- {marker} -->` and `<!-- end of {marker} -->`"))?;
     fs::write(document, new).map_err(|error| format!("cannot write {at}: {error}"))
 }
 
-fn filled(old: &str, mark: &str, text: &str) -> Option<String> {
-    let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- end of {mark} -->"));
+fn filled(old: &str, marker: &str, text: &str) -> Option<String> {
+    let (begin, end) = (format!("<!-- {marker} -->\n"), format!("<!-- end of {marker} -->"));
     let (before, rest) = old.split_once(&begin)?;
     let (_, after) = rest.split_once(&end)?;
     Some(format!("{before}{begin}\n{}\n\n{end}{after}", text.trim()))
@@ -24,11 +24,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_between_the_marks_is_replaced() {
+    fn only_the_text_between_the_markers_is_replaced() {
         let old = "a\n<!-- bench -->\nold\n<!-- end of bench -->\nb\n";
         let new = filled(old, "bench", "| new |\n").unwrap();
         assert_eq!(new, "a\n<!-- bench -->\n\n| new |\n\n<!-- end of bench -->\nb\n");
-        assert_eq!(filled(&new, "bench", "| new |"), Some(new.clone()), "again it changes nothing");
+        assert_eq!(filled(&new, "bench", "| new |"), Some(new.clone()), "a second time changes nothing");
         assert_eq!(filled(old, "growth", "x"), None);
     }
 }

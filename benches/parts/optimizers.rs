@@ -4,10 +4,9 @@
 use chainrule::optim::{ParamKind, Update};
 use chainrule::prelude::*;
 use chainrule::tensor::{Buffer, FlushDenormals, vector};
-use chainrule_benches::run;
 use criterion::{Criterion, Throughput};
 
-fn benches(criterion: &mut Criterion) {
+pub(crate) fn benches(criterion: &mut Criterion) {
     let optimizers: [(&str, Box<dyn Optimizer<f32>>); 9] = [
         ("sgd", Box::new(sgd(0.1))),
         ("sgd with momentum", Box::new(sgd(0.1).momentum(0.9))),
@@ -61,8 +60,4 @@ fn touch<const N: usize>(params: &mut [f32], grads: &[f32], state: &mut [f32]) {
         #[inline(always)]
         |p, g, slots| (g - p, slots.map(|slot| g - slot)),
     );
-}
-
-fn main() {
-    run(benches);
 }

@@ -5,12 +5,11 @@ use std::hint::black_box;
 
 use chainrule::prelude::*;
 use chainrule::tensor::Buffer;
-use chainrule_benches::run;
 use criterion::{Criterion, Throughput};
 
 const SIZE: usize = 784;
 
-fn benches(criterion: &mut Criterion) {
+pub(crate) fn benches(criterion: &mut Criterion) {
     let images = digits(60_000, Seed(1));
     let mut order: Vec<usize> = (0..images.count()).collect();
     Seed(2).rng().shuffle(&mut order);
@@ -49,8 +48,4 @@ fn benches(criterion: &mut Criterion) {
         });
         group.finish();
     }
-}
-
-fn main() {
-    run(benches);
 }

@@ -1,16 +1,15 @@
-//! Where the time of a step goes, measured apart from the timed rounds.
+//! Where the time of a step goes, measured separately from the timed rounds.
 //!
-//! A trainer that looked at the clock between its parts would be slower for it, and some parts it runs into each
-//! other. So the parts are run here one after the other, on one thread, through the same public traits: they tell
-//! what each costs by itself, and need not add up to the step.
+//! A trainer that read the clock between the sections of a step would be slower, and it overlaps some of them. So
+//! they are run here one after the other, on one thread, through the same public traits: the figures show what
+//! each costs alone, and need not add up to the step.
 
 use std::error::Error;
 use std::hint::black_box;
 use std::ops::Range;
 use std::time::Instant;
 
-use chainrule::core::{Backward, Forward, Layer, Mode, Plan, SequentialCache};
-use chainrule::core::{Grads, Params};
+use chainrule::core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, SequentialCache};
 use chainrule::optim::{ParamKind, Update};
 use chainrule::prelude::*;
 use chainrule::tensor::{Buffer, FlushDenormals, vector};
@@ -18,11 +17,12 @@ use ndarray::ArrayView1;
 use serde::{Serialize, Serializer};
 
 use super::measure::quantile;
-use super::works::{Samples, Window, Work};
+use super::samples::{Samples, ScatteredSamples};
+use super::workloads::Workload;
 
-/// The parts of a step.
+/// A section of a step.
 #[derive(Clone, Copy, Debug)]
-enum Part {
+enum Section {
     /// Reading the samples from their bytes.
     Gather,
     /// The forward passes of the layers.
@@ -39,23 +39,23 @@ enum Part {
     Optimizer,
 }
 
-const COUNT: usize = Part::Optimizer as usize + 1;
+const COUNT: usize = Section::Optimizer as usize + 1;
 
-/// The names of the parts, in their order.
+/// The names of the sections, in their order.
 pub(crate) const NAMES: [&str; COUNT] =
     ["gather", "forward", "loss", "metrics", "backward", "reduce", "optimizer"];
 
-/// The median time of each part, in microseconds a step.
+/// The median time of each section, in microseconds per step.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Parts(pub(crate) [f64; COUNT]);
+pub(crate) struct Breakdown(pub(crate) [f64; COUNT]);
 
-impl Serialize for Parts {
+impl Serialize for Breakdown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(NAMES.iter().zip(self.0))
     }
 }
 
-/// Adds up what passes between looks at the clock.
+/// Adds up the time that passes between readings of the clock.
 struct Stopwatch {
     last: Instant,
     seconds: [f64; COUNT],
@@ -67,35 +67,36 @@ impl Stopwatch {
         Self { last: Instant::now(), seconds: [0.0; COUNT], laps: [0; COUNT] }
     }
 
-    /// What has passed since the last lap was this part.
-    fn lap(&mut self, part: Part) {
+    /// Adds the time since the last lap to this section.
+    fn lap(&mut self, section: Section) {
         let now = Instant::now();
-        self.seconds[part as usize] += (now - self.last).as_secs_f64();
-        self.laps[part as usize] += 1;
+        self.seconds[section as usize] += (now - self.last).as_secs_f64();
+        self.laps[section as usize] += 1;
         self.last = now;
     }
 
-    /// The seconds of each part, without those that looking at the clock took.
-    fn parts(self) -> [f64; COUNT] {
-        let (begin, looks) = (Instant::now(), 1_000);
-        (0..looks).for_each(|_| _ = black_box(Instant::now()));
-        let look = begin.elapsed().as_secs_f64() / f64::from(looks);
-        std::array::from_fn(|part| (self.seconds[part] - look * f64::from(self.laps[part])).max(0.0))
+    /// The seconds of each section, less those that reading the clock took.
+    fn sections(self) -> [f64; COUNT] {
+        const READINGS: u32 = 1_000;
+        let begin = Instant::now();
+        (0..READINGS).for_each(|_| _ = black_box(Instant::now()));
+        let reading = begin.elapsed().as_secs_f64() / f64::from(READINGS);
+        std::array::from_fn(|index| (self.seconds[index] - reading * f64::from(self.laps[index])).max(0.0))
     }
 }
 
 /// What stays the same from step to step.
-struct Setting<'a> {
+struct StepSetup<'a> {
     layers: &'a Sequential<f32>,
     loss: &'a dyn Loss<f32, u8>,
-    data: Window<'a>,
+    data: ScatteredSamples<'a>,
     inputs: usize,
     outputs: usize,
     batch: usize,
 }
 
-/// The memory of one shard.
-struct Replica {
+/// The rows of one shard and its memory.
+struct ShardBuffers {
     rows: Range<usize>,
     cache: SequentialCache<f32>,
     grads: Buffer<f32>,
@@ -105,26 +106,27 @@ struct Replica {
     targets: Vec<u8>,
 }
 
-impl Replica {
+impl ShardBuffers {
     fn run(
         &mut self,
-        setting: &Setting<'_>,
+        setup: &StepSetup<'_>,
         params: &[f32],
         step: u64,
         metric: &mut Accuracy,
         watch: &mut Stopwatch,
     ) -> Result<(), Box<dyn Error>> {
-        let &Setting { layers, loss, ref data, inputs, outputs, batch } = setting;
+        let &StepSetup { layers, loss, ref data, inputs, outputs, batch } = setup;
         let Self { rows, cache, grads, x, y, dy, targets } = self;
-        let (count, scale) = (rows.len(), 1.0 / batch as f32);
+        let count = rows.len();
+        let scale = 1.0 / batch as f32;
         targets.clear();
-        // There are samples for a batch behind the last, which is asked for ahead.
+        // The last batch too has a batch after it, which is prefetched.
         let first = step as usize * batch % (data.len() - 2 * batch);
         for (row, sample) in x.chunks_exact_mut(inputs).zip(rows.clone()) {
             targets.push(data.read(first + sample, row));
         }
-        watch.lap(Part::Gather);
-        // The trainer asks for the batch after this here and there in its descent.
+        watch.lap(Section::Gather);
+        // The trainer prefetches the next batch bit by bit while it updates the parameters.
         rows.clone().for_each(|sample| data.prefetch(first + batch + sample, 0..inputs));
         watch.last = Instant::now();
         let x = x.matrix(count, inputs);
@@ -135,13 +137,13 @@ impl Replica {
             cache,
             mode: Mode::Train { seed: Seed(step), first_row: rows.start },
         });
-        watch.lap(Part::Forward);
+        watch.lap(Section::Forward);
         let y = y.matrix(count, outputs);
         loss.check(outputs, targets)?;
         black_box(loss.loss(y, targets, scale, Some(dy.matrix_mut(count, outputs))));
-        watch.lap(Part::Loss);
+        watch.lap(Section::Loss);
         metric.update(y, targets);
-        watch.lap(Part::Metrics);
+        watch.lap(Section::Metrics);
         layers.backward(Backward {
             params: Params::new(params),
             grads: Grads::fresh(grads),
@@ -152,52 +154,64 @@ impl Replica {
             cache,
             share: count as f32 * scale,
         });
-        watch.lap(Part::Backward);
+        watch.lap(Section::Backward);
         Ok(())
     }
 }
 
-/// Measures the parts of `steps` steps, `rounds` times.
+/// How a step is sharded, and how often it is repeated.
+pub(crate) struct Repeats {
+    pub(crate) shards: usize,
+    pub(crate) rounds: usize,
+    /// Steps per round.
+    pub(crate) steps: usize,
+}
+
+/// Measures the sections of the workload's step.
 pub(crate) fn measure(
-    work: &Work,
-    shards: usize,
+    workload: &Workload,
     samples: &Samples,
-    rounds: usize,
-    steps: usize,
-) -> Result<Parts, Box<dyn Error>> {
-    let Work { batch, ref layers, input, classes: outputs, .. } = *work;
+    Repeats { shards, rounds, steps }: Repeats,
+) -> Result<Breakdown, Box<dyn Error>> {
+    let Workload { batch, ref layers, input, classes: outputs, .. } = *workload;
     let model = Model::new(input, layers.clone(), Seed(0))?;
-    let (loss, optimizer) = (CrossEntropy::default(), adam(1e-3).keras());
+    let loss = CrossEntropy::default();
+    let optimizer = adam(1e-3).keras();
     let slots = Optimizer::<f32>::slots(&optimizer);
-    let (inputs, size) = (input.size(), model.parameters().len());
+    let inputs = input.size();
+    let size = model.parameters().len();
     let data = samples.window(0..2 * samples.count());
-    let setting = Setting { layers, loss: &loss, data, inputs, outputs, batch };
-    let (mut params, mut state) = (Buffer::from(model.parameters()), Buffer::zeros(slots * size));
-    let replica = |shard: usize| {
+    let setup = StepSetup { layers, loss: &loss, data, inputs, outputs, batch };
+    let mut params = Buffer::from(model.parameters());
+    let mut state = Buffer::zeros(slots * size);
+    let buffers = |shard: usize| {
         let rows = batch * shard / shards..batch * (shard + 1) / shards;
         let buffer = |columns: usize| Buffer::zeros(rows.len() * columns);
-        let (x, y, dy) = (buffer(inputs), buffer(outputs), buffer(outputs));
+        let x = buffer(inputs);
+        let y = buffer(outputs);
+        let dy = buffer(outputs);
         let (_, cache) = layers.plan(input, &mut Plan::new())?;
-        let (grads, targets) = (Buffer::zeros(size), Vec::with_capacity(rows.len()));
-        Ok(Replica { rows, cache, grads, x, y, dy, targets })
+        let grads = Buffer::zeros(size);
+        let targets = Vec::with_capacity(rows.len());
+        Ok(ShardBuffers { rows, cache, grads, x, y, dy, targets })
     };
-    let mut replicas = (0..shards).map(replica).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+    let mut all_buffers = (0..shards).map(buffers).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
     let mut metric = Accuracy::default();
     let mut found = [(); COUNT].map(|()| Vec::with_capacity(rounds));
     let mut step = 0;
     let _flush = FlushDenormals::new();
-    // The first round warms up, and is not counted.
+    // The first round warms up and is not counted.
     for round in 0..=rounds {
         let mut watch = Stopwatch::new();
         for _ in 0..steps {
-            for replica in &mut replicas {
-                replica.run(&setting, &params, step, &mut metric, &mut watch)?;
+            for buffers in &mut all_buffers {
+                buffers.run(&setup, &params, step, &mut metric, &mut watch)?;
             }
-            let (first, others) = replicas.split_first_mut().ok_or("a batch has at least one shard")?;
+            let (first, others) = all_buffers.split_first_mut().ok_or("a batch has at least one shard")?;
             for other in others {
                 vector::add(ArrayView1::from(&*other.grads), (&mut *first.grads).into());
             }
-            watch.lap(Part::Reduce);
+            watch.lap(Section::Reduce);
             optimizer.update(Update {
                 step,
                 kind: ParamKind::Weight,
@@ -205,13 +219,13 @@ pub(crate) fn measure(
                 grads: &mut first.grads,
                 state: &mut state,
             });
-            watch.lap(Part::Optimizer);
+            watch.lap(Section::Optimizer);
             step += 1;
         }
         if round > 0 {
-            let seconds = watch.parts();
+            let seconds = watch.sections();
             found.iter_mut().zip(seconds).for_each(|(found, seconds)| found.push(seconds));
         }
     }
-    Ok(Parts(found.map(|mut seconds| 1e6 / steps as f64 * quantile(&mut seconds, 0.5))))
+    Ok(Breakdown(found.map(|mut seconds| 1e6 / steps as f64 * quantile(&mut seconds, 0.5))))
 }

@@ -1,4 +1,4 @@
-"""What the programs beside this one share: the works, MNIST in memory, and the line of JSON that each prints.
+"""What the programs in this directory share: the workloads, MNIST in memory, and the line of JSON that each prints.
 
 Import it before anything that computes: it sets the variables by which libraries choose their number of threads.
 """
@@ -11,7 +11,7 @@ import resource
 from pathlib import Path
 
 # Batch size, epochs, and the units of the two hidden layers; None is LeNet-5.
-WORKS = {"mlp32": (32, 5, 64), "mlp128": (128, 5, 64), "wide128": (128, 5, 512), "lenet64": (64, 2, None)}
+WORKLOADS = {"mlp32": (32, 5, 64), "mlp128": (128, 5, 64), "wide128": (128, 5, 512), "lenet64": (64, 2, None)}
 
 LEARNING_RATE = 1e-3
 EPSILON = 1e-7  # Keras' default
@@ -21,11 +21,11 @@ def arguments(*variants):
     """The command line; the first variant is the default."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True, help="a directory with the four files of MNIST")
-    parser.add_argument("--work", choices=WORKS, default="mlp32")
+    parser.add_argument("--workload", choices=WORKLOADS, default="mlp32")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--variant", choices=variants, default=variants[0])
     chosen = parser.parse_args()
-    chosen.batch, chosen.epochs, chosen.hidden = WORKS[chosen.work]
+    chosen.batch, chosen.epochs, chosen.hidden = WORKLOADS[chosen.workload]
     for library in "OMP", "OPENBLAS", "MKL":
         os.environ[f"{library}_NUM_THREADS"] = str(chosen.threads)
     return chosen
@@ -48,11 +48,11 @@ def mnist(directory):
 
 
 def report(framework, version, chosen, epoch_seconds, accuracy):
-    """Prints what `chainrule bench --race` prints too."""
+    """Prints the line that `cargo xtask bench --peers` prints too."""
     line = {
         "framework": framework,
         "version": version,
-        "work": chosen.work,
+        "workload": chosen.workload,
         "batch": chosen.batch,
         "threads": chosen.threads,
         "epoch_seconds": epoch_seconds,

@@ -1,7 +1,6 @@
-//! The figures as drawings.
+//! The figures as charts.
 //!
-//! plotters draws them: with its SVG backend alone it is three small crates and needs no fonts, and axes, ticks and
-//! logarithmic scales are more than a page of our own would do as well.
+//! plotters draws them: with only its SVG backend it is three small crates and needs no fonts.
 
 use std::error::Error;
 use std::path::Path;
@@ -12,29 +11,31 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::growth::Series;
 use super::measure::Figure;
 
-const FLOOR: RGBColor = RGBColor(150, 150, 150);
+const BASELINE: RGBColor = RGBColor(150, 150, 150);
 const OURS: RGBColor = RGBColor(31, 119, 180);
-const COLOURS: [RGBColor; 4] = [OURS, FLOOR, RGBColor(214, 120, 40), RGBColor(40, 140, 70)];
+const COLOURS: [RGBColor; 4] = [OURS, BASELINE, RGBColor(214, 120, 40), RGBColor(40, 140, 70)];
 
-/// Where bars are cut, in floors on one thread.
+/// Where bars are cut off, as a multiple of the baseline on one thread.
 const HIGHEST: f64 = 2.0;
 
-/// Bars of the floor and of ours for each work and number of threads, as shares of the work's floor on one thread, with
-/// the ratio of the two above them. Bars that would be higher than [`HIGHEST`] are cut.
+/// Draws bars of the baseline and of our step for each workload and number of threads, as shares of the workload's
+/// baseline on one thread, with the ratio of the two above them. Bars higher than [`HIGHEST`] are cut off.
 pub(crate) fn bars(figures: &[Figure], path: &Path) -> Result<(), Box<dyn Error>> {
     let count = figures.len().max(1) as f64;
     let root = SVGBackend::new(path, (110 * figures.len().max(3) as u32 + 110, 420)).into_drawing_area();
     root.fill(&WHITE)?;
     let base = |figure: &Figure| {
-        let one = figures.iter().find(|other| other.work == figure.work && other.threads == 1);
-        one.unwrap_or(figure).floor_us
+        let one = figures.iter().find(|other| other.workload == figure.workload && other.threads == 1);
+        one.unwrap_or(figure).baseline_us
     };
-    let heights: Vec<[f64; 2]> =
-        figures.iter().map(|figure| [figure.floor_us, figure.ours_us].map(|us| us / base(figure))).collect();
-    // A step that is all overhead may take many floors; the others would be specks beside it.
+    let heights: Vec<[f64; 2]> = figures
+        .iter()
+        .map(|figure| [figure.baseline_us, figure.ours_us].map(|us| us / base(figure)))
+        .collect();
+    // Next to a step that is nothing but overhead the other bars would be specks.
     let highest = heights.iter().flatten().copied().fold(1.0, f64::max).min(HIGHEST);
     let mut chart = ChartBuilder::on(&root)
-        .caption("A training step beside its bare matrix products", ("sans-serif", 18))
+        .caption("A training step against its bare matrix products", ("sans-serif", 18))
         .margin(10)
         .x_label_area_size(50)
         .y_label_area_size(60)
@@ -44,30 +45,31 @@ pub(crate) fn bars(figures: &[Figure], path: &Path) -> Result<(), Box<dyn Error>
         .disable_x_mesh()
         .light_line_style(TRANSPARENT)
         .disable_x_axis()
-        .y_desc("time, as a share of the floor on 1 thread")
+        .y_desc("time relative to the baseline on 1 thread")
         .draw()?;
     let text = |size: i32, at: VPos| {
         TextStyle::from(("sans-serif", size).into_font()).pos(Pos::new(HPos::Center, at))
     };
-    for (index, (figure, [floor, ours])) in figures.iter().zip(&heights).enumerate() {
+    for (index, (figure, [baseline, ours])) in figures.iter().zip(&heights).enumerate() {
         let left = index as f64;
-        for (from, height, colour) in [(0.12, *floor, FLOOR), (0.5, *ours, OURS)] {
+        for (from, height, colour) in [(0.12, *baseline, BASELINE), (0.5, *ours, OURS)] {
             let bar = [(left + from, 0.0), (left + from + 0.36, height.min(1.05 * highest))];
             chart.draw_series([Rectangle::new(bar, colour.filled())])?;
         }
-        let above = (left + 0.5, floor.max(*ours).min(1.05 * highest) + 0.02 * highest);
+        let above = (left + 0.5, baseline.max(*ours).min(1.05 * highest) + 0.02 * highest);
         let ratio = format!("{:.2}", figure.ratio);
         chart.draw_series([Text::new(ratio, above, text(15, VPos::Bottom))])?;
-        // Below the axis there are no coordinates: pixels from where the axis is.
+        // There are no coordinates below the axis: count pixels from it.
         let (x, y) = chart.backend_coord(&(left + 0.5, 0.0));
-        let times = format!("{:.1} / {:.1} us", figure.floor_us, figure.ours_us);
+        let times = format!("{:.1} / {:.1} us", figure.baseline_us, figure.ours_us);
         let far = if figure.cores_are_far() { ", far" } else { "" };
-        let threads = format!("{}, {} thread{}{far}", figure.work, figure.threads, plural(figure.threads));
+        let threads =
+            format!("{}, {} thread{}{far}", figure.workload, figure.threads, plural(figure.threads));
         root.draw(&Text::new(threads, (x, y + 6), text(13, VPos::Top)))?;
         root.draw(&Text::new(times, (x, y + 24), text(12, VPos::Top)))?;
     }
     for (line, (name, colour)) in
-        [("floor: one BLAS call a product", FLOOR), ("ours", OURS)].iter().enumerate()
+        [("baseline: one BLAS call per product", BASELINE), ("ours", OURS)].iter().enumerate()
     {
         let (x, y) = (80, 40 + 18 * line as i32);
         root.draw(&Rectangle::new([(x, y), (x + 12, y + 12)], colour.filled()))?;
@@ -81,20 +83,20 @@ fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-/// How the time of a step grows: one drawing for each series, with both axes logarithmic.
+/// Draws how the time of a step grows: one chart per series, with logarithmic axes.
 pub(crate) fn growth(series: &[Series], path: &Path) -> Result<(), Box<dyn Error>> {
     let rows = series.len().div_ceil(2);
     let root = SVGBackend::new(path, (940, 360 * rows as u32)).into_drawing_area();
     root.fill(&WHITE)?;
     for (Series { title, axis, lines }, area) in series.iter().zip(root.split_evenly((rows, 2))) {
-        // The quantities are powers of two, so that is where the ticks of the first axis are.
+        // The quantities are powers of two, and so are the ticks of the first axis.
         let points: Vec<(f64, f64)> = lines.iter().flat_map(|(_, points)| logarithmic(points)).collect();
         let range = |values: &mut dyn Iterator<Item = f64>| {
             values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
         };
         let (left, right) = range(&mut points.iter().map(|point| point.0));
         let (low, high) = range(&mut points.iter().map(|point| point.1));
-        // Room above for the names of the lines.
+        // Space for the names of the lines above them.
         let (bottom, top) = (low / 1.3, high * (high / low).powf(0.3));
         let mut chart = ChartBuilder::on(&area)
             .caption(*title, ("sans-serif", 15))
@@ -105,7 +107,7 @@ pub(crate) fn growth(series: &[Series], path: &Path) -> Result<(), Box<dyn Error
         chart
             .configure_mesh()
             .x_desc(*axis)
-            .y_desc("microseconds a step")
+            .y_desc("microseconds per step")
             .x_labels((right - left) as usize + 2)
             .x_label_formatter(&|x| if x.fract() == 0.0 { x.exp2().to_string() } else { String::new() })
             .y_label_formatter(&|y| y.to_string())
@@ -143,11 +145,11 @@ mod tests {
 
     #[test]
     fn bars_have_names_and_ratios() {
-        let figure = |work: &str, threads, ours_us| Figure {
-            work: work.to_owned(),
+        let figure = |workload: &str, threads, ours_us| Figure {
+            workload: workload.to_owned(),
             threads,
             ours_us,
-            floor_us: 10.0,
+            baseline_us: 10.0,
             ratio: ours_us / 10.0,
             ..Figure::default()
         };
@@ -159,15 +161,16 @@ mod tests {
     }
 
     #[test]
-    fn growth_has_a_drawing_for_each_series() {
+    fn growth_has_a_chart_for_each_series() {
         let series = |title, lines: &[&str]| Series {
             title,
             axis: "units",
             lines: lines.iter().map(|name| (name.to_string(), vec![(16.0, 20.0), (64.0, 90.0)])).collect(),
         };
-        let all = [series("width", &["ours", "floor"]), series("depth", &["ours"]), series("one", &["ours"])];
+        let all =
+            [series("width", &["ours", "baseline"]), series("depth", &["ours"]), series("one", &["ours"])];
         let drawing = drawn(|path| growth(&all, path));
-        for text in ["width", "depth", "one", "ours", "floor", "16", "32", "64"] {
+        for text in ["width", "depth", "one", "ours", "baseline", "16", "32", "64"] {
             assert!(drawing.contains(&format!("\n{text}\n")), "{text}");
         }
     }

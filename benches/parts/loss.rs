@@ -1,10 +1,11 @@
 //! The cross-entropy of a softmax with its gradient, beside a copy of the logits.
 
 use chainrule::prelude::*;
-use chainrule_benches::{copy, matrix, run};
 use criterion::{Criterion, Throughput};
 
-fn benches(criterion: &mut Criterion) {
+use crate::{copy, matrix};
+
+pub(crate) fn benches(criterion: &mut Criterion) {
     let loss = CrossEntropy::default();
     for (rows, classes) in [(32, 10), (128, 10), (128, 1000)] {
         let (logits, mut gradient) = (matrix(rows, classes), matrix(rows, classes));
@@ -19,8 +20,4 @@ fn benches(criterion: &mut Criterion) {
         copy(&mut group, "copy", bytes);
         group.finish();
     }
-}
-
-fn main() {
-    run(benches);
 }

@@ -1,10 +1,11 @@
 //! Functions of 4,096 numbers, ours and the standard library's, beside a copy.
 
 use chainrule::tensor::{Real, vector};
-use chainrule_benches::{copy, matrix, run};
 use criterion::{Criterion, Throughput};
 
-fn benches(criterion: &mut Criterion) {
+use crate::{copy, matrix};
+
+pub(crate) fn benches(criterion: &mut Criterion) {
     let (x, mut y) = (matrix(64, 64), matrix(64, 64));
     let mut group = criterion.benchmark_group("4096 values");
     copy(&mut group, "copy", 2 * 4096 * size_of::<f32>());
@@ -17,8 +18,4 @@ fn benches(criterion: &mut Criterion) {
     map!("exp": Real::fast_exp, "tanh": Real::fast_tanh, "sigmoid": Real::fast_sigmoid, "ln_1p": Real::fast_ln_1p);
     map!("std exp": f32::exp, "std tanh": f32::tanh, "std ln_1p": f32::ln_1p);
     group.finish();
-}
-
-fn main() {
-    run(benches);
 }

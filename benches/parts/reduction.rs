@@ -1,10 +1,11 @@
 //! Adding up the gradients of shards, beside copying each of them to where the sum is.
 
 use chainrule::tensor::vector;
-use chainrule_benches::{matrix, run};
 use criterion::{Criterion, Throughput};
 
-fn benches(criterion: &mut Criterion) {
+use crate::matrix;
+
+pub(crate) fn benches(criterion: &mut Criterion) {
     // The parameters of mlp32 and of wide128.
     for size in [55_050, 669_706] {
         for shards in [2, 4, 8] {
@@ -24,8 +25,4 @@ fn benches(criterion: &mut Criterion) {
             group.finish();
         }
     }
-}
-
-fn main() {
-    run(benches);
 }

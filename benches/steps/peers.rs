@@ -1,64 +1,64 @@
-//! `chainrule bench --race`: a work trained on MNIST for its epochs, to be set beside other frameworks.
+//! `--peers`: a workload trained on MNIST for its epochs, to compare with other frameworks.
 //!
-//! It prints one line of JSON, as the programs in `benches/peers` do.
+//! It prints one line of JSON for each training, as the programs in `benches/peers` do.
 
 use std::error::Error;
 use std::path::Path;
 
 use chainrule::tensor::blas::Blas;
+use chainrule_cli::dataset::{self, DatasetName};
 use serde::Serialize;
 
-use super::works::Work;
-use crate::dataset::{self, DatasetName};
+use super::workloads::Workload;
 
 /// A training, as the programs in `benches/peers` report theirs.
 #[derive(Debug, Serialize)]
-struct Run {
+struct Training {
     framework: &'static str,
     version: String,
-    work: String,
+    workload: String,
     batch: usize,
     threads: usize,
     epoch_seconds: Vec<f64>,
     test_accuracy: f64,
-    /// The most memory of the process, data included; `None` where the system does not tell.
+    /// The peak memory of the process, data included; `None` where the system does not report it.
     peak_mb: Option<f64>,
 }
 
-/// Trains each work on each number of threads, and prints a line for each.
+/// Trains each workload on each number of threads, and prints a line for each.
 pub(crate) fn run(
-    works: &[Work],
+    workloads: &[Workload],
     threads: &[usize],
     shards: Option<usize>,
     data: Option<&Path>,
 ) -> Result<(), Box<dyn Error>> {
     let mnist = dataset::find(Some(DatasetName::Mnist), data)?;
-    for work in works {
-        if work.input != mnist.train.image_shape() {
-            eprintln!("{} takes no images of MNIST, and is left out", work.name);
+    for workload in workloads {
+        if workload.input != mnist.train.image_shape() {
+            eprintln!("{} is left out: it does not train on MNIST's images", workload.name);
             continue;
         }
         for &threads in threads {
-            let mut trainer = work.trainer(threads, shards)?;
-            let history = trainer.fit(&mnist.train, work.epochs)?;
+            let mut trainer = workload.trainer(threads, shards)?;
+            let history = trainer.fit(&mnist.train, workload.epochs)?;
             let scores = trainer.evaluate(&mnist.test)?;
-            let run = Run {
+            let training = Training {
                 framework: "chainrule",
                 version: format!("{} with {}", env!("CARGO_PKG_VERSION"), Blas::current()),
-                work: work.name.clone(),
-                batch: work.batch,
+                workload: workload.name.clone(),
+                batch: workload.batch,
                 threads,
                 epoch_seconds: history.epochs.iter().map(|epoch| epoch.seconds).collect(),
                 test_accuracy: scores.metric("accuracy").unwrap_or(f64::NAN),
                 peak_mb: peak_mb(),
             };
-            println!("{}", serde_json::to_string(&run)?);
+            println!("{}", serde_json::to_string(&training)?);
         }
     }
     Ok(())
 }
 
-/// The most memory that this process has had, as Linux tells it.
+/// The peak memory of this process, as Linux reports it.
 fn peak_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,20 +1,21 @@
-//! The products of the works of `cargo xtask bench` that are made of dense layers: ours beside one BLAS call.
+//! The products of the workloads of `cargo xtask bench` that are made of dense layers: ours beside one BLAS call.
 
 use chainrule::tensor::{blas, gemm};
-use chainrule_benches::{matrix, run};
 use criterion::{Criterion, Throughput};
 use ndarray::ArrayView2;
 
+use crate::matrix;
+
 /// The layers' sizes and the rows of one of two shards.
-const WORKS: [(&str, &[usize], usize); 4] = [
+const WORKLOADS: [(&str, &[usize], usize); 4] = [
     ("mlp32", &[784, 64, 64, 10], 16),
     ("mlp128", &[784, 64, 64, 10], 64),
     ("wide128", &[784, 512, 512, 10], 64),
     ("tiny", &[4, 32, 16, 4], 32),
 ];
 
-fn benches(criterion: &mut Criterion) {
-    for (name, sizes, rows) in WORKS {
+pub(crate) fn benches(criterion: &mut Criterion) {
+    for (name, sizes, rows) in WORKLOADS {
         for (layer, pair) in sizes.windows(2).enumerate() {
             let (inputs, units) = (pair[0], pair[1]);
             let (x, w, dy) = (matrix(rows, inputs), matrix(inputs, units), matrix(rows, units));
@@ -37,8 +38,4 @@ fn product(criterion: &mut Criterion, name: String, a: ArrayView2<'_, f32>, b: A
     group
         .bench_function("one BLAS call", |bencher| bencher.iter(|| blas::gemm(1.0, a, b, 0.0, c.view_mut())));
     group.finish();
-}
-
-fn main() {
-    run(benches);
 }

@@ -1,13 +1,13 @@
 //! The convolutions of LeNet-5 for the samples of one of two shards of a batch of 64, forward and backward, beside the
 //! products that they take when the patches under the kernels are laid out as a matrix, without the laying out.
 
-use chainrule::core::{Backward, Forward, Layer, Mode, Plan};
-use chainrule::core::{Grads, Params};
+use chainrule::core::{Backward, Forward, Grads, Layer, Mode, Params, Plan};
 use chainrule::layers::Conv2d;
 use chainrule::prelude::*;
 use chainrule::tensor::{Buffer, blas};
-use chainrule_benches::{matrix, run};
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+
+use crate::matrix;
 
 const SAMPLES: usize = 32;
 
@@ -44,7 +44,7 @@ const CONVOLUTIONS: [Convolution; 2] = [
     },
 ];
 
-fn benches(criterion: &mut Criterion) {
+pub(crate) fn benches(criterion: &mut Criterion) {
     for convolution in &CONVOLUTIONS {
         let Convolution { name, filters, depth, pixels, first, .. } = *convolution;
         let flops = 2 * (SAMPLES * filters * depth * pixels) as u64;
@@ -127,8 +127,4 @@ fn products(group: &mut BenchmarkGroup<'_, WallTime>, convolution: &Convolution,
             });
         });
     }
-}
-
-fn main() {
-    run(benches);
 }

@@ -1,0 +1,251 @@
+//! `cargo xtask bench`: the time of a training step against the bare matrix products that it needs.
+//!
+//! The products alone, one BLAS call each on the same shapes, are the baseline that no step can beat without
+//! better products. Both are measured for all workloads in turn, several rounds in one run, since machines are noisy.
+
+mod baseline;
+mod breakdown;
+mod document;
+mod growth;
+mod measure;
+mod peers;
+mod plot;
+mod samples;
+mod table;
+mod targets;
+mod workloads;
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use chainrule::tensor::{CountingAllocator, blas};
+use chainrule_cli::machine::Machine;
+use chainrule_cli::peak;
+use clap::Parser;
+
+use breakdown::Repeats;
+use measure::{Effort, Figure, Measurement};
+use samples::SampleSets;
+use workloads::{Workload, workloads};
+
+/// Counts what a step allocates; it costs a step nothing, since a step allocates nothing.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator::new();
+
+/// Measure training steps against the bare matrix products that they need.
+#[derive(Debug, Parser)]
+#[command(name = "bench", bin_name = "cargo xtask bench")]
+struct Arguments {
+    /// Run fewer and shorter rounds: all workloads in less than a minute.
+    #[arg(long)]
+    quick: bool,
+    /// The number of rounds; at least 7 give a reliable median [default: 15, or 7 with --quick].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
+    /// Measure only these workloads, such as mlp32,wide128 [default: all].
+    #[arg(long, value_delimiter = ',')]
+    workload: Vec<String>,
+    /// Measure only these numbers of threads, such as 1,2 [default: 1 and all cores].
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    threads: Vec<u32>,
+    /// The number of shards that a batch is split into [default: the trainer's].
+    #[arg(long)]
+    shards: Option<usize>,
+    /// Write the figures as JSON to this file, and a chart of the same name in SVG next to it.
+    #[arg(long, default_value = "target/bench/bench.json")]
+    json: PathBuf,
+    /// Also write the tables into this document, between its markers, and the chart next to it.
+    #[arg(long)]
+    document: Option<PathBuf>,
+    /// Fail if a step allocates, or if its ratio to the baseline is more than twice the target.
+    #[arg(long)]
+    check: bool,
+    /// Measure instead how the time of a step grows with width, depth, batch size and threads.
+    #[arg(long, conflicts_with_all = ["check", "peers", "workload", "threads"])]
+    growth: bool,
+    /// Train the workloads on MNIST instead, as the programs of other frameworks in benches/peers do, and print a line of
+    /// JSON for each.
+    #[arg(long, conflicts_with_all = ["check", "document", "quick", "rounds"])]
+    peers: bool,
+    /// With --peers, the directory of the four MNIST files [default: CHAINRULE_DATA, else the cache, else a download].
+    #[arg(long, requires = "peers")]
+    data_dir: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // First of all, since it may start the program again.
+    if let Some(warning) = blas::insist_on_best_kernel() {
+        eprintln!("warning: {warning}");
+    }
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let cores = std::thread::available_parallelism()?.get();
+    let workloads = chosen(&arguments.workload)?;
+    let threads: Vec<usize> = match &arguments.threads[..] {
+        [] if cores > 1 => vec![1, cores],
+        [] => vec![1],
+        threads => threads.iter().map(|&threads| threads as usize).collect(),
+    };
+    if cfg!(debug_assertions) {
+        eprintln!("warning: this is a debug build, many times slower: build with --release");
+    }
+    if arguments.peers {
+        return peers::run(&workloads, &threads, arguments.shards, arguments.data_dir.as_deref());
+    }
+    let (rounds, seconds) = if arguments.quick { (7, 0.05) } else { (15, 0.25) };
+    let effort = Effort { rounds: arguments.rounds.map_or(rounds, |rounds| rounds as usize), seconds };
+    if arguments.growth {
+        return grow(arguments, cores, Effort { seconds: effort.seconds / 4.0, ..effort });
+    }
+    compare(arguments, &workloads, &threads, effort)
+}
+
+/// The workloads of these names, or all of them without a name.
+fn chosen(names: &[String]) -> Result<Vec<Workload>, String> {
+    let mut workloads = workloads();
+    if let Some(unknown) = names.iter().find(|name| workloads.iter().all(|workload| workload.name != **name))
+    {
+        let known: Vec<_> = workloads.iter().map(|workload| workload.name.as_str()).collect();
+        return Err(format!("there is no workload `{unknown}`; there are {}", known.join(", ")));
+    }
+    workloads.retain(|workload| names.is_empty() || names.contains(&workload.name));
+    Ok(workloads)
+}
+
+/// Measures the workloads against their baselines; prints, writes, draws and judges the figures.
+fn compare(
+    arguments: &Arguments,
+    workloads: &[Workload],
+    threads: &[usize],
+    effort: Effort,
+) -> Result<(), Box<dyn Error>> {
+    let Effort { rounds, seconds } = effort;
+    println!(
+        "{}, 1 thread per product; {rounds} rounds of about {} ms",
+        blas::Blas::current(),
+        1e3 * seconds
+    );
+    let old = blas::advice();
+    let baseline_valid = blas::Blas::current().name != "none" && old.is_none();
+    if !baseline_valid {
+        let why = old.map_or("this build has no BLAS".to_owned(), |old| old.to_string());
+        println!(
+            "warning: the products are no valid baseline here, and no target is checked against them: {why}"
+        );
+    }
+    let (figures, peaks) = measured(workloads, threads, arguments.shards, baseline_valid, effort)?;
+    println!("\n{}", table::HEAD);
+    figures.iter().for_each(|figure| println!("{}", table::line(figure)));
+    let peak = |(threads, peak): (&usize, &f64)| {
+        format!("{peak:.0} GFLOP/s on {threads} thread{}", if *threads == 1 { "" } else { "s" })
+    };
+    let peaks: Vec<String> = threads.iter().zip(&peaks).map(peak).collect();
+    let peaks = format!("sgemm peak {}", peaks.join(", "));
+    println!("\n{peaks}; microseconds per step of each section alone, on 1 thread, measured separately:");
+    println!("{}\n", table::breakdown(&figures));
+    write(&arguments.json, serde_json::to_string_pretty(&figures)? + "\n")?;
+    let chart = arguments.json.with_extension("svg");
+    plot::bars(&figures, &chart)?;
+    println!("written to {} and {}", arguments.json.display(), chart.display());
+    if let Some(document) = &arguments.document {
+        let text = format!("{}; {peaks}.\n\n{}", conditions(effort), table::markdown(&figures));
+        document::fill(document, "bench", &text)?;
+        plot::bars(&figures, &document.with_file_name("bench.svg"))?;
+        println!("written into {}", document.display());
+    }
+    let failures: Vec<String> = figures.iter().filter_map(targets::failure).collect();
+    if arguments.check && !failures.is_empty() {
+        return Err(failures.join("\n       ").into());
+    }
+    Ok(())
+}
+
+/// The figures of each workload and number of threads, and the peak for each number of threads.
+fn measured(
+    workloads: &[Workload],
+    threads: &[usize],
+    shards: Option<usize>,
+    baseline_valid: bool,
+    Effort { rounds, seconds }: Effort,
+) -> Result<(Vec<Figure>, Vec<f64>), Box<dyn Error>> {
+    let data = SampleSets::of_all(workloads)?;
+    let mut measurements = Vec::new();
+    for workload in workloads {
+        for &threads in threads {
+            measurements.push(Measurement::new(workload, threads, shards, data.of(workload), seconds)?);
+        }
+    }
+    let mut peaks = vec![0.0; threads.len()];
+    // Measured before every round, since other programs may take the cores during any one of them.
+    let look = || threads.iter().zip(&mut peaks).for_each(|(&n, best)| *best = peak::sgemm(n).max(*best));
+    measure::rounds(&mut measurements, rounds, look)?;
+    let mut all = Vec::new();
+    for (workload, measurements) in workloads.iter().zip(measurements.chunks(threads.len())) {
+        let mut figures: Vec<Figure> = measurements.iter().flat_map(Measurement::figures).collect();
+        let steps = (figures[0].steps_per_round / 4).max(1);
+        let shards = figures[0].shards;
+        let breakdown = breakdown::measure(workload, data.of(workload), Repeats { shards, rounds, steps })?;
+        let one = figures.iter().find(|figure| figure.threads == 1).map(|one| one.ours_us);
+        for figure in &mut figures {
+            let peak = threads.iter().zip(&peaks).find(|(threads, _)| **threads == figure.threads);
+            figure.breakdown = breakdown;
+            figure.speedup = one.filter(|_| figure.threads > 1).map(|one| one / figure.ours_us);
+            figure.peak_share = peak.map_or(f64::NAN, |(_, peak)| figure.gflops / peak);
+            figure.blas = blas::Blas::current().to_string();
+            figure.baseline_valid = baseline_valid;
+            figure.target = targets::judge(figure).to_string();
+        }
+        all.append(&mut figures);
+    }
+    Ok((all, peaks))
+}
+
+/// Measures, prints and draws how the time of a step grows.
+fn grow(arguments: &Arguments, cores: usize, effort: Effort) -> Result<(), Box<dyn Error>> {
+    println!("{}, 1 thread per product; medians of {} rounds\n", blas::Blas::current(), effort.rounds);
+    let series = growth::run(cores, effort)?;
+    let table = growth::markdown(&series);
+    print!("{table}");
+    let chart = arguments.json.with_file_name("growth.svg");
+    create_folder_of(&chart)?;
+    plot::growth(&series, &chart)?;
+    println!("charts written to {}", chart.display());
+    if let Some(document) = &arguments.document {
+        document::fill(document, "growth", &format!("{}.\n\n{table}", conditions(effort)))?;
+        plot::growth(&series, &document.with_file_name("growth.svg"))?;
+        println!("written into {}", document.display());
+    }
+    Ok(())
+}
+
+/// The machine, the BLAS and the effort of the measurement, for a document.
+fn conditions(Effort { rounds, seconds }: Effort) -> String {
+    let Machine { cpu, cores, system, .. } = Machine::look();
+    let blas = blas::Blas::current();
+    let milliseconds = 1e3 * seconds;
+    format!(
+        "{cpu}, {cores} cores, {system}; {blas}; medians of {rounds} rounds of about {milliseconds:.0} ms"
+    )
+}
+
+fn write(path: &Path, text: String) -> Result<(), Box<dyn Error>> {
+    create_folder_of(path)?;
+    Ok(fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?)
+}
+
+fn create_folder_of(path: &Path) -> Result<(), Box<dyn Error>> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    fs::create_dir_all(folder)
+        .map_err(|error| format!("cannot create the directory {}: {error}", folder.display()).into())
+}

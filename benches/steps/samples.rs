@@ -1,0 +1,118 @@
+//! The samples that batches are drawn from.
+
+use std::error::Error;
+use std::ops::Range;
+
+use chainrule::prelude::*;
+
+use super::workloads::Workload;
+
+/// The samples of one shape.
+pub(crate) struct Samples {
+    images: Images,
+    /// The indices of all samples, twice, with a large distance from each to the next.
+    scattered: Vec<u32>,
+}
+
+/// A prime that does not divide the number of samples.
+const STRIDE: usize = 7_919;
+
+impl Samples {
+    pub(crate) fn new(images: Images) -> Self {
+        let count = images.count();
+        let scattered = (0..2 * count).map(|index| (index * STRIDE % count) as u32).collect();
+        Self { images, scattered }
+    }
+
+    /// The number of samples.
+    pub(crate) fn count(&self) -> usize {
+        self.images.count()
+    }
+
+    fn shape(&self) -> Shape {
+        self.images.image_shape()
+    }
+
+    /// The samples at these positions of a scattered order in which each comes twice.
+    pub(crate) fn window(&self, positions: Range<usize>) -> ScatteredSamples<'_> {
+        ScatteredSamples { images: &self.images, indices: &self.scattered[positions] }
+    }
+}
+
+/// The samples for several workloads; workloads of one shape share theirs.
+pub(crate) struct SampleSets(Vec<Samples>);
+
+impl SampleSets {
+    pub(crate) fn of_all(workloads: &[Workload]) -> Result<Self, Box<dyn Error>> {
+        let mut all: Vec<Samples> = Vec::new();
+        for workload in workloads {
+            if all.iter().all(|samples| samples.shape() != workload.input) {
+                all.push(workload.samples()?);
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// The samples for one of the workloads.
+    pub(crate) fn of(&self, workload: &Workload) -> &Samples {
+        self.0.iter().find(|samples| samples.shape() == workload.input).expect("made for all workloads")
+    }
+}
+
+/// Some of the samples, scattered over the memory that holds them all, so that an epoch of a few thousand samples misses
+/// the caches as often as an epoch of all.
+pub(crate) struct ScatteredSamples<'a> {
+    images: &'a Images,
+    indices: &'a [u32],
+}
+
+impl ScatteredSamples<'_> {
+    #[inline]
+    fn index(&self, index: usize) -> usize {
+        self.indices[index] as usize
+    }
+}
+
+impl Dataset<f32> for ScatteredSamples<'_> {
+    type Target = u8;
+
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn shape(&self) -> Shape {
+        self.images.image_shape()
+    }
+
+    fn read(&self, index: usize, row: &mut [f32]) -> u8 {
+        self.images.read(self.index(index), row)
+    }
+
+    fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [f32], row: &mut [f32]) -> u8 {
+        self.images.read_part(self.index(index), columns, part, row)
+    }
+
+    fn prefetch(&self, index: usize, columns: Range<usize>) {
+        Dataset::<f32>::prefetch(self.images, self.index(index), columns);
+    }
+
+    fn classes(&self) -> Option<usize> {
+        Some(self.images.classes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::workloads::SAMPLES;
+    use super::*;
+
+    #[test]
+    fn a_window_takes_each_sample_once() {
+        let workload = Workload::dense("tiny", &[4, 3], 32);
+        let samples = workload.samples().unwrap();
+        let window = samples.window(12_345..12_345 + SAMPLES);
+        let mut seen = vec![false; SAMPLES];
+        (0..SAMPLES).for_each(|index| seen[window.index(index)] = true);
+        assert!(seen.into_iter().all(|seen| seen));
+    }
+}

@@ -1,0 +1,9 @@
+//! What the `chainrule` program and its benchmark share.
+//!
+//! This is not a library to build on: it has no stable interface. The [`chainrule`] crate is the one to depend on.
+
+pub mod core_latency;
+pub mod dataset;
+pub mod machine;
+pub mod models;
+pub mod peak;
