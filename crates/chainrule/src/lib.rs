@@ -14,7 +14,7 @@
 //! | [`data`] | `chainrule-data` | data sets, readers, downloads |
 //! | [`train`] | `chainrule-train` | models, training, model files |
 //!
-#![doc = include_str!("../../../README.md")]
+#![doc = include_str!("../README.md")]
 
 pub use chainrule_core as core;
 pub use chainrule_data as data;

@@ -11,7 +11,7 @@
 //! - [`Manifest`] says what can be downloaded, `fetch` does it, [`locate`](locate::locate) finds it on this machine.
 //! - [`Batches`] shuffles and cuts.
 //!
-//! The feature `download` (on by default) brings an HTTPS client; without it the crate reads what is at hand.
+//! The feature `download` adds an HTTPS client, [`Manifest`] and [`fetch`]; without it the crate reads only the files at hand.
 
 mod batches;
 mod characters;
@@ -23,6 +23,7 @@ mod download;
 pub mod idx;
 mod images;
 pub mod locate;
+#[cfg(feature = "download")]
 mod manifest;
 mod rows;
 
@@ -33,5 +34,6 @@ pub use digits::digits;
 #[cfg(feature = "download")]
 pub use download::{DownloadError, Progress, fetch};
 pub use images::{Images, ImagesError};
+#[cfg(feature = "download")]
 pub use manifest::{Manifest, ManifestError, RemoteFile};
 pub use rows::{Rows, RowsError};

@@ -201,7 +201,10 @@ pub fn threads() -> usize {
 #[cfg(any(feature = "openblas", feature = "openblas-static"))]
 mod linked {
     use super::Blas;
+    #[cfg(feature = "openblas-static")]
     use openblas_src as _;
+    #[cfg(all(feature = "openblas", any(windows, target_os = "macos")))]
+    use openblas_system as _;
     use std::ffi::{CStr, c_char, c_int};
 
     unsafe extern "C" {
