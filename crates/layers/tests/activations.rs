@@ -6,15 +6,15 @@ use chainrule_tensor::{Buffer, Real, Seed, Shape};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, array, s};
 
 const INF: f64 = f64::INFINITY;
-/// Where PyTorch gives NaN, or Keras with it, anything may come.
+/// Where PyTorch, and perhaps Keras, returns NaN, any value is accepted.
 const ANY: f64 = f64::NAN;
 
-/// Whether `f` gives these values and slopes, PyTorch's in single precision, at -∞, -10⁴, 10⁴ and ∞.
-fn extremes<T: Real>(f: impl Activation<T>, values: [f64; 4], slopes: [f64; 4]) {
+/// Whether `f` has these values and derivatives, PyTorch's in single precision, at -∞, -10⁴, 10⁴ and ∞.
+fn extremes<T: Real>(f: impl Activation<T>, values: [f64; 4], derivatives: [f64; 4]) {
     for (i, z) in [-INF, -1e4, 1e4, INF].into_iter().enumerate() {
         let a = f.value(T::of(z));
-        let slope = f.slope(T::of(z), a);
-        for (what, found, right) in [("value", a, values[i]), ("slope", slope, slopes[i])] {
+        let derivative = f.derivative(T::of(z), a);
+        for (what, found, right) in [("value", a, values[i]), ("derivative", derivative, derivatives[i])] {
             let found = found.as_f64();
             let close = found == right || (found - right).abs() <= 1e-6 * right.abs().max(1e-3);
             assert!(right.is_nan() || close, "{f:?}: {what} {found} for {right} at {z} in {}", T::NAME);
@@ -27,7 +27,7 @@ fn extremes<T: Real>(f: impl Activation<T>, values: [f64; 4], slopes: [f64; 4]) 
 fn all_extremes<T: Real>() {
     let (linear, one) = ([0.0, 0.0, 1e4, INF], [0.0, 0.0, 1.0, 1.0]);
     let smooth = [ANY, 0.0, 1e4, INF];
-    let smooth_slope = [ANY, 0.0, 1.0, ANY];
+    let smooth_derivative = [ANY, 0.0, 1.0, ANY];
     let (level, flat) = ([-1.0, -1.0, 1e4, INF], [0.0; 4]);
     let selu = Selu::LAMBDA * Selu::ALPHA;
     extremes::<T>(Celu::default(), level, one);
@@ -35,8 +35,8 @@ fn all_extremes<T: Real>() {
     extremes::<T>(Elu::default(), level, one);
     extremes::<T>(Selu, [-selu, -selu, Selu::LAMBDA * 1e4, INF], [0.0, 0.0, Selu::LAMBDA, Selu::LAMBDA]);
     extremes::<T>(Exponential, [0.0, 0.0, INF, INF], [0.0, 0.0, INF, INF]);
-    extremes::<T>(Gelu, [ANY, 0.0, 1e4, ANY], smooth_slope);
-    extremes::<T>(GeluTanh, smooth, smooth_slope);
+    extremes::<T>(Gelu, [ANY, 0.0, 1e4, ANY], smooth_derivative);
+    extremes::<T>(GeluTanh, smooth, smooth_derivative);
     extremes::<T>(HardSigmoid, [0.0, 0.0, 1.0, 1.0], flat);
     extremes::<T>(HardSwish, linear, one);
     extremes::<T>(HardTanh::default(), [-1.0, -1.0, 1.0, 1.0], flat);
@@ -54,8 +54,8 @@ fn all_extremes<T: Real>() {
     extremes::<T>(Softplus::default(), linear, one);
     extremes::<T>(Softplus::new(3.0).threshold(INF), linear, one);
     extremes::<T>(Squareplus::default(), [0.0, 1e-4, 1e4, INF], [0.0, 1e-8, 1.0, 1.0]);
-    extremes::<T>(Mish, smooth, smooth_slope);
-    extremes::<T>(Silu, smooth, smooth_slope);
+    extremes::<T>(Mish, smooth, smooth_derivative);
+    extremes::<T>(Silu, smooth, smooth_derivative);
     extremes::<T>(Sigmoid, [0.0, 0.0, 1.0, 1.0], flat);
     extremes::<T>(Softsign, [ANY, -0.9999, 0.9999, ANY], [ANY, 1e-8, 1e-8, ANY]);
     extremes::<T>(Tanh, [-1.0, -1.0, 1.0, 1.0], flat);
@@ -181,8 +181,8 @@ fn what_is_impossible_is_named() {
         (error(Elu::new(f64::NAN), &[3]), "finite alpha"),
         (error(HardShrink::new(-0.1), &[3]), "at least 0"),
         (error(SoftShrink::new(f64::NAN), &[3]), "at least 0"),
-        (error(HardTanh::new(1.0, 1.0), &[3]), "below"),
-        (error(LeakyRelu::new(f64::INFINITY), &[3]), "finite slope"),
+        (error(HardTanh::new(1.0, 1.0), &[3]), "low limit below the high limit"),
+        (error(LeakyRelu::new(f64::INFINITY), &[3]), "finite negative slope"),
         (error(Threshold::new(f64::NAN, 0.0), &[3]), "finite threshold"),
         (error(ThresholdedRelu::new(f64::INFINITY), &[3]), "finite threshold"),
         (error(Softplus::new(-1.0), &[3]), "positive beta"),
@@ -285,14 +285,14 @@ fn prelu_declares_its_slopes() {
     let cases = [
         (Prelu::default(), vec![1], 0.25),
         (Prelu::new().per_channel(0), vec![3], 0.25),
-        (Prelu::new().per_channel(1).start(init::Ones), vec![2], 1.0),
+        (Prelu::new().per_channel(1).weight_init(init::Ones), vec![2], 1.0),
         (Prelu::keras(), vec![3, 2], 0.0),
     ];
     for (layer, shape, start) in cases {
         let mut plan = Plan::new();
         Layer::<f32>::plan(&layer, Shape::from([3, 2]), &mut plan).unwrap();
         let entry = &plan.entries()[0];
-        assert_eq!((&*entry.shape, entry.kind, &*entry.name), (&*shape, ParamKind::Bias, "slope"));
+        assert_eq!((&*entry.shape, entry.kind, &*entry.name), (&*shape, ParamKind::Bias, "weight"));
         let mut slopes = Buffer::<f32>::zeros(plan.size());
         plan.init(Seed(1), &mut slopes);
         assert!(slopes.iter().all(|&s| s == start));

@@ -1,8 +1,10 @@
-//! Exponential linear units: `z` where it is positive, else an exponential that levels off.
+//! Exponential linear units: `z` where it is positive, else an exponential that saturates.
 
 use chainrule_tensor::Real;
 
-use super::Activation;
+use super::{Activation, activation_layers};
+
+activation_layers!(Elu Celu Selu);
 
 /// `z` where it is positive, else `α (eᶻ - 1)` (Clevert et al. 2015); α is 1 by default.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +13,7 @@ pub struct Elu {
 }
 
 impl Elu {
-    /// Levels off at `-alpha`.
+    /// Saturates at `-alpha`.
     pub fn new(alpha: f64) -> Self {
         Self { alpha }
     }
@@ -31,7 +33,7 @@ impl<T: Real> Activation<T> for Elu {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, a: T) -> T {
+    fn derivative(self, z: T, a: T) -> T {
         if z > T::zero() { T::one() } else { a + T::of(self.alpha) }
     }
 
@@ -48,7 +50,7 @@ pub struct Celu {
 }
 
 impl Celu {
-    /// Levels off at `-alpha`, which must be negative.
+    /// Saturates at `-alpha`; `alpha` must be positive.
     pub fn new(alpha: f64) -> Self {
         Self { alpha }
     }
@@ -68,7 +70,7 @@ impl<T: Real> Activation<T> for Celu {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, a: T) -> T {
+    fn derivative(self, z: T, a: T) -> T {
         if z > T::zero() { T::one() } else { a * T::of(1.0 / self.alpha) + T::one() }
     }
 
@@ -77,8 +79,8 @@ impl<T: Real> Activation<T> for Celu {
     }
 }
 
-/// `λ z` where it is positive, else `λ α (eᶻ - 1)`, with the α and λ that keep mean 0 and variance 1 from layer to
-/// layer (Klambauer et al. 2017). It goes with weights that start as `init::LecunNormal`.
+/// `λ z` where it is positive, else `λ α (eᶻ - 1)`, with the α and λ that preserve mean 0 and variance 1 from layer to
+/// layer (Klambauer et al. 2017). Use it with weights initialised by `init::LecunNormal`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Selu;
 
@@ -96,7 +98,7 @@ impl<T: Real> Activation<T> for Selu {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, a: T) -> T {
+    fn derivative(self, z: T, a: T) -> T {
         if z > T::zero() { T::of(Self::LAMBDA) } else { a + T::of(Self::LAMBDA * Self::ALPHA) }
     }
 }

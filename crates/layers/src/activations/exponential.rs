@@ -2,9 +2,11 @@
 
 use chainrule_tensor::Real;
 
-use super::Activation;
+use super::{Activation, activation_layers};
 
-/// `eᶻ`, Keras' `exponential`: for outputs that are positive.
+activation_layers!(Exponential);
+
+/// `eᶻ`, Keras' `exponential`: for positive outputs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Exponential;
 
@@ -15,7 +17,7 @@ impl<T: Real> Activation<T> for Exponential {
     }
 
     #[inline(always)]
-    fn slope(self, _: T, a: T) -> T {
+    fn derivative(self, _: T, a: T) -> T {
         a
     }
 }

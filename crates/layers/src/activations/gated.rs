@@ -1,18 +1,18 @@
-//! Gated linear units: one half of the values is let through by the other.
+//! Gated linear units: one half of the values multiplied by an activation of the other half.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
-use chainrule_tensor::{Real, Shape, vector};
+use chainrule_tensor::{Real, Shape, map};
 use ndarray::{ArrayView2, Axis, s};
 
-use super::{Activation, Gelu, Relu, Sigmoid, Silu, possible, shorten};
+use super::{Activation, Gelu, Relu, Sigmoid, Silu, check_settings, shorten};
 
-/// `a f(b)`, where the sample is `[a, b]`, two halves along an axis: the values `a`, and then the gate `b`, on which an
-/// activation `f` acts (Dauphin et al. 2017; Shazeer 2020, "GLU variants improve transformer").
+/// `a f(b)`, where the sample is `[a, b]`, two halves along an axis: the values `a` and the gate `b`, to which an activation `f`
+/// is applied (Dauphin et al. 2017; Shazeer 2020, "GLU variants improve transformer").
 ///
-/// The halves are those of the last axis, `[steps, 2 units]` to `[steps, units]`, unless another
-/// [`axis`](Self::axis) is named, for images 0. The weights stand in the layer before: Shazeer's
-/// `Swish(x W) ⊗ (x V)` is `Dense::new(2 * units)` with the columns `[V, W]`, followed by [`SwiGlu`]. [`Glu`] is
-/// PyTorch's and Keras' in the order of the halves too. `Gated::new(Identity)` is his bilinear unit.
+/// The halves are those of the last axis, `[steps, 2 units]` to `[steps, units]`, unless [`axis`](Self::axis) names another:
+/// 0 for images. The weights belong to the layer before: Shazeer's `Swish(x W) ⊗ (x V)` is `Dense::new(2 * units)` with the
+/// columns `[V, W]`, followed by [`SwiGlu`]. [`Glu`] has its halves in the order of PyTorch and Keras. `Gated::new(Identity)` is
+/// Shazeer's bilinear unit.
 ///
 /// Backward, `da = dy f(b)` and `db = dy a f'(b)`.
 ///
@@ -43,31 +43,31 @@ pub type GeGlu = Gated<Gelu>;
 pub type ReGlu = Gated<Relu>;
 
 impl<F> Gated<F> {
-    /// With this activation of the gate.
+    /// Applies this activation to the gate.
     pub fn new(gate: F) -> Self {
         Self { gate, axis: None }
     }
 
-    /// With halves along this axis of a sample: 0 is the first, the channels of an image.
+    /// Halves along this axis of a sample; 0 is the first, the channels of an image.
     #[must_use]
     pub fn axis(self, axis: usize) -> Self {
         Self { axis: Some(axis), ..self }
     }
 }
 
-/// The columns of `[a, b]` that begin at `start`, halves of `block` columns.
+/// The halves `a` and `b` of `2 block` columns from `start` on.
 fn halves<T>(x: ArrayView2<'_, T>, start: usize, block: usize) -> (ArrayView2<'_, T>, ArrayView2<'_, T>) {
     x.slice_move(s![.., start..start + 2 * block]).split_at(Axis(1), block)
 }
 
 impl<T: Real, F: Activation<T>> Layer<T> for Gated<F> {
-    /// How many values of a half lie side by side.
+    /// The number of contiguous values of a half.
     type Cache = usize;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, usize), ShapeError> {
-        possible(self.gate.settings(), input, plan)?;
+        check_settings(self.gate.settings(), input, plan)?;
         let Some((output, inner)) = shorten(input, self.axis, 2) else {
-            let help = "let the layer before give twice as many values as are wanted";
+            let help = "let the layer before return twice the number of units";
             return Err(plan.error(input, "samples with an even number of values along its axis", help));
         };
         let axis = self.axis.unwrap_or(output.len() - 1);
@@ -79,38 +79,20 @@ impl<T: Real, F: Activation<T>> Layer<T> for Gated<F> {
         for start in (0..y.ncols()).step_by(block) {
             let (a, b) = halves(x, 2 * start, block);
             let y = y.slice_mut(s![.., start..start + block]);
-            vector::map2(
-                a,
-                b,
-                y,
-                #[inline(always)]
-                move |a, b| a * f.value(b),
-            );
+            map!(y = |a, b| a * f.value(b));
         }
     }
 
     fn backward(&self, Backward { x, dy, dx, cache: &mut block, .. }: Backward<'_, T, usize>) {
-        let (f, Some(mut dx)) = (self.gate, dx) else { return };
+        let Some(mut dx) = dx else { return };
+        let f = self.gate;
         for start in (0..dy.ncols()).step_by(block) {
             let (a, b) = halves(x, 2 * start, block);
             let dx = dx.slice_mut(s![.., 2 * start..2 * (start + block)]);
             let (da, db) = dx.split_at(Axis(1), block);
             let dy = dy.slice(s![.., start..start + block]);
-            vector::map2(
-                b,
-                dy,
-                da,
-                #[inline(always)]
-                move |b, dy| dy * f.value(b),
-            );
-            vector::map3(
-                a,
-                b,
-                dy,
-                db,
-                #[inline(always)]
-                move |a, b, dy| dy * a * f.slope(b, f.value(b)),
-            );
+            map!(da = |b, dy| dy * f.value(b));
+            map!(db = |a, b, dy| dy * a * f.derivative(b, f.value(b)));
         }
     }
 }

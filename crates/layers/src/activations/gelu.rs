@@ -4,14 +4,16 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 use chainrule_tensor::Real;
 
-use super::Activation;
+use super::{Activation, activation_layers};
+
+activation_layers!(Gelu GeluTanh);
 
 /// `z Φ(z)`, Φ the distribution function of the standard normal distribution (Hendrycks and Gimpel 2016): the exact
 /// form, PyTorch's and Keras' default. [`GeluTanh`] is the approximation that many published transformers use.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gelu;
 
-/// `Φ(z) = ½ erfc(-z/√2)`, which keeps its digits where it is small.
+/// `Φ(z) = ½ erfc(-z/√2)`, which is accurate in the lower tail.
 #[inline(always)]
 fn phi<T: Real>(z: T) -> T {
     T::of(0.5) * (z * T::of(-FRAC_1_SQRT_2)).fast_erfc()
@@ -24,7 +26,7 @@ impl<T: Real> Activation<T> for Gelu {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         // Φ'(z) = exp(-z²/2) / √(2π).
         let density = (T::of(-0.5) * z * z).fast_exp() * T::of(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
         phi(z) + z * density
@@ -55,7 +57,7 @@ impl<T: Real> Activation<T> for GeluTanh {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         let g = Self::gate(z);
         let twice_du = T::of(Self::TWICE) * (T::one() + T::of(3.0 * Self::CUBIC) * z * z);
         g + z * g * (T::one() - g) * twice_du

@@ -1,10 +1,12 @@
-//! Activations of straight lines and parabolas in the place of exponentials.
+//! Piecewise linear and quadratic approximations of smooth activations.
 
 use chainrule_tensor::Real;
 
-use super::{Activation, clip, one_if};
+use super::{Activation, activation_layers, clip, one_if};
 
-/// `min(max(z + 3, 0), 6) / 6`, as in PyTorch and Keras 3 (Keras 2 had another slope, 0.2).
+activation_layers!(HardSigmoid HardSwish HardTanh);
+
+/// `min(max(z + 3, 0), 6) / 6`, as in PyTorch and Keras 3 (Keras 2 used a slope of 0.2).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HardSigmoid;
 
@@ -15,7 +17,7 @@ impl<T: Real> Activation<T> for HardSigmoid {
     }
 
     #[inline(always)]
-    fn slope(self, _: T, a: T) -> T {
+    fn derivative(self, _: T, a: T) -> T {
         if (a > T::zero()) & (a < T::one()) { T::of(1.0 / 6.0) } else { T::zero() }
     }
 }
@@ -33,7 +35,7 @@ impl<T: Real> Activation<T> for HardSwish {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         let inside = z / T::of(3.0) + T::of(0.5);
         let below = if z <= T::of(-3.0) { T::zero() } else { inside };
         if z >= T::of(3.0) { T::one() } else { below }
@@ -48,7 +50,7 @@ pub struct HardTanh {
 }
 
 impl HardTanh {
-    /// With other limits.
+    /// With these limits.
     pub fn new(low: f64, high: f64) -> Self {
         Self { low, high }
     }
@@ -67,11 +69,11 @@ impl<T: Real> Activation<T> for HardTanh {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         one_if((z > T::of(self.low)) & (z < T::of(self.high)))
     }
 
     fn settings(self) -> Result<(), &'static str> {
-        if self.low < self.high { Ok(()) } else { Err("a low limit below the high one") }
+        if self.low < self.high { Ok(()) } else { Err("a low limit below the high limit") }
     }
 }

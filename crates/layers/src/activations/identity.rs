@@ -1,11 +1,11 @@
-//! The activation that does nothing.
+//! The identity.
 
 use chainrule_core::{Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::Activation;
 
-/// `z` as it is. A `Sequential` leaves it out, so it costs nothing; it stands where an activation is expected.
+/// `a = z`: a placeholder where an activation is expected. A `Sequential` skips it, so it costs nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Identity;
 
@@ -16,7 +16,7 @@ impl<T: Real> Activation<T> for Identity {
     }
 
     #[inline(always)]
-    fn slope(self, _: T, _: T) -> T {
+    fn derivative(self, _: T, _: T) -> T {
         T::one()
     }
 }

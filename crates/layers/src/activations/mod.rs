@@ -1,9 +1,11 @@
-//! Activations: the functions between the layers that have weights.
+//! Activation functions.
 //!
-//! Most act on each value by itself, `a = f(z)`. Such a one is a formula and its derivative, written in terms of the
-//! output `a` where that is enough, since the output is at hand in `backward`: [`Activation`] is all it takes to add
-//! one. Near relatives share a file. The others look at several values at once: the softmax family, gated units
-//! and maxout; `Prelu` has parameters and `Rrelu` is random.
+//! Most are elementwise, `a = f(z)`. Such an activation is a formula and its derivative, written in terms of the output `a`
+//! where that is enough, because `backward` has the output at hand. To add one, implement [`Activation`] in a file of this
+//! folder, name it in `activation_layers!` there and export it below. Closely related activations share a file.
+//!
+//! The others look at several values at once (the softmax family, gated units, maxout), have parameters (`Prelu`) or are random
+//! (`Rrelu`).
 
 mod elu;
 mod exponential;
@@ -30,103 +32,98 @@ pub use gated::{Gated, GeGlu, Glu, ReGlu, SwiGlu};
 pub use gelu::{Gelu, GeluTanh};
 pub use hard::{HardSigmoid, HardSwish, HardTanh};
 pub use identity::Identity;
-pub use maxout::{Maxout, Winners};
-pub use prelu::{Prelu, Slopes};
+pub use maxout::Maxout;
+pub use prelu::Prelu;
 pub use relu::{LeakyRelu, Relu, Relu6, ReluSquared, Threshold, ThresholdedRelu};
-pub use rrelu::{DrawnSlopes, Rrelu};
+pub use rrelu::Rrelu;
 pub use shrink::{HardShrink, SoftShrink, TanhShrink};
 pub use sigmoid::{Sigmoid, Softsign, Tanh};
 pub use silu::{Mish, Silu, Silu as Swish};
-pub use softmax::{Classes, LogSoftmax, Softmax, Softmin};
-pub use softmax2d::{ByPlace, Softmax2d};
+pub use softmax::{LogSoftmax, Softmax, Softmin};
+pub use softmax2d::Softmax2d;
 pub use softplus::{LogSigmoid, Softplus, Squareplus};
 pub use sparse::{SparsePlus, SparseSigmoid};
 pub use sparsemax::Sparsemax;
 
 use std::fmt::Debug;
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
-use chainrule_tensor::{Real, Shape, vector};
+use chainrule_core::{Plan, ShapeError};
+use chainrule_tensor::{Real, Shape};
 
-/// A function of single values, and its derivative. The macro below makes a layer of it.
+/// An elementwise function and its derivative.
 ///
-/// Both methods are to be `#[inline(always)]` and free of branches and calls, so that the loop over them
-/// becomes vector instructions. An `if` that chooses between two values is a selection; compute both before it.
+/// Both methods should be `#[inline(always)]` and free of branches and calls, so that the compiler vectorizes the loop over
+/// them. An `if` that chooses between two values compiles to a selection; compute both values before it.
 pub trait Activation<T: Real>: Clone + Copy + Debug + Send + Sync + 'static {
     /// `f(z)`.
     fn value(self, z: T) -> T;
 
     /// `f'(z)`, given `z` and `a = f(z)`.
-    fn slope(self, z: T, a: T) -> T;
+    fn derivative(self, z: T, a: T) -> T;
 
-    /// Whether the settings are possible.
+    /// Checks the settings; `plan` reports the error.
     ///
     /// # Errors
     ///
-    /// What they must be, such as `"a positive beta"`; `plan` says it to the user.
+    /// What the settings must be, such as `"a positive beta"`.
     fn settings(self) -> Result<(), &'static str> {
         Ok(())
     }
 }
 
-/// The two passes of a layer that applies an [`Activation`] to each value.
-macro_rules! each {
+/// Makes layers of types that are an [`Activation`].
+macro_rules! activation_layers {
     ($($name:ident)*) => {$(
-        impl<T: Real> Layer<T> for $name {
+        impl<T: Real> ::chainrule_core::Layer<T> for $name {
             type Cache = ();
 
-            fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
-                possible(Activation::<T>::settings(*self), input, plan)?;
+            fn plan(
+                &self,
+                input: ::chainrule_tensor::Shape,
+                plan: &mut ::chainrule_core::Plan,
+            ) -> Result<(::chainrule_tensor::Shape, ()), ::chainrule_core::ShapeError> {
+                super::check_settings(Activation::<T>::settings(*self), input, plan)?;
                 Ok((input, ()))
             }
 
-            fn forward(&self, Forward { x, y, .. }: Forward<'_, T>) {
+            fn forward(&self, ::chainrule_core::Forward { x, y, .. }: ::chainrule_core::Forward<'_, T>) {
                 let f = *self;
-                vector::map(x, y, #[inline(always)] move |z| f.value(z)); //                           a = f(z)
+                ::chainrule_tensor::map!(y = |z: x| f.value(z)); //                              a = f(z)
             }
 
-            fn backward(&self, Backward { x, y, dy, dx, .. }: Backward<'_, T>) {
-                let (f, Some(dx)) = (*self, dx) else { return };
-                vector::map3(x, y, dy, dx, #[inline(always)] move |z, a, da| da * f.slope(z, a)); //   dz = da f'(z)
+            fn backward(&self, pass: ::chainrule_core::Backward<'_, T>) {
+                let ::chainrule_core::Backward { x, y, dy, dx: Some(dx), .. } = pass else { return };
+                let f = *self;
+                ::chainrule_tensor::map!(dx = |z: x, a: y, da: dy| da * f.derivative(z, a)); //  dz = da f'(z)
             }
         }
     )*};
 }
+use activation_layers;
 
-each!(Celu Elu Selu);
-each!(Exponential);
-each!(Gelu GeluTanh);
-each!(HardSigmoid HardSwish HardTanh);
-each!(LeakyRelu Relu Relu6 ReluSquared Threshold ThresholdedRelu);
-each!(HardShrink SoftShrink TanhShrink);
-each!(Sigmoid Softsign Tanh);
-each!(Mish Silu);
-each!(LogSigmoid Softplus Squareplus);
-each!(SparsePlus SparseSigmoid);
-
-/// The error of an activation whose settings are impossible.
-fn possible(settings: Result<(), &str>, input: Shape, plan: &Plan) -> Result<(), ShapeError> {
+/// The error of an activation whose settings are invalid.
+fn check_settings(settings: Result<(), &str>, input: Shape, plan: &Plan) -> Result<(), ShapeError> {
     settings
         .map_err(|needed| plan.error(input, &format!("{needed} and any samples,"), "choose other settings"))
 }
 
-/// `z`, or the nearer limit if it is beyond. NaN passes.
+/// `min(max(z, low), high)`; NaN stays NaN.
 #[inline(always)]
 fn clip<T: Real>(z: T, low: T, high: T) -> T {
     let z = if z < low { low } else { z };
     if z > high { high } else { z }
 }
 
-/// 1 where it holds, else 0.
+/// 1 if the condition holds, else 0.
 #[inline(always)]
 fn one_if<T: Real>(condition: bool) -> T {
     if condition { T::one() } else { T::zero() }
 }
 
-/// An axis of a sample that is to become shorter by a factor: the last axis, unless another is named.
+/// Divides the length of an axis, the last one by default, by a factor.
 ///
-/// Returns the shape afterwards, and how many values lie side by side at each place of the axis; `None` if there is
-/// no such axis, if the factor is not in it, or if the sample is empty.
+/// Returns the new shape and the number of values per index of the axis, the product of the lengths of the axes after it.
+/// Returns `None` if there is no such axis, if the factor does not divide its length, or if the sample is empty.
 fn shorten(input: Shape, axis: Option<usize>, factor: usize) -> Option<(Shape, usize)> {
     let axis = axis.or_else(|| input.len().checked_sub(1))?;
     let length = *input.get(axis)?;

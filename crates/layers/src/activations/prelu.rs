@@ -1,28 +1,28 @@
-//! The rectified linear unit with trained slopes.
+//! The parametric rectified linear unit.
 
 use std::sync::Arc;
 
 use chainrule_core::{Backward, Constant, Forward, Initializer, Layer, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Real, Shape, vector};
+use chainrule_tensor::{Buffer, Real, Shape, map_channels, sum_channels};
 
 use crate::packed::{fill_packed, packed};
 
 /// `z` where it is positive, else `s z` with trained slopes `s` (He et al. 2015, "Delving deep into rectifiers").
 ///
-/// There is one slope for all values, or one for each channel, or one for each value of a sample. They start from
-/// 0.25, as in PyTorch, and are not decayed, as the paper advises. Backward, `dz = dy` or `s dy`, and
-/// `ds = Σ dy z` over the values that are not positive.
+/// All values share one slope, or each channel or each value of a sample has its own. The slopes, the parameter `weight`, are
+/// initialised with 0.25, as in PyTorch, and not decayed, as the paper advises. Backward, `dz = dy` or `s dy`, and `ds = Σ dy z`
+/// over the values that are not positive.
 #[derive(Clone, Debug)]
 pub struct Prelu {
     shared: Shared,
-    start: Arc<dyn Initializer>,
+    weight: Arc<dyn Initializer>,
 }
 
-/// Which values have one slope in common.
+/// Which values share a slope.
 #[derive(Clone, Copy, Debug)]
 enum Shared {
     All,
-    /// Those at the same place of this axis.
+    /// Those with the same index along this axis.
     Along(usize),
     None,
 }
@@ -30,25 +30,25 @@ enum Shared {
 impl Prelu {
     /// One slope for all values.
     pub fn new() -> Self {
-        Self { shared: Shared::All, start: Arc::new(Constant(0.25)) }
+        Self { shared: Shared::All, weight: Arc::new(Constant(0.25)) }
     }
 
-    /// A slope for each value of a sample, which starts from 0: Keras' `PReLU`.
+    /// One slope for each value of a sample, initialised with 0: Keras' `PReLU`.
     pub fn keras() -> Self {
-        Self { shared: Shared::None, start: Arc::new(Constant(0.0)) }
+        Self { shared: Shared::None, weight: Arc::new(Constant(0.0)) }
     }
 
-    /// A slope for each place along this axis of a sample: 0 for images, `[channels, height, width]`, and vectors, 1
-    /// for sequences, `[steps, features]`.
+    /// One slope for each index along this axis of a sample: 0 for images, `[channels, height, width]`, and vectors, 1 for
+    /// sequences, `[steps, features]`.
     #[must_use]
     pub fn per_channel(self, axis: usize) -> Self {
         Self { shared: Shared::Along(axis), ..self }
     }
 
-    /// Another rule for the first slopes.
+    /// Sets the initialiser of the slopes.
     #[must_use]
-    pub fn start(self, init: impl Initializer + 'static) -> Self {
-        Self { start: Arc::new(init), ..self }
+    pub fn weight_init(self, init: impl Initializer + 'static) -> Self {
+        Self { weight: Arc::new(init), ..self }
     }
 }
 
@@ -58,21 +58,21 @@ impl Default for Prelu {
     }
 }
 
-/// What a [`Prelu`] remembers: a sample is `[outer, channels, inner]`, and each channel has a slope.
+/// The cache of a [`Prelu`]: a sample is `[outer, channels, inner]`, and each channel has a slope.
 #[derive(Clone, Debug, Default)]
-pub struct Slopes<T: Real> {
+pub struct PreluCache<T: Real> {
     channels: usize,
     inner: usize,
-    /// Copies of batches that are strided.
+    /// Copies of strided batches.
     x: Buffer<T>,
     dy: Buffer<T>,
     y: Buffer<T>,
 }
 
 impl<T: Real> Layer<T> for Prelu {
-    type Cache = Slopes<T>;
+    type Cache = PreluCache<T>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Slopes<T>), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, PreluCache<T>), ShapeError> {
         let (shape, inner) = match self.shared {
             Shared::All => (Shape::from([1]), input.size()),
             Shared::None => (input, 1),
@@ -80,53 +80,37 @@ impl<T: Real> Layer<T> for Prelu {
                 Some(&channels) => (Shape::from([channels]), input[axis + 1..].iter().product()),
                 None => {
                     let expected = format!("samples with an axis {axis}");
-                    return Err(plan.error(input, &expected, "axes count from 0; choose one that there is"));
+                    return Err(plan.error(input, &expected, "choose an axis of the sample, counted from 0"));
                 }
             },
         };
         if input.size() == 0 {
             return Err(plan.error(input, "samples with values", "look for an axis of length 0"));
         }
-        plan.bias("slope", shape, (1, 1), &self.start)?;
-        Ok((input, Slopes { channels: shape.size(), inner, ..Slopes::default() }))
+        plan.bias("weight", shape, (1, 1), &self.weight)?;
+        Ok((input, PreluCache { channels: shape.size(), inner, ..PreluCache::default() }))
     }
 
-    fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, Slopes<T>>) {
+    fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, PreluCache<T>>) {
         let s = params.values(cache.channels);
         let x = packed(x, &mut cache.x);
         fill_packed(y, &mut cache.y, |y| {
-            vector::map_channels(
-                cache.inner,
-                [x],
-                [s],
-                y,
-                #[inline(always)]
-                |[z], [s], _| if z > T::zero() { z } else { s * z },
-            );
+            map_channels!(cache.inner, y = |[z: x], [s]| if z > T::zero() { z } else { s * z });
         });
     }
 
-    fn backward(&self, Backward { mut params, mut grads, x, dy, dx, cache, .. }: Backward<'_, T, Slopes<T>>) {
-        let (s, ds) = (params.values(cache.channels), grads.values(cache.channels));
-        let (x, dy) = (packed(x, &mut cache.x), packed(dy, &mut cache.dy));
-        vector::sum_channels(
-            cache.inner,
-            [x, dy],
-            [],
-            [ds],
-            #[inline(always)]
-            |[z, dy], []| [if z > T::zero() { T::zero() } else { z * dy }],
-        );
+    fn backward(
+        &self,
+        Backward { mut params, mut grads, x, dy, dx, cache, .. }: Backward<'_, T, PreluCache<T>>,
+    ) {
+        let s = params.values(cache.channels);
+        let ds = grads.values(cache.channels);
+        let x = packed(x, &mut cache.x);
+        let dy = packed(dy, &mut cache.dy);
+        sum_channels!(cache.inner, [ds] += |[z: x, dy], []| [if z > T::zero() { T::zero() } else { z * dy }]);
         let Some(dx) = dx else { return };
         fill_packed(dx, &mut cache.y, |dx| {
-            vector::map_channels(
-                cache.inner,
-                [x, dy],
-                [s],
-                dx,
-                #[inline(always)]
-                |[z, dy], [s], _| if z > T::zero() { dy } else { s * dy },
-            );
+            map_channels!(cache.inner, dx = |[z: x, dy], [s]| if z > T::zero() { dy } else { s * dy });
         });
     }
 }

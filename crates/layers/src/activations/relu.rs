@@ -1,8 +1,10 @@
-//! The rectified linear unit and its relatives: 0, or nearly, up to a threshold.
+//! The rectified linear unit and its variants.
 
 use chainrule_tensor::Real;
 
-use super::{Activation, clip, one_if};
+use super::{Activation, activation_layers, clip, one_if};
+
+activation_layers!(Relu Relu6 LeakyRelu ReluSquared Threshold ThresholdedRelu);
 
 /// The rectified linear unit, `max(z, 0)`; its derivative at 0 is 0, as in PyTorch and Keras.
 #[derive(Clone, Copy, Debug, Default)]
@@ -11,17 +13,17 @@ pub struct Relu;
 impl<T: Real> Activation<T> for Relu {
     #[inline(always)]
     fn value(self, z: T) -> T {
-        // NaN is not below 0, so it passes.
+        // NaN is not below 0, so it stays NaN.
         if z < T::zero() { T::zero() } else { z }
     }
 
     #[inline(always)]
-    fn slope(self, _: T, a: T) -> T {
+    fn derivative(self, _: T, a: T) -> T {
         one_if(a > T::zero())
     }
 }
 
-/// `min(max(z, 0), 6)` (Krizhevsky 2010), which low precision holds well. Its derivative at 0 and at 6 is 0.
+/// `min(max(z, 0), 6)` (Krizhevsky 2010), suited to low precision. Its derivative at 0 and at 6 is 0.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Relu6;
 
@@ -32,25 +34,25 @@ impl<T: Real> Activation<T> for Relu6 {
     }
 
     #[inline(always)]
-    fn slope(self, _: T, a: T) -> T {
+    fn derivative(self, _: T, a: T) -> T {
         one_if((a > T::zero()) & (a < T::of(6.0)))
     }
 }
 
-/// `z` where it is positive, else `slope z` (Maas et al. 2013). The default slope is 0.01, as in PyTorch;
-/// [`keras`](Self::keras) has 0.3.
+/// `z` where it is positive, else `negative_slope z` (Maas et al. 2013). The default is 0.01, as in PyTorch;
+/// [`keras`](Self::keras) uses 0.3.
 #[derive(Clone, Copy, Debug)]
 pub struct LeakyRelu {
-    slope: f64,
+    negative_slope: f64,
 }
 
 impl LeakyRelu {
-    /// With another slope for negative values.
-    pub fn new(slope: f64) -> Self {
-        Self { slope }
+    /// With this slope for negative values.
+    pub fn new(negative_slope: f64) -> Self {
+        Self { negative_slope }
     }
 
-    /// With the slope 0.3, Keras' default.
+    /// With a slope of 0.3, Keras' default.
     pub fn keras() -> Self {
         Self::new(0.3)
     }
@@ -65,16 +67,16 @@ impl Default for LeakyRelu {
 impl<T: Real> Activation<T> for LeakyRelu {
     #[inline(always)]
     fn value(self, z: T) -> T {
-        if z < T::zero() { T::of(self.slope) * z } else { z }
+        if z < T::zero() { T::of(self.negative_slope) * z } else { z }
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
-        if z > T::zero() { T::one() } else { T::of(self.slope) }
+    fn derivative(self, z: T, _: T) -> T {
+        if z > T::zero() { T::one() } else { T::of(self.negative_slope) }
     }
 
     fn settings(self) -> Result<(), &'static str> {
-        if self.slope.is_finite() { Ok(()) } else { Err("a finite slope") }
+        if self.negative_slope.is_finite() { Ok(()) } else { Err("a finite negative slope") }
     }
 }
 
@@ -90,12 +92,12 @@ impl<T: Real> Activation<T> for ReluSquared {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         if z > T::zero() { z + z } else { T::zero() }
     }
 }
 
-/// `z` above a threshold, else a fixed value, as PyTorch's `Threshold`.
+/// `z` above a threshold, else a constant, as PyTorch's `Threshold`.
 #[derive(Clone, Copy, Debug)]
 pub struct Threshold {
     threshold: f64,
@@ -103,7 +105,7 @@ pub struct Threshold {
 }
 
 impl Threshold {
-    /// With this `value` up to the threshold.
+    /// `z` above `threshold`, else `value`.
     pub fn new(threshold: f64, value: f64) -> Self {
         Self { threshold, value }
     }
@@ -116,15 +118,13 @@ impl<T: Real> Activation<T> for Threshold {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         one_if(z > T::of(self.threshold))
     }
 
     fn settings(self) -> Result<(), &'static str> {
-        match self.threshold.is_finite() && self.value.is_finite() {
-            true => Ok(()),
-            false => Err("a finite threshold and value"),
-        }
+        let finite = self.threshold.is_finite() && self.value.is_finite();
+        if finite { Ok(()) } else { Err("a finite threshold and value") }
     }
 }
 
@@ -133,7 +133,7 @@ impl<T: Real> Activation<T> for Threshold {
 pub struct ThresholdedRelu(Threshold);
 
 impl ThresholdedRelu {
-    /// With another threshold.
+    /// With this threshold.
     pub fn new(threshold: f64) -> Self {
         Self(Threshold::new(threshold, 0.0))
     }
@@ -152,8 +152,8 @@ impl<T: Real> Activation<T> for ThresholdedRelu {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, a: T) -> T {
-        self.0.slope(z, a)
+    fn derivative(self, z: T, a: T) -> T {
+        self.0.derivative(z, a)
     }
 
     fn settings(self) -> Result<(), &'static str> {

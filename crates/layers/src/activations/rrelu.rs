@@ -1,16 +1,16 @@
-//! The rectified linear unit with random slopes.
+//! The randomized rectified linear unit.
 
 use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Real, Seed, Shape, vector};
+use chainrule_tensor::{Buffer, Real, Seed, Shape, map, vector};
 
-use super::{Activation, LeakyRelu, possible};
+use super::{Activation, LeakyRelu, check_settings};
 use crate::packed::{fill_packed, packed};
 
 /// `z` where it is positive, else `s z` (Xu et al. 2015). In training each `s` is drawn uniformly from
 /// `[lower, upper)`, otherwise it is their mean. The limits are 1/8 and 1/3 by default, as in PyTorch.
 ///
-/// The draws depend on the seed and on the sample's place in the batch, not on threads. They are drawn again in
-/// `backward` instead of being kept.
+/// The draws depend on the seed and on the sample's index in the batch, not on threads. `backward` repeats them instead of
+/// storing them.
 #[derive(Clone, Copy, Debug)]
 pub struct Rrelu {
     lower: f64,
@@ -18,17 +18,17 @@ pub struct Rrelu {
 }
 
 impl Rrelu {
-    /// With slopes between these.
+    /// With slopes in `[lower, upper)`.
     pub fn new(lower: f64, upper: f64) -> Self {
         Self { lower, upper }
     }
 
-    /// What it is outside of training.
+    /// The activation outside of training.
     fn mean(self) -> LeakyRelu {
         LeakyRelu::new(0.5 * (self.lower + self.upper))
     }
 
-    /// The derivatives at two values, each with a slope of 32 of the bits.
+    /// The derivatives at two values; each draws its slope from 32 of the bits.
     #[inline(always)]
     fn slopes<T: Real>(self, z: [T; 2], bits: u64) -> [T; 2] {
         let slope = |bits: u64| {
@@ -47,40 +47,35 @@ impl Default for Rrelu {
     }
 }
 
-/// What a [`Rrelu`] remembers: whose draws they were.
+/// The cache of a [`Rrelu`]: what its draws depend on.
 #[derive(Clone, Debug, Default)]
-pub struct DrawnSlopes<T: Real> {
+pub struct RreluCache<T: Real> {
     /// The seed and the first row of the last pass, if that was training.
     drawn: Option<(Seed, usize)>,
-    /// Copies of batches that are strided.
+    /// Copies of strided batches.
     x: Buffer<T>,
     dy: Buffer<T>,
     y: Buffer<T>,
 }
 
 impl<T: Real> Layer<T> for Rrelu {
-    type Cache = DrawnSlopes<T>;
+    type Cache = RreluCache<T>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, DrawnSlopes<T>), ShapeError> {
-        let settings = match self.lower.is_finite() && self.upper.is_finite() && self.lower <= self.upper {
-            true => Ok(()),
-            false => Err("a lower slope of at most the upper one"),
-        };
-        possible(settings, input, plan)?;
-        Ok((input, DrawnSlopes::default()))
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, RreluCache<T>), ShapeError> {
+        let valid = self.lower.is_finite() && self.upper.is_finite() && self.lower <= self.upper;
+        let settings = if valid { Ok(()) } else { Err("a lower slope of at most the upper slope") };
+        check_settings(settings, input, plan)?;
+        Ok((input, RreluCache::default()))
     }
 
-    fn forward(&self, Forward { x, y, cache, mode, .. }: Forward<'_, T, DrawnSlopes<T>>) {
-        let (f, mean, size) = (*self, self.mean(), x.ncols().max(1));
+    fn forward(&self, Forward { x, y, cache, mode, .. }: Forward<'_, T, RreluCache<T>>) {
         let Mode::Train { seed, first_row } = mode else {
+            let mean = self.mean();
             cache.drawn = None;
-            return vector::map(
-                x,
-                y,
-                #[inline(always)]
-                move |z| mean.value(z),
-            );
+            return map!(y = |z: x| mean.value(z));
         };
+        let f = *self;
+        let size = x.ncols().max(1);
         cache.drawn = Some((seed, first_row));
         let x = packed(x, &mut cache.x);
         fill_packed(y, &mut cache.y, |y| {
@@ -99,20 +94,16 @@ impl<T: Real> Layer<T> for Rrelu {
         });
     }
 
-    fn backward(&self, Backward { x, y, dy, dx, cache, .. }: Backward<'_, T, DrawnSlopes<T>>) {
-        let (f, mean, size) = (*self, self.mean(), x.ncols().max(1));
+    fn backward(&self, Backward { x, y, dy, dx, cache, .. }: Backward<'_, T, RreluCache<T>>) {
         let Some(dx) = dx else { return };
         let Some((seed, first_row)) = cache.drawn else {
-            return vector::map3(
-                x,
-                y,
-                dy,
-                dx,
-                #[inline(always)]
-                move |z, a, dy| dy * mean.slope(z, a),
-            );
+            let mean = self.mean();
+            return map!(dx = |z: x, a: y, dy| dy * mean.derivative(z, a));
         };
-        let (x, dy) = (packed(x, &mut cache.x), packed(dy, &mut cache.dy));
+        let f = *self;
+        let size = x.ncols().max(1);
+        let x = packed(x, &mut cache.x);
+        let dy = packed(dy, &mut cache.dy);
         fill_packed(dx, &mut cache.y, |dx| {
             let rows = x.chunks_exact(size).zip(dy.chunks_exact(size)).zip(dx.chunks_exact_mut(size));
             for (row, ((x, dy), dx)) in rows.enumerate() {

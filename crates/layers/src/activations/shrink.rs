@@ -1,8 +1,10 @@
-//! Activations that pull values towards 0.
+//! Shrinkage: activations that set small values to 0 or move values towards 0.
 
 use chainrule_tensor::Real;
 
-use super::{Activation, one_if};
+use super::{Activation, activation_layers, one_if};
+
+activation_layers!(HardShrink SoftShrink TanhShrink);
 
 /// `z` where `|z| > λ`, else 0; λ is 0.5 by default.
 #[derive(Clone, Copy, Debug)]
@@ -10,21 +12,21 @@ pub struct HardShrink {
     lambda: f64,
 }
 
-/// `z` made smaller by λ, and 0 where `|z| <= λ`: `sign(z) max(|z| - λ, 0)`; λ is 0.5 by default.
+/// `sign(z) max(|z| - λ, 0)`: moves `z` towards 0 by λ; λ is 0.5 by default.
 #[derive(Clone, Copy, Debug)]
 pub struct SoftShrink {
     lambda: f64,
 }
 
-macro_rules! threshold {
+macro_rules! with_lambda {
     ($($name:ident)*) => {$(
         impl $name {
-            /// With another λ.
+            /// With this λ.
             pub fn new(lambda: f64) -> Self {
                 Self { lambda }
             }
 
-            fn possible(self) -> Result<(), &'static str> {
+            fn check(self) -> Result<(), &'static str> {
                 if self.lambda >= 0.0 { Ok(()) } else { Err("a lambda of at least 0") }
             }
         }
@@ -36,7 +38,7 @@ macro_rules! threshold {
         }
     )*};
 }
-threshold!(HardShrink SoftShrink);
+with_lambda!(HardShrink SoftShrink);
 
 impl<T: Real> Activation<T> for HardShrink {
     #[inline(always)]
@@ -45,12 +47,12 @@ impl<T: Real> Activation<T> for HardShrink {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         one_if(z.abs() > T::of(self.lambda))
     }
 
     fn settings(self) -> Result<(), &'static str> {
-        self.possible()
+        self.check()
     }
 }
 
@@ -62,12 +64,12 @@ impl<T: Real> Activation<T> for SoftShrink {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         one_if(z.abs() > T::of(self.lambda))
     }
 
     fn settings(self) -> Result<(), &'static str> {
-        self.possible()
+        self.check()
     }
 }
 
@@ -82,7 +84,7 @@ impl<T: Real> Activation<T> for TanhShrink {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         let tanh = z.fast_tanh();
         tanh * tanh
     }

@@ -1,8 +1,10 @@
-//! The smooth activations between two limits.
+//! Smooth activations that saturate on both sides.
 
 use chainrule_tensor::Real;
 
-use super::Activation;
+use super::{Activation, activation_layers};
+
+activation_layers!(Sigmoid Tanh Softsign);
 
 /// The logistic sigmoid, `1 / (1 + e⁻ᶻ)`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,7 +17,7 @@ impl<T: Real> Activation<T> for Sigmoid {
     }
 
     #[inline(always)]
-    fn slope(self, _: T, a: T) -> T {
+    fn derivative(self, _: T, a: T) -> T {
         a * (T::one() - a)
     }
 }
@@ -31,7 +33,7 @@ impl<T: Real> Activation<T> for Tanh {
     }
 
     #[inline(always)]
-    fn slope(self, _: T, a: T) -> T {
+    fn derivative(self, _: T, a: T) -> T {
         T::one() - a * a
     }
 }
@@ -47,7 +49,7 @@ impl<T: Real> Activation<T> for Softsign {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         let root = T::one() / (T::one() + z.abs());
         root * root
     }

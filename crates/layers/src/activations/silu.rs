@@ -1,8 +1,10 @@
-//! Activations that gate their input smoothly with itself; [`Gelu`](super::Gelu) is one too.
+//! Self-gated activations, `z` times a smooth gate of `z`; [`Gelu`](super::Gelu) is another.
 
 use chainrule_tensor::Real;
 
-use super::Activation;
+use super::{Activation, activation_layers};
+
+activation_layers!(Silu Mish);
 
 /// `z σ(z)`, σ the logistic sigmoid, the sigmoid linear unit (Elfwing et al. 2017); also Swish (Ramachandran et al.
 /// 2017).
@@ -16,7 +18,7 @@ impl<T: Real> Activation<T> for Silu {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         let s = z.fast_sigmoid();
         s + z * s * (T::one() - s)
     }
@@ -27,7 +29,7 @@ impl<T: Real> Activation<T> for Silu {
 pub struct Mish;
 
 impl Mish {
-    /// `w = eᶻ` and `n = w (w + 2)`, with which `tanh(ln(1 + w)) = n / (n + 2)`; beyond 20 that is 1.
+    /// `w = eᶻ` and `n = w (w + 2)`, with which `tanh(ln(1 + w)) = n / (n + 2)`; above 20 that is 1.
     #[inline(always)]
     fn parts<T: Real>(z: T) -> (T, T) {
         let limit = T::of(20.0);
@@ -44,7 +46,7 @@ impl<T: Real> Activation<T> for Mish {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         let (w, n) = Self::parts(z);
         let m = n + T::of(2.0);
         // The derivative of n / m is 2 n' / m², and n' = 2 w (w + 1).

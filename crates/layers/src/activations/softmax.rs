@@ -1,4 +1,4 @@
-//! Softmax and its relatives over the classes of each sample, or of each of its steps.
+//! Softmax and its variants, over the last axis.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
@@ -7,16 +7,16 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use crate::packed::{fill_packed, packed};
 
 /// `aᵢ = exp(zᵢ) / Σⱼ exp(zⱼ)` over the last axis of a sample, `[classes]` or `[steps, classes]` or any other,
-/// computed from `z - max z`, so that nothing overflows. -∞ gives 0; where all values are -∞ the result is NaN, as in
+/// computed from `z - max z`, so that nothing overflows. -∞ becomes 0; if all values are -∞ the result is NaN, as in
 /// PyTorch.
 ///
-/// Backward, `dzᵢ = aᵢ (daᵢ - Σⱼ aⱼ daⱼ)`. A network that ends in a softmax is trained with
-/// `CrossEntropy::from_probabilities()`; leaving the softmax away and training with `CrossEntropy` from logits
-/// is the same network, faster and more exact.
+/// Backward, `dzᵢ = aᵢ (daᵢ - Σⱼ aⱼ daⱼ)`. Train a network that ends in a softmax with
+/// `CrossEntropy::from_probabilities()`; training without the softmax and with `CrossEntropy` on logits is equivalent, faster
+/// and more accurate.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Softmax;
 
-/// `aᵢ = zᵢ - ln Σⱼ exp(zⱼ)` over the last axis: the logarithm of [`Softmax`], exact also where that is nearly 0.
+/// `aᵢ = zᵢ - ln Σⱼ exp(zⱼ)` over the last axis: the logarithm of [`Softmax`], accurate also where that is nearly 0.
 ///
 /// Backward, `dzᵢ = daᵢ - exp(aᵢ) Σⱼ daⱼ`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,15 +26,15 @@ pub struct LogSoftmax;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Softmin;
 
-/// What a layer over classes remembers: how many there are, and copies of batches that are strided.
+/// The cache of a softmax layer: the number of classes, and copies of strided batches.
 #[derive(Clone, Debug, Default)]
-pub struct Classes<T: Real> {
+pub struct SoftmaxCache<T: Real> {
     classes: usize,
     a: Buffer<T>,
     d: Buffer<T>,
 }
 
-impl<T: Real> Classes<T> {
+impl<T: Real> SoftmaxCache<T> {
     pub(super) fn plan(input: Shape, plan: &Plan) -> Result<Self, ShapeError> {
         match input.last() {
             Some(&classes) if classes > 0 => Ok(Self { classes, ..Self::default() }),
@@ -42,7 +42,7 @@ impl<T: Real> Classes<T> {
         }
     }
 
-    /// `y = f(x)`, row by row of classes, for an `f(values, classes)` that works in place.
+    /// `y = f(x)` for an `f(values, classes)` that works in place.
     pub(super) fn forward(
         &mut self,
         x: ArrayView2<'_, T>,
@@ -55,7 +55,7 @@ impl<T: Real> Classes<T> {
         });
     }
 
-    /// From the gradient of the output `a`, that of the input, by an `f(a, d, classes)` that works in place on `d`.
+    /// The gradient of the input from that of the output `a`, by an `f(a, d, classes)` that works in place on `d`.
     pub(super) fn backward(
         &mut self,
         a: ArrayView2<'_, T>,
@@ -72,24 +72,24 @@ impl<T: Real> Classes<T> {
 }
 
 fn rows<T>(dim: (usize, usize), values: &mut [T]) -> ArrayViewMut2<'_, T> {
-    ArrayViewMut2::from_shape(dim, values).expect("as many values")
+    ArrayViewMut2::from_shape(dim, values).expect("the size of the batch")
 }
 
-/// The two passes of a layer over classes, from functions that work in place.
-macro_rules! over_classes {
+/// Layers over classes, from functions that work in place.
+macro_rules! softmax_layers {
     ($($name:ident: $value:expr, $gradient:expr;)*) => {$(
         impl<T: Real> Layer<T> for $name {
-            type Cache = Classes<T>;
+            type Cache = SoftmaxCache<T>;
 
-            fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Classes<T>), ShapeError> {
-                Ok((input, Classes::plan(input, plan)?))
+            fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, SoftmaxCache<T>), ShapeError> {
+                Ok((input, SoftmaxCache::plan(input, plan)?))
             }
 
-            fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Classes<T>>) {
+            fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, SoftmaxCache<T>>) {
                 cache.forward(x, y, $value);
             }
 
-            fn backward(&self, Backward { y, dy, dx, cache, .. }: Backward<'_, T, Classes<T>>) {
+            fn backward(&self, Backward { y, dy, dx, cache, .. }: Backward<'_, T, SoftmaxCache<T>>) {
                 if let Some(dx) = dx {
                     cache.backward(y, dy, dx, $gradient);
                 }
@@ -97,9 +97,9 @@ macro_rules! over_classes {
         }
     )*};
 }
-pub(super) use over_classes;
+pub(super) use softmax_layers;
 
-over_classes! {
+softmax_layers! {
     Softmax: vector::softmax, vector::softmax_gradient;
     LogSoftmax: vector::log_softmax, vector::log_softmax_gradient;
     Softmin: softmin, softmin_gradient;

@@ -1,65 +1,62 @@
 //! Softmax over the channels of an image.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Real, Shape, vector};
+use chainrule_tensor::{Buffer, Real, Shape, map, vector};
 use ndarray::s;
 
-/// `aᵢ = exp(zᵢ) / Σⱼ exp(zⱼ)` over the channels `i`, `j` of each place of an image `[channels, height, width]`, as
-/// PyTorch's `Softmax2d`; also of a signal `[channels, length]` or a volume. [`Softmax`](super::Softmax) goes over
-/// the last axis.
+/// `aᵢ = exp(zᵢ) / Σⱼ exp(zⱼ)` over the channels `i`, `j` of each pixel of an image `[channels, height, width]`, as PyTorch's
+/// `Softmax2d`; also of a signal `[channels, length]` or a volume. [`Softmax`](super::Softmax) acts on the last axis.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Softmax2d;
 
-/// What a [`Softmax2d`] needs: a number for each place of an image, twice.
+/// The cache of a [`Softmax2d`]: the maximum and the sum over the channels, for each pixel.
 #[derive(Clone, Debug, Default)]
-pub struct ByPlace<T: Real> {
-    places: usize,
+pub struct Softmax2dCache<T: Real> {
+    pixels: usize,
     max: Buffer<T>,
     sum: Buffer<T>,
 }
 
 impl<T: Real> Layer<T> for Softmax2d {
-    type Cache = ByPlace<T>;
+    type Cache = Softmax2dCache<T>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ByPlace<T>), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Softmax2dCache<T>), ShapeError> {
         if input.len() < 2 || input.size() == 0 {
-            let help = "Softmax is for vectors";
+            let help = "use Softmax for vectors";
             return Err(plan.error(input, "images, [channels, height, width],", help));
         }
-        let places = input[1..].iter().product();
-        Ok((input, ByPlace { places, ..ByPlace::default() }))
+        let pixels = input[1..].iter().product();
+        Ok((input, Softmax2dCache { pixels, ..Softmax2dCache::default() }))
     }
 
-    fn forward(&self, Forward { x, mut y, cache, .. }: Forward<'_, T, ByPlace<T>>) {
-        let ByPlace { places, max, sum } = cache;
-        let (places, columns) = (*places, x.ncols());
-        max.reserve(places);
-        sum.reserve(places);
+    fn forward(&self, Forward { x, mut y, cache, .. }: Forward<'_, T, Softmax2dCache<T>>) {
+        let Softmax2dCache { pixels, max, sum } = cache;
+        let pixels = *pixels;
+        let columns = x.ncols();
+        max.reserve(pixels);
+        sum.reserve(pixels);
         for row in 0..x.nrows() {
-            let channel = |start: usize| s![row..=row, start..start + places];
+            let channel = |start: usize| s![row..=row, start..start + pixels];
             max.fill(T::neg_infinity());
-            for start in (0..columns).step_by(places) {
+            for start in (0..columns).step_by(pixels) {
                 vector::apply2(
                     x.slice(channel(start)),
-                    max.matrix_mut(1, places),
+                    max.matrix_mut(1, pixels),
                     #[inline(always)]
                     |max, z| if z > max { z } else { max },
                 );
             }
             sum.fill(T::zero());
-            for start in (0..columns).step_by(places) {
-                vector::map2(
-                    x.slice(channel(start)),
-                    max.matrix(1, places),
-                    y.slice_mut(channel(start)),
-                    #[inline(always)]
-                    |z, max| (z - max).fast_exp(),
-                );
-                vector::accumulate(y.slice(channel(start)), sum.matrix_mut(1, places));
+            for start in (0..columns).step_by(pixels) {
+                let z = x.slice(channel(start));
+                let max = max.matrix(1, pixels);
+                let e = y.slice_mut(channel(start));
+                map!(e = |z, max| (z - max).fast_exp());
+                vector::accumulate(y.slice(channel(start)), sum.matrix_mut(1, pixels));
             }
-            for start in (0..columns).step_by(places) {
+            for start in (0..columns).step_by(pixels) {
                 vector::apply2(
-                    sum.matrix(1, places),
+                    sum.matrix(1, pixels),
                     y.slice_mut(channel(start)),
                     #[inline(always)]
                     |e, sum| e / sum,
@@ -68,32 +65,27 @@ impl<T: Real> Layer<T> for Softmax2d {
         }
     }
 
-    fn backward(&self, Backward { y, dy, dx, cache, .. }: Backward<'_, T, ByPlace<T>>) {
+    fn backward(&self, Backward { y, dy, dx, cache, .. }: Backward<'_, T, Softmax2dCache<T>>) {
         let Some(mut dx) = dx else { return };
-        let ByPlace { places, sum, .. } = cache;
-        let (places, columns) = (*places, y.ncols());
+        let Softmax2dCache { pixels, sum, .. } = cache;
+        let pixels = *pixels;
+        let columns = y.ncols();
         for row in 0..y.nrows() {
-            let channel = |start: usize| s![row..=row, start..start + places];
+            let channel = |start: usize| s![row..=row, start..start + pixels];
             sum.fill(T::zero());
-            for start in (0..columns).step_by(places) {
-                vector::map2(
-                    y.slice(channel(start)),
-                    dy.slice(channel(start)),
-                    dx.slice_mut(channel(start)),
-                    #[inline(always)]
-                    |a, da| a * da,
-                );
-                vector::accumulate(dx.slice(channel(start)), sum.matrix_mut(1, places));
+            for start in (0..columns).step_by(pixels) {
+                let a = y.slice(channel(start));
+                let da = dy.slice(channel(start));
+                let product = dx.slice_mut(channel(start));
+                map!(product = |a, da| a * da);
+                vector::accumulate(dx.slice(channel(start)), sum.matrix_mut(1, pixels));
             }
-            for start in (0..columns).step_by(places) {
-                vector::map3(
-                    y.slice(channel(start)),
-                    dy.slice(channel(start)),
-                    sum.matrix(1, places),
-                    dx.slice_mut(channel(start)),
-                    #[inline(always)]
-                    |a, da, sum| a * (da - sum),
-                );
+            for start in (0..columns).step_by(pixels) {
+                let a = y.slice(channel(start));
+                let da = dy.slice(channel(start));
+                let sum = sum.matrix(1, pixels);
+                let dz = dx.slice_mut(channel(start));
+                map!(dz = |a, da, sum| a * (da - sum)); //                              dzᵢ = aᵢ (daᵢ - Σⱼ aⱼ daⱼ)
             }
         }
     }

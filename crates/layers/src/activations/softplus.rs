@@ -1,11 +1,13 @@
-//! Smooth forms of the rectified linear unit.
+//! Smooth approximations of the rectified linear unit.
 
 use chainrule_tensor::Real;
 
-use super::Activation;
+use super::{Activation, activation_layers};
 
-/// `ln(1 + exp(β z)) / β`, and `z` itself where `β z` is above a threshold; β is 1 and the threshold 20 by default, as
-/// in PyTorch. Nothing overflows, so the threshold only decides from where on the result is exactly `z`.
+activation_layers!(Softplus LogSigmoid Squareplus);
+
+/// `ln(1 + exp(β z)) / β`, and exactly `z` where `β z` exceeds a threshold; by default β is 1 and the threshold is 20, as in
+/// PyTorch. The formula does not overflow without the threshold either.
 #[derive(Clone, Copy, Debug)]
 pub struct Softplus {
     beta: f64,
@@ -13,12 +15,12 @@ pub struct Softplus {
 }
 
 impl Softplus {
-    /// With another β.
+    /// With this β.
     pub fn new(beta: f64) -> Self {
         Self { beta, threshold: 20.0 }
     }
 
-    /// With another threshold.
+    /// Sets the threshold.
     #[must_use]
     pub fn threshold(self, threshold: f64) -> Self {
         Self { threshold, ..self }
@@ -40,17 +42,15 @@ impl<T: Real> Activation<T> for Softplus {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         let scaled = T::of(self.beta) * z;
         let bent = scaled.fast_sigmoid();
         if scaled > T::of(self.threshold) { T::one() } else { bent }
     }
 
     fn settings(self) -> Result<(), &'static str> {
-        match self.beta > 0.0 && self.beta.is_finite() && !self.threshold.is_nan() {
-            true => Ok(()),
-            false => Err("a positive beta, a threshold"),
-        }
+        let valid = self.beta > 0.0 && self.beta.is_finite() && !self.threshold.is_nan();
+        if valid { Ok(()) } else { Err("a positive beta, a threshold") }
     }
 }
 
@@ -65,7 +65,7 @@ impl<T: Real> Activation<T> for LogSigmoid {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         (-z).fast_sigmoid()
     }
 }
@@ -77,12 +77,12 @@ pub struct Squareplus {
 }
 
 impl Squareplus {
-    /// With another `b`, the size of the bend.
+    /// With this `b`, which sets the width of the bend.
     pub fn new(b: f64) -> Self {
         Self { b }
     }
 
-    /// `√(z² + b)`, and the result for `-|z|` without cancellation, since `(√ + z)(√ - z) = b`.
+    /// `√(z² + b)`, and the result for `-|z|` without cancellation, because `(√ + z)(√ - z) = b`.
     #[inline(always)]
     fn parts<T: Real>(self, z: T) -> (T, T) {
         let root = (z * z + T::of(self.b)).sqrt();
@@ -105,7 +105,7 @@ impl<T: Real> Activation<T> for Squareplus {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         // ½ (1 + z / √), which is a / √; and a of z and of -z together are √.
         let (root, low) = self.parts(z);
         let low = low / root;

@@ -1,9 +1,11 @@
-//! Activations that are exactly 0 below -1, and linear or constant above 1: Keras' sparse ones. They belong to
-//! [`Sparsemax`](super::Sparsemax): `SparseSigmoid` is its form for two classes, and `SparsePlus` the integral of that.
+//! Keras' sparse activations: exactly 0 below -1, linear or constant above 1. `SparseSigmoid` is
+//! [`Sparsemax`](super::Sparsemax) for two classes, and `SparsePlus` is its integral.
 
 use chainrule_tensor::Real;
 
-use super::{Activation, clip};
+use super::{Activation, activation_layers, clip};
+
+activation_layers!(SparsePlus SparseSigmoid);
 
 /// 0 up to -1, `(z + 1)² / 4` between, and `z` from 1 on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,7 +19,7 @@ impl<T: Real> Activation<T> for SparsePlus {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         SparseSigmoid.value(z)
     }
 }
@@ -33,7 +35,7 @@ impl<T: Real> Activation<T> for SparseSigmoid {
     }
 
     #[inline(always)]
-    fn slope(self, z: T, _: T) -> T {
+    fn derivative(self, z: T, _: T) -> T {
         if (z > -T::one()) & (z < T::one()) { T::of(0.5) } else { T::zero() }
     }
 }

@@ -1,33 +1,35 @@
-//! Sparsemax.
+//! Sparsemax: a sparse alternative to softmax.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 
-use super::softmax::{Classes, over_classes};
+use super::softmax::{SoftmaxCache, softmax_layers};
 
-/// The point of the simplex nearest to `z`, over the last axis: `aᵢ = max(zᵢ - τ, 0)` with the τ that makes the sum 1
-/// (Martins and Astudillo 2016). A softmax most of whose outputs are exactly 0.
+/// The Euclidean projection of `z` onto the simplex, over the last axis: `aᵢ = max(zᵢ - τ, 0)` with the τ that makes the sum 1
+/// (Martins and Astudillo 2016). A sparse softmax: most outputs are exactly 0.
 ///
 /// Backward, `dzᵢ = daᵢ - mean(da)` where `aᵢ > 0`, the mean over these, and 0 elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sparsemax;
 
-over_classes! { Sparsemax: sparsemax, sparsemax_gradient; }
+softmax_layers! { Sparsemax: sparsemax, sparsemax_gradient; }
 
 fn sparsemax<T: Real>(values: &mut [T], classes: usize) {
     for row in values.chunks_exact_mut(classes) {
         let max = vector::max(row);
         row.iter_mut().for_each(|z| *z -= max);
-        // Michelot 1986: τ over those that may be positive, which then excludes some, until it excludes none. Those
-        // that are 1 or more below the greatest are out from the start.
-        let (mut tau, mut count) = (-T::one(), usize::MAX);
+        // Michelot 1986: compute τ over the values above the last τ until no value drops out. Values that are 1 or more
+        // below the maximum are excluded from the start.
+        let mut tau = -T::one();
+        let mut count = usize::MAX;
         loop {
             let above = row.iter().filter(|&&z| z > tau);
             let (sum, left) = above.fold((T::zero(), 0), |(sum, left), &z| (sum + z, left + 1));
             if left == 0 || left >= count {
                 break;
             }
-            (tau, count) = ((sum - T::one()) / T::of(left as f64), left);
+            tau = (sum - T::one()) / T::of(left as f64);
+            count = left;
         }
         row.iter_mut().for_each(|z| *z = if *z <= tau { T::zero() } else { *z - tau });
     }

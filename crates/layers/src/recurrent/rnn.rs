@@ -77,7 +77,7 @@ impl<T: Real, A: Activation<T>> Cell<T> for RnnCell<A> {
             [h],
             [dh],
             #[inline(always)]
-            |[z], [h], [dh]| ([dh * f.slope(z, h)], [T::zero()]), //      dz = dh f'(z)
+            |[z], [h], [dh]| ([dh * f.derivative(z, h)], [T::zero()]), //      dz = dh f'(z)
         );
     }
 }
