@@ -28,7 +28,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
                     }
                     if ahead {
                         let next = batches.peek().copied().unwrap_or_default();
-                        next.iter().for_each(|&index| Dataset::<f32>::prefetch(&images, index, 0..SIZE));
+                        next.iter().for_each(|&index| images.prefetch(index, 0..SIZE));
                     }
                 });
             });

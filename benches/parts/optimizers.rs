@@ -7,7 +7,7 @@ use chainrule::tensor::{Buffer, FlushDenormals, vector};
 use criterion::{Criterion, Throughput};
 
 pub(crate) fn benches(criterion: &mut Criterion) {
-    let optimizers: [(&str, Box<dyn Optimizer<f32>>); 9] = [
+    let optimizers: [(&str, Box<dyn UpdateRule<f32>>); 9] = [
         ("sgd", Box::new(sgd(0.1))),
         ("sgd with momentum", Box::new(sgd(0.1).momentum(0.9))),
         ("sgd with Nesterov's momentum", Box::new(sgd(0.1).momentum(0.9).nesterov())),

@@ -17,7 +17,7 @@ use ndarray::ArrayView1;
 use serde::{Serialize, Serializer};
 
 use super::measure::quantile;
-use super::samples::{Samples, ScatteredSamples};
+use super::samples::{SampleSet, ScatteredSamples};
 use super::workloads::Workload;
 
 /// A section of a step.
@@ -170,14 +170,14 @@ pub(crate) struct Repeats {
 /// Measures the sections of the workload's step.
 pub(crate) fn measure(
     workload: &Workload,
-    samples: &Samples,
+    samples: &SampleSet,
     Repeats { shards, rounds, steps }: Repeats,
 ) -> Result<Breakdown, Box<dyn Error>> {
     let Workload { batch, ref layers, input, classes: outputs, .. } = *workload;
     let model = Model::new(input, layers.clone(), Seed(0))?;
     let loss = CrossEntropy::default();
     let optimizer = adam(1e-3).keras();
-    let slots = Optimizer::<f32>::slots(&optimizer);
+    let slots = optimizer.slots();
     let inputs = input.size();
     let size = model.parameters().len();
     let data = samples.window(0..2 * samples.count());

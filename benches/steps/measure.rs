@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::baseline::Baseline;
 use super::breakdown::Breakdown;
-use super::samples::Samples;
+use super::samples::SampleSet;
 use super::workloads::Workload;
 use crate::ALLOCATOR;
 
@@ -77,7 +77,7 @@ impl Figure {
 pub(crate) struct Measurement<'a> {
     workload: &'a Workload,
     threads: usize,
-    samples: &'a Samples,
+    samples: &'a SampleSet,
     trainer: Trainer<f32, u8>,
     baseline: Baseline,
     /// The position among the samples where the next round begins.
@@ -114,7 +114,7 @@ impl<'a> Measurement<'a> {
         workload: &'a Workload,
         threads: usize,
         shards: Option<usize>,
-        samples: &'a Samples,
+        samples: &'a SampleSet,
         seconds: f64,
     ) -> Result<Self, Box<dyn Error>> {
         let (allocations, peak_bytes) = memory(workload, threads, shards, samples)?;
@@ -240,7 +240,7 @@ fn memory(
     workload: &Workload,
     threads: usize,
     shards: Option<usize>,
-    samples: &Samples,
+    samples: &SampleSet,
 ) -> Result<(f64, usize), Box<dyn Error>> {
     const STEPS: usize = 32;
     let window = samples.window(0..STEPS * workload.batch);

@@ -8,7 +8,7 @@ use chainrule::prelude::*;
 use super::workloads::Workload;
 
 /// The samples of one shape.
-pub(crate) struct Samples {
+pub(crate) struct SampleSet {
     images: Images,
     /// The indices of all samples, twice, with a large distance from each to the next.
     scattered: Vec<u32>,
@@ -17,7 +17,7 @@ pub(crate) struct Samples {
 /// A prime that does not divide the number of samples.
 const STRIDE: usize = 7_919;
 
-impl Samples {
+impl SampleSet {
     pub(crate) fn new(images: Images) -> Self {
         let count = images.count();
         let scattered = (0..2 * count).map(|index| (index * STRIDE % count) as u32).collect();
@@ -40,11 +40,11 @@ impl Samples {
 }
 
 /// The samples for several workloads; workloads of one shape share theirs.
-pub(crate) struct SampleSets(Vec<Samples>);
+pub(crate) struct SampleSets(Vec<SampleSet>);
 
 impl SampleSets {
     pub(crate) fn of_all(workloads: &[Workload]) -> Result<Self, Box<dyn Error>> {
-        let mut all: Vec<Samples> = Vec::new();
+        let mut all: Vec<SampleSet> = Vec::new();
         for workload in workloads {
             if all.iter().all(|samples| samples.shape() != workload.input) {
                 all.push(workload.samples()?);
@@ -54,7 +54,7 @@ impl SampleSets {
     }
 
     /// The samples for one of the workloads.
-    pub(crate) fn of(&self, workload: &Workload) -> &Samples {
+    pub(crate) fn of(&self, workload: &Workload) -> &SampleSet {
         self.0.iter().find(|samples| samples.shape() == workload.input).expect("made for all workloads")
     }
 }
@@ -73,7 +73,7 @@ impl ScatteredSamples<'_> {
     }
 }
 
-impl Dataset<f32> for ScatteredSamples<'_> {
+impl Dataset for ScatteredSamples<'_> {
     type Target = u8;
 
     fn len(&self) -> usize {
@@ -84,20 +84,22 @@ impl Dataset<f32> for ScatteredSamples<'_> {
         self.images.image_shape()
     }
 
+    fn classes(&self) -> Option<usize> {
+        Some(self.images.classes())
+    }
+
+    fn prefetch(&self, index: usize, columns: Range<usize>) {
+        self.images.prefetch(self.index(index), columns);
+    }
+}
+
+impl Samples<f32> for ScatteredSamples<'_> {
     fn read(&self, index: usize, row: &mut [f32]) -> u8 {
         self.images.read(self.index(index), row)
     }
 
     fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [f32], row: &mut [f32]) -> u8 {
         self.images.read_part(self.index(index), columns, part, row)
-    }
-
-    fn prefetch(&self, index: usize, columns: Range<usize>) {
-        Dataset::<f32>::prefetch(self.images, self.index(index), columns);
-    }
-
-    fn classes(&self) -> Option<usize> {
-        Some(self.images.classes())
     }
 }
 

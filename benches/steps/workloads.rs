@@ -6,7 +6,7 @@ use chainrule::prelude::*;
 use chainrule_cli::models;
 
 use super::baseline::Operation;
-use super::samples::Samples;
+use super::samples::SampleSet;
 
 /// The number of samples that batches are drawn from: that of MNIST, so that they do not stay in a cache.
 pub(crate) const SAMPLES: usize = 60_000;
@@ -110,14 +110,14 @@ impl Workload {
     }
 
     /// Samples of its shape, as bytes: the bundled digits, or random bytes if it takes no images.
-    pub(crate) fn samples(&self) -> Result<Samples, Box<dyn Error>> {
+    pub(crate) fn samples(&self) -> Result<SampleSet, Box<dyn Error>> {
         if self.input == Shape::from([28, 28]) {
-            return Ok(Samples::new(digits(SAMPLES, Seed(1))));
+            return Ok(SampleSet::new(digits(SAMPLES, Seed(1))));
         }
         let mut rng = Seed(2).rng();
         let pixels = (0..SAMPLES * self.input.size()).map(|_| (256.0 * rng.uniform()) as u8).collect();
         let labels = (0..SAMPLES).map(|index| (index % self.classes) as u8).collect();
-        Ok(Samples::new(Images::new(self.input, pixels, labels, self.classes)?))
+        Ok(SampleSet::new(Images::new(self.input, pixels, labels, self.classes)?))
     }
 }
 

@@ -172,13 +172,13 @@ impl Training {
         seed: Seed,
     ) -> Result<Self, Box<dyn Error>> {
         let data = Characters::new(text, vocabulary, steps)?;
-        let batch = Dataset::<f32>::len(&data).min(16);
+        let batch = data.len().min(16);
         let data = match kind {
             Kind::Lstm => data.lanes(batch)?,
             Kind::Transformer => data,
         };
         let model = Model::new([steps], layers(kind, vocabulary.len(), true), seed.child(0))?;
-        let total = Dataset::<f32>::len(&data).div_ceil(batch) as u64 * epochs;
+        let total = data.len().div_ceil(batch) as u64 * epochs;
         let (rate, warm) = match kind {
             Kind::Lstm => (4e-3, total / 50),
             Kind::Transformer => (2e-3, total / 20),
@@ -206,9 +206,9 @@ impl Training {
 /// state is given one window, so that it goes on where the window before ended; the data are in one lane for that.
 pub(crate) fn evaluate(model: &Model<f32>, data: &Characters) -> Result<Scores, Box<dyn Error>> {
     let loss = Score::default();
-    let accuracy: &mut dyn Metric<f32, Window<u32>> = &mut metrics::PerStep(Accuracy::default());
+    let accuracy: &mut dyn Measure<f32, Window<u32>> = &mut metrics::PerStep(Accuracy::default());
     let (mut predictor, mut row) = (model.predictor(), Array2::zeros((1, model.input().size())));
-    let (windows, mut sum) = (Dataset::<f32>::len(data), 0.0);
+    let (windows, mut sum) = (data.len(), 0.0);
     for index in 0..windows {
         let target = [data.read(index, row.as_slice_mut().ok_or("a row is a slice")?)];
         let y = predictor.predict(row.view())?;

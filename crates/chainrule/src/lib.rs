@@ -33,12 +33,12 @@ pub mod prelude {
     pub use chainrule_core::{
         Branches, Frozen, Graph, Lambda, Layer, Merge, Residual, Sequential, SideBySide,
     };
-    pub use chainrule_data::{Dataset, Images, Rows, digits};
+    pub use chainrule_data::{Dataset, Images, Rows, Samples, digits};
     pub use chainrule_layers::*;
     pub use chainrule_losses::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError};
-    pub use chainrule_metrics::{Accuracy, ConfusionMatrix, Metric};
+    pub use chainrule_metrics::{Accuracy, ConfusionMatrix, Measure, Metric};
     pub use chainrule_optim::schedule::{Cosine, Step, WarmUp};
-    pub use chainrule_optim::{ClipByGlobalNorm, Optimizer, Schedule, adam, adamw, rmsprop, sgd};
+    pub use chainrule_optim::{ClipByGlobalNorm, Optimizer, Schedule, UpdateRule, adam, adamw, rmsprop, sgd};
     pub use chainrule_tensor::{Seed, Shape};
     pub use chainrule_train::{Callback, Event, Fit, Model, ModelError, Predictor, TrainError, Trainer};
 }

@@ -106,7 +106,7 @@ impl OptimizerName {
         rate: Option<f64>,
         schedule: ScheduleName,
         steps: u64,
-    ) -> Box<dyn Optimizer<f32>> {
+    ) -> Box<dyn UpdateRule<f32>> {
         let or = |default: f64| schedule.build(rate.unwrap_or(default), steps);
         match self {
             Self::Sgd => Box::new(sgd(or(0.1))),

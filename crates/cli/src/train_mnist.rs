@@ -84,10 +84,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (default_epochs, default_batch_size) = arguments.model.defaults();
     let epochs = arguments.epochs.unwrap_or(default_epochs);
     let batch_size = arguments.batch_size.unwrap_or(default_batch_size);
-    let model = Model::new(Dataset::<f32>::shape(train), layers(arguments)?, Seed(arguments.seed))?;
+    let model = Model::new(train.shape(), layers(arguments)?, Seed(arguments.seed))?;
     let library = blas::Blas::current();
     eprintln!("{}\n", model.summary());
-    let steps = Dataset::<f32>::len(train).div_ceil(batch_size.max(1)) as u64 * epochs;
+    let steps = train.len().div_ceil(batch_size.max(1)) as u64 * epochs;
     let optimizer = arguments.optimizer.build(arguments.lr, arguments.schedule, steps.max(1));
     let mut trainer = Trainer::new(model, arguments.loss.build(), optimizer)
         .batch_size(batch_size)
@@ -114,7 +114,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     };
     let report = TrainingReport {
         dataset: name.to_owned(),
-        samples: Dataset::<f32>::len(train),
+        samples: train.len(),
         train_seconds: history.epochs.iter().map(|report| report.seconds).sum(),
         epochs: history.epochs.iter().map(epoch).collect(),
         test_loss: scores.loss,
@@ -165,7 +165,7 @@ fn layers(arguments: &Arguments) -> Result<Sequential<f32>, String> {
 /// Counts the predictions of the model on the test set.
 fn confusion(model: &Model<f32>, test: &Images) -> Result<ConfusionMatrix, Box<dyn Error>> {
     let mut matrix = ConfusionMatrix::new(10);
-    let mut batches = Batches::new(Dataset::<f32>::len(test), ROWS, None)?;
+    let mut batches = Batches::new(test.len(), ROWS, None)?;
     batches.epoch(0);
     for batch in batches.iter() {
         let mut x = Array2::zeros((batch.len(), model.input().size()));

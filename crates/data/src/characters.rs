@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chainrule_tensor::{Real, Shape, Window};
 
-use crate::Dataset;
+use crate::{Dataset, Samples};
 
 /// The characters of a text, each with a number.
 ///
@@ -106,7 +106,7 @@ impl Characters {
     }
 }
 
-impl<T: Real> Dataset<T> for Characters {
+impl Dataset for Characters {
     type Target = Window<u32>;
 
     fn len(&self) -> usize {
@@ -117,6 +117,12 @@ impl<T: Real> Dataset<T> for Characters {
         Shape::from([self.steps])
     }
 
+    fn classes(&self) -> Option<usize> {
+        Some(self.classes)
+    }
+}
+
+impl<T: Real> Samples<T> for Characters {
     fn read(&self, index: usize, row: &mut [T]) -> Window<u32> {
         let window = self.window(index);
         for (value, &id) in row.iter_mut().zip(&self.text[window.clone()]) {
@@ -124,10 +130,6 @@ impl<T: Real> Dataset<T> for Characters {
         }
         let next = window.start + 1..window.end + 1;
         Window::new(Arc::clone(&self.text), next).expect("windows end before the last character")
-    }
-
-    fn classes(&self) -> Option<usize> {
-        Some(self.classes)
     }
 }
 
@@ -172,7 +174,7 @@ mod tests {
     fn a_target_is_the_next_character() {
         let vocabulary = Vocabulary::of("abcdefghijklm");
         let data = Characters::new("abcdefghijklm", &vocabulary, 3).unwrap();
-        assert_eq!(Dataset::<f32>::len(&data), 4);
+        assert_eq!(data.len(), 4);
         assert_eq!(read(&data, 3), (vec![9.0, 10.0, 11.0], vec![10, 11, 12]));
         let lanes = data.lanes(2).unwrap();
         assert_eq!(read(&lanes, 0).0[0], 0.0);

@@ -4,12 +4,10 @@ use std::ops::Range;
 
 use chainrule_tensor::{Real, Seed, Shape};
 
-/// Samples that can be read by index, on several threads at once.
-///
-/// A sample is written where the batch wants it, and converted on the way: a data set of bytes stays one in
-/// memory. Targets are cheap to clone: a class, an array, a shared slice.
-pub trait Dataset<T: Real>: Sync {
-    /// What a sample's output is to become; most losses take every [`Target`](chainrule_tensor::Target).
+/// Samples of one shape, each with a target. [`Samples`] reads them.
+pub trait Dataset: Sync {
+    /// A sample's target, cheap to clone: a class, an array, a shared slice. Most losses take every
+    /// [`Target`](chainrule_tensor::Target).
     type Target: Clone + Send + Sync;
 
     /// How many samples there are.
@@ -23,6 +21,23 @@ pub trait Dataset<T: Real>: Sync {
     /// The shape of one sample.
     fn shape(&self) -> Shape;
 
+    /// The number of classes, where targets are classes and their number is known.
+    fn classes(&self) -> Option<usize> {
+        None
+    }
+
+    /// A hint that these columns of the sample at `index`, below [`len`](Self::len), will be read in the next step,
+    /// for data sets that have to fetch them from somewhere.
+    fn prefetch(&self, index: usize, columns: Range<usize>) {
+        let _ = (index, columns);
+    }
+}
+
+/// A data set whose samples can be read as numbers of type `T`, by index and on several threads at once.
+///
+/// A sample is written straight into the batch and converted on the way, so a data set of bytes stays one in
+/// memory.
+pub trait Samples<T: Real>: Dataset {
     /// Writes the sample at `index`, below [`len`](Self::len), to `row`, which has as many values as the
     /// [`shape`](Self::shape), and returns its target. Called for every sample of every batch: it allocates nothing.
     fn read(&self, index: usize, row: &mut [T]) -> Self::Target;
@@ -34,20 +49,9 @@ pub trait Dataset<T: Real>: Sync {
         part.copy_from_slice(&row[columns]);
         target
     }
-
-    /// A hint that these columns of the sample at `index`, below [`len`](Self::len), will be read in the next step,
-    /// for data sets that have to fetch them from somewhere.
-    fn prefetch(&self, index: usize, columns: Range<usize>) {
-        let _ = (index, columns);
-    }
-
-    /// How many classes the targets tell apart, where they are classes and their number is known.
-    fn classes(&self) -> Option<usize> {
-        None
-    }
 }
 
-impl<T: Real, D: Dataset<T> + ?Sized> Dataset<T> for &D {
+impl<D: Dataset + ?Sized> Dataset for &D {
     type Target = D::Target;
 
     fn len(&self) -> usize {
@@ -58,20 +62,22 @@ impl<T: Real, D: Dataset<T> + ?Sized> Dataset<T> for &D {
         (**self).shape()
     }
 
+    fn classes(&self) -> Option<usize> {
+        (**self).classes()
+    }
+
+    fn prefetch(&self, index: usize, columns: Range<usize>) {
+        (**self).prefetch(index, columns);
+    }
+}
+
+impl<T: Real, D: Samples<T> + ?Sized> Samples<T> for &D {
     fn read(&self, index: usize, row: &mut [T]) -> Self::Target {
         (**self).read(index, row)
     }
 
     fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [T], row: &mut [T]) -> Self::Target {
         (**self).read_part(index, columns, part, row)
-    }
-
-    fn prefetch(&self, index: usize, columns: Range<usize>) {
-        (**self).prefetch(index, columns);
-    }
-
-    fn classes(&self) -> Option<usize> {
-        (**self).classes()
     }
 }
 
@@ -81,8 +87,8 @@ impl<T: Real, D: Dataset<T> + ?Sized> Dataset<T> for &D {
 /// use chainrule_data::{Dataset, Subset, digits};
 /// use chainrule_tensor::Seed;
 /// let data = digits(100, Seed(1));
-/// let (train, validation) = Subset::split::<f32>(&data, 0.2, Seed(2));
-/// assert_eq!((Dataset::<f32>::len(&train), Dataset::<f32>::len(&validation)), (80, 20));
+/// let (train, validation) = Subset::split(&data, 0.2, Seed(2));
+/// assert_eq!((train.len(), validation.len()), (80, 20));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Subset<D> {
@@ -91,16 +97,13 @@ pub struct Subset<D> {
     indices: Vec<usize>,
 }
 
-impl<D> Subset<D> {
+impl<D: Dataset> Subset<D> {
     /// The samples with these indices, in this order; one may come several times.
     ///
     /// # Errors
     ///
     /// [`IndexError`] if the data set has no such sample.
-    pub fn new<T: Real>(data: D, indices: Vec<usize>) -> Result<Self, IndexError>
-    where
-        D: Dataset<T>,
-    {
+    pub fn new(data: D, indices: Vec<usize>) -> Result<Self, IndexError> {
         let len = data.len();
         match indices.iter().find(|&&index| index >= len) {
             Some(&index) => Err(IndexError { index, len }),
@@ -109,10 +112,7 @@ impl<D> Subset<D> {
     }
 
     /// The first `count` samples, or all if there are fewer.
-    pub fn first<T: Real>(data: D, count: usize) -> Self
-    where
-        D: Dataset<T>,
-    {
+    pub fn first(data: D, count: usize) -> Self {
         let indices = (0..data.len().min(count)).collect();
         Self { data, indices }
     }
@@ -120,10 +120,7 @@ impl<D> Subset<D> {
     /// Two parts at random, the second with this share of the samples: for training and validation.
     ///
     /// A share below 0 counts as 0, one above 1 as 1.
-    pub fn split<T: Real>(data: &D, share: f64, seed: Seed) -> (Subset<&D>, Subset<&D>)
-    where
-        D: Dataset<T>,
-    {
+    pub fn split(data: &D, share: f64, seed: Seed) -> (Subset<&D>, Subset<&D>) {
         let mut indices: Vec<usize> = (0..data.len()).collect();
         seed.rng().shuffle(&mut indices);
         let held_out = (share.clamp(0.0, 1.0) * indices.len() as f64).round() as usize;
@@ -137,7 +134,7 @@ impl<D> Subset<D> {
     }
 }
 
-impl<T: Real, D: Dataset<T>> Dataset<T> for Subset<D> {
+impl<D: Dataset> Dataset for Subset<D> {
     type Target = D::Target;
 
     fn len(&self) -> usize {
@@ -148,20 +145,22 @@ impl<T: Real, D: Dataset<T>> Dataset<T> for Subset<D> {
         self.data.shape()
     }
 
+    fn classes(&self) -> Option<usize> {
+        self.data.classes()
+    }
+
+    fn prefetch(&self, index: usize, columns: Range<usize>) {
+        self.data.prefetch(self.indices[index], columns);
+    }
+}
+
+impl<T: Real, D: Samples<T>> Samples<T> for Subset<D> {
     fn read(&self, index: usize, row: &mut [T]) -> Self::Target {
         self.data.read(self.indices[index], row)
     }
 
     fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [T], row: &mut [T]) -> Self::Target {
         self.data.read_part(self.indices[index], columns, part, row)
-    }
-
-    fn prefetch(&self, index: usize, columns: Range<usize>) {
-        self.data.prefetch(self.indices[index], columns);
-    }
-
-    fn classes(&self) -> Option<usize> {
-        self.data.classes()
     }
 }
 

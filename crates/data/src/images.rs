@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use chainrule_tensor::{Real, Shape, in_huge_pages, prefetch, vector};
 
-use crate::Dataset;
+use crate::{Dataset, Samples};
 
 /// Images in memory, one byte a pixel, with the class of each. A pixel is read as a number from 0 to 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Images {
     }
 }
 
-impl<T: Real> Dataset<T> for Images {
+impl Dataset for Images {
     type Target = u8;
 
     fn len(&self) -> usize {
@@ -87,6 +87,17 @@ impl<T: Real> Dataset<T> for Images {
         self.shape
     }
 
+    fn classes(&self) -> Option<usize> {
+        Some(self.classes)
+    }
+
+    #[inline]
+    fn prefetch(&self, index: usize, columns: Range<usize>) {
+        prefetch(&self.pixels(index)[columns]);
+    }
+}
+
+impl<T: Real> Samples<T> for Images {
     #[inline]
     fn read(&self, index: usize, row: &mut [T]) -> u8 {
         vector::from_u8(self.pixels(index), row, T::of(1.0 / 255.0));
@@ -97,15 +108,6 @@ impl<T: Real> Dataset<T> for Images {
     fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [T], _: &mut [T]) -> u8 {
         vector::from_u8(&self.pixels(index)[columns], part, T::of(1.0 / 255.0));
         self.labels[index]
-    }
-
-    #[inline]
-    fn prefetch(&self, index: usize, columns: Range<usize>) {
-        prefetch(&self.pixels(index)[columns]);
-    }
-
-    fn classes(&self) -> Option<usize> {
-        Some(self.classes)
     }
 }
 
@@ -160,7 +162,7 @@ mod tests {
         assert_eq!(part, row[1..]);
         let error = row.iter().zip([1.0, 0.0, 0.4]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(error < 1e-6, "{row:?}");
-        assert_eq!(Dataset::<f64>::classes(&&images), Some(2));
+        assert_eq!(Dataset::classes(&&images), Some(2));
     }
 
     #[test]

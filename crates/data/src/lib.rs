@@ -5,7 +5,7 @@
 //! reading is safe from several threads. Whatever comes from outside (files, servers) is checked before it is believed:
 //! memory grows with what is there, not with what a header claims, and errors name the file and the remedy.
 //!
-//! - [`Dataset`] is the trait; [`Images`] and [`Rows`] are in memory; [`Subset`] is a part of another.
+//! - [`Dataset`] and [`Samples`] are the traits; [`Images`] and [`Rows`] are in memory; [`Subset`] is a part of another.
 //! - [`idx`] reads the format of MNIST, [`csv`] tables.
 //! - [`digits`] draws the bundled set of digits, for machines without a network.
 //! - [`Manifest`] says what can be downloaded, `fetch` does it, [`locate`](locate::locate) finds it on this machine.
@@ -29,7 +29,7 @@ mod rows;
 
 pub use batches::{BatchError, Batches};
 pub use characters::{CharacterError, Characters, Vocabulary};
-pub use dataset::{Dataset, IndexError, Subset};
+pub use dataset::{Dataset, IndexError, Samples, Subset};
 pub use digits::digits;
 #[cfg(feature = "download")]
 pub use download::{DownloadError, Progress, fetch};

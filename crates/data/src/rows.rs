@@ -3,12 +3,12 @@
 use chainrule_tensor::{Real, Shape};
 use ndarray::Array2;
 
-use crate::Dataset;
+use crate::{Dataset, Samples};
 
 /// Numbers in memory: one sample a row, with a target each.
 ///
 /// ```
-/// use chainrule_data::{Dataset, Rows};
+/// use chainrule_data::{Rows, Samples};
 /// let xor = Rows::new(ndarray::array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], vec![0u8, 1, 1, 0])?;
 /// let mut row = [0.0; 2];
 /// assert_eq!((xor.read(2, &mut row), row), (1, [1.0, 0.0]));
@@ -47,7 +47,7 @@ impl<T: Real, Y> Rows<T, Y> {
     }
 }
 
-impl<T: Real, Y: Clone + Send + Sync> Dataset<T> for Rows<T, Y> {
+impl<T: Real, Y: Clone + Send + Sync> Dataset for Rows<T, Y> {
     type Target = Y;
 
     fn len(&self) -> usize {
@@ -57,7 +57,9 @@ impl<T: Real, Y: Clone + Send + Sync> Dataset<T> for Rows<T, Y> {
     fn shape(&self) -> Shape {
         Shape::from([self.samples.ncols()])
     }
+}
 
+impl<T: Real, Y: Clone + Send + Sync> Samples<T> for Rows<T, Y> {
     fn read(&self, index: usize, row: &mut [T]) -> Y {
         for (value, &sample) in row.iter_mut().zip(self.samples.row(index)) {
             *value = sample;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chainrule_data::csv::{Column, Csv, CsvError};
 use chainrule_data::idx::{self, Idx, IdxError, Problem};
-use chainrule_data::{Dataset, Images, ImagesError, Rows, Subset, digits};
+use chainrule_data::{Dataset, Images, ImagesError, Rows, Samples, Subset, digits};
 use chainrule_tensor::Seed;
 use flate2::{Compression, write::GzEncoder};
 use tempfile::TempDir;
@@ -236,17 +236,17 @@ fn targets_of_several_columns() {
 #[test]
 fn subsets() {
     let images = digits(50, Seed(1));
-    let first = Subset::first::<f32>(&images, 7);
-    assert_eq!(Dataset::<f32>::len(&first), 7);
-    let (train, held_out) = Subset::split::<f32>(&images, 0.2, Seed(2));
-    assert_eq!((Dataset::<f32>::len(&train), Dataset::<f32>::len(&held_out)), (40, 10));
+    let first = Subset::first(&images, 7);
+    assert_eq!(first.len(), 7);
+    let (train, held_out) = Subset::split(&images, 0.2, Seed(2));
+    assert_eq!((train.len(), held_out.len()), (40, 10));
     let mut both = [train.indices(), held_out.indices()].concat();
     both.sort_unstable();
     assert_eq!(both, (0..50).collect::<Vec<_>>());
     let mut row = vec![0.0f32; 784];
     assert_eq!(held_out.read(3, &mut row), images.labels()[held_out.indices()[3]]);
-    assert_eq!(Dataset::<f32>::classes(&first), Some(10));
-    let error = Subset::new::<f32>(&images, vec![0, 50]).unwrap_err().to_string();
+    assert_eq!(first.classes(), Some(10));
+    let error = Subset::new(&images, vec![0, 50]).unwrap_err().to_string();
     assert!(error.contains("50"), "{error}");
     assert!(Rows::<f32, u8>::new(ndarray::Array2::zeros((3, 1)), vec![0; 2]).is_err());
 }

@@ -4,7 +4,7 @@ use chainrule_tensor::{Real, Target};
 use ndarray::ArrayView2;
 
 use crate::metric::{class, predicted};
-use crate::{Mergeable, Metric};
+use crate::{Measure, Mergeable, Metric};
 
 /// The share of samples whose greatest output is at the target's class.
 ///
@@ -24,7 +24,7 @@ impl Accuracy {
     }
 }
 
-impl<T: Real, Y: Target<T>> Metric<T, Y> for Accuracy {
+impl Metric for Accuracy {
     fn name(&self) -> &'static str {
         "accuracy"
     }
@@ -33,16 +33,18 @@ impl<T: Real, Y: Target<T>> Metric<T, Y> for Accuracy {
         (self.right, self.seen) = (0, 0);
     }
 
+    fn value(&self) -> f64 {
+        self.right as f64 / self.seen as f64
+    }
+}
+
+impl<T: Real, Y: Target<T>> Measure<T, Y> for Accuracy {
     fn update(&mut self, y: ArrayView2<'_, T>, targets: &[Y]) {
         for (row, target) in y.rows().into_iter().zip(targets) {
             let found = predicted(row, self.threshold);
             self.right += u64::from(found.is_some() && found == class(target));
             self.seen += 1;
         }
-    }
-
-    fn value(&self) -> f64 {
-        self.right as f64 / self.seen as f64
     }
 }
 

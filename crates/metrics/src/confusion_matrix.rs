@@ -6,7 +6,7 @@ use chainrule_tensor::{Real, Target};
 use ndarray::{Array2, ArrayView2, s};
 
 use crate::metric::{class, predicted};
-use crate::{Mergeable, Metric};
+use crate::{Measure, Mergeable, Metric};
 
 /// Counts for each true class (row) how often each class (column) was predicted. Its value is the accuracy.
 ///
@@ -46,7 +46,7 @@ impl ConfusionMatrix {
     }
 }
 
-impl<T: Real, Y: Target<T>> Metric<T, Y> for ConfusionMatrix {
+impl Metric for ConfusionMatrix {
     fn name(&self) -> &'static str {
         "confusion accuracy"
     }
@@ -56,6 +56,12 @@ impl<T: Real, Y: Target<T>> Metric<T, Y> for ConfusionMatrix {
         self.uncounted = 0;
     }
 
+    fn value(&self) -> f64 {
+        self.counts.diag().sum() as f64 / (self.counts.sum() + self.uncounted) as f64
+    }
+}
+
+impl<T: Real, Y: Target<T>> Measure<T, Y> for ConfusionMatrix {
     fn update(&mut self, y: ArrayView2<'_, T>, targets: &[Y]) {
         self.grow(if y.ncols() == 1 { 2 } else { y.ncols() });
         for (row, target) in y.rows().into_iter().zip(targets) {
@@ -65,10 +71,6 @@ impl<T: Real, Y: Target<T>> Metric<T, Y> for ConfusionMatrix {
                 None => self.uncounted += 1,
             }
         }
-    }
-
-    fn value(&self) -> f64 {
-        self.counts.diag().sum() as f64 / (self.counts.sum() + self.uncounted) as f64
     }
 }
 

@@ -5,11 +5,11 @@
 //! apart. Unlike a loss, it needs no gradient.
 //!
 //! ```
-//! use chainrule_metrics::{Accuracy, Metric};
+//! use chainrule_metrics::{Accuracy, Measure, Metric};
 //! use ndarray::array;
 //! let mut accuracy = Accuracy::default();
 //! accuracy.update(array![[0.1f32, 0.9], [0.8, 0.2]].view(), &[1u8, 1]);
-//! assert_eq!(Metric::<f32, u8>::value(&accuracy), 0.5);
+//! assert_eq!(accuracy.value(), 0.5);
 //! ```
 
 mod accuracy;
@@ -22,5 +22,5 @@ pub use accuracy::Accuracy;
 pub use chainrule_tensor::{Target, TargetView};
 pub use confusion_matrix::ConfusionMatrix;
 pub use mean::Mean;
-pub use metric::{Mergeable, Metric};
+pub use metric::{Measure, Mergeable, Metric};
 pub use per_step::PerStep;

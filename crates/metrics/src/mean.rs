@@ -3,7 +3,7 @@
 use chainrule_tensor::Real;
 use ndarray::ArrayView2;
 
-use crate::{Mergeable, Metric};
+use crate::{Measure, Mergeable, Metric};
 
 /// The weighted mean of values that go by, such as a loss over batches of different sizes; as a [`Metric`],
 /// the mean of all outputs, whatever the targets.
@@ -39,7 +39,7 @@ impl Mean {
     }
 }
 
-impl<T: Real, Y> Metric<T, Y> for Mean {
+impl Metric for Mean {
     fn name(&self) -> &'static str {
         "mean output"
     }
@@ -48,12 +48,14 @@ impl<T: Real, Y> Metric<T, Y> for Mean {
         *self = Self::default();
     }
 
-    fn update(&mut self, y: ArrayView2<'_, T>, _: &[Y]) {
-        y.iter().for_each(|y| self.push(y.as_f64(), 1.0));
-    }
-
     fn value(&self) -> f64 {
         Self::value(self)
+    }
+}
+
+impl<T: Real, Y> Measure<T, Y> for Mean {
+    fn update(&mut self, y: ArrayView2<'_, T>, _: &[Y]) {
+        y.iter().for_each(|y| self.push(y.as_f64(), 1.0));
     }
 }
 

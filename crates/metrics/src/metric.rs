@@ -5,19 +5,24 @@ use std::fmt::Debug;
 use chainrule_tensor::{Real, Target, TargetView};
 use ndarray::{ArrayView1, ArrayView2};
 
-/// A tally over the outputs `y`, `[rows, columns]`, and their targets.
-pub trait Metric<T: Real, Y>: Debug + Send + Sync {
-    /// What it is called in a history, such as `"accuracy"`.
+/// A number over all samples since the last [`reset`](Self::reset).
+///
+/// What a metric counts is in [`Measure`], since it depends on the types of outputs and targets.
+pub trait Metric: Debug + Send + Sync {
+    /// The metric's name in a history, such as `"accuracy"`.
     fn name(&self) -> &'static str;
 
-    /// Forgets what was counted.
+    /// Forgets all samples.
     fn reset(&mut self);
 
-    /// Counts one batch.
-    fn update(&mut self, y: ArrayView2<'_, T>, targets: &[Y]);
-
-    /// The value over all that was counted; NaN if that is nothing.
+    /// The value over all samples; NaN if there are none.
     fn value(&self) -> f64;
+}
+
+/// A metric of outputs of type `T` and targets of type `Y`.
+pub trait Measure<T: Real, Y>: Metric {
+    /// Adds a batch of outputs `y`, `[rows, columns]`, and their targets, one a row.
+    fn update(&mut self, y: ArrayView2<'_, T>, targets: &[Y]);
 }
 
 /// Adds another tally of the same kind, as if its batches had been counted here.

@@ -3,15 +3,15 @@
 use chainrule_tensor::{Real, Steps};
 use ndarray::ArrayView2;
 
-use crate::{Mergeable, Metric};
+use crate::{Measure, Mergeable, Metric};
 
 /// Another metric over all steps, for outputs `[steps, columns]` and a target for each step.
 ///
 /// ```
-/// use chainrule_metrics::{Accuracy, Metric, PerStep};
+/// use chainrule_metrics::{Accuracy, Measure, Metric, PerStep};
 /// let mut accuracy = PerStep(Accuracy::default());
 /// accuracy.update(ndarray::array![[2.0f64, 0.0, 0.0, 1.0]].view(), &[[0u8, 0]]);
-/// assert_eq!(Metric::<f64, [u8; 2]>::value(&accuracy), 0.5);
+/// assert_eq!(accuracy.value(), 0.5);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PerStep<M>(
@@ -19,7 +19,7 @@ pub struct PerStep<M>(
     pub M,
 );
 
-impl<T: Real, S: Steps, M: Metric<T, S::Target>> Metric<T, S> for PerStep<M> {
+impl<M: Metric> Metric for PerStep<M> {
     fn name(&self) -> &'static str {
         self.0.name()
     }
@@ -28,6 +28,12 @@ impl<T: Real, S: Steps, M: Metric<T, S::Target>> Metric<T, S> for PerStep<M> {
         self.0.reset();
     }
 
+    fn value(&self) -> f64 {
+        self.0.value()
+    }
+}
+
+impl<T: Real, S: Steps, M: Measure<T, S::Target>> Measure<T, S> for PerStep<M> {
     fn update(&mut self, y: ArrayView2<'_, T>, targets: &[S]) {
         for (y, target) in y.rows().into_iter().zip(targets) {
             let steps = target.steps();
@@ -36,10 +42,6 @@ impl<T: Real, S: Steps, M: Metric<T, S::Target>> Metric<T, S> for PerStep<M> {
                 self.0.update(y.view(), steps);
             }
         }
-    }
-
-    fn value(&self) -> f64 {
-        self.0.value()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What metrics count, and that a batch may be cut.
 
-use chainrule_metrics::{Accuracy, ConfusionMatrix, Mean, Mergeable, Metric};
+use chainrule_metrics::{Accuracy, ConfusionMatrix, Mean, Measure, Mergeable, Metric};
 use ndarray::{Array2, Axis, array};
 
 fn outputs() -> Array2<f32> {
@@ -9,7 +9,7 @@ fn outputs() -> Array2<f32> {
 
 const CLASSES: [u8; 4] = [1, 1, 2, 1];
 
-fn merges<M: Metric<f32, u8> + Mergeable + Clone + PartialEq + std::fmt::Debug>(empty: M) -> f64 {
+fn merges<M: Measure<f32, u8> + Mergeable + Clone + PartialEq + std::fmt::Debug>(empty: M) -> f64 {
     let (mut whole, mut first, mut second) = (empty.clone(), empty.clone(), empty.clone());
     let y = outputs();
     let (top, bottom) = y.view().split_at(Axis(0), 1);
@@ -38,13 +38,13 @@ fn distributions_and_single_columns() {
     let mut accuracy = Accuracy::default();
     accuracy
         .update(outputs().view(), &[[0.0f32, 1.0, 0.0], [0.9, 0.1, 0.0], [0.2, 0.3, 0.5], [1.0, 0.0, 0.0]]);
-    assert_eq!(Metric::<f32, u8>::value(&accuracy), 0.75);
+    assert_eq!(accuracy.value(), 0.75);
     let mut logits = Accuracy::default();
     logits.update(array![[0.4f32], [-0.4], [f32::NAN]].view(), &[1u8, 1, 0]);
-    assert_eq!(Metric::<f32, u8>::value(&logits), 1.0 / 3.0);
+    assert_eq!(logits.value(), 1.0 / 3.0);
     let mut probabilities = Accuracy::with_threshold(0.5);
     probabilities.update(array![[0.4f32], [0.6]].view(), &[[0.0f32], [1.0]]);
-    assert_eq!(Metric::<f32, u8>::value(&probabilities), 1.0);
+    assert_eq!(probabilities.value(), 1.0);
 }
 
 #[test]
@@ -73,10 +73,10 @@ fn means_lose_nothing() {
 #[test]
 fn the_mean_of_outputs() {
     let mut mean = Mean::default();
-    Metric::<f32, u8>::update(&mut mean, array![[1.0f32, 2.0], [3.0, 6.0]].view(), &[0, 1]);
+    mean.update(array![[1.0f32, 2.0], [3.0, 6.0]].view(), &[0u8, 1]);
     assert_eq!(mean.value(), 3.0);
-    Metric::<f32, u8>::reset(&mut mean);
-    assert!(Metric::<f32, u8>::value(&mean).is_nan());
+    mean.reset();
+    assert!(mean.value().is_nan());
 }
 
 #[test]
@@ -87,12 +87,12 @@ fn wild_labels_are_wrong_and_harmless() {
         matrix.update(y.slice(ndarray::s![..1, ..]), &[usize::MAX]);
         assert_eq!(matrix.counts(), array![[1, 0], [0, 1]]);
         assert_eq!(matrix.uncounted(), 2);
-        assert_eq!(Metric::<f32, u8>::value(&matrix), 0.5);
+        assert_eq!(matrix.value(), 0.5);
     }
     let mut accuracy = Accuracy::default();
     accuracy.update(y.view(), &[0u32, u32::MAX, 1]);
     accuracy.update(Array2::<f32>::zeros((1, 0)).view(), &[0u32]);
-    assert_eq!(Metric::<f32, u32>::value(&accuracy), 0.5);
+    assert_eq!(accuracy.value(), 0.5);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use chainrule_optim::schedule::{Cosine, WarmUp};
 use chainrule_optim::{
-    ClipByGlobalNorm, Optimizer, ParamKind, SettingError, Update, adam, adamw, rmsprop, sgd,
+    ClipByGlobalNorm, ParamKind, SettingError, Update, UpdateRule, adam, adamw, rmsprop, sgd,
 };
 
 /// `f(x, y) = (1 - x)² + 100 (y - x²)²`, a narrow bent valley whose lowest point is (1, 1).
@@ -20,7 +20,7 @@ fn gradient([x, y]: [f64; 2]) -> [f64; 2] {
 fn main() -> Result<(), SettingError> {
     let steps = 20_000;
     let decay = |rate| WarmUp { steps: 100, then: Cosine { rate, steps, floor: 0.0 } };
-    let optimizers: [Box<dyn Optimizer<f64>>; 5] = [
+    let optimizers: [Box<dyn UpdateRule<f64>>; 5] = [
         Box::new(sgd(1e-3)),
         Box::new((ClipByGlobalNorm(10.0), sgd(1e-3).momentum(0.9).nesterov())),
         Box::new(adam(decay(1e-2))),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::vector::AdamStep;
-use crate::{Optimizer, Real, Schedule, SettingError, Update, vector};
+use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule, vector};
 use chainrule_core::SettingCheck;
 use chainrule_tensor::each;
 
@@ -88,7 +88,7 @@ impl Adam {
     }
 }
 
-impl<T: Real> Optimizer<T> for Adam {
+impl Optimizer for Adam {
     fn slots(&self) -> usize {
         2
     }
@@ -96,7 +96,9 @@ impl<T: Real> Optimizer<T> for Adam {
     fn uses_kind(&self) -> bool {
         false
     }
+}
 
+impl<T: Real> UpdateRule<T> for Adam {
     fn update(&self, pass: Update<'_, T>) {
         self.advance(pass, 1.0);
     }

@@ -1,4 +1,4 @@
-use crate::{Adam, Optimizer, ParamKind, Real, Schedule, SettingError, Update, adam};
+use crate::{Adam, Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule, adam};
 use chainrule_core::SettingCheck;
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019): `p ← p - η λ p`, then Adam's step.
@@ -42,11 +42,13 @@ impl AdamW {
     }
 }
 
-impl<T: Real> Optimizer<T> for AdamW {
+impl Optimizer for AdamW {
     fn slots(&self) -> usize {
         2
     }
+}
 
+impl<T: Real> UpdateRule<T> for AdamW {
     fn update(&self, pass: Update<'_, T>) {
         let decay = if pass.kind == ParamKind::Weight { self.decay } else { 0.0 };
         let shrink = 1.0 - self.adam.rate.rate(pass.step) * decay;

@@ -1,4 +1,4 @@
-use crate::{Optimizer, Real, SettingError, Update, vector};
+use crate::{Optimizer, Real, SettingError, Update, UpdateRule, vector};
 use chainrule_core::SettingCheck;
 
 /// Scales all gradients together so that their Euclidean norm is at most this (Pascanu, Mikolov and
@@ -11,21 +11,23 @@ pub struct ClipByGlobalNorm(
     pub f64,
 );
 
-impl<T: Real> Optimizer<T> for ClipByGlobalNorm {
+impl Optimizer for ClipByGlobalNorm {
     fn needs_all_gradients(&self) -> bool {
         true
     }
 
+    fn uses_kind(&self) -> bool {
+        false
+    }
+}
+
+impl<T: Real> UpdateRule<T> for ClipByGlobalNorm {
     fn transform_all(&self, _: u64, grads: &mut [T]) {
         let scale = self.0 / (vector::sum_squares(grads).sqrt() + 1e-6);
         if scale < 1.0 {
             let scale = T::of(scale);
             grads.iter_mut().for_each(|g| *g *= scale);
         }
-    }
-
-    fn uses_kind(&self) -> bool {
-        false
     }
 
     fn update(&self, _: Update<'_, T>) {}
@@ -42,11 +44,17 @@ pub struct ClipByValue(
     pub f64,
 );
 
-impl<T: Real> Optimizer<T> for ClipByValue {
+impl Optimizer for ClipByValue {
     fn needs_all_gradients(&self) -> bool {
         true
     }
 
+    fn uses_kind(&self) -> bool {
+        false
+    }
+}
+
+impl<T: Real> UpdateRule<T> for ClipByValue {
     // With all gradients at once, so that it keeps its place among other stages that need that.
     fn transform_all(&self, _: u64, grads: &mut [T]) {
         let max = T::of(self.0);
@@ -54,10 +62,6 @@ impl<T: Real> Optimizer<T> for ClipByValue {
             let below = if *g > max { max } else { *g };
             *g = if below < -max { -max } else { below };
         }
-    }
-
-    fn uses_kind(&self) -> bool {
-        false
     }
 
     fn update(&self, _: Update<'_, T>) {}

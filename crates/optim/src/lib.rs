@@ -18,13 +18,14 @@
 //! The learning rate is any [`Schedule`]: a number, a closure, or one of [`schedule`]'s.
 //!
 //! ```
-//! use chainrule_optim::{ClipByGlobalNorm, ParamKind, Optimizer, Update, adam, schedule::Cosine};
+//! use chainrule_optim::{ClipByGlobalNorm, ParamKind, Update, UpdateRule, adam, schedule::Cosine};
 //!
-//! let optimizer = (ClipByGlobalNorm(1.0), adam(Cosine { rate: 0.1, steps: 500, floor: 0.0 }));
-//! Optimizer::<f64>::validate(&optimizer)?;
+//! let cosine = Cosine { rate: 0.1, steps: 500, floor: 0.0 };
+//! let optimizer: &dyn UpdateRule<f64> = &(ClipByGlobalNorm(1.0), adam(cosine));
+//! optimizer.validate()?;
 //!
 //! let mut params = [3.0f64, -2.0];
-//! let mut state = vec![0.0; Optimizer::<f64>::slots(&optimizer) * params.len()];
+//! let mut state = vec![0.0; optimizer.slots() * params.len()];
 //! for step in 0..500 {
 //!     let mut grads = params.map(|p| 2.0 * (p - 1.0)); // of Σ (p - 1)²
 //!     optimizer.transform_all(step, &mut grads);
@@ -40,7 +41,7 @@
 //! # Ok::<(), chainrule_optim::SettingError>(())
 //! ```
 //!
-//! An optimizer of one's own implements [`Optimizer::update`] as a closure over one parameter, its gradient
+//! An optimizer of one's own implements [`Optimizer`] and [`UpdateRule::update`] as a closure over one parameter, its gradient
 //! and its state, which [`vector::update`] runs with the widest instructions of the CPU.
 
 mod adam;
@@ -57,7 +58,7 @@ pub use adamw::{AdamW, adamw};
 pub use chainrule_core::{ParamKind, SettingError};
 pub use chainrule_tensor::{Real, vector};
 pub use clip::{ClipByGlobalNorm, ClipByValue};
-pub use optimizer::{Optimizer, Update};
+pub use optimizer::{Optimizer, Update, UpdateRule};
 pub use rmsprop::{RmsProp, rmsprop};
 pub use schedule::Schedule;
 pub use sgd::{Sgd, sgd};

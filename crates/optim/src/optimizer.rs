@@ -33,45 +33,47 @@ impl<'a, T> Update<'a, T> {
     }
 }
 
-/// A rule that changes parameters by their gradients, or (a stage) only the gradients.
+/// What an optimizer, or a stage before one, needs. Its arithmetic is its [`UpdateRule`].
 ///
-/// An optimizer is a description: immutable, shared between threads, without state. What it remembers of
-/// the parameters, such as their momentum, is a slice that is handed to it. One step is [`transform_all`], once,
-/// with all gradients, then [`update`] for each piece, in any order and on any thread.
+/// An optimizer is a description: immutable, shared between threads, without state. What it remembers of the
+/// parameters, such as their momentum, is a slice that the caller passes in.
 ///
-/// `(A, B)` is A, then B, and the slots of A are before those of B. References and boxes of optimizers are
+/// `(A, B)` is A, then B, and the slots of A are before those of B. References, boxes and `Arc`s of optimizers are
 /// optimizers.
-///
-/// [`transform_all`]: Self::transform_all
-/// [`update`]: Self::update
-pub trait Optimizer<T: Real>: Send + Sync + Debug {
-    /// How many values of state each parameter needs.
+pub trait Optimizer: Send + Sync + Debug {
+    /// The number of values of state per parameter.
     fn slots(&self) -> usize {
         0
     }
 
-    /// Looks at all gradients at once, and may change them, before the pieces are updated: what clipping by
-    /// the global norm needs. The default does nothing.
-    fn transform_all(&self, step: u64, grads: &mut [T]) {
-        let _ = (step, grads);
-    }
-
-    /// Whether [`transform_all`](Self::transform_all) does anything. Where it does not, a trainer need not have all
-    /// gradients before it updates the first piece.
+    /// Whether [`UpdateRule::transform_all`] does anything. If not, a trainer need not have all gradients before it
+    /// updates the first bucket.
     fn needs_all_gradients(&self) -> bool {
         false
     }
 
-    /// Whether [`update`](Self::update) looks at [`Update::kind`]. Where it does not, a trainer may hand over weights
-    /// and biases in one piece.
+    /// Whether [`UpdateRule::update`] reads [`Update::kind`]. If not, a trainer may pass weights and biases in one
+    /// bucket.
     fn uses_kind(&self) -> bool {
         true
     }
+}
 
-    /// Updates one piece of the parameters. It allocates nothing.
+/// How an optimizer changes parameters of type `T` by their gradients, or (a stage) only the gradients.
+///
+/// One step is [`transform_all`](Self::transform_all), once, with all gradients, then [`update`](Self::update) for each
+/// bucket of the parameters, in any order and on any thread.
+pub trait UpdateRule<T: Real>: Optimizer {
+    /// Transforms all gradients at once, before the first bucket is updated: clipping by the global norm needs that.
+    /// The default does nothing.
+    fn transform_all(&self, step: u64, grads: &mut [T]) {
+        let _ = (step, grads);
+    }
+
+    /// Updates one bucket of the parameters. It allocates nothing.
     fn update(&self, pass: Update<'_, T>);
 
-    /// Looks for a setting that cannot work, before training starts.
+    /// Checks the settings before training starts, also for what the precision of `T` cannot represent.
     ///
     /// # Errors
     ///
@@ -81,14 +83,9 @@ pub trait Optimizer<T: Real>: Send + Sync + Debug {
     }
 }
 
-impl<T: Real, A: Optimizer<T>, B: Optimizer<T>> Optimizer<T> for (A, B) {
+impl<A: Optimizer, B: Optimizer> Optimizer for (A, B) {
     fn slots(&self) -> usize {
         self.0.slots() + self.1.slots()
-    }
-
-    fn transform_all(&self, step: u64, grads: &mut [T]) {
-        self.0.transform_all(step, grads);
-        self.1.transform_all(step, grads);
     }
 
     fn needs_all_gradients(&self) -> bool {
@@ -97,6 +94,13 @@ impl<T: Real, A: Optimizer<T>, B: Optimizer<T>> Optimizer<T> for (A, B) {
 
     fn uses_kind(&self) -> bool {
         self.0.uses_kind() || self.1.uses_kind()
+    }
+}
+
+impl<T: Real, A: UpdateRule<T>, B: UpdateRule<T>> UpdateRule<T> for (A, B) {
+    fn transform_all(&self, step: u64, grads: &mut [T]) {
+        self.0.transform_all(step, grads);
+        self.1.transform_all(step, grads);
     }
 
     fn update(&self, pass: Update<'_, T>) {
@@ -114,13 +118,9 @@ impl<T: Real, A: Optimizer<T>, B: Optimizer<T>> Optimizer<T> for (A, B) {
 
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
-        impl<T: Real, O: Optimizer<T> + ?Sized> Optimizer<T> for $pointer {
+        impl<O: Optimizer + ?Sized> Optimizer for $pointer {
             fn slots(&self) -> usize {
                 (**self).slots()
-            }
-
-            fn transform_all(&self, step: u64, grads: &mut [T]) {
-                (**self).transform_all(step, grads);
             }
 
             fn needs_all_gradients(&self) -> bool {
@@ -129,6 +129,12 @@ macro_rules! forward {
 
             fn uses_kind(&self) -> bool {
                 (**self).uses_kind()
+            }
+        }
+
+        impl<T: Real, O: UpdateRule<T> + ?Sized> UpdateRule<T> for $pointer {
+            fn transform_all(&self, step: u64, grads: &mut [T]) {
+                (**self).transform_all(step, grads);
             }
 
             fn update(&self, pass: Update<'_, T>) {

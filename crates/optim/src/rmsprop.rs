@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::{Optimizer, Real, Schedule, SettingError, Update, vector};
+use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule, vector};
 use chainrule_core::SettingCheck;
 
 /// RMSprop (Tieleman and Hinton 2012), optionally centered (Graves 2013) and with momentum.
@@ -54,7 +54,7 @@ impl RmsProp {
     }
 }
 
-impl<T: Real> Optimizer<T> for RmsProp {
+impl Optimizer for RmsProp {
     fn slots(&self) -> usize {
         1 + usize::from(self.centered) + usize::from(self.momentum != 0.0)
     }
@@ -62,7 +62,9 @@ impl<T: Real> Optimizer<T> for RmsProp {
     fn uses_kind(&self) -> bool {
         false
     }
+}
 
+impl<T: Real> UpdateRule<T> for RmsProp {
     fn update(&self, pass: Update<'_, T>) {
         let [rate, alpha, rest, epsilon, momentum] =
             [self.rate.rate(pass.step), self.alpha, 1.0 - self.alpha, self.epsilon, self.momentum].map(T::of);

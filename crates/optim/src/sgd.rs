@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::{Optimizer, ParamKind, Real, Schedule, SettingError, Update, vector};
+use crate::{Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule, vector};
 use chainrule_core::SettingCheck;
 
 /// Stochastic gradient descent, with momentum, Nesterov's or not.
@@ -54,7 +54,7 @@ impl Sgd {
     }
 }
 
-impl<T: Real> Optimizer<T> for Sgd {
+impl Optimizer for Sgd {
     fn slots(&self) -> usize {
         usize::from(self.momentum != 0.0)
     }
@@ -62,7 +62,9 @@ impl<T: Real> Optimizer<T> for Sgd {
     fn uses_kind(&self) -> bool {
         self.decay != 0.0
     }
+}
 
+impl<T: Real> UpdateRule<T> for Sgd {
     fn update(&self, pass: Update<'_, T>) {
         let decay = if pass.kind == ParamKind::Weight { self.decay } else { 0.0 };
         let (keep, add) = if pass.step == 0 { (0.0, 1.0) } else { (self.momentum, 1.0 - self.dampening) };

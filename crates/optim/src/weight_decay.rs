@@ -1,4 +1,4 @@
-use crate::{Optimizer, ParamKind, Real, SettingError, Update};
+use crate::{Optimizer, ParamKind, Real, SettingError, Update, UpdateRule};
 use chainrule_core::SettingCheck;
 
 /// Coupled weight decay for the optimizer behind it: `g ← g + λ p`, the gradient of an L2 penalty `λ/2 ‖p‖²`.
@@ -11,7 +11,9 @@ pub struct WeightDecay(
     pub f64,
 );
 
-impl<T: Real> Optimizer<T> for WeightDecay {
+impl Optimizer for WeightDecay {}
+
+impl<T: Real> UpdateRule<T> for WeightDecay {
     fn update(&self, pass: Update<'_, T>) {
         if pass.kind == ParamKind::Weight {
             let decay = T::of(self.0);

@@ -2,11 +2,11 @@
 
 use chainrule_optim::schedule::{Cosine, Step, WarmUp};
 use chainrule_optim::{
-    ClipByGlobalNorm, ClipByValue, Optimizer, ParamKind, Real, Schedule, SettingError, Update, WeightDecay,
-    adam, adamw, rmsprop, sgd,
+    ClipByGlobalNorm, ClipByValue, Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule,
+    WeightDecay, adam, adamw, rmsprop, sgd,
 };
 
-fn every_optimizer<T: Real>() -> Vec<Box<dyn Optimizer<T>>> {
+fn every_optimizer<T: Real>() -> Vec<Box<dyn UpdateRule<T>>> {
     vec![
         Box::new(sgd(0.1)),
         Box::new(sgd(0.05).momentum(0.9)),
@@ -26,7 +26,7 @@ fn every_optimizer<T: Real>() -> Vec<Box<dyn Optimizer<T>>> {
 }
 
 /// `steps` steps down `Σ (p - i)² / 2`, the parameters cut at `cuts`.
-fn descend<T: Real>(optimizer: &dyn Optimizer<T>, steps: u64, cuts: &[usize]) -> Vec<T> {
+fn descend<T: Real>(optimizer: &dyn UpdateRule<T>, steps: u64, cuts: &[usize]) -> Vec<T> {
     let n = 40;
     let mut params: Vec<T> = (0..n).map(|i| T::of(f64::from(i) / 10.0 - 1.0)).collect();
     let mut bounds = vec![0];
@@ -79,7 +79,7 @@ fn who_prepares_says_so() {
 
 #[test]
 fn only_weights_decay() {
-    let decaying: [Box<dyn Optimizer<f64>>; 3] = [
+    let decaying: [Box<dyn UpdateRule<f64>>; 3] = [
         Box::new(sgd(0.1).weight_decay(0.5)),
         Box::new(adamw(0.1).weight_decay(0.5)),
         Box::new((WeightDecay(0.5), rmsprop(0.1))),
@@ -96,7 +96,7 @@ fn only_weights_decay() {
 }
 
 /// The parameter after two steps with the gradients 0.5 and -0.2, from 1.
-fn two_steps(optimizer: &dyn Optimizer<f64>) -> f64 {
+fn two_steps(optimizer: &dyn UpdateRule<f64>) -> f64 {
     let (mut params, mut state) = ([1.0], vec![0.0; optimizer.slots()]);
     for (step, grad) in [0.5, -0.2].into_iter().enumerate() {
         let grads = &mut [grad];
@@ -135,7 +135,7 @@ fn two_steps_by_hand() {
     let (m1, m2) = (0.01 * a, 0.99 * 0.01 * a + 0.01 * b);
     let (d1, d2) = (a / (v1.sqrt() + 1e-8), b / (v2.sqrt() + 1e-8));
     let (c1, c2) = (a / ((v1 - m1 * m1).sqrt() + 1e-8), b / ((v2 - m2 * m2).sqrt() + 1e-8));
-    let cases: [(Box<dyn Optimizer<f64>>, f64); 15] = [
+    let cases: [(Box<dyn UpdateRule<f64>>, f64); 15] = [
         (Box::new(sgd(0.1)), 1.0 - 0.1 * (a + b)),
         (Box::new(sgd(0.1).momentum(0.9)), 1.0 - 0.1 * a - 0.1 * (0.9 * a + b)),
         (
@@ -178,8 +178,8 @@ fn clipping_looks_at_all_gradients() {
     let mut grads = small;
     ClipByGlobalNorm(1.0).transform_all(0, &mut grads);
     assert_eq!(grads, small);
-    assert!(Optimizer::<f32>::needs_all_gradients(&(ClipByGlobalNorm(1.0), sgd(0.1))));
-    assert!(!Optimizer::<f32>::needs_all_gradients(&adam(0.1)));
+    assert!((ClipByGlobalNorm(1.0), sgd(0.1)).needs_all_gradients());
+    assert!(!adam(0.1).needs_all_gradients());
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn schedules() {
 
 #[test]
 fn settings_that_cannot_work() {
-    let wrong: [Box<dyn Optimizer<f32>>; 20] = [
+    let wrong: [Box<dyn UpdateRule<f32>>; 20] = [
         Box::new(sgd(f64::NAN)),
         Box::new(sgd(-0.1)),
         Box::new(sgd(f64::INFINITY)),
@@ -226,5 +226,9 @@ fn settings_that_cannot_work() {
         let error = optimizer.validate().unwrap_err();
         assert!(matches!(error, SettingError::Range { .. } | SettingError::Conflict { .. }), "{error}");
     }
-    assert!(Optimizer::<f32>::validate(&sgd(f64::NAN)).unwrap_err().to_string().contains("NaN"));
+    let not_a_number: &dyn UpdateRule<f32> = &sgd(f64::NAN);
+    assert!(not_a_number.validate().unwrap_err().to_string().contains("NaN"));
+    let tiny = adam(0.1).epsilon(1e-60);
+    let rules: (&dyn UpdateRule<f32>, &dyn UpdateRule<f64>) = (&tiny, &tiny);
+    assert!(rules.0.validate().is_err() && rules.1.validate().is_ok(), "1e-60 is 0 in f32 alone");
 }

@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 
 use chainrule_core::{Residual, Sequential};
-use chainrule_data::{Dataset, Rows, digits};
+use chainrule_data::{Rows, Samples, digits};
 use chainrule_layers::{Dense, Dropout, Embedding, Flatten, LeakyRelu, Relu, Sigmoid, Softmax, Tanh};
 use chainrule_losses::CrossEntropy;
 use chainrule_metrics::{Accuracy, ConfusionMatrix};
-use chainrule_optim::{ClipByGlobalNorm, Optimizer, adam};
+use chainrule_optim::{ClipByGlobalNorm, UpdateRule, adam};
 use chainrule_tensor::{CountingAllocator, Seed};
 use chainrule_train::{Event, Model, Trainer};
 use ndarray::Array2;
@@ -16,10 +16,10 @@ use ndarray::Array2;
 static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 
 /// Trains on 640 samples for 10 epochs, and looks at the count after each step.
-fn check<O: Optimizer<f32> + 'static>(
+fn check<O: UpdateRule<f32> + 'static>(
     layers: Sequential<f32>,
     optimizer: O,
-    data: &impl Dataset<f32, Target = u8>,
+    data: &impl Samples<f32, Target = u8>,
     threads: usize,
 ) {
     let model = Model::new(data.shape(), layers, Seed(0)).unwrap();

@@ -10,10 +10,10 @@ use std::{fmt, fs};
 
 use cases::{Case, every_layer};
 use chainrule_core::{Backward, Forward, Layer, Mode, ParamKind, Plan, Sequential, ShapeError};
-use chainrule_data::Dataset;
+use chainrule_data::{Dataset, Samples};
 use chainrule_layers::{Dense, Flatten, Tanh};
 use chainrule_losses::CrossEntropy;
-use chainrule_optim::{ClipByGlobalNorm, Optimizer, SettingError, Update, adam, sgd};
+use chainrule_optim::{ClipByGlobalNorm, Optimizer, SettingError, Update, UpdateRule, adam, sgd};
 use chainrule_tensor::{Seed, Shape};
 use chainrule_train::{Fit, Model, PredictError, TrainError, Trainer};
 use ndarray::{Array2, s};
@@ -25,20 +25,20 @@ const STEPS: usize = 3;
 const SAMPLES: usize = (STEPS - 1) * BATCH + LAST;
 
 /// Samples of a case, of three classes that are drawn at random.
-struct Samples {
+struct Classified {
     shape: Shape,
     x: Array2<f32>,
     classes: Vec<u8>,
 }
 
-impl Samples {
+impl Classified {
     fn of(case: &Case<f32>) -> Self {
         let (x, mut rng) = (case.samples(SAMPLES, Seed(1)), Seed(2).rng());
         Self { shape: case.input, x, classes: (0..SAMPLES).map(|_| rng.below(3) as u8).collect() }
     }
 }
 
-impl Dataset<f32> for Samples {
+impl Dataset for Classified {
     type Target = u8;
 
     fn len(&self) -> usize {
@@ -48,7 +48,9 @@ impl Dataset<f32> for Samples {
     fn shape(&self) -> Shape {
         self.shape
     }
+}
 
+impl Samples<f32> for Classified {
     fn read(&self, index: usize, row: &mut [f32]) -> u8 {
         row.copy_from_slice(self.x.row(index).as_slice().unwrap());
         self.classes[index]
@@ -111,13 +113,9 @@ impl<O: fmt::Debug> fmt::Debug for Descending<O> {
     }
 }
 
-impl<O: Optimizer<f32>> Optimizer<f32> for Descending<O> {
+impl<O: Optimizer> Optimizer for Descending<O> {
     fn slots(&self) -> usize {
         self.0.slots()
-    }
-
-    fn transform_all(&self, step: u64, grads: &mut [f32]) {
-        self.0.transform_all(step, grads);
     }
 
     fn needs_all_gradients(&self) -> bool {
@@ -126,6 +124,12 @@ impl<O: Optimizer<f32>> Optimizer<f32> for Descending<O> {
 
     fn uses_kind(&self) -> bool {
         self.0.uses_kind()
+    }
+}
+
+impl<O: UpdateRule<f32>> UpdateRule<f32> for Descending<O> {
+    fn transform_all(&self, step: u64, grads: &mut [f32]) {
+        self.0.transform_all(step, grads);
     }
 
     fn update(&self, pass: Update<'_, f32>) {
@@ -161,7 +165,7 @@ fn wide(case: &Case<f32>, threads: usize) -> Sequential<f32> {
     layers.then(Dense::new(96)).then(Tanh).then(Dense::new(3))
 }
 
-fn trainer<O: Optimizer<f32> + 'static>(
+fn trainer<O: UpdateRule<f32> + 'static>(
     case: &Case<f32>,
     layers: Sequential<f32>,
     optimizer: O,
@@ -177,7 +181,7 @@ fn bits(model: &Model<f32>) -> Vec<u32> {
 }
 
 /// Trains, and looks whether the numbers stay numbers.
-fn fit(case: &Case<f32>, trainer: &mut Trainer<f32, u8>, data: &Samples, epochs: u64) {
+fn fit(case: &Case<f32>, trainer: &mut Trainer<f32, u8>, data: &Classified, epochs: u64) {
     let history = trainer.fit(data, epochs).unwrap_or_else(|error| panic!("{}: {error}", case.name));
     assert_eq!(history.epochs.len() as u64, epochs, "{}", case.name);
     assert!(history.epochs.iter().all(|epoch| epoch.train.loss.is_finite()), "{}", case.name);
@@ -186,8 +190,8 @@ fn fit(case: &Case<f32>, trainer: &mut Trainer<f32, u8>, data: &Samples, epochs:
 
 #[test]
 fn threads_are_no_part_of_the_result() {
-    fn check<O: Optimizer<f32> + 'static>(case: &Case<f32>, optimizer: fn() -> O) {
-        let data = Samples::of(case);
+    fn check<O: UpdateRule<f32> + 'static>(case: &Case<f32>, optimizer: fn() -> O) {
+        let data = Classified::of(case);
         let run = |threads| {
             let optimizer =
                 Descending(optimizer(), (threads > 1).then(|| Mutex::new((u64::MAX, Vec::new()))));
@@ -210,7 +214,7 @@ fn a_resumed_training_gives_the_same_bits() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("training");
     for case in &every_layer() {
-        let data = Samples::of(case);
+        let data = Classified::of(case);
         for layers in [narrow(case), wide(case, 1)] {
             let optimizer = || adam(1e-2);
             let mut straight = trainer(case, layers.clone(), optimizer(), 3);
@@ -235,7 +239,7 @@ fn a_model_from_a_file_predicts_the_same_bits() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("model");
     for case in &every_layer() {
-        let (name, data) = (case.name, Samples::of(case));
+        let (name, data) = (case.name, Classified::of(case));
         let mut trainer = trainer(case, narrow(case), adam(1e-2), 3);
         fit(case, &mut trainer, &data, 3);
         trainer.model().save(&path).unwrap();
@@ -278,7 +282,7 @@ const STILL: &[(&str, &str, &str)] = &[
 fn everything_that_is_trained_moves() {
     let mut needed = vec![false; STILL.len()];
     for case in &every_layer() {
-        let data = Samples::of(case);
+        let data = Classified::of(case);
         let mut trainer = trainer(case, narrow(case), adam(1e-2), 3);
         let before = trainer.model().parameters().to_vec();
         fit(case, &mut trainer, &data, 3);
@@ -305,7 +309,7 @@ fn everything_that_is_trained_moves() {
 #[test]
 fn shards_change_only_the_last_bits() {
     for case in every_layer().iter().filter(|case| !case.whole_batch) {
-        let data = Samples::of(case);
+        let data = Classified::of(case);
         let run = |shards| {
             let mut trainer = trainer(case, narrow(case), sgd(0.01), 3).shards(shards);
             fit(case, &mut trainer, &data, 1);
@@ -326,10 +330,10 @@ fn shards_change_only_the_last_bits() {
 #[test]
 fn no_number_is_worse_than_an_error() {
     for case in &every_layer() {
-        let (name, good) = (case.name, Samples::of(case));
+        let (name, good) = (case.name, Classified::of(case));
         let mut refusals = 0;
         for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, -1.0, 0.5, 7.0, 1e30] {
-            let mut data = Samples::of(case);
+            let mut data = Classified::of(case);
             let column = data.x.ncols() / 2;
             data.x[[57, column]] = wrong;
             let mut trainer = trainer(case, narrow(case), adam(1e-2), 3);

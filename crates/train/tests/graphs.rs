@@ -4,7 +4,7 @@ use chainrule_core::{Branches, Frozen, Graph, Lambda, Sequential};
 use chainrule_data::{Rows, digits};
 use chainrule_layers::{Add, BatchNorm, Concat, Dense, Dropout, Flatten, Relu, Subtract, Tanh};
 use chainrule_losses::{CrossEntropy, MeanSquaredError};
-use chainrule_optim::{ClipByGlobalNorm, Optimizer, adam, adamw};
+use chainrule_optim::{ClipByGlobalNorm, UpdateRule, adam, adamw};
 use chainrule_tensor::Seed;
 use chainrule_train::{Model, Trainer};
 use ndarray::Array2;
@@ -70,7 +70,7 @@ fn a_graph_learns_and_does_not_depend_on_threads() {
 
 #[test]
 fn frozen_parameters_stay_as_they_are() {
-    fn run<O: Optimizer<f32> + 'static>(shards: usize, optimizer: O) {
+    fn run<O: UpdateRule<f32> + 'static>(shards: usize, optimizer: O) {
         let data = digits(200, Seed(1));
         let inner = Sequential::new().then(Dense::new(40)).then(BatchNorm::new()).then(Dropout::new(0.5));
         let layers =

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use chainrule_core::{Backward, Constant, Forward, Frozen, Graph, Layer, Plan, Sequential, ShapeError};
-use chainrule_data::{Dataset, Rows};
+use chainrule_data::{Dataset, Rows, Samples};
 use chainrule_layers::{
     Add, BatchNorm, Bidirectional, Dense, Dropout, Embedding, EmbeddingBag, Flatten, Gru, Lstm,
     MultiHeadAttention, Rnn, Softmax, Tanh, TransformerEncoder,
@@ -19,7 +19,7 @@ use ndarray::{Array2, s};
 /// Samples of any shape, and their classes.
 struct Data(Shape, Rows<f32, u8>);
 
-impl Dataset<f32> for Data {
+impl Dataset for Data {
     type Target = u8;
 
     fn len(&self) -> usize {
@@ -29,9 +29,11 @@ impl Dataset<f32> for Data {
     fn shape(&self) -> Shape {
         self.0
     }
+}
 
+impl Samples<f32> for Data {
     fn read(&self, index: usize, row: &mut [f32]) -> u8 {
-        Dataset::read(&self.1, index, row)
+        Samples::read(&self.1, index, row)
     }
 }
 

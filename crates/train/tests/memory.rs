@@ -1,10 +1,10 @@
 //! The bytes that a training takes are those that were foretold.
 
 use chainrule_core::{Branches, Frozen, Graph, Sequential};
-use chainrule_data::{Dataset, Rows, Subset, digits};
+use chainrule_data::{Rows, Samples, Subset, digits};
 use chainrule_layers::{Add, Dense, Flatten, Relu};
 use chainrule_losses::CrossEntropy;
-use chainrule_optim::{ClipByGlobalNorm, Optimizer, adam, sgd};
+use chainrule_optim::{ClipByGlobalNorm, UpdateRule, adam, sgd};
 use chainrule_tensor::{CountingAllocator, Seed};
 use chainrule_train::{Model, Trainer};
 use ndarray::Array2;
@@ -13,11 +13,11 @@ use ndarray::Array2;
 static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 
 /// Compares the bytes alive after an epoch, and before there was a model, with what the model foretells.
-fn check<O: Optimizer<f32> + Clone + 'static>(
+fn check<O: UpdateRule<f32> + Clone + 'static>(
     name: &str,
     layers: Sequential<f32>,
     optimizer: O,
-    data: &impl Dataset<f32, Target = u8>,
+    data: &impl Samples<f32, Target = u8>,
     [batch, shards]: [usize; 2],
 ) {
     let before = ALLOCATOR.live();
@@ -48,7 +48,7 @@ fn trainings_take_what_was_foretold() {
     // Rows so long that a piece of 16 has several times the parameters of others.
     let wide =
         Sequential::new().then(Flatten).then(Dense::new(16)).then(Dense::new(4096)).then(Dense::new(10));
-    check("long rows", wide, sgd(0.1), &Subset::new::<f32>(&digits, (0..32).collect()).unwrap(), [8, 2]);
+    check("long rows", wide, sgd(0.1), &Subset::new(&digits, (0..32).collect()).unwrap(), [8, 2]);
     let frozen = Sequential::new().then(Flatten).then(Frozen(Dense::new(400))).then(Dense::new(10));
     check("frozen", frozen, sgd(0.1), &digits, [32, 2]);
 

@@ -4,7 +4,7 @@ use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, Sequen
 use chainrule_data::Rows;
 use chainrule_layers::{Dense, Relu, Sigmoid, Tanh};
 use chainrule_losses::{CrossEntropy, Loss};
-use chainrule_optim::{Optimizer, adam, rmsprop, sgd};
+use chainrule_optim::{UpdateRule, adam, rmsprop, sgd};
 use chainrule_tensor::{Real, Seed, Shape};
 use chainrule_train::{Model, Trainer};
 use ndarray::Array2;
@@ -88,7 +88,7 @@ fn gradients<T: Real>() {
 
 fn training<T: Real>() {
     let reference = Reference::of::<T>();
-    let optimizers: [(&str, Box<dyn Optimizer<T>>); 4] = [
+    let optimizers: [(&str, Box<dyn UpdateRule<T>>); 4] = [
         ("sgd_momentum", Box::new(sgd(0.1).momentum(0.9))),
         ("sgd_nesterov", Box::new(sgd(0.1).momentum(0.9).nesterov())),
         ("adam", Box::new(adam(1e-2))),

@@ -1,7 +1,7 @@
 //! Truncated backpropagation through time: a state that goes on from batch to batch.
 
 use chainrule_core::{Layer, Residual, Sequential};
-use chainrule_data::{Dataset, Subset};
+use chainrule_data::{Dataset, Samples, Subset};
 use chainrule_layers::{Bidirectional, ConvLstm, Dense, Flatten, Gru, Lstm, Rnn, WeightNorm};
 use chainrule_losses::MeanSquaredError;
 use chainrule_optim::adam;
@@ -18,7 +18,7 @@ const CUTS: usize = 40;
 /// Bits, two steps a sample, and a leaky sum of all bits so far, over all batches, in the same row.
 struct Sums(Vec<([f32; 2], f32)>);
 
-impl Dataset<f32> for Sums {
+impl Dataset for Sums {
     type Target = [f32; 1];
 
     fn len(&self) -> usize {
@@ -28,7 +28,9 @@ impl Dataset<f32> for Sums {
     fn shape(&self) -> Shape {
         Shape::from([2, 1])
     }
+}
 
+impl Samples<f32> for Sums {
     fn read(&self, index: usize, row: &mut [f32]) -> [f32; 1] {
         let (bits, sum) = self.0[index];
         row.copy_from_slice(&bits);
@@ -146,8 +148,8 @@ fn samples_in_another_order_are_refused() {
     // An evaluation too needs as many rows in each batch, whatever training does.
     let uneven = trainer(Gru::new(4).stateful()).batch_size(7).evaluate(&data).unwrap_err();
     assert!(matches!(uneven, TrainError::Stateful { samples: 240, batch_size: 7 }), "{uneven}");
-    let short = Subset::first::<f32>(&data, 10);
-    let all = Subset::first::<f32>(&data, 240);
+    let short = Subset::first(&data, 10);
+    let all = Subset::first(&data, 240);
     let uneven = trainer(Gru::new(4).stateful()).fit(&all, Fit::epochs(1).validation(&short)).unwrap_err();
     assert!(matches!(uneven, TrainError::Stateful { samples: 10, batch_size: ROWS }), "{uneven}");
     trainer(Gru::new(4).stateful()).shuffle(true).evaluate(&data).unwrap();

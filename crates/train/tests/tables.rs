@@ -4,7 +4,7 @@ use chainrule_core::Sequential;
 use chainrule_data::Rows;
 use chainrule_layers::{Dense, Embedding, EmbeddingBag, Flatten, Tanh};
 use chainrule_losses::CrossEntropy;
-use chainrule_optim::{ClipByGlobalNorm, Optimizer, adam, sgd};
+use chainrule_optim::{ClipByGlobalNorm, UpdateRule, adam, sgd};
 use chainrule_tensor::Seed;
 use chainrule_train::{Model, Trainer};
 use ndarray::Array2;
@@ -37,7 +37,7 @@ fn network(sparse: bool) -> Sequential<f32> {
 
 fn train(
     layers: Sequential<f32>,
-    optimizer: impl Optimizer<f32> + 'static,
+    optimizer: impl UpdateRule<f32> + 'static,
     shards: usize,
     threads: usize,
 ) -> Model<f32> {
@@ -105,7 +105,8 @@ fn whole_gradients_where_they_are_needed() {
 #[test]
 fn rows_that_no_batch_uses_stand_still() {
     let first = Model::new([4], network(true), Seed(2)).unwrap();
-    for optimizer in [Box::new(adam(1e-2)) as Box<dyn Optimizer<f32>>, Box::new(sgd(0.1).weight_decay(0.1))] {
+    for optimizer in [Box::new(adam(1e-2)) as Box<dyn UpdateRule<f32>>, Box::new(sgd(0.1).weight_decay(0.1))]
+    {
         let model = train(network(true), optimizer, 2, 2);
         let (table, start) = (model.parameter("0.weight").unwrap(), first.parameter("0.weight").unwrap());
         // No id is above 400, and 1 is padding.

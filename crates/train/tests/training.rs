@@ -9,7 +9,7 @@ use chainrule_data::{Rows, Subset, digits};
 use chainrule_layers::{Dense, Dropout, Flatten, Relu};
 use chainrule_losses::{CrossEntropy, MeanSquaredError, PerStep};
 use chainrule_metrics::Accuracy;
-use chainrule_optim::{ClipByGlobalNorm, Optimizer, Update, adam, sgd};
+use chainrule_optim::{ClipByGlobalNorm, Optimizer, Update, UpdateRule, adam, sgd};
 use chainrule_tensor::{Real, Seed};
 use chainrule_train::{Event, FileError, Fit, Model, ModelError, TrainError, Trainer};
 use ndarray::Array2;
@@ -180,11 +180,13 @@ fn chain(error: impl Error) -> String {
 #[derive(Debug)]
 struct Hoarder;
 
-impl Optimizer<f32> for Hoarder {
+impl Optimizer for Hoarder {
     fn slots(&self) -> usize {
         1 << 55
     }
+}
 
+impl UpdateRule<f32> for Hoarder {
     fn update(&self, _: Update<'_, f32>) {}
 }
 
@@ -317,7 +319,7 @@ fn settings_and_data_that_cannot_work() {
     // What is wrong with the validation is told before the first step too.
     let mut trained = trainer();
     let before = trained.model().parameters_sha256();
-    let none = Subset::first::<f32>(&data, 0);
+    let none = Subset::first(&data, 0);
     let empty = trained.fit(&data, Fit::epochs(1).validation(&none)).unwrap_err();
     assert!(empty.to_string().contains("empty"), "{empty}");
     let flat = trained.fit(&data, Fit::epochs(1).validation(&wrong)).unwrap_err();
@@ -328,7 +330,7 @@ fn settings_and_data_that_cannot_work() {
     let model = Model::new([784], Sequential::new().then(Dense::new(10)), Seed(0)).unwrap();
     let flat = error(Trainer::new(model, CrossEntropy::default(), sgd(0.1)));
     assert!(matches!(flat, TrainError::Shape { .. }), "{flat}");
-    let empty = trainer().fit(&Subset::first::<f32>(&data, 0), 1).unwrap_err();
+    let empty = trainer().fit(&Subset::first(&data, 0), 1).unwrap_err();
     assert!(empty.to_string().contains("empty"), "{empty}");
     let diverged = with(10, 1e38).fit(&data, 50).unwrap_err();
     assert!(matches!(diverged, TrainError::Diverged { .. }), "{diverged}");

@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use chainrule_core::{ParamKind, Plan, SequentialCache, SparseGrad};
-use chainrule_optim::Optimizer;
+use chainrule_optim::UpdateRule;
 use chainrule_tensor::Real;
 
 /// The maximum number of parameters of a bucket, unless its rows are long: with their gradient and two slots of state,
@@ -61,7 +61,7 @@ pub(crate) fn defers(plan: &Plan) -> bool {
 }
 
 /// Whether the gradients of tables are lists: an optimizer that needs all gradients at once needs them whole.
-pub(crate) fn sparse<T: Real>(optimizer: &dyn Optimizer<T>) -> bool {
+pub(crate) fn sparse<T: Real>(optimizer: &dyn UpdateRule<T>) -> bool {
     !optimizer.needs_all_gradients()
 }
 
@@ -104,7 +104,7 @@ impl Buckets {
     pub(crate) fn new<T: Real>(
         plan: &Plan,
         cache: &SequentialCache<T>,
-        optimizer: &dyn Optimizer<T>,
+        optimizer: &dyn UpdateRule<T>,
     ) -> Self {
         let sparse = sparse(optimizer);
         let tables = sparse && cache.tables().next().is_some();
@@ -316,7 +316,7 @@ mod tests {
         let layers = layers.then(Dense::new(300)).then(Dense::new(70));
         let mut plan = Plan::new();
         let (_, cache) = layers.plan([5].into(), &mut plan).unwrap();
-        for optimizer in [&chainrule_optim::adam(0.1) as &dyn Optimizer<f32>, &chainrule_optim::sgd(0.1)] {
+        for optimizer in [&chainrule_optim::adam(0.1) as &dyn UpdateRule<f32>, &chainrule_optim::sgd(0.1)] {
             let (slots, buckets) = (optimizer.slots(), Buckets::new(&plan, &cache, optimizer));
             let size = slots * plan.size();
             let by_slot: Vec<f32> = (0..size).map(|place| place as f32).collect();

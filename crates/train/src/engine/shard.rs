@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, SequentialCache, SparseGrad};
-use chainrule_data::Dataset;
+use chainrule_data::Samples;
 use chainrule_tensor::{Buffer, FlushDenormals, Real};
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
@@ -101,7 +101,7 @@ impl<T: Real, Y> Shard<T, Y> {
     /// Gathers the samples of `rows` and their targets, for a pass that starts from them.
     pub(crate) fn gather<D>(&mut self, pass: &Pass<'_, T, D, Y>, rows: Range<usize>)
     where
-        D: Dataset<T, Target = Y> + ?Sized,
+        D: Samples<T, Target = Y> + ?Sized,
     {
         let size = self.inputs;
         self.input = Input::Samples;

@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use chainrule_core::{Plan, SequentialCache};
-use chainrule_data::Dataset;
+use chainrule_data::Samples;
 use chainrule_tensor::{Buffer, FlushDenormals, Real, gemm, map, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
@@ -124,7 +124,7 @@ impl<T: Real> ColumnBlock<T> {
 
     /// Gathers its columns of the whole batch, and multiplies them with its rows of the weight. The targets of `rows` are
     /// kept.
-    pub(crate) fn run<D: Dataset<T> + ?Sized>(
+    pub(crate) fn run<D: Samples<T> + ?Sized>(
         &mut self,
         pass: &Pass<'_, T, D, D::Target>,
         rows: Range<usize>,

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use chainrule_core::ParamKind;
-use chainrule_optim::{Optimizer, Update};
+use chainrule_optim::{Update, UpdateRule};
 use chainrule_tensor::{Real, each, prefetch_mut};
 
 /// The parameters from `offset` on, with the optimizer's state for them: what one thread may change.
 pub(crate) struct ParamBlock<'a, T: Real> {
     /// The number of steps before this one.
     pub(crate) step: u64,
-    pub(crate) optimizer: &'a dyn Optimizer<T>,
+    pub(crate) optimizer: &'a dyn UpdateRule<T>,
     /// How many values of state each parameter has.
     pub(crate) slots: usize,
     pub(crate) offset: usize,

@@ -1,7 +1,7 @@
 //! The memory of a training, estimated before it starts.
 
 use chainrule_core::{Entry, ParamKind};
-use chainrule_optim::Optimizer;
+use chainrule_optim::UpdateRule;
 use chainrule_tensor::Real;
 
 use super::model::Model;
@@ -50,7 +50,7 @@ impl<T: Real> Model<T> {
         &self,
         batch_size: usize,
         shards: usize,
-        optimizer: &dyn Optimizer<T>,
+        optimizer: &dyn UpdateRule<T>,
     ) -> TrainingBytes {
         let shards = shards.min(batch_size).max(1);
         let parameters = self.parameters().len();

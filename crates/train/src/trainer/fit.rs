@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chainrule_data::Dataset;
+use chainrule_data::Samples;
 use chainrule_tensor::Real;
 
 /// How many epochs to train, and what to validate on.
@@ -29,7 +29,7 @@ use chainrule_tensor::Real;
 #[must_use]
 pub struct Fit<'a, T: Real, Y> {
     pub(super) epochs: u64,
-    pub(super) validation: Option<&'a dyn Dataset<T, Target = Y>>,
+    pub(super) validation: Option<&'a dyn Samples<T, Target = Y>>,
 }
 
 impl<'a, T: Real, Y> Fit<'a, T, Y> {
@@ -39,7 +39,7 @@ impl<'a, T: Real, Y> Fit<'a, T, Y> {
     }
 
     /// Evaluates the model on `data` after each epoch.
-    pub fn validation(self, data: &'a impl Dataset<T, Target = Y>) -> Self {
+    pub fn validation(self, data: &'a impl Samples<T, Target = Y>) -> Self {
         Self { validation: Some(data), ..self }
     }
 }

@@ -20,10 +20,10 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use chainrule_core::Mode;
-use chainrule_data::{Batches, Dataset};
+use chainrule_data::{Batches, Samples};
 use chainrule_losses::Loss;
-use chainrule_metrics::Metric;
-use chainrule_optim::Optimizer;
+use chainrule_metrics::Measure;
+use chainrule_optim::UpdateRule;
 use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 
 use crate::engine::buckets::Buckets;
@@ -74,8 +74,8 @@ const EVALUATION_ROWS: usize = 256;
 pub struct Trainer<T: Real, Y> {
     model: Model<T>,
     loss: Box<dyn Loss<T, Y>>,
-    optimizer: Box<dyn Optimizer<T>>,
-    metrics: Vec<Box<dyn Metric<T, Y>>>,
+    optimizer: Box<dyn UpdateRule<T>>,
+    metrics: Vec<Box<dyn Measure<T, Y>>>,
     callbacks: Vec<Box<dyn Callback>>,
     batch_size: usize,
     shards: Option<usize>,
@@ -110,7 +110,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     pub fn new(
         model: Model<T>,
         loss: impl Loss<T, Y> + 'static,
-        optimizer: impl Optimizer<T> + 'static,
+        optimizer: impl UpdateRule<T> + 'static,
     ) -> Self {
         let buckets = Buckets::new(model.plan(), &model.cache, &optimizer);
         Self {
@@ -162,7 +162,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// if a target or a value does not fit or the loss is no longer finite. The model is then as the last step left it.
     pub fn fit<'a, D>(&mut self, data: &D, fit: impl Into<Fit<'a, T, Y>>) -> Result<History, TrainError>
     where
-        D: Dataset<T, Target = Y>,
+        D: Samples<T, Target = Y>,
         Y: 'a,
     {
         let Fit { epochs, validation } = fit.into();
@@ -210,7 +210,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// [`TrainError`] if a setting is invalid, or the data set is empty or does not fit the model.
     pub fn evaluate<D>(&mut self, data: &D) -> Result<Scores, TrainError>
     where
-        D: Dataset<T, Target = Y>,
+        D: Samples<T, Target = Y>,
     {
         self.check(data.shape())?;
         self.loss.validate()?;
@@ -303,11 +303,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     fn epoch<D>(
         &mut self,
         data: &D,
-        validation: Option<&dyn Dataset<T, Target = Y>>,
+        validation: Option<&dyn Samples<T, Target = Y>>,
         batches: &mut Batches,
     ) -> Result<(EpochReport, ControlFlow<()>), TrainError>
     where
-        D: Dataset<T, Target = Y>,
+        D: Samples<T, Target = Y>,
     {
         let epoch = self.state.epoch;
         let mut flow = self.tell(&Event::Epoch { epoch });
@@ -361,7 +361,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Evaluates the model.
     fn scores<D>(&mut self, data: &D) -> Result<Scores, TrainError>
     where
-        D: Dataset<T, Target = Y> + ?Sized,
+        D: Samples<T, Target = Y> + ?Sized,
     {
         let mut batches = Batches::new(data.len(), self.evaluation_rows(), None)?;
         batches.epoch(0);

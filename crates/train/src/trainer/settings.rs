@@ -1,6 +1,6 @@
 //! The settings of a trainer.
 
-use chainrule_metrics::Metric;
+use chainrule_metrics::Measure;
 use chainrule_tensor::{Real, Seed};
 
 use super::callback::Callback;
@@ -51,7 +51,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Adds a metric to report.
     #[must_use]
-    pub fn metric(mut self, metric: impl Metric<T, Y> + 'static) -> Self {
+    pub fn metric(mut self, metric: impl Measure<T, Y> + 'static) -> Self {
         self.metrics.push(Box::new(metric));
         self
     }

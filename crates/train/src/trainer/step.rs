@@ -2,7 +2,7 @@
 //! [engine](crate::engine) has a picture of it.
 
 use chainrule_core::{Layer, Mode};
-use chainrule_data::Dataset;
+use chainrule_data::Samples;
 use chainrule_tensor::Real;
 
 use super::error::TrainError;
@@ -19,7 +19,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Trains on a batch; returns its mean loss before the update.
     pub(super) fn step<D>(&mut self, data: &D, batch: Batch<'_>) -> Result<T, TrainError>
     where
-        D: Dataset<T, Target = Y>,
+        D: Samples<T, Target = Y>,
     {
         let seed = self.seed.child(1).child(self.state.step);
         let mode = Mode::Train { seed, first_row: 0 };
@@ -64,7 +64,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         threads: usize,
     ) -> Result<T, TrainError>
     where
-        D: Dataset<T, Target = Y> + ?Sized,
+        D: Samples<T, Target = Y> + ?Sized,
     {
         let pass = Pass {
             layers: self.model.layers(),
