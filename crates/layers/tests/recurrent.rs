@@ -1,4 +1,4 @@
-//! What recurrent layers do beyond what every layer does: padding, carried states, counts and errors.
+//! What recurrent layers do beyond what every layer does: padding, states kept between passes, counts and errors.
 
 use chainrule_core::{
     Backward, Forward, Grads, Layer, Mode, Params, Plan, Sequential, ShapeError, gradcheck,
@@ -9,7 +9,7 @@ use chainrule_layers::{
 use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 
-/// A layer with random parameters, and what it remembers.
+/// A layer with random parameters, and its cache.
 struct Net<L: Layer<f64>> {
     layer: L,
     params: Vec<f64>,
@@ -62,7 +62,7 @@ fn close<'a>(a: impl IntoIterator<Item = &'a f64>, b: impl IntoIterator<Item = &
 /// Which of six steps of four rows are padding: at the end, at the front, between others, and all of them.
 const PADDING: [&[usize]; 4] = [&[4, 5], &[0], &[1, 3, 5], &[0, 1, 2, 3, 4, 5]];
 
-/// Compares a batch of rows with padding with each row by itself, without its padding.
+/// Compares a batch of padded rows with each row alone, without its padding.
 fn ragged<L: Layer<f64>>(layer: impl Fn() -> L, sequences: bool) {
     const STEPS: usize = 6;
     const FEATURES: usize = 2;
@@ -74,7 +74,7 @@ fn ragged<L: Layer<f64>>(layer: impl Fn() -> L, sequences: bool) {
     let mut batch = Net::new(layer(), [STEPS, FEATURES]);
     let units = if sequences { batch.outputs / STEPS } else { batch.outputs };
     let y = batch.forward(x.view());
-    // Gradients at padding are of no use to anybody, and must not matter.
+    // Gradients at padding must not matter.
     let dy = random(PADDING.len(), batch.outputs, 2);
     let (grads, dx) = batch.backward(x.view(), dy.view());
     let mut sum = vec![0.0; grads.len()];
@@ -84,16 +84,19 @@ fn ragged<L: Layer<f64>>(layer: impl Fn() -> L, sequences: bool) {
             let steps: Vec<usize> = steps.iter().flat_map(|&step| columns(step, width)).collect();
             values.slice(s![row..row + 1, ..]).select(Axis(1), &steps)
         };
-        let pick = |values: &Array2<f64>| match sequences {
-            true => select(values, &live, units),
-            false => values.slice(s![row..row + 1, ..]).to_owned(),
+        let pick = |values: &Array2<f64>| {
+            if sequences {
+                select(values, &live, units)
+            } else {
+                values.slice(s![row..row + 1, ..]).to_owned()
+            }
         };
         if sequences {
             assert!(select(&y, padding, units).iter().all(|&y| y == 0.0), "padding gives zeros");
         }
         assert!(select(&dx, padding, FEATURES).iter().all(|&dx| dx == 0.0), "and has no gradient");
         if live.is_empty() {
-            assert!(y.row(row).iter().all(|&y| y == 0.0), "a state that nothing happened to");
+            assert!(y.row(row).iter().all(|&y| y == 0.0), "the initial state");
             continue;
         }
         let mut alone = Net::new(layer(), [live.len(), FEATURES]);
@@ -140,13 +143,13 @@ fn masking_makes_padding() {
     let dy = Array2::ones(x.dim());
     let right = zeros.mapv(|v| f64::from(v != 0.0));
     assert_eq!(masking.backward(x.view(), dy.view()).1, right);
-    // NaN equals nothing, so it is no padding and shows.
+    // NaN equals nothing, so it is not padding and shows.
     let mut nan = Net::new(Masking::new(f64::NAN), [4, 2]);
     assert_eq!(nan.forward(x.view()), x);
 }
 
 /// Compares one pass over six steps with two passes over three.
-fn carried<L: Layer<f64>>(layer: impl Fn() -> L, sequences: bool) {
+fn stateful<L: Layer<f64>>(layer: impl Fn() -> L, sequences: bool) {
     let x = random(3, 12, 3);
     let (first, second) = (x.slice(s![.., ..6]), x.slice(s![.., 6..]));
     let mut whole = Net::new(layer(), [6, 2]);
@@ -154,10 +157,7 @@ fn carried<L: Layer<f64>>(layer: impl Fn() -> L, sequences: bool) {
     let fresh = halves.cache.clone();
     let right = whole.forward(x.view());
     let found = [halves.forward(first), halves.forward(second)];
-    let found = match sequences {
-        true => concatenate![Axis(1), found[0], found[1]],
-        false => found[1].clone(),
-    };
+    let found = if sequences { concatenate![Axis(1), found[0], found[1]] } else { found[1].clone() };
     assert!(close(&found, &right));
     // The gradients of the second half are those of its steps in the whole, as if the state before were constant.
     let dy = random(3, halves.outputs, 4);
@@ -176,17 +176,17 @@ fn carried<L: Layer<f64>>(layer: impl Fn() -> L, sequences: bool) {
 }
 
 #[test]
-fn a_carried_state_goes_on_where_it_was() {
-    carried(|| Rnn::new(4).stateful(), false);
-    carried(|| Lstm::new(4).stateful(), false);
-    carried(|| Lstm::new(4).stateful().sequences(), true);
-    carried(|| Gru::new(4).stateful().sequences(), true);
-    carried(|| ConvLstm::new(2, Dense::new(8)).stateful(), false);
+fn a_stateful_layer_continues_where_it_stopped() {
+    stateful(|| Rnn::new(4).stateful(), false);
+    stateful(|| Lstm::new(4).stateful(), false);
+    stateful(|| Lstm::new(4).stateful().sequences(), true);
+    stateful(|| Gru::new(4).stateful().sequences(), true);
+    stateful(|| ConvLstm::new(2, Dense::new(8)).stateful(), false);
     let stack = || {
         let layers = Sequential::default().then(Gru::new(3).stateful().sequences());
         layers.then(TimeDistributed(Dense::new(2))).then(Lstm::new(2).stateful())
     };
-    carried(stack, false);
+    stateful(stack, false);
     let mut plan = Plan::new();
     Layer::<f64>::plan(&stack(), Shape::from([3, 2]), &mut plan).unwrap();
     assert!(plan.is_stateful());
@@ -194,8 +194,8 @@ fn a_carried_state_goes_on_where_it_was() {
 }
 
 #[test]
-fn the_gradient_after_a_carried_state_is_a_derivative() {
-    // The parameters of the second pass only: the state that it starts from stays what it was.
+fn the_gradient_after_a_kept_state_is_a_derivative() {
+    // Of the parameters of the second pass only: the state that it starts from is a constant.
     let x = random(2, 8, 5);
     let (first, second) = (x.slice(s![.., ..4]), x.slice(s![.., 4..]));
     let mut net = Net::new(Gru::new(3).stateful(), [2, 2]);
@@ -289,7 +289,7 @@ fn parameters_shapes_and_counts() {
     let image = ConvLstm::new(2, Sequential::default().then(Flatten).then(Dense::new(8)));
     assert_eq!(plan(&image.clone().sequences(), &[9, 3]).unwrap().1.total_flops(), 9 * 2 * 5 * 8);
     assert_eq!(*plan(&Bidirectional::new(image.sequences()), &[9, 3]).unwrap().0, [9, 4]);
-    assert!(format!("{:?}", Rnn::new(2).relu()).starts_with("Rnn(Relu) { product: Affine"));
+    assert!(format!("{:?}", Rnn::new(2).relu()).starts_with("Rnn(Relu) { projection: GateProjection"));
 }
 
 #[test]
@@ -305,14 +305,14 @@ fn first_values() {
         };
         ["weight", "recurrent_weight", "bias"].map(values)
     };
-    let greatest = |values: &[f64]| values.iter().fold(0.0f64, |max, v| max.max(v.abs()));
+    let maximum = |values: &[f64]| values.iter().fold(0.0f64, |max, v| max.max(v.abs()));
     let input = || Shape::from([2, 30]);
     for values in start(&|plan| drop(Layer::<f64>::plan(&Lstm::new(16), input(), plan))) {
-        assert!((0.23..0.25).contains(&greatest(&values)), "uniform in ±1/√16");
+        assert!((0.23..0.25).contains(&maximum(&values)), "uniform in ±1/√16");
     }
     let [weight, recurrent, bias] = start(&|plan| drop(Layer::<f64>::plan(&Lstm::keras(16), input(), plan)));
     let limit = (6.0f64 / (30.0 + 64.0)).sqrt();
-    assert!((0.95 * limit..limit).contains(&greatest(&weight)));
+    assert!((0.95 * limit..limit).contains(&maximum(&weight)));
     assert!(bias.iter().enumerate().all(|(index, &b)| b == f64::from((16..32).contains(&index))));
     if cfg!(feature = "lapack") {
         let rows = ArrayView2::from_shape((16, 64), &recurrent).unwrap();
@@ -342,25 +342,28 @@ fn what_cannot_be_planned() {
     contains(plan(&Rnn::new(1 << 20), &[1 << 40, 1]), "can be counted");
     contains(plan(&Bidirectional::new(Lstm::new(0)), &[2, 2]), "layer forward, Lstm");
 
-    contains(plan(&ConvLstm::new(3, Dense::new(7)), &[4, 2]), "makes [12] of [5]");
+    contains(plan(&ConvLstm::new(3, Dense::new(7)), &[4, 2]), "returns [12] for [5]");
     contains(plan(&ConvLstm::new(0, Dense::new(7)), &[4, 2]), "0 hidden channels");
     contains(plan(&ConvLstm::new(3, Dense::new(12)), &[4]), "[steps, channels, ...]");
     contains(plan(&ConvLstm::new(3, Dense::new(12)), &[4, 2, 5]), "layer layer, Dense");
     contains(plan(&ConvLstm::new(3, Dense::new(12)), &[4, 0]), "can be 0");
     contains(plan(&ConvLstm::new(usize::MAX / 2, Dense::new(12)), &[4, 2]), "can be counted");
-    let gru = recurrent::Recurrent::new_with(recurrent::GruCell, recurrent::Joined::new(2, Dense::new(6)));
+    let gru = recurrent::Recurrent::new_with(
+        recurrent::GruCell,
+        recurrent::ConcatProjection::new(2, Dense::new(6)),
+    );
     contains(plan(&gru, &[4, 2]), "another cell");
 
     contains(plan(&TimeDistributed(Dense::new(2)), &[]), "at least one step");
     contains(plan(&TimeDistributed(Dense::new(2)), &[0, 3]), "at least one step");
     contains(plan(&TimeDistributed(Dense::new(2)), &[4]), "layer step, Dense");
     contains(plan(&TimeDistributed(Dense::new(usize::MAX / 4)), &[4, 1]), "can be counted");
-    contains(plan(&TimeDistributed(Wide), &[4, 1]), "leaves room for an axis of steps");
+    contains(plan(&TimeDistributed(Wide), &[4, 1]), "samples of at most five axes");
     contains(plan(&Masking::new(0.0), &[]), "[steps, ...]");
     contains(plan(&Masking::new(0.0), &[3, 0]), "no axis can be 0");
 }
 
-/// Returns samples with as many axes as there can be.
+/// Returns samples with the maximum number of axes.
 #[derive(Clone, Debug)]
 struct Wide;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chainrule_core::{Backward, Constant, Forward, Initializer, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, map_channels, sum_channels};
 
-use crate::packed::{fill_packed, packed};
+use crate::contiguous::{contiguous, write_contiguous};
 
 /// `z` where it is positive, else `s z` with trained slopes `s` (He et al. 2015, "Delving deep into rectifiers").
 ///
@@ -93,8 +93,8 @@ impl<T: Real> Layer<T> for Prelu {
 
     fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, PreluCache<T>>) {
         let s = params.values(cache.channels);
-        let x = packed(x, &mut cache.x);
-        fill_packed(y, &mut cache.y, |y| {
+        let x = contiguous(x, &mut cache.x);
+        write_contiguous(y, &mut cache.y, |y| {
             map_channels!(cache.inner, y = |[z: x], [s]| if z > T::zero() { z } else { s * z });
         });
     }
@@ -105,11 +105,11 @@ impl<T: Real> Layer<T> for Prelu {
     ) {
         let s = params.values(cache.channels);
         let ds = grads.values(cache.channels);
-        let x = packed(x, &mut cache.x);
-        let dy = packed(dy, &mut cache.dy);
+        let x = contiguous(x, &mut cache.x);
+        let dy = contiguous(dy, &mut cache.dy);
         sum_channels!(cache.inner, [ds] += |[z: x, dy], []| [if z > T::zero() { T::zero() } else { z * dy }]);
         let Some(dx) = dx else { return };
-        fill_packed(dx, &mut cache.y, |dx| {
+        write_contiguous(dx, &mut cache.y, |dx| {
             map_channels!(cache.inner, dx = |[z: x, dy], [s]| if z > T::zero() { dy } else { s * dy });
         });
     }

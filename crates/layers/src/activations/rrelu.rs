@@ -4,7 +4,7 @@ use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Seed, Shape, map, vector};
 
 use super::{Activation, LeakyRelu, check_settings};
-use crate::packed::{fill_packed, packed};
+use crate::contiguous::{contiguous, write_contiguous};
 
 /// `z` where it is positive, else `s z` (Xu et al. 2015). In training each `s` is drawn uniformly from
 /// `[lower, upper)`, otherwise it is their mean. The limits are 1/8 and 1/3 by default, as in PyTorch.
@@ -77,8 +77,8 @@ impl<T: Real> Layer<T> for Rrelu {
         let f = *self;
         let size = x.ncols().max(1);
         cache.drawn = Some((seed, first_row));
-        let x = packed(x, &mut cache.x);
-        fill_packed(y, &mut cache.y, |y| {
+        let x = contiguous(x, &mut cache.x);
+        write_contiguous(y, &mut cache.y, |y| {
             for (row, (x, y)) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)).enumerate() {
                 vector::map_random(
                     seed.child((first_row + row) as u64),
@@ -102,9 +102,9 @@ impl<T: Real> Layer<T> for Rrelu {
         };
         let f = *self;
         let size = x.ncols().max(1);
-        let x = packed(x, &mut cache.x);
-        let dy = packed(dy, &mut cache.dy);
-        fill_packed(dx, &mut cache.y, |dx| {
+        let x = contiguous(x, &mut cache.x);
+        let dy = contiguous(dy, &mut cache.dy);
+        write_contiguous(dx, &mut cache.y, |dx| {
             let rows = x.chunks_exact(size).zip(dy.chunks_exact(size)).zip(dx.chunks_exact_mut(size));
             for (row, ((x, dy), dx)) in rows.enumerate() {
                 vector::map_random(

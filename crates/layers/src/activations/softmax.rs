@@ -4,7 +4,7 @@ use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::packed::{fill_packed, packed};
+use crate::contiguous::{contiguous, write_contiguous};
 
 /// `aᵢ = exp(zᵢ) / Σⱼ exp(zⱼ)` over the last axis of a sample, `[classes]` or `[steps, classes]` or any other,
 /// computed from `z - max z`, so that nothing overflows. -∞ becomes 0; if all values are -∞ the result is NaN, as in
@@ -49,7 +49,7 @@ impl<T: Real> SoftmaxCache<T> {
         y: ArrayViewMut2<'_, T>,
         f: impl FnOnce(&mut [T], usize),
     ) {
-        fill_packed(y, &mut self.a, |a| {
+        write_contiguous(y, &mut self.a, |a| {
             x.assign_to(rows(x.dim(), a));
             f(a, self.classes);
         });
@@ -63,8 +63,8 @@ impl<T: Real> SoftmaxCache<T> {
         dz: ArrayViewMut2<'_, T>,
         f: impl FnOnce(&[T], &mut [T], usize),
     ) {
-        let a = packed(a, &mut self.a);
-        fill_packed(dz, &mut self.d, |d| {
+        let a = contiguous(a, &mut self.a);
+        write_contiguous(dz, &mut self.d, |d| {
             da.assign_to(rows(da.dim(), d));
             f(a, d, self.classes);
         });

@@ -4,7 +4,7 @@ use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
 
-use crate::packed::fill_packed;
+use crate::contiguous::write_contiguous;
 
 /// The steps and features of a sequence.
 pub(super) fn sequence(input: Shape, plan: &Plan) -> Result<[usize; 2], ShapeError> {
@@ -26,7 +26,7 @@ pub(super) fn packed<'a, T: Real>(
     features: usize,
     copy: &'a mut Buffer<T>,
 ) -> ArrayView2<'a, T> {
-    let values = crate::packed::packed(x, copy);
+    let values = crate::contiguous::contiguous(x, copy);
     ArrayView2::from_shape((values.len() / features, features), values).expect("whole steps")
 }
 
@@ -37,7 +37,7 @@ pub(super) fn overwrite<T: Real>(
     copy: &mut Buffer<T>,
     work: impl FnOnce(ArrayViewMut2<'_, T>),
 ) {
-    fill_packed(y, copy, |values| {
+    write_contiguous(y, copy, |values| {
         let steps = (values.len() / features, features);
         work(ArrayViewMut2::from_shape(steps, values).expect("whole steps"));
     });

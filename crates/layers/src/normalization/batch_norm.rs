@@ -1,26 +1,28 @@
 //! Batch normalisation.
 
 use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Real, Shape, vector};
+use chainrule_tensor::{Buffer, Real, Shape, map_channels, sum_channels};
 
-use super::{Affine, Scales, epsilon, moments, room, zeroed};
-use crate::packed::{fill_packed, packed};
+use super::scale_shift::{ScaleShift, ScaleShiftCache};
+use super::scratch::{scratch, zeroed};
+use super::statistics::{check_epsilon, moments};
+use crate::contiguous::{contiguous, write_contiguous};
 
 /// `y = (x - μ) / √(σ² + ε) w + b`, with a mean `μ`, a variance `σ²`, a scale `w` and a shift `b` for each feature of
 /// `[features]`, or for each channel of `[channels, spatial...]` (Ioffe and Szegedy 2015, "Batch normalization";
 /// PyTorch's `BatchNorm1d`, `BatchNorm2d` and `BatchNorm3d`).
 ///
-/// In training, `μ` and `σ²` are those of the rows of the pass, over all their positions. A trainer that cuts a batch into
+/// In training, `μ` and `σ²` are those of the rows of the pass, over all their positions. A trainer that splits a batch into
 /// shards runs a pass for each, so a shard is normalised by its own statistics, as PyTorch's data parallelism does
 /// without `SyncBatchNorm`. After each step the running statistics, two buffers, move towards them:
-/// `r ← (1 - m) r + m s`, with the mean over the shards, weighed by their rows, in the place of `s`. Outside training
-/// the running statistics take the place of the batch's.
+/// `r ← (1 - m) r + m s`, where `s` is the mean over the shards, weighted by their rows. Outside training the running
+/// statistics replace those of the batch.
 ///
-/// As in PyTorch, the momentum `m` is 0.1, the share of the new value, `ε = 10⁻⁵`, and the running variance is made of
+/// As in PyTorch, the momentum `m`, the share of the new value, is 0.1, `ε = 10⁻⁵`, and the running variance averages
 /// unbiased ones, `Σ (x - μ)² / (n - 1)`. [`keras`](Self::keras) has Keras' settings.
 ///
 /// A channel with a single value in the pass (one row, one position) has no variance. PyTorch refuses to train then;
-/// here the output is the shift, the gradient of the input is 0 and the running variance stays as it is, since the last
+/// here the output is the shift, the gradient of the input is 0 and the running variance is unchanged, since the last
 /// batch of an epoch may be that small.
 ///
 /// ```
@@ -34,7 +36,7 @@ use crate::packed::{fill_packed, packed};
 pub struct BatchNorm {
     momentum: f64,
     epsilon: f64,
-    affine: Affine,
+    scale_shift: ScaleShift,
     unbiased: bool,
     last: bool,
 }
@@ -42,11 +44,11 @@ pub struct BatchNorm {
 impl BatchNorm {
     /// With PyTorch's settings.
     pub fn new() -> Self {
-        Self { momentum: 0.1, epsilon: 1e-5, affine: Affine::Full, unbiased: true, last: false }
+        Self { momentum: 0.1, epsilon: 1e-5, scale_shift: ScaleShift::Full, unbiased: true, last: false }
     }
 
     /// With Keras' settings: 0.99 of the old value is kept, so the momentum is 0.01 here, `ε = 10⁻³`, and the running
-    /// variance is made of biased ones. Channels come first all the same; see [`channels_last`](Self::channels_last).
+    /// variance averages biased ones. Channels still come first; see [`channels_last`](Self::channels_last).
     pub fn keras() -> Self {
         Self { momentum: 0.01, epsilon: 1e-3, unbiased: false, ..Self::new() }
     }
@@ -66,7 +68,7 @@ impl BatchNorm {
     /// Without scales and shifts.
     #[must_use]
     pub fn without_affine(self) -> Self {
-        Self { affine: Affine::Without, ..self }
+        Self { scale_shift: ScaleShift::Without, ..self }
     }
 
     /// For samples `[spatial..., channels]`, such as `[steps, features]`.
@@ -82,11 +84,11 @@ impl Default for BatchNorm {
     }
 }
 
-/// What a [`BatchNorm`] remembers: a value for each channel, in each buffer.
+/// What a [`BatchNorm`] layer keeps between its passes: a value for each channel, in each buffer.
 #[derive(Clone, Debug, Default)]
-pub struct BatchStatistics<T: Real> {
+pub struct BatchNormCache<T: Real> {
     channels: usize,
-    /// How many values of a channel lie side by side.
+    /// The number of consecutive values of a channel.
     inner: usize,
     training: bool,
     mean: Buffer<T>,
@@ -96,16 +98,16 @@ pub struct BatchStatistics<T: Real> {
     factor: Buffer<T>,
     /// `Σ dy` and `Σ dy x̂`.
     sums: [Buffer<T>; 2],
-    scales: Scales<T>,
-    /// Copies of batches that are strided.
+    scale_shift: ScaleShiftCache<T>,
+    /// Copies of strided batches.
     copies: [Buffer<T>; 3],
 }
 
 impl<T: Real> Layer<T> for BatchNorm {
-    type Cache = BatchStatistics<T>;
+    type Cache = BatchNormCache<T>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError> {
-        epsilon::<T>(self.epsilon, input, plan)?;
+        check_epsilon::<T>(self.epsilon, input, plan)?;
         if !(0.0..=1.0).contains(&self.momentum) {
             let help = "the momentum is the share of the new value; choose one from 0 to 1";
             return Err(plan.error(input, "any samples, with a momentum in [0, 1],", help));
@@ -119,22 +121,26 @@ impl<T: Real> Layer<T> for BatchNorm {
             let help = "give it at least one channel with at least one value";
             return Err(plan.error(input, "[features] or [channels, spatial...]", help));
         }
-        let scales = self.affine.plan(channels, plan)?;
+        let scale_shift = self.scale_shift.plan(channels, plan)?;
         plan.buffer("running_mean", [channels], 0.0)?;
         plan.buffer("running_var", [channels], 1.0)?;
-        Ok((input, BatchStatistics { channels, inner, scales, ..Default::default() }))
+        Ok((input, BatchNormCache { channels, inner, scale_shift, ..Default::default() }))
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, Self::Cache>) {
-        let BatchStatistics { mean, variance, inverse, factor, sums, scales, copies, .. } = cache;
-        let (channels, inner, [x_copy, y_copy, _]) = (cache.channels, cache.inner, copies);
-        let [weight, bias] = self.affine.take(scales.size, &mut params, &mut scales.fixed);
-        let (running_mean, running_variance) = (params.values(channels), params.values(channels));
-        let x = packed(x, x_copy);
+        let BatchNormCache { channels, inner, training, mean, variance, inverse, factor, .. } = cache;
+        let BatchNormCache { sums, scale_shift, copies: [x_copy, y_copy, _], .. } = cache;
+        let channels = *channels;
+        let inner = *inner;
+        let [weight, bias] =
+            self.scale_shift.params(scale_shift.size, &mut params, &mut scale_shift.defaults);
+        let running_mean = params.values(channels);
+        let running_variance = params.values(channels);
+        let x = contiguous(x, x_copy);
         let [mean, variance, inverse, factor, rest] =
-            [mean, variance, inverse, factor, &mut sums[0]].map(|buffer| room(buffer, channels));
-        cache.training = mode != Mode::Eval;
-        if cache.training {
+            [mean, variance, inverse, factor, &mut sums[0]].map(|buffer| scratch(buffer, channels));
+        *training = mode != Mode::Eval;
+        if *training {
             moments(inner, x, x.len() / channels, mean, variance, rest);
         } else {
             mean.copy_from_slice(running_mean);
@@ -145,74 +151,66 @@ impl<T: Real> Layer<T> for BatchNorm {
             *inverse = (variance[c] + epsilon).sqrt().recip();
             factor[c] = *inverse * weight[c];
         }
-        fill_packed(y, y_copy, |y| {
-            vector::map_channels(
-                inner,
-                [x],
-                [mean, factor, bias],
-                y,
-                #[inline(always)]
-                |[x], [mean, factor, bias], _| (x - mean) * factor + bias, // y = (x - μ) / √(σ² + ε) w + b
-            );
+        write_contiguous(y, y_copy, |y| {
+            // y = (x - μ) / √(σ² + ε) w + b
+            map_channels!(inner, y = |[x], [mean, factor, bias]| (x - mean) * factor + bias);
         });
     }
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
         let Backward { mut params, mut grads, x, dy, dx, cache, share, .. } = pass;
-        let BatchStatistics { mean, variance, inverse, factor, sums, scales, copies, .. } = cache;
-        let (channels, inner, [x_copy, dy_copy, dx_copy]) = (cache.channels, cache.inner, copies);
-        self.affine.take(scales.size, &mut params, &mut scales.fixed);
-        let (running_mean, running_variance) = (params.values(channels), params.values(channels));
-        let [dw, db] = self.affine.grads(scales.size, &mut grads, &mut scales.spare);
-        let (next_mean, next_variance) = (grads.values(channels), grads.values(channels));
-        let (x, dy) = (packed(x, x_copy), packed(dy, dy_copy));
+        let BatchNormCache { channels, inner, training, mean, variance, inverse, factor, .. } = cache;
+        let BatchNormCache { sums, scale_shift, copies: [x_copy, dy_copy, dx_copy], .. } = cache;
+        let channels = *channels;
+        let inner = *inner;
+        self.scale_shift.params(scale_shift.size, &mut params, &mut scale_shift.defaults);
+        let running_mean = params.values(channels);
+        let running_variance = params.values(channels);
+        let [dw, db] = self.scale_shift.grads(scale_shift.size, &mut grads, &mut scale_shift.unused_grads);
+        let next_mean = grads.values(channels);
+        let next_variance = grads.values(channels);
+        let x = contiguous(x, x_copy);
+        let dy = contiguous(dy, dy_copy);
         let [sum, along] = sums.each_mut().map(|sums| zeroed(sums, channels));
-        vector::sum_channels(
-            inner,
-            [x, dy],
-            [mean, inverse],
-            [sum, along],
-            #[inline(always)]
-            |[x, dy], [mean, inverse]| [dy, dy * ((x - mean) * inverse)],
-        );
+        sum_channels!(inner, [sum, along] += |[x, dy], [mean, inverse]| [dy, dy * ((x - mean) * inverse)]);
         for c in 0..channels {
             dw[c] += along[c]; //                                            dw = Σ dy x̂
             db[c] += sum[c]; //                                              db = Σ dy
         }
 
         let n = x.len() / channels;
-        let momentum = T::of(if cache.training { self.momentum } else { 0.0 });
-        let (kept, unbiased) = (T::one() - momentum, T::of(n as f64 / (n.max(2) - 1) as f64));
+        let momentum = T::of(if *training { self.momentum } else { 0.0 });
+        let kept = T::one() - momentum;
+        let unbiased = T::of(n as f64 / (n.max(2) - 1) as f64);
         for c in 0..channels {
-            let new = match self.unbiased {
-                true if n < 2 => running_variance[c],
-                true => variance[c] * unbiased,
-                false => variance[c],
+            let new = if !self.unbiased {
+                variance[c]
+            } else if n < 2 {
+                running_variance[c]
+            } else {
+                variance[c] * unbiased
             };
             next_mean[c] += share * (kept * running_mean[c] + momentum * mean[c]);
             next_variance[c] += share * (kept * running_variance[c] + momentum * new);
         }
 
         let Some(dx) = dx else { return };
-        // What the mean and the variance of the batch owe to x; those of the past owe it nothing.
+        // The mean and the variance of the batch depend on x; the running ones do not.
         let n = T::of(n.max(1) as f64);
         for c in 0..channels {
-            (sum[c], along[c]) = match cache.training {
-                true => (sum[c] / n, along[c] / n * inverse[c]),
-                false => (T::zero(), T::zero()),
-            };
+            if *training {
+                sum[c] = sum[c] / n;
+                along[c] = along[c] / n * inverse[c];
+            } else {
+                sum[c] = T::zero();
+                along[c] = T::zero();
+            }
         }
-        fill_packed(dx, dx_copy, |dx| {
-            vector::map_channels(
+        write_contiguous(dx, dx_copy, |dx| {
+            // dx = w / √(σ² + ε) (dy - mean of dy - x̂ · mean of dy x̂)
+            map_channels!(
                 inner,
-                [x, dy],
-                [mean, factor, sum, along],
-                dx,
-                #[inline(always)]
-                |[x, dy], [mean, factor, sum, along], _| {
-                    // dx = w / √(σ² + ε) (dy - mean of dy - x̂ · mean of dy x̂)
-                    (dy - sum - (x - mean) * along) * factor
-                },
+                dx = |[x, dy], [mean, factor, sum, along]| (dy - sum - (x - mean) * along) * factor
             );
         });
     }

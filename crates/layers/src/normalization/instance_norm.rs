@@ -3,14 +3,15 @@
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
-use super::{Affine, GroupNorm, GroupStatistics};
+use super::group_norm::{GroupNorm, GroupNormCache};
+use super::scale_shift::ScaleShift;
 
 /// `y = (x - μ) / √(σ² + ε)`, with the mean `μ` and the variance `σ²` of each channel of a sample
 /// `[channels, spatial...]` over its positions (Ulyanov, Vedaldi and Lempitsky 2016, "Instance normalization"; PyTorch's
-/// `InstanceNorm1d`, `InstanceNorm2d` and `InstanceNorm3d`, with their `ε = 10⁻⁵`): [`GroupNorm`] with a group for each
-/// channel.
+/// `InstanceNorm1d`, `InstanceNorm2d` and `InstanceNorm3d`, with their `ε = 10⁻⁵`): [`GroupNorm`] with one group for
+/// each channel.
 ///
-/// Where all values of a channel are the same, the output is 0, or the shift.
+/// Where all values of a channel are equal, the output is 0, or the shift.
 #[derive(Clone, Copy, Debug)]
 pub struct InstanceNorm {
     epsilon: f64,
@@ -35,9 +36,9 @@ impl InstanceNorm {
         Self { epsilon, ..self }
     }
 
-    fn of(&self, channels: usize) -> GroupNorm {
-        let affine = if self.affine { Affine::Full } else { Affine::Without };
-        GroupNorm { groups: channels, epsilon: self.epsilon, affine }
+    fn group_norm(&self, channels: usize) -> GroupNorm {
+        let scale_shift = if self.affine { ScaleShift::Full } else { ScaleShift::Without };
+        GroupNorm { groups: channels, epsilon: self.epsilon, scale_shift }
     }
 }
 
@@ -48,23 +49,23 @@ impl Default for InstanceNorm {
 }
 
 impl<T: Real> Layer<T> for InstanceNorm {
-    type Cache = GroupStatistics<T>;
+    type Cache = GroupNormCache<T>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError> {
         match *input {
-            [channels, _, ..] if input.size() > 0 => self.of(channels).plan(input, plan),
+            [channels, _, ..] if input.size() > 0 => self.group_norm(channels).plan(input, plan),
             _ => {
-                let help = "a vector has one value in each channel, which would become 0";
+                let help = "a vector has a single value in each channel, which would always become 0";
                 Err(plan.error(input, "[channels, spatial...]", help))
             }
         }
     }
 
     fn forward(&self, pass: Forward<'_, T, Self::Cache>) {
-        self.of(pass.cache.channels).forward(pass);
+        self.group_norm(pass.cache.channels).forward(pass);
     }
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
-        self.of(pass.cache.channels).backward(pass);
+        self.group_norm(pass.cache.channels).backward(pass);
     }
 }

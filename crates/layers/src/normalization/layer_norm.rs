@@ -1,17 +1,21 @@
 //! Layer normalisation.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Real, Shape, vector};
+use chainrule_tensor::{Real, Shape, each, sums};
 
-use super::{Affine, Over, Scales, corrected, epsilon, room};
-use crate::packed::{fill_packed, packed};
+use super::normalized_axes::NormalizedAxes;
+use super::row_norm_cache::RowNormCache;
+use super::scale_shift::ScaleShift;
+use super::scratch::scratch;
+use super::statistics::{check_epsilon, corrected};
+use crate::contiguous::{contiguous, write_contiguous};
 
 /// `y = (x - μ) / √(σ² + ε) w + b`, with the mean `μ` and the variance `σ²` of the values of a sample along its
 /// last axes, and a scale `w` and a shift `b` for each of these values (Ba, Kiros and Hinton 2016, "Layer
 /// normalization"; PyTorch's `LayerNorm`).
 ///
 /// [`new`](Self::new) normalises over the last axis, so `[steps, features]` over the features of each step, with
-/// `ε = 10⁻⁵`; [`keras`](Self::keras) has Keras' `10⁻³`. Where all values are the same, the output is the shift.
+/// `ε = 10⁻⁵`; [`keras`](Self::keras) has Keras' `10⁻³`. Where all values are equal, the output is the shift.
 ///
 /// ```
 /// use chainrule_core::{Sequential, gradcheck};
@@ -22,15 +26,15 @@ use crate::packed::{fill_packed, packed};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct LayerNorm {
-    axes: Over,
+    axes: NormalizedAxes,
     epsilon: f64,
-    affine: Affine,
+    scale_shift: ScaleShift,
 }
 
 impl LayerNorm {
     /// Over the last axis.
     pub fn new() -> Self {
-        Self { axes: Over::Last(1), epsilon: 1e-5, affine: Affine::Full }
+        Self { axes: NormalizedAxes::Last(1), epsilon: 1e-5, scale_shift: ScaleShift::Full }
     }
 
     /// With Keras' epsilon.
@@ -38,16 +42,16 @@ impl LayerNorm {
         Self::new().epsilon(1e-3)
     }
 
-    /// Over so many of the last axes.
+    /// Over this many of the last axes.
     #[must_use]
     pub fn axes(self, count: usize) -> Self {
-        Self { axes: Over::Last(count), ..self }
+        Self { axes: NormalizedAxes::Last(count), ..self }
     }
 
     /// Over all axes: all values of a sample.
     #[must_use]
     pub fn all_axes(self) -> Self {
-        Self { axes: Over::All, ..self }
+        Self { axes: NormalizedAxes::All, ..self }
     }
 
     /// Another `ε`.
@@ -59,13 +63,13 @@ impl LayerNorm {
     /// Without shifts.
     #[must_use]
     pub fn without_bias(self) -> Self {
-        Self { affine: Affine::WithoutBias, ..self }
+        Self { scale_shift: ScaleShift::WithoutBias, ..self }
     }
 
     /// Without scales and shifts.
     #[must_use]
     pub fn without_affine(self) -> Self {
-        Self { affine: Affine::Without, ..self }
+        Self { scale_shift: ScaleShift::Without, ..self }
     }
 }
 
@@ -75,101 +79,71 @@ impl Default for LayerNorm {
     }
 }
 
-/// What a layer remembers that normalises rows of values: the statistics of each.
-#[derive(Clone, Debug, Default)]
-pub struct RowStatistics<T: Real> {
-    /// How many values are normalised together.
-    pub(super) size: usize,
-    pub(super) mean: Buffer<T>,
-    /// `1 / √(σ² + ε)`, or what else the values are multiplied with.
-    pub(super) inverse: Buffer<T>,
-    pub(super) scales: Scales<T>,
-    /// Copies of batches that are strided.
-    pub(super) copies: [Buffer<T>; 3],
-}
-
 impl<T: Real> Layer<T> for LayerNorm {
-    type Cache = RowStatistics<T>;
+    type Cache = RowNormCache<T>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError> {
-        epsilon::<T>(self.epsilon, input, plan)?;
+        check_epsilon::<T>(self.epsilon, input, plan)?;
         let axes = self.axes.of(input, plan)?;
-        let (size, scales) = (axes.size(), self.affine.plan(axes, plan)?);
+        let size = axes.size();
+        let scale_shift = self.scale_shift.plan(axes, plan)?;
         plan.memory((input.size() / size).saturating_mul(2));
-        Ok((input, RowStatistics { size, scales, ..Default::default() }))
+        Ok((input, RowNormCache { size, scale_shift, ..Default::default() }))
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
-        let RowStatistics { size, mean, inverse, scales, copies: [x_copy, y_copy, _] } = cache;
-        let (size, n, epsilon) = (*size, T::of(*size as f64), T::of(self.epsilon));
-        let [weight, bias] = self.affine.take(scales.size, &mut params, &mut scales.fixed);
-        let (mean, inverse) = (room(mean, x.len() / size), room(inverse, x.len() / size));
-        let x = packed(x, x_copy);
-        fill_packed(y, y_copy, |y| {
+        let RowNormCache { size, mean, inverse, scale_shift, copies: [x_copy, y_copy, _] } = cache;
+        let size = *size;
+        let n = T::of(size as f64);
+        let epsilon = T::of(self.epsilon);
+        let [weight, bias] =
+            self.scale_shift.params(scale_shift.size, &mut params, &mut scale_shift.defaults);
+        let mean = scratch(mean, x.len() / size);
+        let inverse = scratch(inverse, x.len() / size);
+        let x = contiguous(x, x_copy);
+        write_contiguous(y, y_copy, |y| {
             for (row, (x, y)) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)).enumerate() {
-                let [sum] = vector::sums(
-                    [x],
-                    #[inline(always)]
-                    |[x]| [x],
-                );
+                let [sum] = sums!(|x| [x]);
                 let mu = sum / n; //                                         μ = Σ x / n
-                let [squares, rest] = vector::sums(
-                    [x],
-                    #[inline(always)]
-                    |[x]| [(x - mu) * (x - mu), x - mu],
-                );
+                let [squares, rest] = sums!(|x| [(x - mu) * (x - mu), x - mu]);
                 let (mu, variance) = corrected(mu, squares, rest, n); //     σ² = Σ (x - μ)² / n
                 let inv = (variance + epsilon).sqrt().recip(); //            1 / √(σ² + ε)
-                vector::each(
-                    [x, weight, bias],
-                    [y],
-                    #[inline(always)]
-                    |[x, w, b], _| [(x - mu) * inv * w + b], //              y = x̂ w + b, x̂ = (x - μ) / √(σ² + ε)
-                );
-                (mean[row], inverse[row]) = (mu, inv);
+                each!(y = |x, w: weight, b: bias| (x - mu) * inv * w + b); // y = x̂ w + b, x̂ = (x - μ) / √(σ² + ε)
+                mean[row] = mu;
+                inverse[row] = inv;
             }
         });
     }
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
         let Backward { mut params, mut grads, x, dy, dx, cache, .. } = pass;
-        let RowStatistics { size, mean, inverse, scales, copies: [x_copy, dy_copy, dx_copy] } = cache;
-        let (size, n) = (*size, T::of(*size as f64));
-        let [weight, _] = self.affine.take(scales.size, &mut params, &mut scales.fixed);
-        let [dw, db] = self.affine.grads(scales.size, &mut grads, &mut scales.spare);
-        let (x, dy) = (packed(x, x_copy), packed(dy, dy_copy));
+        let RowNormCache { size, mean, inverse, scale_shift, copies: [x_copy, dy_copy, dx_copy] } = cache;
+        let size = *size;
+        let n = T::of(size as f64);
+        let [weight, _] = self.scale_shift.params(scale_shift.size, &mut params, &mut scale_shift.defaults);
+        let [dw, db] = self.scale_shift.grads(scale_shift.size, &mut grads, &mut scale_shift.unused_grads);
+        let x = contiguous(x, x_copy);
+        let dy = contiguous(dy, dy_copy);
         let rows = x.chunks_exact(size).zip(dy.chunks_exact(size)).zip(mean.iter().zip(inverse.iter()));
         let Some(dx) = dx else {
             for ((x, dy), (&mu, &inv)) in rows {
-                vector::each(
-                    [x, dy],
-                    [dw, db],
-                    #[inline(always)]
-                    |[x, dy], [dw, db]| [dw + dy * ((x - mu) * inv), db + dy], //    dw = Σ dy x̂, db = Σ dy
-                );
+                // dw = Σ dy x̂, db = Σ dy
+                each!([dw, db] = |x, dy| [dw + dy * ((x - mu) * inv), db + dy]);
             }
             return;
         };
-        fill_packed(dx, dx_copy, |dx| {
+        write_contiguous(dx, dx_copy, |dx| {
             for (((x, dy), (&mu, &inv)), dx) in rows.zip(dx.chunks_exact_mut(size)) {
-                let [sum, along] = vector::sums(
-                    [x, dy, weight],
-                    #[inline(always)]
-                    |[x, dy, w]| {
-                        let da = dy * w; //                                          da = dy w
-                        [da, da * ((x - mu) * inv)]
-                    },
-                );
-                let (mean, along) = (sum / n, along / n);
-                vector::each(
-                    [x, dy, weight],
-                    [dx, dw, db],
-                    #[inline(always)]
-                    |[x, dy, w], [_, dw, db]| {
+                // Σ da and Σ da x̂, da = dy w
+                let [sum, along] = sums!(|x, dy, w: weight| [dy * w, dy * w * ((x - mu) * inv)]);
+                let mean = sum / n;
+                let along = along / n;
+                // dx = (da - mean of da - x̂ · mean of da x̂) / √(σ² + ε)
+                each!(
+                    [dx, dw, db] = |x, dy, w: weight| {
                         let a = (x - mu) * inv;
-                        // dx = (da - mean of da - x̂ · mean of da x̂) / √(σ² + ε)
                         [(dy * w - mean - a * along) * inv, dw + dy * a, db + dy]
-                    },
+                    }
                 );
             }
         });

@@ -1,16 +1,18 @@
 //! Local response normalisation.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Real, Shape, vector};
+use std::ops::Range;
 
-use super::{room, zeroed};
-use crate::packed::{fill_packed, packed};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_tensor::{Buffer, Real, Shape, each};
+
+use super::scratch::{scratch, zeroed};
+use crate::contiguous::{contiguous, write_contiguous};
 
 /// `y = x s^-β`, `s = k + α/n Σ x²` over the `n` neighbouring channels of each value, itself in the middle
 /// (Krizhevsky, Sutskever and Hinton 2012), for samples `[channels, spatial...]`.
 ///
-/// As in PyTorch, `α = 10⁻⁴`, `β = 0.75`, `k = 1`, the sum is divided by `n` at the edges too, and of an even number of
-/// neighbours there is one more before than after.
+/// As in PyTorch, `α = 10⁻⁴`, `β = 0.75`, `k = 1`, the sum is divided by `n` at the edges too, and if `n` is even there is
+/// one more neighbour before the value than after it.
 #[derive(Clone, Copy, Debug)]
 pub struct LocalResponseNorm {
     size: usize,
@@ -43,8 +45,8 @@ impl LocalResponseNorm {
         Self { k, ..self }
     }
 
-    /// For each distance of neighbours, where in a sample a value and its neighbour lie.
-    fn neighbours(&self, channels: usize, inner: usize) -> impl Iterator<Item = [std::ops::Range<usize>; 2]> {
+    /// For each distance of neighbours, the ranges of a sample's values and of their neighbours.
+    fn neighbours(&self, channels: usize, inner: usize) -> impl Iterator<Item = [Range<usize>; 2]> {
         let size = channels * inner;
         let before = (1..=(self.size / 2).min(channels - 1)).rev();
         let after = 0..=((self.size - 1) / 2).min(channels - 1);
@@ -53,22 +55,22 @@ impl LocalResponseNorm {
     }
 }
 
-/// What a [`LocalResponseNorm`] remembers.
+/// What a [`LocalResponseNorm`] layer keeps between its passes.
 #[derive(Clone, Debug, Default)]
-pub struct LocalResponse<T: Real> {
+pub struct LocalResponseNormCache<T: Real> {
     channels: usize,
     inner: usize,
     /// `s` of each value.
     s: Buffer<T>,
-    /// Of each value of one sample.
+    /// The terms of `Σ t` and the sums, for each value of one sample.
     terms: Buffer<T>,
     sums: Buffer<T>,
-    /// Copies of batches that are strided.
+    /// Copies of strided batches.
     copies: [Buffer<T>; 3],
 }
 
 impl<T: Real> Layer<T> for LocalResponseNorm {
-    type Cache = LocalResponse<T>;
+    type Cache = LocalResponseNormCache<T>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError> {
         let [channels, spatial @ ..] = &*input else {
@@ -84,69 +86,56 @@ impl<T: Real> Layer<T> for LocalResponseNorm {
             return Err(plan.error(input, "any samples, with other settings,", help));
         }
         plan.memory(input.size());
-        let (channels, inner) = (*channels, spatial.iter().product());
-        Ok((input, LocalResponse { channels, inner, ..Default::default() }))
+        let inner = spatial.iter().product();
+        Ok((input, LocalResponseNormCache { channels: *channels, inner, ..Default::default() }))
     }
 
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
-        let LocalResponse { channels, inner, s, copies: [x_copy, y_copy, _], .. } = cache;
-        let (size, alpha) = (*channels * *inner, T::of(self.alpha / self.size as f64));
-        let (beta, s) = (T::of(self.beta), room(s, x.len()));
-        let x = packed(x, x_copy);
+        let LocalResponseNormCache { channels, inner, s, copies: [x_copy, y_copy, _], .. } = cache;
+        let size = *channels * *inner;
+        let alpha = T::of(self.alpha / self.size as f64);
+        let beta = T::of(self.beta);
+        let s = scratch(s, x.len());
+        let x = contiguous(x, x_copy);
         s.fill(T::of(self.k));
         for (x, s) in x.chunks_exact(size).zip(s.chunks_exact_mut(size)) {
             for [own, neighbour] in self.neighbours(*channels, *inner) {
-                vector::each(
-                    [&x[neighbour]],
-                    [&mut s[own]],
-                    #[inline(always)]
-                    |[x], [s]| [s + alpha * (x * x)], //                     s = k + α/n Σ x²
-                );
+                let s = &mut s[own];
+                let x = &x[neighbour];
+                each!(s = |x| s + alpha * (x * x)); //                       s = k + α/n Σ x²
             }
         }
-        fill_packed(y, y_copy, |y| {
-            vector::each(
-                [x, s],
-                [y],
-                #[inline(always)]
-                |[x, s], _| [x * (-beta * s.fast_ln()).fast_exp()], //       y = x s^-β
-            );
+        write_contiguous(y, y_copy, |y| {
+            each!(y = |x, s| x * (-beta * s.fast_ln()).fast_exp()); //       y = x s^-β
         });
     }
 
     fn backward(&self, Backward { x, dy, dx, cache, .. }: Backward<'_, T, Self::Cache>) {
         let Some(dx) = dx else { return };
-        let LocalResponse { channels, inner, s, terms, sums, copies: [x_copy, dy_copy, dx_copy] } = cache;
-        let (size, beta) = (*channels * *inner, T::of(self.beta));
-        let slope = T::of(2.0 * self.alpha * self.beta / self.size as f64);
-        let (x, dy) = (packed(x, x_copy), packed(dy, dy_copy));
-        fill_packed(dx, dx_copy, |dx| {
+        let LocalResponseNormCache { channels, inner, s, terms, sums, copies } = cache;
+        let [x_copy, dy_copy, dx_copy] = copies;
+        let size = *channels * *inner;
+        let beta = T::of(self.beta);
+        let factor = T::of(2.0 * self.alpha * self.beta / self.size as f64);
+        let x = contiguous(x, x_copy);
+        let dy = contiguous(dy, dy_copy);
+        write_contiguous(dx, dx_copy, |dx| {
             let rows = x.chunks_exact(size).zip(dy.chunks_exact(size)).zip(s.chunks_exact(size));
             for (((x, dy), s), dx) in rows.zip(dx.chunks_exact_mut(size)) {
-                let (terms, sums) = (room(terms, size), zeroed(sums, size));
-                vector::each(
-                    [x, dy, s],
-                    [dx, terms],
-                    #[inline(always)]
-                    |[x, dy, s], _| {
+                let terms = scratch(terms, size);
+                let sums = zeroed(sums, size);
+                each!(
+                    [dx, terms] = |x, dy, s| {
                         let direct = dy * (-beta * s.fast_ln()).fast_exp();
-                        [direct, direct * x / s] //                          t = dy x s^(-β-1)
-                    },
+                        [direct, direct * x / s] //                              t = dy x s^(-β-1)
+                    }
                 );
                 for [own, neighbour] in self.neighbours(*channels, *inner) {
-                    vector::each(
-                        [&terms[own]],
-                        [&mut sums[neighbour]],
-                        #[inline(always)]
-                        |[term], [sum]| [sum + term],
-                    );
+                    let sum = &mut sums[neighbour];
+                    let term = &terms[own];
+                    each!(sum = |term| sum + term);
                 }
-                vector::each(
-                    [x, sums],
-                    [dx],
-                    #[inline(always)]
-                    |[x, sum], [direct]| [direct - slope * x * sum], //      dx = dy s^-β - 2αβ/n x Σ t
-                );
+                each!(dx = |x, sum: sums| dx - factor * x * sum); //         dx = dy s^-β - 2αβ/n x Σ t
             }
         });
     }

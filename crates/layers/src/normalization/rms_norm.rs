@@ -1,10 +1,14 @@
 //! Root-mean-square normalisation.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
-use chainrule_tensor::{Real, Shape, vector};
+use chainrule_tensor::{Real, Shape, each, sums};
 
-use super::{Affine, Over, RowStatistics, epsilon, room};
-use crate::packed::{fill_packed, packed};
+use super::normalized_axes::NormalizedAxes;
+use super::row_norm_cache::RowNormCache;
+use super::scale_shift::ScaleShift;
+use super::scratch::scratch;
+use super::statistics::check_epsilon;
+use crate::contiguous::{contiguous, write_contiguous};
 
 /// `y = x / √(mean of x² + ε) w`, with the mean over the values of a sample along its last axes, and a scale `w` for
 /// each of these values (Zhang and Sennrich 2019, "Root mean square layer normalization"; PyTorch's `RMSNorm`).
@@ -14,15 +18,15 @@ use crate::packed::{fill_packed, packed};
 /// `10⁻⁶`.
 #[derive(Clone, Copy, Debug)]
 pub struct RmsNorm {
-    axes: Over,
+    axes: NormalizedAxes,
     epsilon: Option<f64>,
-    affine: Affine,
+    scale_shift: ScaleShift,
 }
 
 impl RmsNorm {
     /// Over the last axis.
     pub fn new() -> Self {
-        Self { axes: Over::Last(1), epsilon: None, affine: Affine::WithoutBias }
+        Self { axes: NormalizedAxes::Last(1), epsilon: None, scale_shift: ScaleShift::WithoutBias }
     }
 
     /// With Keras' epsilon.
@@ -30,16 +34,16 @@ impl RmsNorm {
         Self::new().epsilon(1e-6)
     }
 
-    /// Over so many of the last axes.
+    /// Over this many of the last axes.
     #[must_use]
     pub fn axes(self, count: usize) -> Self {
-        Self { axes: Over::Last(count), ..self }
+        Self { axes: NormalizedAxes::Last(count), ..self }
     }
 
     /// Over all axes: all values of a sample.
     #[must_use]
     pub fn all_axes(self) -> Self {
-        Self { axes: Over::All, ..self }
+        Self { axes: NormalizedAxes::All, ..self }
     }
 
     /// Another `ε`.
@@ -51,7 +55,7 @@ impl RmsNorm {
     /// Without scales.
     #[must_use]
     pub fn without_affine(self) -> Self {
-        Self { affine: Affine::Without, ..self }
+        Self { scale_shift: ScaleShift::Without, ..self }
     }
 
     fn epsilon_of<T: Real>(&self) -> f64 {
@@ -66,36 +70,30 @@ impl Default for RmsNorm {
 }
 
 impl<T: Real> Layer<T> for RmsNorm {
-    type Cache = RowStatistics<T>;
+    type Cache = RowNormCache<T>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError> {
-        epsilon::<T>(self.epsilon_of::<T>(), input, plan)?;
+        check_epsilon::<T>(self.epsilon_of::<T>(), input, plan)?;
         let axes = self.axes.of(input, plan)?;
-        let (size, scales) = (axes.size(), self.affine.plan(axes, plan)?);
+        let size = axes.size();
+        let scale_shift = self.scale_shift.plan(axes, plan)?;
         plan.memory(input.size() / size);
-        Ok((input, RowStatistics { size, scales, ..Default::default() }))
+        Ok((input, RowNormCache { size, scale_shift, ..Default::default() }))
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
-        let RowStatistics { size, inverse, scales, copies: [x_copy, y_copy, _], .. } = cache;
-        let (size, n, epsilon) = (*size, T::of(*size as f64), T::of(self.epsilon_of::<T>()));
-        let [weight, _] = self.affine.take(scales.size, &mut params, &mut scales.fixed);
-        let inverse = room(inverse, x.len() / size);
-        let x = packed(x, x_copy);
-        fill_packed(y, y_copy, |y| {
+        let RowNormCache { size, inverse, scale_shift, copies: [x_copy, y_copy, _], .. } = cache;
+        let size = *size;
+        let n = T::of(size as f64);
+        let epsilon = T::of(self.epsilon_of::<T>());
+        let [weight, _] = self.scale_shift.params(scale_shift.size, &mut params, &mut scale_shift.defaults);
+        let inverse = scratch(inverse, x.len() / size);
+        let x = contiguous(x, x_copy);
+        write_contiguous(y, y_copy, |y| {
             for ((x, y), inverse) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)).zip(inverse) {
-                let [squares] = vector::sums(
-                    [x],
-                    #[inline(always)]
-                    |[x]| [x * x],
-                );
+                let [squares] = sums!(|x| [x * x]);
                 let inv = (squares / n + epsilon).sqrt().recip(); //     1 / √(Σ x² / n + ε)
-                vector::each(
-                    [x, weight],
-                    [y],
-                    #[inline(always)]
-                    |[x, w], _| [x * inv * w], //                        y = x̂ w
-                );
+                each!(y = |x, w: weight| x * inv * w); //                y = x̂ w
                 *inverse = inv;
             }
         });
@@ -103,39 +101,29 @@ impl<T: Real> Layer<T> for RmsNorm {
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
         let Backward { mut params, mut grads, x, dy, dx, cache, .. } = pass;
-        let RowStatistics { size, inverse, scales, copies: [x_copy, dy_copy, dx_copy], .. } = cache;
-        let (size, n) = (*size, T::of(*size as f64));
-        let [weight, _] = self.affine.take(scales.size, &mut params, &mut scales.fixed);
-        let [dw, _] = self.affine.grads(scales.size, &mut grads, &mut scales.spare);
-        let (x, dy) = (packed(x, x_copy), packed(dy, dy_copy));
+        let RowNormCache { size, inverse, scale_shift, copies: [x_copy, dy_copy, dx_copy], .. } = cache;
+        let size = *size;
+        let n = T::of(size as f64);
+        let [weight, _] = self.scale_shift.params(scale_shift.size, &mut params, &mut scale_shift.defaults);
+        let [dw, _] = self.scale_shift.grads(scale_shift.size, &mut grads, &mut scale_shift.unused_grads);
+        let x = contiguous(x, x_copy);
+        let dy = contiguous(dy, dy_copy);
         let rows = x.chunks_exact(size).zip(dy.chunks_exact(size)).zip(inverse.iter());
         let Some(dx) = dx else {
             for ((x, dy), &inv) in rows {
-                vector::each(
-                    [x, dy],
-                    [dw],
-                    #[inline(always)]
-                    |[x, dy], [dw]| [dw + dy * (x * inv)], //            dw = Σ dy x̂
-                );
+                each!(dw = |x, dy| dw + dy * (x * inv)); //              dw = Σ dy x̂
             }
             return;
         };
-        fill_packed(dx, dx_copy, |dx| {
+        write_contiguous(dx, dx_copy, |dx| {
             for (((x, dy), &inv), dx) in rows.zip(dx.chunks_exact_mut(size)) {
-                let [along] = vector::sums(
-                    [x, dy, weight],
-                    #[inline(always)]
-                    |[x, dy, w]| [dy * w * (x * inv)],
-                );
+                let [along] = sums!(|x, dy, w: weight| [dy * w * (x * inv)]);
                 let along = along / n;
-                vector::each(
-                    [x, dy, weight],
-                    [dx, dw],
-                    #[inline(always)]
-                    |[x, dy, w], [_, dw]| {
+                each!(
+                    [dx, dw] = |x, dy, w: weight| {
                         let a = x * inv;
-                        [(dy * w - a * along) * inv, dw + dy * a] //     dx = (da - x̂ · mean of da x̂) / √(...)
-                    },
+                        [(dy * w - a * along) * inv, dw + dy * a] //         dx = (da - x̂ · mean of da x̂) / √(...)
+                    }
                 );
             }
         });

@@ -1,24 +1,24 @@
 //! Spectral normalisation.
 
 use chainrule_core::{Plan, ShapeError};
-use chainrule_tensor::{Real, Seed, Shape, gemm, vector};
+use chainrule_tensor::{Real, Seed, Shape, each, gemm, sums};
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
-use super::reparametrized::{Reparametrization, Terms, Weight};
+use super::reparametrization::{Reparametrization, WeightLayout, WeightTerms, reparametrized_layer};
 
-/// A layer whose first weight, as a matrix `W` of `[units, the others]`, is divided by an estimate of its greatest
+/// A layer whose first weight, as a matrix `W` of `[units, other axes]`, is divided by an estimate of its largest
 /// singular value `σ` (Miyato et al. 2018, "Spectral normalization for generative adversarial networks"; PyTorch's
 /// `spectral_norm`).
 ///
-/// Each pass of training improves the estimate by a step of the power iteration, `v ← Wᵀu / |Wᵀu|`, `u ← W v / |W v|`,
-/// `σ = uᵀ W v`, from the `u` of the step before, a buffer `[units]`; outside training `u` stays, and `σ = |Wᵀu|`. To the
-/// gradient, `u` and `v` are constants: `dW = (dŴ - (Σ dŴ Ŵ) u vᵀ) / σ` for `Ŵ = W / σ`.
+/// Each pass of training improves the estimate by a step of power iteration, `v ← Wᵀu / |Wᵀu|`, `u ← W v / |W v|`,
+/// `σ = uᵀ W v`, from the `u` of the step before, a buffer `[units]`; outside training `u` is unchanged, and `σ = |Wᵀu|`.
+/// The gradient treats `u` and `v` as constants: `dW = (dŴ - (Σ dŴ Ŵ) u vᵀ) / σ` for `Ŵ = W / σ`.
 ///
-/// A `u` of 0, as the buffer starts, stands for one that 15 steps from a fixed direction give; PyTorch takes as many
-/// when the layer is made.
+/// The initial `u` of the buffer is 0, which stands for the result of 15 steps from a fixed direction; PyTorch does 15 steps
+/// when the layer is created.
 ///
-/// The units of a matrix lie along its last axis (`Dense`), those of a weight of more axes along the first
-/// (convolutions); [`axis`](Self::axis) chooses another, such as 1 for transposed convolutions.
+/// The units are the last axis of a matrix (`Dense`), and the first axis of a weight with more axes (convolutions);
+/// [`axis`](Self::axis) chooses another, such as 1 for transposed convolutions.
 #[derive(Clone, Copy, Debug)]
 pub struct SpectralNorm<L> {
     pub(super) layer: L,
@@ -26,11 +26,11 @@ pub struct SpectralNorm<L> {
     iterations: usize,
 }
 
-/// How many steps the first estimate takes.
-const FIRST: usize = 15;
+/// The number of steps of the first estimate.
+const FIRST_STEPS: usize = 15;
 
-/// The smallest length that is divided by.
-const SHORTEST: f64 = 1e-12;
+/// The minimum length that a vector is divided by.
+const MIN_LENGTH: f64 = 1e-12;
 
 impl<L> SpectralNorm<L> {
     /// This layer, with its first weight divided by its spectral norm.
@@ -38,7 +38,7 @@ impl<L> SpectralNorm<L> {
         Self { layer, axis: None, iterations: 1 }
     }
 
-    /// Along which axis of the weight the units lie.
+    /// Which axis of the weight is that of the units.
     #[must_use]
     pub fn axis(self, axis: usize) -> Self {
         Self { axis: Some(axis), ..self }
@@ -58,23 +58,23 @@ impl<T: Real, L> Reparametrization<T> for SpectralNorm<L> {
         self.axis
     }
 
-    fn declare(&self, weight: &Weight, input: Shape, plan: &mut Plan) -> Result<(), ShapeError> {
+    fn declare(&self, weight: &WeightLayout, input: Shape, plan: &mut Plan) -> Result<(), ShapeError> {
         if self.iterations == 0 {
             let help = "choose at least one iteration";
-            return Err(plan.error(input, "any samples, with some iterations,", help));
+            return Err(plan.error(input, "any samples, with at least one iteration,", help));
         }
         plan.buffer("u", [weight.units], 0.0)?;
         Ok(())
     }
 
-    fn weight(&self, terms: &mut Terms<T>, w: &[T], start: &[T], normalised: &mut [T], training: bool) {
-        let Terms { weight, units: [u, next, _], places: v, norm } = terms;
+    fn weight(&self, terms: &mut WeightTerms<T>, w: &[T], start: &[T], normalised: &mut [T], training: bool) {
+        let WeightTerms { weight, units: [u, next, _], positions: v, norm } = terms;
         u.copy_from_slice(start);
         let mut steps = if training { self.iterations } else { 0 };
         if start.iter().all(|&u| u == T::zero()) {
-            let anywhere = |i| T::of(Seed(0).bits(i) as i64 as f64 / 2f64.powi(63));
-            (0..).zip(u.iter_mut()).for_each(|(i, u)| *u = anywhere(i));
-            steps += FIRST;
+            let fixed = |i| T::of(Seed(0).bits(i) as i64 as f64 / 2f64.powi(63));
+            (0..).zip(u.iter_mut()).for_each(|(i, u)| *u = fixed(i));
+            steps += FIRST_STEPS;
         }
         normalise(u);
         weight.transposed_times(w, u, v);
@@ -89,21 +89,12 @@ impl<T: Real, L> Reparametrization<T> for SpectralNorm<L> {
         }
         next.copy_from_slice(if training { u } else { start });
         let factor = norm.recip();
-        vector::each(
-            [w],
-            [normalised],
-            #[inline(always)]
-            |[w], _| [w * factor], //                                        Ŵ = W / σ
-        );
+        each!(normalised = |w| w * factor); //                               Ŵ = W / σ
     }
 
-    fn gradient(&self, terms: &mut Terms<T>, w: &[T], dw: &mut [T], du: &mut [T], share: T) {
-        let Terms { weight, units: [u, next, _], places: v, norm } = terms;
-        let [along] = vector::sums(
-            [dw, w],
-            #[inline(always)]
-            |[dw, w]| [dw * w],
-        );
+    fn gradient(&self, terms: &mut WeightTerms<T>, w: &[T], dw: &mut [T], du: &mut [T], share: T) {
+        let WeightTerms { weight, units: [u, next, _], positions: v, norm } = terms;
+        let [along] = sums!(|dw, w| [dw * w]);
         weight.add_outer(-along / (*norm * *norm), u, v, norm.recip(), dw); // dW = (dŴ - (Σ dŴ Ŵ) u vᵀ) / σ
         for (du, &next) in du.iter_mut().zip(next.iter()) {
             *du += share * next;
@@ -111,8 +102,10 @@ impl<T: Real, L> Reparametrization<T> for SpectralNorm<L> {
     }
 }
 
-impl Weight {
-    /// How many matrices `[units, width]` it is, the width, and whether they lie column by column.
+reparametrized_layer!(SpectralNorm);
+
+impl WeightLayout {
+    /// The number of matrices `[units, width]` in the weight, the width, and whether they are stored by columns.
     fn matrices(&self) -> (usize, usize, bool) {
         match self.inner {
             1 => (1, self.outer, true),
@@ -120,9 +113,10 @@ impl Weight {
         }
     }
 
-    /// `y = W x`, for `x` with a value for each place and `y` with one for each unit.
+    /// `y = W x`, for `x` with a value for each position in a unit and `y` with one for each unit.
     fn times<T: Real>(&self, w: &[T], x: &[T], y: &mut [T]) {
-        let ((count, width, columns), units) = (self.matrices(), self.units);
+        let (count, width, columns) = self.matrices();
+        let units = self.units;
         for i in 0..count {
             let w = view(&w[i * units * width..], units, width, columns);
             let beta = if i == 0 { T::zero() } else { T::one() };
@@ -130,9 +124,10 @@ impl Weight {
         }
     }
 
-    /// `y = Wᵀ x`, for `x` with a value for each unit and `y` with one for each place.
+    /// `y = Wᵀ x`, for `x` with a value for each unit and `y` with one for each position in a unit.
     fn transposed_times<T: Real>(&self, w: &[T], x: &[T], y: &mut [T]) {
-        let ((count, width, columns), units) = (self.matrices(), self.units);
+        let (count, width, columns) = self.matrices();
+        let units = self.units;
         for i in 0..count {
             let w = view(&w[i * units * width..], units, width, columns);
             let y = view_mut(&mut y[i * width..], width, 1, false);
@@ -142,7 +137,8 @@ impl Weight {
 
     /// `W ← alpha u vᵀ + beta W`.
     fn add_outer<T: Real>(&self, alpha: T, u: &[T], v: &[T], beta: T, w: &mut [T]) {
-        let ((count, width, columns), units) = (self.matrices(), self.units);
+        let (count, width, columns) = self.matrices();
+        let units = self.units;
         for i in 0..count {
             let w = view_mut(&mut w[i * units * width..], units, width, columns);
             gemm(alpha, view(u, units, 1, false), view(&v[i * width..], 1, width, false), beta, w);
@@ -150,21 +146,21 @@ impl Weight {
     }
 }
 
-/// The first values as a matrix, which lies row by row or column by column.
+/// The first values as a matrix, stored by rows or by columns.
 fn view<T>(values: &[T], rows: usize, columns: usize, by_columns: bool) -> ArrayView2<'_, T> {
     let shape = (rows, columns).set_f(by_columns);
-    ArrayView2::from_shape(shape, &values[..rows * columns]).expect("as many values")
+    ArrayView2::from_shape(shape, &values[..rows * columns]).expect("the sizes match")
 }
 
 fn view_mut<T>(values: &mut [T], rows: usize, columns: usize, by_columns: bool) -> ArrayViewMut2<'_, T> {
     let shape = (rows, columns).set_f(by_columns);
-    ArrayViewMut2::from_shape(shape, &mut values[..rows * columns]).expect("as many values")
+    ArrayViewMut2::from_shape(shape, &mut values[..rows * columns]).expect("the sizes match")
 }
 
-/// Divides by the length, and returns it; a vector shorter than that is divided by the shortest length.
+/// Divides a vector by its length, or by the minimum length if it is shorter, and returns the divisor.
 fn normalise<T: Real>(values: &mut [T]) -> T {
-    let [squares] = vector::sums([&*values], |[v]| [v * v]);
-    let length = squares.sqrt().max(T::of(SHORTEST));
+    let [squares] = sums!(|v: values| [v * v]);
+    let length = squares.sqrt().max(T::of(MIN_LENGTH));
     values.iter_mut().for_each(|value| *value /= length);
     length
 }

@@ -1,13 +1,15 @@
 //! Normalisation to unit length.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
-use chainrule_tensor::{Real, Shape, vector};
+use chainrule_tensor::{Real, Shape, each, sums};
 
-use super::{Over, RowStatistics, room};
-use crate::packed::{fill_packed, packed};
+use super::normalized_axes::NormalizedAxes;
+use super::row_norm_cache::RowNormCache;
+use super::scratch::scratch;
+use crate::contiguous::{contiguous, write_contiguous};
 
-/// The smallest length that is divided by.
-const SHORTEST: f64 = 1e-12;
+/// The minimum length that values are divided by.
+const MIN_LENGTH: f64 = 1e-12;
 
 /// `y = x / max(|x|, 10⁻¹²)`, with the Euclidean length `|x|` of the values of a sample along its last axes (Keras'
 /// `UnitNormalization`, PyTorch's `functional.normalize`).
@@ -15,25 +17,25 @@ const SHORTEST: f64 = 1e-12;
 /// [`new`](Self::new) normalises over the last axis, so `[steps, features]` over the features of each step.
 #[derive(Clone, Copy, Debug)]
 pub struct UnitNorm {
-    axes: Over,
+    axes: NormalizedAxes,
 }
 
 impl UnitNorm {
     /// Over the last axis.
     pub fn new() -> Self {
-        Self { axes: Over::Last(1) }
+        Self { axes: NormalizedAxes::Last(1) }
     }
 
-    /// Over so many of the last axes.
+    /// Over this many of the last axes.
     #[must_use]
     pub fn axes(self, count: usize) -> Self {
-        Self { axes: Over::Last(count) }
+        Self { axes: NormalizedAxes::Last(count) }
     }
 
     /// Over all axes: all values of a sample.
     #[must_use]
     pub fn all_axes(self) -> Self {
-        Self { axes: Over::All }
+        Self { axes: NormalizedAxes::All }
     }
 }
 
@@ -44,32 +46,23 @@ impl Default for UnitNorm {
 }
 
 impl<T: Real> Layer<T> for UnitNorm {
-    type Cache = RowStatistics<T>;
+    type Cache = RowNormCache<T>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError> {
         let size = self.axes.of(input, plan)?.size();
         plan.memory(input.size() / size);
-        Ok((input, RowStatistics { size, ..Default::default() }))
+        Ok((input, RowNormCache { size, ..Default::default() }))
     }
 
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
-        let RowStatistics { size, inverse, copies: [x_copy, y_copy, _], .. } = cache;
-        let inverse = room(inverse, x.len() / *size);
-        let x = packed(x, x_copy);
-        fill_packed(y, y_copy, |y| {
+        let RowNormCache { size, inverse, copies: [x_copy, y_copy, _], .. } = cache;
+        let inverse = scratch(inverse, x.len() / *size);
+        let x = contiguous(x, x_copy);
+        write_contiguous(y, y_copy, |y| {
             for ((x, y), inverse) in x.chunks_exact(*size).zip(y.chunks_exact_mut(*size)).zip(inverse) {
-                let [squares] = vector::sums(
-                    [x],
-                    #[inline(always)]
-                    |[x]| [x * x],
-                );
-                let inv = squares.sqrt().max(T::of(SHORTEST)).recip();
-                vector::each(
-                    [x],
-                    [y],
-                    #[inline(always)]
-                    |[x], _| [x * inv], //                               y = x / |x|
-                );
+                let [squares] = sums!(|x| [x * x]);
+                let inv = squares.sqrt().max(T::of(MIN_LENGTH)).recip();
+                each!(y = |x| x * inv); //                               y = x / |x|
                 *inverse = inv;
             }
         });
@@ -77,24 +70,16 @@ impl<T: Real> Layer<T> for UnitNorm {
 
     fn backward(&self, Backward { x, dy, dx, cache, .. }: Backward<'_, T, Self::Cache>) {
         let Some(dx) = dx else { return };
-        let RowStatistics { size, inverse, copies: [x_copy, dy_copy, dx_copy], .. } = cache;
-        let (x, dy) = (packed(x, x_copy), packed(dy, dy_copy));
-        fill_packed(dx, dx_copy, |dx| {
+        let RowNormCache { size, inverse, copies: [x_copy, dy_copy, dx_copy], .. } = cache;
+        let x = contiguous(x, x_copy);
+        let dy = contiguous(dy, dy_copy);
+        write_contiguous(dx, dx_copy, |dx| {
             let rows = x.chunks_exact(*size).zip(dy.chunks_exact(*size)).zip(inverse.iter());
             for (((x, dy), &inv), dx) in rows.zip(dx.chunks_exact_mut(*size)) {
-                let [along] = vector::sums(
-                    [x, dy],
-                    #[inline(always)]
-                    |[x, dy]| [dy * (x * inv)],
-                );
-                // A vector shorter than that is only multiplied.
-                let along = if inv < T::of(SHORTEST).recip() { along } else { T::zero() };
-                vector::each(
-                    [x, dy],
-                    [dx],
-                    #[inline(always)]
-                    |[x, dy], _| [(dy - x * inv * along) * inv], //      dx = (dy - y Σ y dy) / |x|
-                );
+                let [along] = sums!(|x, dy| [dy * (x * inv)]);
+                // A vector shorter than the minimum is only multiplied.
+                let along = if inv < T::of(MIN_LENGTH).recip() { along } else { T::zero() };
+                each!(dx = |x, dy| (dy - x * inv * along) * inv); //     dx = (dy - y Σ y dy) / |x|
             }
         });
     }

@@ -3,20 +3,19 @@
 use std::sync::Arc;
 
 use chainrule_core::{Initializer, Layer, ParamSpec, Plan, ShapeError};
-use chainrule_tensor::{Real, Seed, Shape, vector};
+use chainrule_tensor::{Real, Seed, Shape, map_channels, sum_channels};
 
-use super::reparametrized::{Reparametrization, Terms, Weight};
+use super::reparametrization::{Reparametrization, WeightLayout, WeightTerms, reparametrized_layer};
 
-/// A layer whose first weight is `w = g v / |v|` for each output unit: a length `g` and a direction `v` are trained in
-/// its place (Salimans and Kingma 2016, "Weight normalization"; PyTorch's `weight_norm`).
+/// A layer whose first weight is `w = g v / |v|` for each output unit: a length `g` and a direction `v` are trained
+/// instead of it (Salimans and Kingma 2016, "Weight normalization"; PyTorch's `weight_norm`).
 ///
-/// `v` takes the place of the inner layer's weight among the parameters, and `g`, `[units]`, follows them. The units of
-/// a matrix lie along its last axis (`Dense`), those of a weight of more axes along the first (convolutions);
-/// [`axis`](Self::axis) chooses another, such as 1 for transposed convolutions. Other parameters of the inner layer pass
-/// through.
+/// `v` replaces the inner layer's weight among the parameters, and `g`, `[units]`, follows them. The units are the last
+/// axis of a matrix (`Dense`), and the first axis of a weight with more axes (convolutions); [`axis`](Self::axis) chooses
+/// another, such as 1 for transposed convolutions. Other parameters of the inner layer are unchanged.
 ///
-/// `v` starts as the weight would, and `g` as the length of another draw of it. So `w` starts as likely as the weight
-/// would, though not as `v` itself. A unit whose `v` is 0 has the weight 0.
+/// `v` is initialised as the weight would be, and `g` with the lengths of another draw of it. So `w` has the distribution
+/// that the weight would have, but differs from `v`. A unit whose `v` is 0 has the weight 0.
 ///
 /// ```
 /// use chainrule_core::gradcheck;
@@ -31,12 +30,12 @@ pub struct WeightNorm<L> {
 }
 
 impl<L> WeightNorm<L> {
-    /// This layer, with its first weight in two parts.
+    /// This layer, with its first weight as lengths and directions.
     pub fn new(layer: L) -> Self {
         Self { layer, axis: None }
     }
 
-    /// Along which axis of the weight the units lie.
+    /// Which axis of the weight is that of the units.
     #[must_use]
     pub fn axis(self, axis: usize) -> Self {
         Self { axis: Some(axis), ..self }
@@ -50,80 +49,56 @@ impl<T: Real, L: Layer<T>> Reparametrization<T> for WeightNorm<L> {
         self.axis
     }
 
-    fn declare(&self, weight: &Weight, input: Shape, plan: &mut Plan) -> Result<(), ShapeError> {
+    fn declare(&self, weight: &WeightLayout, input: Shape, plan: &mut Plan) -> Result<(), ShapeError> {
         let mut layer = Plan::new();
         self.layer.plan(input, &mut layer)?;
-        let init: Arc<dyn Initializer> = Arc::new(Lengths { layer, weight: weight.clone() });
+        let init: Arc<dyn Initializer> = Arc::new(UnitLengths { layer, weight: weight.clone() });
         plan.bias("g", [weight.units], (1, 1), &init)?;
         Ok(())
     }
 
-    fn weight(&self, terms: &mut Terms<T>, v: &[T], g: &[T], w: &mut [T], _: bool) {
-        let Terms { weight, units: [inverse, factor, _], .. } = terms;
+    fn weight(&self, terms: &mut WeightTerms<T>, v: &[T], g: &[T], w: &mut [T], _: bool) {
+        let WeightTerms { weight, units: [inverse, factor, _], .. } = terms;
         inverse.fill(T::zero());
-        vector::sum_channels(
-            weight.inner,
-            [v],
-            [],
-            [inverse],
-            #[inline(always)]
-            |[v], []| [v * v],
-        );
+        sum_channels!(weight.inner, [inverse] += |[v], []| [v * v]);
         for ((inverse, factor), &g) in inverse.iter_mut().zip(factor.iter_mut()).zip(g) {
             *inverse = if *inverse > T::zero() { inverse.sqrt().recip() } else { T::zero() }; // 1 / |v|
             *factor = g * *inverse;
         }
-        vector::map_channels(
-            weight.inner,
-            [v],
-            [factor],
-            w,
-            #[inline(always)]
-            |[v], [factor], _| v * factor, //                                w = g v / |v|
-        );
+        map_channels!(weight.inner, w = |[v], [factor]| v * factor); //      w = g v / |v|
     }
 
-    fn gradient(&self, terms: &mut Terms<T>, v: &[T], dw: &mut [T], dg: &mut [T], _: T) {
-        let Terms { weight, units: [inverse, factor, along], .. } = terms;
+    fn gradient(&self, terms: &mut WeightTerms<T>, v: &[T], dw: &mut [T], dg: &mut [T], _: T) {
+        let WeightTerms { weight, units: [inverse, factor, along], .. } = terms;
         along.fill(T::zero());
-        vector::sum_channels(
-            weight.inner,
-            [dw, v],
-            [],
-            [along],
-            #[inline(always)]
-            |[dw, v], []| [dw * v],
-        );
+        sum_channels!(weight.inner, [along] += |[dw, v], []| [dw * v]);
         for ((along, &inverse), dg) in along.iter_mut().zip(inverse.iter()).zip(dg) {
             *dg += *along * inverse; //                                      dg = Σ dw v / |v|
             *along *= inverse * inverse;
         }
-        vector::map_channels(
-            weight.inner,
-            [v],
-            [factor, along],
-            dw,
-            #[inline(always)]
-            |[v], [factor, along], dw| (dw - v * along) * factor, //         dv = g / |v| (dw - v Σ dw v / |v|²)
-        );
+        // dv = g / |v| (dw - v Σ dw v / |v|²)
+        map_channels!(weight.inner, dw = |[v], [factor, along]| (dw - v * along) * factor);
     }
 }
 
-/// The lengths of the units of a weight that is drawn as the inner layer's is.
+reparametrized_layer!(WeightNorm);
+
+/// Initialises with the lengths of the units of a weight that is drawn as the inner layer's is.
 #[derive(Debug)]
-struct Lengths {
+struct UnitLengths {
     /// What the inner layer declares.
     layer: Plan,
-    weight: Weight,
+    weight: WeightLayout,
 }
 
-impl Initializer for Lengths {
+impl Initializer for UnitLengths {
     fn fill(&self, _: ParamSpec, seed: Seed, values: &mut [f64]) {
-        let Weight { range, inner, .. } = &self.weight;
+        let WeightLayout { range, inner, .. } = &self.weight;
         let mut params = vec![0.0; self.layer.size()];
         self.layer.init(seed, &mut params);
+        let v = &params[range.clone()];
         values.fill(0.0);
-        vector::sum_channels(*inner, [&params[range.clone()]], [], [values], |[v], []| [v * v]);
+        sum_channels!(*inner, [values] += |[v], []| [v * v]);
         values.iter_mut().for_each(|square| *square = square.sqrt());
     }
 }

@@ -7,7 +7,7 @@ use chainrule_tensor::{Buffer, Real, Shape};
 
 use super::windows::{Stride, Windows};
 use crate::Axes;
-use crate::packed::{fill_packed, packed};
+use crate::contiguous::{contiguous, write_contiguous};
 
 /// What makes one number of a window of inputs.
 pub trait Rule: Clone + Copy + Debug + Send + Sync + 'static {
@@ -159,8 +159,8 @@ impl<T: Real> Pooled<T> {
 
     pub(super) fn forward<R: Rule>(rule: R, Forward { x, y, cache, .. }: Forward<'_, T, Self>) {
         let Self { windows, notes, copies: [copy, room, ..] } = cache;
-        let x = packed(x, copy);
-        fill_packed(y, room, |y| {
+        let x = contiguous(x, copy);
+        write_contiguous(y, room, |y| {
             if R::INDEXED {
                 notes.make_room(windows, y.len());
             }
@@ -171,8 +171,8 @@ impl<T: Real> Pooled<T> {
     pub(super) fn backward<R: Rule>(rule: R, pass: Backward<'_, T, Self>) {
         let Backward { x, y, dy, dx: Some(dx), cache, .. } = pass else { return };
         let Self { windows, notes, copies: [a, b, c, room] } = cache;
-        let values = Values { x: packed(x, a), y: packed(y, b), dy: packed(dy, c) };
-        fill_packed(dx, room, |dx| rule.backward(windows, values, notes, dx));
+        let values = Values { x: contiguous(x, a), y: contiguous(y, b), dy: contiguous(dy, c) };
+        write_contiguous(dx, room, |dx| rule.backward(windows, values, notes, dx));
     }
 }
 

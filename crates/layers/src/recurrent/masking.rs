@@ -1,14 +1,13 @@
-//! Padding that is filled with some value.
+//! Masking of steps that are filled with some value.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
-use super::steps;
+use super::steps::split_steps;
 
-/// Turns steps whose values all equal one value into zeros, which the layers behind it that are
-/// [`masked`](super::Recurrent::masked) take for padding; passes the others (Keras' `Masking`). Samples are
-/// `[steps, ...]`.
+/// Sets steps whose values all equal one value to 0, which the [`masked`](crate::Recurrent::masked) layers after it treat
+/// as padding; passes the others (Keras' `Masking`). Samples are `[steps, ...]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Masking {
     value: f64,
@@ -20,8 +19,8 @@ impl Masking {
         Self { value }
     }
 
-    /// Copies the steps of `from`, but zeros where those of `x` are filled with the value.
-    fn pass<T: Real>(
+    /// Copies the steps of `from`, but writes zeros where those of `x` are filled with the value.
+    fn mask<T: Real>(
         self,
         x: ArrayView2<'_, T>,
         from: ArrayView2<'_, T>,
@@ -32,9 +31,10 @@ impl Masking {
         for ((x, from), mut to) in x.rows().into_iter().zip(from.rows()).zip(to.rows_mut()) {
             for start in (0..x.len()).step_by(width) {
                 let step = s![start..start + width];
-                match x.slice(step).iter().all(|&x| x == value) {
-                    true => to.slice_mut(step).fill(T::zero()),
-                    false => to.slice_mut(step).assign(&from.slice(step)),
+                if x.slice(step).iter().all(|&x| x == value) {
+                    to.slice_mut(step).fill(T::zero());
+                } else {
+                    to.slice_mut(step).assign(&from.slice(step));
                 }
             }
         }
@@ -42,11 +42,11 @@ impl Masking {
 }
 
 impl<T: Real> Layer<T> for Masking {
-    /// How many values a step has.
+    /// The number of values of a step.
     type Cache = usize;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, usize), ShapeError> {
-        let (_, step) = steps(input, plan)?;
+        let (_, step) = split_steps(input, plan)?;
         match step.size() {
             0 => Err(plan.error(input, "steps with at least one value", "no axis can be 0")),
             width => Ok((input, width)),
@@ -54,12 +54,12 @@ impl<T: Real> Layer<T> for Masking {
     }
 
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, usize>) {
-        self.pass(x, x, y, *cache);
+        self.mask(x, x, y, *cache);
     }
 
     fn backward(&self, Backward { x, dy, dx, cache, .. }: Backward<'_, T, usize>) {
         if let Some(dx) = dx {
-            self.pass(x, dy, dx, *cache);
+            self.mask(x, dy, dx, *cache);
         }
     }
 }

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use chainrule_core::Constant;
-use chainrule_tensor::{Real, vector};
+use chainrule_tensor::{Real, gates};
 
-use super::{Affine, Cell, Gates, Recurrent};
+use super::cell::{Cell, GateLayout};
+use super::gate_projection::GateProjection;
+use super::layer::Recurrent;
 use crate::{Activation, Relu, Tanh};
 
 /// The simple recurrent layer (Elman 1990), `[steps, features]` to `[units]`, or to `[steps, units]` with
@@ -14,24 +16,24 @@ use crate::{Activation, Relu, Tanh};
 /// > *hₜ* = tanh(*xₜ Wx* + *hₜ₋₁ Wh* + *b*)
 ///
 /// The parameters are `weight` `[features, units]`, `recurrent_weight` `[units, units]` and `bias` `[units]`. PyTorch
-/// adds two biases, whose sum this one is.
-pub type Rnn<A = Tanh> = Recurrent<RnnCell<A>, Affine>;
+/// has two biases, of which this one is the sum.
+pub type Rnn<A = Tanh> = Recurrent<RnnCell<A>, GateProjection>;
 
 impl Rnn<Tanh> {
-    /// With this many units, which starts as PyTorch's `RNN`: every parameter uniform in `±1/√units`.
+    /// With this many units, initialised as PyTorch's `RNN`: every parameter uniform in `±1/√units`.
     pub fn new(units: usize) -> Self {
-        Self::new_with(RnnCell(Tanh), Affine::new(units))
+        Self::new_with(RnnCell(Tanh), GateProjection::new(units))
     }
 
-    /// Starts as Keras' `SimpleRNN`: Glorot-uniform weights, an orthogonal recurrent weight (Glorot-uniform where
-    /// there is no LAPACK), and zero biases.
+    /// Initialised as Keras' `SimpleRNN`: Glorot-uniform weights, an orthogonal recurrent weight (Glorot-uniform
+    /// without LAPACK), and zero biases.
     pub fn keras(units: usize) -> Self {
-        Self::new_with(RnnCell(Tanh), Affine::keras(units, Constant(0.0)))
+        Self::new_with(RnnCell(Tanh), GateProjection::keras(units, Constant(0.0)))
     }
 }
 
 impl<A> Rnn<A> {
-    /// With another function than tanh.
+    /// With another activation than tanh.
     #[must_use]
     pub fn activation<B>(self, activation: B) -> Rnn<B> {
         self.with_cell(RnnCell(activation))
@@ -55,29 +57,15 @@ impl<A: fmt::Debug> fmt::Debug for RnnCell<A> {
 }
 
 impl<T: Real, A: Activation<T>> Cell<T> for RnnCell<A> {
-    const GATES: Gates = Gates::all(1);
+    const GATES: GateLayout = GateLayout::all_summed(1);
 
     fn forward(self, units: usize, z: &mut [T], _: [&[T]; 2], [h, _]: [&mut [T]; 2]) {
         let f = self.0;
-        vector::gates(
-            units,
-            z,
-            [],
-            [h],
-            #[inline(always)]
-            |[z], [], _| ([z], [f.value(z)]), //                          h = f(z)
-        );
+        gates!(units, z, [h] = |[z], []| ([z], [f.value(z)])); //                            h = f(z)
     }
 
     fn backward(self, units: usize, z: &mut [T], _: [&[T]; 2], [h, _]: [&[T]; 2], [dh, _]: [&mut [T]; 2]) {
         let f = self.0;
-        vector::gates(
-            units,
-            z,
-            [h],
-            [dh],
-            #[inline(always)]
-            |[z], [h], [dh]| ([dh * f.derivative(z, h)], [T::zero()]), //      dz = dh f'(z)
-        );
+        gates!(units, z, [dh] = |[z], [h]| ([dh * f.derivative(z, h)], [T::zero()])); //     dz = dh f'(z)
     }
 }

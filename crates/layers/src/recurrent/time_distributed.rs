@@ -1,14 +1,14 @@
-//! A layer for each step.
+//! A layer applied to each step.
 
 use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError, ValueError};
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::memory::copy;
-use super::{repeated, steps};
+use super::steps::{plan_each_step, split_steps};
+use super::unrolled::copy;
 
 /// Applies an inner layer to every step of a sequence, with the same weights (Keras' `TimeDistributed`): samples
-/// `[steps, ...]` become `[steps, ...]`, each step as the inner layer makes it.
+/// `[steps, ...]` become `[steps, ...]`, each step as the inner layer returns it.
 ///
 /// The steps of all samples are the rows of one pass of the inner layer.
 ///
@@ -22,36 +22,35 @@ use super::{repeated, steps};
 #[derive(Clone, Copy, Debug)]
 pub struct TimeDistributed<L>(pub L);
 
-/// What a [`TimeDistributed`] remembers: the inner layer's cache, and copies of matrices whose steps do not lie side by
-/// side.
+/// What a [`TimeDistributed`] layer keeps between its passes: the inner layer's cache, and copies of strided matrices.
 #[derive(Clone, Debug, Default)]
-pub struct Flat<T: Real, C> {
+pub struct TimeDistributedCache<T: Real, C> {
     cache: C,
     steps: usize,
-    room: [Buffer<T>; 4],
+    copies: [Buffer<T>; 4],
 }
 
-/// The steps of all rows as rows; a copy in `room` if they do not lie side by side.
-fn unfold<'a, T: Real>(
+/// The steps of all rows as rows; in `buffer` if the matrix is strided.
+fn steps_as_rows<'a, T: Real>(
     values: ArrayView2<'a, T>,
     steps: usize,
-    room: &'a mut Buffer<T>,
+    buffer: &'a mut Buffer<T>,
 ) -> ArrayView2<'a, T> {
     let (rows, columns) = values.dim();
     let shape = (rows * steps, columns / steps);
     if values.is_standard_layout() {
         return values.into_shape_with_order(shape).expect("it is in standard layout");
     }
-    room.reserve(rows * columns);
-    copy(values, room.matrix_mut(rows, columns));
-    (*room).matrix(shape.0, shape.1)
+    buffer.reserve(rows * columns);
+    copy(values, buffer.matrix_mut(rows, columns));
+    (*buffer).matrix(shape.0, shape.1)
 }
 
-/// Lets `write` fill the steps of all rows as rows; in `room` if they do not lie side by side.
-fn fill<T: Real>(
+/// Lets `write` fill the steps of all rows as rows; by way of `buffer` if the matrix is strided.
+fn write_steps_as_rows<T: Real>(
     mut values: ArrayViewMut2<'_, T>,
     steps: usize,
-    room: &mut Buffer<T>,
+    buffer: &mut Buffer<T>,
     write: impl FnOnce(ArrayViewMut2<'_, T>),
 ) {
     let (rows, columns) = values.dim();
@@ -59,26 +58,22 @@ fn fill<T: Real>(
     if values.is_standard_layout() {
         return write(values.into_shape_with_order(shape).expect("it is in standard layout"));
     }
-    room.reserve(rows * columns);
-    write(room.matrix_mut(shape.0, shape.1));
-    copy(room.matrix(rows, columns), values.view_mut());
+    buffer.reserve(rows * columns);
+    write(buffer.matrix_mut(shape.0, shape.1));
+    copy(buffer.matrix(rows, columns), values.view_mut());
 }
 
 impl<T: Real, L: Layer<T>> Layer<T> for TimeDistributed<L> {
-    type Cache = Flat<T, L::Cache>;
+    type Cache = TimeDistributedCache<T, L::Cache>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError> {
-        let (steps, step) = steps(input, plan)?;
-        let (inner, cache, _) = repeated(plan, input, steps, |plan| plan.inner("step", &self.0, step))?;
+        let (steps, step) = split_steps(input, plan)?;
+        let (inner, cache, _) = plan_each_step(plan, input, steps, |plan| plan.inner("step", &self.0, step))?;
         let Some(output) = Shape::new(&[&[steps], &*inner].concat()) else {
             let help = format!("the inner layer returns {inner} for each step");
-            return Err(plan.error(
-                input,
-                "an inner layer whose output leaves room for an axis of steps",
-                &help,
-            ));
+            return Err(plan.error(input, "an inner layer that returns samples of at most five axes", &help));
         };
-        Ok((output, Flat { cache, steps, room: Default::default() }))
+        Ok((output, TimeDistributedCache { cache, steps, copies: Default::default() }))
     }
 
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
@@ -90,21 +85,25 @@ impl<T: Real, L: Layer<T>> Layer<T> for TimeDistributed<L> {
     }
 
     fn forward(&self, Forward { params, x, y, cache, mode }: Forward<'_, T, Self::Cache>) {
-        let Flat { cache, steps: count, room: [room_x, room_y, ..] } = cache;
+        let TimeDistributedCache { cache, steps: count, copies: [x_copy, y_copy, ..] } = cache;
         let mode = match mode {
             Mode::Train { seed, first_row } => Mode::Train { seed, first_row: first_row * *count },
             Mode::Eval => Mode::Eval,
         };
-        let x = unfold(x, *count, room_x);
-        fill(y, *count, room_y, |y| self.0.forward(Forward { params, x, y, cache, mode: mode.inner(0) }));
+        let x = steps_as_rows(x, *count, x_copy);
+        write_steps_as_rows(y, *count, y_copy, |y| {
+            self.0.forward(Forward { params, x, y, cache, mode: mode.inner(0) });
+        });
     }
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
         let Backward { params, grads, x, y, dy, dx, cache, share } = pass;
-        let Flat { cache, steps: count, room: [room_x, room_y, room_dy, room_dx] } = cache;
-        let (x, y, dy) = (unfold(x, *count, room_x), unfold(y, *count, room_y), unfold(dy, *count, room_dy));
+        let TimeDistributedCache { cache, steps: count, copies: [x_copy, y_copy, dy_copy, dx_copy] } = cache;
+        let x = steps_as_rows(x, *count, x_copy);
+        let y = steps_as_rows(y, *count, y_copy);
+        let dy = steps_as_rows(dy, *count, dy_copy);
         match dx {
-            Some(dx) => fill(dx, *count, room_dx, |dx| {
+            Some(dx) => write_steps_as_rows(dx, *count, dx_copy, |dx| {
                 self.0.backward(Backward { params, grads, x, y, dy, dx: Some(dx), cache, share });
             }),
             None => self.0.backward(Backward { params, grads, x, y, dy, dx: None, cache, share }),

@@ -25,7 +25,7 @@ use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Seed, Shape, vector};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::packed::{fill_packed, packed};
+use crate::contiguous::{contiguous, write_contiguous};
 
 /// A random affine map `y = a x + b`, drawn anew for each group of values. The macro below makes a layer of it.
 trait Noise: Copy + Debug + Send + Sync + 'static {
@@ -112,8 +112,8 @@ impl<T: Real> Mask<T> {
         let Some((seed, first_row)) = self.drawn else { return y.assign(&x) };
         let Self { groups: Groups { count, inner }, a, b, x: x_copy, y: y_copy, .. } = self;
         let (size, count, inner) = (x.ncols().max(1), *count, *inner);
-        let x = packed(x, x_copy);
-        fill_packed(y, y_copy, |y| {
+        let x = contiguous(x, x_copy);
+        write_contiguous(y, y_copy, |y| {
             for (row, (x, y)) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)).enumerate() {
                 let seed = seed.child((first_row + row) as u64);
                 if count == size {

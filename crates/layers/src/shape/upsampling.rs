@@ -7,7 +7,7 @@ use chainrule_tensor::{Buffer, Real, Shape};
 
 use super::moves::{Moves, Runs, moves, shape};
 use crate::Axes;
-use crate::packed::{fill_packed, packed};
+use crate::contiguous::{contiguous, write_contiguous};
 
 /// How large the output is along each of `N` spatial axes.
 #[derive(Clone, Copy, Debug)]
@@ -176,8 +176,8 @@ impl<T: Real, const N: usize> Layer<T> for LinearUpSampling<N> {
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Taps<T>>) {
         let Taps { sizes, taps, copies: [copy, room] } = cache;
         let (taps, inputs) = (taps.get_or_init(|| self.taps(sizes)), sizes[0].iter().product());
-        let (corners, x) = (1 << N, packed(x, copy));
-        fill_packed(y, room, |y| {
+        let (corners, x) = (1 << N, contiguous(x, copy));
+        write_contiguous(y, room, |y| {
             for (x, y) in x.chunks_exact(inputs).zip(y.chunks_exact_mut(taps.len() / corners)) {
                 for (y, taps) in y.iter_mut().zip(taps.chunks_exact(corners)) {
                     *y = taps.iter().fold(T::zero(), |sum, &(from, weight)| sum + weight * x[from]);
@@ -190,8 +190,8 @@ impl<T: Real, const N: usize> Layer<T> for LinearUpSampling<N> {
         let Some(dx) = dx else { return };
         let Taps { sizes, taps, copies: [copy, room] } = cache;
         let (taps, inputs) = (taps.get_or_init(|| self.taps(sizes)), sizes[0].iter().product());
-        let (corners, dy) = (1 << N, packed(dy, copy));
-        fill_packed(dx, room, |dx| {
+        let (corners, dy) = (1 << N, contiguous(dy, copy));
+        write_contiguous(dx, room, |dx| {
             dx.fill(T::zero());
             for (dx, dy) in dx.chunks_exact_mut(inputs).zip(dy.chunks_exact(taps.len() / corners)) {
                 for (&dy, taps) in dy.iter().zip(taps.chunks_exact(corners)) {

@@ -1,10 +1,10 @@
-//! Batches as slices, for layers that go through memory in their own way.
+//! Batches as contiguous slices, for layers with their own loops over memory.
 
 use chainrule_tensor::{Buffer, Real};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-/// The values of `view` in row-major order: where they lie, if they lie so, else copied to `copy`.
-pub(crate) fn packed<'a, T: Real>(view: ArrayView2<'a, T>, copy: &'a mut Buffer<T>) -> &'a [T] {
+/// The values of `view` in row-major order: the view's own if it is contiguous, else a copy in `copy`.
+pub(crate) fn contiguous<'a, T: Real>(view: ArrayView2<'a, T>, copy: &'a mut Buffer<T>) -> &'a [T] {
     if let Some(values) = view.to_slice() {
         return values;
     }
@@ -14,8 +14,8 @@ pub(crate) fn packed<'a, T: Real>(view: ArrayView2<'a, T>, copy: &'a mut Buffer<
     &copy[..rows * columns]
 }
 
-/// Lets `fill` write the values of `view` in row-major order: where they lie, if they lie so, else by way of `copy`.
-pub(crate) fn fill_packed<T: Real>(
+/// Lets `fill` write the values of `view` in row-major order: in place if it is contiguous, else by way of `copy`.
+pub(crate) fn write_contiguous<T: Real>(
     mut view: ArrayViewMut2<'_, T>,
     copy: &mut Buffer<T>,
     fill: impl FnOnce(&mut [T]),
