@@ -28,7 +28,7 @@ use chainrule::layers::{Embedding, LayerNorm, LearnedPositions, Lstm, TimeDistri
 use chainrule::losses::PerStep;
 use chainrule::metrics;
 use chainrule::prelude::*;
-use chainrule::tensor::Window;
+use chainrule::tensor::SequenceSlice;
 use chainrule::train::{Predictor, Scores};
 use ndarray::{Array2, s};
 
@@ -159,7 +159,7 @@ type Score = PerStep<CrossEntropy>;
 /// in another random order in each epoch for a transformer.
 pub(crate) struct Training {
     pub(crate) data: Characters,
-    pub(crate) trainer: Trainer<f32, Window<u32>>,
+    pub(crate) trainer: Trainer<f32, SequenceSlice<u32>>,
 }
 
 impl Training {
@@ -206,7 +206,7 @@ impl Training {
 /// state is given one window, so that it goes on where the window before ended; the data are in one lane for that.
 pub(crate) fn evaluate(model: &Model<f32>, data: &Characters) -> Result<Scores, Box<dyn Error>> {
     let loss = Score::default();
-    let accuracy: &mut dyn Measure<f32, Window<u32>> = &mut metrics::PerStep(Accuracy::default());
+    let accuracy: &mut dyn Measure<f32, SequenceSlice<u32>> = &mut metrics::PerStep(Accuracy::default());
     let (mut predictor, mut row) = (model.predictor(), Array2::zeros((1, model.input().size())));
     let (windows, mut sum) = (data.len(), 0.0);
     for index in 0..windows {

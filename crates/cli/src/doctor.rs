@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use chainrule::tensor::blas::{self, Blas};
-use chainrule::tensor::isa;
+use chainrule::tensor::simd;
 
 use chainrule_cli::core_latency;
 use chainrule_cli::machine::Machine;
@@ -62,7 +62,7 @@ impl Findings {
             ("system", machine.system.clone()),
             ("CPU", machine.cpu.clone()),
             ("threads", format!("{}{smt}", machine.cores)),
-            ("instructions", format!("{:?}", isa::level())),
+            ("instructions", format!("{:?}", simd::level())),
             ("caches", machine.caches.clone()),
             ("memory", machine.memory.clone()),
             ("huge pages", machine.huge_pages.clone()),

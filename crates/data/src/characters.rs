@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use chainrule_tensor::{Real, Shape, Window};
+use chainrule_tensor::{Real, SequenceSlice, Shape};
 
 use crate::{Dataset, Samples};
 
@@ -107,7 +107,7 @@ impl Characters {
 }
 
 impl Dataset for Characters {
-    type Target = Window<u32>;
+    type Target = SequenceSlice<u32>;
 
     fn len(&self) -> usize {
         self.lanes * self.depth
@@ -123,13 +123,13 @@ impl Dataset for Characters {
 }
 
 impl<T: Real> Samples<T> for Characters {
-    fn read(&self, index: usize, row: &mut [T]) -> Window<u32> {
+    fn read(&self, index: usize, row: &mut [T]) -> SequenceSlice<u32> {
         let window = self.window(index);
         for (value, &id) in row.iter_mut().zip(&self.text[window.clone()]) {
             *value = T::of(f64::from(id));
         }
         let next = window.start + 1..window.end + 1;
-        Window::new(Arc::clone(&self.text), next).expect("windows end before the last character")
+        SequenceSlice::new(Arc::clone(&self.text), next).expect("windows end before the last character")
     }
 }
 

@@ -6,15 +6,15 @@ use std::ops::{Deref, DerefMut};
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::Real;
+use crate::real::Real;
 
 /// The alignment of a [`Buffer`]: one cache line, and one AVX-512 register.
 const ALIGN: usize = 64;
 
-/// A slice of numbers whose first value lies on a 64-byte boundary.
+/// A slice of numbers whose first value is on a 64-byte boundary.
 ///
-/// It is what parameters, gradients and activations live in. It is made once and grows only when asked,
-/// so that a training step allocates nothing.
+/// Parameters, gradients and activations are stored in buffers. They are allocated once and grow only on request, so that a
+/// training step allocates nothing.
 ///
 /// ```
 /// use chainrule_tensor::Buffer;
@@ -24,7 +24,7 @@ const ALIGN: usize = 64;
 /// assert_eq!(x.as_ptr() as usize % 64, 0);
 /// ```
 pub struct Buffer<T> {
-    /// Longer than `len`, so that a 64-byte boundary lies within; never reallocated in place.
+    /// Longer than `len`, to contain a 64-byte boundary; never reallocated in place.
     storage: Vec<T>,
     start: usize,
     len: usize,
@@ -39,23 +39,23 @@ impl<T: Real> Buffer<T> {
         Self::of(vec![T::zero(); len + ALIGN / size_of::<T>()], len)
     }
 
-    /// As [`zeros`](Self::zeros), or `None` where the system has no memory for so many, which else ends the program.
+    /// As [`zeros`](Self::zeros), or `None` if the system does not have that much memory, with which `zeros` ends the program.
     ///
-    /// A system that promises more memory than it has (Linux may) can still end the program when it is written to.
+    /// A system that promises more memory than it has (Linux may) can still end the program when the memory is written to.
     pub fn try_zeros(len: usize) -> Option<Self> {
         if len == 0 {
             return Some(Self::default());
         }
-        let room = len.checked_add(ALIGN / size_of::<T>())?;
-        let layout = Layout::array::<T>(room).ok()?;
+        let capacity = len.checked_add(ALIGN / size_of::<T>())?;
+        let layout = Layout::array::<T>(capacity).ok()?;
         // SAFETY: the layout is not empty.
         let values = unsafe { alloc::alloc_zeroed(layout) }.cast::<T>();
         if values.is_null() {
             return None;
         }
-        // SAFETY: a `Vec`'s allocator made this place, for just so many values. Its bytes are 0, and so are the numbers: `T`
-        // is `f32` or `f64`, since `Real` cannot be implemented elsewhere.
-        let storage = unsafe { Vec::from_raw_parts(values, room, room) };
+        // SAFETY: a `Vec`'s allocator allocated this memory, for exactly this number of values. Its bytes are 0, and so are the
+        // numbers: `T` is `f32` or `f64`, since `Real` cannot be implemented elsewhere.
+        let storage = unsafe { Vec::from_raw_parts(values, capacity, capacity) };
         Some(Self::of(storage, len))
     }
 
@@ -65,7 +65,7 @@ impl<T: Real> Buffer<T> {
         Self { storage, start, len }
     }
 
-    /// Makes room for at least `len` values. What was in it is lost if it must grow; otherwise it is unchanged.
+    /// Makes the buffer at least `len` values long. If it has to grow, its values are lost; otherwise it is unchanged.
     pub fn reserve(&mut self, len: usize) {
         if len > self.len {
             *self = Self::zeros(len);
@@ -80,7 +80,7 @@ impl<T: Real> Buffer<T> {
     #[inline]
     pub fn matrix(&self, rows: usize, columns: usize) -> ArrayView2<'_, T> {
         let values = &self[..count(rows, columns)];
-        // SAFETY: the slice has just these values, and lives as long as the view.
+        // SAFETY: the slice has exactly these values, and lives as long as the view.
         unsafe { ArrayView2::from_shape_ptr((rows, columns), values.as_ptr()) }
     }
 
@@ -92,7 +92,7 @@ impl<T: Real> Buffer<T> {
     #[inline]
     pub fn matrix_mut(&mut self, rows: usize, columns: usize) -> ArrayViewMut2<'_, T> {
         let values = &mut self[..count(rows, columns)];
-        // SAFETY: the slice has just these values, lives as long as the view, and is borrowed by it alone.
+        // SAFETY: the slice has exactly these values, lives as long as the view, and is borrowed by it alone.
         unsafe { ArrayViewMut2::from_shape_ptr((rows, columns), values.as_mut_ptr()) }
     }
 }
@@ -164,16 +164,16 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_there_is_not_is_no_buffer() {
+    fn too_much_memory_is_no_buffer() {
         let mut buffer = Buffer::<f32>::try_zeros(1000).unwrap();
         assert_eq!((buffer.as_ptr() as usize % ALIGN, buffer.len()), (0, 1000));
         assert!(buffer.iter().all(|&value| value == 0.0));
         buffer[999] = 1.0;
         assert_eq!(buffer.clone()[999], 1.0);
         assert!(Buffer::<f64>::try_zeros(0).is_some_and(|buffer| buffer.is_empty()));
-        // More than addresses reach, than a layout holds, and than can be counted.
+        // More than the address space, than a layout may have, and than can be counted.
         for len in [1 << 55, isize::MAX as usize / 4, usize::MAX / 4, usize::MAX] {
-            // Seen by nobody, an allocation would be left away with its failure.
+            // An allocation that is not used would be optimised away, and its failure with it.
             assert!(black_box(Buffer::<f32>::try_zeros(len)).is_none(), "{len}");
             assert!(black_box(Buffer::<f64>::try_zeros(len)).is_none(), "{len}");
         }

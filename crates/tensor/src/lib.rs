@@ -1,63 +1,62 @@
-//! Numbers, shapes, buffers, the matrix product and vector mathematics: what chainrule's other crates
-//! stand on.
+//! Numbers, shapes, buffers, the matrix product and vector mathematics: the foundation of chainrule's other crates.
 //!
-//! The decision here: **everything that depends on the machine is in this crate**, so that everything
-//! else is plain, safe, portable Rust that reads as the mathematics. This is the only crate with `unsafe`,
-//! the only one that knows of OpenBLAS and of vector instructions, and it finds both out while the program
-//! runs: a crate built for any x86-64 is as fast as one built with `-C target-cpu=native`.
+//! ```
+//! use chainrule_tensor::{Buffer, Seed, each, gemm, vector};
 //!
-//! - [`Real`] is `f32` or `f64`; [`Shape`] the shape of one sample; [`Buffer`] aligned memory;
-//!   [`Params`] and [`Grads`] a layer's view of the flat parameters, [`SparseGrad`] the gradient of a table of
-//!   which few rows are used; [`Target`] what a row is to become.
-//! - [`gemm`] is the matrix product of `ndarray` views through BLAS.
-//! - [`vector`] runs a closure over many numbers with the widest instructions of the CPU.
+//! // Y = softmax(relu(X W)) for a batch of two samples.
+//! let mut rng = Seed(1).rng();
+//! let mut x = Buffer::<f32>::zeros(2 * 3);
+//! let mut w = Buffer::<f32>::zeros(3 * 4);
+//! x.iter_mut().chain(&mut *w).for_each(|value| *value = rng.normal() as f32);
+//! let mut y = Buffer::<f32>::zeros(2 * 4);
+//! gemm(1.0, x.matrix(2, 3), w.matrix(3, 4), 0.0, y.matrix_mut(2, 4));
+//! each!(y = y.max(0.0));
+//! vector::softmax(&mut y, 4);
+//! assert!((vector::sum(&y) - 2.0).abs() < 1e-6);
+//! ```
+//!
+//! The decision here: **everything that depends on the machine is in this crate**, so that everything else is plain, safe,
+//! portable Rust that reads as the mathematics. This is the only crate with `unsafe`, and the only one that knows of OpenBLAS and
+//! of vector instructions. It detects both at run time: a crate built for any x86-64 is as fast as one built with
+//! `-C target-cpu=native`.
+//!
+//! - [`Real`] is `f32` or `f64`; [`Shape`] is the shape of one sample; [`Buffer`] is aligned memory; [`Target`] is what a loss
+//!   compares an output with.
+//! - [`gemm()`] is the matrix product of `ndarray` views, by BLAS or by kernels of our own.
+//! - [`vector`] runs a formula over many numbers with the widest instructions of the CPU.
+//! - [`conv`] has the loops and products that convolutions and poolings are made of.
 //! - [`Seed`] gives random numbers that depend on a position, not on an order.
-//! - [`blas`] tells which BLAS and kernel is in use, and repairs a bad choice.
-//! - [`CountingAllocator`] counts allocations, for tests and benchmarks.
+//! - [`blas`] tells which BLAS and kernel are in use, and corrects a bad choice; [`simd`] tells which instructions are.
+//! - [`FlushDenormals`], [`prefetch`] and [`in_huge_pages`] control the machine; [`CountingAllocator`] counts allocations, for
+//!   tests and benchmarks.
 //!
 //! # Which BLAS
 //!
 //! | feature | library |
 //! |---|---|
-//! | `openblas` (default) | OpenBLAS as the system installed it |
+//! | `openblas` (default) | the system's OpenBLAS |
 //! | `openblas-static` | OpenBLAS, built from source and linked statically |
 //! | `intel-mkl` | Intel MKL |
 //! | `accelerate` | Apple's Accelerate |
 //! | `netlib` | the reference BLAS |
 //! | none of them | ndarray's product in pure Rust: slower, but it needs nothing installed |
 
-mod allocator;
-pub mod blas;
-mod blocks;
 mod buffer;
-mod denormals;
-#[cfg(target_arch = "x86_64")]
-mod direct;
-#[cfg(target_arch = "x86_64")]
-mod dots;
-mod gemm;
-mod huge;
-pub mod isa;
-mod prefetch;
-pub mod quads;
+pub mod conv;
+mod kernels;
+mod machine;
+mod matmul;
 mod real;
 mod seed;
 mod shape;
-mod taps;
+pub mod simd;
 mod target;
-#[cfg(target_arch = "x86_64")]
-mod transpose;
 pub mod vector;
 
-pub use allocator::CountingAllocator;
-pub use blocks::{Block, Blocks};
 pub use buffer::Buffer;
-pub use denormals::FlushDenormals;
-pub use gemm::{gemm, gemm_pair};
-pub use huge::in_huge_pages;
-pub use prefetch::{prefetch, prefetch_mut};
+pub use machine::{CountingAllocator, FlushDenormals, blas, in_huge_pages, prefetch, prefetch_mut};
+pub use matmul::{gemm, gemm_pair};
 pub use real::Real;
 pub use seed::{Rng, Seed};
 pub use shape::{MAX_RANK, Shape};
-pub use taps::{Onto, Taps};
-pub use target::{Steps, Target, TargetView, Window};
+pub use target::{SequenceSlice, Steps, Target, TargetView};

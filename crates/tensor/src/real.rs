@@ -1,15 +1,19 @@
 //! The numbers that networks are made of: `f32` and `f64`.
 
+#[cfg(feature = "blas")]
+use std::ffi::c_int;
 use std::fmt::{Debug, Display, LowerExp};
 use std::iter::Sum;
 
 use num_traits::{Float, NumAssign};
 
-/// A floating-point number, `f32` or `f64`, with the functions that vectorise.
+use crate::simd::kernels::Kernels;
+
+/// A floating-point number, `f32` or `f64`, with functions that vectorise.
 ///
-/// The `fast_` functions are polynomials without branches or calls, so that a loop over them becomes vector
-/// instructions (see [`vector`](crate::vector)); `std`'s are calls, ten times slower in a loop. Their greatest
-/// errors, in units in the last place, were measured over the whole range by the tests of this module.
+/// The `fast_` functions are polynomials without branches or calls, so that a loop over them becomes vector instructions (see
+/// [`vector`](crate::vector)); `std`'s are calls, ten times slower in a loop. The maximum errors stated here, in units in the
+/// last place, are checked over the whole range by the tests of this module.
 pub trait Real:
     Float
     + NumAssign
@@ -21,11 +25,16 @@ pub trait Real:
     + Send
     + Sync
     + ndarray::ScalarOperand
-    + crate::gemm::Product
+    + Kernels
     + 'static
 {
     /// `"f32"` or `"f64"`.
     const NAME: &'static str;
+
+    /// This type's product in the C interface of BLAS.
+    #[cfg(feature = "blas")]
+    #[doc(hidden)]
+    const CBLAS_GEMM: CblasGemm<Self>;
 
     /// The nearest number of this type.
     fn of(value: f64) -> Self;
@@ -42,10 +51,10 @@ pub trait Real:
     /// `ln x`, to 2 ulp; subnormal `x` counts as 0.
     fn fast_ln(self) -> Self;
 
-    /// The error function, `2/√π ∫₀ˣ exp(-t²) dt`, to 2 ulp.
+    /// The error function, `erf x = 2/√π ∫₀ˣ exp(-t²) dt`, to 2 ulp.
     fn fast_erf(self) -> Self;
 
-    /// Its complement, `1 - erf x`, to 3 ulp however small it is, as long as it is a normal number.
+    /// The complementary error function, `1 - erf x`, to 3 ulp however small it is, as long as it is a normal number.
     fn fast_erfc(self) -> Self;
 
     /// `tanh x`, to 4 ulp.
@@ -83,6 +92,25 @@ pub trait Real:
     }
 }
 
+/// `cblas_sgemm` or `cblas_dgemm`.
+#[cfg(feature = "blas")]
+type CblasGemm<T> = unsafe extern "C" fn(
+    cblas_sys::CBLAS_LAYOUT,
+    cblas_sys::CBLAS_TRANSPOSE,
+    cblas_sys::CBLAS_TRANSPOSE,
+    c_int,
+    c_int,
+    c_int,
+    T,
+    *const T,
+    c_int,
+    *const T,
+    c_int,
+    T,
+    *mut T,
+    c_int,
+);
+
 /// Evaluates `c[0] + c[1] x + c[2] x² + ...` by Horner's rule.
 macro_rules! horner {
     ($x:expr, $last:expr) => { $last };
@@ -90,11 +118,14 @@ macro_rules! horner {
 }
 
 macro_rules! real {
-    ($real:ident, $bits:ident, $int:ident, mantissa: $mantissa:literal, clamp: [$low:literal, $high:literal],
+    ($real:ident, $bits:ident, $int:ident, gemm: $gemm:ident, mantissa: $mantissa:literal, clamp: [$low:literal, $high:literal],
      ln2: [$ln2_high:literal, $ln2_low:literal], expm1: [$($e:expr),+], ln: [$($l:expr),+],
      erf: [$($erf:expr),+], erfc up to $nothing:literal: [$($erfc:expr),+]) => {
         impl Real for $real {
             const NAME: &'static str = stringify!($real);
+
+            #[cfg(feature = "blas")]
+            const CBLAS_GEMM: CblasGemm<Self> = cblas_sys::$gemm;
 
             #[inline(always)]
             fn of(value: f64) -> Self {
@@ -141,7 +172,7 @@ macro_rules! real {
 
             #[inline(always)]
             fn fast_erf(self) -> Self {
-                // An odd polynomial up to 1, fitted in Chebyshev's points; further out, nothing cancels in 1 - erfc.
+                // An odd polynomial up to 1, fitted at Chebyshev nodes; further out, nothing cancels in 1 - erfc.
                 let near = self * horner!(self * self, $($erf),+);
                 let far = (1.0 - self.abs().fast_erfc()).copysign(self);
                 if self.abs() < 1.0 { near } else { far }
@@ -150,11 +181,11 @@ macro_rules! real {
             #[inline(always)]
             fn fast_erfc(self) -> Self {
                 // Shepherd and Laframboise 1981: (1 + 2x) exp(x²) erfc x is smooth in (x - 3.75) / (x + 3.75) for all
-                // x >= 0. The polynomial is fitted in Chebyshev's points. Beyond the limit nothing is left of erfc.
+                // x >= 0. The polynomial is fitted at Chebyshev nodes. Beyond the limit erfc is 0.
                 let x = self.abs();
                 let x = if x > $nothing { $nothing } else { x };
                 let t = (x - 3.75) / (x + 3.75);
-                // The exponential magnifies what x² loses by rounding. The upper half of x has an exact square.
+                // The exponential amplifies the rounding error of x². The upper half of x has an exact square.
                 let square = x * x;
                 let upper = $real::from_bits(x.to_bits() & ($bits::MAX << ($mantissa / 2 + 1)));
                 let lower = x - upper;
@@ -191,14 +222,14 @@ struct Reduced<T> {
     low: T,
 }
 
-real!(f32, u32, i32, mantissa: 23, clamp: [-104.0, 89.0], ln2: [0.693_359_4, -2.121_944_4e-4],
+real!(f32, u32, i32, gemm: cblas_sgemm, mantissa: 23, clamp: [-104.0, 89.0], ln2: [0.693_359_4, -2.121_944_4e-4],
     expm1: [1.0, 0.5, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0, 1.0 / 5040.0],
     ln: [2.0 / 3.0, 2.0 / 5.0, 2.0 / 7.0, 2.0 / 9.0, 2.0 / 11.0],
     erf: [std::f32::consts::FRAC_2_SQRT_PI, -0.376_126_26, 0.112_835_94, -0.026_854_211, 0.005_189_087_2,
         -0.000_801_686_43, 7.875_875e-5],
     erfc up to 10.1: [1.237_512_6, -0.140_240_54, 0.003_584_656_2, 0.082_273_625, -0.108_790_24, 0.092_355_624,
         -0.058_751_225, 0.028_040_47, -0.009_871_568_5, 0.002_374_358, 0.001_119_274_2]);
-real!(f64, u64, i64, mantissa: 52, clamp: [-746.0, 710.0],
+real!(f64, u64, i64, gemm: cblas_dgemm, mantissa: 52, clamp: [-746.0, 710.0],
     ln2: [0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10],
     expm1: [1.0, 0.5, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0, 1.0 / 5040.0, 1.0 / 40_320.0,
         1.0 / 362_880.0, 1.0 / 3_628_800.0, 1.0 / 39_916_800.0, 1.0 / 479_001_600.0, 1.0 / 6_227_020_800.0],
@@ -221,7 +252,7 @@ real!(f64, u64, i64, mantissa: 52, clamp: [-746.0, 710.0],
 mod tests {
     use super::*;
 
-    /// The greatest error of `f` over `points` in units in the last place of `exact`'s value.
+    /// The maximum error of `f` over `points` in units in the last place of `exact`'s value.
     fn worst<T: Real>(points: impl Iterator<Item = f64>, f: fn(T) -> T, exact: fn(f64) -> f64) -> f64 {
         points
             .map(T::of)

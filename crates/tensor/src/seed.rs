@@ -1,9 +1,9 @@
 //! Random numbers that depend on a seed and a position, and on nothing else.
 //!
-//! Who draws a number, on which thread and in what order must not matter, and the bits must be the
-//! same in every release. So a [`Seed`] is split by index instead of being shared, and the generator is
-//! SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators"),
-//! written out here because random-number crates do not promise their bits from one version to the next.
+//! Which thread draws a number, and in what order, must not matter, and the bits must be the same in every release. So a
+//! [`Seed`] is split by index instead of being shared, and the generator is SplitMix64 (Steele, Lea and Flood 2014, "Fast
+//! splittable pseudorandom number generators"), implemented here because random-number crates do not guarantee their bits across
+//! versions.
 
 /// The golden ratio in 64 bits, the step of SplitMix64.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -16,7 +16,7 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A seed that splits by index: `seed.child(i)` for the i-th layer, epoch, step or sample.
+/// A seed that is split by index: `seed.child(i)` for the i-th layer, epoch, step or sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Seed(pub u64);
 
@@ -34,7 +34,7 @@ impl Seed {
         mix(self.0.wrapping_add(index.wrapping_add(1).wrapping_mul(GOLDEN)))
     }
 
-    /// The stream of this seed, one number after the other.
+    /// The stream of random numbers of this seed.
     pub fn rng(self) -> Rng {
         Rng { seed: self, next: 0 }
     }

@@ -1,14 +1,14 @@
-//! The shape of one sample, as a small value that is copied freely.
+//! The shape of one sample, as a small value that is cheap to copy.
 
 use std::fmt;
 use std::ops::Deref;
 
-/// The greatest number of axes a [`Shape`] holds.
+/// The maximum number of axes of a [`Shape`].
 pub const MAX_RANK: usize = 6;
 
 /// The shape of one sample (never of a batch), such as `[28, 28]` or `[channels, height, width]`.
 ///
-/// It dereferences to a slice of its axes. A shape without axes is that of a single number.
+/// It dereferences to a slice of its axes. A single number has a shape without axes.
 ///
 /// ```
 /// use chainrule_tensor::Shape;
@@ -23,8 +23,8 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The shape with these axes, or `None` if there are more than [`MAX_RANK`]
-    /// or if the product of those that are not 0 overflows: so that of any of them does not.
+    /// The shape with these axes, or `None` if there are more than [`MAX_RANK`], or if the product of those that are not 0
+    /// overflows. So the product of any of the axes of a shape does not overflow.
     pub fn new(axes: &[usize]) -> Option<Self> {
         axes.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis.max(1)))?;
         let mut shape = Self { axes: [0; MAX_RANK], rank: u8::try_from(axes.len()).ok()? };
@@ -32,7 +32,7 @@ impl Shape {
         Some(shape)
     }
 
-    /// How many values a sample of this shape has: the product of the axes.
+    /// The number of values in a sample of this shape: the product of the axes.
     pub fn size(&self) -> usize {
         self.iter().product()
     }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refuses_what_cannot_be_counted() {
+    fn refuses_sizes_that_overflow() {
         assert_eq!(Shape::new(&[1; MAX_RANK + 1]), None);
         assert_eq!(Shape::new(&[usize::MAX, 2]), None);
         assert_eq!(Shape::new(&[0, usize::MAX, 2]), None);

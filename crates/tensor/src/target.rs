@@ -1,16 +1,16 @@
-//! What a row of the output is to become.
+//! Targets: what the output for a sample should be.
 
-/// A target as a loss or a metric reads it.
+/// A target, as a loss or a metric reads it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TargetView<'a, T> {
-    /// The index of the right class: short for the vector with a 1 there and 0 elsewhere.
+    /// The index of the correct class: short for the vector with a 1 at that index and 0 elsewhere.
     Class(usize),
     /// One value for each column of the output.
     Values(&'a [T]),
 }
 
-impl<T: crate::Real> TargetView<'_, T> {
-    /// The wanted value of one column: an entry of the vector, or of the one-hot vector of the class.
+impl<T: crate::real::Real> TargetView<'_, T> {
+    /// The target value of one column: an entry of the vector, or of the one-hot vector of the class.
     #[inline]
     pub fn at(&self, column: usize) -> T {
         match *self {
@@ -26,21 +26,21 @@ impl<T: crate::Real> TargetView<'_, T> {
     }
 }
 
-/// A target of one sample: an integer is a class, a slice of numbers a vector of values.
+/// The target of one sample: an integer is a class, a slice of numbers is a vector of values.
 ///
 /// ```
 /// use chainrule_tensor::{Target, TargetView};
-/// assert_eq!(Target::<f32>::target(&7u8), TargetView::Class(7));
+/// assert_eq!(Target::<f32>::view(&7u8), TargetView::Class(7));
 /// assert_eq!([0.25f32, 0.75].view(), TargetView::Values(&[0.25, 0.75]));
 /// ```
 pub trait Target<T> {
-    /// This target as a class or as values.
+    /// This target, as a class or as values.
     fn view(&self) -> TargetView<'_, T>;
 }
 
 macro_rules! classes {
     ($($int:ty),*) => {$(
-        impl<T: crate::Real> Target<T> for $int {
+        impl<T: crate::real::Real> Target<T> for $int {
             #[inline]
             fn view(&self) -> TargetView<'_, T> {
                 TargetView::Class(*self as usize)
@@ -71,12 +71,12 @@ values!(Vec<T>, Box<[T]>, std::sync::Arc<[T]>);
 
 /// The targets of one sample whose output is a sequence: one for each of its steps.
 ///
-/// Vectors, arrays and shared slices are such; [`Window`] is a part of a long sequence that many samples share.
+/// Vectors, arrays and shared slices implement it; [`SequenceSlice`] is a part of a long sequence that many samples share.
 pub trait Steps {
-    /// What one step is to become.
+    /// The target of one step.
     type Target;
 
-    /// The targets, first step first.
+    /// The targets, in the order of the steps.
     fn steps(&self) -> &[Self::Target];
 }
 
@@ -101,30 +101,30 @@ impl<Y, const N: usize> Steps for [Y; N] {
     }
 }
 
-/// A part of a sequence that is shared: to clone it copies nothing of the sequence.
+/// A part of a shared sequence: cloning it does not copy the sequence.
 ///
 /// ```
-/// use chainrule_tensor::{Steps, Window};
+/// use chainrule_tensor::{SequenceSlice, Steps};
 /// let text: std::sync::Arc<[u16]> = vec![5, 6, 7, 8].into();
-/// let window = Window::new(text, 1..3).unwrap();
-/// assert_eq!(window.steps(), [6, 7]);
+/// let slice = SequenceSlice::new(text, 1..3).unwrap();
+/// assert_eq!(slice.steps(), [6, 7]);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window<Y> {
+pub struct SequenceSlice<Y> {
     all: std::sync::Arc<[Y]>,
     /// Within `all`.
     range: std::ops::Range<usize>,
 }
 
-impl<Y> Window<Y> {
-    /// These places of a sequence; `None` if it does not have them.
+impl<Y> SequenceSlice<Y> {
+    /// The part of a sequence at these indices; `None` if it does not have them.
     pub fn new(all: std::sync::Arc<[Y]>, range: std::ops::Range<usize>) -> Option<Self> {
         all.get(range.clone())?;
         Some(Self { all, range })
     }
 }
 
-impl<Y> Steps for Window<Y> {
+impl<Y> Steps for SequenceSlice<Y> {
     type Target = Y;
     #[inline]
     fn steps(&self) -> &[Y] {

@@ -67,7 +67,7 @@ impl<T: Real, const N: usize> Copied<T, N> {
         self.prepare(tile, images.nrows());
         for (sample, image) in images.rows().into_iter().enumerate() {
             let image = &read(image, &mut self.copy)[first * size..];
-            self.lowering.lower(channels, image, &mut self.patches[sample * tile.columns..]);
+            self.lowering.im2col(channels, image, &mut self.patches[sample * tile.columns..]);
         }
         self.patches.matrix(channels * taps, images.nrows() * tile.columns)
     }
@@ -176,7 +176,7 @@ impl<T: Real, const N: usize> Copied<T, N> {
                     for (sample, row) in image.rows_mut().into_iter().enumerate() {
                         let patches = &self.gradient[sample * tile.columns..];
                         edit(row, &mut self.copy, |row| {
-                            self.lowering.raise(channels.len(), patches, &mut row[first * size..]);
+                            self.lowering.col2im(channels.len(), patches, &mut row[first * size..]);
                         });
                     }
                 }

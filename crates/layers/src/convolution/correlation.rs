@@ -13,7 +13,8 @@
 
 use std::ops::Range;
 
-use chainrule_tensor::{Buffer, Real, Taps};
+use chainrule_tensor::conv::ImplicitWindows;
+use chainrule_tensor::{Buffer, Real};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, ShapeBuilder, s};
 
 use super::copied::Copied;
@@ -139,7 +140,7 @@ impl<T: Real, const N: usize> Correlation<T, N> {
         let full = positions >= lanes - lanes / 4;
         let kernel = inputs.saturating_mul(outputs).saturating_mul(taps).saturating_mul(size_of::<T>());
         let small = kernel <= 1 << 20;
-        match Taps::fast::<T>() && (full && small || positions > 128) {
+        match ImplicitWindows::is_fast::<T>() && (full && small || positions > 128) {
             true => Self::Overlapped(Overlapped::new(map)),
             false => Self::Copied(Copied::new(map)),
         }

@@ -4,7 +4,8 @@
 //! features ("im2col"). It is many times as large as the image, so it is made for a [`Tile`] of the positions and
 //! some of the channels at a time.
 
-use chainrule_tensor::{Block, Blocks, Real};
+use chainrule_tensor::Real;
+use chainrule_tensor::conv::{Rectangle, Rectangles, col2im, im2col};
 
 use super::window::Geometry;
 
@@ -50,7 +51,7 @@ pub(super) fn tiles<const N: usize>(features: [usize; N], most: usize) -> impl I
 pub(super) struct Lowering<const N: usize> {
     /// What it was made for: the tile, and the pitch of whole rows.
     made: Option<(Tile<N>, usize)>,
-    blocks: Vec<Block>,
+    rectangles: Vec<Rectangle>,
     /// Whether some patches reach beyond the image.
     pub(super) clipped: bool,
     /// The rows of the image of which a kernel with a stride takes some along the first axis: those from each of these on.
@@ -62,9 +63,9 @@ pub(super) struct Lowering<const N: usize> {
     /// From a place of the kernel to the next, along any axis but the first, and from a channel to the next.
     pub(super) pitch: usize,
     pub(super) channel: usize,
-    /// For [`Blocks`]: distances in the image and here.
-    from: [usize; 3],
-    to: usize,
+    /// For [`Rectangles`]: the strides in the image, and from row to row in the patches.
+    image_strides: [usize; 3],
+    patch_row: usize,
 }
 
 /// The places of a kernel along all axes but the first, in order.
@@ -83,15 +84,15 @@ impl<const N: usize> Default for Lowering<N> {
     fn default() -> Self {
         Self {
             made: None,
-            blocks: Vec::new(),
+            rectangles: Vec::new(),
             clipped: false,
             phases: Vec::new(),
             starts: Vec::new(),
             firsts: Vec::new(),
             pitch: 0,
             channel: 0,
-            from: [0; 3],
-            to: 0,
+            image_strides: [0; 3],
+            patch_row: 0,
         }
     }
 }
@@ -180,15 +181,15 @@ impl<const N: usize> Lowering<N> {
             return false;
         }
         self.made = Some((*tile, pitch));
-        self.blocks.clear();
+        self.rectangles.clear();
         self.starts.clear();
         self.firsts.clear();
         self.clipped = false;
         let Geometry { image, stride, .. } = geometry;
         // A stride beyond the image is never taken.
         let row = if N > 1 { stride[N - 2].saturating_mul(image[N - 1]) } else { 0 };
-        self.from = [image.iter().product(), row, stride[N - 1]];
-        self.to = tile.count[N - 1];
+        self.image_strides = [image.iter().product(), row, stride[N - 1]];
+        self.patch_row = tile.count[N - 1];
         true
     }
 
@@ -225,9 +226,9 @@ impl<const N: usize> Lowering<N> {
             let index = |size: &[usize; N], at: &dyn Fn(usize) -> usize| {
                 (0..N).fold(0, |index, axis| index * size[axis] + at(axis))
             };
-            self.blocks.push(Block {
-                from: index(image, &|axis| origin[axis] + place[axis] * stride[axis] - before[axis]),
-                to: to + index(&count, &|axis| place[axis]),
+            self.rectangles.push(Rectangle {
+                image: index(image, &|axis| origin[axis] + place[axis] * stride[axis] - before[axis]),
+                patches: to + index(&count, &|axis| place[axis]),
                 rows: if N > 1 { end[N - 2] - begin[N - 2] } else { 1 },
                 columns: end[N - 1] - begin[N - 1],
             });
@@ -237,19 +238,23 @@ impl<const N: usize> Lowering<N> {
         }
     }
 
-    /// The blocks of `channels` channels.
-    fn of(&self, channels: usize) -> Blocks<'_> {
-        Blocks { blocks: &self.blocks, repeat: channels, from: self.from, to: [self.channel, self.to] }
+    /// The rectangles of `channels` channels.
+    fn rectangles(&self, channels: usize) -> Rectangles<'_> {
+        Rectangles {
+            rectangles: &self.rectangles,
+            repeat: channels,
+            image_strides: self.image_strides,
+            patch_strides: [self.channel, self.patch_row],
+        }
     }
 
-    /// Copies the channels of an image that `image` begins with to their places. Places beyond the image stay as
-    /// they are.
-    pub(super) fn lower<T: Real>(&self, channels: usize, image: &[T], patches: &mut [T]) {
-        self.of(channels).copy(image, patches);
+    /// Copies the first channels of `image` to the patches. Patches outside of the image stay unchanged.
+    pub(super) fn im2col<T: Real>(&self, channels: usize, image: &[T], patches: &mut [T]) {
+        im2col(self.rectangles(channels), image, patches);
     }
 
-    /// The adjoint: adds the patches to the channels of an image.
-    pub(super) fn raise<T: Real>(&self, channels: usize, patches: &[T], image: &mut [T]) {
-        self.of(channels).add_back(patches, image);
+    /// The adjoint: adds the patches to the first channels of `image`.
+    pub(super) fn col2im<T: Real>(&self, channels: usize, patches: &[T], image: &mut [T]) {
+        col2im(self.rectangles(channels), patches, image);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use chainrule_tensor::{Block, Blocks, Buffer, Onto, Real, Taps, gemm};
+use chainrule_tensor::conv::{ImplicitWindows, Init, Rectangle, Rectangles, im2col};
+use chainrule_tensor::{Buffer, Real, gemm};
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
 use super::correlation::{BYTES, Map, POSITIONS, edit, read, start};
@@ -23,7 +24,7 @@ pub(super) struct Overlapped<T: Real, const N: usize> {
     gradient: Buffer<T>,
     /// The kernel or its gradient, in another order.
     turned: Buffer<T>,
-    turn: Vec<Block>,
+    turn: Vec<Rectangle>,
     copies: [Buffer<T>; 2],
 }
 
@@ -81,7 +82,7 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
                 let patches = if self.plain {
                     image
                 } else {
-                    self.lowering.lower(groups.len() * channels.len(), image, &mut self.patches);
+                    self.lowering.im2col(groups.len() * channels.len(), image, &mut self.patches);
                     &self.patches
                 };
                 let of_a_group = channels.len() * self.lowering.channel;
@@ -106,15 +107,16 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
             edit(features, &mut features_copy, |features| {
                 self.patches(image, |lowering, tile, group, channels, patches| {
                     let (starts, pitch) = (&lowering.starts[..], lowering.channel);
-                    let taps = Taps { starts, rows: channels.len(), pitch, columns: tile.columns };
+                    let windows =
+                        ImplicitWindows { starts, rows: channels.len(), pitch, columns: tile.columns };
                     let (w, f) =
                         (map.kernel(kernel, group, &channels), map.features_mut(features, group, tile));
-                    let onto = match bias {
-                        _ if channels.start > 0 => Onto::This,
-                        Some(bias) => Onto::Rows(&bias[group * outputs..][..outputs]),
-                        None => Onto::Zeros,
+                    let init = match bias {
+                        _ if channels.start > 0 => Init::Accumulate,
+                        Some(bias) => Init::Rows(&bias[group * outputs..][..outputs]),
+                        None => Init::Zeros,
                     };
-                    taps.product(w, patches, onto, f); //                                   F = W P + b
+                    windows.product(w, patches, init, f); //                                F = W P + b
                 });
             });
         }
@@ -133,12 +135,12 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
             let features = read(features, &mut features_copy);
             self.patches(read(image, &mut image_copy), |lowering, tile, group, channels, patches| {
                 let (starts, rows) = (&lowering.firsts[..], channels.len() * inner);
-                let taps_of_first = Taps { starts, rows, pitch: lowering.pitch, columns: tile.columns };
+                let windows = ImplicitWindows { starts, rows, pitch: lowering.pitch, columns: tile.columns };
                 let turned = &mut turned[(group * inputs + channels.start) * taps * outputs..];
                 let dw = ArrayViewMut2::from_shape((channels.len() * taps, outputs), turned);
                 let dw = dw.expect("of a group").reversed_axes();
                 let f = map.features(features, group, tile);
-                taps_of_first.product_transposed(f, patches, dw); //                        dW += F Pᵀ
+                windows.add_product_transposed(f, patches, dw); //                          dW += F Pᵀ
             });
         }
         self.add_turned(&turned, kernel);
@@ -207,7 +209,7 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
                             }
                         }
                         if !self.plain {
-                            lowering.raise(groups.len() * channels.len(), gradient, image);
+                            lowering.col2im(groups.len() * channels.len(), gradient, image);
                         }
                     }
                 }
@@ -223,13 +225,18 @@ impl<T: Real, const N: usize> Overlapped<T, N> {
             (self.map.channels, self.map.sizes(), self.map.geometry.kernel[0]);
         let inner = taps / first;
         if self.turn.is_empty() {
-            let block =
-                |channel| Block { from: channel * taps, to: channel * inner, rows: first, columns: inner };
-            self.turn.extend((0..inputs).map(block));
+            let (rows, columns) = (first, inner);
+            let rectangle =
+                |channel| Rectangle { image: channel * taps, patches: channel * inner, rows, columns };
+            self.turn.extend((0..inputs).map(rectangle));
         }
         self.turned.reserve(kernel.len());
-        let (blocks, repeat) = (&self.turn[..], self.map.groups * outputs);
-        let (from, to) = ([inputs * taps, inner, 1], [inputs * taps, inputs * inner]);
-        Blocks { blocks, repeat, from, to }.copy(kernel, &mut self.turned);
+        let rectangles = Rectangles {
+            rectangles: &self.turn,
+            repeat: self.map.groups * outputs,
+            image_strides: [inputs * taps, inner, 1],
+            patch_strides: [inputs * taps, inputs * inner],
+        };
+        im2col(rectangles, kernel, &mut self.turned);
     }
 }

@@ -85,7 +85,7 @@ impl<T: Real, const N: usize> Patches<T, N> {
                 if lowering.clipped {
                     patches.fill(T::zero());
                 }
-                lowering.lower(*channels, read(image, from), patches);
+                lowering.im2col(*channels, read(image, from), patches);
             });
         }
     }
@@ -96,7 +96,7 @@ impl<T: Real, const N: usize> Patches<T, N> {
         for (patches, image) in patches.rows().into_iter().zip(image.rows_mut()) {
             edit(image, to, |image| {
                 image.fill(T::zero());
-                lowering.raise(*channels, read(patches, from), image);
+                lowering.col2im(*channels, read(patches, from), image);
             });
         }
     }

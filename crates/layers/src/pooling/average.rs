@@ -1,7 +1,7 @@
 //! The mean of each window.
 
 use chainrule_tensor::Real;
-use chainrule_tensor::quads::{self, Planes};
+use chainrule_tensor::conv::pool2x2::{self, Planes};
 
 use super::pool::{Notes, Pool, Rule, Values};
 use super::windows::Windows;
@@ -47,7 +47,7 @@ impl Rule for Avg {
     fn forward<T: Real>(self, windows: &Windows, x: &[T], y: &mut [T], _: &mut Notes) {
         if let Some([height, width]) = windows.squares() {
             let quarter = T::of(0.25);
-            return quads::fold(
+            return pool2x2::forward(
                 Planes { height, width },
                 x,
                 y,
@@ -72,7 +72,7 @@ impl Rule for Avg {
         let Values { dy, .. } = values;
         if let Some([height, width]) = windows.squares() {
             let quarter = T::of(0.25);
-            return quads::spread(
+            return pool2x2::backward(
                 Planes { height, width },
                 dy,
                 &vec![(); dy.len()],

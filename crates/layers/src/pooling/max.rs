@@ -1,7 +1,7 @@
 //! The greatest value of each window.
 
 use chainrule_tensor::Real;
-use chainrule_tensor::quads::{self, Planes};
+use chainrule_tensor::conv::pool2x2::{self, Planes};
 
 use super::pool::{Notes, Pool, Rule, Values};
 use super::windows::Windows;
@@ -42,7 +42,7 @@ impl Rule for Max {
         let Notes { indices, corners } = notes;
         if let Some([height, width]) = windows.squares() {
             let corners = &mut corners[..y.len()];
-            return quads::fold(Planes { height, width }, x, y, corners, greatest);
+            return pool2x2::forward(Planes { height, width }, x, y, corners, greatest);
         }
         let samples = x.chunks_exact(windows.inputs()).zip(y.chunks_exact_mut(windows.outputs()));
         for ((x, y), indices) in samples.zip(indices.chunks_exact_mut(windows.outputs())) {
@@ -55,7 +55,7 @@ impl Rule for Max {
     fn backward<T: Real>(self, windows: &Windows, values: Values<'_, T>, notes: &Notes, dx: &mut [T]) {
         let (Values { dy, .. }, Notes { indices, corners }) = (values, notes);
         if let Some([height, width]) = windows.squares() {
-            return quads::spread(
+            return pool2x2::backward(
                 Planes { height, width },
                 dy,
                 &corners[..dy.len()],

@@ -1,19 +1,7 @@
 //! The update step of Adam, as a kernel.
 
-use crate::Real;
-
-/// The numbers of one step of Adam, the same for all parameters.
-#[derive(Clone, Copy, Debug)]
-pub struct AdamStep<T> {
-    /// The share of the new gradient, and of its square, in the running means: `1 - β₁` and `1 - β₂`.
-    pub one_minus_betas: [T; 2],
-    /// The learning rate, with the bias corrections of both means.
-    pub rate: T,
-    /// The smallest denominator, with the bias correction of the second mean.
-    pub epsilon: T,
-    /// What the parameters are multiplied by first: 1 without weight decay.
-    pub shrink: T,
-}
+use crate::real::Real;
+use crate::simd::operands::AdamStep;
 
 /// One step of Adam by a kernel for this CPU and this type of number, which returns `true`; or `false` where there is none,
 /// and nothing is done.
@@ -39,74 +27,6 @@ pub fn adam_kernel<T: Real>(step: AdamStep<T>, params: &mut [T], grads: &[T], me
         "a gradient and two means for each parameter"
     );
     T::adam(step, params, grads, means)
-}
-
-/// [`adam_kernel`] for slices of one length where the CPU has AVX-512; else `false`, and nothing is done.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn fast(step: AdamStep<f32>, params: &mut [f32], grads: &[f32], means: [&mut [f32]; 2]) -> bool {
-    use crate::isa::{Level, level};
-    if level() < Level::Avx512 {
-        return false;
-    }
-    // SAFETY: the CPU has AVX-512, and the slices are of one length.
-    unsafe {
-        match step.shrink == 1.0 {
-            true => descend::<false>(step, params, grads, means),
-            false => descend::<true>(step, params, grads, means),
-        }
-    }
-    true
-}
-
-/// # Safety
-///
-/// The CPU has AVX-512, and no slice is shorter than the parameters.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn descend<const SHRINKS: bool>(
-    step: AdamStep<f32>,
-    params: &mut [f32],
-    grads: &[f32],
-    [m, v]: [&mut [f32]; 2],
-) {
-    use std::arch::x86_64::*;
-
-    use crate::direct::{LANES, mask};
-    let AdamStep { one_minus_betas, rate, epsilon, shrink } = step;
-    let [new_m, new_v] = one_minus_betas.map(|number| _mm512_set1_ps(number));
-    let [rate, epsilon, shrink] = [rate, epsilon, shrink].map(|number| _mm512_set1_ps(number));
-    let [one, most] = [1.0, f32::MAX].map(|number| _mm512_set1_ps(number));
-    let len = params.len();
-    let (params, grads, means, squares) =
-        (params.as_mut_ptr(), grads.as_ptr(), m.as_mut_ptr(), v.as_mut_ptr());
-    let mut at = 0;
-    while at < len {
-        let lanes = mask(len - at);
-        // SAFETY: the lanes of the mask are within all four slices, and a masked access touches no others.
-        unsafe {
-            let g = _mm512_maskz_loadu_ps(lanes, grads.add(at));
-            let m = _mm512_maskz_loadu_ps(lanes, means.add(at));
-            let m = _mm512_fmadd_ps(new_m, _mm512_sub_ps(g, m), m);
-            let v = _mm512_maskz_loadu_ps(lanes, squares.add(at));
-            let v = _mm512_fmadd_ps(new_v, _mm512_fmsub_ps(g, g, v), v);
-            // Of a NaN and a number the instruction takes the second.
-            let v = _mm512_min_ps(most, v);
-            let root = _mm512_add_ps(_mm512_sqrt_ps(v), epsilon);
-            // Newton: if q ≈ 1 / root with an error of e = 1 - q root, then m q (1 + e) has one of e².
-            let q = _mm512_rcp14_ps(root);
-            let e = _mm512_fnmadd_ps(root, q, one);
-            let d = _mm512_mul_ps(m, q);
-            let d = _mm512_fmadd_ps(e, d, d);
-            let mut p = _mm512_maskz_loadu_ps(lanes, params.add(at));
-            if SHRINKS {
-                p = _mm512_mul_ps(shrink, p);
-            }
-            _mm512_mask_storeu_ps(params.add(at), lanes, _mm512_fnmadd_ps(rate, d, p));
-            _mm512_mask_storeu_ps(means.add(at), lanes, m);
-            _mm512_mask_storeu_ps(squares.add(at), lanes, v);
-        }
-        at += LANES;
-    }
 }
 
 #[cfg(test)]
@@ -149,7 +69,7 @@ mod tests {
 
     #[test]
     fn the_kernel_is_as_exact_as_the_formula() {
-        let mut rng = crate::Seed(1).rng();
+        let mut rng = crate::seed::Seed(1).rng();
         for len in [0, 1, 15, 16, 17, 100] {
             let grads: Vec<f64> = (0..len).map(|i| rng.normal() * 10f64.powi(i % 12 - 8)).collect();
             for shrink in [1.0, 0.9] {

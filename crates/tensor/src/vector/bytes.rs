@@ -1,7 +1,7 @@
 //! Bytes to numbers.
 
-use crate::Real;
-use crate::isa::{Kernel, run};
+use crate::real::Real;
+use crate::simd::dispatch::{Loop, run};
 
 struct FromU8<'a, T> {
     bytes: &'a [u8],
@@ -9,7 +9,7 @@ struct FromU8<'a, T> {
     scale: T,
 }
 
-impl<T: Real> Kernel for FromU8<'_, T> {
+impl<T: Real> Loop for FromU8<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {

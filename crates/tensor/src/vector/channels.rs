@@ -2,8 +2,8 @@
 //! channels have them.
 
 use super::reduce::Sums;
-use crate::Real;
-use crate::isa::{Kernel, run};
+use crate::real::Real;
+use crate::simd::dispatch::{Loop, run};
 
 struct MapChannels<'a, T, const N: usize, const V: usize, F> {
     inner: usize,
@@ -13,7 +13,7 @@ struct MapChannels<'a, T, const N: usize, const V: usize, F> {
     f: F,
 }
 
-impl<T, const N: usize, const V: usize, F> Kernel for MapChannels<'_, T, N, V, F>
+impl<T, const N: usize, const V: usize, F> Loop for MapChannels<'_, T, N, V, F>
 where
     T: Real,
     F: Fn([T; N], [T; V], T) -> T,
@@ -75,7 +75,7 @@ struct SumChannels<'a, T, const N: usize, const V: usize, const K: usize, F> {
     f: F,
 }
 
-impl<T, const N: usize, const V: usize, const K: usize, F> Kernel for SumChannels<'_, T, N, V, K, F>
+impl<T, const N: usize, const V: usize, const K: usize, F> Loop for SumChannels<'_, T, N, V, K, F>
 where
     T: Real,
     F: Fn([T; N], [T; V]) -> [T; K],
@@ -146,7 +146,7 @@ fn whole_channels(size: usize, channels: usize, inner: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vector::matrix;
+    use crate::vector::random_matrix::random_matrix as matrix;
 
     #[test]
     fn channels() {

@@ -1,7 +1,7 @@
 //! Several outputs in one pass over slices.
 
-use crate::Real;
-use crate::isa::{Kernel, run};
+use crate::real::Real;
+use crate::simd::dispatch::{Loop, run};
 
 struct Each<'a, T, const N: usize, const M: usize, F> {
     inputs: [&'a [T]; N],
@@ -9,7 +9,7 @@ struct Each<'a, T, const N: usize, const M: usize, F> {
     f: F,
 }
 
-impl<T, const N: usize, const M: usize, F> Kernel for Each<'_, T, N, M, F>
+impl<T, const N: usize, const M: usize, F> Loop for Each<'_, T, N, M, F>
 where
     T: Real,
     F: Fn([T; N], [T; M]) -> [T; M],

@@ -2,9 +2,9 @@
 
 use std::array::from_fn;
 
-use super::LANES;
-use crate::Real;
-use crate::isa::{Kernel, run};
+use super::lanes::LANES;
+use crate::real::Real;
+use crate::simd::dispatch::{Loop, run};
 
 struct Gates<'a, T, const G: usize, const N: usize, const S: usize, F> {
     units: usize,
@@ -54,7 +54,7 @@ where
     }
 }
 
-impl<T: Real, const G: usize, const N: usize, const S: usize, F> Kernel for Gates<'_, T, G, N, S, F>
+impl<T: Real, const G: usize, const N: usize, const S: usize, F> Loop for Gates<'_, T, G, N, S, F>
 where
     F: Fn([T; G], [T; N], [T; S]) -> ([T; G], [T; S]),
 {
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn gates_of_every_unit() {
         for units in [1, 5, 16, 37] {
-            let (rows, mut rng) = (3, crate::Seed(2).rng());
+            let (rows, mut rng) = (3, crate::seed::Seed(2).rng());
             let mut random = |n: usize| -> Vec<f64> { (0..n * rows * units).map(|_| rng.normal()).collect() };
             let (before, input, start) = (random(2), random(1), random(1));
             let (mut g, mut s, mut t) = (before.clone(), start.clone(), vec![f64::NAN; rows * units]);

@@ -1,6 +1,6 @@
-//! The loops of this module as formulas: a macro for each, so that the call fits on the line of its mathematics.
+//! Macros for the functions of this module, with which a formula fits on one line.
 
-/// What stands for an operand in a formula: its own name, or a shorter one.
+/// The operand that a name in a formula stands for: the one of that name, or the one after a colon.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __operand {
@@ -44,7 +44,7 @@ macro_rules! map {
 /// `[y₁, y₂, ...] = f(x₁, x₂, ...)` for slices, number by number: [`vector::each`](crate::vector::each()) as a formula.
 ///
 /// Inside the formula each name stands for one number of the slice with that name; an output's name stands for what it held.
-/// `w: weights` gives an input a shorter name. A single output needs no brackets.
+/// `w: weights` gives an input a shorter name. A single output needs no brackets, and without inputs the formula stands alone.
 ///
 /// ```
 /// use chainrule_tensor::each;
@@ -54,6 +54,8 @@ macro_rules! map {
 /// assert_eq!((dx, dw), ([9.0, 16.0], [13.0, 18.0]));
 /// each!(dx = |x| dx - x);
 /// assert_eq!(dx, [8.0, 14.0]);
+/// each!(dx = 0.5 * dx);
+/// assert_eq!(dx, [4.0, 7.0]);
 /// ```
 ///
 /// # Panics
@@ -72,8 +74,90 @@ macro_rules! each {
             },
         )
     };
-    ($y:ident = |$($x:ident $(: $from:ident)?),*| $f:expr) => {
-        $crate::each!([$y] = |$($x $(: $from)?),*| [$f])
+    ($y:ident = |$($x:ident $(: $from:ident)?),+| $f:expr) => {
+        $crate::each!([$y] = |$($x $(: $from)?),+| [$f])
+    };
+    ($y:ident = $f:expr) => {
+        $crate::vector::each(
+            [],
+            [&mut $y[..]],
+            #[inline(always)]
+            move |[], [$y]| [$f],
+        )
+    };
+}
+
+/// `y = f(y, x₁, x₂, ...)` for views, number by number: [`vector::apply_views`](crate::vector::apply_views()) as a formula.
+///
+/// As [`map!`](crate::map!), but the output's name stands for what it held. Without inputs the formula stands alone.
+///
+/// ```
+/// use chainrule_tensor::apply;
+/// use ndarray::array;
+/// let x = array![[1.0, 2.0, 3.0]];
+/// let mut y = array![[4.0, 4.0, 4.0]];
+/// let (input, to) = (x.view(), y.view_mut());
+/// apply!(to = |x: input| to - x);
+/// assert_eq!(y, array![[3.0, 2.0, 1.0]]);
+/// let to = y.view_mut();
+/// apply!(to = to * to);
+/// assert_eq!(y, array![[9.0, 4.0, 1.0]]);
+/// ```
+///
+/// # Panics
+///
+/// If the views differ in shape.
+#[macro_export]
+macro_rules! apply {
+    ($y:ident = |$($x:ident $(: $from:ident)?),+| $f:expr) => {
+        $crate::vector::apply_views(
+            [$($crate::__operand!($x $($from)?)),+],
+            $y,
+            #[inline(always)]
+            move |$y, [$($x),+]| {
+                let _ = $y;
+                $f
+            },
+        )
+    };
+    ($y:ident = $f:expr) => {
+        $crate::vector::apply_views(
+            [],
+            $y,
+            #[inline(always)]
+            move |$y, []| $f,
+        )
+    };
+}
+
+/// `y = f(x₁, x₂, ..., random bits)` for slices, two numbers at a time: [`vector::map_random`](crate::vector::map_random()) as a
+/// formula.
+///
+/// `[a, b]: x` names the two numbers of a slice that share 64 random bits, and the formula returns both results.
+///
+/// ```
+/// use chainrule_tensor::{Seed, map_random};
+/// let x = [1.0, 2.0, 3.0, 4.0];
+/// let mut y = [0.0; 4];
+/// // Each number is kept or dropped, as one of the bits says.
+/// let keep = |x: f64, bit: u64| if bit == 1 { x } else { 0.0 };
+/// map_random!(Seed(7), y = |[a, b]: x, bits| [keep(a, bits & 1), keep(b, bits >> 1 & 1)]);
+/// assert!(y.iter().zip(&x).all(|(y, x)| *y == *x || *y == 0.0));
+/// ```
+///
+/// # Panics
+///
+/// If an input is shorter than the output.
+#[macro_export]
+macro_rules! map_random {
+    ($seed:expr, $y:ident = |$([$a:ident, $b:ident]: $x:ident,)* $bits:ident| $f:expr) => {
+        $crate::vector::map_random(
+            $seed,
+            [$(&$x[..]),*],
+            &mut $y[..],
+            #[inline(always)]
+            move |[[$($a),*], [$($b),*]], $bits| $f,
+        )
     };
 }
 

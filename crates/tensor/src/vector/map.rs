@@ -2,9 +2,9 @@
 
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Zip};
 
-use super::update;
-use crate::Real;
-use crate::isa::{Kernel, run};
+use super::update::update;
+use crate::real::Real;
+use crate::simd::dispatch::{Loop, run};
 
 struct Map<'a, T, const N: usize, F> {
     inputs: [&'a [T]; N],
@@ -12,7 +12,7 @@ struct Map<'a, T, const N: usize, F> {
     f: F,
 }
 
-impl<T: Real, const N: usize, F: Fn([T; N]) -> T> Kernel for Map<'_, T, N, F> {
+impl<T: Real, const N: usize, F: Fn([T; N]) -> T> Loop for Map<'_, T, N, F> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
@@ -25,7 +25,8 @@ impl<T: Real, const N: usize, F: Fn([T; N]) -> T> Kernel for Map<'_, T, N, F> {
     }
 }
 
-/// `y = f([x₁, x₂, ...])`, number by number: at once if all views lie in memory alike, else row by row, else value by value.
+/// `y = f([x₁, x₂, ...])`, number by number: in one loop if all views are contiguous, otherwise row by row, otherwise value
+/// by value.
 ///
 /// # Panics
 ///
@@ -49,7 +50,7 @@ pub fn map_views<T: Real, const N: usize>(
         let flat = rows.each_ref().map(ArrayView1::to_slice);
         match out.as_slice_mut() {
             Some(output) if flat.iter().all(Option::is_some) => {
-                run(Map { inputs: flat.map(|row| row.expect("just looked")), output, f });
+                run(Map { inputs: flat.map(|row| row.expect("checked above")), output, f });
             }
             _ => out.indexed_iter_mut().for_each(|(i, y)| *y = f(rows.each_ref().map(|row| row[i]))),
         }
@@ -109,12 +110,63 @@ struct Apply<'a, T, F> {
     f: F,
 }
 
-impl<T: Real, F: Fn(T) -> T> Kernel for Apply<'_, T, F> {
+impl<T: Real, F: Fn(T) -> T> Loop for Apply<'_, T, F> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
         for value in self.values {
             *value = (self.f)(*value);
+        }
+    }
+}
+
+struct ApplyViews<'a, T, const N: usize, F> {
+    inputs: [&'a [T]; N],
+    output: &'a mut [T],
+    f: F,
+}
+
+impl<T: Real, const N: usize, F: Fn(T, [T; N]) -> T> Loop for ApplyViews<'_, T, N, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { inputs, output, f } = self;
+        let n = output.len();
+        let inputs = inputs.map(|input| &input[..n]);
+        for i in 0..n {
+            output[i] = f(output[i], inputs.map(|input| input[i]));
+        }
+    }
+}
+
+/// `y = f(y, [x₁, x₂, ...])`, number by number: in one loop if all views are contiguous, otherwise row by row, otherwise value by
+/// value.
+///
+/// # Panics
+///
+/// If the views differ in shape.
+#[inline(always)]
+pub fn apply_views<T: Real, const N: usize>(
+    inputs: [ArrayView2<'_, T>; N],
+    mut output: ArrayViewMut2<'_, T>,
+    f: impl Fn(T, [T; N]) -> T + Copy,
+) {
+    for input in &inputs {
+        assert_eq!(input.dim(), output.dim(), "the views have one shape");
+    }
+    if output.is_standard_layout() && inputs.iter().all(|input| input.is_standard_layout()) {
+        let inputs = inputs.each_ref().map(|input| input.as_slice().expect("it is in standard layout"));
+        run(ApplyViews { inputs, output: output.as_slice_mut().expect("it is in standard layout"), f });
+        return;
+    }
+    for (row, mut out) in output.rows_mut().into_iter().enumerate() {
+        let rows = inputs.each_ref().map(|input| input.row(row));
+        let flat = rows.each_ref().map(ArrayView1::to_slice);
+        match out.as_slice_mut() {
+            Some(output) if flat.iter().all(Option::is_some) => {
+                run(ApplyViews { inputs: flat.map(|row| row.expect("checked above")), output, f });
+            }
+            _ => out.indexed_iter_mut().for_each(|(i, y)| *y = f(*y, rows.each_ref().map(|row| row[i]))),
         }
     }
 }
@@ -190,11 +242,11 @@ pub fn add<T: Real>(x: ArrayView1<'_, T>, y: ArrayViewMut1<'_, T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vector::matrix;
+    use crate::vector::random_matrix::random_matrix as matrix;
     use ndarray::{Array2, s};
 
     #[test]
-    fn strided_views_give_what_packed_ones_do() {
+    fn strided_views_give_the_results_of_packed_ones() {
         let x = matrix(9, 40);
         let right = x.mapv(|x| x * 2.0 + 1.0);
         for (rows, columns, step) in [(9, 40, 1), (4, 33, 1), (9, 7, 3)] {

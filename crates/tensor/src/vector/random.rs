@@ -1,7 +1,8 @@
 //! Arithmetic with random bits that depend on the position.
 
-use crate::isa::{Kernel, run};
-use crate::{Real, Seed};
+use crate::real::Real;
+use crate::seed::Seed;
+use crate::simd::dispatch::{Loop, run};
 
 struct MapRandom<'a, T, const N: usize, F> {
     seed: Seed,
@@ -10,7 +11,7 @@ struct MapRandom<'a, T, const N: usize, F> {
     f: F,
 }
 
-impl<T, const N: usize, F> Kernel for MapRandom<'_, T, N, F>
+impl<T, const N: usize, F> Loop for MapRandom<'_, T, N, F>
 where
     T: Real,
     F: Fn([[T; N]; 2], u64) -> [T; 2],

@@ -1,15 +1,15 @@
 //! Many numbers to one: sums, of squares, of terms and of chunks, and the greatest value.
 
-use super::LANES;
-use crate::Real;
-use crate::isa::{Kernel, run};
+use super::lanes::LANES;
+use crate::real::Real;
+use crate::simd::dispatch::{Loop, run};
 
 pub(super) struct Fold<'a, T, F> {
     pub(super) values: &'a [T],
     pub(super) f: F,
 }
 
-impl<T: Real, F: Fn(T, T) -> T> Kernel for Fold<'_, T, F> {
+impl<T: Real, F: Fn(T, T) -> T> Loop for Fold<'_, T, F> {
     type Output = [T; LANES];
     #[inline(always)]
     fn run(self) -> [T; LANES] {
@@ -64,7 +64,7 @@ pub fn max<T: Real>(values: &[T]) -> T {
 
 struct SumSquares<'a, T>(&'a [T]);
 
-impl<T: Real> Kernel for SumSquares<'_, T> {
+impl<T: Real> Loop for SumSquares<'_, T> {
     type Output = f64;
     #[inline(always)]
     fn run(self) -> f64 {
@@ -102,7 +102,7 @@ impl<'a, T, const N: usize, F> Sums<'a, T, N, F> {
     }
 }
 
-impl<T, const N: usize, const K: usize, F> Kernel for Sums<'_, T, N, F>
+impl<T, const N: usize, const K: usize, F> Loop for Sums<'_, T, N, F>
 where
     T: Real,
     F: Fn([T; N]) -> [T; K],
@@ -198,7 +198,7 @@ struct SumChunks<'a, T> {
     sums: &'a mut [T],
 }
 
-impl<T: Real> Kernel for SumChunks<'_, T> {
+impl<T: Real> Loop for SumChunks<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {

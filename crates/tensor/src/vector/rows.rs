@@ -2,9 +2,10 @@
 
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 
-use super::{LANES, add};
-use crate::Real;
-use crate::isa::{Kernel, run};
+use super::lanes::LANES;
+use super::map::add;
+use crate::real::Real;
+use crate::simd::dispatch::{Loop, run};
 
 /// What is done with a stretch of columns in all rows.
 trait Stretch {
@@ -66,7 +67,7 @@ impl<T: Real> Stretch for AddToRows<'_, T> {
     }
 }
 
-impl<T: Real> Kernel for AddToRows<'_, T> {
+impl<T: Real> Loop for AddToRows<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
@@ -110,7 +111,7 @@ impl<T: Real> Stretch for SumRows<'_, T> {
     }
 }
 
-impl<T: Real> Kernel for SumRows<'_, T> {
+impl<T: Real> Loop for SumRows<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
@@ -135,7 +136,7 @@ pub fn sum_rows<T: Real>(x: ArrayView2<'_, T>, mut sum: ArrayViewMut1<'_, T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vector::matrix;
+    use crate::vector::random_matrix::random_matrix as matrix;
     use ndarray::s;
 
     #[test]

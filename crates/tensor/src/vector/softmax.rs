@@ -4,10 +4,10 @@
 //! Each works in place on rows of `classes` values that lie one after the other, and panics if `classes` is 0.
 //! One call goes over all rows, since a row is often too short for a call of its own.
 
-use super::LANES;
+use super::lanes::LANES;
 use super::reduce::{Fold, Sums};
-use crate::Real;
-use crate::isa::{Kernel, run};
+use crate::real::Real;
+use crate::simd::dispatch::{Loop, run};
 
 /// How many values, about, go through the exponential in one loop: they stay in the first cache.
 const BLOCK: usize = 1024;
@@ -65,7 +65,7 @@ struct Exponentials<'a, T> {
     sums: &'a mut [T],
 }
 
-impl<T: Real> Kernel for Exponentials<'_, T> {
+impl<T: Real> Loop for Exponentials<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
@@ -108,7 +108,7 @@ struct Softmax<'a, T> {
     classes: usize,
 }
 
-impl<T: Real> Kernel for Softmax<'_, T> {
+impl<T: Real> Loop for Softmax<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
@@ -144,7 +144,7 @@ struct LogSoftmax<'a, T> {
     classes: usize,
 }
 
-impl<T: Real> Kernel for LogSoftmax<'_, T> {
+impl<T: Real> Loop for LogSoftmax<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
@@ -197,7 +197,7 @@ struct Gradient<'a, T, F> {
     row: F,
 }
 
-impl<T: Real, F: Fn(&[T], &mut [T])> Kernel for Gradient<'_, T, F> {
+impl<T: Real, F: Fn(&[T], &mut [T])> Loop for Gradient<'_, T, F> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
@@ -270,7 +270,7 @@ pub fn log_softmax_gradient<T: Real>(a: &[T], d: &mut [T], classes: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Seed;
+    use crate::seed::Seed;
 
     /// Row by row, as the formulas say.
     fn check<T: Real>(classes: usize, rows: usize) {

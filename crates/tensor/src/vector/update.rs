@@ -1,7 +1,7 @@
 //! The inner loop of an optimizer: parameters, their gradients and slots of state in one pass.
 
-use crate::Real;
-use crate::isa::{Kernel, run};
+use crate::real::Real;
+use crate::simd::dispatch::{Loop, run};
 
 struct Update<'a, T, const N: usize, F> {
     params: &'a mut [T],
@@ -10,7 +10,7 @@ struct Update<'a, T, const N: usize, F> {
     f: F,
 }
 
-impl<T: Real, const N: usize, F: Fn(T, T, [T; N]) -> (T, [T; N])> Kernel for Update<'_, T, N, F> {
+impl<T: Real, const N: usize, F: Fn(T, T, [T; N]) -> (T, [T; N])> Loop for Update<'_, T, N, F> {
     type Output = ();
     #[inline(always)]
     fn run(self) {

@@ -1,60 +1,59 @@
-//! Products in single precision without BLAS, for CPUs with AVX-512.
+//! Small products without copies, for AVX-512 in single precision.
 //!
-//! BLAS copies its operands into an order that suits its kernel, which pays for large matrices. A training
-//! step has products of a few dozen rows, where copying the weights takes as long as a third of the product.
-//! The kernels here read the operands where they lie.
+//! BLAS copies ("packs") its operands into an order that suits its kernel, which pays off for large matrices. A training step
+//! has products of a few dozen rows, where packing the weights takes a third of the time of the product. The kernels here read
+//! unpacked operands.
 //!
-//! - [`Rows`]: the columns of B lie side by side. A block of C of up to 8 rows and 32 columns stays in registers
-//!   while K goes by: 16 sums, for two loads of B and 8 values of A, each spread over a register.
-//! - [`Columns`]: the rows of B lie side by side, as in `dX = dZ Wᵀ`. With A transposed, 16 rows at a time, it
-//!   is the same with the roles of A and B exchanged, and a block of 16 by 16 is transposed before it is stored.
+//! - [`Operands::rows`]: the columns of B are contiguous. A block of C of up to 8 rows and 32 columns stays in registers
+//!   while K advances: 16 sums, for two loads of B and 8 values of A, each broadcast to a register.
+//! - [`Operands::columns`]: the rows of B are contiguous, as in `dX = dZ Wᵀ`. With A transposed, 16 rows at a time, it is the
+//!   same with the roles of A and B exchanged, and a block of 16 by 16 is transposed before it is stored.
 //!
-//! Rows and columns that do not fill a register are masked. A value's terms are added in the order of K, each
-//! with one rounding, wherever it lies in C: so the bits do not depend on how a product is cut into others.
+//! Rows and columns that do not fill a register are masked. The terms of a value are added in the order of K, each with one
+//! rounding, wherever the value is in C: so the bits do not depend on how a product is cut into others.
 
 use std::arch::x86_64::*;
 use std::mem::MaybeUninit;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::isa::{Level, level};
-use crate::transpose::{transpose, transposed};
-use crate::{Onto, Taps};
+use super::transpose_avx512::{transpose, transposed};
+use crate::simd::avx512::{LANES, mask};
+use crate::simd::blocking::{even_parts, with_constant};
+use crate::simd::level::{Level, level};
+use crate::simd::operands::{ImplicitWindows, Init};
 
-/// How many values a register holds.
-pub(crate) const LANES: usize = 16;
+/// The maximum K of a product with a transposed right operand: 16 columns of it are kept on the stack, and should fit into the
+/// first cache.
+const MAX_DEPTH: usize = 512;
 
-/// The greatest K of a product with a transposed right operand: 16 columns of it are kept on the stack, and
-/// should fit into the first cache.
-const DEPTH: usize = 512;
-
-/// The greatest number of values in B and in C: larger ones do not stay in the second cache, and copying pays.
+/// The maximum number of values in B and in C: larger ones do not stay in the second cache, and packing pays off.
 /// For 64 x 512 over 784 this takes 0.8 of the time that OpenBLAS takes, for 128 x 1024 over 1024 it takes 1.3.
-const LARGEST: usize = 1 << 19;
+const MAX_SIZE: usize = 1 << 19;
 
-/// The fewest rows: one or two are a matrix times a vector, which BLAS does otherwise.
-const FEWEST: usize = 3;
+/// The minimum number of rows: one or two are a matrix times a vector, for which BLAS has other kernels.
+const MIN_ROWS: usize = 3;
 
-/// The most rows where B is read by rows, since each 16 of them go through all of B.
-const MOST: usize = 128;
+/// The maximum number of rows where B is read by rows, since each 16 of them go through all of B.
+const MAX_ROWS_BY_ROWS: usize = 128;
 
-/// Where sums start that start from nothing.
+/// The initial value of sums that start at zero.
 static ZERO: f32 = 0.0;
 
-/// `C = Σ A B + beta C`, if `beta` is 0 or 1 and the sizes and layouts suit, which are those of the first where there are
-/// several; else `false`, and nothing is done.
+/// `C = Σ A B + beta C`, if `beta` is 0 or 1, the sizes and layouts suit, and all products have the layouts of the first;
+/// otherwise `false`, and nothing is done.
 #[inline]
 pub(crate) fn product<const N: usize>(
-    parts: [(ArrayView2<'_, f32>, ArrayView2<'_, f32>); N],
+    products: [(ArrayView2<'_, f32>, ArrayView2<'_, f32>); N],
     beta: f32,
     c: &mut ArrayViewMut2<'_, f32>,
 ) -> bool {
-    let Some((a, b)) = parts.first() else { return false };
+    let Some((a, b)) = products.first() else { return false };
     let (m, n) = c.dim();
-    let k = parts.iter().map(|(a, _)| a.ncols()).max().unwrap_or(0);
-    let alike = parts.iter().all(|(a2, b2)| a.strides() == a2.strides() && b.strides() == b2.strides());
-    let suits = m >= FEWEST && n.saturating_mul(m.max(k)) <= LARGEST && (beta == 0.0 || beta == 1.0);
-    // The stride of an axis with one place is never taken, and may be anything.
+    let k = products.iter().map(|(a, _)| a.ncols()).max().unwrap_or(0);
+    let alike = products.iter().all(|(a2, b2)| a.strides() == a2.strides() && b.strides() == b2.strides());
+    let suits = m >= MIN_ROWS && n.saturating_mul(m.max(k)) <= MAX_SIZE && (beta == 0.0 || beta == 1.0);
+    // The stride of an axis of length 1 is never used, and may be anything.
     let packed = |stride: isize, len: usize| stride == 1 || len == 1;
     if !suits || !alike || level() < Level::Avx512 || !packed(c.strides()[1], n) {
         return false;
@@ -63,10 +62,10 @@ pub(crate) fn product<const N: usize>(
         rows: m,
         columns: n,
         starts: &[0],
-        terms: &parts.map(|(a, b)| Term { a: a.as_ptr(), b: b.as_ptr(), depth: a.ncols() }),
+        terms: &products.map(|(a, b)| Term { a: a.as_ptr(), b: b.as_ptr(), depth: a.ncols() }),
         a_strides: [a.strides()[0], a.strides()[1]],
         b_strides: [b.strides()[0], b.strides()[1]],
-        onto: if beta == 1.0 { Onto::This } else { Onto::Zeros },
+        init: if beta == 1.0 { Init::Accumulate } else { Init::Zeros },
         c: c.as_mut_ptr(),
         c_stride: c.strides()[0],
     };
@@ -79,8 +78,8 @@ pub(crate) fn product<const N: usize>(
         } else if N == 1
             && packed(operands.b_strides[0], k)
             && packed(operands.a_strides[1], k)
-            && m <= MOST
-            && k <= DEPTH
+            && m <= MAX_ROWS_BY_ROWS
+            && k <= MAX_DEPTH
         {
             operands.columns();
             true
@@ -90,12 +89,12 @@ pub(crate) fn product<const N: usize>(
     }
 }
 
-/// [`Taps::product`] for shapes that fit, if the CPU and the layout suit; else `false`, and nothing is done.
-pub(crate) fn taps_product(
-    taps: Taps<'_>,
+/// [`ImplicitWindows::product`] for shapes that fit, if the CPU and the layout suit; otherwise `false`, and nothing is done.
+pub(crate) fn implicit_product(
+    windows: ImplicitWindows<'_>,
     a: &ArrayView2<'_, f32>,
     values: &[f32],
-    onto: Onto<'_, f32>,
+    init: Init<'_, f32>,
     c: &mut ArrayViewMut2<'_, f32>,
 ) -> bool {
     let (m, n) = c.dim();
@@ -105,38 +104,41 @@ pub(crate) fn taps_product(
     let operands = Operands {
         rows: m,
         columns: n,
-        starts: taps.starts,
-        terms: &[Term { a: a.as_ptr(), b: values.as_ptr(), depth: taps.rows }],
+        starts: windows.starts,
+        terms: &[Term { a: a.as_ptr(), b: values.as_ptr(), depth: windows.rows }],
         a_strides: [a.strides()[0], a.strides()[1]],
-        b_strides: [taps.pitch as isize, 1],
-        onto,
+        b_strides: [windows.pitch as isize, 1],
+        init,
         c: c.as_mut_ptr(),
         c_stride: c.strides()[0],
     };
-    // SAFETY: the CPU has AVX-512. The rows of `taps` are within `values`, and A, C and `onto` have the sizes that go
+    // SAFETY: the CPU has AVX-512. All rows of `windows` are within `values`, and A, C and `init` have the sizes that go
     // with it; `c` is borrowed mutably, so it overlaps neither of the others.
     unsafe { operands.rows() };
     true
 }
 
-/// [`Taps::product_transposed`] for shapes that fit, on a CPU with AVX-512, where A has contiguous rows and C contiguous
-/// columns: the rows of A are turned into columns, some at a time, and stay in the first cache while B goes by.
-pub(crate) fn taps_product_transposed(
-    taps: Taps<'_>,
+/// [`ImplicitWindows::add_product_transposed`] for shapes that fit, if the CPU has AVX-512, A has contiguous rows and C
+/// contiguous columns: the rows of A are transposed into columns, some at a time, which stay in the first cache while B is read.
+pub(crate) fn add_implicit_product_transposed(
+    windows: ImplicitWindows<'_>,
     a: &ArrayView2<'_, f32>,
     values: &[f32],
     c: &mut ArrayViewMut2<'_, f32>,
 ) {
-    let mut panel = [const { MaybeUninit::<f32>::uninit() }; DEPTH * LANES];
+    let mut panel = [const { MaybeUninit::<f32>::uninit() }; MAX_DEPTH * LANES];
     let panel: *mut f32 = panel.as_mut_ptr().cast();
-    let ((m, n), stride, count) = (a.dim(), a.strides()[0], taps.starts.len() as isize);
-    let (c, c_stride) = (c.as_mut_ptr(), c.strides()[1]);
-    for (first, registers) in parts(m.div_ceil(LANES), 3) {
+    let (m, n) = a.dim();
+    let stride = a.strides()[0];
+    let count = windows.starts.len() as isize;
+    let c_stride = c.strides()[1];
+    let c = c.as_mut_ptr();
+    for (first, registers) in even_parts(m.div_ceil(LANES), 3) {
         let (first, width) = (first * LANES, registers * LANES);
         let rows = (m - first).min(width);
-        for (column, columns) in parts(n, DEPTH * LANES / width) {
-            // SAFETY: the CPU has AVX-512. The panel has room for all columns, and is written before it is read. Rows
-            // of `taps` are within `values`, and A and C have the sizes that go with it; `c` is borrowed mutably, so it
+        for (column, columns) in even_parts(n, MAX_DEPTH * LANES / width) {
+            // SAFETY: the CPU has AVX-512. The panel is large enough for all columns, and is written before it is read. All
+            // rows of `windows` are within `values`, and A and C have the sizes that go with it; `c` is borrowed mutably, so it
             // overlaps neither of the others.
             unsafe {
                 let a = a.as_ptr().offset(first as isize * stride).add(column);
@@ -144,16 +146,16 @@ pub(crate) fn taps_product_transposed(
                     let a = a.offset(row as isize * stride);
                     transpose(a, stride, [(rows - row).min(LANES), columns], panel.add(row), width);
                 }
-                for (tap, start) in taps.starts.iter().enumerate() {
+                for (index, start) in windows.starts.iter().enumerate() {
                     Operands {
-                        rows: taps.rows,
+                        rows: windows.rows,
                         columns: rows,
                         starts: &[0],
                         terms: &[Term { a: values.as_ptr().add(start + column), b: panel, depth: columns }],
-                        a_strides: [taps.pitch as isize, 1],
+                        a_strides: [windows.pitch as isize, 1],
                         b_strides: [width as isize, 1],
-                        onto: Onto::This,
-                        c: c.offset(tap as isize * c_stride).add(first),
+                        init: Init::Accumulate,
+                        c: c.offset(index as isize * c_stride).add(first),
                         c_stride: count * c_stride,
                     }
                     .rows();
@@ -163,10 +165,9 @@ pub(crate) fn taps_product_transposed(
     }
 }
 
-/// The operands by pointer, and the distances, in values, from one row or column to the next. Those of C's
-/// columns are 1.
+/// The operands by pointer, and their strides in values. The columns of C have stride 1.
 ///
-/// The rows of B come in groups, one after the other: a row of group `g` lies `starts[i]` beyond the group's beginning.
+/// The rows of B come in groups, one after the other: row `i` of a group begins `starts[i]` after the group's start.
 #[derive(Clone, Copy)]
 struct Operands<'a> {
     rows: usize,
@@ -175,12 +176,12 @@ struct Operands<'a> {
     terms: &'a [Term],
     a_strides: [isize; 2],
     b_strides: [isize; 2],
-    onto: Onto<'a, f32>,
+    init: Init<'a, f32>,
     c: *mut f32,
     c_stride: isize,
 }
 
-/// A product A B, of which C is the sum: the pointers, and how many groups of rows B has.
+/// One product A B of those whose sum is C: the pointers, and the number of groups of rows in B.
 #[derive(Clone, Copy)]
 struct Term {
     a: *const f32,
@@ -188,48 +189,31 @@ struct Term {
     depth: usize,
 }
 
-/// Makes a constant of a number that is known only while the program runs, and is one of a few.
-macro_rules! with_constant {
-    ($value:expr, [$($n:literal)*], |$name:ident| $call:expr) => {
-        match $value {
-            $($n => {
-                const $name: usize = $n;
-                $call
-            })*
-            _ => unreachable!("a block is no larger"),
-        }
-    };
-}
-pub(crate) use with_constant;
-
 impl Operands<'_> {
-    /// The product where the columns of B lie side by side.
+    /// The product where the columns of B are contiguous.
     ///
     /// # Safety
     ///
     /// Here and below: every value of the operands is in bounds, C may be written and overlaps nothing, and the
-    /// CPU has AVX-512. The parts of the operands that are handed on are within them.
+    /// CPU has AVX-512. The parts of the operands that are passed on are within them.
     #[target_feature(enable = "avx512f")]
     unsafe fn rows(&self) {
         // Few rows leave registers for many columns, and few columns for many rows.
-        let most = match self.rows {
+        let max_registers = match self.rows {
             ..3 => 8,
             3..7 => 4,
             _ => 3,
         };
-        // What is known while compiling leaves a small product more of its time.
-        let plain = self.starts.len() == 1 && !matches!(self.onto, Onto::Rows(_));
-        for (first, registers) in parts(self.columns.div_ceil(LANES), most) {
+        // Small products gain from what is known at compile time.
+        let plain = self.starts.len() == 1 && !matches!(self.init, Init::Rows(_));
+        for (first, registers) in even_parts(self.columns.div_ceil(LANES), max_registers) {
             let column = first * LANES;
             // SAFETY: these columns are some of the product's.
             unsafe {
-                match plain {
-                    true => {
-                        with_constant!(registers, [1 2 3 4 5 6 7 8], |V| self.rows_of_columns::<V, true>(column))
-                    }
-                    false => {
-                        with_constant!(registers, [1 2 3 4 5 6 7 8], |V| self.rows_of_columns::<V, false>(column))
-                    }
+                if plain {
+                    with_constant!(registers, [1 2 3 4 5 6 7 8], |V| self.rows_of_columns::<V, true>(column));
+                } else {
+                    with_constant!(registers, [1 2 3 4 5 6 7 8], |V| self.rows_of_columns::<V, false>(column));
                 }
             }
         }
@@ -239,11 +223,11 @@ impl Operands<'_> {
     #[target_feature(enable = "avx512f")]
     unsafe fn rows_of_columns<const V: usize, const PLAIN: bool>(&self, column: usize) {
         let masks = std::array::from_fn(|v| mask(self.columns - column - v * LANES));
-        // As many sums as there are registers for, beside those for B and for a value of A.
-        let most = const {
+        // As many sums as fit into the registers, next to those for B and for a value of A.
+        let max_rows = const {
             match V {
                 1 => 16,
-                // More would take fewer loads, but a small product ends in many rows that are stored.
+                // More would take fewer loads, but a small product would spend its end on storing many rows.
                 2 if PLAIN => 8,
                 2 => 12,
                 3 => 8,
@@ -251,7 +235,7 @@ impl Operands<'_> {
                 _ => 2,
             }
         };
-        for (row, rows) in parts(self.rows, most) {
+        for (row, rows) in even_parts(self.rows, max_rows) {
             // SAFETY: each block's rows are some of the product's.
             unsafe {
                 match V {
@@ -271,7 +255,7 @@ impl Operands<'_> {
         }
     }
 
-    /// `R` rows and `V` registers of columns; `PLAIN` if B has one row a group and no row has a first value.
+    /// `R` rows and `V` registers of columns; `PLAIN` if B has one row a group and no row has an initial value.
     #[target_feature(enable = "avx512f")]
     #[inline]
     unsafe fn block<const R: usize, const V: usize, const PLAIN: bool>(
@@ -280,7 +264,7 @@ impl Operands<'_> {
         column: usize,
         masks: [__mmask16; V],
     ) {
-        // SAFETY: row and column lie in the operands, and a masked load touches only what its mask tells.
+        // SAFETY: row and column are within the operands, and a masked load touches only the lanes of its mask.
         unsafe {
             let load = |b: *const f32| -> [__m512; V] {
                 let b = b.add(column);
@@ -297,10 +281,10 @@ impl Operands<'_> {
                     }
                 }
             } else {
-                // Each sum starts from a number in memory, whichever it is: a choice here would cost the sums their
+                // Each sum starts at a number in memory, whichever it is: a branch here would move the sums out of their
                 // registers.
-                let (first, step) = match self.onto {
-                    Onto::Rows(rows) => (rows.as_ptr().add(row), 1),
+                let (first, step) = match self.init {
+                    Init::Rows(rows) => (rows.as_ptr().add(row), 1),
                     _ => (&raw const ZERO, 0),
                 };
                 for (r, sums) in sums.iter_mut().enumerate() {
@@ -326,15 +310,15 @@ impl Operands<'_> {
         }
     }
 
-    /// The product where the rows of B, and the columns of A, lie side by side.
+    /// The product where the rows of B, and the columns of A, are contiguous.
     #[target_feature(enable = "avx512f")]
     unsafe fn columns(&self) {
-        let mut panel = [const { MaybeUninit::<f32>::uninit() }; DEPTH * LANES];
+        let mut panel = [const { MaybeUninit::<f32>::uninit() }; MAX_DEPTH * LANES];
         let panel: *mut f32 = panel.as_mut_ptr().cast();
         let [Term { a, b, depth }] = *self.terms else {
-            unreachable!("only where rows lie side by side are there several")
+            unreachable!("only products with contiguous columns have several terms")
         };
-        // SAFETY: the panel has room for `depth` rows of 16, and is written before it is read; blocks of rows
+        // SAFETY: the panel is large enough for `depth` rows of 16, and is written before it is read; blocks of rows
         // and columns are within the product.
         unsafe {
             for row in (0..self.rows).step_by(LANES) {
@@ -359,11 +343,11 @@ impl Operands<'_> {
         }
     }
 
-    /// Up to 16 rows, which A of `panel` holds as columns, and `R` columns.
+    /// Up to 16 rows, which `panel.a` holds as columns, and `R` columns.
     #[target_feature(enable = "avx512f")]
     #[inline]
     unsafe fn block_of_columns<const R: usize>(&self, row: usize, rows: usize, column: usize, panel: Term) {
-        // SAFETY: row and column lie in the operands; the panel has `depth` rows of 16.
+        // SAFETY: row and column are within the operands; the panel has `depth` rows of 16.
         unsafe {
             let b = panel.b.offset(column as isize * self.b_strides[1]);
             let mut sums = [[_mm512_setzero_ps()]; R];
@@ -379,13 +363,13 @@ impl Operands<'_> {
         }
     }
 
-    /// Writes the lanes of the mask, or adds to what is there.
+    /// Writes the lanes of the mask, or adds them to what C holds.
     #[target_feature(enable = "avx512f")]
     #[inline]
     unsafe fn store(&self, c: *mut f32, mask: __mmask16, mut sum: __m512) {
-        // SAFETY: the lanes that the mask tells lie in C.
+        // SAFETY: the lanes of the mask are within C.
         unsafe {
-            if matches!(self.onto, Onto::This) {
+            if matches!(self.init, Init::Accumulate) {
                 sum = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, c), sum);
             }
             _mm512_mask_storeu_ps(c, mask, sum);
@@ -393,11 +377,11 @@ impl Operands<'_> {
     }
 }
 
-/// Adds to the sums of `R` rows the row's value times what was loaded.
+/// Adds to the sums of each of `R` rows its value times what was loaded.
 ///
 /// # Safety
 ///
-/// `values` has `R` values, `stride` from each other; the CPU has AVX-512.
+/// `values` has `R` values, `stride` apart; the CPU has AVX-512.
 #[target_feature(enable = "avx512f")]
 #[inline]
 unsafe fn add<const R: usize, const V: usize>(
@@ -415,33 +399,13 @@ unsafe fn add<const R: usize, const V: usize>(
     }
 }
 
-/// Cuts `0..total` into as few parts as there can be of no more than `most`, all of nearly one length: the start
-/// and the length of each.
-#[inline]
-pub(crate) fn parts(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
-    let count = total.div_ceil(most);
-    let (least, longer) = (total / count.max(1), total % count.max(1));
-    let mut end = 0;
-    (0..count).map(move |i| {
-        let len = least + usize::from(i < longer);
-        end += len;
-        (end - len, len)
-    })
-}
-
-/// The lowest `left` lanes, or all.
-#[inline(always)]
-pub(crate) fn mask(left: usize) -> __mmask16 {
-    if left >= LANES { !0 } else { (1 << left) - 1 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use ndarray::{Array2, linalg::general_mat_mul, s};
 
     fn random(rows: usize, columns: usize, seed: u64) -> Array2<f32> {
-        let mut rng = crate::Seed(seed).rng();
+        let mut rng = crate::seed::Seed(seed).rng();
         Array2::from_shape_simple_fn((rows, columns), || rng.normal() as f32)
     }
 
@@ -464,18 +428,22 @@ mod tests {
                 (wide.slice(s![m.., ..k]), bt.t()),
             ] {
                 for beta in [0.0, 1.0] {
-                    let mut room = random(m, 2 * n, 6);
-                    let before = room.clone();
-                    let mut right = room.slice(s![.., n..]).to_owned();
+                    let mut wide_c = random(m, 2 * n, 6);
+                    let before = wide_c.clone();
+                    let mut right = wide_c.slice(s![.., n..]).to_owned();
                     general_mat_mul(1.0, &a, &b, beta, &mut right);
-                    assert!(product([(a, b)], beta, &mut room.slice_mut(s![.., n..])));
-                    for (found, right) in room.slice(s![.., n..]).iter().zip(&right) {
+                    assert!(product([(a, b)], beta, &mut wide_c.slice_mut(s![.., n..])));
+                    for (found, right) in wide_c.slice(s![.., n..]).iter().zip(&right) {
                         assert!(
                             (found - right).abs() < 1e-4 * (1.0 + right.abs()),
                             "{m} {n} {k}: {found} {right}"
                         );
                     }
-                    assert_eq!(room.slice(s![.., ..n]), before.slice(s![.., ..n]), "nothing else is touched");
+                    assert_eq!(
+                        wide_c.slice(s![.., ..n]),
+                        before.slice(s![.., ..n]),
+                        "nothing else is touched"
+                    );
                 }
             }
         }
@@ -499,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn two_products_are_one_of_operands_put_together() {
+    fn two_products_are_one_of_concatenated_operands() {
         if level() < Level::Avx512 {
             return;
         }
@@ -517,7 +485,7 @@ mod tests {
         let parts = [part(0..8), (other.0.view(), other.1.view())];
         assert!(
             !product(parts, 0.0, &mut Array2::zeros((40, 50)).view_mut()),
-            "layouts that differ are left"
+            "products of different layouts are not done"
         );
     }
 }

@@ -1,63 +1,66 @@
-//! Products in single precision whose terms lie side by side in both operands, for CPUs with AVX-512.
+//! Products of rows with rows, `C = A Bᵀ` ("nt": not transposed, transposed), for AVX-512 in single precision.
 //!
-//! In `C = A Bᵀ` a value of C is the product of a row of A and a row of B. A block of up to 24 such sums stays in
-//! registers, each in 16 interleaved parts, while the rows go by: neither operand is copied or spread. The parts
-//! are added up once, at the end, which pays for long rows.
+//! The terms of a value are contiguous in both operands: a value of C is the dot product of a row of A and a row of B. A block of
+//! up to 24 such sums stays in registers, each in 16 interleaved parts, while the rows are read: neither operand is copied or
+//! broadcast. The parts are added up once, at the end, which pays off for long rows.
 
 use std::arch::x86_64::*;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::Taps;
-use crate::direct::{LANES, mask, parts, with_constant};
-use crate::isa::{Level, level};
+use super::small_avx512;
+use crate::simd::avx512::{LANES, mask};
+use crate::simd::blocking::{even_parts, with_constant};
+use crate::simd::level::{Level, level};
+use crate::simd::operands::ImplicitWindows;
 
-/// [`Taps::product_transposed`] for shapes that fit, if the CPU and the layout suit; else `false`, and nothing is done.
-pub(crate) fn taps_product_transposed(
-    taps: Taps<'_>,
+/// [`ImplicitWindows::add_product_transposed`] for shapes that fit, if the CPU and the layout suit; otherwise `false`, and
+/// nothing is done.
+pub(crate) fn add_implicit_product_transposed(
+    windows: ImplicitWindows<'_>,
     a: &ArrayView2<'_, f32>,
     values: &[f32],
     c: &mut ArrayViewMut2<'_, f32>,
 ) -> bool {
     let (a_rows, columns) = a.dim();
-    // The stride of an axis with one place is never taken, and may be anything.
+    // The stride of an axis of length 1 is never used, and may be anything.
     let packed = |stride: isize, len: usize| stride == 1 || len <= 1;
     if level() < Level::Avx512 || !packed(a.strides()[1], columns) {
         return false;
     }
     // Estimated cycles for each row of B. Here, 24 sums take 12 for each register of columns, and 50 at the end.
-    let dots = a_rows * (12 * columns.div_ceil(LANES) + 50) / 24;
-    // There, a register of rows of A takes half of one for each column, if enough sums are under way.
+    let dot_products = a_rows * (12 * columns.div_ceil(LANES) + 50) / 24;
+    // There, a register of rows of A takes half a cycle for each column, if enough sums are in progress.
     let registers = a_rows.div_ceil(LANES);
-    let busy = 8usize.div_ceil(taps.rows.min(8) * registers.min(3));
-    let spread = registers * columns * busy * if registers == 1 { 10 } else { 8 } / 16;
-    if spread < dots && packed(c.strides()[0], a_rows) {
-        crate::direct::taps_product_transposed(taps, a, values, c);
+    let busy = 8usize.div_ceil(windows.rows.min(8) * registers.min(3));
+    let broadcasts = registers * columns * busy * if registers == 1 { 10 } else { 8 } / 16;
+    if broadcasts < dot_products && packed(c.strides()[0], a_rows) {
+        small_avx512::add_implicit_product_transposed(windows, a, values, c);
         return true;
     }
-    let dots = Dots {
+    let operands = Operands {
         columns,
         a_rows,
         a: a.as_ptr(),
         a_stride: a.strides()[0],
-        starts: taps.starts,
-        b_rows: taps.rows,
+        starts: windows.starts,
+        b_rows: windows.rows,
         b: values.as_ptr(),
-        b_stride: taps.pitch as isize,
+        b_stride: windows.pitch as isize,
         c: c.as_mut_ptr(),
         c_strides: [c.strides()[0], c.strides()[1]],
     };
-    // SAFETY: the CPU has AVX-512. The rows of `taps` are within `values`, and A and C have the sizes that go with
+    // SAFETY: the CPU has AVX-512. All rows of `windows` are within `values`, and A and C have the sizes that go with
     // it; `c` is borrowed mutably, so it overlaps neither of the others.
-    unsafe { dots.add() };
+    unsafe { operands.add() };
     true
 }
 
-/// The operands by pointer, with the distances, in values, from one row to the next.
+/// The operands by pointer, and their strides in values.
 ///
-/// The rows of B come in groups, `b_stride` from each other: a row lies `starts[i]` beyond its group's beginning.
+/// The rows of B come in groups, `b_stride` apart: row `i` of a group begins `starts[i]` after the group's start.
 #[derive(Clone, Copy)]
-struct Dots<'a> {
+struct Operands<'a> {
     columns: usize,
     a_rows: usize,
     a: *const f32,
@@ -70,61 +73,61 @@ struct Dots<'a> {
     c_strides: [isize; 2],
 }
 
-impl Dots<'_> {
+impl Operands<'_> {
     /// Adds the products to C.
     ///
     /// # Safety
     ///
     /// Here and below: every value of the operands is in bounds, C may be written and overlaps nothing, and the
-    /// CPU has AVX-512. The parts of the operands that are handed on are within them.
+    /// CPU has AVX-512. The parts of the operands that are passed on are within them.
     #[target_feature(enable = "avx512f")]
     unsafe fn add(self) {
         // With the values of a column of A and one of B, the sums fill the registers.
-        let (a_most, b_most) = match self.a_rows {
+        let (max_a_rows, max_b_rows) = match self.a_rows {
             ..=3 => (3, 8),
             5 | 6 => (6, 4),
             _ => (4, 6),
         };
-        for (b_row, b_rows) in parts(self.starts.len() * self.b_rows, b_most) {
+        for (b_row, b_rows) in even_parts(self.starts.len() * self.b_rows, max_b_rows) {
             // SAFETY: these rows are some of the product's.
             unsafe {
-                with_constant!(b_rows, [1 2 3 4 5 6 7 8], |Q| self.rows::<Q>(b_row, a_most));
+                with_constant!(b_rows, [1 2 3 4 5 6 7 8], |Q| self.rows::<Q>(b_row, max_a_rows));
             }
         }
     }
 
-    /// All rows of A, no more than `a_most` at a time, times `Q` rows of B.
+    /// All rows of A, no more than `max_a_rows` at a time, times `Q` rows of B.
     #[target_feature(enable = "avx512f")]
-    unsafe fn rows<const Q: usize>(self, b_row: usize, a_most: usize) {
-        let places: [isize; Q] = std::array::from_fn(|q| {
+    unsafe fn rows<const Q: usize>(self, b_row: usize, max_a_rows: usize) {
+        let offsets: [isize; Q] = std::array::from_fn(|q| {
             let (group, i) = ((b_row + q) / self.starts.len(), (b_row + q) % self.starts.len());
             group as isize * self.b_stride + self.starts[i] as isize
         });
-        for (a_row, a_rows) in parts(self.a_rows, a_most) {
+        for (a_row, a_rows) in even_parts(self.a_rows, max_a_rows) {
             // SAFETY: the block is within the product.
             unsafe {
                 match Q {
                     ..5 => {
-                        with_constant!(a_rows, [1 2 3 4 5 6], |R| self.block::<R, Q>(a_row, b_row, places))
+                        with_constant!(a_rows, [1 2 3 4 5 6], |R| self.block::<R, Q>(a_row, b_row, offsets))
                     }
-                    5 | 6 => with_constant!(a_rows, [1 2 3 4], |R| self.block::<R, Q>(a_row, b_row, places)),
-                    _ => with_constant!(a_rows, [1 2 3], |R| self.block::<R, Q>(a_row, b_row, places)),
+                    5 | 6 => with_constant!(a_rows, [1 2 3 4], |R| self.block::<R, Q>(a_row, b_row, offsets)),
+                    _ => with_constant!(a_rows, [1 2 3], |R| self.block::<R, Q>(a_row, b_row, offsets)),
                 }
             }
         }
     }
 
-    /// `R` rows of A times `Q` rows of B, which begin at these places.
+    /// `R` rows of A times `Q` rows of B, which begin at these offsets.
     #[target_feature(enable = "avx512f")]
-    unsafe fn block<const R: usize, const Q: usize>(self, a_row: usize, b_row: usize, places: [isize; Q]) {
+    unsafe fn block<const R: usize, const Q: usize>(self, a_row: usize, b_row: usize, offsets: [isize; Q]) {
         let whole = self.columns / LANES * LANES;
         let rest = self.columns - whole;
         let mut sums = [[_mm512_setzero_ps(); Q]; R];
-        // SAFETY: all rows are within their operands, and a masked load touches only what its mask tells.
+        // SAFETY: all rows are within their operands, and a masked load touches only the lanes of its mask.
         unsafe {
             let a = self.a.offset(a_row as isize * self.a_stride);
             let a: [_; R] = std::array::from_fn(|r| a.offset(r as isize * self.a_stride));
-            let b: [_; Q] = places.map(|place| self.b.offset(place));
+            let b: [_; Q] = offsets.map(|offset| self.b.offset(offset));
             for column in (0..whole).step_by(LANES) {
                 let a = a.map(|a| _mm512_loadu_ps(a.add(column)));
                 for q in 0..Q {
@@ -143,7 +146,7 @@ impl Dots<'_> {
                     }
                 }
             }
-            // Indexed by constants alone, or the sums above would live in memory.
+            // Indexed by constants alone, or the sums above would be kept in memory.
             let mut half = [[_mm512_setzero_ps(); LANES]; 2];
             for r in 0..R {
                 for q in 0..Q {
@@ -151,9 +154,9 @@ impl Dots<'_> {
                 }
             }
             let mut totals = [0.0; 2 * LANES];
-            _mm512_storeu_ps(totals.as_mut_ptr(), lanes_added(half[0]));
+            _mm512_storeu_ps(totals.as_mut_ptr(), lane_sums(half[0]));
             if R * Q > LANES {
-                _mm512_storeu_ps(totals.as_mut_ptr().add(LANES), lanes_added(half[1]));
+                _mm512_storeu_ps(totals.as_mut_ptr().add(LANES), lane_sums(half[1]));
             }
             for r in 0..R {
                 let c = self.c.offset((a_row + r) as isize * self.c_strides[0]);
@@ -168,8 +171,8 @@ impl Dots<'_> {
 /// The sum of the lanes of each of 16 registers: of the i-th in lane i.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn lanes_added(rows: [__m512; LANES]) -> __m512 {
-    // Each step adds one half of the lanes to the other, and keeps two registers in the place of one.
+fn lane_sums(rows: [__m512; LANES]) -> __m512 {
+    // Each step adds one half of the lanes to the other, and packs two registers into one.
     let pairs: [__m512; 8] = std::array::from_fn(|i| {
         let (a, b) = (rows[2 * i], rows[2 * i + 1]);
         _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b))

@@ -1,11 +1,11 @@
-//! Transposing 16 by 16 values in registers, for CPUs with AVX-512.
+//! Transposing 16 by 16 values in registers, for AVX-512 in single precision.
 
 use std::arch::x86_64::*;
 
-use crate::direct::{LANES, mask};
+use crate::simd::avx512::{LANES, mask};
 
-/// Writes up to 16 rows of `columns` values, `stride` from each other, as the first columns of the rows of `panel`, which
-/// are `width` from each other. Columns for which there are no rows become zeros.
+/// Writes up to 16 rows of `columns` values, `stride` apart, as the first columns of the rows of `panel`, which are `width`
+/// apart. Columns for which there are no rows become zeros.
 ///
 /// # Safety
 ///
@@ -23,12 +23,13 @@ pub(crate) unsafe fn transpose(
     unsafe {
         for column in (0..columns).step_by(LANES) {
             let columns = (columns - column).min(LANES);
-            let lines: [__m512; LANES] = std::array::from_fn(|r| match r < rows {
-                true => {
+            let lines: [__m512; LANES] = std::array::from_fn(|r| {
+                if r < rows {
                     let values = values.offset(r as isize * stride).add(column);
                     _mm512_maskz_loadu_ps(mask(columns), values)
+                } else {
+                    _mm512_setzero_ps()
                 }
-                false => _mm512_setzero_ps(),
             });
             for (c, line) in transposed(lines).into_iter().enumerate().take(columns) {
                 _mm512_storeu_ps(panel.add((column + c) * width), line);
@@ -37,7 +38,7 @@ pub(crate) unsafe fn transpose(
     }
 }
 
-/// The transposed of 16 by 16 values: first within pairs of rows, then fours, then between quarters.
+/// The transpose of 16 by 16 values: first within pairs of rows, then fours, then between quarters.
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(crate) fn transposed(rows: [__m512; LANES]) -> [__m512; LANES] {
@@ -57,7 +58,7 @@ pub(crate) fn transposed(rows: [__m512; LANES]) -> [__m512; LANES] {
     std::array::from_fn(|column| {
         let (quarter, c) = (column / 4, column % 4);
         let [a, b, d, e] = [fours[c], fours[4 + c], fours[8 + c], fours[12 + c]];
-        // Quarters 0 and 2, or 1 and 3, of two groups of rows; then the one that is wanted of all four.
+        // Quarters 0 and 2, or 1 and 3, of two groups of rows; then the requested one of all four.
         match quarter {
             0 => _mm512_shuffle_f32x4::<0x88>(
                 _mm512_shuffle_f32x4::<0x88>(a, b),

@@ -1,17 +1,17 @@
-//! Images taken by squares of two by two values.
+//! Pooling of adjacent squares of two by two values, with stride 2.
 //!
-//! Most pooling layers halve an image. These loops see four values at a time where they lie, in whole batches of
-//! planes, and are compiled for the CPU at hand as those of [`vector`](crate::vector) are.
+//! Most pooling layers halve an image. These loops take four values at a time from whole batches of planes, and are compiled for
+//! this CPU as those of [`vector`](crate::vector) are.
 
-use crate::Real;
-use crate::isa::{Kernel, run};
+use crate::real::Real;
+use crate::simd::dispatch::{Loop, run};
 
-/// The sizes of planes that lie one after the other. An odd last row or column is in no square.
+/// The size of planes that are stored one after the other. An odd last row or column is in no square.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Planes {
     /// How many rows a plane has.
     pub height: usize,
-    /// How many columns.
+    /// How many columns a plane has.
     pub width: usize,
 }
 
@@ -22,7 +22,7 @@ impl Planes {
     }
 }
 
-struct Fold<'a, T, N, F> {
+struct Forward<'a, T, N, F> {
     planes: Planes,
     x: &'a [T],
     y: &'a mut [T],
@@ -30,7 +30,7 @@ struct Fold<'a, T, N, F> {
     f: F,
 }
 
-impl<T: Real, N: Copy, F: Fn([T; 4]) -> (T, N) + Copy> Kernel for Fold<'_, T, N, F> {
+impl<T: Real, N: Copy, F: Fn([T; 4]) -> (T, N) + Copy> Loop for Forward<'_, T, N, F> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
@@ -52,12 +52,12 @@ impl<T: Real, N: Copy, F: Fn([T; 4]) -> (T, N) + Copy> Kernel for Fold<'_, T, N,
     }
 }
 
-/// `(y, note) = f([a, b, c, d])` for every square `a b / c d` of the planes of `x`. What is noted is for [`spread`].
+/// `(y, note) = f([a, b, c, d])` for every square `a b / c d` of the planes of `x`. The notes are for [`backward`].
 ///
 /// # Panics
 ///
-/// If `y` and `notes` have not one value for each square of the planes of `x`, or `x` is no whole number of planes.
-pub fn fold<T: Real, N: Copy>(
+/// If `y` and `notes` do not have one value for each square of the planes of `x`, or if `x` is not a whole number of planes.
+pub fn forward<T: Real, N: Copy>(
     planes: Planes,
     x: &[T],
     y: &mut [T],
@@ -66,11 +66,11 @@ pub fn fold<T: Real, N: Copy>(
 ) {
     assert_eq!(y.len(), notes.len(), "a note for each square");
     if check(planes, x.len(), y.len()) {
-        run(Fold { planes, x, y, notes, f });
+        run(Forward { planes, x, y, notes, f });
     }
 }
 
-struct Spread<'a, T, N, F> {
+struct Backward<'a, T, N, F> {
     planes: Planes,
     dy: &'a [T],
     notes: &'a [N],
@@ -78,7 +78,7 @@ struct Spread<'a, T, N, F> {
     f: F,
 }
 
-/// One row of `dx` from the squares that it is a half of, and 0 in an odd last column.
+/// One row of `dx`, half of a row of squares, with 0 in an odd last column.
 #[inline(always)]
 fn half<T: Real, N: Copy>(dy: &[T], notes: &[N], dx: &mut [T], f: impl Fn(T, N) -> [T; 2]) {
     let columns = dy.len();
@@ -91,7 +91,7 @@ fn half<T: Real, N: Copy>(dy: &[T], notes: &[N], dx: &mut [T], f: impl Fn(T, N) 
     rest.fill(T::zero());
 }
 
-impl<T: Real, N: Copy, F: Fn(T, N) -> [T; 4] + Copy> Kernel for Spread<'_, T, N, F> {
+impl<T: Real, N: Copy, F: Fn(T, N) -> [T; 4] + Copy> Loop for Backward<'_, T, N, F> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
@@ -105,8 +105,8 @@ impl<T: Real, N: Copy, F: Fn(T, N) -> [T; 4] + Copy> Kernel for Spread<'_, T, N,
             }
             let outputs = dy.chunks_exact(columns).zip(notes.chunks_exact(columns));
             for (dx, (dy, notes)) in dx.chunks_exact_mut(2 * width).zip(outputs) {
-                // One row after the other: a loop that writes to both would go value by value, since the compiler does not
-                // see that they are apart.
+                // One row after the other: a loop that writes to both would not vectorise, since the compiler does not see that
+                // they do not overlap.
                 let (above, below) = dx.split_at_mut(width);
                 half(
                     dy,
@@ -133,12 +133,12 @@ impl<T: Real, N: Copy, F: Fn(T, N) -> [T; 4] + Copy> Kernel for Spread<'_, T, N,
     }
 }
 
-/// The gradient of [`fold`]: `dx = f(dy, note)` for every square of the planes, and 0 where there is none.
+/// The gradient of [`forward`]: `dx = f(dy, note)` for every square of the planes, and 0 where there is none.
 ///
 /// # Panics
 ///
-/// As [`fold`] does.
-pub fn spread<T: Real, N: Copy>(
+/// As [`forward`] does.
+pub fn backward<T: Real, N: Copy>(
     planes: Planes,
     dy: &[T],
     notes: &[N],
@@ -147,7 +147,7 @@ pub fn spread<T: Real, N: Copy>(
 ) {
     assert_eq!(dy.len(), notes.len(), "a note for each square");
     if check(planes, dx.len(), dy.len()) {
-        run(Spread { planes, dy, notes, dx, f });
+        run(Backward { planes, dy, notes, dx, f });
     } else {
         dx.fill(T::zero());
     }
@@ -165,7 +165,7 @@ fn check(planes: Planes, inputs: usize, outputs: usize) -> bool {
 mod tests {
     use super::*;
 
-    /// Sums with their first value, value by value.
+    /// The sum and the first value of each square, value by value.
     fn slowly(Planes { height, width }: Planes, x: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let rows = |plane: usize| (0..height / 2).map(move |row| (plane * height + 2 * row) * width);
         let places = (0..x.len() / (height * width)).flat_map(rows);
@@ -179,14 +179,14 @@ mod tests {
             [(3, 2, 4), (2, 3, 3), (4, 1, 5), (5, 28, 28), (3, 5, 71), (2, 6, 32), (7, 10, 10), (1, 9, 2)]
         {
             let planes = Planes { height, width };
-            let mut rng = crate::Seed(2).rng();
+            let mut rng = crate::seed::Seed(2).rng();
             let x: Vec<f64> = (0..count * height * width).map(|_| rng.normal()).collect();
             let (right, firsts) = slowly(planes, &x);
             let (mut y, mut notes) = (vec![f64::NAN; right.len()], vec![f64::NAN; right.len()]);
-            fold(planes, &x, &mut y, &mut notes, |[a, b, c, d]| (a + b + c + d, a));
+            forward(planes, &x, &mut y, &mut notes, |[a, b, c, d]| (a + b + c + d, a));
             assert_eq!((&y, &notes), (&right, &firsts), "{height} {width}");
             let mut dx = vec![f64::NAN; x.len()];
-            spread(planes, &y, &notes, &mut dx, |dy, first| [first, 1.0, 2.0, dy]);
+            backward(planes, &y, &notes, &mut dx, |dy, first| [first, 1.0, 2.0, dy]);
             let mut squares = y.iter().zip(&notes);
             for (row, rows) in dx.chunks_exact(height * width).flat_map(|p| p.chunks(2 * width)).enumerate() {
                 let (above, below) = rows.split_at(width);
@@ -206,6 +206,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "for each square")]
     fn lengths_that_do_not_fit() {
-        fold(Planes { height: 2, width: 2 }, &[1.0f32; 4], &mut [0.0; 2], &mut [(); 2], |[a, ..]| (a, ()));
+        forward(Planes { height: 2, width: 2 }, &[1.0f32; 4], &mut [0.0; 2], &mut [(); 2], |[a, ..]| (a, ()));
     }
 }

@@ -1,25 +1,26 @@
-//! The BLAS at run time: which one, which kernel, how many threads, and whether it is the right one.
+//! The BLAS at run time: which library, which kernel, how many threads, and whether the kernel suits the CPU.
 //!
-//! OpenBLAS carries one set of kernels for each kind of CPU and picks one when the library is loaded. A
-//! version older than the CPU may not know it and then picks the oldest kernel (`Prescott`, of 2004),
-//! five times slower than what the CPU can do, without a word. A program repairs this with
-//! [`use_best_kernel`] as the first line of its `main`; a library can only tell, with [`advice`].
+//! OpenBLAS has a set of kernels for each kind of CPU and selects one when the library is loaded. A version older than the CPU
+//! may not know it and then silently selects the oldest kernel (`Prescott`, of 2004), five times slower than what the CPU can
+//! do. A program corrects this with [`use_best_kernel`] as the first line of its `main`; a library can only report it, with
+//! [`advice`].
 
 use std::fmt;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::isa::{Level, level};
-use crate::{Real, gemm::multiply};
+use crate::matmul::gemm::multiply;
+use crate::real::Real;
+use crate::simd::level::{Level, level};
 
-/// What is known about the BLAS that this program is linked with.
+/// The BLAS that this program is linked with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blas {
     /// Such as `"OpenBLAS"`, or `"none"` for ndarray's pure-Rust product.
     pub name: &'static str,
-    /// Such as `"0.3.21"`; empty if the library does not tell.
+    /// Such as `"0.3.21"`; empty if unknown.
     pub version: String,
-    /// The kernel it chose for this CPU, such as `"SkylakeX"`; empty if the library does not tell.
+    /// The kernel selected for this CPU, such as `"SkylakeX"`; empty if unknown.
     pub kernel: String,
 }
 
@@ -48,7 +49,7 @@ impl fmt::Display for Blas {
 pub struct OldKernel {
     /// The kernel in use.
     pub kernel: String,
-    /// What the CPU could run.
+    /// The best instructions of the CPU.
     pub cpu: Level,
     /// The value of `OPENBLAS_CORETYPE`, if the user set it.
     pub chosen: Option<String>,
@@ -63,11 +64,11 @@ impl fmt::Display for OldKernel {
         };
         write!(
             f,
-            "OpenBLAS runs its kernel {} on a CPU with {cpu}: products take up to five times as long as they need. ",
+            "OpenBLAS uses its kernel {} on a CPU with {cpu}: products take up to five times as long as necessary. ",
             self.kernel
         )?;
         match &self.chosen {
-            Some(chosen) => write!(f, "OPENBLAS_CORETYPE={chosen} asks for it: unset that variable"),
+            Some(chosen) => write!(f, "OPENBLAS_CORETYPE={chosen} selects it: unset that variable"),
             None => {
                 write!(f, "Set OPENBLAS_CORETYPE=auto before the program starts, or install a newer OpenBLAS")
             }
@@ -75,9 +76,9 @@ impl fmt::Display for OldKernel {
     }
 }
 
-/// Whether the kernel in use is older than the CPU, and what to do about it.
+/// Reports a kernel that is older than the CPU, and what to do about it.
 ///
-/// Print it as a warning. `None` if all is well, or if nothing is known (another BLAS, another CPU).
+/// Print it as a warning. `None` if the kernel suits the CPU, or if nothing is known (another BLAS, another CPU).
 pub fn advice() -> Option<OldKernel> {
     let Blas { kernel, .. } = Blas::current();
     let cpu = level();
@@ -86,10 +87,10 @@ pub fn advice() -> Option<OldKernel> {
 
 const CORETYPE: &str = "OPENBLAS_CORETYPE";
 
-/// Its value for the best kernel: OpenBLAS knows none of this name, so it looks at the CPU.
+/// Its value for the best kernel: OpenBLAS has no kernel of this name, so it detects the CPU.
 const BEST: &str = "auto";
 
-/// The instructions that a kernel of OpenBLAS for x86-64 uses; `None` for one not known here.
+/// The instructions that a kernel of OpenBLAS for x86-64 uses; `None` for an unknown one.
 fn needs(kernel: &str) -> Option<Level> {
     const AVX512: [&str; 3] = ["SkylakeX", "Cooperlake", "SapphireRapids"];
     const AVX2: [&str; 3] = ["Haswell", "Zen", "Excavator"];
@@ -125,56 +126,55 @@ fn needs(kernel: &str) -> Option<Level> {
     }
 }
 
-/// Starts the program again with OpenBLAS's best kernel, if it runs with one that is older than the CPU.
+/// Restarts the program with OpenBLAS's best kernel, if it runs with one that is older than the CPU.
 ///
-/// The kernel is chosen when the library loads, before `main`, so a program can only repair the choice by
-/// executing itself once more with `OPENBLAS_CORETYPE=auto`: a name that OpenBLAS does not know makes it
-/// look at what the CPU can do. Call this first in `main`. It returns `None` if there is nothing to repair
-/// or after the repair, and what is wrong if the user chose the kernel, or where a program cannot replace
-/// itself (other systems than Unix).
+/// The kernel is selected when the library is loaded, before `main`, so a program can only correct it by executing itself once
+/// more with `OPENBLAS_CORETYPE=auto`: an unknown name makes OpenBLAS detect the CPU. Call this first in `main`. It returns
+/// `None` if nothing is wrong, also after a restart. It returns what is wrong if the user selected the kernel, or where a
+/// program cannot replace itself (on systems other than Unix).
 pub fn use_best_kernel() -> Option<OldKernel> {
     let old = advice()?;
     if old.chosen.is_none() {
-        start_again(&old);
+        restart(&old);
     }
     Some(old)
 }
 
-/// As [`use_best_kernel`], but whoever chose the kernel is overruled: for a benchmark, where an old kernel would
-/// be a wrong measure.
+/// As [`use_best_kernel`], but overrides the kernel that the user selected: for a benchmark, which would not be fair with an
+/// old one.
 pub fn insist_on_best_kernel() -> Option<OldKernel> {
     let old = advice()?;
-    // If this is already the second try, a third would find the same.
+    // If this is already the second attempt, a third would find the same.
     if old.chosen.as_deref() != Some(BEST) {
-        start_again(&old);
+        restart(&old);
     }
     Some(old)
 }
 
-/// Executes this program once more, with the best kernel; returns only where that cannot be done.
-fn start_again(old: &OldKernel) {
+/// Executes this program once more, with the best kernel; returns only if that fails.
+fn restart(old: &OldKernel) {
     #[cfg(unix)]
     if let Ok(program) = std::env::current_exe() {
         use std::os::unix::process::CommandExt;
-        let asked = match &old.chosen {
-            Some(chosen) => format!("OPENBLAS_CORETYPE={chosen} asks for the kernel {}", old.kernel),
-            None => format!("OpenBLAS chose its kernel {}", old.kernel),
+        let selected = match &old.chosen {
+            Some(chosen) => format!("OPENBLAS_CORETYPE={chosen} selects the kernel {}", old.kernel),
+            None => format!("OpenBLAS selected its kernel {}", old.kernel),
         };
-        eprintln!("note: {asked} on a newer CPU; starting again with the best one");
+        eprintln!("note: {selected} on a newer CPU; restarting with the best one");
         let mut arguments = std::env::args_os();
         let mut command = std::process::Command::new(program);
         if let Some(name) = arguments.next() {
             command.arg0(name);
         }
-        // Returns only if it failed; then the old kernel has to do.
+        // Returns only if it failed; then the old kernel remains.
         let _ = command.args(arguments).env(CORETYPE, BEST).exec();
     }
     #[cfg(not(unix))]
     let _ = old;
 }
 
-/// `C = alpha A B + beta C` as [`gemm`](crate::gemm()), but always by one call of the linked BLAS, where `gemm` may do
-/// better with kernels of its own: what a benchmark measures against.
+/// `C = alpha A B + beta C` as [`gemm`](crate::gemm()), but always by one call of the linked BLAS, where `gemm` may use faster
+/// kernels of its own: the baseline of a benchmark.
 ///
 /// Without any BLAS feature, or for views in which neither rows nor columns are contiguous, it is ndarray's product.
 ///
@@ -185,15 +185,15 @@ pub fn gemm<T: Real>(alpha: T, a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, beta:
     multiply(false, alpha, a, b, beta, c);
 }
 
-/// Lets BLAS use `threads` threads for one product; chainrule's trainer sets 1 and runs products side by side.
+/// Sets how many threads BLAS uses for one product; chainrule's trainer sets 1 and runs products in parallel.
 ///
-/// It holds for the whole program. Only OpenBLAS can be told; for another library set its own variable
-/// (`MKL_NUM_THREADS`, `VECLIB_MAXIMUM_THREADS`).
+/// It applies to the whole program. Only OpenBLAS supports it; for another library set its own variable (`MKL_NUM_THREADS`,
+/// `VECLIB_MAXIMUM_THREADS`).
 pub fn set_threads(threads: usize) {
     linked::set_threads(threads);
 }
 
-/// How many threads BLAS uses for one product; 1 where the library does not tell.
+/// How many threads BLAS uses for one product; 1 if unknown.
 pub fn threads() -> usize {
     linked::threads()
 }
@@ -220,7 +220,7 @@ mod linked {
     }
 
     pub(super) fn current() -> Blas {
-        // SAFETY: neither function takes anything; each returns a static string.
+        // SAFETY: neither function takes arguments; each returns a static string.
         let (config, kernel) = unsafe { (text(openblas_get_config()), text(openblas_get_corename())) };
         // Such as "OpenBLAS 0.3.21 NO_AFFINITY USE_OPENMP SkylakeX MAX_THREADS=64".
         let version = config.split_whitespace().nth(1).unwrap_or_default().to_owned();
@@ -281,10 +281,10 @@ mod tests {
 
     #[test]
     fn one_call_is_the_same_product() {
-        let mut rng = crate::Seed(1).rng();
+        let mut rng = crate::seed::Seed(1).rng();
         let mut matrix =
             |rows, columns| Array2::from_shape_simple_fn((rows, columns), || rng.normal() as f32);
-        // Sizes that `gemm` multiplies without BLAS where it has kernels for the CPU.
+        // Sizes that `gemm` multiplies without BLAS if it has kernels for the CPU.
         let (a, at, b, c) = (matrix(16, 40), matrix(40, 16), matrix(40, 24), matrix(16, 24));
         for a in [a.view(), at.t()] {
             let (mut ours, mut theirs, right) = (c.clone(), c.clone(), &c + &a.dot(&b));

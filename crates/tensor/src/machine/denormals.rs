@@ -1,10 +1,11 @@
-//! Numbers too small to be normal, and what they cost.
+//! Flushing denormal numbers to zero.
 //!
-//! Once gradients vanish, Adam's moments decay into denormal numbers, on which many CPUs compute up to
-//! 20 times slower. For training they are as good as 0.
+//! Once gradients vanish, Adam's moments decay into denormal numbers, with which many CPUs compute up to 20 times slower. For
+//! training they might as well be 0.
 
-/// While this lives, the current thread treats denormal numbers as 0, in what it reads and what it writes.
-/// What was set before is restored at the end. Elsewhere than on x86-64 and AArch64 it does nothing.
+/// A guard: while it exists, the current thread treats denormal numbers as 0, in operands and results.
+///
+/// When it is dropped, the previous mode is restored. On other architectures than x86-64 and AArch64 it does nothing.
 ///
 /// ```
 /// use chainrule_tensor::FlushDenormals;
@@ -19,12 +20,12 @@
 #[derive(Debug)]
 pub struct FlushDenormals {
     before: u64,
-    /// The register is the thread's own, so the guard must not move to another.
+    /// The register belongs to the thread, so the guard must not move to another.
     _thread: std::marker::PhantomData<*mut ()>,
 }
 
 impl FlushDenormals {
-    /// Switches denormal numbers off for this thread.
+    /// Turns denormal numbers off for this thread.
     #[inline]
     #[must_use]
     pub fn new() -> Self {
@@ -67,7 +68,7 @@ mod control {
         let value = value as u32;
         // SAFETY: `value` was read from the register, with two defined bits added, so no reserved bit is
         // set. Rounding and exception masks stay as Rust expects them; that denormal numbers count as
-        // zero is what the guard's user asks for.
+        // zero is the purpose of the guard.
         unsafe { asm!("ldmxcsr [{}]", in(reg) &value, options(nostack, preserves_flags)) };
     }
 }

@@ -1,4 +1,4 @@
-//! Counting what a program asks of the allocator.
+//! Counting the allocations of a program.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -8,11 +8,11 @@ thread_local! {
     static OF_THIS_THREAD: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The system's allocator, which keeps count: how often memory was asked for, and how much is in use.
+/// The system's allocator with counters: how many allocations there were, and how much memory is in use.
 ///
-/// A test that a pass allocates nothing, or a benchmark that says how much memory a training takes, makes it the
-/// allocator of its program. It adds a few nanoseconds to an allocation and nothing to anything else. Memory
-/// that does not come from Rust's allocator, such as the buffers of BLAS and the stacks of threads, is not seen.
+/// Make it the allocator of a test that a pass allocates nothing, or of a benchmark of the memory of a training. It adds a few
+/// nanoseconds to an allocation and nothing to anything else. Memory that does not come from Rust's allocator, such as the
+/// buffers of BLAS and the stacks of threads, is not counted.
 ///
 /// ```
 /// use chainrule_tensor::CountingAllocator;
@@ -33,41 +33,41 @@ pub struct CountingAllocator {
 }
 
 impl CountingAllocator {
-    /// Nothing counted yet. It counts once it is a program's `#[global_allocator]`.
+    /// Counters at 0. They count once this is a program's `#[global_allocator]`.
     pub const fn new() -> Self {
         Self { allocations: AtomicU64::new(0), live: AtomicUsize::new(0), peak: AtomicUsize::new(0) }
     }
 
-    /// How often memory was asked for, or asked to grow, by all threads since the program began.
+    /// How many allocations and reallocations all threads have made since the program started.
     pub fn allocations(&self) -> u64 {
         self.allocations.load(Relaxed)
     }
 
-    /// The same for the calling thread alone, where tests run side by side.
+    /// The same for the calling thread alone, since tests run in parallel.
     pub fn allocations_of_this_thread(&self) -> u64 {
         OF_THIS_THREAD.get()
     }
 
-    /// How many bytes are in use.
+    /// How many bytes are in use now.
     pub fn live(&self) -> usize {
         self.live.load(Relaxed)
     }
 
-    /// The most bytes that were in use at once, since the beginning or since [`restart_peak`](Self::restart_peak).
+    /// The maximum number of bytes in use at once, since the start or since [`restart_peak`](Self::restart_peak).
     pub fn peak(&self) -> usize {
         self.peak.load(Relaxed)
     }
 
-    /// Lets [`peak`](Self::peak) begin anew, from the bytes that are in use now; returns these.
+    /// Restarts [`peak`](Self::peak) from the bytes that are in use now, and returns these.
     pub fn restart_peak(&self) -> usize {
         let live = self.live();
         self.peak.store(live, Relaxed);
         live
     }
 
-    fn asked(&self) {
+    fn count(&self) {
         self.allocations.fetch_add(1, Relaxed);
-        // A thread that is ending has no count any more, and nobody to read it.
+        // A thread that is ending no longer has a counter, and no reader.
         let _ = OF_THIS_THREAD.try_with(|count| count.set(count.get() + 1));
     }
 
@@ -87,24 +87,24 @@ impl Default for CountingAllocator {
     }
 }
 
-// SAFETY: every call is handed to the system's allocator as it is, and counting neither allocates nor panics.
+// SAFETY: every call is passed to the system's allocator unchanged, and counting neither allocates nor panics.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        self.asked();
+        self.count();
         self.grown(layout.size());
-        // SAFETY: here and below, the caller keeps the contract, which is the system allocator's.
+        // SAFETY: here and below, the caller upholds the contract, which is the system allocator's.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        self.asked();
+        self.count();
         self.grown(layout.size());
         // SAFETY: as above.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        self.asked();
+        self.count();
         self.grown(size);
         self.shrunk(layout.size());
         // SAFETY: as above.
@@ -137,7 +137,7 @@ mod tests {
             assert_eq!(allocator.restart_peak(), 8);
             assert_eq!(allocator.peak(), 8);
             let first = allocator.realloc(first, small, large.size());
-            // While it is moved both may be there.
+            // While it is moved both may exist.
             assert_eq!((allocator.allocations(), allocator.live(), allocator.peak()), (3, 800, 808));
             allocator.dealloc(first, large);
         }

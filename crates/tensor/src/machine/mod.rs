@@ -1,0 +1,12 @@
+//! What depends on the machine, apart from its vector instructions.
+
+pub mod blas;
+mod counting_allocator;
+mod denormals;
+mod huge_pages;
+mod prefetch;
+
+pub use counting_allocator::CountingAllocator;
+pub use denormals::FlushDenormals;
+pub use huge_pages::in_huge_pages;
+pub use prefetch::{prefetch, prefetch_mut};

@@ -1,0 +1,196 @@
+//! The matrix product.
+
+use ndarray::linalg::general_mat_mul;
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+#[cfg(feature = "blas")]
+use super::cblas::Call;
+use crate::real::Real;
+
+/// `C = alpha A B + beta C`, for `A` of shape `[m, k]`, `B` of `[k, n]` and `C` of `[m, n]`.
+///
+/// A transposed view (`a.t()`) or a slice of columns costs nothing: BLAS gets its strides. If `beta` is 0, the old values of
+/// `C` do not matter (not even NaN). Nothing is allocated, except without any BLAS feature, where ndarray's pure-Rust product
+/// packs its operands.
+///
+/// ```
+/// use ndarray::array;
+/// let a = array![[1.0f32, 2.0], [3.0, 4.0]];
+/// let b = array![[1.0, 0.0], [1.0, 1.0]];
+/// let mut c = array![[100.0, 0.0], [0.0, 0.0]];
+/// chainrule_tensor::gemm(1.0, a.t(), b.view(), 1.0, c.view_mut());
+/// assert_eq!(c, array![[104.0, 3.0], [6.0, 4.0]]);
+/// ```
+///
+/// # Panics
+///
+/// If the shapes do not fit.
+pub fn gemm<T: Real>(alpha: T, a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, beta: T, c: ArrayViewMut2<'_, T>) {
+    multiply(true, alpha, a, b, beta, c);
+}
+
+/// `C = A₁ B₁ + A₂ B₂ + beta C`, as one product of concatenated operands that need not be stored together: half the passes over
+/// C.
+///
+/// ```
+/// use ndarray::array;
+/// let x = array![[1.0f32, 2.0]];
+/// let dz = array![[3.0, 4.0, 5.0]];
+/// let mut dw = array![[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]];
+/// let product = (x.t(), dz.view());
+/// chainrule_tensor::gemm_pair([product, product], 0.0, dw.view_mut());
+/// assert_eq!(dw, array![[6.0, 8.0, 10.0], [12.0, 16.0, 20.0]]);
+/// ```
+///
+/// # Panics
+///
+/// If the shapes do not fit.
+pub fn gemm_pair<T: Real>(
+    products: [(ArrayView2<'_, T>, ArrayView2<'_, T>); 2],
+    beta: T,
+    mut c: ArrayViewMut2<'_, T>,
+) {
+    for (a, b) in &products {
+        check(a, b, &c);
+    }
+    if !T::small_product(products, beta, &mut c) {
+        let [(a, b), (a2, b2)] = products;
+        gemm(T::one(), a, b, beta, c.view_mut());
+        gemm(T::one(), a2, b2, T::one(), c);
+    }
+}
+
+/// The product by our own kernels where they are faster, if `own_kernels` allows them, otherwise by BLAS.
+pub(crate) fn multiply<T: Real>(
+    own_kernels: bool,
+    alpha: T,
+    a: ArrayView2<'_, T>,
+    b: ArrayView2<'_, T>,
+    beta: T,
+    mut c: ArrayViewMut2<'_, T>,
+) {
+    let ((m, n), k) = (c.dim(), a.ncols());
+    check(&a, &b, &c);
+    if m == 0 || n == 0 {
+        return;
+    }
+    if k == 0 {
+        // BLAS scales C here; in ndarray's product 0 times NaN would stay NaN.
+        c.mapv_inplace(|c| if beta == T::zero() { beta } else { beta * c });
+        return;
+    }
+    multiply_checked(own_kernels, alpha, a, b, beta, c);
+}
+
+/// [`multiply`], for shapes that fit and are not empty.
+fn multiply_checked<T: Real>(
+    own_kernels: bool,
+    alpha: T,
+    a: ArrayView2<'_, T>,
+    b: ArrayView2<'_, T>,
+    beta: T,
+    mut c: ArrayViewMut2<'_, T>,
+) {
+    if own_kernels && alpha == T::one() && T::small_product([(a, b)], beta, &mut c) {
+        return;
+    }
+    #[cfg(feature = "blas")]
+    if let Some(call) = Call::for_operands(&a, &b, &c) {
+        if call.c_is_transposed() {
+            // Cᵀ = Bᵀ Aᵀ is row-major.
+            let (a, b, c) = (b.reversed_axes(), a.reversed_axes(), c.reversed_axes());
+            return multiply_checked(own_kernels, alpha, a, b, beta, c);
+        }
+        return call.gemm(alpha, a, b, beta, c);
+    }
+    general_mat_mul(alpha, &a, &b, beta, &mut c);
+}
+
+/// Panics if the shapes do not fit.
+fn check<T>(a: &ArrayView2<'_, T>, b: &ArrayView2<'_, T>, c: &ArrayViewMut2<'_, T>) {
+    let ((m, k), (k2, n)) = (a.dim(), b.dim());
+    assert!(k == k2 && c.dim() == (m, n), "gemm: [{m}, {k}] x [{k2}, {n}] into {:?}", c.shape());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, s};
+
+    fn random(rows: usize, columns: usize, seed: u64) -> Array2<f64> {
+        let mut rng = crate::seed::Seed(seed).rng();
+        Array2::from_shape_simple_fn((rows, columns), || rng.normal())
+    }
+
+    fn check(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, mut c: ArrayViewMut2<'_, f64>) {
+        for (alpha, beta) in [(1.0, 0.0), (1.0, 1.0), (-0.5, 2.0)] {
+            let before = c.to_owned();
+            gemm(alpha, a, b, beta, c.view_mut());
+            for ((i, j), &found) in c.indexed_iter() {
+                let right: f64 = (0..a.ncols()).map(|k| a[[i, k]] * b[[k, j]]).sum();
+                let right = alpha * right + beta * before[[i, j]];
+                assert!((found - right).abs() < 1e-12 * (1.0 + right.abs()), "{found} for {right}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_layout() {
+        for (m, n, k) in [(1, 1, 1), (5, 1, 7), (1, 6, 3), (17, 33, 20), (4, 4, 1)] {
+            let (a, b, c) = (random(m, k, 1), random(k, n, 2), random(m, n, 3));
+            let (at, bt, mut ct) = (random(k, m, 4), random(n, k, 5), random(n, m, 6));
+            check(a.view(), b.view(), c.clone().view_mut());
+            check(at.t(), b.view(), c.clone().view_mut());
+            check(a.view(), bt.t(), c.clone().view_mut());
+            check(at.t(), bt.t(), ct.view_mut().reversed_axes());
+            let mut wide = random(2 * m, 3 * n, 7);
+            check(a.view(), b.view(), wide.slice_mut(s![..m, n..2 * n]));
+            check(a.view(), b.view(), wide.slice_mut(s![..;2, ..;3]));
+            check(
+                wide.slice(s![..m, ..;3]),
+                bt.slice(s![.., ..1]).t().broadcast((n, n)).unwrap(),
+                random(m, n, 8).view_mut(),
+            );
+            check(a.slice(s![..;-1, ..]), b.slice(s![.., ..;-1]), c.clone().view_mut());
+        }
+    }
+
+    #[test]
+    fn pairs_of_any_layout() {
+        fn check<T: Real>(products: [(ArrayView2<'_, T>, ArrayView2<'_, T>); 2]) {
+            for beta in [T::zero(), T::one()] {
+                let mut c = Array2::from_elem((products[0].0.nrows(), products[0].1.ncols()), T::one());
+                let mut right = c.clone();
+                gemm_pair(products, beta, c.view_mut());
+                gemm(T::one(), products[0].0, products[0].1, beta, right.view_mut());
+                gemm(T::one(), products[1].0, products[1].1, T::one(), right.view_mut());
+                for (found, right) in c.iter().zip(&right) {
+                    assert!((*found - *right).abs().as_f64() < 1e-4, "{found} for {right}");
+                }
+            }
+        }
+        let (a, b, at, b2) = (random(9, 5, 1), random(5, 20, 2), random(7, 9, 3), random(7, 20, 4));
+        let single = |m: &Array2<f64>| m.mapv(|v| v as f32);
+        check([(a.view(), b.view()), (at.t(), b2.view())]);
+        check([(at.t(), b2.view()), (at.t(), b2.view())]);
+        let (a, b, at, b2) = (single(&a), single(&b), single(&at), single(&b2));
+        check([(a.view(), b.view()), (at.t(), b2.view())]);
+        check([(at.t(), b2.view()), (at.slice(s![..3, ..]).reversed_axes(), b2.slice(s![..3, ..]))]);
+    }
+
+    #[test]
+    fn beta_zero_overwrites_even_nan() {
+        let mut c = Array2::from_elem((3, 3), f64::NAN);
+        gemm(1.0, random(3, 2, 1).view(), random(2, 3, 2).view(), 0.0, c.view_mut());
+        assert!(c.iter().all(|c| c.is_finite()));
+        c.fill(f64::NAN);
+        gemm(1.0, random(3, 0, 1).view(), random(0, 3, 2).view(), 0.0, c.view_mut());
+        assert!(c.iter().all(|&c| c == 0.0));
+    }
+
+    #[test]
+    #[should_panic(expected = "gemm: [2, 3] x [2, 3]")]
+    fn shapes_that_do_not_fit() {
+        gemm(1.0, random(2, 3, 1).view(), random(2, 3, 2).view(), 0.0, random(2, 3, 3).view_mut());
+    }
+}

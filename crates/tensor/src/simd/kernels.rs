@@ -1,0 +1,68 @@
+//! The kernels that are written by hand for one type of number.
+
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use crate::simd::operands::{AdamStep, ImplicitWindows, Init, Rectangles};
+
+/// Hand-written kernels for one type of number. Implemented for `f32` and `f64`; not for users to implement.
+///
+/// Each function returns `true` if it has done the work, and `false` if it has done nothing: where there is no kernel for this
+/// type, this CPU, or these sizes and layouts. Then the caller does it in another way. The defaults have no kernels.
+#[doc(hidden)]
+pub trait Kernels: Sized {
+    /// `C = Σ A B + beta C` over one product or several, for shapes that fit.
+    #[must_use]
+    fn small_product<const N: usize>(
+        _: [(ArrayView2<'_, Self>, ArrayView2<'_, Self>); N],
+        _beta: Self,
+        _c: &mut ArrayViewMut2<'_, Self>,
+    ) -> bool {
+        false
+    }
+
+    /// Whether there are kernels for the products with [`ImplicitWindows`].
+    fn has_implicit_products() -> bool {
+        false
+    }
+
+    /// [`ImplicitWindows::product`], for shapes that fit.
+    #[must_use]
+    fn implicit_product(
+        _: ImplicitWindows<'_>,
+        _a: &ArrayView2<'_, Self>,
+        _values: &[Self],
+        _: Init<'_, Self>,
+        _c: &mut ArrayViewMut2<'_, Self>,
+    ) -> bool {
+        false
+    }
+
+    /// [`ImplicitWindows::add_product_transposed`], for shapes that fit.
+    #[must_use]
+    fn add_implicit_product_transposed(
+        _: ImplicitWindows<'_>,
+        _a: &ArrayView2<'_, Self>,
+        _values: &[Self],
+        _c: &mut ArrayViewMut2<'_, Self>,
+    ) -> bool {
+        false
+    }
+
+    /// [`im2col`](crate::conv::im2col), for slices that are long enough.
+    #[must_use]
+    fn im2col(_: Rectangles<'_>, _image: &[Self], _patches: &mut [Self]) -> bool {
+        false
+    }
+
+    /// [`col2im`](crate::conv::col2im), for slices that are long enough.
+    #[must_use]
+    fn col2im(_: Rectangles<'_>, _patches: &[Self], _image: &mut [Self]) -> bool {
+        false
+    }
+
+    /// [`adam_kernel`](crate::vector::adam_kernel), for slices of one length.
+    #[must_use]
+    fn adam(_: AdamStep<Self>, _params: &mut [Self], _grads: &[Self], _means: [&mut [Self]; 2]) -> bool {
+        false
+    }
+}

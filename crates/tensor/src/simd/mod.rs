@@ -1,0 +1,22 @@
+//! The CPU's vector instructions, chosen while the program runs.
+//!
+//! A crate built for any x86-64 may use nothing newer than SSE2 (2001). The same loop built for AVX-512 is up to ten times as
+//! fast, and few people pass `-C target-cpu`. There are two ways to the CPU's best instructions:
+//!
+//! - Every loop over many numbers is written once, as plain Rust, and goes through `dispatch`, which holds a copy of it compiled
+//!   for each [`Level`].
+//! - Where that leaves something to be gained, a kernel is written by hand, with a file for each width of vectors. All of them
+//!   stand behind one trait, in `kernels`; each returns whether it has done the work.
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod adam_avx512;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod blocking;
+pub(crate) mod dispatch;
+pub(crate) mod kernels;
+pub(crate) mod level;
+pub(crate) mod operands;
+
+pub use level::{Level, level};

@@ -1,0 +1,59 @@
+//! Loops over many numbers, compiled for this CPU's vector instructions (see [`simd`](crate::simd)).
+//!
+//! Most functions take the arithmetic as a closure on single numbers, and run it on many at a time. There is a macro for each of
+//! them, with which the formula fits on one line:
+//!
+//! ```
+//! use chainrule_tensor::map;
+//! use ndarray::array;
+//! let x = array![[-1.0f32, 2.0], [3.0, -4.0]];
+//! let mut y = x.clone();
+//! let (input, output) = (x.view(), y.view_mut());
+//! map!(output = |x: input| x.max(0.0));
+//! assert_eq!(y, array![[0.0, 2.0], [3.0, 0.0]]);
+//! ```
+//!
+//! The macros mark the closure `#[inline(always)]`, or a long one would be called once per number, and let it `move` what it
+//! captures, or that would be read from memory once per number. Whoever calls a function directly has to do the same.
+//!
+//! | macro | function | operands |
+//! |---|---|---|
+//! | [`map!`](crate::map!) | [`map_views`] | views, one output |
+//! | [`apply!`](crate::apply!) | [`apply_views`] | views, one output that the formula reads too |
+//! | [`each!`](crate::each!) | [`each()`] | slices, one or several outputs, which the formula reads too |
+//! | [`sums!`](crate::sums!) | [`sums()`] | slices, to one or several sums |
+//! | [`map_channels!`](crate::map_channels!), [`sum_channels!`](crate::sum_channels!) | [`map_channels()`], [`sum_channels()`] | slices `[outer, channels, inner]` and vectors `[channels]` |
+//! | [`gates!`](crate::gates!) | [`gates()`] | the gates and states of a recurrent layer |
+//! | [`map_random!`](crate::map_random!) | [`map_random()`] | slices, and random bits for each number |
+//!
+//! Views may be strided; rows with contiguous columns are fast. Sums are kept in 16 or 32 interleaved parts that are added in a
+//! fixed order, so that a result is the same on every CPU.
+
+mod adam;
+mod bytes;
+mod channels;
+mod each;
+mod gates;
+mod lanes;
+mod macros;
+mod map;
+mod random;
+#[cfg(test)]
+mod random_matrix;
+mod reduce;
+mod rows;
+mod softmax;
+mod update;
+
+pub use crate::simd::operands::AdamStep;
+pub use adam::adam_kernel;
+pub use bytes::from_u8;
+pub use channels::{map_channels, sum_channels};
+pub use each::each;
+pub use gates::gates;
+pub use map::{accumulate, add, apply, apply_slice, apply_views, apply2, map, map_views, map2, map3};
+pub use random::map_random;
+pub use reduce::{max, sum, sum_chunks, sum_squares, sums};
+pub use rows::{add_to_rows, sum_rows};
+pub use softmax::{exponentials, log_softmax, log_softmax_gradient, softmax, softmax_gradient};
+pub use update::update;
