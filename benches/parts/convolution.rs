@@ -1,6 +1,7 @@
 //! The convolutions of LeNet-5 for the samples of one of two shards of a batch of 64, forward and backward, beside the
 //! products that they take when the patches under the kernels are laid out as a matrix, without the laying out.
 
+use chainrule::core::runner::GradsExt;
 use chainrule::core::{Backward, Forward, Grads, Layer, Mode, Params, Plan};
 use chainrule::layers::Conv2d;
 use chainrule::prelude::*;

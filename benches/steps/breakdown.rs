@@ -9,6 +9,7 @@ use std::hint::black_box;
 use std::ops::Range;
 use std::time::Instant;
 
+use chainrule::core::runner::GradsExt;
 use chainrule::core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, SequentialCache};
 use chainrule::optim::{ParamKind, Update};
 use chainrule::prelude::*;

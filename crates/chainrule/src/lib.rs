@@ -31,7 +31,7 @@ pub use chainrule_train as train;
 /// of a glob import. Of everything else it has what most programs name.
 pub mod prelude {
     pub use chainrule_core::{
-        Branches, Frozen, Graph, Lambda, Layer, Merge, Residual, Sequential, SideBySide,
+        Branches, Frozen, Graph, Lambda, Layer, Merge, New, Residual, Sequential, SideBySide,
     };
     pub use chainrule_data::{Dataset, Images, Rows, Samples, digits};
     pub use chainrule_layers::*;

@@ -1,30 +1,46 @@
-//! Whether a layer's backward pass is the derivative of its forward pass.
+//! The gradient check: is a layer's backward pass the derivative of its forward pass?
+//!
+//! ```
+//! use chainrule_core::{Lambda, gradcheck};
+//! let square = Lambda::new("square", |z: f64| z * z, |z, _| 2.0 * z);
+//! let report = gradcheck::gradients(&square, [5])?;
+//! assert!(report.worst < 1e-6);
+//! let wrong = Lambda::new("square", |z: f64| z * z, |z, _| 3.0 * z);
+//! assert!(gradcheck::gradients(&wrong, [5]).is_err());
+//! # Ok::<(), chainrule_core::gradcheck::GradientError>(())
+//! ```
 
 use std::cell::Cell;
 use std::fmt;
 
-use crate::{Backward, Forward, Grads, Layer, Mode, Params, Plan, ShapeError};
 use chainrule_tensor::{Seed, Shape};
 use ndarray::{Array2, ArrayView2};
 
-/// How many samples the check runs.
+use crate::error::ShapeError;
+use crate::grads::Grads;
+use crate::layer::{Backward, Forward, Layer, Mode};
+use crate::params::Params;
+use crate::plan::Plan;
+use crate::runner::{GradsExt, ParamsExt};
+
+/// The number of samples in the check's batch.
 const ROWS: usize = 3;
 
-/// The step of the difference quotient: the cube root of the rounding error, where the errors of rounding
-/// and of truncation balance.
+/// The step of the difference quotient: about the cube root of the machine epsilon, where rounding and truncation
+/// errors balance.
 const STEP: f64 = 6e-6;
 
-/// The greatest difference allowed, relative to the gradient's scale.
+/// The maximum difference allowed, relative to the gradient's scale.
 const TOLERANCE: f64 = 1e-6;
 
 /// Compares the gradients of `layer`, for samples of shape `input`, with central differences
 /// `(J(v + h) - J(v - h)) / 2h` in double precision, for every parameter and every input.
 ///
-/// The loss is a fixed random weighting of the outputs, and inputs, weights and biases are random. It also checks what
-/// the trait demands besides: that `backward` adds to `grads` and overwrites `dx`, that it does the same
-/// without `dx`, and that both passes take exactly the parameters that `plan` declared.
+/// The loss is a fixed random weighting of the outputs; inputs, weights and biases are random. The other
+/// requirements of the trait are checked too: that `backward` adds to `grads` and overwrites `dx`, that it computes the
+/// same `grads` without `dx`, and that both passes take exactly the parameters that `plan` declared.
 ///
-/// A layer with a kink (ReLU at 0) may fail in the improbable case that a random value lies within 10⁻⁵ of
+/// A layer with a kink (ReLU at 0) may fail in the unlikely case that a random value is within 10⁻⁵ of
 /// it; a random layer is checked with a fixed seed.
 ///
 /// # Errors
@@ -40,7 +56,7 @@ pub fn gradients<L: Layer<f64>>(layer: &L, input: impl Into<Shape>) -> Result<Re
     gradients_at(layer, input, x.view())
 }
 
-/// As [`gradients`], at these inputs, `[rows, size of a sample]`, for a layer that does not take any numbers.
+/// Like [`gradients`], at these inputs, `[rows, size of a sample]`: for a layer that cannot take every number.
 ///
 /// # Errors
 ///
@@ -48,16 +64,16 @@ pub fn gradients<L: Layer<f64>>(layer: &L, input: impl Into<Shape>) -> Result<Re
 ///
 /// # Panics
 ///
-/// Those of [`gradients`], and if the rows of `x` have not the size of a sample.
+/// Those of [`gradients`], and if the rows of `x` do not have the size of a sample.
 pub fn gradients_at<L: Layer<f64>>(
     layer: &L,
     input: impl Into<Shape>,
     x: ArrayView2<'_, f64>,
 ) -> Result<Report, GradientError> {
-    compare(layer, input.into(), x, true)
+    compare(layer, input.into(), x, Compared::All)
 }
 
-/// As [`gradients_at`], for the parameters only: for inputs that are ids, which have no gradient.
+/// Like [`gradients_at`], for the parameters only: for inputs that are ids, which have no gradient.
 ///
 /// # Errors
 ///
@@ -71,54 +87,64 @@ pub fn parameter_gradients<L: Layer<f64>>(
     input: impl Into<Shape>,
     x: ArrayView2<'_, f64>,
 ) -> Result<Report, GradientError> {
-    compare(layer, input.into(), x, false)
+    compare(layer, input.into(), x, Compared::Parameters)
+}
+
+/// Which gradients are compared.
+#[derive(Clone, Copy, PartialEq)]
+enum Compared {
+    All,
+    Parameters,
 }
 
 fn compare<L: Layer<f64>>(
     layer: &L,
     input: Shape,
     x: ArrayView2<'_, f64>,
-    inputs: bool,
+    compared: Compared,
 ) -> Result<Report, GradientError> {
     assert_eq!(x.ncols(), input.size(), "a row of x is a sample");
     let mut plan = Plan::new();
     let (output, cache) = layer.plan(input, &mut plan)?;
     let mut rng = Seed(0x9a7).rng();
     let mut random = |n: usize| -> Vec<f64> { (0..n).map(|_| rng.normal()).collect() };
-    let mut bench = Bench {
+    let mut subject = Subject {
         layer,
         fresh: cache.clone(),
         cache,
         params: random(plan.size()).into_iter().map(|v| 0.5 * v).collect(),
         dy: Array2::from_shape_vec((x.nrows(), output.size()), random(x.nrows() * output.size()))
-            .expect("as many values"),
+            .expect("the shape has this number of values"),
         x: x.to_owned(),
     };
-    let (grads, dx) = bench.analytic()?;
+    let (grads, dx) = subject.analytic()?;
 
     let mut report = Report { parameters: grads.len(), inputs: dx.len(), worst: 0.0 };
     let scale = grads.iter().chain(&dx).fold(0.0f64, |max, v| max.max(v.abs())).max(1.0);
     let trained = |index: &usize| {
         plan.entries().iter().any(|entry| entry.kind.is_trained() && entry.range.contains(index))
     };
-    // What stands in the place of a buffer's gradient is its next value, and what is frozen has none.
+    // A buffer has its next value in place of a gradient, and frozen parameters have no gradient.
     for index in (0..grads.len()).filter(trained) {
         let analytic = grads[index];
-        let numeric = bench.numeric(|bench| &mut bench.params[index]);
+        let numeric = subject.numeric(|subject| &mut subject.params[index]);
         report.compare(analytic, numeric, scale, || {
             let entry = plan.entries().iter().find(|entry| entry.range.contains(&index));
             entry.map_or_else(String::new, |entry| format!("{}[{}]", entry.name, index - entry.range.start))
         })?;
     }
-    for ((row, column), &analytic) in dx.indexed_iter().filter(|_| inputs) {
-        let numeric = bench.numeric(|bench| &mut bench.x[[row, column]]);
+    if compared == Compared::Parameters {
+        return Ok(report);
+    }
+    for ((row, column), &analytic) in dx.indexed_iter() {
+        let numeric = subject.numeric(|subject| &mut subject.x[[row, column]]);
         report.compare(analytic, numeric, scale, || format!("x[{row}, {column}]"))?;
     }
     Ok(report)
 }
 
 /// A layer with the values at which it is checked.
-struct Bench<'a, L: Layer<f64>> {
+struct Subject<'a, L: Layer<f64>> {
     layer: &'a L,
     /// As `plan` returned it: a cache may carry a state from one pass to the next.
     fresh: L::Cache,
@@ -128,7 +154,7 @@ struct Bench<'a, L: Layer<f64>> {
     dy: Array2<f64>,
 }
 
-impl<L: Layer<f64>> Bench<'_, L> {
+impl<L: Layer<f64>> Subject<'_, L> {
     fn forward(&mut self) -> Result<Array2<f64>, GradientError> {
         let mut y = Array2::from_elem(self.dy.dim(), f64::NAN);
         let left = Cell::new(0);
@@ -141,7 +167,7 @@ impl<L: Layer<f64>> Bench<'_, L> {
         Ok(y)
     }
 
-    /// The layer's own gradients, added to `start`, with respect to the parameters and, if wanted, the input.
+    /// The layer's own gradients, added to `start`, with respect to the parameters and, if requested, the input.
     fn backward(
         &mut self,
         y: ArrayView2<'_, f64>,
@@ -173,10 +199,10 @@ impl<L: Layer<f64>> Bench<'_, L> {
         let added = |(&from_zero, &from_one): (&f64, &f64)| {
             (from_one - from_zero - 1.0).abs() <= 1e-9 * from_zero.abs().max(1.0)
         };
-        match grads.iter().zip(&shifted).all(added) {
-            true => Ok((grads, dx)),
-            false => Err(GradientError::NotAdded),
+        if !grads.iter().zip(&shifted).all(added) {
+            return Err(GradientError::NotAdded);
         }
+        Ok((grads, dx))
     }
 
     /// The central difference of the loss in one value.
@@ -192,19 +218,19 @@ impl<L: Layer<f64>> Bench<'_, L> {
     }
 }
 
-fn leftover(pass: &'static str, what: &'static str, left: usize) -> Result<(), GradientError> {
-    if left == 0 { Ok(()) } else { Err(GradientError::Leftover { pass, what, left }) }
+fn leftover(pass: &'static str, values: &'static str, left: usize) -> Result<(), GradientError> {
+    if left == 0 { Ok(()) } else { Err(GradientError::Leftover { pass, values, left }) }
 }
 
-/// What [`gradients`] compared.
+/// The result of a successful check.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Report {
-    /// How many parameters.
+    /// The number of parameters.
     pub parameters: usize,
-    /// How many inputs.
+    /// The number of inputs.
     pub inputs: usize,
-    /// The greatest difference between a gradient and its difference quotient, relative to the greatest
-    /// gradient or to 1.
+    /// The maximum difference between a gradient and its difference quotient, relative to the maximum gradient or to 1,
+    /// whichever is larger.
     pub worst: f64,
 }
 
@@ -217,7 +243,7 @@ impl Report {
         name: impl Fn() -> String,
     ) -> Result<(), GradientError> {
         let error = (analytic - numeric).abs() / scale;
-        // A difference that is NaN is an error too.
+        // A NaN is an error too.
         if error.is_nan() || error > TOLERANCE {
             return Err(GradientError::Wrong { value: name(), analytic, numeric });
         }
@@ -233,21 +259,21 @@ pub enum GradientError {
     Shape(ShapeError),
     /// The gradient is not the derivative of what `forward` computes.
     Wrong {
-        /// Which value: `"weight[3]"` or `"x[row, column]"`.
+        /// The value, such as `"weight[3]"` or `"x[0, 2]"`.
         value: String,
-        /// What `backward` says.
+        /// Its gradient from `backward`.
         analytic: f64,
-        /// What the difference quotient says.
+        /// Its difference quotient.
         numeric: f64,
     },
-    /// `backward` overwrites `grads` instead of adding to it, or depends on whether `dx` is wanted.
+    /// `backward` overwrites `grads` instead of adding to it, or computes other gradients without `dx`.
     NotAdded,
     /// A pass takes fewer parameters than `plan` declares.
     Leftover {
         /// `"forward"` or `"backward"`.
         pass: &'static str,
         /// `"params"` or `"grads"`.
-        what: &'static str,
+        values: &'static str,
         /// How many values are left.
         left: usize,
     },
@@ -264,13 +290,13 @@ impl fmt::Display for GradientError {
         match self {
             Self::Shape(error) => write!(f, "{error}"),
             Self::Wrong { value, analytic, numeric } => {
-                write!(f, "the gradient of {value} is {numeric:e} by differences, but backward gives {analytic:e}")
+                write!(f, "the gradient of {value} is {numeric:e} by differences, but backward computes {analytic:e}")
             }
             Self::NotAdded => f.write_str(
-                "backward gives other gradients when they start from 1 or when dx is None: it must add to grads",
+                "backward computes other gradients when they start from 1 or when dx is None: it must add to grads",
             ),
-            Self::Leftover { pass, what, left } => {
-                write!(f, "{pass} leaves {left} values of {what} that plan declared: take them all, in order")
+            Self::Leftover { pass, values, left } => {
+                write!(f, "{pass} leaves {left} values of {values} that plan declared: take them all, in order")
             }
         }
     }

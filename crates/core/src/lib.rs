@@ -1,44 +1,82 @@
-//! The [`Layer`] trait, what puts layers together ([`Plan`], [`Sequential`], [`Residual`], [`Branches`], [`Graph`]), and
-//! the gradient check.
+//! The [`Layer`] trait, the containers that combine layers ([`Sequential`], [`Residual`], [`Branches`], [`Graph`]),
+//! and the gradient check.
+//!
+//! A layer is one `impl` of three functions: what it needs, its forward pass, its backward pass.
+//!
+//! ```
+//! use chainrule_core::{Backward, Forward, Layer, Plan, Sequential, ShapeError, gradcheck};
+//! use chainrule_tensor::{Real, Shape, map};
+//!
+//! /// `y = x²`, so `dx = 2 x dy`.
+//! #[derive(Debug)]
+//! struct Square;
+//!
+//! impl<T: Real> Layer<T> for Square {
+//!     type Cache = ();
+//!
+//!     fn plan(&self, input: Shape, _: &mut Plan) -> Result<(Shape, ()), ShapeError> {
+//!         Ok((input, ()))
+//!     }
+//!
+//!     fn forward(&self, Forward { x, y, .. }: Forward<'_, T>) {
+//!         map!(y = |x| x * x);
+//!     }
+//!
+//!     fn backward(&self, Backward { x, dy, dx, .. }: Backward<'_, T>) {
+//!         let Some(dx) = dx else { return };
+//!         map!(dx = |x, dy| (x + x) * dy);
+//!     }
+//! }
+//!
+//! // Is that the derivative? The gradient check compares it with difference quotients.
+//! gradcheck::gradients(&Square, [4])?;
+//! let layers = Sequential::new().then(Square).then(Square);
+//! assert_eq!(format!("{layers:?}"), "Sequential[Square, Square]");
+//! # let _: Sequential<f32> = layers;
+//! # Ok::<(), gradcheck::GradientError>(())
+//! ```
 //!
 //! The decision here: **a layer is an immutable description without weights.** The parameters of a whole
-//! model are one flat vector, the gradients another, and a layer is handed its ranges of both. So an
-//! optimizer, a clipping, a checkpoint or an exchange between processes is one loop over one slice, and one
-//! layer can run on many threads at once. This crate knows no particular layer, and a layer needs nothing
-//! but this crate.
+//! model are one flat vector, its gradients another, and a layer is passed its own range of each. So an
+//! optimizer, gradient clipping, a checkpoint or an exchange between processes is one loop over one slice, and
+//! one layer can run on many threads at once. This crate knows no particular layer, and a layer depends on nothing
+//! but this crate and `chainrule-tensor`.
+//!
+//! An author of layers needs [`Layer`], [`Plan`], [`Params`] and [`Grads`]. What only containers and trainers need
+//! of the last two is apart, in [`runner`].
 //!
 #![doc = include_str!("mathematics.md")]
 
-mod branches;
-mod frozen;
+mod containers;
+mod error;
 pub mod gradcheck;
-mod graph;
-mod graph_cache;
-mod init;
-mod lambda;
+mod grads;
+mod initializer;
+mod inner;
 mod layer;
 mod merge;
 mod param_kind;
 mod params;
-mod part;
 mod plan;
-mod residual;
-mod sequential;
+pub mod runner;
 mod settings;
 mod sparse_grad;
 
-pub use branches::Branches;
-pub use frozen::{Apart, Frozen};
-pub use graph::Graph;
-pub use graph_cache::GraphCache;
-pub use init::{Constant, Initializer, ParamSpec};
-pub use lambda::Lambda;
+pub use containers::branches::Branches;
+pub use containers::frozen::Frozen;
+pub use containers::graph::Graph;
+pub use containers::lambda::Lambda;
+pub use containers::new::New;
+pub use containers::residual::Residual;
+pub use containers::sequential::{Sequential, SequentialCache};
+pub use containers::side_by_side::SideBySide;
+pub use error::{ShapeError, ValueError};
+pub use grads::Grads;
+pub use initializer::{Constant, Initializer, ParamSpec};
 pub use layer::{Backward, Forward, Layer, Mode};
-pub use merge::{Merge, MergeBackward, MergeForward, SideBySide};
+pub use merge::{Merge, MergeBackward, MergeForward};
 pub use param_kind::ParamKind;
-pub use params::{Grads, Params};
-pub use plan::{Entry, LayerInfo, Plan, ShapeError, ValueError};
-pub use residual::{Branch, Residual};
-pub use sequential::{Sequential, SequentialCache};
+pub use params::Params;
+pub use plan::{LayerInfo, ParamEntry, Plan};
 pub use settings::{SettingCheck, SettingError};
 pub use sparse_grad::{SparseGrad, TableGrad};

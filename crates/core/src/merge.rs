@@ -1,32 +1,37 @@
-//! Layers of several inputs.
+//! The trait of layers with several inputs.
 
 use std::fmt::Debug;
 
-use crate::{Backward, Forward, Grads, Layer, Mode, Params, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
-use ndarray::{ArrayView2, ArrayViewMut2, s};
+use ndarray::{ArrayView2, ArrayViewMut2};
 
-/// A layer of several inputs: a differentiable function of several batches with the same rows, and of
-/// parameters. All that [`Layer`] says holds for it too.
+use crate::error::ShapeError;
+use crate::grads::Grads;
+use crate::layer::Mode;
+use crate::params::Params;
+use crate::plan::Plan;
+
+/// A layer with several inputs: a differentiable function of several batches with the same number of rows, and of
+/// parameters. All that is said of a [`Layer`](crate::Layer) holds for it too.
 pub trait Merge<T: Real>: Debug + Send + Sync + 'static {
-    /// As [`Layer::Cache`].
+    /// Like [`Layer::Cache`](crate::Layer::Cache).
     type Cache: Clone + Default + Send + Sync + 'static;
 
-    /// As [`Layer::plan`], for inputs of these shapes.
+    /// Like [`Layer::plan`](crate::Layer::plan), for inputs of these shapes.
     ///
     /// # Errors
     ///
-    /// [`ShapeError`] if the layer cannot take so many inputs, or inputs of these shapes.
+    /// [`ShapeError`] if the layer cannot take this number of inputs, or inputs of these shapes.
     fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError>;
 
     /// Computes the output `y` from the inputs `xs`; overwrites `y`.
     fn forward(&self, pass: MergeForward<'_, T, Self::Cache>);
 
-    /// Adds to `grads`, and overwrites each of `dxs` that is wanted.
+    /// Adds the gradients of the parameters to `grads`, and overwrites each of `dxs` that is requested.
     fn backward(&self, pass: MergeBackward<'_, T, Self::Cache>);
 }
 
-/// What the forward pass of a [`Merge`] is given: as [`Forward`], with several inputs.
+/// The arguments of the forward pass of a [`Merge`]: like [`Forward`](crate::Forward), with several inputs.
 #[derive(Debug)]
 pub struct MergeForward<'a, T, C = ()> {
     /// The layer's parameters, to be taken in the order of its `plan`.
@@ -35,13 +40,13 @@ pub struct MergeForward<'a, T, C = ()> {
     pub xs: &'a [ArrayView2<'a, T>],
     /// The output, to be overwritten.
     pub y: ArrayViewMut2<'a, T>,
-    /// What this replica remembers.
+    /// What this replica remembers between the passes.
     pub cache: &'a mut C,
     /// Whether this is training.
     pub mode: Mode,
 }
 
-/// What the backward pass of a [`Merge`] is given: as [`Backward`], with several inputs.
+/// The arguments of the backward pass of a [`Merge`]: like [`Backward`](crate::Backward), with several inputs.
 #[derive(Debug)]
 pub struct MergeBackward<'a, T, C = ()> {
     /// The layer's parameters, to be taken in the order of its `plan`.
@@ -54,83 +59,10 @@ pub struct MergeBackward<'a, T, C = ()> {
     pub y: ArrayView2<'a, T>,
     /// The gradient of the loss with respect to the output.
     pub dy: ArrayView2<'a, T>,
-    /// The gradients with respect to the inputs, each to be overwritten if it is wanted.
+    /// The gradients with respect to the inputs, each to be overwritten; `None` if it is not needed.
     pub dxs: &'a mut [Option<ArrayViewMut2<'a, T>>],
     /// What this replica remembers from the forward pass.
     pub cache: &'a mut C,
-    /// The rows of this pass as a share of the whole batch's.
+    /// The number of rows of this pass as a fraction of the whole batch's.
     pub share: T,
-}
-
-/// A [`Merge`] as a [`Layer`]: its inputs lie side by side in each sample, which is a vector of all their values.
-///
-/// So a data set can feed several inputs, and [`gradcheck::gradients`](crate::gradcheck::gradients) can check a merge.
-#[derive(Clone, Debug)]
-pub struct SideBySide<J> {
-    merge: J,
-    inputs: Vec<Shape>,
-}
-
-impl<J> SideBySide<J> {
-    /// This layer, with inputs of these shapes.
-    pub fn new(merge: J, inputs: impl IntoIterator<Item = impl Into<Shape>>) -> Self {
-        Self { merge, inputs: inputs.into_iter().map(Into::into).collect() }
-    }
-}
-
-/// How many inputs are handled without allocating.
-pub(crate) const MOST: usize = 8;
-
-/// The shape of a vector of the values of all of these; `None` if they are too many to be counted.
-pub(crate) fn side_by_side(mut shapes: impl Iterator<Item = Shape>) -> Option<Shape> {
-    let size = shapes.try_fold(0usize, |sum, shape| sum.checked_add(shape.size()))?;
-    Some(Shape::from([size]))
-}
-
-/// Cuts a batch into its inputs.
-pub(crate) fn cut<'a, T: Real>(shapes: &[Shape], x: ArrayView2<'a, T>) -> [ArrayView2<'a, T>; MOST] {
-    let mut start = 0;
-    std::array::from_fn(|index| {
-        let size = shapes.get(index).map_or(0, Shape::size);
-        start += size;
-        x.slice_move(s![.., start - size..start])
-    })
-}
-
-impl<T: Real, J: Merge<T>> Layer<T> for SideBySide<J> {
-    type Cache = J::Cache;
-
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, J::Cache), ShapeError> {
-        if self.inputs.len() > MOST {
-            let expected = format!("at most {MOST} inputs");
-            return Err(plan.error(input, &expected, "join some of them first"));
-        }
-        let size = side_by_side(self.inputs.iter().copied());
-        if size != Some(input) {
-            let size = size.map_or("too many".to_owned(), |size| size.size().to_string());
-            let expected = format!("a vector of the {size} values of its inputs");
-            return Err(plan.error(input, &expected, "put Flatten before it, or name other shapes"));
-        }
-        let (output, cache, _) = plan.inner_merge("merge", &self.merge, &self.inputs)?;
-        Ok((output, cache))
-    }
-
-    fn forward(&self, Forward { params, x, y, cache, mode }: Forward<'_, T, J::Cache>) {
-        let xs = &cut(&self.inputs, x)[..self.inputs.len()];
-        self.merge.forward(MergeForward { params, xs, y, cache, mode: mode.inner(0) });
-    }
-
-    fn backward(&self, pass: Backward<'_, T, J::Cache>) {
-        let Backward { params, grads, x, y, dy, dx, cache, share } = pass;
-        let count = self.inputs.len();
-        let xs = &cut(&self.inputs, x)[..count];
-        let mut rest = dx;
-        let mut dxs: [Option<ArrayViewMut2<'_, T>>; MOST] = std::array::from_fn(|index| {
-            let (dx, after) = rest.take()?.split_at(ndarray::Axis(1), self.inputs.get(index)?.size());
-            rest = Some(after);
-            Some(dx)
-        });
-        let dxs = &mut dxs[..count];
-        self.merge.backward(MergeBackward { params, grads, xs, y, dy, dxs, cache, share });
-    }
 }

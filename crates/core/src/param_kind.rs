@@ -1,4 +1,4 @@
-//! What a parameter is for.
+//! How parameters differ for optimizers.
 
 /// How a parameter is treated by optimizers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -7,9 +7,9 @@ pub enum ParamKind {
     Weight,
     /// Trained, not decayed: the biases, and the scales and shifts of normalisation.
     Bias,
-    /// Not trained: running statistics, whose next value travels in the gradient's place.
+    /// Not trained: running statistics, whose next value is passed in place of a gradient.
     Buffer,
-    /// Neither trained nor changed: what was trained before.
+    /// Neither trained nor changed: what was trained before (see [`Frozen`](crate::Frozen)).
     Frozen,
 }
 

@@ -98,6 +98,6 @@ fn nested_models() {
 fn shape_errors_name_the_layer() {
     let model = Sequential::default().then(Residual(Sequential::default().then(Square::Right)));
     let error = gradients(&model, [2, 3]).unwrap_err().to_string();
-    let right = "layer 0.residual.0, Right, takes one axis but is given [2, 3]: put Flatten before it";
+    let right = "layer 0.residual.0, Right, expects one axis but got [2, 3]: put Flatten before it";
     assert_eq!(error, right);
 }

@@ -140,28 +140,47 @@ fn refuses(graph: Graph<f64>, input: impl Into<Shape>, said: &str) {
 
 #[test]
 fn names_that_cannot_be() {
-    let own = "takes inputs and nodes with names of their own but is given [2]: ";
+    let own = "expects inputs and nodes with unique names but got [2]: ";
     let one = || graph().layer("a", Linear(2), "input");
-    refuses(one().layer("a", Linear(2), "a").outputs(["a"]), [2], &format!("{own}\"a\" is there twice"));
-    refuses(graph().layer("input", Linear(2), "input"), [2], &format!("{own}\"input\" is there twice"));
-    refuses(graph().input("x", [1]).input("x", [1]), [2], &format!("{own}\"x\" is there twice"));
-    let dots = "takes nodes with a name without dots but is given [2]: choose another than ";
+    refuses(
+        one().layer("a", Linear(2), "a").outputs(["a"]),
+        [2],
+        &format!("{own}\"a\" is used twice; rename one of them"),
+    );
+    refuses(
+        graph().layer("input", Linear(2), "input"),
+        [2],
+        &format!("{own}\"input\" is used twice; rename one of them"),
+    );
+    refuses(
+        graph().input("x", [1]).input("x", [1]),
+        [2],
+        &format!("{own}\"x\" is used twice; rename one of them"),
+    );
+    let dots = "expects nodes whose names are not empty and have no dots but got [2]: rename ";
     refuses(graph().layer("a.b", Linear(2), "input"), [2], &format!("{dots}\"a.b\""));
     refuses(graph().layer("", Linear(2), "input"), [2], &format!("{dots}\"\""));
-    let before =
-        "takes nodes that are given what is before them but is given [2]: there is no input or earlier node";
-    refuses(one().layer("b", Linear(2), "z"), [2], &format!("{before} \"z\", which \"b\" is given"));
+    let earlier = |node: &str, input: &str| {
+        format!(
+            "expects nodes applied to inputs or earlier nodes but got [2]: {node:?} is applied to {input:?}, which is no input or earlier node"
+        )
+    };
+    refuses(one().layer("b", Linear(2), "z"), [2], &earlier("b", "z"));
     let forward = graph().layer("a", Linear(2), "b").layer("b", Linear(2), "input").outputs(["a"]);
-    refuses(forward, [2], &format!("{before} \"b\", which \"a\" is given"));
-    refuses(graph().layer("a", Linear(2), "a"), [2], &format!("{before} \"a\", which \"a\" is given"));
-    refuses(one().outputs(["z"]), [2], "takes outputs that it has but is given [2]: there is no node \"z\"");
+    refuses(forward, [2], &earlier("a", "b"));
+    refuses(graph().layer("a", Linear(2), "a"), [2], &earlier("a", "a"));
+    refuses(
+        one().outputs(["z"]),
+        [2],
+        "expects outputs that are inputs or nodes but got [2]: there is no \"z\"",
+    );
 }
 
 #[test]
-fn nodes_that_nobody_uses() {
+fn unused_nodes() {
     let said = |name| {
         format!(
-            "takes inputs and nodes that something uses but is given [2]: nothing uses {name:?}: name it as an output, or leave it out"
+            "expects inputs and nodes that are all used but got [2]: nothing uses {name:?}; make it an output, or remove it"
         )
     };
     let two = graph().layer("a", Linear(2), "input").layer("b", Linear(2), "input");
@@ -169,7 +188,7 @@ fn nodes_that_nobody_uses() {
     refuses(two.outputs(["a"]), [2], &said("b"));
     let inputs = graph().input("x", [1]).input("z", [1]).layer("a", Linear(2), "x");
     refuses(inputs.outputs(["a"]), [2], &said("z"));
-    let none = "takes a graph with outputs but is given [2]: name them with `outputs`";
+    let none = "expects outputs but got [2]: name them with `outputs`";
     refuses(graph(), [2], none);
     refuses(graph().layer("a", Linear(2), "input"), [2], none);
 }
@@ -177,38 +196,34 @@ fn nodes_that_nobody_uses() {
 #[test]
 fn samples_of_another_shape() {
     let one = graph().input("x", [3]).layer("a", Linear(2), "x").outputs(["a"]);
-    let said = "takes its input \"x\" of shape [3] but is given [2]: give it such samples, or name the input's own shape";
+    let said = "expects its input \"x\" of shape [3] but got [2]: reshape the samples, or name the input with their shape";
     refuses(one, [2], said);
     let two = graph().input("x", [3]).input("z", [2, 2]).merge("a", Sum, ["x", "z"]).outputs(["a"]);
-    let said = "takes a vector of the 7 values of its inputs but is given ";
-    let help = ": put Flatten before it, or name other shapes";
+    let said = "expects a vector of the 7 values of its inputs but got ";
+    let help = ": put Flatten before it, or change the shapes of the inputs";
     refuses(two.clone(), [6], &format!("{said}[6]{help}"));
     refuses(two, [7, 1], &format!("{said}[7, 1]{help}"));
     let huge = graph().input("x", [usize::MAX]).input("z", [2]);
-    refuses(
-        huge,
-        [1],
-        &format!("takes a vector of the too many values of its inputs but is given [1]{help}"),
-    );
+    refuses(huge, [1], &format!("expects inputs whose values together can be counted but got [1]{help}"));
     let nine = (0..9).fold(graph(), |graph, index| graph.input(format!("x{index}"), [1]));
     refuses(
         nine,
         [9],
-        "takes at most 8 inputs but is given [9]: let one input hold several, and cut it with layers",
+        "expects at most 8 inputs but got [9]: combine several into one input, and split it with layers",
     );
     let nine = graph().merge("a", Sum, vec!["input"; 9]).outputs(["a"]);
-    refuses(nine, [2], "takes at most 8 inputs of \"a\" but is given [2]: join some of them first");
+    refuses(nine, [2], "expects at most 8 inputs for \"a\" but got [2]: merge some of them first");
     let side = SideBySide::new(Sum, vec![[1]; 9]);
-    assert!(error(&side, [9]).ends_with("takes at most 8 inputs but is given [9]: join some of them first"));
+    assert!(error(&side, [9]).ends_with("expects at most 8 inputs but got [9]: merge some of them first"));
     let side = SideBySide::new(Sum, [[2], [2]]);
-    let said = "takes a vector of the 4 values of its inputs but is given [5]: put Flatten before it, or name other shapes";
+    let said = "expects a vector of the 4 values of its inputs but got [5]: put Flatten before it, or change the shapes of the inputs";
     assert!(error(&side, [5]).ends_with(said));
     let outputs = graph().input("x", [usize::MAX]).outputs(["x", "x"]);
     refuses(
         outputs,
         [usize::MAX],
         &format!(
-            "takes outputs whose values together can be counted but is given [{}]: name fewer of them",
+            "expects outputs whose values together can be counted but got [{}]: name fewer outputs",
             usize::MAX
         ),
     );
@@ -219,7 +234,7 @@ fn sharing_that_cannot_be() {
     let one = || graph().layer("a", Linear(2), "input");
     let said = |of| {
         format!(
-            "takes nodes that share what is before them but is given [3]: {of:?}, which \"b\" shares, is no earlier node with a layer of its own"
+            "expects nodes that share the layers of earlier nodes but got [3]: \"b\" shares {of:?}, which is no earlier node with a layer of its own"
         )
     };
     refuses(one().shared("b", "z", ["a"]), [3], &said("z"));
@@ -228,20 +243,24 @@ fn sharing_that_cannot_be() {
     refuses(one().shared("b", "c", ["a"]).layer("c", Linear(1), "b"), [3], &said("c"));
     let twice = one().shared("c", "a", ["input"]).shared("b", "c", ["input"]);
     refuses(twice, [3], &said("c"));
-    let other = "takes nodes that share with inputs of the same shape but is given [3]: \"b\" would have other parameters than \"a\"";
+    let other = "expects nodes that share a layer to have inputs of the same shape but got [3]: \"b\" would have parameters other than those of \"a\"";
     refuses(one().shared("b", "a", ["a"]), [3], other);
     let several = one().shared("b", "a", ["input", "input"]);
-    refuses(several, [3], "takes one input for \"b\", a layer, but is given [3]: join several first");
+    refuses(
+        several,
+        [3],
+        "expects one input for \"b\", which is a layer, but got [3]: merge several inputs first",
+    );
 }
 
 #[test]
 fn errors_inside_a_node_have_its_path() {
     let inner = graph().layer("node", Linear(2), "input").outputs(["node"]);
-    assert!(error(&inner, [2, 3]).starts_with("layer node, Linear(2), takes a vector but is given [2, 3]"));
+    assert!(error(&inner, [2, 3]).starts_with("layer node, Linear(2), expects a vector but got [2, 3]"));
     let outer = graph().layer("outer", inner, "input").outputs(["outer"]);
-    assert!(error(&outer, [2, 3]).starts_with("layer outer.node, Linear(2), takes a vector"));
+    assert!(error(&outer, [2, 3]).starts_with("layer outer.node, Linear(2), expects a vector"));
     let merge = graph().layer("a", Linear(3), "input").merge("sum", Sum, ["input", "a"]).outputs(["sum"]);
-    let said = "layer sum, Sum, takes inputs of one shape but is given [3]: project one";
+    let said = "layer sum, Sum, expects inputs of one shape but got [3]: project one";
     assert_eq!(error(&merge, [2]), said);
     let branches = Branches::new(Sum).branch(Linear(2)).branch(Linear(3));
     assert_eq!(error(&branches, [2]), said.replace("layer sum", "layer merge"));
@@ -260,7 +279,7 @@ fn passes<L: Layer<f64>>(layer: &L, x: &Array2<f64>, wanted: bool) -> (Array2<f6
     plan.init(Seed(3), &mut params);
     let mut y = Array2::from_elem((x.nrows(), output.size()), f64::NAN);
     let mut dx = Array2::from_elem(x.dim(), f64::NAN);
-    // Twice: what the first pass left in the cache is in nobody's way.
+    // Twice: what the first pass left in the cache does not matter.
     for _ in 0..2 {
         grads.fill(0.0);
         let mode = Mode::Train { seed: Seed(1), first_row: 0 };
@@ -291,7 +310,7 @@ fn square() -> impl Layer<f64> + Clone {
 }
 
 #[test]
-fn a_chain_as_a_graph_gives_the_same_bits() {
+fn a_sequence_as_a_graph_returns_the_same_bits() {
     let chain = Sequential::default().then(Linear(4)).then(square()).then(Linear(3)).then(Linear(2));
     let graph = graph()
         .layer("a", Linear(4), "input")
@@ -370,7 +389,7 @@ fn checks_reach_what_reads_an_input() {
         .merge("sum", Sum, ["a", "b"])
         .outputs(["sum"]);
     let error = checks(&two, [0.0, f64::NAN]).unwrap_err().to_string();
-    assert_eq!(error, "Linear(1) takes numbers, but row 0 of the batch has NaN: look for it in the data");
+    assert_eq!(error, "Linear(1) expects numbers, but row 0 of the batch has NaN: check the data");
     assert_eq!(checks(&two, [f64::NAN, 0.0]), Ok(()));
     let shared = graph()
         .input("x", [1])
@@ -386,9 +405,9 @@ fn checks_reach_what_reads_an_input() {
 }
 
 #[test]
-fn a_projection_beside_the_branch() {
+fn a_projection_next_to_a_branch() {
     let branch = Sequential::default().then(Linear(3)).then(square());
-    assert!(error(&Residual(branch.clone()), [2]).contains("that its branch returns in the same shape"));
+    assert!(error(&Residual(branch.clone()), [2]).contains("samples whose shape its inner layer keeps"));
     gradients(&Branches::new(Sum).branch(branch).branch(Linear(3)), [2]).unwrap();
 }
 
@@ -401,7 +420,7 @@ fn frozen_parameters_have_no_gradient() {
         passes(&Sequential::default().then(Linear(2)).then(Linear(2)).then(Linear(2)), &x, true);
     assert_eq!((y, dx), (same, right));
     assert_eq!((&grads[..6], &grads[6..10], &grads[10..]), (&all[..6], &[0.0; 4][..], &all[10..]));
-    // In a graph nobody asks for gradients that lead to frozen parameters alone.
+    // A graph does not compute gradients that lead only to frozen parameters.
     let graph = graph()
         .layer("a", Frozen(Linear(2)), "input")
         .layer("b", Frozen(Linear(2)), "a")
@@ -414,7 +433,7 @@ fn frozen_parameters_have_no_gradient() {
 }
 
 #[test]
-fn a_wrong_slope_is_found() {
+fn a_wrong_derivative_is_found() {
     gradients(&square(), [4]).unwrap();
     let wrong = Lambda::new("square", |z: f64| z * z, |z, _| 2.001 * z);
     assert_eq!(format!("{wrong:?}"), "Lambda(square)");

@@ -4,6 +4,7 @@
 
 use std::time::Instant;
 
+use chainrule_core::runner::GradsExt;
 use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan};
 use chainrule_layers::{Conv2d, Padding};
 use chainrule_tensor::{Buffer, FlushDenormals, Seed, Shape, blas};

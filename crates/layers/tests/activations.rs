@@ -175,7 +175,7 @@ fn what_is_impossible_is_named() {
     }
     assert_eq!(
         error(Celu::new(0.0), &[3]),
-        "layer 0, Celu { alpha: 0.0 }, takes a positive alpha and any samples, but is given [3]: choose other settings"
+        "layer 0, Celu { alpha: 0.0 }, expects a positive alpha and any samples, but got [3]: choose other settings"
     );
     for (message, what) in [
         (error(Elu::new(f64::NAN), &[3]), "finite alpha"),

@@ -1,5 +1,6 @@
 //! The convolutions against their definition, in shapes that take every way through them, and their errors.
 
+use chainrule_core::runner::GradsExt;
 use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan};
 use chainrule_layers::convolution::{Conv, ConvTranspose};
 use chainrule_layers::{
@@ -227,7 +228,7 @@ fn error<L: Layer<f32>>(layer: L, input: &[usize]) -> String {
 fn what_cannot_be_is_said() {
     let max = usize::MAX;
     let says = |message: String, text: &str| assert!(message.contains(text), "{message}");
-    says(error(Conv2d::new(2, 3), &[28, 28]), "[channels, height, width] but is given [28, 28]");
+    says(error(Conv2d::new(2, 3), &[28, 28]), "[channels, height, width] but got [28, 28]");
     says(error(Conv1d::new(2, 3), &[1, 28, 28]), "[channels, length]");
     says(error(Conv3d::new(2, 3), &[1, 28, 28]), "[channels, depth, height, width]");
     says(error(Conv2d::new(2, 3), &[0, 28, 28]), "without zeros");

@@ -35,8 +35,8 @@ fn sizes_that_cannot_be_counted_are_refused() {
     assert_eq!(
         error,
         format!(
-            "layer 0, {:?}, takes samples whose parameters can be counted, and have places in memory, but is given [3]: its \
-             weight would be [3, {}]; take smaller samples, or choose fewer units",
+            "layer 0, {:?}, expects samples for which its parameters and buffers fit in memory but got [3]: its \
+             weight would have the shape [3, {}]; use smaller samples or fewer units",
             Dense::new(usize::MAX),
             usize::MAX
         )

@@ -24,7 +24,7 @@ fn joined<J: Merge<f64>>(merge: J, sizes: &[usize], x: &Array2<f64>) -> Array2<f
 #[test]
 fn inputs_that_are_not_alike() {
     let [a, b] = [Shape::from([2, 3]), Shape::from([3, 2])];
-    let said = "takes inputs whose axes, from the last to the first, are as long as those of [2, 3] or 1, but is given [3, 2]: \
+    let said = "expects inputs whose axes, from the last to the first, are as long as those of [2, 3] or 1, but got [3, 2]: \
                 reshape or project one of them";
     refuses(Add, &[a, a, b], said);
     refuses(Add, &[[1, 1].into(), a, [2, 1].into(), b], said);
@@ -33,9 +33,9 @@ fn inputs_that_are_not_alike() {
     refuses(Average, &[a, b], said);
     refuses(Maximum, &[a, b], said);
     refuses(Minimum, &[a, b], said);
-    refuses(Add, &[], "takes at least one input but is given [0]: it is given 0 of them");
-    refuses(Subtract, &[a], "takes 2 inputs but is given [2, 3]: it is given 1 of them");
-    refuses(Subtract, &[a, a, a], "takes 2 inputs but is given [2, 3]: it is given 3 of them");
+    refuses(Add, &[], "expects at least one input but got [0]: it is given 0 of them");
+    refuses(Subtract, &[a], "expects 2 inputs but got [2, 3]: it is given 1 of them");
+    refuses(Subtract, &[a, a, a], "expects 2 inputs but got [2, 3]: it is given 3 of them");
 }
 
 #[test]
@@ -45,12 +45,12 @@ fn inputs_that_cannot_be_concatenated() {
     refuses(
         Concat::axis(2),
         &[shape],
-        &format!("takes at least one input, with an axis 2 but is given [2, 3]: {choose}"),
+        &format!("expects at least one input, with an axis 2 but got [2, 3]: {choose}"),
     );
     refuses(
         Concat::default(),
         &[],
-        &format!("takes at least one input, with an axis 0 but is given [0]: {choose}"),
+        &format!("expects at least one input, with an axis 0 but got [0]: {choose}"),
     );
     let said = "reshape one of them, or choose another axis";
     refuses(Concat::default(), &[shape, [2, 4].into()], said);
@@ -60,24 +60,24 @@ fn inputs_that_cannot_be_concatenated() {
     refuses(
         Concat::default(),
         &[huge, huge],
-        "takes inputs whose values together can be counted but is given [9223372036854775806, 2]: concatenate less",
+        "expects inputs whose values together can be counted but got [9223372036854775806, 2]: concatenate less",
     );
     let long = Shape::from([usize::MAX]);
     refuses(
         Concat::default(),
         &[long, long],
-        "takes inputs whose values together can be counted but is given [18446744073709551615]: concatenate less",
+        "expects inputs whose values together can be counted but got [18446744073709551615]: concatenate less",
     );
 }
 
 #[test]
 fn inputs_that_cannot_be_multiplied() {
-    let dot = "takes two vectors of one length but is given [4]: flatten or project one of them";
+    let dot = "expects two vectors of one length but got [4]: flatten or project one of them";
     refuses(Dot::new(), &[[3].into(), [4].into()], dot);
     refuses(Dot::new(), &[[4].into()], dot);
     refuses(Dot::new(), &[[4].into(); 3], dot);
     refuses(Dot::new(), &[[2, 2].into(); 2], &dot.replace("[4]", "[2, 2]"));
-    let bilinear = "takes two vectors, and at least one unit, but is given [4]: put Flatten before it";
+    let bilinear = "expects two vectors, and at least one unit, but got [4]: put Flatten before it";
     refuses(Bilinear::new(2), &[[4].into()], bilinear);
     refuses(Bilinear::new(0), &[[4].into(), [3].into()], bilinear);
     refuses(Bilinear::new(2), &[[3].into(), [2, 2].into()], &bilinear.replace("[4]", "[2, 2]"));
@@ -105,7 +105,7 @@ fn factors_of_channels_are_to_be_reshaped() {
 #[test]
 fn outputs_that_cannot_be_counted() {
     let shapes = [Shape::from([1 << 40, 1]), [1, 1 << 40].into()];
-    let said = "takes inputs that give an output whose values can be counted but is given [1099511627776, 1]: \
+    let said = "expects inputs that give an output whose values can be counted but got [1099511627776, 1]: \
                 repeat shorter axes";
     refuses(Add, &shapes, said);
     refuses(Maximum, &shapes, said);

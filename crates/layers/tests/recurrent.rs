@@ -330,7 +330,7 @@ fn what_cannot_be_planned() {
         let message = message(error);
         assert!(message.contains(part), "{message}");
     };
-    contains(plan(&Lstm::new(3), &[4]), "[steps, features] but is given [4]");
+    contains(plan(&Lstm::new(3), &[4]), "[steps, features] but got [4]");
     contains(plan(&Gru::new(3), &[4, 2, 2]), "TimeDistributed");
     contains(plan(&Rnn::new(3), &[]), "at least one step");
     contains(plan(&Rnn::new(3), &[0, 2]), "at least one step");

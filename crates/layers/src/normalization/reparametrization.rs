@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use chainrule_core::runner::GradsExt;
 use chainrule_core::{Backward, Forward, Grads, Layer, Mode, ParamKind, Params, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, each};
 

@@ -59,7 +59,7 @@ impl<T: Real> SparseUpdate<T> {
         let &RowRange { stage, first_row, start, end, columns, kind } = range;
         let shards = shards.iter().filter(|shard| !shard.is_empty());
         self.positions.clear();
-        self.positions.extend(shards.clone().map(|shard| shard.sparse_grad(stage).place(first_row)));
+        self.positions.extend(shards.clone().map(|shard| shard.sparse_grad(stage).position(first_row)));
         self.starts.clear();
         loop {
             let lists = shards.clone().zip(&self.positions);

@@ -1,6 +1,6 @@
 //! The memory of a training, estimated before it starts.
 
-use chainrule_core::{Entry, ParamKind};
+use chainrule_core::{ParamEntry, ParamKind};
 use chainrule_optim::UpdateRule;
 use chainrule_tensor::Real;
 
@@ -57,10 +57,10 @@ impl<T: Real> Model<T> {
         let inputs = self.input.size();
         let count = |values: usize, each: usize| (values as u64).saturating_mul(each as u64);
         // The first layer that has parameters computes no gradient of its input.
-        let layer = |entry: &Entry| entry.name.split('.').next().map(str::to_owned);
+        let layer = |entry: &ParamEntry| entry.name.split('.').next().map(str::to_owned);
         let entries = self.plan().entries();
         let first = entries.first().and_then(layer);
-        let passes_on = |entry: &&Entry| layer(entry) != first;
+        let passes_on = |entry: &&ParamEntry| layer(entry) != first;
         let frozen = entries.iter().filter(|entry| entry.kind == ParamKind::Frozen).filter(passes_on);
         let frozen: usize = frozen.map(|entry| entry.range.len()).sum();
         let gradients = [

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chainrule_core::{Entry, LayerInfo};
+use chainrule_core::{LayerInfo, ParamEntry};
 use chainrule_tensor::{Real, Shape};
 
 use super::footprint::TrainingBytes;
@@ -33,7 +33,7 @@ impl<T: Real> Model<T> {
     /// The layers, their output shapes and parameters as a table.
     pub fn summary(&self) -> Summary {
         let plan = self.plan();
-        let trained = |entry: &&Entry| entry.kind.is_trained();
+        let trained = |entry: &&ParamEntry| entry.kind.is_trained();
         Summary {
             input: self.input,
             rows: plan.layers().to_vec(),

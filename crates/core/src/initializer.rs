@@ -1,26 +1,26 @@
-//! How parameters get their first values.
+//! The first values of parameters.
 
 use std::fmt::Debug;
 
 use chainrule_tensor::{Seed, Shape};
 
-/// A parameter that is to be filled: its shape, and how many values each output sums and each input feeds.
+/// A parameter to be filled: its shape, `fan_in` and `fan_out`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParamSpec {
     /// The shape of the parameter.
     pub shape: Shape,
-    /// How many inputs an output sums over.
+    /// The number of inputs that an output sums over.
     pub fan_in: usize,
-    /// How many outputs an input takes part in.
+    /// The number of outputs that an input contributes to.
     pub fan_out: usize,
 }
 
 /// A rule for the first values of a parameter.
 ///
-/// It works in double precision whatever the model's type is, so that an `f32` model and an `f64` model with
-/// one seed start from the same values.
+/// It works in double precision whatever the model's element type is, so that an `f32` model and an `f64` model with
+/// the same seed start from the same values.
 pub trait Initializer: Debug + Send + Sync {
-    /// Fills `values`, which has as many values as `spec.shape`, from `seed` alone.
+    /// Fills `values`, which has the size of `spec.shape`; the result depends only on `spec` and `seed`.
     fn fill(&self, spec: ParamSpec, seed: Seed, values: &mut [f64]);
 }
 

@@ -6,11 +6,17 @@ use std::sync::Arc;
 use chainrule_tensor::{Real, Shape};
 use ndarray::ArrayView2;
 
-use crate::part::{OfLayer, OfMerge, Part};
-use crate::{Backward, Forward, Graph, GraphCache, Layer, Merge, Plan, ShapeError, ValueError};
+use crate::containers::erased::{Erased, erase_layer, erase_merge};
+use crate::containers::graph::Graph;
+use crate::containers::graph::pass::{self, GraphCache};
+use crate::containers::graph::plan::INPUT;
+use crate::error::{ShapeError, ValueError};
+use crate::layer::{Backward, Forward, Layer};
+use crate::merge::Merge;
+use crate::plan::Plan;
 
-/// One input through several layers, whose outputs are joined: `y = j(f₁(x), f₂(x), ...)`, as in an Inception module. With a
-/// sum as the merge and a projection as one of the branches it is a residual block that changes the shape.
+/// One input through several layers, whose outputs are merged: `y = m(f₁(x), f₂(x), ...)`, as in an Inception module. With
+/// a sum as the merge and a projection as one of the branches it is a residual block that changes the shape.
 ///
 /// ```
 /// use chainrule_core::{Branches, Merge, Sequential};
@@ -20,20 +26,20 @@ use crate::{Backward, Forward, Graph, GraphCache, Layer, Merge, Plan, ShapeError
 /// ```
 #[derive(Clone)]
 pub struct Branches<T> {
-    merge: Arc<dyn Part<T>>,
-    branches: Vec<Arc<dyn Part<T>>>,
+    merge: Arc<dyn Erased<T>>,
+    branches: Vec<Arc<dyn Erased<T>>>,
 }
 
 impl<T: Real> Branches<T> {
-    /// No branches yet, whose outputs this joins.
+    /// No branches yet; this will merge their outputs.
     pub fn new(merge: impl Merge<T>) -> Self {
-        Self { merge: Arc::new(OfMerge(Arc::new(merge))), branches: Vec::new() }
+        Self { merge: erase_merge(merge), branches: Vec::new() }
     }
 
-    /// With another branch.
+    /// Adds a branch.
     #[must_use]
     pub fn branch(mut self, layer: impl Layer<T>) -> Self {
-        self.branches.push(Arc::new(OfLayer(Arc::new(layer))));
+        self.branches.push(erase_layer(layer));
         self
     }
 }
@@ -53,9 +59,9 @@ impl<T: Real> Layer<T> for Branches<T> {
         let names: Vec<String> = (0..self.branches.len()).map(|index| index.to_string()).collect();
         let mut graph = Graph::default();
         for (name, branch) in names.iter().zip(&self.branches) {
-            graph = graph.part(name.clone(), Arc::clone(branch), vec!["input".to_owned()]);
+            graph = graph.erased(name.clone(), Arc::clone(branch), vec![INPUT.to_owned()]);
         }
-        graph.part("merge".to_owned(), Arc::clone(&self.merge), names).outputs(["merge"]).plan(input, plan)
+        graph.erased("merge".to_owned(), Arc::clone(&self.merge), names).outputs(["merge"]).plan(input, plan)
     }
 
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
@@ -63,10 +69,10 @@ impl<T: Real> Layer<T> for Branches<T> {
     }
 
     fn forward(&self, pass: Forward<'_, T, GraphCache<T>>) {
-        Graph::default().forward(pass);
+        pass::forward(pass);
     }
 
     fn backward(&self, pass: Backward<'_, T, GraphCache<T>>) {
-        Graph::default().backward(pass);
+        pass::backward(pass);
     }
 }

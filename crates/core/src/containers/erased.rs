@@ -1,0 +1,148 @@
+//! Layers and merges of erased types, as containers hold them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chainrule_tensor::{Real, Shape};
+use ndarray::ArrayView2;
+
+use crate::error::{ShapeError, ValueError};
+use crate::layer::{Backward, Forward, Layer};
+use crate::merge::{Merge, MergeBackward, MergeForward};
+use crate::plan::Plan;
+
+/// A layer or a merge of erased type.
+pub(crate) trait Erased<T>: fmt::Debug + Send + Sync {
+    /// Plans one use of it, under this name, for inputs of these shapes.
+    fn bind(self: Arc<Self>, name: &str, inputs: &[Shape], plan: &mut Plan) -> Result<Bound<T>, ShapeError>;
+
+    /// Whether it can take these values of its first input.
+    fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError>;
+
+    /// See [`Layer::is_identity`].
+    fn is_identity(&self) -> bool;
+}
+
+/// One use of a layer or merge, as [`Erased::bind`] returns it.
+pub(crate) struct Bound<T> {
+    pub(crate) node: Box<dyn ErasedNode<T>>,
+    /// The shape of an output sample.
+    pub(crate) output: Shape,
+    /// The number of parameters that it declared.
+    pub(crate) parameters: usize,
+}
+
+/// A layer or a merge bound to its cache: the types of both are erased together, so that no cast is needed.
+///
+/// The `cache` of a pass is not used. A layer has one input.
+pub(crate) trait ErasedNode<T>: Send + Sync {
+    fn forward(&mut self, pass: MergeForward<'_, T>);
+    fn backward<'a>(&'a mut self, pass: MergeBackward<'a, T>);
+    /// The same layer with a copy of the cache.
+    fn duplicate(&self) -> Box<dyn ErasedNode<T>>;
+}
+
+/// This layer, with its type erased.
+pub(crate) fn erase_layer<T: Real>(layer: impl Layer<T>) -> Arc<dyn Erased<T>> {
+    Arc::new(OneInput(layer))
+}
+
+/// This merge, with its type erased.
+pub(crate) fn erase_merge<T: Real>(merge: impl Merge<T>) -> Arc<dyn Erased<T>> {
+    Arc::new(SeveralInputs(merge))
+}
+
+/// A layer. What implements both traits would otherwise be both.
+struct OneInput<L>(L);
+
+/// A merge.
+struct SeveralInputs<M>(M);
+
+/// What is bound, and its cache.
+struct WithCache<E, C> {
+    erased: Arc<E>,
+    cache: C,
+}
+
+impl<L: fmt::Debug> fmt::Debug for OneInput<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<M: fmt::Debug> fmt::Debug for SeveralInputs<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<T: Real, L: Layer<T>> Erased<T> for OneInput<L> {
+    fn bind(self: Arc<Self>, name: &str, inputs: &[Shape], plan: &mut Plan) -> Result<Bound<T>, ShapeError> {
+        let &[input] = inputs else {
+            let found = inputs.first().copied().unwrap_or(Shape::from([0]));
+            let expected = format!("one input for {name:?}, which is a layer,");
+            return Err(plan.error(found, &expected, "merge several inputs first"));
+        };
+        let (output, cache, parameters) = plan.inner(name, &self.0, input)?;
+        let node = Box::new(WithCache { erased: self, cache });
+        Ok(Bound { node, output, parameters })
+    }
+
+    fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
+        self.0.check(x)
+    }
+
+    fn is_identity(&self) -> bool {
+        self.0.is_identity()
+    }
+}
+
+impl<T: Real, M: Merge<T>> Erased<T> for SeveralInputs<M> {
+    fn bind(self: Arc<Self>, name: &str, inputs: &[Shape], plan: &mut Plan) -> Result<Bound<T>, ShapeError> {
+        let (output, cache, parameters) = plan.inner_merge(name, &self.0, inputs)?;
+        let node = Box::new(WithCache { erased: self, cache });
+        Ok(Bound { node, output, parameters })
+    }
+
+    fn check(&self, _: ArrayView2<'_, T>) -> Result<(), ValueError> {
+        Ok(())
+    }
+
+    fn is_identity(&self) -> bool {
+        false
+    }
+}
+
+impl<T: Real, L: Layer<T>> ErasedNode<T> for WithCache<OneInput<L>, L::Cache> {
+    fn forward(&mut self, MergeForward { params, xs, y, mode, .. }: MergeForward<'_, T>) {
+        let Self { erased, cache } = self;
+        erased.0.forward(Forward { params, x: xs[0], y, cache, mode });
+    }
+
+    fn backward<'a>(&'a mut self, pass: MergeBackward<'a, T>) {
+        let MergeBackward { params, grads, xs, y, dy, dxs, share, .. } = pass;
+        let Self { erased, cache } = self;
+        erased.0.backward(Backward { params, grads, x: xs[0], y, dy, dx: dxs[0].take(), cache, share });
+    }
+
+    fn duplicate(&self) -> Box<dyn ErasedNode<T>> {
+        Box::new(Self { erased: Arc::clone(&self.erased), cache: self.cache.clone() })
+    }
+}
+
+impl<T: Real, M: Merge<T>> ErasedNode<T> for WithCache<SeveralInputs<M>, M::Cache> {
+    fn forward(&mut self, MergeForward { params, xs, y, mode, .. }: MergeForward<'_, T>) {
+        let Self { erased, cache } = self;
+        erased.0.forward(MergeForward { params, xs, y, cache, mode });
+    }
+
+    fn backward<'a>(&'a mut self, pass: MergeBackward<'a, T>) {
+        let MergeBackward { params, grads, xs, y, dy, dxs, share, .. } = pass;
+        let Self { erased, cache } = self;
+        erased.0.backward(MergeBackward { params, grads, xs, y, dy, dxs, cache, share });
+    }
+
+    fn duplicate(&self) -> Box<dyn ErasedNode<T>> {
+        Box::new(Self { erased: Arc::clone(&self.erased), cache: self.cache.clone() })
+    }
+}
