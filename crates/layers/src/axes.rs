@@ -1,6 +1,6 @@
 //! Settings that are one number for all axes, or one for each.
 
-/// One number for each of `N` spatial axes: a `usize` stands for the same on all.
+/// A number for each of `N` spatial axes: a `usize` stands for the same number on all of them.
 pub trait Axes<const N: usize> {
     /// The numbers, first axis first.
     fn axes(self) -> [usize; N];

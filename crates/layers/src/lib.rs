@@ -41,7 +41,7 @@
 //! `tests/every_layer/cases`, which checks its gradients.
 
 #[macro_use]
-mod same_values;
+mod identity_passes;
 
 pub mod activations;
 pub mod attention;

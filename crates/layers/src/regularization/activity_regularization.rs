@@ -1,13 +1,12 @@
-//! A penalty of the activations.
+//! A penalty on the activations.
 
 use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
-use chainrule_tensor::{Real, Shape, vector};
+use chainrule_tensor::{Real, Shape, map};
 
-/// The identity, which in training adds to the gradient of the loss that of a penalty of the values that pass:
-/// `l1 Σ |x| + l2 Σ x²` for each sample, averaged over the batch as losses are (Keras' `ActivityRegularization`).
+/// The identity, which in training adds a penalty on its values to the loss: `l1 Σ |x| + l2 Σ x²` for each sample, averaged
+/// over the batch as losses are (Keras' `ActivityRegularization`).
 ///
-/// So training minimises the loss and the penalty together. The penalty's value is in no report: the loss that a
-/// trainer shows is the loss alone.
+/// Only the gradient includes the penalty: the loss that a trainer reports does not.
 #[derive(Clone, Copy, Debug)]
 pub struct ActivityRegularization {
     l1: f64,
@@ -15,7 +14,7 @@ pub struct ActivityRegularization {
 }
 
 impl ActivityRegularization {
-    /// With these factors of the magnitudes and of the squares.
+    /// With these factors of the absolute values and of the squares.
     pub fn new(l1: f64, l2: f64) -> Self {
         Self { l1, l2 }
     }
@@ -43,19 +42,16 @@ impl<T: Real> Layer<T> for ActivityRegularization {
         if !*cache {
             return dx.assign(&dy);
         }
-        // One sample's part of the batch is the share of one row.
+        // The share of one row is the weight of one sample in the batch.
         let row = share / T::of(x.nrows().max(1) as f64);
-        let (l1, l2) = (row * T::of(self.l1), row * T::of(2.0 * self.l2));
-        vector::map2(
-            x,
-            dy,
-            dx,
-            #[inline(always)]
-            |x, dy| {
-                let slope = if x > T::zero() { l1 } else { -l1 };
-                let slope = if x == T::zero() { x } else { slope };
-                dy + slope + l2 * x //       dx = dy + (l1 sign x + 2 l2 x) / m
-            },
+        let l1 = row * T::of(self.l1);
+        let l2 = row * T::of(2.0 * self.l2);
+        map!(
+            dx = |x, dy| {
+                let sign = if x > T::zero() { l1 } else { -l1 };
+                let sign = if x == T::zero() { x } else { sign };
+                dy + sign + l2 * x //       dx = dy + (l1 sign x + 2 l2 x) / m
+            }
         );
     }
 }

@@ -3,13 +3,13 @@
 use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
-use super::{Groups, Noise, decide, probability};
+use super::noise::{Noise, NoiseGroups, check_probability, drop_or_keep, noise_layer};
 
-/// What dropped values are set to: `-λ α` of SELU, its value at -∞.
+/// The value of a dropped activation: `-λ α` of SELU, its value at -∞.
 const SATURATED: f64 = -1.758_099_340_847_376_6;
 
 /// In training, sets each value to `s = -1.7581` with probability `p`, and then maps all values by `y = a x + b` with
-/// `a = 1 / √((1 - p) (1 + p s²))` and `b = -a p s`, which keeps a mean of 0 and a variance of 1; otherwise the
+/// `a = 1 / √((1 - p) (1 + p s²))` and `b = -a p s`, which preserves a mean of 0 and a variance of 1; otherwise the
 /// identity (Klambauer et al. 2017, "Self-normalizing neural networks"; PyTorch's and Keras' `AlphaDropout`).
 #[derive(Clone, Copy, Debug)]
 pub struct AlphaDropout {
@@ -24,16 +24,18 @@ impl AlphaDropout {
 }
 
 impl Noise for AlphaDropout {
-    fn groups(self, input: Shape, plan: &Plan) -> Result<Groups, ShapeError> {
-        probability(self.p, input, plan)?;
-        Ok(Groups::values(input))
+    fn groups(self, input: Shape, plan: &Plan) -> Result<NoiseGroups, ShapeError> {
+        check_probability(self.p, input, plan)?;
+        Ok(NoiseGroups::values(input))
     }
 
     #[inline(always)]
     fn draw<T: Real>(self, bits: u64) -> [[T; 2]; 2] {
-        saturated(self.p, bits)
+        alpha_draw(self.p, bits)
     }
 }
+
+noise_layer!(AlphaDropout);
 
 /// [`AlphaDropout`] of whole channels of `[channels, spatial...]` (PyTorch's `FeatureAlphaDropout`).
 #[derive(Clone, Copy, Debug)]
@@ -56,21 +58,23 @@ impl FeatureAlphaDropout {
 }
 
 impl Noise for FeatureAlphaDropout {
-    fn groups(self, input: Shape, plan: &Plan) -> Result<Groups, ShapeError> {
-        probability(self.p, input, plan)?;
-        Groups::channels(self.last, input, plan)
+    fn groups(self, input: Shape, plan: &Plan) -> Result<NoiseGroups, ShapeError> {
+        check_probability(self.p, input, plan)?;
+        NoiseGroups::channels(self.last, input, plan)
     }
 
     #[inline(always)]
     fn draw<T: Real>(self, bits: u64) -> [[T; 2]; 2] {
-        saturated(self.p, bits)
+        alpha_draw(self.p, bits)
     }
 }
 
+noise_layer!(FeatureAlphaDropout);
+
 /// `y = a s + b` with probability `p`, else `a x + b`.
 #[inline(always)]
-fn saturated<T: Real>(p: f64, bits: u64) -> [[T; 2]; 2] {
+fn alpha_draw<T: Real>(p: f64, bits: u64) -> [[T; 2]; 2] {
     let a = 1.0 / ((1.0 - p) * (1.0 + p * SATURATED * SATURATED)).sqrt();
     let b = -a * p * SATURATED;
-    decide(p, bits, [T::zero(), T::of(a * SATURATED + b)], [T::of(a), T::of(b)])
+    drop_or_keep(p, bits, [T::zero(), T::of(a * SATURATED + b)], [T::of(a), T::of(b)])
 }

@@ -4,13 +4,13 @@ use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::dropout::inverted;
-use super::{Groups, Noise, probability};
+use super::noise::{Noise, NoiseGroups, check_probability, noise_layer};
 
 /// In training, sets whole samples to 0 with probability `p` and divides the others by `1 - p`; otherwise the
 /// identity.
 ///
-/// As the last layer of the branch of a [`Residual`](chainrule_core::Residual) it leaves the branch out for these
-/// samples, which makes the network less deep for them: stochastic depth (Huang et al. 2016; scaled as
+/// As the last layer of the branch of a [`Residual`](chainrule_core::Residual) it skips the branch for these samples,
+/// which makes the network less deep for them: stochastic depth (Huang et al. 2016; scaled as
 /// torchvision's `StochasticDepth` and timm's `DropPath`).
 ///
 /// ```
@@ -33,9 +33,9 @@ impl DropPath {
 }
 
 impl Noise for DropPath {
-    fn groups(self, input: Shape, plan: &Plan) -> Result<Groups, ShapeError> {
-        probability(self.p, input, plan)?;
-        Ok(Groups { count: 1, inner: input.size() })
+    fn groups(self, input: Shape, plan: &Plan) -> Result<NoiseGroups, ShapeError> {
+        check_probability(self.p, input, plan)?;
+        Ok(NoiseGroups { count: 1, inner: input.size() })
     }
 
     #[inline(always)]
@@ -43,3 +43,5 @@ impl Noise for DropPath {
         inverted(self.p, bits)
     }
 }
+
+noise_layer!(DropPath);

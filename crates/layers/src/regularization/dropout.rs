@@ -3,12 +3,12 @@
 use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
-use super::{Groups, Noise, decide, probability};
+use super::noise::{Noise, NoiseGroups, check_probability, drop_or_keep, noise_layer};
 
 /// In training, sets each value to 0 with probability `p` and divides the others by `1 - p`; otherwise the
 /// identity (Srivastava et al. 2014, "inverted" as in PyTorch and Keras).
 ///
-/// What is dropped depends on the seed, the step and the sample's place in the batch, not on threads.
+/// Which values are dropped depends on the seed, the step and the sample's index in the batch, not on threads.
 #[derive(Clone, Copy, Debug)]
 pub struct Dropout {
     p: f64,
@@ -22,9 +22,9 @@ impl Dropout {
 }
 
 impl Noise for Dropout {
-    fn groups(self, input: Shape, plan: &Plan) -> Result<Groups, ShapeError> {
-        probability(self.p, input, plan)?;
-        Ok(Groups::values(input))
+    fn groups(self, input: Shape, plan: &Plan) -> Result<NoiseGroups, ShapeError> {
+        check_probability(self.p, input, plan)?;
+        Ok(NoiseGroups::values(input))
     }
 
     #[inline(always)]
@@ -33,8 +33,10 @@ impl Noise for Dropout {
     }
 }
 
+noise_layer!(Dropout);
+
 /// `y = 0` with probability `p`, else `x / (1 - p)`.
 #[inline(always)]
 pub(super) fn inverted<T: Real>(p: f64, bits: u64) -> [[T; 2]; 2] {
-    decide(p, bits, [T::zero(); 2], [T::of(1.0 / (1.0 - p)), T::zero()])
+    drop_or_keep(p, bits, [T::zero(); 2], [T::of(1.0 / (1.0 - p)), T::zero()])
 }

@@ -1,12 +1,12 @@
-//! Noise that is normally distributed.
+//! Gaussian noise.
 
 use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
-use super::{Groups, Noise, probability};
+use super::noise::{Noise, NoiseGroups, check_probability, noise_layer};
 
-/// In training, `y = x (1 + σ n)` with `n` standard normal and `σ = √(p / (1 - p))`, the deviation that
-/// [`Dropout`](crate::Dropout) of `p` has; otherwise the identity (Srivastava et al. 2014, section 10; Keras'
+/// In training, `y = x (1 + σ n)` with `n` standard normal and `σ = √(p / (1 - p))`, the deviation of
+/// [`Dropout`](crate::Dropout) with probability `p`; otherwise the identity (Srivastava et al. 2014, section 10; Keras'
 /// `GaussianDropout`).
 #[derive(Clone, Copy, Debug)]
 pub struct GaussianDropout {
@@ -14,16 +14,16 @@ pub struct GaussianDropout {
 }
 
 impl GaussianDropout {
-    /// With the deviation of dropping with probability `p`, in `[0, 1)`.
+    /// With the deviation of dropout with probability `p`, in `[0, 1)`.
     pub fn new(p: f64) -> Self {
         Self { p }
     }
 }
 
 impl Noise for GaussianDropout {
-    fn groups(self, input: Shape, plan: &Plan) -> Result<Groups, ShapeError> {
-        probability(self.p, input, plan)?;
-        Ok(Groups::values(input))
+    fn groups(self, input: Shape, plan: &Plan) -> Result<NoiseGroups, ShapeError> {
+        check_probability(self.p, input, plan)?;
+        Ok(NoiseGroups::values(input))
     }
 
     #[inline(always)]
@@ -35,6 +35,8 @@ impl Noise for GaussianDropout {
         )
     }
 }
+
+noise_layer!(GaussianDropout);
 
 /// In training, `y = x + σ n` with `n` standard normal; otherwise the identity (Keras' `GaussianNoise`).
 #[derive(Clone, Copy, Debug)]
@@ -50,12 +52,12 @@ impl GaussianNoise {
 }
 
 impl Noise for GaussianNoise {
-    fn groups(self, input: Shape, plan: &Plan) -> Result<Groups, ShapeError> {
+    fn groups(self, input: Shape, plan: &Plan) -> Result<NoiseGroups, ShapeError> {
         if !(self.deviation >= 0.0 && self.deviation.is_finite()) {
             let help = "choose a deviation of at least 0";
             return Err(plan.error(input, "any samples, with a finite deviation,", help));
         }
-        Ok(Groups::values(input))
+        Ok(NoiseGroups::values(input))
     }
 
     #[inline(always)]
@@ -68,6 +70,8 @@ impl Noise for GaussianNoise {
     }
 }
 
+noise_layer!(GaussianNoise);
+
 /// Two independent samples of the standard normal distribution (Box and Muller 1958), below 6.7 in magnitude.
 #[inline(always)]
 fn normals<T: Real>(bits: u64) -> [T; 2] {
@@ -78,7 +82,7 @@ fn normals<T: Real>(bits: u64) -> [T; 2] {
     [radius * sine(angle.wrapping_add(1 << 30)), radius * sine(angle)]
 }
 
-/// The sine of an angle in 2⁻³² turns: its series to x¹³, which is off by 7 10⁻¹⁰ at most.
+/// The sine of an angle in 2⁻³² turns: its series up to x¹³, with an error of at most 7 10⁻¹⁰.
 #[inline(always)]
 fn sine<T: Real>(angle: i32) -> T {
     const SERIES: [f64; 7] = [
@@ -107,16 +111,18 @@ mod tests {
     fn sines_all_around() {
         for angle in (i32::MIN..i32::MAX - 9_999_999).step_by(9_999_999).chain([i32::MIN, i32::MAX, 1 << 30])
         {
-            let right = (std::f64::consts::TAU * f64::from(angle) / 2f64.powi(32)).sin();
-            assert!((sine::<f64>(angle) - right).abs() < 1e-9, "{angle}");
-            assert!((f64::from(sine::<f32>(angle)) - right).abs() < 3e-7, "{angle}");
+            let expected = (std::f64::consts::TAU * f64::from(angle) / 2f64.powi(32)).sin();
+            assert!((sine::<f64>(angle) - expected).abs() < 1e-9, "{angle}");
+            assert!((f64::from(sine::<f32>(angle)) - expected).abs() < 3e-7, "{angle}");
         }
     }
 
     #[test]
     fn normals_are_standard_and_independent() {
         let n = 200_000;
-        let (mut moments, mut product, mut beyond) = ([0.0; 4], 0.0, 0);
+        let mut moments = [0.0; 4];
+        let mut product = 0.0;
+        let mut beyond = 0;
         for i in 0..n {
             let [a, b]: [f32; 2] = normals(Seed(1).bits(i));
             for v in [a, b].map(f64::from) {
@@ -126,8 +132,8 @@ mod tests {
             product += f64::from(a * b);
         }
         let n = n as f64;
-        for (moment, right) in moments.map(|moment| moment / (2.0 * n)).iter().zip([0.0, 1.0, 0.0, 3.0]) {
-            assert!((moment - right).abs() < 0.06, "{moments:?}");
+        for (moment, expected) in moments.map(|moment| moment / (2.0 * n)).iter().zip([0.0, 1.0, 0.0, 3.0]) {
+            assert!((moment - expected).abs() < 0.06, "{moments:?}");
         }
         assert!((product / n).abs() < 0.01, "{product}");
         // P(|n| > 2) = 0.0455.

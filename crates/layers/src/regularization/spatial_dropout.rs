@@ -4,13 +4,13 @@ use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::dropout::inverted;
-use super::{Groups, Noise, probability};
+use super::noise::{Noise, NoiseGroups, check_probability, noise_layer};
 
 /// In training, sets each channel of `[channels, spatial...]` to 0 with probability `p` and divides the others by
 /// `1 - p`; otherwise the identity (Tompson et al. 2015, "Efficient object localization using convolutional
 /// networks"; PyTorch's `Dropout1d`, `Dropout2d` and `Dropout3d`).
 ///
-/// Neighbours in a feature map are much alike, so [`Dropout`](crate::Dropout) of single values takes little away.
+/// Neighbouring values of a feature map are similar, so [`Dropout`](crate::Dropout) of single values removes little.
 #[derive(Clone, Copy, Debug)]
 pub struct SpatialDropout {
     p: f64,
@@ -32,9 +32,9 @@ impl SpatialDropout {
 }
 
 impl Noise for SpatialDropout {
-    fn groups(self, input: Shape, plan: &Plan) -> Result<Groups, ShapeError> {
-        probability(self.p, input, plan)?;
-        Groups::channels(self.last, input, plan)
+    fn groups(self, input: Shape, plan: &Plan) -> Result<NoiseGroups, ShapeError> {
+        check_probability(self.p, input, plan)?;
+        NoiseGroups::channels(self.last, input, plan)
     }
 
     #[inline(always)]
@@ -42,3 +42,5 @@ impl Noise for SpatialDropout {
         inverted(self.p, bits)
     }
 }
+
+noise_layer!(SpatialDropout);

@@ -1,9 +1,9 @@
-//! Flattening, which costs nothing.
+//! Flattening.
 
 use chainrule_core::{Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
-/// Turns samples of any shape into vectors. In a batch they already are: rows of a matrix in row-major order.
+/// Turns samples of any shape into vectors. This costs nothing, since a batch is a matrix with a row for each sample.
 #[derive(Clone, Copy, Debug)]
 pub struct Flatten;
 
@@ -14,5 +14,5 @@ impl<T: Real> Layer<T> for Flatten {
         Ok((Shape::from([input.size()]), ()))
     }
 
-    same_values!();
+    identity_passes!();
 }

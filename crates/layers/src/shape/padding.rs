@@ -1,13 +1,13 @@
-//! More values around an image, or fewer.
+//! Padding and cropping.
 
 use std::fmt::Debug;
 
 use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::Shape;
 
-use super::moves::{Moves, Runs, moves, shape};
+use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangement_layer};
 
-/// How many values are added or cut at both ends of each of `N` spatial axes: one number for all, `[n; N]` for both ends of
+/// How many values are added or removed at both ends of each of `N` spatial axes: one number for all, `[n; N]` for both ends of
 /// each axis, or `[[before, after]; N]`.
 pub trait Sides<const N: usize> {
     /// The numbers before and after, first axis first.
@@ -32,51 +32,51 @@ impl<const N: usize> Sides<N> for [[usize; 2]; N] {
     }
 }
 
-/// What stands beyond the border of an axis.
+/// What the values beyond the border of an axis are.
 pub trait Border: Clone + Copy + Debug + Send + Sync + 'static {
-    /// The value where no input is taken.
+    /// The value where there is no input.
     fn constant(self) -> f64 {
         0.0
     }
 
-    /// Which of the `size` inputs of an axis stands at place `at`, counted from the first input; inside it is the place itself.
+    /// Which of the `size` inputs of an axis is at the index `at`, relative to the first input; inside it is `at` itself.
     fn source(self, at: isize, size: isize) -> Option<isize>;
 
-    /// How far the padding may reach over an axis of this size.
-    fn most(self, size: usize) -> usize;
+    /// The maximum padding of an axis of this size.
+    fn max_padding(self, size: usize) -> usize;
 }
 
 /// Zeros.
 #[derive(Clone, Copy, Debug)]
-pub struct Zeros;
+pub struct ZeroBorder;
 
-/// The same number everywhere.
+/// A constant.
 #[derive(Clone, Copy, Debug)]
-pub struct Filled(f64);
+pub struct ConstantBorder(f64);
 
-/// The inputs again, mirrored at the first and the last, which stand once: `c b | a b c | b a`.
+/// The inputs, reflected at the first and the last, which are not repeated: `c b | a b c | b a`.
 #[derive(Clone, Copy, Debug)]
-pub struct Mirrored;
+pub struct ReflectedBorder;
 
-/// The first and the last input again and again: `a a | a b c | c c`.
+/// The first and the last input, repeated: `a a | a b c | c c`.
 #[derive(Clone, Copy, Debug)]
-pub struct Repeated;
+pub struct ReplicatedBorder;
 
 /// The inputs from the other end: `b c | a b c | a b`.
 #[derive(Clone, Copy, Debug)]
-pub struct Around;
+pub struct CircularBorder;
 
-impl Border for Zeros {
+impl Border for ZeroBorder {
     fn source(self, at: isize, size: isize) -> Option<isize> {
         (0..size).contains(&at).then_some(at)
     }
 
-    fn most(self, _: usize) -> usize {
+    fn max_padding(self, _: usize) -> usize {
         isize::MAX as usize / 4
     }
 }
 
-impl Border for Filled {
+impl Border for ConstantBorder {
     fn constant(self) -> f64 {
         self.0
     }
@@ -85,43 +85,43 @@ impl Border for Filled {
         (0..size).contains(&at).then_some(at)
     }
 
-    fn most(self, _: usize) -> usize {
+    fn max_padding(self, _: usize) -> usize {
         isize::MAX as usize / 4
     }
 }
 
-impl Border for Mirrored {
+impl Border for ReflectedBorder {
     fn source(self, at: isize, size: isize) -> Option<isize> {
         let last = size - 1;
         Some(last - (last - at.abs()).abs())
     }
 
-    fn most(self, size: usize) -> usize {
+    fn max_padding(self, size: usize) -> usize {
         size.saturating_sub(1)
     }
 }
 
-impl Border for Repeated {
+impl Border for ReplicatedBorder {
     fn source(self, at: isize, size: isize) -> Option<isize> {
         Some(at.clamp(0, size - 1))
     }
 
-    fn most(self, size: usize) -> usize {
+    fn max_padding(self, size: usize) -> usize {
         if size == 0 { 0 } else { isize::MAX as usize / 4 }
     }
 }
 
-impl Border for Around {
+impl Border for CircularBorder {
     fn source(self, at: isize, size: isize) -> Option<isize> {
         Some(at.rem_euclid(size))
     }
 
-    fn most(self, size: usize) -> usize {
+    fn max_padding(self, size: usize) -> usize {
         size
     }
 }
 
-/// Values around samples `[channels, axes...]` with `N` spatial axes.
+/// Pads each of the `N` spatial axes of `[channels, axes...]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Pad<B, const N: usize> {
     border: B,
@@ -144,37 +144,37 @@ macro_rules! paddings {
 
 paddings! {
     /// Padding with zeros.
-    ZeroPadding1d ZeroPadding2d ZeroPadding3d = Zeros;
+    ZeroPadding1d ZeroPadding2d ZeroPadding3d = ZeroBorder;
     /// Padding with a number, PyTorch's `ConstantPad`.
-    ConstantPadding1d ConstantPadding2d ConstantPadding3d = Filled;
-    /// Padding with the sample mirrored at its border, by less than its size.
-    ReflectionPadding1d ReflectionPadding2d ReflectionPadding3d = Mirrored;
+    ConstantPadding1d ConstantPadding2d ConstantPadding3d = ConstantBorder;
+    /// Padding with the reflection of the sample at its border, by less than its size.
+    ReflectionPadding1d ReflectionPadding2d ReflectionPadding3d = ReflectedBorder;
     /// Padding with the values at the border.
-    ReplicationPadding1d ReplicationPadding2d ReplicationPadding3d = Repeated;
-    /// Padding with the values of the other end, by at most the sample's size.
-    CircularPadding1d CircularPadding2d CircularPadding3d = Around;
+    ReplicationPadding1d ReplicationPadding2d ReplicationPadding3d = ReplicatedBorder;
+    /// Padding with the values of the other end, by at most the size of the sample.
+    CircularPadding1d CircularPadding2d CircularPadding3d = CircularBorder;
 }
 
-impl<const N: usize> Pad<Filled, N> {
-    /// By so many values, which are all this number.
+impl<const N: usize> Pad<ConstantBorder, N> {
+    /// By this many values, all equal to `value`.
     pub fn new(sides: impl Sides<N>, value: f64) -> Self {
-        Self { border: Filled(value), sides: sides.sides() }
+        Self { border: ConstantBorder(value), sides: sides.sides() }
     }
 }
 
 macro_rules! new {
     ($($border:ident)*) => {$(
         impl<const N: usize> Pad<$border, N> {
-            /// By so many values.
+            /// By this many values.
             pub fn new(sides: impl Sides<N>) -> Self {
                 Self { border: $border, sides: sides.sides() }
             }
         }
     )*};
 }
-new!(Zeros Mirrored Repeated Around);
+new!(ZeroBorder ReflectedBorder ReplicatedBorder CircularBorder);
 
-/// Checks that samples have channels and `N` more axes.
+/// Checks that samples have channels and `N` spatial axes.
 fn spatial<const N: usize>(input: Shape, plan: &Plan) -> Result<(), ShapeError> {
     if input.len() == N + 1 {
         return Ok(());
@@ -183,25 +183,25 @@ fn spatial<const N: usize>(input: Shape, plan: &Plan) -> Result<(), ShapeError> 
     Err(plan.error(input, &format!("[channels, {axes}]"), "put Reshape before it"))
 }
 
-impl<B: Border, const N: usize> Moves for Pad<B, N> {
-    fn output(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
+impl<B: Border, const N: usize> Rearrangement for Pad<B, N> {
+    fn output_shape(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         spatial::<N>(input, plan)?;
         let mut axes = input.to_vec();
         for (axis, &[before, after]) in axes[1..].iter_mut().zip(&self.sides) {
-            let most = self.border.most(*axis);
-            if before > most || after > most {
-                let help = format!("pad this axis of {axis} by at most {most}");
-                return Err(plan.error(input, "samples that are large enough for such a padding", &help));
+            let max = self.border.max_padding(*axis);
+            if before > max || after > max {
+                let help = format!("pad this axis of {axis} by at most {max}");
+                return Err(plan.error(input, "samples that are large enough for this padding", &help));
             }
             *axis = axis.checked_add(before).and_then(|axis| axis.checked_add(after)).ok_or_else(|| {
                 plan.error(input, "samples whose padded axes can be counted", "choose a smaller padding")
             })?;
         }
-        shape(&axes, input, plan)
+        checked_shape(&axes, input, plan)
     }
 
-    fn runs(&self, input: Shape, output: Shape) -> Runs {
-        Runs::by_axis(input, output, self.border.constant(), |axis, at| match axis.checked_sub(1) {
+    fn copy_ranges(&self, input: Shape, output: Shape) -> CopyRanges {
+        CopyRanges::by_axis(input, output, self.border.constant(), |axis, at| match axis.checked_sub(1) {
             None => Some(at),
             Some(side) => {
                 let at = at as isize - self.sides[side][0] as isize;
@@ -211,7 +211,9 @@ impl<B: Border, const N: usize> Moves for Pad<B, N> {
     }
 }
 
-/// Samples `[channels, axes...]` without so many values at both ends of each of `N` spatial axes.
+rearrangement_layer!([B: Border, const N: usize] Pad<B, N>);
+
+/// Removes values at both ends of each of the `N` spatial axes of `[channels, axes...]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Cropping<const N: usize> {
     sides: [[usize; 2]; N],
@@ -225,33 +227,30 @@ pub type Cropping2d = Cropping<2>;
 pub type Cropping3d = Cropping<3>;
 
 impl<const N: usize> Cropping<N> {
-    /// By so many values.
+    /// By this many values.
     pub fn new(sides: impl Sides<N>) -> Self {
         Self { sides: sides.sides() }
     }
 }
 
-impl<const N: usize> Moves for Cropping<N> {
-    fn output(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
+impl<const N: usize> Rearrangement for Cropping<N> {
+    fn output_shape(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         spatial::<N>(input, plan)?;
         let mut axes = input.to_vec();
         for (axis, &[before, after]) in axes[1..].iter_mut().zip(&self.sides) {
-            let left =
-                axis.checked_sub(before).and_then(|axis| axis.checked_sub(after)).filter(|&left| left > 0);
-            *axis =
-                left.ok_or_else(|| plan.error(input, "samples larger than what is cut off", "cut off less"))?;
+            let rest = axis.checked_sub(before).and_then(|axis| axis.checked_sub(after));
+            *axis = rest
+                .filter(|&rest| rest > 0)
+                .ok_or_else(|| plan.error(input, "samples larger than the cropping", "crop less"))?;
         }
-        shape(&axes, input, plan)
+        checked_shape(&axes, input, plan)
     }
 
-    fn runs(&self, input: Shape, output: Shape) -> Runs {
-        Runs::by_axis(input, output, 0.0, |axis, at| {
+    fn copy_ranges(&self, input: Shape, output: Shape) -> CopyRanges {
+        CopyRanges::by_axis(input, output, 0.0, |axis, at| {
             Some(axis.checked_sub(1).map_or(at, |side| at + self.sides[side][0]))
         })
     }
 }
 
-moves! {
-    [B: Border, const N: usize] Pad<B, N>;
-    [const N: usize] Cropping<N>;
-}
+rearrangement_layer!([const N: usize] Cropping<N>);

@@ -1,11 +1,11 @@
-//! Another shape for the same values.
+//! Reshaping.
 
 use chainrule_core::{Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 /// Gives samples another shape; the values stay in row-major order, so it costs nothing.
 ///
-/// One axis may be `None`: it is what is left.
+/// One axis may be `None`, which stands for the number that is left.
 ///
 /// ```
 /// use chainrule_core::{Layer, Plan};
@@ -25,7 +25,7 @@ impl Reshape {
         Self { axes: axes.into_iter().map(Into::into).collect() }
     }
 
-    /// The axes for so many values, if they have just as many.
+    /// The shape for `size` values, if it has exactly that many.
     pub(super) fn shape(&self, size: usize) -> Option<Shape> {
         let known: Vec<usize> = self.axes.iter().flatten().copied().collect();
         let rest = match self.axes.len() - known.len() {
@@ -43,12 +43,14 @@ impl<T: Real> Layer<T> for Reshape {
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
         let shape = self.shape(input.size()).ok_or_else(|| {
-            let help =
-                format!("the sample has {}; at most one axis may be None, and six are allowed", input.size());
-            plan.error(input, "samples with as many values as the shape", &help)
+            let help = format!(
+                "the sample has {} values; use at most six axes, of which one may be None",
+                input.size()
+            );
+            plan.error(input, "samples with the number of values of the new shape", &help)
         })?;
         Ok((shape, ()))
     }
 
-    same_values!();
+    identity_passes!();
 }

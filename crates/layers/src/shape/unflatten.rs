@@ -1,14 +1,14 @@
-//! One axis as several.
+//! One axis split into several.
 
 use chainrule_core::{Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
-use super::Reshape;
+use super::reshape::Reshape;
 
-/// Makes several axes of one, counted from 0 without the batch: the inverse of flattening it, PyTorch's `Unflatten`. The
+/// Splits one axis, counted from 0 without the batch, into several: the inverse of flattening it (PyTorch's `Unflatten`). The
 /// values stay in row-major order, so it costs nothing.
 ///
-/// One of the new axes may be `None`: it is what is left.
+/// One of the new axes may be `None`, which stands for the number that is left.
 ///
 /// ```
 /// use chainrule_core::{Layer, Plan};
@@ -24,7 +24,7 @@ pub struct Unflatten {
 }
 
 impl Unflatten {
-    /// This axis as these: numbers, or options of them.
+    /// Splits this axis into these: numbers, or options of them.
     pub fn new(axis: usize, axes: impl IntoIterator<Item = impl Into<Option<usize>>>) -> Self {
         Self { axis, axes: axes.into_iter().map(Into::into).collect() }
     }
@@ -42,11 +42,11 @@ impl<T: Real> Layer<T> for Unflatten {
             .shape(size)
             .and_then(|axes| Shape::new(&[&input[..self.axis], &*axes, &input[self.axis + 1..]].concat()));
         let output = output.ok_or_else(|| {
-            let help = format!("the axis has {size}; at most one may be None, and six axes are allowed");
-            plan.error(input, "samples whose axis has as many values as the new axes", &help)
+            let help = format!("the axis has {size} values; use at most six axes, of which one may be None");
+            plan.error(input, "samples whose axis has the number of values of the new axes", &help)
         })?;
         Ok((output, ()))
     }
 
-    same_values!();
+    identity_passes!();
 }

@@ -1,7 +1,7 @@
-//! The passes of layers that change only how values are called, such as their shape.
+//! The passes of layers that change at most the shape of their input.
 
-/// `y = x` and `dx = dy`, within an `impl Layer<T>`. A `Sequential` leaves such a layer out, and nothing is copied.
-macro_rules! same_values {
+/// `y = x` and `dx = dy`, in an `impl Layer<T>`. A `Sequential` skips such a layer, so nothing is copied.
+macro_rules! identity_passes {
     () => {
         fn forward(&self, ::chainrule_core::Forward { x, mut y, .. }: ::chainrule_core::Forward<'_, T>) {
             y.assign(&x);

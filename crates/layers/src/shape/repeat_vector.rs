@@ -1,0 +1,34 @@
+//! A vector repeated as a sequence.
+
+use chainrule_core::{Plan, ShapeError};
+use chainrule_tensor::Shape;
+
+use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangement_layer};
+
+/// Repeats a vector, `[features]` to `[times, features]`, for example as the input of a decoder (Keras' `RepeatVector`).
+#[derive(Clone, Copy, Debug)]
+pub struct RepeatVector {
+    times: usize,
+}
+
+impl RepeatVector {
+    /// Repeated this many times.
+    pub fn new(times: usize) -> Self {
+        Self { times }
+    }
+}
+
+impl Rearrangement for RepeatVector {
+    fn output_shape(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
+        let &[features] = &*input else {
+            return Err(plan.error(input, "a vector, [features]", "put Flatten before it"));
+        };
+        checked_shape(&[self.times, features], input, plan)
+    }
+
+    fn copy_ranges(&self, input: Shape, output: Shape) -> CopyRanges {
+        CopyRanges::new(input, output, 0.0, |index| Some([index[1], 0, 0, 0, 0, 0]))
+    }
+}
+
+rearrangement_layer!([] RepeatVector);
