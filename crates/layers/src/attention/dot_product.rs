@@ -1,17 +1,17 @@
-//! Attention without parameters.
+//! Dot-product attention without parameters.
 
 use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 
-use super::scores::{Gradients, Projections, Scores, Seen};
-use super::steps::{overwrite, packed, sequence, spec, without_padding};
+use super::attention_core::{AttentionCore, AttentionState, QueryKeyValue, QueryKeyValueGrads};
+use super::sequences::{overwrite, packed, sequence, without_padding, zero_padding};
 
 /// Scaled dot-product attention: `Y = softmax(scale Q Kᵀ) V` (Vaswani et al. 2017, equation 1), PyTorch's
 /// `scaled_dot_product_attention`, for one head.
 ///
-/// A [`Merge`] of queries `[steps, size]`, keys `[keys, size]` and values `[keys, value size]`; or of queries and of
-/// what is both keys and values. It has no parameters; [`MultiHeadAttention`](crate::MultiHeadAttention) learns what
-/// it looks for. The scale is `1 / √size` unless [`scale`](Self::scale) says another.
+/// A [`Merge`] of queries `[steps, size]`, keys `[keys, size]` and values `[keys, value size]`; or of queries and one input that
+/// serves as both keys and values. It has no parameters; [`MultiHeadAttention`](crate::MultiHeadAttention) adds learned
+/// projections. The scale is `1 / √size` unless set by [`scale`](Self::scale).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DotProductAttention {
     causal: bool,
@@ -21,18 +21,18 @@ pub struct DotProductAttention {
 }
 
 impl DotProductAttention {
-    /// Each query sees all keys.
+    /// Each query attends to all keys.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Query `i` sees the keys up to `i`.
+    /// Query `i` attends to the keys up to `i`.
     #[must_use]
     pub fn causal(self) -> Self {
         Self { causal: true, ..self }
     }
 
-    /// Keys of zeros are padding, which nobody sees; queries of zeros become zeros.
+    /// Keys that are all zeros are padding and masked out; the output for a query that is all zeros is 0.
     #[must_use]
     pub fn masked(self) -> Self {
         Self { masked: true, ..self }
@@ -45,42 +45,49 @@ impl DotProductAttention {
         Self { dropout: p, ..self }
     }
 
-    /// What scores are multiplied by, above 0.
+    /// Sets the factor of the scores, above 0.
     #[must_use]
     pub fn scale(self, scale: f64) -> Self {
         Self { scale: Some(scale), ..self }
     }
 }
 
-/// What a [`DotProductAttention`] remembers.
+/// The cache of a [`DotProductAttention`].
 #[derive(Clone, Debug, Default)]
-pub struct Looks<T: Real> {
-    scores: Scores,
-    seen: Seen<T>,
-    /// Of the inputs, and of the output or its gradient, where they do not lie in memory row by row.
+pub struct DotProductAttentionCache<T: Real> {
+    core: AttentionCore,
+    state: AttentionState<T>,
+    /// Copies of the inputs, and of the output or its gradient, where they are not stored row by row.
     copies: [Buffer<T>; 4],
-    /// The gradient of the output without that of padding, and those of queries, keys and values.
+    /// The gradient of the output, without padding.
     dy: Buffer<T>,
+    /// The gradients of queries, keys and values.
     gradients: [Buffer<T>; 3],
 }
 
 impl<T: Real> Merge<T> for DotProductAttention {
-    type Cache = Looks<T>;
+    type Cache = DotProductAttentionCache<T>;
 
-    fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Looks<T>), ShapeError> {
+    fn plan(
+        &self,
+        inputs: &[Shape],
+        plan: &mut Plan,
+    ) -> Result<(Shape, DotProductAttentionCache<T>), ShapeError> {
         let (query, key, value) = match *inputs {
             [query, both] => (query, both, both),
             [query, key, value] => (query, key, value),
             _ => {
                 let first = inputs.first().copied().unwrap_or(Shape::from([0]));
-                let help = "join it with two layers, or with three";
-                return Err(plan.error(first, "queries and what they look at", help));
+                let help = "give it two inputs, or three";
+                return Err(plan.error(first, "queries, keys and values", help));
             }
         };
         let [steps, size] = sequence(query, plan)?;
-        let ([keys, key_size], [values, value_size]) = (sequence(key, plan)?, sequence(value, plan)?);
+        let [keys, key_size] = sequence(key, plan)?;
+        let [values, value_size] = sequence(value, plan)?;
         if key_size != size || values != keys {
-            let expected = format!("keys of the size of queries, {size}, and as many values, not {value}");
+            let expected =
+                format!("keys with the {size} features of the queries, and one value per key, not {value}");
             return Err(plan.error(
                 key,
                 &expected,
@@ -90,54 +97,71 @@ impl<T: Real> Merge<T> for DotProductAttention {
         let scale = self.scale.unwrap_or(1.0 / (size as f64).sqrt());
         if !((0.0..1.0).contains(&self.dropout) && scale > 0.0 && scale.is_finite()) {
             let expected = "any sequence, with dropout in [0, 1) and a scale above 0,";
-            return Err(plan.error(query, expected, "choose others"));
+            return Err(plan.error(query, expected, "change these settings"));
         }
-        let countable = Shape::new(&[steps, keys]).and(Shape::new(&[steps, value_size]));
-        let Some(output) = countable else {
-            return Err(plan.error(query, "a sequence that can be counted", "choose smaller sizes"));
+        let output = Shape::new(&[steps, keys]).and(Shape::new(&[steps, value_size]));
+        let Some(output) = output else {
+            return Err(plan.error(
+                query,
+                "a sequence of a size that fits in memory",
+                "choose smaller sizes",
+            ));
         };
         let &Self { causal, masked, dropout, .. } = self;
-        let sizes = Scores { steps, keys, heads: 1, groups: 1, size, value_size, ..Scores::default() };
-        let scores = Scores { scale, causal, masked, dropout, ..sizes };
-        plan.flops(scores.flops());
+        let sizes =
+            AttentionCore { steps, keys, heads: 1, groups: 1, size, value_size, ..AttentionCore::default() };
+        let core = AttentionCore { scale, causal, masked, dropout, ..sizes };
+        plan.flops(core.flops());
         let gradients = query.size().saturating_add(key.size()).saturating_add(value.size());
-        plan.memory(scores.memory().saturating_add(gradients));
-        Ok((output, Looks { scores, ..Looks::default() }))
+        plan.memory(core.memory().saturating_add(gradients));
+        Ok((output, DotProductAttentionCache { core, ..DotProductAttentionCache::default() }))
     }
 
-    fn forward(&self, MergeForward { xs, y, cache, mode, .. }: MergeForward<'_, T, Looks<T>>) {
-        let Looks { scores, seen, copies: [of_q, of_k, of_v, of_y], .. } = cache;
-        let queries = packed(xs[0], scores.size, of_q);
-        let keys = packed(xs[1], scores.size, of_k);
-        let values = packed(xs[xs.len() - 1], scores.value_size, of_v);
-        overwrite(y, scores.value_size, of_y, |mut y| {
-            scores.forward(Projections { queries, keys, values }, keys, y.view_mut(), seen, mode);
-            if scores.masked {
-                spec(queries, y, [scores.size, scores.value_size]);
+    fn forward(
+        &self,
+        MergeForward { xs, y, cache, mode, .. }: MergeForward<'_, T, DotProductAttentionCache<T>>,
+    ) {
+        let DotProductAttentionCache { core, state, copies: [of_q, of_k, of_v, of_y], .. } = cache;
+        let queries = packed(xs[0], core.size, of_q);
+        let keys = packed(xs[1], core.size, of_k);
+        let values = packed(xs[xs.len() - 1], core.value_size, of_v);
+        overwrite(y, core.value_size, of_y, |mut y| {
+            core.forward(QueryKeyValue { queries, keys, values }, keys, y.view_mut(), state, mode);
+            if core.masked {
+                zero_padding(queries, y, [core.size, core.value_size]);
             }
         });
     }
 
-    fn backward(&self, MergeBackward { xs, dy, dxs, cache, .. }: MergeBackward<'_, T, Looks<T>>) {
-        let Looks { scores, seen, copies: [of_q, of_k, of_v, of_dy], dy: unmasked, gradients } = cache;
-        let queries = packed(xs[0], scores.size, of_q);
-        let keys = packed(xs[1], scores.size, of_k);
-        let values = packed(xs[xs.len() - 1], scores.value_size, of_v);
-        let mut dy = packed(dy, scores.value_size, of_dy);
-        if scores.masked {
-            dy = without_padding(queries, dy, [scores.size, scores.value_size], unmasked);
+    fn backward(
+        &self,
+        MergeBackward { xs, dy, dxs, cache, .. }: MergeBackward<'_, T, DotProductAttentionCache<T>>,
+    ) {
+        let DotProductAttentionCache {
+            core,
+            state,
+            copies: [of_q, of_k, of_v, of_dy],
+            dy: unmasked,
+            gradients,
+        } = cache;
+        let queries = packed(xs[0], core.size, of_q);
+        let keys = packed(xs[1], core.size, of_k);
+        let values = packed(xs[xs.len() - 1], core.value_size, of_v);
+        let mut dy = packed(dy, core.value_size, of_dy);
+        if core.masked {
+            dy = without_padding(queries, dy, [core.size, core.value_size], unmasked);
         }
-        let inputs = Projections { queries, keys, values };
+        let inputs = QueryKeyValue { queries, keys, values };
         for (gradient, input) in gradients.iter_mut().zip([queries, keys, values]) {
             gradient.reserve(input.len());
         }
         let [dq, dk, dv] = gradients;
-        let into = Gradients {
+        let into = QueryKeyValueGrads {
             queries: dq.matrix_mut(queries.nrows(), queries.ncols()),
             keys: dk.matrix_mut(keys.nrows(), keys.ncols()),
             values: dv.matrix_mut(values.nrows(), values.ncols()),
         };
-        scores.backward(inputs, dy, into, seen);
+        core.backward(inputs, dy, into, state);
         let rows = xs[0].nrows();
         for (index, dx) in dxs.iter_mut().enumerate() {
             let Some(dx) = dx else { continue };

@@ -1,26 +1,28 @@
-//! Attention, and what transformers are made of. Samples are sequences, `[steps, features]`.
+//! Attention and transformers. Samples are sequences, `[steps, features]`.
 //!
-//! Where a layer is `masked`, a step whose features are all exactly 0 is padding: it is seen by nobody, and its output is
-//! a step of zeros. So the mask travels in the data, from an `Embedding` with a padding index on.
+//! If a layer is `masked`, a step whose features are all exactly 0 is padding: no step attends to it, and its output is 0.
+//! So the mask travels in the data, starting from an `Embedding` with a padding index.
 
-mod affine;
-mod block;
+mod attention_core;
 mod class_token;
-mod decoder;
 mod dot_product;
-mod encoder;
 mod masked;
 mod multi_head;
+mod one_step;
 mod patches;
 mod positions;
+mod projection;
 mod rotary;
-mod scores;
-mod steps;
+mod sequences;
+mod transformer_block;
+mod transformer_decoder;
+mod transformer_encoder;
 
-pub use class_token::{ClassToken, OneStep};
-pub use decoder::{Decoder, TransformerDecoder};
-pub use dot_product::{DotProductAttention, Looks};
-pub use encoder::{Encoder, TransformerEncoder};
-pub use multi_head::{Attention, MultiHeadAttention};
-pub use patches::{Image, Patches};
-pub use positions::{LearnedPositions, Positions, SinusoidalPositions};
+pub use class_token::ClassToken;
+pub use dot_product::DotProductAttention;
+pub use multi_head::MultiHeadAttention;
+pub use one_step::OneStep;
+pub use patches::Patches;
+pub use positions::{LearnedPositions, SinusoidalPositions};
+pub use transformer_decoder::TransformerDecoder;
+pub use transformer_encoder::TransformerEncoder;

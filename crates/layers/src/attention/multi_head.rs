@@ -9,14 +9,14 @@ use chainrule_core::{
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
-use super::affine::Affine;
+use super::attention_core::{AttentionCore, AttentionState, QueryKeyValue, QueryKeyValueGrads};
+use super::projection::Projection;
 use super::rotary::Rotary;
-use super::scores::{Gradients, Projections, Scores, Seen};
-use super::steps::{overwrite, packed, sequence, spec, without_padding};
+use super::sequences::{overwrite, packed, sequence, without_padding, zero_padding};
 use crate::init::{FanInUniform, GlorotUniform};
 
-/// Multi-head attention (Vaswani et al. 2017): each step of a sequence looks at the steps of a sequence, its own or
-/// another, and becomes a mean of what it sees.
+/// Multi-head attention (Vaswani et al. 2017): each step of a sequence attends to the steps of a sequence, its own or
+/// another, and becomes a weighted mean of their values.
 ///
 /// ```text
 /// Q = X Wq + bq      [K V] = M Wkv + bkv      Oₕ = softmax(Qₕ Kₕᵀ / √size) Vₕ for each head h      Y = O Wo + bo
@@ -26,14 +26,14 @@ use crate::init::{FanInUniform, GlorotUniform};
 ///   `M` is `X`.
 /// - As a [`Merge`] of `[steps, features]` and a memory `[keys, any features]` it is cross-attention.
 ///
-/// A head has `features / heads` values, or as many as [`head_size`](Self::head_size) says. The parameters are
+/// The size of a head is `features / heads` unless set by [`head_size`](Self::head_size). The parameters are
 /// `query_weight` `[features, heads * size]`, `key_value_weight` `[memory features, 2 * heads * size]` (the keys of
-/// all heads, then the values) and `out_weight` `[heads * size, features]`, each with its bias. They start as those of
+/// all heads, then the values) and `out_weight` `[heads * size, features]`, each with its bias. They are initialised as those of
 /// PyTorch's `MultiheadAttention`: Glorot-uniform for queries, keys and values, uniform in ±1/√inputs for the output, and
 /// zero biases.
 ///
-/// With [`masked`](Self::masked), steps whose features are all exactly 0 are padding: nobody sees them, and their
-/// output is 0, so that the mask travels in the data.
+/// With [`masked`](Self::masked), steps whose features are all exactly 0 are padding: no step attends to them, and
+/// their output is 0, so that the mask travels in the data.
 ///
 /// ```
 /// use chainrule_core::gradcheck;
@@ -56,7 +56,7 @@ pub struct MultiHeadAttention {
 }
 
 impl MultiHeadAttention {
-    /// Attention with so many heads.
+    /// Attention with this number of heads.
     pub fn new(heads: usize) -> Self {
         Self {
             heads,
@@ -71,14 +71,14 @@ impl MultiHeadAttention {
         }
     }
 
-    /// How many values the query and the key of a head have, and its output.
+    /// Sets the number of values of a head's query, key and output.
     #[must_use]
     pub fn head_size(self, size: usize) -> Self {
         Self { head_size: Some(size), ..self }
     }
 
-    /// Fewer heads of keys and values, each for as many heads of queries (grouped-query attention, Ainslie et al.
-    /// 2023). It must divide the number of heads; 1 is multi-query attention.
+    /// Sets the number of key and value heads, each shared by several query heads (grouped-query attention, Ainslie et al. 2023).
+    /// It must divide the number of heads; 1 is multi-query attention.
     #[must_use]
     pub fn key_value_heads(self, heads: usize) -> Self {
         Self { key_value_heads: Some(heads), ..self }
@@ -90,13 +90,13 @@ impl MultiHeadAttention {
         Self { bias: false, ..self }
     }
 
-    /// A step sees itself and those before it.
+    /// A step attends only to itself and to the steps before it.
     #[must_use]
     pub fn causal(self) -> Self {
         Self { causal: true, ..self }
     }
 
-    /// Steps of zeros are padding: nobody sees them, and they become zeros.
+    /// Steps of zeros are padding: no step attends to them, and their output is 0.
     #[must_use]
     pub fn masked(self) -> Self {
         Self { masked: true, ..self }
@@ -109,56 +109,50 @@ impl MultiHeadAttention {
         Self { dropout: p, ..self }
     }
 
-    /// Rotary positions (Su et al. 2021): the pairs of neighbouring features of queries and keys are turned by angles that
-    /// grow with the step, so that scores depend on distances.
+    /// Rotary positions (Su et al. 2021): rotates the pairs of neighbouring features of queries and keys by angles that grow with
+    /// the step, so that scores depend on distances.
     #[must_use]
     pub fn rotary(self) -> Self {
         self.rotary_base(10_000.0)
     }
 
-    /// Rotary positions of another base: pair `i` turns by `step · base⁻²ⁱᐟˢⁱᶻᵉ`.
+    /// Rotary positions with this base: pair `i` is rotated by `step · base⁻²ⁱᐟˢⁱᶻᵉ`.
     #[must_use]
     pub fn rotary_base(self, base: f64) -> Self {
         Self { rotary: Some(base), ..self }
     }
 
-    /// Attention with linear biases (Press et al. 2022): head `h` of `n` sees a key `d` steps away with a score that is
-    /// lower by `2⁻⁸⁽ʰ⁺¹⁾ᐟⁿ d`, in both directions. Where `n` is no power of two, the first heads are those of the power
-    /// below it, and the others the first, third, ... of the power above.
+    /// Attention with linear biases (Press et al. 2022): head `h` of `n` subtracts `2⁻⁸⁽ʰ⁺¹⁾ᐟⁿ d` from the score of a key `d` steps
+    /// away, in both directions. If `n` is not a power of two, the first heads use the slopes of the next lower power, and the
+    /// others the first, third, ... slope of the next higher one.
     #[must_use]
     pub fn alibi(self) -> Self {
         Self { alibi: true, ..self }
     }
 
-    /// Declares all for the steps and features of the input and of the memory.
+    /// Plans for the steps and features of the input and of the memory.
     fn declare<T: Real>(
         &self,
         input: Shape,
         [steps, features]: [usize; 2],
         [keys, memory_features]: [usize; 2],
         plan: &mut Plan,
-    ) -> Result<(Shape, Attention<T>), ShapeError> {
+    ) -> Result<(Shape, MultiHeadAttentionCache<T>), ShapeError> {
         let &Self { heads, bias, causal, masked, dropout, rotary, alibi, .. } = self;
         let groups = self.key_value_heads.unwrap_or(heads);
         if heads == 0 || groups == 0 || heads % groups != 0 {
-            let expected = format!("[steps, features] for {heads} heads with {groups} for keys and values");
-            return Err(plan.error(
-                input,
-                &expected,
-                "choose a number of heads that is a multiple of the other",
-            ));
+            let expected = format!("[steps, features] for {heads} heads with {groups} key and value heads");
+            let help = "the number of heads must be a multiple of the number of key and value heads";
+            return Err(plan.error(input, &expected, help));
         }
         if self.head_size.is_none() && features % heads != 0 {
-            let expected = format!("[steps, features] with as many features for each of {heads} heads");
+            let expected = format!("[steps, features] with a number of features divisible by {heads} heads");
             return Err(plan.error(input, &expected, "choose a divisor, or set `head_size`"));
         }
         let size = self.head_size.unwrap_or(features / heads);
         if size == 0 {
-            return Err(plan.error(
-                input,
-                "[steps, features] for heads with values",
-                "choose another `head_size`",
-            ));
+            let expected = "[steps, features] for heads of at least one value";
+            return Err(plan.error(input, expected, "choose another `head_size`"));
         }
         if !(0.0..1.0).contains(&dropout) {
             let help = "choose a probability of at least 0 and below 1";
@@ -167,7 +161,7 @@ impl MultiHeadAttention {
         if rotary.is_some_and(|base| !(size.is_multiple_of(2) && base > 0.0 && base.is_finite())) {
             let help =
                 format!("a head has {size} values here; choose a base above 0 and an even `head_size`");
-            return Err(plan.error(input, "[steps, features] with pairs to turn", &help));
+            return Err(plan.error(input, "[steps, features] with pairs to rotate", &help));
         }
         let shapes = [
             [heads, size, features.max(memory_features)],
@@ -175,67 +169,90 @@ impl MultiHeadAttention {
             [heads, steps, keys],
         ];
         if shapes.iter().any(|shape| Shape::new(shape).is_none()) {
-            return Err(plan.error(input, "a sequence that can be counted", "choose smaller sizes"));
+            return Err(plan.error(
+                input,
+                "a sequence of a size that fits in memory",
+                "choose smaller sizes",
+            ));
         }
         let scale = 1.0 / (size as f64).sqrt();
         let value_size = size;
-        let scores =
-            Scores { steps, keys, heads, groups, size, value_size, scale, causal, masked, alibi, dropout };
-        let (units, both) = (heads * size, 2 * groups * size);
-        let query = Affine { inputs: features, units, bias };
-        let key_value = Affine { inputs: memory_features, units: both, bias };
-        let out = Affine { inputs: units, units: features, bias };
-        // As in PyTorch: one matrix for all three where the inputs are as wide, else one for each.
-        let (of_query, of_key_value) = match features == memory_features {
-            true => ((features, units + both), (features, units + both)),
-            false => ((features, units), (memory_features, groups * size)),
+        let core = AttentionCore {
+            steps,
+            keys,
+            heads,
+            groups,
+            size,
+            value_size,
+            scale,
+            causal,
+            masked,
+            alibi,
+            dropout,
+        };
+        let units = heads * size;
+        let both = 2 * groups * size;
+        let query = Projection { inputs: features, units, bias };
+        let key_value = Projection { inputs: memory_features, units: both, bias };
+        let out = Projection { inputs: units, units: features, bias };
+        // The fans of PyTorch: one matrix for all three projections if the inputs have equal widths, else one for each.
+        let (query_fans, key_value_fans) = if features == memory_features {
+            ((features, units + both), (features, units + both))
+        } else {
+            ((features, units), (memory_features, groups * size))
         };
         let glorot: Arc<dyn Initializer> = Arc::new(GlorotUniform);
-        let (fan_in, zero): (Arc<dyn Initializer>, Arc<dyn Initializer>) =
-            (Arc::new(FanInUniform), Arc::new(Constant(0.0)));
-        query.plan(["query_weight", "query_bias"], steps, of_query, [&glorot, &zero], plan)?;
-        key_value.plan(["key_value_weight", "key_value_bias"], keys, of_key_value, [&glorot, &zero], plan)?;
+        let fan_in: Arc<dyn Initializer> = Arc::new(FanInUniform);
+        let zero: Arc<dyn Initializer> = Arc::new(Constant(0.0));
+        query.plan(["query_weight", "query_bias"], steps, query_fans, [&glorot, &zero], plan)?;
+        key_value.plan(
+            ["key_value_weight", "key_value_bias"],
+            keys,
+            key_value_fans,
+            [&glorot, &zero],
+            plan,
+        )?;
         out.plan(["out_weight", "out_bias"], steps, (units, features), [&fan_in, &zero], plan)?;
-        plan.flops(scores.flops());
-        // What is projected and its gradient, and the heads' output and its gradient.
+        plan.flops(core.flops());
+        // The projections, the output of the heads, and the gradients of both.
         let projected = (2 * steps * units).saturating_add(keys * both);
-        plan.memory(projected.saturating_mul(2).saturating_add(scores.memory()));
+        plan.memory(projected.saturating_mul(2).saturating_add(core.memory()));
         let rotary = rotary.map(|base| Rotary::new(steps.max(keys), size, base));
-        let heads = Heads { scores, query, key_value, out, rotary, ..Heads::default() };
-        Ok((Shape::from([steps, features]), Attention { heads, copies: Default::default() }))
+        let heads = Heads { core, query, key_value, out, rotary, ..Heads::default() };
+        Ok((Shape::from([steps, features]), MultiHeadAttentionCache { heads, copies: Default::default() }))
     }
 }
 
-/// What a [`MultiHeadAttention`] remembers.
+/// The cache of a [`MultiHeadAttention`].
 #[derive(Clone, Debug, Default)]
-pub struct Attention<T: Real> {
+pub struct MultiHeadAttentionCache<T: Real> {
     heads: Heads<T>,
-    /// Of the input, the memory, the output or its gradient, and the gradients of the first two, where they do not lie
-    /// in memory row by row.
+    /// Copies of the input, of the memory, of the output or its gradient, and of the gradients of the first two, where they are not
+    /// stored row by row.
     copies: [Buffer<T>; 5],
 }
 
-/// The sizes of the projections, and what they gave.
+/// The projections and their results.
 #[derive(Clone, Debug, Default)]
 struct Heads<T: Real> {
-    scores: Scores,
-    query: Affine,
-    key_value: Affine,
-    out: Affine,
+    core: AttentionCore,
+    query: Projection,
+    key_value: Projection,
+    out: Projection,
     rotary: Option<Rotary<T>>,
-    seen: Seen<T>,
+    state: AttentionState<T>,
     q: Buffer<T>,
     kv: Buffer<T>,
     o: Buffer<T>,
     dq: Buffer<T>,
     dkv: Buffer<T>,
     d_o: Buffer<T>,
-    /// The gradient of the output without that of padding.
+    /// The gradient of the output, without padding.
     dy: Buffer<T>,
 }
 
 impl<T: Real> Heads<T> {
-    /// How many parameters there are.
+    /// The number of parameters.
     fn size(&self) -> usize {
         self.query.size() + self.key_value.size() + self.out.size()
     }
@@ -243,7 +260,7 @@ impl<T: Real> Heads<T> {
     /// The parameters of each projection.
     fn params<'a>(&self, params: &'a [T]) -> [Params<'a, T>; 3] {
         let mut params = Params::new(params);
-        [self.query, self.key_value, self.out].map(|affine| Params::new(params.values(affine.size())))
+        [self.query, self.key_value, self.out].map(|projection| Params::new(params.values(projection.size())))
     }
 
     /// Overwrites `y` for inputs with a row for each step.
@@ -256,7 +273,7 @@ impl<T: Real> Heads<T> {
         mode: Mode,
     ) {
         let [of_query, of_key_value, of_out] = self.params(params);
-        let Self { scores, query, key_value, out, rotary, seen, q, kv, o, .. } = self;
+        let Self { core, query, key_value, out, rotary, state, q, kv, o, .. } = self;
         let (steps, keys) = (x.nrows(), memory.nrows());
         q.reserve(steps * query.units);
         kv.reserve(keys * key_value.units);
@@ -264,20 +281,20 @@ impl<T: Real> Heads<T> {
         query.forward(of_query, x, q.matrix_mut(steps, query.units));
         key_value.forward(of_key_value, memory, kv.matrix_mut(keys, key_value.units));
         if let Some(rotary) = rotary {
-            rotary.turn(q.matrix_mut(steps, query.units));
+            rotary.rotate(q.matrix_mut(steps, query.units));
             let both = kv.matrix_mut(keys, key_value.units);
-            rotary.turn(both.split_at(ndarray::Axis(1), key_value.units / 2).0);
+            rotary.rotate(both.split_at(ndarray::Axis(1), key_value.units / 2).0);
         }
         let (k, v) = kv.matrix(keys, key_value.units).split_at(ndarray::Axis(1), key_value.units / 2);
-        let inputs = Projections { queries: q.matrix(steps, query.units), keys: k, values: v };
-        scores.forward(inputs, memory, o.matrix_mut(steps, out.inputs), seen, mode);
+        let inputs = QueryKeyValue { queries: q.matrix(steps, query.units), keys: k, values: v };
+        core.forward(inputs, memory, o.matrix_mut(steps, out.inputs), state, mode);
         out.forward(of_out, o.matrix(steps, out.inputs), y.view_mut());
-        if scores.masked {
-            spec(x, y, [query.inputs, out.units]);
+        if core.masked {
+            zero_padding(x, y, [query.inputs, out.units]);
         }
     }
 
-    /// Adds the gradients of the parameters, and leaves those of queries, keys and values.
+    /// Adds the gradients of the parameters, and stores those of queries, keys and values.
     fn backward(
         &mut self,
         params: &[T],
@@ -287,64 +304,68 @@ impl<T: Real> Heads<T> {
         dy: ArrayView2<'_, T>,
     ) {
         let [_, _, of_out] = self.params(params);
-        let Self { scores, query, key_value, out, rotary, seen, q, kv, o, dq, dkv, d_o, dy: copy } = self;
+        let Self { core, query, key_value, out, rotary, state, q, kv, o, dq, dkv, d_o, dy: copy } = self;
         let (steps, keys) = (x.nrows(), memory.nrows());
-        let dy = match scores.masked {
-            true => without_padding(x, dy, [query.inputs, out.units], copy),
-            false => dy,
-        };
+        let features = [query.inputs, out.units];
+        let dy = if core.masked { without_padding(x, dy, features, copy) } else { dy };
         dq.reserve(steps * query.units);
         dkv.reserve(keys * key_value.units);
         d_o.reserve(steps * out.inputs);
-        out.back(of_out, dy, T::zero(), d_o.matrix_mut(steps, out.inputs));
+        out.backward_data(of_out, dy, T::zero(), d_o.matrix_mut(steps, out.inputs));
         let half = key_value.units / 2;
         let (k, v) = kv.matrix(keys, key_value.units).split_at(ndarray::Axis(1), half);
-        let inputs = Projections { queries: q.matrix(steps, query.units), keys: k, values: v };
+        let inputs = QueryKeyValue { queries: q.matrix(steps, query.units), keys: k, values: v };
         let (dk, dv) = dkv.matrix_mut(keys, key_value.units).split_at(ndarray::Axis(1), half);
-        let gradients = Gradients { queries: dq.matrix_mut(steps, query.units), keys: dk, values: dv };
+        let gradients =
+            QueryKeyValueGrads { queries: dq.matrix_mut(steps, query.units), keys: dk, values: dv };
         let (o, d_o) = (o.matrix(steps, out.inputs), d_o.matrix(steps, out.inputs));
-        scores.backward(inputs, d_o, gradients, seen);
+        core.backward(inputs, d_o, gradients, state);
         if let Some(rotary) = rotary {
-            rotary.turn_back(dq.matrix_mut(steps, query.units));
-            rotary.turn_back(dkv.matrix_mut(keys, key_value.units).slice_mut(s![.., ..half]));
+            rotary.rotate_back(dq.matrix_mut(steps, query.units));
+            rotary.rotate_back(dkv.matrix_mut(keys, key_value.units).slice_mut(s![.., ..half]));
         }
-        let mut own = |affine: &Affine| grads.inner(affine.size());
-        query.backward(own(query), x, dq.matrix(steps, query.units));
-        key_value.backward(own(key_value), memory, dkv.matrix(keys, key_value.units));
-        out.backward(own(out), o, dy);
+        let mut own = |projection: &Projection| grads.inner(projection.size());
+        query.backward_weights(own(query), x, dq.matrix(steps, query.units));
+        key_value.backward_weights(own(key_value), memory, dkv.matrix(keys, key_value.units));
+        out.backward_weights(own(out), o, dy);
     }
 
-    /// The gradient of the input, as [`backward`](Self::backward) left it.
+    /// The gradient of the input, from the gradients that [`backward`](Self::backward) stored.
     fn back_to_input(&self, params: &[T], dx: ArrayViewMut2<'_, T>) {
         let [of_query, _, _] = self.params(params);
-        self.query.back(of_query, self.dq.matrix(dx.nrows(), self.query.units), T::zero(), dx);
+        self.query.backward_data(of_query, self.dq.matrix(dx.nrows(), self.query.units), T::zero(), dx);
     }
 
-    /// The gradient of the memory, added to `beta` times `dm`.
+    /// The gradient of the memory plus `beta` times `dm`.
     fn back_to_memory(&self, params: &[T], beta: T, dm: ArrayViewMut2<'_, T>) {
         let [_, of_key_value, _] = self.params(params);
-        self.key_value.back(of_key_value, self.dkv.matrix(dm.nrows(), self.key_value.units), beta, dm);
+        self.key_value.backward_data(
+            of_key_value,
+            self.dkv.matrix(dm.nrows(), self.key_value.units),
+            beta,
+            dm,
+        );
     }
 }
 
 impl<T: Real> Layer<T> for MultiHeadAttention {
-    type Cache = Attention<T>;
+    type Cache = MultiHeadAttentionCache<T>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Attention<T>), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, MultiHeadAttentionCache<T>), ShapeError> {
         let sizes = sequence(input, plan)?;
         self.declare(input, sizes, sizes, plan)
     }
 
-    fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, Attention<T>>) {
-        let Attention { heads, copies: [copy_of_x, _, copy_of_y, ..] } = cache;
+    fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, MultiHeadAttentionCache<T>>) {
+        let MultiHeadAttentionCache { heads, copies: [copy_of_x, _, copy_of_y, ..] } = cache;
         let (params, features) = (params.values(heads.size()), heads.query.inputs);
         let x = packed(x, features, copy_of_x);
         overwrite(y, features, copy_of_y, |y| heads.forward(params, x, x, y, mode));
     }
 
-    fn backward(&self, pass: Backward<'_, T, Attention<T>>) {
+    fn backward(&self, pass: Backward<'_, T, MultiHeadAttentionCache<T>>) {
         let Backward { mut params, grads, x, dy, dx, cache, .. } = pass;
-        let Attention { heads, copies: [copy_of_x, _, copy_of_dy, copy_of_dx, _] } = cache;
+        let MultiHeadAttentionCache { heads, copies: [copy_of_x, _, copy_of_dy, copy_of_dx, _] } = cache;
         let (params, features) = (params.values(heads.size()), heads.query.inputs);
         let x = packed(x, features, copy_of_x);
         heads.backward(params, grads, x, x, packed(dy, features, copy_of_dy));
@@ -358,36 +379,41 @@ impl<T: Real> Layer<T> for MultiHeadAttention {
 }
 
 impl<T: Real> Merge<T> for MultiHeadAttention {
-    type Cache = Attention<T>;
+    type Cache = MultiHeadAttentionCache<T>;
 
-    fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Attention<T>), ShapeError> {
+    fn plan(
+        &self,
+        inputs: &[Shape],
+        plan: &mut Plan,
+    ) -> Result<(Shape, MultiHeadAttentionCache<T>), ShapeError> {
         let &[input, memory] = inputs else {
             let first = inputs.first().copied().unwrap_or(Shape::from([0]));
-            return Err(plan.error(first, "a sequence and a memory", "join it with two layers"));
+            return Err(plan.error(first, "a sequence and a memory", "give it two inputs"));
         };
         if self.causal || self.alibi || self.rotary.is_some() {
-            let expected = "a sequence and a memory, whose steps have nothing to do with each other,";
-            return Err(plan.error(
-                input,
-                expected,
-                "leave away what is about distances: causal, rotary, alibi",
-            ));
+            let expected = "a sequence and a memory whose positions are unrelated,";
+            return Err(plan.error(input, expected, "remove the settings causal, rotary and alibi"));
         }
         self.declare(input, sequence(input, plan)?, sequence(memory, plan)?, plan)
     }
 
-    fn forward(&self, MergeForward { mut params, xs, y, cache, mode }: MergeForward<'_, T, Attention<T>>) {
-        let Attention { heads, copies: [copy_of_x, copy_of_memory, copy_of_y, ..] } = cache;
+    fn forward(
+        &self,
+        MergeForward { mut params, xs, y, cache, mode }: MergeForward<'_, T, MultiHeadAttentionCache<T>>,
+    ) {
+        let MultiHeadAttentionCache { heads, copies: [copy_of_x, copy_of_memory, copy_of_y, ..] } = cache;
         let params = params.values(heads.size());
         let x = packed(xs[0], heads.query.inputs, copy_of_x);
         let memory = packed(xs[1], heads.key_value.inputs, copy_of_memory);
         overwrite(y, heads.out.units, copy_of_y, |y| heads.forward(params, x, memory, y, mode));
     }
 
-    fn backward(&self, pass: MergeBackward<'_, T, Attention<T>>) {
+    fn backward(&self, pass: MergeBackward<'_, T, MultiHeadAttentionCache<T>>) {
         let MergeBackward { mut params, grads, xs, dy, dxs, cache, .. } = pass;
-        let Attention { heads, copies: [copy_of_x, copy_of_memory, copy_of_dy, copy_of_dx, copy_of_dm] } =
-            cache;
+        let MultiHeadAttentionCache {
+            heads,
+            copies: [copy_of_x, copy_of_memory, copy_of_dy, copy_of_dx, copy_of_dm],
+        } = cache;
         let params = params.values(heads.size());
         let x = packed(xs[0], heads.query.inputs, copy_of_x);
         let memory = packed(xs[1], heads.key_value.inputs, copy_of_memory);

@@ -1,4 +1,4 @@
-//! Positions that are added to each step.
+//! Positional encodings, added to each step.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,10 +6,10 @@ use chainrule_core::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 
-use super::steps::{is_padding, sequence, spec};
+use super::sequences::{is_padding, sequence, zero_padding};
 use crate::init::Normal;
 
-/// Sinusoidal positions (Vaswani et al. 2017, section 3.5), added to samples `[steps, features]`:
+/// Sinusoidal positional encoding (Vaswani et al. 2017, section 3.5), added to samples `[steps, features]`:
 ///
 /// ```text
 /// y[s, 2i] = x[s, 2i] + sin(s / 10000²ⁱᐟᶠᵉᵃᵗᵘʳᵉˢ)      y[s, 2i + 1] = x[s, 2i + 1] + cos(s / 10000²ⁱᐟᶠᵉᵃᵗᵘʳᵉˢ)
@@ -20,21 +20,21 @@ pub struct SinusoidalPositions {
 }
 
 impl SinusoidalPositions {
-    /// The positions of every step.
+    /// Adds the encoding to every step.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Steps of zeros are padding, and stay zeros.
+    /// Steps of zeros are padding and stay zeros.
     #[must_use]
     pub fn masked(self) -> Self {
         Self { masked: true }
     }
 }
 
-/// Learned positions, added to samples `[steps, features]`: `Y = X + P`, with `P` of shape `[steps, features]`.
+/// Learned positional embeddings, added to samples `[steps, features]`: `Y = X + P`, with `P` of shape `[steps, features]`.
 ///
-/// They start normal with standard deviation 0.02 (Devlin et al. 2019, "BERT").
+/// They are initialised from a normal distribution with standard deviation 0.02 (Devlin et al. 2019, "BERT").
 #[derive(Clone, Debug)]
 pub struct LearnedPositions {
     masked: bool,
@@ -47,13 +47,13 @@ impl LearnedPositions {
         Self { masked: false, weight: Arc::new(Normal::new(0.0, 0.02)) }
     }
 
-    /// Another rule for the first vectors.
+    /// Sets the initialiser of the vectors.
     #[must_use]
     pub fn weight_init(self, init: impl Initializer + 'static) -> Self {
         Self { weight: Arc::new(init), ..self }
     }
 
-    /// Steps of zeros are padding, and stay zeros.
+    /// Steps of zeros are padding and stay zeros.
     #[must_use]
     pub fn masked(self) -> Self {
         Self { masked: true, ..self }
@@ -66,20 +66,21 @@ impl Default for LearnedPositions {
     }
 }
 
-/// What positions remember: how many features a step has, and, if they are sinusoidal, themselves from the first pass on.
-/// All copies share these.
+/// The cache of positions: the number of features of a step and, if they are sinusoidal, their values, which are computed in the
+/// first pass and shared by all copies.
 #[derive(Clone, Debug, Default)]
-pub struct Positions<T: Real> {
+pub struct PositionsCache<T: Real> {
     features: usize,
     values: Arc<OnceLock<Buffer<T>>>,
 }
 
-/// The sinusoidal positions of so many values.
+/// `size` values of sinusoidal positions.
 fn sinusoidal<T: Real>(size: usize, features: usize) -> Buffer<T> {
     let mut values = Buffer::zeros(size);
     for (step, values) in values.chunks_exact_mut(features).enumerate() {
         for (feature, value) in values.iter_mut().enumerate() {
-            let (pair, odd) = (feature / 2, feature % 2 == 1);
+            let pair = feature / 2;
+            let odd = feature % 2 == 1;
             let angle = step as f64 / 10_000f64.powf(2.0 * pair as f64 / features as f64);
             *value = T::of(if odd { angle.cos() } else { angle.sin() });
         }
@@ -87,7 +88,7 @@ fn sinusoidal<T: Real>(size: usize, features: usize) -> Buffer<T> {
     values
 }
 
-/// `Y = X + P` for every sample; where `masked`, without the steps of padding.
+/// `Y = X + P` for every sample; if `masked`, not for steps of padding.
 fn add<T: Real>(x: ArrayView2<'_, T>, p: &[T], features: usize, masked: bool, mut y: ArrayViewMut2<'_, T>) {
     let p = ArrayView1::from(p);
     y.assign(&x);
@@ -96,7 +97,7 @@ fn add<T: Real>(x: ArrayView2<'_, T>, p: &[T], features: usize, masked: bool, mu
     }
 }
 
-/// `y += values`; where `masked`, not for steps of padding in `x`.
+/// `y += values`; if `masked`, not for steps of padding in `x`.
 fn add_steps<T: Real>(
     x: ArrayView1<'_, T>,
     values: ArrayView1<'_, T>,
@@ -115,8 +116,8 @@ fn add_steps<T: Real>(
     }
 }
 
-/// `dX = dY`; where `masked`, 0 for the steps of padding.
-fn back<T: Real>(
+/// `dX = dY`; if `masked`, 0 for steps of padding.
+fn backward_data<T: Real>(
     x: ArrayView2<'_, T>,
     dy: ArrayView2<'_, T>,
     features: usize,
@@ -125,51 +126,51 @@ fn back<T: Real>(
 ) {
     dx.assign(&dy);
     if masked {
-        spec(x, dx, [features; 2]);
+        zero_padding(x, dx, [features; 2]);
     }
 }
 
 impl<T: Real> Layer<T> for SinusoidalPositions {
-    type Cache = Positions<T>;
+    type Cache = PositionsCache<T>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Positions<T>), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, PositionsCache<T>), ShapeError> {
         let [steps, features] = sequence(input, plan)?;
         plan.check_size(steps * features)?;
-        Ok((input, Positions { features, ..Positions::default() }))
+        Ok((input, PositionsCache { features, ..PositionsCache::default() }))
     }
 
-    fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Positions<T>>) {
+    fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, PositionsCache<T>>) {
         let values = cache.values.get_or_init(|| sinusoidal(x.ncols(), cache.features));
         add(x, values, cache.features, self.masked, y);
     }
 
-    fn backward(&self, Backward { x, dy, dx, cache, .. }: Backward<'_, T, Positions<T>>) {
+    fn backward(&self, Backward { x, dy, dx, cache, .. }: Backward<'_, T, PositionsCache<T>>) {
         if let Some(dx) = dx {
-            back(x, dy, cache.features, self.masked, dx);
+            backward_data(x, dy, cache.features, self.masked, dx);
         }
     }
 }
 
 impl<T: Real> Layer<T> for LearnedPositions {
-    type Cache = Positions<T>;
+    type Cache = PositionsCache<T>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Positions<T>), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, PositionsCache<T>), ShapeError> {
         let [steps, features] = sequence(input, plan)?;
         plan.weight("weight", [steps, features], (steps, features), &self.weight)?;
-        Ok((input, Positions { features, ..Positions::default() }))
+        Ok((input, PositionsCache { features, ..PositionsCache::default() }))
     }
 
-    fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, Positions<T>>) {
+    fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, PositionsCache<T>>) {
         add(x, params.values(x.ncols()), cache.features, self.masked, y);
     }
 
-    fn backward(&self, Backward { mut grads, x, dy, dx, cache, .. }: Backward<'_, T, Positions<T>>) {
+    fn backward(&self, Backward { mut grads, x, dy, dx, cache, .. }: Backward<'_, T, PositionsCache<T>>) {
         let mut dp = grads.take([x.ncols()]);
         for (x, dy) in x.rows().into_iter().zip(dy.rows()) {
             add_steps(x, dy, cache.features, self.masked, dp.view_mut()); // dP += dY
         }
         if let Some(dx) = dx {
-            back(x, dy, cache.features, self.masked, dx);
+            backward_data(x, dy, cache.features, self.masked, dx);
         }
     }
 }

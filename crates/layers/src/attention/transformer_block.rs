@@ -1,4 +1,4 @@
-//! What the blocks of a transformer are made of.
+//! What the transformer's encoder and decoder have in common.
 
 use chainrule_core::{
     Backward, Forward, Grads, Layer, Mode, Params, Plan, Residual, Sequential, SequentialCache, ShapeError,
@@ -8,12 +8,12 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::masked::Masked;
 use super::multi_head::MultiHeadAttention;
-use super::steps::sequence;
+use super::sequences::sequence;
 use crate::{Dense, Dropout, LayerNorm, Relu, TimeDistributed};
 
-/// The settings that encoders and decoders share.
+/// The settings that the encoder and the decoder share.
 #[derive(Clone, Debug)]
-pub(super) struct Block<A> {
+pub(super) struct TransformerBlock<A> {
     pub(super) heads: usize,
     pub(super) attention: MultiHeadAttention,
     feedforward: usize,
@@ -24,7 +24,7 @@ pub(super) struct Block<A> {
     pub(super) dropout: f64,
 }
 
-impl Block<Relu> {
+impl TransformerBlock<Relu> {
     pub(super) fn new(heads: usize, feedforward: usize) -> Self {
         Self {
             heads,
@@ -39,18 +39,18 @@ impl Block<Relu> {
     }
 }
 
-impl<A> Block<A> {
-    pub(super) fn activation<B>(self, activation: B) -> Block<B> {
+impl<A> TransformerBlock<A> {
+    pub(super) fn activation<B>(self, activation: B) -> TransformerBlock<B> {
         let Self { heads, attention, feedforward, pre_norm, causal, masked, dropout, .. } = self;
-        Block { heads, attention, feedforward, activation, pre_norm, causal, masked, dropout }
+        TransformerBlock { heads, attention, feedforward, activation, pre_norm, causal, masked, dropout }
     }
 
-    /// The features of a step, if the dense layers can take them.
+    /// The number of features of a step, if the dense layers are of a possible size.
     pub(super) fn features(&self, input: Shape, plan: &Plan) -> Result<usize, ShapeError> {
         let [steps, features] = sequence(input, plan)?;
-        let countable = Shape::new(&[steps.max(features), self.feedforward]);
-        let expected = "[steps, features] for dense layers that can be counted";
-        countable.map(|_| features).ok_or_else(|| plan.error(input, expected, "choose another size"))
+        let hidden = Shape::new(&[steps.max(features), self.feedforward]);
+        let expected = "[steps, features] for dense layers of a size that fits in memory";
+        hidden.map(|_| features).ok_or_else(|| plan.error(input, expected, "choose another size"))
     }
 
     /// An attention with the dropout and the mask of the block.
@@ -59,50 +59,49 @@ impl<A> Block<A> {
         if self.masked { attention.masked() } else { attention }
     }
 
-    /// These layers, and then dropout.
-    pub(super) fn drop_out<T: Real>(&self, layers: Sequential<T>) -> Sequential<T> {
+    /// Appends dropout to these layers.
+    pub(super) fn then_dropout<T: Real>(&self, layers: Sequential<T>) -> Sequential<T> {
         if self.dropout == 0.0 { layers } else { layers.then(Dropout::new(self.dropout)) }
     }
 
-    /// The norm before an attention, which is not to make something of padding.
+    /// The norm before an attention, which keeps padding at zero.
     pub(super) fn norm_first(&self) -> Masked<LayerNorm> {
         Masked { layer: LayerNorm::new(), masked: self.masked }
     }
 
-    /// These layers, and then self-attention with what is carried around it.
-    pub(super) fn attend<T: Real>(&self, layers: Sequential<T>) -> Sequential<T> {
+    /// Appends self-attention with its residual connection to these layers.
+    pub(super) fn then_attention<T: Real>(&self, layers: Sequential<T>) -> Sequential<T> {
         let attention = self.attention(&self.attention);
         let attention = if self.causal { attention.causal() } else { attention };
-        match self.pre_norm {
-            true => {
-                let branch = Sequential::default().then(self.norm_first()).then(attention);
-                layers.then(Residual(self.drop_out(branch)))
-            }
-            false => {
-                let branch = Sequential::default().then(attention);
-                layers.then(Residual(self.drop_out(branch))).then(LayerNorm::new())
-            }
+        if self.pre_norm {
+            let branch = Sequential::default().then(self.norm_first()).then(attention);
+            layers.then(Residual(self.then_dropout(branch)))
+        } else {
+            let branch = Sequential::default().then(attention);
+            layers.then(Residual(self.then_dropout(branch))).then(LayerNorm::new())
         }
     }
 
-    /// These layers, and then the two dense layers with what is carried around them.
-    pub(super) fn feed<T: Real>(&self, layers: Sequential<T>, features: usize) -> Sequential<T>
+    /// Appends the two dense layers with their residual connection to these layers.
+    pub(super) fn then_feedforward<T: Real>(&self, layers: Sequential<T>, features: usize) -> Sequential<T>
     where
         A: Layer<T> + Clone,
     {
         let dense = |branch: Sequential<T>| {
             let hidden =
                 branch.then(TimeDistributed(Dense::new(self.feedforward))).then(self.activation.clone());
-            Residual(self.drop_out(self.drop_out(hidden).then(TimeDistributed(Dense::new(features)))))
+            let output = self.then_dropout(hidden).then(TimeDistributed(Dense::new(features)));
+            Residual(self.then_dropout(output))
         };
-        match self.pre_norm {
-            true => layers.then(dense(Sequential::default().then(LayerNorm::new()))),
-            false => layers.then(dense(Sequential::default())).then(LayerNorm::new()),
+        if self.pre_norm {
+            layers.then(dense(Sequential::default().then(LayerNorm::new())))
+        } else {
+            layers.then(dense(Sequential::default())).then(LayerNorm::new())
         }
     }
 }
 
-/// Some layers of a block, once they are planned.
+/// Layers of a block with their cache.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Planned<T: Real> {
     layers: Sequential<T>,
@@ -128,7 +127,8 @@ impl<T: Real> Planned<T> {
         y: ArrayViewMut2<'_, T>,
         mode: Mode,
     ) {
-        let (params, cache) = (Params::new(params), &mut self.cache);
+        let params = Params::new(params);
+        let cache = &mut self.cache;
         self.layers.forward(Forward { params, x, y, cache, mode });
     }
 
@@ -144,47 +144,47 @@ impl<T: Real> Planned<T> {
     }
 }
 
-/// The settings of a block.
+/// The methods that set up a block.
 macro_rules! settings {
     ($name:ident) => {
         impl $name {
-            /// A block with so many heads, and so many values between its dense layers.
+            /// A block with this number of heads, and with `feedforward` values between its dense layers.
             pub fn new(heads: usize, feedforward: usize) -> Self {
-                Self::of(Block::new(heads, feedforward))
+                Self::of(TransformerBlock::new(heads, feedforward))
             }
         }
 
         impl<A> $name<A> {
-            /// Another self-attention: with grouped heads, rotary positions or without biases, say. The block sets its dropout,
-            /// and whether it is causal and masked.
+            /// Sets the self-attention, for instance with grouped heads, rotary positions or without biases. The block sets its
+            /// dropout and whether it is causal and masked.
             #[must_use]
             pub fn attention(mut self, attention: MultiHeadAttention) -> Self {
                 self.block.attention = attention;
                 self
             }
 
-            /// A step sees itself and those before it.
+            /// A step attends only to itself and to the steps before it.
             #[must_use]
             pub fn causal(mut self) -> Self {
                 self.block.causal = true;
                 self
             }
 
-            /// DenseSteps of zeros are padding: nobody sees them, and they stay zeros.
+            /// Steps of zeros are padding: no step attends to them, and they stay zeros.
             #[must_use]
             pub fn masked(mut self) -> Self {
                 self.block.masked = true;
                 self
             }
 
-            /// The norm comes before each part of the block instead of behind it.
+            /// Puts the norm before each part of the block instead of after it.
             #[must_use]
             pub fn pre_norm(mut self) -> Self {
                 self.block.pre_norm = true;
                 self
             }
 
-            /// Another probability of dropout, in `[0, 1)`.
+            /// Sets the probability of dropout, in `[0, 1)`.
             #[must_use]
             pub fn dropout(mut self, p: f64) -> Self {
                 self.block.dropout = p;

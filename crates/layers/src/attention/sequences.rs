@@ -14,13 +14,13 @@ pub(super) fn sequence(input: Shape, plan: &Plan) -> Result<[usize; 2], ShapeErr
     }
 }
 
-/// How many operations it is to do this so often, however absurd that is.
-pub(super) fn products<const N: usize>(factors: [usize; N]) -> u64 {
+/// The product of sizes as a number of operations; it saturates.
+pub(super) fn operations<const N: usize>(factors: [usize; N]) -> u64 {
     factors.into_iter().fold(1, |product, factor| product.saturating_mul(factor as u64))
 }
 
-/// The sequences of a batch, `[rows, steps * features]`, as a matrix `[rows * steps, features]`: in the same memory
-/// where a row lies behind the other, else in a `copy`.
+/// The sequences of a batch, `[rows, steps * features]`, as a matrix `[rows * steps, features]`: a view if the rows are
+/// contiguous, else a `copy`.
 pub(super) fn packed<'a, T: Real>(
     x: ArrayView2<'a, T>,
     features: usize,
@@ -30,7 +30,7 @@ pub(super) fn packed<'a, T: Real>(
     ArrayView2::from_shape((values.len() / features, features), values).expect("whole steps")
 }
 
-/// Has `work` overwrite the sequences of a batch as a matrix `[rows * steps, features]`, as [`packed`] gives it.
+/// Lets `work` overwrite the sequences of a batch as a matrix `[rows * steps, features]`, as [`packed`] returns it.
 pub(super) fn overwrite<T: Real>(
     y: ArrayViewMut2<'_, T>,
     features: usize,
@@ -50,7 +50,7 @@ pub(super) fn is_padding<T: Real>(step: ArrayView1<'_, T>) -> bool {
 }
 
 /// Sets the steps of `y`, `[rows, steps * outputs]`, to 0 where those of `x`, `[rows, steps * inputs]`, are padding.
-pub(super) fn spec<T: Real>(
+pub(super) fn zero_padding<T: Real>(
     x: ArrayView2<'_, T>,
     mut y: ArrayViewMut2<'_, T>,
     [inputs, outputs]: [usize; 2],
@@ -64,7 +64,7 @@ pub(super) fn spec<T: Real>(
     }
 }
 
-/// The gradient `dy` of sequences without the steps that [`spec`] sets to 0, in a `copy`.
+/// A `copy` of the gradient `dy` of sequences, in which the steps are 0 that [`zero_padding`] sets to 0.
 pub(super) fn without_padding<'a, T: Real>(
     x: ArrayView2<'_, T>,
     dy: ArrayView2<'_, T>,
@@ -74,6 +74,6 @@ pub(super) fn without_padding<'a, T: Real>(
     let (rows, columns) = dy.dim();
     copy.reserve(dy.len());
     copy.matrix_mut(rows, columns).assign(&dy);
-    spec(x, copy.matrix_mut(rows, columns), features);
+    zero_padding(x, copy.matrix_mut(rows, columns), features);
     copy.matrix(rows, columns)
 }

@@ -1,4 +1,4 @@
-//! The dense layer of each step by itself.
+//! A dense layer applied to each step.
 
 use std::sync::Arc;
 
@@ -6,24 +6,24 @@ use chainrule_core::{Grads, Initializer, Params, Plan, ShapeError};
 use chainrule_tensor::{Real, gemm, vector};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::steps::products;
+use super::sequences::operations;
 
-/// `Y = X W + b` with a row for each step: `X` of shape `[rows * steps, inputs]`, `W` of `[inputs, units]` and, if there
-/// is one, `b` of `[units]`.
+/// `Y = X W + b` with a row for each step: `X` of shape `[rows * steps, inputs]`, `W` of `[inputs, units]` and, with `bias`, `b`
+/// of `[units]`.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Affine {
+pub(super) struct Projection {
     pub(super) inputs: usize,
     pub(super) units: usize,
     pub(super) bias: bool,
 }
 
-impl Affine {
-    /// How many parameters it has.
+impl Projection {
+    /// The number of parameters.
     pub(super) fn size(self) -> usize {
         self.inputs * self.units + if self.bias { self.units } else { 0 }
     }
 
-    /// Declares the parameters, and the operations for so many `steps`.
+    /// Declares the parameters and the operations for this number of `steps`.
     pub(super) fn plan(
         self,
         [weight, bias]: [&str; 2],
@@ -36,7 +36,7 @@ impl Affine {
         if self.bias {
             plan.bias(bias, [self.units], fans, biases)?;
         }
-        plan.flops(products([2, steps, self.inputs, self.units]));
+        plan.flops(operations([2, steps, self.inputs, self.units]));
         Ok(())
     }
 
@@ -55,7 +55,7 @@ impl Affine {
     }
 
     /// Adds the gradients of the parameters.
-    pub(super) fn backward<T: Real>(
+    pub(super) fn backward_weights<T: Real>(
         self,
         mut grads: Grads<'_, T>,
         x: ArrayView2<'_, T>,
@@ -68,8 +68,8 @@ impl Affine {
         }
     }
 
-    /// The gradient of the input, added to `beta` times `dx`.
-    pub(super) fn back<T: Real>(
+    /// `dX = dY Wᵀ + beta dX`: the gradient of the input.
+    pub(super) fn backward_data<T: Real>(
         self,
         mut params: Params<'_, T>,
         dy: ArrayView2<'_, T>,

@@ -1,0 +1,195 @@
+//! The decoder block of a transformer.
+
+use chainrule_core::{
+    Grads, Layer, Merge, MergeBackward, MergeForward, Params, Plan, Sequential, ShapeError,
+};
+use chainrule_tensor::{Buffer, Real, Shape, map};
+
+use super::multi_head::{MultiHeadAttention, MultiHeadAttentionCache};
+use super::sequences::{without_padding, zero_padding};
+use super::transformer_block::{Planned, TransformerBlock, settings};
+use crate::{LayerNorm, Relu};
+
+/// A transformer block that also attends to a memory (Vaswani et al. 2017): self-attention, cross-attention, and two dense layers
+/// for each step, each with a residual connection.
+///
+/// A [`Merge`] of a target `[steps, features]`, whose shape it keeps, and a memory `[keys, any features]`.
+///
+/// ```text
+/// Z = norm(X + attention(X))      U = norm(Z + attention(Z, M))       Y = norm(U + f(U W₁ + b₁) W₂ + b₂)
+/// Z = X + attention(norm(X))      U = Z + attention(norm(Z), M)       Y = U + f(norm(U) W₁ + b₁) W₂ + b₂
+/// ```
+///
+/// The second line is the variant with the norm first. Defaults are those of PyTorch's `TransformerDecoderLayer`, as for
+/// [`TransformerEncoder`](crate::TransformerEncoder); self-attention is causal only if requested by [`causal`](Self::causal). If the
+/// block is masked, steps of zeros are padding in the target and in the memory.
+#[derive(Clone, Debug)]
+pub struct TransformerDecoder<A = Relu> {
+    block: TransformerBlock<A>,
+    cross: Option<MultiHeadAttention>,
+}
+
+impl<A> TransformerDecoder<A> {
+    fn of(block: TransformerBlock<A>) -> Self {
+        Self { block, cross: None }
+    }
+
+    /// Sets `f`, as for [`TransformerEncoder::activation`](crate::TransformerEncoder::activation).
+    #[must_use]
+    pub fn activation<B>(self, activation: B) -> TransformerDecoder<B> {
+        TransformerDecoder { block: self.block.activation(activation), cross: self.cross }
+    }
+
+    /// Sets the cross-attention; the block sets its dropout and whether it is masked.
+    #[must_use]
+    pub fn cross_attention(self, attention: MultiHeadAttention) -> Self {
+        Self { cross: Some(attention), ..self }
+    }
+}
+
+settings!(TransformerDecoder);
+
+/// The cache of a [`TransformerDecoder`]: the layers of the block, their caches and their outputs.
+#[derive(Clone, Debug, Default)]
+pub struct TransformerDecoderCache<T: Real> {
+    features: usize,
+    attend: Planned<T>,
+    /// The norm before cross-attention, if there is one.
+    norm: Planned<T>,
+    /// Dropout after cross-attention.
+    dropout: Planned<T>,
+    feed: Planned<T>,
+    cross: MultiHeadAttentionCache<T>,
+    cross_parameters: usize,
+    /// The outputs of self-attention, of the norm, of cross-attention and of dropout, and the input of the dense layers.
+    outputs: [Buffer<T>; 5],
+    /// The gradients of the outputs, without that of dropout.
+    gradients: [Buffer<T>; 4],
+    /// The gradient of the output, without padding.
+    dy: Buffer<T>,
+}
+
+impl<A> TransformerDecoder<A> {
+    fn cross(&self) -> MultiHeadAttention {
+        let default = || MultiHeadAttention::new(self.block.heads);
+        self.block.attention(&self.cross.clone().unwrap_or_else(default))
+    }
+}
+
+impl<T: Real, A: Layer<T> + Clone> Merge<T> for TransformerDecoder<A> {
+    type Cache = TransformerDecoderCache<T>;
+
+    fn plan(
+        &self,
+        inputs: &[Shape],
+        plan: &mut Plan,
+    ) -> Result<(Shape, TransformerDecoderCache<T>), ShapeError> {
+        let &[input, _] = inputs else {
+            let first = inputs.first().copied().unwrap_or(Shape::from([0]));
+            return Err(plan.error(first, "a target and a memory", "give it two inputs"));
+        };
+        let block = &self.block;
+        let features = block.features(input, plan)?;
+        let none = Sequential::default;
+        let attend = Planned::new("self_attention", block.then_attention(none()), input, plan)?;
+        let norm = if block.pre_norm { none().then(block.norm_first()) } else { none() };
+        let norm = Planned::new("norm", norm, input, plan)?;
+        let (_, cross, cross_parameters) = plan.inner_merge("cross_attention", &self.cross(), inputs)?;
+        let dropout = Planned::new("dropout", block.then_dropout(none()), input, plan)?;
+        let feed = if block.pre_norm { none() } else { none().then(LayerNorm::new()) };
+        let feed = Planned::new("feedforward", block.then_feedforward(feed, features), input, plan)?;
+        plan.memory(input.size().saturating_mul(9));
+        let parts = TransformerDecoderCache {
+            features,
+            attend,
+            norm,
+            dropout,
+            feed,
+            ..TransformerDecoderCache::default()
+        };
+        Ok((input, TransformerDecoderCache { cross, cross_parameters, ..parts }))
+    }
+
+    fn forward(
+        &self,
+        MergeForward { mut params, xs, mut y, cache, mode }: MergeForward<'_, T, TransformerDecoderCache<T>>,
+    ) {
+        let TransformerDecoderCache {
+            features,
+            attend,
+            norm,
+            dropout,
+            feed,
+            cross,
+            cross_parameters,
+            outputs,
+            ..
+        } = cache;
+        let (x, memory) = (xs[0], xs[1]);
+        let (rows, columns) = x.dim();
+        let [mut attended, mut normed, mut crossed, mut dropped, mut sum] =
+            outputs.each_mut().map(|output| {
+                output.reserve(rows * columns);
+                output.matrix_mut(rows, columns)
+            });
+        attend.forward(params.values(attend.parameters), x, attended.view_mut(), mode.inner(0));
+        norm.forward(params.values(norm.parameters), attended.view(), normed.view_mut(), mode.inner(1));
+        let pass_of_cross = MergeForward {
+            params: Params::new(params.values(*cross_parameters)),
+            xs: &[normed.view(), memory],
+            y: crossed.view_mut(),
+            cache: cross,
+            mode: mode.inner(2),
+        };
+        Merge::forward(&self.cross(), pass_of_cross);
+        dropout.forward(&[], crossed.view(), dropped.view_mut(), mode.inner(3));
+        let attended = attended.view();
+        let dropped = dropped.view();
+        let u = sum.view_mut();
+        map!(u = |z: attended, a: dropped| z + a);
+        feed.forward(params.values(feed.parameters), sum.view(), y.view_mut(), mode.inner(4));
+        if self.block.masked {
+            zero_padding(x, y, [*features; 2]);
+        }
+    }
+
+    fn backward(&self, pass: MergeBackward<'_, T, TransformerDecoderCache<T>>) {
+        let MergeBackward { mut params, mut grads, xs, y, dy, dxs, cache, share } = pass;
+        let TransformerDecoderCache {
+            features, attend, norm, dropout, feed, cross, cross_parameters, ..
+        } = cache;
+        let TransformerDecoderCache { outputs, gradients, dy: copy, .. } = cache;
+        let (x, memory) = (xs[0], xs[1]);
+        let (rows, columns) = x.dim();
+        let [attended, normed, crossed, dropped, sum] =
+            outputs.each_ref().map(|output| output.matrix(rows, columns));
+        let [mut d_attended, mut d_normed, mut d_crossed, mut d_sum] = gradients.each_mut().map(|gradient| {
+            gradient.reserve(rows * columns);
+            gradient.matrix_mut(rows, columns)
+        });
+        let sizes = [attend.parameters, norm.parameters, *cross_parameters, feed.parameters];
+        let [of_attend, of_norm, of_cross, of_feed] =
+            sizes.map(|size| (Params::new(params.values(size)), grads.inner(size)));
+        let none = (Params::new(&[]), Grads::new(&mut []));
+        let dy = if self.block.masked { without_padding(x, dy, [*features; 2], copy) } else { dy };
+        feed.backward(of_feed, [sum, y, dy], Some(d_sum.view_mut()), share);
+        dropout.backward(none, [crossed, dropped, d_sum.view()], Some(d_crossed.view_mut()), share);
+        let (params, grads) = of_cross;
+        Merge::backward(
+            &self.cross(),
+            MergeBackward {
+                params,
+                grads,
+                xs: &[normed, memory],
+                y: crossed,
+                dy: d_crossed.view(),
+                dxs: &mut [Some(d_normed.view_mut()), dxs[1].take()],
+                cache: cross,
+                share,
+            },
+        );
+        norm.backward(of_norm, [attended, normed, d_normed.view()], Some(d_attended.view_mut()), share);
+        d_attended += &d_sum; //                            Z is used twice
+        attend.backward(of_attend, [x, attended, d_attended.view()], dxs[0].take(), share);
+    }
+}
