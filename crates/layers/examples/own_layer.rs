@@ -1,8 +1,8 @@
-//! A layer of one's own: the parabola `a = z²`, checked and put into a network.
+//! A custom layer: the parabola `a = z²`. Checks its gradients, and uses it in a network.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, Sequential, ShapeError, gradcheck};
 use chainrule_layers::Dense;
-use chainrule_tensor::{Real, Shape, vector};
+use chainrule_tensor::{Real, Shape, map};
 
 #[derive(Debug)]
 struct Square;
@@ -15,23 +15,12 @@ impl<T: Real> Layer<T> for Square {
     }
 
     fn forward(&self, Forward { x, y, .. }: Forward<'_, T>) {
-        vector::map(
-            x,
-            y,
-            #[inline(always)]
-            |z| z * z,
-        );
+        map!(y = |z: x| z * z); //                         a = z²
     }
 
     fn backward(&self, Backward { x, dy, dx, .. }: Backward<'_, T>) {
         let Some(dx) = dx else { return };
-        vector::map2(
-            x,
-            dy,
-            dx,
-            #[inline(always)]
-            |z, da| da * (z + z),
-        );
+        map!(dx = |z: x, da: dy| da * (z + z)); //         dz = 2 z da
     }
 }
 

@@ -10,7 +10,7 @@ use crate::init::{FanInUniform, GlorotUniform};
 /// A dense (fully connected, linear) layer: `Z = X W + b`, with `X` of shape `[rows, inputs]`, `W` of
 /// `[inputs, units]` and `b` of `[units]`.
 ///
-/// Weights and biases start uniform in `±1/√inputs`, as PyTorch's `Linear`; [`keras`](Self::keras) gives
+/// Weights and biases are initialised uniformly in `±1/√inputs`, as in PyTorch's `Linear`; [`keras`](Self::keras) uses
 /// Glorot-uniform weights and zero biases, as Keras' `Dense`.
 #[derive(Clone, Debug)]
 pub struct Dense {
@@ -20,23 +20,23 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// A layer with this many outputs.
+    /// A layer with this number of outputs.
     pub fn new(units: usize) -> Self {
         Self { units, weight: Arc::new(FanInUniform), bias: Some(Arc::new(FanInUniform)) }
     }
 
-    /// A layer that starts as Keras' does.
+    /// A layer with the initialisers of Keras.
     pub fn keras(units: usize) -> Self {
         Self { units, weight: Arc::new(GlorotUniform), bias: Some(Arc::new(Constant(0.0))) }
     }
 
-    /// Another rule for the first weights.
+    /// Sets the initialiser of the weights.
     #[must_use]
     pub fn weight_init(self, init: impl Initializer + 'static) -> Self {
         Self { weight: Arc::new(init), ..self }
     }
 
-    /// Another rule for the first biases.
+    /// Sets the initialiser of the biases.
     #[must_use]
     pub fn bias_init(self, init: impl Initializer + 'static) -> Self {
         Self { bias: Some(Arc::new(init)), ..self }
@@ -53,7 +53,8 @@ impl<T: Real> Layer<T> for Dense {
     type Cache = ();
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
-        let (&[inputs], units) = (&*input, self.units) else {
+        let units = self.units;
+        let &[inputs] = &*input else {
             return Err(plan.error(input, "a vector, [features]", "put Flatten before it"));
         };
         if inputs == 0 || units == 0 {
@@ -65,7 +66,7 @@ impl<T: Real> Layer<T> for Dense {
         if let Some(bias) = &self.bias {
             plan.bias("bias", [units], fans, bias)?;
         }
-        plan.flops(2 * inputs as u64 * units as u64); // no more than twice what memory has places for
+        plan.flops(2 * inputs as u64 * units as u64); // cannot overflow: the weight fits in memory
         Ok((Shape::from([units]), ()))
     }
 

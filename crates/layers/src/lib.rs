@@ -1,20 +1,28 @@
-//! The layers, activations and initialisers.
+//! Layers, activations and initialisers.
 //!
-//! The decision here: **one layer, one file, and the file reads as the mathematics.** The formula comes first,
-//! then `plan` states the parameters with their shapes, `forward` computes the formula and `backward` its
-//! chain rule. Products and vector loops are [`chainrule_tensor`]'s; what near relatives have in common lies beside them
-//! in the folder of their family. No layer owns a weight, and a layer knows another only where it is made of it, as a block
-//! of a transformer is of [`Dense`]. What puts layers together, such as `Sequential` and `Graph`, is [`chainrule_core`]'s.
+//! ```
+//! use chainrule_core::{Sequential, gradcheck};
+//! use chainrule_layers::{Conv2d, Dense, Dropout, Flatten, MaxPool2d, Relu};
+//! let layers = Sequential::<f64>::default()
+//!     .then(Conv2d::new(3, 3))
+//!     .then(Relu)
+//!     .then(MaxPool2d::new(2))
+//!     .then(Flatten)
+//!     .then(Dropout::new(0.5))
+//!     .then(Dense::new(2));
+//! gradcheck::gradients(&layers, [1, 6, 6])?;
+//! # Ok::<(), chainrule_core::gradcheck::GradientError>(())
+//! ```
 //!
-//! # Where to find a layer
+//! # Families
 //!
-//! Each has a name at the root of this crate, and the module of its family says what its layers share. Most of those that
-//! end in `2d` have kin for one axis and for three.
+//! Each layer has a name at the root of this crate; the module of its family explains what its layers have in common. Most layers
+//! whose name ends in `2d` also exist for one and for three axes.
 //!
 //! | family | layers |
 //! |---|---|
-//! | a product with weights | [`Dense`] |
-//! | [`activations`] | [`Relu`] and its kin, [`Gelu`], [`Silu`], [`Sigmoid`], [`Tanh`], [`Softplus`], [`Softmax`] and its kin, gated units such as [`SwiGlu`], [`Maxout`], [`Prelu`] |
+//! | fully connected | [`Dense`] |
+//! | [`activations`] | [`Relu`] and its variants, [`Gelu`], [`Silu`], [`Sigmoid`], [`Tanh`], [`Softplus`], [`Softmax`] and its variants, gated units such as [`SwiGlu`], [`Maxout`], [`Prelu`] |
 //! | [`convolution`] | [`Conv2d`], [`ConvTranspose2d`], [`DepthwiseConv2d`], [`SeparableConv2d`], [`Unfold`], [`Fold`] |
 //! | [`pooling`] | [`MaxPool2d`], [`AvgPool2d`], [`LpPool2d`], [`AdaptiveAvgPool2d`], [`AdaptiveMaxPool2d`], [`GlobalAvgPool`], [`GlobalMaxPool`], [`MaxUnpool2d`] |
 //! | [`normalization`] | [`BatchNorm`], [`LayerNorm`], [`RmsNorm`], [`GroupNorm`], [`InstanceNorm`], [`LocalResponseNorm`], [`UnitNorm`]; around a layer with a weight, [`WeightNorm`] and [`SpectralNorm`] |
@@ -22,23 +30,23 @@
 //! | [`attention`] | [`MultiHeadAttention`], [`DotProductAttention`], [`TransformerEncoder`], [`TransformerDecoder`], [`SinusoidalPositions`], [`LearnedPositions`], [`Patches`], [`ClassToken`], [`OneStep`] |
 //! | [`embedding`] | [`Embedding`], [`EmbeddingBag`] |
 //! | [`regularization`] | [`Dropout`], [`SpatialDropout`], [`AlphaDropout`], [`FeatureAlphaDropout`], [`DropPath`], [`GaussianNoise`], [`GaussianDropout`], [`ActivityRegularization`] |
-//! | [`merge`], of several inputs | [`Add`], [`Subtract`], [`Multiply`], [`Average`], [`Maximum`], [`Minimum`], [`Concat`], [`Dot`], [`Bilinear`] |
-//! | [`shape`] | [`Flatten`], [`Reshape`], [`Unflatten`], [`Permute`], [`RepeatVector`], paddings such as [`ZeroPadding2d`], [`Cropping2d`], [`UpSampling2d`] and its kin, [`PixelShuffle`], [`PixelUnshuffle`], [`ChannelShuffle`] |
+//! | [`merge`]: several inputs | [`Add`], [`Subtract`], [`Multiply`], [`Average`], [`Maximum`], [`Minimum`], [`Concat`], [`Dot`], [`Bilinear`] |
+//! | [`shape`] | [`Flatten`], [`Reshape`], [`Unflatten`], [`Permute`], [`RepeatVector`], paddings such as [`ZeroPadding2d`], [`Cropping2d`], [`UpSampling2d`] and its variants, [`PixelShuffle`], [`PixelUnshuffle`], [`ChannelShuffle`] |
 //!
-//! [`init`] has the initialisers: rules for the first values of parameters.
+//! [`init`] has the initialisers: rules for the initial values of parameters.
 //!
-//! ```
-//! use chainrule_core::{Sequential, gradcheck};
-//! use chainrule_layers::{Dense, Dropout, Tanh};
-//! let layers = Sequential::<f64>::default().then(Dense::new(8)).then(Tanh).then(Dropout::new(0.5));
-//! gradcheck::gradients(&layers, [4])?;
-//! # Ok::<(), chainrule_core::gradcheck::GradientError>(())
-//! ```
+//! # Design
 //!
-//! # A new layer
+//! **One layer, one file, and the file reads as the mathematics.** The formula comes first, then `plan` declares the parameters
+//! with their shapes, `forward` computes the formula and `backward` its chain rule. Products and vector loops come from
+//! [`chainrule_tensor`]; what related layers have in common is in the folder of their family. No layer owns a weight, and a layer
+//! uses another only if it is built from it, as a transformer block is built from [`Dense`]. Containers such as `Sequential` and
+//! `Graph` are in [`chainrule_core`].
 //!
-//! It is a file in the folder of its family, its name in the folder's `mod.rs` and in this file, and a line in the list of
-//! `tests/every_layer/cases`, which checks its gradients.
+//! # Adding a layer
+//!
+//! Write a file in the folder of its family, export it in the family's `mod.rs`, and add a line to the list in
+//! `tests/every_layer/cases`, which checks its gradients, and a reference value in `tests/reference`.
 
 #[macro_use]
 mod identity_passes;

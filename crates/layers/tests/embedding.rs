@@ -14,7 +14,7 @@ fn numbers_that_are_no_ids_are_refused() {
         let error = layers.check(x.view()).unwrap_err().to_string();
         assert!(error.contains("whole numbers from 0 to 4, but row 1 of the batch"), "{error}");
         assert!(Layer::check(&EmbeddingBag::new(5, 2), x.view()).is_err());
-        // Where nobody asks, the nearest id is taken.
+        // Without the check, the nearest id is used.
         run(&Embedding::new(5, 2), &x, |_| 1.0);
     }
 }
@@ -90,11 +90,11 @@ fn settings_that_cannot_work() {
         (error(words(Embedding::new(5, 2)), &[0]), "one axis"),
         (error(words(Embedding::new(0, 2)), &[3]), "another vocabulary"),
         (error(words(Embedding::new(5, 0)), &[3]), "another vocabulary"),
-        (error(words(Embedding::new((1 << 24) + 1, 2)), &[3]), "f32 counts no further"),
+        (error(words(Embedding::new((1 << 24) + 1, 2)), &[3]), "f32 cannot represent larger ids"),
         (error(words(Embedding::new(5, usize::MAX / 2)), &[3]), "smaller size"),
         (error(words(Embedding::new(5, usize::MAX / 8)), &[10]), "smaller size"),
         (error(words(Embedding::new(5, 2).padding_index(5)), &[3]), "padding index below 5"),
-        (error(bag(EmbeddingBag::new(5, 2).max().sparse()), &[3]), "leave `sparse` away"),
+        (error(bag(EmbeddingBag::new(5, 2).max().sparse()), &[3]), "remove `sparse`"),
         (error(bag(EmbeddingBag::new(5, 2)), &[]), "one axis"),
         (error(words(Embedding::new(5, 2)).then(Dense::new(3)), &[3]), "Flatten"),
     ] {

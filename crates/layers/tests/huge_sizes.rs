@@ -123,7 +123,7 @@ fn a_plan_of_large_samples_is_small() {
 }
 
 #[test]
-fn a_joint_says_so_itself() {
+fn a_merge_refuses_by_itself() {
     let inputs = [Shape::from([1 << 31]), Shape::from([1 << 31])];
     let planned = Merge::<f32>::plan(&Bilinear::new(1 << 31), &inputs, &mut Plan::new());
     assert!(planned.unwrap_err().to_string().contains("choose fewer units"));

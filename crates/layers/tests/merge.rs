@@ -24,7 +24,7 @@ fn joined<J: Merge<f64>>(merge: J, sizes: &[usize], x: &Array2<f64>) -> Array2<f
 #[test]
 fn inputs_that_are_not_alike() {
     let [a, b] = [Shape::from([2, 3]), Shape::from([3, 2])];
-    let said = "expects inputs whose axes, from the last to the first, are as long as those of [2, 3] or 1, but got [3, 2]: \
+    let said = "expects inputs whose axes, from the last to the first, have the lengths of [2, 3] or 1, but got [3, 2]: \
                 reshape or project one of them";
     refuses(Add, &[a, a, b], said);
     refuses(Add, &[[1, 1].into(), a, [2, 1].into(), b], said);
@@ -33,15 +33,15 @@ fn inputs_that_are_not_alike() {
     refuses(Average, &[a, b], said);
     refuses(Maximum, &[a, b], said);
     refuses(Minimum, &[a, b], said);
-    refuses(Add, &[], "expects at least one input but got [0]: it is given 0 of them");
-    refuses(Subtract, &[a], "expects 2 inputs but got [2, 3]: it is given 1 of them");
-    refuses(Subtract, &[a, a, a], "expects 2 inputs but got [2, 3]: it is given 3 of them");
+    refuses(Add, &[], "expects at least one input but got [0]: the number of inputs is 0");
+    refuses(Subtract, &[a], "expects 2 inputs but got [2, 3]: the number of inputs is 1");
+    refuses(Subtract, &[a, a, a], "expects 2 inputs but got [2, 3]: the number of inputs is 3");
 }
 
 #[test]
 fn inputs_that_cannot_be_concatenated() {
     let shape = Shape::from([2, 3]);
-    let choose = "choose an axis that they have, counted from 0";
+    let choose = "choose an axis that all inputs have, counted from 0";
     refuses(
         Concat::axis(2),
         &[shape],
@@ -60,13 +60,13 @@ fn inputs_that_cannot_be_concatenated() {
     refuses(
         Concat::default(),
         &[huge, huge],
-        "expects inputs whose values together can be counted but got [9223372036854775806, 2]: concatenate less",
+        "expects inputs whose total size does not overflow but got [9223372036854775806, 2]: concatenate fewer or smaller inputs",
     );
     let long = Shape::from([usize::MAX]);
     refuses(
         Concat::default(),
         &[long, long],
-        "expects inputs whose values together can be counted but got [18446744073709551615]: concatenate less",
+        "expects inputs whose total size does not overflow but got [18446744073709551615]: concatenate fewer or smaller inputs",
     );
 }
 
@@ -85,28 +85,28 @@ fn inputs_that_cannot_be_multiplied() {
 }
 
 #[test]
-fn the_error_of_a_joint_names_it() {
+fn the_error_of_a_merge_names_it() {
     let layer = Branches::new(Add).branch(Dense::new(2)).branch(Dense::new(3));
     let error = Layer::<f32>::plan(&layer, [4].into(), &mut Plan::new()).map(|_| ()).unwrap_err().to_string();
-    let said = "layer merge, Add, takes inputs whose axes, from the last to the first, are as long as those of [2] or 1, but is \
-                given [3]: reshape or project one of them";
+    let said = "layer merge, Add, expects inputs whose axes, from the last to the first, have the lengths of [2] or 1, but got \
+                [3]: reshape or project one of them";
     assert_eq!(error, said);
 }
 
 #[test]
 fn factors_of_channels_are_to_be_reshaped() {
     let (image, channels) = (Shape::from([8, 5, 6]), Shape::from([8]));
-    let said = "Reshape the input of shape [8] to [8, 1, 1], and it is repeated for [8, 5, 6]";
+    let said = "Reshape the input of shape [8] to [8, 1, 1] to broadcast it to [8, 5, 6]";
     refuses(Multiply, &[image, channels], said);
     refuses(Multiply, &[channels, image], said);
     refuses(Multiply, &[image, [7].into()], "reshape or project one of them");
 }
 
 #[test]
-fn outputs_that_cannot_be_counted() {
+fn outputs_that_overflow() {
     let shapes = [Shape::from([1 << 40, 1]), [1, 1 << 40].into()];
-    let said = "expects inputs that give an output whose values can be counted but got [1099511627776, 1]: \
-                repeat shorter axes";
+    let said = "expects inputs whose output does not overflow but got [1099511627776, 1]: \
+                choose shorter axes";
     refuses(Add, &shapes, said);
     refuses(Maximum, &shapes, said);
 }

@@ -1,8 +1,9 @@
-//! Tables of vectors that are looked up by ids.
+//! Embeddings: tables of vectors that are looked up by ids.
 
-mod bag;
-mod lookup;
+#[expect(clippy::module_inception, reason = "a file is named after its layer")]
+mod embedding;
+mod embedding_bag;
 mod table;
 
-pub use bag::{Bag, EmbeddingBag};
-pub use lookup::Embedding;
+pub use embedding::Embedding;
+pub use embedding_bag::EmbeddingBag;

@@ -1,4 +1,4 @@
-//! The table, and the numbers that name its rows.
+//! The table of vectors, and the ids of its rows.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use ndarray::ArrayView2;
 
 use crate::init::{Normal, Uniform};
 
-/// A table of vectors, `[vocabulary, size]`, whose rows are named by ids.
+/// A table of vectors, `[vocabulary, size]`, one row for each id.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     pub(super) vocabulary: usize,
@@ -28,44 +28,43 @@ impl Table {
         Self { weight: Arc::new(Uniform::keras()), ..Self::new(vocabulary, size) }
     }
 
-    /// Declares the table for samples of ids; returns how many of them a sample has.
+    /// Declares the table for samples of ids; returns the number of ids per sample.
     pub(super) fn plan<T: Real>(&self, input: Shape, plan: &mut Plan) -> Result<usize, ShapeError> {
         let Self { vocabulary, size, .. } = *self;
         let Some(ids) = input.first().copied().filter(|&ids| input.len() == 1 && ids > 0) else {
             return Err(plan.error(input, "a vector of ids, [ids]", "give it samples with one axis"));
         };
-        // The integers up to the reciprocal of the rounding error are numbers of T.
-        let most = (1.0 / T::epsilon().as_f64()) * 2.0;
-        let most = most.min(f64::from(u32::MAX)) as usize;
-        if vocabulary == 0 || vocabulary > most || size == 0 {
-            let expected = format!("[ids] for 1 to {most} vectors of at least one value");
-            let help = format!("choose another vocabulary or size; {} counts no further", T::NAME);
+        // T represents all integers up to 2/ε exactly.
+        let exact = (1.0 / T::epsilon().as_f64()) * 2.0;
+        let max = exact.min(f64::from(u32::MAX)) as usize;
+        if vocabulary == 0 || vocabulary > max || size == 0 {
+            let expected = format!("[ids] for 1 to {max} vectors of at least one value");
+            let help = format!("choose another vocabulary or size; {} cannot represent larger ids", T::NAME);
             return Err(plan.error(input, &expected, &help));
         }
         if Shape::new(&[ids, size]).is_none() {
-            return Err(plan.error(
-                input,
-                "[ids] of which the vectors can be counted",
-                "choose a smaller size",
-            ));
+            let expected = "[ids] for vectors whose total size does not overflow";
+            return Err(plan.error(input, expected, "choose a smaller size"));
         }
         let weight = match self.padding {
             Some(row) if row >= vocabulary => {
                 let expected = format!("[ids] with a padding index below {vocabulary}");
-                return Err(plan.error(input, &expected, "choose one of the vocabulary"));
+                return Err(plan.error(input, &expected, "choose an id of the vocabulary"));
             }
             Some(row) => Arc::new(WithoutRow(Arc::clone(&self.weight), row)) as _,
             None => Arc::clone(&self.weight),
         };
-        let (shape, fans) = ([vocabulary, size], (vocabulary, size));
-        match self.sparse {
-            true => plan.table("weight", shape, fans, &weight),
-            false => plan.weight("weight", shape, fans, &weight),
-        }?;
+        let shape = [vocabulary, size];
+        let fans = (vocabulary, size);
+        if self.sparse {
+            plan.table("weight", shape, fans, &weight)?;
+        } else {
+            plan.weight("weight", shape, fans, &weight)?;
+        }
         Ok(ids)
     }
 
-    /// Whether all numbers are ids.
+    /// Checks that all numbers are ids.
     pub(super) fn check<T: Real>(
         &self,
         layer: &dyn fmt::Debug,
@@ -80,7 +79,7 @@ impl Table {
         })
     }
 
-    /// The row that a number names, the nearest one if nobody checked the numbers; `None` for padding.
+    /// The row of an id, or the nearest row if the ids were not checked; `None` for padding.
     #[inline]
     pub(super) fn row<T: Real>(&self, x: T) -> Option<usize> {
         let row = (x.as_f64() as usize).min(self.vocabulary - 1);
@@ -88,7 +87,7 @@ impl Table {
     }
 }
 
-/// As another rule, with one row of zeros.
+/// Another initialiser, with one row set to zeros.
 #[derive(Clone, Debug)]
 struct WithoutRow(Arc<dyn Initializer>, usize);
 
@@ -101,30 +100,29 @@ impl Initializer for WithoutRow {
     }
 }
 
-/// The settings of a layer that has a table.
+/// The methods that set up a layer with a table.
 macro_rules! settings {
     () => {
-        /// Another rule for the first vectors.
+        /// Sets the initialiser of the vectors.
         #[must_use]
         pub fn weight_init(mut self, init: impl ::chainrule_core::Initializer + 'static) -> Self {
             self.table.weight = ::std::sync::Arc::new(init);
             self
         }
 
-        /// This id is padding: it counts as a vector of zeros, and is not trained.
+        /// Makes this id padding: its vector counts as zeros and is not trained.
         #[must_use]
         pub fn padding_index(mut self, id: usize) -> Self {
             self.table.padding = Some(id);
             self
         }
 
-        /// The gradient is a list of the vectors that a batch uses, and an optimizer updates these alone: a step takes
-        /// as long for a million ids as for a thousand.
+        /// Makes the gradient a list of the vectors that a batch uses, and lets the optimizer update only these: a step takes as
+        /// long for a million ids as for a thousand.
         ///
-        /// For plain gradient descent that is the same to the last bit. The momentum of a vector, and its decay,
-        /// stand still in the steps that do not use it, as with PyTorch's `SparseAdam`. An optimizer that looks at all
-        /// gradients at once (`ClipByGlobalNorm`), and a layer that is inside another, still make the
-        /// whole gradient.
+        /// For plain gradient descent the result is identical to the last bit. The momentum and the decay of a vector pause in
+        /// steps that do not use it, as in PyTorch's `SparseAdam`. An optimizer that needs all gradients at once
+        /// (`ClipByGlobalNorm`), and a layer inside another layer, still compute the dense gradient.
         #[must_use]
         pub fn sparse(mut self) -> Self {
             self.table.sparse = true;

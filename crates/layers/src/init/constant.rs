@@ -1,9 +1,9 @@
-//! The same value everywhere; [`Constant`](chainrule_core::Constant) is any other.
+//! Constant values; [`Constant`](chainrule_core::Constant) is the general one.
 
 use chainrule_core::{Initializer, ParamSpec};
 use chainrule_tensor::Seed;
 
-/// 0 everywhere.
+/// All zeros.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Zeros;
 
@@ -13,7 +13,7 @@ impl Initializer for Zeros {
     }
 }
 
-/// 1 everywhere.
+/// All ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ones;
 

@@ -1,12 +1,12 @@
-//! Weights that let the input through.
+//! Identities: weights that pass the input on.
 
 use chainrule_core::{Initializer, ParamSpec};
 use chainrule_tensor::Seed;
 
 use super::matrix;
 
-/// The identity matrix times a gain, 1 by default. The first axis is the rows, the others together are the columns; if
-/// they are not equally many, the rest of the larger is 0.
+/// The identity matrix times a gain, 1 by default. The first axis is the rows, the others together are the columns;
+/// if their numbers differ, the rest is 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Identity {
     gain: f64,
@@ -35,11 +35,11 @@ impl Initializer for Identity {
     }
 }
 
-/// A convolution's kernel `[out, in / groups, k...]` that lets as many channels through as it can: 1 in the middle of
-/// the kernel from channel `i` to channel `i`, else 0 (Zagoruyko and Komodakis 2017, "DiracNets").
+/// A convolution's kernel `[out, in / groups, k...]` that passes on as many channels as possible: 1 in the middle of the kernel
+/// from channel `i` to channel `i`, else 0 (Zagoruyko and Komodakis 2017, "DiracNets").
 ///
-/// The middle of `k` values is that with index `k / 2`. With [`groups`](Self::groups), each group lets its first
-/// channels through, as PyTorch's `dirac_`; output channels that are left over by the groups stay 0.
+/// The middle of `k` values has the index `k / 2`. With [`groups`](Self::groups), each group passes on its first channels, as
+/// PyTorch's `dirac_`; output channels that belong to no group are 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dirac {
     groups: usize,

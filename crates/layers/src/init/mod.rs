@@ -1,17 +1,16 @@
-//! The initialisers: rules for the first values of parameters.
+//! Initialisers: rules for the initial values of parameters.
 //!
-//! A layer says which parameter it wants filled with a [`ParamSpec`]: its shape, its `fan_in`, how
-//! many inputs an output sums over, and its `fan_out`, how many outputs an input takes part in. The rules that go by
-//! variance look at the fans alone, and so do not mind how a weight is laid out. Those that make a structure look at
-//! the shape:
+//! A layer describes a parameter by a [`ParamSpec`]: its shape; its `fan_in`, the number of inputs that an output sums over; and
+//! its `fan_out`, the number of outputs that an input contributes to. Rules based on the variance depend only on the fans, not on
+//! the layout of the weight. Rules that create a structure depend on the shape:
 //!
-//! | | takes the shape as |
+//! | | interprets the shape as |
 //! |---|---|
 //! | [`Identity`], [`Orthogonal`], [`Sparse`] | a matrix: the first axis is its rows, the others together its columns |
 //! | [`Dirac`] | a convolution's kernel `[out, in / groups, k...]`, PyTorch's |
 //!
-//! `Dense` has its weight as `[inputs, units]`, the transpose of PyTorch's. That makes no difference to the identity and
-//! to an orthogonal matrix.
+//! The weight of `Dense` is `[inputs, units]`, the transpose of PyTorch's. For the identity and for orthogonal matrices that makes
+//! no difference.
 //!
 //! # Names in PyTorch and Keras
 //!
@@ -63,7 +62,7 @@ pub use variance_scaling::{
 
 use chainrule_core::ParamSpec;
 
-/// The shape as a matrix: how many rows the first axis has, and how many columns the others make.
+/// The shape as a matrix: the first axis is its rows, the product of the others its columns.
 fn matrix(spec: ParamSpec) -> (usize, usize) {
     let rows = spec.shape.first().copied().unwrap_or(1);
     (rows, spec.shape.iter().skip(1).product())

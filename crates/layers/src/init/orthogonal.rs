@@ -9,9 +9,8 @@ use super::{Normal, matrix};
 
 /// A random matrix with orthonormal rows or columns, whichever are fewer, times a gain (Saxe et al. 2013).
 ///
-/// The matrix has the first axis of the parameter as its rows and the others as its columns, as in PyTorch.
-/// It is the Q of a QR decomposition (LAPACK, through `ndarray-linalg`) of a normal matrix, with the signs of R's
-/// diagonal, which makes it uniformly distributed. Available where the chosen BLAS brings LAPACK.
+/// The first axis of the parameter is the rows of the matrix, the others together are its columns, as in PyTorch. It is the Q of a QR decomposition (LAPACK, through `ndarray-linalg`) of a normal matrix, with the signs of R's
+/// diagonal, which makes it uniformly distributed. It requires a BLAS that includes LAPACK.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Orthogonal {
     gain: f64,
@@ -39,7 +38,7 @@ impl Initializer for Orthogonal {
             return;
         }
         let drawn = Array2::from_shape_fn((tall, wide), |(i, j)| values[i * wide + j]);
-        // LAPACK fails only for matrices that are not finite, and these are; then the draw stays.
+        // LAPACK fails only for matrices that are not finite, and this one is finite.
         let Ok((q, r)) = drawn.qr() else { return };
         for row in 0..rows {
             for column in 0..columns {

@@ -1,11 +1,11 @@
-//! Random values of a fixed distribution.
+//! Random values from a fixed distribution.
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
 use chainrule_core::{Initializer, ParamSpec};
 use chainrule_tensor::{Real, Seed};
 
-/// Uniform in `[low, high)`; PyTorch's from 0 to 1 by default, [`keras`](Self::keras) within ±0.05.
+/// Uniform in `[low, high)`: by default from 0 to 1, as in PyTorch; [`keras`](Self::keras) uses ±0.05.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Uniform {
     low: f64,
@@ -13,7 +13,7 @@ pub struct Uniform {
 }
 
 impl Uniform {
-    /// Between these.
+    /// Uniform in `[low, high)`.
     pub fn new(low: f64, high: f64) -> Self {
         Self { low, high }
     }
@@ -37,7 +37,7 @@ impl Initializer for Uniform {
     }
 }
 
-/// Normal with this mean and standard deviation; PyTorch's 0 and 1 by default, [`keras`](Self::keras) has 0 and 0.05.
+/// Normal with a mean and a standard deviation: by default 0 and 1, as in PyTorch; [`keras`](Self::keras) uses 0 and 0.05.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Normal {
     mean: f64,
@@ -69,12 +69,11 @@ impl Initializer for Normal {
     }
 }
 
-/// Normal, without what lies outside of two limits. The standard deviation is that before the cut.
+/// Normal, truncated to two limits. The standard deviation is that of the distribution before the truncation.
 ///
-/// [`new`](Self::new) cuts at -2 and 2, whatever the mean and the deviation are, as PyTorch's `trunc_normal_`;
-/// [`keras`](Self::keras) cuts at two deviations from the mean, which leaves 0.88 of the deviation. Values are
-/// drawn by the inverse of the distribution function, so one draw makes one value, however far the limits lie
-/// in the tail.
+/// [`new`](Self::new) truncates at -2 and 2, regardless of the mean and the deviation, as PyTorch's `trunc_normal_`;
+/// [`keras`](Self::keras) truncates at two deviations from the mean, which reduces the deviation to 0.88 of it. Values are drawn by
+/// the inverse of the distribution function, so that each takes one draw, however far in the tail the limits are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TruncatedNormal {
     mean: f64,
@@ -94,7 +93,7 @@ impl TruncatedNormal {
         Self::new(mean, deviation).between(mean - 2.0 * deviation, mean + 2.0 * deviation)
     }
 
-    /// Between these limits.
+    /// Sets the limits.
     #[must_use]
     pub fn between(self, low: f64, high: f64) -> Self {
         Self { low, high, ..self }
@@ -111,7 +110,7 @@ impl Initializer for TruncatedNormal {
     fn fill(&self, _: ParamSpec, seed: Seed, values: &mut [f64]) {
         let &Self { mean, deviation, low, high } = self;
         let (a, b) = ((low - mean) / deviation, (high - mean) / deviation);
-        // Φ keeps its digits in the lower tail, so limits in the upper one are mirrored.
+        // Φ is accurate in the lower tail, so limits in the upper tail are mirrored.
         let (sign, a, b) = if a > 0.0 { (-1.0, -b, -a) } else { (1.0, a, b) };
         let phi = |z: f64| 0.5 * (-z * FRAC_1_SQRT_2).fast_erfc();
         let (from, to) = (phi(a), phi(b));

@@ -1,16 +1,16 @@
-//! Weights most of which are 0.
+//! Sparse weights.
 
 use chainrule_core::{Initializer, ParamSpec};
 use chainrule_tensor::Seed;
 
 use super::{Normal, matrix};
 
-/// Normal with mean 0, and in each column a share of zeros, `⌈sparsity rows⌉` of them at random places (Martens 2010,
+/// Normal with mean 0, with `⌈sparsity rows⌉` zeros at random positions of each column (Martens 2010,
 /// "Deep learning via Hessian-free optimization"; PyTorch's `sparse_`). The deviation is 0.01 by default.
 ///
 /// The first axis is the rows, the others together are the columns. In a `Dense` weight, `[inputs, units]`, a column
-/// is what comes to one unit, as Martens means it; PyTorch's weight is the transpose, so there it is what goes out
-/// from one input.
+/// holds the weights into one unit, as Martens intends; PyTorch's weight is the transpose, so there it holds the weights out of
+/// one input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sparse {
     sparsity: f64,
@@ -18,12 +18,12 @@ pub struct Sparse {
 }
 
 impl Sparse {
-    /// With this share of zeros, from 0 to 1.
+    /// With this fraction of zeros, from 0 to 1.
     pub fn new(sparsity: f64) -> Self {
         Self { sparsity, deviation: 0.01 }
     }
 
-    /// With another standard deviation of the others.
+    /// Sets the standard deviation of the other values.
     #[must_use]
     pub fn deviation(self, deviation: f64) -> Self {
         Self { deviation, ..self }
@@ -35,11 +35,11 @@ impl Initializer for Sparse {
         Normal::new(0.0, self.deviation).fill(spec, seed.child(0), values);
         let (rows, columns) = matrix(spec);
         let zeros = (self.sparsity * rows as f64).ceil() as usize;
-        let mut places: Vec<usize> = (0..rows).collect();
+        let mut indices: Vec<usize> = (0..rows).collect();
         let mut rng = seed.child(1).rng();
         for column in 0..columns {
-            rng.shuffle(&mut places);
-            for &row in places.iter().take(zeros) {
+            rng.shuffle(&mut indices);
+            for &row in indices.iter().take(zeros) {
                 values[row * columns + column] = 0.0;
             }
         }

@@ -1,4 +1,4 @@
-//! Random values whose variance follows from the fans.
+//! Random values whose variance depends on the fans.
 
 use chainrule_core::{Initializer, ParamSpec};
 use chainrule_tensor::Seed;
@@ -7,9 +7,9 @@ use super::{Normal, TruncatedNormal, Uniform};
 
 /// Random with mean 0 and variance `scale / n`, `n` the fan-in, the fan-out or their mean.
 ///
-/// Glorot's rule (also Xavier's) keeps the variance of activations and gradients through linear layers, He's (also
-/// Kaiming's) through rectified ones, LeCun's through self-normalising ones; [`gain`](super::gain) knows the factors
-/// for others. PyTorch cuts no tails of a normal distribution, and neither do these; Keras does.
+/// Glorot's rule (also Xavier's) preserves the variance of activations and gradients through linear layers, He's (also Kaiming's)
+/// through rectified ones, LeCun's through self-normalising ones; [`gain`](super::gain) has the factors for others. As in PyTorch,
+/// the tails of the normal distribution are kept; Keras truncates them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VarianceScaling {
     scale: f64,
@@ -20,9 +20,9 @@ pub struct VarianceScaling {
 /// What the variance is divided by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fan {
-    /// How many inputs an output sums over: keeps the variance of the values.
+    /// The number of inputs that an output sums over: preserves the variance of the values.
     In,
-    /// How many outputs an input takes part in: keeps the variance of the gradients.
+    /// The number of outputs that an input contributes to: preserves the variance of the gradients.
     Out,
     /// The mean of both.
     Mean,
@@ -31,9 +31,9 @@ pub enum Fan {
 /// How the values are distributed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distribution {
-    /// Normal, with all of its tails.
+    /// Normal, not truncated.
     Normal,
-    /// Normal and cut at two deviations, with the deviation that makes the variance afterwards right: Keras' normal.
+    /// Normal, truncated at two deviations and scaled so that the truncated distribution has the variance: Keras' normal.
     TruncatedNormal,
     /// Uniform in `±√(3 scale / n)`.
     Uniform,
@@ -45,32 +45,32 @@ impl VarianceScaling {
         Self { scale, fan: Fan::In, distribution: Distribution::Normal }
     }
 
-    /// As [`new`](Self::new), cut at two deviations: the defaults of Keras' `VarianceScaling`.
+    /// As [`new`](Self::new), truncated at two deviations: the defaults of Keras' `VarianceScaling`.
     pub const fn keras(scale: f64) -> Self {
         Self::new(scale).distribution(Distribution::TruncatedNormal)
     }
 
-    /// Over another fan.
+    /// Sets the fan.
     #[must_use]
     pub const fn fan(self, fan: Fan) -> Self {
         Self { fan, ..self }
     }
 
-    /// With another distribution.
+    /// Sets the distribution.
     #[must_use]
     pub const fn distribution(self, distribution: Distribution) -> Self {
         Self { distribution, ..self }
     }
 
-    /// With values this many times as large, for what follows: see [`gain`](super::gain).
+    /// Multiplies the values by a gain for the activation that follows: see [`gain`](super::gain).
     #[must_use]
     pub const fn gain(self, gain: f64) -> Self {
         Self { scale: self.scale * gain * gain, ..self }
     }
 }
 
-/// The standard deviation of a standard normal distribution that is cut at -2 and 2.
-const CUT: f64 = 0.879_625_661_034_239_8;
+/// The standard deviation of a standard normal distribution truncated at -2 and 2.
+const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
 
 impl Initializer for VarianceScaling {
     fn fill(&self, spec: ParamSpec, seed: Seed, values: &mut [f64]) {
@@ -83,7 +83,8 @@ impl Initializer for VarianceScaling {
         match self.distribution {
             Distribution::Normal => Normal::new(0.0, (self.scale / n).sqrt()).fill(spec, seed, values),
             Distribution::TruncatedNormal => {
-                TruncatedNormal::keras(0.0, (self.scale / n).sqrt() / CUT).fill(spec, seed, values);
+                TruncatedNormal::keras(0.0, (self.scale / n).sqrt() / TRUNCATED_DEVIATION)
+                    .fill(spec, seed, values);
             }
             Distribution::Uniform => {
                 let limit = (3.0 * self.scale / n).sqrt();
@@ -93,7 +94,7 @@ impl Initializer for VarianceScaling {
     }
 }
 
-/// A rule that has a name.
+/// Rules with a name of their own.
 macro_rules! named {
     ($($(#[$doc:meta])* $name:ident = $scale:expr, $fan:ident, $distribution:ident;)*) => {$(
         $(#[$doc])*
@@ -101,7 +102,7 @@ macro_rules! named {
         pub struct $name;
 
         impl $name {
-            /// The rule without its name: to give it a gain, another fan or another distribution.
+            /// The general rule, to change its gain, fan or distribution.
             pub const fn scaling(self) -> VarianceScaling {
                 VarianceScaling::new($scale).fan(Fan::$fan).distribution(Distribution::$distribution)
             }
@@ -116,9 +117,9 @@ macro_rules! named {
 }
 
 named! {
-    /// Uniform in `±1/√fan_in`, the start of PyTorch's `Linear` and convolutions.
+    /// Uniform in `±1/√fan_in`, the default of PyTorch's `Linear` and convolutions.
     FanInUniform = 1.0 / 3.0, In, Uniform;
-    /// Uniform in `±√(6 / (fan_in + fan_out))` (Glorot and Bengio 2010); the start of Keras' layers.
+    /// Uniform in `±√(6 / (fan_in + fan_out))` (Glorot and Bengio 2010); the default of Keras' layers.
     GlorotUniform = 1.0, Mean, Uniform;
     /// Normal with variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010).
     GlorotNormal = 1.0, Mean, Normal;
@@ -135,7 +136,7 @@ named! {
 macro_rules! keras {
     ($($name:ident)*) => {$(
         impl $name {
-            /// The same variance, with the tails cut as Keras does.
+            /// The same variance with truncated tails, as in Keras.
             pub const fn keras() -> VarianceScaling {
                 $name.scaling().distribution(Distribution::TruncatedNormal)
             }

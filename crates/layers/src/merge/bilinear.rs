@@ -8,8 +8,8 @@ use ndarray::Axis;
 
 use crate::init::FanInUniform;
 
-/// `yₖ = x₁ᵀ Aₖ x₂ + bₖ` for `units` outputs, as PyTorch's `Bilinear`: `A` has the shape `[units, inputs₁, inputs₂]`, and starts
-/// uniform in `±1/√inputs₁`, as `b` does.
+/// `yₖ = x₁ᵀ Aₖ x₂ + bₖ` for `units` outputs, as PyTorch's `Bilinear`: `A` has the shape `[units, inputs₁, inputs₂]`; `A`
+/// and `b` are initialised uniformly in `±1/√inputs₁`.
 #[derive(Clone, Debug)]
 pub struct Bilinear {
     units: usize,
@@ -18,33 +18,34 @@ pub struct Bilinear {
 }
 
 impl Bilinear {
-    /// With so many outputs.
+    /// A bilinear form with this number of outputs.
     pub fn new(units: usize) -> Self {
         Self { units, bias: true, init: Arc::new(FanInUniform) }
     }
 
-    /// Without `b`.
+    /// Without biases.
     #[must_use]
     pub fn without_bias(self) -> Self {
         Self { bias: false, ..self }
     }
 
-    /// Another rule for the first values.
+    /// Sets the initialiser of `A` and `b`.
     #[must_use]
     pub fn weight_init(self, init: impl Initializer + 'static) -> Self {
         Self { init: Arc::new(init), ..self }
     }
 }
 
-/// The products of a batch with one of the matrices: `x₁ A` or `dy x₂`, and `dy x₁`.
+/// The cache of a [`Bilinear`]: scratch space for `x₁ A` or `dy x₁`, and for `dy x₂`.
 #[derive(Clone, Debug, Default)]
-pub struct Half<T: Real>([Buffer<T>; 2]);
+pub struct BilinearCache<T: Real>([Buffer<T>; 2]);
 
 impl<T: Real> Merge<T> for Bilinear {
-    type Cache = Half<T>;
+    type Cache = BilinearCache<T>;
 
-    fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Half<T>), ShapeError> {
-        let (Some([first, second]), true) = (vectors(inputs), self.units > 0) else {
+    fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, BilinearCache<T>), ShapeError> {
+        let lengths = if self.units > 0 { vectors(inputs) } else { None };
+        let Some([first, second]) = lengths else {
             let other = inputs.iter().find(|input| input.len() != 1).or(inputs.first());
             let other = other.copied().unwrap_or(Shape::from([0]));
             return Err(plan.error(other, "two vectors, and at least one unit,", "put Flatten before it"));
@@ -60,16 +61,20 @@ impl<T: Real> Merge<T> for Bilinear {
                 .saturating_mul(second as u64),
         );
         plan.memory(first.saturating_add(second));
-        Ok((Shape::from([self.units]), Half::default()))
+        Ok((Shape::from([self.units]), BilinearCache::default()))
     }
 
-    fn forward(&self, MergeForward { mut params, xs, mut y, cache, .. }: MergeForward<'_, T, Half<T>>) {
-        let ([first, second], rows) = (dims(xs), xs[0].nrows());
+    fn forward(
+        &self,
+        MergeForward { mut params, xs, mut y, cache, .. }: MergeForward<'_, T, BilinearCache<T>>,
+    ) {
+        let [first, second] = dims(xs);
+        let rows = xs[0].nrows();
         let a = params.take([self.units, first, second]);
-        let Half([room, _]) = cache;
-        room.reserve(rows * second);
+        let BilinearCache([product, _]) = cache;
+        product.reserve(rows * second);
         for (a, mut y) in a.axis_iter(Axis(0)).zip(y.columns_mut()) {
-            let mut product = room.matrix_mut(rows, second);
+            let mut product = product.matrix_mut(rows, second);
             gemm(T::one(), xs[0], a, T::zero(), product.view_mut()); //              P = X₁ Aₖ
             for ((p, x), y) in product.rows().into_iter().zip(xs[1].rows()).zip(y.iter_mut()) {
                 *y = p.iter().zip(x).fold(T::zero(), |sum, (&p, &x)| sum + p * x); // yₖ = Σ P X₂
@@ -80,21 +85,25 @@ impl<T: Real> Merge<T> for Bilinear {
         }
     }
 
-    fn backward(&self, pass: MergeBackward<'_, T, Half<T>>) {
+    fn backward(&self, pass: MergeBackward<'_, T, BilinearCache<T>>) {
         let MergeBackward { mut params, mut grads, xs, dy, dxs, cache, .. } = pass;
-        let ([first, second], rows) = (dims(xs), xs[0].nrows());
+        let [first, second] = dims(xs);
+        let rows = xs[0].nrows();
         let shape = [self.units, first, second];
-        let (a, mut da) = (params.take(shape), grads.take(shape));
+        let a = params.take(shape);
+        let mut da = grads.take(shape);
         if self.bias {
             vector::sum_rows(dy, grads.take([self.units])); //                       db = Σ rows of dY
         }
-        let Half([left, right]) = cache;
+        let BilinearCache([left, right]) = cache;
         left.reserve(rows * first);
         right.reserve(rows * second);
         let [dx1, dx2] = dxs else { unreachable!("it was planned for two inputs") };
         for (unit, dy) in dy.columns().into_iter().enumerate() {
-            let (a, da) = (a.index_axis(Axis(0), unit), da.index_axis_mut(Axis(0), unit));
-            let (mut left, mut right) = (left.matrix_mut(rows, first), right.matrix_mut(rows, second));
+            let a = a.index_axis(Axis(0), unit);
+            let da = da.index_axis_mut(Axis(0), unit);
+            let mut left = left.matrix_mut(rows, first);
+            let mut right = right.matrix_mut(rows, second);
             for (((mut l, mut r), &dy), (x1, x2)) in left
                 .rows_mut()
                 .into_iter()

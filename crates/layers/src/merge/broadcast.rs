@@ -1,41 +1,41 @@
-//! Inputs that are repeated along the axes in which others are longer.
+//! Broadcasting: inputs that are repeated along the axes in which others are longer.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 
-/// What a merge that acts place by place remembers: how each of its inputs lies in the output.
+/// The cache of an elementwise merge: how its inputs are repeated in the output.
 #[derive(Clone, Debug, Default)]
-pub struct Broadcast<T: Real> {
-    /// `None` for an input that has as many values as the output.
+pub struct BroadcastCache<T: Real> {
+    /// `None` for an input of the size of the output.
     pub(super) inputs: Vec<Option<Repeats>>,
-    /// The gradient of one sample, before the places of an input's value are added up; the same for a batch of any size.
-    pub(super) room: Buffer<T>,
+    /// The gradient of one sample, before the sum over the repetitions of an input's values.
+    pub(super) scratch: Buffer<T>,
 }
 
-/// The shape of the output of a merge that acts place by place, and how its inputs lie in it.
+/// The shape of the output of an elementwise merge, and how its inputs are repeated in it.
 ///
-/// Axes are compared from the last to the first, as in numpy: they are equal, or one of them is 1 or not there.
+/// Axes are compared from the last to the first, as in NumPy: their lengths are equal, or one of them is 1 or missing.
 pub(super) fn broadcast<T: Real>(
     inputs: &[Shape],
-    fewest: usize,
-    most: usize,
+    count: RangeInclusive<usize>,
     plan: &Plan,
-) -> Result<(Shape, Broadcast<T>), ShapeError> {
+) -> Result<(Shape, BroadcastCache<T>), ShapeError> {
     let first = inputs.first().copied().unwrap_or(Shape::from([0]));
-    if !(fewest..=most).contains(&inputs.len()) {
-        let count = match (fewest, most) {
-            (1, _) => "at least one input".to_owned(),
-            _ if fewest == most => format!("{fewest} inputs"),
-            _ => format!("at least {fewest} inputs"),
+    if !count.contains(&inputs.len()) {
+        let (min, max) = count.into_inner();
+        let expected = match min {
+            1 => "at least one input".to_owned(),
+            _ if min == max => format!("{min} inputs"),
+            _ => format!("at least {min} inputs"),
         };
-        return Err(plan.error(first, &count, &format!("it is given {} of them", inputs.len())));
+        return Err(plan.error(first, &expected, &format!("the number of inputs is {}", inputs.len())));
     }
     for (index, &input) in inputs.iter().enumerate() {
-        let apart = |&&before: &&Shape| pairs(before, input).any(|(a, b)| a != b && a != 1 && b != 1);
-        if let Some(&before) = inputs[..index].iter().find(apart) {
+        let incompatible = |&&before: &&Shape| pairs(before, input).any(|(a, b)| a != b && a != 1 && b != 1);
+        if let Some(&before) = inputs[..index].iter().find(incompatible) {
             return Err(plan.error(input, &like(before), &help(before, input)));
         }
     }
@@ -47,11 +47,10 @@ pub(super) fn broadcast<T: Real>(
             *axis = if length == 1 { *axis } else { length };
         }
     }
-    let output = Shape::new(&axes).ok_or_else(|| {
-        plan.error(first, "inputs that give an output whose values can be counted", "repeat shorter axes")
-    })?;
+    let output = Shape::new(&axes)
+        .ok_or_else(|| plan.error(first, "inputs whose output does not overflow", "choose shorter axes"))?;
     let repeats = |&input: &Shape| (input.size() != output.size()).then(|| Repeats::new(input, output));
-    Ok((output, Broadcast { inputs: inputs.iter().map(repeats).collect(), room: Buffer::default() }))
+    Ok((output, BroadcastCache { inputs: inputs.iter().map(repeats).collect(), scratch: Buffer::default() }))
 }
 
 /// The lengths of the axes that two shapes both have, from the last to the first.
@@ -60,28 +59,27 @@ fn pairs(a: Shape, b: Shape) -> impl Iterator<Item = (usize, usize)> {
 }
 
 fn like(shape: Shape) -> String {
-    format!("inputs whose axes, from the last to the first, are as long as those of {shape} or 1,")
+    format!("inputs whose axes, from the last to the first, have the lengths of {shape} or 1,")
 }
 
-/// What to do where two shapes do not go together.
+/// What to do about two shapes that do not broadcast.
 fn help(a: Shape, b: Shape) -> String {
     let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
     if short.len() < long.len() && long.starts_with(&short) {
         let mut axes = short.to_vec();
         axes.resize(long.len(), 1);
-        return format!("Reshape the input of shape {short} to {axes:?}, and it is repeated for {long}");
+        return format!("Reshape the input of shape {short} to {axes:?} to broadcast it to {long}");
     }
     "reshape or project one of them".to_owned()
 }
 
-/// How an input lies in a sample of the output, most of whose values are in several places.
+/// How the values of an input are repeated in a sample of the output.
 ///
-/// Neighbouring axes that are both repeated, or both not, are one. The last three, `[outer, channels, inner]`, are a block,
-/// which is a loop over slices: its `channels` values of the input are repeated outside and inside of them.
+/// Neighbouring axes that are both repeated, or both not, are merged. The last three, `[outer, channels, inner]`, are a block, which
+/// is a loop over slices: it repeats `channels` values of the input, each `inner` times, and all of them `outer` times.
 #[derive(Clone, Debug)]
 pub(super) struct Repeats {
-    /// The axes before a block, the first outermost: how long they are, and how far the input moves along them, which is
-    /// 0 where it is repeated.
+    /// The length of each axis before a block, the first outermost, and the stride of the input along it, 0 where it is repeated.
     loops: Vec<[usize; 2]>,
     channels: usize,
     inner: usize,
@@ -119,7 +117,7 @@ impl Repeats {
         Self { loops, channels, inner, block: outer * channels * inner, size: output.size() }
     }
 
-    /// Where a block of the output has its values in the input.
+    /// The values in the input of a block of the output.
     fn values(&self, mut block: usize) -> Range<usize> {
         let mut start = 0;
         for &[length, step] in self.loops.iter().rev() {
@@ -129,18 +127,18 @@ impl Repeats {
         start..start + self.channels
     }
 
-    /// Where each block has its values in the input, and its places in the output.
+    /// The values in the input of each block, and its range in the output.
     fn blocks(&self) -> impl Iterator<Item = [Range<usize>; 2]> {
         let count = self.size.checked_div(self.block).unwrap_or(0);
         (0..count).map(|block| [self.values(block), block * self.block..(block + 1) * self.block])
     }
 
-    /// Where a place of the output has its value in the input.
-    fn value(&self, place: usize) -> usize {
-        self.values(place / self.block).start + place / self.inner % self.channels
+    /// The index in the input of the value at an index of the output.
+    fn value(&self, index: usize) -> usize {
+        self.values(index / self.block).start + index / self.inner % self.channels
     }
 
-    /// `y = f([a₁, a₂, ...], x, y)` in each place, for an input `x` that is repeated, and others that are not.
+    /// `y = f([a₁, a₂, ...], x, y)`, elementwise, for an input `x` that is repeated, and others that are not.
     #[inline(always)]
     pub(super) fn map<T: Real, const N: usize>(
         &self,
@@ -154,28 +152,28 @@ impl Repeats {
             let flat = others.each_ref().map(ArrayView1::to_slice);
             match (x.to_slice(), y.as_slice_mut()) {
                 (Some(x), Some(y)) if flat.iter().all(Option::is_some) => {
-                    let others = flat.map(|other| other.expect("just looked"));
-                    for [values, places] in self.blocks() {
+                    let others = flat.map(|other| other.expect("all are slices"));
+                    for [values, outputs] in self.blocks() {
                         vector::map_channels(
                             self.inner,
-                            others.map(|other| &other[places.clone()]),
+                            others.map(|other| &other[outputs.clone()]),
                             [&x[values]],
-                            &mut y[places.clone()],
+                            &mut y[outputs.clone()],
                             #[inline(always)]
                             move |others, [x], y| f(others, x, y),
                         );
                     }
                 }
                 _ => {
-                    for (place, y) in y.iter_mut().enumerate() {
-                        *y = f(others.each_ref().map(|other| other[place]), x[self.value(place)], *y);
+                    for (index, y) in y.iter_mut().enumerate() {
+                        *y = f(others.each_ref().map(|other| other[index]), x[self.value(index)], *y);
                     }
                 }
             }
         }
     }
 
-    /// `dx = Σ f([a₁, a₂, ...])` over the places that each value of an input has.
+    /// `dx = Σ f([a₁, a₂, ...])` over the repetitions of each value of an input.
     #[inline(always)]
     pub(super) fn sum<T: Real, const N: usize>(
         &self,
@@ -189,11 +187,11 @@ impl Repeats {
             let flat = terms.each_ref().map(ArrayView1::to_slice);
             match dx.as_slice_mut() {
                 Some(dx) if flat.iter().all(Option::is_some) => {
-                    let terms = flat.map(|term| term.expect("just looked"));
-                    for [values, places] in self.blocks() {
+                    let terms = flat.map(|term| term.expect("all are slices"));
+                    for [values, outputs] in self.blocks() {
                         vector::sum_channels(
                             self.inner,
-                            terms.map(|term| &term[places.clone()]),
+                            terms.map(|term| &term[outputs.clone()]),
                             [],
                             [&mut dx[values]],
                             #[inline(always)]
@@ -202,8 +200,8 @@ impl Repeats {
                     }
                 }
                 _ => {
-                    for place in 0..self.size {
-                        dx[self.value(place)] += f(terms.each_ref().map(|term| term[place]));
+                    for index in 0..self.size {
+                        dx[self.value(index)] += f(terms.each_ref().map(|term| term[index]));
                     }
                 }
             }
@@ -211,19 +209,19 @@ impl Repeats {
     }
 }
 
-/// The gradient of an input. `places` overwrites it for the places that its values have, in these rows.
+/// The gradient of an input. `repeated` computes it before the sum over the repetitions, for a range of rows.
 #[inline(always)]
 pub(super) fn gradient<T: Real>(
     repeats: Option<&Repeats>,
-    room: &mut Buffer<T>,
+    scratch: &mut Buffer<T>,
     mut dx: ArrayViewMut2<'_, T>,
-    places: impl Fn(Range<usize>, ArrayViewMut2<'_, T>),
+    repeated: impl Fn(Range<usize>, ArrayViewMut2<'_, T>),
 ) {
-    let Some(repeats) = repeats else { return places(0..dx.nrows(), dx) };
-    room.reserve(repeats.size);
+    let Some(repeats) = repeats else { return repeated(0..dx.nrows(), dx) };
+    scratch.reserve(repeats.size);
     for row in 0..dx.nrows() {
-        let mut gradient = room.matrix_mut(1, repeats.size);
-        places(row..row + 1, gradient.view_mut());
+        let mut gradient = scratch.matrix_mut(1, repeats.size);
+        repeated(row..row + 1, gradient.view_mut());
         repeats.sum(
             [gradient.view()],
             dx.slice_mut(s![row..row + 1, ..]),

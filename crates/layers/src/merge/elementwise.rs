@@ -1,10 +1,10 @@
-//! Joints that act on the values of several inputs place by place.
+//! Elementwise merges of several inputs.
 
 use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
-use super::broadcast::{Broadcast, Repeats, broadcast, gradient};
+use super::broadcast::{BroadcastCache, Repeats, broadcast, gradient};
 
 /// `y = x₁ + x₂ + ...` of inputs that [broadcast](crate::merge).
 #[derive(Clone, Copy, Debug)]
@@ -14,10 +14,10 @@ pub struct Add;
 #[derive(Clone, Copy, Debug)]
 pub struct Subtract;
 
-/// `y = x₁ x₂ ...`, place by place, of inputs that [broadcast](crate::merge).
+/// `y = x₁ x₂ ...`, elementwise, of inputs that [broadcast](crate::merge).
 ///
-/// So an image `[channels, height, width]` is multiplied by a factor for each channel, `[channels, 1, 1]`, as in
-/// squeeze-and-excitation (Hu et al. 2018), where the factors come from the means of the channels:
+/// For example, an image `[channels, height, width]` times a factor for each channel, `[channels, 1, 1]`, as in
+/// squeeze-and-excitation (Hu et al. 2018), which computes the factors from the means of the channels:
 ///
 /// ```
 /// use chainrule_core::{Graph, Sequential, gradcheck};
@@ -45,15 +45,17 @@ pub struct Multiply;
 #[derive(Clone, Copy, Debug)]
 pub struct Average;
 
-/// `y = max(x₁, x₂, ...)`, place by place, of inputs that [broadcast](crate::merge). Of equal ones the first gets the gradient.
+/// `y = max(x₁, x₂, ...)`, elementwise, of inputs that [broadcast](crate::merge). In case of a tie the first input gets the
+/// gradient.
 #[derive(Clone, Copy, Debug)]
 pub struct Maximum;
 
-/// `y = min(x₁, x₂, ...)`, place by place, of inputs that [broadcast](crate::merge). Of equal ones the first gets the gradient.
+/// `y = min(x₁, x₂, ...)`, elementwise, of inputs that [broadcast](crate::merge). In case of a tie the first input gets the
+/// gradient.
 #[derive(Clone, Copy, Debug)]
 pub struct Minimum;
 
-/// `y = f(x)`, place by place.
+/// `y = f(x)`, elementwise.
 #[inline(always)]
 fn begin<T: Real>(
     y: ArrayViewMut2<'_, T>,
@@ -73,7 +75,7 @@ fn begin<T: Real>(
     }
 }
 
-/// `y = f(y, x)`, place by place.
+/// `y = f(y, x)`, elementwise.
 #[inline(always)]
 fn fold<T: Real>(
     y: ArrayViewMut2<'_, T>,
@@ -93,9 +95,9 @@ fn fold<T: Real>(
     }
 }
 
-/// `y = f(f(x₁, x₂), x₃) ...`, place by place.
+/// `y = f(f(x₁, x₂), x₃) ...`, elementwise.
 #[inline(always)]
-fn fold_all<T: Real>(pass: MergeForward<'_, T, Broadcast<T>>, f: impl Fn(T, T) -> T + Copy) {
+fn fold_all<T: Real>(pass: MergeForward<'_, T, BroadcastCache<T>>, f: impl Fn(T, T) -> T + Copy) {
     let MergeForward { xs, mut y, cache, .. } = pass;
     for (index, (&x, repeats)) in xs.iter().zip(&cache.inputs).enumerate() {
         match index {
@@ -111,17 +113,17 @@ fn fold_all<T: Real>(pass: MergeForward<'_, T, Broadcast<T>>, f: impl Fn(T, T) -
     }
 }
 
-/// `y = Σ wᵢ xᵢ`, of which the weight of each input is known: sums and their kin.
+/// `y = Σ wᵢ xᵢ` with a constant weight for each input.
 macro_rules! weighted {
-    ($($name:ident: $fewest:literal..=$most:expr, $weight:expr;)*) => {$(
+    ($($name:ident: $count:expr, $weight:expr;)*) => {$(
         impl<T: Real> Merge<T> for $name {
-            type Cache = Broadcast<T>;
+            type Cache = BroadcastCache<T>;
 
-            fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Broadcast<T>), ShapeError> {
-                broadcast(inputs, $fewest, $most, plan)
+            fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, BroadcastCache<T>), ShapeError> {
+                broadcast(inputs, $count, plan)
             }
 
-            fn forward(&self, MergeForward { xs, mut y, cache, .. }: MergeForward<'_, T, Broadcast<T>>) {
+            fn forward(&self, MergeForward { xs, mut y, cache, .. }: MergeForward<'_, T, BroadcastCache<T>>) {
                 let weight: fn(usize, usize) -> f64 = $weight;
                 for (index, (&x, repeats)) in xs.iter().zip(&cache.inputs).enumerate() {
                     let w = T::of(weight(index, xs.len()));
@@ -132,7 +134,7 @@ macro_rules! weighted {
                 }
             }
 
-            fn backward(&self, MergeBackward { dy, dxs, cache, .. }: MergeBackward<'_, T, Broadcast<T>>) {
+            fn backward(&self, MergeBackward { dy, dxs, cache, .. }: MergeBackward<'_, T, BroadcastCache<T>>) {
                 let (weight, count): (fn(usize, usize) -> f64, _) = ($weight, dxs.len());
                 for (index, (dx, repeats)) in dxs.iter_mut().zip(&cache.inputs).enumerate() {
                     let Some(dx) = dx else { continue };
@@ -154,13 +156,13 @@ weighted! {
 }
 
 impl<T: Real> Merge<T> for Multiply {
-    type Cache = Broadcast<T>;
+    type Cache = BroadcastCache<T>;
 
-    fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Broadcast<T>), ShapeError> {
-        broadcast(inputs, 1, usize::MAX, plan)
+    fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, BroadcastCache<T>), ShapeError> {
+        broadcast(inputs, 1..=usize::MAX, plan)
     }
 
-    fn forward(&self, pass: MergeForward<'_, T, Broadcast<T>>) {
+    fn forward(&self, pass: MergeForward<'_, T, BroadcastCache<T>>) {
         fold_all(
             pass,
             #[inline(always)]
@@ -168,11 +170,11 @@ impl<T: Real> Merge<T> for Multiply {
         );
     }
 
-    fn backward(&self, MergeBackward { xs, dy, dxs, cache, .. }: MergeBackward<'_, T, Broadcast<T>>) {
-        let Broadcast { inputs, room } = cache;
+    fn backward(&self, MergeBackward { xs, dy, dxs, cache, .. }: MergeBackward<'_, T, BroadcastCache<T>>) {
+        let BroadcastCache { inputs, scratch } = cache;
         for (index, dx) in dxs.iter_mut().enumerate() {
             let Some(dx) = dx else { continue };
-            // Two inputs, of which this one alone is repeated: dx = Σ dy x, without the products in memory.
+            // Two inputs, only this one repeated: dx = Σ dy x, without storing the products.
             if let ([_, _], Some(own), None) = (xs, &inputs[index], &inputs[inputs.len() - 1 - index]) {
                 own.sum(
                     [dy, xs[1 - index]],
@@ -182,8 +184,8 @@ impl<T: Real> Merge<T> for Multiply {
                 );
                 continue;
             }
-            // Not y / xᵢ, which says nothing where xᵢ is 0.
-            gradient(inputs[index].as_ref(), room, dx.view_mut(), |rows, mut dx| {
+            // Not y / xᵢ, which is undefined where xᵢ is 0.
+            gradient(inputs[index].as_ref(), scratch, dx.view_mut(), |rows, mut dx| {
                 dx.assign(&dy.slice(s![rows.clone(), ..]));
                 for (other, (x, repeats)) in xs.iter().zip(&*inputs).enumerate() {
                     if other != index {
@@ -201,30 +203,30 @@ impl<T: Real> Merge<T> for Multiply {
     }
 }
 
-/// The greatest or the least of the inputs.
+/// The maximum or the minimum of the inputs.
 macro_rules! extreme {
     ($($name:ident: $better:tt;)*) => {$(
         impl<T: Real> Merge<T> for $name {
-            type Cache = Broadcast<T>;
+            type Cache = BroadcastCache<T>;
 
-            fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Broadcast<T>), ShapeError> {
-                broadcast(inputs, 1, usize::MAX, plan)
+            fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, BroadcastCache<T>), ShapeError> {
+                broadcast(inputs, 1..=usize::MAX, plan)
             }
 
-            fn forward(&self, pass: MergeForward<'_, T, Broadcast<T>>) {
+            fn forward(&self, pass: MergeForward<'_, T, BroadcastCache<T>>) {
                 // NaN stays.
                 fold_all(pass, #[inline(always)] |y, x| if x $better y || x.is_nan() { x } else { y });
             }
 
-            fn backward(&self, pass: MergeBackward<'_, T, Broadcast<T>>) {
-                let MergeBackward { xs, y, dy, dxs, cache: Broadcast { inputs, room }, .. } = pass;
+            fn backward(&self, pass: MergeBackward<'_, T, BroadcastCache<T>>) {
+                let MergeBackward { xs, y, dy, dxs, cache: BroadcastCache { inputs, scratch }, .. } = pass;
                 for (index, dx) in dxs.iter_mut().enumerate() {
                     let Some(dx) = dx else { continue };
-                    gradient(inputs[index].as_ref(), room, dx.view_mut(), |rows, mut dx| {
+                    gradient(inputs[index].as_ref(), scratch, dx.view_mut(), |rows, mut dx| {
                         let of_rows = s![rows, ..];
                         let (y, dy) = (y.slice(of_rows.clone()), dy.slice(of_rows.clone()));
                         let x = xs[index].slice(of_rows.clone());
-                        // Where no input before it is the one.
+                        // The gradient goes to the first input that attains the result.
                         match &inputs[index] {
                             None => vector::map3(x, y, dy, dx.view_mut(), #[inline(always)] |x, y, dy| {
                                 if x == y || x.is_nan() { dy } else { T::zero() }

@@ -1,4 +1,4 @@
-//! The embedding of several ids at once.
+//! The embedding bag: one vector for several ids.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
 use chainrule_tensor::{Real, Shape, vector};
@@ -7,11 +7,11 @@ use ndarray::{ArrayView1, ArrayView2};
 use super::table::{Table, settings};
 
 /// The mean of the vectors of several ids: samples `[ids]` become `[size]`, `y = 1/n Σ W[xᵢ]`, with `W` of shape
-/// `[vocabulary, size]`; or their sum, or their greatest values.
+/// `[vocabulary, size]`; or their sum, or their maximum.
 ///
-/// It is an [`Embedding`](crate::Embedding) and a reduction over its steps, as PyTorch's `EmbeddingBag`, and all that is
-/// said there about ids, starts and sparse gradients holds here. Ids that are padding do not count; where all are, `y`
-/// is 0. Backward, `dW[xᵢ] += 1/n dy`; the greatest value passes its gradient to the first id that has it.
+/// This is an [`Embedding`](crate::Embedding) followed by a reduction over its steps, as PyTorch's `EmbeddingBag`; what is said there
+/// about ids, initialisers and sparse gradients applies here. Padding ids do not count; if all ids are padding, `y` is 0.
+/// Backward, `dW[xᵢ] += 1/n dy`; the maximum passes its gradient to the first id that attains it.
 #[derive(Clone, Debug)]
 pub struct EmbeddingBag {
     table: Table,
@@ -37,7 +37,7 @@ impl EmbeddingBag {
         Self { reduction: Reduction::Sum, ..self }
     }
 
-    /// The greatest value of each component. It has no sparse gradient.
+    /// The maximum of each component, which has no sparse gradient.
     #[must_use]
     pub fn max(self) -> Self {
         Self { reduction: Reduction::Max, ..self }
@@ -45,7 +45,7 @@ impl EmbeddingBag {
 
     settings!();
 
-    /// What a sum is multiplied by.
+    /// The factor of a sum.
     fn factor<T: Real>(&self, x: ArrayView1<'_, T>) -> T {
         match self.reduction {
             Reduction::Mean => {
@@ -57,45 +57,46 @@ impl EmbeddingBag {
     }
 }
 
-/// What an [`EmbeddingBag`] remembers: for greatest values, whose they are.
+/// The cache of an [`EmbeddingBag`].
 #[derive(Clone, Debug, Default)]
-pub struct Bag {
-    /// For each value of the output the id that it is of, or `NOBODY`.
-    winners: Vec<u32>,
+pub struct EmbeddingBagCache {
+    /// For maxima, the id that each value of the output comes from, or `NO_ID`.
+    argmax: Vec<u32>,
 }
 
-/// Stands for an id where all are padding.
-const NOBODY: u32 = u32::MAX;
+/// Marks a value where all ids are padding.
+const NO_ID: u32 = u32::MAX;
 
 impl<T: Real> Layer<T> for EmbeddingBag {
-    type Cache = Bag;
+    type Cache = EmbeddingBagCache;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Bag), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, EmbeddingBagCache), ShapeError> {
         if self.reduction == Reduction::Max && self.table.sparse {
-            let help = "leave `sparse` away, or take the sum or the mean";
-            return Err(plan.error(input, "[ids], with a gradient that is whole for greatest values,", help));
+            let help = "remove `sparse`, or use the sum or the mean";
+            return Err(plan.error(input, "[ids], with a dense gradient for the maximum,", help));
         }
         self.table.plan::<T>(input, plan)?;
-        Ok((Shape::from([self.table.size]), Bag::default()))
+        Ok((Shape::from([self.table.size]), EmbeddingBagCache::default()))
     }
 
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
         self.table.check(self, x)
     }
 
-    fn forward(&self, Forward { mut params, x, mut y, cache, .. }: Forward<'_, T, Bag>) {
+    fn forward(&self, Forward { mut params, x, mut y, cache, .. }: Forward<'_, T, EmbeddingBagCache>) {
         let Table { vocabulary, size, .. } = self.table;
         let w = params.take([vocabulary, size]);
         y.fill(T::zero());
         if self.reduction == Reduction::Max {
-            cache.winners.clear();
-            cache.winners.resize(y.len(), NOBODY);
-            let rows = x.rows().into_iter().zip(y.rows_mut()).zip(cache.winners.chunks_exact_mut(size));
-            for ((x, mut y), winners) in rows {
+            cache.argmax.clear();
+            cache.argmax.resize(y.len(), NO_ID);
+            let rows = x.rows().into_iter().zip(y.rows_mut()).zip(cache.argmax.chunks_exact_mut(size));
+            for ((x, mut y), argmax) in rows {
                 for id in x.iter().filter_map(|&x| self.table.row(x)) {
-                    for ((y, winner), &value) in y.iter_mut().zip(&mut *winners).zip(w.row(id)) {
-                        if *winner == NOBODY || value > *y {
-                            (*y, *winner) = (value, id as u32); //                          y = max W[xᵢ]
+                    for ((y, from), &value) in y.iter_mut().zip(&mut *argmax).zip(w.row(id)) {
+                        if *from == NO_ID || value > *y {
+                            *y = value; //                                                  y = max W[xᵢ]
+                            *from = id as u32;
                         }
                     }
                 }
@@ -113,13 +114,13 @@ impl<T: Real> Layer<T> for EmbeddingBag {
         }
     }
 
-    fn backward(&self, Backward { mut grads, x, dy, dx, cache, .. }: Backward<'_, T, Bag>) {
+    fn backward(&self, Backward { mut grads, x, dy, dx, cache, .. }: Backward<'_, T, EmbeddingBagCache>) {
         let Table { vocabulary, size, .. } = self.table;
         if self.reduction == Reduction::Max {
             let mut dw = grads.take([vocabulary, size]);
-            for (((_, column), &dy), &winner) in dy.indexed_iter().zip(&cache.winners) {
-                if winner != NOBODY {
-                    dw[[winner as usize, column]] += dy;
+            for (((_, column), &dy), &from) in dy.indexed_iter().zip(&cache.argmax) {
+                if from != NO_ID {
+                    dw[[from as usize, column]] += dy;
                 }
             }
         } else {

@@ -9,12 +9,12 @@ use super::table::{Table, settings};
 /// A vector for each id: samples `[steps]` of ids become `[steps, size]`, `yₛ = W[xₛ]`, with `W` of shape
 /// `[vocabulary, size]`.
 ///
-/// Ids are whole numbers from 0 to `vocabulary - 1`, as numbers of the model's type; a trainer and
-/// `Model::predict` refuse others. They have no gradient: `dx` is 0. Backward, `dW[xₛ] += dyₛ`.
+/// Ids are whole numbers from 0 to `vocabulary - 1`, stored as numbers of the model's type; a trainer and `Model::predict` reject
+/// others. They have no gradient: `dx` is 0. Backward, `dW[xₛ] += dyₛ`.
 ///
-/// The vectors start normal with variance 1, as PyTorch's `Embedding`; [`keras`](Self::keras) starts them uniform in
-/// ±0.05. With a [`padding_index`](Self::padding_index) the steps of that id are zeros, whatever its vector is, and
-/// zeros are what the layers behind it take for padding if they are `masked`.
+/// The vectors are initialised from a standard normal distribution, as in PyTorch's `Embedding`, or uniformly in ±0.05 by
+/// [`keras`](Self::keras). With a [`padding_index`](Self::padding_index), the output for that id is zeros, which later layers treat
+/// as padding if they are `masked`.
 ///
 /// ```
 /// use chainrule_core::{Layer, Plan};
@@ -35,7 +35,7 @@ impl Embedding {
         Self { table: Table::new(vocabulary, size) }
     }
 
-    /// An embedding that starts as Keras' does.
+    /// An embedding with the initialiser of Keras.
     pub fn keras(vocabulary: usize, size: usize) -> Self {
         Self { table: Table::keras(vocabulary, size) }
     }
@@ -43,8 +43,8 @@ impl Embedding {
     settings!();
 }
 
-/// How many vectors ahead memory is asked for.
-const AHEAD: usize = 4;
+/// The number of vectors that are prefetched.
+const PREFETCH: usize = 4;
 
 impl<T: Real> Layer<T> for Embedding {
     type Cache = ();
@@ -62,9 +62,9 @@ impl<T: Real> Layer<T> for Embedding {
         let Table { vocabulary, size, .. } = self.table;
         let w = params.take([vocabulary, size]);
         for (x, mut y) in x.rows().into_iter().zip(y.rows_mut()) {
-            let mut ahead = x.iter().skip(AHEAD);
+            let mut later = x.iter().skip(PREFETCH);
             for (&x, mut y) in x.iter().zip(y.exact_chunks_mut(size)) {
-                if let Some(id) = ahead.next().and_then(|&x| self.table.row(x)) {
+                if let Some(id) = later.next().and_then(|&x| self.table.row(x)) {
                     prefetch(w.row(id).to_slice().unwrap_or_default());
                 }
                 match self.table.row(x) {
