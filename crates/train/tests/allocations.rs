@@ -15,7 +15,7 @@ use ndarray::Array2;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 
-/// Trains on 640 samples for 10 epochs, and looks at the count after each step.
+/// Trains on 640 samples for 10 epochs, and compares the number of allocations after each step.
 fn check<O: UpdateRule<f32> + 'static>(
     layers: Sequential<f32>,
     optimizer: O,
@@ -35,12 +35,12 @@ fn check<O: UpdateRule<f32> + 'static>(
             ControlFlow::Continue(())
         });
     trainer.fit(data, 10).unwrap();
-    // The threads of this training free what was theirs when they end, which is no step of the next.
+    // When they end, the threads of this training free their memory, which must not count in the next one.
     std::thread::sleep(std::time::Duration::from_millis(200));
     let counts: Vec<u64> = receiver.try_iter().collect();
     assert_eq!(counts.len(), 200);
-    assert!(counts[0] > 0, "the counter counts");
-    // The first epoch fills the caches, and the queues between threads; later an epoch makes its report.
+    assert!(counts[0] > 0, "the counter works");
+    // The first epoch fills the caches and the queues between threads; each later epoch allocates its report.
     for (epoch, counts) in counts.chunks(20).enumerate().skip(1) {
         assert_eq!(counts.first(), counts.last(), "{threads} threads, epoch {epoch}");
     }

@@ -1,4 +1,4 @@
-//! What the trainer promises, for every layer: the list of `chainrule-layers`' own tests, in whole trainings.
+//! What the trainer promises, for every layer: the list of `chainrule-layers`' own tests, in complete trainings.
 
 #[path = "../../layers/tests/every_layer/cases/mod.rs"]
 mod cases;
@@ -24,7 +24,7 @@ const LAST: usize = 5;
 const STEPS: usize = 3;
 const SAMPLES: usize = (STEPS - 1) * BATCH + LAST;
 
-/// Samples of a case, of three classes that are drawn at random.
+/// Samples of a case, with one of three classes drawn at random.
 struct Classified {
     shape: Shape,
     x: Array2<f32>,
@@ -33,7 +33,8 @@ struct Classified {
 
 impl Classified {
     fn of(case: &Case<f32>) -> Self {
-        let (x, mut rng) = (case.samples(SAMPLES, Seed(1)), Seed(2).rng());
+        let x = case.samples(SAMPLES, Seed(1));
+        let mut rng = Seed(2).rng();
         Self { shape: case.input, x, classes: (0..SAMPLES).map(|_| rng.below(3) as u8).collect() }
     }
 }
@@ -57,25 +58,25 @@ impl Samples<f32> for Classified {
     }
 }
 
-/// How often a thread looks for the other before it gives up: a fork that nobody takes would be a test of one thread.
-/// Looks are counted and no seconds, which pass for a program that is stopped too.
+/// How many times a thread looks for the other before it gives up: a fork that no other thread takes would test one thread.
+/// Looks are counted rather than seconds, which also pass while the program is stopped.
 const PATIENCE: u32 = 50_000_000;
 
-/// Waits until `there` says so.
-fn wait(what: &str, there: impl Fn() -> bool) {
-    let came = (0..PATIENCE).any(|_| {
+/// Waits until `arrived` returns true.
+fn wait(what: &str, arrived: impl Fn() -> bool) {
+    let met = (0..PATIENCE).any(|_| {
         thread::yield_now();
-        there()
+        arrived()
     });
-    assert!(came, "no second thread in {what}");
+    assert!(met, "no second thread in {what}");
 }
 
-/// Hands values on. If it counts, the two shards of a whole batch wait for each other here, which they can only do on
-/// two threads.
+/// Passes values on. If it counts, the two shards of a full batch wait for each other here, which they can only do on two
+/// threads.
 #[derive(Clone)]
 struct Meeting(Option<Arc<AtomicUsize>>);
 
-/// The same in all trainings, so that one can go on with the file of another.
+/// The same in all trainings, so that one can resume from the file of another.
 impl fmt::Debug for Meeting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Meeting")
@@ -91,7 +92,11 @@ impl Layer<f32> for Meeting {
 
     fn forward(&self, Forward { x, mut y, mode, .. }: Forward<'_, f32>) {
         y.assign(&x);
-        if let (Some(count), true) = (&self.0, mode != Mode::Eval && x.nrows() == BATCH / 2) {
+        let full_batch = x.nrows() == BATCH / 2;
+        if let Some(count) = &self.0
+            && mode != Mode::Eval
+            && full_batch
+        {
             let before = count.fetch_add(1, Ordering::SeqCst);
             wait("the forward pass", || count.load(Ordering::SeqCst) > (before | 1));
         }
@@ -104,16 +109,16 @@ impl Layer<f32> for Meeting {
     }
 }
 
-/// An optimizer. If it keeps them, it waits in the steps of whole batches until two threads have come.
-struct Descending<O>(O, Option<Mutex<(u64, Vec<ThreadId>)>>);
+/// An optimizer. If it records them, it waits in the steps of full batches until two threads have called it.
+struct Recording<O>(O, Option<Mutex<(u64, Vec<ThreadId>)>>);
 
-impl<O: fmt::Debug> fmt::Debug for Descending<O> {
+impl<O: fmt::Debug> fmt::Debug for Recording<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl<O: Optimizer> Optimizer for Descending<O> {
+impl<O: Optimizer> Optimizer for Recording<O> {
     fn slots(&self) -> usize {
         self.0.slots()
     }
@@ -127,13 +132,14 @@ impl<O: Optimizer> Optimizer for Descending<O> {
     }
 }
 
-impl<O: UpdateRule<f32>> UpdateRule<f32> for Descending<O> {
+impl<O: UpdateRule<f32>> UpdateRule<f32> for Recording<O> {
     fn transform_all(&self, step: u64, grads: &mut [f32]) {
         self.0.transform_all(step, grads);
     }
 
     fn update(&self, pass: Update<'_, f32>) {
-        if let (Some(seen), true) = (&self.1, pass.step % STEPS as u64 != STEPS as u64 - 1) {
+        let full_batch = pass.step % STEPS as u64 != STEPS as u64 - 1;
+        if full_batch && let Some(seen) = &self.1 {
             let mut now = seen.lock().unwrap();
             if now.0 != pass.step {
                 *now = (pass.step, Vec::new());
@@ -142,7 +148,7 @@ impl<O: UpdateRule<f32>> UpdateRule<f32> for Descending<O> {
                 now.1.push(thread::current().id());
             }
             drop(now);
-            wait("the descent", || seen.lock().unwrap().1.len() > 1);
+            wait("the update", || seen.lock().unwrap().1.len() > 1);
         }
         self.0.update(pass);
     }
@@ -157,8 +163,8 @@ fn narrow(case: &Case<f32>) -> Sequential<f32> {
     case.layers.clone().then(Flatten).then(Dense::new(3))
 }
 
-/// The layers of a case, and behind them so much that a step is worth two threads and that there are several pieces of
-/// parameters to share.
+/// The layers of a case, and enough after them that a step is worth two threads and there are several buckets of parameters
+/// to share.
 fn wide(case: &Case<f32>, threads: usize) -> Sequential<f32> {
     let meeting = Meeting((threads > 1).then(Arc::default));
     let layers = case.layers.clone().then(Flatten).then(Dense::new(96)).then(meeting).then(Tanh);
@@ -180,7 +186,7 @@ fn bits(model: &Model<f32>) -> Vec<u32> {
     model.parameters().iter().map(|parameter| parameter.to_bits()).collect()
 }
 
-/// Trains, and looks whether the numbers stay numbers.
+/// Trains, and checks that all numbers stay finite.
 fn fit(case: &Case<f32>, trainer: &mut Trainer<f32, u8>, data: &Classified, epochs: u64) {
     let history = trainer.fit(data, epochs).unwrap_or_else(|error| panic!("{}: {error}", case.name));
     assert_eq!(history.epochs.len() as u64, epochs, "{}", case.name);
@@ -193,8 +199,7 @@ fn threads_are_no_part_of_the_result() {
     fn check<O: UpdateRule<f32> + 'static>(case: &Case<f32>, optimizer: fn() -> O) {
         let data = Classified::of(case);
         let run = |threads| {
-            let optimizer =
-                Descending(optimizer(), (threads > 1).then(|| Mutex::new((u64::MAX, Vec::new()))));
+            let optimizer = Recording(optimizer(), (threads > 1).then(|| Mutex::new((u64::MAX, Vec::new()))));
             let mut trainer = trainer(case, wide(case, threads), optimizer, 3).threads(threads);
             fit(case, &mut trainer, &data, 3);
             let scores = trainer.evaluate(&data).unwrap();
@@ -222,7 +227,7 @@ fn a_resumed_training_gives_the_same_bits() {
             let mut first = trainer(case, layers.clone(), optimizer(), 3);
             fit(case, &mut first, &data, 2);
             first.save(&path).unwrap();
-            // Whatever the other trainer had before.
+            // Whatever this trainer was set to before.
             let second = trainer(case, layers, optimizer(), 4).batch_size(7).shards(None);
             let mut second = second.resume(&path).unwrap();
             assert!(bits(second.model()) == bits(first.model()), "{}: the file has other bits", case.name);
@@ -239,16 +244,18 @@ fn a_model_from_a_file_predicts_the_same_bits() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("model");
     for case in &every_layer() {
-        let (name, data) = (case.name, Classified::of(case));
+        let name = case.name;
+        let data = Classified::of(case);
         let mut trainer = trainer(case, narrow(case), adam(1e-2), 3);
         fit(case, &mut trainer, &data, 3);
         trainer.model().save(&path).unwrap();
         let loaded = Model::load(&path, narrow(case)).unwrap();
-        let (x, bits) = (data.x.view(), |y: &Array2<f32>| y.mapv(f32::to_bits));
+        let x = data.x.view();
+        let bits = |y: &Array2<f32>| y.mapv(f32::to_bits);
         let right = trainer.model().predict(x).unwrap();
         assert!(right.iter().all(|y| y.is_finite()), "{name}");
         assert_eq!(bits(&loaded.predict(x).unwrap()), bits(&right), "{name}");
-        // Neither does it matter what was predicted before, or how many rows.
+        // Neither earlier predictions nor the number of rows matter.
         let mut predictor = loaded.predictor();
         for rows in [SAMPLES, 2, SAMPLES] {
             let y = predictor.predict(x.slice(s![..rows, ..])).unwrap().to_owned();
@@ -258,7 +265,7 @@ fn a_model_from_a_file_predicts_the_same_bits() {
     }
 }
 
-/// Parameters that training leaves as they are: of which case, a part of their name, and why.
+/// Parameters that training does not change: the case, a part of their name, and the reason.
 const STILL: &[(&str, &str, &str)] = &[
     ("attention of one step", "0.query_", "one key has all the weight, whatever the query"),
     ("attention of padding", "0.", "padding gives zeros"),
@@ -279,7 +286,7 @@ const STILL: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn everything_that_is_trained_moves() {
+fn every_trained_parameter_changes() {
     let mut needed = vec![false; STILL.len()];
     for case in &every_layer() {
         let data = Classified::of(case);
@@ -289,7 +296,8 @@ fn everything_that_is_trained_moves() {
         let model = trainer.model();
         // The last layer is ours.
         for entry in model.plan().entries().iter().filter(|entry| !entry.name.starts_with("2.")) {
-            let (name, range) = (&entry.name, entry.range.clone());
+            let name = &entry.name;
+            let range = entry.range.clone();
             let moved = before[range.clone()] != model.parameters()[range];
             let still = |&(of, part, _): &(&str, &str, &str)| of == case.name && name.contains(part);
             match STILL.iter().position(still) {
@@ -302,7 +310,7 @@ fn everything_that_is_trained_moves() {
         }
     }
     for ((case, part, why), needed) in STILL.iter().zip(needed) {
-        assert!(needed, "{case}, {part} needs no reason: {why}");
+        assert!(needed, "{case}, {part} does change, so it needs no reason: {why}");
     }
 }
 
@@ -325,12 +333,13 @@ fn shards_change_only_the_last_bits() {
     }
 }
 
-/// Whatever numbers a sample has, a layer takes them or refuses them; where it takes them, training goes on or says
-/// that it cannot.
+/// Whatever numbers a sample has, a layer accepts or refuses them; if it accepts them, training continues or reports that it
+/// diverged.
 #[test]
-fn no_number_is_worse_than_an_error() {
+fn any_number_gives_at_worst_an_error() {
     for case in &every_layer() {
-        let (name, good) = (case.name, Classified::of(case));
+        let name = case.name;
+        let good = Classified::of(case);
         let mut refusals = 0;
         for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, -1.0, 0.5, 7.0, 1e30] {
             let mut data = Classified::of(case);
@@ -361,6 +370,6 @@ fn no_number_is_worse_than_an_error() {
         }
         let table = name.contains("embedding");
         assert_eq!(refusals, if table { 8 } else { 0 }, "{name}, {}", case.layer);
-        assert!(case.ids || !table, "{name}: what can be refused is no number like others");
+        assert!(case.ids || !table, "{name}: only ids can be refused");
     }
 }

@@ -11,7 +11,7 @@ use ndarray::Array2;
 
 #[test]
 fn a_siamese_network_learns() {
-    // The squared distance of two points after a rotation, which is that before it.
+    // The squared distance of two points, which a rotation does not change.
     let mut rng = Seed(2).rng();
     let x = Array2::from_shape_simple_fn((400, 4), || rng.normal());
     let distance = |x: ndarray::ArrayView1<'_, f64>| [(x[0] - x[2]).powi(2) + (x[1] - x[3]).powi(2)];

@@ -1,4 +1,4 @@
-//! Trainings at the limits of what there is to train: one row, one sample, one class, nothing but padding, no parameter.
+//! Trainings at the limits: one row, one sample, one class, nothing but padding, no parameter.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -53,8 +53,8 @@ fn trainer(shape: impl Into<Shape>, layers: Sequential<f32>) -> Trainer<f32, u8>
     Trainer::new(model, CrossEntropy::default(), adam(1e-2)).metric(Accuracy::default())
 }
 
-/// Trains, evaluates and predicts; every number is one.
-fn works(mut trainer: Trainer<f32, u8>, data: &Data) -> Trainer<f32, u8> {
+/// Trains, evaluates and predicts; every number is finite.
+fn check(mut trainer: Trainer<f32, u8>, data: &Data) -> Trainer<f32, u8> {
     let history = trainer.fit(data, Fit::epochs(3).validation(data)).unwrap();
     for report in &history.epochs {
         assert!(report.train.loss.is_finite(), "{trainer:?}");
@@ -75,9 +75,9 @@ fn batches_of_one_row() {
     };
     let data = random(13, [4], 3);
     for (batch, shards) in [(1, 1), (1, 2), (2, 2), (3, 3), (4, 2), (12, 2), (12, 12), (usize::MAX, 2)] {
-        let trained = works(trainer([4], layers()).batch_size(batch).shards(shards), &data);
+        let trained = check(trainer([4], layers()).batch_size(batch).shards(shards), &data);
         let variance = trained.model().parameter("1.running_var").unwrap();
-        // A row alone has no variance, so the statistics wait for batches that have one.
+        // A single row has no variance, so the statistics stay as they are until a batch has one.
         let rows = batch.min(13).div_ceil(shards.min(batch));
         assert_eq!(
             variance.iter().all(|v| (v - 1.0).abs() < 1e-6),
@@ -91,15 +91,15 @@ fn batches_of_one_row() {
 fn one_sample_and_one_class() {
     let layers = |classes| Sequential::new().then(Dense::new(4)).then(Tanh).then(Dense::new(classes));
     for shards in [1, 2, 7] {
-        let one = works(trainer([4], layers(3)).shards(shards).threads(2), &random(1, [4], 3));
+        let one = check(trainer([4], layers(3)).shards(shards).threads(2), &random(1, [4], 3));
         assert_eq!(one.model().output(), [3].into());
         let clipped = Model::new([4], layers(3), Seed(2)).unwrap();
         let clipped = Trainer::new(clipped, CrossEntropy::default(), (ClipByGlobalNorm(1.0), adam(1e-2)));
-        works(clipped.shards(shards).threads(2), &random(1, [4], 3));
+        check(clipped.shards(shards).threads(2), &random(1, [4], 3));
     }
-    let mut certain = works(trainer([4], layers(1)).metric(ConfusionMatrix::new(1)), &random(50, [4], 1));
+    let mut certain = check(trainer([4], layers(1)).metric(ConfusionMatrix::new(1)), &random(50, [4], 1));
     assert_eq!(certain.evaluate(&random(50, [4], 1)).unwrap().loss, 0.0);
-    works(trainer([4], layers(3)), &random(50, [4], 1));
+    check(trainer([4], layers(3)), &random(50, [4], 1));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn nothing_but_padding() {
         start().then(encoder()).then(encoder().pre_norm()),
     ];
     let zeros = data(40, [5, 4], 3, || 0.0);
-    // And some rows of padding among others.
+    // And some steps of padding among others.
     let mut index = 0;
     let some = data(40, [5, 4], 3, || {
         index += 1;
@@ -129,12 +129,12 @@ fn nothing_but_padding() {
     });
     for layers in blocks {
         let layers = layers.then(Flatten).then(Dense::new(3));
-        works(trainer([5, 4], layers.clone()), &zeros);
-        works(trainer([5, 4], layers), &some);
+        check(trainer([5, 4], layers.clone()), &zeros);
+        check(trainer([5, 4], layers), &some);
     }
-    // A bag of nothing but padding, in a table that is a list of rows.
+    // A bag of nothing but padding, in a table whose gradient is a list of rows.
     let bag = EmbeddingBag::new(5, 4).padding_index(0).sparse();
-    works(trainer([6], Sequential::new().then(bag).then(Dense::new(3))), &data(40, [6], 3, || 0.0));
+    check(trainer([6], Sequential::new().then(bag).then(Dense::new(3))), &data(40, [6], 3, || 0.0));
 }
 
 #[test]
@@ -142,15 +142,15 @@ fn nothing_to_train() {
     let data = random(40, [3], 3);
     let before = Model::new([3], Sequential::new().then(Frozen(Dense::new(3))), Seed(2)).unwrap();
     for shards in [1, 2] {
-        works(trainer([3], Sequential::new()).shards(shards), &data);
-        works(trainer([3], Sequential::new().then(Softmax)).shards(shards), &data);
+        check(trainer([3], Sequential::new()).shards(shards), &data);
+        check(trainer([3], Sequential::new().then(Softmax)).shards(shards), &data);
         let frozen = Sequential::new().then(Frozen(Dense::new(3)));
-        let frozen = works(trainer([3], frozen).shards(shards), &data);
+        let frozen = check(trainer([3], frozen).shards(shards), &data);
         assert_eq!(frozen.model().parameters(), before.parameters());
     }
 }
 
-/// Three values that are learned, whatever the sample is.
+/// Three values that are learned, the same for every sample.
 #[derive(Debug)]
 struct Learned;
 
@@ -177,18 +177,23 @@ impl Layer<f32> for Learned {
 
 #[test]
 fn samples_without_a_value() {
-    // Classes of which nothing is known but that half of them are the first.
+    // Nothing is known about a sample, but half of all samples are of the first class.
     let classes = (0..42).map(|row| row % 4 % 3).collect();
     let classes = Data([0].into(), Rows::new(Array2::zeros((42, 0)), classes).unwrap());
     for shards in [1, 2] {
-        let trained = works(trainer([0], Sequential::new().then(Learned)).shards(shards), &classes);
+        let trained = check(trainer([0], Sequential::new().then(Learned)).shards(shards), &classes);
         let values = trained.model().parameters();
         assert!(values[0] > values[1] && values[0] > values[2], "{values:?}");
+        // A dense layer on nothing has only biases, here enough that they are worth more than one bucket.
+        check(
+            trainer([0], Sequential::new().then(Dense::new(9000)).then(Dense::new(3))).shards(shards),
+            &classes,
+        );
     }
 }
 
 #[test]
-fn ids_that_are_none() {
+fn values_that_are_not_ids() {
     let words = || Embedding::new(7, 3);
     let joined = Graph::default()
         .input("left", [2])
@@ -211,7 +216,7 @@ fn ids_that_are_none() {
     for layers in networks {
         let layers = layers.then(Flatten).then(Dense::new(2));
         for wrong in [7.0, -1.0, 2.5, f32::NAN, f32::INFINITY, 1e30] {
-            // In the second shard of the second batch, where nobody shuffles.
+            // In the second shard of the second batch, without shuffling.
             let mut x = good.clone();
             x[[77, 3]] = wrong;
             let bad = data(&x);
@@ -243,8 +248,8 @@ fn ids_that_are_none() {
             let error = model.predict(x.view()).unwrap_err();
             assert!(matches!(&error, PredictError::Value(error) if error.row() == 77), "{error}");
             assert!(model.predictor().predict(x.view()).is_err());
-            // After an error all goes on.
-            works(trainer, &data(&good));
+            // After an error everything still works.
+            check(trainer, &data(&good));
         }
     }
 }

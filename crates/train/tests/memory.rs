@@ -1,4 +1,4 @@
-//! The bytes that a training takes are those that were foretold.
+//! A training takes the bytes that the model estimates.
 
 use chainrule_core::{Branches, Frozen, Graph, Sequential};
 use chainrule_data::{Rows, Samples, Subset, digits};
@@ -12,7 +12,7 @@ use ndarray::Array2;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 
-/// Compares the bytes alive after an epoch, and before there was a model, with what the model foretells.
+/// Compares the bytes allocated from before the model was made until after an epoch with the model's estimate.
 fn check<O: UpdateRule<f32> + Clone + 'static>(
     name: &str,
     layers: Sequential<f32>,
@@ -22,21 +22,21 @@ fn check<O: UpdateRule<f32> + Clone + 'static>(
 ) {
     let before = ALLOCATOR.live();
     let model = Model::new(data.shape(), layers, Seed(0)).unwrap();
-    let foretold = model.training_bytes(batch, shards, &optimizer);
+    let estimated = model.training_bytes(batch, shards, &optimizer);
     let mut trainer = Trainer::new(model, CrossEntropy::default(), optimizer)
         .batch_size(batch)
         .shards(shards)
         .threads(shards);
     trainer.fit(data, 1).unwrap();
     let taken = (ALLOCATOR.live() - before) as f64;
-    let ratio = foretold.total() as f64 / taken;
-    println!("{name}: {foretold:?} foretold, {taken} taken: {ratio:.3}");
-    assert!((0.85..1.15).contains(&ratio), "{name}: {foretold:?} foretold, {taken} taken: {ratio:.3}");
+    let ratio = estimated.total() as f64 / taken;
+    println!("{name}: {estimated:?} estimated, {taken} taken: {ratio:.3}");
+    assert!((0.85..1.15).contains(&ratio), "{name}: {estimated:?} estimated, {taken} taken: {ratio:.3}");
 }
 
 #[test]
-fn trainings_take_what_was_foretold() {
-    // Where parameters take most of it, with the first product cut into columns for 2 shards.
+fn trainings_take_what_was_estimated() {
+    // Where parameters take most of it. With 2 shards the first product is split by columns.
     let digits = digits(256, Seed(1));
     let network = || {
         let layers = Sequential::new().then(Flatten).then(Dense::new(256)).then(Relu);
@@ -45,7 +45,7 @@ fn trainings_take_what_was_foretold() {
     check("parameters", network(), adam(1e-3), &digits, [64, 1]);
     check("shards", network(), adam(1e-3), &digits, [64, 2]);
     check("clipped", network(), (ClipByGlobalNorm(1.0), sgd(0.1)), &digits, [64, 2]);
-    // Rows so long that a piece of 16 has several times the parameters of others.
+    // Rows so long that a bucket of 16 has several times the parameters of others.
     let wide =
         Sequential::new().then(Flatten).then(Dense::new(16)).then(Dense::new(4096)).then(Dense::new(10));
     check("long rows", wide, sgd(0.1), &Subset::new(&digits, (0..32).collect()).unwrap(), [8, 2]);

@@ -30,13 +30,13 @@ fn it_allocates_for_the_first_call_of_a_size() {
         predictor.predict(x.slice(s![..rows, ..])).unwrap();
         ALLOCATOR.allocations_of_this_thread() - before
     };
-    assert!(count(8) > 0, "the counter counts");
+    assert!(count(8) > 0, "the counter works");
     assert_eq!([8, 8, 3, 3, 1, 8].map(count), [0; 6], "fewer rows need no more memory");
 }
 
 #[test]
-fn states_go_on_until_they_are_reset() {
-    // What was trained on twelve steps at once is given them one after the other.
+fn states_are_carried_until_they_are_reset() {
+    // A model for twelve steps at once against one that is given them one at a time.
     let layers = |gru: Gru, lstm: Lstm| {
         let layers = Sequential::new().then(gru.sequences()).then(lstm.sequences());
         layers.then(TimeDistributed(Dense::new(2)))
@@ -58,7 +58,7 @@ fn states_go_on_until_they_are_reset() {
         }
         predictor.reset();
     }
-    // Without a predictor every call begins anew.
+    // Without a predictor every call starts from zeros.
     let first = x.slice(s![.., ..2]);
     assert_eq!(one.predict(first).unwrap(), one.predict(first).unwrap());
     assert_eq!(predictor.predict(first).unwrap(), one.predict(first).unwrap());

@@ -1,4 +1,4 @@
-//! Truncated backpropagation through time: a state that goes on from batch to batch.
+//! Truncated backpropagation through time: states that are carried from batch to batch.
 
 use chainrule_core::{Layer, Residual, Sequential};
 use chainrule_data::{Dataset, Samples, Subset};
@@ -9,13 +9,13 @@ use chainrule_tensor::{Seed, Shape};
 use chainrule_train::{Fit, Model, TrainError, Trainer};
 use ndarray::Array2;
 
-/// How many sequences run side by side: the rows of a batch.
+/// The number of sequences trained in parallel: the rows of a batch.
 const ROWS: usize = 6;
 
-/// How many batches a sequence is cut into, each of two steps.
+/// The number of batches that a sequence is cut into, each of two steps.
 const CUTS: usize = 40;
 
-/// Bits, two steps a sample, and a leaky sum of all bits so far, over all batches, in the same row.
+/// Bits, two per sample, and the leaky sum of all bits so far in the same row, over all batches.
 struct Sums(Vec<([f32; 2], f32)>);
 
 impl Dataset for Sums {
@@ -39,7 +39,8 @@ impl Samples<f32> for Sums {
 }
 
 fn sums() -> Sums {
-    let (mut rng, mut sums) = (Seed(3).rng(), [0.0; ROWS]);
+    let mut rng = Seed(3).rng();
+    let mut sums = [0.0; ROWS];
     let mut sample = |index: usize| {
         let bits = [0; 2].map(|_| f32::from(u8::from(rng.uniform() < 0.5)));
         let sum = &mut sums[index % ROWS];
@@ -56,7 +57,7 @@ fn trainer(recurrent: impl Layer<f32>) -> Trainer<f32, [f32; 1]> {
 }
 
 #[test]
-fn only_a_carried_state_can_know_what_came_before() {
+fn only_a_stateful_layer_can_know_earlier_batches() {
     let data = sums();
     let mut carrying = trainer(Gru::new(8).stateful());
     let history = carrying.fit(&data, 40).unwrap();
@@ -68,7 +69,7 @@ fn only_a_carried_state_can_know_what_came_before() {
 }
 
 #[test]
-fn epochs_evaluations_and_threads_begin_anew() {
+fn states_start_from_zeros_in_each_epoch_and_evaluation() {
     let data = sums();
     let run = |threads| {
         let mut trainer = trainer(Gru::new(4).stateful()).threads(threads);
@@ -81,13 +82,14 @@ fn epochs_evaluations_and_threads_begin_anew() {
     assert_eq!(run(1), run(2));
     let mut straight = trainer(Gru::new(4).stateful());
     straight.fit(&data, 3).unwrap();
-    assert_eq!(straight.model().parameters_sha256(), run(1), "an evaluation between leaves no trace");
+    assert_eq!(straight.model().parameters_sha256(), run(1), "an evaluation in between leaves no trace");
 }
 
-/// Trainings are resumed between epochs, when every state is zeros, so a checkpoint has none.
+/// Trainings are resumed between epochs, when every state is zeros, so a checkpoint stores none.
 #[test]
-fn every_layer_that_carries_can_be_resumed() {
-    let (data, directory) = (sums(), tempfile::tempdir().unwrap());
+fn every_stateful_layer_can_be_resumed() {
+    let data = sums();
+    let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("training");
     let start = || Sequential::new();
     let every: [Sequential<f32>; 8] = [
@@ -107,7 +109,7 @@ fn every_layer_that_carries_can_be_resumed() {
         first.fit(&data, 2).unwrap();
         first.evaluate(&data).unwrap();
         first.save(&path).unwrap();
-        // Settings come from the file: this trainer would shuffle.
+        // The settings come from the file: this trainer would shuffle.
         let mut second = trainer(layers.clone()).shuffle(true).batch_size(7).resume(&path).unwrap();
         second.fit(&data, 1).unwrap();
         let (right, found) = (straight.model().parameters_sha256(), second.model().parameters_sha256());
@@ -124,7 +126,9 @@ fn an_evaluation_carries_states_as_training_does() {
         let history = trainer.fit(&data, Fit::epochs(2).validation(&data)).unwrap();
         let scores = trainer.evaluate(&data).unwrap();
         assert_eq!(history.epochs[1].validation.as_ref(), Some(&scores));
-        let (mut predictor, mut x, mut sum) = (trainer.model().predictor(), Array2::zeros((ROWS, 2)), 0.0);
+        let mut predictor = trainer.model().predictor();
+        let mut x = Array2::zeros((ROWS, 2));
+        let mut sum = 0.0;
         for cut in 0..CUTS {
             let target = |row: usize, x: &mut Array2<f32>| {
                 data.read(cut * ROWS + row, x.row_mut(row).into_slice().unwrap())[0]
@@ -139,13 +143,13 @@ fn an_evaluation_carries_states_as_training_does() {
 }
 
 #[test]
-fn samples_in_another_order_are_refused() {
+fn shuffled_or_uneven_batches_are_refused() {
     let data = sums();
     let shuffled = trainer(Gru::new(4).stateful()).shuffle(true).fit(&data, 1).unwrap_err();
     assert!(matches!(shuffled, TrainError::Stateful { samples: 240, batch_size: ROWS }), "{shuffled}");
     let uneven = trainer(Gru::new(4).stateful()).batch_size(7).fit(&data, 1).unwrap_err();
     assert!(matches!(uneven, TrainError::Stateful { batch_size: 7, .. }), "{uneven}");
-    // An evaluation too needs as many rows in each batch, whatever training does.
+    // An evaluation too needs the same number of rows in each batch, whatever training does.
     let uneven = trainer(Gru::new(4).stateful()).batch_size(7).evaluate(&data).unwrap_err();
     assert!(matches!(uneven, TrainError::Stateful { samples: 240, batch_size: 7 }), "{uneven}");
     let short = Subset::first(&data, 10);

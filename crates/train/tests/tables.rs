@@ -1,4 +1,4 @@
-//! Gradients of tables: a list of the rows that a batch uses gives what the whole gradient gives.
+//! Gradients of tables: a list of the rows that a batch uses gives the same result as the whole gradient.
 
 use chainrule_core::Sequential;
 use chainrule_data::Rows;
@@ -11,7 +11,7 @@ use ndarray::Array2;
 
 const VOCABULARY: usize = 500;
 
-/// Sentences of four ids, of which the small ones are frequent and none is above 400.
+/// Sentences of four ids. Small ids are frequent, and none is above 400.
 fn sentences(count: usize) -> Rows<f32, u8> {
     let mut rng = Seed(1).rng();
     let id = |u: f64| (400.0 * u * u * u).floor() as f32;
@@ -49,7 +49,7 @@ fn train(
     trainer.into_model()
 }
 
-/// Whether both have the same bits, whatever the layers are called.
+/// Asserts that both have the same bits, whatever the layers are called.
 fn assert_same(a: &Model<f32>, b: &Model<f32>, what: &str) {
     let bits = |model: &Model<f32>| model.parameters().iter().map(|p| p.to_bits()).collect::<Vec<_>>();
     assert!(a.parameters().iter().all(|p| p.is_finite()), "{what}");
@@ -68,11 +68,11 @@ fn a_list_gives_the_bits_of_the_whole_gradient() {
         let alone =
             |sparse| Sequential::new().then(EmbeddingBag::new(VOCABULARY, 3)).then(Tanh).then(bag_of(sparse));
         let dense = train(alone(false), sgd(0.3), shards, 1);
-        assert_same(&train(alone(true), sgd(0.3), shards, 1), &dense, "a table behind others");
+        assert_same(&train(alone(true), sgd(0.3), shards, 1), &dense, "a table after others");
     }
 }
 
-/// A bag of the ids that values in ±1 count as where nobody checks them.
+/// A bag for values in ±1, which count as ids where they are not checked.
 fn bag_of(sparse: bool) -> EmbeddingBag {
     let bag = EmbeddingBag::new(2, 3).sum();
     if sparse { bag.sparse() } else { bag }
@@ -103,7 +103,7 @@ fn whole_gradients_where_they_are_needed() {
 }
 
 #[test]
-fn rows_that_no_batch_uses_stand_still() {
+fn rows_that_no_batch_uses_do_not_change() {
     let first = Model::new([4], network(true), Seed(2)).unwrap();
     for optimizer in [Box::new(adam(1e-2)) as Box<dyn UpdateRule<f32>>, Box::new(sgd(0.1).weight_decay(0.1))]
     {

@@ -49,8 +49,8 @@ fn threads_are_no_part_of_the_result() {
 
 #[test]
 fn shards_change_only_the_last_bits() {
-    // 100 samples are two batches of 48 and a shorter one. With 1 shard nothing is cut; with more, the first
-    // product is cut by columns and the rest by rows.
+    // 100 samples are two batches of 48 and a shorter one. With 1 shard nothing is cut; with more, the first product is split
+    // by columns, and the rest is cut by rows.
     let data = digits(100, Seed(1));
     let run = |shards| {
         let model = Model::new([28, 28], layers::<f64>(), Seed(4)).unwrap();
@@ -83,7 +83,8 @@ fn it_learns() {
 
 #[test]
 fn a_resumed_training_gives_the_same_bits() {
-    let (data, directory) = (digits(500, Seed(1)), tempfile::tempdir().unwrap());
+    let data = digits(500, Seed(1));
+    let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("half.chainrule");
     let mut straight = trainer();
     straight.fit(&data, 4).unwrap();
@@ -94,7 +95,7 @@ fn a_resumed_training_gives_the_same_bits() {
     assert_eq!(second.epochs_done(), 2);
     second.fit(&data, 2).unwrap();
     assert_eq!(second.model().parameters_sha256(), straight.model().parameters_sha256());
-    // A checkpoint is a model file too; another optimizer cannot take it up.
+    // A checkpoint is a model file too; a trainer with another optimizer cannot resume it.
     assert_eq!(Model::load(&path, layers::<f32>()).unwrap().parameters(), first.model().parameters());
     let model = Model::new([28, 28], layers(), Seed(0)).unwrap();
     let other = Trainer::<f32, u8>::new(model, CrossEntropy::default(), sgd(0.1));
@@ -105,14 +106,15 @@ fn a_resumed_training_gives_the_same_bits() {
 
 #[test]
 fn a_checkpoint_knows_its_training() {
-    let (data, directory) = (digits(100, Seed(1)), tempfile::tempdir().unwrap());
+    let data = digits(100, Seed(1));
+    let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("one.chainrule");
     let start = || trainer().shuffle(false).shards(3);
     let mut first = start();
     first.fit(&data, 1).unwrap();
     first.save(&path).unwrap();
     first.fit(&data, 1).unwrap();
-    // What the other trainer was set to does not matter; what it is set to afterwards does.
+    // What the other trainer was set to before does not matter; what it is set to afterwards does.
     let other = || trainer().shuffle(true).shards(1).batch_size(7).seed(Seed(1)).threads(1);
     let mut second = other().resume(&path).unwrap();
     second.fit(&data, 1).unwrap();
@@ -159,8 +161,9 @@ fn a_checkpoint_knows_its_training() {
 }
 
 #[test]
-fn a_checkpoint_from_before_the_first_epoch_is_one_too() {
-    let (data, directory) = (digits(200, Seed(1)), tempfile::tempdir().unwrap());
+fn a_checkpoint_can_precede_the_first_epoch() {
+    let data = digits(200, Seed(1));
+    let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("start.chainrule");
     let mut straight = trainer();
     straight.save(&path).unwrap();
@@ -176,7 +179,7 @@ fn chain(error: impl Error) -> String {
     sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }
 
-/// Remembers more of a parameter than there is memory for.
+/// Keeps more state than there is memory for.
 #[derive(Debug)]
 struct Hoarder;
 
@@ -191,8 +194,8 @@ impl UpdateRule<f32> for Hoarder {
 }
 
 #[test]
-fn memory_that_there_is_not_is_an_error() {
-    // More than addresses reach, and still countable.
+fn too_little_memory_is_an_error() {
+    // More than can be addressed, but not more than can be counted.
     let layers = || Sequential::<f32>::new().then(Dense::new(1 << 30)).then(Dense::new(1 << 25));
     let parameters = 4 * (1 << 30) + (1 << 55) + (1 << 25);
     let error = Model::new([3], layers(), Seed(0)).unwrap_err();
@@ -210,7 +213,7 @@ fn memory_that_there_is_not_is_an_error() {
 }
 
 #[test]
-fn damaged_files_are_told_apart() {
+fn damaged_files_are_distinguished() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("model.chainrule");
     let model = Model::new([28, 28], layers::<f32>(), Seed(4)).unwrap();
@@ -255,7 +258,7 @@ fn a_file_that_cannot_be_written_leaves_the_old_one() {
     let model = Model::new([4], Sequential::new().then(Dense::new(2)), Seed(0)).unwrap();
     let error = model.save(directory.path().join("no/such/folder/model")).unwrap_err();
     assert!(matches!(error, FileError::Io { doing: "write", .. }), "{error}");
-    // A directory of that name cannot be replaced; nothing is left beside it.
+    // A directory of that name cannot be replaced; no temporary file remains.
     fs::create_dir(directory.path().join("taken")).unwrap();
     assert!(model.save(directory.path().join("taken")).is_err());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
@@ -266,7 +269,7 @@ fn a_file_that_cannot_be_written_leaves_the_old_one() {
 }
 
 #[test]
-fn settings_and_data_that_cannot_work() {
+fn invalid_settings_and_data_are_refused() {
     let data = digits(100, Seed(1));
     let error = |trainer: Trainer<f32, u8>| {
         let mut trainer = trainer;
@@ -293,7 +296,7 @@ fn settings_and_data_that_cannot_work() {
     assert!(matches!(smoothed.evaluate(&data), Err(TrainError::Setting(_))));
     let few = error(with(7, 0.1));
     assert!(matches!(few, TrainError::Target { columns: 7, .. }), "{few}");
-    // The place of a wrong label is told, in whichever part of a batch it was found.
+    // The index of a wrong label is reported, in whichever shard it was found.
     let mut classes = vec![0u8; 100];
     classes[83] = 10;
     let wrong = Rows::new(Array2::<f32>::zeros((100, 4)), classes).unwrap();
@@ -316,7 +319,7 @@ fn settings_and_data_that_cannot_work() {
     let label = chain(stepwise.evaluate(&wrong_step).unwrap_err());
     assert!(label.starts_with("sample 5, in batch 0, "), "{label}");
     assert!(label.contains("of the steps of target 5, target 4 is class 2, but"), "{label}");
-    // What is wrong with the validation is told before the first step too.
+    // An error in the validation data is reported before the first step too.
     let mut trained = trainer();
     let before = trained.model().parameters_sha256();
     let none = Subset::first(&data, 0);
@@ -325,7 +328,7 @@ fn settings_and_data_that_cannot_work() {
     let flat = trained.fit(&data, Fit::epochs(1).validation(&wrong)).unwrap_err();
     assert!(matches!(flat, TrainError::Shape { .. }), "{flat}");
     assert_eq!(trained.model().parameters_sha256(), before);
-    // More threads than there is work for cost nothing.
+    // More threads than there is work for do no harm.
     trainer().threads(usize::MAX).fit(&data, 1).unwrap();
     let model = Model::new([784], Sequential::new().then(Dense::new(10)), Seed(0)).unwrap();
     let flat = error(Trainer::new(model, CrossEntropy::default(), sgd(0.1)));

@@ -317,9 +317,10 @@ mod tests {
         let mut plan = Plan::new();
         let (_, cache) = layers.plan([5].into(), &mut plan).unwrap();
         for optimizer in [&chainrule_optim::adam(0.1) as &dyn UpdateRule<f32>, &chainrule_optim::sgd(0.1)] {
-            let (slots, buckets) = (optimizer.slots(), Buckets::new(&plan, &cache, optimizer));
+            let slots = optimizer.slots();
+            let buckets = Buckets::new(&plan, &cache, optimizer);
             let size = slots * plan.size();
-            let by_slot: Vec<f32> = (0..size).map(|place| place as f32).collect();
+            let by_slot: Vec<f32> = (0..size).map(|index| index as f32).collect();
             let mut state = vec![f32::NAN; size];
             buckets.state_by_bucket(&by_slot, &mut state, slots);
             assert_eq!(buckets.state_by_slot(&state, slots), by_slot);

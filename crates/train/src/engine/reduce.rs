@@ -122,7 +122,7 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
             let _flush = FlushDenormals::new();
             // Other threads read the rest of the parameters in their passes, but not this thread's rows of the split weight.
             let shared = shards.len() < self.shards.len() && self.phase != Phase::Reduce;
-            if let (true, Some(first)) = (shared, rest.buckets.first()) {
+            if shared && let Some(first) = rest.buckets.first() {
                 prefetch_params(first, &mut rest.block);
             }
             let calls = 2 * (split.buckets.len() + rest.buckets.len());
@@ -176,7 +176,7 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
     ) {
         for (index, bucket) in buckets.iter().enumerate() {
             let &Bucket { start, end, kind, source, .. } = bucket;
-            if let (true, Some(next)) = (shared, buckets.get(index + 1)) {
+            if shared && let Some(next) = buckets.get(index + 1) {
                 prefetch_params(next, &mut block);
             }
             prefetcher.advance();

@@ -50,7 +50,8 @@ impl<T: Real> SplitK<T> {
         inputs: usize,
         Cut { batch, shards }: Cut,
     ) -> Option<Self> {
-        let weight = cache.lead().filter(|weight| weight.start == 0 && buckets::defers(plan))?;
+        let weight =
+            cache.lead().filter(|weight| weight.start == 0 && inputs > 0 && buckets::defers(plan))?;
         let units = weight.len() / inputs;
         let step = buckets::rows_of_first(units);
         if shards < 2 || inputs / 2 < batch || inputs / 2 < step.saturating_mul(shards) {
@@ -145,7 +146,7 @@ impl<T: Real> ColumnBlock<T> {
             }
         }
         let weight = &pass.params[columns.start * units..columns.end * units];
-        let w = ArrayView2::from_shape((width, units), weight).expect("as many values");
+        let w = ArrayView2::from_shape((width, units), weight).expect("the values of the block");
         gemm(T::one(), x.matrix(count, width), w, T::zero(), z.matrix_mut(count, units)); // Zₚ = Xₚ Wₚ
     }
 }
