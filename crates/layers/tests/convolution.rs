@@ -1,4 +1,4 @@
-//! The convolutions against their definition, in shapes that take every way through them, and their errors.
+//! The convolutions against their definition, in shapes that take every path through them, and their errors.
 
 use chainrule_core::runner::GradsExt;
 use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan};
@@ -14,7 +14,7 @@ fn random(rows: usize, columns: usize, seed: u64) -> Array2<f64> {
     Array2::from_shape_simple_fn((rows, columns), || rng.normal())
 }
 
-/// What a layer gives for these values: `y`, `dx` and the gradients, with `y` for `dy`.
+/// The results of a layer for these values: `y`, `dx` and the gradients, with `y` for `dy`.
 fn run<T: Real, L: Layer<T>>(layer: &L, input: &[usize], x: &Array2<f64>) -> [Vec<f64>; 3] {
     let mut plan = Plan::new();
     let (output, mut cache) = layer.plan(Shape::new(input).unwrap(), &mut plan).unwrap();
@@ -23,7 +23,7 @@ fn run<T: Real, L: Layer<T>>(layer: &L, input: &[usize], x: &Array2<f64>) -> [Ve
     let (mut y, mut dx) =
         (Array2::from_elem((x.nrows(), output.size()), T::nan()), Array2::from_elem(x.dim(), T::nan()));
     let mut grads = vec![T::zero(); plan.size()];
-    // Twice: the second pass finds the memory of the first.
+    // Twice: the second pass reuses the buffers of the first.
     for _ in 0..2 {
         let (params, y) = (Params::new(&params), y.view_mut());
         layer.forward(Forward { params, x: x.view(), y, cache: &mut cache, mode: Mode::Eval });
@@ -44,7 +44,7 @@ fn run<T: Real, L: Layer<T>>(layer: &L, input: &[usize], x: &Array2<f64>) -> [Ve
     [values(y.as_slice().unwrap()), values(dx.as_slice().unwrap()), values(&grads)]
 }
 
-/// A convolution as it is defined, and its derivatives.
+/// A convolution by its definition, and its derivatives.
 struct Definition<const N: usize> {
     image: [usize; N],
     kernel: [usize; N],
@@ -54,8 +54,8 @@ struct Definition<const N: usize> {
     groups: usize,
 }
 
-/// All places of a box.
-fn places<const N: usize>(size: [usize; N]) -> impl Iterator<Item = [usize; N]> {
+/// All positions of a box.
+fn positions<const N: usize>(size: [usize; N]) -> impl Iterator<Item = [usize; N]> {
     (0..size.iter().product()).map(move |mut index: usize| {
         let mut place = [0; N];
         for axis in (0..N).rev() {
@@ -77,8 +77,8 @@ impl<const N: usize> Definition<N> {
     ) {
         let (c, m) = (inputs / self.groups, outputs / self.groups);
         let size = |size: [usize; N]| size.iter().product::<usize>();
-        for (o, position) in places(features).enumerate() {
-            for (k, place) in places(self.kernel).enumerate() {
+        for (o, position) in positions(features).enumerate() {
+            for (k, place) in positions(self.kernel).enumerate() {
                 let mut index = Some(0);
                 for axis in 0..N {
                     let at = position[axis] * self.stride[axis] + place[axis] * self.dilation[axis];
@@ -225,7 +225,7 @@ fn error<L: Layer<f32>>(layer: L, input: &[usize]) -> String {
 }
 
 #[test]
-fn what_cannot_be_is_said() {
+fn errors_say_what_is_wrong() {
     let max = usize::MAX;
     let says = |message: String, text: &str| assert!(message.contains(text), "{message}");
     says(error(Conv2d::new(2, 3), &[28, 28]), "[channels, height, width] but got [28, 28]");
@@ -247,9 +247,9 @@ fn what_cannot_be_is_said() {
     says(error(Conv2d::new(2, [3, 6]), &[1, 5, 5]), "smaller kernel");
     says(error(Conv2d::new(2, 3).dilation(max), &[1, 5, 5]), "smaller kernel");
     says(error(Conv2d::new(2, 3).padding(max), &[1, 5, 5]), "smaller kernel");
-    says(error(Conv2d::new(2, 3).padding(1 << 60), &[1, 5, 5]), "counted");
-    says(error(Conv2d::new(max, 1), &[1, 5, 5]), "counted");
-    says(error(Conv2d::new(4, 1 << 31).padding(1 << 31), &[4, 5, 5]), "counted");
+    says(error(Conv2d::new(2, 3).padding(1 << 60), &[1, 5, 5]), "overflow");
+    says(error(Conv2d::new(max, 1), &[1, 5, 5]), "overflow");
+    says(error(Conv2d::new(4, 1 << 31).padding(1 << 31), &[4, 5, 5]), "overflow");
     says(error(Conv2d::new(2, 3).dilation(max / 2).padding(Padding::Same), &[1, 5, 5]), "smaller kernel");
     says(error(DepthwiseConv2d::new(3).multiplier(0), &[2, 5, 5]), "multiplier");
     says(error(DepthwiseConv2d::new(3).multiplier(max), &[2, 5, 5]), "multiplier");
@@ -258,19 +258,19 @@ fn what_cannot_be_is_said() {
     says(error(ConvTranspose2d::new(2, 3).padding(3), &[1, 2, 2]), "less padding");
     says(error(ConvTranspose2d::new(2, 3).stride(max), &[1, 2, 2]), "less padding");
     says(error(ConvTranspose2d::new(2, 3).output_padding(max), &[1, 2, 2]), "less padding");
-    says(error(ConvTranspose2d::new(2, 3).output_padding(1 << 60), &[1, 2, 2]), "counted");
+    says(error(ConvTranspose2d::new(2, 3).output_padding(1 << 60), &[1, 2, 2]), "overflow");
     says(error(ConvTranspose2d::new(3, 3).groups(2), &[2, 2, 2]), "2 groups");
     says(error(Unfold::new([3, 3]), &[5, 5]), "[channels, height, width]");
-    says(error(Unfold::new([1 << 31, 1 << 31]).padding(1 << 31), &[1 << 10, 1, 1]), "counted");
+    says(error(Unfold::new([1 << 31, 1 << 31]).padding(1 << 31), &[1 << 10, 1, 1]), "overflow");
     says(error(Fold::new([5, 5], [3, 3]), &[9, 8]), "[channels · 9, 9]");
     says(error(Fold::new([5, 5], [3, 3]), &[8, 9]), "[channels · 9, 9]");
     says(error(Fold::new([5, 5], [3, 3]), &[2, 5, 5]), "[channels · kernel, positions]");
-    says(error(Fold::new([max, max], [3, 3]), &[9, 9]), "counted");
+    says(error(Fold::new([max, max], [3, 3]), &[9, 9]), "overflow");
     says(error(Fold::new([5, 2], [3, 3]), &[9, 9]), "smaller kernel");
 }
 
 #[test]
-fn absurd_settings_that_can_be_are_planned() {
+fn huge_settings_that_are_valid_are_planned() {
     let max = usize::MAX;
     let mut plan = Plan::new();
     let input = Shape::from([1, 5, 5]);

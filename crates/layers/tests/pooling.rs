@@ -1,4 +1,4 @@
-//! What poolings do with settings, shapes and numbers at the edge.
+//! Poolings with extreme settings, shapes and numbers.
 
 use chainrule_core::{Forward, Layer, Merge, Mode, Params, Plan};
 use chainrule_layers::{
@@ -30,7 +30,7 @@ fn nan_and_infinity_pass_through_a_maximum() {
 }
 
 #[test]
-fn padding_is_no_input_of_a_maximum() {
+fn a_maximum_ignores_padding() {
     assert_eq!(run(&MaxPool1d::new(2).padding(1), [1, 2], array![[-3.0, -4.0]]), array![[-3.0, -4.0]]);
 }
 
@@ -43,7 +43,7 @@ fn a_window_of_any_size_is_planned_at_once() {
 }
 
 #[test]
-fn what_cannot_be_pooled() {
+fn errors_say_what_is_wrong() {
     macro_rules! message {
         ($layer:expr, $input:expr) => {
             Layer::<f32>::plan(&$layer, $input.into(), &mut Plan::new()).unwrap_err().to_string()
@@ -57,7 +57,7 @@ fn what_cannot_be_pooled() {
     assert!(message!(AvgPool2d::new(2).padding(2), [1, 2, 2]).contains("half the window"));
     assert!(message!(AvgPool2d::new(2).dilation(usize::MAX), [1, 2, 2]).contains("smaller kernel"));
     assert!(message!(AvgPool2d::new(usize::MAX), [1, 2, 2]).contains("smaller kernel"));
-    // A padded window whose places all lie beside the input, and sizes beyond counting.
+    // A padded window without any input, and sizes that overflow.
     assert!(message!(MaxPool1d::new(2).dilation(4).padding(2), [1, 1]).contains("every window"));
     assert!(message!(MaxPool1d::new(2), [2, 1 << 40]).contains("2³²"));
     assert!(message!(AdaptiveAvgPool2d::new(1 << 40), [1, 4, 4]).contains("another output"));

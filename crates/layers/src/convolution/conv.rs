@@ -3,20 +3,21 @@
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
-use super::correlation::Map;
-use super::settings::{Declared, Settings, Work, settings};
-use crate::Axes;
+use super::cache::{ConvCache, ConvSpec};
+use super::conv_shape::ConvShape;
+use super::settings::{ConvSettings, settings};
+use crate::axes::Axes;
 
-/// A convolution over `N` axes (LeCun et al. 1989), as in PyTorch: a window slides over the image, and at each
-/// position an output is the product of the kernel and what the window shows, over all channels.
+/// A convolution over `N` axes (LeCun et al. 1989), as in PyTorch: a window slides over the image, and each output is the product
+/// of the kernel and the values in the window, summed over all channels.
 ///
-/// `Y[m, o] = b[m] + Σ W[m, c, k] X[c, o · stride + k · dilation - before]` over channels `c` and places `k`, where `X` is
-/// 0 outside of the image, with `before` zeros before it. (The kernel is not reversed: what networks call a convolution is
-/// a correlation.) Along each axis the output has `⌊(size + before + after - reach) / stride⌋ + 1` positions, for a window
-/// that reaches over `dilation · (kernel - 1) + 1`.
+/// `Y[m, o] = b[m] + Σ W[m, c, k] X[c, o · stride + k · dilation - before]` over channels `c` and positions `k` of the kernel,
+/// where `X` is 0 outside of the image, with `before` zeros before it. (The kernel is not reversed: what networks call a
+/// convolution is a correlation.) Along each axis the output has `⌊(size + before + after - extent) / stride⌋ + 1` values, for a
+/// window of the extent `dilation · (kernel - 1) + 1`.
 ///
-/// Samples are `[channels, height, width]`, or with one or three axes for [`Conv1d`] and [`Conv3d`]. Weights are of shape
-/// `[outputs, inputs / groups, kernel...]`, biases of `[outputs]`. Both start uniform in `±1/√fan_in`, as in PyTorch, where
+/// Samples are `[channels, height, width]`, or have one or three axes for [`Conv1d`] and [`Conv3d`]. Weights have the shape
+/// `[outputs, inputs / groups, kernel...]`, biases `[outputs]`. Both are initialised uniformly in `±1/√fan_in`, as in PyTorch, where
 /// `fan_in` is the number of values that an output sums over; [`keras`](Self::keras) gives Glorot-uniform weights and zero
 /// biases, as in Keras.
 ///
@@ -37,7 +38,7 @@ use crate::Axes;
 pub struct Conv<const N: usize> {
     channels: usize,
     groups: usize,
-    settings: Settings<N>,
+    settings: ConvSettings<N>,
 }
 
 /// A convolution of signals, `[channels, length]`: see [`Conv`].
@@ -50,17 +51,17 @@ pub type Conv3d = Conv<3>;
 settings!(Conv);
 
 impl<const N: usize> Conv<N> {
-    /// A layer with so many channels of output, and a kernel of this size: `5`, or `[3, 5]` with a number for each axis.
+    /// A layer with this number of output channels and a kernel of this size: `5`, or `[3, 5]` with a number for each axis.
     pub fn new(channels: usize, kernel: impl Axes<N>) -> Self {
-        Self { channels, groups: 1, settings: Settings::new(kernel.axes()) }
+        Self { channels, groups: 1, settings: ConvSettings::new(kernel.axes()) }
     }
 
-    /// A layer that starts as Keras' does.
+    /// A layer with Keras' initializers.
     pub fn keras(channels: usize, kernel: impl Axes<N>) -> Self {
-        Self { channels, groups: 1, settings: Settings::keras(kernel.axes()) }
+        Self { channels, groups: 1, settings: ConvSettings::keras(kernel.axes()) }
     }
 
-    /// Cuts the channels of input and output into so many groups, and computes each group of outputs from its group of
+    /// Splits the channels of input and output into this number of groups, and computes each group of outputs from its group of
     /// inputs alone.
     #[must_use]
     pub fn groups(self, groups: usize) -> Self {
@@ -68,7 +69,7 @@ impl<const N: usize> Conv<N> {
     }
 }
 
-/// The error of channels that cannot be cut into groups.
+/// Checks that the groups divide the channels of input and output.
 pub(super) fn check_groups(
     groups: usize,
     [inputs, outputs]: [usize; 2],
@@ -79,34 +80,34 @@ pub(super) fn check_groups(
     if outputs > 0 && divides(inputs) && divides(outputs) {
         return Ok(());
     }
-    let expected = format!("channels that its {groups} groups divide");
-    Err(plan.error(input, &expected, "choose channels of input and output that are multiples of the groups"))
+    let expected = format!("a number of channels that its {groups} groups divide");
+    Err(plan.error(input, &expected, "set the channels of input and output to multiples of the groups"))
 }
 
 impl<T: Real, const N: usize> Layer<T> for Conv<N> {
-    type Cache = Work<T, N>;
+    type Cache = ConvCache<T, N>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Work<T, N>), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ConvCache<T, N>), ShapeError> {
         let Self { channels: outputs, groups, settings } = self;
         let (inputs, image) = settings.window.sample(input, plan)?;
         check_groups(*groups, [inputs, *outputs], input, plan)?;
-        let geometry = settings.window.over(image, input, plan)?;
+        let geometry = settings.window.for_image(image, input, plan)?;
         let (of_a_group, outputs) = (inputs / groups, *outputs);
-        let declared = Declared {
-            map: Map { geometry, groups: *groups, channels: [of_a_group, outputs / groups] },
+        let spec = ConvSpec {
+            shape: ConvShape { geometry, groups: *groups, channels: [of_a_group, outputs / groups] },
             weight: [outputs, of_a_group],
             fans: [of_a_group, outputs],
             outputs,
             size: geometry.features,
         };
-        Work::plan(settings, declared, input, plan)
+        ConvCache::plan(settings, spec, input, plan)
     }
 
-    fn forward(&self, pass: Forward<'_, T, Work<T, N>>) {
-        Work::correlate(pass); //         Y = W P(X) + b
+    fn forward(&self, pass: Forward<'_, T, ConvCache<T, N>>) {
+        ConvCache::forward(pass); //     Y = W P(X) + b
     }
 
-    fn backward(&self, pass: Backward<'_, T, Work<T, N>>) {
-        Work::correlate_back(pass); //    dW = dY P(X)ᵀ, db = Σ dY, dP(X) = Wᵀ dY
+    fn backward(&self, pass: Backward<'_, T, ConvCache<T, N>>) {
+        ConvCache::backward(pass); //    dW = dY P(X)ᵀ, db = Σ dY, dP(X) = Wᵀ dY
     }
 }

@@ -1,13 +1,16 @@
-//! The convolutions, over signals, images and volumes.
+//! Convolutions over signals, images and volumes.
 //!
-//! All are one linear map, its adjoint and its gradient, in `correlation.rs`; a layer says which is its forward pass.
+//! All of them are one linear map, its adjoint and its gradient, in `algorithm.rs`; a layer says which of them is its forward pass.
 
+mod algorithm;
+mod cache;
+mod channels;
 mod conv;
-mod copied;
-mod correlation;
+mod conv_shape;
 mod depthwise;
-mod lowering;
-mod overlapped;
+mod im2col;
+mod implicit_im2col;
+mod patches;
 mod separable;
 mod settings;
 mod transposed;

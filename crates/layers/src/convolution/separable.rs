@@ -3,15 +3,15 @@
 use chainrule_core::{Backward, Forward, Grads, Initializer, Layer, Params, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape};
 
+use super::cache::ConvCache;
 use super::conv::Conv;
 use super::depthwise::DepthwiseConv;
-use super::settings::Work;
 use super::window::Padding;
-use crate::Axes;
+use crate::axes::Axes;
 
 /// A separable convolution (Sifre 2014; Chollet 2017), as Keras' `SeparableConv2D`: a [`DepthwiseConv`] without biases,
-/// then a convolution of all channels at each position, with a kernel of one place. It takes the place of a [`Conv`]
-/// with a small part of its weights and products.
+/// then a convolution of all channels at each position, with a kernel of size 1. It replaces a [`Conv`] with a fraction of its
+/// weights and multiplications.
 ///
 /// Samples are `[channels, height, width]`, or `[channels, length]` for [`SeparableConv1d`]. The parameters are the depthwise
 /// weights `[inputs · multiplier, 1, kernel...]`, the pointwise weights `[outputs, inputs · multiplier, 1...]` and the
@@ -28,41 +28,41 @@ pub type SeparableConv1d = SeparableConv<1>;
 pub type SeparableConv2d = SeparableConv<2>;
 
 impl<const N: usize> SeparableConv<N> {
-    /// A layer with so many channels of output, and a kernel of this size: `5`, or `[3, 5]` with a number for each axis.
+    /// A layer with this number of output channels and a kernel of this size: `5`, or `[3, 5]` with a number for each axis.
     pub fn new(channels: usize, kernel: impl Axes<N>) -> Self {
         Self { depthwise: DepthwiseConv::new(kernel).without_bias(), pointwise: Conv::new(channels, 1) }
     }
 
-    /// A layer that starts as Keras' does.
+    /// A layer with Keras' initializers.
     pub fn keras(channels: usize, kernel: impl Axes<N>) -> Self {
         Self { depthwise: DepthwiseConv::keras(kernel).without_bias(), pointwise: Conv::keras(channels, 1) }
     }
 
-    /// How many channels between the two convolutions each channel of input gives, 1 by default.
+    /// The number of channels between the two convolutions for each input channel, 1 by default.
     #[must_use]
     pub fn multiplier(self, multiplier: usize) -> Self {
         Self { depthwise: self.depthwise.multiplier(multiplier), ..self }
     }
 
-    /// How far the window moves from one position to the next, 1 by default.
+    /// How far the window moves between two outputs, 1 by default.
     #[must_use]
     pub fn stride(self, stride: impl Axes<N>) -> Self {
         Self { depthwise: self.depthwise.stride(stride), ..self }
     }
 
-    /// How many zeros are around the image, none by default.
+    /// The number of zeros around the image, none by default.
     #[must_use]
     pub fn padding(self, padding: impl Into<Padding<N>>) -> Self {
         Self { depthwise: self.depthwise.padding(padding), ..self }
     }
 
-    /// How far the places of the kernel are from each other, 1 by default.
+    /// The distance between neighbouring positions of the kernel, 1 by default.
     #[must_use]
     pub fn dilation(self, dilation: impl Axes<N>) -> Self {
         Self { depthwise: self.depthwise.dilation(dilation), ..self }
     }
 
-    /// Another rule for the first weights, depthwise and pointwise.
+    /// Sets the initializer of the depthwise and the pointwise weights.
     #[must_use]
     pub fn weight_init(self, init: impl Initializer + Clone + 'static) -> Self {
         Self {
@@ -71,25 +71,25 @@ impl<const N: usize> SeparableConv<N> {
         }
     }
 
-    /// Another rule for the first biases.
+    /// Sets the initializer of the biases.
     #[must_use]
     pub fn bias_init(self, init: impl Initializer + 'static) -> Self {
         Self { pointwise: self.pointwise.bias_init(init), ..self }
     }
 
-    /// Without biases.
+    /// Removes the biases.
     #[must_use]
     pub fn without_bias(self) -> Self {
         Self { pointwise: self.pointwise.without_bias(), ..self }
     }
 }
 
-/// What a [`SeparableConv`] remembers: what is between its two convolutions.
+/// The cache of a [`SeparableConv`], with the values between its two convolutions.
 #[derive(Clone, Debug, Default)]
-pub struct Between<T: Real, const N: usize> {
-    depthwise: Work<T, N>,
-    pointwise: Work<T, N>,
-    /// How many values a sample has between them, and how many parameters are before it.
+pub struct SeparableConvCache<T: Real, const N: usize> {
+    depthwise: ConvCache<T, N>,
+    pointwise: ConvCache<T, N>,
+    /// The number of values of a sample between them, and of parameters of the first.
     size: usize,
     params: usize,
     values: Buffer<T>,
@@ -97,19 +97,19 @@ pub struct Between<T: Real, const N: usize> {
 }
 
 impl<T: Real, const N: usize> Layer<T> for SeparableConv<N> {
-    type Cache = Between<T, N>;
+    type Cache = SeparableConvCache<T, N>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Between<T, N>), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, SeparableConvCache<T, N>), ShapeError> {
         let (shape, depthwise, params) = plan.inner("depthwise", &self.depthwise, input)?;
         let (output, pointwise, _) = plan.inner("pointwise", &self.pointwise, shape)?;
         let size = shape.size();
         plan.memory(size); // for the gradient; the values are the depthwise convolution's output
         let (values, gradient) = (Buffer::default(), Buffer::default());
-        Ok((output, Between { depthwise, pointwise, size, params, values, gradient }))
+        Ok((output, SeparableConvCache { depthwise, pointwise, size, params, values, gradient }))
     }
 
-    fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, Between<T, N>>) {
-        let Between { depthwise, pointwise, size, params: own, values, .. } = cache;
+    fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, SeparableConvCache<T, N>>) {
+        let SeparableConvCache { depthwise, pointwise, size, params: own, values, .. } = cache;
         let rows = x.nrows();
         values.reserve(rows * *size);
         let (first, z) = (Params::new(params.values(*own)), values.matrix_mut(rows, *size));
@@ -118,9 +118,9 @@ impl<T: Real, const N: usize> Layer<T> for SeparableConv<N> {
         self.pointwise.forward(Forward { params, x: z, y, cache: pointwise, mode });
     }
 
-    fn backward(&self, pass: Backward<'_, T, Between<T, N>>) {
+    fn backward(&self, pass: Backward<'_, T, SeparableConvCache<T, N>>) {
         let Backward { mut params, mut grads, x, y, dy, dx, cache, share } = pass;
-        let Between { depthwise, pointwise, size, params: own, values, gradient } = cache;
+        let SeparableConvCache { depthwise, pointwise, size, params: own, values, gradient } = cache;
         let rows = x.nrows();
         gradient.reserve(rows * *size);
         let (first, first_grads): (_, Grads<'_, T>) = (Params::new(params.values(*own)), grads.inner(*own));

@@ -3,29 +3,30 @@
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
+use super::cache::{ConvCache, ConvSpec};
 use super::conv::check_groups;
-use super::correlation::Map;
-use super::settings::{Declared, Settings, Work, settings};
-use crate::Axes;
+use super::conv_shape::ConvShape;
+use super::settings::{ConvSettings, settings};
+use crate::axes::Axes;
 
 /// A transposed convolution over `N` axes (Zeiler et al. 2010; also fractionally strided, or "deconvolution"), as in
-/// PyTorch: the adjoint of a [`Conv`](super::Conv) from the output to the input. Each input adds the kernel, times its
+/// PyTorch: the adjoint of a [`Conv`](super::Conv), from its output to its input. Each input adds the kernel, times its
 /// value, to the output:
 ///
-/// `Y[m, o · stride + k · dilation - before] += W[c, m, k] X[c, o]`, from `Y[m] = b[m]`, for all channels `c` and places `k`;
-/// what falls outside of `Y` is dropped. Along each axis the output has
-/// `(size - 1) · stride - before - after + reach + output padding` values, where the kernel reaches over
+/// `Y[m, o · stride + k · dilation - before] += W[c, m, k] X[c, o]`, from `Y[m] = b[m]`, for all channels `c` and positions `k`;
+/// what is outside of `Y` is dropped. Along each axis the output has
+/// `(size - 1) · stride - before - after + extent + output padding` values, for a kernel of the extent
 /// `dilation · (kernel - 1) + 1`. With [`Padding::Same`](crate::Padding::Same) it has `size · stride + output padding`, as in Keras.
 ///
-/// Samples are `[channels, height, width]`, or with one or three axes for [`ConvTranspose1d`] and [`ConvTranspose3d`].
-/// Weights are of shape `[inputs, outputs / groups, kernel...]`, biases of `[outputs]`. Both start uniform in `±1/√fan_in`
+/// Samples are `[channels, height, width]`, or have one or three axes for [`ConvTranspose1d`] and [`ConvTranspose3d`].
+/// Weights have the shape `[inputs, outputs / groups, kernel...]`, biases `[outputs]`. Both are initialised uniformly in `±1/√fan_in`
 /// with a `fan_in` of `outputs / groups · kernel`, which is PyTorch's rule.
 #[derive(Clone, Debug)]
 pub struct ConvTranspose<const N: usize> {
     channels: usize,
     groups: usize,
     output_padding: [usize; N],
-    settings: Settings<N>,
+    settings: ConvSettings<N>,
 }
 
 /// A transposed convolution of signals, `[channels, length]`: see [`ConvTranspose`].
@@ -38,27 +39,27 @@ pub type ConvTranspose3d = ConvTranspose<3>;
 settings!(ConvTranspose);
 
 impl<const N: usize> ConvTranspose<N> {
-    /// A layer with so many channels of output, and a kernel of this size: `5`, or `[3, 5]` with a number for each axis.
+    /// A layer with this number of output channels and a kernel of this size: `5`, or `[3, 5]` with a number for each axis.
     pub fn new(channels: usize, kernel: impl Axes<N>) -> Self {
-        let (output_padding, settings) = ([0; N], Settings::new(kernel.axes()));
+        let (output_padding, settings) = ([0; N], ConvSettings::new(kernel.axes()));
         Self { channels, groups: 1, output_padding, settings }
     }
 
-    /// A layer that starts as Keras' does.
+    /// A layer with Keras' initializers.
     pub fn keras(channels: usize, kernel: impl Axes<N>) -> Self {
-        let (output_padding, settings) = ([0; N], Settings::keras(kernel.axes()));
+        let (output_padding, settings) = ([0; N], ConvSettings::keras(kernel.axes()));
         Self { channels, groups: 1, output_padding, settings }
     }
 
-    /// Cuts the channels of input and output into so many groups, and computes each group of outputs from its group of
+    /// Splits the channels of input and output into this number of groups, and computes each group of outputs from its group of
     /// inputs alone.
     #[must_use]
     pub fn groups(self, groups: usize) -> Self {
         Self { groups, ..self }
     }
 
-    /// How many values the output has more at the end of each axis, 0 by default. A convolution with a stride makes
-    /// outputs of one size from inputs of several; this chooses among them.
+    /// How many values the output has more at the end of each axis, 0 by default. A convolution with a stride has outputs of the
+    /// same size for inputs of several sizes; this chooses among them.
     #[must_use]
     pub fn output_padding(self, values: impl Axes<N>) -> Self {
         Self { output_padding: values.axes(), ..self }
@@ -66,29 +67,29 @@ impl<const N: usize> ConvTranspose<N> {
 }
 
 impl<T: Real, const N: usize> Layer<T> for ConvTranspose<N> {
-    type Cache = Work<T, N>;
+    type Cache = ConvCache<T, N>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Work<T, N>), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ConvCache<T, N>), ShapeError> {
         let Self { channels: outputs, groups, output_padding, settings } = self;
         let (inputs, features) = settings.window.sample(input, plan)?;
         check_groups(*groups, [inputs, *outputs], input, plan)?;
-        let geometry = settings.window.under(features, *output_padding, input, plan)?;
+        let geometry = settings.window.for_features(features, *output_padding, input, plan)?;
         let (of_a_group, outputs) = (outputs / groups, *outputs);
-        let declared = Declared {
-            map: Map { geometry, groups: *groups, channels: [of_a_group, inputs / groups] },
+        let spec = ConvSpec {
+            shape: ConvShape { geometry, groups: *groups, channels: [of_a_group, inputs / groups] },
             weight: [inputs, of_a_group],
             fans: [of_a_group, inputs],
             outputs,
             size: geometry.image,
         };
-        Work::plan(settings, declared, input, plan)
+        ConvCache::plan(settings, spec, input, plan)
     }
 
-    fn forward(&self, pass: Forward<'_, T, Work<T, N>>) {
-        Work::spread(pass); //         P(Y) = Wᵀ X, and b
+    fn forward(&self, pass: Forward<'_, T, ConvCache<T, N>>) {
+        ConvCache::forward_transposed(pass); //     P(Y) = Wᵀ X, and b
     }
 
-    fn backward(&self, pass: Backward<'_, T, Work<T, N>>) {
-        Work::spread_back(pass); //    dW = X P(dY)ᵀ, db = Σ dY, dX = W P(dY)
+    fn backward(&self, pass: Backward<'_, T, ConvCache<T, N>>) {
+        ConvCache::backward_transposed(pass); //    dW = X P(dY)ᵀ, db = Σ dY, dX = W P(dY)
     }
 }

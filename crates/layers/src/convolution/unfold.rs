@@ -1,16 +1,16 @@
-//! Patches of an image as a sample, and back.
+//! The patches of an image as a sample, and the image of patches.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::correlation::{edit, read};
-use super::lowering::{Lowering, tiles};
-use super::settings::shape;
-use super::window::{Geometry, Window, window};
+use super::cache::try_shape;
+use super::channels::{contiguous_row, edit_row};
+use super::patches::{PatchLayout, tiles};
+use super::window::{Geometry, SlidingWindow, window};
 
-/// The patches of an image that a sliding window shows ("im2col"), as PyTorch's `Unfold`: from `[channels, height, width]`,
-/// or with another number of axes, to `[channels · places of the kernel, positions]`, with zeros outside of the image.
+/// The patches of an image under a sliding window ("im2col"), as PyTorch's `Unfold`: from `[channels, height, width]`, or another
+/// number of axes, to `[channels · kernel size, positions]`, with zeros outside of the image.
 ///
 /// ```
 /// use chainrule_core::{Layer, Plan};
@@ -21,16 +21,15 @@ use super::window::{Geometry, Window, window};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Unfold<const N: usize> {
-    window: Window<N>,
+    window: SlidingWindow<N>,
 }
 
-/// An image of this size from the patches that a sliding window shows, added up where they overlap ("col2im"), as
-/// PyTorch's `Fold`: from `[channels · places of the kernel, positions]` to `[channels, height, width]`, or another number
-/// of axes. It is the adjoint of [`Unfold`], not its inverse.
+/// An image from its patches under a sliding window, added up where they overlap ("col2im"), as PyTorch's `Fold`: from
+/// `[channels · kernel size, positions]` to `[channels, height, width]`, or another number of axes. It is the adjoint of [`Unfold`], not its inverse.
 #[derive(Clone, Copy, Debug)]
 pub struct Fold<const N: usize> {
     size: [usize; N],
-    window: Window<N>,
+    window: SlidingWindow<N>,
 }
 
 window!(Unfold, window);
@@ -39,94 +38,94 @@ window!(Fold, window);
 impl<const N: usize> Unfold<N> {
     /// The patches under a window of this size: `[3, 3]`, with a number for each axis.
     pub fn new(kernel: [usize; N]) -> Self {
-        Self { window: Window::new(kernel) }
+        Self { window: SlidingWindow::new(kernel) }
     }
 }
 
 impl<const N: usize> Fold<N> {
     /// An image of this size, `[28, 28]`, from the patches under a window of this size.
     pub fn new(size: [usize; N], kernel: [usize; N]) -> Self {
-        Self { size, window: Window::new(kernel) }
+        Self { size, window: SlidingWindow::new(kernel) }
     }
 }
 
-/// Where the patches of an image are.
+/// The cache of [`Unfold`] and [`Fold`].
 #[derive(Clone, Debug)]
-pub struct Patches<T: Real, const N: usize> {
+pub struct UnfoldCache<T: Real, const N: usize> {
     channels: usize,
     geometry: Geometry<N>,
-    lowering: Lowering<N>,
+    layout: PatchLayout<N>,
     copies: [Buffer<T>; 2],
 }
 
-impl<T: Real, const N: usize> Default for Patches<T, N> {
+impl<T: Real, const N: usize> Default for UnfoldCache<T, N> {
     fn default() -> Self {
         Self::new(0, Geometry::default())
     }
 }
 
-impl<T: Real, const N: usize> Patches<T, N> {
+impl<T: Real, const N: usize> UnfoldCache<T, N> {
     fn new(channels: usize, geometry: Geometry<N>) -> Self {
-        let (lowering, copies) = (Lowering::default(), [Buffer::default(), Buffer::default()]);
-        Self { channels, geometry, lowering, copies }
+        let (layout, copies) = (PatchLayout::default(), [Buffer::default(), Buffer::default()]);
+        Self { channels, geometry, layout, copies }
     }
 
     fn prepare(&mut self) {
         for tile in tiles(self.geometry.features, usize::MAX) {
-            self.lowering.whole(&self.geometry, &tile, tile.columns);
+            self.layout.separate_rows(&self.geometry, &tile, tile.columns);
         }
     }
 
     fn unfold(&mut self, image: ArrayView2<'_, T>, mut patches: ArrayViewMut2<'_, T>) {
         self.prepare();
-        let Self { channels, lowering, copies: [from, to], .. } = self;
+        let Self { channels, layout, copies: [from, to], .. } = self;
         for (image, patches) in image.rows().into_iter().zip(patches.rows_mut()) {
-            edit(patches, to, |patches| {
-                if lowering.clipped {
+            edit_row(patches, to, |patches| {
+                if layout.clipped {
                     patches.fill(T::zero());
                 }
-                lowering.im2col(*channels, read(image, from), patches);
+                layout.im2col(*channels, contiguous_row(image, from), patches);
             });
         }
     }
 
     fn fold(&mut self, patches: ArrayView2<'_, T>, mut image: ArrayViewMut2<'_, T>) {
         self.prepare();
-        let Self { channels, lowering, copies: [from, to], .. } = self;
+        let Self { channels, layout, copies: [from, to], .. } = self;
         for (patches, image) in patches.rows().into_iter().zip(image.rows_mut()) {
-            edit(image, to, |image| {
+            edit_row(image, to, |image| {
                 image.fill(T::zero());
-                lowering.col2im(*channels, read(patches, from), image);
+                layout.col2im(*channels, contiguous_row(patches, from), image);
             });
         }
     }
 }
 
-/// How many places the window has, and how many positions, if both can be counted.
-fn count<const N: usize>(geometry: &Geometry<N>) -> Option<(usize, usize)> {
-    Some((shape([], geometry.kernel)?.size(), shape([], geometry.features)?.size()))
+/// The sizes of the kernel and of the features, if neither overflows.
+fn sizes<const N: usize>(geometry: &Geometry<N>) -> Option<(usize, usize)> {
+    Some((try_shape([], geometry.kernel)?.size(), try_shape([], geometry.features)?.size()))
 }
 
 impl<T: Real, const N: usize> Layer<T> for Unfold<N> {
-    type Cache = Patches<T, N>;
+    type Cache = UnfoldCache<T, N>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Patches<T, N>), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, UnfoldCache<T, N>), ShapeError> {
         let (channels, image) = self.window.sample(input, plan)?;
-        let geometry = self.window.over(image, input, plan)?;
-        let patches = count(&geometry)
-            .and_then(|(places, positions)| Shape::new(&[channels.checked_mul(places)?, positions]));
+        let geometry = self.window.for_image(image, input, plan)?;
+        let patches = sizes(&geometry)
+            .and_then(|(kernel, positions)| Shape::new(&[channels.checked_mul(kernel)?, positions]));
         let Some(output) = patches else {
             let help = "choose a smaller kernel, or less padding";
-            return Err(plan.error(input, "samples whose patches can be counted", help));
+            return Err(plan.error(input, "samples for which the number of patches does not overflow", help));
         };
-        Ok((output, Patches::new(channels, geometry)))
+        Ok((output, UnfoldCache::new(channels, geometry)))
     }
 
-    fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Patches<T, N>>) {
+    fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, UnfoldCache<T, N>>) {
         cache.unfold(x, y); //               Y = P(X)
     }
 
-    fn backward(&self, Backward { dy, dx, cache, .. }: Backward<'_, T, Patches<T, N>>) {
+    fn backward(&self, Backward { dy, dx, cache, .. }: Backward<'_, T, UnfoldCache<T, N>>) {
         if let Some(dx) = dx {
             cache.fold(dy, dx); //           dX = Σ of dY where patches overlap
         }
@@ -134,9 +133,9 @@ impl<T: Real, const N: usize> Layer<T> for Unfold<N> {
 }
 
 impl<T: Real, const N: usize> Layer<T> for Fold<N> {
-    type Cache = Patches<T, N>;
+    type Cache = UnfoldCache<T, N>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Patches<T, N>), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, UnfoldCache<T, N>), ShapeError> {
         let &[rows, columns] = &*input else {
             return Err(plan.error(
                 input,
@@ -144,37 +143,37 @@ impl<T: Real, const N: usize> Layer<T> for Fold<N> {
                 "put Unfold or Reshape before it",
             ));
         };
-        let Some(image) = shape([1], self.size) else {
+        let Some(image) = try_shape([1], self.size) else {
             return Err(plan.error(
                 input,
-                "patches of an image that can be counted",
+                "patches of an image whose size does not overflow",
                 "choose a smaller image",
             ));
         };
         let (_, size) = self.window.sample(image, plan)?;
-        let geometry = self.window.over(size, image, plan)?;
+        let geometry = self.window.for_image(size, image, plan)?;
         let found =
-            count(&geometry).filter(|&(places, positions)| rows % places == 0 && columns == positions);
-        let output = found.and_then(|(places, _)| shape([rows / places], self.size)).filter(|_| rows > 0);
+            sizes(&geometry).filter(|&(kernel, positions)| rows % kernel == 0 && columns == positions);
+        let output = found.and_then(|(kernel, _)| try_shape([rows / kernel], self.size)).filter(|_| rows > 0);
         let Some(output) = output else {
-            let expected = match count(&geometry) {
-                Some((places, positions)) => format!("[channels · {places}, {positions}]"),
-                None => "patches that can be counted".to_owned(),
+            let expected = match sizes(&geometry) {
+                Some((kernel, positions)) => format!("[channels · {kernel}, {positions}]"),
+                None => "patches whose number does not overflow".to_owned(),
             };
             return Err(plan.error(
                 input,
                 &expected,
-                "give it as many rows and columns, or another size or window",
+                "give it that number of rows and columns, or set another size or window",
             ));
         };
-        Ok((output, Patches::new(output[0], geometry)))
+        Ok((output, UnfoldCache::new(output[0], geometry)))
     }
 
-    fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Patches<T, N>>) {
+    fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, UnfoldCache<T, N>>) {
         cache.fold(x, y); //                 Y = Σ of X where patches overlap
     }
 
-    fn backward(&self, Backward { dy, dx, cache, .. }: Backward<'_, T, Patches<T, N>>) {
+    fn backward(&self, Backward { dy, dx, cache, .. }: Backward<'_, T, UnfoldCache<T, N>>) {
         if let Some(dx) = dx {
             cache.unfold(dy, dx); //         dX = P(dY)
         }

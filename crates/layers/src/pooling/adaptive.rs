@@ -1,15 +1,16 @@
-//! Poolings whose windows follow from the size of the output.
+//! Poolings whose windows are determined by the size of the output.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::average::Avg;
+use super::cache::PoolCache;
 use super::max::Max;
-use super::pool::{Pooled, Rule};
-use super::windows::Windows;
-use crate::Axes;
+use super::pool_windows::PoolWindows;
+use super::rule::PoolRule;
+use crate::axes::Axes;
 
-/// Pooling to an output of a given size, whatever the input's: output `i` of `o` along an axis of `n` inputs sees those from
+/// Pooling to an output of a given size, for any size of input: output `i` of `o` along an axis of `n` inputs depends on those from
 /// `⌊i n / o⌋` to `⌈(i + 1) n / o⌉`, as in PyTorch.
 #[derive(Clone, Copy, Debug)]
 pub struct AdaptivePool<R, const N: usize> {
@@ -30,70 +31,70 @@ pub type AdaptiveAvgPool2d = AdaptivePool<Avg, 2>;
 /// Average pooling of `[channels, depth, height, width]` to a depth, height and width.
 pub type AdaptiveAvgPool3d = AdaptivePool<Avg, 3>;
 
-impl<R: Rule + Default, const N: usize> AdaptivePool<R, N> {
-    /// To this output: one number for all axes, or one for each.
+impl<R: PoolRule + Default, const N: usize> AdaptivePool<R, N> {
+    /// A pooling to this size: one number for all axes, or one for each.
     pub fn new(output: impl Axes<N>) -> Self {
         Self { rule: R::default(), output: output.axes() }
     }
 }
 
-impl<T: Real, R: Rule, const N: usize> Layer<T> for AdaptivePool<R, N> {
-    type Cache = Pooled<T>;
+impl<T: Real, R: PoolRule, const N: usize> Layer<T> for AdaptivePool<R, N> {
+    type Cache = PoolCache<T>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Pooled<T>), ShapeError> {
-        let windows = (input.len() == N + 1).then(|| Windows::adaptive(input, &self.output)).flatten();
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, PoolCache<T>), ShapeError> {
+        let windows = (input.len() == N + 1).then(|| PoolWindows::adaptive(input, &self.output)).flatten();
         let windows = windows.ok_or_else(|| {
             let expected =
                 format!("[channels] and {N} more axes, each at least 1, to an output of at least 1");
-            plan.error(input, &expected, "put Reshape before it, or ask for another output")
+            plan.error(input, &expected, "put Reshape before it, or set another output")
         })?;
-        Pooled::plan(self.rule, windows, N, (input, plan))
+        PoolCache::plan(self.rule, windows, N, (input, plan))
     }
 
-    fn forward(&self, pass: Forward<'_, T, Pooled<T>>) {
-        Pooled::forward(self.rule, pass);
+    fn forward(&self, pass: Forward<'_, T, PoolCache<T>>) {
+        PoolCache::forward(self.rule, pass);
     }
 
-    fn backward(&self, pass: Backward<'_, T, Pooled<T>>) {
-        Pooled::backward(self.rule, pass);
+    fn backward(&self, pass: Backward<'_, T, PoolCache<T>>) {
+        PoolCache::backward(self.rule, pass);
     }
 }
 
-/// Pooling of all that a channel has to one number: `[channels, ...]`, with one to three more axes, becomes `[channels]`.
+/// Pooling of each channel to one number: `[channels, ...]`, with one to three more axes, becomes `[channels]`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GlobalPool<R> {
     rule: R,
 }
 
-/// The greatest value of each channel.
+/// The maximum of each channel.
 pub type GlobalMaxPool = GlobalPool<Max>;
 /// The mean of each channel.
 pub type GlobalAvgPool = GlobalPool<Avg>;
 
-impl<R: Rule + Default> GlobalPool<R> {
-    /// Over all axes but the channels.
+impl<R: PoolRule + Default> GlobalPool<R> {
+    /// A pooling over all axes but the channels.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
-impl<T: Real, R: Rule> Layer<T> for GlobalPool<R> {
-    type Cache = Pooled<T>;
+impl<T: Real, R: PoolRule> Layer<T> for GlobalPool<R> {
+    type Cache = PoolCache<T>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Pooled<T>), ShapeError> {
-        let windows = (2..=4).contains(&input.len()).then(|| Windows::adaptive(input, &[1; 3])).flatten();
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, PoolCache<T>), ShapeError> {
+        let windows = (2..=4).contains(&input.len()).then(|| PoolWindows::adaptive(input, &[1; 3])).flatten();
         let windows = windows.ok_or_else(|| {
             let expected = "[channels] and one to three more axes, each at least 1";
             plan.error(input, expected, "put Reshape before it")
         })?;
-        Pooled::plan(self.rule, windows, 0, (input, plan))
+        PoolCache::plan(self.rule, windows, 0, (input, plan))
     }
 
-    fn forward(&self, pass: Forward<'_, T, Pooled<T>>) {
-        Pooled::forward(self.rule, pass);
+    fn forward(&self, pass: Forward<'_, T, PoolCache<T>>) {
+        PoolCache::forward(self.rule, pass);
     }
 
-    fn backward(&self, pass: Backward<'_, T, Pooled<T>>) {
-        Pooled::backward(self.rule, pass);
+    fn backward(&self, pass: Backward<'_, T, PoolCache<T>>) {
+        PoolCache::backward(self.rule, pass);
     }
 }

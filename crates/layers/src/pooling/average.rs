@@ -3,12 +3,13 @@
 use chainrule_tensor::Real;
 use chainrule_tensor::conv::pool2x2::{self, Planes};
 
-use super::pool::{Notes, Pool, Rule, Values};
-use super::windows::Windows;
-use crate::Axes;
+use super::pool::Pool;
+use super::pool_windows::PoolWindows;
+use super::rule::{MaxIndices, PoolRule, PoolValues};
+use crate::axes::Axes;
 
-/// `y = 1/n Σ x` over each window: the rule of [`AvgPool2d`] and its kin. `n` counts the places in the padding too, as in
-/// PyTorch, unless [`exclude_padding`](Pool::exclude_padding) is asked for, as Keras does.
+/// `y = 1/n Σ x` over each window: the rule of [`AvgPool2d`] and its relatives. `n` includes the padding, as in PyTorch, unless
+/// [`exclude_padding`](Pool::exclude_padding) is set, as in Keras.
 #[derive(Clone, Copy, Debug)]
 pub struct Avg {
     padding: bool,
@@ -28,12 +29,12 @@ impl Default for Avg {
 }
 
 impl<const N: usize> Pool<Avg, N> {
-    /// With windows of this size: one number for all axes, or one for each.
+    /// A pooling with windows of this size: one number for all axes, or one for each.
     pub fn new(kernel: impl Axes<N>) -> Self {
         Self::with(Avg::default(), kernel)
     }
 
-    /// Divides by the number of inputs that the window sees, without the padding.
+    /// Divides by the number of inputs in the window, without the padding.
     #[must_use]
     pub fn exclude_padding(mut self) -> Self {
         self.rule = Avg { padding: false };
@@ -41,35 +42,41 @@ impl<const N: usize> Pool<Avg, N> {
     }
 }
 
-impl Rule for Avg {
+impl PoolRule for Avg {
     const INDEXED: bool = false;
 
-    fn forward<T: Real>(self, windows: &Windows, x: &[T], y: &mut [T], _: &mut Notes) {
+    fn forward<T: Real>(self, windows: &PoolWindows, x: &[T], y: &mut [T], _: &mut MaxIndices) {
         if let Some([height, width]) = windows.squares() {
             let quarter = T::of(0.25);
             return pool2x2::forward(
                 Planes { height, width },
                 x,
                 y,
-                &mut vec![(); y.len()], // nothing is noted, and takes no memory
+                &mut vec![(); y.len()], // no notes, which take no memory
                 #[inline(always)]
-                |[a, b, c, d]| (((a + b) + (c + d)) * quarter, ()),
+                move |[a, b, c, d]| (((a + b) + (c + d)) * quarter, ()),
             );
         }
         for (x, y) in x.chunks_exact(windows.inputs()).zip(y.chunks_exact_mut(windows.outputs())) {
-            windows.each(|output, window, places| {
+            windows.each(|output, window, padded_count| {
                 let (mut sum, mut inside) = (T::zero(), 0);
                 window.each(|input| {
                     sum += x[input];
                     inside += 1;
                 });
-                y[output] = sum / T::of(if self.padding { places } else { inside } as f64);
+                y[output] = sum / T::of(if self.padding { padded_count } else { inside } as f64);
             });
         }
     }
 
-    fn backward<T: Real>(self, windows: &Windows, values: Values<'_, T>, _: &Notes, dx: &mut [T]) {
-        let Values { dy, .. } = values;
+    fn backward<T: Real>(
+        self,
+        windows: &PoolWindows,
+        values: PoolValues<'_, T>,
+        _: &MaxIndices,
+        dx: &mut [T],
+    ) {
+        let PoolValues { dy, .. } = values;
         if let Some([height, width]) = windows.squares() {
             let quarter = T::of(0.25);
             return pool2x2::backward(
@@ -78,13 +85,13 @@ impl Rule for Avg {
                 &vec![(); dy.len()],
                 dx,
                 #[inline(always)]
-                |dy, ()| [dy * quarter; 4],
+                move |dy, ()| [dy * quarter; 4],
             );
         }
         dx.fill(T::zero());
         for (dx, dy) in dx.chunks_exact_mut(windows.inputs()).zip(dy.chunks_exact(windows.outputs())) {
-            windows.each(|output, window, places| {
-                let n = if self.padding { places } else { window.count() };
+            windows.each(|output, window, padded_count| {
+                let n = if self.padding { padded_count } else { window.count() };
                 let share = dy[output] / T::of(n as f64);
                 window.each(|input| dx[input] += share);
             });

@@ -1,14 +1,15 @@
-//! The greatest value of each window.
+//! The maximum of each window.
 
 use chainrule_tensor::Real;
 use chainrule_tensor::conv::pool2x2::{self, Planes};
 
-use super::pool::{Notes, Pool, Rule, Values};
-use super::windows::Windows;
-use crate::Axes;
+use super::pool::Pool;
+use super::pool_windows::PoolWindows;
+use super::rule::{MaxIndices, PoolRule, PoolValues};
+use crate::axes::Axes;
 
-/// `y = max x` over each window: the rule of [`MaxPool2d`] and its kin. Backward, all of `dy` goes to the input that was the
-/// greatest, the first of equal ones, as in PyTorch. NaN counts as greater than any number.
+/// `y = max x` over each window: the rule of [`MaxPool2d`] and its relatives. Backward, all of `dy` goes to the maximum input, the
+/// first of equal ones, as in PyTorch. NaN counts as greater than any number.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Max;
 
@@ -29,44 +30,52 @@ pub type MaxPool2d = Pool<Max, 2>;
 pub type MaxPool3d = Pool<Max, 3>;
 
 impl<const N: usize> Pool<Max, N> {
-    /// With windows of this size: one number for all axes, or one for each.
+    /// A pooling with windows of this size: one number for all axes, or one for each.
     pub fn new(kernel: impl Axes<N>) -> Self {
         Self::with(Max, kernel)
     }
 }
 
-impl Rule for Max {
+impl PoolRule for Max {
     const INDEXED: bool = true;
 
-    fn forward<T: Real>(self, windows: &Windows, x: &[T], y: &mut [T], notes: &mut Notes) {
-        let Notes { indices, corners } = notes;
+    fn forward<T: Real>(self, windows: &PoolWindows, x: &[T], y: &mut [T], indices: &mut MaxIndices) {
+        let MaxIndices { in_sample, in_square } = indices;
         if let Some([height, width]) = windows.squares() {
-            let corners = &mut corners[..y.len()];
-            return pool2x2::forward(Planes { height, width }, x, y, corners, greatest);
+            let in_square = &mut in_square[..y.len()];
+            return pool2x2::forward(Planes { height, width }, x, y, in_square, maximum);
         }
         let samples = x.chunks_exact(windows.inputs()).zip(y.chunks_exact_mut(windows.outputs()));
-        for ((x, y), indices) in samples.zip(indices.chunks_exact_mut(windows.outputs())) {
-            windows.each_greatest(x.into(), |output, place| {
-                (y[output], indices[output]) = (x[place], place as u32);
+        for ((x, y), indices) in samples.zip(in_sample.chunks_exact_mut(windows.outputs())) {
+            windows.each_maximum(x.into(), |output, index| {
+                y[output] = x[index];
+                indices[output] = index as u32;
             });
         }
     }
 
-    fn backward<T: Real>(self, windows: &Windows, values: Values<'_, T>, notes: &Notes, dx: &mut [T]) {
-        let (Values { dy, .. }, Notes { indices, corners }) = (values, notes);
+    fn backward<T: Real>(
+        self,
+        windows: &PoolWindows,
+        values: PoolValues<'_, T>,
+        indices: &MaxIndices,
+        dx: &mut [T],
+    ) {
+        let PoolValues { dy, .. } = values;
+        let MaxIndices { in_sample, in_square } = indices;
         if let Some([height, width]) = windows.squares() {
             return pool2x2::backward(
                 Planes { height, width },
                 dy,
-                &corners[..dy.len()],
+                &in_square[..dy.len()],
                 dx,
                 #[inline(always)]
-                |dy, corner| [0, 1, 2, 3].map(|place| if corner == place { dy } else { T::zero() }),
+                move |dy, index| [0, 1, 2, 3].map(|i| if index == i { dy } else { T::zero() }),
             );
         }
         dx.fill(T::zero());
         let samples = dx.chunks_exact_mut(windows.inputs()).zip(dy.chunks_exact(windows.outputs()));
-        for ((dx, dy), indices) in samples.zip(indices.chunks_exact(windows.outputs())) {
+        for ((dx, dy), indices) in samples.zip(in_sample.chunks_exact(windows.outputs())) {
             for (&index, &dy) in indices.iter().zip(dy) {
                 dx[index as usize] += dy;
             }
@@ -74,13 +83,13 @@ impl Rule for Max {
     }
 }
 
-/// The greatest of four and which it is, the first of equal ones; NaN counts as greater than any number.
+/// The maximum of four and its index, the first of equal ones; NaN counts as greater than any number.
 #[inline(always)]
-fn greatest<T: Real>([a, b, c, d]: [T; 4]) -> (T, u8) {
+fn maximum<T: Real>([a, b, c, d]: [T; 4]) -> (T, u8) {
     greater(greater((a, 0), (b, 1)), greater((c, 2), (d, 3)))
 }
 
-/// The greater of two.
+/// The greater of two values with their indices.
 #[inline(always)]
 fn greater<T: Real>(a: (T, u8), b: (T, u8)) -> (T, u8) {
     let greater = (b.0 > a.0) | (b.0.is_nan() & !a.0.is_nan());

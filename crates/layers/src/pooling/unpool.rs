@@ -1,17 +1,18 @@
-//! The inverse of maximum pooling, as far as there is one.
+//! The partial inverse of maximum pooling.
 
 use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
+use super::cache::PoolCache;
 use super::max::Max;
-use super::pool::{Pool, Pooled};
-use super::windows::Windows;
+use super::pool::Pool;
+use super::pool_windows::PoolWindows;
 
-/// Puts each value where a maximum pooling took its value from, and zeros elsewhere (Zeiler and Fergus 2014).
+/// Puts each value where a maximum pooling took its value from, with zeros elsewhere (Zeiler and Fergus 2014).
 ///
-/// A [`Merge`] of two inputs: the values, in the shape of the pooling's output, and the pooling's input, whose greatest values
-/// tell the places. The output has the shape of the second. Where windows overlap and two values have one place, the later one
-/// stays. The second input has no gradient, since moving it a little moves no place.
+/// A [`Merge`] of two inputs: the values, in the shape of the pooling's output, and the pooling's input, whose maxima
+/// determine the positions. The output has the shape of the second. If windows overlap and two values have the same position, the
+/// later one wins. The second input has no gradient, since a small change of it moves no maximum.
 #[derive(Clone, Copy, Debug)]
 pub struct MaxUnpool<const N: usize>(Pool<Max, N>);
 
@@ -29,41 +30,41 @@ impl<const N: usize> MaxUnpool<N> {
     }
 }
 
-/// What a [`MaxUnpool`] remembers: its windows, and room for the outputs that have a place of their own.
+/// The cache of a [`MaxUnpool`]: its windows, and a buffer for the output that each position belongs to.
 #[derive(Clone, Debug, Default)]
-pub struct Places {
-    windows: Windows,
+pub struct MaxUnpoolCache {
+    windows: PoolWindows,
     owners: Vec<u32>,
 }
 
 impl<T: Real, const N: usize> Merge<T> for MaxUnpool<N> {
-    type Cache = Places;
+    type Cache = MaxUnpoolCache;
 
-    fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, Places), ShapeError> {
+    fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, MaxUnpoolCache), ShapeError> {
         let &[values, x] = inputs else {
             let found = inputs.first().copied().unwrap_or(Shape::from([0]));
-            return Err(plan.error(found, "two inputs, values and the pooling's input,", "give it both"));
+            return Err(plan.error(found, "two inputs, values and the pooling's input,", "connect both"));
         };
         let windows = self.0.windows(x, plan)?;
-        let (pooled, Pooled { windows, .. }) = Pooled::<T>::plan(Max, windows, N, (x, plan))?;
+        let (pooled, PoolCache { windows, .. }) = PoolCache::<T>::plan(Max, windows, N, (x, plan))?;
         if pooled != values {
-            let help = "unpool what the pooling of the second input gives";
+            let help = "use the output of the pooling of the second input";
             return Err(plan.error(values, &format!("values of shape {pooled}"), help));
         }
-        Ok((x, Places { windows, owners: Vec::new() }))
+        Ok((x, MaxUnpoolCache { windows, owners: Vec::new() }))
     }
 
-    fn forward(&self, pass: MergeForward<'_, T, Places>) {
+    fn forward(&self, pass: MergeForward<'_, T, MaxUnpoolCache>) {
         let MergeForward { xs, mut y, cache, .. } = pass;
         let [values, x] = xs else { unreachable!("it was planned for two inputs") };
         y.fill(T::zero());
         for ((x, values), mut y) in x.rows().into_iter().zip(values.rows()).zip(y.rows_mut()) {
-            cache.windows.each_greatest(x, |output, place| y[place] = values[output]);
+            cache.windows.each_maximum(x, |output, index| y[index] = values[output]);
         }
     }
 
-    fn backward(&self, pass: MergeBackward<'_, T, Places>) {
-        let MergeBackward { xs, dy, dxs, cache: Places { windows, owners }, .. } = pass;
+    fn backward(&self, pass: MergeBackward<'_, T, MaxUnpoolCache>) {
+        let MergeBackward { xs, dy, dxs, cache: MaxUnpoolCache { windows, owners }, .. } = pass;
         let ([_, x], [dvalues, dx]) = (xs, dxs) else { unreachable!("it was planned for two inputs") };
         if let Some(dx) = dx {
             dx.fill(T::zero());
@@ -71,9 +72,9 @@ impl<T: Real, const N: usize> Merge<T> for MaxUnpool<N> {
         let Some(dvalues) = dvalues else { return };
         owners.resize(x.ncols(), 0);
         for ((x, dy), mut dvalues) in x.rows().into_iter().zip(dy.rows()).zip(dvalues.rows_mut()) {
-            windows.each_greatest(x, |output, place| owners[place] = output as u32);
-            windows.each_greatest(x, |output, place| {
-                dvalues[output] = if owners[place] == output as u32 { dy[place] } else { T::zero() };
+            windows.each_maximum(x, |output, index| owners[index] = output as u32);
+            windows.each_maximum(x, |output, index| {
+                dvalues[output] = if owners[index] == output as u32 { dy[index] } else { T::zero() };
             });
         }
     }

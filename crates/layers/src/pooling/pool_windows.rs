@@ -1,89 +1,89 @@
-//! Which inputs each output of a pooling sees.
+//! Which inputs each output of a pooling depends on.
 
 use std::sync::{Arc, OnceLock};
 
 use chainrule_tensor::{Real, Shape};
 use ndarray::ArrayView1;
 
-/// The inputs along one axis that one output sees: `start`, `start + step`, ...
+/// The inputs along one axis that one output depends on: `start`, `start + step`, ...
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span {
     start: usize,
     count: usize,
     step: usize,
-    /// How many places the window has along this axis, those in the padding included.
-    places: usize,
+    /// The size of the window along this axis, including the padding.
+    padded_count: usize,
 }
 
 /// The windows of a pooling over samples of one shape.
 #[derive(Clone, Debug, Default)]
-pub struct Windows {
+pub struct PoolWindows {
     channels: usize,
     /// Depth, height and width; a missing one is 1.
     input: [usize; 3],
-    /// How many outputs each axis has, and by which rule.
+    /// The number of outputs along each axis, and how its windows are placed.
     counts: [usize; 3],
-    rules: [Rule; 3],
-    /// For each axis, the span of every output. They are made in the first pass, since an axis can be longer than memory has
-    /// room for, and all copies share them.
+    axes: [AxisWindows; 3],
+    /// For each axis, the span of every output. They are made in the first pass, since an axis can be longer than fits into memory,
+    /// and all copies share them.
     spans: Arc<OnceLock<[Vec<Span>; 3]>>,
-    /// Whether each window is a square of two by two, side by side with the next.
+    /// Whether the windows are adjacent squares of two by two.
     squares: bool,
 }
 
-/// Where the windows of one axis lie.
+/// The windows along one axis.
 #[derive(Clone, Copy, Debug, Default)]
-enum Rule {
-    /// They cut the axis into parts of much the same size.
+enum AxisWindows {
+    /// Parts of the axis of nearly the same size.
     #[default]
     Parts,
-    Sliding(Stride),
+    Sliding(SlidingAxis),
 }
 
-impl Rule {
-    /// What one of so many outputs sees of an axis of this size.
+impl AxisWindows {
+    /// The span of one of this number of outputs, for an axis of this size.
     fn span(self, size: usize, outputs: usize, output: usize) -> Option<Span> {
         match self {
             Self::Parts => Some(part(size, outputs, output)),
-            Self::Sliding(stride) => stride.span(size, output),
+            Self::Sliding(axis) => axis.span(size, output),
         }
     }
 }
 
-/// How windows lie that move along one axis.
+/// Windows that slide along one axis.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stride {
+pub(super) struct SlidingAxis {
     pub(super) kernel: usize,
     pub(super) stride: usize,
     pub(super) padding: usize,
     pub(super) dilation: usize,
-    /// Whether a last window that is not full is one too.
+    /// Whether a last window that is not full counts.
     pub(super) ceil: bool,
 }
 
-impl Stride {
-    /// How many windows an axis of this size has, by PyTorch's rule; `None` if one of them sees no input.
+impl SlidingAxis {
+    /// The number of windows along an axis of this size, by PyTorch's rule; `None` if one of them contains no input.
     fn outputs(self, size: usize) -> Option<usize> {
         let Self { stride, padding, dilation, ceil, .. } = self;
-        let reach = self.reach()?;
+        let extent = self.extent()?;
         let padded = size.checked_add(padding.checked_mul(2)?)?;
-        let room = padded.checked_sub(reach)?;
-        let mut outputs = room.checked_div(stride)? + 1;
+        let range = padded.checked_sub(extent)?;
+        let mut outputs = range.checked_div(stride)? + 1;
         // One more, if it begins in the input or the padding before it.
         if ceil
-            && !room.is_multiple_of(stride)
+            && !range.is_multiple_of(stride)
             && outputs.checked_mul(stride).is_some_and(|begin| begin < size + padding)
         {
             outputs += 1;
         }
         self.span(size, outputs - 1)?;
-        // Padding is no longer than half a window, so each begins before the end of the input and ends behind its start. Of
-        // one that sees nothing some place k is before the input, and the next one behind it. There are three such k at most
-        // for the windows that are full, since they begin within `size`; the other one, the last, was looked at.
-        let (last, end) = (room / stride * stride, padding + size);
+        // The padding is no longer than half a window, so each begins before the end of the input and ends after its start. If one
+        // contains no input, some position k of it is before the input, and the next is after it. There are at most three such k
+        // for the windows that are full, since they begin within `size`; the other one, the last, was checked above.
+        let (last, end) = (range / stride * stride, padding + size);
         let mut k = ((end - last) / dilation).saturating_sub(1)..=padding / dilation;
         let missed = k.any(|k| {
-            // The first window whose place k + 1 is behind the input.
+            // The first window whose position k + 1 is after the input.
             let next = (k + 1).saturating_mul(dilation);
             let begin = end.saturating_sub(next).div_ceil(stride).saturating_mul(stride);
             begin <= last && begin.saturating_add(k.saturating_mul(dilation)) < padding
@@ -91,11 +91,11 @@ impl Stride {
         (size >= dilation || !missed).then_some(outputs)
     }
 
-    /// What one window sees of an axis of this size, if anything.
+    /// The inputs in one window of an axis of this size, if there are any.
     fn span(self, size: usize, output: usize) -> Option<Span> {
         let Self { kernel, stride, padding, dilation, .. } = self;
         let begin = output * stride;
-        // How many of the window's places lie before this place of the padded axis.
+        // How many of the window's positions are before this index of the padded axis.
         let before = |end: usize| end.saturating_sub(begin).div_ceil(dilation).min(kernel);
         let (first, end) = (before(padding), before(padding + size));
         let start = (begin + first * dilation).checked_sub(padding)?;
@@ -103,63 +103,65 @@ impl Stride {
             start,
             count: end - first,
             step: dilation,
-            places: before(padding + size + padding),
+            padded_count: before(padding + size + padding),
         })
     }
 
-    /// How far the window reaches, `dilation (kernel - 1) + 1`.
-    pub(super) fn reach(self) -> Option<usize> {
+    /// The extent of the window, `dilation (kernel - 1) + 1`.
+    pub(super) fn extent(self) -> Option<usize> {
         self.kernel.checked_sub(1)?.checked_mul(self.dilation)?.checked_add(1)
     }
 }
 
-/// One of the windows that cut an axis into `outputs` parts of much the same size, by PyTorch's rule: from `⌊i n / o⌋` to
+/// One of the windows that split an axis into `outputs` parts of nearly the same size, by PyTorch's rule: from `⌊i n / o⌋` to
 /// `⌈(i + 1) n / o⌉`.
 fn part(size: usize, outputs: usize, output: usize) -> Span {
     let (start, end) = (output * size / outputs, ((output + 1) * size).div_ceil(outputs));
-    Span { start, count: end - start, step: 1, places: end - start }
+    Span { start, count: end - start, step: 1, padded_count: end - start }
 }
 
-/// Whether axes have less than 2³² values together, as indices can name; those of length 0 do not hide others.
-fn countable(axes: &[usize]) -> bool {
+/// Whether axes have less than 2³² values together, so that an index fits into 32 bits; axes of length 0 count as 1.
+fn fits_u32(axes: &[usize]) -> bool {
     let size = axes.iter().try_fold(1usize, |size, &axis| size.checked_mul(axis.max(1)));
     size.is_some_and(|size| u32::try_from(size).is_ok())
 }
 
-impl Windows {
-    /// Windows of one size over samples `[channels, axes...]`; `None` if some window sees no input.
-    pub(super) fn sliding(input: Shape, strides: &[Stride]) -> Option<Self> {
-        if !countable(&input) {
+impl PoolWindows {
+    /// Windows of one size over samples `[channels, axes...]`; `None` if some window contains no input.
+    pub(super) fn sliding(input: Shape, sliding: &[SlidingAxis]) -> Option<Self> {
+        if !fits_u32(&input) {
             return None;
         }
         let axes = input[1..]
             .iter()
-            .zip(strides)
-            .map(|(&size, &stride)| Some((stride.outputs(size)?, Rule::Sliding(stride))));
-        let square = |s: &Stride| (s.kernel, s.stride, s.padding, s.dilation, s.ceil) == (2, 2, 0, 1, false);
-        let squares = strides.len() == 2 && strides.iter().all(square);
+            .zip(sliding)
+            .map(|(&size, &axis)| Some((axis.outputs(size)?, AxisWindows::Sliding(axis))));
+        let square =
+            |s: &SlidingAxis| (s.kernel, s.stride, s.padding, s.dilation, s.ceil) == (2, 2, 0, 1, false);
+        let squares = sliding.len() == 2 && sliding.iter().all(square);
         Some(Self { squares, ..Self::new(input, axes.collect())? })
     }
 
-    /// As many windows as `outputs` says, which together see every input.
+    /// `outputs` windows along each axis, which together contain every input.
     pub(super) fn adaptive(input: Shape, outputs: &[usize]) -> Option<Self> {
-        if !countable(&input) || !countable(outputs) {
+        if !fits_u32(&input) || !fits_u32(outputs) {
             return None;
         }
         let axes = input[1..]
             .iter()
             .zip(outputs)
-            .map(|(&size, &outputs)| (size > 0 && outputs > 0).then_some((outputs, Rule::Parts)));
+            .map(|(&size, &outputs)| (size > 0 && outputs > 0).then_some((outputs, AxisWindows::Parts)));
         Self::new(input, axes.collect())
     }
 
-    fn new(input: Shape, axes: Option<Vec<(usize, Rule)>>) -> Option<Self> {
+    fn new(input: Shape, axes: Option<Vec<(usize, AxisWindows)>>) -> Option<Self> {
         let (sizes, axes) = (&input[1..], axes?);
         let missing = 3usize.checked_sub(sizes.len())?;
         let mut windows = Self { channels: input[0], input: [1; 3], counts: [1; 3], ..Self::default() };
         windows.input[missing..].copy_from_slice(sizes);
-        for (axis, (count, rule)) in (missing..).zip(axes) {
-            (windows.counts[axis], windows.rules[axis]) = (count, rule);
+        for (axis, (count, placed)) in (missing..).zip(axes) {
+            windows.counts[axis] = count;
+            windows.axes[axis] = placed;
         }
         Some(windows)
     }
@@ -167,8 +169,8 @@ impl Windows {
     /// For each axis, the span of every output.
     fn spans(&self) -> &[Vec<Span>; 3] {
         let of = |axis: usize| {
-            let (rule, size, outputs) = (self.rules[axis], self.input[axis], self.counts[axis]);
-            let span = |output| rule.span(size, outputs, output).expect("every window sees an input");
+            let (windows, size, outputs) = (self.axes[axis], self.input[axis], self.counts[axis]);
+            let span = |output| windows.span(size, outputs, output).expect("every window contains an input");
             (0..outputs).map(span).collect()
         };
         self.spans.get_or_init(|| std::array::from_fn(of))
@@ -181,25 +183,25 @@ impl Windows {
         Shape::new(&shape)
     }
 
-    /// How many values a sample of the input has.
+    /// The number of values in a sample of the input.
     pub(super) fn inputs(&self) -> usize {
         self.channels * self.input.iter().product::<usize>()
     }
 
-    /// How many values a sample of the output has.
+    /// The number of values in a sample of the output.
     pub(super) fn outputs(&self) -> usize {
         self.channels * self.counts.iter().product::<usize>()
     }
 
-    /// Height and width of planes whose windows are squares of two by two, side by side.
+    /// Height and width of planes, if the windows are adjacent squares of two by two.
     pub(super) fn squares(&self) -> Option<[usize; 2]> {
         self.squares.then_some([self.input[1], self.input[2]])
     }
 
-    /// Calls `f` for each output of a sample, in order, with its index, its window and how many places the window
-    /// has with those in the padding.
+    /// Calls `f` for each output of a sample, in order, with its index, its window, and the size of the window including the
+    /// padding.
     #[inline(always)]
-    pub(super) fn each(&self, mut f: impl FnMut(usize, Window<'_>, usize)) {
+    pub(super) fn each(&self, mut f: impl FnMut(usize, PoolWindow<'_>, usize)) {
         let [depth, height, width] = self.input;
         let [all_planes, all_rows, all_columns] = self.spans();
         let mut output = 0;
@@ -208,13 +210,13 @@ impl Windows {
                 for rows in all_rows {
                     for columns in all_columns {
                         let base = ((channel * depth + planes.start) * height + rows.start) * width;
-                        let window = Window {
+                        let window = PoolWindow {
                             base: base + columns.start,
                             spans: [planes, rows, columns],
                             height,
                             width,
                         };
-                        f(output, window, planes.places * rows.places * columns.places);
+                        f(output, window, planes.padded_count * rows.padded_count * columns.padded_count);
                         output += 1;
                     }
                 }
@@ -223,10 +225,10 @@ impl Windows {
     }
 }
 
-impl Windows {
-    /// Calls `f` for each output of the sample `x` with the place of the greatest input of its window, the first of equal
-    /// ones; NaN counts as greater than any number.
-    pub(super) fn each_greatest<T: Real>(&self, x: ArrayView1<'_, T>, mut f: impl FnMut(usize, usize)) {
+impl PoolWindows {
+    /// Calls `f` for each output of the sample `x` with the index of the maximum input in its window, the first of equal ones; NaN
+    /// counts as greater than any number.
+    pub(super) fn each_maximum<T: Real>(&self, x: ArrayView1<'_, T>, mut f: impl FnMut(usize, usize)) {
         self.each(|output, window, _| {
             let mut best = None;
             window.each(|input| {
@@ -235,21 +237,21 @@ impl Windows {
                     best = Some(input);
                 }
             });
-            f(output, best.expect("every window sees an input"));
+            f(output, best.expect("every window contains an input"));
         });
     }
 }
 
-/// The inputs that one output sees.
-pub(super) struct Window<'a> {
+/// The inputs that one output depends on.
+pub(super) struct PoolWindow<'a> {
     base: usize,
     spans: [&'a Span; 3],
     height: usize,
     width: usize,
 }
 
-impl Window<'_> {
-    /// How many there are.
+impl PoolWindow<'_> {
+    /// The number of inputs.
     pub(super) fn count(&self) -> usize {
         self.spans.iter().map(|span| span.count).product()
     }
@@ -274,7 +276,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_that_see_nothing_are_found_without_looking_at_each() {
+    fn windows_without_inputs_are_found_without_visiting_each() {
         let (mut refused, mut taken) = (0, 0);
         for case in 0..7 * 6 * 4 * 6 * 6 * 2 {
             let mut left = case;
@@ -285,14 +287,14 @@ mod tests {
             };
             let (size, kernel, stride) = (next(7), 1 + next(6), 1 + next(4));
             let (padding, dilation, ceil) = (next(6), 1 + next(6), next(2) == 1);
-            let window = Stride { kernel, stride, padding, dilation, ceil };
-            let reach = dilation * (kernel - 1) + 1;
-            if padding > reach / 2 || size + 2 * padding < reach {
+            let window = SlidingAxis { kernel, stride, padding, dilation, ceil };
+            let extent = dilation * (kernel - 1) + 1;
+            if padding > extent / 2 || size + 2 * padding < extent {
                 continue;
             }
-            let room = size + 2 * padding - reach;
-            let mut outputs = room / stride + 1;
-            if ceil && room % stride != 0 && outputs * stride < size + padding {
+            let range = size + 2 * padding - extent;
+            let mut outputs = range / stride + 1;
+            if ceil && range % stride != 0 && outputs * stride < size + padding {
                 outputs += 1;
             }
             let all = (0..outputs).all(|output| window.span(size, output).is_some());

@@ -1,0 +1,63 @@
+//! What a pooling does with each window.
+
+use std::fmt::Debug;
+
+use chainrule_tensor::Real;
+
+use super::pool_windows::PoolWindows;
+
+/// Computes one output from a window of inputs.
+pub trait PoolRule: Clone + Copy + Debug + Send + Sync + 'static {
+    /// Whether [`backward`](Self::backward) needs to know which input each output was taken from.
+    const INDEXED: bool;
+
+    /// What is wrong with a setting of the rule, if anything: what was expected, and how to fix it.
+    fn invalid_setting(self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    /// Computes the outputs `y` of the samples `x`. If the rule is indexed, it records which input each was taken from.
+    fn forward<T: Real>(self, windows: &PoolWindows, x: &[T], y: &mut [T], indices: &mut MaxIndices);
+
+    /// Overwrites `dx`.
+    fn backward<T: Real>(
+        self,
+        windows: &PoolWindows,
+        values: PoolValues<'_, T>,
+        indices: &MaxIndices,
+        dx: &mut [T],
+    );
+}
+
+/// Which input each output was taken from, in one of two forms. That one has an entry for each output of the pass, and may be
+/// longer.
+#[derive(Clone, Debug, Default)]
+pub struct MaxIndices {
+    /// The index of the input within its sample.
+    pub in_sample: Vec<u32>,
+    /// If windows are squares of two by two: which of the four, row by row.
+    pub in_square: Vec<u8>,
+}
+
+impl MaxIndices {
+    /// Makes the indices long enough for this number of outputs. They never shrink, so that the pass after a smaller one allocates
+    /// nothing.
+    pub(super) fn reserve(&mut self, windows: &PoolWindows, outputs: usize) {
+        let Self { in_sample, in_square } = self;
+        match windows.squares() {
+            Some(_) => in_square.resize(in_square.len().max(outputs), 0),
+            None => in_sample.resize(in_sample.len().max(outputs), 0),
+        }
+    }
+}
+
+/// Inputs, outputs and the gradient of the outputs, of one or several samples.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolValues<'a, T> {
+    /// The inputs.
+    pub x: &'a [T],
+    /// The outputs.
+    pub y: &'a [T],
+    /// The gradient with respect to the outputs.
+    pub dy: &'a [T],
+}
