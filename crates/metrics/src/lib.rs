@@ -18,9 +18,9 @@ mod mean;
 mod metric;
 mod per_step;
 
-pub use accuracy::Accuracy;
+pub use accuracy::*;
 pub use chainrule_tensor::{Target, TargetView};
-pub use confusion_matrix::ConfusionMatrix;
-pub use mean::Mean;
-pub use metric::{Measure, Mergeable, Metric};
-pub use per_step::PerStep;
+pub use confusion_matrix::*;
+pub use mean::*;
+pub use metric::*;
+pub use per_step::*;

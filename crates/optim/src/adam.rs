@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
-use crate::vector::AdamStep;
-use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule, vector};
 use chainrule_core::SettingCheck;
 use chainrule_tensor::each;
+
+use crate::vector::AdamStep;
+use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule, vector};
 
 /// Adam (Kingma and Ba 2015, algorithm 1).
 ///

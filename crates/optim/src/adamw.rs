@@ -1,5 +1,6 @@
-use crate::{Adam, Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule, adam};
 use chainrule_core::SettingCheck;
+
+use crate::{Adam, Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule, adam};
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019): `p ← p - η λ p`, then Adam's step.
 ///

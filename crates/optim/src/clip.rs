@@ -1,5 +1,6 @@
-use crate::{Optimizer, Real, SettingError, Update, UpdateRule, vector};
 use chainrule_core::SettingCheck;
+
+use crate::{Optimizer, Real, SettingError, Update, UpdateRule, vector};
 
 /// Scales all gradients together so that their Euclidean norm is at most this (Pascanu, Mikolov and
 /// Bengio 2013): `g ← g min(1, max / (‖g‖ + 1e-6))`, as PyTorch's `clip_grad_norm_`.

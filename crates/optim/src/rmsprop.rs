@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
-use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule, vector};
 use chainrule_core::SettingCheck;
+use chainrule_tensor::each;
+
+use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule};
 
 /// RMSprop (Tieleman and Hinton 2012), optionally centered (Graves 2013) and with momentum.
 ///
@@ -70,57 +72,43 @@ impl<T: Real> UpdateRule<T> for RmsProp {
             [self.rate.rate(pass.step), self.alpha, 1.0 - self.alpha, self.epsilon, self.momentum].map(T::of);
         match (self.centered, self.momentum != 0.0) {
             (false, false) => {
-                let (params, grads, [v]) = pass.split();
-                vector::update(
-                    params,
-                    grads,
-                    [v],
-                    #[inline(always)]
-                    |p, g, [v]| {
+                let (p, grads, [v]) = pass.split();
+                each!(
+                    [p, v] = |g: grads| {
                         let v = alpha * v + rest * (g * g);
-                        (p - rate * (g / (v.sqrt() + epsilon)), [v])
-                    },
+                        [p - rate * (g / (v.sqrt() + epsilon)), v]
+                    }
                 );
             }
             (false, true) => {
-                let (params, grads, [v, b]) = pass.split();
-                vector::update(
-                    params,
-                    grads,
-                    [v, b],
-                    #[inline(always)]
-                    |p, g, [v, b]| {
+                let (p, grads, [v, b]) = pass.split();
+                each!(
+                    [p, v, b] = |g: grads| {
                         let v = alpha * v + rest * (g * g);
                         let b = momentum * b + g / (v.sqrt() + epsilon);
-                        (p - rate * b, [v, b])
-                    },
+                        [p - rate * b, v, b]
+                    }
                 );
             }
             (true, false) => {
-                let (params, grads, [v, m]) = pass.split();
-                vector::update(
-                    params,
-                    grads,
-                    [v, m],
-                    #[inline(always)]
-                    |p, g, [v, m]| {
-                        let (v, m) = (alpha * v + rest * (g * g), alpha * m + rest * g);
-                        (p - rate * (g / (deviation(v, m) + epsilon)), [v, m])
-                    },
+                let (p, grads, [v, m]) = pass.split();
+                each!(
+                    [p, v, m] = |g: grads| {
+                        let v = alpha * v + rest * (g * g);
+                        let m = alpha * m + rest * g;
+                        [p - rate * (g / (deviation(v, m) + epsilon)), v, m]
+                    }
                 );
             }
             (true, true) => {
-                let (params, grads, [v, m, b]) = pass.split();
-                vector::update(
-                    params,
-                    grads,
-                    [v, m, b],
-                    #[inline(always)]
-                    |p, g, [v, m, b]| {
-                        let (v, m) = (alpha * v + rest * (g * g), alpha * m + rest * g);
+                let (p, grads, [v, m, b]) = pass.split();
+                each!(
+                    [p, v, m, b] = |g: grads| {
+                        let v = alpha * v + rest * (g * g);
+                        let m = alpha * m + rest * g;
                         let b = momentum * b + g / (deviation(v, m) + epsilon);
-                        (p - rate * b, [v, m, b])
-                    },
+                        [p - rate * b, v, m, b]
+                    }
                 );
             }
         }
@@ -135,8 +123,7 @@ impl<T: Real> UpdateRule<T> for RmsProp {
     }
 }
 
-/// √(v - m²), or 0 where rounding made that negative. A function, since the attribute is not for a closure with a name,
-/// and without it the loop would call one per number.
+/// √(v - m²), or 0 where rounding makes `v - m²` negative.
 #[inline(always)]
 fn deviation<T: Real>(v: T, m: T) -> T {
     let variance = v - m * m;

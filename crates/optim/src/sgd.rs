@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
-use crate::{Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule, vector};
 use chainrule_core::SettingCheck;
+use chainrule_tensor::each;
+
+use crate::{Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule};
 
 /// Stochastic gradient descent, with momentum, Nesterov's or not.
 ///
@@ -71,38 +73,24 @@ impl<T: Real> UpdateRule<T> for Sgd {
         let [rate, decay, momentum, keep, add] =
             [self.rate.rate(pass.step), decay, self.momentum, keep, add].map(T::of);
         if self.momentum == 0.0 {
-            let (params, grads, []) = pass.split();
-            vector::update(
-                params,
-                grads,
-                [],
-                #[inline(always)]
-                |p, g, []| (p - rate * (g + decay * p), []),
-            );
+            let (p, grads, []) = pass.split();
+            each!(p = |g: grads| p - rate * (g + decay * p));
         } else if self.nesterov {
-            let (params, grads, [m]) = pass.split();
-            vector::update(
-                params,
-                grads,
-                [m],
-                #[inline(always)]
-                |p, g, [m]| {
+            let (p, grads, [m]) = pass.split();
+            each!(
+                [p, m] = |g: grads| {
                     let g = g + decay * p;
                     let m = keep * m + add * g;
-                    (p - rate * (g + momentum * m), [m])
-                },
+                    [p - rate * (g + momentum * m), m]
+                }
             );
         } else {
-            let (params, grads, [m]) = pass.split();
-            vector::update(
-                params,
-                grads,
-                [m],
-                #[inline(always)]
-                |p, g, [m]| {
+            let (p, grads, [m]) = pass.split();
+            each!(
+                [p, m] = |g: grads| {
                     let m = keep * m + add * (g + decay * p);
-                    (p - rate * m, [m])
-                },
+                    [p - rate * m, m]
+                }
             );
         }
     }

@@ -1,5 +1,7 @@
-use crate::{Optimizer, ParamKind, Real, SettingError, Update, UpdateRule};
 use chainrule_core::SettingCheck;
+use chainrule_tensor::each;
+
+use crate::{Optimizer, ParamKind, Real, SettingError, Update, UpdateRule};
 
 /// Coupled weight decay for the optimizer behind it: `g ← g + λ p`, the gradient of an L2 penalty `λ/2 ‖p‖²`.
 ///
@@ -17,7 +19,8 @@ impl<T: Real> UpdateRule<T> for WeightDecay {
     fn update(&self, pass: Update<'_, T>) {
         if pass.kind == ParamKind::Weight {
             let decay = T::of(self.0);
-            pass.grads.iter_mut().zip(&*pass.params).for_each(|(g, &p)| *g += decay * p);
+            let Update { grads: g, params: p, .. } = pass;
+            each!(g = |p| g + decay * p);
         }
     }
 

@@ -17,9 +17,9 @@ mod warm_up;
 use std::fmt;
 use std::sync::Arc;
 
-pub use cosine::Cosine;
-pub use step::Step;
-pub use warm_up::WarmUp;
+pub use cosine::*;
+pub use step::*;
+pub use warm_up::*;
 
 use crate::SettingError;
 use chainrule_core::SettingCheck;
