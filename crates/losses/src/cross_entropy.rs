@@ -1,22 +1,22 @@
 //! The cross-entropy of a distribution over classes.
 
 use chainrule_core::SettingCheck;
-use chainrule_tensor::{Real, Target, TargetView, vector};
+use chainrule_tensor::{Real, Target, TargetView, each, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use crate::{Loss, SettingError, TargetError, loss};
 
-/// How many rows go through the exponential at once.
+/// The number of rows whose exponentials are computed at once.
 const ROWS: usize = 64;
 
-/// Keras keeps probabilities this far from 0.
-const LEAST: f64 = 1e-7;
+/// The minimum of a probability, as in Keras.
+const MIN_PROBABILITY: f64 = 1e-7;
 
-/// `L = -Σⱼ tⱼ ln pⱼ`, where p is the softmax of the outputs (logits), or the outputs themselves.
+/// The cross-entropy `L = -Σⱼ tⱼ ln pⱼ`, where p is the softmax of the outputs (logits), or the outputs themselves.
 ///
-/// From logits z it is `Σⱼ tⱼ (ln Σ exp(z - max z) - (zⱼ - max z))`, in which nothing overflows, with the
-/// gradient `p Σt - t`; as PyTorch's `CrossEntropyLoss`. From probabilities, for a network that ends in a
-/// softmax, they are kept at 1e-7 or more, as in Keras, and the gradient is `-t / p`.
+/// From logits z it is `Σⱼ tⱼ (ln Σ exp(z - max z) - (zⱼ - max z))`, in which nothing overflows, with the gradient
+/// `p Σt - t`, as in PyTorch's `CrossEntropyLoss`. Probabilities, of a network that ends in a softmax, are at least 1e-7,
+/// as in Keras, and the gradient is `-t / p`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CrossEntropy {
     from_probabilities: bool,
@@ -24,12 +24,12 @@ pub struct CrossEntropy {
 }
 
 impl CrossEntropy {
-    /// For outputs that are probabilities already.
+    /// For outputs that are already probabilities.
     pub fn from_probabilities() -> Self {
         Self { from_probabilities: true, ..Self::default() }
     }
 
-    /// Takes the share ε of every target and spreads it evenly over the n columns: `t ← (1 - ε) t + ε/n`
+    /// Spreads the fraction ε of every target evenly over the n columns: `t ← (1 - ε) t + ε/n`
     /// (Szegedy et al. 2016, section 7), from 0 (the default) to 1; as in PyTorch and Keras.
     #[must_use]
     pub fn label_smoothing(self, smoothing: f64) -> Self {
@@ -60,7 +60,7 @@ impl<T: Real, Y: Target<T>> Loss<T, Y> for CrossEntropy {
     }
 }
 
-/// A target t becomes `kept t + even`, where `even` is `share` by the number of columns.
+/// A target t becomes `kept t + even`, where `even` is `share` / the number of columns.
 #[derive(Clone, Copy)]
 struct Smoothing<T> {
     kept: T,
@@ -76,7 +76,7 @@ impl<T: Real> Smoothing<T> {
     }
 }
 
-/// The greatest value; NaN if there is any.
+/// The maximum; NaN if there is one.
 fn max<T: Real>(z: impl IntoIterator<Item = T>) -> T {
     z.into_iter().fold(T::neg_infinity(), |max, z| if z > max || z.is_nan() { z } else { max })
 }
@@ -95,14 +95,14 @@ fn with_gradient<T: Real, Y: Target<T>>(
     if let Some(rows) = dz.as_slice_mut() {
         return in_place(z, rows, targets, smoothing, scale);
     }
-    // Rows that do not lie one after the other are copied: no trainer of ours has such.
+    // Rows that are not contiguous are copied; a trainer's are contiguous.
     let mut rows: Vec<T> = z.iter().copied().collect();
     let loss = in_place(z, &mut rows, targets, smoothing, scale);
     dz.iter_mut().zip(rows).for_each(|(dz, value)| *dz = value);
     loss
 }
 
-/// Turns `rows`, which begin as those of `z`, into rows of `dz`; the loss.
+/// Turns `rows`, a copy of those of `z`, into the rows of `dz`, and returns the loss.
 fn in_place<T: Real, Y: Target<T>>(
     z: ArrayView2<'_, T>,
     rows: &mut [T],
@@ -113,19 +113,16 @@ fn in_place<T: Real, Y: Target<T>>(
     let Smoothing { kept, share, even } = smoothing;
     let columns = z.ncols();
     let mut sum = T::zero();
-    // Some rows at a time, whose normalisers Σ exp(z - max z) find room here.
-    let (mut maxima, mut totals, mut logs) = ([T::zero(); ROWS], [T::zero(); ROWS], [T::zero(); ROWS]);
+    // Some rows at a time, whose maxima, normalisers Σ exp(z - max z) and their logarithms are stored here.
+    let mut maxima = [T::zero(); ROWS];
+    let mut totals = [T::zero(); ROWS];
+    let mut logs = [T::zero(); ROWS];
     let parts = z.axis_chunks_iter(Axis(0), ROWS).zip(rows.chunks_mut(ROWS * columns));
     for ((z, dz), targets) in parts.zip(targets.chunks(ROWS)) {
         let count = z.nrows();
         let (maxima, totals, logs) = (&mut maxima[..count], &mut totals[..count], &mut logs[..count]);
         vector::exponentials(dz, columns, maxima, totals);
-        logs.copy_from_slice(totals);
-        vector::apply_slice(
-            logs,
-            #[inline(always)]
-            |total| total.fast_ln(),
-        );
+        each!(logs = |total: totals| total.fast_ln());
         let normalised = z.rows().into_iter().zip(maxima).zip(totals.iter().zip(logs));
         for (((z, &mut max), (&total, &mut ln)), (dz, target)) in
             normalised.zip(dz.chunks_exact_mut(columns).zip(targets))
@@ -174,14 +171,14 @@ fn probabilities<T: Real, Y: Target<T>>(
     scale: T,
     mut dp: Option<ArrayViewMut2<'_, T>>,
 ) -> T {
-    let least = T::of(LEAST);
+    let min = T::of(MIN_PROBABILITY);
     let mut sum = T::zero();
     for (row, (p, target)) in p.rows().into_iter().zip(targets).enumerate() {
         let view = target.view();
         let mut dp = dp.as_mut().map(|dp| dp.row_mut(row));
         for (column, &p) in p.iter().enumerate() {
             let t = smoothing.kept * view.at(column) + smoothing.even;
-            let p = if p < least { least } else { p };
+            let p = if p < min { min } else { p };
             if t != T::zero() || p.is_nan() {
                 sum -= t * p.fast_ln();
             }

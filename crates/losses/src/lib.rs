@@ -1,17 +1,17 @@
 //! The [`Loss`] trait and the losses.
 //!
-//! The decision here: **a loss gives its value and its gradient in one call**, since both come from the same
-//! intermediate values, and it is told the scale of both, so that the mean over a batch that is cut into parts
-//! is the sum of the parts. A loss knows nothing of layers: it sees outputs and targets.
+//! The decision here: **a loss returns its value and its gradient from one call**, since both come from the same
+//! intermediate values, and the caller passes the scale of both, so that the mean over a batch in several shards is
+//! the sum over the shards. A loss knows nothing of layers: it sees outputs and targets.
 //!
 //! | loss | outputs | of one row |
 //! |---|---|---|
 //! | [`MeanSquaredError`] | values | the mean over the columns of `(y - t)²` |
-//! | [`CrossEntropy`] | logits, or probabilities that a softmax made | `-Σ t ln p`, with label smoothing or not |
-//! | [`BinaryCrossEntropy`] | logits, or probabilities that a sigmoid made | the mean of `-t ln p - (1 - t) ln(1 - p)` |
+//! | [`CrossEntropy`] | logits, or probabilities from a softmax | `-Σ t ln p`, optionally with label smoothing |
+//! | [`BinaryCrossEntropy`] | logits, or probabilities from a sigmoid | the mean of `-t ln p - (1 - t) ln(1 - p)` |
 //!
-//! Every loss takes class indices and vectors of values alike ([`Target`]): a class
-//! stands for its one-hot vector. A loss of one's own is tested in one line by [`check::gradient`].
+//! Every loss takes both class indices and vectors of values ([`Target`]): a class stands for its one-hot vector.
+//! [`gradcheck::gradient`] tests a loss of your own in one line.
 //!
 //! ```
 //! use chainrule_losses::{CrossEntropy, Loss};
@@ -24,16 +24,16 @@
 //! ```
 
 mod binary_cross_entropy;
-pub mod check;
 mod cross_entropy;
+pub mod gradcheck;
 mod loss;
 mod mean_squared_error;
 mod per_step;
 
-pub use binary_cross_entropy::BinaryCrossEntropy;
+pub use binary_cross_entropy::*;
 pub use chainrule_core::SettingError;
 pub use chainrule_tensor::{Target, TargetView};
-pub use cross_entropy::CrossEntropy;
-pub use loss::{Loss, TargetError};
-pub use mean_squared_error::MeanSquaredError;
-pub use per_step::PerStep;
+pub use cross_entropy::*;
+pub use loss::*;
+pub use mean_squared_error::*;
+pub use per_step::*;

@@ -6,22 +6,22 @@ use chainrule_core::SettingError;
 use chainrule_tensor::{Real, Target, TargetView};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-/// How far the outputs `y`, `[rows, columns]`, are from their targets.
+/// The distance of outputs `y`, `[rows, columns]`, from their targets.
 pub trait Loss<T: Real, Y>: Debug + Send + Sync {
-    /// `scale` times the sum of the losses of the rows; overwrites `dy`, if it is wanted, with the gradient of
-    /// that with respect to `y`. `scale` is one by the number of rows of the whole batch for the mean.
+    /// Returns `scale` times the sum of the rows' losses, and overwrites `dy`, if it is given, with the gradient of that
+    /// with respect to `y`. For the mean, `scale` is 1 / the number of rows of the whole batch.
     ///
     /// The targets have passed [`check`](Self::check). It allocates nothing.
     fn loss(&self, y: ArrayView2<'_, T>, targets: &[Y], scale: T, dy: Option<ArrayViewMut2<'_, T>>) -> T;
 
-    /// Whether the targets fit outputs of this many columns. Called for every batch, so it is cheap.
+    /// Checks that the targets fit outputs with this many columns. It is called for every batch, so it is cheap.
     ///
     /// # Errors
     ///
-    /// [`TargetError`] for the first target that does not.
+    /// [`TargetError`] for the first target that does not fit.
     fn check(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError>;
 
-    /// Looks for a setting that cannot work, before training starts.
+    /// Checks the settings before training starts.
     ///
     /// # Errors
     ///
@@ -60,52 +60,52 @@ forward!(&L, Box<L>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
-    /// A class that has no column.
+    /// A class without a column.
     #[error("target {row} is class {class}, but the outputs are for classes 0 to {}: give the model more outputs, or look for a wrong label", columns.saturating_sub(1))]
     Class {
-        /// Which target of the batch.
+        /// The index of the target in its batch.
         row: usize,
         /// Its class.
         class: usize,
-        /// How many columns the outputs have.
+        /// The number of columns of the outputs.
         columns: usize,
     },
-    /// Targets for a number of steps that the outputs do not have.
+    /// A number of steps that does not divide the outputs.
     #[error(
-        "target {row} has {steps} steps, which the {columns} outputs cannot be cut into: give a target for each step"
+        "target {row} has {steps} steps, but the {columns} outputs cannot be divided into so many: give one target per step"
     )]
     Steps {
-        /// Which target of the batch.
+        /// The index of the target in its batch.
         row: usize,
-        /// How many steps it has.
+        /// Its number of steps.
         steps: usize,
-        /// How many columns the outputs have.
+        /// The number of columns of the outputs.
         columns: usize,
     },
-    /// A vector of another length than the outputs.
+    /// A vector whose length differs from the outputs'.
     #[error(
-        "target {row} has {found} values, but the outputs have {columns}: give the model as many outputs"
+        "target {row} has {found} values, but a row of outputs has {columns}: give the model {found} outputs"
     )]
     Length {
-        /// Which target of the batch.
+        /// The index of the target in its batch.
         row: usize,
-        /// How many values it has.
+        /// Its number of values.
         found: usize,
-        /// How many columns the outputs have.
+        /// The number of columns of the outputs.
         columns: usize,
     },
-    /// One of a target's steps does not fit the outputs of its step.
-    #[error("of the steps of target {row}, {source}")]
+    /// A step of a target that does not fit the outputs of that step.
+    #[error("a step of target {row} does not fit the outputs of that step")]
     Step {
-        /// Which target of the batch.
+        /// The index of the target in its batch.
         row: usize,
-        /// What is wrong, with the step in the place of the row.
+        /// What is wrong; its row is the index of the step.
         source: Box<TargetError>,
     },
 }
 
 impl TargetError {
-    /// Which target of the batch it is.
+    /// The index of the target in its batch.
     pub fn row(&self) -> usize {
         match *self {
             Self::Class { row, .. } | Self::Steps { row, .. } => row,
@@ -113,7 +113,7 @@ impl TargetError {
         }
     }
 
-    /// The same error in a batch that has so many rows before those that were looked at.
+    /// The same error in a batch with this many rows before those that were checked.
     #[must_use]
     pub fn after(mut self, rows: usize) -> Self {
         match &mut self {

@@ -5,10 +5,10 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use crate::{Loss, SettingError, TargetError};
 
-/// The mean over the steps of another loss, for outputs `[steps, columns]` and a target for each step: what language
-/// models and taggers are trained with.
+/// The mean of another loss over the steps of a sequence, for outputs `[steps, columns]` and one target per step, as
+/// language models and taggers need it.
 ///
-/// For `s` steps, `J = 1/s Σ Jₜ`. The number of steps is that of the targets, and must divide the outputs.
+/// For `s` steps, `L = 1/s Σ Lₜ`. The targets determine the number of steps, which must divide the outputs.
 ///
 /// ```
 /// use chainrule_losses::{CrossEntropy, Loss, PerStep};
@@ -31,7 +31,7 @@ impl<T: Real, S: Steps, L: Loss<T, S::Target>> Loss<T, S> for PerStep<L> {
             let steps = target.steps();
             let shape = (steps.len(), y.ncols() / steps.len());
             let scale = scale / T::of(steps.len() as f64);
-            // Rows whose values do not lie side by side are copied; those of a trainer do.
+            // Rows that are not contiguous are copied; a trainer's are contiguous.
             let y = y.row(row);
             let y = y.to_shape(shape).expect("the targets have been checked");
             let mut dy = dy.as_mut().map(|dy| dy.row_mut(row));

@@ -1,6 +1,8 @@
 //! Properties that every loss has. A new loss adds its lines to the list.
 
-use chainrule_losses::check::{GradientError, gradient};
+use std::error::Error;
+
+use chainrule_losses::gradcheck::{GradientError, gradient};
 use chainrule_losses::{
     BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, PerStep, SettingError, TargetError,
 };
@@ -175,13 +177,16 @@ fn nothing_overflows() {
 
 #[test]
 fn targets_that_do_not_fit() {
-    let check = |class: u8| Loss::<f64, u8>::check(&CrossEntropy::default(), 3, &[0, class]);
+    let cross_entropy: &dyn Loss<f64, u8> = &CrossEntropy::default();
+    let check = |class: u8| cross_entropy.check(3, &[0, class]);
     assert_eq!(check(2), Ok(()));
     assert_eq!(check(3), Err(TargetError::Class { row: 1, class: 3, columns: 3 }));
-    let error = Loss::<f64, [f64; 2]>::check(&MeanSquaredError, 3, &[[0.0, 1.0]]).unwrap_err();
+    let squared: &dyn Loss<f64, [f64; 2]> = &MeanSquaredError;
+    let error = squared.check(3, &[[0.0, 1.0]]).unwrap_err();
     assert_eq!(error, TargetError::Length { row: 0, found: 2, columns: 3 });
-    assert_eq!(Loss::<f64, u8>::check(&BinaryCrossEntropy::default(), 1, &[0, 1]), Ok(()));
-    assert!(Loss::<f64, u8>::check(&BinaryCrossEntropy::default(), 1, &[2]).is_err());
+    let binary: &dyn Loss<f64, u8> = &BinaryCrossEntropy::default();
+    assert_eq!(binary.check(1, &[0, 1]), Ok(()));
+    assert!(binary.check(1, &[2]).is_err());
 }
 
 /// The mean squared error with half its gradient.
@@ -230,7 +235,9 @@ fn a_loss_of_steps_is_the_mean_of_theirs() {
     loss.loss(turned.t(), &targets, 0.5, Some(dy.view_mut().reversed_axes()));
     assert_eq!(dy.t(), packed);
     for (steps, shown) in [(vec![], "has 0 steps"), (vec![0, 0, 0], "has 3 steps"), (vec![2, 0], "class 2")] {
-        let error = Loss::<f64, Vec<u8>>::check(&loss, 4, &[vec![0, 1], steps]).unwrap_err();
-        assert!(error.to_string().contains(shown), "{error}");
+        let loss: &dyn Loss<f64, Vec<u8>> = &loss;
+        let error = loss.check(4, &[vec![0, 1], steps]).unwrap_err();
+        let text = error.source().map_or(error.to_string(), |source| format!("{error}: {source}"));
+        assert!(text.contains(shown) && text.contains("target 1"), "{text}");
     }
 }

@@ -318,7 +318,10 @@ fn invalid_settings_and_data_are_refused() {
     let mut stepwise = Trainer::new(model, PerStep(CrossEntropy::default()), sgd(0.1)).shards(2);
     let label = chain(stepwise.evaluate(&wrong_step).unwrap_err());
     assert!(label.starts_with("sample 5, in batch 0, "), "{label}");
-    assert!(label.contains("of the steps of target 5, target 4 is class 2, but"), "{label}");
+    assert!(
+        label.contains("a step of target 5 does not fit the outputs of that step: target 4 is class 2, but"),
+        "{label}"
+    );
     // An error in the validation data is reported before the first step too.
     let mut trained = trainer();
     let before = trained.model().parameters_sha256();

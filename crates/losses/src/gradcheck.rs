@@ -1,4 +1,4 @@
-//! Whether a loss's gradient is the derivative of its value.
+//! The gradient check: whether a loss's gradient is the derivative of its value.
 
 use ndarray::{Array2, ArrayView2};
 
@@ -7,12 +7,12 @@ use crate::{Loss, TargetError};
 /// The step of the difference quotient, where the errors of rounding and of truncation balance.
 const STEP: f64 = 6e-6;
 
-/// The greatest difference allowed, relative to the greatest gradient or to 1.
+/// The maximum difference, relative to the largest gradient or to 1.
 const TOLERANCE: f64 = 1e-6;
 
-/// Compares the gradient of `loss` at the outputs `y` with central differences, in double precision; the
-/// greatest relative difference. It also checks that the value is the same without a gradient. Keep `y` away
-/// from where the loss has a kink or is clipped.
+/// Compares the gradient of `loss` at the outputs `y` with central differences, in double precision, and returns the
+/// largest relative difference. It also checks that the value is the same without a gradient. Keep `y` away from
+/// points where the loss has a kink or is clipped.
 ///
 /// # Errors
 ///
@@ -35,7 +35,8 @@ pub fn gradient<Y>(
         return Err(GradientError::Value { with, without });
     }
     let size = dy.iter().fold(1.0f64, |max, v| max.max(v.abs()));
-    let (mut moved, mut worst) = (y.to_owned(), 0.0f64);
+    let mut moved = y.to_owned();
+    let mut worst = 0.0f64;
     for ((row, column), &analytic) in dy.indexed_iter() {
         let mut at = |value: f64| {
             moved[[row, column]] = value;
@@ -59,19 +60,19 @@ pub fn gradient<Y>(
 pub enum GradientError {
     /// The gradient is not the derivative of the value.
     #[error(
-        "the gradient of y[{row}, {column}] is {numeric:e} by differences, but the loss gives {analytic:e}"
+        "the gradient of y[{row}, {column}] is {numeric:e} by differences, but the loss returns {analytic:e}"
     )]
     Wrong {
         /// The row of the output.
         row: usize,
         /// The column of the output.
         column: usize,
-        /// What the loss says.
+        /// The loss's gradient.
         analytic: f64,
-        /// What the difference quotient says.
+        /// The difference quotient.
         numeric: f64,
     },
-    /// The value depends on whether the gradient is wanted.
+    /// The value depends on whether the gradient is requested.
     #[error("the loss is {with:e} with the gradient and {without:e} without")]
     Value {
         /// The value with the gradient.
@@ -79,15 +80,15 @@ pub enum GradientError {
         /// The value without.
         without: f64,
     },
-    /// Not one target for each row.
-    #[error("there are {targets} targets for {rows} rows of outputs: give one for each")]
+    /// The numbers of targets and rows differ.
+    #[error("there are {targets} targets for {rows} rows of outputs: give one per row")]
     Rows {
-        /// How many rows the outputs have.
+        /// The number of rows of the outputs.
         rows: usize,
-        /// How many targets there are.
+        /// The number of targets.
         targets: usize,
     },
-    /// The loss itself says that the targets do not fit.
+    /// The targets do not fit the outputs.
     #[error(transparent)]
     Target(#[from] TargetError),
 }
