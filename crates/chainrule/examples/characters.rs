@@ -143,7 +143,7 @@ fn layers(kind: Kind, characters: usize, stateful: bool) -> Sequential<f32> {
         Kind::Transformer => {
             let block = || TransformerEncoder::new(4, 256).causal().pre_norm().dropout(0.05);
             Sequential::new()
-                .then(Embedding::new(characters, 64).weight_init(init::Normal::new(0.0, 0.02)))
+                .then(Embedding::new(characters, 64).weight_init(Normal::new(0.0, 0.02)))
                 .then(LearnedPositions::new())
                 .then(block())
                 .then(block())

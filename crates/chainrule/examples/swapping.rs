@@ -10,7 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[rustfmt::skip]
     let layers = Sequential::new()
         .then(Flatten)
-        .then(Dense::new(32).weight_init(init::HeNormal)).then(Tanh)
+        .then(Dense::new(32).weight_init(HeNormal)).then(Tanh)
         .then(Dense::new(10));
     let schedule = WarmUp { steps: 50, then: 0.1 };
     let optimizer = (ClipByGlobalNorm(1.0), sgd(schedule).momentum(0.9).nesterov());

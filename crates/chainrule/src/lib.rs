@@ -25,16 +25,21 @@ pub use chainrule_optim as optim;
 pub use chainrule_tensor as tensor;
 pub use chainrule_train as train;
 
-/// What a program that trains a network usually needs.
+/// The names that most programs need, in `f32` and in `f64` alike.
 ///
-/// All layers are in it, since a network is made of them and a list would lag behind; a program's own names win over those
-/// of a glob import. Of everything else it has what most programs name.
+/// It has every layer and every initialiser, and of everything else what most programs name. It brings names and no
+/// modules, and a program's own names win over those of a glob import.
 pub mod prelude {
     pub use chainrule_core::{
         Branches, Frozen, Graph, Lambda, Layer, Merge, New, Residual, Sequential, SideBySide,
     };
     pub use chainrule_data::{Dataset, Images, Rows, Samples, digits};
-    pub use chainrule_layers::*;
+    pub use chainrule_layers::{
+        activations::*, attention::*, convolution::*, embedding::*, init::*, merge::*,
+    };
+    pub use chainrule_layers::{normalization::*, pooling::*, recurrent::*, regularization::*, shape::*};
+    // Of two things of one name, the activation `Identity` and the initialiser `Zeros`.
+    pub use chainrule_layers::{Axes, Dense, activations::Identity, init::Zeros};
     pub use chainrule_losses::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError};
     pub use chainrule_metrics::{Accuracy, ConfusionMatrix, Measure, Metric};
     pub use chainrule_optim::schedule::{Cosine, Step, WarmUp};

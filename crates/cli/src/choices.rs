@@ -48,15 +48,15 @@ impl InitName {
         match self {
             Self::Glorot => Dense::keras(units),
             Self::FanIn => Dense::new(units),
-            Self::He => Dense::keras(units).weight_init(init::HeNormal),
-            Self::Lecun => Dense::keras(units).weight_init(init::LecunNormal),
+            Self::He => Dense::keras(units).weight_init(HeNormal),
+            Self::Lecun => Dense::keras(units).weight_init(LecunNormal),
             #[cfg(any(
                 feature = "openblas",
                 feature = "openblas-static",
                 feature = "intel-mkl",
                 feature = "netlib"
             ))]
-            Self::Orthogonal => Dense::keras(units).weight_init(init::Orthogonal::new(2f64.sqrt())),
+            Self::Orthogonal => Dense::keras(units).weight_init(Orthogonal::new(2f64.sqrt())),
         }
     }
 }

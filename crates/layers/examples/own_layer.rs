@@ -1,4 +1,4 @@
-//! A custom layer: the parabola `a = z²`. Checks its gradients, and uses it in a network.
+//! A layer of one's own: the parabola `a = z²`, checked and put into a network.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, Sequential, ShapeError, gradcheck};
 use chainrule_layers::Dense;
@@ -15,12 +15,12 @@ impl<T: Real> Layer<T> for Square {
     }
 
     fn forward(&self, Forward { x, y, .. }: Forward<'_, T>) {
-        map!(y = |z: x| z * z); //                         a = z²
+        map!(y = |x| x * x);
     }
 
     fn backward(&self, Backward { x, dy, dx, .. }: Backward<'_, T>) {
         let Some(dx) = dx else { return };
-        map!(dx = |z: x, da: dy| da * (z + z)); //         dz = 2 z da
+        map!(dx = |x, dy| dy * (x + x));
     }
 }
 
