@@ -2,23 +2,23 @@
 
 use crate::{Stop, nearest::nearest};
 
-/// The features of `chainrule-cli` that choose a BLAS, the default first, then `none` for none of them.
+/// The features of the programs that choose a BLAS, the default first, and last `none` for none of them.
 const NAMES: [&str; 6] = ["openblas", "openblas-static", "intel-mkl", "accelerate", "netlib", "none"];
 
 /// A choice of BLAS.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Blas(&'static str);
+pub(crate) struct BlasChoice(&'static str);
 
-impl Blas {
-    /// OpenBLAS as the system has it, which is what the default features ask for.
+impl BlasChoice {
+    /// The system's OpenBLAS, the choice of the default features.
     pub(crate) const SYSTEM_OPENBLAS: Self = Self(NAMES[0]);
     /// ndarray's product in pure Rust.
     pub(crate) const NONE: Self = Self(NAMES[5]);
 
-    /// Takes `--blas NAME` or `--blas=NAME` out of the arguments; `None` if it is not among them. The last
-    /// one counts.
+    /// Takes `--blas NAME` or `--blas=NAME` out of the arguments; `None` without one. The last one counts.
     pub(crate) fn take(arguments: &[String]) -> Result<(Option<Self>, Vec<String>), Stop> {
-        let (mut chosen, mut rest) = (None, Vec::new());
+        let mut chosen = None;
+        let mut rest = Vec::new();
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             if argument == "--blas" {
@@ -44,7 +44,7 @@ impl Blas {
         }))
     }
 
-    /// What cargo is to be told; nothing for the default.
+    /// The arguments for cargo; none for the default.
     pub(crate) fn cargo_arguments(self) -> Vec<&'static str> {
         match self {
             Self::SYSTEM_OPENBLAS => vec![],
@@ -58,8 +58,8 @@ impl Blas {
 mod tests {
     use super::*;
 
-    fn take(arguments: &[&str]) -> Result<(Option<Blas>, Vec<String>), Stop> {
-        Blas::take(&arguments.iter().map(|a| a.to_string()).collect::<Vec<_>>())
+    fn take(arguments: &[&str]) -> Result<(Option<BlasChoice>, Vec<String>), Stop> {
+        BlasChoice::take(&arguments.iter().map(|a| a.to_string()).collect::<Vec<_>>())
     }
 
     #[test]
@@ -69,7 +69,7 @@ mod tests {
             &["--blas=none", "--lr", "0.1", "--seed", "1"],
         ] {
             let (blas, rest) = take(spelling).unwrap();
-            assert_eq!(blas, Some(Blas::NONE));
+            assert_eq!(blas, Some(BlasChoice::NONE));
             assert_eq!(rest, ["--lr", "0.1", "--seed", "1"]);
         }
         assert_eq!(take(&["--seed", "1"]).unwrap().0, None);
@@ -77,9 +77,9 @@ mod tests {
 
     #[test]
     fn a_choice_becomes_features() {
-        assert!(Blas::SYSTEM_OPENBLAS.cargo_arguments().is_empty());
-        assert_eq!(Blas::NONE.cargo_arguments(), ["--no-default-features"]);
-        let netlib = Blas::named("netlib").unwrap().cargo_arguments();
+        assert!(BlasChoice::SYSTEM_OPENBLAS.cargo_arguments().is_empty());
+        assert_eq!(BlasChoice::NONE.cargo_arguments(), ["--no-default-features"]);
+        let netlib = BlasChoice::named("netlib").unwrap().cargo_arguments();
         assert_eq!(netlib, ["--no-default-features", "--features", "netlib"]);
     }
 

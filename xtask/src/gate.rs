@@ -1,6 +1,6 @@
 //! The accuracy gate: what the tutorial's network must reach on the real MNIST.
 //!
-//! Five epochs with the defaults, seeds 0 to 4: the mean test accuracy is at least [`LEAST_ACCURACY`]. And
+//! Five epochs with the defaults, seeds 0 to 4: the mean test accuracy is at least [`MINIMUM_ACCURACY`]. And
 //! the parameters after an epoch are the same, bit for bit, on one thread and on two.
 
 use std::env;
@@ -13,14 +13,13 @@ use serde_json::Value;
 use crate::cargo;
 
 /// Between what the same network reaches in Burn (97.0 %) and in Keras (97.3 %).
-const LEAST_ACCURACY: f64 = 0.972;
+const MINIMUM_ACCURACY: f64 = 0.972;
 
-/// Where MNIST lies, looked for as the program does: the directory that `CHAINRULE_DATA` names or its
-/// sub-directory `mnist`, else the cache; `None` if it is not at hand.
+/// The directory of MNIST, found as the program finds it: the one that `CHAINRULE_DATA` names or its subdirectory
+/// `mnist`, else the cache; `None` if it is not on this machine.
 ///
 /// # Errors
-/// If `CHAINRULE_DATA` is set and MNIST is not there: a gate that then skips itself would look like one that
-/// was passed.
+/// If `CHAINRULE_DATA` is set and MNIST is not there: skipping the gate then would look like passing it.
 pub(crate) fn mnist() -> Result<Option<PathBuf>, String> {
     find(directory("CHAINRULE_DATA"), cache())
 }
@@ -33,13 +32,13 @@ fn find(named: Option<PathBuf>, cache: Option<PathBuf>) -> Result<Option<PathBuf
     match [&named, &below].into_iter().find(|directory| holds_mnist(directory)) {
         Some(found) => Ok(Some(found.clone())),
         None => Err(format!(
-            "CHAINRULE_DATA is {}, where the four files of MNIST are not; correct or unset it.",
+            "CHAINRULE_DATA is {}, which does not hold the four files of MNIST; correct or unset it.",
             named.display()
         )),
     }
 }
 
-/// Where the program keeps what it downloaded.
+/// The directory that the program downloads to.
 fn cache() -> Option<PathBuf> {
     let base = if cfg!(target_os = "macos") {
         directory("HOME").map(|home| home.join("Library/Caches"))
@@ -51,7 +50,7 @@ fn cache() -> Option<PathBuf> {
     base.map(|base| base.join("chainrule").join("mnist"))
 }
 
-/// The directory that an environment variable names; an empty one counts as unset.
+/// The directory that an environment variable names; an empty variable counts as unset.
 fn directory(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
@@ -62,7 +61,7 @@ fn holds_mnist(directory: &Path) -> bool {
     })
 }
 
-/// Trains on the MNIST in `data` and judges the results.
+/// Trains on the MNIST in `data` and checks the results.
 ///
 /// # Errors
 /// What fell short, or which training failed.
@@ -70,18 +69,18 @@ pub(crate) fn run(data: &Path) -> Result<(), String> {
     let scratch = env::temp_dir().join(format!("chainrule-gate-{}", process::id()));
     fs::create_dir_all(&scratch).map_err(|error| format!("{}: {error}.", scratch.display()))?;
     let verdict = judge(|arguments| train(data, &scratch, arguments));
-    // A directory that stays behind is no reason to fail.
+    // A directory that cannot be removed is no reason to fail.
     let _ = fs::remove_dir_all(&scratch);
     verdict
 }
 
-/// What the gate reads of the report of a training.
-struct Report {
+/// What the gate reads in the report of a training.
+struct GateReport {
     test_accuracy: f64,
     params_sha256: String,
 }
 
-fn judge(train: impl Fn(&[&str]) -> Result<Report, String>) -> Result<(), String> {
+fn judge(train: impl Fn(&[&str]) -> Result<GateReport, String>) -> Result<(), String> {
     let seeds = ["0", "1", "2", "3", "4"];
     let mut sum = 0.0;
     for seed in seeds {
@@ -90,10 +89,10 @@ fn judge(train: impl Fn(&[&str]) -> Result<Report, String>) -> Result<(), String
         sum += report.test_accuracy;
     }
     let mean = sum / seeds.len() as f64;
-    println!("mean test accuracy {mean:.4}, at least {LEAST_ACCURACY} wanted");
-    // A mean that is no number must not pass.
-    if mean.is_nan() || mean < LEAST_ACCURACY {
-        return Err(format!("the mean test accuracy is {mean:.4}, below {LEAST_ACCURACY}."));
+    println!("mean test accuracy {mean:.4}, at least {MINIMUM_ACCURACY} required");
+    // A mean that is NaN must not pass.
+    if mean.is_nan() || mean < MINIMUM_ACCURACY {
+        return Err(format!("the mean test accuracy is {mean:.4}, below {MINIMUM_ACCURACY}."));
     }
     let [one, two] = ["1", "2"].map(|threads| train(&["--epochs", "1", "--seed", "0", "--threads", threads]));
     let (one, two) = (one?.params_sha256, two?.params_sha256);
@@ -104,7 +103,7 @@ fn judge(train: impl Fn(&[&str]) -> Result<Report, String>) -> Result<(), String
     Ok(())
 }
 
-fn train(data: &Path, scratch: &Path, arguments: &[&str]) -> Result<Report, String> {
+fn train(data: &Path, scratch: &Path, arguments: &[&str]) -> Result<GateReport, String> {
     let json = scratch.join("report.json");
     let mut cargo = cargo();
     cargo.args(["run", "--quiet", "--release", "-p", "chainrule-cli", "--bin", "chainrule", "--"]);
@@ -126,13 +125,13 @@ fn train(data: &Path, scratch: &Path, arguments: &[&str]) -> Result<Report, Stri
     read(&text)
 }
 
-fn read(text: &str) -> Result<Report, String> {
+fn read(text: &str) -> Result<GateReport, String> {
     let report: Value = serde_json::from_str(text).map_err(|error| format!("the JSON report: {error}."))?;
     let missing = |name| format!("the JSON report has no `{name}`.");
     if report["dataset"] != "mnist" {
         return Err(format!("the training was on {}, not on MNIST.", report["dataset"]));
     }
-    Ok(Report {
+    Ok(GateReport {
         test_accuracy: report["test_accuracy"].as_f64().ok_or_else(|| missing("test_accuracy"))?,
         params_sha256: report["params_sha256"].as_str().ok_or_else(|| missing("params_sha256"))?.to_owned(),
     })
@@ -143,7 +142,7 @@ mod tests {
     use super::*;
 
     fn judged(accuracy: f64, hash: impl Fn(&[&str]) -> String) -> Result<(), String> {
-        judge(|arguments| Ok(Report { test_accuracy: accuracy, params_sha256: hash(arguments) }))
+        judge(|arguments| Ok(GateReport { test_accuracy: accuracy, params_sha256: hash(arguments) }))
     }
 
     #[test]

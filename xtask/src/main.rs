@@ -7,12 +7,17 @@
 //! xtask's own messages go to standard error, so the output of the program it starts stays the program's own.
 
 mod blas;
+mod deny;
 mod gate;
+mod imports;
 mod nearest;
+mod package;
 mod probe;
 mod program;
 mod setup;
 mod test;
+mod tree;
+mod words;
 
 use std::env;
 use std::ffi::OsString;
@@ -26,8 +31,10 @@ Commands:
   train-mnist [ARGS]    Set up, then train on MNIST (--help lists the arguments)
   doctor [ARGS]         Set up, then show which BLAS and kernel this machine uses, and how fast
   bench [ARGS]          Set up, then measure training steps against their bare matrix products
-  test [--no-gate] [--only STEP]
-                        Run every check: fmt, clippy, test, doc, no-blas, bench, gate
+  test [--no-gate] [--only STEP] [--print]
+                        Run every check: fmt, words, imports, tree, clippy, test, doc, no-blas,
+                        package, deny, bench, gate
+                        (--only imports --print draws which file imports which)
   help                  Print this
 
 train-mnist, doctor and bench take --blas NAME: openblas (the default), openblas-static, intel-mkl,

@@ -1,7 +1,7 @@
-//! Which known name somebody meant.
+//! The known name that a misspelt one is nearest to.
 
-/// The name of `known` that takes the fewest single-character edits to reach from `word`; the earlier of
-/// equals, and empty if `known` is.
+/// The name in `known` that is the fewest single-character edits away from `word`: the first of equals, and an
+/// empty one if `known` is empty.
 pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> &'a str {
     known.iter().min_by_key(|name| distance(word, name)).copied().unwrap_or_default()
 }

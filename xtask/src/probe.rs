@@ -1,4 +1,4 @@
-//! What this machine has, found by looking: nothing is changed here.
+//! What is installed on this machine. Nothing is changed here.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,8 +9,8 @@ use std::process::{self, Command, Stdio};
 
 use crate::setup::{Machine, Manager, Missing};
 
-/// What is missing of what the default build needs. Only Unix can be asked: elsewhere nothing counts as
-/// missing, and the build finds OpenBLAS through vcpkg or says that it cannot.
+/// What the default build needs and does not find. This works on Unix alone: elsewhere nothing counts as missing,
+/// and the build finds OpenBLAS through vcpkg or reports that it cannot.
 pub(crate) fn missing() -> Missing {
     if !cfg!(unix) {
         return Missing::default();
@@ -21,7 +21,7 @@ pub(crate) fn missing() -> Missing {
     }
 }
 
-/// The means of installing packages here.
+/// How packages can be installed here.
 pub(crate) fn machine() -> Machine {
     Machine {
         manager: Manager::ALL.into_iter().find(|manager| on_path(manager.program())),
@@ -30,19 +30,19 @@ pub(crate) fn machine() -> Machine {
             .stderr(Stdio::null())
             .output()
             .is_ok_and(|id| id.stdout.trim_ascii() == b"0"),
-        // Without a password, or with somebody at the keyboard to type one.
+        // Without a password, or with a terminal to type one.
         sudo: on_path("sudo")
             && (io::stdin().is_terminal() || succeeds(Command::new("sudo").args(["-n", "true"]))),
     }
 }
 
-/// The C compiler that the build of the tensor crate will call.
+/// The C compiler that the build of the tensor crate calls.
 pub(crate) fn compiler() -> OsString {
     env::var_os("CC").unwrap_or_else(|| "cc".into())
 }
 
-/// Whether a program links with `-lopenblas`, by the test that the build of the tensor crate makes; `None`
-/// without a C compiler.
+/// Whether a program links with `-lopenblas`, by the same test as the build of the tensor crate; `None` without a C
+/// compiler.
 fn links() -> Option<bool> {
     let object = env::temp_dir().join(format!("chainrule-setup-{}", process::id()));
     let mut cc = Command::new(compiler());

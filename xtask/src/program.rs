@@ -1,7 +1,7 @@
 //! `train-mnist`, `doctor` and `bench`: other programs of the workspace carry these out; here they are built and
 //! started, on a machine that was set up for them.
 
-use crate::blas::Blas;
+use crate::blas::BlasChoice;
 use crate::{Stop, cargo, setup};
 
 /// A command that another program carries out.
@@ -59,13 +59,13 @@ pub(crate) fn run(command: &str, arguments: &[String]) -> Result<(), Stop> {
         .iter()
         .find(|delegate| delegate.command == command)
         .ok_or_else(|| Stop::Failed(format!("no program carries out `{command}`.")))?;
-    let (chosen, arguments) = Blas::take(arguments)?;
+    let (chosen, arguments) = BlasChoice::take(arguments)?;
     if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
         print!("{}", delegate.help());
         return Ok(());
     }
-    let blas = chosen.unwrap_or(Blas::SYSTEM_OPENBLAS);
-    if blas == Blas::SYSTEM_OPENBLAS {
+    let blas = chosen.unwrap_or(BlasChoice::SYSTEM_OPENBLAS);
+    if blas == BlasChoice::SYSTEM_OPENBLAS {
         setup::set_up(false)?;
     }
     eprintln!("building the release program; the first build takes one to two minutes");

@@ -1,7 +1,7 @@
 //! `setup`: looks for a C compiler and for OpenBLAS, and installs what is missing.
 //!
-//! What to do is decided by [`plan`], which sees only facts; [`crate::probe`] finds the facts, and [`run`]
-//! carries the plan out and looks again.
+//! [`crate::probe`] finds the facts, [`plan`] decides from them what to do, and [`run`] carries it out and checks
+//! again.
 
 use std::fmt;
 use std::io;
@@ -58,7 +58,7 @@ pub(crate) enum Manager {
 }
 
 impl Manager {
-    /// In the order of looking: Homebrew last, since on Linux it is a guest beside the system's own.
+    /// In the order of preference: Homebrew last, since on Linux the system has a manager of its own.
     pub(crate) const ALL: [Self; 6] =
         [Self::AptGet, Self::Dnf, Self::Zypper, Self::Apk, Self::Pacman, Self::Brew];
 
@@ -83,7 +83,7 @@ impl Manager {
         }
     }
 
-    /// The commands that install what is missing, to be run as root (Homebrew: as anybody but root).
+    /// The commands that install what is missing, to be run as root (Homebrew: as any other user).
     fn commands(self, missing: Missing) -> Vec<Line> {
         let (compiler, openblas) = self.packages();
         let mut install = Line::new(match self {
@@ -134,7 +134,7 @@ impl fmt::Display for Line {
 pub(crate) enum Plan {
     /// Run these.
     Install(Vec<Line>),
-    /// We may not: somebody who may is to run these.
+    /// We may not: the user has to have these run.
     Ask(Vec<Line>),
     /// We know no package manager here.
     NoManager,
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn anybody_else_goes_through_sudo_or_is_told_the_command() {
+    fn other_users_go_through_sudo_or_are_told_the_command() {
         let expected = "  sudo apt-get update\n  \
                         sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y libopenblas-dev";
         assert_eq!(planned(OPENBLAS, Manager::AptGet, false, true), ("install", expected.into()));

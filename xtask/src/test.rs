@@ -1,53 +1,72 @@
 //! `test`: every check of the project, cheapest first; the first that fails stops the run.
 
+use std::env;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::{Stop, cargo, gate, nearest::nearest};
+use crate::{Stop, cargo, deny, gate, imports, nearest::nearest, package, tree, words};
 
-/// A check that consists of runs of cargo.
+/// A check.
 struct Step {
     name: &'static str,
-    environment: Option<(&'static str, &'static str)>,
-    commands: &'static [&'static str],
+    work: Work,
 }
 
-const STEPS: [Step; 6] = [
-    Step { name: "fmt", environment: None, commands: &["fmt --all --check"] },
-    Step {
-        name: "clippy",
-        environment: None,
-        commands: &["clippy --workspace --all-targets -- -D warnings"],
-    },
-    Step { name: "test", environment: None, commands: &["test --workspace --release --no-fail-fast"] },
+/// What a step does.
+enum Work {
+    /// Runs of cargo with these arguments, and with an environment variable.
+    Cargo { environment: Option<(&'static str, &'static str)>, commands: &'static [&'static str] },
+    /// A check that xtask makes itself.
+    Check(fn(&Options) -> Result<Outcome, String>),
+}
+
+/// How a check ended that did not fail.
+pub(crate) enum Outcome {
+    Passed,
+    /// It could not be made, for this reason.
+    Skipped(String),
+}
+
+const STEPS: [Step; 12] = [
+    Step::cargo("fmt", &["fmt --all --check"]),
+    Step::check("words", |_| words::run(&root()).map(|()| Outcome::Passed)),
+    Step::check("imports", |options| imports::run(&root(), options.print).map(|()| Outcome::Passed)),
+    Step::check("tree", |_| tree::run().map(|()| Outcome::Passed)),
+    Step::cargo("clippy", &["clippy --workspace --all-targets -- -D warnings"]),
+    Step::cargo("test", &["test --workspace --release --no-fail-fast"]),
     Step {
         name: "doc",
-        environment: Some(("RUSTDOCFLAGS", "-D warnings")),
-        commands: &["doc --workspace --no-deps"],
+        work: Work::Cargo {
+            environment: Some(("RUSTDOCFLAGS", "-D warnings")),
+            commands: &["doc --workspace --no-deps"],
+        },
     },
-    Step {
-        name: "no-blas",
-        environment: None,
-        commands: &[
-            "test -p chainrule-tensor --no-default-features",
-            "check -p chainrule --no-default-features",
-        ],
-    },
+    Step::cargo(
+        "no-blas",
+        &["test -p chainrule-tensor --no-default-features", "check -p chainrule --no-default-features"],
+    ),
+    Step::check("package", |_| package::run(&root()).map(|()| Outcome::Passed)),
+    Step::check("deny", |_| deny::run()),
     // Fails on what no noise explains: a step that allocates, or a ratio of more than twice its target.
-    Step {
-        name: "bench",
-        environment: None,
-        commands: &["run --release -p chainrule-benches --bin steps -- --quick --check"],
-    },
+    Step::cargo("bench", &["run --release -p chainrule-benches --bin steps -- --quick --check"]),
+    Step::check(GATE, |_| gate()),
 ];
 
-/// The step that is no run of cargo, and comes last.
 const GATE: &str = "gate";
 
-/// What `cargo xtask test` is asked to do.
+/// The root of the checkout: the directory above that of xtask, which cargo names when it runs xtask.
+fn root() -> PathBuf {
+    let xtask = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&xtask).parent().unwrap_or(Path::new(".")).to_owned()
+}
+
+/// The options of `cargo xtask test`.
 #[derive(Debug, Default, PartialEq)]
 struct Options {
     no_gate: bool,
     only: Option<&'static str>,
+    /// Print the drawing of the imports.
+    print: bool,
 }
 
 impl Options {
@@ -57,29 +76,30 @@ impl Options {
         while let Some(argument) = arguments.next() {
             match argument.split_once('=').unwrap_or((argument, "")) {
                 ("--no-gate", "") => options.no_gate = true,
+                ("--print", "") => options.print = true,
                 ("--only", "") => options.only = Some(step_named(arguments.next().unwrap_or_default())?),
                 ("--only", name) => options.only = Some(step_named(name)?),
                 _ => {
-                    let nearest = nearest(argument, &["--no-gate", "--only", "--help"]);
+                    let nearest = nearest(argument, &["--no-gate", "--only", "--print", "--help"]);
                     return Err(Stop::Usage(format!(
-                        "test knows no `{argument}`; the nearest is `{nearest}`."
+                        "test has no option `{argument}`; the nearest is `{nearest}`."
                     )));
                 }
             }
         }
-        if options == (Self { no_gate: true, only: Some(GATE) }) {
+        if options.no_gate && options.only == Some(GATE) {
             return Err(Stop::Usage("--no-gate and `--only gate` leave nothing to do.".into()));
         }
         Ok(options)
     }
 
-    fn wants(&self, step: &str) -> bool {
+    fn includes(&self, step: &str) -> bool {
         self.only.is_none_or(|only| only == step) && !(self.no_gate && step == GATE)
     }
 }
 
 fn step_named(name: &str) -> Result<&'static str, Stop> {
-    let names: Vec<&'static str> = STEPS.iter().map(|step| step.name).chain([GATE]).collect();
+    let names = STEPS.map(|step| step.name);
     names.iter().copied().find(|known| *known == name).ok_or_else(|| {
         let known = names.join(", ");
         Stop::Usage(if name.is_empty() {
@@ -94,67 +114,84 @@ fn step_named(name: &str) -> Result<&'static str, Stop> {
 pub(crate) fn run(arguments: &[String]) -> Result<(), Stop> {
     let options = Options::parse(arguments)?;
     let start = Instant::now();
-    for step in STEPS.iter().filter(|step| options.wants(step.name)) {
-        timed(step.name, || step.commands.iter().try_for_each(|command| step.execute(command)))?;
-    }
-    let mut skipped = "";
-    if options.wants(GATE) {
-        match gate::mnist() {
-            Ok(None) => {
-                skipped = ", the gate skipped";
-                println!(
-                    "==> gate: SKIPPED: MNIST is not at hand; set CHAINRULE_DATA to the directory of its four \
-                     files, or `cargo xtask train-mnist` downloads them"
-                );
-            }
-            found => timed(GATE, || match found {
-                Ok(Some(data)) => gate::run(&data),
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            })?,
+    let mut left_out = Vec::new();
+    for step in STEPS {
+        if !options.includes(step.name) {
+            continue;
         }
-    } else if options.no_gate {
-        skipped = ", the gate left out";
+        if let Outcome::Skipped(_) = step.run(&options)? {
+            left_out.push(format!(", {} skipped", step.name));
+        }
     }
-    println!("==> all passed{skipped} ({:.1} s)", start.elapsed().as_secs_f64());
+    if options.no_gate {
+        left_out.push(format!(", {GATE} left out"));
+    }
+    println!("==> all passed{} ({:.1} s)", left_out.concat(), start.elapsed().as_secs_f64());
     Ok(())
 }
 
 impl Step {
-    fn execute(&self, command: &str) -> Result<(), String> {
-        let shown = match self.environment {
-            Some((name, value)) => format!("{name}=\"{value}\" cargo {command}"),
-            None => format!("cargo {command}"),
+    const fn cargo(name: &'static str, commands: &'static [&'static str]) -> Self {
+        Self { name, work: Work::Cargo { environment: None, commands } }
+    }
+
+    const fn check(name: &'static str, check: fn(&Options) -> Result<Outcome, String>) -> Self {
+        Self { name, work: Work::Check(check) }
+    }
+
+    /// Runs the step between a line with its name and a line with its outcome and time.
+    fn run(&self, options: &Options) -> Result<Outcome, Stop> {
+        let name = self.name;
+        println!("==> {name}");
+        let start = Instant::now();
+        let result = match self.work {
+            Work::Cargo { environment, commands } => commands
+                .iter()
+                .try_for_each(|command| execute(environment, command))
+                .map(|()| Outcome::Passed),
+            Work::Check(check) => check(options),
         };
-        println!("    {shown}");
-        let mut cargo = cargo();
-        cargo.args(command.split(' ')).envs(self.environment);
-        match cargo.status() {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(format!("`{shown}` failed ({status}).")),
-            Err(error) => Err(format!("cargo could not be started: {error}.")),
+        let seconds = start.elapsed().as_secs_f64();
+        match &result {
+            Ok(Outcome::Passed) => println!("==> {name}: passed ({seconds:.1} s)"),
+            Ok(Outcome::Skipped(why)) => println!("==> {name}: SKIPPED: {why}"),
+            Err(_) => println!("==> {name}: FAILED ({seconds:.1} s)"),
         }
+        result.map_err(|error| {
+            let repeat = format!("Repeat it: cargo xtask test --only {name}");
+            Stop::Failed(format!("the step `{name}` failed: {error}\n{repeat}"))
+        })
     }
 }
 
-/// Runs one step between a line that names it and a line that says how long it took.
-fn timed(name: &str, step: impl FnOnce() -> Result<(), String>) -> Result<(), Stop> {
-    println!("==> {name}");
-    let start = Instant::now();
-    let result = step();
-    let seconds = start.elapsed().as_secs_f64();
-    match result {
-        Ok(()) => {
-            println!("==> {name}: passed ({seconds:.1} s)");
-            Ok(())
-        }
-        Err(error) => {
-            println!("==> {name}: FAILED ({seconds:.1} s)");
-            Err(Stop::Failed(format!(
-                "the step `{name}` failed: {error}\nRepeat it: cargo xtask test --only {name}"
-            )))
-        }
+/// Runs cargo with these arguments, and shows the command.
+pub(crate) fn execute(
+    environment: Option<(&'static str, &'static str)>,
+    command: &str,
+) -> Result<(), String> {
+    let shown = match environment {
+        Some((name, value)) => format!("{name}=\"{value}\" cargo {command}"),
+        None => format!("cargo {command}"),
+    };
+    println!("    {shown}");
+    let mut cargo = cargo();
+    cargo.args(command.split(' ')).envs(environment);
+    match cargo.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{shown}` failed ({status}).")),
+        Err(error) => Err(format!("cargo could not be started: {error}.")),
     }
+}
+
+fn gate() -> Result<Outcome, String> {
+    let Some(data) = gate::mnist()? else {
+        return Ok(Outcome::Skipped(
+            "MNIST is not on this machine; set CHAINRULE_DATA to the directory of its four files, or `cargo xtask \
+             train-mnist` downloads them"
+                .into(),
+        ));
+    };
+    gate::run(&data).map(|()| Outcome::Passed)
 }
 
 #[cfg(test)]
@@ -165,17 +202,26 @@ mod tests {
         Options::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
     }
 
-    fn wanted(line: &str) -> Vec<&'static str> {
+    fn chosen(line: &str) -> Vec<&'static str> {
         let options = parse(line).unwrap();
-        STEPS.iter().map(|step| step.name).chain([GATE]).filter(|name| options.wants(name)).collect()
+        STEPS.map(|step| step.name).into_iter().filter(|name| options.includes(name)).collect()
     }
 
     #[test]
     fn the_options_choose_the_steps() {
-        assert_eq!(wanted(""), ["fmt", "clippy", "test", "doc", "no-blas", "bench", "gate"]);
-        assert_eq!(wanted("--no-gate"), ["fmt", "clippy", "test", "doc", "no-blas", "bench"]);
-        assert_eq!(wanted("--only gate"), ["gate"]);
-        assert_eq!(wanted("--only=doc"), ["doc"]);
+        let all = STEPS.map(|step| step.name);
+        assert_eq!(chosen(""), all);
+        assert_eq!(chosen("--no-gate"), all[..all.len() - 1]);
+        assert_eq!(chosen("--only gate"), ["gate"]);
+        assert_eq!(chosen("--only=doc"), ["doc"]);
+        assert_eq!(chosen("--only imports --print"), ["imports"]);
+    }
+
+    #[test]
+    fn the_help_lists_the_steps() {
+        let words: Vec<&str> = crate::HELP.split_whitespace().collect();
+        let listed = STEPS.map(|step| step.name).join(", ");
+        assert!(words.join(" ").contains(&format!("Run every check: {listed}")), "{listed}");
     }
 
     #[test]
