@@ -32,7 +32,6 @@
 //! gradcheck::gradients(&Square, [4])?;
 //! let layers = Sequential::new().then(Square).then(Square);
 //! assert_eq!(format!("{layers:?}"), "Sequential[Square, Square]");
-//! # let _: Sequential<f32> = layers;
 //! # Ok::<(), gradcheck::GradientError>(())
 //! ```
 //!

@@ -1,4 +1,4 @@
-//! Graphs: what `plan` refuses, and what the passes give.
+//! Graphs: what `plan` refuses, and what the passes compute.
 
 use std::sync::Arc;
 
@@ -272,7 +272,7 @@ fn errors_inside_a_node_have_its_path() {
 }
 
 /// The output of a layer with its first parameters, and the gradients of these and of the input.
-fn passes<L: Layer<f64>>(layer: &L, x: &Array2<f64>, wanted: bool) -> (Array2<f64>, Vec<f64>, Array2<f64>) {
+fn passes<L: Layer<f64>>(layer: &L, x: &Array2<f64>, with_dx: bool) -> (Array2<f64>, Vec<f64>, Array2<f64>) {
     let mut plan = Plan::new();
     let (output, mut cache) = layer.plan([x.ncols()].into(), &mut plan).unwrap();
     let (mut params, mut grads) = (vec![0.0; plan.size()], vec![0.0; plan.size()]);
@@ -292,7 +292,7 @@ fn passes<L: Layer<f64>>(layer: &L, x: &Array2<f64>, wanted: bool) -> (Array2<f6
             x: x.view(),
             y: y.view(),
             dy: dy.view(),
-            dx: wanted.then(|| dx.view_mut()),
+            dx: with_dx.then(|| dx.view_mut()),
             cache,
             share: 1.0,
         });
@@ -372,7 +372,7 @@ fn shared_statistics_go_to_the_mean_of_the_uses() {
             .outputs(["a", "b"])
     };
     let x = ndarray::array![[1.0, 5.0], [3.0, 7.0]];
-    // The means are 2 and 6, and half of each goes into its next value.
+    // The means are 2 and 6, and half of each is added to the next value.
     assert_eq!(passes(&two(graph()), &x, true).1, [0.5 * (1.0 + 3.0)]);
 }
 

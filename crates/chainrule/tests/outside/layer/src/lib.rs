@@ -1,7 +1,7 @@
 //! Softplus, `a = ln(1 + eᶻ)`, in a crate outside of the workspace.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
-use chainrule_tensor::{Real, Shape, vector};
+use chainrule_tensor::{Real, Shape, map};
 
 #[derive(Debug)]
 pub struct Softplus;
@@ -15,12 +15,12 @@ impl<T: Real> Layer<T> for Softplus {
 
     fn forward(&self, Forward { x, y, .. }: Forward<'_, T>) {
         let positive = |z: T| if z > T::zero() { z } else { T::zero() };
-        vector::map(x, y, |z| positive(z) + (-z.abs()).fast_exp().fast_ln_1p());
+        map!(y = |z: x| positive(z) + (-z.abs()).fast_exp().fast_ln_1p());
     }
 
     fn backward(&self, Backward { x, dy, dx, .. }: Backward<'_, T>) {
         let Some(dx) = dx else { return };
-        vector::map2(x, dy, dx, |z, da| da * z.fast_sigmoid());
+        map!(dx = |z: x, da: dy| da * z.fast_sigmoid());
     }
 }
 
