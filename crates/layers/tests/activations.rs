@@ -1,4 +1,4 @@
-//! What is particular to activations: extreme inputs, settings and shapes, ties, draws, and views of any kind.
+//! Tests particular to activations: extreme inputs, settings and shapes, ties, random slopes, and views of any kind.
 
 use chainrule_core::{Backward, Forward, Grads, Layer, Mode, ParamKind, Params, Plan, Sequential};
 use chainrule_layers::*;
@@ -25,14 +25,16 @@ fn extremes<T: Real>(f: impl Activation<T>, values: [f64; 4], derivatives: [f64;
 }
 
 fn all_extremes<T: Real>() {
-    let (linear, one) = ([0.0, 0.0, 1e4, INF], [0.0, 0.0, 1.0, 1.0]);
+    let linear = [0.0, 0.0, 1e4, INF];
+    let one = [0.0, 0.0, 1.0, 1.0];
     let smooth = [ANY, 0.0, 1e4, INF];
     let smooth_derivative = [ANY, 0.0, 1.0, ANY];
-    let (level, flat) = ([-1.0, -1.0, 1e4, INF], [0.0; 4]);
+    let saturated = [-1.0, -1.0, 1e4, INF];
+    let flat = [0.0; 4];
     let selu = Selu::LAMBDA * Selu::ALPHA;
-    extremes::<T>(Celu::default(), level, one);
+    extremes::<T>(Celu::default(), saturated, one);
     extremes::<T>(Celu::new(0.5), [-0.5, -0.5, 1e4, INF], one);
-    extremes::<T>(Elu::default(), level, one);
+    extremes::<T>(Elu::default(), saturated, one);
     extremes::<T>(Selu, [-selu, -selu, Selu::LAMBDA * 1e4, INF], [0.0, 0.0, Selu::LAMBDA, Selu::LAMBDA]);
     extremes::<T>(Exponential, [0.0, 0.0, INF, INF], [0.0, 0.0, INF, INF]);
     extremes::<T>(Gelu, [ANY, 0.0, 1e4, ANY], smooth_derivative);
@@ -70,14 +72,14 @@ fn extreme_inputs_give_numbers() {
 }
 
 /// A layer that runs on views.
-struct Run<L: Layer<f64>> {
+struct Runner<L: Layer<f64>> {
     layer: L,
     cache: L::Cache,
     params: Vec<f64>,
     outputs: usize,
 }
 
-impl<L: Layer<f64>> Run<L> {
+impl<L: Layer<f64>> Runner<L> {
     fn new(layer: L, input: impl Into<Shape>) -> Self {
         let mut plan = Plan::new();
         let (output, cache) = layer.plan(input.into(), &mut plan).unwrap();
@@ -87,7 +89,8 @@ impl<L: Layer<f64>> Run<L> {
     }
 
     fn forward_into(&mut self, x: ArrayView2<'_, f64>, y: ArrayViewMut2<'_, f64>, mode: Mode) {
-        let (params, cache) = (Params::new(&self.params), &mut self.cache);
+        let params = Params::new(&self.params);
+        let cache = &mut self.cache;
         self.layer.forward(Forward { params, x, y, cache, mode });
     }
 
@@ -105,7 +108,8 @@ impl<L: Layer<f64>> Run<L> {
         dx: ArrayViewMut2<'_, f64>,
     ) {
         let mut grads = vec![0.0; self.params.len()];
-        let (params, grads) = (Params::new(&self.params), Grads::new(&mut grads));
+        let params = Params::new(&self.params);
+        let grads = Grads::new(&mut grads);
         let cache = &mut self.cache;
         self.layer.backward(Backward { params, grads, x, y, dy, dx: Some(dx), cache, share: 1.0 });
     }
@@ -124,23 +128,26 @@ fn random(rows: usize, columns: usize) -> Array2<f64> {
 
 /// All of `y`, `dy` and `dx` as columns of wider matrices, and column by column in memory.
 fn any_view(layer: impl Layer<f64>, input: impl Into<Shape>) {
-    let (input, name) = (input.into(), format!("{layer:?}"));
-    let mut run = Run::new(layer, input);
-    let (x, n) = (random(3, input.size()), run.outputs);
-    let (y, dy) = (run.forward(&x), random(3, n));
+    let input = input.into();
+    let name = format!("{layer:?}");
+    let mut run = Runner::new(layer, input);
+    let n = run.outputs;
+    let x = random(3, input.size());
+    let y = run.forward(&x);
+    let dy = random(3, n);
     let dx = run.backward(&x, &y, &dy);
     let close = |a: ArrayView2<'_, f64>, b: &Array2<f64>| {
         assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12), "{name}: {a} for {b}");
     };
 
     let part = s![.., 2..2 + n];
-    let (mut wide, mut wide_dy) = (Array2::from_elem((3, n + 5), f64::NAN), Array2::zeros((3, n + 5)));
+    let mut wide = Array2::from_elem((3, n + 5), f64::NAN);
+    let mut wide_dy = Array2::zeros((3, n + 5));
     let mut wide_dx = Array2::from_elem((3, x.ncols() + 1), f64::NAN);
     wide_dy.slice_mut(part).assign(&dy);
     run.forward_into(x.view(), wide.slice_mut(part), Mode::Eval);
     close(wide.slice(part), &y);
-    let (view, view_dy) = (wide.slice(part), wide_dy.slice(part));
-    run.backward_into(x.view(), view, view_dy, wide_dx.slice_mut(s![.., 1..]));
+    run.backward_into(x.view(), wide.slice(part), wide_dy.slice(part), wide_dx.slice_mut(s![.., 1..]));
     close(wide_dx.slice(s![.., 1..]), &dx);
 
     let mut columns = Array2::from_elem((n, 3), f64::NAN);
@@ -213,28 +220,28 @@ fn what_is_impossible_is_named() {
 fn softmax_takes_large_and_infinite_values() {
     let x = array![[1e300, 1e300, -1e300], [-INF, 0.0, -INF]];
     let half = 0.5f64;
-    assert_eq!(Run::new(Softmax, [3]).forward(&x), array![[half, half, 0.0], [0.0, 1.0, 0.0]]);
-    assert_eq!(Run::new(Softmin, [3]).forward(&-&x), array![[half, half, 0.0], [0.0, 1.0, 0.0]]);
-    let logs = Run::new(LogSoftmax, [3]).forward(&x);
+    assert_eq!(Runner::new(Softmax, [3]).forward(&x), array![[half, half, 0.0], [0.0, 1.0, 0.0]]);
+    assert_eq!(Runner::new(Softmin, [3]).forward(&-&x), array![[half, half, 0.0], [0.0, 1.0, 0.0]]);
+    let logs = Runner::new(LogSoftmax, [3]).forward(&x);
     assert_eq!(logs, array![[1e300 - 1e300 + half.ln(), half.ln(), -2e300], [-INF, 0.0, -INF]]);
-    let channels = Run::new(Softmax2d, [3, 1]).forward(&x);
+    let channels = Runner::new(Softmax2d, [3, 1]).forward(&x);
     assert_eq!(channels, array![[half, half, 0.0], [0.0, 1.0, 0.0]]);
 }
 
 #[test]
 fn sparsemax_is_a_distribution_with_zeros() {
-    let mut run = Run::new(Sparsemax, [9]);
+    let mut run = Runner::new(Sparsemax, [9]);
     let y = run.forward(&random(50, 9));
     for row in y.rows() {
         assert!((row.sum() - 1.0).abs() < 1e-12 && row.iter().all(|&a| a >= 0.0));
         assert!(row.iter().any(|&a| a == 0.0));
     }
-    let mut run = Run::new(Sparsemax, [3]);
+    let mut run = Runner::new(Sparsemax, [3]);
     let y = run.forward(&array![[1e15, 1e15, 0.0], [-INF, 2.0, 2.0], [0.1, 0.1, 0.1]]);
     let third = 1.0 / 3.0;
     let right = array![[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [third, third, third]];
     assert!((&y - &right).iter().all(|d| d.abs() < 1e-15), "{y}");
-    // No number, but an end.
+    // NaN, but the iteration ends.
     let y = run.forward(&array![[-INF, -INF, -INF], [f64::NAN, 1.0, 0.0], [INF, 0.0, 0.0]]);
     assert!(y.rows().into_iter().all(|row| row.iter().any(|a| a.is_nan())));
 }
@@ -243,15 +250,15 @@ fn sparsemax_is_a_distribution_with_zeros() {
 fn the_first_half_is_let_through_by_the_second() {
     let x = array![[2.0, 3.0, 0.0, -1.0]];
     let sigmoid = 1.0 / (1.0 + 1f64.exp());
-    let y = Run::new(Glu::default(), [4]).forward(&x);
+    let y = Runner::new(Glu::default(), [4]).forward(&x);
     assert!((y[[0, 0]] - 1.0).abs() < 1e-15 && (y[[0, 1]] - 3.0 * sigmoid).abs() < 1e-15, "{y}");
-    assert_eq!(Run::new(ReGlu::default(), [2, 2]).forward(&x), array![[6.0, 0.0]]);
-    assert_eq!(Run::new(Gated::new(Identity).axis(0), [2, 2]).forward(&x), array![[0.0, -3.0]]);
+    assert_eq!(Runner::new(ReGlu::default(), [2, 2]).forward(&x), array![[6.0, 0.0]]);
+    assert_eq!(Runner::new(Gated::new(Identity).axis(0), [2, 2]).forward(&x), array![[0.0, -3.0]]);
 }
 
 #[test]
 fn the_first_of_equal_values_wins_in_maxout() {
-    let mut run = Run::new(Maxout::new(3), [6]);
+    let mut run = Runner::new(Maxout::new(3), [6]);
     let x = array![[2.0, 2.0, 1.0, -INF, -INF, -INF], [0.0, 5.0, 5.0, 1.0, f64::NAN, 2.0]];
     let y = run.forward(&x);
     assert_eq!((y[[0, 0]], y[[0, 1]], y[[1, 0]]), (2.0, -INF, 5.0));
@@ -263,7 +270,7 @@ fn the_first_of_equal_values_wins_in_maxout() {
 #[test]
 fn rrelu_draws_in_training_and_takes_the_mean_otherwise() {
     let x = Array2::from_elem((4, 1000), -1.0);
-    let mut run = Run::new(Rrelu::new(0.2, 0.6), [1000]);
+    let mut run = Runner::new(Rrelu::new(0.2, 0.6), [1000]);
     assert!(run.forward(&x).iter().all(|y| (y + 0.4).abs() < 1e-15));
     let mut y = Array2::zeros(x.dim());
     let mode = Mode::Train { seed: Seed(3), first_row: 0 };
@@ -304,6 +311,6 @@ fn swish_is_silu_and_the_identity_is_left_out() {
     assert_eq!(format!("{Swish:?}"), "Silu");
     assert!(Layer::<f32>::is_identity(&Identity));
     let x = random(2, 3);
-    assert_eq!(Run::new(Identity, [3]).forward(&x), x);
-    assert_eq!(Run::new(Identity, [3]).backward(&x, &x, &x), x);
+    assert_eq!(Runner::new(Identity, [3]).forward(&x), x);
+    assert_eq!(Runner::new(Identity, [3]).backward(&x, &x, &x), x);
 }

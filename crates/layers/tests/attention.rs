@@ -1,4 +1,4 @@
-//! What is particular to attention: padding, dropout, extreme numbers, and settings that cannot work.
+//! Tests particular to attention: padding, dropout, extreme numbers, and invalid settings.
 
 use chainrule_core::{Backward, Forward, Grads, Layer, Merge, Mode, Params, Plan, Sequential, SideBySide};
 use chainrule_layers::{
@@ -28,7 +28,8 @@ fn run<L: Layer<f64>>(
     let mut rng = Seed(5).rng();
     let params: Vec<f64> = (0..plan.size()).map(|_| 0.5 * rng.normal()).collect();
     let mut y = Array2::from_elem((x.nrows(), output.size()), f64::NAN);
-    let (mut grads, mut dx) = (vec![0.0; plan.size()], Array2::from_elem(x.dim(), f64::NAN));
+    let mut grads = vec![0.0; plan.size()];
+    let mut dx = Array2::from_elem(x.dim(), f64::NAN);
     layer.forward(Forward { params: Params::new(&params), x, y: y.view_mut(), cache: &mut cache, mode });
     let dy = Array2::from_shape_fn(y.dim(), |(_, column)| dy(column));
     layer.backward(Backward {
@@ -62,7 +63,7 @@ fn assert_close<'a>(a: impl IntoIterator<Item = &'a f64>, b: impl IntoIterator<I
     }
 }
 
-/// A sequence with padding gives what the same sequence without it does, and zeros.
+/// A sequence with padding has the results of the same sequence without it, and zeros.
 fn check_padding<L: Layer<f64>>(layer: &L, padding: &[usize], what: &str) {
     let mut x = random(2, 24);
     for &step in padding {
@@ -110,7 +111,8 @@ fn check_both<J: Merge<f64> + Clone>(merge: J, what: &str) {
     };
     let mut x = random(2, 24);
     x.slice_mut(s![.., 8..16]).fill(0.0);
-    let (long, right) = (pass(3, 3, x.view()), pass(2, 2, kept(x.view(), &[2, 3]).view()));
+    let long = pass(3, 3, x.view());
+    let right = pass(2, 2, kept(x.view(), &[2, 3]).view());
     assert_close(long.y.slice(s![.., ..8]), &right.y, what);
     assert_close(&kept(long.dx.view(), &[2, 3]), &right.dx, what);
     assert_close(&long.grads, &right.grads, what);
@@ -151,7 +153,8 @@ fn extreme_inputs_stay_finite() {
         let params: Vec<f32> = (0..plan.size()).map(|index| [1.0, -0.5, 2.0][index % 3]).collect();
         let x = ndarray::array![[1e15f32, -1e15, 0.0, 0.0, -3e15, 1e-30]];
         let mut y = Array2::from_elem((1, 6), f32::NAN);
-        let (params, mode) = (Params::new(&params), Mode::Eval);
+        let params = Params::new(&params);
+        let mode = Mode::Eval;
         Layer::forward(&layer, Forward { params, x: x.view(), y: y.view_mut(), cache: &mut cache, mode });
         assert!(y.iter().all(|y| y.is_finite()), "{layer:?}: {y}");
     }
@@ -178,7 +181,7 @@ fn dropout_drops_its_share() {
 
 #[test]
 fn rotary_scores_depend_on_distances() {
-    // With the same step everywhere, a query sees the same at any place, but for how many are before it.
+    // With equal steps, queries differ only in the number of steps before them.
     let layer = MultiHeadAttention::new(1).rotary();
     let one = random(1, 4);
     let x = Array2::from_shape_fn((1, 20), |(_, column)| one[[0, column % 4]]);
@@ -193,7 +196,8 @@ fn operations_and_memory_are_declared() {
     let mut plan = Plan::new();
     let layer = MultiHeadAttention::new(4).key_value_heads(2);
     Layer::<f32>::plan(&layer, [10, 8].into(), &mut plan).unwrap();
-    let (projections, scores) = (2 * 10 * 8 * (8 + 8 + 8), 2 * 4 * 10 * 10 * (2 + 2));
+    let projections = 2 * 10 * 8 * (8 + 8 + 8);
+    let scores = 2 * 4 * 10 * 10 * (2 + 2);
     assert_eq!(plan.total_flops(), projections + scores);
     assert!(plan.total_memory() >= 4 * 10 * 10 + 3 * 80);
     assert_eq!(plan.size(), 8 * 8 + 8 + 8 * 8 + 8 + 8 * 8 + 8);
@@ -202,7 +206,7 @@ fn operations_and_memory_are_declared() {
 }
 
 #[test]
-fn settings_that_cannot_work() {
+fn invalid_settings() {
     fn error(layer: impl Layer<f32>, input: &[usize]) -> String {
         let layers = Sequential::default().then(layer);
         layers.plan(Shape::new(input).unwrap(), &mut Plan::new()).unwrap_err().to_string()

@@ -27,7 +27,8 @@ fn run<T: Real>(layer: &impl Layer<T>, x: &Array2<T>, param: impl Fn(usize) -> f
     let mut y = Array2::from_elem((x.nrows(), output.size()), T::nan());
     let params = Params::new(&values);
     layer.forward(Forward { params, x: x.view(), y: y.view_mut(), cache: &mut cache, mode: Mode::Eval });
-    let (mut grads, mut dx) = (vec![T::zero(); plan.size()], Array2::from_elem(x.dim(), T::nan()));
+    let mut grads = vec![T::zero(); plan.size()];
+    let mut dx = Array2::from_elem(x.dim(), T::nan());
     layer.backward(Backward {
         params: Params::new(&values),
         grads: Grads::new(&mut grads),
@@ -58,7 +59,7 @@ fn padding_is_zeros_and_not_trained() {
 }
 
 #[test]
-fn starts() {
+fn initial_values() {
     let start = |layer: Embedding| {
         let mut plan = Plan::new();
         Layer::<f64>::plan(&layer, [3].into(), &mut plan).unwrap();
@@ -78,7 +79,7 @@ fn starts() {
 }
 
 #[test]
-fn settings_that_cannot_work() {
+fn invalid_settings() {
     let error = |layer: Sequential<f32>, input: &[usize]| {
         let input = chainrule_tensor::Shape::new(input).unwrap();
         layer.plan(input, &mut Plan::new()).unwrap_err().to_string()

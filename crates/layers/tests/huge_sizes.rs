@@ -1,4 +1,4 @@
-//! Layers of more parameters than memory has places for are errors that say so, and nothing wraps around. A plan of large
+//! Layers with more parameters than fit in memory are errors that say so, and nothing overflows. A plan of large
 //! samples takes neither their time nor their memory.
 
 use chainrule_core::{Frozen, Graph, Layer, Merge, Plan, Residual, Sequential, ShapeError};
@@ -69,7 +69,9 @@ fn what_a_layer_keeps_or_adds_is_counted() {
 #[test]
 fn a_plan_of_large_samples_is_small() {
     let long = [1, (1 << 32) - 3];
-    let (tall, square, many) = ([1 << 22, 4, 4], [1, 1 << 15, 1 << 15], [1 << 40]);
+    let tall = [1 << 22, 4, 4];
+    let square = [1, 1 << 15, 1 << 15];
+    let many = [1 << 40];
     let plans = [
         ("zero padding", planned(ZeroPadding1d::new(1), long)),
         ("constant padding", planned(ConstantPadding2d::new(1, 0.5), square)),

@@ -24,7 +24,7 @@ fn moments(values: &[f64]) -> (f64, f64) {
     (mean, values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n)
 }
 
-/// The least and the greatest value.
+/// The minimum and the maximum.
 fn limits(values: &[f64]) -> (f64, f64) {
     values.iter().fold((f64::INFINITY, -f64::INFINITY), |(low, high), &v| (low.min(v), high.max(v)))
 }
@@ -104,10 +104,10 @@ fn values_lie_within_their_limits_and_reach_them() {
         (&TruncatedNormal::new(0.0, 1.0).between(0.5, 1.0), 0.5, 1.0),
     ];
     for (init, low, high) in cases {
-        let (least, greatest) = limits(&drawn(init, &[300, 100]));
+        let (min, max) = limits(&drawn(init, &[300, 100]));
         let near = 0.02 * (high - low);
-        assert!(low <= least && least < low + near, "{init:?}: {least} for {low}");
-        assert!(greatest <= high && high - near < greatest, "{init:?}: {greatest} for {high}");
+        assert!(low <= min && min < low + near, "{init:?}: {min} for {low}");
+        assert!(max <= high && high - near < max, "{init:?}: {max} for {high}");
     }
 }
 
@@ -115,10 +115,10 @@ fn values_lie_within_their_limits_and_reach_them() {
 fn limits_far_in_a_tail_are_kept() {
     for (low, high) in [(6.0, 7.0), (-40.0, -30.0), (1000.0, 1001.0), (-1001.0, -1000.0)] {
         let values = drawn(&TruncatedNormal::new(0.0, 1.0).between(low, high), &[50, 10]);
-        let (least, greatest) = limits(&values);
-        assert!(low <= least && greatest <= high, "{least} to {greatest} for {low} to {high}");
+        let (min, max) = limits(&values);
+        assert!(low <= min && max <= high, "{min} to {max} for {low} to {high}");
     }
-    // The mean of what lies above 6 is φ(6) / Φ(-6) = 6.1585.
+    // The mean of the values above 6 is φ(6) / Φ(-6) = 6.1585.
     let (mean, _) = moments(&drawn(&TruncatedNormal::new(0.0, 1.0).between(6.0, 9.0), &[300, 300]));
     assert!((mean - 6.1585).abs() < 0.002, "{mean}");
     // Settings without a sense end all the same.
@@ -146,7 +146,8 @@ fn both_precisions_start_from_the_same_values() {
     for init in all() {
         plan.weight("weight", [5, 3], (5, 3), &init).unwrap();
     }
-    let (mut single, mut double) = (vec![0f32; plan.size()], vec![0f64; plan.size()]);
+    let mut single = vec![0f32; plan.size()];
+    let mut double = vec![0f64; plan.size()];
     plan.init(Seed(2), &mut single);
     plan.init(Seed(2), &mut double);
     assert!(single.iter().zip(&double).all(|(&single, &double)| single == double as f32));

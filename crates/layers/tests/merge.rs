@@ -11,12 +11,14 @@ fn refuses(merge: impl Merge<f64>, shapes: &[Shape], said: &str) {
     assert!(error.ends_with(said), "{error}");
 }
 
-/// What a merge without parameters gives for these inputs, each a vector.
+/// The output of a merge without parameters for these inputs, each a vector.
 fn joined<J: Merge<f64>>(merge: J, sizes: &[usize], x: &Array2<f64>) -> Array2<f64> {
     let layer = SideBySide::new(merge, sizes.iter().copied());
     let (output, mut cache) = layer.plan([x.ncols()].into(), &mut Plan::new()).unwrap();
     let mut y = Array2::from_elem((x.nrows(), output.size()), f64::NAN);
-    let (params, x, cache) = (Params::new(&[]), x.view(), &mut cache);
+    let params = Params::new(&[]);
+    let x = x.view();
+    let cache = &mut cache;
     layer.forward(Forward { params, x, y: y.view_mut(), cache, mode: Mode::Eval });
     y
 }
@@ -95,7 +97,8 @@ fn the_error_of_a_merge_names_it() {
 
 #[test]
 fn factors_of_channels_are_to_be_reshaped() {
-    let (image, channels) = (Shape::from([8, 5, 6]), Shape::from([8]));
+    let image = Shape::from([8, 5, 6]);
+    let channels = Shape::from([8]);
     let said = "Reshape the input of shape [8] to [8, 1, 1] to broadcast it to [8, 5, 6]";
     refuses(Multiply, &[image, channels], said);
     refuses(Multiply, &[channels, image], said);
@@ -111,7 +114,7 @@ fn outputs_that_overflow() {
     refuses(Maximum, &shapes, said);
 }
 
-/// Of each place of the product of two inputs, where they have its factors; `None` if they do not broadcast.
+/// For each index of the product of two inputs, the indices of its factors; `None` if the inputs do not broadcast.
 fn factors(a: &[usize], b: &[usize]) -> Option<(Vec<usize>, Vec<[usize; 2]>)> {
     let rank = a.len().max(b.len());
     // Axis `axis` of the output, counted from the first.
@@ -126,15 +129,15 @@ fn factors(a: &[usize], b: &[usize]) -> Option<(Vec<usize>, Vec<[usize; 2]>)> {
             _ => return None,
         });
     }
-    let place = |shape: &[usize], index: &ndarray::IxDyn| {
+    let factor = |shape: &[usize], index: &ndarray::IxDyn| {
         (0..rank).fold(0, |at, axis| match of(shape, axis) {
             1 => at,
             length => at * length + index[axis],
         })
     };
-    let places =
-        ndarray::indices(output.clone()).into_iter().map(|index| [place(a, &index), place(b, &index)]);
-    Some((output, places.collect()))
+    let indices =
+        ndarray::indices(output.clone()).into_iter().map(|index| [factor(a, &index), factor(b, &index)]);
+    Some((output, indices.collect()))
 }
 
 /// Every shape of up to three axes of up to three values.
@@ -165,7 +168,7 @@ fn all_shapes_that_broadcast() {
         let sizes = inputs.map(|input| input.size());
         let layer = SideBySide::new(Multiply, inputs);
         let planned = Layer::<f64>::plan(&layer, [sizes[0] + sizes[1]].into(), &mut Plan::new());
-        let Some((output, places)) = factors(a, b) else {
+        let Some((output, indices)) = factors(a, b) else {
             assert!(planned.is_err(), "{a:?} {b:?}");
             continue;
         };
@@ -174,14 +177,14 @@ fn all_shapes_that_broadcast() {
         broadcast += 1;
         let values =
             |columns, step| Array2::from_shape_fn((2, columns), |(r, c)| ((r * 7 + c * step) % 11) as f64);
-        let (x, dy) = (values(sizes[0] + sizes[1], 3), values(places.len(), 5));
+        let (x, dy) = (values(sizes[0] + sizes[1], 3), values(indices.len(), 5));
         let (mut right, mut right_dx) = (Array2::zeros(dy.dim()), Array2::zeros(x.dim()));
         for row in 0..2 {
-            for (place, &[a, b]) in places.iter().enumerate() {
+            for (index, &[a, b]) in indices.iter().enumerate() {
                 let b = sizes[0] + b;
-                right[[row, place]] = x[[row, a]] * x[[row, b]];
-                right_dx[[row, a]] += dy[[row, place]] * x[[row, b]];
-                right_dx[[row, b]] += dy[[row, place]] * x[[row, a]];
+                right[[row, index]] = x[[row, a]] * x[[row, b]];
+                right_dx[[row, a]] += dy[[row, index]] * x[[row, b]];
+                right_dx[[row, b]] += dy[[row, index]] * x[[row, a]];
             }
         }
         let (mut y, mut dx) = (dy.mapv(|_| f64::NAN), x.mapv(|_| f64::NAN));
@@ -206,7 +209,9 @@ fn not_a_number_is_repeated_too() {
     let layer = SideBySide::new(Maximum, [[2, 1], [2, 2]]);
     let (_, mut cache) = Layer::<f64>::plan(&layer, [6].into(), &mut Plan::new()).unwrap();
     let mut y = Array2::zeros((1, 4));
-    let (params, x, cache) = (Params::new(&[]), x.view(), &mut cache);
+    let params = Params::new(&[]);
+    let x = x.view();
+    let cache = &mut cache;
     layer.forward(Forward { params, x, y: y.view_mut(), cache, mode: Mode::Eval });
     assert!(y[[0, 0]].is_nan() && y[[0, 1]].is_nan() && y[[0, 3]].is_nan() && y[[0, 2]] == 1.0, "{y}");
 }
@@ -232,14 +237,16 @@ fn a_vector_without_length_has_no_angle() {
 
 #[test]
 fn blocks_of_a_concatenation() {
-    // Two samples of one row with [1] and one with [2, 3]: the parts lie one after the other.
+    // Two samples of one row with [1] and one with [2, 3]: the parts are contiguous.
     let x = array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
     assert_eq!(joined(Concat::default(), &[1, 2], &x), x);
     let layer = SideBySide::new(Concat::axis(1), [[2, 1], [2, 2]]);
     let (output, mut cache) = Layer::<f64>::plan(&layer, [6].into(), &mut Plan::new()).unwrap();
     assert_eq!(output, Shape::from([2, 3]));
-    let (x, mut y) = (array![[1.0, 2.0, 10.0, 11.0, 20.0, 21.0]], Array2::zeros((1, 6)));
-    let (params, cache) = (Params::new(&[]), &mut cache);
+    let x = array![[1.0, 2.0, 10.0, 11.0, 20.0, 21.0]];
+    let mut y = Array2::zeros((1, 6));
+    let params = Params::new(&[]);
+    let cache = &mut cache;
     layer.forward(Forward { params, x: x.view(), y: y.view_mut(), cache, mode: Mode::Eval });
     assert_eq!(y, array![[1.0, 10.0, 11.0, 2.0, 20.0, 21.0]]);
 }

@@ -148,7 +148,8 @@ impl AttentionCore {
         let Self { steps, keys, heads, groups, size, value_size, .. } = self;
         let range = |index: usize, size: usize| index * size..(index + 1) * size;
         (0..rows * heads).map(move |index| {
-            let (sample, head) = (index / heads, index % heads);
+            let sample = index / heads;
+            let head = index % heads;
             let group = head / (heads / groups);
             HeadRanges {
                 sample,
@@ -195,7 +196,8 @@ impl AttentionCore {
             let mask = self.masked.then(|| &mask[ranges.keys.clone()]);
             for (block, reach) in self.blocks() {
                 let a = &mut weights[block.start * self.keys..][..block.len() * reach];
-                let (k, v) = (k.slice(s![..reach, ..]), v.slice(s![..reach, ..]));
+                let k = k.slice(s![..reach, ..]);
+                let v = v.slice(s![..reach, ..]);
                 let scores =
                     ArrayViewMut2::from_shape((block.len(), reach), &mut *a).expect("the size of the block");
                 gemm(T::one(), q.slice(s![block.clone(), ..]), k.t(), T::zero(), scores); //    S = Q Kᵀ
@@ -299,10 +301,14 @@ impl AttentionCore {
                 let matrix = |values| {
                     ArrayView2::from_shape((block.len(), reach), values).expect("the size of the block")
                 };
-                let (k, v) = (k.slice(s![..reach, ..]), v.slice(s![..reach, ..]));
-                let (q, d_o) = (q.slice(s![block.clone(), ..]), d_o.slice(s![block.clone(), ..]));
-                let (dk, dv) = (dk.slice_mut(s![..reach, ..]), dv.slice_mut(s![..reach, ..]));
-                let (a, da) = (&weights[block.start * self.keys..][..size], &mut gradient[..size]);
+                let k = k.slice(s![..reach, ..]);
+                let v = v.slice(s![..reach, ..]);
+                let q = q.slice(s![block.clone(), ..]);
+                let d_o = d_o.slice(s![block.clone(), ..]);
+                let dk = dk.slice_mut(s![..reach, ..]);
+                let dv = dv.slice_mut(s![..reach, ..]);
+                let a = &weights[block.start * self.keys..][..size];
+                let da = &mut gradient[..size];
                 let to =
                     ArrayViewMut2::from_shape((block.len(), reach), &mut *da).expect("the size of the block");
                 gemm(T::one(), d_o, v.t(), T::zero(), to); //                                   dA' = dO Vᵀ

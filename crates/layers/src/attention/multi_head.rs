@@ -270,7 +270,8 @@ impl<T: Real> Heads<T> {
     ) {
         let [of_query, of_key_value, of_out] = self.params(params);
         let Self { core, query, key_value, out, rotary, state, q, kv, o, .. } = self;
-        let (steps, keys) = (x.nrows(), memory.nrows());
+        let steps = x.nrows();
+        let keys = memory.nrows();
         q.reserve(steps * query.units);
         kv.reserve(keys * key_value.units);
         o.reserve(steps * out.inputs);
@@ -301,7 +302,8 @@ impl<T: Real> Heads<T> {
     ) {
         let [_, _, of_out] = self.params(params);
         let Self { core, query, key_value, out, rotary, state, q, kv, o, dq, dkv, d_o, dy: copy } = self;
-        let (steps, keys) = (x.nrows(), memory.nrows());
+        let steps = x.nrows();
+        let keys = memory.nrows();
         let features = [query.inputs, out.units];
         let dy = if core.masked { without_padding(x, dy, features, copy) } else { dy };
         dq.reserve(steps * query.units);
@@ -314,7 +316,8 @@ impl<T: Real> Heads<T> {
         let (dk, dv) = dkv.matrix_mut(keys, key_value.units).split_at(ndarray::Axis(1), half);
         let gradients =
             QueryKeyValueGrads { queries: dq.matrix_mut(steps, query.units), keys: dk, values: dv };
-        let (o, d_o) = (o.matrix(steps, out.inputs), d_o.matrix(steps, out.inputs));
+        let o = o.matrix(steps, out.inputs);
+        let d_o = d_o.matrix(steps, out.inputs);
         core.backward(inputs, d_o, gradients, state);
         if let Some(rotary) = rotary {
             rotary.rotate_back(dq.matrix_mut(steps, query.units));
@@ -354,7 +357,8 @@ impl<T: Real> Layer<T> for MultiHeadAttention {
 
     fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, MultiHeadAttentionCache<T>>) {
         let MultiHeadAttentionCache { heads, copies: [copy_of_x, _, copy_of_y, ..] } = cache;
-        let (params, features) = (params.values(heads.size()), heads.query.inputs);
+        let params = params.values(heads.size());
+        let features = heads.query.inputs;
         let x = packed(x, features, copy_of_x);
         overwrite(y, features, copy_of_y, |y| heads.forward(params, x, x, y, mode));
     }
@@ -362,7 +366,8 @@ impl<T: Real> Layer<T> for MultiHeadAttention {
     fn backward(&self, pass: Backward<'_, T, MultiHeadAttentionCache<T>>) {
         let Backward { mut params, grads, x, dy, dx, cache, .. } = pass;
         let MultiHeadAttentionCache { heads, copies: [copy_of_x, _, copy_of_dy, copy_of_dx, _] } = cache;
-        let (params, features) = (params.values(heads.size()), heads.query.inputs);
+        let params = params.values(heads.size());
+        let features = heads.query.inputs;
         let x = packed(x, features, copy_of_x);
         heads.backward(params, grads, x, x, packed(dy, features, copy_of_dy));
         if let Some(dx) = dx {

@@ -101,15 +101,15 @@ impl<A> TransformerBlock<A> {
     }
 }
 
-/// Layers of a block with their cache.
+/// A sublayer of a block, with its cache.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Planned<T: Real> {
+pub(super) struct SubLayer<T: Real> {
     layers: Sequential<T>,
     cache: SequentialCache<T>,
     pub(super) parameters: usize,
 }
 
-impl<T: Real> Planned<T> {
+impl<T: Real> SubLayer<T> {
     pub(super) fn new(
         name: &str,
         layers: Sequential<T>,

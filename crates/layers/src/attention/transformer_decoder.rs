@@ -7,7 +7,7 @@ use chainrule_tensor::{Buffer, Real, Shape, map};
 
 use super::multi_head::{MultiHeadAttention, MultiHeadAttentionCache};
 use super::sequences::{without_padding, zero_padding};
-use super::transformer_block::{Planned, TransformerBlock, settings};
+use super::transformer_block::{SubLayer, TransformerBlock, settings};
 use crate::{LayerNorm, Relu};
 
 /// A transformer block that also attends to a memory (Vaswani et al. 2017): self-attention, cross-attention, and two dense layers
@@ -53,14 +53,14 @@ settings!(TransformerDecoder);
 #[derive(Clone, Debug, Default)]
 pub struct TransformerDecoderCache<T: Real> {
     features: usize,
-    attend: Planned<T>,
+    self_attention: SubLayer<T>,
     /// The norm before cross-attention, if there is one.
-    norm: Planned<T>,
+    norm: SubLayer<T>,
     /// Dropout after cross-attention.
-    dropout: Planned<T>,
-    feed: Planned<T>,
+    dropout: SubLayer<T>,
+    feedforward: SubLayer<T>,
     cross: MultiHeadAttentionCache<T>,
-    cross_parameters: usize,
+    cross_attention_parameters: usize,
     /// The outputs of self-attention, of the norm, of cross-attention and of dropout, and the input of the dense layers.
     outputs: [Buffer<T>; 5],
     /// The gradients of the outputs, without that of dropout.
@@ -91,23 +91,25 @@ impl<T: Real, A: Layer<T> + Clone> Merge<T> for TransformerDecoder<A> {
         let block = &self.block;
         let features = block.features(input, plan)?;
         let none = Sequential::default;
-        let attend = Planned::new("self_attention", block.then_attention(none()), input, plan)?;
+        let self_attention = SubLayer::new("self_attention", block.then_attention(none()), input, plan)?;
         let norm = if block.pre_norm { none().then(block.norm_first()) } else { none() };
-        let norm = Planned::new("norm", norm, input, plan)?;
-        let (_, cross, cross_parameters) = plan.inner_merge("cross_attention", &self.cross(), inputs)?;
-        let dropout = Planned::new("dropout", block.then_dropout(none()), input, plan)?;
-        let feed = if block.pre_norm { none() } else { none().then(LayerNorm::new()) };
-        let feed = Planned::new("feedforward", block.then_feedforward(feed, features), input, plan)?;
+        let norm = SubLayer::new("norm", norm, input, plan)?;
+        let (_, cross, cross_attention_parameters) =
+            plan.inner_merge("cross_attention", &self.cross(), inputs)?;
+        let dropout = SubLayer::new("dropout", block.then_dropout(none()), input, plan)?;
+        let feedforward = if block.pre_norm { none() } else { none().then(LayerNorm::new()) };
+        let feedforward =
+            SubLayer::new("feedforward", block.then_feedforward(feedforward, features), input, plan)?;
         plan.memory(input.size().saturating_mul(9));
         let parts = TransformerDecoderCache {
             features,
-            attend,
+            self_attention,
             norm,
             dropout,
-            feed,
+            feedforward,
             ..TransformerDecoderCache::default()
         };
-        Ok((input, TransformerDecoderCache { cross, cross_parameters, ..parts }))
+        Ok((input, TransformerDecoderCache { cross, cross_attention_parameters, ..parts }))
     }
 
     fn forward(
@@ -116,12 +118,12 @@ impl<T: Real, A: Layer<T> + Clone> Merge<T> for TransformerDecoder<A> {
     ) {
         let TransformerDecoderCache {
             features,
-            attend,
+            self_attention,
             norm,
             dropout,
-            feed,
+            feedforward,
             cross,
-            cross_parameters,
+            cross_attention_parameters,
             outputs,
             ..
         } = cache;
@@ -132,10 +134,15 @@ impl<T: Real, A: Layer<T> + Clone> Merge<T> for TransformerDecoder<A> {
                 output.reserve(rows * columns);
                 output.matrix_mut(rows, columns)
             });
-        attend.forward(params.values(attend.parameters), x, attended.view_mut(), mode.inner(0));
+        self_attention.forward(
+            params.values(self_attention.parameters),
+            x,
+            attended.view_mut(),
+            mode.inner(0),
+        );
         norm.forward(params.values(norm.parameters), attended.view(), normed.view_mut(), mode.inner(1));
         let pass_of_cross = MergeForward {
-            params: Params::new(params.values(*cross_parameters)),
+            params: Params::new(params.values(*cross_attention_parameters)),
             xs: &[normed.view(), memory],
             y: crossed.view_mut(),
             cache: cross,
@@ -147,7 +154,7 @@ impl<T: Real, A: Layer<T> + Clone> Merge<T> for TransformerDecoder<A> {
         let dropped = dropped.view();
         let u = sum.view_mut();
         map!(u = |z: attended, a: dropped| z + a);
-        feed.forward(params.values(feed.parameters), sum.view(), y.view_mut(), mode.inner(4));
+        feedforward.forward(params.values(feedforward.parameters), sum.view(), y.view_mut(), mode.inner(4));
         if self.block.masked {
             zero_padding(x, y, [*features; 2]);
         }
@@ -156,7 +163,14 @@ impl<T: Real, A: Layer<T> + Clone> Merge<T> for TransformerDecoder<A> {
     fn backward(&self, pass: MergeBackward<'_, T, TransformerDecoderCache<T>>) {
         let MergeBackward { mut params, mut grads, xs, y, dy, dxs, cache, share } = pass;
         let TransformerDecoderCache {
-            features, attend, norm, dropout, feed, cross, cross_parameters, ..
+            features,
+            self_attention,
+            norm,
+            dropout,
+            feedforward,
+            cross,
+            cross_attention_parameters,
+            ..
         } = cache;
         let TransformerDecoderCache { outputs, gradients, dy: copy, .. } = cache;
         let (x, memory) = (xs[0], xs[1]);
@@ -167,14 +181,15 @@ impl<T: Real, A: Layer<T> + Clone> Merge<T> for TransformerDecoder<A> {
             gradient.reserve(rows * columns);
             gradient.matrix_mut(rows, columns)
         });
-        let sizes = [attend.parameters, norm.parameters, *cross_parameters, feed.parameters];
-        let [of_attend, of_norm, of_cross, of_feed] =
+        let sizes =
+            [self_attention.parameters, norm.parameters, *cross_attention_parameters, feedforward.parameters];
+        let [of_self_attention, of_norm, of_cross_attention, of_feedforward] =
             sizes.map(|size| (Params::new(params.values(size)), grads.inner(size)));
         let none = (Params::new(&[]), Grads::new(&mut []));
         let dy = if self.block.masked { without_padding(x, dy, [*features; 2], copy) } else { dy };
-        feed.backward(of_feed, [sum, y, dy], Some(d_sum.view_mut()), share);
+        feedforward.backward(of_feedforward, [sum, y, dy], Some(d_sum.view_mut()), share);
         dropout.backward(none, [crossed, dropped, d_sum.view()], Some(d_crossed.view_mut()), share);
-        let (params, grads) = of_cross;
+        let (params, grads) = of_cross_attention;
         Merge::backward(
             &self.cross(),
             MergeBackward {
@@ -190,6 +205,6 @@ impl<T: Real, A: Layer<T> + Clone> Merge<T> for TransformerDecoder<A> {
         );
         norm.backward(of_norm, [attended, normed, d_normed.view()], Some(d_attended.view_mut()), share);
         d_attended += &d_sum; //                            Z is used twice
-        attend.backward(of_attend, [x, attended, d_attended.view()], dxs[0].take(), share);
+        self_attention.backward(of_self_attention, [x, attended, d_attended.view()], dxs[0].take(), share);
     }
 }

@@ -33,7 +33,8 @@ impl Initializer for Orthogonal {
     fn fill(&self, spec: ParamSpec, seed: Seed, values: &mut [f64]) {
         Normal::default().fill(spec, seed, values);
         let (rows, columns) = matrix(spec);
-        let (tall, wide) = (rows.max(columns), rows.min(columns));
+        let tall = rows.max(columns);
+        let wide = rows.min(columns);
         if wide == 0 {
             return;
         }

@@ -74,7 +74,8 @@ const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
 
 impl Initializer for VarianceScaling {
     fn fill(&self, spec: ParamSpec, seed: Seed, values: &mut [f64]) {
-        let (fan_in, fan_out) = (spec.fan_in as f64, spec.fan_out as f64);
+        let fan_in = spec.fan_in as f64;
+        let fan_out = spec.fan_out as f64;
         let n = match self.fan {
             Fan::In => fan_in,
             Fan::Out => fan_out,

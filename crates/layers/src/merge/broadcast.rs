@@ -10,7 +10,7 @@ use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 #[derive(Clone, Debug, Default)]
 pub struct BroadcastCache<T: Real> {
     /// `None` for an input of the size of the output.
-    pub(super) inputs: Vec<Option<Repeats>>,
+    pub(super) inputs: Vec<Option<Repetition>>,
     /// The gradient of one sample, before the sum over the repetitions of an input's values.
     pub(super) scratch: Buffer<T>,
 }
@@ -49,7 +49,7 @@ pub(super) fn broadcast<T: Real>(
     }
     let output = Shape::new(&axes)
         .ok_or_else(|| plan.error(first, "inputs whose output does not overflow", "choose shorter axes"))?;
-    let repeats = |&input: &Shape| (input.size() != output.size()).then(|| Repeats::new(input, output));
+    let repeats = |&input: &Shape| (input.size() != output.size()).then(|| Repetition::new(input, output));
     Ok((output, BroadcastCache { inputs: inputs.iter().map(repeats).collect(), scratch: Buffer::default() }))
 }
 
@@ -78,7 +78,7 @@ fn help(a: Shape, b: Shape) -> String {
 /// Neighbouring axes that are both repeated, or both not, are merged. The last three, `[outer, channels, inner]`, are a block, which
 /// is a loop over slices: it repeats `channels` values of the input, each `inner` times, and all of them `outer` times.
 #[derive(Clone, Debug)]
-pub(super) struct Repeats {
+pub(super) struct Repetition {
     /// The length of each axis before a block, the first outermost, and the stride of the input along it, 0 where it is repeated.
     loops: Vec<[usize; 2]>,
     channels: usize,
@@ -89,7 +89,7 @@ pub(super) struct Repeats {
     pub(super) size: usize,
 }
 
-impl Repeats {
+impl Repetition {
     /// Of an input that [`broadcast`] to the output.
     fn new(input: Shape, output: Shape) -> Self {
         let missing = output.len() - input.len();
@@ -148,7 +148,8 @@ impl Repeats {
         f: impl Fn([T; N], T, T) -> T + Copy,
     ) {
         for (row, mut y) in y.rows_mut().into_iter().enumerate() {
-            let (others, x) = (others.each_ref().map(|other| other.row(row)), x.row(row));
+            let others = others.each_ref().map(|other| other.row(row));
+            let x = x.row(row);
             let flat = others.each_ref().map(ArrayView1::to_slice);
             match (x.to_slice(), y.as_slice_mut()) {
                 (Some(x), Some(y)) if flat.iter().all(Option::is_some) => {
@@ -212,7 +213,7 @@ impl Repeats {
 /// The gradient of an input. `repeated` computes it before the sum over the repetitions, for a range of rows.
 #[inline(always)]
 pub(super) fn gradient<T: Real>(
-    repeats: Option<&Repeats>,
+    repeats: Option<&Repetition>,
     scratch: &mut Buffer<T>,
     mut dx: ArrayViewMut2<'_, T>,
     repeated: impl Fn(Range<usize>, ArrayViewMut2<'_, T>),

@@ -4,7 +4,7 @@ use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
-use super::broadcast::{BroadcastCache, Repeats, broadcast, gradient};
+use super::broadcast::{BroadcastCache, Repetition, broadcast, gradient};
 
 /// `y = x₁ + x₂ + ...` of inputs that [broadcast](crate::merge).
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ pub struct Minimum;
 fn begin<T: Real>(
     y: ArrayViewMut2<'_, T>,
     x: ArrayView2<'_, T>,
-    repeats: Option<&Repeats>,
+    repeats: Option<&Repetition>,
     f: impl Fn(T) -> T + Copy,
 ) {
     match repeats {
@@ -80,7 +80,7 @@ fn begin<T: Real>(
 fn fold<T: Real>(
     y: ArrayViewMut2<'_, T>,
     x: ArrayView2<'_, T>,
-    repeats: Option<&Repeats>,
+    repeats: Option<&Repetition>,
     f: impl Fn(T, T) -> T + Copy,
 ) {
     match repeats {
@@ -135,7 +135,8 @@ macro_rules! weighted {
             }
 
             fn backward(&self, MergeBackward { dy, dxs, cache, .. }: MergeBackward<'_, T, BroadcastCache<T>>) {
-                let (weight, count): (fn(usize, usize) -> f64, _) = ($weight, dxs.len());
+                let weight: fn(usize, usize) -> f64 = $weight;
+                let count = dxs.len();
                 for (index, (dx, repeats)) in dxs.iter_mut().zip(&cache.inputs).enumerate() {
                     let Some(dx) = dx else { continue };
                     let w = T::of(weight(index, count));
@@ -224,7 +225,8 @@ macro_rules! extreme {
                     let Some(dx) = dx else { continue };
                     gradient(inputs[index].as_ref(), scratch, dx.view_mut(), |rows, mut dx| {
                         let of_rows = s![rows, ..];
-                        let (y, dy) = (y.slice(of_rows.clone()), dy.slice(of_rows.clone()));
+                        let y = y.slice(of_rows.clone());
+                        let dy = dy.slice(of_rows.clone());
                         let x = xs[index].slice(of_rows.clone());
                         // The gradient goes to the first input that attains the result.
                         match &inputs[index] {

@@ -16,8 +16,10 @@ fn the_second_pass_allocates_nothing() {
         let (output, mut cache) = case.layers.plan(case.input, &mut plan).unwrap();
         let mut params = Buffer::zeros(plan.size());
         plan.init(Seed(3), &mut params);
-        let (x, mut grads) = (case.samples(4, Seed(4)), Buffer::zeros(plan.size()));
-        let (mut y, mut dx) = (Array2::zeros((4, output.size())), Array2::zeros(x.dim()));
+        let x = case.samples(4, Seed(4));
+        let mut grads = Buffer::zeros(plan.size());
+        let mut y = Array2::zeros((4, output.size()));
+        let mut dx = Array2::zeros(x.dim());
         let mut counts = [0; 3];
         for count in &mut counts {
             let before = ALLOCATOR.allocations_of_this_thread();

@@ -1,4 +1,4 @@
-//! Properties that every layer has. A new layer adds one line to the list in `cases`.
+//! Properties of every layer. A new layer adds one line to the list in `cases`.
 
 mod allocations;
 mod cases;
@@ -30,12 +30,10 @@ impl<T: Real> Setup<T> {
     }
 
     fn forward(&mut self, rows: std::ops::Range<usize>, train: bool) -> Array2<T> {
-        let mode = match train {
-            true => Mode::Train { seed: Seed(9), first_row: rows.start },
-            false => Mode::Eval,
-        };
+        let mode = if train { Mode::Train { seed: Seed(9), first_row: rows.start } } else { Mode::Eval };
         let mut y = Array2::from_elem((rows.len(), self.outputs), T::nan());
-        let (params, x) = (Params::new(&self.params), self.x.slice(s![rows, ..]));
+        let params = Params::new(&self.params);
+        let x = self.x.slice(s![rows, ..]);
         self.layers.forward(Forward { params, x, y: y.view_mut(), cache: &mut self.cache, mode });
         y
     }
@@ -62,9 +60,10 @@ impl<T: Real> Setup<T> {
 fn gradients() {
     for case in every_layer::<f64>() {
         let x = case.samples(3, Seed(0x5eed));
-        let report = match case.ids {
-            true => gradcheck::parameter_gradients(&case.layers, case.input, x.view()),
-            false => gradcheck::gradients_at(&case.layers, case.input, x.view()),
+        let report = if case.ids {
+            gradcheck::parameter_gradients(&case.layers, case.input, x.view())
+        } else {
+            gradcheck::gradients_at(&case.layers, case.input, x.view())
         };
         assert!(report.is_ok(), "{}: {}", case.name, report.unwrap_err());
     }
@@ -73,7 +72,8 @@ fn gradients() {
 #[test]
 fn results_do_not_depend_on_how_the_batch_is_cut() {
     for case in every_layer::<f32>() {
-        let (name, mut setup) = (case.name, Setup::new(&case, 5));
+        let name = case.name;
+        let mut setup = Setup::new(&case, 5);
         for train in [false, true] {
             if train && case.whole_batch {
                 continue;
@@ -102,7 +102,8 @@ fn results_do_not_depend_on_how_the_batch_is_cut() {
 #[test]
 fn strided_views_give_the_same() {
     for case in every_layer::<f64>() {
-        let (name, mut setup) = (case.name, Setup::new(&case, 4));
+        let name = case.name;
+        let mut setup = Setup::new(&case, 4);
         let y = setup.forward(0..4, false);
         let (grads, dx) = setup.backward(0..4, &y);
         // The same numbers, column by column in memory.
@@ -157,7 +158,7 @@ fn wrong_shapes_are_named() {
     };
     let message = error(Sequential::default().then(Relu).then(Dense::new(3)), &[28, 28]);
     assert!(message.starts_with("layer 1, Dense"), "{message}");
-    assert!(message.ends_with("given [28, 28]: put Flatten before it"), "{message}");
+    assert!(message.ends_with("got [28, 28]: put Flatten before it"), "{message}");
     assert!(error(Sequential::default().then(Dense::new(0)), &[3]).contains("at least one"));
     assert!(error(Sequential::default().then(Dropout::new(1.0)), &[3]).contains("below 1"));
     assert!(error(Sequential::default().then(Dropout::new(f64::NAN)), &[3]).contains("below 1"));

@@ -4,7 +4,7 @@ use chainrule_tensor::{Real, Shape};
 
 use super::{Case, case};
 
-/// A case whose inputs are far enough from 0 to reach all that there is.
+/// A case whose inputs cover all parts of an activation.
 fn wide<T: Real>(name: &'static str, layer: impl Layer<T>, input: impl Into<Shape>) -> Case<T> {
     case(name, layer, input).values(|_, v| 4.0 * v)
 }

@@ -17,7 +17,7 @@ fn all_padded(index: usize, v: f64) -> f64 {
     if index < 12 { v } else { 0.0 }
 }
 
-/// Attention, by the number of its heads.
+/// Attention with this number of heads.
 fn heads(heads: usize) -> MultiHeadAttention {
     MultiHeadAttention::new(heads)
 }
@@ -32,7 +32,7 @@ fn dot<T: Real>(name: &'static str, attention: DotProductAttention) -> Case<T> {
     case(name, SideBySide::new(attention, [[3, 2], [4, 2], [4, 5]]), [34])
 }
 
-/// An encoder with the least dropout that is none.
+/// An encoder without dropout.
 fn encoder() -> TransformerEncoder {
     TransformerEncoder::new(2, 3).dropout(0.0)
 }
@@ -42,7 +42,7 @@ fn decoder() -> TransformerDecoder {
 }
 
 /// A target of 3 steps and a memory of 2, both with 4 features.
-fn looking<T: Real>(name: &'static str, decoder: TransformerDecoder) -> Case<T> {
+fn with_memory<T: Real>(name: &'static str, decoder: TransformerDecoder) -> Case<T> {
     case(name, SideBySide::new(decoder, [[3, 4], [2, 4]]), [20])
 }
 
@@ -95,10 +95,10 @@ fn transformers<T: Real>() -> Vec<Case<T>> {
             encoder().attention(grouped).activation(LeakyRelu::default()),
             [2, 5],
         ),
-        looking("decoder", decoder().causal()),
-        looking("decoder pre-norm", decoder().pre_norm()),
-        looking("decoder padded", decoder().masked().causal()).ids(padded),
-        looking("decoder pre-norm padded", decoder().masked().pre_norm().dropout(0.5)).ids(padded),
+        with_memory("decoder", decoder().causal()),
+        with_memory("decoder pre-norm", decoder().pre_norm()),
+        with_memory("decoder padded", decoder().masked().causal()).ids(padded),
+        with_memory("decoder pre-norm padded", decoder().masked().pre_norm().dropout(0.5)).ids(padded),
         case("decoder of another width", SideBySide::new(decoder(), [[2, 4], [3, 5]]), [23]),
         case("sinusoidal positions", SinusoidalPositions::new(), [4, 5]),
         case("sinusoidal positions padded", SinusoidalPositions::new().masked(), [5, 4]).ids(padded),

@@ -7,7 +7,7 @@ use chainrule_tensor::{Real, Shape};
 
 use super::{Case, case};
 
-/// A merge of so many inputs of one shape.
+/// A merge of several inputs of one shape.
 fn merge<T: Real>(name: &'static str, merge: impl Merge<T>, count: usize) -> Case<T> {
     case(name, SideBySide::new(merge, vec![[2, 3]; count]), [6 * count])
 }

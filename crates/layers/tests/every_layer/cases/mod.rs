@@ -1,5 +1,5 @@
-//! Every layer in many configurations: the list that the properties run over. A new layer adds a line to the
-//! list of its family.
+//! Every layer in many configurations: the list of cases for the property tests. A new layer adds a line to the list of its
+//! family.
 
 use chainrule_core::{Layer, Sequential};
 use chainrule_tensor::{Real, Seed, Shape};
@@ -19,13 +19,13 @@ mod shape;
 
 /// A layer with the shape of its samples.
 pub(crate) struct Case<T> {
-    /// Names it in messages and in the files of reference values; unique.
+    /// The name in messages and in the files of reference values; unique.
     pub(crate) name: &'static str,
     pub(crate) layers: Sequential<T>,
     /// The type of the layer.
     pub(crate) layer: &'static str,
     pub(crate) input: Shape,
-    /// Makes a value of a sample of its index in the sample and of a number that may be anything.
+    /// Maps an index in the sample and an arbitrary number to a value of the sample.
     pub(crate) value: fn(usize, f64) -> f64,
     /// Whether the inputs are ids, which have no gradient.
     pub(crate) ids: bool,
@@ -33,7 +33,7 @@ pub(crate) struct Case<T> {
     pub(crate) whole_batch: bool,
 }
 
-/// A case whose inputs are any numbers.
+/// A case with arbitrary inputs.
 pub(crate) fn case<T: Real, L: Layer<T>>(name: &'static str, layer: L, input: impl Into<Shape>) -> Case<T> {
     let layers = Sequential::default().then(layer);
     let layer = std::any::type_name::<L>();
@@ -41,12 +41,12 @@ pub(crate) fn case<T: Real, L: Layer<T>>(name: &'static str, layer: L, input: im
 }
 
 impl<T: Real> Case<T> {
-    /// With inputs that are `value(index in the sample, any number)`.
+    /// With inputs `value(index in the sample, arbitrary number)`.
     pub(crate) fn values(self, value: fn(usize, f64) -> f64) -> Self {
         Self { value, ..self }
     }
 
-    /// With inputs that have no gradient, made by `value` as in [`values`](Self::values).
+    /// With inputs that have no gradient, computed by `value` as in [`values`](Self::values).
     pub(crate) fn ids(self, value: fn(usize, f64) -> f64) -> Self {
         Self { value, ids: true, ..self }
     }
@@ -58,7 +58,8 @@ impl<T: Real> Case<T> {
 
     /// Random samples.
     pub(crate) fn samples(&self, rows: usize, seed: Seed) -> Array2<T> {
-        let (size, mut rng) = (self.input.size(), seed.rng());
+        let size = self.input.size();
+        let mut rng = seed.rng();
         Array2::from_shape_fn((rows, size), |(_, column)| T::of((self.value)(column, rng.normal())))
     }
 }
