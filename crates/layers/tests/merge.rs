@@ -83,7 +83,7 @@ fn inputs_that_cannot_be_multiplied() {
     refuses(Bilinear::new(2), &[[4].into()], bilinear);
     refuses(Bilinear::new(0), &[[4].into(), [3].into()], bilinear);
     refuses(Bilinear::new(2), &[[3].into(), [2, 2].into()], &bilinear.replace("[4]", "[2, 2]"));
-    refuses(Bilinear::new(usize::MAX), &[[4].into(), [3].into()], "choose fewer units");
+    refuses(Bilinear::new(usize::MAX), &[[4].into(), [3].into()], "use smaller samples or fewer units");
 }
 
 #[test]
