@@ -18,7 +18,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut trainer = Trainer::new(model, MeanSquaredError, optimizer).batch_size(64).threads(2);
     let history = trainer.fit(&train, Fit::epochs(5).validation(&test))?;
     for epoch in &history.epochs {
-        println!("epoch {}: {}", epoch.epoch + 1, epoch.train);
+        let validation =
+            epoch.validation.as_ref().map_or(String::new(), |scores| format!("; validation {scores}"));
+        println!("epoch {}: {}{validation}", epoch.epoch + 1, epoch.train);
     }
     trainer.save("training.chainrule")?; // `.resume("training.chainrule")?` continues with the same bits
     Ok(())
