@@ -1,4 +1,4 @@
-//! What the normalisations do at their edges, over several steps and around other layers.
+//! Normalisation layers in edge cases, over several steps and around other layers.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use ndarray::{Array2, ArrayView2, Axis, array, s};
 
 const TRAIN: Mode = Mode::Train { seed: Seed(3), first_row: 0 };
 
-/// A layer with its parameters and what it remembers.
+/// A layer with its parameters and its cache.
 struct Bench<T: Real, L: Layer<T>> {
     layer: L,
     plan: Plan,
@@ -25,7 +25,7 @@ struct Bench<T: Real, L: Layer<T>> {
     outputs: usize,
 }
 
-/// What both passes give.
+/// The results of both passes.
 struct Results<T> {
     y: Array2<T>,
     dx: Array2<T>,
@@ -42,14 +42,16 @@ impl<T: Real, L: Layer<T>> Bench<T, L> {
     }
 
     fn run(&mut self, x: ArrayView2<'_, T>, dy: ArrayView2<'_, T>, mode: Mode, share: f64) -> Results<T> {
-        let (rows, nan) = (x.nrows(), T::nan());
-        let (mut y, mut dx) = (Array2::from_elem((rows, self.outputs), nan), Array2::from_elem(x.dim(), nan));
+        let nan = T::nan();
+        let mut y = Array2::from_elem((x.nrows(), self.outputs), nan);
+        let mut dx = Array2::from_elem(x.dim(), nan);
         let mut grads = vec![nan; self.params.len()];
-        let (params, cache) = (Params::new(&self.params), &mut self.cache);
+        let params = Params::new(&self.params);
+        let cache = &mut self.cache;
         self.layer.forward(Forward { params, x, y: y.view_mut(), cache, mode });
         self.layer.backward(Backward {
             params: Params::new(&self.params),
-            // As a trainer does: products are left to it, where the layer lets it.
+            // As in a trainer, which computes the products of layers that allow it.
             grads: Grads::fresh(&mut grads).deferred(true),
             x,
             y: y.view(),
@@ -68,7 +70,7 @@ impl<T: Real, L: Layer<T>> Bench<T, L> {
     }
 }
 
-/// The rule for numbers that tests/reference/reference.py has too.
+/// The numbers that tests/reference/reference.py computes too.
 fn fill(seed: u64, rows: usize, columns: usize) -> Array2<f64> {
     Array2::from_shape_fn((rows, columns), |(row, column)| {
         let mut k = ((row * columns + column) as u64 * 2_654_435_761 + seed * 40_503 + 12_345) & 0xffff_ffff;
@@ -79,8 +81,8 @@ fn fill(seed: u64, rows: usize, columns: usize) -> Array2<f64> {
     })
 }
 
-fn close(found: &[f64], right: &[f64]) -> bool {
-    found.len() == right.len() && found.iter().zip(right).all(|(a, b)| (a - b).abs() < 1e-9)
+fn close(found: &[f64], expected: &[f64]) -> bool {
+    found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9)
 }
 
 fn finite<T: Real>(Results { y, dx, grads }: &Results<T>) -> bool {
@@ -89,8 +91,8 @@ fn finite<T: Real>(Results { y, dx, grads }: &Results<T>) -> bool {
 
 #[test]
 fn running_statistics_over_several_steps() {
-    // PyTorch's after each step: `python normalization.py steps`.
-    let right = [
+    // PyTorch's statistics after each step: `python normalization.py steps`.
+    let expected = [
         [-0.017229077807, -0.005858238451, 0.917489255447, 0.943160711930],
         [0.138071674419, 0.050301737119, 1.180269935469, 0.870442651493],
         [0.439500053785, 0.196030711362, 1.210997717947, 1.218294074418],
@@ -98,17 +100,17 @@ fn running_statistics_over_several_steps() {
     ];
     let x = fill(1, 20, 2);
     let mut bench = Bench::new(BatchNorm::new(), [2]);
-    for (step, right) in right.iter().enumerate() {
+    for (step, expected) in expected.iter().enumerate() {
         let n = step as f64;
         let x = x.slice(s![5 * step..5 * step + 5, ..]).mapv(|x| x * (n + 1.0) + n);
         let next = bench.run(x.view(), x.view(), TRAIN, 1.0).grads;
         bench.params[4..].copy_from_slice(&next[4..]);
-        assert!(close(&bench.params[4..], right), "{step}: {:?}", &bench.params[4..]);
+        assert!(close(&bench.params[4..], expected), "{step}: {:?}", &bench.params[4..]);
     }
     assert!(bench.plan.entries()[2..].iter().all(|entry| entry.kind == ParamKind::Buffer));
     assert_eq!(bench.of("running_var", &bench.params).len(), 2);
 
-    // Outside training they are used, and stay.
+    // Outside training they are used, and unchanged.
     let Results { y, grads, .. } = bench.run(x.view(), x.view(), Mode::Eval, 1.0);
     assert!(close(&grads[4..], &bench.params[4..]));
     assert!((y[[0, 0]] - (x[[0, 0]] - bench.params[4]) / (bench.params[6] + 1e-5).sqrt()).abs() < 1e-12);
@@ -141,17 +143,14 @@ fn one_value_for_a_channel_gives_the_shift() {
     assert!(close(results.dx.as_slice().unwrap(), &[0.0; 3]));
     assert!(close(&results.grads[..6], &[0.0, 0.0, 0.0, 1.0, 2.0, 3.0]));
     assert!(close(bench.of("running_mean", &results.grads), &[0.5, -0.2, 1e5]));
-    assert!(
-        close(bench.of("running_var", &results.grads), &[1.0; 3]),
-        "one value says nothing of a variance"
-    );
-    // No rows at all: a shard of nothing has no share.
+    assert!(close(bench.of("running_var", &results.grads), &[1.0; 3]), "one value has no variance");
+    // No rows at all: an empty shard has no share.
     let none = Array2::zeros((0, 3));
     assert!(finite(&bench.run(none.view(), none.view(), TRAIN, 0.0)));
 }
 
 #[test]
-fn constant_inputs_are_no_trouble() {
+fn constant_inputs_give_finite_results() {
     fn check<L: Layer<f32>>(layer: L, input: impl Into<Shape>) {
         let input = input.into();
         let mut bench = Bench::new(layer, input);
@@ -179,7 +178,7 @@ fn constant_inputs_are_no_trouble() {
 }
 
 #[test]
-fn equal_values_give_the_shift_however_great() {
+fn equal_values_give_the_shift_however_large() {
     fn check<L: Layer<f32>>(layer: L, input: impl Into<Shape>) {
         let mut bench = Bench::new(layer, input);
         let x = Array2::from_elem((7, 33), 12_345.678);
@@ -194,17 +193,15 @@ fn equal_values_give_the_shift_however_great() {
 }
 
 #[test]
-fn a_great_mean_costs_no_precision() {
+fn a_large_mean_costs_no_precision() {
     let x = fill(1, 16, 64).mapv(|x| x as f32);
     let moved = x.mapv(|x| x + 4096.0);
-    // What the addition has rounded away is no fault of the layer.
+    // Without what the addition has rounded away.
     let back = moved.mapv(|x| x - 4096.0);
     let dy = fill(2, 16, 64).mapv(|x| x as f32);
     fn check<L: Layer<f32> + Clone>(layer: L, back: &Array2<f32>, moved: &Array2<f32>, dy: &Array2<f32>) {
-        let (near, far) = (
-            Bench::new(layer.clone(), [8, 8]).run(back.view(), dy.view(), TRAIN, 1.0),
-            Bench::new(layer.clone(), [8, 8]).run(moved.view(), dy.view(), TRAIN, 1.0),
-        );
+        let near = Bench::new(layer.clone(), [8, 8]).run(back.view(), dy.view(), TRAIN, 1.0);
+        let far = Bench::new(layer.clone(), [8, 8]).run(moved.view(), dy.view(), TRAIN, 1.0);
         for (near, far) in [(&near.y, &far.y), (&near.dx, &far.dx)] {
             assert!(near.iter().zip(far).all(|(a, b)| (a - b).abs() < 2e-3), "{layer:?}");
         }
@@ -220,15 +217,16 @@ fn strided_batches_give_the_same_bits() {
     fn check<L: Layer<f64> + Clone>(layer: L, input: impl Into<Shape>) {
         let input = input.into();
         let x = fill(1, 5, input.size());
-        let (mut bench, mut strided) = (Bench::new(layer.clone(), input), Bench::new(layer, input));
+        let mut bench = Bench::new(layer.clone(), input);
+        let mut strided = Bench::new(layer, input);
         let dy = fill(3, 5, bench.outputs);
         let columns = |x: &Array2<f64>| x.t().as_standard_layout().into_owned().reversed_axes();
         for mode in [TRAIN, Mode::Eval] {
-            let right = bench.run(x.view(), dy.view(), mode, 1.0);
+            let expected = bench.run(x.view(), dy.view(), mode, 1.0);
             let found = strided.run(columns(&x).view(), columns(&dy).view(), mode, 1.0);
             assert_eq!(
                 (found.y, found.dx, found.grads),
-                (right.y, right.dx, right.grads),
+                (expected.y, expected.dx, expected.grads),
                 "{:?}",
                 bench.layer
             );
@@ -249,34 +247,36 @@ fn the_shortest_vectors_are_only_multiplied() {
     let x = array![[3e-14, 4e-14], [0.0, 0.0], [0.3, 0.4]];
     let Results { y, dx, .. } = Bench::new(UnitNorm::new(), [2]).run(x.view(), x.view(), TRAIN, 1.0);
     assert!(close(y.as_slice().unwrap(), &[0.03, 0.04, 0.0, 0.0, 0.6, 0.8]));
-    // dy = x: multiplied like it, or along the unit vector, which the length does not change.
+    // dy = x: multiplied like x, or along the unit vector, which the length does not change.
     assert!(close(dx.as_slice().unwrap(), &[0.03, 0.04, 0.0, 0.0, 0.0, 0.0]));
 }
 
 #[test]
-fn weight_norm_makes_the_weight_of_lengths_and_directions() {
+fn weight_norm_computes_the_weight_from_lengths_and_directions() {
     let mut bench = Bench::new(WeightNorm::new(Dense::new(2)), [2]);
     let names: Vec<_> = bench.plan.entries().iter().map(|entry| entry.name.as_str()).collect();
     assert_eq!(names, ["weight_norm.weight", "weight_norm.bias", "g"]);
     // Directions (3, 4) and (0, -2), biases 10 and 20, lengths 5 and 1.
     bench.params = vec![3.0, 0.0, 4.0, -2.0, 10.0, 20.0, 5.0, 1.0];
-    let (x, dy) = (array![[1.0, 1.0]], array![[1.0, 1.0]]);
+    let x = array![[1.0, 1.0]];
+    let dy = array![[1.0, 1.0]];
     let Results { y, dx, grads } = bench.run(x.view(), dy.view(), TRAIN, 1.0);
     assert!(close(y.as_slice().unwrap(), &[17.0, 19.0]) && close(dx.as_slice().unwrap(), &[3.0, 3.0]));
     // dw = 1: dg = dw · v / |v|, dv = g / |v| (dw - that v / |v|).
-    let right = [1.0 - 1.4 * 0.6, 0.5, 1.0 - 1.4 * 0.8, 0.0, 1.0, 1.0, 1.4, -1.0];
-    assert!(close(&grads, &right), "{grads:?}");
+    let expected = [1.0 - 1.4 * 0.6, 0.5, 1.0 - 1.4 * 0.8, 0.0, 1.0, 1.0, 1.4, -1.0];
+    assert!(close(&grads, &expected), "{grads:?}");
 
     bench.params[..4].fill(0.0);
     assert!(finite(&bench.run(x.view(), dy.view(), TRAIN, 1.0)), "a direction of 0");
 }
 
 #[test]
-fn weight_norm_starts_as_the_weight_would() {
+fn weight_norm_is_initialised_as_the_weight_would_be() {
     let lengths = |bench: &Bench<f64, WeightNorm<Dense>>| {
-        let (v, g) = (bench.of("weight_norm.weight", &bench.params), bench.of("g", &bench.params));
-        let mean = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>();
-        (mean(v), mean(g))
+        let squares = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>();
+        let v = bench.of("weight_norm.weight", &bench.params);
+        let g = bench.of("g", &bench.params);
+        (squares(v), squares(g))
     };
     let (v, g) = lengths(&Bench::new(WeightNorm::new(Dense::new(50)), [200]));
     assert!((v / g - 1.0).abs() < 0.05, "{v} {g}");
@@ -289,24 +289,24 @@ fn one_step_of_spectral_norm() {
     bench.params[..6].copy_from_slice(fill(2, 1, 6).mapv(|v| 0.5 * v).as_slice().unwrap());
     bench.params[6..].copy_from_slice(&[0.6, 0.8]);
     let Results { y, dx, grads } = bench.run(fill(1, 2, 3).view(), fill(3, 2, 2).view(), TRAIN, 1.0);
-    let right = [-0.065097069349, 0.211211423572, -0.129807043246, 0.018808001133];
-    assert!(close(y.as_slice().unwrap(), &right), "{y}");
-    let right =
+    let expected = [-0.065097069349, 0.211211423572, -0.129807043246, 0.018808001133];
+    assert!(close(y.as_slice().unwrap(), &expected), "{y}");
+    let expected =
         [-0.240528884634, -0.124667028931, -0.262110568661, 0.136199846405, 0.1313662557, 0.010933701778];
-    assert!(close(dx.as_slice().unwrap(), &right), "{dx}");
-    let right = [
+    assert!(close(dx.as_slice().unwrap(), &expected), "{dx}");
+    let expected = [
         [-0.766049390166, -0.555640578403, 0.755107763461, 0.256813895723].as_slice(),
         &[0.595357025504, 0.776167357938, -0.529685002229, 0.848194434321],
     ];
-    assert!(close(&grads, &right.concat()), "{grads:?}");
-    // Outside training u stays.
+    assert!(close(&grads, &expected.concat()), "{grads:?}");
+    // Outside training u is unchanged.
     let grads = bench.run(fill(1, 2, 3).view(), fill(3, 2, 2).view(), Mode::Eval, 0.5).grads;
     assert!(close(bench.of("u", &grads), &[0.3, 0.4]));
 }
 
 #[test]
 fn spectral_norm_finds_the_norm() {
-    // A dense layer of a diagonal matrix, and the same weight as a matrix of the other orientation.
+    // A dense layer with a diagonal matrix, and the same weight with units along the other axis.
     for axis in [0, 1] {
         let layer = SpectralNorm::new(Dense::new(3).without_bias()).axis(axis);
         let mut bench = Bench::new(layer, [3]);
@@ -317,7 +317,7 @@ fn spectral_norm_finds_the_norm() {
             assert!(
                 y.iter()
                     .zip([0.125, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.5])
-                    .all(|(y, right)| (y - right).abs() < 1e-6),
+                    .all(|(y, expected)| (y - expected).abs() < 1e-6),
                 "{y}"
             );
             bench.params[9..].copy_from_slice(&grads[9..]);
@@ -327,7 +327,7 @@ fn spectral_norm_finds_the_norm() {
     }
 }
 
-/// Multiplies each value by a weight of its own; the weight has three axes, as that of a convolution has.
+/// Multiplies each value by its own weight; the weight has three axes, like that of a convolution.
 #[derive(Clone, Debug)]
 struct Scaled;
 
@@ -347,7 +347,8 @@ impl Layer<f64> for Scaled {
 
     fn backward(&self, Backward { mut params, mut grads, x, dy, dx, .. }: Backward<'_, f64>) {
         params.take([24]);
-        let (mut db, mut dw) = (grads.take([24]), grads.take([24]));
+        let mut db = grads.take([24]);
+        let mut dw = grads.take([24]);
         db += &dy.sum_axis(Axis(0));
         dw += &(&dy * &x).sum_axis(Axis(0));
         if let Some(mut dx) = dx {
@@ -356,8 +357,8 @@ impl Layer<f64> for Scaled {
     }
 }
 
-/// The weight that a wrapper of [`Scaled`] makes: a matrix of a row for each unit.
-fn made<L: Layer<f64>>(bench: &mut Bench<f64, L>, axis: usize) -> Array2<f64> {
+/// The weight that a wrapper of [`Scaled`] computes: a matrix with a row for each unit.
+fn computed_weight<L: Layer<f64>>(bench: &mut Bench<f64, L>, axis: usize) -> Array2<f64> {
     bench.params[..24].fill(0.0);
     let ones = Array2::ones((1, 24));
     let w = bench.run(ones.view(), ones.view(), Mode::Eval, 1.0).y.into_shape_with_order((2, 3, 4)).unwrap();
@@ -367,13 +368,13 @@ fn made<L: Layer<f64>>(bench: &mut Bench<f64, L>, axis: usize) -> Array2<f64> {
 }
 
 #[test]
-fn units_lie_along_any_axis() {
+fn units_can_be_any_axis() {
     for axis in [0, 1, 2] {
         let layer = WeightNorm::new(Scaled).axis(axis);
         gradcheck::gradients(&layer, [24]).unwrap();
         let mut bench = Bench::new(layer, [24]);
         let lengths: Vec<_> =
-            made(&mut bench, axis).rows().into_iter().map(|row| row.dot(&row).sqrt()).collect();
+            computed_weight(&mut bench, axis).rows().into_iter().map(|row| row.dot(&row).sqrt()).collect();
         assert!(close(&lengths, bench.of("g", &bench.params)), "{axis}: {lengths:?}");
 
         let layer = SpectralNorm::new(Scaled).axis(axis).iterations(500);
@@ -382,8 +383,8 @@ fn units_lie_along_any_axis() {
         let ones = Array2::ones((1, 24));
         let next = bench.run(ones.view(), ones.view(), TRAIN, 1.0).grads;
         bench.params[48..].copy_from_slice(&next[48..]);
-        let w = made(&mut bench, axis);
-        // The greatest eigenvalue of W Wᵀ, by squaring.
+        let w = computed_weight(&mut bench, axis);
+        // The largest eigenvalue of W Wᵀ, by squaring.
         let mut square = w.dot(&w.t());
         for _ in 0..12 {
             square = &square / square.diag().sum();
@@ -393,7 +394,7 @@ fn units_lie_along_any_axis() {
         let sigma = u.dot(&w.dot(&w.t()).dot(&u)) / u.dot(&u);
         assert!((sigma - 1.0).abs() < 1e-9, "{axis}: {sigma}");
     }
-    // Without a choice, the first axis.
+    // The default is the first axis.
     let names = |plan: &Plan| plan.entries().last().map(|entry| (entry.name.clone(), entry.shape));
     let plan = Bench::new(WeightNorm::new(Scaled), [24]).plan;
     assert_eq!(names(&plan), Some(("g".to_owned(), Shape::from([2]))));
@@ -401,7 +402,7 @@ fn units_lie_along_any_axis() {
 
 #[test]
 fn wrappers_compute_the_products_of_the_layers_inside() {
-    // In a chain whose products are left to the trainer, these are not: see `Bench::run`.
+    // In a `Sequential` whose products the trainer computes, these are excluded: see `Bench::run`.
     let chain = Sequential::<f64>::default()
         .then(Dense::new(4))
         .then(WeightNorm::new(Dense::new(3)))
@@ -458,7 +459,7 @@ fn impossible_settings_and_shapes_are_named() {
     // The inner layer's own error, with its path.
     let message = error(WeightNorm::new(Dense::new(2)), &[4, 4]);
     assert!(message.starts_with("layer weight_norm, Dense"), "{message}");
-    // Enormous windows are cut to the channels that there are.
+    // Enormous windows are limited to the number of channels.
     assert!(finite(&Bench::new(LocalResponseNorm::new(usize::MAX), [2, 2]).run(
         Array2::<f32>::ones((1, 4)).view(),
         Array2::ones((1, 4)).view(),

@@ -28,14 +28,16 @@ impl<L: Layer<f64>> Net<L> {
 
     fn forward(&mut self, x: ArrayView2<'_, f64>) -> Array2<f64> {
         let mut y = Array2::from_elem((x.nrows(), self.outputs), f64::NAN);
-        let (params, cache) = (Params::new(&self.params), &mut self.cache);
+        let params = Params::new(&self.params);
+        let cache = &mut self.cache;
         self.layer.forward(Forward { params, x, y: y.view_mut(), cache, mode: Mode::Eval });
         y
     }
 
     /// The gradients of the parameters and of the input, for this `dy`.
     fn backward(&mut self, x: ArrayView2<'_, f64>, dy: ArrayView2<'_, f64>) -> (Vec<f64>, Array2<f64>) {
-        let (mut grads, mut dx) = (vec![0.0; self.params.len()], Array2::from_elem(x.dim(), f64::NAN));
+        let mut grads = vec![0.0; self.params.len()];
+        let mut dx = Array2::from_elem(x.dim(), f64::NAN);
         self.layer.backward(Backward {
             params: Params::new(&self.params),
             grads: Grads::new(&mut grads),
@@ -141,8 +143,8 @@ fn masking_makes_padding() {
     let mut masking = Net::new(Masking::new(-1.0), [4, 2]);
     assert_eq!(masking.forward(x.view()), zeros);
     let dy = Array2::ones(x.dim());
-    let right = zeros.mapv(|v| f64::from(v != 0.0));
-    assert_eq!(masking.backward(x.view(), dy.view()).1, right);
+    let expected = zeros.mapv(|v| f64::from(v != 0.0));
+    assert_eq!(masking.backward(x.view(), dy.view()).1, expected);
     // NaN equals nothing, so it is not padding and shows.
     let mut nan = Net::new(Masking::new(f64::NAN), [4, 2]);
     assert_eq!(nan.forward(x.view()), x);
@@ -155,10 +157,10 @@ fn stateful<L: Layer<f64>>(layer: impl Fn() -> L, sequences: bool) {
     let mut whole = Net::new(layer(), [6, 2]);
     let mut halves = Net::new(layer(), [3, 2]);
     let fresh = halves.cache.clone();
-    let right = whole.forward(x.view());
+    let expected = whole.forward(x.view());
     let found = [halves.forward(first), halves.forward(second)];
     let found = if sequences { concatenate![Axis(1), found[0], found[1]] } else { found[1].clone() };
-    assert!(close(&found, &right));
+    assert!(close(&found, &expected));
     // The gradients of the second half are those of its steps in the whole, as if the state before were constant.
     let dy = random(3, halves.outputs, 4);
     let (grads, dx) = halves.backward(second, dy.view());
@@ -200,7 +202,8 @@ fn the_gradient_after_a_kept_state_is_a_derivative() {
     let (first, second) = (x.slice(s![.., ..4]), x.slice(s![.., 4..]));
     let mut net = Net::new(Gru::new(3).stateful(), [2, 2]);
     net.forward(first);
-    let (start, dy) = (net.cache.clone(), random(2, 3, 6));
+    let start = net.cache.clone();
+    let dy = random(2, 3, 6);
     net.forward(second);
     let (grads, _) = net.backward(second, dy.view());
     for (index, grad) in grads.into_iter().enumerate() {
@@ -275,8 +278,8 @@ fn parameters_shapes_and_counts() {
     assert_eq!(*output, [5]);
     let names: Vec<_> =
         lstm.entries().iter().map(|entry| (entry.name.as_str(), entry.shape.to_vec())).collect();
-    let right = [("weight", vec![3, 20]), ("recurrent_weight", vec![5, 20]), ("bias", vec![20])];
-    assert_eq!(names, right);
+    let expected = [("weight", vec![3, 20]), ("recurrent_weight", vec![5, 20]), ("bias", vec![20])];
+    assert_eq!(names, expected);
     assert_eq!(lstm.total_flops(), 2 * 7 * (3 + 5) * 20);
     assert!(!lstm.is_stateful());
     let (output, gru) = plan(&Bidirectional::new(Gru::new(4).sequences()), &[7, 3]).unwrap();

@@ -1,4 +1,4 @@
-//! What the regularising layers do to many values, and what they refuse.
+//! The statistics of the regularisation layers, and the settings that they reject.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,8 @@ fn run<L: Layer<f64>>(
     mode: Mode,
 ) -> [Array2<f64>; 2] {
     let (_, mut cache) = layer.plan(input.into(), &mut Plan::new()).unwrap();
-    let (mut y, mut dx) = (Array2::from_elem(x.dim(), f64::NAN), Array2::from_elem(x.dim(), f64::NAN));
+    let mut y = Array2::from_elem(x.dim(), f64::NAN);
+    let mut dx = Array2::from_elem(x.dim(), f64::NAN);
     let params = || Params::new(&[]);
     layer.forward(Forward { params: params(), x, y: y.view_mut(), cache: &mut cache, mode });
     layer.backward(Backward {
@@ -43,7 +44,8 @@ fn normal(rows: usize, columns: usize) -> Array2<f64> {
 
 /// Mean and variance.
 fn moments(x: &Array2<f64>) -> [f64; 2] {
-    let (n, mean) = (x.len() as f64, x.mean().unwrap());
+    let n = x.len() as f64;
+    let mean = x.mean().unwrap();
     [mean, x.fold(0.0, |sum, x| sum + (x - mean).powi(2)) / n]
 }
 
@@ -52,14 +54,14 @@ fn close(a: f64, b: f64, tolerance: f64) -> bool {
 }
 
 #[test]
-fn dropout_drops_each_value_by_itself() {
+fn dropout_drops_each_value_independently() {
     for p in [0.05, 0.5, 0.9] {
         let x = Array2::ones((40, 501));
         let [y, dx] = run(&Dropout::new(p), [501], x.view(), TRAIN);
         assert_eq!(y, dx, "dx = dy / (1 - p) where y is kept");
         let share = |y: ArrayView2<'_, f64>| y.iter().filter(|&&y| y == 0.0).count() as f64 / y.len() as f64;
         assert!(close(share(y.view()), p, 0.01), "{p}");
-        // Both halves of a row, which share random bits, are dropped alike, and independently.
+        // Both halves of a row, which share random bits, are dropped equally often, and independently.
         let (left, right) = (y.slice(s![.., ..250]), y.slice(s![.., 251..]));
         assert!(close(share(left), p, 0.015) && close(share(right), p, 0.015));
         let both = left.iter().zip(right).filter(|&(&a, &b)| a == 0.0 && b == 0.0).count();
@@ -103,14 +105,14 @@ fn alpha_dropout_keeps_mean_and_variance() {
         assert!(close(mean, 0.0, 0.02) && close(variance, 1.0, 0.03), "{p}: {mean} {variance}");
         let dropped: BTreeSet<_> =
             y.iter().zip(&dx).filter(|&(_, &dx)| dx == 0.0).map(|(y, _)| y.to_bits()).collect();
-        assert_eq!(dropped.len(), 1, "what is dropped has one value");
+        assert_eq!(dropped.len(), 1, "all dropped values are equal");
 
         let [y, dx] = run(&FeatureAlphaDropout::new(p), [500, 2], x.view(), TRAIN);
         let [mean, variance] = moments(&y);
         assert!(close(mean, 0.0, 0.03) && close(variance, 1.0, 0.04), "{p}: {mean} {variance}");
         assert!(dx.iter().collect::<Vec<_>>().chunks(2).all(|pair| pair[0] == pair[1]));
     }
-    // What PyTorch's alpha_dropout gives for p = 0.2: y of x = 1, if it is kept and if it is dropped.
+    // PyTorch's alpha_dropout for p = 0.2 and x = 1, if the value is kept and if it is dropped.
     let [y, _] = run(&AlphaDropout::new(0.2), [1000], Array2::ones((1, 1000)).view(), TRAIN);
     assert!(y.iter().all(|&y| close(y, 1.187_943_545_587_6, 1e-9) || close(y, -1.236_159_848_576_4, 1e-9)));
 }
@@ -132,7 +134,8 @@ fn noise_has_its_deviation() {
 #[test]
 fn a_sample_draws_by_its_index_in_the_batch() {
     fn check<L: Layer<f64>>(layer: L) {
-        let (x, shape) = (normal(6, 30), [5, 6]);
+        let x = normal(6, 30);
+        let shape = [5, 6];
         let [whole, dx] = run(&layer, shape, x.view(), TRAIN);
         assert_eq!([&whole, &dx], run(&layer, shape, x.view(), TRAIN).each_ref(), "{layer:?}");
         let late = Mode::Train { seed: Seed(11), first_row: 4 };
@@ -145,7 +148,7 @@ fn a_sample_draws_by_its_index_in_the_batch() {
         let other = Mode::Train { seed: Seed(12), first_row: 0 };
         assert_ne!(run(&layer, shape, x.view(), other)[0], whole, "{layer:?}");
         assert_eq!(run(&layer, shape, x.view(), Mode::Eval), [x.clone(), Array2::ones(x.dim())], "{layer:?}");
-        // Column by column in memory.
+        // Stored by columns.
         let columns = x.t().as_standard_layout().into_owned().reversed_axes();
         assert_eq!(run(&layer, shape, columns.view(), TRAIN), [whole, dx], "{layer:?}");
     }
@@ -160,13 +163,13 @@ fn a_sample_draws_by_its_index_in_the_batch() {
 }
 
 #[test]
-fn the_penalty_of_activations_is_in_the_gradient() {
+fn the_penalty_on_activations_is_in_the_gradient() {
     let x = ndarray::array![[1.0, -2.0], [0.0, 3.0]];
     let [y, dx] = run(&ActivityRegularization::new(0.1, 0.01), [2], x.view(), TRAIN);
     assert_eq!(y, x);
     // 1 + (0.1 sign x + 0.02 x) / 2 rows.
-    let right = ndarray::array![[1.06, 0.93], [1.0, 1.08]];
-    assert!((&dx - &right).iter().all(|error| error.abs() < 1e-12), "{dx}");
+    let expected = ndarray::array![[1.06, 0.93], [1.0, 1.08]];
+    assert!((&dx - &expected).iter().all(|error| error.abs() < 1e-12), "{dx}");
     let [_, dx] = run(&ActivityRegularization::new(0.1, 0.01), [2], x.view(), Mode::Eval);
     assert!(dx.iter().all(|&dx| dx == 1.0));
 }

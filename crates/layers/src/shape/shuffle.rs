@@ -49,18 +49,18 @@ impl ChannelShuffle {
 impl Rearrangement for PixelShuffle {
     fn output_shape(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         let r = self.factor;
-        let fits =
-            |&channels: &usize| r.checked_mul(r).is_some_and(|r2| r2 > 0 && channels.is_multiple_of(r2));
-        let (&[channels, height, width], true) = (&*input, input.first().is_some_and(fits)) else {
-            let expected = format!("[channels, height, width] with a multiple of {r}² channels");
-            return Err(plan.error(
-                input,
-                &expected,
-                "choose a factor of at least 1 whose square divides the channels",
-            ));
-        };
-        let times = |axis: usize| axis.saturating_mul(r);
-        checked_shape(&[channels / r / r, times(height), times(width)], input, plan)
+        let fits = |channels: usize| r.checked_mul(r).is_some_and(|r2| r2 > 0 && channels.is_multiple_of(r2));
+        match *input {
+            [channels, height, width] if fits(channels) => {
+                let times = |axis: usize| axis.saturating_mul(r);
+                checked_shape(&[channels / r / r, times(height), times(width)], input, plan)
+            }
+            _ => {
+                let expected = format!("[channels, height, width] with a multiple of {r}² channels");
+                let help = "choose a factor of at least 1 whose square divides the channels";
+                Err(plan.error(input, &expected, help))
+            }
+        }
     }
 
     fn copy_ranges(&self, input: Shape, output: Shape) -> CopyRanges {
@@ -75,13 +75,17 @@ impl Rearrangement for PixelShuffle {
 impl Rearrangement for PixelUnshuffle {
     fn output_shape(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         let r = self.factor;
-        let fits = |axes: &[usize]| r > 0 && axes[1..].iter().all(|axis| axis.is_multiple_of(r));
-        let (&[channels, height, width], true) = (&*input, input.len() == 3 && fits(&input)) else {
-            let expected = format!("[channels, height, width] with a height and width that {r} divides");
-            return Err(plan.error(input, &expected, "choose a factor of at least 1 that divides both"));
-        };
-        let more = channels.saturating_mul(r).saturating_mul(r);
-        checked_shape(&[more, height / r, width / r], input, plan)
+        let fits = |axis: usize| r > 0 && axis.is_multiple_of(r);
+        match *input {
+            [channels, height, width] if fits(height) && fits(width) => {
+                let channels = channels.saturating_mul(r).saturating_mul(r);
+                checked_shape(&[channels, height / r, width / r], input, plan)
+            }
+            _ => {
+                let expected = format!("[channels, height, width] with a height and width that {r} divides");
+                Err(plan.error(input, &expected, "choose a factor of at least 1 that divides both"))
+            }
+        }
     }
 
     fn copy_ranges(&self, input: Shape, output: Shape) -> CopyRanges {
@@ -99,11 +103,8 @@ impl Rearrangement for ChannelShuffle {
         let channels = input.first().copied().unwrap_or(0);
         if input.is_empty() || groups == 0 || !channels.is_multiple_of(groups) {
             let expected = format!("[channels, ...] with a multiple of {groups} channels");
-            return Err(plan.error(
-                input,
-                &expected,
-                "choose a number of groups of at least 1 that divides the channels",
-            ));
+            let help = "choose a number of groups of at least 1 that divides the channels";
+            return Err(plan.error(input, &expected, help));
         }
         Ok(input)
     }

@@ -1,4 +1,4 @@
-"""The normalisations: see reference.py. Run with `steps`, it prints the running statistics that tests/normalization.rs
+"""The normalisation layers: see reference.py. Run with `steps`, it prints the running statistics that tests/normalization.rs
 compares over several steps, and a step of PyTorch's own `spectral_norm`."""
 
 import sys

@@ -16,12 +16,12 @@ case = partial(one_case, rows=2)
 
 MODULES = {"rnn": torch.nn.RNN, "relu": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
 GATES = {"rnn": 1, "relu": 1, "lstm": 4, "gru": 3}
-# Of five steps: those that are not padding, and how many there are before the padding at the end.
+# Of five steps: those that are not padding, and the number of steps before the padding at the end.
 HOLES, TAIL = [0, 2, 3], 3
 
 
 def shapes(kind, inputs, units, bias=True):
-    """Of the parameters of one direction."""
+    """The shapes of the parameters of one direction."""
     columns = GATES[kind] * units
     biases = [(columns,)] * (2 if kind == "gru" else 1)
     return [(inputs, columns), (units, columns)] + (biases if bias else [])
@@ -44,7 +44,7 @@ def module(kind, units, params, bidirectional=False):
 
 
 def run(kind, units, x, params, bidirectional=False):
-    """All states, and the last state of each direction side by side."""
+    """All states, and the last states of both directions, concatenated."""
     states, last = module(kind, units, params, bidirectional)(x)
     last = last[0] if kind == "lstm" else last
     if isinstance(states, PackedSequence):
@@ -65,13 +65,13 @@ def pack(x):
 
 
 def spread(states):
-    """The states of the steps that are not padding, with zeros between."""
+    """The states of the steps that are not padding, with zeros for the others."""
     y = states.new_zeros(states.shape[0], 5, states.shape[2])
     return y.index_copy(1, torch.tensor(HOLES), states)
 
 
 def padded(padding):
-    """Negative values in the steps that are padding, of which the ReLU in front makes zeros."""
+    """Negative values in the steps that are padding, which the ReLU before the layer sets to 0."""
     return lambda i, v: numpy.where(padding(i // 2), -(0.1 + numpy.abs(v)), 0.1 + numpy.abs(v))
 
 
@@ -96,7 +96,7 @@ def masked_stack(x, *params):
 def conv_lstm(layer, hidden, size, **options):
     """Keras' layer, whose weights are [..., inputs, 4 hidden] and [..., hidden, 4 hidden] for input and state.
 
-    Ours is one, [4 hidden, inputs + hidden, ...]; the gates have the same order.
+    Ours has one weight, [4 hidden, inputs + hidden, ...]; the gates have the same order.
     """
     layer = layer(hidden, size, padding="same", recurrent_activation="sigmoid",
                   data_format="channels_first", dtype="float64", **options)  # fmt: skip
@@ -113,7 +113,7 @@ def conv_lstm(layer, hidden, size, **options):
 
 
 def pixels(layer):
-    """For a weight [inputs + hidden, 4 hidden], whose window is one pixel."""
+    """For a weight [inputs + hidden, 4 hidden], with a kernel of one pixel."""
     return lambda x, weight: layer(x, weight.t()[:, :, None, None])
 
 
@@ -133,7 +133,7 @@ packed = lambda f: lambda x, *params: f(pack(x), *params)
 both = lambda kind, inputs, units: 2 * shapes(kind, inputs, units)
 
 def leaky_rnn(x, w, r, b):
-    """PyTorch has tanh and ReLU only."""
+    """PyTorch has only tanh and ReLU."""
     h = x.new_zeros(len(x), len(r))
     for step in x.unbind(1):
         h = torch.nn.functional.leaky_relu(step @ w + h @ r + b)

@@ -1,4 +1,4 @@
-"""The layers against learning by heart, which outside training are the identity: see reference.py."""
+"""The regularisation layers, which outside training are the identity: see reference.py."""
 
 import os
 
@@ -21,6 +21,6 @@ write([
     case("gaussian dropout", [21], [], keras.layers.GaussianDropout(0.25), rows=1),
     case("gaussian noise", [3, 6], [], keras.layers.GaussianNoise(0.5), rows=1),
     case("activity regularization", [9], [], keras.layers.ActivityRegularization(), rows=1),
-    # Neither has it; outside training it is the identity by definition.
+    # Neither library has it; outside training it is the identity by definition.
     case("drop path", [2, 11], [], lambda x: x.clone(), rows=1),
 ])  # fmt: skip

@@ -1,4 +1,4 @@
-"""The layers that move values: see reference.py. What PyTorch has no layer for is Keras', on torch."""
+"""The shape layers: see reference.py. Where PyTorch has no layer, Keras with torch as its backend is the reference."""
 
 import os
 
