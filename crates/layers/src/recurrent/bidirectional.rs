@@ -89,7 +89,11 @@ impl<T: Real, C: Cell<T>, P: RecurrentProjection<T>> Layer<T> for Bidirectional<
             *axis = axis.saturating_mul(2);
         }
         let Some(output) = Shape::new(&output) else {
-            return Err(plan.error(input, "outputs that can be counted", "use fewer steps or units"));
+            return Err(plan.error(
+                input,
+                "sequences whose outputs fit in memory",
+                "use fewer steps or units",
+            ));
         };
         if self.merge != MergeMode::Concat {
             plan.memory(output.size()); // the gradient; both results are counted as outputs

@@ -63,7 +63,7 @@ impl<T: Real, L: Layer<T>> RecurrentProjection<T> for ConcatProjection<L> {
         let state = with(Some(hidden));
         let expected = with(hidden.checked_mul(gates.count));
         let (Some(concatenated), Some(state), Some(expected)) = (concatenated, state, expected) else {
-            return Err(plan.error(input, "states that can be counted", "use fewer hidden channels"));
+            return Err(plan.error(input, "states that fit in memory", "use fewer hidden channels"));
         };
         let (found, planned, _) =
             plan_each_step(plan, input, steps, |plan| plan.inner("layer", &self.layer, concatenated))?;
@@ -72,7 +72,7 @@ impl<T: Real, L: Layer<T>> RecurrentProjection<T> for ConcatProjection<L> {
             return Err(plan.error(input, &expected, &format!("it returns {found}")));
         }
         let Some(values) = concatenated.size().checked_mul(steps) else {
-            return Err(plan.error(input, "sequences that can be counted", "use fewer steps"));
+            return Err(plan.error(input, "sequences that fit in memory", "use fewer steps"));
         };
         plan.memory(values);
         Ok((state, ConcatProjectionCache { planned, ..ConcatProjectionCache::default() }))

@@ -340,7 +340,7 @@ impl<T: Real, C: Cell<T>, P: RecurrentProjection<T>> Layer<T> for Recurrent<C, P
         };
         let sequence = Shape::new(&[&[steps], &*state].concat());
         let (Some(sequence), Some(values)) = (sequence, sizes.values()) else {
-            return Err(plan.error(input, "sequences that can be counted", "use fewer steps or units"));
+            return Err(plan.error(input, "sequences that fit in memory", "use fewer steps or units"));
         };
         plan.memory(plan.check_size(values)?);
         if self.options.stateful {

@@ -29,7 +29,11 @@ pub(super) fn plan_each_step<R>(
     let flops = more(0);
     let memory = more(1).and_then(|more| usize::try_from(more).ok());
     let (Some(flops), Some(memory)) = (flops, memory) else {
-        return Err(plan.error(input, "sequences whose work can be counted", "use fewer steps"));
+        return Err(plan.error(
+            input,
+            "sequences with fewer than 2⁶⁴ operations and values",
+            "use fewer steps",
+        ));
     };
     plan.flops(flops);
     plan.memory(memory);

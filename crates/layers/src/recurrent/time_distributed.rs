@@ -85,25 +85,25 @@ impl<T: Real, L: Layer<T>> Layer<T> for TimeDistributed<L> {
     }
 
     fn forward(&self, Forward { params, x, y, cache, mode }: Forward<'_, T, Self::Cache>) {
-        let TimeDistributedCache { cache, steps: count, copies: [x_copy, y_copy, ..] } = cache;
+        let TimeDistributedCache { cache, steps, copies: [x_copy, y_copy, ..] } = cache;
         let mode = match mode {
-            Mode::Train { seed, first_row } => Mode::Train { seed, first_row: first_row * *count },
+            Mode::Train { seed, first_row } => Mode::Train { seed, first_row: first_row * *steps },
             Mode::Eval => Mode::Eval,
         };
-        let x = steps_as_rows(x, *count, x_copy);
-        write_steps_as_rows(y, *count, y_copy, |y| {
+        let x = steps_as_rows(x, *steps, x_copy);
+        write_steps_as_rows(y, *steps, y_copy, |y| {
             self.0.forward(Forward { params, x, y, cache, mode: mode.inner(0) });
         });
     }
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
         let Backward { params, grads, x, y, dy, dx, cache, share } = pass;
-        let TimeDistributedCache { cache, steps: count, copies: [x_copy, y_copy, dy_copy, dx_copy] } = cache;
-        let x = steps_as_rows(x, *count, x_copy);
-        let y = steps_as_rows(y, *count, y_copy);
-        let dy = steps_as_rows(dy, *count, dy_copy);
+        let TimeDistributedCache { cache, steps, copies: [x_copy, y_copy, dy_copy, dx_copy] } = cache;
+        let x = steps_as_rows(x, *steps, x_copy);
+        let y = steps_as_rows(y, *steps, y_copy);
+        let dy = steps_as_rows(dy, *steps, dy_copy);
         match dx {
-            Some(dx) => write_steps_as_rows(dx, *count, dx_copy, |dx| {
+            Some(dx) => write_steps_as_rows(dx, *steps, dx_copy, |dx| {
                 self.0.backward(Backward { params, grads, x, y, dy, dx: Some(dx), cache, share });
             }),
             None => self.0.backward(Backward { params, grads, x, y, dy, dx: None, cache, share }),

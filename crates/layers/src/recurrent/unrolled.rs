@@ -43,7 +43,7 @@ pub(super) struct UnrolledSizes {
 }
 
 impl UnrolledSizes {
-    /// The number of values for one row, if it can be counted.
+    /// The number of values for one row; `None` if it overflows.
     pub(super) fn values(&self) -> Option<usize> {
         let of_units = self.gates.blocks().checked_add(self.states)?.checked_mul(self.units)?;
         let of_states = self.states.checked_mul(self.units)?.checked_mul(2)?;

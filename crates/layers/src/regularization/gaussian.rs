@@ -29,10 +29,8 @@ impl Noise for GaussianDropout {
     #[inline(always)]
     fn draw<T: Real>(self, bits: u64) -> [[T; 2]; 2] {
         let deviation = T::of((self.p / (1.0 - self.p)).sqrt());
-        normals::<T>(bits).map(
-            #[inline(always)]
-            |n| [T::one() + deviation * n, T::zero()],
-        )
+        let [m, n] = normals::<T>(bits);
+        [[T::one() + deviation * m, T::zero()], [T::one() + deviation * n, T::zero()]]
     }
 }
 
@@ -63,10 +61,8 @@ impl Noise for GaussianNoise {
     #[inline(always)]
     fn draw<T: Real>(self, bits: u64) -> [[T; 2]; 2] {
         let deviation = T::of(self.deviation);
-        normals::<T>(bits).map(
-            #[inline(always)]
-            |n| [T::one(), deviation * n],
-        )
+        let [m, n] = normals::<T>(bits);
+        [[T::one(), deviation * m], [T::one(), deviation * n]]
     }
 }
 

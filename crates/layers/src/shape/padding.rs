@@ -194,7 +194,7 @@ impl<B: Border, const N: usize> Rearrangement for Pad<B, N> {
                 return Err(plan.error(input, "samples that are large enough for this padding", &help));
             }
             *axis = axis.checked_add(before).and_then(|axis| axis.checked_add(after)).ok_or_else(|| {
-                plan.error(input, "samples whose padded axes can be counted", "choose a smaller padding")
+                plan.error(input, "samples whose padded size fits in memory", "choose a smaller padding")
             })?;
         }
         checked_shape(&axes, input, plan)
