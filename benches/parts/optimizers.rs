@@ -3,7 +3,7 @@
 
 use chainrule::optim::{ParamKind, Update};
 use chainrule::prelude::*;
-use chainrule::tensor::{Buffer, FlushDenormals, vector};
+use chainrule::tensor::{Buffer, FlushDenormals, each};
 use criterion::{Criterion, Throughput};
 
 pub(crate) fn benches(criterion: &mut Criterion) {
@@ -37,27 +37,21 @@ pub(crate) fn benches(criterion: &mut Criterion) {
                 });
             });
             group.bench_function("reading and writing", |bencher| {
-                bencher.iter(|| match slots {
-                    0 => touch::<0>(&mut params, &grads, &mut state),
-                    1 => touch::<1>(&mut params, &grads, &mut state),
-                    2 => touch::<2>(&mut params, &grads, &mut state),
-                    _ => touch::<3>(&mut params, &grads, &mut state),
-                });
+                bencher.iter(|| touch(slots, &mut params, &grads, &mut state));
             });
             group.finish();
         }
     }
 }
 
-/// Reads and writes what an optimizer with so many slots does.
-fn touch<const N: usize>(params: &mut [f32], grads: &[f32], state: &mut [f32]) {
-    let mut slots = state.chunks_exact_mut(params.len());
-    let slots = std::array::from_fn::<_, N, _>(|_| slots.next().unwrap_or_default());
-    vector::update(
-        params,
-        grads,
-        slots,
-        #[inline(always)]
-        |p, g, slots| (g - p, slots.map(|slot| g - slot)),
-    );
+/// Reads and writes what an optimizer with this number of slots does.
+fn touch(slots: usize, p: &mut [f32], grads: &[f32], state: &mut [f32]) {
+    let mut rest = state.chunks_exact_mut(p.len());
+    let [a, b, c] = std::array::from_fn(|_| rest.next().unwrap_or_default());
+    match slots {
+        0 => each!(p = |g: grads| g - p),
+        1 => each!([p, a] = |g: grads| [g - p, g - a]),
+        2 => each!([p, a, b] = |g: grads| [g - p, g - a, g - b]),
+        _ => each!([p, a, b, c] = |g: grads| [g - p, g - a, g - b, g - c]),
+    }
 }

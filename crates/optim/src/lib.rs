@@ -42,7 +42,7 @@
 //! ```
 //!
 //! An optimizer of one's own implements [`Optimizer`] and [`UpdateRule::update`] as a closure over one parameter, its gradient
-//! and its state, which [`vector::update`] runs with the widest instructions of the CPU.
+//! and its state, which [`each!`](chainrule_tensor::each!) runs with the widest instructions of the CPU.
 
 mod adam;
 mod adamw;

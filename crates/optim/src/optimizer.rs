@@ -24,7 +24,7 @@ pub struct Update<'a, T> {
 impl<'a, T> Update<'a, T> {
     /// The parameters, the gradients, and each slot of the state by itself.
     ///
-    /// Slots that the state is too short for come out empty, and [`vector::update`](crate::vector::update)
+    /// Slots that the state is too short for come out empty, and [`each!`](chainrule_tensor::each!)
     /// panics on them.
     #[inline]
     pub fn split<const N: usize>(self) -> (&'a mut [T], &'a [T], [&'a mut [T]; N]) {

@@ -1,7 +1,7 @@
 //! The randomized rectified linear unit.
 
 use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Real, Seed, Shape, map, vector};
+use chainrule_tensor::{Buffer, Real, Seed, Shape, map, map_random};
 
 use super::{Activation, LeakyRelu, check_settings};
 use crate::contiguous::{contiguous, write_contiguous};
@@ -80,15 +80,13 @@ impl<T: Real> Layer<T> for Rrelu {
         let x = contiguous(x, &mut cache.x);
         write_contiguous(y, &mut cache.y, |y| {
             for (row, (x, y)) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)).enumerate() {
-                vector::map_random(
-                    seed.child((first_row + row) as u64),
-                    [x],
-                    y,
-                    #[inline(always)]
-                    move |[[a], [b]], bits| {
+                let seed = seed.child((first_row + row) as u64);
+                map_random!(
+                    seed,
+                    y = |[a, b]: x, bits| {
                         let [s, t] = f.slopes([a, b], bits);
                         [s * a, t * b]
-                    },
+                    }
                 );
             }
         });
@@ -107,15 +105,13 @@ impl<T: Real> Layer<T> for Rrelu {
         write_contiguous(dx, &mut cache.y, |dx| {
             let rows = x.chunks_exact(size).zip(dy.chunks_exact(size)).zip(dx.chunks_exact_mut(size));
             for (row, ((x, dy), dx)) in rows.enumerate() {
-                vector::map_random(
-                    seed.child((first_row + row) as u64),
-                    [x, dy],
-                    dx,
-                    #[inline(always)]
-                    move |[[a, da], [b, db]], bits| {
+                let seed = seed.child((first_row + row) as u64);
+                map_random!(
+                    seed,
+                    dx = |[a, b]: x, [da, db]: dy, bits| {
                         let [s, t] = f.slopes([a, b], bits);
                         [s * da, t * db]
-                    },
+                    }
                 );
             }
         });

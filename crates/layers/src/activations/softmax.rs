@@ -1,7 +1,7 @@
 //! Softmax and its variants, over the last axis.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Real, Shape, vector};
+use chainrule_tensor::{Buffer, Real, Shape, each, vector};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::contiguous::{contiguous, write_contiguous};
@@ -116,9 +116,5 @@ fn softmin_gradient<T: Real>(a: &[T], d: &mut [T], classes: usize) {
 }
 
 fn negate<T: Real>(values: &mut [T]) {
-    vector::apply_slice(
-        values,
-        #[inline(always)]
-        |v| -v,
-    );
+    each!(values = -values);
 }

@@ -1,7 +1,7 @@
 //! Softmax over the channels of an image.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Real, Shape, map, vector};
+use chainrule_tensor::{Buffer, Real, Shape, apply, map, vector};
 use ndarray::s;
 
 /// `aᵢ = exp(zᵢ) / Σⱼ exp(zⱼ)` over the channels `i`, `j` of each pixel of an image `[channels, height, width]`, as PyTorch's
@@ -39,12 +39,9 @@ impl<T: Real> Layer<T> for Softmax2d {
             let channel = |start: usize| s![row..=row, start..start + pixels];
             max.fill(T::neg_infinity());
             for start in (0..columns).step_by(pixels) {
-                vector::apply2(
-                    x.slice(channel(start)),
-                    max.matrix_mut(1, pixels),
-                    #[inline(always)]
-                    |max, z| if z > max { z } else { max },
-                );
+                let z = x.slice(channel(start));
+                let max = max.matrix_mut(1, pixels);
+                apply!(max = |z| if z > max { z } else { max });
             }
             sum.fill(T::zero());
             for start in (0..columns).step_by(pixels) {
@@ -55,12 +52,9 @@ impl<T: Real> Layer<T> for Softmax2d {
                 vector::accumulate(y.slice(channel(start)), sum.matrix_mut(1, pixels));
             }
             for start in (0..columns).step_by(pixels) {
-                vector::apply2(
-                    sum.matrix(1, pixels),
-                    y.slice_mut(channel(start)),
-                    #[inline(always)]
-                    |e, sum| e / sum,
-                );
+                let sum = sum.matrix(1, pixels);
+                let e = y.slice_mut(channel(start));
+                apply!(e = |sum| e / sum);
             }
         }
     }

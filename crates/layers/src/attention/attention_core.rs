@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use chainrule_core::Mode;
-use chainrule_tensor::{Buffer, Real, Seed, each, gemm, vector};
+use chainrule_tensor::{Buffer, Real, Seed, each, gemm, map_random, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 use super::sequences::{is_padding, operations};
@@ -202,26 +202,19 @@ impl AttentionCore {
                     ArrayViewMut2::from_shape((block.len(), reach), &mut *a).expect("the size of the block");
                 gemm(T::one(), q.slice(s![block.clone(), ..]), k.t(), T::zero(), scores); //    S = Q Kᵀ
                 let scale = T::of(self.scale);
-                vector::apply_slice(
-                    a,
-                    #[inline(always)]
-                    |score| scale * score,
-                );
+                each!(a = scale * a);
                 self.apply_mask(&ranges, block.clone(), mask, distances, a);
                 vector::softmax(a, reach); //                                                   A = softmax(scale S)
                 self.zero_masked_rows(block.clone(), mask, a);
                 if let Some(dropped) = *dropped {
                     let dropped_weights = &mut dropped_weights[..a.len()];
                     let factors = self.factors();
-                    vector::map_random(
+                    map_random!(
                         ranges.seed(dropped, &block),
-                        [a],
-                        dropped_weights,
-                        #[inline(always)]
-                        |[[a], [b]], bits| {
+                        dropped_weights = |[p, q]: a, bits| {
                             let [f, g]: [T; 2] = dropout_factors(factors, bits);
-                            [f * a, g * b]
-                        },
+                            [f * p, g * q]
+                        }
                     );
                 }
                 let a = if dropped.is_some() { &dropped_weights[..a.len()] } else { a };
@@ -315,13 +308,8 @@ impl AttentionCore {
                 if let Some(dropped) = *dropped {
                     let dropped_weights = &mut dropped_weights[..size];
                     let factors = self.factors();
-                    vector::map_random(
-                        ranges.seed(dropped, &block),
-                        [],
-                        dropped_weights,
-                        #[inline(always)]
-                        |_, bits| dropout_factors(factors, bits),
-                    );
+                    let seed = ranges.seed(dropped, &block);
+                    map_random!(seed, dropped_weights = |bits| dropout_factors(factors, bits));
                     multiply(dropped_weights, da);
                     multiply(a, dropped_weights);
                 }
@@ -329,11 +317,7 @@ impl AttentionCore {
                 gemm(T::one(), matrix(dropped_weights).t(), d_o, T::one(), dv); //                      dV += A'ᵀ dO
                 vector::softmax_gradient(a, da, reach); //                                      dS = A (dA - Σ A dA)
                 let scale = T::of(self.scale);
-                vector::apply_slice(
-                    da,
-                    #[inline(always)]
-                    |score| scale * score,
-                );
+                each!(da = scale * da);
                 let ds = matrix(da);
                 gemm(T::one(), ds, k, T::zero(), dq.slice_mut(s![block, ..])); //               dQ = scale dS K
                 gemm(T::one(), ds.t(), q, T::one(), dk); //                                     dK += scale dSᵀ Q

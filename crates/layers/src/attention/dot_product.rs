@@ -1,7 +1,7 @@
 //! Dot-product attention without parameters.
 
 use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Real, Shape, vector};
+use chainrule_tensor::{Buffer, Real, Shape, map};
 
 use super::attention_core::{AttentionCore, AttentionState, QueryKeyValue, QueryKeyValueGrads};
 use super::sequences::{overwrite, packed, sequence, without_padding, zero_padding};
@@ -164,13 +164,10 @@ impl<T: Real> Merge<T> for DotProductAttention {
             let size = dx.ncols();
             match (index, xs.len()) {
                 (0, _) => dx.assign(&dq.matrix(rows, size)),
-                (1, 2) => vector::map2(
-                    dk.matrix(rows, size),
-                    dv.matrix(rows, size),
-                    dx.view_mut(),
-                    #[inline(always)]
-                    |dk, dv| dk + dv,
-                ),
+                (1, 2) => {
+                    let (dk, dv, to) = (dk.matrix(rows, size), dv.matrix(rows, size), dx.view_mut());
+                    map!(to = |dk, dv| dk + dv);
+                }
                 (1, _) => dx.assign(&dk.matrix(rows, size)),
                 _ => dx.assign(&dv.matrix(rows, size)),
             }

@@ -1,7 +1,7 @@
 //! Elementwise merges of several inputs.
 
 use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
-use chainrule_tensor::{Real, Shape, vector};
+use chainrule_tensor::{Real, Shape, apply, map};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 use super::broadcast::{BroadcastCache, Repetition, broadcast, gradient};
@@ -64,7 +64,7 @@ fn begin<T: Real>(
     f: impl Fn(T) -> T + Copy,
 ) {
     match repeats {
-        None => vector::map(x, y, f),
+        None => map!(y = |x| f(x)),
         Some(repeats) => repeats.map(
             [],
             x,
@@ -84,7 +84,7 @@ fn fold<T: Real>(
     f: impl Fn(T, T) -> T + Copy,
 ) {
     match repeats {
-        None => vector::apply2(x, y, f),
+        None => apply!(y = |x| f(y, x)),
         Some(repeats) => repeats.map(
             [],
             x,
@@ -141,7 +141,10 @@ macro_rules! weighted {
                     let Some(dx) = dx else { continue };
                     let w = T::of(weight(index, count));
                     match repeats {
-                        None => vector::map(dy, dx.view_mut(), #[inline(always)] |dy| w * dy),
+                        None => {
+                            let dx = dx.view_mut();
+                            map!(dx = |dy| w * dy);
+                        }
                         Some(repeats) => repeats.sum([dy], dx.view_mut(), #[inline(always)] |[dy]| w * dy),
                     }
                 }
@@ -230,9 +233,10 @@ macro_rules! extreme {
                         let x = xs[index].slice(of_rows.clone());
                         // The gradient goes to the first input that attains the result.
                         match &inputs[index] {
-                            None => vector::map3(x, y, dy, dx.view_mut(), #[inline(always)] |x, y, dy| {
-                                if x == y || x.is_nan() { dy } else { T::zero() }
-                            }),
+                            None => {
+                                let dx = dx.view_mut();
+                                map!(dx = |x, y, dy| if x == y || x.is_nan() { dy } else { T::zero() });
+                            }
                             Some(own) => own.map([y, dy], x, dx.view_mut(), #[inline(always)] |[y, dy], x, _| {
                                 if x == y || x.is_nan() { dy } else { T::zero() }
                             }),

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use chainrule_core::{Mode, Plan, ShapeError};
-use chainrule_tensor::{Buffer, Real, Seed, Shape, map_channels, vector};
+use chainrule_tensor::{Buffer, Real, Seed, Shape, map_channels, map_random};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::contiguous::{contiguous, write_contiguous};
@@ -108,15 +108,12 @@ impl<T: Real> NoiseCache<T> {
             for (row, (x, y)) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)).enumerate() {
                 let seed = seed.child((first_row + row) as u64);
                 if count == size {
-                    vector::map_random(
+                    map_random!(
                         seed,
-                        [x],
-                        y,
-                        #[inline(always)]
-                        |[[x], [z]], bits| {
+                        y = |[u, v]: x, bits| {
                             let [[a, b], [c, d]] = noise.draw::<T>(bits);
-                            if SHIFT { [a * x + b, c * z + d] } else { [a * x, c * z] }
-                        },
+                            if SHIFT { [a * u + b, c * v + d] } else { [a * u, c * v] }
+                        }
                     );
                     continue;
                 }
@@ -124,20 +121,8 @@ impl<T: Real> NoiseCache<T> {
                 b.reserve(count);
                 let a = &mut a[..count];
                 let b = &mut b[..count];
-                vector::map_random(
-                    seed,
-                    [],
-                    a,
-                    #[inline(always)]
-                    |_, bits| noise.draw(bits).map(|[a, _]| a),
-                );
-                vector::map_random(
-                    seed,
-                    [],
-                    b,
-                    #[inline(always)]
-                    |_, bits| noise.draw(bits).map(|[_, b]| b),
-                );
+                map_random!(seed, a = |bits| noise.draw(bits).map(|[a, _]| a));
+                map_random!(seed, b = |bits| noise.draw(bits).map(|[_, b]| b));
                 map_channels!(inner, y = |[x], [a, b]| if SHIFT { a * x + b } else { a * x });
             }
         });

@@ -1,4 +1,4 @@
-//! Bytes to numbers.
+//! Conversion of bytes to numbers.
 
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
@@ -15,13 +15,13 @@ impl<T: Real> Loop for FromU8<'_, T> {
     fn run(self) {
         let Self { bytes, values, scale } = self;
         for (value, &byte) in values.iter_mut().zip(bytes) {
-            // Every byte is a number of `T`, so this never falls back.
+            // Every byte converts to a `T`, so this is never NaN.
             *value = T::from(byte).unwrap_or_else(T::nan) * scale;
         }
     }
 }
 
-/// `values = bytes * scale`: pixels to numbers.
+/// `values = bytes * scale`: converts pixels to numbers.
 ///
 /// # Panics
 ///

@@ -1,5 +1,4 @@
-//! Values of shape `[outer, channels, inner]` with a vector `[channels]`, as normalisation and biases of
-//! channels have them.
+//! Arithmetic on values of shape `[outer, channels, inner]` and vectors `[channels]`, as in normalisations and in biases of channels.
 
 use super::reduce::Sums;
 use crate::real::Real;
@@ -48,12 +47,12 @@ where
     }
 }
 
-/// `y = f([x₁, x₂, ...], [v₁, v₂, ...], y)`, number by number, for inputs and an output of shape
-/// `[outer, channels, inner]` and vectors `[channels]`, whose values hold for all of their channel.
+/// `y = f([x₁, x₂, ...], [v₁, v₂, ...], y)`, number by number, for inputs and an output of shape `[outer, channels, inner]` and
+/// vectors `[channels]`, whose values apply to all of their channel. See [`map_channels!`](crate::map_channels!).
 ///
 /// # Panics
 ///
-/// If the output is not so many whole `[channels, inner]`, or if a slice is shorter than it should be.
+/// If the size of the output is not a multiple of `channels * inner`, or if a slice is too short.
 #[inline]
 pub fn map_channels<T: Real, const N: usize, const V: usize>(
     inner: usize,
@@ -116,12 +115,12 @@ where
     }
 }
 
-/// Adds to each channel's sums what `f([x₁, x₂, ...], [v₁, v₂, ...])` gives for its numbers, for inputs of shape
-/// `[outer, channels, inner]`, and vectors and sums `[channels]`.
+/// Adds `f([x₁, x₂, ...], [v₁, v₂, ...])` of each channel's numbers to the sums of that channel, for inputs of shape
+/// `[outer, channels, inner]`, and vectors and sums `[channels]`. See [`sum_channels!`](crate::sum_channels!).
 ///
 /// # Panics
 ///
-/// If the first input is not so many whole `[channels, inner]`, or if a slice is shorter than it should be.
+/// If the size of the first input is not a multiple of `channels * inner`, or if a slice is too short.
 #[inline]
 pub fn sum_channels<T: Real, const N: usize, const V: usize, const K: usize>(
     inner: usize,
@@ -139,7 +138,7 @@ fn whole_channels(size: usize, channels: usize, inner: usize) {
     let sample = channels.saturating_mul(inner);
     assert!(
         size == 0 || size.checked_rem(sample) == Some(0),
-        "{size} values are not so many times [{channels}, {inner}]"
+        "{size} values are not a multiple of [{channels}, {inner}]"
     );
 }
 
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "5 values are not so many times [2, 2]")]
+    #[should_panic(expected = "5 values are not a multiple of [2, 2]")]
     fn broken_channels() {
         map_channels(2, [&[0.0; 5]], [&[0.0; 2]], &mut [0.0; 5], |[x], [v], _| x * v);
     }

@@ -1,4 +1,4 @@
-//! Several outputs in one pass over slices.
+//! One or several outputs in one pass over slices.
 
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
@@ -30,8 +30,8 @@ where
     }
 }
 
-/// `[y₁, y₂, ...] = f([x₁, x₂, ...], [y₁, y₂, ...])`, number by number: several outputs in one pass, each made of
-/// the inputs and of what the outputs held.
+/// `[y₁, y₂, ...] = f([x₁, x₂, ...], [y₁, y₂, ...])`, number by number: several outputs in one pass, which depend on the inputs and
+/// on what the outputs held. See [`each!`](crate::each!).
 ///
 /// # Panics
 ///

@@ -18,13 +18,13 @@ impl<T: Real, const G: usize, const N: usize, const S: usize, F> Gates<'_, T, G,
 where
     F: Fn([T; G], [T; N], [T; S]) -> ([T; G], [T; S]),
 {
-    /// Some units of a row, from `start` on, up to as many as there are lanes.
+    /// Up to `LANES` units of a row, from `start` on.
     #[inline(always)]
     fn block(&mut self, row: usize, start: usize, count: usize) {
         let Self { units, gates, inputs, state, f } = self;
         let at = row * *units + start;
         let gate = |k: usize| G * row * *units + k * *units + start;
-        // Local arrays overlap nothing, which the compiler could not know of so many slices.
+        // Local arrays do not overlap, which the compiler could not know of this many slices.
         let (mut g, mut n, mut s) =
             ([[T::zero(); LANES]; G], [[T::zero(); LANES]; N], [[T::zero(); LANES]; S]);
         for k in 0..G {
@@ -73,11 +73,11 @@ where
     }
 }
 
-/// `(g, s) = f(g, n, s)` for `G` gates, `N` inputs and `S` states of each unit, in one pass: the inner loop of
-/// a recurrent layer.
+/// `(g, s) = f(g, n, s)` for `G` gates, `N` inputs and `S` states of each unit, in one pass: the inner loop of a recurrent layer.
+/// See [`gates!`](crate::gates!).
 ///
-/// A row of `gates` has the first gate of all units, then the second and so on, `[rows, G * units]`; each input
-/// and each state is `[rows, units]`.
+/// A row of `gates` has the first gate of all units, then the second and so on: `[rows, G * units]`. Each input and each state is
+/// `[rows, units]`.
 ///
 /// # Panics
 ///

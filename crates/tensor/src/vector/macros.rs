@@ -32,7 +32,7 @@ macro_rules! __operand {
 #[macro_export]
 macro_rules! map {
     ($y:ident = |$($x:ident $(: $from:ident)?),+| $f:expr) => {
-        $crate::vector::map_views(
+        $crate::vector::map(
             [$($crate::__operand!($x $($from)?)),+],
             $y,
             #[inline(always)]
@@ -87,7 +87,7 @@ macro_rules! each {
     };
 }
 
-/// `y = f(y, x₁, x₂, ...)` for views, number by number: [`vector::apply_views`](crate::vector::apply_views()) as a formula.
+/// `y = f(y, x₁, x₂, ...)` for views, number by number: [`vector::apply`](crate::vector::apply()) as a formula.
 ///
 /// As [`map!`](crate::map!), but the output's name stands for what it held. Without inputs the formula stands alone.
 ///
@@ -110,7 +110,7 @@ macro_rules! each {
 #[macro_export]
 macro_rules! apply {
     ($y:ident = |$($x:ident $(: $from:ident)?),+| $f:expr) => {
-        $crate::vector::apply_views(
+        $crate::vector::apply(
             [$($crate::__operand!($x $($from)?)),+],
             $y,
             #[inline(always)]
@@ -121,7 +121,7 @@ macro_rules! apply {
         )
     };
     ($y:ident = $f:expr) => {
-        $crate::vector::apply_views(
+        $crate::vector::apply(
             [],
             $y,
             #[inline(always)]

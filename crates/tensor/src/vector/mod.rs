@@ -18,8 +18,8 @@
 //!
 //! | macro | function | operands |
 //! |---|---|---|
-//! | [`map!`](crate::map!) | [`map_views`] | views, one output |
-//! | [`apply!`](crate::apply!) | [`apply_views`] | views, one output that the formula reads too |
+//! | [`map!`](crate::map!) | [`map()`] | views, one output |
+//! | [`apply!`](crate::apply!) | [`apply()`] | views, one output that the formula reads too |
 //! | [`each!`](crate::each!) | [`each()`] | slices, one or several outputs, which the formula reads too |
 //! | [`sums!`](crate::sums!) | [`sums()`] | slices, to one or several sums |
 //! | [`map_channels!`](crate::map_channels!), [`sum_channels!`](crate::sum_channels!) | [`map_channels()`], [`sum_channels()`] | slices `[outer, channels, inner]` and vectors `[channels]` |
@@ -43,7 +43,6 @@ mod random_matrix;
 mod reduce;
 mod rows;
 mod softmax;
-mod update;
 
 pub use crate::simd::operands::AdamStep;
 pub use adam::adam_kernel;
@@ -51,9 +50,8 @@ pub use bytes::from_u8;
 pub use channels::{map_channels, sum_channels};
 pub use each::each;
 pub use gates::gates;
-pub use map::{accumulate, add, apply, apply_slice, apply_views, apply2, map, map_views, map2, map3};
+pub use map::{accumulate, add, apply, map};
 pub use random::map_random;
 pub use reduce::{max, sum, sum_chunks, sum_squares, sums};
 pub use rows::{add_to_rows, sum_rows};
 pub use softmax::{exponentials, log_softmax, log_softmax_gradient, softmax, softmax_gradient};
-pub use update::update;

@@ -34,8 +34,8 @@ where
     }
 }
 
-/// `y = f([x₁, x₂, ...], random bits)`, number by number. Two numbers share 64 bits of `seed`: the i-th of the first
-/// half and the i-th of the second have its [`bits(i)`](Seed::bits). `f` takes both, and gives both.
+/// `y = f([x₁, x₂, ...], random bits)`, two numbers at a time: the i-th of the first half and the i-th of the second half share the
+/// [`bits(i)`](Seed::bits) of `seed`. `f` takes the inputs of both, and returns both. See [`map_random!`](crate::map_random!).
 ///
 /// # Panics
 ///

@@ -1,21 +1,21 @@
-//! Many numbers to one: sums, of squares, of terms and of chunks, and the greatest value.
+//! Reductions of many numbers to one: the maximum, and sums of values, squares, terms and chunks.
 
 use super::lanes::LANES;
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
 
-pub(super) struct Fold<'a, T, F> {
+pub(super) struct FoldLanes<'a, T, F> {
     pub(super) values: &'a [T],
     pub(super) f: F,
 }
 
-impl<T: Real, F: Fn(T, T) -> T> Loop for Fold<'_, T, F> {
+impl<T: Real, F: Fn(T, T) -> T> Loop for FoldLanes<'_, T, F> {
     type Output = [T; LANES];
     #[inline(always)]
     fn run(self) -> [T; LANES] {
         let Self { values, f } = self;
         let (chunks, rest) = values.as_chunks::<LANES>();
-        // Enough values for one full set of lanes, or `fold` would not have come here.
+        // Only called with enough values for all lanes.
         let Some((first, chunks)) = chunks.split_first() else { unreachable!("at least LANES values") };
         let mut parts = *first;
         for chunk in chunks {
@@ -30,13 +30,13 @@ impl<T: Real, F: Fn(T, T) -> T> Loop for Fold<'_, T, F> {
     }
 }
 
-/// Folds with an associative `f`, in 16 interleaved parts; `empty` if there is nothing.
+/// Folds with an associative `f`, in 16 interleaved parts; `empty` if there are no values.
 #[inline(always)]
 fn fold<T: Real>(values: &[T], empty: T, f: impl Fn(T, T) -> T + Copy) -> T {
     if values.len() < LANES {
         return values.iter().copied().reduce(f).unwrap_or(empty);
     }
-    let parts = run(Fold { values, f });
+    let parts = run(FoldLanes { values, f });
     parts.into_iter().reduce(f).unwrap_or(empty)
 }
 
@@ -51,7 +51,7 @@ pub fn sum<T: Real>(values: &[T]) -> T {
     )
 }
 
-/// The greatest value, -∞ if there is none. NaN is passed over.
+/// The maximum, -∞ if there are no values. NaN is ignored.
 #[inline]
 pub fn max<T: Real>(values: &[T]) -> T {
     fold(
@@ -84,7 +84,7 @@ impl<T: Real> Loop for SumSquares<'_, T> {
     }
 }
 
-/// The sum of the squares, in double precision (no overflow, and no loss over millions of values).
+/// The sum of the squares, in double precision: without overflow, and without loss of precision over millions of values.
 #[inline]
 pub fn sum_squares<T: Real>(values: &[T]) -> f64 {
     run(SumSquares(values))
@@ -113,7 +113,7 @@ where
         let Self { inputs, f } = self;
         let n = inputs[0].len();
         let chunks = inputs.map(|input| input[..n].as_chunks::<LANES>());
-        // Two sets of parts, since one would wait for the addition before.
+        // Two sets of parts, since with one each addition would wait for the previous one.
         let (mut even, mut odd) = ([[T::zero(); LANES]; K], [[T::zero(); LANES]; K]);
         let pairs = n / (2 * LANES);
         for j in 0..pairs {
@@ -167,7 +167,7 @@ fn terms<T: Real, const N: usize, const K: usize>(
     terms
 }
 
-/// The sum of the parts. Not inlined: the compiler would arrange the loop before it for its sake.
+/// The sum of the parts. Not inlined, or the compiler would arrange the loop before it to suit this one.
 #[inline(never)]
 fn total<T: Real>(mut parts: [T; LANES]) -> T {
     for half in [8, 4, 2, 1] {
@@ -178,7 +178,7 @@ fn total<T: Real>(mut parts: [T; LANES]) -> T {
     parts[0]
 }
 
-/// The sums of `f([x₁, x₂, ...])` over the numbers of the inputs: several sums in one pass.
+/// The sums of `f([x₁, x₂, ...])` over the numbers of the inputs: several sums in one pass. See [`sums!`](crate::sums!).
 ///
 /// # Panics
 ///
@@ -227,12 +227,12 @@ impl<T: Real> Loop for SumChunks<'_, T> {
     }
 }
 
-/// `sums[i] +=` the sum of the i-th of as many equal chunks of `values` as there are sums: the gradient of a bias for
-/// each channel of a sample.
+/// Adds to each of `sums` the sum of its chunk of `values`, which has one chunk for each sum: the gradient of a bias for each channel
+/// of a sample.
 ///
 /// # Panics
 ///
-/// If the values cannot be cut into so many equal chunks.
+/// If the values cannot be split into that number of equal chunks.
 #[inline]
 pub fn sum_chunks<T: Real>(values: &[T], sums: &mut [T]) {
     let fits = if sums.is_empty() { values.is_empty() } else { values.len().is_multiple_of(sums.len()) };

@@ -1,4 +1,4 @@
-//! A vector and the rows of a matrix: adding it to each of them, as a bias is, and adding them up, as its gradient is.
+//! Adding a vector to each row of a matrix, as a bias, and adding the rows up, as its gradient.
 
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 
@@ -7,53 +7,53 @@ use super::map::add;
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
 
-/// What is done with a stretch of columns in all rows.
-trait Stretch {
-    /// Does it with `N` columns from `first` on. What belongs to the columns stays in registers while the rows go by, since
-    /// their number is known while compiling.
+/// A loop over a block of columns in all rows.
+trait ColumnBlock {
+    /// Runs it for `N` columns from `first` on. Since `N` is a constant, the values of the columns stay in registers while the rows
+    /// are read.
     fn run<const N: usize>(&mut self, first: usize);
 }
 
-/// Goes through all columns, in stretches as wide as they fit.
+/// Runs a loop for all columns, in blocks as wide as possible.
 #[inline(always)]
-fn in_stretches(columns: usize, mut kernel: impl Stretch) {
+fn for_each_block(columns: usize, mut block: impl ColumnBlock) {
     let mut first = 0;
     while columns - first >= 8 * LANES {
-        kernel.run::<{ 8 * LANES }>(first);
+        block.run::<{ 8 * LANES }>(first);
         first += 8 * LANES;
     }
     while columns - first >= 4 * LANES {
-        kernel.run::<{ 4 * LANES }>(first);
+        block.run::<{ 4 * LANES }>(first);
         first += 4 * LANES;
     }
     while columns - first >= LANES {
-        kernel.run::<LANES>(first);
+        block.run::<LANES>(first);
         first += LANES;
     }
     while columns - first >= 8 {
-        kernel.run::<8>(first);
+        block.run::<8>(first);
         first += 8;
     }
     if columns - first >= 4 {
-        kernel.run::<4>(first);
+        block.run::<4>(first);
         first += 4;
     }
     if columns - first >= 2 {
-        kernel.run::<2>(first);
+        block.run::<2>(first);
         first += 2;
     }
     if columns > first {
-        kernel.run::<1>(first);
+        block.run::<1>(first);
     }
 }
 
-/// Adds `x` to each row of `rows`, as many as there are.
+/// Adds `x` to each row of `rows`.
 struct AddToRows<'a, T> {
     x: &'a [T],
     rows: &'a mut [T],
 }
 
-impl<T: Real> Stretch for AddToRows<'_, T> {
+impl<T: Real> ColumnBlock for AddToRows<'_, T> {
     #[inline(always)]
     fn run<const N: usize>(&mut self, first: usize) {
         let x = &self.x[first..first + N];
@@ -71,7 +71,7 @@ impl<T: Real> Loop for AddToRows<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        in_stretches(self.x.len(), self);
+        for_each_block(self.x.len(), self);
     }
 }
 
@@ -79,7 +79,7 @@ impl<T: Real> Loop for AddToRows<'_, T> {
 ///
 /// # Panics
 ///
-/// If `x` has not one value for each column of `y`.
+/// If `x` does not have one value for each column of `y`.
 #[inline]
 pub fn add_to_rows<T: Real>(x: ArrayView1<'_, T>, mut y: ArrayViewMut2<'_, T>) {
     assert_eq!(x.len(), y.ncols(), "one value for each column");
@@ -89,25 +89,25 @@ pub fn add_to_rows<T: Real>(x: ArrayView1<'_, T>, mut y: ArrayViewMut2<'_, T>) {
     }
 }
 
-/// Adds the rows up, onto `sum`.
+/// Adds the rows to `sum`.
 struct SumRows<'a, T> {
     rows: &'a [T],
     sum: &'a mut [T],
 }
 
-impl<T: Real> Stretch for SumRows<'_, T> {
+impl<T: Real> ColumnBlock for SumRows<'_, T> {
     #[inline(always)]
     fn run<const N: usize>(&mut self, first: usize) {
         let columns = self.sum.len();
-        let place = &mut self.sum[first..first + N];
-        let mut sum: [T; N] = std::array::from_fn(|i| place[i]);
+        let total = &mut self.sum[first..first + N];
+        let mut sum: [T; N] = std::array::from_fn(|i| total[i]);
         for row in self.rows.chunks_exact(columns) {
             let row = &row[first..first + N];
             for i in 0..N {
                 sum[i] += row[i];
             }
         }
-        place.copy_from_slice(&sum);
+        total.copy_from_slice(&sum);
     }
 }
 
@@ -115,7 +115,7 @@ impl<T: Real> Loop for SumRows<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        in_stretches(self.sum.len(), self);
+        for_each_block(self.sum.len(), self);
     }
 }
 
@@ -123,7 +123,7 @@ impl<T: Real> Loop for SumRows<'_, T> {
 ///
 /// # Panics
 ///
-/// If `sum` has not one value for each column of `x`.
+/// If `sum` does not have one value for each column of `x`.
 #[inline]
 pub fn sum_rows<T: Real>(x: ArrayView2<'_, T>, mut sum: ArrayViewMut1<'_, T>) {
     assert_eq!(sum.len(), x.ncols(), "one value for each column");
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn bias_and_its_gradient() {
-        // With each of the stretches, and views whose rows do not lie together.
+        // With each size of block, and views whose rows are not contiguous.
         for columns in [1, 2, 3, 10, 21, 42, 95, 128, 300] {
             let (x, mut y) = (matrix(1, columns), matrix(5, columns));
             let before = y.clone();

@@ -1,18 +1,18 @@
-//! Softmax and its logarithm over many rows, and their gradients: the loops that attention and classification
-//! spend their time in.
+//! Softmax and its logarithm over many rows, and their gradients: the loops in which attention and classification spend their
+//! time.
 //!
-//! Each works in place on rows of `classes` values that lie one after the other, and panics if `classes` is 0.
-//! One call goes over all rows, since a row is often too short for a call of its own.
+//! Each works in place on contiguous rows of `classes` values, and panics if `classes` is 0. One call processes all rows, since a row
+//! is often too short for a call of its own.
 
 use super::lanes::LANES;
-use super::reduce::{Fold, Sums};
+use super::reduce::{FoldLanes, Sums};
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
 
-/// How many values, about, go through the exponential in one loop: they stay in the first cache.
+/// About how many values go through the exponential in one loop: they stay in the first cache.
 const BLOCK: usize = 1024;
 
-/// From how many values on it pays to keep a part for each lane.
+/// The number of values from which on separate parts for each lane pay off.
 const LONG: usize = 4 * LANES;
 
 #[inline(always)]
@@ -21,10 +21,10 @@ fn max<T: Real>(row: &[T]) -> T {
     if row.len() < LONG {
         return row.iter().copied().fold(T::neg_infinity(), f);
     }
-    join(Fold { values: row, f }.run(), f)
+    join(FoldLanes { values: row, f }.run(), f)
 }
 
-/// Joins the lanes by halves. Not inlined: the compiler would arrange the loop before it for its sake.
+/// Joins the lanes by halves. Not inlined, or the compiler would arrange the loop before it to suit this one.
 #[inline(never)]
 fn join<T: Real>(lanes: [T; LANES], f: impl Fn(T, T) -> T) -> T {
     let half: [T; 8] = std::array::from_fn(|i| f(lanes[i], lanes[i + 8]));
@@ -90,8 +90,8 @@ impl<T: Real> Loop for Exponentials<'_, T> {
     }
 }
 
-/// `zᵢ = exp(zᵢ - max z)` in each row, with the maximum and the sum of these exponentials: what a cross-entropy and its
-/// gradient are made of.
+/// `zᵢ = exp(zᵢ - max z)` in each row, with the maximum and the sum of these exponentials, from which a cross-entropy and its gradient
+/// are computed.
 ///
 /// # Panics
 ///
@@ -150,7 +150,7 @@ impl<T: Real> Loop for LogSoftmax<'_, T> {
     fn run(self) {
         let Self { values, classes } = self;
         let mut scratch = [T::zero(); BLOCK];
-        // Short rows go through the exponential together; of long ones it is summed at once.
+        // The exponentials of short rows are computed together; those of long rows while they are summed.
         let (short, rows) = (classes < LONG, (BLOCK / classes).max(1));
         for block in values.chunks_mut(rows * classes) {
             subtract_max(block, classes);
@@ -160,19 +160,20 @@ impl<T: Real> Loop for LogSoftmax<'_, T> {
                 }
             }
             for (index, row) in block.chunks_exact_mut(classes).enumerate() {
-                let sum = match short {
-                    true => sum(
+                let sum = if short {
+                    sum(
                         &scratch[index * classes..][..classes],
                         row,
                         #[inline(always)]
                         |e, _| e,
-                    ),
-                    false => sum(
+                    )
+                } else {
+                    sum(
                         row,
                         row,
                         #[inline(always)]
                         |z, _| z.fast_exp(),
-                    ),
+                    )
                 };
                 let ln = sum.fast_ln();
                 for z in row {
