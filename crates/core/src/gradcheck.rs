@@ -51,7 +51,8 @@ const TOLERANCE: f64 = 1e-6;
 ///
 /// If the layer takes more parameters than it declared.
 pub fn gradients<L: Layer<f64>>(layer: &L, input: impl Into<Shape>) -> Result<Report, GradientError> {
-    let (input, mut rng) = (input.into(), Seed(0x5eed).rng());
+    let input = input.into();
+    let mut rng = Seed(0x5eed).rng();
     let x = Array2::from_shape_simple_fn((ROWS, input.size()), || rng.normal());
     gradients_at(layer, input, x.view())
 }
@@ -161,7 +162,8 @@ impl<L: Layer<f64>> Subject<'_, L> {
         let params = Params::counted(&self.params, &left);
         let mode = Mode::Train { seed: Seed(1), first_row: 0 };
         self.cache.clone_from(&self.fresh);
-        let (x, cache) = (self.x.view(), &mut self.cache);
+        let x = self.x.view();
+        let cache = &mut self.cache;
         self.layer.forward(Forward { params, x, y: y.view_mut(), cache, mode });
         leftover("forward", "params", left.get())?;
         Ok(y)

@@ -275,7 +275,8 @@ fn errors_inside_a_node_have_its_path() {
 fn passes<L: Layer<f64>>(layer: &L, x: &Array2<f64>, with_dx: bool) -> (Array2<f64>, Vec<f64>, Array2<f64>) {
     let mut plan = Plan::new();
     let (output, mut cache) = layer.plan([x.ncols()].into(), &mut plan).unwrap();
-    let (mut params, mut grads) = (vec![0.0; plan.size()], vec![0.0; plan.size()]);
+    let mut params = vec![0.0; plan.size()];
+    let mut grads = vec![0.0; plan.size()];
     plan.init(Seed(3), &mut params);
     let mut y = Array2::from_elem((x.nrows(), output.size()), f64::NAN);
     let mut dx = Array2::from_elem(x.dim(), f64::NAN);
@@ -283,7 +284,8 @@ fn passes<L: Layer<f64>>(layer: &L, x: &Array2<f64>, with_dx: bool) -> (Array2<f
     for _ in 0..2 {
         grads.fill(0.0);
         let mode = Mode::Train { seed: Seed(1), first_row: 0 };
-        let (params, cache) = (&params[..], &mut cache);
+        let params = &params[..];
+        let cache = &mut cache;
         layer.forward(Forward { params: Params::new(params), x: x.view(), y: y.view_mut(), cache, mode });
         let dy = y.mapv(|y| (3.0 * y).sin());
         layer.backward(Backward {
