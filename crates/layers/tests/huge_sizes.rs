@@ -17,7 +17,9 @@ fn planned(layer: impl Layer<f32> + 'static, input: impl Into<Shape>) -> Result<
 fn refused(what: &str, planned: Result<usize, ShapeError>) {
     let error = planned.expect_err(what);
     let message = error.to_string();
-    let help = ["choose", "use smaller samples or fewer units"].iter().any(|help| message.contains(help));
+    let help = ["choose", "use smaller", "use fewer", "set the multiplier"]
+        .iter()
+        .any(|help| message.contains(help));
     assert!(error.path().starts_with('0') && help, "{what}: {message}");
 }
 

@@ -62,13 +62,13 @@ fn inputs_that_cannot_be_concatenated() {
     refuses(
         Concat::default(),
         &[huge, huge],
-        "expects inputs whose total size does not overflow but got [9223372036854775806, 2]: concatenate fewer or smaller inputs",
+        "expects inputs whose concatenation fits in memory but got [9223372036854775806, 2]: concatenate fewer or smaller inputs",
     );
     let long = Shape::from([usize::MAX]);
     refuses(
         Concat::default(),
         &[long, long],
-        "expects inputs whose total size does not overflow but got [18446744073709551615]: concatenate fewer or smaller inputs",
+        "expects inputs whose concatenation fits in memory but got [18446744073709551615]: concatenate fewer or smaller inputs",
     );
 }
 
@@ -108,7 +108,7 @@ fn factors_of_channels_are_to_be_reshaped() {
 #[test]
 fn outputs_that_overflow() {
     let shapes = [Shape::from([1 << 40, 1]), [1, 1 << 40].into()];
-    let said = "expects inputs whose output does not overflow but got [1099511627776, 1]: \
+    let said = "expects inputs whose output fits in memory but got [1099511627776, 1]: \
                 choose shorter axes";
     refuses(Add, &shapes, said);
     refuses(Maximum, &shapes, said);

@@ -44,7 +44,7 @@ impl<T: Real> Layer<T> for ClassToken {
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
         let [steps, features] = sequence(input, plan)?;
         let Some(output) = steps.checked_add(1).and_then(|steps| Shape::new(&[steps, features])) else {
-            return Err(plan.error(input, "a sequence whose size does not overflow", "choose a shorter one"));
+            return Err(plan.error(input, "a sequence that fits in memory", "choose a shorter one"));
         };
         plan.bias("token", [features], (1, features), &self.token)?;
         Ok((output, ()))

@@ -101,7 +101,7 @@ impl<T: Real> Merge<T> for DotProductAttention {
         }
         let output = Shape::new(&[steps, keys]).and(Shape::new(&[steps, value_size]));
         let Some(output) = output else {
-            return Err(plan.error(query, "a sequence whose size does not overflow", "choose smaller sizes"));
+            return Err(plan.error(query, "a sequence that fits in memory", "choose smaller sizes"));
         };
         let &Self { causal, masked, dropout, .. } = self;
         let sizes =

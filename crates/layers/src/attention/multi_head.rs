@@ -169,7 +169,7 @@ impl MultiHeadAttention {
             [heads, steps, keys],
         ];
         if shapes.iter().any(|shape| Shape::new(shape).is_none()) {
-            return Err(plan.error(input, "a sequence whose size does not overflow", "choose smaller sizes"));
+            return Err(plan.error(input, "a sequence that fits in memory", "choose smaller sizes"));
         }
         let scale = 1.0 / (size as f64).sqrt();
         let value_size = size;

@@ -49,7 +49,7 @@ impl<A> TransformerBlock<A> {
     pub(super) fn features(&self, input: Shape, plan: &Plan) -> Result<usize, ShapeError> {
         let [steps, features] = sequence(input, plan)?;
         let hidden = Shape::new(&[steps.max(features), self.feedforward]);
-        let expected = "[steps, features] for dense layers whose size does not overflow";
+        let expected = "[steps, features] for dense layers that fit in memory";
         hidden.map(|_| features).ok_or_else(|| plan.error(input, expected, "choose another size"))
     }
 

@@ -43,7 +43,7 @@ impl Table {
             return Err(plan.error(input, &expected, &help));
         }
         if Shape::new(&[ids, size]).is_none() {
-            let expected = "[ids] for vectors whose total size does not overflow";
+            let expected = "[ids] for vectors that fit in memory";
             return Err(plan.error(input, expected, "choose a smaller size"));
         }
         let weight = match self.padding {

@@ -48,7 +48,7 @@ pub(super) fn broadcast<T: Real>(
         }
     }
     let output = Shape::new(&axes)
-        .ok_or_else(|| plan.error(first, "inputs whose output does not overflow", "choose shorter axes"))?;
+        .ok_or_else(|| plan.error(first, "inputs whose output fits in memory", "choose shorter axes"))?;
     let repeats = |&input: &Shape| (input.size() != output.size()).then(|| Repetition::new(input, output));
     Ok((output, BroadcastCache { inputs: inputs.iter().map(repeats).collect(), scratch: Buffer::default() }))
 }

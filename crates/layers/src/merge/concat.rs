@@ -52,7 +52,7 @@ impl<T: Real> Merge<T> for Concat {
         let too_many = |plan: &Plan| {
             plan.error(
                 first,
-                "inputs whose total size does not overflow",
+                "inputs whose concatenation fits in memory",
                 "concatenate fewer or smaller inputs",
             )
         };

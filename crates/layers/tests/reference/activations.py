@@ -1,4 +1,4 @@
-"""The activations: see reference.py. Those that only Keras has come from Keras, with torch as its backend."""
+"""The activations: see reference.py. Those that PyTorch lacks come from Keras with the torch backend."""
 
 import os
 
@@ -40,8 +40,8 @@ def prelu(x, slope):
 
 
 def sparsemax(x):
-    """As the paper says (Martins and Astudillo 2016, algorithm 1). Keras 3.15 adds up all the cumulative sums in the
-    place of the last, and its outputs do not sum to 1."""
+    """Algorithm 1 of Martins and Astudillo (2016). Keras 3.15 adds all the cumulative sums instead of using the last,
+    and its outputs do not sum to 1."""
     z, _ = torch.sort(x, dim=-1, descending=True)
     sums, k = torch.cumsum(z, dim=-1), torch.arange(1, x.shape[-1] + 1, dtype=x.dtype)
     count = (1 + k * z > sums).sum(dim=-1, keepdim=True)

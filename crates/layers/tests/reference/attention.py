@@ -60,7 +60,7 @@ def slopes(heads):
 
 
 def attention(heads, groups=None, causal=False, masked=False, rotary=None, alibi=False, bias=True):
-    """The same from scaled_dot_product_attention, with what PyTorch's module has not."""
+    """The same by scaled_dot_product_attention, with features that PyTorch's module lacks."""
 
     def f(x, *params, memory=None):
         memory = x if memory is None else memory
@@ -80,7 +80,7 @@ def attention(heads, groups=None, causal=False, masked=False, rotary=None, alibi
         if masked:
             mask = mask.masked_fill(padding(memory)[:, None, None, :], -math.inf)
         o = scaled_dot_product_attention(q, k, v, mask, enable_gqa=True)
-        # A query that sees nothing.
+        # A query whose keys are all masked.
         o = torch.where((mask == -math.inf).all(-1)[..., None], 0.0, o)
         y = linear(o.transpose(1, 2).flatten(-2), wo.t(), bo)
         return y * ~padding(x)[..., None] if masked else y
@@ -89,7 +89,7 @@ def attention(heads, groups=None, causal=False, masked=False, rotary=None, alibi
 
 
 def cross(f, first, second):
-    """A function of two sequences that lie side by side."""
+    """A function of two sequences, concatenated in the input."""
 
     def g(x, *params):
         x = x.flatten(1)
@@ -100,7 +100,7 @@ def cross(f, first, second):
 
 
 def dot(name, value=None, masked=False, **settings):
-    """Queries, keys and values that lie side by side."""
+    """Queries, keys and values, concatenated in the input."""
 
     def f(x):
         q, k, v = (part.unflatten(1, (-1, n)) for part, n in zip(x.split([6, 8, 20], 1), (2, 2, 5)))

@@ -26,7 +26,7 @@ def bag(name, count, size, value=ids, **settings):
 
 write([
     words("embedding", 5, 3),
-    # The vector of the padding is 0 here, whatever the table holds.
+    # The vector of the padding index is 0 here, regardless of the table.
     words("embedding padded", 6, 2, lambda x: (x != 2)[..., None], padded),
     words("embedding sparse", 2, 17),
     bag("embedding bag", 5, 3),

@@ -1,4 +1,4 @@
-"""The layers of several inputs: see reference.py. An input is a part of the columns."""
+"""The layers of several inputs: see reference.py. Each input is a range of the columns."""
 
 import itertools
 from functools import partial, reduce
@@ -17,7 +17,7 @@ def spread(name, f, *shapes):
 
     def joined(x):
         parts = torch.tensor_split(x, ends[:-1], dim=1)
-        # The batch comes first, so that axes that an input has not stand behind it.
+        # The batch comes first, so that missing axes are inserted after it.
         rank = max(map(len, shapes))
         return f([x.reshape(len(x), *[1] * (rank - len(shape)), *shape) for x, shape in zip(parts, shapes)])
 
