@@ -132,8 +132,9 @@ fn compare(
 ) -> Result<(), Box<dyn Error>> {
     let Effort { rounds, seconds } = effort;
     println!(
-        "{}, 1 thread per product; {rounds} rounds of about {} ms",
+        "{}, 1 thread per product; {rounds} round{} of about {} ms",
         blas::Blas::current(),
+        plural(rounds),
         1e3 * seconds
     );
     let old = blas::advice();
@@ -148,7 +149,7 @@ fn compare(
     println!("\n{}", table::HEAD);
     figures.iter().for_each(|figure| println!("{}", table::line(figure)));
     let peak = |(threads, peak): (&usize, &f64)| {
-        format!("{peak:.0} GFLOP/s on {threads} thread{}", if *threads == 1 { "" } else { "s" })
+        format!("{peak:.0} GFLOP/s on {threads} thread{}", plural(*threads))
     };
     let peaks: Vec<String> = threads.iter().zip(&peaks).map(peak).collect();
     let peaks = format!("sgemm peak {}", peaks.join(", "));
@@ -227,6 +228,11 @@ fn grow(arguments: &Arguments, cores: usize, effort: Effort) -> Result<(), Box<d
         println!("written into {}", document.display());
     }
     Ok(())
+}
+
+/// The ending of a noun of which there are this many.
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 /// The machine, the BLAS and the effort of the measurement, for a document.

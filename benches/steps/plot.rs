@@ -10,6 +10,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::growth::Series;
 use super::measure::Figure;
+use super::plural;
 
 const BASELINE: RGBColor = RGBColor(150, 150, 150);
 const OURS: RGBColor = RGBColor(31, 119, 180);
@@ -77,10 +78,6 @@ pub(crate) fn bars(figures: &[Figure], path: &Path) -> Result<(), Box<dyn Error>
     }
     root.present()?;
     Ok(())
-}
-
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }
 
 /// Draws how the time of a step grows: one chart per series, with logarithmic axes.

@@ -183,7 +183,7 @@ impl Graph {
         if !seen.insert((module.to_vec(), name.clone())) {
             return None;
         }
-        for import in here.uses.iter().filter(|import| import.binds(name)) {
+        if let Some(import) = here.uses.iter().find(|import| import.binds(name)) {
             // A path into another crate leads nowhere here.
             let (start, first) = self.start_of_use(module, &import.path)?;
             let whole: Vec<String> = first.iter().chain(rest).cloned().collect();

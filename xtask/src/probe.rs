@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::{self, Command, Stdio};
 
-use crate::setup::{Machine, Manager, Missing};
+use crate::setup::{Manager, Missing, PackageAccess};
 
 /// What the default build needs and does not find. This works on Unix alone: elsewhere nothing counts as missing,
 /// and the build finds OpenBLAS through vcpkg or reports that it cannot.
@@ -22,8 +22,8 @@ pub(crate) fn missing() -> Missing {
 }
 
 /// How packages can be installed here.
-pub(crate) fn machine() -> Machine {
-    Machine {
+pub(crate) fn machine() -> PackageAccess {
+    PackageAccess {
         manager: Manager::ALL.into_iter().find(|manager| on_path(manager.program())),
         root: Command::new("id")
             .arg("-u")

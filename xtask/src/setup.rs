@@ -37,7 +37,7 @@ impl fmt::Display for Missing {
 
 /// The means of installing packages on a machine.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Machine {
+pub(crate) struct PackageAccess {
     /// The package manager; `None` where there is none we know.
     pub(crate) manager: Option<Manager>,
     /// Whether we are root.
@@ -84,9 +84,9 @@ impl Manager {
     }
 
     /// The commands that install what is missing, to be run as root (Homebrew: as any other user).
-    fn commands(self, missing: Missing) -> Vec<Line> {
+    fn commands(self, missing: Missing) -> Vec<CommandLine> {
         let (compiler, openblas) = self.packages();
-        let mut install = Line::new(match self {
+        let mut install = CommandLine::new(match self {
             Self::AptGet => &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y"],
             Self::Dnf => &["dnf", "install", "-y"],
             Self::Zypper => &["zypper", "--non-interactive", "install"],
@@ -98,7 +98,9 @@ impl Manager {
         install.words.extend(missing.openblas.then_some(openblas));
         match self {
             // A source that cannot be reached must not keep us from a package that another one has.
-            Self::AptGet => vec![Line { may_fail: true, ..Line::new(&["apt-get", "update"]) }, install],
+            Self::AptGet => {
+                vec![CommandLine { may_fail: true, ..CommandLine::new(&["apt-get", "update"]) }, install]
+            }
             _ => vec![install],
         }
     }
@@ -106,13 +108,13 @@ impl Manager {
 
 /// One command of an installation.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Line {
+pub(crate) struct CommandLine {
     words: Vec<&'static str>,
     /// Whether the commands after it are worth trying though it failed.
     may_fail: bool,
 }
 
-impl Line {
+impl CommandLine {
     fn new(words: &[&'static str]) -> Self {
         Self { words: words.to_vec(), may_fail: false }
     }
@@ -123,7 +125,7 @@ impl Line {
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words.join(" "))
     }
@@ -131,26 +133,26 @@ impl fmt::Display for Line {
 
 /// What is to be done about what is missing.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Plan {
+pub(crate) enum InstallPlan {
     /// Run these.
-    Install(Vec<Line>),
+    Install(Vec<CommandLine>),
     /// We may not: the user has to have these run.
-    Ask(Vec<Line>),
+    Ask(Vec<CommandLine>),
     /// We know no package manager here.
     NoManager,
 }
 
 /// Decides how to install what is missing.
-pub(crate) fn plan(missing: Missing, machine: Machine) -> Plan {
-    let Some(manager) = machine.manager else { return Plan::NoManager };
+pub(crate) fn plan(missing: Missing, machine: PackageAccess) -> InstallPlan {
+    let Some(manager) = machine.manager else { return InstallPlan::NoManager };
     let lines = manager.commands(missing);
-    let with_sudo = |lines: Vec<Line>| lines.into_iter().map(Line::with_sudo).collect();
+    let with_sudo = |lines: Vec<CommandLine>| lines.into_iter().map(CommandLine::with_sudo).collect();
     match (manager, machine) {
         // Homebrew refuses to run as root.
-        (Manager::Brew, Machine { root: true, .. }) => Plan::Ask(lines),
-        (Manager::Brew, _) | (_, Machine { root: true, .. }) => Plan::Install(lines),
-        (_, Machine { sudo: true, .. }) => Plan::Install(with_sudo(lines)),
-        _ => Plan::Ask(with_sudo(lines)),
+        (Manager::Brew, PackageAccess { root: true, .. }) => InstallPlan::Ask(lines),
+        (Manager::Brew, _) | (_, PackageAccess { root: true, .. }) => InstallPlan::Install(lines),
+        (_, PackageAccess { sudo: true, .. }) => InstallPlan::Install(with_sudo(lines)),
+        _ => InstallPlan::Ask(with_sudo(lines)),
     }
 }
 
@@ -182,8 +184,8 @@ pub(crate) fn set_up(dry_run: bool) -> Result<(), Stop> {
     }
     eprintln!("setup: not installed on this system: {missing}.");
     match plan(missing, probe::machine()) {
-        Plan::Install(lines) if dry_run => eprintln!("setup: would run\n{}", listed(&lines)),
-        Plan::Install(lines) => {
+        InstallPlan::Install(lines) if dry_run => eprintln!("setup: would run\n{}", listed(&lines)),
+        InstallPlan::Install(lines) => {
             for line in &lines {
                 execute(line).map_err(|trouble| failed(missing, trouble))?;
             }
@@ -200,14 +202,14 @@ pub(crate) fn set_up(dry_run: bool) -> Result<(), Stop> {
             }
             eprintln!("setup: done; a C compiler and OpenBLAS are installed.");
         }
-        Plan::Ask(lines) => {
+        InstallPlan::Ask(lines) => {
             let lines = listed(&lines);
             return Err(failed(
                 missing,
                 format!("{missing} cannot be installed by this user. Install it with\n{lines}"),
             ));
         }
-        Plan::NoManager => {
+        InstallPlan::NoManager => {
             let known = Manager::ALL.map(Manager::program).join(", ");
             return Err(failed(
                 missing,
@@ -221,7 +223,7 @@ pub(crate) fn set_up(dry_run: bool) -> Result<(), Stop> {
     Ok(())
 }
 
-fn execute(line: &Line) -> Result<(), String> {
+fn execute(line: &CommandLine) -> Result<(), String> {
     eprintln!("setup: {line}");
     let status = Command::new(line.words[0])
         .args(&line.words[1..])
@@ -248,7 +250,7 @@ fn failed(missing: Missing, message: String) -> Stop {
     })
 }
 
-fn listed(lines: &[Line]) -> String {
+fn listed(lines: &[CommandLine]) -> String {
     lines.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
@@ -259,10 +261,10 @@ mod tests {
     const OPENBLAS: Missing = Missing { compiler: false, openblas: true };
 
     fn planned(missing: Missing, manager: Manager, root: bool, sudo: bool) -> (&'static str, String) {
-        match plan(missing, Machine { manager: Some(manager), root, sudo }) {
-            Plan::Install(lines) => ("install", listed(&lines)),
-            Plan::Ask(lines) => ("ask", listed(&lines)),
-            Plan::NoManager => panic!("a manager was given"),
+        match plan(missing, PackageAccess { manager: Some(manager), root, sudo }) {
+            InstallPlan::Install(lines) => ("install", listed(&lines)),
+            InstallPlan::Ask(lines) => ("ask", listed(&lines)),
+            InstallPlan::NoManager => panic!("a manager was given"),
         }
     }
 
@@ -313,7 +315,7 @@ mod tests {
 
     #[test]
     fn without_a_manager_there_is_no_command() {
-        let machine = Machine { manager: None, root: true, sudo: true };
-        assert_eq!(plan(OPENBLAS, machine), Plan::NoManager);
+        let machine = PackageAccess { manager: None, root: true, sudo: true };
+        assert_eq!(plan(OPENBLAS, machine), InstallPlan::NoManager);
     }
 }
