@@ -1,5 +1,5 @@
-//! The convolutions of LeNet-5 for the samples of one of two shards of a batch of 64, forward and backward, beside the
-//! products that they take when the patches under the kernels are laid out as a matrix, without the laying out.
+//! The convolutions of LeNet-5 for one of two shards of a batch of 64, forward and backward, against their products on a
+//! matrix of the patches (im2col), without the time that it takes to make this matrix.
 
 use chainrule::core::runner::GradsExt;
 use chainrule::core::{Backward, Forward, Grads, Layer, Mode, Params, Plan};
@@ -20,7 +20,7 @@ struct Convolution {
     filters: usize,
     depth: usize,
     pixels: usize,
-    /// As the first layer of a network it need not give the gradient of its input.
+    /// Whether it is the first layer of a network, which needs no gradient of its input.
     first: bool,
 }
 
@@ -104,12 +104,13 @@ fn layer(group: &mut BenchmarkGroup<'_, WallTime>, convolution: &Convolution, ba
     });
 }
 
-/// The bare products, one a sample and one a batch.
+/// The bare products: one per sample, and one per batch.
 fn products(group: &mut BenchmarkGroup<'_, WallTime>, convolution: &Convolution, backward: bool) {
     let &Convolution { filters, depth, pixels, first, .. } = convolution;
-    let (w, mut dw) = (matrix(filters, depth), matrix(filters, depth));
+    let w = matrix(filters, depth);
+    let mut dw = matrix(filters, depth);
     for (name, count, columns) in
-        [("products, one a sample", SAMPLES, pixels), ("products, one a batch", 1, SAMPLES * pixels)]
+        [("products, one per sample", SAMPLES, pixels), ("products, one per batch", 1, SAMPLES * pixels)]
     {
         let many = |rows| vec![matrix(rows, columns); count];
         let (patches, mut dpatches, mut y) = (many(depth), many(depth), many(filters));

@@ -1,4 +1,4 @@
-//! Functions of 4,096 numbers, ours and the standard library's, beside a copy.
+//! Functions of 4,096 numbers, ours and the standard library's, against a copy.
 
 use chainrule::tensor::{Real, vector};
 use criterion::{Criterion, Throughput};

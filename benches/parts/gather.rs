@@ -1,5 +1,5 @@
-//! Reading a batch of images at random from 60,000 that are kept as bytes, beside copies of these bytes and of as many
-//! numbers.
+//! Reading a batch of random images from 60,000 that are stored as bytes, against copies of these bytes and of the same
+//! number of floating-point values.
 
 use std::hint::black_box;
 
@@ -16,9 +16,10 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     for rows in [32, 128] {
         let mut group = criterion.benchmark_group(format!("a batch of {rows} images"));
         group.throughput(Throughput::Elements((rows * SIZE) as u64));
-        let (mut numbers, mut bytes) = (Buffer::<f32>::zeros(rows * SIZE), vec![0; rows * SIZE]);
-        for ahead in [false, true] {
-            let name = if ahead { "gather, asked for a step ahead" } else { "gather" };
+        let mut numbers = Buffer::<f32>::zeros(rows * SIZE);
+        let mut bytes = vec![0; rows * SIZE];
+        for prefetch in [false, true] {
+            let name = if prefetch { "gather, prefetched a step ahead" } else { "gather" };
             group.bench_function(name, |bencher| {
                 let mut batches = order.chunks_exact(rows).cycle().peekable();
                 bencher.iter(|| {
@@ -26,7 +27,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
                     for (row, &index) in numbers.chunks_exact_mut(SIZE).zip(indices) {
                         black_box(images.read(index, row));
                     }
-                    if ahead {
+                    if prefetch {
                         let next = batches.peek().copied().unwrap_or_default();
                         next.iter().for_each(|&index| images.prefetch(index, 0..SIZE));
                     }

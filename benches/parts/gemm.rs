@@ -1,4 +1,4 @@
-//! The products of the workloads of `cargo xtask bench` that are made of dense layers: ours beside one BLAS call.
+//! The products of the dense workloads of `cargo xtask bench`: ours against one BLAS call.
 
 use chainrule::tensor::{blas, gemm};
 use criterion::{Criterion, Throughput};
@@ -6,7 +6,7 @@ use ndarray::ArrayView2;
 
 use crate::matrix;
 
-/// The layers' sizes and the rows of one of two shards.
+/// The sizes of the layers, and the rows of one of two shards.
 const WORKLOADS: [(&str, &[usize], usize); 4] = [
     ("mlp32", &[784, 64, 64, 10], 16),
     ("mlp128", &[784, 64, 64, 10], 64),
@@ -18,7 +18,9 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     for (name, sizes, rows) in WORKLOADS {
         for (layer, pair) in sizes.windows(2).enumerate() {
             let (inputs, units) = (pair[0], pair[1]);
-            let (x, w, dy) = (matrix(rows, inputs), matrix(inputs, units), matrix(rows, units));
+            let x = matrix(rows, inputs);
+            let w = matrix(inputs, units);
+            let dy = matrix(rows, units);
             let shape = format!("{name}, {rows} rows of {inputs} to {units}");
             product(criterion, format!("{shape}, Y = X W"), x.view(), w.view());
             product(criterion, format!("{shape}, dW = Xᵀ dY"), x.t(), dy.view());

@@ -1,4 +1,4 @@
-//! The cross-entropy of a softmax with its gradient, beside a copy of the logits.
+//! The cross-entropy of a softmax with its gradient, against a copy of the logits.
 
 use chainrule::prelude::*;
 use criterion::{Criterion, Throughput};
@@ -8,7 +8,8 @@ use crate::{copy, matrix};
 pub(crate) fn benches(criterion: &mut Criterion) {
     let loss = CrossEntropy::default();
     for (rows, classes) in [(32, 10), (128, 10), (128, 1000)] {
-        let (logits, mut gradient) = (matrix(rows, classes), matrix(rows, classes));
+        let logits = matrix(rows, classes);
+        let mut gradient = matrix(rows, classes);
         let targets: Vec<u8> = (0..rows).map(|row| (row % classes.min(256)) as u8).collect();
         let mut group = criterion.benchmark_group(format!("cross-entropy, {rows} rows of {classes}"));
         let bytes = 2 * rows * classes * size_of::<f32>();

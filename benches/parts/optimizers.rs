@@ -1,5 +1,5 @@
-//! One step of each optimizer over the parameters of the tutorial's network and over 10 million, beside what the memory
-//! allows: a pass that reads and writes the same values, with a subtraction for its arithmetic.
+//! One step of each optimizer over the parameters of the tutorial's network and over 10 million, against what the memory
+//! allows: a pass that reads and writes the same values, with a subtraction as its only arithmetic.
 
 use chainrule::optim::{ParamKind, Update};
 use chainrule::prelude::*;

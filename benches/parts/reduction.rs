@@ -1,4 +1,4 @@
-//! Adding up the gradients of shards, beside copying each of them to where the sum is.
+//! The sum of the gradients of several shards, against a copy of each of them to the sum.
 
 use chainrule::tensor::vector;
 use criterion::{Criterion, Throughput};

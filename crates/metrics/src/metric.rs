@@ -44,7 +44,7 @@ pub(crate) fn argmax<T: Real>(row: ArrayView1<'_, T>) -> Option<usize> {
 fn greatest<T: Real>(mut values: impl Iterator<Item = T>) -> Option<usize> {
     let first = values.next()?;
     let (mut best, mut most, mut nan) = (0, first, first.is_nan());
-    // Nobody can foretell which is greater, so there is nothing to jump over.
+    // Which value is greater is unpredictable, so the selection takes no branch.
     for (index, value) in (1..).zip(values) {
         nan |= value.is_nan();
         let better = value > most;

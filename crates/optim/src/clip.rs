@@ -38,7 +38,7 @@ impl<T: Real> UpdateRule<T> for ClipByGlobalNorm {
     }
 }
 
-/// Limits every gradient by itself to `-max..=max`, as PyTorch's `clip_grad_value_`. NaN stays NaN.
+/// Limits every gradient independently to `-max..=max`, as PyTorch's `clip_grad_value_`. NaN stays NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClipByValue(
     /// The greatest absolute value, above 0.

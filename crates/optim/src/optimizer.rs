@@ -22,7 +22,7 @@ pub struct Update<'a, T> {
 }
 
 impl<'a, T> Update<'a, T> {
-    /// The parameters, the gradients, and each slot of the state by itself.
+    /// The parameters, the gradients, and each slot of the state separately.
     ///
     /// Slots that the state is too short for come out empty, and [`each!`](chainrule_tensor::each!)
     /// panics on them.

@@ -121,7 +121,7 @@ fn character(text: &[u8]) -> usize {
     }
 }
 
-/// The end of the item that starts here: behind its `;`, or behind the brace that closes its body.
+/// The end of the item that starts here: after its `;`, or after the brace that closes its body.
 fn end_of_item(code: &[u8], start: usize) -> usize {
     let mut depth = 0;
     for (at, &byte) in code.iter().enumerate().skip(start) {
