@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chainrule::tensor::{CountingAllocator, blas};
+use chainrule_cli::error_chain;
 use chainrule_cli::machine::Machine;
 use chainrule_cli::peak;
 use clap::Parser;
@@ -83,7 +84,7 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {}", error_chain::text(&*error));
             ExitCode::FAILURE
         }
     }

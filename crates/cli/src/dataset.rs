@@ -10,6 +10,8 @@ use chainrule::prelude::*;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::error_chain;
+
 /// The numbers of bundled digits that stand in for the 60,000 and 10,000 of MNIST.
 const TRAIN: usize = 60_000;
 const TEST: usize = 10_000;
@@ -51,7 +53,7 @@ pub fn find(chosen: Option<DatasetName>, directory: Option<&Path>) -> Result<Loa
         Err(Unavailable::Named(error)) => Err(error),
         Err(Unavailable::Unreachable(error)) if chosen == Some(DatasetName::Mnist) => Err(error),
         Err(Unavailable::Unreachable(error)) => {
-            eprintln!("{error}");
+            eprintln!("{}", error_chain::text(&*error));
             Ok(bundled("MNIST is not available"))
         }
     }

@@ -4,6 +4,7 @@
 
 pub mod core_latency;
 pub mod dataset;
+pub mod error_chain;
 pub mod machine;
 pub mod models;
 pub mod peak;

@@ -9,6 +9,7 @@ mod train_mnist;
 use std::process::ExitCode;
 
 use chainrule::tensor::blas;
+use chainrule_cli::error_chain;
 use clap::{Parser, Subcommand};
 
 /// Train neural networks on the CPU at the speed of its BLAS.
@@ -40,9 +41,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let sources = std::iter::successors(error.source(), |&error| error.source());
-            let text = sources.fold(error.to_string(), |text, source| format!("{text}: {source}"));
-            eprintln!("error: {text}");
+            eprintln!("error: {}", error_chain::text(&*error));
             ExitCode::FAILURE
         }
     }
