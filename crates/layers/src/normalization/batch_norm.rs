@@ -199,7 +199,7 @@ impl<T: Real> Layer<T> for BatchNorm {
         let n = T::of(n.max(1) as f64);
         for c in 0..channels {
             if *training {
-                sum[c] = sum[c] / n;
+                sum[c] /= n;
                 along[c] = along[c] / n * inverse[c];
             } else {
                 sum[c] = T::zero();
