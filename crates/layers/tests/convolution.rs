@@ -57,12 +57,12 @@ struct Definition<const N: usize> {
 /// All positions of a box.
 fn positions<const N: usize>(size: [usize; N]) -> impl Iterator<Item = [usize; N]> {
     (0..size.iter().product()).map(move |mut index: usize| {
-        let mut place = [0; N];
+        let mut position = [0; N];
         for axis in (0..N).rev() {
-            place[axis] = index % size[axis];
+            position[axis] = index % size[axis];
             index /= size[axis];
         }
-        place
+        position
     })
 }
 
@@ -77,11 +77,11 @@ impl<const N: usize> Definition<N> {
     ) {
         let (c, m) = (inputs / self.groups, outputs / self.groups);
         let size = |size: [usize; N]| size.iter().product::<usize>();
-        for (o, position) in positions(features).enumerate() {
-            for (k, place) in positions(self.kernel).enumerate() {
+        for (o, output) in positions(features).enumerate() {
+            for (k, weight) in positions(self.kernel).enumerate() {
                 let mut index = Some(0);
                 for axis in 0..N {
-                    let at = position[axis] * self.stride[axis] + place[axis] * self.dilation[axis];
+                    let at = output[axis] * self.stride[axis] + weight[axis] * self.dilation[axis];
                     let at = at.checked_sub(self.before[axis]).filter(|&at| at < self.image[axis]);
                     index = index.zip(at).map(|(index, at)| index * self.image[axis] + at);
                 }
@@ -144,10 +144,10 @@ fn check<const N: usize>(
         close(found, right, 1e-5, &name);
     }
     // The transposed convolution, from the features to an image of the same size.
-    let reach = |axis: usize| dilation[axis] * (kernel[axis] - 1) + 1;
-    let least = |axis: usize| (features[axis] - 1) * stride[axis] + reach(axis);
+    let extent = |axis: usize| dilation[axis] * (kernel[axis] - 1) + 1;
+    let smallest = |axis: usize| (features[axis] - 1) * stride[axis] + extent(axis);
     let layer = ConvTranspose::<N>::new(inputs, kernel).stride(stride).dilation(dilation).groups(groups);
-    let more = std::array::from_fn(|axis| (image[axis] + before[axis] + after[axis]) - least(axis));
+    let more = std::array::from_fn(|axis| (image[axis] + before[axis] + after[axis]) - smallest(axis));
     let layer = layer.padding(padding).output_padding(more);
     let x = random(rows, sizes[1], 1);
     let params = random(1, weights + inputs, 2);

@@ -63,7 +63,8 @@ impl<T: Real, const N: usize> ConvCache<T, N> {
         // Capped, so that the sum over all layers does not overflow.
         plan.flops((weights as u64).saturating_mul(positions as u64).min(1 << 60) * 2);
         let biases = if settings.bias.is_some() { outputs } else { 0 };
-        let (algorithm, copy) = (Algorithm::new(shape), Buffer::default());
+        let algorithm = Algorithm::new(shape);
+        let copy = Buffer::default();
         Ok((output, Self { planned: Some(PlannedConv { algorithm, weights, biases, copy }) }))
     }
 

@@ -92,7 +92,8 @@ impl<T: Real, const N: usize> Layer<T> for Conv<N> {
         let (inputs, image) = settings.window.sample(input, plan)?;
         check_groups(*groups, [inputs, *outputs], input, plan)?;
         let geometry = settings.window.for_image(image, input, plan)?;
-        let (of_a_group, outputs) = (inputs / groups, *outputs);
+        let of_a_group = inputs / groups;
+        let outputs = *outputs;
         let spec = ConvSpec {
             shape: ConvShape { geometry, groups: *groups, channels: [of_a_group, outputs / groups] },
             weight: [outputs, of_a_group],

@@ -105,7 +105,8 @@ impl<T: Real, const N: usize> Im2col<T, N> {
                 let columns = image.nrows() * tile.columns;
                 self.features.reserve(outputs * columns);
                 for (groups, channels) in shape.parts([1, self.channels]) {
-                    let (group, first) = (groups.start, groups.start * inputs + channels.start);
+                    let group = groups.start;
+                    let first = group * inputs + channels.start;
                     let mut sums = std::mem::take(&mut self.features);
                     let beta = if channels.start == 0 { T::zero() } else { T::one() };
                     let w = shape.kernel(kernel, group, &channels);
@@ -142,7 +143,8 @@ impl<T: Real, const N: usize> Im2col<T, N> {
         for (image, features) in image.axis_chunks_iter(Axis(0), self.samples).zip(samples) {
             for tile in tiles(shape.geometry.features, PART_POSITIONS) {
                 for (groups, channels) in shape.parts([1, self.channels]) {
-                    let (group, first) = (groups.start, groups.start * inputs + channels.start);
+                    let group = groups.start;
+                    let first = group * inputs + channels.start;
                     if channels.start == 0 {
                         self.gather(features, &tile, group);
                     }
@@ -177,7 +179,8 @@ impl<T: Real, const N: usize> Im2col<T, N> {
                 let columns = image.nrows() * tile.columns;
                 self.gradient.reserve(self.channels * kernel_size * columns);
                 for (groups, channels) in shape.parts([1, self.channels]) {
-                    let (group, first) = (groups.start, groups.start * inputs + channels.start);
+                    let group = groups.start;
+                    let first = group * inputs + channels.start;
                     if channels.start == 0 {
                         self.gather(features, &tile, group);
                     }

@@ -148,7 +148,8 @@ impl<const N: usize> PatchLayout<N> {
         let inner = inner_positions(kernel).count();
         self.channel = inner * self.pitch;
         for first in 0..kernel[0] {
-            let (phase, rows) = (first * dilation[0] % stride[0], first * dilation[0] / stride[0]);
+            let phase = first * dilation[0] % stride[0];
+            let rows = first * dilation[0] / stride[0];
             let slot = self.phases.iter().position(|&other| other == phase).expect("it was added above");
             let start = (slot * count[0] + rows) * row;
             self.firsts.push(start);
@@ -172,7 +173,8 @@ impl<const N: usize> PatchLayout<N> {
 
     /// Takes the image itself for its patches.
     pub(super) fn image_as_patches(&mut self, geometry: &Geometry<N>) {
-        let (size, row) = (geometry.image.iter().product(), geometry.image[1..].iter().product::<usize>());
+        let size = geometry.image.iter().product();
+        let row = geometry.image[1..].iter().product::<usize>();
         self.starts.clear();
         self.starts.extend((0..geometry.kernel[0]).map(|first| first * geometry.dilation[0] * row));
         self.firsts.clone_from(&self.starts);

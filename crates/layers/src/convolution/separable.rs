@@ -104,7 +104,8 @@ impl<T: Real, const N: usize> Layer<T> for SeparableConv<N> {
         let (output, pointwise, _) = plan.inner("pointwise", &self.pointwise, shape)?;
         let size = shape.size();
         plan.memory(size); // for the gradient; the values are the depthwise convolution's output
-        let (values, gradient) = (Buffer::default(), Buffer::default());
+        let values = Buffer::default();
+        let gradient = Buffer::default();
         Ok((output, SeparableConvCache { depthwise, pointwise, size, params, values, gradient }))
     }
 
@@ -112,7 +113,8 @@ impl<T: Real, const N: usize> Layer<T> for SeparableConv<N> {
         let SeparableConvCache { depthwise, pointwise, size, params: own, values, .. } = cache;
         let rows = x.nrows();
         values.reserve(rows * *size);
-        let (first, z) = (Params::new(params.values(*own)), values.matrix_mut(rows, *size));
+        let first = Params::new(params.values(*own));
+        let z = values.matrix_mut(rows, *size);
         self.depthwise.forward(Forward { params: first, x, y: z, cache: depthwise, mode });
         let z = values.matrix(rows, *size);
         self.pointwise.forward(Forward { params, x: z, y, cache: pointwise, mode });
@@ -124,9 +126,11 @@ impl<T: Real, const N: usize> Layer<T> for SeparableConv<N> {
         let rows = x.nrows();
         gradient.reserve(rows * *size);
         let (first, first_grads): (_, Grads<'_, T>) = (Params::new(params.values(*own)), grads.inner(*own));
-        let (z, dz) = (values.matrix(rows, *size), Some(gradient.matrix_mut(rows, *size)));
+        let z = values.matrix(rows, *size);
+        let dz = Some(gradient.matrix_mut(rows, *size));
         self.pointwise.backward(Backward { params, grads, x: z, y, dy, dx: dz, cache: pointwise, share });
-        let (params, grads, dz) = (first, first_grads, gradient.matrix(rows, *size));
+        let (params, grads) = (first, first_grads);
+        let dz = gradient.matrix(rows, *size);
         self.depthwise.backward(Backward { params, grads, x, y: z, dy: dz, dx, cache: depthwise, share });
     }
 }

@@ -41,14 +41,12 @@ settings!(ConvTranspose);
 impl<const N: usize> ConvTranspose<N> {
     /// A layer with this number of output channels and a kernel of this size: `5`, or `[3, 5]` with a number for each axis.
     pub fn new(channels: usize, kernel: impl Axes<N>) -> Self {
-        let (output_padding, settings) = ([0; N], ConvSettings::new(kernel.axes()));
-        Self { channels, groups: 1, output_padding, settings }
+        Self { channels, groups: 1, output_padding: [0; N], settings: ConvSettings::new(kernel.axes()) }
     }
 
     /// A layer with Keras' initializers.
     pub fn keras(channels: usize, kernel: impl Axes<N>) -> Self {
-        let (output_padding, settings) = ([0; N], ConvSettings::keras(kernel.axes()));
-        Self { channels, groups: 1, output_padding, settings }
+        Self { channels, groups: 1, output_padding: [0; N], settings: ConvSettings::keras(kernel.axes()) }
     }
 
     /// Splits the channels of input and output into this number of groups, and computes each group of outputs from its group of
@@ -74,7 +72,8 @@ impl<T: Real, const N: usize> Layer<T> for ConvTranspose<N> {
         let (inputs, features) = settings.window.sample(input, plan)?;
         check_groups(*groups, [inputs, *outputs], input, plan)?;
         let geometry = settings.window.for_features(features, *output_padding, input, plan)?;
-        let (of_a_group, outputs) = (outputs / groups, *outputs);
+        let of_a_group = outputs / groups;
+        let outputs = *outputs;
         let spec = ConvSpec {
             shape: ConvShape { geometry, groups: *groups, channels: [of_a_group, inputs / groups] },
             weight: [inputs, of_a_group],

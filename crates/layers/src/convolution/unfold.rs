@@ -66,7 +66,8 @@ impl<T: Real, const N: usize> Default for UnfoldCache<T, N> {
 
 impl<T: Real, const N: usize> UnfoldCache<T, N> {
     fn new(channels: usize, geometry: Geometry<N>) -> Self {
-        let (layout, copies) = (PatchLayout::default(), [Buffer::default(), Buffer::default()]);
+        let layout = PatchLayout::default();
+        let copies = [Buffer::default(), Buffer::default()];
         Self { channels, geometry, layout, copies }
     }
 

@@ -168,9 +168,9 @@ mod tests {
     /// The sum and the first value of each square, value by value.
     fn slowly(Planes { height, width }: Planes, x: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let rows = |plane: usize| (0..height / 2).map(move |row| (plane * height + 2 * row) * width);
-        let places = (0..x.len() / (height * width)).flat_map(rows);
-        let places = places.flat_map(|start| (0..width / 2).map(move |column| start + 2 * column));
-        places.map(|i| (x[i] + x[i + 1] + x[i + width] + x[i + width + 1], x[i])).unzip()
+        let starts = (0..x.len() / (height * width)).flat_map(rows);
+        let corners = starts.flat_map(|start| (0..width / 2).map(move |column| start + 2 * column));
+        corners.map(|i| (x[i] + x[i + 1] + x[i + width] + x[i + width + 1], x[i])).unzip()
     }
 
     #[test]

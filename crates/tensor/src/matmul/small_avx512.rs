@@ -134,7 +134,8 @@ pub(crate) fn add_implicit_product_transposed(
     let c_stride = c.strides()[1];
     let c = c.as_mut_ptr();
     for (first, registers) in even_parts(m.div_ceil(LANES), 3) {
-        let (first, width) = (first * LANES, registers * LANES);
+        let first = first * LANES;
+        let width = registers * LANES;
         let rows = (m - first).min(width);
         for (column, columns) in even_parts(n, MAX_DEPTH * LANES / width) {
             // SAFETY: the CPU has AVX-512. The panel is large enough for all columns, and is written before it is read. All

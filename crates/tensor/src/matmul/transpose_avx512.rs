@@ -9,7 +9,7 @@ use crate::simd::avx512::{LANES, mask};
 ///
 /// # Safety
 ///
-/// The values are in bounds, the panel has as many rows as there are columns, and 16 values in each; the CPU has
+/// The values are in bounds, the panel has a row of 16 values for each column; the CPU has
 /// AVX-512.
 #[target_feature(enable = "avx512f")]
 pub(crate) unsafe fn transpose(

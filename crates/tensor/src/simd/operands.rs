@@ -38,7 +38,8 @@ impl ImplicitWindows<'_> {
         (0..self.rows).flat_map(move |row| starts.iter().map(move |start| start + row * pitch))
     }
 
-    /// Panics if the matrices of a product `C = A B` do not have shapes that fit, or if a row is not within so many values.
+    /// Panics if the matrices of a product `C = A B` do not have shapes that fit, or if a row is not within
+    /// this number of values.
     pub(crate) fn check(&self, a: (usize, usize), c: (usize, usize), values: usize) {
         let Self { starts, rows, pitch, columns } = *self;
         assert_eq!((a.1, c), (rows * starts.len(), (a.0, columns)), "the shapes fit");

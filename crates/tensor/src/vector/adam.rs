@@ -43,7 +43,7 @@ mod tests {
         }
     }
 
-    /// Some steps of the kernel, and of the formula beside them; `None` where this CPU has no kernel.
+    /// Some steps of the kernel, and the same steps of the formula; `None` where this CPU has no kernel.
     fn trained(shrink: f64, grads: &[f64]) -> Option<[[Vec<f64>; 3]; 2]> {
         let (one_minus_betas, rate, epsilon) = ([0.1, 0.001], 0.01, 1e-8);
         let step = AdamStep {

@@ -151,7 +151,8 @@ impl<T: Real> Loop for LogSoftmax<'_, T> {
         let Self { values, classes } = self;
         let mut scratch = [T::zero(); BLOCK];
         // The exponentials of short rows are computed together; those of long rows while they are summed.
-        let (short, rows) = (classes < LONG, (BLOCK / classes).max(1));
+        let short = classes < LONG;
+        let rows = (BLOCK / classes).max(1);
         for block in values.chunks_mut(rows * classes) {
             subtract_max(block, classes);
             if short {
