@@ -10,16 +10,16 @@
 //!  samples of the batch      [ 31, 4, 59, 26, ... ]           indices, shuffled for each epoch     trainer/mod.rs
 //!                                                                                                  pass.rs
 //!  ══ fork ══════════════════════════════════════════════════════════════════════════════════════  pool.rs
-//!  gather: read and          X₀: columns 0..392               X₁: columns 392..784                 split_k.rs
+//!  gather: read and          X₀: columns 0..384               X₁: columns 384..784                 split_k.rs
 //!    convert all samples       of all 32 samples                of all 32 samples
 //!  first product, split-K    Z₀ = X₀ W₀                       Z₁ = X₁ W₁
-//!                              (W₀: rows 0..392 of W)           (W₁: rows 392..784)
+//!                              (W₀: rows 0..384 of W)           (W₁: rows 384..784)
 //!  ══ join, fork ════════════════════════════════════════════════════════════════════════════════  pool.rs
 //!  each shard: some rows     shard 0: rows 0..16              shard 1: rows 16..32                 shard.rs
 //!    sum of the blocks       Z = Z₀ + Z₁                      Z = Z₀ + Z₁                          split_k.rs
 //!    forward                 Z → A → Z₂ → A₂ → y              Z → A → Z₂ → A₂ → y                  shard.rs
 //!    loss                    J += 1/m Σ L(y, t), dy           J += 1/m Σ L(y, t), dy
-//!    backward                dy → dZ₃ → dZ₂ → dZ              dy → dZ₃ → dZ₂ → dZ
+//!    backward                dy → dZ₂ → dZ                    dy → dZ₂ → dZ
 //!                            biases: db into shard.grads      biases: db into shard.grads
 //!                            weights: dW = Xᵀ dZ is deferred, X and dZ stay where they are
 //!  ══ join, fork ════════════════════════════════════════════════════════════════════════════════  pool.rs
