@@ -1,20 +1,52 @@
-//! Training neural networks on the CPU at the speed of its BLAS.
+//! Train neural networks on the CPU at the speed of its BLAS.
 //!
-//! This crate is a facade: it re-exports the crates of the workspace, each of which can be used alone, and
-//! has a [`prelude`] with what a program usually needs. The features choose the BLAS.
+//! ```no_run
+//! use chainrule::prelude::*;
 //!
-//! | module | crate | what it is |
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let (train, test) = (digits(6_000, Seed(1)), digits(1_000, Seed(2)));
+//!     let layers = Sequential::new().then(Flatten).then(Dense::new(64)).then(Relu).then(Dense::new(10));
+//!     let model = Model::new([28, 28], layers, Seed(0))?;
+//!     let mut trainer = Trainer::new(model, CrossEntropy::default(), adam(1e-3)).metric(Accuracy::default());
+//!     trainer.fit(&train, 5)?;
+//!     println!("{}", trainer.evaluate(&test)?);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The decision here: **this crate contains no code.** It re-exports the crates of the workspace, each of which can be used
+//! alone, and has a [`prelude`] with the names that most programs need.
+//!
+//! | module | crate | what it contains |
 //! |---|---|---|
-//! | [`tensor`] | `chainrule-tensor` | numbers, shapes, the matrix product, BLAS at run time |
-//! | [`core`]   | `chainrule-core` | the `Layer` trait, `Sequential`, the gradient check, the mathematics |
+//! | [`tensor`] | `chainrule-tensor` | numbers, shapes, matrix products, vector mathematics, BLAS at run time |
+//! | [`core`] | `chainrule-core` | `Layer`, `Sequential`, `Graph`, the gradient check, the mathematics |
 //! | [`layers`] | `chainrule-layers` | the layers, activations and initialisers |
 //! | [`losses`] | `chainrule-losses` | the losses |
 //! | [`metrics`] | `chainrule-metrics` | the metrics |
-//! | [`optim`] | `chainrule-optim` | the optimizers and schedules |
-//! | [`data`] | `chainrule-data` | data sets, readers, downloads |
-//! | [`train`] | `chainrule-train` | models, training, model files |
+//! | [`optim`] | `chainrule-optim` | the optimizers, schedules and clipping |
+//! | [`data`] | `chainrule-data` | data sets, readers, batches, downloads |
+//! | [`train`] | `chainrule-train` | models, training, callbacks, model files |
 //!
-#![doc = include_str!("../README.md")]
+//! # Features
+//!
+//! One feature chooses the BLAS; for any but the default, set `default-features = false`.
+//!
+//! | feature | what it does |
+//! |---|---|
+//! | `openblas` (default) | links the system's OpenBLAS |
+//! | `openblas-static` | builds OpenBLAS from source |
+//! | `intel-mkl`, `accelerate`, `netlib` | link Intel MKL, Apple's Accelerate, the system's reference BLAS |
+//! | none of these | computes products in pure Rust: nothing to install, but slower |
+//! | `download` | adds an HTTPS client that fetches data sets |
+//!
+//! Begin a program with [`tensor::blas::use_best_kernel`]: an OpenBLAS that is older than the CPU silently picks a kernel
+//! several times too slow.
+
+// The programs of the README are tested as documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use chainrule_core as core;
 pub use chainrule_data as data;
