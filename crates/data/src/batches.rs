@@ -1,11 +1,11 @@
-//! Which samples make a batch.
+//! Batches: which samples each step takes.
 
 use chainrule_tensor::Seed;
 
-/// The indices of a data set, shuffled anew for each epoch and cut into batches.
+/// The indices of a data set, shuffled for each epoch and divided into batches.
 ///
-/// Indices are shuffled, never samples. The order of an epoch depends on the seed and the epoch's number alone, so a
-/// training that is resumed meets the same batches.
+/// Only indices are shuffled, not samples. The order depends on nothing but the seed and the number of the epoch, so a
+/// resumed training gets the same batches.
 ///
 /// ```
 /// use chainrule_data::Batches;
@@ -23,11 +23,11 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Batches of `size` of `len` samples, the last with what is left; in order, without a seed.
+    /// Batches of `size` out of `len` samples, the last with the rest; in order, if there is no seed.
     ///
     /// # Errors
     ///
-    /// [`BatchError`] if either is 0, or if there are more samples than 32 bits count.
+    /// [`BatchError`] if either is 0, or if there are more samples than a `u32` can count.
     pub fn new(len: usize, size: usize, seed: Option<Seed>) -> Result<Self, BatchError> {
         match (u32::try_from(len), size) {
             (Ok(0), _) => Err(BatchError::NoSamples),
@@ -37,15 +37,15 @@ impl Batches {
         }
     }
 
-    /// Puts the samples into the order of this epoch. It allocates nothing.
+    /// Shuffles for this epoch. It allocates nothing.
     pub fn epoch(&mut self, epoch: u64) {
         let Some(seed) = self.seed else { return };
-        // From the same start each time, so that an epoch does not depend on those before it.
+        // Always from the same order, so that an epoch does not depend on the ones before it.
         self.indices.iter_mut().zip(0..).for_each(|(index, at)| *index = at);
         seed.child(epoch).rng().shuffle(&mut self.indices);
     }
 
-    /// How many batches an epoch has.
+    /// The number of batches in an epoch.
     pub fn count(&self) -> usize {
         self.indices.len().div_ceil(self.size)
     }
@@ -65,17 +65,17 @@ impl<'a> IntoIterator for &'a Batches {
     }
 }
 
-/// Samples that cannot be cut into batches.
+/// Why samples cannot be divided into batches.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BatchError {
-    /// There is nothing to train or evaluate on.
+    /// The data set is empty.
     #[error("the data set is empty: give it at least one sample")]
     NoSamples,
-    /// A batch of nothing.
+    /// The batch size is 0.
     #[error("the batch size is 0: choose at least 1")]
     Zero,
-    /// More than an index of 32 bits can tell apart.
+    /// More samples than a `u32` can count.
     #[error("{0} samples are more than the 4,294,967,295 that can be shuffled: split the data set")]
     TooMany(usize),
 }

@@ -1,4 +1,4 @@
-//! Text as a sequence of characters, to be continued.
+//! Text as a sequence of characters, to predict the next.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use chainrule_tensor::{Real, SequenceSlice, Shape};
 
 use crate::{Dataset, Samples};
 
-/// The characters of a text, each with a number.
+/// The characters of a text, numbered.
 ///
 /// ```
 /// use chainrule_data::Vocabulary;
@@ -23,17 +23,17 @@ use crate::{Dataset, Samples};
 pub struct Vocabulary(Vec<char>);
 
 impl Vocabulary {
-    /// All characters that the text has, in the order of Unicode.
+    /// All characters of the text, in the order of Unicode.
     pub fn of(text: &str) -> Self {
         Self(text.chars().collect::<BTreeSet<_>>().into_iter().collect())
     }
 
-    /// How many characters there are.
+    /// The number of characters.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no characters.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -42,7 +42,7 @@ impl Vocabulary {
     ///
     /// # Errors
     ///
-    /// [`CharacterError`] for the first character that the vocabulary has not.
+    /// [`CharacterError`] for the first character that is not in the vocabulary.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, CharacterError> {
         let id = |(position, character): (usize, char)| match self.0.binary_search(&character) {
             Ok(id) => Ok(id as u32),
@@ -51,13 +51,13 @@ impl Vocabulary {
         text.chars().enumerate().map(id).collect()
     }
 
-    /// The text of these numbers; those that the vocabulary has not are left out.
+    /// The text of these numbers, without those that are not in the vocabulary.
     pub fn decode(&self, ids: &[u32]) -> String {
         ids.iter().filter_map(|&id| self.0.get(id as usize)).collect()
     }
 }
 
-/// Windows of a text: a sample is `steps` characters by their numbers, its target the character after each.
+/// Windows of a text: a sample is the numbers of `steps` characters, and its target is the next character of each.
 ///
 /// The windows of a text of `n` characters follow each other without a gap, so there are `(n - 1) / steps` of them.
 /// With [`lanes`](Self::lanes) they are ordered for training that carries states from batch to batch.
@@ -67,16 +67,16 @@ pub struct Characters {
     steps: usize,
     classes: usize,
     lanes: usize,
-    /// How many windows follow each other in a lane.
+    /// The number of windows in a lane.
     depth: usize,
 }
 
 impl Characters {
-    /// The windows of `steps` characters of a text whose characters the vocabulary has.
+    /// The windows of `steps` characters of a text.
     ///
     /// # Errors
     ///
-    /// [`CharacterError`] if it has not, or if the text is too short for one window.
+    /// [`CharacterError`] if a character is not in the vocabulary, or if the text is too short for one window.
     pub fn new(text: &str, vocabulary: &Vocabulary, steps: usize) -> Result<Self, CharacterError> {
         let text: Arc<[u32]> = vocabulary.encode(text)?.into();
         match (text.len().saturating_sub(1)).checked_div(steps) {
@@ -85,8 +85,8 @@ impl Characters {
         }
     }
 
-    /// Cuts the text into so many lanes, and orders the windows so that each batch of `lanes` samples has the next
-    /// window of every lane: row `i` of a batch goes on where row `i` of the one before ended.
+    /// Divides the text into this many lanes, and orders the windows so that each batch of `lanes` samples has the next
+    /// window of every lane: row `i` of a batch continues row `i` of the batch before it.
     ///
     /// # Errors
     ///
@@ -133,28 +133,28 @@ impl<T: Real> Samples<T> for Characters {
     }
 }
 
-/// A text that cannot be learnt from.
+/// A text that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CharacterError {
-    /// The vocabulary has no such character.
+    /// A character that is not in the vocabulary.
     #[error(
-        "character {position} is {character:?}, which the vocabulary has not: make it of the whole text, or leave the character out"
+        "character {position} is {character:?}, which is not in the vocabulary: build it from the whole text, or remove the character"
     )]
     Unknown {
         /// The character.
         character: char,
-        /// Which of the text it is, from 0.
+        /// Its index in the text, from 0.
         position: usize,
     },
-    /// It has fewer characters than a window and the one after it.
+    /// Fewer characters than a window and one more.
     #[error(
-        "the text has {characters} characters, too few for windows of {steps} and one more: take a longer text, or fewer steps"
+        "the text has {characters} characters, too few for windows of {steps} and one more: use a longer text, or fewer steps"
     )]
     Short {
-        /// How many there are.
+        /// The number of characters.
         characters: usize,
-        /// How many are wanted.
+        /// The number of steps.
         steps: usize,
     },
 }
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_learnt_from() {
+    fn texts_that_cannot_be_used() {
         let vocabulary = Vocabulary::of("abc");
         let new = |text, steps| Characters::new(text, &vocabulary, steps);
         assert!(matches!(new("abx", 1), Err(CharacterError::Unknown { character: 'x', position: 2 })));

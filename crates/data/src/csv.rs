@@ -1,4 +1,4 @@
-//! Comma-separated values.
+//! Tables of comma-separated values.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use ndarray::Array2;
 
 use crate::Rows;
 
-/// Which column holds the target.
+/// The column of the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Column {
     /// The column with this index, from 0.
@@ -21,7 +21,7 @@ pub enum Column {
     Last,
 }
 
-/// A CSV file of numbers with one target column.
+/// A CSV file of numbers with a target column.
 ///
 /// ```
 /// use chainrule_data::csv::{Column, Csv};
@@ -47,28 +47,28 @@ impl Csv {
         Self { path: path.into(), header: true, target: Column::Last, delimiter: b',' }
     }
 
-    /// Without a header line.
+    /// The file has no header line.
     #[must_use]
     pub fn without_header(self) -> Self {
         Self { header: false, ..self }
     }
 
-    /// Another target column.
+    /// The target column; the default is the last.
     #[must_use]
     pub fn target(self, target: Column) -> Self {
         Self { target, ..self }
     }
 
-    /// Another character between the fields than a comma, such as `b';'` or `b'\t'`.
+    /// The character between fields, such as `b';'` or `b'\t'`; the default is a comma.
     #[must_use]
     pub fn delimiter(self, delimiter: u8) -> Self {
         Self { delimiter, ..self }
     }
 
-    /// Reads the target as a class: each different text is one, numbered in the order of first appearance. Returns the
+    /// Reads the target as a class: each distinct text is one, numbered in the order of first appearance. Returns the
     /// samples and the texts.
     ///
-    /// Another file has another order: read test data with the texts of the training data, by
+    /// Another file may have another order: read test data with the texts of the training data, with
     /// [`known_classes`](Self::known_classes).
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl Csv {
         Ok((rows, names))
     }
 
-    /// Reads the target as one of these texts, and its place among them as the class.
+    /// Reads the target as one of these texts, whose index is the class.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl Csv {
         self.one(|field| numbers.get(field.text).copied().ok_or_else(|| field.class(known())))
     }
 
-    /// Reads the target as the number of a class, from 0 and below `classes`.
+    /// Reads the target as the number of a class, from 0 to below `classes`.
     ///
     /// # Errors
     ///
@@ -117,8 +117,7 @@ impl Csv {
         self.one(|field| Ok([field.number()?]))
     }
 
-    /// Reads several columns, in this order, as the numbers that are the target, whatever the
-    /// [`target`](Self::target) is.
+    /// Reads these columns, in this order, as a target of several numbers; [`target`](Self::target) is ignored.
     ///
     /// # Errors
     ///
@@ -127,7 +126,7 @@ impl Csv {
         self.read(targets, |fields| fields.iter().map(Field::number).collect())
     }
 
-    /// Reads with a target of one column.
+    /// Reads the file with a target of one column.
     fn one<T: Real, Y: Clone + Send + Sync>(
         &self,
         mut target: impl FnMut(&Field<'_>) -> Result<Y, CsvError>,
@@ -141,9 +140,9 @@ impl Csv {
         mut target: impl FnMut(&[Field<'_>]) -> Result<Y, CsvError>,
     ) -> Result<Rows<T, Y>, CsvError> {
         let path = &self.path;
-        let failed = |source: csv::Error| match source.is_io_error() {
-            true => CsvError::Io { path: path.clone(), source },
-            false => CsvError::Line { path: path.clone(), source },
+        let failed = |source: csv::Error| {
+            let path = path.clone();
+            if source.is_io_error() { CsvError::Io { path, source } } else { CsvError::Line { path, source } }
         };
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(self.header)
@@ -152,26 +151,27 @@ impl Csv {
             .from_path(path)
             .map_err(failed)?;
         let header = if self.header { Some(reader.headers().map_err(failed)?.clone()) } else { None };
-        let (mut values, mut targets) = (Vec::new(), Vec::new());
-        // Which columns are the target, known with the first record.
-        let mut places: Vec<usize> = Vec::new();
+        let mut values = Vec::new();
+        let mut targets = Vec::new();
+        // The columns of the target, known from the first record on.
+        let mut target_columns: Vec<usize> = Vec::new();
         let mut features = 0;
         for record in reader.records() {
             let record = record.map_err(failed)?;
             if targets.is_empty() {
-                let place = |column| self.place(column, header.as_ref(), record.len());
-                places = wanted.iter().map(place).collect::<Result<_, _>>()?;
-                features = (0..record.len()).filter(|column| !places.contains(column)).count();
+                let index = |column| self.index(column, header.as_ref(), record.len());
+                target_columns = wanted.iter().map(index).collect::<Result<_, _>>()?;
+                features = (0..record.len()).filter(|column| !target_columns.contains(column)).count();
             }
             let line = record.position().map_or(0, csv::Position::line);
             let field = |column| Field { path, line, column, text: &record[column] };
-            let fields: Vec<_> = places.iter().map(|&column| field(column)).collect();
+            let fields: Vec<_> = target_columns.iter().map(|&column| field(column)).collect();
             targets.push(target(&fields)?);
-            for column in (0..record.len()).filter(|column| !places.contains(column)) {
+            for column in (0..record.len()).filter(|column| !target_columns.contains(column)) {
                 values.push(field(column).number()?);
             }
         }
-        // The reader has made sure that all records have as many fields as the first.
+        // The reader has checked that all records have the same number of fields.
         let samples = Array2::from_shape_vec((targets.len(), features), values);
         match samples.map(|samples| Rows::new(samples, targets)) {
             Ok(Ok(rows)) if features > 0 => Ok(rows),
@@ -180,7 +180,7 @@ impl Csv {
     }
 
     /// The index of a column in records of `columns` fields.
-    fn place(
+    fn index(
         &self,
         column: &Column,
         header: Option<&csv::StringRecord>,
@@ -206,7 +206,7 @@ impl Csv {
     }
 }
 
-/// What stands in one place of the file.
+/// One field of the file.
 struct Field<'a> {
     path: &'a Path,
     line: u64,
@@ -217,7 +217,7 @@ struct Field<'a> {
 impl Field<'_> {
     fn number<T: Real>(&self) -> Result<T, CsvError> {
         let number = self.text.parse().ok().map(T::of);
-        // A number may be finite in 64 bits and infinite in 32.
+        // A number may be finite in f64 and infinite in f32.
         number.filter(|number| number.is_finite()).ok_or_else(|| CsvError::Number {
             path: self.path.to_owned(),
             line: self.line,
@@ -242,33 +242,33 @@ impl Field<'_> {
 #[non_exhaustive]
 pub enum CsvError {
     /// The system cannot read it.
-    #[error("cannot read {} ({source}): check the path and its permissions", path.display())]
+    #[error("cannot read {}: check the path and its permissions", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: csv::Error,
     },
-    /// A line has another number of fields than the first, or is no UTF-8.
-    #[error("{}: {source}: mend that line, or check the delimiter", path.display())]
+    /// A line whose number of fields differs from the first line's, or that is not UTF-8.
+    #[error("{} has a line that cannot be read: correct it, or check the delimiter", path.display())]
     Line {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The line, and what is wrong.
         source: csv::Error,
     },
-    /// The target column is not there.
+    /// There is no such column.
     #[error("{} has no column {wanted}: it has {known}", path.display())]
     Column {
         /// The file.
         path: PathBuf,
-        /// The column that was asked for.
+        /// The requested column.
         wanted: String,
-        /// The columns that it has.
+        /// The columns of the file.
         known: String,
     },
-    /// A field is no finite number.
-    #[error("{}, line {line}, column {column}: {text:?} is not a finite number: mend it, or leave the column away", path.display())]
+    /// A field that is not a finite number.
+    #[error("{}, line {line}, column {column}: {text:?} is not a finite number: correct it, or remove the column", path.display())]
     Number {
         /// The file.
         path: PathBuf,
@@ -276,11 +276,11 @@ pub enum CsvError {
         line: u64,
         /// The column, from 1.
         column: usize,
-        /// What stands there.
+        /// The text of the field.
         text: String,
     },
-    /// The target is none of the classes.
-    #[error("{}, line {line}, column {column}: {text:?} is no class: there are {known}", path.display())]
+    /// A target that is not a known class.
+    #[error("{}, line {line}, column {column}: {text:?} is not a class: the known ones are {known}", path.display())]
     Class {
         /// The file.
         path: PathBuf,
@@ -288,13 +288,13 @@ pub enum CsvError {
         line: u64,
         /// The column, from 1.
         column: usize,
-        /// What stands there.
+        /// The text of the field.
         text: String,
-        /// The classes that there are.
+        /// The known classes.
         known: String,
     },
-    /// There is nothing to learn from.
-    #[error("{} has no samples, or no columns beside the target: take another file, or another target", path.display())]
+    /// There are no samples or no features.
+    #[error("{} has no samples, or no columns besides the target: use another file, or another target", path.display())]
     Empty {
         /// The file.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! The trait that every data set implements.
+//! The traits that every data set implements.
 
 use std::ops::Range;
 
@@ -10,10 +10,10 @@ pub trait Dataset: Sync {
     /// [`Target`](chainrule_tensor::Target).
     type Target: Clone + Send + Sync;
 
-    /// How many samples there are.
+    /// The number of samples.
     fn len(&self) -> usize;
 
-    /// Whether there are none.
+    /// Whether there are no samples.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -38,12 +38,12 @@ pub trait Dataset: Sync {
 /// A sample is written straight into the batch and converted on the way, so a data set of bytes stays one in
 /// memory.
 pub trait Samples<T: Real>: Dataset {
-    /// Writes the sample at `index`, below [`len`](Self::len), to `row`, which has as many values as the
-    /// [`shape`](Self::shape), and returns its target. Called for every sample of every batch: it allocates nothing.
+    /// Writes the sample at `index`, below [`len`](Self::len), to `row`, a slice of the size of
+    /// [`shape`](Dataset::shape), and returns its target. It is called for every sample of every batch and allocates nothing.
     fn read(&self, index: usize, row: &mut [T]) -> Self::Target;
 
-    /// As [`read`](Self::read), only these columns of the sample's row, which are written to `part`. `row` is room for
-    /// the whole row, for data sets that cannot read less.
+    /// Like [`read`](Self::read), but writes only these columns of the sample's row, to `part`. `row` is scratch space for
+    /// a whole row, for data sets that cannot read less.
     fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [T], row: &mut [T]) -> Self::Target {
         let target = self.read(index, row);
         part.copy_from_slice(&row[columns]);
@@ -81,7 +81,7 @@ impl<T: Real, D: Samples<T> + ?Sized> Samples<T> for &D {
     }
 }
 
-/// Some samples of a data set, in an order of their own.
+/// Some samples of another data set, in any order.
 ///
 /// ```
 /// use chainrule_data::{Dataset, Subset, digits};
@@ -98,7 +98,7 @@ pub struct Subset<D> {
 }
 
 impl<D: Dataset> Subset<D> {
-    /// The samples with these indices, in this order; one may come several times.
+    /// The samples with these indices, in this order; an index may occur several times.
     ///
     /// # Errors
     ///
@@ -117,9 +117,7 @@ impl<D: Dataset> Subset<D> {
         Self { data, indices }
     }
 
-    /// Two parts at random, the second with this share of the samples: for training and validation.
-    ///
-    /// A share below 0 counts as 0, one above 1 as 1.
+    /// Two random parts, for training and validation; the second has this share of the samples, clamped to `0..=1`.
     pub fn split(data: &D, share: f64, seed: Seed) -> (Subset<&D>, Subset<&D>) {
         let mut indices: Vec<usize> = (0..data.len()).collect();
         seed.rng().shuffle(&mut indices);
@@ -128,7 +126,7 @@ impl<D: Dataset> Subset<D> {
         (Subset { data, indices }, Subset { data, indices: rest })
     }
 
-    /// Which samples of the data set these are.
+    /// The indices of these samples in the whole data set.
     pub fn indices(&self) -> &[usize] {
         &self.indices
     }
@@ -164,9 +162,9 @@ impl<T: Real, D: Samples<T>> Samples<T> for Subset<D> {
     }
 }
 
-/// A sample that the data set does not have.
+/// An index beyond the data set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no sample {index} in a data set of {len}: take indices below {len}")]
+#[error("sample {index} does not exist in a data set of {len}: use indices below {len}")]
 pub struct IndexError {
     index: usize,
     len: usize,

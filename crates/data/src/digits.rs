@@ -1,8 +1,7 @@
-//! The bundled set: digits that look handwritten, drawn by this program.
+//! The bundled data set: digits that look handwritten, drawn by this program.
 //!
-//! It is there so that everything can be tried without a network. **It is not MNIST**, and figures for it say nothing
-//! about MNIST. Each digit is a few pen strokes, whose points are moved at random; the whole is slanted, turned,
-//! scaled and shifted, bent by a smooth random displacement (elastic distortion: Simard, Steinkraus and Platt 2003,
+//! With it, everything can be tried without a network. **It is not MNIST**, and figures for it say nothing about MNIST.
+//! Each digit is a few pen strokes, whose points are moved at random; the whole is slanted, rotated, scaled and shifted, bent by a smooth random displacement (elastic distortion: Simard, Steinkraus and Platt 2003,
 //! "Best practices for convolutional neural networks applied to visual document analysis"), and drawn with a pen of
 //! random width.
 
@@ -12,7 +11,7 @@ use chainrule_tensor::{Rng, Seed};
 
 use crate::Images;
 
-/// The side of an image, as MNIST's.
+/// The side of an image, as in MNIST.
 const SIDE: usize = 28;
 
 /// A point in the unit square, x to the right, y down.
@@ -21,9 +20,9 @@ type Point = [f64; 2];
 /// How a stroke connects its points.
 #[derive(Clone, Copy)]
 enum Stroke {
-    /// By straight lines.
+    /// With straight lines.
     Straight(&'static [Point]),
-    /// By a smooth curve (Catmull and Rom 1974).
+    /// With a smooth curve (Catmull and Rom 1974).
     Curved(&'static [Point]),
 }
 
@@ -214,13 +213,14 @@ const GLYPHS: [&[&[Stroke]]; 10] = [
     ],
 ];
 
-/// `count` images of digits, 28 x 28, but at least one; ten classes in equal parts. Image `i` depends on the seed and
-/// on `i` alone, so a smaller set is the beginning of a greater one.
+/// Draws `count` images of digits (at least one), 28 x 28, with equally many of each class. Image `i` depends only on the
+/// seed and on `i`, so a smaller set is the beginning of a larger one.
 ///
-/// The work is shared among the machine's cores; 70,000 images take about a second of one core.
+/// All cores share the work; 70,000 images take one core about a second.
 pub fn digits(count: usize, seed: Seed) -> Images {
     let count = count.max(1);
-    let (mut pixels, mut labels) = (vec![0; count * SIDE * SIDE], vec![0; count]);
+    let mut pixels = vec![0; count * SIDE * SIDE];
+    let mut labels = vec![0; count];
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let part = count.div_ceil(cores);
     let draw_all = |first: usize, pixels: &mut [u8], labels: &mut [u8]| {
@@ -231,7 +231,7 @@ pub fn digits(count: usize, seed: Seed) -> Images {
     };
     thread::scope(|scope| {
         let parts = pixels.chunks_mut(part * SIDE * SIDE).zip(labels.chunks_mut(part));
-        // The first part is for this thread: where there is one core, as in wasm32, none is started.
+        // This thread draws the first part: with one core, as in wasm32, no thread is started.
         for (index, (pixels, labels)) in parts.enumerate().rev() {
             match index {
                 0 => draw_all(0, pixels, labels),
@@ -242,10 +242,10 @@ pub fn digits(count: usize, seed: Seed) -> Images {
     Images::new([SIDE, SIDE], pixels, labels, GLYPHS.len()).expect("every image has one label below ten")
 }
 
-/// The class of image `at`: each ten images have all classes, in an order of their own.
+/// The class of image `at`: every ten images have all classes, in random order.
 fn class(at: usize, seed: Seed) -> u8 {
     let mut order: [u8; 10] = std::array::from_fn(|class| class as u8);
-    // The order has a seed that no image uses.
+    // The order has its own seed, which no image uses.
     seed.child(u64::MAX).child((at / 10) as u64).rng().shuffle(&mut order);
     order[at % 10]
 }
@@ -270,7 +270,7 @@ fn draw(class: usize, rng: &mut Rng, image: &mut [u8]) {
     }
 }
 
-/// The points of a stroke, moved a little, and close together where it is curved.
+/// The points of a stroke, slightly moved, and close together where it is curved.
 fn outline(stroke: Stroke, rng: &mut Rng) -> Vec<Point> {
     const STEPS: usize = 6;
     let mut moved = |points: &[Point]| -> Vec<Point> {
@@ -323,7 +323,7 @@ impl Warp {
         let (angle, slant) = (0.12 * rng.normal(), 0.16 * rng.normal() - 0.1);
         let (width, height) = (rng.between(13.0, 21.0), rng.between(16.0, 21.5));
         let (sin, cos) = angle.sin_cos();
-        // Slant first, then scale, then turn.
+        // Slant first, then scale, then rotate.
         let matrix = [
             [cos * width, cos * slant * width - sin * height],
             [sin * width, sin * slant * width + cos * height],

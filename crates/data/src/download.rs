@@ -1,4 +1,4 @@
-//! Fetching a data set.
+//! Downloading a data set.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -12,33 +12,33 @@ use ureq::{Agent, Proxy};
 
 use crate::manifest::{Manifest, RemoteFile};
 
-/// How long a name or a connection may take.
+/// The time limit for resolving a name and for connecting.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long a mirror may be silent, before it answers and in the middle of a file.
+/// How long a mirror may be silent, before its response and within a file.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// How far a download is.
+/// The progress of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress<'a> {
     /// The file being fetched.
     pub file: &'a str,
-    /// How many of its bytes are there.
+    /// The number of its bytes on this machine.
     pub done: u64,
-    /// How many it has.
+    /// Its size in bytes.
     pub total: u64,
 }
 
-/// Fetches the files of a data set that `directory` does not have yet, and makes the directory if need be.
+/// Downloads the files of a data set that are not in `directory` yet, and creates the directory if necessary.
 ///
-/// The mirrors are tried in order. A file is written under its name with `.part` behind it, which the next mirror or a
-/// later call goes on with if the connection broke; it gets its name once its SHA-256 is right. Proxies are taken from
-/// the environment (`ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`, except for the hosts of `NO_PROXY` and this machine).
-/// Programs that fetch into one directory at the same time wait for each other.
+/// The mirrors are tried in order. A file is first written as its name with `.part` appended, which the next mirror or a
+/// later call continues if the connection breaks; it gets its name once its SHA-256 matches. Proxies are taken from the
+/// environment (`ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`, except for the hosts of `NO_PROXY` and this machine).
+/// Programs that download into one directory at the same time wait for each other.
 ///
 /// # Errors
 ///
-/// [`DownloadError`] with what each mirror answered, or what the system refuses.
+/// [`DownloadError`] with each mirror's response, or the system's error.
 pub fn fetch(
     manifest: &Manifest,
     directory: &Path,
@@ -49,7 +49,7 @@ pub fn fetch(
         move |source| DownloadError::Io { path, source }
     };
     fs::create_dir_all(directory).map_err(io(directory))?;
-    // Held until the end. Where a directory cannot be locked, the checksums still find what two writers mixed.
+    // Held until the end. Where a directory cannot be locked, the checksums still detect files mixed by two writers.
     let _lock = File::open(directory).and_then(|opened| opened.lock().map(|()| opened));
     let agents = Agents::new();
     for file in &manifest.files {
@@ -77,10 +77,10 @@ pub fn fetch(
     Ok(())
 }
 
-/// The ways out: by the proxy of the environment, and straight.
+/// A client with the proxy of the environment, and one without.
 struct Agents {
     proxied: Agent,
-    straight: Agent,
+    direct: Agent,
 }
 
 impl Agents {
@@ -96,30 +96,31 @@ impl Agents {
                 .build()
                 .into()
         };
-        Self { proxied: agent(Proxy::try_from_env()), straight: agent(None) }
+        Self { proxied: agent(Proxy::try_from_env()), direct: agent(None) }
     }
 
-    /// A mirror on this machine is another one for a proxy, so it is asked straight, as Go's `net/http` does.
+    /// The client for an address: no proxy can reach a mirror on this machine, so that one is direct, as in Go's
+    /// `net/http`.
     fn of(&self, address: &str) -> &Agent {
         let uri = address.parse::<Uri>().ok();
         let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
         let number = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         let local = host.eq_ignore_ascii_case("localhost") || number.is_ok_and(|number| number.is_loopback());
-        if local { &self.straight } else { &self.proxied }
+        if local { &self.direct } else { &self.proxied }
     }
 }
 
 /// Why a transfer failed.
 enum Failure {
-    /// This machine refuses, which no other mirror will mend.
+    /// An error of this machine, which another mirror would not solve.
     Here(io::Error),
-    /// The mirror does not give the file.
+    /// The mirror does not deliver the file.
     There(String),
-    /// What was begun earlier may be to blame, rather than the mirror. It has been removed.
+    /// The earlier part may be at fault rather than the mirror. It has been removed.
     Stale(String),
 }
 
-/// Fetches one file from one mirror and checks it, going on with `part` if that leads to the right file.
+/// Downloads one file from one mirror and checks it, continuing `part` if that leads to the right file.
 fn from_mirror(
     agent: &Agent,
     address: &str,
@@ -141,7 +142,7 @@ fn transfer(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), Failure> {
     let begun = fs::metadata(part).map_or(0, |metadata| metadata.len());
-    // Removes what is not the beginning of the file; without an earlier part, it is the mirror's fault.
+    // Removes a part that is not the beginning of the file; without an earlier part, the mirror is at fault.
     let discard = |resumed: bool, reason: String| match fs::remove_file(part) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Failure::Here(error),
         _ if resumed => Failure::Stale(reason),
@@ -155,7 +156,7 @@ fn transfer(
         }
         let mut response = request.call().map_err(|error| Failure::There(error.to_string()))?;
         let range = response.headers().get("content-range").and_then(|range| range.to_str().ok());
-        // 206 goes on from where we are; 200 begins again, by a server that does not know ranges.
+        // 206 continues; 200 starts again, from a server that does not support ranges.
         match response.status().as_u16() {
             206 if resumed && range.is_none_or(|range| range.starts_with(&format!("bytes {begun}-"))) => {}
             200 => resumed = false,
@@ -165,10 +166,10 @@ fn transfer(
             status => return Err(Failure::There(format!("HTTP status {status}"))),
         }
         let have = if resumed { begun } else { 0 };
-        // One byte more than there should be tells that the file is another one.
+        // One byte too many shows that it is another file.
         let body = response.body_mut().as_reader().take(file.size - have + 1);
         match save(body, file, have, part, progress) {
-            // A disk that is full is not left full.
+            // Do not leave a full disk full.
             Err(Failure::Here(error)) => {
                 let _ = fs::remove_file(part);
                 return Err(Failure::Here(error));
@@ -186,7 +187,7 @@ fn transfer(
     is_whole(part, file).map_err(Failure::Here)?.map_err(|reason| discard(resumed, reason))
 }
 
-/// Writes a body behind the `have` bytes of `part`, and returns how many there are then: all, or one too many.
+/// Appends a body to the `have` bytes of `part`, and returns the new length: the whole file, or one byte too many.
 fn save(
     mut body: impl Read,
     file: &RemoteFile,
@@ -223,7 +224,7 @@ fn save(
     Ok(have)
 }
 
-/// Whether a file is the one of the manifest, or what differs.
+/// Checks a file against its manifest; the inner error says what differs.
 fn is_whole(path: &Path, file: &RemoteFile) -> io::Result<Result<(), String>> {
     let found = sha256(path)?;
     let right = found.eq_ignore_ascii_case(&file.sha256);
@@ -243,24 +244,24 @@ fn sha256(path: &Path) -> io::Result<String> {
     }
 }
 
-/// A data set that could not be fetched.
+/// Why a data set could not be downloaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DownloadError {
-    /// No mirror gave the file.
-    #[error("cannot download {title}:\n  {}\nGet the files elsewhere and name their directory with --data-dir or CHAINRULE_DATA", reasons.join("\n  "))]
+    /// No mirror delivered the file.
+    #[error("cannot download {title}:\n  {}\nGet the files elsewhere and give their directory with --data-dir or CHAINRULE_DATA", reasons.join("\n  "))]
     Mirrors {
         /// The data set.
         title: String,
-        /// What each mirror answered.
+        /// Each mirror's response.
         reasons: Vec<String>,
     },
-    /// This machine refuses: no permission, or no room.
-    #[error("cannot write {}: {source}; make room there, or name another directory with --data-dir or CHAINRULE_DATA", path.display())]
+    /// An error of this machine, such as missing permission or a full disk.
+    #[error("cannot write {}: free some space there, or give another directory with --data-dir or CHAINRULE_DATA", path.display())]
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }

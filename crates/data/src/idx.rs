@@ -1,8 +1,8 @@
 //! The IDX format of the MNIST files, plain or compressed with gzip.
 //!
-//! A file is a magic number (two zeros, the type of its values, the number of axes), the length of each axis as
-//! a big-endian `u32`, and the values in row-major order, as <http://yann.lecun.com/exdb/mnist/> describes it.
-//! Only bytes, type 8, are read: no common file has other values.
+//! A file is a magic number (two zeros, the type of the values, the number of axes), the length of each axis as a
+//! big-endian `u32`, and the values in row-major order (<http://yann.lecun.com/exdb/mnist/>). Only bytes, type 8, are
+//! read: no common file has other values.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -16,7 +16,7 @@ use crate::images::{Images, ImagesError};
 /// Unsigned bytes.
 const BYTES: u8 = 8;
 
-/// The names of the four MNIST files, without ending.
+/// The names of the four MNIST files, without their endings.
 const NAMES: [&str; 4] = ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"];
 
 /// The axes and the values of an IDX file.
@@ -28,9 +28,9 @@ pub struct Idx {
     pub values: Vec<u8>,
 }
 
-/// Reads an IDX file of bytes, compressed if its first bytes say so.
+/// Reads an IDX file of bytes, and decompresses it if it begins as gzip does.
 ///
-/// Memory grows with what is really read, never with what the header claims.
+/// Memory grows with what is read, never with what the header claims.
 ///
 /// # Errors
 ///
@@ -58,7 +58,7 @@ fn parse(mut source: impl Read) -> Result<Idx, Problem> {
     let size = axes.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis));
     let size = size.ok_or_else(|| Problem::Overflow(axes.clone()))?;
     let mut values = Vec::new();
-    // One byte more than promised tells whether anything follows.
+    // One byte more than the header promises shows whether anything follows.
     let limit = (size as u64).saturating_add(1);
     source.take(limit).read_to_end(&mut values).map_err(Problem::from)?;
     match values.len() {
@@ -80,16 +80,17 @@ fn fill(source: &mut impl Read, bytes: &mut [u8]) -> Result<(), Problem> {
 ///
 /// # Errors
 ///
-/// [`IdxError`], naming the file, or both if they do not belong together.
+/// [`IdxError`], naming the file, or both if they do not fit each other.
 pub fn read_images(images: &Path, labels: &Path, classes: usize) -> Result<Images, IdxError> {
-    let axes = |path: &Path, idx: &Idx, wanted: usize| match idx.axes.len() == wanted {
-        true => Ok(()),
-        false => {
-            let problem = Problem::Axes { found: idx.axes.len(), wanted };
-            Err(IdxError::File { path: path.to_owned(), problem })
+    let axes = |path: &Path, idx: &Idx, expected: usize| {
+        let found = idx.axes.len();
+        if found == expected {
+            return Ok(());
         }
+        Err(IdxError::File { path: path.to_owned(), problem: Problem::Axes { found, expected } })
     };
-    let (pixels, classes_of) = (read(images)?, read(labels)?);
+    let pixels = read(images)?;
+    let classes_of = read(labels)?;
     axes(images, &pixels, 3)?;
     axes(labels, &classes_of, 1)?;
     let pair = |source| IdxError::Pair { images: images.to_owned(), labels: labels.to_owned(), source };
@@ -103,22 +104,22 @@ pub fn read_images(images: &Path, labels: &Path, classes: usize) -> Result<Image
 impl Images {
     /// The training and the test images of MNIST, or of a data set in the same four files, from a directory.
     ///
-    /// The names are the original ones, such as `train-images-idx3-ubyte.gz`, with or without `.gz`, or with a dot as
-    /// in `train-images.idx3-ubyte`, as some archives have it. Where a file is there both ways, the plain one is read.
+    /// The names are the original ones, such as `train-images-idx3-ubyte.gz`, with or without `.gz`, or with a dot, as in
+    /// `train-images.idx3-ubyte`, which some archives use. If a file exists with and without `.gz`, the latter is read.
     ///
     /// # Errors
     ///
-    /// [`IdxError`], naming the file that is missing or wrong.
+    /// [`IdxError`], naming the file that is missing or damaged.
     pub fn mnist(directory: impl AsRef<Path>) -> Result<(Self, Self), IdxError> {
         let directory = directory.as_ref();
         let [train, train_labels, test, test_labels] = NAMES.map(|name| find(directory, name));
-        // All four are looked for before the first is read.
+        // All four are found before the first is read.
         let (train_labels, test, test_labels) = (train_labels?, test?, test_labels?);
         let train = read_images(&train?, &train_labels, 10)?;
         let other = read_images(&test, &test_labels, 10)?;
         if other.image_shape() != train.image_shape() {
-            let [found, wanted] = [&other, &train].map(|images| images.image_shape().to_vec());
-            return Err(IdxError::File { path: test, problem: Problem::Shape { found, wanted } });
+            let [found, expected] = [&other, &train].map(|images| images.image_shape().to_vec());
+            return Err(IdxError::File { path: test, problem: Problem::Shape { found, expected } });
         }
         Ok((train, other))
     }
@@ -129,7 +130,7 @@ pub fn is_mnist(directory: &Path) -> bool {
     NAMES.iter().all(|name| find(directory, name).is_ok())
 }
 
-/// The names under which people have a file.
+/// The names that a file may have.
 fn known_names(name: &str) -> [String; 4] {
     let (dash, dot) = (format!("{name}-ubyte"), format!("{}-ubyte", name.replacen("-idx", ".idx", 1)));
     [dash.clone(), dot.clone(), dash + ".gz", dot + ".gz"]
@@ -141,7 +142,7 @@ fn find(directory: &Path, name: &str) -> Result<PathBuf, IdxError> {
     found.ok_or_else(|| IdxError::Missing { directory: directory.to_owned(), names: names.into() })
 }
 
-/// Writes images or labels as an IDX file, atomically: to a temporary file beside it, which then takes its name.
+/// Writes images or labels as an IDX file, atomically: to a temporary file in the same directory, which is then renamed.
 ///
 /// # Errors
 ///
@@ -171,7 +172,7 @@ pub fn write(path: &Path, idx: &Idx) -> Result<(), IdxError> {
     Ok(())
 }
 
-/// A new file with the permissions of any other; a temporary one is otherwise its owner's alone.
+/// A new file with the usual permissions; a temporary file could otherwise be read only by its owner.
 fn temporary(directory: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
@@ -194,20 +195,20 @@ pub enum IdxError {
         /// What is wrong with it.
         problem: Problem,
     },
-    /// Two files do not belong together.
-    #[error("{} and {}: {source}", images.display(), labels.display())]
+    /// The two files do not fit each other.
+    #[error("{} and {} do not fit each other", images.display(), labels.display())]
     Pair {
         /// The file of the images.
         images: PathBuf,
         /// The file of the labels.
         labels: PathBuf,
-        /// What does not fit.
+        /// Why.
         source: ImagesError,
     },
-    /// One of the four files is not there.
+    /// One of the four files is missing.
     #[error("{} has none of {}: put the four MNIST files there", directory.display(), names.join(", "))]
     Missing {
-        /// Where it was looked for.
+        /// The directory.
         directory: PathBuf,
         /// The names that it may have.
         names: Vec<String>,
@@ -219,65 +220,65 @@ pub enum IdxError {
 #[non_exhaustive]
 pub enum Problem {
     /// The system cannot read or write it.
-    #[error("the system refuses ({0}): check the path, its permissions and the room on the disk")]
+    #[error("the system reports {0}: check the path, its permissions and the free space")]
     Io(io::Error),
-    /// The compressed data are damaged.
-    #[error("its gzip data are damaged ({0}): fetch the file again")]
+    /// The compressed data is damaged.
+    #[error("its gzip data is damaged ({0}): download the file again")]
     Gzip(io::Error),
-    /// It is something else.
-    #[error("it begins with {0:?}, not with the magic number of an IDX file: take another file")]
+    /// It is not an IDX file.
+    #[error("it begins with {0:?}, not with the magic number of an IDX file: use another file")]
     Magic([u8; 4]),
-    /// Values of a type that is not read.
-    #[error("its values have type {0:#04x}: only bytes (0x08) are read; convert it")]
+    /// Values of another type than bytes.
+    #[error("its values have type {0:#04x}, but only bytes (0x08) are supported: convert it")]
     Kind(u8),
-    /// It ends in its header.
-    #[error("it ends within its header: fetch the file again")]
+    /// It ends within its header.
+    #[error("it ends within its header: download the file again")]
     Header,
-    /// No computer holds that much, or the format cannot say it.
-    #[error("the axes {0:?} are more than can be counted: the file is damaged; fetch it again")]
+    /// More values than a computer or the format can count.
+    #[error("the axes {0:?} are too long to count their values: the file is damaged; download it again")]
     Overflow(Vec<usize>),
-    /// It holds less than it says.
-    #[error("its axes {axes:?} make {size} bytes, but it holds {found}: it was cut; fetch it again")]
+    /// It holds less than its header says.
+    #[error("its axes {axes:?} make {size} bytes, but it holds {found}: it is incomplete; download it again")]
     Short {
-        /// The axes by the header.
+        /// The axes in the header.
         axes: Vec<usize>,
-        /// How many bytes that is.
+        /// The number of bytes of these axes.
         size: usize,
-        /// How many bytes there are.
+        /// The number of bytes in the file.
         found: usize,
     },
-    /// It holds more than it says.
-    #[error("its axes {axes:?} make {size} bytes, but it holds more: the file is damaged; fetch it again")]
+    /// It holds more than its header says.
+    #[error("its axes {axes:?} make {size} bytes, but it holds more: the file is damaged; download it again")]
     Long {
-        /// The axes by the header.
+        /// The axes in the header.
         axes: Vec<usize>,
-        /// How many bytes that is.
+        /// The number of bytes of these axes.
         size: usize,
     },
-    /// Training and test images that do not go together.
+    /// Training and test images of different shapes.
     #[error(
-        "its images are {found:?}, but those to train with are {wanted:?}: take the files of one data set"
+        "its images are {found:?}, but the training images are {expected:?}: use the files of one data set"
     )]
     Shape {
         /// The axes of its images.
         found: Vec<usize>,
         /// The axes of the training images.
-        wanted: Vec<usize>,
+        expected: Vec<usize>,
     },
-    /// Images where labels should be, or the reverse.
+    /// Images instead of labels, or the reverse.
     #[error(
-        "it has {found} axes where {wanted} are wanted: images have 3, labels 1; are two files exchanged?"
+        "it has {found} axes instead of {expected} (images have 3, labels 1): have two files been exchanged?"
     )]
     Axes {
-        /// How many it has.
+        /// The number of its axes.
         found: usize,
-        /// How many it should have.
-        wanted: usize,
+        /// The number expected.
+        expected: usize,
     },
 }
 
 impl From<io::Error> for Problem {
-    /// What a decoder finds wrong with its data comes as one of these kinds.
+    /// A decoder reports damaged data as one of the first kinds.
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {

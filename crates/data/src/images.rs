@@ -1,4 +1,4 @@
-//! Images of bytes with a class each.
+//! Images in memory, with a class each.
 
 use std::ops::Range;
 
@@ -6,11 +6,11 @@ use chainrule_tensor::{Real, Shape, in_huge_pages, prefetch, vector};
 
 use crate::{Dataset, Samples};
 
-/// Images in memory, one byte a pixel, with the class of each. A pixel is read as a number from 0 to 1.
+/// Images in memory, one byte per pixel, each with a class. Pixels are read as numbers from 0 to 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Images {
     shape: Shape,
-    /// How many pixels an image has.
+    /// The number of pixels of an image.
     size: usize,
     pixels: Vec<u8>,
     labels: Vec<u8>,
@@ -22,8 +22,8 @@ impl Images {
     ///
     /// # Errors
     ///
-    /// [`ImagesError`] if there are none, if the pixels are no whole images, if the counts differ, or if a label is out
-    /// of range.
+    /// [`ImagesError`] if there are none, if the last image is incomplete, if the counts differ, or if a label is out of
+    /// range.
     pub fn new(
         shape: impl Into<Shape>,
         pixels: Vec<u8>,
@@ -34,7 +34,7 @@ impl Images {
         if pixels.is_empty() || labels.is_empty() {
             return Err(ImagesError::Empty);
         }
-        // A shape without pixels cannot have made these.
+        // A shape without pixels does not fit either.
         let size = shape.size();
         let Some(0) = pixels.len().checked_rem(size) else {
             return Err(ImagesError::Pixels { pixels: pixels.len(), shape });
@@ -49,7 +49,7 @@ impl Images {
         }
     }
 
-    /// How many images there are.
+    /// The number of images.
     pub fn count(&self) -> usize {
         self.labels.len()
     }
@@ -59,7 +59,7 @@ impl Images {
         self.shape
     }
 
-    /// How many classes there are.
+    /// The number of classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
@@ -111,39 +111,39 @@ impl<T: Real> Samples<T> for Images {
     }
 }
 
-/// Images and labels that do not belong together.
+/// Images and labels that do not fit each other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImagesError {
-    /// There is nothing to learn from.
-    #[error("there are no images: take another file")]
+    /// There are no images or no labels.
+    #[error("there are no images: use another file")]
     Empty,
-    /// The last image is cut.
-    #[error("{pixels} bytes are no whole number of images {shape}: give every image all of its pixels")]
+    /// The last image is incomplete.
+    #[error("{pixels} bytes are not a whole number of images {shape}: give every image all of its pixels")]
     Pixels {
-        /// How many bytes there are.
+        /// The number of bytes.
         pixels: usize,
         /// The shape of one image.
         shape: Shape,
     },
-    /// Each image needs one label.
-    #[error("there are {images} images but {labels} labels: take the two files of one data set")]
+    /// The numbers of images and labels differ.
+    #[error("there are {images} images but {labels} labels: use the two files of one data set")]
     Counts {
-        /// How many images.
+        /// The number of images.
         images: usize,
-        /// How many labels.
+        /// The number of labels.
         labels: usize,
     },
-    /// A label that is no class.
+    /// A label that is not a class.
     #[error(
-        "label {index} is {label}, but there are {classes} classes, from 0: the file is damaged, or of another data set"
+        "label {index} is {label}, but there are {classes} classes, from 0: the file is damaged, or belongs to another data set"
     )]
     Label {
-        /// Which label.
+        /// The index of the label.
         index: usize,
         /// Its value.
         label: u8,
-        /// How many classes there are.
+        /// The number of classes.
         classes: usize,
     },
 }

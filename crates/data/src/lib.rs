@@ -1,15 +1,15 @@
-//! Data sets: the trait, readers, batches, a bundled set, and downloads.
+//! Data sets: traits, readers, batches, a bundled set, and downloads.
 //!
-//! The decision here: **a sample is converted where the batch needs it.** A data set is asked for one sample by index
-//! and writes it straight into the batch, so images stay bytes in memory, shuffling moves indices and nothing else, and
-//! reading is safe from several threads. Whatever comes from outside (files, servers) is checked before it is believed:
-//! memory grows with what is there, not with what a header claims, and errors name the file and the remedy.
+//! The decision here: **a sample is converted as it is written into the batch.** A data set is read one sample at a time,
+//! by index, so images stay bytes in memory, shuffling moves only indices, and several threads can read at once. Whatever
+//! comes from outside (files, servers) is checked before it is trusted: memory grows with what is there, not with what a
+//! header claims, and errors name the file and the remedy.
 //!
-//! - [`Dataset`] and [`Samples`] are the traits; [`Images`] and [`Rows`] are in memory; [`Subset`] is a part of another.
-//! - [`idx`] reads the format of MNIST, [`csv`] tables.
-//! - [`digits`] draws the bundled set of digits, for machines without a network.
-//! - [`Manifest`] says what can be downloaded, `fetch` does it, [`locate`](locate::locate) finds it on this machine.
-//! - [`Batches`] shuffles and cuts.
+//! - [`Dataset`] and [`Samples`] are the traits; [`Images`] and [`Rows`] are in memory; [`Subset`] is part of another.
+//! - [`idx`] reads MNIST's format, [`csv`] tables.
+//! - [`digits`] draws a bundled set of digits, which needs no network.
+//! - [`Manifest`] lists what can be downloaded, `fetch` downloads it, [`locate`](locate::locate) finds it on this machine.
+//! - [`Batches`] shuffles the samples and divides them into batches.
 //!
 //! The feature `download` adds an HTTPS client, [`Manifest`] and [`fetch`]; without it the crate reads only the files at hand.
 

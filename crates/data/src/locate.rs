@@ -1,4 +1,4 @@
-//! Where a data set lies on this machine.
+//! Finding a data set on this machine.
 
 use std::env;
 use std::fmt;
@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 /// The environment variable that names a directory with data sets.
 pub const VARIABLE: &str = "CHAINRULE_DATA";
 
-/// The directory that holds the data set `name`, where `complete` tells whether a directory does.
+/// The directory that holds the data set `name`; `complete` says whether a directory does.
 ///
-/// Looked at are the `explicit` directory if there is one, else the one that `CHAINRULE_DATA` names, else the
-/// cache of this platform; in each the directory itself and its sub-directory `name`. A directory that somebody
-/// named is not passed over silently: if the data are not in it, that is an error.
+/// It searches the `explicit` directory if there is one, else the one in `CHAINRULE_DATA`, else the cache directory of
+/// this platform; in each case the directory itself and its subdirectory `name`. If the user named a directory and the
+/// data is not in it, that is an error.
 ///
 /// # Errors
 ///
-/// [`NotFound`] with the places looked at.
+/// [`NotFound`] with the directories that were searched.
 pub fn locate(
     name: &str,
     explicit: Option<&Path>,
@@ -23,17 +23,17 @@ pub fn locate(
 ) -> Result<PathBuf, NotFound> {
     let variable = || env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     let named = explicit.map(Path::to_owned).or_else(variable);
-    let places = match &named {
+    let searched = match &named {
         Some(directory) => vec![directory.clone(), directory.join(name)],
         None => cache(name).into_iter().collect(),
     };
-    match places.iter().find(|place| complete(place)) {
-        Some(place) => Ok(place.clone()),
-        None => Err(NotFound { name: name.to_owned(), places, named: named.is_some() }),
+    match searched.iter().find(|directory| complete(directory)) {
+        Some(directory) => Ok(directory.clone()),
+        None => Err(NotFound { name: name.to_owned(), searched, named: named.is_some() }),
     }
 }
 
-/// The directory for the data set `name` in the cache of this platform; `None` if there is no home directory.
+/// The directory of the data set `name` in this platform's cache; `None` if there is no home directory.
 pub fn cache(name: &str) -> Option<PathBuf> {
     let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = if cfg!(windows) {
@@ -41,7 +41,7 @@ pub fn cache(name: &str) -> Option<PathBuf> {
     } else if cfg!(target_os = "macos") {
         variable("HOME").map(|home| home.join("Library/Caches"))
     } else {
-        // The specification has relative paths in it ignored.
+        // The XDG specification says to ignore relative paths.
         let cache = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
         cache.or_else(|| variable("HOME").map(|home| home.join(".cache")))
     };
@@ -52,12 +52,12 @@ pub fn cache(name: &str) -> Option<PathBuf> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotFound {
     name: String,
-    places: Vec<PathBuf>,
+    searched: Vec<PathBuf>,
     named: bool,
 }
 
 impl NotFound {
-    /// Whether somebody named the directory, so that another place or a download would not be what they meant.
+    /// Whether the user named the directory, so that another directory or a download would not be what they meant.
     pub fn is_named(&self) -> bool {
         self.named
     }
@@ -65,15 +65,15 @@ impl NotFound {
 
 impl fmt::Display for NotFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.places.is_empty() {
+        if self.searched.is_empty() {
             write!(f, "this system has no cache directory with the files of {}", self.name)?;
         } else {
             write!(f, "the files of {} are not in", self.name)?;
         }
-        for (index, place) in self.places.iter().enumerate() {
-            write!(f, "{} {}", if index > 0 { " nor in" } else { "" }, place.display())?;
+        for (index, directory) in self.searched.iter().enumerate() {
+            write!(f, "{} {}", if index > 0 { " or" } else { "" }, directory.display())?;
         }
-        write!(f, ": put them there, or name their directory with --data-dir or {VARIABLE}")
+        write!(f, ": put them there, or give their directory with --data-dir or {VARIABLE}")
     }
 }
 

@@ -1,4 +1,4 @@
-//! What can be downloaded.
+//! The data sets that can be downloaded.
 
 use serde::Deserialize;
 
@@ -13,13 +13,13 @@ pub struct Manifest {
     pub name: String,
     /// Its full name.
     pub title: String,
-    /// Where it comes from.
+    /// Its web page.
     pub homepage: String,
-    /// Under which terms it may be used.
+    /// The terms of its use.
     pub licence: String,
     /// How to cite it.
     pub citation: String,
-    /// The addresses of folders that hold the files, to be tried in order.
+    /// The addresses of folders with the files, tried in order.
     pub mirrors: Vec<String>,
     /// Its files.
     pub files: Vec<RemoteFile>,
@@ -29,7 +29,7 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemoteFile {
-    /// Its name, which is also the end of its address.
+    /// Its name, which ends its address.
     pub name: String,
     /// Its length in bytes.
     pub size: u64,
@@ -55,7 +55,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// [`ManifestError::Unknown`] with the names that there are.
+    /// [`ManifestError::Unknown`] with the known names.
     pub fn named(name: &str) -> Result<Self, ManifestError> {
         let all = Self::all()?;
         let known = || all.iter().map(|manifest| manifest.name.as_str()).collect::<Vec<_>>().join(", ");
@@ -64,16 +64,16 @@ impl Manifest {
     }
 }
 
-/// A data set that is not there.
+/// A manifest that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
     /// No data set has this name.
-    #[error("no data set is called {name:?}: there are {known}")]
+    #[error("no data set is called {name:?}: the known ones are {known}")]
     Unknown {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
-        /// The names that there are.
+        /// The known names.
         known: String,
     },
     /// A file of the `datasets` folder cannot be read.

@@ -1,11 +1,11 @@
-//! Samples that are rows of a matrix.
+//! A matrix in memory, one sample a row.
 
 use chainrule_tensor::{Real, Shape};
 use ndarray::Array2;
 
 use crate::{Dataset, Samples};
 
-/// Numbers in memory: one sample a row, with a target each.
+/// A matrix in memory whose rows are samples, each with a target.
 ///
 /// ```
 /// use chainrule_data::{Rows, Samples};
@@ -30,7 +30,7 @@ impl<T: Real, Y> Rows<T, Y> {
         if samples.nrows() != targets.len() {
             return Err(RowsError { samples: samples.nrows(), targets: targets.len() });
         }
-        // A row is copied as one piece.
+        // So that each row is contiguous.
         let samples =
             if samples.is_standard_layout() { samples } else { samples.as_standard_layout().into_owned() };
         Ok(Self { samples, targets })
@@ -68,9 +68,9 @@ impl<T: Real, Y: Clone + Send + Sync> Samples<T> for Rows<T, Y> {
     }
 }
 
-/// Another number of targets than of samples.
+/// The numbers of samples and targets differ.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there are {samples} samples but {targets} targets: give each sample one target")]
+#[error("there are {samples} samples but {targets} targets: give one target per sample")]
 pub struct RowsError {
     samples: usize,
     targets: usize,

@@ -254,7 +254,7 @@ fn no_room() {
         matches!(&error, DownloadError::Io { source, .. } if source.raw_os_error() == Some(28)),
         "{error}"
     );
-    assert!(error.to_string().contains("make room"), "{error}");
+    assert!(error.to_string().contains("free some space"), "{error}");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 

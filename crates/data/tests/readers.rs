@@ -1,5 +1,6 @@
 //! What readers do with files that are damaged, or lie.
 
+use std::error::Error;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -192,7 +193,8 @@ fn tables() {
     assert!(matches!(csv("a,b\n1e300,1\n").numbers::<f32>(), Err(CsvError::Number { column: 1, .. })));
     assert!(matches!(csv("a,b\n,1\n").numbers::<f32>(), Err(CsvError::Number { column: 1, .. })));
     let error = csv("a,b\n1,2\n1,2,3\n").numbers::<f64>().unwrap_err();
-    assert!(matches!(error, CsvError::Line { .. }) && error.to_string().contains("line: 3"), "{error}");
+    let cause = error.source().unwrap().to_string();
+    assert!(matches!(error, CsvError::Line { .. }) && cause.contains("line: 3"), "{error}: {cause}");
     let error = Csv::new("/no/such/table.csv").numbers::<f64>().unwrap_err();
     assert!(matches!(error, CsvError::Io { .. }) && error.to_string().contains("table.csv"), "{error}");
     assert!(matches!(csv("a,b\n").numbers::<f64>(), Err(CsvError::Empty { .. })));

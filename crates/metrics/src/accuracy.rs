@@ -1,4 +1,4 @@
-//! The share of right answers.
+//! The accuracy.
 
 use chainrule_tensor::{Real, Target};
 use ndarray::ArrayView2;
@@ -6,10 +6,10 @@ use ndarray::ArrayView2;
 use crate::metric::{class, predicted};
 use crate::{Measure, Mergeable, Metric};
 
-/// The share of samples whose greatest output is at the target's class.
+/// The accuracy: the fraction of samples whose maximum output is at the target's class.
 ///
-/// Outputs of one column answer yes or no: yes above the threshold, which is 0, for logits, unless it is set.
-/// A row with an output that is not a number is wrong.
+/// A single column is a binary output: class 1 above the threshold, which is 0 (for logits) unless it is set. A row with
+/// a NaN counts as wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Accuracy {
     threshold: f64,
@@ -18,7 +18,7 @@ pub struct Accuracy {
 }
 
 impl Accuracy {
-    /// With this threshold for outputs of one column: 0.5 for probabilities.
+    /// An accuracy with this threshold for outputs of one column: 0.5 for probabilities.
     pub fn with_threshold(threshold: f64) -> Self {
         Self { threshold, ..Self::default() }
     }

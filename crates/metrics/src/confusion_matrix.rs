@@ -1,4 +1,4 @@
-//! Which classes are taken for which.
+//! The confusion matrix.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use ndarray::{Array2, ArrayView2, s};
 use crate::metric::{class, predicted};
 use crate::{Measure, Mergeable, Metric};
 
-/// Counts for each true class (row) how often each class (column) was predicted. Its value is the accuracy.
+/// The confusion matrix: how often each class (column) was predicted for each true class (row). Its value is the accuracy.
 ///
-/// It has a row and a column for each column of the outputs (for both answers, where there is one), and grows
-/// with them, never with a label: a wild one would ask for more memory than there is. A sample that has no
-/// place in it counts as wrong, in [`uncounted`](Self::uncounted).
+/// It has a row and a column per column of the outputs (two, if the outputs have one), and grows with the outputs but
+/// never with a label, since a wrong one could request any amount of memory. Samples outside of the matrix count as wrong,
+/// in [`uncounted`](Self::uncounted).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfusionMatrix {
     counts: Array2<u64>,
@@ -20,7 +20,7 @@ pub struct ConfusionMatrix {
 }
 
 impl ConfusionMatrix {
-    /// For this many classes. It grows when outputs have more columns.
+    /// A matrix for this many classes. It grows if the outputs have more columns.
     pub fn new(classes: usize) -> Self {
         Self { counts: Array2::zeros((classes, classes)), uncounted: 0 }
     }
@@ -30,8 +30,7 @@ impl ConfusionMatrix {
         self.counts.view()
     }
 
-    /// How many samples had no place in the matrix: an output that is not a number, or a class beyond its
-    /// rows.
+    /// The number of samples outside of the matrix: those with a NaN output, or a class beyond its rows.
     pub fn uncounted(&self) -> u64 {
         self.uncounted
     }
@@ -85,7 +84,7 @@ impl Mergeable for ConfusionMatrix {
 }
 
 impl fmt::Display for ConfusionMatrix {
-    /// A table with the true classes down and the predicted ones across.
+    /// A table with the true classes as rows and the predicted ones as columns.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let classes = self.counts.nrows();
         let widest = self.counts.iter().map(|count| count.to_string().len()).max().unwrap_or(1);

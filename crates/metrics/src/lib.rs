@@ -1,8 +1,8 @@
-//! Metrics: numbers for people, streaming over batches.
+//! Metrics: figures for people, accumulated over batches.
 //!
-//! The decision here: **a metric is a tally.** It counts while batches go by, keeps no samples, and two
-//! tallies of one kind [`Mergeable`] into what one would have counted, so that shards and processes can count
-//! apart. Unlike a loss, it needs no gradient.
+//! The decision here: **a metric is a tally.** It counts batch by batch and keeps no samples, and two tallies of one kind
+//! merge ([`Mergeable`]) into what a single one would have counted, so that shards and processes can count independently.
+//! Unlike a loss, it needs no gradient.
 //!
 //! ```
 //! use chainrule_metrics::{Accuracy, Measure, Metric};

@@ -5,11 +5,10 @@ use ndarray::ArrayView2;
 
 use crate::{Measure, Mergeable, Metric};
 
-/// The weighted mean of values that go by, such as a loss over batches of different sizes; as a [`Metric`],
-/// the mean of all outputs, whatever the targets.
+/// The weighted mean of a stream of values, such as the loss over batches of different sizes; as a [`Metric`], the mean
+/// of all outputs, whatever the targets.
 ///
-/// The sum is kept in double precision and compensated (Neumaier 1974), so that its error does not grow with
-/// the number of values.
+/// The sum is in double precision and compensated (Neumaier 1974), so its error does not grow with the number of values.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mean {
     sum: f64,
@@ -26,15 +25,15 @@ impl Mean {
 
     /// The mean; NaN if nothing was added.
     pub fn value(&self) -> f64 {
-        // What rounding lost from an infinite sum is not a number.
+        // The compensation of an infinite sum is NaN.
         let sum = if self.sum.is_finite() { self.sum + self.lost } else { self.sum };
         sum / self.weight
     }
 
     fn add(&mut self, term: f64) {
         let sum = self.sum + term;
-        let (great, small) = if self.sum.abs() >= term.abs() { (self.sum, term) } else { (term, self.sum) };
-        self.lost += (great - sum) + small;
+        let (large, small) = if self.sum.abs() >= term.abs() { (self.sum, term) } else { (term, self.sum) };
+        self.lost += (large - sum) + small;
         self.sum = sum;
     }
 }

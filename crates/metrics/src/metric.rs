@@ -25,37 +25,39 @@ pub trait Measure<T: Real, Y>: Metric {
     fn update(&mut self, y: ArrayView2<'_, T>, targets: &[Y]);
 }
 
-/// Adds another tally of the same kind, as if its batches had been counted here.
+/// A metric to which another of its kind can be added, as if its batches had been counted here.
 pub trait Mergeable {
-    /// Adds what `other` has counted.
+    /// Adds the counts of `other`.
     fn merge(&mut self, other: &Self);
 }
 
-/// The index of the greatest value, the first of equal ones; `None` if there is none, or if one is NaN.
+/// The index of the maximum, the first of equal ones; `None` if there are no values, or if one is NaN.
 #[inline]
 pub(crate) fn argmax<T: Real>(row: ArrayView1<'_, T>) -> Option<usize> {
     match row.as_slice() {
-        Some(row) => greatest(row.iter().copied()),
-        None => greatest(row.iter().copied()),
+        Some(row) => first_maximum(row.iter().copied()),
+        None => first_maximum(row.iter().copied()),
     }
 }
 
 #[inline(always)]
-fn greatest<T: Real>(mut values: impl Iterator<Item = T>) -> Option<usize> {
+fn first_maximum<T: Real>(mut values: impl Iterator<Item = T>) -> Option<usize> {
     let first = values.next()?;
-    let (mut best, mut most, mut nan) = (0, first, first.is_nan());
-    // Which value is greater is unpredictable, so the selection takes no branch.
+    let mut best = 0;
+    let mut maximum = first;
+    let mut nan = first.is_nan();
+    // Without branches, since no CPU can predict which value is larger.
     for (index, value) in (1..).zip(values) {
         nan |= value.is_nan();
-        let better = value > most;
+        let better = value > maximum;
         best = if better { index } else { best };
-        most = if better { value } else { most };
+        maximum = if better { value } else { maximum };
     }
     (!nan).then_some(best)
 }
 
-/// The class that a target stands for: itself, or the greatest entry of a distribution; for a single value
-/// whether it is above a half.
+/// The class of a target: the class itself, or the index of a distribution's maximum; for a single value, whether it is
+/// above 0.5.
 pub(crate) fn class<T: Real, Y: Target<T>>(target: &Y) -> Option<usize> {
     match target.view() {
         TargetView::Class(class) => Some(class),
@@ -64,7 +66,7 @@ pub(crate) fn class<T: Real, Y: Target<T>>(target: &Y) -> Option<usize> {
     }
 }
 
-/// The class that an output stands for; a single column says yes above the threshold.
+/// The predicted class of an output; with a single column, 1 above the threshold and else 0.
 #[inline]
 pub(crate) fn predicted<T: Real>(row: ArrayView1<'_, T>, threshold: f64) -> Option<usize> {
     match row.len() {

@@ -5,7 +5,7 @@ use ndarray::ArrayView2;
 
 use crate::{Measure, Mergeable, Metric};
 
-/// Another metric over all steps, for outputs `[steps, columns]` and a target for each step.
+/// Another metric over all steps of a sequence, for outputs `[steps, columns]` and one target per step.
 ///
 /// ```
 /// use chainrule_metrics::{Accuracy, Measure, Metric, PerStep};
@@ -37,7 +37,7 @@ impl<T: Real, S: Steps, M: Measure<T, S::Target>> Measure<T, S> for PerStep<M> {
     fn update(&mut self, y: ArrayView2<'_, T>, targets: &[S]) {
         for (y, target) in y.rows().into_iter().zip(targets) {
             let steps = target.steps();
-            // The loss has checked that the steps divide the columns; without steps nothing is counted.
+            // The loss has checked that the steps divide the columns; an empty target is not counted.
             if let Ok(y) = y.to_shape((steps.len(), y.len() / steps.len().max(1))) {
                 self.0.update(y.view(), steps);
             }

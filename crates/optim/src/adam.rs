@@ -30,7 +30,7 @@ pub fn adam(rate: impl Schedule + 'static) -> Adam {
     Adam { rate: Arc::new(rate), beta1: 0.9, beta2: 0.999, epsilon: 1e-8, uncorrected_epsilon: false }
 }
 
-/// The update, where the CPU has no kernel for it.
+/// The update where the CPU has no kernel for it.
 fn formula<T: Real>(step: AdamStep<T>, p: &mut [T], grads: &[T], [m, v]: [&mut [T]; 2]) {
     let AdamStep { one_minus_betas: [new_m, new_v], rate, epsilon, shrink } = step;
     let largest = T::max_value();
@@ -45,20 +45,20 @@ fn formula<T: Real>(step: AdamStep<T>, p: &mut [T], grads: &[T], [m, v]: [&mut [
 }
 
 impl Adam {
-    /// The shares β₁ and β₂ of the two running means that are kept, both in `[0, 1)`.
+    /// The decay rates β₁ and β₂ of the two running means, both in `[0, 1)`.
     #[must_use]
     pub fn betas(self, beta1: f64, beta2: f64) -> Self {
         Self { beta1, beta2, ..self }
     }
 
-    /// The least denominator ε, above 0.
+    /// The term ε that keeps the denominator above 0.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Self {
         Self { epsilon, ..self }
     }
 
-    /// As Keras has it: ε is 1e-7, and is added to √v before v's correction instead of to √v̂ (the ε̂ at the
-    /// end of section 2 of the paper), which makes it weigh more in the first steps.
+    /// Keras' defaults: ε is 1e-7 and is added to √v before v's correction instead of to √v̂ (the ε̂ at the end of
+    /// section 2 of the paper), so it weighs more in the first steps.
     #[must_use]
     pub fn keras(self) -> Self {
         Self { epsilon: 1e-7, uncorrected_epsilon: true, ..self }
@@ -67,7 +67,8 @@ impl Adam {
     /// One step in which the parameters are first multiplied by `shrink`.
     #[inline]
     pub(crate) fn advance<T: Real>(&self, pass: Update<'_, T>, shrink: f64) {
-        let (rate, t) = (self.rate.rate(pass.step), pass.step as f64 + 1.0);
+        let rate = self.rate.rate(pass.step);
+        let t = pass.step as f64 + 1.0;
         // η m̂ / (√v̂ + ε) = step m / (√v + epsilon), with both corrections taken out of the loop.
         let correction = (1.0 - self.beta2.powf(t)).sqrt();
         let step = rate * correction / (1.0 - self.beta1.powf(t));

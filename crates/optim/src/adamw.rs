@@ -4,8 +4,8 @@ use crate::{Adam, Optimizer, ParamKind, Real, Schedule, SettingError, Update, Up
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019): `p ← p - η λ p`, then Adam's step.
 ///
-/// Defaults are PyTorch's: λ 0.01 and those of [`Adam`]. Unlike PyTorch's, λ is applied to [`ParamKind::Weight`]
-/// alone: biases and the scales of normalisation are not decayed, as everybody sets it up by hand there.
+/// Defaults are PyTorch's: λ 0.01 and those of [`Adam`]. Unlike PyTorch's, λ applies to [`ParamKind::Weight`] only:
+/// biases and the scales of normalisation are not decayed, which PyTorch users set up by hand.
 #[derive(Clone, Debug)]
 pub struct AdamW {
     adam: Adam,
@@ -24,19 +24,19 @@ impl AdamW {
         Self { decay, ..self }
     }
 
-    /// As [`Adam::betas`].
+    /// See [`Adam::betas`].
     #[must_use]
     pub fn betas(self, beta1: f64, beta2: f64) -> Self {
         Self { adam: self.adam.betas(beta1, beta2), ..self }
     }
 
-    /// As [`Adam::epsilon`].
+    /// See [`Adam::epsilon`].
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Self {
         Self { adam: self.adam.epsilon(epsilon), ..self }
     }
 
-    /// As Keras has it: [`Adam::keras`], and λ is 0.004.
+    /// Keras' defaults: those of [`Adam::keras`], and λ is 0.004.
     #[must_use]
     pub fn keras(self) -> Self {
         Self { adam: self.adam.keras(), decay: 0.004 }

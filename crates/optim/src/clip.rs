@@ -2,13 +2,13 @@ use chainrule_core::SettingCheck;
 
 use crate::{Optimizer, Real, SettingError, Update, UpdateRule, vector};
 
-/// Scales all gradients together so that their Euclidean norm is at most this (Pascanu, Mikolov and
-/// Bengio 2013): `g ← g min(1, max / (‖g‖ + 1e-6))`, as PyTorch's `clip_grad_norm_`.
+/// Clips by global norm: scales all gradients together so that their Euclidean norm is at most this (Pascanu, Mikolov
+/// and Bengio 2013), `g ← g min(1, max / (‖g‖ + 1e-6))`, as PyTorch's `clip_grad_norm_`.
 ///
-/// The norm is over all trained parameters, weights and biases alike. A NaN among the gradients stays where it is.
+/// The norm is over all trained parameters, weights and biases alike. A NaN among the gradients stays NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClipByGlobalNorm(
-    /// The greatest norm, above 0.
+    /// The maximum norm, above 0.
     pub f64,
 );
 
@@ -34,14 +34,14 @@ impl<T: Real> UpdateRule<T> for ClipByGlobalNorm {
     fn update(&self, _: Update<'_, T>) {}
 
     fn validate(&self) -> Result<(), SettingError> {
-        SettingCheck("ClipByGlobalNorm").positive("the greatest norm", self.0)
+        SettingCheck("ClipByGlobalNorm").positive("the maximum norm", self.0)
     }
 }
 
-/// Limits every gradient independently to `-max..=max`, as PyTorch's `clip_grad_value_`. NaN stays NaN.
+/// Clips each gradient to `-max..=max`, as PyTorch's `clip_grad_value_`. NaN stays NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClipByValue(
-    /// The greatest absolute value, above 0.
+    /// The maximum absolute value, above 0.
     pub f64,
 );
 
@@ -56,7 +56,7 @@ impl Optimizer for ClipByValue {
 }
 
 impl<T: Real> UpdateRule<T> for ClipByValue {
-    // With all gradients at once, so that it keeps its place among other stages that need that.
+    // On all gradients at once, so that it keeps its position among other stages that need them all.
     fn transform_all(&self, _: u64, grads: &mut [T]) {
         let max = T::of(self.0);
         for g in grads {
@@ -68,6 +68,6 @@ impl<T: Real> UpdateRule<T> for ClipByValue {
     fn update(&self, _: Update<'_, T>) {}
 
     fn validate(&self) -> Result<(), SettingError> {
-        SettingCheck("ClipByValue").positive("the greatest value", self.0)
+        SettingCheck("ClipByValue").positive("the maximum value", self.0)
     }
 }

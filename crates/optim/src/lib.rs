@@ -1,10 +1,9 @@
 //! Optimizers, schedules of the learning rate, and clipping, over flat slices.
 //!
-//! The decision here: **an optimizer sees slices of numbers and nothing else**. It knows no layers, no
-//! losses and no tensors: parameters, gradients and its own state are three slices that someone else owns.
-//! So it works on anything that has a gradient, its state is written to a file in one piece, and a trainer
-//! may cut the slices and update the pieces on several threads: every optimizer here gives the same bits
-//! however they are cut.
+//! The decision here: **an optimizer sees slices of numbers and nothing else**. It knows no layers, no losses and no
+//! tensors: parameters, gradients and its own state are three slices that the caller owns. So it works on anything that
+//! has a gradient, its state is saved as one slice, and a trainer may split the slices into buckets and update these on
+//! several threads: every optimizer here returns the same bits however the slices are split.
 //!
 //! | optimizer | made by | state per parameter |
 //! |---|---|---|
@@ -41,8 +40,44 @@
 //! # Ok::<(), chainrule_optim::SettingError>(())
 //! ```
 //!
-//! An optimizer of one's own implements [`Optimizer`] and [`UpdateRule::update`] as a closure over one parameter, its gradient
-//! and its state, which [`each!`](chainrule_tensor::each!) runs with the widest instructions of the CPU.
+//! # An optimizer of your own
+//!
+//! [`Optimizer`] says what it needs, [`UpdateRule`] is its formula, which
+//! [`each!`](chainrule_tensor::each!) runs with the widest instructions of the CPU:
+//!
+//! ```
+//! use chainrule_optim::{Optimizer, Real, Update, UpdateRule};
+//! use chainrule_tensor::each;
+//!
+//! /// Signum (Bernstein et al. 2018): `m ← β m + (1 - β) g`, then `p ← p - η sign(m)`.
+//! #[derive(Debug)]
+//! struct Signum {
+//!     rate: f64,
+//!     beta: f64,
+//! }
+//!
+//! impl Optimizer for Signum {
+//!     fn slots(&self) -> usize {
+//!         1
+//!     }
+//! }
+//!
+//! impl<T: Real> UpdateRule<T> for Signum {
+//!     fn update(&self, update: Update<'_, T>) {
+//!         let [rate, beta, rest] = [self.rate, self.beta, 1.0 - self.beta].map(T::of);
+//!         let (p, grads, [m]) = update.split();
+//!         each!(
+//!             [p, m] = |g: grads| {
+//!                 let m = beta * m + rest * g;
+//!                 [p - rate * m.signum(), m]
+//!             }
+//!         );
+//!     }
+//! }
+//! ```
+//!
+//! Adding one to this crate touches four files: its own, this one (a line for the module and one for its names), and the
+//! lists of `tests/every_optimizer.rs` and, where PyTorch has it, `tests/pytorch.rs`.
 
 mod adam;
 mod adamw;

@@ -4,28 +4,27 @@ use std::fmt::Debug;
 
 use crate::{ParamKind, Real, SettingError};
 
-/// One step for one piece of the parameters. All slices are in the same order.
+/// One step for one bucket of the parameters. All slices are in the same order.
 #[derive(Debug)]
 pub struct Update<'a, T> {
     /// The number of steps before this one: 0 for the first.
     pub step: u64,
-    /// What these parameters are: [`ParamKind::Weight`] is trained and decayed, [`ParamKind::Bias`] is trained and not
-    /// decayed. [`ParamKind::Buffer`] is not trained and never comes here.
+    /// The kind of these parameters: [`ParamKind::Weight`] is decayed, [`ParamKind::Bias`] is not. A
+    /// [`ParamKind::Buffer`] is not trained, so it is never updated.
     pub kind: ParamKind,
     /// The parameters, to be changed.
     pub params: &'a mut [T],
-    /// Their gradients. A stage may change them for the stages behind it.
+    /// Their gradients. A stage may change them for the stages after it.
     pub grads: &'a mut [T],
-    /// What the optimizer remembers: [`Optimizer::slots`] times `params.len()` values, one slot behind the
-    /// other. Zeros before step 0.
+    /// The optimizer's state: [`Optimizer::slots`] times `params.len()` values, one slot after the other. Zeros before
+    /// step 0.
     pub state: &'a mut [T],
 }
 
 impl<'a, T> Update<'a, T> {
-    /// The parameters, the gradients, and each slot of the state separately.
+    /// The parameters, the gradients, and the slots of the state, each as a slice.
     ///
-    /// Slots that the state is too short for come out empty, and [`each!`](chainrule_tensor::each!)
-    /// panics on them.
+    /// Slots for which the state is too short are empty, and [`each!`](chainrule_tensor::each!) panics on them.
     #[inline]
     pub fn split<const N: usize>(self) -> (&'a mut [T], &'a [T], [&'a mut [T]; N]) {
         let mut slots = self.state.chunks_exact_mut(self.params.len().max(1));

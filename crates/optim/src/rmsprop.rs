@@ -14,8 +14,8 @@ use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule};
 /// p ← p - η d                    with momentum μ: b ← μ b + d;   p ← p - η b
 /// ```
 ///
-/// Defaults are PyTorch's: α 0.99, ε 1e-8, and ε is added outside the root. Should rounding make `v - m²`
-/// negative, it counts as 0.
+/// Defaults are PyTorch's: α 0.99, ε 1e-8, and ε is added outside the root. Where rounding makes `v - m²` negative, it
+/// counts as 0.
 #[derive(Clone, Debug)]
 pub struct RmsProp {
     rate: Arc<dyn Schedule>,
@@ -31,13 +31,13 @@ pub fn rmsprop(rate: impl Schedule + 'static) -> RmsProp {
 }
 
 impl RmsProp {
-    /// The share α of the running means that is kept, in `[0, 1)` (Keras' `rho`).
+    /// The decay rate α of the running means, in `[0, 1)` (Keras' `rho`).
     #[must_use]
     pub fn alpha(self, alpha: f64) -> Self {
         Self { alpha, ..self }
     }
 
-    /// The least denominator ε, above 0.
+    /// The term ε that keeps the denominator above 0.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Self {
         Self { epsilon, ..self }
@@ -49,7 +49,7 @@ impl RmsProp {
         Self { momentum, ..self }
     }
 
-    /// Divides by the gradient's deviation from its mean instead of its size.
+    /// Divides by the gradient's standard deviation instead of its root mean square.
     #[must_use]
     pub fn centered(self) -> Self {
         Self { centered: true, ..self }

@@ -5,7 +5,7 @@ use chainrule_tensor::each;
 
 use crate::{Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule};
 
-/// Stochastic gradient descent, with momentum, Nesterov's or not.
+/// Stochastic gradient descent, optionally with momentum or Nesterov's momentum.
 ///
 /// ```text
 /// g ← g + λ p                        weight decay
@@ -14,8 +14,8 @@ use crate::{Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRu
 /// m ← μ m + g;           p ← p - η (g + μ m)     Nesterov's
 /// ```
 ///
-/// PyTorch's conventions: in the first step, `m ← g` whatever τ is, and Nesterov's momentum is in the form of
-/// Sutskever et al. 2013. Unlike PyTorch's, the decay λ is applied to [`ParamKind::Weight`] alone.
+/// The conventions are PyTorch's: in the first step `m ← g` whatever τ is, and Nesterov's momentum has the form of
+/// Sutskever et al. 2013. Unlike PyTorch's, the decay λ applies to [`ParamKind::Weight`] only.
 #[derive(Clone, Debug)]
 pub struct Sgd {
     rate: Arc<dyn Schedule>,
@@ -25,7 +25,7 @@ pub struct Sgd {
     decay: f64,
 }
 
-/// Stochastic gradient descent with this learning rate, and neither momentum nor decay.
+/// Stochastic gradient descent with this learning rate, without momentum or decay.
 pub fn sgd(rate: impl Schedule + 'static) -> Sgd {
     Sgd { rate: Arc::new(rate), momentum: 0.0, dampening: 0.0, nesterov: false, decay: 0.0 }
 }
@@ -43,13 +43,13 @@ impl Sgd {
         Self { dampening, ..self }
     }
 
-    /// Looks ahead along the momentum, which must be above 0, without dampening.
+    /// Uses Nesterov's momentum: needs a momentum above 0 and no dampening.
     #[must_use]
     pub fn nesterov(self) -> Self {
         Self { nesterov: true, ..self }
     }
 
-    /// The weight decay λ, coupled: a part of the gradient, as an L2 penalty would be.
+    /// The weight decay λ, coupled: part of the gradient, like an L2 penalty.
     #[must_use]
     pub fn weight_decay(self, decay: f64) -> Self {
         Self { decay, ..self }

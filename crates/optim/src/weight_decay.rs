@@ -3,10 +3,10 @@ use chainrule_tensor::each;
 
 use crate::{Optimizer, ParamKind, Real, SettingError, Update, UpdateRule};
 
-/// Coupled weight decay for the optimizer behind it: `g ← g + λ p`, the gradient of an L2 penalty `λ/2 ‖p‖²`.
+/// Coupled weight decay for the optimizer after it: `g ← g + λ p`, the gradient of an L2 penalty `λ/2 ‖p‖²`.
 ///
 /// `(WeightDecay(1e-4), adam(1e-3))` is what PyTorch calls `Adam(weight_decay=1e-4)`, except that
-/// only [`ParamKind::Weight`] is decayed. Clipping looks at the gradients before, as it does in PyTorch.
+/// only [`ParamKind::Weight`] is decayed. Clipping sees the gradients without the decay, as in PyTorch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WeightDecay(
     /// The decay λ.

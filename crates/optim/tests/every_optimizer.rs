@@ -25,7 +25,7 @@ fn every_optimizer<T: Real>() -> Vec<Box<dyn UpdateRule<T>>> {
     ]
 }
 
-/// `steps` steps down `Σ (p - i)² / 2`, the parameters cut at `cuts`.
+/// `steps` steps that minimise `Σ (p - i)² / 2`, with the parameters split at `cuts`.
 fn descend<T: Real>(optimizer: &dyn UpdateRule<T>, steps: u64, cuts: &[usize]) -> Vec<T> {
     let n = 40;
     let mut params: Vec<T> = (0..n).map(|i| T::of(f64::from(i) / 10.0 - 1.0)).collect();
@@ -59,16 +59,16 @@ fn all_reach_the_minimum() {
 }
 
 #[test]
-fn pieces_give_the_same_bits() {
+fn buckets_give_the_same_bits() {
     for optimizer in every_optimizer::<f32>() {
         let whole = descend(&*optimizer, 20, &[]);
         assert_eq!(descend(&*optimizer, 20, &[3, 20, 20, 37]), whole, "{optimizer:?}");
     }
 }
 
-/// A trainer calls `needs_all_gradients` first, so a stage that forgets it would be left out without a word.
+/// A trainer calls `needs_all_gradients` first, so a stage that forgets it would be skipped silently.
 #[test]
-fn who_prepares_says_so() {
+fn stages_that_transform_all_gradients_say_so() {
     for optimizer in every_optimizer::<f64>() {
         let before = [1e3, -1e3];
         let mut grads = before;

@@ -5,7 +5,7 @@ use super::Schedule;
 use crate::SettingError;
 use chainrule_core::SettingCheck;
 
-/// Half a cosine from `rate` down to `floor`, where it stays.
+/// Cosine annealing: half a cosine from `rate` down to `floor`, where it stays.
 ///
 /// `η(s) = floor + (rate - floor) (1 + cos(π s / steps)) / 2` for `s ≤ steps`: Loshchilov and Hutter 2017
 /// (SGDR) without restarts, Keras' `CosineDecay`. PyTorch's `CosineAnnealingLR` rises again after `T_max`
@@ -14,9 +14,9 @@ use chainrule_core::SettingCheck;
 pub struct Cosine {
     /// The rate of the first step.
     pub rate: f64,
-    /// The steps until the floor is reached, above 0 (PyTorch's `T_max`).
+    /// The number of steps to the floor, above 0 (PyTorch's `T_max`).
     pub steps: u64,
-    /// The least rate (PyTorch's `eta_min`).
+    /// The final rate (PyTorch's `eta_min`).
     pub floor: f64,
 }
 

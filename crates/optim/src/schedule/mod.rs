@@ -1,7 +1,7 @@
-//! Learning rates that change from step to step.
+//! Schedules: learning rates that change from step to step.
 //!
-//! A schedule counts steps (batches), not epochs, from 0. PyTorch's `Constant` is a plain number here, its
-//! `Lambda` a closure:
+//! A schedule counts steps (batches) from 0, not epochs. PyTorch's `ConstantLR` is a plain number here, its `LambdaLR` a
+//! closure:
 //!
 //! ```
 //! use chainrule_optim::{schedule::{Cosine, WarmUp}, sgd};
@@ -26,17 +26,17 @@ use chainrule_core::SettingCheck;
 
 /// The learning rate as a function of the step.
 ///
-/// `f64` is the constant schedule, and every `Fn(u64) -> f64` is a schedule. The trait asks for no `Debug`,
-/// which closures do not have; [`describe`](Self::describe) stands in for it.
+/// `f64` is the constant schedule, and every `Fn(u64) -> f64` is a schedule. The trait does not require `Debug`, which
+/// closures lack; [`describe`](Self::describe) stands in for it.
 pub trait Schedule: Send + Sync {
-    /// The learning rate of a step, 0 for the first.
+    /// The learning rate of a step; the first step is 0.
     fn rate(&self, step: u64) -> f64;
 
-    /// Looks for a setting that cannot work. The default looks at the rate of the first step.
+    /// Checks the settings. The default checks the rate of the first step.
     ///
     /// # Errors
     ///
-    /// [`SettingError`] if a rate would be negative, infinite or NaN.
+    /// [`SettingError`] if a rate is negative, infinite or NaN.
     fn validate(&self) -> Result<(), SettingError> {
         SettingCheck("schedule").not_negative("learning rate at step 0", self.rate(0))
     }

@@ -4,13 +4,13 @@ use super::Schedule;
 use crate::SettingError;
 use chainrule_core::SettingCheck;
 
-/// A rate that is multiplied by `gamma` after every so many steps: `η(s) = rate γ^⌊s / every⌋`
-/// (PyTorch's `StepLR`, which counts epochs).
+/// Step decay: the rate is multiplied by `gamma` every `every` steps, `η(s) = rate γ^⌊s / every⌋` (PyTorch's `StepLR`,
+/// which counts epochs).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     /// The rate of the first step.
     pub rate: f64,
-    /// The steps from one change to the next, above 0 (PyTorch's `step_size`).
+    /// The number of steps between changes, above 0 (PyTorch's `step_size`).
     pub every: u64,
     /// The factor of each change.
     pub gamma: f64,

@@ -3,13 +3,11 @@ use std::fmt;
 use super::Schedule;
 use crate::SettingError;
 
-/// Any schedule after a linear warm-up: `η(s) = then(0) (s + 1) / (steps + 1)` for `s < steps`, and
-/// `then(s - steps)` from there on (Goyal et al. 2017, section 2.2).
-///
-/// No step has rate 0, and the rise meets the schedule without a bend on the way.
+/// Linear warm-up before another schedule: `η(s) = then(0) (s + 1) / (steps + 1)` for `s < steps`, and `then(s - steps)`
+/// from then on (Goyal et al. 2017, section 2.2). No step has rate 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WarmUp<S> {
-    /// The steps before the schedule begins.
+    /// The number of steps before the schedule begins.
     pub steps: u64,
     /// The schedule, whose step 0 is the first after the warm-up.
     pub then: S,
