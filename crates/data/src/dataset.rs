@@ -38,7 +38,7 @@ pub trait Dataset: Sync {
 /// A sample is written straight into the batch and converted on the way, so a data set of bytes stays one in
 /// memory.
 pub trait Samples<T: Real>: Dataset {
-    /// Writes the sample at `index`, below [`len`](Self::len), to `row`, a slice of the size of
+    /// Writes the sample at `index`, below [`len`](Dataset::len), to `row`, a slice of the size of
     /// [`shape`](Dataset::shape), and returns its target. It is called for every sample of every batch and allocates nothing.
     fn read(&self, index: usize, row: &mut [T]) -> Self::Target;
 
