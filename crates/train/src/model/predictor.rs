@@ -55,7 +55,8 @@ impl<T: Real> Model<T> {
 /// let mut generator = model.predictor();
 /// for t in 0..20 {
 ///     text.slice_mut(s![.., 3 * t..3 * t + 3]).assign(&step);
-///     step.assign(&generator.predict(step.view())?);
+///     let next = generator.predict(step.view())?;
+///     step.assign(&next);
 /// }
 /// let whole = trained.predict(text.view())?;
 /// assert!((&whole.slice(s![.., 57..]) - &step).iter().all(|difference| difference.abs() < 1e-5));
