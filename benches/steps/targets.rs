@@ -152,6 +152,6 @@ mod tests {
         assert_eq!(failure(&figure("mlp32", 2, 30.0)), None);
         assert_eq!(failure(&Figure { ours_us: 100.0, ..figure("tiny", 1, 80.0) }), None);
         let allocates = Figure { allocations: 0.5, ..figure("tiny", 2, 1.0) };
-        assert!(failure(&allocates).unwrap().contains("0.5 allocations a step"));
+        assert!(failure(&allocates).unwrap().contains("0.5 allocations per step"));
     }
 }

@@ -104,7 +104,7 @@ fn an_old_kernel_is_repaired_or_warned_about() {
     }
     assert!(warning.contains("Prescott") && warning.contains("unset"), "{warning}");
     assert!(report.contains("kernel        OLD"), "{report}");
-    assert!(report.contains("OPENBLAS_CORETYPE=PRESCOTT asks for it: unset that variable"), "{report}");
+    assert!(report.contains("OPENBLAS_CORETYPE=PRESCOTT selects it: unset that variable"), "{report}");
     let (report, _) = doctor(None);
     assert!(report.contains("fits the CPU"), "{report}");
     assert!(report.starts_with("```text\n"), "a block of Markdown: {report}");
@@ -117,5 +117,5 @@ fn an_old_kernel_is_repaired_or_warned_about() {
     let output = command.output().unwrap();
     let said = text(&output.stderr);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("warning: OpenBLAS runs its kernel Prescott"), "{said}");
+    assert!(said.contains("warning: OpenBLAS uses its kernel Prescott"), "{said}");
 }
