@@ -76,8 +76,8 @@
 //! }
 //! ```
 //!
-//! Adding one to this crate touches four files: its own, this one (a line for the module and one for its names), and the
-//! lists of `tests/every_optimizer.rs` and, where PyTorch has it, `tests/pytorch.rs`.
+//! Adding one to this crate touches four files: its own, this one (a line for the module and one for its names), the
+//! lists of `tests/every_optimizer/cases.rs` and, where PyTorch has it, `reference.py` next to them.
 
 mod adam;
 mod adamw;

@@ -1,29 +1,14 @@
-//! Properties that every optimizer has. A new optimizer adds its line to the list.
+//! Properties that every optimizer has, and its values beside PyTorch's. A new optimizer adds its lines to `cases.rs`.
 
+mod cases;
+mod pytorch;
+
+use cases::every_optimizer;
 use chainrule_optim::schedule::{Cosine, Step, WarmUp};
 use chainrule_optim::{
     ClipByGlobalNorm, ClipByValue, Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule,
     WeightDecay, adam, adamw, rmsprop, sgd,
 };
-
-fn every_optimizer<T: Real>() -> Vec<Box<dyn UpdateRule<T>>> {
-    vec![
-        Box::new(sgd(0.1)),
-        Box::new(sgd(0.05).momentum(0.9)),
-        Box::new(sgd(0.05).momentum(0.8).nesterov()),
-        Box::new(sgd(0.05).momentum(0.5).dampening(0.3)),
-        Box::new(adam(0.05)),
-        Box::new(adam(0.05).keras()),
-        Box::new(adamw(0.05).weight_decay(1e-4)),
-        Box::new(rmsprop(0.01)),
-        Box::new(rmsprop(0.01).momentum(0.5)),
-        Box::new(rmsprop(0.01).centered()),
-        Box::new(rmsprop(0.01).centered().momentum(0.5)),
-        Box::new((ClipByGlobalNorm(1.0), sgd(0.1))),
-        Box::new((ClipByValue(0.5), adam(0.05))),
-        Box::new(sgd(WarmUp { steps: 10, then: Cosine { rate: 0.1, steps: 400, floor: 0.01 } })),
-    ]
-}
 
 /// `steps` steps that minimise `Σ (p - i)² / 2`, with the parameters split at `cuts`.
 fn descend<T: Real>(optimizer: &dyn UpdateRule<T>, steps: u64, cuts: &[usize]) -> Vec<T> {
