@@ -16,6 +16,8 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
     println!("    cargo {arguments}");
     let mut cargo = cargo();
     cargo.args(arguments.split(' ')).env("CARGO_TARGET_DIR", root.join("target/packages"));
+    // These builds are never run, so they need no debug information.
+    cargo.env("CARGO_PROFILE_DEV_DEBUG", "0");
     match cargo.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("a crate cannot be packed, or not be built from its package ({status}).")),
