@@ -45,6 +45,7 @@
 //! of the last two is apart, in [`runner`].
 //!
 #![doc = include_str!("mathematics.md")]
+#![doc(html_root_url = "https://docs.rs/chainrule-core/latest")]
 
 mod containers;
 mod error;

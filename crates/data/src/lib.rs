@@ -12,6 +12,7 @@
 //! - [`Batches`] shuffles the samples and divides them into batches.
 //!
 //! The feature `download` adds an HTTPS client, [`Manifest`] and [`fetch`]; without it the crate reads only the files at hand.
+#![doc(html_root_url = "https://docs.rs/chainrule-data/latest")]
 
 mod batches;
 mod characters;

@@ -47,6 +47,7 @@
 //!
 //! Write a file in the folder of its family, export it in the family's `mod.rs`, and add a line to the list in
 //! `tests/every_layer/cases`, which checks its gradients, and a reference value in `tests/reference`.
+#![doc(html_root_url = "https://docs.rs/chainrule-layers/latest")]
 
 #[macro_use]
 mod identity_passes;

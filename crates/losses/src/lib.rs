@@ -22,6 +22,7 @@
 //! assert!((mean - 0.860646).abs() < 1e-6);
 //! assert!(gradient.sum_axis(ndarray::Axis(1)).iter().all(|sum| sum.abs() < 1e-12));
 //! ```
+#![doc(html_root_url = "https://docs.rs/chainrule-losses/latest")]
 
 mod binary_cross_entropy;
 mod cross_entropy;

@@ -11,6 +11,7 @@
 //! accuracy.update(array![[0.1f32, 0.9], [0.8, 0.2]].view(), &[1u8, 1]);
 //! assert_eq!(accuracy.value(), 0.5);
 //! ```
+#![doc(html_root_url = "https://docs.rs/chainrule-metrics/latest")]
 
 mod accuracy;
 mod confusion_matrix;

@@ -78,6 +78,7 @@
 //!
 //! Adding one to this crate touches four files: its own, this one (a line for the module and one for its names), the
 //! lists of `tests/every_optimizer/cases.rs` and, where PyTorch has it, `reference.py` next to them.
+#![doc(html_root_url = "https://docs.rs/chainrule-optim/latest")]
 
 mod adam;
 mod adamw;

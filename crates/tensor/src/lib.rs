@@ -40,6 +40,7 @@
 //! | `accelerate` | Apple's Accelerate |
 //! | `netlib` | the reference BLAS |
 //! | none of them | ndarray's product in pure Rust: slower, but it needs nothing installed |
+#![doc(html_root_url = "https://docs.rs/chainrule-tensor/latest")]
 
 mod buffer;
 pub mod conv;

@@ -32,6 +32,7 @@
 //! runs the whole forward and backward pass on one thread with single-threaded matrix products, and the shards' gradients are
 //! summed in order. The number of shards is a setting, and the number of threads is no part of any result, so training gives
 //! the same bits on one thread and on many, and layers, losses and optimizers need not know that threads exist.
+#![doc(html_root_url = "https://docs.rs/chainrule-train/latest")]
 
 mod engine;
 mod model;
