@@ -167,11 +167,11 @@ fn constant_inputs_give_finite_results() {
     check(BatchNorm::keras().without_affine(), [2, 3]);
     check(BatchNorm::new().channels_last(), [2, 3]);
     check(LayerNorm::new(), [5]);
-    check(LayerNorm::new().all_axes(), [1]);
+    check(LayerNorm::new().all_axes(), [2]);
     check(RmsNorm::new(), [5]);
     check(UnitNorm::new(), [5]);
     check(GroupNorm::new(2), [4, 3]);
-    check(InstanceNorm::new().affine(), [2, 1]);
+    check(InstanceNorm::new().affine(), [2, 2]);
     check(LocalResponseNorm::new(3), [4, 2]);
     check(WeightNorm::new(Dense::new(2)), [3]);
     check(SpectralNorm::new(Dense::new(2)), [3]);
@@ -449,6 +449,18 @@ fn impossible_settings_and_shapes_are_named() {
         assert!(error(GroupNorm::new(groups), &[4, 5]).contains("divides the channels"));
     }
     assert!(error(InstanceNorm::new(), &[4]).contains("[channels, spatial...]"));
+    for single in [
+        error(InstanceNorm::new(), &[2, 1]),
+        error(InstanceNorm::new().affine(), &[3, 1, 1]),
+        error(GroupNorm::new(2), &[2]),
+        error(GroupNorm::keras(3), &[3, 1, 1]),
+        error(LayerNorm::new(), &[1]),
+        error(LayerNorm::new(), &[5, 1]),
+        error(LayerNorm::new().axes(2), &[5, 1, 1]),
+        error(LayerNorm::new().all_axes(), &[1, 1]),
+    ] {
+        assert!(single.contains("nothing to normalise"), "{single}");
+    }
     assert!(error(LocalResponseNorm::new(0), &[4, 2]).contains("at least 1"));
     assert!(error(LocalResponseNorm::new(3).k(0.0), &[4, 2]).contains("k above 0"));
     assert!(error(LocalResponseNorm::new(3).alpha(-1.0), &[4, 2]).contains("alpha of at least 0"));

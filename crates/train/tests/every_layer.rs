@@ -278,8 +278,6 @@ const STILL: &[(&str, &str, &str)] = &[
     ("decoder pre-norm padded", "norm.0.", "it makes the queries, and one key has all the weight"),
     ("embedding bag of padding", "0.weight", "padding is not trained"),
     ("batch norm without affine", "running_", "a momentum of 0 keeps the statistics"),
-    ("layer norm of one feature", "0.weight", "one value less its mean is 0"),
-    ("instance norm of one pixel", "0.weight", "one value less its mean is 0"),
     ("rnn one step", "recurrent_weight", "the state is 0"),
     ("lstm one step", "recurrent_weight", "the state is 0"),
     ("gru one step", "recurrent_weight", "the state is 0"),

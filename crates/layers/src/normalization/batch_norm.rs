@@ -5,7 +5,7 @@ use chainrule_tensor::{Buffer, Real, Shape, map_channels, sum_channels};
 
 use super::scale_shift::{ScaleShift, ScaleShiftCache};
 use super::scratch::{scratch, zeroed};
-use super::statistics::{check_epsilon, moments};
+use super::statistics::{ChannelMoments, check_epsilon};
 use crate::contiguous::{contiguous, write_contiguous};
 
 /// `y = (x - μ) / √(σ² + ε) w + b`, with a mean `μ`, a variance `σ²`, a scale `w` and a shift `b` for each feature of
@@ -91,7 +91,9 @@ pub struct BatchNormCache<T: Real> {
     /// The number of consecutive values of a channel.
     inner: usize,
     training: bool,
-    mean: Buffer<T>,
+    /// The two parts of `μ`, and `σ²`.
+    base: Buffer<T>,
+    offset: Buffer<T>,
     variance: Buffer<T>,
     /// `1 / √(σ² + ε)`, and that times `w`.
     inverse: Buffer<T>,
@@ -128,8 +130,8 @@ impl<T: Real> Layer<T> for BatchNorm {
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, Self::Cache>) {
-        let BatchNormCache { channels, inner, training, mean, variance, inverse, factor, .. } = cache;
-        let BatchNormCache { sums, scale_shift, copies: [x_copy, y_copy, _], .. } = cache;
+        let BatchNormCache { channels, inner, training, base, offset, variance, .. } = cache;
+        let BatchNormCache { inverse, factor, scale_shift, copies: [x_copy, y_copy, _], .. } = cache;
         let channels = *channels;
         let inner = *inner;
         let [weight, bias] =
@@ -137,13 +139,14 @@ impl<T: Real> Layer<T> for BatchNorm {
         let running_mean = params.values(channels);
         let running_variance = params.values(channels);
         let x = contiguous(x, x_copy);
-        let [mean, variance, inverse, factor, rest] =
-            [mean, variance, inverse, factor, &mut sums[0]].map(|buffer| scratch(buffer, channels));
+        let [base, offset, variance, inverse, factor] =
+            [base, offset, variance, inverse, factor].map(|buffer| scratch(buffer, channels));
         *training = mode != Mode::Eval;
         if *training {
-            moments(inner, x, x.len() / channels, mean, variance, rest);
+            ChannelMoments { base, offset, variance }.overwrite(inner, x, x.len() / channels);
         } else {
-            mean.copy_from_slice(running_mean);
+            base.copy_from_slice(running_mean);
+            offset.fill(T::zero());
             variance.copy_from_slice(running_variance);
         }
         let epsilon = T::of(self.epsilon);
@@ -153,14 +156,15 @@ impl<T: Real> Layer<T> for BatchNorm {
         }
         write_contiguous(y, y_copy, |y| {
             // y = (x - μ) / √(σ² + ε) w + b
-            map_channels!(inner, y = |[x], [mean, factor, bias]| (x - mean) * factor + bias);
+            map_channels!(inner, y = |[x], [base, offset, factor, bias]| (x - base - offset) * factor + bias);
         });
     }
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
         let Backward { mut params, mut grads, x, dy, dx, cache, share, .. } = pass;
-        let BatchNormCache { channels, inner, training, mean, variance, inverse, factor, .. } = cache;
-        let BatchNormCache { sums, scale_shift, copies: [x_copy, dy_copy, dx_copy], .. } = cache;
+        let BatchNormCache { channels, inner, training, base, offset, variance, .. } = cache;
+        let BatchNormCache { inverse, factor, sums, scale_shift, copies, .. } = cache;
+        let [x_copy, dy_copy, dx_copy] = copies;
         let channels = *channels;
         let inner = *inner;
         self.scale_shift.params(scale_shift.size, &mut params, &mut scale_shift.defaults);
@@ -172,7 +176,10 @@ impl<T: Real> Layer<T> for BatchNorm {
         let x = contiguous(x, x_copy);
         let dy = contiguous(dy, dy_copy);
         let [sum, along] = sums.each_mut().map(|sums| zeroed(sums, channels));
-        sum_channels!(inner, [sum, along] += |[x, dy], [mean, inverse]| [dy, dy * ((x - mean) * inverse)]);
+        sum_channels!(
+            inner,
+            [sum, along] += |[x, dy], [base, offset, inverse]| [dy, dy * ((x - base - offset) * inverse)]
+        );
         for c in 0..channels {
             dw[c] += along[c]; //                                            dw = Σ dy x̂
             db[c] += sum[c]; //                                              db = Σ dy
@@ -190,7 +197,7 @@ impl<T: Real> Layer<T> for BatchNorm {
             } else {
                 variance[c] * unbiased
             };
-            next_mean[c] += share * (kept * running_mean[c] + momentum * mean[c]);
+            next_mean[c] += share * (kept * running_mean[c] + momentum * (base[c] + offset[c]));
             next_variance[c] += share * (kept * running_variance[c] + momentum * new);
         }
 
@@ -210,7 +217,8 @@ impl<T: Real> Layer<T> for BatchNorm {
             // dx = w / √(σ² + ε) (dy - mean of dy - x̂ · mean of dy x̂)
             map_channels!(
                 inner,
-                dx = |[x, dy], [mean, factor, sum, along]| (dy - sum - (x - mean) * along) * factor
+                dx = |[x, dy], [base, offset, factor, sum, along]| (dy - sum - (x - base - offset) * along)
+                    * factor
             );
         });
     }

@@ -3,16 +3,17 @@
 use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, map_channels, sum_channels};
 
+use super::row_blocks::RowBlocks;
 use super::scale_shift::{ScaleShift, ScaleShiftCache};
 use super::scratch::{scratch, zeroed};
-use super::statistics::{check_epsilon, moments};
+use super::statistics::{ChannelMoments, check_count, check_epsilon};
 use crate::contiguous::{contiguous, write_contiguous};
 
 /// `y = (x - μ) / √(σ² + ε) w + b`, with the mean `μ` and the variance `σ²` of a group of neighbouring channels of a
 /// sample `[channels, spatial...]`, over all positions, and a scale `w` and a shift `b` for each channel (Wu and He 2018,
 /// "Group normalization"; PyTorch's `GroupNorm`, with its `ε = 10⁻⁵`; Keras has `10⁻³`).
 ///
-/// Where all values of a group are equal, the output is the shift.
+/// Where all values of a group are equal, the output is the shift. Groups of a single value are refused in `plan`.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupNorm {
     pub(super) groups: usize,
@@ -50,13 +51,16 @@ pub struct GroupNormCache<T: Real> {
     pub(super) channels: usize,
     /// The number of values of a channel.
     inner: usize,
-    /// For each group of each sample: `μ` and `1 / √(σ² + ε)`.
-    mean: Buffer<T>,
+    /// For each group of each sample: the two parts of `μ`, and `1 / √(σ² + ε)`.
+    mean: [Buffer<T>; 2],
     inverse: Buffer<T>,
-    /// For each channel of each sample: `μ`, and the factor and the shift of its values.
-    means: Buffer<T>,
+    /// For each channel of each sample: the two parts of `μ`, and the factor of its values.
+    bases: Buffer<T>,
+    offsets: Buffer<T>,
     factors: Buffer<T>,
+    /// For each channel of each sample: the shift of its values; backward, `Σ dy` and `Σ dy x̂`.
     shifts: [Buffer<T>; 2],
+    blocks: RowBlocks<T>,
     scale_shift: ScaleShiftCache<T>,
     /// Copies of strided batches.
     copies: [Buffer<T>; 3],
@@ -74,15 +78,16 @@ impl<T: Real> Layer<T> for GroupNorm {
             let expected = format!("[channels, spatial...] whose channels are {} equal groups", self.groups);
             return Err(plan.error(input, &expected, "choose a number of groups that divides the channels"));
         }
+        let inner: usize = spatial.iter().product();
+        check_count(channels / self.groups * inner, input, plan)?;
         let scale_shift = self.scale_shift.plan(channels, plan)?;
-        plan.memory(self.groups.saturating_mul(2).saturating_add(channels.saturating_mul(4)));
-        let inner = spatial.iter().product();
+        plan.memory(self.groups.saturating_mul(3).saturating_add(channels.saturating_mul(5)));
         Ok((input, GroupNormCache { channels, inner, scale_shift, ..Default::default() }))
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
-        let GroupNormCache { channels, inner, mean, inverse, means, factors, shifts, .. } = cache;
-        let GroupNormCache { scale_shift, copies: [x_copy, y_copy, _], .. } = cache;
+        let GroupNormCache { channels, inner, mean, inverse, bases, offsets, factors, .. } = cache;
+        let GroupNormCache { shifts: [shifts, _], scale_shift, copies: [x_copy, y_copy, _], .. } = cache;
         let rows = x.nrows();
         let channels = *channels;
         let inner = *inner;
@@ -94,76 +99,83 @@ impl<T: Real> Layer<T> for GroupNorm {
         // To these loops the groups of all samples are channels, and then the channels of all samples.
         let groups = rows * self.groups;
         let count = rows * channels;
-        let mean = scratch(mean, groups);
         let inverse = scratch(inverse, groups);
-        let [shifts, rest] = shifts.each_mut().map(|buffer| scratch(buffer, count));
-        moments(size, x, size, mean, inverse, &mut rest[..groups]);
+        let [base, offset] = mean.each_mut().map(|buffer| scratch(buffer, groups));
+        let moments = ChannelMoments { base, offset, variance: inverse };
+        moments.overwrite(size, x, size);
         let epsilon = T::of(self.epsilon);
         let root = |variance: &mut T| *variance = (*variance + epsilon).sqrt().recip();
         inverse.iter_mut().for_each(root); //                                1 / √(σ² + ε)
-        let means = scratch(means, count);
-        let factors = scratch(factors, count);
-        let of_samples = means.chunks_exact_mut(channels).zip(factors.chunks_exact_mut(channels));
-        for (row, (means, factors)) in of_samples.enumerate() {
-            shifts[row * channels..][..channels].copy_from_slice(bias);
-            let of_groups = means.chunks_exact_mut(per_group).zip(factors.chunks_exact_mut(per_group));
-            for (group, (means, factors)) in of_groups.enumerate() {
-                let index = row * self.groups + group;
-                let inverse = inverse[index];
-                means.fill(mean[index]);
-                let weight = &weight[group * per_group..];
-                factors.iter_mut().zip(weight).for_each(|(factor, &weight)| *factor = inverse * weight);
-            }
+        let [bases, offsets, factors, shifts] =
+            [bases, offsets, factors, shifts].map(|buffer| scratch(buffer, count));
+        for index in 0..groups {
+            let first = index % self.groups * per_group;
+            let of_group = index * per_group..(index + 1) * per_group;
+            bases[of_group.clone()].fill(base[index]);
+            offsets[of_group.clone()].fill(offset[index]);
+            shifts[of_group.clone()].copy_from_slice(&bias[first..][..per_group]);
+            let weights = weight[first..].iter();
+            factors[of_group].iter_mut().zip(weights).for_each(|(factor, &w)| *factor = inverse[index] * w);
         }
         write_contiguous(y, y_copy, |y| {
             // y = (x - μ) / √(σ² + ε) w + b
             map_channels!(
                 inner,
-                y = |[x], [mean: means, factor: factors, shift: shifts]| (x - mean) * factor + shift
+                y = |[x], [base: bases, offset: offsets, factor: factors, shift: shifts]|
+                    (x - base - offset) * factor + shift
             );
         });
     }
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
         let Backward { mut params, mut grads, x, dy, dx, cache, .. } = pass;
-        let GroupNormCache { channels, inner, inverse, means, factors, shifts, .. } = cache;
-        let GroupNormCache { scale_shift, copies: [x_copy, dy_copy, dx_copy], .. } = cache;
+        let GroupNormCache { channels, inner, inverse, bases, offsets, factors, shifts, .. } = cache;
+        let GroupNormCache { scale_shift, blocks, copies: [x_copy, dy_copy, dx_copy], .. } = cache;
         let channels = *channels;
         let inner = *inner;
-        let count = x.nrows() * channels;
+        let rows = x.nrows();
+        let count = rows * channels;
         let per_group = channels / self.groups;
         let [weight, _] = self.scale_shift.params(scale_shift.size, &mut params, &mut scale_shift.defaults);
         let [dw, db] = self.scale_shift.grads(scale_shift.size, &mut grads, &mut scale_shift.unused_grads);
         let x = contiguous(x, x_copy);
         let dy = contiguous(dy, dy_copy);
-        let means = &means[..count];
+        let bases = &bases[..count];
+        let offsets = &offsets[..count];
         let factors = &factors[..count];
         let [sums, along] = shifts.each_mut().map(|sums| zeroed(sums, count));
-        sum_channels!(inner, [sums, along] += |[x, dy], [mean: means]| [dy, dy * (x - mean)]);
-        let n = T::of((per_group * inner) as f64);
-        let groups = sums.chunks_exact_mut(per_group).zip(along.chunks_exact_mut(per_group));
-        let firsts = (0..channels).step_by(per_group).cycle();
-        for (((sums, along), &inverse), first) in groups.zip(inverse.iter()).zip(firsts) {
-            let mut sum = T::zero();
-            let mut product = T::zero();
-            for c in 0..per_group {
-                along[c] *= inverse;
-                dw[first + c] += along[c]; //                                dw = Σ dy x̂
-                db[first + c] += sums[c]; //                                 db = Σ dy
-                sum += weight[first + c] * sums[c];
-                product += weight[first + c] * along[c];
+        sum_channels!(
+            inner,
+            [sums, along] += |[x, dy], [base: bases, offset: offsets]| [dy, dy * (x - base - offset)]
+        );
+        let n = (per_group * inner) as f64;
+        blocks.add(rows, [dw, db], |rows, [dw, db]| {
+            for index in rows.start * self.groups..rows.end * self.groups {
+                let first = index % self.groups * per_group;
+                let sums = &mut sums[index * per_group..][..per_group];
+                let along = &mut along[index * per_group..][..per_group];
+                let inverse = inverse[index];
+                let mut sum = 0.0;
+                let mut product = 0.0;
+                for c in 0..per_group {
+                    along[c] *= inverse;
+                    dw[first + c] += along[c]; //                            dw = Σ dy x̂
+                    db[first + c] += sums[c]; //                             db = Σ dy
+                    sum += weight[first + c].as_f64() * sums[c].as_f64();
+                    product += weight[first + c].as_f64() * along[c].as_f64();
+                }
+                // The means of da = dy w and of da x̂ over the group, as they are subtracted below.
+                sums.fill(T::of(sum / n) * inverse);
+                along.fill(T::of(product / n) * inverse * inverse);
             }
-            // The means of da = dy w and of da x̂ over the group, as they are subtracted below.
-            sums.fill(sum / n * inverse);
-            along.fill(product / n * inverse * inverse);
-        }
+        });
         let Some(dx) = dx else { return };
         write_contiguous(dx, dx_copy, |dx| {
             // dx = (da - mean of da - x̂ · mean of da x̂) / √(σ² + ε)
             map_channels!(
                 inner,
-                dx = |[x, dy], [mean: means, factor: factors, sum: sums, along]|
-                    dy * factor - sum - (x - mean) * along
+                dx = |[x, dy], [base: bases, offset: offsets, factor: factors, sum: sums, along]|
+                    dy * factor - sum - (x - base - offset) * along
             );
         });
     }

@@ -11,7 +11,7 @@ use super::scale_shift::ScaleShift;
 /// `InstanceNorm1d`, `InstanceNorm2d` and `InstanceNorm3d`, with their `ε = 10⁻⁵`): [`GroupNorm`] with one group for
 /// each channel.
 ///
-/// Where all values of a channel are equal, the output is 0, or the shift.
+/// Where all values of a channel are equal, the output is 0, or the shift. Channels of a single value are refused in `plan`.
 #[derive(Clone, Copy, Debug)]
 pub struct InstanceNorm {
     epsilon: f64,
@@ -55,7 +55,7 @@ impl<T: Real> Layer<T> for InstanceNorm {
         match *input {
             [channels, _, ..] if input.size() > 0 => self.group_norm(channels).plan(input, plan),
             _ => {
-                let help = "a vector has a single value in each channel, which would always become 0";
+                let help = "put Reshape before it: a vector has a single value in each channel, which leaves nothing to normalise";
                 Err(plan.error(input, "[channels, spatial...]", help))
             }
         }

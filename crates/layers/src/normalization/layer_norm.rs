@@ -7,7 +7,7 @@ use super::normalized_axes::NormalizedAxes;
 use super::row_norm_cache::RowNormCache;
 use super::scale_shift::ScaleShift;
 use super::scratch::scratch;
-use super::statistics::{check_epsilon, corrected};
+use super::statistics::{Moments, check_count, check_epsilon};
 use crate::contiguous::{contiguous, write_contiguous};
 
 /// `y = (x - μ) / √(σ² + ε) w + b`, with the mean `μ` and the variance `σ²` of the values of a sample along its
@@ -16,6 +16,7 @@ use crate::contiguous::{contiguous, write_contiguous};
 ///
 /// [`new`](Self::new) normalises over the last axis, so `[steps, features]` over the features of each step, with
 /// `ε = 10⁻⁵`; [`keras`](Self::keras) has Keras' `10⁻³`. Where all values are equal, the output is the shift.
+/// A single value is refused in `plan`, since nothing would be left of it.
 ///
 /// ```
 /// use chainrule_core::{Sequential, gradcheck};
@@ -86,66 +87,77 @@ impl<T: Real> Layer<T> for LayerNorm {
         check_epsilon::<T>(self.epsilon, input, plan)?;
         let axes = self.axes.of(input, plan)?;
         let size = axes.size();
+        check_count(size, input, plan)?;
         let scale_shift = self.scale_shift.plan(axes, plan)?;
-        plan.memory((input.size() / size).saturating_mul(2));
+        plan.memory((input.size() / size).saturating_mul(3));
         Ok((input, RowNormCache { size, scale_shift, ..Default::default() }))
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
-        let RowNormCache { size, mean, inverse, scale_shift, copies: [x_copy, y_copy, _] } = cache;
+        let RowNormCache { size, base, offset, inverse, scale_shift, copies: [x_copy, y_copy, _], .. } =
+            cache;
         let size = *size;
-        let n = T::of(size as f64);
         let epsilon = T::of(self.epsilon);
         let [weight, bias] =
             self.scale_shift.params(scale_shift.size, &mut params, &mut scale_shift.defaults);
-        let mean = scratch(mean, x.len() / size);
-        let inverse = scratch(inverse, x.len() / size);
+        let [bases, offsets, inverses] =
+            [base, offset, inverse].map(|buffer| scratch(buffer, x.len() / size));
         let x = contiguous(x, x_copy);
         write_contiguous(y, y_copy, |y| {
             for (row, (x, y)) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)).enumerate() {
-                let [sum] = sums!(|x| [x]);
-                let mu = sum / n; //                                         μ = Σ x / n
-                let [squares, rest] = sums!(|x| [(x - mu) * (x - mu), x - mu]);
-                let (mu, variance) = corrected(mu, squares, rest, n); //     σ² = Σ (x - μ)² / n
+                let Moments { base, offset, variance } = Moments::of(x);
                 let inv = (variance + epsilon).sqrt().recip(); //            1 / √(σ² + ε)
-                each!(y = |x, w: weight, b: bias| (x - mu) * inv * w + b); // y = x̂ w + b, x̂ = (x - μ) / √(σ² + ε)
-                mean[row] = mu;
-                inverse[row] = inv;
+                // y = x̂ w + b, x̂ = (x - μ) / √(σ² + ε)
+                each!(y = |x, w: weight, b: bias| (x - base - offset) * inv * w + b);
+                bases[row] = base;
+                offsets[row] = offset;
+                inverses[row] = inv;
             }
         });
     }
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
         let Backward { mut params, mut grads, x, dy, dx, cache, .. } = pass;
-        let RowNormCache { size, mean, inverse, scale_shift, copies: [x_copy, dy_copy, dx_copy] } = cache;
+        let RowNormCache { size, base, offset, inverse, scale_shift, blocks, copies } = cache;
+        let [x_copy, dy_copy, dx_copy] = copies;
         let size = *size;
         let n = T::of(size as f64);
         let [weight, _] = self.scale_shift.params(scale_shift.size, &mut params, &mut scale_shift.defaults);
         let [dw, db] = self.scale_shift.grads(scale_shift.size, &mut grads, &mut scale_shift.unused_grads);
         let x = contiguous(x, x_copy);
         let dy = contiguous(dy, dy_copy);
-        let rows = x.chunks_exact(size).zip(dy.chunks_exact(size)).zip(mean.iter().zip(inverse.iter()));
+        let count = x.len() / size;
+        let row = |row: usize| {
+            let range = row * size..(row + 1) * size;
+            (range.clone(), &x[range.clone()], &dy[range], [base[row], offset[row], inverse[row]])
+        };
         let Some(dx) = dx else {
-            for ((x, dy), (&mu, &inv)) in rows {
-                // dw = Σ dy x̂, db = Σ dy
-                each!([dw, db] = |x, dy| [dw + dy * ((x - mu) * inv), db + dy]);
-            }
+            blocks.add(count, [dw, db], |rows, [dw, db]| {
+                for (_, x, dy, [base, offset, inv]) in rows.map(row) {
+                    // dw = Σ dy x̂, db = Σ dy
+                    each!([dw, db] = |x, dy| [dw + dy * ((x - base - offset) * inv), db + dy]);
+                }
+            });
             return;
         };
         write_contiguous(dx, dx_copy, |dx| {
-            for (((x, dy), (&mu, &inv)), dx) in rows.zip(dx.chunks_exact_mut(size)) {
-                // Σ da and Σ da x̂, da = dy w
-                let [sum, along] = sums!(|x, dy, w: weight| [dy * w, dy * w * ((x - mu) * inv)]);
-                let mean = sum / n;
-                let along = along / n;
-                // dx = (da - mean of da - x̂ · mean of da x̂) / √(σ² + ε)
-                each!(
-                    [dx, dw, db] = |x, dy, w: weight| {
-                        let a = (x - mu) * inv;
-                        [(dy * w - mean - a * along) * inv, dw + dy * a, db + dy]
-                    }
-                );
-            }
+            blocks.add(count, [dw, db], |rows, [dw, db]| {
+                for (range, x, dy, [base, offset, inv]) in rows.map(row) {
+                    let dx = &mut dx[range];
+                    // Σ da and Σ da x̂, da = dy w
+                    let [sum, along] =
+                        sums!(|x, dy, w: weight| [dy * w, dy * w * ((x - base - offset) * inv)]);
+                    let mean = sum / n;
+                    let along = along / n;
+                    // dx = (da - mean of da - x̂ · mean of da x̂) / √(σ² + ε)
+                    each!(
+                        [dx, dw, db] = |x, dy, w: weight| {
+                            let a = (x - base - offset) * inv;
+                            [(dy * w - mean - a * along) * inv, dw + dy * a, db + dy]
+                        }
+                    );
+                }
+            });
         });
     }
 }

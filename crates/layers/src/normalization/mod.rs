@@ -1,7 +1,8 @@
 //! Normalisation: layers that give values a fixed mean and variance, and wrappers that normalise a layer's weight.
 //!
-//! Formulas with a mean and a variance go through memory in few passes: one for the mean, one for the variance around it,
-//! so that a large mean costs no precision, and one for the output; backward, one for two sums and one for all gradients.
+//! Formulas with a mean and a variance go through memory in few passes: one for the mean, one for the variance around it, and one
+//! for the output; backward, one for two sums and one for all gradients. A mean is kept as two numbers, so that a large one costs no
+//! precision, and no chain of additions grows with the size of the batch or of a sample.
 //! A strided batch is copied first, so that its results have the same bits.
 
 mod batch_norm;
@@ -12,6 +13,7 @@ mod local_response_norm;
 mod normalized_axes;
 mod reparametrization;
 mod rms_norm;
+mod row_blocks;
 mod row_norm_cache;
 mod scale_shift;
 mod scratch;

@@ -101,31 +101,41 @@ impl<T: Real> Layer<T> for RmsNorm {
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
         let Backward { mut params, mut grads, x, dy, dx, cache, .. } = pass;
-        let RowNormCache { size, inverse, scale_shift, copies: [x_copy, dy_copy, dx_copy], .. } = cache;
+        let RowNormCache { size, inverse, scale_shift, blocks, copies, .. } = cache;
+        let [x_copy, dy_copy, dx_copy] = copies;
         let size = *size;
         let n = T::of(size as f64);
         let [weight, _] = self.scale_shift.params(scale_shift.size, &mut params, &mut scale_shift.defaults);
-        let [dw, _] = self.scale_shift.grads(scale_shift.size, &mut grads, &mut scale_shift.unused_grads);
+        let [dw, db] = self.scale_shift.grads(scale_shift.size, &mut grads, &mut scale_shift.unused_grads);
         let x = contiguous(x, x_copy);
         let dy = contiguous(dy, dy_copy);
-        let rows = x.chunks_exact(size).zip(dy.chunks_exact(size)).zip(inverse.iter());
+        let count = x.len() / size;
+        let row = |row: usize| {
+            let range = row * size..(row + 1) * size;
+            (range.clone(), &x[range.clone()], &dy[range], inverse[row])
+        };
         let Some(dx) = dx else {
-            for ((x, dy), &inv) in rows {
-                each!(dw = |x, dy| dw + dy * (x * inv)); //              dw = Σ dy x̂
-            }
+            blocks.add(count, [dw, db], |rows, [dw, _]| {
+                for (_, x, dy, inv) in rows.map(row) {
+                    each!(dw = |x, dy| dw + dy * (x * inv)); //          dw = Σ dy x̂
+                }
+            });
             return;
         };
         write_contiguous(dx, dx_copy, |dx| {
-            for (((x, dy), &inv), dx) in rows.zip(dx.chunks_exact_mut(size)) {
-                let [along] = sums!(|x, dy, w: weight| [dy * w * (x * inv)]);
-                let along = along / n;
-                each!(
-                    [dx, dw] = |x, dy, w: weight| {
-                        let a = x * inv;
-                        [(dy * w - a * along) * inv, dw + dy * a] //         dx = (da - x̂ · mean of da x̂) / √(...)
-                    }
-                );
-            }
+            blocks.add(count, [dw, db], |rows, [dw, _]| {
+                for (range, x, dy, inv) in rows.map(row) {
+                    let dx = &mut dx[range];
+                    let [along] = sums!(|x, dy, w: weight| [dy * w * (x * inv)]);
+                    let along = along / n;
+                    each!(
+                        [dx, dw] = |x, dy, w: weight| {
+                            let a = x * inv;
+                            [(dy * w - a * along) * inv, dw + dy * a] //     dx = (da - x̂ · mean of da x̂) / √(...)
+                        }
+                    );
+                }
+            });
         });
     }
 }

@@ -1,7 +1,12 @@
-//! The mean and the variance of channels.
+//! The mean and the variance of values that may be far from 0 and close to each other.
+//!
+//! A mean is kept as two numbers, `μ = base + offset`: a mean of 10,000 rounded to one `f32` may be off by more than half of the
+//! spread of values between 10,000 and 10,000.002. The `base` is that rounded mean, so close to the values that `x - base` is exact
+//! where it matters, and `offset` is the mean of these differences. Everything else, forward and backward, is computed from
+//! `x - base - offset`, never from the difference of two large numbers.
 
 use chainrule_core::{Plan, ShapeError};
-use chainrule_tensor::{Real, Shape, sum_channels};
+use chainrule_tensor::{Real, Shape, sum_channels, sums};
 
 /// Checks the `ε` that is added to a variance so that its root is above 0.
 pub(super) fn check_epsilon<T: Real>(epsilon: f64, input: Shape, plan: &Plan) -> Result<(), ShapeError> {
@@ -12,33 +17,73 @@ pub(super) fn check_epsilon<T: Real>(epsilon: f64, input: Shape, plan: &Plan) ->
     Err(plan.error(input, "any samples, with a positive epsilon,", "choose an epsilon such as 1e-5"))
 }
 
-/// The mean and the variance of the `n` values of each channel of `[outer, channels, inner]`; `rest` is scratch memory.
-///
-/// The second pass corrects the mean of the first (Chan, Golub and LeVeque 1983, "Algorithms for computing the sample
-/// variance"), so that the variance of equal values is 0, however large they are.
-pub(super) fn moments<T: Real>(
-    inner: usize,
-    x: &[T],
-    n: usize,
-    mean: &mut [T],
-    variance: &mut [T],
-    rest: &mut [T],
-) {
-    let n = T::of(n.max(1) as f64);
-    mean.fill(T::zero());
-    sum_channels!(inner, [mean] += |[x], []| [x]);
-    mean.iter_mut().for_each(|mean| *mean /= n);
-    variance.fill(T::zero());
-    rest.fill(T::zero());
-    sum_channels!(inner, [variance, rest] += |[x], [mean]| [(x - mean) * (x - mean), x - mean]);
-    for ((mean, variance), &rest) in mean.iter_mut().zip(variance).zip(&*rest) {
-        (*mean, *variance) = corrected(*mean, *variance, rest, n);
+/// Checks that `count` values, which are normalised together, are at least two: a single one is its own mean.
+pub(super) fn check_count(count: usize, input: Shape, plan: &Plan) -> Result<(), ShapeError> {
+    if count >= 2 {
+        return Ok(());
+    }
+    let help = "there is nothing to normalise: a single value is its own mean, so the output would be the same for every \
+                sample; normalise over more values, or leave the layer out";
+    Err(plan.error(input, "samples in which at least two values are normalised together", help))
+}
+
+/// The mean `base + offset` and the variance of several values.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moments<T> {
+    pub(super) base: T,
+    pub(super) offset: T,
+    pub(super) variance: T,
+}
+
+impl<T: Real> Moments<T> {
+    /// Those of a row of at least one value.
+    #[inline]
+    pub(super) fn of(x: &[T]) -> Self {
+        let n = T::of(x.len() as f64);
+        let first = x[0];
+        let [sum] = sums!(|x| [x - first]);
+        let base = first + sum / n; //                                       μ ≈ x₀ + Σ (x - x₀) / n
+        let [squares, rest] = sums!(|x| [(x - base) * (x - base), x - base]);
+        Self::around(base, squares, rest, n)
+    }
+
+    /// Those of `n` values with these sums of `(x - base)²` and `x - base` (Chan, Golub and LeVeque 1983, "Algorithms for computing
+    /// the sample variance"). Since `base` is the rounded mean, little is subtracted.
+    #[inline]
+    fn around(base: T, squares: T, rest: T, n: T) -> Self {
+        let offset = rest / n;
+        Self { base, offset, variance: (squares / n - offset * offset).max(T::zero()) }
     }
 }
 
-/// Mean and variance of `n` values, from an approximate mean, the sum of the squared differences to it, and the sum of the
-/// differences.
-pub(super) fn corrected<T: Real>(mean: T, squares: T, rest: T, n: T) -> (T, T) {
-    let rest = rest / n;
-    (mean + rest, (squares / n - rest * rest).max(T::zero()))
+/// The [`Moments`] of each channel, as three vectors.
+#[derive(Debug)]
+pub(super) struct ChannelMoments<'a, T> {
+    pub(super) base: &'a mut [T],
+    pub(super) offset: &'a mut [T],
+    pub(super) variance: &'a mut [T],
+}
+
+impl<T: Real> ChannelMoments<'_, T> {
+    /// Overwrites them with those of the `n` values of each channel of `[outer, channels, inner]`; without values, with zeros.
+    pub(super) fn overwrite(self, inner: usize, x: &[T], n: usize) {
+        let Self { base, offset, variance } = self;
+        let n = T::of(n.max(1) as f64);
+        offset.fill(T::zero());
+        variance.fill(T::zero());
+        if x.is_empty() {
+            return base.fill(T::zero());
+        }
+        base.iter_mut().zip(x.iter().step_by(inner)).for_each(|(base, &first)| *base = first);
+        sum_channels!(inner, [offset] += |[x], [base]| [x - base]);
+        for (base, offset) in base.iter_mut().zip(offset.iter_mut()) {
+            *base += *offset / n;
+            *offset = T::zero();
+        }
+        sum_channels!(inner, [variance, offset] += |[x], [base]| [(x - base) * (x - base), x - base]);
+        for ((&mut base, offset), variance) in base.iter_mut().zip(offset).zip(variance) {
+            let moments = Moments::around(base, *variance, *offset, n);
+            (*offset, *variance) = (moments.offset, moments.variance);
+        }
+    }
 }
