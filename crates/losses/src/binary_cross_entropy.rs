@@ -1,103 +1,79 @@
 //! The cross-entropy of independent binary outputs.
 
-use chainrule_tensor::{Real, Target, TargetView, map};
-use ndarray::{ArrayView2, ArrayViewMut2};
+use chainrule_tensor::{Outputs, Real, Target, TargetError};
 
-use crate::{Loss, TargetError, loss};
+use crate::columns::sum_columns;
+use crate::loss::checks_any_target;
+use crate::total::weighted;
+use crate::{Criterion, Domain, Loss, LossPass};
 
 /// The minimum distance of a probability from 0 and from 1, as in Keras.
 const MARGIN: f64 = 1e-7;
 
 /// The binary cross-entropy `L = -1/n Σⱼ (tⱼ ln pⱼ + (1 - tⱼ) ln(1 - pⱼ))` over the n columns, where p is the sigmoid of
-/// the outputs (logits), or the outputs themselves.
+/// the outputs (logits), or the outputs themselves. Targets are from 0 to 1.
 ///
-/// From logits z each term is `max(z, 0) - z t + ln(1 + exp(-|z|))`, in which nothing overflows, with the gradient
-/// `p - t`, as in PyTorch's `BCEWithLogitsLoss`. Probabilities are clipped to 1e-7 and 1 - 1e-7, as in Keras. A class
-/// stands for its one-hot vector; with a single column, the classes are 0 and 1, and the class is the target value.
+/// From logits z each term is `t max(-z, 0) + (1 - t) max(z, 0) + ln(1 + exp(-|z|))`, in which nothing overflows, with the
+/// gradient `p - t`, as in PyTorch's `BCEWithLogitsLoss`. An infinite logit costs nothing where it is right, and infinity
+/// where it is wrong. Probabilities are clipped to 1e-7 and 1 - 1e-7, as in Keras, and the gradient is that at the clipped
+/// probability. A class stands for its one-hot vector; with a single column, the classes are 0 and 1, and the class is the
+/// target value.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct BinaryCrossEntropy {
     from_probabilities: bool,
 }
+
+/// The loss of logits: `BinaryCrossEntropy::default()`.
+#[allow(non_upper_case_globals, reason = "a loss is a value, written like the losses that have no settings")]
+pub const BinaryCrossEntropy: BinaryCrossEntropy = BinaryCrossEntropy { from_probabilities: false };
 
 impl BinaryCrossEntropy {
     /// For outputs that are already probabilities.
     pub fn from_probabilities() -> Self {
         Self { from_probabilities: true }
     }
-
-    /// The loss of one probability, and its derivative.
-    #[inline]
-    fn of_probability<T: Real>(p: T, t: T) -> (T, T) {
-        let one = T::one();
-        let margin = T::of(MARGIN).max(T::epsilon());
-        let p = if p < margin { margin } else { p };
-        let p = if p > one - margin { one - margin } else { p };
-        (-(t * p.fast_ln() + (one - t) * (one - p).fast_ln()), (p - t) / (p * (one - p)))
-    }
 }
 
-/// `ln(1 + eᶻ) = max(z, 0) + ln(1 + e^-|z|)`: the loss of a logit whose target is 0.
+/// The loss of a logit, and its derivative.
 #[inline(always)]
-fn softplus<T: Real>(z: T) -> T {
-    let positive = if z < T::zero() { T::zero() } else { z };
-    positive + (-z.abs()).fast_exp().fast_ln_1p()
+fn of_logit(z: f64, t: f64) -> [f64; 2] {
+    let positive = if z < 0.0 { 0.0 } else { z };
+    let negative = if z > 0.0 { 0.0 } else { -z };
+    let rest = (-z.abs()).fast_exp().fast_ln_1p();
+    [weighted(t, negative) + weighted(1.0 - t, positive) + rest, z.fast_sigmoid() - t]
 }
 
-/// The target value of a column; with a single column, a class is its value.
-#[inline]
-fn target_at<T: Real>(view: TargetView<'_, T>, column: usize, columns: usize) -> T {
-    match view {
-        TargetView::Class(class) if columns == 1 => T::of(class as f64),
-        view => view.at(column),
+/// The loss of a probability, and its derivative.
+#[inline(always)]
+fn of_probability(p: f64, t: f64) -> [f64; 2] {
+    let p = if p < MARGIN { MARGIN } else { p };
+    let p = if p > 1.0 - MARGIN { 1.0 - MARGIN } else { p };
+    [-(t * p.fast_ln() + (1.0 - t) * (1.0 - p).fast_ln()), (p - t) / (p * (1.0 - p))]
+}
+
+impl Criterion for BinaryCrossEntropy {
+    fn outputs(&self) -> Outputs {
+        if self.from_probabilities { Outputs::Probabilities } else { Outputs::Logits }
+    }
+
+    fn domain(&self) -> Domain {
+        Domain::probabilities("BinaryCrossEntropy").yes_or_no()
     }
 }
 
 impl<T: Real, Y: Target<T>> Loss<T, Y> for BinaryCrossEntropy {
-    fn loss(&self, y: ArrayView2<'_, T>, targets: &[Y], scale: T, mut dy: Option<ArrayViewMut2<'_, T>>) -> T {
-        let columns = y.ncols();
-        let scale = scale / T::of(columns as f64);
-        let mut sum = T::zero();
+    fn rows(&self, pass: LossPass<'_, T, Y>) {
+        let columns = pass.y.ncols() as f64;
         if self.from_probabilities {
-            for (row, (y, target)) in y.rows().into_iter().zip(targets).enumerate() {
-                let view = target.view();
-                let mut dy = dy.as_mut().map(|dy| dy.row_mut(row));
-                for (column, &y) in y.iter().enumerate() {
-                    let (value, derivative) = Self::of_probability(y, target_at(view, column, columns));
-                    sum += value;
-                    if let Some(dy) = &mut dy {
-                        dy[column] = scale * derivative;
-                    }
-                }
-            }
-            return scale * sum;
+            sum_columns(self, pass, columns, of_probability);
+        } else {
+            sum_columns(self, pass, columns, of_logit);
         }
-        let Some(mut dy) = dy else {
-            for (y, target) in y.rows().into_iter().zip(targets) {
-                let view = target.view();
-                let values = y.iter().enumerate();
-                sum += values.map(|(j, &z)| softplus(z) - z * target_at(view, j, columns)).sum();
-            }
-            return scale * sum;
-        };
-        // dy holds the transcendental functions of the whole batch, first the value's ...
-        let losses = dy.view_mut();
-        map!(losses = |z: y| softplus(z));
-        for ((y, loss), target) in y.rows().into_iter().zip(dy.rows()).zip(targets) {
-            let view = target.view();
-            let values = y.iter().zip(loss).enumerate();
-            sum += values.map(|(j, (&z, &loss))| loss - z * target_at(view, j, columns)).sum();
-        }
-        // ... then the gradient's.
-        let sigmoids = dy.view_mut();
-        map!(sigmoids = |z: y| z.fast_sigmoid());
-        for (mut dy, target) in dy.rows_mut().into_iter().zip(targets) {
-            let view = target.view();
-            dy.iter_mut().enumerate().for_each(|(j, dy)| *dy = scale * (*dy - target_at(view, j, columns)));
-        }
-        scale * sum
     }
 
     fn check(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError> {
-        loss::check(columns, columns.max(2), targets)
+        self.domain().check(columns, targets)
     }
 }
+
+checks_any_target!(BinaryCrossEntropy);

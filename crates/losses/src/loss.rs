@@ -1,25 +1,22 @@
-//! The trait that every loss implements.
+//! The traits that every loss implements.
 
 use std::fmt::Debug;
 
 use chainrule_core::SettingError;
-use chainrule_tensor::{Real, Target, TargetView};
-use ndarray::{ArrayView2, ArrayViewMut2};
+use chainrule_tensor::{Outputs, Real, TargetError, vector};
+use ndarray::{ArrayView2, ArrayViewMut2, s};
 
-/// The distance of outputs `y`, `[rows, columns]`, from their targets.
-pub trait Loss<T: Real, Y>: Debug + Send + Sync {
-    /// Returns `scale` times the sum of the rows' losses, and overwrites `dy`, if it is given, with the gradient of that
-    /// with respect to `y`. For the mean, `scale` is 1 / the number of rows of the whole batch.
-    ///
-    /// The targets have passed [`check`](Self::check). It allocates nothing.
-    fn loss(&self, y: ArrayView2<'_, T>, targets: &[Y], scale: T, dy: Option<ArrayViewMut2<'_, T>>) -> T;
+use crate::Domain;
+use crate::total::BLOCK;
 
-    /// Checks that the targets fit outputs with this many columns. It is called for every batch, so it is cheap.
-    ///
-    /// # Errors
-    ///
-    /// [`TargetError`] for the first target that does not fit.
-    fn check(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError>;
+/// What a loss is, whatever the types of its numbers and targets: what it takes the outputs for, the targets for which it is
+/// defined, and its settings.
+pub trait Criterion: Debug + Send + Sync {
+    /// What the loss takes the outputs for, so that a metric that takes them for something else is noticed.
+    fn outputs(&self) -> Outputs;
+
+    /// The targets for which the loss is defined.
+    fn domain(&self) -> Domain;
 
     /// Checks the settings before training starts.
     ///
@@ -31,112 +28,117 @@ pub trait Loss<T: Real, Y>: Debug + Send + Sync {
     }
 }
 
+/// The distance of outputs `y`, `[rows, columns]`, from their targets.
+///
+/// A loss computes the loss of each row for itself, in double precision; what is made of the rows' losses is not up to it. A
+/// loss that is the mean over the columns implements [`ColumnLoss`](crate::ColumnLoss) instead, which is two formulas.
+pub trait Loss<T: Real, Y>: Criterion {
+    /// Writes the loss of each row, and the gradient if it is requested: see [`LossPass`].
+    ///
+    /// The targets have passed [`check`](Self::check). It allocates nothing, and a row's results do not depend on the others.
+    fn rows(&self, pass: LossPass<'_, T, Y>);
+
+    /// Checks that the targets fit outputs with this many columns, and that the loss is defined for them:
+    /// [`Domain::check`] does. It is called for every batch, so it is cheap.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError`] for the first target that does not fit.
+    fn check(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError>;
+
+    /// Returns `scale` times the [`total`](crate::total) of the rows' losses, and overwrites `dy`, if it is given, with the
+    /// gradient of that with respect to `y`. For the mean, `scale` is 1 / the number of rows of the whole batch.
+    ///
+    /// The targets have passed [`check`](Self::check). It allocates nothing.
+    ///
+    /// # Panics
+    ///
+    /// If there is not one target for each row.
+    fn loss(&self, y: ArrayView2<'_, T>, targets: &[Y], scale: T, mut dy: Option<ArrayViewMut2<'_, T>>) -> T {
+        assert_eq!(targets.len(), y.nrows(), "one target for each row");
+        let scale = scale.as_f64();
+        let mut total = 0.0;
+        let mut losses = [0.0; BLOCK];
+        for first in (0..y.nrows()).step_by(BLOCK) {
+            let rows = first..y.nrows().min(first + BLOCK);
+            let losses = &mut losses[..rows.len()];
+            self.rows(LossPass {
+                y: y.slice(s![rows.clone(), ..]),
+                targets: &targets[rows.clone()],
+                scale,
+                dy: dy.as_mut().map(|dy| dy.slice_mut(s![rows, ..])),
+                losses,
+            });
+            total += vector::sum(losses);
+        }
+        T::of(scale * total)
+    }
+}
+
+/// What a loss is given, and where its results go.
+#[derive(Debug)]
+pub struct LossPass<'a, T, Y> {
+    /// The outputs, `[rows, columns]`.
+    pub y: ArrayView2<'a, T>,
+    /// The target of each row.
+    pub targets: &'a [Y],
+    /// The factor of the gradient: 1 / the number of rows of the whole batch, for the mean.
+    pub scale: f64,
+    /// Where it is given, it is overwritten with the gradient of `scale Σ losses` with respect to `y`.
+    pub dy: Option<ArrayViewMut2<'a, T>>,
+    /// Overwritten with the loss of each row, which `scale` is no factor of.
+    pub losses: &'a mut [f64],
+}
+
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
-        impl<T: Real, Y, L: Loss<T, Y> + ?Sized> Loss<T, Y> for $pointer {
-            fn loss(
-                &self,
-                y: ArrayView2<'_, T>,
-                targets: &[Y],
-                scale: T,
-                dy: Option<ArrayViewMut2<'_, T>>,
-            ) -> T {
-                (**self).loss(y, targets, scale, dy)
+        impl<L: Criterion + ?Sized> Criterion for $pointer {
+            fn outputs(&self) -> Outputs {
+                (**self).outputs()
             }
 
-            fn check(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError> {
-                (**self).check(columns, targets)
+            fn domain(&self) -> Domain {
+                (**self).domain()
             }
 
             fn validate(&self) -> Result<(), SettingError> {
                 (**self).validate()
             }
         }
+
+        impl<T: Real, Y, L: Loss<T, Y> + ?Sized> Loss<T, Y> for $pointer {
+            fn rows(&self, pass: LossPass<'_, T, Y>) {
+                (**self).rows(pass);
+            }
+
+            fn check(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError> {
+                (**self).check(columns, targets)
+            }
+        }
     )*};
 }
 forward!(&L, Box<L>);
 
-/// A target that does not fit the outputs.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TargetError {
-    /// A class without a column.
-    #[error("target {row} is class {class}, but the outputs are for classes 0 to {}: give the model more outputs, or look for a wrong label", columns.saturating_sub(1))]
-    Class {
-        /// The index of the target in its batch.
-        row: usize,
-        /// Its class.
-        class: usize,
-        /// The number of columns of the outputs.
-        columns: usize,
-    },
-    /// A number of steps that does not divide the outputs.
-    #[error(
-        "target {row} has {steps} steps, but the {columns} outputs cannot be divided into so many: give one target per step"
-    )]
-    Steps {
-        /// The index of the target in its batch.
-        row: usize,
-        /// Its number of steps.
-        steps: usize,
-        /// The number of columns of the outputs.
-        columns: usize,
-    },
-    /// A vector whose length differs from the outputs'.
-    #[error(
-        "target {row} has {found} values, but a row of outputs has {columns}: give the model {found} outputs"
-    )]
-    Length {
-        /// The index of the target in its batch.
-        row: usize,
-        /// Its number of values.
-        found: usize,
-        /// The number of columns of the outputs.
-        columns: usize,
-    },
-    /// A step of a target that does not fit the outputs of that step.
-    #[error("a step of target {row} does not fit the outputs of that step")]
-    Step {
-        /// The index of the target in its batch.
-        row: usize,
-        /// What is wrong; its row is the index of the step.
-        source: Box<TargetError>,
-    },
+/// Lets the targets of a loss be checked without saying for which type of numbers, which a class does not tell.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! checks_any_target {
+    ($loss:ty) => {
+        impl $loss {
+            /// Checks that the targets fit outputs with this many columns, and that the loss is defined for them, as
+            /// `Loss::check` does.
+            ///
+            /// # Errors
+            ///
+            /// `TargetError` for the first target that does not fit.
+            pub fn check<Y: $crate::AnyTarget>(
+                &self,
+                columns: usize,
+                targets: &[Y],
+            ) -> Result<(), $crate::TargetError> {
+                $crate::Criterion::domain(self).check_any(columns, targets)
+            }
+        }
+    };
 }
-
-impl TargetError {
-    /// The index of the target in its batch.
-    pub fn row(&self) -> usize {
-        match *self {
-            Self::Class { row, .. } | Self::Steps { row, .. } => row,
-            Self::Length { row, .. } | Self::Step { row, .. } => row,
-        }
-    }
-
-    /// The same error in a batch with this many rows before those that were checked.
-    #[must_use]
-    pub fn after(mut self, rows: usize) -> Self {
-        match &mut self {
-            Self::Class { row, .. } | Self::Steps { row, .. } => *row += rows,
-            Self::Length { row, .. } | Self::Step { row, .. } => *row += rows,
-        }
-        self
-    }
-}
-
-/// Checks classes against `classes` and vectors against `columns`.
-pub(crate) fn check<T: Real, Y: Target<T>>(
-    columns: usize,
-    classes: usize,
-    targets: &[Y],
-) -> Result<(), TargetError> {
-    targets.iter().enumerate().try_for_each(|(row, target)| match target.view() {
-        TargetView::Class(class) if class >= classes => {
-            Err(TargetError::Class { row, class, columns: classes })
-        }
-        TargetView::Values(values) if values.len() != columns => {
-            Err(TargetError::Length { row, found: values.len(), columns })
-        }
-        _ => Ok(()),
-    })
-}
+pub(crate) use checks_any_target;

@@ -1,36 +1,34 @@
 //! The mean squared error.
 
-use chainrule_tensor::{Real, Target};
-use ndarray::{ArrayView2, ArrayViewMut2};
+use chainrule_tensor::Outputs;
 
-use crate::{Loss, TargetError, loss};
+use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
 /// The mean squared error `L = 1/n Σⱼ (yⱼ - tⱼ)²` over the n columns, with the gradient `2/n (y - t)`: the mean over
-/// all values, as in PyTorch and Keras.
+/// all values, as in PyTorch and Keras. Targets are finite.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct MeanSquaredError;
 
-impl<T: Real, Y: Target<T>> Loss<T, Y> for MeanSquaredError {
-    fn loss(&self, y: ArrayView2<'_, T>, targets: &[Y], scale: T, mut dy: Option<ArrayViewMut2<'_, T>>) -> T {
-        let scale = scale / T::of(y.ncols() as f64);
-        let mut sum = T::zero();
-        for (row, (y, target)) in y.rows().into_iter().zip(targets).enumerate() {
-            let view = target.view();
-            let errors = y.iter().enumerate().map(|(column, &y)| y - view.at(column));
-            match dy.as_mut().map(|dy| dy.row_mut(row)) {
-                Some(mut dy) => {
-                    for (dy, error) in dy.iter_mut().zip(errors) {
-                        sum += error * error;
-                        *dy = scale * (error + error);
-                    }
-                }
-                None => sum += errors.map(|error| error * error).sum(),
-            }
-        }
-        scale * sum
+impl Criterion for MeanSquaredError {
+    fn outputs(&self) -> Outputs {
+        Outputs::Values
     }
 
-    fn check(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError> {
-        loss::check(columns, columns, targets)
+    fn domain(&self) -> Domain {
+        Domain::finite("MeanSquaredError")
     }
 }
+
+impl ColumnLoss for MeanSquaredError {
+    #[inline(always)]
+    fn value(&self, y: f64, t: f64) -> f64 {
+        (y - t) * (y - t)
+    }
+
+    #[inline(always)]
+    fn derivative(&self, y: f64, t: f64) -> f64 {
+        2.0 * (y - t)
+    }
+}
+
+column_loss!(MeanSquaredError);

@@ -1,9 +1,10 @@
 //! A loss for every step of a sequence.
 
-use chainrule_tensor::{Real, Steps};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use chainrule_tensor::{AnyTarget, Outputs, Real, Steps, TargetError, vector};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
-use crate::{Loss, SettingError, TargetError};
+use crate::total::BLOCK;
+use crate::{Criterion, Domain, Loss, LossPass, SettingError};
 
 /// The mean of another loss over the steps of a sequence, for outputs `[steps, columns]` and one target per step, as
 /// language models and taggers need it.
@@ -13,9 +14,9 @@ use crate::{Loss, SettingError, TargetError};
 /// ```
 /// use chainrule_losses::{CrossEntropy, Loss, PerStep};
 /// let logits = ndarray::array![[2.0f64, 0.0, 0.0, 1.0]]; // one sample, two steps, two classes
-/// let both = PerStep(CrossEntropy::default()).loss(logits.view(), &[[0u8, 1]], 1.0, None);
-/// let first = CrossEntropy::default().loss(ndarray::array![[2.0, 0.0]].view(), &[0u8], 1.0, None);
-/// let second = CrossEntropy::default().loss(ndarray::array![[0.0, 1.0]].view(), &[1u8], 1.0, None);
+/// let both = PerStep(CrossEntropy).loss(logits.view(), &[[0u8, 1]], 1.0, None);
+/// let first = CrossEntropy.loss(ndarray::array![[2.0, 0.0]].view(), &[0u8], 1.0, None);
+/// let second = CrossEntropy.loss(ndarray::array![[0.0, 1.0]].view(), &[1u8], 1.0, None);
 /// assert!((both - (first + second) / 2.0).abs() < 1e-12);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,44 +25,106 @@ pub struct PerStep<L>(
     pub L,
 );
 
+impl<L: Criterion> PerStep<L> {
+    /// Checks that the targets fit outputs with this many columns, and that the loss is defined for them, as [`Loss::check`]
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError`] for the first target that does not fit.
+    pub fn check<S: Steps>(&self, columns: usize, targets: &[S]) -> Result<(), TargetError>
+    where
+        S::Target: AnyTarget,
+    {
+        check_steps(columns, targets, |columns, steps| self.0.domain().check_any(columns, steps))
+    }
+
+    /// The mean loss of the steps, whose outputs and gradients are given one a row.
+    fn mean<T: Real, Y>(
+        &self,
+        y: ArrayView2<'_, T>,
+        targets: &[Y],
+        scale: f64,
+        mut dy: Option<ArrayViewMut2<'_, T>>,
+    ) -> f64
+    where
+        L: Loss<T, Y>,
+    {
+        let count = targets.len();
+        let mut total = 0.0;
+        let mut losses = [0.0; BLOCK];
+        for first in (0..count).step_by(BLOCK) {
+            let steps = first..count.min(first + BLOCK);
+            let losses = &mut losses[..steps.len()];
+            self.0.rows(LossPass {
+                y: y.slice(s![steps.clone(), ..]),
+                targets: &targets[steps.clone()],
+                scale: scale / count as f64,
+                dy: dy.as_mut().map(|dy| dy.slice_mut(s![steps, ..])),
+                losses,
+            });
+            total += vector::sum(losses);
+        }
+        total / count as f64
+    }
+}
+
+/// Checks that the steps divide the columns, and the steps of each target.
+fn check_steps<S: Steps>(
+    columns: usize,
+    targets: &[S],
+    check: impl Fn(usize, &[S::Target]) -> Result<(), TargetError>,
+) -> Result<(), TargetError> {
+    targets.iter().enumerate().try_for_each(|(row, target)| {
+        let steps = target.steps();
+        if steps.is_empty() || !columns.is_multiple_of(steps.len()) {
+            return Err(TargetError::Steps { row, steps: steps.len(), columns });
+        }
+        let inner = check(columns / steps.len(), steps);
+        inner.map_err(|source| TargetError::Step { row, source: source.into() })
+    })
+}
+
+impl<L: Criterion> Criterion for PerStep<L> {
+    fn outputs(&self) -> Outputs {
+        self.0.outputs()
+    }
+
+    /// That of the loss of a step.
+    fn domain(&self) -> Domain {
+        self.0.domain()
+    }
+
+    fn validate(&self) -> Result<(), SettingError> {
+        self.0.validate()
+    }
+}
+
 impl<T: Real, S: Steps, L: Loss<T, S::Target>> Loss<T, S> for PerStep<L> {
-    fn loss(&self, y: ArrayView2<'_, T>, targets: &[S], scale: T, mut dy: Option<ArrayViewMut2<'_, T>>) -> T {
-        let mut sum = T::zero();
-        for (row, target) in targets.iter().enumerate() {
+    fn rows(&self, pass: LossPass<'_, T, S>) {
+        let LossPass { y, targets, scale, mut dy, losses } = pass;
+        for (row, (target, loss)) in targets.iter().zip(losses).enumerate() {
             let steps = target.steps();
             let shape = (steps.len(), y.ncols() / steps.len());
-            let scale = scale / T::of(steps.len() as f64);
             // Rows that are not contiguous are copied; a trainer's are contiguous.
             let y = y.row(row);
             let y = y.to_shape(shape).expect("the targets have been checked");
             let mut dy = dy.as_mut().map(|dy| dy.row_mut(row));
             let packed = dy.as_mut().map(|dy| dy.view_mut().into_shape_with_order(shape));
-            sum += match packed {
-                None => self.0.loss(y.view(), steps, scale, None),
-                Some(Ok(dy)) => self.0.loss(y.view(), steps, scale, Some(dy)),
+            *loss = match packed {
+                None => self.mean(y.view(), steps, scale, None),
+                Some(Ok(dy)) => self.mean(y.view(), steps, scale, Some(dy)),
                 Some(Err(_)) => {
                     let mut copy = Array2::zeros(shape);
-                    let loss = self.0.loss(y.view(), steps, scale, Some(copy.view_mut()));
+                    let loss = self.mean(y.view(), steps, scale, Some(copy.view_mut()));
                     dy.iter_mut().flatten().zip(copy).for_each(|(dy, value)| *dy = value);
                     loss
                 }
             };
         }
-        sum
     }
 
     fn check(&self, columns: usize, targets: &[S]) -> Result<(), TargetError> {
-        targets.iter().enumerate().try_for_each(|(row, target)| {
-            let steps = target.steps();
-            if steps.is_empty() || !columns.is_multiple_of(steps.len()) {
-                return Err(TargetError::Steps { row, steps: steps.len(), columns });
-            }
-            let inner = self.0.check(columns / steps.len(), steps);
-            inner.map_err(|source| TargetError::Step { row, source: source.into() })
-        })
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.0.validate()
+        check_steps(columns, targets, |columns, steps| self.0.check(columns, steps))
     }
 }

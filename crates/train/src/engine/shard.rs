@@ -5,6 +5,7 @@ use std::ops::Range;
 use chainrule_core::runner::{GradsExt, ParamsExt};
 use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, SequentialCache, SparseGrad};
 use chainrule_data::Samples;
+use chainrule_losses::LossPass;
 use chainrule_tensor::{Buffer, FlushDenormals, Real};
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
@@ -32,8 +33,8 @@ pub(crate) struct Shard<T: Real, Y> {
     inputs: usize,
     /// The number of values of an output.
     outputs: usize,
-    /// The sum of the losses of its rows, scaled by one over the size of the batch.
-    pub(crate) loss: T,
+    /// The loss of each of its rows in the last pass.
+    losses: Buffer<f64>,
 }
 
 /// Where the first layer of a shard starts.
@@ -59,7 +60,7 @@ impl<T: Real, Y> Shard<T, Y> {
             targets: Vec::with_capacity(TARGETS),
             inputs,
             outputs,
-            loss: T::zero(),
+            losses: Buffer::default(),
         }
     }
 
@@ -71,6 +72,11 @@ impl<T: Real, Y> Shard<T, Y> {
     /// The outputs of the last forward pass.
     pub(crate) fn outputs(&self) -> ArrayView2<'_, T> {
         self.y.matrix(self.targets.len(), self.outputs)
+    }
+
+    /// The loss of each row of the last pass.
+    pub(crate) fn losses(&self) -> &[f64] {
+        &self.losses[..self.targets.len()]
     }
 
     /// The samples of the last pass; zeros, which no layer reads, where it started from the first product.
@@ -127,7 +133,6 @@ impl<T: Real, Y> Shard<T, Y> {
     /// first product was written.
     pub(crate) fn run<D: ?Sized>(&mut self, pass: &Pass<'_, T, D, Y>, rows: Range<usize>) {
         let _flush = FlushDenormals::new();
-        self.loss = T::zero();
         let count = self.targets.len();
         if count == 0 {
             return;
@@ -136,7 +141,7 @@ impl<T: Real, Y> Shard<T, Y> {
             Mode::Train { seed, .. } => Mode::Train { seed, first_row: rows.start },
             Mode::Eval => Mode::Eval,
         };
-        let Self { cache, grads, x, input, zero, y, dy, targets, inputs, outputs, loss } = self;
+        let Self { cache, grads, x, input, zero, y, dy, targets, inputs, outputs, losses } = self;
         y.reserve(count * *outputs);
         let x = match input {
             Input::Samples => x.matrix(count, *inputs),
@@ -145,15 +150,18 @@ impl<T: Real, Y> Shard<T, Y> {
         let params = Params::new(pass.params).deferred(*input == Input::Product);
         pass.layers.forward(Forward { params, x, y: y.matrix_mut(count, *outputs), cache, mode });
         let y = y.matrix(count, *outputs);
-        let batch = T::of(pass.samples.len() as f64);
+        let batch = pass.samples.len() as f64;
         // J = 1/m Σ L, over the m rows of the whole batch.
-        let scale = T::one() / batch;
+        let scale = 1.0 / batch;
+        losses.reserve(count);
+        let losses = &mut losses[..count];
         if mode == Mode::Eval {
-            *loss = pass.loss.loss(y, targets, scale, None);
+            pass.loss.rows(LossPass { y, targets, scale, dy: None, losses });
             return;
         }
         dy.reserve(count * *outputs);
-        *loss = pass.loss.loss(y, targets, scale, Some(dy.matrix_mut(count, *outputs)));
+        let gradient = dy.matrix_mut(count, *outputs);
+        pass.loss.rows(LossPass { y, targets, scale, dy: Some(gradient), losses });
         pass.layers.backward(Backward {
             params: Params::new(pass.params),
             grads: Grads::fresh(grads).deferred(pass.deferred).sparse(pass.sparse),
@@ -162,7 +170,7 @@ impl<T: Real, Y> Shard<T, Y> {
             dy: dy.matrix(count, *outputs),
             dx: None,
             cache,
-            share: T::of(count as f64) / batch,
+            share: T::of(count as f64) / T::of(batch),
         });
     }
 }

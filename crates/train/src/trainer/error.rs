@@ -29,7 +29,7 @@ pub enum TrainError {
         model: Shape,
     },
     /// A target does not fit the model's output.
-    #[error("sample {sample}, in batch {batch}, does not fit the model's {columns} outputs")]
+    #[error("sample {sample}, in batch {batch}, {}", target_problem(source, *columns))]
     Target {
         /// The batch of the epoch, from 0.
         batch: usize,
@@ -93,4 +93,16 @@ pub enum TrainError {
     /// A checkpoint could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+/// What is wrong with a sample whose target cannot be used.
+fn target_problem(source: &TargetError, columns: usize) -> String {
+    let mut cause = source;
+    while let TargetError::Step { source, .. } = cause {
+        cause = source;
+    }
+    match cause {
+        TargetError::Value { .. } | TargetError::NoClass { .. } => "has a target that cannot be used".into(),
+        _ => format!("does not fit the model's {columns} outputs"),
+    }
 }

@@ -325,7 +325,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 break;
             }
             let next = rest.peek().map_or(&[][..], |(_, next)| next);
-            let loss = self.step(data, Batch { index, samples: batch, next })?.as_f64();
+            let loss = self.step(data, Batch { index, samples: batch, next })?;
             if !loss.is_finite() {
                 return Err(TrainError::Diverged { epoch, batch: index, loss });
             }
@@ -371,7 +371,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         for (index, samples) in batches.iter().enumerate() {
             let batch = Batch { index, samples, next: &[] };
             let loss = self.forward(data, batch, Mode::Eval, self.state.threads)?;
-            sum += loss.as_f64() * samples.len() as f64;
+            sum += loss * samples.len() as f64;
         }
         let metrics = self.metrics.iter().map(|metric| (metric.name(), metric.value())).collect();
         Ok(Scores { loss: sum / data.len() as f64, metrics })

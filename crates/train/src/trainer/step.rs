@@ -3,6 +3,7 @@
 
 use chainrule_core::{Layer, Mode};
 use chainrule_data::Samples;
+use chainrule_losses::total;
 use chainrule_tensor::Real;
 
 use super::error::TrainError;
@@ -17,7 +18,7 @@ use crate::engine::update::ParamBlock;
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Trains on a batch; returns its mean loss before the update.
-    pub(super) fn step<D>(&mut self, data: &D, batch: Batch<'_>) -> Result<T, TrainError>
+    pub(super) fn step<D>(&mut self, data: &D, batch: Batch<'_>) -> Result<f64, TrainError>
     where
         D: Samples<T, Target = Y>,
     {
@@ -62,7 +63,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         batch: Batch<'_>,
         mode: Mode,
         threads: usize,
-    ) -> Result<T, TrainError>
+    ) -> Result<f64, TrainError>
     where
         D: Samples<T, Target = Y> + ?Sized,
     {
@@ -120,13 +121,15 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             Ok(())
         })?;
 
-        let mut loss = T::zero();
         for shard in &self.state.shards {
-            loss += shard.loss;
             for metric in &mut self.metrics {
                 metric.update(shard.outputs(), &shard.targets);
             }
         }
-        Ok(loss)
+        // The rows' losses are summed in their order, whichever shards they are in.
+        let losses = self.state.shards.iter().flat_map(|shard| shard.losses().iter().copied());
+        let loss = total(losses) / batch.samples.len() as f64;
+        // A loss beyond the range of the model's numbers is as infinite as its gradient.
+        Ok(if T::of(loss).is_finite() { loss } else { T::of(loss).as_f64() })
     }
 }

@@ -1,5 +1,13 @@
 //! Targets: what the output for a sample should be.
 
+mod any;
+mod error;
+mod outputs;
+
+pub use any::{AnyTarget, AnyTargetView};
+pub use error::TargetError;
+pub use outputs::Outputs;
+
 /// A target, as a loss or a metric reads it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TargetView<'a, T> {

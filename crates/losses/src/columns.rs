@@ -1,0 +1,135 @@
+//! Losses that are sums over the columns.
+
+use chainrule_tensor::{Real, Target, each, vector};
+use ndarray::s;
+
+use crate::{Criterion, LossPass};
+
+/// The number of values that are computed at once: they stay in the first cache.
+const TILE: usize = 256;
+
+/// A loss that is the mean over the n columns of a function of output and target: `L = 1/n Σⱼ f(yⱼ, tⱼ)`.
+///
+/// Both methods should be `#[inline(always)]` and free of branches and calls, so that the compiler vectorizes the loop over
+/// them: [`Real`] has such functions as [`fast_exp`](Real::fast_exp), and an `if` that chooses between two values compiles to a
+/// selection. With its name in [`column_loss!`](crate::column_loss!), such a type is a [`Loss`](crate::Loss) for both
+/// precisions and all targets, computed in double precision.
+///
+/// ```
+/// use chainrule_losses::{ColumnLoss, Criterion, Domain, Loss, column_loss, gradcheck};
+/// use chainrule_tensor::Outputs;
+///
+/// /// The logarithm of the hyperbolic cosine, `ln cosh(y - t)`.
+/// #[derive(Clone, Copy, Debug)]
+/// struct LogCosh;
+///
+/// impl Criterion for LogCosh {
+///     fn outputs(&self) -> Outputs {
+///         Outputs::Values
+///     }
+///     fn domain(&self) -> Domain {
+///         Domain::finite("LogCosh")
+///     }
+/// }
+///
+/// impl ColumnLoss for LogCosh {
+///     #[inline(always)]
+///     fn value(&self, y: f64, t: f64) -> f64 {
+///         (y - t).cosh().ln()
+///     }
+///     #[inline(always)]
+///     fn derivative(&self, y: f64, t: f64) -> f64 {
+///         (y - t).tanh()
+///     }
+/// }
+/// column_loss!(LogCosh);
+///
+/// let y = ndarray::array![[0.5, -1.0], [2.0, 0.0]];
+/// gradcheck::gradient(&LogCosh, y.view(), &[[0.0, 1.0], [1.0, 1.0]])?;
+/// # Ok::<(), gradcheck::GradientError>(())
+/// ```
+pub trait ColumnLoss: Criterion {
+    /// `f(y, t)`.
+    fn value(&self, y: f64, t: f64) -> f64;
+
+    /// `∂f/∂y`.
+    fn derivative(&self, y: f64, t: f64) -> f64;
+}
+
+/// Makes a [`Loss`](crate::Loss) of a type that is a [`ColumnLoss`].
+#[macro_export]
+macro_rules! column_loss {
+    ($loss:ty) => {
+        impl<T: $crate::Real, Y: $crate::Target<T>> $crate::Loss<T, Y> for $loss {
+            fn rows(&self, pass: $crate::LossPass<'_, T, Y>) {
+                $crate::mean_of_columns(self, pass);
+            }
+
+            fn check(&self, columns: usize, targets: &[Y]) -> Result<(), $crate::TargetError> {
+                $crate::Criterion::domain(self).check(columns, targets)
+            }
+        }
+
+        $crate::checks_any_target!($loss);
+    };
+}
+
+/// Computes a [`ColumnLoss`]: for [`column_loss!`](crate::column_loss!).
+#[doc(hidden)]
+pub fn mean_of_columns<T: Real, Y: Target<T>>(loss: &impl ColumnLoss, pass: LossPass<'_, T, Y>) {
+    let columns = pass.y.ncols() as f64;
+    sum_columns(
+        loss,
+        pass,
+        columns,
+        #[inline(always)]
+        |y, t| [loss.value(y, t), loss.derivative(y, t)],
+    );
+}
+
+/// The sum of `f(yⱼ, tⱼ) / divisor` over the columns, where `f` returns its value and its derivative.
+pub(crate) fn sum_columns<T: Real, Y: Target<T>>(
+    loss: &impl Criterion,
+    pass: LossPass<'_, T, Y>,
+    divisor: f64,
+    f: impl Fn(f64, f64) -> [f64; 2] + Copy,
+) {
+    let LossPass { y, targets, scale, mut dy, losses } = pass;
+    let (rows, columns) = y.dim();
+    let domain = loss.domain();
+    let factor = scale / divisor;
+    losses.fill(0.0);
+    let [mut outputs, mut wanted, mut values, mut slopes] = [[0.0; TILE]; 4];
+    // Many short rows at once, or a part of a long one.
+    let height = (TILE / columns.max(1)).max(1);
+    for first in (0..rows).step_by(height) {
+        let rows = first..rows.min(first + height);
+        for start in (0..columns).step_by(TILE) {
+            let part = start..columns.min(start + TILE);
+            let width = part.len();
+            let y = y.slice(s![rows.clone(), part.clone()]);
+            for (to, y) in outputs.iter_mut().zip(y) {
+                *to = y.as_f64();
+            }
+            for (to, target) in wanted.chunks_exact_mut(width).zip(&targets[rows.clone()]) {
+                domain.read(target.view(), start, columns, to);
+            }
+            let count = rows.len() * width;
+            let (y, t) = (&outputs[..count], &wanted[..count]);
+            let values = &mut values[..count];
+            match &mut dy {
+                None => each!(values = |y, t| f(y, t)[0]),
+                Some(dy) => {
+                    let slopes = &mut slopes[..count];
+                    each!([values, slopes] = |y, t| f(y, t));
+                    let dy = dy.slice_mut(s![rows.clone(), part]);
+                    dy.into_iter().zip(slopes).for_each(|(dy, slope)| *dy = T::of(factor * *slope));
+                }
+            }
+            for (loss, values) in losses[rows.clone()].iter_mut().zip(values.chunks_exact(width)) {
+                *loss += vector::sum(values);
+            }
+        }
+    }
+    losses.iter_mut().for_each(|loss| *loss /= divisor);
+}
