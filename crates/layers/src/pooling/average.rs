@@ -59,12 +59,8 @@ impl PoolRule for Avg {
         }
         for (x, y) in x.chunks_exact(windows.inputs()).zip(y.chunks_exact_mut(windows.outputs())) {
             windows.each(|output, window, padded_count| {
-                let (mut sum, mut inside) = (T::zero(), 0);
-                window.each(|input| {
-                    sum += x[input];
-                    inside += 1;
-                });
-                y[output] = sum / T::of(if self.padding { padded_count } else { inside } as f64);
+                let n = if self.padding { padded_count } else { window.count() };
+                y[output] = window.sum(x) / T::of(n as f64);
             });
         }
     }

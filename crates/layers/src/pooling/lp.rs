@@ -3,13 +3,14 @@
 use chainrule_tensor::Real;
 
 use super::pool::Pool;
-use super::pool_windows::PoolWindows;
+use super::pool_windows::{PoolWindow, PoolWindows};
 use super::rule::{MaxIndices, PoolRule, PoolValues};
 use crate::axes::Axes;
 
 /// `y = (Σ |x|ᵖ)^(1/p)` over each window: the rule of [`LpPool2d`] and its relatives. With `p = 1` it is the sum of the absolute
 /// values; the larger `p`, the closer to their maximum.
 ///
+/// It is computed as `y = m s^(1/p)`, `s = Σ (|x| / m)ᵖ`, from the maximum `m` of `|x|`, so that no power overflows or vanishes.
 /// Backward, `dx = dy sign(x) (|x| / y)ᵖ⁻¹`, and 0 where y is. PyTorch's `LPPool` leaves the absolute value out, so it agrees for
 /// even `p`.
 #[derive(Clone, Copy, Debug)]
@@ -40,12 +41,15 @@ impl PoolRule for Lp {
     }
 
     fn forward<T: Real>(self, windows: &PoolWindows, x: &[T], y: &mut [T], _: &mut MaxIndices) {
-        let (p, root) = (T::of(self.p), T::of(1.0 / self.p));
         for (x, y) in x.chunks_exact(windows.inputs()).zip(y.chunks_exact_mut(windows.outputs())) {
             windows.each(|output, window, _| {
-                let mut sum = T::zero();
-                window.each(|input| sum += x[input].abs().powf(p));
-                y[output] = sum.powf(root);
+                let m = maximum(x, &window);
+                y[output] = m;
+                if m > T::zero() && m.is_finite() {
+                    let mut s = 0.0;
+                    window.each(|input| s += power(x[input].abs() / m, self.p).as_f64());
+                    y[output] = m * T::of(power(s, 1.0 / self.p));
+                }
             });
         }
     }
@@ -57,22 +61,52 @@ impl PoolRule for Lp {
         _: &MaxIndices,
         dx: &mut [T],
     ) {
-        let PoolValues { x, y, dy } = values;
-        let exponent = T::of(self.p - 1.0);
+        let PoolValues { x, dy, .. } = values;
         let (inputs, outputs) = (windows.inputs(), windows.outputs());
+        let exponent = self.p - 1.0;
         dx.fill(T::zero());
         let samples = x.chunks_exact(inputs).zip(dx.chunks_exact_mut(inputs));
-        for ((x, dx), (y, dy)) in samples.zip(y.chunks_exact(outputs).zip(dy.chunks_exact(outputs))) {
+        for ((x, dx), dy) in samples.zip(dy.chunks_exact(outputs)) {
             windows.each(|output, window, _| {
-                if y[output] != T::zero() {
-                    window.each(|input| {
-                        let power = (x[input].abs() / y[output]).powf(exponent);
-                        let derivative =
-                            if x[input] == T::zero() { T::zero() } else { power * x[input].signum() };
-                        dx[input] += dy[output] * derivative;
-                    });
+                let m = maximum(x, &window);
+                if m == T::zero() {
+                    return;
                 }
+                // (|x| / y)ᵖ⁻¹ = (|x| / m)ᵖ⁻¹ / s^((p - 1)/p): y itself has been rounded, which a large p would magnify.
+                let mut s = 0.0;
+                window.each(|input| s += power(x[input].abs() / m, self.p).as_f64());
+                let factor = dy[output] * T::of(power(s, -exponent / self.p));
+                window.each(|input| {
+                    if x[input] != T::zero() {
+                        dx[input] += factor * power(x[input].abs() / m, exponent) * x[input].signum();
+                    }
+                });
             });
         }
+    }
+}
+
+/// The maximum of `|x|` in a window; NaN counts as greater than any number.
+#[inline(always)]
+fn maximum<T: Real>(x: &[T], window: &PoolWindow<'_>) -> T {
+    let mut m = T::zero();
+    window.each(|input| {
+        let value = x[input].abs();
+        m = if value <= m || m.is_nan() { m } else { value };
+    });
+    m
+}
+
+/// `baseᵖ`, without the general function for the usual exponents.
+#[inline(always)]
+fn power<T: Real>(base: T, p: f64) -> T {
+    if p == 2.0 {
+        base * base
+    } else if p == 1.0 {
+        base
+    } else if p == 0.5 {
+        base.sqrt()
+    } else {
+        base.powf(T::of(p))
     }
 }

@@ -36,7 +36,8 @@ impl<R: PoolRule, const N: usize> Pool<R, N> {
         Self { padding: padding.axes(), ..self }
     }
 
-    /// Adds an output for a last window that is not full.
+    /// Adds an output for a last window that is not full, if it begins in the input or in the padding before it. It may be the only
+    /// one: a window of 2 over an axis of 1.
     #[must_use]
     pub fn ceil(self) -> Self {
         Self { ceil: true, ..self }

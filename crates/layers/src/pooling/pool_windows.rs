@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use chainrule_tensor::{Real, Shape};
+use chainrule_tensor::{Real, Shape, vector};
 use ndarray::ArrayView1;
 
 /// The inputs along one axis that one output depends on: `start`, `start + step`, ...
@@ -62,12 +62,17 @@ pub(super) struct SlidingAxis {
 }
 
 impl SlidingAxis {
-    /// The number of windows along an axis of this size, by PyTorch's rule; `None` if one of them contains no input.
+    /// The number of windows along an axis of this size, by the rule of PyTorch and ONNX; `None` if there is none, or if one of them
+    /// contains no input.
     fn outputs(self, size: usize) -> Option<usize> {
         let Self { stride, padding, dilation, ceil, .. } = self;
         let extent = self.extent()?;
         let padded = size.checked_add(padding.checked_mul(2)?)?;
-        let range = padded.checked_sub(extent)?;
+        let Some(range) = padded.checked_sub(extent) else {
+            // No full window, but one that is not full, if it is longer than the axis by less than a step.
+            let begun = ceil && extent - padded < stride && self.span(size, 0).is_some();
+            return begun.then_some(1);
+        };
         let mut outputs = range.checked_div(stride)? + 1;
         // One more, if it begins in the input or the padding before it.
         if ceil
@@ -242,6 +247,9 @@ impl PoolWindows {
     }
 }
 
+/// The number of inputs of a window that are added up one by one, in the model's precision.
+const SHORT: usize = 32;
+
 /// The inputs that one output depends on.
 pub(super) struct PoolWindow<'a> {
     base: usize,
@@ -254,6 +262,49 @@ impl PoolWindow<'_> {
     /// The number of inputs.
     pub(super) fn count(&self) -> usize {
         self.spans.iter().map(|span| span.count).product()
+    }
+
+    /// The sum of the inputs. Long windows are added up in runs, and these in double precision, so that the error does not grow with
+    /// the size of the window.
+    #[inline(always)]
+    pub(super) fn sum<T: Real>(&self, x: &[T]) -> T {
+        if self.count() > SHORT {
+            return self.long_sum(x);
+        }
+        let mut sum = T::zero();
+        self.each(|input| sum += x[input]);
+        sum
+    }
+
+    #[inline(never)]
+    fn long_sum<T: Real>(&self, x: &[T]) -> T {
+        let mut sum = 0.0;
+        self.each_run(|start, len| sum += vector::sum(&x[start..start + len]).as_f64());
+        T::of(sum)
+    }
+
+    /// Calls `f` with the index of the first input and the number of inputs of each run of neighbours, in order.
+    fn each_run(&self, mut f: impl FnMut(usize, usize)) {
+        let [planes, rows, columns] = self.spans;
+        let whole_rows = columns.count == self.width && rows.step == 1;
+        let whole_planes = whole_rows && rows.count == self.height && planes.step == 1;
+        if whole_planes {
+            return f(self.base, self.count());
+        }
+        for plane in 0..planes.count {
+            let plane = self.base + plane * planes.step * self.height * self.width;
+            if whole_rows {
+                f(plane, rows.count * columns.count);
+                continue;
+            }
+            for row in 0..rows.count {
+                let row = plane + row * rows.step * self.width;
+                match columns.step {
+                    1 => f(row, columns.count),
+                    step => (0..columns.count).for_each(|column| f(row + column * step, 1)),
+                }
+            }
+        }
     }
 
     /// Calls `f` with the index of each input, in order.
@@ -289,15 +340,18 @@ mod tests {
             let (padding, dilation, ceil) = (next(6), 1 + next(6), next(2) == 1);
             let window = SlidingAxis { kernel, stride, padding, dilation, ceil };
             let extent = dilation * (kernel - 1) + 1;
-            if padding > extent / 2 || size + 2 * padding < extent {
+            if padding > extent / 2 {
                 continue;
             }
-            let range = size + 2 * padding - extent;
-            let mut outputs = range / stride + 1;
-            if ceil && range % stride != 0 && outputs * stride < size + padding {
-                outputs += 1;
+            // PyTorch's `pooling_output_shape`, in signed numbers.
+            let [size_, stride_, padding_] = [size, stride, padding].map(|number| number as isize);
+            let up = if ceil { stride_ - 1 } else { 0 };
+            let mut outputs = (size_ + 2 * padding_ - extent as isize + up).div_euclid(stride_) + 1;
+            if ceil && (outputs - 1) * stride_ >= size_ + padding_ {
+                outputs -= 1;
             }
-            let all = (0..outputs).all(|output| window.span(size, output).is_some());
+            let outputs = usize::try_from(outputs).unwrap_or(0);
+            let all = outputs > 0 && (0..outputs).all(|output| window.span(size, output).is_some());
             assert_eq!(window.outputs(size), all.then_some(outputs), "{window:?} over {size}");
             if all { taken += 1 } else { refused += 1 }
         }
