@@ -52,7 +52,12 @@ impl Batches {
 
     /// The batches of this epoch.
     pub fn iter(&self) -> std::slice::Chunks<'_, u32> {
-        self.indices.chunks(self.size)
+        self.rest(0)
+    }
+
+    /// The batches of this epoch after the first `done` samples, to go on after an interruption.
+    pub fn rest(&self, done: usize) -> std::slice::Chunks<'_, u32> {
+        self.indices[done.min(self.indices.len())..].chunks(self.size)
     }
 }
 
@@ -98,6 +103,15 @@ mod tests {
         sorted.sort_unstable();
         assert_eq!(sorted, (0..100).collect::<Vec<_>>());
         assert_eq!(batches.count(), 15);
+    }
+
+    #[test]
+    fn the_rest_of_an_epoch() {
+        let mut batches = Batches::new(10, 4, Some(Seed(3))).unwrap();
+        batches.epoch(2);
+        assert!(batches.rest(4).eq(batches.iter().skip(1)));
+        assert_eq!(batches.rest(3).map(<[u32]>::len).collect::<Vec<_>>(), [4, 3]);
+        assert_eq!(batches.rest(10).count() + batches.rest(usize::MAX).count(), 0);
     }
 
     #[test]

@@ -36,6 +36,16 @@ impl Metric for Accuracy {
     fn value(&self) -> f64 {
         self.right as f64 / self.seen as f64
     }
+
+    fn counts(&self) -> Option<Vec<f64>> {
+        Some(vec![self.right as f64, self.seen as f64])
+    }
+
+    fn restore(&mut self, counts: &[f64]) -> Option<()> {
+        let &[right, seen] = counts else { return None };
+        (self.right, self.seen) = (right as u64, seen as u64);
+        Some(())
+    }
 }
 
 impl<T: Real, Y: Target<T>> Measure<T, Y> for Accuracy {

@@ -58,6 +58,20 @@ impl Metric for ConfusionMatrix {
     fn value(&self) -> f64 {
         self.counts.diag().sum() as f64 / (self.counts.sum() + self.uncounted) as f64
     }
+
+    fn counts(&self) -> Option<Vec<f64>> {
+        let all = self.counts.iter().chain([&self.uncounted]);
+        Some(all.map(|&count| count as f64).collect())
+    }
+
+    fn restore(&mut self, counts: &[f64]) -> Option<()> {
+        let (&uncounted, cells) = counts.split_last()?;
+        let classes = cells.len().isqrt();
+        let cells = cells.iter().map(|&count| count as u64).collect();
+        self.counts = Array2::from_shape_vec((classes, classes), cells).ok()?;
+        self.uncounted = uncounted as u64;
+        Some(())
+    }
 }
 
 impl<T: Real, Y: Target<T>> Measure<T, Y> for ConfusionMatrix {

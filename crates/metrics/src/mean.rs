@@ -50,6 +50,16 @@ impl Metric for Mean {
     fn value(&self) -> f64 {
         Self::value(self)
     }
+
+    fn counts(&self) -> Option<Vec<f64>> {
+        Some(vec![self.sum, self.lost, self.weight])
+    }
+
+    fn restore(&mut self, counts: &[f64]) -> Option<()> {
+        let &[sum, lost, weight] = counts else { return None };
+        *self = Self { sum, lost, weight };
+        Some(())
+    }
 }
 
 impl<T: Real, Y> Measure<T, Y> for Mean {

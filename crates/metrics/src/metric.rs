@@ -17,6 +17,22 @@ pub trait Metric: Debug + Send + Sync {
 
     /// The value over all samples; NaN if there are none.
     fn value(&self) -> f64;
+
+    /// What was counted since the last reset, as numbers from which [`restore`](Self::restore) goes on; `None`, the default,
+    /// if this metric cannot tell.
+    ///
+    /// A trainer that stops in the middle of an epoch keeps them, also in a checkpoint. Without them, the metric of that epoch
+    /// covers only the samples after the interruption.
+    fn counts(&self) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// Replaces what was counted by what [`counts`](Self::counts) returned; `None`, and nothing is changed, if these are not the
+    /// counts of such a metric.
+    fn restore(&mut self, counts: &[f64]) -> Option<()> {
+        let _ = counts;
+        None
+    }
 }
 
 /// A metric of outputs of type `T` and targets of type `Y`.

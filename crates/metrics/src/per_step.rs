@@ -31,6 +31,14 @@ impl<M: Metric> Metric for PerStep<M> {
     fn value(&self) -> f64 {
         self.0.value()
     }
+
+    fn counts(&self) -> Option<Vec<f64>> {
+        self.0.counts()
+    }
+
+    fn restore(&mut self, counts: &[f64]) -> Option<()> {
+        self.0.restore(counts)
+    }
 }
 
 impl<T: Real, S: Steps, M: Measure<T, S::Target>> Measure<T, S> for PerStep<M> {

@@ -18,6 +18,13 @@ fn merges<M: Measure<f32, u8> + Mergeable + Clone + PartialEq + std::fmt::Debug>
     second.update(bottom, &CLASSES[1..]);
     first.merge(&second);
     assert_eq!(first, whole);
+    // What was counted can be kept elsewhere.
+    let counts = whole.counts().unwrap();
+    let mut kept = empty.clone();
+    assert_eq!(kept.restore(&counts), Some(()));
+    assert_eq!(kept, whole);
+    assert_eq!(kept.restore(&counts[1..]), None);
+    assert_eq!(kept, whole);
     assert!(empty.value().is_nan());
     let value = whole.value();
     whole.reset();
@@ -59,6 +66,13 @@ fn the_matrix_grows_and_prints() {
 
 #[test]
 fn means_lose_nothing() {
+    let mut kept = Mean::default();
+    kept.push(0.1, 3.0);
+    let counts = Metric::counts(&kept).unwrap();
+    let mut restored = Mean::default();
+    assert_eq!(restored.restore(&counts), Some(()));
+    assert_eq!(restored, kept);
+    assert_eq!(restored.restore(&[1.0]), None);
     let (mut all, mut half) = (Mean::default(), Mean::default());
     assert!(all.value().is_nan());
     for value in [1e16, 1.0, -1e16] {
