@@ -1,16 +1,13 @@
-//! What the trainer promises, for every layer: the list of `chainrule-layers`' own tests, in complete trainings.
-
-#[path = "../../layers/tests/every_layer/cases/mod.rs"]
-mod cases;
+//! What the trainer promises, for every layer: the list of `chainrule-layer-cases`, in complete trainings.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::{fmt, fs};
 
-use cases::{Case, every_layer};
 use chainrule_core::{Backward, Forward, Layer, Mode, ParamKind, Plan, Sequential, ShapeError};
 use chainrule_data::{Dataset, Samples};
+use chainrule_layer_cases::{Case, every_layer};
 use chainrule_layers::{Dense, Flatten, Tanh};
 use chainrule_losses::CrossEntropy;
 use chainrule_optim::{ClipByGlobalNorm, Optimizer, SettingError, Update, UpdateRule, adam, sgd};

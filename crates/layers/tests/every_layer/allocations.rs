@@ -1,10 +1,9 @@
 //! No layer allocates after its first pass.
 
 use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan};
+use chainrule_layer_cases::every_layer;
 use chainrule_tensor::{Buffer, CountingAllocator, Seed};
 use ndarray::Array2;
-
-use crate::cases::every_layer;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::new();

@@ -1,11 +1,10 @@
-//! Properties of every layer. A new layer adds one line to the list in `cases`.
+//! Properties of every layer. The list is the crate `chainrule-layer-cases`.
 
 mod allocations;
-mod cases;
 mod reference;
 
-use cases::{Case, every_layer};
 use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, Sequential, gradcheck};
+use chainrule_layer_cases::{Case, case, every_layer};
 use chainrule_layers::{Dense, Dropout, Relu};
 use chainrule_tensor::{Buffer, Real, Seed, Shape};
 use ndarray::{Array2, s};
@@ -167,7 +166,7 @@ fn wrong_shapes_are_named() {
 #[test]
 fn dropout_drops_its_share() {
     let layers = Sequential::<f64>::default().then(Dropout::new(0.25));
-    let mut setup = Setup::new(&cases::case("dropout", layers, [1000]), 10);
+    let mut setup = Setup::new(&case("dropout", layers, [1000]), 10);
     setup.x.fill(3.0);
     let y = setup.forward(0..10, true);
     let dropped = y.iter().filter(|&&y| y == 0.0).count();

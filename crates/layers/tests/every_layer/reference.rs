@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use chainrule_core::{Backward, Forward, Grads, Layer, Mode, ParamKind, Params, Plan};
+use chainrule_layer_cases::{Case, every_layer};
 use chainrule_tensor::{Real, Seed};
 use ndarray::{Array2, ArrayView2};
 use serde::Deserialize;
-
-use crate::cases::{Case, every_layer};
 
 /// The values of one family of layers.
 #[derive(Deserialize)]
@@ -213,7 +212,7 @@ fn exported_layers() -> BTreeSet<String> {
 
 #[test]
 fn every_layer_is_in_the_list() {
-    let cases = texts("tests/every_layer/cases");
+    let cases = texts("../layer-cases/src");
     // The imports at the head of a file make no case.
     let code = cases.iter().filter_map(|text| Some(text.split_once("fn ")?.1));
     let used: BTreeSet<_> = code.flat_map(words).collect();
@@ -221,7 +220,7 @@ fn every_layer_is_in_the_list() {
     assert!(exported.len() > 100, "the lists of the families are not found");
     for name in &exported {
         let known = used.contains(&**name) || NO_LAYERS.contains(&&**name);
-        assert!(known, "{name} has no case in tests/every_layer/cases");
+        assert!(known, "{name} has no case in crates/layer-cases");
     }
     for name in NO_LAYERS {
         assert!(exported.contains(*name), "{name} is not exported: remove it from NO_LAYERS");

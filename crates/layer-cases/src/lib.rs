@@ -1,5 +1,8 @@
-//! Every layer in many configurations: the list of cases for the property tests. A new layer adds a line to the list of its
-//! family.
+//! Every layer in many configurations: the list of cases for the property tests of layers and of trainings. A new layer adds a
+//! line to the list of its family.
+//!
+//! The decision here: it is a crate of its own, not published, since code for more than a hundred layers in two precisions takes
+//! longer to compile than all tests that use it.
 
 use chainrule_core::{Layer, Sequential};
 use chainrule_tensor::{Real, Seed, Shape};
@@ -18,23 +21,25 @@ mod regularization;
 mod shape;
 
 /// A layer with the shape of its samples.
-pub(crate) struct Case<T> {
+pub struct Case<T> {
     /// The name in messages and in the files of reference values; unique.
-    pub(crate) name: &'static str,
-    pub(crate) layers: Sequential<T>,
+    pub name: &'static str,
+    /// The layer, in a sequence of its own.
+    pub layers: Sequential<T>,
     /// The type of the layer.
-    pub(crate) layer: &'static str,
-    pub(crate) input: Shape,
+    pub layer: &'static str,
+    /// The shape of a sample.
+    pub input: Shape,
     /// Maps an index in the sample and an arbitrary number to a value of the sample.
-    pub(crate) value: fn(usize, f64) -> f64,
+    pub value: fn(usize, f64) -> f64,
     /// Whether the inputs are ids, which have no gradient.
-    pub(crate) ids: bool,
+    pub ids: bool,
     /// Whether a row's result depends on the other rows, as in batch normalisation.
-    pub(crate) whole_batch: bool,
+    pub whole_batch: bool,
 }
 
 /// A case with arbitrary inputs.
-pub(crate) fn case<T: Real, L: Layer<T>>(name: &'static str, layer: L, input: impl Into<Shape>) -> Case<T> {
+pub fn case<T: Real, L: Layer<T>>(name: &'static str, layer: L, input: impl Into<Shape>) -> Case<T> {
     let layers = Sequential::default().then(layer);
     let layer = std::any::type_name::<L>();
     Case { name, layers, layer, input: input.into(), value: |_, v| v, ids: false, whole_batch: false }
@@ -42,22 +47,22 @@ pub(crate) fn case<T: Real, L: Layer<T>>(name: &'static str, layer: L, input: im
 
 impl<T: Real> Case<T> {
     /// With inputs `value(index in the sample, arbitrary number)`.
-    pub(crate) fn values(self, value: fn(usize, f64) -> f64) -> Self {
+    pub fn values(self, value: fn(usize, f64) -> f64) -> Self {
         Self { value, ..self }
     }
 
     /// With inputs that have no gradient, computed by `value` as in [`values`](Self::values).
-    pub(crate) fn ids(self, value: fn(usize, f64) -> f64) -> Self {
+    pub fn ids(self, value: fn(usize, f64) -> f64) -> Self {
         Self { value, ids: true, ..self }
     }
 
     /// The rows of a batch depend on each other.
-    pub(crate) fn whole_batch(self) -> Self {
+    pub fn whole_batch(self) -> Self {
         Self { whole_batch: true, ..self }
     }
 
     /// Random samples.
-    pub(crate) fn samples(&self, rows: usize, seed: Seed) -> Array2<T> {
+    pub fn samples(&self, rows: usize, seed: Seed) -> Array2<T> {
         let size = self.input.size();
         let mut rng = seed.rng();
         Array2::from_shape_fn((rows, size), |(_, column)| T::of((self.value)(column, rng.normal())))
@@ -65,7 +70,29 @@ impl<T: Real> Case<T> {
 }
 
 /// Every layer.
-pub(crate) fn every_layer<T: Real>() -> Vec<Case<T>> {
+pub fn every_layer<T: Precision>() -> Vec<Case<T>> {
+    T::every_layer()
+}
+
+/// A precision that the list is compiled for, once, in this crate.
+pub trait Precision: Real {
+    /// Every layer.
+    fn every_layer() -> Vec<Case<Self>>;
+}
+
+impl Precision for f32 {
+    fn every_layer() -> Vec<Case<Self>> {
+        all_families()
+    }
+}
+
+impl Precision for f64 {
+    fn every_layer() -> Vec<Case<Self>> {
+        all_families()
+    }
+}
+
+fn all_families<T: Real>() -> Vec<Case<T>> {
     [
         activations::cases(),
         attention::cases(),
