@@ -6,10 +6,9 @@ use chainrule_tensor::{Buffer, Real, Seed, Shape};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, array, s};
 
 const INF: f64 = f64::INFINITY;
-/// Where PyTorch, and perhaps Keras, returns NaN, any value is accepted.
-const ANY: f64 = f64::NAN;
 
-/// Whether `f` has these values and derivatives, PyTorch's in single precision, at -∞, -10⁴, 10⁴ and ∞.
+/// Whether `f` has these values and derivatives at -∞, -10⁴, 10⁴ and ∞: PyTorch's in single precision, and the limits where PyTorch
+/// returns NaN. Numbers of nearly the largest size must agree with both.
 fn extremes<T: Real>(f: impl Activation<T>, values: [f64; 4], derivatives: [f64; 4]) {
     for (i, z) in [-INF, -1e4, 1e4, INF].into_iter().enumerate() {
         let a = f.value(T::of(z));
@@ -17,8 +16,30 @@ fn extremes<T: Real>(f: impl Activation<T>, values: [f64; 4], derivatives: [f64;
         for (what, found, right) in [("value", a, values[i]), ("derivative", derivative, derivatives[i])] {
             let found = found.as_f64();
             let close = found == right || (found - right).abs() <= 1e-6 * right.abs().max(1e-3);
-            assert!(right.is_nan() || close, "{f:?}: {what} {found} for {right} at {z} in {}", T::NAME);
+            assert!(close, "{f:?}: {what} {found} for {right} at {z} in {}", T::NAME);
         }
+    }
+    let huge = T::max_value().as_f64() / 8.0;
+    for (z, far, limit, derivative_limit) in
+        [(-huge, values[1], values[0], derivatives[0]), (huge, values[2], values[3], derivatives[3])]
+    {
+        if derivative_limit.is_infinite() {
+            continue;
+        }
+        let a = f.value(T::of(z)).as_f64();
+        let right = if limit.is_infinite() { far * 1e-4 * huge } else { limit };
+        assert!(
+            (a - right).abs() <= 2e-4 * right.abs() + 1e-30,
+            "{f:?}: {a} for {right} at {z} in {}",
+            T::NAME
+        );
+        let derivative = f.derivative(T::of(z), T::of(a)).as_f64();
+        assert!((derivative - derivative_limit).abs() < 1e-6, "{f:?}: {derivative} at {z} in {}", T::NAME);
+    }
+    for z in [0.0, -0.0, T::min_positive_value().as_f64(), -1e-30] {
+        let a = f.value(T::of(z));
+        let derivative = f.derivative(T::of(z), a);
+        assert!(a.is_finite() && derivative.is_finite(), "{f:?}: {a} and {derivative} at {z}");
     }
     let nan = f.value(T::nan());
     assert!(nan.is_nan(), "{f:?} makes {nan} of NaN");
@@ -27,8 +48,6 @@ fn extremes<T: Real>(f: impl Activation<T>, values: [f64; 4], derivatives: [f64;
 fn all_extremes<T: Real>() {
     let linear = [0.0, 0.0, 1e4, INF];
     let one = [0.0, 0.0, 1.0, 1.0];
-    let smooth = [ANY, 0.0, 1e4, INF];
-    let smooth_derivative = [ANY, 0.0, 1.0, ANY];
     let saturated = [-1.0, -1.0, 1e4, INF];
     let flat = [0.0; 4];
     let selu = Selu::LAMBDA * Selu::ALPHA;
@@ -37,8 +56,8 @@ fn all_extremes<T: Real>() {
     extremes::<T>(Elu::default(), saturated, one);
     extremes::<T>(Selu, [-selu, -selu, Selu::LAMBDA * 1e4, INF], [0.0, 0.0, Selu::LAMBDA, Selu::LAMBDA]);
     extremes::<T>(Exponential, [0.0, 0.0, INF, INF], [0.0, 0.0, INF, INF]);
-    extremes::<T>(Gelu, [ANY, 0.0, 1e4, ANY], smooth_derivative);
-    extremes::<T>(GeluTanh, smooth, smooth_derivative);
+    extremes::<T>(Gelu, linear, one);
+    extremes::<T>(GeluTanh, linear, one);
     extremes::<T>(HardSigmoid, [0.0, 0.0, 1.0, 1.0], flat);
     extremes::<T>(HardSwish, linear, one);
     extremes::<T>(HardTanh::default(), [-1.0, -1.0, 1.0, 1.0], flat);
@@ -55,11 +74,12 @@ fn all_extremes<T: Real>() {
     extremes::<T>(LogSigmoid, [-INF, -1e4, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]);
     extremes::<T>(Softplus::default(), linear, one);
     extremes::<T>(Softplus::new(3.0).threshold(INF), linear, one);
+    extremes::<T>(Squareplus::new(1e-30), linear, one);
     extremes::<T>(Squareplus::default(), [0.0, 1e-4, 1e4, INF], [0.0, 1e-8, 1.0, 1.0]);
-    extremes::<T>(Mish, smooth, smooth_derivative);
-    extremes::<T>(Silu, smooth, smooth_derivative);
+    extremes::<T>(Mish, linear, one);
+    extremes::<T>(Silu, linear, one);
     extremes::<T>(Sigmoid, [0.0, 0.0, 1.0, 1.0], flat);
-    extremes::<T>(Softsign, [ANY, -0.9999, 0.9999, ANY], [ANY, 1e-8, 1e-8, ANY]);
+    extremes::<T>(Softsign, [-1.0, -0.9999, 0.9999, 1.0], [0.0, 1e-8, 1e-8, 0.0]);
     extremes::<T>(Tanh, [-1.0, -1.0, 1.0, 1.0], flat);
     extremes::<T>(SparsePlus, linear, one);
     extremes::<T>(SparseSigmoid, [0.0, 0.0, 1.0, 1.0], flat);
@@ -186,6 +206,16 @@ fn what_is_impossible_is_named() {
     );
     for (message, what) in [
         (error(Elu::new(f64::NAN), &[3]), "finite alpha"),
+        // Numbers in double precision that are infinite or 0 in that of the model, or whose inverse is.
+        (error(Elu::new(1e60), &[3]), "finite alpha"),
+        (error(Celu::new(1e-60), &[3]), "positive alpha"),
+        (error(Celu::new(1e60), &[3]), "positive alpha"),
+        (error(Softplus::new(1e-60), &[3]), "positive beta"),
+        (error(Softplus::new(1e60), &[3]), "positive beta"),
+        (error(Squareplus::new(1e-60), &[3]), "positive b"),
+        (error(LeakyRelu::new(1e60), &[3]), "finite negative slope"),
+        (error(Threshold::new(0.0, -1e60), &[3]), "finite threshold and value"),
+        (error(Rrelu::new(0.0, 1e60), &[3]), "lower slope"),
         (error(HardShrink::new(-0.1), &[3]), "at least 0"),
         (error(SoftShrink::new(f64::NAN), &[3]), "at least 0"),
         (error(HardTanh::new(1.0, 1.0), &[3]), "low limit below the high limit"),

@@ -2,7 +2,7 @@
 
 use chainrule_tensor::Real;
 
-use super::{Activation, activation_layers};
+use super::{Activation, activation_layers, is_finite, is_positive};
 
 activation_layers!(Elu Celu Selu);
 
@@ -38,7 +38,7 @@ impl<T: Real> Activation<T> for Elu {
     }
 
     fn settings(self) -> Result<(), &'static str> {
-        if self.alpha.is_finite() { Ok(()) } else { Err("a finite alpha") }
+        if is_finite::<T>(self.alpha) { Ok(()) } else { Err("a finite alpha") }
     }
 }
 
@@ -75,7 +75,7 @@ impl<T: Real> Activation<T> for Celu {
     }
 
     fn settings(self) -> Result<(), &'static str> {
-        if self.alpha > 0.0 && self.alpha.is_finite() { Ok(()) } else { Err("a positive alpha") }
+        if is_positive::<T>(self.alpha) { Ok(()) } else { Err("a positive alpha") }
     }
 }
 

@@ -4,7 +4,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 use chainrule_tensor::Real;
 
-use super::{Activation, activation_layers};
+use super::{Activation, activation_layers, bounded, bounded_below};
 
 activation_layers!(Gelu GeluTanh);
 
@@ -22,11 +22,12 @@ fn phi<T: Real>(z: T) -> T {
 impl<T: Real> Activation<T> for Gelu {
     #[inline(always)]
     fn value(self, z: T) -> T {
-        z * phi(z)
+        bounded_below(z) * phi(z)
     }
 
     #[inline(always)]
     fn derivative(self, z: T, _: T) -> T {
+        let z = bounded(z);
         // Φ'(z) = exp(-z²/2) / √(2π).
         let density = (T::of(-0.5) * z * z).fast_exp() * T::of(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
         phi(z) + z * density
@@ -53,11 +54,12 @@ impl GeluTanh {
 impl<T: Real> Activation<T> for GeluTanh {
     #[inline(always)]
     fn value(self, z: T) -> T {
-        z * Self::gate(z)
+        bounded_below(z) * Self::gate(z)
     }
 
     #[inline(always)]
     fn derivative(self, z: T, _: T) -> T {
+        let z = bounded(z);
         let g = Self::gate(z);
         let twice_du = T::of(Self::TWICE) * (T::one() + T::of(3.0 * Self::CUBIC) * z * z);
         g + z * g * (T::one() - g) * twice_du

@@ -52,6 +52,8 @@ use chainrule_tensor::{Real, Shape};
 
 /// An elementwise function and its derivative.
 ///
+/// Where `z` is infinite, both should be the limit if there is one: written down as it stands, `z σ(z)` is NaN at -∞.
+///
 /// Both methods should be `#[inline(always)]` and free of branches and calls, so that the compiler vectorizes the loop over
 /// them. An `if` that chooses between two values compiles to a selection; compute both values before it.
 pub trait Activation<T: Real>: Clone + Copy + Debug + Send + Sync + 'static {
@@ -105,6 +107,31 @@ use activation_layers;
 fn check_settings(settings: Result<(), &str>, input: Shape, plan: &Plan) -> Result<(), ShapeError> {
     settings
         .map_err(|needed| plan.error(input, &format!("{needed} and any samples,"), "choose other settings"))
+}
+
+/// `z` between -1000 and 1000, beyond which every smooth gate is 0 or 1 in both precisions: so -∞ times a gate of 0 is 0, not NaN,
+/// and no power of a large number overflows. NaN stays NaN.
+#[inline(always)]
+fn bounded<T: Real>(z: T) -> T {
+    clip(z, T::of(-1000.0), T::of(1000.0))
+}
+
+/// `z`, but at least -1000, as [`bounded`].
+#[inline(always)]
+fn bounded_below<T: Real>(z: T) -> T {
+    let low = T::of(-1000.0);
+    if z < low { low } else { z }
+}
+
+/// Whether a setting is a number in the model's precision.
+fn is_finite<T: Real>(setting: f64) -> bool {
+    T::of(setting).is_finite()
+}
+
+/// Whether a setting is above 0 in the model's precision, and so is its inverse, and both are numbers.
+fn is_positive<T: Real>(setting: f64) -> bool {
+    let is_normal = |value: f64| T::of(value) >= T::min_positive_value() && is_finite::<T>(value);
+    is_normal(setting) && is_normal(1.0 / setting)
 }
 
 /// `min(max(z, low), high)`; NaN stays NaN.

@@ -2,7 +2,7 @@
 
 use chainrule_tensor::Real;
 
-use super::{Activation, activation_layers, clip, one_if};
+use super::{Activation, activation_layers, clip, is_finite, one_if};
 
 activation_layers!(Relu Relu6 LeakyRelu ReluSquared Threshold ThresholdedRelu);
 
@@ -76,7 +76,7 @@ impl<T: Real> Activation<T> for LeakyRelu {
     }
 
     fn settings(self) -> Result<(), &'static str> {
-        if self.negative_slope.is_finite() { Ok(()) } else { Err("a finite negative slope") }
+        if is_finite::<T>(self.negative_slope) { Ok(()) } else { Err("a finite negative slope") }
     }
 }
 
@@ -123,7 +123,7 @@ impl<T: Real> Activation<T> for Threshold {
     }
 
     fn settings(self) -> Result<(), &'static str> {
-        let finite = self.threshold.is_finite() && self.value.is_finite();
+        let finite = is_finite::<T>(self.threshold) && is_finite::<T>(self.value);
         if finite { Ok(()) } else { Err("a finite threshold and value") }
     }
 }

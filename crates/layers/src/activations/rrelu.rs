@@ -3,7 +3,7 @@
 use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Seed, Shape, map, map_random};
 
-use super::{Activation, LeakyRelu, check_settings};
+use super::{Activation, LeakyRelu, check_settings, is_finite};
 use crate::contiguous::{contiguous, write_contiguous};
 
 /// `z` where it is positive, else `s z` (Xu et al. 2015). In training each `s` is drawn uniformly from
@@ -62,7 +62,7 @@ impl<T: Real> Layer<T> for Rrelu {
     type Cache = RreluCache<T>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, RreluCache<T>), ShapeError> {
-        let valid = self.lower.is_finite() && self.upper.is_finite() && self.lower <= self.upper;
+        let valid = is_finite::<T>(self.lower) && is_finite::<T>(self.upper) && self.lower <= self.upper;
         let settings = if valid { Ok(()) } else { Err("a lower slope of at most the upper slope") };
         check_settings(settings, input, plan)?;
         Ok((input, RreluCache::default()))

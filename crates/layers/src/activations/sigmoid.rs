@@ -2,7 +2,7 @@
 
 use chainrule_tensor::Real;
 
-use super::{Activation, activation_layers};
+use super::{Activation, activation_layers, clip};
 
 activation_layers!(Sigmoid Tanh Softsign);
 
@@ -45,6 +45,8 @@ pub struct Softsign;
 impl<T: Real> Activation<T> for Softsign {
     #[inline(always)]
     fn value(self, z: T) -> T {
+        // Without infinities, whose quotient is NaN.
+        let z = clip(z, T::min_value(), T::max_value());
         z / (T::one() + z.abs())
     }
 

@@ -2,7 +2,7 @@
 
 use chainrule_tensor::Real;
 
-use super::{Activation, activation_layers};
+use super::{Activation, activation_layers, bounded, bounded_below};
 
 activation_layers!(Silu Mish);
 
@@ -14,11 +14,12 @@ pub struct Silu;
 impl<T: Real> Activation<T> for Silu {
     #[inline(always)]
     fn value(self, z: T) -> T {
-        z * z.fast_sigmoid()
+        bounded_below(z) * z.fast_sigmoid()
     }
 
     #[inline(always)]
     fn derivative(self, z: T, _: T) -> T {
+        let z = bounded(z);
         let s = z.fast_sigmoid();
         s + z * s * (T::one() - s)
     }
@@ -42,11 +43,12 @@ impl<T: Real> Activation<T> for Mish {
     #[inline(always)]
     fn value(self, z: T) -> T {
         let (_, n) = Self::parts(z);
-        z * (n / (n + T::of(2.0)))
+        bounded_below(z) * (n / (n + T::of(2.0)))
     }
 
     #[inline(always)]
     fn derivative(self, z: T, _: T) -> T {
+        let z = bounded(z);
         let (w, n) = Self::parts(z);
         let m = n + T::of(2.0);
         // The derivative of n / m is 2 n' / m², and n' = 2 w (w + 1).

@@ -2,7 +2,7 @@
 
 use chainrule_tensor::Real;
 
-use super::{Activation, activation_layers};
+use super::{Activation, activation_layers, is_positive};
 
 activation_layers!(Softplus LogSigmoid Squareplus);
 
@@ -49,7 +49,7 @@ impl<T: Real> Activation<T> for Softplus {
     }
 
     fn settings(self) -> Result<(), &'static str> {
-        let valid = self.beta > 0.0 && self.beta.is_finite() && !self.threshold.is_nan();
+        let valid = is_positive::<T>(self.beta) && !self.threshold.is_nan();
         if valid { Ok(()) } else { Err("a positive beta, a threshold") }
     }
 }
@@ -85,7 +85,9 @@ impl Squareplus {
     /// `√(z² + b)`, and the result for `-|z|` without cancellation, because `(√ + z)(√ - z) = b`.
     #[inline(always)]
     fn parts<T: Real>(self, z: T) -> (T, T) {
-        let root = (z * z + T::of(self.b)).sqrt();
+        let square = z * z + T::of(self.b);
+        // Where z² is too large for a number, b changes nothing.
+        let root = if square < T::infinity() { square.sqrt() } else { z.abs() };
         (root, T::of(0.5 * self.b) / (root + z.abs()))
     }
 }
@@ -113,6 +115,6 @@ impl<T: Real> Activation<T> for Squareplus {
     }
 
     fn settings(self) -> Result<(), &'static str> {
-        if self.b > 0.0 && self.b.is_finite() { Ok(()) } else { Err("a positive b") }
+        if is_positive::<T>(self.b) { Ok(()) } else { Err("a positive b") }
     }
 }

@@ -24,11 +24,11 @@ fn sparsemax<T: Real>(values: &mut [T], classes: usize) {
         let mut count = usize::MAX;
         loop {
             let above = row.iter().filter(|&&z| z > tau);
-            let (sum, left) = above.fold((T::zero(), 0), |(sum, left), &z| (sum + z, left + 1));
+            let (sum, left) = above.fold((0.0, 0), |(sum, left), &z| (sum + z.as_f64(), left + 1));
             if left == 0 || left >= count {
                 break;
             }
-            tau = (sum - T::one()) / T::of(left as f64);
+            tau = T::of((sum - 1.0) / left as f64);
             count = left;
         }
         row.iter_mut().for_each(|z| *z = if *z <= tau { T::zero() } else { *z - tau });
@@ -38,8 +38,8 @@ fn sparsemax<T: Real>(values: &mut [T], classes: usize) {
 fn sparsemax_gradient<T: Real>(a: &[T], d: &mut [T], classes: usize) {
     for (a, d) in a.chunks_exact(classes).zip(d.chunks_exact_mut(classes)) {
         let inside = a.iter().zip(&*d).filter(|(a, _)| **a > T::zero());
-        let (sum, count) = inside.fold((T::zero(), 0), |(sum, count), (_, &d)| (sum + d, count + 1));
-        let mean = sum / T::of(f64::from(count.max(1)));
+        let (sum, count) = inside.fold((0.0, 0), |(sum, count), (_, &d)| (sum + d.as_f64(), count + 1));
+        let mean = T::of(sum / f64::from(count.max(1)));
         for (d, &a) in d.iter_mut().zip(a) {
             *d = if a > T::zero() { *d - mean } else { T::zero() };
         }
