@@ -11,6 +11,7 @@ use ureq::http::Uri;
 use ureq::{Agent, Proxy};
 
 use crate::manifest::{Manifest, RemoteFile};
+use crate::output;
 
 /// The time limit for resolving a name and for connecting.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -66,8 +67,8 @@ pub fn fetch(
             };
             let address = format!("{}/{}", mirror.trim_end_matches('/'), file.name);
             match from_mirror(agents.of(&address), &address, file, &part, progress) {
-                Ok(()) => break fs::rename(&part, &target).map_err(io(&target))?,
-                Err(Failure::Here(source)) => return Err(DownloadError::Io { path: part, source }),
+                Ok(()) => break output::rename(&part, &target).map_err(io(&target))?,
+                Err(Failure::Here(source)) => return Err(DownloadError::Io { path: target, source }),
                 Err(Failure::There(reason) | Failure::Stale(reason)) => {
                     reasons.push(format!("{address}: {reason}"));
                 }

@@ -5,13 +5,14 @@
 //! read: no common file has other values.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use chainrule_tensor::Shape;
 use flate2::bufread::MultiGzDecoder;
 
 use crate::images::{Images, ImagesError};
+use crate::output;
 
 /// Unsigned bytes.
 const BYTES: u8 = 8;
@@ -142,14 +143,13 @@ fn find(directory: &Path, name: &str) -> Result<PathBuf, IdxError> {
     found.ok_or_else(|| IdxError::Missing { directory: directory.to_owned(), names: names.into() })
 }
 
-/// Writes images or labels as an IDX file, atomically: to a temporary file in the same directory, which is then renamed.
+/// Writes images or labels as an IDX file, whole or not at all: see [`output::write`].
 ///
 /// # Errors
 ///
 /// [`IdxError`] with the path and what the system says, or if the axes do not fit the format or the values.
 pub fn write(path: &Path, idx: &Idx) -> Result<(), IdxError> {
     let at = |problem| IdxError::File { path: path.to_owned(), problem };
-    let io = |error: io::Error| at(Problem::Io(error));
     let overflow = || at(Problem::Overflow(idx.axes.clone()));
     let size = idx.axes.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis)).ok_or_else(overflow)?;
     match (idx.axes.clone(), idx.values.len()) {
@@ -158,29 +158,14 @@ pub fn write(path: &Path, idx: &Idx) -> Result<(), IdxError> {
         _ => {}
     }
     let rank = u8::try_from(idx.axes.len()).map_err(|_| overflow())?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = BufWriter::new(temporary(directory).map_err(io)?);
-    file.write_all(&[0, 0, BYTES, rank]).map_err(io)?;
-    for &axis in &idx.axes {
-        let axis = u32::try_from(axis).map_err(|_| overflow())?;
-        file.write_all(&axis.to_be_bytes()).map_err(io)?;
-    }
-    file.write_all(&idx.values).map_err(io)?;
-    let file = file.into_inner().map_err(|error| io(error.into_error()))?;
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
-}
-
-/// A new file with the usual permissions; a temporary file could otherwise be read only by its owner.
-fn temporary(directory: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(directory)
+    let axes: Option<Vec<u32>> = idx.axes.iter().map(|&axis| u32::try_from(axis).ok()).collect();
+    let axes = axes.ok_or_else(overflow)?;
+    output::write(path, |file| {
+        file.write_all(&[0, 0, BYTES, rank])?;
+        axes.iter().try_for_each(|axis| file.write_all(&axis.to_be_bytes()))?;
+        file.write_all(&idx.values)
+    })
+    .map_err(|error| at(Problem::Io(error)))
 }
 
 /// An IDX file that cannot be used.
@@ -222,6 +207,9 @@ pub enum Problem {
     /// The system cannot read or write it.
     #[error("the system reports {0}: check the path, its permissions and the free space")]
     Io(io::Error),
+    /// There is no memory for what it holds.
+    #[error("it holds more than the system has memory for: use a smaller file, or free some memory")]
+    Memory,
     /// The compressed data is damaged.
     #[error("its gzip data is damaged ({0}): download the file again")]
     Gzip(io::Error),
@@ -281,6 +269,7 @@ impl From<io::Error> for Problem {
     /// A decoder reports damaged data as one of the first kinds.
     fn from(error: io::Error) -> Self {
         match error.kind() {
+            io::ErrorKind::OutOfMemory => Self::Memory,
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
                 Self::Gzip(error)
             }

@@ -10,6 +10,7 @@
 //! - [`digits`] draws a bundled set of digits, which needs no network.
 //! - [`Manifest`] lists what can be downloaded, `fetch` downloads it, [`locate`](locate::locate) finds it on this machine.
 //! - [`Batches`] shuffles the samples and divides them into batches.
+//! - [`output`] writes files, whole or not at all.
 //!
 //! The feature `download` adds an HTTPS client, [`Manifest`] and [`fetch`]; without it the crate reads only the files at hand.
 #![doc(html_root_url = "https://docs.rs/chainrule-data/latest")]
@@ -26,6 +27,7 @@ mod images;
 pub mod locate;
 #[cfg(feature = "download")]
 mod manifest;
+pub mod output;
 mod rows;
 
 pub use batches::{BatchError, Batches};

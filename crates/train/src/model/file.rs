@@ -1,31 +1,31 @@
 //! Model files and checkpoints.
 //!
 //! A file is a header of 52 bytes and a payload. The header holds the magic number `chainrul`, the version of the format
-//! (u32), the length of the payload (u64) and its SHA-256; numbers are little-endian. The payload is [`Contents`] in
-//! `bincode`'s fixed-width encoding. The header is checked before the payload is decoded, so that a file that was truncated or
-//! damaged is distinguished from one of a newer version, and so that the encoding can be replaced by raising the version
-//! (bincode is no longer maintained, RUSTSEC-2025-0141).
+//! (u32), the length of the payload (u64) and its SHA-256; numbers are little-endian. The payload is [`Contents`], field by
+//! field: a number has 8 bytes, a text or a list begins with its length. The header is checked before the payload is decoded,
+//! so that a file that was truncated or damaged is distinguished from one of a newer version.
+//!
+//! A checksum protects from damage, not from a file that was made to deceive: whether it is right or not, the memory that
+//! reading takes is bounded by the length of the file.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use chainrule_core::{LayerInfo, Sequential};
-use chainrule_tensor::{Real, Seed, Shape};
-use serde::{Deserialize, Serialize};
+use chainrule_core::{LayerInfo, Plan, Sequential};
+use chainrule_data::output;
+use chainrule_tensor::{Real, Shape};
 use sha2::{Digest, Sha256};
 
+use super::encoding::{DecodeError, decode, encode};
 use super::model::{Model, ModelError};
 
 const MAGIC: &[u8; 8] = b"chainrul";
 const VERSION: u32 = 2;
 const HEADER: usize = 8 + 4 + 8 + 32;
 
-/// The most that the decoder may allocate: 4 GiB, a model of a billion parameters.
-const LIMIT: usize = 1 << 32;
-
 /// What a file holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Contents {
     /// The type of the parameters, `"f32"` or `"f64"`.
     pub number: String,
@@ -42,7 +42,7 @@ pub struct Contents {
 }
 
 /// The state of a training.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Training {
     /// The number of epochs completed.
     pub epoch: u64,
@@ -63,7 +63,8 @@ pub struct Training {
 }
 
 impl<T: Real> Model<T> {
-    /// Writes the model to a file, atomically: after an error the file is unchanged. See [`mod@crate::file`].
+    /// Writes the model to a file, whole or not at all: after an error the file is unchanged. See [`mod@crate::file`] and
+    /// [`output::write`].
     ///
     /// # Errors
     ///
@@ -111,13 +112,11 @@ pub(crate) fn numbers<T: Real>(bytes: &[u8], values: &mut [T]) -> Option<()> {
 
 impl Contents {
     pub(crate) fn of<T: Real>(model: &Model<T>, training: Option<Training>) -> Self {
-        let plan = model.plan();
-        let layer = |row: &LayerInfo| (row.path.clone(), row.layer.clone(), row.output.to_vec());
         Self {
             number: T::NAME.to_owned(),
             input: model.input().to_vec(),
-            layers: plan.layers().iter().map(layer).collect(),
-            entries: plan.entries().iter().map(|entry| (entry.name.clone(), entry.shape.to_vec())).collect(),
+            layers: layers_of(model.plan()),
+            entries: entries_of(model.plan()),
             parameters: bytes(model.parameters()),
             training,
         }
@@ -134,7 +133,10 @@ impl Contents {
         }
         let input =
             Shape::new(&self.input).ok_or_else(|| differs("its samples have too many axes".into()))?;
-        let mut model = Model::new(input, layers, Seed(0)).map_err(|error| match error {
+        // Compared before there is memory for the parameters, since the file alone says how large a sample is.
+        let planned = Model::plan_layers(input, layers).map_err(|error| differs(error.to_string()))?;
+        self.compare(planned.plan()).map_err(differs)?;
+        let mut parameters = planned.parameters().map_err(|error| match error {
             ModelError::Shape(error) => differs(error.to_string()),
             ModelError::Memory { .. } => FileError::Io {
                 path: path.to_owned(),
@@ -142,47 +144,63 @@ impl Contents {
                 source: io::Error::new(io::ErrorKind::OutOfMemory, error),
             },
         })?;
-        let expected = Self::of(&model, None);
-        if let Some(index) = first_difference(&self.layers, &expected.layers) {
+        let unequal = || differs("its parameters do not have the number of bytes of these layers'".into());
+        numbers(&self.parameters, &mut parameters).ok_or_else(unequal)?;
+        Ok(planned.with(parameters))
+    }
+
+    /// Compares the layers and their parameters with those of a plan.
+    fn compare(&self, plan: &Plan) -> Result<(), String> {
+        let expected = layers_of(plan);
+        if let Some(index) = first_difference(&self.layers, &expected) {
             let name = |layers: &[(String, String, Vec<usize>)]| match layers.get(index) {
                 Some((path, layer, _)) => format!("{path}: {layer}"),
                 None => "nothing".to_owned(),
             };
             let found = name(&self.layers);
-            let expected = name(&expected.layers);
-            return Err(differs(format!("it has the layer {found} where the program has {expected}")));
+            let expected = name(&expected);
+            return Err(format!("it has the layer {found} where the program has {expected}"));
         }
-        if self.entries != expected.entries || numbers(&self.parameters, model.parameters_mut()).is_none() {
-            return Err(differs("its parameters do not have the names and shapes of these layers'".into()));
+        if self.entries != entries_of(plan) {
+            return Err("its parameters do not have the names and shapes of these layers'".into());
         }
-        Ok(model)
+        Ok(())
     }
+}
+
+/// The layers of a plan, as a file holds them.
+fn layers_of(plan: &Plan) -> Vec<(String, String, Vec<usize>)> {
+    let layer = |row: &LayerInfo| (row.path.clone(), row.layer.clone(), row.output.to_vec());
+    plan.layers().iter().map(layer).collect()
+}
+
+/// The parameters of a plan, as a file holds them.
+fn entries_of(plan: &Plan) -> Vec<(String, Vec<usize>)> {
+    plan.entries().iter().map(|entry| (entry.name.clone(), entry.shape.to_vec())).collect()
 }
 
 fn first_difference<V: PartialEq>(a: &[V], b: &[V]) -> Option<usize> {
     (0..a.len().max(b.len())).find(|&index| a.get(index) != b.get(index))
 }
 
-/// Writes a file atomically: to a temporary file in the same directory, which is then renamed.
+/// Writes a file whole or not at all: see [`output::write`].
 ///
 /// # Errors
 ///
 /// [`FileError::Io`]; then no temporary file remains, and an older file is unchanged.
 pub fn write(path: &Path, contents: &Contents) -> Result<(), FileError> {
-    let io = |source: io::Error| FileError::Io { path: path.to_owned(), doing: "write", source };
-    let payload = bincode::serde::encode_to_vec(contents, bincode::config::legacy())
-        .map_err(|error| io(io::Error::other(error)))?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(io)?;
-    let mut put = |bytes: &[u8]| file.write_all(bytes).map_err(io);
-    put(MAGIC)?;
-    put(&VERSION.to_le_bytes())?;
-    put(&(payload.len() as u64).to_le_bytes())?;
-    put(&Sha256::digest(&payload))?;
-    put(&payload)?;
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+    let payload = encode(contents);
+    let header = |file: &mut dyn Write| {
+        file.write_all(MAGIC)?;
+        file.write_all(&VERSION.to_le_bytes())?;
+        file.write_all(&(payload.len() as u64).to_le_bytes())?;
+        file.write_all(&Sha256::digest(&payload))
+    };
+    output::write(path, |file| {
+        header(file)?;
+        file.write_all(&payload)
+    })
+    .map_err(|source| FileError::Io { path: path.to_owned(), doing: "write", source })
 }
 
 /// Reads a file, and checks all that can be checked without the layers.
@@ -220,11 +238,10 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
     if Sha256::digest(&payload)[..] != *checksum {
         return Err(FileError::Damaged { path: path() });
     }
-    let config = bincode::config::legacy().with_limit::<LIMIT>();
-    match bincode::serde::decode_from_slice(&payload, config) {
-        Ok((contents, used)) if used == payload.len() => Ok(contents),
-        _ => Err(FileError::Damaged { path: path() }),
-    }
+    decode(&payload).map_err(|error| match error {
+        DecodeError::Memory => io(io::ErrorKind::OutOfMemory.into()),
+        DecodeError::Short | DecodeError::Long | DecodeError::Invalid => FileError::Contents { path: path() },
+    })
 }
 
 /// A model file that cannot be read or written.
@@ -268,6 +285,12 @@ pub enum FileError {
     /// Its checksum is wrong.
     #[error("{} is damaged: its checksum is wrong; use another copy", path.display())]
     Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Its checksum is right, but what it protects is not the contents of a model.
+    #[error("{} does not hold a model, though its checksum is right: it was not written by chainrule; use another copy", path.display())]
+    Contents {
         /// The file.
         path: PathBuf,
     },

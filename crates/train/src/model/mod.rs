@@ -1,5 +1,6 @@
 //! A network with its parameters, and what can be done with it besides training.
 
+mod encoding;
 pub mod file;
 mod footprint;
 #[expect(clippy::module_inception, reason = "each file is named after what it holds")]

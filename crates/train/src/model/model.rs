@@ -41,15 +41,17 @@ impl<T: Real> Model<T> {
     /// [`ModelError::Shape`] names the layer that does not accept the output of the layer before it, and
     /// [`ModelError::Memory`] says how many bytes the parameters need if the system does not have them.
     pub fn new(input: impl Into<Shape>, layers: Sequential<T>, seed: Seed) -> Result<Self, ModelError> {
-        let input = input.into();
+        let planned = Self::plan_layers(input.into(), layers)?;
+        let mut parameters = planned.parameters()?;
+        planned.plan.try_init(seed, &mut parameters).map_err(|_| planned.no_memory())?;
+        Ok(planned.with(parameters))
+    }
+
+    /// Plans `layers` for samples of shape `input`.
+    pub(crate) fn plan_layers(input: Shape, layers: Sequential<T>) -> Result<PlannedModel<T>, ShapeError> {
         let mut plan = Plan::new();
         let (output, cache) = layers.plan(input, &mut plan)?;
-        let size = plan.size();
-        let no_memory =
-            || ModelError::Memory { parameters: size, bytes: size.saturating_mul(size_of::<T>()) };
-        let mut parameters = Buffer::try_zeros(size).ok_or_else(no_memory)?;
-        plan.try_init(seed, &mut parameters).map_err(|_| no_memory())?;
-        Ok(Self { layers, input, output, plan: plan.into(), cache, parameters })
+        Ok(PlannedModel { layers, input, output, plan, cache })
     }
 
     /// The shape of a sample.
@@ -110,6 +112,37 @@ impl<T: Real> Model<T> {
     pub(crate) fn values_per_sample(&self) -> u64 {
         let ends = self.input.size().saturating_add(self.output.size());
         self.plan.total_memory().saturating_add(ends as u64)
+    }
+}
+
+/// A network that is planned, without memory for its parameters yet.
+pub(crate) struct PlannedModel<T: Real> {
+    layers: Sequential<T>,
+    input: Shape,
+    output: Shape,
+    plan: Plan,
+    cache: SequentialCache<T>,
+}
+
+impl<T: Real> PlannedModel<T> {
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Memory for the parameters, all of them 0.
+    pub(crate) fn parameters(&self) -> Result<Buffer<T>, ModelError> {
+        Buffer::try_zeros(self.plan.size()).ok_or_else(|| self.no_memory())
+    }
+
+    /// The model with these parameters.
+    pub(crate) fn with(self, parameters: Buffer<T>) -> Model<T> {
+        let Self { layers, input, output, plan, cache } = self;
+        Model { layers, input, output, plan: plan.into(), cache, parameters }
+    }
+
+    fn no_memory(&self) -> ModelError {
+        let parameters = self.plan.size();
+        ModelError::Memory { parameters, bytes: parameters.saturating_mul(size_of::<T>()) }
     }
 }
 

@@ -1,0 +1,172 @@
+//! Writing files: whole or not at all.
+//!
+//! Everything that chainrule writes goes through [`write`]: models, checkpoints, data sets, reports, charts. A program may be
+//! killed and a disk may be full at any moment, so a file is replaced only by one that is complete.
+
+mod target;
+
+use std::ffi::OsStr;
+use std::fs::{self, Metadata, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use target::Target;
+
+/// The most symbolic links that lead to a file, as in Linux.
+const LINKS: usize = 40;
+
+/// Writes a file by the calls that `contents` makes.
+///
+/// - A regular file, or a new one, is replaced as a whole: by a temporary file in the same directory, which is synced and
+///   renamed, and the directory is synced. After an error, or if the program is killed, the old file is unchanged. Owner and
+///   mode of an existing file are kept as far as the system permits, and a file that is write-protected is not replaced.
+/// - The temporary file is called as its target with eight characters and `.tmp` appended, such as
+///   `model.chainrule.k3v9x2ma.tmp`. One that a killed program has left is removed when the same target is written again.
+/// - Symbolic links are followed. Other names of the file (hard links) keep the old contents.
+/// - A device, a pipe or a socket is never replaced but written to, and so are `/dev/stdout` and `/dev/stderr`. A disk is
+///   refused.
+///
+/// ```
+/// use std::io::Write;
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("report.txt");
+/// chainrule_data::output::write(&path, |file| writeln!(file, "accuracy 0.97"))?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "accuracy 0.97\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The system's error, or that of `contents`.
+pub fn write(path: &Path, contents: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    match Destination::of(path)? {
+        Destination::Replace(target) => {
+            let mut out = BufWriter::new(target.temporary()?);
+            contents(&mut out)?;
+            target.replace(out.into_inner().map_err(io::IntoInnerError::into_error)?)
+        }
+        Destination::Through => {
+            let mut out = BufWriter::new(OpenOptions::new().append(true).open(path)?);
+            contents(&mut out)?;
+            out.flush()
+        }
+        Destination::Output => {
+            let mut out = io::stdout().lock();
+            contents(&mut out)?;
+            out.flush()
+        }
+        Destination::Errors => contents(&mut io::stderr().lock()),
+    }
+}
+
+/// Checks whether [`write`] could write this file now, so that a long computation does not begin in vain. It changes nothing,
+/// except that temporary files left by a killed program are
+/// removed.
+///
+/// # Errors
+///
+/// The system's error.
+pub fn check(path: &Path) -> io::Result<()> {
+    match Destination::of(path)? {
+        Destination::Replace(target) => target.temporary().map(drop),
+        Destination::Through | Destination::Output | Destination::Errors => Ok(()),
+    }
+}
+
+/// Gives a complete file its name, in place of a file that may exist.
+#[cfg(feature = "download")]
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let to = follow(to)?;
+    fs::rename(from, &to)?;
+    target::sync_directory(&directory_of(&to))
+}
+
+/// What writing to a path means.
+enum Destination {
+    /// Replacing a regular file, or making a new one.
+    Replace(Target),
+    /// Opening it and writing to what is there.
+    Through,
+    /// The standard output of this program.
+    Output,
+    /// The standard error of this program.
+    Errors,
+}
+
+impl Destination {
+    fn of(path: &Path) -> io::Result<Self> {
+        let target = follow(path)?;
+        match descriptor(&target) {
+            Some(1) => return Ok(Self::Output),
+            Some(2) => return Ok(Self::Errors),
+            Some(_) => return Ok(Self::Through),
+            None => {}
+        }
+        let existing = match fs::metadata(path) {
+            Ok(existing) => Some(existing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let names_directory = target.as_os_str().as_encoded_bytes().ends_with(b"/");
+        if names_directory || existing.as_ref().is_some_and(Metadata::is_dir) {
+            return Err(io::Error::new(
+                io::ErrorKind::IsADirectory,
+                "it is a directory: give the name of a file",
+            ));
+        }
+        if let Some(existing) = existing.as_ref().filter(|existing| !existing.is_file()) {
+            refuse_disk(existing)?;
+            return Ok(Self::Through);
+        }
+        if existing.is_some() {
+            // Whoever may not write to the file may not replace it either, although the system would allow that.
+            OpenOptions::new().write(true).open(&target)?;
+        }
+        let name = target.file_name().map(OsStr::to_owned).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, "it does not end with the name of a file: add one")
+        })?;
+        Ok(Self::Replace(Target { directory: directory_of(&target), name, path: target, existing }))
+    }
+}
+
+/// The file that the symbolic links at this path lead to, whether it exists or not. It stops at a file descriptor of this
+/// program, which looks like a link.
+fn follow(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        let is_link = fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
+        if !is_link || descriptor(&path).is_some() {
+            return Ok(path);
+        }
+        let link = fs::read_link(&path)?;
+        path = path.parent().unwrap_or(Path::new("")).join(link);
+    }
+    Err(io::Error::other("too many symbolic links lead to it: give the name of the file itself"))
+}
+
+/// The number of the file descriptor of this program that a path stands for, such as `/dev/fd/1` or `/proc/self/fd/1`.
+fn descriptor(path: &Path) -> Option<u32> {
+    let number = path.file_name()?.to_str()?.parse().ok()?;
+    let directory = path.parent()?;
+    let is_named = directory == Path::new("/dev/fd") || directory == Path::new("/proc/self/fd");
+    (is_named || directory == Path::new(&format!("/proc/{}/fd", std::process::id()))).then_some(number)
+}
+
+fn directory_of(file: &Path) -> PathBuf {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+}
+
+#[cfg(unix)]
+fn refuse_disk(existing: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    if existing.file_type().is_block_device() {
+        let message = "it is a disk, whose contents would be lost: give the name of a file";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse_disk(_: &Metadata) -> io::Result<()> {
+    Ok(())
+}

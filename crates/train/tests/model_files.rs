@@ -1,0 +1,107 @@
+//! Model files that deceive: with a right checksum, but other contents than a model's.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use chainrule_core::Sequential;
+use chainrule_layers::{Dense, Relu};
+use chainrule_tensor::{CountingAllocator, Seed};
+use chainrule_train::file::{self, Contents};
+use chainrule_train::{FileError, Model};
+use sha2::{Digest, Sha256};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator::new();
+
+/// The peak is of the whole program: one test at a time.
+static MEASURED: Mutex<()> = Mutex::new(());
+
+/// A file with this payload and the header that belongs to it.
+fn sealed(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = b"chainrul".to_vec();
+    bytes.extend(2u32.to_le_bytes());
+    bytes.extend((payload.len() as u64).to_le_bytes());
+    bytes.extend(Sha256::digest(payload));
+    bytes.extend(payload);
+    bytes
+}
+
+/// The most memory that `work` takes at once.
+fn peak<R>(work: impl FnOnce() -> R) -> (usize, R) {
+    let before = ALLOCATOR.live();
+    ALLOCATOR.restart_peak();
+    let result = work();
+    (ALLOCATOR.peak().saturating_sub(before), result)
+}
+
+/// Reads a file with this payload, whose memory must be bounded by its length.
+fn read(path: &Path, payload: &[u8]) -> Result<Contents, FileError> {
+    fs::write(path, sealed(payload)).unwrap();
+    let (bytes, result) = peak(|| file::read(path));
+    let bound = 16_384 + 8 * payload.len();
+    assert!(bytes < bound, "{bytes} bytes for a payload of {}", payload.len());
+    result
+}
+
+fn layers() -> Sequential<f32> {
+    Sequential::new().then(Dense::new(4)).then(Relu).then(Dense::new(2))
+}
+
+fn good(path: &PathBuf) -> Contents {
+    Model::new([3], layers(), Seed(1)).unwrap().save(path).unwrap();
+    file::read(path).unwrap()
+}
+
+#[test]
+fn memory_is_bounded_by_the_length_of_the_payload() {
+    let _alone = MEASURED.lock().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model");
+    let contents = good(&path);
+    let bytes = fs::read(&path).unwrap();
+    let payload = &bytes[52..];
+    assert_eq!(read(&path, payload).unwrap(), contents);
+    // Lengths that claim more than there is, at every offset, among them that of the text that comes first.
+    for claimed in [1 << 16, 1 << 30, 1 << 33, u64::MAX] {
+        let text = [&claimed.to_le_bytes()[..], b"0123456789abcdef0123456789abcdef0123"].concat();
+        assert_eq!(text.len(), 44);
+        assert!(matches!(read(&path, &text), Err(FileError::Contents { .. })));
+        for offset in 0..payload.len().min(400) {
+            let mut changed = payload.to_vec();
+            let end = payload.len().min(offset + 8);
+            changed[offset..end].copy_from_slice(&claimed.to_le_bytes()[..end - offset]);
+            // What is changed may be a number that is no length; then it is read as it is.
+            let _ = read(&path, &changed);
+        }
+    }
+    for length in 0..payload.len() {
+        assert!(matches!(read(&path, &payload[..length]), Err(FileError::Contents { .. })), "{length}");
+    }
+    let longer = read(&path, &[payload, &[0]].concat()).unwrap_err();
+    assert!(matches!(longer, FileError::Contents { .. }), "{longer}");
+    assert!(longer.to_string().contains("checksum is right"), "{longer}");
+}
+
+#[test]
+fn a_model_is_compared_before_there_is_memory_for_it() {
+    let _alone = MEASURED.lock().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model");
+    let contents = good(&path);
+    // Samples of 2^28 values: the first layer would have 4 GiB of weights.
+    let wide = Contents { input: vec![1 << 28], ..contents.clone() };
+    let many = Contents { input: vec![usize::MAX, usize::MAX, 7], ..contents.clone() };
+    let deep = Contents { input: vec![1; 200], ..contents.clone() };
+    let mut few = contents.clone();
+    few.parameters.truncate(5);
+    for deceit in [wide, many, deep, few] {
+        file::write(&path, &deceit).unwrap();
+        let (bytes, result) = peak(|| Model::load(&path, layers()));
+        assert!(matches!(result, Err(FileError::Architecture { .. })), "{result:?}");
+        assert!(bytes < 100_000, "{bytes} bytes");
+    }
+    file::write(&path, &contents).unwrap();
+    assert_eq!(file::read(&path).unwrap(), contents);
+    assert!(Model::load(&path, layers()).is_ok());
+}
