@@ -1,28 +1,24 @@
 //! The accuracy.
 
-use chainrule_tensor::{Real, Target};
-use ndarray::ArrayView2;
+use chainrule_core::SettingError;
 
-use crate::metric::{class, predicted};
-use crate::{Measure, Mergeable, Metric};
+use crate::{ClassMetric, Decided, Decision, Mergeable, Metric, class_metric};
 
 /// The accuracy: the fraction of samples whose maximum output is at the target's class.
 ///
-/// A single column is a binary output: class 1 above the threshold, which is 0 (for logits) unless it is set. A row with
-/// a NaN counts as wrong.
+/// A single column is a binary output: class 1 above the threshold, which is 0 for logits and 0.5 for
+/// [probabilities](Self::from_probabilities). With [`labels`](Self::labels), it is the fraction of labels that are right. A row
+/// with a NaN counts as wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Accuracy {
-    threshold: f64,
+    decision: Decision,
     right: u64,
     seen: u64,
 }
 
-impl Accuracy {
-    /// An accuracy with this threshold for outputs of one column: 0.5 for probabilities.
-    pub fn with_threshold(threshold: f64) -> Self {
-        Self { threshold, ..Self::default() }
-    }
-}
+/// The accuracy of logits: `Accuracy::default()`.
+#[allow(non_upper_case_globals, reason = "a metric is a value, written like a loss or a layer")]
+pub const Accuracy: Accuracy = Accuracy { decision: Decision::LOGITS, right: 0, seen: 0 };
 
 impl Metric for Accuracy {
     fn name(&self) -> &'static str {
@@ -46,17 +42,25 @@ impl Metric for Accuracy {
         (self.right, self.seen) = (right as u64, seen as u64);
         Some(())
     }
-}
 
-impl<T: Real, Y: Target<T>> Measure<T, Y> for Accuracy {
-    fn update(&mut self, y: ArrayView2<'_, T>, targets: &[Y]) {
-        for (row, target) in y.rows().into_iter().zip(targets) {
-            let found = predicted(row, self.threshold);
-            self.right += u64::from(found.is_some() && found == class(target));
-            self.seen += 1;
-        }
+    fn validate(&self) -> Result<(), SettingError> {
+        self.decision.validate("Accuracy")
     }
 }
+
+impl ClassMetric for Accuracy {
+    fn decision(&self) -> Decision {
+        self.decision
+    }
+
+    #[inline]
+    fn count(&mut self, Decided { truth, found }: Decided) {
+        self.right += u64::from(found.is_some() && found == truth);
+        self.seen += 1;
+    }
+}
+
+class_metric!(Accuracy);
 
 impl Mergeable for Accuracy {
     fn merge(&mut self, other: &Self) {

@@ -4,24 +4,41 @@
 //! merge ([`Mergeable`]) into what a single one would have counted, so that shards and processes can count independently.
 //! Unlike a loss, it needs no gradient.
 //!
+//! | metric | value |
+//! |---|---|
+//! | [`Accuracy`](struct@Accuracy) | the fraction of samples, or of labels, that are right |
+//! | [`ConfusionMatrix`](struct@ConfusionMatrix) | how often each class was predicted for each true class |
+//! | [`Mean`] | the mean of the outputs, or of a stream of values |
+//!
+//! What metrics of classes have in common is in one place, [`Decision`]: whether outputs are logits or probabilities, which the
+//! metric is told and the trainer compares with the loss; the threshold; labels of which several are right at once; and targets
+//! that have no class. Such a metric is a [`ClassMetric`]. [`PerStep`] makes one of sequences of any.
+//!
 //! ```
 //! use chainrule_metrics::{Accuracy, Measure, Metric};
 //! use ndarray::array;
-//! let mut accuracy = Accuracy::default();
+//! let mut accuracy = Accuracy;
 //! accuracy.update(array![[0.1f32, 0.9], [0.8, 0.2]].view(), &[1u8, 1]);
 //! assert_eq!(accuracy.value(), 0.5);
 //! ```
 #![doc(html_root_url = "https://docs.rs/chainrule-metrics/latest")]
 
 mod accuracy;
+mod class_metric;
 mod confusion_matrix;
+mod decision;
 mod mean;
 mod metric;
 mod per_step;
 
-pub use accuracy::*;
-pub use chainrule_tensor::{Target, TargetView};
-pub use confusion_matrix::*;
-pub use mean::*;
-pub use metric::*;
-pub use per_step::*;
+pub use accuracy::Accuracy;
+pub use chainrule_core::SettingError;
+pub use chainrule_tensor::{Outputs, Real, Target, TargetError, TargetView};
+pub use class_metric::ClassMetric;
+#[doc(hidden)] // for `class_metric!`
+pub use ndarray::ArrayView2;
+pub use confusion_matrix::ConfusionMatrix;
+pub use decision::{Decided, Decision};
+pub use mean::Mean;
+pub use metric::{Measure, Mergeable, Metric};
+pub use per_step::PerStep;

@@ -17,9 +17,10 @@ pub struct Mean {
 }
 
 impl Mean {
-    /// Adds a value with this weight.
+    /// Adds a value with this weight. With a weight of 0 an infinite value counts as little as any other; NaN does count.
     pub fn push(&mut self, value: f64, weight: f64) {
-        self.add(value * weight);
+        let nothing = weight == 0.0 && value.is_infinite();
+        self.add(if nothing { 0.0 } else { value * weight });
         self.weight += weight;
     }
 

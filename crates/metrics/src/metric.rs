@@ -2,8 +2,9 @@
 
 use std::fmt::Debug;
 
-use chainrule_tensor::{Real, Target, TargetView};
-use ndarray::{ArrayView1, ArrayView2};
+use chainrule_core::SettingError;
+use chainrule_tensor::{Outputs, Real, TargetError};
+use ndarray::ArrayView2;
 
 /// A number over all samples since the last [`reset`](Self::reset).
 ///
@@ -33,61 +34,45 @@ pub trait Metric: Debug + Send + Sync {
         let _ = counts;
         None
     }
+
+    /// Checks the settings before training starts.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingError`], naming the setting, its value and what is allowed.
+    fn validate(&self) -> Result<(), SettingError> {
+        Ok(())
+    }
 }
 
 /// A metric of outputs of type `T` and targets of type `Y`.
+///
+/// A metric of classes implements [`ClassMetric`](crate::ClassMetric) instead, which knows of thresholds and labels.
 pub trait Measure<T: Real, Y>: Metric {
     /// Adds a batch of outputs `y`, `[rows, columns]`, and their targets, one a row.
     fn update(&mut self, y: ArrayView2<'_, T>, targets: &[Y]);
+
+    /// Checks that the metric is defined for targets of outputs with this many columns. The trainer calls it for every batch,
+    /// before the batch is trained on. All targets pass by default.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError`] for the first target that does not fit.
+    fn check(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError> {
+        let _ = (columns, targets);
+        Ok(())
+    }
+
+    /// What the metric takes outputs with this many columns for; `None`, the default, if that makes no difference. The trainer
+    /// refuses a metric that contradicts the loss.
+    fn outputs(&self, columns: usize, targets: &[Y]) -> Option<Outputs> {
+        let _ = (columns, targets);
+        None
+    }
 }
 
 /// A metric to which another of its kind can be added, as if its batches had been counted here.
 pub trait Mergeable {
     /// Adds the counts of `other`.
     fn merge(&mut self, other: &Self);
-}
-
-/// The index of the maximum, the first of equal ones; `None` if there are no values, or if one is NaN.
-#[inline]
-pub(crate) fn argmax<T: Real>(row: ArrayView1<'_, T>) -> Option<usize> {
-    match row.as_slice() {
-        Some(row) => first_maximum(row.iter().copied()),
-        None => first_maximum(row.iter().copied()),
-    }
-}
-
-#[inline(always)]
-fn first_maximum<T: Real>(mut values: impl Iterator<Item = T>) -> Option<usize> {
-    let first = values.next()?;
-    let mut best = 0;
-    let mut maximum = first;
-    let mut nan = first.is_nan();
-    // Without branches, since no CPU can predict which value is larger.
-    for (index, value) in (1..).zip(values) {
-        nan |= value.is_nan();
-        let better = value > maximum;
-        best = if better { index } else { best };
-        maximum = if better { value } else { maximum };
-    }
-    (!nan).then_some(best)
-}
-
-/// The class of a target: the class itself, or the index of a distribution's maximum; for a single value, whether it is
-/// above 0.5.
-pub(crate) fn class<T: Real, Y: Target<T>>(target: &Y) -> Option<usize> {
-    match target.view() {
-        TargetView::Class(class) => Some(class),
-        TargetView::Values(&[value]) => Some(usize::from(value > T::of(0.5))),
-        TargetView::Values(values) => argmax(values.into()),
-    }
-}
-
-/// The predicted class of an output; with a single column, 1 above the threshold and else 0.
-#[inline]
-pub(crate) fn predicted<T: Real>(row: ArrayView1<'_, T>, threshold: f64) -> Option<usize> {
-    match row.len() {
-        1 if row[0].is_nan() => None,
-        1 => Some(usize::from(row[0] > T::of(threshold))),
-        _ => argmax(row),
-    }
 }

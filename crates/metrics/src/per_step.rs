@@ -1,6 +1,7 @@
 //! A metric for every step of a sequence.
 
-use chainrule_tensor::{Real, Steps};
+use chainrule_core::SettingError;
+use chainrule_tensor::{Outputs, Real, Steps, TargetError};
 use ndarray::ArrayView2;
 
 use crate::{Measure, Mergeable, Metric};
@@ -9,7 +10,7 @@ use crate::{Measure, Mergeable, Metric};
 ///
 /// ```
 /// use chainrule_metrics::{Accuracy, Measure, Metric, PerStep};
-/// let mut accuracy = PerStep(Accuracy::default());
+/// let mut accuracy = PerStep(Accuracy);
 /// accuracy.update(ndarray::array![[2.0f64, 0.0, 0.0, 1.0]].view(), &[[0u8, 0]]);
 /// assert_eq!(accuracy.value(), 0.5);
 /// ```
@@ -39,6 +40,10 @@ impl<M: Metric> Metric for PerStep<M> {
     fn restore(&mut self, counts: &[f64]) -> Option<()> {
         self.0.restore(counts)
     }
+
+    fn validate(&self) -> Result<(), SettingError> {
+        self.0.validate()
+    }
 }
 
 impl<T: Real, S: Steps, M: Measure<T, S::Target>> Measure<T, S> for PerStep<M> {
@@ -50,6 +55,23 @@ impl<T: Real, S: Steps, M: Measure<T, S::Target>> Measure<T, S> for PerStep<M> {
                 self.0.update(y.view(), steps);
             }
         }
+    }
+
+    fn check(&self, columns: usize, targets: &[S]) -> Result<(), TargetError> {
+        targets.iter().enumerate().try_for_each(|(row, target)| {
+            let steps = target.steps();
+            if steps.is_empty() || !columns.is_multiple_of(steps.len()) {
+                return Err(TargetError::Steps { row, steps: steps.len(), columns });
+            }
+            let inner = self.0.check(columns / steps.len(), steps);
+            inner.map_err(|source| TargetError::Step { row, source: source.into() })
+        })
+    }
+
+    /// By the first target: all have been checked, and decide between the same classes.
+    fn outputs(&self, columns: usize, targets: &[S]) -> Option<Outputs> {
+        let steps = targets.first()?.steps();
+        self.0.outputs(columns.checked_div(steps.len())?, steps)
     }
 }
 
