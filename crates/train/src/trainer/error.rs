@@ -15,7 +15,7 @@ pub enum TrainError {
     /// The batch size is 0, or there are no samples.
     #[error(transparent)]
     Batch(#[from] BatchError),
-    /// A setting of the optimizer, its schedule or the loss is invalid.
+    /// A setting of the optimizer, its schedule, the loss or a metric is invalid, or a metric contradicts the loss.
     #[error(transparent)]
     Setting(#[from] SettingError),
     /// The data set's samples do not have the shape that the model was planned for.
@@ -28,7 +28,7 @@ pub enum TrainError {
         /// The shape of the model's input.
         model: Shape,
     },
-    /// A target does not fit the model's output.
+    /// A target does not fit the model's output, or the loss or a metric is not defined for it.
     #[error("sample {sample}, in batch {batch}, {}", target_problem(source, *columns))]
     Target {
         /// The batch of the epoch, from 0.

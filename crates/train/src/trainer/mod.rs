@@ -9,6 +9,7 @@ mod fit;
 mod history;
 mod settings;
 mod step;
+mod targets;
 
 pub use callback::{Callback, Event};
 pub use error::TrainError;
@@ -169,7 +170,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         warn_if_debug();
         self.check(data.shape())?;
         self.optimizer.validate()?;
-        self.loss.validate()?;
+        targets::check_settings(&*self.loss, &self.metrics, self.model.output().size())?;
         self.check_stateful(data.len(), self.shuffle)?;
         if let Some(validation) = validation {
             self.check(validation.shape())?;
@@ -213,7 +214,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         D: Samples<T, Target = Y>,
     {
         self.check(data.shape())?;
-        self.loss.validate()?;
+        targets::check_settings(&*self.loss, &self.metrics, self.model.output().size())?;
         self.check_stateful(data.len(), false)?;
         self.in_pool(self.evaluation_rows(), |this| this.scores(data))
     }

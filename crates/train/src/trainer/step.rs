@@ -7,6 +7,7 @@ use chainrule_losses::total;
 use chainrule_tensor::Real;
 
 use super::error::TrainError;
+use super::targets::{check_outputs, check_targets};
 use super::{State, Trainer, WORTH_A_FORK};
 use crate::engine::buckets;
 use crate::engine::pass::{Batch, Pass, rows_of_shard};
@@ -78,6 +79,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             sparse: buckets::sparse(&*self.optimizer),
         };
         let columns = self.model.output().size();
+        let metrics = &self.metrics[..];
         let State { shards, split_k, .. } = &mut self.state;
         let count = shards.len();
         let rows = |shard| rows_of_shard(batch.samples.len(), shard, count);
@@ -98,11 +100,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             }
             // Samples and targets are checked here, so that layers and losses need not check them.
             let sample = |row: usize| batch.samples.get(row).map_or(row, |&sample| sample as usize);
-            if let Err(source) = pass.loss.check(columns, &shard.targets) {
+            if let Err(source) = check_targets(pass.loss, metrics, columns, &shard.targets) {
                 let source = source.after(rows.start);
                 let sample = sample(source.row());
                 return Err(TrainError::Target { batch: batch.index, sample, columns, source });
             }
+            check_outputs(pass.loss, metrics, columns, &shard.targets)?;
             match split_k {
                 None => {
                     if let Err(source) = pass.layers.check(shard.inputs()) {
