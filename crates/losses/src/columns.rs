@@ -108,8 +108,9 @@ pub(crate) fn sum_columns<T: Real, Y: Target<T>>(
             let part = start..columns.min(start + TILE);
             let width = part.len();
             let y = y.slice(s![rows.clone(), part.clone()]);
-            for (to, y) in outputs.iter_mut().zip(y) {
-                *to = y.as_f64();
+            match y.to_slice() {
+                Some(y) => outputs.iter_mut().zip(y).for_each(|(to, y)| *to = y.as_f64()),
+                None => outputs.iter_mut().zip(y).for_each(|(to, y)| *to = y.as_f64()),
             }
             for (to, target) in wanted.chunks_exact_mut(width).zip(&targets[rows.clone()]) {
                 domain.read(target.view(), start, columns, to);
@@ -122,8 +123,12 @@ pub(crate) fn sum_columns<T: Real, Y: Target<T>>(
                 Some(dy) => {
                     let slopes = &mut slopes[..count];
                     each!([values, slopes] = |y, t| f(y, t));
-                    let dy = dy.slice_mut(s![rows.clone(), part]);
-                    dy.into_iter().zip(slopes).for_each(|(dy, slope)| *dy = T::of(factor * *slope));
+                    let mut dy = dy.slice_mut(s![rows.clone(), part]);
+                    let gradient = |slope: &mut f64| T::of(factor * *slope);
+                    match dy.as_slice_mut() {
+                        Some(dy) => dy.iter_mut().zip(slopes).for_each(|(dy, slope)| *dy = gradient(slope)),
+                        None => dy.iter_mut().zip(slopes).for_each(|(dy, slope)| *dy = gradient(slope)),
+                    }
                 }
             }
             for (loss, values) in losses[rows.clone()].iter_mut().zip(values.chunks_exact(width)) {

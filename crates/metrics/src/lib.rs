@@ -35,10 +35,10 @@ pub use accuracy::Accuracy;
 pub use chainrule_core::SettingError;
 pub use chainrule_tensor::{Outputs, Real, Target, TargetError, TargetView};
 pub use class_metric::ClassMetric;
-#[doc(hidden)] // for `class_metric!`
-pub use ndarray::ArrayView2;
 pub use confusion_matrix::ConfusionMatrix;
 pub use decision::{Decided, Decision};
 pub use mean::Mean;
 pub use metric::{Measure, Mergeable, Metric};
+#[doc(hidden)] // for `class_metric!`
+pub use ndarray::ArrayView2;
 pub use per_step::PerStep;
