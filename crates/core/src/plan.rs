@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use chainrule_tensor::{Real, Seed, Shape};
+use chainrule_tensor::{Buffer, Real, Seed, Shape, memory_limit};
 
 use crate::error::ShapeError;
 use crate::initializer::{Constant, Initializer, ParamSpec};
@@ -13,6 +13,9 @@ use crate::param_kind::ParamKind;
 
 /// The maximum number of values in double precision that memory can address.
 const MAX_VALUES: usize = isize::MAX as usize / size_of::<f64>();
+
+/// The number of bytes from which memory is checked before it is needed.
+const LARGE: u64 = 1 << 26;
 
 /// One parameter of a model: a named range of the flat vector of all parameters.
 #[derive(Clone, Debug)]
@@ -196,6 +199,40 @@ impl Plan {
     /// its output is counted anyway.
     pub fn memory(&mut self, values: usize) {
         self.memory = self.memory.saturating_add(values as u64);
+    }
+
+    /// Like [`memory`](Self::memory), for many values at once, such as the weights of an attention, which are the square of the steps;
+    /// checks that the system has the memory for them, for one sample and together with what was declared before.
+    ///
+    /// `what` names the values, and `help` says how to have fewer.
+    ///
+    /// # Errors
+    ///
+    /// [`ShapeError`], which names the bytes, if the system does not have that memory, or refuses it.
+    pub fn large_memory<T: Real>(
+        &mut self,
+        values: usize,
+        input: Shape,
+        what: &str,
+        help: &str,
+    ) -> Result<(), ShapeError> {
+        self.memory(values);
+        let bytes = |values: u64| values.saturating_mul(size_of::<T>() as u64);
+        let own = bytes(values as u64);
+        if own < LARGE {
+            return Ok(());
+        }
+        let all = bytes(self.memory);
+        let limit = memory_limit();
+        // The memory is promised and given back at once; nothing writes to it.
+        if limit.is_none_or(|limit| all <= limit) && Buffer::<T>::try_zeros(values).is_some() {
+            return Ok(());
+        }
+        let layers = if all > own { format!(", all layers up to this one {all}") } else { String::new() };
+        let system = limit.map_or(String::new(), |limit| format!(", and the system has {limit}"));
+        let expected = format!("samples for which {what} fit in memory");
+        let help = format!("for one sample they take {own} bytes{layers}{system}; {help}");
+        Err(self.error(input, &expected, &help))
     }
 
     /// Declares that the layer's cache carries a state from one pass to the next, as truncated backpropagation

@@ -99,7 +99,6 @@ fn a_plan_of_large_samples_is_small() {
         ("adaptive pooling", planned(AdaptiveAvgPool1d::new((1 << 32) - 5), long)),
         ("global pooling", planned(GlobalMaxPool::new(), long)),
         ("positions", planned(SinusoidalPositions::new(), [1 << 20, 1 << 20])),
-        ("rotary positions", planned(MultiHeadAttention::new(1).rotary(), [1 << 24, 1 << 16])),
         ("batch normalisation", planned(BatchNorm::new(), many)),
         ("batches without scales", planned(BatchNorm::new().without_affine(), many)),
         ("layer normalisation", planned(LayerNorm::new(), many)),
@@ -126,6 +125,40 @@ fn a_plan_of_large_samples_is_small() {
     let inputs = [Shape::from([1, 1 << 31]), Shape::from([1, 1 << 31])];
     let unpool = MaxUnpool1d::new(MaxPool1d::new(1));
     assert!(Merge::<f32>::plan(&unpool, &inputs, &mut Plan::new()).is_ok());
+}
+
+#[test]
+fn attention_that_memory_cannot_hold_is_refused_before_it_runs() {
+    let steps = 1 << 24;
+    let bytes = 8 * (steps * steps + steps / 8) * 4;
+    for planned in [
+        planned(MultiHeadAttention::new(8), [steps, 64]),
+        planned(MultiHeadAttention::new(8).causal().rotary(), [steps, 64]),
+        planned(TransformerEncoder::new(8, 64), [steps, 64]),
+    ] {
+        let message = planned.unwrap_err().to_string();
+        assert!(
+            message.contains("16777216 x 16777216 weights of each of 8 heads fit in memory"),
+            "{message}"
+        );
+        assert!(message.contains(&format!("they take {bytes} bytes")), "{message}");
+        assert!(message.contains("shorter sequences or fewer heads"), "{message}");
+    }
+    let sequences = [Shape::from([1 << 24, 2]), Shape::from([1 << 20, 2])];
+    let planned = Merge::<f64>::plan(&DotProductAttention::new(), &sequences, &mut Plan::new());
+    let message = planned.unwrap_err().to_string();
+    assert!(message.contains(&format!("take {} bytes", 8 * ((1u64 << 44) + (1 << 20)))), "{message}");
+    // Several layers that fit alone, but not together.
+    let memory = chainrule_tensor::memory_limit().unwrap_or(1 << 30);
+    let steps = (memory / 4 / 3).isqrt() as usize;
+    let block = || MultiHeadAttention::new(1);
+    let layers = Sequential::<f32>::new().then(block()).then(block()).then(block()).then(block());
+    if let Err(error) = layers.plan([steps, 1].into(), &mut Plan::new()) {
+        assert!(["1", "2", "3"].contains(&error.path()), "{error}");
+        assert!(error.to_string().contains("all layers up to this one"), "{error}");
+    } else {
+        assert!(chainrule_tensor::memory_limit().is_none());
+    }
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use chainrule_core::{Layer, Plan};
 use chainrule_layers::{
-    BilinearUpSampling2d, ChannelShuffle, CircularPadding1d, Cropping2d, Permute, PixelShuffle,
-    PixelUnshuffle, ReflectionPadding1d, RepeatVector, Reshape, Unflatten, UpSampling2d, ZeroPadding2d,
+    BilinearUpSampling2d, ChannelShuffle, CircularPadding1d, ConstantPadding2d, Cropping2d, Permute,
+    PixelShuffle, PixelUnshuffle, ReflectionPadding1d, RepeatVector, Reshape, Unflatten, UpSampling2d,
+    ZeroPadding2d,
 };
 
 macro_rules! message {
@@ -27,6 +28,7 @@ fn wrong_shapes_say_what_to_do() {
         (message!(RepeatVector::new(usize::MAX), [2]), "choose a smaller output"),
         (message!(ZeroPadding2d::new(1), [28, 28]), "[channels, height, width]"),
         (message!(ZeroPadding2d::new(usize::MAX), [1, 2, 2]), "at most"),
+        (message!(ConstantPadding2d::new(1, f64::NAN), [1, 2, 2]), "choose a number"),
         (message!(ReflectionPadding1d::new(3), [1, 3]), "by at most 2"),
         (message!(CircularPadding1d::new(4), [1, 3]), "by at most 3"),
         (message!(Cropping2d::new(1), [1, 2, 5]), "crop less"),

@@ -55,7 +55,9 @@ mod target;
 pub mod vector;
 
 pub use buffer::Buffer;
-pub use machine::{CountingAllocator, FlushDenormals, blas, in_huge_pages, prefetch, prefetch_mut};
+pub use machine::{
+    CountingAllocator, FlushDenormals, blas, in_huge_pages, memory_limit, prefetch, prefetch_mut,
+};
 pub use matmul::{gemm, gemm_pair};
 pub use real::Real;
 pub use seed::{Rng, Seed};

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use chainrule_core::Mode;
-use chainrule_tensor::{Buffer, Real, Seed, each, gemm, map_random, vector};
+use chainrule_core::{Mode, Plan, ShapeError};
+use chainrule_tensor::{Buffer, Real, Seed, Shape, each, gemm, map_random, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 use super::sequences::{is_padding, operations};
@@ -100,9 +100,13 @@ fn alibi_slope(head: usize, heads: usize) -> f64 {
 }
 
 impl AttentionCore {
-    /// The number of values per sample in [`AttentionState`].
-    pub(super) fn memory(&self) -> usize {
-        self.heads.saturating_mul(self.steps).saturating_mul(self.keys).saturating_add(self.keys)
+    /// Declares the values per sample in [`AttentionState`], the square of the steps for each head.
+    pub(super) fn plan_memory<T: Real>(&self, input: Shape, plan: &mut Plan) -> Result<(), ShapeError> {
+        let weights = self.heads.saturating_mul(self.steps).saturating_mul(self.keys);
+        let what =
+            format!("the attention's {} x {} weights of each of {} heads", self.steps, self.keys, self.heads);
+        let help = "choose shorter sequences or fewer heads";
+        plan.large_memory::<T>(weights.saturating_add(self.keys), input, &what, help)
     }
 
     /// The operations of the products, for one sample.

@@ -11,7 +11,8 @@ use super::sequences::{overwrite, packed, sequence, without_padding, zero_paddin
 ///
 /// A [`Merge`] of queries `[steps, size]`, keys `[keys, size]` and values `[keys, value size]`; or of queries and one input that
 /// serves as both keys and values. It has no parameters; [`MultiHeadAttention`](crate::MultiHeadAttention) adds learned
-/// projections. The scale is `1 / √size` unless set by [`scale`](Self::scale).
+/// projections. It keeps `steps * keys` weights for each sample, and `plan` refuses sequences for which the system does not have that
+/// memory. The scale is `1 / √size` unless set by [`scale`](Self::scale).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DotProductAttention {
     causal: bool,
@@ -109,7 +110,8 @@ impl<T: Real> Merge<T> for DotProductAttention {
         let core = AttentionCore { scale, causal, masked, dropout, ..sizes };
         plan.flops(core.flops());
         let gradients = query.size().saturating_add(key.size()).saturating_add(value.size());
-        plan.memory(core.memory().saturating_add(gradients));
+        plan.memory(gradients);
+        core.plan_memory::<T>(query, plan)?;
         Ok((output, DotProductAttentionCache { core, ..DotProductAttentionCache::default() }))
     }
 

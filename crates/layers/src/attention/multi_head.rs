@@ -32,6 +32,8 @@ use crate::init::{FanInUniform, GlorotUniform};
 /// PyTorch's `MultiheadAttention`: Glorot-uniform for queries, keys and values, uniform in ±1/√inputs for the output, and
 /// zero biases.
 ///
+/// It keeps `heads * steps * keys` weights for each sample. `plan` refuses a sequence for which the system does not have that memory.
+///
 /// With [`masked`](Self::masked), steps whose features are all exactly 0 are padding: no step attends to them, and
 /// their output is 0, so that the mask travels in the data.
 ///
@@ -212,7 +214,8 @@ impl MultiHeadAttention {
         plan.flops(core.flops());
         // The projections, the output of the heads, and the gradients of both.
         let projected = (2 * steps * units).saturating_add(keys * both);
-        plan.memory(projected.saturating_mul(2).saturating_add(core.memory()));
+        plan.memory(projected.saturating_mul(2));
+        core.plan_memory::<T>(input, plan)?;
         let rotary = rotary.map(|base| Rotary::new(steps.max(keys), size, base));
         let heads = Heads { core, query, key_value, out, rotary, ..Heads::default() };
         Ok((Shape::from([steps, features]), MultiHeadAttentionCache { heads, copies: Default::default() }))

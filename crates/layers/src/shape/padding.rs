@@ -186,6 +186,10 @@ fn spatial<const N: usize>(input: Shape, plan: &Plan) -> Result<(), ShapeError> 
 impl<B: Border, const N: usize> Rearrangement for Pad<B, N> {
     fn output_shape(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         spatial::<N>(input, plan)?;
+        if self.border.constant().is_nan() {
+            let help = "NaN would make everything after it NaN; choose a number";
+            return Err(plan.error(input, "a value to pad with that is a number", help));
+        }
         let mut axes = input.to_vec();
         for (axis, &[before, after]) in axes[1..].iter_mut().zip(&self.sides) {
             let max = self.border.max_padding(*axis);

@@ -4,9 +4,11 @@ pub mod blas;
 mod counting_allocator;
 mod denormals;
 mod huge_pages;
+mod memory;
 mod prefetch;
 
 pub use counting_allocator::CountingAllocator;
 pub use denormals::FlushDenormals;
 pub use huge_pages::in_huge_pages;
+pub use memory::memory_limit;
 pub use prefetch::{prefetch, prefetch_mut};
