@@ -240,7 +240,7 @@ fn damaged_files_are_distinguished() {
         let error = load(&bytes);
         match index {
             0..8 => assert!(matches!(error, FileError::NotAModel { .. }), "{error}"),
-            8..12 => assert!(matches!(error, FileError::Version { found: 18, .. }), "{error}"),
+            8..12 => assert!(matches!(error, FileError::Version { found: 19, .. }), "{error}"),
             12..20 => assert!(matches!(error, FileError::Length { .. }), "{error}"),
             _ => assert!(matches!(error, FileError::Damaged { .. }), "{error}"),
         }

@@ -2,11 +2,11 @@
 //!
 //! Numbers are little-endian and of fixed width: a `u64` or a length has 8 bytes, a truth value one. A text or a list is its
 //! length and its elements, an optional value is a byte, 0 or 1, and the value if that is 1, and a struct is its fields. These
-//! are the bytes of bincode's `legacy` configuration, which wrote the files of this version before.
+//! are the bytes of bincode's `legacy` configuration, which wrote files before.
 //!
 //! A length is believed only as far as there are bytes: memory grows with the payload, whatever it claims.
 
-use super::file::{Contents, Training};
+use super::file::{Contents, EpochPosition, Training};
 
 /// Why bytes are not an encoded value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,7 +226,8 @@ macro_rules! fields {
     };
 }
 
-fields!(Contents { number, input, layers, entries, parameters, training });
+fields!(Contents { number, input, layers, entries, parameters, training, position });
+fields!(EpochPosition { samples, batches, of, loss, seconds, metrics, states });
 fields!(Training { epoch, step, seed, batch_size, shards, shuffle, setup, state });
 
 #[cfg(test)]
@@ -250,12 +251,21 @@ mod tests {
                 setup: "sgd".into(),
                 state: vec![9; 5],
             }),
+            position: Some(EpochPosition {
+                samples: 64,
+                batches: 2,
+                of: 100,
+                loss: 0.5,
+                seconds: f64::MIN_POSITIVE,
+                metrics: vec![("accuracy".into(), vec![3.0, 64.0]), ("mine".into(), vec![])],
+                states: vec![1, 2],
+            }),
         }
     }
 
     #[test]
     fn what_is_written_is_read() {
-        for contents in [Contents { training: None, ..contents() }, contents()] {
+        for contents in [Contents { training: None, position: None, ..contents() }, contents()] {
             let bytes = encode(&contents);
             assert_eq!(decode(&bytes), Ok(contents));
             for length in 0..bytes.len() {

@@ -21,7 +21,14 @@ use super::encoding::{DecodeError, decode, encode};
 use super::model::{Model, ModelError};
 
 const MAGIC: &[u8; 8] = b"chainrul";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+
+/// The version before, which knows no [`Contents::position`], its last field.
+const VERSION_WITHOUT_POSITION: u32 = 2;
+
+/// The encoding of `None`.
+const NO_POSITION: [u8; 1] = [0];
+
 const HEADER: usize = 8 + 4 + 8 + 32;
 
 /// What a file holds.
@@ -39,6 +46,27 @@ pub struct Contents {
     pub parameters: Vec<u8>,
     /// In a checkpoint, what else a training needs to resume with the same bits.
     pub training: Option<Training>,
+    /// In a checkpoint of a training that stopped in the middle of an epoch, how far it is in it.
+    pub position: Option<EpochPosition>,
+}
+
+/// How far a training is in an epoch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EpochPosition {
+    /// The number of samples that were trained on, the first in the order of the epoch; 0 between epochs.
+    pub samples: u64,
+    /// The number of batches that they made.
+    pub batches: u64,
+    /// The number of samples of the epoch.
+    pub of: u64,
+    /// The sum of the losses of the samples that were trained on.
+    pub loss: f64,
+    /// How long their training took.
+    pub seconds: f64,
+    /// The name of each metric, and what it has counted; nothing if it cannot tell.
+    pub metrics: Vec<(String, Vec<f64>)>,
+    /// The states that layers carry from batch to batch, shard by shard, each value in the bytes of its type.
+    pub states: Vec<u8>,
 }
 
 /// The state of a training.
@@ -119,6 +147,7 @@ impl Contents {
             entries: entries_of(model.plan()),
             parameters: bytes(model.parameters()),
             training,
+            position: None,
         }
     }
 
@@ -225,7 +254,7 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
         return Err(FileError::NotAModel { path: path() });
     }
     let version = u32::from_le_bytes(*version);
-    if version != VERSION {
+    if ![VERSION, VERSION_WITHOUT_POSITION].contains(&version) {
         return Err(FileError::Version { path: path(), found: version });
     }
     let expected = u64::from_le_bytes(*length);
@@ -237,6 +266,10 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
     file.take(found).read_to_end(&mut payload).map_err(io)?;
     if Sha256::digest(&payload)[..] != *checksum {
         return Err(FileError::Damaged { path: path() });
+    }
+    if version == VERSION_WITHOUT_POSITION {
+        payload.reserve_exact(NO_POSITION.len());
+        payload.extend(NO_POSITION);
     }
     decode(&payload).map_err(|error| match error {
         DecodeError::Memory => io(io::ErrorKind::OutOfMemory.into()),
@@ -265,7 +298,7 @@ pub enum FileError {
         path: PathBuf,
     },
     /// It has a version that this program does not know.
-    #[error("{} has version {found} of the format, but this program reads version {VERSION}: read it with the chainrule that wrote it", path.display())]
+    #[error("{} has version {found} of the format, but this program reads versions {VERSION_WITHOUT_POSITION} and {VERSION}: read it with the chainrule that wrote it", path.display())]
     Version {
         /// The file.
         path: PathBuf,

@@ -17,7 +17,7 @@ pub enum Event<'a> {
         /// The number of samples in an epoch.
         samples: usize,
     },
-    /// An epoch begins.
+    /// An epoch begins. It is not told again when a training goes on in the middle of one.
     Epoch {
         /// The epoch, from 0.
         epoch: u64,
@@ -35,11 +35,14 @@ pub enum Event<'a> {
         /// The metrics over these samples, by name.
         metrics: &'a [(&'static str, f64)],
     },
-    /// An epoch has ended.
+    /// An epoch has ended, with all its samples.
     EpochEnd(&'a EpochReport),
 }
 
 /// Watches a training, and can stop it with [`ControlFlow::Break`]. Every `FnMut(&Event) -> ControlFlow<()>` is one.
+///
+/// All callbacks are told of an event before the training stops. It goes on where it stopped: see
+/// [`Trainer::fit`](super::Trainer::fit).
 pub trait Callback: Send {
     /// Called for each event, on the thread that trains.
     fn on(&mut self, event: &Event<'_>) -> ControlFlow<()>;

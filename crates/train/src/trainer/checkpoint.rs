@@ -6,10 +6,10 @@ use chainrule_tensor::{Real, Seed};
 
 use super::Trainer;
 use super::error::TrainError;
-use crate::model::file::{self, Contents, FileError, Training};
+use crate::model::file::{self, Contents, EpochPosition, FileError, Training};
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
-    /// Writes a checkpoint: the model, and all that training needs to resume with the same bits.
+    /// Writes a checkpoint: the model, and all that training needs to resume with the same bits, also in the middle of an epoch.
     ///
     /// # Errors
     ///
@@ -32,7 +32,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 file::bytes(&self.state.buckets.state_by_slot(state, slots))
             },
         };
-        file::write(path.as_ref(), &Contents::of(&self.model, Some(training)))
+        let position = self.position();
+        let contents = Contents { position, ..Contents::of(&self.model, Some(training)) };
+        file::write(path.as_ref(), &contents)
     }
 
     /// Resumes a training from a checkpoint. The trainer must have the same layers, loss and optimizer; the seed, the batch
@@ -46,6 +48,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let path = path.as_ref();
         let mut contents = file::read(path)?;
         let training = contents.training.take();
+        let position = contents.position.take();
         let training = training.ok_or_else(|| FileError::NotACheckpoint { path: path.to_owned() })?;
         if training.setup != self.setup() {
             let message = format!("it was made with {}, this trainer has {}", training.setup, self.setup());
@@ -64,6 +67,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.state.buckets.state_by_bucket(&by_slot, &mut self.state.optimizer_state, self.optimizer.slots());
         let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
         self.state.epoch = training.epoch;
+        self.state.position = position.unwrap_or_default();
         self.state.step = training.step;
         self.seed = Seed(training.seed);
         self.batch_size = size(training.batch_size);
@@ -72,6 +76,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.model = model;
         self.state.shards.clear();
         Ok(self)
+    }
+
+    /// How far the training is in its epoch, if it stopped in the middle of one.
+    fn position(&self) -> Option<EpochPosition> {
+        let position = &self.state.position;
+        (position.samples > 0).then(|| EpochPosition { metrics: self.metric_counts(), ..position.clone() })
     }
 
     fn setup(&self) -> String {

@@ -25,7 +25,7 @@ impl fmt::Display for Scores {
     }
 }
 
-/// One epoch of a training.
+/// One epoch of a training, all of it or as far as it came.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EpochReport {
     /// The epoch, from 0.
@@ -34,17 +34,20 @@ pub struct EpochReport {
     pub train: Scores,
     /// Over the validation samples after the epoch, if there are any.
     pub validation: Option<Scores>,
-    /// How long the training took, without the validation.
+    /// How long the training took, without the validation and interruptions.
     pub seconds: f64,
-    /// The number of samples that were trained on.
+    /// The number of samples that were trained on in this epoch.
     pub samples: usize,
 }
 
 /// The epochs of a training.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    /// One report for each epoch.
+    /// One report for each epoch that was completed. That of an epoch that an earlier `fit` began covers all of it.
     pub epochs: Vec<EpochReport>,
-    /// Whether a callback stopped the training before its last epoch.
+    /// The epoch in the middle of which a callback stopped the training, as far as it came, without validation; `None` if it
+    /// stopped between epochs, or before the first step.
+    pub unfinished: Option<EpochReport>,
+    /// Whether a callback stopped the training.
     pub stopped: bool,
 }

@@ -4,6 +4,7 @@
 
 mod callback;
 mod checkpoint;
+mod epoch;
 pub(crate) mod error;
 mod fit;
 mod history;
@@ -18,9 +19,7 @@ pub use history::{EpochReport, History, Scores};
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::time::Instant;
 
-use chainrule_core::Mode;
 use chainrule_data::{Batches, Samples};
 use chainrule_losses::Loss;
 use chainrule_metrics::Measure;
@@ -28,11 +27,11 @@ use chainrule_optim::UpdateRule;
 use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 
 use crate::engine::buckets::Buckets;
-use crate::engine::pass::Batch;
 use crate::engine::pool;
 use crate::engine::reduce::Scratch;
 use crate::engine::shard::Shard;
 use crate::engine::split_k::{Cut, SplitK};
+use crate::model::file::EpochPosition;
 use crate::model::model::Model;
 
 /// Below this number of floating-point operations, a step takes less time than handing part of it to another thread (2
@@ -102,6 +101,9 @@ struct State<T: Real, Y> {
     step: u64,
     /// The number of epochs completed.
     epoch: u64,
+    /// How far the training is in the epoch after these. What the metrics have counted, and the states that layers carry, are
+    /// in the metrics and the shards, unless they are kept here.
+    position: EpochPosition,
     /// The number of threads of the current pool; 1 where there is none.
     threads: usize,
 }
@@ -134,6 +136,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 buckets,
                 step: 0,
                 epoch: 0,
+                position: EpochPosition::default(),
                 threads: 1,
             },
         }
@@ -154,8 +157,32 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.state.epoch
     }
 
+    /// The number of samples that were trained on since the last epoch was completed: not 0 if a callback or an error stopped
+    /// the training in the middle of an epoch.
+    pub fn samples_done(&self) -> usize {
+        self.state.position.samples as usize
+    }
+
+    /// Leaves out the rest of an epoch in which the training stopped and counts it as completed, so that the next
+    /// [`fit`](Self::fit) begins a new one.
+    pub fn end_epoch(&mut self) {
+        if self.state.position.samples > 0 {
+            self.state.epoch += 1;
+            self.state.position = EpochPosition::default();
+        }
+    }
+
     /// Trains on a data set, for a number of epochs or as [`Fit`] says: `trainer.fit(&train, 5)` or
     /// `trainer.fit(&train, Fit::epochs(5).validation(&test))`. Called again, it continues.
+    ///
+    /// It also continues where a callback or an error stopped it in the middle of an epoch: with the next batch of the same
+    /// order, and with the sums of the loss and the metrics so far, so that the parameters and the report of the epoch are those
+    /// of a training that was not interrupted. The rest of that epoch counts as the first of the epochs: after a break in the
+    /// second of three, `fit(&train, 3 - trainer.epochs_done())` trains on what is left of the three.
+    ///
+    /// A new epoch begins instead if the data set has another number of samples, after [`end_epoch`](Self::end_epoch), and where
+    /// another seed or another choice of shuffling changes the order. So does a stateful model whose batch size or number of shards
+    /// has changed.
     ///
     /// # Errors
     ///
@@ -180,6 +207,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let order = self.shuffle.then_some(self.seed.child(0));
         let mut batches = Batches::new(data.len(), self.batch_size, order)?;
         self.make_optimizer_state()?;
+        if self.state.position.of != data.len() as u64 {
+            self.end_epoch();
+        }
         self.in_pool(self.batch_size, |this| {
             let mut history = History::default();
             let start = Event::Start { epochs, batches: batches.count(), samples: data.len() };
@@ -188,12 +218,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 return Ok(history);
             }
             for _ in 0..epochs {
-                let (report, mut flow) = this.epoch(data, validation, &mut batches)?;
-                if flow.is_continue() {
-                    flow = this.tell(&Event::EpochEnd(&report));
-                }
-                history.epochs.push(report);
-                if flow.is_break() {
+                if this.epoch(data, validation, &mut batches, &mut history)?.is_break() {
                     history.stopped = true;
                     break;
                 }
@@ -216,7 +241,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.check(data.shape())?;
         targets::check_settings(&*self.loss, &self.metrics, self.model.output().size())?;
         self.check_stateful(data.len(), false)?;
-        self.in_pool(self.evaluation_rows(), |this| this.scores(data))
+        self.aside(|this| this.in_pool(this.evaluation_rows(), |this| this.scores(data)))
     }
 
     /// The number of samples that an evaluation takes at a time.
@@ -296,86 +321,15 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.model.plan().total_flops().saturating_mul(3).saturating_mul(rows as u64)
     }
 
+    /// Tells all callbacks; breaks if one of them does.
     fn tell(&mut self, event: &Event<'_>) -> ControlFlow<()> {
-        self.callbacks.iter_mut().try_for_each(|callback| callback.on(event))
-    }
-
-    /// Trains on every sample once, then validates.
-    fn epoch<D>(
-        &mut self,
-        data: &D,
-        validation: Option<&dyn Samples<T, Target = Y>>,
-        batches: &mut Batches,
-    ) -> Result<(EpochReport, ControlFlow<()>), TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
-        let epoch = self.state.epoch;
-        let mut flow = self.tell(&Event::Epoch { epoch });
-        let begin = Instant::now();
-        batches.epoch(epoch);
-        self.reset_states();
-        self.metrics.iter_mut().for_each(|metric| metric.reset());
-        let mut values: Vec<(&'static str, f64)> =
-            self.metrics.iter().map(|m| (m.name(), m.value())).collect();
-        let mut sum = 0.0;
-        let mut samples = 0;
-        let mut rest = batches.iter().enumerate().peekable();
-        while let Some((index, batch)) = rest.next() {
-            if flow.is_break() {
-                break;
-            }
-            let next = rest.peek().map_or(&[][..], |(_, next)| next);
-            let loss = self.step(data, Batch { index, samples: batch, next })?;
-            if !loss.is_finite() {
-                return Err(TrainError::Diverged { epoch, batch: index, loss });
-            }
-            sum += loss * batch.len() as f64;
-            samples += batch.len();
-            if !self.callbacks.is_empty() {
-                self.read_metrics(&mut values);
-                let loss = sum / samples as f64;
-                flow = self.tell(&Event::Step { epoch, batch: index, samples, loss, metrics: &values });
+        let mut flow = ControlFlow::Continue(());
+        for callback in &mut self.callbacks {
+            if callback.on(event).is_break() {
+                flow = ControlFlow::Break(());
             }
         }
-        let seconds = begin.elapsed().as_secs_f64();
-        self.read_metrics(&mut values);
-        let train = Scores { loss: sum / samples as f64, metrics: values };
-        self.state.epoch += 1;
-        let validation = validation.map(|validation| self.scores(validation)).transpose()?;
-        Ok((EpochReport { epoch, train, validation, seconds, samples }, flow))
-    }
-
-    /// Resets the states that layers carry from batch to batch.
-    fn reset_states(&mut self) {
-        if self.model.plan().is_stateful() {
-            self.state.shards.iter_mut().for_each(|shard| shard.reset(self.model.cache()));
-        }
-    }
-
-    fn read_metrics(&self, values: &mut [(&'static str, f64)]) {
-        for (value, metric) in values.iter_mut().zip(&self.metrics) {
-            value.1 = metric.value();
-        }
-    }
-
-    /// Evaluates the model.
-    fn scores<D>(&mut self, data: &D) -> Result<Scores, TrainError>
-    where
-        D: Samples<T, Target = Y> + ?Sized,
-    {
-        let mut batches = Batches::new(data.len(), self.evaluation_rows(), None)?;
-        batches.epoch(0);
-        self.reset_states();
-        self.metrics.iter_mut().for_each(|metric| metric.reset());
-        let mut sum = 0.0;
-        for (index, samples) in batches.iter().enumerate() {
-            let batch = Batch { index, samples, next: &[] };
-            let loss = self.forward(data, batch, Mode::Eval, self.state.threads)?;
-            sum += loss * samples.len() as f64;
-        }
-        let metrics = self.metrics.iter().map(|metric| (metric.name(), metric.value())).collect();
-        Ok(Scores { loss: sum / data.len() as f64, metrics })
+        flow
     }
 }
 

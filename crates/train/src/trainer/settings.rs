@@ -9,8 +9,11 @@ use super::{Trainer, WORTH_A_FORK};
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// The number of samples in a batch; 32 by default.
     #[must_use]
-    pub fn batch_size(self, batch_size: usize) -> Self {
-        Self { batch_size, ..self }
+    pub fn batch_size(mut self, batch_size: usize) -> Self {
+        let shards = self.shard_count();
+        let before = std::mem::replace(&mut self.batch_size, batch_size);
+        self.end_stateful_epoch_if(before != batch_size || self.shard_count() != shards);
+        self
     }
 
     /// The number of parts into which a batch is cut. It limits how many threads can work, and it is part of the result: another
@@ -20,8 +23,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// floating-point operations, which are done before another thread could begin. With more than 2 cores, choose as many
     /// shards as there are cores if each shard still has about 16 samples.
     #[must_use]
-    pub fn shards(self, shards: impl Into<Option<usize>>) -> Self {
-        Self { shards: shards.into(), ..self }
+    pub fn shards(mut self, shards: impl Into<Option<usize>>) -> Self {
+        let before = self.shard_count();
+        self.shards = shards.into();
+        self.end_stateful_epoch_if(self.shard_count() != before);
+        self
     }
 
     /// The number of shards that was set, or the default for this batch size.
@@ -39,14 +45,20 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// The seed of shuffling and of random layers; 0 by default.
     #[must_use]
-    pub fn seed(self, seed: Seed) -> Self {
-        Self { seed, ..self }
+    pub fn seed(mut self, seed: Seed) -> Self {
+        if std::mem::replace(&mut self.seed, seed) != seed {
+            self.end_epoch();
+        }
+        self
     }
 
     /// Whether the samples are shuffled for each epoch; they are by default. A stateful model needs them in their own order.
     #[must_use]
-    pub fn shuffle(self, shuffle: bool) -> Self {
-        Self { shuffle, ..self }
+    pub fn shuffle(mut self, shuffle: bool) -> Self {
+        if std::mem::replace(&mut self.shuffle, shuffle) != shuffle {
+            self.end_epoch();
+        }
+        self
     }
 
     /// Adds a metric to report.
@@ -61,5 +73,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     pub fn callback(mut self, callback: impl Callback + 'static) -> Self {
         self.callbacks.push(Box::new(callback));
         self
+    }
+
+    /// The states that layers carry belong to rows of batches and shards: with others, a stateful model begins a new epoch.
+    fn end_stateful_epoch_if(&mut self, changed: bool) {
+        if changed && self.model.plan().is_stateful() {
+            self.end_epoch();
+        }
     }
 }

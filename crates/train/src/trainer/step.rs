@@ -57,7 +57,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         Ok(loss)
     }
 
-    /// Runs the shards of a batch, and adds their outputs to the metrics; returns the mean loss of the batch.
+    /// Runs the shards of a batch; returns the mean loss of the batch.
     pub(super) fn forward<D>(
         &mut self,
         data: &D,
@@ -124,11 +124,6 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             Ok(())
         })?;
 
-        for shard in &self.state.shards {
-            for metric in &mut self.metrics {
-                metric.update(shard.outputs(), &shard.targets);
-            }
-        }
         // The rows' losses are summed in their order, whichever shards they are in.
         let losses = self.state.shards.iter().flat_map(|shard| shard.losses().iter().copied());
         let loss = total(losses) / batch.samples.len() as f64;

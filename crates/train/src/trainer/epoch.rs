@@ -1,0 +1,193 @@
+//! An epoch of training, and an evaluation: batch after batch.
+//!
+//! Where a training is within its epoch is part of its state ([`EpochPosition`]): each step moves it on, and nothing else does.
+//! So a training that stopped, whyever, goes on with the next batch.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use chainrule_core::Mode;
+use chainrule_data::{Batches, Samples};
+use chainrule_metrics::Measure;
+use chainrule_tensor::Real;
+
+use super::Trainer;
+use super::callback::Event;
+use super::error::TrainError;
+use super::history::{EpochReport, History, Scores};
+use crate::engine::pass::Batch;
+use crate::model::file::EpochPosition;
+
+impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
+    /// Trains on what is left of the current epoch, then validates. Breaks if a callback stops the training.
+    pub(super) fn epoch<D>(
+        &mut self,
+        data: &D,
+        validation: Option<&dyn Samples<T, Target = Y>>,
+        batches: &mut Batches,
+        history: &mut History,
+    ) -> Result<ControlFlow<()>, TrainError>
+    where
+        D: Samples<T, Target = Y>,
+    {
+        let epoch = self.state.epoch;
+        batches.epoch(epoch);
+        let flow = self.enter_epoch(data.len());
+        let begin = Instant::now();
+        let flow = match flow {
+            ControlFlow::Continue(()) => self.steps(data, batches),
+            ControlFlow::Break(()) => Ok(flow),
+        };
+        self.state.position.seconds += begin.elapsed().as_secs_f64();
+        let flow = flow?;
+
+        let EpochPosition { samples, of, loss, seconds, .. } = self.state.position;
+        let train = Scores { loss: loss / samples as f64, metrics: self.metric_values() };
+        let samples_done = samples as usize;
+        let mut report = EpochReport { epoch, train, validation: None, seconds, samples: samples_done };
+        if samples < of {
+            history.unfinished = (samples > 0).then_some(report);
+            return Ok(flow);
+        }
+        self.end_epoch();
+        report.validation = validation.map(|validation| self.scores(validation)).transpose()?;
+        let end = self.tell(&Event::EpochEnd(&report));
+        history.epochs.push(report);
+        Ok(if end.is_break() { end } else { flow })
+    }
+
+    /// Begins an epoch with `samples` samples, or goes on with one in which the training stopped.
+    fn enter_epoch(&mut self, samples: usize) -> ControlFlow<()> {
+        if self.state.position.samples > 0 {
+            self.restore_metrics();
+            return ControlFlow::Continue(());
+        }
+        self.state.position = EpochPosition { of: samples as u64, ..EpochPosition::default() };
+        self.reset_states();
+        self.metrics.iter_mut().for_each(|metric| metric.reset());
+        self.tell(&Event::Epoch { epoch: self.state.epoch })
+    }
+
+    /// Takes the steps that are left of the epoch, until a callback stops the training.
+    fn steps<D>(&mut self, data: &D, batches: &Batches) -> Result<ControlFlow<()>, TrainError>
+    where
+        D: Samples<T, Target = Y>,
+    {
+        let epoch = self.state.epoch;
+        let mut values = self.metric_values();
+        let mut rest = batches.rest(self.samples_done()).peekable();
+        while let Some(samples) = rest.next() {
+            let index = self.state.position.batches as usize;
+            let next = rest.peek().copied().unwrap_or_default();
+            let loss = self.step(data, Batch { index, samples, next })?;
+            if !loss.is_finite() {
+                return Err(TrainError::Diverged { epoch, batch: index, loss });
+            }
+            self.update_metrics();
+            let position = &mut self.state.position;
+            position.loss += loss * samples.len() as f64;
+            position.samples += samples.len() as u64;
+            position.batches += 1;
+            if !self.callbacks.is_empty() {
+                let EpochPosition { samples, loss, .. } = self.state.position;
+                self.read_metrics(&mut values);
+                let loss = loss / samples as f64;
+                let samples = samples as usize;
+                let step = Event::Step { epoch, batch: index, samples, loss, metrics: &values };
+                if self.tell(&step).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Evaluates the model.
+    pub(super) fn scores<D>(&mut self, data: &D) -> Result<Scores, TrainError>
+    where
+        D: Samples<T, Target = Y> + ?Sized,
+    {
+        let mut batches = Batches::new(data.len(), self.evaluation_rows(), None)?;
+        batches.epoch(0);
+        self.reset_states();
+        self.metrics.iter_mut().for_each(|metric| metric.reset());
+        let mut sum = 0.0;
+        for (index, samples) in batches.iter().enumerate() {
+            let batch = Batch { index, samples, next: &[] };
+            let loss = self.forward(data, batch, Mode::Eval, self.state.threads)?;
+            self.update_metrics();
+            sum += loss * samples.len() as f64;
+        }
+        Ok(Scores { loss: sum / data.len() as f64, metrics: self.metric_values() })
+    }
+
+    /// Runs an evaluation without a trace in the epoch in which the training stopped, if it did.
+    pub(super) fn aside<R>(&mut self, evaluation: impl FnOnce(&mut Self) -> R) -> R {
+        if self.samples_done() == 0 {
+            return evaluation(self);
+        }
+        self.keep_metrics();
+        // The states that layers carry are in the shards.
+        let stateful = self.model.plan().is_stateful();
+        let shards = if stateful { std::mem::take(&mut self.state.shards) } else { Vec::new() };
+        let result = evaluation(self);
+        if stateful {
+            self.state.shards = shards;
+        }
+        self.metrics.iter_mut().for_each(|metric| metric.reset());
+        result
+    }
+
+    /// Resets the states that layers carry from batch to batch.
+    fn reset_states(&mut self) {
+        if self.model.plan().is_stateful() {
+            self.state.shards.iter_mut().for_each(|shard| shard.reset(self.model.cache()));
+        }
+    }
+
+    /// Adds the outputs of the last pass to the metrics.
+    fn update_metrics(&mut self) {
+        for shard in &self.state.shards {
+            for metric in &mut self.metrics {
+                metric.update(shard.outputs(), &shard.targets);
+            }
+        }
+    }
+
+    fn metric_values(&self) -> Vec<(&'static str, f64)> {
+        self.metrics.iter().map(|metric| (metric.name(), metric.value())).collect()
+    }
+
+    fn read_metrics(&self, values: &mut [(&'static str, f64)]) {
+        for (value, metric) in values.iter_mut().zip(&self.metrics) {
+            value.1 = metric.value();
+        }
+    }
+
+    /// What the metrics have counted in this epoch, by name.
+    pub(super) fn metric_counts(&self) -> Vec<(String, Vec<f64>)> {
+        let kept = &self.state.position.metrics;
+        if !kept.is_empty() {
+            return kept.clone();
+        }
+        let counts =
+            |metric: &dyn Measure<T, Y>| (metric.name().to_owned(), metric.counts().unwrap_or_default());
+        self.metrics.iter().map(|metric| counts(&**metric)).collect()
+    }
+
+    /// Keeps what the metrics have counted, before they count something else.
+    fn keep_metrics(&mut self) {
+        self.state.position.metrics = self.metric_counts();
+    }
+
+    /// Gives the metrics back what was kept of their counts.
+    fn restore_metrics(&mut self) {
+        let kept = std::mem::take(&mut self.state.position.metrics);
+        for (metric, (name, counts)) in self.metrics.iter_mut().zip(&kept) {
+            // A metric that cannot be restored, or was not there, counts the samples from here on.
+            if metric.name() == name {
+                let _ = metric.restore(counts);
+            }
+        }
+    }
+}
