@@ -92,9 +92,7 @@ impl Domain {
                 let inside = |value: T| value.as_f64() >= self.low && value.as_f64() <= self.high;
                 if !values.iter().fold(true, |all, &value| all & inside(value)) {
                     let column = values.iter().position(|&value| !inside(value)).unwrap_or(0);
-                    let Self { owner, allowed, .. } = *self;
-                    let value = values[column].as_f64();
-                    return Err(TargetError::Value { row, column, value, allowed, owner });
+                    return Err(TargetError::value(row, column, values[column], self.allowed, self.owner));
                 }
             }
         }

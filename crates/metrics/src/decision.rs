@@ -100,8 +100,7 @@ impl Decision {
                 let Some(column) = values.iter().position(|&value| yes(value).is_none()) else {
                     return Ok(());
                 };
-                let value = values[column].as_f64();
-                Err(TargetError::Value { row, column, value, allowed: "numbers from 0 to 1, or -1", owner })
+                Err(TargetError::value(row, column, values[column], "numbers from 0 to 1, or -1", owner))
             }
             TargetView::Values(values) => match one_class(values) {
                 Some(_) => Ok(()),

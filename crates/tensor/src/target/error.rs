@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::real::Real;
+
 /// A target that does not fit the outputs, or that a loss or a metric is not defined for.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -66,6 +68,18 @@ pub enum TargetError {
 }
 
 impl TargetError {
+    /// The error of a value that `owner` does not allow. An `f32` is shown as it is written: 0.1, not 0.10000000149.
+    pub fn value<T: Real>(
+        row: usize,
+        column: usize,
+        value: T,
+        allowed: &'static str,
+        owner: &'static str,
+    ) -> Self {
+        let written = value.to_string().parse().unwrap_or(value.as_f64());
+        Self::Value { row, column, value: written, allowed, owner }
+    }
+
     /// The index of the target in its batch.
     pub fn row(&self) -> usize {
         match *self {
