@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
     optimizer: OptimizerName,
     /// The learning rate [default: depends on the optimizer].
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, value_parser = learning_rate)]
     lr: Option<f64>,
     /// How the learning rate changes during training; for the settings of the Keras tutorial use --schedule constant
     /// --lr 0.001.
@@ -138,6 +138,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         println!("\n{warning}");
     }
     Ok(())
+}
+
+/// The learning rate that was given.
+fn learning_rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().map_err(|_| "the learning rate must be a number, such as 0.001")?;
+    if (0.0..=f64::from(f32::MAX)).contains(&rate) {
+        return Ok(rate);
+    }
+    Err("the learning rate must be a finite number of at least 0".into())
 }
 
 /// The layers of the network that was chosen.

@@ -66,12 +66,14 @@ fn mistakes_are_one_clear_error() {
     for name in ["train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
         fs::write(directory.path().join(name), "").unwrap();
     }
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 11] = [
         (&["--optimizer", "adm"], "a similar value exists: 'adam'"),
         (&["--loss", "crossentropy"], "cross-entropy"),
         (&["--dataset", "digits", "--batch-size", "0"], "batch size is 0"),
-        (&["--dataset", "digits", "--lr", "NaN"], "learning rate"),
-        (&["--dataset", "digits", "--lr", "-1"], "learning rate"),
+        (&["--dataset", "digits", "--lr", "NaN"], "'--lr <LR>': the learning rate must be"),
+        (&["--dataset", "digits", "--lr", "-1"], "'--lr <LR>': the learning rate must be"),
+        (&["--dataset", "digits", "--lr", "1e39"], "'--lr <LR>': the learning rate must be"),
+        (&["--dataset", "digits", "--lr", "fast"], "'--lr <LR>': the learning rate must be a number"),
         (&["--dataset", "digits", "--threads", "0"], "threads is 0"),
         (&["--dataset", "digits", "--hidden", "0"], "at least one"),
         (&["--data-dir", "nowhere"], "--data-dir"),

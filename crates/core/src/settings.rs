@@ -19,6 +19,15 @@ pub enum SettingError {
         /// What is allowed.
         allowed: &'static str,
     },
+    /// A schedule gives a learning rate that no step can have.
+    Rate {
+        /// The schedule.
+        schedule: String,
+        /// The step, from 0.
+        step: u64,
+        /// The rate.
+        rate: f64,
+    },
     /// Two settings exclude each other.
     Conflict {
         /// What owns the settings.
@@ -34,6 +43,10 @@ impl fmt::Display for SettingError {
             Self::Range { owner, setting, value, allowed } => {
                 write!(f, "{owner}: {setting} is {value}, but must be {allowed}")
             }
+            Self::Rate { schedule, step, rate } => write!(
+                f,
+                "the schedule {schedule} gives step {step} the learning rate {rate}, but it must be a finite number of at least 0, also in the precision of the parameters: change the schedule"
+            ),
             Self::Conflict { owner, conflict } => write!(f, "{owner}: {conflict}"),
         }
     }

@@ -217,7 +217,8 @@ const GLYPHS: [&[&[Stroke]]; 10] = [
 /// seed and on `i`, so a smaller set is the beginning of a larger one.
 ///
 /// All cores share the work; 70,000 images take one core about a second.
-pub fn digits(count: usize, seed: Seed) -> Images {
+pub fn digits(count: usize, seed: impl Into<Seed>) -> Images {
+    let seed = seed.into();
     let count = count.max(1);
     let mut pixels = vec![0; count * SIDE * SIDE];
     let mut labels = vec![0; count];

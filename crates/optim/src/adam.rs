@@ -3,6 +3,7 @@ use std::sync::Arc;
 use chainrule_core::SettingCheck;
 use chainrule_tensor::each;
 
+use crate::schedule::check_rate;
 use crate::vector::AdamStep;
 use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule, vector};
 
@@ -107,6 +108,10 @@ impl<T: Real> UpdateRule<T> for Adam {
 
     fn validate(&self) -> Result<(), SettingError> {
         self.check::<T>(&SettingCheck("Adam"))
+    }
+
+    fn check_step(&self, step: u64) -> Result<(), SettingError> {
+        check_rate::<T>(&*self.rate, step)
     }
 }
 

@@ -61,4 +61,8 @@ impl<T: Real> UpdateRule<T> for AdamW {
         self.adam.check::<T>(&settings)?;
         settings.not_negative("weight decay", self.decay)
     }
+
+    fn check_step(&self, step: u64) -> Result<(), SettingError> {
+        UpdateRule::<T>::check_step(&self.adam, step)
+    }
 }

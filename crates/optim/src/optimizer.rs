@@ -80,6 +80,17 @@ pub trait UpdateRule<T: Real>: Optimizer {
     fn validate(&self) -> Result<(), SettingError> {
         Ok(())
     }
+
+    /// Checks what a schedule gives this step. A trainer calls it before each step; the default accepts all. An optimizer with
+    /// a schedule calls [`check_rate`](crate::schedule::check_rate).
+    ///
+    /// # Errors
+    ///
+    /// [`SettingError::Rate`], naming the schedule, the step and the rate.
+    fn check_step(&self, step: u64) -> Result<(), SettingError> {
+        let _ = step;
+        Ok(())
+    }
 }
 
 impl<A: Optimizer, B: Optimizer> Optimizer for (A, B) {
@@ -113,6 +124,11 @@ impl<T: Real, A: UpdateRule<T>, B: UpdateRule<T>> UpdateRule<T> for (A, B) {
         self.0.validate()?;
         self.1.validate()
     }
+
+    fn check_step(&self, step: u64) -> Result<(), SettingError> {
+        self.0.check_step(step)?;
+        self.1.check_step(step)
+    }
 }
 
 macro_rules! forward {
@@ -142,6 +158,10 @@ macro_rules! forward {
 
             fn validate(&self) -> Result<(), SettingError> {
                 (**self).validate()
+            }
+
+            fn check_step(&self, step: u64) -> Result<(), SettingError> {
+                (**self).check_step(step)
             }
         }
     )*};

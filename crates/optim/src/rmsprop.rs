@@ -3,6 +3,7 @@ use std::sync::Arc;
 use chainrule_core::SettingCheck;
 use chainrule_tensor::each;
 
+use crate::schedule::check_rate;
 use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule};
 
 /// RMSprop (Tieleman and Hinton 2012), optionally centered (Graves 2013) and with momentum.
@@ -120,6 +121,10 @@ impl<T: Real> UpdateRule<T> for RmsProp {
         settings.fraction("alpha", self.alpha)?;
         settings.fraction("momentum", self.momentum)?;
         settings.epsilon::<T>(self.epsilon)
+    }
+
+    fn check_step(&self, step: u64) -> Result<(), SettingError> {
+        check_rate::<T>(&*self.rate, step)
     }
 }
 

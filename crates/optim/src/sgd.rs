@@ -3,6 +3,7 @@ use std::sync::Arc;
 use chainrule_core::SettingCheck;
 use chainrule_tensor::each;
 
+use crate::schedule::check_rate;
 use crate::{Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule};
 
 /// Stochastic gradient descent, optionally with momentum or Nesterov's momentum.
@@ -106,5 +107,9 @@ impl<T: Real> UpdateRule<T> for Sgd {
             return Err(SettingError::Conflict { owner: "Sgd", conflict });
         }
         Ok(())
+    }
+
+    fn check_step(&self, step: u64) -> Result<(), SettingError> {
+        check_rate::<T>(&*self.rate, step)
     }
 }

@@ -20,6 +20,12 @@ fn mix(mut z: u64) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Seed(pub u64);
 
+impl From<u64> for Seed {
+    fn from(seed: u64) -> Self {
+        Self(seed)
+    }
+}
+
 impl Seed {
     /// An independent seed for the part with this index.
     #[inline]

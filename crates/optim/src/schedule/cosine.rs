@@ -23,7 +23,7 @@ pub struct Cosine {
 impl Schedule for Cosine {
     fn rate(&self, step: u64) -> f64 {
         let done = step.min(self.steps) as f64 / self.steps.max(1) as f64;
-        self.floor + (self.rate - self.floor) * (1.0 + (PI * done).cos()) / 2.0
+        self.floor + (self.rate - self.floor) * ((1.0 + (PI * done).cos()) / 2.0)
     }
 
     fn validate(&self) -> Result<(), SettingError> {

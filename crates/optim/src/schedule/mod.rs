@@ -21,15 +21,16 @@ pub use cosine::*;
 pub use step::*;
 pub use warm_up::*;
 
-use crate::SettingError;
+use crate::{Real, SettingError};
 use chainrule_core::SettingCheck;
 
 /// The learning rate as a function of the step.
 ///
-/// `f64` is the constant schedule, and every `Fn(u64) -> f64` is a schedule. The trait does not require `Debug`, which
+/// A number, `f64` or `f32`, is the constant schedule, and every `Fn(u64) -> f64` is a schedule. The trait does not require `Debug`, which
 /// closures lack; [`describe`](Self::describe) stands in for it.
 pub trait Schedule: Send + Sync {
-    /// The learning rate of a step; the first step is 0.
+    /// The learning rate of a step; the first step is 0. A trainer stops with an error at a step whose rate is negative or not
+    /// finite: see [`check_rate`].
     fn rate(&self, step: u64) -> f64;
 
     /// Checks the settings. The default checks the rate of the first step.
@@ -57,19 +58,37 @@ impl fmt::Debug for dyn Schedule + '_ {
     }
 }
 
-impl Schedule for f64 {
-    fn rate(&self, _: u64) -> f64 {
-        *self
+/// Checks the rate of a step: a finite number of at least 0, also when it is rounded to `T`.
+///
+/// # Errors
+///
+/// [`SettingError::Rate`], naming the schedule, the step and the rate.
+pub fn check_rate<T: Real>(schedule: &dyn Schedule, step: u64) -> Result<(), SettingError> {
+    let rate = schedule.rate(step);
+    if rate >= 0.0 && T::of(rate).is_finite() {
+        return Ok(());
     }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        SettingCheck("schedule").not_negative("learning rate", *self)
-    }
-
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
+    Err(SettingError::Rate { schedule: format!("{schedule:?}"), step, rate })
 }
+
+macro_rules! constant {
+    ($($number:ty),*) => {$(
+        impl Schedule for $number {
+            fn rate(&self, _: u64) -> f64 {
+                f64::from(*self)
+            }
+
+            fn validate(&self) -> Result<(), SettingError> {
+                SettingCheck("schedule").not_negative("learning rate", f64::from(*self))
+            }
+
+            fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(self, f)
+            }
+        }
+    )*};
+}
+constant!(f32, f64);
 
 impl<F: Fn(u64) -> f64 + Send + Sync> Schedule for F {
     fn rate(&self, step: u64) -> f64 {

@@ -34,16 +34,20 @@ pub struct Model<T: Real> {
 }
 
 impl<T: Real> Model<T> {
-    /// Plans `layers` for samples of shape `input`, and draws their initial parameters from `seed`.
+    /// Plans `layers` for samples of shape `input`, and draws their initial parameters from `seed`, a [`Seed`] or a number.
     ///
     /// # Errors
     ///
     /// [`ModelError::Shape`] names the layer that does not accept the output of the layer before it, and
     /// [`ModelError::Memory`] says how many bytes the parameters need if the system does not have them.
-    pub fn new(input: impl Into<Shape>, layers: Sequential<T>, seed: Seed) -> Result<Self, ModelError> {
+    pub fn new(
+        input: impl Into<Shape>,
+        layers: Sequential<T>,
+        seed: impl Into<Seed>,
+    ) -> Result<Self, ModelError> {
         let planned = Self::plan_layers(input.into(), layers)?;
         let mut parameters = planned.parameters()?;
-        planned.plan.try_init(seed, &mut parameters).map_err(|_| planned.no_memory())?;
+        planned.plan.try_init(seed.into(), &mut parameters).map_err(|_| planned.no_memory())?;
         Ok(planned.with(parameters))
     }
 

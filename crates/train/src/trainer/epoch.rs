@@ -79,6 +79,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         while let Some(samples) = rest.next() {
             let index = self.state.position.batches as usize;
             let next = rest.peek().copied().unwrap_or_default();
+            self.optimizer.check_step(self.state.step)?;
             let loss = self.step(data, Batch { index, samples, next })?;
             if !loss.is_finite() {
                 return Err(TrainError::Diverged { epoch, batch: index, loss });

@@ -43,9 +43,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         Self { threads, ..self }
     }
 
-    /// The seed of shuffling and of random layers; 0 by default.
+    /// The seed of shuffling and of random layers, a [`Seed`] or a number; 0 by default.
     #[must_use]
-    pub fn seed(mut self, seed: Seed) -> Self {
+    pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
+        let seed = seed.into();
         if std::mem::replace(&mut self.seed, seed) != seed {
             self.end_epoch();
         }
