@@ -4,7 +4,10 @@ use std::fmt;
 
 use chainrule_tensor::Shape;
 
-/// A layer was given samples of a shape that it cannot take; made by [`Plan::error`](crate::Plan::error).
+use crate::description::Description;
+
+/// A layer was given samples of a shape that it cannot take, or has a setting that cannot work; made by
+/// [`Plan::error`](crate::Plan::error) and [`Plan::setting_error`](crate::Plan::setting_error).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShapeError(Box<Mismatch>);
 
@@ -12,15 +15,23 @@ pub struct ShapeError(Box<Mismatch>);
 struct Mismatch {
     path: String,
     layer: String,
-    expected: String,
+    problem: Problem,
     found: Shape,
     help: String,
 }
 
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// With the samples: which ones were expected.
+    Samples { expected: String },
+    /// With a setting: what it needs to be.
+    Setting { needed: String },
+}
+
 impl ShapeError {
-    pub(crate) fn new(path: String, found: Shape, expected: &str, help: &str) -> Self {
-        let (expected, help) = (expected.to_owned(), help.to_owned());
-        Self(Box::new(Mismatch { path, layer: String::new(), expected, found, help }))
+    pub(crate) fn new(path: String, found: Shape, problem: Problem, help: &str) -> Self {
+        Self(Box::new(Mismatch { path, layer: String::new(), problem, found, help: help.to_owned() }))
     }
 
     /// The path of the layer, such as `"2.residual.0"`; empty for a layer that is the whole model.
@@ -34,9 +45,9 @@ impl ShapeError {
     }
 
     /// Names the layer, unless an inner layer has named itself.
-    pub(crate) fn with_layer(mut self, layer: &dyn fmt::Debug) -> Self {
+    pub(crate) fn with_layer(mut self, layer: &Description) -> Self {
         if self.0.layer.is_empty() {
-            self.0.layer = format!("{layer:?}");
+            self.0.layer = layer.to_string();
         }
         self
     }
@@ -44,9 +55,16 @@ impl ShapeError {
 
 impl fmt::Display for ShapeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Mismatch { path, layer, expected, found, help } = &*self.0;
-        let path = if path.is_empty() { "the model" } else { path };
-        write!(f, "layer {path}, {layer}, expects {expected} but got {found}: {help}")
+        let Mismatch { path, layer, problem, found, help } = &*self.0;
+        match (&**path, &**layer) {
+            ("", _) => f.write_str("the model")?,
+            (path, "") => write!(f, "layer {path}")?,
+            (path, layer) => write!(f, "layer {path}, {layer},")?,
+        }
+        match problem {
+            Problem::Samples { expected } => write!(f, " expects {expected} but got {found}: {help}"),
+            Problem::Setting { needed } => write!(f, " needs {needed}: {help}"),
+        }
     }
 }
 
@@ -64,7 +82,7 @@ pub struct ValueError {
 impl ValueError {
     /// The error of `layer`, which `expected` something other than the value `found` in this row of the batch.
     pub fn new(layer: &dyn fmt::Debug, expected: impl Into<String>, found: f64, row: usize) -> Self {
-        Self { layer: format!("{layer:?}"), expected: expected.into(), found, row }
+        Self { layer: Description::of(layer).to_string(), expected: expected.into(), found, row }
     }
 
     /// The row of the batch that has the value.

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::description::Description;
 use crate::error::{ShapeError, ValueError};
 use crate::grads::Grads;
 use crate::params::Params;
@@ -48,6 +49,11 @@ pub trait Layer<T: Real>: Debug + Send + Sync + 'static {
     /// [`ValueError`] says what is expected and what was found. The passes must then not be run.
     fn check(&self, _x: ArrayView2<'_, T>) -> Result<(), ValueError> {
         Ok(())
+    }
+
+    /// What errors and summaries call the layer: by default what `Debug` prints, in short.
+    fn description(&self) -> Description {
+        Description::of_text(&format!("{self:?}"))
     }
 
     /// Whether the output always has the same values as the input, though perhaps another shape. A container then

@@ -48,6 +48,7 @@
 #![doc(html_root_url = "https://docs.rs/chainrule-core/latest")]
 
 mod containers;
+mod description;
 mod error;
 pub mod gradcheck;
 mod grads;
@@ -70,6 +71,7 @@ pub use containers::new::New;
 pub use containers::residual::Residual;
 pub use containers::sequential::{Sequential, SequentialCache};
 pub use containers::side_by_side::SideBySide;
+pub use description::Description;
 pub use error::{ShapeError, ValueError};
 pub use grads::Grads;
 pub use initializer::{Constant, Initializer, ParamSpec};

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::description::Description;
 use crate::error::ShapeError;
 use crate::grads::Grads;
 use crate::layer::Mode;
@@ -29,6 +30,11 @@ pub trait Merge<T: Real>: Debug + Send + Sync + 'static {
 
     /// Adds the gradients of the parameters to `grads`, and overwrites each of `dxs` that is requested.
     fn backward(&self, pass: MergeBackward<'_, T, Self::Cache>);
+
+    /// Like [`Layer::description`](crate::Layer::description).
+    fn description(&self) -> Description {
+        Description::of_text(&format!("{self:?}"))
+    }
 }
 
 /// The arguments of the forward pass of a [`Merge`]: like [`Forward`](crate::Forward), with several inputs.

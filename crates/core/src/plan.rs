@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use chainrule_tensor::{Buffer, Real, Seed, Shape, memory_limit};
 
-use crate::error::ShapeError;
+use crate::description::Description;
+use crate::error::{Problem, ShapeError};
 use crate::initializer::{Constant, Initializer, ParamSpec};
 use crate::param_kind::ParamKind;
 
@@ -41,8 +42,10 @@ pub struct ParamEntry {
 pub struct LayerInfo {
     /// The path of the layer, such as `"2.residual.0"`.
     pub path: String,
-    /// The layer's own description, as `Debug` prints it.
+    /// The layer, as `Debug` prints it.
     pub layer: String,
+    /// The layer, as errors name it: `Dense(units=64)`.
+    pub description: String,
     /// The shape of its output for one sample.
     pub output: Shape,
     /// The number of its parameters, those of inner layers included.
@@ -251,7 +254,7 @@ impl Plan {
     pub(crate) fn nested<C>(
         &mut self,
         name: &str,
-        layer: &dyn fmt::Debug,
+        (layer, description): (&dyn fmt::Debug, &Description),
         input: Shape,
         work: impl FnOnce(&mut Self) -> Result<(Shape, C), ShapeError>,
     ) -> Result<(Shape, C, usize), ShapeError> {
@@ -261,6 +264,7 @@ impl Plan {
         self.layers.push(LayerInfo {
             path: self.path.join("."),
             layer: format!("{layer:?}"),
+            description: description.to_string(),
             output: input,
             parameters: 0,
             flops: 0,
@@ -269,7 +273,7 @@ impl Plan {
         });
         let planned = work(self);
         self.path.pop();
-        let (output, cache) = planned.map_err(|error| error.with_layer(layer))?;
+        let (output, cache) = planned.map_err(|error| error.with_layer(description))?;
         self.memory(output.size());
         let composite = self.layers.len() > index + 1;
         let parameters = self.size - size;
@@ -317,7 +321,29 @@ impl Plan {
     /// The error of a layer that cannot take samples of shape `input`: it reads "layer ... expects `expected` but got
     /// `input`: `help`", where `help` says what to do.
     pub fn error(&self, input: Shape, expected: &str, help: &str) -> ShapeError {
-        ShapeError::new(self.path.join("."), input, expected, help)
+        ShapeError::new(self.path.join("."), input, Problem::Samples { expected: expected.to_owned() }, help)
+    }
+
+    /// The error of a layer with a setting that cannot work, whatever the samples: it reads "layer ... needs `needed`: `help`", where
+    /// `help` says what to do. `input` is the shape of the samples all the same, for [`ShapeError::found`].
+    pub fn setting_error(&self, input: Shape, needed: &str, help: &str) -> ShapeError {
+        ShapeError::new(self.path.join("."), input, Problem::Setting { needed: needed.to_owned() }, help)
+    }
+
+    /// Checks a setting that counts something, such as units: `what` is "a number of units".
+    ///
+    /// # Errors
+    ///
+    /// [`setting_error`](Self::setting_error) if the count is 0.
+    pub fn at_least_one(&self, count: usize, what: &str, input: Shape) -> Result<(), ShapeError> {
+        if count > 0 {
+            return Ok(());
+        }
+        Err(self.setting_error(
+            input,
+            &format!("{what} of at least 1"),
+            "with 0 nothing would be left; choose another",
+        ))
     }
 
     /// The number of values of all parameters together.

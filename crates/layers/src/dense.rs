@@ -57,9 +57,9 @@ impl<T: Real> Layer<T> for Dense {
         let &[inputs] = &*input else {
             return Err(plan.error(input, "a vector, [features]", "put Flatten before it"));
         };
-        if inputs == 0 || units == 0 {
-            let help = "a dense layer needs at least one input and one unit";
-            return Err(plan.error(input, &format!("[features] for {units} units"), help));
+        plan.at_least_one(units, "a number of units", input)?;
+        if inputs == 0 {
+            return Err(plan.error(input, "at least one feature", "look for an axis of length 0 before it"));
         }
         let fans = (inputs, units);
         plan.product("weight", [inputs, units], fans, &self.weight)?;

@@ -202,7 +202,7 @@ fn what_is_impossible_is_named() {
     }
     assert_eq!(
         error(Celu::new(0.0), &[3]),
-        "layer 0, Celu { alpha: 0.0 }, expects a positive alpha and any samples, but got [3]: choose other settings"
+        "layer 0, Celu(alpha=0), needs a positive alpha: choose other settings"
     );
     for (message, what) in [
         (error(Elu::new(f64::NAN), &[3]), "finite alpha"),
@@ -232,7 +232,7 @@ fn what_is_impossible_is_named() {
         (error(Glu::default(), &[]), "even number"),
         (error(Glu::default().axis(1), &[4]), "even number"),
         (error(Glu::default().axis(0), &[2, 0]), "even number"),
-        (error(Maxout::new(0), &[4]), "multiple of 0"),
+        (error(Maxout::new(0), &[4]), "a group of at least 1"),
         (error(Maxout::new(3), &[4]), "multiple of 3"),
         (error(Maxout::new(2).axis(usize::MAX), &[4]), "multiple of 2"),
         (error(Prelu::new().per_channel(2), &[4, 2]), "axis 2"),

@@ -232,8 +232,8 @@ fn errors_say_what_is_wrong() {
     says(error(Conv1d::new(2, 3), &[1, 28, 28]), "[channels, length]");
     says(error(Conv3d::new(2, 3), &[1, 28, 28]), "[channels, depth, height, width]");
     says(error(Conv2d::new(2, 3), &[0, 28, 28]), "without zeros");
-    says(error(Conv2d::new(0, 3), &[1, 28, 28]), "groups divide");
-    says(error(Conv2d::new(4, 3).groups(0), &[4, 5, 5]), "0 groups");
+    says(error(Conv2d::new(0, 3), &[1, 28, 28]), "a number of channels of at least 1");
+    says(error(Conv2d::new(4, 3).groups(0), &[4, 5, 5]), "a number of groups of at least 1");
     says(error(Conv2d::new(4, 3).groups(3), &[6, 5, 5]), "3 groups");
     says(error(Conv2d::new(6, 3).groups(3), &[4, 5, 5]), "3 groups");
     for layer in [
@@ -254,7 +254,7 @@ fn errors_say_what_is_wrong() {
     says(error(DepthwiseConv2d::new(3).multiplier(0), &[2, 5, 5]), "multiplier");
     says(error(DepthwiseConv2d::new(3).multiplier(max), &[2, 5, 5]), "multiplier");
     says(error(DepthwiseConv2d::new(6), &[2, 5, 5]), "smaller kernel");
-    says(error(SeparableConv2d::new(0, 3), &[2, 5, 5]), "groups divide");
+    says(error(SeparableConv2d::new(0, 3), &[2, 5, 5]), "a number of channels of at least 1");
     says(error(ConvTranspose2d::new(2, 3).padding(3), &[1, 2, 2]), "less padding");
     says(error(ConvTranspose2d::new(2, 3).stride(max), &[1, 2, 2]), "less padding");
     says(error(ConvTranspose2d::new(2, 3).output_padding(max), &[1, 2, 2]), "less padding");

@@ -89,8 +89,11 @@ fn invalid_settings() {
     for (message, help) in [
         (error(words(Embedding::new(5, 2)), &[3, 3]), "one axis"),
         (error(words(Embedding::new(5, 2)), &[0]), "one axis"),
-        (error(words(Embedding::new(0, 2)), &[3]), "another vocabulary"),
-        (error(words(Embedding::new(5, 0)), &[3]), "another vocabulary"),
+        (
+            error(words(Embedding::new(0, 2)), &[3]),
+            "Embedding(vocabulary=0, size=2), needs a vocabulary of at least 1",
+        ),
+        (error(words(Embedding::new(5, 0)), &[3]), "a size of at least 1"),
         (error(words(Embedding::new((1 << 24) + 1, 2)), &[3]), "f32 cannot represent larger ids"),
         (error(words(Embedding::new(5, usize::MAX / 2)), &[3]), "smaller size"),
         (error(words(Embedding::new(5, usize::MAX / 8)), &[10]), "smaller size"),

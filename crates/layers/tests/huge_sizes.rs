@@ -39,10 +39,9 @@ fn sizes_that_cannot_be_counted_are_refused() {
     assert_eq!(
         error,
         format!(
-            "layer 0, {:?}, expects samples for which its parameters and buffers fit in memory but got [3]: its \
-             weight would have the shape [3, {}]; use smaller samples or fewer units",
-            Dense::new(usize::MAX),
-            usize::MAX
+            "layer 0, Dense(units={max}), expects samples for which its parameters and buffers fit in memory but got [3]: its \
+             weight would have the shape [3, {max}]; use smaller samples or fewer units",
+            max = usize::MAX
         )
     );
 }

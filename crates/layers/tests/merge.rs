@@ -79,9 +79,13 @@ fn inputs_that_cannot_be_multiplied() {
     refuses(Dot::new(), &[[4].into()], dot);
     refuses(Dot::new(), &[[4].into(); 3], dot);
     refuses(Dot::new(), &[[2, 2].into(); 2], &dot.replace("[4]", "[2, 2]"));
-    let bilinear = "expects two vectors, and at least one unit, but got [4]: put Flatten before it";
+    let bilinear = "expects two vectors but got [4]: put Flatten before it";
     refuses(Bilinear::new(2), &[[4].into()], bilinear);
-    refuses(Bilinear::new(0), &[[4].into(), [3].into()], bilinear);
+    refuses(
+        Bilinear::new(0),
+        &[[4].into(), [3].into()],
+        "needs a number of units of at least 1: with 0 nothing would be left; choose another",
+    );
     refuses(Bilinear::new(2), &[[3].into(), [2, 2].into()], &bilinear.replace("[4]", "[2, 2]"));
     refuses(Bilinear::new(usize::MAX), &[[4].into(), [3].into()], "use smaller samples or fewer units");
 }

@@ -445,9 +445,10 @@ fn impossible_settings_and_shapes_are_named() {
     assert!(error(LayerNorm::new().axes(3), &[4, 5]).contains("at least 3 axes"));
     assert!(error(LayerNorm::new().axes(0), &[4, 5]).contains("at least one axis"));
     assert!(error(RmsNorm::new().axes(usize::MAX), &[4, 5]).contains("axes"));
-    for groups in [0, 3, usize::MAX] {
+    for groups in [3, usize::MAX] {
         assert!(error(GroupNorm::new(groups), &[4, 5]).contains("divides the channels"));
     }
+    assert!(error(GroupNorm::new(0), &[4, 5]).contains("a number of groups of at least 1"));
     assert!(error(InstanceNorm::new(), &[4]).contains("[channels, spatial...]"));
     for single in [
         error(InstanceNorm::new(), &[2, 1]),

@@ -338,7 +338,7 @@ fn what_cannot_be_planned() {
     contains(plan(&Rnn::new(3), &[]), "at least one step");
     contains(plan(&Rnn::new(3), &[0, 2]), "at least one step");
     contains(plan(&Rnn::new(3), &[2, 0]), "at least one feature");
-    contains(plan(&Rnn::new(0), &[2, 2]), "at least one feature and one unit");
+    contains(plan(&Rnn::new(0), &[2, 2]), "needs a number of units of at least 1");
     for units in [usize::MAX / 2, 1 << 40, 1 << 31] {
         contains(plan(&Lstm::new(units), &[usize::MAX / 8, 8]), "fit in memory");
     }
@@ -346,7 +346,7 @@ fn what_cannot_be_planned() {
     contains(plan(&Bidirectional::new(Lstm::new(0)), &[2, 2]), "layer forward, Lstm");
 
     contains(plan(&ConvLstm::new(3, Dense::new(7)), &[4, 2]), "returns [12] for [5]");
-    contains(plan(&ConvLstm::new(0, Dense::new(7)), &[4, 2]), "0 hidden channels");
+    contains(plan(&ConvLstm::new(0, Dense::new(7)), &[4, 2]), "a number of hidden channels of at least 1");
     contains(plan(&ConvLstm::new(3, Dense::new(12)), &[4]), "[steps, channels, ...]");
     contains(plan(&ConvLstm::new(3, Dense::new(12)), &[4, 2, 5]), "layer layer, Dense");
     contains(plan(&ConvLstm::new(3, Dense::new(12)), &[4, 0]), "can be 0");

@@ -10,6 +10,7 @@ use crate::containers::erased::{Erased, erase_layer, erase_merge};
 use crate::containers::graph::Graph;
 use crate::containers::graph::pass::{self, GraphCache};
 use crate::containers::graph::plan::INPUT;
+use crate::description::Description;
 use crate::error::{ShapeError, ValueError};
 use crate::layer::{Backward, Forward, Layer};
 use crate::merge::Merge;
@@ -66,6 +67,10 @@ impl<T: Real> Layer<T> for Branches<T> {
 
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
         self.branches.iter().try_for_each(|branch| branch.check(x))
+    }
+
+    fn description(&self) -> Description {
+        Description::of_text(&format!("Branches of {} layers", self.branches.len()))
     }
 
     fn forward(&self, pass: Forward<'_, T, GraphCache<T>>) {

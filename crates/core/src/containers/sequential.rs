@@ -9,6 +9,7 @@ use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::containers::erased::{Bound, Erased, ErasedNode, erase_layer};
+use crate::description::Description;
 use crate::error::{ShapeError, ValueError};
 use crate::layer::{Backward, Forward, Layer};
 use crate::merge::{MergeBackward, MergeForward};
@@ -284,6 +285,10 @@ impl<T: Real> Layer<T> for Sequential<T> {
 
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
         self.layers.iter().find(|layer| !layer.is_identity()).map_or(Ok(()), |layer| layer.check(x))
+    }
+
+    fn description(&self) -> Description {
+        Description::of_text(&format!("Sequential of {} layers", self.layers.len()))
     }
 
     fn forward(&self, Forward { mut params, x, mut y, cache, mode }: Forward<'_, T, SequentialCache<T>>) {

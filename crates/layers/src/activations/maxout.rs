@@ -41,9 +41,10 @@ impl<T: Real> Layer<T> for Maxout {
     type Cache = MaxoutCache<T>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, MaxoutCache<T>), ShapeError> {
+        plan.at_least_one(self.group, "a group", input)?;
         let Some((output, inner)) = shorten(input, self.axis, self.group) else {
             let expected = format!("samples with a multiple of {} values along its axis", self.group);
-            let help = "let the layer before return that number of values per output, at least one";
+            let help = "let the layer before return that number of values per output";
             return Err(plan.error(input, &expected, help));
         };
         plan.memory(output.size());

@@ -105,8 +105,7 @@ use activation_layers;
 
 /// The error of an activation whose settings are invalid.
 fn check_settings(settings: Result<(), &str>, input: Shape, plan: &Plan) -> Result<(), ShapeError> {
-    settings
-        .map_err(|needed| plan.error(input, &format!("{needed} and any samples,"), "choose other settings"))
+    settings.map_err(|needed| plan.setting_error(input, needed, "choose other settings"))
 }
 
 /// `z` between -1000 and 1000, beyond which every smooth gate is 0 or 1 in both precisions: so -∞ times a gate of 0 is 0, not NaN,

@@ -97,8 +97,8 @@ impl<T: Real> Merge<T> for DotProductAttention {
         }
         let scale = self.scale.unwrap_or(1.0 / (size as f64).sqrt());
         if !((0.0..1.0).contains(&self.dropout) && scale > 0.0 && scale.is_finite()) {
-            let expected = "any sequence, with dropout in [0, 1) and a scale above 0,";
-            return Err(plan.error(query, expected, "change these settings"));
+            let needed = "a dropout from 0 to below 1 and a scale above 0";
+            return Err(plan.setting_error(query, needed, "change these settings"));
         }
         let output = Shape::new(&[steps, keys]).and(Shape::new(&[steps, value_size]));
         let Some(output) = output else {

@@ -142,10 +142,11 @@ impl MultiHeadAttention {
     ) -> Result<(Shape, MultiHeadAttentionCache<T>), ShapeError> {
         let &Self { heads, bias, causal, masked, dropout, rotary, alibi, .. } = self;
         let groups = self.key_value_heads.unwrap_or(heads);
-        if heads == 0 || groups == 0 || heads % groups != 0 {
-            let expected = format!("[steps, features] for {heads} heads with {groups} key and value heads");
-            let help = "the number of heads must be a multiple of the number of key and value heads";
-            return Err(plan.error(input, &expected, help));
+        plan.at_least_one(heads, "a number of heads", input)?;
+        plan.at_least_one(groups, "a number of key and value heads", input)?;
+        if heads % groups != 0 {
+            let needed = "a number of heads that is a multiple of the number of key and value heads";
+            return Err(plan.setting_error(input, needed, "choose other numbers"));
         }
         if self.head_size.is_none() && features % heads != 0 {
             let expected = format!("[steps, features] with a number of features divisible by {heads} heads");
@@ -158,12 +159,15 @@ impl MultiHeadAttention {
         }
         if !(0.0..1.0).contains(&dropout) {
             let help = "choose a probability of at least 0 and below 1";
-            return Err(plan.error(input, "any sequence, with dropout in [0, 1),", help));
+            return Err(plan.setting_error(input, "a dropout from 0 to below 1", help));
         }
         if rotary.is_some_and(|base| !(size.is_multiple_of(2) && base > 0.0 && base.is_finite())) {
-            let help =
-                format!("a head has {size} values here; choose a base above 0 and an even `head_size`");
-            return Err(plan.error(input, "[steps, features] with pairs to rotate", &help));
+            let help = format!("a head has {size} values here; choose others");
+            return Err(plan.setting_error(
+                input,
+                "a base above 0 and an even `head_size` for rotary positions",
+                &help,
+            ));
         }
         let shapes = [
             [heads, size, features.max(memory_features)],

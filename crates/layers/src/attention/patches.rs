@@ -54,10 +54,9 @@ impl<T: Real> Layer<T> for Patches {
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, PatchesCache), ShapeError> {
         let size = self.size;
+        plan.at_least_one(size, "a size", input)?;
         match *input {
-            [channels, height, width]
-                if size > 0 && input.size() > 0 && height % size == 0 && width % size == 0 =>
-            {
+            [channels, height, width] if input.size() > 0 && height % size == 0 && width % size == 0 => {
                 let patches = height / size * (width / size);
                 let values = channels * size * size;
                 Ok((Shape::from([patches, values]), PatchesCache { channels, height, width }))

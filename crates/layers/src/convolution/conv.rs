@@ -1,6 +1,6 @@
 //! The convolution.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Description, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::cache::{ConvCache, ConvSpec};
@@ -76,8 +76,10 @@ pub(super) fn check_groups(
     input: Shape,
     plan: &Plan,
 ) -> Result<(), ShapeError> {
-    let divides = |channels: usize| channels.checked_rem(groups) == Some(0);
-    if outputs > 0 && divides(inputs) && divides(outputs) {
+    plan.at_least_one(groups, "a number of groups", input)?;
+    plan.at_least_one(outputs, "a number of channels", input)?;
+    let divides = |channels: usize| channels.is_multiple_of(groups);
+    if divides(inputs) && divides(outputs) {
         return Ok(());
     }
     let expected = format!("a number of channels that its {groups} groups divide");
@@ -102,6 +104,10 @@ impl<T: Real, const N: usize> Layer<T> for Conv<N> {
             size: geometry.features,
         };
         ConvCache::plan(settings, spec, input, plan)
+    }
+
+    fn description(&self) -> Description {
+        Description::of(self).named(format!("Conv{N}d"))
     }
 
     fn forward(&self, pass: Forward<'_, T, ConvCache<T, N>>) {

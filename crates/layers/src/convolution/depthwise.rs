@@ -1,6 +1,6 @@
 //! The depthwise convolution.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Description, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::cache::{ConvCache, ConvSpec};
@@ -51,8 +51,9 @@ impl<T: Real, const N: usize> Layer<T> for DepthwiseConv<N> {
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ConvCache<T, N>), ShapeError> {
         let Self { multiplier, keras, settings } = self;
         let (inputs, image) = settings.window.sample(input, plan)?;
-        let Some(outputs) = inputs.checked_mul(*multiplier).filter(|&outputs| outputs > 0) else {
-            let help = "set the multiplier to at least 1, and to less than what overflows";
+        plan.at_least_one(*multiplier, "a multiplier", input)?;
+        let Some(outputs) = inputs.checked_mul(*multiplier) else {
+            let help = "set the multiplier to less than what overflows";
             return Err(plan.error(input, "channels that can be multiplied", help));
         };
         let geometry = settings.window.for_image(image, input, plan)?;
@@ -64,6 +65,10 @@ impl<T: Real, const N: usize> Layer<T> for DepthwiseConv<N> {
             size: geometry.features,
         };
         ConvCache::plan(settings, spec, input, plan)
+    }
+
+    fn description(&self) -> Description {
+        Description::of(self).named(format!("DepthwiseConv{N}d"))
     }
 
     fn forward(&self, pass: Forward<'_, T, ConvCache<T, N>>) {

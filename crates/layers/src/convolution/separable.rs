@@ -1,6 +1,6 @@
 //! The separable convolution.
 
-use chainrule_core::{Backward, Forward, Grads, Initializer, Layer, Params, Plan, ShapeError};
+use chainrule_core::{Backward, Description, Forward, Grads, Initializer, Layer, Params, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape};
 
 use super::cache::ConvCache;
@@ -107,6 +107,10 @@ impl<T: Real, const N: usize> Layer<T> for SeparableConv<N> {
         let values = Buffer::default();
         let gradient = Buffer::default();
         Ok((output, SeparableConvCache { depthwise, pointwise, size, params, values, gradient }))
+    }
+
+    fn description(&self) -> Description {
+        Description::of(self).named(format!("SeparableConv{N}d"))
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, SeparableConvCache<T, N>>) {

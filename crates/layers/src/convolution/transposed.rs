@@ -1,6 +1,6 @@
 //! The transposed convolution.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Description, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::cache::{ConvCache, ConvSpec};
@@ -82,6 +82,10 @@ impl<T: Real, const N: usize> Layer<T> for ConvTranspose<N> {
             size: geometry.image,
         };
         ConvCache::plan(settings, spec, input, plan)
+    }
+
+    fn description(&self) -> Description {
+        Description::of(self).named(format!("ConvTranspose{N}d"))
     }
 
     fn forward(&self, pass: Forward<'_, T, ConvCache<T, N>>) {

@@ -122,7 +122,8 @@ impl<const N: usize> SlidingWindow<N> {
         let settings = [self.kernel, self.stride, self.dilation];
         if settings.iter().any(|setting| setting.contains(&0)) {
             let help = "set kernel, stride and dilation to at least 1";
-            return Err(plan.error(input, &axes::<N>(), help));
+            let needed = "a kernel, a stride and a dilation of at least 1";
+            return Err(plan.setting_error(input, needed, help));
         }
         Ok((channels, std::array::from_fn(|axis| size[axis])))
     }

@@ -37,10 +37,11 @@ impl Table {
         // T represents all integers up to 2/ε exactly.
         let exact = (1.0 / T::epsilon().as_f64()) * 2.0;
         let max = exact.min(f64::from(u32::MAX)) as usize;
-        if vocabulary == 0 || vocabulary > max || size == 0 {
-            let expected = format!("[ids] for 1 to {max} vectors of at least one value");
-            let help = format!("choose another vocabulary or size; {} cannot represent larger ids", T::NAME);
-            return Err(plan.error(input, &expected, &help));
+        plan.at_least_one(vocabulary, "a vocabulary", input)?;
+        plan.at_least_one(size, "a size", input)?;
+        if vocabulary > max {
+            let help = format!("choose a smaller one, since {} cannot represent larger ids", T::NAME);
+            return Err(plan.setting_error(input, &format!("a vocabulary of at most {max}"), &help));
         }
         if Shape::new(&[ids, size]).is_none() {
             let expected = "[ids] for vectors that fit in memory";
@@ -48,8 +49,8 @@ impl Table {
         }
         let weight = match self.padding {
             Some(row) if row >= vocabulary => {
-                let expected = format!("[ids] with a padding index below {vocabulary}");
-                return Err(plan.error(input, &expected, "choose an id of the vocabulary"));
+                let needed = format!("a padding index below {vocabulary}");
+                return Err(plan.setting_error(input, &needed, "choose an id of the vocabulary"));
             }
             Some(row) => Arc::new(WithoutRow(Arc::clone(&self.weight), row)) as _,
             None => Arc::clone(&self.weight),

@@ -44,11 +44,15 @@ impl<T: Real> Merge<T> for Bilinear {
     type Cache = BilinearCache<T>;
 
     fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, BilinearCache<T>), ShapeError> {
-        let lengths = if self.units > 0 { vectors(inputs) } else { None };
-        let Some([first, second]) = lengths else {
+        plan.at_least_one(
+            self.units,
+            "a number of units",
+            inputs.first().copied().unwrap_or(Shape::from([0])),
+        )?;
+        let Some([first, second]) = vectors(inputs) else {
             let other = inputs.iter().find(|input| input.len() != 1).or(inputs.first());
             let other = other.copied().unwrap_or(Shape::from([0]));
-            return Err(plan.error(other, "two vectors, and at least one unit,", "put Flatten before it"));
+            return Err(plan.error(other, "two vectors", "put Flatten before it"));
         };
         let fans = (first, self.units);
         plan.weight("weight", [self.units, first, second], fans, &self.init)?;

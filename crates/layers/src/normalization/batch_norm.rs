@@ -112,7 +112,7 @@ impl<T: Real> Layer<T> for BatchNorm {
         check_epsilon::<T>(self.epsilon, input, plan)?;
         if !(0.0..=1.0).contains(&self.momentum) {
             let help = "the momentum is the share of the new value; choose one from 0 to 1";
-            return Err(plan.error(input, "any samples, with a momentum in [0, 1],", help));
+            return Err(plan.setting_error(input, "a momentum from 0 to 1", help));
         }
         let (channels, inner) = match (&*input, self.last) {
             (&[.., channels], true) => (channels, 1),

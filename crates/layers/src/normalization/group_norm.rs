@@ -74,7 +74,8 @@ impl<T: Real> Layer<T> for GroupNorm {
         let [channels, ref spatial @ ..] = *input else {
             return Err(plan.error(input, "[channels, spatial...]", "give it at least one channel"));
         };
-        if self.groups == 0 || channels % self.groups != 0 || input.size() == 0 {
+        plan.at_least_one(self.groups, "a number of groups", input)?;
+        if channels % self.groups != 0 || input.size() == 0 {
             let expected = format!("[channels, spatial...] whose channels are {} equal groups", self.groups);
             return Err(plan.error(input, &expected, "choose a number of groups that divides the channels"));
         }

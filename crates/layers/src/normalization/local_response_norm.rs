@@ -83,7 +83,7 @@ impl<T: Real> Layer<T> for LocalResponseNorm {
         let finite = [alpha, beta, k].iter().all(|value| value.is_finite());
         if size == 0 || alpha < 0.0 || T::of(k) < T::min_positive_value() || !finite {
             let help = "choose a size of at least 1, an alpha of at least 0, a k above 0 and any beta";
-            return Err(plan.error(input, "any samples, with other settings,", help));
+            return Err(plan.setting_error(input, "other settings", help));
         }
         plan.memory(input.size());
         let inner = spatial.iter().product();

@@ -61,7 +61,7 @@ impl<T: Real, L> Reparametrization<T> for SpectralNorm<L> {
     fn declare(&self, weight: &WeightLayout, input: Shape, plan: &mut Plan) -> Result<(), ShapeError> {
         if self.iterations == 0 {
             let help = "choose at least one iteration";
-            return Err(plan.error(input, "any samples, with at least one iteration,", help));
+            return Err(plan.setting_error(input, "at least one iteration", help));
         }
         plan.buffer("u", [weight.units], 0.0)?;
         Ok(())

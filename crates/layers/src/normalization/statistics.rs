@@ -14,7 +14,7 @@ pub(super) fn check_epsilon<T: Real>(epsilon: f64, input: Shape, plan: &Plan) ->
     if T::of(epsilon) >= T::min_positive_value() && T::of(epsilon).is_finite() {
         return Ok(());
     }
-    Err(plan.error(input, "any samples, with a positive epsilon,", "choose an epsilon such as 1e-5"))
+    Err(plan.setting_error(input, "a positive epsilon", "choose an epsilon such as 1e-5"))
 }
 
 /// Checks that `count` values, which are normalised together, are at least two: a single one is its own mean.

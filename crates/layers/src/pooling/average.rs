@@ -1,5 +1,6 @@
 //! The mean of each window.
 
+use chainrule_core::Description;
 use chainrule_tensor::Real;
 use chainrule_tensor::conv::pool2x2::{self, Planes};
 
@@ -44,6 +45,11 @@ impl<const N: usize> Pool<Avg, N> {
 
 impl PoolRule for Avg {
     const INDEXED: bool = false;
+    const NAME: &'static str = "Avg";
+
+    fn describe(self, pooling: Description) -> Description {
+        if self.padding { pooling } else { pooling.with("exclude_padding", true) }
+    }
 
     fn forward<T: Real>(self, windows: &PoolWindows, x: &[T], y: &mut [T], _: &mut MaxIndices) {
         if let Some([height, width]) = windows.squares() {

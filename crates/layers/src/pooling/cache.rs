@@ -23,8 +23,8 @@ impl<T: Real> PoolCache<T> {
         axes: usize,
         (input, plan): (Shape, &mut Plan),
     ) -> Result<(Shape, Self), ShapeError> {
-        if let Some((expected, help)) = rule.invalid_setting() {
-            return Err(plan.error(input, expected, help));
+        if let Some((needed, help)) = rule.invalid_setting() {
+            return Err(plan.setting_error(input, needed, help));
         }
         let output = windows.output(axes).filter(|_| u32::try_from(input.size()).is_ok());
         let output = output.ok_or_else(|| {

@@ -1,5 +1,6 @@
 //! The p-norm of each window.
 
+use chainrule_core::Description;
 use chainrule_tensor::Real;
 
 use super::pool::Pool;
@@ -34,10 +35,15 @@ impl<const N: usize> Pool<Lp, N> {
 
 impl PoolRule for Lp {
     const INDEXED: bool = false;
+    const NAME: &'static str = "Lp";
+
+    fn describe(self, pooling: Description) -> Description {
+        pooling.with("p", self.p)
+    }
 
     fn invalid_setting(self) -> Option<(&'static str, &'static str)> {
         let valid = self.p >= 1.0 && self.p.is_finite();
-        (!valid).then_some(("any samples, with p at least 1,", "set p to a finite number of at least 1"))
+        (!valid).then_some(("a p of at least 1", "set p to a finite number of at least 1"))
     }
 
     fn forward<T: Real>(self, windows: &PoolWindows, x: &[T], y: &mut [T], _: &mut MaxIndices) {

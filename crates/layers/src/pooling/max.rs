@@ -38,6 +38,7 @@ impl<const N: usize> Pool<Max, N> {
 
 impl PoolRule for Max {
     const INDEXED: bool = true;
+    const NAME: &'static str = "Max";
 
     fn forward<T: Real>(self, windows: &PoolWindows, x: &[T], y: &mut [T], indices: &mut MaxIndices) {
         let MaxIndices { in_sample, in_square } = indices;

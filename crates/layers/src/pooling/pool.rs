@@ -1,6 +1,6 @@
 //! The layer of all poolings with windows of one size.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Description, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::cache::PoolCache;
@@ -70,9 +70,11 @@ impl<R: PoolRule, const N: usize> Pool<R, N> {
                 || axis.extent().is_some_and(|extent| padding > extent / 2)
         };
         if axes.iter().any(invalid) {
+            let needed =
+                "a window of at least one value, that moves, and a padding of at most half the window";
             let help =
                 "set kernel, stride and dilation to at least 1, and the padding to at most half the window";
-            return Err(plan.error(input, "windows with such settings", help));
+            return Err(plan.setting_error(input, needed, help));
         }
         PoolWindows::sliding(input, &axes).ok_or_else(|| {
             let expected = "samples of less than 2³² values, with at least one in every window";
@@ -87,6 +89,10 @@ impl<T: Real, R: PoolRule, const N: usize> Layer<T> for Pool<R, N> {
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, PoolCache<T>), ShapeError> {
         let windows = self.windows(input, plan)?;
         PoolCache::plan(self.rule, windows, N, (input, plan))
+    }
+
+    fn description(&self) -> Description {
+        self.rule.describe(Description::of(self).named(format!("{}Pool{N}d", R::NAME)).without("rule"))
     }
 
     fn forward(&self, pass: Forward<'_, T, PoolCache<T>>) {

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use chainrule_core::Description;
 use chainrule_tensor::Real;
 
 use super::pool_windows::PoolWindows;
@@ -10,6 +11,14 @@ use super::pool_windows::PoolWindows;
 pub trait PoolRule: Clone + Copy + Debug + Send + Sync + 'static {
     /// Whether [`backward`](Self::backward) needs to know which input each output was taken from.
     const INDEXED: bool;
+
+    /// The start of the names of its poolings.
+    const NAME: &'static str;
+
+    /// Adds the rule's settings to the description of its pooling.
+    fn describe(self, pooling: Description) -> Description {
+        pooling
+    }
 
     /// What is wrong with a setting of the rule, if anything: what was expected, and how to fix it.
     fn invalid_setting(self) -> Option<(&'static str, &'static str)> {

@@ -50,9 +50,10 @@ impl<T: Real, L: Layer<T>> RecurrentProjection<T> for ConcatProjection<L> {
             let help = "use Reshape to make them [steps, channels, ...]";
             return Err(plan.error(input, "sequences, [steps, channels, ...]", help));
         };
-        if hidden == 0 || input.size() == 0 {
-            let expected = format!("[steps, channels, ...] for {hidden} hidden channels");
-            return Err(plan.error(input, &expected, "no axis and no number of channels can be 0"));
+        plan.at_least_one(hidden, "a number of hidden channels", input)?;
+        if input.size() == 0 {
+            let expected = "[steps, channels, ...] with at least one value";
+            return Err(plan.error(input, expected, "no axis can be 0"));
         }
         if !gates.is_all_summed() {
             let help = "choose a cell whose gates need only the sum of what comes from input and state";

@@ -126,9 +126,10 @@ impl<T: Real> RecurrentProjection<T> for GateProjection {
             let help = "apply Flatten to each step with TimeDistributed, or Reshape to [steps, features]";
             return Err(plan.error(input, "sequences of vectors, [steps, features]", help));
         };
-        if inputs == 0 || units == 0 {
-            let help = "a recurrent layer needs at least one feature and one unit";
-            return Err(plan.error(input, &format!("[steps, features] for {units} units"), help));
+        plan.at_least_one(units, "a number of units", input)?;
+        if inputs == 0 {
+            let expected = "[steps, features] with at least one feature";
+            return Err(plan.error(input, expected, "look for an axis of length 0 before it"));
         }
         let columns = units.saturating_mul(gates.count); // if it saturates, the weights are too large anyway
         plan.weight("weight", [inputs, columns], (inputs, columns), &self.weight)?;

@@ -25,9 +25,9 @@ impl<T: Real> Layer<T> for ActivityRegularization {
     type Cache = bool;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, bool), ShapeError> {
-        if ![self.l1, self.l2].iter().all(|factor| *factor >= 0.0 && factor.is_finite()) {
+        if ![self.l1, self.l2].iter().all(|&factor| factor >= 0.0 && T::of(2.0 * factor).is_finite()) {
             let help = "choose factors of at least 0";
-            return Err(plan.error(input, "any samples, with finite factors,", help));
+            return Err(plan.setting_error(input, "finite factors", help));
         }
         Ok((input, false))
     }

@@ -53,7 +53,7 @@ impl Noise for GaussianNoise {
     fn groups(self, input: Shape, plan: &Plan) -> Result<NoiseGroups, ShapeError> {
         if !(self.deviation >= 0.0 && self.deviation.is_finite()) {
             let help = "choose a deviation of at least 0";
-            return Err(plan.error(input, "any samples, with a finite deviation,", help));
+            return Err(plan.setting_error(input, "a finite deviation", help));
         }
         Ok(NoiseGroups::values(input))
     }

@@ -51,7 +51,7 @@ pub(super) fn check_probability(p: f64, input: Shape, plan: &Plan) -> Result<(),
         return Ok(());
     }
     let help = "choose a probability of at least 0 and below 1";
-    Err(plan.error(input, "any samples, with p in [0, 1),", help))
+    Err(plan.setting_error(input, "a p from 0 to below 1", help))
 }
 
 /// `dropped` with probability `p`, else `kept`: two decisions, each by 32 of the bits.

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use chainrule_core::{Plan, ShapeError};
+use chainrule_core::{Description, Plan, ShapeError};
 use chainrule_tensor::Shape;
 
 use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangement_layer};
@@ -34,6 +34,14 @@ impl<const N: usize> Sides<N> for [[usize; 2]; N] {
 
 /// What the values beyond the border of an axis are.
 pub trait Border: Clone + Copy + Debug + Send + Sync + 'static {
+    /// The start of the names of its paddings.
+    const PADDING: &'static str;
+
+    /// Adds the border's settings to the description of its padding.
+    fn describe(self, padding: Description) -> Description {
+        padding
+    }
+
     /// The value where there is no input.
     fn constant(self) -> f64 {
         0.0
@@ -67,6 +75,8 @@ pub struct ReplicatedBorder;
 pub struct CircularBorder;
 
 impl Border for ZeroBorder {
+    const PADDING: &'static str = "ZeroPadding";
+
     fn source(self, at: isize, size: isize) -> Option<isize> {
         (0..size).contains(&at).then_some(at)
     }
@@ -77,6 +87,12 @@ impl Border for ZeroBorder {
 }
 
 impl Border for ConstantBorder {
+    const PADDING: &'static str = "ConstantPadding";
+
+    fn describe(self, padding: Description) -> Description {
+        padding.with("value", self.0)
+    }
+
     fn constant(self) -> f64 {
         self.0
     }
@@ -91,6 +107,8 @@ impl Border for ConstantBorder {
 }
 
 impl Border for ReflectedBorder {
+    const PADDING: &'static str = "ReflectionPadding";
+
     fn source(self, at: isize, size: isize) -> Option<isize> {
         let last = size - 1;
         Some(last - (last - at.abs()).abs())
@@ -102,6 +120,8 @@ impl Border for ReflectedBorder {
 }
 
 impl Border for ReplicatedBorder {
+    const PADDING: &'static str = "ReplicationPadding";
+
     fn source(self, at: isize, size: isize) -> Option<isize> {
         Some(at.clamp(0, size - 1))
     }
@@ -112,6 +132,8 @@ impl Border for ReplicatedBorder {
 }
 
 impl Border for CircularBorder {
+    const PADDING: &'static str = "CircularPadding";
+
     fn source(self, at: isize, size: isize) -> Option<isize> {
         Some(at.rem_euclid(size))
     }
@@ -184,11 +206,16 @@ fn spatial<const N: usize>(input: Shape, plan: &Plan) -> Result<(), ShapeError> 
 }
 
 impl<B: Border, const N: usize> Rearrangement for Pad<B, N> {
+    fn description(&self) -> Description {
+        let name = format!("{}{N}d", B::PADDING);
+        self.border.describe(Description::of(self).named(name).without("border"))
+    }
+
     fn output_shape(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         spatial::<N>(input, plan)?;
         if self.border.constant().is_nan() {
             let help = "NaN would make everything after it NaN; choose a number";
-            return Err(plan.error(input, "a value to pad with that is a number", help));
+            return Err(plan.setting_error(input, "a value to pad with", help));
         }
         let mut axes = input.to_vec();
         for (axis, &[before, after]) in axes[1..].iter_mut().zip(&self.sides) {
@@ -238,6 +265,10 @@ impl<const N: usize> Cropping<N> {
 }
 
 impl<const N: usize> Rearrangement for Cropping<N> {
+    fn description(&self) -> Description {
+        Description::of(self).named(format!("Cropping{N}d"))
+    }
+
     fn output_shape(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         spatial::<N>(input, plan)?;
         let mut axes = input.to_vec();

@@ -3,12 +3,17 @@
 use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
 
-use chainrule_core::{Plan, ShapeError};
+use chainrule_core::{Description, Plan, ShapeError};
 use chainrule_tensor::{MAX_RANK, Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 
 /// A layer that only rearranges values. [`rearrangement_layer`] implements the layer.
 pub(super) trait Rearrangement: Clone + Debug + Send + Sync + 'static {
+    /// What errors call the layer.
+    fn description(&self) -> Description {
+        Description::of_text(&format!("{self:?}"))
+    }
+
     /// The shape of the output.
     ///
     /// # Errors
@@ -171,6 +176,10 @@ macro_rules! rearrangement_layer {
             ) -> Result<(::chainrule_tensor::Shape, Self::Cache), ::chainrule_core::ShapeError> {
                 let output = $crate::shape::rearrangement::Rearrangement::output_shape(self, input, plan)?;
                 Ok((output, $crate::shape::rearrangement::RearrangementCache::new(input, output)))
+            }
+
+            fn description(&self) -> ::chainrule_core::Description {
+                $crate::shape::rearrangement::Rearrangement::description(self)
             }
 
             fn forward(&self, pass: ::chainrule_core::Forward<'_, T, Self::Cache>) {

@@ -48,6 +48,7 @@ impl ChannelShuffle {
 
 impl Rearrangement for PixelShuffle {
     fn output_shape(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
+        plan.at_least_one(self.factor, "a factor", input)?;
         let r = self.factor;
         let fits = |channels: usize| r.checked_mul(r).is_some_and(|r2| r2 > 0 && channels.is_multiple_of(r2));
         match *input {
@@ -57,7 +58,7 @@ impl Rearrangement for PixelShuffle {
             }
             _ => {
                 let expected = format!("[channels, height, width] with a multiple of {r}² channels");
-                let help = "choose a factor of at least 1 whose square divides the channels";
+                let help = "choose a factor whose square divides the channels";
                 Err(plan.error(input, &expected, help))
             }
         }
@@ -74,6 +75,7 @@ impl Rearrangement for PixelShuffle {
 
 impl Rearrangement for PixelUnshuffle {
     fn output_shape(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
+        plan.at_least_one(self.factor, "a factor", input)?;
         let r = self.factor;
         let fits = |axis: usize| r > 0 && axis.is_multiple_of(r);
         match *input {
@@ -83,7 +85,7 @@ impl Rearrangement for PixelUnshuffle {
             }
             _ => {
                 let expected = format!("[channels, height, width] with a height and width that {r} divides");
-                Err(plan.error(input, &expected, "choose a factor of at least 1 that divides both"))
+                Err(plan.error(input, &expected, "choose a factor that divides both"))
             }
         }
     }
@@ -99,11 +101,12 @@ impl Rearrangement for PixelUnshuffle {
 
 impl Rearrangement for ChannelShuffle {
     fn output_shape(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
+        plan.at_least_one(self.groups, "a number of groups", input)?;
         let groups = self.groups;
         let channels = input.first().copied().unwrap_or(0);
-        if input.is_empty() || groups == 0 || !channels.is_multiple_of(groups) {
+        if input.is_empty() || !channels.is_multiple_of(groups) {
             let expected = format!("[channels, ...] with a multiple of {groups} channels");
-            let help = "choose a number of groups of at least 1 that divides the channels";
+            let help = "choose a number of groups that divides the channels";
             return Err(plan.error(input, &expected, help));
         }
         Ok(input)

@@ -61,7 +61,7 @@ impl Summary {
     }
 }
 
-/// The name at the start of a layer's description: `Dense` of `Dense { units: 64, .. }`.
+/// The name at the start of a layer's description: `Dense` of `Dense(units=64)`.
 fn layer_name(layer: &str) -> &str {
     let end = layer.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(layer.len());
     &layer[..end]
@@ -92,7 +92,8 @@ impl fmt::Display for Summary {
         let mega = |flops: u64| format!("{:.3}", flops as f64 / 1e6);
         let rows = self.rows.iter().map(|row| {
             let depth = row.path.matches('.').count();
-            let name = format!("{:depth$}{} ({})", "", row.path, layer_name(&row.layer), depth = 2 * depth);
+            let name =
+                format!("{:depth$}{} ({})", "", row.path, layer_name(&row.description), depth = 2 * depth);
             let parameters = grouped(row.parameters as u64);
             [name, row.output.to_string(), parameters, mega(row.flops), grouped(row.memory)]
         });
@@ -141,9 +142,9 @@ mod tests {
 
     #[test]
     fn names_and_numbers() {
-        assert_eq!(layer_name("Dense { units: 64 }"), "Dense");
+        assert_eq!(layer_name("Dense(units=64)"), "Dense");
         assert_eq!(layer_name("Relu"), "Relu");
-        assert_eq!(layer_name("Sequential[Relu]"), "Sequential");
+        assert_eq!(layer_name("Sequential of 3 layers"), "Sequential");
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(1_234_567), "1,234,567");
     }

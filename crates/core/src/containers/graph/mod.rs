@@ -14,6 +14,7 @@ use crate::containers::erased::{Erased, erase_layer, erase_merge};
 use crate::containers::graph::node::{Node, Operation};
 use crate::containers::graph::pass::GraphCache;
 use crate::containers::graph::plan::{GraphBuilder, INPUT};
+use crate::description::Description;
 use crate::error::{ShapeError, ValueError};
 use crate::layer::{Backward, Forward, Layer};
 use crate::merge::Merge;
@@ -216,6 +217,10 @@ impl<T: Real> Layer<T> for Graph<T> {
             }
         }
         Ok(())
+    }
+
+    fn description(&self) -> Description {
+        Description::of_text(&format!("Graph of {} nodes", self.nodes.len()))
     }
 
     fn forward(&self, pass: Forward<'_, T, GraphCache<T>>) {
