@@ -5,6 +5,7 @@
 //! "Best practices for convolutional neural networks applied to visual document analysis"), and drawn with a pen of
 //! random width.
 
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use chainrule_tensor::{Rng, Seed};
@@ -230,16 +231,22 @@ pub fn digits(count: usize, seed: impl Into<Seed>) -> Images {
             draw(usize::from(*label), &mut seed.child(at as u64).rng(), image);
         }
     };
-    thread::scope(|scope| {
-        let parts = pixels.chunks_mut(part * SIDE * SIDE).zip(labels.chunks_mut(part));
-        // This thread draws the first part: with one core, as in wasm32, no thread is started.
-        for (index, (pixels, labels)) in parts.enumerate().rev() {
-            match index {
-                0 => draw_all(0, pixels, labels),
-                _ => drop(scope.spawn(move || draw_all(index * part, pixels, labels))),
-            }
+    let parts = pixels.chunks_mut(part * SIDE * SIDE).zip(labels.chunks_mut(part)).enumerate();
+    let parts = Mutex::new(parts);
+    let take = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let draw_parts = || {
+        while let Some((index, (pixels, labels))) = take() {
+            draw_all(index * part, pixels, labels);
         }
+    };
+    thread::scope(|scope| {
+        // With one core, as in wasm32, no thread is started. Where the system refuses one, the others do its part.
+        for _ in 1..cores {
+            let _ = thread::Builder::new().spawn_scoped(scope, draw_parts);
+        }
+        draw_parts();
     });
+    drop(parts);
     Images::new([SIDE, SIDE], pixels, labels, GLYPHS.len()).expect("every image has one label below ten")
 }
 

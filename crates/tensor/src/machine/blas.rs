@@ -6,12 +6,17 @@
 //! [`advice`].
 
 use std::fmt;
+#[cfg(unix)]
+use std::io::{self, Write};
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::machine::blas_scratch;
 use crate::matmul::gemm::multiply;
 use crate::real::Real;
 use crate::simd::level::{Level, level};
+
+pub use crate::machine::blas_scratch::NoScratch;
 
 /// The BLAS that this program is linked with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,7 +165,8 @@ fn restart(old: &OldKernel) {
             Some(chosen) => format!("OPENBLAS_CORETYPE={chosen} selects the kernel {}", old.kernel),
             None => format!("OpenBLAS selected its kernel {}", old.kernel),
         };
-        eprintln!("note: {selected} on a newer CPU; restarting with the best one");
+        // Whether it can be shown or not.
+        let _ = writeln!(io::stderr(), "note: {selected} on a newer CPU; restarting with the best one");
         let mut arguments = std::env::args_os();
         let mut command = std::process::Command::new(program);
         if let Some(name) = arguments.next() {
@@ -198,6 +204,21 @@ pub fn threads() -> usize {
     linked::threads()
 }
 
+/// Makes sure that this many threads can compute products at once while the calling thread waits for them.
+///
+/// OpenBLAS needs memory of its own for each product that runs, and if the system refuses it, the program would stand still.
+/// The first product of a thread checks this too, and ends the program with a message. Other libraries have no such need.
+///
+/// # Errors
+///
+/// [`NoScratch`] with the number of bytes.
+pub fn reserve(threads: usize) -> Result<(), NoScratch> {
+    blas_scratch::reserve(threads)
+}
+
+#[cfg(any(feature = "openblas", feature = "openblas-static"))]
+pub(crate) use linked::config;
+
 #[cfg(any(feature = "openblas", feature = "openblas-static"))]
 mod linked {
     use super::Blas;
@@ -219,10 +240,16 @@ mod linked {
         unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
     }
 
+    /// How OpenBLAS was built, such as "OpenBLAS 0.3.21 NO_AFFINITY USE_OPENMP SkylakeX MAX_THREADS=64".
+    pub(crate) fn config() -> String {
+        // SAFETY: it takes no argument and returns a static string.
+        text(unsafe { openblas_get_config() })
+    }
+
     pub(super) fn current() -> Blas {
-        // SAFETY: neither function takes arguments; each returns a static string.
-        let (config, kernel) = unsafe { (text(openblas_get_config()), text(openblas_get_corename())) };
-        // Such as "OpenBLAS 0.3.21 NO_AFFINITY USE_OPENMP SkylakeX MAX_THREADS=64".
+        let config = config();
+        // SAFETY: it takes no argument and returns a static string.
+        let kernel = text(unsafe { openblas_get_corename() });
         let version = config.split_whitespace().nth(1).unwrap_or_default().to_owned();
         Blas { name: "OpenBLAS", version, kernel }
     }

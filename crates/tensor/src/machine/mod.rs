@@ -1,6 +1,7 @@
 //! What depends on the machine, apart from its vector instructions.
 
 pub mod blas;
+pub(crate) mod blas_scratch;
 mod counting_allocator;
 mod denormals;
 mod huge_pages;

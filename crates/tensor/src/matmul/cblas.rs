@@ -6,6 +6,7 @@ use blas_src as _; // links the library
 use cblas_sys::{CBLAS_TRANSPOSE, CblasNoTrans, CblasRowMajor, CblasTrans};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::machine::blas_scratch::before_product;
 use crate::real::Real;
 
 /// A product that BLAS can do in one call: its sizes and the layouts of its operands.
@@ -49,6 +50,7 @@ impl Call {
         beta: T,
         mut c: ArrayViewMut2<'_, T>,
     ) {
+        before_product();
         // SAFETY: every size fits in `c_int`. For each operand, `Operand::of` found one axis with unit stride and the other with
         // the stride `leading`, at least as long as a line, so that the elements BLAS touches are those of the view, which is in
         // bounds; the borrow of `c` is exclusive, so it overlaps neither `a` nor `b`.

@@ -18,6 +18,7 @@ pub use fit::Fit;
 pub use history::{EpochReport, History, Scores};
 
 use std::fmt;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 
 use chainrule_data::{Batches, Samples};
@@ -309,6 +310,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         // Steps that do not fork need no other thread.
         let threads = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { self.threads.min(shards) };
+        blas::reserve(threads).map_err(|blas::NoScratch { bytes }| TrainError::Memory {
+            what: "the products of BLAS",
+            bytes,
+        })?;
         let slots = self.optimizer.slots();
         let scratch = || Scratch::new(&self.state.buckets, slots, shards);
         self.state.scratch = (0..threads).map(|_| scratch()).collect();
@@ -369,7 +374,11 @@ fn warn_if_debug() {
     static WARNED: std::sync::Once = std::sync::Once::new();
     if cfg!(debug_assertions) {
         WARNED.call_once(|| {
-            eprintln!("warning: this is a debug build, many times slower: build with --release")
+            // Whether it can be shown or not.
+            let _ = writeln!(
+                io::stderr(),
+                "warning: this is a debug build, many times slower: build with --release"
+            );
         });
     }
 }

@@ -1,0 +1,219 @@
+//! The scratch memory of OpenBLAS, obtained before it is needed.
+//!
+//! A product takes a buffer of 128 MiB of addresses. OpenBLAS maps another whenever more products run at once than ever
+//! before, and keeps it. If the system refuses one, OpenBLAS asks again without end, and the program stands still. So a thread
+//! sees to it that there is a buffer for it before its first product.
+
+use std::fmt;
+
+/// What OpenBLAS maps for each product that runs at once, in bytes.
+const BUFFER: usize = 128 << 20;
+
+/// There is no memory for what products need besides their operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoScratch {
+    /// How many bytes of addresses they need.
+    pub bytes: usize,
+}
+
+impl fmt::Display for NoScratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bytes } = self;
+        write!(
+            f,
+            "the system refuses the {bytes} bytes that BLAS needs for its products: use fewer threads, free some memory, or \
+             raise the limit of the address space (`ulimit -v`)"
+        )
+    }
+}
+
+impl std::error::Error for NoScratch {}
+
+#[cfg(any(feature = "openblas", feature = "openblas-static"))]
+pub(crate) use openblas::{before_product, reserve};
+
+#[cfg(not(any(feature = "openblas", feature = "openblas-static")))]
+pub(crate) fn reserve(_: usize) -> Result<(), NoScratch> {
+    Ok(())
+}
+
+#[cfg(all(feature = "blas", not(any(feature = "openblas", feature = "openblas-static"))))]
+pub(crate) fn before_product() {}
+
+#[cfg(any(feature = "openblas", feature = "openblas-static"))]
+mod openblas {
+    use std::alloc::{GlobalAlloc, Layout, System};
+    use std::cell::Cell;
+    use std::ffi::{c_int, c_void};
+    use std::io::Write;
+    use std::sync::{Mutex, PoisonError};
+
+    use super::{BUFFER, NoScratch};
+
+    /// The threads and the buffers of this program.
+    struct Scratch {
+        /// How many threads that live have multiplied.
+        threads: usize,
+        /// For how many products at once there are buffers.
+        buffers: usize,
+    }
+
+    static SCRATCH: Mutex<Scratch> = Mutex::new(Scratch { threads: 0, buffers: 0 });
+
+    /// Whether a thread has multiplied; it is no longer counted when it ends.
+    struct Multiplies(Cell<bool>);
+
+    impl Drop for Multiplies {
+        fn drop(&mut self) {
+            if self.0.get() {
+                SCRATCH.lock().unwrap_or_else(PoisonError::into_inner).threads -= 1;
+            }
+        }
+    }
+
+    thread_local! {
+        static THIS_THREAD: Multiplies = const { Multiplies(Cell::new(false)) };
+    }
+
+    /// See [`blas::reserve`](super::super::blas::reserve).
+    pub(crate) fn reserve(threads: usize) -> Result<(), NoScratch> {
+        let counted = THIS_THREAD.try_with(|this| this.0.get()).unwrap_or(false);
+        let mut scratch = SCRATCH.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = scratch.threads - usize::from(counted);
+        scratch.grow(others + threads)
+    }
+
+    /// Must be called before each product.
+    #[inline]
+    pub(crate) fn before_product() {
+        // A thread that is ending has multiplied before, or multiplies once.
+        let _ = THIS_THREAD.try_with(|this| {
+            if !this.0.get() {
+                first_product(this);
+            }
+        });
+    }
+
+    #[cold]
+    fn first_product(this: &Multiplies) {
+        let mut scratch = SCRATCH.lock().unwrap_or_else(PoisonError::into_inner);
+        let threads = scratch.threads + 1;
+        if let Err(error) = scratch.grow(threads) {
+            // A product cannot fail, as an allocation cannot: the program ends, with a message instead of a standstill.
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            std::process::abort();
+        }
+        scratch.threads = threads;
+        this.0.set(true);
+    }
+
+    impl Scratch {
+        /// Makes OpenBLAS map buffers for this many products at once.
+        fn grow(&mut self, products: usize) -> Result<(), NoScratch> {
+            if products <= self.buffers {
+                return Ok(());
+            }
+            // As many as OpenBLAS runs at once: it has no place to note more.
+            let products = products.min(most_threads()).max(self.buffers);
+            let missing = NoScratch { bytes: (products - self.buffers).saturating_mul(BUFFER) };
+            let take = take();
+            let mut taken = Vec::new();
+            while taken.len() < products && has_memory() {
+                // SAFETY: `take` has this signature in all versions; the argument says who asks, 0 a product. There is memory
+                // for a new buffer, so that it returns.
+                taken.push(take.map_or(std::ptr::null_mut(), |(alloc, _)| unsafe { alloc(0) }));
+            }
+            let complete = taken.len() == products;
+            if let Some((_, free)) = take {
+                // SAFETY: each was taken above, is in use by no product, and is given back once.
+                taken
+                    .into_iter()
+                    .filter(|buffer| !buffer.is_null())
+                    .for_each(|buffer| unsafe { free(buffer) });
+            }
+            if !complete {
+                return Err(missing);
+            }
+            self.buffers = products;
+            Ok(())
+        }
+    }
+
+    /// Whether the system would give memory for a buffer. It is not touched, so that it takes addresses alone.
+    fn has_memory() -> bool {
+        let layout = Layout::array::<u8>(BUFFER).expect("it is less than the addresses there are");
+        // SAFETY: the layout is not empty, and what was allocated with it is given back with it. The system's allocator, since
+        // that of the program may count. Were it not for `black_box`, the compiler could leave both out.
+        unsafe {
+            let buffer = std::hint::black_box(System.alloc(layout));
+            if !buffer.is_null() {
+                System.dealloc(buffer, layout);
+            }
+            !buffer.is_null()
+        }
+    }
+
+    /// The number of threads that OpenBLAS was built for.
+    fn most_threads() -> usize {
+        let config = super::super::blas::config();
+        let number = config.split_whitespace().find_map(|word| word.strip_prefix("MAX_THREADS="));
+        number.and_then(|number| number.parse().ok()).unwrap_or(1)
+    }
+
+    type Alloc = unsafe extern "C" fn(c_int) -> *mut c_void;
+    type Free = unsafe extern "C" fn(*mut c_void);
+
+    /// The functions by which OpenBLAS takes a buffer for a product and gives it back; `None` if they are not exported, as on
+    /// macOS and Windows.
+    #[cfg(target_os = "linux")]
+    fn take() -> Option<(Alloc, Free)> {
+        use std::ffi::{CStr, c_char};
+
+        unsafe extern "C" {
+            fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+        }
+        // SAFETY: the handle 0 stands for all loaded libraries, and the name ends with a zero.
+        let find = |name: &CStr| unsafe { dlsym(std::ptr::null_mut(), name.as_ptr()) };
+        let [alloc, free] = [c"blas_memory_alloc", c"blas_memory_free"].map(find);
+        if alloc.is_null() || free.is_null() {
+            return None;
+        }
+        // SAFETY: they are functions of OpenBLAS with these signatures, since version 0.1.
+        Some(unsafe {
+            (std::mem::transmute::<*mut c_void, Alloc>(alloc), std::mem::transmute::<*mut c_void, Free>(free))
+        })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn take() -> Option<(Alloc, Free)> {
+        None
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn buffers_are_for_the_threads_that_live() {
+            reserve(3).unwrap();
+            let buffers = || SCRATCH.lock().unwrap().buffers;
+            assert!(buffers() >= 3.min(most_threads()));
+            let before = buffers();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    before_product();
+                    before_product();
+                    assert!(SCRATCH.lock().unwrap().threads >= 1);
+                });
+            });
+            assert!(buffers() >= before);
+        }
+
+        #[test]
+        fn no_version_has_more_buffers_than_threads() {
+            assert!((1..100_000).contains(&most_threads()));
+            // More than a machine has addresses for, if it were not for that.
+            reserve(usize::MAX / BUFFER).unwrap();
+        }
+    }
+}
