@@ -16,13 +16,14 @@ mod reduction;
 use std::time::Duration;
 
 use chainrule::tensor::{Buffer, Seed, blas};
+use chainrule_cli::terminal;
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use ndarray::Array2;
 
 /// Runs the benches with one thread and the best kernel of the BLAS.
 fn main() {
     if let Some(warning) = blas::insist_on_best_kernel() {
-        eprintln!("warning: {warning}");
+        terminal::note(format_args!("warning: {warning}"));
     }
     blas::set_threads(1);
     let criterion = Criterion::default().warm_up_time(Duration::from_millis(300));

@@ -3,13 +3,16 @@
 use std::fs;
 use std::path::Path;
 
+use chainrule::data::output;
+
 /// Replaces the text of a document between the lines `<!-- marker -->` and `<!-- end of marker -->`.
 pub(crate) fn fill(document: &Path, marker: &str, text: &str) -> Result<(), String> {
     let at = document.display();
     let old = fs::read_to_string(document).map_err(|error| format!("cannot read {at}: {error}"))?;
     let new = filled(&old, marker, text)
         .ok_or_else(|| format!("{at} has no lines `<!-- {marker} -->` and `<!-- end of {marker} -->`"))?;
-    fs::write(document, new).map_err(|error| format!("cannot write {at}: {error}"))
+    output::write(document, |file| file.write_all(new.as_bytes()))
+        .map_err(|error| format!("cannot write {at}: {error}"))
 }
 
 fn filled(old: &str, marker: &str, text: &str) -> Option<String> {

@@ -101,7 +101,7 @@ pub(crate) fn run(cores: usize, Effort { rounds, seconds }: Effort) -> Result<Ve
         Measurement::new(workload, network.threads, shards, data.of(workload), seconds)
     };
     let mut measurements = networks.iter().zip(&workloads).map(measurement).collect::<Result<Vec<_>, _>>()?;
-    measure::rounds(&mut measurements, rounds, || ())?;
+    measure::rounds(&mut measurements, rounds, || Ok(()))?;
     // If the cores shared a cache in some of the rounds, the first figure is of those.
     let mut figures = measurements.iter().filter_map(|measurement| measurement.figures().next());
     let series = |Sweep { title, axis, values, all_cores, .. }: Sweep| {

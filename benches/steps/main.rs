@@ -20,10 +20,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use chainrule::data::output;
 use chainrule::tensor::{CountingAllocator, blas};
-use chainrule_cli::error_chain;
 use chainrule_cli::machine::Machine;
-use chainrule_cli::peak;
+use chainrule_cli::{error_chain, peak, terminal};
 use clap::Parser;
 
 use breakdown::Repeats;
@@ -79,12 +79,12 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // First of all, since it may start the program again.
     if let Some(warning) = blas::insist_on_best_kernel() {
-        eprintln!("warning: {warning}");
+        terminal::note(format_args!("warning: {warning}"));
     }
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", error_chain::text(&*error));
+            terminal::note(format_args!("error: {}", error_chain::text(&*error)));
             ExitCode::FAILURE
         }
     }
@@ -99,7 +99,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         threads => threads.iter().map(|&threads| threads as usize).collect(),
     };
     if cfg!(debug_assertions) {
-        eprintln!("warning: this is a debug build, many times slower: build with --release");
+        terminal::note("warning: this is a debug build, many times slower: build with --release");
     }
     if arguments.peers {
         return peers::run(&workloads, &threads, arguments.shards, arguments.data_dir.as_deref());
@@ -132,39 +132,41 @@ fn compare(
     effort: Effort,
 ) -> Result<(), Box<dyn Error>> {
     let Effort { rounds, seconds } = effort;
-    println!(
+    terminal::print(format_args!(
         "{}, 1 thread per product; {rounds} round{} of about {} ms",
         blas::Blas::current(),
         plural(rounds),
         1e3 * seconds
-    );
+    ))?;
     let old = blas::advice();
     let baseline_valid = blas::Blas::current().name != "none" && old.is_none();
     if !baseline_valid {
         let why = old.map_or("this build has no BLAS".to_owned(), |old| old.to_string());
-        println!(
+        terminal::print(format_args!(
             "warning: the products are no valid baseline here, and no target is checked against them: {why}"
-        );
+        ))?;
     }
     let (figures, peaks) = measured(workloads, threads, arguments.shards, baseline_valid, effort)?;
-    println!("\n{}", table::HEAD);
-    figures.iter().for_each(|figure| println!("{}", table::line(figure)));
+    terminal::print(format_args!("\n{}", table::HEAD))?;
+    figures.iter().try_for_each(|figure| terminal::print(table::line(figure)))?;
     let peak = |(threads, peak): (&usize, &f64)| {
         format!("{peak:.0} GFLOP/s on {threads} thread{}", plural(*threads))
     };
     let peaks: Vec<String> = threads.iter().zip(&peaks).map(peak).collect();
     let peaks = format!("sgemm peak {}", peaks.join(", "));
-    println!("\n{peaks}; microseconds per step of each section alone, on 1 thread, measured separately:");
-    println!("{}\n", table::breakdown(&figures));
+    terminal::print(format_args!(
+        "\n{peaks}; microseconds per step of each section alone, on 1 thread, measured separately:"
+    ))?;
+    terminal::print(format_args!("{}\n", table::breakdown(&figures)))?;
     write(&arguments.json, serde_json::to_string_pretty(&figures)? + "\n")?;
     let chart = arguments.json.with_extension("svg");
     plot::bars(&figures, &chart)?;
-    println!("written to {} and {}", arguments.json.display(), chart.display());
+    terminal::print(format_args!("written to {} and {}", arguments.json.display(), chart.display()))?;
     if let Some(document) = &arguments.document {
         let text = format!("{}; {peaks}.\n\n{}", conditions(effort), table::markdown(&figures));
         document::fill(document, "bench", &text)?;
         plot::bars(&figures, &document.with_file_name("bench.svg"))?;
-        println!("written into {}", document.display());
+        terminal::print(format_args!("written into {}", document.display()))?;
     }
     let failures: Vec<String> = figures.iter().filter_map(targets::failure).collect();
     if arguments.check && !failures.is_empty() {
@@ -190,7 +192,12 @@ fn measured(
     }
     let mut peaks = vec![0.0; threads.len()];
     // Measured before every round, since other programs may take the cores during any one of them.
-    let look = || threads.iter().zip(&mut peaks).for_each(|(&n, best)| *best = peak::sgemm(n).max(*best));
+    let look = || {
+        threads.iter().zip(&mut peaks).try_for_each(|(&threads, best)| {
+            *best = peak::sgemm(threads)?.max(*best);
+            Ok(())
+        })
+    };
     measure::rounds(&mut measurements, rounds, look)?;
     let mut all = Vec::new();
     for (workload, measurements) in workloads.iter().zip(measurements.chunks(threads.len())) {
@@ -215,18 +222,22 @@ fn measured(
 
 /// Measures, prints and draws how the time of a step grows.
 fn grow(arguments: &Arguments, cores: usize, effort: Effort) -> Result<(), Box<dyn Error>> {
-    println!("{}, 1 thread per product; medians of {} rounds\n", blas::Blas::current(), effort.rounds);
+    terminal::print(format_args!(
+        "{}, 1 thread per product; medians of {} rounds\n",
+        blas::Blas::current(),
+        effort.rounds
+    ))?;
     let series = growth::run(cores, effort)?;
     let table = growth::markdown(&series);
-    print!("{table}");
+    terminal::print(table.trim_end())?;
     let chart = arguments.json.with_file_name("growth.svg");
     create_folder_of(&chart)?;
     plot::growth(&series, &chart)?;
-    println!("charts written to {}", chart.display());
+    terminal::print(format_args!("charts written to {}", chart.display()))?;
     if let Some(document) = &arguments.document {
         document::fill(document, "growth", &format!("{}.\n\n{table}", conditions(effort)))?;
         plot::growth(&series, &document.with_file_name("growth.svg"))?;
-        println!("written into {}", document.display());
+        terminal::print(format_args!("written into {}", document.display()))?;
     }
     Ok(())
 }
@@ -248,7 +259,8 @@ fn conditions(Effort { rounds, seconds }: Effort) -> String {
 
 fn write(path: &Path, text: String) -> Result<(), Box<dyn Error>> {
     create_folder_of(path)?;
-    Ok(fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?)
+    let written = output::write(path, |file| file.write_all(text.as_bytes()));
+    Ok(written.map_err(|error| format!("cannot write {}: {error}", path.display()))?)
 }
 
 fn create_folder_of(path: &Path) -> Result<(), Box<dyn Error>> {

@@ -2,6 +2,7 @@
 //! step and of the baseline in turn.
 
 use std::error::Error;
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::mpsc;
 
@@ -158,7 +159,7 @@ impl<'a> Measurement<'a> {
     /// Times a round of our step, and one of the baseline.
     fn round(&mut self) -> Result<(), Box<dyn Error>> {
         let two = self.threads == 2;
-        let look = || two.then(core_latency::nanoseconds);
+        let look = || two.then(core_latency::nanoseconds).flatten();
         let before = look();
         let ours = 1e6 * self.train()?;
         let core_latency = before.zip(look()).map(|(before, after)| before.max(after));
@@ -215,14 +216,14 @@ impl<'a> Measurement<'a> {
 pub(crate) fn rounds(
     measurements: &mut [Measurement<'_>],
     rounds: usize,
-    mut between: impl FnMut(),
+    mut between: impl FnMut() -> io::Result<()>,
 ) -> Result<(), Box<dyn Error>> {
     // It is drawn on a terminal only.
     let bar = ProgressBar::new((rounds * measurements.len()) as u64);
     let template = "{bar:24} {msg}  {eta} left";
     bar.set_style(ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()));
     for round in 1..=rounds {
-        between();
+        between()?;
         for measurement in &mut *measurements {
             let workload = &measurement.workload.name;
             let threads = measurement.threads;
@@ -305,7 +306,11 @@ mod tests {
         let samples = workload.samples().unwrap();
         let mut measurement = Measurement::new(&workload, 1, None, &samples, 0.001).unwrap();
         let mut turns = 0;
-        rounds(std::slice::from_mut(&mut measurement), 3, || turns += 1).unwrap();
+        let between = || {
+            turns += 1;
+            Ok(())
+        };
+        rounds(std::slice::from_mut(&mut measurement), 3, between).unwrap();
         let figures: Vec<Figure> = measurement.figures().collect();
         let [figure] = &figures[..] else { panic!("one thread has one figure: {figures:?}") };
         assert_eq!((turns, figure.ours_rounds_us.len(), figure.baseline_rounds_us.len()), (3, 3, 3));
@@ -330,7 +335,7 @@ mod tests {
         let shown: Vec<_> = figures.iter().map(|figure| (figure.ours_us, figure.core_latency_ns)).collect();
         assert_eq!(shown, [(3.0, Some(26.0)), (9.0, Some(200.0))]);
         assert!(figures[1].cores_are_far() && !figures[0].cores_are_far());
-        rounds(std::slice::from_mut(&mut measurement), 1, || ()).unwrap();
+        rounds(std::slice::from_mut(&mut measurement), 1, || Ok(())).unwrap();
         assert!(measurement.rounds[4].core_latency.unwrap() > 0.0);
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use chainrule::tensor::blas::Blas;
 use chainrule_cli::dataset::{self, DatasetName};
+use chainrule_cli::terminal;
 use serde::Serialize;
 
 use super::workloads::Workload;
@@ -35,7 +36,10 @@ pub(crate) fn run(
     let mnist = dataset::find(Some(DatasetName::Mnist), data)?;
     for workload in workloads {
         if workload.input != mnist.train.image_shape() {
-            eprintln!("{} is left out: it does not train on MNIST's images", workload.name);
+            terminal::note(format_args!(
+                "{} is left out: it does not train on MNIST's images",
+                workload.name
+            ));
             continue;
         }
         for &threads in threads {
@@ -52,7 +56,7 @@ pub(crate) fn run(
                 test_accuracy: scores.metric("accuracy").unwrap_or(f64::NAN),
                 peak_mb: peak_mb(),
             };
-            println!("{}", serde_json::to_string(&training)?);
+            terminal::print(serde_json::to_string(&training)?)?;
         }
     }
     Ok(())

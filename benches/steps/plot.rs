@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::path::Path;
 
+use chainrule::data::output;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -22,8 +23,15 @@ const HIGHEST: f64 = 2.0;
 /// Draws bars of the baseline and of our step for each workload and number of threads, as shares of the workload's
 /// baseline on one thread, with the ratio of the two above them. Bars higher than [`HIGHEST`] are cut off.
 pub(crate) fn bars(figures: &[Figure], path: &Path) -> Result<(), Box<dyn Error>> {
+    let mut svg = String::new();
+    draw_bars(figures, &mut svg)?;
+    write(path, &svg)
+}
+
+fn draw_bars(figures: &[Figure], svg: &mut String) -> Result<(), Box<dyn Error>> {
     let count = figures.len().max(1) as f64;
-    let root = SVGBackend::new(path, (110 * figures.len().max(3) as u32 + 110, 420)).into_drawing_area();
+    let root =
+        SVGBackend::with_string(svg, (110 * figures.len().max(3) as u32 + 110, 420)).into_drawing_area();
     root.fill(&WHITE)?;
     let base = |figure: &Figure| {
         let one = figures.iter().find(|other| other.workload == figure.workload && other.threads == 1);
@@ -82,8 +90,14 @@ pub(crate) fn bars(figures: &[Figure], path: &Path) -> Result<(), Box<dyn Error>
 
 /// Draws how the time of a step grows: one chart per series, with logarithmic axes.
 pub(crate) fn growth(series: &[Series], path: &Path) -> Result<(), Box<dyn Error>> {
+    let mut svg = String::new();
+    draw_growth(series, &mut svg)?;
+    write(path, &svg)
+}
+
+fn draw_growth(series: &[Series], svg: &mut String) -> Result<(), Box<dyn Error>> {
     let rows = series.len().div_ceil(2);
-    let root = SVGBackend::new(path, (940, 360 * rows as u32)).into_drawing_area();
+    let root = SVGBackend::with_string(svg, (940, 360 * rows as u32)).into_drawing_area();
     root.fill(&WHITE)?;
     for (Series { title, axis, lines }, area) in series.iter().zip(root.split_evenly((rows, 2))) {
         // The quantities are powers of two, and so are the ticks of the first axis.
@@ -123,6 +137,11 @@ pub(crate) fn growth(series: &[Series], path: &Path) -> Result<(), Box<dyn Error
     }
     root.present()?;
     Ok(())
+}
+
+fn write(path: &Path, svg: &str) -> Result<(), Box<dyn Error>> {
+    let written = output::write(path, |file| file.write_all(svg.as_bytes()));
+    Ok(written.map_err(|error| format!("cannot write {}: {error}", path.display()))?)
 }
 
 fn logarithmic(points: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> {

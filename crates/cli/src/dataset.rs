@@ -10,7 +10,7 @@ use chainrule::prelude::*;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::error_chain;
+use crate::{error_chain, terminal};
 
 /// The numbers of bundled digits that stand in for the 60,000 and 10,000 of MNIST.
 const TRAIN: usize = 60_000;
@@ -53,7 +53,7 @@ pub fn find(chosen: Option<DatasetName>, directory: Option<&Path>) -> Result<Loa
         Err(Unavailable::Named(error)) => Err(error),
         Err(Unavailable::Unreachable(error)) if chosen == Some(DatasetName::Mnist) => Err(error),
         Err(Unavailable::Unreachable(error)) => {
-            eprintln!("{}", error_chain::text(&*error));
+            terminal::note(error_chain::text(&*error));
             Ok(bundled("MNIST is not available"))
         }
     }
@@ -76,14 +76,14 @@ fn mnist(directory: Option<&Path>) -> Result<(Images, Images), Unavailable> {
             download(cache)?
         }
     };
-    eprintln!("MNIST from {}", directory.display());
+    terminal::note(format_args!("MNIST from {}", directory.display()));
     Images::mnist(&directory).map_err(|error| Unavailable::Named(error.into()))
 }
 
 /// Downloads MNIST into the cache, with a progress bar on a terminal.
 fn download(cache: PathBuf) -> Result<PathBuf, Unavailable> {
     let manifest = Manifest::named("mnist").map_err(|error| Unavailable::Named(error.into()))?;
-    eprintln!("downloading {} to {}", manifest.title, cache.display());
+    terminal::note(format_args!("downloading {} to {}", manifest.title, cache.display()));
     let bar = stderr().is_terminal().then(|| {
         let style = ProgressStyle::with_template("{msg:28} {bar:24} {bytes}/{total_bytes} {bytes_per_sec}");
         ProgressBar::new(0).with_style(style.unwrap_or(ProgressStyle::default_bar()))
@@ -105,7 +105,7 @@ fn bundled(why: &str) -> LoadedDataset {
         "NOTE: THIS IS NOT MNIST. {why}: trained on {TRAIN} synthetic digits drawn by this program. \
          The accuracy says nothing about MNIST."
     );
-    eprintln!("{warning}\n");
+    terminal::note(format_args!("{warning}\n"));
     LoadedDataset {
         name: "digits",
         train: digits(TRAIN, TRAIN_SEED),

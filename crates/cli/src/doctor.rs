@@ -9,6 +9,7 @@ use chainrule::tensor::simd;
 use chainrule_cli::core_latency;
 use chainrule_cli::machine::Machine;
 use chainrule_cli::peak::{self, ROUNDS, SIDE};
+use chainrule_cli::terminal;
 
 /// The speedup over one thread below which all threads disturb each other, or another program disturbs them.
 const EXPECTED_SPEEDUP: f64 = 1.6;
@@ -29,20 +30,17 @@ struct Findings {
 pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     let machine = Machine::look();
     let blas_threads = blas::threads();
-    let peaks = [1, machine.cores].map(peak::sgemm);
-    let core_latency_ns = (machine.cores > 1).then(core_latency::nanoseconds);
+    let peaks = [peak::sgemm(1)?, peak::sgemm(machine.cores)?];
+    let core_latency_ns = (machine.cores > 1).then(core_latency::nanoseconds).flatten();
     let blas = Blas::current();
     let old = blas::advice();
     let findings = Findings { machine, blas, old, blas_threads, peaks, core_latency_ns };
-    println!("```text\n{}```", findings.table());
+    terminal::print(format_args!("```text\n{}```\n", findings.table()))?;
     match &findings.advice()[..] {
-        [] => println!("\nNo advice: as far as is known, BLAS uses its best kernel."),
-        advice => {
-            println!();
-            advice.iter().for_each(|line| println!("- {line}"));
-        }
+        [] => terminal::print("No advice: as far as is known, BLAS uses its best kernel.")?,
+        advice => advice.iter().try_for_each(|line| terminal::print(format_args!("- {line}")))?,
     }
-    println!("\nIn a bug report, paste the block above.");
+    terminal::print("\nIn a bug report, paste the block above.")?;
     Ok(())
 }
 

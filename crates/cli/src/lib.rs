@@ -8,3 +8,4 @@ pub mod error_chain;
 pub mod machine;
 pub mod models;
 pub mod peak;
+pub mod terminal;

@@ -9,7 +9,7 @@ mod train_mnist;
 use std::process::ExitCode;
 
 use chainrule::tensor::blas;
-use chainrule_cli::error_chain;
+use chainrule_cli::{error_chain, terminal};
 use clap::{Parser, Subcommand};
 
 /// Train neural networks on the CPU at the speed of its BLAS.
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let command = Arguments::parse().command;
     // First of all, since it may start the program again.
     if let Some(warning) = blas::use_best_kernel() {
-        eprintln!("warning: {warning}");
+        terminal::note(format_args!("warning: {warning}"));
     }
     let result = match command {
         Command::TrainMnist(arguments) => train_mnist::run(&arguments),
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", error_chain::text(&*error));
+            terminal::note(format_args!("error: {}", error_chain::text(&*error)));
             ExitCode::FAILURE
         }
     }

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use chainrule::train::{Callback, EpochReport, Event};
+use chainrule_cli::terminal;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// How often the bar is redrawn.
@@ -76,7 +77,7 @@ impl Callback for ProgressPrinter {
                 let line = self.line(report);
                 match &self.bar {
                     Some(bar) => bar.println(line),
-                    None => eprintln!("{line}"),
+                    None => terminal::note(line),
                 }
                 if report.epoch + 1 == self.epochs
                     && let Some(bar) = &self.bar

@@ -1,9 +1,10 @@
 //! The report of a training, as text and as JSON.
 
 use std::fmt;
-use std::io::Write;
+use std::io;
 use std::path::Path;
 
+use chainrule::data::output;
 use chainrule::metrics::ConfusionMatrix;
 use serde::Serialize;
 
@@ -46,11 +47,9 @@ pub(crate) struct TrainingReport {
 
 impl TrainingReport {
     /// Writes the report as JSON.
-    pub(crate) fn write(&self, path: &Path) -> Result<(), String> {
-        let failed = |error: &dyn fmt::Display| format!("cannot write {}: {error}", path.display());
-        let text = serde_json::to_string_pretty(self).map_err(|error| failed(&error))?;
-        let mut file = std::fs::File::create(path).map_err(|error| failed(&error))?;
-        writeln!(file, "{text}").map_err(|error| failed(&error))
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
+        output::write(path, |file| writeln!(file, "{text}"))
     }
 }
 

@@ -1,14 +1,15 @@
 //! `chainrule train-mnist`: trains a network on MNIST, evaluates it and saves it.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use chainrule::data::Batches;
+use chainrule::data::{Batches, output};
 use chainrule::prelude::*;
 use chainrule::tensor::blas;
 use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
 use chainrule_cli::models::ModelName;
-use chainrule_cli::peak;
+use chainrule_cli::{peak, terminal};
 use clap::Args;
 use ndarray::Array2;
 
@@ -77,6 +78,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    check_outputs(arguments)?;
     let dataset = dataset::find(arguments.dataset, arguments.data_dir.as_deref())?;
     let LoadedDataset { name, ref train, ref test, ref warning } = dataset;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -86,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let batch_size = arguments.batch_size.unwrap_or(default_batch_size);
     let model = Model::new(train.shape(), layers(arguments)?, Seed(arguments.seed))?;
     let library = blas::Blas::current();
-    eprintln!("{}\n", model.summary());
+    terminal::note(format_args!("{}\n", model.summary()));
     let steps = train.len().div_ceil(batch_size.max(1)) as u64 * epochs;
     let optimizer = arguments.optimizer.build(arguments.lr, arguments.schedule, steps.max(1));
     let mut trainer = Trainer::new(model, arguments.loss.build(), optimizer)
@@ -99,10 +101,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let shards = trainer.shard_count();
     // Each shard is the work of one thread.
     let working = threads.min(shards);
-    eprintln!(
-        "{library}, 1 thread per product, {:.0} GFLOP/s; training on {working} of {threads} threads, {shards} shards",
-        peak::quick_estimate()
-    );
+    let gflops = peak::quick_estimate()?;
+    terminal::note(format_args!(
+        "{library}, 1 thread per product, {gflops:.0} GFLOP/s; training on {working} of {threads} threads, {shards} shards"
+    ));
     let history = trainer.fit(train, epochs)?;
     let scores = trainer.evaluate(test)?;
     let model = trainer.model();
@@ -128,14 +130,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         blas: BlasInfo { name: library.name.to_owned(), version: library.version, kernel: library.kernel },
         matrix,
     };
+    // What cannot be printed is saved all the same, and what cannot be saved is printed.
+    let printed = terminal::print(format_args!("\n{report}"));
     model.save(&arguments.out)?;
     if let Some(path) = &arguments.json {
-        report.write(path)?;
+        report.write(path).map_err(|error| cannot_write(path, &error))?;
     }
-    println!("\n{report}");
-    println!("saved       {}", arguments.out.display());
+    printed?;
+    terminal::print(format_args!("saved       {}", arguments.out.display()))?;
     if let Some(warning) = warning {
-        println!("\n{warning}");
+        terminal::print(format_args!("\n{warning}"))?;
     }
     Ok(())
 }
@@ -147,6 +151,24 @@ fn learning_rate(text: &str) -> Result<f64, String> {
         return Ok(rate);
     }
     Err("the learning rate must be a finite number of at least 0".into())
+}
+
+/// Checks before the training whether its results can be written.
+fn check_outputs(arguments: &Arguments) -> Result<(), String> {
+    let Arguments { out, json, .. } = arguments;
+    let json = json.as_deref();
+    for path in [Some(out.as_path()), json].into_iter().flatten() {
+        output::check(path).map_err(|error| cannot_write(path, &error))?;
+    }
+    let replaced = out.is_file() || !out.exists();
+    if json == Some(out) && replaced {
+        return Err(format!("--out and --json are both {}: choose two files", out.display()));
+    }
+    Ok(())
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> String {
+    format!("cannot write {}: {error}", path.display())
 }
 
 /// The layers of the network that was chosen.
