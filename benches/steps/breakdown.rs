@@ -176,7 +176,7 @@ pub(crate) fn measure(
 ) -> Result<Breakdown, Box<dyn Error>> {
     let Workload { batch, ref layers, input, classes: outputs, .. } = *workload;
     let model = Model::new(input, layers.clone(), Seed(0))?;
-    let loss = CrossEntropy::default();
+    let loss = CrossEntropy;
     let optimizer = adam(1e-3).keras();
     let slots = optimizer.slots();
     let inputs = input.size();
@@ -197,7 +197,7 @@ pub(crate) fn measure(
         Ok(ShardBuffers { rows, cache, grads, x, y, dy, targets })
     };
     let mut all_buffers = (0..shards).map(buffers).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-    let mut metric = Accuracy::default();
+    let mut metric = Accuracy;
     let mut found = [(); COUNT].map(|()| Vec::with_capacity(rounds));
     let mut step = 0;
     let _flush = FlushDenormals::new();

@@ -105,8 +105,8 @@ impl Workload {
         shards: Option<usize>,
     ) -> Result<Trainer<f32, u8>, Box<dyn Error>> {
         let model = Model::new(self.input, self.layers.clone(), Seed(0))?;
-        let trainer = Trainer::new(model, CrossEntropy::default(), adam(1e-3).keras());
-        Ok(trainer.batch_size(self.batch).shards(shards).threads(threads).metric(Accuracy::default()))
+        let trainer = Trainer::new(model, CrossEntropy, adam(1e-3).keras());
+        Ok(trainer.batch_size(self.batch).shards(shards).threads(threads).metric(Accuracy))
     }
 
     /// Samples of its shape, as bytes: the bundled digits, or random bytes if it takes no images.

@@ -189,7 +189,7 @@ impl Training {
             .batch_size(batch)
             .shuffle(kind == Kind::Transformer)
             .seed(seed.child(1))
-            .metric(metrics::PerStep(Accuracy::default()));
+            .metric(metrics::PerStep(Accuracy));
         Ok(Self { data, trainer })
     }
 
@@ -206,7 +206,7 @@ impl Training {
 /// state is given one window, so that it goes on where the window before ended; the data are in one lane for that.
 pub(crate) fn evaluate(model: &Model<f32>, data: &Characters) -> Result<Scores, Box<dyn Error>> {
     let loss = Score::default();
-    let accuracy: &mut dyn Measure<f32, SequenceSlice<u32>> = &mut metrics::PerStep(Accuracy::default());
+    let accuracy: &mut dyn Measure<f32, SequenceSlice<u32>> = &mut metrics::PerStep(Accuracy);
     let (mut predictor, mut row) = (model.predictor(), Array2::zeros((1, model.input().size())));
     let (windows, mut sum) = (data.len(), 0.0);
     for index in 0..windows {

@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .then(Dense::new(10)); // logits: the loss contains the softmax
     let model = Model::new([28, 28], layers, Seed(0))?;
     println!("{}", model.summary());
-    let mut trainer = Trainer::new(model, CrossEntropy::default(), adam(1e-3)).metric(Accuracy::default());
+    let mut trainer = Trainer::new(model, CrossEntropy, adam(1e-3)).metric(Accuracy);
     trainer.fit(&train, 5)?;
     println!("{}", trainer.evaluate(&test)?);
     trainer.into_model().save("digits.chainrule")?;

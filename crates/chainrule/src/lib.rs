@@ -7,7 +7,7 @@
 //!     let (train, test) = (digits(6_000, Seed(1)), digits(1_000, Seed(2)));
 //!     let layers = Sequential::new().then(Flatten).then(Dense::new(64)).then(Relu).then(Dense::new(10));
 //!     let model = Model::new([28, 28], layers, Seed(0))?;
-//!     let mut trainer = Trainer::new(model, CrossEntropy::default(), adam(1e-3)).metric(Accuracy::default());
+//!     let mut trainer = Trainer::new(model, CrossEntropy, adam(1e-3)).metric(Accuracy);
 //!     trainer.fit(&train, 5)?;
 //!     println!("{}", trainer.evaluate(&test)?);
 //!     Ok(())

@@ -75,9 +75,9 @@ pub(crate) enum LossName {
 impl LossName {
     pub(crate) fn build(self) -> Box<dyn Loss<f32, u8>> {
         match self {
-            Self::CrossEntropy => Box::new(CrossEntropy::default()),
+            Self::CrossEntropy => Box::new(CrossEntropy),
             Self::Mse => Box::new(MeanSquaredError),
-            Self::BinaryCrossEntropy => Box::new(BinaryCrossEntropy::default()),
+            Self::BinaryCrossEntropy => Box::new(BinaryCrossEntropy),
         }
     }
 }

@@ -96,7 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .shards(arguments.shards)
         .threads(threads)
         .seed(Seed(arguments.seed))
-        .metric(Accuracy::default())
+        .metric(Accuracy)
         .callback(ProgressPrinter::new());
     let shards = trainer.shard_count();
     // Each shard is the work of one thread.

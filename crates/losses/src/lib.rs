@@ -14,6 +14,7 @@
 //! | [`MeanSquaredError`] | values | the mean over the columns of `(y - t)²` |
 //! | [`CrossEntropy`](struct@CrossEntropy) | logits, or probabilities from a softmax | `-Σ t ln p`, optionally with label smoothing |
 //! | [`BinaryCrossEntropy`](struct@BinaryCrossEntropy) | logits, or probabilities from a sigmoid | the mean of `-t ln p - (1 - t) ln(1 - p)` |
+//! | [`PoissonNll`] | logarithms of rates | the mean of `exp z - t z` |
 //!
 //! Every loss takes both class indices and vectors of values ([`Target`]): a class stands for its one-hot vector.
 //! [`gradcheck::gradient`] tests a loss of your own in one line.
@@ -37,6 +38,7 @@ pub mod gradcheck;
 mod loss;
 mod mean_squared_error;
 mod per_step;
+mod poisson_nll;
 mod softmax;
 mod total;
 
@@ -49,4 +51,5 @@ pub use domain::Domain;
 pub use loss::{Criterion, Loss, LossPass};
 pub use mean_squared_error::MeanSquaredError;
 pub use per_step::PerStep;
+pub use poisson_nll::PoissonNll;
 pub use total::total;

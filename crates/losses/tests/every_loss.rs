@@ -5,7 +5,7 @@ use std::error::Error;
 use chainrule_losses::gradcheck::{GradientError, gradient};
 use chainrule_losses::{
     BinaryCrossEntropy, Criterion, CrossEntropy, Domain, Loss, LossPass, MeanSquaredError, Outputs, PerStep,
-    SettingError, TargetError,
+    PoissonNll, SettingError, TargetError,
 };
 use ndarray::{Array2, array, s};
 
@@ -35,7 +35,7 @@ fn case(loss: impl Loss<f64, u8> + Loss<f64, [f64; 3]> + Copy + 'static, y: Arra
     Case { of_classes: Box::new(loss), of_values: Box::new(loss), y }
 }
 
-fn every_loss() -> [Case; 7] {
+fn every_loss() -> [Case; 8] {
     [
         case(MeanSquaredError, logits()),
         case(CrossEntropy::default(), logits()),
@@ -44,6 +44,7 @@ fn every_loss() -> [Case; 7] {
         case(CrossEntropy::from_probabilities().label_smoothing(0.1), probabilities()),
         case(BinaryCrossEntropy::default(), logits()),
         case(BinaryCrossEntropy::from_probabilities(), probabilities()),
+        case(PoissonNll, probabilities()),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Values that losses must return where a sum is long, a logit infinite, a probability 0 or a target impossible.
 
 use chainrule_losses::{
-    BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, PerStep, Real, Target, TargetError,
+    BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, PerStep, PoissonNll, Real, Target, TargetError,
 };
 use ndarray::{Array1, Array2, array, s};
 
@@ -81,6 +81,8 @@ fn masked_logits<T: Real>() {
     row(binary, &[-INF], &[1.0], INF, &[-1.0]);
     row(binary, &[-INF, INF, 0.0, 0.0], &[0.0, 1.0, 0.5, 1.0], ln_2 / 2.0, &[0.0, 0.0, 0.0, -0.125]);
     row::<T>(&BinaryCrossEntropy::from_probabilities(), &[0.0, 1.0], &[0.0, 1.0], 1.000_000_05e-7, &[]);
+    row::<T>(&PoissonNll, &[-INF, 0.0], &[0.0, 2.0], 0.5, &[0.0, -0.5]);
+    row::<T>(&PoissonNll, &[-INF], &[1.0], INF, &[-1.0]);
     row::<T>(&CrossEntropy::from_probabilities(), &[0.0, 1.0], &[0.0, 1.0], 0.0, &[0.0, -1.0]);
 
     // Two steps, of which one has a masked logit.
@@ -113,7 +115,8 @@ fn a_class_and_its_vector_agree_at_infinity() {
 
 #[test]
 fn what_is_not_a_number_stays_so() {
-    let losses: [&dyn Loss<f32, [f32; 2]>; 5] = [
+    let losses: [&dyn Loss<f32, [f32; 2]>; 6] = [
+        &PoissonNll,
         &MeanSquaredError,
         &CrossEntropy,
         &CrossEntropy::from_probabilities(),
@@ -152,31 +155,41 @@ fn probabilities_at_the_border_in_single_precision() {
 /// Every loss over many equal values is that of one.
 #[test]
 fn long_sums() {
-    let (rows, columns) = (64, 12_288);
-    let y = Array2::from_elem((rows, columns), 0.1f32);
-    let zeros = vec![vec![0.0f32; columns]; rows];
-    let mean = 1.0 / rows as f64;
+    let columns = 12_288;
+    let (all, few) = (64, 4);
+    let y = Array2::from_elem((all, columns), 0.1f32);
+    let zeros = vec![vec![0.0f32; columns]; all];
     let right = f64::from(0.1f32).powi(2);
-    let (found, dy) = both(&MeanSquaredError, &y, &zeros, mean);
+    let (found, dy) = both(&MeanSquaredError, &y, &zeros, 1.0 / all as f64);
     close(found, right, 2e-7);
-    close(dy[777], 2.0 * f64::from(0.1f32) / (rows * columns) as f64, 2e-6);
-    let probabilities = BinaryCrossEntropy::from_probabilities();
-    close(both(&probabilities, &y, &zeros, mean).0, 0.105_360_517_3, 2e-7);
-    close(both(&BinaryCrossEntropy, &y, &zeros, mean).0, 0.744_396_660_8, 2e-7);
+    close(dy[777], 2.0 * f64::from(0.1f32) / (all * columns) as f64, 2e-6);
+    let from_probabilities = BinaryCrossEntropy::from_probabilities();
+    close(mean(&from_probabilities, &y, &zeros), 0.105_360_517_3, 2e-7);
+
+    let y = y.slice_move(s![..few, ..]);
+    close(mean(&BinaryCrossEntropy, &y, &zeros[..few]), 0.744_396_660_8, 2e-7);
+    close(mean(&PoissonNll, &y, &zeros[..few]), f64::from(0.1f32).exp(), 2e-7);
     // One class for each row, and the even distribution over all columns.
-    let even = vec![vec![1.0 / columns as f32; columns]; rows];
+    let classes = vec![5u16; few];
+    let even = vec![vec![1.0 / columns as f32; columns]; few];
     let ln = (columns as f64).ln();
-    close(both(&CrossEntropy, &y, &vec![5u16; rows], mean).0, ln, 2e-6);
-    close(both(&CrossEntropy, &y, &even, mean).0, ln, 2e-6);
-    close(both(&CrossEntropy.label_smoothing(0.3), &y, &vec![5u16; rows], mean).0, ln, 2e-6);
+    close(mean(&CrossEntropy, &y, &classes), ln, 2e-6);
+    close(mean(&CrossEntropy, &y, &even), ln, 2e-6);
+    close(mean(&CrossEntropy.label_smoothing(0.3), &y, &classes), ln, 2e-6);
     let from_probabilities = CrossEntropy::from_probabilities();
-    close(both(&from_probabilities, &y, &even, mean).0, -f64::from(0.1f32).ln(), 2e-6);
+    close(mean(&from_probabilities, &y, &even), -f64::from(0.1f32).ln(), 2e-6);
     // 12,288 steps of one column.
     let steps: &dyn Loss<f32, Vec<[f32; 1]>> = &PerStep(MeanSquaredError);
-    close(both(steps, &y, &vec![vec![[0.0]; columns]; rows], mean).0, right, 2e-7);
+    close(mean(steps, &y, &vec![vec![[0.0]; columns]; few]), right, 2e-7);
     // A batch of many rows.
-    let y = Array2::from_elem((1 << 20, 1), 0.1f32);
-    close(both(&MeanSquaredError, &y, &vec![[0.0f32]; 1 << 20], 1.0 / f64::from(1 << 20)).0, right, 2e-7);
+    let rows = 1 << 18;
+    let y = Array2::from_elem((rows, 1), 0.1f32);
+    close(mean(&MeanSquaredError, &y, &vec![[0.0f32]; rows]), right, 2e-7);
+}
+
+/// The mean loss of the rows.
+fn mean<Y>(loss: &dyn Loss<f32, Y>, y: &Array2<f32>, targets: &[Y]) -> f64 {
+    both(loss, y, targets, 1.0 / y.nrows() as f64).0
 }
 
 #[test]
@@ -254,6 +267,10 @@ fn impossible_targets_are_refused_by_row_and_value() {
         assert!(MeanSquaredError.check(1, &[[1.0], [bad as f32]]).is_err(), "{bad}");
     }
     assert_eq!(MeanSquaredError.check(2, &[[-1e300, 0.0]]), Ok(()));
+    for bad in [-1.0, nan, INF] {
+        let text = PoissonNll.check(1, &[[3.0], [7.5], [bad]]).unwrap_err().to_string();
+        assert!(text.starts_with(&format!("target 2 has the value {bad} at 0, but PoissonNll")), "{text}");
+    }
     let wrong = PerStep(BinaryCrossEntropy).check(2, &[[[0.0], [1.0]], [[1.0], [-1.0]]]).unwrap_err();
     let TargetError::Step { row: 1, source } = wrong else { panic!("{wrong}") };
     assert!(matches!(*source, TargetError::Value { row: 1, value: -1.0, .. }), "{source}");

@@ -13,7 +13,7 @@
 //! let (train, test) = (digits(1000, Seed(1)), digits(200, Seed(2)));
 //! let layers = Sequential::new().then(Flatten).then(Dense::new(64)).then(Relu).then(Dense::new(10));
 //! let model = Model::new([28, 28], layers, Seed(0))?;
-//! let mut trainer = Trainer::new(model, CrossEntropy::default(), adam(1e-2)).metric(Accuracy::default());
+//! let mut trainer = Trainer::new(model, CrossEntropy, adam(1e-2)).metric(Accuracy);
 //! let history = trainer.fit(&train, Fit::epochs(3).validation(&test))?;
 //! for report in &history.epochs {
 //!     println!("epoch {}: {}", report.epoch + 1, report.train);

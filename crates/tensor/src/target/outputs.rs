@@ -6,7 +6,7 @@ use std::fmt;
 /// is a yes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outputs {
-    /// Values in the unit of the targets.
+    /// Values that are compared with those of the targets.
     Values,
     /// Logits, which a sigmoid or a softmax would turn into probabilities: 0 is as much a yes as a no.
     Logits,

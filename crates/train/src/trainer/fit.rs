@@ -19,7 +19,7 @@ use chainrule_tensor::Real;
 /// # use chainrule_train::{Model, Trainer};
 /// use chainrule_train::Fit;
 /// # let model = Model::new([28, 28], Sequential::new().then(Flatten).then(Dense::new(10)), Seed(0))?;
-/// # let mut trainer = Trainer::new(model, CrossEntropy::default(), adam(1e-3));
+/// # let mut trainer = Trainer::new(model, CrossEntropy, adam(1e-3));
 /// # let (train, test) = (digits(100, Seed(1)), digits(50, Seed(2)));
 /// trainer.fit(&train, 2)?;
 /// let history = trainer.fit(&train, Fit::epochs(3).validation(&test))?;

@@ -57,9 +57,9 @@ const EVALUATION_ROWS: usize = 256;
 /// let (train, test) = (digits(500, Seed(1)), digits(100, Seed(2)));
 /// let layers = Sequential::new().then(Flatten).then(Dense::new(64)).then(Relu).then(Dense::new(10));
 /// let model = Model::new([28, 28], layers, Seed(0))?;
-/// let mut trainer = Trainer::new(model, CrossEntropy::default(), adam(1e-3))
+/// let mut trainer = Trainer::new(model, CrossEntropy, adam(1e-3))
 ///     .batch_size(16)
-///     .metric(Accuracy::default());
+///     .metric(Accuracy);
 /// let history = trainer.fit(&train, Fit::epochs(2).validation(&test))?;
 /// let scores = trainer.evaluate(&test)?;
 /// assert_eq!(history.epochs[1].validation.as_ref(), Some(&scores));
