@@ -102,6 +102,13 @@ impl<T: Real> SparseGrad<T> {
         self.order.is_empty()
     }
 
+    /// An upper bound of the absolute values of the gradient, where `dy` is that of the layer's `dy`; NaN if a factor is.
+    pub fn bound(&self, dy: f64) -> f64 {
+        let larger = |a: f64, b: f64| if a.is_nan() || a > b { a } else { b };
+        let factor = self.terms.iter().map(|term| term.factor.as_f64().abs()).fold(0.0, larger);
+        if self.is_empty() { 0.0 } else { self.len() as f64 * factor * dy }
+    }
+
     /// The id of the term at this position in the order of ids; `None` after the last.
     #[inline]
     pub fn id(&self, position: usize) -> Option<usize> {
@@ -155,6 +162,9 @@ mod tests {
             position = list.add(position, dy.view(), sum.row_mut(id).into_slice().unwrap());
         }
         assert_eq!(sum, dense);
+        assert_eq!(list.bound(8.0), 4.0 * 2.0 * 8.0);
+        assert!(list.bound(f64::NAN).is_nan());
+        assert_eq!(SparseGrad::<f64>::default().bound(f64::INFINITY), 0.0);
         assert_eq!(sum.row(3), array![1.0 - 6.0 + 3.5, 2.0 - 7.0 + 4.0]);
         // The memory order of dy does not matter.
         let strided = dy.t().as_standard_layout().into_owned().reversed_axes();

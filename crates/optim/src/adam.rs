@@ -5,7 +5,7 @@ use chainrule_tensor::each;
 
 use crate::schedule::check_rate;
 use crate::vector::AdamStep;
-use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule, vector};
+use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Update, UpdateRule, vector};
 
 /// Adam (Kingma and Ba 2015, algorithm 1).
 ///
@@ -65,22 +65,52 @@ impl Adam {
         Self { epsilon: 1e-7, uncorrected_epsilon: true, ..self }
     }
 
-    /// One step in which the parameters are first multiplied by `shrink`.
+    /// The numbers of a step in which the parameters are first multiplied by `shrink`.
     #[inline]
-    pub(crate) fn advance<T: Real>(&self, pass: Update<'_, T>, shrink: f64) {
-        let rate = self.rate.rate(pass.step);
-        let t = pass.step as f64 + 1.0;
+    fn numbers<T: Real>(&self, step: u64, shrink: f64) -> AdamStep<T> {
+        let rate = self.rate.rate(step);
+        let t = step as f64 + 1.0;
         // η m̂ / (√v̂ + ε) = step m / (√v + epsilon), with both corrections taken out of the loop.
         let correction = (1.0 - self.beta2.powf(t)).sqrt();
         let step = rate * correction / (1.0 - self.beta1.powf(t));
         let epsilon = if self.uncorrected_epsilon { self.epsilon } else { self.epsilon * correction };
-        let [new_m, new_v] = [1.0 - self.beta1, 1.0 - self.beta2].map(T::of);
+        let one_minus_betas = [1.0 - self.beta1, 1.0 - self.beta2].map(T::of);
         let [rate, epsilon, shrink] = [step, epsilon, shrink].map(T::of);
+        AdamStep { one_minus_betas, rate, epsilon, shrink }
+    }
+
+    /// One step in which the parameters are first multiplied by `shrink`.
+    #[inline]
+    pub(crate) fn advance<T: Real>(&self, pass: Update<'_, T>, shrink: f64) {
+        let numbers = self.numbers(pass.step, shrink);
         let (p, grads, [m, v]) = pass.split();
-        let numbers = AdamStep { one_minus_betas: [new_m, new_v], rate, epsilon, shrink };
         if !vector::adam_kernel(numbers, p, grads, [&mut *m, &mut *v]) {
             formula(numbers, p, grads, [m, v]);
         }
+    }
+
+    /// [`UpdateRule::bound`] of such a step.
+    pub(crate) fn bound_of<T: Real>(&self, bounds: Bounds<'_>, shrink: f64) -> f64 {
+        let Bounds { step, params, grads, state } = bounds;
+        let AdamStep::<T> { rate, epsilon, shrink, .. } = self.numbers(step, shrink);
+        let [m, v] = state else { return f64::INFINITY };
+        let g = *grads;
+        let all = *m + *v + g + g * g;
+        *m = m.max(g);
+        *v = v.max(g * g);
+        if epsilon < T::min_positive_value() {
+            // It may count as 0.
+            return f64::INFINITY;
+        }
+        // By Cauchy and Schwarz |m| ≤ c √v for a state that began with zeros, where no square was so small that it counted as 0.
+        // Twice that leaves room for rounding.
+        let [rest1, rest2] = [1.0 - self.beta1, 1.0 - self.beta2];
+        let decay = 1.0 - self.beta1.powi(2) / self.beta2;
+        let c = if decay > 0.0 { rest1 / (rest2 * decay).sqrt() } else { f64::INFINITY };
+        let small = (T::min_positive_value().as_f64() / rest2).sqrt();
+        let change = (*m / epsilon.as_f64()).min(2.0 * (c + small / epsilon.as_f64()));
+        *params = shrink.as_f64().abs() * *params + rate.as_f64().abs() * change;
+        all.max(change).max(*params)
     }
 
     pub(crate) fn check<T: Real>(&self, settings: &SettingCheck) -> Result<(), SettingError> {
@@ -104,6 +134,10 @@ impl Optimizer for Adam {
 impl<T: Real> UpdateRule<T> for Adam {
     fn update(&self, pass: Update<'_, T>) {
         self.advance(pass, 1.0);
+    }
+
+    fn bound(&self, bounds: Bounds<'_>) -> f64 {
+        self.bound_of::<T>(bounds, 1.0)
     }
 
     fn validate(&self) -> Result<(), SettingError> {

@@ -1,6 +1,6 @@
 use chainrule_core::SettingCheck;
 
-use crate::{Adam, Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule, adam};
+use crate::{Adam, Bounds, Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule, adam};
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019): `p ← p - η λ p`, then Adam's step.
 ///
@@ -36,6 +36,11 @@ impl AdamW {
         Self { adam: self.adam.epsilon(epsilon), ..self }
     }
 
+    /// What the parameters are multiplied by in a step with this decay.
+    fn shrink(&self, step: u64, decay: f64) -> f64 {
+        1.0 - self.adam.rate.rate(step) * decay
+    }
+
     /// Keras' defaults: those of [`Adam::keras`], and λ is 0.004.
     #[must_use]
     pub fn keras(self) -> Self {
@@ -52,8 +57,14 @@ impl Optimizer for AdamW {
 impl<T: Real> UpdateRule<T> for AdamW {
     fn update(&self, pass: Update<'_, T>) {
         let decay = if pass.kind == ParamKind::Weight { self.decay } else { 0.0 };
-        let shrink = 1.0 - self.adam.rate.rate(pass.step) * decay;
+        let shrink = self.shrink(pass.step, decay);
         self.adam.advance(pass, shrink);
+    }
+
+    fn bound(&self, bounds: Bounds<'_>) -> f64 {
+        // Of those that are decayed and those that are not.
+        let shrink = self.shrink(bounds.step, self.decay).abs().max(1.0);
+        self.adam.bound_of::<T>(bounds, shrink)
     }
 
     fn validate(&self) -> Result<(), SettingError> {

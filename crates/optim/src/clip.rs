@@ -1,11 +1,12 @@
 use chainrule_core::SettingCheck;
 
-use crate::{Optimizer, Real, SettingError, Update, UpdateRule, vector};
+use crate::{Bounds, Optimizer, Real, SettingError, Update, UpdateRule, vector};
 
 /// Clips by global norm: scales all gradients together so that their Euclidean norm is at most this (Pascanu, Mikolov
 /// and Bengio 2013), `g ← g min(1, max / (‖g‖ + 1e-6))`, as PyTorch's `clip_grad_norm_`.
 ///
-/// The norm is over all trained parameters, weights and biases alike. A NaN among the gradients stays NaN.
+/// The norm is over all trained parameters, weights and biases alike, and right also where its square overflows. If a gradient
+/// is infinite or NaN, none has a direction that could be kept: then all stay as they are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClipByGlobalNorm(
     /// The maximum norm, above 0.
@@ -24,11 +25,31 @@ impl Optimizer for ClipByGlobalNorm {
 
 impl<T: Real> UpdateRule<T> for ClipByGlobalNorm {
     fn transform_all(&self, _: u64, grads: &mut [T]) {
-        let scale = self.0 / (vector::sum_squares(grads).sqrt() + 1e-6);
-        if scale < 1.0 {
+        let square = vector::sum_squares(grads);
+        let scale = self.0 / (square.sqrt() + 1e-6);
+        if scale >= 1.0 {
+            return;
+        }
+        if square.is_finite() && T::of(scale) >= T::min_positive_value() {
             let scale = T::of(scale);
             grads.iter_mut().for_each(|g| *g *= scale);
+            return;
         }
+        // g / ‖g‖ = (g / a) / ‖g / a‖, with the largest absolute value a.
+        let largest = vector::largest(grads).as_f64();
+        if !largest.is_finite() {
+            return;
+        }
+        let square: f64 = grads.iter().map(|g| (g.as_f64() / largest).powi(2)).sum();
+        let norm = square.sqrt() + 1e-6 / largest;
+        if self.0 / largest >= norm {
+            return;
+        }
+        grads.iter_mut().for_each(|g| *g = T::of(g.as_f64() / largest / norm * self.0));
+    }
+
+    fn bound(&self, Bounds { grads, .. }: Bounds<'_>) -> f64 {
+        *grads
     }
 
     fn update(&self, _: Update<'_, T>) {}
@@ -63,6 +84,11 @@ impl<T: Real> UpdateRule<T> for ClipByValue {
             let below = if *g > max { max } else { *g };
             *g = if below < -max { -max } else { below };
         }
+    }
+
+    fn bound(&self, Bounds { grads, .. }: Bounds<'_>) -> f64 {
+        *grads = grads.min(self.0);
+        *grads
     }
 
     fn update(&self, _: Update<'_, T>) {}

@@ -32,6 +32,19 @@ impl<'a, T> Update<'a, T> {
     }
 }
 
+/// Upper bounds of absolute values: of all parameters, of all their gradients, and of each slot of the state.
+#[derive(Debug)]
+pub struct Bounds<'a> {
+    /// The number of steps before this one.
+    pub step: u64,
+    /// That of the parameters.
+    pub params: &'a mut f64,
+    /// That of the gradients. A stage changes it for the stages after it.
+    pub grads: &'a mut f64,
+    /// Those of the slots of the state, [`Optimizer::slots`] of them.
+    pub state: &'a mut [f64],
+}
+
 /// What an optimizer, or a stage before one, needs. Its arithmetic is its [`UpdateRule`].
 ///
 /// An optimizer is a description: immutable, shared between threads, without state. What it remembers of the
@@ -71,6 +84,17 @@ pub trait UpdateRule<T: Real>: Optimizer {
 
     /// Updates one bucket of the parameters. It allocates nothing.
     fn update(&self, pass: Update<'_, T>);
+
+    /// Replaces bounds that hold before a step by bounds that hold after [`transform_all`](Self::transform_all) and
+    /// [`update`](Self::update), in real numbers, and returns a bound of every number that these compute on the way.
+    ///
+    /// A trainer takes no step that would make the model infinite. Where this bound is within the range of `T` it need not
+    /// look at each number. The default, infinity, says that no bound is known: the trainer then keeps a copy of the
+    /// parameters and the state while it updates them, and looks at each of them afterwards, which takes memory and time.
+    fn bound(&self, bounds: Bounds<'_>) -> f64 {
+        let _ = bounds;
+        f64::INFINITY
+    }
 
     /// Checks the settings before training starts, also for what the precision of `T` cannot represent.
     ///
@@ -120,6 +144,13 @@ impl<T: Real, A: UpdateRule<T>, B: UpdateRule<T>> UpdateRule<T> for (A, B) {
         self.1.update(Update { step, kind, params, grads, state: second });
     }
 
+    fn bound(&self, bounds: Bounds<'_>) -> f64 {
+        let Bounds { step, params, grads, state } = bounds;
+        let Some((first, second)) = state.split_at_mut_checked(self.0.slots()) else { return f64::INFINITY };
+        let bound = self.0.bound(Bounds { step, params, grads, state: first });
+        bound.max(self.1.bound(Bounds { step, params, grads, state: second }))
+    }
+
     fn validate(&self) -> Result<(), SettingError> {
         self.0.validate()?;
         self.1.validate()
@@ -154,6 +185,10 @@ macro_rules! forward {
 
             fn update(&self, pass: Update<'_, T>) {
                 (**self).update(pass);
+            }
+
+            fn bound(&self, bounds: Bounds<'_>) -> f64 {
+                (**self).bound(bounds)
             }
 
             fn validate(&self) -> Result<(), SettingError> {

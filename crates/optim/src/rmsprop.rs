@@ -4,7 +4,7 @@ use chainrule_core::SettingCheck;
 use chainrule_tensor::each;
 
 use crate::schedule::check_rate;
-use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule};
+use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Update, UpdateRule};
 
 /// RMSprop (Tieleman and Hinton 2012), optionally centered (Graves 2013) and with momentum.
 ///
@@ -113,6 +113,31 @@ impl<T: Real> UpdateRule<T> for RmsProp {
                 );
             }
         }
+    }
+
+    fn bound(&self, Bounds { step, params, grads, state }: Bounds<'_>) -> f64 {
+        if T::of(self.epsilon) < T::min_positive_value() {
+            // It may count as 0.
+            return f64::INFINITY;
+        }
+        let square = *grads * *grads;
+        let mut change = *grads / self.epsilon;
+        if !self.centered {
+            // (1 - α) g² ≤ v, where the square is not so small that it counts as 0. Twice that leaves room for rounding.
+            let rest = 1.0 - self.alpha;
+            let small = (T::min_positive_value().as_f64() / rest).sqrt();
+            change = change.min(2.0 * (rest.sqrt().recip() + small / self.epsilon));
+        }
+        let Some((v, rest)) = state.split_first_mut() else { return f64::INFINITY };
+        *v = v.max(square);
+        let (means, momenta) = rest.split_at_mut(usize::from(self.centered));
+        means.iter_mut().for_each(|m| *m = m.max(*grads));
+        for b in momenta {
+            *b = self.momentum * *b + change;
+            change = *b;
+        }
+        *params += self.rate.rate(step).abs() * change;
+        params.max(change).max(*v + square)
     }
 
     fn validate(&self) -> Result<(), SettingError> {

@@ -4,7 +4,7 @@ use chainrule_core::SettingCheck;
 use chainrule_tensor::each;
 
 use crate::schedule::check_rate;
-use crate::{Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule};
+use crate::{Bounds, Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule};
 
 /// Stochastic gradient descent, optionally with momentum or Nesterov's momentum.
 ///
@@ -94,6 +94,18 @@ impl<T: Real> UpdateRule<T> for Sgd {
                 }
             );
         }
+    }
+
+    fn bound(&self, Bounds { step, params, grads, state }: Bounds<'_>) -> f64 {
+        let rate = self.rate.rate(step).abs();
+        let g = *grads + self.decay * *params;
+        let Some(m) = state.first_mut() else {
+            *params += rate * g;
+            return params.max(g);
+        };
+        *m = self.momentum * *m + g;
+        *params += rate * (g + *m);
+        params.max(g + *m)
     }
 
     fn validate(&self) -> Result<(), SettingError> {

@@ -1,7 +1,7 @@
 use chainrule_core::SettingCheck;
 use chainrule_tensor::each;
 
-use crate::{Optimizer, ParamKind, Real, SettingError, Update, UpdateRule};
+use crate::{Bounds, Optimizer, ParamKind, Real, SettingError, Update, UpdateRule};
 
 /// Coupled weight decay for the optimizer after it: `g ← g + λ p`, the gradient of an L2 penalty `λ/2 ‖p‖²`.
 ///
@@ -22,6 +22,11 @@ impl<T: Real> UpdateRule<T> for WeightDecay {
             let Update { grads: g, params: p, .. } = pass;
             each!(g = |p| g + decay * p);
         }
+    }
+
+    fn bound(&self, Bounds { params, grads, .. }: Bounds<'_>) -> f64 {
+        *grads += self.0 * *params;
+        *grads
     }
 
     fn validate(&self) -> Result<(), SettingError> {

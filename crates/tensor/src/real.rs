@@ -36,6 +36,18 @@ pub trait Real:
     #[doc(hidden)]
     const CBLAS_GEMM: CblasGemm<Self>;
 
+    /// The bits of an absolute value as an integer: it orders absolute values as they are, and NaN after infinity.
+    #[doc(hidden)]
+    type Magnitude: Copy + Default + Ord;
+
+    /// The bits of `|x|`.
+    #[doc(hidden)]
+    fn magnitude(self) -> Self::Magnitude;
+
+    /// The number that is not negative and has these bits.
+    #[doc(hidden)]
+    fn from_magnitude(bits: Self::Magnitude) -> Self;
+
     /// The nearest number of this type.
     fn of(value: f64) -> Self;
 
@@ -126,6 +138,18 @@ macro_rules! real {
 
             #[cfg(feature = "blas")]
             const CBLAS_GEMM: CblasGemm<Self> = cblas_sys::$gemm;
+
+            type Magnitude = $int;
+
+            #[inline(always)]
+            fn magnitude(self) -> $int {
+                self.abs().to_bits() as $int
+            }
+
+            #[inline(always)]
+            fn from_magnitude(bits: $int) -> Self {
+                $real::from_bits(bits as $bits)
+            }
 
             #[inline(always)]
             fn of(value: f64) -> Self {

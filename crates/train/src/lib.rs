@@ -39,4 +39,6 @@ mod model;
 mod trainer;
 
 pub use model::{FileError, Model, ModelError, PredictError, Predictor, Summary, TrainingBytes, file};
-pub use trainer::{Callback, EpochReport, Event, Fit, History, Scores, TrainError, Trainer};
+pub use trainer::{
+    Callback, EpochReport, Event, Fit, History, Quantity, Scores, Suspects, TrainError, Trainer,
+};

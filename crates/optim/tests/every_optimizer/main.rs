@@ -1,5 +1,6 @@
 //! Properties that every optimizer has, and its values beside PyTorch's. A new optimizer adds its lines to `cases.rs`.
 
+mod bounds;
 mod cases;
 mod pytorch;
 

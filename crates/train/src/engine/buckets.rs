@@ -11,7 +11,9 @@ use std::ops::Range;
 
 use chainrule_core::{ParamKind, Plan, SequentialCache, SparseGrad};
 use chainrule_optim::UpdateRule;
-use chainrule_tensor::Real;
+use chainrule_tensor::{Real, vector};
+
+use super::range::larger;
 
 /// The maximum number of parameters of a bucket, unless its rows are long: with their gradient and two slots of state,
 /// 128 kB of `f32`.
@@ -95,6 +97,8 @@ pub(crate) struct Buckets {
     /// With each table cut for one step; unused where there is no table.
     of_step: Vec<Bucket>,
     tables: bool,
+    /// The ranges of the parameters whose gradient the shards have themselves, those of frozen parameters left out.
+    of_shards: Vec<Range<usize>>,
 }
 
 impl Buckets {
@@ -109,7 +113,39 @@ impl Buckets {
         let sparse = sparse(optimizer);
         let tables = sparse && cache.tables().next().is_some();
         let fixed = cut(plan, cache, sparse, optimizer.uses_kind());
-        Self { fixed, of_step: Vec::new(), tables }
+        let mut of_shards: Vec<Range<usize>> = Vec::new();
+        for &Bucket { start, end, kind, source, .. } in &fixed {
+            if source != GradSource::Shards || kind == ParamKind::Frozen {
+                continue;
+            }
+            match of_shards.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => of_shards.push(start..end),
+            }
+        }
+        Self { fixed, of_step: Vec::new(), tables, of_shards }
+    }
+
+    /// The ranges of the parameters whose gradient the shards have themselves, those of frozen parameters left out.
+    pub(crate) fn of_shards(&self) -> &[Range<usize>] {
+        &self.of_shards
+    }
+
+    /// The ranges of all buckets that are no table.
+    pub(crate) fn without_tables(&self) -> impl Iterator<Item = Range<usize>> {
+        let fixed = self.fixed.iter().filter(|bucket| !matches!(bucket.source, GradSource::Table { .. }));
+        fixed.map(|bucket| bucket.start..bucket.end)
+    }
+
+    /// Writes the largest absolute value of each slot of the optimizer's state.
+    pub(crate) fn largest_by_slot<T: Real>(&self, state: &[T], largest: &mut [f64]) {
+        let slots = largest.len();
+        let params = state.len() / slots.max(1);
+        largest.fill(0.0);
+        for StateRun { in_bucket, in_slot, len } in self.state_runs(state.len(), slots) {
+            let slot = &mut largest[in_slot / params];
+            *slot = larger(*slot, vector::largest(&state[in_bucket..in_bucket + len]).as_f64());
+        }
     }
 
     /// The number of parameters of the longest bucket that is no table.
@@ -172,7 +208,7 @@ impl Buckets {
     where
         I: Iterator<Item = &'a SparseGrad<T>> + Clone,
     {
-        let Self { fixed, of_step, tables } = self;
+        let Self { fixed, of_step, tables, .. } = self;
         if !*tables {
             return fixed;
         }
@@ -324,6 +360,11 @@ mod tests {
             let mut state = vec![f32::NAN; size];
             buckets.state_by_bucket(&by_slot, &mut state, slots);
             assert_eq!(buckets.state_by_slot(&state, slots), by_slot);
+            let mut largest = vec![f64::NAN; slots];
+            buckets.largest_by_slot(&state, &mut largest);
+            let right: Vec<f64> = (1..=slots).map(|slot| (slot * plan.size() - 1) as f64).collect();
+            assert_eq!(largest, right);
+            assert!(buckets.of_shards().iter().map(Range::len).sum::<usize>() < plan.size());
             if slots == 2 {
                 assert!(buckets.tables);
                 // The second row of the table, then the first bucket after the table.

@@ -42,6 +42,9 @@
 //! - **The sum and the update are one loop** ([`Phase::Fused`](reduce::Phase)) unless the optimizer needs all gradients at
 //!   once, as clipping by the global norm does. Then the loop runs twice, once to reduce, once to update, and the optimizer's
 //!   `transform_all` runs between.
+//! - **A step that is not finite is not taken.** The loss is checked before the last fork. That all gradients and all updated
+//!   numbers will be finite is proved from a few bounds ([`range`]), which each shard states at the end of its pass. Where they
+//!   prove nothing, the step is taken [carefully](careful): every number is looked at, and a step that fails is undone.
 //! - **The number of threads is no part of the result.** The number of shards is fixed, and every sum adds shards in their
 //!   order. A thread runs whole shards and whole buckets, whichever they are.
 //! - **The threads do not sleep between forks.** While a training runs, the pool's other threads spin, since waking one would
@@ -49,12 +52,15 @@
 //! - **An evaluation** is the gather and the forward pass alone, without a split.
 //!
 //! Start reading at [`trainer/step.rs`](crate::trainer), which calls all of this. The files import each other only
-//! downward: `reduce` over `sparse`, `split_k` and `shard`, these over `buckets`, `pool`, `prefetch`, `update` and `pass`.
+//! downward: `reduce` over `sparse`, `split_k` and `shard`, these over `buckets`, `careful`, `pool`, `prefetch`, `update`,
+//! `range` and `pass`.
 
 pub(crate) mod buckets;
+pub(crate) mod careful;
 pub(crate) mod pass;
 pub(crate) mod pool;
 pub(crate) mod prefetch;
+pub(crate) mod range;
 pub(crate) mod reduce;
 pub(crate) mod shard;
 pub(crate) mod sparse;

@@ -29,6 +29,8 @@ pub(crate) struct Pass<'a, T, D: ?Sized, Y> {
     pub(crate) deferred: bool,
     /// Whether the gradients of tables are lists of the rows that were used.
     pub(crate) sparse: bool,
+    /// The ranges of the other gradients, those of frozen parameters left out.
+    pub(crate) of_shards: &'a [Range<usize>],
 }
 
 /// The rows of a batch of `rows` that belong to one of `count` shards, whose sizes differ by at most one.

@@ -11,9 +11,11 @@ use chainrule_tensor::{Buffer, FlushDenormals, Real, gemm, gemm_pair};
 use ndarray::{ArrayViewMut2, s};
 
 use super::buckets::{Bucket, Buckets, GradSource};
+use super::careful::Watched;
 use super::pass::rows_of_shard;
 use super::pool;
 use super::prefetch::{NextSamples, Prefetcher};
+use super::range::largest_gradient;
 use super::shard::Shard;
 use super::sparse::{RowRange, SparseUpdate};
 use super::split_k::SplitK;
@@ -23,7 +25,7 @@ use super::update::{ParamBlock, add};
 pub(crate) struct Scratch<T> {
     /// The gradient of a bucket.
     grads: Buffer<T>,
-    sparse: SparseUpdate<T>,
+    pub(crate) sparse: SparseUpdate<T>,
 }
 
 impl<T: Real> Scratch<T> {
@@ -192,6 +194,7 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
             };
             if self.phase != Phase::Update {
                 self.sum(bucket, grads);
+                self.look(bucket, grads, &block);
                 if kind == ParamKind::Buffer {
                     // The sum of the shards' shares of the next value: no gradient, which an optimizer could clip.
                     block.replace(start..end, grads);
@@ -202,6 +205,20 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
             if self.phase != Phase::Reduce && kind.is_trained() {
                 block.update(start..end, kind, grads);
             }
+        }
+    }
+
+    /// Looks at the gradients of a bucket, in a careful step: where the optimizer needs all at once, it may still clip them.
+    fn look(&self, &Bucket { start, kind, .. }: &Bucket, grads: &[T], block: &ParamBlock<'_, T>) {
+        let Some(watch) = block.watch else { return };
+        let index = |position| start + position;
+        match kind {
+            ParamKind::Frozen => {}
+            ParamKind::Buffer => watch.look(Watched::Statistic, grads, T::max_value(), index),
+            _ if self.phase == Phase::Fused => {
+                watch.look(Watched::Gradient, grads, largest_gradient(), index)
+            }
+            _ => watch.look(Watched::Gradient, grads, T::max_value(), index),
         }
     }
 

@@ -4,6 +4,8 @@ use chainrule_core::ParamKind;
 use chainrule_optim::Update;
 use chainrule_tensor::{Buffer, Real};
 
+use super::careful::{RowCopies, Watched};
+use super::range::largest_gradient;
 use super::shard::Shard;
 use super::update::{ParamBlock, add};
 
@@ -37,6 +39,8 @@ pub(crate) struct SparseUpdate<T> {
     starts: Vec<usize>,
     /// For each shard, the next term of its list.
     positions: Vec<usize>,
+    /// What a careful step has overwritten.
+    pub(crate) copies: RowCopies<T>,
 }
 
 impl<T: Real> SparseUpdate<T> {
@@ -50,6 +54,7 @@ impl<T: Real> SparseUpdate<T> {
             shard_grad: Buffer::zeros(columns),
             starts: Vec::with_capacity(size),
             positions: Vec::with_capacity(shards),
+            copies: RowCopies::default(),
         }
     }
 
@@ -97,8 +102,8 @@ impl<T: Real> SparseUpdate<T> {
 
     /// Updates the rows that were collected, and forgets them.
     fn update(&mut self, columns: usize, kind: ParamKind, block: &mut ParamBlock<'_, T>) {
-        let Self { params, grads, state, starts, .. } = self;
-        let ParamBlock { step, optimizer, slots, offset, .. } = *block;
+        let Self { params, grads, state, starts, copies, .. } = self;
+        let ParamBlock { step, optimizer, slots, watch, offset, .. } = *block;
         let size = starts.len() * columns;
         let params = &mut params[..size];
         let grads = &mut grads[..size];
@@ -119,7 +124,20 @@ impl<T: Real> SparseUpdate<T> {
         for (here, there) in slots_of_rows() {
             state[here..here + columns].copy_from_slice(&block.state[there..there + columns]);
         }
+        let index = |position: usize| starts[position % size / columns] + position % columns;
+        if let Some(watch) = watch {
+            for &start in &*starts {
+                let row = start - offset;
+                let of_params = &block.params[row..row + columns];
+                copies.add(start, of_params, &block.state[slots * row..slots * (row + columns)]);
+            }
+            watch.look(Watched::Gradient, grads, largest_gradient(), index);
+        }
         optimizer.update(Update { step, kind, params, grads, state });
+        if let Some(watch) = watch {
+            watch.look(Watched::Parameter, params, T::max_value(), index);
+            watch.look(Watched::State, state, T::max_value(), index);
+        }
         for (row, start) in params.chunks_exact(columns).zip(rows()) {
             block.params[start..start + columns].copy_from_slice(row);
         }

@@ -18,6 +18,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 use super::buckets;
 use super::pass::Pass;
+use super::range::larger;
 
 /// The first product of a network, split into blocks.
 pub(crate) struct SplitK<T: Real> {
@@ -37,6 +38,8 @@ pub(crate) struct ColumnBlock<T: Real> {
     z: Buffer<T>,
     /// Scratch space for a whole sample.
     row: Buffer<T>,
+    /// The largest absolute value in these columns.
+    largest: f64,
 }
 
 impl<T: Real> SplitK<T> {
@@ -69,6 +72,7 @@ impl<T: Real> SplitK<T> {
             x: Buffer::default(),
             z: Buffer::default(),
             row: Buffer::zeros(inputs),
+            largest: 0.0,
         };
         Some(Self { units, weight, blocks: (0..shards).map(block).collect() })
     }
@@ -84,6 +88,11 @@ impl<T: Real> SplitK<T> {
         let start = blocks.first().map_or(0, |block| block.columns.start);
         let end = blocks.last().map_or(0, |block| block.columns.end);
         (start, end)
+    }
+
+    /// The largest absolute value of all samples of the batch.
+    pub(crate) fn largest(&self) -> f64 {
+        self.blocks.iter().map(|block| block.largest).fold(0.0, larger)
     }
 
     /// Writes `Z` for these rows of the batch: the sum over the blocks, in order.
@@ -133,7 +142,7 @@ impl<T: Real> ColumnBlock<T> {
         units: usize,
     ) {
         let _flush = FlushDenormals::new();
-        let Self { columns, x, z, row } = self;
+        let Self { columns, x, z, row, largest } = self;
         let count = pass.samples.len();
         let width = columns.len();
         x.reserve(count * width);
@@ -145,6 +154,7 @@ impl<T: Real> ColumnBlock<T> {
                 targets.push(target);
             }
         }
+        *largest = vector::largest(&x[..count * width]).as_f64();
         let weight = &pass.params[columns.start * units..columns.end * units];
         let w = ArrayView2::from_shape((width, units), weight).expect("the values of the block");
         gemm(T::one(), x.matrix(count, width), w, T::zero(), z.matrix_mut(count, units)); // Zₚ = Xₚ Wₚ

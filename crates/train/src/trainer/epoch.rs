@@ -81,9 +81,6 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let next = rest.peek().copied().unwrap_or_default();
             self.optimizer.check_step(self.state.step)?;
             let loss = self.step(data, Batch { index, samples, next })?;
-            if !loss.is_finite() {
-                return Err(TrainError::Diverged { epoch, batch: index, loss });
-            }
             self.update_metrics();
             let position = &mut self.state.position;
             position.loss += loss * samples.len() as f64;

@@ -6,6 +6,7 @@ use chainrule_losses::TargetError;
 use chainrule_tensor::Shape;
 use rayon::ThreadPoolBuildError;
 
+use super::refusal::{Quantity, Suspects};
 use crate::model::file::FileError;
 
 /// A training that cannot start or continue.
@@ -61,15 +62,44 @@ pub enum TrainError {
         /// The number of samples in a batch.
         batch_size: usize,
     },
-    /// The loss is infinite or NaN.
-    #[error("the loss became {loss} in epoch {} at batch {batch}: lower the learning rate, clip the gradients, or check the data for values that are not finite", epoch + 1)]
+    /// The loss of a batch is infinite or NaN, or that of one of its samples is. The step was not taken: the model and the
+    /// optimizer's state are as the step before left them.
+    #[error(
+        "the loss is {loss} in epoch {} at batch {batch}, whose step was not taken: {}",
+        epoch + 1,
+        blame(suspects, "lower the learning rate, clip the gradients, or check the data for values that are not finite")
+    )]
     Diverged {
         /// The epoch, from 0.
         epoch: u64,
         /// The batch of the epoch, from 0.
         batch: usize,
-        /// The loss.
+        /// The mean loss of the batch.
         loss: f64,
+        /// The samples that have such a loss, if not all of the batch have.
+        suspects: Suspects,
+    },
+    /// A step with a finite loss would have made the model infinite or NaN. It was not taken: the model and the optimizer's state
+    /// are as the step before left them.
+    #[error(
+        "{} in epoch {} at batch {batch}, whose step was not taken: {}",
+        quantity.describe(parameter, *value),
+        epoch + 1,
+        blame(suspects, quantity.remedy())
+    )]
+    NotFinite {
+        /// The epoch, from 0.
+        epoch: u64,
+        /// The batch of the epoch, from 0.
+        batch: usize,
+        /// What is not finite.
+        quantity: Quantity,
+        /// The name of the parameter that it belongs to.
+        parameter: String,
+        /// Its value: the first that was found.
+        value: f64,
+        /// The samples that cause it, if they are known and not all of the batch do.
+        suspects: Suspects,
     },
     /// The number of shards or of threads is 0.
     #[error("the number of {0} is 0: choose at least 1")]
@@ -105,4 +135,12 @@ fn target_problem(source: &TargetError, columns: usize) -> String {
         TargetError::Value { .. } | TargetError::NoClass { .. } => "has a target that cannot be used".into(),
         _ => format!("does not fit the model's {columns} outputs"),
     }
+}
+
+/// The samples that are to blame and what to do with them, or a remedy where none is known.
+fn blame(suspects: &Suspects, remedy: &str) -> String {
+    if suspects.samples.is_empty() {
+        return remedy.to_owned();
+    }
+    format!("{suspects}; correct what is wrong in the data, or leave it out")
 }

@@ -8,6 +8,7 @@ mod epoch;
 pub(crate) mod error;
 mod fit;
 mod history;
+mod refusal;
 mod settings;
 mod step;
 mod targets;
@@ -16,6 +17,7 @@ pub use callback::{Callback, Event};
 pub use error::TrainError;
 pub use fit::Fit;
 pub use history::{EpochReport, History, Scores};
+pub use refusal::{Quantity, Suspects};
 
 use std::fmt;
 use std::io::{self, Write};
@@ -28,7 +30,9 @@ use chainrule_optim::UpdateRule;
 use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 
 use crate::engine::buckets::Buckets;
+use crate::engine::careful::Copies;
 use crate::engine::pool;
+use crate::engine::range::RangeProof;
 use crate::engine::reduce::Scratch;
 use crate::engine::shard::Shard;
 use crate::engine::split_k::{Cut, SplitK};
@@ -98,6 +102,8 @@ struct State<T: Real, Y> {
     /// For each thread.
     scratch: Vec<Scratch<T>>,
     buckets: Buckets,
+    range: RangeProof,
+    copies: Copies<T>,
     /// The number of steps completed.
     step: u64,
     /// The number of epochs completed.
@@ -135,6 +141,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 total: Buffer::default(),
                 scratch: Vec::new(),
                 buckets,
+                range: RangeProof::default(),
+                copies: Copies::default(),
                 step: 0,
                 epoch: 0,
                 position: EpochPosition::default(),
@@ -315,6 +323,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             bytes,
         })?;
         let slots = self.optimizer.slots();
+        if !self.state.optimizer_state.is_empty() || slots == 0 {
+            self.state.range.reset(slots);
+        }
         let scratch = || Scratch::new(&self.state.buckets, slots, shards);
         self.state.scratch = (0..threads).map(|_| scratch()).collect();
         self.state.threads = threads;

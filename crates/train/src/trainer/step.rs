@@ -4,15 +4,17 @@
 use chainrule_core::{Layer, Mode};
 use chainrule_data::Samples;
 use chainrule_losses::total;
-use chainrule_tensor::Real;
+use chainrule_tensor::{Real, Seed, vector};
 
 use super::error::TrainError;
 use super::targets::{check_outputs, check_targets};
-use super::{State, Trainer, WORTH_A_FORK};
-use crate::engine::buckets;
+use super::{State, Trainer, WORTH_A_FORK, reserve};
+use crate::engine::buckets::{self, Bucket};
+use crate::engine::careful::{Finding, Watch, Watched};
 use crate::engine::pass::{Batch, Pass, rows_of_shard};
 use crate::engine::pool::each_pair;
 use crate::engine::prefetch::NextSamples;
+use crate::engine::range::largest_gradient;
 use crate::engine::reduce::{BucketRange, Phase, Reduce};
 use crate::engine::split_k::SplitK;
 use crate::engine::update::ParamBlock;
@@ -23,17 +25,42 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     where
         D: Samples<T, Target = Y>,
     {
-        let seed = self.seed.child(1).child(self.state.step);
-        let mode = Mode::Train { seed, first_row: 0 };
+        let mode = Mode::Train { seed: self.seed_of_step(), first_row: 0 };
         let small = self.step_flops(batch.samples.len()) < WORTH_A_FORK;
         let threads = if small { 1 } else { self.state.threads };
         let loss = self.forward(data, batch, mode, threads)?;
-
-        let optimizer = &*self.optimizer;
-        let slots = optimizer.slots();
+        self.check_loss(data, batch, loss)?;
         let prefetch = |sample: u32, columns| data.prefetch(sample as usize, columns);
         let next =
             NextSamples { prefetch: &prefetch, samples: batch.next, columns: (0, self.model.input().size()) };
+        if self.is_within_range() {
+            self.update(next, threads, None);
+        } else if let Some(finding) = self.update_carefully(next, threads)? {
+            return Err(self.refusal(data, batch, finding));
+        }
+        self.state.step += 1;
+        Ok(loss)
+    }
+
+    /// The seed of the random layers in the next step.
+    pub(super) fn seed_of_step(&self) -> Seed {
+        self.seed.child(1).child(self.state.step)
+    }
+
+    /// Whether it is certain that this step leaves all parameters and the optimizer's state finite.
+    fn is_within_range(&mut self) -> bool {
+        let State { shards, optimizer_state, buckets, step, range, .. } = &mut self.state;
+        let largest_grad = shards.iter().map(|shard| shard.largest_grad).sum();
+        range.admits(&*self.optimizer, *step, largest_grad, |params, state| {
+            *params = vector::largest(&self.model.parameters).as_f64();
+            buckets.largest_by_slot(optimizer_state, state);
+        })
+    }
+
+    /// Sums the gradients of the shards, and lets the optimizer take its step.
+    fn update(&mut self, next: NextSamples<'_>, threads: usize, watch: Option<&Watch>) {
+        let optimizer = &*self.optimizer;
+        let slots = optimizer.slots();
         let params = &mut self.model.parameters;
         let State { shards, split_k, optimizer_state, total, scratch, buckets, step, .. } = &mut self.state;
         let buckets = buckets.of_step(|stage| {
@@ -42,22 +69,53 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         });
         let mut reduce = |phase, total: &mut [T], next| {
             let state = &mut *optimizer_state;
-            let block = ParamBlock { step: *step, optimizer, slots, offset: 0, params, state };
+            let block = ParamBlock { step: *step, optimizer, slots, watch, offset: 0, params, state };
             let reduce = Reduce { phase, shards, split_k: split_k.as_ref(), next };
             reduce.run(BucketRange { buckets, block, total }, scratch, threads);
         };
         if optimizer.needs_all_gradients() {
             reduce(Phase::Reduce, total, NextSamples { samples: &[], ..next });
             optimizer.transform_all(*step, total);
+            if let Some(watch) = watch {
+                for &Bucket { start, end, .. } in buckets.iter().filter(|bucket| bucket.kind.is_trained()) {
+                    let index = |position| start + position;
+                    watch.look(Watched::Gradient, &total[start..end], largest_gradient(), index);
+                }
+            }
             reduce(Phase::Update, total, next);
         } else {
             reduce(Phase::Fused, &mut [], next);
         }
-        *step += 1;
-        Ok(loss)
     }
 
-    /// Runs the shards of a batch; returns the mean loss of the batch.
+    /// Takes a step that may not stay within the range of the numbers. If it does not, everything is as it was before, and the
+    /// first finding is returned.
+    fn update_carefully(
+        &mut self,
+        next: NextSamples<'_>,
+        threads: usize,
+    ) -> Result<Option<Finding>, TrainError> {
+        let slots = self.optimizer.slots();
+        let what =
+            "copies of the parameters and of the optimizer's state, for a step that may have to be undone";
+        let State { copies, optimizer_state, buckets, scratch, range, .. } = &mut self.state;
+        reserve(&mut copies.params, self.model.parameters.len(), slots.saturating_add(1), what)?;
+        reserve(&mut copies.state, optimizer_state.len(), 1, what)?;
+        copies.take(buckets, slots, &self.model.parameters, optimizer_state);
+        scratch.iter_mut().for_each(|scratch| scratch.sparse.copies.clear());
+        range.forget();
+        let watch = Watch::default();
+        self.update(next, threads, Some(&watch));
+        let found = watch.found();
+        if found.is_some() {
+            let State { copies, optimizer_state, buckets, scratch, .. } = &mut self.state;
+            let rows = scratch.iter().map(|scratch| &scratch.sparse.copies);
+            copies.restore(buckets, rows, slots, &mut self.model.parameters, optimizer_state);
+        }
+        Ok(found)
+    }
+
+    /// Runs the shards of a batch; returns its mean loss.
     pub(super) fn forward<D>(
         &mut self,
         data: &D,
@@ -68,6 +126,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     where
         D: Samples<T, Target = Y> + ?Sized,
     {
+        let State { shards, split_k, buckets, .. } = &mut self.state;
         let pass = Pass {
             layers: self.model.layers(),
             params: self.model.parameters(),
@@ -77,10 +136,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             mode,
             deferred: buckets::defers(self.model.plan()),
             sparse: buckets::sparse(&*self.optimizer),
+            of_shards: buckets.of_shards(),
         };
         let columns = self.model.output().size();
         let metrics = &self.metrics[..];
-        let State { shards, split_k, .. } = &mut self.state;
         let count = shards.len();
         let rows = |shard| rows_of_shard(batch.samples.len(), shard, count);
 
@@ -121,6 +180,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 }
             }
             shard.run(&pass, rows);
+            if mode != Mode::Eval {
+                shard.bound_gradients(&pass, split_k.map(SplitK::largest));
+            }
             Ok(())
         })?;
 

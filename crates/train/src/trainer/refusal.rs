@@ -1,0 +1,217 @@
+//! Why a step was not taken, and because of which samples.
+
+use std::fmt;
+
+use chainrule_core::Mode;
+use chainrule_data::Samples;
+use chainrule_tensor::{Buffer, Real, vector};
+
+use super::Trainer;
+use super::error::TrainError;
+use crate::engine::careful::{Finding, Watched};
+use crate::engine::pass::{Batch, Pass};
+use crate::engine::range::largest_gradient;
+use crate::engine::shard::Shard;
+
+/// A quantity of a step that must be finite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Quantity {
+    /// The gradient of a parameter. Optimizers square it, so the square too has to be finite.
+    Gradient,
+    /// A running statistic, as batch normalisation has them.
+    Statistic,
+    /// A parameter, after the update.
+    Parameter,
+    /// The optimizer's state for a parameter, after the update.
+    State,
+}
+
+impl Quantity {
+    /// What would happen to the parameter of this name.
+    pub(super) fn describe(self, parameter: &str, value: f64) -> String {
+        match self {
+            Self::Gradient if value.is_finite() => {
+                format!("the gradient of {parameter} has the value {value:e}, whose square is too large")
+            }
+            Self::Gradient => format!("the gradient of {parameter} has the value {value}"),
+            Self::Statistic => format!("the running statistic {parameter} would become {value}"),
+            Self::Parameter => format!("the parameter {parameter} would become {value}"),
+            Self::State => format!("the optimizer's state for {parameter} would become {value}"),
+        }
+    }
+
+    /// What to do if no sample is to blame.
+    pub(super) fn remedy(self) -> &'static str {
+        match self {
+            Self::Gradient => "lower the learning rate, clip the gradients, or scale the data",
+            Self::Statistic => "scale the data",
+            Self::Parameter | Self::State => "lower the learning rate, or clip the gradients",
+        }
+    }
+}
+
+impl From<Watched> for Quantity {
+    fn from(watched: Watched) -> Self {
+        match watched {
+            Watched::Gradient => Self::Gradient,
+            Watched::Statistic => Self::Statistic,
+            Watched::Parameter => Self::Parameter,
+            Watched::State => Self::State,
+        }
+    }
+}
+
+/// The samples because of which a step was not taken, as far as they are known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Suspects {
+    /// Their indices in the data set, from 0, in the order of the batch. Empty if no single sample is to blame.
+    pub samples: Vec<usize>,
+    /// What the first of them has, such as "an input of NaN".
+    pub reason: String,
+}
+
+impl fmt::Display for Suspects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.samples.split_first() else { return Ok(()) };
+        write!(f, "sample {first} has {}", self.reason)?;
+        match others {
+            [] => Ok(()),
+            [other] => write!(f, ", and so has sample {other}"),
+            [some @ .., last] if others.len() < 5 => {
+                f.write_str(", and so have samples ")?;
+                some.iter().try_for_each(|sample| write!(f, "{sample}, "))?;
+                write!(f, "and {last}")
+            }
+            [second, ..] => {
+                write!(f, ", and so have {} others, of which sample {second} is the next", others.len())
+            }
+        }
+    }
+}
+
+impl Suspects {
+    /// The samples of a batch of which `bad`, given row and sample, says what they have. None if all samples have it: then it is
+    /// no fault of theirs.
+    fn of(samples: &[u32], mut bad: impl FnMut(usize, usize) -> Option<String>) -> Self {
+        let mut suspects = Self::default();
+        for (row, &sample) in samples.iter().enumerate() {
+            let sample = sample as usize;
+            let Some(reason) = bad(row, sample) else { continue };
+            if suspects.samples.is_empty() {
+                suspects.reason = reason;
+            }
+            suspects.samples.push(sample);
+        }
+        let all = samples.len() > 1 && suspects.samples.len() == samples.len();
+        if all { Self::default() } else { suspects }
+    }
+}
+
+impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
+    /// Checks the mean loss of a batch before anything is updated. The loss of each sample has to be finite, not only their
+    /// mean.
+    pub(super) fn check_loss<D>(&self, data: &D, batch: Batch<'_>, loss: f64) -> Result<(), TrainError>
+    where
+        D: Samples<T, Target = Y>,
+    {
+        let mut losses = self.state.shards.iter().flat_map(|shard| shard.losses());
+        if loss.is_finite() && losses.all(|&loss| is_loss_of::<T>(loss)) {
+            return Ok(());
+        }
+        let mut suspects = self.samples_with_wild_inputs(data, batch);
+        if suspects.samples.is_empty() {
+            suspects = self.samples_with_wild_losses(batch);
+        }
+        let epoch = self.state.epoch;
+        Err(TrainError::Diverged { epoch, batch: batch.index, loss, suspects })
+    }
+
+    /// The error of a batch whose step was undone.
+    pub(super) fn refusal<D>(&self, data: &D, batch: Batch<'_>, finding: Finding) -> TrainError
+    where
+        D: Samples<T, Target = Y>,
+    {
+        let Finding { watched, index, value } = finding;
+        let mut suspects = self.samples_with_wild_inputs(data, batch);
+        if suspects.samples.is_empty() && watched == Watched::Gradient {
+            suspects = self.samples_with_wild_gradients(data, batch);
+        }
+        let entries = self.model.plan().entries();
+        let parameter = entries.iter().find(|entry| entry.range.contains(&index));
+        TrainError::NotFinite {
+            epoch: self.state.epoch,
+            batch: batch.index,
+            quantity: watched.into(),
+            parameter: parameter.map_or_else(String::new, |entry| entry.name.clone()),
+            value,
+            suspects,
+        }
+    }
+
+    /// The samples with inputs that are not finite, or whose square is not.
+    fn samples_with_wild_inputs<D>(&self, data: &D, batch: Batch<'_>) -> Suspects
+    where
+        D: Samples<T, Target = Y>,
+    {
+        let mut row = vec![T::zero(); self.model.input().size()];
+        Suspects::of(batch.samples, |_, sample| {
+            data.read(sample, &mut row);
+            let value = row.iter().find(|&&value| !within(value, largest_gradient()))?;
+            Some(format!("an input of {value:e}"))
+        })
+    }
+
+    /// The samples whose own loss is not finite.
+    fn samples_with_wild_losses(&self, batch: Batch<'_>) -> Suspects {
+        let mut losses = self.state.shards.iter().flat_map(|shard| shard.losses());
+        Suspects::of(batch.samples, |_, _| {
+            let loss = *losses.next()?;
+            (!is_loss_of::<T>(loss)).then(|| format!("a loss of {loss:e}"))
+        })
+    }
+
+    /// The samples whose own gradient is so large that, without it, the sum could be within its limit. Not for models whose
+    /// samples depend on each other.
+    fn samples_with_wild_gradients<D>(&self, data: &D, batch: Batch<'_>) -> Suspects
+    where
+        D: Samples<T, Target = Y>,
+    {
+        let model = &self.model;
+        let Some(grads) = Buffer::try_zeros(model.parameters().len()) else { return Suspects::default() };
+        if model.plan().is_stateful() {
+            return Suspects::default();
+        }
+        let pass = Pass {
+            layers: model.layers(),
+            params: model.parameters(),
+            loss: &*self.loss,
+            data,
+            samples: batch.samples,
+            mode: Mode::Train { seed: self.seed_of_step(), first_row: 0 },
+            deferred: false,
+            sparse: false,
+            of_shards: &[],
+        };
+        let mut alone = Shard::new(model.cache(), grads, model.input().size(), model.output().size());
+        let limit = largest_gradient::<T>() / T::of(batch.samples.len() as f64);
+        Suspects::of(batch.samples, |row, _| {
+            alone.gather(&pass, row..row + 1);
+            alone.run(&pass, row..row + 1);
+            let trained = model.plan().entries().iter().filter(|entry| entry.kind.is_trained());
+            let mut largest = trained.map(|entry| vector::largest(&alone.grads[entry.range.clone()]));
+            let largest = largest.find(|&largest| !within(largest, limit))?;
+            Some(format!("a gradient of {largest:e}"))
+        })
+    }
+}
+
+/// Whether a number is one that a loss can have in the range of `T`.
+fn is_loss_of<T: Real>(loss: f64) -> bool {
+    T::of(loss).is_finite()
+}
+
+/// Whether a value is within a limit, which NaN is not.
+fn within<T: Real>(value: T, limit: T) -> bool {
+    value.abs() <= limit
+}
