@@ -1,5 +1,7 @@
 //! Arithmetic on values of shape `[outer, channels, inner]` and vectors `[channels]`, as in normalisations and in biases of channels.
 
+use super::blocks::{BlockSums, CHAIN};
+use super::lanes::LANES;
 use super::reduce::Sums;
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
@@ -66,6 +68,9 @@ pub fn map_channels<T: Real, const N: usize, const V: usize>(
     run(MapChannels { inner, inputs, vectors, output, f });
 }
 
+/// How many channels are summed at a time: their sums stay in registers or in the first cache.
+const CHANNELS: usize = 2 * LANES;
+
 struct SumChannels<'a, T, const N: usize, const V: usize, const K: usize, F> {
     inner: usize,
     inputs: [&'a [T]; N],
@@ -86,31 +91,61 @@ where
         let (size, channels) = (inputs[0].len(), sums[0].len());
         let vectors = vectors.map(|vector| &vector[..channels]);
         let mut sums = sums.map(|sum| &mut sum[..channels]);
-        if inner == 1 {
-            for start in (0..size).step_by(channels.max(1)) {
-                let rows = inputs.map(|input| &input[start..start + channels]);
-                for c in 0..channels {
-                    let terms = f(rows.map(|row| row[c]), vectors.map(|vector| vector[c]));
-                    for (sum, term) in sums.iter_mut().zip(terms) {
-                        sum[c] += term;
-                    }
+        let sample_len = channels * inner;
+        for first in (0..channels).step_by(CHANNELS) {
+            let channels = first..channels.min(first + CHANNELS);
+            let vectors = vectors.map(|vector| &vector[channels.clone()]);
+            let mut totals = [const { () }; K].map(|()| BlockSums::zeros());
+            for start in (0..size).step_by((CHAIN * sample_len).max(1)) {
+                let end = size.min(start + CHAIN * sample_len);
+                let mut parts = [[T::zero(); CHANNELS]; K];
+                for sample in (start..end).step_by(sample_len) {
+                    let at = sample + first * inner..sample + channels.end * inner;
+                    add_sample(inner, inputs.map(|input| &input[at.clone()]), vectors, &mut parts, &f);
+                }
+                for k in 0..K {
+                    totals[k].add(parts[k]);
                 }
             }
-            return;
+            for (sum, totals) in sums.iter_mut().zip(totals) {
+                for (sum, total) in sum[channels.clone()].iter_mut().zip(totals.totals()) {
+                    *sum += total;
+                }
+            }
         }
-        for sample in (0..size).step_by(channels.saturating_mul(inner).max(1)) {
-            for c in 0..channels {
-                let start = sample + c * inner;
-                let constants = vectors.map(|vector| vector[c]);
-                let run = Sums::new(
-                    inputs.map(|input| &input[start..start + inner]),
-                    #[inline(always)]
-                    |x| f(x, constants),
-                );
-                for (sum, term) in sums.iter_mut().zip(run.run()) {
-                    sum[c] += term;
-                }
+    }
+}
+
+/// Adds the terms of one sample's channels, no more than [`CHANNELS`], to their sums.
+#[inline(always)]
+fn add_sample<T: Real, const N: usize, const V: usize, const K: usize>(
+    inner: usize,
+    inputs: [&[T]; N],
+    vectors: [&[T]; V],
+    sums: &mut [[T; CHANNELS]; K],
+    f: &impl Fn([T; N], [T; V]) -> [T; K],
+) {
+    let channels = inputs[0].len() / inner;
+    let vectors = vectors.map(|vector| &vector[..channels]);
+    if inner == 1 {
+        let rows = inputs.map(|input| &input[..channels]);
+        for c in 0..channels {
+            let terms = f(rows.map(|row| row[c]), vectors.map(|vector| vector[c]));
+            for k in 0..K {
+                sums[k][c] += terms[k];
             }
+        }
+        return;
+    }
+    for c in 0..channels {
+        let constants = vectors.map(|vector| vector[c]);
+        let run = Sums::new(
+            inputs.map(|input| &input[c * inner..(c + 1) * inner]),
+            #[inline(always)]
+            |x| f(x, constants),
+        );
+        for (sum, term) in sums.iter_mut().zip(run.run()) {
+            sum[c] += term;
         }
     }
 }

@@ -27,9 +27,11 @@
 //! | [`map_random!`](crate::map_random!) | [`map_random()`] | slices, and random bits for each number |
 //!
 //! Views may be strided; rows with contiguous columns are fast. Sums are kept in 16 or 32 interleaved parts that are added in a
-//! fixed order, so that a result is the same on every CPU.
+//! fixed order, so that a result is the same on every CPU, and in blocks whose sums are added with what rounding takes from
+//! them, so that it is as exact for millions of terms as for a thousand.
 
 mod adam;
+mod blocks;
 mod bytes;
 mod channels;
 mod each;
@@ -54,6 +56,6 @@ pub use gates::gates;
 pub use largest::largest;
 pub use map::{accumulate, add, apply, map};
 pub use random::map_random;
-pub use reduce::{max, sum, sum_chunks, sum_squares, sums};
+pub use reduce::{dot, max, norm, sum, sum_chunks, sum_squares, sums};
 pub use rows::{add_to_rows, sum_rows};
 pub use softmax::{exponentials, log_softmax, log_softmax_gradient, softmax, softmax_gradient};

@@ -1,65 +1,70 @@
-//! Reductions of many numbers to one: the maximum, and sums of values, squares, terms and chunks.
+//! Reductions of many numbers to one: the maximum, and sums of values, squares, products, terms and chunks.
 
+use super::blocks::{BLOCK, BlockSums, CHAIN};
 use super::lanes::LANES;
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
 
-pub(super) struct FoldLanes<'a, T, F> {
-    pub(super) values: &'a [T],
-    pub(super) f: F,
-}
+/// The maxima of the values of each lane.
+pub(super) struct MaxLanes<'a, T>(pub(super) &'a [T]);
 
-impl<T: Real, F: Fn(T, T) -> T> Loop for FoldLanes<'_, T, F> {
+impl<T: Real> Loop for MaxLanes<'_, T> {
     type Output = [T; LANES];
     #[inline(always)]
     fn run(self) -> [T; LANES] {
-        let Self { values, f } = self;
-        let (chunks, rest) = values.as_chunks::<LANES>();
-        // Only called with enough values for all lanes.
-        let Some((first, chunks)) = chunks.split_first() else { unreachable!("at least LANES values") };
-        let mut parts = *first;
+        let (chunks, rest) = self.0.as_chunks::<LANES>();
+        let mut parts = [T::neg_infinity(); LANES];
         for chunk in chunks {
             for (part, &value) in parts.iter_mut().zip(chunk) {
-                *part = f(*part, value);
+                *part = larger(*part, value);
             }
         }
         for (part, &value) in parts.iter_mut().zip(rest) {
-            *part = f(*part, value);
+            *part = larger(*part, value);
         }
         parts
     }
 }
 
-/// Folds with an associative `f`, in 16 interleaved parts; `empty` if there are no values.
+/// The larger of two numbers: the first if the second is NaN.
 #[inline(always)]
-fn fold<T: Real>(values: &[T], empty: T, f: impl Fn(T, T) -> T + Copy) -> T {
-    if values.len() < LANES {
-        return values.iter().copied().reduce(f).unwrap_or(empty);
-    }
-    let parts = run(FoldLanes { values, f });
-    parts.into_iter().reduce(f).unwrap_or(empty)
+pub(super) fn larger<T: Real>(a: T, b: T) -> T {
+    if b > a { b } else { a }
 }
 
 /// The sum of the values.
 #[inline]
 pub fn sum<T: Real>(values: &[T]) -> T {
-    fold(
-        values,
-        T::zero(),
+    let [sum] = sums(
+        [values],
         #[inline(always)]
-        |a, b| a + b,
-    )
+        |[value]| [value],
+    );
+    sum
+}
+
+/// The dot product, `Σ aᵢ bᵢ`.
+///
+/// # Panics
+///
+/// If `b` is shorter than `a`.
+#[inline]
+pub fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    let [sum] = sums(
+        [a, b],
+        #[inline(always)]
+        |[a, b]| [a * b],
+    );
+    sum
 }
 
 /// The maximum, -∞ if there are no values. NaN is ignored.
 #[inline]
 pub fn max<T: Real>(values: &[T]) -> T {
-    fold(
-        values,
-        T::neg_infinity(),
-        #[inline(always)]
-        |a, b| if b > a { b } else { a },
-    )
+    if values.len() < LANES {
+        return values.iter().copied().fold(T::neg_infinity(), larger);
+    }
+    run(MaxLanes(values)).into_iter().fold(T::neg_infinity(), larger)
 }
 
 struct SumSquares<'a, T>(&'a [T]);
@@ -68,19 +73,23 @@ impl<T: Real> Loop for SumSquares<'_, T> {
     type Output = f64;
     #[inline(always)]
     fn run(self) -> f64 {
-        let (chunks, rest) = self.0.as_chunks::<LANES>();
-        let mut parts = [0.0f64; LANES];
-        for chunk in chunks {
-            for (part, value) in parts.iter_mut().zip(chunk) {
+        let mut totals = BlockSums::zeros();
+        for block in self.0.chunks(BLOCK) {
+            let (chunks, rest) = block.as_chunks::<LANES>();
+            let mut parts = [0.0f64; LANES];
+            for chunk in chunks {
+                for (part, value) in parts.iter_mut().zip(chunk) {
+                    let value = value.as_f64();
+                    *part += value * value;
+                }
+            }
+            for (part, value) in parts.iter_mut().zip(rest) {
                 let value = value.as_f64();
                 *part += value * value;
             }
+            totals.add(parts);
         }
-        for (part, value) in parts.iter_mut().zip(rest) {
-            let value = value.as_f64();
-            *part += value * value;
-        }
-        parts.iter().sum()
+        total(totals.totals())
     }
 }
 
@@ -88,6 +97,26 @@ impl<T: Real> Loop for SumSquares<'_, T> {
 #[inline]
 pub fn sum_squares<T: Real>(values: &[T]) -> f64 {
     run(SumSquares(values))
+}
+
+/// The Euclidean norm, `√Σ xᵢ²`, in double precision, also where the squares would overflow or vanish.
+pub fn norm<T: Real>(values: &[T]) -> f64 {
+    /// Below it, some of the squares may have lost digits.
+    const SMALL: f64 = f64::MIN_POSITIVE / f64::EPSILON;
+    let squares = sum_squares(values);
+    if squares.is_nan() || (SMALL..f64::INFINITY).contains(&squares) {
+        return squares.sqrt();
+    }
+    let largest = values.iter().map(|value| value.as_f64().abs()).fold(0.0, larger);
+    if largest == 0.0 || largest.is_infinite() {
+        return largest;
+    }
+    let mut totals = BlockSums::<f64, 1>::zeros();
+    for block in values.chunks(CHAIN) {
+        totals.add([block.iter().map(|value| (value.as_f64() / largest).powi(2)).sum()]);
+    }
+    let [squares] = totals.totals();
+    largest * squares.sqrt()
 }
 
 pub(super) struct Sums<'a, T, const N: usize, F> {
@@ -112,43 +141,69 @@ where
     fn run(self) -> [T; K] {
         let Self { inputs, f } = self;
         let n = inputs[0].len();
-        let chunks = inputs.map(|input| input[..n].as_chunks::<LANES>());
-        // Two sets of parts, since with one each addition would wait for the previous one.
-        let (mut even, mut odd) = ([[T::zero(); LANES]; K], [[T::zero(); LANES]; K]);
-        let pairs = n / (2 * LANES);
-        for j in 0..pairs {
-            let left = terms(chunks.map(|(chunks, _)| &chunks[2 * j]), &f);
-            let right = terms(chunks.map(|(chunks, _)| &chunks[2 * j + 1]), &f);
-            for k in 0..K {
-                for i in 0..LANES {
-                    even[k][i] += left[k][i];
-                    odd[k][i] += right[k][i];
-                }
+        let mut totals = [const { () }; K].map(|()| BlockSums::<T, LANES>::zeros());
+        let mut start = 0;
+        loop {
+            let end = n.min(start + BLOCK);
+            let parts = block(inputs.map(|input| &input[start..end]), &f);
+            // Most sums are of one block.
+            if n <= BLOCK {
+                return parts.map(total);
             }
-        }
-        if 2 * pairs < n / LANES {
-            let left = terms(chunks.map(|(chunks, _)| &chunks[2 * pairs]), &f);
             for k in 0..K {
-                for i in 0..LANES {
-                    even[k][i] += left[k][i];
-                }
+                totals[k].add(parts[k]);
             }
+            if end == n {
+                return totals.map(|sums| total(sums.totals()));
+            }
+            start = end;
         }
-        let mut parts = [[T::zero(); LANES]; K];
+    }
+}
+
+/// The sums over a block, each in one part for each lane.
+#[inline(always)]
+fn block<T: Real, const N: usize, const K: usize>(
+    inputs: [&[T]; N],
+    f: &impl Fn([T; N]) -> [T; K],
+) -> [[T; LANES]; K] {
+    let n = inputs[0].len();
+    let chunks = inputs.map(|input| input[..n].as_chunks::<LANES>());
+    // Two sets of parts, since with one each addition would wait for the previous one.
+    let (mut even, mut odd) = ([[T::zero(); LANES]; K], [[T::zero(); LANES]; K]);
+    let pairs = n / (2 * LANES);
+    for j in 0..pairs {
+        let left = terms(chunks.map(|(chunks, _)| &chunks[2 * j]), f);
+        let right = terms(chunks.map(|(chunks, _)| &chunks[2 * j + 1]), f);
         for k in 0..K {
             for i in 0..LANES {
-                parts[k][i] = even[k][i] + odd[k][i];
+                even[k][i] += left[k][i];
+                odd[k][i] += right[k][i];
             }
         }
-        let rest = chunks.map(|(_, rest)| rest);
-        for i in 0..n % LANES {
-            let terms = f(rest.map(|rest| rest[i]));
-            for k in 0..K {
-                parts[k][i] += terms[k];
-            }
-        }
-        parts.map(total)
     }
+    if 2 * pairs < n / LANES {
+        let left = terms(chunks.map(|(chunks, _)| &chunks[2 * pairs]), f);
+        for k in 0..K {
+            for i in 0..LANES {
+                even[k][i] += left[k][i];
+            }
+        }
+    }
+    let mut parts = [[T::zero(); LANES]; K];
+    for k in 0..K {
+        for i in 0..LANES {
+            parts[k][i] = even[k][i] + odd[k][i];
+        }
+    }
+    let rest = chunks.map(|(_, rest)| rest);
+    for i in 0..n % LANES {
+        let terms = f(rest.map(|rest| rest[i]));
+        for k in 0..K {
+            parts[k][i] += terms[k];
+        }
+    }
+    parts
 }
 
 /// `f` of each number of a chunk.
@@ -205,24 +260,13 @@ impl<T: Real> Loop for SumChunks<'_, T> {
         let Self { values, sums } = self;
         let size = values.len() / sums.len();
         for (values, sum) in values.chunks_exact(size).zip(sums) {
-            let (chunks, rest) = values.as_chunks::<LANES>();
-            let mut parts = [T::zero(); LANES];
-            for chunk in chunks {
-                for i in 0..LANES {
-                    parts[i] += chunk[i];
-                }
-            }
-            for i in 0..rest.len() {
-                parts[i] += rest[i];
-            }
-            let mut half = LANES / 2;
-            while half > 0 {
-                for i in 0..half {
-                    parts[i] += parts[i + half];
-                }
-                half /= 2;
-            }
-            *sum += parts[0];
+            let chunk = Sums::new(
+                [values],
+                #[inline(always)]
+                |[value]: [T; 1]| [value],
+            );
+            let [total] = chunk.run();
+            *sum += total;
         }
     }
 }
@@ -248,18 +292,19 @@ mod tests {
 
     #[test]
     fn sums_of_any_length() {
-        for n in [0, 1, 15, 16, 17, 100] {
+        for n in [0, 1, 15, 16, 17, 100, 1023, 1024, 1025, 5000] {
             let x: Vec<f64> = (1..=n).map(f64::from).collect();
             let n = f64::from(n);
+            let squares = n * (n + 1.0) * (2.0 * n + 1.0) / 6.0;
             assert_eq!(sum(&x), n * (n + 1.0) / 2.0);
-            assert_eq!(sum_squares(&x), n * (n + 1.0) * (2.0 * n + 1.0) / 6.0);
+            assert_eq!((dot(&x, &x), sum_squares(&x)), (squares, squares));
             assert_eq!(max(&x), if n > 0.0 { n } else { f64::NEG_INFINITY });
         }
     }
 
     #[test]
     fn several_sums_in_one_pass() {
-        for n in [0, 1, 15, 16, 31, 32, 33, 48, 100] {
+        for n in [0, 1, 15, 16, 31, 32, 33, 48, 100, 1024, 1025, 2100] {
             let x: Vec<f64> = (0..n).map(f64::from).collect();
             let n = f64::from(n);
             let right = [n * (n - 1.0) / 2.0, n * (n - 1.0) * (2.0 * n - 1.0) / 6.0];
@@ -269,7 +314,7 @@ mod tests {
 
     #[test]
     fn sums_of_chunks() {
-        for (chunks, size) in [(1, 1), (3, 7), (2, 16), (5, 45), (4, 0), (0, 0)] {
+        for (chunks, size) in [(1, 1), (3, 7), (2, 16), (5, 45), (2, 3000), (4, 0), (0, 0)] {
             let x: Vec<f64> = (0..chunks * size).map(|i| i as f64).collect();
             let mut sums = vec![0.5; chunks];
             sum_chunks(&x, &mut sums);
@@ -277,5 +322,29 @@ mod tests {
             let right: Vec<_> = right.chain(std::iter::repeat(0.5)).take(chunks).collect();
             assert_eq!(sums, right, "{chunks} of {size}");
         }
+    }
+
+    #[test]
+    fn a_maximum_beside_nan() {
+        for n in [2, 15, 16, 40] {
+            for at in 0..n {
+                let mut x: Vec<f64> = (0..n).map(|i| i as f64).collect();
+                x[at] = f64::NAN;
+                assert_eq!(max(&x), if at == n - 1 { n - 2 } else { n - 1 } as f64, "{n} {at}");
+            }
+        }
+        assert_eq!(max(&[f64::NAN; 20]), f64::NEG_INFINITY);
+    }
+
+    #[test]
+    fn norms_without_overflow() {
+        for scale in [1.0, 1e200, 1e-200, f64::MIN_POSITIVE, 1e307] {
+            let found = norm(&[3.0 * scale, -4.0 * scale]);
+            assert!((found / (5.0 * scale) - 1.0).abs() < 1e-15, "{scale}: {found}");
+        }
+        assert_eq!((norm::<f64>(&[]), norm(&[0.0, -0.0])), (0.0, 0.0));
+        assert_eq!(norm(&[1.0, f64::NEG_INFINITY]), f64::INFINITY);
+        assert!(norm(&[f64::INFINITY, f64::NAN]).is_nan());
+        assert_eq!(norm(&[f32::MAX; 4]), 2.0 * f64::from(f32::MAX));
     }
 }

@@ -1,7 +1,8 @@
 //! Adding a vector to each row of a matrix, as a bias, and adding the rows up, as its gradient.
 
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 
+use super::blocks::{BlockSums, CHAIN};
 use super::lanes::LANES;
 use super::map::add;
 use crate::real::Real;
@@ -99,15 +100,51 @@ impl<T: Real> ColumnBlock for SumRows<'_, T> {
     #[inline(always)]
     fn run<const N: usize>(&mut self, first: usize) {
         let columns = self.sum.len();
-        let total = &mut self.sum[first..first + N];
-        let mut sum: [T; N] = std::array::from_fn(|i| total[i]);
-        for row in self.rows.chunks_exact(columns) {
-            let row = &row[first..first + N];
-            for i in 0..N {
-                sum[i] += row[i];
+        let block_len = CHAIN * columns;
+        // Most batches are one block.
+        let added = if self.rows.len() <= block_len {
+            sum_block::<T, N>(self.rows, columns, first)
+        } else {
+            let mut totals = BlockSums::zeros();
+            for block in self.rows.chunks(block_len) {
+                totals.add(sum_block::<T, N>(block, columns, first));
             }
+            totals.totals()
+        };
+        let sum = &mut self.sum[first..first + N];
+        for i in 0..N {
+            sum[i] += added[i];
         }
-        total.copy_from_slice(&sum);
+    }
+}
+
+/// The sums of `N` columns from `first` on, over the rows of a block.
+#[inline(always)]
+fn sum_block<T: Real, const N: usize>(block: &[T], columns: usize, first: usize) -> [T; N] {
+    let mut sums = [T::zero(); N];
+    for row in block.chunks_exact(columns) {
+        let row = &row[first..first + N];
+        for i in 0..N {
+            sums[i] += row[i];
+        }
+    }
+    sums
+}
+
+/// [`SumRows`] for views whose rows are not stored one after the other.
+fn sum_strided_rows<T: Real>(x: ArrayView2<'_, T>, mut sum: ArrayViewMut1<'_, T>) {
+    for (index, mut sum) in sum.axis_chunks_iter_mut(Axis(0), LANES).enumerate() {
+        let first = index * LANES;
+        let columns = x.slice(s![.., first..first + sum.len()]);
+        let mut totals = BlockSums::<T, LANES>::zeros();
+        for block in columns.axis_chunks_iter(Axis(0), CHAIN) {
+            let mut sums = [T::zero(); LANES];
+            for row in block.rows() {
+                sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
+            }
+            totals.add(sums);
+        }
+        sum.iter_mut().zip(totals.totals()).for_each(|(sum, total)| *sum += total);
     }
 }
 
@@ -129,7 +166,7 @@ pub fn sum_rows<T: Real>(x: ArrayView2<'_, T>, mut sum: ArrayViewMut1<'_, T>) {
     assert_eq!(sum.len(), x.ncols(), "one value for each column");
     match (x.as_slice(), sum.as_slice_mut()) {
         (Some(rows), Some(sum)) if !sum.is_empty() => run(SumRows { rows, sum }),
-        _ => x.rows().into_iter().for_each(|row| add(row, sum.view_mut())),
+        _ => sum_strided_rows(x, sum),
     }
 }
 
@@ -137,7 +174,6 @@ pub fn sum_rows<T: Real>(x: ArrayView2<'_, T>, mut sum: ArrayViewMut1<'_, T>) {
 mod tests {
     use super::*;
     use crate::vector::random_matrix::random_matrix as matrix;
-    use ndarray::s;
 
     #[test]
     fn bias_and_its_gradient() {

@@ -5,7 +5,7 @@
 //! is often too short for a call of its own.
 
 use super::lanes::LANES;
-use super::reduce::{FoldLanes, Sums};
+use super::reduce::{MaxLanes, Sums, larger};
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
 
@@ -17,19 +17,18 @@ const LONG: usize = 4 * LANES;
 
 #[inline(always)]
 fn max<T: Real>(row: &[T]) -> T {
-    let f = |a: T, b: T| if b > a { b } else { a };
     if row.len() < LONG {
-        return row.iter().copied().fold(T::neg_infinity(), f);
+        return row.iter().copied().fold(T::neg_infinity(), larger);
     }
-    join(FoldLanes { values: row, f }.run(), f)
+    join(MaxLanes(row).run())
 }
 
-/// Joins the lanes by halves. Not inlined, or the compiler would arrange the loop before it to suit this one.
+/// The maximum of the lanes. Not inlined, or the compiler would arrange the loop before it to suit this one.
 #[inline(never)]
-fn join<T: Real>(lanes: [T; LANES], f: impl Fn(T, T) -> T) -> T {
-    let half: [T; 8] = std::array::from_fn(|i| f(lanes[i], lanes[i + 8]));
-    let quarter: [T; 4] = std::array::from_fn(|i| f(half[i], half[i + 4]));
-    f(f(quarter[0], quarter[2]), f(quarter[1], quarter[3]))
+fn join<T: Real>(lanes: [T; LANES]) -> T {
+    let half: [T; 8] = std::array::from_fn(|i| larger(lanes[i], lanes[i + 8]));
+    let quarter: [T; 4] = std::array::from_fn(|i| larger(half[i], half[i + 4]));
+    larger(larger(quarter[0], quarter[2]), larger(quarter[1], quarter[3]))
 }
 
 /// `Σ f(aᵢ, bᵢ)`.
