@@ -52,4 +52,4 @@ pub use loss::{Criterion, Loss, LossPass};
 pub use mean_squared_error::MeanSquaredError;
 pub use per_step::PerStep;
 pub use poisson_nll::PoissonNll;
-pub use total::total;
+pub use total::{total, weighted};

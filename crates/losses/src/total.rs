@@ -32,8 +32,14 @@ pub fn total(losses: impl IntoIterator<Item = f64>) -> f64 {
 }
 
 /// `weight x`, which is 0 where the weight is, even if x is infinite: `0 ln 0 = 0` by the limit of `p ln p`. NaN stays NaN.
+///
+/// ```
+/// use chainrule_losses::weighted;
+/// assert_eq!(weighted(0.0, f64::NEG_INFINITY), 0.0);
+/// assert!(weighted(0.0, f64::NAN).is_nan());
+/// ```
 #[inline(always)]
-pub(crate) fn weighted(weight: f64, x: f64) -> f64 {
+pub fn weighted(weight: f64, x: f64) -> f64 {
     let product = weight * x;
     let nothing = weight == 0.0 && !x.is_nan();
     if nothing { 0.0 } else { product }

@@ -7,7 +7,7 @@ use chainrule_losses::{
     BinaryCrossEntropy, Criterion, CrossEntropy, Domain, Loss, LossPass, MeanSquaredError, Outputs, PerStep,
     PoissonNll, SettingError, TargetError,
 };
-use ndarray::{Array2, array, s};
+use ndarray::{Array2, Axis, array, s};
 
 fn logits() -> Array2<f64> {
     array![[2.0, -0.5, 0.25], [-3.0, 0.1, 1.5], [0.3, 0.2, 4.0], [-1.0, 30.0, 2.0]]
@@ -28,11 +28,15 @@ fn one_hot(class: u8) -> [f64; 3] {
 struct Case {
     of_classes: Box<dyn Loss<f64, u8>>,
     of_values: Box<dyn Loss<f64, [f64; 3]>>,
+    in_single: Box<dyn Loss<f32, [f32; 3]>>,
     y: Array2<f64>,
 }
 
-fn case(loss: impl Loss<f64, u8> + Loss<f64, [f64; 3]> + Copy + 'static, y: Array2<f64>) -> Case {
-    Case { of_classes: Box::new(loss), of_values: Box::new(loss), y }
+fn case<L>(loss: L, y: Array2<f64>) -> Case
+where
+    L: Loss<f64, u8> + Loss<f64, [f64; 3]> + Loss<f32, [f32; 3]> + Copy + 'static,
+{
+    Case { of_classes: Box::new(loss), of_values: Box::new(loss), in_single: Box::new(loss), y }
 }
 
 fn every_loss() -> [Case; 8] {
@@ -50,7 +54,7 @@ fn every_loss() -> [Case; 8] {
 
 #[test]
 fn gradients() {
-    for Case { of_classes, of_values, y } in every_loss() {
+    for Case { of_classes, of_values, y, .. } in every_loss() {
         gradient(&of_classes, y.view(), &CLASSES).unwrap_or_else(|error| panic!("{of_classes:?}: {error}"));
         gradient(&of_values, y.view(), &VALUES).unwrap_or_else(|error| panic!("{of_values:?}: {error}"));
         assert_eq!(of_classes.validate(), Ok(()));
@@ -59,7 +63,7 @@ fn gradients() {
 
 #[test]
 fn a_class_is_its_one_hot_vector() {
-    for Case { of_classes, of_values, y } in every_loss() {
+    for Case { of_classes, of_values, y, .. } in every_loss() {
         let (mut left, mut right) = (y.clone(), y.clone());
         let class = of_classes.loss(y.view(), &CLASSES, 0.25, Some(left.view_mut()));
         let vector = of_values.loss(y.view(), &CLASSES.map(one_hot), 0.25, Some(right.view_mut()));
@@ -109,18 +113,85 @@ fn a_single_nan_does_not_vanish() {
     }
 }
 
-fn in_single_precision(loss: impl Loss<f32, u8> + Loss<f64, u8>) {
-    let right: f64 = loss.loss(logits().view(), &CLASSES, 0.25, None);
-    let found: f32 = loss.loss(logits().mapv(|y| y as f32).view(), &CLASSES, 0.25, None);
-    assert!((f64::from(found) - right).abs() <= 1e-6 * right, "{found} for {right}");
+#[test]
+fn single_precision_is_near_double() {
+    for Case { of_values, in_single, y, .. } in every_loss() {
+        let right = of_values.loss(y.view(), &VALUES, 0.25, None);
+        let values = VALUES.map(|target| target.map(|t| t as f32));
+        let found = in_single.loss(y.mapv(|y| y as f32).view(), &values, 0.25, None);
+        assert!((f64::from(found) - right).abs() <= 1e-6 * right.abs(), "{in_single:?}: {found} for {right}");
+    }
 }
 
 #[test]
-fn single_precision_is_near_double() {
-    in_single_precision(MeanSquaredError);
-    in_single_precision(CrossEntropy::default());
-    in_single_precision(CrossEntropy::default().label_smoothing(0.1));
-    in_single_precision(BinaryCrossEntropy::default());
+fn many_rows_are_as_exact_as_one() {
+    for Case { of_values, in_single, y, .. } in every_loss() {
+        let count = 1 << 14;
+        let single = y.mapv(|y| y as f32);
+        let row = single.row(0);
+        let target = VALUES[0].map(|t| t as f32);
+        let right = of_values.loss(
+            row.mapv(f64::from).insert_axis(Axis(0)).view(),
+            &[target.map(f64::from)],
+            1.0,
+            None,
+        );
+        let many = row.broadcast((count, 3)).unwrap();
+        let mut dy = Array2::zeros((count, 3));
+        for dy in [None, Some(dy.view_mut())] {
+            let found = in_single.loss(many, &vec![target; count], 1.0 / count as f32, dy);
+            assert!(
+                (f64::from(found) - right).abs() <= 2e-6 * right.abs(),
+                "{in_single:?}: {found} for {right}"
+            );
+        }
+    }
+}
+
+/// The rows' losses and gradients have the same bits however a batch is cut, so that shards are no part of a mean.
+#[test]
+fn rows_know_nothing_of_each_other() {
+    for Case { of_values, y, .. } in every_loss() {
+        let count = 300;
+        let y = Array2::from_shape_fn((count, 3), |(i, j)| y[[i % 4, j]] * (1.0 - 1e-4 * i as f64));
+        let targets: Vec<[f64; 3]> = (0..count).map(|i| VALUES[i % 4]).collect();
+        let run = |parts: &[usize]| {
+            let (mut losses, mut dy) = (vec![f64::NAN; count], Array2::from_elem((count, 3), f64::NAN));
+            for ends in parts.windows(2) {
+                let rows = ends[0]..ends[1];
+                let gradient = dy.slice_mut(s![rows.clone(), ..]);
+                of_values.rows(LossPass {
+                    y: y.slice(s![rows.clone(), ..]),
+                    targets: &targets[rows.clone()],
+                    scale: 1.0 / count as f64,
+                    dy: Some(gradient),
+                    losses: &mut losses[rows],
+                });
+            }
+            (losses, dy)
+        };
+        let whole = run(&[0, count]);
+        assert_eq!(run(&[0, 1, 130, 299, count]), whole, "{of_values:?}");
+        let mean = chainrule_losses::total(whole.0) / count as f64;
+        let found = of_values.loss(y.view(), &targets, 1.0 / count as f64, None);
+        assert!((mean - found).abs() <= 1e-14 * mean.abs(), "{of_values:?}: {mean} and {found}");
+    }
+}
+
+/// A loss that took one would be NaN, or fall without end.
+#[test]
+fn no_loss_takes_a_target_that_is_no_number() {
+    for Case { of_values, .. } in every_loss() {
+        assert_eq!(of_values.check(3, &VALUES), Ok(()), "{of_values:?}");
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let error = of_values.check(3, &[VALUES[0], [0.0, bad, 0.0]]).unwrap_err();
+            let TargetError::Value { row: 1, column: 1, value, owner, .. } = error else { panic!("{error}") };
+            assert_eq!(value.to_bits(), bad.to_bits());
+            assert!(format!("{of_values:?}").starts_with(owner), "{owner} is not {of_values:?}");
+        }
+        let length = of_values.check(2, &VALUES).unwrap_err();
+        assert_eq!(length, TargetError::Length { row: 0, found: 3, columns: 2 }, "{of_values:?}");
+    }
 }
 
 #[test]

@@ -209,36 +209,6 @@ fn long_rows() {
     }
 }
 
-/// The rows' losses, and their sum, do not depend on how the batch is cut.
-#[test]
-fn rows_know_nothing_of_each_other() {
-    let y = Array2::from_shape_fn((300, 7), |(i, j)| ((i * 7 + j) as f32).sin());
-    let targets: Vec<[f32; 7]> = (0..300).map(|i| std::array::from_fn(|j| ((i + j) % 2) as f32)).collect();
-    let losses: [&dyn Loss<f32, [f32; 7]>; 3] = [&MeanSquaredError, &CrossEntropy, &BinaryCrossEntropy];
-    for loss in losses {
-        let rows = |from: usize, to: usize, dy: &mut Array2<f32>| {
-            let mut losses = vec![f64::NAN; to - from];
-            loss.rows(chainrule_losses::LossPass {
-                y: y.slice(s![from..to, ..]),
-                targets: &targets[from..to],
-                scale: 1.0 / 300.0,
-                dy: Some(dy.slice_mut(s![from..to, ..])),
-                losses: &mut losses,
-            });
-            losses
-        };
-        let (mut whole_dy, mut cut_dy) = (Array2::zeros((300, 7)), Array2::zeros((300, 7)));
-        let whole = rows(0, 300, &mut whole_dy);
-        let cut: Vec<f64> =
-            [(0, 1), (1, 130), (130, 300)].into_iter().flat_map(|(a, b)| rows(a, b, &mut cut_dy)).collect();
-        assert_eq!(whole, cut, "{loss:?}");
-        assert_eq!(whole_dy, cut_dy, "{loss:?}");
-        let total = (chainrule_losses::total(whole) / 300.0) as f32;
-        let found = loss.loss(y.view(), &targets, 1.0 / 300.0, None);
-        assert!((total - found).abs() <= 1e-6 * total, "{loss:?}: {total} {found}");
-    }
-}
-
 #[test]
 fn impossible_targets_are_refused_by_row_and_value() {
     let nan = f64::NAN;

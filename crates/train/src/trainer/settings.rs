@@ -62,7 +62,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self
     }
 
-    /// Adds a metric to report.
+    /// Adds a metric to report. One that takes the outputs for something else than the loss does is refused when the training
+    /// or the evaluation begins.
     #[must_use]
     pub fn metric(mut self, metric: impl Measure<T, Y> + 'static) -> Self {
         self.metrics.push(Box::new(metric));
