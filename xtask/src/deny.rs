@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use crate::cargo;
+use crate::print;
 use crate::test::{Outcome, execute};
 
 /// Checks what can be checked on this machine.
@@ -17,7 +18,7 @@ pub(crate) fn run() -> Result<Outcome, String> {
     }
     execute(None, "deny --workspace check licenses bans sources")?;
     if !succeeds(&["deny", "fetch", "db"]) {
-        println!("    advisories not checked: their database is not available");
+        print::out("    advisories not checked: their database is not available");
         return Ok(Outcome::Passed);
     }
     execute(None, "deny --workspace check --disable-fetch advisories")?;

@@ -11,6 +11,7 @@ use std::process::{self, Stdio};
 use serde_json::Value;
 
 use crate::cargo;
+use crate::print;
 
 /// Between what the same network reaches in Burn (97.0 %) and in Keras (97.3 %).
 const MINIMUM_ACCURACY: f64 = 0.972;
@@ -85,18 +86,18 @@ fn judge(train: impl Fn(&[&str]) -> Result<GateReport, String>) -> Result<(), St
     let mut sum = 0.0;
     for seed in seeds {
         let report = train(&["--epochs", "5", "--seed", seed])?;
-        println!("seed {seed}: test accuracy {:.4}", report.test_accuracy);
+        print::out(format_args!("seed {seed}: test accuracy {:.4}", report.test_accuracy));
         sum += report.test_accuracy;
     }
     let mean = sum / seeds.len() as f64;
-    println!("mean test accuracy {mean:.4}, at least {MINIMUM_ACCURACY} required");
+    print::out(format_args!("mean test accuracy {mean:.4}, at least {MINIMUM_ACCURACY} required"));
     // A mean that is NaN must not pass.
     if mean.is_nan() || mean < MINIMUM_ACCURACY {
         return Err(format!("the mean test accuracy is {mean:.4}, below {MINIMUM_ACCURACY}."));
     }
     let [one, two] = ["1", "2"].map(|threads| train(&["--epochs", "1", "--seed", "0", "--threads", threads]));
     let (one, two) = (one?.params_sha256, two?.params_sha256);
-    println!("params_sha256 on 1 thread: {one}\nparams_sha256 on 2 threads: {two}");
+    print::out(format_args!("params_sha256 on 1 thread: {one}\nparams_sha256 on 2 threads: {two}"));
     if one != two {
         return Err("the same seed gives other parameters on 2 threads than on 1.".into());
     }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 mod scan;
 
+use crate::print;
 use scan::Import;
 
 /// A crate whose files are checked: all together, or by directory.
@@ -38,7 +39,7 @@ pub(crate) fn run(root: &Path, print: bool) -> Result<(), String> {
         for (name, files) in graph.parts(by_directory) {
             if print {
                 let title = if name.is_empty() { source.to_owned() } else { format!("{source}/{name}") };
-                println!("{title}\n{}", graph.drawing(&files));
+                print::out(format_args!("{title}\n{}", graph.drawing(&files)));
             }
             circles.extend(graph.circle(&files).map(|circle| format!("in {source}:\n{circle}")));
         }

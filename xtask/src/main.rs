@@ -12,6 +12,7 @@ mod gate;
 mod imports;
 mod nearest;
 mod package;
+mod print;
 mod probe;
 mod program;
 mod setup;
@@ -60,13 +61,14 @@ fn main() -> ExitCode {
         .map_err(|argument| Stop::Usage(format!("the argument {} is not UTF-8.", argument.display())))
         .and_then(|arguments| run(&arguments));
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) if print::complete() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::FAILURE,
         Err(Stop::Usage(message)) => {
-            eprintln!("error: {message}\n`cargo xtask help` lists the commands.");
+            print::note(format_args!("error: {message}\n`cargo xtask help` lists the commands."));
             ExitCode::from(2)
         }
         Err(Stop::Failed(message)) => {
-            eprintln!("error: {message}");
+            print::note(format_args!("error: {message}"));
             ExitCode::FAILURE
         }
         Err(Stop::Status(status)) => ExitCode::from(status),
@@ -75,13 +77,13 @@ fn main() -> ExitCode {
 
 fn run(arguments: &[String]) -> Result<(), Stop> {
     let Some((command, rest)) = arguments.split_first() else {
-        print!("{HELP}");
+        print::out(HELP.trim_end());
         return Ok(());
     };
     let wants_help = rest.iter().any(|a| a == "--help" || a == "-h");
     match command.as_str() {
-        "setup" | "test" if wants_help => print!("{HELP}"),
-        "help" | "--help" | "-h" => print!("{HELP}"),
+        "setup" | "test" if wants_help => print::out(HELP.trim_end()),
+        "help" | "--help" | "-h" => print::out(HELP.trim_end()),
         "setup" => setup::run(rest)?,
         "test" => test::run(rest)?,
         delegated if program::has(delegated) => program::run(delegated, rest)?,

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use crate::cargo;
+use crate::print;
 
 /// Packs and builds.
 ///
@@ -13,7 +14,7 @@ use crate::cargo;
 /// A crate that cannot be packed or built.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
     let arguments = "package --workspace --exclude xtask --exclude chainrule-benches --allow-dirty --quiet";
-    println!("    cargo {arguments}");
+    print::out(format_args!("    cargo {arguments}"));
     let mut cargo = cargo();
     cargo.args(arguments.split(' ')).env("CARGO_TARGET_DIR", root.join("target/packages"));
     // These builds are never run, so they need no debug information.

@@ -2,7 +2,7 @@
 //! started, on a machine that was set up for them.
 
 use crate::blas::BlasChoice;
-use crate::{Stop, cargo, setup};
+use crate::{Stop, cargo, print, setup};
 
 /// A command that another program carries out.
 struct Delegate {
@@ -61,14 +61,14 @@ pub(crate) fn run(command: &str, arguments: &[String]) -> Result<(), Stop> {
         .ok_or_else(|| Stop::Failed(format!("no program carries out `{command}`.")))?;
     let (chosen, arguments) = BlasChoice::take(arguments)?;
     if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
-        print!("{}", delegate.help());
+        print::out(delegate.help().trim_end());
         return Ok(());
     }
     let blas = chosen.unwrap_or(BlasChoice::SYSTEM_OPENBLAS);
     if blas == BlasChoice::SYSTEM_OPENBLAS {
         setup::set_up(false)?;
     }
-    eprintln!("building the release program; the first build takes one to two minutes");
+    print::note("building the release program; the first build takes one to two minutes");
     let mut cargo = cargo();
     cargo.args(["run", "--release", "-p", delegate.package, "--bin", delegate.program]);
     cargo.args(blas.cargo_arguments()).arg("--").args(delegate.subcommand).args(arguments);

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::process::{Command, Stdio};
 
-use crate::{Stop, nearest::nearest, probe};
+use crate::{Stop, nearest::nearest, print, probe};
 
 /// What the default build needs and does not find.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -174,17 +174,21 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Stop> {
 /// Installs what is missing; with `dry_run` only says how.
 pub(crate) fn set_up(dry_run: bool) -> Result<(), Stop> {
     if !cfg!(unix) {
-        eprintln!("setup: this system cannot be set up by xtask; `vcpkg install openblas` brings OpenBLAS.");
+        print::note(
+            "setup: this system cannot be set up by xtask; `vcpkg install openblas` brings OpenBLAS.",
+        );
         return Ok(());
     }
     let missing = probe::missing();
     if missing.nothing() {
-        eprintln!("setup: a C compiler and OpenBLAS are installed.");
+        print::note("setup: a C compiler and OpenBLAS are installed.");
         return Ok(());
     }
-    eprintln!("setup: not installed on this system: {missing}.");
+    print::note(format_args!("setup: not installed on this system: {missing}."));
     match plan(missing, probe::machine()) {
-        InstallPlan::Install(lines) if dry_run => eprintln!("setup: would run\n{}", listed(&lines)),
+        InstallPlan::Install(lines) if dry_run => {
+            print::note(format_args!("setup: would run\n{}", listed(&lines)))
+        }
         InstallPlan::Install(lines) => {
             for line in &lines {
                 execute(line).map_err(|trouble| failed(missing, trouble))?;
@@ -200,7 +204,7 @@ pub(crate) fn set_up(dry_run: bool) -> Result<(), Stop> {
                     ),
                 ));
             }
-            eprintln!("setup: done; a C compiler and OpenBLAS are installed.");
+            print::note("setup: done; a C compiler and OpenBLAS are installed.");
         }
         InstallPlan::Ask(lines) => {
             let lines = listed(&lines);
@@ -224,7 +228,7 @@ pub(crate) fn set_up(dry_run: bool) -> Result<(), Stop> {
 }
 
 fn execute(line: &CommandLine) -> Result<(), String> {
-    eprintln!("setup: {line}");
+    print::note(format_args!("setup: {line}"));
     let status = Command::new(line.words[0])
         .args(&line.words[1..])
         .stdin(Stdio::null())
@@ -236,7 +240,7 @@ fn execute(line: &CommandLine) -> Result<(), String> {
         Err(error) => format!("`{line}` could not be started: {error}."),
     };
     if line.may_fail {
-        eprintln!("setup: {trouble} Going on.");
+        print::note(format_args!("setup: {trouble} Going on."));
         return Ok(());
     }
     Err(trouble)

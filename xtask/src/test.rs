@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::{Stop, cargo, deny, gate, imports, nearest::nearest, package, tree, words};
+use crate::{Stop, cargo, deny, gate, imports, nearest::nearest, package, print, tree, words};
 
 /// A check.
 struct Step {
@@ -126,7 +126,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Stop> {
     if options.no_gate {
         left_out.push(format!(", {GATE} left out"));
     }
-    println!("==> all passed{} ({:.1} s)", left_out.concat(), start.elapsed().as_secs_f64());
+    print::out(format_args!("==> all passed{} ({:.1} s)", left_out.concat(), start.elapsed().as_secs_f64()));
     Ok(())
 }
 
@@ -142,7 +142,7 @@ impl Step {
     /// Runs the step between a line with its name and a line with its outcome and time.
     fn run(&self, options: &Options) -> Result<Outcome, Stop> {
         let name = self.name;
-        println!("==> {name}");
+        print::out(format_args!("==> {name}"));
         let start = Instant::now();
         let result = match self.work {
             Work::Cargo { environment, commands } => commands
@@ -153,9 +153,9 @@ impl Step {
         };
         let seconds = start.elapsed().as_secs_f64();
         match &result {
-            Ok(Outcome::Passed) => println!("==> {name}: passed ({seconds:.1} s)"),
-            Ok(Outcome::Skipped(why)) => println!("==> {name}: SKIPPED: {why}"),
-            Err(_) => println!("==> {name}: FAILED ({seconds:.1} s)"),
+            Ok(Outcome::Passed) => print::out(format_args!("==> {name}: passed ({seconds:.1} s)")),
+            Ok(Outcome::Skipped(why)) => print::out(format_args!("==> {name}: SKIPPED: {why}")),
+            Err(_) => print::out(format_args!("==> {name}: FAILED ({seconds:.1} s)")),
         }
         result.map_err(|error| {
             let repeat = format!("Repeat it: cargo xtask test --only {name}");
@@ -173,7 +173,7 @@ pub(crate) fn execute(
         Some((name, value)) => format!("{name}=\"{value}\" cargo {command}"),
         None => format!("cargo {command}"),
     };
-    println!("    {shown}");
+    print::out(format_args!("    {shown}"));
     let mut cargo = cargo();
     cargo.args(command.split(' ')).envs(environment);
     match cargo.status() {

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::cargo;
+use crate::print;
 
 /// What a choice of features may bring.
 struct Limit {
@@ -41,13 +42,13 @@ pub(crate) fn run() -> Result<(), String> {
         let crates = listed(limit.features)?;
         let network =
             NETWORK.iter().any(|name| crates.iter().any(|line| line.starts_with(&format!("{name} "))));
-        println!(
+        print::out(format_args!(
             "    {:24} {:4} crates, at most {}{}",
             limit.name(),
             crates.len(),
             limit.crates,
             if network { ", with an HTTPS client" } else { "" }
-        );
+        ));
         failures.extend(limit.failure(&crates, network));
     }
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }

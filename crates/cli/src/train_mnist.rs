@@ -132,10 +132,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     };
     // What cannot be printed is saved all the same, and what cannot be saved is printed.
     let printed = terminal::print(format_args!("\n{report}"));
-    model.save(&arguments.out)?;
+    let saved = model.save(&arguments.out);
     if let Some(path) = &arguments.json {
         report.write(path).map_err(|error| cannot_write(path, &error))?;
     }
+    saved?;
     printed?;
     terminal::print(format_args!("saved       {}", arguments.out.display()))?;
     if let Some(warning) = warning {

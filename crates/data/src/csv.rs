@@ -166,6 +166,8 @@ impl Csv {
             let line = record.position().map_or(0, csv::Position::line);
             let field = |column| Field { path, line, column, text: &record[column] };
             let fields: Vec<_> = target_columns.iter().map(|&column| field(column)).collect();
+            let room = targets.try_reserve(1).and_then(|()| values.try_reserve(features));
+            room.map_err(|_| CsvError::Memory { path: path.clone(), line })?;
             targets.push(target(&fields)?);
             for column in (0..record.len()).filter(|column| !target_columns.contains(column)) {
                 values.push(field(column).number()?);
@@ -216,9 +218,14 @@ struct Field<'a> {
 
 impl Field<'_> {
     fn number<T: Real>(&self) -> Result<T, CsvError> {
-        let number = self.text.parse().ok().map(T::of);
+        // Rounded once: a decimal that is rounded to f64 first may then be rounded to the wrong side in f32.
+        let number = match T::NAME {
+            "f32" => self.text.parse::<f32>().map(|number| T::of(number.into())),
+            _ => self.text.parse::<f64>().map(T::of),
+        };
+        let number = number.ok();
         // A number may be finite in f64 and infinite in f32.
-        number.filter(|number| number.is_finite()).ok_or_else(|| CsvError::Number {
+        number.filter(|number: &T| number.is_finite()).ok_or_else(|| CsvError::Number {
             path: self.path.to_owned(),
             line: self.line,
             column: self.column + 1,
@@ -292,6 +299,14 @@ pub enum CsvError {
         text: String,
         /// The known classes.
         known: String,
+    },
+    /// There is no memory for its numbers.
+    #[error("{} holds more than the system has memory for, from line {line} on: use a smaller file, or free some memory", path.display())]
+    Memory {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
     },
     /// There are no samples or no features.
     #[error("{} has no samples, or no columns besides the target: use another file, or another target", path.display())]

@@ -87,8 +87,9 @@ impl<T: Real, D: Samples<T> + ?Sized> Samples<T> for &D {
 /// use chainrule_data::{Dataset, Subset, digits};
 /// use chainrule_tensor::Seed;
 /// let data = digits(100, Seed(1));
-/// let (train, validation) = Subset::split(&data, 0.2, Seed(2));
+/// let (train, validation) = Subset::split(&data, 0.2, Seed(2))?;
 /// assert_eq!((train.len(), validation.len()), (80, 20));
+/// # Ok::<(), chainrule_data::SplitError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Subset<D> {
@@ -117,13 +118,24 @@ impl<D: Dataset> Subset<D> {
         Self { data, indices }
     }
 
-    /// Two random parts, for training and validation; the second has this share of the samples, clamped to `0..=1`.
-    pub fn split(data: &D, share: f64, seed: Seed) -> (Subset<&D>, Subset<&D>) {
+    /// Two random parts, for training and validation. The second has this share of the samples, rounded to a whole number,
+    /// but each part has at least one.
+    ///
+    /// # Errors
+    ///
+    /// [`SplitError`] if the share is not between 0 and 1, or if there are fewer than two samples.
+    pub fn split(data: &D, share: f64, seed: Seed) -> Result<(Subset<&D>, Subset<&D>), SplitError> {
+        if !(share > 0.0 && share < 1.0) {
+            return Err(SplitError::Share(share));
+        }
         let mut indices: Vec<usize> = (0..data.len()).collect();
+        let Some(most @ 1..) = indices.len().checked_sub(1) else {
+            return Err(SplitError::TooFew(indices.len()));
+        };
         seed.rng().shuffle(&mut indices);
-        let held_out = (share.clamp(0.0, 1.0) * indices.len() as f64).round() as usize;
-        let rest = indices.split_off(indices.len() - held_out);
-        (Subset { data, indices }, Subset { data, indices: rest })
+        let held_out = (share * indices.len() as f64).round() as usize;
+        let rest = indices.split_off(indices.len() - held_out.clamp(1, most));
+        Ok((Subset { data, indices }, Subset { data, indices: rest }))
     }
 
     /// The indices of these samples in the whole data set.
@@ -160,6 +172,20 @@ impl<T: Real, D: Samples<T>> Samples<T> for Subset<D> {
     fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [T], row: &mut [T]) -> Self::Target {
         self.data.read_part(self.indices[index], columns, part, row)
     }
+}
+
+/// Why a data set cannot be split.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SplitError {
+    /// The share is not between 0 and 1.
+    #[error(
+        "the share {0} of the second part is not between 0 and 1: choose one such as 0.2, or use the whole data set"
+    )]
+    Share(f64),
+    /// There are fewer than two samples.
+    #[error("a data set of {0} cannot be split into two parts with a sample in each: use at least 2 samples")]
+    TooFew(usize),
 }
 
 /// An index beyond the data set.

@@ -32,7 +32,7 @@ mod rows;
 
 pub use batches::{BatchError, Batches};
 pub use characters::{CharacterError, Characters, Vocabulary};
-pub use dataset::{Dataset, IndexError, Samples, Subset};
+pub use dataset::{Dataset, IndexError, Samples, SplitError, Subset};
 pub use digits::digits;
 #[cfg(feature = "download")]
 pub use download::{DownloadError, Progress, fetch};

@@ -240,7 +240,7 @@ fn subsets() {
     let images = digits(50, Seed(1));
     let first = Subset::first(&images, 7);
     assert_eq!(first.len(), 7);
-    let (train, held_out) = Subset::split(&images, 0.2, Seed(2));
+    let (train, held_out) = Subset::split(&images, 0.2, Seed(2)).unwrap();
     assert_eq!((train.len(), held_out.len()), (40, 10));
     let mut both = [train.indices(), held_out.indices()].concat();
     both.sort_unstable();

@@ -6,9 +6,6 @@
 
 use std::fmt;
 
-/// What OpenBLAS maps for each product that runs at once, in bytes.
-const BUFFER: usize = 128 << 20;
-
 /// There is no memory for what products need besides their operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoScratch {
@@ -48,7 +45,10 @@ mod openblas {
     use std::io::Write;
     use std::sync::{Mutex, PoisonError};
 
-    use super::{BUFFER, NoScratch};
+    use super::NoScratch;
+
+    /// What OpenBLAS maps for each product that runs at once, in bytes.
+    const BUFFER: usize = 128 << 20;
 
     /// The threads and the buffers of this program.
     struct Scratch {

@@ -1,0 +1,124 @@
+//! The program where its output is closed or full, or is no file.
+#![cfg(unix)]
+
+use std::fs::{self, File};
+use std::os::unix::fs::{FileTypeExt, symlink};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn program(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chainrule"));
+    command.current_dir(directory).args(arguments).env_remove("CHAINRULE_DATA");
+    command
+}
+
+/// A training of a moment.
+fn training(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = program(directory, &["train-mnist", "--dataset", "digits", "--epochs", "1"]);
+    command.args(["--hidden", "2", "--batch-size", "2000"]).args(arguments);
+    command
+}
+
+/// Runs it with a standard output whose reader is gone.
+fn with_closed_output(mut command: Command) -> Output {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    command.stdout(writer).stderr(Stdio::piped()).output().unwrap()
+}
+
+/// A device that is always full, where the system has one.
+fn full() -> Option<File> {
+    File::options().write(true).open("/dev/full").ok()
+}
+
+/// The lines of standard error, none of which is a panic.
+fn said(output: &Output) -> Vec<String> {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!text.contains("panicked"), "{text}");
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_reader_that_is_gone_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    for arguments in [&["doctor"][..], &["--help"], &["train-mnist", "--help"], &["--version"]] {
+        let output = with_closed_output(program(directory.path(), arguments));
+        assert!(output.status.success(), "{arguments:?}: {:?}", said(&output));
+        said(&output);
+    }
+    let output = with_closed_output(training(directory.path(), &[]));
+    assert!(output.status.success(), "{:?}", said(&output));
+    said(&output);
+    assert!(directory.path().join("mnist.chainrule").is_file());
+}
+
+#[test]
+fn a_full_disk_is_one_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(output) = full() else { return };
+    let output =
+        program(directory.path(), &["doctor"]).stdout(output).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = said(&output);
+    let errors: Vec<_> = said.iter().filter(|line| line.starts_with("error: ")).collect();
+    assert!(matches!(errors[..], [line] if line.contains("standard output")), "{said:?}");
+
+    // The model is saved all the same, and where standard error is full too, the status alone tells.
+    let (output, errors) = (full().unwrap(), full().unwrap());
+    let status =
+        training(directory.path(), &["--json", "report.json"]).stdout(output).stderr(errors).status();
+    assert_eq!(status.unwrap().code(), Some(1));
+    for name in ["mnist.chainrule", "report.json"] {
+        assert!(directory.path().join(name).is_file(), "{name}");
+    }
+    let errors = full().unwrap();
+    let output = program(directory.path(), &["doctor"]).stderr(errors).output().unwrap();
+    assert!(output.status.success() && !output.stdout.is_empty());
+}
+
+#[test]
+fn outputs_that_are_no_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let make = |program: &str, name: &str, arguments: &[&str]| {
+        let path = directory.path().join(name);
+        let made = Command::new(program).arg(&path).args(arguments).stderr(Stdio::null()).status();
+        made.is_ok_and(|status| status.success()).then_some(path)
+    };
+    // A node of this test, since a mistake would replace the system's. Only the superuser can make one.
+    let null = make("mknod", "null", &["c", "1", "3"]);
+    let pipe = make("mkfifo", "pipe", &[]).expect("every user can make a pipe");
+    symlink("file", directory.path().join("link")).unwrap();
+    let out = if null.is_some() { "null" } else { "link" };
+    let reader = std::thread::spawn(move || fs::read_to_string(pipe).unwrap());
+    let output = training(directory.path(), &["--out", out, "--json", "pipe"]).output().unwrap();
+    assert!(output.status.success(), "{:?}", said(&output));
+    let report: serde_json::Value = serde_json::from_str(&reader.join().unwrap()).unwrap();
+    assert_eq!(report["dataset"], "digits");
+    if let Some(null) = null {
+        assert!(fs::metadata(null).unwrap().file_type().is_char_device());
+    }
+    assert!(fs::metadata(directory.path().join("pipe")).unwrap().file_type().is_fifo());
+}
+
+#[test]
+fn what_cannot_be_written_is_said_before_the_training() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("folder")).unwrap();
+    for (arguments, expected) in [
+        (
+            &["--out", "missing/model"][..],
+            "cannot write missing/model: there is no directory missing: create it",
+        ),
+        (&["--out", "folder"], "cannot write folder: it is a directory"),
+        (&["--json", "missing/report"], "cannot write missing/report: "),
+        (&["--out", "same", "--json", "same"], "--out and --json are both same"),
+    ] {
+        let output = training(directory.path(), arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let said = said(&output);
+        assert!(matches!(&said[..], [line] if line.contains(expected)), "{arguments:?}: {said:?}");
+    }
+    let left: Vec<_> =
+        fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["folder"]);
+}
