@@ -1,6 +1,9 @@
 //! Arithmetic on values of shape `[outer, channels, inner]` and vectors `[channels]`, as in normalisations and in biases of channels.
 
+use std::ops::Range;
+
 use super::blocks::{BlockSums, CHAIN};
+use super::columns::{ColumnBlock, for_each_block};
 use super::lanes::LANES;
 use super::reduce::Sums;
 use crate::real::Real;
@@ -68,9 +71,6 @@ pub fn map_channels<T: Real, const N: usize, const V: usize>(
     run(MapChannels { inner, inputs, vectors, output, f });
 }
 
-/// How many channels are summed at a time: their sums stay in registers or in the first cache.
-const CHANNELS: usize = 2 * LANES;
-
 struct SumChannels<'a, T, const N: usize, const V: usize, const K: usize, F> {
     inner: usize,
     inputs: [&'a [T]; N],
@@ -86,68 +86,98 @@ where
 {
     type Output = ();
     #[inline(always)]
-    fn run(self) {
-        let Self { inner, inputs, vectors, sums, f } = self;
-        let (size, channels) = (inputs[0].len(), sums[0].len());
-        let vectors = vectors.map(|vector| &vector[..channels]);
-        let mut sums = sums.map(|sum| &mut sum[..channels]);
-        let sample_len = channels * inner;
-        for first in (0..channels).step_by(CHANNELS) {
-            let channels = first..channels.min(first + CHANNELS);
-            let vectors = vectors.map(|vector| &vector[channels.clone()]);
-            let mut totals = [const { () }; K].map(|()| BlockSums::zeros());
-            for start in (0..size).step_by((CHAIN * sample_len).max(1)) {
-                let end = size.min(start + CHAIN * sample_len);
-                let mut parts = [[T::zero(); CHANNELS]; K];
-                for sample in (start..end).step_by(sample_len) {
-                    let at = sample + first * inner..sample + channels.end * inner;
-                    add_sample(inner, inputs.map(|input| &input[at.clone()]), vectors, &mut parts, &f);
-                }
-                for k in 0..K {
-                    totals[k].add(parts[k]);
-                }
-            }
-            for (sum, totals) in sums.iter_mut().zip(totals) {
-                for (sum, total) in sum[channels.clone()].iter_mut().zip(totals.totals()) {
-                    *sum += total;
-                }
-            }
+    fn run(mut self) {
+        let channels = self.sums[0].len();
+        if self.inner == 1 {
+            return for_each_block(LANES, channels, self);
+        }
+        for first in (0..channels).step_by(LANES) {
+            self.long_channels(first..channels.min(first + LANES));
         }
     }
 }
 
-/// Adds the terms of one sample's channels, no more than [`CHANNELS`], to their sums.
-#[inline(always)]
-fn add_sample<T: Real, const N: usize, const V: usize, const K: usize>(
-    inner: usize,
-    inputs: [&[T]; N],
-    vectors: [&[T]; V],
-    sums: &mut [[T; CHANNELS]; K],
-    f: &impl Fn([T; N], [T; V]) -> [T; K],
-) {
-    let channels = inputs[0].len() / inner;
-    let vectors = vectors.map(|vector| &vector[..channels]);
-    if inner == 1 {
-        let rows = inputs.map(|input| &input[..channels]);
-        for c in 0..channels {
-            let terms = f(rows.map(|row| row[c]), vectors.map(|vector| vector[c]));
+impl<T, const N: usize, const V: usize, const K: usize, F> SumChannels<'_, T, N, V, K, F>
+where
+    T: Real,
+    F: Fn([T; N], [T; V]) -> [T; K],
+{
+    /// Up to `LANES` channels of more than one value.
+    #[inline(always)]
+    fn long_channels(&mut self, channels: Range<usize>) {
+        let Self { inner, inputs, vectors, sums, f } = self;
+        let (size, inner) = (inputs[0].len(), *inner);
+        let sample_len = sums[0].len() * inner;
+        let mut totals = [const { () }; K].map(|()| BlockSums::<T, LANES>::zeros());
+        for block in (0..size).step_by((CHAIN * sample_len).max(1)) {
+            let mut parts = [[T::zero(); LANES]; K];
+            for sample in (block..size.min(block + CHAIN * sample_len)).step_by(sample_len) {
+                for (lane, channel) in channels.clone().enumerate() {
+                    let start = sample + channel * inner;
+                    let constants = vectors.map(|vector| vector[channel]);
+                    let run = Sums::new(
+                        inputs.map(|input| &input[start..start + inner]),
+                        #[inline(always)]
+                        |x| f(x, constants),
+                    );
+                    for (parts, term) in parts.iter_mut().zip(run.run()) {
+                        parts[lane] += term;
+                    }
+                }
+            }
             for k in 0..K {
-                sums[k][c] += terms[k];
+                totals[k].add(parts[k]);
             }
         }
-        return;
-    }
-    for c in 0..channels {
-        let constants = vectors.map(|vector| vector[c]);
-        let run = Sums::new(
-            inputs.map(|input| &input[c * inner..(c + 1) * inner]),
-            #[inline(always)]
-            |x| f(x, constants),
-        );
-        for (sum, term) in sums.iter_mut().zip(run.run()) {
-            sum[c] += term;
+        for (sum, totals) in sums.iter_mut().zip(totals) {
+            add_to(&mut sum[channels.clone()], totals.totals());
         }
     }
+}
+
+impl<T, const N: usize, const V: usize, const K: usize, F> ColumnBlock for SumChannels<'_, T, N, V, K, F>
+where
+    T: Real,
+    F: Fn([T; N], [T; V]) -> [T; K],
+{
+    /// `W` channels of one value.
+    #[inline(always)]
+    fn run<const W: usize>(&mut self, first: usize) {
+        let Self { inputs, vectors, sums, f, .. } = self;
+        let (size, channels) = (inputs[0].len(), sums[0].len());
+        let constants = vectors.map(|vector| array::<T, W>(vector, first));
+        let mut totals = [const { () }; K].map(|()| BlockSums::<T, W>::zeros());
+        for block in (0..size).step_by(CHAIN * channels) {
+            let mut parts = [[T::zero(); W]; K];
+            for row in (block..size.min(block + CHAIN * channels)).step_by(channels) {
+                let rows = inputs.map(|input| array::<T, W>(input, row + first));
+                for c in 0..W {
+                    let terms = f(rows.map(|row| row[c]), constants.map(|vector| vector[c]));
+                    for k in 0..K {
+                        parts[k][c] += terms[k];
+                    }
+                }
+            }
+            for k in 0..K {
+                totals[k].add(parts[k]);
+            }
+        }
+        for (sum, totals) in sums.iter_mut().zip(totals) {
+            add_to(&mut sum[first..first + W], totals.totals());
+        }
+    }
+}
+
+/// The `W` values from `first` on.
+#[inline(always)]
+fn array<T: Real, const W: usize>(values: &[T], first: usize) -> [T; W] {
+    let values = &values[first..first + W];
+    std::array::from_fn(|i| values[i])
+}
+
+#[inline(always)]
+fn add_to<T: Real, const W: usize>(sums: &mut [T], terms: [T; W]) {
+    sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
 }
 
 /// Adds `f([x₁, x₂, ...], [v₁, v₂, ...])` of each channel's numbers to the sums of that channel, for inputs of shape

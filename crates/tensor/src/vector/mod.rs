@@ -34,6 +34,7 @@ mod adam;
 mod blocks;
 mod bytes;
 mod channels;
+mod columns;
 mod each;
 mod gates;
 mod lanes;

@@ -73,24 +73,33 @@ impl<T: Real> Loop for SumSquares<'_, T> {
     type Output = f64;
     #[inline(always)]
     fn run(self) -> f64 {
+        if self.0.len() <= BLOCK {
+            return total(&squares(self.0));
+        }
         let mut totals = BlockSums::zeros();
         for block in self.0.chunks(BLOCK) {
-            let (chunks, rest) = block.as_chunks::<LANES>();
-            let mut parts = [0.0f64; LANES];
-            for chunk in chunks {
-                for (part, value) in parts.iter_mut().zip(chunk) {
-                    let value = value.as_f64();
-                    *part += value * value;
-                }
-            }
-            for (part, value) in parts.iter_mut().zip(rest) {
-                let value = value.as_f64();
-                *part += value * value;
-            }
-            totals.add(parts);
+            totals.add(squares(block));
         }
-        total(totals.totals())
+        total(&totals.totals())
     }
+}
+
+/// The sums of the squares in a block, in one part for each lane.
+#[inline(always)]
+fn squares<T: Real>(block: &[T]) -> [f64; LANES] {
+    let (chunks, rest) = block.as_chunks::<LANES>();
+    let mut parts = [0.0f64; LANES];
+    for chunk in chunks {
+        for (part, value) in parts.iter_mut().zip(chunk) {
+            let value = value.as_f64();
+            *part += value * value;
+        }
+    }
+    for (part, value) in parts.iter_mut().zip(rest) {
+        let value = value.as_f64();
+        *part += value * value;
+    }
+    parts
 }
 
 /// The sum of the squares, in double precision: without overflow, and without loss of precision over millions of values.
@@ -141,23 +150,48 @@ where
     fn run(self) -> [T; K] {
         let Self { inputs, f } = self;
         let n = inputs[0].len();
+        if n <= BLOCK {
+            let parts = block(inputs.map(|input| &input[..n]), &f);
+            return parts.each_ref().map(total);
+        }
+        long_sums(inputs, &f)
+    }
+}
+
+/// [`Sums`] over more than one block. Not inlined, or short sums would be slower.
+#[inline(never)]
+fn long_sums<T, const N: usize, const K: usize, F>(inputs: [&[T]; N], f: &F) -> [T; K]
+where
+    T: Real,
+    F: Fn([T; N]) -> [T; K],
+{
+    run(LongSums { inputs, f })
+}
+
+struct LongSums<'a, T, const N: usize, F> {
+    inputs: [&'a [T]; N],
+    f: &'a F,
+}
+
+impl<T, const N: usize, const K: usize, F> Loop for LongSums<'_, T, N, F>
+where
+    T: Real,
+    F: Fn([T; N]) -> [T; K],
+{
+    type Output = [T; K];
+    #[inline(always)]
+    fn run(self) -> [T; K] {
+        let Self { inputs, f } = self;
+        let n = inputs[0].len();
         let mut totals = [const { () }; K].map(|()| BlockSums::<T, LANES>::zeros());
-        let mut start = 0;
-        loop {
+        for start in (0..n).step_by(BLOCK) {
             let end = n.min(start + BLOCK);
-            let parts = block(inputs.map(|input| &input[start..end]), &f);
-            // Most sums are of one block.
-            if n <= BLOCK {
-                return parts.map(total);
-            }
+            let parts = block(inputs.map(|input| &input[start..end]), f);
             for k in 0..K {
                 totals[k].add(parts[k]);
             }
-            if end == n {
-                return totals.map(|sums| total(sums.totals()));
-            }
-            start = end;
         }
+        totals.map(|sums| total(&sums.totals()))
     }
 }
 
@@ -224,7 +258,8 @@ fn terms<T: Real, const N: usize, const K: usize>(
 
 /// The sum of the parts. Not inlined, or the compiler would arrange the loop before it to suit this one.
 #[inline(never)]
-fn total<T: Real>(mut parts: [T; LANES]) -> T {
+fn total<T: Real>(parts: &[T; LANES]) -> T {
+    let mut parts = *parts;
     for half in [8, 4, 2, 1] {
         for i in 0..half {
             parts[i] += parts[i + half];
@@ -260,15 +295,32 @@ impl<T: Real> Loop for SumChunks<'_, T> {
         let Self { values, sums } = self;
         let size = values.len() / sums.len();
         for (values, sum) in values.chunks_exact(size).zip(sums) {
-            let chunk = Sums::new(
-                [values],
-                #[inline(always)]
-                |[value]: [T; 1]| [value],
-            );
-            let [total] = chunk.run();
-            *sum += total;
+            *sum += if size <= CHAIN * LANES { short_sum(values) } else { self::sum(values) };
         }
     }
+}
+
+/// The sum of values that are few enough for one chain in each lane.
+#[inline(always)]
+fn short_sum<T: Real>(values: &[T]) -> T {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut parts = [T::zero(); LANES];
+    for chunk in chunks {
+        for i in 0..LANES {
+            parts[i] += chunk[i];
+        }
+    }
+    for i in 0..rest.len() {
+        parts[i] += rest[i];
+    }
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            parts[i] += parts[i + half];
+        }
+        half /= 2;
+    }
+    parts[0]
 }
 
 /// Adds to each of `sums` the sum of its chunk of `values`, which has one chunk for each sum: the gradient of a bias for each channel

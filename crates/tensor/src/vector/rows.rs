@@ -3,50 +3,11 @@
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 
 use super::blocks::{BlockSums, CHAIN};
+use super::columns::{ColumnBlock, for_each_block};
 use super::lanes::LANES;
 use super::map::add;
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
-
-/// A loop over a block of columns in all rows.
-trait ColumnBlock {
-    /// Runs it for `N` columns from `first` on. Since `N` is a constant, the values of the columns stay in registers while the rows
-    /// are read.
-    fn run<const N: usize>(&mut self, first: usize);
-}
-
-/// Runs a loop for all columns, in blocks as wide as possible.
-#[inline(always)]
-fn for_each_block(columns: usize, mut block: impl ColumnBlock) {
-    let mut first = 0;
-    while columns - first >= 8 * LANES {
-        block.run::<{ 8 * LANES }>(first);
-        first += 8 * LANES;
-    }
-    while columns - first >= 4 * LANES {
-        block.run::<{ 4 * LANES }>(first);
-        first += 4 * LANES;
-    }
-    while columns - first >= LANES {
-        block.run::<LANES>(first);
-        first += LANES;
-    }
-    while columns - first >= 8 {
-        block.run::<8>(first);
-        first += 8;
-    }
-    if columns - first >= 4 {
-        block.run::<4>(first);
-        first += 4;
-    }
-    if columns - first >= 2 {
-        block.run::<2>(first);
-        first += 2;
-    }
-    if columns > first {
-        block.run::<1>(first);
-    }
-}
 
 /// Adds `x` to each row of `rows`.
 struct AddToRows<'a, T> {
@@ -72,7 +33,7 @@ impl<T: Real> Loop for AddToRows<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        for_each_block(self.x.len(), self);
+        for_each_block(8 * LANES, self.x.len(), self);
     }
 }
 
@@ -152,7 +113,7 @@ impl<T: Real> Loop for SumRows<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        for_each_block(self.sum.len(), self);
+        for_each_block(8 * LANES, self.sum.len(), self);
     }
 }
 
