@@ -149,6 +149,36 @@ fn a_large_mean_and_a_small_spread() {
 }
 
 #[test]
+fn values_whose_squares_are_no_numbers() {
+    fn check<T: Real>(scale: f64) {
+        let x: Vec<T> = (0..16).map(|i| T::of(scale * (fill(i) + if i == 3 { 2.0 } else { 0.0 }))).collect();
+        let small: Vec<f64> = x.iter().map(|x| x.as_f64() / scale).collect();
+        let x = Array2::from_shape_vec((1, 16), x).unwrap();
+        let dy = Array2::from_shape_fn((1, 16), |(_, i)| T::of(fill(i + 99)));
+        let n = 16.0;
+        let mean = small.iter().sum::<f64>() / n;
+        let deviation = (small.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n).sqrt();
+        let root = (small.iter().map(|x| x * x).sum::<f64>() / n).sqrt();
+        let of = |what: &str, (y, dx, _): (Array2<T>, Array2<T>, Vec<T>), mean: f64, length: f64| {
+            let right: Vec<f64> = small.iter().map(|x| (x - mean) / length).collect();
+            assert_close(&format!("{what} of {scale}"), y, &right, 2e-6);
+            assert!(dx.iter().all(|dx| dx.is_finite()), "{what} of {scale}: {dx}");
+        };
+        of("LayerNorm", passes(&LayerNorm::new(), [16], x.view(), dy.view()), mean, deviation);
+        of("GroupNorm", passes(&GroupNorm::new(1), [4, 4], x.view(), dy.view()), mean, deviation);
+        of("InstanceNorm", passes(&InstanceNorm::new(), [1, 16], x.view(), dy.view()), mean, deviation);
+        of("RmsNorm", passes(&RmsNorm::new(), [16], x.view(), dy.view()), 0.0, root);
+        of("UnitNorm", passes(&UnitNorm::new(), [16], x.view(), dy.view()), 0.0, root * n.sqrt());
+    }
+    for scale in [1e15, 1e19, 1e25, 1e36] {
+        check::<f32>(scale);
+    }
+    for scale in [1e100, 1e154, 1e200, 1e300] {
+        check::<f64>(scale);
+    }
+}
+
+#[test]
 fn the_first_outputs_of_sixteen_values() {
     for (mean, right) in [(100.0, -1.34153), (1000.0, -1.34151), (10_000.0, -1.33133)] {
         let x: Vec<f32> = (0..16).map(|i| (mean + f64::from(i) / 1000.0) as f32).collect();

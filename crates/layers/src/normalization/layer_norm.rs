@@ -105,8 +105,7 @@ impl<T: Real> Layer<T> for LayerNorm {
         let x = contiguous(x, x_copy);
         write_contiguous(y, y_copy, |y| {
             for (row, (x, y)) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)).enumerate() {
-                let Moments { base, offset, variance } = Moments::of(x);
-                let inv = (variance + epsilon).sqrt().recip(); //            1 / √(σ² + ε)
+                let [base, offset, inv] = Moments::normalising(x, epsilon); // μ = base + offset, 1 / √(σ² + ε)
                 // y = x̂ w + b, x̂ = (x - μ) / √(σ² + ε)
                 each!(y = |x, w: weight, b: bias| (x - base - offset) * inv * w + b);
                 bases[row] = base;

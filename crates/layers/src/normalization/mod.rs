@@ -21,6 +21,7 @@ mod spectral_norm;
 mod statistics;
 mod unit_norm;
 mod weight_norm;
+mod wide;
 
 pub use batch_norm::BatchNorm;
 pub use group_norm::GroupNorm;

@@ -8,6 +8,7 @@ use super::row_norm_cache::RowNormCache;
 use super::scale_shift::ScaleShift;
 use super::scratch::scratch;
 use super::statistics::check_epsilon;
+use super::wide::wide_root;
 use crate::contiguous::{contiguous, write_contiguous};
 
 /// `y = x / √(mean of x² + ε) w`, with the mean over the values of a sample along its last axes, and a scale `w` for
@@ -92,7 +93,10 @@ impl<T: Real> Layer<T> for RmsNorm {
         write_contiguous(y, y_copy, |y| {
             for ((x, y), inverse) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)).zip(inverse) {
                 let [squares] = sums!(|x| [x * x]);
-                let inv = (squares / n + epsilon).sqrt().recip(); //     1 / √(Σ x² / n + ε)
+                let mut inv = (squares / n + epsilon).sqrt().recip(); // 1 / √(Σ x² / n + ε)
+                if !squares.is_finite() {
+                    inv = wide_root(x, n, epsilon);
+                }
                 each!(y = |x, w: weight| x * inv * w); //                y = x̂ w
                 *inverse = inv;
             }

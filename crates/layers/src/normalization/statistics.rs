@@ -8,6 +8,8 @@
 use chainrule_core::{Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, sum_channels, sums};
 
+use super::wide::wide_moments;
+
 /// Checks the `ε` that is added to a variance so that its root is above 0.
 pub(super) fn check_epsilon<T: Real>(epsilon: f64, input: Shape, plan: &Plan) -> Result<(), ShapeError> {
     // In the model's precision, in which a very small number is 0.
@@ -30,15 +32,25 @@ pub(super) fn check_count(count: usize, input: Shape, plan: &Plan) -> Result<(),
 /// The mean `base + offset` and the variance of several values.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moments<T> {
-    pub(super) base: T,
-    pub(super) offset: T,
-    pub(super) variance: T,
+    base: T,
+    offset: T,
+    variance: T,
 }
 
 impl<T: Real> Moments<T> {
+    /// The mean of a row, and `1 / √(σ² + ε)`.
+    #[inline]
+    pub(super) fn normalising(x: &[T], epsilon: T) -> [T; 3] {
+        let Self { base, offset, variance } = Self::of(x);
+        if !variance.is_finite() {
+            return wide_moments(x, epsilon);
+        }
+        [base, offset, (variance + epsilon).sqrt().recip()]
+    }
+
     /// Those of a row of at least one value.
     #[inline]
-    pub(super) fn of(x: &[T]) -> Self {
+    fn of(x: &[T]) -> Self {
         let n = T::of(x.len() as f64);
         let first = x[0];
         let [sum] = sums!(|x| [x - first]);
@@ -52,7 +64,9 @@ impl<T: Real> Moments<T> {
     #[inline]
     fn around(base: T, squares: T, rest: T, n: T) -> Self {
         let offset = rest / n;
-        Self { base, offset, variance: (squares / n - offset * offset).max(T::zero()) }
+        let variance = squares / n - offset * offset;
+        // `max` would make 0 of NaN.
+        Self { base, offset, variance: if variance < T::zero() { T::zero() } else { variance } }
     }
 }
 

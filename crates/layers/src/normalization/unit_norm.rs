@@ -6,6 +6,7 @@ use chainrule_tensor::{Real, Shape, each, sums};
 use super::normalized_axes::NormalizedAxes;
 use super::row_norm_cache::RowNormCache;
 use super::scratch::scratch;
+use super::wide::wide_root;
 use crate::contiguous::{contiguous, write_contiguous};
 
 /// The minimum length that values are divided by.
@@ -61,7 +62,10 @@ impl<T: Real> Layer<T> for UnitNorm {
         write_contiguous(y, y_copy, |y| {
             for ((x, y), inverse) in x.chunks_exact(*size).zip(y.chunks_exact_mut(*size)).zip(inverse) {
                 let [squares] = sums!(|x| [x * x]);
-                let inv = squares.sqrt().max(T::of(MIN_LENGTH)).recip();
+                let mut inv = squares.sqrt().max(T::of(MIN_LENGTH)).recip();
+                if !squares.is_finite() {
+                    inv = wide_root(x, T::one(), T::zero());
+                }
                 each!(y = |x| x * inv); //                               y = x / |x|
                 *inverse = inv;
             }
