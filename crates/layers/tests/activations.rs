@@ -344,3 +344,56 @@ fn swish_is_silu_and_the_identity_is_left_out() {
     assert_eq!(Runner::new(Identity, [3]).forward(&x), x);
     assert_eq!(Runner::new(Identity, [3]).backward(&x, &x, &x), x);
 }
+
+#[test]
+fn many_classes_are_added_up_right() {
+    // Both passes in single precision, against double precision.
+    fn passes<T: Real>(
+        layer: impl Layer<T>,
+        input: &[usize],
+        x: &Array2<f32>,
+        dy: &Array2<f32>,
+    ) -> [Array2<f64>; 2] {
+        let (_, mut cache) = layer.plan(Shape::new(input).unwrap(), &mut Plan::new()).unwrap();
+        let x = x.mapv(|x| T::of(f64::from(x)));
+        let dy = dy.mapv(|dy| T::of(f64::from(dy)));
+        let mut y = Array2::zeros(x.dim());
+        let mut dx = Array2::zeros(x.dim());
+        let cache = &mut cache;
+        let params = Params::new(&[]);
+        layer.forward(Forward { params, x: x.view(), y: y.view_mut(), cache, mode: Mode::Eval });
+        layer.backward(Backward {
+            params: Params::new(&[]),
+            grads: Grads::new(&mut []),
+            x: x.view(),
+            y: y.view(),
+            dy: dy.view(),
+            dx: Some(dx.view_mut()),
+            cache,
+            share: T::one(),
+        });
+        [y.mapv(T::as_f64), dx.mapv(T::as_f64)]
+    }
+    fn check<L: Layer<f32> + Layer<f64> + Copy>(
+        layer: L,
+        input: &[usize],
+        x: &Array2<f32>,
+        dy: &Array2<f32>,
+    ) {
+        let single = passes::<f32>(layer, input, x, dy);
+        let double = passes::<f64>(layer, input, x, dy);
+        for (single, double) in single.iter().zip(&double) {
+            let scale = double.iter().fold(0.0, |scale: f64, value| scale.max(value.abs()));
+            let error = (single - double).iter().fold(0.0, |error: f64, value| error.max(value.abs()));
+            assert!(error < 2e-6 * scale, "{layer:?}: {error} of {scale}");
+        }
+    }
+    let classes = 1 << 17;
+    let x = Array2::from_shape_fn((1, classes), |(_, i)| 0.1 + (i % 7) as f32 * 0.01);
+    let dy = Array2::from_shape_fn((1, classes), |(_, i)| 0.1 * ((i % 5) as f32 - 1.5));
+    check(Softmax, &[classes], &x, &dy);
+    check(LogSoftmax, &[classes], &x, &dy);
+    check(Softmin, &[classes], &x, &dy);
+    check(Softmax2d, &[classes / 4, 4], &x, &dy);
+    check(Sparsemax, &[classes], &x.mapv(|x| 1e-4 * x), &dy);
+}

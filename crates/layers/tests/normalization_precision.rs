@@ -190,7 +190,7 @@ fn the_first_outputs_of_sixteen_values() {
 
 #[test]
 fn long_rows() {
-    for n in [1 << 12, 1 << 16, (1 << 20) + 3] {
+    for n in [1 << 12, 1 << 16, (1 << 18) + 3] {
         let x: Vec<f32> = (0..n).map(|i| 3.0 + fill(i) as f32).collect();
         check(&x[..n / 2 * 2], 2e-6);
         let tenths = Array2::from_elem((1, n), 0.1f32);
