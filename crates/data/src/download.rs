@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use ureq::http::Uri;
 use ureq::{Agent, Proxy};
 
-use crate::manifest::{Manifest, RemoteFile};
+use crate::manifest::{Manifest, ManifestError, RemoteFile};
 use crate::output;
 
 /// The time limit for resolving a name and for connecting.
@@ -45,6 +45,7 @@ pub fn fetch(
     directory: &Path,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), DownloadError> {
+    manifest.check()?;
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| DownloadError::Io { path, source }
@@ -168,7 +169,7 @@ fn transfer(
         }
         let have = if resumed { begun } else { 0 };
         // One byte too many shows that it is another file.
-        let body = response.body_mut().as_reader().take(file.size - have + 1);
+        let body = response.body_mut().as_reader().take((file.size - have).saturating_add(1));
         match save(body, file, have, part, progress) {
             // Do not leave a full disk full.
             Err(Failure::Here(error)) => {
@@ -257,6 +258,9 @@ pub enum DownloadError {
         /// Each mirror's response.
         reasons: Vec<String>,
     },
+    /// The manifest names what cannot be downloaded.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
     /// An error of this machine, such as missing permission or a full disk.
     #[error("cannot write {}: free some space there, or give another directory with --data-dir or CHAINRULE_DATA", path.display())]
     Io {

@@ -37,6 +37,26 @@ pub struct RemoteFile {
     pub sha256: String,
 }
 
+impl RemoteFile {
+    fn check(&self) -> Result<(), String> {
+        let Self { name, size, sha256 } = self;
+        let special = ["", ".", ".."].contains(&name.as_str());
+        // A colon names a drive or a stream in Windows.
+        if special || name.contains(['/', '\\', ':']) || name.contains(char::is_control) {
+            return Err(format!(
+                "{name:?} is not the name of a file: remove directories and special characters"
+            ));
+        }
+        if *size == 0 {
+            return Err(format!("{name} has no bytes: give its size"));
+        }
+        if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(format!("{sha256:?} is not a SHA-256 of {name}: give its 64 hexadecimal digits"));
+        }
+        Ok(())
+    }
+}
+
 impl Manifest {
     /// Every data set that can be downloaded.
     ///
@@ -44,11 +64,35 @@ impl Manifest {
     ///
     /// [`ManifestError::Broken`] if this crate was built with a file that cannot be read.
     pub fn all() -> Result<Vec<Self>, ManifestError> {
-        let broken = |name: &str, error: toml::de::Error| ManifestError::Broken {
-            name: name.into(),
-            error: error.to_string(),
+        let named = |name: &str, error| match error {
+            ManifestError::Invalid(error) => ManifestError::Broken { name: name.into(), error },
+            other => other,
         };
-        TEXTS.iter().map(|(name, text)| toml::from_str(text).map_err(|error| broken(name, error))).collect()
+        TEXTS.iter().map(|(name, text)| Self::parse(text).map_err(|error| named(name, error))).collect()
+    }
+
+    /// Reads a manifest in TOML, with the fields of this struct.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Invalid`] if it cannot be read, lists no mirrors or no files, or is refused by [`check`](Self::check).
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        let manifest: Self =
+            toml::from_str(text).map_err(|error| ManifestError::Invalid(error.to_string()))?;
+        if manifest.mirrors.is_empty() || manifest.files.is_empty() {
+            return Err(ManifestError::Invalid("it lists no mirrors or no files: add them".into()));
+        }
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Checks that each file has a size, a checksum, and the name of a file, which leads to no other directory.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Invalid`] with the first file that cannot be used.
+    pub fn check(&self) -> Result<(), ManifestError> {
+        self.files.iter().try_for_each(RemoteFile::check).map_err(ManifestError::Invalid)
     }
 
     /// The data set with this name.
@@ -76,6 +120,9 @@ pub enum ManifestError {
         /// The known names.
         known: String,
     },
+    /// It cannot be read, or names what cannot be downloaded.
+    #[error("the manifest is invalid: {0}")]
+    Invalid(String),
     /// A file of the `datasets` folder cannot be read.
     #[error("datasets/{name} is broken: {error}")]
     Broken {
@@ -96,14 +143,33 @@ mod tests {
         assert!(all.iter().any(|manifest| manifest.name == "mnist"));
         for manifest in all {
             assert!(manifest.mirrors.len() >= 2, "{}", manifest.name);
-            for file in &manifest.files {
-                assert!(file.size > 0, "{}: {}", manifest.name, file.name);
-                let hexadecimal = file.sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
-                assert!(hexadecimal && file.sha256.len() == 64, "{}: {}", manifest.name, file.name);
-                // A name is a file in the directory, never a way out of it.
-                assert!(!file.name.contains(['/', '\\', ':']), "{}: {}", manifest.name, file.name);
-            }
+            assert_eq!(manifest.check(), Ok(()));
         }
         assert!(Manifest::named("mnits").unwrap_err().to_string().contains("mnist"));
+    }
+
+    #[test]
+    fn what_cannot_be_downloaded_is_refused() {
+        let good = Manifest::named("mnist").unwrap();
+        assert_eq!(good.check(), Ok(()));
+        let changed = |change: fn(&mut Manifest)| {
+            let mut manifest = good.clone();
+            change(&mut manifest);
+            manifest.check().unwrap_err().to_string()
+        };
+        assert!(changed(|m| m.files[1].size = 0).contains("no bytes"));
+        assert!(changed(|m| m.files[0].sha256.truncate(63)).contains("SHA-256"));
+        assert!(changed(|m| m.files[0].sha256.replace_range(..1, "g")).contains("SHA-256"));
+        for name in ["", ".", "..", "../x", "/etc/x", "a/b", "a\\b", "c:x", "a\0b", "a\nb"] {
+            let mut manifest = good.clone();
+            manifest.files[0].name = name.into();
+            assert!(manifest.check().unwrap_err().to_string().contains("not the name of a file"), "{name:?}");
+        }
+        assert!(matches!(Manifest::parse("name = 1"), Err(ManifestError::Invalid(_))));
+        let empty =
+            ["name", "title", "homepage", "licence", "citation"].map(|field| format!("{field} = \"\"\n"));
+        let error =
+            Manifest::parse(&(empty.concat() + "mirrors = []\nfiles = []\n")).unwrap_err().to_string();
+        assert!(error.contains("no mirrors"), "{error}");
     }
 }

@@ -105,3 +105,28 @@ fn a_model_is_compared_before_there_is_memory_for_it() {
     assert_eq!(file::read(&path).unwrap(), contents);
     assert!(Model::load(&path, layers()).is_ok());
 }
+
+/// The payloads that fuzzing starts from, among them every one that has failed.
+#[test]
+fn seeds_of_the_fuzz_targets() {
+    let _alone = MEASURED.lock().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model");
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+    if !fuzz.is_dir() {
+        return; // A package of this crate does not contain them.
+    }
+    let mut read_well = 0;
+    for entry in fs::read_dir(fuzz.join("seeds/sealed_model")).unwrap() {
+        let payload = fs::read(entry.unwrap().path()).unwrap();
+        let Ok(contents) = read(&path, &payload) else { continue };
+        read_well += 1;
+        let _ = Model::load(&path, layers());
+        file::write(&path, &contents).unwrap();
+        assert_eq!(file::read(&path).unwrap(), contents);
+    }
+    assert!(read_well > 0, "none is of the current version: see fuzz/examples/seeds.rs");
+    for entry in fs::read_dir(fuzz.join("seeds/model")).unwrap() {
+        let _ = Model::load(entry.unwrap().path(), layers());
+    }
+}

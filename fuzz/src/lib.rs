@@ -1,0 +1,42 @@
+//! What the targets share: files with the input, and models to compare it with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use chainrule_core::Sequential;
+use chainrule_layers::{Dense, Relu};
+use chainrule_tensor::Seed;
+use chainrule_train::{Model, file};
+use tempfile::TempDir;
+
+/// In memory where the system has a file system for that.
+static DIRECTORY: LazyLock<TempDir> = LazyLock::new(|| {
+    let memory = tempfile::tempdir_in("/dev/shm");
+    memory.or_else(|_| tempfile::tempdir()).expect("there is a directory for temporary files")
+});
+
+/// A file that holds these bytes until the next call with this name.
+pub fn file_with(name: &str, bytes: &[u8]) -> PathBuf {
+    let path = DIRECTORY.path().join(name);
+    fs::write(&path, bytes).expect("a temporary file can be written");
+    path
+}
+
+/// Reads a model file, and whatever can be read is written and read again.
+pub fn read_model(path: &Path) {
+    let Ok(contents) = file::read(path) else { return };
+    let layers = || Sequential::new().then(Dense::new(4)).then(Relu).then(Dense::new(2));
+    if let Ok(model) = Model::<f32>::load(path, layers()) {
+        assert_eq!(model.parameters().len(), model.plan().size());
+    }
+    let copy = DIRECTORY.path().join("copy");
+    file::write(&copy, &contents).expect("what was read can be written");
+    assert!(file::read(&copy).is_ok_and(|again| again == contents));
+}
+
+/// A small model, as the targets read it.
+pub fn model() -> Model<f32> {
+    let layers = Sequential::new().then(Dense::new(4)).then(Relu).then(Dense::new(2));
+    Model::new([3], layers, Seed(1)).expect("the layers fit each other")
+}
