@@ -47,6 +47,7 @@
 #![doc = include_str!("mathematics.md")]
 #![doc(html_root_url = "https://docs.rs/chainrule-core/latest")]
 
+pub mod batch_group;
 mod containers;
 mod description;
 mod error;

@@ -70,6 +70,9 @@ pub struct Plan {
     flops: u64,
     memory: u64,
     stateful: bool,
+    sums_over_batch: bool,
+    /// The layer that needs several samples in a batch, if one does.
+    needs_several: Option<String>,
     layers: Vec<LayerInfo>,
 }
 
@@ -250,6 +253,36 @@ impl Plan {
         self.stateful
     }
 
+    /// Declares that the layer sums over the whole batch in the middle of its passes of training, with
+    /// [`batch_group::sum`](crate::batch_group::sum), and that a sample has `values` values of what it takes the statistics of. With
+    /// a single one, a batch of one sample has nothing to normalise, and a trainer refuses it.
+    pub fn sums_over_batch(&mut self, values: usize) {
+        self.sums_over_batch = true;
+        if values < 2 && self.needs_several.is_none() {
+            self.needs_several = Some(self.path.join("."));
+        }
+    }
+
+    /// Whether a layer sums over the whole batch in the middle of its passes.
+    pub fn has_sums_over_batch(&self) -> bool {
+        self.sums_over_batch
+    }
+
+    /// The path of a layer that has nothing to normalise in a training batch of one sample.
+    pub fn needs_several_samples(&self) -> Option<&str> {
+        self.needs_several.as_deref()
+    }
+
+    /// Runs `work`, the plan of an inner layer that a pass applies to `times` rows for each sample.
+    pub fn repeated<R>(&mut self, times: usize, work: impl FnOnce(&mut Self) -> R) -> R {
+        let before = self.needs_several.clone();
+        let result = work(self);
+        if times > 1 {
+            self.needs_several = before;
+        }
+        result
+    }
+
     /// Runs `work`, the plan of an inner layer, under its name, and collects its [`LayerInfo`].
     pub(crate) fn nested<C>(
         &mut self,
@@ -290,7 +323,12 @@ impl Plan {
     /// for a weight, and frozen afterwards.
     pub(crate) fn frozen<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
         let first = self.entries.len();
+        let sums_over_batch = self.sums_over_batch;
+        let needs_several = self.needs_several.clone();
         let result = work(self);
+        // What is frozen is in evaluation.
+        self.sums_over_batch = sums_over_batch;
+        self.needs_several = needs_several;
         self.entries[first..].iter_mut().for_each(|entry| entry.kind = ParamKind::Frozen);
         result
     }
@@ -313,6 +351,8 @@ impl Plan {
             self.flops = self.flops.saturating_add(other.flops);
             self.memory = self.memory.saturating_add(other.memory);
             self.stateful |= other.stateful;
+            self.sums_over_batch |= other.sums_over_batch;
+            self.needs_several = self.needs_several.take().or(other.needs_several);
             self.layers.extend(other.layers.into_iter().map(|layer| LayerInfo { parameters: 0, ..layer }));
         }
         same

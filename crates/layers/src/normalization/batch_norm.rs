@@ -1,6 +1,6 @@
 //! Batch normalisation.
 
-use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError, batch_group};
 use chainrule_tensor::{Buffer, Real, Shape, map_channels, sum_channels};
 
 use super::scale_shift::{ScaleShift, ScaleShiftCache};
@@ -12,18 +12,17 @@ use crate::contiguous::{contiguous, write_contiguous};
 /// `[features]`, or for each channel of `[channels, spatial...]` (Ioffe and Szegedy 2015, "Batch normalization";
 /// PyTorch's `BatchNorm1d`, `BatchNorm2d` and `BatchNorm3d`).
 ///
-/// In training, `μ` and `σ²` are those of the rows of the pass, over all their positions. A trainer that splits a batch into
-/// shards runs a pass for each, so a shard is normalised by its own statistics, as PyTorch's data parallelism does
-/// without `SyncBatchNorm`. After each step the running statistics, two buffers, move towards them:
-/// `r ← (1 - m) r + m s`, where `s` is the mean over the shards, weighted by their rows. Outside training the running
-/// statistics replace those of the batch.
+/// In training, `μ` and `σ²` are those of the whole batch, over all positions. A trainer that splits a batch into shards runs a
+/// pass for each, and these passes add up their sums ([`batch_group`]), as PyTorch's `SyncBatchNorm` does. After each step the
+/// running statistics, two buffers, move towards them: `r ← (1 - m) r + m s`. Outside training the running statistics replace
+/// those of the batch.
 ///
 /// As in PyTorch, the momentum `m`, the share of the new value, is 0.1, `ε = 10⁻⁵`, and the running variance averages
 /// unbiased ones, `Σ (x - μ)² / (n - 1)`. [`keras`](Self::keras) has Keras' settings.
 ///
-/// A channel with a single value in the pass (one row, one position) has no variance. PyTorch refuses to train then;
-/// here the output is the shift, the gradient of the input is 0 and the running variance is unchanged, since the last
-/// batch of an epoch may be that small.
+/// A channel with a single value in the batch (one row, one position) has no variance, and there is nothing to normalise. A
+/// trainer refuses such batches, as PyTorch does. A pass by itself then returns the shift, its gradient of the input is 0, and
+/// the running variance is unchanged.
 ///
 /// ```
 /// use chainrule_core::{Sequential, gradcheck};
@@ -91,6 +90,10 @@ pub struct BatchNormCache<T: Real> {
     /// The number of consecutive values of a channel.
     inner: usize,
     training: bool,
+    /// The number of values of a channel in the whole batch.
+    count: f64,
+    /// Sums over the batch, two for each channel, and the number of values.
+    exchange: Buffer<f64>,
     /// The two parts of `μ`, and `σ²`.
     base: Buffer<T>,
     offset: Buffer<T>,
@@ -126,12 +129,14 @@ impl<T: Real> Layer<T> for BatchNorm {
         let scale_shift = self.scale_shift.plan(channels, plan)?;
         plan.buffer("running_mean", [channels], 0.0)?;
         plan.buffer("running_var", [channels], 1.0)?;
+        plan.sums_over_batch(input.size() / channels);
         Ok((input, BatchNormCache { channels, inner, scale_shift, ..Default::default() }))
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, Self::Cache>) {
         let BatchNormCache { channels, inner, training, base, offset, variance, .. } = cache;
         let BatchNormCache { inverse, factor, scale_shift, copies: [x_copy, y_copy, _], .. } = cache;
+        let BatchNormCache { count, exchange, .. } = cache;
         let channels = *channels;
         let inner = *inner;
         let [weight, bias] =
@@ -143,7 +148,8 @@ impl<T: Real> Layer<T> for BatchNorm {
             [base, offset, variance, inverse, factor].map(|buffer| scratch(buffer, channels));
         *training = mode != Mode::Eval;
         if *training {
-            ChannelMoments { base, offset, variance }.overwrite(inner, x, x.len() / channels);
+            let moments = ChannelMoments { base, offset, variance };
+            *count = moments.overwrite_over_batch(inner, x, x.len() / channels, exchange);
         } else {
             base.copy_from_slice(running_mean);
             offset.fill(T::zero());
@@ -163,7 +169,7 @@ impl<T: Real> Layer<T> for BatchNorm {
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
         let Backward { mut params, mut grads, x, dy, dx, cache, share, .. } = pass;
         let BatchNormCache { channels, inner, training, base, offset, variance, .. } = cache;
-        let BatchNormCache { inverse, factor, sums, scale_shift, copies, .. } = cache;
+        let BatchNormCache { inverse, factor, sums, scale_shift, copies, count, exchange, .. } = cache;
         let [x_copy, dy_copy, dx_copy] = copies;
         let channels = *channels;
         let inner = *inner;
@@ -185,14 +191,14 @@ impl<T: Real> Layer<T> for BatchNorm {
             db[c] += sum[c]; //                                              db = Σ dy
         }
 
-        let n = x.len() / channels;
+        let n = *count;
         let momentum = T::of(if *training { self.momentum } else { 0.0 });
         let kept = T::one() - momentum;
-        let unbiased = T::of(n as f64 / (n.max(2) - 1) as f64);
+        let unbiased = T::of(n / (n.max(2.0) - 1.0));
         for c in 0..channels {
             let new = if !self.unbiased {
                 variance[c]
-            } else if n < 2 {
+            } else if n < 2.0 {
                 running_variance[c]
             } else {
                 variance[c] * unbiased
@@ -203,15 +209,19 @@ impl<T: Real> Layer<T> for BatchNorm {
 
         let Some(dx) = dx else { return };
         // The mean and the variance of the batch depend on x; the running ones do not.
-        let n = T::of(n.max(1) as f64);
-        for c in 0..channels {
-            if *training {
-                sum[c] /= n;
-                along[c] = along[c] / n * inverse[c];
-            } else {
-                sum[c] = T::zero();
-                along[c] = T::zero();
+        if *training {
+            let sums = &mut exchange[..2 * channels];
+            for (to, from) in sums.iter_mut().zip(sum.iter().chain(&*along)) {
+                *to = from.as_f64();
             }
+            batch_group::sum(sums);
+            for c in 0..channels {
+                sum[c] = T::of(sums[c] / n);
+                along[c] = T::of(sums[channels + c] / n) * inverse[c];
+            }
+        } else {
+            sum.fill(T::zero());
+            along.fill(T::zero());
         }
         write_contiguous(dx, dx_copy, |dx| {
             // dx = w / √(σ² + ε) (dy - mean of dy - x̂ · mean of dy x̂)

@@ -5,8 +5,8 @@
 //! where it matters, and `offset` is the mean of these differences. Everything else, forward and backward, is computed from
 //! `x - base - offset`, never from the difference of two large numbers.
 
-use chainrule_core::{Plan, ShapeError};
-use chainrule_tensor::{Real, Shape, sum_channels, sums};
+use chainrule_core::{Plan, ShapeError, batch_group};
+use chainrule_tensor::{Buffer, Real, Shape, sum_channels, sums};
 
 use super::wide::wide_moments;
 
@@ -99,5 +99,49 @@ impl<T: Real> ChannelMoments<'_, T> {
             let moments = Moments::around(base, *variance, *offset, n);
             (*offset, *variance) = (moments.offset, moments.variance);
         }
+    }
+
+    /// Overwrites them with those of each channel of the whole batch, of which this pass has `n` values of `[outer, channels,
+    /// inner]`; without values, with zeros. Returns the number of values of a channel in the batch.
+    pub(super) fn overwrite_over_batch(
+        self,
+        inner: usize,
+        x: &[T],
+        n: usize,
+        exchange: &mut Buffer<f64>,
+    ) -> f64 {
+        let Self { base, offset, variance } = self;
+        let channels = base.len();
+        exchange.reserve(2 * channels + 1);
+        let n = n as f64;
+        // μ ≈ Σ (n x₀ + Σ (x - x₀)) / Σ n over the passes, each with an x₀ of its own
+        offset.fill(T::zero());
+        base.fill(T::zero());
+        base.iter_mut().zip(x.iter().step_by(inner)).for_each(|(base, &first)| *base = first);
+        sum_channels!(inner, [offset] += |[x], [base]| [x - base]);
+        let sums = &mut exchange[..channels + 1];
+        for ((sum, base), offset) in sums.iter_mut().zip(&*base).zip(&*offset) {
+            *sum = n * base.as_f64() + offset.as_f64();
+        }
+        sums[channels] = n;
+        batch_group::sum(sums);
+        let count = sums[channels];
+        base.iter_mut().zip(sums).for_each(|(base, sum)| *base = T::of(*sum / count.max(1.0)));
+        variance.fill(T::zero());
+        offset.fill(T::zero());
+        sum_channels!(inner, [variance, offset] += |[x], [base]| [(x - base) * (x - base), x - base]);
+        let sums = &mut exchange[..2 * channels];
+        for (sum, value) in sums.iter_mut().zip(variance.iter().chain(&*offset)) {
+            *sum = value.as_f64();
+        }
+        batch_group::sum(sums);
+        for c in 0..channels {
+            let rest = sums[channels + c] / count.max(1.0);
+            let square = sums[c] / count.max(1.0) - rest * rest;
+            offset[c] = T::of(rest);
+            // NaN stays NaN.
+            variance[c] = T::of(if square < 0.0 { 0.0 } else { square });
+        }
+        count
     }
 }

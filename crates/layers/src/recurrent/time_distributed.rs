@@ -68,7 +68,9 @@ impl<T: Real, L: Layer<T>> Layer<T> for TimeDistributed<L> {
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, Self::Cache), ShapeError> {
         let (steps, step) = split_steps(input, plan)?;
-        let (inner, cache, _) = plan_each_step(plan, input, steps, |plan| plan.inner("step", &self.0, step))?;
+        let (inner, cache, _) = plan.repeated(steps, |plan| {
+            plan_each_step(plan, input, steps, |plan| plan.inner("step", &self.0, step))
+        })?;
         let Some(output) = Shape::new(&[&[steps], &*inner].concat()) else {
             let help = format!("the inner layer returns {inner} for each step");
             return Err(plan.error(input, "an inner layer that returns samples of at most five axes", &help));

@@ -45,6 +45,8 @@
 //! - **A step that is not finite is not taken.** The loss is checked before the last fork. That all gradients and all updated
 //!   numbers will be finite is proved from a few bounds ([`range`]), which each shard states at the end of its pass. Where they
 //!   prove nothing, the step is taken [carefully](careful): every number is looked at, and a step that fails is undone.
+//! - **Batch normalisation is over the batch.** Its layers sum over all shards in the middle of their passes
+//!   ([`exchange`]), so that all shards are under way at once, each on a thread of its own.
 //! - **The number of threads is no part of the result.** The number of shards is fixed, and every sum adds shards in their
 //!   order. A thread runs whole shards and whole buckets, whichever they are.
 //! - **The threads do not sleep between forks.** While a training runs, the pool's other threads spin, since waking one would
@@ -57,6 +59,7 @@
 
 pub(crate) mod buckets;
 pub(crate) mod careful;
+pub(crate) mod exchange;
 pub(crate) mod pass;
 pub(crate) mod pool;
 pub(crate) mod prefetch;

@@ -62,6 +62,19 @@ pub enum TrainError {
         /// The number of samples in a batch.
         batch_size: usize,
     },
+    /// A layer normalises over the batch, and a batch has a single sample, with a single value of what is normalised.
+    #[error(
+        "layer {layer} normalises over a batch, but of {samples} samples in batches of {batch_size}, {} a single one, in which there is nothing to normalise: choose another batch size, or leave a sample out",
+        if *batch_size == 1 { "each batch has" } else { "the last batch has" }
+    )]
+    SingleSample {
+        /// The path of the layer.
+        layer: String,
+        /// The number of samples.
+        samples: usize,
+        /// The number of samples in a batch.
+        batch_size: usize,
+    },
     /// The loss of a batch is infinite or NaN, or that of one of its samples is. The step was not taken: the model and the
     /// optimizer's state are as the step before left them.
     #[error(

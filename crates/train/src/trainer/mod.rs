@@ -31,6 +31,7 @@ use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 
 use crate::engine::buckets::Buckets;
 use crate::engine::careful::Copies;
+use crate::engine::exchange::Exchanges;
 use crate::engine::pool;
 use crate::engine::range::RangeProof;
 use crate::engine::reduce::Scratch;
@@ -113,6 +114,8 @@ struct State<T: Real, Y> {
     position: EpochPosition,
     /// The number of threads of the current pool; 1 where there is none.
     threads: usize,
+    /// Where layers sum over the batch, and it has several shards: how these do.
+    exchanges: Option<Exchanges>,
 }
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
@@ -147,6 +150,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 epoch: 0,
                 position: EpochPosition::default(),
                 threads: 1,
+                exchanges: None,
             },
         }
     }
@@ -208,6 +212,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.optimizer.validate()?;
         targets::check_settings(&*self.loss, &self.metrics, self.model.output().size())?;
         self.check_stateful(data.len(), self.shuffle)?;
+        self.check_single_samples(data.len())?;
         if let Some(validation) = validation {
             self.check(validation.shape())?;
             self.check_stateful(validation.len(), false)?;
@@ -286,6 +291,16 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         Ok(())
     }
 
+    /// Checks that no batch of a training has a single sample where a layer then has nothing to normalise.
+    fn check_single_samples(&self, samples: usize) -> Result<(), TrainError> {
+        let Some(layer) = self.model.plan().needs_several_samples() else { return Ok(()) };
+        if self.batch_size != 0 && (self.batch_size == 1 || samples % self.batch_size == 1) {
+            let batch_size = self.batch_size;
+            return Err(TrainError::SingleSample { layer: layer.to_owned(), samples, batch_size });
+        }
+        Ok(())
+    }
+
     /// Allocates the optimizer's state, if there is none.
     fn make_optimizer_state(&mut self) -> Result<(), TrainError> {
         let len = self.model.parameters().len().saturating_mul(self.optimizer.slots());
@@ -318,7 +333,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         // Steps that do not fork need no other thread.
         let threads = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { self.threads.min(shards) };
-        blas::reserve(threads).map_err(|blas::NoScratch { bytes }| TrainError::Memory {
+        // Shards that wait for each other need a thread each, of which no more than allowed run at once.
+        let exchanges = shards > 1 && self.model.plan().has_sums_over_batch();
+        let pool_threads = if exchanges { shards } else { threads };
+        blas::reserve(pool_threads).map_err(|blas::NoScratch { bytes }| TrainError::Memory {
             what: "the products of BLAS",
             bytes,
         })?;
@@ -329,7 +347,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let scratch = || Scratch::new(&self.state.buckets, slots, shards);
         self.state.scratch = (0..threads).map(|_| scratch()).collect();
         self.state.threads = threads;
-        pool::run(threads, || work(self))?
+        self.state.exchanges = exchanges.then(|| Exchanges::new(shards, self.threads));
+        pool::run(pool_threads, || work(self))?
     }
 
     /// The floating-point operations of the products of one step.

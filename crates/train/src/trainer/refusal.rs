@@ -179,7 +179,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     {
         let model = &self.model;
         let Some(grads) = Buffer::try_zeros(model.parameters().len()) else { return Suspects::default() };
-        if model.plan().is_stateful() {
+        if model.plan().is_stateful() || model.plan().has_sums_over_batch() {
             return Suspects::default();
         }
         let pass = Pass {

@@ -1,7 +1,7 @@
 //! One step: the shards' forward and backward passes, then the sum of their gradients and the update. The
 //! [engine](crate::engine) has a picture of it.
 
-use chainrule_core::{Layer, Mode};
+use chainrule_core::{Layer, Mode, batch_group};
 use chainrule_data::Samples;
 use chainrule_losses::total;
 use chainrule_tensor::{Real, Seed, vector};
@@ -11,6 +11,7 @@ use super::targets::{check_outputs, check_targets};
 use super::{State, Trainer, WORTH_A_FORK, reserve};
 use crate::engine::buckets::{self, Bucket};
 use crate::engine::careful::{Finding, Watch, Watched};
+use crate::engine::exchange::Exchanges;
 use crate::engine::pass::{Batch, Pass, rows_of_shard};
 use crate::engine::pool::each_pair;
 use crate::engine::prefetch::NextSamples;
@@ -28,7 +29,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let mode = Mode::Train { seed: self.seed_of_step(), first_row: 0 };
         let small = self.step_flops(batch.samples.len()) < WORTH_A_FORK;
         let threads = if small { 1 } else { self.state.threads };
-        let loss = self.forward(data, batch, mode, threads)?;
+        // Shards that wait for each other have a thread each.
+        let threads_of_pass = self.state.exchanges.as_ref().map_or(threads, Exchanges::len);
+        let loss = self.forward(data, batch, mode, threads_of_pass)?;
         self.check_loss(data, batch, loss)?;
         let prefetch = |sample: u32, columns| data.prefetch(sample as usize, columns);
         let next =
@@ -126,7 +129,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     where
         D: Samples<T, Target = Y> + ?Sized,
     {
-        let State { shards, split_k, buckets, .. } = &mut self.state;
+        let State { shards, split_k, buckets, exchanges, .. } = &mut self.state;
+        let exchanges = if mode == Mode::Eval { None } else { exchanges.as_ref() };
+        if let Some(exchanges) = exchanges {
+            exchanges.begin(batch.samples.len());
+        }
         let pass = Pass {
             layers: self.model.layers(),
             params: self.model.parameters(),
@@ -154,6 +161,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let split_k = split_k.as_deref();
         each_pair(shards, &mut vec![(); count], threads, &|index, shard, ()| {
             let rows = rows(index);
+            let turn = if rows.is_empty() { None } else { exchanges.map(|exchanges| exchanges.join(index)) };
             if split_k.is_none() {
                 shard.gather(&pass, rows.clone());
             }
@@ -179,13 +187,22 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                     }
                 }
             }
-            shard.run(&pass, rows);
+            {
+                let _membership = turn.as_ref().map(|turn| batch_group::enter(turn.member()));
+                shard.run(&pass, rows);
+            }
+            if let Some(turn) = turn {
+                turn.end();
+            }
             if mode != Mode::Eval {
                 shard.bound_gradients(&pass, split_k.map(SplitK::largest));
             }
             Ok(())
         })?;
 
+        if exchanges.is_some_and(Exchanges::is_broken) {
+            panic!("a layer that sums over the batch has to do so equally often in the passes of all shards");
+        }
         // The rows' losses are summed in their order, whichever shards they are in.
         let losses = self.state.shards.iter().flat_map(|shard| shard.losses().iter().copied());
         let loss = total(losses) / batch.samples.len() as f64;

@@ -1,0 +1,322 @@
+//! The shards of a batch as a group that sums over the batch in the middle of its passes.
+//!
+//! Each shard writes its values to a place of its own, waits until all have, and adds up all of them, in the order of the
+//! shards. So each has the same sums, whichever threads there are. Two places for each shard, used in turn, make one wait for
+//! each sum enough: who writes the next but one values knows that all have read these.
+//!
+//! All shards of a batch have to be under way at once, each on a thread of its own. Where the trainer may use fewer threads than
+//! there are shards, as many shards run as it may use threads, and while one waits for the others another one runs.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread;
+
+use chainrule_core::batch_group::BatchGroup;
+
+use super::pass::rows_of_shard;
+
+/// How many times a waiting shard looks for the others before it yields its core.
+const SPINS: u32 = 10_000;
+
+/// What the shards of a trainer share.
+#[derive(Debug)]
+struct Exchange {
+    /// For each shard, the two places for its values.
+    places: Vec<[RwLock<Vec<f64>>; 2]>,
+    /// The number of rows of the batch.
+    rows: AtomicUsize,
+    /// The number of shards that have rows.
+    size: AtomicUsize,
+    /// How many values have been written, in all rounds of the batch.
+    written: AtomicUsize,
+    /// Whether a shard has ended its pass.
+    ended: AtomicBool,
+    /// Whether the sums are of no use any more, since a shard has failed or does not take part.
+    broken: AtomicBool,
+    turns: Turns,
+}
+
+/// Which of the shards may run, where there are fewer threads than shards.
+#[derive(Debug)]
+struct Turns {
+    /// Whether each shard has a thread, so that all may run.
+    all: bool,
+    /// How many more may run.
+    free: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Turns {
+    fn free(&self) -> MutexGuard<'_, usize> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until this is true and a shard may run.
+    fn take(&self, ready: impl Fn() -> bool) {
+        let blocked = |free: &mut usize| *free == 0 || !ready();
+        let free = self.changed.wait_while(self.free(), blocked);
+        *free.unwrap_or_else(PoisonError::into_inner) -= 1;
+    }
+
+    /// Lets another shard run. What the caller has changed for others is seen by them.
+    fn give(&self) {
+        *self.free() += 1;
+        self.changed.notify_all();
+    }
+}
+
+/// The members of a group of shards.
+#[derive(Debug)]
+pub(crate) struct Exchanges {
+    shared: Arc<Exchange>,
+    members: Vec<Arc<Member>>,
+}
+
+impl Exchanges {
+    /// For this number of shards, of which `threads` may run at once.
+    pub(crate) fn new(shards: usize, threads: usize) -> Self {
+        let shared = Arc::new(Exchange {
+            places: (0..shards).map(|_| Default::default()).collect(),
+            rows: AtomicUsize::new(0),
+            size: AtomicUsize::new(0),
+            written: AtomicUsize::new(0),
+            ended: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
+            turns: Turns { all: threads >= shards, free: Mutex::new(threads), changed: Condvar::new() },
+        });
+        let member =
+            |index| Arc::new(Member { shared: Arc::clone(&shared), index, round: AtomicUsize::new(0) });
+        let members = (0..shards).map(member).collect();
+        Self { shared, members }
+    }
+
+    /// The number of shards.
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Begins a batch of this number of rows.
+    pub(crate) fn begin(&self, rows: usize) {
+        let shared = &*self.shared;
+        shared.rows.store(rows, Ordering::Relaxed);
+        shared.size.store(rows.min(self.members.len()), Ordering::Relaxed);
+        shared.written.store(0, Ordering::Relaxed);
+        shared.ended.store(false, Ordering::Relaxed);
+        shared.broken.store(false, Ordering::Relaxed);
+        self.members.iter().for_each(|member| member.round.store(0, Ordering::Relaxed));
+    }
+
+    /// Lets a shard that has rows take part, when its turn comes.
+    pub(crate) fn join(&self, shard: usize) -> Turn {
+        let member = Arc::clone(&self.members[shard]);
+        if !member.shared.turns.all {
+            member.shared.turns.take(|| true);
+        }
+        Turn { member, passed: false }
+    }
+
+    /// Whether some sums were of no use, since not all shards took part in them.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.shared.broken.load(Ordering::Relaxed)
+    }
+}
+
+/// The part that a shard takes in a batch, until this is dropped. If it is dropped before the pass has ended, as when it fails
+/// or panics, nobody waits for it.
+pub(crate) struct Turn {
+    member: Arc<Member>,
+    passed: bool,
+}
+
+impl Turn {
+    /// The member for [`batch_group::enter`](chainrule_core::batch_group::enter).
+    pub(crate) fn member(&self) -> Arc<dyn BatchGroup> {
+        Arc::clone(&self.member) as _
+    }
+
+    /// The pass has ended.
+    pub(crate) fn end(mut self) {
+        self.passed = true;
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let shared = &*self.member.shared;
+        shared.ended.store(true, Ordering::Release);
+        if !self.passed {
+            shared.broken.store(true, Ordering::Release);
+        }
+        if !shared.turns.all {
+            shared.turns.give();
+        }
+    }
+}
+
+/// One shard.
+#[derive(Debug)]
+struct Member {
+    shared: Arc<Exchange>,
+    index: usize,
+    /// The number of sums in this batch.
+    round: AtomicUsize,
+}
+
+impl Exchange {
+    fn has_rows(&self, shard: usize) -> bool {
+        !rows_of_shard(self.rows.load(Ordering::Relaxed), shard, self.places.len()).is_empty()
+    }
+
+    /// Whether this number of values has been written, or will never be.
+    fn is_over(&self, target: usize) -> bool {
+        let written = |order| self.written.load(order) >= target;
+        if written(Ordering::Acquire) || self.broken.load(Ordering::Acquire) {
+            return true;
+        }
+        // A shard that has ended its pass writes no more: it has written all that it ever will before it ended.
+        let missed = self.ended.load(Ordering::Acquire) && !written(Ordering::Acquire);
+        if missed {
+            self.broken.store(true, Ordering::Release);
+        }
+        missed
+    }
+
+    fn wait(&self, target: usize) {
+        if !self.turns.all {
+            self.turns.give();
+            return self.turns.take(|| self.is_over(target));
+        }
+        let mut looks = 0;
+        while !self.is_over(target) {
+            looks += 1;
+            if looks < SPINS {
+                std::hint::spin_loop();
+            } else {
+                thread::yield_now();
+            }
+        }
+    }
+}
+
+impl BatchGroup for Member {
+    fn rank(&self) -> usize {
+        (0..self.index).filter(|&shard| self.shared.has_rows(shard)).count()
+    }
+
+    fn size(&self) -> usize {
+        self.shared.size.load(Ordering::Relaxed)
+    }
+
+    fn sum(&self, values: &mut [f64]) {
+        let Self { shared, index, round } = self;
+        let round = round.fetch_add(1, Ordering::Relaxed);
+        let place = |shard: usize| &shared.places[shard][round % 2];
+        {
+            let mut own = place(*index).write().unwrap_or_else(PoisonError::into_inner);
+            own.clear();
+            own.extend_from_slice(values);
+        }
+        shared.written.fetch_add(1, Ordering::AcqRel);
+        shared.wait((round + 1) * self.size());
+        if shared.broken.load(Ordering::Acquire) {
+            return;
+        }
+        let mut shards = (0..shared.places.len()).filter(|&shard| shared.has_rows(shard));
+        let read = |shard| place(shard).read().unwrap_or_else(PoisonError::into_inner);
+        let mut is_equal = true;
+        let mut add = |shard, first: bool| {
+            let of_shard = read(shard);
+            is_equal &= of_shard.len() == values.len();
+            for (sum, value) in values.iter_mut().zip(&*of_shard) {
+                *sum = if first { *value } else { *sum + value };
+            }
+        };
+        if let Some(first) = shards.next() {
+            add(first, true);
+        }
+        shards.for_each(|shard| add(shard, false));
+        if !is_equal {
+            shared.broken.store(true, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sums over `shards` shards of a batch of `rows`, `rounds` times, with this number of threads.
+    fn sums(exchanges: &Exchanges, rows: usize, rounds: usize) -> Vec<Vec<f64>> {
+        exchanges.begin(rows);
+        thread::scope(|scope| {
+            let run = |shard| {
+                move || {
+                    if rows_of_shard(rows, shard, exchanges.len()).is_empty() {
+                        return Vec::new();
+                    }
+                    let turn = exchanges.join(shard);
+                    let member = turn.member();
+                    let mut results = vec![member.rank() as f64, member.size() as f64];
+                    for round in 0..rounds {
+                        let mut values = [(shard + 1) as f64, (round * shard) as f64];
+                        member.sum(&mut values);
+                        results.extend(values);
+                    }
+                    turn.end();
+                    results
+                }
+            };
+            let threads: Vec<_> = (0..exchanges.len()).map(|shard| scope.spawn(run(shard))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        })
+    }
+
+    #[test]
+    fn all_shards_have_the_same_sums() {
+        for (shards, threads) in [(1, 1), (2, 2), (2, 1), (5, 2), (4, 8)] {
+            let exchanges = Exchanges::new(shards, threads);
+            for rows in [shards + 3, 1, 2, 3] {
+                let results = sums(&exchanges, rows, 50);
+                let with_rows = |&shard: &usize| !rows_of_shard(rows, shard, shards).is_empty();
+                let present: Vec<usize> = (0..shards).filter(with_rows).collect();
+                let total: usize = present.iter().sum();
+                for (rank, &shard) in present.iter().enumerate() {
+                    assert_eq!(results[shard][..2], [rank as f64, present.len() as f64]);
+                    for round in 0..50 {
+                        let right = [(total + present.len()) as f64, (round * total) as f64];
+                        assert_eq!(results[shard][2 * round + 2..][..2], right, "{shards} shards");
+                    }
+                }
+                assert!(!exchanges.is_broken());
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_shard_that_fails_or_ends() {
+        for threads in [1, 3] {
+            for passes in [false, true] {
+                let exchanges = Exchanges::new(3, threads);
+                exchanges.begin(9);
+                thread::scope(|scope| {
+                    for shard in 0..3 {
+                        let exchanges = &exchanges;
+                        scope.spawn(move || {
+                            let turn = exchanges.join(shard);
+                            if shard == 1 && !passes {
+                                return;
+                            }
+                            if shard != 1 {
+                                turn.member().sum(&mut [1.0]);
+                            }
+                            turn.end();
+                        });
+                    }
+                });
+                assert!(exchanges.is_broken());
+                // And the next batch is as good as new.
+                assert_eq!(sums(&exchanges, 9, 3)[2][2], 6.0);
+            }
+        }
+    }
+}
