@@ -2,7 +2,7 @@
 //!
 //! Equal terms are the worst case: beside a large sum each is rounded to the same side.
 
-use chainrule_tensor::{Real, sum_channels, vector};
+use chainrule_tensor::{Real, gemm, sum_channels, vector};
 use ndarray::{Array1, Array2, ArrayView2, s};
 
 /// Numbers whose binary digits go on: each rounds in another way.
@@ -101,4 +101,16 @@ fn infinities_in_long_sums() {
     assert_eq!(sum[0], f32::INFINITY);
     x[90_000] = f32::NEG_INFINITY;
     assert!(vector::sum(&x).is_nan());
+}
+
+#[test]
+fn products_of_many_terms() {
+    for (k, value) in [(10_000, 0.7), (65_536, 0.1), (1 << 20, 0.1), (1 << 20, 1.0 / 3.0)] {
+        let (x, w) = (Array2::from_elem((4, k), value as f32), Array2::from_elem((k, 3), value as f32));
+        let mut y = Array2::ones((4, 3));
+        gemm(1.0, x.view(), w.view(), 1.0, y.view_mut());
+        let value = f64::from(value as f32);
+        let right = k as f64 * value * value + 1.0;
+        y.iter().for_each(|&y| assert!((f64::from(y) / right - 1.0).abs() < 2e-6, "{k}: {y} for {right}"));
+    }
 }

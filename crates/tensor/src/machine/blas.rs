@@ -8,6 +8,7 @@
 use std::fmt;
 #[cfg(unix)]
 use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -202,6 +203,62 @@ pub fn set_threads(threads: usize) {
 /// How many threads BLAS uses for one product; 1 if unknown.
 pub fn threads() -> usize {
     linked::threads()
+}
+
+/// A guard: while there is one, BLAS uses one thread for a product.
+///
+/// The number of threads is the whole program's, so the guards of all threads share one count: the first sets the number to 1, and
+/// when the last is dropped, in whichever order, what it was before the first is restored. A number that was set meanwhile by
+/// [`set_threads`] is kept.
+///
+/// ```
+/// use chainrule_tensor::blas;
+/// let before = blas::threads();
+/// {
+///     let _one = blas::OneThread::new();
+///     assert_eq!(blas::threads(), 1);
+/// }
+/// assert_eq!(blas::threads(), before);
+/// ```
+#[derive(Debug)]
+pub struct OneThread(());
+
+/// The guards that exist, and the number of threads before the first of them.
+struct OneThreadUsers {
+    count: usize,
+    before: usize,
+}
+
+static ONE_THREAD: Mutex<OneThreadUsers> = Mutex::new(OneThreadUsers { count: 0, before: 1 });
+
+impl OneThread {
+    /// Sets the number of threads to 1, if no other guard has.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut users = ONE_THREAD.lock().unwrap_or_else(PoisonError::into_inner);
+        if users.count == 0 {
+            users.before = threads();
+            set_threads(1);
+        }
+        users.count += 1;
+        Self(())
+    }
+}
+
+impl Default for OneThread {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for OneThread {
+    fn drop(&mut self) {
+        let mut users = ONE_THREAD.lock().unwrap_or_else(PoisonError::into_inner);
+        users.count -= 1;
+        if users.count == 0 && threads() == 1 && users.before != 1 {
+            set_threads(users.before);
+        }
+    }
 }
 
 /// Makes sure that this many threads can compute products at once while the calling thread waits for them.

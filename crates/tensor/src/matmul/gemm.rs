@@ -5,12 +5,15 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 #[cfg(feature = "blas")]
 use super::cblas::Call;
+use super::split_depth;
 use crate::real::Real;
 
 /// `C = alpha A B + beta C`, for `A` of shape `[m, k]`, `B` of `[k, n]` and `C` of `[m, n]`.
 ///
-/// A transposed view (`a.t()`) or a slice of columns costs nothing: BLAS gets its strides. If `beta` is 0, the old values of
-/// `C` do not matter (not even NaN). Nothing is allocated, except without any BLAS feature, where ndarray's pure-Rust product
+/// A transposed view (`a.t()`) or a slice of columns costs nothing: BLAS gets its strides. As in BLAS, a factor of 0 stands for
+/// what is not there: if `beta` is 0, the old values of `C` do not matter, and if `alpha` is 0, those of `A` and `B` do not, not
+/// even infinities and NaN. If K is above 8192, the product is split into blocks of K whose products are added with what
+/// rounding takes from them, so that its error does not grow with K. Nothing is allocated, except without any BLAS feature, where ndarray's pure-Rust product
 /// packs its operands.
 ///
 /// ```
@@ -74,16 +77,19 @@ pub(crate) fn multiply<T: Real>(
     if m == 0 || n == 0 {
         return;
     }
-    if k == 0 {
-        // BLAS scales C here; in ndarray's product 0 times NaN would stay NaN.
+    if k == 0 || alpha == T::zero() {
+        // Not every BLAS skips A and B, and in ndarray's product 0 times NaN would stay NaN.
         c.mapv_inplace(|c| if beta == T::zero() { beta } else { beta * c });
         return;
+    }
+    if own_kernels && k > split_depth::LONG {
+        return split_depth::multiply(alpha, a, b, beta, c);
     }
     multiply_checked(own_kernels, alpha, a, b, beta, c);
 }
 
 /// [`multiply`], for shapes that fit and are not empty.
-fn multiply_checked<T: Real>(
+pub(super) fn multiply_checked<T: Real>(
     own_kernels: bool,
     alpha: T,
     a: ArrayView2<'_, T>,
@@ -186,6 +192,48 @@ mod tests {
         c.fill(f64::NAN);
         gemm(1.0, random(3, 0, 1).view(), random(0, 3, 2).view(), 0.0, c.view_mut());
         assert!(c.iter().all(|&c| c == 0.0));
+    }
+
+    /// Calls `f` with matrices of these values in every layout that has a path of its own.
+    fn layouts<T: Real>(rows: usize, columns: usize, value: T, mut f: impl FnMut(ArrayViewMut2<'_, T>)) {
+        f(Array2::from_elem((rows, columns), value).view_mut());
+        f(Array2::from_elem((columns, rows), value).view_mut().reversed_axes());
+        f(Array2::from_elem((rows, 2 * columns), value).slice_mut(s![.., columns..]));
+        f(Array2::from_elem((2 * rows, 3 * columns), value).slice_mut(s![..;2, ..;3]));
+    }
+
+    fn factors_of_zero<T: Real>() {
+        let (zero, one, two) = (T::zero(), T::one(), T::of(2.0));
+        for n in [1, 2, 3, 16, 33, 200] {
+            for (m, k) in [(n, n), (1, n), (n, 1)] {
+                layouts(m, k, T::nan(), |a| {
+                    layouts(k, n, T::infinity(), |b| {
+                        for (beta, before, after) in
+                            [(zero, T::nan(), zero), (one, two, two), (two, one, two)]
+                        {
+                            layouts(m, n, before, |mut c| {
+                                gemm(zero, a.view(), b.view(), beta, c.view_mut());
+                                assert!(c.iter().all(|&c| c == after), "{m} {n} {k}");
+                                crate::blas::gemm(zero, a.view(), b.view(), zero, c.view_mut());
+                                assert!(c.iter().all(|&c| c == zero), "{m} {n} {k}");
+                            });
+                        }
+                    });
+                });
+                layouts(m, n, T::nan(), |mut c| {
+                    let (a, b) = (Array2::from_elem((m, k), one), Array2::from_elem((k, n), two));
+                    gemm(one, a.view(), b.view(), zero, c.view_mut());
+                    let right = T::of(2.0 * k as f64);
+                    assert!(c.iter().all(|&c| c == right), "{m} {n} {k}");
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_factor_of_zero_stands_before_is_not_read() {
+        factors_of_zero::<f32>();
+        factors_of_zero::<f64>();
     }
 
     #[test]

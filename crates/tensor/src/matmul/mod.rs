@@ -7,6 +7,7 @@ pub(crate) mod gemm;
 pub(crate) mod nt_avx512;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod small_avx512;
+mod split_depth;
 #[cfg(target_arch = "x86_64")]
 mod transpose_avx512;
 

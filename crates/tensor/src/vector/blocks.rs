@@ -5,12 +5,13 @@
 //! blocks. The error is that of one block, however many there are.
 
 use super::lanes::LANES;
+use crate::each;
 use crate::real::Real;
 
 /// The maximum number of terms that are added one after the other.
 ///
 /// If all are equal, the worst case, the error of a sum in single precision stays below 32 / 3 · 2⁻²⁴ = 6.4e-7 of the sum.
-pub(super) const CHAIN: usize = 32;
+pub const CHAIN: usize = 32;
 
 /// The number of values in a block of a slice: a chain in each lane of two sets.
 pub(super) const BLOCK: usize = 2 * LANES * CHAIN;
@@ -32,13 +33,7 @@ impl<T: Real, const N: usize> BlockSums<T, N> {
     #[inline(always)]
     pub(super) fn add(&mut self, block: [T; N]) {
         for i in 0..N {
-            let before = self.sums[i];
-            let term = block[i] - self.excess[i];
-            let sum = before + term;
-            let excess = (sum - before) - term;
-            self.sums[i] = sum;
-            // Beside an infinite sum there is none: ∞ - ∞ is NaN.
-            self.excess[i] = if excess.is_finite() { excess } else { T::zero() };
+            [self.sums[i], self.excess[i]] = add(block[i], self.sums[i], self.excess[i]);
         }
     }
 
@@ -47,6 +42,26 @@ impl<T: Real, const N: usize> BlockSums<T, N> {
     pub(super) fn totals(self) -> [T; N] {
         self.sums
     }
+}
+
+/// `sums += block`, number by number, where `excess` holds what rounding has added to each of the sums too much: zeros before the
+/// first block. So the error of a sum does not grow with the number of blocks.
+///
+/// # Panics
+///
+/// If a slice is shorter than `sums`.
+pub fn add_block<T: Real>(block: &[T], sums: &mut [T], excess: &mut [T]) {
+    each!([sums, excess] = |block| add(block, sums, excess));
+}
+
+/// The sum of a sum and a term, and what rounding has added to it too much.
+#[inline(always)]
+fn add<T: Real>(term: T, before: T, excess: T) -> [T; 2] {
+    let term = term - excess;
+    let sum = before + term;
+    let excess = (sum - before) - term;
+    // Beside an infinite sum there is none: ∞ - ∞ is NaN.
+    [sum, if excess.is_finite() { excess } else { T::zero() }]
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ mod softmax;
 
 pub use crate::simd::operands::AdamStep;
 pub use adam::adam_kernel;
+pub use blocks::{CHAIN, add_block};
 pub use bytes::from_u8;
 pub use channels::{map_channels, sum_channels};
 pub use each::each;

@@ -314,7 +314,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         rows: usize,
         work: impl FnOnce(&mut Self) -> Result<R, TrainError> + Send,
     ) -> Result<R, TrainError> {
-        blas::set_threads(1);
+        let _one_thread = blas::OneThread::new();
         let shards = self.shard_count();
         while self.state.shards.len() < shards {
             let Model { input, output, parameters, .. } = &self.model;
