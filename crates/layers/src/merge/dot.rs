@@ -30,19 +30,26 @@ impl Dot {
 }
 
 /// The inverse of the length of a vector, and the factor of its derivative: `d(1/|x|) = -factor x dx`.
+///
+/// In double precision, as all sums here: in `f32` the square of 2 · 10¹⁹ is infinite already.
 #[derive(Clone, Copy)]
-struct InverseLength<T> {
-    inverse: T,
-    factor: T,
+struct InverseLength {
+    inverse: f64,
+    factor: f64,
 }
 
-impl<T: Real> InverseLength<T> {
-    fn of(x: ArrayView1<'_, T>) -> Self {
-        let square = x.iter().fold(T::zero(), |sum, &x| sum + x * x);
-        let min = T::of(MIN_SQUARE);
-        let inverse = T::one() / if square > min { square } else { min }.sqrt();
-        Self { inverse, factor: if square > min { inverse * inverse * inverse } else { T::zero() } }
+impl InverseLength {
+    fn of<T: Real>(x: ArrayView1<'_, T>) -> Self {
+        let square = dot(x, x);
+        let inverse = square.max(MIN_SQUARE).sqrt().recip();
+        let factor = if square > MIN_SQUARE { inverse * inverse * inverse } else { 0.0 };
+        // `max` would make a number of NaN.
+        Self { inverse: if square.is_nan() { square } else { inverse }, factor }
     }
+}
+
+fn dot<T: Real>(a: ArrayView1<'_, T>, b: ArrayView1<'_, T>) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a.as_f64() * b.as_f64()).sum()
 }
 
 impl<T: Real> Merge<T> for Dot {
@@ -60,10 +67,9 @@ impl<T: Real> Merge<T> for Dot {
 
     fn forward(&self, MergeForward { xs, mut y, .. }: MergeForward<'_, T>) {
         for ((a, b), y) in xs[0].rows().into_iter().zip(xs[1].rows()).zip(y.iter_mut()) {
-            *y = a.iter().zip(b).fold(T::zero(), |sum, (&a, &b)| sum + a * b);
-            if self.cosine {
-                *y *= InverseLength::of(a).inverse * InverseLength::of(b).inverse;
-            }
+            let lengths =
+                if self.cosine { InverseLength::of(a).inverse * InverseLength::of(b).inverse } else { 1.0 };
+            *y = T::of(dot(a, b) * lengths);
         }
     }
 
@@ -74,16 +80,18 @@ impl<T: Real> Merge<T> for Dot {
             let other = xs[1 - index];
             let rows = own.rows().into_iter().zip(other.rows()).zip(dx.rows_mut()).zip(dy.iter());
             for (((own, other), dx), &dy) in rows {
+                let dy = dy.as_f64();
                 // y = a·b / (|a| |b|), so dy/da = b / (|a| |b|) - a (a·b) / (|a|³ |b|).
                 let (by_other, by_own) = if self.cosine {
                     let a = InverseLength::of(own);
                     let b = InverseLength::of(other);
-                    let dot = own.iter().zip(other).fold(T::zero(), |sum, (&a, &b)| sum + a * b);
-                    (dy * a.inverse * b.inverse, dy * dot * a.factor * b.inverse)
+                    (dy * a.inverse * b.inverse, dy * dot(own, other) * a.factor * b.inverse)
                 } else {
-                    (dy, T::zero())
+                    (dy, 0.0)
                 };
-                Zip::from(dx).and(own).and(other).for_each(|dx, &a, &b| *dx = by_other * b - by_own * a);
+                Zip::from(dx).and(own).and(other).for_each(|dx, &a, &b| {
+                    *dx = T::of(by_other * b.as_f64() - by_own * a.as_f64());
+                });
             }
         }
     }
