@@ -57,6 +57,9 @@ impl fmt::Display for TrainingReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { dataset, test_loss, test_accuracy, train_seconds, epochs, .. } = self;
         writeln!(f, "test on {dataset}: accuracy {:.2} %, loss {test_loss:.4}", 100.0 * test_accuracy)?;
+        if epochs.is_empty() {
+            writeln!(f, "The model was not trained: the number of epochs is 0.")?;
+        }
         writeln!(f)?;
         writeln!(f, "{}", self.matrix)?;
         let mean = train_seconds / epochs.len().max(1) as f64;

@@ -40,5 +40,5 @@ mod trainer;
 
 pub use model::{FileError, Model, ModelError, PredictError, Predictor, Summary, TrainingBytes, file};
 pub use trainer::{
-    Callback, EpochReport, Event, Fit, History, Quantity, Scores, Suspects, TrainError, Trainer,
+    Callback, EpochReport, Event, Fit, History, Quantity, Scores, Suspects, TrainError, TrainWarning, Trainer,
 };

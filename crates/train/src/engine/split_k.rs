@@ -110,6 +110,14 @@ impl<T: Real> SplitK<T> {
         }
     }
 
+    /// A sample of the last pass, in the parts that the blocks have of it.
+    pub(crate) fn sample(&self, row: usize) -> impl Iterator<Item = &[T]> {
+        self.blocks.iter().map(move |ColumnBlock { columns, x, .. }| {
+            let width = columns.len();
+            &x[row * width..(row + 1) * width]
+        })
+    }
+
     /// These columns of the samples, for these rows of the batch. The columns belong to one block.
     pub(crate) fn x(&self, rows: Range<usize>, columns: Range<usize>) -> ArrayView2<'_, T> {
         let block = self.blocks.partition_point(|block| block.columns.end <= columns.start);

@@ -11,10 +11,12 @@ use chainrule_data::{Batches, Samples};
 use chainrule_metrics::Measure;
 use chainrule_tensor::Real;
 
-use super::Trainer;
 use super::callback::Event;
 use super::error::TrainError;
 use super::history::{EpochReport, History, Scores};
+use super::overlap::{Comparison, fingerprint};
+use super::warning::TrainWarning;
+use super::{State, Trainer, address};
 use crate::engine::pass::Batch;
 use crate::model::file::EpochPosition;
 
@@ -35,7 +37,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let flow = self.enter_epoch(data.len());
         let begin = Instant::now();
         let flow = match flow {
-            ControlFlow::Continue(()) => self.steps(data, batches),
+            ControlFlow::Continue(()) => self.steps(data, batches, history),
             ControlFlow::Break(()) => Ok(flow),
         };
         self.state.position.seconds += begin.elapsed().as_secs_f64();
@@ -69,7 +71,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Takes the steps that are left of the epoch, until a callback stops the training.
-    fn steps<D>(&mut self, data: &D, batches: &Batches) -> Result<ControlFlow<()>, TrainError>
+    fn steps<D>(
+        &mut self,
+        data: &D,
+        batches: &Batches,
+        history: &History,
+    ) -> Result<ControlFlow<()>, TrainError>
     where
         D: Samples<T, Target = Y>,
     {
@@ -86,6 +93,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             position.loss += loss * samples.len() as f64;
             position.samples += samples.len() as u64;
             position.batches += 1;
+            if history.epochs.is_empty() {
+                self.remember();
+            }
             if !self.callbacks.is_empty() {
                 let EpochPosition { samples, loss, .. } = self.state.position;
                 self.read_metrics(&mut values);
@@ -109,12 +119,20 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         batches.epoch(0);
         self.reset_states();
         self.metrics.iter_mut().for_each(|metric| metric.reset());
+        let mut comparison = self.state.trained.compare(data.len(), address(data));
         let mut sum = 0.0;
         for (index, samples) in batches.iter().enumerate() {
             let batch = Batch { index, samples, next: &[] };
             let loss = self.forward(data, batch, Mode::Eval, self.state.threads)?;
             self.update_metrics();
+            if let Some(comparison) = &mut comparison {
+                self.compare(comparison, samples);
+            }
             sum += loss * samples.len() as f64;
+        }
+        if comparison.is_some_and(|comparison| comparison.overlaps(&self.state.trained)) {
+            let trained = self.state.trained.len();
+            self.warn(TrainWarning::SeenSamples { trained, evaluated: data.len() });
         }
         Ok(Scores { loss: sum / data.len() as f64, metrics: self.metric_values() })
     }
@@ -148,6 +166,43 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         for shard in &self.state.shards {
             for metric in &mut self.metrics {
                 metric.update(shard.outputs(), &shard.targets);
+            }
+        }
+    }
+
+    /// Remembers some samples of the batch that was just trained on.
+    fn remember(&mut self) {
+        let done = self.samples_done();
+        let State { shards, split_k, trained, .. } = &mut self.state;
+        let batch = shards.iter().map(|shard| shard.inputs().nrows()).sum();
+        let wanted = trained.wanted(batch, done);
+        if wanted.is_empty() {
+            return;
+        }
+        let mut row = 0;
+        for shard in shards {
+            for x in shard.inputs().rows() {
+                if wanted.contains(row) {
+                    trained.remember(match split_k {
+                        Some(split_k) => fingerprint(split_k.sample(row)),
+                        None => fingerprint(x.to_slice()),
+                    });
+                }
+                row += 1;
+            }
+        }
+    }
+
+    /// Compares some of these samples, which were just evaluated.
+    fn compare(&self, comparison: &mut Comparison, samples: &[u32]) {
+        let State { shards, trained, .. } = &self.state;
+        let mut samples = samples.iter();
+        for shard in shards {
+            let inputs = shard.inputs();
+            for (x, &sample) in inputs.rows().into_iter().zip(&mut samples) {
+                if comparison.wants(sample as usize) {
+                    comparison.add(fingerprint(x.to_slice()), trained);
+                }
             }
         }
     }

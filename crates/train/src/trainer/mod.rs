@@ -8,19 +8,21 @@ mod epoch;
 pub(crate) mod error;
 mod fit;
 mod history;
+mod overlap;
 mod refusal;
 mod settings;
 mod step;
 mod targets;
+mod warning;
 
 pub use callback::{Callback, Event};
 pub use error::TrainError;
 pub use fit::Fit;
 pub use history::{EpochReport, History, Scores};
 pub use refusal::{Quantity, Suspects};
+pub use warning::TrainWarning;
 
 use std::fmt;
-use std::io::{self, Write};
 use std::ops::ControlFlow;
 
 use chainrule_data::{Batches, Samples};
@@ -29,6 +31,7 @@ use chainrule_metrics::Measure;
 use chainrule_optim::UpdateRule;
 use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
 
+use self::overlap::TrainedSamples;
 use crate::engine::buckets::Buckets;
 use crate::engine::careful::Copies;
 use crate::engine::exchange::Exchanges;
@@ -88,6 +91,8 @@ pub struct Trainer<T: Real, Y> {
     threads: usize,
     seed: Seed,
     shuffle: bool,
+    /// What was warned of.
+    warnings: Vec<TrainWarning>,
     state: State<T, Y>,
 }
 
@@ -112,6 +117,8 @@ struct State<T: Real, Y> {
     /// How far the training is in the epoch after these. What the metrics have counted, and the states that layers carry, are
     /// in the metrics and the shards, unless they are kept here.
     position: EpochPosition,
+    /// Some of the samples of the last fit.
+    trained: TrainedSamples,
     /// The number of threads of the current pool; 1 where there is none.
     threads: usize,
     /// Where layers sum over the batch, and it has several shards: how these do.
@@ -137,6 +144,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             seed: Seed(0),
             shuffle: true,
+            warnings: Vec::new(),
             state: State {
                 shards: Vec::new(),
                 split_k: None,
@@ -149,6 +157,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 step: 0,
                 epoch: 0,
                 position: EpochPosition::default(),
+                trained: TrainedSamples::default(),
                 threads: 1,
                 exchanges: None,
             },
@@ -207,7 +216,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         Y: 'a,
     {
         let Fit { epochs, validation } = fit.into();
-        warn_if_debug();
+        warning::warn_if_debug();
         self.check(data.shape())?;
         self.optimizer.validate()?;
         targets::check_settings(&*self.loss, &self.metrics, self.model.output().size())?;
@@ -224,6 +233,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.state.position.of != data.len() as u64 {
             self.end_epoch();
         }
+        if epochs == 0 {
+            self.warn(TrainWarning::NoEpochs);
+        }
+        if self.batch_size > data.len() {
+            self.warn(TrainWarning::LargeBatch { batch_size: self.batch_size, samples: data.len() });
+        }
+        self.state.trained.start(data.len(), address(data));
         self.in_pool(self.batch_size, |this| {
             let mut history = History::default();
             let start = Event::Start { epochs, batches: batches.count(), samples: data.len() };
@@ -399,16 +415,7 @@ fn reserve<T: Real>(
     Ok(())
 }
 
-/// Warns once if this is a debug build, which is much slower than a user who waits for it would guess.
-fn warn_if_debug() {
-    static WARNED: std::sync::Once = std::sync::Once::new();
-    if cfg!(debug_assertions) {
-        WARNED.call_once(|| {
-            // Whether it can be shown or not.
-            let _ = writeln!(
-                io::stderr(),
-                "warning: this is a debug build, many times slower: build with --release"
-            );
-        });
-    }
+/// Where a data set is in memory.
+fn address<D: ?Sized>(data: &D) -> usize {
+    std::ptr::from_ref(data).addr()
 }

@@ -1,0 +1,91 @@
+//! What a trainer says of settings and data that work, but are probably not meant.
+
+use std::fmt;
+use std::io::Write;
+
+use chainrule_tensor::Real;
+
+use super::Trainer;
+
+/// Something that works, but is probably not meant. A trainer writes it to standard error, once, and keeps it in
+/// [`Trainer::warnings`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TrainWarning {
+    /// A batch is larger than the data set.
+    LargeBatch {
+        /// The batch size.
+        batch_size: usize,
+        /// The number of samples.
+        samples: usize,
+    },
+    /// The number of epochs is 0.
+    NoEpochs,
+    /// The model was trained on samples of an evaluation.
+    SeenSamples {
+        /// The number of training samples.
+        trained: usize,
+        /// The number of samples of the evaluation.
+        evaluated: usize,
+    },
+}
+
+impl fmt::Display for TrainWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LargeBatch { batch_size, samples } => write!(
+                f,
+                "the batch size, {batch_size}, is more than the number of samples, {samples}: each epoch is a single step with all of them; choose a batch size of at most {samples}"
+            ),
+            Self::NoEpochs => {
+                write!(f, "the number of epochs is 0: the model is not trained; choose at least 1")
+            }
+            Self::SeenSamples { trained, evaluated } => {
+                if trained == evaluated {
+                    write!(
+                        f,
+                        "the evaluation has the same {evaluated} samples as the training, or many of them: "
+                    )?;
+                } else {
+                    write!(
+                        f,
+                        "the {trained} training samples contain the {evaluated} of the evaluation, or many: "
+                    )?;
+                }
+                write!(
+                    f,
+                    "the scores do not show how the model does on new samples; check the files, or split the data before the training"
+                )
+            }
+        }
+    }
+}
+
+impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
+    /// What was warned of so far.
+    pub fn warnings(&self) -> &[TrainWarning] {
+        &self.warnings
+    }
+
+    /// Warns, unless it was said before.
+    pub(super) fn warn(&mut self, warning: TrainWarning) {
+        if self.warnings.contains(&warning) {
+            return;
+        }
+        write_warning(&warning);
+        self.warnings.push(warning);
+    }
+}
+
+/// Warns once if this is a debug build, which is much slower than a user who waits for it would guess.
+pub(super) fn warn_if_debug() {
+    static WARNED: std::sync::Once = std::sync::Once::new();
+    if cfg!(debug_assertions) {
+        WARNED.call_once(|| write_warning("this is a debug build, many times slower: build with --release"));
+    }
+}
+
+/// Writes to standard error. If that is closed, it is no error.
+fn write_warning(warning: impl fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "warning: {warning}");
+}
