@@ -1,8 +1,8 @@
 //! The cross-entropy of independent binary outputs.
 
-use chainrule_tensor::{Outputs, Real, Target, TargetError};
+use chainrule_tensor::{Outputs, Real, Target, TargetError, each};
 
-use crate::columns::sum_columns;
+use crate::columns::{Tile, sum_columns};
 use crate::loss::checks_any_target;
 use crate::total::weighted;
 use crate::{Criterion, Domain, Loss, LossPass};
@@ -34,21 +34,30 @@ impl BinaryCrossEntropy {
     }
 }
 
-/// The loss of a logit, and its derivative.
-#[inline(always)]
-fn of_logit(z: f64, t: f64) -> [f64; 2] {
-    let positive = if z < 0.0 { 0.0 } else { z };
-    let negative = if z > 0.0 { 0.0 } else { -z };
-    let rest = (-z.abs()).fast_exp().fast_ln_1p();
-    [weighted(t, negative) + weighted(1.0 - t, positive) + rest, z.fast_sigmoid() - t]
+/// `wrong |z| + ln(1 + e^-|z|)`, where `wrong` is the part of the target that speaks against the sign of z.
+fn of_logits(Tile { y: z, t, values, slopes }: Tile<'_>) {
+    // One loop for each function, as the compiler makes no vector instructions of all in one.
+    each!(values = |z| (-z.abs()).fast_exp());
+    if let Some(slopes) = slopes {
+        let e = &*values;
+        each!(slopes = |z, t, e| (if z < 0.0 { e } else { 1.0 }) / (1.0 + e) - t);
+    }
+    each!(values = values.fast_ln_1p());
+    each!(values = |z, t| values + weighted(if z < 0.0 { t } else { 1.0 - t }, z.abs()));
 }
 
-/// The loss of a probability, and its derivative.
+/// `-(t ln p + (1 - t) ln(1 - p))`.
+fn of_probabilities(Tile { y: p, t, values, slopes }: Tile<'_>) {
+    each!(values = |p, t| -(t * clip(p).fast_ln() + (1.0 - t) * (1.0 - clip(p)).fast_ln()));
+    if let Some(slopes) = slopes {
+        each!(slopes = |p, t| (clip(p) - t) / (clip(p) * (1.0 - clip(p))));
+    }
+}
+
 #[inline(always)]
-fn of_probability(p: f64, t: f64) -> [f64; 2] {
+fn clip(p: f64) -> f64 {
     let p = if p < MARGIN { MARGIN } else { p };
-    let p = if p > 1.0 - MARGIN { 1.0 - MARGIN } else { p };
-    [-(t * p.fast_ln() + (1.0 - t) * (1.0 - p).fast_ln()), (p - t) / (p * (1.0 - p))]
+    if p > 1.0 - MARGIN { 1.0 - MARGIN } else { p }
 }
 
 impl Criterion for BinaryCrossEntropy {
@@ -65,9 +74,9 @@ impl<T: Real, Y: Target<T>> Loss<T, Y> for BinaryCrossEntropy {
     fn rows(&self, pass: LossPass<'_, T, Y>) {
         let columns = pass.y.ncols() as f64;
         if self.from_probabilities {
-            sum_columns(self, pass, columns, of_probability);
+            sum_columns(self, pass, columns, of_probabilities);
         } else {
-            sum_columns(self, pass, columns, of_logit);
+            sum_columns(self, pass, columns, of_logits);
         }
     }
 

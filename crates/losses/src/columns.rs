@@ -8,6 +8,9 @@ use crate::{Criterion, LossPass};
 /// The number of values that are computed at once: they stay in the first cache.
 const TILE: usize = 256;
 
+/// Below this number of values, a chain of sums is faster than lanes.
+const SHORT: usize = 16;
+
 /// A loss that is the mean over the n columns of a function of output and target: `L = 1/n Σⱼ f(yⱼ, tⱼ)`.
 ///
 /// Both methods should be `#[inline(always)]` and free of branches and calls, so that the compiler vectorizes the loop over
@@ -78,21 +81,26 @@ macro_rules! column_loss {
 #[doc(hidden)]
 pub fn mean_of_columns<T: Real, Y: Target<T>>(loss: &impl ColumnLoss, pass: LossPass<'_, T, Y>) {
     let columns = pass.y.ncols() as f64;
-    sum_columns(
-        loss,
-        pass,
-        columns,
-        #[inline(always)]
-        |y, t| [loss.value(y, t), loss.derivative(y, t)],
-    );
+    sum_columns(loss, pass, columns, |Tile { y, t, values, slopes }| match slopes {
+        None => each!(values = |y, t| loss.value(y, t)),
+        Some(slopes) => each!([values, slopes] = |y, t| [loss.value(y, t), loss.derivative(y, t)]),
+    });
 }
 
-/// The sum of `f(yⱼ, tⱼ) / divisor` over the columns, where `f` returns its value and its derivative.
+/// Outputs and target values of some columns, and where their losses and derivatives go.
+pub(crate) struct Tile<'a> {
+    pub(crate) y: &'a [f64],
+    pub(crate) t: &'a [f64],
+    pub(crate) values: &'a mut [f64],
+    pub(crate) slopes: Option<&'a mut [f64]>,
+}
+
+/// The sum of the losses of the columns, divided by `divisor`, where `compute` computes those of a tile.
 pub(crate) fn sum_columns<T: Real, Y: Target<T>>(
     loss: &impl Criterion,
     pass: LossPass<'_, T, Y>,
     divisor: f64,
-    f: impl Fn(f64, f64) -> [f64; 2] + Copy,
+    compute: impl Fn(Tile<'_>),
 ) {
     let LossPass { y, targets, scale, mut dy, losses } = pass;
     let (rows, columns) = y.dim();
@@ -107,6 +115,7 @@ pub(crate) fn sum_columns<T: Real, Y: Target<T>>(
         for start in (0..columns).step_by(TILE) {
             let part = start..columns.min(start + TILE);
             let width = part.len();
+            let count = rows.len() * width;
             let y = y.slice(s![rows.clone(), part.clone()]);
             match y.to_slice() {
                 Some(y) => outputs.iter_mut().zip(y).for_each(|(to, y)| *to = y.as_f64()),
@@ -115,24 +124,19 @@ pub(crate) fn sum_columns<T: Real, Y: Target<T>>(
             for (to, target) in wanted.chunks_exact_mut(width).zip(&targets[rows.clone()]) {
                 domain.read(target.view(), start, columns, to);
             }
-            let count = rows.len() * width;
-            let (y, t) = (&outputs[..count], &wanted[..count]);
             let values = &mut values[..count];
-            match &mut dy {
-                None => each!(values = |y, t| f(y, t)[0]),
-                Some(dy) => {
-                    let slopes = &mut slopes[..count];
-                    each!([values, slopes] = |y, t| f(y, t));
-                    let mut dy = dy.slice_mut(s![rows.clone(), part]);
-                    let gradient = |slope: &mut f64| T::of(factor * *slope);
-                    match dy.as_slice_mut() {
-                        Some(dy) => dy.iter_mut().zip(slopes).for_each(|(dy, slope)| *dy = gradient(slope)),
-                        None => dy.iter_mut().zip(slopes).for_each(|(dy, slope)| *dy = gradient(slope)),
-                    }
-                }
-            }
+            let wants = dy.is_some().then_some(&mut slopes[..count]);
+            compute(Tile { y: &outputs[..count], t: &wanted[..count], values, slopes: wants });
             for (loss, values) in losses[rows.clone()].iter_mut().zip(values.chunks_exact(width)) {
-                *loss += vector::sum(values);
+                *loss += if width < SHORT { values.iter().sum() } else { vector::sum(values) };
+            }
+            if let Some(dy) = &mut dy {
+                let mut dy = dy.slice_mut(s![rows.clone(), part]);
+                let gradient = |slope: &f64| T::of(factor * *slope);
+                match dy.as_slice_mut() {
+                    Some(dy) => dy.iter_mut().zip(&slopes).for_each(|(dy, slope)| *dy = gradient(slope)),
+                    None => dy.iter_mut().zip(&slopes).for_each(|(dy, slope)| *dy = gradient(slope)),
+                }
             }
         }
     }

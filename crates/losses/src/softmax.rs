@@ -1,11 +1,10 @@
 //! The cross-entropy of the softmax of logits, many rows at a time.
 
 use chainrule_tensor::{Real, Target, TargetView, each, vector};
-use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use crate::LossPass;
 use crate::cross_entropy::Smoothing;
-use crate::total::{total, weighted};
+use crate::total::{sum_pairs, total, weighted};
 
 /// The number of rows whose exponentials are computed at once.
 const ROWS: usize = 64;
@@ -17,33 +16,35 @@ const TILE: usize = 1024;
 pub(crate) fn rows<T: Real, Y: Target<T>>(pass: LossPass<'_, T, Y>, smoothing: Smoothing) {
     let LossPass { y: z, targets, scale, dy, losses } = pass;
     let columns = z.ncols();
-    let factor = scale;
+    // Rows that are not contiguous are copied; a trainer's are contiguous.
+    let logits = z.as_standard_layout();
+    let Some(z) = logits.as_slice().filter(|_| columns > 0) else {
+        return losses.fill(0.0);
+    };
     match dy {
-        _ if columns == 0 => losses.fill(0.0),
         None if columns > TILE => {
-            for ((z, target), loss) in z.rows().into_iter().zip(targets).zip(losses) {
+            for ((z, target), loss) in z.chunks_exact(columns).zip(targets).zip(losses) {
                 *loss = Normaliser::of_long(z).loss(z, target.view(), smoothing);
             }
         }
         None => {
             let mut tile = [T::zero(); TILE];
             let height = TILE / columns;
-            let parts = z.axis_chunks_iter(Axis(0), height);
+            let parts = z.chunks(height * columns);
             let rest = targets.chunks(height).zip(losses.chunks_mut(height));
             for (z, (targets, losses)) in parts.zip(rest) {
                 let rows = &mut tile[..z.len()];
-                rows.iter_mut().zip(z).for_each(|(to, &z)| *to = z);
-                Block { z, rows, targets, factor, losses }.run(smoothing, false);
+                rows.copy_from_slice(z);
+                Block { columns, z, rows, targets, losses }.run(smoothing, None);
             }
         }
         Some(mut dz) => {
-            dz.assign(&z);
+            dz.assign(&logits);
             if let Some(rows) = dz.as_slice_mut() {
-                return Block { z, rows, targets, factor, losses }.run(smoothing, true);
+                return Block { columns, z, rows, targets, losses }.run(smoothing, Some(scale));
             }
-            // Rows that are not contiguous are copied; a trainer's are contiguous.
-            let mut rows: Vec<T> = z.iter().copied().collect();
-            Block { z, rows: &mut rows, targets, factor, losses }.run(smoothing, true);
+            let mut rows = z.to_vec();
+            Block { columns, z, rows: &mut rows, targets, losses }.run(smoothing, Some(scale));
             dz.iter_mut().zip(rows).for_each(|(dz, value)| *dz = value);
         }
     }
@@ -51,38 +52,41 @@ pub(crate) fn rows<T: Real, Y: Target<T>>(pass: LossPass<'_, T, Y>, smoothing: S
 
 /// Rows of logits, with a copy that becomes their gradient.
 struct Block<'a, T, Y> {
-    z: ArrayView2<'a, T>,
+    columns: usize,
+    z: &'a [T],
     rows: &'a mut [T],
     targets: &'a [Y],
-    factor: f64,
     losses: &'a mut [f64],
 }
 
 impl<T: Real, Y: Target<T>> Block<'_, T, Y> {
-    fn run(self, smoothing: Smoothing, gradient: bool) {
-        let Self { z, rows, targets, factor, losses } = self;
-        let columns = z.ncols();
+    /// Computes the losses, and where its factor is given, the gradient.
+    fn run(self, smoothing: Smoothing, gradient: Option<f64>) {
+        let Self { columns, z, rows, targets, losses } = self;
         // Some rows at a time, whose maxima, normalisers Σ exp(z - max z) and their logarithms are stored here.
         let mut maxima = [T::zero(); ROWS];
         let mut totals = [T::zero(); ROWS];
         let mut logs = [T::zero(); ROWS];
-        let parts = z.axis_chunks_iter(Axis(0), ROWS).zip(rows.chunks_mut(ROWS * columns));
+        let parts = z.chunks(ROWS * columns).zip(rows.chunks_mut(ROWS * columns));
         let rest = targets.chunks(ROWS).zip(losses.chunks_mut(ROWS));
         for ((z, dz), (targets, losses)) in parts.zip(rest) {
-            let count = z.nrows();
+            let count = targets.len();
             let (maxima, totals, logs) = (&mut maxima[..count], &mut totals[..count], &mut logs[..count]);
             vector::exponentials(dz, columns, maxima, totals);
             each!(logs = |total: totals| total.fast_ln());
-            let rows = z.rows().into_iter().zip(dz.chunks_exact_mut(columns)).zip(targets).zip(losses);
+            let rows = z.chunks_exact(columns).zip(dz.chunks_exact_mut(columns));
             let normalisers = maxima.iter().zip(totals).zip(logs);
-            for ((((z, dz), target), loss), ((&max, &mut total), &mut ln)) in rows.zip(normalisers) {
+            for (((z, dz), (target, loss)), ((&max, &mut total), &mut ln)) in
+                rows.zip(targets.iter().zip(losses)).zip(normalisers)
+            {
                 let mut normaliser = Normaliser { max, total, ln };
                 if max.is_infinite() {
                     normaliser = normaliser.of_unbounded(z, dz);
                 }
-                *loss = normaliser.loss(z, target.view(), smoothing);
-                if gradient {
-                    normaliser.gradient(dz, target.view(), smoothing, factor);
+                let target = target.view();
+                *loss = normaliser.loss(z, target, smoothing);
+                if let Some(factor) = gradient {
+                    normaliser.gradient(dz, target, smoothing, factor);
                 }
             }
         }
@@ -99,15 +103,13 @@ struct Normaliser<T> {
 
 impl<T: Real> Normaliser<T> {
     /// That of a row that is too long to be copied, from one part after the other.
-    fn of_long(z: ArrayView1<'_, T>) -> Self {
+    fn of_long(z: &[T]) -> Self {
         let mut tile = [T::zero(); TILE];
-        let parts = || z.axis_chunks_iter(Axis(0), TILE);
-        let max = z.iter().fold(T::neg_infinity(), |max, &z| if z > max { z } else { max });
-        let total = total(parts().map(|z| {
-            let part = &mut tile[..z.len()];
-            part.iter_mut().zip(z).for_each(|(to, &z)| *to = z);
-            each!(part = (part - max).fast_exp());
-            vector::sum(part).as_f64()
+        let max = vector::max(z);
+        let total = total(z.chunks(TILE).map(|z| {
+            let e = &mut tile[..z.len()];
+            each!(e = |z| (z - max).fast_exp());
+            vector::sum(e).as_f64()
         }));
         let total = T::of(total);
         let normaliser = Self { max, total, ln: total.fast_ln() };
@@ -117,7 +119,7 @@ impl<T: Real> Normaliser<T> {
     /// That of a row whose maximum is infinite, with its exponentials: a single logit of +∞ has all the probability, and where
     /// all logits are -∞ no class has any. Several logits of +∞ have no softmax.
     #[cold]
-    fn of_unbounded(self, z: ArrayView1<'_, T>, exponentials: &mut [T]) -> Self {
+    fn of_unbounded(self, z: &[T], exponentials: &mut [T]) -> Self {
         let (zero, one) = (T::zero(), T::one());
         let largest = z.iter().filter(|&&z| z == self.max).count();
         let defined = (self.max < zero || largest == 1) && !z.iter().any(|z| z.is_nan());
@@ -130,7 +132,7 @@ impl<T: Real> Normaliser<T> {
 
     /// `Σⱼ tⱼ (ln Σ exp(z - max z) - (zⱼ - max z))`, where t is smoothed.
     #[inline]
-    fn loss(&self, z: ArrayView1<'_, T>, target: TargetView<'_, T>, smoothing: Smoothing) -> f64 {
+    fn loss(&self, z: &[T], target: TargetView<'_, T>, smoothing: Smoothing) -> f64 {
         let Smoothing { kept, even, .. } = smoothing;
         let &Self { max, ln, .. } = self;
         // Of equal infinities the difference is 0.
@@ -140,14 +142,12 @@ impl<T: Real> Normaliser<T> {
             TargetView::Class(class) => weighted(kept, loss(z[class])),
             // Otherwise NaN would vanish where all targets are 0.
             TargetView::Values(_) if ln.is_nan() => f64::NAN,
-            TargetView::Values(t) => {
-                total(z.iter().zip(t).map(|(&z, &t)| weighted(kept * t.as_f64(), loss(z))))
-            }
+            TargetView::Values(t) => sum_pairs(z, t, |z, t| weighted(kept * t.as_f64(), loss(z))),
         };
         if even == 0.0 {
             return loss_of_target;
         }
-        loss_of_target + even * total(z.iter().map(|&z| loss(z)))
+        loss_of_target + even * sum_pairs(z, z, |z, _| loss(z))
     }
 
     /// Turns the exponentials `exp(z - max z)` into the gradient `factor (p Σt - t)`, where t is smoothed.
@@ -163,7 +163,7 @@ impl<T: Real> Normaliser<T> {
                 dz[class] -= scale * kept;
             }
             TargetView::Values(t) => {
-                let sum = total(t.iter().map(|t| t.as_f64()));
+                let sum = sum_pairs(t, t, |t, _| t.as_f64());
                 let factor = scale * T::of(smoothing.kept * sum + share) / self.total;
                 dz.iter_mut().zip(t).for_each(|(dz, &t)| *dz = *dz * factor - scale * (kept * t + even));
             }

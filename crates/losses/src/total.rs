@@ -40,7 +40,37 @@ pub fn total(losses: impl IntoIterator<Item = f64>) -> f64 {
 /// ```
 #[inline(always)]
 pub fn weighted(weight: f64, x: f64) -> f64 {
-    let product = weight * x;
-    let nothing = weight == 0.0 && !x.is_nan();
-    if nothing { 0.0 } else { product }
+    // Without a branch, so that loops over it become vector instructions: NaN differs from itself.
+    #[allow(clippy::eq_op, reason = "a comparison that is a vector instruction")]
+    let nothing = (weight == 0.0) & (x == x);
+    let x = if nothing { 0.0 } else { x };
+    weight * x
+}
+
+/// The number of terms that are added in chains, one for each lane.
+const CHAIN: usize = 512;
+
+/// `Σ f(aᵢ, bᵢ)` in double precision, over short chains.
+#[inline(always)]
+pub(crate) fn sum_pairs<T: Copy>(a: &[T], b: &[T], f: impl Fn(T, T) -> f64) -> f64 {
+    const LANES: usize = 4;
+    if a.len() < 4 * LANES {
+        return a.iter().zip(b).fold(0.0, |sum, (&a, &b)| sum + f(a, b));
+    }
+    let mut total = 0.0;
+    for (a, b) in a.chunks(CHAIN).zip(b.chunks(CHAIN)) {
+        let mut parts = [0.0; LANES];
+        let (a_chunks, a_rest) = a.as_chunks::<LANES>();
+        let (b_chunks, b_rest) = b.as_chunks::<LANES>();
+        for (a, b) in a_chunks.iter().zip(b_chunks) {
+            for lane in 0..LANES {
+                parts[lane] += f(a[lane], b[lane]);
+            }
+        }
+        for (part, (&a, &b)) in parts.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+            *part += f(a, b);
+        }
+        total += (parts[0] + parts[1]) + (parts[2] + parts[3]);
+    }
+    total
 }
