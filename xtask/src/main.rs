@@ -15,6 +15,7 @@ mod package;
 mod print;
 mod probe;
 mod program;
+mod sanitizer;
 mod setup;
 mod test;
 mod tree;
@@ -33,8 +34,8 @@ Commands:
   doctor [ARGS]         Set up, then show which BLAS and kernel this machine uses, and how fast
   bench [ARGS]          Set up, then measure training steps against their bare matrix products
   test [--no-gate] [--only STEP] [--print]
-                        Run every check: fmt, words, imports, tree, clippy, test, doc, no-blas,
-                        package, deny, bench, gate
+                        Run every check: fmt, words, imports, tree, clippy, test, sanitizer,
+                        doc, no-blas, package, deny, bench, gate
                         (--only imports --print draws which file imports which)
   help                  Print this
 

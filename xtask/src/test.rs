@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::{Stop, cargo, deny, gate, imports, nearest::nearest, package, print, tree, words};
+use crate::{Stop, cargo, deny, gate, imports, nearest::nearest, package, print, sanitizer, tree, words};
 
 /// A check.
 struct Step {
@@ -27,13 +27,14 @@ pub(crate) enum Outcome {
     Skipped(String),
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step::cargo("fmt", &["fmt --all --check"]),
     Step::check("words", |_| words::run(&root()).map(|()| Outcome::Passed)),
     Step::check("imports", |options| imports::run(&root(), options.print).map(|()| Outcome::Passed)),
     Step::check("tree", |_| tree::run().map(|()| Outcome::Passed)),
     Step::cargo("clippy", &["clippy --workspace --all-targets -- -D warnings"]),
     Step::cargo("test", &["test --workspace --release --no-fail-fast"]),
+    Step::check("sanitizer", |_| sanitizer::run(&root())),
     Step {
         name: "doc",
         work: Work::Cargo {
