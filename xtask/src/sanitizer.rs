@@ -20,11 +20,18 @@ const TARGET: Option<&str> = if cfg!(all(target_os = "linux", target_env = "gnu"
     None
 };
 
-/// A little optimisation pays off, since every layer runs in many shapes.
-const ENVIRONMENT: [(&str, &str); 5] = [
+/// What is run.
+const TESTS: [&str; 2] = [
+    "-p chainrule-tensor -p chainrule-core -p chainrule-layers --lib --tests",
+    "-p chainrule-layer-cases --test every_layer",
+];
+
+/// The kernels are optimised; to optimise the many layers would take longer than to run them.
+const OPTIMISED: &str = "profile.dev.package.chainrule-tensor.opt-level=1";
+
+const ENVIRONMENT: [(&str, &str); 4] = [
     ("RUSTC_BOOTSTRAP", "1"),
     ("RUSTFLAGS", "-Zsanitizer=address"),
-    ("CARGO_PROFILE_DEV_OPT_LEVEL", "1"),
     ("CARGO_PROFILE_DEV_DEBUG", "line-tables-only"),
     // Tests ask for more memory than there is, and expect to be told so.
     ("ASAN_OPTIONS", "allocator_may_return_null=1"),
@@ -41,18 +48,20 @@ pub(crate) fn run(root: &Path) -> Result<Outcome, String> {
     if !has_runtime(target) {
         return Ok(Outcome::Skipped("this compiler was installed without AddressSanitizer".into()));
     }
-    let arguments = format!(
-        "test --quiet -p chainrule-tensor -p chainrule-core -p chainrule-layers --lib --tests --target {target}"
-    );
     let shown: Vec<String> = ENVIRONMENT.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    print::out(format_args!("    {} cargo {arguments}", shown.join(" ")));
-    let mut tests = cargo();
-    tests.args(arguments.split(' ')).envs(ENVIRONMENT).env("CARGO_TARGET_DIR", root.join("target/sanitizer"));
-    match tests.status() {
-        Ok(status) if status.success() => Ok(Outcome::Passed),
-        Ok(status) => Err(format!("the tests failed under AddressSanitizer ({status}).")),
-        Err(error) => Err(format!("cargo could not be started: {error}.")),
+    print::out(format_args!("    {}", shown.join(" ")));
+    for tests in TESTS {
+        let arguments = format!("test --quiet {tests} --target {target}");
+        print::out(format_args!("    cargo {arguments}"));
+        let mut cargo = cargo();
+        cargo.args(arguments.split(' ')).args(["--config", OPTIMISED]).envs(ENVIRONMENT);
+        match cargo.env("CARGO_TARGET_DIR", root.join("target/sanitizer")).status() {
+            Ok(status) if status.success() => {}
+            Ok(status) => return Err(format!("the tests failed under AddressSanitizer ({status}).")),
+            Err(error) => return Err(format!("cargo could not be started: {error}.")),
+        }
     }
+    Ok(Outcome::Passed)
 }
 
 /// Whether the compiler has the sanitizer's library.

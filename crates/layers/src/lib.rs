@@ -46,7 +46,8 @@
 //! # Adding a layer
 //!
 //! Write a file in the folder of its family, export it in the family's `mod.rs`, and add a line to the list of its
-//! family in `crates/layer-cases`, which checks its gradients, and a reference value in `tests/reference`.
+//! family in `crates/layer-cases`, which checks its gradients, and a
+//! reference value in its `tests/reference`.
 #![doc(html_root_url = "https://docs.rs/chainrule-layers/latest")]
 
 #[macro_use]

@@ -70,7 +70,7 @@ impl<T: Real, L: Layer<T>> Bench<T, L> {
     }
 }
 
-/// The numbers that tests/reference/reference.py computes too.
+/// The numbers that crates/layer-cases/tests/reference/reference.py computes too.
 fn fill(seed: u64, rows: usize, columns: usize) -> Array2<f64> {
     Array2::from_shape_fn((rows, columns), |(row, column)| {
         let mut k = ((row * columns + column) as u64 * 2_654_435_761 + seed * 40_503 + 12_345) & 0xffff_ffff;

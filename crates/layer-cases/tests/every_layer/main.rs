@@ -1,4 +1,4 @@
-//! Properties of every layer. The list is the crate `chainrule-layer-cases`.
+//! Properties of every layer. The list is this crate.
 
 mod allocations;
 mod reference;

@@ -1,4 +1,4 @@
-//! What the trainer promises, for every layer: the list of `chainrule-layer-cases`, in complete trainings.
+//! What the trainer promises, for every layer: the list of this crate, in complete trainings.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -196,7 +196,7 @@ fn aliased(text: &str) -> Option<&str> {
 ///   recurrent layer's cell;
 /// - types with aliases, which stand for them: `Conv` for `Conv1d`, `Conv2d` and `Conv3d`.
 fn exported_layers() -> BTreeSet<String> {
-    let sources = texts("src");
+    let sources = texts("../layers/src");
     let after = |keyword: &'static str| sources.iter().flat_map(move |text| text.split(keyword).skip(1));
     let traits: BTreeSet<_> = after("pub trait ").filter_map(|text| words(text).next()).collect();
     let mut others: BTreeSet<_> = after("pub type ").filter_map(aliased).collect();
@@ -212,7 +212,7 @@ fn exported_layers() -> BTreeSet<String> {
 
 #[test]
 fn every_layer_is_in_the_list() {
-    let cases = texts("../layer-cases/src");
+    let cases = texts("src");
     // The imports at the head of a file make no case.
     let code = cases.iter().filter_map(|text| Some(text.split_once("fn ")?.1));
     let used: BTreeSet<_> = code.flat_map(words).collect();

@@ -4,7 +4,7 @@
     for family in *.py; do [ $family = reference.py ] || python $family; done
 
 Each script lists the cases of one family and writes a file of its name, `dense.json`. A case is a function of
-`x` and of parameters in the shapes, layout and order in which the layer of the same name in `tests/every_layer/cases`
+`x` and of parameters in the shapes, layout and order in which the layer of the same name in `crates/layer-cases/src`
 declares them. Inputs, parameters and `dy` are made by a rule (`fill`) that the test knows too, so only results are stored.
 """
 
