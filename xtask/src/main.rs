@@ -8,6 +8,7 @@
 
 mod blas;
 mod deny;
+mod fuzz;
 mod gate;
 mod imports;
 mod nearest;
@@ -37,13 +38,15 @@ Commands:
                         Run every check: fmt, words, imports, tree, clippy, test, sanitizer,
                         doc, no-blas, package, deny, bench, gate
                         (--only imports --print draws which file imports which)
+  fuzz [TARGET]... [--inputs N]
+                        Try random input on everything that reads files (nightly and cargo-fuzz)
   help                  Print this
 
 train-mnist, doctor and bench take --blas NAME: openblas (the default), openblas-static, intel-mkl,
 accelerate, netlib, or none, which needs nothing installed.
 ";
 
-const COMMANDS: [&str; 6] = ["setup", "train-mnist", "doctor", "bench", "test", "help"];
+const COMMANDS: [&str; 7] = ["setup", "train-mnist", "doctor", "bench", "test", "fuzz", "help"];
 
 /// Why a command did not succeed.
 #[derive(Debug, PartialEq)]
@@ -83,10 +86,11 @@ fn run(arguments: &[String]) -> Result<(), Stop> {
     };
     let wants_help = rest.iter().any(|a| a == "--help" || a == "-h");
     match command.as_str() {
-        "setup" | "test" if wants_help => print::out(HELP.trim_end()),
+        "setup" | "test" | "fuzz" if wants_help => print::out(HELP.trim_end()),
         "help" | "--help" | "-h" => print::out(HELP.trim_end()),
         "setup" => setup::run(rest)?,
         "test" => test::run(rest)?,
+        "fuzz" => fuzz::run(rest, &test::root())?,
         delegated if program::has(delegated) => program::run(delegated, rest)?,
         unknown => {
             let nearest = nearest::nearest(unknown, &COMMANDS);

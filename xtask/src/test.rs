@@ -56,7 +56,7 @@ const STEPS: [Step; 13] = [
 const GATE: &str = "gate";
 
 /// The root of the checkout: the directory above that of xtask, which cargo names when it runs xtask.
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     let xtask = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&xtask).parent().unwrap_or(Path::new(".")).to_owned()
 }

@@ -298,7 +298,7 @@ mod unix {
         std::thread::sleep(Duration::from_millis(100));
         let left = names(&directory);
         assert!(left[1].starts_with("model.") && left[1].ends_with(".tmp"), "{left:?}");
-        // While it works, nobody takes its file away.
+        // While it works, its file is not taken away.
         put(&path, "newer").unwrap();
         assert_eq!(names(&directory), left);
         writer.kill().unwrap();

@@ -274,11 +274,8 @@ pub fn reserve(threads: usize) -> Result<(), NoScratch> {
 }
 
 #[cfg(any(feature = "openblas", feature = "openblas-static"))]
-pub(crate) use linked::config;
-
-#[cfg(any(feature = "openblas", feature = "openblas-static"))]
 mod linked {
-    use super::Blas;
+    use super::{Blas, blas_scratch};
     #[cfg(feature = "openblas-static")]
     use openblas_src as _;
     #[cfg(all(feature = "openblas", any(windows, target_os = "macos")))]
@@ -286,27 +283,15 @@ mod linked {
     use std::ffi::{CStr, c_char, c_int};
 
     unsafe extern "C" {
-        fn openblas_get_config() -> *const c_char;
         fn openblas_get_corename() -> *const c_char;
         fn openblas_set_num_threads(threads: c_int);
         fn openblas_get_num_threads() -> c_int;
     }
 
-    fn text(pointer: *const c_char) -> String {
-        // SAFETY: both callers pass what OpenBLAS returned: a static string with a terminating zero.
-        unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
-    }
-
-    /// How OpenBLAS was built, such as "OpenBLAS 0.3.21 NO_AFFINITY USE_OPENMP SkylakeX MAX_THREADS=64".
-    pub(crate) fn config() -> String {
-        // SAFETY: it takes no argument and returns a static string.
-        text(unsafe { openblas_get_config() })
-    }
-
     pub(super) fn current() -> Blas {
-        let config = config();
-        // SAFETY: it takes no argument and returns a static string.
-        let kernel = text(unsafe { openblas_get_corename() });
+        let config = blas_scratch::config();
+        // SAFETY: it takes no argument and returns a static string with a terminating zero.
+        let kernel = unsafe { CStr::from_ptr(openblas_get_corename()) }.to_string_lossy().into_owned();
         let version = config.split_whitespace().nth(1).unwrap_or_default().to_owned();
         Blas { name: "OpenBLAS", version, kernel }
     }

@@ -27,7 +27,7 @@ impl fmt::Display for NoScratch {
 impl std::error::Error for NoScratch {}
 
 #[cfg(any(feature = "openblas", feature = "openblas-static"))]
-pub(crate) use openblas::{before_product, reserve};
+pub(crate) use openblas::{before_product, config, reserve};
 
 #[cfg(not(any(feature = "openblas", feature = "openblas-static")))]
 pub(crate) fn reserve(_: usize) -> Result<(), NoScratch> {
@@ -41,7 +41,7 @@ pub(crate) fn before_product() {}
 mod openblas {
     use std::alloc::{GlobalAlloc, Layout, System};
     use std::cell::Cell;
-    use std::ffi::{c_int, c_void};
+    use std::ffi::{CStr, c_char, c_int, c_void};
     use std::io::Write;
     use std::sync::{Mutex, PoisonError};
 
@@ -75,7 +75,7 @@ mod openblas {
         static THIS_THREAD: Multiplies = const { Multiplies(Cell::new(false)) };
     }
 
-    /// See [`blas::reserve`](super::super::blas::reserve).
+    /// See `blas::reserve`.
     pub(crate) fn reserve(threads: usize) -> Result<(), NoScratch> {
         let counted = THIS_THREAD.try_with(|this| this.0.get()).unwrap_or(false);
         let mut scratch = SCRATCH.lock().unwrap_or_else(PoisonError::into_inner);
@@ -153,9 +153,18 @@ mod openblas {
         }
     }
 
+    /// How OpenBLAS was built, such as "OpenBLAS 0.3.21 NO_AFFINITY USE_OPENMP SkylakeX MAX_THREADS=64".
+    pub(crate) fn config() -> String {
+        unsafe extern "C" {
+            fn openblas_get_config() -> *const c_char;
+        }
+        // SAFETY: it takes no argument and returns a static string with a terminating zero.
+        unsafe { CStr::from_ptr(openblas_get_config()) }.to_string_lossy().into_owned()
+    }
+
     /// The number of threads that OpenBLAS was built for.
     fn most_threads() -> usize {
-        let config = super::super::blas::config();
+        let config = config();
         let number = config.split_whitespace().find_map(|word| word.strip_prefix("MAX_THREADS="));
         number.and_then(|number| number.parse().ok()).unwrap_or(1)
     }
@@ -167,8 +176,6 @@ mod openblas {
     /// macOS and Windows.
     #[cfg(target_os = "linux")]
     fn take() -> Option<(Alloc, Free)> {
-        use std::ffi::{CStr, c_char};
-
         unsafe extern "C" {
             fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
         }

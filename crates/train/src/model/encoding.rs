@@ -6,8 +6,6 @@
 //!
 //! A length is believed only as far as there are bytes: memory grows with the payload, whatever it claims.
 
-use super::file::{Contents, EpochPosition, Training};
-
 /// Why bytes are not an encoded value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DecodeError {
@@ -212,68 +210,25 @@ impl<A: Encoded, B: Encoded, C: Encoded> Encoded for (A, B, C) {
 /// Encodes a struct as its fields, in this order. Another list is another version of the format.
 macro_rules! fields {
     ($name:ident { $($field:ident),* $(,)? }) => {
-        impl Encoded for $name {
+        impl $crate::model::encoding::Encoded for $name {
             const SHORTEST: usize = 1;
 
             fn write(&self, bytes: &mut Vec<u8>) {
-                $(self.$field.write(bytes);)*
+                $($crate::model::encoding::Encoded::write(&self.$field, bytes);)*
             }
 
-            fn read(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
-                Ok(Self { $($field: Encoded::read(bytes)?),* })
+            fn read(bytes: &mut &[u8]) -> Result<Self, $crate::model::encoding::DecodeError> {
+                Ok(Self { $($field: $crate::model::encoding::Encoded::read(bytes)?),* })
             }
         }
     };
 }
 
-fields!(Contents { number, input, layers, entries, parameters, training, position });
-fields!(EpochPosition { samples, batches, of, loss, seconds, metrics, states });
-fields!(Training { epoch, step, seed, batch_size, shards, shuffle, setup, state });
+pub(super) use fields;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn contents() -> Contents {
-        Contents {
-            number: "f32".into(),
-            input: vec![28, 28],
-            layers: vec![("0".into(), "Dense".into(), vec![1]), ("1".into(), "é".into(), vec![])],
-            entries: vec![("0.weight".into(), vec![784, 1])],
-            parameters: vec![1, 2, 3],
-            training: Some(Training {
-                epoch: 1,
-                step: 2,
-                seed: u64::MAX,
-                batch_size: 32,
-                shards: 2,
-                shuffle: true,
-                setup: "sgd".into(),
-                state: vec![9; 5],
-            }),
-            position: Some(EpochPosition {
-                samples: 64,
-                batches: 2,
-                of: 100,
-                loss: 0.5,
-                seconds: f64::MIN_POSITIVE,
-                metrics: vec![("accuracy".into(), vec![3.0, 64.0]), ("mine".into(), vec![])],
-                states: vec![1, 2],
-            }),
-        }
-    }
-
-    #[test]
-    fn what_is_written_is_read() {
-        for contents in [Contents { training: None, position: None, ..contents() }, contents()] {
-            let bytes = encode(&contents);
-            assert_eq!(decode(&bytes), Ok(contents));
-            for length in 0..bytes.len() {
-                assert!(decode::<Contents>(&bytes[..length]).is_err(), "{length} bytes");
-            }
-            assert_eq!(decode::<Contents>(&[&bytes[..], &[0]].concat()), Err(DecodeError::Long));
-        }
-    }
 
     #[test]
     fn bytes_are_those_of_the_format() {

@@ -20,6 +20,8 @@ use sha2::{Digest, Sha256};
 use super::encoding::{DecodeError, decode, encode};
 use super::model::{Model, ModelError};
 
+pub use super::contents::{Contents, EpochPosition, Training};
+
 const MAGIC: &[u8; 8] = b"chainrul";
 const VERSION: u32 = 3;
 
@@ -30,65 +32,6 @@ const VERSION_WITHOUT_POSITION: u32 = 2;
 const NO_POSITION: [u8; 1] = [0];
 
 const HEADER: usize = 8 + 4 + 8 + 32;
-
-/// What a file holds.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Contents {
-    /// The type of the parameters, `"f32"` or `"f64"`.
-    pub number: String,
-    /// The shape of a sample.
-    pub input: Vec<usize>,
-    /// The layers, outermost first: the path, the description, and the shape of the output.
-    pub layers: Vec<(String, String, Vec<usize>)>,
-    /// The name and the shape of each parameter.
-    pub entries: Vec<(String, Vec<usize>)>,
-    /// The parameters, each in the bytes of its type.
-    pub parameters: Vec<u8>,
-    /// In a checkpoint, what else a training needs to resume with the same bits.
-    pub training: Option<Training>,
-    /// In a checkpoint of a training that stopped in the middle of an epoch, how far it is in it.
-    pub position: Option<EpochPosition>,
-}
-
-/// How far a training is in an epoch.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct EpochPosition {
-    /// The number of samples that were trained on, the first in the order of the epoch; 0 between epochs.
-    pub samples: u64,
-    /// The number of batches that they made.
-    pub batches: u64,
-    /// The number of samples of the epoch.
-    pub of: u64,
-    /// The sum of the losses of the samples that were trained on.
-    pub loss: f64,
-    /// How long their training took.
-    pub seconds: f64,
-    /// The name of each metric, and what it has counted; nothing if it cannot tell.
-    pub metrics: Vec<(String, Vec<f64>)>,
-    /// The states that layers carry from batch to batch, shard by shard, each value in the bytes of its type.
-    pub states: Vec<u8>,
-}
-
-/// The state of a training.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Training {
-    /// The number of epochs completed.
-    pub epoch: u64,
-    /// The number of steps completed.
-    pub step: u64,
-    /// The trainer's seed.
-    pub seed: u64,
-    /// The number of samples in a batch.
-    pub batch_size: u64,
-    /// The number of shards of a batch.
-    pub shards: u64,
-    /// Whether the samples are shuffled for each epoch.
-    pub shuffle: bool,
-    /// The loss and the optimizer, as `Debug` prints them.
-    pub setup: String,
-    /// The optimizer's state, slot by slot, each value in the bytes of its type.
-    pub state: Vec<u8>,
-}
 
 impl<T: Real> Model<T> {
     /// Writes the model to a file, whole or not at all: after an error the file is unchanged. See [`mod@crate::file`] and

@@ -1,5 +1,6 @@
 //! A network with its parameters, and what can be done with it besides training.
 
+mod contents;
 mod encoding;
 pub mod file;
 mod footprint;

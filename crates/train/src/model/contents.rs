@@ -1,0 +1,113 @@
+//! What a model file holds: the fields of its payload, in their order.
+
+use super::encoding::fields;
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contents {
+    /// The type of the parameters, `"f32"` or `"f64"`.
+    pub number: String,
+    /// The shape of a sample.
+    pub input: Vec<usize>,
+    /// The layers, outermost first: the path, the description, and the shape of the output.
+    pub layers: Vec<(String, String, Vec<usize>)>,
+    /// The name and the shape of each parameter.
+    pub entries: Vec<(String, Vec<usize>)>,
+    /// The parameters, each in the bytes of its type.
+    pub parameters: Vec<u8>,
+    /// In a checkpoint, what else a training needs to resume with the same bits.
+    pub training: Option<Training>,
+    /// In a checkpoint of a training that stopped in the middle of an epoch, how far it is in it.
+    pub position: Option<EpochPosition>,
+}
+
+/// How far a training is in an epoch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EpochPosition {
+    /// The number of samples that were trained on, the first in the order of the epoch; 0 between epochs.
+    pub samples: u64,
+    /// The number of batches that they made.
+    pub batches: u64,
+    /// The number of samples of the epoch.
+    pub of: u64,
+    /// The sum of the losses of the samples that were trained on.
+    pub loss: f64,
+    /// How long their training took.
+    pub seconds: f64,
+    /// The name of each metric, and what it has counted; nothing if it cannot tell.
+    pub metrics: Vec<(String, Vec<f64>)>,
+    /// The states that layers carry from batch to batch, shard by shard, each value in the bytes of its type.
+    pub states: Vec<u8>,
+}
+
+/// The state of a training.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Training {
+    /// The number of epochs completed.
+    pub epoch: u64,
+    /// The number of steps completed.
+    pub step: u64,
+    /// The trainer's seed.
+    pub seed: u64,
+    /// The number of samples in a batch.
+    pub batch_size: u64,
+    /// The number of shards of a batch.
+    pub shards: u64,
+    /// Whether the samples are shuffled for each epoch.
+    pub shuffle: bool,
+    /// The loss and the optimizer, as `Debug` prints them.
+    pub setup: String,
+    /// The optimizer's state, slot by slot, each value in the bytes of its type.
+    pub state: Vec<u8>,
+}
+
+fields!(Contents { number, input, layers, entries, parameters, training, position });
+fields!(EpochPosition { samples, batches, of, loss, seconds, metrics, states });
+fields!(Training { epoch, step, seed, batch_size, shards, shuffle, setup, state });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::encoding::{DecodeError, decode, encode};
+
+    fn contents() -> Contents {
+        Contents {
+            number: "f32".into(),
+            input: vec![28, 28],
+            layers: vec![("0".into(), "Dense".into(), vec![1]), ("1".into(), "é".into(), vec![])],
+            entries: vec![("0.weight".into(), vec![784, 1])],
+            parameters: vec![1, 2, 3],
+            training: Some(Training {
+                epoch: 1,
+                step: 2,
+                seed: u64::MAX,
+                batch_size: 32,
+                shards: 2,
+                shuffle: true,
+                setup: "sgd".into(),
+                state: vec![9; 5],
+            }),
+            position: Some(EpochPosition {
+                samples: 64,
+                batches: 2,
+                of: 100,
+                loss: 0.5,
+                seconds: f64::MIN_POSITIVE,
+                metrics: vec![("accuracy".into(), vec![3.0, 64.0]), ("mine".into(), vec![])],
+                states: vec![1, 2],
+            }),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for contents in [Contents { training: None, position: None, ..contents() }, contents()] {
+            let bytes = encode(&contents);
+            assert_eq!(decode(&bytes), Ok(contents));
+            for length in 0..bytes.len() {
+                assert!(decode::<Contents>(&bytes[..length]).is_err(), "{length} bytes");
+            }
+            assert_eq!(decode::<Contents>(&[&bytes[..], &[0]].concat()), Err(DecodeError::Long));
+        }
+    }
+}
