@@ -11,13 +11,9 @@ static LOST: AtomicBool = AtomicBool::new(false);
 /// [`complete`] is false from then on.
 pub(crate) fn out(line: impl Display) {
     let mut out = io::stdout().lock();
-    match writeln!(out, "{line}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            if !LOST.swap(true, Ordering::Relaxed) {
-                note(format_args!("error: cannot write to standard output: {error}"));
-            }
-        }
-        _ => {}
+    let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush()) else { return };
+    if error.kind() != ErrorKind::BrokenPipe && !LOST.swap(true, Ordering::Relaxed) {
+        note(format_args!("error: cannot write to standard output: {error}"));
     }
 }
 

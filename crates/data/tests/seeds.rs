@@ -50,7 +50,7 @@ fn csv_files() {
             csv = csv.without_header();
         }
         csv = match choice >> 3 & 3 {
-            0 => csv.target(Column::Index(usize::from(choice >> 5))),
+            0 => csv.target(Column::Index(1)),
             1 => csv.target(Column::Name("t".into())),
             _ => csv,
         };
