@@ -246,7 +246,6 @@ pub fn digits(count: usize, seed: impl Into<Seed>) -> Images {
         }
         draw_parts();
     });
-    drop(parts);
     Images::new([SIDE, SIDE], pixels, labels, GLYPHS.len()).expect("every image has one label below ten")
 }
 

@@ -84,7 +84,7 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// What writing to a path means.
 enum Destination {
     /// Replacing a regular file, or making a new one.
-    Replace(Target),
+    Replace(Box<Target>),
     /// Opening it and writing to what is there.
     Through,
     /// The standard output of this program.
@@ -125,7 +125,8 @@ impl Destination {
         let name = target.file_name().map(OsStr::to_owned).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, "it does not end with the name of a file: add one")
         })?;
-        Ok(Self::Replace(Target { directory: directory_of(&target), name, path: target, existing }))
+        let directory = directory_of(&target);
+        Ok(Self::Replace(Box::new(Target { directory, name, path: target, existing })))
     }
 }
 
