@@ -311,7 +311,7 @@ fn every_trained_parameter_changes() {
 
 #[test]
 fn shards_change_only_the_last_bits() {
-    for case in every_layer().iter().filter(|case| !case.whole_batch) {
+    for case in &every_layer() {
         let data = Classified::of(case);
         let run = |shards| {
             let mut trainer = trainer(case, narrow(case), sgd(0.01), 3).shards(shards);

@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 
 use chainrule_core::{Residual, Sequential};
 use chainrule_data::{Rows, Samples, digits};
-use chainrule_layers::{Dense, Dropout, Embedding, Flatten, LeakyRelu, Relu, Sigmoid, Softmax, Tanh};
+use chainrule_layers::{
+    BatchNorm, Dense, Dropout, Embedding, Flatten, LeakyRelu, Relu, Sigmoid, Softmax, Tanh,
+};
 use chainrule_losses::CrossEntropy;
 use chainrule_metrics::{Accuracy, ConfusionMatrix};
 use chainrule_optim::{ClipByGlobalNorm, UpdateRule, adam};
@@ -67,6 +69,9 @@ fn a_steady_step_allocates_nothing() {
             .then(Dense::new(10))
             .then(Softmax);
         check(layers, (ClipByGlobalNorm(1.0), adam(1e-3)), &data, threads);
+        let normalised =
+            Sequential::new().then(Flatten).then(Dense::new(64)).then(BatchNorm::new()).then(Relu);
+        check(normalised.then(Dense::new(10)).then(Softmax), adam(1e-3), &data, threads);
         let words = Embedding::new(300, 32).padding_index(0).sparse();
         let layers = Sequential::new().then(words).then(Flatten).then(Dense::new(16)).then(Tanh);
         check(layers.then(Dense::new(10)).then(Softmax), adam(1e-3), &sentences, threads);

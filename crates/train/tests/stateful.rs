@@ -143,6 +143,25 @@ fn an_evaluation_carries_states_as_training_does() {
 }
 
 #[test]
+fn a_step_that_is_not_taken_leaves_no_state() {
+    let good = sums();
+    for (batch, input, target) in [(20, f32::NAN, 0.0), (20, 0.0, 1e30)] {
+        let mut bad = sums();
+        let sample = &mut bad.0[batch * ROWS + 2];
+        sample.0[1] += input;
+        sample.1 += target;
+        let mut trainer = trainer(Gru::new(4).stateful());
+        let error = trainer.fit(&bad, 1).unwrap_err();
+        assert!(matches!(&error, TrainError::Diverged { batch: 20, .. }), "{error}");
+        assert!(error.to_string().contains("sample 122"), "{error}");
+        // The rest of the epoch.
+        let history = trainer.fit(&good, 1).unwrap();
+        assert!(history.epochs[0].train.loss.is_finite());
+        assert!(trainer.model().parameters().iter().all(|p| p.is_finite()));
+    }
+}
+
+#[test]
 fn shuffled_or_uneven_batches_are_refused() {
     let data = sums();
     let shuffled = trainer(Gru::new(4).stateful()).shuffle(true).fit(&data, 1).unwrap_err();

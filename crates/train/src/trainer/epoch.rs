@@ -155,7 +155,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Resets the states that layers carry from batch to batch.
-    fn reset_states(&mut self) {
+    pub(super) fn reset_states(&mut self) {
         if self.model.plan().is_stateful() {
             self.state.shards.iter_mut().for_each(|shard| shard.reset(self.model.cache()));
         }

@@ -209,7 +209,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// # Errors
     ///
     /// [`TrainError`] before the first step if a setting is invalid or the data does not fit the model, and during the training
-    /// if a target or a value does not fit or the loss is no longer finite. The model is then as the last step left it.
+    /// if a target or a value does not fit, or a step would not leave everything finite. The model and the optimizer's state are
+    /// then as the last step left them; states that layers carry from batch to batch begin again from zeros.
     pub fn fit<'a, D>(&mut self, data: &D, fit: impl Into<Fit<'a, T, Y>>) -> Result<History, TrainError>
     where
         D: Samples<T, Target = Y>,

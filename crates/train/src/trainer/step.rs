@@ -22,7 +22,21 @@ use crate::engine::update::ParamBlock;
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Trains on a batch; returns its mean loss before the update.
+    ///
+    /// A step that is not taken changes nothing, except that the states that layers carry from batch to batch, which the forward
+    /// pass has moved on, begin again from zeros.
     pub(super) fn step<D>(&mut self, data: &D, batch: Batch<'_>) -> Result<f64, TrainError>
+    where
+        D: Samples<T, Target = Y>,
+    {
+        let loss = self.try_step(data, batch);
+        if loss.is_err() {
+            self.reset_states();
+        }
+        loss
+    }
+
+    fn try_step<D>(&mut self, data: &D, batch: Batch<'_>) -> Result<f64, TrainError>
     where
         D: Samples<T, Target = Y>,
     {
