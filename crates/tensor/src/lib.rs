@@ -56,7 +56,8 @@ pub mod vector;
 
 pub use buffer::Buffer;
 pub use machine::{
-    CountingAllocator, FlushDenormals, blas, in_huge_pages, memory_limit, prefetch, prefetch_mut,
+    CountingAllocator, FlushDenormals, blas, in_huge_pages, memory_limit, move_to_core, prefetch,
+    prefetch_mut,
 };
 pub use matmul::{gemm, gemm_pair};
 pub use real::Real;

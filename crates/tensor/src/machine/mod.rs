@@ -1,5 +1,6 @@
 //! What depends on the machine, apart from its vector instructions.
 
+mod affinity;
 pub mod blas;
 pub(crate) mod blas_scratch;
 mod counting_allocator;
@@ -8,6 +9,7 @@ mod huge_pages;
 mod memory;
 mod prefetch;
 
+pub use affinity::move_to_core;
 pub use counting_allocator::CountingAllocator;
 pub use denormals::FlushDenormals;
 pub use huge_pages::in_huge_pages;

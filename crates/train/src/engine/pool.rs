@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use chainrule_tensor::move_to_core;
 use rayon::{ThreadPoolBuildError, ThreadPoolBuilder, Yield};
 
 /// How many times a spinning worker looks for work before it starts to yield its core to other programs.
@@ -59,30 +60,6 @@ fn with_spinning_workers<R: Send>(workers: usize, work: impl FnOnce() -> R + Sen
         work()
     })
 }
-
-/// Moves the calling thread to the core with this index among those that the program may use, and then leaves the system
-/// free to move it again.
-///
-/// A thread that was just woken often starts on the core of the thread that woke it, and the system takes many milliseconds,
-/// hundreds of steps, to separate the two.
-#[cfg(target_os = "linux")]
-fn move_to_core(index: usize) {
-    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-    // Where this is not permitted, the system's choice stays.
-    let Ok(allowed) = sched_getaffinity(None) else { return };
-    let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core));
-    let count = allowed.count() as usize;
-    if let Some(core) = cores.nth(index % count.max(1)) {
-        let mut one = CpuSet::new();
-        one.set(core);
-        if sched_setaffinity(None, &one).is_ok() {
-            let _ = sched_setaffinity(None, &allowed);
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn move_to_core(_: usize) {}
 
 /// As [`rayon::join`], for work that takes microseconds: when `a` is done while another thread runs `b`, this thread spins
 /// until that one is done, instead of looking for other work or sleeping.

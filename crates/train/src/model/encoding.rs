@@ -1,230 +1,61 @@
-//! The encoding of the payload of a model file.
+//! The encoding of the payload of a model file: bincode's `legacy` configuration.
 //!
 //! Numbers are little-endian and of fixed width: a `u64` or a length has 8 bytes, a truth value one. A text or a list is its
-//! length and its elements, an optional value is a byte, 0 or 1, and the value if that is 1, and a struct is its fields. These
-//! are the bytes of bincode's `legacy` configuration, which wrote files before.
+//! length and its elements, an optional value is a byte, 0 or 1, and the value if that is 1, and a struct is its fields.
 //!
-//! A length is believed only as far as there are bytes: memory grows with the payload, whatever it claims.
+//! bincode believes a length up to a limit that is fixed when the program is compiled, and reserves that much. So the limit is
+//! chosen by the length of the payload, 4 to 64 times as much, and memory grows with the payload, whatever it claims.
+
+use bincode::config::{self, Configuration, Fixint, LittleEndian};
+use bincode::error::DecodeError as BincodeError;
+use bincode::{Decode, Encode};
 
 /// Why bytes are not an encoded value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DecodeError {
-    /// They end too early, or have a length beyond their end.
-    Short,
-    /// Something follows the value.
-    Long,
-    /// A byte or a text that no value has.
+    /// They have a length beyond their end, or a byte or a text that no value has, or something follows the value.
     Invalid,
     /// The system has no memory for the value.
     Memory,
 }
 
 /// The bytes of a value.
-pub(super) fn encode(value: &impl Encoded) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    value.write(&mut bytes);
-    bytes
+pub(super) fn encode(value: &impl Encode) -> Vec<u8> {
+    bincode::encode_to_vec(value, config::legacy())
+        .expect("memory takes any bytes, and every value has an encoding")
 }
 
 /// The value of these bytes, all of them.
-pub(super) fn decode<V: Encoded>(mut bytes: &[u8]) -> Result<V, DecodeError> {
-    let value = V::read(&mut bytes)?;
-    if bytes.is_empty() { Ok(value) } else { Err(DecodeError::Long) }
-}
-
-/// A value with an encoding.
-pub(super) trait Encoded: Sized {
-    /// The number of bytes of the shortest encoding.
-    const SHORTEST: usize;
-
-    /// Appends the encoding.
-    fn write(&self, bytes: &mut Vec<u8>);
-
-    /// Takes the encoding from the beginning of the bytes.
-    fn read(bytes: &mut &[u8]) -> Result<Self, DecodeError>;
-
-    /// Appends the encodings of several values.
-    fn write_all(values: &[Self], bytes: &mut Vec<u8>) {
-        values.iter().for_each(|value| value.write(bytes));
-    }
-
-    /// Takes the encodings of `count` values, which were found to be no more than the bytes can hold.
-    fn read_all(count: usize, bytes: &mut &[u8]) -> Result<Vec<Self>, DecodeError> {
-        let mut values = Vec::new();
-        values.try_reserve_exact(count).map_err(|_| DecodeError::Memory)?;
-        for _ in 0..count {
-            values.push(Self::read(bytes)?);
-        }
-        Ok(values)
-    }
-}
-
-impl Encoded for u8 {
-    const SHORTEST: usize = 1;
-
-    fn write(&self, bytes: &mut Vec<u8>) {
-        bytes.push(*self);
-    }
-
-    fn read(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
-        bytes.split_off_first().copied().ok_or(DecodeError::Short)
-    }
-
-    fn write_all(values: &[Self], bytes: &mut Vec<u8>) {
-        bytes.extend_from_slice(values);
-    }
-
-    fn read_all(count: usize, bytes: &mut &[u8]) -> Result<Vec<Self>, DecodeError> {
-        let taken = bytes.split_off(..count).ok_or(DecodeError::Short)?;
-        let mut values = Vec::new();
-        values.try_reserve_exact(count).map_err(|_| DecodeError::Memory)?;
-        values.extend_from_slice(taken);
-        Ok(values)
-    }
-}
-
-impl Encoded for bool {
-    const SHORTEST: usize = 1;
-
-    fn write(&self, bytes: &mut Vec<u8>) {
-        bytes.push(u8::from(*self));
-    }
-
-    fn read(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
-        match u8::read(bytes)? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(DecodeError::Invalid),
-        }
-    }
-}
-
-impl Encoded for u64 {
-    const SHORTEST: usize = 8;
-
-    fn write(&self, bytes: &mut Vec<u8>) {
-        bytes.extend_from_slice(&self.to_le_bytes());
-    }
-
-    fn read(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
-        let (first, rest) = bytes.split_first_chunk().ok_or(DecodeError::Short)?;
-        *bytes = rest;
-        Ok(Self::from_le_bytes(*first))
-    }
-}
-
-impl Encoded for f64 {
-    const SHORTEST: usize = 8;
-
-    fn write(&self, bytes: &mut Vec<u8>) {
-        self.to_bits().write(bytes);
-    }
-
-    fn read(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
-        Ok(Self::from_bits(u64::read(bytes)?))
-    }
-}
-
-impl Encoded for usize {
-    const SHORTEST: usize = 8;
-
-    fn write(&self, bytes: &mut Vec<u8>) {
-        (*self as u64).write(bytes);
-    }
-
-    fn read(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
-        Self::try_from(u64::read(bytes)?).map_err(|_| DecodeError::Invalid)
-    }
-}
-
-impl Encoded for String {
-    const SHORTEST: usize = 8;
-
-    fn write(&self, bytes: &mut Vec<u8>) {
-        self.len().write(bytes);
-        bytes.extend_from_slice(self.as_bytes());
-    }
-
-    fn read(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
-        Self::from_utf8(Vec::read(bytes)?).map_err(|_| DecodeError::Invalid)
-    }
-}
-
-impl<V: Encoded> Encoded for Vec<V> {
-    const SHORTEST: usize = 8;
-
-    fn write(&self, bytes: &mut Vec<u8>) {
-        self.len().write(bytes);
-        V::write_all(self, bytes);
-    }
-
-    fn read(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
-        let count = usize::read(bytes).map_err(|_| DecodeError::Short)?;
-        if count > bytes.len() / V::SHORTEST {
-            return Err(DecodeError::Short);
-        }
-        V::read_all(count, bytes)
-    }
-}
-
-impl<V: Encoded> Encoded for Option<V> {
-    const SHORTEST: usize = 1;
-
-    fn write(&self, bytes: &mut Vec<u8>) {
-        self.is_some().write(bytes);
-        self.iter().for_each(|value| value.write(bytes));
-    }
-
-    fn read(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
-        if bool::read(bytes)? { V::read(bytes).map(Some) } else { Ok(None) }
-    }
-}
-
-impl<A: Encoded, B: Encoded> Encoded for (A, B) {
-    const SHORTEST: usize = A::SHORTEST + B::SHORTEST;
-
-    fn write(&self, bytes: &mut Vec<u8>) {
-        self.0.write(bytes);
-        self.1.write(bytes);
-    }
-
-    fn read(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
-        Ok((A::read(bytes)?, B::read(bytes)?))
-    }
-}
-
-impl<A: Encoded, B: Encoded, C: Encoded> Encoded for (A, B, C) {
-    const SHORTEST: usize = A::SHORTEST + B::SHORTEST + C::SHORTEST;
-
-    fn write(&self, bytes: &mut Vec<u8>) {
-        self.0.write(bytes);
-        self.1.write(bytes);
-        self.2.write(bytes);
-    }
-
-    fn read(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
-        Ok((A::read(bytes)?, B::read(bytes)?, C::read(bytes)?))
-    }
-}
-
-/// Encodes a struct as its fields, in this order. Another list is another version of the format.
-macro_rules! fields {
-    ($name:ident { $($field:ident),* $(,)? }) => {
-        impl $crate::model::encoding::Encoded for $name {
-            const SHORTEST: usize = 1;
-
-            fn write(&self, bytes: &mut Vec<u8>) {
-                $($crate::model::encoding::Encoded::write(&self.$field, bytes);)*
-            }
-
-            fn read(bytes: &mut &[u8]) -> Result<Self, $crate::model::encoding::DecodeError> {
-                Ok(Self { $($field: $crate::model::encoding::Encoded::read(bytes)?),* })
-            }
-        }
+pub(super) fn decode<V: Decode<()>>(bytes: &[u8]) -> Result<V, DecodeError> {
+    // bincode ends the program where memory is missing. What it takes is about what the bytes take.
+    Vec::<u8>::new().try_reserve_exact(bytes.len()).map_err(|_| DecodeError::Memory)?;
+    let decode = match bytes.len() {
+        0..=0x100 => within::<V, { bits(10) }>,
+        ..=0x1000 => within::<V, { bits(14) }>,
+        ..=0x1_0000 => within::<V, { bits(18) }>,
+        ..=0x10_0000 => within::<V, { bits(22) }>,
+        ..=0x100_0000 => within::<V, { bits(26) }>,
+        ..=0x1000_0000 => within::<V, { bits(30) }>,
+        length if length <= bits(32) => within::<V, { bits(34) }>,
+        length if length <= bits(36) => within::<V, { bits(38) }>,
+        _ => within::<V, { usize::MAX }>,
     };
+    match decode(bytes) {
+        Ok((value, read)) if read == bytes.len() => Ok(value),
+        _ => Err(DecodeError::Invalid),
+    }
 }
 
-pub(super) use fields;
+/// This power of two, or the largest number where it is larger.
+const fn bits(exponent: u32) -> usize {
+    if exponent < usize::BITS { 1 << exponent } else { usize::MAX }
+}
+
+/// Decodes a value that takes up to `LIMIT` bytes of memory.
+fn within<V: Decode<()>, const LIMIT: usize>(bytes: &[u8]) -> Result<(V, usize), BincodeError> {
+    let limited: Configuration<LittleEndian, Fixint, config::Limit<LIMIT>> = config::legacy().with_limit();
+    bincode::decode_from_slice(bytes, limited)
+}
 
 #[cfg(test)]
 mod tests {
@@ -254,9 +85,9 @@ mod tests {
         for length in [2, 1 << 30, u64::MAX] {
             let mut bytes = length.to_le_bytes().to_vec();
             bytes.push(0);
-            assert_eq!(decode::<String>(&bytes), Err(DecodeError::Short));
-            assert_eq!(decode::<Vec<u64>>(&bytes), Err(DecodeError::Short));
-            assert_eq!(decode::<Vec<(String, String, Vec<usize>)>>(&bytes), Err(DecodeError::Short));
+            assert_eq!(decode::<String>(&bytes), Err(DecodeError::Invalid));
+            assert_eq!(decode::<Vec<u64>>(&bytes), Err(DecodeError::Invalid));
+            assert_eq!(decode::<Vec<(String, String, Vec<usize>)>>(&bytes), Err(DecodeError::Invalid));
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Model files and checkpoints.
 //!
 //! A file is a header of 52 bytes and a payload. The header holds the magic number `chainrul`, the version of the format
-//! (u32), the length of the payload (u64) and its SHA-256; numbers are little-endian. The payload is [`Contents`], field by
-//! field: a number has 8 bytes, a text or a list begins with its length. The header is checked before the payload is decoded,
-//! so that a file that was truncated or damaged is distinguished from one of a newer version.
+//! (u32), the length of the payload (u64) and its SHA-256; numbers are little-endian. The payload is [`Contents`] in
+//! `bincode`'s fixed-width encoding. The header is checked before the payload is decoded, so that a file that was truncated or
+//! damaged is distinguished from one of a newer version, and so that the encoding can be replaced by raising the version
+//! (bincode is no longer maintained, RUSTSEC-2025-0141).
 //!
 //! A checksum protects from damage, not from a file that was made to deceive: whether it is right or not, the memory that
 //! reading takes is bounded by the length of the file.
@@ -216,7 +217,7 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
     }
     decode(&payload).map_err(|error| match error {
         DecodeError::Memory => io(io::ErrorKind::OutOfMemory.into()),
-        DecodeError::Short | DecodeError::Long | DecodeError::Invalid => FileError::Contents { path: path() },
+        DecodeError::Invalid => FileError::Contents { path: path() },
     })
 }
 
