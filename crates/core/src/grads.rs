@@ -70,19 +70,31 @@ impl<'a, T: Real> Grads<'a, T> {
     }
 
     /// The gradient of the next parameter, a table `[rows, columns]` that was declared with
-    /// [`Plan::table`](crate::Plan::table). The layer adds to it at most `max_terms` times.
+    /// [`Plan::table`](crate::Plan::table). The layer adds to it at most `max_terms` times, and finishes it. `own` is scratch space
+    /// of the layer's cache.
     ///
     /// # Panics
     ///
     /// If fewer values are left.
     #[inline]
-    pub fn table(&mut self, [rows, columns]: [usize; 2], max_terms: usize) -> TableGrad<'a, T> {
-        let Some(list) = self.list.take() else {
-            return TableGrad::Dense(self.take([rows, columns]));
+    pub fn table<'b>(
+        &mut self,
+        [rows, columns]: [usize; 2],
+        max_terms: usize,
+        own: &'b mut SparseGrad<T>,
+    ) -> TableGrad<'b, T>
+    where
+        'a: 'b,
+    {
+        let (dense, list) = match self.list.take() {
+            None => (Some(self.take([rows, columns])), own),
+            Some(list) => {
+                self.next(rows * columns);
+                (None, list)
+            }
         };
-        self.next(rows * columns);
         list.clear(max_terms);
-        TableGrad::Sparse(list)
+        TableGrad { dense, list }
     }
 
     /// The next `size` gradients without a shape.

@@ -166,7 +166,10 @@ mod tests {
         let mut values = [f64::NAN; 3];
         let mut list = SparseGrad::default();
         let run = |mut grads: Grads<'_, f64>| {
-            grads.table([2, 1], 1).add(1, 1.0, dy.view(), [0, 0]);
+            let mut own = SparseGrad::default();
+            let mut table = grads.table([2, 1], 1, &mut own);
+            table.add(1, 1.0, [0, 0]);
+            table.finish(dy.view());
             grads.take([1])[0] += 1.0;
         };
         run(Grads::fresh(&mut values).with_list(Some(&mut list)));

@@ -1,15 +1,17 @@
 //! The gradient of a table of which a pass uses a few rows.
 
+use chainrule_tensor::vector::{CHAIN, add_block};
 use chainrule_tensor::{Real, each};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 /// Where a layer writes the gradient of a table of which it reads rows: see [`Grads::table`](crate::Grads::table).
 #[derive(Debug)]
-pub enum TableGrad<'a, T> {
-    /// The gradient of the whole table, to be added to.
-    Dense(ArrayViewMut2<'a, T>),
-    /// A list of what is added to which row.
-    Sparse(&'a mut SparseGrad<T>),
+#[must_use = "nothing is added before `finish`"]
+pub struct TableGrad<'a, T> {
+    /// The gradient of the whole table, unless the list is all that is wanted.
+    pub(crate) dense: Option<ArrayViewMut2<'a, T>>,
+    /// What is added to which row.
+    pub(crate) list: &'a mut SparseGrad<T>,
 }
 
 impl<T: Real> TableGrad<'_, T> {
@@ -18,15 +20,24 @@ impl<T: Real> TableGrad<'_, T> {
     ///
     /// # Panics
     ///
-    /// If the table or `dy` has no such row, or `dy` no such columns.
+    /// If a number is 2³² or more.
     #[inline]
-    pub fn add(&mut self, id: usize, factor: T, dy: ArrayView2<'_, T>, [row, column]: [usize; 2]) {
-        match self {
-            Self::Dense(table) => {
-                let sum = table.row_mut(id).into_slice().expect("the gradients are one flat slice");
-                add_part(factor, dy, [row, column], sum);
-            }
-            Self::Sparse(list) => list.push(id, factor, [row, column]),
+    pub fn add(&mut self, id: usize, factor: T, [row, column]: [usize; 2]) {
+        self.list.push(id, factor, [row, column]);
+    }
+
+    /// Adds what the layer has listed to the gradient of the table; to be called after the last of it.
+    ///
+    /// # Panics
+    ///
+    /// If the table or `dy` does not have a row that was listed, or `dy` not its columns.
+    pub fn finish(self, dy: ArrayView2<'_, T>) {
+        let Some(mut table) = self.dense else { return };
+        self.list.sort();
+        let mut position = 0;
+        while let Some(id) = self.list.id(position) {
+            let sum = table.row_mut(id).into_slice().expect("the gradients are one flat slice");
+            position = self.list.add(position, dy, sum);
         }
     }
 }
@@ -121,8 +132,8 @@ impl<T: Real> SparseGrad<T> {
         self.order.partition_point(|key| ((key >> 32) as usize) < id)
     }
 
-    /// Adds all terms of the id at `position` to `sum`, in the order in which the pass added them; returns the position
-    /// after them.
+    /// Adds all terms of the id at `position` to `sum`, in the order in which the pass added them, in blocks if there are many;
+    /// returns the position after them.
     ///
     /// # Panics
     ///
@@ -130,13 +141,39 @@ impl<T: Real> SparseGrad<T> {
     #[inline]
     pub fn add(&self, position: usize, dy: ArrayView2<'_, T>, sum: &mut [T]) -> usize {
         let id = self.order[position] >> 32;
-        let mut after = position;
-        while let Some(key) = self.order.get(after).filter(|&&key| key >> 32 == id) {
-            let GradTerm { row, column, factor } = self.terms[(key & u64::from(u32::MAX)) as usize];
-            add_part(factor, dy, [row as usize, column as usize], sum);
-            after += 1;
+        let count = self.order[position..].iter().take_while(|&key| key >> 32 == id).count();
+        let order = &self.order[position..position + count];
+        if count <= CHAIN {
+            self.add_terms(order, dy, 0, sum);
+        } else {
+            self.add_blocks(order, dy, sum);
         }
-        after
+        position + count
+    }
+
+    /// Adds these terms one after the other, from a column of theirs on.
+    #[inline]
+    fn add_terms(&self, order: &[u64], dy: ArrayView2<'_, T>, first: usize, sum: &mut [T]) {
+        for key in order {
+            let GradTerm { row, column, factor } = self.terms[(key & u64::from(u32::MAX)) as usize];
+            add_part(factor, dy, [row as usize, column as usize + first], sum);
+        }
+    }
+
+    /// Adds these terms block by block, so that the error does not grow with their number.
+    fn add_blocks(&self, order: &[u64], dy: ArrayView2<'_, T>, sum: &mut [T]) {
+        const COLUMNS: usize = 64;
+        for (index, sum) in sum.chunks_mut(COLUMNS).enumerate() {
+            let [mut part, mut total, mut excess] = [[T::zero(); COLUMNS]; 3];
+            let total = &mut total[..sum.len()];
+            for block in order.chunks(CHAIN) {
+                let part = &mut part[..sum.len()];
+                part.fill(T::zero());
+                self.add_terms(block, dy, index * COLUMNS, part);
+                add_block(part, total, &mut excess);
+            }
+            each!(sum = |total| sum + total);
+        }
     }
 }
 
@@ -149,10 +186,14 @@ mod tests {
     fn a_list_adds_up_to_the_dense_gradient() {
         let dy = array![[1.0f64, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]];
         let mut dense = Array2::zeros((5, 2));
-        let mut list = SparseGrad::default();
-        for (id, factor, at) in [(3, 1.0, [0, 0]), (0, 2.0, [0, 2]), (3, -1.0, [1, 1]), (3, 0.5, [1, 2])] {
-            TableGrad::Dense(dense.view_mut()).add(id, factor, dy.view(), at);
-            TableGrad::Sparse(&mut list).add(id, factor, dy.view(), at);
+        let [mut list, mut own] = [SparseGrad::default(), SparseGrad::default()];
+        let terms = [(3, 1.0, [0, 0]), (0, 2.0, [0, 2]), (3, -1.0, [1, 1]), (3, 0.5, [1, 2])];
+        for mut grad in [
+            TableGrad { dense: Some(dense.view_mut()), list: &mut own },
+            TableGrad { dense: None, list: &mut list },
+        ] {
+            terms.iter().for_each(|&(id, factor, at)| grad.add(id, factor, at));
+            grad.finish(dy.view());
         }
         list.sort();
         assert_eq!((list.len(), list.position(0), list.position(1), list.position(4)), (4, 0, 1, 4));
@@ -173,5 +214,19 @@ mod tests {
         assert_eq!(row, [-1.5, -1.0]);
         list.clear(3);
         assert!(list.is_empty());
+    }
+    #[test]
+    fn many_terms_of_one_row() {
+        let dy = Array2::from_elem((100_000, 70), 0.1f32);
+        let mut dense = Array2::ones((2, 70));
+        let mut list = SparseGrad::default();
+        let mut grad = TableGrad { dense: Some(dense.view_mut()), list: &mut list };
+        (0..100_000).for_each(|row| grad.add(1, 0.5, [row, 0]));
+        grad.finish(dy.view());
+        let right = 1.0 + 50_000.0 * f64::from(0.1f32);
+        for &found in dense.row(1) {
+            assert!((f64::from(found) / right - 1.0).abs() < 1e-6, "{found} for {right}");
+        }
+        assert!(dense.row(0).iter().all(|&untouched| untouched == 1.0));
     }
 }

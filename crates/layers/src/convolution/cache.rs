@@ -1,6 +1,7 @@
 //! The cache of every convolution, with its passes.
 
 use chainrule_core::{Backward, Forward, Plan, ShapeError};
+use chainrule_tensor::vector::{CHAIN, LongSum};
 use chainrule_tensor::{Buffer, MAX_RANK, Real, Shape, vector};
 use ndarray::ArrayView2;
 
@@ -23,6 +24,7 @@ struct PlannedConv<T: Real, const N: usize> {
     weights: usize,
     biases: usize,
     copy: Buffer<T>,
+    bias_sum: LongSum<T>,
 }
 
 /// What a layer declares for its convolution.
@@ -64,8 +66,8 @@ impl<T: Real, const N: usize> ConvCache<T, N> {
         plan.flops((weights as u64).saturating_mul(positions as u64).min(1 << 60) * 2);
         let biases = if settings.bias.is_some() { outputs } else { 0 };
         let algorithm = Algorithm::new(shape);
-        let copy = Buffer::default();
-        Ok((output, Self { planned: Some(PlannedConv { algorithm, weights, biases, copy }) }))
+        let (copy, bias_sum) = (Buffer::default(), LongSum::default());
+        Ok((output, Self { planned: Some(PlannedConv { algorithm, weights, biases, copy, bias_sum }) }))
     }
 
     fn planned(&mut self) -> &mut PlannedConv<T, N> {
@@ -82,10 +84,10 @@ impl<T: Real, const N: usize> ConvCache<T, N> {
     /// `dW = dY P(X)ᵀ`, `db = Σ dY` and `dP(X) = Wᵀ dY`
     pub(super) fn backward(pass: Backward<'_, T, Self>) {
         let Backward { mut params, mut grads, x, dy, dx, cache, .. } = pass;
-        let PlannedConv { algorithm, weights, biases, copy } = cache.planned();
+        let PlannedConv { algorithm, weights, biases, copy, bias_sum } = cache.planned();
         let w = params.values(*weights);
         algorithm.backward_weights(x, dy, grads.values(*weights)); //   dW = dY P(X)ᵀ
-        sum_channels(dy, grads.values(*biases), copy); //               db = Σ positions of dY
+        sum_channels(dy, grads.values(*biases), copy, bias_sum); //     db = Σ positions of dY
         if let Some(dx) = dx {
             algorithm.backward_data(dy, w, None, dx); //                dP(X) = Wᵀ dY
         }
@@ -101,10 +103,10 @@ impl<T: Real, const N: usize> ConvCache<T, N> {
     /// `dW = X P(dY)ᵀ`, `db = Σ dY` and `dX = W P(dY)`
     pub(super) fn backward_transposed(pass: Backward<'_, T, Self>) {
         let Backward { mut params, mut grads, x, dy, dx, cache, .. } = pass;
-        let PlannedConv { algorithm, weights, biases, copy } = cache.planned();
+        let PlannedConv { algorithm, weights, biases, copy, bias_sum } = cache.planned();
         let w = params.values(*weights);
         algorithm.backward_weights(dy, x, grads.values(*weights)); //   dW = X P(dY)ᵀ
-        sum_channels(dy, grads.values(*biases), copy); //               db = Σ positions of dY
+        sum_channels(dy, grads.values(*biases), copy, bias_sum); //     db = Σ positions of dY
         if let Some(dx) = dx {
             algorithm.forward(dy, w, None, dx); //                      dX = W P(dY)
         }
@@ -123,8 +125,14 @@ pub(super) fn try_shape<const M: usize, const N: usize>(
 }
 
 /// Adds the sum of each channel of all samples to `sums`.
-fn sum_channels<T: Real>(dy: ArrayView2<'_, T>, sums: &mut [T], copy: &mut Buffer<T>) {
-    if !sums.is_empty() {
-        dy.rows().into_iter().for_each(|dy| vector::sum_chunks(contiguous_row(dy, copy), sums));
+fn sum_channels<T: Real>(dy: ArrayView2<'_, T>, sums: &mut [T], copy: &mut Buffer<T>, long: &mut LongSum<T>) {
+    if sums.is_empty() {
+        return;
     }
+    if dy.nrows() <= CHAIN {
+        return dy.rows().into_iter().for_each(|dy| vector::sum_chunks(contiguous_row(dy, copy), sums));
+    }
+    long.start(sums.len());
+    dy.rows().into_iter().for_each(|dy| vector::sum_chunks(contiguous_row(dy, copy), long.part()));
+    long.add_to(sums);
 }

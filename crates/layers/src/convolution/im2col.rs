@@ -1,5 +1,6 @@
 //! A convolution as a product with a matrix of copied patches.
 
+use chainrule_tensor::vector::{CHAIN, LongSum};
 use chainrule_tensor::{Buffer, Real, gemm};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
@@ -28,6 +29,8 @@ pub(super) struct Im2col<T: Real, const N: usize> {
     /// The features of a group, of many samples.
     features: Buffer<T>,
     copy: Buffer<T>,
+    /// The gradient of the kernel, over many samples.
+    long: LongSum<T>,
 }
 
 impl<T: Real, const N: usize> Im2col<T, N> {
@@ -45,6 +48,7 @@ impl<T: Real, const N: usize> Im2col<T, N> {
             gradient: Buffer::default(),
             features: Buffer::default(),
             copy: Buffer::default(),
+            long: LongSum::default(),
         }
     }
 
@@ -137,25 +141,47 @@ impl<T: Real, const N: usize> Im2col<T, N> {
         features: ArrayView2<'_, T>,
         kernel: &mut [T],
     ) {
-        let shape = self.shape;
-        let [inputs, outputs] = shape.channels;
+        let mut long = std::mem::take(&mut self.long);
+        let parts = image.nrows().div_ceil(self.samples)
+            * tiles(self.shape.geometry.features, PART_POSITIONS).count();
+        if parts > CHAIN {
+            long.start(kernel.len());
+        }
         let samples = features.axis_chunks_iter(Axis(0), self.samples);
         for (image, features) in image.axis_chunks_iter(Axis(0), self.samples).zip(samples) {
-            for tile in tiles(shape.geometry.features, PART_POSITIONS) {
-                for (groups, channels) in shape.parts([1, self.channels]) {
-                    let group = groups.start;
-                    let first = group * inputs + channels.start;
-                    if channels.start == 0 {
-                        self.gather(features, &tile, group);
-                    }
-                    let gathered = std::mem::take(&mut self.features);
-                    let f = gathered.matrix(outputs, image.nrows() * tile.columns);
-                    let p = self.patches(image, &tile, first, channels.len());
-                    let dw = shape.kernel_mut(kernel, group, &channels);
-                    gemm(T::one(), f, p.reversed_axes(), T::one(), dw); //                          dW += F Pᵀ
-                    self.features = gathered;
-                }
+            for tile in tiles(self.shape.geometry.features, PART_POSITIONS) {
+                let sum = if parts > CHAIN { long.part() } else { &mut *kernel };
+                self.add_weights(image, features, &tile, sum);
             }
+        }
+        if parts > CHAIN {
+            long.add_to(kernel);
+        }
+        self.long = long;
+    }
+
+    /// Adds the gradient of the kernel from one tile of some samples.
+    fn add_weights(
+        &mut self,
+        image: ArrayView2<'_, T>,
+        features: ArrayView2<'_, T>,
+        tile: &Tile<N>,
+        kernel: &mut [T],
+    ) {
+        let shape = self.shape;
+        let [inputs, outputs] = shape.channels;
+        for (groups, channels) in shape.parts([1, self.channels]) {
+            let group = groups.start;
+            let first = group * inputs + channels.start;
+            if channels.start == 0 {
+                self.gather(features, tile, group);
+            }
+            let gathered = std::mem::take(&mut self.features);
+            let f = gathered.matrix(outputs, image.nrows() * tile.columns);
+            let p = self.patches(image, tile, first, channels.len());
+            let dw = shape.kernel_mut(kernel, group, &channels);
+            gemm(T::one(), f, p.reversed_axes(), T::one(), dw); //                                  dW += F Pᵀ
+            self.features = gathered;
         }
     }
 

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use chainrule_tensor::conv::{ImplicitWindows, Init, Rectangle, Rectangles, im2col};
+use chainrule_tensor::vector::{CHAIN, LongSum};
 use chainrule_tensor::{Buffer, Real, gemm};
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
@@ -28,6 +29,8 @@ pub(super) struct ImplicitIm2col<T: Real, const N: usize> {
     permuted: Buffer<T>,
     permutation: Vec<Rectangle>,
     copies: [Buffer<T>; 2],
+    /// The gradient of the permuted kernel, over many samples.
+    long: LongSum<T>,
 }
 
 impl<T: Real, const N: usize> ImplicitIm2col<T, N> {
@@ -56,6 +59,7 @@ impl<T: Real, const N: usize> ImplicitIm2col<T, N> {
             permuted: Buffer::default(),
             permutation: Vec::new(),
             copies: [Buffer::default(), Buffer::default()],
+            long: LongSum::default(),
         }
     }
 
@@ -152,6 +156,11 @@ impl<T: Real, const N: usize> ImplicitIm2col<T, N> {
         let mut permuted = std::mem::take(&mut self.permuted);
         permuted.reserve(kernel.len());
         permuted[..kernel.len()].fill(T::zero());
+        let mut long = std::mem::take(&mut self.long);
+        let parts = image.nrows() * self.tiles().count();
+        if parts > CHAIN {
+            long.start(kernel.len());
+        }
         for (image, features) in image.rows().into_iter().zip(features.rows()) {
             let features = contiguous_row(features, &mut features_copy);
             let image = contiguous_row(image, &mut image_copy);
@@ -162,13 +171,22 @@ impl<T: Real, const N: usize> ImplicitIm2col<T, N> {
                     pitch: layout.pitch,
                     columns: tile.columns,
                 };
-                let permuted = &mut permuted[(group * inputs + channels.start) * kernel_size * outputs..];
+                let sum = match parts {
+                    ..=CHAIN => &mut permuted[..],
+                    _ if group == 0 && channels.start == 0 => long.part(),
+                    _ => long.same_part(),
+                };
+                let permuted = &mut sum[(group * inputs + channels.start) * kernel_size * outputs..];
                 let dw = ArrayViewMut2::from_shape((channels.len() * kernel_size, outputs), permuted);
                 let dw = dw.expect("of a group").reversed_axes();
                 let f = shape.features(features, group, tile);
                 windows.add_product_transposed(f, patches, dw); //                          dW += F Pᵀ
             });
         }
+        if parts > CHAIN {
+            long.add_to(&mut permuted[..kernel.len()]);
+        }
+        self.long = long;
         self.add_permuted(&permuted, kernel);
         self.permuted = permuted;
         self.copies = [image_copy, features_copy];

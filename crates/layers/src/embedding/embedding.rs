@@ -1,6 +1,6 @@
 //! The embedding: a vector for each id.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, SparseGrad, ValueError};
 use chainrule_tensor::{Real, Shape, prefetch};
 use ndarray::ArrayView2;
 
@@ -20,7 +20,7 @@ use super::table::{Table, settings};
 /// use chainrule_core::{Layer, Plan};
 /// use chainrule_layers::Embedding;
 /// let words = Embedding::new(10_000, 64).padding_index(0).sparse();
-/// let (output, ()) = Layer::<f32>::plan(&words, [20].into(), &mut Plan::new())?;
+/// let (output, _) = Layer::<f32>::plan(&words, [20].into(), &mut Plan::new())?;
 /// assert_eq!(*output, [20, 64]);
 /// # Ok::<(), chainrule_core::ShapeError>(())
 /// ```
@@ -43,22 +43,34 @@ impl Embedding {
     settings!();
 }
 
+/// The cache of an [`Embedding`]: scratch space for a gradient.
+#[derive(Clone, Debug)]
+pub struct EmbeddingCache<T> {
+    terms: SparseGrad<T>,
+}
+
+impl<T> Default for EmbeddingCache<T> {
+    fn default() -> Self {
+        Self { terms: SparseGrad::default() }
+    }
+}
+
 /// The number of vectors that are prefetched.
 const PREFETCH: usize = 4;
 
 impl<T: Real> Layer<T> for Embedding {
-    type Cache = ();
+    type Cache = EmbeddingCache<T>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, EmbeddingCache<T>), ShapeError> {
         let steps = self.table.plan::<T>(input, plan)?;
-        Ok((Shape::from([steps, self.table.size]), ()))
+        Ok((Shape::from([steps, self.table.size]), EmbeddingCache::default()))
     }
 
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
         self.table.check(self, x)
     }
 
-    fn forward(&self, Forward { mut params, x, mut y, .. }: Forward<'_, T>) {
+    fn forward(&self, Forward { mut params, x, mut y, .. }: Forward<'_, T, EmbeddingCache<T>>) {
         let Table { vocabulary, size, .. } = self.table;
         let w = params.take([vocabulary, size]);
         for (x, mut y) in x.rows().into_iter().zip(y.rows_mut()) {
@@ -75,14 +87,15 @@ impl<T: Real> Layer<T> for Embedding {
         }
     }
 
-    fn backward(&self, Backward { mut grads, x, dy, dx, .. }: Backward<'_, T>) {
+    fn backward(&self, Backward { mut grads, x, dy, dx, cache, .. }: Backward<'_, T, EmbeddingCache<T>>) {
         let Table { vocabulary, size, .. } = self.table;
-        let mut dw = grads.table([vocabulary, size], x.len());
+        let mut dw = grads.table([vocabulary, size], x.len(), &mut cache.terms);
         for ((row, step), &x) in x.indexed_iter() {
             if let Some(id) = self.table.row(x) {
-                dw.add(id, T::one(), dy, [row, step * size]); //                            dW[xₛ] += dyₛ
+                dw.add(id, T::one(), [row, step * size]); //                                dW[xₛ] += dyₛ
             }
         }
+        dw.finish(dy);
         if let Some(mut dx) = dx {
             dx.fill(T::zero());
         }

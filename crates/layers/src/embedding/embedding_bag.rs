@@ -1,8 +1,9 @@
 //! The embedding bag: one vector for several ids.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, ValueError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, SparseGrad, ValueError};
+use chainrule_tensor::vector::{CHAIN, LongSum};
 use chainrule_tensor::{Real, Shape, vector};
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1};
 
 use super::table::{Table, settings};
 
@@ -45,6 +46,23 @@ impl EmbeddingBag {
 
     settings!();
 
+    /// `y = Σ W[xᵢ]`, from `y = 0`.
+    fn sum_vectors<T: Real>(
+        &self,
+        x: ArrayView1<'_, T>,
+        w: ArrayView2<'_, T>,
+        mut y: ArrayViewMut1<'_, T>,
+        sum: &mut LongSum<T>,
+    ) {
+        let ids = x.iter().filter_map(|&x| self.table.row(x));
+        if x.len() <= CHAIN {
+            return ids.for_each(|id| vector::add(w.row(id), y.view_mut()));
+        }
+        sum.start(y.len());
+        ids.for_each(|id| vector::add(w.row(id), sum.part().into()));
+        sum.add_to(y.into_slice().expect("the rows of the output are contiguous"));
+    }
+
     /// The factor of a sum.
     fn factor<T: Real>(&self, x: ArrayView1<'_, T>) -> T {
         match self.reduction {
@@ -58,19 +76,31 @@ impl EmbeddingBag {
 }
 
 /// The cache of an [`EmbeddingBag`].
-#[derive(Clone, Debug, Default)]
-pub struct EmbeddingBagCache {
+#[derive(Clone, Debug)]
+pub struct EmbeddingBagCache<T: Real> {
     /// For maxima, the id that each value of the output comes from, or `NO_ID`.
     argmax: Vec<u32>,
+    /// Scratch space for a gradient.
+    terms: SparseGrad<T>,
+    /// For maxima, the values that have an id: `id size + column`, and the row.
+    order: Vec<(u64, u32)>,
+    /// Scratch space for the sum of many vectors.
+    sum: LongSum<T>,
+}
+
+impl<T: Real> Default for EmbeddingBagCache<T> {
+    fn default() -> Self {
+        Self { argmax: Vec::new(), terms: SparseGrad::default(), order: Vec::new(), sum: LongSum::default() }
+    }
 }
 
 /// Marks a value where all ids are padding.
 const NO_ID: u32 = u32::MAX;
 
 impl<T: Real> Layer<T> for EmbeddingBag {
-    type Cache = EmbeddingBagCache;
+    type Cache = EmbeddingBagCache<T>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, EmbeddingBagCache), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, EmbeddingBagCache<T>), ShapeError> {
         if self.reduction == Reduction::Max && self.table.sparse {
             let help = "remove `sparse`, or use the sum or the mean";
             return Err(plan.error(input, "[ids], with a dense gradient for the maximum,", help));
@@ -83,7 +113,7 @@ impl<T: Real> Layer<T> for EmbeddingBag {
         self.table.check(self, x)
     }
 
-    fn forward(&self, Forward { mut params, x, mut y, cache, .. }: Forward<'_, T, EmbeddingBagCache>) {
+    fn forward(&self, Forward { mut params, x, mut y, cache, .. }: Forward<'_, T, EmbeddingBagCache<T>>) {
         let Table { vocabulary, size, .. } = self.table;
         let w = params.take([vocabulary, size]);
         y.fill(T::zero());
@@ -104,9 +134,7 @@ impl<T: Real> Layer<T> for EmbeddingBag {
             return;
         }
         for (x, mut y) in x.rows().into_iter().zip(y.rows_mut()) {
-            for id in x.iter().filter_map(|&x| self.table.row(x)) {
-                vector::add(w.row(id), y.view_mut()); //                                    y = Σ W[xᵢ]
-            }
+            self.sum_vectors(x, w, y.view_mut(), &mut cache.sum); //                       y = Σ W[xᵢ]
             if self.reduction == Reduction::Mean {
                 let factor = self.factor(x);
                 y.mapv_inplace(|y| factor * y); //                                          y = 1/n Σ W[xᵢ]
@@ -114,23 +142,33 @@ impl<T: Real> Layer<T> for EmbeddingBag {
         }
     }
 
-    fn backward(&self, Backward { mut grads, x, dy, dx, cache, .. }: Backward<'_, T, EmbeddingBagCache>) {
+    fn backward(&self, Backward { mut grads, x, dy, dx, cache, .. }: Backward<'_, T, EmbeddingBagCache<T>>) {
         let Table { vocabulary, size, .. } = self.table;
         if self.reduction == Reduction::Max {
-            let mut dw = grads.take([vocabulary, size]);
-            for (((_, column), &dy), &from) in dy.indexed_iter().zip(&cache.argmax) {
-                if from != NO_ID {
-                    dw[[from as usize, column]] += dy;
-                }
+            let EmbeddingBagCache { argmax, order, .. } = cache;
+            let positions = argmax.iter().enumerate().filter(|&(_, &id)| id != NO_ID);
+            order.clear();
+            order.extend(positions.map(|(index, &id)| {
+                let value = u64::from(id) * size as u64 + (index % size) as u64;
+                (value, (index / size) as u32)
+            }));
+            // In the order of the rows for each value of the table.
+            order.sort_unstable();
+            let dw = grads.values(vocabulary * size);
+            for of_value in order.chunk_by(|a, b| a.0 == b.0) {
+                let value = of_value[0].0 as usize;
+                let terms = of_value.iter().map(|&(_, row)| dy[[row as usize, value % size]]);
+                dw[value] += vector::sum_iter(terms);
             }
         } else {
-            let mut dw = grads.table([vocabulary, size], x.len());
+            let mut dw = grads.table([vocabulary, size], x.len(), &mut cache.terms);
             for (row, x) in x.rows().into_iter().enumerate() {
                 let factor = self.factor(x);
                 for id in x.iter().filter_map(|&x| self.table.row(x)) {
-                    dw.add(id, factor, dy, [row, 0]); //                                    dW[xᵢ] += 1/n dy
+                    dw.add(id, factor, [row, 0]); //                                        dW[xᵢ] += 1/n dy
                 }
             }
+            dw.finish(dy);
         }
         if let Some(mut dx) = dx {
             dx.fill(T::zero());

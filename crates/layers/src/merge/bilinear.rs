@@ -81,7 +81,7 @@ impl<T: Real> Merge<T> for Bilinear {
             let mut product = product.matrix_mut(rows, second);
             gemm(T::one(), xs[0], a, T::zero(), product.view_mut()); //              P = X₁ Aₖ
             for ((p, x), y) in product.rows().into_iter().zip(xs[1].rows()).zip(y.iter_mut()) {
-                *y = p.iter().zip(x).fold(T::zero(), |sum, (&p, &x)| sum + p * x); // yₖ = Σ P X₂
+                *y = vector::sum_iter(p.iter().zip(x).map(|(&p, &x)| p * x)); //     yₖ = Σ P X₂
             }
         }
         if self.bias {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chainrule_core::{Grads, Initializer, Mode, ParamSpec, Params, Plan, ShapeError};
+use chainrule_tensor::vector::LongSum;
 use chainrule_tensor::{Buffer, Real, Seed, Shape, gemm, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, s};
 
@@ -110,6 +111,8 @@ impl GateProjection {
 #[derive(Clone, Debug, Default)]
 pub struct GateProjectionCache<T: Real> {
     bias: Buffer<T>,
+    /// The sum over the steps.
+    bias_sum: LongSum<T>,
 }
 
 impl<T: Real> RecurrentProjection<T> for GateProjection {
@@ -210,10 +213,9 @@ impl<T: Real> RecurrentProjection<T> for GateProjection {
         let dz = matrix_rows(&unrolled.z, rows, width);
         if b.is_some() {
             if step + 1 == sizes.steps {
-                cache.bias.fill(T::zero());
+                cache.bias_sum.start(width);
             }
-            let db = ArrayViewMut1::from(&mut cache.bias[..width]);
-            vector::sum_rows(dz, db); //                                           db = Σ rows of dZ
+            vector::sum_rows(dz, cache.bias_sum.part().into()); //                 db = Σ rows of dZ
         }
         if step > 0 {
             let mut dh = unrolled.gradients[0].matrix_mut(unrolled.rows, sizes.units);
@@ -251,6 +253,10 @@ impl<T: Real> RecurrentProjection<T> for GateProjection {
             let dz = dz.slice(s![rows.clone(), blocks]);
             let dwh = dwh.slice_mut(s![.., gates]);
             gemm(T::one(), h.t(), dz, T::one(), dwh); //                              dWh = Σ Hᵀ dZ
+        }
+        if b.is_some() {
+            cache.bias[..width].fill(T::zero());
+            cache.bias_sum.add_to(&mut cache.bias[..width]);
         }
         let db = ArrayView1::from(&cache.bias[..]);
         if b.is_some() {

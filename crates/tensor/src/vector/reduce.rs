@@ -58,6 +58,20 @@ pub fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     sum
 }
 
+/// The sum of values that are not stored one after the other.
+pub fn sum_iter<T: Real>(values: impl IntoIterator<Item = T>) -> T {
+    let mut values = values.into_iter();
+    let mut totals = BlockSums::<T, 1>::zeros();
+    let mut next = values.next();
+    while next.is_some() {
+        let block = next.into_iter().chain(values.by_ref().take(CHAIN - 1));
+        totals.add([block.fold(T::zero(), |sum, value| sum + value)]);
+        next = values.next();
+    }
+    let [total] = totals.totals();
+    total
+}
+
 /// The maximum, -∞ if there are no values. NaN is ignored.
 #[inline]
 pub fn max<T: Real>(values: &[T]) -> T {
@@ -349,6 +363,7 @@ mod tests {
             let n = f64::from(n);
             let squares = n * (n + 1.0) * (2.0 * n + 1.0) / 6.0;
             assert_eq!(sum(&x), n * (n + 1.0) / 2.0);
+            assert_eq!((sum_iter(x.iter().copied()), sum_iter(x.iter().map(|x| x * x))), (sum(&x), squares));
             assert_eq!((dot(&x, &x), sum_squares(&x)), (squares, squares));
             assert_eq!(max(&x), if n > 0.0 { n } else { f64::NEG_INFINITY });
         }
