@@ -1,12 +1,14 @@
 //! Truncated backpropagation through time: states that are carried from batch to batch.
 
+use std::ops::ControlFlow;
+
 use chainrule_core::{Layer, Residual, Sequential};
 use chainrule_data::{Dataset, Samples, Subset};
 use chainrule_layers::{Bidirectional, ConvLstm, Dense, Flatten, Gru, Lstm, Rnn, WeightNorm};
 use chainrule_losses::MeanSquaredError;
 use chainrule_optim::adam;
 use chainrule_tensor::{Seed, Shape};
-use chainrule_train::{Fit, Model, TrainError, Trainer};
+use chainrule_train::{Event, FileError, Fit, Model, TrainError, Trainer};
 use ndarray::Array2;
 
 /// The number of sequences trained in parallel: the rows of a batch.
@@ -85,7 +87,7 @@ fn states_start_from_zeros_in_each_epoch_and_evaluation() {
     assert_eq!(straight.model().parameters_sha256(), run(1), "an evaluation in between leaves no trace");
 }
 
-/// Trainings are resumed between epochs, when every state is zeros, so a checkpoint stores none.
+/// Between epochs every state is zeros, so a checkpoint stores none.
 #[test]
 fn every_stateful_layer_can_be_resumed() {
     let data = sums();
@@ -115,6 +117,37 @@ fn every_stateful_layer_can_be_resumed() {
         let (right, found) = (straight.model().parameters_sha256(), second.model().parameters_sha256());
         assert_eq!(found, right, "{layers:?}");
         assert_eq!(second.evaluate(&data).unwrap(), straight.evaluate(&data).unwrap(), "{layers:?}");
+    }
+}
+
+#[test]
+fn states_outlast_a_break_in_mid_epoch() {
+    let data = sums();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("training");
+    let run = |stop: Option<usize>| {
+        let mut stop = stop;
+        let mut trainer = trainer(Gru::new(4).stateful()).callback(move |event: &Event<'_>| match event {
+            Event::Step { epoch: 1, batch, .. } if stop.take_if(|stop| *stop == *batch).is_some() => {
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        });
+        trainer.fit(&data, 3).unwrap();
+        if trainer.samples_done() > 0 {
+            trainer.evaluate(&data).unwrap();
+            let error = trainer.save(&path).unwrap_err();
+            assert!(matches!(error, FileError::CarriedStates { .. }), "{error}");
+            assert!(!path.exists());
+        }
+        trainer.fit(&data, 3 - trainer.epochs_done()).unwrap();
+        trainer.save(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        trainer.into_model().parameters_sha256()
+    };
+    let right = run(None);
+    for stop in [0, 17, CUTS - 1] {
+        assert_eq!(run(Some(stop)), right, "after batch {stop}");
     }
 }
 

@@ -75,7 +75,7 @@ fn an_evaluation_on_training_samples() {
             assert!(said(&train, &Subset::first(&copy, 40), shards, validation), "few samples");
             assert!(!said(&train, &other, shards, validation), "other samples");
         }
-        // Who evaluates on the training data itself knows it; as validation it is a mistake.
+        // Who evaluates on the training data itself knows it.
         assert!(!said(&train, &train, shards, false));
     }
 }

@@ -149,7 +149,6 @@ impl<T: Real> ColumnBlock<T> {
         targets: &mut Vec<D::Target>,
         units: usize,
     ) {
-        let _flush = FlushDenormals::new();
         let Self { columns, x, z, row, largest } = self;
         let count = pass.samples.len();
         let width = columns.len();
@@ -162,6 +161,8 @@ impl<T: Real> ColumnBlock<T> {
                 targets.push(target);
             }
         }
+        // The data set reads with the caller's treatment of denormal numbers.
+        let _flush = FlushDenormals::new();
         *largest = vector::largest(&x[..count * width]).as_f64();
         let weight = &pass.params[columns.start * units..columns.end * units];
         let w = ArrayView2::from_shape((width, units), weight).expect("the values of the block");

@@ -36,8 +36,6 @@ pub struct EpochPosition {
     pub seconds: f64,
     /// The name of each metric, and what it has counted; nothing if it cannot tell.
     pub metrics: Vec<(String, Vec<f64>)>,
-    /// The states that layers carry from batch to batch, shard by shard, each value in the bytes of its type.
-    pub states: Vec<u8>,
 }
 
 /// The state of a training.
@@ -90,7 +88,6 @@ mod tests {
                 loss: 0.5,
                 seconds: f64::MIN_POSITIVE,
                 metrics: vec![("accuracy".into(), vec![3.0, 64.0]), ("mine".into(), vec![])],
-                states: vec![1, 2],
             }),
         }
     }

@@ -279,6 +279,12 @@ pub enum FileError {
         /// What differs.
         what: String,
     },
+    /// The layers carry states from batch to batch, which a file does not hold, and the training is in the middle of an epoch.
+    #[error("cannot write {} in the middle of an epoch, since the layers carry states from batch to batch: save it between epochs, or leave out the rest of the epoch with `end_epoch`", path.display())]
+    CarriedStates {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is a model, but not a checkpoint of a training.
     #[error("{} is a model without the state of its training: it can be loaded, but not resumed", path.display())]
     NotACheckpoint {

@@ -13,8 +13,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// # Errors
     ///
-    /// [`FileError`] with the path and the system's error.
+    /// [`FileError`] with the path and the system's error; [`FileError::CarriedStates`] in the middle of an epoch of a model that
+    /// carries states from batch to batch.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
+        let path = path.as_ref();
+        if self.samples_done() > 0 && self.model.plan().is_stateful() {
+            return Err(FileError::CarriedStates { path: path.to_owned() });
+        }
         let slots = self.optimizer.slots();
         let state = &self.state.optimizer_state;
         let training = Training {
@@ -34,7 +39,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         };
         let position = self.position();
         let contents = Contents { position, ..Contents::of(&self.model, Some(training)) };
-        file::write(path.as_ref(), &contents)
+        file::write(path, &contents)
     }
 
     /// Resumes a training from a checkpoint. The trainer must have the same layers, loss and optimizer; the seed, the batch

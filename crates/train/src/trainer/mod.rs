@@ -1,6 +1,7 @@
 //! The training loop: epochs and evaluation.
 //!
-//! [`settings`] holds what a user chooses, [`step`] a single step, [`checkpoint`] saving and resuming.
+//! [`settings`] holds what a user chooses, [`epoch`] the batches of an epoch, [`step`] a single step, [`checkpoint`] saving and
+//! resuming.
 
 mod callback;
 mod checkpoint;
@@ -79,7 +80,9 @@ const EVALUATION_ROWS: usize = 256;
 /// With the same seed, batch size and number of shards, the parameters are the same to the last bit, for any number of
 /// threads, on one kind of CPU.
 ///
-/// While it trains, BLAS is set to one thread for the whole program: the trainer runs products in parallel itself.
+/// While it trains or evaluates, BLAS is set to one thread for the whole program: the trainer runs products in parallel itself.
+/// Afterwards, also after an error, BLAS has the threads that it had before. Denormal numbers count as 0 in the passes and updates,
+/// but not where data sets are read, in callbacks and in metrics.
 pub struct Trainer<T: Real, Y> {
     model: Model<T>,
     loss: Box<dyn Loss<T, Y>>,
@@ -114,8 +117,8 @@ struct State<T: Real, Y> {
     step: u64,
     /// The number of epochs completed.
     epoch: u64,
-    /// How far the training is in the epoch after these. What the metrics have counted, and the states that layers carry, are
-    /// in the metrics and the shards, unless they are kept here.
+    /// How far the training is in the epoch after these. What the metrics have counted is in the metrics, unless they had to
+    /// count something else meanwhile.
     position: EpochPosition,
     /// Some of the samples of the last fit.
     trained: TrainedSamples,
