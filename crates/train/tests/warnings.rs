@@ -63,9 +63,9 @@ fn said(train: &Images, test: &impl Samples<f32, Target = u8>, shards: usize, va
 
 #[test]
 fn an_evaluation_on_training_samples() {
-    let train = digits(1200, 1);
-    let (copy, other) = (digits(1200, 1), digits(150, 2));
-    let indices = (0..1200).rev().step_by(7).collect();
+    let train = digits(300, 1);
+    let (copy, other) = (digits(300, 1), digits(60, 2));
+    let indices = (0..300).rev().step_by(7).collect();
     let part = Subset::new(&copy, indices).unwrap();
     // With two shards, the first product is split along the columns of the samples.
     for shards in [1, 2] {
