@@ -1,6 +1,6 @@
 //! Writing files: whole or not at all.
 //!
-//! Everything that chainrule writes goes through [`write`]: models, checkpoints, data sets, reports, charts. A program may be
+//! Everything that chainrule writes goes through [`write()`]: models, checkpoints, data sets, reports, charts. A program may be
 //! killed and a disk may be full at any moment, so a file is replaced only by one that is complete.
 
 mod target;
@@ -59,7 +59,7 @@ pub fn write(path: &Path, contents: impl FnOnce(&mut dyn Write) -> io::Result<()
     }
 }
 
-/// Checks whether [`write`] could write this file now, so that a long computation does not begin in vain. It changes nothing,
+/// Checks whether [`write()`] could write this file now, so that a long computation does not begin in vain. It changes nothing,
 /// except that temporary files left by a killed program are
 /// removed.
 ///
