@@ -148,6 +148,7 @@ impl<T: Real> Layer<T> for EmbeddingBag {
             let EmbeddingBagCache { argmax, order, .. } = cache;
             let positions = argmax.iter().enumerate().filter(|&(_, &id)| id != NO_ID);
             order.clear();
+            order.reserve(argmax.len());
             order.extend(positions.map(|(index, &id)| {
                 let value = u64::from(id) * size as u64 + (index % size) as u64;
                 (value, (index / size) as u32)
