@@ -5,7 +5,7 @@
 //!
 //! Who else works on the batch is a property of the thread that runs a pass, not an argument of it: a pass runs on one thread
 //! from beginning to end, and a layer that contains others, and forgot to hand an argument on, would silently make them
-//! normalise a shard. Where nobody has called [`enter`], a pass is alone with its batch.
+//! normalise a shard. Where [`enter`] has not been called, a pass is alone with its batch.
 
 use std::cell::RefCell;
 use std::fmt::Debug;

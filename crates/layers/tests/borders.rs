@@ -1,4 +1,4 @@
-//! Layers where a root, a length or a divisor is 0, or a square is no number: outputs and gradients are finite, and are the limit or
+//! Layers where a root, a length or a divisor is 0, or a square overflows: outputs and gradients are finite, and are the limit or
 //! the convention where there is one.
 
 use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, SideBySide};

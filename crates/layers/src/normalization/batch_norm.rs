@@ -21,7 +21,7 @@ use crate::contiguous::{contiguous, write_contiguous};
 /// unbiased ones, `Σ (x - μ)² / (n - 1)`. [`keras`](Self::keras) has Keras' settings.
 ///
 /// A channel with a single value in the batch (one row, one position) has no variance, and there is nothing to normalise. A
-/// trainer refuses such batches, as PyTorch does. A pass by itself then returns the shift, its gradient of the input is 0, and
+/// trainer refuses such batches, as PyTorch does. A pass alone then returns the shift, its gradient of the input is 0, and
 /// the running variance is unchanged.
 ///
 /// ```

@@ -1,11 +1,9 @@
 //! The matrix product.
 
-use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-#[cfg(feature = "blas")]
-use super::cblas::Call;
 use super::split_depth;
+use super::unsplit;
 use crate::real::Real;
 
 /// `C = alpha A B + beta C`, for `A` of shape `[m, k]`, `B` of `[k, n]` and `C` of `[m, n]`.
@@ -13,8 +11,8 @@ use crate::real::Real;
 /// A transposed view (`a.t()`) or a slice of columns costs nothing: BLAS gets its strides. As in BLAS, a factor of 0 stands for
 /// what is not there: if `beta` is 0, the old values of `C` do not matter, and if `alpha` is 0, those of `A` and `B` do not, not
 /// even infinities and NaN. If K is above 8192, the product is split into blocks of K whose products are added with what
-/// rounding takes from them, so that its error does not grow with K. Nothing is allocated, except without any BLAS feature, where ndarray's pure-Rust product
-/// packs its operands.
+/// rounding takes from them, so that its error does not grow with K. Nothing is allocated, except without any BLAS feature, where
+/// ndarray's pure-Rust product packs its operands.
 ///
 /// ```
 /// use ndarray::array;
@@ -85,31 +83,7 @@ pub(crate) fn multiply<T: Real>(
     if own_kernels && k > split_depth::LONG {
         return split_depth::multiply(alpha, a, b, beta, c);
     }
-    multiply_checked(own_kernels, alpha, a, b, beta, c);
-}
-
-/// [`multiply`], for shapes that fit and are not empty.
-pub(super) fn multiply_checked<T: Real>(
-    own_kernels: bool,
-    alpha: T,
-    a: ArrayView2<'_, T>,
-    b: ArrayView2<'_, T>,
-    beta: T,
-    mut c: ArrayViewMut2<'_, T>,
-) {
-    if own_kernels && alpha == T::one() && T::small_product([(a, b)], beta, &mut c) {
-        return;
-    }
-    #[cfg(feature = "blas")]
-    if let Some(call) = Call::for_operands(&a, &b, &c) {
-        if call.c_is_transposed() {
-            // Cᵀ = Bᵀ Aᵀ is row-major.
-            let (a, b, c) = (b.reversed_axes(), a.reversed_axes(), c.reversed_axes());
-            return multiply_checked(own_kernels, alpha, a, b, beta, c);
-        }
-        return call.gemm(alpha, a, b, beta, c);
-    }
-    general_mat_mul(alpha, &a, &b, beta, &mut c);
+    unsplit::multiply(own_kernels, alpha, a, b, beta, c);
 }
 
 /// Panics if the shapes do not fit.

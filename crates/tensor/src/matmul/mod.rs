@@ -10,5 +10,6 @@ pub(crate) mod small_avx512;
 mod split_depth;
 #[cfg(target_arch = "x86_64")]
 mod transpose_avx512;
+mod unsplit;
 
 pub use gemm::{gemm, gemm_pair};

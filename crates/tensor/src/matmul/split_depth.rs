@@ -6,7 +6,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
-use super::gemm::multiply_checked;
+use super::unsplit;
 use crate::real::Real;
 use crate::vector::add_block;
 
@@ -58,12 +58,12 @@ fn tile<T: Real>(alpha: T, a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, beta: T, 
         let depth = start..a.ncols().min(start + DEPTH);
         let (a, b) = (a.slice(s![.., depth.clone()]), b.slice(s![depth, ..]));
         if start == 0 {
-            multiply_checked(true, alpha, a, b, beta, c.view_mut());
+            unsplit::multiply(true, alpha, a, b, beta, c.view_mut());
             continue;
         }
         let part = &mut part[..m * n];
         let product = ArrayViewMut2::from_shape((m, n), &mut *part).expect("it has the size of the tile");
-        multiply_checked(true, alpha, a, b, T::zero(), product);
+        unsplit::multiply(true, alpha, a, b, T::zero(), product);
         let lines = c.rows_mut().into_iter().zip(part.chunks_exact(n)).zip(excess.chunks_exact_mut(n));
         for ((mut c, part), excess) in lines {
             match c.as_slice_mut() {

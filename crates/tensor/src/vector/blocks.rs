@@ -5,7 +5,6 @@
 //! blocks. The error is that of one block, however many there are.
 
 use super::lanes::LANES;
-use crate::each;
 use crate::real::Real;
 
 /// The maximum number of terms that are added one after the other.
@@ -32,8 +31,8 @@ impl<T: Real, const N: usize> BlockSums<T, N> {
     /// Adds a block's sums.
     #[inline(always)]
     pub(super) fn add(&mut self, block: [T; N]) {
-        for i in 0..N {
-            [self.sums[i], self.excess[i]] = add(block[i], self.sums[i], self.excess[i]);
+        for ((sum, excess), value) in self.sums.iter_mut().zip(&mut self.excess).zip(block) {
+            [*sum, *excess] = add(value, *sum, *excess);
         }
     }
 
@@ -44,19 +43,9 @@ impl<T: Real, const N: usize> BlockSums<T, N> {
     }
 }
 
-/// `sums += block`, number by number, where `excess` holds what rounding has added to each of the sums too much: zeros before the
-/// first block. So the error of a sum does not grow with the number of blocks.
-///
-/// # Panics
-///
-/// If a slice is shorter than `sums`.
-pub fn add_block<T: Real>(block: &[T], sums: &mut [T], excess: &mut [T]) {
-    each!([sums, excess] = |block| add(block, sums, excess));
-}
-
 /// The sum of a sum and a term, and what rounding has added to it too much.
 #[inline(always)]
-fn add<T: Real>(term: T, before: T, excess: T) -> [T; 2] {
+pub(super) fn add<T: Real>(term: T, before: T, excess: T) -> [T; 2] {
     let term = term - excess;
     let sum = before + term;
     let excess = (sum - before) - term;

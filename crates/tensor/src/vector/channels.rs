@@ -108,7 +108,7 @@ where
         let Self { inner, inputs, vectors, sums, f } = self;
         let (size, inner) = (inputs[0].len(), *inner);
         let sample_len = sums[0].len() * inner;
-        let mut totals = [const { () }; K].map(|()| BlockSums::<T, LANES>::zeros());
+        let mut totals = std::array::from_fn::<_, K, _>(|_| BlockSums::<T, LANES>::zeros());
         for block in (0..size).step_by((CHAIN * sample_len).max(1)) {
             let mut parts = [[T::zero(); LANES]; K];
             for sample in (block..size.min(block + CHAIN * sample_len)).step_by(sample_len) {
@@ -146,7 +146,7 @@ where
         let Self { inputs, vectors, sums, f, .. } = self;
         let (size, channels) = (inputs[0].len(), sums[0].len());
         let constants = vectors.map(|vector| array::<T, W>(vector, first));
-        let mut totals = [const { () }; K].map(|()| BlockSums::<T, W>::zeros());
+        let mut totals = std::array::from_fn::<_, K, _>(|_| BlockSums::<T, W>::zeros());
         for block in (0..size).step_by(CHAIN * channels) {
             let mut parts = [[T::zero(); W]; K];
             for row in (block..size.min(block + CHAIN * channels)).step_by(channels) {

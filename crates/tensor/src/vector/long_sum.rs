@@ -1,6 +1,7 @@
 //! The sum of many vectors that are made one after the other.
 
-use super::blocks::{CHAIN, add_block};
+use super::add_block::add_block;
+use super::blocks::CHAIN;
 use crate::buffer::Buffer;
 use crate::each;
 use crate::real::Real;

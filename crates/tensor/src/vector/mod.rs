@@ -31,6 +31,7 @@
 //! them, so that it is as exact for millions of terms as for a thousand.
 
 mod adam;
+mod add_block;
 mod blocks;
 mod bytes;
 mod channels;
@@ -51,7 +52,8 @@ mod softmax;
 
 pub use crate::simd::operands::AdamStep;
 pub use adam::adam_kernel;
-pub use blocks::{CHAIN, add_block};
+pub use add_block::add_block;
+pub use blocks::CHAIN;
 pub use bytes::from_u8;
 pub use channels::{map_channels, sum_channels};
 pub use each::each;

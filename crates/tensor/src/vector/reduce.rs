@@ -197,7 +197,7 @@ where
     fn run(self) -> [T; K] {
         let Self { inputs, f } = self;
         let n = inputs[0].len();
-        let mut totals = [const { () }; K].map(|()| BlockSums::<T, LANES>::zeros());
+        let mut totals = std::array::from_fn::<_, K, _>(|_| BlockSums::<T, LANES>::zeros());
         for start in (0..n).step_by(BLOCK) {
             let end = n.min(start + BLOCK);
             let parts = block(inputs.map(|input| &input[start..end]), f);

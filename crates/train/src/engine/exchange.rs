@@ -122,7 +122,7 @@ impl Exchanges {
 }
 
 /// The part that a shard takes in a batch, until this is dropped. If it is dropped before the pass has ended, as when it fails
-/// or panics, nobody waits for it.
+/// or panics, the others do not wait for it.
 pub(crate) struct Turn {
     member: Arc<Member>,
     passed: bool,
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_shard_that_fails_or_ends() {
+    fn no_shard_waits_for_one_that_fails_or_ends() {
         for threads in [1, 3] {
             for passes in [false, true] {
                 let exchanges = Exchanges::new(3, threads);

@@ -30,12 +30,12 @@ pub(super) fn decode<V: Decode<()>>(bytes: &[u8]) -> Result<V, DecodeError> {
     // bincode ends the program where memory is missing. What it takes is about what the bytes take.
     Vec::<u8>::new().try_reserve_exact(bytes.len()).map_err(|_| DecodeError::Memory)?;
     let decode = match bytes.len() {
-        0..=0x100 => within::<V, { bits(10) }>,
-        ..=0x1000 => within::<V, { bits(14) }>,
-        ..=0x1_0000 => within::<V, { bits(18) }>,
-        ..=0x10_0000 => within::<V, { bits(22) }>,
-        ..=0x100_0000 => within::<V, { bits(26) }>,
-        ..=0x1000_0000 => within::<V, { bits(30) }>,
+        length if length <= bits(8) => within::<V, { bits(10) }>,
+        length if length <= bits(12) => within::<V, { bits(14) }>,
+        length if length <= bits(16) => within::<V, { bits(18) }>,
+        length if length <= bits(20) => within::<V, { bits(22) }>,
+        length if length <= bits(24) => within::<V, { bits(26) }>,
+        length if length <= bits(28) => within::<V, { bits(30) }>,
         length if length <= bits(32) => within::<V, { bits(34) }>,
         length if length <= bits(36) => within::<V, { bits(38) }>,
         _ => within::<V, { usize::MAX }>,

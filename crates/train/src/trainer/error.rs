@@ -6,7 +6,7 @@ use chainrule_losses::TargetError;
 use chainrule_tensor::Shape;
 use rayon::ThreadPoolBuildError;
 
-use super::refusal::{Quantity, Suspects};
+use super::suspects::{Quantity, Suspects};
 use crate::model::file::FileError;
 
 /// A training that cannot start or continue.

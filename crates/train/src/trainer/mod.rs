@@ -13,6 +13,7 @@ mod overlap;
 mod refusal;
 mod settings;
 mod step;
+mod suspects;
 mod targets;
 mod warning;
 
@@ -20,7 +21,7 @@ pub use callback::{Callback, Event};
 pub use error::TrainError;
 pub use fit::Fit;
 pub use history::{EpochReport, History, Scores};
-pub use refusal::{Quantity, Suspects};
+pub use suspects::{Quantity, Suspects};
 pub use warning::TrainWarning;
 
 use std::fmt;
@@ -165,6 +166,20 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 exchanges: None,
             },
         }
+    }
+
+    /// What was warned of so far.
+    pub fn warnings(&self) -> &[TrainWarning] {
+        &self.warnings
+    }
+
+    /// Warns, unless it was said before.
+    fn warn(&mut self, warning: TrainWarning) {
+        if self.warnings.contains(&warning) {
+            return;
+        }
+        warning::write(&warning);
+        self.warnings.push(warning);
     }
 
     /// The model in its current state.

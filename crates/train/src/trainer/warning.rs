@@ -3,12 +3,8 @@
 use std::fmt;
 use std::io::Write;
 
-use chainrule_tensor::Real;
-
-use super::Trainer;
-
 /// Something that works, but is probably not meant. A trainer writes it to standard error, once, and keeps it in
-/// [`Trainer::warnings`].
+/// [`Trainer::warnings`](crate::Trainer::warnings).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrainWarning {
@@ -61,31 +57,15 @@ impl fmt::Display for TrainWarning {
     }
 }
 
-impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
-    /// What was warned of so far.
-    pub fn warnings(&self) -> &[TrainWarning] {
-        &self.warnings
-    }
-
-    /// Warns, unless it was said before.
-    pub(super) fn warn(&mut self, warning: TrainWarning) {
-        if self.warnings.contains(&warning) {
-            return;
-        }
-        write_warning(&warning);
-        self.warnings.push(warning);
-    }
-}
-
 /// Warns once if this is a debug build, which is much slower than a user who waits for it would guess.
 pub(super) fn warn_if_debug() {
     static WARNED: std::sync::Once = std::sync::Once::new();
     if cfg!(debug_assertions) {
-        WARNED.call_once(|| write_warning("this is a debug build, many times slower: build with --release"));
+        WARNED.call_once(|| write("this is a debug build, many times slower: build with --release"));
     }
 }
 
 /// Writes to standard error. If that is closed, it is no error.
-fn write_warning(warning: impl fmt::Display) {
+pub(super) fn write(warning: impl fmt::Display) {
     let _ = writeln!(std::io::stderr(), "warning: {warning}");
 }
