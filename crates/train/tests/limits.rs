@@ -256,3 +256,14 @@ fn values_that_are_not_ids() {
         }
     }
 }
+
+#[test]
+fn more_shards_than_there_is_memory_for() {
+    let layers = Sequential::new().then(Dense::new(3));
+    let mut trainer = trainer([4], layers).batch_size(usize::MAX).shards(usize::MAX);
+    let error = trainer.fit(&random(13, [4], 3), 1).unwrap_err();
+    assert!(matches!(error, TrainError::Memory { .. }), "{error}");
+    let error = trainer.evaluate(&random(13, [4], 3)).unwrap_err();
+    assert!(matches!(error, TrainError::Memory { .. }), "{error}");
+    check(trainer.shards(2), &random(13, [4], 3));
+}

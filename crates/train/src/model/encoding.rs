@@ -28,7 +28,10 @@ pub(super) fn encode(value: &impl Encode) -> Vec<u8> {
 /// The value of these bytes, all of them.
 pub(super) fn decode<V: Decode<()>>(bytes: &[u8]) -> Result<V, DecodeError> {
     // bincode ends the program where memory is missing. What it takes is about what the bytes take.
-    Vec::<u8>::new().try_reserve_exact(bytes.len()).map_err(|_| DecodeError::Memory)?;
+    let mut probe = Vec::<u8>::new();
+    probe.try_reserve_exact(bytes.len()).map_err(|_| DecodeError::Memory)?;
+    // Otherwise the compiler may leave out memory that is not used.
+    drop(std::hint::black_box(probe));
     let decode = match bytes.len() {
         length if length <= bits(8) => within::<V, { bits(10) }>,
         length if length <= bits(12) => within::<V, { bits(14) }>,

@@ -31,7 +31,7 @@ use chainrule_data::{Batches, Samples};
 use chainrule_losses::Loss;
 use chainrule_metrics::Measure;
 use chainrule_optim::UpdateRule;
-use chainrule_tensor::{Buffer, Real, Seed, Shape, blas};
+use chainrule_tensor::{Buffer, Real, Seed, Shape, blas, memory_limit};
 
 use self::overlap::TrainedSamples;
 use crate::engine::buckets::Buckets;
@@ -342,6 +342,18 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         reserve(&mut self.state.optimizer_state, len, 1, "the optimizer's state")
     }
 
+    /// An error if this many shards are more than the machine can hold, before it is tried.
+    fn check_memory_of(&self, shards: usize) -> Result<(), TrainError> {
+        let shard = size_of::<Shard<T, Y>>() + size_of_val(self.model.parameters());
+        let bytes = shard.saturating_mul(shards);
+        match memory_limit() {
+            Some(limit) if bytes as u64 > limit => {
+                Err(TrainError::Memory { what: "the gradients of the shards", bytes })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Allocates the shards, and runs `work`, which takes `rows` samples at a time, where [`pool::join`] uses this trainer's
     /// threads and no others.
     fn in_pool<R: Send>(
@@ -351,6 +363,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ) -> Result<R, TrainError> {
         let _one_thread = blas::OneThread::new();
         let shards = self.shard_count();
+        if self.state.shards.len() < shards {
+            self.check_memory_of(shards)?;
+        }
         while self.state.shards.len() < shards {
             let Model { input, output, parameters, .. } = &self.model;
             let mut grads = Buffer::default();
