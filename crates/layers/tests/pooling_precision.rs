@@ -85,6 +85,25 @@ fn means_of_different_values() {
 }
 
 #[test]
+fn windows_that_overlap_often() {
+    let x = Array2::from_shape_fn((2, 60 * 60), |(row, i)| ((i * 7919 + row) % 1000) as f32 / 1000.0);
+    fn check<L: Layer<f32> + Layer<f64>>(layer: L, x: &Array2<f32>) {
+        let (_, single) = passes::<f32>(&layer, [1, 60, 60], x);
+        let (_, double) = passes::<f64>(&layer, [1, 60, 60], &x.mapv(f64::from));
+        for (&single, &double) in single.iter().zip(&double) {
+            assert!(
+                (f64::from(single) - double).abs() <= 2e-6 * double.abs(),
+                "{layer:?}: {single} for {double}"
+            );
+        }
+    }
+    check(AvgPool2d::new(30).stride(1), &x);
+    check(AvgPool2d::new([11, 7]).stride(1).padding([5, 3]).exclude_padding(), &x);
+    check(MaxPool2d::new(30).stride(1), &x);
+    check(LpPool2d::new(2.0, 30).stride(1), &x);
+}
+
+#[test]
 fn norms_of_extreme_exponents_and_values() {
     fn check<T: Real>() {
         let huge = T::max_value().as_f64() / 16.0;

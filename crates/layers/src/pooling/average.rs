@@ -71,6 +71,20 @@ impl PoolRule for Avg {
         }
     }
 
+    fn add_gradient<T: Real, S: Real>(
+        self,
+        windows: &PoolWindows,
+        PoolValues { dy, .. }: PoolValues<'_, T>,
+        _: &[u32],
+        dx: &mut [S],
+    ) {
+        windows.each(|output, window, padded_count| {
+            let n = if self.padding { padded_count } else { window.count() };
+            let share = S::of(dy[output].as_f64()) / S::of(n as f64);
+            window.each(|input| dx[input] += share);
+        });
+    }
+
     fn backward<T: Real>(
         self,
         windows: &PoolWindows,
@@ -90,13 +104,6 @@ impl PoolRule for Avg {
                 move |dy, ()| [dy * quarter; 4],
             );
         }
-        dx.fill(T::zero());
-        for (dx, dy) in dx.chunks_exact_mut(windows.inputs()).zip(dy.chunks_exact(windows.outputs())) {
-            windows.each(|output, window, padded_count| {
-                let n = if self.padding { padded_count } else { window.count() };
-                let share = dy[output] / T::of(n as f64);
-                window.each(|input| dx[input] += share);
-            });
-        }
+        values.each_sample(windows, dx, |_, sample, dx| self.add_gradient(windows, sample, &[], dx));
     }
 }

@@ -7,12 +7,18 @@ use super::pool_windows::PoolWindows;
 use super::rule::{MaxIndices, PoolRule, PoolValues};
 use crate::contiguous::{contiguous, write_contiguous};
 
+/// The number of windows that an input may be in for its gradient to be added up in the model's precision; above it, it is added up
+/// in double precision, so that the error does not grow with the size of the windows.
+const OVERLAP: usize = 32;
+
 /// The cache of a pooling: its windows, and for a maximum which input each output was taken from.
 #[derive(Clone, Debug, Default)]
 pub struct PoolCache<T: Real> {
     pub(super) windows: PoolWindows,
     indices: MaxIndices,
     copies: [Buffer<T>; 4],
+    /// The gradient of one sample, if many windows overlap.
+    wide: Buffer<f64>,
 }
 
 impl<T: Real> PoolCache<T> {
@@ -37,7 +43,7 @@ impl<T: Real> PoolCache<T> {
     }
 
     pub(super) fn forward<R: PoolRule>(rule: R, Forward { x, y, cache, .. }: Forward<'_, T, Self>) {
-        let Self { windows, indices, copies: [x_copy, y_copy, ..] } = cache;
+        let Self { windows, indices, copies: [x_copy, y_copy, ..], .. } = cache;
         let x = contiguous(x, x_copy);
         write_contiguous(y, y_copy, |y| {
             if R::INDEXED {
@@ -49,9 +55,22 @@ impl<T: Real> PoolCache<T> {
 
     pub(super) fn backward<R: PoolRule>(rule: R, pass: Backward<'_, T, Self>) {
         let Backward { x, y, dy, dx: Some(dx), cache, .. } = pass else { return };
-        let Self { windows, indices, copies: [x_copy, y_copy, dy_copy, dx_copy] } = cache;
+        let Self { windows, indices, copies: [x_copy, y_copy, dy_copy, dx_copy], wide } = cache;
         let values =
             PoolValues { x: contiguous(x, x_copy), y: contiguous(y, y_copy), dy: contiguous(dy, dy_copy) };
-        write_contiguous(dx, dx_copy, |dx| rule.backward(windows, values, indices, dx));
+        write_contiguous(dx, dx_copy, |dx| {
+            if windows.overlap() <= OVERLAP {
+                return rule.backward(windows, values, indices, dx);
+            }
+            let inputs = windows.inputs();
+            let outputs = windows.outputs();
+            wide.reserve(inputs);
+            for (row, dx) in dx.chunks_exact_mut(inputs).enumerate() {
+                let of_sample = if R::INDEXED { &indices.in_sample[row * outputs..][..outputs] } else { &[] };
+                wide.fill(0.0);
+                rule.add_gradient(windows, values.sample(inputs, outputs, row), of_sample, wide);
+                dx.iter_mut().zip(wide.iter()).for_each(|(dx, &sum)| *dx = T::of(sum));
+            }
+        });
     }
 }

@@ -60,6 +60,32 @@ impl PoolRule for Lp {
         }
     }
 
+    fn add_gradient<T: Real, S: Real>(
+        self,
+        windows: &PoolWindows,
+        PoolValues { x, dy, .. }: PoolValues<'_, T>,
+        _: &[u32],
+        dx: &mut [S],
+    ) {
+        let exponent = self.p - 1.0;
+        windows.each(|output, window, _| {
+            let m = maximum(x, &window);
+            if m == T::zero() {
+                return;
+            }
+            // (|x| / y)ᵖ⁻¹ = (|x| / m)ᵖ⁻¹ / s^((p - 1)/p): y itself has been rounded, which a large p would magnify.
+            let mut s = 0.0;
+            window.each(|input| s += power(x[input].abs() / m, self.p).as_f64());
+            let factor = dy[output] * T::of(power(s, -exponent / self.p));
+            window.each(|input| {
+                if x[input] != T::zero() {
+                    let term = factor * power(x[input].abs() / m, exponent) * x[input].signum();
+                    dx[input] += S::of(term.as_f64());
+                }
+            });
+        });
+    }
+
     fn backward<T: Real>(
         self,
         windows: &PoolWindows,
@@ -67,28 +93,7 @@ impl PoolRule for Lp {
         _: &MaxIndices,
         dx: &mut [T],
     ) {
-        let PoolValues { x, dy, .. } = values;
-        let (inputs, outputs) = (windows.inputs(), windows.outputs());
-        let exponent = self.p - 1.0;
-        dx.fill(T::zero());
-        let samples = x.chunks_exact(inputs).zip(dx.chunks_exact_mut(inputs));
-        for ((x, dx), dy) in samples.zip(dy.chunks_exact(outputs)) {
-            windows.each(|output, window, _| {
-                let m = maximum(x, &window);
-                if m == T::zero() {
-                    return;
-                }
-                // (|x| / y)ᵖ⁻¹ = (|x| / m)ᵖ⁻¹ / s^((p - 1)/p): y itself has been rounded, which a large p would magnify.
-                let mut s = 0.0;
-                window.each(|input| s += power(x[input].abs() / m, self.p).as_f64());
-                let factor = dy[output] * T::of(power(s, -exponent / self.p));
-                window.each(|input| {
-                    if x[input] != T::zero() {
-                        dx[input] += factor * power(x[input].abs() / m, exponent) * x[input].signum();
-                    }
-                });
-            });
-        }
+        values.each_sample(windows, dx, |_, sample, dx| self.add_gradient(windows, sample, &[], dx));
     }
 }
 

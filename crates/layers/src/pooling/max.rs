@@ -55,6 +55,18 @@ impl PoolRule for Max {
         }
     }
 
+    fn add_gradient<T: Real, S: Real>(
+        self,
+        _: &PoolWindows,
+        PoolValues { dy, .. }: PoolValues<'_, T>,
+        indices: &[u32],
+        dx: &mut [S],
+    ) {
+        for (&index, &dy) in indices.iter().zip(dy) {
+            dx[index as usize] += S::of(dy.as_f64());
+        }
+    }
+
     fn backward<T: Real>(
         self,
         windows: &PoolWindows,
@@ -74,13 +86,9 @@ impl PoolRule for Max {
                 move |dy, index| [0, 1, 2, 3].map(|i| if index == i { dy } else { T::zero() }),
             );
         }
-        dx.fill(T::zero());
-        let samples = dx.chunks_exact_mut(windows.inputs()).zip(dy.chunks_exact(windows.outputs()));
-        for ((dx, dy), indices) in samples.zip(in_sample.chunks_exact(windows.outputs())) {
-            for (&index, &dy) in indices.iter().zip(dy) {
-                dx[index as usize] += dy;
-            }
-        }
+        values.each_sample(windows, dx, |range, sample, dx| {
+            self.add_gradient(windows, sample, &in_sample[range], dx);
+        });
     }
 }
 

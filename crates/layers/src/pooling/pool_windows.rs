@@ -198,6 +198,18 @@ impl PoolWindows {
         self.channels * self.counts.iter().product::<usize>()
     }
 
+    /// The maximum number of windows that an input is in.
+    pub(super) fn overlap(&self) -> usize {
+        let of_axis = |(windows, &outputs): (&AxisWindows, &usize)| match windows {
+            AxisWindows::Parts => 2.min(outputs),
+            AxisWindows::Sliding(axis) => {
+                let steps = axis.extent().unwrap_or(usize::MAX).div_ceil(axis.stride);
+                axis.kernel.min(steps).min(outputs)
+            }
+        };
+        self.axes.iter().zip(&self.counts).map(of_axis).fold(1, usize::saturating_mul)
+    }
+
     /// Height and width of planes, if the windows are adjacent squares of two by two.
     pub(super) fn squares(&self) -> Option<[usize; 2]> {
         self.squares.then_some([self.input[1], self.input[2]])

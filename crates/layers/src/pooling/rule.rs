@@ -1,6 +1,7 @@
 //! What a pooling does with each window.
 
 use std::fmt::Debug;
+use std::ops::Range;
 
 use chainrule_core::Description;
 use chainrule_tensor::Real;
@@ -27,6 +28,16 @@ pub trait PoolRule: Clone + Copy + Debug + Send + Sync + 'static {
 
     /// Computes the outputs `y` of the samples `x`. If the rule is indexed, it records which input each was taken from.
     fn forward<T: Real>(self, windows: &PoolWindows, x: &[T], y: &mut [T], indices: &mut MaxIndices);
+
+    /// Adds the gradients of the inputs of one sample to `dx`, in a precision of its own; `indices` are the sample's, if the rule is
+    /// indexed.
+    fn add_gradient<T: Real, S: Real>(
+        self,
+        windows: &PoolWindows,
+        sample: PoolValues<'_, T>,
+        indices: &[u32],
+        dx: &mut [S],
+    );
 
     /// Overwrites `dx`.
     fn backward<T: Real>(
@@ -69,4 +80,31 @@ pub struct PoolValues<'a, T> {
     pub y: &'a [T],
     /// The gradient with respect to the outputs.
     pub dy: &'a [T],
+}
+
+impl<T: Real> PoolValues<'_, T> {
+    /// Sets `dx` to 0, and calls `f` for each sample with the range of its outputs, its values and its part of `dx`.
+    pub(super) fn each_sample(
+        self,
+        windows: &PoolWindows,
+        dx: &mut [T],
+        mut f: impl FnMut(Range<usize>, PoolValues<'_, T>, &mut [T]),
+    ) {
+        dx.fill(T::zero());
+        let inputs = windows.inputs();
+        let outputs = windows.outputs();
+        for (row, dx) in dx.chunks_exact_mut(inputs).enumerate() {
+            let range = row * outputs..(row + 1) * outputs;
+            f(range, self.sample(inputs, outputs, row), dx);
+        }
+    }
+
+    /// Those of one sample.
+    pub(super) fn sample(&self, inputs: usize, outputs: usize, row: usize) -> PoolValues<'_, T> {
+        PoolValues {
+            x: &self.x[row * inputs..][..inputs],
+            y: &self.y[row * outputs..][..outputs],
+            dy: &self.dy[row * outputs..][..outputs],
+        }
+    }
 }
