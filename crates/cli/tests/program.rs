@@ -75,7 +75,7 @@ fn mistakes_are_one_clear_error() {
         (&["--dataset", "digits", "--lr", "1e39"], "'--lr <LR>': the learning rate must be"),
         (&["--dataset", "digits", "--lr", "fast"], "'--lr <LR>': the learning rate must be a number"),
         (&["--dataset", "digits", "--threads", "0"], "threads is 0"),
-        (&["--dataset", "digits", "--hidden", "0"], "at least one"),
+        (&["--dataset", "digits", "--hidden", "0"], "a number of units of at least 1"),
         (&["--data-dir", "nowhere"], "--data-dir"),
         (&["--data-dir", "."], "train-images-idx3-ubyte"),
     ];

@@ -158,7 +158,7 @@ fn wrong_shapes_are_named() {
     let message = error(Sequential::default().then(Relu).then(Dense::new(3)), &[28, 28]);
     assert!(message.starts_with("layer 1, Dense"), "{message}");
     assert!(message.ends_with("got [28, 28]: put Flatten before it"), "{message}");
-    assert!(error(Sequential::default().then(Dense::new(0)), &[3]).contains("at least one"));
+    assert!(error(Sequential::default().then(Dense::new(0)), &[3]).contains("at least 1"));
     assert!(error(Sequential::default().then(Dropout::new(1.0)), &[3]).contains("below 1"));
     assert!(error(Sequential::default().then(Dropout::new(f64::NAN)), &[3]).contains("below 1"));
 }
