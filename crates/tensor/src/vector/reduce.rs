@@ -2,6 +2,7 @@
 
 use super::blocks::{BLOCK, BlockSums, CHAIN};
 use super::lanes::LANES;
+use super::largest::largest;
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
 
@@ -130,7 +131,7 @@ pub fn norm<T: Real>(values: &[T]) -> f64 {
     if squares.is_nan() || (SMALL..f64::INFINITY).contains(&squares) {
         return squares.sqrt();
     }
-    let largest = values.iter().map(|value| value.as_f64().abs()).fold(0.0, larger);
+    let largest = largest(values).as_f64();
     if largest == 0.0 || largest.is_infinite() {
         return largest;
     }
