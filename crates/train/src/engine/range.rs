@@ -87,8 +87,8 @@ impl RangeProof {
     }
 }
 
-/// The larger of two numbers; NaN if one of them is.
-pub(crate) fn larger(a: f64, b: f64) -> f64 {
+/// The larger of two numbers, or NaN if one of them is NaN.
+pub(crate) fn larger_or_nan(a: f64, b: f64) -> f64 {
     if a.is_nan() || a > b { a } else { b }
 }
 
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_larger_of_two() {
-        assert_eq!((larger(1.0, 2.0), larger(2.0, 1.0)), (2.0, 2.0));
-        assert!(larger(f64::NAN, 1.0).is_nan() && larger(1.0, f64::NAN).is_nan());
+        assert_eq!((larger_or_nan(1.0, 2.0), larger_or_nan(2.0, 1.0)), (2.0, 2.0));
+        assert!(larger_or_nan(f64::NAN, 1.0).is_nan() && larger_or_nan(1.0, f64::NAN).is_nan());
     }
 }
