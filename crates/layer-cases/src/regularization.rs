@@ -24,7 +24,7 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
         case("feature alpha dropout of features", FeatureAlphaDropout::new(0.3).channels_last(), [4, 5]),
         case("gaussian dropout", GaussianDropout::new(0.25), [21]),
         case("gaussian noise", GaussianNoise::new(0.5), [3, 6]),
-        // With a penalty, backward is by intent not the derivative of forward: see tests/regularization.rs.
+        // With a penalty, backward is by intent not the derivative of forward: see layers/tests/layers/regularization.rs.
         case("activity regularization", ActivityRegularization::new(0.0, 0.0), [9]),
     ]
 }

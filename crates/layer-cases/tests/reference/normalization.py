@@ -1,5 +1,5 @@
-"""The normalisation layers: see reference.py. Run with `steps`, it prints the running statistics that tests/normalization.rs
-compares over several steps, and a step of PyTorch's own `spectral_norm`."""
+"""The normalisation layers: see reference.py. Run with `steps`, it prints the running statistics that
+layers/tests/layers/normalization.rs compares over several steps, and a step of PyTorch's own `spectral_norm`."""
 
 import sys
 

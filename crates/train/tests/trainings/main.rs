@@ -1,0 +1,15 @@
+//! The tests of whole trainings. One program, since each that trains compiles the trainer again. Tests that count allocations, or
+//! look at what belongs to the whole process, are programs of their own.
+
+mod batch_statistics;
+mod finite;
+mod graphs;
+mod interruption;
+mod limits;
+mod losses_and_metrics;
+mod pytorch;
+mod schedules;
+mod stateful;
+mod tables;
+mod training;
+mod warnings;
