@@ -40,9 +40,8 @@ pub fn total(losses: impl IntoIterator<Item = f64>) -> f64 {
 /// ```
 #[inline(always)]
 pub fn weighted(weight: f64, x: f64) -> f64 {
-    // Without a branch, so that loops over it become vector instructions: NaN differs from itself.
-    #[allow(clippy::eq_op, reason = "a comparison that is a vector instruction")]
-    let nothing = (weight == 0.0) & (x == x);
+    // Without a branch, so that loops over it become vector instructions.
+    let nothing = (weight == 0.0) & !x.is_nan();
     let x = if nothing { 0.0 } else { x };
     weight * x
 }
