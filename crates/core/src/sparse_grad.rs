@@ -1,6 +1,6 @@
 //! The gradient of a table of which a pass uses a few rows.
 
-use chainrule_tensor::vector::{CHAIN, add_block};
+use chainrule_tensor::vector::{CHAIN, add_block, larger_or_nan};
 use chainrule_tensor::{Real, each};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
@@ -115,8 +115,7 @@ impl<T: Real> SparseGrad<T> {
 
     /// An upper bound of the absolute values of the gradient, where `dy` is that of the layer's `dy`; NaN if a factor is.
     pub fn bound(&self, dy: f64) -> f64 {
-        let larger = |a: f64, b: f64| if a.is_nan() || a > b { a } else { b };
-        let factor = self.terms.iter().map(|term| term.factor.as_f64().abs()).fold(0.0, larger);
+        let factor = self.terms.iter().map(|term| term.factor.as_f64().abs()).fold(0.0, larger_or_nan);
         if self.is_empty() { 0.0 } else { self.len() as f64 * factor * dy }
     }
 

@@ -46,6 +46,12 @@ pub fn largest<T: Real>(values: &[T]) -> T {
     T::from_magnitude(run(Largest(values)))
 }
 
+/// The larger of two numbers, or NaN if one of them is NaN.
+#[inline]
+pub fn larger_or_nan(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +81,11 @@ mod tests {
     fn the_largest_is_found_wherever_it_is() {
         every_position::<f32>();
         every_position::<f64>();
+    }
+
+    #[test]
+    fn the_larger_of_two() {
+        assert_eq!((larger_or_nan(1.0, 2.0), larger_or_nan(2.0, 1.0)), (2.0, 2.0));
+        assert!(larger_or_nan(f64::NAN, 1.0).is_nan() && larger_or_nan(1.0, f64::NAN).is_nan());
     }
 }

@@ -58,7 +58,7 @@ pub use bytes::from_u8;
 pub use channels::{map_channels, sum_channels};
 pub use each::each;
 pub use gates::gates;
-pub use largest::largest;
+pub use largest::{larger_or_nan, largest};
 pub use long_sum::LongSum;
 pub use map::{accumulate, add, apply, map};
 pub use random::map_random;

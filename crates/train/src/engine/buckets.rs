@@ -13,8 +13,6 @@ use chainrule_core::{ParamKind, Plan, SequentialCache, SparseGrad};
 use chainrule_optim::UpdateRule;
 use chainrule_tensor::{Real, vector};
 
-use super::range::larger_or_nan;
-
 /// The maximum number of parameters of a bucket, unless its rows are long: with their gradient and two slots of state,
 /// 128 kB of `f32`.
 pub(crate) const MAX_LEN: usize = 8_192;
@@ -144,7 +142,8 @@ impl Buckets {
         largest.fill(0.0);
         for StateRun { in_bucket, in_slot, len } in self.state_runs(state.len(), slots) {
             let slot = &mut largest[in_slot / params];
-            *slot = larger_or_nan(*slot, vector::largest(&state[in_bucket..in_bucket + len]).as_f64());
+            *slot =
+                vector::larger_or_nan(*slot, vector::largest(&state[in_bucket..in_bucket + len]).as_f64());
         }
     }
 

@@ -87,11 +87,6 @@ impl RangeProof {
     }
 }
 
-/// The larger of two numbers, or NaN if one of them is NaN.
-pub(crate) fn larger_or_nan(a: f64, b: f64) -> f64 {
-    if a.is_nan() || a > b { a } else { b }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,11 +133,5 @@ mod tests {
         }
         // They double in each step, from 1 to 2¹²⁶.
         assert!((7..10).contains(&measured), "{measured}");
-    }
-
-    #[test]
-    fn the_larger_of_two() {
-        assert_eq!((larger_or_nan(1.0, 2.0), larger_or_nan(2.0, 1.0)), (2.0, 2.0));
-        assert!(larger_or_nan(f64::NAN, 1.0).is_nan() && larger_or_nan(1.0, f64::NAN).is_nan());
     }
 }

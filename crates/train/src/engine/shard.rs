@@ -10,7 +10,6 @@ use chainrule_tensor::{Buffer, FlushDenormals, Real, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
 use super::pass::Pass;
-use super::range::larger_or_nan;
 
 /// The initial capacity for targets, so large that those of two shards are never on the same cache line.
 const TARGETS: usize = 256;
@@ -81,7 +80,7 @@ impl<T: Real, Y> Shard<T, Y> {
             return;
         }
         let own = pass.of_shards.iter().map(|range| largest(&self.grads[range.clone()]));
-        let mut bound = own.fold(0.0, larger_or_nan);
+        let mut bound = own.fold(0.0, vector::larger_or_nan);
         if pass.deferred {
             for (stage, _) in self.cache.products() {
                 let (x, dy) = self.operands(stage);
@@ -89,13 +88,13 @@ impl<T: Real, Y> Shard<T, Y> {
                     Some(largest) if stage == 0 => largest,
                     _ => largest_of(x),
                 };
-                bound = larger_or_nan(bound, x.nrows() as f64 * largest_x * largest_of(dy));
+                bound = vector::larger_or_nan(bound, x.nrows() as f64 * largest_x * largest_of(dy));
             }
         }
         if pass.sparse {
             for (stage, _) in self.cache.tables() {
                 let (_, dy) = self.operands(stage);
-                bound = larger_or_nan(bound, self.sparse_grad(stage).bound(largest_of(dy)));
+                bound = vector::larger_or_nan(bound, self.sparse_grad(stage).bound(largest_of(dy)));
             }
         }
         self.largest_grad = bound;
@@ -220,7 +219,7 @@ fn largest<T: Real>(values: &[T]) -> f64 {
 fn largest_of<T: Real>(values: ArrayView2<'_, T>) -> f64 {
     match values.as_slice() {
         Some(values) => largest(values),
-        None => values.iter().map(|value| value.abs().as_f64()).fold(0.0, larger_or_nan),
+        None => values.iter().map(|value| value.abs().as_f64()).fold(0.0, vector::larger_or_nan),
     }
 }
 

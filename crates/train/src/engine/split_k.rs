@@ -18,7 +18,6 @@ use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 use super::buckets;
 use super::pass::Pass;
-use super::range::larger_or_nan;
 
 /// The first product of a network, split into blocks.
 pub(crate) struct SplitK<T: Real> {
@@ -92,7 +91,7 @@ impl<T: Real> SplitK<T> {
 
     /// The largest absolute value of all samples of the batch.
     pub(crate) fn largest(&self) -> f64 {
-        self.blocks.iter().map(|block| block.largest).fold(0.0, larger_or_nan)
+        self.blocks.iter().map(|block| block.largest).fold(0.0, vector::larger_or_nan)
     }
 
     /// Writes `Z` for these rows of the batch: the sum over the blocks, in order.
