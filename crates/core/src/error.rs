@@ -4,7 +4,7 @@ use std::fmt;
 
 use chainrule_tensor::Shape;
 
-use crate::description::Description;
+use crate::label::Label;
 
 /// A layer was given samples of a shape that it cannot take, or has a setting that cannot work; made by
 /// [`Plan::error`](crate::Plan::error) and [`Plan::setting_error`](crate::Plan::setting_error).
@@ -45,7 +45,7 @@ impl ShapeError {
     }
 
     /// Names the layer, unless an inner layer has named itself.
-    pub(crate) fn with_layer(mut self, layer: &Description) -> Self {
+    pub(crate) fn with_layer(mut self, layer: &Label) -> Self {
         if self.0.layer.is_empty() {
             self.0.layer = layer.to_string();
         }
@@ -82,7 +82,7 @@ pub struct ValueError {
 impl ValueError {
     /// The error of `layer`, which `expected` something other than the value `found` in this row of the batch.
     pub fn new(layer: &dyn fmt::Debug, expected: impl Into<String>, found: f64, row: usize) -> Self {
-        Self { layer: Description::of(layer).to_string(), expected: expected.into(), found, row }
+        Self { layer: Label::of(layer).to_string(), expected: expected.into(), found, row }
     }
 
     /// The row of the batch that has the value.

@@ -21,7 +21,7 @@ impl Plan {
         layer: &L,
         input: Shape,
     ) -> Result<(Shape, L::Cache, usize), ShapeError> {
-        self.nested(name, (layer, &layer.description()), input, |plan| layer.plan(input, plan))
+        self.nested(name, (layer, &layer.label()), input, |plan| layer.plan(input, plan))
     }
 
     /// Like [`inner`](Self::inner), for a layer with several inputs.
@@ -36,6 +36,6 @@ impl Plan {
         inputs: &[Shape],
     ) -> Result<(Shape, M::Cache, usize), ShapeError> {
         let input = inputs.first().copied().unwrap_or(Shape::from([0]));
-        self.nested(name, (merge, &merge.description()), input, |plan| merge.plan(inputs, plan))
+        self.nested(name, (merge, &merge.label()), input, |plan| merge.plan(inputs, plan))
     }
 }

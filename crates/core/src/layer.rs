@@ -5,9 +5,9 @@ use std::fmt::Debug;
 use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::description::Description;
 use crate::error::{ShapeError, ValueError};
 use crate::grads::Grads;
+use crate::label::Label;
 use crate::params::Params;
 use crate::plan::Plan;
 
@@ -52,8 +52,8 @@ pub trait Layer<T: Real>: Debug + Send + Sync + 'static {
     }
 
     /// What errors and summaries call the layer: by default what `Debug` prints, in short.
-    fn description(&self) -> Description {
-        Description::of_text(&format!("{self:?}"))
+    fn label(&self) -> Label {
+        Label::of_text(&format!("{self:?}"))
     }
 
     /// Whether the output always has the same values as the input, though perhaps another shape. A container then

@@ -49,12 +49,12 @@
 
 pub mod batch_group;
 mod containers;
-mod description;
 mod error;
 pub mod gradcheck;
 mod grads;
 mod initializer;
 mod inner;
+mod label;
 mod layer;
 mod merge;
 mod param_kind;
@@ -72,10 +72,10 @@ pub use containers::new::New;
 pub use containers::residual::Residual;
 pub use containers::sequential::{Sequential, SequentialCache};
 pub use containers::side_by_side::SideBySide;
-pub use description::Description;
 pub use error::{ShapeError, ValueError};
 pub use grads::Grads;
 pub use initializer::{Constant, Initializer, ParamSpec};
+pub use label::Label;
 pub use layer::{Backward, Forward, Layer, Mode};
 pub use merge::{Merge, MergeBackward, MergeForward};
 pub use param_kind::ParamKind;

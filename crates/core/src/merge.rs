@@ -5,9 +5,9 @@ use std::fmt::Debug;
 use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::description::Description;
 use crate::error::ShapeError;
 use crate::grads::Grads;
+use crate::label::Label;
 use crate::layer::Mode;
 use crate::params::Params;
 use crate::plan::Plan;
@@ -31,9 +31,9 @@ pub trait Merge<T: Real>: Debug + Send + Sync + 'static {
     /// Adds the gradients of the parameters to `grads`, and overwrites each of `dxs` that is requested.
     fn backward(&self, pass: MergeBackward<'_, T, Self::Cache>);
 
-    /// Like [`Layer::description`](crate::Layer::description).
-    fn description(&self) -> Description {
-        Description::of_text(&format!("{self:?}"))
+    /// Like [`Layer::label`](crate::Layer::label).
+    fn label(&self) -> Label {
+        Label::of_text(&format!("{self:?}"))
     }
 }
 

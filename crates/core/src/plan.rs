@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use chainrule_tensor::{Buffer, Real, Seed, Shape, memory_limit};
 
-use crate::description::Description;
 use crate::error::{Problem, ShapeError};
 use crate::initializer::{Constant, Initializer, ParamSpec};
+use crate::label::Label;
 use crate::param_kind::ParamKind;
 
 /// The maximum number of values in double precision that memory can address.
@@ -45,7 +45,7 @@ pub struct LayerInfo {
     /// The layer, as `Debug` prints it.
     pub layer: String,
     /// The layer, as errors name it: `Dense(units=64)`.
-    pub description: String,
+    pub label: String,
     /// The shape of its output for one sample.
     pub output: Shape,
     /// The number of its parameters, those of inner layers included.
@@ -287,7 +287,7 @@ impl Plan {
     pub(crate) fn nested<C>(
         &mut self,
         name: &str,
-        (layer, description): (&dyn fmt::Debug, &Description),
+        (layer, label): (&dyn fmt::Debug, &Label),
         input: Shape,
         work: impl FnOnce(&mut Self) -> Result<(Shape, C), ShapeError>,
     ) -> Result<(Shape, C, usize), ShapeError> {
@@ -297,7 +297,7 @@ impl Plan {
         self.layers.push(LayerInfo {
             path: self.path.join("."),
             layer: format!("{layer:?}"),
-            description: description.to_string(),
+            label: label.to_string(),
             output: input,
             parameters: 0,
             flops: 0,
@@ -306,7 +306,7 @@ impl Plan {
         });
         let planned = work(self);
         self.path.pop();
-        let (output, cache) = planned.map_err(|error| error.with_layer(description))?;
+        let (output, cache) = planned.map_err(|error| error.with_layer(label))?;
         self.memory(output.size());
         let composite = self.layers.len() > index + 1;
         let parameters = self.size - size;

@@ -10,8 +10,8 @@ use crate::containers::erased::{Erased, erase_layer, erase_merge};
 use crate::containers::graph::Graph;
 use crate::containers::graph::pass::{self, GraphCache};
 use crate::containers::graph::plan::INPUT;
-use crate::description::Description;
 use crate::error::{ShapeError, ValueError};
+use crate::label::Label;
 use crate::layer::{Backward, Forward, Layer};
 use crate::merge::Merge;
 use crate::plan::Plan;
@@ -69,8 +69,8 @@ impl<T: Real> Layer<T> for Branches<T> {
         self.branches.iter().try_for_each(|branch| branch.check(x))
     }
 
-    fn description(&self) -> Description {
-        Description::of_text(&format!("Branches of {} layers", self.branches.len()))
+    fn label(&self) -> Label {
+        Label::of_text(&format!("Branches of {} layers", self.branches.len()))
     }
 
     fn forward(&self, pass: Forward<'_, T, GraphCache<T>>) {

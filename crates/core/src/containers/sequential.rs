@@ -9,8 +9,8 @@ use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::containers::erased::{Bound, Erased, ErasedNode, erase_layer};
-use crate::description::Description;
 use crate::error::{ShapeError, ValueError};
+use crate::label::Label;
 use crate::layer::{Backward, Forward, Layer};
 use crate::merge::{MergeBackward, MergeForward};
 use crate::params::Params;
@@ -287,8 +287,8 @@ impl<T: Real> Layer<T> for Sequential<T> {
         self.layers.iter().find(|layer| !layer.is_identity()).map_or(Ok(()), |layer| layer.check(x))
     }
 
-    fn description(&self) -> Description {
-        Description::of_text(&format!("Sequential of {} layers", self.layers.len()))
+    fn label(&self) -> Label {
+        Label::of_text(&format!("Sequential of {} layers", self.layers.len()))
     }
 
     fn forward(&self, Forward { mut params, x, mut y, cache, mode }: Forward<'_, T, SequentialCache<T>>) {

@@ -1,6 +1,6 @@
 //! The separable convolution.
 
-use chainrule_core::{Backward, Description, Forward, Grads, Initializer, Layer, Params, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Grads, Initializer, Label, Layer, Params, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape};
 
 use super::cache::ConvCache;
@@ -109,8 +109,8 @@ impl<T: Real, const N: usize> Layer<T> for SeparableConv<N> {
         Ok((output, SeparableConvCache { depthwise, pointwise, size, params, values, gradient }))
     }
 
-    fn description(&self) -> Description {
-        Description::of(self).named(format!("SeparableConv{N}d"))
+    fn label(&self) -> Label {
+        Label::of(self).named(format!("SeparableConv{N}d"))
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, SeparableConvCache<T, N>>) {

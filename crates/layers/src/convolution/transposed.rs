@@ -1,6 +1,6 @@
 //! The transposed convolution.
 
-use chainrule_core::{Backward, Description, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Label, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::cache::{ConvCache, ConvSpec};
@@ -84,8 +84,8 @@ impl<T: Real, const N: usize> Layer<T> for ConvTranspose<N> {
         ConvCache::plan(settings, spec, input, plan)
     }
 
-    fn description(&self) -> Description {
-        Description::of(self).named(format!("ConvTranspose{N}d"))
+    fn label(&self) -> Label {
+        Label::of(self).named(format!("ConvTranspose{N}d"))
     }
 
     fn forward(&self, pass: Forward<'_, T, ConvCache<T, N>>) {

@@ -1,6 +1,6 @@
 //! Poolings whose windows are determined by the size of the output.
 
-use chainrule_core::{Backward, Description, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Label, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::average::Avg;
@@ -51,8 +51,8 @@ impl<T: Real, R: PoolRule, const N: usize> Layer<T> for AdaptivePool<R, N> {
         PoolCache::plan(self.rule, windows, N, (input, plan))
     }
 
-    fn description(&self) -> Description {
-        Description::of(self).named(format!("Adaptive{}Pool{N}d", R::NAME)).without("rule")
+    fn label(&self) -> Label {
+        Label::of(self).named(format!("Adaptive{}Pool{N}d", R::NAME)).without("rule")
     }
 
     fn forward(&self, pass: Forward<'_, T, PoolCache<T>>) {
@@ -94,8 +94,8 @@ impl<T: Real, R: PoolRule> Layer<T> for GlobalPool<R> {
         PoolCache::plan(self.rule, windows, 0, (input, plan))
     }
 
-    fn description(&self) -> Description {
-        Description::of(self).named(format!("Global{}Pool", R::NAME)).without("rule")
+    fn label(&self) -> Label {
+        Label::of(self).named(format!("Global{}Pool", R::NAME)).without("rule")
     }
 
     fn forward(&self, pass: Forward<'_, T, PoolCache<T>>) {

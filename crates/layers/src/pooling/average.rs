@@ -1,6 +1,6 @@
 //! The mean of each window.
 
-use chainrule_core::Description;
+use chainrule_core::Label;
 use chainrule_tensor::Real;
 use chainrule_tensor::conv::pool2x2::{self, Planes};
 
@@ -47,7 +47,7 @@ impl PoolRule for Avg {
     const INDEXED: bool = false;
     const NAME: &'static str = "Avg";
 
-    fn describe(self, pooling: Description) -> Description {
+    fn relabel(self, pooling: Label) -> Label {
         if self.padding { pooling } else { pooling.with("exclude_padding", true) }
     }
 

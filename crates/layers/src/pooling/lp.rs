@@ -1,6 +1,6 @@
 //! The p-norm of each window.
 
-use chainrule_core::Description;
+use chainrule_core::Label;
 use chainrule_tensor::Real;
 
 use super::pool::Pool;
@@ -37,7 +37,7 @@ impl PoolRule for Lp {
     const INDEXED: bool = false;
     const NAME: &'static str = "Lp";
 
-    fn describe(self, pooling: Description) -> Description {
+    fn relabel(self, pooling: Label) -> Label {
         pooling.with("p", self.p)
     }
 

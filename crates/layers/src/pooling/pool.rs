@@ -1,6 +1,6 @@
 //! The layer of all poolings with windows of one size.
 
-use chainrule_core::{Backward, Description, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Label, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::cache::PoolCache;
@@ -91,8 +91,8 @@ impl<T: Real, R: PoolRule, const N: usize> Layer<T> for Pool<R, N> {
         PoolCache::plan(self.rule, windows, N, (input, plan))
     }
 
-    fn description(&self) -> Description {
-        self.rule.describe(Description::of(self).named(format!("{}Pool{N}d", R::NAME)).without("rule"))
+    fn label(&self) -> Label {
+        self.rule.relabel(Label::of(self).named(format!("{}Pool{N}d", R::NAME)).without("rule"))
     }
 
     fn forward(&self, pass: Forward<'_, T, PoolCache<T>>) {

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use chainrule_core::Description;
+use chainrule_core::Label;
 use chainrule_tensor::Real;
 
 use super::pool_windows::PoolWindows;
@@ -16,8 +16,8 @@ pub trait PoolRule: Clone + Copy + Debug + Send + Sync + 'static {
     /// The start of the names of its poolings.
     const NAME: &'static str;
 
-    /// Adds the rule's settings to the description of its pooling.
-    fn describe(self, pooling: Description) -> Description {
+    /// Adds the rule's settings to the label of its pooling.
+    fn relabel(self, pooling: Label) -> Label {
         pooling
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use chainrule_core::{Description, Plan, ShapeError};
+use chainrule_core::{Label, Plan, ShapeError};
 use chainrule_tensor::Shape;
 
 use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangement_layer};
@@ -37,8 +37,8 @@ pub trait Border: Clone + Copy + Debug + Send + Sync + 'static {
     /// The start of the names of its paddings.
     const PADDING: &'static str;
 
-    /// Adds the border's settings to the description of its padding.
-    fn describe(self, padding: Description) -> Description {
+    /// Adds the border's settings to the label of its padding.
+    fn relabel(self, padding: Label) -> Label {
         padding
     }
 
@@ -89,7 +89,7 @@ impl Border for ZeroBorder {
 impl Border for ConstantBorder {
     const PADDING: &'static str = "ConstantPadding";
 
-    fn describe(self, padding: Description) -> Description {
+    fn relabel(self, padding: Label) -> Label {
         padding.with("value", self.0)
     }
 
@@ -206,9 +206,9 @@ fn spatial<const N: usize>(input: Shape, plan: &Plan) -> Result<(), ShapeError> 
 }
 
 impl<B: Border, const N: usize> Rearrangement for Pad<B, N> {
-    fn description(&self) -> Description {
+    fn label(&self) -> Label {
         let name = format!("{}{N}d", B::PADDING);
-        self.border.describe(Description::of(self).named(name).without("border"))
+        self.border.relabel(Label::of(self).named(name).without("border"))
     }
 
     fn output_shape(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
@@ -265,8 +265,8 @@ impl<const N: usize> Cropping<N> {
 }
 
 impl<const N: usize> Rearrangement for Cropping<N> {
-    fn description(&self) -> Description {
-        Description::of(self).named(format!("Cropping{N}d"))
+    fn label(&self) -> Label {
+        Label::of(self).named(format!("Cropping{N}d"))
     }
 
     fn output_shape(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {

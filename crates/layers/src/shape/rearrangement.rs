@@ -3,15 +3,15 @@
 use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
 
-use chainrule_core::{Description, Plan, ShapeError};
+use chainrule_core::{Label, Plan, ShapeError};
 use chainrule_tensor::{MAX_RANK, Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 
 /// A layer that only rearranges values. [`rearrangement_layer`] implements the layer.
 pub(super) trait Rearrangement: Clone + Debug + Send + Sync + 'static {
     /// What errors call the layer.
-    fn description(&self) -> Description {
-        Description::of_text(&format!("{self:?}"))
+    fn label(&self) -> Label {
+        Label::of_text(&format!("{self:?}"))
     }
 
     /// The shape of the output.
@@ -178,8 +178,8 @@ macro_rules! rearrangement_layer {
                 Ok((output, $crate::shape::rearrangement::RearrangementCache::new(input, output)))
             }
 
-            fn description(&self) -> ::chainrule_core::Description {
-                $crate::shape::rearrangement::Rearrangement::description(self)
+            fn label(&self) -> ::chainrule_core::Label {
+                $crate::shape::rearrangement::Rearrangement::label(self)
             }
 
             fn forward(&self, pass: ::chainrule_core::Forward<'_, T, Self::Cache>) {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use chainrule_core::{Backward, Description, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Label, Layer, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape};
 
 use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangement_layer};
@@ -65,8 +65,8 @@ impl<const N: usize> UpSamplingSize<N> {
 }
 
 impl<const N: usize> Rearrangement for UpSampling<N> {
-    fn description(&self) -> Description {
-        Description::of(self).named(format!("UpSampling{N}d"))
+    fn label(&self) -> Label {
+        Label::of(self).named(format!("UpSampling{N}d"))
     }
 
     fn output_shape(&self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {

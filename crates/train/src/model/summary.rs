@@ -61,7 +61,7 @@ impl Summary {
     }
 }
 
-/// The name at the start of a layer's description: `Dense` of `Dense(units=64)`.
+/// The name at the start of a layer's label: `Dense` of `Dense(units=64)`.
 fn layer_name(layer: &str) -> &str {
     let end = layer.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(layer.len());
     &layer[..end]
@@ -92,8 +92,7 @@ impl fmt::Display for Summary {
         let mega = |flops: u64| format!("{:.3}", flops as f64 / 1e6);
         let rows = self.rows.iter().map(|row| {
             let depth = row.path.matches('.').count();
-            let name =
-                format!("{:depth$}{} ({})", "", row.path, layer_name(&row.description), depth = 2 * depth);
+            let name = format!("{:depth$}{} ({})", "", row.path, layer_name(&row.label), depth = 2 * depth);
             let parameters = grouped(row.parameters as u64);
             [name, row.output.to_string(), parameters, mega(row.flops), grouped(row.memory)]
         });

@@ -14,8 +14,8 @@ use crate::containers::erased::{Erased, erase_layer, erase_merge};
 use crate::containers::graph::node::{Node, Operation};
 use crate::containers::graph::pass::GraphCache;
 use crate::containers::graph::plan::{GraphBuilder, INPUT};
-use crate::description::Description;
 use crate::error::{ShapeError, ValueError};
+use crate::label::Label;
 use crate::layer::{Backward, Forward, Layer};
 use crate::merge::Merge;
 use crate::plan::Plan;
@@ -219,8 +219,8 @@ impl<T: Real> Layer<T> for Graph<T> {
         Ok(())
     }
 
-    fn description(&self) -> Description {
-        Description::of_text(&format!("Graph of {} nodes", self.nodes.len()))
+    fn label(&self) -> Label {
+        Label::of_text(&format!("Graph of {} nodes", self.nodes.len()))
     }
 
     fn forward(&self, pass: Forward<'_, T, GraphCache<T>>) {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Debug, Display};
 
-/// A short form of what `Debug` prints of a layer: `Dense(units=64)` for
+/// What errors and summaries call a layer: a short form of what `Debug` prints of a layer: `Dense(units=64)` for
 /// `Dense { units: 64, weight: FanInUniform, bias: Some(FanInUniform) }`.
 ///
 /// Settings that change nothing are left out (`None`, `false`, a stride of 1, a padding of 0), and initialisers, which have no
@@ -10,14 +10,14 @@ use std::fmt::{self, Debug, Display};
 /// `derive(Debug)` prints is unchanged.
 ///
 /// ```
-/// use chainrule_core::Description;
+/// use chainrule_core::Label;
 /// let text = "Conv { channels: 8, groups: 1, window: SlidingWindow { kernel: [3, 3], stride: [1, 1] } }";
-/// assert_eq!(Description::of_text(text).named("Conv2d").to_string(), "Conv2d(channels=8, kernel=[3, 3])");
+/// assert_eq!(Label::of_text(text).named("Conv2d").to_string(), "Conv2d(channels=8, kernel=[3, 3])");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Description(Value);
+pub struct Label(Value);
 
-impl Description {
+impl Label {
     /// That of a layer.
     pub fn of(layer: &dyn Debug) -> Self {
         Self::of_text(&format!("{layer:?}"))
@@ -69,7 +69,7 @@ impl Description {
     }
 }
 
-impl Display for Description {
+impl Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Display::fmt(&self.0, f)
     }
@@ -181,7 +181,7 @@ impl Display for Value {
     }
 }
 
-/// How deep a description may be nested.
+/// How deep a label may be nested.
 const MAX_DEPTH: usize = 64;
 
 /// Reads what `Debug` prints.
@@ -294,7 +294,7 @@ mod tests {
             ("Flatten { masked: false }", "Flatten"),
             ("(1, 2.50)", "(1, 2.50)"),
         ] {
-            assert_eq!(Description::of_text(debug).to_string(), short);
+            assert_eq!(Label::of_text(debug).to_string(), short);
         }
     }
 
@@ -304,7 +304,7 @@ mod tests {
         for text in
             ["", "a b", "{", "A { b }", "A { b: ", "[1, 2", "a, b", "\"x\"", "A { b: \"c\" }", "ä(é", &deep]
         {
-            assert_eq!(Description::of_text(text).to_string(), text);
+            assert_eq!(Label::of_text(text).to_string(), text);
         }
     }
 }

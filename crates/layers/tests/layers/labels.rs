@@ -5,7 +5,7 @@ use chainrule_layers::*;
 use chainrule_tensor::Shape;
 
 fn name(layer: impl Layer<f32>) -> String {
-    layer.description().to_string()
+    layer.label().to_string()
 }
 
 #[test]
@@ -51,8 +51,8 @@ fn layers_are_called_what_users_call_them() {
         (name(Embedding::new(5, 2)), "Embedding(vocabulary=5, size=2)"),
         (name(BatchNorm::new()), "BatchNorm(momentum=0.1, epsilon=1e-5, unbiased=true)"),
         (name(Sequential::<f32>::new().then(Relu).then(Relu)), "Sequential of 2 layers"),
-        (Merge::<f32>::description(&Add).to_string(), "Add"),
-        (Merge::<f32>::description(&Bilinear::new(3)).to_string(), "Bilinear(units=3, bias=true)"),
+        (Merge::<f32>::label(&Add).to_string(), "Add"),
+        (Merge::<f32>::label(&Bilinear::new(3)).to_string(), "Bilinear(units=3, bias=true)"),
     ] {
         assert_eq!(found, right);
     }
