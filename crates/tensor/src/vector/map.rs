@@ -6,58 +6,6 @@ use super::each::each;
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
 
-struct Map<'a, T, const N: usize, F> {
-    inputs: [&'a [T]; N],
-    output: &'a mut [T],
-    f: F,
-}
-
-impl<T: Real, const N: usize, F: Fn([T; N]) -> T> Loop for Map<'_, T, N, F> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self) {
-        let Self { inputs, output, f } = self;
-        let n = output.len();
-        let inputs = inputs.map(|input| &input[..n]);
-        for i in 0..n {
-            output[i] = f(inputs.map(|input| input[i]));
-        }
-    }
-}
-
-/// `y = f([x₁, x₂, ...])`, number by number. See [`map!`](crate::map!).
-///
-/// It is one loop if all views are contiguous, otherwise a loop for each row with contiguous columns.
-///
-/// # Panics
-///
-/// If the views differ in shape.
-#[inline(always)]
-pub fn map<T: Real, const N: usize>(
-    inputs: [ArrayView2<'_, T>; N],
-    mut output: ArrayViewMut2<'_, T>,
-    f: impl Fn([T; N]) -> T + Copy,
-) {
-    for input in &inputs {
-        assert_eq!(input.dim(), output.dim(), "the views have one shape");
-    }
-    if output.is_standard_layout() && inputs.iter().all(|input| input.is_standard_layout()) {
-        let inputs = inputs.each_ref().map(|input| input.as_slice().expect("it is in standard layout"));
-        run(Map { inputs, output: output.as_slice_mut().expect("it is in standard layout"), f });
-        return;
-    }
-    for (row, mut out) in output.rows_mut().into_iter().enumerate() {
-        let rows = inputs.each_ref().map(|input| input.row(row));
-        let flat = rows.each_ref().map(ArrayView1::to_slice);
-        match out.as_slice_mut() {
-            Some(output) if flat.iter().all(Option::is_some) => {
-                run(Map { inputs: flat.map(|row| row.expect("checked above")), output, f });
-            }
-            _ => out.indexed_iter_mut().for_each(|(i, y)| *y = f(rows.each_ref().map(|row| row[i]))),
-        }
-    }
-}
-
 struct Apply<'a, T, const N: usize, F> {
     inputs: [&'a [T]; N],
     output: &'a mut [T],
@@ -77,7 +25,9 @@ impl<T: Real, const N: usize, F: Fn(T, [T; N]) -> T> Loop for Apply<'_, T, N, F>
     }
 }
 
-/// `y = f(y, [x₁, x₂, ...])`, number by number, as [`map`]. See [`apply!`](crate::apply!).
+/// `y = f(y, [x₁, x₂, ...])`, number by number. See [`apply!`](crate::apply!).
+///
+/// It is one loop if all views are contiguous, otherwise a loop for each row with contiguous columns.
 ///
 /// # Panics
 ///
@@ -106,6 +56,25 @@ pub fn apply<T: Real, const N: usize>(
             _ => out.indexed_iter_mut().for_each(|(i, y)| *y = f(*y, rows.each_ref().map(|row| row[i]))),
         }
     }
+}
+
+/// `y = f([x₁, x₂, ...])`, number by number: [`apply()`] without what `y` held. See [`map!`](crate::map!).
+///
+/// # Panics
+///
+/// If the views differ in shape.
+#[inline(always)]
+pub fn map<T: Real, const N: usize>(
+    inputs: [ArrayView2<'_, T>; N],
+    output: ArrayViewMut2<'_, T>,
+    f: impl Fn([T; N]) -> T + Copy,
+) {
+    apply(
+        inputs,
+        output,
+        #[inline(always)]
+        move |_, inputs| f(inputs),
+    );
 }
 
 /// `y += x`, number by number.
