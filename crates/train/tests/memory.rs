@@ -4,13 +4,31 @@ use chainrule_core::{Branches, Frozen, Graph, Sequential};
 use chainrule_data::{Rows, Samples, Subset, digits};
 use chainrule_layers::{Add, Dense, Flatten, Relu};
 use chainrule_losses::CrossEntropy;
-use chainrule_optim::{ClipByGlobalNorm, UpdateRule, adam, sgd};
-use chainrule_tensor::{CountingAllocator, Seed};
+use chainrule_optim::{ClipByGlobalNorm, Optimizer, Update, UpdateRule, adam, sgd};
+use chainrule_tensor::{CountingAllocator, Real, Seed, each};
 use chainrule_train::{Model, Trainer};
 use ndarray::Array2;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::new();
+
+/// Sign descent, which states no bound, so that each step is taken on copies.
+#[derive(Clone, Debug)]
+struct Unbounded;
+
+impl Optimizer for Unbounded {
+    fn slots(&self) -> usize {
+        1
+    }
+}
+
+impl<T: Real> UpdateRule<T> for Unbounded {
+    fn update(&self, update: Update<'_, T>) {
+        let rate = T::of(1e-3);
+        let (p, grads, [m]) = update.split();
+        each!([p, m] = |g: grads| [p - rate * g.signum(), m + g]);
+    }
+}
 
 /// Compares the bytes allocated from before the model was made until after an epoch with the model's estimate.
 fn check<O: UpdateRule<f32> + Clone + 'static>(
@@ -45,6 +63,7 @@ fn trainings_take_what_was_estimated() {
     check("parameters", network(), adam(1e-3), &digits, [64, 1]);
     check("shards", network(), adam(1e-3), &digits, [64, 2]);
     check("clipped", network(), (ClipByGlobalNorm(1.0), sgd(0.1)), &digits, [64, 2]);
+    check("copies", network(), Unbounded, &digits, [64, 1]);
     // Rows so long that a bucket of 16 has several times the parameters of others.
     let wide =
         Sequential::new().then(Flatten).then(Dense::new(16)).then(Dense::new(4096)).then(Dense::new(10));

@@ -32,6 +32,13 @@ pub(crate) struct RangeProof {
 }
 
 impl RangeProof {
+    /// Whether the optimizer states bounds at all: whether a step with ordinary numbers is proved. If not, no step is.
+    pub(crate) fn exists<T: Real>(optimizer: &dyn UpdateRule<T>) -> bool {
+        let mut proof = Self::default();
+        proof.reset(optimizer.slots());
+        proof.admits(optimizer, 0, 1.0, |params, _| *params = 1.0)
+    }
+
     /// Makes room for this number of slots, and forgets the bounds.
     pub(crate) fn reset(&mut self, slots: usize) {
         self.known = false;

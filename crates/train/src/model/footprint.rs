@@ -6,6 +6,7 @@ use chainrule_tensor::Real;
 
 use super::model::Model;
 use crate::engine::buckets::Buckets;
+use crate::engine::range::RangeProof;
 use crate::engine::split_k::{Cut, SplitK};
 
 /// The bytes that a training takes, as [`Model::training_bytes`] estimates them.
@@ -15,6 +16,9 @@ pub struct TrainingBytes {
     pub parameters: u64,
     /// The optimizer's state.
     pub optimizer: u64,
+    /// Copies of the parameters and of the optimizer's state, for steps that may have to be undone, where the optimizer states no
+    /// bound of what it computes (see [`UpdateRule::bound`]).
+    pub copies: u64,
     /// The gradients of the parameters, of each shard.
     pub gradients: u64,
     /// The samples of a batch, what the layers compute from them and keep, and the gradients of that.
@@ -24,8 +28,8 @@ pub struct TrainingBytes {
 impl TrainingBytes {
     /// All of them together.
     pub fn total(&self) -> u64 {
-        let Self { parameters, optimizer, gradients, activations } = *self;
-        [parameters, optimizer, gradients, activations].into_iter().fold(0, u64::saturating_add)
+        let Self { parameters, optimizer, copies, gradients, activations } = *self;
+        [parameters, optimizer, copies, gradients, activations].into_iter().fold(0, u64::saturating_add)
     }
 }
 
@@ -33,8 +37,8 @@ impl<T: Real> Model<T> {
     /// The bytes that training this model takes, with batches of `batch_size` samples cut into `shards`.
     ///
     /// These are the bytes that the trainer allocates, without the data set. Activations that no layer keeps (see
-    /// `Layer::is_identity`) are counted all the same, so the training may take less. An evaluation takes 256 samples per
-    /// shard at a time, so it may take more than a step.
+    /// `Layer::is_identity`) are counted all the same, so the training may take less. An evaluation takes up to 256 samples per
+    /// shard at a time, with at most 1 GiB of activations or those of a batch, so it may take more than a step.
     ///
     /// ```
     /// # use chainrule_core::Sequential;
@@ -84,6 +88,11 @@ impl<T: Real> Model<T> {
         TrainingBytes {
             parameters: bytes(parameters as u64),
             optimizer: bytes(count(optimizer.slots(), parameters)),
+            copies: bytes(if RangeProof::exists(optimizer) {
+                0
+            } else {
+                count(optimizer.slots().saturating_add(1), parameters)
+            }),
             gradients: bytes(gradients.into_iter().fold(0, u64::saturating_add)),
             activations: bytes(activations),
         }

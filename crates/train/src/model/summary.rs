@@ -56,7 +56,7 @@ impl Summary {
         let number = self.number as u64;
         let parameters = number.saturating_mul(self.parameters as u64);
         let activations = number.saturating_mul(self.per_sample).saturating_mul(samples as u64);
-        let bytes = TrainingBytes { parameters, optimizer: 0, gradients: parameters, activations };
+        let bytes = TrainingBytes { parameters, optimizer: 0, copies: 0, gradients: parameters, activations };
         Self { batch: Some((samples, bytes)), ..self }
     }
 }

@@ -122,7 +122,7 @@ pub enum TrainError {
     Threads(#[from] ThreadPoolBuildError),
     /// There is not enough memory for something that the trainer keeps.
     #[error(
-        "the training takes {bytes} bytes for {what}, more than the system has memory for: use a smaller model, fewer shards or another optimizer; `Model::training_bytes` estimates what a training takes"
+        "the training takes {bytes} bytes for {what}, more than the system has memory for: use a smaller model, smaller batches, fewer shards or another optimizer; `Model::training_bytes` estimates what a training takes"
     )]
     Memory {
         /// What the memory is for.

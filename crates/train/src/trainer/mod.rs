@@ -49,8 +49,14 @@ use crate::model::model::Model;
 /// million take about 20 microseconds).
 const WORTH_A_FORK: u64 = 2_000_000;
 
-/// How many samples of each shard an evaluation takes at a time.
+/// How many samples of each shard an evaluation takes at a time, unless their activations take more than [`EVALUATION_BYTES`].
 const EVALUATION_ROWS: usize = 256;
+
+/// The bytes of activations that an evaluation takes at a time, if a batch of the training does not take more.
+const EVALUATION_BYTES: u64 = 1 << 30;
+
+/// The bytes of activations from which it is checked, before a pass, that the system has them.
+const LARGE: u64 = 1 << 26;
 
 /// Brings a model, a loss and an optimizer together, and fits the model to data.
 ///
@@ -245,7 +251,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             self.check(validation.shape())?;
             self.check_stateful(validation.len(), false)?;
             Batches::new(validation.len(), self.evaluation_rows(), None)?;
+            self.check_memory_of_activations(self.evaluation_rows().min(validation.len()))?;
         }
+        self.check_memory_of_activations(self.batch_size.min(data.len()))?;
         let order = self.shuffle.then_some(self.seed.child(0));
         let mut batches = Batches::new(data.len(), self.batch_size, order)?;
         self.make_optimizer_state()?;
@@ -290,6 +298,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.check(data.shape())?;
         targets::check_settings(&*self.loss, &self.metrics, self.model.output().size())?;
         self.check_stateful(data.len(), false)?;
+        self.check_memory_of_activations(self.evaluation_rows().min(data.len()))?;
         self.aside(|this| this.in_pool(this.evaluation_rows(), |this| this.scores(data)))
     }
 
@@ -299,7 +308,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             // Each row of a batch continues that of the batch before, as in training.
             self.batch_size
         } else {
-            EVALUATION_ROWS.saturating_mul(self.shard_count())
+            let most = EVALUATION_ROWS.saturating_mul(self.shard_count());
+            let fitting = EVALUATION_BYTES / self.activation_bytes(1).max(1);
+            let fitting = usize::try_from(fitting).unwrap_or(most);
+            fitting.max(self.batch_size).min(most)
         }
     }
 
@@ -352,6 +364,27 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The bytes of what the layers compute from this many samples and keep.
+    fn activation_bytes(&self, rows: usize) -> u64 {
+        self.model.values_per_sample().saturating_mul(rows as u64).saturating_mul(size_of::<T>() as u64)
+    }
+
+    /// An error if the activations of this many samples are more than the machine can hold, before a pass allocates them.
+    fn check_memory_of_activations(&self, rows: usize) -> Result<(), TrainError> {
+        let bytes = self.activation_bytes(rows);
+        if bytes < LARGE {
+            return Ok(());
+        }
+        let values = usize::try_from(bytes / size_of::<T>() as u64).ok();
+        let fits = memory_limit().is_none_or(|limit| bytes <= limit);
+        // The memory is promised and given back at once; nothing writes to it.
+        if fits && values.and_then(Buffer::<T>::try_zeros).is_some() {
+            return Ok(());
+        }
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        Err(TrainError::Memory { what: "the activations of a batch", bytes })
     }
 
     /// Allocates the shards, and runs `work`, which takes `rows` samples at a time, where [`pool::join`] uses this trainer's

@@ -267,3 +267,40 @@ fn more_shards_than_there_is_memory_for() {
     assert!(matches!(error, TrainError::Memory { .. }), "{error}");
     check(trainer.shards(2), &random(13, [4], 3));
 }
+
+#[test]
+fn a_batch_whose_activations_exceed_the_memory() {
+    // One sample has 4 MiB of attention weights, and fits; a million of them do not.
+    let layers = Sequential::new().then(MultiHeadAttention::new(1)).then(Flatten).then(Dense::new(3));
+    let mut trainer = trainer([1024, 1], layers).batch_size(1 << 20);
+    let many = Repeated(1 << 20);
+    let error = trainer.fit(&many, 1).unwrap_err();
+    assert!(matches!(error, TrainError::Memory { what: "the activations of a batch", .. }), "{error}");
+    assert!(error.to_string().contains("smaller batches"), "{error}");
+    // An evaluation takes fewer samples at a time where they are large.
+    let mut trainer = trainer.batch_size(1);
+    assert!(trainer.evaluate(&Repeated(2)).is_ok());
+    assert!(trainer.fit(&Repeated(1), 1).is_ok());
+}
+
+/// This many samples of zeros, all of class 0, which take no memory.
+struct Repeated(usize);
+
+impl Dataset for Repeated {
+    type Target = u8;
+
+    fn len(&self) -> usize {
+        self.0
+    }
+
+    fn shape(&self) -> Shape {
+        [1024, 1].into()
+    }
+}
+
+impl Samples<f32> for Repeated {
+    fn read(&self, _: usize, x: &mut [f32]) -> u8 {
+        x.fill(0.0);
+        0
+    }
+}
