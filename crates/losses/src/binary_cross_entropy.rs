@@ -1,11 +1,10 @@
 //! The cross-entropy of independent binary outputs.
 
-use chainrule_tensor::{Outputs, Real, Target, TargetError, each};
+use chainrule_tensor::{Outputs, Real, Target, each};
 
 use crate::columns::{Tile, sum_columns};
-use crate::loss::checks_any_target;
 use crate::total::weighted;
-use crate::{Criterion, Domain, Loss, LossPass};
+use crate::{Criterion, Domain, LossPass, RowLoss, row_loss};
 
 /// The minimum distance of a probability from 0 and from 1, as in Keras.
 const MARGIN: f64 = 1e-7;
@@ -70,8 +69,8 @@ impl Criterion for BinaryCrossEntropy {
     }
 }
 
-impl<T: Real, Y: Target<T>> Loss<T, Y> for BinaryCrossEntropy {
-    fn rows(&self, pass: LossPass<'_, T, Y>) {
+impl RowLoss for BinaryCrossEntropy {
+    fn compute<T: Real, Y: Target<T>>(&self, pass: LossPass<'_, T, Y>) {
         let columns = pass.y.ncols() as f64;
         if self.from_probabilities {
             sum_columns(self, pass, columns, of_probabilities);
@@ -79,10 +78,6 @@ impl<T: Real, Y: Target<T>> Loss<T, Y> for BinaryCrossEntropy {
             sum_columns(self, pass, columns, of_logits);
         }
     }
-
-    fn check(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError> {
-        self.domain().check(columns, targets)
-    }
 }
 
-checks_any_target!(BinaryCrossEntropy);
+row_loss!(BinaryCrossEntropy);

@@ -63,17 +63,13 @@ pub trait ColumnLoss: Criterion {
 #[macro_export]
 macro_rules! column_loss {
     ($loss:ty) => {
-        impl<T: $crate::Real, Y: $crate::Target<T>> $crate::Loss<T, Y> for $loss {
-            fn rows(&self, pass: $crate::LossPass<'_, T, Y>) {
+        impl $crate::RowLoss for $loss {
+            fn compute<T: $crate::Real, Y: $crate::Target<T>>(&self, pass: $crate::LossPass<'_, T, Y>) {
                 $crate::mean_of_columns(self, pass);
-            }
-
-            fn check(&self, columns: usize, targets: &[Y]) -> Result<(), $crate::TargetError> {
-                $crate::Criterion::domain(self).check(columns, targets)
             }
         }
 
-        $crate::checks_any_target!($loss);
+        $crate::row_loss!($loss);
     };
 }
 
@@ -102,7 +98,7 @@ pub(crate) fn sum_columns<T: Real, Y: Target<T>>(
     divisor: f64,
     compute: impl Fn(Tile<'_>),
 ) {
-    let LossPass { y, targets, scale, mut dy, losses } = pass;
+    let LossPass { y, targets, scale, mut dy, losses, .. } = pass;
     let (rows, columns) = y.dim();
     let domain = loss.domain();
     let factor = scale / divisor;

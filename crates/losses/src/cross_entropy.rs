@@ -1,12 +1,11 @@
 //! The cross-entropy of a distribution over classes.
 
 use chainrule_core::SettingCheck;
-use chainrule_tensor::{Outputs, Real, Target, TargetError, each};
+use chainrule_tensor::{Outputs, Real, Target, each};
 
 use crate::columns::{Tile, sum_columns};
-use crate::loss::checks_any_target;
 use crate::total::weighted;
-use crate::{Criterion, Domain, Loss, LossPass, SettingError, softmax};
+use crate::{Criterion, Domain, LossPass, RowLoss, SettingError, row_loss, softmax};
 
 /// The minimum of a probability, as in Keras.
 const MIN_PROBABILITY: f64 = 1e-7;
@@ -56,8 +55,8 @@ impl Criterion for CrossEntropy {
     }
 }
 
-impl<T: Real, Y: Target<T>> Loss<T, Y> for CrossEntropy {
-    fn rows(&self, pass: LossPass<'_, T, Y>) {
+impl RowLoss for CrossEntropy {
+    fn compute<T: Real, Y: Target<T>>(&self, pass: LossPass<'_, T, Y>) {
         let smoothing = Smoothing::new(self.smoothing, pass.y.ncols());
         if self.from_probabilities {
             let Smoothing { kept, even, .. } = smoothing;
@@ -80,13 +79,9 @@ impl<T: Real, Y: Target<T>> Loss<T, Y> for CrossEntropy {
             softmax::rows(pass, smoothing);
         }
     }
-
-    fn check(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError> {
-        self.domain().check(columns, targets)
-    }
 }
 
-checks_any_target!(CrossEntropy);
+row_loss!(CrossEntropy);
 
 /// The probability that its logarithm is taken of.
 #[inline(always)]

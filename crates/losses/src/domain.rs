@@ -55,7 +55,10 @@ impl Domain {
     /// [`TargetError`] for the first target that does not fit.
     pub fn check<T: Real, Y: Target<T>>(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError> {
         let mut targets = targets.iter().enumerate();
-        targets.try_for_each(|(row, target)| self.check_one(columns, row, target.view()))
+        targets.try_for_each(|(row, target)| {
+            check_weight(row, target.weight())?;
+            self.check_one(columns, row, target.view())
+        })
     }
 
     /// As [`check`](Self::check), for targets of either type of numbers.
@@ -64,10 +67,13 @@ impl Domain {
     ///
     /// As [`check`](Self::check).
     pub fn check_any<Y: AnyTarget>(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError> {
-        targets.iter().enumerate().try_for_each(|(row, target)| match target.any() {
-            AnyTargetView::Class(class) => self.check_one(columns, row, TargetView::<f64>::Class(class)),
-            AnyTargetView::Single(values) => self.check_one(columns, row, TargetView::Values(values)),
-            AnyTargetView::Double(values) => self.check_one(columns, row, TargetView::Values(values)),
+        targets.iter().enumerate().try_for_each(|(row, target)| {
+            check_weight(row, target.weight())?;
+            match target.any() {
+                AnyTargetView::Class(class) => self.check_one(columns, row, TargetView::<f64>::Class(class)),
+                AnyTargetView::Single(values) => self.check_one(columns, row, TargetView::Values(values)),
+                AnyTargetView::Double(values) => self.check_one(columns, row, TargetView::Values(values)),
+            }
         })
     }
 
@@ -120,4 +126,9 @@ impl Domain {
             }
         }
     }
+}
+
+/// Checks the weight of a target.
+pub(crate) fn check_weight(row: usize, weight: f64) -> Result<(), TargetError> {
+    if weight >= 0.0 && weight.is_finite() { Ok(()) } else { Err(TargetError::Weight { row, weight }) }
 }

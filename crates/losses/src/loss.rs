@@ -3,20 +3,25 @@
 use std::fmt::Debug;
 
 use chainrule_core::SettingError;
-use chainrule_tensor::{Outputs, Real, TargetError, vector};
+use chainrule_tensor::{Buffer, Outputs, Real, TargetError, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
-use crate::Domain;
-use crate::total::BLOCK;
+use crate::total::{BLOCK, total};
+use crate::{Domain, Reduction, Scope};
 
 /// What a loss is, whatever the types of its numbers and targets: what it takes the outputs for, the targets for which it is
-/// defined, and its settings.
+/// defined, what becomes of the rows' losses, and its settings.
 pub trait Criterion: Debug + Send + Sync {
     /// What the loss takes the outputs for, so that a metric that takes them for something else is noticed.
     fn outputs(&self) -> Outputs;
 
     /// The targets for which the loss is defined.
     fn domain(&self) -> Domain;
+
+    /// What the sum of the rows' losses is divided by.
+    fn reduction(&self) -> Reduction {
+        Reduction::Mean
+    }
 
     /// Checks the settings before training starts.
     ///
@@ -30,12 +35,14 @@ pub trait Criterion: Debug + Send + Sync {
 
 /// The distance of outputs `y`, `[rows, columns]`, from their targets.
 ///
-/// A loss computes the loss of each row for itself, in double precision; what is made of the rows' losses is not up to it. A
-/// loss that is the mean over the columns implements [`ColumnLoss`](crate::ColumnLoss) instead, which is two formulas.
+/// A loss computes the loss of each row, in double precision; what is made of the rows' losses is not up to it. One that computes
+/// each row for itself from a class or a vector implements [`RowLoss`](crate::RowLoss) instead, and one that is the mean over the
+/// columns [`ColumnLoss`](crate::ColumnLoss), which is two formulas.
 pub trait Loss<T: Real, Y>: Criterion {
-    /// Writes the loss of each row, and the gradient if it is requested: see [`LossPass`].
+    /// Writes the loss of each row times its weight, and the gradient if it is requested: see [`LossPass`].
     ///
-    /// The targets have passed [`check`](Self::check). It allocates nothing, and a row's results do not depend on the others.
+    /// The targets have passed [`check`](Self::check). It allocates nothing but scratch space that grows to its size once. A row's
+    /// results do not depend on the others, unless the [`scope`](Self::scope) is the batch: then these are all of its rows.
     fn rows(&self, pass: LossPass<'_, T, Y>);
 
     /// Checks that the targets fit outputs with this many columns, and that the loss is defined for them:
@@ -46,10 +53,23 @@ pub trait Loss<T: Real, Y>: Criterion {
     /// [`TargetError`] for the first target that does not fit.
     fn check(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError>;
 
+    /// What a row's loss depends on, and whether rows have [`weights`](Self::weights).
+    fn scope(&self) -> Scope {
+        Scope::Row
+    }
+
+    /// Writes the weight of each row, which is a part of what the mean divides by. It is called where [`scope`](Self::scope) says
+    /// that rows have weights.
+    fn weights(&self, _targets: &[Y], weights: &mut [f64]) {
+        weights.fill(1.0);
+    }
+
     /// Returns `scale` times the [`total`](crate::total) of the rows' losses, and overwrites `dy`, if it is given, with the
-    /// gradient of that with respect to `y`. For the mean, `scale` is 1 / the number of rows of the whole batch.
+    /// gradient of that with respect to `y`. For the mean, `scale` is 1 / the number of rows of the whole batch, or 1 / the sum of
+    /// their weights, where they have any.
     ///
-    /// The targets have passed [`check`](Self::check). It allocates nothing.
+    /// The targets have passed [`check`](Self::check). It allocates nothing, unless the loss needs scratch space, or all rows
+    /// together.
     ///
     /// # Panics
     ///
@@ -57,6 +77,12 @@ pub trait Loss<T: Real, Y>: Criterion {
     fn loss(&self, y: ArrayView2<'_, T>, targets: &[Y], scale: T, mut dy: Option<ArrayViewMut2<'_, T>>) -> T {
         assert_eq!(targets.len(), y.nrows(), "one target for each row");
         let scale = scale.as_f64();
+        let mut scratch = Buffer::default();
+        if self.scope() == Scope::Batch {
+            let mut losses = vec![0.0; targets.len()];
+            self.rows(LossPass { y, targets, scale, dy, losses: &mut losses, scratch: &mut scratch });
+            return T::of(scale * total(losses));
+        }
         let mut total = 0.0;
         let mut losses = [0.0; BLOCK];
         for first in (0..y.nrows()).step_by(BLOCK) {
@@ -68,10 +94,41 @@ pub trait Loss<T: Real, Y>: Criterion {
                 scale,
                 dy: dy.as_mut().map(|dy| dy.slice_mut(s![rows, ..])),
                 losses,
+                scratch: &mut scratch,
             });
             total += vector::sum(losses);
         }
         T::of(scale * total)
+    }
+
+    /// The loss of a whole batch as its [`reduction`](Criterion::reduction) says, with its gradient if `dy` is given: the mean,
+    /// weighted where rows have weights.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError`] for the first target that does not fit.
+    ///
+    /// # Panics
+    ///
+    /// If there is not one target for each row.
+    fn reduced(
+        &self,
+        y: ArrayView2<'_, T>,
+        targets: &[Y],
+        dy: Option<ArrayViewMut2<'_, T>>,
+    ) -> Result<T, TargetError> {
+        self.check(y.ncols(), targets)?;
+        let rows = targets.len();
+        let weight = match self.scope() {
+            Scope::Row => rows as f64,
+            Scope::WeightedRow | Scope::Batch => {
+                let mut weights = vec![0.0; rows];
+                self.weights(targets, &mut weights);
+                total(weights)
+            }
+        };
+        let scale = self.reduction().factor(rows, weight);
+        Ok(self.loss(y, targets, T::of(scale), dy))
     }
 }
 
@@ -82,12 +139,14 @@ pub struct LossPass<'a, T, Y> {
     pub y: ArrayView2<'a, T>,
     /// The target of each row.
     pub targets: &'a [Y],
-    /// The factor of the gradient: 1 / the number of rows of the whole batch, for the mean.
+    /// The factor of the gradient: 1 / the number of rows of the whole batch, for the mean, or 1 / the sum of their weights.
     pub scale: f64,
     /// Where it is given, it is overwritten with the gradient of `scale Σ losses` with respect to `y`.
     pub dy: Option<ArrayViewMut2<'a, T>>,
-    /// Overwritten with the loss of each row, which `scale` is no factor of.
+    /// Overwritten with the loss of each row times its weight, which `scale` is no factor of.
     pub losses: &'a mut [f64],
+    /// Scratch space that the caller keeps, for a loss to reserve what it needs.
+    pub scratch: &'a mut Buffer<f64>,
 }
 
 macro_rules! forward {
@@ -99,6 +158,10 @@ macro_rules! forward {
 
             fn domain(&self) -> Domain {
                 (**self).domain()
+            }
+
+            fn reduction(&self) -> Reduction {
+                (**self).reduction()
             }
 
             fn validate(&self) -> Result<(), SettingError> {
@@ -113,6 +176,14 @@ macro_rules! forward {
 
             fn check(&self, columns: usize, targets: &[Y]) -> Result<(), TargetError> {
                 (**self).check(columns, targets)
+            }
+
+            fn scope(&self) -> Scope {
+                (**self).scope()
+            }
+
+            fn weights(&self, targets: &[Y], weights: &mut [f64]) {
+                (**self).weights(targets, weights);
             }
         }
     )*};
@@ -141,4 +212,3 @@ macro_rules! checks_any_target {
         }
     };
 }
-pub(crate) use checks_any_target;

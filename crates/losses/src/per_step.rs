@@ -1,15 +1,19 @@
 //! A loss for every step of a sequence.
 
-use chainrule_tensor::{AnyTarget, Outputs, Real, Steps, TargetError, vector};
+use chainrule_tensor::{AnyTarget, Buffer, Outputs, Real, Steps, TargetError, vector};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
-use crate::total::BLOCK;
-use crate::{Criterion, Domain, Loss, LossPass, SettingError};
+use crate::domain::check_weight;
+use crate::total::{BLOCK, weighted};
+use crate::{Criterion, Domain, Loss, LossPass, Reduction, Scope, SettingError};
 
 /// The mean of another loss over the steps of a sequence, for outputs `[steps, columns]` and one target per step, as
 /// language models and taggers need it.
 ///
-/// For `s` steps, `L = 1/s Σ Lₜ`. The targets determine the number of steps, which must divide the outputs.
+/// For `s` steps, `L = 1/s Σ Lₜ`. The targets determine the number of steps, which must divide the outputs. Steps that do not
+/// count, since their class is ignored or their weight is 0, are no part of the mean: the mean of a batch is the sum of the losses
+/// of its steps, divided by the sum of their weights, as if the steps were the rows of PyTorch's losses (for sequences of equal
+/// lengths, as there all are).
 ///
 /// ```
 /// use chainrule_losses::{CrossEntropy, Loss, PerStep};
@@ -46,6 +50,7 @@ impl<L: Criterion> PerStep<L> {
         targets: &[Y],
         scale: f64,
         mut dy: Option<ArrayViewMut2<'_, T>>,
+        scratch: &mut Buffer<f64>,
     ) -> f64
     where
         L: Loss<T, Y>,
@@ -62,6 +67,7 @@ impl<L: Criterion> PerStep<L> {
                 scale: scale / count as f64,
                 dy: dy.as_mut().map(|dy| dy.slice_mut(s![steps, ..])),
                 losses,
+                scratch: &mut *scratch,
             });
             total += vector::sum(losses);
         }
@@ -77,6 +83,7 @@ fn check_steps<S: Steps>(
 ) -> Result<(), TargetError> {
     targets.iter().enumerate().try_for_each(|(row, target)| {
         let steps = target.steps();
+        check_weight(row, target.weight())?;
         if steps.is_empty() || !columns.is_multiple_of(steps.len()) {
             return Err(TargetError::Steps { row, steps: steps.len(), columns });
         }
@@ -95,6 +102,10 @@ impl<L: Criterion> Criterion for PerStep<L> {
         self.0.domain()
     }
 
+    fn reduction(&self) -> Reduction {
+        self.0.reduction()
+    }
+
     fn validate(&self) -> Result<(), SettingError> {
         self.0.validate()
     }
@@ -102,29 +113,53 @@ impl<L: Criterion> Criterion for PerStep<L> {
 
 impl<T: Real, S: Steps, L: Loss<T, S::Target>> Loss<T, S> for PerStep<L> {
     fn rows(&self, pass: LossPass<'_, T, S>) {
-        let LossPass { y, targets, scale, mut dy, losses } = pass;
+        let LossPass { y, targets, scale, mut dy, losses, scratch } = pass;
         for (row, (target, loss)) in targets.iter().zip(losses).enumerate() {
             let steps = target.steps();
+            let weight = target.weight();
+            let scale = scale * weight;
             let shape = (steps.len(), y.ncols() / steps.len());
             // Rows that are not contiguous are copied; a trainer's are contiguous.
             let y = y.row(row);
             let y = y.to_shape(shape).expect("the targets have been checked");
             let mut dy = dy.as_mut().map(|dy| dy.row_mut(row));
             let packed = dy.as_mut().map(|dy| dy.view_mut().into_shape_with_order(shape));
-            *loss = match packed {
-                None => self.mean(y.view(), steps, scale, None),
-                Some(Ok(dy)) => self.mean(y.view(), steps, scale, Some(dy)),
+            let mean = match packed {
+                None => self.mean(y.view(), steps, scale, None, scratch),
+                Some(Ok(dy)) => self.mean(y.view(), steps, scale, Some(dy), scratch),
                 Some(Err(_)) => {
                     let mut copy = Array2::zeros(shape);
-                    let loss = self.mean(y.view(), steps, scale, Some(copy.view_mut()));
+                    let loss = self.mean(y.view(), steps, scale, Some(copy.view_mut()), scratch);
                     dy.iter_mut().flatten().zip(copy).for_each(|(dy, value)| *dy = value);
                     loss
                 }
             };
+            *loss = weighted(weight, mean);
         }
     }
 
     fn check(&self, columns: usize, targets: &[S]) -> Result<(), TargetError> {
         check_steps(columns, targets, |columns, steps| self.0.check(columns, steps))
+    }
+
+    fn scope(&self) -> Scope {
+        if S::WEIGHTED { self.0.scope().max(Scope::WeightedRow) } else { self.0.scope() }
+    }
+
+    /// The mean of the weights of the steps, times that of the sequence.
+    fn weights(&self, targets: &[S], weights: &mut [f64]) {
+        for (weight, target) in weights.iter_mut().zip(targets) {
+            let steps = target.steps();
+            let mut total = 0.0;
+            let mut block = [1.0; BLOCK];
+            for steps in steps.chunks(BLOCK) {
+                let weights = &mut block[..steps.len()];
+                if self.0.scope() != Scope::Row {
+                    self.0.weights(steps, weights);
+                }
+                total += vector::sum(weights);
+            }
+            *weight = target.weight() * (total / steps.len() as f64);
+        }
     }
 }

@@ -14,7 +14,7 @@ const TILE: usize = 1024;
 
 /// The losses of rows of logits, and their gradient if it is requested.
 pub(crate) fn rows<T: Real, Y: Target<T>>(pass: LossPass<'_, T, Y>, smoothing: Smoothing) {
-    let LossPass { y: z, targets, scale, dy, losses } = pass;
+    let LossPass { y: z, targets, scale, dy, losses, .. } = pass;
     let columns = z.ncols();
     // Rows that are not contiguous are copied; a trainer's are contiguous.
     let logits = z.as_standard_layout();

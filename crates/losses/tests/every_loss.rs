@@ -7,6 +7,7 @@ use chainrule_losses::{
     BinaryCrossEntropy, Criterion, CrossEntropy, Domain, Loss, LossPass, MeanSquaredError, Outputs, PerStep,
     PoissonNll, SettingError, TargetError,
 };
+use chainrule_tensor::Buffer;
 use ndarray::{Array2, Axis, array, s};
 
 fn logits() -> Array2<f64> {
@@ -166,6 +167,7 @@ fn rows_know_nothing_of_each_other() {
                     scale: 1.0 / count as f64,
                     dy: Some(gradient),
                     losses: &mut losses[rows],
+                    scratch: &mut Buffer::default(),
                 });
             }
             (losses, dy)
@@ -277,9 +279,9 @@ impl Criterion for Half {
 }
 
 impl Loss<f64, u8> for Half {
-    fn rows(&self, LossPass { y, targets, scale, mut dy, losses }: LossPass<'_, f64, u8>) {
+    fn rows(&self, LossPass { y, targets, scale, mut dy, losses, scratch }: LossPass<'_, f64, u8>) {
         let gradient = dy.as_mut().map(|dy| dy.view_mut());
-        MeanSquaredError.rows(LossPass { y, targets, scale, dy: gradient, losses });
+        MeanSquaredError.rows(LossPass { y, targets, scale, dy: gradient, losses, scratch });
         if let Some(mut dy) = dy {
             dy.mapv_inplace(|dy| dy / 2.0);
         }

@@ -63,4 +63,6 @@ pub use matmul::{gemm, gemm_pair};
 pub use real::Real;
 pub use seed::{Rng, Seed};
 pub use shape::{MAX_RANK, Shape};
-pub use target::{AnyTarget, AnyTargetView, Outputs, SequenceSlice, Steps, Target, TargetError, TargetView};
+pub use target::{
+    AnyTarget, AnyTargetView, Outputs, SequenceSlice, Steps, Target, TargetError, TargetView, Weighted,
+};

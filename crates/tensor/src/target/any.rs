@@ -24,6 +24,17 @@ pub enum AnyTargetView<'a> {
 pub trait AnyTarget {
     /// This target, as a class or as values.
     fn any(&self) -> AnyTargetView<'_>;
+
+    /// How much the sample counts in a loss: see [`Target::weight`](crate::Target::weight).
+    fn weight(&self) -> f64 {
+        1.0
+    }
+}
+
+impl AnyTarget for () {
+    fn any(&self) -> AnyTargetView<'_> {
+        AnyTargetView::Double(&[])
+    }
 }
 
 macro_rules! classes {

@@ -49,6 +49,13 @@ pub enum TargetError {
         /// For what: the loss or the metric.
         owner: &'static str,
     },
+    /// A weight that is negative, infinite or NaN.
+    Weight {
+        /// The index of the target in its batch.
+        row: usize,
+        /// The weight.
+        weight: f64,
+    },
     /// A vector that does not say one class.
     NoClass {
         /// The index of the target in its batch.
@@ -87,6 +94,7 @@ impl TargetError {
             | Self::Steps { row, .. }
             | Self::Length { row, .. }
             | Self::Value { row, .. }
+            | Self::Weight { row, .. }
             | Self::NoClass { row, .. }
             | Self::Step { row, .. } => row,
         }
@@ -100,6 +108,7 @@ impl TargetError {
             | Self::Steps { row, .. }
             | Self::Length { row, .. }
             | Self::Value { row, .. }
+            | Self::Weight { row, .. }
             | Self::NoClass { row, .. }
             | Self::Step { row, .. } => *row += rows,
         }
@@ -126,6 +135,10 @@ impl fmt::Display for TargetError {
             Self::Value { row, column, value, allowed, owner } => write!(
                 f,
                 "target {row} has the value {value} at {column}, but {owner} takes {allowed}: correct the target, or use a loss or a metric for such targets"
+            ),
+            Self::Weight { row, weight } => write!(
+                f,
+                "target {row} has the weight {weight}, but a weight is a finite number of at least 0: correct it, or give 0 to a sample that should not count"
             ),
             Self::NoClass { row, labels, owner } => write!(
                 f,

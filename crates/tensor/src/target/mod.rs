@@ -3,10 +3,12 @@
 mod any;
 mod error;
 mod outputs;
+mod weighted;
 
 pub use any::{AnyTarget, AnyTargetView};
 pub use error::TargetError;
 pub use outputs::Outputs;
+pub use weighted::Weighted;
 
 /// A target, as a loss or a metric reads it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,7 +36,8 @@ impl<T: crate::real::Real> TargetView<'_, T> {
     }
 }
 
-/// The target of one sample: an integer is a class, a slice of numbers is a vector of values.
+/// The target of one sample: an integer is a class, a slice of numbers is a vector of values, and `()` is a vector of none, for
+/// losses that compare outputs with each other. [`Weighted`] adds a weight.
 ///
 /// ```
 /// use chainrule_tensor::{Target, TargetView};
@@ -42,8 +45,24 @@ impl<T: crate::real::Real> TargetView<'_, T> {
 /// assert_eq!([0.25f32, 0.75].view(), TargetView::Values(&[0.25, 0.75]));
 /// ```
 pub trait Target<T> {
+    /// Whether targets of this type have weights.
+    const WEIGHTED: bool = false;
+
     /// This target, as a class or as values.
     fn view(&self) -> TargetView<'_, T>;
+
+    /// How much the sample counts in a loss.
+    #[inline]
+    fn weight(&self) -> f64 {
+        1.0
+    }
+}
+
+impl<T> Target<T> for () {
+    #[inline]
+    fn view(&self) -> TargetView<'_, T> {
+        TargetView::Values(&[])
+    }
 }
 
 macro_rules! classes {
@@ -84,8 +103,17 @@ pub trait Steps {
     /// The target of one step.
     type Target;
 
+    /// Whether sequences of this type have weights, apart from those of their steps.
+    const WEIGHTED: bool = false;
+
     /// The targets, in the order of the steps.
     fn steps(&self) -> &[Self::Target];
+
+    /// How much the sequence counts in a loss.
+    #[inline]
+    fn weight(&self) -> f64 {
+        1.0
+    }
 }
 
 macro_rules! steps {
