@@ -20,7 +20,7 @@ static MEASURED: Mutex<()> = Mutex::new(());
 /// A file with this payload and the header that belongs to it.
 fn sealed(payload: &[u8]) -> Vec<u8> {
     let mut bytes = b"chainrul".to_vec();
-    bytes.extend(3u32.to_le_bytes());
+    bytes.extend(3u32.to_le_bytes()); // that of the seeds: later versions add fields to the end
     bytes.extend((payload.len() as u64).to_le_bytes());
     bytes.extend(Sha256::digest(payload));
     bytes.extend(payload);

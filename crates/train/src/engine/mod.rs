@@ -36,6 +36,8 @@
 //!
 //! What the picture leaves out:
 //!
+//! - **Some losses need the whole batch**: the sum of the weights of its rows, or all of its outputs. Then there is one more
+//!   join and fork, between the shards' forward and backward passes ([`whole_batch`]).
 //! - **The first product is not always split.** That pays where the first layer is dense and wide, and the batch small; then
 //!   a thread keeps its rows of W in its own cache from step to step. Otherwise there is no first fork, and each shard gathers
 //!   whole samples for its own rows.
@@ -69,3 +71,4 @@ pub(crate) mod shard;
 pub(crate) mod sparse;
 pub(crate) mod split_k;
 pub(crate) mod update;
+pub(crate) mod whole_batch;

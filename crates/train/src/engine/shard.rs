@@ -10,6 +10,7 @@ use chainrule_tensor::{Buffer, FlushDenormals, Real, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
 use super::pass::Pass;
+use super::whole_batch::{Losses, WholeBatch};
 
 /// The initial capacity for targets, so large that those of two shards are never on the same cache line.
 const TARGETS: usize = 256;
@@ -33,8 +34,12 @@ pub(crate) struct Shard<T: Real, Y> {
     inputs: usize,
     /// The number of values of an output.
     outputs: usize,
-    /// The loss of each of its rows in the last pass.
+    /// The loss of each of its rows in the last pass, times its weight.
     losses: Buffer<f64>,
+    /// How much each of its rows counts, where the loss has weights.
+    weights: Buffer<f64>,
+    /// For the loss.
+    scratch: Buffer<f64>,
     /// No gradient of its rows is larger, in absolute value; NaN or infinity if one may be.
     pub(crate) largest_grad: f64,
 }
@@ -63,6 +68,8 @@ impl<T: Real, Y> Shard<T, Y> {
             inputs,
             outputs,
             losses: Buffer::default(),
+            weights: Buffer::default(),
+            scratch: Buffer::default(),
             largest_grad: 0.0,
         }
     }
@@ -110,9 +117,14 @@ impl<T: Real, Y> Shard<T, Y> {
         self.y.matrix(self.targets.len(), self.outputs)
     }
 
-    /// The loss of each row of the last pass.
+    /// The loss of each row of the last pass, times its weight.
     pub(crate) fn losses(&self) -> &[f64] {
         &self.losses[..self.targets.len()]
+    }
+
+    /// The weight of each row, which [`weigh`](Self::weigh) has noted.
+    pub(crate) fn weights(&self) -> &[f64] {
+        &self.weights[..self.targets.len()]
     }
 
     /// The samples of the last pass; zeros, which no layer reads, where it started from the first product.
@@ -165,9 +177,16 @@ impl<T: Real, Y> Shard<T, Y> {
         cache.lead_output(rows).unwrap_or_else(|| y.matrix_mut(rows, *outputs))
     }
 
-    /// The forward pass over the samples of `rows` and, in training, the backward pass. The samples were gathered, or the
-    /// first product was written.
-    pub(crate) fn run<D: ?Sized>(&mut self, pass: &Pass<'_, T, D, Y>, rows: Range<usize>) {
+    /// The forward pass over the samples of `rows`, the loss and, in training, the backward pass. The samples were gathered, or
+    /// the first product was written. The mean's factor of the losses is `scale`.
+    pub(crate) fn run<D: ?Sized>(&mut self, pass: &Pass<'_, T, D, Y>, rows: Range<usize>, scale: f64) {
+        self.forward(pass, rows);
+        self.compute_losses(pass, scale);
+        self.backward(pass);
+    }
+
+    /// The forward pass over the samples of `rows`.
+    pub(crate) fn forward<D: ?Sized>(&mut self, pass: &Pass<'_, T, D, Y>, rows: Range<usize>) {
         let _flush = FlushDenormals::new();
         self.largest_grad = 0.0;
         let count = self.targets.len();
@@ -178,7 +197,7 @@ impl<T: Real, Y> Shard<T, Y> {
             Mode::Train { seed, .. } => Mode::Train { seed, first_row: rows.start },
             Mode::Eval => Mode::Eval,
         };
-        let Self { cache, grads, x, input, zero, y, dy, targets, inputs, outputs, losses, .. } = self;
+        let Self { cache, x, input, zero, y, inputs, outputs, .. } = self;
         y.reserve(count * *outputs);
         let x = match input {
             Input::Samples => x.matrix(count, *inputs),
@@ -186,28 +205,86 @@ impl<T: Real, Y> Shard<T, Y> {
         };
         let params = Params::new(pass.params).deferred(*input == Input::Product);
         pass.layers.forward(Forward { params, x, y: y.matrix_mut(count, *outputs), cache, mode });
+    }
+
+    /// Notes how much each row counts.
+    pub(crate) fn weigh<D: ?Sized>(&mut self, pass: &Pass<'_, T, D, Y>) {
+        let Self { targets, weights, .. } = self;
+        weights.reserve(targets.len());
+        pass.loss.weights(targets, &mut weights[..targets.len()]);
+    }
+
+    /// The losses of the rows, and in training the gradient of `scale` times their sum.
+    fn compute_losses<D: ?Sized>(&mut self, pass: &Pass<'_, T, D, Y>, scale: f64) {
+        let _flush = FlushDenormals::new();
+        let count = self.targets.len();
+        if count == 0 {
+            return;
+        }
+        let Self { y, dy, targets, outputs, losses, scratch, .. } = self;
         let y = y.matrix(count, *outputs);
-        let batch = pass.samples.len() as f64;
-        // J = 1/m Σ L, over the m rows of the whole batch.
-        let scale = 1.0 / batch;
         losses.reserve(count);
         let losses = &mut losses[..count];
-        if mode == Mode::Eval {
-            pass.loss.rows(LossPass { y, targets, scale, dy: None, losses });
-            return;
+        if pass.mode == Mode::Eval {
+            return pass.loss.rows(LossPass { y, targets, scale, dy: None, losses, scratch });
         }
         dy.reserve(count * *outputs);
         let gradient = dy.matrix_mut(count, *outputs);
-        pass.loss.rows(LossPass { y, targets, scale, dy: Some(gradient), losses });
+        pass.loss.rows(LossPass { y, targets, scale, dy: Some(gradient), losses, scratch });
+    }
+
+    /// Takes the losses of the rows, and in training their gradient, from those of a whole batch.
+    fn take_losses<D: ?Sized>(
+        &mut self,
+        pass: &Pass<'_, T, D, Y>,
+        rows: Range<usize>,
+        batch: &WholeBatch<T, Y>,
+    ) {
+        let Self { dy, outputs, losses, .. } = self;
+        let count = rows.len();
+        losses.reserve(count);
+        losses[..count].copy_from_slice(&batch.losses()[rows.clone()]);
+        if pass.mode != Mode::Eval {
+            dy.reserve(count * *outputs);
+            dy[..count * *outputs].copy_from_slice(batch.gradient(rows));
+        }
+    }
+
+    /// What is left of a pass after the forward passes of all shards: the losses and the backward pass.
+    pub(crate) fn finish<D: ?Sized>(
+        &mut self,
+        pass: &Pass<'_, T, D, Y>,
+        rows: Range<usize>,
+        losses: Losses<'_, T, Y>,
+    ) {
+        match losses {
+            Losses::OfRows { scale } => self.compute_losses(pass, scale),
+            Losses::OfBatch(batch) => self.take_losses(pass, rows, batch),
+        }
+        self.backward(pass);
+    }
+
+    /// The backward pass, in training.
+    fn backward<D: ?Sized>(&mut self, pass: &Pass<'_, T, D, Y>) {
+        let _flush = FlushDenormals::new();
+        let count = self.targets.len();
+        if count == 0 || pass.mode == Mode::Eval {
+            return;
+        }
+        let Self { cache, grads, x, input, zero, y, dy, inputs, outputs, .. } = self;
+        let x = match input {
+            Input::Samples => x.matrix(count, *inputs),
+            Input::Product => broadcast(zero, count, *inputs),
+        };
         pass.layers.backward(Backward {
             params: Params::new(pass.params),
             grads: Grads::fresh(grads).deferred(pass.deferred).sparse(pass.sparse),
             x,
-            y,
+            y: y.matrix(count, *outputs),
             dy: dy.matrix(count, *outputs),
             dx: None,
             cache,
-            share: T::of(count as f64) / T::of(batch),
+            share: T::of(count as f64) / T::of(pass.samples.len() as f64),
         });
     }
 }

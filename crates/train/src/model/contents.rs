@@ -19,6 +19,8 @@ pub struct Contents {
     pub training: Option<Training>,
     /// In a checkpoint of a training that stopped in the middle of an epoch, how far it is in it.
     pub position: Option<EpochPosition>,
+    /// With a position, how much the samples that were trained on count: the sum of their weights.
+    pub epoch_weight: Option<f64>,
 }
 
 /// How far a training is in an epoch.
@@ -30,7 +32,7 @@ pub struct EpochPosition {
     pub batches: u64,
     /// The number of samples of the epoch.
     pub of: u64,
-    /// The sum of the losses of the samples that were trained on.
+    /// The sum of the losses of the samples that were trained on, times their weights.
     pub loss: f64,
     /// How long their training took.
     pub seconds: f64,
@@ -89,12 +91,14 @@ mod tests {
                 seconds: f64::MIN_POSITIVE,
                 metrics: vec![("accuracy".into(), vec![3.0, 64.0]), ("mine".into(), vec![])],
             }),
+            epoch_weight: Some(62.5),
         }
     }
 
     #[test]
     fn what_is_written_is_read() {
-        for contents in [Contents { training: None, position: None, ..contents() }, contents()] {
+        let plain = Contents { training: None, position: None, epoch_weight: None, ..contents() };
+        for contents in [plain, contents()] {
             let bytes = encode(&contents);
             assert_eq!(decode(&bytes), Ok(contents));
             for length in 0..bytes.len() {

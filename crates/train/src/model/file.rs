@@ -24,13 +24,14 @@ use super::model::{Model, ModelError};
 pub use super::contents::{Contents, EpochPosition, Training};
 
 const MAGIC: &[u8; 8] = b"chainrul";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
-/// The version before, which knows no [`Contents::position`], its last field.
-const VERSION_WITHOUT_POSITION: u32 = 2;
+/// The first version that can be read. Each version after it has added one optional field to the end of [`Contents`]: 3 the
+/// position, 4 the weight of the epoch.
+const OLDEST_VERSION: u32 = 2;
 
-/// The encoding of `None`.
-const NO_POSITION: [u8; 1] = [0];
+/// The encoding of `None`, which a field has in files of versions before it.
+const NONE: u8 = 0;
 
 const HEADER: usize = 8 + 4 + 8 + 32;
 
@@ -92,6 +93,7 @@ impl Contents {
             parameters: bytes(model.parameters()),
             training,
             position: None,
+            epoch_weight: None,
         }
     }
 
@@ -198,7 +200,7 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
         return Err(FileError::NotAModel { path: path() });
     }
     let version = u32::from_le_bytes(*version);
-    if ![VERSION, VERSION_WITHOUT_POSITION].contains(&version) {
+    if !(OLDEST_VERSION..=VERSION).contains(&version) {
         return Err(FileError::Version { path: path(), found: version });
     }
     let expected = u64::from_le_bytes(*length);
@@ -211,10 +213,9 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
     if Sha256::digest(&payload)[..] != *checksum {
         return Err(FileError::Damaged { path: path() });
     }
-    if version == VERSION_WITHOUT_POSITION {
-        payload.reserve_exact(NO_POSITION.len());
-        payload.extend(NO_POSITION);
-    }
+    let missing = (VERSION - version) as usize;
+    payload.reserve_exact(missing);
+    payload.extend(std::iter::repeat_n(NONE, missing));
     decode(&payload).map_err(|error| match error {
         DecodeError::Memory => io(io::ErrorKind::OutOfMemory.into()),
         DecodeError::Invalid => FileError::Contents { path: path() },
@@ -242,7 +243,7 @@ pub enum FileError {
         path: PathBuf,
     },
     /// It has a version that this program does not know.
-    #[error("{} has version {found} of the format, but this program reads versions {VERSION_WITHOUT_POSITION} and {VERSION}: read it with the chainrule that wrote it", path.display())]
+    #[error("{} has version {found} of the format, but this program reads versions {OLDEST_VERSION} to {VERSION}: read it with the chainrule that wrote it", path.display())]
     Version {
         /// The file.
         path: PathBuf,

@@ -38,7 +38,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             },
         };
         let position = self.position();
-        let contents = Contents { position, ..Contents::of(&self.model, Some(training)) };
+        let epoch_weight = position.as_ref().map(|_| self.state.epoch_weight);
+        let contents = Contents { position, epoch_weight, ..Contents::of(&self.model, Some(training)) };
         file::write(path, &contents)
     }
 
@@ -53,7 +54,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let path = path.as_ref();
         let mut contents = file::read(path)?;
         let training = contents.training.take();
-        let position = contents.position.take();
+        let position = contents.position.take().unwrap_or_default();
+        // In files that know no weights, each sample counts 1.
+        let epoch_weight = contents.epoch_weight.unwrap_or(position.samples as f64);
         let training = training.ok_or_else(|| FileError::NotACheckpoint { path: path.to_owned() })?;
         if training.setup != self.setup() {
             let message = format!("it was made with {}, this trainer has {}", training.setup, self.setup());
@@ -72,7 +75,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.state.buckets.state_by_bucket(&by_slot, &mut self.state.optimizer_state, self.optimizer.slots());
         let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
         self.state.epoch = training.epoch;
-        self.state.position = position.unwrap_or_default();
+        self.state.position = position;
+        self.state.epoch_weight = epoch_weight;
         self.state.step = training.step;
         self.seed = Seed(training.seed);
         self.batch_size = size(training.batch_size);

@@ -44,7 +44,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let flow = flow?;
 
         let EpochPosition { samples, of, loss, seconds, .. } = self.state.position;
-        let train = Scores { loss: loss / samples as f64, metrics: self.metric_values() };
+        let train = Scores { loss: loss / self.state.epoch_weight, metrics: self.metric_values() };
         let samples_done = samples as usize;
         let mut report = EpochReport { epoch, train, validation: None, seconds, samples: samples_done };
         if samples < of {
@@ -65,6 +65,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return ControlFlow::Continue(());
         }
         self.state.position = EpochPosition { of: samples as u64, ..EpochPosition::default() };
+        self.state.epoch_weight = 0.0;
         self.reset_states();
         self.metrics.iter_mut().for_each(|metric| metric.reset());
         self.tell(&Event::Epoch { epoch: self.state.epoch })
@@ -89,8 +90,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             self.optimizer.check_step(self.state.step)?;
             let loss = self.step(data, Batch { index, samples, next })?;
             self.update_metrics();
+            self.state.epoch_weight += loss.weight;
             let position = &mut self.state.position;
-            position.loss += loss * samples.len() as f64;
+            position.loss += loss.mean * loss.weight;
             position.samples += samples.len() as u64;
             position.batches += 1;
             if history.epochs.is_empty() {
@@ -99,7 +101,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             if !self.callbacks.is_empty() {
                 let EpochPosition { samples, loss, .. } = self.state.position;
                 self.read_metrics(&mut values);
-                let loss = loss / samples as f64;
+                let loss = loss / self.state.epoch_weight;
                 let samples = samples as usize;
                 let step = Event::Step { epoch, batch: index, samples, loss, metrics: &values };
                 if self.tell(&step).is_break() {
@@ -121,6 +123,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.metrics.iter_mut().for_each(|metric| metric.reset());
         let mut comparison = self.state.trained.compare(data.len(), address(data));
         let mut sum = 0.0;
+        let mut weight = 0.0;
         for (index, samples) in batches.iter().enumerate() {
             let batch = Batch { index, samples, next: &[] };
             let loss = self.forward(data, batch, Mode::Eval, self.state.threads)?;
@@ -128,13 +131,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             if let Some(comparison) = &mut comparison {
                 self.compare(comparison, samples);
             }
-            sum += loss * samples.len() as f64;
+            sum += loss.mean * loss.weight;
+            weight += loss.weight;
         }
         if comparison.is_some_and(|comparison| comparison.overlaps(&self.state.trained)) {
             let trained = self.state.trained.len();
             self.warn(TrainWarning::SeenSamples { trained, evaluated: data.len() });
         }
-        Ok(Scores { loss: sum / data.len() as f64, metrics: self.metric_values() })
+        Ok(Scores { loss: sum / weight, metrics: self.metric_values() })
     }
 
     /// Runs an evaluation without a trace in the epoch in which the training stopped, if it did.

@@ -5,7 +5,8 @@ use std::fmt;
 /// The mean loss and the metrics over some samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scores {
-    /// The mean loss of a sample.
+    /// The mean loss of a sample, weighted where samples, their classes or steps have weights, so that it does not depend on how the
+    /// samples are divided into batches. NaN if none of them counts.
     pub loss: f64,
     /// The name and the value of each metric, in the order in which they were added to the trainer.
     pub metrics: Vec<(&'static str, f64)>,

@@ -42,6 +42,7 @@ use crate::engine::range::RangeProof;
 use crate::engine::reduce::Scratch;
 use crate::engine::shard::Shard;
 use crate::engine::split_k::{Cut, SplitK};
+use crate::engine::whole_batch::WholeBatch;
 use crate::model::file::EpochPosition;
 use crate::model::model::Model;
 
@@ -127,12 +128,16 @@ struct State<T: Real, Y> {
     /// How far the training is in the epoch after these. What the metrics have counted is in the metrics, unless they had to
     /// count something else meanwhile.
     position: EpochPosition,
+    /// How much the samples of this epoch count, as far as it came.
+    epoch_weight: f64,
     /// Some of the samples of the last fit.
     trained: TrainedSamples,
     /// The number of threads of the current pool; 1 where there is none.
     threads: usize,
     /// Where layers sum over the batch, and it has several shards: how these do.
     exchanges: Option<Exchanges>,
+    /// For a loss that compares the samples of a batch with each other.
+    whole_batch: WholeBatch<T, Y>,
 }
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
@@ -167,9 +172,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 step: 0,
                 epoch: 0,
                 position: EpochPosition::default(),
+                epoch_weight: 0.0,
                 trained: TrainedSamples::default(),
                 threads: 1,
                 exchanges: None,
+                whole_batch: WholeBatch::default(),
             },
         }
     }

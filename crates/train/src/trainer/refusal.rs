@@ -101,7 +101,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let limit = largest_gradient::<T>() / T::of(batch.samples.len() as f64);
         Suspects::of(batch.samples, |row, _| {
             alone.gather(&pass, row..row + 1);
-            alone.run(&pass, row..row + 1);
+            // The gradient as in a batch of this sample alone.
+            alone.run(&pass, row..row + 1, 1.0 / batch.samples.len() as f64);
             let trained = model.plan().entries().iter().filter(|entry| entry.kind.is_trained());
             let mut largest = trained.map(|entry| vector::largest(&alone.grads[entry.range.clone()]));
             let largest = largest.find(|&largest| !within(largest, limit))?;

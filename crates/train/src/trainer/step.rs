@@ -3,7 +3,7 @@
 
 use chainrule_core::{Layer, Mode, batch_group};
 use chainrule_data::Samples;
-use chainrule_losses::total;
+use chainrule_losses::{Reduction, Scope, total};
 use chainrule_tensor::{Real, Seed, vector};
 
 use super::error::TrainError;
@@ -19,13 +19,14 @@ use crate::engine::range::largest_gradient;
 use crate::engine::reduce::{BucketRange, Phase, Reduce};
 use crate::engine::split_k::SplitK;
 use crate::engine::update::ParamBlock;
+use crate::engine::whole_batch::{BatchLoss, Losses, total_weight};
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
-    /// Trains on a batch; returns its mean loss before the update.
+    /// Trains on a batch; returns its loss before the update.
     ///
     /// A step that is not taken changes nothing, except that the states that layers carry from batch to batch, which the forward
     /// pass has moved on, begin again from zeros.
-    pub(super) fn step<D>(&mut self, data: &D, batch: Batch<'_>) -> Result<f64, TrainError>
+    pub(super) fn step<D>(&mut self, data: &D, batch: Batch<'_>) -> Result<BatchLoss, TrainError>
     where
         D: Samples<T, Target = Y>,
     {
@@ -36,7 +37,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         loss
     }
 
-    fn try_step<D>(&mut self, data: &D, batch: Batch<'_>) -> Result<f64, TrainError>
+    fn try_step<D>(&mut self, data: &D, batch: Batch<'_>) -> Result<BatchLoss, TrainError>
     where
         D: Samples<T, Target = Y>,
     {
@@ -46,7 +47,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         // Shards that wait for each other have a thread each.
         let threads_of_pass = self.state.exchanges.as_ref().map_or(threads, Exchanges::len);
         let loss = self.forward(data, batch, mode, threads_of_pass)?;
-        self.check_loss(data, batch, loss)?;
+        self.check_loss(data, batch, loss.objective)?;
         let prefetch = |sample: u32, columns| data.prefetch(sample as usize, columns);
         let next =
             NextSamples { prefetch: &prefetch, samples: batch.next, columns: (0, self.model.input().size()) };
@@ -132,18 +133,18 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         Ok(found)
     }
 
-    /// Runs the shards of a batch; returns its mean loss.
+    /// Runs the shards of a batch; returns its loss.
     pub(super) fn forward<D>(
         &mut self,
         data: &D,
         batch: Batch<'_>,
         mode: Mode,
         threads: usize,
-    ) -> Result<f64, TrainError>
+    ) -> Result<BatchLoss, TrainError>
     where
         D: Samples<T, Target = Y> + ?Sized,
     {
-        let State { shards, split_k, buckets, exchanges, .. } = &mut self.state;
+        let State { shards, split_k, buckets, exchanges, whole_batch, .. } = &mut self.state;
         let exchanges = if mode == Mode::Eval { None } else { exchanges.as_ref() };
         if let Some(exchanges) = exchanges {
             exchanges.begin(batch.samples.len());
@@ -162,7 +163,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let columns = self.model.output().size();
         let metrics = &self.metrics[..];
         let count = shards.len();
-        let rows = |shard| rows_of_shard(batch.samples.len(), shard, count);
+        let rows_of_batch = batch.samples.len();
+        let rows = |shard| rows_of_shard(rows_of_batch, shard, count);
+        let scope = pass.loss.scope();
+        let reduction = pass.loss.reduction();
+        // J = 1/m Σ L, over the m rows of the whole batch.
+        let mut weight = rows_of_batch as f64;
+        let scale = reduction.factor(rows_of_batch, weight);
 
         let mut split_k = if mode == Mode::Eval { None } else { split_k.as_mut() };
         if let Some(SplitK { blocks, units, .. }) = &mut split_k {
@@ -203,24 +210,69 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             }
             {
                 let _membership = turn.as_ref().map(|turn| batch_group::enter(turn.member()));
-                shard.run(&pass, rows);
+                match scope {
+                    Scope::Row => shard.run(&pass, rows, scale),
+                    Scope::WeightedRow | Scope::Batch => {
+                        shard.forward(&pass, rows);
+                        shard.weigh(&pass);
+                    }
+                }
             }
             if let Some(turn) = turn {
                 turn.end();
             }
-            if mode != Mode::Eval {
+            if mode != Mode::Eval && scope == Scope::Row {
                 shard.bound_gradients(&pass, split_k.map(SplitK::largest));
             }
             Ok(())
         })?;
+
+        if scope != Scope::Row && !exchanges.is_some_and(Exchanges::is_broken) {
+            weight = total_weight(shards);
+            let scale = reduction.factor(rows_of_batch, weight);
+            let losses = if scope == Scope::Batch {
+                whole_batch.compute(&pass, shards, columns, scale);
+                Losses::OfBatch(whole_batch)
+            } else {
+                Losses::OfRows { scale }
+            };
+            if let Some(exchanges) = exchanges {
+                exchanges.begin(rows_of_batch);
+            }
+            each_pair(shards, &mut vec![(); count], threads, &|index, shard, ()| {
+                let rows = rows(index);
+                let turn =
+                    if rows.is_empty() { None } else { exchanges.map(|exchanges| exchanges.join(index)) };
+                {
+                    let _membership = turn.as_ref().map(|turn| batch_group::enter(turn.member()));
+                    shard.finish(&pass, rows, losses);
+                }
+                if let Some(turn) = turn {
+                    turn.end();
+                }
+                if mode != Mode::Eval {
+                    shard.bound_gradients(&pass, split_k.map(SplitK::largest));
+                }
+                Ok::<(), TrainError>(())
+            })?;
+        }
 
         if exchanges.is_some_and(Exchanges::is_broken) {
             panic!("a layer that sums over the batch has to do so equally often in the passes of all shards");
         }
         // The rows' losses are summed in their order, whichever shards they are in.
         let losses = self.state.shards.iter().flat_map(|shard| shard.losses().iter().copied());
-        let loss = total(losses) / batch.samples.len() as f64;
+        let sum = total(losses);
         // A loss beyond the range of the model's numbers is as infinite as its gradient.
-        Ok(if T::of(loss).is_finite() { loss } else { T::of(loss).as_f64() })
+        let in_range = |loss: f64| if T::of(loss).is_finite() { loss } else { T::of(loss).as_f64() };
+        let over = |divisor: f64| if divisor == 0.0 { 0.0 } else { in_range(sum / divisor) };
+        if reduction == Reduction::MeanOfRows {
+            weight = rows_of_batch as f64;
+        }
+        Ok(BatchLoss {
+            objective: over(reduction.divisor(rows_of_batch, weight)),
+            mean: over(weight),
+            weight,
+        })
     }
 }
