@@ -21,7 +21,7 @@ use crate::grads::Grads;
 use crate::layer::{Backward, Forward, Layer, Mode};
 use crate::params::Params;
 use crate::plan::Plan;
-use crate::runner::{GradsExt, ParamsExt};
+use crate::runner::RunExt;
 
 /// The number of samples in the check's batch.
 const ROWS: usize = 3;

@@ -17,50 +17,51 @@ use crate::grads::Grads;
 use crate::params::Params;
 use crate::sparse_grad::SparseGrad;
 
-/// What those who run layers set on [`Params`].
-pub trait ParamsExt<'a, T>: Sized {
-    /// Like [`Params::new`], and keeps the number of values not yet taken in `left`.
-    fn counted(values: &'a [T], left: &'a Cell<usize>) -> Self;
+/// What those who run layers set on [`Params`] and on [`Grads`].
+pub trait RunExt<'a>: Sized {
+    /// The flat parameters, or their gradients.
+    type Values;
 
-    /// The same, where [`Params::product`] computes nothing if `deferred`: the product has been computed already.
+    /// Like `new`, and keeps the number of values not yet taken in `left`.
+    fn counted(values: Self::Values, left: &'a Cell<usize>) -> Self;
+
+    /// The same, where `product` computes nothing if `deferred`: the parameters' has been computed already, the gradients' will be
+    /// computed later.
     #[must_use]
     fn deferred(self, deferred: bool) -> Self;
 
-    /// Whether products have been computed already.
+    /// Whether `product` computes nothing.
     fn is_deferred(&self) -> bool;
 }
 
-impl<'a, T> ParamsExt<'a, T> for Params<'a, T> {
-    fn counted(values: &'a [T], left: &'a Cell<usize>) -> Self {
-        left.set(values.len());
-        Self { left: Some(left), ..Self::new(values) }
-    }
+macro_rules! run {
+    ($($view:ident over $values:ty),*) => {$(
+        impl<'a, T: Real> RunExt<'a> for $view<'a, T> {
+            type Values = $values;
 
-    #[inline]
-    fn deferred(self, deferred: bool) -> Self {
-        Self { deferred, ..self }
-    }
+            fn counted(values: $values, left: &'a Cell<usize>) -> Self {
+                left.set(values.len());
+                Self { left: Some(left), ..Self::new(values) }
+            }
 
-    #[inline]
-    fn is_deferred(&self) -> bool {
-        self.deferred
-    }
+            #[inline]
+            fn deferred(self, deferred: bool) -> Self {
+                Self { deferred, ..self }
+            }
+
+            #[inline]
+            fn is_deferred(&self) -> bool {
+                self.deferred
+            }
+        }
+    )*};
 }
+run!(Params over &'a [T], Grads over &'a mut [T]);
 
-/// What those who run layers set on [`Grads`].
+/// What those who run layers set on [`Grads`] alone.
 pub trait GradsExt<'a, T>: Sized {
     /// Like [`Grads::new`], but whatever the values hold is ignored, even NaN.
     fn fresh(values: &'a mut [T]) -> Self;
-
-    /// Like [`Grads::new`], and keeps the number of values not yet taken in `left`.
-    fn counted(values: &'a mut [T], left: &'a Cell<usize>) -> Self;
-
-    /// The same, where [`Grads::product`] computes nothing if `deferred`.
-    #[must_use]
-    fn deferred(self, deferred: bool) -> Self;
-
-    /// Whether products are computed later.
-    fn is_deferred(&self) -> bool;
 
     /// The same, where the gradients of the tables of a model's own layers are lists if `sparse`, which the trainer takes
     /// from the [`SequentialCache`](crate::SequentialCache); the values themselves are not touched.
@@ -86,21 +87,6 @@ impl<'a, T: Real> GradsExt<'a, T> for Grads<'a, T> {
     #[inline]
     fn fresh(values: &'a mut [T]) -> Self {
         Self { fresh: true, ..Self::new(values) }
-    }
-
-    fn counted(values: &'a mut [T], left: &'a Cell<usize>) -> Self {
-        left.set(values.len());
-        Self { left: Some(left), ..Self::new(values) }
-    }
-
-    #[inline]
-    fn deferred(self, deferred: bool) -> Self {
-        Self { deferred, ..self }
-    }
-
-    #[inline]
-    fn is_deferred(&self) -> bool {
-        self.deferred
     }
 
     #[inline]

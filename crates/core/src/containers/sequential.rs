@@ -15,7 +15,7 @@ use crate::layer::{Backward, Forward, Layer};
 use crate::merge::{MergeBackward, MergeForward};
 use crate::params::Params;
 use crate::plan::{ParamEntry, Plan};
-use crate::runner::{GradsExt, ParamsExt};
+use crate::runner::{GradsExt, RunExt};
 use crate::sparse_grad::SparseGrad;
 
 /// Layers one after the other: `y = fₙ(... f₂(f₁(x)))`.
@@ -196,7 +196,7 @@ impl<T: Real> SequentialCache<T> {
 
     /// The range of the weight that multiplies the container's own `x`, if the first stage has one. A trainer
     /// may compute that product beforehand, write it to the [`lead_output`](Self::lead_output) and pass parameters
-    /// that are [`deferred`](ParamsExt::deferred).
+    /// that are [`deferred`](RunExt::deferred).
     pub fn lead(&self) -> Option<Range<usize>> {
         match &self.stages.first()?.deferred_grad {
             Some(DeferredGrad::Product(range)) => Some(range.clone()),

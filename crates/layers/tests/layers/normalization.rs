@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_core::runner::GradsExt;
+use chainrule_core::runner::{GradsExt, RunExt};
 use chainrule_core::{
     Backward, Constant, Forward, Grads, Layer, Mode, ParamKind, Params, Plan, Sequential, ShapeError,
     gradcheck,

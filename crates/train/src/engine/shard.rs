@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chainrule_core::runner::{GradsExt, ParamsExt};
+use chainrule_core::runner::{GradsExt, RunExt};
 use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, SequentialCache, SparseGrad};
 use chainrule_data::Samples;
 use chainrule_losses::LossPass;
