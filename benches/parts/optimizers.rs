@@ -1,7 +1,7 @@
 //! One step of each optimizer over the parameters of the tutorial's network and over 10 million, against what the memory
 //! allows: a pass that reads and writes the same values, with a subtraction as its only arithmetic.
 
-use chainrule::optim::{ParamKind, Update};
+use chainrule::optim::{ParamKind, Step, Update};
 use chainrule::prelude::*;
 use chainrule::tensor::{Buffer, FlushDenormals, each};
 use criterion::{Criterion, Throughput};
@@ -29,11 +29,11 @@ pub(crate) fn benches(criterion: &mut Criterion) {
             grads.fill(1e-3);
             group.bench_function("update", |bencher| {
                 let _flush = FlushDenormals::new();
-                let mut step = 0;
+                let mut step = Step::default();
                 bencher.iter(|| {
                     let (params, grads, state) = (&mut *params, &mut *grads, &mut *state);
                     optimizer.update(Update { step, kind: ParamKind::Weight, params, grads, state });
-                    step += 1;
+                    step.index += 1;
                 });
             });
             group.bench_function("reading and writing", |bencher| {

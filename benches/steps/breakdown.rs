@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use chainrule::core::runner::GradsExt;
 use chainrule::core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, SequentialCache};
-use chainrule::optim::{ParamKind, Update};
+use chainrule::optim::{ParamKind, Step, Update};
 use chainrule::prelude::*;
 use chainrule::tensor::{Buffer, FlushDenormals, vector};
 use ndarray::ArrayView1;
@@ -214,7 +214,7 @@ pub(crate) fn measure(
             }
             watch.lap(Section::Reduce);
             optimizer.update(Update {
-                step,
+                step: Step::from(step),
                 kind: ParamKind::Weight,
                 params: &mut params,
                 grads: &mut first.grads,

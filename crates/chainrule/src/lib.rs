@@ -74,7 +74,7 @@ pub mod prelude {
     pub use chainrule_layers::{Axes, Dense, activations::Identity, init::Zeros};
     pub use chainrule_losses::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError};
     pub use chainrule_metrics::{Accuracy, ConfusionMatrix, Measure, Metric};
-    pub use chainrule_optim::schedule::{Cosine, Step, WarmUp};
+    pub use chainrule_optim::schedule::{Cosine, StepDecay, WarmUp};
     pub use chainrule_optim::{ClipByGlobalNorm, Optimizer, Schedule, UpdateRule, adam, adamw, rmsprop, sgd};
     pub use chainrule_tensor::{Seed, Shape};
     pub use chainrule_train::{Callback, Event, Fit, Model, ModelError, Predictor, TrainError, Trainer};

@@ -10,7 +10,7 @@ use chainrule_data::{Dataset, Samples};
 use chainrule_layer_cases::{Case, every_layer};
 use chainrule_layers::{Dense, Flatten, Tanh};
 use chainrule_losses::CrossEntropy;
-use chainrule_optim::{ClipByGlobalNorm, Optimizer, SettingError, Update, UpdateRule, adam, sgd};
+use chainrule_optim::{ClipByGlobalNorm, Optimizer, SettingError, Step, Update, UpdateRule, adam, sgd};
 use chainrule_tensor::{Seed, Shape};
 use chainrule_train::{Fit, Model, PredictError, TrainError, Trainer};
 use ndarray::{Array2, s};
@@ -130,16 +130,16 @@ impl<O: Optimizer> Optimizer for Recording<O> {
 }
 
 impl<O: UpdateRule<f32>> UpdateRule<f32> for Recording<O> {
-    fn transform_all(&self, step: u64, grads: &mut [f32]) {
+    fn transform_all(&self, step: Step, grads: &mut [f32]) {
         self.0.transform_all(step, grads);
     }
 
     fn update(&self, pass: Update<'_, f32>) {
-        let full_batch = pass.step % STEPS as u64 != STEPS as u64 - 1;
+        let full_batch = pass.step.index % STEPS as u64 != STEPS as u64 - 1;
         if full_batch && let Some(seen) = &self.1 {
             let mut now = seen.lock().unwrap();
-            if now.0 != pass.step {
-                *now = (pass.step, Vec::new());
+            if now.0 != pass.step.index {
+                *now = (pass.step.index, Vec::new());
             }
             if !now.1.contains(&thread::current().id()) {
                 now.1.push(thread::current().id());

@@ -4,7 +4,7 @@
 
 use chainrule_optim::schedule::{Cosine, WarmUp};
 use chainrule_optim::{
-    ClipByGlobalNorm, ParamKind, SettingError, Update, UpdateRule, adam, adamw, rmsprop, sgd,
+    ClipByGlobalNorm, ParamKind, SettingError, Step, Update, UpdateRule, adam, adamw, rmsprop, sgd,
 };
 
 /// `f(x, y) = (1 - x)² + 100 (y - x²)²`, a narrow bent valley whose lowest point is (1, 1).
@@ -31,7 +31,7 @@ fn main() -> Result<(), SettingError> {
         optimizer.validate()?;
         let mut params = [-1.2, 1.0];
         let mut state = vec![0.0; optimizer.slots() * params.len()];
-        for step in 0..steps {
+        for step in (0..steps).map(Step::from) {
             let mut grads = gradient(params);
             optimizer.transform_all(step, &mut grads);
             let (params, grads, state) = (&mut params, &mut grads, &mut state);

@@ -3,9 +3,8 @@ use std::sync::Arc;
 use chainrule_core::SettingCheck;
 use chainrule_tensor::each;
 
-use crate::schedule::check_rate;
 use crate::vector::AdamStep;
-use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Update, UpdateRule, vector};
+use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Step, Update, UpdateRule, vector};
 
 /// Adam (Kingma and Ba 2015, algorithm 1).
 ///
@@ -67,9 +66,9 @@ impl Adam {
 
     /// The numbers of a step in which the parameters are first multiplied by `shrink`.
     #[inline]
-    fn numbers<T: Real>(&self, step: u64, shrink: f64) -> AdamStep<T> {
+    fn numbers<T: Real>(&self, step: Step, shrink: f64) -> AdamStep<T> {
         let rate = self.rate.rate(step);
-        let t = step as f64 + 1.0;
+        let t = step.number();
         // η m̂ / (√v̂ + ε) = step m / (√v + epsilon), with both corrections taken out of the loop.
         let correction = (1.0 - self.beta2.powf(t)).sqrt();
         let step = rate * correction / (1.0 - self.beta1.powf(t));
@@ -129,6 +128,10 @@ impl Optimizer for Adam {
     fn uses_kind(&self) -> bool {
         false
     }
+
+    fn schedules(&self, visit: &mut dyn FnMut(&dyn Schedule)) {
+        visit(&*self.rate);
+    }
 }
 
 impl<T: Real> UpdateRule<T> for Adam {
@@ -142,10 +145,6 @@ impl<T: Real> UpdateRule<T> for Adam {
 
     fn validate(&self) -> Result<(), SettingError> {
         self.check::<T>(&SettingCheck("Adam"))
-    }
-
-    fn check_step(&self, step: u64) -> Result<(), SettingError> {
-        check_rate::<T>(&*self.rate, step)
     }
 }
 

@@ -1,6 +1,8 @@
 use chainrule_core::SettingCheck;
 
-use crate::{Adam, Bounds, Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule, adam};
+use crate::{
+    Adam, Bounds, Optimizer, ParamKind, Real, Schedule, SettingError, Step, Update, UpdateRule, adam,
+};
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019): `p ← p - η λ p`, then Adam's step.
 ///
@@ -37,7 +39,7 @@ impl AdamW {
     }
 
     /// What the parameters are multiplied by in a step with this decay.
-    fn shrink(&self, step: u64, decay: f64) -> f64 {
+    fn shrink(&self, step: Step, decay: f64) -> f64 {
         1.0 - self.adam.rate.rate(step) * decay
     }
 
@@ -51,6 +53,10 @@ impl AdamW {
 impl Optimizer for AdamW {
     fn slots(&self) -> usize {
         2
+    }
+
+    fn schedules(&self, visit: &mut dyn FnMut(&dyn Schedule)) {
+        visit(&*self.adam.rate);
     }
 }
 
@@ -71,9 +77,5 @@ impl<T: Real> UpdateRule<T> for AdamW {
         let settings = SettingCheck("AdamW");
         self.adam.check::<T>(&settings)?;
         settings.not_negative("weight decay", self.decay)
-    }
-
-    fn check_step(&self, step: u64) -> Result<(), SettingError> {
-        UpdateRule::<T>::check_step(&self.adam, step)
     }
 }

@@ -1,6 +1,6 @@
 use chainrule_core::SettingCheck;
 
-use crate::{Bounds, Optimizer, Real, SettingError, Update, UpdateRule, vector};
+use crate::{Bounds, Optimizer, Real, SettingError, Step, Update, UpdateRule, vector};
 
 /// Clips by global norm: scales all gradients together so that their Euclidean norm is at most this (Pascanu, Mikolov
 /// and Bengio 2013), `g ← g min(1, max / (‖g‖ + 1e-6))`, as PyTorch's `clip_grad_norm_`.
@@ -24,7 +24,7 @@ impl Optimizer for ClipByGlobalNorm {
 }
 
 impl<T: Real> UpdateRule<T> for ClipByGlobalNorm {
-    fn transform_all(&self, _: u64, grads: &mut [T]) {
+    fn transform_all(&self, _: Step, grads: &mut [T]) {
         let square = vector::sum_squares(grads);
         let scale = self.0 / (square.sqrt() + 1e-6);
         if scale >= 1.0 {
@@ -78,7 +78,7 @@ impl Optimizer for ClipByValue {
 
 impl<T: Real> UpdateRule<T> for ClipByValue {
     // On all gradients at once, so that it keeps its position among other stages that need them all.
-    fn transform_all(&self, _: u64, grads: &mut [T]) {
+    fn transform_all(&self, _: Step, grads: &mut [T]) {
         let max = T::of(self.0);
         for g in grads {
             let below = if *g > max { max } else { *g };

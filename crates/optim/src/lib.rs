@@ -17,7 +17,7 @@
 //! The learning rate is any [`Schedule`]: a number, a closure, or one of [`schedule`]'s.
 //!
 //! ```
-//! use chainrule_optim::{ClipByGlobalNorm, ParamKind, Update, UpdateRule, adam, schedule::Cosine};
+//! use chainrule_optim::{ClipByGlobalNorm, ParamKind, Step, Update, UpdateRule, adam, schedule::Cosine};
 //!
 //! let cosine = Cosine { rate: 0.1, steps: 500, floor: 0.0 };
 //! let optimizer: &dyn UpdateRule<f64> = &(ClipByGlobalNorm(1.0), adam(cosine));
@@ -25,7 +25,7 @@
 //!
 //! let mut params = [3.0f64, -2.0];
 //! let mut state = vec![0.0; optimizer.slots() * params.len()];
-//! for step in 0..500 {
+//! for step in (0..500).map(Step::from) {
 //!     let mut grads = params.map(|p| 2.0 * (p - 1.0)); // of Σ (p - 1)²
 //!     optimizer.transform_all(step, &mut grads);
 //!     optimizer.update(Update {
@@ -87,6 +87,7 @@ mod optimizer;
 mod rmsprop;
 pub mod schedule;
 mod sgd;
+mod step;
 mod weight_decay;
 
 pub use adam::*;
@@ -98,4 +99,5 @@ pub use optimizer::*;
 pub use rmsprop::*;
 pub use schedule::Schedule;
 pub use sgd::*;
+pub use step::*;
 pub use weight_decay::*;

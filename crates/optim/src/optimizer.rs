@@ -2,13 +2,14 @@
 
 use std::fmt::Debug;
 
-use crate::{ParamKind, Real, SettingError};
+use crate::schedule::{Schedule, check_rate};
+use crate::{ParamKind, Real, SettingError, Step};
 
 /// One step for one bucket of the parameters. All slices are in the same order.
 #[derive(Debug)]
 pub struct Update<'a, T> {
-    /// The number of steps before this one: 0 for the first.
-    pub step: u64,
+    /// The step.
+    pub step: Step,
     /// The kind of these parameters: [`ParamKind::Weight`] is decayed, [`ParamKind::Bias`] is not. A
     /// [`ParamKind::Buffer`] is not trained, so it is never updated.
     pub kind: ParamKind,
@@ -35,8 +36,8 @@ impl<'a, T> Update<'a, T> {
 /// Upper bounds of absolute values: of all parameters, of all their gradients, and of each slot of the state.
 #[derive(Debug)]
 pub struct Bounds<'a> {
-    /// The number of steps before this one.
-    pub step: u64,
+    /// The step.
+    pub step: Step,
     /// That of the parameters.
     pub params: &'a mut f64,
     /// That of the gradients. A stage changes it for the stages after it.
@@ -69,6 +70,12 @@ pub trait Optimizer: Send + Sync + Debug {
     fn uses_kind(&self) -> bool {
         true
     }
+
+    /// Passes each schedule that it follows to `visit`: a trainer checks their rates before it starts and before each step.
+    /// The default passes none.
+    fn schedules(&self, visit: &mut dyn FnMut(&dyn Schedule)) {
+        let _ = visit;
+    }
 }
 
 /// How an optimizer changes parameters of type `T` by their gradients, or (a stage) only the gradients.
@@ -78,7 +85,7 @@ pub trait Optimizer: Send + Sync + Debug {
 pub trait UpdateRule<T: Real>: Optimizer {
     /// Transforms all gradients at once, before the first bucket is updated: clipping by the global norm needs that.
     /// The default does nothing.
-    fn transform_all(&self, step: u64, grads: &mut [T]) {
+    fn transform_all(&self, step: Step, grads: &mut [T]) {
         let _ = (step, grads);
     }
 
@@ -105,15 +112,20 @@ pub trait UpdateRule<T: Real>: Optimizer {
         Ok(())
     }
 
-    /// Checks what a schedule gives this step. A trainer calls it before each step; the default accepts all. An optimizer with
-    /// a schedule calls [`check_rate`](crate::schedule::check_rate).
+    /// Checks what its schedules give this step, by [`check_rate`]. A trainer calls it for all steps before the first, and
+    /// before each step.
     ///
     /// # Errors
     ///
     /// [`SettingError::Rate`], naming the schedule, the step and the rate.
-    fn check_step(&self, step: u64) -> Result<(), SettingError> {
-        let _ = step;
-        Ok(())
+    fn check_step(&self, step: Step) -> Result<(), SettingError> {
+        let mut result = Ok(());
+        self.schedules(&mut |schedule| {
+            if result.is_ok() {
+                result = check_rate::<T>(schedule, step);
+            }
+        });
+        result
     }
 }
 
@@ -129,10 +141,15 @@ impl<A: Optimizer, B: Optimizer> Optimizer for (A, B) {
     fn uses_kind(&self) -> bool {
         self.0.uses_kind() || self.1.uses_kind()
     }
+
+    fn schedules(&self, visit: &mut dyn FnMut(&dyn Schedule)) {
+        self.0.schedules(visit);
+        self.1.schedules(visit);
+    }
 }
 
 impl<T: Real, A: UpdateRule<T>, B: UpdateRule<T>> UpdateRule<T> for (A, B) {
-    fn transform_all(&self, step: u64, grads: &mut [T]) {
+    fn transform_all(&self, step: Step, grads: &mut [T]) {
         self.0.transform_all(step, grads);
         self.1.transform_all(step, grads);
     }
@@ -156,7 +173,7 @@ impl<T: Real, A: UpdateRule<T>, B: UpdateRule<T>> UpdateRule<T> for (A, B) {
         self.1.validate()
     }
 
-    fn check_step(&self, step: u64) -> Result<(), SettingError> {
+    fn check_step(&self, step: Step) -> Result<(), SettingError> {
         self.0.check_step(step)?;
         self.1.check_step(step)
     }
@@ -176,10 +193,14 @@ macro_rules! forward {
             fn uses_kind(&self) -> bool {
                 (**self).uses_kind()
             }
+
+            fn schedules(&self, visit: &mut dyn FnMut(&dyn Schedule)) {
+                (**self).schedules(visit);
+            }
         }
 
         impl<T: Real, O: UpdateRule<T> + ?Sized> UpdateRule<T> for $pointer {
-            fn transform_all(&self, step: u64, grads: &mut [T]) {
+            fn transform_all(&self, step: Step, grads: &mut [T]) {
                 (**self).transform_all(step, grads);
             }
 
@@ -195,7 +216,7 @@ macro_rules! forward {
                 (**self).validate()
             }
 
-            fn check_step(&self, step: u64) -> Result<(), SettingError> {
+            fn check_step(&self, step: Step) -> Result<(), SettingError> {
                 (**self).check_step(step)
             }
         }

@@ -3,7 +3,6 @@ use std::sync::Arc;
 use chainrule_core::SettingCheck;
 use chainrule_tensor::each;
 
-use crate::schedule::check_rate;
 use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Update, UpdateRule};
 
 /// RMSprop (Tieleman and Hinton 2012), optionally centered (Graves 2013) and with momentum.
@@ -64,6 +63,10 @@ impl Optimizer for RmsProp {
 
     fn uses_kind(&self) -> bool {
         false
+    }
+
+    fn schedules(&self, visit: &mut dyn FnMut(&dyn Schedule)) {
+        visit(&*self.rate);
     }
 }
 
@@ -146,10 +149,6 @@ impl<T: Real> UpdateRule<T> for RmsProp {
         settings.fraction("alpha", self.alpha)?;
         settings.fraction("momentum", self.momentum)?;
         settings.epsilon::<T>(self.epsilon)
-    }
-
-    fn check_step(&self, step: u64) -> Result<(), SettingError> {
-        check_rate::<T>(&*self.rate, step)
     }
 }
 

@@ -3,7 +3,6 @@ use std::sync::Arc;
 use chainrule_core::SettingCheck;
 use chainrule_tensor::each;
 
-use crate::schedule::check_rate;
 use crate::{Bounds, Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule};
 
 /// Stochastic gradient descent, optionally with momentum or Nesterov's momentum.
@@ -65,12 +64,17 @@ impl Optimizer for Sgd {
     fn uses_kind(&self) -> bool {
         self.decay != 0.0
     }
+
+    fn schedules(&self, visit: &mut dyn FnMut(&dyn Schedule)) {
+        visit(&*self.rate);
+    }
 }
 
 impl<T: Real> UpdateRule<T> for Sgd {
     fn update(&self, pass: Update<'_, T>) {
         let decay = if pass.kind == ParamKind::Weight { self.decay } else { 0.0 };
-        let (keep, add) = if pass.step == 0 { (0.0, 1.0) } else { (self.momentum, 1.0 - self.dampening) };
+        let (keep, add) =
+            if pass.step.is_first() { (0.0, 1.0) } else { (self.momentum, 1.0 - self.dampening) };
         let [rate, decay, momentum, keep, add] =
             [self.rate.rate(pass.step), decay, self.momentum, keep, add].map(T::of);
         if self.momentum == 0.0 {
@@ -119,9 +123,5 @@ impl<T: Real> UpdateRule<T> for Sgd {
             return Err(SettingError::Conflict { owner: "Sgd", conflict });
         }
         Ok(())
-    }
-
-    fn check_step(&self, step: u64) -> Result<(), SettingError> {
-        check_rate::<T>(&*self.rate, step)
     }
 }

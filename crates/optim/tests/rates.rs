@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use chainrule_optim::schedule::{Cosine, Step, WarmUp, check_rate};
+use chainrule_optim::schedule::{Cosine, StepDecay, WarmUp, check_rate};
 use chainrule_optim::{
-    ClipByGlobalNorm, ClipByValue, Schedule, SettingError, UpdateRule, WeightDecay, adam, adamw, rmsprop, sgd,
+    ClipByGlobalNorm, ClipByValue, Schedule, SettingError, Step, UpdateRule, WeightDecay, adam, adamw,
+    rmsprop, sgd,
 };
 
 /// The first step of a thousand whose rate is refused, and what is said of it.
 fn first_refused(optimizer: &dyn UpdateRule<f32>) -> Option<(u64, String)> {
-    let refused = |step| optimizer.check_step(step).err().map(|error| (step, error.to_string()));
+    let refused = |step| optimizer.check_step(Step::from(step)).err().map(|error| (step, error.to_string()));
     (0..1000).find_map(refused)
 }
 
@@ -40,17 +41,17 @@ fn every_optimizer_checks_every_step() {
 
 #[test]
 fn every_schedule_is_named_with_its_step() {
-    let steps = |gamma| Step { rate: 1.0, every: 1, gamma };
+    let steps = |gamma| StepDecay { rate: 1.0, every: 1, gamma };
     let boxed: Box<dyn Schedule> = Box::new(steps(1e200));
     let refused: [(Box<dyn UpdateRule<f32>>, u64, &str); 7] = [
-        (Box::new(sgd(steps(1e200))), 1, "Step { rate: 1.0, every: 1, gamma: 1e200 } gives step 1"),
-        (Box::new(sgd(boxed)), 1, "Step { rate: 1.0, every: 1, gamma: 1e200 } gives step 1"),
+        (Box::new(sgd(steps(1e200))), 1, "StepDecay { rate: 1.0, every: 1, gamma: 1e200 } gives step 1"),
+        (Box::new(sgd(boxed)), 1, "StepDecay { rate: 1.0, every: 1, gamma: 1e200 } gives step 1"),
         // 10^39 is finite in double precision, but not in single.
         (Box::new(sgd(steps(10.0))), 39, "gives step 39 the learning rate 1000"),
         (
             Box::new(sgd(WarmUp { steps: 5, then: steps(1e200) })),
             6,
-            "WarmUp { steps: 5, then: Step { rate: 1.0, every: 1, gamma: 1e200 } } gives step 6",
+            "WarmUp { steps: 5, then: StepDecay { rate: 1.0, every: 1, gamma: 1e200 } } gives step 6",
         ),
         (Box::new(sgd(|step| 0.2 - 0.1 * step as f64)), 3, "gives step 3 the learning rate -0.1"),
         (
@@ -66,9 +67,12 @@ fn every_schedule_is_named_with_its_step() {
         assert!(message.contains(expected), "{message}");
     }
     let double: &dyn UpdateRule<f64> = &sgd(steps(10.0));
-    assert_eq!(double.check_step(39), Ok(()));
-    assert!(matches!(double.check_step(309), Err(SettingError::Rate { step: 309, .. })));
-    assert_eq!(check_rate::<f32>(&|_| -1e-300, 2).unwrap_err().to_string().matches("step 2").count(), 1);
+    assert_eq!(double.check_step(39.into()), Ok(()));
+    assert!(matches!(double.check_step(309.into()), Err(SettingError::Rate { step: 309, .. })));
+    assert_eq!(
+        check_rate::<f32>(&|_| -1e-300, 2.into()).unwrap_err().to_string().matches("step 2").count(),
+        1
+    );
     let fine: [Box<dyn UpdateRule<f32>>; 5] = [
         Box::new(sgd(0.0)),
         Box::new(adam(0.001f32)),
@@ -81,11 +85,11 @@ fn every_schedule_is_named_with_its_step() {
     }
     // Half of twice the rate would overflow.
     let large = Cosine { rate: f64::MAX, steps: 2, floor: 0.0 };
-    assert_eq!([0, 2, 3].map(|step| large.rate(step)), [f64::MAX, 0.0, 0.0]);
+    assert_eq!([0, 2, 3].map(|step| large.rate(Step::from(step))), [f64::MAX, 0.0, 0.0]);
 }
 
 #[test]
 fn a_rate_in_single_precision_is_that_number() {
-    assert_eq!(0.001f32.rate(7), f64::from(0.001f32));
+    assert_eq!(0.001f32.rate(7.into()), f64::from(0.001f32));
     assert_eq!(format!("{:?}", adam(0.001f32)), format!("{:?}", adam(0.001)));
 }

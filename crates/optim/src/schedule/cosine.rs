@@ -2,7 +2,7 @@ use std::f64::consts::PI;
 use std::fmt;
 
 use super::Schedule;
-use crate::SettingError;
+use crate::{SettingError, Step};
 use chainrule_core::SettingCheck;
 
 /// Cosine annealing: half a cosine from `rate` down to `floor`, where it stays.
@@ -21,8 +21,8 @@ pub struct Cosine {
 }
 
 impl Schedule for Cosine {
-    fn rate(&self, step: u64) -> f64 {
-        let done = step.min(self.steps) as f64 / self.steps.max(1) as f64;
+    fn rate(&self, step: Step) -> f64 {
+        let done = step.index.min(self.steps) as f64 / self.steps.max(1) as f64;
         self.floor + (self.rate - self.floor) * ((1.0 + (PI * done).cos()) / 2.0)
     }
 

@@ -11,17 +11,17 @@
 //! ```
 
 mod cosine;
-mod step;
+mod step_decay;
 mod warm_up;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use cosine::*;
-pub use step::*;
+pub use step_decay::*;
 pub use warm_up::*;
 
-use crate::{Real, SettingError};
+use crate::{Real, SettingError, Step};
 use chainrule_core::SettingCheck;
 
 /// The learning rate as a function of the step.
@@ -29,9 +29,9 @@ use chainrule_core::SettingCheck;
 /// A number, `f64` or `f32`, is the constant schedule, and every `Fn(u64) -> f64` is a schedule. The trait does not require `Debug`, which
 /// closures lack; [`describe`](Self::describe) stands in for it.
 pub trait Schedule: Send + Sync {
-    /// The learning rate of a step; the first step is 0. A trainer stops with an error at a step whose rate is negative or not
-    /// finite: see [`check_rate`].
-    fn rate(&self, step: u64) -> f64;
+    /// The learning rate of a step: a function of nothing else, since it is evaluated for any step, in any order, on any thread.
+    /// A trainer refuses a rate that is negative or not finite: see [`check_rate`].
+    fn rate(&self, step: Step) -> f64;
 
     /// Checks the settings. The default checks the rate of the first step.
     ///
@@ -39,7 +39,7 @@ pub trait Schedule: Send + Sync {
     ///
     /// [`SettingError`] if a rate is negative, infinite or NaN.
     fn validate(&self) -> Result<(), SettingError> {
-        SettingCheck("schedule").not_negative("learning rate at step 0", self.rate(0))
+        SettingCheck("schedule").not_negative("learning rate at step 0", self.rate(Step::default()))
     }
 
     /// Writes what this schedule is, for the `Debug` output of optimizers.
@@ -48,7 +48,7 @@ pub trait Schedule: Send + Sync {
     ///
     /// Those of the formatter.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at step 0", self.rate(0))
+        write!(f, "{} at step 0", self.rate(Step::default()))
     }
 }
 
@@ -63,18 +63,18 @@ impl fmt::Debug for dyn Schedule + '_ {
 /// # Errors
 ///
 /// [`SettingError::Rate`], naming the schedule, the step and the rate.
-pub fn check_rate<T: Real>(schedule: &dyn Schedule, step: u64) -> Result<(), SettingError> {
+pub fn check_rate<T: Real>(schedule: &dyn Schedule, step: Step) -> Result<(), SettingError> {
     let rate = schedule.rate(step);
     if rate >= 0.0 && T::of(rate).is_finite() {
         return Ok(());
     }
-    Err(SettingError::Rate { schedule: format!("{schedule:?}"), step, rate })
+    Err(SettingError::Rate { schedule: format!("{schedule:?}"), step: step.index, rate })
 }
 
 macro_rules! constant {
     ($($number:ty),*) => {$(
         impl Schedule for $number {
-            fn rate(&self, _: u64) -> f64 {
+            fn rate(&self, _: Step) -> f64 {
                 f64::from(*self)
             }
 
@@ -91,15 +91,15 @@ macro_rules! constant {
 constant!(f32, f64);
 
 impl<F: Fn(u64) -> f64 + Send + Sync> Schedule for F {
-    fn rate(&self, step: u64) -> f64 {
-        self(step)
+    fn rate(&self, step: Step) -> f64 {
+        self(step.index)
     }
 }
 
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
         impl Schedule for $pointer {
-            fn rate(&self, step: u64) -> f64 {
+            fn rate(&self, step: Step) -> f64 {
                 (**self).rate(step)
             }
 

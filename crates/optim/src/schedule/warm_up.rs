@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::Schedule;
-use crate::SettingError;
+use crate::{Run, SettingError, Step};
 
 /// Linear warm-up before another schedule: `η(s) = then(0) (s + 1) / (steps + 1)` for `s < steps`, and `then(s - steps)`
 /// from then on (Goyal et al. 2017, section 2.2). No step has rate 0.
@@ -14,10 +14,12 @@ pub struct WarmUp<S> {
 }
 
 impl<S: Schedule> Schedule for WarmUp<S> {
-    fn rate(&self, step: u64) -> f64 {
-        match step.checked_sub(self.steps) {
-            Some(step) => self.then.rate(step),
-            None => self.then.rate(0) * ((step as f64 + 1.0) / (self.steps as f64 + 1.0)),
+    fn rate(&self, step: Step) -> f64 {
+        let steps = step.run.steps.map(|steps| steps.saturating_sub(self.steps));
+        let run = Run { steps, ..step.run };
+        match step.index.checked_sub(self.steps) {
+            Some(index) => self.then.rate(Step { index, run }),
+            None => self.then.rate(Step { index: 0, run }) * (step.number() / (self.steps as f64 + 1.0)),
         }
     }
 

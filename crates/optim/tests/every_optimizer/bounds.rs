@@ -1,6 +1,6 @@
 //! What optimizers say of the largest numbers of a step holds.
 
-use chainrule_optim::{Bounds, ClipByGlobalNorm, ParamKind, Real, Update, UpdateRule, vector};
+use chainrule_optim::{Bounds, ClipByGlobalNorm, ParamKind, Real, Step, Update, UpdateRule, vector};
 use chainrule_tensor::Seed;
 
 use crate::cases::{every_optimizer, every_reference};
@@ -11,7 +11,7 @@ fn check<T: Real>(optimizer: &dyn UpdateRule<T>, scale: f64) {
     let mut state = vec![T::zero(); optimizer.slots() * p.len()];
     let mut bound_of_params = vector::largest(&p).as_f64();
     let mut bounds_of_state = vec![0.0; optimizer.slots()];
-    for step in 0..60 {
+    for step in (0..60).map(Step::from) {
         let mut grads: Vec<T> = p.iter().map(|_| T::of(scale * rng.normal())).collect();
         let mut largest = vector::largest(&grads).as_f64();
         let bounds =
@@ -20,7 +20,7 @@ fn check<T: Real>(optimizer: &dyn UpdateRule<T>, scale: f64) {
         assert!(all.is_finite(), "{optimizer:?}: {all}");
         optimizer.transform_all(step, &mut grads);
         assert!(vector::largest(&grads).as_f64() <= 1.001 * largest, "{optimizer:?}");
-        let kind = if step % 2 == 0 { ParamKind::Weight } else { ParamKind::Bias };
+        let kind = if step.index % 2 == 0 { ParamKind::Weight } else { ParamKind::Bias };
         let (params, gradients, old) = (&mut p, &mut grads, &mut state);
         optimizer.update(Update { step, kind, params, grads: gradients, state: old });
         // The formulas are in real numbers; these are rounded.
@@ -52,7 +52,7 @@ fn bounds_hold() {
 
 fn clipped<T: Real>(max: f64, grads: &[f64]) -> Vec<f64> {
     let mut grads: Vec<T> = grads.iter().map(|&g| T::of(g)).collect();
-    ClipByGlobalNorm(max).transform_all(0, &mut grads);
+    ClipByGlobalNorm(max).transform_all(Step::default(), &mut grads);
     grads.into_iter().map(T::as_f64).collect()
 }
 

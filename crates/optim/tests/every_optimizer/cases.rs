@@ -1,6 +1,6 @@
 //! The optimizers that are tested. A new optimizer adds its lines here.
 
-use chainrule_optim::schedule::{Cosine, Step, WarmUp};
+use chainrule_optim::schedule::{Cosine, StepDecay, WarmUp};
 use chainrule_optim::{
     ClipByGlobalNorm, ClipByValue, Real, UpdateRule, WeightDecay, adam, adamw, rmsprop, sgd,
 };
@@ -45,6 +45,6 @@ pub(crate) fn every_reference<T: Real>() -> Vec<(&'static str, Box<dyn UpdateRul
         ("sgd, clipped norm", Box::new((ClipByGlobalNorm(1.0), sgd(0.1)))),
         ("sgd, clipped values", Box::new((ClipByValue(0.25), sgd(0.1)))),
         ("sgd, cosine", Box::new(sgd(Cosine { rate: 0.1, steps: 10, floor: 0.01 }))),
-        ("sgd, steps", Box::new(sgd(Step { rate: 0.1, every: 3, gamma: 0.5 }))),
+        ("sgd, steps", Box::new(sgd(StepDecay { rate: 0.1, every: 3, gamma: 0.5 }))),
     ]
 }

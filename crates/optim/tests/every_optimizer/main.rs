@@ -5,10 +5,10 @@ mod cases;
 mod pytorch;
 
 use cases::every_optimizer;
-use chainrule_optim::schedule::{Cosine, Step, WarmUp};
+use chainrule_optim::schedule::{Cosine, StepDecay, WarmUp};
 use chainrule_optim::{
-    ClipByGlobalNorm, ClipByValue, Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule,
-    WeightDecay, adam, adamw, rmsprop, sgd,
+    ClipByGlobalNorm, ClipByValue, Optimizer, ParamKind, Real, Schedule, SettingError, Step, Update,
+    UpdateRule, WeightDecay, adam, adamw, rmsprop, sgd,
 };
 
 /// `steps` steps that minimise `Σ (p - i)² / 2`, with the parameters split at `cuts`.
@@ -20,7 +20,7 @@ fn descend<T: Real>(optimizer: &dyn UpdateRule<T>, steps: u64, cuts: &[usize]) -
     bounds.push(params.len());
     let mut states: Vec<Vec<T>> =
         bounds.windows(2).map(|cut| vec![T::zero(); optimizer.slots() * (cut[1] - cut[0])]).collect();
-    for step in 0..steps {
+    for step in (0..steps).map(Step::from) {
         let mut grads: Vec<T> = params.iter().enumerate().map(|(i, &p)| p - T::of(i as f64 / 40.0)).collect();
         if optimizer.needs_all_gradients() {
             optimizer.transform_all(step, &mut grads);
@@ -58,7 +58,7 @@ fn stages_that_transform_all_gradients_say_so() {
     for optimizer in every_optimizer::<f64>() {
         let before = [1e3, -1e3];
         let mut grads = before;
-        optimizer.transform_all(0, &mut grads);
+        optimizer.transform_all(Step::default(), &mut grads);
         assert_eq!(optimizer.needs_all_gradients(), grads != before, "{optimizer:?}");
     }
 }
@@ -74,7 +74,7 @@ fn only_weights_decay() {
         for (kind, moves) in [(ParamKind::Weight, true), (ParamKind::Bias, false)] {
             let (mut params, mut state) = ([2.0], vec![0.0; optimizer.slots()]);
             let (params, grads, state) = (&mut params, &mut [0.0], &mut state);
-            optimizer.update(Update { step: 0, kind, params, grads, state });
+            optimizer.update(Update { step: Step::default(), kind, params, grads, state });
             assert_eq!(params[0] < 2.0, moves, "{optimizer:?} of a {kind:?}: {}", params[0]);
             assert!(moves || params[0] == 2.0);
         }
@@ -84,19 +84,13 @@ fn only_weights_decay() {
 /// The parameter after two steps with the gradients 0.5 and -0.2, from 1.
 fn two_steps(optimizer: &dyn UpdateRule<f64>) -> f64 {
     let (mut params, mut state) = ([1.0], vec![0.0; optimizer.slots()]);
-    for (step, grad) in [0.5, -0.2].into_iter().enumerate() {
+    for (step, grad) in (0..).map(Step::from).zip([0.5, -0.2]) {
         let grads = &mut [grad];
         if optimizer.needs_all_gradients() {
-            optimizer.transform_all(step as u64, grads);
+            optimizer.transform_all(step, grads);
         }
         let state = &mut state;
-        optimizer.update(Update {
-            step: step as u64,
-            kind: ParamKind::Weight,
-            params: &mut params,
-            grads,
-            state,
-        });
+        optimizer.update(Update { step, kind: ParamKind::Weight, params: &mut params, grads, state });
     }
     params[0]
 }
@@ -156,13 +150,13 @@ fn two_steps_by_hand() {
 #[test]
 fn clipping_looks_at_all_gradients() {
     let mut grads = [3.0f32, 0.0, 4.0];
-    ClipByGlobalNorm(1.0).transform_all(0, &mut grads);
+    ClipByGlobalNorm(1.0).transform_all(Step::default(), &mut grads);
     for (found, right) in grads.iter().zip([0.6, 0.0, 0.8]) {
         assert!((found - right).abs() < 1e-6);
     }
     let small = [0.3f32, 0.4];
     let mut grads = small;
-    ClipByGlobalNorm(1.0).transform_all(0, &mut grads);
+    ClipByGlobalNorm(1.0).transform_all(Step::default(), &mut grads);
     assert_eq!(grads, small);
     assert!((ClipByGlobalNorm(1.0), sgd(0.1)).needs_all_gradients());
     assert!(!adam(0.1).needs_all_gradients());
@@ -170,14 +164,14 @@ fn clipping_looks_at_all_gradients() {
 
 #[test]
 fn schedules() {
-    let step = Step { rate: 1.0, every: 10, gamma: 0.5 };
-    assert_eq!([0, 9, 10, 25].map(|at| step.rate(at)), [1.0, 1.0, 0.5, 0.25]);
+    let step = StepDecay { rate: 1.0, every: 10, gamma: 0.5 };
+    assert_eq!([0, 9, 10, 25].map(|at| step.rate(Step::from(at))), [1.0, 1.0, 0.5, 0.25]);
     let cosine = Cosine { rate: 1.0, steps: 100, floor: 0.2 };
     for (at, right) in [(0, 1.0), (50, 0.6), (100, 0.2), (1000, 0.2)] {
-        assert!((cosine.rate(at) - right).abs() < 1e-12);
+        assert!((cosine.rate(Step::from(at)) - right).abs() < 1e-12);
     }
     let warm = WarmUp { steps: 4, then: 1.0 };
-    let rates = [0, 1, 3, 4, 9].map(|at| warm.rate(at));
+    let rates = [0, 1, 3, 4, 9].map(|at| warm.rate(Step::from(at)));
     assert!(
         rates.windows(2).all(|pair| pair[0] <= pair[1]) && rates[0] < 1.0 && rates[4] == 1.0,
         "{rates:?}"

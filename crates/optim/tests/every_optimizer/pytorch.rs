@@ -1,6 +1,6 @@
 //! Ten steps of each optimizer and schedule against PyTorch's, over plain slices. The values come from `reference.py`.
 
-use chainrule_optim::{ParamKind, Real, Update};
+use chainrule_optim::{ParamKind, Real, Step, Update};
 use serde_json::Value;
 
 use crate::cases::every_reference;
@@ -17,7 +17,7 @@ fn ten_steps<T: Real>(tolerance: f64) {
     for (name, optimizer) in optimizers {
         let mut params: Vec<T> = list(&reference["params"]);
         let mut state = vec![T::zero(); optimizer.slots() * params.len()];
-        for (step, grads) in (0..).zip(reference["grads"].as_array().unwrap()) {
+        for (step, grads) in (0..).map(Step::from).zip(reference["grads"].as_array().unwrap()) {
             let mut grads: Vec<T> = list(grads);
             optimizer.transform_all(step, &mut grads);
             let kind = ParamKind::Weight;

@@ -8,7 +8,7 @@
 //! range, the numbers are measured, and the bounds start from there. Only where that is no proof either is the step taken
 //! [carefully](super::careful).
 
-use chainrule_optim::{Bounds, UpdateRule};
+use chainrule_optim::{Bounds, Step, UpdateRule};
 use chainrule_tensor::Real;
 
 /// What bounds are multiplied by in each step, for the rounding of the numbers, which the bounds leave out.
@@ -36,7 +36,7 @@ impl RangeProof {
     pub(crate) fn exists<T: Real>(optimizer: &dyn UpdateRule<T>) -> bool {
         let mut proof = Self::default();
         proof.reset(optimizer.slots());
-        proof.admits(optimizer, 0, 1.0, |params, _| *params = 1.0)
+        proof.admits(optimizer, Step::default(), 1.0, |params, _| *params = 1.0)
     }
 
     /// Makes room for this number of slots, and forgets the bounds.
@@ -56,7 +56,7 @@ impl RangeProof {
     pub(crate) fn admits<T: Real>(
         &mut self,
         optimizer: &dyn UpdateRule<T>,
-        step: u64,
+        step: Step,
         grads: f64,
         measure: impl FnOnce(&mut f64, &mut [f64]),
     ) -> bool {
@@ -73,7 +73,7 @@ impl RangeProof {
         self.advance(optimizer, step, grads)
     }
 
-    fn advance<T: Real>(&mut self, optimizer: &dyn UpdateRule<T>, step: u64, grads: f64) -> bool {
+    fn advance<T: Real>(&mut self, optimizer: &dyn UpdateRule<T>, step: Step, grads: f64) -> bool {
         let Self { state, next, .. } = self;
         let mut params = self.params;
         let mut transformed = grads;
@@ -103,7 +103,7 @@ mod tests {
     fn admits(optimizer: &dyn UpdateRule<f32>, params: f64, grads: f64) -> bool {
         let mut range = RangeProof::default();
         range.reset(optimizer.slots());
-        range.admits(optimizer, 0, grads, |largest, state| {
+        range.admits(optimizer, Step::default(), grads, |largest, state| {
             *largest = params;
             state.fill(0.0);
         })
@@ -131,7 +131,7 @@ mod tests {
         let mut range = RangeProof::default();
         range.reset(0);
         let mut measured = 0;
-        for step in 0..1000 {
+        for step in (0..1000).map(Step::from) {
             let admitted = range.admits(optimizer, step, 1.0, |params, _| {
                 measured += 1;
                 *params = 1.0;

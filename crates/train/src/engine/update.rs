@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use chainrule_core::ParamKind;
-use chainrule_optim::{Update, UpdateRule};
+use chainrule_optim::{Step, Update, UpdateRule};
 use chainrule_tensor::{Real, each, prefetch_mut};
 
 use super::careful::{Watch, Watched};
@@ -11,7 +11,7 @@ use super::careful::{Watch, Watched};
 /// The parameters from `offset` on, with the optimizer's state for them: what one thread may change.
 pub(crate) struct ParamBlock<'a, T: Real> {
     /// The number of steps before this one.
-    pub(crate) step: u64,
+    pub(crate) step: Step,
     pub(crate) optimizer: &'a dyn UpdateRule<T>,
     /// How many values of state each parameter has.
     pub(crate) slots: usize,

@@ -87,7 +87,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         while let Some(samples) = rest.next() {
             let index = self.state.position.batches as usize;
             let next = rest.peek().copied().unwrap_or_default();
-            self.optimizer.check_step(self.state.step)?;
+            self.optimizer.check_step(self.state.at())?;
             let loss = self.step(data, Batch { index, samples, next })?;
             self.update_metrics();
             self.state.epoch_weight += loss.weight;

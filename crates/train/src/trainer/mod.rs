@@ -30,7 +30,7 @@ use std::ops::ControlFlow;
 use chainrule_data::{Batches, Samples};
 use chainrule_losses::Loss;
 use chainrule_metrics::Measure;
-use chainrule_optim::UpdateRule;
+use chainrule_optim::{Run, Step, UpdateRule};
 use chainrule_tensor::{Buffer, Real, Seed, Shape, blas, memory_limit};
 
 use self::overlap::TrainedSamples;
@@ -58,6 +58,10 @@ const EVALUATION_BYTES: u64 = 1 << 30;
 
 /// The bytes of activations from which it is checked, before a pass, that the system has them.
 const LARGE: u64 = 1 << 26;
+
+/// For how many steps the rates are checked before the first. Each is checked again before it is taken; this many take some
+/// milliseconds.
+const CHECKED_STEPS: u64 = 1_000_000;
 
 /// Brings a model, a loss and an optimizer together, and fits the model to data.
 ///
@@ -123,6 +127,8 @@ struct State<T: Real, Y> {
     copies: Copies<T>,
     /// The number of steps completed.
     step: u64,
+    /// What is known of the run.
+    run: Run,
     /// The number of epochs completed.
     epoch: u64,
     /// How far the training is in the epoch after these. What the metrics have counted is in the metrics, unless they had to
@@ -138,6 +144,13 @@ struct State<T: Real, Y> {
     exchanges: Option<Exchanges>,
     /// For a loss that compares the samples of a batch with each other.
     whole_batch: WholeBatch<T, Y>,
+}
+
+impl<T: Real, Y> State<T, Y> {
+    /// The next step.
+    fn at(&self) -> Step {
+        Step { index: self.step, run: self.run }
+    }
 }
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
@@ -170,6 +183,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 range: RangeProof::default(),
                 copies: Copies::default(),
                 step: 0,
+                run: Run::default(),
                 epoch: 0,
                 position: EpochPosition::default(),
                 epoch_weight: 0.0,
@@ -267,6 +281,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.state.position.of != data.len() as u64 {
             self.end_epoch();
         }
+        self.plan_run(epochs, batches.count() as u64)?;
         if epochs == 0 {
             self.warn(TrainWarning::NoEpochs);
         }
@@ -352,6 +367,18 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let batch_size = self.batch_size;
             return Err(TrainError::SingleSample { layer: layer.to_owned(), samples, batch_size });
         }
+        Ok(())
+    }
+
+    /// Tells the schedules how long the run is, and checks the rates of its next steps.
+    fn plan_run(&mut self, epochs: u64, steps_per_epoch: u64) -> Result<(), TrainError> {
+        let begin = self.state.step - self.state.position.batches;
+        let steps = begin.saturating_add(epochs.saturating_mul(steps_per_epoch));
+        self.state.run.steps = Some(steps);
+        self.state.run.steps_per_epoch = Some(steps_per_epoch);
+        let run = self.state.run;
+        let mut next = self.state.step..steps.min(self.state.step + CHECKED_STEPS);
+        next.try_for_each(|index| self.optimizer.check_step(Step { index, run }))?;
         Ok(())
     }
 

@@ -67,9 +67,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Whether it is certain that this step leaves all parameters and the optimizer's state finite.
     fn is_within_range(&mut self) -> bool {
-        let State { shards, optimizer_state, buckets, step, range, .. } = &mut self.state;
+        let step = self.state.at();
+        let State { shards, optimizer_state, buckets, range, .. } = &mut self.state;
         let largest_grad = shards.iter().map(|shard| shard.largest_grad).sum();
-        range.admits(&*self.optimizer, *step, largest_grad, |params, state| {
+        range.admits(&*self.optimizer, step, largest_grad, |params, state| {
             *params = vector::largest(&self.model.parameters).as_f64();
             buckets.largest_by_slot(optimizer_state, state);
         })
@@ -80,20 +81,21 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let optimizer = &*self.optimizer;
         let slots = optimizer.slots();
         let params = &mut self.model.parameters;
-        let State { shards, split_k, optimizer_state, total, scratch, buckets, step, .. } = &mut self.state;
+        let step = self.state.at();
+        let State { shards, split_k, optimizer_state, total, scratch, buckets, .. } = &mut self.state;
         let buckets = buckets.of_step(|stage| {
             let used = shards.iter().filter(|shard| !shard.is_empty());
             used.map(move |shard| shard.sparse_grad(stage))
         });
         let mut reduce = |phase, total: &mut [T], next| {
             let state = &mut *optimizer_state;
-            let block = ParamBlock { step: *step, optimizer, slots, watch, offset: 0, params, state };
+            let block = ParamBlock { step, optimizer, slots, watch, offset: 0, params, state };
             let reduce = Reduce { phase, shards, split_k: split_k.as_ref(), next };
             reduce.run(BucketRange { buckets, block, total }, scratch, threads);
         };
         if optimizer.needs_all_gradients() {
             reduce(Phase::Reduce, total, NextSamples { samples: &[], ..next });
-            optimizer.transform_all(*step, total);
+            optimizer.transform_all(step, total);
             if let Some(watch) = watch {
                 for &Bucket { start, end, .. } in buckets.iter().filter(|bucket| bucket.kind.is_trained()) {
                     let index = |position| start + position;

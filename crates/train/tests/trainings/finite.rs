@@ -63,7 +63,7 @@ impl Optimizer for Unknown {
 
 impl<T: Real> UpdateRule<T> for Unknown {
     fn update(&self, update: Update<'_, T>) {
-        let step = update.step;
+        let step = update.step.index;
         let (p, grads, [sum]) = update.split();
         for ((p, &g), sum) in p.iter_mut().zip(grads).zip(sum) {
             *p -= T::of(self.rate) * g;

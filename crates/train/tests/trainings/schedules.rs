@@ -1,13 +1,17 @@
-//! A training stops before the step whose learning rate is wrong, and says which schedule and which step.
+//! A learning rate that is wrong in any step of the run is refused before the first, and the schedule and the step are named.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chainrule_core::{Sequential, SettingError};
 use chainrule_data::Rows;
 use chainrule_layers::Dense;
 use chainrule_losses::MeanSquaredError;
-use chainrule_optim::schedule::{Step, WarmUp};
+use chainrule_optim::schedule::{StepDecay, WarmUp};
 use chainrule_optim::{ClipByGlobalNorm, UpdateRule, adam, sgd};
 use chainrule_tensor::Real;
-use chainrule_train::{Model, TrainError, Trainer};
+use chainrule_train::{Event, Model, TrainError, Trainer};
 use ndarray::Array2;
 
 /// 5 batches of 4 samples.
@@ -31,10 +35,11 @@ fn refused<T: Real>(optimizer: impl UpdateRule<T> + 'static, step: u64, texts: [
     let message = error.to_string();
     assert!(message.contains(&format!("step {step} ")), "{message}");
     assert!(texts.iter().all(|text| message.contains(text)), "{message}");
-    assert!(trainer.model().parameters().iter().all(|p| p.is_finite()));
-    // All the steps before it were taken, and no other.
-    assert_eq!(trainer.epochs_done(), step / 5);
-    assert_eq!(trainer.samples_done() as u64, 4 * (step % 5));
+    assert_eq!((trainer.epochs_done(), trainer.samples_done()), (0, 0), "no step was taken");
+    // A run that ends before that step is fine.
+    let epochs = step / 5;
+    trainer.fit(&data(), epochs).unwrap();
+    assert_eq!(trainer.epochs_done(), epochs);
     let again = trainer.fit(&data(), 1).unwrap_err();
     assert_eq!(again.to_string(), message);
 }
@@ -43,18 +48,22 @@ fn refused<T: Real>(optimizer: impl UpdateRule<T> + 'static, step: u64, texts: [
 fn the_step_and_the_schedule_are_named() {
     refused::<f32>(sgd(|s| if s == 3 { f64::NAN } else { 0.1 }), 3, ["0.1 at step 0", "learning rate NaN"]);
     refused::<f64>(adam(|s| if s == 3 { -0.1 } else { 0.1 }), 3, ["0.1 at step 0", "learning rate -0.1"]);
-    let overflowing = Step { rate: 1.0, every: 1, gamma: 1e200 };
-    refused::<f64>(adam(overflowing), 2, ["Step { rate: 1.0, every: 1, gamma: 1e200 }", "learning rate inf"]);
+    let overflowing = StepDecay { rate: 1.0, every: 1, gamma: 1e200 };
+    refused::<f64>(
+        adam(overflowing),
+        2,
+        ["StepDecay { rate: 1.0, every: 1, gamma: 1e200 }", "learning rate inf"],
+    );
     refused::<f32>(
         adam(overflowing),
         1,
-        ["Step { rate: 1.0, every: 1, gamma: 1e200 }", "learning rate 1000000"],
+        ["StepDecay { rate: 1.0, every: 1, gamma: 1e200 }", "learning rate 1000000"],
     );
-    let later = WarmUp { steps: 7, then: Step { rate: 1e-3, every: 1, gamma: 1e200 } };
+    let later = WarmUp { steps: 7, then: StepDecay { rate: 1e-3, every: 1, gamma: 1e200 } };
     refused::<f64>(
         (ClipByGlobalNorm(1.0), adam(later)),
         9,
-        ["WarmUp { steps: 7, then: Step", "learning rate inf"],
+        ["WarmUp { steps: 7, then: StepDecay", "learning rate inf"],
     );
 }
 
@@ -62,7 +71,15 @@ fn the_step_and_the_schedule_are_named() {
 fn the_model_is_as_the_last_good_step_left_it() {
     let mut good = trainer::<f32>(sgd(0.1));
     good.fit(&data(), 1).unwrap();
-    let mut stopped = trainer::<f32>(sgd(|s| if s < 5 { 0.1 } else { -0.1 }));
-    stopped.fit(&data(), 2).unwrap_err();
+    // The rate of step 5 becomes wrong after all rates were checked.
+    let started = Arc::new(AtomicBool::new(false));
+    let wrong = Arc::clone(&started);
+    let rate = move |step| if step == 5 && wrong.load(Ordering::Relaxed) { -0.1 } else { 0.1 };
+    let mut stopped = trainer::<f32>(sgd(rate)).callback(move |_: &Event<'_>| {
+        started.store(true, Ordering::Relaxed);
+        ControlFlow::Continue(())
+    });
+    let error = stopped.fit(&data(), 2).unwrap_err();
+    assert!(matches!(error, TrainError::Setting(SettingError::Rate { step: 5, .. })), "{error}");
     assert_eq!(stopped.model().parameters_sha256(), good.model().parameters_sha256());
 }
