@@ -1,8 +1,11 @@
 //! The first values of parameters.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use chainrule_tensor::{Seed, Shape};
+
+use crate::{Description, Kind, Range, describe, described};
 
 /// A parameter to be filled: its shape, `fan_in` and `fan_out`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +25,20 @@ pub struct ParamSpec {
 pub trait Initializer: Debug + Send + Sync {
     /// Fills `values`, which has the size of `spec.shape`; the result depends only on `spec` and `seed`.
     fn fill(&self, spec: ParamSpec, seed: Seed, values: &mut [f64]);
+
+    /// What this is: that of its entry, if it has one (see [`describe!`]).
+    fn description(&self) -> Description {
+        Description::of_debug(self)
+    }
+}
+
+impl Kind for Arc<dyn Initializer> {
+    const KIND: &'static str = "initializer";
+    const KINDS: &'static str = "initializers";
+
+    fn description(&self) -> Description {
+        (**self).description()
+    }
 }
 
 /// The same value everywhere; `Constant(0.0)` is the usual bias.
@@ -31,5 +48,16 @@ pub struct Constant(pub f64);
 impl Initializer for Constant {
     fn fill(&self, _: ParamSpec, _: Seed, values: &mut [f64]) {
         values.fill(self.0);
+    }
+
+    described!();
+}
+
+describe! {
+    /// The same value everywhere.
+    Constant = "constant";
+    settings {
+        /// The value.
+        0 as "value": 0.0, Range::ANY;
     }
 }

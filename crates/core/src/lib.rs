@@ -49,6 +49,7 @@
 
 pub mod batch_group;
 mod containers;
+pub mod describe;
 mod error;
 pub mod gradcheck;
 mod grads;
@@ -72,6 +73,12 @@ pub use containers::new::New;
 pub use containers::residual::Residual;
 pub use containers::sequential::{Sequential, SequentialCache};
 pub use containers::side_by_side::SideBySide;
+#[doc(hidden)]
+pub use describe::describe_default;
+pub use describe::{
+    Described, Description, DescriptionError, Entry, Kind, Place, Preset, Range, Registry, Setting,
+    SettingValue, Settings, Value, nearest_name, same_name,
+};
 pub use error::{ShapeError, ValueError};
 pub use grads::Grads;
 pub use initializer::{Constant, Initializer, ParamSpec};

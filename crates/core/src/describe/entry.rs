@@ -1,0 +1,132 @@
+//! The entry of a type, and the trait of types that have one.
+
+use super::description::Description;
+use super::error::DescriptionError;
+use super::names::same_name;
+use super::range::Range;
+use super::settings::Settings;
+use super::value::Value;
+use crate::SettingError;
+
+/// Everything that is said about a type: the one place that its texts, files, options and documentation come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// The type, as Rust names it and as errors of its settings begin.
+    pub title: &'static str,
+    /// The name in the text form, in snake case.
+    pub name: &'static str,
+    /// Other names, such as those of Keras and PyTorch.
+    pub aliases: &'static [&'static str],
+    /// One line of documentation.
+    pub summary: &'static str,
+    /// The formula; empty where there is none.
+    pub formula: &'static str,
+    /// Where that is from: a paper, or the convention of another library.
+    pub source: &'static str,
+    /// The settings, in the order in which they may be given without their names.
+    pub settings: &'static [Setting],
+    /// Other sets of defaults.
+    pub presets: &'static [Preset],
+}
+
+impl Entry {
+    /// Whether users call it so.
+    pub fn is_named(&self, name: &str) -> bool {
+        same_name(self.name, name) || self.aliases.iter().any(|alias| same_name(alias, name))
+    }
+
+    /// The index of the setting that users call so.
+    pub fn setting(&self, name: &str) -> Option<usize> {
+        self.settings.iter().position(|setting| setting.is_named(name))
+    }
+}
+
+/// A setting of a type.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Its name.
+    pub name: &'static str,
+    /// Other names of it.
+    pub aliases: &'static [&'static str],
+    /// The default in the text form; `None` if the setting has to be given.
+    pub default: Option<&'static str>,
+    /// What its numbers may be.
+    pub range: Range,
+    /// One line of documentation.
+    pub summary: &'static str,
+}
+
+impl Setting {
+    /// Whether users call it so.
+    pub fn is_named(&self, name: &str) -> bool {
+        same_name(self.name, name) || self.aliases.iter().any(|alias| same_name(alias, name))
+    }
+}
+
+/// Another set of defaults, such as those of Keras.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// Its name: `adam.keras` is `adam` with the preset `keras`.
+    pub name: &'static str,
+    /// The settings whose defaults differ, and those in the text form.
+    pub settings: &'static [(&'static str, &'static str)],
+}
+
+/// A type with an entry, made by [`describe!`](crate::describe!).
+///
+/// By hand, where the fields of the type are not its settings: `ENTRY` by [`entry!`](crate::entry!), and the two functions
+/// from settings to the type and back.
+pub trait Described: Sized + 'static {
+    /// What is said about the type.
+    const ENTRY: Entry;
+
+    /// The type with these settings.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptionError`] if a value is not of the type of its setting, or settings exclude each other.
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError>;
+
+    /// The values of the settings, in the order of the entry.
+    fn setting_values(&self) -> Vec<Value>;
+
+    /// What this is: its name and all its settings.
+    fn describe(&self) -> Description {
+        let names = Self::ENTRY.settings.iter().map(|setting| setting.name.to_owned());
+        Description {
+            name: Self::ENTRY.name.to_owned(),
+            settings: names.zip(self.setting_values()).collect(),
+        }
+    }
+
+    /// Checks the numbers of the settings against the ranges of the entry.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingError::Range`] for the first that is not in its range.
+    fn check_ranges(&self) -> Result<(), SettingError> {
+        let Entry { title, settings, .. } = Self::ENTRY;
+        for (setting, value) in settings.iter().zip(self.setting_values()) {
+            let Setting { name, range, .. } = setting;
+            if let Some(value) = first_outside(range, &value) {
+                return Err(SettingError::Range {
+                    owner: title,
+                    setting: name,
+                    value,
+                    allowed: range.words(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first number of a value, or of a list, that is not in the range.
+pub(crate) fn first_outside(range: &Range, value: &Value) -> Option<f64> {
+    match value {
+        Value::List(values) => values.iter().find_map(|value| first_outside(range, value)),
+        // A number within a thing is a setting of that.
+        Value::Described(_) => None,
+        value => value.as_f64().filter(|&value| !range.contains(value)),
+    }
+}
