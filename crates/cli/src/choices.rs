@@ -39,7 +39,6 @@ pub(crate) enum InitName {
     /// LeCun's normal
     Lecun,
     /// an orthogonal matrix times √2
-    #[cfg(any(feature = "openblas", feature = "openblas-static", feature = "intel-mkl", feature = "netlib"))]
     Orthogonal,
 }
 
@@ -50,12 +49,6 @@ impl InitName {
             Self::FanIn => Dense::new(units),
             Self::He => Dense::keras(units).weight_init(HeNormal),
             Self::Lecun => Dense::keras(units).weight_init(LecunNormal),
-            #[cfg(any(
-                feature = "openblas",
-                feature = "openblas-static",
-                feature = "intel-mkl",
-                feature = "netlib"
-            ))]
             Self::Orthogonal => Dense::keras(units).weight_init(Orthogonal::new(2f64.sqrt())),
         }
     }

@@ -19,8 +19,6 @@ fn check(command: &str) {
     );
 }
 
-/// Without LAPACK the program offers fewer initial weights.
-#[cfg(feature = "openblas")]
 #[test]
 fn of_train_mnist_is_up_to_date() {
     check("train-mnist");

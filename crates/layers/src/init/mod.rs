@@ -36,8 +36,8 @@
 
 mod constant;
 mod gain;
+mod householder;
 mod identity;
-#[cfg(feature = "lapack")]
 mod orthogonal;
 mod random;
 mod sparse;
@@ -47,7 +47,6 @@ pub use chainrule_core::Constant;
 pub use constant::{Ones, Zeros};
 pub use gain::{Nonlinearity, gain};
 pub use identity::{Dirac, Identity};
-#[cfg(feature = "lapack")]
 pub use orthogonal::Orthogonal;
 pub use random::{Normal, TruncatedNormal, Uniform};
 pub use sparse::Sparse;

@@ -11,7 +11,7 @@ use super::cell::GateLayout;
 use super::layer::Recurrent;
 use super::recurrent_projection::RecurrentProjection;
 use super::unrolled::{Unrolled, UnrolledSizes, matrix_rows, matrix_rows_mut};
-use crate::init::GlorotUniform;
+use crate::init::{GlorotUniform, Orthogonal};
 
 /// `Z = X Wx + H Wh + b` for steps that are vectors, with `weight` `Wx` `[features, gates * units]`,
 /// `recurrent_weight` `Wh` `[units, gates * units]` and `bias` `b` `[gates * units]`.
@@ -36,11 +36,9 @@ impl GateProjection {
 
     /// With Keras' initial weights, and these biases.
     pub(super) fn keras(units: usize, bias: impl Initializer + 'static) -> Self {
-        #[cfg(feature = "lapack")]
-        let recurrent_weight = Arc::new(crate::init::Orthogonal::default());
-        #[cfg(not(feature = "lapack"))]
-        let recurrent_weight = Arc::new(GlorotUniform);
-        Self { units, weight: Arc::new(GlorotUniform), recurrent_weight, bias: Some(Arc::new(bias)) }
+        let weight = Arc::new(GlorotUniform);
+        let recurrent_weight = Arc::new(Orthogonal::default());
+        Self { units, weight, recurrent_weight, bias: Some(Arc::new(bias)) }
     }
 }
 

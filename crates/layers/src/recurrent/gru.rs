@@ -27,8 +27,7 @@ impl Gru {
         Self::new_with(GruCell, GateProjection::new(units))
     }
 
-    /// Initialised as Keras' `GRU`: Glorot-uniform weights, an orthogonal recurrent weight (Glorot-uniform without
-    /// LAPACK), and zero biases.
+    /// Initialised as Keras' `GRU`: Glorot-uniform weights, an orthogonal recurrent weight, and zero biases.
     pub fn keras(units: usize) -> Self {
         Self::new_with(GruCell, GateProjection::keras(units, Constant(0.0)))
     }

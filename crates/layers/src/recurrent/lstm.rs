@@ -26,8 +26,8 @@ impl Lstm {
         Self::new_with(LstmCell, GateProjection::new(units))
     }
 
-    /// Initialised as Keras' `LSTM`: Glorot-uniform weights, an orthogonal recurrent weight (Glorot-uniform without
-    /// LAPACK), and zero biases except for those of the forget gate, which are 1.
+    /// Initialised as Keras' `LSTM`: Glorot-uniform weights, an orthogonal recurrent weight, and zero biases except
+    /// for those of the forget gate, which are 1.
     pub fn keras(units: usize) -> Self {
         Self::new_with(LstmCell, GateProjection::keras(units, UnitForgetBias))
     }

@@ -25,8 +25,7 @@ impl Rnn<Tanh> {
         Self::new_with(RnnCell(Tanh), GateProjection::new(units))
     }
 
-    /// Initialised as Keras' `SimpleRNN`: Glorot-uniform weights, an orthogonal recurrent weight (Glorot-uniform
-    /// without LAPACK), and zero biases.
+    /// Initialised as Keras' `SimpleRNN`: Glorot-uniform weights, an orthogonal recurrent weight, and zero biases.
     pub fn keras(units: usize) -> Self {
         Self::new_with(RnnCell(Tanh), GateProjection::keras(units, Constant(0.0)))
     }

@@ -30,7 +30,7 @@ fn limits(values: &[f64]) -> (f64, f64) {
 }
 
 fn all() -> Vec<Arc<dyn Initializer>> {
-    let mut all: Vec<Arc<dyn Initializer>> = vec![
+    vec![
         Arc::new(Zeros),
         Arc::new(Ones),
         Arc::new(Constant(0.3)),
@@ -49,10 +49,8 @@ fn all() -> Vec<Arc<dyn Initializer>> {
         Arc::new(LecunNormal),
         Arc::new(HeNormal::keras()),
         Arc::new(Sparse::new(0.4)),
-    ];
-    #[cfg(feature = "lapack")]
-    all.push(Arc::new(Orthogonal::default()));
-    all
+        Arc::new(Orthogonal::default()),
+    ]
 }
 
 #[test]
@@ -231,16 +229,34 @@ fn names_of_the_same_rule() {
     assert_eq!(VarianceScaling::new(1.0).gain(gain(Nonlinearity::Selu)), VarianceScaling::new(0.5625));
 }
 
-#[cfg(feature = "lapack")]
 #[test]
 fn orthonormal_lines() {
-    for (rows, columns) in [(7, 4), (4, 7), (5, 5), (1, 3)] {
+    for (rows, columns) in [(7, 4), (4, 7), (5, 5), (1, 3), (150, 70), (70, 150), (100, 100)] {
         let values = drawn(&Orthogonal::new(3.0), &[rows, columns]);
         let q = ndarray::Array2::from_shape_vec((rows, columns), values).unwrap();
         let product = if rows < columns { q.dot(&q.t()) } else { q.t().dot(&q) };
         for ((i, j), value) in product.indexed_iter() {
             let right = if i == j { 9.0 } else { 0.0 };
             assert!((value - right).abs() < 1e-12, "[{i}, {j}]: {value}");
+        }
+    }
+}
+
+/// `A = Q R` with a positive diagonal of R has one solution only, whoever computes it: LAPACK's is the same up to rounding.
+#[test]
+fn an_orthogonal_matrix_is_the_factor_of_the_normal_one() {
+    for (rows, columns) in [(90, 40), (40, 90), (64, 64)] {
+        let q = drawn(&Orthogonal::default(), &[rows, columns]);
+        let a = drawn(&Normal::default(), &[rows, columns]);
+        let (tall, wide) = (rows.max(columns), rows.min(columns));
+        let a = ndarray::Array2::from_shape_vec((tall, wide), a).unwrap();
+        let q = ndarray::Array2::from_shape_vec((rows, columns), q).unwrap();
+        let q = if rows < columns { q.reversed_axes() } else { q };
+        let r = q.t().dot(&a);
+        assert!((q.dot(&r) - &a).iter().all(|difference| difference.abs() < 1e-12), "A = Q R");
+        for ((i, j), value) in r.indexed_iter() {
+            let right = if i == j { *value > 0.0 } else { i < j || value.abs() < 1e-12 };
+            assert!(right, "R[{i}, {j}] is {value}");
         }
     }
 }
