@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use chainrule_tensor::{Seed, Shape};
 
-use crate::{Description, Kind, Range, describe, described};
+use crate::describe::{Description, Kind, Range};
+use crate::{describe, described};
 
 /// A parameter to be filled: its shape, `fan_in` and `fan_out`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,8 @@
-//! The entry of a type, and the trait of types that have one.
+//! The entry of a type: everything that is said about it.
 
-use super::description::Description;
-use super::error::DescriptionError;
+use super::description::Value;
 use super::names::same_name;
 use super::range::Range;
-use super::settings::Settings;
-use super::value::Value;
-use crate::SettingError;
 
 /// Everything that is said about a type: the one place that its texts, files, options and documentation come from.
 #[derive(Clone, Copy, Debug)]
@@ -70,55 +66,6 @@ pub struct Preset {
     pub name: &'static str,
     /// The settings whose defaults differ, and those in the text form.
     pub settings: &'static [(&'static str, &'static str)],
-}
-
-/// A type with an entry, made by [`describe!`](crate::describe!).
-///
-/// By hand, where the fields of the type are not its settings: `ENTRY` by [`entry!`](crate::entry!), and the two functions
-/// from settings to the type and back.
-pub trait Described: Sized + 'static {
-    /// What is said about the type.
-    const ENTRY: Entry;
-
-    /// The type with these settings.
-    ///
-    /// # Errors
-    ///
-    /// [`DescriptionError`] if a value is not of the type of its setting, or settings exclude each other.
-    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError>;
-
-    /// The values of the settings, in the order of the entry.
-    fn setting_values(&self) -> Vec<Value>;
-
-    /// What this is: its name and all its settings.
-    fn describe(&self) -> Description {
-        let names = Self::ENTRY.settings.iter().map(|setting| setting.name.to_owned());
-        Description {
-            name: Self::ENTRY.name.to_owned(),
-            settings: names.zip(self.setting_values()).collect(),
-        }
-    }
-
-    /// Checks the numbers of the settings against the ranges of the entry.
-    ///
-    /// # Errors
-    ///
-    /// [`SettingError::Range`] for the first that is not in its range.
-    fn check_ranges(&self) -> Result<(), SettingError> {
-        let Entry { title, settings, .. } = Self::ENTRY;
-        for (setting, value) in settings.iter().zip(self.setting_values()) {
-            let Setting { name, range, .. } = setting;
-            if let Some(value) = first_outside(range, &value) {
-                return Err(SettingError::Range {
-                    owner: title,
-                    setting: name,
-                    value,
-                    allowed: range.words(),
-                });
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The first number of a value, or of a list, that is not in the range.

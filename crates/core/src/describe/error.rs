@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::SettingError;
+use crate::settings::SettingError;
 
 /// A description from which nothing can be built, or a text that is none.
 #[derive(Clone, Debug, PartialEq)]

@@ -17,7 +17,7 @@
 /// }
 ///
 /// describe! {
-///     /// Descent along a running sum of the gradients.
+///     /// Steps along a running sum of the gradients.
 ///     Momentum = "momentum";
 ///     aliases ["heavy_ball"];
 ///     formula "m ← μ m + g; p ← p - η m";

@@ -54,17 +54,14 @@ mod range;
 mod registry;
 #[cfg(feature = "serde")]
 mod serde;
-mod settings;
+mod setting_value;
 mod text;
-mod value;
 
-pub use description::Description;
-pub use entry::{Described, Entry, Preset, Setting};
+pub use description::{Description, Value};
+pub use entry::{Entry, Preset, Setting};
 pub use error::DescriptionError;
 #[doc(hidden)]
 pub use macros::describe_default;
 pub use names::{nearest_name, same_name};
 pub use range::Range;
-pub use registry::{Kind, Registry};
-pub use settings::{Place, SettingValue, Settings};
-pub use value::Value;
+pub use registry::{Described, Kind, Place, Registry, SettingValue, Settings};

@@ -1,14 +1,16 @@
-//! What descriptions may name.
+//! What descriptions may name, and how the things are built.
+//!
+//! A [`Registry`] finds the entry of a type and builds it ([`Described`]) from its [`Settings`], which may be things of any
+//! [`Kind`] in turn: so these are one file.
 
 use std::any::{Any, TypeId};
 use std::fmt;
 
-use super::description::{CHAIN, Description};
-use super::entry::{Described, Entry};
+use super::description::{CHAIN, Description, Value};
+use super::entry::{Entry, Preset, Setting, first_outside};
 use super::error::DescriptionError;
-use super::names::{nearest_name, same_name};
-use super::settings::{Place, Settings};
-use super::value::Value;
+use super::names::{nearest_name, same_name, with_article};
+use crate::settings::SettingError;
 
 /// How deep things may be inside of each other.
 const MAX_DEPTH: usize = 64;
@@ -160,134 +162,213 @@ impl fmt::Debug for Registry {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
+/// A type with an entry, made by [`describe!`](crate::describe!).
+///
+/// By hand, where the fields of the type are not its settings: `ENTRY` by [`entry!`](crate::entry!), and the two functions
+/// from settings to the type and back.
+pub trait Described: Sized + 'static {
+    /// What is said about the type.
+    const ENTRY: Entry;
 
-    use super::*;
-    use crate::{Constant, Initializer, Range, SettingError, describe, register};
+    /// The type with these settings.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptionError`] if a value is not of the type of its setting, or settings exclude each other.
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError>;
 
-    /// Something with settings of all sorts, that may be inside of itself.
-    #[derive(Debug)]
-    struct Tree {
-        size: usize,
-        shares: [f64; 2],
-        first: Option<Arc<dyn Initializer>>,
-    }
+    /// The values of the settings, in the order of the entry.
+    fn setting_values(&self) -> Vec<Value>;
 
-    describe! {
-        /// A tree
-        /// of values.
-        Tree = "tree";
-        aliases ["Bush"];
-        formula "size → shares";
-        source "nobody";
-        settings {
-            /// How large.
-            size: required, Range::AT_LEAST_ONE;
-            /// Two parts.
-            shares ("parts"): [0.25, 0.5], Range::UNIT;
-            /// What is inside.
-            first as "inside": none;
-        }
-        presets { small { size = 1, parts = 0.0 } }
-    }
-
-    impl Initializer for Tree {
-        fn fill(&self, _: crate::ParamSpec, _: chainrule_tensor::Seed, values: &mut [f64]) {
-            values.fill(self.shares[0] * self.size as f64);
-        }
-
-        crate::described!();
-    }
-
-    fn built(text: &str) -> Result<String, String> {
-        let mut registry = Registry::new();
-        register!(registry, Arc<dyn Initializer>, Arc::new; Constant, Tree);
-        let description: Description = text.parse().map_err(|error: DescriptionError| error.to_string())?;
-        let thing =
-            registry.build::<Arc<dyn Initializer>>(&description).map_err(|error| error.to_string())?;
-        let described = Initializer::description(&*thing);
-        // What it says of itself can be built again.
-        let again = registry.build::<Arc<dyn Initializer>>(&described).map_err(|error| error.to_string())?;
-        assert_eq!(Initializer::description(&*again), described);
-        Ok(described.to_string())
-    }
-
-    #[test]
-    fn entries_say_everything() {
-        let Entry { title, name, aliases, summary, formula, source, settings, presets } = Tree::ENTRY;
-        assert_eq!((title, name, aliases), ("Tree", "tree", &["Bush"][..]));
-        assert_eq!((summary, formula, source), ("A tree of values.", "size → shares", "nobody"));
-        let defaults: Vec<_> = settings.iter().map(|setting| (setting.name, setting.default)).collect();
-        assert_eq!(defaults, [("size", None), ("shares", Some("[0.25, 0.5]")), ("inside", Some("none"))]);
-        assert_eq!(presets[0].settings, [("size", "1"), ("parts", "0.0")]);
-    }
-
-    #[test]
-    fn what_can_be_built() {
-        for (text, described) in [
-            ("tree(3)", "tree(size=3, shares=[0.25, 0.5], inside=none)"),
-            ("BUSH(size=2.0, parts=1)", "tree(size=2, shares=[1.0, 1.0], inside=none)"),
-            ("tree.small", "tree(size=1, shares=[0.0, 0.0], inside=none)"),
-            (
-                "tree.Small(inside=tree(2, inside=constant(0.5)), size=5)",
-                "tree(size=5, shares=[0.0, 0.0], inside=tree(size=2, shares=[0.25, 0.5], inside=constant(value=0.5)))",
-            ),
-            ("tree(1, inside=constant)", "tree(size=1, shares=[0.25, 0.5], inside=constant(value=0.0))"),
-        ] {
-            assert_eq!(built(text).as_deref(), Ok(described));
+    /// What this is: its name and all its settings.
+    fn describe(&self) -> Description {
+        let names = Self::ENTRY.settings.iter().map(|setting| setting.name.to_owned());
+        Description {
+            name: Self::ENTRY.name.to_owned(),
+            settings: names.zip(self.setting_values()).collect(),
         }
     }
 
-    #[test]
-    fn what_cannot_be_built() {
-        let deep = format!("{}constant{}", "tree(1, inside=".repeat(60), ")".repeat(60));
-        assert!(built(&deep).is_ok());
-        for (text, error) in [
-            ("bushes", "there is no initializer named `bushes`; the nearest name is `Bush`"),
-            ("tree", "tree needs the setting `size`: How large."),
-            ("tree(0)", "tree.size is 0, but must be at least 1"),
-            ("tree(1.5)", "tree.size is 1.5, but must be a whole number from 0 to 18446744073709551615"),
-            ("tree(1, [0, 2])", "tree.shares is [0, 2], but must be from 0 to 1"),
-            ("tree(1, nan)", "tree.shares is nan, but must be from 0 to 1"),
-            ("tree(1, [1])", "tree.shares is [1], but must be a list of 2"),
-            ("tree(1, [1, true])", "tree.shares[1] is true, but must be a number"),
-            ("tree(1, leaves=3)", "tree has no setting named `leaves`; it has size, shares, inside"),
-            ("tree(1, size=1)", "tree is given `size` twice"),
-            ("tree(1, 1, none, 2)", "tree is given more than its 3 settings"),
-            ("tree(1, inside=7)", "tree.inside is 7, but must be the name of an initializer"),
-            ("tree(1, inside=tree(0))", "tree.inside.tree.size is 0, but must be at least 1"),
-            ("tree.large", "tree has no preset named `large`, only small"),
-            ("constant.keras", "constant has no presets, so there is no `constant.keras`"),
-            ("tree(1) then tree(2)", "one initializer cannot follow another: leave out the `then`"),
-        ] {
-            assert_eq!(built(text), Err(error.to_owned()), "{text}");
+    /// Checks the numbers of the settings against the ranges of the entry.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingError::Range`] for the first that is not in its range.
+    fn check_ranges(&self) -> Result<(), SettingError> {
+        let Entry { title, settings, .. } = Self::ENTRY;
+        for (setting, value) in settings.iter().zip(self.setting_values()) {
+            let Setting { name, range, .. } = setting;
+            if let Some(value) = first_outside(range, &value) {
+                return Err(SettingError::Range {
+                    owner: title,
+                    setting: name,
+                    value,
+                    allowed: range.words(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The settings of one thing: those that were given, those of a preset, and defaults for the rest.
+#[derive(Debug)]
+pub struct Settings<'a> {
+    entry: &'static Entry,
+    preset: Option<&'static Preset>,
+    given: Vec<Option<&'a Value>>,
+    place: Place<'a>,
+}
+
+/// Where a value is, for errors, and the registry that inner things are built with.
+#[derive(Clone, Debug)]
+pub struct Place<'a> {
+    registry: &'a Registry,
+    path: String,
+}
+
+impl<'a> Settings<'a> {
+    /// Finds each given setting in the entry.
+    pub(crate) fn new(
+        description: &'a Description,
+        entry: &'static Entry,
+        preset: Option<&'static Preset>,
+        place: Place<'a>,
+    ) -> Result<Self, DescriptionError> {
+        let mut given = vec![None; entry.settings.len()];
+        let path = || place.path.clone();
+        for (position, (name, value)) in description.settings.iter().enumerate() {
+            let index = if name.is_empty() {
+                let settings = entry.settings.len();
+                (position < settings)
+                    .then_some(position)
+                    .ok_or(DescriptionError::Surplus { place: path(), settings })?
+            } else {
+                entry.setting(name).ok_or_else(|| DescriptionError::Setting {
+                    place: path(),
+                    setting: name.clone(),
+                    known: entry.settings.iter().map(|setting| setting.name).collect(),
+                })?
+            };
+            let setting = entry.settings[index].name;
+            if given[index].replace(value).is_some() {
+                return Err(DescriptionError::Twice { place: path(), setting });
+            }
+            let range = entry.settings[index].range;
+            if first_outside(&range, value).is_some() {
+                return Err(place.setting(setting).wrong(value, range.words()));
+            }
+        }
+        Ok(Self { entry, preset, given, place })
+    }
+
+    /// The value of a setting: the given one, else that of the preset, else the default.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptionError`] if it is of another type, or missing without a default, or the entry has no such setting.
+    pub fn get<V: SettingValue>(&self, name: &str) -> Result<V, DescriptionError> {
+        let Some(index) = self.entry.setting(name) else {
+            return Err(DescriptionError::Setting {
+                place: self.place.path.clone(),
+                setting: name.to_owned(),
+                known: self.entry.settings.iter().map(|setting| setting.name).collect(),
+            });
+        };
+        let setting = &self.entry.settings[index];
+        let place = self.place.setting(setting.name);
+        if let Some(value) = self.given[index] {
+            return V::from_value(value, &place);
+        }
+        let preset = self.preset.map_or(&[][..], |preset| preset.settings);
+        let preset = preset.iter().find(|(name, _)| setting.is_named(name)).map(|&(_, text)| text);
+        let missing = || DescriptionError::Missing {
+            place: self.place.path.clone(),
+            setting: setting.name,
+            summary: setting.summary,
+        };
+        let text = preset.or(setting.default).ok_or_else(missing)?;
+        V::from_value(&text.parse()?, &place)
+    }
+
+    /// Whether a setting was given, rather than left to its default.
+    pub fn is_given(&self, name: &str) -> bool {
+        self.entry.setting(name).is_some_and(|index| self.given[index].is_some())
+    }
+
+    /// Where the thing is, for errors of its own.
+    pub fn place(&self) -> &Place<'a> {
+        &self.place
+    }
+}
+
+impl<'a> Place<'a> {
+    pub(crate) fn new(registry: &'a Registry, path: String) -> Self {
+        Self { registry, path }
+    }
+
+    /// That of a setting of the thing here.
+    pub(crate) fn setting(&self, name: &str) -> Self {
+        Self { registry: self.registry, path: format!("{}.{name}", self.path) }
+    }
+
+    /// That of an item of the list here.
+    #[must_use]
+    pub fn item(&self, index: usize) -> Self {
+        Self { registry: self.registry, path: format!("{}[{index}]", self.path) }
+    }
+
+    /// The registry that inner things are built with.
+    pub fn registry(&self) -> &'a Registry {
+        self.registry
+    }
+
+    /// The path, such as `adam.betas[1]`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The error of a value that is not what is `allowed`.
+    pub fn wrong(&self, value: &Value, allowed: impl Into<String>) -> DescriptionError {
+        DescriptionError::Value {
+            place: self.path.clone(),
+            found: value.to_string(),
+            allowed: allowed.into(),
         }
     }
 
-    #[test]
-    fn the_last_of_a_name_is_taken() {
-        #[derive(Debug)]
-        struct Other {}
-        describe! {
-            /// Another constant.
-            Other = "constant";
+    /// Builds the thing that a value describes.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptionError`] if it describes none of this kind.
+    pub fn build<K: Kind>(&self, value: &Value) -> Result<K, DescriptionError> {
+        if let Some(built) = K::from_plain(value) {
+            return Ok(built);
         }
-        let mut registry = Registry::new();
-        register!(registry, Arc<dyn Initializer>, Arc::new; Constant);
-        registry.add::<Arc<dyn Initializer>, Other>(|_| Arc::new(Constant(7.0)));
-        let built: Arc<dyn Initializer> = registry.build(&Description::new("constant")).unwrap();
-        assert_eq!(Initializer::description(&*built).to_string(), "constant(value=7.0)");
-        assert_eq!(registry.entries::<Arc<dyn Initializer>>().count(), 2);
+        match value {
+            Value::Described(description) => self.registry.build_at(description, Some(self)),
+            Value::Text(text) => self.registry.build_at(&text.parse()?, Some(self)),
+            _ => Err(self.wrong(value, format!("the name of {}", with_article(K::KIND)))),
+        }
     }
+}
 
-    #[test]
-    fn ranges_are_checked() {
-        let tree = Tree { size: 1, shares: [0.5, 1.5], first: None };
-        let error = tree.check_ranges().unwrap_err();
-        let range =
-            SettingError::Range { owner: "Tree", setting: "shares", value: 1.5, allowed: "from 0 to 1" };
-        assert_eq!(error, range);
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)
     }
+}
+
+/// The type of a setting: how it is made of a [`Value`], and that of it.
+pub trait SettingValue: Sized {
+    /// The setting that this value stands for.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptionError::Value`] (see [`Place::wrong`]) if it stands for none.
+    fn from_value(value: &Value, place: &Place<'_>) -> Result<Self, DescriptionError>;
+
+    /// The value that stands for this setting.
+    fn to_value(&self) -> Value;
 }

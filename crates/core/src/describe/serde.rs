@@ -5,8 +5,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::description::{CHAIN, Description};
-use super::value::Value;
+use super::description::{CHAIN, Description, Value};
 
 /// The key of the name of a thing.
 const NAME: &str = "name";

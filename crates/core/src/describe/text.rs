@@ -3,9 +3,8 @@
 use std::fmt::{self, Display, Write};
 use std::str::FromStr;
 
-use super::description::{CHAIN, Description};
+use super::description::{CHAIN, Description, Value};
 use super::error::DescriptionError;
-use super::value::Value;
 
 /// How deep things may be inside of each other: a thing in brackets counts twice.
 const MAX_DEPTH: usize = 128;
