@@ -113,7 +113,7 @@ impl ShardBuffers {
         setup: &StepSetup<'_>,
         params: &[f32],
         step: u64,
-        metric: &mut Accuracy,
+        metric: &mut Tally<Accuracy>,
         watch: &mut Stopwatch,
     ) -> Result<(), Box<dyn Error>> {
         let &StepSetup { layers, loss, ref data, inputs, outputs, batch } = setup;
@@ -197,7 +197,7 @@ pub(crate) fn measure(
         Ok(ShardBuffers { rows, cache, grads, x, y, dy, targets })
     };
     let mut all_buffers = (0..shards).map(buffers).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-    let mut metric = Accuracy;
+    let mut metric = Tally::new(Accuracy);
     let mut found = [(); COUNT].map(|()| Vec::with_capacity(rounds));
     let mut step = 0;
     let _flush = FlushDenormals::new();

@@ -206,7 +206,7 @@ impl Training {
 /// state is given one window, so that it goes on where the window before ended; the data are in one lane for that.
 pub(crate) fn evaluate(model: &Model<f32>, data: &Characters) -> Result<Scores, Box<dyn Error>> {
     let loss = Score::default();
-    let accuracy: &mut dyn Measure<f32, SequenceSlice<u32>> = &mut metrics::PerStep(Accuracy);
+    let mut accuracy = Tally::new(metrics::PerStep(Accuracy));
     let (mut predictor, mut row) = (model.predictor(), Array2::zeros((1, model.input().size())));
     let (windows, mut sum) = (data.len(), 0.0);
     for index in 0..windows {
@@ -215,7 +215,7 @@ pub(crate) fn evaluate(model: &Model<f32>, data: &Characters) -> Result<Scores, 
         sum += f64::from(loss.loss(y, &target, 1.0, None));
         accuracy.update(y, &target);
     }
-    let metrics = vec![(accuracy.name(), accuracy.value())];
+    let metrics = vec![(accuracy.name().to_owned(), accuracy.value())];
     Ok(Scores { loss: sum / windows as f64, metrics })
 }
 
@@ -328,10 +328,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         for (name, Scores { loss, metrics }) in
             [("training", training.epoch()?), ("held out", evaluate(training.trainer.model(), &held_out)?)]
         {
-            let right: f64 = metrics.iter().map(|(_, accuracy)| 100.0 * accuracy).sum();
+            let right: f64 = metrics.iter().filter_map(|(_, accuracy)| accuracy.as_number()).sum();
             println!(
-                "epoch {epoch}, {name}: {loss:.3} nats a character, perplexity {:.2}, {right:.1} % right",
-                loss.exp()
+                "epoch {epoch}, {name}: {loss:.3} nats a character, perplexity {:.2}, {:.1} % right",
+                loss.exp(),
+                100.0 * right
             );
         }
         let model = reading(kind, training.trainer.model(), vocabulary.len())?;

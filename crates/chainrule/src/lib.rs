@@ -73,7 +73,7 @@ pub mod prelude {
     // Of two things of one name, the activation `Identity` and the initialiser `Zeros`.
     pub use chainrule_layers::{Axes, Dense, activations::Identity, init::Zeros};
     pub use chainrule_losses::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError};
-    pub use chainrule_metrics::{Accuracy, ConfusionMatrix, Measure, Metric};
+    pub use chainrule_metrics::{Accuracy, ConfusionMatrix, Measure, Metric, MetricValue, Tally};
     pub use chainrule_optim::schedule::{Cosine, StepDecay, WarmUp};
     pub use chainrule_optim::{ClipByGlobalNorm, Optimizer, Schedule, UpdateRule, adam, adamw, rmsprop, sgd};
     pub use chainrule_tensor::{Seed, Shape};

@@ -63,7 +63,7 @@ impl Callback for ProgressPrinter {
                 let left = spent / done as f64 * (total - done.min(total)) as f64;
                 let rate = *samples as f64 / (*batch + 1) as f64 * done as f64 / spent;
                 let metrics: String =
-                    metrics.iter().map(|(name, value)| format!("  {name} {value:.4}")).collect();
+                    metrics.values().iter().map(|(name, value)| format!("  {name} {value}")).collect();
                 bar.set_position(done);
                 bar.set_message(format!(
                     "epoch {}/{}  batch {}/{}  loss {loss:.4}{metrics}  {rate:.0} samples/s  {left:.0} s left",

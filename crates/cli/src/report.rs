@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 
 use chainrule::data::output;
-use chainrule::metrics::ConfusionMatrix;
+use chainrule::metrics::ConfusionCounts;
+use chainrule::train::Scores;
 use serde::Serialize;
 
 /// The figures of one epoch.
@@ -14,6 +15,8 @@ pub(crate) struct EpochFigures {
     pub(crate) loss: f64,
     pub(crate) accuracy: f64,
     pub(crate) seconds: f64,
+    /// The loss again, and all metrics by name.
+    pub(crate) train: Scores,
 }
 
 /// The BLAS of the training.
@@ -32,6 +35,8 @@ pub(crate) struct TrainingReport {
     pub(crate) epochs: Vec<EpochFigures>,
     pub(crate) test_loss: f64,
     pub(crate) test_accuracy: f64,
+    /// The loss again, and all metrics by name.
+    pub(crate) test: Scores,
     /// Rows are the true classes, columns the predicted ones.
     pub(crate) confusion: Vec<Vec<u64>>,
     pub(crate) train_seconds: f64,
@@ -42,7 +47,7 @@ pub(crate) struct TrainingReport {
     pub(crate) shards: usize,
     pub(crate) blas: BlasInfo,
     #[serde(skip)]
-    pub(crate) matrix: ConfusionMatrix,
+    pub(crate) matrix: ConfusionCounts,
 }
 
 impl TrainingReport {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use chainrule::data::{Batches, output};
+use chainrule::metrics::ConfusionCounts;
 use chainrule::prelude::*;
 use chainrule::tensor::blas;
 use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
@@ -113,6 +114,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         loss: report.train.loss,
         accuracy: report.train.metric("accuracy").unwrap_or(f64::NAN),
         seconds: report.seconds,
+        train: report.train.clone(),
     };
     let report = TrainingReport {
         dataset: name.to_owned(),
@@ -121,7 +123,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         epochs: history.epochs.iter().map(epoch).collect(),
         test_loss: scores.loss,
         test_accuracy: scores.metric("accuracy").unwrap_or(f64::NAN),
-        confusion: matrix.counts().rows().into_iter().map(|row| row.to_vec()).collect(),
+        test: scores,
+        confusion: matrix.cells().rows().into_iter().map(|row| row.to_vec()).collect(),
         parameters: model.parameters().len(),
         params_sha256: model.parameters_sha256(),
         seed: arguments.seed,
@@ -195,8 +198,8 @@ fn layers(arguments: &Arguments) -> Result<Sequential<f32>, String> {
 }
 
 /// Counts the predictions of the model on the test set.
-fn confusion(model: &Model<f32>, test: &Images) -> Result<ConfusionMatrix, Box<dyn Error>> {
-    let mut matrix = ConfusionMatrix::new(10);
+fn confusion(model: &Model<f32>, test: &Images) -> Result<ConfusionCounts, Box<dyn Error>> {
+    let mut matrix = Tally::new(ConfusionMatrix::new(10));
     let mut batches = Batches::new(test.len(), ROWS, None)?;
     batches.epoch(0);
     for batch in batches.iter() {
@@ -209,5 +212,5 @@ fn confusion(model: &Model<f32>, test: &Images) -> Result<ConfusionMatrix, Box<d
             .collect();
         matrix.update(model.predict(x.view())?.view(), &targets);
     }
-    Ok(matrix)
+    Ok(matrix.counts().clone())
 }

@@ -2,7 +2,7 @@
 
 use chainrule_core::SettingError;
 
-use crate::{ClassMetric, Decided, Decision, Mergeable, Metric, class_metric};
+use crate::{ClassMetric, Decided, Decision, Metric, MetricValue, Undefined, class_metric};
 
 /// The accuracy: the fraction of samples whose maximum output is at the target's class.
 ///
@@ -12,35 +12,15 @@ use crate::{ClassMetric, Decided, Decision, Mergeable, Metric, class_metric};
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Accuracy {
     decision: Decision,
-    right: u64,
-    seen: u64,
 }
 
 /// The accuracy of logits: `Accuracy::default()`.
 #[allow(non_upper_case_globals, reason = "a metric is a value, written like a loss or a layer")]
-pub const Accuracy: Accuracy = Accuracy { decision: Decision::LOGITS, right: 0, seen: 0 };
+pub const Accuracy: Accuracy = Accuracy { decision: Decision::LOGITS };
 
 impl Metric for Accuracy {
     fn name(&self) -> &'static str {
         "accuracy"
-    }
-
-    fn reset(&mut self) {
-        (self.right, self.seen) = (0, 0);
-    }
-
-    fn value(&self) -> f64 {
-        self.right as f64 / self.seen as f64
-    }
-
-    fn counts(&self) -> Option<Vec<f64>> {
-        Some(vec![self.right as f64, self.seen as f64])
-    }
-
-    fn restore(&mut self, counts: &[f64]) -> Option<()> {
-        let &[right, seen] = counts else { return None };
-        (self.right, self.seen) = (right as u64, seen as u64);
-        Some(())
     }
 
     fn validate(&self) -> Result<(), SettingError> {
@@ -49,22 +29,27 @@ impl Metric for Accuracy {
 }
 
 impl ClassMetric for Accuracy {
+    /// How many samples are right, and how many there are.
+    type Counts = [u64; 2];
+
     fn decision(&self) -> Decision {
         self.decision
     }
 
     #[inline]
-    fn count(&mut self, Decided { truth, found }: Decided) {
-        self.right += u64::from(found.is_some() && found == truth);
-        self.seen += 1;
+    fn add(&self, [right, seen]: &mut [u64; 2], Decided { truth, found }: Decided) {
+        *right += u64::from(found.is_some() && found == truth);
+        *seen += 1;
+    }
+
+    fn value(&self, &[right, seen]: &[u64; 2]) -> MetricValue {
+        fraction(right, seen).into()
     }
 }
 
 class_metric!(Accuracy);
 
-impl Mergeable for Accuracy {
-    fn merge(&mut self, other: &Self) {
-        self.right += other.right;
-        self.seen += other.seen;
-    }
+/// The fraction `part / whole` of samples.
+pub(crate) fn fraction(part: u64, whole: u64) -> Result<f64, Undefined> {
+    if whole == 0 { Err(Undefined::NO_SAMPLE) } else { Ok(part as f64 / whole as f64) }
 }

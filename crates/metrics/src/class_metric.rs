@@ -1,6 +1,6 @@
 //! Metrics that count classes.
 
-use crate::{Decided, Decision, Metric};
+use crate::{Counts, Decided, Decision, Metric, MetricValue};
 
 /// A metric that compares the classes of outputs with those of targets.
 ///
@@ -9,51 +9,55 @@ use crate::{Decided, Decision, Metric};
 /// the constructors `from_probabilities` and `with_threshold` and the method `labels`.
 ///
 /// ```
-/// use chainrule_metrics::{ClassMetric, Decided, Decision, Measure, Metric, class_metric};
+/// use chainrule_metrics::{ClassMetric, Decided, Decision, Metric, MetricValue, Statistic, class_metric};
 ///
 /// /// How many no's were called a yes.
 /// #[derive(Clone, Copy, Debug, Default)]
 /// struct FalseAlarms {
 ///     decision: Decision,
-///     count: u64,
 /// }
 ///
 /// impl Metric for FalseAlarms {
 ///     fn name(&self) -> &'static str {
-///         "false alarms"
-///     }
-///     fn reset(&mut self) {
-///         self.count = 0;
-///     }
-///     fn value(&self) -> f64 {
-///         self.count as f64
+///         "false_alarms"
 ///     }
 /// }
 ///
 /// impl ClassMetric for FalseAlarms {
+///     type Counts = [u64; 1];
+///
 ///     fn decision(&self) -> Decision {
 ///         self.decision
 ///     }
-///     fn count(&mut self, decided: Decided) {
-///         self.count += u64::from(decided == Decided { truth: Some(0), found: Some(1) });
+///     fn add(&self, [alarms]: &mut [u64; 1], decided: Decided) {
+///         *alarms += u64::from(decided == Decided { truth: Some(0), found: Some(1) });
+///     }
+///     fn value(&self, [alarms]: &[u64; 1]) -> MetricValue {
+///         MetricValue::number(*alarms as f64)
 ///     }
 /// }
 /// class_metric!(FalseAlarms);
 ///
-/// let mut alarms = FalseAlarms::from_probabilities();
+/// let mut alarms = FalseAlarms::from_probabilities().tally();
 /// alarms.update(ndarray::array![[0.2], [0.8], [0.7]].view(), &[0u8, 0, 1]);
-/// assert_eq!(alarms.value(), 1.0);
+/// assert_eq!(alarms.value(), MetricValue::Number(1.0));
 /// ```
 pub trait ClassMetric: Metric {
+    /// What is counted.
+    type Counts: Counts;
+
     /// How outputs and targets become classes.
     fn decision(&self) -> Decision;
 
     /// Counts a row, or one of its labels.
-    fn count(&mut self, decided: Decided);
+    fn add(&self, counts: &mut Self::Counts, decided: Decided);
+
+    /// The value over all samples that were counted.
+    fn value(&self, counts: &Self::Counts) -> MetricValue;
 
     /// Prepares for this many classes, before the rows of a batch are counted.
-    fn prepare(&mut self, classes: usize) {
-        let _ = classes;
+    fn prepare(&self, counts: &mut Self::Counts, classes: usize) {
+        let _ = (counts, classes);
     }
 }
 
@@ -80,19 +84,27 @@ macro_rules! class_metric {
             }
         }
 
-        impl<T: $crate::Real, Y: $crate::Target<T>> $crate::Measure<T, Y> for $metric {
-            fn update(&mut self, y: $crate::ArrayView2<'_, T>, targets: &[Y]) {
+        impl $crate::Statistic for $metric {
+            type Counts = <Self as $crate::ClassMetric>::Counts;
+
+            fn value(&self, counts: &Self::Counts) -> $crate::MetricValue {
+                $crate::ClassMetric::value(self, counts)
+            }
+        }
+
+        impl<T: $crate::Real, Y: $crate::Target<T>> $crate::Count<T, Y> for $metric {
+            fn count(&self, counts: &mut Self::Counts, y: $crate::ArrayView2<'_, T>, targets: &[Y]) {
                 let decision = $crate::ClassMetric::decision(self);
-                $crate::ClassMetric::prepare(self, decision.classes(y.ncols()));
-                decision.each(y, targets, |decided| $crate::ClassMetric::count(self, decided));
+                $crate::ClassMetric::prepare(self, counts, decision.classes(y.ncols()));
+                decision.each(y, targets, |decided| $crate::ClassMetric::add(self, counts, decided));
             }
 
-            fn check(&self, columns: usize, targets: &[Y]) -> Result<(), $crate::TargetError> {
+            fn accepts(&self, columns: usize, targets: &[Y]) -> Result<(), $crate::TargetError> {
                 let owner = $crate::Metric::name(self);
                 $crate::ClassMetric::decision(self).check(owner, columns, targets)
             }
 
-            fn outputs(&self, columns: usize, _: &[Y]) -> Option<$crate::Outputs> {
+            fn reads(&self, columns: usize, _: &[Y]) -> Option<$crate::Outputs> {
                 $crate::ClassMetric::decision(self).outputs(columns)
             }
         }

@@ -4,15 +4,15 @@ use chainrule_core::SettingError;
 use chainrule_tensor::{Outputs, Real, Steps, TargetError};
 use ndarray::ArrayView2;
 
-use crate::{Measure, Mergeable, Metric};
+use crate::{Count, Metric, MetricValue, Statistic};
 
 /// Another metric over all steps of a sequence, for outputs `[steps, columns]` and one target per step.
 ///
 /// ```
-/// use chainrule_metrics::{Accuracy, Measure, Metric, PerStep};
-/// let mut accuracy = PerStep(Accuracy);
+/// use chainrule_metrics::{Accuracy, MetricValue, PerStep, Tally};
+/// let mut accuracy = Tally::new(PerStep(Accuracy));
 /// accuracy.update(ndarray::array![[2.0f64, 0.0, 0.0, 1.0]].view(), &[[0u8, 0]]);
-/// assert_eq!(accuracy.value(), 0.5);
+/// assert_eq!(accuracy.value(), MetricValue::Number(0.5));
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PerStep<M>(
@@ -25,58 +25,48 @@ impl<M: Metric> Metric for PerStep<M> {
         self.0.name()
     }
 
-    fn reset(&mut self) {
-        self.0.reset();
-    }
-
-    fn value(&self) -> f64 {
-        self.0.value()
-    }
-
-    fn counts(&self) -> Option<Vec<f64>> {
-        self.0.counts()
-    }
-
-    fn restore(&mut self, counts: &[f64]) -> Option<()> {
-        self.0.restore(counts)
-    }
-
     fn validate(&self) -> Result<(), SettingError> {
         self.0.validate()
     }
 }
 
-impl<T: Real, S: Steps, M: Measure<T, S::Target>> Measure<T, S> for PerStep<M> {
-    fn update(&mut self, y: ArrayView2<'_, T>, targets: &[S]) {
+impl<M: Statistic> Statistic for PerStep<M> {
+    type Counts = M::Counts;
+
+    fn empty(&self) -> Self::Counts {
+        self.0.empty()
+    }
+
+    fn value(&self, counts: &Self::Counts) -> MetricValue {
+        self.0.value(counts)
+    }
+}
+
+impl<T: Real, S: Steps, M: Count<T, S::Target>> Count<T, S> for PerStep<M> {
+    fn count(&self, counts: &mut Self::Counts, y: ArrayView2<'_, T>, targets: &[S]) {
         for (y, target) in y.rows().into_iter().zip(targets) {
             let steps = target.steps();
             // The loss has checked that the steps divide the columns; an empty target is not counted.
             if let Ok(y) = y.to_shape((steps.len(), y.len() / steps.len().max(1))) {
-                self.0.update(y.view(), steps);
+                self.0.count(counts, y.view(), steps);
             }
         }
     }
 
-    fn check(&self, columns: usize, targets: &[S]) -> Result<(), TargetError> {
+    fn accepts(&self, columns: usize, targets: &[S]) -> Result<(), TargetError> {
         targets.iter().enumerate().try_for_each(|(row, target)| {
             let steps = target.steps();
             if steps.is_empty() || !columns.is_multiple_of(steps.len()) {
                 return Err(TargetError::Steps { row, steps: steps.len(), columns });
             }
-            let inner = self.0.check(columns / steps.len(), steps);
+            let inner = self.0.accepts(columns / steps.len(), steps);
             inner.map_err(|source| TargetError::Step { row, source: source.into() })
         })
     }
 
     /// By the first target: all have been checked, and decide between the same classes.
-    fn outputs(&self, columns: usize, targets: &[S]) -> Option<Outputs> {
+    fn reads(&self, columns: usize, targets: &[S]) -> Option<Outputs> {
         let steps = targets.first()?.steps();
-        self.0.outputs(columns.checked_div(steps.len())?, steps)
-    }
-}
-
-impl<M: Mergeable> Mergeable for PerStep<M> {
-    fn merge(&mut self, other: &Self) {
-        self.0.merge(&other.0);
+        self.0.reads(columns.checked_div(steps.len())?, steps)
     }
 }

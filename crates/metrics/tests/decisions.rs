@@ -1,24 +1,27 @@
 //! Logits and probabilities, labels, and targets without a class.
 
 use chainrule_metrics::{
-    Accuracy, ConfusionMatrix, Mean, Measure, Mergeable, Metric, Outputs, PerStep, TargetError,
+    Accuracy, ConfusionMatrix, Count, Mean, Measure, Metric, Outputs, PerStep, RunningMean, Tally,
+    TargetError, Undefined,
 };
 use ndarray::{Array2, array};
 
-fn counts<Y>(mut matrix: ConfusionMatrix, y: &Array2<f32>, targets: &[Y]) -> (Vec<u64>, u64)
+fn counts<Y>(matrix: ConfusionMatrix, y: &Array2<f32>, targets: &[Y]) -> (Vec<u64>, u64)
 where
-    ConfusionMatrix: Measure<f32, Y>,
+    ConfusionMatrix: Count<f32, Y>,
 {
+    let mut matrix = Tally::new(matrix);
     matrix.update(y.view(), targets);
-    (matrix.counts().iter().copied().collect(), matrix.uncounted())
+    (matrix.counts().cells().iter().copied().collect(), matrix.counts().uncounted())
 }
 
-fn accuracy<Y>(mut accuracy: Accuracy, y: &Array2<f32>, targets: &[Y]) -> f64
+fn accuracy<Y>(accuracy: Accuracy, y: &Array2<f32>, targets: &[Y]) -> f64
 where
-    Accuracy: Measure<f32, Y>,
+    Accuracy: Count<f32, Y>,
 {
+    let mut accuracy = Tally::new(accuracy);
     accuracy.update(y.view(), targets);
-    accuracy.value()
+    accuracy.value().as_number().unwrap()
 }
 
 #[test]
@@ -52,7 +55,7 @@ fn a_metric_says_what_it_takes_outputs_for() {
     assert_eq!(of(&Accuracy, 10), None);
     assert_eq!(of(&Accuracy.labels(), 10), Some(Outputs::Logits));
     assert_eq!(of(&ConfusionMatrix::from_probabilities().labels(), 10), Some(Outputs::Probabilities));
-    assert_eq!(of(&Mean::default(), 1), None);
+    assert_eq!(of(&Mean, 1), None);
     let steps = |metric: &dyn Measure<f32, [u8; 3]>, columns| metric.outputs(columns, &[[0, 1, 0]]);
     assert_eq!(steps(&PerStep(Accuracy), 3), Some(Outputs::Logits));
     assert_eq!(steps(&PerStep(Accuracy), 6), None);
@@ -73,7 +76,7 @@ fn several_labels_at_once() {
     // To a metric that was not told, they are no classes.
     for matrix in [ConfusionMatrix, ConfusionMatrix::new(3)] {
         let check = Measure::<f32, [f32; 3]>::check(&matrix, 3, &targets).unwrap_err();
-        assert_eq!(check, TargetError::NoClass { row: 0, labels: 2, owner: "confusion accuracy" });
+        assert_eq!(check, TargetError::NoClass { row: 0, labels: 2, owner: "confusion_matrix" });
         assert!(check.to_string().contains("`labels()`"), "{check}");
         assert_eq!(counts(matrix, &logits, &targets).1, 1);
     }
@@ -119,20 +122,20 @@ fn settings_and_values() {
     assert!(Accuracy::with_threshold(f64::NAN).validate().is_err());
     assert!(PerStep(ConfusionMatrix::with_threshold(f64::NAN)).validate().is_err());
     // What is merged counts with the same threshold.
-    let mut all = ConfusionMatrix::from_probabilities();
+    let mut all = Tally::new(ConfusionMatrix::from_probabilities());
     all.update(array![[0.2]].view(), &[0u8]);
-    let mut other = ConfusionMatrix::from_probabilities();
+    let mut other = Tally::new(ConfusionMatrix::from_probabilities());
     other.update(array![[0.8]].view(), &[1u8]);
     all.merge(&other);
-    assert_eq!(all.counts(), array![[1, 0], [0, 1]]);
+    assert_eq!(all.counts().cells(), array![[1, 0], [0, 1]]);
 }
 
 #[test]
 fn an_infinite_value_without_a_weight_does_not_count() {
-    let mut mean = Mean::default();
+    let mut mean = RunningMean::default();
     mean.push(2.0, 1.0);
     mean.push(f64::INFINITY, 0.0);
-    assert_eq!(mean.value(), 2.0);
+    assert_eq!(mean.value(), Ok(2.0));
     mean.push(f64::NAN, 0.0);
-    assert!(mean.value().is_nan());
+    assert_eq!(mean.value(), Err(Undefined::NAN));
 }

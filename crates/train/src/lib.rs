@@ -40,5 +40,6 @@ mod trainer;
 
 pub use model::{FileError, Model, ModelError, PredictError, Predictor, Summary, TrainingBytes, file};
 pub use trainer::{
-    Callback, EpochReport, Event, Fit, History, Quantity, Scores, Suspects, TrainError, TrainWarning, Trainer,
+    Callback, EpochReport, Event, Fit, History, Quantity, RunningMetrics, Scores, Suspects, TrainError,
+    TrainWarning, Trainer,
 };

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::history::EpochReport;
+use super::tallies::RunningMetrics;
 
 /// Something that happens in a training.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub enum Event<'a> {
         /// The mean loss over these samples.
         loss: f64,
         /// The metrics over these samples, by name.
-        metrics: &'a [(&'static str, f64)],
+        metrics: RunningMetrics<'a>,
     },
     /// An epoch has ended, with all its samples.
     EpochEnd(&'a EpochReport),

@@ -90,7 +90,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// How far the training is in its epoch, if it stopped in the middle of one.
     fn position(&self) -> Option<EpochPosition> {
         let position = &self.state.position;
-        (position.samples > 0).then(|| EpochPosition { metrics: self.metric_counts(), ..position.clone() })
+        (position.samples > 0).then(|| EpochPosition { metrics: self.metric_numbers(), ..position.clone() })
     }
 
     fn setup(&self) -> String {

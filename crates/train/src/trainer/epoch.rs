@@ -8,15 +8,16 @@ use std::time::Instant;
 
 use chainrule_core::Mode;
 use chainrule_data::{Batches, Samples};
-use chainrule_metrics::Measure;
+use chainrule_metrics::MetricValue;
 use chainrule_tensor::Real;
 
 use super::callback::Event;
 use super::error::TrainError;
 use super::history::{EpochReport, History, Scores};
 use super::overlap::{Comparison, fingerprint};
+use super::tallies::{Counted, RunningMetrics, Tallies, Values};
 use super::warning::TrainWarning;
-use super::{State, Trainer, address};
+use super::{State, Trainer, address, tell};
 use crate::engine::pass::Batch;
 use crate::model::file::EpochPosition;
 
@@ -60,14 +61,17 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Begins an epoch with `samples` samples, or goes on with one in which the training stopped.
     fn enter_epoch(&mut self, samples: usize) -> ControlFlow<()> {
+        let shards = self.state.shards.len();
         if self.state.position.samples > 0 {
-            self.restore_metrics();
+            let State { position, tallies, .. } = &mut self.state;
+            tallies.resize(&self.metrics, shards);
+            tallies.restore(&self.metrics, &std::mem::take(&mut position.metrics));
             return ControlFlow::Continue(());
         }
         self.state.position = EpochPosition { of: samples as u64, ..EpochPosition::default() };
         self.state.epoch_weight = 0.0;
         self.reset_states();
-        self.metrics.iter_mut().for_each(|metric| metric.reset());
+        self.state.tallies.begin(&self.metrics, shards);
         self.tell(&Event::Epoch { epoch: self.state.epoch })
     }
 
@@ -82,15 +86,15 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         D: Samples<T, Target = Y>,
     {
         let epoch = self.state.epoch;
-        let mut values = self.metric_values();
         let mut rest = batches.rest(self.samples_done()).peekable();
         while let Some(samples) = rest.next() {
             let index = self.state.position.batches as usize;
             let next = rest.peek().copied().unwrap_or_default();
             self.optimizer.check_step(self.state.at())?;
             let loss = self.step(data, Batch { index, samples, next })?;
-            self.update_metrics();
-            self.state.epoch_weight += loss.weight;
+            let State { tallies, shards, threads, epoch_weight, .. } = &mut self.state;
+            tallies.count(shards, *threads);
+            *epoch_weight += loss.weight;
             let position = &mut self.state.position;
             position.loss += loss.mean * loss.weight;
             position.samples += samples.len() as u64;
@@ -100,11 +104,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             }
             if !self.callbacks.is_empty() {
                 let EpochPosition { samples, loss, .. } = self.state.position;
-                self.read_metrics(&mut values);
                 let loss = loss / self.state.epoch_weight;
                 let samples = samples as usize;
-                let step = Event::Step { epoch, batch: index, samples, loss, metrics: &values };
-                if self.tell(&step).is_break() {
+                let counted = Counted { metrics: &self.metrics, tallies: &self.state.tallies };
+                let metrics = RunningMetrics::new(&counted);
+                let step = Event::Step { epoch, batch: index, samples, loss, metrics };
+                if tell(&mut self.callbacks, &step).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
@@ -120,14 +125,15 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let mut batches = Batches::new(data.len(), self.evaluation_rows(), None)?;
         batches.epoch(0);
         self.reset_states();
-        self.metrics.iter_mut().for_each(|metric| metric.reset());
+        let mut tallies = Tallies::default();
+        tallies.begin(&self.metrics, self.state.shards.len());
         let mut comparison = self.state.trained.compare(data.len(), address(data));
         let mut sum = 0.0;
         let mut weight = 0.0;
         for (index, samples) in batches.iter().enumerate() {
             let batch = Batch { index, samples, next: &[] };
             let loss = self.forward(data, batch, Mode::Eval, self.state.threads)?;
-            self.update_metrics();
+            tallies.count(&mut self.state.shards, self.state.threads);
             if let Some(comparison) = &mut comparison {
                 self.compare(comparison, samples);
             }
@@ -138,7 +144,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let trained = self.state.trained.len();
             self.warn(TrainWarning::SeenSamples { trained, evaluated: data.len() });
         }
-        Ok(Scores { loss: sum / weight, metrics: self.metric_values() })
+        let metrics = Counted { metrics: &self.metrics, tallies: &tallies }.values();
+        Ok(Scores { loss: sum / weight, metrics })
     }
 
     /// Runs an evaluation without a trace in the epoch in which the training stopped, if it did.
@@ -146,7 +153,6 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.samples_done() == 0 {
             return evaluation(self);
         }
-        self.keep_metrics();
         // The states that layers carry are in the shards.
         let stateful = self.model.plan().is_stateful();
         let shards = if stateful { std::mem::take(&mut self.state.shards) } else { Vec::new() };
@@ -154,7 +160,6 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if stateful {
             self.state.shards = shards;
         }
-        self.metrics.iter_mut().for_each(|metric| metric.reset());
         result
     }
 
@@ -162,15 +167,6 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     pub(super) fn reset_states(&mut self) {
         if self.model.plan().is_stateful() {
             self.state.shards.iter_mut().for_each(|shard| shard.reset(self.model.cache()));
-        }
-    }
-
-    /// Adds the outputs of the last pass to the metrics.
-    fn update_metrics(&mut self) {
-        for shard in &self.state.shards {
-            for metric in &mut self.metrics {
-                metric.update(shard.outputs(), &shard.targets);
-            }
         }
     }
 
@@ -211,40 +207,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
     }
 
-    fn metric_values(&self) -> Vec<(&'static str, f64)> {
-        self.metrics.iter().map(|metric| (metric.name(), metric.value())).collect()
-    }
-
-    fn read_metrics(&self, values: &mut [(&'static str, f64)]) {
-        for (value, metric) in values.iter_mut().zip(&self.metrics) {
-            value.1 = metric.value();
-        }
+    /// The name and the value of each metric in this epoch.
+    fn metric_values(&self) -> Vec<(String, MetricValue)> {
+        Counted { metrics: &self.metrics, tallies: &self.state.tallies }.values()
     }
 
     /// What the metrics have counted in this epoch, by name.
-    pub(super) fn metric_counts(&self) -> Vec<(String, Vec<f64>)> {
-        let kept = &self.state.position.metrics;
-        if !kept.is_empty() {
-            return kept.clone();
-        }
-        let counts =
-            |metric: &dyn Measure<T, Y>| (metric.name().to_owned(), metric.counts().unwrap_or_default());
-        self.metrics.iter().map(|metric| counts(&**metric)).collect()
-    }
-
-    /// Keeps what the metrics have counted, before they count something else.
-    fn keep_metrics(&mut self) {
-        self.state.position.metrics = self.metric_counts();
-    }
-
-    /// Gives the metrics back what was kept of their counts.
-    fn restore_metrics(&mut self) {
-        let kept = std::mem::take(&mut self.state.position.metrics);
-        for (metric, (name, counts)) in self.metrics.iter_mut().zip(&kept) {
-            // A metric that cannot be restored, or was not there, counts the samples from here on.
-            if metric.name() == name {
-                let _ = metric.restore(counts);
-            }
-        }
+    pub(super) fn metric_numbers(&self) -> Vec<(String, Vec<f64>)> {
+        let State { position, tallies, .. } = &self.state;
+        if position.metrics.is_empty() { tallies.numbers() } else { position.metrics.clone() }
     }
 }

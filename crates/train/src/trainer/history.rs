@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use chainrule_metrics::MetricValue;
+
 /// The mean loss and the metrics over some samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scores {
@@ -9,20 +11,25 @@ pub struct Scores {
     /// samples are divided into batches. NaN if none of them counts.
     pub loss: f64,
     /// The name and the value of each metric, in the order in which they were added to the trainer.
-    pub metrics: Vec<(&'static str, f64)>,
+    pub metrics: Vec<(String, MetricValue)>,
 }
 
 impl Scores {
-    /// The value of the metric with this name.
+    /// The value of the metric with this name, if it is a number.
     pub fn metric(&self, name: &str) -> Option<f64> {
-        self.metrics.iter().find(|(known, _)| *known == name).map(|&(_, value)| value)
+        self.value(name).and_then(MetricValue::as_number)
+    }
+
+    /// The value of the metric with this name: a number, a vector or a table, or why there is none.
+    pub fn value(&self, name: &str) -> Option<&MetricValue> {
+        self.metrics.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 }
 
 impl fmt::Display for Scores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "loss {:.4}", self.loss)?;
-        self.metrics.iter().try_for_each(|(name, value)| write!(f, ", {name} {value:.4}"))
+        self.metrics.iter().try_for_each(|(name, value)| write!(f, ", {name} {value}"))
     }
 }
 

@@ -11,9 +11,12 @@ mod fit;
 mod history;
 mod overlap;
 mod refusal;
+#[cfg(feature = "serde")]
+mod serialize;
 mod settings;
 mod step;
 mod suspects;
+mod tallies;
 mod targets;
 mod warning;
 
@@ -22,6 +25,7 @@ pub use error::TrainError;
 pub use fit::Fit;
 pub use history::{EpochReport, History, Scores};
 pub use suspects::{Quantity, Suspects};
+pub use tallies::RunningMetrics;
 pub use warning::TrainWarning;
 
 use std::fmt;
@@ -34,6 +38,7 @@ use chainrule_optim::{Run, Step, UpdateRule};
 use chainrule_tensor::{Buffer, Real, Seed, Shape, blas, memory_limit};
 
 use self::overlap::TrainedSamples;
+use self::tallies::Tallies;
 use crate::engine::buckets::Buckets;
 use crate::engine::careful::Copies;
 use crate::engine::exchange::Exchanges;
@@ -131,11 +136,13 @@ struct State<T: Real, Y> {
     run: Run,
     /// The number of epochs completed.
     epoch: u64,
-    /// How far the training is in the epoch after these. What the metrics have counted is in the metrics, unless they had to
-    /// count something else meanwhile.
+    /// How far the training is in the epoch after these. What the metrics have counted is in the tallies, unless it comes from a
+    /// checkpoint and no step was taken since.
     position: EpochPosition,
     /// How much the samples of this epoch count, as far as it came.
     epoch_weight: f64,
+    /// What the metrics have counted in this epoch.
+    tallies: Tallies<T, Y>,
     /// Some of the samples of the last fit.
     trained: TrainedSamples,
     /// The number of threads of the current pool; 1 where there is none.
@@ -187,6 +194,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 epoch: 0,
                 position: EpochPosition::default(),
                 epoch_weight: 0.0,
+                tallies: Tallies::default(),
                 trained: TrainedSamples::default(),
                 threads: 1,
                 exchanges: None,
@@ -475,14 +483,19 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Tells all callbacks; breaks if one of them does.
     fn tell(&mut self, event: &Event<'_>) -> ControlFlow<()> {
-        let mut flow = ControlFlow::Continue(());
-        for callback in &mut self.callbacks {
-            if callback.on(event).is_break() {
-                flow = ControlFlow::Break(());
-            }
-        }
-        flow
+        tell(&mut self.callbacks, event)
     }
+}
+
+/// Tells these callbacks; breaks if one of them does.
+fn tell(callbacks: &mut [Box<dyn Callback>], event: &Event<'_>) -> ControlFlow<()> {
+    let mut flow = ControlFlow::Continue(());
+    for callback in callbacks {
+        if callback.on(event).is_break() {
+            flow = ControlFlow::Break(());
+        }
+    }
+    flow
 }
 
 impl<T: Real, Y> fmt::Debug for Trainer<T, Y> {
