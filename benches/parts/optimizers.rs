@@ -32,7 +32,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
                 let mut step = Step::default();
                 bencher.iter(|| {
                     let (params, grads, state) = (&mut *params, &mut *grads, &mut *state);
-                    optimizer.update(Update { step, kind: ParamKind::Weight, params, grads, state });
+                    optimizer.update(Update::new(step, ParamKind::Weight, params, grads, state));
                     step.index += 1;
                 });
             });

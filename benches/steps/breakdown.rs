@@ -213,13 +213,13 @@ pub(crate) fn measure(
                 vector::add(ArrayView1::from(&*other.grads), (&mut *first.grads).into());
             }
             watch.lap(Section::Reduce);
-            optimizer.update(Update {
-                step: Step::from(step),
-                kind: ParamKind::Weight,
-                params: &mut params,
-                grads: &mut first.grads,
-                state: &mut state,
-            });
+            optimizer.update(Update::new(
+                Step::from(step),
+                ParamKind::Weight,
+                &mut params,
+                &mut first.grads,
+                &mut state,
+            ));
             watch.lap(Section::Optimizer);
             step += 1;
         }

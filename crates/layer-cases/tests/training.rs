@@ -10,7 +10,7 @@ use chainrule_data::{Dataset, Samples};
 use chainrule_layer_cases::{Case, every_layer};
 use chainrule_layers::{Dense, Flatten, Tanh};
 use chainrule_losses::CrossEntropy;
-use chainrule_optim::{ClipByGlobalNorm, Optimizer, SettingError, Step, Update, UpdateRule, adam, sgd};
+use chainrule_optim::{ClipByGlobalNorm, Optimizer, SettingError, Update, UpdateRule, Whole, adam, sgd};
 use chainrule_tensor::{Seed, Shape};
 use chainrule_train::{Fit, Model, PredictError, TrainError, Trainer};
 use ndarray::{Array2, s};
@@ -130,8 +130,8 @@ impl<O: Optimizer> Optimizer for Recording<O> {
 }
 
 impl<O: UpdateRule<f32>> UpdateRule<f32> for Recording<O> {
-    fn transform_all(&self, step: Step, grads: &mut [f32]) {
-        self.0.transform_all(step, grads);
+    fn transform_all(&self, whole: Whole<'_, f32>) {
+        self.0.transform_all(whole);
     }
 
     fn update(&self, pass: Update<'_, f32>) {

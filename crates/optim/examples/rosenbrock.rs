@@ -3,9 +3,7 @@
 //! `cargo run -p chainrule-optim --example rosenbrock`
 
 use chainrule_optim::schedule::{Cosine, WarmUp};
-use chainrule_optim::{
-    ClipByGlobalNorm, ParamKind, SettingError, Step, Update, UpdateRule, adam, adamw, rmsprop, sgd,
-};
+use chainrule_optim::{ClipByGlobalNorm, SettingError, Stepper, UpdateRule, adam, adamw, rmsprop, sgd};
 
 /// `f(x, y) = (1 - x)² + 100 (y - x²)²`, a narrow bent valley whose lowest point is (1, 1).
 fn rosenbrock([x, y]: [f64; 2]) -> f64 {
@@ -28,14 +26,10 @@ fn main() -> Result<(), SettingError> {
         Box::new(rmsprop(decay(1e-2))),
     ];
     for optimizer in &optimizers {
-        optimizer.validate()?;
         let mut params = [-1.2, 1.0];
-        let mut state = vec![0.0; optimizer.slots() * params.len()];
-        for step in (0..steps).map(Step::from) {
-            let mut grads = gradient(params);
-            optimizer.transform_all(step, &mut grads);
-            let (params, grads, state) = (&mut params, &mut grads, &mut state);
-            optimizer.update(Update { step, kind: ParamKind::Weight, params, grads, state });
+        let mut stepper = Stepper::new(optimizer, &params)?;
+        for _ in 0..steps {
+            stepper.step(&mut params, &mut gradient(params));
         }
         let [x, y] = params;
         println!("f({x:.6}, {y:.6}) = {:.2e} by {optimizer:?}", rosenbrock(params));

@@ -1,6 +1,6 @@
 use chainrule_core::SettingCheck;
 
-use crate::{Bounds, Optimizer, Real, SettingError, Step, Update, UpdateRule, vector};
+use crate::{Bounds, Optimizer, Real, SettingError, Update, UpdateRule, Whole, vector};
 
 /// Clips by global norm: scales all gradients together so that their Euclidean norm is at most this (Pascanu, Mikolov
 /// and Bengio 2013), `g ← g min(1, max / (‖g‖ + 1e-6))`, as PyTorch's `clip_grad_norm_`.
@@ -24,28 +24,36 @@ impl Optimizer for ClipByGlobalNorm {
 }
 
 impl<T: Real> UpdateRule<T> for ClipByGlobalNorm {
-    fn transform_all(&self, _: Step, grads: &mut [T]) {
-        let square = vector::sum_squares(grads);
+    fn transform_all(&self, mut whole: Whole<'_, T>) {
+        let mut square = 0.0;
+        whole.for_each_gradient(|grads| square += vector::sum_squares(grads));
         let scale = self.0 / (square.sqrt() + 1e-6);
         if scale >= 1.0 {
             return;
         }
         if square.is_finite() && T::of(scale) >= T::min_positive_value() {
             let scale = T::of(scale);
-            grads.iter_mut().for_each(|g| *g *= scale);
-            return;
+            return whole.for_each_gradient(|grads| grads.iter_mut().for_each(|g| *g *= scale));
         }
         // g / ‖g‖ = (g / a) / ‖g / a‖, with the largest absolute value a.
-        let largest = vector::largest(grads).as_f64();
+        let mut largest = 0.0;
+        whole.for_each_gradient(|grads| {
+            largest = vector::larger_or_nan(largest, vector::largest(grads).as_f64());
+        });
         if !largest.is_finite() {
             return;
         }
-        let square: f64 = grads.iter().map(|g| (g.as_f64() / largest).powi(2)).sum();
+        let mut square = 0.0;
+        whole.for_each_gradient(|grads| {
+            square += grads.iter().map(|g| (g.as_f64() / largest).powi(2)).sum::<f64>();
+        });
         let norm = square.sqrt() + 1e-6 / largest;
         if self.0 / largest >= norm {
             return;
         }
-        grads.iter_mut().for_each(|g| *g = T::of(g.as_f64() / largest / norm * self.0));
+        whole.for_each_gradient(|grads| {
+            grads.iter_mut().for_each(|g| *g = T::of(g.as_f64() / largest / norm * self.0));
+        });
     }
 
     fn bound(&self, Bounds { grads, .. }: Bounds<'_>) -> f64 {
@@ -78,12 +86,14 @@ impl Optimizer for ClipByValue {
 
 impl<T: Real> UpdateRule<T> for ClipByValue {
     // On all gradients at once, so that it keeps its position among other stages that need them all.
-    fn transform_all(&self, _: Step, grads: &mut [T]) {
+    fn transform_all(&self, mut whole: Whole<'_, T>) {
         let max = T::of(self.0);
-        for g in grads {
-            let below = if *g > max { max } else { *g };
-            *g = if below < -max { -max } else { below };
-        }
+        whole.for_each_gradient(|grads| {
+            for g in grads {
+                let below = if *g > max { max } else { *g };
+                *g = if below < -max { -max } else { below };
+            }
+        });
     }
 
     fn bound(&self, Bounds { grads, .. }: Bounds<'_>) -> f64 {

@@ -17,24 +17,14 @@
 //! The learning rate is any [`Schedule`]: a number, a closure, or one of [`schedule`]'s.
 //!
 //! ```
-//! use chainrule_optim::{ClipByGlobalNorm, ParamKind, Step, Update, UpdateRule, adam, schedule::Cosine};
+//! use chainrule_optim::{ClipByGlobalNorm, Stepper, adam, schedule::Cosine};
 //!
 //! let cosine = Cosine { rate: 0.1, steps: 500, floor: 0.0 };
-//! let optimizer: &dyn UpdateRule<f64> = &(ClipByGlobalNorm(1.0), adam(cosine));
-//! optimizer.validate()?;
-//!
 //! let mut params = [3.0f64, -2.0];
-//! let mut state = vec![0.0; optimizer.slots() * params.len()];
-//! for step in (0..500).map(Step::from) {
+//! let mut stepper = Stepper::new((ClipByGlobalNorm(1.0), adam(cosine)), &params)?;
+//! for _ in 0..500 {
 //!     let mut grads = params.map(|p| 2.0 * (p - 1.0)); // of Σ (p - 1)²
-//!     optimizer.transform_all(step, &mut grads);
-//!     optimizer.update(Update {
-//!         step,
-//!         kind: ParamKind::Weight,
-//!         params: &mut params,
-//!         grads: &mut grads,
-//!         state: &mut state,
-//!     });
+//!     stepper.step(&mut params, &mut grads);
 //! }
 //! assert!(params.iter().all(|p| (p - 1.0).abs() < 1e-3));
 //! # Ok::<(), chainrule_optim::SettingError>(())
@@ -82,13 +72,17 @@
 
 mod adam;
 mod adamw;
+mod chain;
 mod clip;
 mod optimizer;
 mod rmsprop;
 pub mod schedule;
 mod sgd;
 mod step;
+mod stepper;
+mod update;
 mod weight_decay;
+mod whole;
 
 pub use adam::*;
 pub use adamw::*;
@@ -100,4 +94,7 @@ pub use rmsprop::*;
 pub use schedule::Schedule;
 pub use sgd::*;
 pub use step::*;
+pub use stepper::*;
+pub use update::*;
 pub use weight_decay::*;
+pub use whole::*;

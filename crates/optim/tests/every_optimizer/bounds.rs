@@ -1,6 +1,6 @@
 //! What optimizers say of the largest numbers of a step holds.
 
-use chainrule_optim::{Bounds, ClipByGlobalNorm, ParamKind, Real, Step, Update, UpdateRule, vector};
+use chainrule_optim::{Bounds, ClipByGlobalNorm, ParamKind, Real, Step, Update, UpdateRule, Whole, vector};
 use chainrule_tensor::Seed;
 
 use crate::cases::{every_optimizer, every_reference};
@@ -18,11 +18,11 @@ fn check<T: Real>(optimizer: &dyn UpdateRule<T>, scale: f64) {
             Bounds { step, params: &mut bound_of_params, grads: &mut largest, state: &mut bounds_of_state };
         let all = optimizer.bound(bounds);
         assert!(all.is_finite(), "{optimizer:?}: {all}");
-        optimizer.transform_all(step, &mut grads);
+        optimizer.transform_all(Whole::new(step, &mut grads));
         assert!(vector::largest(&grads).as_f64() <= 1.001 * largest, "{optimizer:?}");
         let kind = if step.index % 2 == 0 { ParamKind::Weight } else { ParamKind::Bias };
         let (params, gradients, old) = (&mut p, &mut grads, &mut state);
-        optimizer.update(Update { step, kind, params, grads: gradients, state: old });
+        optimizer.update(Update::new(step, kind, params, gradients, old));
         // The formulas are in real numbers; these are rounded.
         let found = vector::largest(&p).as_f64();
         assert!(found <= 1.001 * bound_of_params, "{optimizer:?}: {found} {bound_of_params}");
@@ -52,7 +52,7 @@ fn bounds_hold() {
 
 fn clipped<T: Real>(max: f64, grads: &[f64]) -> Vec<f64> {
     let mut grads: Vec<T> = grads.iter().map(|&g| T::of(g)).collect();
-    ClipByGlobalNorm(max).transform_all(Step::default(), &mut grads);
+    ClipByGlobalNorm(max).transform_all(Whole::new(Step::default(), &mut grads));
     grads.into_iter().map(T::as_f64).collect()
 }
 

@@ -8,7 +8,7 @@ use cases::every_optimizer;
 use chainrule_optim::schedule::{Cosine, StepDecay, WarmUp};
 use chainrule_optim::{
     ClipByGlobalNorm, ClipByValue, Optimizer, ParamKind, Real, Schedule, SettingError, Step, Update,
-    UpdateRule, WeightDecay, adam, adamw, rmsprop, sgd,
+    UpdateRule, WeightDecay, Whole, adam, adamw, rmsprop, sgd,
 };
 
 /// `steps` steps that minimise `Σ (p - i)² / 2`, with the parameters split at `cuts`.
@@ -23,11 +23,11 @@ fn descend<T: Real>(optimizer: &dyn UpdateRule<T>, steps: u64, cuts: &[usize]) -
     for step in (0..steps).map(Step::from) {
         let mut grads: Vec<T> = params.iter().enumerate().map(|(i, &p)| p - T::of(i as f64 / 40.0)).collect();
         if optimizer.needs_all_gradients() {
-            optimizer.transform_all(step, &mut grads);
+            optimizer.transform_all(Whole::new(step, &mut grads));
         }
         for (cut, state) in bounds.windows(2).zip(&mut states) {
             let (params, grads) = (&mut params[cut[0]..cut[1]], &mut grads[cut[0]..cut[1]]);
-            optimizer.update(Update { step, kind: ParamKind::Weight, params, grads, state });
+            optimizer.update(Update::new(step, ParamKind::Weight, params, grads, state));
         }
     }
     params
@@ -58,7 +58,7 @@ fn stages_that_transform_all_gradients_say_so() {
     for optimizer in every_optimizer::<f64>() {
         let before = [1e3, -1e3];
         let mut grads = before;
-        optimizer.transform_all(Step::default(), &mut grads);
+        optimizer.transform_all(Whole::new(Step::default(), &mut grads));
         assert_eq!(optimizer.needs_all_gradients(), grads != before, "{optimizer:?}");
     }
 }
@@ -74,7 +74,7 @@ fn only_weights_decay() {
         for (kind, moves) in [(ParamKind::Weight, true), (ParamKind::Bias, false)] {
             let (mut params, mut state) = ([2.0], vec![0.0; optimizer.slots()]);
             let (params, grads, state) = (&mut params, &mut [0.0], &mut state);
-            optimizer.update(Update { step: Step::default(), kind, params, grads, state });
+            optimizer.update(Update::new(Step::default(), kind, params, grads, state));
             assert_eq!(params[0] < 2.0, moves, "{optimizer:?} of a {kind:?}: {}", params[0]);
             assert!(moves || params[0] == 2.0);
         }
@@ -87,10 +87,10 @@ fn two_steps(optimizer: &dyn UpdateRule<f64>) -> f64 {
     for (step, grad) in (0..).map(Step::from).zip([0.5, -0.2]) {
         let grads = &mut [grad];
         if optimizer.needs_all_gradients() {
-            optimizer.transform_all(step, grads);
+            optimizer.transform_all(Whole::new(step, grads));
         }
         let state = &mut state;
-        optimizer.update(Update { step, kind: ParamKind::Weight, params: &mut params, grads, state });
+        optimizer.update(Update::new(step, ParamKind::Weight, &mut params, grads, state));
     }
     params[0]
 }
@@ -150,13 +150,13 @@ fn two_steps_by_hand() {
 #[test]
 fn clipping_looks_at_all_gradients() {
     let mut grads = [3.0f32, 0.0, 4.0];
-    ClipByGlobalNorm(1.0).transform_all(Step::default(), &mut grads);
+    ClipByGlobalNorm(1.0).transform_all(Whole::new(Step::default(), &mut grads));
     for (found, right) in grads.iter().zip([0.6, 0.0, 0.8]) {
         assert!((found - right).abs() < 1e-6);
     }
     let small = [0.3f32, 0.4];
     let mut grads = small;
-    ClipByGlobalNorm(1.0).transform_all(Step::default(), &mut grads);
+    ClipByGlobalNorm(1.0).transform_all(Whole::new(Step::default(), &mut grads));
     assert_eq!(grads, small);
     assert!((ClipByGlobalNorm(1.0), sgd(0.1)).needs_all_gradients());
     assert!(!adam(0.1).needs_all_gradients());

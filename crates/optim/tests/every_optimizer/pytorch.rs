@@ -1,6 +1,6 @@
 //! Ten steps of each optimizer and schedule against PyTorch's, over plain slices. The values come from `reference.py`.
 
-use chainrule_optim::{ParamKind, Real, Step, Update};
+use chainrule_optim::{ParamKind, Real, Step, Update, Whole};
 use serde_json::Value;
 
 use crate::cases::every_reference;
@@ -19,15 +19,9 @@ fn ten_steps<T: Real>(tolerance: f64) {
         let mut state = vec![T::zero(); optimizer.slots() * params.len()];
         for (step, grads) in (0..).map(Step::from).zip(reference["grads"].as_array().unwrap()) {
             let mut grads: Vec<T> = list(grads);
-            optimizer.transform_all(step, &mut grads);
+            optimizer.transform_all(Whole::new(step, &mut grads));
             let kind = ParamKind::Weight;
-            optimizer.update(Update {
-                step,
-                kind,
-                params: &mut params,
-                grads: &mut grads,
-                state: &mut state,
-            });
+            optimizer.update(Update::new(step, kind, &mut params, &mut grads, &mut state));
         }
         let right: Vec<f64> = list(&reference["after"][name]);
         assert_eq!(params.len(), right.len(), "{name}");

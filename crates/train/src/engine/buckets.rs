@@ -9,8 +9,8 @@
 
 use std::ops::Range;
 
-use chainrule_core::{ParamKind, Plan, SequentialCache, SparseGrad};
-use chainrule_optim::UpdateRule;
+use chainrule_core::{ParamEntry, ParamKind, Plan, SequentialCache, SparseGrad};
+use chainrule_optim::{Layout, Parameter, Part, Step, Update, UpdateRule};
 use chainrule_tensor::{Real, vector};
 
 /// The maximum number of parameters of a bucket, unless its rows are long: with their gradient and two slots of state,
@@ -40,6 +40,10 @@ pub(crate) struct Bucket {
     pub(crate) end: usize,
     pub(crate) kind: ParamKind,
     pub(crate) source: GradSource,
+    /// The index of the parameter, if the optimizer uses it: then the bucket belongs to one.
+    pub(crate) parameter: Option<usize>,
+    /// Where the optimizer's state for it begins.
+    pub(crate) state: usize,
     /// The cost of all buckets up to and including this one, in parameters to update.
     pub(crate) cost: usize,
 }
@@ -90,8 +94,20 @@ fn bucket_len(plan: &Plan, cache: &SequentialCache<impl Real>) -> usize {
 
 /// The parameters of a plan, cut into buckets.
 pub(crate) struct Buckets {
-    /// With each table whole.
+    /// Those for the sum of the gradients, with each table whole.
     fixed: Vec<Bucket>,
+    /// Those for the update, if they are not the same: a bucket for each parameter.
+    whole: Option<Vec<Bucket>>,
+    /// The buckets for the update, as optimizers see them.
+    parts: Vec<Part>,
+    /// All parameters.
+    parameters: Vec<Parameter>,
+    /// The number of slots of the optimizer's state.
+    slots: usize,
+    /// The number of values of the optimizer's state for each parameter as a whole.
+    extra: Vec<usize>,
+    /// The largest number of values that the update of a parameter computes in.
+    scratch: usize,
     /// With each table cut for one step; unused where there is no table.
     of_step: Vec<Bucket>,
     tables: bool,
@@ -110,7 +126,24 @@ impl Buckets {
     ) -> Self {
         let sparse = sparse(optimizer);
         let tables = sparse && cache.tables().next().is_some();
-        let fixed = cut(plan, cache, sparse, optimizer.uses_kind());
+        let slots = optimizer.slots();
+        let mut fixed = cut(plan, cache, sparse, Sharing::of(optimizer));
+        fixed.iter_mut().for_each(|bucket| bucket.state = slots * bucket.start);
+        let entries = plan.entries().iter();
+        let parameters: Vec<Parameter> = entries
+            .map(|entry| Parameter { name: entry.name.clone(), shape: entry.shape, kind: entry.kind })
+            .collect();
+        let whole = optimizer.needs_whole_parameters();
+        let of_parameters = |work: &dyn Fn(&Parameter) -> usize| {
+            let work = |parameter| if whole { work(parameter) } else { 0 };
+            parameters.iter().map(work).collect::<Vec<_>>()
+        };
+        let extra = of_parameters(&|parameter| optimizer.extra(parameter));
+        let scratch = of_parameters(&|parameter| optimizer.scratch(parameter));
+        let scratch = scratch.into_iter().max().unwrap_or(0);
+        let whole = whole.then(|| whole_parameters(plan, slots, &extra));
+        let updated = whole.as_ref().unwrap_or(&fixed).iter();
+        let parts = updated.map(|bucket| bucket.part(slots)).collect();
         let mut of_shards: Vec<Range<usize>> = Vec::new();
         for &Bucket { start, end, kind, source, .. } in &fixed {
             if source != GradSource::Shards || kind == ParamKind::Frozen {
@@ -121,7 +154,8 @@ impl Buckets {
                 _ => of_shards.push(start..end),
             }
         }
-        Self { fixed, of_step: Vec::new(), tables, of_shards }
+        let of_step = Vec::new();
+        Self { fixed, whole, parts, parameters, slots, extra, scratch, of_step, tables, of_shards }
     }
 
     /// The ranges of the parameters whose gradient the shards have themselves, those of frozen parameters left out.
@@ -129,18 +163,58 @@ impl Buckets {
         &self.of_shards
     }
 
-    /// The ranges of all buckets that are no table.
-    pub(crate) fn without_tables(&self) -> impl Iterator<Item = Range<usize>> {
-        let fixed = self.fixed.iter().filter(|bucket| !matches!(bucket.source, GradSource::Table { .. }));
-        fixed.map(|bucket| bucket.start..bucket.end)
+    /// The buckets for the update.
+    pub(crate) fn updated(&self) -> &[Bucket] {
+        self.whole.as_ref().unwrap_or(&self.fixed)
+    }
+
+    /// The buckets for the update if each is a whole parameter.
+    pub(crate) fn whole(&self) -> Option<&[Bucket]> {
+        self.whole.as_deref()
+    }
+
+    /// The parameters and where their state is, for the optimizer.
+    pub(crate) fn layout(&self) -> Layout<'_> {
+        Layout { parameters: &self.parameters, parts: &self.parts }
+    }
+
+    /// All parameters.
+    pub(crate) fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// The number of values that the optimizer keeps for all parameters.
+    pub(crate) fn state_len(&self) -> usize {
+        let slots = self.fixed.last().map_or(0, |last| last.end).saturating_mul(self.slots);
+        self.extra.iter().fold(slots, |sum, &extra| sum.saturating_add(extra))
+    }
+
+    /// The number of values that the update of any parameter computes in.
+    pub(crate) fn scratch(&self) -> usize {
+        self.scratch
+    }
+
+    /// The range of a bucket in the optimizer's state.
+    fn state_of(&self, bucket: &Bucket) -> Range<usize> {
+        let extra = match (&self.whole, bucket.parameter) {
+            (Some(_), Some(parameter)) => self.extra[parameter],
+            _ => 0,
+        };
+        bucket.state..bucket.state + self.slots * (bucket.end - bucket.start) + extra
+    }
+
+    /// The ranges of all buckets for the update that are no table, in the parameters and in the optimizer's state.
+    pub(crate) fn without_tables(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+        let buckets = self.updated().iter();
+        let buckets = buckets.filter(|bucket| !matches!(bucket.source, GradSource::Table { .. }));
+        buckets.map(|bucket| (bucket.start..bucket.end, self.state_of(bucket)))
     }
 
     /// Writes the largest absolute value of each slot of the optimizer's state.
     pub(crate) fn largest_by_slot<T: Real>(&self, state: &[T], largest: &mut [f64]) {
-        let slots = largest.len();
-        let params = state.len() / slots.max(1);
+        let params = self.len();
         largest.fill(0.0);
-        for StateRun { in_bucket, in_slot, len } in self.state_runs(state.len(), slots) {
+        for StateRun { in_bucket, in_slot, len } in self.slot_runs() {
             let slot = &mut largest[in_slot / params];
             *slot =
                 vector::larger_or_nan(*slot, vector::largest(&state[in_bucket..in_bucket + len]).as_f64());
@@ -165,36 +239,70 @@ impl Buckets {
         self.fixed.iter().map(columns).max().unwrap_or(0)
     }
 
+    /// Calls `work` for all parameters that are trained, with their state and without gradients.
+    pub(crate) fn for_each<T: Real>(
+        &self,
+        step: Step,
+        params: &mut [T],
+        state: &mut [T],
+        numbers: &[f64],
+        mut work: impl FnMut(Update<'_, T>),
+    ) {
+        for bucket in self.updated().iter().filter(|bucket| bucket.kind.is_trained()) {
+            let parameter = bucket.parameter.map(|index| &self.parameters[index]);
+            // Each row of a table has its slots together.
+            let len = match bucket.source {
+                GradSource::Table { columns, .. } => columns,
+                GradSource::Shards | GradSource::Product { .. } => bucket.end - bucket.start,
+            };
+            let Range { start, end } = self.state_of(bucket);
+            let (slots, extra) = state[start..end].split_at_mut(self.slots * (bucket.end - bucket.start));
+            let params = params[bucket.start..bucket.end].chunks_mut(len.max(1));
+            let mut slots = slots.chunks_mut((self.slots * len).max(1));
+            for params in params {
+                let slots = slots.next().unwrap_or_default();
+                let pass = Update::new(step, bucket.kind, params, &mut [], slots);
+                work(Update { parameter, extra: &mut *extra, numbers, ..pass });
+            }
+        }
+    }
+
+    /// The number of parameters.
+    fn len(&self) -> usize {
+        self.fixed.last().map_or(0, |last| last.end)
+    }
+
     /// Copies the optimizer's state, stored bucket by bucket, to the order that files have: slot by slot, each in the order
-    /// of the parameters. So the cut may change from one version to the next.
-    pub(crate) fn state_by_slot<T: Real>(&self, state: &[T], slots: usize) -> Vec<T> {
+    /// of the parameters, then the state of whole parameters. So the cut may change from one version to the next.
+    pub(crate) fn state_by_slot<T: Real>(&self, state: &[T]) -> Vec<T> {
         let mut by_slot = vec![T::zero(); state.len()];
-        for StateRun { in_bucket, in_slot, len } in self.state_runs(state.len(), slots) {
+        for StateRun { in_bucket, in_slot, len } in self.state_runs() {
             by_slot[in_slot..in_slot + len].copy_from_slice(&state[in_bucket..in_bucket + len]);
         }
         by_slot
     }
 
     /// The reverse of [`state_by_slot`](Self::state_by_slot).
-    pub(crate) fn state_by_bucket<T: Real>(&self, by_slot: &[T], state: &mut [T], slots: usize) {
-        for StateRun { in_bucket, in_slot, len } in self.state_runs(state.len(), slots) {
+    pub(crate) fn state_by_bucket<T: Real>(&self, by_slot: &[T], state: &mut [T]) {
+        for StateRun { in_bucket, in_slot, len } in self.state_runs() {
             state[in_bucket..in_bucket + len].copy_from_slice(&by_slot[in_slot..in_slot + len]);
         }
     }
 
-    /// The runs of a state of `size` values that both orders keep together.
-    fn state_runs(&self, size: usize, slots: usize) -> impl Iterator<Item = StateRun> {
-        let params = size / slots.max(1);
-        self.fixed.iter().flat_map(move |bucket| {
+    /// The runs of the slots of the state that both orders keep together.
+    fn slot_runs(&self) -> impl Iterator<Item = StateRun> {
+        let params = self.len();
+        let slots = self.slots;
+        self.updated().iter().flat_map(move |bucket| {
             // Each row of a table has its slots together.
             let max_len = match bucket.source {
                 GradSource::Table { columns, .. } => columns,
                 GradSource::Shards | GradSource::Product { .. } => bucket.end - bucket.start,
             };
-            (bucket.start..bucket.end).step_by(max_len).flat_map(move |start| {
+            (bucket.start..bucket.end).step_by(max_len.max(1)).flat_map(move |start| {
                 let len = max_len.min(bucket.end - start);
                 (0..slots).map(move |slot| StateRun {
-                    in_bucket: slots * start + slot * len,
+                    in_bucket: bucket.state + slots * (start - bucket.start) + slot * len,
                     in_slot: slot * params + start,
                     len,
                 })
@@ -202,21 +310,39 @@ impl Buckets {
         })
     }
 
-    /// The buckets for a step, given the `lists` of a stage's table: one for each shard that is not empty.
-    pub(crate) fn of_step<'a, T: Real, I>(&mut self, lists: impl Fn(usize) -> I) -> &[Bucket]
+    /// The runs of the state that both orders keep together.
+    fn state_runs(&self) -> impl Iterator<Item = StateRun> {
+        let mut in_slot = self.slots * self.len();
+        let extra = self.whole().into_iter().flatten().map(move |bucket| {
+            let slots = self.slots * (bucket.end - bucket.start);
+            let Range { start, end } = self.state_of(bucket);
+            let run = StateRun { in_bucket: start + slots, in_slot, len: end - start - slots };
+            in_slot += run.len;
+            run
+        });
+        self.slot_runs().chain(extra)
+    }
+
+    /// The buckets for the sum of the gradients in this step; where sum and update are one, those for both.
+    pub(crate) fn of_step(&self) -> &[Bucket] {
+        if self.tables { &self.of_step } else { &self.fixed }
+    }
+
+    /// Cuts the tables for a step, given the `lists` of a stage's table: one for each shard that is not empty.
+    pub(crate) fn cut_tables<'a, T: Real, I>(&mut self, lists: impl Fn(usize) -> I)
     where
         I: Iterator<Item = &'a SparseGrad<T>> + Clone,
     {
-        let Self { fixed, of_step, tables, .. } = self;
+        let Self { fixed, of_step, tables, slots, .. } = self;
         if !*tables {
-            return fixed;
+            return;
         }
         of_step.clear();
         let mut cost = 0;
         for &bucket in &*fixed {
             match bucket.source {
                 GradSource::Table { stage, columns, .. } => {
-                    cost = bucket.cut_table(stage, columns, lists(stage), cost, of_step);
+                    cost = bucket.cut_table(stage, columns, lists(stage), *slots, cost, of_step);
                 }
                 GradSource::Shards | GradSource::Product { .. } => {
                     cost += bucket.end - bucket.start;
@@ -224,7 +350,6 @@ impl Buckets {
                 }
             }
         }
-        of_step
     }
 }
 
@@ -237,15 +362,48 @@ struct StateRun {
     len: usize,
 }
 
-/// The buckets of a plan. If the optimizer does not use `kinds`, weights and biases may share a bucket.
-fn cut<T: Real>(plan: &Plan, cache: &SequentialCache<T>, sparse: bool, kinds: bool) -> Vec<Bucket> {
+/// Which parameters may be in one bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sharing {
+    /// All that are trained.
+    Trained,
+    /// Those of one kind.
+    Kind,
+    /// None.
+    Nothing,
+}
+
+impl Sharing {
+    /// What an optimizer allows.
+    fn of<T: Real>(optimizer: &dyn UpdateRule<T>) -> Self {
+        if optimizer.uses_parameter() {
+            Self::Nothing
+        } else if optimizer.uses_kind() {
+            Self::Kind
+        } else {
+            Self::Trained
+        }
+    }
+}
+
+/// The buckets of a plan.
+fn cut<T: Real>(plan: &Plan, cache: &SequentialCache<T>, sparse: bool, sharing: Sharing) -> Vec<Bucket> {
     let mut buckets: Vec<Bucket> = Vec::new();
     let mut end_of_matrix = 0;
     let len = bucket_len(plan, cache);
-    let alike = |a: ParamKind, b: ParamKind| a == b || (!kinds && a.is_trained() && b.is_trained());
-    for entry in plan.entries() {
+    let alike = |a: ParamKind, b: ParamKind| match sharing {
+        Sharing::Nothing => false,
+        Sharing::Kind => a == b,
+        Sharing::Trained => a == b || (a.is_trained() && b.is_trained()),
+    };
+    for (index, entry) in plan.entries().iter().enumerate() {
         let Range { mut start, end } = entry.range;
         let kind = entry.kind;
+        let parameter = (sharing == Sharing::Nothing).then_some(index);
+        let bucket = |range: Range<usize>, source| {
+            let Range { start, end } = range;
+            Bucket { start, end, kind, source, parameter, state: 0, cost: end }
+        };
         let is_entry = |(_, range): &(usize, Range<usize>)| *range == entry.range;
         let product = if defers(plan) { cache.products().find(is_entry) } else { None };
         if let Some((stage, _)) = product {
@@ -254,7 +412,7 @@ fn cut<T: Real>(plan: &Plan, cache: &SequentialCache<T>, sparse: bool, kinds: bo
             buckets.extend((0..entry.shape[0]).step_by(rows).map(|first_row| {
                 let end = end.min(start + (first_row + rows) * columns);
                 let source = GradSource::Product { stage, first_row, columns };
-                Bucket { start: start + first_row * columns, end, kind, source, cost: end }
+                bucket(start + first_row * columns..end, source)
             }));
             end_of_matrix = end;
             continue;
@@ -262,7 +420,7 @@ fn cut<T: Real>(plan: &Plan, cache: &SequentialCache<T>, sparse: bool, kinds: bo
         let table = if sparse { cache.tables().find(is_entry) } else { None };
         if let Some((stage, _)) = table {
             let source = GradSource::Table { stage, first_row: 0, columns: entry.shape[1] };
-            buckets.push(Bucket { start, end, kind, source, cost: end });
+            buckets.push(bucket(start..end, source));
             end_of_matrix = end;
             continue;
         }
@@ -277,7 +435,7 @@ fn cut<T: Real>(plan: &Plan, cache: &SequentialCache<T>, sparse: bool, kinds: bo
                 }
                 _ => {
                     let end = end.min(start + len);
-                    buckets.push(Bucket { start, end, kind, source: GradSource::Shards, cost: end });
+                    buckets.push(bucket(start..end, GradSource::Shards));
                     start = end;
                 }
             }
@@ -286,7 +444,27 @@ fn cut<T: Real>(plan: &Plan, cache: &SequentialCache<T>, sparse: bool, kinds: bo
     buckets
 }
 
+/// A bucket for each parameter, for optimizers that need them whole. They are updated only: their sums are computed in others.
+fn whole_parameters(plan: &Plan, slots: usize, extra: &[usize]) -> Vec<Bucket> {
+    let mut state = 0;
+    let bucket = |(index, (entry, extra)): (usize, (&ParamEntry, &usize))| {
+        let Range { start, end } = entry.range;
+        let first = state;
+        state += slots * (end - start) + extra;
+        let source = GradSource::Shards;
+        Bucket { start, end, kind: entry.kind, source, parameter: Some(index), state: first, cost: end }
+    };
+    plan.entries().iter().zip(extra).enumerate().map(bucket).collect()
+}
+
 impl Bucket {
+    /// As optimizers see it.
+    fn part(&self, slots: usize) -> Part {
+        let &Self { start, end, kind, parameter, state, .. } = self;
+        debug_assert!(slots == 0 || state >= slots * start, "the state follows the parameters");
+        Part { range: start..end, kind, parameter, state }
+    }
+
     /// Cuts a table of a stage into buckets with about equally many rows that the shards used, and appends these to
     /// `buckets`; `cost` is that of all buckets before it, and of all so far when it returns.
     fn cut_table<'a, T: Real>(
@@ -294,6 +472,7 @@ impl Bucket {
         stage: usize,
         columns: usize,
         lists: impl Iterator<Item = &'a SparseGrad<T>> + Clone,
+        slots: usize,
         mut cost: usize,
         buckets: &mut Vec<Bucket>,
     ) -> usize {
@@ -311,7 +490,8 @@ impl Bucket {
             let start = self.start + first_row * columns;
             let end = self.start + next_row * columns;
             let source = GradSource::Table { stage, first_row, columns };
-            buckets.push(Bucket { start, end, source, cost, ..self });
+            let state = self.state + (start - self.start) * slots;
+            buckets.push(Bucket { start, end, source, state, cost, ..self });
             first_row = next_row;
         }
         cost
@@ -334,7 +514,7 @@ mod tests {
         plan.weight("b", [100], (1, 1), &init).unwrap();
         plan.bias("c", [10], (1, 1), &init).unwrap();
         plan.buffer("d", [5], 0.0).unwrap();
-        let buckets = cut(&plan, &SequentialCache::<f32>::default(), true, true);
+        let buckets = cut(&plan, &SequentialCache::<f32>::default(), true, Sharing::Kind);
         let lengths: Vec<_> = buckets.iter().map(|bucket| (bucket.end - bucket.start, bucket.kind)).collect();
         // 16 buckets and what is left, which begins on a cache line.
         let mut right = vec![(MAX_LEN / 8, ParamKind::Weight); 16];
@@ -357,8 +537,8 @@ mod tests {
             let size = slots * plan.size();
             let by_slot: Vec<f32> = (0..size).map(|index| index as f32).collect();
             let mut state = vec![f32::NAN; size];
-            buckets.state_by_bucket(&by_slot, &mut state, slots);
-            assert_eq!(buckets.state_by_slot(&state, slots), by_slot);
+            buckets.state_by_bucket(&by_slot, &mut state);
+            assert_eq!(buckets.state_by_slot(&state), by_slot);
             let mut largest = vec![f64::NAN; slots];
             buckets.largest_by_slot(&state, &mut largest);
             let right: Vec<f64> = (1..=slots).map(|slot| (slot * plan.size() - 1) as f64).collect();
@@ -382,7 +562,7 @@ mod tests {
         let layers = Sequential::new().then(Dense::new(300)).then(inner).then(Dense::new(2 * MAX_LEN));
         let mut plan = Plan::new();
         let (_, cache) = layers.plan([100].into(), &mut plan).unwrap();
-        let buckets = cut(&plan, &cache, true, true);
+        let buckets = cut(&plan, &cache, true, Sharing::Kind);
         assert_eq!((buckets[0].start, buckets[buckets.len() - 1].end), (0, plan.size()));
         assert!(buckets.windows(2).all(|pair| pair[0].end == pair[1].start));
         for bucket in &buckets {

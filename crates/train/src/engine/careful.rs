@@ -67,13 +67,15 @@ impl Watch {
 pub(crate) struct Copies<T> {
     pub(crate) params: Buffer<T>,
     pub(crate) state: Buffer<T>,
+    pub(crate) numbers: Vec<f64>,
 }
 
 impl<T: Real> Copies<T> {
     /// Copies what a step can change. The buffers have the sizes of the slices.
-    pub(crate) fn take(&mut self, buckets: &Buckets, slots: usize, params: &[T], state: &[T]) {
-        for range in buckets.without_tables() {
-            let of_state = slots * range.start..slots * range.end;
+    pub(crate) fn take(&mut self, buckets: &Buckets, params: &[T], state: &[T], numbers: &[f64]) {
+        self.numbers.clear();
+        self.numbers.extend_from_slice(numbers);
+        for (range, of_state) in buckets.without_tables() {
             self.params[range.clone()].copy_from_slice(&params[range]);
             self.state[of_state.clone()].copy_from_slice(&state[of_state]);
         }
@@ -87,9 +89,10 @@ impl<T: Real> Copies<T> {
         slots: usize,
         params: &mut [T],
         state: &mut [T],
+        numbers: &mut [f64],
     ) {
-        for range in buckets.without_tables() {
-            let of_state = slots * range.start..slots * range.end;
+        numbers.copy_from_slice(&self.numbers);
+        for (range, of_state) in buckets.without_tables() {
             params[range.clone()].copy_from_slice(&self.params[range]);
             state[of_state.clone()].copy_from_slice(&self.state[of_state]);
         }

@@ -25,6 +25,8 @@ use super::update::{ParamBlock, add};
 pub(crate) struct Scratch<T> {
     /// The gradient of a bucket.
     grads: Buffer<T>,
+    /// What the optimizer computes in.
+    update: Buffer<T>,
     pub(crate) sparse: SparseUpdate<T>,
 }
 
@@ -33,6 +35,7 @@ impl<T: Real> Scratch<T> {
     pub(crate) fn new(buckets: &Buckets, slots: usize, shards: usize) -> Self {
         Self {
             grads: Buffer::zeros(buckets.longest()),
+            update: Buffer::zeros(buckets.scratch()),
             sparse: SparseUpdate::new(buckets.widest_table(), slots, shards),
         }
     }
@@ -64,7 +67,8 @@ impl<T: Real> BucketRange<'_, T> {
         let (first, second) = buckets.split_at(middle);
         let at = second.first().map_or(block.params.len(), |bucket| bucket.start - block.offset);
         let (total_a, total_b) = total.split_at_mut(at.min(total.len()));
-        let (block_a, block_b) = block.split_at(at);
+        let state_at = second.first().map_or(block.state.len(), |bucket| bucket.state - block.state_offset);
+        let (block_a, block_b) = block.split_at(at, state_at);
         (
             Self { buckets: first, block: block_a, total: total_a },
             Self { buckets: second, block: block_b, total: total_b },
@@ -91,6 +95,8 @@ impl<T: Real> BucketRange<'_, T> {
 /// The sum over the shards and the update, for all parameters.
 pub(crate) struct Reduce<'a, T: Real, Y> {
     pub(crate) phase: Phase,
+    /// Whether running statistics, whose next value comes as their gradient, take it.
+    pub(crate) statistics: bool,
     pub(crate) shards: &'a [Shard<T, Y>],
     /// The first product, where it is split.
     pub(crate) split_k: Option<&'a SplitK<T>>,
@@ -177,13 +183,13 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
         prefetcher: &mut Prefetcher<'_>,
     ) {
         for (index, bucket) in buckets.iter().enumerate() {
-            let &Bucket { start, end, kind, source, .. } = bucket;
+            let &Bucket { start, end, kind, source, parameter, .. } = bucket;
             if shared && let Some(next) = buckets.get(index + 1) {
                 prefetch_params(next, &mut block);
             }
             prefetcher.advance();
             if let GradSource::Table { stage, first_row, columns } = source {
-                let range = RowRange { stage, first_row, start, end, columns, kind };
+                let range = RowRange { stage, first_row, start, end, columns, kind, parameter };
                 scratch.sparse.run(&range, self.shards, &mut block);
                 prefetcher.advance();
                 continue;
@@ -197,20 +203,22 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
                 self.look(bucket, grads, &block);
                 if kind == ParamKind::Buffer {
                     // The sum of the shards' shares of the next value: no gradient, which an optimizer could clip.
-                    block.replace(start..end, grads);
+                    if self.statistics {
+                        block.replace(start..end, grads);
+                    }
                     grads.fill(T::zero());
                 }
             }
             prefetcher.advance();
             if self.phase != Phase::Reduce && kind.is_trained() {
-                block.update(start..end, kind, grads);
+                block.update(bucket, grads, &mut scratch.update);
             }
         }
     }
 
     /// Looks at the gradients of a bucket, in a careful step: where the optimizer needs all at once, it may still clip them.
     fn look(&self, &Bucket { start, kind, .. }: &Bucket, grads: &[T], block: &ParamBlock<'_, T>) {
-        let Some(watch) = block.watch else { return };
+        let Some(watch) = block.common.watch else { return };
         let index = |position| start + position;
         match kind {
             ParamKind::Frozen => {}

@@ -7,7 +7,7 @@ use chainrule_tensor::{Buffer, Real};
 use super::careful::{RowCopies, Watched};
 use super::range::largest_gradient;
 use super::shard::Shard;
-use super::update::{ParamBlock, add};
+use super::update::{Common, ParamBlock, add};
 
 /// How many parameters are updated in one call: with their gradients and two slots of state they fit into a core's
 /// first-level cache.
@@ -25,6 +25,8 @@ pub(crate) struct RowRange {
     pub(crate) end: usize,
     pub(crate) columns: usize,
     pub(crate) kind: ParamKind,
+    /// The index of the table among the parameters, if the optimizer uses it.
+    pub(crate) parameter: Option<usize>,
 }
 
 /// The memory in which one thread updates rows that are far apart. They are copied together, since calling an optimizer
@@ -61,7 +63,7 @@ impl<T: Real> SparseUpdate<T> {
     /// For each row of a range that some shard used: sums its gradient over the shards, in their order, and takes the
     /// optimizer's step.
     pub(crate) fn run<Y>(&mut self, range: &RowRange, shards: &[Shard<T, Y>], block: &mut ParamBlock<'_, T>) {
-        let &RowRange { stage, first_row, start, end, columns, kind } = range;
+        let &RowRange { stage, first_row, start, end, columns, .. } = range;
         let shards = shards.iter().filter(|shard| !shard.is_empty());
         self.positions.clear();
         self.positions.extend(shards.clone().map(|shard| shard.sparse_grad(stage).position(first_row)));
@@ -94,16 +96,18 @@ impl<T: Real> SparseUpdate<T> {
             }
             self.starts.push(row);
             if (self.starts.len() + 1) * columns > self.grads.len() {
-                self.update(columns, kind, block);
+                self.update(range, block);
             }
         }
-        self.update(columns, kind, block);
+        self.update(range, block);
     }
 
     /// Updates the rows that were collected, and forgets them.
-    fn update(&mut self, columns: usize, kind: ParamKind, block: &mut ParamBlock<'_, T>) {
+    fn update(&mut self, range: &RowRange, block: &mut ParamBlock<'_, T>) {
+        let &RowRange { columns, kind, parameter, .. } = range;
         let Self { params, grads, state, starts, copies, .. } = self;
-        let ParamBlock { step, optimizer, slots, watch, offset, .. } = *block;
+        let &Common { step, optimizer, slots, parameters, numbers, watch } = block.common;
+        let offset = block.offset;
         let size = starts.len() * columns;
         let params = &mut params[..size];
         let grads = &mut grads[..size];
@@ -133,7 +137,9 @@ impl<T: Real> SparseUpdate<T> {
             }
             watch.look(Watched::Gradient, grads, largest_gradient(), index);
         }
-        optimizer.update(Update { step, kind, params, grads, state });
+        let parameter = parameter.map(|index| &parameters[index]);
+        let pass = Update::new(step, kind, params, grads, state);
+        optimizer.update(Update { parameter, numbers, ..pass });
         if let Some(watch) = watch {
             watch.look(Watched::Parameter, params, T::max_value(), index);
             watch.look(Watched::State, state, T::max_value(), index);

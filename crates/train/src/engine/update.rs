@@ -2,50 +2,68 @@
 
 use std::ops::Range;
 
-use chainrule_core::ParamKind;
-use chainrule_optim::{Step, Update, UpdateRule};
+use chainrule_optim::{Parameter, Step, Update, UpdateRule};
 use chainrule_tensor::{Real, each, prefetch_mut};
 
+use super::buckets::Bucket;
 use super::careful::{Watch, Watched};
 
-/// The parameters from `offset` on, with the optimizer's state for them: what one thread may change.
-pub(crate) struct ParamBlock<'a, T: Real> {
-    /// The number of steps before this one.
+/// What all updates of a step have in common.
+pub(crate) struct Common<'a, T: Real> {
     pub(crate) step: Step,
     pub(crate) optimizer: &'a dyn UpdateRule<T>,
     /// How many values of state each parameter has.
     pub(crate) slots: usize,
+    /// All parameters, as optimizers see them.
+    pub(crate) parameters: &'a [Parameter],
+    /// The optimizer's state of the whole training.
+    pub(crate) numbers: &'a [f64],
     /// Looks at what a careful step has computed.
     pub(crate) watch: Option<&'a Watch>,
+}
+
+/// The parameters from `offset` on, with the optimizer's state for them: what one thread may change.
+pub(crate) struct ParamBlock<'a, T: Real> {
+    pub(crate) common: &'a Common<'a, T>,
     pub(crate) offset: usize,
     pub(crate) params: &'a mut [T],
-    /// `slots * params.len()` values.
+    /// Where the state begins in that of all parameters.
+    pub(crate) state_offset: usize,
     pub(crate) state: &'a mut [T],
 }
 
 impl<'a, T: Real> ParamBlock<'a, T> {
-    /// The first `at` parameters, and the rest.
-    pub(crate) fn split_at(self, at: usize) -> (Self, Self) {
-        let Self { step, optimizer, slots, watch, offset, params, state } = self;
+    /// The first `at` parameters, with the state before `state_at`, and the rest. Where there is no state, it stays empty.
+    pub(crate) fn split_at(self, at: usize, state_at: usize) -> (Self, Self) {
+        let Self { common, offset, params, state_offset, state } = self;
         let (params_a, params_b) = params.split_at_mut(at);
-        let (state_a, state_b) = state.split_at_mut(slots * at);
-        let a = ParamBlock { step, optimizer, slots, watch, offset, params: params_a, state: state_a };
+        let state_at = state_at.min(state.len());
+        let (state_a, state_b) = state.split_at_mut(state_at);
+        let a = ParamBlock { common, offset, params: params_a, state_offset, state: state_a };
         let offset = offset + at;
-        (a, ParamBlock { step, optimizer, slots, watch, offset, params: params_b, state: state_b })
+        let state_offset = state_offset + state_at;
+        (a, ParamBlock { common, offset, params: params_b, state_offset, state: state_b })
     }
 
-    /// Updates the parameters in `range`, given their gradients.
-    pub(crate) fn update(&mut self, range: Range<usize>, kind: ParamKind, grads: &mut [T]) {
-        let Self { step, optimizer, slots, watch, offset, .. } = *self;
-        let first = range.start;
-        let (start, end) = (range.start - offset, range.end - offset);
-        let params = &mut self.params[start..end];
-        let state = &mut self.state[slots * start..slots * end];
-        optimizer.update(Update { step, kind, params, grads, state });
+    /// Updates the parameters of a bucket, given their gradients.
+    pub(crate) fn update(&mut self, bucket: &Bucket, grads: &mut [T], scratch: &mut [T]) {
+        let &Common { step, optimizer, slots, parameters, numbers, watch } = self.common;
+        let &Bucket { start: first, end, kind, parameter, state, .. } = bucket;
+        let parameter = parameter.map(|index| &parameters[index]);
+        let params = &mut self.params[first - self.offset..end - self.offset];
+        let len = params.len();
+        let state = &mut self.state[state - self.state_offset..];
+        let (state, rest) = state.split_at_mut(slots * len);
+        let extra = match parameter {
+            Some(parameter) if optimizer.needs_whole_parameters() => optimizer.extra(parameter),
+            _ => 0,
+        };
+        let extra = &mut rest[..extra];
+        optimizer.update(Update { step, kind, parameter, params, grads, state, extra, numbers, scratch });
         if let Some(watch) = watch {
-            let len = params.len();
             watch.look(Watched::Parameter, params, T::max_value(), |position| first + position);
             watch.look(Watched::State, state, T::max_value(), |position| first + position % len);
+            watch.look(Watched::State, extra, T::max_value(), |_| first);
         }
     }
 

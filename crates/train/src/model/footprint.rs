@@ -67,11 +67,12 @@ impl<T: Real> Model<T> {
         let passes_on = |entry: &&ParamEntry| layer(entry) != first;
         let frozen = entries.iter().filter(|entry| entry.kind == ParamKind::Frozen).filter(passes_on);
         let frozen: usize = frozen.map(|entry| entry.range.len()).sum();
+        let buckets = Buckets::new(self.plan(), &self.cache, optimizer);
         let gradients = [
             // Of each shard,
             count(shards, parameters),
-            // of a bucket on each thread,
-            count(shards, Buckets::new(self.plan(), &self.cache, optimizer).longest()),
+            // of a bucket on each thread, and what the update of a parameter computes in,
+            count(shards, buckets.longest().saturating_add(buckets.scratch())),
             // of all shards together, where the optimizer needs them all at once,
             count(usize::from(optimizer.needs_all_gradients()), parameters),
             // and scratch space for those of frozen parameters in the cache of each shard.
@@ -87,11 +88,12 @@ impl<T: Real> Model<T> {
         let bytes = |values: u64| values.saturating_mul(size_of::<T>() as u64);
         TrainingBytes {
             parameters: bytes(parameters as u64),
-            optimizer: bytes(count(optimizer.slots(), parameters)),
+            optimizer: bytes(buckets.state_len() as u64)
+                .saturating_add(count(optimizer.numbers(), size_of::<f64>())),
             copies: bytes(if RangeProof::exists(optimizer) {
                 0
             } else {
-                count(optimizer.slots().saturating_add(1), parameters)
+                (buckets.state_len() as u64).saturating_add(parameters as u64)
             }),
             gradients: bytes(gradients.into_iter().fold(0, u64::saturating_add)),
             activations: bytes(activations),

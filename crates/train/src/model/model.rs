@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Model<T: Real> {
-    layers: Sequential<T>,
+    pub(crate) layers: Sequential<T>,
     pub(crate) input: Shape,
     pub(crate) output: Shape,
     plan: Arc<Plan>,

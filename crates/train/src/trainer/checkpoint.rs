@@ -4,8 +4,8 @@ use std::path::Path;
 
 use chainrule_tensor::{Real, Seed};
 
-use super::Trainer;
 use super::error::TrainError;
+use super::{State, Trainer};
 use crate::model::file::{self, Contents, EpochPosition, FileError, Training};
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
@@ -20,8 +20,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.samples_done() > 0 && self.model.plan().is_stateful() {
             return Err(FileError::CarriedStates { path: path.to_owned() });
         }
-        let slots = self.optimizer.slots();
-        let state = &self.state.optimizer_state;
+        // Before the first fit there is no state yet: it begins with the fit.
+        let State { optimizer_state: state, numbers, buckets, .. } = &self.state;
         let training = Training {
             epoch: self.state.epoch,
             step: self.state.step,
@@ -30,11 +30,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             shards: self.shard_count() as u64,
             shuffle: self.shuffle,
             setup: self.setup(),
-            state: if state.is_empty() {
-                // Before the first fit all values are zeros, whose bytes are 0.
-                vec![0; slots * size_of_val(self.model.parameters())]
+            state: if state.len() < buckets.state_len() {
+                Vec::new()
             } else {
-                file::bytes(&self.state.buckets.state_by_slot(state, slots))
+                [file::bytes(&buckets.state_by_slot(state)), file::bytes(numbers)].concat()
             },
         };
         let position = self.position();
@@ -67,12 +66,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let message = format!("its samples have the shape {}", model.input());
             return Err(TrainError::Checkpoint(message));
         }
-        self.make_optimizer_state()?;
-        let mut by_slot = self.state.optimizer_state.clone();
-        if file::numbers(&training.state, &mut by_slot).is_none() {
-            return Err(TrainError::Checkpoint("the optimizer's state has another length".into()));
-        }
-        self.state.buckets.state_by_bucket(&by_slot, &mut self.state.optimizer_state, self.optimizer.slots());
+        self.read_optimizer_state(&training.state)?;
         let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
         self.state.epoch = training.epoch;
         self.state.position = position;
@@ -85,6 +79,23 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.model = model;
         self.state.shards.clear();
         Ok(self)
+    }
+
+    /// Takes the optimizer's state from the bytes of a checkpoint.
+    fn read_optimizer_state(&mut self, bytes: &[u8]) -> Result<(), TrainError> {
+        let other_length = || TrainError::Checkpoint("the optimizer's state has another length".into());
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.make_optimizer_state()?;
+        let State { optimizer_state, numbers, buckets, .. } = &mut self.state;
+        let (by_slot, of_training) =
+            bytes.split_at_checked(size_of_val(&**optimizer_state)).ok_or_else(other_length)?;
+        let mut values = optimizer_state.clone();
+        file::numbers(by_slot, &mut values).ok_or_else(other_length)?;
+        file::numbers(of_training, numbers).ok_or_else(other_length)?;
+        buckets.state_by_bucket(&values, optimizer_state);
+        Ok(())
     }
 
     /// How far the training is in its epoch, if it stopped in the middle of one.

@@ -8,6 +8,7 @@ mod checkpoint;
 mod epoch;
 pub(crate) mod error;
 mod fit;
+mod forward;
 mod history;
 mod overlap;
 mod refusal;
@@ -123,6 +124,8 @@ struct State<T: Real, Y> {
     split_k: Option<SplitK<T>>,
     /// Empty before the first fit.
     optimizer_state: Buffer<T>,
+    /// The optimizer's state of the whole training.
+    numbers: Vec<f64>,
     /// The gradient of all parameters, for an optimizer that needs all gradients at once.
     total: Buffer<T>,
     /// For each thread.
@@ -168,6 +171,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         optimizer: impl UpdateRule<T> + 'static,
     ) -> Self {
         let buckets = Buckets::new(model.plan(), &model.cache, &optimizer);
+        let numbers = optimizer.numbers();
         Self {
             model,
             loss: Box::new(loss),
@@ -184,6 +188,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 shards: Vec::new(),
                 split_k: None,
                 optimizer_state: Buffer::default(),
+                numbers: vec![0.0; numbers],
                 total: Buffer::default(),
                 scratch: Vec::new(),
                 buckets,
@@ -273,6 +278,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         warning::warn_if_debug();
         self.check(data.shape())?;
         self.optimizer.validate()?;
+        self.optimizer.check_parameters(self.state.buckets.parameters())?;
         targets::check_settings(&*self.loss, &self.metrics, self.model.output().size())?;
         self.check_stateful(data.len(), self.shuffle)?;
         self.check_single_samples(data.len())?;
@@ -392,8 +398,22 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Allocates the optimizer's state, if there is none.
     fn make_optimizer_state(&mut self) -> Result<(), TrainError> {
-        let len = self.model.parameters().len().saturating_mul(self.optimizer.slots());
-        reserve(&mut self.state.optimizer_state, len, 1, "the optimizer's state")
+        let step = self.state.at();
+        let State { optimizer_state, buckets, numbers, .. } = &mut self.state;
+        let len = buckets.state_len();
+        if optimizer_state.len() >= len {
+            return Ok(());
+        }
+        reserve(optimizer_state, len, 1, "the optimizer's state")?;
+        let optimizer = &*self.optimizer;
+        // An optimizer may read the parameters, but it does not change them before the first step.
+        let mut params = Buffer::try_zeros(self.model.parameters.len()).ok_or(TrainError::Memory {
+            what: "a copy of the parameters, from which the optimizer's state begins",
+            bytes: size_of_val(&*self.model.parameters),
+        })?;
+        params.copy_from_slice(&self.model.parameters);
+        buckets.for_each(step, &mut params, optimizer_state, numbers, |pass| optimizer.start(pass));
+        Ok(())
     }
 
     /// An error if this many shards are more than the machine can hold, before it is tried.

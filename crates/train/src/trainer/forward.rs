@@ -1,0 +1,176 @@
+//! The passes of a batch: the shards' forward and backward passes, and its loss.
+
+use chainrule_core::{Layer, Mode, Sequential, batch_group};
+use chainrule_data::Samples;
+use chainrule_losses::{Loss, Reduction, Scope, total};
+use chainrule_metrics::Measure;
+use chainrule_tensor::Real;
+
+use super::error::TrainError;
+use super::targets::{check_outputs, check_targets};
+use crate::engine::buckets::Buckets;
+use crate::engine::exchange::Exchanges;
+use crate::engine::pass::{Batch, Pass, rows_of_shard};
+use crate::engine::pool::each_pair;
+use crate::engine::shard::Shard;
+use crate::engine::split_k::SplitK;
+use crate::engine::whole_batch::{BatchLoss, Losses, WholeBatch, total_weight};
+
+/// What the passes of a batch read, whichever parameters they run with.
+pub(super) struct Forward<'a, T: Real, Y, D: ?Sized> {
+    pub(super) layers: &'a Sequential<T>,
+    pub(super) loss: &'a dyn Loss<T, Y>,
+    pub(super) metrics: &'a [Box<dyn Measure<T, Y>>],
+    /// The number of the model's outputs.
+    pub(super) columns: usize,
+    pub(super) deferred: bool,
+    pub(super) sparse: bool,
+    pub(super) data: &'a D,
+    pub(super) batch: Batch<'a>,
+    pub(super) mode: Mode,
+    pub(super) threads: usize,
+}
+
+/// The memory in which the passes of a batch run.
+pub(super) struct Passes<'a, T: Real, Y> {
+    pub(super) shards: &'a mut [Shard<T, Y>],
+    pub(super) split_k: &'a mut Option<SplitK<T>>,
+    pub(super) buckets: &'a Buckets,
+    pub(super) exchanges: Option<&'a Exchanges>,
+    pub(super) whole_batch: &'a mut WholeBatch<T, Y>,
+}
+
+impl<T: Real, Y: Clone + Send + Sync, D: Samples<T, Target = Y> + ?Sized> Forward<'_, T, Y, D> {
+    /// Runs the shards of the batch with these parameters; returns its loss.
+    pub(super) fn run(&self, params: &[T], passes: Passes<'_, T, Y>) -> Result<BatchLoss, TrainError> {
+        let &Self { batch, mode, columns, threads, metrics, .. } = self;
+        let Passes { shards, split_k, buckets, exchanges, whole_batch } = passes;
+        let exchanges = if mode == Mode::Eval { None } else { exchanges };
+        if let Some(exchanges) = exchanges {
+            exchanges.begin(batch.samples.len());
+        }
+        let pass = Pass {
+            layers: self.layers,
+            params,
+            loss: self.loss,
+            data: self.data,
+            samples: batch.samples,
+            mode,
+            deferred: self.deferred,
+            sparse: self.sparse,
+            of_shards: buckets.of_shards(),
+        };
+        let count = shards.len();
+        let rows_of_batch = batch.samples.len();
+        let rows = |shard| rows_of_shard(rows_of_batch, shard, count);
+        let scope = pass.loss.scope();
+        let reduction = pass.loss.reduction();
+        // J = 1/m Σ L, over the m rows of the whole batch.
+        let mut weight = rows_of_batch as f64;
+        let scale = reduction.factor(rows_of_batch, weight);
+
+        let mut split_k = if mode == Mode::Eval { None } else { split_k.as_mut() };
+        if let Some(SplitK { blocks, units, .. }) = &mut split_k {
+            let units = *units;
+            each_pair(blocks, shards, threads, &|index, block, shard| {
+                block.run(&pass, rows(index), &mut shard.targets, units);
+                Ok::<(), TrainError>(())
+            })?;
+        }
+        let split_k = split_k.as_deref();
+        each_pair(shards, &mut vec![(); count], threads, &|index, shard, ()| {
+            let rows = rows(index);
+            let turn = if rows.is_empty() { None } else { exchanges.map(|exchanges| exchanges.join(index)) };
+            if split_k.is_none() {
+                shard.gather(&pass, rows.clone());
+            }
+            // Samples and targets are checked here, so that layers and losses need not check them.
+            let sample = |row: usize| batch.samples.get(row).map_or(row, |&sample| sample as usize);
+            if let Err(source) = check_targets(pass.loss, metrics, columns, &shard.targets) {
+                let source = source.after(rows.start);
+                let sample = sample(source.row());
+                return Err(TrainError::Target { batch: batch.index, sample, columns, source });
+            }
+            check_outputs(pass.loss, metrics, columns, &shard.targets)?;
+            match split_k {
+                None => {
+                    if let Err(source) = pass.layers.check(shard.inputs()) {
+                        let source = source.after(rows.start);
+                        let sample = sample(source.row());
+                        return Err(TrainError::Value { batch: batch.index, sample, source });
+                    }
+                }
+                Some(split_k) => {
+                    if !shard.is_empty() {
+                        split_k.sum(rows.clone(), shard.first_product());
+                    }
+                }
+            }
+            {
+                let _membership = turn.as_ref().map(|turn| batch_group::enter(turn.member()));
+                match scope {
+                    Scope::Row => shard.run(&pass, rows, scale),
+                    Scope::WeightedRow | Scope::Batch => {
+                        shard.forward(&pass, rows);
+                        shard.weigh(&pass);
+                    }
+                }
+            }
+            if let Some(turn) = turn {
+                turn.end();
+            }
+            if mode != Mode::Eval && scope == Scope::Row {
+                shard.bound_gradients(&pass, split_k.map(SplitK::largest));
+            }
+            Ok(())
+        })?;
+
+        if scope != Scope::Row && !exchanges.is_some_and(Exchanges::is_broken) {
+            weight = total_weight(shards);
+            let scale = reduction.factor(rows_of_batch, weight);
+            let losses = if scope == Scope::Batch {
+                whole_batch.compute(&pass, shards, columns, scale);
+                Losses::OfBatch(whole_batch)
+            } else {
+                Losses::OfRows { scale }
+            };
+            if let Some(exchanges) = exchanges {
+                exchanges.begin(rows_of_batch);
+            }
+            each_pair(shards, &mut vec![(); count], threads, &|index, shard, ()| {
+                let rows = rows(index);
+                let turn =
+                    if rows.is_empty() { None } else { exchanges.map(|exchanges| exchanges.join(index)) };
+                {
+                    let _membership = turn.as_ref().map(|turn| batch_group::enter(turn.member()));
+                    shard.finish(&pass, rows, losses);
+                }
+                if let Some(turn) = turn {
+                    turn.end();
+                }
+                if mode != Mode::Eval {
+                    shard.bound_gradients(&pass, split_k.map(SplitK::largest));
+                }
+                Ok::<(), TrainError>(())
+            })?;
+        }
+
+        if exchanges.is_some_and(Exchanges::is_broken) {
+            panic!("a layer that sums over the batch has to do so equally often in the passes of all shards");
+        }
+        // The rows' losses are summed in their order, whichever shards they are in.
+        let losses = shards.iter().flat_map(|shard| shard.losses().iter().copied());
+        let sum = total(losses);
+        // A loss beyond the range of the model's numbers is as infinite as its gradient.
+        let in_range = |loss: f64| if T::of(loss).is_finite() { loss } else { T::of(loss).as_f64() };
+        let over = |divisor: f64| if divisor == 0.0 { 0.0 } else { in_range(sum / divisor) };
+        if reduction == Reduction::MeanOfRows {
+            weight = rows_of_batch as f64;
+        }
+        Ok(BatchLoss {
+            objective: over(reduction.divisor(rows_of_batch, weight)),
+            mean: over(weight),
+            weight,
+        })
+    }
+}
