@@ -29,7 +29,8 @@ fn main() -> Result<(), SettingError> {
         let mut params = [-1.2, 1.0];
         let mut stepper = Stepper::new(optimizer, &params)?;
         for _ in 0..steps {
-            stepper.step(&mut params, &mut gradient(params));
+            let mut grads = gradient(params);
+            stepper.step(&mut params, &mut grads);
         }
         let [x, y] = params;
         println!("f({x:.6}, {y:.6}) = {:.2e} by {optimizer:?}", rosenbrock(params));
