@@ -1,10 +1,17 @@
 //! `(A, B)` is A, then B; and whatever points to an optimizer is one.
 
+use chainrule_core::Description;
+
 use crate::{
     Before, Bounds, Optimizer, Parameter, Real, Schedule, SettingError, Step, Update, UpdateRule, Whole,
 };
 
 impl<A: Optimizer, B: Optimizer> Optimizer for (A, B) {
+    fn description(&self) -> Description {
+        let parts = [self.0.description(), self.1.description()];
+        Description::chain(parts.iter().flat_map(Description::parts))
+    }
+
     fn slots(&self) -> usize {
         self.0.slots() + self.1.slots()
     }
@@ -132,6 +139,10 @@ impl<T: Real, A: UpdateRule<T>, B: UpdateRule<T>> UpdateRule<T> for (A, B) {
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
         impl<O: Optimizer + ?Sized> Optimizer for $pointer {
+            fn description(&self) -> Description {
+                (**self).description()
+            }
+
             fn slots(&self) -> usize {
                 (**self).slots()
             }

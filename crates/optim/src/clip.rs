@@ -1,4 +1,4 @@
-use chainrule_core::SettingCheck;
+use chainrule_core::{Described, Range, describe, described};
 
 use crate::{Bounds, Optimizer, Real, SettingError, Update, UpdateRule, Whole, vector};
 
@@ -13,7 +13,24 @@ pub struct ClipByGlobalNorm(
     pub f64,
 );
 
+/// A number above 0, infinity included.
+const ABOVE_ZERO: Range = Range::between(0.0, f64::INFINITY, "a number above 0").without_low();
+
+describe! {
+    /// Scales all gradients together so that their Euclidean norm is at most a maximum.
+    ClipByGlobalNorm = "clip_by_global_norm";
+    aliases ["clip_grad_norm", "global_clipnorm"];
+    formula "g ← g min(1, max / (‖g‖ + 1e-6)), with the norm of all gradients";
+    source "Pascanu, Mikolov and Bengio 2013";
+    settings {
+        /// The maximum norm.
+        0 as "max_norm": 1.0, ABOVE_ZERO;
+    }
+}
+
 impl Optimizer for ClipByGlobalNorm {
+    described!();
+
     fn needs_all_gradients(&self) -> bool {
         true
     }
@@ -63,7 +80,7 @@ impl<T: Real> UpdateRule<T> for ClipByGlobalNorm {
     fn update(&self, _: Update<'_, T>) {}
 
     fn validate(&self) -> Result<(), SettingError> {
-        SettingCheck("ClipByGlobalNorm").positive("the maximum norm", self.0)
+        self.check_ranges()
     }
 }
 
@@ -74,7 +91,20 @@ pub struct ClipByValue(
     pub f64,
 );
 
+describe! {
+    /// Clips each gradient to a maximum absolute value.
+    ClipByValue = "clip_by_value";
+    aliases ["clip", "clip_grad_value", "clipvalue"];
+    formula "g ← min(max(g, -max), max)";
+    settings {
+        /// The maximum absolute value.
+        0 as "max_delta" ("clip_value"): 1.0, ABOVE_ZERO;
+    }
+}
+
 impl Optimizer for ClipByValue {
+    described!();
+
     fn needs_all_gradients(&self) -> bool {
         true
     }
@@ -104,6 +134,6 @@ impl<T: Real> UpdateRule<T> for ClipByValue {
     fn update(&self, _: Update<'_, T>) {}
 
     fn validate(&self) -> Result<(), SettingError> {
-        SettingCheck("ClipByValue").positive("the maximum value", self.0)
+        self.check_ranges()
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use chainrule_core::Description;
+
 use crate::schedule::{Schedule, check_rate};
 use crate::{Bounds, Parameter, Real, SettingError, Step, Update, Whole};
 
@@ -13,6 +15,11 @@ use crate::{Bounds, Parameter, Real, SettingError, Step, Update, Whole};
 /// `(A, B)` is A, then B, and the slots of A are before those of B. References, boxes and `Arc`s of optimizers are
 /// optimizers.
 pub trait Optimizer: Send + Sync + Debug {
+    /// What this is: that of its entry, if it has one (see [`describe!`](chainrule_core::describe!)).
+    fn description(&self) -> Description {
+        Description::of_debug(self)
+    }
+
     /// The number of values of state for each value of a parameter.
     fn slots(&self) -> usize {
         0

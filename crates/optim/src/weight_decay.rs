@@ -1,4 +1,4 @@
-use chainrule_core::SettingCheck;
+use chainrule_core::{Described, Range, describe, described};
 use chainrule_tensor::each;
 
 use crate::{Bounds, Optimizer, ParamKind, Real, SettingError, Update, UpdateRule};
@@ -13,7 +13,20 @@ pub struct WeightDecay(
     pub f64,
 );
 
-impl Optimizer for WeightDecay {}
+describe! {
+    /// Coupled weight decay, for the optimizer after it.
+    WeightDecay = "weight_decay";
+    aliases ["add_decayed_weights", "l2_decay"];
+    formula "g ← g + λ p";
+    settings {
+        /// The decay λ.
+        0 as "weight_decay" ("decay"): 1e-4, Range::NOT_NEGATIVE;
+    }
+}
+
+impl Optimizer for WeightDecay {
+    described!();
+}
 
 impl<T: Real> UpdateRule<T> for WeightDecay {
     fn update(&self, pass: Update<'_, T>) {
@@ -30,6 +43,6 @@ impl<T: Real> UpdateRule<T> for WeightDecay {
     }
 
     fn validate(&self) -> Result<(), SettingError> {
-        SettingCheck("WeightDecay").not_negative("the decay", self.0)
+        self.check_ranges()
     }
 }

@@ -1,0 +1,31 @@
+//! Optimizers by name.
+
+use chainrule_core::{Description, DescriptionError, Kind, Registry, register};
+
+use crate::{ClipByGlobalNorm, ClipByValue, Real, UpdateRule, WeightDecay};
+
+impl<T: Real> Kind for Box<dyn UpdateRule<T>> {
+    const KIND: &'static str = "optimizer";
+    const KINDS: &'static str = "optimizers";
+
+    fn description(&self) -> Description {
+        (**self).description()
+    }
+
+    /// `clip_by_global_norm(1.0) then adam` is the first, then the second.
+    fn chain(parts: &[Description], registry: &Registry) -> Result<Self, DescriptionError> {
+        let parts: Vec<Self> = parts.iter().map(|part| registry.build(part)).collect::<Result<_, _>>()?;
+        let chain = parts.into_iter().reduce(|first, second| Box::new((first, second)));
+        chain.ok_or(DescriptionError::Chain { kind: Self::KIND })
+    }
+}
+
+/// Registers the optimizers and stages of this crate, for parameters of one type.
+pub fn register_optimizers<T: Real>(registry: &mut Registry) {
+    register!(
+        *registry, Box<dyn UpdateRule<T>>, |optimizer| Box::new(optimizer);
+        ClipByGlobalNorm,
+        ClipByValue,
+        WeightDecay,
+    );
+}
