@@ -14,8 +14,8 @@
 //! }
 //! ```
 //!
-//! The decision here: **this crate contains no code.** It re-exports the crates of the workspace, each of which can be used
-//! alone, and has a [`prelude`] with the names that most programs need.
+//! The decision here: **this crate contains no code but a list.** It re-exports the crates of the workspace, each of which can be used
+//! alone, has a [`prelude`] with the names that most programs need, and a [`registry`] with everything that has a name.
 //!
 //! | module | crate | what it contains |
 //! |---|---|---|
@@ -47,6 +47,10 @@
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+mod registry;
+
+pub use registry::registry;
 
 pub use chainrule_core as core;
 pub use chainrule_data as data;

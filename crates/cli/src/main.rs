@@ -1,7 +1,8 @@
-//! The `chainrule` program: trains on MNIST, and describes the machine.
+//! The `chainrule` program: trains on MNIST, lists what has a name, and describes the machine.
 
 mod choices;
 mod doctor;
+mod list;
 mod progress;
 mod report;
 mod train_mnist;
@@ -24,6 +25,8 @@ struct Arguments {
 enum Command {
     /// Train a network on the MNIST digits, evaluate it, and save it.
     TrainMnist(train_mnist::Arguments),
+    /// List the layers, losses, metrics, optimizers and all else that has a name, with settings and defaults.
+    List(list::Arguments),
     /// Show which BLAS and kernel are in use, how fast they are, and what could be improved.
     Doctor,
 }
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     }
     let result = match command {
         Command::TrainMnist(arguments) => train_mnist::run(&arguments),
+        Command::List(arguments) => list::run(&arguments),
         Command::Doctor => doctor::run(),
     };
     match result {

@@ -1,0 +1,29 @@
+//! Everything that descriptions may name.
+
+use chainrule_core::Registry;
+use chainrule_tensor::Real;
+
+/// A registry with everything in these crates, in `f32` and `f64`: `registry().build(&"clip_by_value(0.5)".parse()?)`.
+///
+/// Types of a program's own are added with [`register!`](chainrule_core::register!).
+///
+/// ```
+/// use chainrule::prelude::*;
+///
+/// let registry = chainrule::registry();
+/// let optimizer: Box<dyn UpdateRule<f32>> = registry.build(&"clip_by_global_norm(1) then clip_by_value(0.5)".parse()?)?;
+/// let error = registry.build::<Box<dyn UpdateRule<f32>>>(&"clip_by_valve".parse()?).unwrap_err();
+/// assert_eq!(error.to_string(), "there is no optimizer named `clip_by_valve`; the nearest name is `clip_by_value`");
+/// # Ok::<(), chainrule::core::DescriptionError>(())
+/// ```
+pub fn registry() -> Registry {
+    let mut registry = Registry::new();
+    of_type::<f32>(&mut registry);
+    of_type::<f64>(&mut registry);
+    registry
+}
+
+/// What depends on the type of the numbers.
+fn of_type<T: Real>(registry: &mut Registry) {
+    chainrule_optim::register_optimizers::<T>(registry);
+}

@@ -1,0 +1,60 @@
+//! The kinds of things that can be named, with the entries of all things of each kind.
+
+use chainrule::core::{Entry, Kind, Registry, nearest_name, same_name};
+use chainrule::prelude::UpdateRule;
+
+/// Everything of one kind.
+pub struct Family {
+    /// What lists call them: `optimizers`.
+    pub names: &'static str,
+    /// What errors call one of them.
+    pub name: &'static str,
+    /// In the order in which they were registered.
+    pub entries: Vec<&'static Entry>,
+}
+
+impl Family {
+    fn of<K: Kind>(registry: &Registry) -> Self {
+        Self { names: K::KINDS, name: K::KIND, entries: registry.entries::<K>().collect() }
+    }
+
+    /// The one that users call so.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, with the nearest name.
+    pub fn entry(&self, name: &str) -> Result<&'static Entry, String> {
+        let found = self.entries.iter().find(|entry| entry.is_named(name));
+        found.copied().ok_or_else(|| {
+            let names = self.entries.iter().flat_map(|entry| names(entry));
+            let nearest = nearest_name(name, names).unwrap_or_default();
+            format!("there is no {} named `{name}`; the nearest name is `{nearest}`", self.name)
+        })
+    }
+}
+
+/// The name of an entry and its aliases.
+fn names(entry: &'static Entry) -> impl Iterator<Item = &'static str> {
+    std::iter::once(entry.name).chain(entry.aliases.iter().copied())
+}
+
+/// All kinds.
+pub fn families() -> Vec<Family> {
+    let registry = chainrule::registry();
+    vec![Family::of::<Box<dyn UpdateRule<f32>>>(&registry)]
+}
+
+/// The kind that users call so, in the singular or the plural.
+///
+/// # Errors
+///
+/// If there is none, with the nearest name.
+pub fn family(name: &str) -> Result<Family, String> {
+    let all = families();
+    let known: Vec<&str> = all.iter().map(|family| family.names).collect();
+    let nearest = nearest_name(name, known.iter().copied()).unwrap_or_default();
+    let error =
+        format!("there is no list of `{name}`, only of {}; the nearest is `{nearest}`", known.join(", "));
+    let found = all.into_iter().find(|family| same_name(family.names, name) || same_name(family.name, name));
+    found.ok_or(error)
+}

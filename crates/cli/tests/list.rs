@@ -1,0 +1,74 @@
+//! The lists of everything that has a name.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Those that there have to be.
+const KINDS: [&str; 1] = ["optimizers"];
+
+fn list(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_chainrule")).arg("list").args(arguments).output().unwrap()
+}
+
+fn listed(arguments: &[&str]) -> String {
+    let output = list(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The names of all kinds, from the list of how many there are.
+fn kinds() -> Vec<String> {
+    let text = listed(&[]);
+    let lines = text.lines().take_while(|line| !line.is_empty());
+    lines.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_kind_is_listed_as_text_and_as_json() {
+    let kinds = kinds();
+    for known in KINDS {
+        assert!(kinds.iter().any(|kind| kind == known), "{kinds:?}");
+    }
+    for kind in &kinds {
+        let objects: Vec<Value> = serde_json::from_str(&listed(&[kind, "--json"])).unwrap();
+        assert!(!objects.is_empty(), "{kind}");
+        let text = listed(&[kind]);
+        for object in &objects {
+            let name = object["name"].as_str().unwrap();
+            assert!(text.lines().any(|line| line.starts_with(name)), "{kind}: {name}");
+            assert!(!object["summary"].as_str().unwrap().is_empty(), "{kind}: {name}");
+            for setting in object["settings"].as_array().unwrap() {
+                let (setting, summary) = (&setting["name"], setting["summary"].as_str().unwrap());
+                assert!(!summary.is_empty(), "{kind}: {name}: {setting}");
+            }
+        }
+        // One is described with all of its settings.
+        let name = objects[0]["name"].as_str().unwrap();
+        let described = listed(&[kind, name]);
+        assert!(described.starts_with(&format!("{name}: ")), "{described}");
+        for setting in objects[0]["settings"].as_array().unwrap() {
+            assert!(described.contains(setting["summary"].as_str().unwrap()), "{described}");
+        }
+    }
+    let all: Value = serde_json::from_str(&listed(&["--json"])).unwrap();
+    assert_eq!(all.as_object().unwrap().len(), kinds.len());
+}
+
+#[test]
+fn mistakes_have_the_nearest_name() {
+    for (arguments, expected) in [
+        (&["optimisers"][..], "the nearest is `optimizers`"),
+        (
+            &["optimizers", "clip-by-valve"],
+            "there is no optimizer named `clip-by-valve`; the nearest name is `clip_by_value`",
+        ),
+    ] {
+        let output = list(arguments);
+        assert!(!output.status.success(), "{arguments:?}");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(message.contains(expected), "{arguments:?}: {message}");
+    }
+    // The singular is understood.
+    assert_eq!(listed(&["Optimizer"]), listed(&["optimizers"]));
+}
