@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::describe::Description;
 use crate::error::{ShapeError, ValueError};
 use crate::grads::Grads;
 use crate::label::Label;
@@ -54,6 +55,13 @@ pub trait Layer<T: Real>: Debug + Send + Sync + 'static {
     /// What errors and summaries call the layer: by default what `Debug` prints, in short.
     fn label(&self) -> Label {
         Label::of_text(&format!("{self:?}"))
+    }
+
+    /// What this is, from which a [`Registry`](crate::Registry) can build it: that of its entry, if it has one (see
+    /// [`describe!`](crate::describe!)). By default it has the name of the type and what `Debug` prints; from that nothing can be
+    /// built.
+    fn description(&self) -> Description {
+        Description::of_debug(self).with("debug", format!("{self:?}"))
     }
 
     /// Whether the output always has the same values as the input, though perhaps another shape. A container then

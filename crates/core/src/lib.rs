@@ -65,9 +65,11 @@ pub mod runner;
 mod settings;
 mod sparse_grad;
 
+pub use containers::any::{AnyCache, AnyLayer, AnyMerge};
 pub use containers::branches::Branches;
 pub use containers::frozen::Frozen;
 pub use containers::graph::Graph;
+pub use containers::kinds::register_containers;
 pub use containers::lambda::Lambda;
 pub use containers::new::New;
 pub use containers::residual::Residual;

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::describe::Description;
 use crate::error::ShapeError;
 use crate::grads::Grads;
 use crate::label::Label;
@@ -34,6 +35,11 @@ pub trait Merge<T: Real>: Debug + Send + Sync + 'static {
     /// Like [`Layer::label`](crate::Layer::label).
     fn label(&self) -> Label {
         Label::of_text(&format!("{self:?}"))
+    }
+
+    /// Like [`Layer::description`](crate::Layer::description).
+    fn description(&self) -> Description {
+        Description::of_debug(self).with("debug", format!("{self:?}"))
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use chainrule_tensor::{Real, Shape};
 use ndarray::ArrayView2;
 
-use crate::containers::erased::{Erased, erase_layer, erase_merge};
+use crate::containers::any::{AnyLayer, AnyMerge};
+use crate::containers::erased::Erased;
 use crate::containers::graph::Graph;
 use crate::containers::graph::pass::{self, GraphCache};
 use crate::containers::graph::plan::INPUT;
@@ -15,6 +16,7 @@ use crate::label::Label;
 use crate::layer::{Backward, Forward, Layer};
 use crate::merge::Merge;
 use crate::plan::Plan;
+use crate::{Described, DescriptionError, Entry, Settings, Value, described, entry};
 
 /// One input through several layers, whose outputs are merged: `y = m(f₁(x), f₂(x), ...)`, as in an Inception module. With
 /// a sum as the merge and a projection as one of the branches it is a residual block that changes the shape.
@@ -34,14 +36,39 @@ pub struct Branches<T> {
 impl<T: Real> Branches<T> {
     /// No branches yet; this will merge their outputs.
     pub fn new(merge: impl Merge<T>) -> Self {
-        Self { merge: erase_merge(merge), branches: Vec::new() }
+        Self { merge: AnyMerge::new(merge).0, branches: Vec::new() }
     }
 
     /// Adds a branch.
     #[must_use]
     pub fn branch(mut self, layer: impl Layer<T>) -> Self {
-        self.branches.push(erase_layer(layer));
+        self.branches.push(AnyLayer::new(layer).0);
         self
+    }
+}
+
+impl<T: Real> Described for Branches<T> {
+    const ENTRY: Entry = entry! {
+        /// One input through several layers, whose outputs are merged.
+        Branches = "branches";
+        formula "y = m(f₁(x), f₂(x), ...)";
+        settings {
+            /// How the outputs are merged.
+            merge: required;
+            /// The layers.
+            branches: required;
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let AnyMerge(merge) = settings.get("merge")?;
+        let branches: Vec<AnyLayer<T>> = settings.get("branches")?;
+        Ok(Self { merge, branches: branches.into_iter().map(|AnyLayer(erased)| erased).collect() })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        let branches = self.branches.iter().map(|branch| branch.description().into()).collect();
+        vec![self.merge.description().into(), Value::List(branches)]
     }
 }
 
@@ -72,6 +99,8 @@ impl<T: Real> Layer<T> for Branches<T> {
     fn label(&self) -> Label {
         Label::of_text(&format!("Branches of {} layers", self.branches.len()))
     }
+
+    described!();
 
     fn forward(&self, pass: Forward<'_, T, GraphCache<T>>) {
         pass::forward(pass);

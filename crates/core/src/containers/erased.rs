@@ -1,12 +1,15 @@
 //! Layers and merges of erased types, as containers hold them.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
 use chainrule_tensor::{Real, Shape};
 use ndarray::ArrayView2;
 
+use crate::describe::Description;
 use crate::error::{ShapeError, ValueError};
+use crate::label::Label;
 use crate::layer::{Backward, Forward, Layer};
 use crate::merge::{Merge, MergeBackward, MergeForward};
 use crate::plan::Plan;
@@ -15,6 +18,25 @@ use crate::plan::Plan;
 pub(crate) trait Erased<T>: fmt::Debug + Send + Sync {
     /// Plans one use of it, under this name, for inputs of these shapes.
     fn bind(self: Arc<Self>, name: &str, inputs: &[Shape], plan: &mut Plan) -> Result<Bound<T>, ShapeError>;
+
+    /// Plans one use of it as a part of the layer that is being planned.
+    fn bind_here(
+        self: Arc<Self>,
+        inputs: &[Shape],
+        plan: &mut Plan,
+    ) -> Result<(Shape, Box<dyn ErasedNode<T>>), ShapeError>;
+
+    /// See [`Layer::label`].
+    fn label(&self) -> Label;
+
+    /// See [`Layer::description`].
+    fn description(&self) -> Description;
+
+    /// Whether it is a merge.
+    fn is_merge(&self) -> bool;
+
+    /// The layer or merge, to ask for its type.
+    fn as_any(&self) -> &dyn Any;
 
     /// Whether it can take these values of its first input.
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError>;
@@ -76,16 +98,46 @@ impl<M: fmt::Debug> fmt::Debug for SeveralInputs<M> {
     }
 }
 
+/// The one input of a layer.
+fn only(inputs: &[Shape], what: &str, plan: &Plan) -> Result<Shape, ShapeError> {
+    if let &[input] = inputs {
+        return Ok(input);
+    }
+    let found = inputs.first().copied().unwrap_or(Shape::from([0]));
+    Err(plan.error(found, &format!("one input for {what}, which is a layer,"), "merge several inputs first"))
+}
+
 impl<T: Real, L: Layer<T>> Erased<T> for OneInput<L> {
     fn bind(self: Arc<Self>, name: &str, inputs: &[Shape], plan: &mut Plan) -> Result<Bound<T>, ShapeError> {
-        let &[input] = inputs else {
-            let found = inputs.first().copied().unwrap_or(Shape::from([0]));
-            let expected = format!("one input for {name:?}, which is a layer,");
-            return Err(plan.error(found, &expected, "merge several inputs first"));
-        };
+        let input = only(inputs, &format!("{name:?}"), plan)?;
         let (output, cache, parameters) = plan.inner(name, &self.0, input)?;
         let node = Box::new(WithCache { erased: self, cache });
         Ok(Bound { node, output, parameters })
+    }
+
+    fn bind_here(
+        self: Arc<Self>,
+        inputs: &[Shape],
+        plan: &mut Plan,
+    ) -> Result<(Shape, Box<dyn ErasedNode<T>>), ShapeError> {
+        let (output, cache) = self.0.plan(only(inputs, "this", plan)?, plan)?;
+        Ok((output, Box::new(WithCache { erased: self, cache })))
+    }
+
+    fn label(&self) -> Label {
+        self.0.label()
+    }
+
+    fn description(&self) -> Description {
+        self.0.description()
+    }
+
+    fn is_merge(&self) -> bool {
+        false
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        &self.0
     }
 
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
@@ -102,6 +154,31 @@ impl<T: Real, M: Merge<T>> Erased<T> for SeveralInputs<M> {
         let (output, cache, parameters) = plan.inner_merge(name, &self.0, inputs)?;
         let node = Box::new(WithCache { erased: self, cache });
         Ok(Bound { node, output, parameters })
+    }
+
+    fn bind_here(
+        self: Arc<Self>,
+        inputs: &[Shape],
+        plan: &mut Plan,
+    ) -> Result<(Shape, Box<dyn ErasedNode<T>>), ShapeError> {
+        let (output, cache) = self.0.plan(inputs, plan)?;
+        Ok((output, Box::new(WithCache { erased: self, cache })))
+    }
+
+    fn label(&self) -> Label {
+        self.0.label()
+    }
+
+    fn description(&self) -> Description {
+        self.0.description()
+    }
+
+    fn is_merge(&self) -> bool {
+        true
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        &self.0
     }
 
     fn check(&self, _: ArrayView2<'_, T>) -> Result<(), ValueError> {

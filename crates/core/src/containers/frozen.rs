@@ -3,12 +3,14 @@
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::ArrayView2;
 
+use crate::containers::any::AnyLayer;
 use crate::error::{ShapeError, ValueError};
 use crate::grads::Grads;
 use crate::layer::{Backward, Forward, Layer, Mode};
 use crate::params::Params;
 use crate::plan::Plan;
 use crate::runner::GradsExt;
+use crate::{Described, Description, DescriptionError, Entry, SettingValue, Settings, Value, entry};
 
 /// A layer whose parameters do not change: for what was trained before, on other data.
 ///
@@ -27,6 +29,25 @@ pub struct FrozenCache<T: Real, C> {
     discarded: Buffer<T>,
 }
 
+impl<T: Real> Described for Frozen<AnyLayer<T>> {
+    const ENTRY: Entry = entry! {
+        /// A layer that is not trained, and runs as in evaluation.
+        Frozen = "frozen";
+        settings {
+            /// The layer.
+            layer: required;
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        settings.get("layer").map(Self)
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        vec![self.0.to_value()]
+    }
+}
+
 impl<T: Real, L: Layer<T>> Layer<T> for Frozen<L> {
     type Cache = FrozenCache<T, L::Cache>;
 
@@ -37,6 +58,10 @@ impl<T: Real, L: Layer<T>> Layer<T> for Frozen<L> {
 
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
         self.0.check(x)
+    }
+
+    fn description(&self) -> Description {
+        <Frozen<AnyLayer<T>> as Described>::ENTRY.description([self.0.description().into()])
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, Self::Cache>) {

@@ -7,6 +7,7 @@ use chainrule_tensor::{Real, Shape, map};
 use crate::error::ShapeError;
 use crate::layer::{Backward, Forward, Layer};
 use crate::plan::Plan;
+use crate::{Described, Description, DescriptionError, Entry, Settings, Value, entry};
 
 /// `a = f(z)` for each value, from a function and its derivative `f'(z, a)`, which receives the output too.
 ///
@@ -36,6 +37,31 @@ impl<F, D> Lambda<F, D> {
     }
 }
 
+/// What is known of a [`Lambda`] by its name: that nothing can be made of it. It has no values.
+#[derive(Debug)]
+pub(crate) enum LambdaText {}
+
+impl Described for LambdaText {
+    const ENTRY: Entry = entry! {
+        /// A function of each value and its derivative, which are code: it can be used in a program only.
+        Lambda = "lambda";
+        formula "a = f(z)";
+        settings {
+            /// The name that it was given.
+            name: required;
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let name: String = settings.get("name")?;
+        Err(DescriptionError::Code { place: settings.place().path().to_owned(), name })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        match *self {}
+    }
+}
+
 impl<F, D> fmt::Debug for Lambda<F, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Lambda({})", self.name)
@@ -51,6 +77,10 @@ where
 
     fn plan(&self, input: Shape, _: &mut Plan) -> Result<(Shape, ()), ShapeError> {
         Ok((input, ()))
+    }
+
+    fn description(&self) -> Description {
+        LambdaText::ENTRY.description([self.name.into()])
     }
 
     fn forward(&self, Forward { x, y, .. }: Forward<'_, T>) {

@@ -3,9 +3,11 @@
 use chainrule_tensor::{Buffer, Real, Shape, map};
 use ndarray::ArrayView2;
 
+use crate::containers::any::AnyLayer;
 use crate::error::{ShapeError, ValueError};
 use crate::layer::{Backward, Forward, Layer};
 use crate::plan::Plan;
+use crate::{Described, Description, DescriptionError, Entry, SettingValue, Settings, Value, entry};
 
 /// `y = x + f(x)` for an inner layer `f` that keeps the shape (He et al. 2015, "Deep residual learning").
 ///
@@ -21,6 +23,27 @@ pub struct Residual<L>(pub L);
 pub struct ResidualCache<T: Real, C> {
     cache: C,
     branch: Buffer<T>,
+}
+
+impl<T: Real> Described for Residual<AnyLayer<T>> {
+    const ENTRY: Entry = entry! {
+        /// Adds what a layer returns to its input.
+        Residual = "residual";
+        formula "y = x + f(x)";
+        source "He et al. 2015, \"Deep residual learning\"";
+        settings {
+            /// The layer, which keeps the shape of its samples.
+            layer: required;
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        settings.get("layer").map(Self)
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        vec![self.0.to_value()]
+    }
 }
 
 impl<T: Real, L: Layer<T>> Layer<T> for Residual<L> {
@@ -39,6 +62,10 @@ impl<T: Real, L: Layer<T>> Layer<T> for Residual<L> {
 
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
         self.0.check(x)
+    }
+
+    fn description(&self) -> Description {
+        <Residual<AnyLayer<T>> as Described>::ENTRY.description([self.0.description().into()])
     }
 
     fn forward(&self, Forward { params, x, y, cache, mode }: Forward<'_, T, Self::Cache>) {

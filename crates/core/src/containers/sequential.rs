@@ -8,7 +8,8 @@ use std::sync::Arc;
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::containers::erased::{Bound, Erased, ErasedNode, erase_layer};
+use crate::containers::any::AnyLayer;
+use crate::containers::erased::{Bound, Erased, ErasedNode};
 use crate::error::{ShapeError, ValueError};
 use crate::label::Label;
 use crate::layer::{Backward, Forward, Layer};
@@ -17,6 +18,7 @@ use crate::params::Params;
 use crate::plan::{ParamEntry, Plan};
 use crate::runner::{GradsExt, RunExt};
 use crate::sparse_grad::SparseGrad;
+use crate::{Described, Description, DescriptionError, Entry, Registry, Settings, Value, described, entry};
 
 /// Layers one after the other: `y = fₙ(... f₂(f₁(x)))`.
 ///
@@ -61,8 +63,35 @@ impl<T: Real> Sequential<T> {
     /// These layers, and then this one.
     #[must_use]
     pub fn then(mut self, layer: impl Layer<T>) -> Self {
-        self.layers.push(erase_layer(layer));
+        self.layers.push(AnyLayer::new(layer).0);
         self
+    }
+
+    /// These layers, one after the other.
+    pub(crate) fn of(layers: Vec<AnyLayer<T>>) -> Self {
+        Self { layers: layers.into_iter().map(|AnyLayer(erased)| erased).collect() }
+    }
+
+    /// The layers that are described: a `sequential`, layers with `then` between them, or a single one.
+    ///
+    /// ```
+    /// use chainrule_core::{Layer, Registry, Sequential, register_containers};
+    /// let mut registry = Registry::new();
+    /// register_containers::<f32>(&mut registry);
+    /// let layers = Sequential::<f32>::from_description(&"sequential([sequential([])])".parse()?, &registry)?;
+    /// assert_eq!(layers.len(), 1);
+    /// assert_eq!(layers.description().to_string(), "sequential(layers=[sequential(layers=[])])");
+    /// # Ok::<(), chainrule_core::DescriptionError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptionError`] if the registry has no layer of a name, or one cannot have its settings.
+    pub fn from_description(
+        description: &Description,
+        registry: &Registry,
+    ) -> Result<Self, DescriptionError> {
+        registry.build::<AnyLayer<T>>(description).map(Self::from)
     }
 
     /// The number of layers.
@@ -73,6 +102,33 @@ impl<T: Real> Sequential<T> {
     /// Whether there is no layer.
     pub fn is_empty(&self) -> bool {
         self.layers.is_empty()
+    }
+}
+
+/// A sequence as such, any other layer as the only one of a sequence.
+impl<T: Real> From<AnyLayer<T>> for Sequential<T> {
+    fn from(layer: AnyLayer<T>) -> Self {
+        layer.0.as_any().downcast_ref().cloned().unwrap_or_else(|| Self::of(vec![layer]))
+    }
+}
+
+impl<T: Real> Described for Sequential<T> {
+    const ENTRY: Entry = entry! {
+        /// Layers one after the other.
+        Sequential = "sequential";
+        formula "y = fₙ(... f₂(f₁(x)))";
+        settings {
+            /// The layers, the first one first.
+            layers: [];
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        settings.get("layers").map(Self::of)
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        vec![Value::List(self.layers.iter().map(|layer| layer.description().into()).collect())]
     }
 }
 
@@ -290,6 +346,8 @@ impl<T: Real> Layer<T> for Sequential<T> {
     fn label(&self) -> Label {
         Label::of_text(&format!("Sequential of {} layers", self.layers.len()))
     }
+
+    described!();
 
     fn forward(&self, Forward { mut params, x, mut y, cache, mode }: Forward<'_, T, SequentialCache<T>>) {
         let Some((last, stages)) = cache.stages.split_last_mut() else {

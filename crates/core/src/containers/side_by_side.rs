@@ -3,10 +3,12 @@
 use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 
+use crate::containers::any::AnyMerge;
 use crate::error::ShapeError;
 use crate::layer::{Backward, Forward, Layer};
 use crate::merge::{Merge, MergeBackward, MergeForward};
 use crate::plan::Plan;
+use crate::{Described, Description, DescriptionError, Entry, SettingValue, Settings, Value, entry};
 
 /// A [`Merge`] as a [`Layer`]: its inputs are concatenated in each sample, which is a vector of all their values.
 ///
@@ -21,6 +23,27 @@ impl<M> SideBySide<M> {
     /// This merge, with inputs of these shapes.
     pub fn new(merge: M, inputs: impl IntoIterator<Item = impl Into<Shape>>) -> Self {
         Self { merge, inputs: inputs.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl<T: Real> Described for SideBySide<AnyMerge<T>> {
+    const ENTRY: Entry = entry! {
+        /// A merge as a layer, whose samples hold the values of all its inputs.
+        SideBySide = "side_by_side";
+        settings {
+            /// The merge.
+            merge: required;
+            /// The shapes of its inputs.
+            inputs: required;
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self { merge: settings.get("merge")?, inputs: settings.get("inputs")? })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        vec![self.merge.to_value(), self.inputs.to_value()]
     }
 }
 
@@ -65,6 +88,11 @@ impl<T: Real, M: Merge<T>> Layer<T> for SideBySide<M> {
         }
         let (output, cache, _) = plan.inner_merge("merge", &self.merge, &self.inputs)?;
         Ok((output, cache))
+    }
+
+    fn description(&self) -> Description {
+        let values = [self.merge.description().into(), self.inputs.to_value()];
+        <SideBySide<AnyMerge<T>> as Described>::ENTRY.description(values)
     }
 
     fn forward(&self, Forward { params, x, y, cache, mode }: Forward<'_, T, M::Cache>) {

@@ -1,6 +1,6 @@
 //! The entry of a type: everything that is said about it.
 
-use super::description::Value;
+use super::description::{Description, Value};
 use super::names::same_name;
 use super::range::Range;
 
@@ -29,6 +29,12 @@ impl Entry {
     /// Whether users call it so.
     pub fn is_named(&self, name: &str) -> bool {
         same_name(self.name, name) || self.aliases.iter().any(|alias| same_name(alias, name))
+    }
+
+    /// The description of a thing with this entry, of the values of its settings in their order.
+    pub fn description(&self, values: impl IntoIterator<Item = Value>) -> Description {
+        let names = self.settings.iter().map(|setting| setting.name.to_owned());
+        Description { name: self.name.to_owned(), settings: names.zip(values).collect() }
     }
 
     /// The index of the setting that users call so.

@@ -81,6 +81,13 @@ pub enum DescriptionError {
         /// The kind, such as `"loss"`.
         kind: &'static str,
     },
+    /// It contains code, which a text does not hold.
+    Code {
+        /// Where the thing is.
+        place: String,
+        /// The name that the program gave it.
+        name: String,
+    },
     /// The settings exclude each other.
     Settings(SettingError),
 }
@@ -121,6 +128,10 @@ impl fmt::Display for DescriptionError {
                 write!(f, "{place} is {found}, but must be {allowed}")
             }
             Self::Chain { kind } => write!(f, "one {kind} cannot follow another: leave out the `then`"),
+            Self::Code { place, name } => write!(
+                f,
+                "{place} named `{name}` contains code, which no text holds: build the layers in the program, or register a type of your own instead"
+            ),
             Self::Settings(error) => fmt::Display::fmt(error, f),
         }
     }

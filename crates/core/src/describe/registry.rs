@@ -112,9 +112,20 @@ impl Registry {
         if description.name == CHAIN {
             return K::chain(&description.parts(), self);
         }
-        let (name, preset) = description.name.split_once('.').unwrap_or((&description.name, ""));
-        let registered = self.find::<K>(name)?;
-        let entry = registered.entry;
+        let registered = self.find::<K>(name_and_preset(description).0)?;
+        let settings = self.settings(description, registered.entry, place)?;
+        let build = registered.build.downcast_ref::<Build<K>>().expect("it was registered for this kind");
+        build(&settings)
+    }
+
+    /// The settings of a thing with this entry that is described.
+    pub(crate) fn settings<'a>(
+        &'a self,
+        description: &'a Description,
+        entry: &'static Entry,
+        place: Option<&Place<'_>>,
+    ) -> Result<Settings<'a>, DescriptionError> {
+        let (_, preset) = name_and_preset(description);
         let known = entry.presets.iter();
         let preset = match (preset, known.clone().find(|known| same_name(known.name, preset))) {
             ("", _) => None,
@@ -132,9 +143,7 @@ impl Registry {
         if place.path().matches('.').count() > 2 * MAX_DEPTH {
             return Err(place.wrong(&Value::from(entry.name), "less deep"));
         }
-        let settings = Settings::new(description, entry, preset, place)?;
-        let build = registered.build.downcast_ref::<Build<K>>().expect("it was registered for this kind");
-        build(&settings)
+        Settings::new(description, entry, preset, place)
     }
 
     fn of_kind<K: Kind>(&self) -> impl Iterator<Item = &Registered> {
@@ -154,6 +163,11 @@ impl Registry {
             }
         })
     }
+}
+
+/// The name of a description, and that of the preset after its dot.
+fn name_and_preset(description: &Description) -> (&str, &str) {
+    description.name.split_once('.').unwrap_or((&description.name, ""))
 }
 
 impl fmt::Debug for Registry {
@@ -182,11 +196,7 @@ pub trait Described: Sized + 'static {
 
     /// What this is: its name and all its settings.
     fn describe(&self) -> Description {
-        let names = Self::ENTRY.settings.iter().map(|setting| setting.name.to_owned());
-        Description {
-            name: Self::ENTRY.name.to_owned(),
-            settings: names.zip(self.setting_values()).collect(),
-        }
+        Self::ENTRY.description(self.setting_values())
     }
 
     /// Checks the numbers of the settings against the ranges of the entry.
@@ -351,6 +361,23 @@ impl<'a> Place<'a> {
             Value::Text(text) => self.registry.build_at(&text.parse()?, Some(self)),
             _ => Err(self.wrong(value, format!("the name of {}", with_article(K::KIND)))),
         }
+    }
+}
+
+impl Place<'_> {
+    /// Makes a thing of the type `D`, whatever the registry has, of a value that describes one.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptionError`] if it describes another thing, or its settings cannot be.
+    pub fn build_type<D: Described>(&self, value: &Value) -> Result<D, DescriptionError> {
+        let entry = const { &D::ENTRY };
+        let described = value
+            .to_description()
+            .filter(|described| described.name.split('.').next().is_some_and(|name| entry.is_named(name)));
+        let description =
+            described.ok_or_else(|| self.wrong(value, format!("{} with its settings", entry.name)))?;
+        D::from_settings(&self.registry.settings(&description, entry, Some(self))?)
     }
 }
 

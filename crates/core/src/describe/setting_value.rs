@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chainrule_tensor::Shape;
+
 use super::description::Value;
 use super::error::DescriptionError;
 use super::registry::{Kind, Place, SettingValue};
@@ -97,6 +99,19 @@ impl<V: SettingValue> SettingValue for Vec<V> {
 
     fn to_value(&self) -> Value {
         Value::List(self.iter().map(V::to_value).collect())
+    }
+}
+
+/// A list of the lengths of its axes.
+impl SettingValue for Shape {
+    fn from_value(value: &Value, place: &Place<'_>) -> Result<Self, DescriptionError> {
+        let axes = Vec::<usize>::from_value(value, place)?;
+        let few = "a list of at most 6 axes, whose values together can be counted";
+        Self::new(&axes).ok_or_else(|| place.wrong(value, few))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from(self.to_vec())
     }
 }
 

@@ -3,6 +3,7 @@
 mod node;
 pub(crate) mod pass;
 pub(crate) mod plan;
+mod text;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,15 +11,18 @@ use std::sync::Arc;
 use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView2, s};
 
-use crate::containers::erased::{Erased, erase_layer, erase_merge};
+use crate::containers::any::{AnyLayer, AnyMerge};
+use crate::containers::erased::Erased;
 use crate::containers::graph::node::{Node, Operation};
 use crate::containers::graph::pass::GraphCache;
 use crate::containers::graph::plan::{GraphBuilder, INPUT};
+use crate::containers::graph::text::InputText;
 use crate::error::{ShapeError, ValueError};
 use crate::label::Label;
 use crate::layer::{Backward, Forward, Layer};
 use crate::merge::Merge;
 use crate::plan::Plan;
+use crate::{Described, DescriptionError, Entry, SettingValue, Settings, Value, described, entry};
 
 /// A graph of named nodes, each of which applies a layer or a [`Merge`] to inputs and earlier nodes.
 ///
@@ -93,7 +97,7 @@ impl<T: Real> Graph<T> {
     /// Adds a node that applies this layer to an input or an earlier node.
     #[must_use]
     pub fn layer(self, name: impl Into<String>, layer: impl Layer<T>, input: impl Into<String>) -> Self {
-        self.erased(name.into(), erase_layer(layer), vec![input.into()])
+        self.erased(name.into(), AnyLayer::new(layer).0, vec![input.into()])
     }
 
     /// Adds a node that merges several inputs or earlier nodes.
@@ -104,7 +108,7 @@ impl<T: Real> Graph<T> {
         merge: impl Merge<T>,
         inputs: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
-        self.erased(name.into(), erase_merge(merge), inputs.into_iter().map(Into::into).collect())
+        self.erased(name.into(), AnyMerge::new(merge).0, inputs.into_iter().map(Into::into).collect())
     }
 
     /// Adds a node that applies the layer of the node `of`, with the same weights, to other inputs. Both uses add to
@@ -179,6 +183,34 @@ impl<T: Real> Graph<T> {
     }
 }
 
+impl<T: Real> Described for Graph<T> {
+    const ENTRY: Entry = entry! {
+        /// Named nodes, each a layer or a merge of inputs and earlier nodes.
+        Graph = "graph";
+        settings {
+            /// The inputs, `input(a, [28, 28])`; without any, the sample is the input named `input`.
+            inputs: [];
+            /// The nodes: `layer(b, dense(10), a)`, `merge(c, add, [a, b])`, and `shared(d, b, [c])` with the weights of `b`.
+            nodes: required;
+            /// The names of the outputs.
+            outputs: required;
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let inputs: Vec<InputText> = settings.get("inputs")?;
+        let inputs = inputs.into_iter().map(|InputText { name, shape }| (name, shape)).collect();
+        Ok(Self { inputs, nodes: settings.get("nodes")?, outputs: settings.get("outputs")? })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        let input =
+            |(name, shape): &(String, Shape)| InputText { name: name.clone(), shape: *shape }.to_value();
+        let inputs = self.inputs.iter().map(input).collect();
+        vec![Value::List(inputs), self.nodes.to_value(), self.outputs.to_value()]
+    }
+}
+
 impl<T> fmt::Debug for Graph<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Graph")?;
@@ -222,6 +254,8 @@ impl<T: Real> Layer<T> for Graph<T> {
     fn label(&self) -> Label {
         Label::of_text(&format!("Graph of {} nodes", self.nodes.len()))
     }
+
+    described!();
 
     fn forward(&self, pass: Forward<'_, T, GraphCache<T>>) {
         pass::forward(pass);
