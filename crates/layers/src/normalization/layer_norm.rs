@@ -4,7 +4,7 @@ use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, each, sums};
 
 use super::normalized_axes::NormalizedAxes;
-use super::row_norm_cache::RowNormCache;
+use super::row_norm_cache::{NormalizedRow, RowNormCache};
 use super::scale_shift::ScaleShift;
 use super::scratch::scratch;
 use super::statistics::{Moments, check_count, check_epsilon};
@@ -116,47 +116,26 @@ impl<T: Real> Layer<T> for LayerNorm {
     }
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
-        let Backward { mut params, mut grads, x, dy, dx, cache, .. } = pass;
-        let RowNormCache { size, base, offset, inverse, scale_shift, blocks, copies } = cache;
-        let [x_copy, dy_copy, dx_copy] = copies;
-        let size = *size;
-        let n = T::of(size as f64);
-        let [weight, _] = self.scale_shift.params(scale_shift.size, &mut params, &mut scale_shift.defaults);
-        let [dw, db] = self.scale_shift.grads(scale_shift.size, &mut grads, &mut scale_shift.unused_grads);
-        let x = contiguous(x, x_copy);
-        let dy = contiguous(dy, dy_copy);
-        let count = x.len() / size;
-        let row = |row: usize| {
-            let range = row * size..(row + 1) * size;
-            (range.clone(), &x[range.clone()], &dy[range], [base[row], offset[row], inverse[row]])
-        };
-        let Some(dx) = dx else {
-            blocks.add(count, [dw, db], |rows, [dw, db]| {
-                for (_, x, dy, [base, offset, inv]) in rows.map(row) {
-                    // dw = Σ dy x̂, db = Σ dy
-                    each!([dw, db] = |x, dy| [dw + dy * ((x - base - offset) * inv), db + dy]);
-                }
-            });
-            return;
-        };
-        write_contiguous(dx, dx_copy, |dx| {
-            blocks.add(count, [dw, db], |rows, [dw, db]| {
-                for (range, x, dy, [base, offset, inv]) in rows.map(row) {
-                    let dx = &mut dx[range];
-                    // Σ da and Σ da x̂, da = dy w
-                    let [sum, along] =
-                        sums!(|x, dy, w: weight| [dy * w, dy * w * ((x - base - offset) * inv)]);
-                    let mean = sum / n;
-                    let along = along / n;
-                    // dx = (da - mean of da - x̂ · mean of da x̂) / √(σ² + ε)
-                    each!(
-                        [dx, dw, db] = |x, dy, w: weight| {
-                            let a = (x - base - offset) * inv;
-                            [(dy * w - mean - a * along) * inv, dw + dy * a, db + dy]
-                        }
-                    );
-                }
-            });
-        });
+        let n = T::of(pass.cache.size as f64);
+        RowNormCache::backward(
+            pass,
+            self.scale_shift,
+            // dw = Σ dy x̂, db = Σ dy
+            |NormalizedRow { x, dy, base, offset, inv, .. }, [dw, db]| {
+                each!([dw, db] = |x, dy| [dw + dy * ((x - base - offset) * inv), db + dy]);
+            },
+            // dx = (da - mean of da - x̂ · mean of da x̂) / √(σ² + ε), da = dy w
+            |NormalizedRow { x, dy, weight, base, offset, inv }, dx, [dw, db]| {
+                let [sum, along] = sums!(|x, dy, w: weight| [dy * w, dy * w * ((x - base - offset) * inv)]);
+                let mean = sum / n;
+                let along = along / n;
+                each!(
+                    [dx, dw, db] = |x, dy, w: weight| {
+                        let a = (x - base - offset) * inv;
+                        [(dy * w - mean - a * along) * inv, dw + dy * a, db + dy]
+                    }
+                );
+            },
+        );
     }
 }

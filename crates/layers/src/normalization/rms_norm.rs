@@ -4,7 +4,7 @@ use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape, each, sums};
 
 use super::normalized_axes::NormalizedAxes;
-use super::row_norm_cache::RowNormCache;
+use super::row_norm_cache::{NormalizedRow, RowNormCache};
 use super::scale_shift::ScaleShift;
 use super::scratch::scratch;
 use super::statistics::check_epsilon;
@@ -104,42 +104,23 @@ impl<T: Real> Layer<T> for RmsNorm {
     }
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
-        let Backward { mut params, mut grads, x, dy, dx, cache, .. } = pass;
-        let RowNormCache { size, inverse, scale_shift, blocks, copies, .. } = cache;
-        let [x_copy, dy_copy, dx_copy] = copies;
-        let size = *size;
-        let n = T::of(size as f64);
-        let [weight, _] = self.scale_shift.params(scale_shift.size, &mut params, &mut scale_shift.defaults);
-        let [dw, db] = self.scale_shift.grads(scale_shift.size, &mut grads, &mut scale_shift.unused_grads);
-        let x = contiguous(x, x_copy);
-        let dy = contiguous(dy, dy_copy);
-        let count = x.len() / size;
-        let row = |row: usize| {
-            let range = row * size..(row + 1) * size;
-            (range.clone(), &x[range.clone()], &dy[range], inverse[row])
-        };
-        let Some(dx) = dx else {
-            blocks.add(count, [dw, db], |rows, [dw, _]| {
-                for (_, x, dy, inv) in rows.map(row) {
-                    each!(dw = |x, dy| dw + dy * (x * inv)); //          dw = Σ dy x̂
-                }
-            });
-            return;
-        };
-        write_contiguous(dx, dx_copy, |dx| {
-            blocks.add(count, [dw, db], |rows, [dw, _]| {
-                for (range, x, dy, inv) in rows.map(row) {
-                    let dx = &mut dx[range];
-                    let [along] = sums!(|x, dy, w: weight| [dy * w * (x * inv)]);
-                    let along = along / n;
-                    each!(
-                        [dx, dw] = |x, dy, w: weight| {
-                            let a = x * inv;
-                            [(dy * w - a * along) * inv, dw + dy * a] //     dx = (da - x̂ · mean of da x̂) / √(...)
-                        }
-                    );
-                }
-            });
-        });
+        let n = T::of(pass.cache.size as f64);
+        RowNormCache::backward(
+            pass,
+            self.scale_shift,
+            // dw = Σ dy x̂
+            |NormalizedRow { x, dy, inv, .. }, [dw, _]| each!(dw = |x, dy| dw + dy * (x * inv)),
+            // dx = (da - x̂ · mean of da x̂) / √(...), da = dy w
+            |NormalizedRow { x, dy, weight, inv, .. }, dx, [dw, _]| {
+                let [along] = sums!(|x, dy, w: weight| [dy * w * (x * inv)]);
+                let along = along / n;
+                each!(
+                    [dx, dw] = |x, dy, w: weight| {
+                        let a = x * inv;
+                        [(dy * w - a * along) * inv, dw + dy * a]
+                    }
+                );
+            },
+        );
     }
 }
