@@ -183,8 +183,8 @@ impl Training {
             Kind::Lstm => (4e-3, total / 50),
             Kind::Transformer => (2e-3, total / 20),
         };
-        let then = Cosine { rate, steps: (total - warm).max(1), floor: 0.0 };
-        let optimizer = (ClipByGlobalNorm(1.0), adam(WarmUp { steps: warm, then }));
+        let schedule = WarmUp::new(warm).then(Cosine::new(rate).steps((total - warm).max(1)));
+        let optimizer = (ClipByGlobalNorm(1.0), adam(schedule));
         let trainer = Trainer::new(model, Score::default(), optimizer)
             .batch_size(batch)
             .shuffle(kind == Kind::Transformer)

@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .then(Flatten)
         .then(Dense::new(32).weight_init(HeNormal)).then(Tanh)
         .then(Dense::new(10));
-    let schedule = WarmUp { steps: 50, then: 0.1 };
+    let schedule = WarmUp::new(50).then(0.1);
     let optimizer = (ClipByGlobalNorm(1.0), sgd(schedule).momentum(0.9).nesterov());
     let model = Model::new([28, 28], layers, Seed(0))?;
     let mut trainer = Trainer::new(model, MeanSquaredError, optimizer).batch_size(64).threads(2);

@@ -125,7 +125,7 @@ impl ScheduleName {
     fn build(self, rate: f64, steps: u64) -> Box<dyn Schedule> {
         match self {
             Self::Constant => Box::new(rate),
-            Self::Cosine => Box::new(Cosine { rate, steps, floor: 0.0 }),
+            Self::Cosine => Box::new(Cosine::new(rate).steps(steps)),
         }
     }
 }

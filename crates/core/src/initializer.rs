@@ -1,11 +1,10 @@
 //! The first values of parameters.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use chainrule_tensor::{Seed, Shape};
 
-use crate::describe::{Description, Kind, Range};
+use crate::describe::{Description, Range, SharedKind};
 use crate::{describe, described};
 
 /// A parameter to be filled: its shape, `fan_in` and `fan_out`.
@@ -33,12 +32,12 @@ pub trait Initializer: Debug + Send + Sync {
     }
 }
 
-impl Kind for Arc<dyn Initializer> {
+impl SharedKind for dyn Initializer {
     const KIND: &'static str = "initializer";
     const KINDS: &'static str = "initializers";
 
     fn description(&self) -> Description {
-        (**self).description()
+        Initializer::description(self)
     }
 }
 

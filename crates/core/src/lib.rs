@@ -79,7 +79,7 @@ pub use containers::side_by_side::SideBySide;
 pub use describe::describe_default;
 pub use describe::{
     Described, Description, DescriptionError, Entry, Kind, Place, Preset, Range, Registry, Setting,
-    SettingValue, Settings, Value, nearest_name, same_name,
+    SettingValue, Settings, SharedKind, Value, nearest_name, same_name,
 };
 pub use error::{ShapeError, ValueError};
 pub use grads::Grads;

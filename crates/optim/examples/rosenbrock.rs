@@ -17,7 +17,7 @@ fn gradient([x, y]: [f64; 2]) -> [f64; 2] {
 
 fn main() -> Result<(), SettingError> {
     let steps = 20_000;
-    let decay = |rate| WarmUp { steps: 100, then: Cosine { rate, steps, floor: 0.0 } };
+    let decay = |rate| WarmUp::new(100).then(Cosine::new(rate).steps(steps));
     let optimizers: [Box<dyn UpdateRule<f64>>; 5] = [
         Box::new(sgd(1e-3)),
         Box::new((ClipByGlobalNorm(10.0), sgd(1e-3).momentum(0.9).nesterov())),

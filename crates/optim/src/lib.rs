@@ -19,7 +19,7 @@
 //! ```
 //! use chainrule_optim::{ClipByGlobalNorm, Stepper, adam, schedule::Cosine};
 //!
-//! let cosine = Cosine { rate: 0.1, steps: 500, floor: 0.0 };
+//! let cosine = Cosine::new(0.1).steps(500);
 //! let mut params = [3.0f64, -2.0];
 //! let mut stepper = Stepper::new((ClipByGlobalNorm(1.0), adam(cosine)), &params)?;
 //! for _ in 0..500 {
@@ -78,6 +78,7 @@ mod kind;
 mod optimizer;
 mod rmsprop;
 pub mod schedule;
+mod setters;
 mod sgd;
 mod step;
 mod stepper;

@@ -23,6 +23,16 @@ impl Step {
     pub fn is_first(self) -> bool {
         self.index == 0
     }
+
+    /// The number of steps of a schedule: these, or all of the run; at least 1. `None` if neither is known.
+    pub fn length(self, steps: Option<u64>) -> Option<u64> {
+        steps.or(self.run.steps).map(|steps| steps.max(1))
+    }
+
+    /// The part of a schedule of so many steps, or of the run, that is over: from 0 to 1, or NaN if its length is not known.
+    pub fn progress(self, steps: Option<u64>) -> f64 {
+        self.length(steps).map_or(f64::NAN, |steps| self.index.min(steps) as f64 / steps as f64)
+    }
 }
 
 impl From<u64> for Step {

@@ -34,24 +34,24 @@ fn every_optimizer_checks_every_step() {
     for optimizer in every {
         let (step, message) = first_refused(&*optimizer).unwrap();
         assert_eq!(step, 3, "{optimizer:?}");
-        let expected = "the schedule 0.1 at step 0 gives step 3 the learning rate NaN, but it must be";
+        let expected = "the schedule function(first=0.1) gives step 3 the learning rate NaN, but it must be";
         assert!(message.starts_with(expected), "{message}");
     }
 }
 
 #[test]
 fn every_schedule_is_named_with_its_step() {
-    let steps = |gamma| StepDecay { rate: 1.0, every: 1, gamma };
+    let steps = |gamma| StepDecay::new(1.0, 1).gamma(gamma);
     let boxed: Box<dyn Schedule> = Box::new(steps(1e200));
     let refused: [(Box<dyn UpdateRule<f32>>, u64, &str); 7] = [
-        (Box::new(sgd(steps(1e200))), 1, "StepDecay { rate: 1.0, every: 1, gamma: 1e200 } gives step 1"),
-        (Box::new(sgd(boxed)), 1, "StepDecay { rate: 1.0, every: 1, gamma: 1e200 } gives step 1"),
+        (Box::new(sgd(steps(1e200))), 1, "step(every=1, gamma=1e200, rate=1.0) gives step 1"),
+        (Box::new(sgd(boxed)), 1, "step(every=1, gamma=1e200, rate=1.0) gives step 1"),
         // 10^39 is finite in double precision, but not in single.
         (Box::new(sgd(steps(10.0))), 39, "gives step 39 the learning rate 1000"),
         (
-            Box::new(sgd(WarmUp { steps: 5, then: steps(1e200) })),
+            Box::new(sgd(WarmUp::new(5).then(steps(1e200)))),
             6,
-            "WarmUp { steps: 5, then: StepDecay { rate: 1.0, every: 1, gamma: 1e200 } } gives step 6",
+            "schedule=step(every=1, gamma=1e200, rate=1.0), rate=none) gives step 6",
         ),
         (Box::new(sgd(|step| 0.2 - 0.1 * step as f64)), 3, "gives step 3 the learning rate -0.1"),
         (
@@ -76,15 +76,15 @@ fn every_schedule_is_named_with_its_step() {
     let fine: [Box<dyn UpdateRule<f32>>; 5] = [
         Box::new(sgd(0.0)),
         Box::new(adam(0.001f32)),
-        Box::new(adam(Cosine { rate: 0.1, steps: 500, floor: 0.0 })),
-        Box::new(adam(WarmUp { steps: 100, then: steps(0.5) })),
+        Box::new(adam(Cosine::new(0.1).steps(500))),
+        Box::new(adam(WarmUp::new(100).then(steps(0.5)))),
         Box::new((ClipByGlobalNorm(1.0), adamw(|step| 0.1 / (1.0 + step as f64).sqrt()))),
     ];
     for optimizer in fine {
         assert_eq!(first_refused(&*optimizer), None, "{optimizer:?}");
     }
     // Half of twice the rate would overflow.
-    let large = Cosine { rate: f64::MAX, steps: 2, floor: 0.0 };
+    let large = Cosine::new(f64::MAX).steps(2);
     assert_eq!([0, 2, 3].map(|step| large.rate(Step::from(step))), [f64::MAX, 0.0, 0.0]);
 }
 

@@ -64,4 +64,4 @@ pub use error::DescriptionError;
 pub use macros::describe_default;
 pub use names::{nearest_name, same_name};
 pub use range::Range;
-pub use registry::{Described, Kind, Place, Registry, SettingValue, Settings};
+pub use registry::{Described, Kind, Place, Registry, SettingValue, Settings, SharedKind};

@@ -5,6 +5,7 @@
 
 use std::any::{Any, TypeId};
 use std::fmt;
+use std::sync::Arc;
 
 use super::description::{CHAIN, Description, Value};
 use super::entry::{Entry, Preset, Setting, first_outside};
@@ -45,6 +46,80 @@ pub trait Kind: Sized + 'static {
     fn chain(parts: &[Description], registry: &Registry) -> Result<Self, DescriptionError> {
         let _ = (parts, registry);
         Err(DescriptionError::Chain { kind: Self::KIND })
+    }
+
+    /// The same with what it leaves out taken from the default of its setting, as a schedule without a rate takes the default
+    /// rate. By default it leaves out nothing.
+    #[must_use]
+    fn completed_by(self, default: &Value) -> Self {
+        let _ = default;
+        self
+    }
+}
+
+/// A [`Kind`] that is held in an `Arc`, for a trait of another crate: `impl SharedKind for dyn Schedule` makes `Arc<dyn Schedule>`
+/// a kind, which that crate could not do itself.
+pub trait SharedKind: 'static {
+    /// See [`Kind::KIND`].
+    const KIND: &'static str;
+
+    /// See [`Kind::KINDS`].
+    const KINDS: &'static str;
+
+    /// See [`Kind::description`].
+    fn description(&self) -> Description;
+
+    /// See [`Kind::from_plain`].
+    fn from_plain(value: &Value) -> Option<Arc<Self>> {
+        let _ = value;
+        None
+    }
+
+    /// See [`Kind::to_plain`].
+    fn to_plain(&self) -> Value {
+        self.description().into()
+    }
+
+    /// See [`Kind::chain`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn chain(parts: &[Description], registry: &Registry) -> Result<Arc<Self>, DescriptionError> {
+        let _ = (parts, registry);
+        Err(DescriptionError::Chain { kind: Self::KIND })
+    }
+
+    /// See [`Kind::completed_by`].
+    #[must_use]
+    fn completed_by(this: Arc<Self>, default: &Value) -> Arc<Self> {
+        let _ = default;
+        this
+    }
+}
+
+impl<K: SharedKind + ?Sized> Kind for Arc<K> {
+    const KIND: &'static str = K::KIND;
+    const KINDS: &'static str = K::KINDS;
+
+    fn description(&self) -> Description {
+        (**self).description()
+    }
+
+    fn from_plain(value: &Value) -> Option<Self> {
+        K::from_plain(value)
+    }
+
+    fn to_plain(&self) -> Value {
+        (**self).to_plain()
+    }
+
+    fn chain(parts: &[Description], registry: &Registry) -> Result<Self, DescriptionError> {
+        K::chain(parts, registry)
+    }
+
+    fn completed_by(self, default: &Value) -> Self {
+        K::completed_by(self, default)
     }
 }
 
@@ -288,7 +363,11 @@ impl<'a> Settings<'a> {
         let setting = &self.entry.settings[index];
         let place = self.place.setting(setting.name);
         if let Some(value) = self.given[index] {
-            return V::from_value(value, &place);
+            let value = V::from_value(value, &place)?;
+            return match setting.default {
+                Some(default) => Ok(value.completed_by(&default.parse()?)),
+                None => Ok(value),
+            };
         }
         let preset = self.preset.map_or(&[][..], |preset| preset.settings);
         let preset = preset.iter().find(|(name, _)| setting.is_named(name)).map(|&(_, text)| text);
@@ -398,4 +477,11 @@ pub trait SettingValue: Sized {
 
     /// The value that stands for this setting.
     fn to_value(&self) -> Value;
+
+    /// The same with what it leaves out taken from the default: see [`Kind::completed_by`].
+    #[must_use]
+    fn completed_by(self, default: &Value) -> Self {
+        let _ = default;
+        self
+    }
 }

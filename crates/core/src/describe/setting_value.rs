@@ -142,6 +142,10 @@ where
     fn to_value(&self) -> Value {
         self.to_plain()
     }
+
+    fn completed_by(self, default: &Value) -> Self {
+        Kind::completed_by(self, default)
+    }
 }
 
 /// As an `Arc`.
@@ -155,5 +159,9 @@ where
 
     fn to_value(&self) -> Value {
         self.to_plain()
+    }
+
+    fn completed_by(self, default: &Value) -> Self {
+        Kind::completed_by(self, default)
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn every_optimizer<T: Real>() -> Vec<Box<dyn UpdateRule<T>>> {
         Box::new(rmsprop(0.01).centered().momentum(0.5)),
         Box::new((ClipByGlobalNorm(1.0), sgd(0.1))),
         Box::new((ClipByValue(0.5), adam(0.05))),
-        Box::new(sgd(WarmUp { steps: 10, then: Cosine { rate: 0.1, steps: 400, floor: 0.01 } })),
+        Box::new(sgd(WarmUp::new(10).then(Cosine::new(0.1).steps(400).floor(0.01)))),
     ]
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn every_reference<T: Real>() -> Vec<(&'static str, Box<dyn UpdateRul
         ("rmsprop, centered, momentum", Box::new(rmsprop(1e-2).centered().momentum(0.5))),
         ("sgd, clipped norm", Box::new((ClipByGlobalNorm(1.0), sgd(0.1)))),
         ("sgd, clipped values", Box::new((ClipByValue(0.25), sgd(0.1)))),
-        ("sgd, cosine", Box::new(sgd(Cosine { rate: 0.1, steps: 10, floor: 0.01 }))),
-        ("sgd, steps", Box::new(sgd(StepDecay { rate: 0.1, every: 3, gamma: 0.5 }))),
+        ("sgd, cosine", Box::new(sgd(Cosine::new(0.1).steps(10).floor(0.01)))),
+        ("sgd, steps", Box::new(sgd(StepDecay::new(0.1, 3).gamma(0.5)))),
     ]
 }

@@ -164,13 +164,13 @@ fn clipping_looks_at_all_gradients() {
 
 #[test]
 fn schedules() {
-    let step = StepDecay { rate: 1.0, every: 10, gamma: 0.5 };
+    let step = StepDecay::new(1.0, 10).gamma(0.5);
     assert_eq!([0, 9, 10, 25].map(|at| step.rate(Step::from(at))), [1.0, 1.0, 0.5, 0.25]);
-    let cosine = Cosine { rate: 1.0, steps: 100, floor: 0.2 };
+    let cosine = Cosine::new(1.0).steps(100).floor(0.2);
     for (at, right) in [(0, 1.0), (50, 0.6), (100, 0.2), (1000, 0.2)] {
         assert!((cosine.rate(Step::from(at)) - right).abs() < 1e-12);
     }
-    let warm = WarmUp { steps: 4, then: 1.0 };
+    let warm = WarmUp::new(4).then(1.0);
     let rates = [0, 1, 3, 4, 9].map(|at| warm.rate(Step::from(at)));
     assert!(
         rates.windows(2).all(|pair| pair[0] <= pair[1]) && rates[0] < 1.0 && rates[4] == 1.0,
@@ -187,8 +187,8 @@ fn settings_that_cannot_work() {
         Box::new(sgd(0.1).momentum(1.0)),
         Box::new(sgd(0.1).nesterov()),
         Box::new(sgd(0.1).momentum(0.9).dampening(0.1).nesterov()),
-        Box::new(sgd(Cosine { rate: 0.1, steps: 0, floor: 0.0 })),
-        Box::new(sgd(WarmUp { steps: 5, then: f64::NAN })),
+        Box::new(sgd(Cosine::new(0.1).steps(0))),
+        Box::new(sgd(WarmUp::new(5).then(f64::NAN))),
         Box::new(sgd(|_| f64::NAN)),
         Box::new(adam(f64::NAN)),
         Box::new(adam(0.1).betas(0.9, 1.0)),

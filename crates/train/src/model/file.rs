@@ -184,6 +184,11 @@ pub fn write(path: &Path, contents: &Contents) -> Result<(), FileError> {
 ///
 /// [`FileError`], which distinguishes a file of another kind from one that is truncated, damaged or of another version.
 pub fn read(path: &Path) -> Result<Contents, FileError> {
+    read_with_version(path).map(|(contents, _)| contents)
+}
+
+/// As [`read`], with whether the file has the version that is written today.
+pub(crate) fn read_with_version(path: &Path) -> Result<(Contents, bool), FileError> {
     let io = |source: io::Error| FileError::Io { path: path.to_owned(), doing: "read", source };
     let path = || path.to_owned();
     let mut file = File::open(path()).map_err(io)?;
@@ -216,10 +221,11 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
     let missing = (VERSION - version) as usize;
     payload.reserve_exact(missing);
     payload.extend(std::iter::repeat_n(NONE, missing));
-    decode(&payload).map_err(|error| match error {
+    let contents = decode(&payload).map_err(|error| match error {
         DecodeError::Memory => io(io::ErrorKind::OutOfMemory.into()),
         DecodeError::Invalid => FileError::Contents { path: path() },
-    })
+    })?;
+    Ok((contents, version == VERSION))
 }
 
 /// A model file that cannot be read or written.

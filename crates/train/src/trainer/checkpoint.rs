@@ -51,14 +51,15 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// [`TrainError::File`] if the file cannot be used, [`TrainError::Checkpoint`] if it is of another training.
     pub fn resume(mut self, path: impl AsRef<Path>) -> Result<Self, TrainError> {
         let path = path.as_ref();
-        let mut contents = file::read(path)?;
+        let (mut contents, current) = file::read_with_version(path)?;
         let training = contents.training.take();
         let position = contents.position.take().unwrap_or_default();
         // In files that know no weights, each sample counts 1.
         let epoch_weight = contents.epoch_weight.unwrap_or(position.samples as f64);
         let training = training.ok_or_else(|| FileError::NotACheckpoint { path: path.to_owned() })?;
-        if training.setup != self.setup() {
-            let message = format!("it was made with {}, this trainer has {}", training.setup, self.setup());
+        let setup = self.setup();
+        if training.setup != setup && (current || !names_follow(&training.setup, &setup)) {
+            let message = format!("it was made with {}, this trainer has {setup}", training.setup);
             return Err(TrainError::Checkpoint(message));
         }
         let model = contents.into_model(path, self.model.layers().clone())?;
@@ -106,5 +107,45 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     fn setup(&self) -> String {
         format!("{:?} and {:?}", self.loss, self.optimizer)
+    }
+}
+
+/// Whether the names of things in a setup of an older version, which wrote their settings in other ways, are also in this one, in
+/// this order.
+fn names_follow(old: &str, new: &str) -> bool {
+    let mut rest = names(new);
+    names(old).all(|name| rest.any(|found| found == name))
+}
+
+/// The names in a setup that are no settings and no values, in small letters.
+fn names(setup: &str) -> impl Iterator<Item = String> + '_ {
+    let words = setup.split_inclusive(|c: char| !(c.is_alphanumeric() || c == '_'));
+    let name = |word: &str| {
+        let name = word.trim_end_matches(|c: char| !c.is_alphanumeric());
+        let is_value = ["false", "true", "None", "none", "Some", "and"].contains(&name);
+        let is_name =
+            name.starts_with(|c: char| c.is_alphabetic()) && !word.ends_with([':', '=']) && !is_value;
+        is_name.then(|| name.replace('_', "").to_lowercase())
+    };
+    words.filter_map(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_older_versions() {
+        let old = "Mse { smoothing: 0.1 } and (Clip(5.0), Adam { rate: WarmUp { steps: 5, then: 0.1 }, keras: false })";
+        let new = "Mse { reduction: Mean, smoothing: 0.1 } and (Clip(5.0), Adam { rate: warm_up(steps=5), beta: 1e-8 })";
+        let found: Vec<_> = names(old).collect();
+        assert_eq!(found, ["mse", "clip", "adam", "warmup"]);
+        assert!(names_follow(old, new));
+        for other in [
+            "Mse { smoothing: 0.1 } and (Clip(5.0), Sgd { rate: warm_up(steps=5), beta: 1e-8 })",
+            "Mse { smoothing: 0.1 } and Adam { rate: warm_up(steps=5), beta: 1e-8 }",
+        ] {
+            assert!(!names_follow(old, other), "{other}");
+        }
     }
 }

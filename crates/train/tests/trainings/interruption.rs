@@ -41,7 +41,7 @@ type Stop = Arc<AtomicU64>;
 
 fn trainer<T: Real>(stop: &Stop, log: &Log) -> Trainer<T, u8> {
     let model = Model::new([12], layers::<T>(), Seed(4)).unwrap();
-    let rate = WarmUp { steps: 3, then: Cosine { rate: 0.05, steps: 27, floor: 1e-4 } };
+    let rate = WarmUp::new(3).then(Cosine::new(0.05).steps(27).floor(1e-4));
     let (stop, log) = (stop.clone(), log.clone());
     let mut steps = 0;
     Trainer::new(model, CrossEntropy::default(), (ClipByGlobalNorm(1.0), adam(rate)))
@@ -395,7 +395,7 @@ fn files_of_the_previous_version_are_read() {
     assert_eq!(contents.position, None);
     assert_eq!(contents.training.map(|training| (training.epoch, training.step)), Some((2, 16)));
     let model = Model::new([12], layers(), Seed(0)).unwrap();
-    let cosine = Cosine { rate: 0.01, steps: 100, floor: 0.0001 };
+    let cosine = Cosine::new(0.01).steps(100).floor(0.0001);
     let loss = CrossEntropy::default().label_smoothing(0.1);
     let trainer = Trainer::new(model, loss, (ClipByGlobalNorm(5.0), adam(cosine)));
     let mut trainer = trainer.resume(directory.join("version-2-checkpoint.bin")).unwrap();

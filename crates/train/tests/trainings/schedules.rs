@@ -46,24 +46,32 @@ fn refused<T: Real>(optimizer: impl UpdateRule<T> + 'static, step: u64, texts: [
 
 #[test]
 fn the_step_and_the_schedule_are_named() {
-    refused::<f32>(sgd(|s| if s == 3 { f64::NAN } else { 0.1 }), 3, ["0.1 at step 0", "learning rate NaN"]);
-    refused::<f64>(adam(|s| if s == 3 { -0.1 } else { 0.1 }), 3, ["0.1 at step 0", "learning rate -0.1"]);
-    let overflowing = StepDecay { rate: 1.0, every: 1, gamma: 1e200 };
+    refused::<f32>(
+        sgd(|s| if s == 3 { f64::NAN } else { 0.1 }),
+        3,
+        ["function(first=0.1)", "learning rate NaN"],
+    );
     refused::<f64>(
-        adam(overflowing),
+        adam(|s| if s == 3 { -0.1 } else { 0.1 }),
+        3,
+        ["function(first=0.1)", "learning rate -0.1"],
+    );
+    let overflowing = StepDecay::new(1.0, 1).gamma(1e200);
+    refused::<f64>(
+        adam(overflowing.clone()),
         2,
-        ["StepDecay { rate: 1.0, every: 1, gamma: 1e200 }", "learning rate inf"],
+        ["step(every=1, gamma=1e200, rate=1.0)", "learning rate inf"],
     );
     refused::<f32>(
-        adam(overflowing),
+        adam(overflowing.clone()),
         1,
-        ["StepDecay { rate: 1.0, every: 1, gamma: 1e200 }", "learning rate 1000000"],
+        ["step(every=1, gamma=1e200, rate=1.0)", "learning rate 1000000"],
     );
-    let later = WarmUp { steps: 7, then: StepDecay { rate: 1e-3, every: 1, gamma: 1e200 } };
+    let later = WarmUp::new(7).then(StepDecay::new(1e-3, 1).gamma(1e200));
     refused::<f64>(
         (ClipByGlobalNorm(1.0), adam(later)),
         9,
-        ["WarmUp { steps: 7, then: StepDecay", "learning rate inf"],
+        ["warm_up(steps=7, start_factor=none, schedule=step(", "learning rate inf"],
     );
 }
 
