@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use chainrule_core::SettingCheck;
+use chainrule_core::{Described, Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::vector::AdamStep;
-use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Step, Update, UpdateRule, vector};
+use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Step, Update, UpdateRule, WeightDecay, vector};
 
 /// Adam (Kingma and Ba 2015, algorithm 1).
 ///
@@ -14,20 +14,41 @@ use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Step, Update, Updat
 /// p ← p - η m̂ / (√v̂ + ε)
 /// ```
 ///
-/// Defaults are PyTorch's: β₁ 0.9, β₂ 0.999, ε 1e-8. For weight decay see [`AdamW`](crate::AdamW); for the
-/// coupled decay of PyTorch's `Adam` put [`WeightDecay`](crate::WeightDecay) before it.
+/// Defaults are PyTorch's: β₁ 0.9, β₂ 0.999, ε 1e-8, no weight decay. Its [`weight_decay`](Self::weight_decay) is coupled, that of
+/// [`AdamW`](crate::AdamW) is not. PyTorch's and Keras' `amsgrad=True` is [`Amsgrad`](crate::Amsgrad).
 #[derive(Clone, Debug)]
 pub struct Adam {
     pub(crate) rate: Arc<dyn Schedule>,
-    beta1: f64,
-    beta2: f64,
-    epsilon: f64,
-    uncorrected_epsilon: bool,
+    pub(crate) betas: [f64; 2],
+    pub(crate) epsilon: f64,
+    pub(crate) weight_decay: f64,
+    pub(crate) uncorrected_epsilon: bool,
+}
+
+describe! {
+    /// Adam: steps by running means of the gradient and of its square.
+    Adam = "adam";
+    formula "p ← p - η m̂ / (√v̂ + ε)";
+    source "Kingma and Ba 2015, algorithm 1";
+    settings {
+        /// The learning rate η: a number or a schedule.
+        rate as "lr" ("learning_rate"): 0.001;
+        /// The decay rates β₁, β₂ of the two means.
+        betas: [0.9, 0.999], Range::FRACTION;
+        /// The term ε that keeps the denominator above 0.
+        epsilon as "eps" ("epsilon"): 1e-8, Range::POSITIVE;
+        /// The weight decay λ, coupled: part of the gradient, like an L2 penalty.
+        weight_decay: 0.0, Range::NOT_NEGATIVE;
+        /// Whether ε is added before the correction, as in Keras.
+        uncorrected_epsilon: false;
+    }
+    presets { keras { eps = 1e-7, uncorrected_epsilon = true } }
 }
 
 /// Adam with this learning rate; often 1e-3.
 pub fn adam(rate: impl Schedule + 'static) -> Adam {
-    Adam { rate: Arc::new(rate), beta1: 0.9, beta2: 0.999, epsilon: 1e-8, uncorrected_epsilon: false }
+    let rate = Arc::new(rate);
+    Adam { rate, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0, uncorrected_epsilon: false }
 }
 
 /// The update where the CPU has no kernel for it.
@@ -48,13 +69,19 @@ impl Adam {
     /// The decay rates β₁ and β₂ of the two running means, both in `[0, 1)`.
     #[must_use]
     pub fn betas(self, beta1: f64, beta2: f64) -> Self {
-        Self { beta1, beta2, ..self }
+        Self { betas: [beta1, beta2], ..self }
     }
 
     /// The term ε that keeps the denominator above 0.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Self {
         Self { epsilon, ..self }
+    }
+
+    /// The weight decay λ, coupled: part of the gradient, like an L2 penalty.
+    #[must_use]
+    pub fn weight_decay(self, decay: f64) -> Self {
+        Self { weight_decay: decay, ..self }
     }
 
     /// Keras' defaults: ε is 1e-7 and is added to √v before v's correction instead of to √v̂ (the ε̂ at the end of
@@ -70,10 +97,11 @@ impl Adam {
         let rate = self.rate.rate(step);
         let t = step.number();
         // η m̂ / (√v̂ + ε) = step m / (√v + epsilon), with both corrections taken out of the loop.
-        let correction = (1.0 - self.beta2.powf(t)).sqrt();
-        let step = rate * correction / (1.0 - self.beta1.powf(t));
+        let [beta1, beta2] = self.betas;
+        let correction = (1.0 - beta2.powf(t)).sqrt();
+        let step = rate * correction / (1.0 - beta1.powf(t));
         let epsilon = if self.uncorrected_epsilon { self.epsilon } else { self.epsilon * correction };
-        let one_minus_betas = [1.0 - self.beta1, 1.0 - self.beta2].map(T::of);
+        let one_minus_betas = [1.0 - beta1, 1.0 - beta2].map(T::of);
         let [rate, epsilon, shrink] = [step, epsilon, shrink].map(T::of);
         AdamStep { one_minus_betas, rate, epsilon, shrink }
     }
@@ -103,30 +131,26 @@ impl Adam {
         }
         // By Cauchy and Schwarz |m| ≤ c √v for a state that began with zeros, where no square was so small that it counted as 0.
         // Twice that leaves room for rounding.
-        let [rest1, rest2] = [1.0 - self.beta1, 1.0 - self.beta2];
-        let decay = 1.0 - self.beta1.powi(2) / self.beta2;
+        let [beta1, beta2] = self.betas;
+        let [rest1, rest2] = [1.0 - beta1, 1.0 - beta2];
+        let decay = 1.0 - beta1.powi(2) / beta2;
         let c = if decay > 0.0 { rest1 / (rest2 * decay).sqrt() } else { f64::INFINITY };
         let small = (T::min_positive_value().as_f64() / rest2).sqrt();
         let change = (*m / epsilon.as_f64()).min(2.0 * (c + small / epsilon.as_f64()));
         *params = shrink.as_f64().abs() * *params + rate.as_f64().abs() * change;
         all.max(change).max(*params)
     }
-
-    pub(crate) fn check<T: Real>(&self, settings: &SettingCheck) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        settings.fraction("beta1", self.beta1)?;
-        settings.fraction("beta2", self.beta2)?;
-        settings.epsilon::<T>(self.epsilon)
-    }
 }
 
 impl Optimizer for Adam {
+    described!();
+
     fn slots(&self) -> usize {
         2
     }
 
     fn uses_kind(&self) -> bool {
-        false
+        self.weight_decay != 0.0
     }
 
     fn schedules(&self, visit: &mut dyn FnMut(&dyn Schedule)) {
@@ -135,16 +159,22 @@ impl Optimizer for Adam {
 }
 
 impl<T: Real> UpdateRule<T> for Adam {
-    fn update(&self, pass: Update<'_, T>) {
+    fn update(&self, mut pass: Update<'_, T>) {
+        if self.weight_decay != 0.0 {
+            WeightDecay(self.weight_decay).update(pass.reborrow());
+        }
         self.advance(pass, 1.0);
     }
 
     fn bound(&self, bounds: Bounds<'_>) -> f64 {
+        *bounds.grads += self.weight_decay * *bounds.params;
         self.bound_of::<T>(bounds, 1.0)
     }
 
     fn validate(&self) -> Result<(), SettingError> {
-        self.check::<T>(&SettingCheck("Adam"))
+        self.rate.validate()?;
+        self.check_ranges()?;
+        SettingCheck("Adam").epsilon::<T>(self.epsilon)
     }
 }
 

@@ -1,4 +1,6 @@
-use chainrule_core::SettingCheck;
+use chainrule_core::{
+    Described, DescriptionError, Entry, Range, SettingCheck, SettingValue, Settings, Value, described, entry,
+};
 
 use crate::{
     Adam, Bounds, Optimizer, ParamKind, Real, Schedule, SettingError, Step, Update, UpdateRule, adam,
@@ -12,6 +14,53 @@ use crate::{
 pub struct AdamW {
     adam: Adam,
     decay: f64,
+}
+
+impl Described for AdamW {
+    const ENTRY: Entry = entry! {
+        /// AdamW: Adam with decoupled weight decay.
+        AdamW = "adamw";
+        formula "p ← p - η λ p - η m̂ / (√v̂ + ε)";
+        source "Loshchilov and Hutter 2019, algorithm 2";
+        settings {
+            /// The learning rate η: a number or a schedule.
+            lr ("learning_rate"): 0.001;
+            /// The decay rates β₁, β₂ of the two means.
+            betas: [0.9, 0.999], Range::FRACTION;
+            /// The term ε that keeps the denominator above 0.
+            eps ("epsilon"): 1e-8, Range::POSITIVE;
+            /// The weight decay λ, decoupled: multiplied by the learning rate, and not part of the gradient.
+            weight_decay: 0.01, Range::NOT_NEGATIVE;
+            /// Whether ε is added before the correction, as in Keras.
+            uncorrected_epsilon: false;
+        }
+        presets {
+            keras { eps = 1e-7, weight_decay = 0.004, uncorrected_epsilon = true }
+            optax { weight_decay = 1e-4 }
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let adam = Adam {
+            rate: settings.get("lr")?,
+            betas: settings.get("betas")?,
+            epsilon: settings.get("eps")?,
+            weight_decay: 0.0,
+            uncorrected_epsilon: settings.get("uncorrected_epsilon")?,
+        };
+        Ok(Self { adam, decay: settings.get("weight_decay")? })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        let Adam { rate, betas, epsilon, uncorrected_epsilon, .. } = &self.adam;
+        vec![
+            rate.to_value(),
+            betas.to_value(),
+            epsilon.to_value(),
+            self.decay.to_value(),
+            uncorrected_epsilon.to_value(),
+        ]
+    }
 }
 
 /// AdamW with this learning rate; often 1e-3.
@@ -51,6 +100,8 @@ impl AdamW {
 }
 
 impl Optimizer for AdamW {
+    described!();
+
     fn slots(&self) -> usize {
         2
     }
@@ -74,8 +125,8 @@ impl<T: Real> UpdateRule<T> for AdamW {
     }
 
     fn validate(&self) -> Result<(), SettingError> {
-        let settings = SettingCheck("AdamW");
-        self.adam.check::<T>(&settings)?;
-        settings.not_negative("weight decay", self.decay)
+        self.adam.rate.validate()?;
+        self.check_ranges()?;
+        SettingCheck("AdamW").epsilon::<T>(self.adam.epsilon)
     }
 }

@@ -2,7 +2,11 @@
 
 use chainrule_core::{Description, DescriptionError, Kind, Registry, register};
 
-use crate::{ClipByGlobalNorm, ClipByValue, Real, UpdateRule, WeightDecay};
+use crate::{
+    AdEmaMix, AdaBelief, Adadelta, Adagrad, Adam, AdamW, Adamax, AdamaxW, Adan, Adopt, Amsgrad, Asgd,
+    ClipByGlobalNorm, ClipByValue, Ftrl, Lion, Madgrad, Nadam, NadamW, NoisySgd, OptimisticAdam,
+    OptimisticSgd, Radam, Real, RmsProp, Rprop, Sgd, SignSgd, Signum, UpdateRule, WeightDecay, Yogi,
+};
 
 impl<T: Real> Kind for Box<dyn UpdateRule<T>> {
     const KIND: &'static str = "optimizer";
@@ -24,6 +28,33 @@ impl<T: Real> Kind for Box<dyn UpdateRule<T>> {
 pub fn register_optimizers<T: Real>(registry: &mut Registry) {
     register!(
         *registry, Box<dyn UpdateRule<T>>, |optimizer| Box::new(optimizer);
+        Sgd,
+        Adam,
+        AdamW,
+        RmsProp,
+        Adadelta,
+        Adagrad,
+        Adamax,
+        AdamaxW,
+        Amsgrad,
+        Nadam,
+        NadamW,
+        Radam,
+        AdaBelief,
+        Yogi,
+        Lion,
+        Adan,
+        AdEmaMix,
+        Adopt,
+        Madgrad,
+        Ftrl,
+        Rprop,
+        Asgd,
+        SignSgd,
+        Signum,
+        OptimisticSgd,
+        OptimisticAdam,
+        NoisySgd,
         ClipByGlobalNorm,
         ClipByValue,
         WeightDecay,

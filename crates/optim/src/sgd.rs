@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use chainrule_core::SettingCheck;
+use chainrule_core::{Described, Range, describe, described};
 use chainrule_tensor::each;
 
-use crate::{Bounds, Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule};
+use crate::{Bounds, Optimizer, ParamKind, Real, Schedule, SettingError, Step, Update, UpdateRule};
 
 /// Stochastic gradient descent, optionally with momentum or Nesterov's momentum.
 ///
@@ -15,7 +15,8 @@ use crate::{Bounds, Optimizer, ParamKind, Real, Schedule, SettingError, Update, 
 /// ```
 ///
 /// The conventions are PyTorch's: in the first step `m ← g` whatever τ is, and Nesterov's momentum has the form of
-/// Sutskever et al. 2013. Unlike PyTorch's, the decay λ applies to [`ParamKind::Weight`] only.
+/// Sutskever et al. 2013. Unlike PyTorch's, the decay λ applies to [`ParamKind::Weight`] only. Keras multiplies by the learning
+/// rate before the momentum, `m ← μ m + η g`, which differs where the rate changes: see [`keras`](Self::keras).
 #[derive(Clone, Debug)]
 pub struct Sgd {
     rate: Arc<dyn Schedule>,
@@ -23,11 +24,36 @@ pub struct Sgd {
     dampening: f64,
     nesterov: bool,
     decay: f64,
+    rate_in_momentum: bool,
+}
+
+describe! {
+    /// Stochastic gradient descent, optionally with momentum or Nesterov's momentum.
+    Sgd = "sgd";
+    aliases ["stochastic_gradient_descent", "gradient_descent", "momentum"];
+    formula "m ← μ m + (1 - τ) g; p ← p - η m";
+    source "Robbins and Monro 1951; Polyak 1964; Sutskever et al. 2013";
+    settings {
+        /// The learning rate η: a number or a schedule.
+        rate as "lr" ("learning_rate"): 0.001;
+        /// The momentum μ.
+        momentum: 0.0, Range::FRACTION;
+        /// The dampening τ of the momentum.
+        dampening: 0.0, Range::FRACTION;
+        /// The weight decay λ, coupled: part of the gradient, like an L2 penalty.
+        decay as "weight_decay": 0.0, Range::NOT_NEGATIVE;
+        /// Whether the momentum is Nesterov's: it needs a momentum above 0 and no dampening.
+        nesterov: false;
+        /// Whether the momentum is one of steps, as in Keras, and not of gradients.
+        rate_in_momentum: false;
+    }
+    presets { keras { lr = 0.01, rate_in_momentum = true } }
 }
 
 /// Stochastic gradient descent with this learning rate, without momentum or decay.
 pub fn sgd(rate: impl Schedule + 'static) -> Sgd {
-    Sgd { rate: Arc::new(rate), momentum: 0.0, dampening: 0.0, nesterov: false, decay: 0.0 }
+    let rate = Arc::new(rate);
+    Sgd { rate, momentum: 0.0, dampening: 0.0, nesterov: false, decay: 0.0, rate_in_momentum: false }
 }
 
 impl Sgd {
@@ -49,6 +75,12 @@ impl Sgd {
         Self { nesterov: true, ..self }
     }
 
+    /// Keras' form: the momentum is one of steps, `m ← μ m + η g`, not of gradients.
+    #[must_use]
+    pub fn keras(self) -> Self {
+        Self { rate_in_momentum: true, ..self }
+    }
+
     /// The weight decay λ, coupled: part of the gradient, like an L2 penalty.
     #[must_use]
     pub fn weight_decay(self, decay: f64) -> Self {
@@ -56,7 +88,18 @@ impl Sgd {
     }
 }
 
+impl Sgd {
+    /// The learning rate, and 1: what a step and what a gradient in the momentum are multiplied by; the other way round in
+    /// Keras' form.
+    fn rates(&self, step: Step) -> [f64; 2] {
+        let rate = self.rate.rate(step);
+        if self.rate_in_momentum && self.momentum != 0.0 { [1.0, rate] } else { [rate, 1.0] }
+    }
+}
+
 impl Optimizer for Sgd {
+    described!();
+
     fn slots(&self) -> usize {
         usize::from(self.momentum != 0.0)
     }
@@ -75,8 +118,9 @@ impl<T: Real> UpdateRule<T> for Sgd {
         let decay = if pass.kind == ParamKind::Weight { self.decay } else { 0.0 };
         let (keep, add) =
             if pass.step.is_first() { (0.0, 1.0) } else { (self.momentum, 1.0 - self.dampening) };
-        let [rate, decay, momentum, keep, add] =
-            [self.rate.rate(pass.step), decay, self.momentum, keep, add].map(T::of);
+        let [rate, inner] = self.rates(pass.step);
+        let add = inner * add;
+        let [rate, decay, momentum, keep, add] = [rate, decay, self.momentum, keep, add].map(T::of);
         if self.momentum == 0.0 {
             let (p, grads, []) = pass.split();
             each!(p = |g: grads| p - rate * (g + decay * p));
@@ -86,7 +130,7 @@ impl<T: Real> UpdateRule<T> for Sgd {
                 [p, m] = |g: grads| {
                     let g = g + decay * p;
                     let m = keep * m + add * g;
-                    [p - rate * (g + momentum * m), m]
+                    [p - rate * (add * g + momentum * m), m]
                 }
             );
         } else {
@@ -101,23 +145,20 @@ impl<T: Real> UpdateRule<T> for Sgd {
     }
 
     fn bound(&self, Bounds { step, params, grads, state }: Bounds<'_>) -> f64 {
-        let rate = self.rate.rate(step).abs();
+        let [rate, inner] = self.rates(step);
         let g = *grads + self.decay * *params;
         let Some(m) = state.first_mut() else {
             *params += rate * g;
             return params.max(g);
         };
-        *m = self.momentum * *m + g;
-        *params += rate * (g + *m);
-        params.max(g + *m)
+        *m = self.momentum * *m + inner * g;
+        *params += rate * (inner * g + *m);
+        params.max(g).max(inner * g + *m)
     }
 
     fn validate(&self) -> Result<(), SettingError> {
-        let settings = SettingCheck("Sgd");
         self.rate.validate()?;
-        settings.fraction("momentum", self.momentum)?;
-        settings.fraction("dampening", self.dampening)?;
-        settings.not_negative("weight decay", self.decay)?;
+        self.check_ranges()?;
         if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
             let conflict = "Nesterov's momentum needs `.momentum(...)` above 0 and no dampening";
             return Err(SettingError::Conflict { owner: "Sgd", conflict });

@@ -1,61 +1,64 @@
-//! Properties that every optimizer has, and its values beside PyTorch's. A new optimizer adds its lines to `cases.rs`.
+//! Properties that every optimizer has, and its values beside those of other libraries. A new optimizer adds its lines to `cases.rs`.
 
 mod bounds;
+mod by_name;
 mod cases;
-mod pytorch;
+mod convergence;
+mod reference;
+mod state;
 
-use cases::every_optimizer;
+use std::sync::Arc;
+
+use cases::{Case, every_case};
 use chainrule_optim::schedule::{Cosine, StepDecay, WarmUp};
 use chainrule_optim::{
-    ClipByGlobalNorm, ClipByValue, Optimizer, ParamKind, Real, Schedule, SettingError, Step, Update,
-    UpdateRule, WeightDecay, Whole, adam, adamw, rmsprop, sgd,
+    ClipByGlobalNorm, ClipByValue, Optimizer, ParamKind, Parameter, Real, Schedule, SettingError, Step,
+    Stepper, Update, UpdateRule, WeightDecay, Whole, adabelief, adadelta, adagrad, adam, adamax, adamaxw,
+    adamw, adan, ademamix, adopt, amsgrad, asgd, lion, madgrad, nadam, nadamw, radam, rmsprop, sgd, signum,
 };
+use chainrule_tensor::Shape;
+
+/// An optimizer of parameters that are cut into these ranges, each with a name of its own.
+fn cut<T: Real>(
+    optimizer: Box<dyn UpdateRule<T>>,
+    cuts: &[usize],
+    params: &[T],
+) -> Stepper<T, Box<dyn UpdateRule<T>>> {
+    let ends = cuts.iter().copied().chain([params.len()]);
+    let lens = ends.scan(0, |start, end| Some(end - std::mem::replace(start, end)));
+    let parameter = |(index, len): (usize, usize)| Parameter {
+        name: index.to_string(),
+        shape: Shape::from(len),
+        kind: ParamKind::Weight,
+    };
+    Stepper::with_parameters(optimizer, lens.enumerate().map(parameter).collect(), params).unwrap()
+}
 
 /// `steps` steps that minimise `Σ (p - i)² / 2`, with the parameters split at `cuts`.
-fn descend<T: Real>(optimizer: &dyn UpdateRule<T>, steps: u64, cuts: &[usize]) -> Vec<T> {
-    let n = 40;
-    let mut params: Vec<T> = (0..n).map(|i| T::of(f64::from(i) / 10.0 - 1.0)).collect();
-    let mut bounds = vec![0];
-    bounds.extend(cuts);
-    bounds.push(params.len());
-    let mut states: Vec<Vec<T>> =
-        bounds.windows(2).map(|cut| vec![T::zero(); optimizer.slots() * (cut[1] - cut[0])]).collect();
-    for step in (0..steps).map(Step::from) {
+fn descend<T: Real>(optimizer: Box<dyn UpdateRule<T>>, steps: u64, cuts: &[usize]) -> Vec<T> {
+    let mut params: Vec<T> = (0..40).map(|i| T::of(f64::from(i) / 10.0 - 1.0)).collect();
+    let mut stepper = cut(optimizer, cuts, &params);
+    for _ in 0..steps {
         let mut grads: Vec<T> = params.iter().enumerate().map(|(i, &p)| p - T::of(i as f64 / 40.0)).collect();
-        if optimizer.needs_all_gradients() {
-            optimizer.transform_all(Whole::new(step, &mut grads));
-        }
-        for (cut, state) in bounds.windows(2).zip(&mut states) {
-            let (params, grads) = (&mut params[cut[0]..cut[1]], &mut grads[cut[0]..cut[1]]);
-            optimizer.update(Update::new(step, ParamKind::Weight, params, grads, state));
-        }
+        stepper.step(&mut params, &mut grads);
     }
     params
 }
 
 #[test]
-fn all_reach_the_minimum() {
-    for optimizer in every_optimizer::<f64>() {
-        for (i, p) in descend(&*optimizer, 600, &[]).into_iter().enumerate() {
-            let error = (p - i as f64 / 40.0).abs();
-            assert!(error < 0.02, "{optimizer:?}: {p} for {}", i as f64 / 40.0);
-        }
-        optimizer.validate().unwrap();
-    }
-}
-
-#[test]
 fn buckets_give_the_same_bits() {
-    for optimizer in every_optimizer::<f32>() {
-        let whole = descend(&*optimizer, 20, &[]);
-        assert_eq!(descend(&*optimizer, 20, &[3, 20, 20, 37]), whole, "{optimizer:?}");
+    for Case { name, make, rates } in every_case::<f32>() {
+        let optimizer = || make(Arc::new(rates[0]));
+        let whole = descend(optimizer(), 20, &[]);
+        assert_eq!(descend(optimizer(), 20, &[3, 20, 20, 37]), whole, "{name}");
     }
 }
 
 /// A trainer calls `needs_all_gradients` first, so a stage that forgets it would be skipped silently.
 #[test]
 fn stages_that_transform_all_gradients_say_so() {
-    for optimizer in every_optimizer::<f64>() {
+    for case in every_case::<f64>() {
+        let optimizer = case.with_rate(0.1);
         let before = [1e3, -1e3];
         let mut grads = before;
         optimizer.transform_all(Whole::new(Step::default(), &mut grads));
@@ -65,16 +68,37 @@ fn stages_that_transform_all_gradients_say_so() {
 
 #[test]
 fn only_weights_decay() {
-    let decaying: [Box<dyn UpdateRule<f64>>; 3] = [
+    let decaying: Vec<Box<dyn UpdateRule<f64>>> = vec![
         Box::new(sgd(0.1).weight_decay(0.5)),
         Box::new(adamw(0.1).weight_decay(0.5)),
         Box::new((WeightDecay(0.5), rmsprop(0.1))),
+        Box::new(adadelta(0.1).weight_decay(0.5)),
+        Box::new(adagrad(0.1).weight_decay(0.5)),
+        Box::new(adamax(0.1).weight_decay(0.5)),
+        Box::new(adamaxw(0.1).weight_decay(0.5)),
+        Box::new(amsgrad(0.1).weight_decay(0.5)),
+        Box::new(amsgrad(0.1).decoupled_weight_decay(0.5)),
+        Box::new(nadam(0.1).weight_decay(0.5)),
+        Box::new(nadam(0.1).decoupled_weight_decay(0.5)),
+        Box::new(nadamw(0.1).weight_decay(0.5)),
+        Box::new(radam(0.1).weight_decay(0.5)),
+        Box::new(radam(0.1).decoupled_weight_decay(0.5)),
+        Box::new(lion(0.1).weight_decay(0.5)),
+        Box::new(adabelief(0.1).weight_decay(0.5)),
+        Box::new(adan(0.1).weight_decay(0.5)),
+        Box::new(asgd(0.1).lambd(0.0).weight_decay(0.5)),
+        Box::new(ademamix(0.1).weight_decay(0.5)),
+        Box::new(adopt(0.1).weight_decay(0.5)),
+        Box::new(signum(0.1).weight_decay(0.5)),
+        Box::new(madgrad(0.1).weight_decay(0.5)),
     ];
     for optimizer in decaying {
         for (kind, moves) in [(ParamKind::Weight, true), (ParamKind::Bias, false)] {
+            assert!(optimizer.uses_kind(), "{optimizer:?}");
             let (mut params, mut state) = ([2.0], vec![0.0; optimizer.slots()]);
-            let (params, grads, state) = (&mut params, &mut [0.0], &mut state);
-            optimizer.update(Update::new(Step::default(), kind, params, grads, state));
+            let (params, state) = (&mut params, &mut state);
+            optimizer.start(Update::new(Step::default(), kind, params, &mut [], state));
+            optimizer.update(Update::new(Step::default(), kind, params, &mut [0.0], state));
             assert_eq!(params[0] < 2.0, moves, "{optimizer:?} of a {kind:?}: {}", params[0]);
             assert!(moves || params[0] == 2.0);
         }
@@ -83,14 +107,10 @@ fn only_weights_decay() {
 
 /// The parameter after two steps with the gradients 0.5 and -0.2, from 1.
 fn two_steps(optimizer: &dyn UpdateRule<f64>) -> f64 {
-    let (mut params, mut state) = ([1.0], vec![0.0; optimizer.slots()]);
-    for (step, grad) in (0..).map(Step::from).zip([0.5, -0.2]) {
-        let grads = &mut [grad];
-        if optimizer.needs_all_gradients() {
-            optimizer.transform_all(Whole::new(step, grads));
-        }
-        let state = &mut state;
-        optimizer.update(Update::new(step, ParamKind::Weight, &mut params, grads, state));
+    let mut params = [1.0];
+    let mut stepper = Stepper::new(optimizer, &params).unwrap();
+    for grad in [0.5, -0.2] {
+        stepper.step(&mut params, &mut [grad]);
     }
     params[0]
 }
