@@ -87,7 +87,7 @@ impl<T: Real> UpdateRule<T> for Adadelta {
             [p, v, u] = |g: grads| {
                 let g = g + decay * p;
                 let v = v + new * (g * g - v);
-                let d = (u + epsilon).sqrt() / (v + epsilon).sqrt() * g;
+                let d = ((u + epsilon) / (v + epsilon)).sqrt() * g;
                 [p - rate * d, v, u + new * (d * d - u)]
             }
         );
@@ -107,7 +107,7 @@ impl<T: Real> UpdateRule<T> for Adadelta {
         let d = scale * quotient;
         mean_bound(u, d * d);
         *params += self.rate.rate(step) * d;
-        params.max(scale / self.epsilon.sqrt()).max(d).max(*v + *u + g * g + self.epsilon)
+        params.max(scale * scale / self.epsilon).max(d).max(*v + *u + g * g + self.epsilon)
     }
 
     fn validate(&self) -> Result<(), SettingError> {

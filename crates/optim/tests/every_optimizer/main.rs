@@ -54,6 +54,15 @@ fn buckets_give_the_same_bits() {
     }
 }
 
+#[test]
+fn every_rate_is_checked() {
+    for case in every_case::<f32>() {
+        let optimizer = (case.make)(Arc::new(|step: u64| if step == 3 { f64::NAN } else { 0.1 }));
+        let first_refused = (0..10).find(|&step| optimizer.check_step(Step::from(step)).is_err());
+        assert_eq!(first_refused, Some(3), "{}", case.name);
+    }
+}
+
 /// A trainer calls `needs_all_gradients` first, so a stage that forgets it would be skipped silently.
 #[test]
 fn stages_that_transform_all_gradients_say_so() {
