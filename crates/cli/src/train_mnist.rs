@@ -108,7 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     ));
     let history = trainer.fit(train, epochs)?;
     let scores = trainer.evaluate(test)?;
-    let model = trainer.model();
+    let model = &trainer.evaluated_model();
     let matrix = confusion(model, test)?;
     let epoch = |report: &chainrule::train::EpochReport| EpochFigures {
         loss: report.train.loss,

@@ -35,7 +35,19 @@ pub enum SettingError {
         /// What excludes what, and what to do.
         conflict: &'static str,
     },
+    /// A pattern matches the name of no parameter.
+    Pattern {
+        /// What owns the pattern.
+        owner: &'static str,
+        /// The pattern.
+        pattern: String,
+        /// The names of all parameters.
+        names: Vec<String>,
+    },
 }
+
+/// How many names an error lists.
+const MAX_NAMES: usize = 20;
 
 impl fmt::Display for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -48,6 +60,15 @@ impl fmt::Display for SettingError {
                 "the schedule {schedule} gives step {step} the learning rate {rate}, but it must be a finite number of at least 0, also in the precision of the parameters: change the schedule"
             ),
             Self::Conflict { owner, conflict } => write!(f, "{owner}: {conflict}"),
+            Self::Pattern { owner, pattern, names } => {
+                write!(f, "{owner}: no parameter has a name like `{pattern}`; the names are ")?;
+                let shown = &names[..names.len().min(MAX_NAMES)];
+                f.write_str(&shown.join(", "))?;
+                if shown.len() < names.len() {
+                    write!(f, " and {} more", names.len() - shown.len())?;
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 use chainrule_core::{Described, Range, describe, described};
 
+use crate::units::scale_units;
 use crate::{Bounds, Optimizer, Real, SettingError, Update, UpdateRule, Whole, vector};
 
 /// Clips by global norm: scales all gradients together so that their Euclidean norm is at most this (Pascanu, Mikolov
@@ -128,6 +129,113 @@ impl<T: Real> UpdateRule<T> for ClipByValue {
 
     fn bound(&self, Bounds { grads, .. }: Bounds<'_>) -> f64 {
         *grads = grads.min(self.0);
+        *grads
+    }
+
+    fn update(&self, _: Update<'_, T>) {}
+
+    fn validate(&self) -> Result<(), SettingError> {
+        self.check_ranges()
+    }
+}
+
+/// Clips the gradient of each parameter to a maximum norm of its own, as Keras' `clipnorm`:
+/// `g ← g max / max(‖g‖, max)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClipByNorm(
+    /// The maximum norm of a parameter's gradient, above 0.
+    pub f64,
+);
+
+describe! {
+    /// Clips the gradient of each parameter to a maximum norm of its own.
+    ClipByNorm = "clip_by_norm";
+    aliases ["clipnorm", "clip_by_block_norm"];
+    formula "g ← g max / max(‖g‖, max), with the norm of the parameter's gradient";
+    source "Keras";
+    settings {
+        /// The maximum norm.
+        0 as "max_norm" ("clipnorm"): 1.0, ABOVE_ZERO;
+    }
+}
+
+impl Optimizer for ClipByNorm {
+    described!();
+
+    fn needs_whole_parameters(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Real> UpdateRule<T> for ClipByNorm {
+    fn transform_all(&self, mut whole: Whole<'_, T>) {
+        whole.for_each(|Update { grads, .. }| {
+            let norm = vector::norm(grads);
+            // A gradient that is not finite has no direction that could be kept.
+            if norm > self.0 && norm.is_finite() {
+                grads.iter_mut().for_each(|g| *g = T::of(g.as_f64() / norm * self.0));
+            }
+        });
+    }
+
+    fn bound(&self, Bounds { grads, .. }: Bounds<'_>) -> f64 {
+        *grads
+    }
+
+    fn update(&self, _: Update<'_, T>) {}
+
+    fn validate(&self) -> Result<(), SettingError> {
+        self.check_ranges()
+    }
+}
+
+/// Adaptive clipping (Brock et al. 2021): clips the gradient of each unit to a multiple of the norm of its weights,
+/// `g ← g λ max(‖w‖, ε) / ‖g‖` where `‖g‖` is larger than that.
+///
+/// A unit is a column of the weight `[inputs, units]` of a dense layer, a kernel of a convolution, or a whole vector.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdaptiveClip {
+    /// The maximum ratio of the gradient's norm to that of the weights, λ.
+    pub clipping: f64,
+    /// The norm that weights have at least, ε, so that those which are 0 can move.
+    pub epsilon: f64,
+}
+
+describe! {
+    /// Clips the gradient of each unit to a multiple of the norm of its weights.
+    AdaptiveClip = "adaptive_clip";
+    aliases ["adaptive_grad_clip", "agc"];
+    formula "g ← g min(1, λ max(‖w‖, ε) / ‖g‖), with the norms of a unit";
+    source "Brock et al. 2021, equation 3";
+    settings {
+        /// The maximum ratio of the gradient's norm to that of the weights, λ.
+        clipping: 0.01, Range::POSITIVE;
+        /// The norm that weights have at least, ε.
+        epsilon as "eps": 1e-3, Range::POSITIVE;
+    }
+}
+
+impl Optimizer for AdaptiveClip {
+    described!();
+
+    fn needs_whole_parameters(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Real> UpdateRule<T> for AdaptiveClip {
+    fn transform_all(&self, mut whole: Whole<'_, T>) {
+        let &Self { clipping, epsilon } = self;
+        whole.for_each(|Update { parameter, params, grads, .. }| {
+            let Some(parameter) = parameter else { return };
+            scale_units(parameter, params, grads, |[weights, gradient]| {
+                let max = clipping * weights.max(epsilon);
+                if gradient < max || !gradient.is_finite() { 1.0 } else { max / gradient.max(1e-6) }
+            });
+        });
+    }
+
+    fn bound(&self, Bounds { grads, .. }: Bounds<'_>) -> f64 {
         *grads
     }
 

@@ -2,11 +2,7 @@
 
 use chainrule_core::{Description, DescriptionError, Kind, Registry, register};
 
-use crate::{
-    AdEmaMix, AdaBelief, Adadelta, Adagrad, Adam, AdamW, Adamax, AdamaxW, Adan, Adopt, Amsgrad, Asgd,
-    ClipByGlobalNorm, ClipByValue, Ftrl, Lion, Madgrad, Nadam, NadamW, NoisySgd, OptimisticAdam,
-    OptimisticSgd, Radam, Real, RmsProp, Rprop, Sgd, SignSgd, Signum, UpdateRule, WeightDecay, Yogi,
-};
+use crate::*;
 
 impl<T: Real> Kind for Box<dyn UpdateRule<T>> {
     const KIND: &'static str = "optimizer";
@@ -57,6 +53,21 @@ pub fn register_optimizers<T: Real>(registry: &mut Registry) {
         NoisySgd,
         ClipByGlobalNorm,
         ClipByValue,
+        ClipByNorm,
+        AdaptiveClip,
         WeightDecay,
+        L1L2,
+        OrthogonalPenalty,
+        MaxNorm,
+        MinMaxNorm,
+        UnitNorm,
+        NonNegative,
+        Ema,
+        Swa,
+        Lookahead,
+        ScheduleFreeAdamW,
+        ScheduleFreeSgd,
+        Groups<T>,
+        FrozenParameters,
     );
 }

@@ -111,20 +111,22 @@ pub(crate) struct Buckets {
     /// With each table cut for one step; unused where there is no table.
     of_step: Vec<Bucket>,
     tables: bool,
+    /// Whether the gradients of tables are lists.
+    sparse: bool,
     /// The ranges of the parameters whose gradient the shards have themselves, those of frozen parameters left out.
     of_shards: Vec<Range<usize>>,
 }
 
 impl Buckets {
-    /// Cuts the parameters of a plan for an optimizer.
+    /// Cuts the parameters of a plan for an optimizer. The gradients of tables are lists if this is `sparse`.
     ///
     /// The optimizer's state is stored bucket by bucket, so buckets depend on nothing that can change during a training.
     pub(crate) fn new<T: Real>(
         plan: &Plan,
         cache: &SequentialCache<T>,
         optimizer: &dyn UpdateRule<T>,
+        sparse: bool,
     ) -> Self {
-        let sparse = sparse(optimizer);
         let tables = sparse && cache.tables().next().is_some();
         let slots = optimizer.slots();
         let mut fixed = cut(plan, cache, sparse, Sharing::of(optimizer));
@@ -155,12 +157,17 @@ impl Buckets {
             }
         }
         let of_step = Vec::new();
-        Self { fixed, whole, parts, parameters, slots, extra, scratch, of_step, tables, of_shards }
+        Self { fixed, whole, parts, parameters, slots, extra, scratch, of_step, tables, sparse, of_shards }
     }
 
     /// The ranges of the parameters whose gradient the shards have themselves, those of frozen parameters left out.
     pub(crate) fn of_shards(&self) -> &[Range<usize>] {
         &self.of_shards
+    }
+
+    /// Whether the gradients of tables are lists.
+    pub(crate) fn sparse(&self) -> bool {
+        self.sparse
     }
 
     /// The buckets for the update.
@@ -533,7 +540,7 @@ mod tests {
         let (_, cache) = layers.plan([5].into(), &mut plan).unwrap();
         for optimizer in [&chainrule_optim::adam(0.1) as &dyn UpdateRule<f32>, &chainrule_optim::sgd(0.1)] {
             let slots = optimizer.slots();
-            let buckets = Buckets::new(&plan, &cache, optimizer);
+            let buckets = Buckets::new(&plan, &cache, optimizer, sparse(optimizer));
             let size = slots * plan.size();
             let by_slot: Vec<f32> = (0..size).map(|index| index as f32).collect();
             let mut state = vec![f32::NAN; size];

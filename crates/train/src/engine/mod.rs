@@ -67,6 +67,7 @@ pub(crate) mod pool;
 pub(crate) mod prefetch;
 pub(crate) mod range;
 pub(crate) mod reduce;
+pub(crate) mod several_passes;
 pub(crate) mod shard;
 pub(crate) mod sparse;
 pub(crate) mod split_k;

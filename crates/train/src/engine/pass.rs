@@ -16,6 +16,18 @@ pub(crate) struct Batch<'a> {
     pub(crate) next: &'a [u32],
 }
 
+impl<'a> Batch<'a> {
+    /// The parts of a batch that is computed in so many passes, each with its first row.
+    pub(crate) fn parts(self, passes: usize) -> impl Iterator<Item = (usize, Self)> {
+        let Self { index, samples, next } = self;
+        let rows = samples.len().div_ceil(passes.max(1)).max(1);
+        samples
+            .chunks(rows)
+            .enumerate()
+            .map(move |(part, samples)| (part * rows, Self { index, samples, next }))
+    }
+}
+
 /// What every shard of a pass reads.
 pub(crate) struct Pass<'a, T, D: ?Sized, Y> {
     pub(crate) layers: &'a Sequential<T>,

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use chainrule_core::ParamKind;
-use chainrule_tensor::{Buffer, FlushDenormals, Real, gemm, gemm_pair};
+use chainrule_tensor::{Buffer, FlushDenormals, Real, each, gemm, gemm_pair};
 use ndarray::{ArrayViewMut2, s};
 
 use super::buckets::{Bucket, Buckets, GradSource};
@@ -16,6 +16,7 @@ use super::pass::rows_of_shard;
 use super::pool;
 use super::prefetch::{NextSamples, Prefetcher};
 use super::range::largest_gradient;
+use super::several_passes::Shares;
 use super::shard::Shard;
 use super::sparse::{RowRange, SparseUpdate};
 use super::split_k::SplitK;
@@ -65,7 +66,8 @@ impl<T: Real> BucketRange<'_, T> {
     fn split_at(self, middle: usize) -> (Self, Self) {
         let Self { buckets, block, total } = self;
         let (first, second) = buckets.split_at(middle);
-        let at = second.first().map_or(block.params.len(), |bucket| bucket.start - block.offset);
+        let all = block.params.len().max(total.len());
+        let at = second.first().map_or(all, |bucket| bucket.start - block.offset);
         let (total_a, total_b) = total.split_at_mut(at.min(total.len()));
         let state_at = second.first().map_or(block.state.len(), |bucket| bucket.state - block.state_offset);
         let (block_a, block_b) = block.split_at(at, state_at);
@@ -95,8 +97,8 @@ impl<T: Real> BucketRange<'_, T> {
 /// The sum over the shards and the update, for all parameters.
 pub(crate) struct Reduce<'a, T: Real, Y> {
     pub(crate) phase: Phase,
-    /// Whether running statistics, whose next value comes as their gradient, take it.
-    pub(crate) statistics: bool,
+    /// How much the sums that are in `total` count, and these.
+    pub(crate) shares: Shares,
     pub(crate) shards: &'a [Shard<T, Y>],
     /// The first product, where it is split.
     pub(crate) split_k: Option<&'a SplitK<T>>,
@@ -194,39 +196,37 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
                 prefetcher.advance();
                 continue;
             }
+            let of_total = || start - block.offset..end - block.offset;
             let grads = match self.phase {
-                Phase::Fused => &mut scratch.grads[..end - start],
-                Phase::Reduce | Phase::Update => &mut total[start - block.offset..end - block.offset],
-            };
-            if self.phase != Phase::Update {
-                self.sum(bucket, grads);
-                self.look(bucket, grads, &block);
-                if kind == ParamKind::Buffer {
-                    // The sum of the shards' shares of the next value: no gradient, which an optimizer could clip.
-                    if self.statistics {
+                Phase::Update => &mut total[of_total()],
+                Phase::Reduce => {
+                    let total = &mut total[of_total()];
+                    if self.shares.first {
+                        self.sum(bucket, total);
+                    } else {
+                        let of_pass = &mut scratch.grads[..end - start];
+                        self.sum(bucket, of_pass);
+                        let Shares { gradients, statistics, .. } = self.shares;
+                        let shares = if kind == ParamKind::Buffer { statistics } else { gradients };
+                        add_share(of_pass, total, shares);
+                    }
+                    total
+                }
+                Phase::Fused => {
+                    let grads = &mut scratch.grads[..end - start];
+                    self.sum(bucket, grads);
+                    look(bucket, grads, &block);
+                    if kind == ParamKind::Buffer {
+                        // The sum of the shards' shares of the next value.
                         block.replace(start..end, grads);
                     }
-                    grads.fill(T::zero());
+                    grads
                 }
-            }
+            };
             prefetcher.advance();
             if self.phase != Phase::Reduce && kind.is_trained() {
                 block.update(bucket, grads, &mut scratch.update);
             }
-        }
-    }
-
-    /// Looks at the gradients of a bucket, in a careful step: where the optimizer needs all at once, it may still clip them.
-    fn look(&self, &Bucket { start, kind, .. }: &Bucket, grads: &[T], block: &ParamBlock<'_, T>) {
-        let Some(watch) = block.common.watch else { return };
-        let index = |position| start + position;
-        match kind {
-            ParamKind::Frozen => {}
-            ParamKind::Buffer => watch.look(Watched::Statistic, grads, T::max_value(), index),
-            _ if self.phase == Phase::Fused => {
-                watch.look(Watched::Gradient, grads, largest_gradient(), index)
-            }
-            _ => watch.look(Watched::Gradient, grads, T::max_value(), index),
         }
     }
 
@@ -273,4 +273,23 @@ fn prefetch_params(bucket: &Bucket, block: &mut ParamBlock<'_, impl Real>) {
     if !matches!(bucket.source, GradSource::Table { .. }) {
         block.prefetch(bucket.start..bucket.end);
     }
+}
+
+/// Looks at the gradients of a bucket, in a careful step.
+fn look<T: Real>(&Bucket { start, kind, .. }: &Bucket, grads: &[T], block: &ParamBlock<'_, T>) {
+    let Some(watch) = block.common.watch else { return };
+    let index = |position| start + position;
+    match kind {
+        ParamKind::Frozen => {}
+        ParamKind::Buffer => watch.look(Watched::Statistic, grads, T::max_value(), index),
+        ParamKind::Weight | ParamKind::Bias => {
+            watch.look(Watched::Gradient, grads, largest_gradient(), index);
+        }
+    }
+}
+
+/// `sum ← a sum + b values`.
+fn add_share<T: Real>(values: &[T], sum: &mut [T], shares: [f64; 2]) {
+    let [a, b] = shares.map(T::of);
+    each!(sum = |value: values| a * sum + b * value);
 }

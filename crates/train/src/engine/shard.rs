@@ -194,7 +194,7 @@ impl<T: Real, Y> Shard<T, Y> {
             return;
         }
         let mode = match pass.mode {
-            Mode::Train { seed, .. } => Mode::Train { seed, first_row: rows.start },
+            Mode::Train { seed, first_row } => Mode::Train { seed, first_row: first_row + rows.start },
             Mode::Eval => Mode::Eval,
         };
         let Self { cache, x, input, zero, y, inputs, outputs, .. } = self;

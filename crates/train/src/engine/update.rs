@@ -33,10 +33,11 @@ pub(crate) struct ParamBlock<'a, T: Real> {
 }
 
 impl<'a, T: Real> ParamBlock<'a, T> {
-    /// The first `at` parameters, with the state before `state_at`, and the rest. Where there is no state, it stays empty.
+    /// The first `at` parameters, with the state before `state_at`, and the rest. Where there is no state, or only gradients are
+    /// summed and there are no parameters, they stay empty.
     pub(crate) fn split_at(self, at: usize, state_at: usize) -> (Self, Self) {
         let Self { common, offset, params, state_offset, state } = self;
-        let (params_a, params_b) = params.split_at_mut(at);
+        let (params_a, params_b) = params.split_at_mut(at.min(params.len()));
         let state_at = state_at.min(state.len());
         let (state_a, state_b) = state.split_at_mut(state_at);
         let a = ParamBlock { common, offset, params: params_a, state_offset, state: state_a };

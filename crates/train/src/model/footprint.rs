@@ -5,7 +5,7 @@ use chainrule_optim::UpdateRule;
 use chainrule_tensor::Real;
 
 use super::model::Model;
-use crate::engine::buckets::Buckets;
+use crate::engine::buckets::{self, Buckets};
 use crate::engine::range::RangeProof;
 use crate::engine::split_k::{Cut, SplitK};
 
@@ -67,7 +67,7 @@ impl<T: Real> Model<T> {
         let passes_on = |entry: &&ParamEntry| layer(entry) != first;
         let frozen = entries.iter().filter(|entry| entry.kind == ParamKind::Frozen).filter(passes_on);
         let frozen: usize = frozen.map(|entry| entry.range.len()).sum();
-        let buckets = Buckets::new(self.plan(), &self.cache, optimizer);
+        let buckets = Buckets::new(self.plan(), &self.cache, optimizer, buckets::sparse(optimizer));
         let gradients = [
             // Of each shard,
             count(shards, parameters),

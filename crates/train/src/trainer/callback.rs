@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::error::TrainError;
 use super::history::EpochReport;
 use super::tallies::RunningMetrics;
 
@@ -35,6 +36,12 @@ pub enum Event<'a> {
         loss: f64,
         /// The metrics over these samples, by name.
         metrics: RunningMetrics<'a>,
+    },
+    /// A step was left out, since it would not have left everything finite: see
+    /// [`Trainer::skip_nonfinite`](super::Trainer::skip_nonfinite).
+    Skipped {
+        /// Why.
+        error: &'a TrainError,
     },
     /// An epoch has ended, with all its samples.
     EpochEnd(&'a EpochReport),

@@ -53,7 +53,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return Ok(flow);
         }
         self.end_epoch();
-        report.validation = validation.map(|validation| self.scores(validation)).transpose()?;
+        report.validation =
+            validation.map(|validation| self.with_averaged(|this| this.scores(validation))).transpose()?;
         let end = self.tell(&Event::EpochEnd(&report));
         history.epochs.push(report);
         Ok(if end.is_break() { end } else { flow })
@@ -80,7 +81,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         &mut self,
         data: &D,
         batches: &Batches,
-        history: &History,
+        history: &mut History,
     ) -> Result<ControlFlow<()>, TrainError>
     where
         D: Samples<T, Target = Y>,
@@ -91,7 +92,18 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let index = self.state.position.batches as usize;
             let next = rest.peek().copied().unwrap_or_default();
             self.optimizer.check_step(self.state.at())?;
-            let loss = self.step(data, Batch { index, samples, next })?;
+            let loss = match self.step(data, Batch { index, samples, next }) {
+                Ok(loss) => loss,
+                Err(error) if self.may_skip(&error) => {
+                    history.skipped += 1;
+                    if self.skip(samples.len(), &error).is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            self.state.skipped_in_a_row = 0;
             let State { tallies, shards, threads, epoch_weight, .. } = &mut self.state;
             tallies.count(shards, *threads);
             *epoch_weight += loss.weight;
@@ -115,6 +127,21 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether a step that was refused with this error may be left out.
+    fn may_skip(&self, error: &TrainError) -> bool {
+        let not_finite = matches!(error, TrainError::Diverged { .. } | TrainError::NotFinite { .. });
+        not_finite && self.state.skipped_in_a_row < self.skip_nonfinite
+    }
+
+    /// Goes on after a step that was left out, unless a callback stops the training.
+    fn skip(&mut self, samples: usize, error: &TrainError) -> ControlFlow<()> {
+        self.state.skipped_in_a_row += 1;
+        let position = &mut self.state.position;
+        position.samples += samples as u64;
+        position.batches += 1;
+        self.tell(&Event::Skipped { error })
     }
 
     /// Evaluates the model.

@@ -58,4 +58,6 @@ pub struct History {
     pub unfinished: Option<EpochReport>,
     /// Whether a callback stopped the training.
     pub stopped: bool,
+    /// The number of steps that were left out since they would not have been finite.
+    pub skipped: u64,
 }

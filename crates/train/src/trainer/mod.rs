@@ -3,6 +3,7 @@
 //! [`settings`] holds what a user chooses, [`epoch`] the batches of an epoch, [`step`] a single step, [`checkpoint`] saving and
 //! resuming.
 
+mod averaged;
 mod callback;
 mod checkpoint;
 mod epoch;
@@ -19,6 +20,7 @@ mod step;
 mod suspects;
 mod tallies;
 mod targets;
+mod update;
 mod warning;
 
 pub use callback::{Callback, Event};
@@ -32,15 +34,16 @@ pub use warning::TrainWarning;
 use std::fmt;
 use std::ops::ControlFlow;
 
+use chainrule_core::SettingError;
 use chainrule_data::{Batches, Samples};
-use chainrule_losses::Loss;
+use chainrule_losses::{Loss, Scope};
 use chainrule_metrics::Measure;
 use chainrule_optim::{Run, Step, UpdateRule};
 use chainrule_tensor::{Buffer, Real, Seed, Shape, blas, memory_limit};
 
 use self::overlap::TrainedSamples;
 use self::tallies::Tallies;
-use crate::engine::buckets::Buckets;
+use crate::engine::buckets::{self, Buckets};
 use crate::engine::careful::Copies;
 use crate::engine::exchange::Exchanges;
 use crate::engine::pool;
@@ -108,6 +111,10 @@ pub struct Trainer<T: Real, Y> {
     metrics: Vec<Box<dyn Measure<T, Y>>>,
     callbacks: Vec<Box<dyn Callback>>,
     batch_size: usize,
+    /// In how many passes a batch is computed.
+    accumulate: usize,
+    /// How many steps in a row may be left out since they would not be finite.
+    skip_nonfinite: u64,
     shards: Option<usize>,
     threads: usize,
     seed: Seed,
@@ -133,6 +140,12 @@ struct State<T: Real, Y> {
     buckets: Buckets,
     range: RangeProof,
     copies: Copies<T>,
+    /// No gradient of the batch is larger.
+    largest_grad: f64,
+    /// How many steps in a row have been left out, up to now.
+    skipped_in_a_row: u64,
+    /// The weights that are evaluated in place of the trained ones; empty unless the optimizer averages.
+    averaged: Buffer<T>,
     /// The number of steps completed.
     step: u64,
     /// What is known of the run.
@@ -170,7 +183,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         loss: impl Loss<T, Y> + 'static,
         optimizer: impl UpdateRule<T> + 'static,
     ) -> Self {
-        let buckets = Buckets::new(model.plan(), &model.cache, &optimizer);
+        let buckets = Buckets::new(model.plan(), &model.cache, &optimizer, buckets::sparse(&optimizer));
         let numbers = optimizer.numbers();
         Self {
             model,
@@ -179,6 +192,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             metrics: Vec::new(),
             callbacks: Vec::new(),
             batch_size: 32,
+            accumulate: 1,
+            skip_nonfinite: 0,
             shards: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             seed: Seed(0),
@@ -194,6 +209,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 buckets,
                 range: RangeProof::default(),
                 copies: Copies::default(),
+                largest_grad: 0.0,
+                skipped_in_a_row: 0,
+                averaged: Buffer::default(),
                 step: 0,
                 run: Run::default(),
                 epoch: 0,
@@ -222,14 +240,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.warnings.push(warning);
     }
 
-    /// The model in its current state.
+    /// The model in its current state, as it is trained. See [`evaluated_model`](Self::evaluated_model).
     pub fn model(&self) -> &Model<T> {
         &self.model
-    }
-
-    /// The model, trained.
-    pub fn into_model(self) -> Model<T> {
-        self.model
     }
 
     /// The number of epochs completed.
@@ -282,13 +295,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         targets::check_settings(&*self.loss, &self.metrics, self.model.output().size())?;
         self.check_stateful(data.len(), self.shuffle)?;
         self.check_single_samples(data.len())?;
+        self.check_passes()?;
         if let Some(validation) = validation {
             self.check(validation.shape())?;
             self.check_stateful(validation.len(), false)?;
             Batches::new(validation.len(), self.evaluation_rows(), None)?;
             self.check_memory_of_activations(self.evaluation_rows().min(validation.len()))?;
         }
-        self.check_memory_of_activations(self.batch_size.min(data.len()))?;
+        self.check_memory_of_activations(self.rows_of_pass().min(data.len()))?;
         let order = self.shuffle.then_some(self.seed.child(0));
         let mut batches = Batches::new(data.len(), self.batch_size, order)?;
         self.make_optimizer_state()?;
@@ -303,7 +317,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             self.warn(TrainWarning::LargeBatch { batch_size: self.batch_size, samples: data.len() });
         }
         self.state.trained.start(data.len(), address(data));
-        self.in_pool(self.batch_size, |this| {
+        self.in_pool(self.rows_of_pass(), |this| {
             let mut history = History::default();
             let start = Event::Start { epochs, batches: batches.count(), samples: data.len() };
             if this.tell(&start).is_break() {
@@ -320,7 +334,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         })
     }
 
-    /// The mean loss and the metrics over a data set.
+    /// The mean loss and the metrics over a data set, of the model as it is evaluated: see
+    /// [`evaluated_model`](Self::evaluated_model).
     ///
     /// A stateful model takes the samples in batches as in training, starting from zeros.
     ///
@@ -335,7 +350,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         targets::check_settings(&*self.loss, &self.metrics, self.model.output().size())?;
         self.check_stateful(data.len(), false)?;
         self.check_memory_of_activations(self.evaluation_rows().min(data.len()))?;
-        self.aside(|this| this.in_pool(this.evaluation_rows(), |this| this.scores(data)))
+        self.aside(|this| {
+            this.with_averaged(|this| this.in_pool(this.evaluation_rows(), |this| this.scores(data)))
+        })
     }
 
     /// The number of samples that an evaluation takes at a time.
@@ -360,6 +377,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.shards == Some(0) {
             return Err(TrainError::Zero("shards"));
         }
+        if self.accumulate == 0 {
+            return Err(TrainError::Zero("passes that a batch takes"));
+        }
         if self.threads == 0 {
             return Err(TrainError::Zero("threads"));
         }
@@ -377,7 +397,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Checks that no batch of a training has a single sample where a layer then has nothing to normalise.
     fn check_single_samples(&self, samples: usize) -> Result<(), TrainError> {
         let Some(layer) = self.model.plan().needs_several_samples() else { return Ok(()) };
-        if self.batch_size != 0 && (self.batch_size == 1 || samples % self.batch_size == 1) {
+        let Some(last) = samples.checked_rem(self.batch_size) else { return Ok(()) };
+        // Where a batch is computed in several passes, each of them is normalised on its own.
+        let has_single = |rows: usize| {
+            let rows_of_pass = rows.div_ceil(self.accumulate).max(1);
+            rows > 0 && (rows_of_pass == 1 || rows % rows_of_pass == 1)
+        };
+        if (samples >= self.batch_size && has_single(self.batch_size)) || has_single(last) {
             let batch_size = self.batch_size;
             return Err(TrainError::SingleSample { layer: layer.to_owned(), samples, batch_size });
         }
@@ -386,7 +412,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Tells the schedules how long the run is, and checks the rates of its next steps.
     fn plan_run(&mut self, epochs: u64, steps_per_epoch: u64) -> Result<(), TrainError> {
-        let begin = self.state.step - self.state.position.batches;
+        // Steps that were left out are not counted.
+        let begin = self.state.step.saturating_sub(self.state.position.batches);
         let steps = begin.saturating_add(epochs.saturating_mul(steps_per_epoch));
         self.state.run.steps = Some(steps);
         self.state.run.steps_per_epoch = Some(steps_per_epoch);
@@ -394,6 +421,26 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let mut next = self.state.step..steps.min(self.state.step + CHECKED_STEPS);
         next.try_for_each(|index| self.optimizer.check_step(Step { index, run }))?;
         Ok(())
+    }
+
+    /// Checks that a batch can be computed in as many passes as it takes.
+    fn check_passes(&self) -> Result<(), TrainError> {
+        let stateful = self.model.plan().is_stateful();
+        let conflict = if self.accumulate > 1 && stateful {
+            "the model carries states from batch to batch, which the passes of `accumulate` would mix: choose a smaller batch"
+        } else if self.accumulate > 1 && self.loss.scope() == Scope::Batch {
+            "the loss compares the samples of a batch with each other, which the passes of `accumulate` would part: choose another loss, or no accumulation"
+        } else if self.optimizer.evaluates_again() && stateful {
+            "the optimizer evaluates a batch more than once, but the model carries states from batch to batch: choose another optimizer"
+        } else {
+            return Ok(());
+        };
+        Err(SettingError::Conflict { owner: "Trainer", conflict }.into())
+    }
+
+    /// The number of samples that a pass takes at most.
+    fn rows_of_pass(&self) -> usize {
+        self.batch_size.div_ceil(self.accumulate.max(1))
     }
 
     /// Allocates the optimizer's state, if there is none.
@@ -470,9 +517,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         self.state.shards.truncate(shards);
         let inputs = self.model.input().size();
-        let cut = Cut { batch: self.batch_size, shards };
+        let cut = Cut { batch: self.rows_of_pass(), shards };
         self.state.split_k = SplitK::new(self.model.plan(), &self.model.cache, inputs, cut);
-        if self.optimizer.needs_all_gradients() {
+        if self.sums_first() {
             let what = "the gradients that the optimizer needs all at once";
             reserve(&mut self.state.total, self.model.parameters().len(), 1, what)?;
         }

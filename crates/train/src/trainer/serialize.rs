@@ -40,11 +40,12 @@ impl Serialize for EpochReport {
 
 impl Serialize for History {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { epochs, unfinished, stopped } = self;
-        let mut history = serializer.serialize_struct("History", 3)?;
+        let Self { epochs, unfinished, stopped, skipped } = self;
+        let mut history = serializer.serialize_struct("History", 4)?;
         history.serialize_field("epochs", epochs)?;
         history.serialize_field("unfinished", unfinished)?;
         history.serialize_field("stopped", stopped)?;
+        history.serialize_field("skipped", skipped)?;
         history.end()
     }
 }

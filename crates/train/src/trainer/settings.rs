@@ -4,7 +4,8 @@ use chainrule_metrics::Measure;
 use chainrule_tensor::{Real, Seed};
 
 use super::callback::Callback;
-use super::{Trainer, WORTH_A_FORK};
+use super::{State, Trainer, WORTH_A_FORK};
+use crate::engine::buckets::{self, Buckets};
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// The number of samples in a batch; 32 by default.
@@ -14,6 +15,43 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let before = std::mem::replace(&mut self.batch_size, batch_size);
         self.end_stateful_epoch_if(before != batch_size || self.shard_count() != shards);
         self
+    }
+
+    /// Computes each batch in several passes, one after the other, and takes one step with the gradient of all of it: the activations
+    /// then take a fraction of the memory. 1 by default.
+    ///
+    /// `batch_size(256).accumulate(4)` trains with batches of 256 samples, of which 64 are in memory at a time, where PyTorch and
+    /// Keras would speak of a batch of 64 and 4 steps of accumulation. The loss and the gradient are those of the whole batch,
+    /// weights included, but the last bits differ, and batch normalisation takes its statistics over a pass. Embeddings whose
+    /// gradients are sparse get dense ones. Losses that compare the samples of a batch with each other, and models that carry states, are
+    /// refused.
+    #[must_use]
+    pub fn accumulate(mut self, passes: usize) -> Self {
+        self.accumulate = passes;
+        let sparse = buckets::sparse(&*self.optimizer) && passes < 2;
+        if sparse == self.state.buckets.sparse() {
+            return self;
+        }
+        // The state is stored bucket by bucket.
+        let buckets = Buckets::new(self.model.plan(), &self.model.cache, &*self.optimizer, sparse);
+        let State { buckets: before, optimizer_state, .. } = &mut self.state;
+        if optimizer_state.len() >= before.state_len() {
+            let by_slot = before.state_by_slot(optimizer_state);
+            buckets.state_by_bucket(&by_slot, optimizer_state);
+        }
+        self.state.buckets = buckets;
+        self
+    }
+
+    /// Leaves out up to `steps` steps in a row that would not leave everything finite, and goes on with the next batch, instead of
+    /// stopping with [`TrainError::Diverged`](super::TrainError::Diverged) or
+    /// [`TrainError::NotFinite`](super::TrainError::NotFinite). 0 by default.
+    ///
+    /// Such a step changes nothing, and does not count for schedules. Callbacks are told of each ([`Event::Skipped`](super::Event::Skipped)),
+    /// and [`History::skipped`](super::History::skipped) is their number. The report of the epoch is over the other samples.
+    #[must_use]
+    pub fn skip_nonfinite(self, steps: u64) -> Self {
+        Self { skip_nonfinite: steps, ..self }
     }
 
     /// The number of parts into which a batch is cut. It limits how many threads can work, and it is part of the result: another
@@ -32,9 +70,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// The number of shards that was set, or the default for this batch size.
     pub fn shard_count(&self) -> usize {
-        let default = if self.step_flops(self.batch_size) < WORTH_A_FORK { 1 } else { 2 };
+        let rows = self.rows_of_pass();
+        let default = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { 2 };
         // With more shards than samples in a batch, some would always be empty.
-        self.shards.unwrap_or(default).min(self.batch_size.max(1))
+        self.shards.unwrap_or(default).min(rows.max(1))
     }
 
     /// The maximum number of threads; one for each core by default. It is no part of the result.

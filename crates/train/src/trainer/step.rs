@@ -1,26 +1,19 @@
 //! One step: the shards' forward and backward passes, then the sum of their gradients and the update. The
 //! [engine](crate::engine) has a picture of it.
 
-use std::ops::Range;
-
 use chainrule_core::Mode;
 use chainrule_data::Samples;
-use chainrule_optim::{Parameter, Step, UpdateRule, Whole};
 use chainrule_tensor::{Real, Seed, vector};
 
 use super::error::TrainError;
 use super::forward::{Forward, Passes};
-use super::{State, Trainer, WORTH_A_FORK, reserve};
-use crate::engine::buckets::{self, Bucket, Buckets};
-use crate::engine::careful::{Finding, Watch, Watched};
+use super::update::{Sum, Work};
+use super::{State, Trainer, WORTH_A_FORK};
+use crate::engine::buckets;
 use crate::engine::exchange::Exchanges;
 use crate::engine::pass::Batch;
 use crate::engine::prefetch::NextSamples;
-use crate::engine::range::largest_gradient;
-use crate::engine::reduce::{BucketRange, Phase, Reduce, Scratch};
-use crate::engine::shard::Shard;
-use crate::engine::split_k::SplitK;
-use crate::engine::update::{Common, ParamBlock};
+use crate::engine::several_passes::SeveralPasses;
 use crate::engine::whole_batch::BatchLoss;
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
@@ -43,31 +36,63 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     where
         D: Samples<T, Target = Y>,
     {
-        let mode = self.mode_of_step();
-        let small = self.step_flops(batch.samples.len()) < WORTH_A_FORK;
+        let small = self.step_flops(batch.samples.len().div_ceil(self.accumulate)) < WORTH_A_FORK;
         let threads = if small { 1 } else { self.state.threads };
-        // Shards that wait for each other have a thread each.
-        let threads_of_pass = self.state.exchanges.as_ref().map_or(threads, Exchanges::len);
-        let loss = self.forward(data, batch, mode, threads_of_pass)?;
-        self.check_loss(data, batch, loss.objective)?;
-        let objective = loss.objective;
+        let loss = self.passes(data, batch, threads)?;
         let prefetch = |sample: u32, columns| data.prefetch(sample as usize, columns);
         let next =
             NextSamples { prefetch: &prefetch, samples: batch.next, columns: (0, self.model.input().size()) };
+        let work = Work { next, threads, loss: loss.objective };
         if self.is_within_range() {
-            self.update(data, batch, Work { next, threads, loss: objective }, None);
-        } else if let Some(finding) =
-            self.update_carefully(data, batch, Work { next, threads, loss: objective })?
-        {
+            self.update(data, batch, work, None);
+        } else if let Some(finding) = self.update_carefully(data, batch, work)? {
             return Err(self.refusal(data, batch, finding));
         }
         self.state.step += 1;
         Ok(loss)
     }
 
-    /// The mode of the passes in the next step.
-    fn mode_of_step(&self) -> Mode {
-        Mode::Train { seed: self.seed_of_step(), first_row: 0 }
+    /// Whether all gradients are summed before the update begins, and not bucket by bucket with it.
+    pub(super) fn sums_first(&self) -> bool {
+        self.accumulate > 1 || self.optimizer.needs_all_gradients()
+    }
+
+    /// The passes of a batch: one, or as many as its gradient is accumulated in. Where all gradients are summed before the update,
+    /// that is done.
+    fn passes<D>(&mut self, data: &D, batch: Batch<'_>, threads: usize) -> Result<BatchLoss, TrainError>
+    where
+        D: Samples<T, Target = Y>,
+    {
+        // Shards that wait for each other have a thread each.
+        let threads_of_pass = self.state.exchanges.as_ref().map_or(threads, Exchanges::len);
+        let mut passes = SeveralPasses::new(self.loss.reduction());
+        for (first_row, part) in batch.parts(self.accumulate) {
+            if first_row > 0 {
+                let State { tallies, shards, threads, .. } = &mut self.state;
+                tallies.count(shards, *threads);
+            }
+            let mode = self.mode_of_step(first_row);
+            let loss = self.forward(data, part, mode, threads_of_pass)?;
+            self.check_loss(data, part, loss.objective)?;
+            let of_shards = self.state.shards.iter().map(|shard| shard.largest_grad);
+            let shares = passes.add(loss, part.samples.len(), of_shards.sum());
+            if self.sums_first() {
+                let State { shards, split_k, total, scratch, buckets, .. } = &mut self.state;
+                let sum = Sum { optimizer: &*self.optimizer, buckets, threads };
+                sum.run(total, shards, split_k.as_ref(), scratch, shares);
+            }
+        }
+        self.state.largest_grad = passes.largest_grad();
+        let loss = passes.loss();
+        if self.accumulate > 1 {
+            self.check_loss(data, batch, loss.objective)?;
+        }
+        Ok(loss)
+    }
+
+    /// The mode of the passes in the next step, for the samples of its batch from `first_row` on.
+    pub(super) fn mode_of_step(&self, first_row: usize) -> Mode {
+        Mode::Train { seed: self.seed_of_step(), first_row }
     }
 
     /// The seed of the random layers in the next step.
@@ -82,134 +107,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return false;
         }
         let step = self.state.at();
-        let State { shards, optimizer_state, buckets, range, .. } = &mut self.state;
-        let largest_grad = shards.iter().map(|shard| shard.largest_grad).sum();
-        range.admits(&*self.optimizer, step, largest_grad, |params, state| {
+        let State { optimizer_state, buckets, range, largest_grad, .. } = &mut self.state;
+        range.admits(&*self.optimizer, step, *largest_grad, |params, state| {
             *params = vector::largest(&self.model.parameters).as_f64();
             buckets.largest_by_slot(optimizer_state, state);
         })
-    }
-
-    /// Sums the gradients of the shards, and lets the optimizer take its step. `loss` is that of the batch.
-    fn update<D>(
-        &mut self,
-        data: &D,
-        batch: Batch<'_>,
-        Work { next, threads, loss }: Work<'_>,
-        watch: Option<&Watch>,
-    ) where
-        D: Samples<T, Target = Y>,
-    {
-        let mode = self.mode_of_step();
-        let step = self.state.at();
-        let optimizer = &*self.optimizer;
-        let State {
-            shards,
-            split_k,
-            optimizer_state,
-            numbers,
-            total,
-            scratch,
-            buckets,
-            exchanges,
-            whole_batch,
-            ..
-        } = &mut self.state;
-        let slots = optimizer.slots();
-        buckets.cut_tables(|stage| {
-            let used = shards.iter().filter(|shard| !shard.is_empty());
-            used.map(move |shard| shard.sparse_grad(stage))
-        });
-        let buckets = &*buckets;
-        optimizer.advance(step, numbers);
-        let deferred = buckets::defers(self.model.plan());
-        let params = &mut *self.model.parameters;
-        if !optimizer.needs_all_gradients() {
-            let common = Common { step, optimizer, slots, parameters: buckets.parameters(), numbers, watch };
-            let block =
-                ParamBlock { common: &common, offset: 0, params, state_offset: 0, state: optimizer_state };
-            let range = BucketRange { buckets: buckets.of_step(), block, total: &mut [] };
-            let reduce =
-                Reduce { phase: Phase::Fused, statistics: true, shards, split_k: split_k.as_ref(), next };
-            return reduce.run(range, scratch, threads);
-        }
-
-        let forward = Forward {
-            layers: &self.model.layers,
-            loss: &*self.loss,
-            metrics: &self.metrics,
-            columns: self.model.output.size(),
-            deferred,
-            sparse: buckets::sparse(optimizer),
-            data,
-            batch,
-            mode,
-            threads: exchanges.as_ref().map_or(threads, Exchanges::len),
-        };
-        let mut sum = Sum { optimizer, buckets, watch, threads };
-        sum.run(params, total, shards, split_k.as_ref(), scratch, true);
-        {
-            sum.watch = None;
-            let mut evaluate = |params: &mut [T], grads: &mut [T]| {
-                let passes = Passes { shards, split_k, buckets, exchanges: exchanges.as_ref(), whole_batch };
-                // What can be wrong with the samples of the batch was found in the first pass.
-                let loss = forward.run(params, passes).map_or(f64::NAN, |loss| loss.objective);
-                sum.run(params, grads, shards, split_k.as_ref(), scratch, false);
-                loss
-            };
-            let extra = |parameter: &Parameter| optimizer.extra(parameter);
-            let whole = Whole::new(step, total)
-                .with_state(buckets.layout(), params, optimizer_state, slots, &extra)
-                .with_numbers(numbers)
-                .with_loss(loss, &mut evaluate);
-            optimizer.transform_all(whole);
-        }
-        if let Some(watch) = watch {
-            for &Bucket { start, end, .. } in
-                buckets.updated().iter().filter(|bucket| bucket.kind.is_trained())
-            {
-                let index = |position| start + position;
-                watch.look(Watched::Gradient, &total[start..end], largest_gradient(), index);
-            }
-        }
-        let common = Common { step, optimizer, slots, parameters: buckets.parameters(), numbers, watch };
-        let block =
-            ParamBlock { common: &common, offset: 0, params, state_offset: 0, state: optimizer_state };
-        let range = BucketRange { buckets: buckets.updated(), block, total };
-        let phase = Phase::Update;
-        Reduce { phase, statistics: true, shards, split_k: split_k.as_ref(), next }
-            .run(range, scratch, threads);
-    }
-
-    /// Takes a step that may not stay within the range of the numbers. If it does not, everything is as it was before, and the
-    /// first finding is returned.
-    fn update_carefully<D>(
-        &mut self,
-        data: &D,
-        batch: Batch<'_>,
-        work: Work<'_>,
-    ) -> Result<Option<Finding>, TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
-        let slots = self.optimizer.slots();
-        let what =
-            "copies of the parameters and of the optimizer's state, for a step that may have to be undone";
-        let State { copies, optimizer_state, numbers, buckets, scratch, range, .. } = &mut self.state;
-        reserve(&mut copies.params, self.model.parameters.len(), slots.saturating_add(1), what)?;
-        reserve(&mut copies.state, optimizer_state.len(), 1, what)?;
-        copies.take(buckets, &self.model.parameters, optimizer_state, numbers);
-        scratch.iter_mut().for_each(|scratch| scratch.sparse.copies.clear());
-        range.forget();
-        let watch = Watch::default();
-        self.update(data, batch, work, Some(&watch));
-        let found = watch.found();
-        if found.is_some() {
-            let State { copies, optimizer_state, numbers, buckets, scratch, .. } = &mut self.state;
-            let rows = scratch.iter().map(|scratch| &scratch.sparse.copies);
-            copies.restore(buckets, rows, slots, &mut self.model.parameters, optimizer_state, numbers);
-        }
-        Ok(found)
     }
 
     /// Runs the shards of a batch; returns its loss.
@@ -230,7 +132,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             metrics: &self.metrics,
             columns: self.model.output.size(),
             deferred: buckets::defers(self.model.plan()),
-            sparse: buckets::sparse(&*self.optimizer),
+            sparse: buckets.sparse(),
             data,
             batch,
             mode,
@@ -238,45 +140,5 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         };
         let passes = Passes { shards, split_k, buckets, exchanges: exchanges.as_ref(), whole_batch };
         forward.run(&self.model.parameters, passes)
-    }
-}
-
-/// What an update is given beside the batch.
-#[derive(Clone, Copy)]
-struct Work<'a> {
-    next: NextSamples<'a>,
-    threads: usize,
-    /// The mean loss of the batch.
-    loss: f64,
-}
-
-/// The sum of the shards' gradients into one flat vector.
-struct Sum<'a, T: Real> {
-    optimizer: &'a dyn UpdateRule<T>,
-    buckets: &'a Buckets,
-    watch: Option<&'a Watch>,
-    threads: usize,
-}
-
-impl<T: Real> Sum<'_, T> {
-    /// Writes the gradients of all parameters to `total`, and (if `statistics`) the next running statistics to the parameters.
-    fn run<Y: Sync>(
-        &self,
-        params: &mut [T],
-        total: &mut [T],
-        shards: &[Shard<T, Y>],
-        split_k: Option<&SplitK<T>>,
-        scratch: &mut [Scratch<T>],
-        statistics: bool,
-    ) {
-        let &Self { optimizer, buckets, watch, threads } = self;
-        let slots = optimizer.slots();
-        let parameters = buckets.parameters();
-        let common = Common { step: Step::default(), optimizer, slots, parameters, numbers: &[], watch };
-        let block = ParamBlock { common: &common, offset: 0, params, state_offset: 0, state: &mut [] };
-        let range = BucketRange { buckets: buckets.of_step(), block, total };
-        let nothing = |_: u32, _: Range<usize>| ();
-        let next = NextSamples { prefetch: &nothing, samples: &[], columns: (0, 0) };
-        Reduce { phase: Phase::Reduce, statistics, shards, split_k, next }.run(range, scratch, threads);
     }
 }

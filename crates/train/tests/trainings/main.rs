@@ -7,6 +7,7 @@ mod graphs;
 mod interruption;
 mod limits;
 mod losses_and_metrics;
+mod optimizers;
 mod pytorch;
 mod schedules;
 mod stateful;

@@ -1,0 +1,221 @@
+//! The update of a step, and how it is undone.
+
+use std::ops::Range;
+
+use chainrule_core::{Mode, ParamKind};
+use chainrule_data::Samples;
+use chainrule_optim::{Parameter, Step, UpdateRule, Whole};
+use chainrule_tensor::Real;
+
+use super::error::TrainError;
+use super::forward::{Forward, Passes};
+use super::{State, Trainer, reserve};
+use crate::engine::buckets::{self, Bucket, Buckets};
+use crate::engine::careful::{Finding, Watch, Watched};
+use crate::engine::exchange::Exchanges;
+use crate::engine::pass::Batch;
+use crate::engine::prefetch::NextSamples;
+use crate::engine::range::largest_gradient;
+use crate::engine::reduce::{BucketRange, Phase, Reduce, Scratch};
+use crate::engine::several_passes::{SeveralPasses, Shares};
+use crate::engine::shard::Shard;
+use crate::engine::split_k::SplitK;
+use crate::engine::update::{Common, ParamBlock};
+
+/// What an update is given beside the batch.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'a> {
+    pub(super) next: NextSamples<'a>,
+    pub(super) threads: usize,
+    /// The loss of the batch.
+    pub(super) loss: f64,
+}
+
+impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
+    /// Sums the gradients of the shards, unless they are summed already, and lets the optimizer take its step.
+    pub(super) fn update<D>(
+        &mut self,
+        data: &D,
+        batch: Batch<'_>,
+        Work { next, threads, loss }: Work<'_>,
+        watch: Option<&Watch>,
+    ) where
+        D: Samples<T, Target = Y>,
+    {
+        let step = self.state.at();
+        let sums_first = self.sums_first();
+        let seed = self.seed_of_step();
+        let mode = |first_row| Mode::Train { seed, first_row };
+        let optimizer = &*self.optimizer;
+        let State {
+            shards,
+            split_k,
+            optimizer_state,
+            numbers,
+            total,
+            scratch,
+            buckets,
+            exchanges,
+            whole_batch,
+            ..
+        } = &mut self.state;
+        let slots = optimizer.slots();
+        optimizer.advance(step, numbers);
+        if !sums_first {
+            buckets.cut_tables(|stage| {
+                let used = shards.iter().filter(|shard| !shard.is_empty());
+                used.map(move |shard| shard.sparse_grad(stage))
+            });
+            let buckets = &*buckets;
+            let params = &mut *self.model.parameters;
+            let common = Common { step, optimizer, slots, parameters: buckets.parameters(), numbers, watch };
+            let block =
+                ParamBlock { common: &common, offset: 0, params, state_offset: 0, state: optimizer_state };
+            let range = BucketRange { buckets: buckets.of_step(), block, total: &mut [] };
+            let shares = Shares::ALL;
+            let reduce = Reduce { phase: Phase::Fused, shares, shards, split_k: split_k.as_ref(), next };
+            return reduce.run(range, scratch, threads);
+        }
+
+        let buckets = &*buckets;
+        let deferred = buckets::defers(self.model.plan());
+        let params = &mut *self.model.parameters;
+        if let Some(watch) = watch {
+            look_at_all(watch, buckets, total, T::max_value());
+        }
+        take_statistics(buckets, total, params);
+        if optimizer.needs_all_gradients() {
+            let forward = Forward {
+                layers: &self.model.layers,
+                loss: &*self.loss,
+                metrics: &self.metrics,
+                columns: self.model.output.size(),
+                deferred,
+                sparse: buckets.sparse(),
+                data,
+                batch,
+                mode: mode(0),
+                threads: exchanges.as_ref().map_or(threads, Exchanges::len),
+            };
+            let sum = Sum { optimizer, buckets, threads };
+            let mut evaluate = |params: &mut [T], grads: &mut [T]| {
+                let mut passes = SeveralPasses::new(forward.loss.reduction());
+                for (first_row, batch) in batch.parts(self.accumulate) {
+                    let forward = Forward { batch, mode: mode(first_row), ..forward };
+                    let memory =
+                        Passes { shards, split_k, buckets, exchanges: exchanges.as_ref(), whole_batch };
+                    // What can be wrong with the samples of the batch was found in the first pass.
+                    let Ok(loss) = forward.run(params, memory) else { return f64::NAN };
+                    let shares = passes.add(loss, batch.samples.len(), 0.0);
+                    sum.run(grads, shards, split_k.as_ref(), scratch, shares);
+                }
+                for bucket in buckets.updated().iter().filter(|bucket| !bucket.kind.is_trained()) {
+                    grads[bucket.start..bucket.end].fill(T::zero());
+                }
+                passes.loss().objective
+            };
+            let extra = |parameter: &Parameter| optimizer.extra(parameter);
+            let whole = Whole::new(step, total)
+                .with_state(buckets.layout(), params, optimizer_state, slots, &extra)
+                .with_numbers(numbers)
+                .with_loss(loss, &mut evaluate);
+            optimizer.transform_all(whole);
+        }
+        if let Some(watch) = watch {
+            look_at_all(watch, buckets, total, largest_gradient());
+        }
+        let common = Common { step, optimizer, slots, parameters: buckets.parameters(), numbers, watch };
+        let block =
+            ParamBlock { common: &common, offset: 0, params, state_offset: 0, state: optimizer_state };
+        let range = BucketRange { buckets: buckets.updated(), block, total };
+        let shares = Shares::ALL;
+        let reduce = Reduce { phase: Phase::Update, shares, shards, split_k: split_k.as_ref(), next };
+        reduce.run(range, scratch, threads);
+    }
+
+    /// Takes a step that may not stay within the range of the numbers. If it does not, everything is as it was before, and the
+    /// first finding is returned.
+    pub(super) fn update_carefully<D>(
+        &mut self,
+        data: &D,
+        batch: Batch<'_>,
+        work: Work<'_>,
+    ) -> Result<Option<Finding>, TrainError>
+    where
+        D: Samples<T, Target = Y>,
+    {
+        let slots = self.optimizer.slots();
+        let what =
+            "copies of the parameters and of the optimizer's state, for a step that may have to be undone";
+        let State { copies, optimizer_state, numbers, buckets, scratch, range, .. } = &mut self.state;
+        reserve(&mut copies.params, self.model.parameters.len(), slots.saturating_add(1), what)?;
+        reserve(&mut copies.state, optimizer_state.len(), 1, what)?;
+        copies.take(buckets, &self.model.parameters, optimizer_state, numbers);
+        scratch.iter_mut().for_each(|scratch| scratch.sparse.copies.clear());
+        range.forget();
+        let watch = Watch::default();
+        self.update(data, batch, work, Some(&watch));
+        let found = watch.found();
+        if found.is_some() {
+            let State { copies, optimizer_state, numbers, buckets, scratch, .. } = &mut self.state;
+            let rows = scratch.iter().map(|scratch| &scratch.sparse.copies);
+            copies.restore(buckets, rows, slots, &mut self.model.parameters, optimizer_state, numbers);
+        }
+        Ok(found)
+    }
+}
+
+/// The sum of the shards' gradients into one flat vector.
+pub(super) struct Sum<'a, T: Real> {
+    pub(super) optimizer: &'a dyn UpdateRule<T>,
+    pub(super) buckets: &'a Buckets,
+    pub(super) threads: usize,
+}
+
+impl<T: Real> Sum<'_, T> {
+    /// Writes the gradients of all parameters to `total`, or adds their share to it.
+    pub(super) fn run<Y: Sync>(
+        &self,
+        total: &mut [T],
+        shards: &[Shard<T, Y>],
+        split_k: Option<&SplitK<T>>,
+        scratch: &mut [Scratch<T>],
+        shares: Shares,
+    ) {
+        let &Self { optimizer, buckets, threads } = self;
+        let slots = optimizer.slots();
+        let parameters = buckets.parameters();
+        let common =
+            Common { step: Step::default(), optimizer, slots, parameters, numbers: &[], watch: None };
+        let block =
+            ParamBlock { common: &common, offset: 0, params: &mut [], state_offset: 0, state: &mut [] };
+        let range = BucketRange { buckets: buckets.of_step(), block, total };
+        let nothing = |_: u32, _: Range<usize>| ();
+        let next = NextSamples { prefetch: &nothing, samples: &[], columns: (0, 0) };
+        Reduce { phase: Phase::Reduce, shares, shards, split_k, next }.run(range, scratch, threads);
+    }
+}
+
+/// Gives running statistics their next values, which came as their gradients: these are then zeros, since an optimizer could take
+/// them for gradients.
+fn take_statistics<T: Real>(buckets: &Buckets, total: &mut [T], params: &mut [T]) {
+    for &Bucket { start, end, .. } in
+        buckets.updated().iter().filter(|bucket| bucket.kind == ParamKind::Buffer)
+    {
+        params[start..end].copy_from_slice(&total[start..end]);
+        total[start..end].fill(T::zero());
+    }
+}
+
+/// Looks at all gradients, of which none may be larger than `limit`, and at the next running statistics.
+fn look_at_all<T: Real>(watch: &Watch, buckets: &Buckets, total: &[T], limit: T) {
+    for &Bucket { start, end, kind, .. } in buckets.updated() {
+        let values = &total[start..end];
+        let index = |position| start + position;
+        match kind {
+            ParamKind::Frozen => {}
+            ParamKind::Buffer => watch.look(Watched::Statistic, values, T::max_value(), index),
+            ParamKind::Weight | ParamKind::Bias => watch.look(Watched::Gradient, values, limit, index),
+        }
+    }
+}
