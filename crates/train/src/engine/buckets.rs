@@ -130,7 +130,7 @@ impl Buckets {
         let tables = sparse && cache.tables().next().is_some();
         let slots = optimizer.slots();
         let mut fixed = cut(plan, cache, sparse, Sharing::of(optimizer));
-        fixed.iter_mut().for_each(|bucket| bucket.state = slots * bucket.start);
+        fixed.iter_mut().for_each(|bucket| bucket.state = slots.saturating_mul(bucket.start));
         let entries = plan.entries().iter();
         let parameters: Vec<Parameter> = entries
             .map(|entry| Parameter { name: entry.name.clone(), shape: entry.shape, kind: entry.kind })
@@ -145,7 +145,7 @@ impl Buckets {
         let scratch = scratch.into_iter().max().unwrap_or(0);
         let whole = whole.then(|| whole_parameters(plan, slots, &extra));
         let updated = whole.as_ref().unwrap_or(&fixed).iter();
-        let parts = updated.map(|bucket| bucket.part(slots)).collect();
+        let parts = updated.map(Bucket::part).collect();
         let mut of_shards: Vec<Range<usize>> = Vec::new();
         for &Bucket { start, end, kind, source, .. } in &fixed {
             if source != GradSource::Shards || kind == ParamKind::Frozen {
@@ -457,7 +457,8 @@ fn whole_parameters(plan: &Plan, slots: usize, extra: &[usize]) -> Vec<Bucket> {
     let bucket = |(index, (entry, extra)): (usize, (&ParamEntry, &usize))| {
         let Range { start, end } = entry.range;
         let first = state;
-        state += slots * (end - start) + extra;
+        // More than there is memory for is refused when it is allocated.
+        state = slots.saturating_mul(end - start).saturating_add(*extra).saturating_add(state);
         let source = GradSource::Shards;
         Bucket { start, end, kind: entry.kind, source, parameter: Some(index), state: first, cost: end }
     };
@@ -466,9 +467,8 @@ fn whole_parameters(plan: &Plan, slots: usize, extra: &[usize]) -> Vec<Bucket> {
 
 impl Bucket {
     /// As optimizers see it.
-    fn part(&self, slots: usize) -> Part {
+    fn part(&self) -> Part {
         let &Self { start, end, kind, parameter, state, .. } = self;
-        debug_assert!(slots == 0 || state >= slots * start, "the state follows the parameters");
         Part { range: start..end, kind, parameter, state }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chainrule_tensor::{Real, Seed};
+use chainrule_tensor::{Buffer, Real, Seed};
 
 use super::error::TrainError;
 use super::{State, Trainer};
@@ -20,8 +20,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.samples_done() > 0 && self.model.plan().is_stateful() {
             return Err(FileError::CarriedStates { path: path.to_owned() });
         }
-        // Before the first fit there is no state yet: it begins with the fit.
         let State { optimizer_state: state, numbers, buckets, .. } = &self.state;
+        let bytes = |state: &[T]| [file::bytes(&buckets.state_by_slot(state)), file::bytes(numbers)].concat();
         let training = Training {
             epoch: self.state.epoch,
             step: self.state.step,
@@ -31,9 +31,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             shuffle: self.shuffle,
             setup: self.setup(),
             state: if state.len() < buckets.state_len() {
-                Vec::new()
+                // There is none before the first fit: that with which it will begin.
+                let mut state = Buffer::zeros(buckets.state_len());
+                let mut params = self.model.parameters.clone();
+                let step = self.state.at();
+                buckets.for_each(step, &mut params, &mut state, numbers, |pass| self.optimizer.start(pass));
+                bytes(&state)
             } else {
-                [file::bytes(&buckets.state_by_slot(state)), file::bytes(numbers)].concat()
+                bytes(state)
             },
         };
         let position = self.position();
@@ -85,9 +90,6 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Takes the optimizer's state from the bytes of a checkpoint.
     fn read_optimizer_state(&mut self, bytes: &[u8]) -> Result<(), TrainError> {
         let other_length = || TrainError::Checkpoint("the optimizer's state has another length".into());
-        if bytes.is_empty() {
-            return Ok(());
-        }
         self.make_optimizer_state()?;
         let State { optimizer_state, numbers, buckets, .. } = &mut self.state;
         let (by_slot, of_training) =

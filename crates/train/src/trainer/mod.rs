@@ -452,13 +452,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return Ok(());
         }
         reserve(optimizer_state, len, 1, "the optimizer's state")?;
-        let optimizer = &*self.optimizer;
         // An optimizer may read the parameters, but it does not change them before the first step.
-        let mut params = Buffer::try_zeros(self.model.parameters.len()).ok_or(TrainError::Memory {
-            what: "a copy of the parameters, from which the optimizer's state begins",
-            bytes: size_of_val(&*self.model.parameters),
-        })?;
+        let what = "a copy of the parameters, from which the optimizer's state begins";
+        let mut params = Buffer::default();
+        reserve(&mut params, self.model.parameters.len(), 1, what)?;
         params.copy_from_slice(&self.model.parameters);
+        let optimizer = &*self.optimizer;
         buckets.for_each(step, &mut params, optimizer_state, numbers, |pass| optimizer.start(pass));
         Ok(())
     }
