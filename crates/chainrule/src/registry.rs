@@ -3,7 +3,7 @@
 use chainrule_core::Registry;
 use chainrule_tensor::Real;
 
-/// A registry with everything in these crates, in `f32` and `f64`: `registry().build(&"clip_by_value(0.5)".parse()?)`.
+/// A registry with everything in these crates, in `f32` and `f64`: `registry().build(&"adam(lr=0.01)".parse()?)`.
 ///
 /// Types of a program's own are added with [`register!`](chainrule_core::register!).
 ///
@@ -11,13 +11,14 @@ use chainrule_tensor::Real;
 /// use chainrule::prelude::*;
 ///
 /// let registry = chainrule::registry();
-/// let optimizer: Box<dyn UpdateRule<f32>> = registry.build(&"clip_by_global_norm(1) then clip_by_value(0.5)".parse()?)?;
-/// let error = registry.build::<Box<dyn UpdateRule<f32>>>(&"clip_by_valve".parse()?).unwrap_err();
-/// assert_eq!(error.to_string(), "there is no optimizer named `clip_by_valve`; the nearest name is `clip_by_value`");
+/// let optimizer: Box<dyn UpdateRule<f32>> = registry.build(&"clip_by_global_norm(1) then adam(lr=0.01)".parse()?)?;
+/// let error = registry.build::<Box<dyn UpdateRule<f32>>>(&"adma".parse()?).unwrap_err();
+/// assert_eq!(error.to_string(), "there is no optimizer named `adma`; the nearest name is `adam`");
 /// # Ok::<(), chainrule::core::DescriptionError>(())
 /// ```
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
+    chainrule_optim::schedule::register_schedules(&mut registry);
     of_type::<f32>(&mut registry);
     of_type::<f64>(&mut registry);
     registry
@@ -25,5 +26,6 @@ pub fn registry() -> Registry {
 
 /// What depends on the type of the numbers.
 fn of_type<T: Real>(registry: &mut Registry) {
+    chainrule_core::register_containers::<T>(registry);
     chainrule_optim::register_optimizers::<T>(registry);
 }

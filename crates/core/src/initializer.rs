@@ -1,6 +1,7 @@
 //! The first values of parameters.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use chainrule_tensor::{Seed, Shape};
 
@@ -38,6 +39,17 @@ impl SharedKind for dyn Initializer {
 
     fn description(&self) -> Description {
         Initializer::description(self)
+    }
+}
+
+/// One that a registry has built is an initialiser like all others.
+impl<I: Initializer + ?Sized> Initializer for Arc<I> {
+    fn fill(&self, spec: ParamSpec, seed: Seed, values: &mut [f64]) {
+        (**self).fill(spec, seed, values);
+    }
+
+    fn description(&self) -> Description {
+        Initializer::description(&**self)
     }
 }
 

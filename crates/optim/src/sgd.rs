@@ -30,7 +30,7 @@ pub struct Sgd {
 describe! {
     /// Stochastic gradient descent, optionally with momentum or Nesterov's momentum.
     Sgd = "sgd";
-    aliases ["stochastic_gradient_descent", "gradient_descent", "momentum"];
+    aliases ["stochastic_gradient_descent", "gradient_descent"];
     formula "m ← μ m + (1 - τ) g; p ← p - η m";
     source "Robbins and Monro 1951; Polyak 1964; Sutskever et al. 2013";
     settings {
@@ -47,7 +47,11 @@ describe! {
         /// Whether the momentum is one of steps, as in Keras, and not of gradients.
         rate_in_momentum: false;
     }
-    presets { keras { lr = 0.01, rate_in_momentum = true } }
+    presets {
+        keras { lr = 0.01, rate_in_momentum = true }
+        momentum { momentum = 0.9 }
+        nesterov { momentum = 0.9, nesterov = true }
+    }
 }
 
 /// Stochastic gradient descent with this learning rate, without momentum or decay.
