@@ -213,7 +213,7 @@ def optax_cases():
 
 
 def F(rate):
-    """In double precision, which Keras takes from its argument."""
+    """In double precision, which Keras takes from its argument, but not for cosines and roundings."""
     return jax.numpy.asarray(rate, "float64")
 
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chainrule_core::Kind;
 use chainrule_optim::schedule::{Cosine, SwaAnnealing, WarmUp};
-use chainrule_optim::{Run, Schedule, SettingError, Step, adam, sgd, UpdateRule};
+use chainrule_optim::{Run, Schedule, SettingError, Step, UpdateRule, adam, sgd};
 
 use crate::{RATE, schedule};
 
@@ -48,9 +48,15 @@ fn texts_that_are_no_schedule() {
         ("step(0)", "step.every is 0, but must be at least 1"),
         ("cosine(10, rate=-1)", "cosine.rate is -1, but must be a finite number of at least 0"),
         ("cosine(10, alpha=2)", "cosine.alpha is 2, but must be from 0 to 1"),
-        ("cyclic(0, mode=square)", "cyclic.mode is square, but must be triangular or triangular2 or exp_range"),
+        (
+            "cyclic(0, mode=square)",
+            "cyclic.mode is square, but must be triangular or triangular2 or exp_range",
+        ),
         ("exponential(0.9) then cosine", "a schedule that another follows does not say its number of steps"),
-        ("warmup(5) then step(3) then cosine", "a schedule that another follows does not say its number of steps"),
+        (
+            "warmup(5) then step(3) then cosine",
+            "a schedule that another follows does not say its number of steps",
+        ),
         ("by_epoch(cosin)", "there is no schedule named `cosin`"),
         ("chained(cosine)", "chained.schedules is cosine, but must be a list"),
     ] {
@@ -77,7 +83,10 @@ fn settings_that_contradict_each_other() {
     let refused = |optimizer: &dyn UpdateRule<f32>| optimizer.validate().unwrap_err().to_string();
     assert!(refused(&adam(Cosine::new(None))).starts_with("Cosine: it has no rate"));
     assert!(refused(&sgd(WarmUp::new(4))).starts_with("WarmUp: it has no rate"));
-    assert!(refused(&sgd(WarmUp::new(4).then(SwaAnnealing::new(None, 1.0)))).starts_with("SwaAnnealing: it has no"));
+    assert!(
+        refused(&sgd(WarmUp::new(4).then(SwaAnnealing::new(None, 1.0))))
+            .starts_with("SwaAnnealing: it has no")
+    );
     assert!(refused(&sgd(Cosine::new(0.1).steps(0))).contains("steps is 0, but must be at least 1"));
 }
 
@@ -89,5 +98,8 @@ fn a_schedule_is_written_with_all_its_settings() {
     let number: Arc<dyn Schedule> = Arc::new(0.25);
     assert_eq!(number.value().to_string(), "0.25");
     assert_eq!(Kind::description(&number).to_string(), "constant(rate=0.25)");
-    assert_eq!(format!("{:?}", sgd(Cosine::new(0.5).steps(3))).matches("cosine(steps=3, floor=0.0").count(), 1);
+    assert_eq!(
+        format!("{:?}", sgd(Cosine::new(0.5).steps(3))).matches("cosine(steps=3, floor=0.0").count(),
+        1
+    );
 }
