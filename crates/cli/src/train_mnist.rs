@@ -124,7 +124,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         test_loss: scores.loss,
         test_accuracy: scores.metric("accuracy").unwrap_or(f64::NAN),
         test: scores,
-        confusion: matrix.cells().rows().into_iter().map(|row| row.to_vec()).collect(),
+        confusion: matrix
+            .cells()
+            .rows()
+            .into_iter()
+            .map(|row| row.iter().map(|&count| count as u64).collect())
+            .collect(),
         parameters: model.parameters().len(),
         params_sha256: model.parameters_sha256(),
         seed: arguments.seed,

@@ -4,65 +4,46 @@ use std::fmt::Debug;
 
 /// What a metric has counted, to which the counts of other samples can be added: of another shard, or of another process.
 ///
-/// Arrays of numbers are, for metrics that count a few things.
+/// Samples count by their weights, so counts are `f64`, exact up to 2⁵³ samples. Arrays of them are counts, for metrics that count
+/// a few things.
 pub trait Counts: Clone + Debug + Default + PartialEq + Send + Sync + 'static {
     /// Adds the counts of `other`, as if its samples had been counted here after those that already are.
     fn merge(&mut self, other: &Self);
+
+    /// Multiplies the weights of all samples that were counted by this one.
+    fn scale(&mut self, weight: f64);
 
     /// Forgets all samples, but may keep the memory for them.
     fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// The counts as numbers, for a file. A number of samples is exact up to 2⁵³.
+    /// The counts as numbers, for a file.
     fn numbers(&self) -> Vec<f64>;
 
     /// Counts from numbers; `None` if they are none.
     fn from_numbers(numbers: &[f64]) -> Option<Self>;
 }
 
-/// A number that is counted.
-trait Number: Copy + Debug + Default + PartialEq + Send + Sync + std::ops::AddAssign + 'static {
-    fn write(self) -> f64;
-    fn read(number: f64) -> Self;
-}
-
-impl Number for u64 {
-    fn write(self) -> f64 {
-        self as f64
-    }
-
-    fn read(number: f64) -> Self {
-        number as Self
-    }
-}
-
-impl Number for f64 {
-    fn write(self) -> f64 {
-        self
-    }
-
-    fn read(number: f64) -> Self {
-        number
-    }
-}
-
 macro_rules! arrays {
-    ($($number:ty: $($len:literal)*;)*) => {$($(
-        impl Counts for [$number; $len] {
+    ($($len:literal)*) => {$(
+        impl Counts for [f64; $len] {
             fn merge(&mut self, other: &Self) {
-                self.iter_mut().zip(other).for_each(|(count, other)| *count += *other);
+                self.iter_mut().zip(other).for_each(|(count, other)| *count += other);
+            }
+
+            fn scale(&mut self, weight: f64) {
+                self.iter_mut().for_each(|count| *count *= weight);
             }
 
             fn numbers(&self) -> Vec<f64> {
-                self.iter().map(|count| count.write()).collect()
+                self.to_vec()
             }
 
             fn from_numbers(numbers: &[f64]) -> Option<Self> {
-                let numbers: [f64; $len] = numbers.try_into().ok()?;
-                Some(numbers.map(Number::read))
+                numbers.try_into().ok()
             }
         }
-    )*)*};
+    )*};
 }
-arrays!(u64: 1 2 3 4 5 6 7 8; f64: 1 2 3 4 5 6 7 8;);
+arrays!(1 2 3 4 5 6 7 8);

@@ -24,28 +24,44 @@
 //! ```
 #![doc(html_root_url = "https://docs.rs/chainrule-metrics/latest")]
 
-mod accuracy;
-mod class_metric;
-mod confusion_matrix;
+mod classes;
 mod counts;
-mod decision;
+mod curves;
+mod definition;
 mod mean;
 mod metric;
 mod per_step;
+mod register;
 mod tally;
 mod value;
+mod values;
 
-pub use accuracy::Accuracy;
 pub use chainrule_core::SettingError;
 pub use chainrule_tensor::{Outputs, Real, Target, TargetError, TargetView};
-pub use class_metric::ClassMetric;
-pub use confusion_matrix::{ConfusionCounts, ConfusionMatrix};
+pub use classes::{
+    Accuracy, Average, BalancedAccuracy, BinaryAccuracy, ClassCounts, ClassMetric, CohenKappa,
+    ConfusionCounts, ConfusionMatrix, Decided, Decision, Dice, ExactMatch, F1, FBeta, HammingDistance,
+    Jaccard, KappaWeights, MatthewsCorrelation, NegativePredictiveValue, Normalize, OneClass, Precision,
+    Recall, Specificity, Task, TopKAccuracy,
+};
 pub use counts::Counts;
-pub use decision::{Decided, Decision};
-pub use mean::{Mean, RunningMean};
+pub use curves::{
+    Auroc, AveragePrecision, BrierScore, CalibrationCounts, CalibrationCurve, CalibrationError,
+    CalibrationNorm, LogLoss, OperatingPoint, PrecisionAtRecall, PrecisionRecallCurve, RecallAtPrecision,
+    RocCurve, ScoreCounts, SensitivityAtSpecificity, SpecificityAtSensitivity,
+};
+pub use mean::{Mean, RunningMean, Sum};
 pub use metric::{Count, Counter, Measure, Metric, Statistic};
 #[doc(no_inline)]
 pub use ndarray::ArrayView2;
 pub use per_step::PerStep;
+pub use register::register;
 pub use tally::Tally;
-pub use value::{MetricValue, Table, Undefined};
+pub use value::{MetricValue, Plot, Table, Undefined};
+pub use values::{
+    ColumnAverage, ColumnMeans, ColumnMoments, ConcordanceCorrelation, CosineSimilarity, ExplainedVariance,
+    KendallCorrelation, KendallVariant, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError,
+    MeanSquaredError, MeanSquaredLogError, MomentAverage, Moments, Pairs, PearsonCorrelation,
+    PoissonDeviance, R2, RootMeanSquaredError, SpearmanCorrelation, SymmetricMeanAbsolutePercentageError,
+    TweedieDeviance,
+};

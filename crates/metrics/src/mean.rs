@@ -1,6 +1,7 @@
 //! Means and sums of values.
 
-use chainrule_tensor::Real;
+use chainrule_core::{describe, described};
+use chainrule_tensor::{Real, Target};
 use ndarray::ArrayView2;
 
 use crate::{Count, Counts, Metric, MetricValue, Statistic, Undefined};
@@ -9,10 +10,20 @@ use crate::{Count, Counts, Metric, MetricValue, Statistic, Undefined};
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mean;
 
+describe! {
+    /// The mean of all outputs, whatever the targets.
+    Mean = "mean";
+    aliases ["mean_metric"];
+    formula "Σ w y / Σ w";
+    source "Keras' Mean";
+}
+
 impl Metric for Mean {
     fn name(&self) -> &'static str {
         "mean"
     }
+
+    described!();
 }
 
 impl Statistic for Mean {
@@ -23,9 +34,45 @@ impl Statistic for Mean {
     }
 }
 
-impl<T: Real, Y> Count<T, Y> for Mean {
-    fn count(&self, counts: &mut RunningMean, y: ArrayView2<'_, T>, _: &[Y]) {
-        y.iter().for_each(|y| counts.push(y.as_f64(), 1.0));
+impl<T: Real, Y: Target<T>> Count<T, Y> for Mean {
+    fn count(&self, counts: &mut RunningMean, y: ArrayView2<'_, T>, targets: &[Y]) {
+        for (y, target) in y.rows().into_iter().zip(targets) {
+            y.iter().for_each(|y| counts.push(y.as_f64(), target.weight()));
+        }
+    }
+}
+
+/// The sum of all outputs, whatever the targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sum;
+
+describe! {
+    /// The sum of all outputs, whatever the targets.
+    Sum = "sum";
+    aliases ["sum_metric"];
+    formula "Σ w y";
+    source "Keras' Sum";
+}
+
+impl Metric for Sum {
+    fn name(&self) -> &'static str {
+        "sum"
+    }
+
+    described!();
+}
+
+impl Statistic for Sum {
+    type Counts = RunningMean;
+
+    fn value(&self, counts: &RunningMean) -> MetricValue {
+        MetricValue::number(counts.sum())
+    }
+}
+
+impl<T: Real, Y: Target<T>> Count<T, Y> for Sum {
+    fn count(&self, counts: &mut RunningMean, y: ArrayView2<'_, T>, targets: &[Y]) {
+        Mean.count(counts, y, targets);
     }
 }
 
@@ -85,6 +132,10 @@ impl Counts for RunningMean {
         self.add(other.sum);
         self.lost += other.lost;
         self.weight += other.weight;
+    }
+
+    fn scale(&mut self, weight: f64) {
+        *self = Self { sum: self.sum * weight, lost: self.lost * weight, weight: self.weight * weight };
     }
 
     fn numbers(&self) -> Vec<f64> {

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt::Debug;
 
-use chainrule_core::SettingError;
+use chainrule_core::{Description, Kind, SettingError};
 use chainrule_tensor::{Outputs, Real, TargetError};
 use ndarray::ArrayView2;
 
@@ -13,6 +13,11 @@ use crate::{Counts, MetricValue, Tally};
 pub trait Metric: Debug + Send + Sync {
     /// The metric's name in a history, such as `"accuracy"`.
     fn name(&self) -> &'static str;
+
+    /// What this is: that of its entry, if it has one (see [`describe!`](chainrule_core::describe!)).
+    fn description(&self) -> Description {
+        Description::of_debug(self)
+    }
 
     /// Checks the settings before training starts.
     ///
@@ -59,16 +64,16 @@ pub trait Statistic: Metric + Clone + 'static {
 /// }
 ///
 /// impl Statistic for Nans {
-///     type Counts = [u64; 1];
+///     type Counts = [f64; 1];
 ///
-///     fn value(&self, [nans]: &[u64; 1]) -> MetricValue {
-///         MetricValue::number(*nans as f64)
+///     fn value(&self, [nans]: &[f64; 1]) -> MetricValue {
+///         MetricValue::number(*nans)
 ///     }
 /// }
 ///
 /// impl<T: Real, Y> Count<T, Y> for Nans {
-///     fn count(&self, [nans]: &mut [u64; 1], y: ArrayView2<'_, T>, _: &[Y]) {
-///         *nans += y.iter().filter(|y| y.is_nan()).count() as u64;
+///     fn count(&self, [nans]: &mut [f64; 1], y: ArrayView2<'_, T>, _: &[Y]) {
+///         *nans += y.iter().filter(|y| y.is_nan()).count() as f64;
 ///     }
 /// }
 ///
@@ -164,8 +169,21 @@ impl<M: Metric + ?Sized> Metric for Box<M> {
         (**self).name()
     }
 
+    fn description(&self) -> Description {
+        (**self).description()
+    }
+
     fn validate(&self) -> Result<(), SettingError> {
         (**self).validate()
+    }
+}
+
+impl<T: Real, Y: 'static> Kind for Box<dyn Measure<T, Y>> {
+    const KIND: &'static str = "metric";
+    const KINDS: &'static str = "metrics";
+
+    fn description(&self) -> Description {
+        (**self).description()
     }
 }
 

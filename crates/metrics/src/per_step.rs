@@ -1,10 +1,10 @@
 //! A metric for every step of a sequence.
 
-use chainrule_core::SettingError;
+use chainrule_core::{Description, SettingError};
 use chainrule_tensor::{Outputs, Real, Steps, TargetError};
 use ndarray::ArrayView2;
 
-use crate::{Count, Metric, MetricValue, Statistic};
+use crate::{Count, Counts, Metric, MetricValue, Statistic};
 
 /// Another metric over all steps of a sequence, for outputs `[steps, columns]` and one target per step.
 ///
@@ -28,6 +28,10 @@ impl<M: Metric> Metric for PerStep<M> {
     fn validate(&self) -> Result<(), SettingError> {
         self.0.validate()
     }
+
+    fn description(&self) -> Description {
+        self.0.description()
+    }
 }
 
 impl<M: Statistic> Statistic for PerStep<M> {
@@ -46,9 +50,16 @@ impl<T: Real, S: Steps, M: Count<T, S::Target>> Count<T, S> for PerStep<M> {
     fn count(&self, counts: &mut Self::Counts, y: ArrayView2<'_, T>, targets: &[S]) {
         for (y, target) in y.rows().into_iter().zip(targets) {
             let steps = target.steps();
+            let weight = if S::WEIGHTED { target.weight() } else { 1.0 };
             // The loss has checked that the steps divide the columns; an empty target is not counted.
-            if let Ok(y) = y.to_shape((steps.len(), y.len() / steps.len().max(1))) {
+            let Ok(y) = y.to_shape((steps.len(), y.len() / steps.len().max(1))) else { continue };
+            if weight == 1.0 {
                 self.0.count(counts, y.view(), steps);
+            } else if weight != 0.0 {
+                let mut sequence = self.0.empty();
+                self.0.count(&mut sequence, y.view(), steps);
+                sequence.scale(weight);
+                counts.merge(&sequence);
             }
         }
     }

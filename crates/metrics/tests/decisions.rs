@@ -12,7 +12,7 @@ where
 {
     let mut matrix = Tally::new(matrix);
     matrix.update(y.view(), targets);
-    (matrix.counts().cells().iter().copied().collect(), matrix.counts().uncounted())
+    (matrix.counts().cells().iter().map(|&count| count as u64).collect(), matrix.counts().uncounted() as u64)
 }
 
 fn accuracy<Y>(accuracy: Accuracy, y: &Array2<f32>, targets: &[Y]) -> f64
@@ -127,7 +127,7 @@ fn settings_and_values() {
     let mut other = Tally::new(ConfusionMatrix::from_probabilities());
     other.update(array![[0.8]].view(), &[1u8]);
     all.merge(&other);
-    assert_eq!(all.counts().cells(), array![[1, 0], [0, 1]]);
+    assert_eq!(all.counts().cells(), array![[1.0, 0.0], [0.0, 1.0]]);
 }
 
 #[test]

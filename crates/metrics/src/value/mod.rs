@@ -1,11 +1,13 @@
 //! What a metric's value can be.
 
+mod plot;
 #[cfg(feature = "serde")]
 mod serialize;
 mod table;
 
 use std::fmt;
 
+pub use plot::Plot;
 pub use table::Table;
 
 /// The value of a metric: a number, a vector with a number for each class or column, or a table such as a curve. There may be

@@ -2,14 +2,17 @@
 
 use std::fmt;
 
+use super::Plot;
+
 /// Rows of numbers with a name for each column, such as a curve or a confusion matrix.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     title: &'static str,
     columns: Vec<String>,
     rows: Vec<Vec<f64>>,
-    pub(crate) row_names: Vec<String>,
-    pub(crate) notes: Vec<String>,
+    row_names: Vec<String>,
+    notes: Vec<String>,
+    plot: Option<Plot>,
 }
 
 impl Table {
@@ -44,6 +47,16 @@ impl Table {
         &self.notes
     }
 
+    /// How it is drawn, if it is a curve.
+    pub fn plot(&self) -> Option<Plot> {
+        self.plot
+    }
+
+    /// Says how it is drawn.
+    pub fn set_plot(&mut self, plot: Plot) {
+        self.plot = Some(plot);
+    }
+
     /// The numbers of the column with this name.
     pub fn column(&self, name: &str) -> Option<Vec<f64>> {
         let index = self.columns.iter().position(|column| column == name)?;
@@ -58,6 +71,16 @@ impl Table {
     pub fn push(&mut self, row: Vec<f64>) {
         assert_eq!(row.len(), self.columns.len(), "a number for each column");
         self.rows.push(row);
+    }
+
+    /// Gives each row a name.
+    pub fn name_rows(&mut self, names: impl IntoIterator<Item: Into<String>>) {
+        self.row_names = names.into_iter().map(Into::into).collect();
+    }
+
+    /// Adds a line that says what is missing, and why.
+    pub fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
     }
 }
 

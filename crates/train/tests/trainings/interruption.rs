@@ -347,16 +347,16 @@ impl Metric for RowCount {
 }
 
 impl Statistic for RowCount {
-    type Counts = [u64; 1];
+    type Counts = [f64; 1];
 
-    fn value(&self, [rows]: &[u64; 1]) -> MetricValue {
-        MetricValue::number(*rows as f64)
+    fn value(&self, [rows]: &[f64; 1]) -> MetricValue {
+        MetricValue::number(*rows)
     }
 }
 
 impl Count<f32, u8> for RowCount {
-    fn count(&self, [rows]: &mut [u64; 1], y: ArrayView2<'_, f32>, _: &[u8]) {
-        *rows += y.nrows() as u64;
+    fn count(&self, [rows]: &mut [f64; 1], y: ArrayView2<'_, f32>, _: &[u8]) {
+        *rows += y.nrows() as f64;
     }
 }
 

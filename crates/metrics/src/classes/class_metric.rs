@@ -1,21 +1,18 @@
 //! Metrics that count classes.
 
-use crate::{Counts, Decided, Decision, Metric, MetricValue};
+use crate::{Counts, Decided, Decision, Metric, MetricValue, Task};
 
 /// A metric that compares the classes of outputs with those of targets.
 ///
 /// With its name in [`class_metric!`](crate::class_metric!), such a type is a [`Measure`](crate::Measure) for both precisions and
-/// all targets, which refuses targets that have no class. It has a field `decision`, and a `Default`, from which the macro makes
-/// the constructors `from_probabilities` and `with_threshold` and the method `labels`.
+/// all targets, which refuses targets that have no class.
 ///
 /// ```
 /// use chainrule_metrics::{ClassMetric, Decided, Decision, Metric, MetricValue, Statistic, class_metric};
 ///
 /// /// How many no's were called a yes.
-/// #[derive(Clone, Copy, Debug, Default)]
-/// struct FalseAlarms {
-///     decision: Decision,
-/// }
+/// #[derive(Clone, Debug)]
+/// struct FalseAlarms;
 ///
 /// impl Metric for FalseAlarms {
 ///     fn name(&self) -> &'static str {
@@ -24,21 +21,23 @@ use crate::{Counts, Decided, Decision, Metric, MetricValue};
 /// }
 ///
 /// impl ClassMetric for FalseAlarms {
-///     type Counts = [u64; 1];
+///     type Counts = [f64; 1];
 ///
 ///     fn decision(&self) -> Decision {
-///         self.decision
+///         Decision::PROBABILITIES
 ///     }
-///     fn add(&self, [alarms]: &mut [u64; 1], decided: Decided) {
-///         *alarms += u64::from(decided == Decided { truth: Some(0), found: Some(1) });
+///     fn add(&self, [alarms]: &mut [f64; 1], Decided { truth, found, weight, .. }: Decided) {
+///         if (truth, found) == (Some(0), Some(1)) {
+///             *alarms += weight;
+///         }
 ///     }
-///     fn value(&self, [alarms]: &[u64; 1]) -> MetricValue {
-///         MetricValue::number(*alarms as f64)
+///     fn value(&self, [alarms]: &[f64; 1]) -> MetricValue {
+///         MetricValue::number(*alarms)
 ///     }
 /// }
 /// class_metric!(FalseAlarms);
 ///
-/// let mut alarms = FalseAlarms::from_probabilities().tally();
+/// let mut alarms = FalseAlarms.tally();
 /// alarms.update(ndarray::array![[0.2], [0.8], [0.7]].view(), &[0u8, 0, 1]);
 /// assert_eq!(alarms.value(), MetricValue::Number(1.0));
 /// ```
@@ -55,9 +54,9 @@ pub trait ClassMetric: Metric {
     /// The value over all samples that were counted.
     fn value(&self, counts: &Self::Counts) -> MetricValue;
 
-    /// Prepares for this many classes, before the rows of a batch are counted.
-    fn prepare(&self, counts: &mut Self::Counts, classes: usize) {
-        let _ = (counts, classes);
+    /// Prepares for outputs that decide this, before the rows of a batch are counted.
+    fn prepare(&self, counts: &mut Self::Counts, task: Task) {
+        let _ = (counts, task);
     }
 }
 
@@ -65,25 +64,6 @@ pub trait ClassMetric: Metric {
 #[macro_export]
 macro_rules! class_metric {
     ($metric:ty) => {
-        impl $metric {
-            /// For outputs that are probabilities: where an output is a yes or no, it is a yes above 0.5. Without it, outputs are
-            /// logits, which are a yes above 0.
-            pub fn from_probabilities() -> Self {
-                Self { decision: $crate::Decision::PROBABILITIES, ..Default::default() }
-            }
-
-            /// With this threshold, above which an output that is a yes or no is a yes, whatever the outputs are.
-            pub fn with_threshold(threshold: f64) -> Self {
-                Self { decision: $crate::Decision::with_threshold(threshold), ..Default::default() }
-            }
-
-            /// Takes each column for a label of its own, a yes or no, so that several may be right at once.
-            #[must_use]
-            pub fn labels(self) -> Self {
-                Self { decision: self.decision.labels(), ..self }
-            }
-        }
-
         impl $crate::Statistic for $metric {
             type Counts = <Self as $crate::ClassMetric>::Counts;
 
@@ -95,7 +75,7 @@ macro_rules! class_metric {
         impl<T: $crate::Real, Y: $crate::Target<T>> $crate::Count<T, Y> for $metric {
             fn count(&self, counts: &mut Self::Counts, y: $crate::ArrayView2<'_, T>, targets: &[Y]) {
                 let decision = $crate::ClassMetric::decision(self);
-                $crate::ClassMetric::prepare(self, counts, decision.classes(y.ncols()));
+                $crate::ClassMetric::prepare(self, counts, decision.task(y.ncols()));
                 decision.each(y, targets, |decided| $crate::ClassMetric::add(self, counts, decided));
             }
 

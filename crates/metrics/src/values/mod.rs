@@ -1,0 +1,44 @@
+//! Metrics of values: how far outputs are from targets of numbers, and how well they go along with them.
+
+mod column_average;
+mod columns;
+mod concordance_correlation;
+mod cosine_similarity;
+mod definition;
+mod explained_variance;
+mod kendall_correlation;
+mod log_cosh;
+mod mean_absolute_error;
+mod mean_absolute_percentage_error;
+mod mean_squared_error;
+mod mean_squared_log_error;
+mod moments;
+mod pairs;
+mod pearson_correlation;
+mod poisson_deviance;
+mod r2;
+mod root_mean_squared_error;
+mod spearman_correlation;
+mod symmetric_mean_absolute_percentage_error;
+mod tweedie_deviance;
+
+pub use column_average::{ColumnAverage, MomentAverage};
+pub use columns::ColumnMeans;
+pub use concordance_correlation::ConcordanceCorrelation;
+pub use cosine_similarity::CosineSimilarity;
+pub use explained_variance::ExplainedVariance;
+pub use kendall_correlation::{KendallCorrelation, KendallVariant};
+pub use log_cosh::LogCosh;
+pub use mean_absolute_error::MeanAbsoluteError;
+pub use mean_absolute_percentage_error::MeanAbsolutePercentageError;
+pub use mean_squared_error::MeanSquaredError;
+pub use mean_squared_log_error::MeanSquaredLogError;
+pub use moments::{ColumnMoments, Moments};
+pub use pairs::Pairs;
+pub use pearson_correlation::PearsonCorrelation;
+pub use poisson_deviance::PoissonDeviance;
+pub use r2::R2;
+pub use root_mean_squared_error::RootMeanSquaredError;
+pub use spearman_correlation::SpearmanCorrelation;
+pub use symmetric_mean_absolute_percentage_error::SymmetricMeanAbsolutePercentageError;
+pub use tweedie_deviance::TweedieDeviance;
