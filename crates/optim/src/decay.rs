@@ -15,7 +15,7 @@ impl Decay {
         Self { coupled: decay, lost: 0.0 }
     }
 
-    /// Apart from the gradient: `p ← p - η λ p`.
+    /// Beside the gradient: `p ← p - η λ p`.
     pub(crate) fn decoupled(decay: f64, rate: f64) -> Self {
         Self { coupled: 0.0, lost: rate * decay }
     }

@@ -23,7 +23,7 @@ impl<T: Real> Kind for Box<dyn UpdateRule<T>> {
 /// Registers the optimizers and stages of this crate, for parameters of one type.
 pub fn register_optimizers<T: Real>(registry: &mut Registry) {
     register!(
-        *registry, Box<dyn UpdateRule<T>>, |optimizer| Box::new(optimizer);
+        *registry, Box<dyn UpdateRule<T>>, Box::new;
         Sgd,
         Adam,
         AdamW,

@@ -70,7 +70,7 @@ TORCH = {
     "radam, decoupled decay": lambda p: optim.RAdam(p, lr=0.01, weight_decay=0.5, decoupled_weight_decay=True),
     "rprop": lambda p: optim.Rprop(p),
     "rprop, settings": lambda p: optim.Rprop(p, lr=0.1, etas=(0.4, 1.5), step_sizes=(0.01, 0.2)),
-    # Nobody else multiplies differences by what their authors do.
+    # Only this one multiplies differences by what the authors do.
     "adan": lambda p: pytorch_optimizer.Adan(p, lr=0.01, foreach=False),
     "adan, settings": lambda p: pytorch_optimizer.Adan(
         p, lr=0.01, betas=(0.9, 0.8, 0.95), eps=1e-3, weight_decay=0.5, foreach=False
