@@ -51,6 +51,8 @@ pub fn register_optimizers<T: Real>(registry: &mut Registry) {
         OptimisticSgd,
         OptimisticAdam,
         NoisySgd,
+        Sm3,
+        Sophia,
         ClipByGlobalNorm,
         ClipByValue,
         ClipByNorm,

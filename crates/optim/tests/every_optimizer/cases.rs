@@ -6,7 +6,8 @@ use chainrule_optim::schedule::{Cosine, StepDecay};
 use chainrule_optim::{
     ClipByGlobalNorm, ClipByValue, Real, Schedule, UpdateRule, WeightDecay, adabelief, adadelta, adagrad,
     adam, adamax, adamaxw, adamw, adan, ademamix, adopt, amsgrad, asgd, ftrl, lion, madgrad, nadam, nadamw,
-    noisy_sgd, optimistic_adam, optimistic_sgd, radam, rmsprop, rprop, sgd, sign_sgd, signum, yogi,
+    noisy_sgd, optimistic_adam, optimistic_sgd, radam, rmsprop, rprop, sgd, sign_sgd, signum, sm3, sophia,
+    yogi,
 };
 
 /// An optimizer in one configuration.
@@ -26,15 +27,17 @@ impl<T: Real> Case<T> {
 }
 
 macro_rules! cases {
-    ($($name:literal: |$rate:ident| $make:expr, $rates:expr;)+) => {
-        /// Every optimizer.
-        pub(crate) fn every_case<T: Real>() -> Vec<Case<T>> {
+    ($(#[$doc:meta])* $list:ident: $($name:literal: |$rate:ident| $make:expr, $rates:expr;)+) => {
+        $(#[$doc])*
+        pub(crate) fn $list<T: Real>() -> Vec<Case<T>> {
             vec![$(Case { name: $name, make: |$rate| Box::new($make), rates: $rates }),+]
         }
     };
 }
 
 cases! {
+    /// Every optimizer that acts on each value alone.
+    every_case:
     "sgd": |rate| sgd(rate), [1.0, 0.5, 2.0];
     "sgd, momentum": |rate| sgd(rate).momentum(0.9), [0.1, 0.2, 2.0];
     "sgd, nesterov": |rate| sgd(rate).momentum(0.8).nesterov(), [1.0, 0.2, 0.5];
@@ -77,6 +80,13 @@ cases! {
     "optimistic_sgd": |rate| optimistic_sgd(rate), [0.5, 0.1, 2.0];
     "optimistic_adam": |rate| optimistic_adam(rate), [0.05, 0.02, 0.5];
     "noisy_sgd": |rate| noisy_sgd(rate).variance(1e-4), [0.02, 0.5, 2.0];
+}
+
+cases! {
+    /// Those that need the shape of a parameter, or evaluate a batch again.
+    other_cases:
+    "sm3": |rate| sm3(rate), [0.5, 0.5, 1.0];
+    "sophia": |rate| sophia(rate).gamma(0.1).weight_decay(0.0), [0.1, 0.2, 0.2];
 }
 
 /// Those with values from other libraries, by the names of `reference.py`, whose header says how the values were made.

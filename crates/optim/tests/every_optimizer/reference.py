@@ -16,8 +16,10 @@ os.environ["KERAS_BACKEND"] = "jax"
 os.environ["JAX_ENABLE_X64"] = "1"
 
 
+import jax
 import jax.numpy as jnp
 import keras
+import numpy as np
 import optax
 import pytorch_optimizer
 import torch
@@ -149,6 +151,20 @@ OPTAX = {
     "adopt": lambda: contrib.adopt(0.001),
     "adopt, settings": lambda: contrib.adopt(0.01, b1=0.8, b2=0.9, eps=0.1),
 }
+# Of parameters with a shape.
+SHAPED = {
+    "sm3, vector": ((12,), lambda: optax.sm3(0.1)),
+    "sm3, matrix": ((3, 4), lambda: optax.sm3(0.1, momentum=0.5)),
+    "sm3, three axes": ((2, 3, 2), lambda: optax.sm3(0.1)),
+}
+# Of the sum of g p + h p² / 2 over the parameters, with these h.
+CURVATURES = [2.0, 1.0, 0.5, 0.25, 0.1, 0.0, -0.1, -0.5, 3.0, 1.0, 1.0, 1.0]
+CURVED = {
+    "sophia": lambda: contrib.sophia(0.01),
+    "sophia, settings": lambda: contrib.sophia(
+        0.1, b1=0.8, b2=0.9, eps=1e-3, weight_decay=0.5, gamma=0.3, clip_threshold=0.7, update_interval=7
+    ),
+}
 
 
 def exponential():
@@ -188,6 +204,21 @@ def by_optax(params, grads, make):
     return p.tolist()
 
 
+def with_shape(params, grads, shape, make):
+    return np.ravel(by_optax(params.reshape(shape), grads.reshape(STEPS, *shape), make)).tolist()
+
+
+def with_curvature(params, grads, make):
+    p, h = jnp.asarray(params.numpy()), jnp.asarray(CURVATURES)
+    optimizer = make()
+    state = optimizer.init(p)
+    for g in grads:
+        objective = lambda p, g=jnp.asarray(g.numpy()): jnp.sum(g * p + h * p**2 / 2)
+        updates, state = optimizer.update(jax.grad(objective)(p), state, p, obj_fn=objective)
+        p = optax.apply_updates(p, updates)
+    return p.tolist()
+
+
 generator = torch.Generator().manual_seed(5)
 params = torch.randn(SIZE, generator=generator)
 grads = torch.randn(STEPS, SIZE, generator=generator) * torch.tensor(SCALES)
@@ -201,6 +232,9 @@ after |= {name: by_torch(params, grads, TORCH["sgd"], clip=clip) for name, clip 
 after |= {name: by_torch(params, grads, make, schedule=schedule) for name, (make, schedule) in SCHEDULES.items()}
 after |= {name: by_keras(params, grads, make) for name, make in KERAS.items()}
 after |= {name: by_optax(params, grads, make) for name, make in OPTAX.items()}
+shaped = {name: with_shape(params, grads, *case) for name, case in SHAPED.items()}
+curved = {name: with_curvature(params, grads, make) for name, make in CURVED.items()}
 names = ("torch", "keras", "jax", "optax", "pytorch_optimizer")
 versions = {name: importlib.metadata.version(name) for name in names}
-print(json.dumps({"versions": versions, "params": params.tolist(), "grads": grads.tolist(), "after": after}))
+values = {"versions": versions, "params": params.tolist(), "grads": grads.tolist(), "curvatures": CURVATURES}
+print(json.dumps(values | {"after": after, "shaped": shaped, "curved": curved}))
