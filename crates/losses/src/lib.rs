@@ -30,32 +30,53 @@
 //! ```
 #![doc(html_root_url = "https://docs.rs/chainrule-losses/latest")]
 
-mod binary_cross_entropy;
+mod classification;
 mod columns;
-mod cross_entropy;
+mod ctc;
+mod distribution;
 mod domain;
+mod embedding;
 pub mod gradcheck;
 mod loss;
-mod mean_squared_error;
+mod margin;
 mod per_step;
-mod poisson_nll;
 mod reduced;
 mod reduction;
+mod region;
+mod register;
+mod regression;
 mod row_loss;
-mod softmax;
 mod total;
+mod vector_loss;
 
-pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use chainrule_core::SettingError;
 pub use chainrule_tensor::{AnyTarget, Outputs, Real, Target, TargetError, TargetView, Weighted};
+pub use classification::{
+    BinaryCrossEntropy, BinaryFocal, BinarySparsemax, CategoricalFocal, CategoricalGeneralizedCrossEntropy,
+    CrossEntropy, Nll, PolyCrossEntropy, Sparsemax,
+};
 pub use columns::{ColumnLoss, mean_of_columns};
-pub use cross_entropy::CrossEntropy;
+pub use ctc::{Ctc, LabelSequence, Padded};
+pub use distribution::{GaussianNll, KlDivergence, Poisson, PoissonNll};
 pub use domain::Domain;
+pub use embedding::{
+    Circle, Contrastive, CosineEmbedding, CosineSimilarity, Distance, HingeEmbedding, MarginRanking, NtXent,
+    RankingSoftmax, TripletMargin, TripletMarginWithDistance,
+};
 pub use loss::{Criterion, Loss, LossPass};
-pub use mean_squared_error::MeanSquaredError;
+pub use margin::{
+    CategoricalHinge, Hinge, MultiLabelMargin, MultiLabelSoftMargin, MultiMargin, MulticlassHinge,
+    MulticlassPerceptron, Perceptron, SoftMargin, SquaredHinge,
+};
 pub use per_step::PerStep;
-pub use poisson_nll::PoissonNll;
 pub use reduced::Reduced;
 pub use reduction::{Reduction, Scope};
+pub use region::{Dice, Tversky};
+pub use register::{register, register_sequences};
+pub use regression::{
+    Huber, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError,
+    MeanSquaredLogarithmicError, Quantile, SmoothL1,
+};
 pub use row_loss::{RowLoss, rows_with_weights, scope_of_rows, weights_of_rows};
 pub use total::{total, weighted};
+pub use vector_loss::{Row, VectorLoss, each_row};

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use chainrule_core::SettingError;
+use chainrule_core::{Description, Kind, SettingError};
 use chainrule_tensor::{Buffer, Outputs, Real, TargetError, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
@@ -17,6 +17,11 @@ pub trait Criterion: Debug + Send + Sync {
 
     /// The targets for which the loss is defined.
     fn domain(&self) -> Domain;
+
+    /// What this is: that of its entry, if it has one (see [`describe!`](chainrule_core::describe!)).
+    fn description(&self) -> Description {
+        Description::of_debug(self)
+    }
 
     /// What the sum of the rows' losses is divided by.
     fn reduction(&self) -> Reduction {
@@ -149,6 +154,20 @@ pub struct LossPass<'a, T, Y> {
     pub scratch: &'a mut Buffer<f64>,
 }
 
+impl<T, Y> LossPass<'_, T, Y> {
+    /// The same pass once more, for a loss that is computed in several parts.
+    pub fn reborrow(&mut self) -> LossPass<'_, T, Y> {
+        LossPass {
+            y: self.y.view(),
+            targets: self.targets,
+            scale: self.scale,
+            dy: self.dy.as_mut().map(|dy| dy.view_mut()),
+            losses: &mut *self.losses,
+            scratch: &mut *self.scratch,
+        }
+    }
+}
+
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
         impl<L: Criterion + ?Sized> Criterion for $pointer {
@@ -158,6 +177,10 @@ macro_rules! forward {
 
             fn domain(&self) -> Domain {
                 (**self).domain()
+            }
+
+            fn description(&self) -> Description {
+                (**self).description()
             }
 
             fn reduction(&self) -> Reduction {
@@ -189,6 +212,27 @@ macro_rules! forward {
     )*};
 }
 forward!(&L, Box<L>);
+
+impl<T: Real, Y: 'static> Kind for Box<dyn Loss<T, Y>> {
+    const KIND: &'static str = "loss";
+    const KINDS: &'static str = "losses";
+
+    fn description(&self) -> Description {
+        (**self).description()
+    }
+}
+
+/// In an `impl` of [`Criterion`] for a type with an entry: its description, and the check of its settings by their ranges.
+macro_rules! by_entry {
+    () => {
+        chainrule_core::described!();
+
+        fn validate(&self) -> Result<(), chainrule_core::SettingError> {
+            chainrule_core::Described::check_ranges(self)
+        }
+    };
+}
+pub(crate) use by_entry;
 
 /// Lets the targets of a loss be checked without saying for which type of numbers, which a class does not tell.
 #[doc(hidden)]

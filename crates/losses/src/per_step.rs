@@ -1,5 +1,6 @@
 //! A loss for every step of a sequence.
 
+use chainrule_core::Description;
 use chainrule_tensor::{AnyTarget, Buffer, Outputs, Real, Steps, TargetError, vector};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
@@ -100,6 +101,10 @@ impl<L: Criterion> Criterion for PerStep<L> {
     /// That of the loss of a step.
     fn domain(&self) -> Domain {
         self.0.domain()
+    }
+
+    fn description(&self) -> Description {
+        Description::new("per_step").with("loss", self.0.description())
     }
 
     fn reduction(&self) -> Reduction {

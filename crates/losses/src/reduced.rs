@@ -1,6 +1,6 @@
 //! A loss with another reduction.
 
-use chainrule_core::SettingError;
+use chainrule_core::{Description, SettingError, SettingValue};
 use chainrule_tensor::{Outputs, Real, TargetError};
 
 use crate::{Criterion, Domain, Loss, LossPass, Reduction, Scope};
@@ -29,6 +29,12 @@ impl<L: Criterion> Criterion for Reduced<L> {
 
     fn domain(&self) -> Domain {
         self.loss.domain()
+    }
+
+    fn description(&self) -> Description {
+        Description::new("reduced")
+            .with("loss", self.loss.description())
+            .with("reduction", self.reduction.to_value())
     }
 
     fn reduction(&self) -> Reduction {

@@ -1,5 +1,7 @@
 //! What the losses of a batch's rows become.
 
+use chainrule_core::setting_words;
+
 /// What the sum of the rows' losses is divided by.
 ///
 /// Rows have weights: those of the samples ([`Weighted`](crate::Weighted)), of their classes, and 0 for targets that are ignored.
@@ -29,6 +31,8 @@ pub enum Reduction {
     /// 1.
     Sum,
 }
+
+setting_words! { Reduction { Mean = "mean", MeanOfRows = "mean_of_rows", Sum = "sum" } }
 
 impl Reduction {
     /// What the sum of the losses of a batch is divided by, which has this many rows with this sum of weights.

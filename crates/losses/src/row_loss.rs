@@ -52,13 +52,12 @@ macro_rules! row_loss {
 
 /// [`RowLoss::compute`], and the weights of the samples: for [`row_loss!`](crate::row_loss!).
 #[doc(hidden)]
-pub fn rows_with_weights<T: Real, Y: Target<T>>(loss: &impl RowLoss, pass: LossPass<'_, T, Y>) {
+pub fn rows_with_weights<T: Real, Y: Target<T>>(loss: &impl RowLoss, mut pass: LossPass<'_, T, Y>) {
     if !Y::WEIGHTED {
         return loss.compute(pass);
     }
-    let LossPass { y, targets, scale, mut dy, losses, scratch } = pass;
-    let gradient = dy.as_mut().map(|dy| dy.view_mut());
-    loss.compute(LossPass { y, targets, scale, dy: gradient, losses: &mut *losses, scratch });
+    loss.compute(pass.reborrow());
+    let LossPass { targets, mut dy, losses, .. } = pass;
     for (row, (target, loss)) in targets.iter().zip(losses).enumerate() {
         let weight = target.weight();
         *loss = weighted(weight, *loss);

@@ -49,6 +49,59 @@ pub enum TargetError {
         /// For what: the loss or the metric.
         owner: &'static str,
     },
+    /// A vector whose length is not what a loss takes for this many outputs.
+    Values {
+        /// The index of the target in its batch.
+        row: usize,
+        /// Its number of values.
+        found: usize,
+        /// The number of values that a target has.
+        expected: usize,
+        /// The number of columns of the outputs.
+        columns: usize,
+        /// The loss.
+        owner: &'static str,
+    },
+    /// A vector where a class is needed.
+    NotAClass {
+        /// The index of the target in its batch.
+        row: usize,
+        /// What needs a class.
+        owner: &'static str,
+    },
+    /// Outputs that cannot be divided into the parts that a loss compares with each other.
+    Parts {
+        /// The index of the target in its batch.
+        row: usize,
+        /// The number of columns of the outputs.
+        columns: usize,
+        /// The number of equal parts.
+        parts: usize,
+        /// The loss.
+        owner: &'static str,
+    },
+    /// A loss has weights of columns, but not one for each column.
+    Weights {
+        /// The index of the target in its batch.
+        row: usize,
+        /// The number of weights.
+        found: usize,
+        /// The number of columns of the outputs.
+        columns: usize,
+        /// The loss.
+        owner: &'static str,
+    },
+    /// Labels that cannot be told in the steps that there are.
+    Alignment {
+        /// The index of the target in its batch.
+        row: usize,
+        /// The number of its labels.
+        labels: usize,
+        /// The number of steps that these labels need.
+        needed: usize,
+        /// The number of steps of the outputs.
+        steps: usize,
+    },
     /// A weight that is negative, infinite or NaN.
     Weight {
         /// The index of the target in its batch.
@@ -94,6 +147,11 @@ impl TargetError {
             | Self::Steps { row, .. }
             | Self::Length { row, .. }
             | Self::Value { row, .. }
+            | Self::Values { row, .. }
+            | Self::NotAClass { row, .. }
+            | Self::Parts { row, .. }
+            | Self::Weights { row, .. }
+            | Self::Alignment { row, .. }
             | Self::Weight { row, .. }
             | Self::NoClass { row, .. }
             | Self::Step { row, .. } => row,
@@ -108,6 +166,11 @@ impl TargetError {
             | Self::Steps { row, .. }
             | Self::Length { row, .. }
             | Self::Value { row, .. }
+            | Self::Values { row, .. }
+            | Self::NotAClass { row, .. }
+            | Self::Parts { row, .. }
+            | Self::Weights { row, .. }
+            | Self::Alignment { row, .. }
             | Self::Weight { row, .. }
             | Self::NoClass { row, .. }
             | Self::Step { row, .. } => *row += rows,
@@ -135,6 +198,26 @@ impl fmt::Display for TargetError {
             Self::Value { row, column, value, allowed, owner } => write!(
                 f,
                 "target {row} has the value {value} at {column}, but {owner} takes {allowed}: correct the target, or use a loss or a metric for such targets"
+            ),
+            Self::Values { row, found, expected, columns, owner } => write!(
+                f,
+                "target {row} has {found} values, but {owner} takes {expected} for the {columns} outputs: change the target, or the number of outputs"
+            ),
+            Self::NotAClass { row, owner } => write!(
+                f,
+                "target {row} is a vector of values, but {owner} takes a class: give an integer such as a u8"
+            ),
+            Self::Parts { columns, parts, owner, .. } => write!(
+                f,
+                "{owner} takes outputs in {parts} equal parts, but there are {columns}: give the model a multiple of {parts}"
+            ),
+            Self::Weights { found, columns, owner, .. } => write!(
+                f,
+                "{owner} has {found} weights, but there are {columns} outputs: give one weight for each"
+            ),
+            Self::Alignment { row, labels, needed, steps } => write!(
+                f,
+                "target {row} has {labels} labels, which need {needed} steps (one between two equal labels), but the outputs have {steps}: give the model more steps, leave the sample out, or let it count 0 with `zero_infinity`"
             ),
             Self::Weight { row, weight } => write!(
                 f,

@@ -45,6 +45,7 @@ pub(crate) struct WholeBatch<T: Real, Y> {
     dy: Buffer<T>,
     targets: Vec<Y>,
     losses: Buffer<f64>,
+    weights: Buffer<f64>,
     scratch: Buffer<f64>,
     columns: usize,
 }
@@ -56,6 +57,7 @@ impl<T: Real, Y> Default for WholeBatch<T, Y> {
             dy: Buffer::default(),
             targets: Vec::new(),
             losses: Buffer::default(),
+            weights: Buffer::default(),
             scratch: Buffer::default(),
             columns: 0,
         }
@@ -63,20 +65,18 @@ impl<T: Real, Y> Default for WholeBatch<T, Y> {
 }
 
 impl<T: Real, Y: Clone> WholeBatch<T, Y> {
-    /// Computes the losses of the rows of all shards, and in training the gradient of `scale` times their sum.
-    pub(crate) fn compute<D: ?Sized>(
+    /// Takes the outputs of all shards, and returns the sum of the weights of their rows.
+    pub(crate) fn gather<D: ?Sized>(
         &mut self,
         pass: &Pass<'_, T, D, Y>,
         shards: &[Shard<T, Y>],
         columns: usize,
-        scale: f64,
-    ) {
-        let _flush = FlushDenormals::new();
+    ) -> f64 {
         let rows = pass.samples.len();
-        let Self { y, dy, targets, losses, scratch, .. } = self;
+        let Self { y, targets, weights, .. } = self;
         self.columns = columns;
         y.reserve(rows * columns);
-        losses.reserve(rows);
+        weights.reserve(rows);
         targets.clear();
         for shard in shards.iter().filter(|shard| !shard.is_empty()) {
             let first = targets.len();
@@ -85,6 +85,18 @@ impl<T: Real, Y: Clone> WholeBatch<T, Y> {
             let of_shard = &mut y[first * columns..end * columns];
             of_shard.iter_mut().zip(shard.outputs()).for_each(|(to, y)| *to = *y);
         }
+        let weights = &mut weights[..rows];
+        pass.loss.weights(targets, weights);
+        total(weights.iter().copied())
+    }
+
+    /// Computes the losses of the rows, and in training the gradient of `scale` times their sum.
+    pub(crate) fn compute<D: ?Sized>(&mut self, pass: &Pass<'_, T, D, Y>, scale: f64) {
+        let _flush = FlushDenormals::new();
+        let rows = pass.samples.len();
+        let Self { y, dy, targets, losses, scratch, columns, .. } = self;
+        let columns = *columns;
+        losses.reserve(rows);
         let gradient = if pass.mode == Mode::Eval {
             None
         } else {

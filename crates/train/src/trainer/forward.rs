@@ -112,7 +112,9 @@ impl<T: Real, Y: Clone + Send + Sync, D: Samples<T, Target = Y> + ?Sized> Forwar
                     Scope::Row => shard.run(&pass, rows, scale),
                     Scope::WeightedRow | Scope::Batch => {
                         shard.forward(&pass, rows);
-                        shard.weigh(&pass);
+                        if scope == Scope::WeightedRow {
+                            shard.weigh(&pass);
+                        }
                     }
                 }
             }
@@ -126,10 +128,12 @@ impl<T: Real, Y: Clone + Send + Sync, D: Samples<T, Target = Y> + ?Sized> Forwar
         })?;
 
         if scope != Scope::Row && !exchanges.is_some_and(Exchanges::is_broken) {
-            weight = total_weight(shards);
+            let over_batch = scope == Scope::Batch;
+            weight =
+                if over_batch { whole_batch.gather(&pass, shards, columns) } else { total_weight(shards) };
             let scale = reduction.factor(rows_of_batch, weight);
-            let losses = if scope == Scope::Batch {
-                whole_batch.compute(&pass, shards, columns, scale);
+            let losses = if over_batch {
+                whole_batch.compute(&pass, scale);
                 Losses::OfBatch(whole_batch)
             } else {
                 Losses::OfRows { scale }

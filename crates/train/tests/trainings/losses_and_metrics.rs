@@ -136,14 +136,14 @@ where
 #[test]
 fn a_metric_that_contradicts_the_loss_is_noticed() {
     let targets = [0u8, 1];
-    let probabilities = BinaryCrossEntropy::from_probabilities();
-    contradicts(probabilities, Accuracy, &targets);
-    contradicts(probabilities, ConfusionMatrix, &targets);
+    let probabilities = BinaryCrossEntropy::from_probabilities;
+    contradicts(probabilities(), Accuracy, &targets);
+    contradicts(probabilities(), ConfusionMatrix, &targets);
     contradicts(BinaryCrossEntropy, Accuracy::from_probabilities(), &targets);
     contradicts(BinaryCrossEntropy, ConfusionMatrix::from_probabilities(), &targets);
-    contradicts(probabilities, Accuracy.labels(), &targets);
+    contradicts(probabilities(), Accuracy.labels(), &targets);
     contradicts(MeanSquaredError, Accuracy, &[[0.0f32], [1.0]]);
-    contradicts(PerStep(probabilities), metrics::PerStep(Accuracy), &[[0u8], [1]]);
+    contradicts(PerStep(probabilities()), metrics::PerStep(Accuracy), &[[0u8], [1]]);
 }
 
 /// A metric's value after an evaluation of outputs.

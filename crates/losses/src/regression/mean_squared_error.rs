@@ -1,13 +1,22 @@
 //! The mean squared error.
 
+use chainrule_core::describe;
 use chainrule_tensor::Outputs;
 
+use crate::loss::by_entry;
 use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
 /// The mean squared error `L = 1/n Σⱼ (yⱼ - tⱼ)²` over the n columns, with the gradient `2/n (y - t)`: the mean over
 /// all values, as in PyTorch and Keras. Targets are finite.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct MeanSquaredError;
+
+describe! {
+    /// The mean of the squared errors.
+    MeanSquaredError = "mean_squared_error";
+    aliases ["mse", "mse_loss", "squared_error"];
+    formula "L = 1/n Σ (y - t)²";
+}
 
 impl Criterion for MeanSquaredError {
     fn outputs(&self) -> Outputs {
@@ -17,6 +26,8 @@ impl Criterion for MeanSquaredError {
     fn domain(&self) -> Domain {
         Domain::finite("MeanSquaredError")
     }
+
+    by_entry!();
 }
 
 impl ColumnLoss for MeanSquaredError {

@@ -2,8 +2,8 @@
 
 use chainrule_tensor::{Real, Target, TargetView, each, vector};
 
+use super::cross_entropy::Smoothing;
 use crate::LossPass;
-use crate::cross_entropy::Smoothing;
 use crate::total::{sum_pairs, total, weighted};
 
 /// The number of rows whose exponentials are computed at once.
@@ -12,8 +12,12 @@ const ROWS: usize = 64;
 /// The number of values that are computed at once without a gradient to write them to.
 const TILE: usize = 1024;
 
-/// The losses of rows of logits, and their gradient if it is requested.
-pub(crate) fn rows<T: Real, Y: Target<T>>(pass: LossPass<'_, T, Y>, smoothing: Smoothing) {
+/// The losses of rows of logits, and their gradient if it is requested. Rows of the class that is ignored have none.
+pub(super) fn rows<T: Real, Y: Target<T>>(
+    pass: LossPass<'_, T, Y>,
+    smoothing: Smoothing,
+    ignored: Option<usize>,
+) {
     let LossPass { y: z, targets, scale, dy, losses, .. } = pass;
     let columns = z.ncols();
     // Rows that are not contiguous are copied; a trainer's are contiguous.
@@ -24,7 +28,9 @@ pub(crate) fn rows<T: Real, Y: Target<T>>(pass: LossPass<'_, T, Y>, smoothing: S
     match dy {
         None if columns > TILE => {
             for ((z, target), loss) in z.chunks_exact(columns).zip(targets).zip(losses) {
-                *loss = Normaliser::of_long(z).loss(z, target.view(), smoothing);
+                let target = target.view();
+                let ignored = is_class(target, ignored);
+                *loss = if ignored { 0.0 } else { Normaliser::of_long(z).loss(z, target, smoothing) };
             }
         }
         None => {
@@ -35,19 +41,25 @@ pub(crate) fn rows<T: Real, Y: Target<T>>(pass: LossPass<'_, T, Y>, smoothing: S
             for (z, (targets, losses)) in parts.zip(rest) {
                 let rows = &mut tile[..z.len()];
                 rows.copy_from_slice(z);
-                Block { columns, z, rows, targets, losses }.run(smoothing, None);
+                Block { columns, z, rows, targets, losses, ignored }.run(smoothing, None);
             }
         }
         Some(mut dz) => {
             dz.assign(&logits);
             if let Some(rows) = dz.as_slice_mut() {
-                return Block { columns, z, rows, targets, losses }.run(smoothing, Some(scale));
+                return Block { columns, z, rows, targets, losses, ignored }.run(smoothing, Some(scale));
             }
             let mut rows = z.to_vec();
-            Block { columns, z, rows: &mut rows, targets, losses }.run(smoothing, Some(scale));
+            Block { columns, z, rows: &mut rows, targets, losses, ignored }.run(smoothing, Some(scale));
             dz.iter_mut().zip(rows).for_each(|(dz, value)| *dz = value);
         }
     }
+}
+
+/// The losses of rows of logits whose targets are taken as they are.
+pub(crate) fn of_values<T: Real, Y: Target<T>>(pass: LossPass<'_, T, Y>) {
+    let smoothing = Smoothing::new(0.0, pass.y.ncols());
+    rows(pass, smoothing, None);
 }
 
 /// Rows of logits, with a copy that becomes their gradient.
@@ -57,12 +69,19 @@ struct Block<'a, T, Y> {
     rows: &'a mut [T],
     targets: &'a [Y],
     losses: &'a mut [f64],
+    ignored: Option<usize>,
+}
+
+/// Whether a target is of this class.
+#[inline]
+fn is_class<T>(target: TargetView<'_, T>, ignored: Option<usize>) -> bool {
+    matches!((target, ignored), (TargetView::Class(class), Some(ignored)) if class == ignored)
 }
 
 impl<T: Real, Y: Target<T>> Block<'_, T, Y> {
     /// Computes the losses, and where its factor is given, the gradient.
     fn run(self, smoothing: Smoothing, gradient: Option<f64>) {
-        let Self { columns, z, rows, targets, losses } = self;
+        let Self { columns, z, rows, targets, losses, ignored } = self;
         // Some rows at a time, whose maxima, normalisers Σ exp(z - max z) and their logarithms are stored here.
         let mut maxima = [T::zero(); ROWS];
         let mut totals = [T::zero(); ROWS];
@@ -79,11 +98,16 @@ impl<T: Real, Y: Target<T>> Block<'_, T, Y> {
             for (((z, dz), (target, loss)), ((&max, &mut total), &mut ln)) in
                 rows.zip(targets.iter().zip(losses)).zip(normalisers)
             {
+                let target = target.view();
+                if is_class(target, ignored) {
+                    *loss = 0.0;
+                    dz.fill(T::zero());
+                    continue;
+                }
                 let mut normaliser = Normaliser { max, total, ln };
                 if max.is_infinite() {
                     normaliser = normaliser.of_unbounded(z, dz);
                 }
-                let target = target.view();
                 *loss = normaliser.loss(z, target, smoothing);
                 if let Some(factor) = gradient {
                     normaliser.gradient(dz, target, smoothing, factor);
