@@ -163,7 +163,7 @@ where
 #[test]
 fn a_metric_that_agrees_with_the_loss_counts_right() {
     let probabilities = BinaryCrossEntropy::from_probabilities();
-    let matrix = value(probabilities, ConfusionMatrix::from_probabilities(), &[0u8, 1]);
+    let matrix = value(probabilities.clone(), ConfusionMatrix::from_probabilities(), &[0u8, 1]);
     assert_eq!(matrix.as_table().unwrap().rows(), [[1.0, 0.0], [0.0, 1.0]]);
     assert_eq!(
         value(probabilities, Accuracy::with_threshold(0.5), &[[0.0f32], [1.0]]),
