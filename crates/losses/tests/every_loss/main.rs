@@ -2,6 +2,7 @@
 
 mod cases;
 mod properties;
+mod reference;
 mod settings;
 mod targets;
 mod user;

@@ -14,3 +14,4 @@ mod stateful;
 mod tables;
 mod training;
 mod warnings;
+mod weights;
