@@ -5,16 +5,16 @@
 //! has a gradient, its state is saved as one slice, and a trainer may split the slices into buckets and update these on
 //! several threads: every optimizer here returns the same bits however the slices are split.
 //!
-//! | optimizer | made by | state per parameter |
-//! |---|---|---|
-//! | [`Sgd`] | `sgd(0.1)`, `sgd(0.1).momentum(0.9).nesterov()` | 0, with momentum 1 |
-//! | [`Adam`] | `adam(1e-3)`, `adam(1e-3).keras()` | 2 |
-//! | [`AdamW`] | `adamw(1e-3)`, `adamw(1e-3).weight_decay(0.1)` | 2 |
-//! | [`RmsProp`] | `rmsprop(1e-2)`, `rmsprop(1e-2).momentum(0.9).centered()` | 1 to 3 |
-//! | [`ClipByGlobalNorm`], [`ClipByValue`], [`WeightDecay`] | `(ClipByGlobalNorm(1.0), adam(1e-3))` | 0 |
+//! | | |
+//! |---|---|
+//! | in code | `sgd(0.1).momentum(0.9)`, `adam(1e-3)`, `lion(1e-4).weight_decay(0.1)`, `rmsprop(1e-2).keras()` |
+//! | by name | `lion(lr=1e-4, weight_decay=0.1)`, `adam.keras`: see [`register_optimizers`] |
+//! | one after the other | `(ClipByGlobalNorm(1.0), adam(1e-3))`, `clip_by_global_norm(1) then adam` |
 //!
-//! Optimizers compose: `(A, B)` is A, then B. Where PyTorch and Keras differ, defaults are PyTorch's.
-//! The learning rate is any [`Schedule`]: a number, a closure, or one of [`schedule`]'s.
+//! Each has its formula, its source and its settings on its own page, and in its [`Entry`](chainrule_core::Entry), from which
+//! `chainrule list optimizers` prints all of them. Defaults are PyTorch's where it has the optimizer, else Keras', else optax'; where
+//! the others differ, there are presets with their names. The learning rate is any [`Schedule`]: a number, a closure, or one of
+//! [`schedule`]'s.
 //!
 //! ```
 //! use chainrule_optim::{ClipByGlobalNorm, Stepper, adam, schedule::Cosine};
@@ -39,35 +39,37 @@
 //! use chainrule_optim::{Optimizer, Real, Update, UpdateRule};
 //! use chainrule_tensor::each;
 //!
-//! /// Signum (Bernstein et al. 2018): `m ← β m + (1 - β) g`, then `p ← p - η sign(m)`.
+//! /// Quasi-hyperbolic momentum (Ma and Yarats 2019): `m ← β m + (1 - β) g`, then `p ← p - η ((1 - ν) g + ν m)`.
 //! #[derive(Debug)]
-//! struct Signum {
+//! struct QuasiHyperbolic {
 //!     rate: f64,
 //!     beta: f64,
+//!     nu: f64,
 //! }
 //!
-//! impl Optimizer for Signum {
+//! impl Optimizer for QuasiHyperbolic {
 //!     fn slots(&self) -> usize {
 //!         1
 //!     }
 //! }
 //!
-//! impl<T: Real> UpdateRule<T> for Signum {
+//! impl<T: Real> UpdateRule<T> for QuasiHyperbolic {
 //!     fn update(&self, update: Update<'_, T>) {
-//!         let [rate, beta, rest] = [self.rate, self.beta, 1.0 - self.beta].map(T::of);
+//!         let [rate, new, nu] = [self.rate, 1.0 - self.beta, self.nu].map(T::of);
 //!         let (p, grads, [m]) = update.split();
 //!         each!(
 //!             [p, m] = |g: grads| {
-//!                 let m = beta * m + rest * g;
-//!                 [p - rate * m.signum(), m]
+//!                 let m = m + new * (g - m);
+//!                 [p - rate * (g + nu * (m - g)), m]
 //!             }
 //!         );
 //!     }
 //! }
 //! ```
 //!
-//! Adding one to this crate touches four files: its own, this one (a line for the module and one for its names), the
-//! lists of `tests/every_optimizer/cases.rs` and, where PyTorch has it, `reference.py` next to them.
+//! With an entry (see [`describe!`](chainrule_core::describe!)) and a line that registers it, it has a name as well. Adding one to this
+//! crate touches five files: its own, this one (a line for the module and one for its names), the list of names in `kind.rs`, the
+//! lists of `tests/every_optimizer/cases.rs` and, where another library has it, `reference.py` next to them.
 #![doc(html_root_url = "https://docs.rs/chainrule-optim/latest")]
 
 mod adabelief;
