@@ -5,7 +5,8 @@
 //! comes from outside (files, servers) is checked before it is trusted: memory grows with what is there, not with what a
 //! header claims, and errors name the file and the remedy.
 //!
-//! - [`Dataset`] and [`Samples`] are the traits; [`Images`] and [`Rows`] are in memory; [`Subset`] is part of another.
+//! - [`Dataset`] and [`Samples`] are the traits; [`Images`] and [`Rows`] are in memory; [`Subset`] is part of another, and
+//!   [`WithWeights`] gives the samples of another weights.
 //! - [`idx`] reads MNIST's format, [`csv`] tables.
 //! - [`digits`] draws a bundled set of digits, which needs no network.
 //! - [`Manifest`] lists what can be downloaded, `fetch` downloads it, [`locate`](locate::locate) finds it on this machine.
@@ -29,6 +30,7 @@ pub mod locate;
 mod manifest;
 pub mod output;
 mod rows;
+mod with_weights;
 
 pub use batches::{BatchError, Batches};
 pub use characters::{CharacterError, Characters, Vocabulary};
@@ -40,3 +42,4 @@ pub use images::{Images, ImagesError};
 #[cfg(feature = "download")]
 pub use manifest::{Manifest, ManifestError, RemoteFile};
 pub use rows::{Rows, RowsError};
+pub use with_weights::{WeightsError, WithWeights};

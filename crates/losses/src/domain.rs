@@ -195,12 +195,12 @@ impl Domain {
                     return Err(TargetError::Values { row, found, expected: width, columns, owner });
                 }
                 // All first, which is a loop without branches; NaN is in no range.
-                let inside = |value: T| {
-                    let value = value.as_f64();
-                    (value >= low) & (value <= high) & (!whole | (value == value.round()))
-                };
-                if !values.iter().fold(true, |all, &value| all & inside(value)) {
-                    let column = values.iter().position(|&value| !inside(value)).unwrap_or(0);
+                let inside = |value: T| value.as_f64() >= low && value.as_f64() <= high;
+                let is_whole = |value: T| !whole || value == value.round();
+                let all_inside = values.iter().fold(true, |all, &value| all & inside(value));
+                if !all_inside || (whole && !values.iter().all(|&value| is_whole(value))) {
+                    let wrong = |&value: &T| !inside(value) || !is_whole(value);
+                    let column = values.iter().position(wrong).unwrap_or(0);
                     return Err(TargetError::value(row, column, values[column], allowed, owner));
                 }
             }

@@ -14,7 +14,8 @@ use crate::{Criterion, Domain, Loss, LossPass, Reduction, Scope, SettingError};
 /// For `s` steps, `L = 1/s Σ Lₜ`. The targets determine the number of steps, which must divide the outputs. Steps that do not
 /// count, since their class is ignored or their weight is 0, are no part of the mean: the mean of a batch is the sum of the losses
 /// of its steps, divided by the sum of their weights, as if the steps were the rows of PyTorch's losses (for sequences of equal
-/// lengths, as there all are).
+/// lengths, as there all are). A loss that compares rows with each other compares the steps of a sequence; more than 64 of them take
+/// memory in every call.
 ///
 /// ```
 /// use chainrule_losses::{CrossEntropy, Loss, PerStep};
@@ -44,6 +45,14 @@ impl<L: Criterion> PerStep<L> {
         check_steps(columns, targets, |columns, steps| self.0.domain().check_any(columns, steps))
     }
 
+    /// The number of steps that are computed at once: all of them, where the loss compares them with each other.
+    fn steps_at_once<T: Real, Y>(&self, count: usize) -> usize
+    where
+        L: Loss<T, Y>,
+    {
+        if self.0.scope() == Scope::Batch { count.max(1) } else { BLOCK }
+    }
+
     /// The mean loss of the steps, whose outputs and gradients are given one a row.
     fn mean<T: Real, Y>(
         &self,
@@ -58,10 +67,12 @@ impl<L: Criterion> PerStep<L> {
     {
         let count = targets.len();
         let mut total = 0.0;
-        let mut losses = [0.0; BLOCK];
-        for first in (0..count).step_by(BLOCK) {
-            let steps = first..count.min(first + BLOCK);
-            let losses = &mut losses[..steps.len()];
+        let size = self.steps_at_once::<T, Y>(count);
+        let mut block = [0.0; BLOCK];
+        let mut all = Vec::new();
+        for first in (0..count).step_by(size) {
+            let steps = first..count.min(first + size);
+            let losses = buffer(&mut block, &mut all, steps.len());
             self.0.rows(LossPass {
                 y: y.slice(s![steps.clone(), ..]),
                 targets: &targets[steps.clone()],
@@ -74,6 +85,15 @@ impl<L: Criterion> PerStep<L> {
         }
         total / count as f64
     }
+}
+
+/// The first `len` numbers of the block, or of a vector if it is too short.
+fn buffer<'a>(block: &'a mut [f64; BLOCK], all: &'a mut Vec<f64>, len: usize) -> &'a mut [f64] {
+    if len <= BLOCK {
+        return &mut block[..len];
+    }
+    all.resize(len, 1.0);
+    all
 }
 
 /// Checks that the steps divide the columns, and the steps of each target.
@@ -148,7 +168,8 @@ impl<T: Real, S: Steps, L: Loss<T, S::Target>> Loss<T, S> for PerStep<L> {
     }
 
     fn scope(&self) -> Scope {
-        if S::WEIGHTED { self.0.scope().max(Scope::WeightedRow) } else { self.0.scope() }
+        let weighted = S::WEIGHTED || self.0.scope() != Scope::Row;
+        if weighted { Scope::WeightedRow } else { Scope::Row }
     }
 
     /// The mean of the weights of the steps, times that of the sequence.
@@ -157,8 +178,9 @@ impl<T: Real, S: Steps, L: Loss<T, S::Target>> Loss<T, S> for PerStep<L> {
             let steps = target.steps();
             let mut total = 0.0;
             let mut block = [1.0; BLOCK];
-            for steps in steps.chunks(BLOCK) {
-                let weights = &mut block[..steps.len()];
+            let mut all = Vec::new();
+            for steps in steps.chunks(self.steps_at_once::<T, S::Target>(steps.len())) {
+                let weights = buffer(&mut block, &mut all, steps.len());
                 if self.0.scope() != Scope::Row {
                     self.0.weights(steps, weights);
                 }

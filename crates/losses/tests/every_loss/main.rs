@@ -1,6 +1,7 @@
 //! Properties that every loss has.
 
 mod cases;
+mod extremes;
 mod properties;
 mod reference;
 mod settings;

@@ -186,3 +186,25 @@ fn steps_with_weights() {
     assert!((found - right).abs() < 1e-14, "{found} and {right}");
     assert!((dy[[0, 1]] - 3.0 * 2.0 * 1.0 / 2.0 / 4.0).abs() < 1e-14);
 }
+
+/// The steps of a sequence are the batch of a loss over one.
+#[test]
+fn steps_that_are_compared_with_each_other() {
+    for steps in [6, 100] {
+        let y = Array2::from_shape_fn((2, steps * 2), |(i, j)| ((3 * i + j) as f64).sin());
+        let labels: Vec<Vec<u8>> = vec![(0..steps).map(|step| (step % 3) as u8).collect(); 2];
+        let loss = NtXent { temperature: 0.5 };
+        let mut dy = Array2::zeros(y.dim());
+        let found = PerStep(loss).reduced(y.view(), &labels, Some(dy.view_mut())).unwrap();
+        let of_row = |row: usize| {
+            let y = y.row(row).to_shape((steps, 2)).unwrap().to_owned();
+            let mut dy = Array2::zeros(y.dim());
+            let value = loss.reduced(y.view(), &labels[row], Some(dy.view_mut())).unwrap();
+            (value, dy.into_iter().collect::<Vec<f64>>())
+        };
+        let (first, second) = (of_row(0), of_row(1));
+        assert!((found - (first.0 + second.0) / 2.0).abs() < 1e-12);
+        let right = first.1.iter().chain(&second.1);
+        assert!(dy.iter().zip(right).all(|(found, right)| (found - right / 2.0).abs() < 1e-12));
+    }
+}

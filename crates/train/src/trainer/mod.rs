@@ -357,8 +357,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// The number of samples that an evaluation takes at a time.
     fn evaluation_rows(&self) -> usize {
-        if self.model.plan().is_stateful() {
-            // Each row of a batch continues that of the batch before, as in training.
+        if self.model.plan().is_stateful() || self.loss.scope() == Scope::Batch {
+            // As in training: each row of a batch continues that of the batch before, or is compared with the others.
             self.batch_size
         } else {
             let most = EVALUATION_ROWS.saturating_mul(self.shard_count());
