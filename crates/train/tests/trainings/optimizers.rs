@@ -11,7 +11,9 @@ use chainrule_losses::{CrossEntropy, MeanSquaredError};
 use chainrule_metrics::Accuracy;
 use chainrule_optim::{
     AdaptiveClip, ClipByGlobalNorm, ClipByNorm, Ema, L1L2, Lookahead, MaxNorm, NonNegative, OrthogonalMode,
-    OrthogonalPenalty, Swa, UnitNorm, UpdateRule, adam, adamw, groups, sgd,
+    OrthogonalPenalty, Sam, Swa, UnitNorm, UpdateRule, adafactor, adam, adamw, cocob, dadapt_adamw, dog,
+    dowg, fromage, groups, lamb, lars, lbfgs, mechanic, momo, muon, novograd, polyak_sgd, prodigy,
+    schedule_free_adamw, schedule_free_sgd, sgd,
 };
 use chainrule_tensor::Seed;
 use chainrule_train::{Event, Fit, Model, TrainError, Trainer};
@@ -59,6 +61,24 @@ fn every_sort() -> Vec<Box<dyn UpdateRule<f32>>> {
         Box::new((adam(0.01), Ema { decay: 0.9, every: 2 })),
         Box::new((sgd(0.1), Swa { start: 1, every: 1, by_epoch: true })),
         Box::new((sgd(0.1), Lookahead { alpha: 0.5, every: 3 })),
+        Box::new(schedule_free_adamw(0.01)),
+        Box::new(schedule_free_sgd(0.5)),
+        Box::new(lars(0.5).trust_coefficient(0.02)),
+        Box::new(lamb(0.02)),
+        Box::new(novograd(0.01)),
+        Box::new(fromage(0.05)),
+        Box::new(adafactor(0.05)),
+        Box::new(muon(0.02)),
+        Box::new((Sam::default(), ClipByGlobalNorm(1.0), sgd(0.1))),
+        Box::new(lbfgs(1.0).max_iter(3).history(4)),
+        Box::new((dog(1.0).reps_rel(1e-2), Ema::default())),
+        Box::new(dowg(1.0)),
+        Box::new(dadapt_adamw(1.0).d0(1e-2)),
+        Box::new(prodigy(1.0).distance(1e-2, 1.0)),
+        Box::new(cocob()),
+        Box::new(mechanic((ClipByGlobalNorm(1.0), adam(0.01))).first_scale(0.1)),
+        Box::new(momo(0.5)),
+        Box::new(polyak_sgd(0.5)),
         Box::new((
             ClipByGlobalNorm(1.0),
             groups((adam(0.01), MaxNorm(1.5)))
@@ -229,6 +249,47 @@ fn accumulated_statistics_and_tables() {
     assert_eq!(train(true, 3).parameters_sha256(), train(false, 3).parameters_sha256());
     assert!(train(true, 3).parameters().iter().all(|p| p.is_finite()));
     assert_ne!(train(true, 1).parameters_sha256(), train(true, 3).parameters_sha256());
+}
+
+/// With running statistics and dropout, which are those of the first evaluation; and in several passes.
+#[test]
+fn a_batch_can_be_evaluated_again() {
+    let data = classes(1);
+    let layers = || {
+        let layers = Sequential::<f32>::new().then(Dense::new(20)).then(BatchNorm::new()).then(Relu);
+        layers.then(Dropout::new(0.2)).then(Dense::new(3))
+    };
+    let train = |optimizer: Box<dyn UpdateRule<f32>>, passes: usize| {
+        let mut trainer = trainer(layers(), optimizer).batch_size(70).accumulate(passes);
+        let history = trainer.fit(&data, 1).unwrap();
+        (trainer.into_model(), history.epochs[0].train.loss)
+    };
+    let (plain, loss) = train(Box::new(sgd(0.1)), 1);
+    let (sharp, of_sharp) = train(Box::new((Sam { rho: 0.5, adaptive: false }, sgd(0.1))), 1);
+    assert_eq!(loss, of_sharp, "the loss is that of the first evaluation");
+    for statistic in ["1.running_mean", "1.running_var"] {
+        assert_eq!(plain.parameter(statistic), sharp.parameter(statistic), "{statistic}");
+    }
+    assert_ne!(plain.parameter("0.weight"), sharp.parameter("0.weight"));
+    // At no distance, it is the same gradient, of the same dropout.
+    let (same, _) = train(Box::new((Sam { rho: 0.0, adaptive: false }, sgd(0.1))), 1);
+    assert_eq!(same.parameters_sha256(), plain.parameters_sha256());
+    let (whole, _) = train(Box::new((Sam { rho: 0.0, adaptive: false }, sgd(0.1))), 3);
+    let (parts, _) = train(Box::new((ClipByGlobalNorm(1e9), sgd(0.1))), 3);
+    assert_eq!(whole.parameters_sha256(), parts.parameters_sha256());
+}
+
+#[test]
+fn whole_data_sets_in_few_steps() {
+    let data = classes(1);
+    let train = |optimizer: Box<dyn UpdateRule<f32>>, steps: u64| {
+        let mut trainer = trainer(network(), optimizer).batch_size(SAMPLES);
+        trainer.fit(&data, steps).unwrap();
+        trainer.evaluate(&data).unwrap().loss
+    };
+    let newton = train(Box::new(lbfgs(1.0)), 3);
+    let adam = train(Box::new(adam(0.01)), 60);
+    assert!(newton < adam, "{newton} after 3 steps of 20 iterations, {adam} after 60 steps of Adam");
 }
 
 #[test]
