@@ -69,7 +69,7 @@ fn every_sort() -> Vec<Box<dyn UpdateRule<f32>>> {
         Box::new(fromage(0.05)),
         Box::new(adafactor(0.05)),
         Box::new(muon(0.02)),
-        Box::new((Sam::default(), ClipByGlobalNorm(1.0), sgd(0.1))),
+        Box::new((Sam::default(), (ClipByGlobalNorm(1.0), sgd(0.1)))),
         Box::new(lbfgs(1.0).max_iter(3).history(4)),
         Box::new((dog(1.0).reps_rel(1e-2), Ema::default())),
         Box::new(dowg(1.0)),
