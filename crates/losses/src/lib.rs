@@ -7,17 +7,33 @@
 //! What all losses have in common is not left to each: a loss computes the losses of rows, and the library sums them in double
 //! precision, in an order that depends on the rows alone ([`total`]); a loss names its [`Domain`], and the library refuses
 //! targets outside of it, by sample and value; a loss says what it takes the outputs for ([`Outputs`]), and the trainer refuses
-//! metrics that take them for something else. One that is the mean over the columns is two formulas ([`ColumnLoss`]).
+//! metrics that take them for something else. One that is the mean over the columns is two formulas ([`ColumnLoss`]), one that is a
+//! formula of a row another one ([`VectorLoss`]).
 //!
-//! | loss | outputs | of one row |
-//! |---|---|---|
-//! | [`MeanSquaredError`] | values | the mean over the columns of `(y - t)²` |
-//! | [`CrossEntropy`](struct@CrossEntropy) | logits, or probabilities from a softmax | `-Σ t ln p`, optionally with label smoothing |
-//! | [`BinaryCrossEntropy`](struct@BinaryCrossEntropy) | logits, or probabilities from a sigmoid | the mean of `-t ln p - (1 - t) ln(1 - p)` |
-//! | [`PoissonNll`] | logarithms of rates | the mean of `exp z - t z` |
+//! | family | losses |
+//! |---|---|
+//! | values | [`MeanSquaredError`], [`MeanAbsoluteError`], [`MeanAbsolutePercentageError`], [`MeanSquaredLogarithmicError`], [`Huber`], [`SmoothL1`], [`LogCosh`], [`Quantile`] |
+//! | classes | [`CrossEntropy`](struct@CrossEntropy), [`Nll`], [`CategoricalFocal`], [`CategoricalGeneralizedCrossEntropy`], [`PolyCrossEntropy`], [`Sparsemax`] |
+//! | labels | [`BinaryCrossEntropy`](struct@BinaryCrossEntropy), [`BinaryFocal`], [`BinarySparsemax`], [`MultiLabelMargin`], [`MultiLabelSoftMargin`] |
+//! | margins | [`Hinge`], [`SquaredHinge`], [`CategoricalHinge`], [`MulticlassHinge`], [`MultiMargin`], [`SoftMargin`], [`Perceptron`], [`MulticlassPerceptron`] |
+//! | distributions | [`KlDivergence`], [`Poisson`], [`PoissonNll`](struct@PoissonNll), [`GaussianNll`] |
+//! | vectors of a row | [`CosineSimilarity`], [`CosineEmbedding`], [`HingeEmbedding`], [`MarginRanking`], [`Contrastive`], [`TripletMargin`], [`TripletMarginWithDistance`], [`RankingSoftmax`] |
+//! | a batch of vectors | [`NtXent`], [`Circle`] |
+//! | regions | [`Dice`], [`Tversky`] |
+//! | sequences | [`PerStep`] of any other, [`Ctc`] |
 //!
-//! Every loss takes both class indices and vectors of values ([`Target`]): a class stands for its one-hot vector.
-//! [`gradcheck::gradient`] tests a loss of your own in one line.
+//! Most take both class indices and vectors of values ([`Target`]): a class stands for its one-hot vector.
+//! [`gradcheck::gradient`] tests a loss of your own in one line, and [`register()`] lets any be built by its name.
+//!
+//! # Weights
+//!
+//! The mean of a batch is `Σ wᵢ Lᵢ / Σ wᵢ`, over the whole batch: never over a shard, nor over a part whose gradient is accumulated.
+//! The weight of a row is that of its sample ([`Weighted`], 0 masks it) times that of its class, as in PyTorch; a class that is
+//! ignored weighs 0. Where no row has a weight, it is the mean over the rows. [`Reduced`] gives the sum instead, or Keras' mean, which
+//! divides by the number of rows ([`Reduction`]). Weights of columns, such as positive weights, change the loss of a row and not
+//! what the mean divides by.
+//!
+//! A loss that [compares the rows of a batch](Scope::Batch) with each other is over the whole batch as well.
 //!
 //! ```
 //! use chainrule_losses::{CrossEntropy, Loss};
@@ -51,32 +67,20 @@ mod vector_loss;
 
 pub use chainrule_core::SettingError;
 pub use chainrule_tensor::{AnyTarget, Outputs, Real, Target, TargetError, TargetView, Weighted};
-pub use classification::{
-    BinaryCrossEntropy, BinaryFocal, BinarySparsemax, CategoricalFocal, CategoricalGeneralizedCrossEntropy,
-    CrossEntropy, Nll, PolyCrossEntropy, Sparsemax,
-};
+pub use classification::*;
 pub use columns::{ColumnLoss, mean_of_columns};
 pub use ctc::{Ctc, LabelSequence, Padded};
-pub use distribution::{GaussianNll, KlDivergence, Poisson, PoissonNll};
+pub use distribution::*;
 pub use domain::Domain;
-pub use embedding::{
-    Circle, Contrastive, CosineEmbedding, CosineSimilarity, Distance, HingeEmbedding, MarginRanking, NtXent,
-    RankingSoftmax, TripletMargin, TripletMarginWithDistance,
-};
+pub use embedding::*;
 pub use loss::{Criterion, Loss, LossPass};
-pub use margin::{
-    CategoricalHinge, Hinge, MultiLabelMargin, MultiLabelSoftMargin, MultiMargin, MulticlassHinge,
-    MulticlassPerceptron, Perceptron, SoftMargin, SquaredHinge,
-};
+pub use margin::*;
 pub use per_step::PerStep;
 pub use reduced::Reduced;
 pub use reduction::{Reduction, Scope};
-pub use region::{Dice, Tversky};
+pub use region::*;
 pub use register::{register, register_sequences};
-pub use regression::{
-    Huber, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError,
-    MeanSquaredLogarithmicError, Quantile, SmoothL1,
-};
+pub use regression::*;
 pub use row_loss::{RowLoss, rows_with_weights, scope_of_rows, weights_of_rows};
 pub use total::{total, weighted};
 pub use vector_loss::{Row, VectorLoss, each_row};

@@ -3,17 +3,9 @@
 use chainrule_core::{
     Described, DescriptionError, Entry, Registry, SettingValue, Settings, Value, entry, register,
 };
-use chainrule_tensor::{Real, Steps, Target};
+use chainrule_tensor::Steps;
 
-use crate::{
-    BinaryCrossEntropy, BinaryFocal, BinarySparsemax, CategoricalFocal, CategoricalGeneralizedCrossEntropy,
-    CategoricalHinge, Circle, Contrastive, CosineEmbedding, CosineSimilarity, CrossEntropy, Ctc, Dice,
-    GaussianNll, Hinge, HingeEmbedding, Huber, KlDivergence, LogCosh, Loss, MarginRanking, MeanAbsoluteError,
-    MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError, MultiLabelMargin,
-    MultiLabelSoftMargin, MultiMargin, MulticlassHinge, MulticlassPerceptron, Nll, NtXent, PerStep,
-    Perceptron, Poisson, PoissonNll, PolyCrossEntropy, Quantile, RankingSoftmax, Reduced, SmoothL1,
-    SoftMargin, Sparsemax, SquaredHinge, TripletMargin, TripletMarginWithDistance, Tversky,
-};
+use crate::*;
 
 /// Registers all losses whose targets are of type `Y`: a class such as `u8`, or a vector of values.
 ///

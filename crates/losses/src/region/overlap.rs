@@ -30,7 +30,7 @@ pub(super) struct Overlap {
     pub(super) of_output: f64,
 }
 
-/// The loss of each row by itself.
+/// The loss of each row alone.
 pub(super) fn each_overlap<T: Real, Y: Target<T>>(
     loss: &impl Criterion,
     pass: LossPass<'_, T, Y>,

@@ -6,7 +6,7 @@ use ndarray::Array2;
 
 /// What a case's outputs are.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Given {
+pub(crate) enum OutputKind {
     Values,
     Positive,
     Chances,
@@ -16,7 +16,7 @@ pub(crate) enum Given {
 
 /// What a case's targets are.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Wanted {
+pub(crate) enum TargetKind {
     Values,
     Positive,
     Chances,
@@ -35,8 +35,8 @@ pub(crate) enum Wanted {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
     pub(crate) text: &'static str,
-    pub(crate) given: Given,
-    pub(crate) wanted: Wanted,
+    pub(crate) given: OutputKind,
+    pub(crate) wanted: TargetKind,
     /// The number of vectors of a row.
     pub(crate) parts: usize,
 }
@@ -45,17 +45,19 @@ pub(crate) const ROWS: usize = 5;
 /// The number of columns of a part.
 pub(crate) const COLUMNS: usize = 3;
 
-const fn case(text: &'static str, given: Given, wanted: Wanted) -> Case {
+const fn case(text: &'static str, given: OutputKind, wanted: TargetKind) -> Case {
     Case { text, given, wanted, parts: 1 }
 }
 
-const fn in_parts(parts: usize, text: &'static str, given: Given, wanted: Wanted) -> Case {
+const fn in_parts(parts: usize, text: &'static str, given: OutputKind, wanted: TargetKind) -> Case {
     Case { text, given, wanted, parts }
 }
 
 pub(crate) const EVERY_LOSS: &[Case] = {
-    use Given::{Chances as ChancesOut, MeansAndVariances, Positive as PositiveOut, Values as ValuesOut};
-    use Wanted::*;
+    use OutputKind::{
+        Chances as ChancesOut, MeansAndVariances, Positive as PositiveOut, Values as ValuesOut,
+    };
+    use TargetKind::*;
     &[
         case("mean_squared_error", ValuesOut, Values),
         case("mean_absolute_error", ValuesOut, Values),
@@ -178,11 +180,11 @@ impl Case {
         Array2::from_shape_fn((rows, columns), |(row, column)| {
             let noise = 0.02 + 0.96 * noise(1000 + row * columns + column);
             match self.given {
-                Given::Values => 4.0 * noise - 2.0,
-                Given::Positive => 3.0 * noise,
-                Given::Chances => noise,
-                Given::MeansAndVariances if column < COLUMNS => 4.0 * noise - 2.0,
-                Given::MeansAndVariances => 0.2 + noise,
+                OutputKind::Values => 4.0 * noise - 2.0,
+                OutputKind::Positive => 3.0 * noise,
+                OutputKind::Chances => noise,
+                OutputKind::MeansAndVariances if column < COLUMNS => 4.0 * noise - 2.0,
+                OutputKind::MeansAndVariances => 0.2 + noise,
             }
         })
     }
@@ -190,9 +192,9 @@ impl Case {
     /// The number of classes of a row; none where a class is no target.
     pub(crate) fn classes(&self) -> Option<usize> {
         match self.wanted {
-            Wanted::Group => Some(2),
-            Wanted::Nothing | Wanted::LogChances => None,
-            Wanted::OneChance | Wanted::OneSign => Some(2),
+            TargetKind::Group => Some(2),
+            TargetKind::Nothing | TargetKind::LogChances => None,
+            TargetKind::OneChance | TargetKind::OneSign => Some(2),
             _ => Some(COLUMNS),
         }
     }
@@ -200,21 +202,21 @@ impl Case {
     /// Vectors that suit the loss; none where the target is a class.
     pub(crate) fn vectors(&self, rows: usize) -> Option<Vec<Vec<f64>>> {
         let width = match self.wanted {
-            Wanted::Group => return None,
-            Wanted::Nothing => 0,
-            Wanted::OneChance | Wanted::OneSign => 1,
+            TargetKind::Group => return None,
+            TargetKind::Nothing => 0,
+            TargetKind::OneChance | TargetKind::OneSign => 1,
             _ => COLUMNS,
         };
         let value = |row: usize, column: usize| {
             let noise = noise(500_000 + row * COLUMNS + column);
             match self.wanted {
-                Wanted::Values => 4.0 * noise - 2.0,
-                Wanted::Positive => (8.0 * noise).round() / 2.0,
-                Wanted::Chances | Wanted::OneChance => noise,
-                Wanted::Labels => noise.round(),
-                Wanted::Signs | Wanted::OneSign => 2.0 * noise.round() - 1.0,
-                Wanted::LogChances => (0.01 + 0.99 * noise).ln(),
-                Wanted::Group | Wanted::Nothing => unreachable!("they have no values"),
+                TargetKind::Values => 4.0 * noise - 2.0,
+                TargetKind::Positive => (8.0 * noise).round() / 2.0,
+                TargetKind::Chances | TargetKind::OneChance => noise,
+                TargetKind::Labels => noise.round(),
+                TargetKind::Signs | TargetKind::OneSign => 2.0 * noise.round() - 1.0,
+                TargetKind::LogChances => (0.01 + 0.99 * noise).ln(),
+                TargetKind::Group | TargetKind::Nothing => unreachable!("they have no values"),
             }
         };
         Some((0..rows).map(|row| (0..width).map(|column| value(row, column)).collect()).collect())

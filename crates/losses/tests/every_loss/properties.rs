@@ -6,7 +6,7 @@ use chainrule_losses::{Loss, LossPass, Scope};
 use chainrule_tensor::Buffer;
 use ndarray::{Array2, ArrayView2, s};
 
-use crate::cases::{COLUMNS, Case, EVERY_LOSS, ROWS, Wanted, registry};
+use crate::cases::{COLUMNS, Case, EVERY_LOSS, ROWS, TargetKind, registry};
 
 /// Runs a check for vectors and for classes, as far as they are targets.
 fn for_targets(check: impl Fn(&Case, &dyn AnyLoss)) {
@@ -115,9 +115,9 @@ fn what_a_loss_says_of_itself_builds_it() {
 
 /// Of the values of a target, those of a class: one for it, and what the loss takes for no.
 fn one_hot(case: &Case, class: usize) -> Vec<f64> {
-    let no = if matches!(case.wanted, Wanted::Signs | Wanted::OneSign) { -1.0 } else { 0.0 };
+    let no = if matches!(case.wanted, TargetKind::Signs | TargetKind::OneSign) { -1.0 } else { 0.0 };
     match case.wanted {
-        Wanted::OneSign | Wanted::OneChance => vec![if class == 1 { 1.0 } else { no }],
+        TargetKind::OneSign | TargetKind::OneChance => vec![if class == 1 { 1.0 } else { no }],
         _ => (0..COLUMNS).map(|column| if column == class { 1.0 } else { no }).collect(),
     }
 }
@@ -183,7 +183,7 @@ fn a_single_nan_does_not_vanish() {
 }
 
 fn says_something(case: &Case, row: usize) -> bool {
-    if case.wanted != Wanted::Labels {
+    if case.wanted != TargetKind::Labels {
         return true;
     }
     let labels: f64 = case.vectors(ROWS).map_or(1.0, |vectors| vectors[row].iter().sum());
@@ -257,7 +257,7 @@ fn nothing_overflows() {
         let plain = case.outputs(ROWS);
         for size in [1e4, -1e4] {
             let y = match case.given {
-                crate::cases::Given::Values => plain.mapv(|y| size * y.signum()),
+                crate::cases::OutputKind::Values => plain.mapv(|y| size * y.signum()),
                 _ => continue,
             };
             let mut dy = y.clone();

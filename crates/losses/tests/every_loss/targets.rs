@@ -10,7 +10,7 @@ use chainrule_losses::{
 };
 use ndarray::{Array2, array};
 
-use crate::cases::{COLUMNS, EVERY_LOSS, ROWS, Wanted, registry};
+use crate::cases::{COLUMNS, EVERY_LOSS, ROWS, TargetKind, registry};
 
 /// A loss that took one would be NaN, or fall without end.
 #[test]
@@ -25,7 +25,7 @@ fn no_loss_takes_a_target_that_is_no_number() {
             continue;
         }
         for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            if case.wanted == Wanted::LogChances && bad == f64::NEG_INFINITY {
+            if case.wanted == TargetKind::LogChances && bad == f64::NEG_INFINITY {
                 continue;
             }
             let mut targets = targets.clone();
@@ -52,7 +52,7 @@ fn no_loss_takes_a_class_that_is_no_column() {
         let columns = COLUMNS * case.parts;
         assert_eq!(loss.check(columns, &targets), Ok(()), "{loss:?}");
         let found = loss.check(columns, &[0, 1000]);
-        if case.wanted == Wanted::Group {
+        if case.wanted == TargetKind::Group {
             assert_eq!(found, Ok(()), "{loss:?}");
         } else {
             assert!(

@@ -8,9 +8,9 @@ use std::ops::Range;
 use chainrule_core::Mode;
 use chainrule_losses::{LossPass, total};
 use chainrule_tensor::{Buffer, FlushDenormals, Real};
+use ndarray::ArrayView2;
 
 use super::pass::Pass;
-use super::shard::Shard;
 
 /// The mean loss of a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,25 +65,28 @@ impl<T: Real, Y> Default for WholeBatch<T, Y> {
 }
 
 impl<T: Real, Y: Clone> WholeBatch<T, Y> {
-    /// Takes the outputs of all shards, and returns the sum of the weights of their rows.
-    pub(crate) fn gather<D: ?Sized>(
+    /// Takes the outputs of all shards with their targets, and returns the sum of the weights of their rows.
+    pub(crate) fn gather<'a, D: ?Sized>(
         &mut self,
         pass: &Pass<'_, T, D, Y>,
-        shards: &[Shard<T, Y>],
+        shards: impl Iterator<Item = (ArrayView2<'a, T>, &'a [Y])>,
         columns: usize,
-    ) -> f64 {
+    ) -> f64
+    where
+        Y: 'a,
+    {
         let rows = pass.samples.len();
         let Self { y, targets, weights, .. } = self;
         self.columns = columns;
         y.reserve(rows * columns);
         weights.reserve(rows);
         targets.clear();
-        for shard in shards.iter().filter(|shard| !shard.is_empty()) {
+        for (outputs, of_outputs) in shards {
             let first = targets.len();
-            targets.extend_from_slice(&shard.targets);
+            targets.extend_from_slice(of_outputs);
             let end = targets.len();
             let of_shard = &mut y[first * columns..end * columns];
-            of_shard.iter_mut().zip(shard.outputs()).for_each(|(to, y)| *to = *y);
+            of_shard.iter_mut().zip(outputs).for_each(|(to, y)| *to = *y);
         }
         let weights = &mut weights[..rows];
         pass.loss.weights(targets, weights);
@@ -119,9 +122,4 @@ impl<T: Real, Y> WholeBatch<T, Y> {
     pub(crate) fn gradient(&self, rows: Range<usize>) -> &[T] {
         &self.dy[rows.start * self.columns..rows.end * self.columns]
     }
-}
-
-/// The sum of the weights of all rows, in their order.
-pub(crate) fn total_weight<T: Real, Y>(shards: &[Shard<T, Y>]) -> f64 {
-    total(shards.iter().flat_map(|shard| shard.weights().iter().copied()))
 }

@@ -14,7 +14,7 @@ use crate::engine::pass::{Batch, Pass, rows_of_shard};
 use crate::engine::pool::each_pair;
 use crate::engine::shard::Shard;
 use crate::engine::split_k::SplitK;
-use crate::engine::whole_batch::{BatchLoss, Losses, WholeBatch, total_weight};
+use crate::engine::whole_batch::{BatchLoss, Losses, WholeBatch};
 
 /// What the passes of a batch read, whichever parameters they run with.
 pub(super) struct Forward<'a, T: Real, Y, D: ?Sized> {
@@ -129,8 +129,12 @@ impl<T: Real, Y: Clone + Send + Sync, D: Samples<T, Target = Y> + ?Sized> Forwar
 
         if scope != Scope::Row && !exchanges.is_some_and(Exchanges::is_broken) {
             let over_batch = scope == Scope::Batch;
-            weight =
-                if over_batch { whole_batch.gather(&pass, shards, columns) } else { total_weight(shards) };
+            let used = || shards.iter().filter(|shard| !shard.is_empty());
+            weight = if over_batch {
+                whole_batch.gather(&pass, used().map(|shard| (shard.outputs(), &shard.targets[..])), columns)
+            } else {
+                total(used().flat_map(|shard| shard.weights().iter().copied()))
+            };
             let scale = reduction.factor(rows_of_batch, weight);
             let losses = if over_batch {
                 whole_batch.compute(&pass, scale);
