@@ -15,7 +15,7 @@ mod reduction;
 
 use std::time::Duration;
 
-use chainrule::tensor::{Buffer, Seed, blas};
+use chainrule::tensor::{Buffer, Seed, blas, simd};
 use chainrule_cli::terminal;
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use ndarray::Array2;
@@ -23,6 +23,9 @@ use ndarray::Array2;
 /// Runs the benches with one thread and the best kernel of the BLAS.
 fn main() {
     if let Some(warning) = blas::insist_on_best_kernel() {
+        terminal::note(format_args!("warning: {warning}"));
+    }
+    if let Err(warning) = simd::check_level() {
         terminal::note(format_args!("warning: {warning}"));
     }
     blas::set_threads(1);

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chainrule::data::output;
-use chainrule::tensor::{CountingAllocator, blas};
+use chainrule::tensor::{CountingAllocator, blas, simd};
 use chainrule_cli::machine::Machine;
 use chainrule_cli::{error_chain, peak, terminal};
 use clap::Parser;
@@ -91,6 +91,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    simd::check_level()?;
     let cores = std::thread::available_parallelism()?.get();
     let workloads = chosen(&arguments.workload)?;
     let threads: Vec<usize> = match &arguments.threads[..] {

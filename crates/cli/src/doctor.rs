@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use chainrule::tensor::blas::{self, Blas};
-use chainrule::tensor::simd;
+use chainrule::tensor::simd::{self, LEVEL_VARIABLE};
 
 use chainrule_cli::core_latency;
 use chainrule_cli::machine::Machine;
@@ -137,6 +137,9 @@ impl Findings {
                 "RAYON_NUM_THREADS" => format!(
                     "{name}={value} does not affect a training, which has threads of its own: use --threads."
                 ),
+                LEVEL_VARIABLE => format!(
+                    "{name}={value} forces a set of instructions: unset it for the best one of this CPU."
+                ),
                 "CHAINRULE_DATA" if Path::new(value).is_dir() => continue,
                 "CHAINRULE_DATA" => {
                     format!("{name} is {value}, which is not a directory: correct or unset it.")
@@ -202,7 +205,13 @@ mod tests {
         let set = |f: &mut Findings, name: &str, value: &str| {
             f.machine.environment.push((name.to_owned(), value.to_owned()));
         };
-        for name in ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_L2_SIZE"] {
+        for name in [
+            "OPENBLAS_NUM_THREADS",
+            "OMP_NUM_THREADS",
+            "RAYON_NUM_THREADS",
+            "OPENBLAS_L2_SIZE",
+            LEVEL_VARIABLE,
+        ] {
             let mut findings = findings();
             set(&mut findings, name, "4");
             assert!(findings.advice().iter().any(|line| line.starts_with(&format!("{name}=4"))), "{name}");

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use chainrule::tensor::simd::LEVEL_VARIABLE;
+
 /// What matters for speed besides the BLAS; a field is empty where the system does not say.
 #[derive(Clone, Debug, Default)]
 pub struct Machine {
@@ -72,13 +74,14 @@ impl Machine {
 
 /// The variables that matter, sorted by name.
 fn environment(variables: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
-    const NAMES: [&str; 6] = [
+    const NAMES: [&str; 7] = [
         "OMP_NUM_THREADS",
         "GOTO_NUM_THREADS",
         "MKL_NUM_THREADS",
         "VECLIB_MAXIMUM_THREADS",
         "RAYON_NUM_THREADS",
         "CHAINRULE_DATA",
+        LEVEL_VARIABLE,
     ];
     let matters = |name: &str| name.starts_with("OPENBLAS_") || NAMES.contains(&name);
     let mut found: Vec<_> = variables.filter(|(name, _)| matters(name)).collect();

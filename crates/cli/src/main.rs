@@ -7,9 +7,10 @@ mod progress;
 mod report;
 mod train_mnist;
 
+use std::error::Error;
 use std::process::ExitCode;
 
-use chainrule::tensor::blas;
+use chainrule::tensor::{blas, simd};
 use chainrule_cli::{error_chain, terminal};
 use clap::{Parser, Subcommand};
 
@@ -37,16 +38,20 @@ fn main() -> ExitCode {
     if let Some(warning) = blas::use_best_kernel() {
         terminal::note(format_args!("warning: {warning}"));
     }
-    let result = match command {
-        Command::TrainMnist(arguments) => train_mnist::run(&arguments),
-        Command::List(arguments) => list::run(&arguments),
-        Command::Doctor => doctor::run(),
-    };
-    match result {
+    match run(&command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             terminal::note(format_args!("error: {}", error_chain::text(&*error)));
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(command: &Command) -> Result<(), Box<dyn Error>> {
+    simd::check_level()?;
+    match command {
+        Command::TrainMnist(arguments) => train_mnist::run(arguments),
+        Command::List(arguments) => list::run(arguments),
+        Command::Doctor => doctor::run(),
     }
 }

@@ -121,3 +121,11 @@ fn an_old_kernel_is_repaired_or_warned_about() {
     assert!(output.status.success(), "{said}");
     assert!(said.contains("warning: OpenBLAS uses its kernel Prescott"), "{said}");
 }
+
+#[test]
+fn instructions_that_do_not_exist_are_refused() {
+    let output = program().arg("doctor").env("CHAINRULE_ISA", "sse9").output().unwrap();
+    assert!(!output.status.success());
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("CHAINRULE_ISA=sse9") && error.contains("baseline, avx2, avx512"), "{error}");
+}

@@ -2,7 +2,9 @@
 //!
 //! Equal terms are the worst case: beside a large sum each is rounded to the same side.
 
-use chainrule_tensor::{Real, gemm, sum_channels, vector};
+use std::process::Command;
+
+use chainrule_tensor::{Real, gemm, simd, sum_channels, vector};
 use ndarray::{Array1, Array2, ArrayView2, s};
 
 /// Numbers whose binary digits go on: each rounds in another way.
@@ -112,5 +114,17 @@ fn products_of_many_terms() {
         let value = f64::from(value as f32);
         let right = k as f64 * value * value + 1.0;
         y.iter().for_each(|&y| assert!((f64::from(y) / right - 1.0).abs() < 2e-6, "{k}: {y} for {right}"));
+    }
+}
+
+#[test]
+fn at_every_level() {
+    if cfg!(miri) || std::env::var_os(simd::LEVEL_VARIABLE).is_some() {
+        return;
+    }
+    for level in simd::Level::ALL.into_iter().filter(|&level| level < simd::best_level()) {
+        let mut tests = Command::new(std::env::current_exe().unwrap());
+        let status = tests.env(simd::LEVEL_VARIABLE, level.name()).arg("--quiet").status().unwrap();
+        assert!(status.success(), "{level:?}");
     }
 }

@@ -15,7 +15,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use crate::machine::blas_scratch;
 use crate::matmul::gemm::multiply;
 use crate::real::Real;
-use crate::simd::level::{Level, level};
+use crate::simd::level::{Level, best_level};
 
 pub use crate::machine::blas_scratch::NoScratch;
 
@@ -87,7 +87,7 @@ impl fmt::Display for OldKernel {
 /// Print it as a warning. `None` if the kernel suits the CPU, or if nothing is known (another BLAS, another CPU).
 pub fn advice() -> Option<OldKernel> {
     let Blas { kernel, .. } = Blas::current();
-    let cpu = level();
+    let cpu = best_level();
     (needs(&kernel)? < cpu).then(|| OldKernel { kernel, cpu, chosen: std::env::var(CORETYPE).ok() })
 }
 

@@ -1,6 +1,10 @@
-//! The sets of vector instructions, and the best one that this CPU has.
+//! The sets of vector instructions: the best one that this CPU has, and the one that is used.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
+
+/// The environment variable that forces a level: `baseline`, `avx2` or `avx512`, in small or capital letters.
+pub const LEVEL_VARIABLE: &str = "CHAINRULE_ISA";
 
 /// The sets of vector instructions that are distinguished, from old to new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,19 +18,121 @@ pub enum Level {
     Avx512 = 3,
 }
 
-/// The best level that this CPU has. It is detected once.
+impl Level {
+    /// All of them, from old to new.
+    pub const ALL: [Self; 3] = [Self::Baseline, Self::Avx2, Self::Avx512];
+
+    /// What [`LEVEL_VARIABLE`] calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+
+    /// The level of this name.
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// What is wrong with the level that [`LEVEL_VARIABLE`] forces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LevelError {
+    /// There is no level of this name.
+    Unknown(String),
+    /// The CPU does not have this level.
+    Unavailable {
+        /// The level that the variable names.
+        forced: Level,
+        /// The best level that the CPU has.
+        best: Level,
+    },
+}
+
+impl fmt::Display for LevelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |last: Level| {
+            let levels = Level::ALL.into_iter().filter(|&level| level <= last);
+            levels.map(Level::name).collect::<Vec<_>>().join(", ")
+        };
+        match self {
+            Self::Unknown(name) => {
+                let all = names(Level::Avx512);
+                write!(
+                    f,
+                    "{LEVEL_VARIABLE}={name} names no set of instructions: choose one of {all}, or unset it"
+                )
+            }
+            Self::Unavailable { forced, best } => {
+                let (forced, available) = (forced.name(), names(*best));
+                write!(
+                    f,
+                    "{LEVEL_VARIABLE}={forced}: this CPU does not have it, only {available}; choose one of these, or unset it"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for LevelError {}
+
+/// The level whose loops and kernels are used: the one that [`LEVEL_VARIABLE`] forces, otherwise the best that this CPU has.
+///
+/// The variable is read once. A library cannot refuse to start, so a name that is unknown counts as not set, and instead of a
+/// level that the CPU does not have its best one is used. A program calls [`check_level`] first and says what is wrong.
 #[inline]
 pub fn level() -> Level {
-    static FOUND: AtomicU8 = AtomicU8::new(0);
-    match FOUND.load(Ordering::Relaxed) {
+    static USED: AtomicU8 = AtomicU8::new(0);
+    cached(&USED, || {
+        let best = best_level();
+        check(variable().as_deref(), best).ok().flatten().unwrap_or(best)
+    })
+}
+
+/// The best level that this CPU has, whatever is forced.
+pub fn best_level() -> Level {
+    static BEST: AtomicU8 = AtomicU8::new(0);
+    cached(&BEST, detect)
+}
+
+/// The level that [`LEVEL_VARIABLE`] forces; `None` if it is not set.
+///
+/// # Errors
+/// A level that does not exist, or that this CPU does not have.
+pub fn check_level() -> Result<Option<Level>, LevelError> {
+    check(variable().as_deref(), best_level())
+}
+
+/// What is kept in `level`, or else what `find` finds.
+#[inline]
+fn cached(level: &AtomicU8, find: fn() -> Level) -> Level {
+    match level.load(Ordering::Relaxed) {
         1 => Level::Baseline,
         2 => Level::Avx2,
         3 => Level::Avx512,
         _ => {
-            let found = detect();
-            FOUND.store(found as u8, Ordering::Relaxed);
+            let found = find();
+            level.store(found as u8, Ordering::Relaxed);
             found
         }
+    }
+}
+
+/// The text of the variable, unless it is not set or empty.
+fn variable() -> Option<String> {
+    let value = std::env::var_os(LEVEL_VARIABLE)?;
+    Some(value.to_string_lossy().into_owned()).filter(|name| !name.is_empty())
+}
+
+/// The level of this name, on a CPU whose best one is `best`.
+fn check(name: Option<&str>, best: Level) -> Result<Option<Level>, LevelError> {
+    let Some(name) = name else { return Ok(None) };
+    match Level::from_name(name) {
+        None => Err(LevelError::Unknown(name.to_owned())),
+        Some(forced) if forced > best => Err(LevelError::Unavailable { forced, best }),
+        level => Ok(level),
     }
 }
 
@@ -49,5 +155,48 @@ fn detect() -> Level {
         Level::Avx512
     } else {
         Level::Avx2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_level_is_forced_by_its_name() {
+        assert_eq!(check(None, Level::Avx2), Ok(None));
+        for level in Level::ALL {
+            assert_eq!(check(Some(level.name()), Level::Avx512), Ok(Some(level)));
+            assert_eq!(check(Some(&level.name().to_uppercase()), Level::Avx512), Ok(Some(level)));
+        }
+        let forced = Level::Avx512;
+        let error = check(Some("avx512"), Level::Avx2).unwrap_err();
+        assert_eq!(error, LevelError::Unavailable { forced, best: Level::Avx2 });
+        assert!(error.to_string().contains("baseline, avx2;"), "{error}");
+        let error = check(Some("sse9"), Level::Avx2).unwrap_err();
+        assert!(
+            error.to_string().contains("CHAINRULE_ISA=sse9") && error.to_string().contains("avx512"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_is_forced_is_used() {
+        let right = check_level().ok().flatten().unwrap_or(best_level());
+        assert_eq!(level(), right);
+    }
+
+    /// All unit tests of this crate once more, at each level below the one that they run at anyway.
+    #[test]
+    fn the_tests_pass_at_every_level() {
+        if cfg!(miri) || variable().is_some() {
+            return;
+        }
+        for level in Level::ALL.into_iter().filter(|&level| level < best_level()) {
+            let mut tests = Command::new(std::env::current_exe().unwrap());
+            let output = tests.env(LEVEL_VARIABLE, level.name()).arg("--quiet").output().unwrap();
+            assert!(output.status.success(), "{level:?}: {}", String::from_utf8_lossy(&output.stdout));
+        }
     }
 }

@@ -7,6 +7,8 @@
 //!   for each [`Level`].
 //! - Where that leaves something to be gained, a kernel is written by hand, with a file for each width of vectors. All of them
 //!   stand behind one trait, in `kernels`; each returns whether it has done the work.
+//!
+//! The environment variable `CHAINRULE_ISA` forces a level, for tests and benchmarks: `baseline`, `avx2` or `avx512`.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod adam_avx512;
@@ -19,4 +21,4 @@ pub(crate) mod kernels;
 pub(crate) mod level;
 pub(crate) mod operands;
 
-pub use level::{Level, level};
+pub use level::{LEVEL_VARIABLE, Level, LevelError, best_level, check_level, level};
