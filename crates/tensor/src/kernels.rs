@@ -2,23 +2,62 @@
 //!
 //! A kernel for vectors of another width is one more call in one of these functions.
 
-use crate::simd::kernels::Kernels;
-
-impl Kernels for f64 {}
+#[cfg(not(target_arch = "x86_64"))]
+impl crate::simd::kernels::Kernels for f64 {}
 
 #[cfg(not(target_arch = "x86_64"))]
-impl Kernels for f32 {}
+impl crate::simd::kernels::Kernels for f32 {}
+
+#[cfg(target_arch = "x86_64")]
+mod double {
+    use ndarray::{ArrayView2, ArrayViewMut2};
+
+    use crate::matmul::panels::{self, Operands};
+    use crate::simd::kernels::Kernels;
+    use crate::simd::lanes::Avx2Double;
+    use crate::simd::level::{Level, level};
+
+    /// # Safety
+    ///
+    /// That of [`Operands::compute`], and the CPU has AVX2.
+    unsafe fn product_with_avx2(operands: &Operands<'_, f64>) {
+        // SAFETY: the caller's.
+        unsafe { operands.compute::<Avx2Double>() }
+    }
+
+    impl Kernels for f64 {
+        #[inline]
+        fn small_product<const N: usize>(
+            products: [(ArrayView2<'_, f64>, ArrayView2<'_, f64>); N],
+            beta: f64,
+            c: &mut ArrayViewMut2<'_, f64>,
+        ) -> bool {
+            // SAFETY: the CPU has AVX2.
+            level() == Level::Avx2 && unsafe { panels::product(products, beta, c, product_with_avx2) }
+        }
+    }
+}
 
 #[cfg(target_arch = "x86_64")]
 mod single {
     use ndarray::{ArrayView2, ArrayViewMut2};
 
     use crate::conv::im2col_avx512;
+    use crate::matmul::panels::{self, Operands};
     use crate::matmul::{nt_avx512, small_avx512};
     use crate::simd::adam_avx512;
     use crate::simd::kernels::Kernels;
+    use crate::simd::lanes::Avx2;
     use crate::simd::level::{Level, level};
     use crate::simd::operands::{AdamStep, ImplicitWindows, Init, Rectangles};
+
+    /// # Safety
+    ///
+    /// That of [`Operands::compute`], and the CPU has AVX2.
+    unsafe fn product_with_avx2(operands: &Operands<'_, f32>) {
+        // SAFETY: the caller's.
+        unsafe { operands.compute::<Avx2>() }
+    }
 
     impl Kernels for f32 {
         #[inline]
@@ -27,7 +66,12 @@ mod single {
             beta: f32,
             c: &mut ArrayViewMut2<'_, f32>,
         ) -> bool {
-            small_avx512::product(products, beta, c)
+            match level() {
+                Level::Avx512 => small_avx512::product(products, beta, c),
+                // SAFETY: the CPU has AVX2.
+                Level::Avx2 => unsafe { panels::product(products, beta, c, product_with_avx2) },
+                Level::Baseline => false,
+            }
         }
 
         fn has_implicit_products() -> bool {

@@ -5,6 +5,8 @@ mod cblas;
 pub(crate) mod gemm;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod nt_avx512;
+#[cfg(any(target_arch = "x86_64", test))]
+pub(crate) mod panels;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod small_avx512;
 mod split_depth;

@@ -5,8 +5,9 @@
 //!
 //! - Every loop over many numbers is written once, as plain Rust, and goes through `dispatch`, which holds a copy of it compiled
 //!   for each [`Level`].
-//! - Where that leaves something to be gained, a kernel is written by hand, with a file for each width of vectors. All of them
-//!   stand behind one trait, in `kernels`; each returns whether it has done the work.
+//! - Where that leaves something to be gained, a kernel is written by hand. All of them stand behind one trait, in `kernels`; each
+//!   returns whether it has done the work. Those for AVX-512 are in files of their own; the others are written once over the
+//!   trait in `lanes`, which AVX2 implements, and which another set of instructions can implement.
 //!
 //! The environment variable `CHAINRULE_ISA` forces a level, for tests and benchmarks: `baseline`, `avx2` or `avx512`.
 
@@ -14,10 +15,12 @@
 pub(crate) mod adam_avx512;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", test))]
 pub(crate) mod blocking;
 pub(crate) mod dispatch;
 pub(crate) mod kernels;
+#[cfg(any(target_arch = "x86_64", test))]
+pub(crate) mod lanes;
 pub(crate) mod level;
 pub(crate) mod operands;
 

@@ -1,0 +1,65 @@
+//! Eight numbers in plain Rust: what the other implementations are compared with, bit for bit.
+
+use std::marker::PhantomData;
+
+use super::Lanes;
+use crate::real::Real;
+use crate::simd::dispatch::Loop;
+
+pub(crate) struct Plain<T>(PhantomData<T>);
+
+impl<T: Real> Lanes for Plain<T> {
+    type Number = T;
+    type Vector = [T; 8];
+
+    const COUNT: usize = 8;
+
+    unsafe fn run<L: Loop>(body: L) -> L::Output {
+        body.run()
+    }
+
+    unsafe fn splat(value: T) -> [T; 8] {
+        [value; 8]
+    }
+
+    unsafe fn load(from: *const T) -> [T; 8] {
+        // SAFETY: the caller vouches for eight numbers.
+        unsafe { from.cast::<[T; 8]>().read() }
+    }
+
+    unsafe fn load_first(count: usize, from: *const T) -> [T; 8] {
+        // SAFETY: the caller vouches for the first `count` numbers.
+        std::array::from_fn(|i| if i < count { unsafe { *from.add(i) } } else { T::zero() })
+    }
+
+    unsafe fn store(to: *mut T, vector: [T; 8]) {
+        // SAFETY: the caller vouches for eight numbers.
+        unsafe { to.cast::<[T; 8]>().write(vector) }
+    }
+
+    unsafe fn store_first(count: usize, to: *mut T, vector: [T; 8]) {
+        for (i, value) in vector.into_iter().enumerate().take(count) {
+            // SAFETY: the caller vouches for the first `count` numbers.
+            unsafe { *to.add(i) = value }
+        }
+    }
+
+    unsafe fn add(a: [T; 8], b: [T; 8]) -> [T; 8] {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+
+    unsafe fn mul_add(a: [T; 8], b: [T; 8], c: [T; 8]) -> [T; 8] {
+        std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+    }
+
+    unsafe fn transpose(from: *const T, from_stride: isize, to: *mut T, to_stride: usize) {
+        for row in 0..8 {
+            for column in 0..8 {
+                // SAFETY: the caller vouches for both squares.
+                unsafe {
+                    *to.add(column * to_stride + row) = *from.offset(row as isize * from_stride).add(column)
+                }
+            }
+        }
+    }
+}
