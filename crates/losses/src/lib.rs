@@ -14,7 +14,7 @@
 //! |---|---|
 //! | values | [`MeanSquaredError`], [`MeanAbsoluteError`], [`MeanAbsolutePercentageError`], [`MeanSquaredLogarithmicError`], [`Huber`], [`SmoothL1`], [`LogCosh`], [`Quantile`] |
 //! | classes | [`CrossEntropy`](struct@CrossEntropy), [`Nll`], [`CategoricalFocal`], [`CategoricalGeneralizedCrossEntropy`], [`PolyCrossEntropy`], [`Sparsemax`] |
-//! | labels | [`BinaryCrossEntropy`](struct@BinaryCrossEntropy), [`BinaryFocal`], [`BinarySparsemax`], [`MultiLabelMargin`], [`MultiLabelSoftMargin`] |
+//! | labels | [`BinaryCrossEntropy`](struct@BinaryCrossEntropy), [`BceLoss`], [`BinaryFocal`], [`BinarySparsemax`], [`MultiLabelMargin`], [`MultiLabelSoftMargin`] |
 //! | margins | [`Hinge`], [`SquaredHinge`], [`CategoricalHinge`], [`MulticlassHinge`], [`MultiMargin`], [`SoftMargin`], [`Perceptron`], [`MulticlassPerceptron`] |
 //! | distributions | [`KlDivergence`], [`Poisson`], [`PoissonNll`](struct@PoissonNll), [`GaussianNll`] |
 //! | vectors of a row | [`CosineSimilarity`], [`CosineEmbedding`], [`HingeEmbedding`], [`MarginRanking`], [`Contrastive`], [`TripletMargin`], [`TripletMarginWithDistance`], [`RankingSoftmax`] |

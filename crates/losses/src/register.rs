@@ -24,7 +24,7 @@ pub fn register<T: Real, Y: Target<T> + 'static>(registry: &mut Registry) {
         MeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredLogarithmicError, Huber,
         SmoothL1, LogCosh, Quantile,
         CrossEntropy, Nll, CategoricalFocal, CategoricalGeneralizedCrossEntropy, PolyCrossEntropy, Sparsemax,
-        BinaryCrossEntropy, BinaryFocal, BinarySparsemax,
+        BinaryCrossEntropy, BceLoss, BinaryFocal, BinarySparsemax,
         Hinge, SquaredHinge, CategoricalHinge, MulticlassHinge, MultiMargin, MultiLabelMargin, SoftMargin,
         MultiLabelSoftMargin, Perceptron, MulticlassPerceptron,
         KlDivergence, Poisson, PoissonNll, GaussianNll,

@@ -1,5 +1,6 @@
 //! Losses of classes and of labels.
 
+mod bce_loss;
 mod binary_cross_entropy;
 mod binary_focal;
 mod categorical_focal;
@@ -12,6 +13,7 @@ mod poly;
 mod softmax;
 mod sparsemax;
 
+pub use bce_loss::BceLoss;
 pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use binary_focal::BinaryFocal;
 pub use categorical_focal::CategoricalFocal;

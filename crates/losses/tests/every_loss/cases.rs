@@ -90,6 +90,8 @@ pub(crate) const EVERY_LOSS: &[Case] = {
         case("binary_cross_entropy(weight=[0.5, 2, 1], pos_weight=[3, 1, 0.5])", ValuesOut, Chances),
         case("binary_cross_entropy.keras", ChancesOut, Chances),
         case("binary_cross_entropy.keras(pos_weight=[3, 1, 0.5])", ChancesOut, Chances),
+        case("bce_loss", ChancesOut, Chances),
+        case("bce_loss(weight=[0.5, 2, 1])", ChancesOut, Chances),
         case("binary_focal", ValuesOut, Chances),
         case("binary_focal(gamma=0.5, alpha=0.25, label_smoothing=0.1)", ValuesOut, Chances),
         case("binary_focal.keras(gamma=1.5)", ChancesOut, Chances),

@@ -1,10 +1,10 @@
 //! Outputs at the ends of their ranges: infinities, zeros, batches of one class, and long sequences.
 
 use chainrule_losses::{
-    BinaryFocal, BinarySparsemax, CategoricalFocal, CategoricalGeneralizedCrossEntropy, CategoricalHinge,
-    Circle, Contrastive, CosineEmbedding, CosineSimilarity, CrossEntropy, Ctc, Dice, GaussianNll, Hinge,
-    Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError, MultiMargin, MulticlassHinge, Nll, NtXent,
-    PolyCrossEntropy, Quantile, RankingSoftmax, SmoothL1, SoftMargin, TripletMargin, Tversky,
+    BceLoss, BinaryFocal, BinarySparsemax, CategoricalFocal, CategoricalGeneralizedCrossEntropy,
+    CategoricalHinge, Circle, Contrastive, CosineEmbedding, CosineSimilarity, CrossEntropy, Ctc, Dice,
+    GaussianNll, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError, MultiMargin, MulticlassHinge,
+    Nll, NtXent, PolyCrossEntropy, Quantile, RankingSoftmax, SmoothL1, SoftMargin, TripletMargin, Tversky,
 };
 use ndarray::{Array2, array};
 
@@ -138,4 +138,12 @@ fn one_column() {
     is(&CategoricalFocal::default(), &[3.0], 0u8, 0.0, &[0.0]);
     is(&MultiMargin::default(), &[3.0], 0u8, 0.0, &[0.0]);
     is(&MulticlassHinge::default(), &[3.0], 0u8, 0.0, &[0.0]);
+}
+
+/// Of probabilities at the border, PyTorch's loss has logarithms of at least -100.
+#[test]
+fn certain_probabilities() {
+    let loss = BceLoss::default();
+    is(&loss, &[0.0, 1.0], [0.0, 1.0], 0.0, &[0.0, 0.0]);
+    is(&loss, &[0.0, 1.0], [1.0, 0.0], 100.0, &[-5e11, 5e11]);
 }

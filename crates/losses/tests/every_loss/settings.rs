@@ -3,7 +3,7 @@
 use chainrule_core::{Described, Description};
 use chainrule_losses::gradcheck::gradient;
 use chainrule_losses::{
-    BinaryCrossEntropy, BinaryFocal, CategoricalFocal, CategoricalGeneralizedCrossEntropy, Circle,
+    BceLoss, BinaryCrossEntropy, BinaryFocal, CategoricalFocal, CategoricalGeneralizedCrossEntropy, Circle,
     Contrastive, CosineEmbedding, Criterion, CrossEntropy, Ctc, Dice, GaussianNll, HingeEmbedding, Huber,
     KlDivergence, Loss, MarginRanking, MeanSquaredError, MultiLabelSoftMargin, MultiMargin, MulticlassHinge,
     Nll, NtXent, PoissonNll, PolyCrossEntropy, Quantile, SettingError, SmoothL1, TargetError, TripletMargin,
@@ -40,6 +40,7 @@ fn defaults_are_those_of_the_entry() {
         ($($loss:ty),* $(,)?) => {$(check::<$loss>();)*};
     }
     check!(
+        BceLoss,
         BinaryCrossEntropy,
         BinaryFocal,
         CategoricalFocal,
@@ -81,6 +82,7 @@ fn names_of_other_libraries() {
         ("CrossEntropyLoss", "cross_entropy"),
         ("NLLLoss", "nll"),
         ("BCEWithLogitsLoss", "binary_cross_entropy"),
+        ("BCELoss", "bce_loss"),
         ("BinaryCrossentropy", "binary_cross_entropy"),
         ("BinaryFocalCrossentropy", "binary_focal"),
         ("focal:gamma=1.5", "categorical_focal"),
