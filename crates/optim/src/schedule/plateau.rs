@@ -118,6 +118,12 @@ impl ReduceOnPlateau {
         &self.monitor
     }
 
+    /// The same with the rate of an optimizer, whatever that is.
+    #[must_use]
+    pub fn without_rate(&self) -> Self {
+        Self { rate: None, ..self.clone() }
+    }
+
     /// Takes note of the value of an epoch.
     pub fn observe(&self, plateau: &mut Plateau, value: f64) {
         let worst = match self.mode {

@@ -57,7 +57,8 @@ pub struct Training {
     pub shuffle: bool,
     /// The loss and the optimizer, as `Debug` prints them.
     pub setup: String,
-    /// The optimizer's state, slot by slot, each value in the bytes of its type.
+    /// The optimizer's state, slot by slot, each value in the bytes of its type; then its numbers of the whole training, and those of
+    /// a rate that is reduced when a quantity stops improving, in double precision.
     pub state: Vec<u8>,
 }
 

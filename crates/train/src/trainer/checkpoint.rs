@@ -21,7 +21,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return Err(FileError::CarriedStates { path: path.to_owned() });
         }
         let State { optimizer_state: state, numbers, buckets, .. } = &self.state;
-        let bytes = |state: &[T]| [file::bytes(&buckets.state_by_slot(state)), file::bytes(numbers)].concat();
+        let plateau = file::bytes(&self.plateau_numbers());
+        let bytes = |state: &[T]| {
+            [file::bytes(&buckets.state_by_slot(state)), file::bytes(numbers), plateau.clone()].concat()
+        };
         let training = Training {
             epoch: self.state.epoch,
             step: self.state.step,
@@ -96,8 +99,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             bytes.split_at_checked(size_of_val(&**optimizer_state)).ok_or_else(other_length)?;
         let mut values = optimizer_state.clone();
         file::numbers(by_slot, &mut values).ok_or_else(other_length)?;
+        let (of_training, of_plateau) =
+            of_training.split_at_checked(size_of_val(&**numbers)).ok_or_else(other_length)?;
         file::numbers(of_training, numbers).ok_or_else(other_length)?;
         buckets.state_by_bucket(&values, optimizer_state);
+        let mut plateau = self.plateau_numbers();
+        file::numbers(of_plateau, &mut plateau).ok_or_else(other_length)?;
+        self.restore_plateau(&plateau);
         Ok(())
     }
 

@@ -55,6 +55,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.end_epoch();
         report.validation =
             validation.map(|validation| self.with_averaged(|this| this.scores(validation))).transpose()?;
+        self.observe(&report)?;
         let end = self.tell(&Event::EpochEnd(&report));
         history.epochs.push(report);
         Ok(if end.is_break() { end } else { flow })

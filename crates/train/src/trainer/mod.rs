@@ -12,6 +12,7 @@ mod fit;
 mod forward;
 mod history;
 mod overlap;
+mod plateau;
 mod refusal;
 #[cfg(feature = "serde")]
 mod serialize;
@@ -38,6 +39,7 @@ use chainrule_core::SettingError;
 use chainrule_data::{Batches, Samples};
 use chainrule_losses::{Loss, Scope};
 use chainrule_metrics::Measure;
+use chainrule_optim::schedule::Plateau;
 use chainrule_optim::{Run, Step, UpdateRule};
 use chainrule_tensor::{Buffer, Real, Seed, Shape, blas, memory_limit};
 
@@ -150,6 +152,8 @@ struct State<T: Real, Y> {
     step: u64,
     /// What is known of the run.
     run: Run,
+    /// For a learning rate that is reduced when a quantity stops improving.
+    plateau: Plateau,
     /// The number of epochs completed.
     epoch: u64,
     /// How far the training is in the epoch after these. What the metrics have counted is in the tallies, unless it comes from a
@@ -214,6 +218,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 averaged: Buffer::default(),
                 step: 0,
                 run: Run::default(),
+                plateau: Plateau::default(),
                 epoch: 0,
                 position: EpochPosition::default(),
                 epoch_weight: 0.0,
@@ -309,6 +314,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.state.position.of != data.len() as u64 {
             self.end_epoch();
         }
+        self.check_plateau()?;
         self.plan_run(epochs, batches.count() as u64)?;
         if epochs == 0 {
             self.warn(TrainWarning::NoEpochs);
