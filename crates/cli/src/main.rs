@@ -1,10 +1,14 @@
-//! The `chainrule` program: trains on MNIST, lists what has a name, and describes the machine.
+//! The `chainrule` program: trains on MNIST, lists what has a name, draws schedules, and describes the machine.
 
 mod choices;
+mod curve;
 mod doctor;
 mod list;
 mod progress;
 mod report;
+mod schedule;
+mod svg_chart;
+mod text_chart;
 mod train_mnist;
 
 use std::error::Error;
@@ -28,6 +32,8 @@ enum Command {
     TrainMnist(train_mnist::Arguments),
     /// List the layers, losses, metrics, optimizers and all else that has a name, with settings and defaults.
     List(list::Arguments),
+    /// Draw a learning-rate schedule over the steps of a run.
+    Schedule(schedule::Arguments),
     /// Show which BLAS and kernel are in use, how fast they are, and what could be improved.
     Doctor,
 }
@@ -52,6 +58,7 @@ fn run(command: &Command) -> Result<(), Box<dyn Error>> {
     match command {
         Command::TrainMnist(arguments) => train_mnist::run(arguments),
         Command::List(arguments) => list::run(arguments),
+        Command::Schedule(arguments) => schedule::run(arguments),
         Command::Doctor => doctor::run(),
     }
 }

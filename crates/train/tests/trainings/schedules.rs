@@ -149,8 +149,9 @@ fn the_rate_is_reduced_when_nothing_improves() {
         let path = directory.path().join("checkpoint");
         let mut count = 0;
         let mut stopped = trainer::<f32>(sgd(plateau(0.1))).callback(move |event: &Event<'_>| {
-            count += u64::from(matches!(event, Event::Step { .. }));
-            if count == batches { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            let step = matches!(event, Event::Step { .. });
+            count += u64::from(step);
+            if step && count == batches { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         stopped.fit(&data(), 8).unwrap();
         stopped.save(&path).unwrap();
