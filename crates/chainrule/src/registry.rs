@@ -5,7 +5,8 @@ use chainrule_tensor::Real;
 
 /// A registry with everything in these crates, in `f32` and `f64`: `registry().build(&"adam(lr=0.01)".parse()?)`.
 ///
-/// Types of a program's own are added with [`register!`](chainrule_core::register!).
+/// The targets of its losses and metrics are classes, `u8`, or vectors of values, `Vec<f32>` and `Vec<f64>`; those of other types
+/// are added with the functions `register` of the crates. Types of a program's own are added with [`register!`](chainrule_core::register!).
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -27,5 +28,7 @@ pub fn registry() -> Registry {
 /// What depends on the type of the numbers.
 fn of_type<T: Real>(registry: &mut Registry) {
     chainrule_core::register_containers::<T>(registry);
+    chainrule_metrics::register::<T, u8>(registry);
+    chainrule_metrics::register::<T, Vec<T>>(registry);
     chainrule_optim::register_optimizers::<T>(registry);
 }

@@ -116,7 +116,7 @@ fn every_optimizer() {
             check("optimizer", &name, Ok(alone));
             continue;
         }
-        // A stage, which prepares what the next one does.
+        // A stage, for the optimizer after it.
         let chain = Description::chain([name, Description::new("sgd").with("lr", 0.05)]);
         let optimizer = registry.build(&chain).unwrap();
         check("stage", &chain, train(layers(), Box::new(CrossEntropy::default()), optimizer, None));

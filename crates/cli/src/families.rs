@@ -1,7 +1,9 @@
 //! The kinds of things that can be named, with the entries of all things of each kind.
 
-use chainrule::core::{Entry, Kind, Registry, nearest_name, same_name};
-use chainrule::prelude::UpdateRule;
+use std::sync::Arc;
+
+use chainrule::core::{AnyLayer, AnyMerge, Entry, Initializer, Kind, Registry, nearest_name, same_name};
+use chainrule::prelude::{Measure, Schedule, UpdateRule};
 
 /// Everything of one kind.
 pub struct Family {
@@ -41,7 +43,14 @@ fn names(entry: &'static Entry) -> impl Iterator<Item = &'static str> {
 /// All kinds.
 pub fn families() -> Vec<Family> {
     let registry = chainrule::registry();
-    vec![Family::of::<Box<dyn UpdateRule<f32>>>(&registry)]
+    vec![
+        Family::of::<AnyLayer<f32>>(&registry),
+        Family::of::<AnyMerge<f32>>(&registry),
+        Family::of::<Arc<dyn Initializer>>(&registry),
+        Family::of::<Box<dyn Measure<f32, u8>>>(&registry),
+        Family::of::<Box<dyn UpdateRule<f32>>>(&registry),
+        Family::of::<Arc<dyn Schedule>>(&registry),
+    ]
 }
 
 /// The kind that users call so, in the singular or the plural.

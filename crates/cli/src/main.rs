@@ -4,6 +4,7 @@ mod choices;
 mod curve;
 mod doctor;
 mod list;
+mod parts;
 mod progress;
 mod report;
 mod schedule;

@@ -3,7 +3,9 @@
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use chainrule::core::Description;
 use chainrule::data::{Batches, output};
 use chainrule::metrics::ConfusionCounts;
 use chainrule::prelude::*;
@@ -14,12 +16,19 @@ use chainrule_cli::{peak, terminal};
 use clap::Args;
 use ndarray::Array2;
 
-use crate::choices::{ActivationName, InitName, LossName, OptimizerName, ScheduleName};
+use crate::choices::{ActivationName, InitName, LossName};
+use crate::parts::{self, Rate};
 use crate::progress::ProgressPrinter;
 use crate::report::{BlasInfo, EpochFigures, TrainingReport};
 
 /// The number of test samples in a batch of predictions.
 const ROWS: usize = 500;
+
+// What the help says of options that take a description, before the names.
+const OPTIMIZER: &str = "The optimizer, such as lion, or \"clip_by_global_norm:1 then adam.keras:lr=0.01\"";
+const SCHEDULE: &str = "How the learning rate changes during training, such as \"warmup:500 then cosine\". It begins at the rate of\n\
+    the optimizer. For the settings of the Keras tutorial use --schedule constant --lr 0.001 [default: cosine]";
+const METRIC: &str = "A metric to report besides the accuracy, such as f1; may be given several times";
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -44,16 +53,21 @@ pub(crate) struct Arguments {
     /// The loss to minimise.
     #[arg(long, value_enum, default_value_t = LossName::CrossEntropy)]
     loss: LossName,
-    /// The optimizer.
-    #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
-    optimizer: OptimizerName,
-    /// The learning rate [default: depends on the optimizer].
+    /// The optimizer, such as lion, or "clip_by_global_norm:1 then adam.keras:lr=0.01".
+    #[arg(long, value_parser = parts::read::<Box<dyn UpdateRule<f32>>>, default_value = "adam(lr=0.003)")]
+    #[arg(long_help = parts::help::<Box<dyn UpdateRule<f32>>>(OPTIMIZER))]
+    optimizer: Description,
+    /// The learning rate [default: that of the optimizer].
     #[arg(long, allow_negative_numbers = true, value_parser = learning_rate)]
     lr: Option<f64>,
-    /// How the learning rate changes during training; for the settings of the Keras tutorial use --schedule constant
-    /// --lr 0.001.
-    #[arg(long, value_enum, default_value_t = ScheduleName::Cosine)]
-    schedule: ScheduleName,
+    /// How the learning rate changes during training, such as "warmup:500 then cosine" [default: cosine].
+    #[arg(long, value_parser = parts::read::<Arc<dyn Schedule>>)]
+    #[arg(long_help = parts::help::<Arc<dyn Schedule>>(SCHEDULE))]
+    schedule: Option<Description>,
+    /// A metric to report besides the accuracy, such as f1; may be given several times.
+    #[arg(long, value_parser = parts::read::<Box<dyn Measure<f32, u8>>>)]
+    #[arg(long_help = parts::help::<Box<dyn Measure<f32, u8>>>(METRIC))]
+    metric: Vec<Description>,
     /// The seed of the initial weights and of shuffling.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -87,11 +101,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (default_epochs, default_batch_size) = arguments.model.defaults();
     let epochs = arguments.epochs.unwrap_or(default_epochs);
     let batch_size = arguments.batch_size.unwrap_or(default_batch_size);
+    let registry = chainrule::registry();
     let model = Model::new(train.shape(), layers(arguments)?, Seed(arguments.seed))?;
     let library = blas::Blas::current();
     terminal::note(format_args!("{}\n", model.summary()));
-    let steps = train.len().div_ceil(batch_size.max(1)) as u64 * epochs;
-    let optimizer = arguments.optimizer.build(arguments.lr, arguments.schedule, steps.max(1));
+    let rate = Rate { rate: arguments.lr, schedule: arguments.schedule.as_ref(), default: "cosine" };
+    let optimizer = parts::optimizer(&registry, &arguments.optimizer, rate)?;
     let mut trainer = Trainer::new(model, arguments.loss.build(), optimizer)
         .batch_size(batch_size)
         .shards(arguments.shards)
@@ -99,6 +114,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .seed(Seed(arguments.seed))
         .metric(Accuracy)
         .callback(ProgressPrinter::new());
+    for metric in &arguments.metric {
+        trainer = trainer.metric(registry.build::<Box<dyn Measure<f32, u8>>>(metric)?);
+    }
     let shards = trainer.shard_count();
     // Each shard is the work of one thread.
     let working = threads.min(shards);

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Those that there have to be.
-const KINDS: [&str; 1] = ["optimizers"];
+const KINDS: [&str; 3] = ["metrics", "optimizers", "schedules"];
 
 fn list(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_chainrule")).arg("list").args(arguments).output().unwrap()
@@ -60,8 +60,8 @@ fn mistakes_have_the_nearest_name() {
     for (arguments, expected) in [
         (&["optimisers"][..], "the nearest is `optimizers`"),
         (
-            &["optimizers", "clip-by-valve"],
-            "there is no optimizer named `clip-by-valve`; the nearest name is `clip_by_value`",
+            &["optimizers", "adma"],
+            "there is no optimizer named `adma`; the nearest name is `adam`",
         ),
     ] {
         let output = list(arguments);

@@ -66,8 +66,16 @@ fn mistakes_are_one_clear_error() {
     for name in ["train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
         fs::write(directory.path().join(name), "").unwrap();
     }
-    let cases: [(&[&str], &str); 11] = [
-        (&["--optimizer", "adm"], "a similar value exists: 'adam'"),
+    let cases: [(&[&str], &str); 16] = [
+        (&["--optimizer", "adm"], "there is no optimizer named `adm`; the nearest name is `adam`"),
+        (&["--optimizer", "sgd:momentm=0.9"], "sgd has no setting named `momentm`"),
+        (&["--optimizer", "sgd(momentum=1.5)"], "sgd.momentum is 1.5, but must be at least 0 and below 1"),
+        (&["--schedule", "cosin"], "there is no schedule named `cosin`; the nearest name is `cosine`"),
+        (&["--metric", "acuracy"], "there is no metric named `acuracy`; the nearest name is `accuracy`"),
+        (
+            &["--dataset", "digits", "--optimizer", "sgd(lr=cosine)", "--lr", "0.1"],
+            "the learning rate of sgd(lr=cosine) is cosine already",
+        ),
         (&["--loss", "crossentropy"], "cross-entropy"),
         (&["--dataset", "digits", "--batch-size", "0"], "batch size is 0"),
         (&["--dataset", "digits", "--lr", "NaN"], "'--lr <LR>': the learning rate must be"),

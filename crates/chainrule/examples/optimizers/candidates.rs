@@ -17,7 +17,7 @@ pub(crate) struct Candidate {
     pub(crate) description: Description,
 }
 
-/// Every optimizer that is registered. Stages that do not move parameters by themselves, such as clipping, are none.
+/// Every optimizer that is registered. Stages that do not move parameters alone, such as clipping, are none.
 pub(crate) fn candidates(registry: &Registry) -> Result<Vec<Candidate>, DescriptionError> {
     let mut found = Vec::new();
     for entry in registry.entries::<Box<dyn UpdateRule<f32>>>() {
@@ -46,7 +46,7 @@ fn customary(entry: &Entry, description: Description) -> Description {
     }
 }
 
-/// Whether it moves a parameter by itself.
+/// Whether it moves a parameter without another optimizer after it.
 fn moves(registry: &Registry, description: &Description) -> Result<bool, DescriptionError> {
     let optimizer = registry.build::<Box<dyn UpdateRule<f32>>>(description)?;
     let mut params = [0.5f32, -0.25];
