@@ -28,6 +28,8 @@ pub fn registry() -> Registry {
 /// What depends on the type of the numbers.
 fn of_type<T: Real>(registry: &mut Registry) {
     chainrule_core::register_containers::<T>(registry);
+    chainrule_losses::register::<T, u8>(registry);
+    chainrule_losses::register::<T, Vec<T>>(registry);
     chainrule_metrics::register::<T, u8>(registry);
     chainrule_metrics::register::<T, Vec<T>>(registry);
     chainrule_optim::register_optimizers::<T>(registry);

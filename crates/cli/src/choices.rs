@@ -53,24 +53,3 @@ impl InitName {
         }
     }
 }
-
-/// The loss.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum LossName {
-    /// cross-entropy of the softmax of the outputs
-    CrossEntropy,
-    /// mean squared error against one-hot vectors
-    Mse,
-    /// binary cross-entropy of each output independently
-    BinaryCrossEntropy,
-}
-
-impl LossName {
-    pub(crate) fn build(self) -> Box<dyn Loss<f32, u8>> {
-        match self {
-            Self::CrossEntropy => Box::new(CrossEntropy),
-            Self::Mse => Box::new(MeanSquaredError),
-            Self::BinaryCrossEntropy => Box::new(BinaryCrossEntropy),
-        }
-    }
-}

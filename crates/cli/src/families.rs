@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use chainrule::core::{AnyLayer, AnyMerge, Entry, Initializer, Kind, Registry, nearest_name, same_name};
-use chainrule::prelude::{Measure, Schedule, UpdateRule};
+use chainrule::core::{AnyLayer, Entry, Initializer, Kind, Registry, nearest_name, same_name};
+use chainrule::prelude::{Loss, Measure, Schedule, UpdateRule};
 
 /// Everything of one kind.
 pub struct Family {
@@ -45,8 +45,8 @@ pub fn families() -> Vec<Family> {
     let registry = chainrule::registry();
     vec![
         Family::of::<AnyLayer<f32>>(&registry),
-        Family::of::<AnyMerge<f32>>(&registry),
         Family::of::<Arc<dyn Initializer>>(&registry),
+        Family::of::<Box<dyn Loss<f32, u8>>>(&registry),
         Family::of::<Box<dyn Measure<f32, u8>>>(&registry),
         Family::of::<Box<dyn UpdateRule<f32>>>(&registry),
         Family::of::<Arc<dyn Schedule>>(&registry),

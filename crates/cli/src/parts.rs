@@ -86,7 +86,9 @@ pub(crate) fn optimizer(
     let own = given.map(|given| part.settings[given].1.clone());
     let is_scheduled = own.as_ref().is_some_and(|own| own.as_f64().is_none());
     if let (Some(own), true) = (&own, is_scheduled && (rate.is_some() || schedule.is_some())) {
-        return Err(format!("the learning rate of {description} is {own} already: leave out --lr and --schedule"));
+        return Err(format!(
+            "the learning rate of {description} is {own} already: leave out --lr and --schedule"
+        ));
     }
     if !is_scheduled {
         let default: Description = default.parse().map_err(text)?;
@@ -106,9 +108,8 @@ pub(crate) fn optimizer(
 /// The index of the learning rate that is given, by name or by position.
 fn given(description: &Description, entry: &Entry) -> Option<usize> {
     let names = description.settings.iter().enumerate();
-    let mut settings = names.map(|(position, (name, _))| {
-        if name.is_empty() { Some(position) } else { entry.setting(name) }
-    });
+    let mut settings =
+        names.map(|(position, (name, _))| if name.is_empty() { Some(position) } else { entry.setting(name) });
     let rate = entry.setting(RATE);
     settings.position(|setting| setting == rate)
 }

@@ -16,7 +16,7 @@ use chainrule_cli::{peak, terminal};
 use clap::Args;
 use ndarray::Array2;
 
-use crate::choices::{ActivationName, InitName, LossName};
+use crate::choices::{ActivationName, InitName};
 use crate::parts::{self, Rate};
 use crate::progress::ProgressPrinter;
 use crate::report::{BlasInfo, EpochFigures, TrainingReport};
@@ -25,6 +25,7 @@ use crate::report::{BlasInfo, EpochFigures, TrainingReport};
 const ROWS: usize = 500;
 
 // What the help says of options that take a description, before the names.
+const LOSS: &str = "The loss to minimise, such as focal:gamma=2";
 const OPTIMIZER: &str = "The optimizer, such as lion, or \"clip_by_global_norm:1 then adam.keras:lr=0.01\"";
 const SCHEDULE: &str = "How the learning rate changes during training, such as \"warmup:500 then cosine\". It begins at the rate of\n\
     the optimizer. For the settings of the Keras tutorial use --schedule constant --lr 0.001 [default: cosine]";
@@ -50,9 +51,10 @@ pub(crate) struct Arguments {
     /// The initial weights of mlp [default: glorot].
     #[arg(long, value_enum)]
     init: Option<InitName>,
-    /// The loss to minimise.
-    #[arg(long, value_enum, default_value_t = LossName::CrossEntropy)]
-    loss: LossName,
+    /// The loss to minimise, such as focal:gamma=2.
+    #[arg(long, value_parser = parts::read::<Box<dyn Loss<f32, u8>>>, default_value = "cross_entropy")]
+    #[arg(long_help = parts::help::<Box<dyn Loss<f32, u8>>>(LOSS))]
+    loss: Description,
     /// The optimizer, such as lion, or "clip_by_global_norm:1 then adam.keras:lr=0.01".
     #[arg(long, value_parser = parts::read::<Box<dyn UpdateRule<f32>>>, default_value = "adam(lr=0.003)")]
     #[arg(long_help = parts::help::<Box<dyn UpdateRule<f32>>>(OPTIMIZER))]
@@ -105,9 +107,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let model = Model::new(train.shape(), layers(arguments)?, Seed(arguments.seed))?;
     let library = blas::Blas::current();
     terminal::note(format_args!("{}\n", model.summary()));
+    let loss: Box<dyn Loss<f32, u8>> = registry.build(&arguments.loss)?;
     let rate = Rate { rate: arguments.lr, schedule: arguments.schedule.as_ref(), default: "cosine" };
     let optimizer = parts::optimizer(&registry, &arguments.optimizer, rate)?;
-    let mut trainer = Trainer::new(model, arguments.loss.build(), optimizer)
+    let mut trainer = Trainer::new(model, loss, optimizer)
         .batch_size(batch_size)
         .shards(arguments.shards)
         .threads(threads)

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Those that there have to be.
-const KINDS: [&str; 3] = ["metrics", "optimizers", "schedules"];
+const KINDS: [&str; 4] = ["losses", "metrics", "optimizers", "schedules"];
 
 fn list(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_chainrule")).arg("list").args(arguments).output().unwrap()
@@ -59,10 +59,7 @@ fn every_kind_is_listed_as_text_and_as_json() {
 fn mistakes_have_the_nearest_name() {
     for (arguments, expected) in [
         (&["optimisers"][..], "the nearest is `optimizers`"),
-        (
-            &["optimizers", "adma"],
-            "there is no optimizer named `adma`; the nearest name is `adam`",
-        ),
+        (&["optimizers", "adma"], "there is no optimizer named `adma`; the nearest name is `adam`"),
     ] {
         let output = list(arguments);
         assert!(!output.status.success(), "{arguments:?}");
