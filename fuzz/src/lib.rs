@@ -27,7 +27,7 @@ pub fn file_with(name: &str, bytes: &[u8]) -> PathBuf {
 pub fn read_model(path: &Path) {
     let Ok(contents) = file::read(path) else { return };
     let layers = || Sequential::new().then(Dense::new(4)).then(Relu).then(Dense::new(2));
-    if let Ok(model) = Model::<f32>::load(path, layers()) {
+    if let Ok(model) = Model::<f32>::load_into(path, layers()) {
         assert_eq!(model.parameters().len(), model.plan().size());
     }
     let copy = DIRECTORY.path().join("copy");

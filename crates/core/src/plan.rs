@@ -4,6 +4,7 @@ use std::collections::TryReserveError;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chainrule_tensor::{Buffer, Real, Seed, Shape, memory_limit};
 
@@ -74,12 +75,20 @@ pub struct Plan {
     /// The layer that needs several samples in a batch, if one does.
     needs_several: Option<String>,
     layers: Vec<LayerInfo>,
+    /// How many more layers may be planned, here and in plans that were begun from this one; `None` if there is no limit.
+    limit: Option<Arc<AtomicUsize>>,
 }
 
 impl Plan {
     /// An empty plan.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty plan for at most this number of layers, those inside of others included: for layers from a source that is not
+    /// trusted, since a short description can stand for very many.
+    pub fn limited(layers: usize) -> Self {
+        Self { limit: Some(Arc::new(AtomicUsize::new(layers))), ..Self::default() }
     }
 
     /// Declares a parameter that is trained and decayed. `fans` are `fan_in` and `fan_out` for its initialiser.
@@ -292,6 +301,13 @@ impl Plan {
         work: impl FnOnce(&mut Self) -> Result<(Shape, C), ShapeError>,
     ) -> Result<(Shape, C, usize), ShapeError> {
         self.path.push(name.to_owned());
+        if let Some(limit) = &self.limit {
+            let less = |left: usize| left.checked_sub(1);
+            if limit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err() {
+                let help = "it stands for more than its source says";
+                return Err(self.setting_error(input, "fewer layers", help));
+            }
+        }
         let index = self.layers.len();
         let (size, flops, memory) = (self.size, self.flops, self.memory);
         self.layers.push(LayerInfo {
@@ -334,8 +350,9 @@ impl Plan {
     }
 
     /// An empty plan at the same path, to plan again what has been planned before.
-    pub(crate) fn replan(&self) -> Self {
-        Self { path: self.path.clone(), ..Self::default() }
+    #[must_use]
+    pub fn replan(&self) -> Self {
+        Self { path: self.path.clone(), limit: self.limit.clone(), ..Self::default() }
     }
 
     /// Adds what a second use of the parameters in `range` needs besides them, if `other` declares the same parameters;

@@ -104,7 +104,7 @@ fn containers() -> Vec<(Sequential<f64>, &'static str)> {
         ),
         (
             one(AnyLayer::new(graph)),
-            "sequential(layers=[graph(inputs=[input(name=a, shape=[2]), input(name=b, shape=[2])], nodes=[layer(name=first, layer=sequential(layers=[times(factor=1.5), times(factor=2.0)]), input=a), shared(name=second, of=first, inputs=[b]), merge(name=\"both one\", merge=sum, inputs=[first, second])], outputs=[\"both one\", a])])",
+            "sequential(layers=[graph(inputs=[input(id=a, shape=[2]), input(id=b, shape=[2])], nodes=[layer(id=first, layer=sequential(layers=[times(factor=1.5), times(factor=2.0)]), input=a), shared(id=second, of=first, inputs=[b]), merge(id=\"both one\", merge=sum, inputs=[first, second])], outputs=[\"both one\", a])])",
         ),
     ]
 }
@@ -157,7 +157,7 @@ fn what_cannot_be_built() {
     let registry = registry();
     let lambda = Sequential::<f64>::new().then(Lambda::new("square", |z: f64| z * z, |z, _| 2.0 * z));
     let lambda = lambda.describe().to_string();
-    assert_eq!(lambda, "sequential(layers=[lambda(name=square)])");
+    assert_eq!(lambda, "sequential(layers=[lambda(function=square)])");
     for (text, error) in [
         (
             &*lambda,

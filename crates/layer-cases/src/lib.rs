@@ -4,7 +4,7 @@
 //! The decision here: the list and its tests are a crate of their own, not published, since code for more than a hundred layers in
 //! two precisions takes minutes to compile: once here, and not at all for the tests of one layer in `crates/layers/tests`.
 
-use chainrule_core::{Layer, Sequential};
+use chainrule_core::{AnyLayer, Layer, Registry, Sequential, register};
 use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::Array2;
 
@@ -67,6 +67,13 @@ impl<T: Real> Case<T> {
         let mut rng = seed.rng();
         Array2::from_shape_fn((rows, size), |(_, column)| T::of((self.value)(column, rng.normal())))
     }
+}
+
+/// What the descriptions of the cases may name: all layers, and the one that the list has of its own.
+pub fn registry<T: Real>() -> Registry {
+    let mut registry = chainrule_layers::registry::<T>();
+    register!(registry, AnyLayer<T>, AnyLayer::new; recurrent::Pixelwise);
+    registry
 }
 
 /// Every layer.

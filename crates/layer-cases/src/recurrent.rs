@@ -1,4 +1,6 @@
-use chainrule_core::{Backward, Constant, Forward, Layer, Plan, Sequential, ShapeError};
+use chainrule_core::{
+    Backward, Constant, Forward, Layer, Plan, Range, Sequential, ShapeError, describe, described,
+};
 use chainrule_layers::{
     Bidirectional, Conv1d, Conv2d, ConvLstm, Dense, Dropout, Flatten, Gru, LeakyRelu, Lstm, Masking, Padding,
     Relu, Rnn, Tanh, TimeDistributed,
@@ -10,7 +12,16 @@ use super::{Case, case};
 
 /// A convolution whose window is one pixel, `[channels, ...]` to `[units, ...]`, for a layer to be put around.
 #[derive(Clone, Copy, Debug)]
-struct Pixelwise(usize);
+pub(crate) struct Pixelwise(usize);
+
+describe! {
+    /// A convolution whose window is one pixel.
+    Pixelwise = "pixelwise";
+    settings {
+        /// The number of channels of the output.
+        0 as "units": required, Range::AT_LEAST_ONE;
+    }
+}
 
 impl<T: Real> Layer<T> for Pixelwise {
     type Cache = ();
@@ -21,6 +32,8 @@ impl<T: Real> Layer<T> for Pixelwise {
         plan.weight("weight", [input[0], self.0], (1, 1), &(std::sync::Arc::new(Constant(0.3)) as _))?;
         Ok((Shape::new(&output).unwrap(), ()))
     }
+
+    described!();
 
     fn forward(&self, Forward { mut params, x, mut y, .. }: Forward<'_, T>) {
         let pixels = y.ncols() / self.0;

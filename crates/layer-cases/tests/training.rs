@@ -246,7 +246,7 @@ fn a_model_from_a_file_predicts_the_same_bits() {
         let mut trainer = trainer(case, narrow(case), adam(1e-2), 3);
         fit(case, &mut trainer, &data, 3);
         trainer.model().save(&path).unwrap();
-        let loaded = Model::load(&path, narrow(case)).unwrap();
+        let loaded = Model::load_into(&path, narrow(case)).unwrap();
         let x = data.x.view();
         let bits = |y: &Array2<f32>| y.mapv(f32::to_bits);
         let right = trainer.model().predict(x).unwrap();

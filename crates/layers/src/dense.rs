@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use chainrule_core::{Backward, Constant, Forward, Initializer, Layer, Plan, ShapeError};
+use chainrule_core::{
+    Backward, Constant, Described, DescriptionError, Entry, Forward, Initializer, Layer, Plan, Range,
+    SettingValue, Settings, ShapeError, Value, described, entry,
+};
 use chainrule_tensor::{Real, Shape, gemm, vector};
 
+use crate::bias::{bias_init, bias_values};
 use crate::init::{FanInUniform, GlorotUniform};
 
 /// A dense (fully connected, linear) layer: `Z = X W + b`, with `X` of shape `[rows, inputs]`, `W` of
@@ -17,6 +21,36 @@ pub struct Dense {
     units: usize,
     weight: Arc<dyn Initializer>,
     bias: Option<Arc<dyn Initializer>>,
+}
+
+impl Described for Dense {
+    const ENTRY: Entry = entry! {
+        /// A dense layer: each output is a weighted sum of all inputs.
+        Dense = "dense";
+        aliases ["linear", "fully_connected"];
+        formula "Z = X W + b";
+        settings {
+            /// The number of outputs.
+            units ("out_features"): required, Range::AT_LEAST_ONE;
+            /// Whether there are biases.
+            bias ("use_bias"): true;
+            /// The first weights.
+            weight_init ("kernel_initializer"): fan_in_uniform;
+            /// The first biases.
+            bias_init ("bias_initializer"): fan_in_uniform;
+        }
+        presets { keras { weight_init = glorot_uniform, bias_init = constant(0.0) } }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let weight = settings.get("weight_init")?;
+        Ok(Self { units: settings.get("units")?, weight, bias: bias_init(settings)? })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        let [bias, bias_init] = bias_values(self.bias.as_ref(), &Self::ENTRY);
+        vec![self.units.to_value(), bias, self.weight.to_value(), bias_init]
+    }
 }
 
 impl Dense {
@@ -69,6 +103,8 @@ impl<T: Real> Layer<T> for Dense {
         plan.flops(2 * inputs as u64 * units as u64); // cannot overflow: the weight fits in memory
         Ok((Shape::from([units]), ()))
     }
+
+    described!();
 
     fn forward(&self, Forward { mut params, x, mut y, .. }: Forward<'_, T>) {
         params.product(x, y.view_mut()); //                Z = X W

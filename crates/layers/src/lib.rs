@@ -43,10 +43,14 @@
 //! uses another only if it is built from it, as a transformer block is built from [`Dense`]. Containers such as `Sequential` and
 //! `Graph` are in [`chainrule_core`].
 //!
+//! **Every layer describes itself**: the [`describe!`](chainrule_core::describe!) in its file has its name, the names that PyTorch
+//! and Keras give it, and its settings with their defaults. So it can be written and read as `conv2d(16, 3, padding=same)`, and a
+//! model file needs no code; [`registry()`] has all of them.
+//!
 //! # Adding a layer
 //!
-//! Write a file in the folder of its family, export it in the family's `mod.rs`, and add a line to the list of its
-//! family in `crates/layer-cases`, which checks its gradients, and a
+//! Write a file in the folder of its family, with its entry, export it in the family's `mod.rs`, name it in `registry.rs`, and add
+//! a line to the list of its family in `crates/layer-cases`, which checks its gradients and its entry, and a
 //! reference value in its `tests/reference`.
 #![doc(html_root_url = "https://docs.rs/chainrule-layers/latest")]
 
@@ -56,6 +60,7 @@ mod identity_passes;
 pub mod activations;
 pub mod attention;
 mod axes;
+mod bias;
 mod contiguous;
 pub mod convolution;
 mod dense;
@@ -65,6 +70,7 @@ pub mod merge;
 pub mod normalization;
 pub mod pooling;
 pub mod recurrent;
+mod registry;
 pub mod regularization;
 pub mod shape;
 
@@ -78,5 +84,6 @@ pub use merge::*;
 pub use normalization::*;
 pub use pooling::*;
 pub use recurrent::*;
+pub use registry::{register_initializers, register_layers, registry};
 pub use regularization::*;
 pub use shape::*;

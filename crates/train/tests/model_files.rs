@@ -97,13 +97,70 @@ fn a_model_is_compared_before_there_is_memory_for_it() {
     few.parameters.truncate(5);
     for deceit in [wide, many, deep, few] {
         file::write(&path, &deceit).unwrap();
-        let (bytes, result) = peak(|| Model::load(&path, layers()));
+        let (bytes, result) = peak(|| Model::load_into(&path, layers()));
         assert!(matches!(result, Err(FileError::Architecture { .. })), "{result:?}");
         assert!(bytes < 100_000, "{bytes} bytes");
     }
     file::write(&path, &contents).unwrap();
     assert_eq!(file::read(&path).unwrap(), contents);
-    assert!(Model::load(&path, layers()).is_ok());
+    assert!(Model::load_into(&path, layers()).is_ok());
+}
+
+/// Few words can stand for many layers. What is built and planned is bounded by what the file lists.
+#[test]
+fn a_description_cannot_stand_for_more_layers_than_the_file_lists() {
+    let _alone = MEASURED.lock().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model");
+    let contents = good(&path);
+    let layers = "dense(units=4), relu, dense(units=2)";
+    assert_eq!(contents.description.as_deref().map(|text| text.contains("units=4")), Some(true));
+    let load = |description: &str| {
+        let deceit = Contents { description: Some(description.to_owned()), ..contents.clone() };
+        file::write(&path, &deceit).unwrap();
+        let (bytes, result) = peak(|| Model::<f32>::load(&path));
+        assert!(bytes < 2_000_000, "{bytes} bytes for {}", &description[..description.len().min(200)]);
+        result.map(|model| model.describe().to_string())
+    };
+    assert!(load(&format!("sequential([{layers}])")).is_ok());
+
+    // Each of these plans its layer twice, so that they would plan the inner one 2^50 times.
+    let wrapped = |outer: &str, depth: usize| format!("{}dense(4){}", outer.repeat(depth), ")".repeat(depth));
+    // A graph that applies a layer twice, which is such a graph, and so on.
+    let twice = (0..40).fold("dense(3)".to_owned(), |layer, _| {
+        format!("graph(nodes=[layer(a, {layer}, input), shared(b, a, [a])], outputs=[b])")
+    });
+    for description in [wrapped("weight_norm(", 50), twice] {
+        let error = load(&description).unwrap_err();
+        assert!(matches!(error, FileError::Architecture { .. } | FileError::Layers { .. }), "{error}");
+    }
+    // What cannot be built is refused before anything is planned.
+    for description in [
+        &*wrapped("residual(", 100),
+        &wrapped("[", 100_000),
+        "no_such_layer(3)",
+        "lambda(square)",
+        "dense(units=-1)",
+        "dense(units=99999999999999999999999999)",
+        "dense",
+        "",
+    ] {
+        let error = load(description).unwrap_err();
+        assert!(matches!(error, FileError::Layers { .. }), "{error}");
+    }
+    // Other layers than those that the parameters are of.
+    for description in
+        ["dense(4) then relu", "dense(5) then relu then dense(2)", "dense(4) then tanh then tanh"]
+    {
+        let error = load(description).unwrap_err();
+        assert!(matches!(error, FileError::Architecture { .. }), "{error}");
+    }
+    // Samples of 2^28 values: the first layer would have 4 GiB of weights.
+    let wide = Contents { input: vec![1 << 28], ..contents.clone() };
+    file::write(&path, &wide).unwrap();
+    let (bytes, result) = peak(|| Model::<f32>::load(&path));
+    assert!(matches!(result, Err(FileError::Architecture { .. })), "{result:?}");
+    assert!(bytes < 2_000_000, "{bytes} bytes");
 }
 
 /// The payloads that fuzzing starts from, among them every one that has failed.
@@ -121,13 +178,14 @@ fn seeds_of_the_fuzz_targets() {
         let payload = fs::read(entry.unwrap().path()).unwrap();
         let Ok(contents) = read(&path, &payload) else { continue };
         read_well += 1;
-        let _ = Model::load(&path, layers());
+        let _ = Model::load_into(&path, layers());
+        let _ = Model::<f32>::load(&path);
         file::write(&path, &contents).unwrap();
         // As texts, since a sum of losses may be NaN.
         assert_eq!(format!("{:?}", file::read(&path).unwrap()), format!("{contents:?}"));
     }
     assert!(read_well > 0, "none is of the current version: see fuzz/examples/seeds.rs");
     for entry in fs::read_dir(fuzz.join("seeds/model")).unwrap() {
-        let _ = Model::load(entry.unwrap().path(), layers());
+        let _ = Model::load_into(entry.unwrap().path(), layers());
     }
 }

@@ -48,12 +48,12 @@ impl Described for LambdaText {
         formula "a = f(z)";
         settings {
             /// The name that it was given.
-            name: required;
+            function: required;
         }
     };
 
     fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
-        let name: String = settings.get("name")?;
+        let name: String = settings.get("function")?;
         Err(DescriptionError::Code { place: settings.place().path().to_owned(), name })
     }
 

@@ -37,6 +37,13 @@ impl Entry {
         Description { name: self.name.to_owned(), settings: names.zip(values).collect() }
     }
 
+    /// The values of the settings of a thing with this entry, in their order, from its description; nothing for those that
+    /// it leaves out.
+    pub fn values_of(&self, description: &Description) -> Vec<Value> {
+        let value = |setting: &Setting| description.get(setting.name).cloned().unwrap_or(Value::None);
+        self.settings.iter().map(value).collect()
+    }
+
     /// The index of the setting that users call so.
     pub fn setting(&self, name: &str) -> Option<usize> {
         self.settings.iter().position(|setting| setting.is_named(name))

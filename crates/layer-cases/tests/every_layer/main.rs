@@ -1,6 +1,7 @@
 //! Properties of every layer. The list is this crate.
 
 mod allocations;
+mod descriptions;
 mod reference;
 
 use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, Sequential, gradcheck};

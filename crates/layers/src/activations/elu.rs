@@ -1,5 +1,6 @@
 //! Exponential linear units: `z` where it is positive, else an exponential that saturates.
 
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Real;
 
 use super::{Activation, activation_layers, is_finite, is_positive};
@@ -10,6 +11,17 @@ activation_layers!(Elu Celu Selu);
 #[derive(Clone, Copy, Debug)]
 pub struct Elu {
     alpha: f64,
+}
+
+describe! {
+    /// The exponential linear unit.
+    Elu = "elu";
+    formula "a = z where z > 0, else α (eᶻ - 1)";
+    source "Clevert et al. 2015";
+    settings {
+        /// The limit of -a below 0.
+        alpha: 1.0, Range::FINITE;
+    }
 }
 
 impl Elu {
@@ -40,6 +52,8 @@ impl<T: Real> Activation<T> for Elu {
     fn settings(self) -> Result<(), &'static str> {
         if is_finite::<T>(self.alpha) { Ok(()) } else { Err("a finite alpha") }
     }
+
+    described!();
 }
 
 /// `z` where it is positive, else `α (exp(z/α) - 1)`, whose derivative is continuous (Barron 2017); α is 1 by
@@ -47,6 +61,17 @@ impl<T: Real> Activation<T> for Elu {
 #[derive(Clone, Copy, Debug)]
 pub struct Celu {
     alpha: f64,
+}
+
+describe! {
+    /// The exponential linear unit whose derivative is continuous for every α.
+    Celu = "celu";
+    formula "a = max(z, 0) + min(α (exp(z / α) - 1), 0)";
+    source "Barron 2017";
+    settings {
+        /// The limit of -a below 0.
+        alpha: 1.0, Range::FINITE;
+    }
 }
 
 impl Celu {
@@ -77,12 +102,21 @@ impl<T: Real> Activation<T> for Celu {
     fn settings(self) -> Result<(), &'static str> {
         if is_positive::<T>(self.alpha) { Ok(()) } else { Err("a positive alpha") }
     }
+
+    described!();
 }
 
 /// `λ z` where it is positive, else `λ α (eᶻ - 1)`, with the α and λ that preserve mean 0 and variance 1 from layer to
 /// layer (Klambauer et al. 2017). Use it with weights initialised by `init::LecunNormal`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Selu;
+
+describe! {
+    /// The scaled exponential linear unit, which normalises itself.
+    Selu = "selu";
+    formula "a = λ z where z > 0, else λ α (eᶻ - 1)";
+    source "Klambauer et al. 2017";
+}
 
 impl Selu {
     /// α of the paper.
@@ -101,4 +135,6 @@ impl<T: Real> Activation<T> for Selu {
     fn derivative(self, z: T, a: T) -> T {
         if z > T::zero() { T::of(Self::LAMBDA) } else { a + T::of(Self::LAMBDA * Self::ALPHA) }
     }
+
+    described!();
 }

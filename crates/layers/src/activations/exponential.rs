@@ -1,5 +1,6 @@
 //! The exponential.
 
+use chainrule_core::{describe, described};
 use chainrule_tensor::Real;
 
 use super::{Activation, activation_layers};
@@ -9,6 +10,13 @@ activation_layers!(Exponential);
 /// `eᶻ`, Keras' `exponential`: for positive outputs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Exponential;
+
+describe! {
+    /// The exponential function.
+    Exponential = "exponential";
+    aliases ["exp"];
+    formula "a = eᶻ";
+}
 
 impl<T: Real> Activation<T> for Exponential {
     #[inline(always)]
@@ -20,4 +28,6 @@ impl<T: Real> Activation<T> for Exponential {
     fn derivative(self, _: T, a: T) -> T {
         a
     }
+
+    described!();
 }

@@ -1,10 +1,13 @@
 //! Gated linear units: one half of the values multiplied by an activation of the other half.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{
+    AnyLayer, Backward, Described, Description, DescriptionError, Entry, Forward, Layer, Plan, SettingValue,
+    Settings, ShapeError, Value, entry,
+};
 use chainrule_tensor::{Real, Shape, map};
 use ndarray::{ArrayView2, Axis, s};
 
-use super::{Activation, Gelu, Relu, Sigmoid, Silu, check_settings, shorten};
+use super::{Activation, ElementWise, Gelu, Relu, Sigmoid, Silu, check_settings, shorten};
 
 /// `a f(b)`, where the sample is `[a, b]`, two halves along an axis: the values `a` and the gate `b`, to which an activation `f`
 /// is applied (Dauphin et al. 2017; Shazeer 2020, "GLU variants improve transformer").
@@ -42,10 +45,74 @@ pub type GeGlu = Gated<Gelu>;
 /// `a max(b, 0)` (Shazeer 2020).
 pub type ReGlu = Gated<Relu>;
 
+/// What a [`Gated`] is built from: its gate is of any type.
+pub(crate) struct GatedText<T: Real>(pub(crate) AnyLayer<T>);
+
+impl<T: Real> Described for GatedText<T> {
+    const ENTRY: Entry = entry! {
+        /// One half of the values, times an activation of the other half.
+        Gated = "gated";
+        formula "y = a f(b)";
+        source "Dauphin et al. 2017; Shazeer 2020, \"GLU variants improve transformer\"";
+        settings {
+            /// The activation f, one of each value alone.
+            gate: sigmoid;
+            /// The axis of the halves, the last one by default.
+            axis: none;
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let gate: ElementWise<T> = settings.get("gate")?;
+        Ok(Self((gate.gated)(settings.get("axis")?)))
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        Layer::description(&self.0).settings.into_iter().map(|(_, value)| value).collect()
+    }
+}
+
+/// Gates with a name of their own. They describe themselves as the gated unit that they are.
+macro_rules! named_gates {
+    ($($name:ident = $text:literal, $formula:literal;)*) => {$(
+        impl Described for $name {
+            const ENTRY: Entry = entry! {
+                /// One half of the values, times an activation of the other half.
+                $name = $text;
+                formula $formula;
+                source "Shazeer 2020, \"GLU variants improve transformer\"";
+                settings {
+                    /// The axis of the halves, the last one by default.
+                    axis: none;
+                }
+            };
+
+            fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+                Ok(Self { axis: settings.get("axis")?, ..Self::default() })
+            }
+
+            fn setting_values(&self) -> Vec<Value> {
+                vec![self.axis.to_value()]
+            }
+        }
+    )*};
+}
+named_gates! {
+    Glu = "glu", "y = a σ(b)";
+    SwiGlu = "swi_glu", "y = a silu(b)";
+    GeGlu = "ge_glu", "y = a gelu(b)";
+    ReGlu = "re_glu", "y = a max(b, 0)";
+}
+
 impl<F> Gated<F> {
     /// Applies this activation to the gate.
     pub fn new(gate: F) -> Self {
         Self { gate, axis: None }
+    }
+
+    /// This gate, with halves along this axis.
+    pub(crate) fn on(gate: F, axis: Option<usize>) -> Self {
+        Self { gate, axis }
     }
 
     /// Halves along this axis of a sample; 0 is the first, the channels of an image.
@@ -72,6 +139,10 @@ impl<T: Real, F: Activation<T>> Layer<T> for Gated<F> {
         };
         let axis = self.axis.unwrap_or(output.len() - 1);
         Ok((output, output[axis] * inner))
+    }
+
+    fn description(&self) -> Description {
+        GatedText::<T>::ENTRY.description([self.gate.description().into(), self.axis.to_value()])
     }
 
     fn forward(&self, Forward { x, mut y, cache: &mut block, .. }: Forward<'_, T, usize>) {

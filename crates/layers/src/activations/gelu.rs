@@ -1,5 +1,6 @@
 //! The Gaussian error linear unit.
 
+use chainrule_core::{describe, described};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 use chainrule_tensor::Real;
@@ -12,6 +13,13 @@ activation_layers!(Gelu GeluTanh);
 /// form, PyTorch's and Keras' default. [`GeluTanh`] is the approximation that many published transformers use.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gelu;
+
+describe! {
+    /// The Gaussian error linear unit.
+    Gelu = "gelu";
+    formula "a = z Φ(z)";
+    source "Hendrycks and Gimpel 2016";
+}
 
 /// `Φ(z) = ½ erfc(-z/√2)`, which is accurate in the lower tail.
 #[inline(always)]
@@ -32,12 +40,22 @@ impl<T: Real> Activation<T> for Gelu {
         let density = (T::of(-0.5) * z * z).fast_exp() * T::of(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
         phi(z) + z * density
     }
+
+    described!();
 }
 
 /// `½ z (1 + tanh u)` with `u = √(2/π) (z + 0.044715 z³)` (Hendrycks and Gimpel 2016): PyTorch's
 /// `GELU(approximate="tanh")`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GeluTanh;
+
+describe! {
+    /// The Gaussian error linear unit with the approximation by tanh.
+    GeluTanh = "gelu_tanh";
+    aliases ["gelu_approximate"];
+    formula "a = ½ z (1 + tanh(√(2/π) (z + 0.044715 z³)))";
+    source "Hendrycks and Gimpel 2016";
+}
 
 impl GeluTanh {
     /// `2 √(2/π)`.
@@ -64,4 +82,6 @@ impl<T: Real> Activation<T> for GeluTanh {
         let twice_du = T::of(Self::TWICE) * (T::one() + T::of(3.0 * Self::CUBIC) * z * z);
         g + z * g * (T::one() - g) * twice_du
     }
+
+    described!();
 }

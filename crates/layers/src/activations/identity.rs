@@ -1,6 +1,6 @@
 //! The identity.
 
-use chainrule_core::{Layer, Plan, ShapeError};
+use chainrule_core::{Layer, Plan, ShapeError, describe, described};
 use chainrule_tensor::{Real, Shape};
 
 use super::Activation;
@@ -8,6 +8,12 @@ use super::Activation;
 /// `a = z`: a placeholder where an activation is expected. A `Sequential` skips it, so it costs nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Identity;
+
+describe! {
+    /// The input itself.
+    Identity = "identity";
+    formula "a = z";
+}
 
 impl<T: Real> Activation<T> for Identity {
     #[inline(always)]
@@ -19,6 +25,8 @@ impl<T: Real> Activation<T> for Identity {
     fn derivative(self, _: T, _: T) -> T {
         T::one()
     }
+
+    described!();
 }
 
 impl<T: Real> Layer<T> for Identity {
@@ -27,6 +35,8 @@ impl<T: Real> Layer<T> for Identity {
     fn plan(&self, input: Shape, _: &mut Plan) -> Result<(Shape, ()), ShapeError> {
         Ok((input, ()))
     }
+
+    described!();
 
     identity_passes!();
 }

@@ -1,6 +1,6 @@
 //! Maxout: the maximum of groups of values.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, Range, ShapeError, describe, described};
 use chainrule_tensor::{Buffer, Real, Shape};
 
 use super::shorten;
@@ -14,6 +14,19 @@ use super::shorten;
 pub struct Maxout {
     group: usize,
     axis: Option<usize>,
+}
+
+describe! {
+    /// The maximum of each group of values.
+    Maxout = "maxout";
+    formula "y = max of a group";
+    source "Goodfellow et al. 2013";
+    settings {
+        /// The number of values in a group.
+        group: required, Range::AT_LEAST_ONE;
+        /// The axis of the groups, the last one by default.
+        axis: none;
+    }
 }
 
 impl Maxout {
@@ -50,6 +63,8 @@ impl<T: Real> Layer<T> for Maxout {
         plan.memory(output.size());
         Ok((output, MaxoutCache { inner, argmax: Buffer::default() }))
     }
+
+    described!();
 
     fn forward(&self, Forward { x, mut y, cache, .. }: Forward<'_, T, MaxoutCache<T>>) {
         let MaxoutCache { inner, argmax } = cache;

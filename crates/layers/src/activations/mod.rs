@@ -7,6 +7,7 @@
 //! The others look at several values at once (the softmax family, gated units, maxout), have parameters (`Prelu`) or are random
 //! (`Rrelu`).
 
+mod any;
 mod elu;
 mod exponential;
 mod gated;
@@ -26,8 +27,11 @@ mod softplus;
 mod sparse;
 mod sparsemax;
 
+pub use any::AnyActivation;
+pub(crate) use any::ElementWise;
 pub use elu::{Celu, Elu, Selu};
 pub use exponential::Exponential;
+pub(crate) use gated::GatedText;
 pub use gated::{Gated, GeGlu, Glu, ReGlu, SwiGlu};
 pub use gelu::{Gelu, GeluTanh};
 pub use hard::{HardSigmoid, HardSwish, HardTanh};
@@ -47,7 +51,7 @@ pub use sparsemax::Sparsemax;
 
 use std::fmt::Debug;
 
-use chainrule_core::{Plan, ShapeError};
+use chainrule_core::{Description, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 /// An elementwise function and its derivative.
@@ -71,6 +75,11 @@ pub trait Activation<T: Real>: Clone + Copy + Debug + Send + Sync + 'static {
     fn settings(self) -> Result<(), &'static str> {
         Ok(())
     }
+
+    /// Like [`Layer::description`](chainrule_core::Layer::description).
+    fn description(&self) -> Description {
+        Description::of_debug(self).with("debug", format!("{self:?}"))
+    }
 }
 
 /// Makes layers of types that are an [`Activation`].
@@ -87,6 +96,8 @@ macro_rules! activation_layers {
                 super::check_settings(Activation::<T>::settings(*self), input, plan)?;
                 Ok((input, ()))
             }
+
+            ::chainrule_core::described!();
 
             fn forward(&self, ::chainrule_core::Forward { x, y, .. }: ::chainrule_core::Forward<'_, T>) {
                 let f = *self;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use chainrule_core::{Backward, Constant, Forward, Initializer, Layer, Plan, ShapeError};
+use chainrule_core::{
+    Backward, Constant, DescriptionError, Forward, Initializer, Layer, Place, Plan, SettingValue, ShapeError,
+    Value, describe, described,
+};
 use chainrule_tensor::{Buffer, Real, Shape, map_channels, sum_channels};
 
 use crate::contiguous::{contiguous, write_contiguous};
@@ -16,6 +19,40 @@ use crate::contiguous::{contiguous, write_contiguous};
 pub struct Prelu {
     shared: Shared,
     weight: Arc<dyn Initializer>,
+}
+
+impl SettingValue for Shared {
+    fn from_value(value: &Value, place: &Place<'_>) -> Result<Self, DescriptionError> {
+        match value {
+            Value::None => Ok(Self::None),
+            Value::Text(word) if word == "all" => Ok(Self::All),
+            axis => usize::from_value(axis, place)
+                .map(Self::Along)
+                .map_err(|_| place.wrong(axis, "all, none, or the number of an axis")),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        match self {
+            Self::All => "all".into(),
+            Self::Along(axis) => axis.to_value(),
+            Self::None => Value::None,
+        }
+    }
+}
+
+describe! {
+    /// A rectified linear unit whose slope below 0 is trained.
+    Prelu = "prelu";
+    formula "a = max(z, 0) + w min(z, 0)";
+    source "He et al. 2015";
+    settings {
+        /// Which values share a slope: `all`, those at one index of an axis, by its number, or `none`.
+        shared: all;
+        /// The first slopes.
+        weight as "weight_init" ("init", "alpha_initializer"): constant(0.25);
+    }
+    presets { keras { shared = none, weight_init = constant(0.0) } }
 }
 
 /// Which values share a slope.
@@ -90,6 +127,8 @@ impl<T: Real> Layer<T> for Prelu {
         plan.bias("weight", shape, (1, 1), &self.weight)?;
         Ok((input, PreluCache { channels: shape.size(), inner, ..PreluCache::default() }))
     }
+
+    described!();
 
     fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, PreluCache<T>>) {
         let s = params.values(cache.channels);

@@ -1,6 +1,6 @@
 //! The randomized rectified linear unit.
 
-use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Mode, Plan, Range, ShapeError, describe, described};
 use chainrule_tensor::{Buffer, Real, Seed, Shape, map, map_random};
 
 use super::{Activation, LeakyRelu, check_settings, is_finite};
@@ -15,6 +15,19 @@ use crate::contiguous::{contiguous, write_contiguous};
 pub struct Rrelu {
     lower: f64,
     upper: f64,
+}
+
+describe! {
+    /// A rectified linear unit with a random slope below 0 in training.
+    Rrelu = "rrelu";
+    formula "a = z where z > 0, else r z";
+    source "Xu et al. 2015";
+    settings {
+        /// The smallest slope.
+        lower: 0.125, Range::FINITE;
+        /// The largest slope.
+        upper: 0.3333333333333333, Range::FINITE;
+    }
 }
 
 impl Rrelu {
@@ -67,6 +80,8 @@ impl<T: Real> Layer<T> for Rrelu {
         check_settings(settings, input, plan)?;
         Ok((input, RreluCache::default()))
     }
+
+    described!();
 
     fn forward(&self, Forward { x, y, cache, mode, .. }: Forward<'_, T, RreluCache<T>>) {
         let Mode::Train { seed, first_row } = mode else {

@@ -1,5 +1,6 @@
 //! Shrinkage: activations that set small values to 0 or move values towards 0.
 
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Real;
 
 use super::{Activation, activation_layers, one_if};
@@ -12,10 +13,30 @@ pub struct HardShrink {
     lambda: f64,
 }
 
+describe! {
+    /// 0 for small inputs.
+    HardShrink = "hard_shrink";
+    formula "a = z where |z| > λ, else 0";
+    settings {
+        /// The largest magnitude that becomes 0.
+        lambda ("lambd", "threshold"): 0.5, Range::NOT_NEGATIVE;
+    }
+}
+
 /// `sign(z) max(|z| - λ, 0)`: moves `z` towards 0 by λ; λ is 0.5 by default.
 #[derive(Clone, Copy, Debug)]
 pub struct SoftShrink {
     lambda: f64,
+}
+
+describe! {
+    /// The input, nearer to 0.
+    SoftShrink = "soft_shrink";
+    formula "a = sign(z) max(|z| - λ, 0)";
+    settings {
+        /// How much nearer.
+        lambda ("lambd", "threshold"): 0.5, Range::NOT_NEGATIVE;
+    }
 }
 
 macro_rules! with_lambda {
@@ -54,6 +75,8 @@ impl<T: Real> Activation<T> for HardShrink {
     fn settings(self) -> Result<(), &'static str> {
         self.check()
     }
+
+    described!();
 }
 
 impl<T: Real> Activation<T> for SoftShrink {
@@ -71,11 +94,19 @@ impl<T: Real> Activation<T> for SoftShrink {
     fn settings(self) -> Result<(), &'static str> {
         self.check()
     }
+
+    described!();
 }
 
 /// `z - tanh z`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TanhShrink;
+
+describe! {
+    /// What tanh takes from its input.
+    TanhShrink = "tanh_shrink";
+    formula "a = z - tanh(z)";
+}
 
 impl<T: Real> Activation<T> for TanhShrink {
     #[inline(always)]
@@ -88,4 +119,6 @@ impl<T: Real> Activation<T> for TanhShrink {
         let tanh = z.fast_tanh();
         tanh * tanh
     }
+
+    described!();
 }

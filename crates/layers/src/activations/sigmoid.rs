@@ -1,5 +1,6 @@
 //! Smooth activations that saturate on both sides.
 
+use chainrule_core::{describe, described};
 use chainrule_tensor::Real;
 
 use super::{Activation, activation_layers, clip};
@@ -9,6 +10,12 @@ activation_layers!(Sigmoid Tanh Softsign);
 /// The logistic sigmoid, `1 / (1 + e⁻ᶻ)`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sigmoid;
+
+describe! {
+    /// The logistic sigmoid.
+    Sigmoid = "sigmoid";
+    formula "a = 1 / (1 + e⁻ᶻ)";
+}
 
 impl<T: Real> Activation<T> for Sigmoid {
     #[inline(always)]
@@ -20,11 +27,19 @@ impl<T: Real> Activation<T> for Sigmoid {
     fn derivative(self, _: T, a: T) -> T {
         a * (T::one() - a)
     }
+
+    described!();
 }
 
 /// The hyperbolic tangent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tanh;
+
+describe! {
+    /// The hyperbolic tangent.
+    Tanh = "tanh";
+    formula "a = tanh(z)";
+}
 
 impl<T: Real> Activation<T> for Tanh {
     #[inline(always)]
@@ -36,11 +51,19 @@ impl<T: Real> Activation<T> for Tanh {
     fn derivative(self, _: T, a: T) -> T {
         T::one() - a * a
     }
+
+    described!();
 }
 
 /// `z / (1 + |z|)`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Softsign;
+
+describe! {
+    /// A sigmoid without an exponential.
+    Softsign = "softsign";
+    formula "a = z / (1 + |z|)";
+}
 
 impl<T: Real> Activation<T> for Softsign {
     #[inline(always)]
@@ -55,4 +78,6 @@ impl<T: Real> Activation<T> for Softsign {
         let root = T::one() / (T::one() + z.abs());
         root * root
     }
+
+    described!();
 }

@@ -1,5 +1,6 @@
 //! Self-gated activations, `z` times a smooth gate of `z`; [`Gelu`](super::Gelu) is another.
 
+use chainrule_core::{describe, described};
 use chainrule_tensor::Real;
 
 use super::{Activation, activation_layers, bounded, bounded_below};
@@ -10,6 +11,14 @@ activation_layers!(Silu Mish);
 /// 2017).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silu;
+
+describe! {
+    /// The sigmoid linear unit, also swish.
+    Silu = "silu";
+    aliases ["swish"];
+    formula "a = z σ(z)";
+    source "Elfwing et al. 2017";
+}
 
 impl<T: Real> Activation<T> for Silu {
     #[inline(always)]
@@ -23,11 +32,20 @@ impl<T: Real> Activation<T> for Silu {
         let s = z.fast_sigmoid();
         s + z * s * (T::one() - s)
     }
+
+    described!();
 }
 
 /// `z tanh(ln(1 + eᶻ))` (Misra 2019).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mish;
+
+describe! {
+    /// A smooth unit like swish.
+    Mish = "mish";
+    formula "a = z tanh(ln(1 + eᶻ))";
+    source "Misra 2019";
+}
 
 impl Mish {
     /// `w = eᶻ` and `n = w (w + 2)`, with which `tanh(ln(1 + w)) = n / (n + 2)`; above 20 that is 1.
@@ -56,4 +74,6 @@ impl<T: Real> Activation<T> for Mish {
         let far = if z > T::of(20.0) { T::zero() } else { z * gate };
         n / m + far
     }
+
+    described!();
 }

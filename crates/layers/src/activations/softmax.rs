@@ -1,6 +1,6 @@
 //! Softmax and its variants, over the last axis.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, describe, described};
 use chainrule_tensor::{Buffer, Real, Shape, each, vector};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -16,15 +16,33 @@ use crate::contiguous::{contiguous, write_contiguous};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Softmax;
 
+describe! {
+    /// Probabilities of the classes, over the last axis.
+    Softmax = "softmax";
+    formula "aᵢ = exp(zᵢ) / Σⱼ exp(zⱼ)";
+}
+
 /// `aᵢ = zᵢ - ln Σⱼ exp(zⱼ)` over the last axis: the logarithm of [`Softmax`], accurate also where that is nearly 0.
 ///
 /// Backward, `dzᵢ = daᵢ - exp(aᵢ) Σⱼ daⱼ`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogSoftmax;
 
+describe! {
+    /// The logarithm of the softmax, over the last axis.
+    LogSoftmax = "log_softmax";
+    formula "aᵢ = zᵢ - ln Σⱼ exp(zⱼ)";
+}
+
 /// `aᵢ = exp(-zᵢ) / Σⱼ exp(-zⱼ)` over the last axis: [`Softmax`] of `-z`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Softmin;
+
+describe! {
+    /// The softmax of the negative input, over the last axis.
+    Softmin = "softmin";
+    formula "aᵢ = exp(-zᵢ) / Σⱼ exp(-zⱼ)";
+}
 
 /// The cache of a softmax layer: the number of classes, and copies of strided batches.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +102,8 @@ macro_rules! softmax_layers {
             fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, SoftmaxCache<T>), ShapeError> {
                 Ok((input, SoftmaxCache::plan(input, plan)?))
             }
+
+            described!();
 
             fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, SoftmaxCache<T>>) {
                 cache.forward(x, y, $value);

@@ -1,6 +1,6 @@
 //! Softmax over the channels of an image.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, describe, described};
 use chainrule_tensor::{Buffer, Real, Shape, apply, map, vector};
 use ndarray::s;
 
@@ -8,6 +8,12 @@ use ndarray::s;
 /// `Softmax2d`; also of a signal `[channels, length]` or a volume. [`Softmax`](super::Softmax) acts on the last axis.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Softmax2d;
+
+describe! {
+    /// The softmax over the channels of each pixel.
+    Softmax2d = "softmax2d";
+    formula "aᵢ = exp(zᵢ) / Σⱼ exp(zⱼ)";
+}
 
 /// The number of channels that are added up in the model's precision. The sums of such blocks are added in double precision, so that
 /// the error does not grow with the number of channels.
@@ -47,6 +53,8 @@ impl<T: Real> Layer<T> for Softmax2d {
         let pixels = input[1..].iter().product();
         Ok((input, Softmax2dCache { pixels, ..Softmax2dCache::default() }))
     }
+
+    described!();
 
     fn forward(&self, Forward { x, mut y, cache, .. }: Forward<'_, T, Softmax2dCache<T>>) {
         let Softmax2dCache { pixels, max, sum, total } = cache;

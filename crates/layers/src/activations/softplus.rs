@@ -1,5 +1,6 @@
 //! Smooth approximations of the rectified linear unit.
 
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Real;
 
 use super::{Activation, activation_layers, is_positive};
@@ -12,6 +13,18 @@ activation_layers!(Softplus LogSigmoid Squareplus);
 pub struct Softplus {
     beta: f64,
     threshold: f64,
+}
+
+describe! {
+    /// A smooth rectified linear unit.
+    Softplus = "softplus";
+    formula "a = ln(1 + exp(β z)) / β";
+    settings {
+        /// How sharp the bend is, β.
+        beta: 1.0, Range::POSITIVE;
+        /// Where β z exceeds it, a is z.
+        threshold: 20.0;
+    }
 }
 
 impl Softplus {
@@ -52,11 +65,19 @@ impl<T: Real> Activation<T> for Softplus {
         let valid = is_positive::<T>(self.beta) && !self.threshold.is_nan();
         if valid { Ok(()) } else { Err("a positive beta, a threshold") }
     }
+
+    described!();
 }
 
 /// `ln σ(z) = -ln(1 + e⁻ᶻ)`, σ the logistic sigmoid.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogSigmoid;
+
+describe! {
+    /// The logarithm of the logistic sigmoid.
+    LogSigmoid = "log_sigmoid";
+    formula "a = -ln(1 + e⁻ᶻ)";
+}
 
 impl<T: Real> Activation<T> for LogSigmoid {
     #[inline(always)]
@@ -68,12 +89,25 @@ impl<T: Real> Activation<T> for LogSigmoid {
     fn derivative(self, z: T, _: T) -> T {
         (-z).fast_sigmoid()
     }
+
+    described!();
 }
 
 /// `(z + √(z² + b)) / 2` (Barron 2021); b is 4 by default, as in Keras.
 #[derive(Clone, Copy, Debug)]
 pub struct Squareplus {
     b: f64,
+}
+
+describe! {
+    /// A smooth rectified linear unit without an exponential.
+    Squareplus = "squareplus";
+    formula "a = (z + √(z² + b)) / 2";
+    source "Barron 2021";
+    settings {
+        /// The width of the bend.
+        b: 4.0, Range::POSITIVE;
+    }
 }
 
 impl Squareplus {
@@ -117,4 +151,6 @@ impl<T: Real> Activation<T> for Squareplus {
     fn settings(self) -> Result<(), &'static str> {
         if is_positive::<T>(self.b) { Ok(()) } else { Err("a positive b") }
     }
+
+    described!();
 }

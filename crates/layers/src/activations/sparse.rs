@@ -1,6 +1,7 @@
 //! Keras' sparse activations: exactly 0 below -1, linear or constant above 1. `SparseSigmoid` is
 //! [`Sparsemax`](super::Sparsemax) for two classes, and `SparsePlus` is its integral.
 
+use chainrule_core::{describe, described};
 use chainrule_tensor::Real;
 
 use super::{Activation, activation_layers, clip};
@@ -10,6 +11,13 @@ activation_layers!(SparsePlus SparseSigmoid);
 /// 0 up to -1, `(z + 1)² / 4` between, and `z` from 1 on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SparsePlus;
+
+describe! {
+    /// The integral of the sparse sigmoid.
+    SparsePlus = "sparse_plus";
+    formula "a = 0 up to -1, (z + 1)² / 4 between, z from 1 on";
+    source "Keras";
+}
 
 impl<T: Real> Activation<T> for SparsePlus {
     #[inline(always)]
@@ -22,11 +30,20 @@ impl<T: Real> Activation<T> for SparsePlus {
     fn derivative(self, z: T, _: T) -> T {
         SparseSigmoid.value(z)
     }
+
+    described!();
 }
 
 /// 0 up to -1, `(z + 1) / 2` between, and 1 from 1 on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SparseSigmoid;
+
+describe! {
+    /// Sparsemax for two classes.
+    SparseSigmoid = "sparse_sigmoid";
+    formula "a = min(max((z + 1) / 2, 0), 1)";
+    source "Keras";
+}
 
 impl<T: Real> Activation<T> for SparseSigmoid {
     #[inline(always)]
@@ -38,4 +55,6 @@ impl<T: Real> Activation<T> for SparseSigmoid {
     fn derivative(self, z: T, _: T) -> T {
         if (z > -T::one()) & (z < T::one()) { T::of(0.5) } else { T::zero() }
     }
+
+    described!();
 }

@@ -1,6 +1,6 @@
 //! Sparsemax: a sparse alternative to softmax.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, describe, described};
 use chainrule_tensor::{Real, Shape, vector};
 
 use super::softmax::{SoftmaxCache, softmax_layers};
@@ -11,6 +11,13 @@ use super::softmax::{SoftmaxCache, softmax_layers};
 /// Backward, `dzᵢ = daᵢ - mean(da)` where `aᵢ > 0`, the mean over these, and 0 elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sparsemax;
+
+describe! {
+    /// The nearest point of the simplex, over the last axis.
+    Sparsemax = "sparsemax";
+    formula "aᵢ = max(zᵢ - τ, 0)";
+    source "Martins and Astudillo 2016";
+}
 
 softmax_layers! { Sparsemax: sparsemax, sparsemax_gradient; }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_core::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Initializer, Layer, Plan, ShapeError, describe, described};
 use chainrule_tensor::{Real, Shape, vector};
 use ndarray::Axis;
 
@@ -17,6 +17,16 @@ use crate::init::Normal;
 #[derive(Clone, Debug)]
 pub struct ClassToken {
     token: Arc<dyn Initializer>,
+}
+
+describe! {
+    /// A trained step before the others.
+    ClassToken = "class_token";
+    source "Dosovitskiy et al. 2020";
+    settings {
+        /// Its first values.
+        token as "token_init": normal(0.0, 0.02);
+    }
 }
 
 impl ClassToken {
@@ -49,6 +59,8 @@ impl<T: Real> Layer<T> for ClassToken {
         plan.bias("token", [features], (1, features), &self.token)?;
         Ok((output, ()))
     }
+
+    described!();
 
     fn forward(&self, Forward { mut params, x, y, .. }: Forward<'_, T>) {
         let features = y.ncols() - x.ncols();

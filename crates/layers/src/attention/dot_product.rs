@@ -1,6 +1,6 @@
 //! Dot-product attention without parameters.
 
-use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
+use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, Range, ShapeError, describe, described};
 use chainrule_tensor::{Buffer, Real, Shape, map};
 
 use super::attention_core::{AttentionCore, AttentionState, QueryKeyValue, QueryKeyValueGrads};
@@ -19,6 +19,24 @@ pub struct DotProductAttention {
     masked: bool,
     dropout: f64,
     scale: Option<f64>,
+}
+
+describe! {
+    /// Each query as a mean of the values, weighted by the keys: a merge of queries, keys and values.
+    DotProductAttention = "dot_product_attention";
+    aliases ["scaled_dot_product_attention", "attention"];
+    formula "Y = softmax(scale Q Kᵀ) V";
+    source "Vaswani et al. 2017";
+    settings {
+        /// Whether a step attends only to those before it and to itself.
+        causal ("is_causal"): false;
+        /// Whether steps of zeros are padding.
+        masked: false;
+        /// The probability of a weight to be dropped.
+        dropout ("dropout_p"): 0.0, Range::FRACTION;
+        /// The factor of the products; by default 1/√features.
+        scale: none, Range::FINITE;
+    }
 }
 
 impl DotProductAttention {
@@ -114,6 +132,8 @@ impl<T: Real> Merge<T> for DotProductAttention {
         core.plan_memory::<T>(query, plan)?;
         Ok((output, DotProductAttentionCache { core, ..DotProductAttentionCache::default() }))
     }
+
+    described!();
 
     fn forward(
         &self,

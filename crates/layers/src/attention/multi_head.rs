@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use chainrule_core::{
-    Backward, Constant, Forward, Grads, Initializer, Layer, Merge, MergeBackward, MergeForward, Mode, Params,
-    Plan, ShapeError,
+    Backward, Constant, Described, DescriptionError, Forward, Grads, Initializer, Layer, Merge,
+    MergeBackward, MergeForward, Mode, Params, Place, Plan, Range, SettingValue, ShapeError, Value, describe,
+    described,
 };
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
@@ -55,6 +56,45 @@ pub struct MultiHeadAttention {
     dropout: f64,
     rotary: Option<f64>,
     alibi: bool,
+}
+
+describe! {
+    /// Attention by several heads, each with projections of its own.
+    MultiHeadAttention = "multi_head_attention";
+    aliases ["multihead_attention", "grouped_query_attention"];
+    formula "Y = concat(softmax(Qᵢ Kᵢᵀ / √size) Vᵢ) W";
+    source "Vaswani et al. 2017";
+    settings {
+        /// The number of heads.
+        heads ("num_heads"): required, Range::AT_LEAST_ONE;
+        /// The number of heads of keys and values; by default that of the heads.
+        key_value_heads ("num_key_value_heads"): none, Range::AT_LEAST_ONE;
+        /// The number of values of a head; by default the features divided by the heads.
+        head_size ("key_dim", "head_dim"): none, Range::AT_LEAST_ONE;
+        /// Whether there are biases.
+        bias ("use_bias"): true;
+        /// Whether a step attends only to those before it and to itself.
+        causal ("is_causal"): false;
+        /// Whether steps of zeros are padding.
+        masked: false;
+        /// The probability of a weight to be dropped.
+        dropout: 0.0, Range::FRACTION;
+        /// The base of rotary positions, usually 10000.
+        rotary: none, Range::POSITIVE;
+        /// Whether distant steps are attended to less (ALiBi).
+        alibi: false;
+    }
+}
+
+/// Within a transformer block, its name and settings.
+impl SettingValue for MultiHeadAttention {
+    fn from_value(value: &Value, place: &Place<'_>) -> Result<Self, DescriptionError> {
+        place.build_type(value)
+    }
+
+    fn to_value(&self) -> Value {
+        self.describe().into()
+    }
 }
 
 impl MultiHeadAttention {
@@ -362,6 +402,8 @@ impl<T: Real> Layer<T> for MultiHeadAttention {
         self.declare(input, sizes, sizes, plan)
     }
 
+    described!();
+
     fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, MultiHeadAttentionCache<T>>) {
         let MultiHeadAttentionCache { heads, copies: [copy_of_x, _, copy_of_y, ..] } = cache;
         let params = params.values(heads.size());
@@ -404,6 +446,8 @@ impl<T: Real> Merge<T> for MultiHeadAttention {
         }
         self.declare(input, sequence(input, plan)?, sequence(memory, plan)?, plan)
     }
+
+    described!();
 
     fn forward(
         &self,

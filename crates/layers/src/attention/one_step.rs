@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, describe, described, setting_words};
 use chainrule_tensor::{Real, Shape};
 use ndarray::s;
 
@@ -14,11 +14,22 @@ pub struct OneStep {
     end: End,
 }
 
+describe! {
+    /// The first or the last step of a sequence.
+    OneStep = "one_step";
+    settings {
+        /// `first` or `last`.
+        end as "step": last;
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum End {
     First,
     Last,
 }
+
+setting_words!(End { First = "first", Last = "last" });
 
 impl OneStep {
     /// The first step, which [`ClassToken`](crate::ClassToken) prepends.
@@ -47,6 +58,8 @@ impl<T: Real> Layer<T> for OneStep {
         let [_, features] = sequence(input, plan)?;
         Ok((Shape::from([features]), ()))
     }
+
+    described!();
 
     fn forward(&self, Forward { x, mut y, .. }: Forward<'_, T>) {
         let columns = self.columns(x.ncols(), y.ncols());

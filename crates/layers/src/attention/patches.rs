@@ -1,6 +1,6 @@
 //! Images as sequences of patches.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, Range, ShapeError, describe, described};
 use chainrule_tensor::{Real, Shape};
 use ndarray::s;
 
@@ -12,6 +12,16 @@ use ndarray::s;
 #[derive(Clone, Copy, Debug)]
 pub struct Patches {
     size: usize,
+}
+
+describe! {
+    /// The square patches of an image as a sequence.
+    Patches = "patches";
+    source "Dosovitskiy et al. 2020";
+    settings {
+        /// The height and width of a patch.
+        size ("patch_size"): required, Range::AT_LEAST_ONE;
+    }
 }
 
 impl Patches {
@@ -68,6 +78,8 @@ impl<T: Real> Layer<T> for Patches {
             }
         }
     }
+
+    described!();
 
     fn forward(&self, Forward { x, mut y, cache, .. }: Forward<'_, T, PatchesCache>) {
         let size = self.size;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use chainrule_core::{Backward, Forward, Initializer, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Initializer, Layer, Plan, ShapeError, describe, described};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 
@@ -17,6 +17,16 @@ use crate::init::Normal;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SinusoidalPositions {
     masked: bool,
+}
+
+describe! {
+    /// Adds sines and cosines of the position to each step.
+    SinusoidalPositions = "sinusoidal_positions";
+    source "Vaswani et al. 2017";
+    settings {
+        /// Whether steps of zeros are padding, and stay so.
+        masked: false;
+    }
 }
 
 impl SinusoidalPositions {
@@ -39,6 +49,18 @@ impl SinusoidalPositions {
 pub struct LearnedPositions {
     masked: bool,
     weight: Arc<dyn Initializer>,
+}
+
+describe! {
+    /// Adds a trained vector to each step.
+    LearnedPositions = "learned_positions";
+    aliases ["position_embedding"];
+    settings {
+        /// Whether steps of zeros are padding, and stay so.
+        masked: false;
+        /// The first vectors.
+        weight as "weight_init" ("embeddings_initializer"): normal(0.0, 0.02);
+    }
 }
 
 impl LearnedPositions {
@@ -139,6 +161,8 @@ impl<T: Real> Layer<T> for SinusoidalPositions {
         Ok((input, PositionsCache { features, ..PositionsCache::default() }))
     }
 
+    described!();
+
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, PositionsCache<T>>) {
         let values = cache.values.get_or_init(|| sinusoidal(x.ncols(), cache.features));
         add(x, values, cache.features, self.masked, y);
@@ -159,6 +183,8 @@ impl<T: Real> Layer<T> for LearnedPositions {
         plan.weight("weight", [steps, features], (steps, features), &self.weight)?;
         Ok((input, PositionsCache { features, ..PositionsCache::default() }))
     }
+
+    described!();
 
     fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, PositionsCache<T>>) {
         add(x, params.values(x.ncols()), cache.features, self.masked, y);

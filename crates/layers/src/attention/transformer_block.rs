@@ -1,7 +1,8 @@
 //! What the transformer's encoder and decoder have in common.
 
 use chainrule_core::{
-    Backward, Forward, Grads, Layer, Mode, Params, Plan, Residual, Sequential, SequentialCache, ShapeError,
+    Backward, DescriptionError, Forward, Grads, Layer, Mode, Params, Plan, Residual, Sequential,
+    SequentialCache, SettingValue, Settings, ShapeError, Value,
 };
 use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -39,7 +40,53 @@ impl TransformerBlock<Relu> {
     }
 }
 
+impl<A: SettingValue> TransformerBlock<A> {
+    /// The block of the settings of a layer.
+    pub(super) fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let heads = settings.get("heads")?;
+        let attention = settings.get::<Option<_>>("attention")?;
+        Ok(Self {
+            heads,
+            attention: attention.unwrap_or_else(|| MultiHeadAttention::new(heads)),
+            feedforward: settings.get("feedforward")?,
+            activation: settings.get("activation")?,
+            pre_norm: settings.get("pre_norm")?,
+            causal: settings.get("causal")?,
+            masked: settings.get("masked")?,
+            dropout: settings.get("dropout")?,
+        })
+    }
+
+    /// The values of these settings, in the order of the entry.
+    pub(super) fn values(&self) -> Vec<Value> {
+        self.values_with(self.activation.to_value())
+    }
+}
+
 impl<A> TransformerBlock<A> {
+    /// The values of the settings, with this one of the activation.
+    fn values_with(&self, activation: Value) -> Vec<Value> {
+        let Self { heads, attention, feedforward, pre_norm, causal, masked, dropout, .. } = self;
+        vec![
+            heads.to_value(),
+            feedforward.to_value(),
+            activation,
+            attention.to_value(),
+            causal.to_value(),
+            masked.to_value(),
+            pre_norm.to_value(),
+            dropout.to_value(),
+        ]
+    }
+
+    /// The values of the settings of a block in this precision.
+    pub(super) fn values_of<T: Real>(&self) -> Vec<Value>
+    where
+        A: Layer<T>,
+    {
+        self.values_with(self.activation.description().into())
+    }
+
     pub(super) fn activation<B>(self, activation: B) -> TransformerBlock<B> {
         let Self { heads, attention, feedforward, pre_norm, causal, masked, dropout, .. } = self;
         TransformerBlock { heads, attention, feedforward, activation, pre_norm, causal, masked, dropout }

@@ -1,7 +1,8 @@
 //! The decoder block of a transformer.
 
 use chainrule_core::{
-    Grads, Layer, Merge, MergeBackward, MergeForward, Params, Plan, Sequential, ShapeError,
+    AnyLayer, Described, Description, DescriptionError, Entry, Grads, Layer, Merge, MergeBackward,
+    MergeForward, Params, Plan, Range, Sequential, SettingValue, Settings, ShapeError, Value, entry,
 };
 use chainrule_tensor::{Buffer, Real, Shape, map};
 
@@ -27,6 +28,44 @@ use crate::{LayerNorm, Relu};
 pub struct TransformerDecoder<A = Relu> {
     block: TransformerBlock<A>,
     cross: Option<MultiHeadAttention>,
+}
+
+impl<T: Real> Described for TransformerDecoder<AnyLayer<T>> {
+    const ENTRY: Entry = entry! {
+        /// A transformer block that also attends to a memory: a merge of a sequence and the memory.
+        TransformerDecoder = "transformer_decoder";
+        aliases ["transformer_decoder_layer"];
+        source "Vaswani et al. 2017";
+        settings {
+            /// The number of heads.
+            heads ("num_heads", "nhead"): required, Range::AT_LEAST_ONE;
+            /// The number of values between its dense layers.
+            feedforward ("dim_feedforward", "intermediate_dim"): required, Range::AT_LEAST_ONE;
+            /// The activation between them.
+            activation: relu;
+            /// The self-attention; by default that of so many heads.
+            attention: none;
+            /// Whether a step attends only to those before it and to itself.
+            causal: false;
+            /// Whether steps of zeros are padding.
+            masked: false;
+            /// Whether the norm is before each part, rather than after it.
+            pre_norm ("norm_first"): false;
+            /// The probability of dropout.
+            dropout: 0.1, Range::FRACTION;
+            /// The attention to the memory; by default that of so many heads.
+            cross_attention: none;
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let block = TransformerBlock::from_settings(settings)?;
+        Ok(Self { block, cross: settings.get("cross_attention")? })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        self.block.values().into_iter().chain([self.cross.to_value()]).collect()
+    }
 }
 
 impl<A> TransformerDecoder<A> {
@@ -110,6 +149,11 @@ impl<T: Real, A: Layer<T> + Clone> Merge<T> for TransformerDecoder<A> {
             ..TransformerDecoderCache::default()
         };
         Ok((input, TransformerDecoderCache { cross, cross_attention_parameters, ..parts }))
+    }
+
+    fn description(&self) -> Description {
+        let values = self.block.values_of::<T>().into_iter().chain([self.cross.to_value()]);
+        <TransformerDecoder<AnyLayer<T>> as Described>::ENTRY.description(values)
     }
 
     fn forward(

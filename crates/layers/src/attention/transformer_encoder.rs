@@ -1,6 +1,9 @@
 //! The encoder block of a transformer.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, Sequential, ShapeError};
+use chainrule_core::{
+    AnyLayer, Backward, Described, Description, DescriptionError, Entry, Forward, Layer, Plan, Range,
+    Sequential, Settings, ShapeError, Value, entry,
+};
 use chainrule_tensor::{Real, Shape};
 
 use super::masked::{Masked, MaskedCache};
@@ -31,6 +34,41 @@ use crate::Relu;
 #[derive(Clone, Debug)]
 pub struct TransformerEncoder<A = Relu> {
     block: TransformerBlock<A>,
+}
+
+impl<T: Real> Described for TransformerEncoder<AnyLayer<T>> {
+    const ENTRY: Entry = entry! {
+        /// A transformer block: self-attention and two dense layers, with residuals and norms.
+        TransformerEncoder = "transformer_encoder";
+        aliases ["transformer_encoder_layer", "transformer_block"];
+        source "Vaswani et al. 2017";
+        settings {
+            /// The number of heads.
+            heads ("num_heads", "nhead"): required, Range::AT_LEAST_ONE;
+            /// The number of values between its dense layers.
+            feedforward ("dim_feedforward", "intermediate_dim"): required, Range::AT_LEAST_ONE;
+            /// The activation between them.
+            activation: relu;
+            /// The self-attention; by default that of so many heads.
+            attention: none;
+            /// Whether a step attends only to those before it and to itself.
+            causal: false;
+            /// Whether steps of zeros are padding.
+            masked: false;
+            /// Whether the norm is before each part, rather than after it.
+            pre_norm ("norm_first"): false;
+            /// The probability of dropout.
+            dropout: 0.1, Range::FRACTION;
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        TransformerBlock::from_settings(settings).map(Self::of)
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        self.block.values()
+    }
 }
 
 impl<A> TransformerEncoder<A> {
@@ -64,6 +102,10 @@ impl<T: Real, A: Layer<T> + Clone> Layer<T> for TransformerEncoder<A> {
         let layers = Masked { layer, masked: self.block.masked };
         let (output, cache) = layers.plan(input, plan)?;
         Ok((output, TransformerEncoderCache { layers, cache }))
+    }
+
+    fn description(&self) -> Description {
+        <TransformerEncoder<AnyLayer<T>> as Described>::ENTRY.description(self.block.values_of::<T>())
     }
 
     fn forward(&self, Forward { params, x, y, cache, mode }: Forward<'_, T, TransformerEncoderCache<T>>) {

@@ -1,12 +1,15 @@
 //! The convolution.
 
-use chainrule_core::{Backward, Forward, Label, Layer, Plan, ShapeError};
+use chainrule_core::{
+    Backward, Described, DescriptionError, Entry, Forward, Label, Layer, Plan, Range, Settings, ShapeError,
+    Value, described, entry,
+};
 use chainrule_tensor::{Real, Shape};
 
 use super::cache::{ConvCache, ConvSpec};
 use super::conv_shape::ConvShape;
 use super::settings::{ConvSettings, settings};
-use crate::axes::Axes;
+use crate::axes::{Axes, entry_of_axes};
 
 /// A convolution over `N` axes (LeCun et al. 1989), as in PyTorch: a window slides over the image, and each output is the product
 /// of the kernel and the values in the window, summed over all channels.
@@ -36,9 +39,57 @@ use crate::axes::Axes;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Conv<const N: usize> {
-    channels: usize,
-    groups: usize,
-    settings: ConvSettings<N>,
+    pub(super) channels: usize,
+    pub(super) groups: usize,
+    pub(super) settings: ConvSettings<N>,
+}
+
+impl<const N: usize> Described for Conv<N> {
+    const ENTRY: Entry = entry_of_axes::<N>(
+        entry! {
+            /// A window slides over the image, and each output is a weighted sum of what it shows.
+            Conv = "conv";
+            formula "Y[m, o] = b[m] + Σ W[m, c, k] X[c, o stride + k dilation - before]";
+            source "LeCun et al. 1989";
+            settings {
+                /// The number of output channels.
+                channels ("out_channels", "filters"): required, Range::AT_LEAST_ONE;
+                /// The size of the window: one number, or one for each axis.
+                kernel ("kernel_size"): required, Range::AT_LEAST_ONE;
+                /// How far the window moves between two outputs.
+                stride ("strides"): 1, Range::AT_LEAST_ONE;
+                /// The zeros around the image: `valid` for none, `same`, or numbers.
+                padding: valid;
+                /// The distance between neighbouring positions of the window.
+                dilation ("dilation_rate"): 1, Range::AT_LEAST_ONE;
+                /// The number of groups of channels that are computed from each other alone.
+                groups: 1, Range::AT_LEAST_ONE;
+                /// Whether there are biases.
+                bias ("use_bias"): true;
+                /// The first weights.
+                weight_init ("kernel_initializer"): fan_in_uniform;
+                /// The first biases.
+                bias_init ("bias_initializer"): fan_in_uniform;
+            }
+            presets { keras { weight_init = glorot_uniform, bias_init = constant(0.0) } }
+        },
+        &[
+            ("Conv1d", "conv1d", &["convolution1d"]),
+            ("Conv2d", "conv2d", &["convolution2d"]),
+            ("Conv3d", "conv3d", &["convolution3d"]),
+        ],
+    );
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let channels = settings.get("channels")?;
+        let groups = settings.get("groups")?;
+        Ok(Self { channels, groups, settings: ConvSettings::from_settings(settings)? })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        let own = vec![self.groups.into()];
+        [vec![self.channels.into()], self.settings.values(&Self::ENTRY, own)].concat()
+    }
 }
 
 /// A convolution of signals, `[channels, length]`: see [`Conv`].
@@ -109,6 +160,8 @@ impl<T: Real, const N: usize> Layer<T> for Conv<N> {
     fn label(&self) -> Label {
         Label::of(self).named(format!("Conv{N}d"))
     }
+
+    described!();
 
     fn forward(&self, pass: Forward<'_, T, ConvCache<T, N>>) {
         ConvCache::forward(pass); //     Y = W P(X) + b

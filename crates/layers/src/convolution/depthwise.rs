@@ -1,12 +1,15 @@
 //! The depthwise convolution.
 
-use chainrule_core::{Backward, Forward, Label, Layer, Plan, ShapeError};
+use chainrule_core::{
+    Backward, Described, DescriptionError, Entry, Forward, Label, Layer, Plan, Range, Settings, ShapeError,
+    Value, described, entry,
+};
 use chainrule_tensor::{Real, Shape};
 
 use super::cache::{ConvCache, ConvSpec};
 use super::conv_shape::ConvShape;
 use super::settings::{ConvSettings, settings};
-use crate::axes::Axes;
+use crate::axes::{Axes, entry_of_axes};
 
 /// A convolution of each channel separately, as Keras' `DepthwiseConv2D`, and PyTorch's convolution with one group for each
 /// channel: see [`Conv`](super::Conv) for the formula and the shapes.
@@ -15,9 +18,53 @@ use crate::axes::Axes;
 /// `c · multiplier + multiplier - 1` of the output. Weights have the shape `[inputs · multiplier, 1, kernel...]`.
 #[derive(Clone, Debug)]
 pub struct DepthwiseConv<const N: usize> {
-    multiplier: usize,
-    keras: bool,
-    settings: ConvSettings<N>,
+    pub(super) multiplier: usize,
+    pub(super) keras: bool,
+    pub(super) settings: ConvSettings<N>,
+}
+
+impl<const N: usize> Described for DepthwiseConv<N> {
+    const ENTRY: Entry = entry_of_axes::<N>(
+        entry! {
+            /// A convolution of each channel alone.
+            DepthwiseConv = "depthwise_conv";
+            source "Sifre 2014";
+            settings {
+                /// The size of the window: one number, or one for each axis.
+                kernel ("kernel_size"): required, Range::AT_LEAST_ONE;
+                /// How far the window moves between two outputs.
+                stride ("strides"): 1, Range::AT_LEAST_ONE;
+                /// The zeros around the image: `valid` for none, `same`, or numbers.
+                padding: valid;
+                /// The distance between neighbouring positions of the window.
+                dilation ("dilation_rate"): 1, Range::AT_LEAST_ONE;
+                /// The number of output channels for each input channel.
+                multiplier ("depth_multiplier"): 1, Range::AT_LEAST_ONE;
+                /// Whether the initialisers of the weights count all channels, as Keras' do.
+                keras as "keras_fans": false;
+                /// Whether there are biases.
+                bias ("use_bias"): true;
+                /// The first weights.
+                weight_init ("kernel_initializer", "depthwise_initializer"): fan_in_uniform;
+                /// The first biases.
+                bias_init ("bias_initializer"): fan_in_uniform;
+            }
+            presets { keras { weight_init = glorot_uniform, bias_init = constant(0.0), keras_fans = true } }
+        },
+        &[("DepthwiseConv1d", "depthwise_conv1d", &[]), ("DepthwiseConv2d", "depthwise_conv2d", &[])],
+    );
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self {
+            multiplier: settings.get("multiplier")?,
+            keras: settings.get("keras_fans")?,
+            settings: ConvSettings::from_settings(settings)?,
+        })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        self.settings.values(&Self::ENTRY, vec![self.multiplier.into(), self.keras.into()])
+    }
 }
 
 /// A convolution of each channel of signals, `[channels, length]`: see [`DepthwiseConv`].
@@ -70,6 +117,8 @@ impl<T: Real, const N: usize> Layer<T> for DepthwiseConv<N> {
     fn label(&self) -> Label {
         Label::of(self).named(format!("DepthwiseConv{N}d"))
     }
+
+    described!();
 
     fn forward(&self, pass: Forward<'_, T, ConvCache<T, N>>) {
         ConvCache::forward(pass); //     Y = W P(X) + b

@@ -1,13 +1,19 @@
 //! The separable convolution.
 
-use chainrule_core::{Backward, Forward, Grads, Initializer, Label, Layer, Params, Plan, ShapeError};
+use std::sync::Arc;
+
+use chainrule_core::{
+    Backward, Described, DescriptionError, Entry, Forward, Grads, Initializer, Label, Layer, Params, Plan,
+    Range, SettingValue, Settings, ShapeError, Value, described, entry,
+};
 use chainrule_tensor::{Buffer, Real, Shape};
 
 use super::cache::ConvCache;
 use super::conv::Conv;
 use super::depthwise::DepthwiseConv;
-use super::window::Padding;
-use crate::axes::Axes;
+use super::settings::ConvSettings;
+use super::window::{Padding, SlidingWindow};
+use crate::axes::{Axes, entry_of_axes};
 
 /// A separable convolution (Sifre 2014; Chollet 2017), as Keras' `SeparableConv2D`: a [`DepthwiseConv`] without biases,
 /// then a convolution of all channels at each position, with a kernel of size 1. It replaces a [`Conv`] with a fraction of its
@@ -20,6 +26,64 @@ use crate::axes::Axes;
 pub struct SeparableConv<const N: usize> {
     depthwise: DepthwiseConv<N>,
     pointwise: Conv<N>,
+}
+
+impl<const N: usize> Described for SeparableConv<N> {
+    const ENTRY: Entry = entry_of_axes::<N>(
+        entry! {
+            /// A convolution of each channel alone, and then of all channels at each position.
+            SeparableConv = "separable_conv";
+            source "Chollet 2017";
+            settings {
+                /// The number of output channels.
+                channels ("out_channels", "filters"): required, Range::AT_LEAST_ONE;
+                /// The size of the window: one number, or one for each axis.
+                kernel ("kernel_size"): required, Range::AT_LEAST_ONE;
+                /// How far the window moves between two outputs.
+                stride ("strides"): 1, Range::AT_LEAST_ONE;
+                /// The zeros around the image: `valid` for none, `same`, or numbers.
+                padding: valid;
+                /// The distance between neighbouring positions of the window.
+                dilation ("dilation_rate"): 1, Range::AT_LEAST_ONE;
+                /// The number of channels in between for each input channel.
+                multiplier ("depth_multiplier"): 1, Range::AT_LEAST_ONE;
+                /// Whether the initialisers of the weights count all channels, as Keras' do.
+                keras as "keras_fans": false;
+                /// Whether there are biases.
+                bias ("use_bias"): true;
+                /// The first weights.
+                weight_init ("kernel_initializer", "depthwise_initializer"): fan_in_uniform;
+                /// The first biases.
+                bias_init ("bias_initializer"): fan_in_uniform;
+                /// The first weights of the second convolution; by default as the first.
+                pointwise_init ("pointwise_initializer"): none;
+            }
+            presets { keras { weight_init = glorot_uniform, bias_init = constant(0.0), keras_fans = true } }
+        },
+        &[("SeparableConv1d", "separable_conv1d", &[]), ("SeparableConv2d", "separable_conv2d", &[])],
+    );
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let channels = settings.get("channels")?;
+        let ConvSettings { window, weight, bias } = ConvSettings::from_settings(settings)?;
+        let pointwise = settings.get::<Option<_>>("pointwise_init")?.unwrap_or_else(|| Arc::clone(&weight));
+        let (multiplier, keras) = (settings.get("multiplier")?, settings.get("keras_fans")?);
+        let depthwise = ConvSettings { window, weight, bias: None };
+        let depthwise = DepthwiseConv { multiplier, keras, settings: depthwise };
+        let window = SlidingWindow::new([1; N]);
+        let pointwise = ConvSettings { window, weight: pointwise, bias };
+        Ok(Self { depthwise, pointwise: Conv { channels, groups: 1, settings: pointwise } })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        let Self { depthwise, pointwise } = self;
+        let own = vec![depthwise.multiplier.into(), depthwise.keras.into()];
+        let both = ConvSettings { bias: pointwise.settings.bias.clone(), ..depthwise.settings.clone() };
+        let mut values = vec![pointwise.channels.into()];
+        values.extend(both.values(&Self::ENTRY, own));
+        values.push(pointwise.settings.weight.to_value());
+        values
+    }
 }
 
 /// A separable convolution of signals, `[channels, length]`: see [`SeparableConv`].
@@ -112,6 +176,8 @@ impl<T: Real, const N: usize> Layer<T> for SeparableConv<N> {
     fn label(&self) -> Label {
         Label::of(self).named(format!("SeparableConv{N}d"))
     }
+
+    described!();
 
     fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, SeparableConvCache<T, N>>) {
         let SeparableConvCache { depthwise, pointwise, size, params: own, values, .. } = cache;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use chainrule_core::{Constant, Initializer};
+use chainrule_core::{Constant, DescriptionError, Entry, Initializer, SettingValue, Settings, Value};
 
 use super::window::SlidingWindow;
+use crate::bias::{bias_init, bias_values};
 use crate::init::{FanInUniform, GlorotUniform};
 
 /// The window, and the initializers of kernel and biases.
@@ -19,6 +20,22 @@ impl<const N: usize> ConvSettings<N> {
     pub(super) fn new(kernel: [usize; N]) -> Self {
         let (weight, bias) = (Arc::new(FanInUniform), Some(Arc::new(FanInUniform) as _));
         Self { window: SlidingWindow::new(kernel), weight, bias }
+    }
+
+    /// Those of a description.
+    pub(super) fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let window = SlidingWindow::from_settings(settings)?;
+        Ok(Self { window, weight: settings.get("weight_init")?, bias: bias_init(settings)? })
+    }
+
+    /// The values of the settings that an entry begins with the first settings of, in their order, with those of the layer itself
+    /// in between.
+    pub(super) fn values(&self, entry: &Entry, own: Vec<Value>) -> Vec<Value> {
+        let [bias, bias_init] = bias_values(self.bias.as_ref(), entry);
+        let mut values = Vec::from(self.window.values());
+        values.extend(own);
+        values.extend([bias, self.weight.to_value(), bias_init]);
+        values
     }
 
     pub(super) fn keras(kernel: [usize; N]) -> Self {

@@ -1,13 +1,16 @@
 //! The transposed convolution.
 
-use chainrule_core::{Backward, Forward, Label, Layer, Plan, ShapeError};
+use chainrule_core::{
+    Backward, Described, DescriptionError, Entry, Forward, Label, Layer, Plan, Range, SettingValue, Settings,
+    ShapeError, Value, described, entry,
+};
 use chainrule_tensor::{Real, Shape};
 
 use super::cache::{ConvCache, ConvSpec};
 use super::conv::check_groups;
 use super::conv_shape::ConvShape;
 use super::settings::{ConvSettings, settings};
-use crate::axes::Axes;
+use crate::axes::{Axes, entry_of_axes};
 
 /// A transposed convolution over `N` axes (Zeiler et al. 2010; also fractionally strided, or "deconvolution"), as in
 /// PyTorch: the adjoint of a [`Conv`](super::Conv), from its output to its input. Each input adds the kernel, times its
@@ -27,6 +30,71 @@ pub struct ConvTranspose<const N: usize> {
     groups: usize,
     output_padding: [usize; N],
     settings: ConvSettings<N>,
+}
+
+impl<const N: usize> Described for ConvTranspose<N> {
+    const ENTRY: Entry = entry_of_axes::<N>(
+        entry! {
+            /// The adjoint of a convolution: each value adds the kernel, times itself, to the output.
+            ConvTranspose = "conv_transpose";
+            formula "Y[m, o stride + k dilation - before] += W[c, m, k] X[c, o]";
+            source "Zeiler et al. 2010";
+            settings {
+                /// The number of output channels.
+                channels ("out_channels", "filters"): required, Range::AT_LEAST_ONE;
+                /// The size of the window: one number, or one for each axis.
+                kernel ("kernel_size"): required, Range::AT_LEAST_ONE;
+                /// How far the window moves between two outputs.
+                stride ("strides"): 1, Range::AT_LEAST_ONE;
+                /// The zeros around the image: `valid` for none, `same`, or numbers.
+                padding: valid;
+                /// The distance between neighbouring positions of the window.
+                dilation ("dilation_rate"): 1, Range::AT_LEAST_ONE;
+                /// The number of groups of channels that are computed from each other alone.
+                groups: 1, Range::AT_LEAST_ONE;
+                /// How many values the output has more at the end of each axis.
+                output_padding: 0;
+                /// Whether there are biases.
+                bias ("use_bias"): true;
+                /// The first weights.
+                weight_init ("kernel_initializer"): fan_in_uniform;
+                /// The first biases.
+                bias_init ("bias_initializer"): fan_in_uniform;
+            }
+            presets { keras { weight_init = glorot_uniform, bias_init = constant(0.0) } }
+        },
+        &[
+            (
+                "ConvTranspose1d",
+                "conv_transpose1d",
+                &["conv1d_transpose", "convolution1d_transpose", "deconvolution1d"],
+            ),
+            (
+                "ConvTranspose2d",
+                "conv_transpose2d",
+                &["conv2d_transpose", "convolution2d_transpose", "deconvolution2d"],
+            ),
+            (
+                "ConvTranspose3d",
+                "conv_transpose3d",
+                &["conv3d_transpose", "convolution3d_transpose", "deconvolution3d"],
+            ),
+        ],
+    );
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self {
+            channels: settings.get("channels")?,
+            groups: settings.get("groups")?,
+            output_padding: settings.get("output_padding")?,
+            settings: ConvSettings::from_settings(settings)?,
+        })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        let own = vec![self.groups.into(), self.output_padding.to_value()];
+        [vec![self.channels.into()], self.settings.values(&Self::ENTRY, own)].concat()
+    }
 }
 
 /// A transposed convolution of signals, `[channels, length]`: see [`ConvTranspose`].
@@ -87,6 +155,8 @@ impl<T: Real, const N: usize> Layer<T> for ConvTranspose<N> {
     fn label(&self) -> Label {
         Label::of(self).named(format!("ConvTranspose{N}d"))
     }
+
+    described!();
 
     fn forward(&self, pass: Forward<'_, T, ConvCache<T, N>>) {
         ConvCache::forward_transposed(pass); //     P(Y) = Wᵀ X, and b

@@ -1,6 +1,9 @@
 //! The patches of an image as a sample, and the image of patches.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{
+    Backward, Described, DescriptionError, Entry, Forward, Layer, Plan, Range, SettingValue, Settings,
+    ShapeError, Value, described, entry,
+};
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -8,6 +11,7 @@ use super::cache::try_shape;
 use super::channels::{contiguous_row, edit_row};
 use super::patches::{PatchLayout, tiles};
 use super::window::{Geometry, SlidingWindow, window};
+use crate::axes::entry_of_axes;
 
 /// The patches of an image under a sliding window ("im2col"), as PyTorch's `Unfold`: from `[channels, height, width]`, or another
 /// number of axes, to `[channels · kernel size, positions]`, with zeros outside of the image.
@@ -24,12 +28,74 @@ pub struct Unfold<const N: usize> {
     window: SlidingWindow<N>,
 }
 
+impl<const N: usize> Described for Unfold<N> {
+    const ENTRY: Entry = entry_of_axes::<N>(
+        entry! {
+            /// The patches of an image under a sliding window.
+            Unfold = "unfold";
+            settings {
+                /// The size of the window: one number, or one for each axis.
+                kernel ("kernel_size"): required, Range::AT_LEAST_ONE;
+                /// How far the window moves between two outputs.
+                stride ("strides"): 1, Range::AT_LEAST_ONE;
+                /// The zeros around the image: `valid` for none, `same`, or numbers.
+                padding: valid;
+                /// The distance between neighbouring positions of the window.
+                dilation ("dilation_rate"): 1, Range::AT_LEAST_ONE;
+            }
+        },
+        &[
+            ("Unfold1d", "unfold1d", &[]),
+            ("Unfold2d", "unfold2d", &["unfold"]),
+            ("Unfold3d", "unfold3d", &[]),
+        ],
+    );
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self { window: SlidingWindow::from_settings(settings)? })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        self.window.values().into()
+    }
+}
+
 /// An image from its patches under a sliding window, added up where they overlap ("col2im"), as PyTorch's `Fold`: from
 /// `[channels · kernel size, positions]` to `[channels, height, width]`, or another number of axes. It is the adjoint of [`Unfold`], not its inverse.
 #[derive(Clone, Copy, Debug)]
 pub struct Fold<const N: usize> {
     size: [usize; N],
     window: SlidingWindow<N>,
+}
+
+impl<const N: usize> Described for Fold<N> {
+    const ENTRY: Entry = entry_of_axes::<N>(
+        entry! {
+            /// An image from its patches under a sliding window, added up where they overlap.
+            Fold = "fold";
+            settings {
+                /// The size of the image: one number, or one for each axis.
+                size ("output_size"): required, Range::AT_LEAST_ONE;
+                /// The size of the window: one number, or one for each axis.
+                kernel ("kernel_size"): required, Range::AT_LEAST_ONE;
+                /// How far the window moves between two outputs.
+                stride ("strides"): 1, Range::AT_LEAST_ONE;
+                /// The zeros around the image: `valid` for none, `same`, or numbers.
+                padding: valid;
+                /// The distance between neighbouring positions of the window.
+                dilation ("dilation_rate"): 1, Range::AT_LEAST_ONE;
+            }
+        },
+        &[("Fold1d", "fold1d", &[]), ("Fold2d", "fold2d", &["fold"]), ("Fold3d", "fold3d", &[])],
+    );
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self { size: settings.get("size")?, window: SlidingWindow::from_settings(settings)? })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        [vec![self.size.to_value()], self.window.values().into()].concat()
+    }
 }
 
 window!(Unfold, window);
@@ -122,6 +188,8 @@ impl<T: Real, const N: usize> Layer<T> for Unfold<N> {
         Ok((output, UnfoldCache::new(channels, geometry)))
     }
 
+    described!();
+
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, UnfoldCache<T, N>>) {
         cache.unfold(x, y); //               Y = P(X)
     }
@@ -169,6 +237,8 @@ impl<T: Real, const N: usize> Layer<T> for Fold<N> {
         };
         Ok((output, UnfoldCache::new(output[0], geometry)))
     }
+
+    described!();
 
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, UnfoldCache<T, N>>) {
         cache.fold(x, y); //                 Y = Σ of X where patches overlap

@@ -1,6 +1,6 @@
 //! The window that slides over an image: its settings, and the sizes that result from them.
 
-use chainrule_core::{Plan, ShapeError};
+use chainrule_core::{DescriptionError, Place, Plan, SettingValue, Settings, ShapeError, Value};
 use chainrule_tensor::Shape;
 
 /// How many zeros there are around an image of `N` axes.
@@ -16,6 +16,26 @@ pub enum Padding<const N: usize> {
     Same,
     /// The number before and the number after each axis.
     Explicit([[usize; 2]; N]),
+}
+
+/// `valid`, `same`, or numbers as those that convert to it.
+impl<const N: usize> SettingValue for Padding<N> {
+    fn from_value(value: &Value, place: &Place<'_>) -> Result<Self, DescriptionError> {
+        match value {
+            Value::Text(word) if word == "valid" => Ok(Self::Valid),
+            Value::Text(word) if word == "same" => Ok(Self::Same),
+            Value::Text(_) => Err(place.wrong(value, "valid, same, or numbers of zeros")),
+            numbers => SettingValue::from_value(numbers, place).map(Self::Explicit),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        match self {
+            Self::Valid => "valid".into(),
+            Self::Same => "same".into(),
+            Self::Explicit(zeros) => zeros.to_value(),
+        }
+    }
 }
 
 impl<const N: usize> From<usize> for Padding<N> {
@@ -104,6 +124,22 @@ fn axes<const N: usize>() -> String {
 }
 
 impl<const N: usize> SlidingWindow<N> {
+    /// The window of the settings of a layer.
+    pub(super) fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self {
+            kernel: settings.get("kernel")?,
+            stride: settings.get("stride")?,
+            padding: settings.get("padding")?,
+            dilation: settings.get("dilation")?,
+        })
+    }
+
+    /// The values of these settings, in this order.
+    pub(super) fn values(&self) -> [Value; 4] {
+        let Self { kernel, stride, padding, dilation } = self;
+        [kernel.to_value(), stride.to_value(), padding.to_value(), dilation.to_value()]
+    }
+
     pub(super) fn new(kernel: [usize; N]) -> Self {
         const { assert!(N >= 1 && N <= 3, "images have one, two or three axes") };
         Self { kernel, stride: [1; N], padding: Padding::Valid, dilation: [1; N] }

@@ -1,6 +1,9 @@
 //! The embedding: a vector for each id.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, SparseGrad, ValueError};
+use chainrule_core::{
+    Backward, Described, DescriptionError, Entry, Forward, Layer, Plan, Range, Settings, ShapeError,
+    SparseGrad, Value, ValueError, described, entry,
+};
 use chainrule_tensor::{Real, Shape, prefetch};
 use ndarray::ArrayView2;
 
@@ -27,6 +30,34 @@ use super::table::{Table, settings};
 #[derive(Clone, Debug)]
 pub struct Embedding {
     table: Table,
+}
+
+impl Described for Embedding {
+    const ENTRY: Entry = entry! {
+        /// A vector for each id, from a table.
+        Embedding = "embedding";
+        settings {
+            /// The number of ids.
+            vocabulary ("num_embeddings", "input_dim"): required, Range::AT_LEAST_ONE;
+            /// The number of values of a vector.
+            size ("embedding_dim", "output_dim"): required, Range::AT_LEAST_ONE;
+            /// The first vectors.
+            weight_init ("embeddings_initializer"): normal;
+            /// The id of padding, whose vector is 0 and is not trained.
+            padding_index ("padding_idx"): none;
+            /// Whether a step updates only the vectors that its batch used.
+            sparse: false;
+        }
+        presets { keras { weight_init = uniform(-0.05, 0.05) } }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Table::from_settings(settings).map(|table| Self { table })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        self.table.values()
+    }
 }
 
 impl Embedding {
@@ -69,6 +100,8 @@ impl<T: Real> Layer<T> for Embedding {
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
         self.table.check(self, x)
     }
+
+    described!();
 
     fn forward(&self, Forward { mut params, x, mut y, .. }: Forward<'_, T, EmbeddingCache<T>>) {
         let Table { vocabulary, size, .. } = self.table;

@@ -1,6 +1,9 @@
 //! The embedding bag: one vector for several ids.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, SparseGrad, ValueError};
+use chainrule_core::{
+    Backward, Described, DescriptionError, Entry, Forward, Layer, Plan, Range, SettingValue, Settings,
+    ShapeError, SparseGrad, Value, ValueError, described, entry, setting_words,
+};
 use chainrule_tensor::vector::{CHAIN, LongSum};
 use chainrule_tensor::{Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1};
@@ -18,6 +21,39 @@ pub struct EmbeddingBag {
     table: Table,
     reduction: Reduction,
 }
+
+impl Described for EmbeddingBag {
+    const ENTRY: Entry = entry! {
+        /// The vectors of several ids, from a table, as one.
+        EmbeddingBag = "embedding_bag";
+        settings {
+            /// The number of ids.
+            vocabulary ("num_embeddings", "input_dim"): required, Range::AT_LEAST_ONE;
+            /// The number of values of a vector.
+            size ("embedding_dim", "output_dim"): required, Range::AT_LEAST_ONE;
+            /// `mean`, `sum` or `max`.
+            reduction ("mode"): mean;
+            /// The first vectors.
+            weight_init ("embeddings_initializer"): normal;
+            /// The id of padding, whose vector is 0 and is not trained.
+            padding_index ("padding_idx"): none;
+            /// Whether a step updates only the vectors that its batch used.
+            sparse: false;
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self { table: Table::from_settings(settings)?, reduction: settings.get("reduction")? })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        let mut values = self.table.values();
+        values.insert(2, self.reduction.to_value());
+        values
+    }
+}
+
+setting_words!(Reduction { Sum = "sum", Mean = "mean", Max = "max" });
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reduction {
@@ -112,6 +148,8 @@ impl<T: Real> Layer<T> for EmbeddingBag {
     fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ValueError> {
         self.table.check(self, x)
     }
+
+    described!();
 
     fn forward(&self, Forward { mut params, x, mut y, cache, .. }: Forward<'_, T, EmbeddingBagCache<T>>) {
         let Table { vocabulary, size, .. } = self.table;

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chainrule_core::{Initializer, ParamSpec, Plan, ShapeError, ValueError};
+use chainrule_core::{
+    DescriptionError, Initializer, ParamSpec, Plan, SettingValue, Settings, ShapeError, Value, ValueError,
+};
 use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::ArrayView2;
 
@@ -22,6 +24,23 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn new(vocabulary: usize, size: usize) -> Self {
         Self { vocabulary, size, weight: Arc::new(Normal::default()), padding: None, sparse: false }
+    }
+
+    /// The table of the settings of a layer.
+    pub(super) fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self {
+            vocabulary: settings.get("vocabulary")?,
+            size: settings.get("size")?,
+            weight: settings.get("weight_init")?,
+            padding: settings.get("padding_index")?,
+            sparse: settings.get("sparse")?,
+        })
+    }
+
+    /// The values of these settings, in this order.
+    pub(super) fn values(&self) -> Vec<Value> {
+        let Self { vocabulary, size, weight, padding, sparse } = self;
+        vec![vocabulary.to_value(), size.to_value(), weight.to_value(), padding.to_value(), sparse.to_value()]
     }
 
     pub(super) fn keras(vocabulary: usize, size: usize) -> Self {

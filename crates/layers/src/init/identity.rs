@@ -1,6 +1,6 @@
 //! Identities: weights that pass the input on.
 
-use chainrule_core::{Initializer, ParamSpec};
+use chainrule_core::{Initializer, ParamSpec, Range, describe, described};
 use chainrule_tensor::Seed;
 
 use super::matrix;
@@ -10,6 +10,16 @@ use super::matrix;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Identity {
     gain: f64,
+}
+
+describe! {
+    /// The identity matrix times a gain: the first axis is its rows, the others its columns.
+    Identity = "identity";
+    aliases ["eye", "identity_initializer"];
+    settings {
+        /// The gain.
+        gain: 1.0, Range::FINITE;
+    }
 }
 
 impl Identity {
@@ -33,6 +43,8 @@ impl Initializer for Identity {
             values[i * columns + i] = self.gain;
         }
     }
+
+    described!();
 }
 
 /// A convolution's kernel `[out, in / groups, k...]` that passes on as many channels as possible: 1 in the middle of the kernel
@@ -43,6 +55,16 @@ impl Initializer for Identity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dirac {
     groups: usize,
+}
+
+describe! {
+    /// A kernel of a convolution that passes on as many channels as possible.
+    Dirac = "dirac";
+    source "Zagoruyko and Komodakis 2017, \"DiracNets\"";
+    settings {
+        /// The number of groups of the convolution.
+        groups: 1, Range::AT_LEAST_ONE;
+    }
 }
 
 impl Dirac {
@@ -78,4 +100,6 @@ impl Initializer for Dirac {
             }
         }
     }
+
+    described!();
 }

@@ -1,6 +1,6 @@
 //! Orthogonal matrices.
 
-use chainrule_core::{Initializer, ParamSpec};
+use chainrule_core::{Initializer, ParamSpec, Range, describe, described};
 use chainrule_tensor::Seed;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -16,6 +16,18 @@ use super::{Normal, matrix};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Orthogonal {
     gain: f64,
+}
+
+describe! {
+    /// A random matrix with orthonormal rows or columns, whichever are fewer, times a gain.
+    Orthogonal = "orthogonal";
+    aliases ["orthogonal_initializer"];
+    formula "gain Q of A = Q R, A normal, the diagonal of R positive";
+    source "Saxe et al. 2013";
+    settings {
+        /// The gain; √2 suits ReLU.
+        gain: 1.0, Range::FINITE;
+    }
 }
 
 impl Orthogonal {
@@ -59,4 +71,6 @@ impl Initializer for Orthogonal {
             values.copy_from_slice(&scratch);
         }
     }
+
+    described!();
 }

@@ -2,7 +2,7 @@
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
-use chainrule_core::{Initializer, ParamSpec};
+use chainrule_core::{Initializer, ParamSpec, Range, describe, described};
 use chainrule_tensor::{Real, Seed};
 
 /// Uniform in `[low, high)`: by default from 0 to 1, as in PyTorch; [`keras`](Self::keras) uses ±0.05.
@@ -10,6 +10,19 @@ use chainrule_tensor::{Real, Seed};
 pub struct Uniform {
     low: f64,
     high: f64,
+}
+
+describe! {
+    /// Uniform between two limits.
+    Uniform = "uniform";
+    aliases ["random_uniform"];
+    settings {
+        /// The lower limit.
+        low ("a", "minval"): 0.0, Range::FINITE;
+        /// The upper limit.
+        high ("b", "maxval"): 1.0, Range::FINITE;
+    }
+    presets { keras { low = -0.05, high = 0.05 } }
 }
 
 impl Uniform {
@@ -35,6 +48,8 @@ impl Initializer for Uniform {
         let mut rng = seed.rng();
         values.fill_with(|| rng.between(self.low, self.high));
     }
+
+    described!();
 }
 
 /// Normal with a mean and a standard deviation: by default 0 and 1, as in PyTorch; [`keras`](Self::keras) uses 0 and 0.05.
@@ -42,6 +57,19 @@ impl Initializer for Uniform {
 pub struct Normal {
     mean: f64,
     deviation: f64,
+}
+
+describe! {
+    /// Normal, with a mean and a standard deviation.
+    Normal = "normal";
+    aliases ["random_normal"];
+    settings {
+        /// The mean.
+        mean: 0.0, Range::FINITE;
+        /// The standard deviation.
+        deviation ("std", "stddev"): 1.0, Range::NOT_NEGATIVE;
+    }
+    presets { keras { deviation = 0.05 } }
 }
 
 impl Normal {
@@ -67,6 +95,8 @@ impl Initializer for Normal {
         let mut rng = seed.rng();
         values.fill_with(|| self.mean + self.deviation * rng.normal());
     }
+
+    described!();
 }
 
 /// Normal, truncated to two limits. The standard deviation is that of the distribution before the truncation.
@@ -80,6 +110,23 @@ pub struct TruncatedNormal {
     deviation: f64,
     low: f64,
     high: f64,
+}
+
+describe! {
+    /// Normal, truncated to two limits.
+    TruncatedNormal = "truncated_normal";
+    aliases ["trunc_normal"];
+    settings {
+        /// The mean before the truncation.
+        mean: 0.0, Range::FINITE;
+        /// The standard deviation before the truncation.
+        deviation ("std", "stddev"): 1.0, Range::NOT_NEGATIVE;
+        /// The lower limit.
+        low ("a"): -2.0;
+        /// The upper limit.
+        high ("b"): 2.0;
+    }
+    presets { keras { deviation = 0.05, low = -0.1, high = 0.1 } }
 }
 
 impl TruncatedNormal {
@@ -120,6 +167,8 @@ impl Initializer for TruncatedNormal {
             (mean + deviation * sign * z.max(a).min(b)).max(low).min(high)
         });
     }
+
+    described!();
 }
 
 /// The `z` with `Φ(z) = p`, to 7 digits (Wichura 1988, algorithm AS 241, PPND7): enough for a draw.

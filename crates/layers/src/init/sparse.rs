@@ -1,6 +1,6 @@
 //! Sparse weights.
 
-use chainrule_core::{Initializer, ParamSpec};
+use chainrule_core::{Initializer, ParamSpec, Range, describe, described};
 use chainrule_tensor::Seed;
 
 use super::{Normal, matrix};
@@ -15,6 +15,18 @@ use super::{Normal, matrix};
 pub struct Sparse {
     sparsity: f64,
     deviation: f64,
+}
+
+describe! {
+    /// Normal with mean 0, with zeros at random positions of each column.
+    Sparse = "sparse";
+    source "Martens 2010, \"Deep learning via Hessian-free optimization\"";
+    settings {
+        /// The fraction of zeros.
+        sparsity: required, Range::UNIT;
+        /// The standard deviation of the other values.
+        deviation ("std"): 0.01, Range::NOT_NEGATIVE;
+    }
 }
 
 impl Sparse {
@@ -44,4 +56,6 @@ impl Initializer for Sparse {
             }
         }
     }
+
+    described!();
 }

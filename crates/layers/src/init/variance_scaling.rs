@@ -1,6 +1,6 @@
 //! Random values whose variance depends on the fans.
 
-use chainrule_core::{Initializer, ParamSpec};
+use chainrule_core::{Initializer, ParamSpec, Range, describe, described, setting_words};
 use chainrule_tensor::Seed;
 
 use super::{Normal, TruncatedNormal, Uniform};
@@ -15,6 +15,21 @@ pub struct VarianceScaling {
     scale: f64,
     fan: Fan,
     distribution: Distribution,
+}
+
+describe! {
+    /// Random with mean 0 and a variance that depends on the number of inputs or outputs.
+    VarianceScaling = "variance_scaling";
+    formula "variance = scale / n";
+    settings {
+        /// The factor of the variance.
+        scale: 1.0, Range::NOT_NEGATIVE;
+        /// What the variance is divided by: `fan_in`, `fan_out`, or `fan_avg`, their mean.
+        fan ("mode"): fan_in;
+        /// `normal`, `truncated_normal` at two deviations, or `uniform`.
+        distribution: normal;
+    }
+    presets { keras { distribution = truncated_normal } }
 }
 
 /// What the variance is divided by.
@@ -93,12 +108,20 @@ impl Initializer for VarianceScaling {
             }
         }
     }
+
+    described!();
 }
+
+setting_words!(Fan { In = "fan_in", Out = "fan_out", Mean = "fan_avg" });
+setting_words!(Distribution { Normal = "normal", TruncatedNormal = "truncated_normal", Uniform = "uniform" });
 
 /// Rules with a name of their own.
 macro_rules! named {
-    ($($(#[$doc:meta])* $name:ident = $scale:expr, $fan:ident, $distribution:ident;)*) => {$(
-        $(#[$doc])*
+    ($(
+        #[doc = $doc:literal]
+        $name:ident = $text:literal [$($alias:literal),*], $scale:expr, $fan:ident, $distribution:ident;
+    )*) => {$(
+        #[doc = $doc]
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct $name;
 
@@ -109,29 +132,37 @@ macro_rules! named {
             }
         }
 
+        describe! {
+            #[doc = $doc]
+            $name = $text;
+            aliases [$($alias),*];
+        }
+
         impl Initializer for $name {
             fn fill(&self, spec: ParamSpec, seed: Seed, values: &mut [f64]) {
                 self.scaling().fill(spec, seed, values);
             }
+
+            described!();
         }
     )*};
 }
 
 named! {
     /// Uniform in `±1/√fan_in`, the default of PyTorch's `Linear` and convolutions.
-    FanInUniform = 1.0 / 3.0, In, Uniform;
+    FanInUniform = "fan_in_uniform" [], 1.0 / 3.0, In, Uniform;
     /// Uniform in `±√(6 / (fan_in + fan_out))` (Glorot and Bengio 2010); the default of Keras' layers.
-    GlorotUniform = 1.0, Mean, Uniform;
+    GlorotUniform = "glorot_uniform" ["xavier_uniform"], 1.0, Mean, Uniform;
     /// Normal with variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010).
-    GlorotNormal = 1.0, Mean, Normal;
+    GlorotNormal = "glorot_normal" ["xavier_normal"], 1.0, Mean, Normal;
     /// Uniform in `±√(6 / fan_in)` (He et al. 2015), for layers followed by ReLU.
-    HeUniform = 2.0, In, Uniform;
+    HeUniform = "he_uniform" ["kaiming_uniform"], 2.0, In, Uniform;
     /// Normal with variance `2 / fan_in` (He et al. 2015), for layers followed by ReLU.
-    HeNormal = 2.0, In, Normal;
+    HeNormal = "he_normal" ["kaiming_normal"], 2.0, In, Normal;
     /// Uniform in `±√(3 / fan_in)` (LeCun et al. 1998).
-    LecunUniform = 1.0, In, Uniform;
+    LecunUniform = "lecun_uniform" [], 1.0, In, Uniform;
     /// Normal with variance `1 / fan_in` (LeCun et al. 1998).
-    LecunNormal = 1.0, In, Normal;
+    LecunNormal = "lecun_normal" [], 1.0, In, Normal;
 }
 
 macro_rules! keras {

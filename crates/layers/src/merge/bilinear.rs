@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use chainrule_core::{Initializer, Merge, MergeBackward, MergeForward, Plan, ShapeError};
+use chainrule_core::{
+    Initializer, Merge, MergeBackward, MergeForward, Plan, Range, ShapeError, describe, described,
+};
 use chainrule_tensor::{Buffer, Real, Shape, gemm, vector};
 use ndarray::Axis;
 
@@ -15,6 +17,20 @@ pub struct Bilinear {
     units: usize,
     bias: bool,
     init: Arc<dyn Initializer>,
+}
+
+describe! {
+    /// A bilinear form of two vectors for each output.
+    Bilinear = "bilinear";
+    formula "yₖ = x₁ᵀ Aₖ x₂ + bₖ";
+    settings {
+        /// The number of outputs.
+        units ("out_features"): required, Range::AT_LEAST_ONE;
+        /// Whether there are biases.
+        bias: true;
+        /// The first weights and biases.
+        init as "weight_init": fan_in_uniform;
+    }
 }
 
 impl Bilinear {
@@ -67,6 +83,8 @@ impl<T: Real> Merge<T> for Bilinear {
         plan.memory(first.saturating_add(second));
         Ok((Shape::from([self.units]), BilinearCache::default()))
     }
+
+    described!();
 
     fn forward(
         &self,

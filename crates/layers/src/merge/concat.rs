@@ -1,6 +1,6 @@
 //! Concatenation.
 
-use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
+use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError, describe, described};
 use chainrule_tensor::{Real, Shape};
 use ndarray::s;
 
@@ -9,6 +9,16 @@ use ndarray::s;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Concat {
     axis: usize,
+}
+
+describe! {
+    /// The inputs one after the other along an axis.
+    Concat = "concat";
+    aliases ["concatenate"];
+    settings {
+        /// The axis of a sample, counted from 0.
+        axis ("dim"): 0;
+    }
 }
 
 impl Concat {
@@ -71,6 +81,8 @@ impl<T: Real> Merge<T> for Concat {
         let output = Shape::new(&axes).ok_or_else(|| too_many(plan))?;
         Ok((output, ConcatCache { count: first[..self.axis].iter().product(), lengths }))
     }
+
+    described!();
 
     fn forward(&self, MergeForward { xs, mut y, cache, .. }: MergeForward<'_, T, ConcatCache>) {
         for (index, x) in xs.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! The dot product of two inputs.
 
-use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
+use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError, describe, described};
 use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView1, Zip};
 
@@ -11,6 +11,16 @@ use ndarray::{ArrayView1, Zip};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dot {
     cosine: bool,
+}
+
+describe! {
+    /// The dot product of two vectors.
+    Dot = "dot";
+    formula "y = x₁ᵀ x₂";
+    settings {
+        /// Whether it is divided by their lengths.
+        cosine ("normalize"): false;
+    }
 }
 
 /// The minimum of the squared lengths that a cosine divides by.
@@ -64,6 +74,8 @@ impl<T: Real> Merge<T> for Dot {
             }
         }
     }
+
+    described!();
 
     fn forward(&self, MergeForward { xs, mut y, .. }: MergeForward<'_, T>) {
         for ((a, b), y) in xs[0].rows().into_iter().zip(xs[1].rows()).zip(y.iter_mut()) {

@@ -1,6 +1,6 @@
 //! Elementwise merges of several inputs.
 
-use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
+use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError, describe, described};
 use chainrule_tensor::{Real, Shape, apply, map};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
@@ -10,9 +10,21 @@ use super::broadcast::{BroadcastCache, Repetition, broadcast, gradient};
 #[derive(Clone, Copy, Debug)]
 pub struct Add;
 
+describe! {
+    /// The sum of the inputs.
+    Add = "add";
+    formula "y = Σ xᵢ";
+}
+
 /// `y = x₁ - x₂` of inputs that [broadcast](crate::merge).
 #[derive(Clone, Copy, Debug)]
 pub struct Subtract;
+
+describe! {
+    /// The first input less the second.
+    Subtract = "subtract";
+    formula "y = x₁ - x₂";
+}
 
 /// `y = x₁ x₂ ...`, elementwise, of inputs that [broadcast](crate::merge).
 ///
@@ -41,19 +53,43 @@ pub struct Subtract;
 #[derive(Clone, Copy, Debug)]
 pub struct Multiply;
 
+describe! {
+    /// The product of the inputs, value by value.
+    Multiply = "multiply";
+    formula "y = Π xᵢ";
+}
+
 /// `y = (x₁ + ... + xₙ) / n` of inputs that [broadcast](crate::merge).
 #[derive(Clone, Copy, Debug)]
 pub struct Average;
+
+describe! {
+    /// The mean of the inputs.
+    Average = "average";
+    formula "y = 1/n Σ xᵢ";
+}
 
 /// `y = max(x₁, x₂, ...)`, elementwise, of inputs that [broadcast](crate::merge). In case of a tie the first input gets the
 /// gradient.
 #[derive(Clone, Copy, Debug)]
 pub struct Maximum;
 
+describe! {
+    /// The maximum of the inputs, value by value.
+    Maximum = "maximum";
+    formula "y = max xᵢ";
+}
+
 /// `y = min(x₁, x₂, ...)`, elementwise, of inputs that [broadcast](crate::merge). In case of a tie the first input gets the
 /// gradient.
 #[derive(Clone, Copy, Debug)]
 pub struct Minimum;
+
+describe! {
+    /// The minimum of the inputs, value by value.
+    Minimum = "minimum";
+    formula "y = min xᵢ";
+}
 
 /// `y = f(x)`, elementwise.
 #[inline(always)]
@@ -123,6 +159,8 @@ macro_rules! weighted {
                 broadcast(inputs, $count, plan)
             }
 
+            described!();
+
             fn forward(&self, MergeForward { xs, mut y, cache, .. }: MergeForward<'_, T, BroadcastCache<T>>) {
                 let weight: fn(usize, usize) -> f64 = $weight;
                 for (index, (&x, repeats)) in xs.iter().zip(&cache.inputs).enumerate() {
@@ -165,6 +203,8 @@ impl<T: Real> Merge<T> for Multiply {
     fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, BroadcastCache<T>), ShapeError> {
         broadcast(inputs, 1..=usize::MAX, plan)
     }
+
+    described!();
 
     fn forward(&self, pass: MergeForward<'_, T, BroadcastCache<T>>) {
         fold_all(
@@ -216,6 +256,8 @@ macro_rules! extreme {
             fn plan(&self, inputs: &[Shape], plan: &mut Plan) -> Result<(Shape, BroadcastCache<T>), ShapeError> {
                 broadcast(inputs, 1..=usize::MAX, plan)
             }
+
+            described!();
 
             fn forward(&self, pass: MergeForward<'_, T, BroadcastCache<T>>) {
                 // NaN stays.

@@ -1,6 +1,9 @@
 //! Batch normalisation.
 
-use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError, batch_group};
+use chainrule_core::{
+    Backward, Described, DescriptionError, Entry, Forward, Layer, Mode, Plan, Range, Settings, ShapeError,
+    Value, batch_group, described, entry,
+};
 use chainrule_tensor::{Buffer, Real, Shape, map_channels, sum_channels};
 
 use super::scale_shift::{ScaleShift, ScaleShiftCache};
@@ -38,6 +41,45 @@ pub struct BatchNorm {
     scale_shift: ScaleShift,
     unbiased: bool,
     last: bool,
+}
+
+impl Described for BatchNorm {
+    const ENTRY: Entry = entry! {
+        /// Normalises each channel over the batch.
+        BatchNorm = "batch_norm";
+        aliases ["batch_normalization", "batch_norm1d", "batch_norm2d", "batch_norm3d"];
+        formula "y = (x - μ) / √(σ² + ε) w + b";
+        source "Ioffe and Szegedy 2015";
+        settings {
+            /// The share of the new value in the running statistics.
+            momentum: 0.1, Range::UNIT;
+            /// The term that keeps the denominator above 0, ε.
+            epsilon ("eps"): 1e-5, Range::POSITIVE;
+            /// Whether there are scales w and shifts b.
+            affine: true;
+            /// Whether the running variance is that of a sample, divided by one less than the number of values.
+            unbiased: true;
+            /// Whether the channels are the last axis rather than the first.
+            channels_last: false;
+        }
+        presets { keras { momentum = 0.01, epsilon = 0.001, unbiased = false } }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self {
+            momentum: settings.get("momentum")?,
+            epsilon: settings.get("epsilon")?,
+            scale_shift: ScaleShift::of(settings.get("affine")?, true),
+            unbiased: settings.get("unbiased")?,
+            last: settings.get("channels_last")?,
+        })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        let &Self { momentum, epsilon, scale_shift, unbiased, last } = self;
+        let [affine, _] = scale_shift.values();
+        vec![momentum.into(), epsilon.into(), affine, unbiased.into(), last.into()]
+    }
 }
 
 impl BatchNorm {
@@ -132,6 +174,8 @@ impl<T: Real> Layer<T> for BatchNorm {
         plan.sums_over_batch(input.size() / channels);
         Ok((input, BatchNormCache { channels, inner, scale_shift, ..Default::default() }))
     }
+
+    described!();
 
     fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, Self::Cache>) {
         let BatchNormCache { channels, inner, training, base, offset, variance, .. } = cache;

@@ -1,6 +1,9 @@
 //! Group normalisation.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{
+    Backward, Described, DescriptionError, Entry, Forward, Layer, Plan, Range, Settings, ShapeError, Value,
+    described, entry,
+};
 use chainrule_tensor::{Buffer, Real, Shape, map_channels, sum_channels};
 
 use super::row_blocks::RowBlocks;
@@ -20,6 +23,35 @@ pub struct GroupNorm {
     pub(super) groups: usize,
     pub(super) epsilon: f64,
     pub(super) scale_shift: ScaleShift,
+}
+
+impl Described for GroupNorm {
+    const ENTRY: Entry = entry! {
+        /// Normalises each group of channels of a sample.
+        GroupNorm = "group_norm";
+        aliases ["group_normalization"];
+        formula "y = (x - μ) / √(σ² + ε) w + b";
+        source "Wu and He 2018";
+        settings {
+            /// The number of groups.
+            groups ("num_groups"): required, Range::AT_LEAST_ONE;
+            /// The term that keeps the denominator above 0, ε.
+            epsilon ("eps"): 1e-5, Range::POSITIVE;
+            /// Whether there are scales w and shifts b.
+            affine: true;
+        }
+        presets { keras { groups = 32, epsilon = 0.001 } }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let scale_shift = ScaleShift::of(settings.get("affine")?, true);
+        Ok(Self { groups: settings.get("groups")?, epsilon: settings.get("epsilon")?, scale_shift })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        let [affine, _] = self.scale_shift.values();
+        vec![self.groups.into(), self.epsilon.into(), affine]
+    }
 }
 
 impl GroupNorm {
@@ -86,6 +118,8 @@ impl<T: Real> Layer<T> for GroupNorm {
         plan.memory(self.groups.saturating_mul(3).saturating_add(channels.saturating_mul(5)));
         Ok((input, GroupNormCache { channels, inner, scale_shift, ..Default::default() }))
     }
+
+    described!();
 
     fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
         let GroupNormCache { channels, inner, mean, inverse, bases, offsets, factors, .. } = cache;

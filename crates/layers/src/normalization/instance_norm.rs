@@ -1,6 +1,6 @@
 //! Instance normalisation.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, Range, ShapeError, describe, described};
 use chainrule_tensor::{Real, Shape};
 
 use super::group_norm::{GroupNorm, GroupNormCache};
@@ -16,6 +16,20 @@ use super::scale_shift::ScaleShift;
 pub struct InstanceNorm {
     epsilon: f64,
     affine: bool,
+}
+
+describe! {
+    /// Normalises each channel of a sample.
+    InstanceNorm = "instance_norm";
+    aliases ["instance_norm1d", "instance_norm2d", "instance_norm3d"];
+    formula "y = (x - μ) / √(σ² + ε) w + b";
+    source "Ulyanov et al. 2016";
+    settings {
+        /// The term that keeps the denominator above 0, ε.
+        epsilon ("eps"): 1e-5, Range::POSITIVE;
+        /// Whether there are scales w and shifts b.
+        affine: false;
+    }
 }
 
 impl InstanceNorm {
@@ -60,6 +74,8 @@ impl<T: Real> Layer<T> for InstanceNorm {
             }
         }
     }
+
+    described!();
 
     fn forward(&self, pass: Forward<'_, T, Self::Cache>) {
         self.group_norm(pass.cache.channels).forward(pass);

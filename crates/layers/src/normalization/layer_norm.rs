@@ -1,6 +1,9 @@
 //! Layer normalisation.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{
+    Backward, Described, DescriptionError, Entry, Forward, Layer, Plan, Range, SettingValue, Settings,
+    ShapeError, Value, described, entry,
+};
 use chainrule_tensor::{Real, Shape, each, sums};
 
 use super::normalized_axes::NormalizedAxes;
@@ -30,6 +33,37 @@ pub struct LayerNorm {
     axes: NormalizedAxes,
     epsilon: f64,
     scale_shift: ScaleShift,
+}
+
+impl Described for LayerNorm {
+    const ENTRY: Entry = entry! {
+        /// Normalises the values along the last axes of a sample.
+        LayerNorm = "layer_norm";
+        aliases ["layer_normalization"];
+        formula "y = (x - μ) / √(σ² + ε) w + b";
+        source "Ba, Kiros and Hinton 2016";
+        settings {
+            /// How many of the last axes, or `all`.
+            axes: 1;
+            /// The term that keeps the denominator above 0, ε.
+            epsilon ("eps"): 1e-5, Range::POSITIVE;
+            /// Whether there are scales w and shifts b.
+            affine ("elementwise_affine"): true;
+            /// Whether there are shifts b.
+            bias: true;
+        }
+        presets { keras { epsilon = 0.001 } }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let scale_shift = ScaleShift::of(settings.get("affine")?, settings.get("bias")?);
+        Ok(Self { axes: settings.get("axes")?, epsilon: settings.get("epsilon")?, scale_shift })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        let [affine, bias] = self.scale_shift.values();
+        vec![self.axes.to_value(), self.epsilon.into(), affine, bias]
+    }
 }
 
 impl LayerNorm {
@@ -92,6 +126,8 @@ impl<T: Real> Layer<T> for LayerNorm {
         plan.memory((input.size() / size).saturating_mul(3));
         Ok((input, RowNormCache { size, scale_shift, ..Default::default() }))
     }
+
+    described!();
 
     fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
         let RowNormCache { size, base, offset, inverse, scale_shift, copies: [x_copy, y_copy, _], .. } =

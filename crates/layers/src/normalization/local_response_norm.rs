@@ -1,8 +1,6 @@
 //! Local response normalisation.
 
-use std::ops::Range;
-
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, Range, ShapeError, describe, described};
 use chainrule_tensor::{Buffer, Real, Shape, each};
 
 use super::scratch::{scratch, zeroed};
@@ -19,6 +17,23 @@ pub struct LocalResponseNorm {
     alpha: f64,
     beta: f64,
     k: f64,
+}
+
+describe! {
+    /// Divides each value by a power of the squares of its neighbouring channels.
+    LocalResponseNorm = "local_response_norm";
+    formula "y = x / (k + α mean(x²))^β";
+    source "Krizhevsky et al. 2012";
+    settings {
+        /// The number of channels that are added up.
+        size: required, Range::AT_LEAST_ONE;
+        /// The factor of the mean of the squares.
+        alpha: 0.0001, Range::NOT_NEGATIVE;
+        /// The exponent.
+        beta: 0.75, Range::FINITE;
+        /// What is added to the mean.
+        k: 1.0, Range::POSITIVE;
+    }
 }
 
 impl LocalResponseNorm {
@@ -46,7 +61,7 @@ impl LocalResponseNorm {
     }
 
     /// For each distance of neighbours, the ranges of a sample's values and of their neighbours.
-    fn neighbours(&self, channels: usize, inner: usize) -> impl Iterator<Item = [Range<usize>; 2]> {
+    fn neighbours(&self, channels: usize, inner: usize) -> impl Iterator<Item = [std::ops::Range<usize>; 2]> {
         let size = channels * inner;
         let before = (1..=(self.size / 2).min(channels - 1)).rev();
         let after = 0..=((self.size - 1) / 2).min(channels - 1);
@@ -89,6 +104,8 @@ impl<T: Real> Layer<T> for LocalResponseNorm {
         let inner = spatial.iter().product();
         Ok((input, LocalResponseNormCache { channels: *channels, inner, ..Default::default() }))
     }
+
+    described!();
 
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
         let LocalResponseNormCache { channels, inner, s, copies: [x_copy, y_copy, _], .. } = cache;

@@ -1,6 +1,6 @@
 //! The axes that a layer normalises over.
 
-use chainrule_core::{Plan, ShapeError};
+use chainrule_core::{DescriptionError, Place, Plan, SettingValue, ShapeError, Value};
 use chainrule_tensor::Shape;
 
 /// The axes of a sample that a layer normalises over.
@@ -9,6 +9,25 @@ pub(super) enum NormalizedAxes {
     /// This many of the last axes.
     Last(usize),
     All,
+}
+
+/// Their number, or `all`.
+impl SettingValue for NormalizedAxes {
+    fn from_value(value: &Value, place: &Place<'_>) -> Result<Self, DescriptionError> {
+        match value {
+            Value::Text(word) if word == "all" => Ok(Self::All),
+            count => usize::from_value(count, place)
+                .map(Self::Last)
+                .map_err(|_| place.wrong(count, "a number of axes, or all")),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        match self {
+            Self::All => "all".into(),
+            Self::Last(count) => count.to_value(),
+        }
+    }
 }
 
 impl NormalizedAxes {

@@ -158,6 +158,12 @@ macro_rules! reparametrized_layer {
                 self.layer.check(x)
             }
 
+            fn description(&self) -> ::chainrule_core::Description {
+                let layer = ::chainrule_core::Layer::<T>::description(&self.layer);
+                <$name<::chainrule_core::AnyLayer<T>> as ::chainrule_core::Described>::ENTRY
+                    .description(self.values(layer.into()))
+            }
+
             fn forward(&self, pass: ::chainrule_core::Forward<'_, T, Self::Cache>) {
                 $crate::normalization::reparametrization::forward(self, &self.layer, pass);
             }

@@ -1,6 +1,9 @@
 //! Root-mean-square normalisation.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{
+    Backward, Described, DescriptionError, Entry, Forward, Layer, Plan, Range, SettingValue, Settings,
+    ShapeError, Value, described, entry,
+};
 use chainrule_tensor::{Real, Shape, each, sums};
 
 use super::normalized_axes::NormalizedAxes;
@@ -22,6 +25,35 @@ pub struct RmsNorm {
     axes: NormalizedAxes,
     epsilon: Option<f64>,
     scale_shift: ScaleShift,
+}
+
+impl Described for RmsNorm {
+    const ENTRY: Entry = entry! {
+        /// Divides the values along the last axes of a sample by their root mean square.
+        RmsNorm = "rms_norm";
+        aliases ["rms_normalization"];
+        formula "y = x / √(mean(x²) + ε) w";
+        source "Zhang and Sennrich 2019";
+        settings {
+            /// How many of the last axes, or `all`.
+            axes: 1;
+            /// The term that keeps the denominator above 0, ε; by default the precision of the numbers.
+            epsilon ("eps"): none, Range::POSITIVE;
+            /// Whether there are scales w.
+            affine ("elementwise_affine"): true;
+        }
+        presets { keras { epsilon = 1e-6 } }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let scale_shift = ScaleShift::of(settings.get("affine")?, false);
+        Ok(Self { axes: settings.get("axes")?, epsilon: settings.get("epsilon")?, scale_shift })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        let [affine, _] = self.scale_shift.values();
+        vec![self.axes.to_value(), self.epsilon.to_value(), affine]
+    }
 }
 
 impl RmsNorm {
@@ -81,6 +113,8 @@ impl<T: Real> Layer<T> for RmsNorm {
         plan.memory(input.size() / size);
         Ok((input, RowNormCache { size, scale_shift, ..Default::default() }))
     }
+
+    described!();
 
     fn forward(&self, Forward { mut params, x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
         let RowNormCache { size, inverse, scale_shift, copies: [x_copy, y_copy, _], .. } = cache;

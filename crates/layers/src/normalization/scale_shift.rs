@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_core::{Constant, Grads, Initializer, Params, Plan, ShapeError};
+use chainrule_core::{Constant, Grads, Initializer, Params, Plan, ShapeError, Value};
 use chainrule_tensor::{Buffer, Real, Shape};
 
 use super::scratch::{scratch, zeroed};
@@ -25,6 +25,20 @@ pub(super) struct ScaleShiftCache<T: Real> {
 }
 
 impl ScaleShift {
+    /// Those that the settings `affine`, whether there are any, and `bias`, whether there are shifts, say.
+    pub(super) fn of(affine: bool, bias: bool) -> Self {
+        match [affine, bias] {
+            [false, _] => Self::Without,
+            [true, false] => Self::WithoutBias,
+            [true, true] => Self::Full,
+        }
+    }
+
+    /// The values of these settings.
+    pub(super) fn values(self) -> [Value; 2] {
+        [(self != Self::Without).into(), (self != Self::WithoutBias).into()]
+    }
+
     /// Declares the parameters, in this shape: scales of 1 and shifts of 0. Neither is decayed.
     pub(super) fn plan<T: Real>(
         self,

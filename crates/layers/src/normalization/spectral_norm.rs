@@ -1,6 +1,9 @@
 //! Spectral normalisation.
 
-use chainrule_core::{Plan, ShapeError};
+use chainrule_core::{
+    AnyLayer, Described, DescriptionError, Entry, Plan, Range, SettingValue, Settings, ShapeError, Value,
+    entry,
+};
 use chainrule_tensor::{Real, Seed, Shape, each, gemm, sums};
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
@@ -24,6 +27,43 @@ pub struct SpectralNorm<L> {
     pub(super) layer: L,
     axis: Option<usize>,
     iterations: usize,
+}
+
+impl<T: Real> Described for SpectralNorm<AnyLayer<T>> {
+    const ENTRY: Entry = entry! {
+        /// A layer whose weight is divided by its largest singular value.
+        SpectralNorm = "spectral_norm";
+        aliases ["spectral_normalization"];
+        formula "Ŵ = W / σ";
+        source "Miyato et al. 2018";
+        settings {
+            /// The layer.
+            layer: required;
+            /// The axis of the units; by default the second of a matrix, else the first.
+            axis ("dim"): none;
+            /// The number of power iterations in each step of training.
+            iterations ("n_power_iterations", "power_iterations"): 1, Range::AT_LEAST_ONE;
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self {
+            layer: settings.get("layer")?,
+            axis: settings.get("axis")?,
+            iterations: settings.get("iterations")?,
+        })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        self.values(self.layer.to_value())
+    }
+}
+
+impl<L> SpectralNorm<L> {
+    /// The values of the settings, with this one of the layer.
+    fn values(&self, layer: Value) -> Vec<Value> {
+        vec![layer, self.axis.to_value(), self.iterations.into()]
+    }
 }
 
 /// The number of steps of the first estimate.

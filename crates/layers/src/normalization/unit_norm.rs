@@ -1,6 +1,6 @@
 //! Normalisation to unit length.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError, describe, described};
 use chainrule_tensor::{Real, Shape, each, sums};
 
 use super::normalized_axes::NormalizedAxes;
@@ -19,6 +19,17 @@ const MIN_LENGTH: f64 = 1e-12;
 #[derive(Clone, Copy, Debug)]
 pub struct UnitNorm {
     axes: NormalizedAxes,
+}
+
+describe! {
+    /// Divides the values along the last axes of a sample by their length.
+    UnitNorm = "unit_norm";
+    aliases ["unit_normalization"];
+    formula "y = x / |x|";
+    settings {
+        /// How many of the last axes, or `all`.
+        axes: 1;
+    }
 }
 
 impl UnitNorm {
@@ -54,6 +65,8 @@ impl<T: Real> Layer<T> for UnitNorm {
         plan.memory(input.size() / size);
         Ok((input, RowNormCache { size, ..Default::default() }))
     }
+
+    described!();
 
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
         let RowNormCache { size, inverse, copies: [x_copy, y_copy, _], .. } = cache;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use chainrule_core::{Initializer, Layer, ParamSpec, Plan, ShapeError};
+use chainrule_core::{
+    AnyLayer, Described, DescriptionError, Entry, Initializer, Layer, ParamSpec, Plan, SettingValue,
+    Settings, ShapeError, Value, entry,
+};
 use chainrule_tensor::{Real, Seed, Shape, map_channels, sum_channels};
 
 use super::reparametrization::{Reparametrization, WeightLayout, WeightTerms, reparametrized_layer};
@@ -29,6 +32,36 @@ pub struct WeightNorm<L> {
     axis: Option<usize>,
 }
 
+impl<T: Real> Described for WeightNorm<AnyLayer<T>> {
+    const ENTRY: Entry = entry! {
+        /// A layer whose weight is a length times a direction, for each unit.
+        WeightNorm = "weight_norm";
+        formula "w = g v / |v|";
+        source "Salimans and Kingma 2016";
+        settings {
+            /// The layer.
+            layer: required;
+            /// The axis of the units; by default the second of a matrix, else the first.
+            axis ("dim"): none;
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self { layer: settings.get("layer")?, axis: settings.get("axis")? })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        self.values(self.layer.to_value())
+    }
+}
+
+impl<L> WeightNorm<L> {
+    /// The values of the settings, with this one of the layer.
+    fn values(&self, layer: Value) -> Vec<Value> {
+        vec![layer, self.axis.to_value()]
+    }
+}
+
 impl<L> WeightNorm<L> {
     /// This layer, with its first weight as lengths and directions.
     pub fn new(layer: L) -> Self {
@@ -50,7 +83,7 @@ impl<T: Real, L: Layer<T>> Reparametrization<T> for WeightNorm<L> {
     }
 
     fn declare(&self, weight: &WeightLayout, input: Shape, plan: &mut Plan) -> Result<(), ShapeError> {
-        let mut layer = Plan::new();
+        let mut layer = plan.replan();
         self.layer.plan(input, &mut layer)?;
         let init: Arc<dyn Initializer> = Arc::new(UnitLengths { layer, weight: weight.clone() });
         plan.bias("g", [weight.units], (1, 1), &init)?;

@@ -1,14 +1,17 @@
 //! Poolings whose windows are determined by the size of the output.
 
-use chainrule_core::{Backward, Forward, Label, Layer, Plan, ShapeError};
+use chainrule_core::{
+    Backward, Described, DescriptionError, Entry, Forward, Label, Layer, Plan, SettingValue, Settings,
+    ShapeError, Value, described,
+};
 use chainrule_tensor::{Real, Shape};
 
 use super::average::Avg;
 use super::cache::PoolCache;
 use super::max::Max;
 use super::pool_windows::PoolWindows;
-use super::rule::PoolRule;
-use crate::axes::Axes;
+use super::rule::AdaptiveRule;
+use crate::axes::{Axes, entry_of_axes};
 
 /// Pooling to an output of a given size, for any size of input: output `i` of `o` along an axis of `n` inputs depends on those from
 /// `⌊i n / o⌋` to `⌈(i + 1) n / o⌉`, as in PyTorch.
@@ -16,6 +19,18 @@ use crate::axes::Axes;
 pub struct AdaptivePool<R, const N: usize> {
     rule: R,
     output: [usize; N],
+}
+
+impl<R: AdaptiveRule, const N: usize> Described for AdaptivePool<R, N> {
+    const ENTRY: Entry = entry_of_axes::<N>(R::ADAPTIVE, &R::ADAPTIVE_NAMES);
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        settings.get("output").map(|output| Self { rule: R::default(), output })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        vec![self.output.to_value()]
+    }
 }
 
 /// Maximum pooling of `[channels, length]` to a length.
@@ -31,14 +46,14 @@ pub type AdaptiveAvgPool2d = AdaptivePool<Avg, 2>;
 /// Average pooling of `[channels, depth, height, width]` to a depth, height and width.
 pub type AdaptiveAvgPool3d = AdaptivePool<Avg, 3>;
 
-impl<R: PoolRule + Default, const N: usize> AdaptivePool<R, N> {
+impl<R: AdaptiveRule, const N: usize> AdaptivePool<R, N> {
     /// A pooling to this size: one number for all axes, or one for each.
     pub fn new(output: impl Axes<N>) -> Self {
         Self { rule: R::default(), output: output.axes() }
     }
 }
 
-impl<T: Real, R: PoolRule, const N: usize> Layer<T> for AdaptivePool<R, N> {
+impl<T: Real, R: AdaptiveRule, const N: usize> Layer<T> for AdaptivePool<R, N> {
     type Cache = PoolCache<T>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, PoolCache<T>), ShapeError> {
@@ -55,6 +70,8 @@ impl<T: Real, R: PoolRule, const N: usize> Layer<T> for AdaptivePool<R, N> {
         Label::of(self).named(format!("Adaptive{}Pool{N}d", R::NAME)).without("rule")
     }
 
+    described!();
+
     fn forward(&self, pass: Forward<'_, T, PoolCache<T>>) {
         PoolCache::forward(self.rule, pass);
     }
@@ -70,19 +87,31 @@ pub struct GlobalPool<R> {
     rule: R,
 }
 
+impl<R: AdaptiveRule> Described for GlobalPool<R> {
+    const ENTRY: Entry = R::GLOBAL;
+
+    fn from_settings(_: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self::default())
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        Vec::new()
+    }
+}
+
 /// The maximum of each channel.
 pub type GlobalMaxPool = GlobalPool<Max>;
 /// The mean of each channel.
 pub type GlobalAvgPool = GlobalPool<Avg>;
 
-impl<R: PoolRule + Default> GlobalPool<R> {
+impl<R: AdaptiveRule> GlobalPool<R> {
     /// A pooling over all axes but the channels.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
-impl<T: Real, R: PoolRule> Layer<T> for GlobalPool<R> {
+impl<T: Real, R: AdaptiveRule> Layer<T> for GlobalPool<R> {
     type Cache = PoolCache<T>;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, PoolCache<T>), ShapeError> {
@@ -97,6 +126,8 @@ impl<T: Real, R: PoolRule> Layer<T> for GlobalPool<R> {
     fn label(&self) -> Label {
         Label::of(self).named(format!("Global{}Pool", R::NAME)).without("rule")
     }
+
+    described!();
 
     fn forward(&self, pass: Forward<'_, T, PoolCache<T>>) {
         PoolCache::forward(self.rule, pass);

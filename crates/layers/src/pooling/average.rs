@@ -1,13 +1,14 @@
 //! The mean of each window.
 
-use chainrule_core::Label;
+use chainrule_core::{DescriptionError, Entry, Label, Range, Settings, Value, entry};
 use chainrule_tensor::Real;
 use chainrule_tensor::conv::pool2x2::{self, Planes};
 
 use super::pool::Pool;
 use super::pool_windows::PoolWindows;
-use super::rule::{MaxIndices, PoolRule, PoolValues};
+use super::rule::{AdaptiveRule, MaxIndices, PoolRule, PoolValues};
 use crate::axes::Axes;
+use crate::axes::NameOfAxes;
 
 /// `y = 1/n Σ x` over each window: the rule of [`AvgPool2d`] and its relatives. `n` includes the padding, as in PyTorch, unless
 /// [`exclude_padding`](Pool::exclude_padding) is set, as in Keras.
@@ -43,9 +44,63 @@ impl<const N: usize> Pool<Avg, N> {
     }
 }
 
+impl AdaptiveRule for Avg {
+    const ADAPTIVE: Entry = entry! {
+        /// The mean of each window, of so many windows that the output has a given size.
+        AdaptiveAvgPool = "adaptive_avg_pool";
+        settings {
+            /// The size of the output: one number, or one for each axis.
+            output ("output_size"): required, Range::AT_LEAST_ONE;
+        }
+    };
+    const ADAPTIVE_NAMES: [NameOfAxes; 3] = [
+        ("AdaptiveAvgPool1d", "adaptive_avg_pool1d", &["adaptive_average_pooling1d"]),
+        ("AdaptiveAvgPool2d", "adaptive_avg_pool2d", &["adaptive_average_pooling2d"]),
+        ("AdaptiveAvgPool3d", "adaptive_avg_pool3d", &["adaptive_average_pooling3d"]),
+    ];
+    const GLOBAL: Entry = entry! {
+        /// The mean of each channel.
+        GlobalAvgPool = "global_avg_pool";
+        aliases ["global_avg_pool1d", "global_avg_pool2d", "global_avg_pool3d", "global_average_pooling1d", "global_average_pooling2d", "global_average_pooling3d"];
+    };
+}
+
 impl PoolRule for Avg {
     const INDEXED: bool = false;
     const NAME: &'static str = "Avg";
+    const ENTRY: Entry = entry! {
+        /// The mean of each window.
+        AvgPool = "avg_pool";
+        formula "y = 1/n Σ x";
+        settings {
+            /// The size of a window: one number, or one for each axis.
+            kernel ("kernel_size", "pool_size"): required, Range::AT_LEAST_ONE;
+            /// The distance between windows; by default their size.
+            stride ("strides"): none, Range::AT_LEAST_ONE;
+            /// The padding before and after each axis.
+            padding: 0;
+            /// The distance between neighbouring positions of a window.
+            dilation: 1, Range::AT_LEAST_ONE;
+            /// Whether a last window that is not full has an output.
+            ceil ("ceil_mode"): false;
+            /// Whether n counts the inputs in the window alone, without the padding.
+            exclude_padding: false;
+        }
+    };
+    const NAMES: [NameOfAxes; 3] = [
+        ("AvgPool1d", "avg_pool1d", &["average_pooling1d"]),
+        ("AvgPool2d", "avg_pool2d", &["average_pooling2d"]),
+        ("AvgPool3d", "avg_pool3d", &["average_pooling3d"]),
+    ];
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        settings.get("exclude_padding").map(|exclude: bool| Self { padding: !exclude })
+    }
+
+    fn values(self, mut pooling: Vec<Value>) -> Vec<Value> {
+        pooling.push((!self.padding).into());
+        pooling
+    }
 
     fn relabel(self, pooling: Label) -> Label {
         if self.padding { pooling } else { pooling.with("exclude_padding", true) }

@@ -1,12 +1,13 @@
 //! The p-norm of each window.
 
-use chainrule_core::Label;
+use chainrule_core::{DescriptionError, Entry, Label, Range, Settings, Value, entry};
 use chainrule_tensor::Real;
 
 use super::pool::Pool;
 use super::pool_windows::{PoolWindow, PoolWindows};
 use super::rule::{MaxIndices, PoolRule, PoolValues};
 use crate::axes::Axes;
+use crate::axes::NameOfAxes;
 
 /// `y = (Σ |x|ᵖ)^(1/p)` over each window: the rule of [`LpPool2d`] and its relatives. With `p = 1` it is the sum of the absolute
 /// values; the larger `p`, the closer to their maximum.
@@ -36,6 +37,36 @@ impl<const N: usize> Pool<Lp, N> {
 impl PoolRule for Lp {
     const INDEXED: bool = false;
     const NAME: &'static str = "Lp";
+    const ENTRY: Entry = entry! {
+        /// The p-norm of each window.
+        LpPool = "lp_pool";
+        formula "y = (Σ |x|ᵖ)^(1/p)";
+        settings {
+            /// The exponent.
+            p ("norm_type"): required, Range::AT_LEAST_ONE;
+            /// The size of a window: one number, or one for each axis.
+            kernel ("kernel_size", "pool_size"): required, Range::AT_LEAST_ONE;
+            /// The distance between windows; by default their size.
+            stride ("strides"): none, Range::AT_LEAST_ONE;
+            /// The padding before and after each axis.
+            padding: 0;
+            /// The distance between neighbouring positions of a window.
+            dilation: 1, Range::AT_LEAST_ONE;
+            /// Whether a last window that is not full has an output.
+            ceil ("ceil_mode"): false;
+        }
+    };
+    const NAMES: [NameOfAxes; 3] =
+        [("LpPool1d", "lp_pool1d", &[]), ("LpPool2d", "lp_pool2d", &[]), ("LpPool3d", "lp_pool3d", &[])];
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        settings.get("p").map(|p| Self { p })
+    }
+
+    fn values(self, mut pooling: Vec<Value>) -> Vec<Value> {
+        pooling.insert(0, self.p.into());
+        pooling
+    }
 
     fn relabel(self, pooling: Label) -> Label {
         pooling.with("p", self.p)

@@ -1,12 +1,14 @@
 //! The maximum of each window.
 
+use chainrule_core::{DescriptionError, Entry, Range, Settings, entry};
 use chainrule_tensor::Real;
 use chainrule_tensor::conv::pool2x2::{self, Planes};
 
 use super::pool::Pool;
 use super::pool_windows::PoolWindows;
-use super::rule::{MaxIndices, PoolRule, PoolValues};
+use super::rule::{AdaptiveRule, MaxIndices, PoolRule, PoolValues};
 use crate::axes::Axes;
+use crate::axes::NameOfAxes;
 
 /// `y = max x` over each window: the rule of [`MaxPool2d`] and its relatives. Backward, all of `dy` goes to the maximum input, the
 /// first of equal ones, as in PyTorch. NaN counts as greater than any number.
@@ -36,9 +38,56 @@ impl<const N: usize> Pool<Max, N> {
     }
 }
 
+impl AdaptiveRule for Max {
+    const ADAPTIVE: Entry = entry! {
+        /// The maximum of each window, of so many windows that the output has a given size.
+        AdaptiveMaxPool = "adaptive_max_pool";
+        settings {
+            /// The size of the output: one number, or one for each axis.
+            output ("output_size"): required, Range::AT_LEAST_ONE;
+        }
+    };
+    const ADAPTIVE_NAMES: [NameOfAxes; 3] = [
+        ("AdaptiveMaxPool1d", "adaptive_max_pool1d", &["adaptive_max_pooling1d"]),
+        ("AdaptiveMaxPool2d", "adaptive_max_pool2d", &["adaptive_max_pooling2d"]),
+        ("AdaptiveMaxPool3d", "adaptive_max_pool3d", &["adaptive_max_pooling3d"]),
+    ];
+    const GLOBAL: Entry = entry! {
+        /// The maximum of each channel.
+        GlobalMaxPool = "global_max_pool";
+        aliases ["global_max_pool1d", "global_max_pool2d", "global_max_pool3d", "global_max_pooling1d", "global_max_pooling2d", "global_max_pooling3d"];
+    };
+}
+
 impl PoolRule for Max {
     const INDEXED: bool = true;
     const NAME: &'static str = "Max";
+    const ENTRY: Entry = entry! {
+        /// The maximum of each window.
+        MaxPool = "max_pool";
+        formula "y = max x";
+        settings {
+            /// The size of a window: one number, or one for each axis.
+            kernel ("kernel_size", "pool_size"): required, Range::AT_LEAST_ONE;
+            /// The distance between windows; by default their size.
+            stride ("strides"): none, Range::AT_LEAST_ONE;
+            /// The padding before and after each axis.
+            padding: 0;
+            /// The distance between neighbouring positions of a window.
+            dilation: 1, Range::AT_LEAST_ONE;
+            /// Whether a last window that is not full has an output.
+            ceil ("ceil_mode"): false;
+        }
+    };
+    const NAMES: [NameOfAxes; 3] = [
+        ("MaxPool1d", "max_pool1d", &["max_pooling1d"]),
+        ("MaxPool2d", "max_pool2d", &["max_pooling2d"]),
+        ("MaxPool3d", "max_pool3d", &["max_pooling3d"]),
+    ];
+
+    fn from_settings(_: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self)
+    }
 
     fn forward<T: Real>(self, windows: &PoolWindows, x: &[T], y: &mut [T], indices: &mut MaxIndices) {
         let MaxIndices { in_sample, in_square } = indices;

@@ -1,12 +1,15 @@
 //! The layer of all poolings with windows of one size.
 
-use chainrule_core::{Backward, Forward, Label, Layer, Plan, ShapeError};
+use chainrule_core::{
+    Backward, Described, DescriptionError, Entry, Forward, Label, Layer, Plan, SettingValue, Settings,
+    ShapeError, Value, described,
+};
 use chainrule_tensor::{Real, Shape};
 
 use super::cache::PoolCache;
 use super::pool_windows::{PoolWindows, SlidingAxis};
 use super::rule::PoolRule;
-use crate::axes::Axes;
+use crate::axes::{Axes, entry_of_axes};
 
 /// A pooling over windows of one size, along `N` axes.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +20,32 @@ pub struct Pool<R, const N: usize> {
     padding: [usize; N],
     dilation: [usize; N],
     ceil: bool,
+}
+
+impl<R: PoolRule, const N: usize> Described for Pool<R, N> {
+    const ENTRY: Entry = entry_of_axes::<N>(R::ENTRY, &R::NAMES);
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self {
+            rule: R::from_settings(settings)?,
+            kernel: settings.get("kernel")?,
+            stride: settings.get("stride")?,
+            padding: settings.get("padding")?,
+            dilation: settings.get("dilation")?,
+            ceil: settings.get("ceil")?,
+        })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        let Self { rule, kernel, stride, padding, dilation, ceil } = self;
+        rule.values(vec![
+            kernel.to_value(),
+            stride.to_value(),
+            padding.to_value(),
+            dilation.to_value(),
+            ceil.to_value(),
+        ])
+    }
 }
 
 impl<R: PoolRule, const N: usize> Pool<R, N> {
@@ -94,6 +123,8 @@ impl<T: Real, R: PoolRule, const N: usize> Layer<T> for Pool<R, N> {
     fn label(&self) -> Label {
         self.rule.relabel(Label::of(self).named(format!("{}Pool{N}d", R::NAME)).without("rule"))
     }
+
+    described!();
 
     fn forward(&self, pass: Forward<'_, T, PoolCache<T>>) {
         PoolCache::forward(self.rule, pass);

@@ -3,15 +3,34 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use chainrule_core::Label;
+use chainrule_core::{DescriptionError, Entry, Label, Settings, Value};
 use chainrule_tensor::Real;
 
 use super::pool_windows::PoolWindows;
+use crate::axes::NameOfAxes;
 
 /// Computes one output from a window of inputs.
 pub trait PoolRule: Clone + Copy + Debug + Send + Sync + 'static {
     /// Whether [`backward`](Self::backward) needs to know which input each output was taken from.
     const INDEXED: bool;
+
+    /// The entry of its poolings, but for their names.
+    const ENTRY: Entry;
+
+    /// The names of its poolings of one, two and three axes.
+    const NAMES: [NameOfAxes; 3];
+
+    /// The rule with these settings of a pooling.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptionError`] if a value is not of the type of its setting.
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError>;
+
+    /// Its own values among those of the settings of a pooling, in the order of the entry.
+    fn values(self, pooling: Vec<Value>) -> Vec<Value> {
+        pooling
+    }
 
     /// The start of the names of its poolings.
     const NAME: &'static str;
@@ -107,4 +126,16 @@ impl<T: Real> PoolValues<'_, T> {
             dy: &self.dy[row * outputs..][..outputs],
         }
     }
+}
+
+/// A rule that is used for the poolings whose windows are determined by the size of the output, too.
+pub trait AdaptiveRule: PoolRule + Default {
+    /// The entry of the poolings to a given size, but for their names.
+    const ADAPTIVE: Entry;
+
+    /// The names of those of one, two and three axes.
+    const ADAPTIVE_NAMES: [NameOfAxes; 3];
+
+    /// The entry of the pooling to one number.
+    const GLOBAL: Entry;
 }

@@ -1,12 +1,17 @@
 //! The partial inverse of maximum pooling.
 
-use chainrule_core::{Merge, MergeBackward, MergeForward, Plan, ShapeError};
+use chainrule_core::{
+    Described, DescriptionError, Entry, Merge, MergeBackward, MergeForward, Plan, Settings, ShapeError,
+    Value, described,
+};
 use chainrule_tensor::{Real, Shape};
 
 use super::cache::PoolCache;
 use super::max::Max;
 use super::pool::Pool;
 use super::pool_windows::PoolWindows;
+use super::rule::PoolRule;
+use crate::axes::entry_of_axes;
 
 /// Puts each value where a maximum pooling took its value from, with zeros elsewhere (Zeiler and Fergus 2014).
 ///
@@ -15,6 +20,30 @@ use super::pool_windows::PoolWindows;
 /// later one wins. The second input has no gradient, since a small change of it moves no maximum.
 #[derive(Clone, Copy, Debug)]
 pub struct MaxUnpool<const N: usize>(Pool<Max, N>);
+
+impl<const N: usize> Described for MaxUnpool<N> {
+    const ENTRY: Entry = entry_of_axes::<N>(
+        Entry {
+            summary: "Puts each value where a maximum pooling took its value from, with zeros elsewhere.",
+            formula: "",
+            source: "Zeiler and Fergus 2014",
+            ..Max::ENTRY
+        },
+        &[
+            ("MaxUnpool1d", "max_unpool1d", &[]),
+            ("MaxUnpool2d", "max_unpool2d", &[]),
+            ("MaxUnpool3d", "max_unpool3d", &[]),
+        ],
+    );
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Pool::from_settings(settings).map(Self)
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        self.0.setting_values()
+    }
+}
 
 /// The inverse of a [`MaxPool1d`](super::MaxPool1d).
 pub type MaxUnpool1d = MaxUnpool<1>;
@@ -53,6 +82,8 @@ impl<T: Real, const N: usize> Merge<T> for MaxUnpool<N> {
         }
         Ok((x, MaxUnpoolCache { windows, owners: Vec::new() }))
     }
+
+    described!();
 
     fn forward(&self, pass: MergeForward<'_, T, MaxUnpoolCache>) {
         let MergeForward { xs, mut y, cache, .. } = pass;

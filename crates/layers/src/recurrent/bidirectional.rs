@@ -1,6 +1,12 @@
 //! Recurrent layers in both directions.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use std::fmt;
+use std::sync::Arc;
+
+use chainrule_core::{
+    AnyLayer, Backward, Described, Description, DescriptionError, Entry, Forward, Kind, Layer, Place, Plan,
+    SettingValue, Settings, ShapeError, Value, entry,
+};
 use chainrule_tensor::{Buffer, Real, Shape, map};
 
 use super::cell::Cell;
@@ -21,6 +27,78 @@ pub struct Bidirectional<L> {
     merge: MergeMode,
 }
 
+/// A recurrent layer of any type: the [`Kind`] of layers that a [`Bidirectional`] can be built around.
+pub struct AnyRecurrent<T: Real> {
+    layer: AnyLayer<T>,
+    bidirectional: Arc<dyn Fn(MergeMode) -> AnyLayer<T> + Send + Sync>,
+}
+
+impl<T: Real> AnyRecurrent<T> {
+    /// This layer.
+    pub fn new<C: Cell<T>, P: RecurrentProjection<T> + Clone>(layer: Recurrent<C, P>) -> Self {
+        let both = layer.clone();
+        let bidirectional =
+            Arc::new(move |merge| AnyLayer::new(Bidirectional { merge, ..Bidirectional::new(both.clone()) }));
+        Self { layer: AnyLayer::new(layer), bidirectional }
+    }
+
+    /// The layer as any other.
+    pub fn into_layer(self) -> AnyLayer<T> {
+        self.layer
+    }
+}
+
+impl<T: Real> fmt::Debug for AnyRecurrent<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.layer, f)
+    }
+}
+
+impl<T: Real> Kind for AnyRecurrent<T> {
+    const KIND: &'static str = "recurrent layer";
+    const KINDS: &'static str = "recurrent layers";
+
+    fn description(&self) -> Description {
+        Layer::description(&self.layer)
+    }
+}
+
+impl<T: Real> SettingValue for AnyRecurrent<T> {
+    fn from_value(value: &Value, place: &Place<'_>) -> Result<Self, DescriptionError> {
+        place.build(value)
+    }
+
+    fn to_value(&self) -> Value {
+        self.to_plain()
+    }
+}
+
+/// What a [`Bidirectional`] is built from: its layer is of any type.
+pub(crate) struct BidirectionalText<T: Real>(pub(crate) AnyLayer<T>);
+
+impl<T: Real> Described for BidirectionalText<T> {
+    const ENTRY: Entry = entry! {
+        /// A recurrent layer in both directions.
+        Bidirectional = "bidirectional";
+        source "Schuster and Paliwal 1997";
+        settings {
+            /// The recurrent layer.
+            layer: required;
+            /// How the two results are merged: `concat`, `sum`, `multiply` or `average`.
+            merge ("merge_mode"): concat;
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let layer: AnyRecurrent<T> = settings.get("layer")?;
+        Ok(Self((layer.bidirectional)(settings.get("merge")?)))
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        Self::ENTRY.values_of(&Layer::description(&self.0))
+    }
+}
+
 /// How two results are merged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum MergeMode {
@@ -28,6 +106,31 @@ enum MergeMode {
     /// The sum times a factor.
     Sum(f64),
     Multiply,
+}
+
+impl SettingValue for MergeMode {
+    fn from_value(value: &Value, place: &Place<'_>) -> Result<Self, DescriptionError> {
+        let Value::Text(word) = value else {
+            return Err(place.wrong(value, "concat, sum, multiply or average"));
+        };
+        match &**word {
+            "concat" => Ok(Self::Concat),
+            "sum" => Ok(Self::Sum(1.0)),
+            "multiply" | "mul" => Ok(Self::Multiply),
+            "average" | "ave" => Ok(Self::Sum(0.5)),
+            _ => Err(place.wrong(value, "concat, sum, multiply or average")),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        let word = match self {
+            Self::Concat => "concat",
+            Self::Sum(0.5) => "average",
+            Self::Sum(_) => "sum",
+            Self::Multiply => "multiply",
+        };
+        word.into()
+    }
 }
 
 impl<C: Clone, P: Clone> Bidirectional<Recurrent<C, P>> {
@@ -99,6 +202,11 @@ impl<T: Real, C: Cell<T>, P: RecurrentProjection<T>> Layer<T> for Bidirectional<
             plan.memory(output.size()); // the gradient; both results are counted as outputs
         }
         Ok((output, BidirectionalCache { caches: [forward, backward], ..BidirectionalCache::default() }))
+    }
+
+    fn description(&self) -> Description {
+        let layer = Layer::<T>::description(&self.forward);
+        BidirectionalText::<T>::ENTRY.description([layer.into(), self.merge.to_value()])
     }
 
     fn forward(&self, Forward { mut params, x, mut y, cache, mode }: Forward<'_, T, Self::Cache>) {

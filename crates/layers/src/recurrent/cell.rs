@@ -1,5 +1,6 @@
 //! The trait of recurrent cells: what a recurrent layer computes from its gates.
 
+use chainrule_core::Description;
 use std::fmt::Debug;
 use std::ops::Range;
 
@@ -89,6 +90,11 @@ pub trait Cell<T: Real>: Copy + Debug + Send + Sync + 'static {
 
     /// The number of states that it passes from step to step, 1 or 2.
     const STATES: usize = 1;
+
+    /// What a layer with this cell is, but for the settings of its projection and options.
+    fn description(&self) -> Description {
+        Description::of_debug(self).with("debug", format!("{self:?}"))
+    }
 
     /// Computes the states `after` the step, which are overwritten, from `z`, the inputs of the gates, and the states
     /// `before` it. [`backward`](Self::backward) is given `z` as this leaves it.

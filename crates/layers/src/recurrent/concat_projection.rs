@@ -1,6 +1,6 @@
 //! The gates of a recurrent layer as any layer of input and state.
 
-use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, ShapeError};
+use chainrule_core::{Backward, Description, Forward, Grads, Layer, Mode, Params, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::s;
 
@@ -38,6 +38,11 @@ pub struct ConcatProjectionCache<T: Real, C> {
 
 impl<T: Real, L: Layer<T>> RecurrentProjection<T> for ConcatProjection<L> {
     type Cache = ConcatProjectionCache<T, L::Cache>;
+
+    fn describe(&self, cell: Description) -> Description {
+        let named = Description { name: format!("conv_{}", cell.name), ..cell };
+        named.with("hidden", self.hidden).with("layer", self.layer.description())
+    }
 
     fn plan(
         &self,

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use chainrule_core::{Grads, Initializer, Mode, ParamSpec, Params, Plan, ShapeError};
+use chainrule_core::{
+    Description, DescriptionError, Grads, Initializer, Mode, ParamSpec, Params, Plan, Range, SettingValue,
+    Settings, ShapeError, Value, describe, described,
+};
 use chainrule_tensor::vector::LongSum;
 use chainrule_tensor::{Buffer, Real, Seed, Shape, gemm, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, s};
@@ -30,8 +33,20 @@ pub struct GateProjection {
 impl GateProjection {
     /// With this many units, and all parameters initially uniform in `±1/√units`.
     pub fn new(units: usize) -> Self {
-        let init: Arc<dyn Initializer> = Arc::new(UnitsUniform(units));
+        let init: Arc<dyn Initializer> = Arc::new(UnitsUniform { units });
         Self { units, weight: Arc::clone(&init), recurrent_weight: Arc::clone(&init), bias: Some(init) }
+    }
+
+    /// That of the settings of a layer.
+    pub(super) fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let units = settings.get("units")?;
+        let init = |setting: &str| -> Result<Arc<dyn Initializer>, DescriptionError> {
+            let given = settings.get::<Option<Arc<dyn Initializer>>>(setting)?;
+            Ok(given.unwrap_or_else(|| Arc::new(UnitsUniform { units })))
+        };
+        let bias = settings.get::<bool>("bias")?.then_some(init("bias_init")?);
+        let recurrent_weight = init("recurrent_weight_init")?;
+        Ok(Self { units, weight: init("weight_init")?, recurrent_weight, bias })
     }
 
     /// With Keras' initial weights, and these biases.
@@ -44,14 +59,27 @@ impl GateProjection {
 
 /// Uniform in `±1/√units`, the initialiser of PyTorch's recurrent layers.
 #[derive(Clone, Copy, Debug)]
-struct UnitsUniform(usize);
+pub(crate) struct UnitsUniform {
+    units: usize,
+}
+
+describe! {
+    /// Uniform in ±1/√units, the initialiser of PyTorch's recurrent layers.
+    UnitsUniform = "units_uniform";
+    settings {
+        /// The number of units.
+        units: required, Range::AT_LEAST_ONE;
+    }
+}
 
 impl Initializer for UnitsUniform {
     fn fill(&self, _: ParamSpec, seed: Seed, values: &mut [f64]) {
-        let limit = 1.0 / (self.0 as f64).sqrt();
+        let limit = 1.0 / (self.units as f64).sqrt();
         let mut rng = seed.rng();
         values.fill_with(|| rng.between(-limit, limit));
     }
+
+    described!();
 }
 
 impl<C> Recurrent<C, GateProjection> {
@@ -115,6 +143,14 @@ pub struct GateProjectionCache<T: Real> {
 
 impl<T: Real> RecurrentProjection<T> for GateProjection {
     type Cache = GateProjectionCache<T>;
+
+    fn describe(&self, cell: Description) -> Description {
+        let Self { units, weight, recurrent_weight, bias } = self;
+        let inits = cell.with("units", *units).with("weight_init", weight.to_value());
+        let inits = inits.with("recurrent_weight_init", recurrent_weight.to_value());
+        let bias_init = bias.as_ref().map_or(Value::None, |bias| bias.to_value());
+        inits.with("bias", bias.is_some()).with("bias_init", bias_init)
+    }
 
     fn plan(
         &self,

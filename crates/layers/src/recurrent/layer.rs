@@ -3,7 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
+use chainrule_core::{
+    Backward, Description, DescriptionError, Forward, Layer, Mode, Plan, Settings, ShapeError,
+};
 use chainrule_tensor::{Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 
@@ -28,11 +30,29 @@ pub struct Recurrent<C, P> {
 
 /// The settings that all recurrent layers have.
 #[derive(Clone, Copy, Debug, Default)]
-struct RecurrentOptions {
+pub(crate) struct RecurrentOptions {
     sequences: bool,
     backwards: bool,
     masked: bool,
     stateful: bool,
+}
+
+impl RecurrentOptions {
+    pub(super) fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self {
+            sequences: settings.get("sequences")?,
+            backwards: settings.get("backwards")?,
+            masked: settings.get("masked")?,
+            stateful: settings.get("stateful")?,
+        })
+    }
+
+    /// Adds the settings to a description.
+    fn describe(self, description: Description) -> Description {
+        let Self { sequences, backwards, masked, stateful } = self;
+        let description = description.with("sequences", sequences).with("backwards", backwards);
+        description.with("masked", masked).with("stateful", stateful)
+    }
 }
 
 impl<C, P> Recurrent<C, P> {
@@ -84,6 +104,11 @@ impl<C, P> Recurrent<C, P> {
     pub(super) fn reversed(mut self) -> Self {
         self.options.backwards = !self.options.backwards;
         self
+    }
+
+    /// The same layer with these options.
+    pub(crate) fn with_options(self, options: RecurrentOptions) -> Self {
+        Self { options, ..self }
     }
 
     pub(super) fn returns_sequences(&self) -> bool {
@@ -348,6 +373,10 @@ impl<T: Real, C: Cell<T>, P: RecurrentProjection<T>> Layer<T> for Recurrent<C, P
         }
         let output = if self.options.sequences { sequence } else { state };
         Ok((output, RecurrentCache { unrolled: Unrolled::new(sizes), projection }))
+    }
+
+    fn description(&self) -> Description {
+        self.options.describe(self.projection.describe(self.cell.description()))
     }
 
     fn forward(&self, Forward { mut params, x, y, cache, mode }: Forward<'_, T, Self::Cache>) {

@@ -1,6 +1,6 @@
 //! Masking of steps that are filled with some value.
 
-use chainrule_core::{Backward, Forward, Layer, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Plan, Range, ShapeError, describe, described};
 use chainrule_tensor::{Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
@@ -11,6 +11,15 @@ use super::steps::split_steps;
 #[derive(Clone, Copy, Debug)]
 pub struct Masking {
     value: f64,
+}
+
+describe! {
+    /// Sets steps whose values are all one number to 0, which is padding.
+    Masking = "masking";
+    settings {
+        /// The number.
+        value ("mask_value"): 0.0, Range::FINITE;
+    }
 }
 
 impl Masking {
@@ -52,6 +61,8 @@ impl<T: Real> Layer<T> for Masking {
             width => Ok((input, width)),
         }
     }
+
+    described!();
 
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, usize>) {
         self.mask(x, x, y, *cache);

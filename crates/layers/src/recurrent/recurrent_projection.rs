@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use chainrule_core::{Mode, Plan, ShapeError};
+use chainrule_core::{Description, Mode, Plan, ShapeError};
 use chainrule_tensor::{Real, Shape};
 
 use super::cell::GateLayout;
@@ -15,6 +15,11 @@ use super::unrolled::Unrolled;
 pub trait RecurrentProjection<T: Real>: Debug + Send + Sync + 'static {
     /// What it keeps between the passes.
     type Cache: Clone + Default + Send + Sync + 'static;
+
+    /// Adds its settings to the description of a cell, which may have another name with this projection.
+    fn describe(&self, cell: Description) -> Description {
+        cell.with("debug", format!("{self:?}"))
+    }
 
     /// Declares its parameters for samples of shape `input`, which have at least one step, and a cell with these gates.
     /// Returns the shape of a state, and an empty cache.

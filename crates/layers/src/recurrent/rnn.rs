@@ -2,13 +2,16 @@
 
 use std::fmt;
 
-use chainrule_core::Constant;
+use chainrule_core::{
+    Constant, Described, Description, DescriptionError, Entry, Kind, Range, Settings, Value, entry,
+};
 use chainrule_tensor::{Real, gates};
 
+use super::bidirectional::AnyRecurrent;
 use super::cell::{Cell, GateLayout};
 use super::gate_projection::GateProjection;
-use super::layer::Recurrent;
-use crate::{Activation, Relu, Tanh};
+use super::layer::{Recurrent, RecurrentOptions};
+use crate::activations::{Activation, ElementWise, Relu, Tanh};
 
 /// The simple recurrent layer (Elman 1990), `[steps, features]` to `[units]`, or to `[steps, units]` with
 /// [`sequences`](Recurrent::sequences):
@@ -49,6 +52,52 @@ impl<A> Rnn<A> {
 #[derive(Clone, Copy)]
 pub struct RnnCell<A>(pub A);
 
+/// What an [`Rnn`] is built from: its activation is of any type.
+pub(crate) struct RnnText<T: Real>(pub(crate) AnyRecurrent<T>);
+
+impl<T: Real> Described for RnnText<T> {
+    const ENTRY: Entry = entry! {
+        /// A recurrent layer whose state is an activation of the inputs and of itself.
+        Rnn = "rnn";
+        aliases ["simple_rnn"];
+        formula "h = f(x Wx + h₀ Wh + b)";
+        source "Elman 1990";
+        settings {
+            /// The number of units.
+            units ("hidden_size"): required, Range::AT_LEAST_ONE;
+            /// The activation f, one of each value alone.
+            activation ("nonlinearity"): tanh;
+            /// Whether the steps are returned, rather than the last one alone.
+            sequences ("return_sequences"): false;
+            /// Whether there are biases.
+            bias ("use_bias"): true;
+            /// Whether the steps are taken from the last to the first.
+            backwards ("go_backwards"): false;
+            /// Whether steps of zeros are padding.
+            masked: false;
+            /// Whether a batch continues the one before.
+            stateful: false;
+            /// The first weights of the inputs; by default uniform in ±1/√units.
+            weight_init ("kernel_initializer"): none;
+            /// The first weights of the state; by default uniform in ±1/√units.
+            recurrent_weight_init ("recurrent_initializer"): none;
+            /// The first biases; by default uniform in ±1/√units.
+            bias_init ("bias_initializer"): none;
+        }
+        presets { keras { weight_init = glorot_uniform, recurrent_weight_init = orthogonal, bias_init = constant(0.0) } }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let activation: ElementWise<T> = settings.get("activation")?;
+        let projection = GateProjection::from_settings(settings)?;
+        Ok(Self((activation.rnn)(projection, RecurrentOptions::from_settings(settings)?)))
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        Self::ENTRY.values_of(&self.0.description())
+    }
+}
+
 impl<A: fmt::Debug> fmt::Debug for RnnCell<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Rnn({:?})", self.0)
@@ -56,6 +105,10 @@ impl<A: fmt::Debug> fmt::Debug for RnnCell<A> {
 }
 
 impl<T: Real, A: Activation<T>> Cell<T> for RnnCell<A> {
+    fn description(&self) -> Description {
+        Description::new(RnnText::<T>::ENTRY.name).with("activation", self.0.description())
+    }
+
     const GATES: GateLayout = GateLayout::all_summed(1);
 
     fn forward(self, units: usize, z: &mut [T], _: [&[T]; 2], [h, _]: [&mut [T]; 2]) {

@@ -1,6 +1,9 @@
 //! A layer applied to each step.
 
-use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError, ValueError};
+use chainrule_core::{
+    AnyLayer, Backward, Described, Description, DescriptionError, Entry, Forward, Layer, Mode, Plan,
+    SettingValue, Settings, ShapeError, Value, ValueError, entry,
+};
 use chainrule_tensor::{Buffer, Real, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -21,6 +24,26 @@ use super::unrolled::copy;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct TimeDistributed<L>(pub L);
+
+impl<T: Real> Described for TimeDistributed<AnyLayer<T>> {
+    const ENTRY: Entry = entry! {
+        /// A layer that is applied to each step of a sequence.
+        TimeDistributed = "time_distributed";
+        formula "y[t] = f(x[t])";
+        settings {
+            /// The layer.
+            layer: required;
+        }
+    };
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        settings.get("layer").map(Self)
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        vec![self.0.to_value()]
+    }
+}
 
 /// What a [`TimeDistributed`] layer keeps between its passes: the inner layer's cache, and copies of strided matrices.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +107,10 @@ impl<T: Real, L: Layer<T>> Layer<T> for TimeDistributed<L> {
 
     fn is_identity(&self) -> bool {
         self.0.is_identity()
+    }
+
+    fn description(&self) -> Description {
+        <TimeDistributed<AnyLayer<T>> as Described>::ENTRY.description([self.0.description().into()])
     }
 
     fn forward(&self, Forward { params, x, y, cache, mode }: Forward<'_, T, Self::Cache>) {

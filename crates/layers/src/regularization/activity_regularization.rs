@@ -1,6 +1,6 @@
 //! A penalty on the activations.
 
-use chainrule_core::{Backward, Forward, Layer, Mode, Plan, ShapeError};
+use chainrule_core::{Backward, Forward, Layer, Mode, Plan, Range, ShapeError, describe, described};
 use chainrule_tensor::{Real, Shape, map};
 
 /// The identity, which in training adds a penalty on its values to the loss: `l1 Σ |x| + l2 Σ x²` for each sample, averaged
@@ -11,6 +11,18 @@ use chainrule_tensor::{Real, Shape, map};
 pub struct ActivityRegularization {
     l1: f64,
     l2: f64,
+}
+
+describe! {
+    /// Adds a penalty of its values to the loss.
+    ActivityRegularization = "activity_regularization";
+    formula "penalty = l1 Σ|x| + l2 Σx²";
+    settings {
+        /// The factor of the absolute values.
+        l1: 0.0, Range::FINITE;
+        /// The factor of the squares.
+        l2: 0.0, Range::FINITE;
+    }
 }
 
 impl ActivityRegularization {
@@ -31,6 +43,8 @@ impl<T: Real> Layer<T> for ActivityRegularization {
         }
         Ok((input, false))
     }
+
+    described!();
 
     fn forward(&self, Forward { x, mut y, cache, mode, .. }: Forward<'_, T, bool>) {
         *cache = mode != Mode::Eval;

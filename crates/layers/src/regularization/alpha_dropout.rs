@@ -1,6 +1,6 @@
 //! Dropout for self-normalising networks.
 
-use chainrule_core::{Plan, ShapeError};
+use chainrule_core::{Plan, Range, ShapeError, describe};
 use chainrule_tensor::{Real, Shape};
 
 use super::noise::{Noise, NoiseGroups, check_probability, drop_or_keep, noise_layer};
@@ -14,6 +14,16 @@ const SATURATED: f64 = -1.758_099_340_847_376_6;
 #[derive(Clone, Copy, Debug)]
 pub struct AlphaDropout {
     p: f64,
+}
+
+describe! {
+    /// A dropout that keeps the mean and the variance of what SELU returns.
+    AlphaDropout = "alpha_dropout";
+    source "Klambauer et al. 2017";
+    settings {
+        /// The probability of a value to be dropped.
+        p ("rate"): 0.5, Range::FRACTION;
+    }
 }
 
 impl AlphaDropout {
@@ -42,6 +52,18 @@ noise_layer!(AlphaDropout);
 pub struct FeatureAlphaDropout {
     p: f64,
     last: bool,
+}
+
+describe! {
+    /// An alpha dropout of whole channels.
+    FeatureAlphaDropout = "feature_alpha_dropout";
+    source "Klambauer et al. 2017";
+    settings {
+        /// The probability of a channel to be dropped.
+        p ("rate"): 0.5, Range::FRACTION;
+        /// Whether the channels are the last axis rather than the first.
+        last as "channels_last": false;
+    }
 }
 
 impl FeatureAlphaDropout {

@@ -1,6 +1,6 @@
 //! Stochastic depth.
 
-use chainrule_core::{Plan, ShapeError};
+use chainrule_core::{Plan, Range, ShapeError, describe};
 use chainrule_tensor::{Real, Shape};
 
 use super::dropout::inverted;
@@ -23,6 +23,17 @@ use super::noise::{Noise, NoiseGroups, check_probability, noise_layer};
 #[derive(Clone, Copy, Debug)]
 pub struct DropPath {
     p: f64,
+}
+
+describe! {
+    /// Sets random samples to 0 in training, and scales the others: for the branch of a residual.
+    DropPath = "drop_path";
+    aliases ["stochastic_depth"];
+    source "Huang et al. 2016";
+    settings {
+        /// The probability of a sample to be dropped.
+        p ("rate"): 0.5, Range::FRACTION;
+    }
 }
 
 impl DropPath {

@@ -1,6 +1,6 @@
 //! Dropout.
 
-use chainrule_core::{Plan, ShapeError};
+use chainrule_core::{Plan, Range, ShapeError, describe};
 use chainrule_tensor::{Real, Shape};
 
 use super::noise::{Noise, NoiseGroups, check_probability, drop_or_keep, noise_layer};
@@ -12,6 +12,17 @@ use super::noise::{Noise, NoiseGroups, check_probability, drop_or_keep, noise_la
 #[derive(Clone, Copy, Debug)]
 pub struct Dropout {
     p: f64,
+}
+
+describe! {
+    /// Sets random values to 0 in training, and scales the others.
+    Dropout = "dropout";
+    formula "y = x m / (1 - p)";
+    source "Srivastava et al. 2014";
+    settings {
+        /// The probability of a value to be dropped.
+        p ("rate"): 0.5, Range::FRACTION;
+    }
 }
 
 impl Dropout {

@@ -1,6 +1,6 @@
 //! Gaussian noise.
 
-use chainrule_core::{Plan, ShapeError};
+use chainrule_core::{Plan, Range, ShapeError, describe};
 use chainrule_tensor::{Real, Shape};
 
 use super::noise::{Noise, NoiseGroups, check_probability, noise_layer};
@@ -11,6 +11,17 @@ use super::noise::{Noise, NoiseGroups, check_probability, noise_layer};
 #[derive(Clone, Copy, Debug)]
 pub struct GaussianDropout {
     p: f64,
+}
+
+describe! {
+    /// Multiplies with random numbers of mean 1 in training.
+    GaussianDropout = "gaussian_dropout";
+    formula "y = x (1 + √(p / (1 - p)) n)";
+    source "Srivastava et al. 2014";
+    settings {
+        /// The probability of the dropout with the same variance.
+        p ("rate"): 0.5, Range::FRACTION;
+    }
 }
 
 impl GaussianDropout {
@@ -40,6 +51,16 @@ noise_layer!(GaussianDropout);
 #[derive(Clone, Copy, Debug)]
 pub struct GaussianNoise {
     deviation: f64,
+}
+
+describe! {
+    /// Adds random numbers of mean 0 in training.
+    GaussianNoise = "gaussian_noise";
+    formula "y = x + deviation n";
+    settings {
+        /// The standard deviation.
+        deviation ("stddev", "std"): required, Range::NOT_NEGATIVE;
+    }
 }
 
 impl GaussianNoise {

@@ -144,6 +144,8 @@ macro_rules! noise_layer {
                 Ok((input, $crate::regularization::noise::NoiseCache::new(groups)))
             }
 
+            ::chainrule_core::described!();
+
             fn forward(&self, pass: ::chainrule_core::Forward<'_, T, Self::Cache>) {
                 let ::chainrule_core::Forward { x, y, cache, mode, .. } = pass;
                 cache.start(mode);

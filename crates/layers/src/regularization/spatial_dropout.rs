@@ -1,6 +1,6 @@
 //! Dropout of whole channels.
 
-use chainrule_core::{Plan, ShapeError};
+use chainrule_core::{Plan, Range, ShapeError, describe};
 use chainrule_tensor::{Real, Shape};
 
 use super::dropout::inverted;
@@ -15,6 +15,20 @@ use super::noise::{Noise, NoiseGroups, check_probability, noise_layer};
 pub struct SpatialDropout {
     p: f64,
     last: bool,
+}
+
+describe! {
+    /// Sets random channels to 0 in training, and scales the others.
+    SpatialDropout = "spatial_dropout";
+    aliases ["dropout1d", "dropout2d", "dropout3d", "spatial_dropout1d", "spatial_dropout2d", "spatial_dropout3d"];
+    formula "y = x m / (1 - p)";
+    source "Tompson et al. 2015";
+    settings {
+        /// The probability of a channel to be dropped.
+        p ("rate"): 0.5, Range::FRACTION;
+        /// Whether the channels are the last axis rather than the first.
+        last as "channels_last": false;
+    }
 }
 
 impl SpatialDropout {

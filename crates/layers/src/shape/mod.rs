@@ -3,6 +3,7 @@
 //! Planning a large sample takes no longer than planning a small one: the tables that the passes use are computed in the
 //! first pass.
 
+mod border;
 mod flatten;
 mod padding;
 mod permute;

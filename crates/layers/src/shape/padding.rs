@@ -1,11 +1,13 @@
 //! Padding and cropping.
 
-use std::fmt::Debug;
-
-use chainrule_core::{Label, Plan, ShapeError};
+use chainrule_core::{
+    Described, DescriptionError, Entry, Label, Plan, SettingValue, Settings, ShapeError, Value, entry,
+};
 use chainrule_tensor::Shape;
 
+use super::border::{Border, CircularBorder, ConstantBorder, ReflectedBorder, ReplicatedBorder, ZeroBorder};
 use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangement_layer};
+use crate::axes::entry_of_axes;
 
 /// How many values are added or removed at both ends of each of `N` spatial axes: one number for all, `[n; N]` for both ends of
 /// each axis, or `[[before, after]; N]`.
@@ -32,122 +34,23 @@ impl<const N: usize> Sides<N> for [[usize; 2]; N] {
     }
 }
 
-/// What the values beyond the border of an axis are.
-pub trait Border: Clone + Copy + Debug + Send + Sync + 'static {
-    /// The start of the names of its paddings.
-    const PADDING: &'static str;
-
-    /// Adds the border's settings to the label of its padding.
-    fn relabel(self, padding: Label) -> Label {
-        padding
-    }
-
-    /// The value where there is no input.
-    fn constant(self) -> f64 {
-        0.0
-    }
-
-    /// Which of the `size` inputs of an axis is at the index `at`, relative to the first input; inside it is `at` itself.
-    fn source(self, at: isize, size: isize) -> Option<isize>;
-
-    /// The maximum padding of an axis of this size.
-    fn max_padding(self, size: usize) -> usize;
-}
-
-/// Zeros.
-#[derive(Clone, Copy, Debug)]
-pub struct ZeroBorder;
-
-/// A constant.
-#[derive(Clone, Copy, Debug)]
-pub struct ConstantBorder(f64);
-
-/// The inputs, reflected at the first and the last, which are not repeated: `c b | a b c | b a`.
-#[derive(Clone, Copy, Debug)]
-pub struct ReflectedBorder;
-
-/// The first and the last input, repeated: `a a | a b c | c c`.
-#[derive(Clone, Copy, Debug)]
-pub struct ReplicatedBorder;
-
-/// The inputs from the other end: `b c | a b c | a b`.
-#[derive(Clone, Copy, Debug)]
-pub struct CircularBorder;
-
-impl Border for ZeroBorder {
-    const PADDING: &'static str = "ZeroPadding";
-
-    fn source(self, at: isize, size: isize) -> Option<isize> {
-        (0..size).contains(&at).then_some(at)
-    }
-
-    fn max_padding(self, _: usize) -> usize {
-        isize::MAX as usize / 4
-    }
-}
-
-impl Border for ConstantBorder {
-    const PADDING: &'static str = "ConstantPadding";
-
-    fn relabel(self, padding: Label) -> Label {
-        padding.with("value", self.0)
-    }
-
-    fn constant(self) -> f64 {
-        self.0
-    }
-
-    fn source(self, at: isize, size: isize) -> Option<isize> {
-        (0..size).contains(&at).then_some(at)
-    }
-
-    fn max_padding(self, _: usize) -> usize {
-        isize::MAX as usize / 4
-    }
-}
-
-impl Border for ReflectedBorder {
-    const PADDING: &'static str = "ReflectionPadding";
-
-    fn source(self, at: isize, size: isize) -> Option<isize> {
-        let last = size - 1;
-        Some(last - (last - at.abs()).abs())
-    }
-
-    fn max_padding(self, size: usize) -> usize {
-        size.saturating_sub(1)
-    }
-}
-
-impl Border for ReplicatedBorder {
-    const PADDING: &'static str = "ReplicationPadding";
-
-    fn source(self, at: isize, size: isize) -> Option<isize> {
-        Some(at.clamp(0, size - 1))
-    }
-
-    fn max_padding(self, size: usize) -> usize {
-        if size == 0 { 0 } else { isize::MAX as usize / 4 }
-    }
-}
-
-impl Border for CircularBorder {
-    const PADDING: &'static str = "CircularPadding";
-
-    fn source(self, at: isize, size: isize) -> Option<isize> {
-        Some(at.rem_euclid(size))
-    }
-
-    fn max_padding(self, size: usize) -> usize {
-        size
-    }
-}
-
 /// Pads each of the `N` spatial axes of `[channels, axes...]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Pad<B, const N: usize> {
     border: B,
     sides: [[usize; 2]; N],
+}
+
+impl<B: Border, const N: usize> Described for Pad<B, N> {
+    const ENTRY: Entry = entry_of_axes::<N>(B::ENTRY, &B::NAMES);
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        Ok(Self { border: B::from_settings(settings)?, sides: settings.get("sides")? })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        [vec![self.sides.to_value()], self.border.values()].concat()
+    }
 }
 
 macro_rules! paddings {
@@ -248,6 +151,32 @@ rearrangement_layer!([B: Border, const N: usize] Pad<B, N>);
 #[derive(Clone, Copy, Debug)]
 pub struct Cropping<const N: usize> {
     sides: [[usize; 2]; N],
+}
+
+impl<const N: usize> Described for Cropping<N> {
+    const ENTRY: Entry = entry_of_axes::<N>(
+        entry! {
+            /// The image without its border.
+            Cropping = "cropping";
+            settings {
+                /// How much is removed: one number, one for each axis, or the number before and that after each axis.
+                sides ("cropping"): required;
+            }
+        },
+        &[
+            ("Cropping1d", "cropping1d", &[]),
+            ("Cropping2d", "cropping2d", &[]),
+            ("Cropping3d", "cropping3d", &[]),
+        ],
+    );
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        settings.get("sides").map(|sides| Self { sides })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        vec![self.sides.to_value()]
+    }
 }
 
 /// Cropping of `[channels, length]`.

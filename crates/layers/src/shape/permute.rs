@@ -1,6 +1,6 @@
 //! Axes in another order.
 
-use chainrule_core::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError, describe};
 use chainrule_tensor::{MAX_RANK, Shape};
 
 use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangement_layer};
@@ -10,6 +10,15 @@ use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangeme
 #[derive(Clone, Debug)]
 pub struct Permute {
     axes: Vec<usize>,
+}
+
+describe! {
+    /// The axes in another order.
+    Permute = "permute";
+    settings {
+        /// The axes in their new order, counted from 0.
+        axes ("dims"): required;
+    }
 }
 
 impl Permute {

@@ -182,6 +182,8 @@ macro_rules! rearrangement_layer {
                 $crate::shape::rearrangement::Rearrangement::label(self)
             }
 
+            ::chainrule_core::described!();
+
             fn forward(&self, pass: ::chainrule_core::Forward<'_, T, Self::Cache>) {
                 pass.cache.ranges(self).forward(pass.x, pass.y);
             }

@@ -1,6 +1,6 @@
 //! A vector repeated as a sequence.
 
-use chainrule_core::{Plan, ShapeError};
+use chainrule_core::{Plan, ShapeError, describe};
 use chainrule_tensor::Shape;
 
 use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangement_layer};
@@ -9,6 +9,15 @@ use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangeme
 #[derive(Clone, Copy, Debug)]
 pub struct RepeatVector {
     times: usize,
+}
+
+describe! {
+    /// A vector several times, as a sequence.
+    RepeatVector = "repeat_vector";
+    settings {
+        /// How many times.
+        times ("n"): required;
+    }
 }
 
 impl RepeatVector {

@@ -1,6 +1,6 @@
 //! Reshaping.
 
-use chainrule_core::{Layer, Plan, ShapeError};
+use chainrule_core::{Layer, Plan, ShapeError, describe, described};
 use chainrule_tensor::{Real, Shape};
 
 /// Gives samples another shape; the values stay in row-major order, so it costs nothing.
@@ -17,6 +17,15 @@ use chainrule_tensor::{Real, Shape};
 #[derive(Clone, Debug)]
 pub struct Reshape {
     axes: Vec<Option<usize>>,
+}
+
+describe! {
+    /// The values of a sample in another shape.
+    Reshape = "reshape";
+    settings {
+        /// The lengths of the axes; one may be `none`, for what remains.
+        axes ("target_shape"): required;
+    }
 }
 
 impl Reshape {
@@ -51,6 +60,8 @@ impl<T: Real> Layer<T> for Reshape {
         })?;
         Ok((shape, ()))
     }
+
+    described!();
 
     identity_passes!();
 }

@@ -1,6 +1,6 @@
 //! Shuffles of channels and pixels.
 
-use chainrule_core::{Plan, ShapeError};
+use chainrule_core::{Plan, Range, ShapeError, describe};
 use chainrule_tensor::Shape;
 
 use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangement_layer};
@@ -12,10 +12,29 @@ pub struct PixelShuffle {
     factor: usize,
 }
 
+describe! {
+    /// Channels as pixels of a larger image.
+    PixelShuffle = "pixel_shuffle";
+    source "Shi et al. 2016";
+    settings {
+        /// How many times the height and the width.
+        factor ("upscale_factor"): required, Range::AT_LEAST_ONE;
+    }
+}
+
 /// The inverse of [`PixelShuffle`]: turns `[channels, height r, width r]` into `[channels r², height, width]`.
 #[derive(Clone, Copy, Debug)]
 pub struct PixelUnshuffle {
     factor: usize,
+}
+
+describe! {
+    /// Pixels as channels of a smaller image.
+    PixelUnshuffle = "pixel_unshuffle";
+    settings {
+        /// The divisor of the height and the width.
+        factor ("downscale_factor"): required, Range::AT_LEAST_ONE;
+    }
 }
 
 /// Interleaves the channels of `groups` groups (Zhang et al. 2018): channel `g n + i` of `groups` groups of `n` becomes
@@ -23,6 +42,16 @@ pub struct PixelUnshuffle {
 #[derive(Clone, Copy, Debug)]
 pub struct ChannelShuffle {
     groups: usize,
+}
+
+describe! {
+    /// The channels of the groups, one of each in turn.
+    ChannelShuffle = "channel_shuffle";
+    source "Zhang et al. 2017, \"ShuffleNet\"";
+    settings {
+        /// The number of groups.
+        groups: required, Range::AT_LEAST_ONE;
+    }
 }
 
 impl PixelShuffle {

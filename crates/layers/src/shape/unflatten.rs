@@ -1,6 +1,6 @@
 //! One axis split into several.
 
-use chainrule_core::{Layer, Plan, ShapeError};
+use chainrule_core::{Layer, Plan, ShapeError, describe, described};
 use chainrule_tensor::{Real, Shape};
 
 use super::reshape::Reshape;
@@ -21,6 +21,17 @@ use super::reshape::Reshape;
 pub struct Unflatten {
     axis: usize,
     axes: Vec<Option<usize>>,
+}
+
+describe! {
+    /// One axis as several.
+    Unflatten = "unflatten";
+    settings {
+        /// The axis.
+        axis ("dim"): required;
+        /// The lengths of the new axes; one may be `none`, for what remains.
+        axes ("unflattened_size"): required;
+    }
 }
 
 impl Unflatten {
@@ -47,6 +58,8 @@ impl<T: Real> Layer<T> for Unflatten {
         })?;
         Ok((output, ()))
     }
+
+    described!();
 
     identity_passes!();
 }

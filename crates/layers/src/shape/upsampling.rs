@@ -2,11 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use chainrule_core::{Backward, Forward, Label, Layer, Plan, ShapeError};
+use chainrule_core::{
+    Backward, Described, DescriptionError, Entry, Forward, Label, Layer, Plan, Range, SettingValue, Settings,
+    ShapeError, Value, described, entry,
+};
 use chainrule_tensor::{Buffer, Real, Shape};
 
 use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangement_layer};
-use crate::axes::Axes;
+use crate::axes::{Axes, entry_of_axes};
 use crate::contiguous::{contiguous, write_contiguous};
 
 /// The size of the output along each of `N` spatial axes.
@@ -24,6 +27,36 @@ enum UpSamplingSize<const N: usize> {
 #[derive(Clone, Copy, Debug)]
 pub struct UpSampling<const N: usize> {
     size: UpSamplingSize<N>,
+}
+
+impl<const N: usize> Described for UpSampling<N> {
+    const ENTRY: Entry = entry_of_axes::<N>(
+        entry! {
+            /// Each value several times along each axis.
+            UpSampling = "up_sampling";
+            settings {
+                /// The size of the output as a multiple of that of the input: one number, or one for each axis.
+                factors ("scale_factor"): none, Range::AT_LEAST_ONE;
+                /// Instead of factors, the size of the output.
+                to_size: none, Range::AT_LEAST_ONE;
+            }
+        },
+        &[
+            ("UpSampling1d", "up_sampling1d", &[]),
+            ("UpSampling2d", "up_sampling2d", &[]),
+            ("UpSampling3d", "up_sampling3d", &[]),
+        ],
+    );
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let size = UpSamplingSize::from_settings(settings)?;
+        Ok(Self { size })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        let [factors, to_size] = self.size.values();
+        vec![factors, to_size]
+    }
 }
 
 /// Repeats the values of `[channels, length]`.
@@ -46,6 +79,25 @@ impl<const N: usize> UpSampling<N> {
 }
 
 impl<const N: usize> UpSamplingSize<N> {
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        match (settings.get("factors")?, settings.get::<Option<_>>("to_size")?) {
+            (Some(factors), None) => Ok(Self::Factors(factors)),
+            (None, Some(sizes)) => Ok(Self::Sizes(sizes)),
+            (factors, _) => {
+                let found = if factors.is_some() { "given factors and a size" } else { "given no size" };
+                Err(settings.place().wrong(&found.into(), "given either `factors` or `to_size`"))
+            }
+        }
+    }
+
+    /// The values of `factors` and `to_size`.
+    fn values(self) -> [Value; 2] {
+        match self {
+            Self::Factors(factors) => [factors.to_value(), Value::None],
+            Self::Sizes(sizes) => [Value::None, sizes.to_value()],
+        }
+    }
+
     /// The shape of the output.
     fn output_shape(self, input: Shape, plan: &Plan) -> Result<Shape, ShapeError> {
         let (Self::Factors(numbers) | Self::Sizes(numbers)) = self;
@@ -93,6 +145,38 @@ rearrangement_layer!([const N: usize] UpSampling<N>);
 pub struct LinearUpSampling<const N: usize> {
     size: UpSamplingSize<N>,
     align_corners: bool,
+}
+
+impl<const N: usize> Described for LinearUpSampling<N> {
+    const ENTRY: Entry = entry_of_axes::<N>(
+        entry! {
+            /// Values between those of the image, by interpolation along each axis.
+            LinearUpSampling = "linear_up_sampling";
+            settings {
+                /// The size of the output as a multiple of that of the input: one number, or one for each axis.
+                factors ("scale_factor"): none, Range::AT_LEAST_ONE;
+                /// Instead of factors, the size of the output.
+                to_size: none, Range::AT_LEAST_ONE;
+                /// Whether the first and last values of input and output are at the same positions.
+                align_corners: false;
+            }
+        },
+        &[
+            ("LinearUpSampling1d", "linear_up_sampling1d", &[]),
+            ("BilinearUpSampling2d", "bilinear_up_sampling2d", &["linear_up_sampling2d"]),
+            ("TrilinearUpSampling3d", "trilinear_up_sampling3d", &["linear_up_sampling3d"]),
+        ],
+    );
+
+    fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
+        let size = UpSamplingSize::from_settings(settings)?;
+        Ok(Self { size, align_corners: settings.get("align_corners")? })
+    }
+
+    fn setting_values(&self) -> Vec<Value> {
+        let [factors, to_size] = self.size.values();
+        vec![factors, to_size, self.align_corners.into()]
+    }
 }
 
 /// Linear interpolation of `[channels, length]`.
@@ -175,6 +259,8 @@ impl<T: Real, const N: usize> Layer<T> for LinearUpSampling<N> {
         let sizes = [input, output].map(|shape| shape[1..].to_vec());
         Ok((output, LinearUpSamplingCache { sizes, ..LinearUpSamplingCache::default() }))
     }
+
+    described!();
 
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, LinearUpSamplingCache<T>>) {
         let LinearUpSamplingCache { sizes, weights, copies: [from_copy, to_copy] } = cache;

@@ -9,7 +9,8 @@ pub struct Contents {
     pub number: String,
     /// The shape of a sample.
     pub input: Vec<usize>,
-    /// The layers, outermost first: the path, the description, and the shape of the output.
+    /// The layers, outermost first: the path, what errors call it (before version 5, what `Debug` prints), and the shape of the
+    /// output.
     pub layers: Vec<(String, String, Vec<usize>)>,
     /// The name and the shape of each parameter.
     pub entries: Vec<(String, Vec<usize>)>,
@@ -21,6 +22,8 @@ pub struct Contents {
     pub position: Option<EpochPosition>,
     /// With a position, how much the samples that were trained on count: the sum of their weights.
     pub epoch_weight: Option<f64>,
+    /// What the layers are, in the text form of [`Description`](chainrule_core::Description); nothing before version 5.
+    pub description: Option<String>,
 }
 
 /// How far a training is in an epoch.
@@ -92,13 +95,15 @@ mod tests {
                 seconds: f64::MIN_POSITIVE,
                 metrics: vec![("accuracy".into(), vec![3.0, 64.0]), ("mine".into(), vec![])],
             }),
+            description: Some("dense(units=1) then relu".into()),
             epoch_weight: Some(62.5),
         }
     }
 
     #[test]
     fn what_is_written_is_read() {
-        let plain = Contents { training: None, position: None, epoch_weight: None, ..contents() };
+        let plain =
+            Contents { training: None, position: None, epoch_weight: None, description: None, ..contents() };
         for contents in [plain, contents()] {
             let bytes = encode(&contents);
             assert_eq!(decode(&bytes), Ok(contents));

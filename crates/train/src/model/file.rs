@@ -6,59 +6,39 @@
 //! damaged is distinguished from one of a newer version, and so that the encoding can be replaced by raising the version
 //! (bincode is no longer maintained, RUSTSEC-2025-0141).
 //!
+//! The layers are in it by their description, from which [`Model::load`] builds them; no code is. Before version 5 a file has only
+//! what their layers print, and is read by [`Model::load_into`].
+//!
 //! A checksum protects from damage, not from a file that was made to deceive: whether it is right or not, the memory that
-//! reading takes is bounded by the length of the file.
+//! reading takes is bounded by the length of the file. So is the number of layers that are built from it.
+//!
+//! [`Model::load`]: crate::Model::load
+//! [`Model::load_into`]: crate::Model::load_into
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use chainrule_core::{LayerInfo, Plan, Sequential};
+use chainrule_core::DescriptionError;
 use chainrule_data::output;
-use chainrule_tensor::{Real, Shape};
+use chainrule_tensor::Real;
 use sha2::{Digest, Sha256};
 
 use super::encoding::{DecodeError, decode, encode};
-use super::model::{Model, ModelError};
 
 pub use super::contents::{Contents, EpochPosition, Training};
 
 const MAGIC: &[u8; 8] = b"chainrul";
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// The first version that can be read. Each version after it has added one optional field to the end of [`Contents`]: 3 the
-/// position, 4 the weight of the epoch.
+/// position, 4 the weight of the epoch, 5 the description of the layers.
 const OLDEST_VERSION: u32 = 2;
 
 /// The encoding of `None`, which a field has in files of versions before it.
 const NONE: u8 = 0;
 
 const HEADER: usize = 8 + 4 + 8 + 32;
-
-impl<T: Real> Model<T> {
-    /// Writes the model to a file, whole or not at all: after an error the file is unchanged. See [`mod@crate::file`] and
-    /// [`output::write`].
-    ///
-    /// # Errors
-    ///
-    /// [`FileError`] with the path and the system's error.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
-        write(path.as_ref(), &Contents::of(self, None))
-    }
-
-    /// Reads a model with these layers from a file.
-    ///
-    /// The file describes its architecture, which is compared with the layers; it contains no code, so the layers come from
-    /// the program.
-    ///
-    /// # Errors
-    ///
-    /// [`FileError`] if the file cannot be read, is damaged or truncated, has another version, or holds another architecture.
-    pub fn load(path: impl AsRef<Path>, layers: Sequential<T>) -> Result<Self, FileError> {
-        let path = path.as_ref();
-        read(path)?.into_model(path, layers)
-    }
-}
 
 /// The bytes of these numbers, little-endian.
 pub(crate) fn bytes<T: Real>(values: &[T]) -> Vec<u8> {
@@ -81,81 +61,6 @@ pub(crate) fn numbers<T: Real>(bytes: &[u8], values: &mut [T]) -> Option<()> {
         _ => values.iter_mut().zip(double).for_each(|(v, b)| *v = T::of(f64::from_le_bytes(*b))),
     }
     Some(())
-}
-
-impl Contents {
-    pub(crate) fn of<T: Real>(model: &Model<T>, training: Option<Training>) -> Self {
-        Self {
-            number: T::NAME.to_owned(),
-            input: model.input().to_vec(),
-            layers: layers_of(model.plan()),
-            entries: entries_of(model.plan()),
-            parameters: bytes(model.parameters()),
-            training,
-            position: None,
-            epoch_weight: None,
-        }
-    }
-
-    pub(crate) fn into_model<T: Real>(
-        self,
-        path: &Path,
-        layers: Sequential<T>,
-    ) -> Result<Model<T>, FileError> {
-        let differs = |what: String| FileError::Architecture { path: path.to_owned(), what };
-        if self.number != T::NAME {
-            return Err(differs(format!("it has {} parameters, but {} are expected", self.number, T::NAME)));
-        }
-        let input =
-            Shape::new(&self.input).ok_or_else(|| differs("its samples have too many axes".into()))?;
-        // Compared before there is memory for the parameters, since the file alone says how large a sample is.
-        let planned = Model::plan_layers(input, layers).map_err(|error| differs(error.to_string()))?;
-        self.compare(planned.plan()).map_err(differs)?;
-        let mut parameters = planned.parameters().map_err(|error| match error {
-            ModelError::Shape(error) => differs(error.to_string()),
-            ModelError::Memory { .. } => FileError::Io {
-                path: path.to_owned(),
-                doing: "read",
-                source: io::Error::new(io::ErrorKind::OutOfMemory, error),
-            },
-        })?;
-        let unequal = || differs("its parameters do not have the number of bytes of these layers'".into());
-        numbers(&self.parameters, &mut parameters).ok_or_else(unequal)?;
-        Ok(planned.with(parameters))
-    }
-
-    /// Compares the layers and their parameters with those of a plan.
-    fn compare(&self, plan: &Plan) -> Result<(), String> {
-        let expected = layers_of(plan);
-        if let Some(index) = first_difference(&self.layers, &expected) {
-            let name = |layers: &[(String, String, Vec<usize>)]| match layers.get(index) {
-                Some((path, layer, _)) => format!("{path}: {layer}"),
-                None => "nothing".to_owned(),
-            };
-            let found = name(&self.layers);
-            let expected = name(&expected);
-            return Err(format!("it has the layer {found} where the program has {expected}"));
-        }
-        if self.entries != entries_of(plan) {
-            return Err("its parameters do not have the names and shapes of these layers'".into());
-        }
-        Ok(())
-    }
-}
-
-/// The layers of a plan, as a file holds them.
-fn layers_of(plan: &Plan) -> Vec<(String, String, Vec<usize>)> {
-    let layer = |row: &LayerInfo| (row.path.clone(), row.layer.clone(), row.output.to_vec());
-    plan.layers().iter().map(layer).collect()
-}
-
-/// The parameters of a plan, as a file holds them.
-fn entries_of(plan: &Plan) -> Vec<(String, Vec<usize>)> {
-    plan.entries().iter().map(|entry| (entry.name.clone(), entry.shape.to_vec())).collect()
-}
-
-fn first_difference<V: PartialEq>(a: &[V], b: &[V]) -> Option<usize> {
-    (0..a.len().max(b.len())).find(|&index| a.get(index) != b.get(index))
 }
 
 /// Writes a file whole or not at all: see [`output::write`].
@@ -277,6 +182,20 @@ pub enum FileError {
     Contents {
         /// The file.
         path: PathBuf,
+    },
+    /// It does not say what its layers are, as files of versions before 5.
+    #[error("{} does not describe its layers, as files of versions before 5: read it with `Model::load_into` and its layers, and save it again", path.display())]
+    NotDescribed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The layers that it describes cannot be built.
+    #[error("the layers of {} cannot be built: register layers of your own and read it with `Model::load_with`, or read it with `Model::load_into` and its layers", path.display())]
+    Layers {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with their description.
+        source: DescriptionError,
     },
     /// It holds another network than the program describes.
     #[error("{} holds another architecture: {what}", path.display())]

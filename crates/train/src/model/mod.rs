@@ -1,9 +1,11 @@
 //! A network with its parameters, and what can be done with it besides training.
 
 mod contents;
+mod difference;
 mod encoding;
 pub mod file;
 mod footprint;
+pub(crate) mod load;
 #[expect(clippy::module_inception, reason = "each file is named after what it holds")]
 pub(crate) mod model;
 mod predictor;

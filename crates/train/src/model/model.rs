@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use chainrule_core::{Layer, Plan, Sequential, SequentialCache, ShapeError};
+use chainrule_core::{
+    Described, Description, DescriptionError, Layer, Plan, Sequential, SequentialCache, ShapeError,
+};
 use chainrule_tensor::{Buffer, Real, Seed, Shape};
 use sha2::{Digest, Sha256};
 
@@ -45,15 +47,50 @@ impl<T: Real> Model<T> {
         layers: Sequential<T>,
         seed: impl Into<Seed>,
     ) -> Result<Self, ModelError> {
-        let planned = Self::plan_layers(input.into(), layers)?;
+        let planned = Self::plan_layers(input.into(), layers, Plan::new())?;
         let mut parameters = planned.parameters()?;
         planned.plan.try_init(seed.into(), &mut parameters).map_err(|_| planned.no_memory())?;
         Ok(planned.with(parameters))
     }
 
+    /// The model of a description of its layers, such as `flatten then dense(64) then relu then dense(10)`, with initial
+    /// parameters from `seed`.
+    ///
+    /// ```
+    /// use chainrule_tensor::Seed;
+    /// use chainrule_train::Model;
+    /// let description = "flatten then dense(64) then relu then dense(10)".parse()?;
+    /// let model = Model::<f32>::from_description([28, 28], &description, Seed(0))?;
+    /// assert_eq!(model.output(), [10].into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The layers are those of [`chainrule_layers::registry`]. With a registry of your own,
+    /// [`Sequential::from_description`] builds the layers for [`new`](Self::new).
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Description`] if the layers cannot be built, and those of [`new`](Self::new).
+    pub fn from_description(
+        input: impl Into<Shape>,
+        description: &Description,
+        seed: impl Into<Seed>,
+    ) -> Result<Self, ModelError> {
+        let registry = chainrule_layers::registry::<T>();
+        Self::new(input, Sequential::from_description(description, &registry)?, seed)
+    }
+
+    /// What the layers are, from which [`from_description`](Self::from_description) builds them again.
+    pub fn describe(&self) -> Description {
+        self.layers.describe()
+    }
+
     /// Plans `layers` for samples of shape `input`.
-    pub(crate) fn plan_layers(input: Shape, layers: Sequential<T>) -> Result<PlannedModel<T>, ShapeError> {
-        let mut plan = Plan::new();
+    pub(crate) fn plan_layers(
+        input: Shape,
+        layers: Sequential<T>,
+        mut plan: Plan,
+    ) -> Result<PlannedModel<T>, ShapeError> {
         let (output, cache) = layers.plan(input, &mut plan)?;
         Ok(PlannedModel { layers, input, output, plan, cache })
     }
@@ -129,6 +166,10 @@ pub(crate) struct PlannedModel<T: Real> {
 }
 
 impl<T: Real> PlannedModel<T> {
+    pub(crate) fn layers(&self) -> &Sequential<T> {
+        &self.layers
+    }
+
     pub(crate) fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -151,12 +192,15 @@ impl<T: Real> PlannedModel<T> {
 }
 
 /// Layers that do not make a model.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
     /// A layer does not accept its input.
     #[error(transparent)]
     Shape(#[from] ShapeError),
+    /// The layers that are described cannot be built.
+    #[error(transparent)]
+    Description(#[from] DescriptionError),
     /// There is not enough memory for the parameters, or for the largest of them in double precision while it is drawn.
     #[error(
         "the {parameters} parameters of the model take {bytes} bytes, more than the system has memory for: use fewer units, smaller samples, or f32"

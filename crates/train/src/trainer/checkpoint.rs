@@ -7,6 +7,7 @@ use chainrule_tensor::{Buffer, Real, Seed};
 use super::error::TrainError;
 use super::{State, Trainer};
 use crate::model::file::{self, Contents, EpochPosition, FileError, Training};
+use crate::model::load::Origin;
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Writes a checkpoint: the model, and all that training needs to resume with the same bits, also in the middle of an epoch.
@@ -70,7 +71,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let message = format!("it was made with {}, this trainer has {setup}", training.setup);
             return Err(TrainError::Checkpoint(message));
         }
-        let model = contents.into_model(path, self.model.layers().clone())?;
+        let model = contents.into_model(path, self.model.layers().clone(), Origin::Program)?;
         if model.input() != self.model.input() {
             let message = format!("its samples have the shape {}", model.input());
             return Err(TrainError::Checkpoint(message));

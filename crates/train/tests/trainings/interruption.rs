@@ -388,7 +388,7 @@ fn files_of_the_previous_version_are_read() {
     let sha256 = "cb10b051c4fb5e47df0e7d32961348f1816b67ae7d8615a5505c6d83de7b0572";
     for name in ["version-2-model.bin", "version-2-checkpoint.bin"] {
         assert_eq!(std::fs::read(directory.join(name)).unwrap()[8], 2);
-        let model = Model::<f32>::load(directory.join(name), layers()).unwrap();
+        let model = Model::<f32>::load_into(directory.join(name), layers()).unwrap();
         assert_eq!(model.parameters_sha256(), sha256);
     }
     let contents = file::read(&directory.join("version-2-checkpoint.bin")).unwrap();

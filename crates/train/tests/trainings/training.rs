@@ -96,7 +96,7 @@ fn a_resumed_training_gives_the_same_bits() {
     second.fit(&data, 2).unwrap();
     assert_eq!(second.model().parameters_sha256(), straight.model().parameters_sha256());
     // A checkpoint is a model file too; a trainer with another optimizer cannot resume it.
-    assert_eq!(Model::load(&path, layers::<f32>()).unwrap().parameters(), first.model().parameters());
+    assert_eq!(Model::load_into(&path, layers::<f32>()).unwrap().parameters(), first.model().parameters());
     let model = Model::new([28, 28], layers(), Seed(0)).unwrap();
     let other = Trainer::<f32, u8>::new(model, CrossEntropy::default(), sgd(0.1));
     assert!(matches!(other.resume(&path), Err(TrainError::Checkpoint(_))));
@@ -219,11 +219,11 @@ fn damaged_files_are_distinguished() {
     let model = Model::new([28, 28], layers::<f32>(), Seed(4)).unwrap();
     model.save(&path).unwrap();
     let good = fs::read(&path).unwrap();
-    let loaded = Model::load(&path, layers::<f32>()).unwrap();
+    let loaded = Model::load_into(&path, layers::<f32>()).unwrap();
     assert_eq!(loaded.parameters_sha256(), model.parameters_sha256());
     let load = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
-        let error = Model::load(&path, layers::<f32>()).unwrap_err();
+        let error = Model::load_into(&path, layers::<f32>()).unwrap_err();
         assert!(error.to_string().contains("model.chainrule"), "{error}");
         error
     };
@@ -246,9 +246,9 @@ fn damaged_files_are_distinguished() {
         }
     }
     fs::write(&path, &good).unwrap();
-    let error = Model::load(&path, Sequential::new().then(Flatten).then(Dense::new(10))).unwrap_err();
+    let error = Model::load_into(&path, Sequential::new().then(Flatten).then(Dense::new(10))).unwrap_err();
     assert!(matches!(&error, FileError::Architecture { what, .. } if what.contains("Dense")), "{error}");
-    let error = Model::<f64>::load(&path, Sequential::default()).unwrap_err();
+    let error = Model::<f64>::load_into(&path, Sequential::default()).unwrap_err();
     assert!(matches!(&error, FileError::Architecture { what, .. } if what.contains("f32")), "{error}");
 }
 
@@ -263,7 +263,7 @@ fn a_file_that_cannot_be_written_leaves_the_old_one() {
     assert!(model.save(directory.path().join("taken")).is_err());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     assert!(matches!(
-        Model::load("/no/such/file", layers::<f32>()),
+        Model::load_into("/no/such/file", layers::<f32>()),
         Err(FileError::Io { doing: "read", .. })
     ));
 }

@@ -199,13 +199,13 @@ impl<T: Real> Described for Graph<T> {
 
     fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
         let inputs: Vec<InputText> = settings.get("inputs")?;
-        let inputs = inputs.into_iter().map(|InputText { name, shape }| (name, shape)).collect();
+        let inputs = inputs.into_iter().map(|InputText { id, shape }| (id, shape)).collect();
         Ok(Self { inputs, nodes: settings.get("nodes")?, outputs: settings.get("outputs")? })
     }
 
     fn setting_values(&self) -> Vec<Value> {
         let input =
-            |(name, shape): &(String, Shape)| InputText { name: name.clone(), shape: *shape }.to_value();
+            |(name, shape): &(String, Shape)| InputText { id: name.clone(), shape: *shape }.to_value();
         let inputs = self.inputs.iter().map(input).collect();
         vec![Value::List(inputs), self.nodes.to_value(), self.outputs.to_value()]
     }

@@ -12,7 +12,7 @@ use crate::{
 /// An input: `input(image, [28, 28])`.
 #[derive(Debug)]
 pub(crate) struct InputText {
-    pub(crate) name: String,
+    pub(crate) id: String,
     pub(crate) shape: Shape,
 }
 
@@ -21,7 +21,7 @@ describe! {
     InputText = "input";
     settings {
         /// Its name.
-        name: required;
+        id: required;
         /// Its shape.
         shape: required;
     }
@@ -52,7 +52,7 @@ impl<T: Real> Described for LayerText<T> {
         LayerText = "layer";
         settings {
             /// Its name.
-            name: required;
+            id: required;
             /// The layer.
             layer: required;
             /// The input or earlier node that it is applied to.
@@ -61,7 +61,7 @@ impl<T: Real> Described for LayerText<T> {
     };
 
     fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
-        Ok(Self(settings.get("name")?, settings.get("layer")?, settings.get("input")?))
+        Ok(Self(settings.get("id")?, settings.get("layer")?, settings.get("input")?))
     }
 
     fn setting_values(&self) -> Vec<Value> {
@@ -75,7 +75,7 @@ impl<T: Real> Described for MergeText<T> {
         MergeText = "merge";
         settings {
             /// Its name.
-            name: required;
+            id: required;
             /// The merge.
             merge: required;
             /// The inputs or earlier nodes that it is applied to.
@@ -84,7 +84,7 @@ impl<T: Real> Described for MergeText<T> {
     };
 
     fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
-        Ok(Self(settings.get("name")?, settings.get("merge")?, settings.get("inputs")?))
+        Ok(Self(settings.get("id")?, settings.get("merge")?, settings.get("inputs")?))
     }
 
     fn setting_values(&self) -> Vec<Value> {
@@ -97,7 +97,7 @@ describe! {
     SharedText = "shared";
     settings {
         /// Its name.
-        0 as "name": required;
+        0 as "id": required;
         /// The node whose layer it applies.
         1 as "of": required;
         /// The inputs or earlier nodes that it is applied to.
