@@ -20,6 +20,7 @@ use chainrule_tensor::Real;
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
     chainrule_optim::schedule::register_schedules(&mut registry);
+    chainrule_layers::register_initializers(&mut registry);
     of_type::<f32>(&mut registry);
     of_type::<f64>(&mut registry);
     registry
@@ -32,5 +33,6 @@ fn of_type<T: Real>(registry: &mut Registry) {
     chainrule_losses::register::<T, Vec<T>>(registry);
     chainrule_metrics::register::<T, u8>(registry);
     chainrule_metrics::register::<T, Vec<T>>(registry);
+    chainrule_layers::register_layers::<T>(registry);
     chainrule_optim::register_optimizers::<T>(registry);
 }
