@@ -6,7 +6,6 @@ mod attention;
 mod borders;
 mod convolution;
 mod embedding;
-mod entries;
 mod huge_sizes;
 mod init;
 mod labels;

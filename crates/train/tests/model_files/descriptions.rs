@@ -211,10 +211,7 @@ fn files_of_earlier_versions_are_read() {
     assert_eq!(std::fs::read(directory.join("version-5-model.bin")).unwrap()[8], 5);
     let model = read("version-5-model.bin").unwrap();
     assert_eq!(model.describe(), image_model().describe());
-    assert_eq!(
-        model.parameters_sha256(),
-        "f282cf43c8214551ae7868bd0b859e7e03609fa27b6628ee2134c0866055151b"
-    );
+    assert_eq!(model.parameters_sha256(), "f282cf43c8214551ae7868bd0b859e7e03609fa27b6628ee2134c0866055151b");
     // Before version 5, nothing says what the layers are.
     for name in ["version-2-model.bin", "version-2-checkpoint.bin"] {
         let error = read(name).unwrap_err();

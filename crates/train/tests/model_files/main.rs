@@ -19,16 +19,13 @@ static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 /// The peak is of the whole program: one test at a time.
 static MEASURED: Mutex<()> = Mutex::new(());
 
-/// The version that the program writes.
+/// The version of the format that the program writes, and of the seeds of the fuzz targets.
 const VERSION: u32 = 5;
 
-/// The version of the seeds of the fuzz targets; later ones have added fields to the end.
-const VERSION_OF_SEEDS: u32 = 3;
-
-/// A file of this version with this payload, and the header that belongs to it.
-fn sealed(version: u32, payload: &[u8]) -> Vec<u8> {
+/// A file with this payload, and the header that belongs to it.
+fn sealed(payload: &[u8]) -> Vec<u8> {
     let mut bytes = b"chainrul".to_vec();
-    bytes.extend(version.to_le_bytes());
+    bytes.extend(VERSION.to_le_bytes());
     bytes.extend((payload.len() as u64).to_le_bytes());
     bytes.extend(Sha256::digest(payload));
     bytes.extend(payload);
@@ -45,11 +42,7 @@ fn peak<R>(work: impl FnOnce() -> R) -> (usize, R) {
 
 /// Reads a file with this payload, whose memory must be bounded by its length.
 fn read(path: &Path, payload: &[u8]) -> Result<Contents, FileError> {
-    read_version(VERSION, path, payload)
-}
-
-fn read_version(version: u32, path: &Path, payload: &[u8]) -> Result<Contents, FileError> {
-    fs::write(path, sealed(version, payload)).unwrap();
+    fs::write(path, sealed(payload)).unwrap();
     let (bytes, result) = peak(|| file::read(path));
     let bound = 16_384 + 8 * payload.len();
     assert!(bytes < bound, "{bytes} bytes for a payload of {}", payload.len());
@@ -188,7 +181,7 @@ fn seeds_of_the_fuzz_targets() {
     let mut read_well = 0;
     for entry in fs::read_dir(fuzz.join("seeds/sealed_model")).unwrap() {
         let payload = fs::read(entry.unwrap().path()).unwrap();
-        let Ok(contents) = read_version(VERSION_OF_SEEDS, &path, &payload) else { continue };
+        let Ok(contents) = read(&path, &payload) else { continue };
         read_well += 1;
         let _ = Model::load_into(&path, layers());
         let _ = Model::<f32>::load(&path);
