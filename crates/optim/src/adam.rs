@@ -15,13 +15,14 @@ use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Step, Update, Updat
 /// ```
 ///
 /// Defaults are PyTorch's: β₁ 0.9, β₂ 0.999, ε 1e-8, no weight decay. Its [`weight_decay`](Self::weight_decay) is coupled, that of
-/// [`AdamW`](crate::AdamW) is not. PyTorch's and Keras' `amsgrad=True` is [`Amsgrad`](crate::Amsgrad).
+/// [`AdamW`](crate::AdamW) is not.
 #[derive(Clone, Debug)]
 pub struct Adam {
     pub(crate) rate: Arc<dyn Schedule>,
     pub(crate) betas: [f64; 2],
     pub(crate) epsilon: f64,
     pub(crate) weight_decay: f64,
+    pub(crate) amsgrad: bool,
     pub(crate) uncorrected_epsilon: bool,
 }
 
@@ -39,6 +40,8 @@ describe! {
         epsilon as "eps" ("epsilon"): 1e-8, Range::POSITIVE;
         /// The weight decay λ, coupled: part of the gradient, like an L2 penalty.
         weight_decay: 0.0, Range::NOT_NEGATIVE;
+        /// Whether the largest v̂ so far is in the denominator, as in AMSGrad.
+        amsgrad: false;
         /// Whether ε is added before the correction, as in Keras.
         uncorrected_epsilon: false;
     }
@@ -48,7 +51,14 @@ describe! {
 /// Adam with this learning rate; often 1e-3.
 pub fn adam(rate: impl Schedule + 'static) -> Adam {
     let rate = Arc::new(rate);
-    Adam { rate, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0, uncorrected_epsilon: false }
+    Adam {
+        rate,
+        betas: [0.9, 0.999],
+        epsilon: 1e-8,
+        weight_decay: 0.0,
+        amsgrad: false,
+        uncorrected_epsilon: false,
+    }
 }
 
 /// The update where the CPU has no kernel for it.
@@ -61,6 +71,19 @@ fn formula<T: Real>(step: AdamStep<T>, p: &mut [T], grads: &[T], [m, v]: [&mut [
             let v = v + new_v * (g * g - v);
             let v = if v > largest { largest } else { v }; // NaN stays NaN
             [shrink * p - rate * (m / (v.sqrt() + epsilon)), m, v]
+        }
+    );
+}
+
+/// The same with the largest v so far, w, in the denominator.
+fn amsgrad_formula<T: Real>(step: AdamStep<T>, p: &mut [T], grads: &[T], [m, v, w]: [&mut [T]; 3]) {
+    let AdamStep { one_minus_betas: [new_m, new_v], rate, epsilon, shrink } = step;
+    each!(
+        [p, m, v, w] = |g: grads| {
+            let m = m + new_m * (g - m);
+            let v = v + new_v * (g * g - v);
+            let w = if w > v { w } else { v }; // NaN stays NaN
+            [shrink * p - rate * (m / (w.sqrt() + epsilon)), m, v, w]
         }
     );
 }
@@ -82,6 +105,12 @@ impl Adam {
     #[must_use]
     pub fn weight_decay(self, decay: f64) -> Self {
         Self { weight_decay: decay, ..self }
+    }
+
+    /// Takes the largest v so far in place of v: see [`Amsgrad`](crate::Amsgrad). It has one slot more of state.
+    #[must_use]
+    pub fn amsgrad(self) -> Self {
+        Self { amsgrad: true, ..self }
     }
 
     /// Keras' defaults: ε is 1e-7 and is added to √v before v's correction instead of to √v̂ (the ε̂ at the end of
@@ -110,6 +139,10 @@ impl Adam {
     #[inline]
     pub(crate) fn advance<T: Real>(&self, pass: Update<'_, T>, shrink: f64) {
         let numbers = self.numbers(pass.step, shrink);
+        if self.amsgrad {
+            let (p, grads, slots) = pass.split();
+            return amsgrad_formula(numbers, p, grads, slots);
+        }
         let (p, grads, [m, v]) = pass.split();
         if !vector::adam_kernel(numbers, p, grads, [&mut *m, &mut *v]) {
             formula(numbers, p, grads, [m, v]);
@@ -120,11 +153,12 @@ impl Adam {
     pub(crate) fn bound_of<T: Real>(&self, bounds: Bounds<'_>, shrink: f64) -> f64 {
         let Bounds { step, params, grads, state } = bounds;
         let AdamStep::<T> { rate, epsilon, shrink, .. } = self.numbers(step, shrink);
-        let [m, v] = state else { return f64::INFINITY };
+        let [m, v, largest @ ..] = state else { return f64::INFINITY };
         let g = *grads;
         let all = *m + *v + g + g * g;
         *m = m.max(g);
         *v = v.max(g * g);
+        largest.iter_mut().for_each(|w| *w = w.max(*v));
         if epsilon < T::min_positive_value() {
             // It may count as 0.
             return f64::INFINITY;
@@ -138,7 +172,7 @@ impl Adam {
         let small = (T::min_positive_value().as_f64() / rest2).sqrt();
         let change = (*m / epsilon.as_f64()).min(2.0 * (c + small / epsilon.as_f64()));
         *params = shrink.as_f64().abs() * *params + rate.as_f64().abs() * change;
-        all.max(change).max(*params)
+        largest.iter().fold(all, |all, w| all.max(*w)).max(change).max(*params)
     }
 }
 
@@ -146,7 +180,7 @@ impl Optimizer for Adam {
     described!();
 
     fn slots(&self) -> usize {
-        2
+        2 + usize::from(self.amsgrad)
     }
 
     fn uses_kind(&self) -> bool {

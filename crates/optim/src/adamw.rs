@@ -31,6 +31,8 @@ impl Described for AdamW {
             eps ("epsilon"): 1e-8, Range::POSITIVE;
             /// The weight decay λ, decoupled: multiplied by the learning rate, and not part of the gradient.
             weight_decay: 0.01, Range::NOT_NEGATIVE;
+            /// Whether the largest v̂ so far is in the denominator, as in AMSGrad.
+            amsgrad: false;
             /// Whether ε is added before the correction, as in Keras.
             uncorrected_epsilon: false;
         }
@@ -46,18 +48,20 @@ impl Described for AdamW {
             betas: settings.get("betas")?,
             epsilon: settings.get("eps")?,
             weight_decay: 0.0,
+            amsgrad: settings.get("amsgrad")?,
             uncorrected_epsilon: settings.get("uncorrected_epsilon")?,
         };
         Ok(Self { adam, decay: settings.get("weight_decay")? })
     }
 
     fn setting_values(&self) -> Vec<Value> {
-        let Adam { rate, betas, epsilon, uncorrected_epsilon, .. } = &self.adam;
+        let Adam { rate, betas, epsilon, amsgrad, uncorrected_epsilon, .. } = &self.adam;
         vec![
             rate.to_value(),
             betas.to_value(),
             epsilon.to_value(),
             self.decay.to_value(),
+            amsgrad.to_value(),
             uncorrected_epsilon.to_value(),
         ]
     }
@@ -87,6 +91,12 @@ impl AdamW {
         Self { adam: self.adam.epsilon(epsilon), ..self }
     }
 
+    /// See [`Adam::amsgrad`].
+    #[must_use]
+    pub fn amsgrad(self) -> Self {
+        Self { adam: self.adam.amsgrad(), ..self }
+    }
+
     /// What the parameters are multiplied by in a step with this decay.
     fn shrink(&self, step: Step, decay: f64) -> f64 {
         1.0 - self.adam.rate.rate(step) * decay
@@ -103,7 +113,7 @@ impl Optimizer for AdamW {
     described!();
 
     fn slots(&self) -> usize {
-        2
+        self.adam.slots()
     }
 
     fn schedules(&self, visit: &mut dyn FnMut(&dyn Schedule)) {

@@ -18,7 +18,7 @@ use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Step, Update, Updat
 /// p ← p - η m̂ / (√ŵ + ε)
 /// ```
 ///
-/// This is `amsgrad=True` of PyTorch's and Keras' Adam; defaults are PyTorch's. optax takes the maximum of the corrected v̂
+/// This is `amsgrad=True` of PyTorch's and Keras' Adam, which [`Adam::amsgrad`](crate::Adam::amsgrad) is as well; defaults are PyTorch's. optax takes the maximum of the corrected v̂
 /// instead. λ applies to [`ParamKind::Weight`](crate::ParamKind::Weight) only.
 #[derive(Clone, Debug)]
 pub struct Amsgrad {

@@ -72,6 +72,7 @@
 //! lists of `tests/every_optimizer/cases.rs` and, where another library has it, `reference.py` next to them.
 #![doc(html_root_url = "https://docs.rs/chainrule-optim/latest")]
 
+mod acprop;
 mod adabelief;
 mod adadelta;
 mod adagrad;
@@ -116,6 +117,7 @@ mod sgd;
 mod sign;
 mod sign_sgd;
 mod signum;
+mod simplified_ademamix;
 mod sm3;
 mod sophia;
 mod step;
@@ -126,6 +128,7 @@ mod weight_decay;
 mod whole;
 mod yogi;
 
+pub use acprop::*;
 pub use adabelief::*;
 pub use adadelta::*;
 pub use adagrad::*;
@@ -167,6 +170,7 @@ pub use searching::*;
 pub use sgd::*;
 pub use sign_sgd::*;
 pub use signum::*;
+pub use simplified_ademamix::*;
 pub use sm3::*;
 pub use sophia::*;
 pub use step::*;

@@ -13,13 +13,13 @@ use crate::{Optimizer, Real, Schedule, SettingError, Step, Update, UpdateRule, W
 /// ```text
 /// m ← β₁ m + (1 - β₁) g                            m̂ = m / (1 - β₁ᵗ)        t = 1, 2, ...
 /// p ← p - η (clip(m̂ / max(γ h, ε), ±c) + λ p)
-/// h ← β₂ h + (1 - β₂) z (g(p + δ z) - g(p)) / δ    every k steps, with random signs z, at the parameters before the step
+/// h ← β₂ h + (1 - β₂) z (g(p + δ z) - g(p - δ z)) / 2δ        every k steps, with random signs z, before p has moved
 /// ```
 ///
-/// The last line needs the gradient of the same batch a second time, so every k-th step takes twice as long. The product of the
+/// The last line needs the gradient of the same batch twice more, so every k-th step takes three times as long. The product of the
 /// Hessian and z is a difference of gradients here; elsewhere it is a derivative. Defaults are optax': β₁ 0.965, β₂ 0.99, ε 1e-8,
 /// γ 0.01, c 1, k 10, λ 1e-4; δ is 1e-3. In the first step h is 0: every parameter moves by η c. λ applies to
-/// [`ParamKind::Weight`](crate::ParamKind::Weight) only. There are four slots of state; two of them keep parameters and gradients
+/// [`ParamKind::Weight`](crate::ParamKind::Weight) only. There are five slots of state; three of them are only used
 /// while the batch is evaluated again.
 #[derive(Clone, Debug)]
 pub struct Sophia {
@@ -96,6 +96,15 @@ setters! { Sophia;
     seed(seed: u64) => seed = seed;
 }
 
+/// The parameters and their gradients, and the slots for the estimate, the old parameters and the old gradients.
+fn slots<T>(pass: Update<'_, T>) -> [&mut [T]; 5] {
+    let Update { params, grads, state, .. } = pass;
+    let (_, rest) = state.split_at_mut(2 * params.len());
+    let (estimate, rest) = rest.split_at_mut(params.len());
+    let (old_params, old_grads) = rest.split_at_mut(params.len());
+    [params, grads, estimate, old_params, old_grads]
+}
+
 impl Sophia {
     fn estimates_in(&self, step: Step) -> bool {
         step.index.is_multiple_of(self.update_interval.max(1))
@@ -112,7 +121,7 @@ impl Optimizer for Sophia {
     described!();
 
     fn slots(&self) -> usize {
-        4
+        5
     }
 
     fn needs_all_gradients(&self) -> bool {
@@ -138,28 +147,34 @@ impl<T: Real> UpdateRule<T> for Sophia {
         if !self.estimates_in(step) {
             return;
         }
+        // The gradients that there are may have been clipped, so both of the difference are computed.
         let difference = T::of(self.difference);
         let mut sign = self.signs::<T>(step);
         whole.for_each(|pass| {
-            let (p, grads, [_, _, old_p, old_g]) = pass.split();
+            let [p, grads, _, old_p, old_g] = slots(pass);
             old_p.copy_from_slice(p);
             old_g.copy_from_slice(grads);
             p.iter_mut().for_each(|p| *p += difference * sign());
         });
-        let loss = whole.loss;
         whole.evaluate();
-        whole.loss = loss;
         let mut sign = self.signs::<T>(step);
         whole.for_each(|pass| {
-            let Update { params: p, grads, state, .. } = pass;
-            let (_, kept) = state.split_at_mut(2 * p.len());
-            let (old_p, old_g) = kept.split_at_mut(p.len());
-            p.copy_from_slice(old_p);
-            // What was the old parameter is the estimate until the update.
-            for ((estimate, g), old) in old_p.iter_mut().zip(&mut *grads).zip(old_g) {
-                *estimate = sign() * ((*g - *old) / difference);
-                *g = *old;
+            let [p, grads, estimate, old_p, _] = slots(pass);
+            for (((p, old), estimate), g) in p.iter_mut().zip(old_p).zip(estimate).zip(grads) {
+                let z = sign();
+                *p = *old - difference * z;
+                *estimate = z * *g;
             }
+        });
+        whole.evaluate();
+        let mut sign = self.signs::<T>(step);
+        whole.for_each(|pass| {
+            let [p, grads, estimate, old_p, old_g] = slots(pass);
+            for (estimate, g) in estimate.iter_mut().zip(&*grads) {
+                *estimate = (*estimate - sign() * *g) / (difference + difference);
+            }
+            p.copy_from_slice(old_p);
+            grads.copy_from_slice(old_g);
         });
     }
 
@@ -172,7 +187,7 @@ impl<T: Real> UpdateRule<T> for Sophia {
         let new_h = if self.estimates_in(step) { 1.0 - beta2 } else { 0.0 };
         let [rate, of_m, gamma, epsilon] = [rate, of_m, self.gamma, self.epsilon].map(T::of);
         let [limit, new, new_h] = [self.clip_threshold, 1.0 - beta1, new_h].map(T::of);
-        let (p, grads, [m, h, estimate, _]) = pass.split();
+        let (p, grads, [m, h, estimate, _, _]) = pass.split();
         each!(
             [p, m, h] = |g: grads, estimate| {
                 let m = m + new * (g - m);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use chainrule_optim::schedule::{Cosine, StepDecay};
 use chainrule_optim::{
-    ClipByGlobalNorm, ClipByValue, Real, Schedule, UpdateRule, WeightDecay, adabelief, adadelta, adagrad,
-    adam, adamax, adamaxw, adamw, adan, ademamix, adopt, amsgrad, asgd, ftrl, lion, madgrad, nadam, nadamw,
-    noisy_sgd, optimistic_adam, optimistic_sgd, radam, rmsprop, rprop, sgd, sign_sgd, signum, sm3, sophia,
-    yogi,
+    ClipByGlobalNorm, ClipByValue, Real, Schedule, UpdateRule, WeightDecay, acprop, adabelief, adadelta,
+    adagrad, adam, adamax, adamaxw, adamw, adan, ademamix, adopt, amsgrad, asgd, ftrl, lion, madgrad, nadam,
+    nadamw, noisy_sgd, optimistic_adam, optimistic_sgd, radam, rmsprop, rprop, sgd, sign_sgd, signum,
+    simplified_ademamix, sm3, sophia, yogi,
 };
 
 /// An optimizer in one configuration.
@@ -45,6 +45,7 @@ cases! {
     "sgd, keras": |rate| sgd(rate).momentum(0.9).nesterov().keras(), [1.0, 0.2, 2.0];
     "adam": |rate| adam(rate), [0.2, 0.5, 0.5];
     "adam, keras": |rate| adam(rate).keras(), [0.2, 0.5, 0.5];
+    "adam, amsgrad": |rate| adam(rate).amsgrad(), [0.1, 1.0, 0.5];
     "adamw": |rate| adamw(rate).weight_decay(1e-4), [0.5, 0.1, 0.5];
     "rmsprop": |rate| rmsprop(rate), [0.005, 0.005, 0.5];
     "rmsprop, momentum": |rate| rmsprop(rate).momentum(0.5), [0.01, 0.002, 0.5];
@@ -73,6 +74,8 @@ cases! {
     "asgd": |rate| asgd(rate).t0(10.0), [0.02, 0.5, 2.0];
     "ademamix": |rate| ademamix(rate), [2.0, 1.0, 2.0];
     "ademamix, warm-up": |rate| ademamix(rate).betas(0.9, 0.999, 0.99).warmup(100), [0.5, 0.1, 2.0];
+    "acprop": |rate| acprop(rate).epsilon_root(1e-8), [0.05, 0.02, 0.1];
+    "simplified_ademamix": |rate| simplified_ademamix(rate).betas(0.9, 0.95), [0.005, 0.005, 0.02];
     "adopt": |rate| adopt(rate), [0.2, 2.0, 0.5];
     "sign_sgd": |rate| sign_sgd(rate), [0.005, 1.0, 0.02];
     "signum": |rate| signum(rate), [0.005, 0.005, 0.02];
@@ -104,7 +107,8 @@ pub(crate) fn every_reference<T: Real>() -> Vec<(&'static str, Box<dyn UpdateRul
         ("sgd, momentum, exponential", Box::new(sgd(exponential).momentum(0.9))),
         ("adam", Box::new(adam(1e-2))),
         ("adam, settings", Box::new(adam(1e-2).betas(0.8, 0.99).epsilon(1e-3))),
-        ("adam, coupled decay", Box::new((WeightDecay(0.1), adam(1e-2)))),
+        ("adam, coupled decay", Box::new(adam(1e-2).weight_decay(0.1))),
+        ("adam, decay before it", Box::new((WeightDecay(0.1), adam(1e-2)))),
         ("adam, keras", Box::new(adam(1e-2).keras())),
         ("adamw", Box::new(adamw(1e-2))),
         ("adamw, weight decay", Box::new(adamw(1e-2).weight_decay(0.5))),
@@ -113,6 +117,7 @@ pub(crate) fn every_reference<T: Real>() -> Vec<(&'static str, Box<dyn UpdateRul
         ("rmsprop, momentum", Box::new(rmsprop(1e-2).alpha(0.9).epsilon(1e-3).momentum(0.5))),
         ("rmsprop, centered", Box::new(rmsprop(1e-2).centered())),
         ("rmsprop, centered, momentum", Box::new(rmsprop(1e-2).centered().momentum(0.5))),
+        ("rmsprop, coupled decay", Box::new(rmsprop(1e-2).weight_decay(0.1))),
         ("rmsprop, keras", Box::new(rmsprop(1e-2).keras())),
         ("rmsprop, momentum, keras", Box::new(rmsprop(halved).momentum(0.5).keras())),
         ("rmsprop, centered, keras", Box::new(rmsprop(1e-2).centered().keras().epsilon(0.1))),
@@ -134,6 +139,8 @@ pub(crate) fn every_reference<T: Real>() -> Vec<(&'static str, Box<dyn UpdateRul
         ("adamax, keras", Box::new(adamax(1e-3).keras())),
         ("adamaxw", Box::new(adamaxw(2e-3))),
         ("adamaxw, settings", Box::new(adamaxw(0.01).betas(0.8, 0.9).epsilon(1e-3).weight_decay(0.5))),
+        ("adam, amsgrad", Box::new(adam(1e-2).betas(0.9, 0.9).amsgrad())),
+        ("adamw, amsgrad", Box::new(adamw(1e-2).betas(0.9, 0.9).weight_decay(0.5).amsgrad())),
         ("amsgrad", Box::new(amsgrad(1e-2).betas(0.9, 0.9))),
         ("amsgrad, coupled decay", Box::new(amsgrad(1e-2).betas(0.8, 0.7).epsilon(1e-3).weight_decay(0.1))),
         ("amsgrad, decoupled decay", Box::new(amsgrad(1e-2).betas(0.9, 0.9).decoupled_weight_decay(0.5))),
@@ -191,6 +198,16 @@ pub(crate) fn every_reference<T: Real>() -> Vec<(&'static str, Box<dyn UpdateRul
             Box::new(
                 optimistic_adam(0.01).alpha(0.5).beta(0.3).betas(0.8, 0.9).epsilon(1e-3).nesterov(false),
             ),
+        ),
+        ("acprop", Box::new(acprop(1e-3))),
+        (
+            "acprop, settings",
+            Box::new(acprop(0.01).betas(0.8, 0.9).epsilon(1e-3).epsilon_root(1e-4).weight_decay(0.5)),
+        ),
+        ("simplified_ademamix", Box::new(simplified_ademamix(1e-5))),
+        (
+            "simplified_ademamix, settings",
+            Box::new(simplified_ademamix(1e-3).betas(0.9, 0.9).alpha(3.0).epsilon(1e-3).weight_decay(0.5)),
         ),
         ("adopt", Box::new(adopt(1e-3))),
         ("adopt, settings", Box::new(adopt(0.01).betas(0.8, 0.9).epsilon(0.1))),

@@ -15,6 +15,7 @@ use chainrule_optim::{
     ClipByGlobalNorm, ClipByValue, Optimizer, ParamKind, Parameter, Real, Schedule, SettingError, Step,
     Stepper, Update, UpdateRule, WeightDecay, Whole, adabelief, adadelta, adagrad, adam, adamax, adamaxw,
     adamw, adan, ademamix, adopt, amsgrad, asgd, lion, madgrad, nadam, nadamw, radam, rmsprop, sgd, signum,
+    sophia,
 };
 use chainrule_tensor::Shape;
 
@@ -61,6 +62,22 @@ fn every_rate_is_checked() {
         let first_refused = (0..10).find(|&step| optimizer.check_step(Step::from(step)).is_err());
         assert_eq!(first_refused, Some(3), "{}", case.name);
     }
+}
+
+/// Clipping comes before it, and does not change the curvature that it finds.
+#[test]
+fn a_curvature_is_that_of_the_function() {
+    let sophia = sophia(0.1).betas(0.0, 0.0).gamma(1.0).weight_decay(0.0);
+    let mut params = [3.0];
+    let mut stepper = Stepper::new((ClipByValue(1.0), sophia), &params).unwrap();
+    for _ in 0..2 {
+        stepper.minimize(&mut params, |params, grads| {
+            grads[0] = 4.0 * params[0];
+            2.0 * params[0] * params[0]
+        });
+    }
+    // The first step is limited to the learning rate; the second divides the clipped gradient, 1, by the curvature, 4.
+    assert!((params[0] - (3.0 - 0.1 - 0.1 / 4.0)).abs() < 1e-9, "{}", params[0]);
 }
 
 /// A trainer calls `needs_all_gradients` first, so a stage that forgets it would be skipped silently.

@@ -45,6 +45,10 @@ TORCH = {
     "adam": lambda p: optim.Adam(p, lr=1e-2),
     "adam, settings": lambda p: optim.Adam(p, lr=1e-2, betas=(0.8, 0.99), eps=1e-3),
     "adam, coupled decay": lambda p: optim.Adam(p, lr=1e-2, weight_decay=0.1),
+    "adam, decay before it": lambda p: optim.Adam(p, lr=1e-2, weight_decay=0.1),
+    "adam, amsgrad": lambda p: optim.Adam(p, lr=1e-2, betas=(0.9, 0.9), amsgrad=True),
+    "adamw, amsgrad": lambda p: optim.AdamW(p, lr=1e-2, betas=(0.9, 0.9), weight_decay=0.5, amsgrad=True),
+    "rmsprop, coupled decay": lambda p: optim.RMSprop(p, lr=1e-2, weight_decay=0.1),
     "adamw": lambda p: optim.AdamW(p, lr=1e-2),
     "adamw, weight decay": lambda p: optim.AdamW(p, lr=1e-2, weight_decay=0.5),
     "rmsprop": lambda p: optim.RMSprop(p, lr=1e-2),
@@ -148,6 +152,12 @@ OPTAX = {
     ),
     "ademamix": lambda: contrib.ademamix(0.001),
     "ademamix, settings": lambda: contrib.ademamix(0.01, b1=0.8, b2=0.9, b3=0.95, alpha=3.0, eps=1e-3, weight_decay=0.5),
+    "acprop": lambda: contrib.acprop(0.001),
+    "acprop, settings": lambda: contrib.acprop(0.01, b1=0.8, b2=0.9, eps=1e-3, eps_root=1e-4, weight_decay=0.5),
+    "simplified_ademamix": lambda: contrib.simplified_ademamix(1e-5),
+    "simplified_ademamix, settings": lambda: contrib.simplified_ademamix(
+        0.001, b1=0.9, b2=0.9, alpha=3.0, eps=1e-3, weight_decay=0.5
+    ),
     "adopt": lambda: contrib.adopt(0.001),
     "adopt, settings": lambda: contrib.adopt(0.01, b1=0.8, b2=0.9, eps=0.1),
 }
