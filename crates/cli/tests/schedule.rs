@@ -89,8 +89,8 @@ fn mistakes_are_one_clear_error() {
         (&["step"], "step needs the setting `every`"),
         (&["multi_step([2, 1])"], "its milestones are not in order"),
         (&["exponential(1e200, rate=1)"], "gives step 1 the learning rate 1000"),
-        (&["cosine", "--lr", "-1"], "gives step 0 the learning rate -1"),
-        (&["cosine", "--lr", "nan"], "the learning rate NaN"),
+        (&["cosine", "--lr", "-1"], "Cosine: rate is -1, but must be a finite number of at least 0"),
+        (&["cosine", "--lr", "nan"], "Cosine: rate is NaN, but must be"),
         (&["cosine", "--steps", "0"], "--steps"),
         (&["exponential(0.9) then cosine"], "does not say its number of steps"),
     ];

@@ -72,7 +72,8 @@ impl Schedule for Cosine {
         let rate = self.rate.unwrap_or(f64::NAN);
         let Some(steps) = step.length(self.steps) else { return f64::NAN };
         let index = if self.periodic { step.index } else { step.index.min(steps) };
-        let wave = ((1.0 + (PI * (index as f64 / steps as f64)).cos()) / 2.0).powf(self.exponent);
+        let wave = (1.0 + (PI * (index as f64 / steps as f64)).cos()) / 2.0;
+        let wave = if self.exponent == 1.0 { wave } else { wave.powf(self.exponent) };
         let floor = self.alpha * rate + self.floor;
         floor + (rate - floor) * wave
     }

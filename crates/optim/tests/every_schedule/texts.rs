@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use chainrule_core::Kind;
-use chainrule_optim::schedule::{Cosine, SwaAnnealing, WarmUp};
-use chainrule_optim::{Run, Schedule, SettingError, Step, UpdateRule, adam, sgd};
+use chainrule_core::{Kind, Registry};
+use chainrule_optim::schedule::{Cosine, SwaAnnealing, WarmUp, register_schedules};
+use chainrule_optim::{Run, Schedule, SettingError, Step, UpdateRule, adam, register_optimizers, sgd};
 
 use crate::{RATE, schedule};
 
@@ -38,6 +38,32 @@ fn rate_and_length_may_be_left_out() {
     assert_eq!(rate("cosine(10, floor=0.02) then swa(0.05, 5)", 15, 20), 0.05);
     assert_eq!(rate("by_epoch(warmup(1) then step(1))", 9, 100), RATE / 2.0);
     assert_eq!(rate("by_epoch(warmup(1) then step(1))", 10, 100), RATE);
+    for text in [
+        "plateau",
+        "warmup(3) then plateau",
+        "chained([linear, plateau])",
+        "by_epoch(warmup(3) then plateau)",
+    ] {
+        assert!(schedule(text).unwrap().plateau().is_some(), "{text}");
+    }
+}
+
+#[test]
+fn a_rate_that_is_left_out_is_the_default_of_the_optimizer() {
+    let mut registry = Registry::new();
+    register_schedules(&mut registry);
+    register_optimizers::<f32>(&mut registry);
+    let lr = |text: &str| {
+        let optimizer: Box<dyn UpdateRule<f32>> = registry.build(&text.parse().unwrap()).unwrap();
+        optimizer.validate().unwrap();
+        optimizer.description().get("lr").unwrap().to_string()
+    };
+    assert_eq!(lr("adam"), "0.001");
+    assert_eq!(lr("adam(lr=step(3))"), "step(every=3, gamma=0.1, rate=0.001)");
+    assert_eq!(lr("adam(lr=step(3, rate=0.5))"), "step(every=3, gamma=0.1, rate=0.5)");
+    let warm =
+        "warm_up(steps=5, start_factor=none, schedule=step(every=3, gamma=0.1, rate=0.001), rate=none)";
+    assert_eq!(lr("adam(lr=warmup(5) then step(3))"), warm);
 }
 
 #[test]

@@ -278,6 +278,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// of a training that was not interrupted. The rest of that epoch counts as the first of the epochs: after a break in the
     /// second of three, `fit(&train, 3 - trainer.epochs_done())` trains on what is left of the three.
     ///
+    /// The run of a schedule that leaves out its length is all steps up to the end of this call, those of earlier calls included. Its
+    /// rates are checked before the first step.
+    ///
     /// A new epoch begins instead if the data set has another number of samples, after [`end_epoch`](Self::end_epoch), and where
     /// another seed or another choice of shuffling changes the order. So does a stateful model whose batch size or number of shards
     /// has changed.
