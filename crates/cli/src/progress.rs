@@ -11,6 +11,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// How often the bar is redrawn.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Redrawing takes at most this part of the time, also with metrics whose values take long to compute.
+const REDRAW_SHARE: u32 = 50;
+
 /// Prints the progress to standard error.
 pub(crate) struct ProgressPrinter {
     bar: Option<ProgressBar>,
@@ -18,13 +21,15 @@ pub(crate) struct ProgressPrinter {
     batches: usize,
     begin: Instant,
     drawn: Instant,
+    /// How long that took.
+    drawing: Duration,
 }
 
 impl ProgressPrinter {
     pub(crate) fn new() -> Self {
         let now = Instant::now();
         let bar = stderr().is_terminal().then(|| ProgressBar::new(0));
-        Self { bar, epochs: 0, batches: 0, begin: now, drawn: now }
+        Self { bar, epochs: 0, batches: 0, begin: now, drawn: now, drawing: Duration::ZERO }
     }
 
     fn line(&self, report: &EpochReport) -> String {
@@ -53,7 +58,7 @@ impl Callback for ProgressPrinter {
                 let Some(bar) = &self.bar else { return ControlFlow::Continue(()) };
                 // Reading the clock costs less than a step; drawing costs more.
                 let now = Instant::now();
-                if now - self.drawn < REDRAW_INTERVAL {
+                if now - self.drawn < REDRAW_INTERVAL.max(REDRAW_SHARE * self.drawing) {
                     return ControlFlow::Continue(());
                 }
                 self.drawn = now;
@@ -72,6 +77,7 @@ impl Callback for ProgressPrinter {
                     batch + 1,
                     self.batches,
                 ));
+                self.drawing = now.elapsed();
             }
             Event::EpochEnd(report) => {
                 let line = self.line(report);

@@ -5,15 +5,17 @@
 //! A metric's value is a number, a vector or a table ([`MetricValue`]), and where there is none, the reason is said. Unlike a
 //! loss, a metric needs no gradient.
 //!
-//! | metric | value |
-//! |---|---|
-//! | [`Accuracy`](struct@Accuracy) | the fraction of samples, or of labels, that are right |
-//! | [`ConfusionMatrix`](struct@ConfusionMatrix) | how often each class was predicted for each true class |
-//! | [`Mean`] | the mean of the outputs |
+//! | family | what is counted | metrics |
+//! |---|---|---|
+//! | of classes | the samples of each class ([`ClassCounts`]) | accuracies, precision, recall, F-scores, Jaccard, kappa, Matthews, the confusion matrix |
+//! | of scores | all scores, or those above some thresholds ([`ScoreCounts`]) | AUROC, average precision, operating points, the ROC and the precision-recall curve |
+//! | of probabilities | bins of confidence, or a mean | calibration error and curve, log loss, Brier score |
+//! | of values | means, moments or all pairs | errors, deviances, R², correlations |
 //!
 //! What metrics of classes have in common is in one place, [`Decision`]: whether outputs are logits or probabilities, which the
 //! metric is told and the trainer compares with the loss; the threshold; labels of which several are right at once; and targets
-//! that have no class. Such a metric is a [`ClassMetric`]. [`PerStep`] makes one of sequences of any.
+//! that have no class. Such a metric is a [`ClassMetric`]. Figures of several classes have an [`Average`]. Samples count by the
+//! weights of their targets. [`PerStep`] makes one of sequences of any metric, and a curve is drawn by [`Table::svg`].
 //!
 //! ```
 //! use chainrule_metrics::{Accuracy, MetricValue, Statistic};
@@ -48,7 +50,7 @@ pub use counts::Counts;
 pub use curves::{
     Auroc, AveragePrecision, BrierScore, CalibrationCounts, CalibrationCurve, CalibrationError,
     CalibrationNorm, LogLoss, OperatingPoint, PrecisionAtRecall, PrecisionRecallCurve, RecallAtPrecision,
-    RocCurve, ScoreCounts, SensitivityAtSpecificity, SpecificityAtSensitivity,
+    RocCurve, RowMean, ScoreCounts, SensitivityAtSpecificity, SpecificityAtSensitivity,
 };
 pub use mean::{Mean, RunningMean, Sum};
 pub use metric::{Count, Counter, Measure, Metric, Statistic};

@@ -1,8 +1,8 @@
 //! What single metrics count.
 
 use chainrule_metrics::{
-    Accuracy, ConfusionMatrix, Count, Counts, Mean, Metric, MetricValue, RunningMean, Statistic, Tally,
-    Undefined,
+    Accuracy, CalibrationCurve, ConfusionMatrix, Count, Counts, Mean, Metric, MetricValue, OperatingPoint,
+    PrecisionAtRecall, PrecisionRecallCurve, RocCurve, RunningMean, Statistic, Table, Tally, Undefined,
 };
 use ndarray::{Array2, Axis, array};
 
@@ -149,4 +149,65 @@ fn an_infinite_value_has_an_infinite_mean() {
     assert_eq!(other.value(), Ok(f64::INFINITY));
     other.push(f64::NEG_INFINITY, 1.0);
     assert_eq!(other.value(), Err(Undefined::NAN));
+}
+
+#[test]
+fn curves_are_drawn() {
+    let mut roc = Tally::new(RocCurve);
+    roc.update(array![[0.1], [0.4], [0.35], [0.8]].view(), &[0u8, 0, 1, 1]);
+    let value = roc.value();
+    let table = value.as_table().unwrap();
+    assert_eq!(table.column("true_positive_rate").unwrap(), [0.0, 0.5, 0.5, 1.0, 1.0]);
+    assert_eq!(table.column("false_positive_rate").unwrap(), [0.0, 0.0, 0.5, 0.5, 1.0]);
+    let svg = table.svg().unwrap();
+    assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") && svg.ends_with("</svg>\n"));
+    // The first point is at the lower left, the last at the upper right of the frame.
+    assert!(svg.contains("points=\"60.0,430.0 60.0,230.0 260.0,230.0 260.0,30.0 460.0,30.0 \""), "{svg}");
+    // A line for each class, with its name.
+    let mut classes = Tally::new(PrecisionRecallCurve);
+    classes.update(array![[2.0, 0.0, 1.0], [0.0, 1.0, 0.5], [0.0, 1.0, 3.0]].view(), &[0u8, 1, 2]);
+    let svg = classes.value().as_table().unwrap().svg().unwrap();
+    assert_eq!(svg.matches("<polyline").count(), 3);
+    assert_eq!(svg.matches("fill=\"#").count(), 4);
+    assert_eq!(Table::new("", ["a"]).svg(), None);
+}
+
+#[test]
+fn calibration_is_counted_in_bins() {
+    let y = array![[0.05], [0.05], [0.95], [1.0], [0.5]];
+    let mut curve = Tally::new(CalibrationCurve::from_probabilities());
+    curve.update(y.view(), &[0u8, 1, 1, 1, 0]);
+    let value = curve.value();
+    let table = value.as_table().unwrap();
+    assert_eq!(table.column("fraction_right").unwrap(), [0.5, 0.0, 1.0]);
+    assert_eq!(table.column("samples").unwrap(), [2.0, 1.0, 2.0]);
+    assert_eq!(table.column("confidence").unwrap()[..2], [0.05, 0.5]);
+    curve.update(array![[1.5]].view(), &[1u8]);
+    assert_eq!(curve.value().undefined().unwrap().0, "a confidence is not a number from 0 to 1");
+}
+
+#[test]
+fn the_best_threshold_is_said() {
+    let mut tally = Tally::new(PrecisionAtRecall::new(0.5));
+    tally.update(array![[0.1], [0.4], [0.35], [0.8]].view(), &[0u8, 0, 1, 1]);
+    assert_eq!(tally.value(), MetricValue::Number(1.0));
+    assert_eq!(tally.metric().points(tally.counts()), [Ok(OperatingPoint { value: 1.0, threshold: 0.8 })]);
+}
+
+#[test]
+#[cfg(feature = "serde")]
+fn values_are_written_as_json() {
+    let json = |value: MetricValue| serde_json::to_string(&value).unwrap();
+    assert_eq!(json(MetricValue::Number(0.5)), "0.5");
+    let undefined = MetricValue::Undefined(Undefined("no sample is of the class"));
+    assert_eq!(json(undefined), r#"{"undefined":"no sample is of the class"}"#);
+    let vector = MetricValue::Vector(vec![Ok(1.0), Err(Undefined("a reason"))]);
+    assert_eq!(json(vector), r#"[1.0,{"undefined":"a reason"}]"#);
+    let mut table = Table::new("", ["a", "b"]);
+    table.push(vec![1.0, f64::INFINITY]);
+    table.note("class 3 has no curve");
+    assert_eq!(
+        json(table.into()),
+        r#"{"columns":["a","b"],"rows":[[1.0,null]],"notes":["class 3 has no curve"]}"#
+    );
 }

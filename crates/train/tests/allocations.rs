@@ -8,7 +8,10 @@ use chainrule_layers::{
     BatchNorm, Dense, Dropout, Embedding, Flatten, LeakyRelu, Relu, Sigmoid, Softmax, Tanh,
 };
 use chainrule_losses::{CategoricalFocal, CrossEntropy, Ctc, Loss, NtXent};
-use chainrule_metrics::{Accuracy, ConfusionMatrix};
+use chainrule_metrics::{
+    Accuracy, Auroc, AveragePrecision, CalibrationError, ConfusionMatrix, LogLoss, MeanSquaredError,
+    Precision, R2, SpearmanCorrelation,
+};
 use chainrule_optim::{ClipByGlobalNorm, UpdateRule, adam};
 use chainrule_tensor::{CountingAllocator, Seed};
 use chainrule_train::{Event, Model, Trainer};
@@ -26,7 +29,18 @@ fn check<O: UpdateRule<f32> + 'static>(
 ) {
     let model = Model::new(data.shape(), layers, Seed(0)).unwrap();
     let trainer = Trainer::new(model, CrossEntropy::from_probabilities(), optimizer);
-    count(trainer.metric(Accuracy::default()).metric(ConfusionMatrix::new(10)), data, threads);
+    let trainer = trainer
+        .metric(Accuracy::default())
+        .metric(ConfusionMatrix::new(10))
+        .metric(Precision::from_probabilities())
+        .metric(Auroc::from_probabilities())
+        .metric(AveragePrecision::from_probabilities().thresholds(20))
+        .metric(CalibrationError::from_probabilities())
+        .metric(LogLoss::from_probabilities())
+        .metric(MeanSquaredError)
+        .metric(R2)
+        .metric(SpearmanCorrelation);
+    count(trainer, data, threads);
 }
 
 /// As [`check`], with this loss.

@@ -53,7 +53,7 @@ impl Average {
         }
         let weight = |support| if self == Self::Weighted { support } else { 1.0 };
         let mut sum = [0.0, 0.0];
-        let mut reason = Undefined::NO_SAMPLE;
+        let mut reason = Undefined("no sample is of any class");
         for (figure, support) in figures {
             match figure {
                 Ok(figure) => sum = [sum[0] + figure * weight(support), sum[1] + weight(support)],

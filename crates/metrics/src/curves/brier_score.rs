@@ -1,7 +1,7 @@
 //! The Brier score.
 
 use super::definition::of_rows;
-use super::probabilities::{of_classes, sigmoid};
+use super::probabilities::{sigmoid, softmax};
 
 of_rows! {
     /// The Brier score: the mean over the samples of the squared distance of the probabilities from what is right.
@@ -11,9 +11,10 @@ of_rows! {
     source "Brier 1950";
     settings {}
     classes |metric, y, t| {
-        let mut p = Vec::with_capacity(y.len());
-        of_classes(y.into(), metric.from_logits, &mut p);
-        p.iter().zip(t).map(|(p, t)| (p - t) * (p - t)).sum()
+        if metric.from_logits {
+            softmax(y);
+        }
+        y.iter().zip(t).map(|(p, t)| (p - t) * (p - t)).sum()
     };
     answer |metric, y, t| {
         let p = if metric.from_logits { sigmoid(y) } else { y };

@@ -2,9 +2,9 @@
 
 use chainrule_core::Range;
 use chainrule_tensor::{Real, Target};
-use ndarray::ArrayView2;
+use ndarray::{ArrayView1, ArrayView2};
 
-use super::probabilities::{of_classes, sigmoid};
+use super::probabilities::sigmoid;
 use crate::classes::{answer, argmax, class_of};
 use crate::{Counts, Decision, Task, Undefined};
 
@@ -34,25 +34,30 @@ pub(super) fn count<T: Real, Y: Target<T>>(
     }
     let columns = y.ncols();
     let classes = matches!(decision.task(columns), Task::Classes(_));
-    let mut p = Vec::with_capacity(columns);
     for (y, target) in y.rows().into_iter().zip(targets) {
         let weight = if Y::WEIGHTED { target.weight() } else { 1.0 };
         let view = target.view();
         if weight == 0.0 || decision.ignores(&view) {
             continue;
         }
-        of_classes(y, classes && decision.from_logits, &mut p);
         if classes {
             let found = argmax(y);
-            let confidence = found.map_or(f64::NAN, |found| p[found]);
+            let largest = found.map_or(f64::NAN, |found| y[found].as_f64());
+            let confidence = if decision.from_logits { largest_probability(y, largest) } else { largest };
             counts.add(confidence, found.is_some() && found == class_of(view), weight);
             continue;
         }
-        for (label, &output) in p.iter().enumerate() {
-            let confidence = if decision.from_logits { sigmoid(output) } else { output };
+        for (label, output) in y.iter().enumerate() {
+            let confidence = if decision.from_logits { sigmoid(output.as_f64()) } else { output.as_f64() };
             counts.add(confidence, answer(&view, label, columns == 1) == Some(1), weight);
         }
     }
+}
+
+/// The largest of the probabilities of classes, from their logits.
+fn largest_probability<T: Real>(y: ArrayView1<'_, T>, largest: f64) -> f64 {
+    let exp = |z: f64| if z == largest { 1.0 } else { (z - largest).exp() };
+    if largest.is_nan() { largest } else { 1.0 / y.iter().map(|z| exp(z.as_f64())).sum::<f64>() }
 }
 
 impl CalibrationCounts {

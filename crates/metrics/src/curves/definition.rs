@@ -192,20 +192,20 @@ macro_rules! of_rows {
         }
 
         impl $crate::Statistic for $name {
-            type Counts = $crate::RunningMean;
+            type Counts = $crate::RowMean;
 
-            fn value(&self, counts: &$crate::RunningMean) -> $crate::MetricValue {
-                counts.value().into()
+            fn value(&self, counts: &$crate::RowMean) -> $crate::MetricValue {
+                counts.mean().value().into()
             }
         }
 
         impl<T: $crate::Real, Y: $crate::Target<T>> $crate::Count<T, Y> for $name {
             fn count(&self, counts: &mut Self::Counts, y: $crate::ArrayView2<'_, T>, targets: &[Y]) {
-                let of_classes: fn(&Self, &[f64], &[f64]) -> f64 = $of_classes;
+                let of_classes: fn(&Self, &mut [f64], &[f64]) -> f64 = $of_classes;
                 let of_answer: fn(&Self, f64, f64) -> f64 = $of_answer;
-                $crate::curves::rows::count(self.decision(), y, targets, |row, weight| match row {
-                    $crate::curves::rows::Row::Classes { y, t } => counts.push(of_classes(self, y, t), weight),
-                    $crate::curves::rows::Row::Answer { y, t } => counts.push(of_answer(self, y, t), weight),
+                counts.count(self.decision(), y, targets, |row| match row {
+                    $crate::curves::rows::Row::Classes { y, t } => of_classes(self, y, t),
+                    $crate::curves::rows::Row::Answer { y, t } => of_answer(self, y, t),
                 });
             }
 

@@ -32,6 +32,7 @@ pub use precision_at_recall::PrecisionAtRecall;
 pub use precision_recall_curve::PrecisionRecallCurve;
 pub use recall_at_precision::RecallAtPrecision;
 pub use roc_curve::RocCurve;
+pub use rows::RowMean;
 pub use score_counts::ScoreCounts;
 pub use sensitivity_at_specificity::SensitivityAtSpecificity;
 pub use specificity_at_sensitivity::SpecificityAtSensitivity;

@@ -8,13 +8,17 @@ pub(super) fn sigmoid(z: f64) -> f64 {
     if z >= 0.0 { 1.0 / (1.0 + (-z).exp()) } else { z.exp() / (1.0 + z.exp()) }
 }
 
-/// Overwrites `p` with a row of outputs, as probabilities of classes: of logits, their softmax.
-pub(super) fn of_classes<T: Real>(y: ArrayView1<'_, T>, from_logits: bool, p: &mut Vec<f64>) {
-    p.clear();
+/// Appends a row of outputs to `p`; if they are the logits of classes, their softmax.
+pub(super) fn push_probabilities<T: Real>(y: ArrayView1<'_, T>, logits: bool, p: &mut Vec<f64>) {
+    let first = p.len();
     p.extend(y.iter().map(|y| y.as_f64()));
-    if !from_logits {
-        return;
+    if logits {
+        softmax(&mut p[first..]);
     }
+}
+
+/// Replaces logits by their probabilities.
+pub(super) fn softmax(p: &mut [f64]) {
     let largest = p.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     // An infinite logit is certain, as are several of them together.
     let exp = |z: f64| if z == largest { 1.0 } else { (z - largest).exp() };

@@ -63,8 +63,8 @@ fn points(ranking: &Ranking) -> Points {
             let [before, wrong_before] = if index == 0 { [0.0; 2] } else { above[index - 1] };
             [right - before, wrong - wrong_before]
         };
-        // A point between two equal steps is on a straight line.
-        if index + 1 == above.len() || step(index) != step(index + 1) {
+        // A point between two equal steps is on a straight line; the highest score is kept all the same.
+        if index == 0 || index + 1 == above.len() || step(index) != step(index + 1) {
             points.push([threshold, wrong / negatives, right / positives]);
         }
     }

@@ -3,7 +3,7 @@
 use chainrule_tensor::{Outputs, Real, Target};
 use ndarray::ArrayView2;
 
-use super::probabilities::{of_classes, sigmoid};
+use super::probabilities::{push_probabilities, sigmoid};
 use crate::classes::{answer, class_of};
 use crate::{Counts, Decision, Task, Undefined};
 
@@ -69,64 +69,61 @@ impl Scoring {
         y: ArrayView2<'_, T>,
         targets: &[Y],
     ) {
-        let Decision { from_logits, labels, .. } = self.decision;
+        let from_logits = self.decision.from_logits;
         let columns = y.ncols();
         counts.task = self.decision.task(columns);
         counts.columns = columns;
         let classes = matches!(counts.task, Task::Classes(_));
-        let binned_logits = from_logits && self.thresholds.is_some();
-        let mut scores = Vec::with_capacity(columns);
-        let mut truths = Vec::with_capacity(columns);
         for (y, target) in y.rows().into_iter().zip(targets) {
             let weight = if Y::WEIGHTED { target.weight() } else { 1.0 };
             let view = target.view();
             if weight == 0.0 || self.decision.ignores(&view) {
                 continue;
             }
-            of_classes(y, classes && from_logits, &mut scores);
-            truths.clear();
+            // What is not kept is taken off again.
+            let before = [counts.scores.len(), counts.truths.len()];
+            push_probabilities(y, classes && from_logits, &mut counts.scores);
+            let scores = &mut counts.scores[before[0]..];
             if classes {
-                truths.extend(class_of(view).map(|class| class as u32));
+                counts.truths.extend(class_of(view).map(|class| class as u32));
             } else {
-                truths.extend(
-                    (0..columns).filter_map(|label| answer(&view, label, columns == 1)).map(|yes| yes as u32),
-                );
-                if binned_logits {
+                let answer = |label| answer(&view, label, columns == 1).map(|yes| yes as u32);
+                counts.truths.extend((0..columns).filter_map(answer));
+                if from_logits && self.thresholds.is_some() {
                     scores.iter_mut().for_each(|z| *z = sigmoid(*z));
                 }
             }
-            debug_assert!(labels || truths.len() < 2, "one truth, except of labels");
-            let wanted = if classes { 1 } else { columns };
-            if scores.iter().any(|score| score.is_nan()) || truths.len() != wanted {
-                counts.nans += weight;
-                continue;
-            }
+            let truths = counts.truths.len() - before[1];
+            let whole = truths == if classes { 1 } else { columns };
+            let number = whole && !scores.iter().any(|score| score.is_nan());
             match self.thresholds {
-                None => counts.keep(&scores, &truths, weight),
-                Some(thresholds) => counts.count_in_bins(&scores, &truths, weight, thresholds),
+                _ if !number => counts.nans += weight,
+                Some(thresholds) => counts.count_in_bins(before, weight, thresholds),
+                None => {
+                    counts.keep_weight(before[0] / columns, weight);
+                    continue;
+                }
             }
+            counts.scores.truncate(before[0]);
+            counts.truths.truncate(before[1]);
         }
     }
 }
 
 impl ScoreCounts {
-    fn keep(&mut self, scores: &[f64], truths: &[u32], weight: f64) {
-        let samples = self.samples();
-        if weight != 1.0 && self.weights.is_empty() {
-            self.weights.resize(samples, 1.0);
-        }
+    /// Notes the weight of a sample after this many.
+    fn keep_weight(&mut self, samples: usize, weight: f64) {
         if weight != 1.0 || !self.weights.is_empty() {
+            self.weights.resize(samples, 1.0);
             self.weights.push(weight);
         }
-        self.scores.extend(scores);
-        self.truths.extend(truths);
     }
 
-    fn count_in_bins(&mut self, scores: &[f64], truths: &[u32], weight: f64, thresholds: usize) {
+    /// Counts the sample whose scores and truths are stored from these indices on.
+    fn count_in_bins(&mut self, [scores, truths]: [usize; 2], weight: f64, thresholds: usize) {
         let classes = matches!(self.task, Task::Classes(_));
-        if self.bins.is_empty() {
-            self.bins.resize(scores.len() * (thresholds + 1), [0.0; 2]);
-        }
+        let (scores, truths) = (&self.scores[scores..], &self.truths[truths..]);
+        self.bins.resize(scores.len() * (thresholds + 1), [0.0; 2]);
         for (column, (&score, bins)) in scores.iter().zip(self.bins.chunks_mut(thresholds + 1)).enumerate() {
             let right =
                 if classes { usize::from(truths[0] == column as u32) } else { truths[column] as usize };

@@ -66,14 +66,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let shards = self.state.shards.len();
         if self.state.position.samples > 0 {
             let State { position, tallies, .. } = &mut self.state;
-            tallies.resize(&self.metrics, shards);
+            tallies.resize(&self.metrics, &self.metric_names, shards);
             tallies.restore(&self.metrics, &std::mem::take(&mut position.metrics));
             return ControlFlow::Continue(());
         }
         self.state.position = EpochPosition { of: samples as u64, ..EpochPosition::default() };
         self.state.epoch_weight = 0.0;
         self.reset_states();
-        self.state.tallies.begin(&self.metrics, shards);
+        self.state.tallies.begin(&self.metrics, &self.metric_names, shards);
         self.tell(&Event::Epoch { epoch: self.state.epoch })
     }
 
@@ -154,7 +154,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         batches.epoch(0);
         self.reset_states();
         let mut tallies = Tallies::default();
-        tallies.begin(&self.metrics, self.state.shards.len());
+        tallies.begin(&self.metrics, &self.metric_names, self.state.shards.len());
         let mut comparison = self.state.trained.compare(data.len(), address(data));
         let mut sum = 0.0;
         let mut weight = 0.0;

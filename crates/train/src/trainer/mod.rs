@@ -111,6 +111,8 @@ pub struct Trainer<T: Real, Y> {
     loss: Box<dyn Loss<T, Y>>,
     optimizer: Box<dyn UpdateRule<T>>,
     metrics: Vec<Box<dyn Measure<T, Y>>>,
+    /// The metrics that were given another name, by their index.
+    metric_names: Vec<(usize, String)>,
     callbacks: Vec<Box<dyn Callback>>,
     batch_size: usize,
     /// In how many passes a batch is computed.
@@ -194,6 +196,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             loss: Box::new(loss),
             optimizer: Box::new(optimizer),
             metrics: Vec::new(),
+            metric_names: Vec::new(),
             callbacks: Vec::new(),
             batch_size: 32,
             accumulate: 1,

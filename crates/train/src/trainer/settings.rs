@@ -101,12 +101,20 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self
     }
 
-    /// Adds a metric to report. One that takes the outputs for something else than the loss does is refused when the training
+    /// Adds a metric to report, under its name, or, if another metric has that, under its description:
+    /// `precision(average=per_class, ...)`. One that takes the outputs for something else than the loss does is refused when the training
     /// or the evaluation begins.
     #[must_use]
     pub fn metric(mut self, metric: impl Measure<T, Y> + 'static) -> Self {
         self.metrics.push(Box::new(metric));
         self
+    }
+
+    /// As [`metric`](Self::metric), under this name.
+    #[must_use]
+    pub fn metric_as(mut self, name: impl Into<String>, metric: impl Measure<T, Y> + 'static) -> Self {
+        self.metric_names.push((self.metrics.len(), name.into()));
+        self.metric(metric)
     }
 
     /// Adds a callback, which is told what happens and can stop the training.

@@ -31,17 +31,31 @@ impl<T, Y> Default for Tallies<T, Y> {
 }
 
 impl<T: Real, Y: Send + Sync> Tallies<T, Y> {
-    /// Forgets all samples, and prepares for these metrics and this many shards.
-    pub(super) fn begin(&mut self, metrics: &[Box<dyn Measure<T, Y>>], shards: usize) {
-        self.resize(metrics, shards);
+    /// Forgets all samples, and prepares as [`resize`](Self::resize) does.
+    pub(super) fn begin(
+        &mut self,
+        metrics: &[Box<dyn Measure<T, Y>>],
+        names: &[(usize, String)],
+        shards: usize,
+    ) {
+        self.resize(metrics, names, shards);
         self.shards.iter_mut().flatten().for_each(|tally| tally.reset());
     }
 
-    /// Prepares for this many shards; what others have counted is kept with the first one's.
-    pub(super) fn resize(&mut self, metrics: &[Box<dyn Measure<T, Y>>], shards: usize) {
+    /// Prepares for these metrics, of which some have other names, and this many shards; what others have counted is kept with the first one's.
+    pub(super) fn resize(
+        &mut self,
+        metrics: &[Box<dyn Measure<T, Y>>],
+        names: &[(usize, String)],
+        shards: usize,
+    ) {
         self.shards.resize_with(shards.max(self.shards.len()), Vec::new);
         // Metrics may have been added since the last call.
-        self.names.extend(metrics[self.names.len()..].iter().map(|metric| metric.name().to_owned()));
+        for (index, metric) in metrics.iter().enumerate().skip(self.names.len()) {
+            let given = names.iter().find(|(named, _)| *named == index).map(|(_, name)| name.clone());
+            let name = given.unwrap_or_else(|| metric.name().to_owned());
+            self.names.push(unlike(&self.names, name, || metric.description().to_string()));
+        }
         for shard in &mut self.shards {
             shard.extend(metrics[shard.len()..].iter().map(|metric| metric.start()));
         }
@@ -92,6 +106,20 @@ impl<T: Real, Y: Send + Sync> Tallies<T, Y> {
             }
         }
     }
+}
+
+/// The name of a metric; where another one has it, the whole description, and where that is not enough, with a number.
+fn unlike(names: &[String], name: String, description: impl FnOnce() -> String) -> String {
+    let is_new = |name: &String| !names.contains(name);
+    if is_new(&name) {
+        return name;
+    }
+    let description = description();
+    if is_new(&description) {
+        return description;
+    }
+    let numbered = (2..).map(|number| format!("{description} {number}"));
+    numbered.into_iter().find(is_new).unwrap_or(description)
 }
 
 /// The metrics over the samples so far. Their values are computed when they are asked for, which takes a while for curves.

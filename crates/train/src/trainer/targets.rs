@@ -47,13 +47,13 @@ pub(super) fn check_outputs<T: Real, Y>(
 fn contradiction(loss: Outputs, metric: Outputs) -> Option<&'static str> {
     match (loss, metric) {
         (Outputs::Probabilities, Outputs::Logits) => Some(
-            "its threshold is for logits, but the loss takes the outputs for probabilities: make it with `from_probabilities()`",
+            "it is for logits, but the loss takes the outputs for probabilities: make it with `from_probabilities()`",
         ),
         (Outputs::Logits, Outputs::Probabilities) => Some(
-            "its threshold is for probabilities, but the loss takes the outputs for logits: make it without `from_probabilities()`",
+            "it is for probabilities, but the loss takes the outputs for logits: make it without `from_probabilities()`",
         ),
         (Outputs::Values, Outputs::Logits) => Some(
-            "its threshold is for logits, but the loss takes the outputs for values like the targets: make it with `with_threshold`, 0.5 for targets of 0 and 1",
+            "it is for logits, but the loss takes the outputs for values like the targets: make it with `with_threshold`, 0.5 for targets of 0 and 1, or, if they are probabilities, with `from_probabilities()`",
         ),
         // A value that should be 0 or 1 may well be a probability.
         _ => None,

@@ -5,10 +5,10 @@ use chainrule_data::Rows;
 use chainrule_layers::activations::{Identity, Sigmoid};
 use chainrule_layers::{Dense, init};
 use chainrule_losses::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, PerStep, TargetError};
-use chainrule_metrics::{self as metrics, Accuracy, ConfusionMatrix, Measure, MetricValue};
+use chainrule_metrics::{self as metrics, Accuracy, Average, ConfusionMatrix, Measure, MetricValue};
 use chainrule_optim::sgd;
 use chainrule_tensor::{Real, Seed, Target};
-use chainrule_train::{Model, TrainError, Trainer};
+use chainrule_train::{Fit, History, Model, TrainError, Trainer};
 use ndarray::{Array2, array};
 
 /// A model that returns its samples.
@@ -127,7 +127,7 @@ where
             panic!("{error}")
         };
         assert!(
-            ["accuracy", "confusion_matrix"].contains(&owner) && conflict.contains("its threshold is for"),
+            ["accuracy", "confusion_matrix"].contains(&owner) && conflict.contains("it is for"),
             "{owner}: {conflict}"
         );
     }
@@ -195,4 +195,66 @@ fn the_maximum_of_several_outputs_suits_every_loss() {
     trains(BinaryCrossEntropy, &classes);
     trains(BinaryCrossEntropy::from_probabilities(), &classes);
     trains(MeanSquaredError, &[[0.0f32, 0.2, 0.8]]);
+}
+
+/// The metrics of a training: numbers, vectors and tables.
+fn with_metrics(shards: usize, threads: usize, data: &Rows<f32, u8>) -> (History, Trainer<f32, u8>) {
+    let layers = Sequential::new().then(Dense::new(96)).then(Sigmoid).then(Dense::new(3));
+    let model = Model::new([40], layers, Seed(3)).unwrap();
+    let mut trainer = Trainer::new(model, CrossEntropy, sgd(0.1))
+        .batch_size(50)
+        .shards(shards)
+        .threads(threads)
+        .metric(Accuracy)
+        .metric(metrics::Precision)
+        .metric(metrics::Precision::default().average(Average::PerClass))
+        .metric(metrics::Precision::default().average(Average::PerClass))
+        .metric_as("best two", metrics::TopKAccuracy::new(2))
+        .metric(ConfusionMatrix)
+        .metric(metrics::Auroc)
+        .metric(metrics::RocCurve)
+        .metric(metrics::LogLoss)
+        .metric(metrics::SpearmanCorrelation);
+    let validation = Rows::new(data.samples().slice(ndarray::s![..30, ..]).to_owned(), vec![1; 30]).unwrap();
+    let history = trainer.fit(data, Fit::epochs(2).validation(&validation)).unwrap();
+    (history, trainer)
+}
+
+#[test]
+fn values_of_all_kinds_are_in_the_history() {
+    let mut rng = Seed(5).rng();
+    let x = Array2::from_shape_simple_fn((240, 40), || rng.below(100) as f32 / 50.0 - 1.0);
+    let targets: Vec<u8> = x.rows().into_iter().map(|x| (x[0] > 0.0) as u8 + (x[1] > 0.0) as u8).collect();
+    let data = Rows::new(x, targets.clone()).unwrap();
+    for shards in [1, 2, 3] {
+        let (history, mut trainer) = with_metrics(shards, 1, &data);
+        let (again, _) = with_metrics(shards, 2, &data);
+        for (one, two) in history.epochs.iter().zip(&again.epochs) {
+            assert_eq!((&one.train, &one.validation), (&two.train, &two.validation), "{shards} shards");
+        }
+        let scores = trainer.evaluate(&data).unwrap();
+        let names: Vec<&str> = scores.metrics.iter().map(|(name, _)| name.as_str()).collect();
+        let per_class = names[2];
+        assert!(per_class.starts_with("precision(average=per_class"), "{per_class}");
+        assert_eq!(names[3], format!("{per_class} 2"));
+        assert_eq!(names[4..6], ["best two", "confusion_matrix"]);
+        // As counted in one piece, of what the model predicts.
+        let y = trainer.model().predict(data.samples().view()).unwrap();
+        let of = |name: &str, metric: &dyn Measure<f32, u8>| {
+            let mut tally = metric.start();
+            tally.update(y.view(), &targets);
+            assert_eq!(scores.value(name), Some(&tally.value()), "{name}, {shards} shards");
+        };
+        of("accuracy", &Accuracy);
+        of(per_class, &metrics::Precision::default().average(Average::PerClass));
+        of("confusion_matrix", &ConfusionMatrix);
+        of("auroc", &metrics::Auroc);
+        of("roc_curve", &metrics::RocCurve);
+        // Only class 1 is in the validation: what that leaves undefined is said, and is no number.
+        let validation = history.epochs[1].validation.as_ref().unwrap();
+        assert_eq!(validation.metric("auroc"), None);
+        assert!(validation.to_string().contains("auroc undefined, since "), "{validation}");
+        let curve = validation.value("roc_curve").unwrap().as_table().unwrap();
+        assert!(curve.rows().is_empty() && curve.notes().len() == 3, "{:?}", curve.notes());
+    }
 }
