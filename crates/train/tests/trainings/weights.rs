@@ -1,5 +1,7 @@
 //! Means over weights, and losses over a whole batch: of the batch, whatever shards and passes it is in.
 
+use std::ops::ControlFlow;
+
 use chainrule_core::{New, Sequential};
 use chainrule_data::Rows;
 use chainrule_layers::Dense;
@@ -10,7 +12,7 @@ use chainrule_losses::{
 };
 use chainrule_optim::sgd;
 use chainrule_tensor::Seed;
-use chainrule_train::{Model, Trainer};
+use chainrule_train::{Event, Model, Trainer};
 use ndarray::Array2;
 
 fn samples(rows: usize, columns: usize) -> Array2<f64> {
@@ -137,4 +139,32 @@ fn a_weight_is_so_many_samples() {
     for (a, b) in weighted.model().parameters().iter().zip(plain.model().parameters()) {
         assert!((a - b).abs() < 1e-12, "{a} and {b}");
     }
+}
+
+/// A checkpoint in the middle of an epoch knows how much the samples before it count.
+#[test]
+fn an_epoch_may_be_interrupted() {
+    let targets: Vec<_> = classes(25)
+        .iter()
+        .enumerate()
+        .map(|(row, &target)| Weighted { target, weight: (row % 4) as f32 })
+        .collect();
+    let data = Rows::new(samples(25, 4), targets).unwrap();
+    let make = || {
+        Trainer::new(model(3), CrossEntropy.class_weights([0.1, 3.0, 1.0]), sgd(0.1)).batch_size(10).shards(2)
+    };
+    let mut whole = make();
+    let right = whole.fit(&data, 1).unwrap().epochs[0].train.loss;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("checkpoint");
+    let mut first = make().callback(|event: &Event<'_>| match event {
+        Event::Step { .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    first.fit(&data, 1).unwrap();
+    first.save(&path).unwrap();
+    let mut rest = make().resume(&path).unwrap();
+    let found = rest.fit(&data, 1).unwrap().epochs[0].train.loss;
+    assert_eq!(found.to_bits(), right.to_bits());
+    assert_eq!(rest.model().parameters(), whole.model().parameters());
 }
