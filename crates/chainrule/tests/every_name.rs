@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chainrule::core::{AnyLayer, Description, DescriptionError, Entry, Initializer, Kind, Registry, Value};
+use chainrule::core::{AnyLayer, AnyMerge, Description, DescriptionError, Entry, Initializer, Kind, Registry, Value};
+use chainrule::layers::activations::AnyActivation;
 use chainrule::prelude::*;
 
 /// Values that are tried, one after the other, for settings without a default.
@@ -135,6 +136,44 @@ fn every_schedule() {
 }
 
 #[test]
+fn every_activation() {
+    let registry = chainrule::registry();
+    for (name, activation) in all::<AnyActivation<f32>>(&registry) {
+        let layers = with_activation(activation.into_layer(), Arc::new(GlorotUniform));
+        check("activation", &name, train(layers, Box::new(CrossEntropy::default()), sgd_rule(), None));
+    }
+}
+
+#[test]
+fn every_loss_of_classes() {
+    let registry = chainrule::registry();
+    let mut refused = Vec::new();
+    for (name, loss) in all::<Box<dyn Loss<f32, u8>>>(&registry) {
+        match train(layers(), loss, sgd_rule(), None) {
+            // A loss of something else than classes says so.
+            Err(error) => refused.push(format!("{name}: {error}")),
+            trained => check("loss", &name, trained),
+        }
+    }
+    println!("refused:\n{}", refused.join("\n"));
+    assert!(refused.len() < 15, "{refused:#?}");
+}
+
+#[test]
+fn every_metric_of_classes() {
+    let registry = chainrule::registry();
+    let mut refused = Vec::new();
+    for (name, metric) in all::<Box<dyn Measure<f32, u8>>>(&registry) {
+        match train(layers(), Box::new(CrossEntropy::default()), sgd_rule(), Some(metric)) {
+            Err(error) => refused.push(format!("{name}: {error}")),
+            trained => check("metric", &name, trained),
+        }
+    }
+    println!("refused:\n{}", refused.join("\n"));
+    assert!(refused.len() < 30, "{refused:#?}");
+}
+
+#[test]
 fn every_initializer() {
     let registry = chainrule::registry();
     for (name, init) in all::<Arc<dyn Initializer>>(&registry) {
@@ -147,7 +186,11 @@ fn every_initializer() {
 fn no_two_things_of_a_kind_share_a_name() {
     let registry = chainrule::registry();
     unique(registry.entries::<AnyLayer<f32>>());
+    unique(registry.entries::<AnyActivation<f32>>());
+    unique(registry.entries::<AnyMerge<f32>>());
     unique(registry.entries::<Arc<dyn Initializer>>());
+    unique(registry.entries::<Box<dyn Loss<f32, u8>>>());
+    unique(registry.entries::<Box<dyn Measure<f32, u8>>>());
     unique(registry.entries::<Box<dyn UpdateRule<f32>>>());
     unique(registry.entries::<Arc<dyn Schedule>>());
 }

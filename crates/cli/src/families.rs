@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use chainrule::core::{AnyLayer, Entry, Initializer, Kind, Registry, nearest_name, same_name};
+use chainrule::core::{AnyLayer, AnyMerge, Entry, Initializer, Kind, Registry, nearest_name, same_name};
+use chainrule::layers::activations::AnyActivation;
 use chainrule::prelude::{Loss, Measure, Schedule, UpdateRule};
 
 /// Everything of one kind.
@@ -43,8 +44,15 @@ fn names(entry: &'static Entry) -> impl Iterator<Item = &'static str> {
 /// All kinds.
 pub fn families() -> Vec<Family> {
     let registry = chainrule::registry();
+    // Activations are layers; in lists they are a family of their own.
+    let all = Family::of::<AnyLayer<f32>>(&registry);
+    let activations = Family::of::<AnyActivation<f32>>(&registry);
+    let is_activation = |entry: &&&Entry| activations.entries.iter().any(|other| other.name == entry.name);
+    let layers = all.entries.iter().filter(|entry| !is_activation(entry)).copied().collect();
     vec![
-        Family::of::<AnyLayer<f32>>(&registry),
+        Family { entries: layers, ..all },
+        activations,
+        Family::of::<AnyMerge<f32>>(&registry),
         Family::of::<Arc<dyn Initializer>>(&registry),
         Family::of::<Box<dyn Loss<f32, u8>>>(&registry),
         Family::of::<Box<dyn Measure<f32, u8>>>(&registry),

@@ -1,6 +1,5 @@
 //! The `chainrule` program: trains on MNIST, lists what has a name, draws schedules, and describes the machine.
 
-mod choices;
 mod curve;
 mod doctor;
 mod list;

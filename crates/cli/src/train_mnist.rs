@@ -5,9 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chainrule::core::Description;
+use chainrule::core::{Description, Initializer, Registry};
 use chainrule::data::{Batches, output};
 use chainrule::metrics::ConfusionCounts;
+use chainrule::layers::activations::AnyActivation;
 use chainrule::prelude::*;
 use chainrule::tensor::blas;
 use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
@@ -16,7 +17,6 @@ use chainrule_cli::{peak, terminal};
 use clap::Args;
 use ndarray::Array2;
 
-use crate::choices::{ActivationName, InitName};
 use crate::parts::{self, Rate};
 use crate::progress::ProgressPrinter;
 use crate::report::{BlasInfo, EpochFigures, TrainingReport};
@@ -25,6 +25,8 @@ use crate::report::{BlasInfo, EpochFigures, TrainingReport};
 const ROWS: usize = 500;
 
 // What the help says of options that take a description, before the names.
+const ACTIVATION: &str = "The activation of the hidden layers of mlp, such as leaky_relu:0.2 [default: relu]";
+const INIT: &str = "The initial weights of mlp, whose biases begin at 0 [default: glorot_uniform]";
 const LOSS: &str = "The loss to minimise, such as focal:gamma=2";
 const OPTIMIZER: &str = "The optimizer, such as lion, or \"clip_by_global_norm:1 then adam.keras:lr=0.01\"";
 const SCHEDULE: &str = "How the learning rate changes during training, such as \"warmup:500 then cosine\". It begins at the rate of\n\
@@ -45,12 +47,14 @@ pub(crate) struct Arguments {
     /// The units of the hidden layers of mlp, such as 128,64 [default: 64,64].
     #[arg(long, value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
-    /// The activation of the hidden layers of mlp [default: relu].
-    #[arg(long, value_enum)]
-    activation: Option<ActivationName>,
-    /// The initial weights of mlp [default: glorot].
-    #[arg(long, value_enum)]
-    init: Option<InitName>,
+    /// The activation of the hidden layers of mlp, such as leaky_relu:0.2 [default: relu].
+    #[arg(long, value_parser = parts::read::<AnyActivation<f32>>)]
+    #[arg(long_help = parts::help::<AnyActivation<f32>>(ACTIVATION))]
+    activation: Option<Description>,
+    /// The initial weights of mlp, whose biases begin at 0 [default: glorot_uniform].
+    #[arg(long, value_parser = parts::read::<Arc<dyn Initializer>>)]
+    #[arg(long_help = parts::help::<Arc<dyn Initializer>>(INIT))]
+    init: Option<Description>,
     /// The loss to minimise, such as focal:gamma=2.
     #[arg(long, value_parser = parts::read::<Box<dyn Loss<f32, u8>>>, default_value = "cross_entropy")]
     #[arg(long_help = parts::help::<Box<dyn Loss<f32, u8>>>(LOSS))]
@@ -104,7 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let epochs = arguments.epochs.unwrap_or(default_epochs);
     let batch_size = arguments.batch_size.unwrap_or(default_batch_size);
     let registry = chainrule::registry();
-    let model = Model::new(train.shape(), layers(arguments)?, Seed(arguments.seed))?;
+    let model = Model::new(train.shape(), layers(arguments, &registry)?, Seed(arguments.seed))?;
     let library = blas::Blas::current();
     terminal::note(format_args!("{}\n", model.summary()));
     let loss: Box<dyn Loss<f32, u8>> = registry.build(&arguments.loss)?;
@@ -202,7 +206,7 @@ fn cannot_write(path: &Path, error: &io::Error) -> String {
 }
 
 /// The layers of the network that was chosen.
-fn layers(arguments: &Arguments) -> Result<Sequential<f32>, String> {
+fn layers(arguments: &Arguments, registry: &Registry) -> Result<Sequential<f32>, Box<dyn Error>> {
     let Arguments { model, hidden, activation, init, .. } = arguments;
     if let Some(layers) = model.layers() {
         let given =
@@ -210,17 +214,19 @@ fn layers(arguments: &Arguments) -> Result<Sequential<f32>, String> {
         return match given.into_iter().find(|(_, given)| *given) {
             None => Ok(layers),
             Some((name, _)) => {
-                Err(format!("--{name} applies only to the network mlp: remove it, or use --model mlp"))
+                Err(format!("--{name} applies only to the network mlp: remove it, or use --model mlp").into())
             }
         };
     }
-    let activation = activation.unwrap_or(ActivationName::Relu);
-    let init = init.unwrap_or(InitName::Glorot);
+    let named = |given: &Option<Description>, default: &str| given.clone().unwrap_or_else(|| Description::new(default));
+    let init: Arc<dyn Initializer> = registry.build(&named(init, "glorot_uniform"))?;
+    let dense = |units| Dense::keras(units).weight_init(Arc::clone(&init));
     let mut layers = Sequential::new().then(Flatten);
     for &units in hidden.as_deref().unwrap_or(&[64, 64]) {
-        layers = activation.after(layers.then(init.dense(units)));
+        let activation: AnyActivation<f32> = registry.build(&named(activation, "relu"))?;
+        layers = layers.then(dense(units)).then(activation.into_layer());
     }
-    Ok(layers.then(init.dense(10)))
+    Ok(layers.then(dense(10)))
 }
 
 /// Counts the predictions of the model on the test set.

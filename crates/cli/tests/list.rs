@@ -5,7 +5,9 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Those that there have to be.
-const KINDS: [&str; 4] = ["losses", "metrics", "optimizers", "schedules"];
+const KINDS: [&str; 8] = [
+    "layers", "activations", "merges", "initializers", "losses", "metrics", "optimizers", "schedules",
+];
 
 fn list(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_chainrule")).arg("list").args(arguments).output().unwrap()
@@ -53,6 +55,20 @@ fn every_kind_is_listed_as_text_and_as_json() {
     }
     let all: Value = serde_json::from_str(&listed(&["--json"])).unwrap();
     assert_eq!(all.as_object().unwrap().len(), kinds.len());
+}
+
+#[test]
+fn the_page_of_names_is_up_to_date() {
+    let kept = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/names.md")).unwrap();
+    let printed = listed(&["--markdown"]);
+    // The longest run of equal lines at the beginning says where they part.
+    let equal = printed.lines().zip(kept.lines()).take_while(|(printed, kept)| printed == kept).count();
+    assert!(
+        printed == kept,
+        "docs/names.md is out of date from line {} on. Update it from the workspace's root: cargo run -p chainrule-cli --bin \
+         chainrule -- list --markdown > docs/names.md",
+        equal + 1
+    );
 }
 
 #[test]
