@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chainrule::core::{AnyLayer, AnyMerge, Description, DescriptionError, Entry, Initializer, Kind, Registry, Value};
+use chainrule::core::{
+    AnyLayer, AnyMerge, Description, DescriptionError, Entry, Initializer, Kind, Registry, Value,
+};
 use chainrule::layers::activations::AnyActivation;
 use chainrule::prelude::*;
 

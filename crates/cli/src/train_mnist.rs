@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use chainrule::core::{Description, Initializer, Registry};
 use chainrule::data::{Batches, output};
-use chainrule::metrics::ConfusionCounts;
 use chainrule::layers::activations::AnyActivation;
+use chainrule::metrics::ConfusionCounts;
 use chainrule::prelude::*;
 use chainrule::tensor::blas;
 use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
@@ -218,7 +218,9 @@ fn layers(arguments: &Arguments, registry: &Registry) -> Result<Sequential<f32>,
             }
         };
     }
-    let named = |given: &Option<Description>, default: &str| given.clone().unwrap_or_else(|| Description::new(default));
+    let named = |given: &Option<Description>, default: &str| {
+        given.clone().unwrap_or_else(|| Description::new(default))
+    };
     let init: Arc<dyn Initializer> = registry.build(&named(init, "glorot_uniform"))?;
     let dense = |units| Dense::keras(units).weight_init(Arc::clone(&init));
     let mut layers = Sequential::new().then(Flatten);
