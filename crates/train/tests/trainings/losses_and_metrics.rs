@@ -249,7 +249,6 @@ fn values_of_all_kinds_are_in_the_history() {
         of(per_class, &metrics::Precision::default().average(Average::PerClass));
         of("confusion_matrix", &ConfusionMatrix);
         of("auroc", &metrics::Auroc);
-        of("roc_curve", &metrics::RocCurve);
         // Only class 1 is in the validation: what that leaves undefined is said, and is no number.
         let validation = history.epochs[1].validation.as_ref().unwrap();
         assert_eq!(validation.metric("auroc"), None);
