@@ -89,7 +89,8 @@ mod tests {
                 let dots = dots(&Curve::of(steps, rate));
                 let mut before: Option<[usize; 2]> = None;
                 for x in 0..WIDTH * 2 {
-                    let set: Vec<usize> = (0..HEIGHT * 4).filter(|&y| dots[y][x]).collect();
+                    let set: Vec<usize> =
+                        dots.iter().enumerate().filter(|(_, row)| row[x]).map(|(y, _)| y).collect();
                     let ends = [set[0], set[set.len() - 1]];
                     assert_eq!(ends[1] - ends[0] + 1, set.len(), "one line");
                     if let Some([high, low]) = before {
