@@ -1,9 +1,11 @@
 //! Optimizers, schedules of the learning rate, and clipping, over flat slices.
 //!
-//! The decision here: **an optimizer sees slices of numbers and nothing else**. It knows no layers, no losses and no
-//! tensors: parameters, gradients and its own state are three slices that the caller owns. So it works on anything that
-//! has a gradient, its state is saved as one slice, and a trainer may split the slices into buckets and update these on
-//! several threads: every optimizer here returns the same bits however the slices are split.
+//! The decision here: **an optimizer sees slices of numbers and the names of parameters, and nothing else**. It knows no layers
+//! and no losses: parameters, gradients and its own state are slices that the caller owns. So it works on anything that
+//! has a gradient, and its state is saved as one slice. It says what it needs ([`Optimizer`]). Most need one number at a time: a
+//! trainer may split their slices into buckets and update these on several threads, with the same bits however they are
+//! split. Some need a whole parameter, as those do that take its norm; some see all parameters before the first is updated
+//! ([`Whole`]), and may evaluate the loss again.
 //!
 //! | | |
 //! |---|---|
@@ -29,6 +31,25 @@
 //! assert!(params.iter().all(|p| (p - 1.0).abs() < 1e-3));
 //! # Ok::<(), chainrule_optim::SettingError>(())
 //! ```
+//!
+//! # Stages, groups and means
+//!
+//! | | |
+//! |---|---|
+//! | before an optimizer | clipping ([`ClipByGlobalNorm`], [`ClipByNorm`], [`ClipByValue`], [`AdaptiveClip`]), penalties ([`WeightDecay`], [`L1L2`], [`OrthogonalPenalty`]), [`Sam`] |
+//! | after it | constraints ([`MaxNorm`], [`MinMaxNorm`], [`UnitNorm`], [`NonNegative`]), means of the weights that are evaluated in place of them ([`Ema`], [`Swa`], [`Lookahead`]) |
+//! | for some parameters | `groups(adamw(1e-3)).on("*.bias", sgd(0.1)).freeze("0.*")`: see [`groups()`] |
+//!
+//! Stages that look at all gradients ([`Optimizer::needs_all_gradients`]) act before the others, each in its position among them. So
+//! clipping does not see penalties, as in PyTorch. Shampoo and SOAP are not here yet. K-FAC, which needs the inputs and the output gradients of each layer, is not
+//! here: an optimizer does not see them.
+//!
+//! # Rows of tables
+//!
+//! An embedding whose layer is `sparse()` has a list of gradients for the rows that a batch used. Optimizers that work number by number then
+//! update these rows only: momentum and means of the others stay as they are, and they are not decayed (PyTorch's `SparseAdam` does the
+//! same). All other embeddings, and all optimizers that need all gradients or whole parameters, treat the rows that a batch did not use
+//! as having the gradient 0, as PyTorch's dense form does.
 //!
 //! # An optimizer of your own
 //!

@@ -11,6 +11,9 @@ const RATE: &str = "lr";
 /// are too few.
 const CUSTOMARY: [(&str, f64); 1] = [("sgd", 0.1)];
 
+/// Optimizers that are made of others.
+const MADE_OF_OTHERS: [&str; 1] = ["mechanic(adam)"];
+
 /// An optimizer at its customary rate.
 pub(crate) struct Candidate {
     pub(crate) name: String,
@@ -21,6 +24,9 @@ pub(crate) struct Candidate {
 pub(crate) fn candidates(registry: &Registry) -> Result<Vec<Candidate>, DescriptionError> {
     let mut found = Vec::new();
     for entry in registry.entries::<Box<dyn UpdateRule<f32>>>() {
+        if entry.settings.iter().any(|setting| setting.default.is_none()) {
+            continue; // it is made of others: see `MADE_OF_OTHERS`
+        }
         let names = std::iter::once(entry.name.to_owned());
         let presets = entry.presets.iter().map(|preset| format!("{}.{}", entry.name, preset.name));
         for name in names.chain(presets.filter(|name| !is_convention(name))) {
@@ -29,6 +35,9 @@ pub(crate) fn candidates(registry: &Registry) -> Result<Vec<Candidate>, Descript
                 found.push(Candidate { name, description });
             }
         }
+    }
+    for text in MADE_OF_OTHERS {
+        found.push(Candidate { name: text.to_owned(), description: text.parse()? });
     }
     Ok(found)
 }

@@ -5,8 +5,12 @@ mod cases;
 
 use cases::{Case, Feed, every_case};
 use chainrule_core::{Description, ParamKind, Registry};
-use chainrule_optim::{Parameter, Real, Stepper, UpdateRule, register_optimizers};
-use chainrule_tensor::Shape;
+use chainrule_optim::{
+    AdaptiveClip, Bounds, ClipByNorm, Ema, L1L2, Lookahead, MaxNorm, MinMaxNorm, NonNegative, Optimizer,
+    Parameter, Real, Step, Stepper, Swa, UnitNorm, UpdateRule, adam, groups, register_optimizers,
+    schedule_free_adamw, schedule_free_sgd, sgd,
+};
+use chainrule_tensor::{Seed, Shape, vector};
 use serde_json::Value;
 
 /// Those of `reference.py`.
@@ -123,4 +127,48 @@ fn each_is_built_from_its_text() {
 
 fn case_named(name: &str) -> Case<f64> {
     every_case().into_iter().find(|case| case.name == name).unwrap()
+}
+
+/// What a stage says of the largest numbers of a step holds.
+#[test]
+fn bounds_hold() {
+    let stages: Vec<Box<dyn UpdateRule<f64>>> = vec![
+        Box::new((ClipByNorm(0.5), sgd(0.3).momentum(0.9))),
+        Box::new((AdaptiveClip { clipping: 0.1, epsilon: 1e-3 }, sgd(0.3))),
+        Box::new((L1L2 { l1: 0.1, l2: 0.1 }, sgd(0.3))),
+        Box::new((sgd(0.3), MaxNorm(0.5))),
+        Box::new((sgd(0.3), MinMaxNorm { min: 0.2, max: 0.5, rate: 0.5 })),
+        Box::new((sgd(0.3), UnitNorm)),
+        Box::new((sgd(0.3), NonNegative)),
+        Box::new((sgd(0.3), Ema { decay: 0.9, every: 2 })),
+        Box::new((sgd(0.3), Lookahead { alpha: 0.5, every: 3 })),
+        Box::new((sgd(0.3), Swa { start: 3, every: 2, by_epoch: false })),
+        Box::new(schedule_free_adamw(0.1).weight_decay(0.1)),
+        Box::new(schedule_free_sgd(0.1).weight_decay(0.1)),
+        Box::new(groups((sgd(0.1).momentum(0.9), MaxNorm(1.0))).on("*.bias", adam(0.1)).freeze("2.*")),
+    ];
+    for optimizer in stages {
+        for scale in [1e-6, 1.0, 1e6] {
+            let mut rng = Seed(3).rng();
+            let mut params: Vec<f64> = (0..57).map(|_| rng.normal()).collect();
+            let slots = optimizer.slots();
+            let mut of_params = vector::largest(&params);
+            let mut stepper = Stepper::with_parameters(&*optimizer, parameters(), &params).unwrap();
+            // A state may begin with the parameters.
+            let mut of_state = vec![of_params; slots];
+            for step in 0..30 {
+                let mut grads: Vec<f64> = params.iter().map(|_| scale * rng.normal()).collect();
+                let mut of_grads = vector::largest(&grads);
+                let step = Step::from(step);
+                let bounds =
+                    Bounds { step, params: &mut of_params, grads: &mut of_grads, state: &mut of_state };
+                let all = optimizer.bound(bounds);
+                assert!(all.is_finite(), "{optimizer:?}");
+                stepper.step(&mut params, &mut grads);
+                let found = vector::largest(&params);
+                assert!(found <= 1.001 * of_params, "{optimizer:?}: {found} {of_params}");
+                assert!(of_params <= 1.001 * all, "{optimizer:?}: {of_params} {all}");
+            }
+        }
+    }
 }

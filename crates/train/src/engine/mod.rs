@@ -43,7 +43,9 @@
 //!   whole samples for its own rows.
 //! - **The sum and the update are one loop** ([`Phase::Fused`](reduce::Phase)) unless the optimizer needs all gradients at
 //!   once, as clipping by the global norm does. Then the loop runs twice, once to reduce, once to update, and the optimizer's
-//!   `transform_all` runs between.
+//!   `transform_all` runs between; it may ask for the passes of the batch again, at other parameters. An optimizer that needs whole
+//!   parameters is updated in buckets that are one each.
+//! - **A batch may take several passes** ([`several_passes`]), one after the other, whose gradients are added up before the update.
 //! - **A step that is not finite is not taken.** The loss is checked before the last fork. That all gradients and all updated
 //!   numbers will be finite is proved from a few bounds ([`range`]), which each shard states at the end of its pass. Where they
 //!   prove nothing, the step is taken [carefully](careful): every number is looked at, and a step that fails is undone.
