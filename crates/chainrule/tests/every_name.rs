@@ -10,8 +10,21 @@ use chainrule::layers::activations::AnyActivation;
 use chainrule::prelude::*;
 
 /// Values that are tried, one after the other, for settings without a default.
-const VALUES: [&str; 12] =
-    ["1", "0.5", "2", "3", "[1, 2]", "[0.1, 0.01]", "[2, 1]", "sgd", "adam", "relu", "\"*.weight\"", "0.1"];
+const VALUES: [&str; 13] = [
+    "1",
+    "0.5",
+    "2",
+    "3",
+    "[1, 2]",
+    "[0.1, 0.01]",
+    "[2, 1]",
+    "sgd",
+    "adam",
+    "relu",
+    "\"*.weight\"",
+    "0.1",
+    "cross_entropy",
+];
 
 /// Things whose settings depend on each other.
 const GIVEN: [&str; 2] = [
@@ -57,7 +70,12 @@ fn one<K: Kind>(registry: &Registry, entry: &Entry) -> (Description, K) {
 
 fn with_activation(activation: AnyLayer<f32>, init: Arc<dyn Initializer>) -> Sequential<f32> {
     let hidden = Dense::keras(16).weight_init(init);
-    Sequential::new().then(Flatten).then(hidden).then(activation).then(Dense::new(10))
+    let layers = Sequential::new().then(Flatten).then(hidden);
+    // One that acts on the channels of images is given images.
+    let of_images = Sequential::new().then(Reshape::new([4, 2, 2])).then(activation.clone()).then(Flatten);
+    let takes_vectors = Model::new([16], Sequential::new().then(activation.clone()), Seed(0)).is_ok();
+    let layers = if takes_vectors { layers.then(activation) } else { layers.then(of_images) };
+    layers.then(Dense::new(10))
 }
 
 fn layers() -> Sequential<f32> {
