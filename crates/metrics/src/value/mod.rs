@@ -24,7 +24,7 @@ pub enum MetricValue {
     Table(Table),
 }
 
-/// Why there is no number.
+/// Why there is nothing to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("undefined, since {0}")]
 pub struct Undefined(

@@ -1,5 +1,5 @@
-//! Values in files: a number is a number, a vector a list, a table an object with its columns and rows. Where there is no number,
-//! there is an object with the reason: `{"undefined": "no sample is positive"}`.
+//! Values in files: a number is a number, a vector a list, a table an object with its columns and rows. What is
+//! undefined is an object with the reason: `{"undefined": "no sample is positive"}`.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 

@@ -70,7 +70,7 @@ macro_rules! of_moments {
             aliases [$($alias),*];
             formula $formula;
             source $source;
-            about "Of outputs y and targets t, whose means, variances and covariance are counted, each column by itself.";
+            about "Of outputs y and targets t, whose means, variances and covariance are counted, each column alone.";
             settings {
                 $($own)*
                 /// What is made of several columns: uniform_average, variance_weighted or raw_values.

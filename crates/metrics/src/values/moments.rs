@@ -41,9 +41,9 @@ impl Moments {
         let share = other.weight / weight;
         let apart = [0, 1, 2].map(|index| other.means[index] - self.means[index]);
         let between = self.weight * share;
-        for index in 0..3 {
-            self.means[index] += share * apart[index];
-            self.squares[index] += other.squares[index] + between * apart[index] * apart[index];
+        for (index, apart) in apart.into_iter().enumerate() {
+            self.means[index] += share * apart;
+            self.squares[index] += other.squares[index] + between * apart * apart;
         }
         self.product += other.product + between * apart[0] * apart[1];
         self.weight = weight;

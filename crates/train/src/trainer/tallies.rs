@@ -31,7 +31,7 @@ impl<T, Y> Default for Tallies<T, Y> {
 }
 
 impl<T: Real, Y: Send + Sync> Tallies<T, Y> {
-    /// Forgets all samples, and prepares as [`resize`](Self::resize) does.
+    /// Forgets all samples, and does what [`resize`](Self::resize) does.
     pub(super) fn begin(
         &mut self,
         metrics: &[Box<dyn Measure<T, Y>>],

@@ -249,7 +249,7 @@ fn values_of_all_kinds_are_in_the_history() {
         of(per_class, &metrics::Precision::default().average(Average::PerClass));
         of("confusion_matrix", &ConfusionMatrix);
         of("auroc", &metrics::Auroc);
-        // Only class 1 is in the validation: what that leaves undefined is said, and is no number.
+        // Only class 1 is in the validation: what that leaves undefined is said, and not 0.
         let validation = history.epochs[1].validation.as_ref().unwrap();
         assert_eq!(validation.metric("auroc"), None);
         assert!(validation.to_string().contains("auroc undefined, since "), "{validation}");
