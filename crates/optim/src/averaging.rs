@@ -64,7 +64,7 @@ impl<T: Real> UpdateRule<T> for Ema {
 
     fn update(&self, pass: Update<'_, T>) {
         let step = pass.step;
-        if step.index % self.every != 0 {
+        if !step.index.is_multiple_of(self.every) {
             return;
         }
         let (p, _, [a]) = pass.split();
@@ -242,7 +242,7 @@ impl<T: Real> UpdateRule<T> for Lookahead {
     }
 
     fn update(&self, pass: Update<'_, T>) {
-        if (pass.step.index + 1) % self.every != 0 {
+        if !(pass.step.index + 1).is_multiple_of(self.every) {
             return;
         }
         let alpha = T::of(self.alpha);

@@ -202,7 +202,7 @@ impl<T: Real> UpdateRule<T> for OrthogonalPenalty {
             // w / ‖w‖ passes on what is at right angles to w.
             let along: T = unit.iter().zip(d_unit).map(|(&u, &d)| u * d).sum();
             let terms = unit.iter().zip(d_unit);
-            g.iter_mut().zip(terms).for_each(|(g, (&u, &d))| *g = *g + (d - along * u) / length);
+            g.iter_mut().zip(terms).for_each(|(g, (&u, &d))| *g += (d - along * u) / length);
         }
     }
 
