@@ -29,7 +29,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train a network on the MNIST digits, evaluate it, and save it.
-    TrainMnist(train_mnist::Arguments),
+    TrainMnist(Box<train_mnist::Arguments>),
     /// List the layers, losses, metrics, optimizers and all else that has a name, with settings and defaults.
     List(list::Arguments),
     /// Draw a learning-rate schedule over the steps of a run.

@@ -49,7 +49,7 @@ fn trainer<T: Real>(stop: &Stop, log: &Log) -> Trainer<T, u8> {
         .seed(Seed(9))
         .metric(Accuracy::default())
         .metric(ConfusionMatrix::default())
-        .metric(Mean::default())
+        .metric(Mean)
         .callback(move |event: &Event<'_>| {
             let text = match event {
                 Event::Start { .. } => {

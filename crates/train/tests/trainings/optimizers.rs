@@ -305,7 +305,7 @@ fn steps_that_are_not_finite_can_be_left_out() {
         let train = |skip: u64| {
             let model = Model::new([3], Sequential::<f32>::new().then(Dense::new(1)), Seed(1)).unwrap();
             let (sender, receiver) = mpsc::channel();
-            let mut trainer = Trainer::new(model, MeanSquaredError::default(), adam(0.01)).batch_size(8);
+            let mut trainer = Trainer::new(model, MeanSquaredError, adam(0.01)).batch_size(8);
             trainer = trainer.shuffle(false).skip_nonfinite(skip).accumulate(passes);
             trainer = trainer.callback(move |event: &Event<'_>| {
                 if let Event::Skipped { error } = event {
