@@ -11,8 +11,9 @@ const RATE: &str = "lr";
 /// are too few.
 const CUSTOMARY: [(&str, f64); 1] = [("sgd", 0.1)];
 
-/// Optimizers that are made of others.
-const MADE_OF_OTHERS: [&str; 1] = ["mechanic(adam)"];
+/// Optimizers that are made of others, and stages that are methods of their own with an optimizer that is customary after them.
+const MADE_OF_OTHERS: [&str; 4] =
+    ["mechanic(adam)", "sam then sgd(lr=0.1)", "lookahead then adam", "ema(decay=0.99) then adam"];
 
 /// An optimizer at its customary rate.
 pub(crate) struct Candidate {
@@ -58,16 +59,17 @@ fn customary(entry: &Entry, description: Description) -> Description {
 /// Whether it moves a parameter without another optimizer after it.
 fn moves(registry: &Registry, description: &Description) -> Result<bool, DescriptionError> {
     let optimizer = registry.build::<Box<dyn UpdateRule<f32>>>(description)?;
-    let mut params = [0.5f32, -0.25];
+    // No constraint changes these: they are above 0, below 1, and of length 1.
+    let mut params = [0.6f32, 0.8];
     let before = params;
     let mut stepper = Stepper::new(optimizer, &params)?;
-    for _ in 0..5 {
+    for _ in 0..100 {
         stepper.minimize(&mut params, |params, grads| {
             grads.copy_from_slice(params);
             0.5 * params.iter().map(|&p| f64::from(p * p)).sum::<f64>()
         });
     }
-    Ok(params != before)
+    Ok(params.iter().zip(before).any(|(p, before)| (p - before).abs() > 1e-4))
 }
 
 /// The learning rate of a description, if it has one that is a number.

@@ -1,8 +1,8 @@
 //! Every optimizer on the tutorial's network: `cargo run --release -p chainrule --example optimizers -- docs`.
 //!
-//! Writes `optimizers.md`, a table, and `optimizers.svg`, a plot, to the directory that is given; docs/optimizers.md explains them. A
-//! second argument is the number of epochs, 3 by default, a third the number of samples, all by default. MNIST is taken from where the program takes it; where it is not available,
-//! the bundled digits stand in for it.
+//! Writes `optimizers.md`, a table, and `optimizers.svg`, a plot, to the directory that is given. Further arguments are the number of
+//! epochs, 3 by default, the number of samples, and the names of the optimizers, all by default. MNIST is taken from where the program
+//! takes it; where it is not available, the bundled digits stand in for it.
 
 mod candidates;
 mod curve;
@@ -47,6 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let directory = arguments.next().ok_or("usage: optimizers DIRECTORY [EPOCHS]")?;
     let epochs: u64 = arguments.next().map_or(Ok(3), |text| text.parse())?;
     let most: usize = arguments.next().map_or(Ok(usize::MAX), |text| text.parse())?;
+    let only: Vec<String> = arguments.collect();
     let (dataset, images, test) = images()?;
     let (train, validation) = Subset::split(&images, VALIDATION, Seed(0))?;
     let first = |subset: Subset<_>| Subset::new(&images, subset.indices()[..subset.len().min(most)].to_vec());
@@ -54,7 +55,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Data { train: first(train)?, validation: first(validation)?, test: Subset::first(&test, most) };
     let registry = chainrule::registry();
     let mut rows = Vec::new();
-    for candidate in candidates(&registry)? {
+    let chosen = |candidate: &Candidate| only.is_empty() || only.contains(&candidate.name);
+    for candidate in candidates(&registry)?.into_iter().filter(chosen) {
         let row = compare(&registry, candidate, &data, epochs)?;
         eprintln!("{}", row.summary());
         rows.push(row);
