@@ -6,6 +6,7 @@ mod attention;
 mod borders;
 mod convolution;
 mod embedding;
+mod entries;
 mod huge_sizes;
 mod init;
 mod labels;
