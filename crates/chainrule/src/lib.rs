@@ -15,7 +15,7 @@
 //! ```
 //!
 //! The decision here: **this crate contains no code but a list.** It re-exports the crates of the workspace, each of which can be used
-//! alone, has a [`prelude`] with the names that most programs need, and a [`registry`] with everything that has a name.
+//! alone, has a [`prelude`] with the names that most programs need, and a [`registry_of`] everything that has a name.
 //!
 //! | module | crate | what it contains |
 //! |---|---|---|
@@ -39,6 +39,7 @@
 //! | `intel-mkl`, `accelerate`, `netlib` | link Intel MKL, Apple's Accelerate, the system's reference BLAS |
 //! | none of these | computes products in pure Rust: nothing to install, but slower |
 //! | `download` | adds an HTTPS client that fetches data sets |
+//! | `registry` | compiles everything by name, `registry()`, with this crate: once, but for minutes |
 //!
 //! Begin a program with [`tensor::blas::use_best_kernel`]: an OpenBLAS that is older than the CPU silently picks a kernel
 //! several times too slow.
@@ -50,7 +51,9 @@ struct Readme;
 
 mod registry;
 
+#[cfg(feature = "registry")]
 pub use registry::registry;
+pub use registry::registry_of;
 
 pub use chainrule_core as core;
 pub use chainrule_data as data;

@@ -3,22 +3,29 @@
 use chainrule_core::Registry;
 use chainrule_tensor::Real;
 
-/// A registry with everything in these crates, for models of numbers `T`: `registry::<f32>().build(&"adam(lr=0.01)".parse()?)`.
-///
-/// The targets of its losses and metrics are classes, `u8`, or vectors of values, `Vec<T>`; those of other types are added with the
-/// functions `register` of the crates. A program that calls it contains all layers, losses, metrics and optimizers, and takes
-/// accordingly longer to compile. Types of a program's own are added with [`register!`](chainrule_core::register!).
+/// A registry with everything in these crates, for models in `f32`, with the feature `registry`; for others see [`registry_of`].
 ///
 /// ```
 /// use chainrule::prelude::*;
 ///
-/// let registry = chainrule::registry::<f32>();
+/// let registry = chainrule::registry();
 /// let optimizer: Box<dyn UpdateRule<f32>> = registry.build(&"clip_by_global_norm(1) then adam(lr=0.01)".parse()?)?;
 /// let error = registry.build::<Box<dyn UpdateRule<f32>>>(&"adma".parse()?).unwrap_err();
 /// assert_eq!(error.to_string(), "there is no optimizer named `adma`; the nearest name is `adam`");
 /// # Ok::<(), chainrule::core::DescriptionError>(())
 /// ```
-pub fn registry<T: Real>() -> Registry {
+#[cfg(feature = "registry")]
+pub fn registry() -> Registry {
+    registry_of::<f32>()
+}
+
+/// A registry with everything in these crates, for models of numbers `T`.
+///
+/// The targets of its losses and metrics are classes, `u8`, or vectors of values, `Vec<T>`; those of other types are added with the
+/// functions `register` of the crates, and types of a program's own with [`register!`](chainrule_core::register!). A program that
+/// calls it contains all layers, losses, metrics and optimizers, and takes minutes longer to compile; `registry` is compiled
+/// once, with this crate.
+pub fn registry_of<T: Real>() -> Registry {
     let mut registry = Registry::new();
     chainrule_optim::schedule::register_schedules(&mut registry);
     chainrule_layers::register_initializers(&mut registry);

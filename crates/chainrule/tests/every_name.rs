@@ -128,7 +128,7 @@ fn sgd_rule() -> Box<dyn UpdateRule<f32>> {
 
 #[test]
 fn every_optimizer() {
-    let registry = chainrule::registry::<f32>();
+    let registry = chainrule::registry();
     let all: Vec<(Description, Box<dyn UpdateRule<f32>>)> = all(&registry);
     for (name, optimizer) in all {
         let alone = train(layers(), Box::new(CrossEntropy::default()), optimizer, None);
@@ -146,7 +146,7 @@ fn every_optimizer() {
 
 #[test]
 fn every_schedule() {
-    let registry = chainrule::registry::<f32>();
+    let registry = chainrule::registry();
     for (name, _) in all::<Arc<dyn Schedule>>(&registry) {
         // It takes the rate that it leaves out from the optimizer, and the length from the run.
         let name = Description::new("sgd").with("lr", name);
@@ -157,7 +157,7 @@ fn every_schedule() {
 
 #[test]
 fn every_activation() {
-    let registry = chainrule::registry::<f32>();
+    let registry = chainrule::registry();
     for (name, activation) in all::<AnyActivation<f32>>(&registry) {
         let layers = with_activation(activation.into_layer(), Arc::new(GlorotUniform));
         check("activation", &name, train(layers, Box::new(CrossEntropy::default()), sgd_rule(), None));
@@ -166,7 +166,7 @@ fn every_activation() {
 
 #[test]
 fn every_loss_of_classes() {
-    let registry = chainrule::registry::<f32>();
+    let registry = chainrule::registry();
     let mut refused = Vec::new();
     for (name, loss) in all::<Box<dyn Loss<f32, u8>>>(&registry) {
         match train(layers(), loss, sgd_rule(), None) {
@@ -181,7 +181,7 @@ fn every_loss_of_classes() {
 
 #[test]
 fn every_metric_of_classes() {
-    let registry = chainrule::registry::<f32>();
+    let registry = chainrule::registry();
     let mut refused = Vec::new();
     for (name, metric) in all::<Box<dyn Measure<f32, u8>>>(&registry) {
         match train(layers(), Box::new(CrossEntropy::default()), sgd_rule(), Some(metric)) {
@@ -195,7 +195,7 @@ fn every_metric_of_classes() {
 
 #[test]
 fn every_initializer() {
-    let registry = chainrule::registry::<f32>();
+    let registry = chainrule::registry();
     for (name, init) in all::<Arc<dyn Initializer>>(&registry) {
         let layers = with_activation(AnyLayer::new(Relu), init);
         check("initializer", &name, train(layers, Box::new(CrossEntropy::default()), sgd_rule(), None));
@@ -204,7 +204,7 @@ fn every_initializer() {
 
 #[test]
 fn no_two_things_of_a_kind_share_a_name() {
-    let registry = chainrule::registry::<f32>();
+    let registry = chainrule::registry();
     unique(registry.entries::<AnyLayer<f32>>());
     unique(registry.entries::<AnyActivation<f32>>());
     unique(registry.entries::<AnyMerge<f32>>());

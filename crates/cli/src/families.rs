@@ -43,7 +43,7 @@ fn names(entry: &'static Entry) -> impl Iterator<Item = &'static str> {
 
 /// All kinds.
 pub fn families() -> Vec<Family> {
-    let registry = chainrule::registry::<f32>();
+    let registry = chainrule::registry();
     // Activations are layers; in lists they are a family of their own.
     let all = Family::of::<AnyLayer<f32>>(&registry);
     let activations = Family::of::<AnyActivation<f32>>(&registry);

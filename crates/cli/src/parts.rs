@@ -18,13 +18,13 @@ const WIDTH: usize = 92;
 /// If the text is none, or there is nothing of this kind that has that name or these settings.
 pub(crate) fn read<K: Kind>(text: &str) -> Result<Description, DescriptionError> {
     let description: Description = text.parse()?;
-    chainrule::registry::<f32>().build::<K>(&description)?;
+    chainrule::registry().build::<K>(&description)?;
     Ok(description)
 }
 
 /// The help of an option that takes a description: what it is, and all names.
 pub(crate) fn help<K: Kind>(what: &str) -> String {
-    let names = chainrule::registry::<f32>().entries::<K>().map(|entry| entry.name).collect();
+    let names = chainrule::registry().entries::<K>().map(|entry| entry.name).collect();
     with_names(what, K::KINDS, names)
 }
 

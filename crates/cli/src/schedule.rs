@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let Arguments { schedule, steps, lr, steps_per_epoch, svg } = arguments;
     let description: Description = schedule.parse()?;
-    let schedule: Arc<dyn Schedule> = chainrule::registry::<f32>().build(&description)?;
+    let schedule: Arc<dyn Schedule> = chainrule::registry().build(&description)?;
     let schedule = schedule.completed_by(&Value::Number(*lr));
     schedule.validate()?;
     let run = Run { steps: Some(*steps), steps_per_epoch: Some(*steps_per_epoch), reductions: 0 };

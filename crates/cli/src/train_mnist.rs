@@ -107,7 +107,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (default_epochs, default_batch_size) = arguments.model.defaults();
     let epochs = arguments.epochs.unwrap_or(default_epochs);
     let batch_size = arguments.batch_size.unwrap_or(default_batch_size);
-    let registry = chainrule::registry::<f32>();
+    let registry = chainrule::registry();
     let model = Model::new(train.shape(), layers(arguments, &registry)?, Seed(arguments.seed))?;
     let library = blas::Blas::current();
     terminal::note(format_args!("{}\n", model.summary()));

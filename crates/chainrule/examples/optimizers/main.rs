@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let first = |subset: Subset<_>| Subset::new(&images, subset.indices()[..subset.len().min(most)].to_vec());
     let data =
         Data { train: first(train)?, validation: first(validation)?, test: Subset::first(&test, most) };
-    let registry = chainrule::registry::<f32>();
+    let registry = chainrule::registry();
     let mut rows = Vec::new();
     let chosen = |candidate: &Candidate| only.is_empty() || only.contains(&candidate.name);
     for candidate in candidates(&registry)?.into_iter().filter(chosen) {
