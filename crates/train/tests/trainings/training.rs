@@ -240,7 +240,10 @@ fn damaged_files_are_distinguished() {
         let error = load(&bytes);
         match index {
             0..8 => assert!(matches!(error, FileError::NotAModel { .. }), "{error}"),
-            8..12 => assert!(matches!(error, FileError::Version { found: 19, .. }), "{error}"),
+            8..12 => {
+                let other = u32::from(good[8]) ^ 1 << 4;
+                assert!(matches!(error, FileError::Version { found, .. } if found == other), "{error}");
+            }
             12..20 => assert!(matches!(error, FileError::Length { .. }), "{error}"),
             _ => assert!(matches!(error, FileError::Damaged { .. }), "{error}"),
         }
