@@ -16,7 +16,7 @@ use crate::merge::{Merge, MergeBackward, MergeForward};
 use crate::plan::Plan;
 use crate::{Description, DescriptionError, Place, SettingValue, Value};
 
-/// A layer of any type: the [`Kind`] of layers, which a [`Registry`] builds from a description.
+/// A layer of any type: the [`Kind`](crate::Kind) of layers, which a [`Registry`](crate::Registry) builds from a description.
 ///
 /// It is itself a layer, and prints, plans and computes as the one that it holds.
 ///
@@ -30,7 +30,7 @@ use crate::{Description, DescriptionError, Place, SettingValue, Value};
 /// ```
 pub struct AnyLayer<T>(pub(crate) Arc<dyn Erased<T>>);
 
-/// A merge of any type: the [`Kind`] of merges. It is itself a [`Merge`].
+/// A merge of any type: the [`Kind`](crate::Kind) of merges. It is itself a [`Merge`].
 pub struct AnyMerge<T>(pub(crate) Arc<dyn Erased<T>>);
 
 impl<T: Real> AnyLayer<T> {

@@ -207,7 +207,7 @@ fn cells(classes: usize) -> Option<usize> {
     (bytes as u64 <= limit).then_some(cells)
 }
 
-/// What a [`ConfusionMatrix`] has counted.
+/// What a [`ConfusionMatrix`](struct@ConfusionMatrix) has counted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConfusionCounts {
     classes: usize,
