@@ -76,7 +76,7 @@ fn mistakes_are_one_clear_error() {
             &["--dataset", "digits", "--optimizer", "sgd(lr=cosine)", "--lr", "0.1"],
             "the learning rate of sgd(lr=cosine) is cosine already",
         ),
-        (&["--loss", "crosentropy"], "the nearest name is `crossentropy`"),
+        (&["--loss", "crosentropy"], "the nearest name is `cross_entropy`"),
         (&["--dataset", "digits", "--batch-size", "0"], "batch size is 0"),
         (&["--dataset", "digits", "--lr", "NaN"], "'--lr <LR>': the learning rate must be"),
         (&["--dataset", "digits", "--lr", "-1"], "'--lr <LR>': the learning rate must be"),
