@@ -29,7 +29,8 @@ fn every_block_is_a_program_or_a_part_of_an_example() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(package.join("README.md")).unwrap();
     let folders = EXAMPLES.map(|folder| fs::read_dir(package.join(folder)).unwrap());
-    let files = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let paths = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let files = paths.filter(|path| path.is_file());
     let programs: Vec<String> = files.map(|path| fs::read_to_string(path).unwrap()).collect();
     let blocks = blocks(&readme);
     assert!(blocks.iter().any(|(attributes, _)| attributes.is_empty()), "the README begins with a program");
