@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::decay::Decay;
@@ -75,7 +75,7 @@ impl AcProp {
 }
 
 impl Optimizer for AcProp {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2
@@ -124,9 +124,7 @@ impl<T: Real> UpdateRule<T> for AcProp {
         params.max(change).max(all).max(*s)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         let ok = T::of(self.epsilon_root) > T::zero();
         let allowed = "a finite number above 0, also in the precision of the parameters";
         SettingCheck("AcProp").range(ok, "eps_root", self.epsilon_root, allowed)

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::decay::Decay;
@@ -74,7 +74,7 @@ impl AdaBelief {
 }
 
 impl Optimizer for AdaBelief {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2
@@ -121,9 +121,7 @@ impl<T: Real> UpdateRule<T> for AdaBelief {
         params.max(change).max(all).max(*s)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         let settings = SettingCheck("AdaBelief");
         let ok = T::of(self.epsilon_root) > T::zero();
         let allowed = "a finite number above 0, also in the precision of the parameters";

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::decay::Decay;
@@ -63,7 +63,7 @@ setters! { Adadelta;
 }
 
 impl Optimizer for Adadelta {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2
@@ -110,9 +110,7 @@ impl<T: Real> UpdateRule<T> for Adadelta {
         params.max(scale * scale / self.epsilon).max(d).max(*v + *u + g * g + self.epsilon)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("Adadelta").epsilon::<T>(self.epsilon)
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::decay::Decay;
@@ -83,7 +83,7 @@ impl Adagrad {
 }
 
 impl Optimizer for Adagrad {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -130,9 +130,7 @@ impl<T: Real> UpdateRule<T> for Adagrad {
         params.max(change).max(*s + self.epsilon)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("Adagrad").epsilon::<T>(self.epsilon)
     }
 }

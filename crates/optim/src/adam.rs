@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::vector::AdamStep;
@@ -177,7 +177,7 @@ impl Adam {
 }
 
 impl Optimizer for Adam {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2 + usize::from(self.amsgrad)
@@ -205,9 +205,7 @@ impl<T: Real> UpdateRule<T> for Adam {
         self.bound_of::<T>(bounds, 1.0)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("Adam").epsilon::<T>(self.epsilon)
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::decay::Decay;
@@ -100,7 +100,7 @@ impl Adamax {
 }
 
 impl Optimizer for Adamax {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2
@@ -124,9 +124,7 @@ impl<T: Real> UpdateRule<T> for Adamax {
         self.bound_of::<T>(bounds, Decay::coupled(self.weight_decay))
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("Adamax").epsilon::<T>(self.epsilon)
     }
 }

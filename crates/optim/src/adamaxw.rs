@@ -79,7 +79,7 @@ impl AdamaxW {
 }
 
 impl Optimizer for AdamaxW {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2
@@ -101,9 +101,7 @@ impl<T: Real> UpdateRule<T> for AdamaxW {
         self.adamax.bound_of::<T>(bounds, decay)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.adamax.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("AdamaxW").epsilon::<T>(self.adamax.epsilon)
     }
 }

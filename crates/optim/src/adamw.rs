@@ -110,7 +110,7 @@ impl AdamW {
 }
 
 impl Optimizer for AdamW {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         self.adam.slots()
@@ -134,9 +134,7 @@ impl<T: Real> UpdateRule<T> for AdamW {
         self.adam.bound_of::<T>(bounds, shrink)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.adam.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("AdamW").epsilon::<T>(self.adam.epsilon)
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::running_mean::{correction, mean_bound, quotient_bound};
@@ -59,7 +59,7 @@ setters! { Adan;
 }
 
 impl Optimizer for Adan {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         4
@@ -115,9 +115,7 @@ impl<T: Real> UpdateRule<T> for Adan {
         params.max(all).max(change).max(of_n * *n)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("Adan").epsilon::<T>(self.epsilon)
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::decay::Decay;
@@ -94,7 +94,7 @@ impl AdEmaMix {
 }
 
 impl Optimizer for AdEmaMix {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         3
@@ -142,9 +142,7 @@ impl<T: Real> UpdateRule<T> for AdEmaMix {
         params.max(change).max(all).max(mean_bound(v, g * g) / correction(beta2, step.number()))
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("AdEmaMix").epsilon::<T>(self.epsilon)
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::decay::Decay;
@@ -60,7 +60,7 @@ setters! { Adopt;
 }
 
 impl Optimizer for Adopt {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2
@@ -107,9 +107,7 @@ impl<T: Real> UpdateRule<T> for Adopt {
         params.max(scaled).max(all).max(g * g + mean_bound(v, g * g))
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("Adopt").epsilon::<T>(self.epsilon)
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::decay::Decay;
@@ -91,7 +91,7 @@ impl Amsgrad {
 }
 
 impl Optimizer for Amsgrad {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         3
@@ -136,9 +136,7 @@ impl<T: Real> UpdateRule<T> for Amsgrad {
         params.max(change).max(all).max(*w)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("Amsgrad").epsilon::<T>(self.epsilon)
     }
 }

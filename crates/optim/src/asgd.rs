@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use crate::decay::Decay;
 use crate::setters::setters;
-use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Step, Update, UpdateRule};
+use crate::{Bounds, Optimizer, Real, Schedule, Step, Update, UpdateRule};
 
 /// ASGD, averaged stochastic gradient descent (Polyak and Juditsky 1992), with the rates of Bottou's svmsgd.
 ///
@@ -73,7 +73,7 @@ impl Asgd {
 }
 
 impl Optimizer for Asgd {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -122,10 +122,5 @@ impl<T: Real> UpdateRule<T> for Asgd {
         *params += self.rate(step) * g;
         *a = a.max(*params);
         a.max(g)
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()
     }
 }

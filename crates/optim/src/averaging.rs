@@ -1,10 +1,10 @@
 //! Stages after an optimizer, which keep a mean of the weights of several steps. It is evaluated in place of the weights that
 //! are trained.
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
-use crate::{Bounds, Optimizer, Real, SettingError, Step, Update, UpdateRule};
+use crate::{Bounds, Optimizer, Real, Step, Update, UpdateRule};
 
 /// An exponential moving average of the weights (Polyak and Juditsky 1992): `a ← β a + (1 - β) p`. It is evaluated in place of
 /// the weights.
@@ -41,7 +41,7 @@ describe! {
 }
 
 impl Optimizer for Ema {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -83,10 +83,6 @@ impl<T: Real> UpdateRule<T> for Ema {
 
     fn bound(&self, bounds: Bounds<'_>) -> f64 {
         mean_bound(bounds)
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.check_ranges()
     }
 }
 
@@ -137,7 +133,7 @@ impl Swa {
 }
 
 impl Optimizer for Swa {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -182,10 +178,6 @@ impl<T: Real> UpdateRule<T> for Swa {
     fn bound(&self, bounds: Bounds<'_>) -> f64 {
         mean_bound(bounds)
     }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.check_ranges()
-    }
 }
 
 /// Lookahead (Zhang et al. 2019): every k steps, slow weights go a part of the way to the fast ones, which go on from there:
@@ -220,7 +212,7 @@ describe! {
 }
 
 impl Optimizer for Lookahead {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -259,10 +251,6 @@ impl<T: Real> UpdateRule<T> for Lookahead {
 
     fn bound(&self, bounds: Bounds<'_>) -> f64 {
         mean_bound(bounds)
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.check_ranges()
     }
 }
 

@@ -139,6 +139,10 @@ impl<T: Real, A: UpdateRule<T>, B: UpdateRule<T>> UpdateRule<T> for (A, B) {
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
         impl<O: Optimizer + ?Sized> Optimizer for $pointer {
+            fn check_settings(&self) -> Result<(), SettingError> {
+                (**self).check_settings()
+            }
+
             fn description(&self) -> Description {
                 (**self).description()
             }

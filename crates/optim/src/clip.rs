@@ -1,7 +1,7 @@
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 
 use crate::units::scale_units;
-use crate::{Bounds, Optimizer, Real, SettingError, Update, UpdateRule, Whole, vector};
+use crate::{Bounds, Optimizer, Real, Update, UpdateRule, Whole, vector};
 
 /// Clips by global norm: scales all gradients together so that their Euclidean norm is at most this (Pascanu, Mikolov
 /// and Bengio 2013), `g ← g min(1, max / (‖g‖ + 1e-6))`, as PyTorch's `clip_grad_norm_`.
@@ -30,7 +30,7 @@ describe! {
 }
 
 impl Optimizer for ClipByGlobalNorm {
-    described!();
+    described!(check_settings);
 
     fn needs_all_gradients(&self) -> bool {
         true
@@ -79,10 +79,6 @@ impl<T: Real> UpdateRule<T> for ClipByGlobalNorm {
     }
 
     fn update(&self, _: Update<'_, T>) {}
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.check_ranges()
-    }
 }
 
 /// Clips each gradient to `-max..=max`, as PyTorch's `clip_grad_value_`. NaN stays NaN.
@@ -104,7 +100,7 @@ describe! {
 }
 
 impl Optimizer for ClipByValue {
-    described!();
+    described!(check_settings);
 
     fn needs_all_gradients(&self) -> bool {
         true
@@ -133,10 +129,6 @@ impl<T: Real> UpdateRule<T> for ClipByValue {
     }
 
     fn update(&self, _: Update<'_, T>) {}
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.check_ranges()
-    }
 }
 
 /// Clips the gradient of each parameter to a maximum norm of its own, as Keras' `clipnorm`:
@@ -160,7 +152,7 @@ describe! {
 }
 
 impl Optimizer for ClipByNorm {
-    described!();
+    described!(check_settings);
 
     fn needs_whole_parameters(&self) -> bool {
         true
@@ -183,10 +175,6 @@ impl<T: Real> UpdateRule<T> for ClipByNorm {
     }
 
     fn update(&self, _: Update<'_, T>) {}
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.check_ranges()
-    }
 }
 
 /// Adaptive clipping (Brock et al. 2021): clips the gradient of each unit to a multiple of the norm of its weights,
@@ -216,7 +204,7 @@ describe! {
 }
 
 impl Optimizer for AdaptiveClip {
-    described!();
+    described!(check_settings);
 
     fn needs_whole_parameters(&self) -> bool {
         true
@@ -240,8 +228,4 @@ impl<T: Real> UpdateRule<T> for AdaptiveClip {
     }
 
     fn update(&self, _: Update<'_, T>) {}
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.check_ranges()
-    }
 }

@@ -3,7 +3,7 @@
 //! They act on [`ParamKind::Weight`] only; for some of the weights, put them into a group of [`Groups`](crate::Groups). A norm is
 //! that of a unit: of a column of the weight `[inputs, units]` of a dense layer, of a kernel of a convolution.
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use crate::units::scale_units;
@@ -32,7 +32,7 @@ describe! {
 }
 
 impl Optimizer for MaxNorm {
-    described!();
+    described!(check_settings);
 
     fn needs_whole_parameters(&self) -> bool {
         true
@@ -46,10 +46,6 @@ impl<T: Real> UpdateRule<T> for MaxNorm {
 
     fn bound(&self, bounds: Bounds<'_>) -> f64 {
         *bounds.params
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.check_ranges()
     }
 }
 
@@ -81,7 +77,7 @@ describe! {
 }
 
 impl Optimizer for MinMaxNorm {
-    described!();
+    described!(check_settings);
 
     fn needs_whole_parameters(&self) -> bool {
         true
@@ -99,8 +95,7 @@ impl<T: Real> UpdateRule<T> for MinMaxNorm {
         *bounds.params
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         if self.min > self.max {
             let conflict = "the minimum norm is above the maximum norm";
             return Err(SettingError::Conflict { owner: "MinMaxNorm", conflict });
@@ -121,7 +116,7 @@ describe! {
 }
 
 impl Optimizer for UnitNorm {
-    described!();
+    described!(check_settings);
 
     fn needs_whole_parameters(&self) -> bool {
         true
@@ -161,7 +156,7 @@ describe! {
 }
 
 impl Optimizer for NonNegative {
-    described!();
+    described!(check_settings);
 }
 
 impl<T: Real> UpdateRule<T> for NonNegative {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::setters::setters;
@@ -124,7 +124,7 @@ impl Ftrl {
 }
 
 impl Optimizer for Ftrl {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2
@@ -176,9 +176,7 @@ impl<T: Real> UpdateRule<T> for Ftrl {
         params.max(g).max(*n).max(2.0 * *z).max(r + self.beta)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         let settings = SettingCheck("Ftrl");
         let start = self.initial_accumulator_value;
         let ok = T::of(start) > T::zero() && T::of(start).is_finite();

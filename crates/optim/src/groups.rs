@@ -85,7 +85,7 @@ impl<T: Real> Groups<T> {
 }
 
 impl<T: Real> Optimizer for Groups<T> {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         self.all().map(|optimizer| optimizer.slots()).max().unwrap_or(0)
@@ -252,7 +252,7 @@ chainrule_core::describe! {
 }
 
 impl Optimizer for FrozenParameters {
-    described!();
+    described!(check_settings);
 
     fn uses_kind(&self) -> bool {
         false

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use crate::decay::Decay;
 use crate::running_mean::mean_bound;
 use crate::setters::setters;
 use crate::sign::sign;
-use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Update, UpdateRule};
+use crate::{Bounds, Optimizer, Real, Schedule, Update, UpdateRule};
 
 /// Lion (Chen et al. 2023, algorithm 2): every parameter moves by the learning rate, in the direction of the sign of a mean.
 ///
@@ -55,7 +55,7 @@ setters! { Lion;
 }
 
 impl Optimizer for Lion {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -85,10 +85,5 @@ impl<T: Real> UpdateRule<T> for Lion {
         let g = Decay::decoupled(self.weight_decay, rate).bound(params, *grads);
         *params += rate;
         params.max(*m + g).max(mean_bound(m, g))
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()
     }
 }

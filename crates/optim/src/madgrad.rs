@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::decay::Decay;
@@ -77,7 +77,7 @@ impl Madgrad {
 }
 
 impl Optimizer for Madgrad {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         3
@@ -125,9 +125,7 @@ impl<T: Real> UpdateRule<T> for Madgrad {
         params.max(all).max(*v).max(*s)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("Madgrad").epsilon::<T>(self.epsilon)
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::decay::Decay;
@@ -109,7 +109,7 @@ impl Nadam {
 }
 
 impl Optimizer for Nadam {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2
@@ -154,9 +154,7 @@ impl<T: Real> UpdateRule<T> for Nadam {
         params.max(all).max(d + mean_bound(v, g * g))
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("Nadam").epsilon::<T>(self.epsilon)
     }
 }

@@ -81,7 +81,7 @@ impl NadamW {
 }
 
 impl Optimizer for NadamW {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         self.0.slots()
@@ -105,9 +105,7 @@ impl<T: Real> UpdateRule<T> for NadamW {
         UpdateRule::<T>::bound(&self.0, bounds)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.0.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("NadamW").epsilon::<T>(self.0.epsilon)
     }
 }

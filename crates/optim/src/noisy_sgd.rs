@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::{Seed, each};
 
 use crate::setters::setters;
-use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Step, Update, UpdateRule, Whole};
+use crate::{Bounds, Optimizer, Real, Schedule, Step, Update, UpdateRule, Whole};
 
 /// Gradient descent with noise (Neelakantan et al. 2015): adds normal noise to the gradients, less and less of it.
 ///
@@ -65,7 +65,7 @@ impl NoisySgd {
 }
 
 impl Optimizer for NoisySgd {
-    described!();
+    described!(check_settings);
 
     fn needs_all_gradients(&self) -> bool {
         true
@@ -100,10 +100,5 @@ impl<T: Real> UpdateRule<T> for NoisySgd {
         *grads += LARGEST_NORMAL * self.deviation(step);
         *params += self.rate.rate(step) * *grads;
         params.max(*grads)
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::running_mean::{correction, mean_bound, quotient_bound};
@@ -82,7 +82,7 @@ impl OptimisticAdam {
 }
 
 impl Optimizer for OptimisticAdam {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         3
@@ -132,9 +132,7 @@ impl<T: Real> UpdateRule<T> for OptimisticAdam {
             .max(mean_bound(v, g * g) / correction(self.betas[1], step.number()))
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("OptimisticAdam").epsilon::<T>(self.epsilon)
     }
 }

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use crate::setters::setters;
-use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Update, UpdateRule};
+use crate::{Bounds, Optimizer, Real, Schedule, Update, UpdateRule};
 
 /// Optimistic gradient descent (Daskalakis et al. 2018): steps as if the gradient went on changing as it did. It converges where two
 /// parties play against each other and plain descent circles.
@@ -50,7 +50,7 @@ setters! { OptimisticSgd;
 }
 
 impl Optimizer for OptimisticSgd {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -79,10 +79,5 @@ impl<T: Real> UpdateRule<T> for OptimisticSgd {
         *last = *grads;
         *params += self.rate.rate(step) * d;
         params.max(d).max(*grads)
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()
     }
 }

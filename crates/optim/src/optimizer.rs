@@ -20,6 +20,15 @@ pub trait Optimizer: Send + Sync + Debug {
         Description::of_debug(self)
     }
 
+    /// Checks the settings against the ranges of the entry: `described!(check_settings)` does. By default there are none.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingError`], naming the setting, its value and what is allowed.
+    fn check_settings(&self) -> Result<(), SettingError> {
+        Ok(())
+    }
+
     /// The number of values of state for each value of a parameter.
     fn slots(&self) -> usize {
         0
@@ -138,12 +147,30 @@ pub trait UpdateRule<T: Real>: Optimizer {
         f64::INFINITY
     }
 
-    /// Checks the settings before training starts, also for what the precision of `T` cannot represent.
+    /// Checks the settings before training starts: those of the schedules, the ranges of the entry, then
+    /// [`check_rest`](Self::check_rest).
     ///
     /// # Errors
     ///
     /// [`SettingError`], naming the setting, its value and what is allowed.
     fn validate(&self) -> Result<(), SettingError> {
+        let mut schedules = Ok(());
+        self.schedules(&mut |schedule| {
+            if schedules.is_ok() {
+                schedules = schedule.validate();
+            }
+        });
+        schedules?;
+        self.check_settings()?;
+        self.check_rest()
+    }
+
+    /// Checks what the ranges of the entry cannot say: settings that exclude each other, and numbers that `T` does not have.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    fn check_rest(&self) -> Result<(), SettingError> {
         Ok(())
     }
 

@@ -4,11 +4,11 @@
 //! The loss that is reported is that without the penalty. They act on [`ParamKind::Weight`] only, and after clipping, wherever
 //! they stand.
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::{each, gemm};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::{Bounds, Optimizer, ParamKind, Parameter, Real, SettingError, Update, UpdateRule};
+use crate::{Bounds, Optimizer, ParamKind, Parameter, Real, Update, UpdateRule};
 
 /// The penalty `λ₁ Σ |w| + λ₂ Σ w²`, as Keras' `L1L2`: `g ← g + λ₁ sign(w) + 2 λ₂ w`. See [`l1`], [`l2`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,7 +48,7 @@ describe! {
 }
 
 impl Optimizer for L1L2 {
-    described!();
+    described!(check_settings);
 }
 
 impl<T: Real> UpdateRule<T> for L1L2 {
@@ -74,10 +74,6 @@ impl<T: Real> UpdateRule<T> for L1L2 {
     fn bound(&self, Bounds { params, grads, .. }: Bounds<'_>) -> f64 {
         *grads += self.l1 + 2.0 * self.l2 * *params;
         *grads
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.check_ranges()
     }
 }
 
@@ -130,7 +126,7 @@ impl OrthogonalPenalty {
 }
 
 impl Optimizer for OrthogonalPenalty {
-    described!();
+    described!(check_settings);
 
     fn needs_whole_parameters(&self) -> bool {
         true
@@ -204,9 +200,5 @@ impl<T: Real> UpdateRule<T> for OrthogonalPenalty {
             let terms = unit.iter().zip(d_unit);
             g.iter_mut().zip(terms).for_each(|(g, (&u, &d))| *g += (d - along * u) / length);
         }
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.check_ranges()
     }
 }

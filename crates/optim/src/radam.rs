@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::decay::Decay;
@@ -87,7 +87,7 @@ impl Radam {
 }
 
 impl Optimizer for Radam {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2
@@ -131,9 +131,7 @@ impl<T: Real> UpdateRule<T> for Radam {
         params.max(change).max(all + mean_bound(v, g * g))
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("Radam").epsilon::<T>(self.epsilon)
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Step, Update, UpdateRule, WeightDecay};
@@ -123,7 +123,7 @@ impl RmsProp {
 }
 
 impl Optimizer for RmsProp {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1 + usize::from(self.centered) + usize::from(self.momentum != 0.0)
@@ -219,9 +219,7 @@ impl<T: Real> UpdateRule<T> for RmsProp {
         params.max(change).max(all).max(*v + square + self.epsilon)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("RmsProp").epsilon::<T>(self.epsilon)
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::setters::setters;
@@ -53,7 +53,7 @@ setters! { Rprop;
 }
 
 impl Optimizer for Rprop {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2
@@ -103,9 +103,7 @@ impl<T: Real> UpdateRule<T> for Rprop {
         params.max(*grads).max(grown)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         let settings = SettingCheck("Rprop");
         let [[changed, stayed], [smallest, largest]] = [self.etas, self.step_sizes];
         settings.range(

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use crate::setters::setters;
@@ -104,7 +104,7 @@ fn mean<T: Real>(beta: f64, y: &mut [T], z: &[T]) {
 }
 
 impl Optimizer for ScheduleFreeAdamW {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2
@@ -184,9 +184,7 @@ impl<T: Real> UpdateRule<T> for ScheduleFreeAdamW {
         (2.0 * *params).max(d).max((*v + square) / rest)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         chainrule_core::SettingCheck("ScheduleFreeAdamW").epsilon::<T>(self.epsilon)
     }
 }
@@ -264,7 +262,7 @@ impl ScheduleFreeSgd {
 }
 
 impl Optimizer for ScheduleFreeSgd {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -320,10 +318,5 @@ impl<T: Real> UpdateRule<T> for ScheduleFreeSgd {
         *params = largest;
         *z += change;
         2.0 * largest.max(*grads + self.decay * *params)
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()
     }
 }

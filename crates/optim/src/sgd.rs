@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use crate::{Bounds, Optimizer, ParamKind, Real, Schedule, SettingError, Step, Update, UpdateRule};
@@ -102,7 +102,7 @@ impl Sgd {
 }
 
 impl Optimizer for Sgd {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         usize::from(self.momentum != 0.0)
@@ -160,9 +160,7 @@ impl<T: Real> UpdateRule<T> for Sgd {
         params.max(g).max(inner * g + *m)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
             let conflict = "Nesterov's momentum needs `.momentum(...)` above 0 and no dampening";
             return Err(SettingError::Conflict { owner: "Sgd", conflict });

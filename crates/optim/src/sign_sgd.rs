@@ -4,7 +4,7 @@ use chainrule_core::{describe, described};
 use chainrule_tensor::each;
 
 use crate::sign::sign;
-use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Update, UpdateRule};
+use crate::{Bounds, Optimizer, Real, Schedule, Update, UpdateRule};
 
 /// Sign descent (Bernstein et al. 2018, algorithm 1): `p ← p - η sign(g)`. See [`Signum`](crate::Signum) for one with momentum.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub fn sign_sgd(rate: impl Schedule + 'static) -> SignSgd {
 }
 
 impl Optimizer for SignSgd {
-    described!();
+    described!(check_settings);
 
     fn uses_kind(&self) -> bool {
         false
@@ -50,9 +50,5 @@ impl<T: Real> UpdateRule<T> for SignSgd {
     fn bound(&self, Bounds { step, params, .. }: Bounds<'_>) -> f64 {
         *params += self.rate.rate(step);
         *params
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()
     }
 }

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use crate::decay::Decay;
 use crate::running_mean::mean_bound;
 use crate::setters::setters;
 use crate::sign::sign;
-use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Update, UpdateRule};
+use crate::{Bounds, Optimizer, Real, Schedule, Update, UpdateRule};
 
 /// Signum (Bernstein et al. 2018, algorithm 2): sign descent with momentum.
 ///
@@ -53,7 +53,7 @@ setters! { Signum;
 }
 
 impl Optimizer for Signum {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -88,10 +88,5 @@ impl<T: Real> UpdateRule<T> for Signum {
         let g = Decay::decoupled(self.weight_decay, rate).bound(params, *grads);
         *params += rate;
         params.max(*m + g).max(mean_bound(m, g))
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::decay::Decay;
@@ -65,7 +65,7 @@ setters! { SimplifiedAdEmaMix;
 }
 
 impl Optimizer for SimplifiedAdEmaMix {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2
@@ -111,9 +111,7 @@ impl<T: Real> UpdateRule<T> for SimplifiedAdEmaMix {
         params.max(change).max(mixed).max(squares)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("SimplifiedAdEmaMix").epsilon::<T>(self.epsilon)
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::{MAX_RANK, Shape, each};
 
 use crate::setters::setters;
@@ -63,7 +63,7 @@ fn last_axis(shape: &Shape) -> usize {
 }
 
 impl Optimizer for Sm3 {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -137,9 +137,7 @@ impl<T: Real> UpdateRule<T> for Sm3 {
         extra[..len].copy_from_slice(next);
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("Sm3").epsilon::<T>(self.epsilon)
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::{Seed, each};
 
 use crate::decay::Decay;
@@ -118,7 +118,7 @@ impl Sophia {
 }
 
 impl Optimizer for Sophia {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         5
@@ -200,9 +200,7 @@ impl<T: Real> UpdateRule<T> for Sophia {
         );
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         let settings = SettingCheck("Sophia");
         let representable = T::of(self.difference) > T::zero();
         settings.range(

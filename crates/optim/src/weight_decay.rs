@@ -1,7 +1,7 @@
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
-use crate::{Bounds, Optimizer, ParamKind, Real, SettingError, Update, UpdateRule};
+use crate::{Bounds, Optimizer, ParamKind, Real, Update, UpdateRule};
 
 /// Coupled weight decay for the optimizer after it: `g ← g + λ p`, the gradient of an L2 penalty `λ/2 ‖p‖²`.
 ///
@@ -25,7 +25,7 @@ describe! {
 }
 
 impl Optimizer for WeightDecay {
-    described!();
+    described!(check_settings);
 }
 
 impl<T: Real> UpdateRule<T> for WeightDecay {
@@ -40,9 +40,5 @@ impl<T: Real> UpdateRule<T> for WeightDecay {
     fn bound(&self, Bounds { params, grads, .. }: Bounds<'_>) -> f64 {
         *grads += self.0 * *params;
         *grads
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.check_ranges()
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, SettingCheck, describe, described};
+use chainrule_core::{Range, SettingCheck, describe, described};
 use chainrule_tensor::each;
 
 use crate::running_mean::{correction, mean_bound, quotient_bound};
@@ -58,7 +58,7 @@ setters! { Yogi;
 }
 
 impl Optimizer for Yogi {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2
@@ -105,9 +105,7 @@ impl<T: Real> UpdateRule<T> for Yogi {
         params.max(change).max(all).max(of_v * *v)
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("Yogi").epsilon::<T>(self.epsilon)
     }
 }

@@ -164,12 +164,20 @@ pub const fn describe_default(text: &'static str) -> Option<&'static str> {
 }
 
 /// In an `impl` of one of the families' traits (a loss's `Criterion`, an `Optimizer`, a `Metric`, a `Schedule`, an
-/// `Initializer`, ...): that the description is that of [`describe!`](crate::describe!).
+/// `Initializer`, ...): that the description is that of [`describe!`](crate::describe!). With the name of the trait's method that
+/// checks settings, as in `described!(validate)`, also that they are checked against the ranges of the entry.
 #[macro_export]
 macro_rules! described {
     () => {
         fn description(&self) -> $crate::Description {
             $crate::Described::describe(self)
+        }
+    };
+    ($check:ident) => {
+        $crate::described!();
+
+        fn $check(&self) -> ::core::result::Result<(), $crate::SettingError> {
+            $crate::Described::check_ranges(self)
         }
     };
 }

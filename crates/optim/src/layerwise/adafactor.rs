@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use super::decay_of;
 use crate::setters::setters;
-use crate::{Optimizer, Parameter, Real, Schedule, SettingError, Update, UpdateRule, vector};
+use crate::{Optimizer, Parameter, Real, Schedule, Update, UpdateRule, vector};
 
 /// Adafactor (Shazeer and Stern 2018): the mean of squares of a matrix is the product of those of its rows and of its columns, so
 /// the state takes almost no memory.
@@ -83,7 +83,7 @@ fn matrices(parameter: &Parameter) -> Option<[usize; 3]> {
 }
 
 impl Optimizer for Adafactor {
-    described!();
+    described!(check_settings);
 
     fn extra(&self, parameter: &Parameter) -> usize {
         matrices(parameter).map_or(parameter.shape.size(), |[count, rows, columns]| count * (rows + columns))
@@ -157,10 +157,5 @@ impl<T: Real> UpdateRule<T> for Adafactor {
         let scale = T::of(alpha / (rms / self.threshold).max(1.0));
         let u = &*u;
         each!(p = |u| p - scale * u);
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()
     }
 }

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use crate::setters::setters;
-use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule, vector};
+use crate::{Optimizer, Real, Schedule, Update, UpdateRule, vector};
 
 /// Fromage (Bernstein et al. 2020): each parameter turns by the same angle, and keeps its norm.
 ///
@@ -43,7 +43,7 @@ setters! { Fromage;
 }
 
 impl Optimizer for Fromage {
-    described!();
+    described!(check_settings);
 
     fn needs_whole_parameters(&self) -> bool {
         true
@@ -66,10 +66,5 @@ impl<T: Real> UpdateRule<T> for Fromage {
         let [shrink, scale] = [shrink, shrink * rate * weights / gradient].map(T::of);
         let grads = &*grads;
         each!(p = |g: grads| shrink * p - scale * g);
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()
     }
 }

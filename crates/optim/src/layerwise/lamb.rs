@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use super::{decay_of, trust_ratio};
@@ -58,7 +58,7 @@ setters! { Lamb;
 }
 
 impl Optimizer for Lamb {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2
@@ -96,9 +96,7 @@ impl<T: Real> UpdateRule<T> for Lamb {
         each!(p = |u| p - scale * u);
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         chainrule_core::SettingCheck("Lamb").epsilon::<T>(self.epsilon)
     }
 }

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use super::{decay_of, trust_ratio};
 use crate::setters::setters;
-use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule};
+use crate::{Optimizer, Real, Schedule, Update, UpdateRule};
 
 /// LARS, layer-wise adaptive rate scaling (You, Gitman and Ginsburg 2017): momentum, with a rate for each parameter that is
 /// proportional to its norm.
@@ -69,7 +69,7 @@ setters! { Lars;
 }
 
 impl Optimizer for Lars {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -114,10 +114,5 @@ impl<T: Real> UpdateRule<T> for Lars {
                 }
             );
         }
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()
     }
 }

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use super::decay_of;
 use crate::setters::setters;
-use crate::{Optimizer, Parameter, Real, Schedule, SettingError, Update, UpdateRule, vector};
+use crate::{Optimizer, Parameter, Real, Schedule, Update, UpdateRule, vector};
 
 /// NovoGrad (Ginsburg et al. 2019): momentum of gradients that are divided by a running mean of their norms, one for each
 /// parameter.
@@ -57,7 +57,7 @@ setters! { NovoGrad;
 }
 
 impl Optimizer for NovoGrad {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -93,10 +93,5 @@ impl<T: Real> UpdateRule<T> for NovoGrad {
                 [p - rate * m, m]
             }
         );
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()
     }
 }

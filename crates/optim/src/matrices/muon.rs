@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described, setting_words};
+use chainrule_core::{Range, describe, described, setting_words};
 use chainrule_tensor::{each, gemm};
 
 use super::{rows_of, rows_of_mut};
 use crate::setters::setters;
-use crate::{Optimizer, ParamKind, Parameter, Real, Schedule, SettingError, Update, UpdateRule, vector};
+use crate::{Optimizer, ParamKind, Parameter, Real, Schedule, Update, UpdateRule, vector};
 
 /// How [`Muon`]'s rate depends on the shape of a weight, with A units and B inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +161,7 @@ impl Muon {
 }
 
 impl Optimizer for Muon {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -219,10 +219,5 @@ impl<T: Real> UpdateRule<T> for Muon {
         let scale = T::of(rate * self.scale_of(parameter, shape));
         let x = &*g;
         each!(p = |x| shrink * p - scale * x);
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()
     }
 }

@@ -1,4 +1,4 @@
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use crate::setters::setters;
@@ -52,7 +52,7 @@ setters! { Cocob;
 }
 
 impl Optimizer for Cocob {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         5
@@ -92,8 +92,7 @@ impl<T: Real> UpdateRule<T> for Cocob {
         );
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         chainrule_core::SettingCheck("Cocob").epsilon::<T>(self.epsilon)
     }
 }

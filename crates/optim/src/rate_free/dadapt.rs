@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use super::sum_of;
@@ -65,7 +65,7 @@ setters! { DAdaptAdamW;
 }
 
 impl Optimizer for DAdaptAdamW {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         3
@@ -132,9 +132,7 @@ impl<T: Real> UpdateRule<T> for DAdaptAdamW {
         );
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         chainrule_core::SettingCheck("DAdaptAdamW").epsilon::<T>(self.epsilon)
     }
 }

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use super::sum_of;
 use crate::setters::setters;
-use crate::{Optimizer, ParamKind, Real, Schedule, SettingError, Update, UpdateRule, Whole, vector};
+use crate::{Optimizer, ParamKind, Real, Schedule, Update, UpdateRule, Whole, vector};
 
 /// DoG, distance over gradients (Ivgi, Hinder and Carmon 2023): gradient descent whose rate is the distance that the parameters have
 /// come, divided by the root of the sum of all squared gradients.
@@ -87,7 +87,7 @@ fn descend<T: Real>(rate: f64, pass: Update<'_, T>) {
 }
 
 impl Optimizer for Dog {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -127,11 +127,6 @@ impl<T: Real> UpdateRule<T> for Dog {
     fn update(&self, pass: Update<'_, T>) {
         let rate = pass.numbers.get(2).copied().unwrap_or(0.0);
         descend(self.rate.rate(pass.step) * rate, pass);
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()
     }
 }
 
@@ -181,7 +176,7 @@ setters! { Dowg;
 }
 
 impl Optimizer for Dowg {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -221,10 +216,5 @@ impl<T: Real> UpdateRule<T> for Dowg {
     fn update(&self, pass: Update<'_, T>) {
         let rate = pass.numbers.get(2).copied().unwrap_or(0.0);
         descend(self.rate.rate(pass.step) * rate, pass);
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()
     }
 }

@@ -71,7 +71,7 @@ impl<T: Real> Mechanic<T> {
 }
 
 impl<T: Real> Optimizer for Mechanic<T> {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         2 + self.optimizer.slots()
@@ -182,9 +182,8 @@ impl<T: Real> UpdateRule<T> for Mechanic<T> {
         self.inner(pass, |optimizer, pass| optimizer.average(pass));
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.optimizer.validate()?;
-        self.check_ranges()
+    fn check_rest(&self) -> Result<(), SettingError> {
+        self.optimizer.validate()
     }
 }
 

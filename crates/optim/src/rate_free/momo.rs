@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use super::sum_of;
 use crate::setters::setters;
-use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule, Whole, vector};
+use crate::{Optimizer, Real, Schedule, Update, UpdateRule, Whole, vector};
 
 /// MoMo (Schaipp et al. 2024): momentum with a step of Polyak's kind, from running means of the loss and of the gradients.
 ///
@@ -57,7 +57,7 @@ setters! { Momo;
 }
 
 impl Optimizer for Momo {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -106,10 +106,5 @@ impl<T: Real> UpdateRule<T> for Momo {
         let (p, _, [m]) = pass.split();
         let m = &*m;
         each!(p = |m| p - shrink * p - tau * m);
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()
     }
 }

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described, setting_words};
+use chainrule_core::{Range, describe, described, setting_words};
 use chainrule_tensor::each;
 
 use crate::setters::setters;
-use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule, Whole, vector};
+use crate::{Optimizer, Real, Schedule, Update, UpdateRule, Whole, vector};
 
 /// What a loss below its minimum means for [`PolyakSgd`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl PolyakSgd {
 }
 
 impl Optimizer for PolyakSgd {
-    described!();
+    described!(check_settings);
 
     fn numbers(&self) -> usize {
         1
@@ -114,10 +114,5 @@ impl<T: Real> UpdateRule<T> for PolyakSgd {
         let rate = T::of(numbers.first().copied().unwrap_or(0.0));
         let grads = &*grads;
         each!(p = |g: grads| p - rate * g);
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.scaling.validate()?;
-        self.check_ranges()
     }
 }

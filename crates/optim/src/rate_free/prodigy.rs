@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
 use super::sum_of;
@@ -87,7 +87,7 @@ setters! { Prodigy;
 }
 
 impl Optimizer for Prodigy {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         4
@@ -162,9 +162,7 @@ impl<T: Real> UpdateRule<T> for Prodigy {
         );
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()?;
+    fn check_rest(&self) -> Result<(), SettingError> {
         chainrule_core::SettingCheck("Prodigy").epsilon::<T>(self.epsilon * self.d0)
     }
 }

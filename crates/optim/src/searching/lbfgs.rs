@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use chainrule_core::{Described, Range, describe, described, setting_words};
+use chainrule_core::{Range, describe, described, setting_words};
 use chainrule_tensor::each;
 
 use super::wolfe::{self, Line, Point};
 use crate::setters::setters;
-use crate::{Optimizer, Real, Schedule, SettingError, Update, UpdateRule, Whole, vector};
+use crate::{Optimizer, Real, Schedule, Update, UpdateRule, Whole, vector};
 
 /// How [`Lbfgs`] finds out how far to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,7 +273,7 @@ impl Lbfgs {
 }
 
 impl Optimizer for Lbfgs {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         HISTORY + 2 * self.history
@@ -371,9 +371,4 @@ impl<T: Real> UpdateRule<T> for Lbfgs {
     }
 
     fn update(&self, _: Update<'_, T>) {}
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.rate.validate()?;
-        self.check_ranges()
-    }
 }

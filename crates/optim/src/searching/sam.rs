@@ -1,7 +1,7 @@
-use chainrule_core::{Described, Range, describe, described};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::each;
 
-use crate::{Bounds, Optimizer, Real, SettingError, Update, UpdateRule, Whole, vector};
+use crate::{Bounds, Optimizer, Real, Update, UpdateRule, Whole, vector};
 
 /// SAM, sharpness-aware minimisation (Foret et al. 2021): a stage that replaces the gradient by that at the point nearby where the loss
 /// is about largest.
@@ -40,7 +40,7 @@ describe! {
 }
 
 impl Optimizer for Sam {
-    described!();
+    described!(check_settings);
 
     fn slots(&self) -> usize {
         1
@@ -84,9 +84,5 @@ impl<T: Real> UpdateRule<T> for Sam {
     fn bound(&self, _: Bounds<'_>) -> f64 {
         // The gradients at another point may have any size.
         f64::INFINITY
-    }
-
-    fn validate(&self) -> Result<(), SettingError> {
-        self.check_ranges()
     }
 }
