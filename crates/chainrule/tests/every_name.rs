@@ -218,7 +218,7 @@ fn no_two_things_of_a_kind_share_a_name() {
 fn unique(entries: impl Iterator<Item = &'static Entry>) {
     let mut owners = BTreeMap::new();
     for (index, entry) in entries.enumerate() {
-        for name in std::iter::once(&entry.name).chain(entry.aliases) {
+        for name in entry.names() {
             let plain: String =
                 name.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
             let (other, owner) = *owners.entry(plain).or_insert((index, entry.name));

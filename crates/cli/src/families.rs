@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use chainrule::core::{AnyLayer, AnyMerge, Entry, Initializer, Kind, Registry, nearest_name, same_name};
+use chainrule::core::{
+    AnyLayer, AnyMerge, DescriptionError, Entry, Initializer, Kind, Registry, nearest_name, same_name,
+};
 use chainrule::layers::activations::AnyActivation;
 use chainrule::prelude::{Loss, Measure, Schedule, UpdateRule};
 
@@ -26,19 +28,13 @@ impl Family {
     /// # Errors
     ///
     /// If there is none, with the nearest name.
-    pub fn entry(&self, name: &str) -> Result<&'static Entry, String> {
+    pub fn entry(&self, name: &str) -> Result<&'static Entry, DescriptionError> {
         let found = self.entries.iter().find(|entry| entry.is_named(name));
         found.copied().ok_or_else(|| {
-            let names = self.entries.iter().flat_map(|entry| names(entry));
-            let nearest = nearest_name(name, names).unwrap_or_default();
-            format!("there is no {} named `{name}`; the nearest name is `{nearest}`", self.name)
+            let nearest = nearest_name(name, self.entries.iter().flat_map(|entry| entry.names()));
+            DescriptionError::Name { kind: self.name, name: name.to_owned(), nearest }
         })
     }
-}
-
-/// The name of an entry and its aliases.
-fn names(entry: &'static Entry) -> impl Iterator<Item = &'static str> {
-    std::iter::once(entry.name).chain(entry.aliases.iter().copied())
 }
 
 /// All kinds.

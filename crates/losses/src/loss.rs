@@ -222,18 +222,6 @@ impl<T: Real, Y: 'static> Kind for Box<dyn Loss<T, Y>> {
     }
 }
 
-/// In an `impl` of [`Criterion`] for a type with an entry: its description, and the check of its settings by their ranges.
-macro_rules! by_entry {
-    () => {
-        chainrule_core::described!();
-
-        fn validate(&self) -> Result<(), chainrule_core::SettingError> {
-            chainrule_core::Described::check_ranges(self)
-        }
-    };
-}
-pub(crate) use by_entry;
-
 /// Lets the targets of a loss be checked without saying for which type of numbers, which a class does not tell.
 #[doc(hidden)]
 #[macro_export]

@@ -51,11 +51,7 @@ macro_rules! definition {
                 $text
             }
 
-            fn validate(&self) -> Result<(), chainrule_core::SettingError> {
-                chainrule_core::Described::check_ranges(self)
-            }
-
-            chainrule_core::described!();
+            chainrule_core::described!(validate);
         }
     };
 }

@@ -34,9 +34,9 @@ mod mean;
 mod metric;
 mod per_step;
 mod register;
+mod regression;
 mod tally;
 mod value;
-mod values;
 
 pub use chainrule_core::SettingError;
 pub use chainrule_tensor::{Outputs, Real, Target, TargetError, TargetView};
@@ -58,12 +58,12 @@ pub use metric::{Count, Counter, Measure, Metric, Statistic};
 pub use ndarray::ArrayView2;
 pub use per_step::PerStep;
 pub use register::register;
-pub use tally::Tally;
-pub use value::{MetricValue, Plot, Table, Undefined};
-pub use values::{
+pub use regression::{
     ColumnAverage, ColumnMeans, ColumnMoments, ConcordanceCorrelation, CosineSimilarity, ExplainedVariance,
     KendallCorrelation, KendallVariant, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError,
     MeanSquaredError, MeanSquaredLogError, MomentAverage, Moments, Pairs, PearsonCorrelation,
     PoissonDeviance, R2, RootMeanSquaredError, SpearmanCorrelation, SymmetricMeanAbsolutePercentageError,
     TweedieDeviance,
 };
+pub use tally::Tally;
+pub use value::{MetricValue, Plot, Table, Undefined};

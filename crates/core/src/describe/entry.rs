@@ -1,5 +1,7 @@
 //! The entry of a type: everything that is said about it.
 
+use std::iter;
+
 use super::description::{Description, Value};
 use super::names::same_name;
 use super::range::Range;
@@ -26,9 +28,14 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The name, then the aliases.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
     /// Whether users call it so.
     pub fn is_named(&self, name: &str) -> bool {
-        same_name(self.name, name) || self.aliases.iter().any(|alias| same_name(alias, name))
+        self.names().any(|known| same_name(known, name))
     }
 
     /// The description of a thing with this entry, of the values of its settings in their order.
@@ -66,9 +73,14 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// The name, then the aliases.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
     /// Whether users call it so.
     pub fn is_named(&self, name: &str) -> bool {
-        same_name(self.name, name) || self.aliases.iter().any(|alias| same_name(alias, name))
+        self.names().any(|known| same_name(known, name))
     }
 }
 

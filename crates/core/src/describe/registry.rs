@@ -228,14 +228,8 @@ impl Registry {
     fn find<K: Kind>(&self, name: &str) -> Result<&Registered, DescriptionError> {
         let found = self.of_kind::<K>().filter(|registered| registered.entry.is_named(name)).last();
         found.ok_or_else(|| {
-            let names = self
-                .entries::<K>()
-                .flat_map(|entry| std::iter::once(entry.name).chain(entry.aliases.iter().copied()));
-            DescriptionError::Name {
-                kind: K::KIND,
-                name: name.to_owned(),
-                nearest: nearest_name(name, names),
-            }
+            let nearest = nearest_name(name, self.entries::<K>().flat_map(Entry::names));
+            DescriptionError::Name { kind: K::KIND, name: name.to_owned(), nearest }
         })
     }
 }

@@ -35,8 +35,7 @@ fn a_name_is_one_thing() {
     let registry = registry::<f32>();
     let entries = entries(&registry);
     for (index, (kind, entry)) in entries.iter().enumerate() {
-        let names = std::iter::once(&entry.name).chain(entry.aliases);
-        for name in names {
+        for name in entry.names() {
             let others = entries[index + 1..].iter().filter(|(other, _)| other == kind);
             let other = others.map(|(_, other)| other).find(|other| other.is_named(name));
             assert!(other.is_none(), "{kind} {name}: {} and {}", entry.name, other.unwrap().name);
@@ -44,8 +43,7 @@ fn a_name_is_one_thing() {
         for (index, setting) in entry.settings.iter().enumerate() {
             // In JSON it is that of the thing.
             assert!(!setting.is_named("name"), "{}", entry.name);
-            let names = std::iter::once(&setting.name).chain(setting.aliases);
-            for name in names {
+            for name in setting.names() {
                 assert_eq!(entry.setting(name), Some(index), "{}.{name}", entry.name);
             }
         }

@@ -1,9 +1,8 @@
 //! PyTorch's cross-entropy of independent probabilities.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
 /// The minimum of a logarithm, as in PyTorch.
@@ -42,7 +41,7 @@ impl Criterion for BceLoss {
         Domain::probabilities("BceLoss").yes_or_no().weighted_by(self.weight.as_deref())
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 /// `ln p`, at least -100; NaN stays NaN.

@@ -1,10 +1,9 @@
 //! The focal loss of independent binary outputs.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
 use super::focal::power;
-use crate::loss::by_entry;
 use crate::total::weighted;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
@@ -66,7 +65,7 @@ impl Criterion for BinaryFocal {
         Domain::probabilities("BinaryFocal").yes_or_no()
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 /// `ln(1 + eˣ)`.

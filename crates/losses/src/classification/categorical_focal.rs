@@ -1,11 +1,10 @@
 //! The focal loss of a distribution over classes.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
 use super::focal::power;
 use super::log_softmax::log_softmax;
-use crate::loss::by_entry;
 use crate::total::weighted;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
@@ -64,7 +63,7 @@ impl Criterion for CategoricalFocal {
         Domain::probabilities("CategoricalFocal")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl CategoricalFocal {

@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::{Outputs, Real, Target, TargetView, each};
 
 use super::log_softmax::log_softmax;
 use super::softmax;
 use crate::columns::{Tile, sum_columns};
-use crate::loss::by_entry;
 use crate::total::weighted;
 use crate::vector_loss::forget_ignored;
 use crate::{Criterion, Domain, LossPass, Row, RowLoss, each_row, row_loss};
@@ -131,7 +130,7 @@ impl Criterion for CrossEntropy {
         domain.weighted_by(self.weight.as_deref())
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl RowLoss for CrossEntropy {

@@ -1,10 +1,9 @@
 //! The generalised cross-entropy, for labels of which some are wrong.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
 use super::log_softmax::log_softmax;
-use crate::loss::by_entry;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
 /// The generalised cross-entropy `L = (1 - p^q)/q`, where p is the probability of the target, `p = Σⱼ tⱼ pⱼ`, from the softmax of the outputs (logits) or the outputs themselves (Zhang and Sabuncu 2018). Towards q = 0 it is
@@ -50,7 +49,7 @@ impl Criterion for CategoricalGeneralizedCrossEntropy {
         Domain::probabilities("CategoricalGeneralizedCrossEntropy")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl VectorLoss for CategoricalGeneralizedCrossEntropy {

@@ -1,10 +1,9 @@
 //! The negative log-likelihood of classes.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::{Outputs, Real, Target, TargetView};
 
 use super::cross_entropy::weight_of_class;
-use crate::loss::by_entry;
 use crate::total::weighted;
 use crate::{Criterion, Domain, LossPass, Row, RowLoss, each_row, row_loss};
 
@@ -46,7 +45,7 @@ impl Criterion for Nll {
         domain.weighted_by(self.weight.as_deref())
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl RowLoss for Nll {

@@ -1,10 +1,9 @@
 //! The polynomial cross-entropy.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
 use super::log_softmax::log_softmax;
-use crate::loss::by_entry;
 use crate::total::weighted;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
@@ -44,7 +43,7 @@ impl Criterion for PolyCrossEntropy {
         Domain::probabilities("PolyCrossEntropy")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl VectorLoss for PolyCrossEntropy {

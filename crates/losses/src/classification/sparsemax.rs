@@ -1,9 +1,8 @@
 //! The losses of the sparsemax.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::total::weighted;
 use crate::{ColumnLoss, Criterion, Domain, Row, VectorLoss, column_loss, vector_loss};
 
@@ -30,7 +29,7 @@ impl Criterion for Sparsemax {
         Domain::probabilities("Sparsemax")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 /// The threshold τ of the projection `max(z - τ, 0)`, whose sum is 1: by leaving out what is below the threshold of the rest, until
@@ -96,7 +95,7 @@ impl Criterion for BinarySparsemax {
         Domain::probabilities("BinarySparsemax").yes_or_no()
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 #[inline(always)]

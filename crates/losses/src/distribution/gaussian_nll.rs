@@ -1,9 +1,8 @@
 //! The loss of normal distributions.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
 /// The negative log-likelihood of normal distributions, `L = 1/n Σⱼ ½ (ln vⱼ + (μⱼ - tⱼ)² / vⱼ)`, for 2n outputs: the n means μ,
@@ -49,7 +48,7 @@ impl Criterion for GaussianNll {
         Domain::finite("GaussianNll").in_parts(2)
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl VectorLoss for GaussianNll {

@@ -1,9 +1,8 @@
 //! The Kullback-Leibler divergence.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::total::weighted;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
@@ -62,7 +61,7 @@ impl Criterion for KlDivergence {
         }
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 fn clip(p: f64) -> f64 {

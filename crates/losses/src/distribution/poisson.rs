@@ -1,9 +1,8 @@
 //! The loss of rates.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::{Outputs, Real};
 
-use crate::loss::by_entry;
 use crate::total::weighted;
 use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
@@ -32,7 +31,7 @@ impl Criterion for Poisson {
         Domain::not_negative("Poisson")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl ColumnLoss for Poisson {

@@ -1,9 +1,8 @@
 //! The loss of counts.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::{Outputs, Real};
 
-use crate::loss::by_entry;
 use crate::total::weighted;
 use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
@@ -58,7 +57,7 @@ impl Criterion for PoissonNll {
         Domain::not_negative("PoissonNll")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 /// `t ln t - t + ½ ln 2πt`, about `ln t!`, where t is above 1; 0 elsewhere.

@@ -1,10 +1,9 @@
 //! The circle loss of a batch.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::{Outputs, Real, Target, TargetError};
 
 use super::anchors::{Anchor, Pairing, counts, each_anchor, log_sum_exp, softplus};
-use crate::loss::by_entry;
 use crate::{Criterion, Domain, Loss, LossPass, Scope, checks_any_target};
 
 /// The circle loss of a batch, `Lᵢ = ln(1 + Σₚ exp(γ (dₚ² - m²)) Σₙ exp(γ (1 + m - dₙ)(1 - m - dₙ)))`, over the embeddings p with the
@@ -54,7 +53,7 @@ impl Criterion for Circle {
         Domain::classes("Circle")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl Circle {

@@ -1,10 +1,9 @@
 //! The contrastive loss of pairs.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
 use super::distance::{Pair, PairSlopes, add_norm_slopes, norm};
-use crate::loss::by_entry;
 use crate::total::weighted;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
@@ -46,7 +45,7 @@ impl Criterion for Contrastive {
         Domain::probabilities("Contrastive").in_parts(2).single().yes_or_no()
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl VectorLoss for Contrastive {

@@ -1,9 +1,8 @@
 //! The loss of the cosine of two vectors.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
 /// What is added to the square of a norm, as in PyTorch.
@@ -47,7 +46,7 @@ impl Criterion for CosineEmbedding {
         Domain::signs("CosineEmbedding").in_parts(2).single()
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl VectorLoss for CosineEmbedding {

@@ -1,10 +1,9 @@
 //! The cosine of the outputs and their targets.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::Outputs;
 
 use super::distance::{Pair, PairSlopes, add_cosine_slopes, cosine};
-use crate::loss::by_entry;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
 /// The minimum of a norm that is divided by, as in Keras.
@@ -32,7 +31,7 @@ impl Criterion for CosineSimilarity {
         Domain::finite("CosineSimilarity")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl VectorLoss for CosineSimilarity {

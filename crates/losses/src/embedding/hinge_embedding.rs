@@ -1,9 +1,8 @@
 //! The hinge loss of distances.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
 /// The hinge loss of distances, whose mean over the n columns is of `y` where the target is 1, and of `max(m - y, 0)` with the margin
@@ -42,7 +41,7 @@ impl Criterion for HingeEmbedding {
         Domain::signs("HingeEmbedding")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl ColumnLoss for HingeEmbedding {

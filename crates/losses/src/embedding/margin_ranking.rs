@@ -1,9 +1,8 @@
 //! The loss of the order of two values.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
 /// The loss of the order of two values, `L = 1/n Σⱼ max(-tⱼ (aⱼ - bⱼ) + m, 0)` with the margin m, for 2n outputs, the n values a and
@@ -42,7 +41,7 @@ impl Criterion for MarginRanking {
         Domain::signs("MarginRanking").in_parts(2)
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl VectorLoss for MarginRanking {

@@ -1,10 +1,9 @@
 //! The contrastive loss of a batch.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::{Outputs, Real, Target, TargetError};
 
 use super::anchors::{Anchor, Pairing, counts, each_anchor, log_sum_exp, softplus};
-use crate::loss::by_entry;
 use crate::{Criterion, Domain, Loss, LossPass, Scope, checks_any_target};
 
 /// The normalised cross-entropy of a batch with a temperature τ, NT-Xent (Chen et al. 2020, SimCLR): for each pair of embeddings
@@ -46,7 +45,7 @@ impl Criterion for NtXent {
         Domain::classes("NtXent")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl NtXent {

@@ -1,10 +1,9 @@
 //! The softmax loss of rankings.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::{Outputs, Real, Target};
 
 use crate::classification::softmax_of_values;
-use crate::loss::by_entry;
 use crate::{Criterion, Domain, LossPass, RowLoss, row_loss};
 
 /// The softmax loss of rankings, `L = -Σⱼ tⱼ ln pⱼ`, where p is the softmax of the scores of the items of a list, which a row is, and t
@@ -30,7 +29,7 @@ impl Criterion for RankingSoftmax {
         Domain::not_negative("RankingSoftmax")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl RowLoss for RankingSoftmax {

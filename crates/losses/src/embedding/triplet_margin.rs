@@ -1,10 +1,9 @@
 //! The triplet loss.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
 use super::distance::{Pair, PairSlopes, add_norm_slopes, norm};
-use crate::loss::by_entry;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
 /// The triplet loss `L = max(d(a, p) - d(a, n) + m, 0)` of an anchor a, a positive p that is like it and a negative n that is not,
@@ -59,7 +58,7 @@ impl Criterion for TripletMargin {
         Domain::nothing("TripletMargin").in_parts(3)
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 /// The vectors of a row, and which of them an anchor's negative is compared with.

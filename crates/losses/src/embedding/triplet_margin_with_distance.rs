@@ -1,11 +1,10 @@
 //! The triplet loss with a choice of distances.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
 use super::distance::Distance;
 use super::triplet_margin::Triplet;
-use crate::loss::by_entry;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
 /// The triplet loss `L = max(d(a, p) - d(a, n) + m, 0)` with a [`Distance`] d of choice: PyTorch's
@@ -51,7 +50,7 @@ impl Criterion for TripletMarginWithDistance {
         Domain::nothing("TripletMarginWithDistance").in_parts(3)
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl VectorLoss for TripletMarginWithDistance {

@@ -1,9 +1,8 @@
 //! Keras' hinge loss for classes.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::total::weighted;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
@@ -29,7 +28,7 @@ impl Criterion for CategoricalHinge {
         Domain::probabilities("CategoricalHinge")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl VectorLoss for CategoricalHinge {

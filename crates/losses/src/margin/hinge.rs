@@ -1,9 +1,8 @@
 //! The hinge loss.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
 /// The hinge loss `L = 1/n Σⱼ max(1 - tⱼ yⱼ, 0)` over the n columns, of support vector machines (Cortes and Vapnik 1995), with the
@@ -29,7 +28,7 @@ impl Criterion for Hinge {
         Domain::signs("Hinge")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl ColumnLoss for Hinge {

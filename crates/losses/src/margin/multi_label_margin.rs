@@ -1,9 +1,8 @@
 //! PyTorch's hinge loss for several labels.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
 /// The hinge loss for several labels `L = 1/n Σⱼ Σᵢ max(1 - yⱼ + yᵢ, 0)` over the labels j of the sample and the columns i that are
@@ -29,7 +28,7 @@ impl Criterion for MultiLabelMargin {
         Domain::labels("MultiLabelMargin")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl VectorLoss for MultiLabelMargin {

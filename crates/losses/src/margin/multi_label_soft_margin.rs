@@ -1,9 +1,8 @@
 //! The soft margin loss for several labels.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::{Outputs, Real};
 
-use crate::loss::by_entry;
 use crate::total::weighted;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
@@ -37,7 +36,7 @@ impl Criterion for MultiLabelSoftMargin {
         Domain::probabilities("MultiLabelSoftMargin").weighted_by(self.weight.as_deref())
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl VectorLoss for MultiLabelSoftMargin {

@@ -1,9 +1,8 @@
 //! PyTorch's hinge loss for classes.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
 /// The hinge loss for classes as PyTorch has it, `L = 1/n Σⱼ tⱼ wⱼ Σᵢ max(m - yⱼ + yᵢ, 0)ᵖ` over the other of the n columns i, with the
@@ -50,7 +49,7 @@ impl Criterion for MultiMargin {
         Domain::probabilities("MultiMargin").weighted_by(self.weight.as_deref())
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl VectorLoss for MultiMargin {

@@ -1,9 +1,8 @@
 //! The hinge loss for classes.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::total::weighted;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
@@ -42,7 +41,7 @@ impl Criterion for MulticlassHinge {
         Domain::probabilities("MulticlassHinge")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 /// `maxⱼ (yⱼ + m (1 - tⱼ)) - Σⱼ tⱼ yⱼ`, and its slopes. Of equal maxima the first has the gradient.

@@ -1,10 +1,9 @@
 //! The losses of the perceptron.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::Outputs;
 
 use super::multiclass_hinge::ahead;
-use crate::loss::by_entry;
 use crate::{ColumnLoss, Criterion, Domain, Row, VectorLoss, column_loss, vector_loss};
 
 /// The loss of the perceptron `L = 1/n Σⱼ max(-tⱼ yⱼ, 0)` over the n columns (Rosenblatt 1958), with the gradient `-t/n` where a term
@@ -29,7 +28,7 @@ impl Criterion for Perceptron {
         Domain::signs("Perceptron")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl ColumnLoss for Perceptron {
@@ -69,7 +68,7 @@ impl Criterion for MulticlassPerceptron {
         Domain::probabilities("MulticlassPerceptron")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl VectorLoss for MulticlassPerceptron {

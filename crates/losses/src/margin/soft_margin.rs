@@ -1,9 +1,8 @@
 //! The soft margin loss.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::{Outputs, Real};
 
-use crate::loss::by_entry;
 use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
 /// The soft margin loss `L = 1/n Σⱼ ln(1 + exp(-tⱼ yⱼ))` over the n columns, with the gradient `-t/n σ(-t y)`: PyTorch's
@@ -29,7 +28,7 @@ impl Criterion for SoftMargin {
         Domain::signs("SoftMargin")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl ColumnLoss for SoftMargin {

@@ -1,9 +1,8 @@
 //! The squared hinge loss.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
 /// The squared hinge loss `L = 1/n Σⱼ max(1 - tⱼ yⱼ, 0)²` over the n columns, with the gradient `-2t/n max(1 - t y, 0)`. Targets are
@@ -27,7 +26,7 @@ impl Criterion for SquaredHinge {
         Domain::signs("SquaredHinge")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 /// `max(1 - t y, 0)`.

@@ -1,10 +1,9 @@
 //! The Dice loss.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::{Outputs, Real, Target, TargetError};
 
 use super::overlap::{Overlap, Sums, batch_overlap, each_overlap};
-use crate::loss::by_entry;
 use crate::row_loss::{rows_with_weights, scope_of_rows, weights_of_rows};
 use crate::{Criterion, Domain, Loss, LossPass, RowLoss, Scope, checks_any_target};
 
@@ -44,7 +43,7 @@ impl Criterion for Dice {
         Domain::probabilities("Dice").yes_or_no()
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 fn overlap(Sums { both, target, output }: Sums) -> Overlap {

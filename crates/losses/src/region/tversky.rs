@@ -1,10 +1,9 @@
 //! The Tversky loss.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::{Outputs, Real, Target, TargetError};
 
 use super::overlap::{Overlap, Sums, batch_overlap, each_overlap};
-use crate::loss::by_entry;
 use crate::row_loss::{rows_with_weights, scope_of_rows, weights_of_rows};
 use crate::{Criterion, Domain, Loss, LossPass, RowLoss, Scope, checks_any_target};
 
@@ -59,7 +58,7 @@ impl Criterion for Tversky {
         Domain::probabilities("Tversky").yes_or_no()
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl Tversky {

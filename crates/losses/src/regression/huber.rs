@@ -1,9 +1,8 @@
 //! Huber's loss.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
 /// Huber's loss `L = 1/n Σⱼ h(yⱼ - tⱼ)` over the n columns, with `h(e) = e²/2` where `|e| ≤ δ`, and `δ (|e| - δ/2)` beyond
@@ -42,7 +41,7 @@ impl Criterion for Huber {
         Domain::finite("Huber")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl ColumnLoss for Huber {

@@ -1,9 +1,8 @@
 //! The logarithm of the hyperbolic cosine.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::{Outputs, Real};
 
-use crate::loss::by_entry;
 use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
 /// The logarithm of the hyperbolic cosine, `L = 1/n Σⱼ ln cosh(yⱼ - tⱼ)` over the n columns, with the gradient `1/n tanh(y - t)`:
@@ -28,7 +27,7 @@ impl Criterion for LogCosh {
         Domain::finite("LogCosh")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl ColumnLoss for LogCosh {

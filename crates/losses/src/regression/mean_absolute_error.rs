@@ -1,10 +1,9 @@
 //! The mean absolute error.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::Outputs;
 
 use super::sign;
-use crate::loss::by_entry;
 use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
 /// The mean absolute error `L = 1/n Σⱼ |yⱼ - tⱼ|` over the n columns, with the gradient `1/n sign(y - t)`, 0 where they are
@@ -28,7 +27,7 @@ impl Criterion for MeanAbsoluteError {
         Domain::finite("MeanAbsoluteError")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl ColumnLoss for MeanAbsoluteError {

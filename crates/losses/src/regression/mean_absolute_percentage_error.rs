@@ -1,10 +1,9 @@
 //! The mean absolute percentage error.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::Outputs;
 
 use super::sign;
-use crate::loss::by_entry;
 use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
 /// The minimum of the absolute target that is divided by, as in Keras.
@@ -33,7 +32,7 @@ impl Criterion for MeanAbsolutePercentageError {
         Domain::finite("MeanAbsolutePercentageError")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 /// `100 / |t|`.

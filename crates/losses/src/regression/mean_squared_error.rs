@@ -1,9 +1,8 @@
 //! The mean squared error.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
 /// The mean squared error `L = 1/n Σⱼ (yⱼ - tⱼ)²` over the n columns, with the gradient `2/n (y - t)`: the mean over
@@ -27,7 +26,7 @@ impl Criterion for MeanSquaredError {
         Domain::finite("MeanSquaredError")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl ColumnLoss for MeanSquaredError {

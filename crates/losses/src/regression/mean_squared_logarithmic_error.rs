@@ -1,9 +1,8 @@
 //! The mean squared logarithmic error.
 
-use chainrule_core::describe;
+use chainrule_core::{describe, described};
 use chainrule_tensor::{Outputs, Real};
 
-use crate::loss::by_entry;
 use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
 /// The minimum of an output and of a target, as in Keras.
@@ -32,7 +31,7 @@ impl Criterion for MeanSquaredLogarithmicError {
         Domain::not_negative("MeanSquaredLogarithmicError")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 #[inline(always)]

@@ -1,9 +1,8 @@
 //! The loss of quantiles.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
-use crate::loss::by_entry;
 use crate::total::weighted;
 use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
@@ -44,7 +43,7 @@ impl Criterion for Quantile {
         Domain::finite("Quantile")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl ColumnLoss for Quantile {

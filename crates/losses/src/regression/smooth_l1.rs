@@ -1,10 +1,9 @@
 //! The smooth L1 loss.
 
-use chainrule_core::{Range, describe};
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Outputs;
 
 use super::sign;
-use crate::loss::by_entry;
 use crate::{ColumnLoss, Criterion, Domain, column_loss};
 
 /// The smooth L1 loss `L = 1/n Σⱼ s(yⱼ - tⱼ)` over the n columns, with `s(e) = e²/2β` where `|e| < β`, and `|e| - β/2` beyond
@@ -43,7 +42,7 @@ impl Criterion for SmoothL1 {
         Domain::finite("SmoothL1")
     }
 
-    by_entry!();
+    described!(validate);
 }
 
 impl ColumnLoss for SmoothL1 {

@@ -1,6 +1,6 @@
 //! The accuracy among the k largest outputs.
 
-use chainrule_core::{Range, SettingError, describe, described};
+use chainrule_core::{Range, describe, described};
 
 use super::accuracy::{count_right, fraction};
 use crate::{ClassMetric, Decided, Decision, Metric, MetricValue, class_metric};
@@ -47,11 +47,7 @@ impl Metric for TopKAccuracy {
         "top_k_accuracy"
     }
 
-    fn validate(&self) -> Result<(), SettingError> {
-        chainrule_core::Described::check_ranges(self)
-    }
-
-    described!();
+    described!(validate);
 }
 
 impl ClassMetric for TopKAccuracy {

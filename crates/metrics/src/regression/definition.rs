@@ -46,7 +46,7 @@ macro_rules! of_values {
 
             fn accepts(&self, columns: usize, targets: &[Y]) -> Result<(), $crate::TargetError> {
                 let allowed: fn(&Self, f64) -> bool = $allowed;
-                $crate::values::columns::check($text, columns, targets, |t| allowed(self, t), $words)
+                $crate::regression::columns::check($text, columns, targets, |t| allowed(self, t), $words)
             }
         }
     };
@@ -93,7 +93,7 @@ macro_rules! of_moments {
             }
 
             fn accepts(&self, columns: usize, targets: &[Y]) -> Result<(), $crate::TargetError> {
-                $crate::values::columns::check($text, columns, targets, |_| true, "")
+                $crate::regression::columns::check($text, columns, targets, |_| true, "")
             }
         }
     };
@@ -140,8 +140,8 @@ macro_rules! of_order {
             }
 
             fn accepts(&self, columns: usize, targets: &[Y]) -> Result<(), $crate::TargetError> {
-                $crate::values::columns::check($text, columns, targets, |_| true, "")?;
-                $crate::values::pairs::check_weights($text, targets)
+                $crate::regression::columns::check($text, columns, targets, |_| true, "")?;
+                $crate::regression::pairs::check_weights($text, targets)
             }
         }
     };
