@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use chainrule_tensor::Real;
 
 use super::error::TrainError;
-use super::{State, Trainer, reserve};
+use super::reserve::reserve;
+use super::{State, Trainer};
 use crate::model::model::Model;
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {

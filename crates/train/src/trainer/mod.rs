@@ -1,19 +1,22 @@
 //! The training loop: epochs and evaluation.
 //!
-//! [`settings`] holds what a user chooses, [`epoch`] the batches of an epoch, [`step`] a single step, [`checkpoint`] saving and
-//! resuming.
+//! [`settings`] holds what a user chooses, [`checks`] what must hold before it begins, [`memory`] what it keeps, [`epoch`] the batches
+//! of an epoch, [`step`] a single step, [`checkpoint`] saving and resuming.
 
 mod averaged;
 mod callback;
 mod checkpoint;
+mod checks;
 mod epoch;
 pub(crate) mod error;
 mod fit;
 mod forward;
 mod history;
+mod memory;
 mod overlap;
 mod plateau;
 mod refusal;
+mod reserve;
 #[cfg(feature = "serde")]
 mod serialize;
 mod settings;
@@ -35,15 +38,15 @@ pub use warning::TrainWarning;
 use std::fmt;
 use std::ops::ControlFlow;
 
-use chainrule_core::SettingError;
 use chainrule_data::{Batches, Samples};
 use chainrule_losses::{Loss, Scope};
 use chainrule_metrics::Measure;
 use chainrule_optim::schedule::Plateau;
 use chainrule_optim::{Run, Step, UpdateRule};
-use chainrule_tensor::{Buffer, Real, Seed, Shape, blas, memory_limit};
+use chainrule_tensor::{Buffer, Real, Seed, blas};
 
 use self::overlap::TrainedSamples;
+use self::reserve::reserve;
 use self::tallies::Tallies;
 use crate::engine::buckets::{self, Buckets};
 use crate::engine::careful::Copies;
@@ -66,13 +69,6 @@ const EVALUATION_ROWS: usize = 256;
 
 /// The bytes of activations that an evaluation takes at a time, if a batch of the training does not take more.
 const EVALUATION_BYTES: u64 = 1 << 30;
-
-/// The bytes of activations from which it is checked, before a pass, that the system has them.
-const LARGE: u64 = 1 << 26;
-
-/// For how many steps the rates are checked before the first. Each is checked again before it is taken; this many take some
-/// milliseconds.
-const CHECKED_STEPS: u64 = 1_000_000;
 
 /// Brings a model, a loss and an optimizer together, and fits the model to data.
 ///
@@ -380,131 +376,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
     }
 
-    /// Checks the settings, and the shape of the samples.
-    fn check(&self, samples: Shape) -> Result<(), TrainError> {
-        // A sample is a row of numbers: one of another shape with the same size would be misread.
-        if samples != self.model.input() {
-            return Err(TrainError::Shape { samples, model: self.model.input() });
-        }
-        if self.shards == Some(0) {
-            return Err(TrainError::Zero("shards"));
-        }
-        if self.accumulate == 0 {
-            return Err(TrainError::Zero("passes that a batch takes"));
-        }
-        if self.threads == 0 {
-            return Err(TrainError::Zero("threads"));
-        }
-        Ok(())
-    }
-
-    /// Checks that a stateful model finds the next sample of each sequence in the same row of the next batch.
-    fn check_stateful(&self, samples: usize, shuffle: bool) -> Result<(), TrainError> {
-        if self.model.plan().is_stateful() && (shuffle || !samples.is_multiple_of(self.batch_size)) {
-            return Err(TrainError::Stateful { samples, batch_size: self.batch_size });
-        }
-        Ok(())
-    }
-
-    /// Checks that no batch of a training has a single sample where a layer then has nothing to normalise.
-    fn check_single_samples(&self, samples: usize) -> Result<(), TrainError> {
-        let Some(layer) = self.model.plan().needs_several_samples() else { return Ok(()) };
-        let Some(last) = samples.checked_rem(self.batch_size) else { return Ok(()) };
-        // Where a batch is computed in several passes, each of them is normalised on its own.
-        let has_single = |rows: usize| {
-            let rows_of_pass = rows.div_ceil(self.accumulate).max(1);
-            rows > 0 && (rows_of_pass == 1 || rows % rows_of_pass == 1)
-        };
-        if (samples >= self.batch_size && has_single(self.batch_size)) || has_single(last) {
-            let batch_size = self.batch_size;
-            return Err(TrainError::SingleSample { layer: layer.to_owned(), samples, batch_size });
-        }
-        Ok(())
-    }
-
-    /// Tells the schedules how long the run is, and checks the rates of its next steps.
-    fn plan_run(&mut self, epochs: u64, steps_per_epoch: u64) -> Result<(), TrainError> {
-        // Steps that were left out are not counted.
-        let begin = self.state.step.saturating_sub(self.state.position.batches);
-        let steps = begin.saturating_add(epochs.saturating_mul(steps_per_epoch));
-        self.state.run.steps = Some(steps);
-        self.state.run.steps_per_epoch = Some(steps_per_epoch);
-        let run = self.state.run;
-        let mut next = self.state.step..steps.min(self.state.step + CHECKED_STEPS);
-        next.try_for_each(|index| self.optimizer.check_step(Step { index, run }))?;
-        Ok(())
-    }
-
-    /// Checks that a batch can be computed in as many passes as it takes.
-    fn check_passes(&self) -> Result<(), TrainError> {
-        let stateful = self.model.plan().is_stateful();
-        let conflict = if self.accumulate > 1 && stateful {
-            "the model carries states from batch to batch, which the passes of `accumulate` would mix: choose a smaller batch"
-        } else if self.accumulate > 1 && self.loss.scope() == Scope::Batch {
-            "the loss compares the samples of a batch with each other, which the passes of `accumulate` would part: choose another loss, or no accumulation"
-        } else if self.optimizer.evaluates_again() && stateful {
-            "the optimizer evaluates a batch more than once, but the model carries states from batch to batch: choose another optimizer"
-        } else {
-            return Ok(());
-        };
-        Err(SettingError::Conflict { owner: "Trainer", conflict }.into())
-    }
-
     /// The number of samples that a pass takes at most.
     fn rows_of_pass(&self) -> usize {
         self.batch_size.div_ceil(self.accumulate.max(1))
-    }
-
-    /// Allocates the optimizer's state, if there is none.
-    fn make_optimizer_state(&mut self) -> Result<(), TrainError> {
-        let step = self.state.at();
-        let State { optimizer_state, buckets, numbers, .. } = &mut self.state;
-        let len = buckets.state_len();
-        if optimizer_state.len() >= len {
-            return Ok(());
-        }
-        reserve(optimizer_state, len, 1, "the optimizer's state")?;
-        // An optimizer may read the parameters, but it does not change them before the first step.
-        let what = "a copy of the parameters, from which the optimizer's state begins";
-        let mut params = Buffer::default();
-        reserve(&mut params, self.model.parameters.len(), 1, what)?;
-        params.copy_from_slice(&self.model.parameters);
-        let optimizer = &*self.optimizer;
-        buckets.for_each(step, &mut params, optimizer_state, numbers, |pass| optimizer.start(pass));
-        Ok(())
-    }
-
-    /// An error if this many shards are more than the machine can hold, before it is tried.
-    fn check_memory_of(&self, shards: usize) -> Result<(), TrainError> {
-        let shard = size_of::<Shard<T, Y>>() + size_of_val(self.model.parameters());
-        let bytes = shard.saturating_mul(shards);
-        match memory_limit() {
-            Some(limit) if bytes as u64 > limit => {
-                Err(TrainError::Memory { what: "the gradients of the shards", bytes })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The bytes of what the layers compute from this many samples and keep.
-    fn activation_bytes(&self, rows: usize) -> u64 {
-        self.model.values_per_sample().saturating_mul(rows as u64).saturating_mul(size_of::<T>() as u64)
-    }
-
-    /// An error if the activations of this many samples are more than the machine can hold, before a pass allocates them.
-    fn check_memory_of_activations(&self, rows: usize) -> Result<(), TrainError> {
-        let bytes = self.activation_bytes(rows);
-        if bytes < LARGE {
-            return Ok(());
-        }
-        let values = usize::try_from(bytes / size_of::<T>() as u64).ok();
-        let fits = memory_limit().is_none_or(|limit| bytes <= limit);
-        // The memory is promised and given back at once; nothing writes to it.
-        if fits && values.and_then(Buffer::<T>::try_zeros).is_some() {
-            return Ok(());
-        }
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        Err(TrainError::Memory { what: "the activations of a batch", bytes })
     }
 
     /// Allocates the shards, and runs `work`, which takes `rows` samples at a time, where [`pool::join`] uses this trainer's
@@ -591,20 +465,6 @@ impl<T: Real, Y> fmt::Debug for Trainer<T, Y> {
             .field("step", &state.step)
             .finish_non_exhaustive()
     }
-}
-
-/// Allocates `len` values for one of `count` such buffers. The error says how many bytes all of them would take.
-fn reserve<T: Real>(
-    buffer: &mut Buffer<T>,
-    len: usize,
-    count: usize,
-    what: &'static str,
-) -> Result<(), TrainError> {
-    if buffer.len() < len {
-        let bytes = len.saturating_mul(size_of::<T>()).saturating_mul(count);
-        *buffer = Buffer::try_zeros(len).ok_or(TrainError::Memory { what, bytes })?;
-    }
-    Ok(())
 }
 
 /// Where a data set is in memory.

@@ -9,7 +9,8 @@ use chainrule_tensor::Real;
 
 use super::error::TrainError;
 use super::forward::{Forward, Passes};
-use super::{State, Trainer, reserve};
+use super::reserve::reserve;
+use super::{State, Trainer};
 use crate::engine::buckets::{self, Bucket, Buckets};
 use crate::engine::careful::{Finding, Watch, Watched};
 use crate::engine::exchange::Exchanges;
