@@ -1,6 +1,6 @@
 //! The kinds of things that can be named, with the entries of all things of each kind.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use chainrule::core::{
     AnyLayer, AnyMerge, DescriptionError, Entry, Initializer, Kind, Registry, nearest_name, same_name,
@@ -37,23 +37,29 @@ impl Family {
     }
 }
 
+/// Everything that has a name.
+pub fn registry() -> &'static Registry {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(chainrule::registry);
+    &REGISTRY
+}
+
 /// All kinds.
 pub fn families() -> Vec<Family> {
-    let registry = chainrule::registry();
+    let registry = registry();
     // Activations are layers; in lists they are a family of their own.
-    let all = Family::of::<AnyLayer<f32>>(&registry);
-    let activations = Family::of::<AnyActivation<f32>>(&registry);
+    let all = Family::of::<AnyLayer<f32>>(registry);
+    let activations = Family::of::<AnyActivation<f32>>(registry);
     let is_activation = |entry: &&&Entry| activations.entries.iter().any(|other| other.name == entry.name);
     let layers = all.entries.iter().filter(|entry| !is_activation(entry)).copied().collect();
     vec![
         Family { entries: layers, ..all },
         activations,
-        Family::of::<AnyMerge<f32>>(&registry),
-        Family::of::<Arc<dyn Initializer>>(&registry),
-        Family::of::<Box<dyn Loss<f32, u8>>>(&registry),
-        Family::of::<Box<dyn Measure<f32, u8>>>(&registry),
-        Family::of::<Box<dyn UpdateRule<f32>>>(&registry),
-        Family::of::<Arc<dyn Schedule>>(&registry),
+        Family::of::<AnyMerge<f32>>(registry),
+        Family::of::<Arc<dyn Initializer>>(registry),
+        Family::of::<Box<dyn Loss<f32, u8>>>(registry),
+        Family::of::<Box<dyn Measure<f32, u8>>>(registry),
+        Family::of::<Box<dyn UpdateRule<f32>>>(registry),
+        Family::of::<Arc<dyn Schedule>>(registry),
     ]
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chainrule::core::{Description, DescriptionError, Entry, Kind, Registry, Value};
 use chainrule::prelude::*;
+use chainrule_cli::families::registry;
 
 /// The name of the setting of an optimizer that is its learning rate.
 const RATE: &str = "lr";
@@ -18,13 +19,13 @@ const WIDTH: usize = 92;
 /// If the text is none, or there is nothing of this kind that has that name or these settings.
 pub(crate) fn read<K: Kind>(text: &str) -> Result<Description, DescriptionError> {
     let description: Description = text.parse()?;
-    chainrule::registry().build::<K>(&description)?;
+    registry().build::<K>(&description)?;
     Ok(description)
 }
 
 /// The help of an option that takes a description: what it is, and all names.
 pub(crate) fn help<K: Kind>(what: &str) -> String {
-    let names = chainrule::registry().entries::<K>().map(|entry| entry.name).collect();
+    let names = registry().entries::<K>().map(|entry| entry.name).collect();
     with_names(what, K::KINDS, names)
 }
 

@@ -8,7 +8,7 @@ use chainrule::core::{Description, Kind, Value};
 use chainrule::data::output;
 use chainrule::optim::schedule::check_rate;
 use chainrule::optim::{Run, Schedule, Step};
-use chainrule_cli::terminal;
+use chainrule_cli::{families, terminal};
 use clap::Args;
 
 use crate::curve::Curve;
@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let Arguments { schedule, steps, lr, steps_per_epoch, svg } = arguments;
     let description: Description = schedule.parse()?;
-    let schedule: Arc<dyn Schedule> = chainrule::registry().build(&description)?;
+    let schedule: Arc<dyn Schedule> = families::registry().build(&description)?;
     let schedule = schedule.completed_by(&Value::Number(*lr));
     schedule.validate()?;
     let run = Run { steps: Some(*steps), steps_per_epoch: Some(*steps_per_epoch), reductions: 0 };

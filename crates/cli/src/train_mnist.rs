@@ -12,6 +12,7 @@ use chainrule::metrics::ConfusionCounts;
 use chainrule::prelude::*;
 use chainrule::tensor::blas;
 use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
+use chainrule_cli::families;
 use chainrule_cli::models::ModelName;
 use chainrule_cli::{peak, terminal};
 use clap::Args;
@@ -107,13 +108,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (default_epochs, default_batch_size) = arguments.model.defaults();
     let epochs = arguments.epochs.unwrap_or(default_epochs);
     let batch_size = arguments.batch_size.unwrap_or(default_batch_size);
-    let registry = chainrule::registry();
-    let model = Model::new(train.shape(), layers(arguments, &registry)?, Seed(arguments.seed))?;
+    let registry = families::registry();
+    let model = Model::new(train.shape(), layers(arguments, registry)?, Seed(arguments.seed))?;
     let library = blas::Blas::current();
     terminal::note(format_args!("{}\n", model.summary()));
     let loss: Box<dyn Loss<f32, u8>> = registry.build(&arguments.loss)?;
     let rate = Rate { rate: arguments.lr, schedule: arguments.schedule.as_ref(), default: "cosine" };
-    let optimizer = parts::optimizer(&registry, &arguments.optimizer, rate)?;
+    let optimizer = parts::optimizer(registry, &arguments.optimizer, rate)?;
     let mut trainer = Trainer::new(model, loss, optimizer)
         .batch_size(batch_size)
         .shards(arguments.shards)
