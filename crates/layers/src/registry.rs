@@ -30,7 +30,7 @@ impl<T: Real> AnyActivation<T> {
 /// ```
 /// use chainrule_core::{Described, Sequential};
 /// let description = "flatten then dense(64) then relu then dense(10, bias=false)".parse()?;
-/// let layers = Sequential::from_description(&description, &chainrule_layers::registry::<f32>())?;
+/// let layers = Sequential::<f32>::from_description(&description, &chainrule_layers::registry::<f32>())?;
 /// assert_eq!(layers.len(), 4);
 /// # Ok::<(), chainrule_core::DescriptionError>(())
 /// ```
