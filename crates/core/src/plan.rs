@@ -79,6 +79,15 @@ pub struct Plan {
     limit: Option<Arc<AtomicUsize>>,
 }
 
+/// What a plan was when the plan of an inner layer began.
+struct Begun {
+    /// That of the inner layer's [`LayerInfo`].
+    index: usize,
+    size: usize,
+    flops: u64,
+    memory: u64,
+}
+
 impl Plan {
     /// An empty plan.
     pub fn new() -> Self {
@@ -300,6 +309,24 @@ impl Plan {
         input: Shape,
         work: impl FnOnce(&mut Self) -> Result<(Shape, C), ShapeError>,
     ) -> Result<(Shape, C, usize), ShapeError> {
+        let begun = self.begin(name, layer, label, input)?;
+        match work(self) {
+            Ok((output, cache)) => Ok((output, cache, self.end(begun, output))),
+            Err(error) => {
+                self.path.pop();
+                Err(error.with_layer(label))
+            }
+        }
+    }
+
+    /// Begins the plan of an inner layer.
+    fn begin(
+        &mut self,
+        name: &str,
+        layer: &dyn fmt::Debug,
+        label: &Label,
+        input: Shape,
+    ) -> Result<Begun, ShapeError> {
         self.path.push(name.to_owned());
         if let Some(limit) = &self.limit {
             let less = |left: usize| left.checked_sub(1);
@@ -309,7 +336,7 @@ impl Plan {
             }
         }
         let index = self.layers.len();
-        let (size, flops, memory) = (self.size, self.flops, self.memory);
+        let begun = Begun { index, size: self.size, flops: self.flops, memory: self.memory };
         self.layers.push(LayerInfo {
             path: self.path.join("."),
             layer: format!("{layer:?}"),
@@ -320,9 +347,12 @@ impl Plan {
             memory: 0,
             composite: false,
         });
-        let planned = work(self);
+        Ok(begun)
+    }
+
+    /// Ends the plan of an inner layer; returns the number of parameters that it declared.
+    fn end(&mut self, Begun { index, size, flops, memory }: Begun, output: Shape) -> usize {
         self.path.pop();
-        let (output, cache) = planned.map_err(|error| error.with_layer(label))?;
         self.memory(output.size());
         let composite = self.layers.len() > index + 1;
         let parameters = self.size - size;
@@ -332,7 +362,7 @@ impl Plan {
         info.composite = composite;
         info.flops = self.flops - flops;
         info.memory = self.memory - memory;
-        Ok((output, cache, parameters))
+        parameters
     }
 
     /// Plans something whose parameters are not trained. They are declared as what they are, since a wrapper may look

@@ -3,7 +3,7 @@
 use chainrule_tensor::{Real, Target, each, vector};
 use ndarray::s;
 
-use crate::{Criterion, LossPass};
+use crate::{Criterion, Domain, LossPass};
 
 /// The number of values that are computed at once: they stay in the first cache.
 const TILE: usize = 256;
@@ -77,10 +77,15 @@ macro_rules! column_loss {
 #[doc(hidden)]
 pub fn mean_of_columns<T: Real, Y: Target<T>>(loss: &impl ColumnLoss, pass: LossPass<'_, T, Y>) {
     let columns = pass.y.ncols() as f64;
-    sum_columns(loss, pass, columns, |Tile { y, t, values, slopes }| match slopes {
+    sum_columns(loss.domain(), pass, columns, &|tile| compute(loss, tile));
+}
+
+/// A function of its own that does not depend on the types of outputs and targets, so that its loops are compiled once for all.
+fn compute(loss: &impl ColumnLoss, Tile { y, t, values, slopes }: Tile<'_>) {
+    match slopes {
         None => each!(values = |y, t| loss.value(y, t)),
         Some(slopes) => each!([values, slopes] = |y, t| [loss.value(y, t), loss.derivative(y, t)]),
-    });
+    }
 }
 
 /// Outputs and target values of some columns, and where their losses and derivatives go.
@@ -93,14 +98,13 @@ pub(crate) struct Tile<'a> {
 
 /// The sum of the losses of the columns, divided by `divisor`, where `compute` computes those of a tile.
 pub(crate) fn sum_columns<T: Real, Y: Target<T>>(
-    loss: &impl Criterion,
+    domain: Domain,
     pass: LossPass<'_, T, Y>,
     divisor: f64,
-    compute: impl Fn(Tile<'_>),
+    compute: &dyn Fn(Tile<'_>),
 ) {
     let LossPass { y, targets, scale, mut dy, losses, .. } = pass;
     let (rows, columns) = y.dim();
-    let domain = loss.domain();
     let factor = scale / divisor;
     losses.fill(0.0);
     let [mut outputs, mut wanted, mut values, mut slopes] = [[0.0; TILE]; 4];

@@ -79,31 +79,8 @@ pub trait Loss<T: Real, Y>: Criterion {
     /// # Panics
     ///
     /// If there is not one target for each row.
-    fn loss(&self, y: ArrayView2<'_, T>, targets: &[Y], scale: T, mut dy: Option<ArrayViewMut2<'_, T>>) -> T {
-        assert_eq!(targets.len(), y.nrows(), "one target for each row");
-        let scale = scale.as_f64();
-        let mut scratch = Buffer::default();
-        if self.scope() == Scope::Batch {
-            let mut losses = vec![0.0; targets.len()];
-            self.rows(LossPass { y, targets, scale, dy, losses: &mut losses, scratch: &mut scratch });
-            return T::of(scale * total(losses));
-        }
-        let mut total = 0.0;
-        let mut losses = [0.0; BLOCK];
-        for first in (0..y.nrows()).step_by(BLOCK) {
-            let rows = first..y.nrows().min(first + BLOCK);
-            let losses = &mut losses[..rows.len()];
-            self.rows(LossPass {
-                y: y.slice(s![rows.clone(), ..]),
-                targets: &targets[rows.clone()],
-                scale,
-                dy: dy.as_mut().map(|dy| dy.slice_mut(s![rows, ..])),
-                losses,
-                scratch: &mut scratch,
-            });
-            total += vector::sum(losses);
-        }
-        T::of(scale * total)
+    fn loss(&self, y: ArrayView2<'_, T>, targets: &[Y], scale: T, dy: Option<ArrayViewMut2<'_, T>>) -> T {
+        scaled_total(self.scope(), &|pass| self.rows(pass), y, targets, scale, dy)
     }
 
     /// The loss of a whole batch as its [`reduction`](Criterion::reduction) says, with its gradient if `dy` is given: the mean,
@@ -124,16 +101,56 @@ pub trait Loss<T: Real, Y>: Criterion {
     ) -> Result<T, TargetError> {
         self.check(y.ncols(), targets)?;
         let rows = targets.len();
-        let weight = match self.scope() {
-            Scope::Row => rows as f64,
-            Scope::WeightedRow | Scope::Batch => {
-                let mut weights = vec![0.0; rows];
-                self.weights(targets, &mut weights);
-                total(weights)
-            }
-        };
+        let weight = total_weight(self.scope(), rows, &|weights| self.weights(targets, weights));
         let scale = self.reduction().factor(rows, weight);
         Ok(self.loss(y, targets, T::of(scale), dy))
+    }
+}
+
+/// [`Loss::loss`], for a loss that computes its rows so: compiled once for all losses.
+fn scaled_total<T: Real, Y>(
+    scope: Scope,
+    compute: &dyn Fn(LossPass<'_, T, Y>),
+    y: ArrayView2<'_, T>,
+    targets: &[Y],
+    scale: T,
+    mut dy: Option<ArrayViewMut2<'_, T>>,
+) -> T {
+    assert_eq!(targets.len(), y.nrows(), "one target for each row");
+    let scale = scale.as_f64();
+    let mut scratch = Buffer::default();
+    if scope == Scope::Batch {
+        let mut losses = vec![0.0; targets.len()];
+        compute(LossPass { y, targets, scale, dy, losses: &mut losses, scratch: &mut scratch });
+        return T::of(scale * total(losses));
+    }
+    let mut total = 0.0;
+    let mut losses = [0.0; BLOCK];
+    for first in (0..y.nrows()).step_by(BLOCK) {
+        let rows = first..y.nrows().min(first + BLOCK);
+        let losses = &mut losses[..rows.len()];
+        compute(LossPass {
+            y: y.slice(s![rows.clone(), ..]),
+            targets: &targets[rows.clone()],
+            scale,
+            dy: dy.as_mut().map(|dy| dy.slice_mut(s![rows, ..])),
+            losses,
+            scratch: &mut scratch,
+        });
+        total += vector::sum(losses);
+    }
+    T::of(scale * total)
+}
+
+/// The sum of the weights of a batch's rows, of which `weigh` writes those that are not 1.
+fn total_weight(scope: Scope, rows: usize, weigh: &dyn Fn(&mut [f64])) -> f64 {
+    match scope {
+        Scope::Row => rows as f64,
+        Scope::WeightedRow | Scope::Batch => {
+            let mut weights = vec![0.0; rows];
+            weigh(&mut weights);
+            total(weights)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chainrule_tensor::{Real, Target, TargetView};
 
-use crate::{Criterion, LossPass};
+use crate::{Criterion, Domain, LossPass};
 
 /// A loss that is a formula of a row of outputs and its target, with its slopes: `L = f(y, t)`.
 ///
@@ -64,7 +64,9 @@ macro_rules! vector_loss {
     ($loss:ty) => {
         impl $crate::RowLoss for $loss {
             fn compute<T: $crate::Real, Y: $crate::Target<T>>(&self, pass: $crate::LossPass<'_, T, Y>) {
-                $crate::each_row(self, pass, |row| $crate::VectorLoss::row(self, row));
+                $crate::each_row($crate::Criterion::domain(self), pass, &|row| {
+                    $crate::VectorLoss::row(self, row)
+                });
             }
         }
 
@@ -76,13 +78,12 @@ macro_rules! vector_loss {
 /// [`vector_loss!`](crate::vector_loss!).
 #[doc(hidden)]
 pub fn each_row<T: Real, Y: Target<T>>(
-    loss: &impl Criterion,
+    domain: Domain,
     pass: LossPass<'_, T, Y>,
-    compute: impl Fn(Row<'_>) -> f64,
+    compute: &dyn Fn(Row<'_>) -> f64,
 ) {
     let LossPass { y, targets, scale, mut dy, losses, scratch } = pass;
     let columns = y.ncols();
-    let domain = loss.domain();
     let width = domain.width(columns);
     scratch.reserve(2 * columns + width);
     let (outputs, rest) = scratch.split_at_mut(columns);

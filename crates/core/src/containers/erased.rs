@@ -16,10 +16,7 @@ use crate::plan::Plan;
 
 /// A layer or a merge of erased type.
 pub(crate) trait Erased<T>: fmt::Debug + Send + Sync {
-    /// Plans one use of it, under this name, for inputs of these shapes.
-    fn bind(self: Arc<Self>, name: &str, inputs: &[Shape], plan: &mut Plan) -> Result<Bound<T>, ShapeError>;
-
-    /// Plans one use of it as a part of the layer that is being planned.
+    /// Plans one use of it, for inputs of these shapes, as a part of the layer that is being planned.
     fn bind_here(
         self: Arc<Self>,
         inputs: &[Shape],
@@ -45,7 +42,27 @@ pub(crate) trait Erased<T>: fmt::Debug + Send + Sync {
     fn is_identity(&self) -> bool;
 }
 
-/// One use of a layer or merge, as [`Erased::bind`] returns it.
+impl<T> dyn Erased<T> {
+    /// Plans one use of it, under this name, for inputs of these shapes. It is compiled once for all of them.
+    pub(crate) fn bind(
+        self: Arc<Self>,
+        name: &str,
+        inputs: &[Shape],
+        plan: &mut Plan,
+    ) -> Result<Bound<T>, ShapeError> {
+        let input = if self.is_merge() {
+            inputs.first().copied().unwrap_or(Shape::from([0]))
+        } else {
+            only(inputs, &format!("{name:?}"), plan)?
+        };
+        let what = (&Arc::clone(&self) as &dyn fmt::Debug, &self.label());
+        let (output, node, parameters) =
+            plan.nested(name, what, input, |plan| self.bind_here(inputs, plan))?;
+        Ok(Bound { node, output, parameters })
+    }
+}
+
+/// One use of a layer or merge, as [`bind`](dyn Erased::bind) returns it.
 pub(crate) struct Bound<T> {
     pub(crate) node: Box<dyn ErasedNode<T>>,
     /// The shape of an output sample.
@@ -108,13 +125,6 @@ fn only(inputs: &[Shape], what: &str, plan: &Plan) -> Result<Shape, ShapeError> 
 }
 
 impl<T: Real, L: Layer<T>> Erased<T> for OneInput<L> {
-    fn bind(self: Arc<Self>, name: &str, inputs: &[Shape], plan: &mut Plan) -> Result<Bound<T>, ShapeError> {
-        let input = only(inputs, &format!("{name:?}"), plan)?;
-        let (output, cache, parameters) = plan.inner(name, &self.0, input)?;
-        let node = Box::new(WithCache { erased: self, cache });
-        Ok(Bound { node, output, parameters })
-    }
-
     fn bind_here(
         self: Arc<Self>,
         inputs: &[Shape],
@@ -150,12 +160,6 @@ impl<T: Real, L: Layer<T>> Erased<T> for OneInput<L> {
 }
 
 impl<T: Real, M: Merge<T>> Erased<T> for SeveralInputs<M> {
-    fn bind(self: Arc<Self>, name: &str, inputs: &[Shape], plan: &mut Plan) -> Result<Bound<T>, ShapeError> {
-        let (output, cache, parameters) = plan.inner_merge(name, &self.0, inputs)?;
-        let node = Box::new(WithCache { erased: self, cache });
-        Ok(Bound { node, output, parameters })
-    }
-
     fn bind_here(
         self: Arc<Self>,
         inputs: &[Shape],

@@ -4,6 +4,7 @@
 //! [`Kind`] in turn: so these are one file.
 
 use std::any::{Any, TypeId};
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -299,6 +300,14 @@ pub struct Settings<'a> {
     place: Place<'a>,
 }
 
+/// The value of a setting.
+struct Found<'a> {
+    value: Cow<'a, Value>,
+    place: Place<'a>,
+    /// Of a value that was given: what completes it.
+    default: Option<Value>,
+}
+
 /// Where a value is, for errors, and the registry that inner things are built with.
 #[derive(Clone, Debug)]
 pub struct Place<'a> {
@@ -347,6 +356,16 @@ impl<'a> Settings<'a> {
     ///
     /// [`DescriptionError`] if it is of another type, or missing without a default, or the entry has no such setting.
     pub fn get<V: SettingValue>(&self, name: &str) -> Result<V, DescriptionError> {
+        let Found { value, place, default } = self.find(name)?;
+        let value = V::from_value(&value, &place)?;
+        Ok(match default {
+            Some(default) => value.completed_by(&default),
+            None => value,
+        })
+    }
+
+    /// The value of a setting.
+    fn find(&self, name: &str) -> Result<Found<'_>, DescriptionError> {
         let Some(index) = self.entry.setting(name) else {
             return Err(DescriptionError::Setting {
                 place: self.place.path.clone(),
@@ -357,11 +376,8 @@ impl<'a> Settings<'a> {
         let setting = &self.entry.settings[index];
         let place = self.place.setting(setting.name);
         if let Some(value) = self.given[index] {
-            let value = V::from_value(value, &place)?;
-            return match setting.default {
-                Some(default) => Ok(value.completed_by(&default.parse()?)),
-                None => Ok(value),
-            };
+            let default = setting.default.map(str::parse).transpose()?;
+            return Ok(Found { value: Cow::Borrowed(value), place, default });
         }
         let preset = self.preset.map_or(&[][..], |preset| preset.settings);
         let preset = preset.iter().find(|(name, _)| setting.is_named(name)).map(|&(_, text)| text);
@@ -371,7 +387,7 @@ impl<'a> Settings<'a> {
             summary: setting.summary,
         };
         let text = preset.or(setting.default).ok_or_else(missing)?;
-        V::from_value(&text.parse()?, &place)
+        Ok(Found { value: Cow::Owned(text.parse()?), place, default: None })
     }
 
     /// Whether a setting was given, rather than left to its default.

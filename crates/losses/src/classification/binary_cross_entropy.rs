@@ -184,13 +184,13 @@ impl Criterion for BinaryCrossEntropy {
 impl RowLoss for BinaryCrossEntropy {
     fn compute<T: Real, Y: Target<T>>(&self, pass: LossPass<'_, T, Y>) {
         if self.smoothing != 0.0 || self.weight.is_some() || self.pos_weight.is_some() {
-            return each_row(self, pass, |row| self.weighted_row(row));
+            return each_row(self.domain(), pass, &|row| self.weighted_row(row));
         }
         let columns = pass.y.ncols() as f64;
         if self.from_probabilities {
-            sum_columns(self, pass, columns, of_probabilities);
+            sum_columns(self.domain(), pass, columns, &of_probabilities);
         } else {
-            sum_columns(self, pass, columns, of_logits);
+            sum_columns(self.domain(), pass, columns, &of_logits);
         }
     }
 }

@@ -136,12 +136,12 @@ impl Criterion for CrossEntropy {
 impl RowLoss for CrossEntropy {
     fn compute<T: Real, Y: Target<T>>(&self, mut pass: LossPass<'_, T, Y>) {
         if let Some(weights) = &self.weight {
-            return each_row(self, pass, |row| self.weighted_row(weights, row));
+            return each_row(self.domain(), pass, &|row| self.weighted_row(weights, row));
         }
         let smoothing = Smoothing::new(self.smoothing, pass.y.ncols());
         if self.from_probabilities {
             let Smoothing { kept, even, .. } = smoothing;
-            sum_columns(self, pass.reborrow(), 1.0, |Tile { y: p, t, values, slopes }| {
+            sum_columns(self.domain(), pass.reborrow(), 1.0, &|Tile { y: p, t, values, slopes }| {
                 let wanted = t.iter().filter(|&&t| t != 0.0).count();
                 if even == 0.0 && wanted < t.len() / 4 {
                     // Few logarithms, as of classes, are faster one by one.

@@ -50,7 +50,7 @@ impl Criterion for Nll {
 
 impl RowLoss for Nll {
     fn compute<T: Real, Y: Target<T>>(&self, pass: LossPass<'_, T, Y>) {
-        each_row(self, pass, |Row { y, t, slopes, .. }| {
+        each_row(self.domain(), pass, &|Row { y, t, slopes, .. }| {
             let wanted =
                 |column: usize| self.weight.as_ref().map_or(1.0, |weight| weight[column]) * t[column];
             slopes.iter_mut().enumerate().for_each(|(column, slope)| *slope = -wanted(column));

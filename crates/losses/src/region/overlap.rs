@@ -36,7 +36,7 @@ pub(super) fn each_overlap<T: Real, Y: Target<T>>(
     pass: LossPass<'_, T, Y>,
     overlap: impl Fn(Sums) -> Overlap,
 ) {
-    each_row(loss, pass, |Row { y, t, slopes, .. }| {
+    each_row(loss.domain(), pass, &|Row { y, t, slopes, .. }| {
         let Overlap { loss, of_both, of_output } = overlap(Sums::of(y, t));
         slopes.iter_mut().zip(t).for_each(|(slope, t)| *slope = of_both * t + of_output);
         loss

@@ -17,6 +17,7 @@ pub(super) const BLOCK: usize = 2 * LANES * CHAIN;
 
 /// `N` sums side by side, each with what rounding has added to it too much (Kahan 1965, "Further remarks on reducing truncation
 /// errors"): the error of n additions is 2ε + O(n ε²).
+#[derive(Clone, Copy)]
 pub(super) struct BlockSums<T, const N: usize> {
     sums: [T; N],
     excess: [T; N],
@@ -26,6 +27,22 @@ impl<T: Real, const N: usize> BlockSums<T, N> {
     #[inline(always)]
     pub(super) fn zeros() -> Self {
         Self { sums: [T::zero(); N], excess: [T::zero(); N] }
+    }
+
+    /// `K` of them.
+    #[inline(always)]
+    pub(super) fn zeros_of<const K: usize>() -> [Self; K] {
+        [Self::zeros(); K]
+    }
+
+    /// The sums of all blocks, of `K`.
+    #[inline(always)]
+    pub(super) fn totals_of<const K: usize>(sums: &[Self; K]) -> [[T; N]; K] {
+        let mut totals = [[T::zero(); N]; K];
+        for k in 0..K {
+            totals[k] = sums[k].sums;
+        }
+        totals
     }
 
     /// Adds a block's sums.
@@ -38,7 +55,7 @@ impl<T: Real, const N: usize> BlockSums<T, N> {
 
     /// The sums of all blocks.
     #[inline(always)]
-    pub(super) fn totals(self) -> [T; N] {
+    pub(super) fn totals(&self) -> [T; N] {
         self.sums
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::blocks::{BlockSums, CHAIN};
 use super::columns::{ColumnBlock, for_each_block};
 use super::lanes::LANES;
+use super::operands::{add_to_lane, array, at, lane, part};
 use super::reduce::Sums;
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
@@ -27,13 +28,13 @@ where
     fn run(self) {
         let Self { inner, inputs, vectors, output, f } = self;
         let channels = vectors[0].len();
-        let vectors = vectors.map(|vector| &vector[..channels]);
+        let vectors = part(vectors, 0..channels);
         if inner == 1 {
             for start in (0..output.len()).step_by(channels.max(1)) {
-                let rows = inputs.map(|input| &input[start..start + channels]);
+                let rows = part(inputs, start..start + channels);
                 let output = &mut output[start..start + channels];
-                for c in 0..channels {
-                    output[c] = f(rows.map(|row| row[c]), vectors.map(|vector| vector[c]), output[c]);
+                for (c, y) in output.iter_mut().enumerate() {
+                    *y = f(at(&rows, c), at(&vectors, c), *y);
                 }
             }
             return;
@@ -41,11 +42,11 @@ where
         for sample in (0..output.len()).step_by(channels.saturating_mul(inner).max(1)) {
             for c in 0..channels {
                 let start = sample + c * inner;
-                let constants = vectors.map(|vector| vector[c]);
-                let runs = inputs.map(|input| &input[start..start + inner]);
+                let constants = at(&vectors, c);
+                let runs = part(inputs, start..start + inner);
                 let output = &mut output[start..start + inner];
-                for i in 0..inner {
-                    output[i] = f(runs.map(|run| run[i]), constants, output[i]);
+                for (i, y) in output.iter_mut().enumerate() {
+                    *y = f(at(&runs, i), constants, *y);
                 }
             }
         }
@@ -89,7 +90,7 @@ where
     fn run(mut self) {
         let channels = self.sums[0].len();
         if self.inner == 1 {
-            return for_each_block(LANES, channels, self);
+            return for_each_block(channels, self);
         }
         for first in (0..channels).step_by(LANES) {
             self.long_channels(first..channels.min(first + LANES));
@@ -108,29 +109,27 @@ where
         let Self { inner, inputs, vectors, sums, f } = self;
         let (size, inner) = (inputs[0].len(), *inner);
         let sample_len = sums[0].len() * inner;
-        let mut totals = std::array::from_fn::<_, K, _>(|_| BlockSums::<T, LANES>::zeros());
+        let mut totals = BlockSums::<T, LANES>::zeros_of::<K>();
         for block in (0..size).step_by((CHAIN * sample_len).max(1)) {
             let mut parts = [[T::zero(); LANES]; K];
             for sample in (block..size.min(block + CHAIN * sample_len)).step_by(sample_len) {
                 for (lane, channel) in channels.clone().enumerate() {
                     let start = sample + channel * inner;
-                    let constants = vectors.map(|vector| vector[channel]);
+                    let constants = at(vectors, channel);
                     let run = Sums::new(
-                        inputs.map(|input| &input[start..start + inner]),
+                        part(*inputs, start..start + inner),
                         #[inline(always)]
                         |x| f(x, constants),
                     );
-                    for (parts, term) in parts.iter_mut().zip(run.run()) {
-                        parts[lane] += term;
-                    }
+                    add_to_lane(&mut parts, lane, run.run());
                 }
             }
             for k in 0..K {
                 totals[k].add(parts[k]);
             }
         }
-        for (sum, totals) in sums.iter_mut().zip(totals) {
-            add_to(&mut sum[channels.clone()], totals.totals());
+        for k in 0..K {
+            add_to(&mut sums[k][channels.clone()], totals[k].totals());
         }
     }
 }
@@ -140,39 +139,31 @@ where
     T: Real,
     F: Fn([T; N], [T; V]) -> [T; K],
 {
+    const WIDEST: usize = LANES;
+
     /// `W` channels of one value.
     #[inline(always)]
     fn run<const W: usize>(&mut self, first: usize) {
         let Self { inputs, vectors, sums, f, .. } = self;
         let (size, channels) = (inputs[0].len(), sums[0].len());
-        let constants = vectors.map(|vector| array::<T, W>(vector, first));
-        let mut totals = std::array::from_fn::<_, K, _>(|_| BlockSums::<T, W>::zeros());
+        let constants = array::<T, W, V>(vectors, first);
+        let mut totals = BlockSums::<T, W>::zeros_of::<K>();
         for block in (0..size).step_by(CHAIN * channels) {
             let mut parts = [[T::zero(); W]; K];
             for row in (block..size.min(block + CHAIN * channels)).step_by(channels) {
-                let rows = inputs.map(|input| array::<T, W>(input, row + first));
+                let rows = array::<T, W, N>(inputs, row + first);
                 for c in 0..W {
-                    let terms = f(rows.map(|row| row[c]), constants.map(|vector| vector[c]));
-                    for k in 0..K {
-                        parts[k][c] += terms[k];
-                    }
+                    add_to_lane(&mut parts, c, f(lane(&rows, c), lane(&constants, c)));
                 }
             }
             for k in 0..K {
                 totals[k].add(parts[k]);
             }
         }
-        for (sum, totals) in sums.iter_mut().zip(totals) {
-            add_to(&mut sum[first..first + W], totals.totals());
+        for k in 0..K {
+            add_to(&mut sums[k][first..first + W], totals[k].totals());
         }
     }
-}
-
-/// The `W` values from `first` on.
-#[inline(always)]
-fn array<T: Real, const W: usize>(values: &[T], first: usize) -> [T; W] {
-    let values = &values[first..first + W];
-    std::array::from_fn(|i| values[i])
 }
 
 #[inline(always)]

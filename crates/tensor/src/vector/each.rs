@@ -1,5 +1,6 @@
 //! One or several outputs in one pass over slices.
 
+use super::operands::{at, part, part_mut};
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
 
@@ -19,12 +20,12 @@ where
     fn run(self) {
         let Self { inputs, outputs, f } = self;
         let n = outputs[0].len();
-        let inputs = inputs.map(|input| &input[..n]);
-        let mut outputs = outputs.map(|output| &mut output[..n]);
+        let inputs = part(inputs, 0..n);
+        let outputs = part_mut(outputs, n);
         for i in 0..n {
-            let values = f(inputs.map(|input| input[i]), outputs.each_ref().map(|output| output[i]));
-            for (output, value) in outputs.iter_mut().zip(values) {
-                output[i] = value;
+            let values = f(at(&inputs, i), at(&outputs, i));
+            for k in 0..M {
+                outputs[k][i] = values[k];
             }
         }
     }

@@ -1,8 +1,7 @@
 //! The inner loop of a recurrent layer: gates, inputs and states of each unit in one pass.
 
-use std::array::from_fn;
-
 use super::lanes::LANES;
+use super::operands::{lane, set_lane};
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
 
@@ -37,13 +36,9 @@ where
             s[k][..count].copy_from_slice(&state[k][at..][..count]);
         }
         for i in 0..LANES {
-            let (gate, slot) = f(from_fn(|k| g[k][i]), from_fn(|k| n[k][i]), from_fn(|k| s[k][i]));
-            for k in 0..G {
-                g[k][i] = gate[k];
-            }
-            for k in 0..S {
-                s[k][i] = slot[k];
-            }
+            let (gate, slot) = f(lane(&g, i), lane(&n, i), lane(&s, i));
+            set_lane(&mut g, i, gate);
+            set_lane(&mut s, i, slot);
         }
         for k in 0..G {
             gates[gate(k)..][..count].copy_from_slice(&g[k][..count]);

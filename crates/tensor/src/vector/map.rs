@@ -1,8 +1,9 @@
 //! Arithmetic on views, number by number: `y = f(x)` and `y = f(y, x)`.
 
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Zip};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, Zip};
 
 use super::each::each;
+use super::operands::{at, part};
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
 
@@ -17,10 +18,9 @@ impl<T: Real, const N: usize, F: Fn(T, [T; N]) -> T> Loop for Apply<'_, T, N, F>
     #[inline(always)]
     fn run(self) {
         let Self { inputs, output, f } = self;
-        let n = output.len();
-        let inputs = inputs.map(|input| &input[..n]);
-        for i in 0..n {
-            output[i] = f(output[i], inputs.map(|input| input[i]));
+        let inputs = part(inputs, 0..output.len());
+        for (i, y) in output.iter_mut().enumerate() {
+            *y = f(*y, at(&inputs, i));
         }
     }
 }
@@ -38,24 +38,54 @@ pub fn apply<T: Real, const N: usize>(
     mut output: ArrayViewMut2<'_, T>,
     f: impl Fn(T, [T; N]) -> T + Copy,
 ) {
-    for input in &inputs {
-        assert_eq!(input.dim(), output.dim(), "the views have one shape");
+    same_shape(&inputs, output.dim());
+    if let (Some(inputs), Some(output)) = (slices(&inputs), output.as_slice_mut()) {
+        return run(Apply { inputs, output, f });
     }
-    if output.is_standard_layout() && inputs.iter().all(|input| input.is_standard_layout()) {
-        let inputs = inputs.each_ref().map(|input| input.as_slice().expect("it is in standard layout"));
-        run(Apply { inputs, output: output.as_slice_mut().expect("it is in standard layout"), f });
-        return;
-    }
-    for (row, mut out) in output.rows_mut().into_iter().enumerate() {
-        let rows = inputs.each_ref().map(|input| input.row(row));
-        let flat = rows.each_ref().map(ArrayView1::to_slice);
-        match out.as_slice_mut() {
-            Some(output) if flat.iter().all(Option::is_some) => {
-                run(Apply { inputs: flat.map(|row| row.expect("checked above")), output, f });
-            }
-            _ => out.indexed_iter_mut().for_each(|(i, y)| *y = f(*y, rows.each_ref().map(|row| row[i]))),
+    let (rows, columns) = output.dim();
+    for row in 0..rows {
+        if let (Some(inputs), Some(output)) = (row_slices(&inputs, row), output.row_mut(row).as_slice_mut()) {
+            run(Apply { inputs, output, f });
+            continue;
+        }
+        for column in 0..columns {
+            let y = &mut output[[row, column]];
+            *y = f(*y, numbers(&inputs, [row, column]));
         }
     }
+}
+
+fn same_shape<T>(inputs: &[ArrayView2<'_, T>], shape: (usize, usize)) {
+    for input in inputs {
+        assert_eq!(input.dim(), shape, "the views have one shape");
+    }
+}
+
+/// The numbers of all inputs, if those of each follow each other in memory.
+fn slices<'a, T, const N: usize>(inputs: &'a [ArrayView2<'_, T>; N]) -> Option<[&'a [T]; N]> {
+    let mut slices = [&[][..]; N];
+    for (slice, input) in slices.iter_mut().zip(inputs) {
+        *slice = input.as_slice()?;
+    }
+    Some(slices)
+}
+
+/// Those of a row.
+fn row_slices<'a, T, const N: usize>(inputs: &'a [ArrayView2<'_, T>; N], row: usize) -> Option<[&'a [T]; N]> {
+    let mut slices = [&[][..]; N];
+    for (slice, input) in slices.iter_mut().zip(inputs) {
+        *slice = input.index_axis(Axis(0), row).to_slice()?;
+    }
+    Some(slices)
+}
+
+/// The number of each input at an index.
+fn numbers<T: Real, const N: usize>(inputs: &[ArrayView2<'_, T>; N], index: [usize; 2]) -> [T; N] {
+    let mut numbers = [T::zero(); N];
+    for (number, input) in numbers.iter_mut().zip(inputs) {
+        *number = input[index];
+    }
+    numbers
 }
 
 /// `y = f([x₁, x₂, ...])`, number by number: [`apply()`] without what `y` held. See [`map!`](crate::map!).

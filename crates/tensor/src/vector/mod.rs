@@ -43,6 +43,7 @@ mod largest;
 mod long_sum;
 mod macros;
 mod map;
+mod operands;
 mod random;
 #[cfg(test)]
 mod random_matrix;

@@ -1,5 +1,6 @@
 //! Arithmetic with random bits that depend on the position.
 
+use super::operands::{at, part};
 use crate::real::Real;
 use crate::seed::Seed;
 use crate::simd::dispatch::{Loop, run};
@@ -23,12 +24,12 @@ where
         let (n, half) = (output.len(), output.len().div_ceil(2));
         let (lows, highs) = output.split_at_mut(half);
         let pairs = highs.len();
-        let (low, high) = (inputs.map(|input| &input[..half]), inputs.map(|input| &input[half..n]));
+        let (low, high) = (part(inputs, 0..half), part(inputs, half..n));
         for i in 0..pairs {
-            [lows[i], highs[i]] = f([low.map(|x| x[i]), high.map(|x| x[i])], seed.bits(i as u64));
+            [lows[i], highs[i]] = f([at(&low, i), at(&high, i)], seed.bits(i as u64));
         }
         if half > pairs {
-            let middle = low.map(|x| x[pairs]);
+            let middle = at(&low, pairs);
             [lows[pairs], _] = f([middle, middle], seed.bits(pairs as u64));
         }
     }

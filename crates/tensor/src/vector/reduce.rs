@@ -3,6 +3,7 @@
 use super::blocks::{BLOCK, BlockSums, CHAIN};
 use super::lanes::LANES;
 use super::largest::largest;
+use super::operands::{add_to_lane, at, chunk, lane, part, set_lane};
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
 
@@ -166,8 +167,7 @@ where
         let Self { inputs, f } = self;
         let n = inputs[0].len();
         if n <= BLOCK {
-            let parts = block(inputs.map(|input| &input[..n]), &f);
-            return parts.each_ref().map(total);
+            return totals(&block(part(inputs, 0..n), &f));
         }
         long_sums(inputs, &f)
     }
@@ -198,15 +198,15 @@ where
     fn run(self) -> [T; K] {
         let Self { inputs, f } = self;
         let n = inputs[0].len();
-        let mut totals = std::array::from_fn::<_, K, _>(|_| BlockSums::<T, LANES>::zeros());
+        let mut sums = BlockSums::<T, LANES>::zeros_of::<K>();
         for start in (0..n).step_by(BLOCK) {
             let end = n.min(start + BLOCK);
-            let parts = block(inputs.map(|input| &input[start..end]), f);
+            let parts = block(part(inputs, start..end), f);
             for k in 0..K {
-                totals[k].add(parts[k]);
+                sums[k].add(parts[k]);
             }
         }
-        totals.map(|sums| total(&sums.totals()))
+        totals(&BlockSums::totals_of(&sums))
     }
 }
 
@@ -217,13 +217,13 @@ fn block<T: Real, const N: usize, const K: usize>(
     f: &impl Fn([T; N]) -> [T; K],
 ) -> [[T; LANES]; K] {
     let n = inputs[0].len();
-    let chunks = inputs.map(|input| input[..n].as_chunks::<LANES>());
+    let inputs = part(inputs, 0..n);
     // Two sets of parts, since with one each addition would wait for the previous one.
     let (mut even, mut odd) = ([[T::zero(); LANES]; K], [[T::zero(); LANES]; K]);
     let pairs = n / (2 * LANES);
     for j in 0..pairs {
-        let left = terms(chunks.map(|(chunks, _)| &chunks[2 * j]), f);
-        let right = terms(chunks.map(|(chunks, _)| &chunks[2 * j + 1]), f);
+        let left = terms(chunk(&inputs, 2 * j), f);
+        let right = terms(chunk(&inputs, 2 * j + 1), f);
         for k in 0..K {
             for i in 0..LANES {
                 even[k][i] += left[k][i];
@@ -232,7 +232,7 @@ fn block<T: Real, const N: usize, const K: usize>(
         }
     }
     if 2 * pairs < n / LANES {
-        let left = terms(chunks.map(|(chunks, _)| &chunks[2 * pairs]), f);
+        let left = terms(chunk(&inputs, 2 * pairs), f);
         for k in 0..K {
             for i in 0..LANES {
                 even[k][i] += left[k][i];
@@ -245,12 +245,8 @@ fn block<T: Real, const N: usize, const K: usize>(
             parts[k][i] = even[k][i] + odd[k][i];
         }
     }
-    let rest = chunks.map(|(_, rest)| rest);
-    for i in 0..n % LANES {
-        let terms = f(rest.map(|rest| rest[i]));
-        for k in 0..K {
-            parts[k][i] += terms[k];
-        }
+    for i in n - n % LANES..n {
+        add_to_lane(&mut parts, i % LANES, f(at(&inputs, i)));
     }
     parts
 }
@@ -263,12 +259,19 @@ fn terms<T: Real, const N: usize, const K: usize>(
 ) -> [[T; LANES]; K] {
     let mut terms = [[T::zero(); LANES]; K];
     for i in 0..LANES {
-        let values = f(chunk.map(|chunk| chunk[i]));
-        for k in 0..K {
-            terms[k][i] = values[k];
-        }
+        set_lane(&mut terms, i, f(lane(&chunk, i)));
     }
     terms
+}
+
+/// The sum of the parts of each.
+#[inline(always)]
+fn totals<T: Real, const K: usize>(parts: &[[T; LANES]; K]) -> [T; K] {
+    let mut totals = [T::zero(); K];
+    for k in 0..K {
+        totals[k] = total(&parts[k]);
+    }
+    totals
 }
 
 /// The sum of the parts. Not inlined, or the compiler would arrange the loop before it to suit this one.

@@ -16,6 +16,8 @@ struct AddToRows<'a, T> {
 }
 
 impl<T: Real> ColumnBlock for AddToRows<'_, T> {
+    const WIDEST: usize = 8 * LANES;
+
     #[inline(always)]
     fn run<const N: usize>(&mut self, first: usize) {
         let x = &self.x[first..first + N];
@@ -33,7 +35,7 @@ impl<T: Real> Loop for AddToRows<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        for_each_block(8 * LANES, self.x.len(), self);
+        for_each_block(self.x.len(), self);
     }
 }
 
@@ -58,6 +60,8 @@ struct SumRows<'a, T> {
 }
 
 impl<T: Real> ColumnBlock for SumRows<'_, T> {
+    const WIDEST: usize = 8 * LANES;
+
     #[inline(always)]
     fn run<const N: usize>(&mut self, first: usize) {
         let columns = self.sum.len();
@@ -113,7 +117,7 @@ impl<T: Real> Loop for SumRows<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        for_each_block(8 * LANES, self.sum.len(), self);
+        for_each_block(self.sum.len(), self);
     }
 }
 
