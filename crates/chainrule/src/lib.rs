@@ -39,7 +39,7 @@
 //! | `intel-mkl`, `accelerate`, `netlib` | link Intel MKL, Apple's Accelerate, the system's reference BLAS |
 //! | none of these | computes products in pure Rust: nothing to install, but slower |
 //! | `download` | adds an HTTPS client that fetches data sets |
-//! | `registry` | compiles everything by name, `registry()`, with this crate: once, but for minutes |
+//! | `registry` | compiles everything by name, [`registry_of`], with these crates: once, but for minutes |
 //!
 //! Begin a program with [`tensor::blas::use_best_kernel`]: an OpenBLAS that is older than the CPU silently picks a kernel
 //! several times too slow.

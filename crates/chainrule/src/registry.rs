@@ -23,17 +23,15 @@ pub fn registry() -> Registry {
 ///
 /// The targets of its losses and metrics are classes, `u8`, or vectors of values, `Vec<T>`; those of other types are added with the
 /// functions `register` of the crates, and types of a program's own with [`register!`](chainrule_core::register!). A program that
-/// calls it contains all layers, losses, metrics and optimizers, and takes minutes longer to compile; `registry` is compiled
-/// once, with this crate.
+/// calls it compiles all layers, losses, metrics and optimizers, each time, for minutes; with the feature `registry`, those of `f32`
+/// have been compiled with these crates.
 pub fn registry_of<T: Real>() -> Registry {
     let mut registry = Registry::new();
     chainrule_optim::schedule::register_schedules(&mut registry);
     chainrule_layers::register_initializers(&mut registry);
     chainrule_core::register_containers::<T>(&mut registry);
-    chainrule_losses::register::<T, u8>(&mut registry);
-    chainrule_losses::register::<T, Vec<T>>(&mut registry);
-    chainrule_metrics::register::<T, u8>(&mut registry);
-    chainrule_metrics::register::<T, Vec<T>>(&mut registry);
+    chainrule_losses::register_all::<T>(&mut registry);
+    chainrule_metrics::register_all::<T>(&mut registry);
     chainrule_layers::register_layers::<T>(&mut registry);
     chainrule_optim::register_optimizers::<T>(&mut registry);
     registry

@@ -70,10 +70,8 @@ impl<T: Real> Case<T> {
 }
 
 /// What the descriptions of the cases may name: all layers, and the one that the list has of its own.
-pub fn registry<T: Real>() -> Registry {
-    let mut registry = chainrule_layers::registry::<T>();
-    register!(registry, AnyLayer<T>, AnyLayer::new; recurrent::Pixelwise);
-    registry
+pub fn registry<T: Precision>() -> Registry {
+    T::registry()
 }
 
 /// Every layer.
@@ -85,19 +83,28 @@ pub fn every_layer<T: Precision>() -> Vec<Case<T>> {
 pub trait Precision: Real {
     /// Every layer.
     fn every_layer() -> Vec<Case<Self>>;
+
+    /// See [`registry`].
+    fn registry() -> Registry;
 }
 
-impl Precision for f32 {
-    fn every_layer() -> Vec<Case<Self>> {
-        all_families()
-    }
-}
+macro_rules! precision {
+    ($real:ty) => {
+        impl Precision for $real {
+            fn every_layer() -> Vec<Case<Self>> {
+                all_families()
+            }
 
-impl Precision for f64 {
-    fn every_layer() -> Vec<Case<Self>> {
-        all_families()
-    }
+            fn registry() -> Registry {
+                let mut registry = chainrule_layers::registry::<$real>();
+                register!(registry, AnyLayer<$real>, AnyLayer::new; recurrent::Pixelwise);
+                registry
+            }
+        }
+    };
 }
+precision!(f32);
+precision!(f64);
 
 fn all_families<T: Real>() -> Vec<Case<T>> {
     [

@@ -70,7 +70,24 @@ pub fn register_initializers(registry: &mut Registry) {
 }
 
 /// Registers the layers, merges and activations of this crate for this element type.
+///
+/// A program that calls it compiles all of them, for a minute or two; with the feature `registry`, those of `f32` have been compiled
+/// with this crate.
 pub fn register_layers<T: Real>(registry: &mut Registry) {
+    #[cfg(feature = "registry")]
+    if const { size_of::<T>() == size_of::<f32>() } {
+        return register_single(registry);
+    }
+    register_of::<T>(registry);
+}
+
+#[cfg(feature = "registry")]
+#[inline(never)]
+fn register_single(registry: &mut Registry) {
+    register_of::<f32>(registry);
+}
+
+fn register_of<T: Real>(registry: &mut Registry) {
     register_activations::<T>(registry);
     register_merges::<T>(registry);
     register_recurrent::<T>(registry);

@@ -76,7 +76,7 @@ pub use margin::*;
 pub use reduced::Reduced;
 pub use reduction::{Reduction, Scope};
 pub use region::*;
-pub use register::{register, register_sequences};
+pub use register::{register, register_all, register_sequences};
 pub use regression::*;
 pub use row_loss::{RowLoss, rows_with_weights, scope_of_rows, weights_of_rows};
 pub use sequence::*;

@@ -7,6 +7,28 @@ use chainrule_tensor::Steps;
 
 use crate::*;
 
+/// Registers all losses, for targets that are classes, `u8`, or vectors of values, `Vec<T>`.
+///
+/// A program that calls it compiles all of them; with the feature `registry`, those of `f32` have been compiled with this crate.
+pub fn register_all<T: Real>(registry: &mut Registry) {
+    #[cfg(feature = "registry")]
+    if const { size_of::<T>() == size_of::<f32>() } {
+        return register_single(registry);
+    }
+    register_both::<T>(registry);
+}
+
+#[cfg(feature = "registry")]
+#[inline(never)]
+fn register_single(registry: &mut Registry) {
+    register_both::<f32>(registry);
+}
+
+fn register_both<T: Real>(registry: &mut Registry) {
+    register::<T, u8>(registry);
+    register::<T, Vec<T>>(registry);
+}
+
 /// Registers all losses whose targets are of type `Y`: a class such as `u8`, or a vector of values.
 ///
 /// ```

@@ -57,7 +57,7 @@ pub use metric::{Count, Counter, Measure, Metric, Statistic};
 #[doc(no_inline)]
 pub use ndarray::ArrayView2;
 pub use per_step::PerStep;
-pub use register::register;
+pub use register::{register, register_all};
 pub use regression::{
     ColumnAverage, ColumnMeans, ColumnMoments, ConcordanceCorrelation, CosineSimilarity, ExplainedVariance,
     KendallCorrelation, KendallVariant, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError,

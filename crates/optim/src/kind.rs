@@ -21,7 +21,23 @@ impl<T: Real> Kind for Box<dyn UpdateRule<T>> {
 }
 
 /// Registers the optimizers and stages of this crate, for parameters of one type.
+///
+/// A program that calls it compiles all of them; with the feature `registry`, those of `f32` have been compiled with this crate.
 pub fn register_optimizers<T: Real>(registry: &mut Registry) {
+    #[cfg(feature = "registry")]
+    if const { size_of::<T>() == size_of::<f32>() } {
+        return register_single(registry);
+    }
+    register_of::<T>(registry);
+}
+
+#[cfg(feature = "registry")]
+#[inline(never)]
+fn register_single(registry: &mut Registry) {
+    register_of::<f32>(registry);
+}
+
+fn register_of<T: Real>(registry: &mut Registry) {
     register!(
         *registry, Box<dyn UpdateRule<T>>, Box::new;
         Sgd,

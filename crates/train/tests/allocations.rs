@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use chainrule_core::{Residual, Sequential};
+use chainrule_core::{Registry, Residual, Sequential};
 use chainrule_data::{Rows, Samples, WithWeights, digits};
 use chainrule_layers::{
     BatchNorm, Dense, Dropout, Embedding, Flatten, LeakyRelu, Relu, Sigmoid, Softmax, Tanh,
@@ -12,7 +12,7 @@ use chainrule_metrics::{
     Accuracy, Auroc, AveragePrecision, CalibrationError, ConfusionMatrix, LogLoss, MeanSquaredError,
     Precision, R2, SpearmanCorrelation,
 };
-use chainrule_optim::{ClipByGlobalNorm, UpdateRule, adam};
+use chainrule_optim::{ClipByGlobalNorm, UpdateRule, adam, register_optimizers};
 use chainrule_tensor::{CountingAllocator, Seed};
 use chainrule_train::{Event, Model, Trainer};
 use ndarray::Array2;
@@ -54,6 +54,25 @@ fn check_loss<Y: Clone + Send + Sync + 'static>(
     count(Trainer::new(model, loss, adam(1e-4)).shards(2), data, threads);
 }
 
+/// Every optimizer and every stage before another optimizer, from their names.
+fn check_optimizers(data: &impl Samples<f32, Target = u8>, threads: usize) {
+    let mut registry = Registry::new();
+    register_optimizers::<f32>(&mut registry);
+    let build = |text: &str| registry.build::<Box<dyn UpdateRule<f32>>>(&text.parse().unwrap());
+    for entry in registry.entries::<Box<dyn UpdateRule<f32>>>() {
+        let name = entry.name;
+        // Some need a setting, and some admit none after them.
+        let texts = [format!("{name} then sgd(0.01)"), format!("{name}(1) then sgd(0.01)"), name.to_owned()];
+        let optimizer =
+            texts.iter().find_map(|text| build(text).ok().filter(|built| built.validate().is_ok()));
+        let Some(optimizer) = optimizer else { continue };
+        println!("{:?}", optimizer.description());
+        let layers = Sequential::new().then(Dense::new(16)).then(Tanh).then(Dense::new(10));
+        let model = Model::new(data.shape(), layers, Seed(0)).unwrap();
+        count(Trainer::new(model, CrossEntropy::default(), optimizer).shards(2), data, threads);
+    }
+}
+
 fn count<Y: Clone + Send + Sync>(
     trainer: Trainer<f32, Y>,
     data: &impl Samples<f32, Target = Y>,
@@ -68,7 +87,7 @@ fn count<Y: Clone + Send + Sync>(
     });
     trainer.fit(data, 4).unwrap();
     // When they end, the threads of this training free their memory, which must not count in the next one.
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::sleep(std::time::Duration::from_millis(50));
     let counts: Vec<u64> = receiver.try_iter().collect();
     assert_eq!(counts.len(), 80);
     assert!(counts[0] > 0, "the counter works");
@@ -94,6 +113,7 @@ fn a_steady_step_allocates_nothing() {
         check_loss(CategoricalFocal::default(), &weighted, threads);
         check_loss(Ctc::new(2), &labels, threads);
     }
+    check_optimizers(&small, 2);
     for threads in [1, 2] {
         let inner = Sequential::new().then(Dense::new(64)).then(Tanh);
         let layers = Sequential::new()

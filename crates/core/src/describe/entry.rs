@@ -38,6 +38,18 @@ impl Entry {
         self.names().any(|known| same_name(known, name))
     }
 
+    /// Whether a setting has a name that files use for something else: `name` for that of the thing, `then` for a chain.
+    pub(crate) const fn has_reserved_setting(&self) -> bool {
+        let mut index = 0;
+        while index < self.settings.len() {
+            if matches!(self.settings[index].name.as_bytes(), b"name" | b"then") {
+                return true;
+            }
+            index += 1;
+        }
+        false
+    }
+
     /// The description of a thing with this entry, of the values of its settings in their order.
     pub fn description(&self, values: impl IntoIterator<Item = Value>) -> Description {
         let names = self.settings.iter().map(|setting| setting.name.to_owned());

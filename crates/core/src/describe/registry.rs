@@ -147,7 +147,13 @@ impl Registry {
     }
 
     /// Registers a type of a kind. If two have one name, the later one has it.
+    ///
+    /// A program whose type has a setting called `name` or `then` does not compile: in files, those are the name of the thing and
+    /// the parts of a chain.
     pub fn add<K: Kind, D: Described>(&mut self, wrap: impl Fn(D) -> K + Send + Sync + 'static) {
+        const {
+            assert!(!D::ENTRY.has_reserved_setting(), "a setting has another name than `name` and `then`");
+        }
         let build: Build<K> = Box::new(move |settings| D::from_settings(settings).map(&wrap));
         self.types.push(Registered {
             kind: TypeId::of::<K>(),
