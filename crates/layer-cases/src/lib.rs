@@ -2,9 +2,10 @@
 //! line to the list of its family.
 //!
 //! The decision here: the list and its tests are a crate of their own, not published, since code for more than a hundred layers in
-//! two precisions takes minutes to compile: once here, and not at all for the tests of one layer in `crates/layers/tests`.
+//! two precisions takes minutes to compile: once here, and not at all for the tests of one layer in `crates/layers/tests`. Those of
+//! double precision are written as code, and those of single precision are built from the descriptions of these.
 
-use chainrule_core::{AnyLayer, Layer, Registry, Sequential, register};
+use chainrule_core::{AnyLayer, Described, Layer, Registry, Sequential, register};
 use chainrule_tensor::{Real, Seed, Shape};
 use ndarray::Array2;
 
@@ -88,39 +89,54 @@ pub trait Precision: Real {
     fn registry() -> Registry;
 }
 
-macro_rules! precision {
-    ($real:ty) => {
-        impl Precision for $real {
-            fn every_layer() -> Vec<Case<Self>> {
-                all_families()
-            }
+impl Precision for f64 {
+    fn every_layer() -> Vec<Case<Self>> {
+        let cases = [
+            activations::cases(),
+            attention::cases(),
+            convolution::cases(),
+            dense::cases(),
+            embedding::cases(),
+            merge::cases(),
+            merge::code(),
+            normalization::cases(),
+            pooling::cases(),
+            recurrent::cases(),
+            regularization::cases(),
+            shape::cases(),
+        ];
+        cases.into_iter().flatten().collect()
+    }
 
-            fn registry() -> Registry {
-                let mut registry = chainrule_layers::registry::<$real>();
-                register!(registry, AnyLayer<$real>, AnyLayer::new; recurrent::Pixelwise);
-                registry
-            }
-        }
-    };
+    fn registry() -> Registry {
+        with_pixelwise::<Self>()
+    }
 }
-precision!(f32);
-precision!(f64);
 
-fn all_families<T: Real>() -> Vec<Case<T>> {
-    [
-        activations::cases(),
-        attention::cases(),
-        convolution::cases(),
-        dense::cases(),
-        embedding::cases(),
-        merge::cases(),
-        normalization::cases(),
-        pooling::cases(),
-        recurrent::cases(),
-        regularization::cases(),
-        shape::cases(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+impl Precision for f32 {
+    /// Those of double precision, built once more from their descriptions: with the layers that have been compiled with their crate.
+    fn every_layer() -> Vec<Case<Self>> {
+        let registry = Self::registry();
+        let mut code = merge::code::<Self>();
+        let single = |case: Case<f64>| {
+            if let Some(index) = code.iter().position(|code| code.name == case.name) {
+                return code.swap_remove(index);
+            }
+            let layers = Sequential::from_description(&case.layers.describe(), &registry);
+            let layers = layers.unwrap_or_else(|error| panic!("{}: {error}", case.name));
+            let Case { name, layer, input, value, ids, whole_batch, .. } = case;
+            Case { name, layers, layer, input, value, ids, whole_batch }
+        };
+        f64::every_layer().into_iter().map(single).collect()
+    }
+
+    fn registry() -> Registry {
+        with_pixelwise::<Self>()
+    }
+}
+
+fn with_pixelwise<T: Real>() -> Registry {
+    let mut registry = chainrule_layers::registry::<T>();
+    register!(registry, AnyLayer<T>, AnyLayer::new; recurrent::Pixelwise);
+    registry
 }
