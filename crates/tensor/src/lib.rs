@@ -20,8 +20,8 @@
 //! of vector instructions. It detects both at run time: a crate built for any x86-64 is as fast as one built with
 //! `-C target-cpu=native`.
 //!
-//! - [`Real`] is `f32` or `f64`; [`Shape`] is the shape of one sample; [`Buffer`] is aligned memory; [`Target`] is what a loss
-//!   compares an output with.
+//! - [`Real`] is `f32` or `f64`; [`Shape`] is the shape of one sample; [`Buffer`] is aligned memory, which [`doubles`] lends for
+//!   numbers of double precision; [`Target`] is what a loss compares an output with.
 //! - [`gemm()`] is the matrix product of `ndarray` views, by BLAS or by kernels of our own.
 //! - [`vector`] runs a formula over many numbers with the widest instructions of the CPU.
 //! - [`conv`] has the loops and products that convolutions and poolings are made of.
@@ -44,6 +44,7 @@
 
 mod buffer;
 pub mod conv;
+mod double;
 mod kernels;
 mod machine;
 mod matmul;
@@ -55,6 +56,7 @@ mod target;
 pub mod vector;
 
 pub use buffer::Buffer;
+pub use double::{doubles, scratch_for_doubles};
 pub use machine::{
     CountingAllocator, FlushDenormals, blas, in_huge_pages, memory_limit, move_to_core, prefetch,
     prefetch_mut,
