@@ -77,6 +77,8 @@ fn register_of<T: Real>(registry: &mut Registry) {
         Fromage,
         Adafactor,
         Muon,
+        Shampoo,
+        Soap,
         Lbfgs,
         Sam,
         Dog,

@@ -41,8 +41,10 @@
 //! | for some parameters | `groups(adamw(1e-3)).on("*.bias", sgd(0.1)).freeze("0.*")`: see [`groups()`] |
 //!
 //! Stages that look at all gradients ([`Optimizer::needs_all_gradients`]) act before the others, each in its position among them. So
-//! clipping does not see penalties, as in PyTorch. Shampoo and SOAP are not here yet. K-FAC, which needs the inputs and the output gradients of each layer, is not
-//! here: an optimizer does not see them.
+//! clipping does not see penalties, as in PyTorch.
+//!
+//! K-FAC is not here: it needs the inputs and the output gradients of each layer, which an optimizer does not see. [`Shampoo`] and
+//! [`Soap`] do with the gradients.
 //!
 //! # Rows of tables
 //!

@@ -1,11 +1,21 @@
-//! Optimizers that take the gradient of a weight for a matrix.
+//! Optimizers that multiply the gradient of a parameter as a matrix.
 //!
-//! A weight `[inputs, units]` is one, and so is a kernel `[channels, ...]` of a convolution, with its first axis as rows. All they
-//! need are matrix products, so they are the same in builds with and without LAPACK.
+//! For [`Muon`], a weight `[inputs, units]` is one, and so is a kernel `[channels, ...]` of a convolution, with its first axis as rows.
+//! [`Shampoo`] and [`Soap`] have a matrix for each axis. Roots and bases are computed here, so that they are the same in builds with and
+//! without LAPACK.
 
+mod axes;
+mod eigen;
+mod inverse_root;
 mod muon;
+mod orthonormal;
+mod reflections;
+mod shampoo;
+mod soap;
 
 pub use muon::*;
+pub use shampoo::*;
+pub use soap::*;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
