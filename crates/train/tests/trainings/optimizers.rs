@@ -13,7 +13,7 @@ use chainrule_optim::{
     AdaptiveClip, ClipByGlobalNorm, ClipByNorm, Ema, L1L2, Lookahead, MaxNorm, NonNegative, OrthogonalMode,
     OrthogonalPenalty, Sam, Swa, UnitNorm, UpdateRule, adafactor, adam, adamw, cocob, dadapt_adamw, dog,
     dowg, fromage, groups, lamb, lars, lbfgs, mechanic, momo, muon, novograd, polyak_sgd, prodigy,
-    schedule_free_adamw, schedule_free_sgd, sgd,
+    schedule_free_adamw, schedule_free_sgd, sgd, shampoo, soap,
 };
 use chainrule_tensor::Seed;
 use chainrule_train::{Event, Fit, Model, TrainError, Trainer};
@@ -69,6 +69,8 @@ fn every_sort() -> Vec<Box<dyn UpdateRule<f32>>> {
         Box::new(fromage(0.05)),
         Box::new(adafactor(0.05)),
         Box::new(muon(0.02)),
+        Box::new(shampoo(0.02).every(4)),
+        Box::new(soap(0.01).every(3)),
         Box::new((Sam::default(), (ClipByGlobalNorm(1.0), sgd(0.1)))),
         Box::new(lbfgs(1.0).max_iter(3).history(4)),
         Box::new((dog(1.0).reps_rel(1e-2), Ema::default())),
