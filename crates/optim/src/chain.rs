@@ -32,6 +32,14 @@ impl<A: Optimizer, B: Optimizer> Optimizer for (A, B) {
         self.0.needs_all_gradients() || self.1.needs_all_gradients()
     }
 
+    fn factor_scratch(&self, parameter: &Parameter) -> usize {
+        self.0.factor_scratch(parameter).max(self.1.factor_scratch(parameter))
+    }
+
+    fn needs_factors(&self) -> bool {
+        self.0.needs_factors() || self.1.needs_factors()
+    }
+
     fn needs_whole_parameters(&self) -> bool {
         self.0.needs_whole_parameters() || self.1.needs_whole_parameters()
     }
@@ -75,7 +83,7 @@ fn in_turn<T: Real, A: Optimizer, B: Optimizer>(
     let (state_a, state_b) = pass.state.split_at_mut(a.slots() * pass.params.len());
     let (extra_a, extra_b) = pass.extra.split_at_mut(parameter.map_or(0, |parameter| a.extra(parameter)));
     let (numbers_a, numbers_b) = numbers.split_at(a.numbers());
-    let Update { params, grads, scratch, .. } = pass;
+    let Update { params, grads, factors, scratch, .. } = pass;
     let mut update = Update {
         step,
         kind,
@@ -85,6 +93,7 @@ fn in_turn<T: Real, A: Optimizer, B: Optimizer>(
         state: state_a,
         extra: extra_a,
         numbers: numbers_a,
+        factors,
         scratch,
     };
     first(a, update.reborrow());
@@ -165,6 +174,14 @@ macro_rules! forward {
 
             fn needs_all_gradients(&self) -> bool {
                 (**self).needs_all_gradients()
+            }
+
+            fn factor_scratch(&self, parameter: &Parameter) -> usize {
+                (**self).factor_scratch(parameter)
+            }
+
+            fn needs_factors(&self) -> bool {
+                (**self).needs_factors()
             }
 
             fn needs_whole_parameters(&self) -> bool {

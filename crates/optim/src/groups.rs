@@ -107,6 +107,14 @@ impl<T: Real> Optimizer for Groups<T> {
         self.all().any(|optimizer| optimizer.needs_all_gradients())
     }
 
+    fn factor_scratch(&self, parameter: &Parameter) -> usize {
+        self.optimizer_of(parameter).0.factor_scratch(parameter)
+    }
+
+    fn needs_factors(&self) -> bool {
+        self.all().any(|optimizer| optimizer.needs_factors())
+    }
+
     fn needs_whole_parameters(&self) -> bool {
         self.all().any(|optimizer| optimizer.needs_whole_parameters())
     }

@@ -79,6 +79,7 @@ fn register_of<T: Real>(registry: &mut Registry) {
         Muon,
         Shampoo,
         Soap,
+        Kfac,
         Lbfgs,
         Sam,
         Dog,

@@ -5,7 +5,8 @@
 //! has a gradient, and its state is saved as one slice. It says what it needs ([`Optimizer`]). Most need one number at a time: a
 //! trainer may split their slices into buckets and update these on several threads, with the same bits however they are
 //! split. Some need a whole parameter, as those do that take its norm; some see all parameters before the first is updated
-//! ([`Whole`]), and may evaluate the loss again.
+//! ([`Whole`]), and may evaluate the loss again. [`Kfac`] also needs second moments of what dense layers multiply
+//! ([`Update::factors`]): it is for a trainer.
 //!
 //! | | |
 //! |---|---|
@@ -42,9 +43,6 @@
 //!
 //! Stages that look at all gradients ([`Optimizer::needs_all_gradients`]) act before the others, each in its position among them. So
 //! clipping does not see penalties, as in PyTorch.
-//!
-//! K-FAC is not here: it needs the inputs and the output gradients of each layer, which an optimizer does not see. [`Shampoo`] and
-//! [`Soap`] do with the gradients.
 //!
 //! # Rows of tables
 //!

@@ -64,6 +64,20 @@ pub trait Optimizer: Send + Sync + Debug {
         false
     }
 
+    /// Whether [`UpdateRule::transform_all`] reads [`Update::factors`], which a trainer then computes of each batch; if the batch is
+    /// evaluated again, they are those of the first time. Such an optimizer also
+    /// [needs whole parameters](Self::needs_whole_parameters).
+    fn needs_factors(&self) -> bool {
+        false
+    }
+
+    /// The number of values in double precision, [`Whole::scratch`], that [`UpdateRule::transform_all`] computes in for a parameter
+    /// with factors.
+    fn factor_scratch(&self, parameter: &Parameter) -> usize {
+        let _ = parameter;
+        0
+    }
+
     /// Whether [`UpdateRule::update`] reads [`Update::parameter`]. A bucket then belongs to one parameter.
     fn uses_parameter(&self) -> bool {
         self.needs_whole_parameters()

@@ -37,10 +37,14 @@ impl<T: Real, O: UpdateRule<T>> Stepper<T, O> {
     ///
     /// # Errors
     ///
-    /// [`SettingError`] if a setting of the optimizer is invalid.
+    /// [`SettingError`] if a setting of the optimizer is invalid, or it [needs factors](crate::Optimizer::needs_factors).
     pub fn new(optimizer: O, params: &[T]) -> Result<Self, SettingError> {
-        let parameter =
-            Parameter { name: String::new(), shape: Shape::from(params.len()), kind: ParamKind::Weight };
+        let parameter = Parameter {
+            name: String::new(),
+            shape: Shape::from(params.len()),
+            kind: ParamKind::Weight,
+            product: false,
+        };
         Self::with_parameters(optimizer, vec![parameter], params)
     }
 
@@ -48,7 +52,8 @@ impl<T: Real, O: UpdateRule<T>> Stepper<T, O> {
     ///
     /// # Errors
     ///
-    /// [`SettingError`] if a setting of the optimizer is invalid, or does not fit the parameters.
+    /// [`SettingError`] if a setting of the optimizer is invalid or does not fit the parameters, or it
+    /// [needs factors](crate::Optimizer::needs_factors).
     ///
     /// # Panics
     ///
@@ -59,6 +64,10 @@ impl<T: Real, O: UpdateRule<T>> Stepper<T, O> {
         params: &[T],
     ) -> Result<Self, SettingError> {
         optimizer.validate()?;
+        if optimizer.needs_factors() {
+            let conflict = "the optimizer needs the inputs of layers and the gradients of their outputs, which are not here: train a model with a `Trainer`, or choose another optimizer";
+            return Err(SettingError::Conflict { owner: "Stepper", conflict });
+        }
         optimizer.check_parameters(&parameters)?;
         let mut start = 0;
         let mut state = 0;

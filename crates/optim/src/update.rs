@@ -24,6 +24,13 @@ pub struct Update<'a, T> {
     pub extra: &'a mut [T],
     /// The state of the whole training: [`Optimizer::numbers`](crate::Optimizer::numbers) values.
     pub numbers: &'a [f64],
+    /// In [`UpdateRule::transform_all`](crate::UpdateRule::transform_all), the factors of a
+    /// [product](crate::Parameter::product) `z = x W`, for an optimizer that [needs](crate::Optimizer::needs_factors) them: the second
+    /// moments of the m rows of a batch, `1/m Σ x xᵀ` `[inputs, inputs]`, then `m Σ dz dzᵀ` `[units, units]`. As dz has a factor 1/m,
+    /// that of a mean, both are means; for a loss that is a sum, the second one is `Σ dz dzᵀ`. Otherwise empty.
+    ///
+    /// The optimizer may compute in this memory when it has read them.
+    pub factors: &'a mut [T],
     /// Memory to compute in: at least [`Optimizer::scratch`](crate::Optimizer::scratch) values, which another update has
     /// written to.
     pub scratch: &'a mut [T],
@@ -48,6 +55,7 @@ impl<'a, T> Update<'a, T> {
             state,
             extra: &mut [],
             numbers: &[],
+            factors: &mut [],
             scratch: &mut [],
         }
     }
@@ -73,6 +81,7 @@ impl<'a, T> Update<'a, T> {
             state: self.state,
             extra: self.extra,
             numbers: self.numbers,
+            factors: self.factors,
             scratch: self.scratch,
         }
     }

@@ -16,6 +16,18 @@ pub struct Parameter {
     pub shape: Shape,
     /// Whether it is a weight or a bias.
     pub kind: ParamKind,
+    /// Whether it is a trained matrix W `[inputs, units]` of which a trainer knows the [factors](Update::factors): that of a layer
+    /// `z = x W + b` that is in the sequence of a model, and not inside another layer.
+    pub product: bool,
+}
+
+impl Parameter {
+    /// The number of values of its [factors](Update::factors); 0 if there are none.
+    pub fn factors(&self) -> usize {
+        let square = |size: &usize| size.saturating_mul(*size);
+        let squares = self.shape.iter().map(square).fold(0, usize::saturating_add);
+        if self.product { squares } else { 0 }
+    }
 }
 
 /// The parameters that are updated together, and where their state is.
@@ -52,6 +64,10 @@ pub struct Whole<'a, T> {
     pub grads: &'a mut [T],
     /// The state of the whole training: [`Optimizer::numbers`] values.
     pub numbers: &'a mut [f64],
+    /// Memory to compute in, for an optimizer that needs factors: as many values as [`Optimizer::factor_scratch`] says for any
+    /// parameter.
+    pub scratch: &'a mut [f64],
+    factors: &'a mut [T],
     state: &'a mut [T],
     layout: Layout<'a>,
     view: View<'a>,
@@ -87,6 +103,8 @@ impl<'a, T: Real> Whole<'a, T> {
             params: &mut [],
             grads,
             numbers: &mut [],
+            scratch: &mut [],
+            factors: &mut [],
             state: &mut [],
             layout: Layout { parameters: &[], parts: &[] },
             view: View {
@@ -119,6 +137,11 @@ impl<'a, T: Real> Whole<'a, T> {
         Self { numbers, ..self }
     }
 
+    /// With the [factors](Update::factors) of all parameters that have some, in their order, and memory to compute in.
+    pub fn with_factors(self, factors: &'a mut [T], scratch: &'a mut [f64]) -> Self {
+        Self { factors, scratch, ..self }
+    }
+
     /// With the loss at the parameters, and a function that computes it and the gradients at others.
     pub fn with_loss(self, loss: f64, evaluate: &'a mut Evaluate<'a, T>) -> Self {
         Self { loss, evaluate: Some(evaluate), ..self }
@@ -139,11 +162,16 @@ impl<'a, T: Real> Whole<'a, T> {
         self.loss
     }
 
-    /// Calls `work` for each part of the trained parameters that belong to this stage, in order. There is no scratch memory.
+    /// Calls `work` for each part of the trained parameters that belong to this stage, in order. There is no
+    /// [`scratch`](Update::scratch) memory.
     pub fn for_each(&mut self, mut work: impl FnMut(Update<'_, T>)) {
-        let Self { step, params, grads, numbers, state, layout, view, .. } = self;
+        let Self { step, params, grads, numbers, factors, state, layout, view, .. } = self;
+        let mut factors = &mut **factors;
         for part in layout.parts.iter().filter(|part| part.kind.is_trained()) {
             let parameter = part.parameter.map(|index| &layout.parameters[index]);
+            let own = parameter.map_or(0, Parameter::factors).min(factors.len());
+            let (own_factors, rest) = std::mem::take(&mut factors).split_at_mut(own);
+            factors = rest;
             if let (Some(belongs), Some(parameter)) = (view.belongs, parameter)
                 && !belongs(parameter)
             {
@@ -165,6 +193,7 @@ impl<'a, T: Real> Whole<'a, T> {
                 state: &mut of_slots[slots..slots + view.slots * len],
                 extra: &mut of_extra[extra - skipped..extra - skipped + extra_len],
                 numbers,
+                factors: own_factors,
                 scratch: &mut [],
             });
         }
@@ -180,7 +209,8 @@ impl<'a, T: Real> Whole<'a, T> {
 
     /// What a stage is given, after others with so many slots, numbers and extra values of state.
     pub fn stage(&mut self, optimizer: &dyn Optimizer, before: Before<'_>, work: impl FnOnce(Whole<'_, T>)) {
-        let Self { step, loss, params, grads, numbers, state, layout, view, evaluate } = self;
+        let Self { step, loss, params, grads, numbers, scratch, factors, state, layout, view, evaluate } =
+            self;
         let extra_before = |parameter: &Parameter| (view.extra_before)(parameter) + (before.extra)(parameter);
         let extra = |parameter: &Parameter| optimizer.extra(parameter);
         let numbers = &mut numbers[before.numbers..before.numbers + optimizer.numbers()];
@@ -192,6 +222,8 @@ impl<'a, T: Real> Whole<'a, T> {
             params,
             grads,
             numbers,
+            scratch,
+            factors,
             state,
             layout: *layout,
             view: View {
@@ -224,6 +256,8 @@ impl<'a, T: Real> Whole<'a, T> {
             params: &mut *self.params,
             grads: &mut *self.grads,
             numbers: &mut *self.numbers,
+            scratch: &mut *self.scratch,
+            factors: &mut *self.factors,
             state: &mut *self.state,
             layout: self.layout,
             view: View { belongs: Some(&both), ..self.view },

@@ -59,6 +59,9 @@ fn customary(entry: &Entry, description: Description) -> Description {
 /// Whether it moves a parameter without another optimizer after it.
 fn moves(registry: &Registry, description: &Description) -> Result<bool, DescriptionError> {
     let optimizer = registry.build::<Box<dyn UpdateRule<f32>>>(description)?;
+    if optimizer.needs_factors() {
+        return Ok(true); // of layers, which there are none of here
+    }
     // No constraint changes these: they are above 0, below 1, and of length 1.
     let mut params = [0.6f32, 0.8];
     let before = params;

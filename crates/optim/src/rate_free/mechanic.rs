@@ -89,6 +89,14 @@ impl<T: Real> Optimizer for Mechanic<T> {
         self.optimizer.scratch(parameter)
     }
 
+    fn needs_factors(&self) -> bool {
+        self.optimizer.needs_factors()
+    }
+
+    fn factor_scratch(&self, parameter: &Parameter) -> usize {
+        self.optimizer.factor_scratch(parameter)
+    }
+
     fn needs_whole_parameters(&self) -> bool {
         true
     }

@@ -31,6 +31,7 @@ fn cut<T: Real>(
         name: index.to_string(),
         shape: Shape::from(len),
         kind: ParamKind::Weight,
+        product: false,
     };
     Stepper::with_parameters(optimizer, lens.enumerate().map(parameter).collect(), params).unwrap()
 }

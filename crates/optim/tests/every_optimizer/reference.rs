@@ -55,7 +55,7 @@ fn shaped<T: Real>(tolerance: f64) {
     ];
     for (name, shape, optimizer) in cases {
         let mut params: Vec<T> = list(&reference["params"]);
-        let parameter = Parameter { name: name.to_owned(), shape, kind: ParamKind::Weight };
+        let parameter = Parameter { name: name.to_owned(), shape, kind: ParamKind::Weight, product: false };
         let mut stepper = Stepper::with_parameters(optimizer, vec![parameter], &params).unwrap();
         for grads in reference["grads"].as_array().unwrap() {
             stepper.step(&mut params, &mut list(grads));

@@ -15,7 +15,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 
 fn parameter(name: &str, shape: &[usize]) -> Parameter {
     let kind = if name.ends_with("weight") { ParamKind::Weight } else { ParamKind::Bias };
-    Parameter { name: name.to_owned(), shape: Shape::new(shape).unwrap(), kind }
+    Parameter { name: name.to_owned(), shape: Shape::new(shape).unwrap(), kind, product: false }
 }
 
 /// Those of `reference.py`.

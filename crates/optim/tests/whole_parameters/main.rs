@@ -19,6 +19,7 @@ fn parameters() -> Vec<Parameter> {
         name: name.to_owned(),
         shape: Shape::new(shape).unwrap(),
         kind,
+        product: false,
     };
     vec![
         parameter("0.weight", &[6, 4], ParamKind::Weight),

@@ -133,7 +133,11 @@ impl Buckets {
         fixed.iter_mut().for_each(|bucket| bucket.state = slots.saturating_mul(bucket.start));
         let entries = plan.entries().iter();
         let parameters: Vec<Parameter> = entries
-            .map(|entry| Parameter { name: entry.name.clone(), shape: entry.shape, kind: entry.kind })
+            .map(|entry| {
+                let is_product = cache.products().any(|(_, range)| range == entry.range);
+                let product = is_product && entry.kind.is_trained();
+                Parameter { name: entry.name.clone(), shape: entry.shape, kind: entry.kind, product }
+            })
             .collect();
         let whole = optimizer.needs_whole_parameters();
         let of_parameters = |work: &dyn Fn(&Parameter) -> usize| {

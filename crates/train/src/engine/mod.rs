@@ -45,6 +45,8 @@
 //!   once, as clipping by the global norm does. Then the loop runs twice, once to reduce, once to update, and the optimizer's
 //!   `transform_all` runs between; it may ask for the passes of the batch again, at other parameters. An optimizer that needs whole
 //!   parameters is updated in buckets that are one each.
+//! - **Some optimizers need more than gradients**: the [`factors`] of products. They are computed after the gradients, from the same X
+//!   and dZ, and there is no split-K, of which a shard would not have its X.
 //! - **A batch may take several passes** ([`several_passes`]), one after the other, whose gradients are added up before the update.
 //! - **A step that is not finite is not taken.** The loss is checked before the last fork. That all gradients and all updated
 //!   numbers will be finite is proved from a few bounds ([`range`]), which each shard states at the end of its pass. Where they
@@ -58,12 +60,13 @@
 //! - **An evaluation** is the gather and the forward pass alone, without a split.
 //!
 //! Start reading at [`trainer/step.rs`](crate::trainer), which calls all of this. The files import each other only
-//! downward: `reduce` over `sparse`, `split_k` and `shard`, these over `buckets`, `careful`, `pool`, `prefetch`, `update`,
+//! downward: `reduce` over `sparse`, `split_k` and `shard`, as `factors` is over `shard`, these over `buckets`, `careful`, `pool`, `prefetch`, `update`,
 //! `range` and `pass`.
 
 pub(crate) mod buckets;
 pub(crate) mod careful;
 pub(crate) mod exchange;
+pub(crate) mod factors;
 pub(crate) mod pass;
 pub(crate) mod pool;
 pub(crate) mod prefetch;

@@ -60,7 +60,8 @@ impl<'a, T: Real> ParamBlock<'a, T> {
             _ => 0,
         };
         let extra = &mut rest[..extra];
-        optimizer.update(Update { step, kind, parameter, params, grads, state, extra, numbers, scratch });
+        let pass = Update::new(step, kind, params, grads, state);
+        optimizer.update(Update { parameter, extra: &mut *extra, numbers, scratch, ..pass });
         if let Some(watch) = watch {
             watch.look(Watched::Parameter, params, T::max_value(), |position| first + position);
             watch.look(Watched::State, state, T::max_value(), |position| first + position % len);

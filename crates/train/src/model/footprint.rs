@@ -6,6 +6,7 @@ use chainrule_tensor::Real;
 
 use super::model::Model;
 use crate::engine::buckets::{self, Buckets};
+use crate::engine::factors::Factors;
 use crate::engine::range::RangeProof;
 use crate::engine::split_k::{Cut, SplitK};
 
@@ -19,7 +20,7 @@ pub struct TrainingBytes {
     /// Copies of the parameters and of the optimizer's state, for steps that may have to be undone, where the optimizer states no
     /// bound of what it computes (see [`UpdateRule::bound`]).
     pub copies: u64,
-    /// The gradients of the parameters, of each shard.
+    /// The gradients of the parameters, of each shard, and what an optimizer needs beside them.
     pub gradients: u64,
     /// The samples of a batch, what the layers compute from them and keep, and the gradients of that.
     pub activations: u64,
@@ -68,6 +69,7 @@ impl<T: Real> Model<T> {
         let frozen = entries.iter().filter(|entry| entry.kind == ParamKind::Frozen).filter(passes_on);
         let frozen: usize = frozen.map(|entry| entry.range.len()).sum();
         let buckets = Buckets::new(self.plan(), &self.cache, optimizer, buckets::sparse(optimizer));
+        let [factors, factor_scratch] = Factors::sizes(optimizer, buckets.parameters());
         let gradients = [
             // Of each shard,
             count(shards, parameters),
@@ -75,12 +77,16 @@ impl<T: Real> Model<T> {
             count(shards, buckets.longest().saturating_add(buckets.scratch())),
             // of all shards together, where the optimizer needs them all at once,
             count(usize::from(optimizer.needs_all_gradients()), parameters),
+            // what it needs beside them,
+            count(factors, 1),
             // and scratch space for those of frozen parameters in the cache of each shard.
             count(shards, frozen),
         ];
         // Where the first product is split, each block has a product of the whole batch, and scratch space for a sample.
-        let split_k = SplitK::new(self.plan(), &self.cache, inputs, Cut { batch: batch_size, shards });
-        let products = split_k.map_or(0, |SplitK { blocks, units, .. }| {
+        let split = !optimizer.needs_factors();
+        let cut = Cut { batch: batch_size, shards };
+        let split_k = split.then(|| SplitK::new(self.plan(), &self.cache, inputs, cut));
+        let products = split_k.flatten().map_or(0, |SplitK { blocks, units, .. }| {
             count(blocks.len(), units.saturating_mul(batch_size).saturating_add(inputs))
         });
         let rows = shards.saturating_mul(batch_size.div_ceil(shards));
@@ -95,7 +101,8 @@ impl<T: Real> Model<T> {
             } else {
                 (buckets.state_len() as u64).saturating_add(parameters as u64)
             }),
-            gradients: bytes(gradients.into_iter().fold(0, u64::saturating_add)),
+            gradients: bytes(gradients.into_iter().fold(0, u64::saturating_add))
+                .saturating_add(count(factor_scratch, size_of::<f64>())),
             activations: bytes(activations),
         }
     }

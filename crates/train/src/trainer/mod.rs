@@ -51,6 +51,7 @@ use self::tallies::Tallies;
 use crate::engine::buckets::{self, Buckets};
 use crate::engine::careful::Copies;
 use crate::engine::exchange::Exchanges;
+use crate::engine::factors::Factors;
 use crate::engine::pool;
 use crate::engine::range::RangeProof;
 use crate::engine::reduce::Scratch;
@@ -135,6 +136,8 @@ struct State<T: Real, Y> {
     numbers: Vec<f64>,
     /// The gradient of all parameters, for an optimizer that needs all gradients at once.
     total: Buffer<T>,
+    /// What an optimizer may need beside the gradients.
+    factors: Factors<T>,
     /// For each thread.
     scratch: Vec<Scratch<T>>,
     buckets: Buckets,
@@ -208,6 +211,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 optimizer_state: Buffer::default(),
                 numbers: vec![0.0; numbers],
                 total: Buffer::default(),
+                factors: Factors::default(),
                 scratch: Vec::new(),
                 buckets,
                 range: RangeProof::default(),
@@ -403,11 +407,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.state.shards.truncate(shards);
         let inputs = self.model.input().size();
         let cut = Cut { batch: self.rows_of_pass(), shards };
-        self.state.split_k = SplitK::new(self.model.plan(), &self.model.cache, inputs, cut);
+        let split = !self.optimizer.needs_factors();
+        let split_k = split.then(|| SplitK::new(self.model.plan(), &self.model.cache, inputs, cut));
+        self.state.split_k = split_k.flatten();
         if self.sums_first() {
             let what = "the gradients that the optimizer needs all at once";
             reserve(&mut self.state.total, self.model.parameters().len(), 1, what)?;
         }
+        self.make_factors()?;
         // Steps that do not fork need no other thread.
         let threads = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { self.threads.min(shards) };
         // Shards that wait for each other need a thread each, of which no more than allowed run at once.

@@ -11,6 +11,7 @@ use super::update::{Sum, Work};
 use super::{State, Trainer, WORTH_A_FORK};
 use crate::engine::buckets;
 use crate::engine::exchange::Exchanges;
+use crate::engine::factors::Rows;
 use crate::engine::pass::Batch;
 use crate::engine::prefetch::NextSamples;
 use crate::engine::several_passes::SeveralPasses;
@@ -80,6 +81,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 let State { shards, split_k, total, scratch, buckets, .. } = &mut self.state;
                 let sum = Sum { optimizer: &*self.optimizer, buckets, threads };
                 sum.run(total, shards, split_k.as_ref(), scratch, shares);
+            }
+            let State { shards, factors, .. } = &mut self.state;
+            if factors.are_needed() {
+                let of_batch = batch.samples.len();
+                let rows = Rows { shards, shares, of_batch, reduction: self.loss.reduction() };
+                factors.add(rows, threads);
             }
         }
         self.state.largest_grad = passes.largest_grad();

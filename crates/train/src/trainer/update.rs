@@ -54,6 +54,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             optimizer_state,
             numbers,
             total,
+            factors,
             scratch,
             buckets,
             exchanges,
@@ -119,6 +120,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let whole = Whole::new(step, total)
                 .with_state(buckets.layout(), params, optimizer_state, slots, &extra)
                 .with_numbers(numbers)
+                .with_factors(&mut factors.values, &mut factors.scratch)
                 .with_loss(loss, &mut evaluate);
             optimizer.transform_all(whole);
         }
