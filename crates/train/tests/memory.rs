@@ -4,7 +4,7 @@ use chainrule_core::{Branches, Frozen, Graph, Sequential};
 use chainrule_data::{Rows, Samples, Subset, digits};
 use chainrule_layers::{Add, Dense, Flatten, Relu};
 use chainrule_losses::CrossEntropy;
-use chainrule_optim::{ClipByGlobalNorm, Optimizer, Update, UpdateRule, adam, sgd};
+use chainrule_optim::{ClipByGlobalNorm, Optimizer, Update, UpdateRule, adam, kfac, sgd};
 use chainrule_tensor::{CountingAllocator, Real, Seed, each};
 use chainrule_train::{Model, Trainer};
 use ndarray::Array2;
@@ -70,6 +70,9 @@ fn trainings_take_what_was_estimated() {
     check("long rows", wide, sgd(0.1), &Subset::new(&digits, (0..32).collect()).unwrap(), [8, 2]);
     let frozen = Sequential::new().then(Flatten).then(Frozen(Dense::new(400))).then(Dense::new(10));
     check("frozen", frozen, sgd(0.1), &digits, [32, 2]);
+    let vectors = Rows::new(Array2::<f32>::ones((64, 300)), vec![0; 64]).unwrap();
+    let layers = Sequential::new().then(Dense::new(200)).then(Relu).then(Dense::new(10));
+    check("second moments", layers, kfac(0.01), &vectors, [64, 2]);
 
     // Where activations do.
     let data = Rows::new(Array2::<f32>::zeros((4096, 16)), vec![0; 4096]).unwrap();

@@ -32,7 +32,7 @@ use crate::{
 /// divergence of a step. Inverses are computed in double precision. Where rounding would leave no positive definite matrix, the damping
 /// is larger: at least 32 roundings of the trace.
 ///
-/// Defaults: η 0.03, μ 0.9, δ 0, ρ 0.95, λ 0.003, κ 0.001, inverses every 10 steps. A step takes `inputs² + units²` multiplications for
+/// Defaults: η 0.03, μ 0.9, δ 0, ρ 0.95, λ 0.03, κ 0.001, inverses every 10 steps. A step takes `inputs² + units²` multiplications for
 /// each row and `inputs units (inputs + units)` in all beside those of the gradient, an inverse `2 (inputs³ + units³)`; the state is
 /// `2 (inputs² + units²)` numbers a layer.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ describe! {
         /// The decay rate ρ of the means of the factors.
         stat_decay ("curvature_ema"): 0.95, Range::FRACTION;
         /// The damping λ of the Fisher information.
-        damping: 0.003, Range::POSITIVE;
+        damping: 0.03, Range::POSITIVE;
         /// How far a step may change the outputs: the bound κ.
         kl_clip ("norm_constraint"): 0.001, Range::POSITIVE;
         /// After how many steps the inverses are computed again.
@@ -77,7 +77,7 @@ pub fn kfac(rate: impl Schedule + 'static) -> Kfac {
         momentum: 0.9,
         decay: 0.0,
         stat_decay: 0.95,
-        damping: 0.003,
+        damping: 0.03,
         kl_clip: 0.001,
         interval: 10,
     }

@@ -5,6 +5,7 @@ mod batch_statistics;
 mod finite;
 mod graphs;
 mod interruption;
+mod kfac;
 mod limits;
 mod losses_and_metrics;
 mod optimizers;

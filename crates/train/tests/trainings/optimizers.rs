@@ -12,7 +12,7 @@ use chainrule_metrics::Accuracy;
 use chainrule_optim::{
     AdaptiveClip, ClipByGlobalNorm, ClipByNorm, Ema, L1L2, Lookahead, MaxNorm, NonNegative, OrthogonalMode,
     OrthogonalPenalty, Sam, Swa, UnitNorm, UpdateRule, adafactor, adam, adamw, cocob, dadapt_adamw, dog,
-    dowg, fromage, groups, lamb, lars, lbfgs, mechanic, momo, muon, novograd, polyak_sgd, prodigy,
+    dowg, fromage, groups, kfac, lamb, lars, lbfgs, mechanic, momo, muon, novograd, polyak_sgd, prodigy,
     schedule_free_adamw, schedule_free_sgd, sgd, shampoo, soap,
 };
 use chainrule_tensor::Seed;
@@ -71,6 +71,13 @@ fn every_sort() -> Vec<Box<dyn UpdateRule<f32>>> {
         Box::new(muon(0.02)),
         Box::new(shampoo(0.02).every(4)),
         Box::new(soap(0.01).every(3)),
+        Box::new(kfac(0.03)),
+        Box::new((Sam::default(), kfac(0.03).inverse_interval(2))),
+        Box::new((
+            ClipByGlobalNorm(1.0),
+            (groups(kfac(0.05).weight_decay(1e-3)).on("*.bias", adam(0.01)).freeze("0.*"), MaxNorm(2.0)),
+        )),
+        Box::new(mechanic(kfac(0.03)).first_scale(0.1)),
         Box::new((Sam::default(), (ClipByGlobalNorm(1.0), sgd(0.1)))),
         Box::new(lbfgs(1.0).max_iter(3).history(4)),
         Box::new((dog(1.0).reps_rel(1e-2), Ema::default())),
