@@ -180,9 +180,10 @@ impl Kfac {
         let (product, rest) = factors.split_at_mut(inputs * units);
         let natural = &mut rest[..inputs * units];
         let [a, g] = &curvature.inverses;
+        let [a, g, dw] = [rows_of(a, inputs), rows_of(g, units), rows_of(grads, units)];
         let [zero, one] = [T::zero(), T::one()];
-        gemm(one, rows_of(&**a, inputs), rows_of(&*grads, units), zero, rows_of_mut(&mut *product, units)); // A⁻¹ dW
-        gemm(one, rows_of(&*product, units), rows_of(&**g, units), zero, rows_of_mut(&mut *natural, units)); // V
+        gemm(one, a, dw, zero, rows_of_mut(&mut *product, units)); //                         A⁻¹ dW
+        gemm(one, rows_of(product, units), g, zero, rows_of_mut(&mut *natural, units)); // V = A⁻¹ dW G⁻¹
         let dot = vector::dot(natural, grads).as_f64();
         grads.copy_from_slice(natural);
         dot

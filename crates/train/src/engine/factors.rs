@@ -28,7 +28,7 @@ enum Side {
 
 /// Some rows of a factor.
 #[derive(Clone, Copy, Debug)]
-struct Block {
+struct FactorRows {
     stage: usize,
     side: Side,
     first_row: usize,
@@ -41,16 +41,16 @@ struct Block {
 
 /// The factors of all products, as optimizers are given them, and the memory that they are inverted in.
 #[derive(Default)]
-pub(crate) struct Factors<T> {
+pub(crate) struct SecondMoments<T> {
     pub(crate) values: Buffer<T>,
     pub(crate) scratch: Buffer<f64>,
     /// Empty where the optimizer needs no factors.
-    blocks: Vec<Block>,
+    blocks: Vec<FactorRows>,
 }
 
 /// The rows of a batch that a pass has computed.
 #[derive(Clone, Copy)]
-pub(crate) struct Rows<'a, T: Real, Y> {
+pub(crate) struct RowsOfPass<'a, T: Real, Y> {
     pub(crate) shards: &'a [Shard<T, Y>],
     /// How much the passes so far, and this one, count.
     pub(crate) shares: Shares,
@@ -60,7 +60,7 @@ pub(crate) struct Rows<'a, T: Real, Y> {
     pub(crate) reduction: Reduction,
 }
 
-impl<T: Real> Factors<T> {
+impl<T: Real> SecondMoments<T> {
     /// The number of values of all factors that an optimizer needs, and the number of those that it computes in.
     pub(crate) fn sizes(optimizer: &dyn UpdateRule<T>, parameters: &[Parameter]) -> [usize; 2] {
         if !optimizer.needs_factors() {
@@ -90,7 +90,7 @@ impl<T: Real> Factors<T> {
             for (side, &size) in [Side::Inputs, Side::Units].into_iter().zip(&*parameter.shape) {
                 for first_row in (0..size).step_by(ROWS) {
                     let rows = ROWS.min(size - first_row);
-                    self.blocks.push(Block { stage, side, first_row, rows, size, start });
+                    self.blocks.push(FactorRows { stage, side, first_row, rows, size, start });
                     start += rows * size;
                 }
             }
@@ -103,13 +103,13 @@ impl<T: Real> Factors<T> {
     }
 
     /// Adds what a pass has computed, on up to `threads` threads.
-    pub(crate) fn add<Y: Sync>(&mut self, rows: Rows<'_, T, Y>, threads: usize) {
+    pub(crate) fn add<Y: Sync>(&mut self, rows: RowsOfPass<'_, T, Y>, threads: usize) {
         rows.share(&self.blocks, &mut self.values, threads);
     }
 }
 
-impl<T: Real, Y: Sync> Rows<'_, T, Y> {
-    fn share(&self, blocks: &[Block], values: &mut [T], threads: usize) {
+impl<T: Real, Y: Sync> RowsOfPass<'_, T, Y> {
+    fn share(&self, blocks: &[FactorRows], values: &mut [T], threads: usize) {
         if threads < 2 || blocks.len() < 2 {
             let _flush = FlushDenormals::new();
             let mut rest = values;
@@ -134,7 +134,7 @@ impl<T: Real, Y: Sync> Rows<'_, T, Y> {
     }
 
     /// Adds to some rows of a factor, or writes them if this is the first pass.
-    fn sum(&self, &Block { stage, side, first_row, rows, size, .. }: &Block, sum: &mut [T]) {
+    fn sum(&self, &FactorRows { stage, side, first_row, rows, size, .. }: &FactorRows, sum: &mut [T]) {
         let &Self { shards, shares: Shares { first, gradients: [before, now], .. }, of_batch, reduction } =
             self;
         let m = of_batch as f64;

@@ -6,7 +6,7 @@ use chainrule_tensor::Real;
 
 use super::model::Model;
 use crate::engine::buckets::{self, Buckets};
-use crate::engine::factors::Factors;
+use crate::engine::factors::SecondMoments;
 use crate::engine::range::RangeProof;
 use crate::engine::split_k::{Cut, SplitK};
 
@@ -69,7 +69,7 @@ impl<T: Real> Model<T> {
         let frozen = entries.iter().filter(|entry| entry.kind == ParamKind::Frozen).filter(passes_on);
         let frozen: usize = frozen.map(|entry| entry.range.len()).sum();
         let buckets = Buckets::new(self.plan(), &self.cache, optimizer, buckets::sparse(optimizer));
-        let [factors, factor_scratch] = Factors::sizes(optimizer, buckets.parameters());
+        let [factors, factor_scratch] = SecondMoments::sizes(optimizer, buckets.parameters());
         let gradients = [
             // Of each shard,
             count(shards, parameters),

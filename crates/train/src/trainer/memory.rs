@@ -5,7 +5,7 @@ use chainrule_tensor::{Buffer, Real, memory_limit};
 use super::error::TrainError;
 use super::reserve::reserve;
 use super::{State, Trainer};
-use crate::engine::factors::Factors;
+use crate::engine::factors::SecondMoments;
 use crate::engine::shard::Shard;
 
 /// The bytes of activations from which it is checked, before a pass, that the system has them.
@@ -35,7 +35,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     pub(super) fn make_factors(&mut self) -> Result<(), TrainError> {
         let optimizer = &*self.optimizer;
         let State { factors, buckets, .. } = &mut self.state;
-        let [len, scratch] = Factors::sizes(optimizer, buckets.parameters());
+        let [len, scratch] = SecondMoments::sizes(optimizer, buckets.parameters());
         reserve(&mut factors.values, len, 1, "the second moments that the optimizer needs")?;
         reserve(&mut factors.scratch, scratch, 1, "the matrix that the optimizer inverts")?;
         factors.cut(optimizer, buckets.parameters(), self.model.plan(), &self.model.cache);

@@ -51,7 +51,7 @@ use self::tallies::Tallies;
 use crate::engine::buckets::{self, Buckets};
 use crate::engine::careful::Copies;
 use crate::engine::exchange::Exchanges;
-use crate::engine::factors::Factors;
+use crate::engine::factors::SecondMoments;
 use crate::engine::pool;
 use crate::engine::range::RangeProof;
 use crate::engine::reduce::Scratch;
@@ -137,7 +137,7 @@ struct State<T: Real, Y> {
     /// The gradient of all parameters, for an optimizer that needs all gradients at once.
     total: Buffer<T>,
     /// What an optimizer may need beside the gradients.
-    factors: Factors<T>,
+    factors: SecondMoments<T>,
     /// For each thread.
     scratch: Vec<Scratch<T>>,
     buckets: Buckets,
@@ -211,7 +211,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 optimizer_state: Buffer::default(),
                 numbers: vec![0.0; numbers],
                 total: Buffer::default(),
-                factors: Factors::default(),
+                factors: SecondMoments::default(),
                 scratch: Vec::new(),
                 buckets,
                 range: RangeProof::default(),

@@ -11,7 +11,7 @@ use super::update::{Sum, Work};
 use super::{State, Trainer, WORTH_A_FORK};
 use crate::engine::buckets;
 use crate::engine::exchange::Exchanges;
-use crate::engine::factors::Rows;
+use crate::engine::factors::RowsOfPass;
 use crate::engine::pass::Batch;
 use crate::engine::prefetch::NextSamples;
 use crate::engine::several_passes::SeveralPasses;
@@ -85,7 +85,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let State { shards, factors, .. } = &mut self.state;
             if factors.are_needed() {
                 let of_batch = batch.samples.len();
-                let rows = Rows { shards, shares, of_batch, reduction: self.loss.reduction() };
+                let rows = RowsOfPass { shards, shares, of_batch, reduction: self.loss.reduction() };
                 factors.add(rows, threads);
             }
         }

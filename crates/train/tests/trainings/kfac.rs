@@ -12,18 +12,18 @@ use chainrule_train::{Model, TrainError, Trainer};
 use ndarray::{Array1, Array2, Axis};
 
 /// A network of two layers with tanh between them, in plain algebra.
-struct Network {
+struct TwoLayers {
     /// The weight and the bias of each layer.
     layers: [(Array2<f64>, Array1<f64>); 2],
 }
 
 /// What belongs to the product of a layer: the rows of x and of dz.
-struct Product {
+struct Operands {
     x: Array2<f64>,
     dz: Array2<f64>,
 }
 
-impl Network {
+impl TwoLayers {
     fn of(model: &Model<f64>) -> Self {
         let layer = |name: &str| {
             let bias = Array1::from(model.parameter(&format!("{name}.bias")).unwrap().to_vec());
@@ -34,7 +34,7 @@ impl Network {
     }
 
     /// The products of both layers, where dz is the gradient of `factor Σ wᵢ Lᵢ` with the cross-entropy L.
-    fn products(&self, x: &Array2<f64>, classes: &[u8], weights: &[f64], factor: f64) -> [Product; 2] {
+    fn products(&self, x: &Array2<f64>, classes: &[u8], weights: &[f64], factor: f64) -> [Operands; 2] {
         let [(w1, b1), (w2, b2)] = &self.layers;
         let hidden = (x.dot(w1) + b1).mapv(f64::tanh);
         let mut dz = (hidden.dot(w2) + b2).mapv(f64::exp);
@@ -44,7 +44,7 @@ impl Network {
             row *= weight * factor;
         }
         let before = dz.dot(&w2.t()) * hidden.mapv(|h| 1.0 - h * h);
-        [Product { x: x.clone(), dz: before }, Product { x: hidden, dz }]
+        [Operands { x: x.clone(), dz: before }, Operands { x: hidden, dz }]
     }
 }
 
@@ -129,7 +129,7 @@ fn factors_are_second_moments_of_the_batch() {
         {
             for (shards, passes, threads) in [(1, 1, 1), (3, 1, 2), (2, 3, 2)] {
                 let model = Model::<f64>::new([columns], network(hidden), Seed(3)).unwrap();
-                let products = Network::of(&model).products(&x, &classes, &weights, factor);
+                let products = TwoLayers::of(&model).products(&x, &classes, &weights, factor);
                 let (sender, receiver) = channel();
                 let loss = Reduced { loss: CrossEntropy.class_weights(class_weights), reduction };
                 let mut trainer = Trainer::new(model, loss, Recorder(sender)).batch_size(rows).shuffle(false);
@@ -138,7 +138,7 @@ fn factors_are_second_moments_of_the_batch() {
                 let found: Vec<_> = receiver.try_iter().collect();
                 assert_eq!(found.len(), 4);
                 for (index, (name, factors)) in found.iter().enumerate() {
-                    let Product { x, dz } = &products[index % 2];
+                    let Operands { x, dz } = &products[index % 2];
                     let what = format!("{name}: {reduction:?}, {shards} shards, {passes} passes");
                     assert_eq!(*name, ["0.weight", "2.weight"][index % 2]);
                     let (of_x, of_z) = factors.split_at(x.ncols().pow(2));
@@ -184,7 +184,7 @@ fn kronecker(a: &Array2<f64>, b: &Array2<f64>) -> Array2<f64> {
 }
 
 /// K-FAC with the Fisher information as a whole matrix.
-struct Reference {
+struct DenseFisher {
     rate: f64,
     momentum: f64,
     decay: f64,
@@ -194,9 +194,9 @@ struct Reference {
     interval: u64,
 }
 
-impl Reference {
+impl DenseFisher {
     /// The network after these steps with the same batch.
-    fn train(&self, network: &mut Network, x: &Array2<f64>, classes: &[u8], steps: u64) {
+    fn train(&self, network: &mut TwoLayers, x: &Array2<f64>, classes: &[u8], steps: u64) {
         let m = x.nrows() as f64;
         let weights = vec![1.0; x.nrows()];
         let mut means: [Option<[Array2<f64>; 2]>; 2] = [None, None];
@@ -207,7 +207,7 @@ impl Reference {
             let products = network.products(x, classes, &weights, 1.0 / m);
             let mut steps = Vec::new();
             let mut sum = 0.0;
-            for (index, Product { x, dz }) in products.iter().enumerate() {
+            for (index, Operands { x, dz }) in products.iter().enumerate() {
                 let new = [x.t().dot(x) / m, dz.t().dot(dz) * m];
                 let mean = means[index].get_or_insert_with(|| new.clone().map(|new| new * 0.0));
                 for (mean, new) in mean.iter_mut().zip(new) {
@@ -248,7 +248,7 @@ fn steps_are_those_with_a_dense_fisher_matrix() {
     let (x, classes) = samples::<f64>(40, 7, 0.1);
     let data = Rows::new(x.clone(), classes.clone()).unwrap();
     for (kl_clip, interval) in [(1e-3, 1), (1e6, 1), (1e-2, 3)] {
-        let reference = Reference {
+        let reference = DenseFisher {
             rate: 0.05,
             momentum: 0.8,
             decay: 0.01,
@@ -265,20 +265,20 @@ fn steps_are_those_with_a_dense_fisher_matrix() {
             .kl_clip(kl_clip)
             .inverse_interval(interval);
         let model = Model::<f64>::new([7], network(5), Seed(3)).unwrap();
-        let mut right = Network::of(&model);
+        let mut right = TwoLayers::of(&model);
         let mut trainer =
             Trainer::new(model, CrossEntropy, optimizer).batch_size(40).shuffle(false).shards(2);
         let start = right.layers[0].0.clone();
         for steps in [1, 4] {
-            right = Network::of(trainer.model());
+            right = TwoLayers::of(trainer.model());
             if steps == 4 {
                 // From the beginning, since the reference keeps no state.
                 let model = Model::<f64>::new([7], network(5), Seed(3)).unwrap();
-                right = Network::of(&model);
+                right = TwoLayers::of(&model);
             }
             reference.train(&mut right, &x, &classes, steps);
             trainer.fit(&data, steps - trainer.epochs_done()).unwrap();
-            let found = Network::of(trainer.model());
+            let found = TwoLayers::of(trainer.model());
             for ((found_w, found_b), (w, b)) in found.layers.iter().zip(&right.layers) {
                 let what = format!("after {steps} steps, bound {kl_clip}, every {interval}");
                 assert_close(found_w.as_slice().unwrap(), w.as_slice().unwrap(), &what);
@@ -404,4 +404,21 @@ fn passes_change_nothing() {
         let error = found.iter().zip(&right).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(error < 1e-9, "{passes} passes, {shards} shards: {error:e}");
     }
+}
+
+/// In steps that are large enough to be handed to several threads.
+#[test]
+fn threads_change_no_bit() {
+    let (x, classes) = samples::<f32>(192, 90, 0.1);
+    let data = Rows::new(x, classes).unwrap();
+    let train = |threads: usize| {
+        let model = Model::new([90], network(100), Seed(3)).unwrap();
+        let optimizer = kfac(0.03).inverse_interval(2);
+        let mut trainer =
+            Trainer::new(model, CrossEntropy, optimizer).batch_size(64).shards(4).threads(threads);
+        trainer.fit(&data, 2).unwrap();
+        trainer.model().parameters_sha256()
+    };
+    let right = train(1);
+    assert_eq!([2, 3, 4].map(train), [right.clone(), right.clone(), right]);
 }
