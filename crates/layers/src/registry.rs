@@ -71,7 +71,7 @@ pub fn register_initializers(registry: &mut Registry) {
 
 /// Registers the layers, merges and activations of this crate for this element type.
 ///
-/// A program that calls it compiles all of them, for a minute or two; with the feature `registry`, those of `f32` have been compiled
+/// A program that calls it compiles all of them, for minutes; with the feature `registry`, those of `f32` have been compiled
 /// with this crate.
 pub fn register_layers<T: Real>(registry: &mut Registry) {
     #[cfg(feature = "registry")]
