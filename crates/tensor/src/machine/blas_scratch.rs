@@ -44,16 +44,11 @@ mod openblas {
     use std::ffi::{CStr, c_char, c_int, c_void};
     use std::io::Write;
     use std::sync::{Mutex, PoisonError};
-    use std::thread;
-    use std::time::Duration;
 
     use super::NoScratch;
 
     /// What OpenBLAS maps for each product that runs at once, in bytes.
     const BUFFER: usize = 128 << 20;
-
-    /// How long OpenBLAS's own threads are waited for where memory is scarce.
-    const PATIENCE: Duration = Duration::from_millis(100);
 
     /// The threads and the buffers of this program.
     struct Scratch {
@@ -120,15 +115,10 @@ mod openblas {
             }
             // As many as OpenBLAS runs at once: it has no place to note more.
             let products = products.min(most_threads()).max(self.buffers);
-            // OpenBLAS starts threads of its own with the program, and each maps a buffer when it first runs. One that gets none asks
-            // without end, and the program waits for it when it ends. So where there is not enough for all, they go first.
-            if self.buffers == 0 && !has_memory(products.saturating_add(own_threads())) {
-                thread::sleep(PATIENCE);
-            }
             let missing = NoScratch { bytes: (products - self.buffers).saturating_mul(BUFFER) };
             let take = take();
             let mut taken = Vec::new();
-            while taken.len() < products && has_memory(1) {
+            while taken.len() < products && has_memory() {
                 // SAFETY: `take` has this signature in all versions; the argument says who asks, 0 a product. There is memory
                 // for a new buffer, so that it returns.
                 taken.push(take.map_or(std::ptr::null_mut(), |(alloc, _)| unsafe { alloc(0) }));
@@ -149,14 +139,9 @@ mod openblas {
         }
     }
 
-    /// How many threads of its own OpenBLAS starts with the program at most.
-    fn own_threads() -> usize {
-        thread::available_parallelism().map_or(0, |cores| cores.get() - 1)
-    }
-
-    /// Whether the system would give memory for so many buffers. It is not touched, so that it takes addresses alone.
-    fn has_memory(buffers: usize) -> bool {
-        let Ok(layout) = Layout::array::<u8>(BUFFER.saturating_mul(buffers)) else { return false };
+    /// Whether the system would give memory for a buffer. It is not touched, so that it takes addresses alone.
+    fn has_memory() -> bool {
+        let layout = Layout::array::<u8>(BUFFER).expect("it is less than the addresses there are");
         // SAFETY: the layout is not empty, and what was allocated with it is given back with it. The system's allocator, since
         // that of the program may count. Were it not for `black_box`, the compiler could leave both out.
         unsafe {
