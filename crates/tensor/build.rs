@@ -20,7 +20,7 @@ const HELP: [&str; 8] = [
     "               pacman -S openblas                (Arch)",
     "               brew install openblas             (macOS)",
     "  Or choose another BLAS: default-features = false with one of the features",
-    "  openblas-static, intel-mkl, accelerate, netlib, or none of them for pure Rust.",
+    "  openblas-static, intel-mkl, accelerate, netlib, or none of them for our own kernels.",
 ];
 
 fn main() {

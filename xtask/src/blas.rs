@@ -12,7 +12,7 @@ pub(crate) struct BlasChoice(&'static str);
 impl BlasChoice {
     /// The system's OpenBLAS, the choice of the default features.
     pub(crate) const SYSTEM_OPENBLAS: Self = Self(NAMES[0]);
-    /// ndarray's product in pure Rust.
+    /// Our own kernels.
     pub(crate) const NONE: Self = Self(NAMES[5]);
 
     /// Takes `--blas NAME` or `--blas=NAME` out of the arguments; `None` without one. The last one counts.

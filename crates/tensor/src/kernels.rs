@@ -2,111 +2,148 @@
 //!
 //! A kernel for vectors of another width is one more call in one of these functions.
 
-#[cfg(not(target_arch = "x86_64"))]
-impl crate::simd::kernels::Kernels for f64 {}
-
-#[cfg(not(target_arch = "x86_64"))]
-impl crate::simd::kernels::Kernels for f32 {}
+use ndarray::{ArrayView2, ArrayViewMut2};
 
 #[cfg(target_arch = "x86_64")]
-mod double {
-    use ndarray::{ArrayView2, ArrayViewMut2};
+use crate::conv::im2col_avx512;
+use crate::matmul::panels::{self, Compute};
+#[cfg(target_arch = "x86_64")]
+use crate::matmul::{nt_avx512, small_avx512};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::adam_avx512;
+use crate::simd::kernels::Kernels;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::lanes::{Avx2, Avx2Double};
+use crate::simd::lanes::{Lanes, Plain};
+use crate::simd::level::{Level, level};
+use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles};
 
-    use crate::matmul::panels::{self, Operands};
-    use crate::simd::kernels::Kernels;
-    use crate::simd::lanes::Avx2Double;
-    use crate::simd::level::{Level, level};
+#[cfg(not(target_arch = "x86_64"))]
+use crate::simd::lanes::{Plain as Avx2, Plain as Avx2Double};
 
-    /// # Safety
-    ///
-    /// That of [`Operands::compute`], and the CPU has AVX2.
-    unsafe fn product_with_avx2(operands: &Operands<'_, f64>) {
-        // SAFETY: the caller's.
-        unsafe { operands.compute::<Avx2Double>() }
-    }
-
-    impl Kernels for f64 {
-        #[inline]
-        fn small_product<const N: usize>(
-            products: [(ArrayView2<'_, f64>, ArrayView2<'_, f64>); N],
-            beta: f64,
-            c: &mut ArrayViewMut2<'_, f64>,
-        ) -> bool {
-            // SAFETY: the CPU has AVX2.
-            level() == Level::Avx2 && unsafe { panels::product(products, beta, c, product_with_avx2) }
-        }
+/// The lanes for products of one type of number on this CPU, where `W` has AVX2.
+fn best_lanes<W: Lanes>(choice: Choice) -> Option<Compute<W::Number>> {
+    match (level(), choice) {
+        (Level::Baseline, Choice::Faster) => None,
+        // SAFETY: these need no instructions.
+        (Level::Baseline, Choice::Always | Choice::Portable) => Some(unsafe { Compute::with::<Plain<_>>() }),
+        // SAFETY: the CPU has AVX2.
+        (Level::Avx2 | Level::Avx512, _) => Some(unsafe { Compute::with::<W>() }),
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-mod single {
-    use ndarray::{ArrayView2, ArrayViewMut2};
-
-    use crate::conv::im2col_avx512;
-    use crate::matmul::panels::{self, Operands};
-    use crate::matmul::{nt_avx512, small_avx512};
-    use crate::simd::adam_avx512;
-    use crate::simd::kernels::Kernels;
-    use crate::simd::lanes::Avx2;
-    use crate::simd::level::{Level, level};
-    use crate::simd::operands::{AdamStep, ImplicitWindows, Init, Rectangles};
-
-    /// # Safety
-    ///
-    /// That of [`Operands::compute`], and the CPU has AVX2.
-    unsafe fn product_with_avx2(operands: &Operands<'_, f32>) {
-        // SAFETY: the caller's.
-        unsafe { operands.compute::<Avx2>() }
+impl Kernels for f64 {
+    fn product(
+        choice: Choice,
+        alpha: f64,
+        products: &[(ArrayView2<'_, f64>, ArrayView2<'_, f64>)],
+        beta: f64,
+        c: &mut ArrayViewMut2<'_, f64>,
+    ) -> bool {
+        best_lanes::<Avx2Double>(choice)
+            .is_some_and(|compute| panels::product(choice, alpha, products, beta, c, compute))
     }
 
-    impl Kernels for f32 {
-        #[inline]
-        fn small_product<const N: usize>(
-            products: [(ArrayView2<'_, f32>, ArrayView2<'_, f32>); N],
-            beta: f32,
-            c: &mut ArrayViewMut2<'_, f32>,
-        ) -> bool {
-            match level() {
-                Level::Avx512 => small_avx512::product(products, beta, c),
-                // SAFETY: the CPU has AVX2.
-                Level::Avx2 => unsafe { panels::product(products, beta, c, product_with_avx2) },
-                Level::Baseline => false,
+    fn has_implicit_products(choice: Choice) -> bool {
+        best_lanes::<Avx2Double>(choice).is_some()
+    }
+
+    fn implicit_product(
+        choice: Choice,
+        windows: ImplicitWindows<'_>,
+        a: &ArrayView2<'_, f64>,
+        values: &[f64],
+        init: Init<'_, f64>,
+        c: &mut ArrayViewMut2<'_, f64>,
+    ) -> bool {
+        best_lanes::<Avx2Double>(choice)
+            .is_some_and(|compute| panels::implicit_product(windows, a, values, init, c, compute))
+    }
+
+    fn add_implicit_product_transposed(
+        choice: Choice,
+        windows: ImplicitWindows<'_>,
+        a: &ArrayView2<'_, f64>,
+        values: &[f64],
+        c: &mut ArrayViewMut2<'_, f64>,
+    ) -> bool {
+        best_lanes::<Avx2Double>(choice)
+            .is_some_and(|compute| panels::add_implicit_product_transposed(windows, a, values, c, compute))
+    }
+}
+
+/// Whether the kernels for AVX-512 may be used, whose sums have another order.
+#[cfg(target_arch = "x86_64")]
+fn is_avx512(choice: Choice) -> bool {
+    level() == Level::Avx512 && choice != Choice::Portable
+}
+
+impl Kernels for f32 {
+    fn product(
+        choice: Choice,
+        alpha: f32,
+        products: &[(ArrayView2<'_, f32>, ArrayView2<'_, f32>)],
+        beta: f32,
+        c: &mut ArrayViewMut2<'_, f32>,
+    ) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if is_avx512(choice) {
+            let done = alpha == 1.0 && small_avx512::product(products, beta, c);
+            if done || choice == Choice::Faster {
+                return done;
             }
         }
+        best_lanes::<Avx2>(choice)
+            .is_some_and(|compute| panels::product(choice, alpha, products, beta, c, compute))
+    }
 
-        fn has_implicit_products() -> bool {
-            level() >= Level::Avx512
-        }
+    fn has_implicit_products(choice: Choice) -> bool {
+        best_lanes::<Avx2>(choice).is_some()
+    }
 
-        fn implicit_product(
-            windows: ImplicitWindows<'_>,
-            a: &ArrayView2<'_, f32>,
-            values: &[f32],
-            init: Init<'_, f32>,
-            c: &mut ArrayViewMut2<'_, f32>,
-        ) -> bool {
-            small_avx512::implicit_product(windows, a, values, init, c)
+    fn implicit_product(
+        choice: Choice,
+        windows: ImplicitWindows<'_>,
+        a: &ArrayView2<'_, f32>,
+        values: &[f32],
+        init: Init<'_, f32>,
+        c: &mut ArrayViewMut2<'_, f32>,
+    ) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if is_avx512(choice) && small_avx512::implicit_product(windows, a, values, init, c) {
+            return true;
         }
+        best_lanes::<Avx2>(choice)
+            .is_some_and(|compute| panels::implicit_product(windows, a, values, init, c, compute))
+    }
 
-        fn add_implicit_product_transposed(
-            windows: ImplicitWindows<'_>,
-            a: &ArrayView2<'_, f32>,
-            values: &[f32],
-            c: &mut ArrayViewMut2<'_, f32>,
-        ) -> bool {
-            nt_avx512::add_implicit_product_transposed(windows, a, values, c)
+    fn add_implicit_product_transposed(
+        choice: Choice,
+        windows: ImplicitWindows<'_>,
+        a: &ArrayView2<'_, f32>,
+        values: &[f32],
+        c: &mut ArrayViewMut2<'_, f32>,
+    ) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if is_avx512(choice) && nt_avx512::add_implicit_product_transposed(windows, a, values, c) {
+            return true;
         }
+        best_lanes::<Avx2>(choice)
+            .is_some_and(|compute| panels::add_implicit_product_transposed(windows, a, values, c, compute))
+    }
 
-        fn im2col(rectangles: Rectangles<'_>, image: &[f32], patches: &mut [f32]) -> bool {
-            im2col_avx512::im2col(rectangles, image, patches)
-        }
+    #[cfg(target_arch = "x86_64")]
+    fn im2col(rectangles: Rectangles<'_>, image: &[f32], patches: &mut [f32]) -> bool {
+        im2col_avx512::im2col(rectangles, image, patches)
+    }
 
-        fn col2im(rectangles: Rectangles<'_>, patches: &[f32], image: &mut [f32]) -> bool {
-            im2col_avx512::col2im(rectangles, patches, image)
-        }
+    #[cfg(target_arch = "x86_64")]
+    fn col2im(rectangles: Rectangles<'_>, patches: &[f32], image: &mut [f32]) -> bool {
+        im2col_avx512::col2im(rectangles, patches, image)
+    }
 
-        fn adam(step: AdamStep<f32>, params: &mut [f32], grads: &[f32], means: [&mut [f32]; 2]) -> bool {
-            adam_avx512::step(step, params, grads, means)
-        }
+    #[cfg(target_arch = "x86_64")]
+    fn adam(step: AdamStep<f32>, params: &mut [f32], grads: &[f32], means: [&mut [f32]; 2]) -> bool {
+        adam_avx512::step(step, params, grads, means)
     }
 }

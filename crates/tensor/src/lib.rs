@@ -22,7 +22,8 @@
 //!
 //! - [`Real`] is `f32` or `f64`; [`Shape`] is the shape of one sample; [`Buffer`] is aligned memory, which [`doubles`] lends for
 //!   numbers of double precision; [`Target`] is what a loss compares an output with.
-//! - [`gemm()`] is the matrix product of `ndarray` views, by BLAS or by kernels of our own.
+//! - [`gemm()`] is the matrix product of `ndarray` views, by BLAS or by kernels of our own. With [`PortableProducts`] it has the same
+//!   bits on every CPU.
 //! - [`vector`] runs a formula over many numbers with the widest instructions of the CPU.
 //! - [`conv`] has the loops and products that convolutions and poolings are made of.
 //! - [`Seed`] gives random numbers that depend on a position, not on an order.
@@ -39,7 +40,7 @@
 //! | `intel-mkl` | Intel MKL |
 //! | `accelerate` | Apple's Accelerate |
 //! | `netlib` | the reference BLAS |
-//! | none of them | ndarray's product in pure Rust: slower, but it needs nothing installed |
+//! | none of them | our own kernels: nothing to install, and with AVX2 about as fast as OpenBLAS; on an x86-64 without it, ndarray's product |
 #![doc(html_root_url = "https://docs.rs/chainrule-tensor/latest")]
 
 mod buffer;
@@ -61,7 +62,7 @@ pub use machine::{
     CountingAllocator, FlushDenormals, blas, in_huge_pages, memory_limit, move_to_core, prefetch,
     prefetch_mut,
 };
-pub use matmul::{gemm, gemm_pair};
+pub use matmul::{MAX_PRODUCTS, PortableProducts, gemm, gemm_sum};
 pub use real::Real;
 pub use seed::{Rng, Seed};
 pub use shape::{MAX_RANK, Shape};

@@ -19,11 +19,20 @@ use super::conv_shape::ConvShape;
 use super::im2col::Im2col;
 use super::implicit_im2col::ImplicitIm2col;
 
-/// The algorithm for one shape, with its buffers.
+/// The algorithms for one shape, with their buffers.
 #[derive(Clone, Debug)]
-pub(super) enum Algorithm<T: Real, const N: usize> {
-    ImplicitIm2col(ImplicitIm2col<T, N>),
-    Im2col(Im2col<T, N>),
+pub(super) struct Algorithm<T: Real, const N: usize> {
+    shape: ConvShape<N>,
+    /// Whether the shape suits [`ImplicitIm2col`], where there are kernels for it.
+    overlaps: bool,
+    implicit: Option<ImplicitIm2col<T, N>>,
+    copied: Option<Im2col<T, N>>,
+}
+
+/// The one that is used.
+enum Chosen<'a, T: Real, const N: usize> {
+    ImplicitIm2col(&'a mut ImplicitIm2col<T, N>),
+    Im2col(&'a mut Im2col<T, N>),
 }
 
 impl<T: Real, const N: usize> Algorithm<T, N> {
@@ -34,10 +43,16 @@ impl<T: Real, const N: usize> Algorithm<T, N> {
         let full = positions >= lanes - lanes / 4;
         let weights = inputs.saturating_mul(outputs).saturating_mul(kernel_size);
         let small = weights.saturating_mul(size_of::<T>()) <= 1 << 20;
-        if ImplicitWindows::is_fast::<T>() && (full && small || positions > 128) {
-            Self::ImplicitIm2col(ImplicitIm2col::new(shape))
+        Self { shape, overlaps: full && small || positions > 128, implicit: None, copied: None }
+    }
+
+    /// Chosen for each pass: portable products have kernels where others may have none.
+    fn chosen(&mut self) -> Chosen<'_, T, N> {
+        let Self { shape, overlaps, implicit, copied } = self;
+        if *overlaps && ImplicitWindows::is_fast::<T>() {
+            Chosen::ImplicitIm2col(implicit.get_or_insert_with(|| ImplicitIm2col::new(*shape)))
         } else {
-            Self::Im2col(Im2col::new(shape))
+            Chosen::Im2col(copied.get_or_insert_with(|| Im2col::new(*shape)))
         }
     }
 
@@ -49,9 +64,9 @@ impl<T: Real, const N: usize> Algorithm<T, N> {
         bias: Option<&[T]>,
         features: ArrayViewMut2<'_, T>,
     ) {
-        match self {
-            Self::ImplicitIm2col(algorithm) => algorithm.forward(image, kernel, bias, features),
-            Self::Im2col(algorithm) => algorithm.forward(image, kernel, bias, features),
+        match self.chosen() {
+            Chosen::ImplicitIm2col(algorithm) => algorithm.forward(image, kernel, bias, features),
+            Chosen::Im2col(algorithm) => algorithm.forward(image, kernel, bias, features),
         }
     }
 
@@ -62,9 +77,9 @@ impl<T: Real, const N: usize> Algorithm<T, N> {
         features: ArrayView2<'_, T>,
         kernel: &mut [T],
     ) {
-        match self {
-            Self::ImplicitIm2col(algorithm) => algorithm.backward_weights(image, features, kernel),
-            Self::Im2col(algorithm) => algorithm.backward_weights(image, features, kernel),
+        match self.chosen() {
+            Chosen::ImplicitIm2col(algorithm) => algorithm.backward_weights(image, features, kernel),
+            Chosen::Im2col(algorithm) => algorithm.backward_weights(image, features, kernel),
         }
     }
 
@@ -76,9 +91,9 @@ impl<T: Real, const N: usize> Algorithm<T, N> {
         bias: Option<&[T]>,
         image: ArrayViewMut2<'_, T>,
     ) {
-        match self {
-            Self::ImplicitIm2col(algorithm) => algorithm.backward_data(features, kernel, bias, image),
-            Self::Im2col(algorithm) => algorithm.backward_data(features, kernel, bias, image),
+        match self.chosen() {
+            Chosen::ImplicitIm2col(algorithm) => algorithm.backward_data(features, kernel, bias, image),
+            Chosen::Im2col(algorithm) => algorithm.backward_data(features, kernel, bias, image),
         }
     }
 }

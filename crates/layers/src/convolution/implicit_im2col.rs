@@ -6,7 +6,7 @@ use std::ops::Range;
 use chainrule_tensor::conv::{ImplicitWindows, Init, Rectangle, Rectangles, im2col};
 use chainrule_tensor::vector::{CHAIN, LongSum};
 use chainrule_tensor::{Buffer, Real, gemm};
-use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
+use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder, s};
 
 use super::channels::{contiguous_row, edit_row, fill_with_bias};
 use super::conv_shape::{ConvShape, PART_BYTES, PART_POSITIONS};
@@ -81,11 +81,13 @@ impl<T: Real, const N: usize> ImplicitIm2col<T, N> {
         }
     }
 
-    /// Makes the patches of an image, part by part, and passes those of each group to `f`.
+    /// Makes the patches of an image, part by part, and passes up to `block` columns of them to `f` at a time, with the group, the
+    /// columns and the channels: those of all groups, one after the other.
     fn for_each_group(
         &mut self,
         image: &[T],
-        mut f: impl FnMut(&PatchLayout<N>, &Tile<N>, usize, Range<usize>, &[T]),
+        block: usize,
+        mut f: impl FnMut(&PatchLayout<N>, &Tile<N>, [Range<usize>; 2], usize, &[T]),
     ) {
         let [inputs, _] = self.shape.channels;
         let [size, ..] = self.shape.sizes();
@@ -100,8 +102,12 @@ impl<T: Real, const N: usize> ImplicitIm2col<T, N> {
                     &self.patches
                 };
                 let of_a_group = channels.len() * self.layout.channel;
-                for (index, group) in groups.enumerate() {
-                    f(&self.layout, &tile, group, channels.clone(), &patches[index * of_a_group..]);
+                for first in (0..tile.columns).step_by(block) {
+                    let columns = first..tile.columns.min(first.saturating_add(block));
+                    for (index, group) in groups.clone().enumerate() {
+                        let ranges = [columns.clone(), channels.clone()];
+                        f(&self.layout, &tile, ranges, group, &patches[index * of_a_group + first..]);
+                    }
                 }
             }
         }
@@ -120,7 +126,7 @@ impl<T: Real, const N: usize> ImplicitIm2col<T, N> {
         for (image, features) in image.rows().into_iter().zip(features.rows_mut()) {
             let image = contiguous_row(image, &mut image_copy);
             edit_row(features, &mut features_copy, |features| {
-                self.for_each_group(image, |layout, tile, group, channels, patches| {
+                self.for_each_group(image, usize::MAX, |layout, tile, [_, channels], group, patches| {
                     let windows = ImplicitWindows {
                         starts: &layout.starts,
                         rows: channels.len(),
@@ -157,19 +163,24 @@ impl<T: Real, const N: usize> ImplicitIm2col<T, N> {
         permuted.reserve(kernel.len());
         permuted[..kernel.len()].fill(T::zero());
         let mut long = std::mem::take(&mut self.long);
-        let parts = image.nrows() * self.tiles().count();
+        // An image that is its own patches is one tile, whose sum would be a long chain.
+        let (block, blocks) = match self.plain {
+            true => (PART_POSITIONS, shape.sizes()[1].div_ceil(PART_POSITIONS)),
+            false => (usize::MAX, 1),
+        };
+        let parts = image.nrows() * self.tiles().count() * blocks;
         if parts > CHAIN {
             long.start(kernel.len());
         }
         for (image, features) in image.rows().into_iter().zip(features.rows()) {
             let features = contiguous_row(features, &mut features_copy);
             let image = contiguous_row(image, &mut image_copy);
-            self.for_each_group(image, |layout, tile, group, channels, patches| {
+            self.for_each_group(image, block, |layout, tile, [columns, channels], group, patches| {
                 let windows = ImplicitWindows {
                     starts: &layout.firsts,
                     rows: channels.len() * inner,
                     pitch: layout.pitch,
-                    columns: tile.columns,
+                    columns: columns.len(),
                 };
                 let sum = match parts {
                     ..=CHAIN => &mut permuted[..],
@@ -180,6 +191,7 @@ impl<T: Real, const N: usize> ImplicitIm2col<T, N> {
                 let dw = ArrayViewMut2::from_shape((channels.len() * kernel_size, outputs), permuted);
                 let dw = dw.expect("of a group").reversed_axes();
                 let f = shape.features(features, group, tile);
+                let f = f.slice(s![.., columns]);
                 windows.add_product_transposed(f, patches, dw); //                          dW += F Pᵀ
             });
         }

@@ -2,13 +2,14 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2, Zip, aview1};
 
+use crate::matmul::choice;
 use crate::real::Real;
 use crate::simd::operands::{ImplicitWindows, Init};
 
 impl ImplicitWindows<'_> {
     /// Whether there are kernels for this type of number on this CPU.
     pub fn is_fast<T: Real>() -> bool {
-        T::has_implicit_products()
+        T::has_implicit_products(choice())
     }
 
     /// `C = init + A B`, for `A` of shape `[m, rows * starts]`, `B` this matrix and `C` of `[m, columns]`.
@@ -27,7 +28,7 @@ impl ImplicitWindows<'_> {
         if let Init::Rows(rows) = init {
             assert_eq!(rows.len(), c.nrows(), "a value for each row");
         }
-        if !T::implicit_product(self, &a, values, init, &mut c) {
+        if !T::implicit_product(choice(), self, &a, values, init, &mut c) {
             match init {
                 Init::Accumulate => {}
                 Init::Zeros => c.fill(T::zero()),
@@ -51,7 +52,7 @@ impl ImplicitWindows<'_> {
         mut c: ArrayViewMut2<'_, T>,
     ) {
         self.check(c.dim(), a.dim(), values.len());
-        if !T::add_implicit_product_transposed(self, &a, values, &mut c) {
+        if !T::add_implicit_product_transposed(choice(), self, &a, values, &mut c) {
             for (start, c) in self.row_starts().zip(c.columns_mut()) {
                 let row = aview1(&values[start..start + self.columns]);
                 c.into_iter().zip(a.rows()).for_each(|(c, a)| *c += a.dot(&row));

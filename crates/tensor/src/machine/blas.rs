@@ -22,7 +22,7 @@ pub use crate::machine::blas_scratch::NoScratch;
 /// The BLAS that this program is linked with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blas {
-    /// Such as `"OpenBLAS"`, or `"none"` for ndarray's pure-Rust product.
+    /// Such as `"OpenBLAS"`, or `"none"` for our own kernels.
     pub name: &'static str,
     /// Such as `"0.3.21"`; empty if unknown.
     pub version: String,

@@ -2,6 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use super::portable::choice;
 use super::split_depth;
 use super::unsplit;
 use crate::real::Real;
@@ -11,8 +12,8 @@ use crate::real::Real;
 /// A transposed view (`a.t()`) or a slice of columns costs nothing: BLAS gets its strides. As in BLAS, a factor of 0 stands for
 /// what is not there: if `beta` is 0, the old values of `C` do not matter, and if `alpha` is 0, those of `A` and `B` do not, not
 /// even infinities and NaN. If K is above 8192, the product is split into blocks of K whose products are added with what
-/// rounding takes from them, so that its error does not grow with K. Nothing is allocated, except without any BLAS feature, where
-/// ndarray's pure-Rust product packs its operands.
+/// rounding takes from them, so that its error does not grow with K. Nothing is allocated, except what a thread keeps for its next
+/// product, and without any BLAS feature on a CPU without AVX2, where ndarray's product packs its operands.
 ///
 /// ```
 /// use ndarray::array;
@@ -30,8 +31,12 @@ pub fn gemm<T: Real>(alpha: T, a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, beta:
     multiply(true, alpha, a, b, beta, c);
 }
 
-/// `C = A₁ B₁ + A₂ B₂ + beta C`, as one product of concatenated operands that need not be stored together: half the passes over
-/// C.
+/// The maximum number of products that [`gemm_sum`] adds up.
+pub const MAX_PRODUCTS: usize = 16;
+
+/// `C = A₁ B₁ + A₂ B₂ + ... + beta C`, as one product of concatenated operands that need not be stored together: one pass over C.
+///
+/// Where our own kernels compute it, the result is that of the concatenated operands to the last bit, however they are cut.
 ///
 /// ```
 /// use ndarray::array;
@@ -39,25 +44,31 @@ pub fn gemm<T: Real>(alpha: T, a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, beta:
 /// let dz = array![[3.0, 4.0, 5.0]];
 /// let mut dw = array![[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]];
 /// let product = (x.t(), dz.view());
-/// chainrule_tensor::gemm_pair([product, product], 0.0, dw.view_mut());
+/// chainrule_tensor::gemm_sum(&[product, product], 0.0, dw.view_mut());
 /// assert_eq!(dw, array![[6.0, 8.0, 10.0], [12.0, 16.0, 20.0]]);
 /// ```
 ///
 /// # Panics
 ///
-/// If the shapes do not fit.
-pub fn gemm_pair<T: Real>(
-    products: [(ArrayView2<'_, T>, ArrayView2<'_, T>); 2],
+/// If the shapes do not fit, or if there are more than [`MAX_PRODUCTS`].
+pub fn gemm_sum<T: Real>(
+    products: &[(ArrayView2<'_, T>, ArrayView2<'_, T>)],
     beta: T,
     mut c: ArrayViewMut2<'_, T>,
 ) {
-    for (a, b) in &products {
+    assert!(products.len() <= MAX_PRODUCTS, "{} products; at most {MAX_PRODUCTS}", products.len());
+    for (a, b) in products {
         check(a, b, &c);
     }
-    if !T::small_product(products, beta, &mut c) {
-        let [(a, b), (a2, b2)] = products;
-        gemm(T::one(), a, b, beta, c.view_mut());
-        gemm(T::one(), a2, b2, T::one(), c);
+    let depth = products.iter().map(|(a, _)| a.ncols()).fold(0, usize::saturating_add);
+    if !c.is_empty() && depth > 0 && T::product(choice(), T::one(), products, beta, &mut c) {
+        return;
+    }
+    if products.is_empty() {
+        c.mapv_inplace(|c| if beta == T::zero() { beta } else { beta * c });
+    }
+    for (index, &(a, b)) in products.iter().enumerate() {
+        gemm(T::one(), a, b, if index == 0 { beta } else { T::one() }, c.view_mut());
     }
 }
 
@@ -141,7 +152,7 @@ mod tests {
             for beta in [T::zero(), T::one()] {
                 let mut c = Array2::from_elem((products[0].0.nrows(), products[0].1.ncols()), T::one());
                 let mut right = c.clone();
-                gemm_pair(products, beta, c.view_mut());
+                gemm_sum(&products, beta, c.view_mut());
                 gemm(T::one(), products[0].0, products[0].1, beta, right.view_mut());
                 gemm(T::one(), products[1].0, products[1].1, T::one(), right.view_mut());
                 for (found, right) in c.iter().zip(&right) {

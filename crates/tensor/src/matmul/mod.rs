@@ -5,8 +5,8 @@ mod cblas;
 pub(crate) mod gemm;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod nt_avx512;
-#[cfg(any(target_arch = "x86_64", test))]
 pub(crate) mod panels;
+mod portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod small_avx512;
 mod split_depth;
@@ -14,4 +14,6 @@ mod split_depth;
 mod transpose_avx512;
 mod unsplit;
 
-pub use gemm::{gemm, gemm_pair};
+pub use gemm::{MAX_PRODUCTS, gemm, gemm_sum};
+pub use portable::PortableProducts;
+pub(crate) use portable::choice;

@@ -17,6 +17,7 @@ use std::mem::MaybeUninit;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use super::MAX_PRODUCTS;
 use super::transpose_avx512::{transpose, transposed};
 use crate::simd::avx512::{LANES, mask};
 use crate::simd::blocking::{even_parts, with_constant};
@@ -43,8 +44,8 @@ static ZERO: f32 = 0.0;
 /// `C = Σ A B + beta C`, if `beta` is 0 or 1, the sizes and layouts suit, and all products have the layouts of the first;
 /// otherwise `false`, and nothing is done.
 #[inline]
-pub(crate) fn product<const N: usize>(
-    products: [(ArrayView2<'_, f32>, ArrayView2<'_, f32>); N],
+pub(crate) fn product(
+    products: &[(ArrayView2<'_, f32>, ArrayView2<'_, f32>)],
     beta: f32,
     c: &mut ArrayViewMut2<'_, f32>,
 ) -> bool {
@@ -52,17 +53,24 @@ pub(crate) fn product<const N: usize>(
     let (m, n) = c.dim();
     let k = products.iter().map(|(a, _)| a.ncols()).max().unwrap_or(0);
     let alike = products.iter().all(|(a2, b2)| a.strides() == a2.strides() && b.strides() == b2.strides());
-    let suits = m >= MIN_ROWS && n.saturating_mul(m.max(k)) <= MAX_SIZE && (beta == 0.0 || beta == 1.0);
+    let suits = m >= MIN_ROWS
+        && n.saturating_mul(m.max(k)) <= MAX_SIZE
+        && (beta == 0.0 || beta == 1.0)
+        && products.len() <= MAX_PRODUCTS;
     // The stride of an axis of length 1 is never used, and may be anything.
     let packed = |stride: isize, len: usize| stride == 1 || len == 1;
     if !suits || !alike || level() < Level::Avx512 || !packed(c.strides()[1], n) {
         return false;
     }
+    let mut terms = [Term { a: a.as_ptr(), b: b.as_ptr(), depth: 0 }; MAX_PRODUCTS];
+    for (term, (a, b)) in terms.iter_mut().zip(products) {
+        *term = Term { a: a.as_ptr(), b: b.as_ptr(), depth: a.ncols() };
+    }
     let operands = Operands {
         rows: m,
         columns: n,
         starts: &[0],
-        terms: &products.map(|(a, b)| Term { a: a.as_ptr(), b: b.as_ptr(), depth: a.ncols() }),
+        terms: &terms[..products.len()],
         a_strides: [a.strides()[0], a.strides()[1]],
         b_strides: [b.strides()[0], b.strides()[1]],
         init: if beta == 1.0 { Init::Accumulate } else { Init::Zeros },
@@ -75,7 +83,7 @@ pub(crate) fn product<const N: usize>(
         if packed(operands.b_strides[1], n) {
             operands.rows();
             true
-        } else if N == 1
+        } else if products.len() == 1
             && packed(operands.b_strides[0], k)
             && packed(operands.a_strides[1], k)
             && m <= MAX_ROWS_BY_ROWS
@@ -433,7 +441,7 @@ mod tests {
                     let before = wide_c.clone();
                     let mut right = wide_c.slice(s![.., n..]).to_owned();
                     general_mat_mul(1.0, &a, &b, beta, &mut right);
-                    assert!(product([(a, b)], beta, &mut wide_c.slice_mut(s![.., n..])));
+                    assert!(product(&[(a, b)], beta, &mut wide_c.slice_mut(s![.., n..])));
                     for (found, right) in wide_c.slice(s![.., n..]).iter().zip(&right) {
                         assert!(
                             (found - right).abs() < 1e-4 * (1.0 + right.abs()),
@@ -458,10 +466,10 @@ mod tests {
         let (a, b, bt) = (random(32, 100, 1), random(100, 50, 2), random(50, 100, 3));
         for b in [b.view(), bt.t()] {
             let (mut whole, mut parts) = (Array2::zeros((32, 50)), Array2::zeros((32, 50)));
-            assert!(product([(a.view(), b)], 0.0, &mut whole.view_mut()));
+            assert!(product(&[(a.view(), b)], 0.0, &mut whole.view_mut()));
             for (rows, columns) in [(0..9, 0..50), (9..32, 0..21), (9..32, 21..50)] {
                 let (a, b) = (a.slice(s![rows.clone(), ..]), b.slice(s![.., columns.clone()]));
-                assert!(product([(a, b)], 0.0, &mut parts.slice_mut(s![rows, columns])));
+                assert!(product(&[(a, b)], 0.0, &mut parts.slice_mut(s![rows, columns])));
             }
             assert_eq!(whole, parts);
         }
@@ -478,14 +486,14 @@ mod tests {
         };
         for beta in [0.0, 1.0] {
             let (mut whole, mut pair) = (random(40, 50, 3), random(40, 50, 3));
-            assert!(product([part(0..21)], beta, &mut whole.view_mut()));
-            assert!(product([part(0..8), part(8..21)], beta, &mut pair.view_mut()));
+            assert!(product(&[part(0..21)], beta, &mut whole.view_mut()));
+            assert!(product(&[part(0..8), part(8..21)], beta, &mut pair.view_mut()));
             assert_eq!(whole, pair);
         }
         let other = (random(40, 8, 4), random(8, 50, 5));
         let parts = [part(0..8), (other.0.view(), other.1.view())];
         assert!(
-            !product(parts, 0.0, &mut Array2::zeros((40, 50)).view_mut()),
+            !product(&parts, 0.0, &mut Array2::zeros((40, 50)).view_mut()),
             "products of different layouts are not done"
         );
     }

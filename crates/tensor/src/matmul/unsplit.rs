@@ -5,6 +5,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 #[cfg(feature = "blas")]
 use super::cblas::Call;
+use super::portable::{choice, is_portable, one_by_one};
 use crate::real::Real;
 
 /// `C = alpha A B + beta C`, for shapes that fit and are not empty.
@@ -16,8 +17,13 @@ pub(super) fn multiply<T: Real>(
     beta: T,
     mut c: ArrayViewMut2<'_, T>,
 ) {
-    if own_kernels && alpha == T::one() && T::small_product([(a, b)], beta, &mut c) {
-        return;
+    if own_kernels {
+        if T::product(choice(), alpha, &[(a, b)], beta, &mut c) {
+            return;
+        }
+        if is_portable() {
+            return one_by_one(alpha, a, b, beta, c);
+        }
     }
     #[cfg(feature = "blas")]
     if let Some(call) = Call::for_operands(&a, &b, &c) {

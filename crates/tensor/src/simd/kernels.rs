@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::simd::operands::{AdamStep, ImplicitWindows, Init, Rectangles};
+use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles};
 
 /// Hand-written kernels for one type of number. Implemented for `f32` and `f64`; not for users to implement.
 ///
@@ -10,10 +10,12 @@ use crate::simd::operands::{AdamStep, ImplicitWindows, Init, Rectangles};
 /// type, this CPU, or these sizes and layouts. Then the caller does it in another way. The defaults have no kernels.
 #[doc(hidden)]
 pub trait Kernels: Sized {
-    /// `C = Σ A B + beta C` over one product or several, for shapes that fit.
+    /// `C = alpha Σ A B + beta C` over up to [`MAX_PRODUCTS`](crate::matmul::MAX_PRODUCTS) products, for shapes that fit.
     #[must_use]
-    fn small_product<const N: usize>(
-        _: [(ArrayView2<'_, Self>, ArrayView2<'_, Self>); N],
+    fn product(
+        _: Choice,
+        _alpha: Self,
+        _: &[(ArrayView2<'_, Self>, ArrayView2<'_, Self>)],
         _beta: Self,
         _c: &mut ArrayViewMut2<'_, Self>,
     ) -> bool {
@@ -21,13 +23,14 @@ pub trait Kernels: Sized {
     }
 
     /// Whether there are kernels for the products with [`ImplicitWindows`].
-    fn has_implicit_products() -> bool {
+    fn has_implicit_products(_: Choice) -> bool {
         false
     }
 
     /// [`ImplicitWindows::product`], for shapes that fit.
     #[must_use]
     fn implicit_product(
+        _: Choice,
         _: ImplicitWindows<'_>,
         _a: &ArrayView2<'_, Self>,
         _values: &[Self],
@@ -40,6 +43,7 @@ pub trait Kernels: Sized {
     /// [`ImplicitWindows::add_product_transposed`], for shapes that fit.
     #[must_use]
     fn add_implicit_product_transposed(
+        _: Choice,
         _: ImplicitWindows<'_>,
         _a: &ArrayView2<'_, Self>,
         _values: &[Self],

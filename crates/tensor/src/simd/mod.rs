@@ -15,11 +15,9 @@
 pub(crate) mod adam_avx512;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
-#[cfg(any(target_arch = "x86_64", test))]
 pub(crate) mod blocking;
 pub(crate) mod dispatch;
 pub(crate) mod kernels;
-#[cfg(any(target_arch = "x86_64", test))]
 pub(crate) mod lanes;
 pub(crate) mod level;
 pub(crate) mod operands;

@@ -7,8 +7,8 @@
 /// kernel, and the rows of neighbouring weights are the same memory, read from another position on: windows of the image that
 /// are nowhere copied. So one axis of the kernel takes no copies.
 ///
-/// The products are fast with AVX-512 in single precision, where they take as long as [`gemm`](crate::gemm()) takes for matrices
-/// that have been copied. [`is_fast`](Self::is_fast) tells; elsewhere they are correct, but plain loops.
+/// The products take as long as [`gemm`](crate::gemm()) takes for matrices that have been copied, with AVX2 and with AVX-512, and
+/// wherever all products are those of our own kernels. [`is_fast`](Self::is_fast) tells; elsewhere they are correct, but plain loops.
 ///
 /// ```
 /// use chainrule_tensor::conv::{ImplicitWindows, Init};
@@ -49,6 +49,17 @@ impl ImplicitWindows<'_> {
         let within = |start| end(start).is_some_and(|end| end <= values);
         assert!(starts.iter().all(within), "every row is within the values");
     }
+}
+
+/// When our own kernels compute a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Where they are faster than BLAS.
+    Faster,
+    /// Wherever they can.
+    Always,
+    /// Wherever they can, and only those that have the same bits on every CPU.
+    Portable,
 }
 
 /// What a product is added to.

@@ -1,7 +1,8 @@
 //! The update step of Adam, as a kernel.
 
+use crate::matmul::choice;
 use crate::real::Real;
-use crate::simd::operands::AdamStep;
+use crate::simd::operands::{AdamStep, Choice};
 
 /// One step of Adam by a kernel for this CPU and this type of number, which returns `true`; or `false` where there is none,
 /// and nothing is done.
@@ -14,7 +15,8 @@ use crate::simd::operands::AdamStep;
 ///
 /// The formula belongs to the optimizer, which runs it as a closure where the answer is `false`. It has a kernel because a
 /// root and a division for each parameter are slow: in single precision with AVX-512, an estimate of `1 / (√v + epsilon)` and
-/// one step of Newton's method are as exact as a division to 2 ulp, and avoid the unit that root and division compete for.
+/// one step of Newton's method are as exact as a division to 2 ulp, and avoid the unit that root and division compete for. Where
+/// [products are portable](crate::PortableProducts), it is not used.
 ///
 /// # Panics
 ///
@@ -26,7 +28,7 @@ pub fn adam_kernel<T: Real>(step: AdamStep<T>, params: &mut [T], grads: &[T], me
         grads.len() == len && means.iter().all(|mean| mean.len() == len),
         "a gradient and two means for each parameter"
     );
-    T::adam(step, params, grads, means)
+    choice() != Choice::Portable && T::adam(step, params, grads, means)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use chainrule_core::ParamKind;
-use chainrule_tensor::{Buffer, FlushDenormals, Real, each, gemm, gemm_pair};
+use chainrule_tensor::{Buffer, FlushDenormals, MAX_PRODUCTS, Real, each, gemm_sum};
 use ndarray::{ArrayViewMut2, s};
 
 use super::buckets::{Bucket, Buckets, GradSource};
@@ -256,15 +256,19 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
             };
             (x.reversed_axes(), dy)
         });
-        // dW = Σ Xᵀ dZ, two shards at a time.
-        let mut beta = T::zero();
-        while let Some(one) = operands.next() {
-            match operands.next() {
-                Some(two) => gemm_pair([one, two], beta, dw.view_mut()),
-                None => gemm(T::one(), one.0, one.1, beta, dw.view_mut()),
+        // dW = Σ Xᵀ dZ: the sum over all rows of the batch.
+        let Some(first) = operands.next() else { unreachable!("a batch has at least one sample") };
+        let mut some = [first; MAX_PRODUCTS];
+        let (mut count, mut beta) = (1, T::zero());
+        for next in operands {
+            if count == MAX_PRODUCTS {
+                gemm_sum(&some, beta, dw.view_mut());
+                (count, beta) = (0, T::one());
             }
-            beta = T::one();
+            some[count] = next;
+            count += 1;
         }
+        gemm_sum(&some[..count], beta, dw);
     }
 }
 

@@ -1,89 +1,227 @@
-//! Products in panels of a few columns, over [`Lanes`](crate::simd::lanes::Lanes): for products that are too small for BLAS to be fast.
+//! Products in panels of a few columns, over [`Lanes`](crate::simd::lanes::Lanes).
 //!
-//! BLAS copies ("packs") both operands into the order in which its kernel reads them, which pays off for large matrices. Here A is
-//! read where it is stored, and B is copied only where that gains something:
+//! BLAS copies ("packs") both operands into the order in which its kernel reads them, which pays off for large matrices. Here both are
+//! copied only where that gains something:
 //!
 //! - The columns of C are cut into panels of up to two vectors, or of four for few rows. A block of up to 6 rows of a panel stays
 //!   in registers while K advances, see `tile`.
 //! - A panel of B is packed if its rows are not contiguous (`dX = dZ Wᵀ`: 8 by 8 numbers are transposed in registers), if it does
 //!   not fill its vectors, or if many rows of C are computed from a part of B that is spread over much memory.
-//! - K is cut into parts of at most 96 terms, whose panels of B stay in the first cache.
+//! - Rows of A are packed if there are many columns, or if its own columns are stored at distances that collide in the cache.
+//! - K is cut into parts of at most 96 terms, whose panels of B stay in the first cache. While one part is multiplied, the next one of a
+//!   large B is requested from memory.
+//!
+//! There may be several products whose sum is C, with one K: `dW = Σ Xᵀ dZ` over the shards of a batch. And one operand may be a matrix
+//! of [`ImplicitWindows`], whose rows begin anywhere: those of an image, which a convolution multiplies with.
 //!
 //! The terms of a part are added in their order, each with one rounding, and the sums of the parts are added in their order and
-//! then to C, wherever the value is in C. So the bits depend on K alone: not on the width of the vectors, not on the layout of the operands, and not on
-//! how C is cut into the results of several products. One chain for all of K would be less exact by its length: 900 equal terms
-//! were off by 1e-5 in single precision, where the sums of parts are off by less than 2e-6.
+//! then to C, wherever the value is in C. So the bits depend on K alone: not on the width of the vectors, not on the layout of the
+//! operands, and not on how C is cut into results, or K into products. One chain for all of K would be less exact by its length: 900
+//! equal terms were off by 1e-5 in single precision, where the sums of parts are off by less than 2e-6.
 
 mod operands;
 mod pack;
+mod scratch;
 #[cfg(test)]
 mod tests;
 mod tile;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-pub(crate) use self::operands::Operands;
-use self::operands::Term;
+use self::operands::{List, Operands, Term, Windows};
+use super::MAX_PRODUCTS;
 use crate::real::Real;
+use crate::simd::lanes::Lanes;
+use crate::simd::operands::{Choice, ImplicitWindows, Init};
 
-/// `C = Σ A B + beta C`, if `beta` is 0 or 1, the sizes and layouts suit, and all products have the layouts of the first;
-/// otherwise `false`, and nothing is done.
+/// How products are computed: [`Operands::compute`] for some lanes.
 ///
-/// # Safety
-///
-/// `compute` is [`Operands::compute`] for lanes whose instructions the CPU has. It is passed as a function that is not generic,
-/// which is compiled once, and not in every crate that multiplies.
-#[inline]
-pub(crate) unsafe fn product<T: Real, const N: usize>(
-    products: [(ArrayView2<'_, T>, ArrayView2<'_, T>); N],
+/// It is a function that is not generic, and so compiled once, and not in every crate that multiplies.
+#[derive(Clone, Copy)]
+pub(crate) struct Compute<T>(unsafe fn(&Operands<'_, T>));
+
+impl<T: Real> Compute<T> {
+    /// With these lanes.
+    ///
+    /// # Safety
+    ///
+    /// The CPU has their instructions.
+    pub(crate) unsafe fn with<L: Lanes<Number = T>>() -> Self {
+        /// # Safety
+        ///
+        /// That of [`Operands::compute`].
+        unsafe fn compute<L: Lanes>(operands: &Operands<'_, L::Number>) {
+            // SAFETY: the caller's.
+            unsafe { operands.compute::<L>() }
+        }
+        Self(compute::<L>)
+    }
+}
+
+/// `C = alpha Σ A B + beta C`, if the sizes and layouts suit, and all products have the layouts of the first; otherwise `false`, and
+/// nothing is done. Without [`Choice::Faster`], all sizes suit, and every layout in which C has contiguous rows or columns.
+pub(crate) fn product<T: Real>(
+    choice: Choice,
+    alpha: T,
+    products: &[(ArrayView2<'_, T>, ArrayView2<'_, T>)],
     beta: T,
     c: &mut ArrayViewMut2<'_, T>,
-    compute: unsafe fn(&Operands<'_, T>),
+    compute: Compute<T>,
 ) -> bool {
-    let Some((a, b)) = products.first() else { return false };
     let (m, n) = c.dim();
-    if m > 1 && c.strides()[0] == 1 && (n == 1 || c.strides()[1] != 1) {
-        // Cᵀ = Bᵀ Aᵀ has contiguous rows; a single column is best computed as a row.
-        let products = products.map(|(a, b)| (b.reversed_axes(), a.reversed_axes()));
-        // SAFETY: the caller's.
-        return unsafe { product(products, beta, &mut c.view_mut().reversed_axes(), compute) };
+    // Cᵀ = Bᵀ Aᵀ has contiguous rows; a single column is best computed as a row.
+    let transposes = m > 1 && c.strides()[0] == 1 && (n == 1 || c.strides()[1] != 1);
+    let of = |(a, b): &(ArrayView2<'_, T>, ArrayView2<'_, T>)| match transposes {
+        true => (layout(b, true), layout(a, true)),
+        false => (layout(a, false), layout(b, false)),
+    };
+    let of_c = layout(&c.view(), transposes);
+    // The one with the most terms has strides that mean something.
+    let longest = match products {
+        [one] => Some(one),
+        _ => products.iter().max_by_key(|(a, _)| a.ncols()),
+    };
+    let Some((of_a, of_b)) = longest.map(of) else { return false };
+    let mut terms = List::<_, MAX_PRODUCTS>::new();
+    let mut depth = 0;
+    for product in products {
+        let (a, b) = of(product);
+        if terms.len() == MAX_PRODUCTS || !a.is_like(&of_a) || !b.is_like(&of_b) {
+            return false;
+        }
+        if a.dim[1] > 0 {
+            terms.push(Term { a: a.from, b: b.from, depth: a.dim[1] });
+            depth += a.dim[1];
+        }
     }
-    let depths = products.map(|(a, _)| a.ncols());
+    let [m, n] = of_c.dim;
+    let is_plain = alpha == T::one() && (beta == T::zero() || beta == T::one());
     let size = Size {
         rows: m,
         columns: n,
-        depth: depths.iter().sum(),
-        a_by_columns: m > 1 && a.strides()[0] == 1,
-        b_by_columns: n > 1 && b.strides()[1] != 1,
+        depth,
+        a_by_columns: m > 1 && of_a.strides[0] == 1,
+        b_by_columns: n > 1 && of_b.strides[1] != 1,
         accumulates: beta == T::one(),
     };
-    let alike = products.iter().all(|(a2, b2)| a.strides() == a2.strides() && b.strides() == b2.strides());
-    if !alike || depths.contains(&0) || !(beta == T::zero() || size.accumulates) || !size.is_fast() {
-        return false;
-    }
     // The stride of an axis of length 1 is never used, and may be anything.
     let packed = |stride: isize, len: usize| stride == 1 || len == 1;
-    let b_strides = match *b.strides() {
-        [row, column] if packed(column, n) => [row, 1],
-        [row, column] if packed(row, depths.into_iter().max().unwrap_or(0)) => [1, column],
-        _ => return false,
+    let suits = match choice {
+        Choice::Faster => {
+            let [row, column] = of_b.strides;
+            is_plain && (packed(column, n) || packed(row, depth)) && size.is_fast()
+        }
+        Choice::Always | Choice::Portable => true,
     };
-    if !packed(c.strides()[1], n) {
+    if !suits || terms.is_empty() || m == 0 || n == 0 || !packed(of_c.strides[1], n) {
+        return false;
+    }
+    let accumulates = beta != T::zero();
+    if accumulates && beta != T::one() {
+        c.mapv_inplace(|c| beta * c);
+    }
+    let [row, column] = of_b.strides;
+    let operands = Operands {
+        rows: m,
+        columns: n,
+        terms: &terms,
+        a_strides: of_a.strides,
+        b_strides: if packed(column, n) { [row, 1] } else { [row, column] },
+        windows: Windows::None,
+        alpha,
+        init: if accumulates { Init::Accumulate } else { Init::Zeros },
+        c: c.as_mut_ptr(),
+        c_stride: of_c.strides[0],
+    };
+    // SAFETY: the CPU has the instructions. Pointers and strides are those of views of just these sizes, and `c` is borrowed
+    // mutably, so it overlaps neither of the others.
+    unsafe { (compute.0)(&operands) };
+    true
+}
+
+/// A matrix by pointer: its numbers of rows and columns, and their strides.
+struct Strided<T> {
+    from: *const T,
+    dim: [usize; 2],
+    strides: [isize; 2],
+}
+
+impl<T> Strided<T> {
+    /// Whether all steps from one value to another are those of `other`. The stride of an axis of length 1 is never used.
+    fn is_like(&self, other: &Self) -> bool {
+        (0..2).all(|axis| self.dim[axis] <= 1 || self.strides[axis] == other.strides[axis])
+    }
+}
+
+/// A matrix or its transpose.
+fn layout<T>(view: &ArrayView2<'_, T>, transposed: bool) -> Strided<T> {
+    let ((rows, columns), strides) = (view.dim(), view.strides());
+    let (dim, strides) = match transposed {
+        true => ([columns, rows], [strides[1], strides[0]]),
+        false => ([rows, columns], [strides[0], strides[1]]),
+    };
+    Strided { from: view.as_ptr(), dim, strides }
+}
+
+/// [`ImplicitWindows::product`] for shapes that fit, if the layout suits; otherwise `false`, and nothing is done.
+pub(crate) fn implicit_product<T: Real>(
+    windows: ImplicitWindows<'_>,
+    a: &ArrayView2<'_, T>,
+    values: &[T],
+    init: Init<'_, T>,
+    c: &mut ArrayViewMut2<'_, T>,
+    compute: Compute<T>,
+) -> bool {
+    let ((m, n), depth) = (c.dim(), a.ncols());
+    if m == 0 || n == 0 || depth == 0 || !(c.strides()[1] == 1 || n == 1) {
         return false;
     }
     let operands = Operands {
         rows: m,
         columns: n,
-        terms: &products.map(|(a, b)| Term { a: a.as_ptr(), b: b.as_ptr(), depth: a.ncols() }),
+        terms: &[Term { a: a.as_ptr(), b: values.as_ptr(), depth }],
         a_strides: [a.strides()[0], a.strides()[1]],
-        b_strides,
-        accumulates: size.accumulates,
+        b_strides: [0, 1],
+        windows: Windows::B(windows),
+        alpha: T::one(),
+        init,
         c: c.as_mut_ptr(),
         c_stride: c.strides()[0],
     };
-    // SAFETY: the CPU has the instructions. Pointers and strides are those of views of just these sizes, and `c` is borrowed
-    // mutably, so it overlaps neither of the others.
-    unsafe { compute(&operands) };
+    // SAFETY: the CPU has the instructions. All rows of `windows` are within `values`, and A, C and `init` have the sizes that go
+    // with it; `c` is borrowed mutably, so it overlaps neither of the others.
+    unsafe { (compute.0)(&operands) };
+    true
+}
+
+/// [`ImplicitWindows::add_product_transposed`] for shapes that fit, if the layouts suit; otherwise `false`, and nothing is done.
+pub(crate) fn add_implicit_product_transposed<T: Real>(
+    windows: ImplicitWindows<'_>,
+    a: &ArrayView2<'_, T>,
+    values: &[T],
+    c: &mut ArrayViewMut2<'_, T>,
+    compute: Compute<T>,
+) -> bool {
+    let ((m, n), depth) = (c.dim(), a.ncols());
+    let packed = |stride: isize, len: usize| stride == 1 || len == 1;
+    if m == 0 || n == 0 || depth == 0 || !packed(a.strides()[1], depth) || !packed(c.strides()[0], m) {
+        return false;
+    }
+    // Cᵀ += B Aᵀ, whose rows are contiguous.
+    let operands = Operands {
+        rows: n,
+        columns: m,
+        terms: &[Term { a: values.as_ptr(), b: a.as_ptr(), depth }],
+        a_strides: [0, 1],
+        b_strides: [1, a.strides()[0]],
+        windows: Windows::A(windows),
+        alpha: T::one(),
+        init: Init::Accumulate,
+        c: c.as_mut_ptr(),
+        c_stride: c.strides()[1],
+    };
+    // SAFETY: as above, with the roles of the operands exchanged.
+    unsafe { (compute.0)(&operands) };
     true
 }
 
@@ -102,22 +240,19 @@ struct Size {
 impl Size {
     /// Whether a product is faster here than in a BLAS that packs both operands.
     ///
-    /// The rule is that of measurements next to OpenBLAS 0.3.21 on a Zen 3: of sizes from 1 to 2048 in powers of two, and of the
-    /// layers of usual networks, both while the core's other hardware thread slept and while it worked. Few rows or few terms do
-    /// not pay for packing. Few columns, or those of a B that has to be packed here too, pay for the packing of B alone. Larger
-    /// products pay for both. Where A is stored by columns, the part that a few rows need is spread over all of A, which has to
-    /// stay in a cache. To add a few terms to many columns is to read and write C, which BLAS does in a better order.
+    /// The rule is that of measurements next to OpenBLAS 0.3.21 on a Zen 3: of sizes from 4 to 1024 in powers of two in the three
+    /// layouts of training, and of the layers of usual networks, while the core's other hardware thread worked and while it slept.
+    /// Few columns or few terms do not pay for the packing of both operands, and neither do few rows. A B that has to be transposed is
+    /// packed as fast here. To add a few terms to many columns is to read and write C, which BLAS does in a better order. The other
+    /// products take about as long here as there (0.85 to 1.05 times as fast).
     fn is_fast(&self) -> bool {
         let Self { rows: m, columns: n, depth: k, a_by_columns, b_by_columns, accumulates } = *self;
-        let few_rows = m <= 8 && n.saturating_mul(k) <= 1 << 19;
-        let few_terms = k <= 64 && (!accumulates || n <= 4 * k);
-        let max_size_of_b = match (a_by_columns, b_by_columns) {
-            (true, _) => 1 << 14,
-            (false, false) => 1 << 15,
-            (false, true) => 1 << 16,
-        };
-        let small = n <= 64 || n.saturating_mul(k) <= max_size_of_b;
-        let a_stays_in_cache = !a_by_columns || m.saturating_mul(k) <= 1 << 17;
-        few_rows || few_terms || small && a_stays_in_cache
+        let few_rows = m <= 16 && n.saturating_mul(k) <= 1 << 18;
+        if accumulates {
+            let few_columns =
+                n <= if b_by_columns { 128 } else { 64 } && !(a_by_columns && m.saturating_mul(k) > 1 << 16);
+            return n <= 4 * k && (few_rows || few_columns || k <= 64);
+        }
+        few_rows || n <= 64 || k <= 64 || b_by_columns || a_by_columns && k <= 128
     }
 }

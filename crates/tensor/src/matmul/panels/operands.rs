@@ -1,12 +1,17 @@
 //! The parts of a product, their scratch, and the panels of each part.
 
 use std::mem::MaybeUninit;
+use std::ops::{Deref, DerefMut};
+use std::ptr;
 
-use super::pack::{Pack, Unpack};
-use super::tile::{Panel, max_vectors};
+use super::pack::{Pack, PackRows, Unpack};
+use super::scratch::with_scratch;
+use super::tile::{Addend, Layout, Panels, Requested, RowsOfB, TermRange, max_vectors};
+use crate::matmul::MAX_PRODUCTS;
 use crate::real::Real;
 use crate::simd::blocking::even_parts;
 use crate::simd::lanes::Lanes;
+use crate::simd::operands::{ImplicitWindows, Init};
 
 /// The maximum number of terms in a chain of sums. What is packed of B for as many terms stays in the first cache, and so do the
 /// cache lines of A that a block of rows reads where the columns of A are contiguous, as in `dW = Xᵀ dZ`: as many as the terms.
@@ -15,35 +20,63 @@ pub(super) const DEPTH: usize = 96;
 /// The maximum number of columns of B that are packed at a time.
 const COLUMNS: usize = 64;
 
-/// The maximum number of rows of C that are computed from what is packed.
+/// The maximum number of rows of C that are computed from what is packed of B.
 const ROWS: usize = 128;
 
-/// The number of columns of the widest panel. Sums of a panel that does not fill its vectors are stored beside C first.
+/// The number of columns of the widest panel.
 const MAX_WIDTH: usize = 32;
 
 /// B is not packed for fewer rows than this.
 const MIN_ROWS_TO_PACK: usize = 17;
 
+/// The same where B is spread as far as [`FAR`].
+const MIN_ROWS_TO_PACK_FAR: usize = 5;
+
 /// B is not packed if its rows are closer to each other than this many numbers, all in all: they stay in the caches.
 const MIN_SPREAD_TO_PACK: usize = 1 << 14;
 
-/// The scratch of a small product in numbers: for what is packed of B, and for sums.
+/// Numbers that are spread over so many numbers are on more pages than a CPU has at hand.
+const FAR: usize = 1 << 16;
+
+/// The maximum number of values of A that are packed at a time, unless fewer than `MIN_ROWS_OF_PACKED` rows have more.
+const PACKED_A: usize = 1 << 17;
+
+/// The minimum number of rows of A that are packed at a time.
+const MIN_ROWS_OF_PACKED: usize = 24;
+
+/// A smaller B, in bytes, is not requested ahead of its use.
+const REQUESTED: usize = 1 << 19;
+
+/// The maximum number of rows of a product that may be computed at once.
+const SMALL_ROWS: usize = 32;
+
+/// The scratch of a small product in numbers: for what is packed of B, and for sums beside C.
 const SMALL: [usize; 2] = [2048, 1024];
 
-/// The maximum number of rows of a small product.
-const SMALL_ROWS: usize = SMALL[1] / MAX_WIDTH;
-
-/// The operands by pointer, and their strides in numbers. The columns of C have stride 1, and so have the columns of B, or its rows.
+/// The operands by pointer, and their strides in numbers. The columns of C have stride 1. If the columns of B have any other, B is packed.
 #[derive(Clone, Copy)]
 pub(crate) struct Operands<'a, T> {
     pub(super) rows: usize,
     pub(super) columns: usize,
+    /// At most `MAX_PRODUCTS`, none of them empty.
     pub(super) terms: &'a [Term<T>],
     pub(super) a_strides: [isize; 2],
     pub(super) b_strides: [isize; 2],
-    pub(super) accumulates: bool,
+    /// Where the rows of A or of B begin, if not one stride from each other. The columns then have stride 1.
+    pub(super) windows: Windows<'a>,
+    /// What the sum of the products is multiplied with.
+    pub(super) alpha: T,
+    pub(super) init: Init<'a, T>,
     pub(super) c: *mut T,
     pub(super) c_stride: isize,
+}
+
+/// Which operand of a product is a matrix of windows; there is one product then.
+#[derive(Clone, Copy)]
+pub(super) enum Windows<'a> {
+    None,
+    A(ImplicitWindows<'a>),
+    B(ImplicitWindows<'a>),
 }
 
 /// One product A B of those whose sum is C.
@@ -54,19 +87,76 @@ pub(super) struct Term<T> {
     pub(super) depth: usize,
 }
 
-/// A part of the product: some rows and columns of C, and some of the terms of one of the products.
+/// A part of the product: some rows and columns of C, and some of the terms of K.
 #[derive(Clone, Copy)]
-struct Part<T> {
-    term: Term<T>,
-    first_term: usize,
+struct Part<'a> {
     row: usize,
     rows: usize,
+    /// Where these rows of A begin, unless A has contiguous columns.
+    rows_of_a: &'a [isize],
     column: usize,
     columns: usize,
+    first_term: usize,
+    depth: usize,
     /// Whether it is the first and whether it is the last of the parts of K.
     ends: [bool; 2],
-    /// Whether the parts of K are added up beside C.
-    beside: bool,
+    /// The first column and the first term of the part that follows, if it is to be requested.
+    next: Option<(usize, usize)>,
+}
+
+/// A few values on the stack, without the time to fill what is not used.
+pub(super) struct List<V, const N: usize> {
+    values: [MaybeUninit<V>; N],
+    len: usize,
+}
+
+impl<V: Copy, const N: usize> List<V, N> {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Self { values: [const { MaybeUninit::uninit() }; N], len: 0 }
+    }
+
+    /// Replaces all by `len` values.
+    ///
+    /// # Panics
+    ///
+    /// If there are more than `N`.
+    #[inline(always)]
+    fn fill(&mut self, len: usize, value: impl Fn(usize) -> V) {
+        for (index, to) in self.values[..len].iter_mut().enumerate() {
+            to.write(value(index));
+        }
+        self.len = len;
+    }
+
+    /// Appends a value.
+    ///
+    /// # Panics
+    ///
+    /// If there are `N` already.
+    #[inline(always)]
+    pub(super) fn push(&mut self, value: V) {
+        self.values[self.len].write(value);
+        self.len += 1;
+    }
+}
+
+impl<V, const N: usize> Deref for List<V, N> {
+    type Target = [V];
+
+    #[inline(always)]
+    fn deref(&self) -> &[V] {
+        // SAFETY: so many values have been written.
+        unsafe { std::slice::from_raw_parts(self.values.as_ptr().cast(), self.len) }
+    }
+}
+
+impl<V, const N: usize> DerefMut for List<V, N> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [V] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(self.values.as_mut_ptr().cast(), self.len) }
+    }
 }
 
 /// Memory that begins with a cache line.
@@ -81,11 +171,14 @@ impl<T, const N: usize> Aligned<T, N> {
     }
 }
 
-/// What is needed besides the operands: memory for panels of B, and for the sums of a panel.
+/// What is needed besides the operands: memory for panels of B, for sums beside C, for those of a panel between two products, and for
+/// rows of A, if they are packed.
 #[derive(Clone, Copy)]
 struct Scratch<T> {
     packed: *mut T,
     sums: *mut T,
+    chain: *mut T,
+    packed_a: Option<*mut T>,
 }
 
 impl<T: Real> Operands<'_, T> {
@@ -96,119 +189,334 @@ impl<T: Real> Operands<'_, T> {
     /// Here and below: every value of the operands is in bounds, C may be written and overlaps nothing, the scratch is large
     /// enough, and the CPU has the instructions. The parts of the operands that are passed on are within them.
     pub(crate) unsafe fn compute<L: Lanes<Number = T>>(&self) {
-        let depth: usize = self.terms.iter().map(|term| term.depth).sum();
-        let packed = depth.min(DEPTH) * self.columns.next_multiple_of(MAX_WIDTH).min(COLUMNS);
+        // SAFETY: the caller's.
+        if unsafe { self.compute_small::<L>() } {
+            return;
+        }
+        let depth = self.depth();
+        let width = self.columns.next_multiple_of(MAX_WIDTH).min(COLUMNS);
+        let [packed, sums] = [depth.min(DEPTH) * width, self.rows.min(ROWS) * width];
         // SAFETY: the caller's; either scratch is large enough.
         unsafe {
-            if self.rows <= SMALL_ROWS && packed <= SMALL[0] {
-                self.with_scratch::<L, { SMALL[0] }, { SMALL[1] }>();
+            if self.packs_a() {
+                let max_rows = (PACKED_A / depth).clamp(MIN_ROWS_OF_PACKED, ROWS);
+                let rows = self.rows.min(max_rows);
+                let scratch = [DEPTH * COLUMNS, rows * COLUMNS, rows * COLUMNS, rows * depth];
+                with_scratch(scratch, |[packed, sums, chain, packed_a]| {
+                    self.parts::<L>(max_rows, Scratch { packed, sums, chain, packed_a: Some(packed_a) });
+                });
+            } else if packed <= SMALL[0] && sums <= SMALL[1] {
+                self.with_scratch::<L, { SMALL[0] }, { SMALL[1] }, { SMALL[1] }>();
             } else {
-                self.with_scratch::<L, { DEPTH * COLUMNS }, { ROWS * MAX_WIDTH }>();
+                self.with_scratch::<L, { DEPTH * COLUMNS }, { ROWS * COLUMNS }, { ROWS * COLUMNS }>();
             }
         }
     }
 
+    /// Computes a product of one part and whole panels, with nothing to be packed, and returns whether it is one. It would take
+    /// [`parts`](Self::parts) about as long to find that out.
+    #[inline]
+    unsafe fn compute_small<L: Lanes<Number = T>>(&self) -> bool {
+        let vectors = max_vectors(self.rows);
+        let width = vectors * L::COUNT;
+        let ([_, a_column], [b_row, b_column]) = (self.a_strides, self.b_strides);
+        let &[Term { a, b, depth }] = self.terms else { return false };
+        let is_small = self.rows <= SMALL_ROWS && depth <= DEPTH && self.columns.is_multiple_of(width);
+        let max_spread = if self.rows < MIN_ROWS_TO_PACK { FAR - 1 } else { 4096 };
+        let is_in_place = b_column == 1 && depth.saturating_mul(b_row.unsigned_abs()) <= max_spread;
+        let has_rows = a_column == 1 && matches!(self.windows, Windows::None);
+        if !(is_small && is_in_place && has_rows) {
+            return false;
+        }
+        let mut rows_of_a = List::<_, SMALL_ROWS>::new();
+        rows_of_a.fill(self.rows, |row| row as isize * self.a_strides[0]);
+        let panels = Panels {
+            count: self.columns / width,
+            b_step: width,
+            ahead: Requested::NONE,
+            rows: self.rows,
+            vectors,
+            range: TermRange { first: 0, depth, a, b },
+            a_layout: Layout::Rows(&rows_of_a),
+            rows_of_b: RowsOfB::Even(b_row),
+            chain: (ptr::null(), 0),
+            before: Addend::None,
+            factor: self.alpha,
+            init: match self.init {
+                Init::Zeros => Addend::None,
+                Init::Rows(values) => Addend::Column(values.as_ptr()),
+                Init::Accumulate => Addend::Matrix(self.c.cast_const(), self.c_stride),
+            },
+            c: self.c,
+            c_stride: self.c_stride,
+        };
+        // SAFETY: the caller's; the panels are the whole product.
+        unsafe { panels.compute::<L>() };
+        true
+    }
+
+    /// The number of terms of all products.
+    fn depth(&self) -> usize {
+        self.terms.iter().map(|term| term.depth).sum()
+    }
+
+    /// Whether the columns of A are contiguous.
+    fn a_by_columns(&self) -> bool {
+        matches!(self.a_strides, [1, column] if column != 1)
+    }
+
+    /// Whether A is packed too: where many columns pay for it, or where its own columns would get into each other's way.
+    fn packs_a(&self) -> bool {
+        let depth = self.depth();
+        // Columns at such distances compete for a few lines of the first cache.
+        let aliased = self.a_strides[1] % 256 == 0;
+        let min_columns = match self.a_by_columns() {
+            true if aliased => 9,
+            true => 128,
+            false => 256,
+        };
+        // There are no tiles for these.
+        let needed =
+            !self.a_strides.contains(&1) || self.a_by_columns() && matches!(self.windows, Windows::B(_));
+        needed || self.rows > 16 && depth > 16 && self.columns >= min_columns
+    }
+
     /// The product, with scratch of so many numbers on the stack: the pages of a large one take a small product longer than itself.
     #[inline(never)]
-    unsafe fn with_scratch<L: Lanes<Number = T>, const PACKED: usize, const SUMS: usize>(&self) {
+    unsafe fn with_scratch<L, const PACKED: usize, const SUMS: usize, const CHAIN: usize>(&self)
+    where
+        L: Lanes<Number = T>,
+    {
         let mut packed = Aligned::<T, PACKED>::UNINIT;
         let mut sums = Aligned::<T, SUMS>::UNINIT;
-        let scratch = Scratch { packed: packed.as_mut_ptr(), sums: sums.as_mut_ptr() };
+        let mut chain = Aligned::<T, CHAIN>::UNINIT;
+        let scratch = Scratch {
+            packed: packed.as_mut_ptr(),
+            sums: sums.as_mut_ptr(),
+            chain: chain.as_mut_ptr(),
+            packed_a: None,
+        };
         // SAFETY: the caller's.
-        unsafe { self.parts::<L>(scratch) }
+        unsafe { self.parts::<L>(ROWS, scratch) }
     }
 
     /// The product, part by part.
     #[inline(never)]
-    unsafe fn parts<L: Lanes<Number = T>>(&self, scratch: Scratch<T>) {
-        let parts: usize = self.terms.iter().map(|term| term.depth.div_ceil(DEPTH)).sum();
-        // What several parts add up to is added to C at once: one after the other, they would make the chain of C's own sums long.
-        let beside = self.accumulates && parts > 1;
-        let max_columns = if beside { MAX_WIDTH } else { COLUMNS };
-        for (row, rows) in even_parts(self.rows, ROWS) {
-            for column in (0..self.columns).step_by(max_columns) {
-                let columns = (self.columns - column).min(max_columns);
-                let mut part = 0;
-                for &term in self.terms {
-                    for (first_term, depth) in even_parts(term.depth, DEPTH) {
-                        part += 1;
-                        let term = Term { depth, ..term };
-                        let ends = [part == 1, part == parts];
-                        let part = Part { term, first_term, row, rows, column, columns, ends, beside };
-                        // SAFETY: this is a part of the product.
-                        unsafe { self.part::<L>(part, scratch) };
-                    }
+    unsafe fn parts<L: Lanes<Number = T>>(&self, max_rows: usize, scratch: Scratch<T>) {
+        let depth = self.depth();
+        let is_far = depth.saturating_mul(self.columns) * size_of::<T>() > REQUESTED;
+        let requests = is_far && !matches!(self.windows, Windows::B(_));
+        for (row, rows) in even_parts(self.rows, max_rows) {
+            let mut rows_of_a = List::<_, ROWS>::new();
+            match self.windows {
+                Windows::A(windows) => {
+                    windows
+                        .row_starts()
+                        .skip(row)
+                        .take(rows)
+                        .for_each(|start| rows_of_a.push(start as isize));
+                }
+                _ => rows_of_a.fill(rows, |index| (row + index) as isize * self.a_strides[0]),
+            }
+            let rows_of_a = &*rows_of_a;
+            if let Some(packed) = scratch.packed_a {
+                // SAFETY: these rows are some of the product's.
+                unsafe { self.pack_rows::<L>(rows_of_a, packed) };
+            }
+            for column in (0..self.columns).step_by(COLUMNS) {
+                let columns = (self.columns - column).min(COLUMNS);
+                for (first_term, part_depth) in even_parts(depth, DEPTH) {
+                    let last_term = first_term + part_depth;
+                    let ends = [first_term == 0, last_term == depth];
+                    let next = if ends[1] { (column + COLUMNS, 0) } else { (column, last_term) };
+                    let next = Some(next).filter(|_| requests);
+                    let depth = part_depth;
+                    let part = Part { row, rows, rows_of_a, column, columns, first_term, depth, ends, next };
+                    // SAFETY: this is a part of the product.
+                    unsafe { self.part::<L>(part, scratch) };
                 }
             }
         }
     }
 
-    /// A part of the product, panel by panel.
-    unsafe fn part<L: Lanes<Number = T>>(&self, part: Part<T>, scratch: Scratch<T>) {
-        let Part { term: Term { a, b, depth }, first_term, row, rows, column, columns, ends, beside } = part;
-        let [is_first, is_last] = ends;
-        let [a_row, a_column] = self.a_strides;
-        let [b_row, b_column] = self.b_strides;
-        let max_vectors = max_vectors(self.rows);
-        let max_width = max_vectors * L::COUNT;
-        let spread = depth * b_row.unsigned_abs();
-        let min_spread = if b_row % 64 == 0 { 4096 } else { MIN_SPREAD_TO_PACK };
-        let packs = b_column != 1 || rows >= MIN_ROWS_TO_PACK && spread > min_spread;
-        let widest = if packs { columns / max_width } else { 0 };
-        // SAFETY: the part is within the product, and each panel within the part. The scratch has room for `DEPTH` terms of
-        // `COLUMNS` columns, and for `ROWS` rows of `MAX_WIDTH` sums.
-        unsafe {
-            let a = a.offset(row as isize * a_row + first_term as isize * a_column);
-            let b = b.offset(first_term as isize * b_row + column as isize * b_column);
-            let c = self.c.offset(row as isize * self.c_stride).add(column);
-            let pack = Pack {
-                depth,
-                panels: 1,
-                width: 0,
-                columns: 0,
-                b,
-                b_strides: self.b_strides,
-                packed: scratch.packed,
-            };
-            if widest > 0 {
-                Pack { panels: widest, width: max_width, columns: widest * max_width, ..pack }.copy::<L>();
+    /// Packs rows of A, part of K by part of K.
+    unsafe fn pack_rows<L: Lanes<Number = T>>(&self, rows: &[isize], packed: *mut T) {
+        for (first_term, depth) in even_parts(self.depth(), DEPTH) {
+            let mut ranges = List::new();
+            // SAFETY: the rows and the terms are some of the product's, and there is memory for all of them.
+            unsafe {
+                self.ranges(first_term, depth, &mut ranges);
+                let ranges = &ranges;
+                let packed = packed.add(rows.len() * first_term);
+                PackRows { rows, depth, ranges, a_strides: self.a_strides, packed }.copy::<L>();
             }
+        }
+    }
+
+    /// Appends the terms of a part of K, product by product, for all rows and columns.
+    #[inline]
+    unsafe fn ranges(&self, first_term: usize, depth: usize, ranges: &mut List<TermRange<T>, MAX_PRODUCTS>) {
+        let mut start = 0;
+        for &Term { a, b, depth: term_depth } in self.terms {
+            let from = first_term.max(start);
+            let to = (first_term + depth).min(start + term_depth);
+            if from < to {
+                let skipped = (from - start) as isize;
+                // SAFETY: these terms are some of this product's.
+                let a = unsafe { a.offset(skipped * self.a_strides[1]) };
+                let b = match self.windows {
+                    Windows::B(_) => b,
+                    // SAFETY: as above.
+                    _ => unsafe { b.offset(skipped * self.b_strides[0]) },
+                };
+                ranges.push(TermRange { first: from - first_term, depth: to - from, a, b });
+            }
+            start += term_depth;
+        }
+    }
+
+    /// What of B is needed next, as far as it is in one product.
+    fn ahead(&self, depth: usize, next: Option<(usize, usize)>) -> Requested<T> {
+        let Some((column, first_term)) = next.filter(|&(column, _)| column < self.columns) else {
+            return Requested::NONE;
+        };
+        let mut start = 0;
+        for term in self.terms {
+            let Some(skipped) = first_term.checked_sub(start).filter(|&skipped| skipped < term.depth) else {
+                start += term.depth;
+                continue;
+            };
+            let depth = depth.min(term.depth - skipped);
+            let columns = (self.columns - column).min(COLUMNS);
+            let [b_row, b_column] = self.b_strides;
+            let from = term.b.wrapping_offset(column as isize * b_column + skipped as isize * b_row);
+            return match b_column {
+                1 => Requested { from, stride: b_row, count: depth, len: columns },
+                _ => Requested { from, stride: b_column, count: columns, len: depth },
+            };
+        }
+        Requested::NONE
+    }
+
+    /// A part of the product, panel by panel.
+    unsafe fn part<L: Lanes<Number = T>>(&self, part: Part<'_>, scratch: Scratch<T>) {
+        let Part { row, rows, rows_of_a, column, columns, first_term, depth, ends, mut next } = part;
+        let [is_first, is_last] = ends;
+        let [b_row, b_column] = self.b_strides;
+        // What several parts add up to is added to C at once: one after the other, they would make the chain of C's own sums long.
+        let beside = matches!(self.init, Init::Accumulate) && !(is_first && is_last);
+        let max_vectors = max_vectors(self.rows);
+        let spread = depth.saturating_mul(b_row.unsigned_abs());
+        let min_spread = if b_row % 64 == 0 { 4096 } else { MIN_SPREAD_TO_PACK };
+        let packs = match self.windows {
+            Windows::B(_) => rows >= MIN_ROWS_TO_PACK && depth > 16,
+            _ => {
+                b_column != 1
+                    || rows >= MIN_ROWS_TO_PACK && spread > min_spread
+                    || rows >= MIN_ROWS_TO_PACK_FAR && spread >= FAR
+            }
+        };
+        let sums_stride = columns.next_multiple_of(MAX_WIDTH);
+        let chain_stride = sums_stride;
+        let mut rows_of_b = List::<_, DEPTH>::new();
+        if let Windows::B(windows) = self.windows {
+            let starts = windows.row_starts().skip(first_term).take(depth);
+            starts.for_each(|start| rows_of_b.push(start as isize));
+        }
+        let rows_of_b = match self.windows {
+            Windows::B(_) => RowsOfB::Listed(&rows_of_b),
+            _ => RowsOfB::Even(b_row),
+        };
+        let mut ranges = List::new();
+        // SAFETY: the part is within the product, and each panel within the part. The scratch has room for `DEPTH` terms of
+        // `COLUMNS` columns, and for `ROWS` rows of as many sums.
+        unsafe {
+            self.ranges(first_term, depth, &mut ranges);
+            let a_layout = match scratch.packed_a {
+                Some(packed) => {
+                    let packed = packed.cast_const().add(rows * first_term);
+                    ranges.iter_mut().for_each(|range| range.a = packed);
+                    Layout::Packed(depth)
+                }
+                None if self.a_by_columns() => {
+                    ranges.iter_mut().for_each(|range| range.a = range.a.add(row));
+                    Layout::Columns(self.a_strides[1])
+                }
+                None => Layout::Rows(rows_of_a),
+            };
+            ranges.iter_mut().for_each(|range| range.b = range.b.offset(column as isize * b_column));
+            let c = self.c.offset(row as isize * self.c_stride).add(column);
+            let pack = |ranges: &[TermRange<T>], from: usize, panels: usize, width: usize, columns: usize| {
+                for &TermRange { first, depth: rows, b, .. } in ranges {
+                    let b = b.offset(from as isize * b_column);
+                    let packed = scratch.packed.add(from * depth + first * width);
+                    Pack { rows, rows_of_b, depth, panels, width, columns, b, b_column, packed }.copy::<L>();
+                }
+            };
             let mut from = 0;
             while from < columns {
+                // As many whole panels of the largest width as there are, then one narrower, and one that does not fill its vectors.
                 let mut vectors = max_vectors;
                 while vectors > 1 && columns - from <= vectors / 2 * L::COUNT {
                     vectors /= 2;
                 }
                 let width = vectors * L::COUNT;
-                let count = (columns - from).min(width);
-                let whole = count == width;
-                let (b, c) = (b.offset(from as isize * b_column), c.add(from));
-                let packed = scratch.packed.add(from * depth);
+                let panels = ((columns - from) / width).max(1);
+                let count = (columns - from).min(panels * width);
+                let whole = count == panels * width;
                 let in_place = whole && !packs;
-                if !in_place && from >= widest * max_width {
-                    Pack { width, columns: count, b, packed, ..pack }.copy::<L>();
+                if !in_place {
+                    pack(&ranges, from, panels, width, count);
                 }
-                let beside = beside || !whole;
-                let sums = scratch.sums.add(from % MAX_WIDTH);
-                Panel {
-                    rows,
-                    vectors,
-                    depth,
-                    a,
-                    a_strides: self.a_strides,
-                    b: if in_place { b } else { packed },
-                    b_stride: if in_place { b_row } else { width as isize },
-                    c: if beside { sums } else { c },
-                    c_stride: if beside { MAX_WIDTH as isize } else { self.c_stride },
-                    accumulates: !is_first || self.accumulates && !beside,
+                let (c, sums) = (c.add(from), scratch.sums.add(from));
+                let of_c = Addend::Matrix(c.cast_const(), self.c_stride);
+                let of_sums = Addend::Matrix(sums.cast_const(), sums_stride as isize);
+                let to_c = whole && (is_last || !beside);
+                let before = match is_first {
+                    true => Addend::None,
+                    false if whole && !beside => of_c,
+                    false => of_sums,
+                };
+                let init = match self.init {
+                    _ if !is_last => Addend::None,
+                    Init::Zeros => Addend::None,
+                    Init::Rows(values) => Addend::Column(values.as_ptr().add(row)),
+                    Init::Accumulate if whole => of_c,
+                    Init::Accumulate => Addend::None,
+                };
+                let (to, to_stride) = if to_c { (c, self.c_stride) } else { (sums, sums_stride as isize) };
+                for (index, &range) in ranges.iter().enumerate() {
+                    let b = match in_place {
+                        true => range.b.offset(from as isize * b_column),
+                        false => scratch.packed.cast_const().add(from * depth + range.first * width),
+                    };
+                    let (starts, ends) = (index == 0, index + 1 == ranges.len());
+                    Panels {
+                        count: panels,
+                        b_step: if in_place { width } else { depth * width },
+                        ahead: if starts { self.ahead(depth, next) } else { Requested::NONE },
+                        rows,
+                        vectors,
+                        range: TermRange { b, ..range },
+                        a_layout,
+                        rows_of_b: if in_place { rows_of_b } else { RowsOfB::Even(width as isize) },
+                        chain: (if starts { ptr::null() } else { scratch.chain.cast_const() }, chain_stride),
+                        before: if ends { before } else { Addend::None },
+                        factor: if ends && is_last { self.alpha } else { T::one() },
+                        init: if ends { init } else { Addend::None },
+                        c: if ends { to } else { scratch.chain },
+                        c_stride: if ends { to_stride } else { chain_stride as isize },
+                    }
+                    .compute::<L>();
                 }
-                .compute::<L>();
-                if beside && is_last {
-                    let Self { c_stride, accumulates, .. } = *self;
-                    let (packed, width) = (sums.cast_const(), MAX_WIDTH);
+                // What follows is requested once.
+                next = None;
+                if !to_c && is_last {
+                    let accumulates = matches!(self.init, Init::Accumulate);
+                    let (packed, width, c_stride) = (sums.cast_const(), sums_stride, self.c_stride);
                     Unpack { rows, columns: count, packed, width, c, c_stride, accumulates }.copy::<L>();
                 }
-                from += width;
+                from += count;
             }
         }
     }

@@ -1,73 +1,249 @@
 //! The innermost loops of our products: blocks of C that stay in registers while K advances.
 
 use std::marker::PhantomData;
+use std::ptr;
 
-use num_traits::Zero;
+use num_traits::{One, Zero};
 
 use crate::real::Real;
 use crate::simd::blocking::{even_parts, with_constant};
 use crate::simd::dispatch::Loop;
 use crate::simd::lanes::Lanes;
 
+/// The maximum number of rows of a block of up to two vectors of columns: as many sums as fit into 16 registers, next to those for B
+/// and for a value of A.
+pub(super) const MAX_ROWS: usize = 6;
+
+/// The same for four vectors.
+const MAX_ROWS_OF_FOUR: usize = 3;
+
 /// How many vectors of columns a panel of these rows has at most: few rows leave registers for many columns.
 pub(super) fn max_vectors(rows: usize) -> usize {
-    if rows <= 3 { 4 } else { 2 }
+    if rows <= MAX_ROWS_OF_FOUR { 4 } else { 2 }
 }
 
-/// A panel of C: rows of a few vectors of columns. `C = A B`, or `C += A B`, over `depth` terms.
-///
-/// All pointers are to the first value, all strides in values; the columns of B and of C have stride 1.
+/// How the values of A are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout<'a> {
+    /// Contiguous rows, which begin here.
+    Rows(&'a [isize]),
+    /// Contiguous columns, this far apart.
+    Columns(isize),
+    /// Packed by [`PackRows`](super::pack::PackRows), in columns of this number of terms: the blocks of rows one after the other, each
+    /// with contiguous columns, one after the other.
+    Packed(usize),
+}
+
+/// Where the rows of B begin. Their values are contiguous.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RowsOfB<'a> {
+    /// This far from each other.
+    Even(isize),
+    /// Anywhere: a position for each term of a part of K.
+    Listed(&'a [isize]),
+}
+
+impl RowsOfB<'_> {
+    #[inline(always)]
+    pub(super) fn start(self, row: usize) -> isize {
+        match self {
+            Self::Even(stride) => row as isize * stride,
+            Self::Listed(starts) => starts[row],
+        }
+    }
+}
+
+/// What is added to sums before they are stored.
 #[derive(Clone, Copy)]
-pub(super) struct Panel<T> {
-    pub(super) rows: usize,
-    pub(super) vectors: usize,
-    pub(super) depth: usize,
-    pub(super) a: *const T,
-    pub(super) a_strides: [isize; 2],
-    pub(super) b: *const T,
-    pub(super) b_stride: isize,
-    pub(super) c: *mut T,
-    pub(super) c_stride: isize,
-    pub(super) accumulates: bool,
+pub(super) enum Addend<T> {
+    None,
+    /// A value for each sum, in rows this far apart.
+    Matrix(*const T, isize),
+    /// A value for each row.
+    Column(*const T),
 }
 
-impl<T: Real> Panel<T> {
-    /// Computes the panel.
-    ///
-    /// # Safety
-    ///
-    /// The CPU has the instructions, `vectors` is 1, 2 or 4, and the pointers and strides are as described. C may be written and
-    /// overlaps neither of the others.
-    pub(super) unsafe fn compute<L: Lanes<Number = T>>(self) {
-        // SAFETY: as the caller says.
+impl<T: Real> Addend<T> {
+    /// Adds it to the sums of rows and columns from these on.
+    #[inline(always)]
+    unsafe fn add_to<L: Lanes<Number = T>, const R: usize, const V: usize>(
+        self,
+        sums: &mut [[L::Vector; V]; R],
+        row: usize,
+        column: usize,
+    ) {
+        // SAFETY: the caller vouches for the pointers, and for the rows.
         unsafe {
-            match self.vectors {
-                1 => L::run(OfVectors::<L, 1>(self, PhantomData)),
-                2 => L::run(OfVectors::<L, 2>(self, PhantomData)),
-                _ => L::run(OfVectors::<L, 4>(self, PhantomData)),
+            match self {
+                Self::None => {}
+                Self::Matrix(from, stride) => {
+                    let from = from.offset(row as isize * stride).add(column);
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        for (v, sum) in sums.iter_mut().enumerate() {
+                            *sum = L::add(L::load(from.offset(r as isize * stride).add(v * L::COUNT)), *sum);
+                        }
+                    }
+                }
+                Self::Column(from) => {
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        let value = L::splat(*from.add(row + r));
+                        for sum in sums {
+                            *sum = L::add(value, *sum);
+                        }
+                    }
+                }
             }
         }
     }
 }
 
-/// A panel of `V` vectors of columns, which [`Panel::compute`] alone makes.
-struct OfVectors<L: Lanes, const V: usize>(Panel<L::Number>, PhantomData<L>);
+/// Some of the terms of a panel: where the values of A and B that they are products of begin.
+#[derive(Clone, Copy)]
+pub(super) struct TermRange<T> {
+    /// How many terms of the panel are before these.
+    pub(super) first: usize,
+    pub(super) depth: usize,
+    pub(super) a: *const T,
+    pub(super) b: *const T,
+}
 
-impl<L: Lanes, const V: usize> Loop for OfVectors<L, V> {
+/// Values that will be needed soon: `count` rows of `len` contiguous ones. They are only requested, so they may be anywhere.
+#[derive(Clone, Copy)]
+pub(super) struct Requested<T> {
+    pub(super) from: *const T,
+    pub(super) stride: isize,
+    pub(super) count: usize,
+    pub(super) len: usize,
+}
+
+impl<T: Real> Requested<T> {
+    pub(super) const NONE: Self = Self { from: ptr::null(), stride: 0, count: 0, len: 0 };
+
+    /// Requests them.
+    #[inline(always)]
+    unsafe fn request<L: Lanes<Number = T>>(self) {
+        for row in 0..self.count {
+            let row = self.from.wrapping_offset(row as isize * self.stride);
+            for at in (0..self.len).step_by(64 / size_of::<T>()) {
+                // SAFETY: the caller has found the instructions.
+                unsafe { L::prefetch(row.wrapping_add(at)) };
+            }
+        }
+    }
+
+    /// Takes up to `count` rows off the front.
+    #[inline(always)]
+    pub(super) fn take(&mut self, count: usize) -> Self {
+        let first = Self { count: count.min(self.count), ..*self };
+        self.count -= first.count;
+        self.from = self.from.wrapping_offset(first.count as isize * self.stride);
+        first
+    }
+}
+
+/// Panels of C next to each other, each some rows of a few vectors of columns: `C = init + factor (before + chain + A B)`, where the
+/// sums of the product go on from those of the chain.
+///
+/// All pointers are to the first value, all strides in values; the columns of B and of C have stride 1.
+#[derive(Clone, Copy)]
+pub(super) struct Panels<'a, T> {
+    pub(super) count: usize,
+    /// From the columns of B of one panel to those of the next.
+    pub(super) b_step: usize,
+    /// What is requested meanwhile.
+    pub(super) ahead: Requested<T>,
+    pub(super) rows: usize,
+    pub(super) vectors: usize,
+    pub(super) range: TermRange<T>,
+    pub(super) a_layout: Layout<'a>,
+    pub(super) rows_of_b: RowsOfB<'a>,
+    /// The sums of the ranges of this part of K that were before, and how far its rows are apart; null where there were none.
+    pub(super) chain: (*const T, usize),
+    /// The sums of the parts that were before.
+    pub(super) before: Addend<T>,
+    /// What those sums are multiplied with, and these.
+    pub(super) factor: T,
+    /// What is added in the end.
+    pub(super) init: Addend<T>,
+    pub(super) c: *mut T,
+    pub(super) c_stride: isize,
+}
+
+impl<T: Real> Panels<'_, T> {
+    /// Computes the panels.
+    ///
+    /// # Safety
+    ///
+    /// The CPU has the instructions, `vectors` is 1, 2 or 4, and the pointers and strides are as described. C may be written and
+    /// overlaps neither of the others. If A has contiguous columns, the rows of B are evenly spaced.
+    pub(super) unsafe fn compute<L: Lanes<Number = T>>(&self) {
+        // SAFETY: as the caller says.
+        unsafe {
+            match self.vectors {
+                1 => self.with_vectors::<L, 1>(),
+                2 => self.with_vectors::<L, 2>(),
+                _ => self.with_vectors::<L, 4>(),
+            }
+        }
+    }
+
+    /// Chooses the loop before its tiles begin: they are short.
+    #[inline(always)]
+    unsafe fn with_vectors<L: Lanes<Number = T>, const V: usize>(&self) {
+        // SAFETY: the caller's.
+        unsafe {
+            match (self.a_layout, self.rows_of_b) {
+                (Layout::Rows(starts), RowsOfB::Even(stride)) => {
+                    L::run(Tiles::<L, _, _, V>(self, ByRows(starts), Even(stride), PhantomData));
+                }
+                (Layout::Columns(column), RowsOfB::Even(stride)) => {
+                    L::run(Tiles::<L, _, _, V>(self, ByColumns(column), Even(stride), PhantomData));
+                }
+                (Layout::Packed(depth), RowsOfB::Even(stride)) => {
+                    L::run(Tiles::<L, _, _, V>(self, Packed(depth), Even(stride), PhantomData));
+                }
+                (Layout::Rows(rows), RowsOfB::Listed(starts)) => {
+                    L::run(Tiles::<L, _, _, V>(self, ByRows(rows), Listed(starts), PhantomData));
+                }
+                (Layout::Packed(depth), RowsOfB::Listed(starts)) => {
+                    L::run(Tiles::<L, _, _, V>(self, Packed(depth), Listed(starts), PhantomData));
+                }
+                (Layout::Columns(_), RowsOfB::Listed(_)) => {
+                    unreachable!("such rows of B have an A with rows")
+                }
+            }
+        }
+    }
+}
+
+/// The tiles of a panel of `V` vectors of columns, which [`Panels::compute`] alone makes.
+struct Tiles<'a, L: Lanes, A, B, const V: usize>(&'a Panels<'a, L::Number>, A, B, PhantomData<L>);
+
+impl<L: Lanes, A: Left, B: Right, const V: usize> Loop for Tiles<'_, L, A, B, V> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        let panel = self.0;
-        // As many sums as fit into 16 registers, next to those for B and for a value of A.
-        let max_rows = const { if V <= 2 { 6 } else { 3 } };
-        for (row, rows) in even_parts(panel.rows, max_rows) {
-            // SAFETY: `Panel::compute` has made the panel, and its caller vouches for it; the rows are some of the panel's.
-            unsafe {
-                if V <= 2 {
-                    with_constant!(rows, [1 2 3 4 5 6], |R| tile::<L, R, V>(&panel, row));
-                } else {
-                    with_constant!(rows, [1 2 3], |R| tile::<L, R, V>(&panel, row));
+        let Self(panels, a, b, _) = self;
+        let max_rows = const { if V <= 2 { MAX_ROWS } else { MAX_ROWS_OF_FOUR } };
+        let mut ahead = panels.ahead;
+        let share = match ahead.count {
+            0 => 0,
+            count => count.div_ceil(panels.count * panels.rows.div_ceil(max_rows)),
+        };
+        for panel in 0..panels.count {
+            for (row, rows) in even_parts(panels.rows, max_rows) {
+                if share > 0 {
+                    // SAFETY: the CPU has the instructions.
+                    unsafe { ahead.take(share).request::<L>() };
+                }
+                // SAFETY: `Panels::compute` has made the panels, and its caller vouches for them; the rows are some of theirs.
+                unsafe {
+                    if V <= 2 {
+                        with_constant!(rows, [1 2 3 4 5 6], |R| tile::<L, A, B, R, V>(panels, a, b, panel, row));
+                    } else {
+                        with_constant!(rows, [1 2 3], |R| tile::<L, A, B, R, V>(panels, a, b, panel, row));
+                    }
                 }
             }
         }
@@ -76,44 +252,226 @@ impl<L: Lanes, const V: usize> Loop for OfVectors<L, V> {
 
 /// `R` rows of `V` vectors of columns.
 #[inline(always)]
-unsafe fn tile<L: Lanes, const R: usize, const V: usize>(panel: &Panel<L::Number>, row: usize) {
-    let Panel { a_strides: [a_row, a_column], b_stride, c_stride, .. } = *panel;
-    let row = row as isize;
-    // SAFETY: the caller vouches for the panel and that these are some of its rows.
+unsafe fn tile<L: Lanes, A: Left, B: Right, const R: usize, const V: usize>(
+    panels: &Panels<'_, L::Number>,
+    a: A,
+    b: B,
+    panel: usize,
+    row: usize,
+) {
+    let Panels { range, b_step, chain: (chain, chain_stride), before, factor, init, c, c_stride, .. } =
+        *panels;
+    let column = panel * V * L::COUNT;
+    // SAFETY: the caller vouches for the panels and that these are some of their rows.
     unsafe {
         let mut sums = [[L::splat(L::Number::zero()); V]; R];
-        let mut a = [panel.a; R];
-        let mut c = [panel.c; R];
-        for r in 0..R {
-            a[r] = panel.a.offset((row + r as isize) * a_row);
-            c[r] = panel.c.offset((row + r as isize) * c_stride);
-        }
-        let mut b = panel.b;
-        let mut at = 0;
-        for _ in 0..panel.depth {
-            let mut loaded = [L::splat(L::Number::zero()); V];
-            for (v, loaded) in loaded.iter_mut().enumerate() {
-                *loaded = L::load(b.add(v * L::COUNT));
-            }
-            for (a, sums) in a.into_iter().zip(&mut sums) {
-                let value = L::splat(*a.offset(at));
-                for (sum, loaded) in sums.iter_mut().zip(loaded) {
-                    *sum = L::mul_add(value, loaded, *sum);
-                }
-            }
-            at += a_column;
-            b = b.wrapping_offset(b_stride);
-        }
-        if panel.accumulates {
-            for (c, sums) in c.into_iter().zip(&mut sums) {
+        if !chain.is_null() {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    *sum = L::add(L::load(c.add(v * L::COUNT)), *sum);
+                    *sum = L::load(chain.add((row + r) * chain_stride + column + v * L::COUNT));
                 }
             }
         }
-        for (c, sums) in c.into_iter().zip(sums) {
+        let first = range.b.add(panel * b_step);
+        b.add_terms::<L, _, R, V>(
+            &mut sums,
+            &TermRange { b: first, ..range },
+            a.block::<L::Number, R>(&range, row),
+        );
+        let c = c.offset(row as isize * c_stride).add(column);
+        before.add_to::<L, R, V>(&mut sums, row, column);
+        if factor != L::Number::one() {
+            let (factor, zero) = (L::splat(factor), L::splat(-L::Number::zero()));
+            for sums in &mut sums {
+                for sum in sums {
+                    *sum = L::mul_add(factor, *sum, zero);
+                }
+            }
+        }
+        init.add_to::<L, R, V>(&mut sums, row, column);
+        for (r, sums) in sums.into_iter().enumerate() {
             for (v, sum) in sums.into_iter().enumerate() {
-                L::store(c.add(v * L::COUNT), sum);
+                L::store(c.offset(r as isize * c_stride).add(v * L::COUNT), sum);
+            }
+        }
+    }
+}
+
+/// A layout of A.
+trait Left: Copy {
+    /// `R` rows for the terms of a range, from a row of the panel on.
+    ///
+    /// # Safety
+    ///
+    /// There are such rows and terms.
+    unsafe fn block<T: Real, const R: usize>(self, range: &TermRange<T>, row: usize) -> impl Block<T>;
+}
+
+#[derive(Clone, Copy)]
+struct ByRows<'a>(&'a [isize]);
+
+impl Left for ByRows<'_> {
+    #[inline(always)]
+    unsafe fn block<T: Real, const R: usize>(self, range: &TermRange<T>, row: usize) -> impl Block<T> {
+        let mut rows = [range.a; R];
+        for (r, pointer) in rows.iter_mut().enumerate() {
+            // SAFETY: the caller vouches for it, here and below.
+            *pointer = unsafe { range.a.offset(*self.0.get_unchecked(row + r)) };
+        }
+        Rows(rows)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct ByColumns(isize);
+
+impl Left for ByColumns {
+    #[inline(always)]
+    unsafe fn block<T: Real, const R: usize>(self, range: &TermRange<T>, row: usize) -> impl Block<T> {
+        // SAFETY: as above.
+        Columns { from: unsafe { range.a.add(row) }, stride: self.0 }
+    }
+}
+
+/// With this number of terms in a block.
+#[derive(Clone, Copy)]
+struct Packed(usize);
+
+impl Left for Packed {
+    #[inline(always)]
+    unsafe fn block<T: Real, const R: usize>(self, range: &TermRange<T>, row: usize) -> impl Block<T> {
+        // SAFETY: as above.
+        PackedRows::<T, R>(unsafe { range.a.add(row * self.0 + range.first * R) })
+    }
+}
+
+/// `R` rows of A, in one of the layouts.
+trait Block<T> {
+    /// The value of A in a row, for a term.
+    ///
+    /// # Safety
+    ///
+    /// There are such a row and such a term.
+    unsafe fn value(&self, row: usize, term: usize) -> T;
+}
+
+struct Rows<T, const R: usize>([*const T; R]);
+
+impl<T: Real, const R: usize> Block<T> for Rows<T, R> {
+    #[inline(always)]
+    unsafe fn value(&self, row: usize, term: usize) -> T {
+        // SAFETY: the caller vouches for it, here and below.
+        unsafe { *self.0[row].add(term) }
+    }
+}
+
+struct Columns<T> {
+    from: *const T,
+    stride: isize,
+}
+
+impl<T: Real> Block<T> for Columns<T> {
+    #[inline(always)]
+    unsafe fn value(&self, row: usize, term: usize) -> T {
+        // SAFETY: as above.
+        unsafe { *self.from.offset(term as isize * self.stride).add(row) }
+    }
+}
+
+struct PackedRows<T, const R: usize>(*const T);
+
+impl<T: Real, const R: usize> Block<T> for PackedRows<T, R> {
+    #[inline(always)]
+    unsafe fn value(&self, row: usize, term: usize) -> T {
+        // SAFETY: as above.
+        unsafe { *self.0.add(term * R + row) }
+    }
+}
+
+/// Where rows of B begin.
+trait Right: Copy {
+    /// Adds a product to each sum for each term of a range, in their order.
+    ///
+    /// # Safety
+    ///
+    /// There are such terms.
+    unsafe fn add_terms<L: Lanes, A: Block<L::Number>, const R: usize, const V: usize>(
+        self,
+        sums: &mut [[L::Vector; V]; R],
+        range: &TermRange<L::Number>,
+        a: A,
+    );
+}
+
+#[derive(Clone, Copy)]
+struct Even(isize);
+
+impl Right for Even {
+    #[inline(always)]
+    unsafe fn add_terms<L: Lanes, A: Block<L::Number>, const R: usize, const V: usize>(
+        self,
+        sums: &mut [[L::Vector; V]; R],
+        range: &TermRange<L::Number>,
+        a: A,
+    ) {
+        /// As many terms share the steps of pointers and the end of the loop.
+        const UNROLLED: usize = 2;
+
+        let TermRange { depth, mut b, .. } = *range;
+        // SAFETY: the caller vouches for all terms, here and below.
+        unsafe {
+            let mut k = 0;
+            while k + UNROLLED <= depth {
+                for i in 0..UNROLLED {
+                    add_term::<L, R, V>(sums, b, &a, k + i);
+                    b = b.wrapping_offset(self.0);
+                }
+                k += UNROLLED;
+            }
+            while k < depth {
+                add_term::<L, R, V>(sums, b, &a, k);
+                b = b.wrapping_offset(self.0);
+                k += 1;
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Listed<'a>(&'a [isize]);
+
+impl Right for Listed<'_> {
+    #[inline(always)]
+    unsafe fn add_terms<L: Lanes, A: Block<L::Number>, const R: usize, const V: usize>(
+        self,
+        sums: &mut [[L::Vector; V]; R],
+        &TermRange { first, depth, b, .. }: &TermRange<L::Number>,
+        a: A,
+    ) {
+        for k in 0..depth {
+            // SAFETY: as above.
+            unsafe { add_term::<L, R, V>(sums, b.offset(*self.0.get_unchecked(first + k)), &a, k) };
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn add_term<L: Lanes, const R: usize, const V: usize>(
+    sums: &mut [[L::Vector; V]; R],
+    b: *const L::Number,
+    a: &impl Block<L::Number>,
+    k: usize,
+) {
+    // SAFETY: the caller vouches for a vector for each `V`.
+    unsafe {
+        let mut loaded = [L::splat(L::Number::zero()); V];
+        for (v, loaded) in loaded.iter_mut().enumerate() {
+            *loaded = L::load(b.add(v * L::COUNT));
+        }
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let value = L::splat(a.value(r, k));
+            for (sum, loaded) in sums.iter_mut().zip(loaded) {
+                *sum = L::mul_add(value, loaded, *sum);
             }
         }
     }

@@ -74,6 +74,12 @@ impl Lanes for Avx2Double {
     }
 
     #[inline(always)]
+    unsafe fn prefetch(from: *const f64) {
+        // SAFETY: a request is harmless wherever it points to.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn add(a: __m256d, b: __m256d) -> __m256d {
         // SAFETY: as above.
         unsafe { _mm256_add_pd(a, b) }

@@ -8,14 +8,12 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx2_double;
-#[cfg(test)]
 mod plain;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2_double::Avx2Double;
-#[cfg(test)]
 pub(crate) use plain::Plain;
 
 use crate::real::Real;
@@ -51,6 +49,9 @@ pub(crate) trait Lanes: 'static {
 
     /// The first `count` lanes to memory, at most all of them; nothing else is touched.
     unsafe fn store_first(count: usize, to: *mut Self::Number, vector: Self::Vector);
+
+    /// Requests the cache line of a number, which may be anywhere.
+    unsafe fn prefetch(from: *const Self::Number);
 
     /// `a + b`
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
