@@ -45,6 +45,8 @@ pub(crate) struct TrainingReport {
     pub(crate) seed: u64,
     pub(crate) threads: usize,
     pub(crate) shards: usize,
+    /// Whether the products were the same on every CPU, and not those of BLAS.
+    pub(crate) portable: bool,
     pub(crate) blas: BlasInfo,
     #[serde(skip)]
     pub(crate) matrix: ConfusionCounts,
@@ -71,6 +73,9 @@ impl fmt::Display for TrainingReport {
         writeln!(f, "training    {train_seconds:.2} s, {mean:.3} s per epoch")?;
         let BlasInfo { name, version, kernel } = &self.blas;
         writeln!(f, "BLAS        {}", format!("{name} {version} {kernel}").trim())?;
+        if self.portable {
+            writeln!(f, "products    portable: our own kernels, the same on every CPU")?;
+        }
         writeln!(f, "threads     {}, shards {}, seed {}", self.threads, self.shards, self.seed)?;
         write!(f, "parameters  {}, sha256 {}", self.parameters, self.params_sha256)
     }

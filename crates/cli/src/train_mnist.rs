@@ -85,6 +85,9 @@ pub(crate) struct Arguments {
     /// of the result [default: 2, or 1 if a step is too short for two].
     #[arg(long)]
     shards: Option<usize>,
+    /// Compute a result that is the same to the last bit on every CPU, in somewhat more time.
+    #[arg(long)]
+    portable: bool,
     /// The directory of the four MNIST files [default: CHAINRULE_DATA, else the cache, else a download].
     #[arg(long)]
     data_dir: Option<PathBuf>,
@@ -119,6 +122,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .batch_size(batch_size)
         .shards(arguments.shards)
         .threads(threads)
+        .portable(arguments.portable)
         .seed(Seed(arguments.seed))
         .metric(Accuracy)
         .callback(ProgressPrinter::new());
@@ -129,8 +133,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     // Each shard is the work of one thread.
     let working = threads.min(shards);
     let gflops = peak::quick_estimate()?;
+    let products = if arguments.portable {
+        "portable products".to_owned()
+    } else {
+        format!("{library}, 1 thread per product")
+    };
     terminal::note(format_args!(
-        "{library}, 1 thread per product, {gflops:.0} GFLOP/s; training on {working} of {threads} threads, {shards} shards"
+        "{products}, {gflops:.0} GFLOP/s; training on {working} of {threads} threads, {shards} shards"
     ));
     let history = trainer.fit(train, epochs)?;
     let scores = trainer.evaluate(test)?;
@@ -161,6 +170,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         seed: arguments.seed,
         threads,
         shards,
+        portable: arguments.portable,
         blas: BlasInfo { name: library.name.to_owned(), version: library.version, kernel: library.kernel },
         matrix,
     };

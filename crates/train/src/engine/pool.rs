@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use chainrule_tensor::move_to_core;
+use chainrule_tensor::{PortableProducts, move_to_core};
 use rayon::{ThreadPoolBuildError, ThreadPoolBuilder, Yield};
 
 /// How many times a spinning worker looks for work before it starts to yield its core to other programs.
@@ -23,20 +23,25 @@ const WAITS: u32 = 100_000;
 /// How long a worker sleeps between looks.
 const NAP: Duration = Duration::from_micros(100);
 
-/// Runs `work` where [`join`] has `threads` threads of its own; on the calling thread alone if that is 1.
+/// Runs `work` where [`join`] has `threads` threads of its own; on the calling thread alone if that is 1. All of them have portable
+/// products, or the fastest.
 pub(crate) fn run<R: Send>(
     threads: usize,
+    portable: bool,
     work: impl FnOnce() -> R + Send,
 ) -> Result<R, ThreadPoolBuildError> {
     if threads < 2 {
+        let _products = PortableProducts::new(portable);
         return Ok(work());
     }
     let name = |index| format!("chainrule-{index}");
     let builder = ThreadPoolBuilder::new().num_threads(threads).thread_name(name);
     // Scoped, so that the threads have ended when this returns.
-    builder.build_scoped(rayon::ThreadBuilder::run, |pool| {
-        pool.install(|| with_spinning_workers(threads - 1, work))
-    })
+    let thread = |thread: rayon::ThreadBuilder| {
+        let _products = PortableProducts::new(portable);
+        thread.run();
+    };
+    builder.build_scoped(thread, |pool| pool.install(|| with_spinning_workers(threads - 1, work)))
 }
 
 /// Runs `work` on this thread of a pool while its other threads, the `workers`, spin.
@@ -159,7 +164,7 @@ mod tests {
             a + b
         };
         for threads in [2, 3, 8] {
-            let sum = run(threads, || (0..1000).map(fork).sum::<u64>());
+            let sum = run(threads, false, || (0..1000).map(fork).sum::<u64>());
             assert_eq!(sum.unwrap(), 3 * 499_500, "{threads} threads");
         }
     }
@@ -169,7 +174,7 @@ mod tests {
         for threads in [1, 2, 3, 8] {
             let mut squares = [0; 7];
             let mut calls = [0; 7];
-            let result = run(threads, || {
+            let result = run(threads, false, || {
                 each_pair(&mut squares, &mut calls, threads, &|index, square, call| {
                     *square = index * index;
                     *call += 1;
@@ -183,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_panic_comes_through() {
-        let result = std::panic::catch_unwind(|| run(2, || -> u8 { panic!("as intended") }).unwrap());
+        let result = std::panic::catch_unwind(|| run(2, false, || -> u8 { panic!("as intended") }).unwrap());
         assert_eq!(result.unwrap_err().downcast_ref(), Some(&"as intended"));
     }
 }

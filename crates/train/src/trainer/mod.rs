@@ -116,6 +116,7 @@ pub struct Trainer<T: Real, Y> {
     accumulate: usize,
     /// How many steps in a row may be left out since they would not be finite.
     skip_nonfinite: u64,
+    portable: bool,
     shards: Option<usize>,
     threads: usize,
     seed: Seed,
@@ -200,6 +201,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             batch_size: 32,
             accumulate: 1,
             skip_nonfinite: 0,
+            portable: false,
             shards: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             seed: Seed(0),
@@ -432,7 +434,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.state.scratch = (0..threads).map(|_| scratch()).collect();
         self.state.threads = threads;
         self.state.exchanges = exchanges.then(|| Exchanges::new(shards, self.threads));
-        pool::run(pool_threads, || work(self))?
+        pool::run(pool_threads, self.portable, || work(self))?
     }
 
     /// The floating-point operations of the products of one step.

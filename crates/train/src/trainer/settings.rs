@@ -54,6 +54,18 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         Self { skip_nonfinite: steps, ..self }
     }
 
+    /// Whether the result is the same to the last bit on every CPU: products are computed by our own kernels alone, which add in one
+    /// order whatever the width of vectors ([`PortableProducts`](chainrule_tensor::PortableProducts)), and so is everything else.
+    /// `false` by default, where BLAS and kernels for one kind of CPU are used wherever they are faster.
+    ///
+    /// A checkpoint does not hold it; after [`resume`](super::Trainer::resume) it is to be chosen again. What is computed outside of the
+    /// trainer, as the predictions of a [`Predictor`](crate::Predictor), is as the caller's thread chooses. Optimizers that call
+    /// LAPACK have none of our kernels. On x86-64 without FMA it takes many times as long.
+    #[must_use]
+    pub fn portable(self, portable: bool) -> Self {
+        Self { portable, ..self }
+    }
+
     /// The number of parts into which a batch is cut. It limits how many threads can work, and it is part of the result: another
     /// number changes the last bits.
     ///
