@@ -4,7 +4,7 @@ use std::error::Error;
 
 use super::measure::{self, Effort, Figure, Measurement};
 use super::samples::SampleSets;
-use super::workloads::Workload;
+use super::workloads::{Choices, Workload};
 
 /// One chart: lines over one quantity.
 #[derive(Clone, Debug)]
@@ -98,7 +98,8 @@ pub(crate) fn run(cores: usize, Effort { rounds, seconds }: Effort) -> Result<Ve
     let measurement = |(network, workload): (&Network, _)| {
         // By default there are two shards: further threads would have nothing to do.
         let shards = (network.threads > 2).then_some(network.threads);
-        Measurement::new(workload, network.threads, shards, data.of(workload), seconds)
+        let choices = Choices { shards, ..Choices::default() };
+        Measurement::new(workload, network.threads, choices, data.of(workload), seconds)
     };
     let mut measurements = networks.iter().zip(&workloads).map(measurement).collect::<Result<Vec<_>, _>>()?;
     measure::rounds(&mut measurements, rounds, || Ok(()))?;

@@ -29,7 +29,7 @@ use clap::Parser;
 use breakdown::Repeats;
 use measure::{Effort, Figure, Measurement};
 use samples::SampleSets;
-use workloads::{Workload, workloads};
+use workloads::{Choices, Workload, workloads};
 
 /// Counts what a step allocates; it costs a step nothing, since a step allocates nothing.
 #[global_allocator]
@@ -51,9 +51,8 @@ struct Arguments {
     /// Measure only these numbers of threads, such as 1,2 [default: 1 and all cores].
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     threads: Vec<u32>,
-    /// The number of shards that a batch is split into [default: the trainer's].
-    #[arg(long)]
-    shards: Option<usize>,
+    #[command(flatten)]
+    choices: Choices,
     /// Write the figures as JSON to this file, and a chart of the same name in SVG next to it.
     #[arg(long, default_value = "target/bench/bench.json")]
     json: PathBuf,
@@ -103,7 +102,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         terminal::note("warning: this is a debug build, many times slower: build with --release");
     }
     if arguments.peers {
-        return peers::run(&workloads, &threads, arguments.shards, arguments.data_dir.as_deref());
+        return peers::run(&workloads, &threads, arguments.choices, arguments.data_dir.as_deref());
     }
     let (rounds, seconds) = if arguments.quick { (7, 0.05) } else { (15, 0.25) };
     let effort = Effort { rounds: arguments.rounds.map_or(rounds, |rounds| rounds as usize), seconds };
@@ -147,7 +146,7 @@ fn compare(
             "warning: the products are no valid baseline here, and no target is checked against them: {why}"
         ))?;
     }
-    let (figures, peaks) = measured(workloads, threads, arguments.shards, baseline_valid, effort)?;
+    let (figures, peaks) = measured(workloads, threads, arguments.choices, baseline_valid, effort)?;
     terminal::print(format_args!("\n{}", table::HEAD))?;
     figures.iter().try_for_each(|figure| terminal::print(table::line(figure)))?;
     let peak = |(threads, peak): (&usize, &f64)| {
@@ -180,7 +179,7 @@ fn compare(
 fn measured(
     workloads: &[Workload],
     threads: &[usize],
-    shards: Option<usize>,
+    choices: Choices,
     baseline_valid: bool,
     Effort { rounds, seconds }: Effort,
 ) -> Result<(Vec<Figure>, Vec<f64>), Box<dyn Error>> {
@@ -188,7 +187,7 @@ fn measured(
     let mut measurements = Vec::new();
     for workload in workloads {
         for &threads in threads {
-            measurements.push(Measurement::new(workload, threads, shards, data.of(workload), seconds)?);
+            measurements.push(Measurement::new(workload, threads, choices, data.of(workload), seconds)?);
         }
     }
     let mut peaks = vec![0.0; threads.len()];

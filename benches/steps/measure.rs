@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::baseline::Baseline;
 use super::breakdown::Breakdown;
 use super::samples::SampleSet;
-use super::workloads::Workload;
+use super::workloads::{Choices, Workload};
 use crate::ALLOCATOR;
 
 /// How often and how long to measure.
@@ -114,18 +114,18 @@ impl<'a> Measurement<'a> {
     pub(crate) fn new(
         workload: &'a Workload,
         threads: usize,
-        shards: Option<usize>,
+        choices: Choices,
         samples: &'a SampleSet,
         seconds: f64,
     ) -> Result<Self, Box<dyn Error>> {
-        let (allocations, peak_bytes) = memory(workload, threads, shards, samples)?;
+        let (allocations, peak_bytes) = memory(workload, threads, choices, samples)?;
         let most = samples.count() / workload.batch;
         let few = most.min(20);
         let mut new = Self {
             workload,
             threads,
             samples,
-            trainer: workload.trainer(threads, shards)?,
+            trainer: workload.trainer(threads, choices)?,
             baseline: Baseline::new(&workload.operations, workload.batch, threads),
             start: 0,
             steps: few,
@@ -240,7 +240,7 @@ pub(crate) fn rounds(
 fn memory(
     workload: &Workload,
     threads: usize,
-    shards: Option<usize>,
+    choices: Choices,
     samples: &SampleSet,
 ) -> Result<(f64, usize), Box<dyn Error>> {
     const STEPS: usize = 32;
@@ -248,7 +248,7 @@ fn memory(
     let before = ALLOCATOR.restart_peak();
     // The queue has a slot for every step, so sending does not allocate.
     let (sender, receiver) = mpsc::sync_channel(2 * STEPS);
-    let mut trainer = workload.trainer(threads, shards)?.callback(move |event: &Event<'_>| {
+    let mut trainer = workload.trainer(threads, choices)?.callback(move |event: &Event<'_>| {
         if let Event::Step { .. } = event {
             let _ = sender.try_send(ALLOCATOR.allocations());
         }
@@ -304,7 +304,7 @@ mod tests {
     fn a_figure_of_a_small_workload() {
         let workload = Workload::dense("small", &[4, 8, 3], 16);
         let samples = workload.samples().unwrap();
-        let mut measurement = Measurement::new(&workload, 1, None, &samples, 0.001).unwrap();
+        let mut measurement = Measurement::new(&workload, 1, Choices::default(), &samples, 0.001).unwrap();
         let mut turns = 0;
         let between = || {
             turns += 1;
@@ -328,7 +328,7 @@ mod tests {
     fn rounds_with_and_without_a_shared_cache_are_kept_apart() {
         let workload = Workload::dense("small", &[4, 8, 3], 16);
         let samples = workload.samples().unwrap();
-        let mut measurement = Measurement::new(&workload, 2, None, &samples, 0.001).unwrap();
+        let mut measurement = Measurement::new(&workload, 2, Choices::default(), &samples, 0.001).unwrap();
         let round = |ours, nanoseconds| Round { ours, baseline: 1.0, core_latency: Some(nanoseconds) };
         measurement.rounds = vec![round(2.0, 25.0), round(9.0, 200.0), round(3.0, 30.0), round(4.0, 26.0)];
         let figures: Vec<Figure> = measurement.figures().collect();

@@ -10,7 +10,7 @@ use chainrule_cli::dataset::{self, DatasetName};
 use chainrule_cli::terminal;
 use serde::Serialize;
 
-use super::workloads::Workload;
+use super::workloads::{Choices, Workload};
 
 /// A training, as the programs in `benches/peers` report theirs.
 #[derive(Debug, Serialize)]
@@ -30,7 +30,7 @@ struct Training {
 pub(crate) fn run(
     workloads: &[Workload],
     threads: &[usize],
-    shards: Option<usize>,
+    choices: Choices,
     data: Option<&Path>,
 ) -> Result<(), Box<dyn Error>> {
     let mnist = dataset::find(Some(DatasetName::Mnist), data)?;
@@ -43,7 +43,7 @@ pub(crate) fn run(
             continue;
         }
         for &threads in threads {
-            let mut trainer = workload.trainer(threads, shards)?;
+            let mut trainer = workload.trainer(threads, choices)?;
             let history = trainer.fit(&mnist.train, workload.epochs)?;
             let scores = trainer.evaluate(&mnist.test)?;
             let training = Training {

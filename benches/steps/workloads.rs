@@ -4,6 +4,7 @@ use std::error::Error;
 
 use chainrule::prelude::*;
 use chainrule_cli::models;
+use clap::Args;
 
 use super::baseline::Operation;
 use super::samples::SampleSet;
@@ -36,6 +37,17 @@ pub(crate) fn workloads() -> Vec<Workload> {
         Workload::transformer("transformer64", 64),
         Workload::dense("tiny", &[4, 32, 16, 4], 32),
     ]
+}
+
+/// What is chosen for the trainers of all workloads.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct Choices {
+    /// The number of shards that a batch is split into [default: the trainer's].
+    #[arg(long)]
+    pub(crate) shards: Option<usize>,
+    /// Measure trainings whose result is the same on every CPU.
+    #[arg(long)]
+    pub(crate) portable: bool,
 }
 
 impl Workload {
@@ -102,11 +114,11 @@ impl Workload {
     pub(crate) fn trainer(
         &self,
         threads: usize,
-        shards: Option<usize>,
+        Choices { shards, portable }: Choices,
     ) -> Result<Trainer<f32, u8>, Box<dyn Error>> {
         let model = Model::new(self.input, self.layers.clone(), Seed(0))?;
         let trainer = Trainer::new(model, CrossEntropy, adam(1e-3).keras());
-        Ok(trainer.batch_size(self.batch).shards(shards).threads(threads).metric(Accuracy))
+        Ok(trainer.batch_size(self.batch).shards(shards).threads(threads).portable(portable).metric(Accuracy))
     }
 
     /// Samples of its shape, as bytes: the bundled digits, or random bytes if it takes no images.
@@ -128,7 +140,7 @@ mod tests {
     #[test]
     fn every_workload_can_be_planned_and_has_the_products_of_its_layers() {
         for workload in workloads() {
-            let trainer = workload.trainer(1, None).unwrap();
+            let trainer = workload.trainer(1, Choices::default()).unwrap();
             let forward = |operation: &Operation| match *operation {
                 Operation::Dense { steps, inputs, units } => 2 * steps * inputs * units,
                 Operation::Convolution { filters, depth, pixels } => 2 * filters * depth * pixels,
