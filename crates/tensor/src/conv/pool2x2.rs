@@ -41,14 +41,71 @@ impl<T: Real, N: Copy, F: Fn([T; 4]) -> (T, N) + Copy> Loop for Forward<'_, T, N
         for (x, (y, notes)) in x.chunks_exact(height * width).zip(outputs) {
             let outputs = y.chunks_exact_mut(columns).zip(notes.chunks_exact_mut(columns));
             for (x, (y, notes)) in x.chunks_exact(2 * width).zip(outputs) {
-                let (above, below) = (&x[..2 * columns], &x[width..width + 2 * columns]);
-                let (y, notes) = (&mut y[..columns], &mut notes[..columns]);
-                for i in 0..columns {
-                    let square = [above[2 * i], above[2 * i + 1], below[2 * i], below[2 * i + 1]];
-                    (y[i], notes[i]) = f(square);
-                }
+                let (above, below) = (pairs(x, columns), pairs(&x[width..], columns));
+                Row { above, below, y, notes, f }.run();
             }
         }
+    }
+}
+
+/// The first values, two by two.
+#[inline(always)]
+fn pairs<T>(x: &[T], count: usize) -> &[[T; 2]] {
+    &x.as_chunks().0[..count]
+}
+
+/// A row of squares.
+struct Row<'a, T, N, F> {
+    above: &'a [[T; 2]],
+    below: &'a [[T; 2]],
+    y: &'a mut [T],
+    notes: &'a mut [N],
+    f: F,
+}
+
+impl<T: Real, N: Copy, F: Fn([T; 4]) -> (T, N)> Row<'_, T, N, F> {
+    /// A loop over as many squares as fill registers, and the last ones again as a whole register, which is faster than one by one.
+    #[inline(always)]
+    fn run(mut self) {
+        let columns = self.y.len();
+        match columns {
+            8.. => {
+                self.first(columns / 8 * 8);
+                if !columns.is_multiple_of(8) {
+                    self.some::<8>(columns - 8);
+                }
+            }
+            4.. => {
+                self.some::<4>(0);
+                self.some::<4>(columns - 4);
+            }
+            _ => self.first(columns),
+        }
+    }
+
+    /// The first squares.
+    #[inline(always)]
+    fn first(&mut self, count: usize) {
+        let (above, below) = (&self.above[..count], &self.below[..count]);
+        let (y, notes) = (&mut self.y[..count], &mut self.notes[..count]);
+        for i in 0..count {
+            let ([a, b], [c, d]) = (above[i], below[i]);
+            (y[i], notes[i]) = (self.f)([a, b, c, d]);
+        }
+    }
+
+    /// `W` squares, from `first` on.
+    #[inline(always)]
+    fn some<const W: usize>(&mut self, first: usize) {
+        let (above, below) = (&self.above[first..first + W], &self.below[first..first + W]);
+        let (to, to_notes) = (&mut self.y[first..first + W], &mut self.notes[first..first + W]);
+        let (mut y, mut notes) = ([T::zero(); W], [to_notes[0]; W]);
+        for i in 0..W {
+            let ([a, b], [c, d]) = (above[i], below[i]);
+            (y[i], notes[i]) = (self.f)([a, b, c, d]);
+        }
+        to.copy_from_slice(&y);
+        to_notes.copy_from_slice(&notes);
     }
 }
 
