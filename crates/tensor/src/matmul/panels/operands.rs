@@ -409,7 +409,8 @@ impl<T: Real> Operands<'_, T> {
         let spread = depth.saturating_mul(b_row.unsigned_abs());
         let min_spread = if b_row % 64 == 0 { 4096 } else { MIN_SPREAD_TO_PACK };
         let packs = match self.windows {
-            Windows::B(_) => rows >= MIN_ROWS_TO_PACK && depth > 16,
+            // There are no tiles for a packed A and listed rows of B.
+            Windows::B(_) => scratch.packed_a.is_some() || rows >= MIN_ROWS_TO_PACK && depth > 16,
             _ => {
                 b_column != 1
                     || rows >= MIN_ROWS_TO_PACK && spread > min_spread

@@ -175,7 +175,8 @@ impl<T: Real> Panels<'_, T> {
     /// # Safety
     ///
     /// The CPU has the instructions, `vectors` is 1, 2 or 4, and the pointers and strides are as described. C may be written and
-    /// overlaps neither of the others. If A has contiguous columns, the rows of B are evenly spaced.
+    /// overlaps neither of the others. Unless A has
+    /// contiguous rows, the rows of B are evenly spaced.
     pub(super) unsafe fn compute<L: Lanes<Number = T>>(&self) {
         // SAFETY: as the caller says.
         unsafe {
@@ -205,11 +206,8 @@ impl<T: Real> Panels<'_, T> {
                 (Layout::Rows(rows), RowsOfB::Listed(starts)) => {
                     L::run(Tiles::<L, _, _, V>(self, ByRows(rows), Listed(starts), PhantomData));
                 }
-                (Layout::Packed(depth), RowsOfB::Listed(starts)) => {
-                    L::run(Tiles::<L, _, _, V>(self, Packed(depth), Listed(starts), PhantomData));
-                }
-                (Layout::Columns(_), RowsOfB::Listed(_)) => {
-                    unreachable!("such rows of B have an A with rows")
+                (Layout::Columns(_) | Layout::Packed(_), RowsOfB::Listed(_)) => {
+                    unreachable!("such rows of B have an A with rows that is not packed")
                 }
             }
         }
