@@ -22,13 +22,15 @@
 mod operands;
 mod pack;
 mod scratch;
+mod stack;
 #[cfg(test)]
 mod tests;
 mod tile;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use self::operands::{List, Operands, Term, Windows};
+use self::operands::{Operands, Term, Windows};
+use self::stack::List;
 use super::MAX_PRODUCTS;
 use crate::real::Real;
 use crate::simd::lanes::Lanes;
@@ -104,16 +106,14 @@ pub(crate) fn product<T: Real>(
         b_by_columns: n > 1 && of_b.strides[1] != 1,
         accumulates: beta == T::one(),
     };
-    // The stride of an axis of length 1 is never used, and may be anything.
-    let packed = |stride: isize, len: usize| stride == 1 || len == 1;
     let suits = match choice {
         Choice::Faster => {
             let [row, column] = of_b.strides;
-            is_plain && (packed(column, n) || packed(row, depth)) && size.is_fast()
+            is_plain && (is_packed(column, n) || is_packed(row, depth)) && size.is_fast()
         }
         Choice::Always | Choice::Portable => true,
     };
-    if !suits || terms.is_empty() || m == 0 || n == 0 || !packed(of_c.strides[1], n) {
+    if !suits || terms.is_empty() || m == 0 || n == 0 || !is_packed(of_c.strides[1], n) {
         return false;
     }
     let accumulates = beta != T::zero();
@@ -126,7 +126,7 @@ pub(crate) fn product<T: Real>(
         columns: n,
         terms: &terms,
         a_strides: of_a.strides,
-        b_strides: if packed(column, n) { [row, 1] } else { [row, column] },
+        b_strides: if is_packed(column, n) { [row, 1] } else { [row, column] },
         windows: Windows::None,
         alpha,
         init: if accumulates { Init::Accumulate } else { Init::Zeros },
@@ -153,6 +153,11 @@ impl<T> Strided<T> {
     }
 }
 
+/// Whether the values along an axis are contiguous. The stride of an axis of length 1 is never used, and may be anything.
+fn is_packed(stride: isize, len: usize) -> bool {
+    stride == 1 || len == 1
+}
+
 /// A matrix or its transpose.
 fn layout<T>(view: &ArrayView2<'_, T>, transposed: bool) -> Strided<T> {
     let ((rows, columns), strides) = (view.dim(), view.strides());
@@ -173,7 +178,7 @@ pub(crate) fn implicit_product<T: Real>(
     compute: Compute<T>,
 ) -> bool {
     let ((m, n), depth) = (c.dim(), a.ncols());
-    if m == 0 || n == 0 || depth == 0 || !(c.strides()[1] == 1 || n == 1) {
+    if m == 0 || n == 0 || depth == 0 || !is_packed(c.strides()[1], n) {
         return false;
     }
     let operands = Operands {
@@ -203,8 +208,7 @@ pub(crate) fn add_implicit_product_transposed<T: Real>(
     compute: Compute<T>,
 ) -> bool {
     let ((m, n), depth) = (c.dim(), a.ncols());
-    let packed = |stride: isize, len: usize| stride == 1 || len == 1;
-    if m == 0 || n == 0 || depth == 0 || !packed(a.strides()[1], depth) || !packed(c.strides()[0], m) {
+    if m == 0 || n == 0 || depth == 0 || !is_packed(a.strides()[1], depth) || !is_packed(c.strides()[0], m) {
         return false;
     }
     // Cᵀ += B Aᵀ, whose rows are contiguous.

@@ -1,11 +1,10 @@
 //! The parts of a product, their scratch, and the panels of each part.
 
-use std::mem::MaybeUninit;
-use std::ops::{Deref, DerefMut};
 use std::ptr;
 
 use super::pack::{Pack, PackRows, Unpack};
 use super::scratch::with_scratch;
+use super::stack::{Aligned, List};
 use super::tile::{Addend, Layout, Panels, Requested, RowsOfB, TermRange, max_vectors};
 use crate::matmul::MAX_PRODUCTS;
 use crate::real::Real;
@@ -34,6 +33,9 @@ const MIN_ROWS_TO_PACK_FAR: usize = 5;
 
 /// B is not packed if its rows are closer to each other than this many numbers, all in all: they stay in the caches.
 const MIN_SPREAD_TO_PACK: usize = 1 << 14;
+
+/// The same where the rows are a multiple of 64 numbers apart, and so compete for few lines of a cache.
+const MIN_SPREAD_OF_ALIASED: usize = 1 << 12;
 
 /// Numbers that are spread over so many numbers are on more pages than a CPU has at hand.
 const FAR: usize = 1 << 16;
@@ -104,73 +106,6 @@ struct Part<'a> {
     next: Option<(usize, usize)>,
 }
 
-/// A few values on the stack, without the time to fill what is not used.
-pub(super) struct List<V, const N: usize> {
-    values: [MaybeUninit<V>; N],
-    len: usize,
-}
-
-impl<V: Copy, const N: usize> List<V, N> {
-    #[inline(always)]
-    pub(super) fn new() -> Self {
-        Self { values: [const { MaybeUninit::uninit() }; N], len: 0 }
-    }
-
-    /// Replaces all by `len` values.
-    ///
-    /// # Panics
-    ///
-    /// If there are more than `N`.
-    #[inline(always)]
-    fn fill(&mut self, len: usize, value: impl Fn(usize) -> V) {
-        for (index, to) in self.values[..len].iter_mut().enumerate() {
-            to.write(value(index));
-        }
-        self.len = len;
-    }
-
-    /// Appends a value.
-    ///
-    /// # Panics
-    ///
-    /// If there are `N` already.
-    #[inline(always)]
-    pub(super) fn push(&mut self, value: V) {
-        self.values[self.len].write(value);
-        self.len += 1;
-    }
-}
-
-impl<V, const N: usize> Deref for List<V, N> {
-    type Target = [V];
-
-    #[inline(always)]
-    fn deref(&self) -> &[V] {
-        // SAFETY: so many values have been written.
-        unsafe { std::slice::from_raw_parts(self.values.as_ptr().cast(), self.len) }
-    }
-}
-
-impl<V, const N: usize> DerefMut for List<V, N> {
-    #[inline(always)]
-    fn deref_mut(&mut self) -> &mut [V] {
-        // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts_mut(self.values.as_mut_ptr().cast(), self.len) }
-    }
-}
-
-/// Memory that begins with a cache line.
-#[repr(align(64))]
-struct Aligned<T, const N: usize>([MaybeUninit<T>; N]);
-
-impl<T, const N: usize> Aligned<T, N> {
-    const UNINIT: Self = Self([const { MaybeUninit::uninit() }; N]);
-
-    fn as_mut_ptr(&mut self) -> *mut T {
-        self.0.as_mut_ptr().cast()
-    }
-}
-
 /// What is needed besides the operands: memory for panels of B, for sums beside C, for those of a panel between two products, and for
 /// rows of A, if they are packed.
 #[derive(Clone, Copy)]
@@ -222,7 +157,7 @@ impl<T: Real> Operands<'_, T> {
         let ([_, a_column], [b_row, b_column]) = (self.a_strides, self.b_strides);
         let &[Term { a, b, depth }] = self.terms else { return false };
         let is_small = self.rows <= SMALL_ROWS && depth <= DEPTH && self.columns.is_multiple_of(width);
-        let max_spread = if self.rows < MIN_ROWS_TO_PACK { FAR - 1 } else { 4096 };
+        let max_spread = if self.rows < MIN_ROWS_TO_PACK { FAR - 1 } else { MIN_SPREAD_OF_ALIASED };
         let is_in_place = b_column == 1 && depth.saturating_mul(b_row.unsigned_abs()) <= max_spread;
         let has_rows = a_column == 1 && matches!(self.windows, Windows::None);
         if !(is_small && is_in_place && has_rows) {
@@ -242,17 +177,24 @@ impl<T: Real> Operands<'_, T> {
             chain: (ptr::null(), 0),
             before: Addend::None,
             factor: self.alpha,
-            init: match self.init {
-                Init::Zeros => Addend::None,
-                Init::Rows(values) => Addend::Column(values.as_ptr()),
-                Init::Accumulate => Addend::Matrix(self.c.cast_const(), self.c_stride),
-            },
+            // SAFETY: the first row is one of C.
+            init: unsafe { self.addend(0, self.c) },
             c: self.c,
             c_stride: self.c_stride,
         };
         // SAFETY: the caller's; the panels are the whole product.
         unsafe { panels.compute::<L>() };
         true
+    }
+
+    /// What the product is added to, from a row on, whose first value in C is at `c`.
+    unsafe fn addend(&self, row: usize, c: *mut T) -> Addend<T> {
+        match self.init {
+            Init::Zeros => Addend::None,
+            // SAFETY: the caller vouches for the row.
+            Init::Rows(values) => Addend::Column(unsafe { values.as_ptr().add(row) }),
+            Init::Accumulate => Addend::Matrix(c.cast_const(), self.c_stride),
+        }
     }
 
     /// The number of terms of all products.
@@ -407,7 +349,7 @@ impl<T: Real> Operands<'_, T> {
         let beside = matches!(self.init, Init::Accumulate) && !(is_first && is_last);
         let max_vectors = max_vectors(self.rows);
         let spread = depth.saturating_mul(b_row.unsigned_abs());
-        let min_spread = if b_row % 64 == 0 { 4096 } else { MIN_SPREAD_TO_PACK };
+        let min_spread = if b_row % 64 == 0 { MIN_SPREAD_OF_ALIASED } else { MIN_SPREAD_TO_PACK };
         let packs = match self.windows {
             // There are no tiles for a packed A and listed rows of B.
             Windows::B(_) => scratch.packed_a.is_some() || rows >= MIN_ROWS_TO_PACK && depth > 16,
@@ -418,7 +360,6 @@ impl<T: Real> Operands<'_, T> {
             }
         };
         let sums_stride = columns.next_multiple_of(MAX_WIDTH);
-        let chain_stride = sums_stride;
         let mut rows_of_b = List::<_, DEPTH>::new();
         if let Windows::B(windows) = self.windows {
             let starts = windows.row_starts().skip(first_term).take(depth);
@@ -480,10 +421,9 @@ impl<T: Real> Operands<'_, T> {
                 };
                 let init = match self.init {
                     _ if !is_last => Addend::None,
-                    Init::Zeros => Addend::None,
-                    Init::Rows(values) => Addend::Column(values.as_ptr().add(row)),
-                    Init::Accumulate if whole => of_c,
-                    Init::Accumulate => Addend::None,
+                    // Added when the columns are unpacked.
+                    Init::Accumulate if !whole => Addend::None,
+                    _ => self.addend(row, c),
                 };
                 let (to, to_stride) = if to_c { (c, self.c_stride) } else { (sums, sums_stride as isize) };
                 for (index, &range) in ranges.iter().enumerate() {
@@ -501,12 +441,12 @@ impl<T: Real> Operands<'_, T> {
                         range: TermRange { b, ..range },
                         a_layout,
                         rows_of_b: if in_place { rows_of_b } else { RowsOfB::Even(width as isize) },
-                        chain: (if starts { ptr::null() } else { scratch.chain.cast_const() }, chain_stride),
+                        chain: (if starts { ptr::null() } else { scratch.chain.cast_const() }, sums_stride),
                         before: if ends { before } else { Addend::None },
                         factor: if ends && is_last { self.alpha } else { T::one() },
                         init: if ends { init } else { Addend::None },
                         c: if ends { to } else { scratch.chain },
-                        c_stride: if ends { to_stride } else { chain_stride as isize },
+                        c_stride: if ends { to_stride } else { sums_stride as isize },
                     }
                     .compute::<L>();
                 }
