@@ -37,7 +37,7 @@
 //! | `openblas` (default) | links the system's OpenBLAS |
 //! | `openblas-static` | builds OpenBLAS from source |
 //! | `intel-mkl`, `accelerate`, `netlib` | link Intel MKL, Apple's Accelerate, the system's reference BLAS |
-//! | none of these | computes products with kernels of our own: nothing to install, and about as fast on a CPU with AVX2 |
+//! | none of these | computes products with kernels of our own: nothing to install, and nearly as fast on a CPU with AVX2 |
 //! | `download` | adds an HTTPS client that fetches data sets |
 //! | `registry` | compiles everything by name, [`registry_of`], with these crates: once, but for minutes |
 //!

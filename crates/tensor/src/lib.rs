@@ -40,7 +40,7 @@
 //! | `intel-mkl` | Intel MKL |
 //! | `accelerate` | Apple's Accelerate |
 //! | `netlib` | the reference BLAS |
-//! | none of them | our own kernels: nothing to install, and with AVX2 about as fast as OpenBLAS; on an x86-64 without it, ndarray's product |
+//! | none of them | our own kernels: nothing to install, and with AVX2 nearly as fast as OpenBLAS; on an x86-64 without it, ndarray's product |
 #![doc(html_root_url = "https://docs.rs/chainrule-tensor/latest")]
 
 mod buffer;

@@ -59,8 +59,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// `false` by default, where BLAS and kernels for one kind of CPU are used wherever they are faster.
     ///
     /// A checkpoint does not hold it; after [`resume`](super::Trainer::resume) it is to be chosen again. What is computed outside of the
-    /// trainer, as the predictions of a [`Predictor`](crate::Predictor), is as the caller's thread chooses. Optimizers that call
-    /// LAPACK have none of our kernels. On x86-64 without FMA it takes many times as long.
+    /// trainer, as the predictions of a [`Predictor`](crate::Predictor), is as the caller's thread chooses. On x86-64 without FMA it
+    /// takes many times as long.
     #[must_use]
     pub fn portable(self, portable: bool) -> Self {
         Self { portable, ..self }
