@@ -5,6 +5,7 @@ use std::iter;
 use super::description::{Description, Value};
 use super::names::same_name;
 use super::range::Range;
+use crate::settings::SettingError;
 
 /// Everything that is said about a type: the one place that its texts, files, options and documentation come from.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,22 @@ impl Entry {
     pub fn description(&self, values: impl IntoIterator<Item = Value>) -> Description {
         let names = self.settings.iter().map(|setting| setting.name.to_owned());
         Description { name: self.name.to_owned(), settings: names.zip(values).collect() }
+    }
+
+    /// Checks the numbers among the values of the settings, in their order, against the ranges.
+    pub(crate) fn check_ranges(&self, values: Vec<Value>) -> Result<(), SettingError> {
+        for (setting, value) in self.settings.iter().zip(values) {
+            let Setting { name, range, .. } = setting;
+            if let Some(value) = first_outside(range, &value) {
+                return Err(SettingError::Range {
+                    owner: self.title,
+                    setting: name,
+                    value,
+                    allowed: range.words(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// The values of the settings of a thing with this entry, in their order, from its description; nothing for those that

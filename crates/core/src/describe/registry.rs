@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::description::{CHAIN, Description, Value};
-use super::entry::{Entry, Preset, Setting, first_outside};
+use super::entry::{Entry, Preset, first_outside};
 use super::error::DescriptionError;
 use super::names::{nearest_name, same_name, with_article};
 use crate::settings::SettingError;
@@ -281,19 +281,7 @@ pub trait Described: Sized + 'static {
     ///
     /// [`SettingError::Range`] for the first that is not in its range.
     fn check_ranges(&self) -> Result<(), SettingError> {
-        let Entry { title, settings, .. } = Self::ENTRY;
-        for (setting, value) in settings.iter().zip(self.setting_values()) {
-            let Setting { name, range, .. } = setting;
-            if let Some(value) = first_outside(range, &value) {
-                return Err(SettingError::Range {
-                    owner: title,
-                    setting: name,
-                    value,
-                    allowed: range.words(),
-                });
-            }
-        }
-        Ok(())
+        Self::ENTRY.check_ranges(self.setting_values())
     }
 }
 

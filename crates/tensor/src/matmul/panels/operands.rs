@@ -5,7 +5,7 @@ use std::ptr;
 use super::pack::{Pack, PackRows, Unpack};
 use super::scratch::with_scratch;
 use super::stack::{Aligned, List};
-use super::tile::{Addend, Layout, Panels, Requested, RowsOfB, TermRange, max_vectors};
+use super::tile::{Addend, Columns, Layout, Panels, Requested, RowsOfB, TermRange, max_vectors};
 use crate::matmul::MAX_PRODUCTS;
 use crate::real::Real;
 use crate::simd::blocking::even_parts;
@@ -152,7 +152,7 @@ impl<T: Real> Operands<'_, T> {
     /// [`parts`](Self::parts) about as long to find that out.
     #[inline]
     unsafe fn compute_small<L: Lanes<Number = T>>(&self) -> bool {
-        let vectors = max_vectors(self.rows);
+        let vectors = max_vectors::<L>(self.rows);
         let width = vectors * L::COUNT;
         let ([_, a_column], [b_row, b_column]) = (self.a_strides, self.b_strides);
         let &[Term { a, b, depth }] = self.terms else { return false };
@@ -347,7 +347,7 @@ impl<T: Real> Operands<'_, T> {
         let [b_row, b_column] = self.b_strides;
         // What several parts add up to is added to C at once: one after the other, they would make the chain of C's own sums long.
         let beside = matches!(self.init, Init::Accumulate) && !(is_first && is_last);
-        let max_vectors = max_vectors(self.rows);
+        let max_vectors = max_vectors::<L>(self.rows);
         let spread = depth.saturating_mul(b_row.unsigned_abs());
         let min_spread = if b_row % 64 == 0 { MIN_SPREAD_OF_ALIASED } else { MIN_SPREAD_TO_PACK };
         let packs = match self.windows {
@@ -378,11 +378,11 @@ impl<T: Real> Operands<'_, T> {
                 Some(packed) => {
                     let packed = packed.cast_const().add(rows * first_term);
                     ranges.iter_mut().for_each(|range| range.a = packed);
-                    Layout::Packed(depth)
+                    Layout::Columns(Columns::Packed(depth))
                 }
                 None if self.a_by_columns() => {
                     ranges.iter_mut().for_each(|range| range.a = range.a.add(row));
-                    Layout::Columns(self.a_strides[1])
+                    Layout::Columns(Columns::Strided(self.a_strides[1]))
                 }
                 None => Layout::Rows(rows_of_a),
             };

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use num_traits::Zero;
 
-use super::tile::{MAX_ROWS, RowsOfB, TermRange};
+use super::tile::{RowsOfB, TermRange, max_rows};
 use crate::real::Real;
 use crate::simd::blocking::{even_parts, with_constant};
 use crate::simd::dispatch::Loop;
@@ -131,8 +131,8 @@ impl<L: Lanes> Loop for Transpose<'_, L> {
     }
 }
 
-/// Rows of A to be copied in blocks of up to [`MAX_ROWS`], as a panel of as many rows is cut into blocks: the columns of a block one after
-/// the other, of `depth` terms in all.
+/// Rows of A to be copied in blocks, as a panel of as many rows and two vectors is cut: the columns of a block one after the other, of
+/// `depth` terms in all.
 pub(super) struct PackRows<'a, T> {
     /// Where the rows begin.
     pub(super) rows: &'a [isize],
@@ -150,20 +150,20 @@ impl<T: Real> PackRows<'_, T> {
     /// A is in bounds, what is packed may be written, and the CPU has the instructions.
     pub(super) unsafe fn copy<L: Lanes<Number = T>>(self) {
         // SAFETY: as the caller says.
-        unsafe { L::run(CopyBlocks(self)) }
+        unsafe { L::run(CopyBlocks::<L>(self, PhantomData)) }
     }
 }
 
-struct CopyBlocks<'a, T>(PackRows<'a, T>);
+struct CopyBlocks<'a, L: Lanes>(PackRows<'a, L::Number>, PhantomData<L>);
 
-impl<T: Real> Loop for CopyBlocks<'_, T> {
+impl<L: Lanes> Loop for CopyBlocks<'_, L> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        for (row, rows) in even_parts(self.0.rows.len(), MAX_ROWS) {
+        for (row, rows) in even_parts(self.0.rows.len(), const { max_rows::<L>(2) }) {
             // SAFETY: `PackRows::copy` has made this, and its caller vouches for both; the rows are some of these.
-            unsafe { with_constant!(rows, [1 2 3 4 5 6], |R| copy_block::<T, R>(&self.0, row)) }
+            unsafe { with_constant!(rows, [1 2 3 4 5 6], |R| copy_block::<L::Number, R>(&self.0, row)) }
         }
     }
 }

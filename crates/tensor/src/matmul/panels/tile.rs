@@ -10,16 +10,15 @@ use crate::simd::blocking::{even_parts, with_constant};
 use crate::simd::dispatch::Loop;
 use crate::simd::lanes::Lanes;
 
-/// The maximum number of rows of a block of up to two vectors of columns: as many sums as fit into 16 registers, next to those for B
-/// and for a value of A.
-pub(super) const MAX_ROWS: usize = 6;
-
-/// The same for four vectors.
-const MAX_ROWS_OF_FOUR: usize = 3;
+/// The maximum number of rows of a block of this number of vectors of columns: as many as leave registers for B and a value of A.
+pub(super) const fn max_rows<L: Lanes>(vectors: usize) -> usize {
+    let rows = if vectors <= 2 { L::ROWS } else { L::ROWS / 2 };
+    if rows == 0 { 1 } else { rows }
+}
 
 /// How many vectors of columns a panel of these rows has at most: few rows leave registers for many columns.
-pub(super) fn max_vectors(rows: usize) -> usize {
-    if rows <= MAX_ROWS_OF_FOUR { 4 } else { 2 }
+pub(super) const fn max_vectors<L: Lanes>(rows: usize) -> usize {
+    if rows <= max_rows::<L>(4) { 4 } else { 2 }
 }
 
 /// How the values of A are stored.
@@ -27,10 +26,17 @@ pub(super) fn max_vectors(rows: usize) -> usize {
 pub(super) enum Layout<'a> {
     /// Contiguous rows, which begin here.
     Rows(&'a [isize]),
-    /// Contiguous columns, this far apart.
-    Columns(isize),
+    /// Contiguous columns.
+    Columns(Columns),
+}
+
+/// Contiguous columns of A.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Columns {
+    /// This far apart.
+    Strided(isize),
     /// Packed by [`PackRows`](super::pack::PackRows), in columns of this number of terms: the blocks of rows one after the other, each
-    /// with contiguous columns, one after the other.
+    /// with its columns one after the other.
     Packed(usize),
 }
 
@@ -197,17 +203,14 @@ impl<T: Real> Panels<'_, T> {
                 (Layout::Rows(starts), RowsOfB::Even(stride)) => {
                     L::run(Tiles::<L, _, _, V>(self, ByRows(starts), Even(stride), PhantomData));
                 }
-                (Layout::Columns(column), RowsOfB::Even(stride)) => {
-                    L::run(Tiles::<L, _, _, V>(self, ByColumns(column), Even(stride), PhantomData));
-                }
-                (Layout::Packed(depth), RowsOfB::Even(stride)) => {
-                    L::run(Tiles::<L, _, _, V>(self, Packed(depth), Even(stride), PhantomData));
+                (Layout::Columns(columns), RowsOfB::Even(stride)) => {
+                    L::run(Tiles::<L, _, _, V>(self, columns, Even(stride), PhantomData));
                 }
                 (Layout::Rows(rows), RowsOfB::Listed(starts)) => {
                     L::run(Tiles::<L, _, _, V>(self, ByRows(rows), Listed(starts), PhantomData));
                 }
-                (Layout::Columns(_) | Layout::Packed(_), RowsOfB::Listed(_)) => {
-                    unreachable!("such rows of B have an A with rows that is not packed")
+                (Layout::Columns(_), RowsOfB::Listed(_)) => {
+                    unreachable!("such rows of B have an A with contiguous rows that is not packed")
                 }
             }
         }
@@ -223,25 +226,26 @@ impl<L: Lanes, A: Left, B: Right, const V: usize> Loop for Tiles<'_, L, A, B, V>
     #[inline(always)]
     fn run(self) {
         let Self(panels, a, b, _) = self;
-        let max_rows = const { if V <= 2 { MAX_ROWS } else { MAX_ROWS_OF_FOUR } };
+        let limit = const { max_rows::<L>(V) };
         let mut ahead = panels.ahead;
         let share = match ahead.count {
             0 => 0,
-            count => count.div_ceil(panels.count * panels.rows.div_ceil(max_rows)),
+            count => count.div_ceil(panels.count * panels.rows.div_ceil(limit)),
         };
         for panel in 0..panels.count {
-            for (row, rows) in even_parts(panels.rows, max_rows) {
+            for (row, rows) in even_parts(panels.rows, limit) {
                 if share > 0 {
                     // SAFETY: the CPU has the instructions.
                     unsafe { ahead.take(share).request::<L>() };
                 }
                 // SAFETY: `Panels::compute` has made the panels, and its caller vouches for them; the rows are some of theirs.
                 unsafe {
-                    if V <= 2 {
-                        with_constant!(rows, [1 2 3 4 5 6], |R| tile::<L, A, B, R, V>(panels, a, b, panel, row));
-                    } else {
-                        with_constant!(rows, [1 2 3], |R| tile::<L, A, B, R, V>(panels, a, b, panel, row));
-                    }
+                    with_constant!(rows, [1 2 3 4 5 6], |R| {
+                        // Blocks of more rows are not compiled.
+                        if const { R <= max_rows::<L>(V) } {
+                            tile::<L, A, B, R, V>(panels, a, b, panel, row);
+                        }
+                    });
                 }
             }
         }
@@ -320,26 +324,18 @@ impl Left for ByRows<'_> {
     }
 }
 
-#[derive(Clone, Copy)]
-struct ByColumns(isize);
-
-impl Left for ByColumns {
+impl Left for Columns {
     #[inline(always)]
     unsafe fn block<T: Real, const R: usize>(self, range: &TermRange<T>, row: usize) -> impl Block<T> {
         // SAFETY: as above.
-        Columns { from: unsafe { range.a.add(row) }, stride: self.0 }
-    }
-}
-
-/// With this number of terms in a block.
-#[derive(Clone, Copy)]
-struct Packed(usize);
-
-impl Left for Packed {
-    #[inline(always)]
-    unsafe fn block<T: Real, const R: usize>(self, range: &TermRange<T>, row: usize) -> impl Block<T> {
-        // SAFETY: as above.
-        PackedRows::<T, R>(unsafe { range.a.add(row * self.0 + range.first * R) })
+        unsafe {
+            match self {
+                Self::Strided(stride) => ColumnBlock { from: range.a.add(row), stride },
+                Self::Packed(depth) => {
+                    ColumnBlock { from: range.a.add(row * depth + range.first * R), stride: R as isize }
+                }
+            }
+        }
     }
 }
 
@@ -363,26 +359,16 @@ impl<T: Real, const R: usize> Block<T> for Rows<T, R> {
     }
 }
 
-struct Columns<T> {
+struct ColumnBlock<T> {
     from: *const T,
     stride: isize,
 }
 
-impl<T: Real> Block<T> for Columns<T> {
+impl<T: Real> Block<T> for ColumnBlock<T> {
     #[inline(always)]
     unsafe fn value(&self, row: usize, term: usize) -> T {
         // SAFETY: as above.
         unsafe { *self.from.offset(term as isize * self.stride).add(row) }
-    }
-}
-
-struct PackedRows<T, const R: usize>(*const T);
-
-impl<T: Real, const R: usize> Block<T> for PackedRows<T, R> {
-    #[inline(always)]
-    unsafe fn value(&self, row: usize, term: usize) -> T {
-        // SAFETY: as above.
-        unsafe { *self.0.add(term * R + row) }
     }
 }
 

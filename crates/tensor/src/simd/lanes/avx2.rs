@@ -15,6 +15,7 @@ impl Lanes for Avx2 {
     type Vector = __m256;
 
     const COUNT: usize = 8;
+    const ROWS: usize = 6;
 
     #[inline]
     unsafe fn run<L: Loop>(body: L) -> L::Output {

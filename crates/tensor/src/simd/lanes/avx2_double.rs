@@ -15,6 +15,7 @@ impl Lanes for Avx2Double {
     type Vector = __m256d;
 
     const COUNT: usize = 4;
+    const ROWS: usize = 6;
 
     #[inline]
     unsafe fn run<L: Loop>(body: L) -> L::Output {

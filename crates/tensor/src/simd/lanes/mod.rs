@@ -32,6 +32,9 @@ pub(crate) trait Lanes: 'static {
     /// How many numbers a vector holds: at most 16.
     const COUNT: usize;
 
+    /// How many rows of two vectors stay in registers while they are summed, next to two vectors and a number: at most 6.
+    const ROWS: usize;
+
     /// Runs a loop that is compiled for these instructions.
     unsafe fn run<L: Loop>(body: L) -> L::Output;
 

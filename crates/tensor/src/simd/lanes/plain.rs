@@ -7,9 +7,10 @@ use super::Lanes;
 use crate::real::Real;
 use crate::simd::dispatch::Loop;
 
-/// One on x86-64: without FMA each sum of a product is a call of a function there, and more of them would only be more code. Elsewhere
-/// the compiler has registers for eight.
+/// One number, in one row, on x86-64: without FMA each sum of a product is a call of a function there, and more of them would only be
+/// more code. Elsewhere the compiler has registers for four rows of two vectors of eight.
 const COUNT: usize = if cfg!(target_arch = "x86_64") { 1 } else { 8 };
+const ROWS: usize = if cfg!(target_arch = "x86_64") { 1 } else { 4 };
 
 pub(crate) struct Plain<T>(PhantomData<T>);
 
@@ -18,6 +19,7 @@ impl<T: Real> Lanes for Plain<T> {
     type Vector = [T; COUNT];
 
     const COUNT: usize = COUNT;
+    const ROWS: usize = ROWS;
 
     #[inline(always)]
     unsafe fn run<L: Loop>(body: L) -> L::Output {
