@@ -16,7 +16,8 @@ use crate::simd::kernels::Kernels;
 use crate::simd::lanes::{Avx2, Avx2Double};
 use crate::simd::lanes::{Lanes, Plain};
 use crate::simd::level::{Level, level};
-use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles};
+use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles, Transpose};
+use crate::vector::copy_squares;
 
 #[cfg(not(target_arch = "x86_64"))]
 use crate::simd::lanes::{Plain as Avx2, Plain as Avx2Double};
@@ -32,7 +33,22 @@ fn best_lanes<W: Lanes>(choice: Choice) -> Option<Compute<W::Number>> {
     }
 }
 
+/// A transposition by the squares of `W`, where the CPU has AVX2.
+fn transpose<W: Lanes>(of: Transpose<'_, W::Number>) {
+    // SAFETY: the CPU has AVX2, and the plain numbers need no instructions.
+    unsafe {
+        match level() {
+            Level::Baseline => copy_squares::<Plain<W::Number>>(of),
+            Level::Avx2 | Level::Avx512 => copy_squares::<W>(of),
+        }
+    }
+}
+
 impl Kernels for f64 {
+    fn transpose(of: Transpose<'_, f64>) {
+        transpose::<Avx2Double>(of);
+    }
+
     fn product(
         choice: Choice,
         alpha: f64,
@@ -79,6 +95,10 @@ fn is_avx512(choice: Choice) -> bool {
 }
 
 impl Kernels for f32 {
+    fn transpose(of: Transpose<'_, f32>) {
+        transpose::<Avx2>(of);
+    }
+
     fn product(
         choice: Choice,
         alpha: f32,

@@ -5,6 +5,7 @@
 
 mod border;
 mod flatten;
+mod offsets;
 mod padding;
 mod permute;
 mod rearrangement;

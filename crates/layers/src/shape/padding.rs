@@ -6,7 +6,8 @@ use chainrule_core::{
 use chainrule_tensor::Shape;
 
 use super::border::{Border, CircularBorder, ConstantBorder, ReflectedBorder, ReplicatedBorder, ZeroBorder};
-use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangement_layer};
+use super::offsets::Offsets;
+use super::rearrangement::{Rearrangement, checked_shape, rearrangement_layer};
 use crate::axes::entry_of_axes;
 
 /// How many values are added or removed at both ends of each of `N` spatial axes: one number for all, `[n; N]` for both ends of
@@ -134,8 +135,8 @@ impl<B: Border, const N: usize> Rearrangement for Pad<B, N> {
         checked_shape(&axes, input, plan)
     }
 
-    fn copy_ranges(&self, input: Shape, output: Shape) -> CopyRanges {
-        CopyRanges::by_axis(input, output, self.border.constant(), |axis, at| match axis.checked_sub(1) {
+    fn offsets(&self, input: Shape, output: Shape) -> Offsets {
+        Offsets::by_axis(input, output, self.border.constant(), |axis, at| match axis.checked_sub(1) {
             None => Some(at),
             Some(side) => {
                 let at = at as isize - self.sides[side][0] as isize;
@@ -210,8 +211,8 @@ impl<const N: usize> Rearrangement for Cropping<N> {
         checked_shape(&axes, input, plan)
     }
 
-    fn copy_ranges(&self, input: Shape, output: Shape) -> CopyRanges {
-        CopyRanges::by_axis(input, output, 0.0, |axis, at| {
+    fn offsets(&self, input: Shape, output: Shape) -> Offsets {
+        Offsets::by_axis(input, output, 0.0, |axis, at| {
             Some(axis.checked_sub(1).map_or(at, |side| at + self.sides[side][0]))
         })
     }

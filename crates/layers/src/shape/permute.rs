@@ -1,9 +1,10 @@
 //! Axes in another order.
 
 use chainrule_core::{Plan, ShapeError, describe};
-use chainrule_tensor::{MAX_RANK, Shape};
+use chainrule_tensor::Shape;
 
-use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangement_layer};
+use super::offsets::{Offsets, strides};
+use super::rearrangement::{Rearrangement, checked_shape, rearrangement_layer};
 
 /// Puts the axes in another order: axis `i` of the output is axis `axes[i]` of the input, counted from 0 without the batch. `[1, 0]`
 /// transposes a matrix; Keras counts from 1.
@@ -40,12 +41,9 @@ impl Rearrangement for Permute {
         checked_shape(&axes, input, plan)
     }
 
-    fn copy_ranges(&self, input: Shape, output: Shape) -> CopyRanges {
-        CopyRanges::new(input, output, 0.0, |index| {
-            let mut from = [0; MAX_RANK];
-            self.axes.iter().zip(index).for_each(|(&axis, &at)| from[axis] = at);
-            Some(from)
-        })
+    fn offsets(&self, input: Shape, output: Shape) -> Offsets {
+        let strides = strides(input);
+        Offsets::permutation(output, |axis, at| at * strides[self.axes[axis]])
     }
 }
 

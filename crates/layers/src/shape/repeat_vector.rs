@@ -3,7 +3,8 @@
 use chainrule_core::{Plan, ShapeError, describe};
 use chainrule_tensor::Shape;
 
-use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangement_layer};
+use super::offsets::Offsets;
+use super::rearrangement::{Rearrangement, checked_shape, rearrangement_layer};
 
 /// Repeats a vector, `[features]` to `[times, features]`, for example as the input of a decoder (Keras' `RepeatVector`).
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +36,8 @@ impl Rearrangement for RepeatVector {
         checked_shape(&[self.times, features], input, plan)
     }
 
-    fn copy_ranges(&self, input: Shape, output: Shape) -> CopyRanges {
-        CopyRanges::new(input, output, 0.0, |index| Some([index[1], 0, 0, 0, 0, 0]))
+    fn offsets(&self, _: Shape, output: Shape) -> Offsets {
+        Offsets::new(output, 0.0, |axis, at| Some(if axis == 1 { at } else { 0 }))
     }
 }
 

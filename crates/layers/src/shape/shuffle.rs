@@ -3,7 +3,8 @@
 use chainrule_core::{Plan, Range, ShapeError, describe};
 use chainrule_tensor::Shape;
 
-use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangement_layer};
+use super::offsets::{Offsets, strides};
+use super::rearrangement::{Rearrangement, checked_shape, rearrangement_layer};
 
 /// Turns `[channels r², height, width]` into `[channels, height r, width r]` (Shi et al. 2016): the values of `r²` channels at
 /// a pixel become a square of `r` by `r` pixels, as in PyTorch.
@@ -93,11 +94,15 @@ impl Rearrangement for PixelShuffle {
         }
     }
 
-    fn copy_ranges(&self, input: Shape, output: Shape) -> CopyRanges {
+    fn offsets(&self, input: Shape, output: Shape) -> Offsets {
         let r = self.factor;
-        CopyRanges::new(input, output, 0.0, |index| {
-            let &[c, y, x] = index else { return None };
-            Some([(c * r + y % r) * r + x % r, y / r, x / r, 0, 0, 0])
+        let strides = strides(input);
+        let at =
+            move |position: [usize; 3]| position.iter().zip(&strides).map(|(at, stride)| at * stride).sum();
+        Offsets::permutation(output, move |axis, i| match axis {
+            0 => at([i * r * r, 0, 0]),
+            1 => at([i % r * r, i / r, 0]),
+            _ => at([i % r, 0, i / r]),
         })
     }
 }
@@ -119,11 +124,15 @@ impl Rearrangement for PixelUnshuffle {
         }
     }
 
-    fn copy_ranges(&self, input: Shape, output: Shape) -> CopyRanges {
+    fn offsets(&self, input: Shape, output: Shape) -> Offsets {
         let r = self.factor;
-        CopyRanges::new(input, output, 0.0, |index| {
-            let &[c, y, x] = index else { return None };
-            Some([c / (r * r), y * r + c / r % r, x * r + c % r, 0, 0, 0])
+        let strides = strides(input);
+        let at =
+            move |position: [usize; 3]| position.iter().zip(&strides).map(|(at, stride)| at * stride).sum();
+        Offsets::permutation(output, move |axis, i| match axis {
+            0 => at([i / (r * r), i / r % r, i % r]),
+            1 => at([0, i * r, 0]),
+            _ => at([0, 0, i * r]),
         })
     }
 }
@@ -141,11 +150,12 @@ impl Rearrangement for ChannelShuffle {
         Ok(input)
     }
 
-    fn copy_ranges(&self, input: Shape, output: Shape) -> CopyRanges {
+    fn offsets(&self, input: Shape, output: Shape) -> Offsets {
         let groups = self.groups;
         let size = input[0] / groups;
-        CopyRanges::by_axis(input, output, 0.0, |axis, at| {
-            Some(if axis == 0 { at % groups * size + at / groups } else { at })
+        let strides = strides(input);
+        Offsets::permutation(output, |axis, at| {
+            strides[axis] * if axis == 0 { at % groups * size + at / groups } else { at }
         })
     }
 }

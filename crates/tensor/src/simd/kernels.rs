@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles};
+use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles, Transpose};
 
 /// Hand-written kernels for one type of number. Implemented for `f32` and `f64`; not for users to implement.
 ///
@@ -51,6 +51,9 @@ pub trait Kernels: Sized {
     ) -> bool {
         false
     }
+
+    /// [`transpose`](crate::vector::transpose()), always done.
+    fn transpose(_: Transpose<'_, Self>);
 
     /// [`im2col`](crate::conv::im2col), for slices that are long enough.
     #[must_use]

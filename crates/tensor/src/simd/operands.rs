@@ -154,3 +154,15 @@ pub struct AdamStep<T> {
     /// What the parameters are multiplied by first: 1 without weight decay.
     pub shrink: T,
 }
+
+/// A matrix and where its transpose goes, both within their slices.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Transpose<'a, T> {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) from: &'a [T],
+    pub(crate) from_stride: usize,
+    pub(crate) to: &'a mut [T],
+    pub(crate) to_stride: usize,
+}

@@ -50,6 +50,7 @@ mod random_matrix;
 mod reduce;
 mod rows;
 mod softmax;
+mod transpose;
 
 pub use crate::simd::operands::AdamStep;
 pub use adam::adam_kernel;
@@ -66,3 +67,5 @@ pub use random::map_random;
 pub use reduce::{dot, max, norm, sum, sum_chunks, sum_iter, sum_squares, sums};
 pub use rows::{add_to_rows, sum_rows};
 pub use softmax::{exponentials, log_softmax, log_softmax_gradient, softmax, softmax_gradient};
+pub(crate) use transpose::copy_squares;
+pub use transpose::transpose;
