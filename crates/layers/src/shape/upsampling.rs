@@ -6,9 +6,10 @@ use chainrule_core::{
     Backward, Described, DescriptionError, Entry, Forward, Label, Layer, Plan, Range, SettingValue, Settings,
     ShapeError, Value, described, entry,
 };
-use chainrule_tensor::{Buffer, Real, Shape};
+use chainrule_tensor::{Buffer, Real, Shape, each};
 
-use super::rearrangement::{CopyRanges, Rearrangement, checked_shape, rearrangement_layer};
+use super::offsets::Offsets;
+use super::rearrangement::{Rearrangement, checked_shape, rearrangement_layer};
 use crate::axes::{Axes, entry_of_axes};
 use crate::contiguous::{contiguous, write_contiguous};
 
@@ -125,9 +126,9 @@ impl<const N: usize> Rearrangement for UpSampling<N> {
         self.size.output_shape(input, plan)
     }
 
-    fn copy_ranges(&self, input: Shape, output: Shape) -> CopyRanges {
+    fn offsets(&self, input: Shape, output: Shape) -> Offsets {
         // In 128 bits the product of the sizes does not overflow.
-        CopyRanges::by_axis(input, output, 0.0, |axis, at| {
+        Offsets::by_axis(input, output, 0.0, |axis, at| {
             Some((at as u128 * input[axis] as u128 / output[axis] as u128) as usize)
         })
     }
@@ -216,39 +217,76 @@ impl<const N: usize> LinearUpSampling<N> {
         (first as usize, (first + 1.0).min(last) as usize, position - first)
     }
 
-    /// For each output of a channel, the inputs that it is interpolated from and their weights.
-    fn weights<T: Real>(self, [inputs, outputs]: &[Vec<usize>; 2]) -> Vec<(usize, T)> {
-        let plane: usize = outputs.iter().product();
-        let mut weights = Vec::with_capacity(plane << N);
-        for index in 0..plane {
-            let mut rest = index;
-            let mut neighbours = [(0, 0, 0.0); N];
-            for axis in (0..N).rev() {
-                neighbours[axis] = self.neighbours(rest % outputs[axis], inputs[axis], outputs[axis]);
-                rest /= outputs[axis];
-            }
-            for corner in 0..1usize << N {
-                let mut from = 0;
-                let mut weight = 1.0;
-                for (axis, (first, second, share)) in neighbours.into_iter().enumerate() {
-                    let is_first = corner >> axis & 1 == 0;
-                    from = from * inputs[axis] + if is_first { first } else { second };
-                    weight *= if is_first { 1.0 - share } else { share };
-                }
-                weights.push((from, T::of(weight)));
-            }
+    /// For each output along each axis, the two inputs that it is interpolated between.
+    fn blends<T: Real>(self, [inputs, outputs]: &[Vec<usize>; 2]) -> Vec<Vec<Blend<T>>> {
+        let axis = |(&inputs, &outputs): (&usize, &usize)| {
+            let blend = |at| {
+                let (first, second, share) = self.neighbours(at, inputs, outputs);
+                Blend { inputs: [first, second], weights: [T::of(1.0 - share), T::of(share)] }
+            };
+            (0..outputs).map(blend).collect()
+        };
+        inputs.iter().zip(outputs).map(axis).collect()
+    }
+}
+
+/// Two inputs along an axis, or two rows or planes of them, and their weights, whose sum is 1.
+#[derive(Clone, Copy, Debug)]
+struct Blend<T> {
+    inputs: [usize; 2],
+    weights: [T; 2],
+}
+
+/// Interpolates along the axes, the outermost first: two rows or planes are blended into one, which the other axes go on with.
+/// `scratch` has at least twice as many values as `x`.
+fn interpolate<T: Real>(axes: &[Vec<Blend<T>>], sizes: &[usize], x: &[T], y: &mut [T], scratch: &mut [T]) {
+    let ([blends, axes @ ..], [_, sizes @ ..]) = (axes, sizes) else { return };
+    if axes.is_empty() {
+        for (y, &Blend { inputs: [i, j], weights: [v, w] }) in y.iter_mut().zip(blends) {
+            *y = v * x[i] + w * x[j];
         }
-        weights
+        return;
+    }
+    let size = sizes.iter().product();
+    let (blended, scratch) = scratch.split_at_mut(size);
+    for (y, &Blend { inputs, weights: [v, w] }) in y.chunks_exact_mut(y.len() / blends.len()).zip(blends) {
+        let [a, b] = inputs.map(|input| &x[input * size..][..size]);
+        each!(blended = |a, b| v * a + w * b);
+        interpolate(axes, sizes, blended, y, scratch);
+    }
+}
+
+/// The adjoint of [`interpolate`], which adds to `dx`.
+fn add_gradient<T: Real>(axes: &[Vec<Blend<T>>], sizes: &[usize], dy: &[T], dx: &mut [T], scratch: &mut [T]) {
+    let ([blends, axes @ ..], [_, sizes @ ..]) = (axes, sizes) else { return };
+    if axes.is_empty() {
+        for (&dy, &Blend { inputs: [i, j], weights: [v, w] }) in dy.iter().zip(blends) {
+            dx[i] += v * dy;
+            dx[j] += w * dy;
+        }
+        return;
+    }
+    let size = sizes.iter().product();
+    let (blended, scratch) = scratch.split_at_mut(size);
+    for (dy, &Blend { inputs, weights }) in dy.chunks_exact(dy.len() / blends.len()).zip(blends) {
+        blended.fill(T::zero());
+        add_gradient(axes, sizes, dy, blended, scratch);
+        let blended = &*blended;
+        for (input, w) in inputs.into_iter().zip(weights) {
+            let dx = &mut dx[input * size..][..size];
+            each!(dx = |b: blended| dx + w * b);
+        }
     }
 }
 
 /// What a [`LinearUpSampling`] layer keeps between its passes: the size of a channel of the input and of the output, and from
-/// the first pass on the weights, which all clones share.
+/// the first pass on the weights along each axis, which all clones share.
 #[derive(Clone, Debug, Default)]
 pub struct LinearUpSamplingCache<T: Real> {
     sizes: [Vec<usize>; 2],
-    weights: Arc<OnceLock<Vec<(usize, T)>>>,
+    blends: Arc<OnceLock<Vec<Vec<Blend<T>>>>>,
     copies: [Buffer<T>; 2],
+    scratch: Buffer<T>,
 }
 
 impl<T: Real, const N: usize> Layer<T> for LinearUpSampling<N> {
@@ -263,33 +301,29 @@ impl<T: Real, const N: usize> Layer<T> for LinearUpSampling<N> {
     described!();
 
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, LinearUpSamplingCache<T>>) {
-        let LinearUpSamplingCache { sizes, weights, copies: [from_copy, to_copy] } = cache;
-        let weights = weights.get_or_init(|| self.weights(sizes));
-        let inputs = sizes[0].iter().product();
-        let corners = 1 << N;
+        let LinearUpSamplingCache { sizes, blends, copies: [from_copy, to_copy], scratch } = cache;
+        let blends = blends.get_or_init(|| self.blends(sizes));
+        let [inputs, outputs] = [0, 1].map(|side: usize| sizes[side].iter().product::<usize>());
+        scratch.reserve(2 * inputs);
         let x = contiguous(x, from_copy);
         write_contiguous(y, to_copy, |y| {
-            for (x, y) in x.chunks_exact(inputs).zip(y.chunks_exact_mut(weights.len() / corners)) {
-                for (y, weights) in y.iter_mut().zip(weights.chunks_exact(corners)) {
-                    *y = weights.iter().fold(T::zero(), |sum, &(from, weight)| sum + weight * x[from]);
-                }
+            for (x, y) in x.chunks_exact(inputs).zip(y.chunks_exact_mut(outputs)) {
+                interpolate(blends, &sizes[0], x, y, scratch);
             }
         });
     }
 
     fn backward(&self, Backward { dy, dx, cache, .. }: Backward<'_, T, LinearUpSamplingCache<T>>) {
         let Some(dx) = dx else { return };
-        let LinearUpSamplingCache { sizes, weights, copies: [from_copy, to_copy] } = cache;
-        let weights = weights.get_or_init(|| self.weights(sizes));
-        let inputs = sizes[0].iter().product();
-        let corners = 1 << N;
+        let LinearUpSamplingCache { sizes, blends, copies: [from_copy, to_copy], scratch } = cache;
+        let blends = blends.get_or_init(|| self.blends(sizes));
+        let [inputs, outputs] = [0, 1].map(|side: usize| sizes[side].iter().product::<usize>());
+        scratch.reserve(2 * inputs);
         let dy = contiguous(dy, from_copy);
         write_contiguous(dx, to_copy, |dx| {
             dx.fill(T::zero());
-            for (dx, dy) in dx.chunks_exact_mut(inputs).zip(dy.chunks_exact(weights.len() / corners)) {
-                for (&dy, weights) in dy.iter().zip(weights.chunks_exact(corners)) {
-                    weights.iter().for_each(|&(from, weight)| dx[from] += weight * dy);
-                }
+            for (dx, dy) in dx.chunks_exact_mut(inputs).zip(dy.chunks_exact(outputs)) {
+                add_gradient(blends, &sizes[0], dy, dx, scratch);
             }
         });
     }
