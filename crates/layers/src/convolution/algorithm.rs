@@ -1,4 +1,4 @@
-//! The linear map of every convolution and its two derivatives, by one of two algorithms.
+//! The linear map of every convolution and its two derivatives, by one of three algorithms.
 //!
 //! With the kernel `W` and the image `I`, for every group of channels,
 //!
@@ -9,12 +9,13 @@
 //! `dW = dF Pᵀ` and `dP = Wᵀ dF`. They have the names that oneDNN and cuDNN use.
 //!
 //! The matrix of patches is made by [`ImplicitIm2col`] or by [`Im2col`], for a part of the channels and positions that stays in
-//! the second cache.
+//! the second cache. Where each group has one channel, [`ByChannel`] needs none.
 
 use chainrule_tensor::Real;
 use chainrule_tensor::conv::ImplicitWindows;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use super::by_channel::ByChannel;
 use super::conv_shape::ConvShape;
 use super::im2col::Im2col;
 use super::implicit_im2col::ImplicitIm2col;
@@ -25,12 +26,14 @@ pub(super) struct Algorithm<T: Real, const N: usize> {
     shape: ConvShape<N>,
     /// Whether the shape suits [`ImplicitIm2col`], where there are kernels for it.
     overlaps: bool,
+    by_channel: Option<ByChannel<T, N>>,
     implicit: Option<ImplicitIm2col<T, N>>,
     copied: Option<Im2col<T, N>>,
 }
 
 /// The one that is used.
 enum Chosen<'a, T: Real, const N: usize> {
+    ByChannel(&'a mut ByChannel<T, N>),
     ImplicitIm2col(&'a mut ImplicitIm2col<T, N>),
     Im2col(&'a mut Im2col<T, N>),
 }
@@ -43,13 +46,16 @@ impl<T: Real, const N: usize> Algorithm<T, N> {
         let full = positions >= lanes - lanes / 4;
         let weights = inputs.saturating_mul(outputs).saturating_mul(kernel_size);
         let small = weights.saturating_mul(size_of::<T>()) <= 1 << 20;
-        Self { shape, overlaps: full && small || positions > 128, implicit: None, copied: None }
+        let overlaps = full && small || positions > 128;
+        Self { shape, overlaps, by_channel: None, implicit: None, copied: None }
     }
 
     /// Chosen for each pass: portable products have kernels where others may have none.
     fn chosen(&mut self) -> Chosen<'_, T, N> {
-        let Self { shape, overlaps, implicit, copied } = self;
-        if *overlaps && ImplicitWindows::is_fast::<T>() {
+        let Self { shape, overlaps, by_channel, implicit, copied } = self;
+        if ByChannel::<T, N>::suits(shape) {
+            Chosen::ByChannel(by_channel.get_or_insert_with(|| ByChannel::new(*shape)))
+        } else if *overlaps && ImplicitWindows::is_fast::<T>() {
             Chosen::ImplicitIm2col(implicit.get_or_insert_with(|| ImplicitIm2col::new(*shape)))
         } else {
             Chosen::Im2col(copied.get_or_insert_with(|| Im2col::new(*shape)))
@@ -65,6 +71,7 @@ impl<T: Real, const N: usize> Algorithm<T, N> {
         features: ArrayViewMut2<'_, T>,
     ) {
         match self.chosen() {
+            Chosen::ByChannel(algorithm) => algorithm.forward(image, kernel, bias, features),
             Chosen::ImplicitIm2col(algorithm) => algorithm.forward(image, kernel, bias, features),
             Chosen::Im2col(algorithm) => algorithm.forward(image, kernel, bias, features),
         }
@@ -78,6 +85,7 @@ impl<T: Real, const N: usize> Algorithm<T, N> {
         kernel: &mut [T],
     ) {
         match self.chosen() {
+            Chosen::ByChannel(algorithm) => algorithm.backward_weights(image, features, kernel),
             Chosen::ImplicitIm2col(algorithm) => algorithm.backward_weights(image, features, kernel),
             Chosen::Im2col(algorithm) => algorithm.backward_weights(image, features, kernel),
         }
@@ -92,6 +100,7 @@ impl<T: Real, const N: usize> Algorithm<T, N> {
         image: ArrayViewMut2<'_, T>,
     ) {
         match self.chosen() {
+            Chosen::ByChannel(algorithm) => algorithm.backward_data(features, kernel, bias, image),
             Chosen::ImplicitIm2col(algorithm) => algorithm.backward_data(features, kernel, bias, image),
             Chosen::Im2col(algorithm) => algorithm.backward_data(features, kernel, bias, image),
         }

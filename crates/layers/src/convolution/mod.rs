@@ -3,6 +3,7 @@
 //! All of them are one linear map, its adjoint and its gradient, in `algorithm.rs`; a layer says which of them is its forward pass.
 
 mod algorithm;
+mod by_channel;
 mod cache;
 mod channels;
 mod conv;
