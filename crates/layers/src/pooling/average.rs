@@ -1,8 +1,8 @@
 //! The mean of each window.
 
 use chainrule_core::{DescriptionError, Entry, Label, Range, Settings, Value, entry};
-use chainrule_tensor::Real;
 use chainrule_tensor::conv::pool2x2::{self, Planes};
+use chainrule_tensor::{Real, each, vector};
 
 use super::pool::Pool;
 use super::pool_windows::PoolWindows;
@@ -118,6 +118,12 @@ impl PoolRule for Avg {
                 move |[a, b, c, d]| (((a + b) + (c + d)) * quarter, ()),
             );
         }
+        if let Some(n) = windows.whole_channels() {
+            let n = T::of(n as f64);
+            y.fill(T::zero());
+            vector::sum_chunks(x, y);
+            return each!(y = y / n);
+        }
         for (x, y) in x.chunks_exact(windows.inputs()).zip(y.chunks_exact_mut(windows.outputs())) {
             windows.each(|output, window, padded_count| {
                 let n = if self.padding { padded_count } else { window.count() };
@@ -158,6 +164,10 @@ impl PoolRule for Avg {
                 #[inline(always)]
                 move |dy, ()| [dy * quarter; 4],
             );
+        }
+        if let Some(n) = windows.whole_channels() {
+            let share = T::of(n as f64);
+            return dx.chunks_exact_mut(n).zip(dy).for_each(|(dx, &dy)| dx.fill(dy / share));
         }
         values.each_sample(windows, dx, |_, sample, dx| self.add_gradient(windows, sample, &[], dx));
     }

@@ -3,7 +3,6 @@
 use std::sync::{Arc, OnceLock};
 
 use chainrule_tensor::{Real, Shape, vector};
-use ndarray::ArrayView1;
 
 /// The inputs along one axis that one output depends on: `start`, `start + step`, ...
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,6 +214,43 @@ impl PoolWindows {
         self.squares.then_some([self.input[1], self.input[2]])
     }
 
+    /// How windows slide along the last axis, and its numbers of inputs and outputs, unless windows are huge.
+    pub(super) fn columns(&self) -> Option<(SlidingAxis, [usize; 2])> {
+        /// Positions in smaller windows are exact in single precision.
+        const HUGE: usize = 1 << 24;
+
+        let kernels =
+            self.axes.iter().map(|axis| if let AxisWindows::Sliding(axis) = axis { axis.kernel } else { 1 });
+        match self.axes[2] {
+            AxisWindows::Sliding(axis) if kernels.fold(1, usize::saturating_mul) < HUGE => {
+                Some((axis, [self.input[2], self.counts[2]]))
+            }
+            _ => None,
+        }
+    }
+
+    /// Calls `f` for each row of outputs of a sample, in order, with the rows of inputs that their windows share.
+    pub(super) fn each_row(&self, mut f: impl FnMut(InputRows<'_>)) {
+        let [depth, height, width] = self.input;
+        let [all_planes, all_rows, _] = self.spans();
+        for channel in 0..self.channels {
+            for planes in all_planes {
+                for rows in all_rows {
+                    let first = ((channel * depth + planes.start) * height + rows.start) * width;
+                    f(InputRows { first, planes, rows, strides: [height * width, width] });
+                }
+            }
+        }
+    }
+
+    /// The number of inputs of a channel, if each channel is one window.
+    pub(super) fn whole_channels(&self) -> Option<usize> {
+        let whole =
+            |(windows, &count): (&AxisWindows, &usize)| matches!(windows, AxisWindows::Parts) && count == 1;
+        let inputs = self.input.iter().product();
+        (inputs > 0 && self.axes.iter().zip(&self.counts).all(whole)).then_some(inputs)
+    }
+
     /// Calls `f` for each output of a sample, in order, with its index, its window, and the size of the window including the
     /// padding.
     #[inline(always)]
@@ -243,19 +279,42 @@ impl PoolWindows {
 }
 
 impl PoolWindows {
-    /// Calls `f` for each output of the sample `x` with the index of the maximum input in its window, the first of equal ones; NaN
-    /// counts as greater than any number.
-    pub(super) fn each_maximum<T: Real>(&self, x: ArrayView1<'_, T>, mut f: impl FnMut(usize, usize)) {
+    /// Calls `f` for each output of a sample, whose inputs are `x` of their indices, with the index of the maximum in its window and the
+    /// maximum: the first of equal ones; NaN counts as greater than any number.
+    #[inline(always)]
+    pub(super) fn each_maximum<T: Real>(&self, x: impl Fn(usize) -> T, mut f: impl FnMut(usize, usize, T)) {
         self.each(|output, window, _| {
-            let mut best = None;
+            let mut best = window.base;
+            let mut maximum = x(best);
+            // Without branches: which input is greater cannot be foreseen.
             window.each(|input| {
-                let greater = |best| x[input] > x[best] || (x[input].is_nan() && !x[best].is_nan());
-                if best.is_none_or(greater) {
-                    best = Some(input);
-                }
+                let value = x(input);
+                let greater = (value > maximum) | (value.is_nan() & !maximum.is_nan());
+                best = if greater { input } else { best };
+                maximum = if greater { value } else { maximum };
             });
-            f(output, best.expect("every window contains an input"));
+            f(output, best, maximum);
         });
+    }
+}
+
+/// Rows of inputs: those of a window, but for its columns.
+pub(super) struct InputRows<'a> {
+    first: usize,
+    planes: &'a Span,
+    rows: &'a Span,
+    strides: [usize; 2],
+}
+
+impl InputRows<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.planes.count * self.rows.count
+    }
+
+    /// The index of the first input of a row.
+    pub(super) fn start(&self, row: usize) -> usize {
+        let [plane, row] = [row / self.rows.count * self.planes.step, row % self.rows.count * self.rows.step];
+        self.first + plane * self.strides[0] + row * self.strides[1]
     }
 }
 

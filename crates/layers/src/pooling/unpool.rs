@@ -90,7 +90,7 @@ impl<T: Real, const N: usize> Merge<T> for MaxUnpool<N> {
         let [values, x] = xs else { unreachable!("it was planned for two inputs") };
         y.fill(T::zero());
         for ((x, values), mut y) in x.rows().into_iter().zip(values.rows()).zip(y.rows_mut()) {
-            cache.windows.each_maximum(x, |output, index| y[index] = values[output]);
+            cache.windows.each_maximum(|input| x[input], |output, index, _| y[index] = values[output]);
         }
     }
 
@@ -103,10 +103,13 @@ impl<T: Real, const N: usize> Merge<T> for MaxUnpool<N> {
         let Some(dvalues) = dvalues else { return };
         owners.resize(x.ncols(), 0);
         for ((x, dy), mut dvalues) in x.rows().into_iter().zip(dy.rows()).zip(dvalues.rows_mut()) {
-            windows.each_maximum(x, |output, index| owners[index] = output as u32);
-            windows.each_maximum(x, |output, index| {
-                dvalues[output] = if owners[index] == output as u32 { dy[index] } else { T::zero() };
-            });
+            windows.each_maximum(|input| x[input], |output, index, _| owners[index] = output as u32);
+            windows.each_maximum(
+                |input| x[input],
+                |output, index, _| {
+                    dvalues[output] = if owners[index] == output as u32 { dy[index] } else { T::zero() };
+                },
+            );
         }
     }
 }
