@@ -138,7 +138,10 @@ impl Offsets {
         each_row(&self.outer, 0, 0, &mut |from, to| match &self.inner {
             Inner::Runs(runs) => {
                 for &Run { output, input, len } in runs {
-                    y[to + output..][..len].copy_from_slice(&x[from + input..][..len]);
+                    match len {
+                        1 => y[to + output] = x[from + input],
+                        _ => y[to + output..][..len].copy_from_slice(&x[from + input..][..len]),
+                    }
                 }
             }
             &Inner::Repeated { times, count } => {
@@ -168,7 +171,9 @@ impl Offsets {
                     let (dy, dx) = (&dy[to + output..][..len], &mut dx[from + input..][..len]);
                     match self.is_permutation {
                         true => dx.copy_from_slice(dy),
-                        false => vector::add(dy.into(), dx.into()),
+                        false if len > 64 => vector::add(dy.into(), dx.into()),
+                        // To choose the CPU's instructions would take longer.
+                        false => dx.iter_mut().zip(dy).for_each(|(dx, &dy)| *dx += dy),
                     }
                 }
             }
