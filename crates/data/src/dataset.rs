@@ -32,6 +32,12 @@ pub trait Dataset: Sync {
     fn prefetch(&self, index: usize, columns: Range<usize>) {
         let _ = (index, columns);
     }
+
+    /// An epoch begins, from 0, or goes on: for data sets whose samples differ from epoch to epoch, as those of
+    /// [`Augmented`](crate::augment::Augmented) do. A trainer calls it; the default does nothing.
+    fn enter_epoch(&self, epoch: u64) {
+        let _ = epoch;
+    }
 }
 
 /// A data set whose samples can be read as numbers of type `T`, by index and on several threads at once.
@@ -69,6 +75,10 @@ impl<D: Dataset + ?Sized> Dataset for &D {
 
     fn prefetch(&self, index: usize, columns: Range<usize>) {
         (**self).prefetch(index, columns);
+    }
+
+    fn enter_epoch(&self, epoch: u64) {
+        (**self).enter_epoch(epoch);
     }
 }
 
@@ -162,6 +172,10 @@ impl<D: Dataset> Dataset for Subset<D> {
 
     fn prefetch(&self, index: usize, columns: Range<usize>) {
         self.data.prefetch(self.indices[index], columns);
+    }
+
+    fn enter_epoch(&self, epoch: u64) {
+        self.data.enter_epoch(epoch);
     }
 }
 

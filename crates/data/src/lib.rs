@@ -8,6 +8,7 @@
 //! - [`Dataset`] and [`Samples`] are the traits; [`Images`] and [`Rows`] are in memory; [`Subset`] is part of another, and
 //!   [`WithWeights`] gives the samples of another weights.
 //! - [`idx`] reads MNIST's format, [`csv`] tables.
+//! - [`augment`] changes pictures at random, in every epoch anew.
 //! - [`digits`] draws a bundled set of digits, which needs no network.
 //! - [`Manifest`] lists what can be downloaded, `fetch` downloads it, [`locate`](locate::locate) finds it on this machine.
 //! - [`Batches`] shuffles the samples and divides them into batches.
@@ -16,6 +17,7 @@
 //! The feature `download` adds an HTTPS client, [`Manifest`] and [`fetch`]; without it the crate reads only the files at hand.
 #![doc(html_root_url = "https://docs.rs/chainrule-data/latest")]
 
+pub mod augment;
 mod batches;
 mod characters;
 pub mod csv;

@@ -60,6 +60,10 @@ impl<D: Dataset> Dataset for WithWeights<D> {
     fn prefetch(&self, index: usize, columns: Range<usize>) {
         self.data.prefetch(index, columns);
     }
+
+    fn enter_epoch(&self, epoch: u64) {
+        self.data.enter_epoch(epoch);
+    }
 }
 
 impl<T: Real, D: Samples<T>> Samples<T> for WithWeights<D> {
