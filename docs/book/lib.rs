@@ -4,6 +4,9 @@
 #[doc = include_str!("src/first.md")]
 pub mod first {}
 
+#[doc = include_str!("src/pictures.md")]
+pub mod pictures {}
+
 #[doc = include_str!("src/own-parts.md")]
 pub mod own_parts {}
 

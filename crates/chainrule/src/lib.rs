@@ -27,6 +27,7 @@
 //! | [`optim`] | `chainrule-optim` | the optimizers, schedules and clipping |
 //! | [`data`] | `chainrule-data` | data sets, readers, batches, downloads |
 //! | [`train`] | `chainrule-train` | models, training, callbacks, model files |
+//! | `pictures` | `chainrule-pictures` | folders of PNG and JPEG files (feature `pictures`) |
 //!
 //! # Features
 //!
@@ -39,6 +40,7 @@
 //! | `intel-mkl`, `accelerate`, `netlib` | link Intel MKL, Apple's Accelerate, the system's reference BLAS |
 //! | none of these | computes products with kernels of our own: nothing to install, and nearly as fast on a CPU with AVX2 |
 //! | `download` | adds an HTTPS client that fetches data sets |
+//! | `pictures` | adds the module `pictures`: a folder of pictures for each class as a data set |
 //! | `registry` | compiles everything by name, [`registry_of`], with these crates: once, but for minutes |
 //!
 //! Begin a program with [`tensor::blas::use_best_kernel`]: an OpenBLAS that is older than the CPU silently picks a kernel
@@ -61,6 +63,8 @@ pub use chainrule_layers as layers;
 pub use chainrule_losses as losses;
 pub use chainrule_metrics as metrics;
 pub use chainrule_optim as optim;
+#[cfg(feature = "pictures")]
+pub use chainrule_pictures as pictures;
 pub use chainrule_tensor as tensor;
 pub use chainrule_train as train;
 
