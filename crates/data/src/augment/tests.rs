@@ -77,9 +77,7 @@ fn mirror_images() {
 fn a_point_goes_where_the_map_says() {
     let mut picture = [[0.0f32; 41]; 31];
     // At (-3, 5) from the middle (15, 20), large enough that interpolation does not move its centre.
-    for row in 11..=13 {
-        picture[row][24..=26].fill(1.0);
-    }
+    picture[11..=13].iter_mut().for_each(|row| row[24..=26].fill(1.0));
     let rows: Vec<&[f32]> = picture.iter().map(|row| &row[..]).collect();
     let map = Affine::new().rotate(40.0).shift_by(0.1, 0.05).scale(0.7, 1.3).shear(15.0);
     for seed in 0..50 {

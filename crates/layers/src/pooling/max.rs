@@ -101,7 +101,7 @@ impl PoolRule for Max {
                 let mut rows = y.chunks_exact_mut(outputs).zip(indices.chunks_exact_mut(outputs));
                 windows.each_row(|of| {
                     if let Some((y, indices)) = rows.next() {
-                        row_maxima(axis, &of, &x[..], inputs, y, indices);
+                        row_maxima(axis, &of, x, inputs, y, indices);
                     }
                 });
                 continue;

@@ -209,10 +209,9 @@ impl Inner {
         const LONG: usize = 4;
 
         let times = offsets.iter().take_while(|&&offset| offset == 0).count();
-        if times > 1 && offsets.iter().enumerate().all(|(index, &offset)| offset == index / times) {
-            if let Some(count) = offsets.len().is_multiple_of(times).then_some(offsets.len() / times) {
-                return Self::Repeated { times, count };
-            }
+        let is_repeated = || offsets.iter().enumerate().all(|(index, &offset)| offset == index / times);
+        if times > 1 && offsets.len().is_multiple_of(times) && is_repeated() {
+            return Self::Repeated { times, count: offsets.len() / times };
         }
         let mut runs: Vec<Run> = Vec::new();
         let mut copied = 0;
