@@ -4,12 +4,12 @@
 //! samples are read. So results are the same to the last bit for any number of threads, and after a resume.
 //!
 //! ```
-//! use chainrule_data::augment::{Affine, Augmented, Brightness};
+//! use chainrule_data::augment::{RandomAffine, Augmented, Brightness};
 //! use chainrule_data::{Dataset, Samples, digits};
 //! use chainrule_tensor::Seed;
 //!
 //! let train = Augmented::new(digits(100, Seed(1)), 7)?
-//!     .with(Affine::new().rotate(10.0).shift(0.1))?
+//!     .with(RandomAffine::new().rotate(10.0).shift(0.1))?
 //!     .with(Brightness(0.2))?;
 //! let (mut first, mut second) = (vec![0.0f32; 784], vec![0.0f32; 784]);
 //! train.enter_epoch(0);
@@ -20,10 +20,10 @@
 //! # Ok::<(), chainrule_data::augment::AugmentError>(())
 //! ```
 
-mod affine;
 mod crop;
 mod cutout;
 mod flip;
+mod random_affine;
 mod values;
 
 use std::cell::RefCell;
@@ -33,10 +33,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chainrule_tensor::{Real, Rng, Seed, Shape};
 
-pub use affine::Affine;
 pub use crop::PadAndCrop;
 pub use cutout::Cutout;
 pub use flip::{HorizontalFlip, VerticalFlip};
+pub use random_affine::RandomAffine;
 pub use values::{Brightness, Contrast, Noise};
 
 use crate::{Dataset, Samples};

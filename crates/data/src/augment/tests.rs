@@ -29,7 +29,8 @@ fn changed(augmentation: &impl Augmentation, rows: &[&[f32]], seed: u64) -> Vec<
 fn a_change_depends_on_seed_epoch_and_sample_alone() {
     let augmented = |seed: u64| {
         let data = Augmented::new(pictures(), seed).unwrap();
-        let data = data.with(Affine::new().rotate(30.0).shift(0.3).scale(0.8, 1.2).shear(10.0)).unwrap();
+        let data =
+            data.with(RandomAffine::new().rotate(30.0).shift(0.3).scale(0.8, 1.2).shear(10.0)).unwrap();
         let data = data.with(HorizontalFlip(0.5)).unwrap().with(VerticalFlip(0.5)).unwrap();
         let data = data.with(PadAndCrop(1)).unwrap().with(Cutout(2)).unwrap();
         data.with(Brightness(0.3)).unwrap().with(Contrast(0.3)).unwrap().with(Noise(0.1)).unwrap()
@@ -56,7 +57,7 @@ fn a_change_depends_on_seed_epoch_and_sample_alone() {
 fn nothing_is_changed_by_nothing() {
     let data = Augmented::new(pictures(), 3).unwrap();
     let same = Augmented::new(pictures(), 3).unwrap();
-    let same = same.with(Affine::new()).unwrap().with(HorizontalFlip(0.0)).unwrap();
+    let same = same.with(RandomAffine::new()).unwrap().with(HorizontalFlip(0.0)).unwrap();
     let same = same.with(Brightness(0.0)).unwrap().with(PadAndCrop(0)).unwrap().with(Noise(0.0)).unwrap();
     for index in 0..6 {
         assert_eq!(read(&data, index), read(&pictures(), index));
@@ -79,7 +80,7 @@ fn a_point_goes_where_the_map_says() {
     // At (-3, 5) from the middle (15, 20), large enough that interpolation does not move its centre.
     picture[11..=13].iter_mut().for_each(|row| row[24..=26].fill(1.0));
     let rows: Vec<&[f32]> = picture.iter().map(|row| &row[..]).collect();
-    let map = Affine::new().rotate(40.0).shift_by(0.1, 0.05).scale(0.7, 1.3).shear(15.0);
+    let map = RandomAffine::new().rotate(40.0).shift_by(0.1, 0.05).scale(0.7, 1.3).shear(15.0);
     for seed in 0..50 {
         let mut rng = Seed(seed).rng();
         let angle = rng.between(-40.0, 40.0).to_radians();
@@ -152,11 +153,11 @@ fn what_cannot_be_augmented() {
     assert!(error.contains("[2] are no pictures"), "{error}");
     let refused = |augmentation: &dyn Augmentation| augmentation.check().unwrap_err().to_string();
     for (error, part) in [
-        (refused(&Affine::new().rotate(f64::NAN)), "Affine: rotate is NaN"),
-        (refused(&Affine::new().shift(-0.1)), "at least 0"),
-        (refused(&Affine::new().scale(0.0, 1.0)), "above 0"),
-        (refused(&Affine::new().scale(1.0, 0.5)), "at least the lower one"),
-        (refused(&Affine::new().shear(90.0)), "less than 90"),
+        (refused(&RandomAffine::new().rotate(f64::NAN)), "RandomAffine: rotate is NaN"),
+        (refused(&RandomAffine::new().shift(-0.1)), "at least 0"),
+        (refused(&RandomAffine::new().scale(0.0, 1.0)), "above 0"),
+        (refused(&RandomAffine::new().scale(1.0, 0.5)), "at least the lower one"),
+        (refused(&RandomAffine::new().shear(90.0)), "less than 90"),
         (refused(&HorizontalFlip(1.5)), "HorizontalFlip: probability is 1.5"),
         (refused(&VerticalFlip(-1.0)), "from 0 to 1"),
         (refused(&Brightness(2.0)), "from 0 to 1"),

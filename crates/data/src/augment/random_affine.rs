@@ -10,7 +10,7 @@ use super::{AugmentError, Augmentation, Picture, check_setting};
 /// picture is interpolated between the four values around the position that it comes from; what comes from beyond the border is
 /// the [fill](Self::fill). All parts are drawn evenly, and interpolated once.
 #[derive(Clone, Copy, Debug)]
-pub struct Affine {
+pub struct RandomAffine {
     degrees: f64,
     shift: [f64; 2],
     scale: [f64; 2],
@@ -18,13 +18,13 @@ pub struct Affine {
     fill: f64,
 }
 
-impl Default for Affine {
+impl Default for RandomAffine {
     fn default() -> Self {
         Self { degrees: 0.0, shift: [0.0; 2], scale: [1.0; 2], shear: 0.0, fill: 0.0 }
     }
 }
 
-impl Affine {
+impl RandomAffine {
     /// The map that changes nothing.
     pub fn new() -> Self {
         Self::default()
@@ -67,11 +67,11 @@ impl Affine {
     }
 }
 
-impl Augmentation for Affine {
+impl Augmentation for RandomAffine {
     fn check(&self) -> Result<(), AugmentError> {
         let Self { degrees, shift: [down, right], scale: [low, high], shear, fill } = *self;
         let check = |setting, value: f64, is_allowed, allowed| {
-            check_setting(("Affine", setting), value, is_allowed, allowed)
+            check_setting(("RandomAffine", setting), value, is_allowed, allowed)
         };
         let not_negative = |value: f64| value >= 0.0 && value.is_finite();
         let words = "a finite number of at least 0";
