@@ -159,6 +159,11 @@ impl Texts {
         builder.finish()
     }
 
+    /// Those of these rows, in this order, with the words that occur in them.
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
+        Self::of(rows.iter().map(|&row| self.get(row)))
+    }
+
     /// For each row the index of its word, or [`MISSING`](Self::MISSING).
     pub fn codes(&self) -> &[u32] {
         &self.codes

@@ -67,6 +67,22 @@ impl Numbers {
         }
     }
 
+    /// Those of these rows, in this order.
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
+        let mut selected = Self::default();
+        for &row in rows {
+            let single = self.singles.binary_search_by_key(&row, |&(row, _)| row).ok().map(|found| self.singles[found].1);
+            selected.push_with_single(self.values[row], single);
+        }
+        selected
+    }
+
+    /// These with `value` for each that is missing.
+    pub(crate) fn filled(&self, value: f64) -> Self {
+        let values = self.values.iter().map(|&known| if known.is_nan() { value } else { known }).collect();
+        Self { values, singles: self.singles.clone() }
+    }
+
     /// The memory for another number, if there is any.
     pub(crate) fn try_reserve(&mut self) -> Option<()> {
         self.values.try_reserve(1).ok()
