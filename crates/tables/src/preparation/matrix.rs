@@ -104,7 +104,7 @@ impl Preparation {
                 if value.is_nan() {
                     return Err(missing_target(table, row, target));
                 }
-                finite(value, table, row, target.column())
+                finite(value, numbers.values()[row], table, (row, target.column()))
             };
             targets.push(columns.iter().map(value).collect::<Result<Arc<[T]>, _>>()?);
         }
@@ -147,12 +147,13 @@ fn write<T: Real>(values: &mut [T], stride: usize, table: &Table, column: &Featu
                 remedy: "put the transform `impute` before the others, or leave the row out",
             });
         }
-        *value = finite(number, table, row, column.name())?;
+        *value = finite(number, numbers.values()[row], table, (row, column.name()))?;
     }
     Ok(())
 }
 
-fn finite<T: Real>(value: T, table: &Table, row: usize, column: &str) -> Result<T, PreparationError> {
+/// The number, if it is finite; `exact` is the same in double precision.
+fn finite<T: Real>(value: T, exact: f64, table: &Table, (row, column): (usize, &str)) -> Result<T, PreparationError> {
     if value.is_finite() {
         return Ok(value);
     }
@@ -160,7 +161,7 @@ fn finite<T: Real>(value: T, table: &Table, row: usize, column: &str) -> Result<
         path: table.source().path.clone(),
         line: table.line(row),
         column: column.to_owned(),
-        value: value.to_f64().unwrap_or(f64::NAN),
+        value: exact,
         precision: T::NAME,
     })
 }

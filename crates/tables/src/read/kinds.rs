@@ -17,7 +17,8 @@ pub(super) fn of_numbers(name: &str, numbers: &Numbers) -> ColumnKind {
         return ColumnKind::Constant;
     }
     let numbered = matches!(first, 0.0 | 1.0) && values.windows(2).all(|pair| pair[1] == pair[0] + 1.0);
-    if numbered && (values.len() >= NUMBERED_ROWS || is_name_of_identifiers(name)) {
+    let unnamed = matches!(name, "column 1" | "Unnamed: 0");
+    if numbered && (values.len() >= NUMBERED_ROWS || unnamed || is_name_of_identifiers(name)) {
         return ColumnKind::Identifier;
     }
     let whole = |value: &f64| value.fract() == 0.0;
@@ -53,9 +54,7 @@ fn is_name_of_identifiers(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let word = name.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
     let whole = ["id", "index", "idx", "row", "no", "nr", "obs", "case", "key", "uid", "uuid", "guid", "rownum", "rownames"];
-    name.starts_with("column 1")
-        || name.starts_with("unnamed")
-        || whole.contains(&word)
+    whole.contains(&word)
         || word.ends_with("_id")
         || word.ends_with(" id")
         || word.ends_with("-id")

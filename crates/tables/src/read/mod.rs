@@ -9,6 +9,7 @@ mod textual;
 pub use options::TableReader;
 pub(crate) use textual::TextBuilder;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use chainrule_core::nearest_name;
@@ -138,16 +139,18 @@ fn names(dialect: &Dialect) -> Vec<String> {
     let start = &dialect.start;
     let given = start.names.as_deref().unwrap_or_default();
     let mut names: Vec<String> = Vec::with_capacity(start.columns);
-    let mut seen = std::collections::HashSet::new();
+    // The next number for a name that occurs again, so that a header of one name many times takes no longer than others.
+    let mut next: HashMap<String, usize> = HashMap::new();
     for column in 0..start.columns {
         let name = given.get(column).filter(|name| !name.is_empty()).cloned();
         let name = name.unwrap_or_else(|| format!("column {}", column + 1));
         let mut unique = name.clone();
-        let mut count = 1;
-        while !seen.insert(unique.clone()) {
+        while next.contains_key(&unique) {
+            let count = next.entry(name.clone()).or_insert(0);
+            *count += 1;
             unique = format!("{name}.{count}");
-            count += 1;
         }
+        next.insert(unique.clone(), 0);
         names.push(unique);
     }
     names

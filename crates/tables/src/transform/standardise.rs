@@ -85,11 +85,10 @@ impl Transform for Standardise {
 /// The mean, and the standard deviation or 1 if the values are equal but for rounding.
 fn moments(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    // The sum of the differences is 0 but for rounding, which it corrects.
-    let sum: f64 = values.iter().map(|x| x - mean).sum();
-    let squares: f64 = values.iter().map(|x| (x - mean) * (x - mean)).sum();
-    let variance = (squares - sum * sum / n) / n;
+    let rough = values.iter().sum::<f64>() / n;
+    // The mean of the differences is 0 but for the rounding of the first sum, which it corrects.
+    let mean = rough + values.iter().map(|x| x - rough).sum::<f64>() / n;
+    let variance = values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n;
     let rounding = n * f64::EPSILON * variance + (n * mean * f64::EPSILON).powi(2);
     (mean, if variance <= rounding { 1.0 } else { variance.sqrt() })
 }

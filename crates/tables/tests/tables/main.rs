@@ -1,6 +1,9 @@
 //! Tables, from files to data for training.
 
 mod files;
+mod preparations;
+mod reading;
+mod transforms;
 
 use std::fs;
 use std::path::PathBuf;
