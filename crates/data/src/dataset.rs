@@ -202,7 +202,9 @@ pub enum SplitError {
     #[error("a data set of {0} cannot be split into two parts with a sample in each: use at least 2 samples")]
     TooFew(usize),
     /// There are fewer than two folds, or fewer samples than folds.
-    #[error("{samples} samples cannot be divided into {folds} folds: use from 2 folds to as many as there are samples")]
+    #[error(
+        "{samples} samples cannot be divided into {folds} folds: use from 2 folds to as many as there are samples"
+    )]
     Folds {
         /// The number of folds.
         folds: usize,
@@ -211,7 +213,7 @@ pub enum SplitError {
     },
     /// A class has too few samples to be in every part.
     #[error(
-        "the class of sample {example} has {samples} samples, but each part needs one, so at least {needed}: join it with another class, leave it out, or use fewer parts"
+        "the class of sample {example} is too rare ({samples}): each part needs one of it, so there have to be at least {needed}: join it with another class, leave it out, or use fewer parts"
     )]
     RareClass {
         /// A sample of the class.
@@ -222,7 +224,9 @@ pub enum SplitError {
         needed: usize,
     },
     /// There are fewer groups than parts.
-    #[error("{groups} groups cannot be divided into parts that share none, which takes at least {needed}: use fewer parts, or finer groups")]
+    #[error(
+        "there are too few groups ({groups}) for parts that share none, which takes at least {needed}: use fewer parts, or finer groups"
+    )]
     Groups {
         /// The number of groups.
         groups: usize,
@@ -236,10 +240,14 @@ pub enum SplitError {
         sample: usize,
     },
     /// All samples are of one time.
-    #[error("all samples are of one time, so none comes after the others: split at random, or give other times")]
+    #[error(
+        "all samples are of one time, so none comes after the others: split at random, or give other times"
+    )]
     OneTime,
     /// A label is none of the classes.
-    #[error("sample {sample} has the class {label}, but there are {classes} classes, from 0: give the number of classes")]
+    #[error(
+        "sample {sample} has the class {label}, but there are {classes} classes, from 0: give the number of classes"
+    )]
     Class {
         /// The sample.
         sample: usize,
@@ -249,7 +257,9 @@ pub enum SplitError {
         classes: usize,
     },
     /// A class has no sample.
-    #[error("no sample has the class {class} of {classes}, so that no weight makes up for it: leave out the class, or add samples of it")]
+    #[error(
+        "no sample has the class {class} of {classes}, so that no weight makes up for it: leave out the class, or add samples of it"
+    )]
     AbsentClass {
         /// The class.
         class: usize,

@@ -125,6 +125,28 @@ impl TableColumn {
         }
     }
 
+    /// For each row a number that equals that of another row where the values are equal: for splits by class and by group.
+    pub fn labels(&self) -> Vec<u64> {
+        (0..self.len()).map(|row| self.label(row)).collect()
+    }
+
+    /// The number of a row in [`labels`](Self::labels).
+    pub(crate) fn label(&self, row: usize) -> u64 {
+        match &self.data {
+            // So that 0 and -0 are one value.
+            ColumnData::Numbers(numbers) => (numbers.values()[row] + 0.0).to_bits(),
+            ColumnData::Texts(texts) => u64::from(texts.codes()[row]),
+        }
+    }
+
+    /// The number of rows.
+    pub(crate) fn len(&self) -> usize {
+        match &self.data {
+            ColumnData::Numbers(numbers) => numbers.len(),
+            ColumnData::Texts(texts) => texts.len(),
+        }
+    }
+
     /// In how many rows it has no value.
     pub fn missing(&self) -> usize {
         match &self.data {

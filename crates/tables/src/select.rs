@@ -31,7 +31,10 @@ impl Table {
     /// # Errors
     ///
     /// [`TableError::Column`] if there is no such column.
-    pub fn without_missing<'c>(&self, columns: impl IntoIterator<Item = &'c str>) -> Result<Self, TableError> {
+    pub fn without_missing<'c>(
+        &self,
+        columns: impl IntoIterator<Item = &'c str>,
+    ) -> Result<Self, TableError> {
         let columns = columns.into_iter().map(|name| self.column(name)).collect::<Result<Vec<_>, _>>()?;
         let has_value = |row: usize| {
             columns.iter().all(|column| match &column.data {

@@ -68,7 +68,8 @@ impl ColumnSummary {
                 summary.distinct = counts.len();
                 let mut order: Vec<usize> = (0..counts.len()).collect();
                 order.sort_by_key(|&word| std::cmp::Reverse(counts[word]));
-                let frequent = order.iter().take(5).map(|&word| (texts.words()[word].to_string(), counts[word]));
+                let frequent =
+                    order.iter().take(5).map(|&word| (texts.words()[word].to_string(), counts[word]));
                 summary.frequent = frequent.collect();
             }
         }
@@ -149,26 +150,39 @@ pub enum TableWarning {
 impl fmt::Display for TableWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Constant { column } => write!(f, "{column:?} has one value or none: it says nothing, leave it out"),
+            Self::Constant { column } => {
+                write!(f, "{column:?} has one value or none: it says nothing, leave it out")
+            }
             Self::Identifier { column } => {
                 write!(f, "{column:?} names the rows: leave it out, or a model learns them by heart")
             }
             Self::IsTarget { column, target } => {
-                write!(f, "{column:?} determines the target {target:?}: leave it out if it is not known beforehand")
+                write!(
+                    f,
+                    "{column:?} determines the target {target:?}: leave it out if it is not known beforehand"
+                )
             }
             Self::Duplicates { rows } => write!(
                 f,
-                "{rows} rows equal an earlier one: a test set may then hold what a model was trained on"
+                "rows that equal an earlier one: {rows}; a test set may then hold what a model was trained on"
             ),
-            Self::MostlyMissing { column, missing } => write!(f, "{column:?} is missing in {missing} rows"),
+            Self::MostlyMissing { column, missing } => {
+                write!(f, "{column:?} is missing in more than half of the rows ({missing})")
+            }
             Self::Infinite { column, rows } => {
-                write!(f, "{column:?} is infinite or too large in {rows} rows: no training can use them")
+                write!(
+                    f,
+                    "{column:?} has values that are infinite or too large ({rows}): no training can use them"
+                )
             }
             Self::AmbiguousDates { column } => {
-                write!(f, "{column:?} is read with the month before the day, but could be the other way round")
+                write!(
+                    f,
+                    "{column:?} is read with the month before the day, but could be the other way round"
+                )
             }
             Self::ShortRows { rows } => {
-                write!(f, "{rows} rows have fewer fields than the header: the rest of them is missing")
+                write!(f, "rows with fewer fields than there are columns: {rows}; what they lack is missing")
             }
         }
     }
@@ -194,7 +208,9 @@ impl Table {
                 }
                 _ => {}
             }
-            let infinite = |numbers: &crate::Numbers| numbers.values().iter().filter(|value| value.is_infinite()).count();
+            let infinite = |numbers: &crate::Numbers| {
+                numbers.values().iter().filter(|value| value.is_infinite()).count()
+            };
             let rows = column.numbers().map_or(0, infinite);
             if rows > 0 {
                 warnings.push(TableWarning::Infinite { column: name(), rows });
@@ -233,17 +249,9 @@ impl Table {
 /// A number of 128 bits by which rows are told apart; that two rows share one by chance is out of the question.
 fn hash(columns: &[&TableColumn], row: usize) -> u128 {
     columns.iter().fold(0x6C62_272E_07BB_0142_62B8_2175_6295_C58D, |hash: u128, column| {
-        let value = bits(column, row);
+        let value = column.label(row);
         (hash ^ u128::from(value)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013B).rotate_left(29)
     })
-}
-
-/// A row's value as bits, which are equal for equal values of a column.
-fn bits(column: &TableColumn, row: usize) -> u64 {
-    match &column.data {
-        ColumnData::Numbers(numbers) => (numbers.values()[row] + 0.0).to_bits(),
-        ColumnData::Texts(texts) => u64::from(texts.codes()[row]),
-    }
 }
 
 /// Whether two columns determine each other, value by value, and have more than one value.
@@ -251,14 +259,11 @@ fn is_same(column: &TableColumn, target: &TableColumn) -> bool {
     if matches!(column.kind, ColumnKind::Constant | ColumnKind::Identifier | ColumnKind::Text) {
         return false;
     }
-    let rows = match &column.data {
-        ColumnData::Numbers(numbers) => numbers.len(),
-        ColumnData::Texts(texts) => texts.len(),
-    };
+    let rows = column.len();
     let mut there = std::collections::HashMap::new();
     let mut back = std::collections::HashMap::new();
     let paired = (0..rows).all(|row| {
-        let (value, other) = (bits(column, row), bits(target, row));
+        let (value, other) = (column.label(row), target.label(row));
         *there.entry(value).or_insert(other) == other && *back.entry(other).or_insert(value) == value
     });
     // Where nearly all values differ, any two columns determine each other.

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use chainrule_core::nearest_name;
 
+use crate::TableError;
 use crate::column::{TableColumn, Texts};
 use crate::dialect::Delimiter;
 use crate::read::TableReader;
 use crate::source::Encoding;
-use crate::TableError;
 
 /// A table: columns of numbers, dates, booleans and texts.
 ///

@@ -46,7 +46,8 @@ fn column_kind(text: &str) -> Result<(String, ColumnKind), String> {
     let names = ColumnKind::ALL.map(ColumnKind::name);
     let found = ColumnKind::ALL.into_iter().find(|known| known.name() == kind);
     let nearest = || nearest_name(kind, names).unwrap_or_default();
-    let found = found.ok_or_else(|| format!("there is no kind named `{kind}`; the nearest is `{}`", nearest()))?;
+    let found =
+        found.ok_or_else(|| format!("there is no kind named `{kind}`; the nearest is `{}`", nearest()))?;
     Ok((column.to_owned(), found))
 }
 
@@ -149,8 +150,12 @@ fn words(table: &Table, columns: &[ColumnSummary]) -> String {
     text += if source.compressed { ", gzip" } else { "" };
     text += if source.header { "" } else { ", no header" };
     text += if table.row_names().is_some() { ", rows with names" } else { "" };
-    if source.skipped > 0 {
-        let _ = write!(text, ", {} lines before the table left out", source.skipped);
+    match source.skipped {
+        0 => {}
+        1 => text += ", without the first line",
+        lines => {
+            let _ = write!(text, ", without the first {lines} lines");
+        }
     }
     let header = ["name", "kind", "missing", "distinct", "minimum", "maximum", "mean"].map(str::to_owned);
     let rows: Vec<[String; 7]> = std::iter::once(header).chain(columns.iter().map(cells)).collect();

@@ -78,7 +78,8 @@ fn is_word(text: &str) -> bool {
     let mut reader = Reader::new(text);
     let word = reader.word();
     const RESERVED: [&str; 14] = [
-        "none", "null", "None", "true", "True", "yes", "false", "False", "no", CHAIN, "nan", "NaN", "inf", "infinity",
+        "none", "null", "None", "true", "True", "yes", "false", "False", "no", CHAIN, "nan", "NaN", "inf",
+        "infinity",
     ];
     word == text && !RESERVED.contains(&text) && text.starts_with(|c: char| c.is_alphabetic())
 }

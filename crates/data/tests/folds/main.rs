@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use chainrule_data::split::{
-    TrainTest, balanced_class_weights, balanced_weights, by_time, group_k_fold, grouped, k_fold, random, stratified,
-    stratified_k_fold, targets,
+    TrainTest, balanced_class_weights, balanced_weights, by_time, group_k_fold, grouped, k_fold, random,
+    stratified, stratified_k_fold, targets,
 };
 use chainrule_data::{Dataset, Rows, SplitError};
 use chainrule_tensor::Seed;
@@ -106,8 +106,11 @@ fn what_cannot_be_split_is_said() {
         assert!(matches!(grouped(&[1, 2], share, Seed(0)), Err(SplitError::Share(_))), "{share}");
     }
     assert_eq!(random(1, 0.5, Seed(0)), Err(SplitError::TooFew(1)));
-    assert!(text(stratified(&["a", "b", "a"], 0.5, Seed(0)).unwrap_err()).contains("class of sample 1 has 1 samples"));
-    assert!(text(grouped(&[7; 9], 0.5, Seed(0)).unwrap_err()).contains("1 groups cannot be divided"));
+    assert!(
+        text(stratified(&["a", "b", "a"], 0.5, Seed(0)).unwrap_err())
+            .contains("class of sample 1 is too rare (1)")
+    );
+    assert!(text(grouped(&[7; 9], 0.5, Seed(0)).unwrap_err()).contains("too few groups (1)"));
     assert!(text(k_fold(3, 4, None).unwrap_err()).contains("3 samples cannot be divided into 4 folds"));
     assert!(text(k_fold(3, 1, None).unwrap_err()).contains("from 2 folds"));
     assert!(text(stratified_k_fold(&[1, 1, 1, 0, 0], 3, None).unwrap_err()).contains("at least 3"));

@@ -166,7 +166,8 @@ fn score(sample: &str, mut layout: Layout) -> f64 {
 
 /// Whether each line is one value, such as a date with its time.
 fn whole_lines_are_values(sample: &str) -> bool {
-    let mut lines = sample.lines().map(str::trim_ascii).filter(|line| !line.is_empty()).skip(1).take(50).peekable();
+    let mut lines =
+        sample.lines().map(str::trim_ascii).filter(|line| !line.is_empty()).skip(1).take(50).peekable();
     lines.peek().is_some() && lines.all(|line| matches!(kind(line), Some(Kind::Value)))
 }
 

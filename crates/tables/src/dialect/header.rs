@@ -48,7 +48,11 @@ pub(super) fn find(text: &str, layout: Layout, reader: &TableReader) -> Start {
     let _ = all.records(text, (0, 1), |Record { line, offset, fields }| {
         let skipped = usize::try_from(line).is_ok_and(|line| line <= reader.skip);
         if !skipped {
-            rows.push(Sampled { line, offset, fields: fields.iter().map(|&field| field.to_owned()).collect() });
+            rows.push(Sampled {
+                line,
+                offset,
+                fields: fields.iter().map(|&field| field.to_owned()).collect(),
+            });
             fields_seen += fields.len();
         }
         if rows.len() < SAMPLE && fields_seen < 200 * SAMPLE { Ok(()) } else { Err(()) }
@@ -64,14 +68,26 @@ pub(super) fn find(text: &str, layout: Layout, reader: &TableReader) -> Start {
     let row_width = rows[first..].iter().map(|row| row.fields.len()).max().unwrap_or(width);
     if let Some(names) = header_comment.filter(|names| names.len() == width && first == 0) {
         let skipped = skipped.saturating_sub(1);
-        return Start { rows: place(rows.get(first)), names: Some(names), columns: row_width, row_names: false, skipped };
+        return Start {
+            rows: place(rows.get(first)),
+            names: Some(names),
+            columns: row_width,
+            row_names: false,
+            skipped,
+        };
     }
     let has_header = match reader.header {
         Some(header) => header != Header::None,
         None => looks_like_header(&rows[first..], width),
     };
     if !has_header {
-        return Start { rows: place(rows.get(first)), names: None, columns: row_width, row_names: false, skipped };
+        return Start {
+            rows: place(rows.get(first)),
+            names: None,
+            columns: row_width,
+            row_names: false,
+            skipped,
+        };
     }
     let names = rows[first].fields.clone();
     let body = &rows[first + 1..];
@@ -104,7 +120,12 @@ fn end_of_record(text: &str, layout: Layout, record: &Sampled) -> (usize, u64) {
 
 /// Takes out the comments before the table and within it. If the last of those before the table is as long as its rows, and they
 /// are no header themselves, it is the header.
-fn take_comments(rows: &mut Vec<Sampled>, sign: u8, layout: Layout, reader: &TableReader) -> Option<Vec<String>> {
+fn take_comments(
+    rows: &mut Vec<Sampled>,
+    sign: u8,
+    layout: Layout,
+    reader: &TableReader,
+) -> Option<Vec<String>> {
     let sign = char::from(sign);
     let is_comment = |row: &Sampled| row.fields[0].starts_with(sign);
     let before = rows.iter().take_while(|row| is_comment(row)).count();
@@ -154,7 +175,9 @@ fn first_row(rows: &[Sampled], width: usize, text: &str, reader: &TableReader) -
 /// Whether a row is the number of rows, the number of features and the names of the classes, as in files of scikit-learn.
 fn is_counts_and_classes(row: &Sampled, width: usize, text: &str) -> bool {
     let [samples, features, classes @ ..] = &row.fields[..] else { return false };
-    let (Ok(samples), Ok(features)) = (samples.parse::<usize>(), features.parse::<usize>()) else { return false };
+    let (Ok(samples), Ok(features)) = (samples.parse::<usize>(), features.parse::<usize>()) else {
+        return false;
+    };
     let after = text[row.offset..].lines().filter(|line| !line.trim_ascii().is_empty()).count() - 1;
     let words = classes.iter().all(|class| Cell::of(class) == Cell::Word);
     samples == after && features < width && !classes.is_empty() && words
@@ -198,7 +221,8 @@ fn looks_like_header(rows: &[Sampled], width: usize) -> bool {
     let mut repeated = false;
     let body = &body[..body.len().min(100)];
     for (column, (name, &cell)) in names.iter().zip(&cells).enumerate() {
-        let fields = || body.iter().filter_map(|row| row.fields.get(column + shift)).filter(|field| !field.is_empty());
+        let fields =
+            || body.iter().filter_map(|row| row.fields.get(column + shift)).filter(|field| !field.is_empty());
         let count = fields().count();
         let values = fields().filter(|field| Cell::of(field) == Cell::Value).count();
         // A few may be `?`, or words among numbers.
@@ -230,5 +254,7 @@ fn looks_like_header(rows: &[Sampled], width: usize) -> bool {
 fn is_sequence(names: &[String]) -> bool {
     let numbers: Vec<i64> = names.iter().filter_map(|name| name.parse().ok()).collect();
     let values = names.iter().filter(|name| Cell::of(name) == Cell::Value).count();
-    numbers.len() >= 3 && numbers.len() == values && numbers.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1]))
+    numbers.len() >= 3
+        && numbers.len() == values
+        && numbers.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1]))
 }

@@ -94,7 +94,9 @@ pub enum PreparationError {
         remedy: &'static str,
     },
     /// There is no memory for the matrix.
-    #[error("a matrix of {rows} rows and {features} features needs more memory than there is: use fewer rows, or fewer categories")]
+    #[error(
+        "a matrix of {rows} rows and {features} features needs more memory than there is: use fewer rows, or fewer categories"
+    )]
     Memory {
         /// The number of rows.
         rows: usize,

@@ -47,7 +47,9 @@ impl ColumnGroup {
     /// The columns without rows.
     pub(super) fn empty(&self) -> Vec<Feature> {
         let data = |kind: &ColumnKind| match kind {
-            ColumnKind::Category | ColumnKind::Text | ColumnKind::Identifier => ColumnData::Texts(Texts::default()),
+            ColumnKind::Category | ColumnKind::Text | ColumnKind::Identifier => {
+                ColumnData::Texts(Texts::default())
+            }
             _ => ColumnData::Numbers(Numbers::default()),
         };
         self.columns.iter().zip(&self.kinds).map(|(name, kind)| Feature::new(name, data(kind))).collect()

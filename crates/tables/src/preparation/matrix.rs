@@ -65,7 +65,8 @@ impl Preparation {
         let known: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
         let column = table.column(target.column())?;
         let texts = Feature::new(target.column(), column.data.clone()).to_texts();
-        let of_words: Vec<Option<u32>> = texts.words().iter().map(|word| known.get(&**word).copied()).collect();
+        let of_words: Vec<Option<u32>> =
+            texts.words().iter().map(|word| known.get(&**word).copied()).collect();
         let mut targets = Vec::with_capacity(table.rows());
         for (row, &code) in texts.codes().iter().enumerate() {
             let class = of_words.get(code as usize).ok_or_else(|| missing_target(table, row, target))?;
@@ -111,7 +112,12 @@ impl Preparation {
         Ok(Rows::new(self.features(table)?, targets).expect("a target was made for each row"))
     }
 
-    fn wrong_targets(&self, wanted: &'static str, needed: &'static str, remedy: &'static str) -> PreparationError {
+    fn wrong_targets(
+        &self,
+        wanted: &'static str,
+        needed: &'static str,
+        remedy: &'static str,
+    ) -> PreparationError {
         let words = |target: &TargetColumn| match target.classes() {
             Some(classes) => format!("{:?} ({} classes)", target.column(), classes.len()),
             None => format!("{:?} ({}s)", target.column(), target.kind()),
@@ -132,7 +138,12 @@ fn missing_target(table: &Table, row: usize, target: &TargetColumn) -> Preparati
 }
 
 /// Writes a column into every `stride`-th value.
-fn write<T: Real>(values: &mut [T], stride: usize, table: &Table, column: &Feature) -> Result<(), PreparationError> {
+fn write<T: Real>(
+    values: &mut [T],
+    stride: usize,
+    table: &Table,
+    column: &Feature,
+) -> Result<(), PreparationError> {
     let ColumnData::Numbers(numbers) = column.data() else {
         let source = TransformError::Texts { transform: "a matrix", column: column.name().to_owned() };
         return Err(table.transform_error(source));
@@ -153,7 +164,12 @@ fn write<T: Real>(values: &mut [T], stride: usize, table: &Table, column: &Featu
 }
 
 /// The number, if it is finite; `exact` is the same in double precision.
-fn finite<T: Real>(value: T, exact: f64, table: &Table, (row, column): (usize, &str)) -> Result<T, PreparationError> {
+fn finite<T: Real>(
+    value: T,
+    exact: f64,
+    table: &Table,
+    (row, column): (usize, &str),
+) -> Result<T, PreparationError> {
     if value.is_finite() {
         return Ok(value);
     }

@@ -122,7 +122,9 @@ impl ColumnRoles {
         let mut by_kind: [Vec<&TableColumn>; 4] = Default::default();
         for column in table.columns() {
             let name = &column.name;
-            if self.targets.iter().any(|(target, _)| target == name) || self.own.iter().any(|(own, _)| own.contains(name)) {
+            if self.targets.iter().any(|(target, _)| target == name)
+                || self.own.iter().any(|(own, _)| own.contains(name))
+            {
                 continue;
             }
             let group = match column.kind {
@@ -159,7 +161,11 @@ impl ColumnRoles {
     fn check(&self, table: &Table) -> Result<(), PreparationError> {
         let targets = self.targets.iter().map(|(name, _)| (name, "a target"));
         let ignored = self.ignored.iter().map(|name| (name, "left out"));
-        let own = self.own.iter().flat_map(|(names, _)| names).map(|name| (name, "a feature with a transform of its own"));
+        let own = self
+            .own
+            .iter()
+            .flat_map(|(names, _)| names)
+            .map(|name| (name, "a feature with a transform of its own"));
         let mut seen: Vec<(&String, &'static str)> = Vec::new();
         for (name, role) in targets.chain(ignored).chain(own) {
             table.column(name)?;
@@ -182,7 +188,8 @@ fn group(
         return Ok(None);
     }
     let features = columns.iter().map(|column| Feature::new(&column.name, column.data.clone())).collect();
-    let transform = transform.fit(&Features::new(features)).map_err(|source| table.transform_error(source))?;
+    let transform =
+        transform.fit(&Features::new(features)).map_err(|source| table.transform_error(source))?;
     Ok(Some(ColumnGroup {
         columns: columns.iter().map(|column| column.name.clone()).collect(),
         kinds: columns.iter().map(|column| readable_kind(column)).collect(),

@@ -34,7 +34,10 @@ impl Preparation {
     /// # Errors
     ///
     /// [`PreparationError::Description`] if it is none.
-    pub fn from_description(description: &Description, registry: &mut Registry) -> Result<Self, PreparationError> {
+    pub fn from_description(
+        description: &Description,
+        registry: &mut Registry,
+    ) -> Result<Self, PreparationError> {
         registry.add::<Self, Self>(|preparation| preparation);
         Ok(registry.build(description)?)
     }
@@ -58,7 +61,8 @@ impl Preparation {
     pub fn load(path: impl AsRef<Path>) -> Result<Self, PreparationError> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path);
-        let text = text.map_err(|source| PreparationError::Io { action: "read", path: path.to_owned(), source })?;
+        let text =
+            text.map_err(|source| PreparationError::Io { action: "read", path: path.to_owned(), source })?;
         Self::from_text(&text)
     }
 }

@@ -53,7 +53,10 @@ pub(super) fn of_texts(texts: &Texts) -> ColumnKind {
 fn is_name_of_identifiers(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let word = name.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
-    let whole = ["id", "index", "idx", "row", "no", "nr", "obs", "case", "key", "uid", "uuid", "guid", "rownum", "rownames"];
+    let whole = [
+        "id", "index", "idx", "row", "no", "nr", "obs", "case", "key", "uid", "uuid", "guid", "rownum",
+        "rownames",
+    ];
     whole.contains(&word)
         || word.ends_with("_id")
         || word.ends_with(" id")

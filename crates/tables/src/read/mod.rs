@@ -14,13 +14,13 @@ use std::path::Path;
 
 use chainrule_core::nearest_name;
 
+use crate::TableError;
 use crate::column::{ColumnData, ColumnKind, TableColumn, Texts};
 use crate::dialect::{self, Delimiter, Dialect};
 use crate::source;
 use crate::table::{Table, TableSource};
 use crate::values::NumberStyle;
 use crate::values::number::Decimal;
-use crate::TableError;
 
 impl TableReader {
     /// Reads the file.
@@ -84,7 +84,9 @@ impl TableReader {
         let wanted: Vec<bool> = numbers.iter().map(Option::is_none).collect();
         let texts = textual::collect(text, dialect, &wanted, path)?;
         let comma = self.decimal_comma.map(|comma| if comma { Decimal::Comma } else { Decimal::Point });
-        let point_seen = || numbers.iter().flatten().any(|numbers| numbers.values().iter().any(|value| value.fract() != 0.0));
+        let point_seen = || {
+            numbers.iter().flatten().any(|numbers| numbers.values().iter().any(|value| value.fract() != 0.0))
+        };
         let semicolons = dialect.layout.delimiter == Delimiter::Semicolon;
         let style = textual::FileStyle::find(texts.columns.iter().flatten(), comma, semicolons, point_seen);
         let mut numbers = numbers;
@@ -112,13 +114,16 @@ impl TableReader {
                     ambiguous_dates: false,
                 },
                 (None, texts) => {
-                    let reading = textual::Reading { style: &style, order: self.date_order, name: &name, kind: given };
-                    textual::column(texts.unwrap_or_default(), reading).map_err(|wrong| TableError::Value {
-                        path: path.to_owned(),
-                        line: wrong.row.map_or(0, |row| rows::line_of(text, dialect, row)),
-                        column: name.clone(),
-                        text: wrong.text,
-                        expected: wrong.expected,
+                    let reading =
+                        textual::Reading { style: &style, order: self.date_order, name: &name, kind: given };
+                    textual::column(texts.unwrap_or_default(), reading).map_err(|wrong| {
+                        TableError::Value {
+                            path: path.to_owned(),
+                            line: wrong.row.map_or(0, |row| rows::line_of(text, dialect, row)),
+                            column: name.clone(),
+                            text: wrong.text,
+                            expected: wrong.expected,
+                        }
                     })?
                 }
             };

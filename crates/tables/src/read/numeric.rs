@@ -46,4 +46,15 @@ impl NumberBuilder {
         let numbers = !self.failed && (self.has_number || !self.has_sign);
         numbers.then_some(self.numbers)
     }
+
+    /// Adds the rows of the part of the column that follows.
+    pub(super) fn append(&mut self, next: Self) {
+        if self.failed || next.failed {
+            *self = Self::failed();
+            return;
+        }
+        self.numbers.append(next.numbers);
+        self.has_number |= next.has_number;
+        self.has_sign |= next.has_sign;
+    }
 }

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::{kinds, rows};
+use crate::TableError;
 use crate::column::{ColumnData, ColumnKind, Texts};
 use crate::dialect::Dialect;
 use crate::values::missing::{is_missing, is_missing_number};
 use crate::values::number::{Decimal, all_styled, plain};
 use crate::values::numbers::exact_single;
 use crate::values::{DateOrder, NumberStyle, Numbers, boolean, date};
-use crate::TableError;
 
 /// The texts of a column, while they are read.
 #[derive(Default)]
@@ -46,7 +46,8 @@ impl TextBuilder {
     }
 
     pub(crate) fn finish(self) -> Texts {
-        let mut words: Vec<(u32, Box<str>)> = self.words.into_iter().map(|(word, code)| (code, word)).collect();
+        let mut words: Vec<(u32, Box<str>)> =
+            self.words.into_iter().map(|(word, code)| (code, word)).collect();
         words.sort_unstable_by_key(|(code, _)| *code);
         Texts::new(self.codes, words.into_iter().map(|(_, word)| word).collect())
     }
@@ -59,13 +60,19 @@ pub(super) struct Collected {
 }
 
 /// Collects the texts of the wanted columns, and of the rows' names.
-pub(super) fn collect(text: &str, dialect: &Dialect, wanted: &[bool], path: &Path) -> Result<Collected, TableError> {
+pub(super) fn collect(
+    text: &str,
+    dialect: &Dialect,
+    wanted: &[bool],
+    path: &Path,
+) -> Result<Collected, TableError> {
     let has_names = dialect.start.row_names;
     let nothing = || Collected { columns: wanted.iter().map(|_| None).collect(), row_names: None };
     if !has_names && !wanted.contains(&true) {
         return Ok(nothing());
     }
-    let mut builders: Vec<Option<TextBuilder>> = wanted.iter().map(|wanted| wanted.then(TextBuilder::default)).collect();
+    let mut builders: Vec<Option<TextBuilder>> =
+        wanted.iter().map(|wanted| wanted.then(TextBuilder::default)).collect();
     let mut names = TextBuilder::default();
     rows::walk(text, dialect, path, |record, fields| {
         let memory = || TableError::Memory { path: path.to_owned() };
@@ -106,7 +113,8 @@ impl FileStyle {
         let (mut only_comma, mut only_point, mut both) = (0, 0, 0);
         for texts in columns {
             let words = || number_words(texts);
-            let comma = all_styled(words(), Decimal::Comma).is_some_and(|(_, style)| style.decimal_comma || style.thousands);
+            let comma = all_styled(words(), Decimal::Comma)
+                .is_some_and(|(_, style)| style.decimal_comma || style.thousands);
             let point = all_styled(words(), Decimal::Point).is_some();
             match (comma, point) {
                 (true, false) => only_comma += 1,
@@ -122,7 +130,10 @@ impl FileStyle {
         Self { decimals, tried: 2, comma_is_certain }
     }
 
-    fn numbers<'a>(&self, words: impl Iterator<Item = &'a str> + Clone) -> Option<(Vec<String>, NumberStyle)> {
+    fn numbers<'a>(
+        &self,
+        words: impl Iterator<Item = &'a str> + Clone,
+    ) -> Option<(Vec<String>, NumberStyle)> {
         self.decimals[..self.tried].iter().find_map(|&decimal| all_styled(words.clone(), decimal))
     }
 }
@@ -165,7 +176,13 @@ pub(super) struct WrongText {
 
 /// The column with these texts.
 pub(super) fn column(texts: Texts, reading: Reading<'_>) -> Result<ReadColumn, WrongText> {
-    let with = |data, kind| ReadColumn { data, kind, style: NumberStyle::default(), is_date: false, ambiguous_dates: false };
+    let with = |data, kind| ReadColumn {
+        data,
+        kind,
+        style: NumberStyle::default(),
+        is_date: false,
+        ambiguous_dates: false,
+    };
     let wrong = |texts: &Texts, fits: &dyn Fn(&str) -> bool, expected| {
         let code = texts.words().iter().position(|word| !is_missing_number(word) && !fits(word)).unwrap_or(0);
         let row = texts.codes().iter().position(|&other| other as usize == code);
@@ -188,17 +205,26 @@ pub(super) fn column(texts: Texts, reading: Reading<'_>) -> Result<ReadColumn, W
         },
         Some(ColumnKind::Boolean) => {
             let values = |word: &str| boolean::value(word);
-            let all = mapped(&texts, |word| if is_missing_number(word) { Some(f64::NAN) } else { values(word) });
+            let all =
+                mapped(&texts, |word| if is_missing_number(word) { Some(f64::NAN) } else { values(word) });
             let column = all.map(|numbers| with(ColumnData::Numbers(numbers), ColumnKind::Boolean));
-            column.ok_or_else(|| wrong(&texts, &|word| values(word).is_some(), "true or false, yes or no, or 1 or 0"))
+            column.ok_or_else(|| {
+                wrong(&texts, &|word| values(word).is_some(), "true or false, yes or no, or 1 or 0")
+            })
         }
         Some(ColumnKind::Date) => match dates(&texts, reading.order) {
-            Some((numbers, ambiguous_dates)) => {
-                Ok(ReadColumn { is_date: true, ambiguous_dates, ..with(ColumnData::Numbers(numbers), ColumnKind::Date) })
-            }
+            Some((numbers, ambiguous_dates)) => Ok(ReadColumn {
+                is_date: true,
+                ambiguous_dates,
+                ..with(ColumnData::Numbers(numbers), ColumnKind::Date)
+            }),
             None => {
                 let fits = |word: &str| date::all(std::iter::once(word), reading.order).is_some();
-                Err(wrong(&texts, &fits, "a date in the order of the others of its column, such as 2020-12-31"))
+                Err(wrong(
+                    &texts,
+                    &fits,
+                    "a date in the order of the others of its column, such as 2020-12-31",
+                ))
             }
         },
     }

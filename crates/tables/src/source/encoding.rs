@@ -24,13 +24,23 @@ const WINDOWS: [char; 32] = [
 ];
 
 impl Encoding {
-    /// That of these bytes: by their byte order mark, by the zeros that UTF-16 has between Latin letters, or because they are
-    /// no UTF-8.
-    pub(crate) fn of(bytes: &[u8]) -> Self {
+    /// Decodes bytes in the encoding that they are in: by their byte order mark, by the zeros that UTF-16 has between Latin letters, or
+    /// UTF-8 if they can be.
+    pub(crate) fn detect(bytes: Vec<u8>) -> (Self, String) {
+        if let Some(encoding) = Self::of_wide(&bytes) {
+            return (encoding, encoding.decode(bytes));
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => (Self::Utf8, without_mark(text)),
+            Err(error) => (Self::Latin1, Self::Latin1.decode(error.into_bytes())),
+        }
+    }
+
+    /// Which UTF-16 these bytes are.
+    fn of_wide(bytes: &[u8]) -> Option<Self> {
         match bytes {
-            [0xEF, 0xBB, 0xBF, ..] => return Self::Utf8,
-            [0xFF, 0xFE, ..] => return Self::Utf16Le,
-            [0xFE, 0xFF, ..] => return Self::Utf16Be,
+            [0xFF, 0xFE, ..] => return Some(Self::Utf16Le),
+            [0xFE, 0xFF, ..] => return Some(Self::Utf16Be),
             _ => {}
         }
         let pairs = bytes.chunks_exact(2).take(512);
@@ -39,20 +49,16 @@ impl Encoding {
             first += usize::from(pair[0] == 0);
             second += usize::from(pair[1] == 0);
         }
-        if total > 0 && second * 10 >= total * 9 && first == 0 {
-            Self::Utf16Le
-        } else if total > 0 && first * 10 >= total * 9 && second == 0 {
-            Self::Utf16Be
-        } else if std::str::from_utf8(bytes).is_ok() {
-            Self::Utf8
-        } else {
-            Self::Latin1
+        match (first, second) {
+            (0, second) if total > 0 && second * 10 >= total * 9 => Some(Self::Utf16Le),
+            (first, 0) if total > 0 && first * 10 >= total * 9 => Some(Self::Utf16Be),
+            _ => None,
         }
     }
 
     /// The text of these bytes without its byte order mark; what the encoding does not have becomes U+FFFD.
     pub(crate) fn decode(self, bytes: Vec<u8>) -> String {
-        let mut text = match self {
+        let text = match self {
             Self::Utf8 => match String::from_utf8(bytes) {
                 Ok(text) => text,
                 Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
@@ -61,11 +67,16 @@ impl Encoding {
             Self::Utf16Be => utf16(&bytes, u16::from_be_bytes),
             Self::Latin1 => bytes.iter().map(|&byte| latin1(byte)).collect(),
         };
-        if text.starts_with('\u{FEFF}') {
-            text.drain(..'\u{FEFF}'.len_utf8());
-        }
-        text
+        without_mark(text)
     }
+}
+
+/// The text without a byte order mark.
+fn without_mark(mut text: String) -> String {
+    if text.starts_with('\u{FEFF}') {
+        text.drain(..'\u{FEFF}'.len_utf8());
+    }
+    text
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {

@@ -29,7 +29,8 @@ pub(crate) struct SourceText {
 /// Reads a file, decompresses it if it is compressed, and decodes it.
 pub(crate) fn read(path: &Path, encoding: Option<Encoding>) -> Result<SourceText, TableError> {
     let io = |source| TableError::Io { path: path.to_owned(), source };
-    let bytes = read_all(File::open(path).map_err(io)?, usize::MAX).map_err(|failure| failure.at(path, io))?;
+    let bytes =
+        read_all(File::open(path).map_err(io)?, usize::MAX).map_err(|failure| failure.at(path, io))?;
     let compressed = bytes.starts_with(&[0x1F, 0x8B]);
     let bytes = if compressed {
         let limit = bytes.len().saturating_mul(MAX_EXPANSION).max(ALWAYS_ALLOWED);
@@ -41,8 +42,10 @@ pub(crate) fn read(path: &Path, encoding: Option<Encoding>) -> Result<SourceText
     if let Some((found, remedy)) = not_text(&bytes) {
         return Err(TableError::Format { path: path.to_owned(), found, remedy });
     }
-    let encoding = encoding.unwrap_or_else(|| Encoding::of(&bytes));
-    let text = encoding.decode(bytes);
+    let (encoding, text) = match encoding {
+        Some(encoding) => (encoding, encoding.decode(bytes)),
+        None => Encoding::detect(bytes),
+    };
     if text.contains('\0') {
         let (found, remedy) = ("binary", "give its encoding if it is a text after all, or export it as CSV");
         return Err(TableError::Format { path: path.to_owned(), found, remedy });
@@ -94,7 +97,11 @@ fn not_text(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let known: [(&[u8], _, _); 7] = [
         (b"PK\x03\x04", "a zip archive, as spreadsheets are", "unpack it, or save the sheet as CSV"),
         (b"\xD0\xCF\x11\xE0", "an old spreadsheet", "save the sheet as CSV"),
-        (b"PAR1", "a Parquet file", "write it as CSV, for example with pandas: read_parquet(file).to_csv(...)"),
+        (
+            b"PAR1",
+            "a Parquet file",
+            "write it as CSV, for example with pandas: read_parquet(file).to_csv(...)",
+        ),
         (b"BZh", "compressed with bzip2", "decompress it, or compress it with gzip"),
         (b"\xFD7zXZ", "compressed with xz", "decompress it, or compress it with gzip"),
         (b"\x28\xB5\x2F\xFD", "compressed with zstd", "decompress it, or compress it with gzip"),

@@ -13,7 +13,9 @@ pub enum TransformError {
         transform: &'static str,
     },
     /// It was fitted to another number of columns.
-    #[error("{transform} was fitted to {expected} columns, but is applied to {found}: give the same columns in the same order")]
+    #[error(
+        "{transform} was fitted to {expected} columns, but is applied to {found}: give the same columns in the same order"
+    )]
     Columns {
         /// The transform.
         transform: &'static str,
@@ -23,7 +25,9 @@ pub enum TransformError {
         found: usize,
     },
     /// It takes numbers.
-    #[error("{transform} takes numbers, but {column:?} holds texts: put `one_hot`, `ordinal` or `hashing` before it, or give the column another transform")]
+    #[error(
+        "{transform} takes numbers, but {column:?} holds texts: put `one_hot`, `ordinal` or `hashing` before it, or give the column another transform"
+    )]
     Texts {
         /// The transform.
         transform: &'static str,

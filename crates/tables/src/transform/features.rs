@@ -72,7 +72,8 @@ impl Feature {
         match &self.data {
             ColumnData::Texts(texts) => texts.clone(),
             ColumnData::Numbers(numbers) => {
-                let words = numbers.values().iter().map(|value| (!value.is_nan()).then(|| (value + 0.0).to_string()));
+                let words =
+                    numbers.values().iter().map(|value| (!value.is_nan()).then(|| (value + 0.0).to_string()));
                 let words: Vec<Option<String>> = words.collect();
                 Texts::of(words.iter().map(Option::as_deref))
             }

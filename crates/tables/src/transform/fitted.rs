@@ -4,7 +4,10 @@ use super::{Feature, Features, TransformError, UnknownCategory};
 use crate::column::Texts;
 
 /// The values of each column, which have to be numbers.
-pub(super) fn numbers<'a>(transform: &'static str, features: &'a Features) -> Result<Vec<&'a [f64]>, TransformError> {
+pub(super) fn numbers<'a>(
+    transform: &'static str,
+    features: &'a Features,
+) -> Result<Vec<&'a [f64]>, TransformError> {
     let values = |column: &'a Feature| {
         let texts = || TransformError::Texts { transform, column: column.name().to_owned() };
         column.as_numbers().ok_or_else(texts)
@@ -13,7 +16,11 @@ pub(super) fn numbers<'a>(transform: &'static str, features: &'a Features) -> Re
 }
 
 /// The values of a column that are not missing, of which there has to be one.
-pub(super) fn present(transform: &'static str, column: &Feature, values: &[f64]) -> Result<Vec<f64>, TransformError> {
+pub(super) fn present(
+    transform: &'static str,
+    column: &Feature,
+    values: &[f64],
+) -> Result<Vec<f64>, TransformError> {
     let present: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
     if let Some(row) = values.iter().position(|value| value.is_infinite()) {
         return Err(TransformError::Value {
@@ -67,7 +74,11 @@ pub(super) fn quantile(sorted: &[f64], part: f64) -> f64 {
     let weight = position - below as f64;
     let difference = sorted[above] - sorted[below];
     // From the nearer end, so that both ends are met.
-    if weight >= 0.5 { sorted[above] - difference * (1.0 - weight) } else { sorted[below] + difference * weight }
+    if weight >= 0.5 {
+        sorted[above] - difference * (1.0 - weight)
+    } else {
+        sorted[below] + difference * weight
+    }
 }
 
 /// The categories of a column, sorted: by value if all are numbers, else by letter; a missing value is the last.
@@ -94,7 +105,8 @@ pub(super) fn indices(
     let texts = feature.to_texts();
     let numbers: std::collections::HashMap<Option<&str>, usize> =
         known.iter().enumerate().map(|(index, category)| (category.as_deref(), index)).collect();
-    let of_words: Vec<Option<usize>> = texts.words().iter().map(|word| numbers.get(&Some(&**word)).copied()).collect();
+    let of_words: Vec<Option<usize>> =
+        texts.words().iter().map(|word| numbers.get(&Some(&**word)).copied()).collect();
     let of_missing = numbers.get(&None).copied();
     let index = |(row, &code): (usize, &u32)| {
         let found = match of_words.get(code as usize) {

@@ -60,7 +60,8 @@ impl Transform for Hashing {
         self.check_ranges()?;
         let Some(first) = features.columns().first() else { return Ok(Features::default()) };
         let remedy = "use fewer features";
-        let mut sums = (0..self.features).map(|_| fitted::zeros(NAME, first, remedy)).collect::<Result<Vec<_>, _>>()?;
+        let mut sums =
+            (0..self.features).map(|_| fitted::zeros(NAME, first, remedy)).collect::<Result<Vec<_>, _>>()?;
         for feature in features.columns() {
             let texts = feature.to_texts();
             let place = |word: &str| {
@@ -76,7 +77,8 @@ impl Transform for Hashing {
             }
         }
         let name = |index: usize| format!("hash {index}");
-        let columns = sums.into_iter().enumerate().map(|(index, values)| Feature::numbers(name(index), values));
+        let columns =
+            sums.into_iter().enumerate().map(|(index, values)| Feature::numbers(name(index), values));
         Ok(Features::new(columns.collect()))
     }
 }

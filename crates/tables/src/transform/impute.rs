@@ -148,9 +148,11 @@ impl Transform for Impute {
     described!();
 
     fn fit(&self, features: &Features) -> Result<Arc<dyn Transform>, TransformError> {
-        let values = features.columns().iter().map(|feature| self.learn(feature)).collect::<Result<_, _>>()?;
+        let values =
+            features.columns().iter().map(|feature| self.learn(feature)).collect::<Result<_, _>>()?;
         let has_missing = |feature: &Feature| missing(feature).contains(&true);
-        let indicated = (0..features.columns().len()).filter(|&column| self.indicator && has_missing(&features.columns()[column]));
+        let indicated = (0..features.columns().len())
+            .filter(|&column| self.indicator && has_missing(&features.columns()[column]));
         Ok(Arc::new(Self { values: Some(values), indicated: Some(indicated.collect()), ..self.clone() }))
     }
 

@@ -22,8 +22,8 @@ use chainrule_core::{Description, DescriptionError, Registry, SharedKind, regist
 
 pub use chain::TransformChain;
 pub use error::TransformError;
-pub(crate) use fitted::categories as categories_of;
 pub use features::{Feature, Features};
+pub(crate) use fitted::categories as categories_of;
 pub use hashing::Hashing;
 pub use impute::{Impute, ImputeStrategy};
 pub use keep::Keep;
@@ -110,7 +110,8 @@ impl SharedKind for dyn Transform {
     }
 
     fn chain(parts: &[Description], registry: &Registry) -> Result<Arc<Self>, DescriptionError> {
-        let parts: Result<Vec<Arc<dyn Transform>>, _> = parts.iter().map(|part| registry.build(part)).collect();
+        let parts: Result<Vec<Arc<dyn Transform>>, _> =
+            parts.iter().map(|part| registry.build(part)).collect();
         Ok(Arc::new(TransformChain::new(parts?)))
     }
 }

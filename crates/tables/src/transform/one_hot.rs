@@ -80,7 +80,8 @@ impl Transform for OneHot {
     described!();
 
     fn fit(&self, features: &Features) -> Result<Arc<dyn Transform>, TransformError> {
-        let categories = features.columns().iter().map(|feature| fitted::categories(&feature.to_texts())).collect();
+        let categories =
+            features.columns().iter().map(|feature| fitted::categories(&feature.to_texts())).collect();
         Ok(Arc::new(Self { categories: Some(categories), ..self.clone() }))
     }
 

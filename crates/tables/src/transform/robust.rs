@@ -67,7 +67,9 @@ impl Transform for Robust {
             let mut values = fitted::present(NAME, feature, values)?;
             values.sort_by(f64::total_cmp);
             median.push(fitted::quantile(&values, 0.5));
-            width.push(fitted::or_one(fitted::quantile(&values, self.high) - fitted::quantile(&values, self.low)));
+            width.push(fitted::or_one(
+                fitted::quantile(&values, self.high) - fitted::quantile(&values, self.low),
+            ));
         }
         Ok(Arc::new(Self { median: Some(median), width: Some(width), ..*self }))
     }

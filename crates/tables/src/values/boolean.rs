@@ -9,15 +9,20 @@ const PAIRS: [[&str; 2]; 5] = [["false", "true"], ["no", "yes"], ["f", "t"], ["n
 pub(crate) fn values<'a>(words: impl Iterator<Item = &'a str> + Clone) -> Option<Vec<f64>> {
     PAIRS.iter().find_map(|pair| {
         let index = |word: &str| pair.iter().position(|known| known.eq_ignore_ascii_case(word));
-        let values: Option<Vec<f64>> = words.clone().map(|word| index(word).map(|index| index as f64)).collect();
-        values.filter(|values| !values.is_empty() && (pair[0] == "false" || values.contains(&0.0) && values.contains(&1.0)))
+        let values: Option<Vec<f64>> =
+            words.clone().map(|word| index(word).map(|index| index as f64)).collect();
+        values.filter(|values| {
+            !values.is_empty() && (pair[0] == "false" || values.contains(&0.0) && values.contains(&1.0))
+        })
     })
 }
 
 /// The value of a word of any pair, or of 0 and 1.
 pub(crate) fn value(word: &str) -> Option<f64> {
     let pairs = PAIRS.iter().chain([&["0", "1"]]);
-    pairs.flat_map(|pair| pair.iter().zip([0.0, 1.0])).find_map(|(known, value)| known.eq_ignore_ascii_case(word).then_some(value))
+    pairs
+        .flat_map(|pair| pair.iter().zip([0.0, 1.0]))
+        .find_map(|(known, value)| known.eq_ignore_ascii_case(word).then_some(value))
 }
 
 #[cfg(test)]

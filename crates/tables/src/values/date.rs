@@ -27,7 +27,17 @@ enum Token {
 }
 
 const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
     "december",
 ];
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
@@ -48,7 +58,10 @@ pub(crate) fn all<'a>(
         (Some(month), Some(day)) => {
             let ambiguous = month != day;
             // A day before its month and points between them are one custom.
-            let points = words.clone().next().is_some_and(|word| word.matches('.').count() >= 2 && !word.contains(':'));
+            let points = words
+                .clone()
+                .next()
+                .is_some_and(|word| word.matches('.').count() >= 2 && !word.contains(':'));
             Some((if points { day } else { month }, ambiguous && !points))
         }
         (month, day) => month.or(day).map(|values| (values, false)),
@@ -176,7 +189,9 @@ fn day_number(parts: &[Token], order: DateOrder) -> Option<i64> {
     use Token::{Month, MonthMark, Number, Quarter, Sign};
     let quarter = |year, quarter: i64| (1..=4).contains(&quarter).then(|| civil(year, quarter * 3 - 2, 1))?;
     match *parts {
-        [Number(year, 4), Sign(a), Number(month, 1..=2), Sign(b), Number(day, 1..=2)] if a == b && a != ':' => {
+        [Number(year, 4), Sign(a), Number(month, 1..=2), Sign(b), Number(day, 1..=2)]
+            if a == b && a != ':' =>
+        {
             civil(year, month, day)
         }
         [Number(year, 4), Sign('-' | '/'), Number(month, 2)] => civil(year, month, 1),
@@ -203,9 +218,13 @@ fn day_number(parts: &[Token], order: DateOrder) -> Option<i64> {
         | [Number(year, 4), Sign('-' | '/'), Month(month), Sign('-' | '/'), Number(day, 1..=2)]
         | [Month(month), Sign('.'), Number(day, 1..=2), Number(year, 4)]
         | [Number(day, 1..=2), Sign('.'), Month(month), Number(year, 4)] => civil(year, month, day),
-        [Number(day, 1..=2), Sign('-' | '/'), Month(month), Sign('-' | '/'), Number(year, digits @ (2 | 4))] => {
-            civil(full_year(year, digits), month, day)
-        }
+        [
+            Number(day, 1..=2),
+            Sign('-' | '/'),
+            Month(month),
+            Sign('-' | '/'),
+            Number(year, digits @ (2 | 4)),
+        ] => civil(full_year(year, digits), month, day),
         [Month(month), Number(year, 4)]
         | [Month(month), Sign('-' | '/'), Number(year, 4)]
         | [Number(year, 4), Month(month)]
@@ -313,8 +332,27 @@ mod tests {
             assert_eq!(text(word).as_deref(), Some(expected), "{word}");
         }
         for none in [
-            "1959-13-01", "1900-02-29", "2001-02-30", "1950", "19580329", "1950:5", "12:60", "1.2", "1-2", "a 1", "Q5 2001",
-            "00M", "3rd", "May", "2010-01-01 25:00", "1/2", "-1-1-2000", "2000-01-01-", "", "12345-01-01", "1:2:3",
+            "1959-13-01",
+            "1900-02-29",
+            "2001-02-30",
+            "1950",
+            "19580329",
+            "1950:5",
+            "12:60",
+            "1.2",
+            "1-2",
+            "a 1",
+            "Q5 2001",
+            "00M",
+            "3rd",
+            "May",
+            "2010-01-01 25:00",
+            "1/2",
+            "-1-1-2000",
+            "2000-01-01-",
+            "",
+            "12345-01-01",
+            "1:2:3",
         ] {
             assert_eq!(text(none), None, "{none}");
         }

@@ -50,9 +50,9 @@ impl fmt::Display for NumberStyle {
 #[inline]
 pub(crate) fn plain(text: &str) -> Option<f64> {
     match text.as_bytes() {
-        [b'0'..=b'9' | b'.', ..] | [b'+' | b'-', b'0'..=b'9' | b'.' | b'i' | b'I', ..] | [b'i' | b'I', ..] => {
-            text.parse().ok()
-        }
+        [b'0'..=b'9' | b'.', ..]
+        | [b'+' | b'-', b'0'..=b'9' | b'.' | b'i' | b'I', ..]
+        | [b'i' | b'I', ..] => text.parse().ok(),
         _ => None,
     }
 }
@@ -92,7 +92,8 @@ pub(crate) fn styled(text: &str, decimal: Decimal) -> Option<(String, NumberStyl
         None => (rest, None),
     };
     let (fraction, exponent) = split_exponent(fraction);
-    let (whole, whole_exponent) = if fraction.is_none() { split_exponent(Some(whole)) } else { (Some(whole), "") };
+    let (whole, whole_exponent) =
+        if fraction.is_none() { split_exponent(Some(whole)) } else { (Some(whole), "") };
     let exponent = if exponent.is_empty() { whole_exponent } else { exponent };
     let digits = ungrouped(whole.unwrap_or_default(), decimal, &mut style)?;
     let fraction_digits = fraction.unwrap_or_default();
@@ -219,7 +220,9 @@ mod tests {
 
     #[test]
     fn a_column_has_one_style() {
-        let style = |words: &[&str], decimal| all_styled(words.iter().copied(), decimal).map(|(_, style)| style.to_string());
+        let style = |words: &[&str], decimal| {
+            all_styled(words.iter().copied(), decimal).map(|(_, style)| style.to_string())
+        };
         assert_eq!(style(&["1,234", "12"], Decimal::Point).unwrap(), "thousands separators");
         assert_eq!(style(&["1,2", "12"], Decimal::Comma).unwrap(), "decimal comma");
         assert_eq!(style(&["1%", "2 %"], Decimal::Point).unwrap(), "per cent");

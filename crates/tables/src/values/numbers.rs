@@ -40,6 +40,13 @@ impl Numbers {
         self.values.push(value);
     }
 
+    /// Adds those of another after these.
+    pub(crate) fn append(&mut self, next: Self) {
+        let start = self.values.len();
+        self.singles.extend(next.singles.into_iter().map(|(row, single)| (start + row, single)));
+        self.values.extend(next.values);
+    }
+
     /// The numbers in double precision; what is missing is NaN.
     pub fn values(&self) -> &[f64] {
         &self.values
@@ -71,7 +78,11 @@ impl Numbers {
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
         let mut selected = Self::default();
         for &row in rows {
-            let single = self.singles.binary_search_by_key(&row, |&(row, _)| row).ok().map(|found| self.singles[found].1);
+            let single = self
+                .singles
+                .binary_search_by_key(&row, |&(row, _)| row)
+                .ok()
+                .map(|found| self.singles[found].1);
             selected.push_with_single(self.values[row], single);
         }
         selected

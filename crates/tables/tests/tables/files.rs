@@ -49,7 +49,9 @@ fn difference(table: &Table, expected: &[&str]) -> Option<String> {
 #[test]
 fn of_python_packages_are_read_as_pandas_reads_them() {
     let Some(directory) = std::env::var_os(VARIABLE).map(PathBuf::from) else {
-        eprintln!("skipped: set {VARIABLE} to the directory that statsmodels, scikit-learn and vega_datasets are installed in");
+        eprintln!(
+            "skipped: set {VARIABLE} to the directory that statsmodels, scikit-learn and vega_datasets are installed in"
+        );
         return;
     };
     let (mut equal, mut total, mut differences) = (0, 0, Vec::new());

@@ -26,7 +26,16 @@ fn roles_are_found() {
     let preparation = ColumnRoles::new().target("price").fit(&table).unwrap();
     assert_eq!(
         preparation.feature_names().unwrap(),
-        ["area", "rooms", "area_missing", "balcony", "built", "street_Elm St", "street_Main St", "street_The \"Row\""]
+        [
+            "area",
+            "rooms",
+            "area_missing",
+            "balcony",
+            "built",
+            "street_Elm St",
+            "street_Main St",
+            "street_The \"Row\""
+        ]
     );
     assert_eq!(preparation.left_out(), ["id", "note"]);
     let rows = preparation.regression::<f64>(&table).unwrap();
@@ -79,7 +88,12 @@ fn a_preparation_is_written_read_and_applied_to_another_file() {
 
 #[test]
 fn numbers_are_rounded_once() {
-    let texts = ["1.00000017881393432617187499", "16777217.0000000001", "1.00000005960464477540", "7.006492321624085354618648E-46"];
+    let texts = [
+        "1.00000017881393432617187499",
+        "16777217.0000000001",
+        "1.00000005960464477540",
+        "7.006492321624085354618648E-46",
+    ];
     let lines: String = texts.iter().map(|text| format!("{text},1\n")).collect();
     let table = Table::read(&TestFile::new(format!("x,y\n{lines}3,2\n")).path).unwrap();
     let preparation = ColumnRoles::new().numbers(Keep).target("y").fit(&table).unwrap();
@@ -104,26 +118,51 @@ fn what_is_wrong_is_said_with_its_line() {
     assert!(text(error).contains("no column \"prise\"; the nearest is \"price\""));
     let error = ColumnRoles::new().target("price").ignore(["price"]).fit(&table).unwrap_err();
     assert!(text(error).contains("\"price\" is a target and left out"));
-    let error = ColumnRoles::new().numbers(Keep).target("price").fit(&table).unwrap().features::<f32>(&table).unwrap_err();
+    let error = ColumnRoles::new()
+        .numbers(Keep)
+        .target("price")
+        .fit(&table)
+        .unwrap()
+        .features::<f32>(&table)
+        .unwrap_err();
     assert!(text(error).contains("line 4: \"area\" is missing: put the transform `impute`"));
-    let error = ColumnRoles::new().target("street").fit(&table).unwrap().regression::<f32>(&table).unwrap_err();
+    let error =
+        ColumnRoles::new().target("street").fit(&table).unwrap().regression::<f32>(&table).unwrap_err();
     assert!(text(error).contains("\"street\" (3 classes), but a regression needs targets that are numbers"));
-    let error = ColumnRoles::new().target("price").fit(&table).unwrap().classification::<f32>(&table).unwrap_err();
+    let error =
+        ColumnRoles::new().target("price").fit(&table).unwrap().classification::<f32>(&table).unwrap_err();
     assert!(text(error).contains("name one with `class_target`"));
-    let error = ColumnRoles::new().columns(["street"], Ordinal::with_order(&["Main St", "Elm St"])).fit(&table).unwrap_err();
+    let error = ColumnRoles::new()
+        .columns(["street"], Ordinal::with_order(&["Main St", "Elm St"]))
+        .fit(&table)
+        .unwrap_err();
     assert!(text(error).contains("line 5: ordinal of \"street\" is not defined for \"The \\\"Row\\\"\""));
-    let error = ColumnRoles::new().ignore(["area", "rooms", "street", "balcony", "built", "price"]).fit(&table).unwrap_err();
+    let error = ColumnRoles::new()
+        .ignore(["area", "rooms", "street", "balcony", "built", "price"])
+        .fit(&table)
+        .unwrap_err();
     assert!(text(error).contains("has no features"));
     let big = Table::read(&TestFile::new("a,b\n1e39,1\n2,2\n").path).unwrap();
     let error = ColumnRoles::new().numbers(Keep).fit(&big).unwrap().features::<f32>(&big).unwrap_err();
-    assert!(text(error).contains("line 2: \"a\" is 1000000000000000000000000000000000000000, which is too large for f32"));
+    assert!(
+        text(error).contains(
+            "line 2: \"a\" is 1000000000000000000000000000000000000000, which is too large for f32"
+        )
+    );
     let preparation = ColumnRoles::new().target("street").ignore(["area"]).fit(&table).unwrap();
     let other = table.select(&[0, 1]);
     assert_eq!(preparation.classification::<f32>(&other).unwrap().targets(), [1, 0]);
     let narrow = ColumnRoles::new().target("street").ignore(["area"]).fit(&other).unwrap();
     let error = narrow.classification::<f32>(&table).unwrap_err();
-    assert!(text(error).contains("line 5: \"The \\\"Row\\\"\" is no class of \"street\", which are Elm St, Main St"));
-    for wrong in ["", "preparation(groups=[columns(of=[a], kinds=[number, date], transform=keep)])", "preparation(groups=3)"] {
+    assert!(
+        text(error)
+            .contains("line 5: \"The \\\"Row\\\"\" is no class of \"street\", which are Elm St, Main St")
+    );
+    for wrong in [
+        "",
+        "preparation(groups=[columns(of=[a], kinds=[number, date], transform=keep)])",
+        "preparation(groups=3)",
+    ] {
         assert!(Preparation::from_text(wrong).is_err(), "{wrong}");
     }
 }

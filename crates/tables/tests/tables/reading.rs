@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use chainrule_tables::{ColumnData, ColumnKind, DateOrder, Encoding, Table, TableColumn, TableReader, TableWarning, date_text};
+use chainrule_tables::{
+    ColumnData, ColumnKind, DateOrder, Encoding, Table, TableColumn, TableReader, TableWarning, date_text,
+};
 
 use crate::TestFile;
 
@@ -17,7 +19,9 @@ fn words(column: &TableColumn) -> String {
             };
             numbers.values().iter().map(text).collect()
         }
-        ColumnData::Texts(texts) => (0..texts.len()).map(|row| texts.get(row).unwrap_or("-").to_owned()).collect(),
+        ColumnData::Texts(texts) => {
+            (0..texts.len()).map(|row| texts.get(row).unwrap_or("-").to_owned()).collect()
+        }
     };
     format!("{} {}: {}", column.name(), column.kind(), values.join(" "))
 }
@@ -38,35 +42,111 @@ fn every_kind_of_file() {
         ("semicolons and decimal commas", "a;b\n1,5;2\n2,25;3\n", &["a number: 1.5 2.25", "b number: 2 3"]),
         ("tabs", "a\tb c\n1\tx y\n2\tx y\n3\tz\n4\tz\n", &["a number: 1 2 3 4", "b c category: x y x y z z"]),
         ("bars", "a|b\n1|2\n3|4\n", &["a number: 1 3", "b number: 2 4"]),
-        ("any number of blanks", "  a    b\n 1.5   2\n10.25  -3\n", &["a number: 1.5 10.25", "b number: 2 -3"]),
+        (
+            "any number of blanks",
+            "  a    b\n 1.5   2\n10.25  -3\n",
+            &["a number: 1.5 10.25", "b number: 2 -3"],
+        ),
         ("blanks and quotes", "'a b' c\n1 2\n3 4\n", &["a b number: 1 3", "c number: 2 4"]),
-        ("blanks before quotes", "\"a\", \"b, c\"\n1, \"2\"\n3, \"4\"\n", &["a number: 1 3", "b, c number: 2 4"]),
-        ("quotes", "a,b\n1,\"x, \"\"y\"\"\nz\"\n2,q\n1,q\n", &["a number: 1 2 1", "b category: x, \"y\"\nz q q"]),
-        ("backslashes", "a,b\n1,\"x \\\"y\\\" z, u\"\n2,\"w\"\n1,w\n", &["a number: 1 2 1", "b category: x \"y\" z, u w w"]),
+        (
+            "blanks before quotes",
+            "\"a\", \"b, c\"\n1, \"2\"\n3, \"4\"\n",
+            &["a number: 1 3", "b, c number: 2 4"],
+        ),
+        (
+            "quotes",
+            "a,b\n1,\"x, \"\"y\"\"\nz\"\n2,q\n1,q\n",
+            &["a number: 1 2 1", "b category: x, \"y\"\nz q q"],
+        ),
+        (
+            "backslashes",
+            "a,b\n1,\"x \\\"y\\\" z, u\"\n2,\"w\"\n1,w\n",
+            &["a number: 1 2 1", "b category: x \"y\" z, u w w"],
+        ),
         ("names of rows", "a b\nr1 1 2\nr2 3 4\n", &["a number: 1 3", "b number: 2 4"]),
         ("a delimiter at the end", "a,b\n1,2,\n3,4,\n", &["a number: 1 3", "b number: 2 4"]),
-        ("counts and classes", "3,2,x,y\n1,2.5,0\n5,3.5,1\n2,4.5,1\n", &["column 1 number: 1 5 2", "column 2 number: 2.5 3.5 4.5", "column 3 number: 0 1 1"]),
-        ("lines before the header", "Report of 2020\n\nSource: us\na,b,c\n1,2,3\n2,5,6\n", &["a number: 1 2", "b number: 2 5", "c number: 3 6"]),
+        (
+            "counts and classes",
+            "3,2,x,y\n1,2.5,0\n5,3.5,1\n2,4.5,1\n",
+            &["column 1 number: 1 5 2", "column 2 number: 2.5 3.5 4.5", "column 3 number: 0 1 1"],
+        ),
+        (
+            "lines before the header",
+            "Report of 2020\n\nSource: us\na,b,c\n1,2,3\n2,5,6\n",
+            &["a number: 1 2", "b number: 2 5", "c number: 3 6"],
+        ),
         ("comments", "# made by hand\n# in 2020\na,b\n1,2\n#3,4\n3,5\n", &["a number: 1 3", "b number: 2 5"]),
-        ("a header that is a comment", "# a b c\n1 2 3\n4 5 6\n", &["a number: 1 4", "b number: 2 5", "c number: 3 6"]),
-        ("years as names", "land,2000,2001,2002\nA,1.5,2.5,3.5\nB,1,2,3\nA,0,0,7\n", &["land category: A B A", "2000 number: 1.5 1 0", "2001 number: 2.5 2 0", "2002 number: 3.5 3 7"]),
-        ("names twice and none", "a,a,\n1,2,3\n2,4,5\n", &["a number: 1 2", "a.1 number: 2 4", "column 3 number: 3 5"]),
-        ("missing values", "a,b,c\nNA,?,x\n1.5,2,\n,.,y\nnan,-,NULL\n2,1,x\n", &["a number: - 1.5 - - 2", "b number: - 2 - - 1", "c category: x - y - x"]),
+        (
+            "a header that is a comment",
+            "# a b c\n1 2 3\n4 5 6\n",
+            &["a number: 1 4", "b number: 2 5", "c number: 3 6"],
+        ),
+        (
+            "years as names",
+            "land,2000,2001,2002\nA,1.5,2.5,3.5\nB,1,2,3\nA,0,0,7\n",
+            &["land category: A B A", "2000 number: 1.5 1 0", "2001 number: 2.5 2 0", "2002 number: 3.5 3 7"],
+        ),
+        (
+            "names twice and none",
+            "a,a,\n1,2,3\n2,4,5\n",
+            &["a number: 1 2", "a.1 number: 2 4", "column 3 number: 3 5"],
+        ),
+        (
+            "missing values",
+            "a,b,c\nNA,?,x\n1.5,2,\n,.,y\nnan,-,NULL\n2,1,x\n",
+            &["a number: - 1.5 - - 2", "b number: - 2 - - 1", "c category: x - y - x"],
+        ),
         ("a sign that is not missing", "a,b\n+,1\n-,2\n-,5\n", &["a category: + - -", "b number: 1 2 5"]),
-        ("thousands", "a;b\n1,234,567;1 000\n12;2 500 000\n", &["a number: 1234567 12", "b number: 1000 2500000"]),
-        ("thousands with points", "a;b\n1.500;0,5\n20.000;1,5\n", &["a number: 1500 20000", "b number: 0.5 1.5"]),
+        (
+            "thousands",
+            "a;b\n1,234,567;1 000\n12;2 500 000\n",
+            &["a number: 1234567 12", "b number: 1000 2500000"],
+        ),
+        (
+            "thousands with points",
+            "a;b\n1.500;0,5\n20.000;1,5\n",
+            &["a number: 1500 20000", "b number: 0.5 1.5"],
+        ),
         ("per cent", "a,b\n12.5%,1\n50 %,3\n", &["a number: 0.125 0.5", "b number: 1 3"]),
         ("currencies", "a\tb\n$1,200.50\t2\n$3\t4\n", &["a number: 1200.5 3", "b number: 2 4"]),
-        ("booleans", "a,b,c\ntrue,Y,T\nFALSE,N,F\n,Y,\n", &["a boolean: 1 0 -", "b boolean: 1 0 1", "c boolean: 1 0 -"]),
+        (
+            "booleans",
+            "a,b,c\ntrue,Y,T\nFALSE,N,F\n,Y,\n",
+            &["a boolean: 1 0 -", "b boolean: 1 0 1", "c boolean: 1 0 -"],
+        ),
         ("no booleans", "a,b\nF,1\nM,2\nF,5\n", &["a category: F M F", "b number: 1 2 5"]),
-        ("dates", "a,b\n1959-01-31,1974Q1\n1960-02-29,1974Q2\n", &["a date: 1959-01-31 1960-02-29", "b date: 1974-01-01 1974-04-01"]),
-        ("times", "t,v\n2010/01/01 06:00,1\n2010/01/01 18:30,3\n", &["t date: 2010-01-01 06:00:00 2010-01-01 18:30:00", "v number: 1 3"]),
-        ("a column of dates", "day\n2012-01-01 00:00:00\n2012-01-02 00:00:00\n", &["day date: 2012-01-01 2012-01-02"]),
+        (
+            "dates",
+            "a,b\n1959-01-31,1974Q1\n1960-02-29,1974Q2\n",
+            &["a date: 1959-01-31 1960-02-29", "b date: 1974-01-01 1974-04-01"],
+        ),
+        (
+            "times",
+            "t,v\n2010/01/01 06:00,1\n2010/01/01 18:30,3\n",
+            &["t date: 2010-01-01 06:00:00 2010-01-01 18:30:00", "v number: 1 3"],
+        ),
+        (
+            "a column of dates",
+            "day\n2012-01-01 00:00:00\n2012-01-02 00:00:00\n",
+            &["day date: 2012-01-01 2012-01-02"],
+        ),
         ("one column", "x\n1\n\n2\n", &["x number: 1 2"]),
         ("one row", "7,8\n", &["column 1 number: 7", "column 2 number: 8"]),
-        ("words alone", "name,town\nAnn,Rome\nBob,Oslo\nAnn,Oslo\n", &["name category: Ann Bob Ann", "town category: Rome Oslo Oslo"]),
-        ("constant", "a,b,c\n1,x,\n1,x,\n1,x,\n", &["a constant: 1 1 1", "b constant: x x x", "c constant: - - -"]),
-        ("short rows", "a,b,c\n1,2\n3,4,5\n4,5,6\n", &["a number: 1 3 4", "b number: 2 4 5", "c number: - 5 6"]),
+        (
+            "words alone",
+            "name,town\nAnn,Rome\nBob,Oslo\nAnn,Oslo\n",
+            &["name category: Ann Bob Ann", "town category: Rome Oslo Oslo"],
+        ),
+        (
+            "constant",
+            "a,b,c\n1,x,\n1,x,\n1,x,\n",
+            &["a constant: 1 1 1", "b constant: x x x", "c constant: - - -"],
+        ),
+        (
+            "short rows",
+            "a,b,c\n1,2\n3,4,5\n4,5,6\n",
+            &["a number: 1 3 4", "b number: 2 4 5", "c number: - 5 6"],
+        ),
         ("rows without values", "a,b\n,\n1,2\n", &["a number: - 1", "b number: - 2"]),
         ("infinite numbers", "a,b\ninf,1\n-Infinity,3\n", &["a number: inf -inf", "b number: 1 3"]),
     ];
@@ -96,7 +176,10 @@ fn encodings_and_compression() {
         assert_eq!(read(&bytes), expected, "{encoding}");
         assert_eq!(Table::read(&TestFile::new(&bytes).path).unwrap().source().encoding, encoding);
     }
-    assert_eq!(read(b"a,b\n\x80 \x93x\x94,1\n\x80 \x93x\x94,3\ny,1\n"), ["a category: € “x” € “x” y", "b number: 1 3 1"]);
+    assert_eq!(
+        read(b"a,b\n\x80 \x93x\x94,1\n\x80 \x93x\x94,3\ny,1\n"),
+        ["a category: € “x” € “x” y", "b number: 1 3 1"]
+    );
 }
 
 #[test]
@@ -112,7 +195,12 @@ fn what_a_reader_is_told() {
         .read()
         .unwrap();
     let found: Vec<String> = table.columns().iter().map(words).collect();
-    let expected = ["column 1 category: 1 3", "column 2 number: 2.5 1.25", "column 3 date: 2003-02-01 2007-06-05", "column 4 constant: 7 7"];
+    let expected = [
+        "column 1 category: 1 3",
+        "column 2 number: 2.5 1.25",
+        "column 3 date: 2003-02-01 2007-06-05",
+        "column 4 constant: 7 7",
+    ];
     assert_eq!(found, expected);
     assert_eq!(table.line(1), 3);
     // The other way round it is thousands.
@@ -134,14 +222,34 @@ fn errors_say_where_and_what_to_do() {
         ("holds no rows", "", |reader| reader),
         ("holds no rows", "a,b\n", |reader| reader),
         ("holds no rows", "\n \n", |reader| reader),
-        ("line 602: the row has 3 fields, but the table has 2 columns separated by commas", "long", |reader| reader),
-        ("line 3: a field that begins with a quotation mark does not end", "a,b\n1,2\n3,\"4\n5,6\n", |reader| reader),
-        ("line 3, column \"a\": \"x\" is not a number", "a,b\n1,2\nx,4\n", |reader| reader.kind("a", ColumnKind::Number)),
-        ("line 2, column \"a\": \"1,5,2\" is not a number", "a;b\n1,5,2;2\n", |reader| reader.kind("a", ColumnKind::Number)),
-        ("line 3, column \"a\": \"x\" is not a date", "a,b\n1/2/2000,2\nx,4\n", |reader| reader.kind("a", ColumnKind::Date)),
+        (
+            "line 602: the row has 3 fields, but the table has 2 columns separated by commas",
+            "long",
+            |reader| reader,
+        ),
+        (
+            "line 3: a field that begins with a quotation mark does not end",
+            "a,b\n1,2\n3,\"4\n5,6\n",
+            |reader| reader,
+        ),
+        ("line 3, column \"a\": \"x\" is not a number", "a,b\n1,2\nx,4\n", |reader| {
+            reader.kind("a", ColumnKind::Number)
+        }),
+        ("line 2, column \"a\": \"1,5,2\" is not a number", "a;b\n1,5,2;2\n", |reader| {
+            reader.kind("a", ColumnKind::Number)
+        }),
+        ("line 3, column \"a\": \"x\" is not a date", "a,b\n1/2/2000,2\nx,4\n", |reader| {
+            reader.kind("a", ColumnKind::Date)
+        }),
         ("\"2\" is not true or false", "a,b\n1,2\n2,4\n", |reader| reader.kind("a", ColumnKind::Boolean)),
-        ("no column \"area\"; the nearest is \"are\"", "are,b\n1,2\n", |reader| reader.kind("area", ColumnKind::Number)),
-        ("a zip archive, as spreadsheets are, not a text with a row per line: unpack it", "PK\u{3}\u{4}", |reader| reader),
+        ("no column \"area\"; the nearest is \"are\"", "are,b\n1,2\n", |reader| {
+            reader.kind("area", ColumnKind::Number)
+        }),
+        (
+            "a zip archive, as spreadsheets are, not a text with a row per line: unpack it",
+            "PK\u{3}\u{4}",
+            |reader| reader,
+        ),
         ("a Parquet file", "PAR1...", |reader| reader),
         ("binary", "a,b\0\n", |reader| reader),
     ];
@@ -174,7 +282,17 @@ fn memory_is_that_of_the_file() {
 
 #[test]
 fn figures_and_warnings() {
-    let rows: String = (0..12).map(|row| format!("{row},{},{},{},7,{}\n", row % 3, (row % 3) * 2, ["no", "yes"][row % 2], if row < 4 { "1" } else { "" })).collect();
+    let rows: String = (0..12)
+        .map(|row| {
+            format!(
+                "{row},{},{},{},7,{}\n",
+                row % 3,
+                (row % 3) * 2,
+                ["no", "yes"][row % 2],
+                if row < 4 { "1" } else { "" }
+            )
+        })
+        .collect();
     let file = TestFile::new(format!("id,a,twice,b,same,rare\n{rows}11,2,4,yes,7,\n"));
     let table = Table::read(&file.path).unwrap();
     let summary = table.summary();
@@ -196,6 +314,30 @@ fn figures_and_warnings() {
     let warnings = table.warnings(None);
     assert_eq!(
         warnings,
-        [TableWarning::AmbiguousDates { column: column("d") }, TableWarning::Infinite { column: column("x"), rows: 1 }]
+        [
+            TableWarning::AmbiguousDates { column: column("d") },
+            TableWarning::Infinite { column: column("x"), rows: 1 }
+        ]
     );
+}
+
+#[test]
+fn a_large_file_is_read_in_parts() {
+    // Enough for two threads, with blank lines between.
+    let row =
+        |row: usize| format!("{row},{:.3},{}\n", row as f64 / 4.0, if row % 1000 == 7 { "\n" } else { "" });
+    let rows: String = (0..500_000).map(row).collect();
+    assert!(rows.len() > 8 << 20, "{}", rows.len());
+    let file = TestFile::new(format!("a,b,c\n{rows}"));
+    let table = Table::read(&file.path).unwrap();
+    assert_eq!(table.rows(), 500_000);
+    let [a, b] = ["a", "b"].map(|name| table.column(name).unwrap().numbers().unwrap().values());
+    assert!((0..500_000).all(|row| a[row] == row as f64 && b[row] == row as f64 / 4.0));
+    assert_eq!((table.line(7), table.line(8), table.line(499_999)), (9, 11, 500_501));
+    let file = TestFile::new(format!("a,b,c\n{rows}x,1,\n1,2,3,4\n"));
+    let error = Table::read(&file.path).unwrap_err().to_string();
+    assert!(error.contains("line 500503: the row has 4 fields"), "{error}");
+    let file = TestFile::new(format!("a,b,c\n{rows}x,1,\n"));
+    let error = TableReader::new(&file.path).kind("a", ColumnKind::Number).read().unwrap_err().to_string();
+    assert!(error.contains("line 500502, column \"a\": \"x\" is not a number"), "{error}");
 }

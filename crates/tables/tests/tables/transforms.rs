@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chainrule_core::{Described, Description, Registry, describe, described, register};
 use chainrule_tables::transform::{
-    Feature, Features, Impute, MinMax, OneHot, Ordinal, Robust, Standardise, Transform, TransformError, UnknownCategory,
-    register_transforms, transform,
+    Feature, Features, Impute, MinMax, OneHot, Ordinal, Robust, Standardise, Transform, TransformError,
+    UnknownCategory, register_transforms, transform,
 };
 use chainrule_tables::{ColumnData, Texts};
 use serde_json::Value;
@@ -32,11 +32,16 @@ fn same(found: &Feature, expected: &Feature, at: &str) {
             assert_eq!(found.len(), expected.len(), "{at}");
             for (found, expected) in found.values().iter().zip(expected.values()) {
                 let close = (found - expected).abs() <= 1e-12 * expected.abs().max(1.0);
-                assert!(close || (found.is_nan() && expected.is_nan()), "{at}: {found} instead of {expected}");
+                assert!(
+                    close || (found.is_nan() && expected.is_nan()),
+                    "{at}: {found} instead of {expected}"
+                );
             }
         }
         (ColumnData::Texts(found), ColumnData::Texts(expected)) => {
-            let words = |texts: &Texts| (0..texts.len()).map(|row| texts.get(row).map(str::to_owned)).collect::<Vec<_>>();
+            let words = |texts: &Texts| {
+                (0..texts.len()).map(|row| texts.get(row).map(str::to_owned)).collect::<Vec<_>>()
+            };
             assert_eq!(words(found), words(expected), "{at}");
         }
         _ => panic!("{at}: numbers and texts"),
@@ -73,14 +78,18 @@ fn names_say_what_became_of_a_column() {
     };
     assert_eq!(names("one_hot", &table), ["soil_a b", "soil_clay", "soil_missing"]);
     assert_eq!(names("hashing(2)", &table), ["hash 0", "hash 1"]);
-    let numbers = Features::new(vec![Feature::numbers("a", vec![1.0, f64::NAN]), Feature::numbers("b", vec![1.0, 2.0])]);
+    let numbers = Features::new(vec![
+        Feature::numbers("a", vec![1.0, f64::NAN]),
+        Feature::numbers("b", vec![1.0, 2.0]),
+    ]);
     assert_eq!(names("impute(indicator=true)", &numbers), ["a", "b", "a_missing"]);
 }
 
 #[test]
 fn what_cannot_be_done_is_said() {
     let numbers = |values: &[f64]| Features::new(vec![Feature::numbers("n", values.to_vec())]);
-    let texts = |words: &[&str]| Features::new(vec![Feature::texts("t", words.iter().map(|&word| Some(word)))]);
+    let texts =
+        |words: &[&str]| Features::new(vec![Feature::texts("t", words.iter().map(|&word| Some(word)))]);
     let two = Features::new(vec![Feature::numbers("a", vec![1.0]), Feature::numbers("b", vec![1.0])]);
     let fitted = Standardise::default().fit(&numbers(&[1.0, 2.0])).unwrap();
     let known = OneHot::default().unknown(UnknownCategory::Error).fit(&texts(&["x", "y"])).unwrap();
@@ -88,15 +97,27 @@ fn what_cannot_be_done_is_said() {
     let cases: [(&str, TransformError); 11] = [
         ("has not been fitted", Robust::default().apply(&two).unwrap_err()),
         ("fitted to 1 columns, but is applied to 2", fitted.apply(&two).unwrap_err()),
-        ("standardise takes numbers, but \"t\" holds texts: put `one_hot`", fitted.apply(&texts(&["x"])).unwrap_err()),
-        ("cannot learn from \"n\", which has no values", Impute::mean().fit(&numbers(&[f64::NAN])).unwrap_err()),
+        (
+            "standardise takes numbers, but \"t\" holds texts: put `one_hot`",
+            fitted.apply(&texts(&["x"])).unwrap_err(),
+        ),
+        (
+            "cannot learn from \"n\", which has no values",
+            Impute::mean().fit(&numbers(&[f64::NAN])).unwrap_err(),
+        ),
         ("impute takes numbers", Impute::mean().fit(&texts(&["x"])).unwrap_err()),
         ("not defined for inf", MinMax::default().fit(&numbers(&[1.0, f64::INFINITY])).unwrap_err()),
         ("low is not below high", MinMax::to(1.0, 0.0).fit(&two).unwrap_err()),
-        ("not defined for \"z\": it was not in the training data", known.apply(&texts(&["x", "z"])).unwrap_err()),
+        (
+            "not defined for \"z\": it was not in the training data",
+            known.apply(&texts(&["x", "z"])).unwrap_err(),
+        ),
         ("not defined for \"b\"", Ordinal::with_order(&["a"]).fit(&texts(&["b"])).unwrap_err()),
         ("log of \"n\" is not defined for -1", log.fit(&numbers(&[1.0, -1.0])).unwrap_err()),
-        ("features is 0, but must be from 1 to 65536", chainrule_tables::transform::Hashing::new(0).fit(&two).unwrap_err()),
+        (
+            "features is 0, but must be from 1 to 65536",
+            chainrule_tables::transform::Hashing::new(0).fit(&two).unwrap_err(),
+        ),
     ];
     for (expected, error) in cases {
         assert!(error.to_string().contains(expected), "{error}");
@@ -147,6 +168,9 @@ fn a_transform_of_ones_own_is_built_by_name() {
     assert_eq!(fitted.apply(&numbers).unwrap().columns()[0].as_numbers(), Some(&[0.0, 0.25, 1.0][..]));
     assert!(fitted.description().to_string().starts_with("square(times=2.0) then min_max(low=0.0"));
     let error = registry.build::<Arc<dyn Transform>>(&"standardize2".parse().unwrap()).unwrap_err();
-    assert_eq!(error.to_string(), "there is no transform named `standardize2`; the nearest name is `standardize`");
+    assert_eq!(
+        error.to_string(),
+        "there is no transform named `standardize2`; the nearest name is `standardize`"
+    );
     assert_eq!(Square { times: 1.0 }.describe().to_string(), "square(times=1.0)");
 }
