@@ -55,16 +55,18 @@ fn a_table_in_words() {
 
 #[test]
 fn a_table_as_an_object() {
-    let (out, _) = shown(FLATS, &["--json", "--kind", "rooms=category", "--target", "balcony"]);
+    let content = format!("{FLATS}4;60;Elm St;15.07.2022;2;no\n");
+    let (out, _) = shown(&content, &["--json", "--kind", "rooms=category", "--target", "balcony"]);
     let table: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(
         (&table["rows"], &table["skipped_lines"], &table["header"]),
-        (&3.into(), &2.into(), &true.into())
+        (&4.into(), &2.into(), &true.into())
     );
     let column = |index: usize| &table["columns"][index];
-    assert_eq!(column(1)["mean"], 60.25);
+    assert_eq!(column(1)["maximum"], 70.0);
     assert_eq!(column(1)["missing"], 1);
     assert_eq!(column(2)["frequent"][0]["value"], "Main St");
+    assert_eq!(column(2)["frequent"][0]["count"], 2);
     assert_eq!((&column(2)["minimum"], &column(3)["minimum"]), (&Value::Null, &"2019-02-01".into()));
     let kinds: Vec<&str> = (0..6).map(|index| column(index)["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["identifier", "number", "category", "date", "category", "boolean"]);
@@ -76,7 +78,7 @@ fn a_table_as_an_object() {
 fn what_it_is_told() {
     let content = "x\n1:01/02/2003:7\n2:03/04/2003:8\n";
     let (out, _) = shown(content, &["--delimiter", ":", "--header", "0", "--day-first"]);
-    assert!(out.contains("3 rows, 3 columns separated by the given sign"), "{out}");
+    assert!(out.contains("2 rows, 3 columns separated by the given sign"), "{out}");
     let (out, err) = shown("d\n01/02/2003\n03/04/2003\n", &["--day-first"]);
     assert!(out.contains("2003-02-01") && !err.contains("the other way round"), "{out}{err}");
     let (out, _) = shown("a\tb\n1,5\t2\n", &["--delimiter", "tab", "--decimal-comma"]);

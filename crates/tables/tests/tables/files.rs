@@ -20,7 +20,8 @@ fn token(column: &TableColumn) -> String {
     let missing = column.missing();
     match column.data() {
         ColumnData::Numbers(numbers) => {
-            let bits = |&value: &f64| if value.is_nan() { 0x7FF8_0000_0000_0000 } else { value.to_bits() };
+            let bits =
+                |&value: &f64| if value.is_nan() { 0x7FF8_0000_0000_0000 } else { (value + 0.0).to_bits() };
             format!("n{missing}:{:016x}", hash(numbers.values().iter().map(bits)))
         }
         ColumnData::Texts(_) => format!("t{missing}"),

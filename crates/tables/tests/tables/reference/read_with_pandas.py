@@ -83,6 +83,8 @@ def fnv(data, value=0xCBF29CE484222325):
 def hash_of_numbers(numbers):
     numbers = numpy.asarray(numbers, dtype=numpy.float64).copy()
     numbers[numpy.isnan(numbers)] = numpy.nan
+    # pandas reads `-0` as a whole number, which has no sign.
+    numbers[numbers == 0] = 0
     # Words of 64 bits, not bytes: it is as good, and a hundred times as fast.
     words = numbers.view(numpy.uint64)
     value = 0xCBF29CE484222325
