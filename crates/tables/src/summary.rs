@@ -218,10 +218,9 @@ impl Table {
             if column.ambiguous_dates {
                 warnings.push(TableWarning::AmbiguousDates { column: name() });
             }
-            if let Some(target) = target.filter(|target| target.name != column.name) {
-                if is_same(column, target) {
-                    warnings.push(TableWarning::IsTarget { column: name(), target: target.name.clone() });
-                }
+            let other = target.filter(|target| target.name != column.name && is_same(column, target));
+            if let Some(target) = other {
+                warnings.push(TableWarning::IsTarget { column: name(), target: target.name.clone() });
             }
         }
         let duplicates = self.duplicates();

@@ -212,6 +212,9 @@ fn looks_like_header(rows: &[Sampled], width: usize) -> bool {
     let Some((first, body)) = rows.split_first() else { return false };
     let names = &first.fields;
     let cells: Vec<Cell> = names.iter().map(|name| Cell::of(name)).collect();
+    if names.len() == width && names_rows(names, body) {
+        return true;
+    }
     if cells.iter().all(|&cell| cell != Cell::Word) {
         return false;
     }
@@ -250,11 +253,29 @@ fn looks_like_header(rows: &[Sampled], width: usize) -> bool {
     }
 }
 
-/// Whether the numbers among these are at least three, and each is one more than that before it.
+/// Whether only the first of these names is empty, above words or numbers in a row: R and pandas write the names of rows so.
+fn names_rows(names: &[String], body: &[Sampled]) -> bool {
+    let [first, rest @ ..] = names else { return false };
+    let mut sorted: Vec<&String> = rest.iter().collect();
+    sorted.sort();
+    sorted.dedup();
+    let distinct = sorted.len() == rest.len() && rest.iter().all(|name| !name.is_empty());
+    let below: Vec<&str> = body.iter().map(|row| &*row.fields[0]).collect();
+    let words = below.iter().all(|field| Cell::of(field) == Cell::Word);
+    let numbers: Vec<i64> = below.iter().filter_map(|field| field.parse().ok()).collect();
+    let numbered = numbers.len() == below.len() && is_progression(&numbers, 1);
+    first.is_empty() && distinct && !below.is_empty() && (words || numbered)
+}
+
+/// Whether the numbers among these are at least three, and each is one more than that before it; years may be further apart.
 fn is_sequence(names: &[String]) -> bool {
     let numbers: Vec<i64> = names.iter().filter_map(|name| name.parse().ok()).collect();
     let values = names.iter().filter(|name| Cell::of(name) == Cell::Value).count();
-    numbers.len() >= 3
-        && numbers.len() == values
-        && numbers.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1]))
+    let years = numbers.iter().all(|year| (1000..3000).contains(year));
+    let step = if years { numbers.get(1).zip(numbers.first()).map_or(1, |(b, a)| b - a) } else { 1 };
+    numbers.len() >= 3 && numbers.len() == values && step > 0 && is_progression(&numbers, step)
+}
+
+fn is_progression(numbers: &[i64], step: i64) -> bool {
+    numbers.windows(2).all(|pair| pair[0].checked_add(step) == Some(pair[1]))
 }

@@ -39,7 +39,7 @@ pub enum PreparationError {
         /// The line, if it is one row that cannot be transformed.
         line: Option<u64>,
         /// Why.
-        source: TransformError,
+        source: Box<TransformError>,
     },
     /// A value is missing where there has to be one.
     #[error("{}, line {line}: {column:?} is missing: {remedy}", path.display())]

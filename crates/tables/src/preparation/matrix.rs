@@ -16,6 +16,7 @@ impl Table {
     /// The error of a transform with the line of its row.
     pub(super) fn transform_error(&self, source: TransformError) -> PreparationError {
         let line = source.row().map(|row| self.line(row));
+        let source = Box::new(source);
         PreparationError::Transform { path: self.source.path.clone(), line, source }
     }
 }

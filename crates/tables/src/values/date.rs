@@ -170,8 +170,8 @@ fn tokens(text: &str) -> Option<([Token; 8], usize)> {
 
 /// What a word in a date is, after `count` parts; nothing to keep for a weekday at its beginning or the `st` of `1st`.
 fn word_token(word: &str, count: usize) -> Option<Option<Token>> {
-    let names = |name: &&str| word.len() >= 3 && name.starts_with(word);
-    if let Some(month) = MONTHS.iter().position(|name| names(&name)) {
+    let begins = |name: &str| word.len() >= 3 && name.starts_with(word);
+    if let Some(month) = MONTHS.iter().position(|name| begins(name)) {
         return Some(Some(Token::Month(month as i64 + 1)));
     }
     match word {
@@ -179,7 +179,7 @@ fn word_token(word: &str, count: usize) -> Option<Option<Token>> {
         "m" => Some(Some(Token::MonthMark)),
         "sept" => Some(Some(Token::Month(9))),
         "st" | "nd" | "rd" | "th" if count > 0 => Some(None),
-        _ if count == 0 && WEEKDAYS.iter().any(names) => Some(None),
+        _ if count == 0 && WEEKDAYS.iter().any(|name| begins(name)) => Some(None),
         _ => None,
     }
 }

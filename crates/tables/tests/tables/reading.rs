@@ -87,6 +87,11 @@ fn every_kind_of_file() {
             &["land category: A B A", "2000 number: 1.5 1 0", "2001 number: 2.5 2 0", "2002 number: 3.5 3 7"],
         ),
         (
+            "years further apart",
+            "\"\",\"1940\",\"1945\"\n\"Food\",22.2,44.5\n\"Health\",3.5,5.76\n",
+            &["column 1 category: Food Health", "1940 number: 22.2 3.5", "1945 number: 44.5 5.76"],
+        ),
+        (
             "names twice and none",
             "a,a,\n1,2,3\n2,4,5\n",
             &["a number: 1 2", "a.1 number: 2 4", "column 3 number: 3 5"],
@@ -218,7 +223,8 @@ fn errors_say_where_and_what_to_do() {
         let file = TestFile::new(content);
         error(set(TableReader::new(&file.path)))
     };
-    let cases: [(&str, &str, fn(TableReader) -> TableReader); 13] = [
+    type Told = fn(TableReader) -> TableReader;
+    let cases: [(&str, &str, Told); 13] = [
         ("holds no rows", "", |reader| reader),
         ("holds no rows", "a,b\n", |reader| reader),
         ("holds no rows", "\n \n", |reader| reader),
