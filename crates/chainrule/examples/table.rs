@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let classes = preparation.class_names().unwrap_or_default();
     for (row, scores) in scores.rows().into_iter().enumerate() {
         let best = if scores[1] > scores[0] { 1 } else { 0 };
-        println!("line {} of the new members: left = {}", table.line(row), classes[best]);
+        println!("line {} of the new members: did they leave? {}", table.line(row), classes[best]);
     }
     Ok(())
 }

@@ -77,6 +77,8 @@ pub struct TableColumn {
     pub(crate) is_date: bool,
     /// Whether its dates could have day and month the other way round.
     pub(crate) ambiguous_dates: bool,
+    /// The words for no and yes, if it has both.
+    pub(crate) boolean_words: Option<[String; 2]>,
 }
 
 /// The values of a column.

@@ -178,9 +178,9 @@ fn is_counts_and_classes(row: &Sampled, width: usize, text: &str) -> bool {
     let (Ok(samples), Ok(features)) = (samples.parse::<usize>(), features.parse::<usize>()) else {
         return false;
     };
-    let after = text[row.offset..].lines().filter(|line| !line.trim_ascii().is_empty()).count() - 1;
+    let after = text[row.offset..].lines().filter(|line| !line.trim_ascii().is_empty()).count();
     let words = classes.iter().all(|class| Cell::of(class) == Cell::Word);
-    samples == after && features < width && !classes.is_empty() && words
+    samples + 1 == after && features < width && !classes.is_empty() && words
 }
 
 /// What a field is, as far as headers are concerned.

@@ -8,7 +8,7 @@ use chainrule_tensor::Real;
 use ndarray::Array2;
 
 use super::{Preparation, PreparationError, TargetColumn};
-use crate::column::ColumnData;
+use crate::column::{ColumnData, ColumnKind};
 use crate::table::Table;
 use crate::transform::{Feature, Features, TransformError};
 
@@ -44,7 +44,11 @@ impl Preparation {
         let mut values: Vec<T> = Vec::new();
         values.try_reserve_exact(size).map_err(|_| memory())?;
         values.resize(size, T::of(0.0));
-        for (index, column) in columns.iter().enumerate() {
+        for (index, column) in columns.iter().enumerate().take(size) {
+            if column.len() != rows {
+                let (column, found) = (column.name().to_owned(), column.len());
+                return Err(table.transform_error(TransformError::Rows { column, expected: rows, found }));
+            }
             write(&mut values[index..], features, table, column)?;
         }
         Ok(Array2::from_shape_vec((rows, features), values).expect("it was made of this size"))
@@ -63,8 +67,12 @@ impl Preparation {
                 return Err(self.wrong_targets("a classification", "one target that is a class", remedy));
             }
         };
-        let known: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
+        let mut known: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
         let column = table.column(target.column())?;
+        if target.kind() == ColumnKind::Boolean && classes.len() == 2 && column.texts().is_none() {
+            // The words of another file may be others; they are 0 and 1 in all of them.
+            known = HashMap::from([("0", 0), ("1", 1)]);
+        }
         let texts = Feature::new(target.column(), column.data.clone()).to_texts();
         let of_words: Vec<Option<u32>> =
             texts.words().iter().map(|word| known.get(&**word).copied()).collect();

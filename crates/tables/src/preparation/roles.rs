@@ -209,9 +209,12 @@ fn readable_kind(column: &TableColumn) -> ColumnKind {
 
 fn target(column: &TableColumn, class: bool) -> TargetColumn {
     let is_class = class || column.texts().is_some() || column.kind == ColumnKind::Boolean;
-    let classes = is_class.then(|| {
-        let texts = Feature::new(&column.name, column.data.clone()).to_texts();
-        categories_of(&texts).into_iter().flatten().collect()
+    let classes = is_class.then(|| match &column.boolean_words {
+        Some(words) => words.to_vec(),
+        None => {
+            let texts = Feature::new(&column.name, column.data.clone()).to_texts();
+            categories_of(&texts).into_iter().flatten().collect()
+        }
     });
     TargetColumn { column: column.name.clone(), kind: readable_kind(column), classes }
 }

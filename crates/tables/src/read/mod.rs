@@ -5,6 +5,7 @@ mod numeric;
 mod options;
 mod rows;
 mod textual;
+mod typed;
 
 pub use options::TableReader;
 pub(crate) use textual::TextBuilder;
@@ -19,7 +20,6 @@ use crate::column::{ColumnData, ColumnKind, TableColumn, Texts};
 use crate::dialect::{self, Delimiter, Dialect};
 use crate::source;
 use crate::table::{Table, TableSource};
-use crate::values::NumberStyle;
 use crate::values::number::Decimal;
 
 impl TableReader {
@@ -106,29 +106,24 @@ impl TableReader {
         let mut columns = Vec::with_capacity(names.len());
         for (column, (name, given)) in names.into_iter().zip(kinds).enumerate() {
             let read = match (numbers[column].take(), texts.columns[column].take()) {
-                (Some(numbers), _) => textual::ReadColumn {
-                    kind: given.unwrap_or_else(|| kinds::of_numbers(&name, &numbers)),
-                    data: ColumnData::Numbers(numbers),
-                    style: NumberStyle::default(),
-                    is_date: false,
-                    ambiguous_dates: false,
-                },
+                (Some(numbers), _) => {
+                    let kind = given.unwrap_or_else(|| kinds::of_numbers(&name, &numbers));
+                    typed::ReadColumn::new(ColumnData::Numbers(numbers), kind)
+                }
                 (None, texts) => {
                     let reading =
-                        textual::Reading { style: &style, order: self.date_order, name: &name, kind: given };
-                    textual::column(texts.unwrap_or_default(), reading).map_err(|wrong| {
-                        TableError::Value {
-                            path: path.to_owned(),
-                            line: wrong.row.map_or(0, |row| rows::line_of(text, dialect, row)),
-                            column: name.clone(),
-                            text: wrong.text,
-                            expected: wrong.expected,
-                        }
+                        typed::Reading { style: &style, order: self.date_order, name: &name, kind: given };
+                    typed::column(texts.unwrap_or_default(), reading).map_err(|wrong| TableError::Value {
+                        path: path.to_owned(),
+                        line: wrong.row.map_or(0, |row| rows::line_of(text, dialect, row)),
+                        column: name.clone(),
+                        text: wrong.text,
+                        expected: wrong.expected,
                     })?
                 }
             };
-            let textual::ReadColumn { data, kind, style, is_date, ambiguous_dates } = read;
-            columns.push(TableColumn { name, kind, data, style, is_date, ambiguous_dates });
+            let typed::ReadColumn { data, kind, style, is_date, ambiguous_dates, boolean_words } = read;
+            columns.push(TableColumn { name, kind, data, style, is_date, ambiguous_dates, boolean_words });
         }
         Ok(Columns { columns, row_names: texts.row_names })
     }

@@ -56,6 +56,18 @@ pub enum TransformError {
         /// What to do.
         remedy: &'static str,
     },
+    /// It has given another number of rows than it was given.
+    #[error(
+        "{column:?} has {found} rows after its transform, but had {expected}: correct the transform, which has to give a value for each row"
+    )]
+    Rows {
+        /// The column.
+        column: String,
+        /// The number of rows before.
+        expected: usize,
+        /// The number of rows after.
+        found: usize,
+    },
     /// A setting cannot work.
     #[error(transparent)]
     Setting(#[from] SettingError),

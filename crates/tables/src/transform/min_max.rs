@@ -88,8 +88,8 @@ impl Transform for MinMax {
         fitted::map_numbers(NAME, features, |column, x| {
             let scale = (high - low) / fitted::or_one(maximum[column] - minimum[column]);
             let y = x * scale + (low - minimum[column] * scale);
-            // NaN stays NaN.
-            if self.clip { y.clamp(low, high) } else { y }
+            // A missing value stays one.
+            if self.clip && !y.is_nan() { y.max(low).min(high) } else { y }
         })
     }
 }

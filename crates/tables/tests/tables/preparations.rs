@@ -176,3 +176,16 @@ fn rows_without_a_target_are_left_out_by_choice() {
     let rest = table.without_missing(["y"]).unwrap();
     assert_eq!(preparation.regression::<f32>(&rest).unwrap().len(), 2);
 }
+
+#[test]
+fn booleans_are_classes_with_their_words() {
+    let table = Table::read(&TestFile::new("x,y\n1,no\n2,YES\n3,no\n").path).unwrap();
+    let preparation = ColumnRoles::new().target("y").fit(&table).unwrap();
+    assert_eq!(preparation.class_names().unwrap(), ["no", "YES"]);
+    assert_eq!(preparation.classification::<f32>(&table).unwrap().targets(), [0, 1, 0]);
+    let other = TestFile::new("x,y\n1,True\n2,True\n");
+    let other = preparation.reader(&other.path).read().unwrap();
+    assert_eq!(preparation.classification::<f32>(&other).unwrap().targets(), [1, 1]);
+    // No rows give no matrix, and no panic.
+    assert_eq!(preparation.features::<f32>(&table.select(&[])).unwrap().dim(), (0, 1));
+}
