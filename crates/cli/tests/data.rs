@@ -81,6 +81,8 @@ fn what_it_is_told() {
     assert!(out.contains("2 rows, 3 columns separated by the given sign"), "{out}");
     let (out, err) = shown("d\n01/02/2003\n03/04/2003\n", &["--day-first"]);
     assert!(out.contains("2003-02-01") && !err.contains("the other way round"), "{out}{err}");
+    let (out, _) = shown("a,b\n-999,1\n2,3\n", &["--missing", "-999", "--json"]);
+    assert!(out.contains("\"missing\": 1"), "{out}");
     let (out, _) = shown("a\tb\n1,5\t2\n", &["--delimiter", "tab", "--decimal-comma"]);
     assert!(out.contains("decimal comma"), "{out}");
 }

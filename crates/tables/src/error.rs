@@ -66,6 +66,16 @@ pub enum TableError {
         /// What separates them, in words.
         delimiter: &'static str,
     },
+    /// There are more columns than any table has.
+    #[error("{}, line {line}: the row has more than {most} fields: give the delimiter if it is another, or use a table with rows and columns exchanged", path.display())]
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// How many there may be.
+        most: usize,
+    },
     /// Most fields are missing, so the table would be much larger than the file.
     #[error(
         "{}, line {line}: the row has {found} fields where the table has {columns} columns, and so have too many before it: give the delimiter or the header's line",

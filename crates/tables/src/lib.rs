@@ -48,7 +48,7 @@
 //! | lines before the table | titles, comments (`#`, `%`), counts and class names as in scikit-learn's files | [`skip_lines`](TableReader::skip_lines), [`comment`](TableReader::comment) |
 //! | header | a line that has words where the others have values | [`header`](TableReader::header), [`header_line`](TableReader::header_line) |
 //! | names of rows | a header one field shorter than the rows, as R writes it: [`Table::row_names`] | |
-//! | missing | empty, `NA`, `NaN`, `null` and the others of pandas; `?`, `.`, `-` and `*` among numbers | |
+//! | missing | empty, `NA`, `NaN`, `null` and the others of pandas; `?`, `.`, `-` and `*` among numbers | [`missing`](TableReader::missing) |
 //! | numbers | `1e3`, `1,234.5`, `1.234,5`, `1 234`, `12%` (0.12), `$12` | [`decimal_comma`](TableReader::decimal_comma) |
 //! | dates | `2020-12-31`, with `T12:30:00Z` and the like; `31.12.2020`, `12/31/20`, `Dec 31 2020`, `31-Dec-20`, `2020Q4`, `2020-12` | [`date_order`](TableReader::date_order) |
 //! | booleans | true and false, yes and no, T and F, Y and N, on and off | |

@@ -33,6 +33,10 @@ pub(crate) struct Arguments {
     /// The line of the header, from 1; 0 is for a file without one [default: found].
     #[arg(long, value_name = "LINE")]
     header: Option<u64>,
+    /// A text that stands for a missing value, such as -999; may be given several times [default: empty, NA, NaN, null and the like,
+    /// and among numbers also ?, ., - and *].
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    missing: Vec<String>,
     /// Numbers have decimal commas, and points between thousands [default: found].
     #[arg(long)]
     decimal_comma: bool,
@@ -80,10 +84,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 fn reader(arguments: &Arguments) -> TableReader {
-    let Arguments { file, kind, delimiter, header, decimal_comma, day_first, .. } = arguments;
+    let Arguments { file, kind, delimiter, header, missing, decimal_comma, day_first, .. } = arguments;
     let mut reader = TableReader::new(file);
     for (column, kind) in kind {
         reader = reader.kind(column, *kind);
+    }
+    for text in missing {
+        reader = reader.missing(text);
     }
     if let Some(delimiter) = *delimiter {
         reader = reader.delimiter(delimiter);

@@ -71,7 +71,7 @@ pub(super) fn find(sample: &str, reader: &TableReader) -> Layout {
     let given = reader.delimiter.map(|given| [given]);
     let candidates: &[Delimiter] = given.as_ref().map_or(&Delimiter::KNOWN[..], |given| &given[..]);
     for &delimiter in candidates {
-        let layout = Layout { quote, ..layout(sample, delimiter, reader, quote) };
+        let layout = layout(sample, delimiter, reader, quote);
         let score = score(sample, layout);
         if score > best.0 {
             best = (score, Some(layout));

@@ -1,7 +1,7 @@
 //! Where the table of a text begins, and whether it begins with the names of its columns.
 
-use super::SAMPLE;
 use super::layout::{Layout, Record};
+use super::{MAX_COLUMNS, SAMPLE};
 use crate::TableReader;
 use crate::values::number::{Decimal, plain, styled};
 use crate::values::{DateOrder, boolean, date, missing};
@@ -48,12 +48,10 @@ pub(super) fn find(text: &str, layout: Layout, reader: &TableReader) -> Start {
     let _ = all.records(text, (0, 1), |Record { line, offset, fields }| {
         let skipped = usize::try_from(line).is_ok_and(|line| line <= reader.skip);
         if !skipped {
-            rows.push(Sampled {
-                line,
-                offset,
-                fields: fields.iter().map(|&field| field.to_owned()).collect(),
-            });
+            // One more than there may be, so that it is seen.
             fields_seen += fields.len();
+            let fields = fields.iter().take(MAX_COLUMNS + 1).map(|&field| field.to_owned()).collect();
+            rows.push(Sampled { line, offset, fields });
         }
         if rows.len() < SAMPLE && fields_seen < 200 * SAMPLE { Ok(()) } else { Err(()) }
     });

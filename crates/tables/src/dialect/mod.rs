@@ -14,6 +14,9 @@ use crate::TableReader;
 /// How many records at the beginning of a file are looked at to find out how it is written.
 const SAMPLE: usize = 500;
 
+/// How many columns a table may have, so that one of many short fields does not take many times the memory of its file.
+pub(crate) const MAX_COLUMNS: usize = 1 << 17;
+
 /// How many bytes are looked at, at most.
 const SAMPLE_BYTES: usize = 1 << 18;
 
@@ -23,6 +26,8 @@ pub(crate) struct Dialect {
     /// The text with one sign between fields, where the file has blanks in other places.
     pub(crate) normalised: Option<String>,
     pub(crate) start: Start,
+    /// The texts that stand for a missing value besides those that always do.
+    pub(crate) missing: Vec<String>,
 }
 
 /// Finds out how a text is written, but for what the reader was told.
@@ -31,7 +36,7 @@ pub(crate) fn find(text: &str, reader: &TableReader) -> Dialect {
     let mut layout = delimiter::find(sample, reader);
     let normalised = blanks::normalise(text, &mut layout);
     let start = header::find(normalised.as_deref().unwrap_or(text), layout, reader);
-    Dialect { layout, normalised, start }
+    Dialect { layout, normalised, start, missing: reader.missing.clone() }
 }
 
 /// Whole lines from the beginning.

@@ -17,7 +17,7 @@ use chainrule_core::nearest_name;
 
 use crate::TableError;
 use crate::column::{ColumnData, ColumnKind, TableColumn, Texts};
-use crate::dialect::{self, Delimiter, Dialect};
+use crate::dialect::{self, Delimiter, Dialect, MAX_COLUMNS};
 use crate::source;
 use crate::table::{Table, TableSource};
 use crate::values::number::Decimal;
@@ -33,6 +33,10 @@ impl TableReader {
         let source = source::read(path, self.encoding)?;
         let dialect = dialect::find(&source.text, self);
         let text = dialect.normalised.as_deref().unwrap_or(&source.text);
+        if dialect.start.columns > MAX_COLUMNS {
+            let line = dialect.start.rows.1;
+            return Err(TableError::Columns { path: path.to_owned(), line, most: MAX_COLUMNS });
+        }
         let names = names(&dialect);
         self.check_columns(&names)?;
         let kinds: Vec<Option<ColumnKind>> = names.iter().map(|name| self.kind_of(name)).collect();

@@ -30,6 +30,7 @@ pub struct TableReader {
     pub(crate) comment: Option<u8>,
     pub(crate) header: Option<Header>,
     pub(crate) skip: usize,
+    pub(crate) missing: Vec<String>,
     pub(crate) decimal_comma: Option<bool>,
     pub(crate) date_order: Option<DateOrder>,
     /// The name of a column, its kind, and whether it has to exist.
@@ -47,6 +48,7 @@ impl TableReader {
             comment: None,
             header: None,
             skip: 0,
+            missing: Vec::new(),
             decimal_comma: None,
             date_order: None,
             kinds: Vec::new(),
@@ -94,6 +96,13 @@ impl TableReader {
     #[must_use]
     pub fn skip_lines(self, lines: usize) -> Self {
         Self { skip: lines, ..self }
+    }
+
+    /// A text that stands for a missing value, such as `-999`, besides those that always do.
+    #[must_use]
+    pub fn missing(mut self, text: impl Into<String>) -> Self {
+        self.missing.push(text.into());
+        self
     }
 
     /// Whether numbers have a decimal comma, and points between thousands; else it is the other way round.

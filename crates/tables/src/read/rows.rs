@@ -190,7 +190,13 @@ fn walk_part(
                 delimiter: dialect.layout.delimiter.words(),
             });
         }
-        visit(&record, fields)
+        if dialect.missing.is_empty() {
+            return visit(&record, fields);
+        }
+        let is_missing = |field: &str| dialect.missing.iter().any(|missing| missing == field);
+        let fields: Vec<&str> =
+            fields.iter().map(|&field| if is_missing(field) { "" } else { field }).collect();
+        visit(&record, &fields)
     })
 }
 

@@ -211,6 +211,12 @@ fn what_a_reader_is_told() {
     // The other way round it is thousands.
     let table = TableReader::new(&file.path).header_line(2).decimal_comma(false).read().unwrap();
     assert_eq!(words(&table.columns()[1]), "2,5 number: 1250");
+    let file = TestFile::new("a,b\n-999,x\n1.5,none given\n-999,x\n");
+    let table = TableReader::new(&file.path).missing("-999").missing("none given").read().unwrap();
+    assert_eq!(
+        table.columns().iter().map(words).collect::<Vec<_>>(),
+        ["a number: - 1.5 -", "b category: x - x"]
+    );
     let file = TestFile::new("a:b\n'1:2\n3:4\n");
     let table = TableReader::new(&file.path).delimiter(b':').without_quotes().read().unwrap();
     assert_eq!(table.columns().iter().map(words).collect::<Vec<_>>(), ["a category: '1 3", "b number: 2 4"]);
@@ -273,6 +279,8 @@ fn memory_is_that_of_the_file() {
     let wide = format!("{}\n{}", "a,".repeat(10_000), "1\n".repeat(10_000));
     let error = Table::read(&TestFile::new(wide).path).unwrap_err().to_string();
     assert!(error.contains("give the delimiter or the header's line"), "{error}");
+    let error = Table::read(&TestFile::new("1,".repeat(200_000)).path).unwrap_err().to_string();
+    assert!(error.contains("more than 131072 fields: give the delimiter"), "{error}");
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     let zeros = vec![b'0'; 1 << 20];
     (0..64).for_each(|_| gzip.write_all(&zeros).unwrap());
