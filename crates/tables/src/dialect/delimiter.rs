@@ -107,11 +107,10 @@ fn quote(sample: &str, reader: &TableReader) -> Option<u8> {
     Some(if single { b'\'' } else { b'"' })
 }
 
-/// The sign that the first line begins with, if it is one of comments and the line after those is longer than a title.
+/// The sign that the first line begins with, if it is one of comments.
 fn comment(sample: &str) -> Option<u8> {
     let first = sample.lines().map(str::trim_ascii_start).find(|line| !line.is_empty())?;
-    let sign = first.bytes().next().filter(|sign| matches!(sign, b'#' | b'%'))?;
-    Some(sign)
+    first.bytes().next().filter(|sign| matches!(sign, b'#' | b'%'))
 }
 
 /// How regular the rows are that a layout makes of a text, from 0 to 1, times the part of the fields that are something.
