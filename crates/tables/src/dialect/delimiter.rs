@@ -29,7 +29,7 @@ impl Delimiter {
     const KNOWN: [Self; 5] = [Self::Comma, Self::Tab, Self::Semicolon, Self::Bar, Self::Blanks];
 
     /// The byte between fields, once blanks have been normalised.
-    pub(super) fn byte(self) -> u8 {
+    pub(crate) fn byte(self) -> u8 {
         match self {
             Self::Comma => b',',
             Self::Semicolon => b';',

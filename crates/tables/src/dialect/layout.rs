@@ -36,7 +36,7 @@ impl Layout {
 
     /// Whether no record of this text has a field in quotes.
     pub(crate) fn is_unquoted(self, text: &str) -> bool {
-        self.quote.is_none_or(|quote| !text.as_bytes().contains(&quote))
+        self.quote.is_none_or(|quote| memchr::memchr(quote, text.as_bytes()).is_none())
     }
 
     /// Calls `visit` with each record from `offset` on, which is in this line, until it returns an error. Empty lines and
@@ -72,20 +72,31 @@ impl Layout {
         (mut offset, mut number): (usize, u64),
         mut visit: impl FnMut(Record<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let separator = char::from(self.separator());
         let mut fields = Vec::new();
-        for whole in text[offset..].split_inclusive('\n') {
-            let line = whole.strip_suffix('\n').unwrap_or(whole);
+        let bytes = text.as_bytes();
+        while offset < bytes.len() {
+            let end = memchr::memchr(b'\n', &bytes[offset..]).map_or(bytes.len(), |length| offset + length);
+            let line = &text[offset..end];
             let line = line.strip_suffix('\r').unwrap_or(line);
             if !self.is_skipped(line) {
                 fields.clear();
-                fields.extend(line.split(separator).map(str::trim_ascii));
+                self.split(line, &mut fields);
                 visit(Record { line: number, offset, fields: &fields })?;
             }
-            offset += whole.len();
+            offset = end + 1;
             number += 1;
         }
         Ok(())
+    }
+
+    /// Adds the fields of a line without quotes.
+    fn split<'t>(self, line: &'t str, fields: &mut Vec<&'t str>) {
+        let mut start = 0;
+        for end in memchr::memchr_iter(self.separator(), line.as_bytes()) {
+            fields.push(line[start..end].trim_ascii());
+            start = end + 1;
+        }
+        fields.push(line[start..].trim_ascii());
     }
 
     fn quoted<E>(

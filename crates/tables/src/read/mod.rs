@@ -29,6 +29,7 @@ impl TableReader {
     ///
     /// [`TableError`] with the file, the line, and what to do.
     pub fn read(&self) -> Result<Table, TableError> {
+        self.check_options()?;
         let path = &*self.path;
         let source = source::read(path, self.encoding)?;
         let dialect = dialect::find(&source.text, self);
@@ -60,6 +61,20 @@ impl TableReader {
                 short_rows: scan.short_rows,
             },
         })
+    }
+
+    /// Whether the signs that were given can be what they are to be.
+    fn check_options(&self) -> Result<(), TableError> {
+        let delimiter = self.delimiter.map(|delimiter| ("delimiter", delimiter.byte()));
+        let comment = self.comment.map(|comment| ("sign of comments", comment));
+        let wrong = |byte: u8| !byte.is_ascii() || matches!(byte, b'\n' | b'\r' | b'"' | 0);
+        match delimiter.into_iter().chain(comment).find(|&(_, byte)| wrong(byte)) {
+            None => Ok(()),
+            Some((option, byte)) => {
+                let remedy = "use a sign of ASCII that is no quotation mark and no end of a line";
+                Err(TableError::Option { option, found: byte.escape_ascii().to_string(), remedy })
+            }
+        }
     }
 
     /// Whether each column that has an option exists.

@@ -104,7 +104,7 @@ fn parts(text: &str, dialect: &Dialect) -> Vec<Part> {
     for index in 1..=threads {
         let aim = (start + rest.len() / threads * index).max(begin.0);
         // Bytes, since the aim may be within a letter.
-        let line_end = text.as_bytes()[aim..].iter().position(|&byte| byte == b'\n').map(|end| aim + end + 1);
+        let line_end = memchr::memchr(b'\n', &text.as_bytes()[aim..]).map(|end| aim + end + 1);
         let end = line_end.filter(|_| index < threads).unwrap_or(text.len());
         parts.push(Part { start: begin, end });
         let lines = text.as_bytes()[begin.0..end].iter().filter(|&&byte| byte == b'\n').count();

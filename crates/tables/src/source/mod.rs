@@ -46,7 +46,7 @@ pub(crate) fn read(path: &Path, encoding: Option<Encoding>) -> Result<SourceText
         Some(encoding) => (encoding, encoding.decode(bytes)),
         None => Encoding::detect(bytes),
     };
-    if text.contains('\0') {
+    if memchr::memchr(0, text.as_bytes()).is_some() {
         let (found, remedy) = ("binary", "give its encoding if it is a text after all, or export it as CSV");
         return Err(TableError::Format { path: path.to_owned(), found, remedy });
     }

@@ -230,7 +230,11 @@ fn errors_say_where_and_what_to_do() {
         error(set(TableReader::new(&file.path)))
     };
     type Told = fn(TableReader) -> TableReader;
-    let cases: [(&str, &str, Told); 13] = [
+    let cases: [(&str, &str, Told); 15] = [
+        ("the delimiter \"\\\\xe9\" cannot be used: use a sign of ASCII", "a\u{e9}b\n1\u{e9}2\n", |reader| {
+            reader.delimiter(0xE9)
+        }),
+        ("the sign of comments", "a,b\n", |reader| reader.comment(b'\n')),
         ("holds no rows", "", |reader| reader),
         ("holds no rows", "a,b\n", |reader| reader),
         ("holds no rows", "\n \n", |reader| reader),
