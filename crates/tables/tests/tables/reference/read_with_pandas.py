@@ -47,7 +47,7 @@ OPTIONS = {
     "sklearn/datasets/data/linnerud_exercise.csv": BLANKS,
     "sklearn/datasets/data/linnerud_physiological.csv": BLANKS,
     "statsmodels/datasets/macrodata/src/unemp.csv": {"skiprows": 9},
-    "statsmodels/datasets/scotland/src/scotland_population.csv": {"skiprows": 17},
+    "statsmodels/datasets/scotland/src/scotland_population.csv": {"skiprows": 13},
 }
 
 
