@@ -2,6 +2,7 @@
 
 mod files;
 mod preparations;
+mod random;
 mod reading;
 mod transforms;
 
