@@ -68,14 +68,14 @@ fn damaged_files_are_read_or_refused() {
             };
             assert_eq!(rows, table.rows());
         }
-        prepared += usize::from(prepares(&table));
+        prepared += usize::from(makes_matrix(&table));
     }
     // Most are read, and of many a matrix is made.
     assert!(read > 750 && prepared > 250, "{read}, {prepared}");
 }
 
 /// Whether a matrix is made of a table; its preparation is the same after it is written and read.
-fn prepares(table: &Table) -> bool {
+fn makes_matrix(table: &Table) -> bool {
     assert_eq!(table.summary().len(), table.columns().len());
     let target = table.columns().last().unwrap();
     table.warnings(Some(target));
