@@ -4,6 +4,9 @@
 #[doc = include_str!("src/first.md")]
 pub mod first {}
 
+#[doc = include_str!("src/table.md")]
+pub mod table {}
+
 #[doc = include_str!("src/pictures.md")]
 pub mod pictures {}
 

@@ -26,6 +26,7 @@
 //! | [`metrics`] | `chainrule-metrics` | the metrics |
 //! | [`optim`] | `chainrule-optim` | the optimizers, schedules and clipping |
 //! | [`data`] | `chainrule-data` | data sets, readers, batches, downloads |
+//! | `tables` | `chainrule-tables` | CSV files of any kind, fitted transforms, column roles (feature `tables`) |
 //! | [`train`] | `chainrule-train` | models, training, callbacks, model files |
 //! | `pictures` | `chainrule-pictures` | folders of PNG and JPEG files (feature `pictures`) |
 //!
@@ -41,6 +42,7 @@
 //! | none of these | computes products with kernels of our own: nothing to install, and nearly as fast on a CPU with AVX2 |
 //! | `download` | adds an HTTPS client that fetches data sets |
 //! | `pictures` | adds the module `pictures`: a folder of pictures for each class as a data set |
+//! | `tables` | adds the module `tables`: from a person's CSV file to data for training |
 //! | `registry` | compiles everything by name, [`registry_of`], with these crates: once, but for minutes |
 //!
 //! Begin a program with [`tensor::blas::use_best_kernel`]: an OpenBLAS that is older than the CPU silently picks a kernel
@@ -65,6 +67,8 @@ pub use chainrule_metrics as metrics;
 pub use chainrule_optim as optim;
 #[cfg(feature = "pictures")]
 pub use chainrule_pictures as pictures;
+#[cfg(feature = "tables")]
+pub use chainrule_tables as tables;
 pub use chainrule_tensor as tensor;
 pub use chainrule_train as train;
 

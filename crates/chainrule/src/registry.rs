@@ -34,5 +34,7 @@ pub fn registry_of<T: Real>() -> Registry {
     chainrule_metrics::register_all::<T>(&mut registry);
     chainrule_layers::register_layers::<T>(&mut registry);
     chainrule_optim::register_optimizers::<T>(&mut registry);
+    #[cfg(feature = "tables")]
+    chainrule_tables::transform::register_transforms(&mut registry);
     registry
 }

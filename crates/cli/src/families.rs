@@ -7,6 +7,7 @@ use chainrule::core::{
 };
 use chainrule::layers::activations::AnyActivation;
 use chainrule::prelude::{Loss, Measure, Schedule, UpdateRule};
+use chainrule::tables::transform::Transform;
 
 /// Everything of one kind.
 pub struct Family {
@@ -60,6 +61,7 @@ pub fn families() -> Vec<Family> {
         Family::of::<Box<dyn Measure<f32, u8>>>(registry),
         Family::of::<Box<dyn UpdateRule<f32>>>(registry),
         Family::of::<Arc<dyn Schedule>>(registry),
+        Family::of::<Arc<dyn Transform>>(registry),
     ]
 }
 

@@ -1,6 +1,8 @@
-//! The `chainrule` program: trains on MNIST, lists what has a name, draws schedules, and describes the machine.
+//! The `chainrule` program: trains on MNIST, lists what has a name, looks at data, draws schedules, and describes the
+//! machine.
 
 mod curve;
+mod data;
 mod doctor;
 mod list;
 mod parts;
@@ -32,6 +34,9 @@ enum Command {
     TrainMnist(Box<train_mnist::Arguments>),
     /// List the layers, losses, metrics, optimizers and all else that has a name, with settings and defaults.
     List(list::Arguments),
+    /// Look at data: what a table holds.
+    #[command(subcommand)]
+    Data(data::Command),
     /// Draw a learning-rate schedule over the steps of a run.
     Schedule(schedule::Arguments),
     /// Show which BLAS and kernel are in use, how fast they are, and what could be improved.
@@ -58,6 +63,7 @@ fn run(command: &Command) -> Result<(), Box<dyn Error>> {
     match command {
         Command::TrainMnist(arguments) => train_mnist::run(arguments),
         Command::List(arguments) => list::run(arguments),
+        Command::Data(command) => data::run(command),
         Command::Schedule(arguments) => schedule::run(arguments),
         Command::Doctor => doctor::run(),
     }

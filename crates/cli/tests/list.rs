@@ -5,8 +5,17 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Those that there have to be.
-const KINDS: [&str; 8] =
-    ["layers", "activations", "merges", "initializers", "losses", "metrics", "optimizers", "schedules"];
+const KINDS: [&str; 9] = [
+    "layers",
+    "activations",
+    "merges",
+    "initializers",
+    "losses",
+    "metrics",
+    "optimizers",
+    "schedules",
+    "transforms",
+];
 
 fn list(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_chainrule")).arg("list").args(arguments).output().unwrap()

@@ -201,6 +201,71 @@ pub enum SplitError {
     /// There are fewer than two samples.
     #[error("a data set of {0} cannot be split into two parts with a sample in each: use at least 2 samples")]
     TooFew(usize),
+    /// There are fewer than two folds, or fewer samples than folds.
+    #[error(
+        "{samples} samples cannot be divided into {folds} folds: use from 2 folds to as many as there are samples"
+    )]
+    Folds {
+        /// The number of folds.
+        folds: usize,
+        /// The number of samples.
+        samples: usize,
+    },
+    /// A class has too few samples to be in every part.
+    #[error(
+        "the class of sample {example} is too rare ({samples}): each part needs one of it, so there have to be at least {needed}: join it with another class, leave it out, or use fewer parts"
+    )]
+    RareClass {
+        /// A sample of the class.
+        example: usize,
+        /// The number of its samples.
+        samples: usize,
+        /// How many it needs.
+        needed: usize,
+    },
+    /// There are fewer groups than parts.
+    #[error(
+        "there are too few groups ({groups}) for parts that share none, which takes at least {needed}: use fewer parts, or finer groups"
+    )]
+    Groups {
+        /// The number of groups.
+        groups: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+    /// A time is not a number.
+    #[error("the time of sample {sample} is missing (NaN): leave the sample out")]
+    Time {
+        /// The sample.
+        sample: usize,
+    },
+    /// All samples are of one time.
+    #[error(
+        "all samples are of one time, so none comes after the others: split at random, or give other times"
+    )]
+    OneTime,
+    /// A label is none of the classes.
+    #[error(
+        "sample {sample} has the class {label}, but there are {classes} classes, from 0: give the number of classes"
+    )]
+    Class {
+        /// The sample.
+        sample: usize,
+        /// Its label.
+        label: u32,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// A class has no sample.
+    #[error(
+        "no sample has the class {class} of {classes}, so that no weight makes up for it: leave out the class, or add samples of it"
+    )]
+    AbsentClass {
+        /// The class.
+        class: usize,
+        /// The number of classes.
+        classes: usize,
+    },
 }
 
 /// An index beyond the data set.

@@ -12,6 +12,7 @@
 //! - [`digits`] draws a bundled set of digits, which needs no network.
 //! - [`Manifest`] lists what can be downloaded, `fetch` downloads it, [`locate`](locate::locate) finds it on this machine.
 //! - [`Batches`] shuffles the samples and divides them into batches.
+//! - [`split`] makes parts for training and test, folds for cross-validation, and weights of classes.
 //! - [`output`] writes files, whole or not at all.
 //!
 //! The feature `download` adds an HTTPS client, [`Manifest`] and [`fetch`]; without it the crate reads only the files at hand.
@@ -32,6 +33,7 @@ pub mod locate;
 mod manifest;
 pub mod output;
 mod rows;
+pub mod split;
 mod with_weights;
 
 pub use batches::{BatchError, Batches};

@@ -18,6 +18,7 @@ use crate::{Dataset, Samples};
 pub struct Rows<T, Y> {
     samples: Array2<T>,
     targets: Vec<Y>,
+    classes: Option<usize>,
 }
 
 impl<T: Real, Y> Rows<T, Y> {
@@ -33,7 +34,13 @@ impl<T: Real, Y> Rows<T, Y> {
         // So that each row is contiguous.
         let samples =
             if samples.is_standard_layout() { samples } else { samples.as_standard_layout().into_owned() };
-        Ok(Self { samples, targets })
+        Ok(Self { samples, targets, classes: None })
+    }
+
+    /// The same, whose targets are classes below this number.
+    #[must_use]
+    pub fn with_classes(self, classes: usize) -> Self {
+        Self { classes: Some(classes), ..self }
     }
 
     /// The samples, `[count, features]`.
@@ -56,6 +63,10 @@ impl<T: Real, Y: Clone + Send + Sync> Dataset for Rows<T, Y> {
 
     fn shape(&self) -> Shape {
         Shape::from([self.samples.ncols()])
+    }
+
+    fn classes(&self) -> Option<usize> {
+        self.classes
     }
 }
 

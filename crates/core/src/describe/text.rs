@@ -77,8 +77,11 @@ fn write_list<I>(
 fn is_word(text: &str) -> bool {
     let mut reader = Reader::new(text);
     let word = reader.word();
-    let reserved = ["none", "null", "true", "false", "yes", "no", CHAIN, "nan", "inf"].contains(&text);
-    word == text && !reserved && text.starts_with(|c: char| c.is_alphabetic())
+    const RESERVED: [&str; 14] = [
+        "none", "null", "None", "true", "True", "yes", "false", "False", "no", CHAIN, "nan", "NaN", "inf",
+        "infinity",
+    ];
+    word == text && !RESERVED.contains(&text) && text.starts_with(|c: char| c.is_alphabetic())
 }
 
 impl FromStr for Description {
@@ -327,6 +330,7 @@ mod tests {
             "(a then b) then c(1)",
             "sgd(lr=warm_up(5) then cosine)",
             "labels(names=[\"then\", \"a \\\"b\\\"\", \"1x\", c, \"\"], none=none)",
+            "words(names=[\"None\", \"True\", \"False\", \"NaN\", \"infinity\", Yes])",
             "edges(low=-inf, high=inf, one=1.0, two=2, tiny=1e-300)",
             "nested([[1, 2], [], [-3]])",
         ] {
