@@ -61,7 +61,7 @@ mod tests {
         assert_eq!(indices(&[2, 3], &[3, 1]), [10, 11, 12, 13, 14, 15]);
         assert_eq!(indices(&[3, 2], &[1, 3]), [10, 13, 11, 14, 12, 15]);
         assert_eq!(indices(&[], &[]), [10]);
-        assert_eq!(indices(&[2, 0], &[5, 1]), []);
+        assert!(indices(&[2, 0], &[5, 1]).is_empty());
         assert_eq!(row_major(&[2, 3, 4]), [12, 4, 1]);
     }
 }

@@ -9,6 +9,8 @@ mod layout;
 mod load;
 #[cfg(feature = "npz")]
 mod npz;
+#[cfg(feature = "onnx")]
+mod onnx;
 #[cfg(feature = "pytorch")]
 mod pytorch;
 mod rename;
@@ -20,8 +22,10 @@ mod tensor;
 pub use dtype::Dtype;
 #[cfg(any(feature = "npz", feature = "pytorch", feature = "safetensors"))]
 pub use format::{FormatError, WeightFileError};
-pub use layout::Names;
+pub use layout::{Names, PytorchForm, pytorch_forms};
 pub use load::{LoadError, Loaded, Loading, WrongShape, WrongType};
+#[cfg(feature = "onnx")]
+pub use onnx::{OnnxError, OnnxExport, OnnxForm, onnx_forms};
 pub use rename::{Rename, RenameError};
 pub use state_dict::StateDict;
 pub use tensor::{Tensor, TensorError};

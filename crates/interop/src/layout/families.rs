@@ -3,20 +3,36 @@
 use super::leaf::{Leaf, one};
 use super::{Layout, View, attention, recurrent, transformer};
 
-/// The layers of one layout.
-pub(crate) struct Family {
-    /// The names of their entries.
-    pub(crate) layers: &'static [&'static str],
+/// How PyTorch has the parameters of some layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PytorchForm {
+    /// The names of the layers, as in texts.
+    pub layers: &'static [&'static str],
     /// The modules of PyTorch, or why there is none.
-    pub(crate) module: &'static str,
+    pub module: &'static str,
     /// What becomes of the parameters.
-    pub(crate) about: &'static str,
+    pub about: &'static str,
+}
+
+/// How PyTorch has the parameters of every layer that has some, as [`Names::PyTorch`](crate::Names::PyTorch) writes and reads them.
+pub fn pytorch_forms() -> impl Iterator<Item = PytorchForm> {
+    FAMILIES.iter().map(|&Family { layers, module, about, .. }| PytorchForm { layers, module, about })
+}
+
+/// The layers of one layout.
+struct Family {
+    /// The names of their entries.
+    layers: &'static [&'static str],
+    /// The modules of PyTorch, or why there is none.
+    module: &'static str,
+    /// What becomes of the parameters.
+    about: &'static str,
     /// The tensors of a layer; `None` for settings that PyTorch has no layout for, where they stay as they are.
-    pub(crate) layouts: fn(&Leaf<'_>) -> Option<Vec<Layout>>,
+    layouts: fn(&Leaf<'_>) -> Option<Vec<Layout>>,
 }
 
 /// All families whose layers have parameters.
-pub(crate) const FAMILIES: &[Family] = &[
+const FAMILIES: &[Family] = &[
     Family {
         layers: &["dense"],
         module: "`nn.Linear`",
@@ -125,9 +141,10 @@ pub(crate) const FAMILIES: &[Family] = &[
     },
 ];
 
-/// The family of a layer of this name.
-pub(crate) fn family(layer: &str) -> Option<&'static Family> {
-    FAMILIES.iter().find(|family| family.layers.contains(&layer))
+/// The tensors of a layer, if PyTorch has some for it.
+pub(super) fn layouts(leaf: &Leaf<'_>) -> Option<Vec<Layout>> {
+    let family = FAMILIES.iter().find(|family| family.layers.contains(&&*leaf.description.name))?;
+    (family.layouts)(leaf)
 }
 
 fn as_they_are(leaf: &Leaf<'_>) -> Option<Vec<Layout>> {

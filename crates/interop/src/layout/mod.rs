@@ -11,6 +11,8 @@ use chainrule_core::{Description, Plan};
 
 use crate::indices::{Indices, row_major};
 
+pub use families::{PytorchForm, pytorch_forms};
+
 /// The names and the layout of the tensors of a [`StateDict`](crate::StateDict).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Names {

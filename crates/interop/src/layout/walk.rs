@@ -2,7 +2,7 @@
 
 use chainrule_core::{Description, ParamEntry, Plan, Value};
 
-use super::families::family;
+use super::families::layouts;
 use super::leaf::Leaf;
 use super::{Layout, Layouts};
 
@@ -99,8 +99,7 @@ impl Walk<'_> {
             return;
         }
         let leaf = Leaf { description, prefix: &prefix, entries };
-        let rule = family(&description.name).map(|family| family.layouts);
-        let layouts: Vec<Layout> = rule.and_then(|rule| rule(&leaf)).unwrap_or_else(|| leaf.own());
+        let layouts: Vec<Layout> = layouts(&leaf).unwrap_or_else(|| leaf.own());
         if description.name == "batch_norm" {
             self.layouts.ignored.push(leaf.name("num_batches_tracked"));
         }

@@ -208,7 +208,7 @@ mod tests {
             (entry("()").replace("<f8", "|O"), "run code"),
             (entry("()").replace("<f8", ">f8"), "not read"),
             (entry("()").replace("'<f8'", "[('a', '<f8')]"), "fields"),
-            (entry("()").replace("descr", "shape"), "two entries"),
+            (entry("()").replace("'descr': '<f8'", "'shape': ()"), "two entries"),
             (entry("()").replace("descr", "other"), "no array has"),
             (entry("()") + "x", "follows"),
             ("{}".into(), "does not have"),
