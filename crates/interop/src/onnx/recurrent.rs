@@ -61,8 +61,8 @@ struct States {
 fn run(writer: &mut Writer<'_>, x: &Signal, of: &Site, directions: &[Direction]) -> Result<States, String> {
     of.without("masked", "within a sequence, the operators of ONNX cannot leave out steps")?;
     of.without("stateful", "a graph keeps no state from call to call")?;
-    let &[steps, inputs] = &*x.shape else { return Err("its samples are no [steps, features]".into()) };
     let (operator, order) = operator(of)?;
+    let &[steps, inputs] = &*x.shape else { return Err("its samples are no [steps, features]".into()) };
     let units = of.count("units")?;
     let columns = units * order.len();
     let count = directions.len();
@@ -221,9 +221,7 @@ pub(super) fn conv_lstm(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> 
 
 /// Zeros for as many samples as `like` has.
 fn zeros(writer: &mut Writer<'_>, like: &Signal, shape: &[usize]) -> Signal {
-    let size = writer.node("Shape", &[&like.name], vec![Attribute::Int("start", 0), Attribute::Int("end", 1)]);
-    let rest = writer.list("shape", super::writer::ints(shape.iter().copied()));
-    let whole = writer.node("Concat", &[&size, &rest], vec![Attribute::Int("axis", 0)]);
+    let whole = writer.batched_shape(like, shape);
     let zero = writer.constant("zero", &[1], [0.0]);
     like.with(writer.node("Expand", &[&zero, &whole], vec![]), shape)
 }

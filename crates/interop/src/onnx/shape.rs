@@ -106,9 +106,8 @@ pub(super) fn linear_up_sampling(writer: &mut Writer<'_>, site: &Site, xs: &[Sig
     let align = site.flag("align_corners")?;
     let mode = if align { "align_corners" } else { "half_pixel" };
     let attributes = vec![Attribute::Text("mode", "linear"), Attribute::Text("coordinate_transformation_mode", mode)];
-    let scales = output.iter().zip(&x.shape).map(|(&output, &input)| output as f64 / input as f64);
-    let scales = writer.constant("scales", &[x.rank() + 1], [1.0].into_iter().chain(scales));
-    Ok(x.with(writer.node("Resize", &[&x.name, "", &scales], attributes), output))
+    let sizes = writer.batched_shape(&x, &output);
+    Ok(x.with(writer.node("Resize", &[&x.name, "", "", &sizes], attributes), output))
 }
 
 /// `[channels factor², height, width]` to `[channels, height factor, width factor]`.

@@ -261,4 +261,12 @@ impl<'a> Writer<'a> {
         let axes = self.list("axis", ints([axis + 1]));
         x.with(self.node("Slice", &[&x.name, &start, &end, &axes], vec![]), shape)
     }
+
+    /// A list of whole numbers: how many samples there are in `x`, and this shape of each.
+    pub(super) fn batched_shape(&mut self, x: &Signal, shape: &[usize]) -> String {
+        let range = vec![Attribute::Int("start", 0), Attribute::Int("end", 1)];
+        let batch = self.node("Shape", &[&x.name], range);
+        let rest = self.list("shape", ints(shape.iter().copied()));
+        self.node("Concat", &[&batch, &rest], vec![Attribute::Int("axis", 0)])
+    }
 }
