@@ -63,6 +63,31 @@ class Attention(nn.MultiheadAttention):
         return super().forward(x, x, x, need_weights=False)[0]
 
 
+class Cross(nn.MultiheadAttention):
+    """From 3 steps with 4 features to 5 with 2, which a sample holds one after the other."""
+
+    def forward(self, x):
+        memory = x[:, 12:].unflatten(1, (5, 2))
+        return super().forward(x[:, :12].unflatten(1, (3, 4)), memory, memory, need_weights=False)[0]
+
+
+class Decoder(nn.TransformerDecoderLayer):
+    """A target of 3 steps and a memory of 2, both with 4 features."""
+
+    def forward(self, x):
+        return super().forward(x[:, :12].unflatten(1, (3, 4)), x[:, 12:].unflatten(1, (2, 4)))
+
+
+class Sum(nn.Sequential):
+    def forward(self, x):
+        return sum(module(x) for module in self)
+
+
+class Mean(nn.Module):
+    def forward(self, x):
+        return x.mean((2, 3))
+
+
 class Words(nn.Embedding):
     """Ids are numbers here."""
 
@@ -97,6 +122,19 @@ def nets():
         ("encoder", "transformer_encoder(2, 8) then transformer_encoder(2, 6, activation=gelu, pre_norm=true) then layer_norm", [3, 4],
          [nn.TransformerEncoderLayer(4, 2, 8, **batch()),
           nn.TransformerEncoderLayer(4, 2, 6, **batch(activation="gelu", norm_first=True)), nn.LayerNorm(4)]),
+        ("cross-attention", "side_by_side(multi_head_attention(2), [[3, 4], [5, 2]])", [22], [Cross(4, 2, **batch(kdim=2, vdim=2))]),
+        ("decoder", "side_by_side(transformer_decoder(2, 6), [[3, 4], [2, 4]])", [20], [Decoder(4, 2, 6, **batch())]),
+        ("decoder pre-norm", "side_by_side(transformer_decoder(2, 6, pre_norm=true), [[3, 4], [2, 4]])", [20],
+         [Decoder(4, 2, 6, **batch(norm_first=True))]),
+        ("resnet",
+         "conv2d(4, 3, padding=1, bias=false) then batch_norm then relu then branches(add, [sequential([conv2d(6, 3, stride=2, "
+         "padding=1, bias=false), batch_norm, relu, conv2d(6, 3, padding=1, bias=false), batch_norm]), sequential([conv2d(6, 1, "
+         "stride=2, bias=false), batch_norm])]) then relu then global_avg_pool then dense(3)", [2, 8, 8],
+         [nn.Conv2d(2, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(),
+          Sum(nn.Sequential(nn.Conv2d(4, 6, 3, 2, 1, bias=False), nn.BatchNorm2d(6), nn.ReLU(),
+                            nn.Conv2d(6, 6, 3, 1, 1, bias=False), nn.BatchNorm2d(6)),
+              nn.Sequential(nn.Conv2d(4, 6, 1, 2, bias=False), nn.BatchNorm2d(6))),
+          nn.ReLU(), Mean(), nn.Linear(6, 3)]),
         ("words", "embedding(7, 4) then time_distributed(dense(3)) then flatten then dense(2)", [5],
          [Words(7, 4), nn.Linear(4, 3), nn.Flatten(), nn.Linear(15, 2)]),
         ("norms",
