@@ -28,6 +28,7 @@
 //! | [`data`] | `chainrule-data` | data sets, readers, batches, downloads |
 //! | [`train`] | `chainrule-train` | models, training, callbacks, model files |
 //! | `pictures` | `chainrule-pictures` | folders of PNG and JPEG files (feature `pictures`) |
+//! | `interop` | `chainrule-interop` | weights and models of other libraries, with a feature below |
 //!
 //! # Features
 //!
@@ -41,6 +42,7 @@
 //! | none of these | computes products with kernels of our own: nothing to install, and nearly as fast on a CPU with AVX2 |
 //! | `download` | adds an HTTPS client that fetches data sets |
 //! | `pictures` | adds the module `pictures`: a folder of pictures for each class as a data set |
+//! | `safetensors`, `npz`, `pytorch`, `onnx` | add `interop` with this format: weights in and out, models out |
 //! | `registry` | compiles everything by name, [`registry_of`], with these crates: once, but for minutes |
 //!
 //! Begin a program with [`tensor::blas::use_best_kernel`]: an OpenBLAS that is older than the CPU silently picks a kernel
@@ -59,6 +61,8 @@ pub use registry::registry_of;
 
 pub use chainrule_core as core;
 pub use chainrule_data as data;
+#[cfg(any(feature = "safetensors", feature = "npz", feature = "pytorch", feature = "onnx"))]
+pub use chainrule_interop as interop;
 pub use chainrule_layers as layers;
 pub use chainrule_losses as losses;
 pub use chainrule_metrics as metrics;

@@ -47,7 +47,8 @@ impl<'a> Archive<'a> {
         let read = file.take(self.left.saturating_add(1)).read_to_end(&mut bytes);
         read.map_err(|error| wrong(error.to_string()))?;
         let length = bytes.len() as u64;
-        let too_large = || wrong("it is unpacked to far more than its archive has bytes; save it uncompressed".into());
+        let too_large =
+            || wrong("it is unpacked to far more than its archive has bytes; save it uncompressed".into());
         self.left = self.left.checked_sub(length).ok_or_else(too_large)?;
         Ok(bytes)
     }

@@ -60,6 +60,9 @@ pub(crate) fn read<R>(
 /// Writes a file whole or not at all: see [`output::write`].
 pub(crate) fn write(path: &Path, bytes: Result<Vec<u8>, FormatError>) -> Result<(), WeightFileError> {
     let bytes = bytes.map_err(|source| WeightFileError::Format { path: path.to_owned(), source })?;
-    output::write(path, |file| file.write_all(&bytes))
-        .map_err(|source| WeightFileError::Io { path: path.to_owned(), doing: "write", source })
+    output::write(path, |file| file.write_all(&bytes)).map_err(|source| WeightFileError::Io {
+        path: path.to_owned(),
+        doing: "write",
+        source,
+    })
 }

@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn views_are_walked_in_row_major_order() {
-        let indices = |shape: &[usize], strides: &[usize]| Indices::new(shape, strides, 10).collect::<Vec<_>>();
+        let indices =
+            |shape: &[usize], strides: &[usize]| Indices::new(shape, strides, 10).collect::<Vec<_>>();
         assert_eq!(indices(&[2, 3], &[3, 1]), [10, 11, 12, 13, 14, 15]);
         assert_eq!(indices(&[3, 2], &[1, 3]), [10, 13, 11, 14, 12, 15]);
         assert_eq!(indices(&[], &[]), [10]);

@@ -235,11 +235,15 @@ impl fmt::Display for LoadError {
         let shape = |WrongShape { name, expected, found }: &WrongShape| {
             format!("{name} {found:?} instead of {expected:?}")
         };
-        let wrong = |WrongType { name, expected, found }: &WrongType| format!("{name} {found} instead of {expected}");
+        let wrong =
+            |WrongType { name, expected, found }: &WrongType| format!("{name} {found} instead of {expected}");
         list("missing", missing.clone())?;
         list("surplus", surplus.clone())?;
         list("of another shape", shapes.iter().map(shape).collect())?;
-        list("of a type that would have to be rounded (`Loading::rounded`) or is no number", types.iter().map(wrong).collect())?;
+        list(
+            "of a type that would have to be rounded (`Loading::rounded`) or is not a floating-point number",
+            types.iter().map(wrong).collect(),
+        )?;
         list("several tensors of one name", repeated.clone())?;
         if missing.is_empty() && surplus.is_empty() {
             return Ok(());

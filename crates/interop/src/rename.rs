@@ -42,7 +42,11 @@ impl Rename {
         for (index, part) in rest.iter().enumerate() {
             // The last part has to be the end of the name.
             let last = index + 1 == rest.len();
-            let at = if last { left.ends_with(part.as_str()).then(|| left.len() - part.len()) } else { left.find(part.as_str()) };
+            let at = if last {
+                left.ends_with(part.as_str()).then(|| left.len() - part.len())
+            } else {
+                left.find(part.as_str())
+            };
             let at = at?;
             stars.push(&left[..at]);
             left = &left[at + part.len()..];

@@ -37,14 +37,16 @@ impl StateDict {
     ///
     /// [`FormatError`], as for [`read_safetensors`](Self::read_safetensors).
     pub fn from_safetensors(bytes: Vec<u8>) -> Result<Self, FormatError> {
-        let (header, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let (header, metadata) =
+            SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
         let data = LENGTH + header;
         unique_names(&bytes[LENGTH..data]).map_err(|error| wrong(error.to_string()))?;
         let bytes = Arc::new(bytes);
         let mut dict = Self::new();
         for name in metadata.offset_keys() {
             let Some(info) = metadata.info(&name) else { continue };
-            let unknown = || wrong(format!("{name} has elements of the type {:?}, which are not read", info.dtype));
+            let unknown =
+                || wrong(format!("{name} has elements of the type {:?}, which are not read", info.dtype));
             let dtype = read_dtype(info.dtype).ok_or_else(unknown)?;
             let start = data + info.data_offsets.0;
             let tensor = Tensor::within(dtype, info.shape.clone(), Arc::clone(&bytes), start);

@@ -48,7 +48,12 @@ impl StateDict {
     /// # Panics
     ///
     /// If there are fewer parameters than the plan has.
-    pub fn of_parameters<T: Real>(description: &Description, plan: &Plan, parameters: &[T], names: Names) -> Self {
+    pub fn of_parameters<T: Real>(
+        description: &Description,
+        plan: &Plan,
+        parameters: &[T],
+        names: Names,
+    ) -> Self {
         let dtype = Dtype::of_parameters(T::NAME);
         let mut dict = Self::new();
         for Layout { name, shape, parts } in Layouts::new(description, plan, names).tensors {

@@ -114,7 +114,9 @@ impl Tensor {
     /// Its elements in row-major order, in double precision, in which all of these types are exact; `None` for whole numbers and
     /// truth values.
     pub fn values(&self) -> Option<impl Iterator<Item = f64> + '_> {
-        self.dtype.is_float().then(|| self.elements().map(|bytes| self.dtype.decode(bytes).unwrap_or(f64::NAN)))
+        self.dtype
+            .is_float()
+            .then(|| self.elements().map(|bytes| self.dtype.decode(bytes).unwrap_or(f64::NAN)))
     }
 
     /// Its elements in row-major order, each little-endian, one after the other.
@@ -179,7 +181,9 @@ pub enum TensorError {
         axes: usize,
     },
     /// It holds elements several times, as PyTorch's `expand` does.
-    #[error("a tensor with the shape {shape:?} and the strides {strides:?} repeats its elements: save a copy of it, by `clone`")]
+    #[error(
+        "a tensor with the shape {shape:?} and the strides {strides:?} repeats its elements: save a copy of it, by `clone`"
+    )]
     Repeats {
         /// Its shape.
         shape: Vec<usize>,

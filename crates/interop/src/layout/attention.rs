@@ -38,7 +38,8 @@ impl<'a> Attention<'a> {
         }
         let name = |name: &str| format!("{prefix}{name}");
         let query = transposed(query)?;
-        let [keys, values] = [0..features, features..both].map(|columns| transposed_columns(key_value, columns));
+        let [keys, values] =
+            [0..features, features..both].map(|columns| transposed_columns(key_value, columns));
         let mut layouts = if memory == features {
             vec![joined(name("in_proj_weight"), vec![query, keys?, values?])]
         } else {
@@ -46,7 +47,8 @@ impl<'a> Attention<'a> {
             names.into_iter().zip([query, keys?, values?]).map(|(own, view)| one(name(own), view)).collect()
         };
         if let Some([query, key_value, _]) = biases {
-            let views = [query, key_value].map(|bias| View::contiguous(bias.range.start, bias.shape.to_vec()));
+            let views =
+                [query, key_value].map(|bias| View::contiguous(bias.range.start, bias.shape.to_vec()));
             layouts.push(joined(name("in_proj_bias"), views.into()));
         }
         layouts.push(one(name("out_proj.weight"), transposed(out)?));

@@ -33,12 +33,7 @@ struct Family {
 
 /// All families whose layers have parameters.
 const FAMILIES: &[Family] = &[
-    Family {
-        layers: &["dense"],
-        module: "`nn.Linear`",
-        about: "`weight` is transposed",
-        layouts: dense,
-    },
+    Family { layers: &["dense"], module: "`nn.Linear`", about: "`weight` is transposed", layouts: dense },
     Family {
         layers: &["conv1d", "conv2d", "conv3d", "depthwise_conv1d", "depthwise_conv2d"],
         module: "`nn.Conv1d`, `nn.Conv2d`, `nn.Conv3d`; depthwise with `groups` equal to the channels",
@@ -127,12 +122,7 @@ const FAMILIES: &[Family] = &[
         about: "as they are",
         layouts: as_they_are,
     },
-    Family {
-        layers: &["conv_lstm"],
-        module: "none",
-        about: "as they are",
-        layouts: as_they_are,
-    },
+    Family { layers: &["conv_lstm"], module: "none", about: "as they are", layouts: as_they_are },
     Family {
         layers: &["learned_positions", "class_token"],
         module: "none: a parameter of a module of your own",
@@ -176,6 +166,7 @@ fn weight_norm(leaf: &Leaf<'_>) -> Option<Vec<Layout>> {
     let lengths = leaf.entry("g")?;
     let mut shape = vec![1; weight.shape.len()];
     *shape.get_mut(axis)? = lengths.shape.size();
-    let lengths = one(leaf.name("parametrizations.weight.original0"), View::contiguous(lengths.range.start, shape));
+    let lengths =
+        one(leaf.name("parametrizations.weight.original0"), View::contiguous(lengths.range.start, shape));
     Some(leaf.whole("weight_norm.bias", "bias").into_iter().chain([lengths, original]).collect())
 }

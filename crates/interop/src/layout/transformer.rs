@@ -35,7 +35,8 @@ impl<'a> Parts<'a> {
     fn attention(&mut self, name: &str) -> Option<()> {
         let with_bias = self.rest.get(1)?.0.ends_with("query_bias");
         let own = self.take(if with_bias { 6 } else { 3 })?;
-        let entry = |name: &str| own.iter().find(|(own, _)| own.rsplit('.').next() == Some(name)).map(|own| own.1);
+        let entry =
+            |name: &str| own.iter().find(|(own, _)| own.rsplit('.').next() == Some(name)).map(|own| own.1);
         self.layouts.extend(Attention::find(self.leaf.name(&format!("{name}.")), entry)?.layouts()?);
         Some(())
     }

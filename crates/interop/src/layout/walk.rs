@@ -80,7 +80,8 @@ impl Walk<'_> {
                 _ => id,
             };
             // The node that has the layer, which may be this one.
-            let owner = nodes.iter().find(|node| node.get("id").is_some_and(|id| *id == Value::Text(of.clone())));
+            let owner =
+                nodes.iter().find(|node| node.get("id").is_some_and(|id| *id == Value::Text(of.clone())));
             let layer = owner.and_then(|owner| owner.get("layer").or(owner.get("merge")));
             let Some(layer) = layer.and_then(Value::to_description) else { continue };
             let own = joined(&place.own, of);

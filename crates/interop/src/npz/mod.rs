@@ -72,7 +72,8 @@ impl StateDict {
         for (name, tensor) in self.iter() {
             let bytes = npy::write(tensor).map_err(|problem| wrong(name, problem))?;
             let large = options().large_file(bytes.len() as u64 > u64::from(u32::MAX));
-            zip.start_file(format!("{name}{ENDING}"), large).map_err(|error| wrong(name, error.to_string()))?;
+            zip.start_file(format!("{name}{ENDING}"), large)
+                .map_err(|error| wrong(name, error.to_string()))?;
             zip.write_all(&bytes).map_err(|error| wrong(name, error.to_string()))?;
         }
         let archive = zip.finish().map_err(|error| FormatError::new("npz", error.to_string()))?;

@@ -47,9 +47,14 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Tensor, String> {
     let start = bytes.len() - rest.len() + length;
     let strides = if columns_first { column_major(&shape) } else { crate::indices::row_major(&shape) };
     let found = bytes.len() - start;
-    let tensor = Tensor::strided(dtype, shape, strides, Arc::new(bytes), start).map_err(|error| error.to_string())?;
+    let tensor =
+        Tensor::strided(dtype, shape, strides, Arc::new(bytes), start).map_err(|error| error.to_string())?;
     let expected = tensor.len() * dtype.size();
-    if found == expected { Ok(tensor) } else { Err(format!("it has {found} bytes after its header instead of {expected}")) }
+    if found == expected {
+        Ok(tensor)
+    } else {
+        Err(format!("it has {found} bytes after its header instead of {expected}"))
+    }
 }
 
 /// The strides of axes of which the first one is the fastest, as in Fortran.
@@ -64,7 +69,10 @@ fn column_major(shape: &[usize]) -> Vec<usize> {
 
 /// The bytes of a file.
 pub(super) fn write(tensor: &Tensor) -> Result<Vec<u8>, String> {
-    let (code, _) = CODES.iter().find(|(_, dtype)| *dtype == tensor.dtype()).ok_or("NumPy has no bf16; convert it to f32 or f16")?;
+    let (code, _) = CODES
+        .iter()
+        .find(|(_, dtype)| *dtype == tensor.dtype())
+        .ok_or("NumPy has no bf16; convert it to f32 or f16")?;
     let axes = tensor.shape().iter().map(|length| format!("{length},")).collect::<Vec<_>>().join(" ");
     let mut header = format!("{{'descr': '{code}', 'fortran_order': False, 'shape': ({axes}), }}");
     let unpadded = MAGIC.len() + 4 + header.len() + 1;
@@ -124,7 +132,11 @@ impl<'a> Text<'a> {
     }
 
     fn expect(&mut self, expected: &str) -> Result<(), String> {
-        if self.take(expected) { Ok(()) } else { Err(format!("its header has no {expected:?} where one belongs")) }
+        if self.take(expected) {
+            Ok(())
+        } else {
+            Err(format!("its header has no {expected:?} where one belongs"))
+        }
     }
 
     fn quoted(&mut self) -> Result<&'a str, String> {
@@ -139,9 +151,15 @@ impl<'a> Text<'a> {
             return Err("its elements have several fields; save each as an array".into());
         }
         let code = self.quoted()?;
-        let found = CODES.iter().find(|(own, _)| *own == code || code.strip_prefix(['=', '<']) == Some(&own[1..]));
-        let objects = if code.contains('O') { ": objects would be unpickled, which could run code" } else { "" };
-        let unknown = || format!("its elements have the type {code:?}, which is not read{objects}; little-endian numbers are");
+        let found =
+            CODES.iter().find(|(own, _)| *own == code || code.strip_prefix(['=', '<']) == Some(&own[1..]));
+        let objects =
+            if code.contains('O') { ": objects would be unpickled, which could run code" } else { "" };
+        let unknown = || {
+            format!(
+                "its elements have the type {code:?}, which is not read{objects}; little-endian numbers are"
+            )
+        };
         found.map(|(_, dtype)| *dtype).ok_or_else(unknown)
     }
 
@@ -178,7 +196,8 @@ mod tests {
 
     #[test]
     fn headers_of_numpy_are_read() {
-        let tensor = read(file("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }  \n", &[0, 1, 2, 3, 4, 5]));
+        let tensor =
+            read(file("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }  \n", &[0, 1, 2, 3, 4, 5]));
         assert_eq!(tensor.unwrap().to_bytes(), [0, 2, 4, 1, 3, 5]);
         let scalar = read(file("{\"shape\":(),'fortran_order':False,'descr':'<f4'}", &[0; 4])).unwrap();
         assert_eq!((scalar.shape(), scalar.len()), (&[][..], 1));

@@ -174,7 +174,12 @@ pub(super) fn sparse_plus(writer: &mut Writer<'_>, _: &Site, xs: &[Signal]) -> E
 /// `min(max((z + 1) / 2, 0), 1)`
 pub(super) fn sparse_sigmoid(writer: &mut Writer<'_>, _: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
-    Ok(writer.like(&x, "HardSigmoid", &[&x.name], vec![Attribute::Float("alpha", 0.5), Attribute::Float("beta", 0.5)]))
+    Ok(writer.like(
+        &x,
+        "HardSigmoid",
+        &[&x.name],
+        vec![Attribute::Float("alpha", 0.5), Attribute::Float("beta", 0.5)],
+    ))
 }
 
 fn shrink(writer: &mut Writer<'_>, x: &Signal, lambda: f64, bias: f64) -> Signal {
@@ -258,7 +263,7 @@ pub(super) fn gated(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emit
     let halves = writer.nodes("Split", &[&x.name, &sizes], 2, vec![Attribute::Int("axis", axis as i64 + 1)]);
     let mut shape = x.shape.clone();
     shape[axis] = half;
-    let [a, b] = [0, 1].map(|index| x.with(halves[index].clone(), shape.clone()));
+    let [a, b] = [0, 1].map(|index| Signal::new(halves[index].clone(), shape.clone()));
     let gate = layer(writer, &site.of_setting("gate", "gate")?, &[b])?;
     writer.path.clone_from(&site.path);
     Ok(binary(writer, "Mul", &a, &gate))
@@ -274,5 +279,5 @@ pub(super) fn maxout(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emi
     let grouped = [&shape[..=axis], &[group], &shape[axis + 1..]].concat();
     let grouped = writer.reshape(&x, grouped);
     let over = vec![Attribute::Ints("axes", vec![axis as i64 + 2]), Attribute::Int("keepdims", 0)];
-    Ok(x.with(writer.node("ReduceMax", &[&grouped.name], over), shape))
+    Ok(Signal::new(writer.node("ReduceMax", &[&grouped.name], over), shape))
 }

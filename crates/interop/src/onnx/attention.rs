@@ -28,7 +28,7 @@ pub(super) fn not_padding(writer: &mut Writer<'_>, x: &Signal) -> Signal {
     if let Some(features) = shape.last_mut() {
         *features = 1;
     }
-    x.with(own, shape)
+    Signal::new(own, shape)
 }
 
 /// The output, with zeros for the steps of the input that are padding.
@@ -83,16 +83,19 @@ impl Scores {
         let k = self.split_keys(writer, k, size, true);
         let v = self.split_keys(writer, v, value_size, false);
         let shape = [&heads[..], &[steps, keys]].concat();
-        let mut scores = q.with(writer.node("MatMul", &[&q.name, &k.name], vec![]), shape);
+        let mut scores = Signal::new(writer.node("MatMul", &[&q.name, &k.name], vec![]), shape);
         if self.alibi {
             let distance = |index: usize| (index / keys).abs_diff(index % keys) as f64;
-            let bias = slopes(self.heads).into_iter().flat_map(|slope| (0..steps * keys).map(move |i| -slope * distance(i)));
+            let bias = slopes(self.heads)
+                .into_iter()
+                .flat_map(|slope| (0..steps * keys).map(move |i| -slope * distance(i)));
             let bias = writer.constant("alibi", &scores.shape.clone(), bias);
             scores = writer.like(&scores, "Add", &[&scores.name, &bias], vec![]);
         }
         let low = writer.scalar("low", LOW);
         if self.causal {
-            let later = writer.truths("later", &[steps, keys], (0..steps * keys).map(|i| i % keys > i / keys));
+            let later =
+                writer.truths("later", &[steps, keys], (0..steps * keys).map(|i| i % keys > i / keys));
             scores = writer.like(&scores, "Where", &[&later, &low, &scores.name], vec![]);
         }
         // 1 for keys that count, [1..., keys].
@@ -110,18 +113,25 @@ impl Scores {
             weights = writer.like(&weights, "Mul", &[&weights.name, &counted.name], vec![]);
         }
         let shape = [&heads[..], &[steps, value_size]].concat();
-        let y = v.with(writer.node("MatMul", &[&weights.name, &v.name], vec![]), shape);
-        let order: Vec<usize> = [heads.len()].into_iter().chain(0..heads.len()).chain([heads.len() + 1]).collect();
+        let y = Signal::new(writer.node("MatMul", &[&weights.name, &v.name], vec![]), shape);
+        let order: Vec<usize> =
+            [heads.len()].into_iter().chain(0..heads.len()).chain([heads.len() + 1]).collect();
         let moved = writer.transpose(&y, &order);
         writer.reshape(&moved, [steps, self.heads * value_size])
     }
 }
 
 /// `X W + b` for each step.
-fn projection(writer: &mut Writer<'_>, site: &Site, x: &Signal, name: &str, bias: bool) -> Result<Signal, String> {
+fn projection(
+    writer: &mut Writer<'_>,
+    site: &Site,
+    x: &Signal,
+    name: &str,
+    bias: bool,
+) -> Result<Signal, String> {
     let units = writer.required(site, &format!("{name}_weight"))?.shape[1];
     let weight = writer.parameter(site, &format!("{name}_weight"))?;
-    let y = x.with(writer.node("MatMul", &[&x.name, &weight], vec![]), [x.shape[0], units]);
+    let y = Signal::new(writer.node("MatMul", &[&x.name, &weight], vec![]), [x.shape[0], units]);
     if !bias {
         return Ok(y);
     }
@@ -137,8 +147,12 @@ fn rotary(writer: &mut Writer<'_>, x: &Signal, size: usize, base: f64) -> Signal
         step as f64 * base.powf(-2.0 * (feature / 2) as f64 / size as f64)
     };
     let cosines = writer.constant("cosines", &x.shape, (0..steps * features).map(|index| angle(index).cos()));
-    let sign = |index: usize| if index % 2 == 0 { -1.0 } else { 1.0 };
-    let sines = writer.constant("sines", &x.shape, (0..steps * features).map(|index| sign(index) * angle(index).sin()));
+    let sign = |index: usize| if index.is_multiple_of(2) { -1.0 } else { 1.0 };
+    let sines = writer.constant(
+        "sines",
+        &x.shape,
+        (0..steps * features).map(|index| sign(index) * angle(index).sin()),
+    );
     // The other one of each pair.
     let other = writer.gather(x, 1, (0..features).map(|feature| feature ^ 1));
     let a = writer.like(x, "Mul", &[&x.name, &cosines], vec![]);

@@ -35,11 +35,13 @@ pub(super) fn branches(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> E
 }
 
 pub(super) fn side_by_side(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
-    let chainrule_core::Value::List(shapes) = site.description.get("inputs").cloned().unwrap_or(chainrule_core::Value::None)
+    let chainrule_core::Value::List(shapes) =
+        site.description.get("inputs").cloned().unwrap_or(chainrule_core::Value::None)
     else {
         return Err("its inputs are not known".to_owned().into());
     };
-    let shapes = shapes.iter().map(shape).collect::<Option<Vec<_>>>().ok_or("its inputs are not known".to_owned())?;
+    let shapes =
+        shapes.iter().map(shape).collect::<Option<Vec<_>>>().ok_or("its inputs are not known".to_owned())?;
     let parts = split(writer, &one(xs)?, &shapes);
     layer(writer, &site.of_setting("merge", "merge")?, &parts)
 }
@@ -71,7 +73,8 @@ pub(super) fn graph(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emit
         let id = node.text("id").ok_or("a node has no name".to_owned())?;
         // The node that has the layer and its weights.
         let of = node.text("of").unwrap_or(id);
-        let owner = sites.iter().find(|node| node.text("id") == Some(of)).ok_or(format!("there is no node {of}"))?;
+        let owner =
+            sites.iter().find(|node| node.text("id") == Some(of)).ok_or(format!("there is no node {of}"))?;
         let description = owner.described("layer").or_else(|_| owner.described("merge"))?;
         let from = match node.text("input") {
             Some(name) => vec![find(&signals, name)?],
@@ -104,11 +107,11 @@ pub(super) fn time_distributed(writer: &mut Writer<'_>, site: &Site, xs: &[Signa
         writer.node("Reshape", &[&x.name, &axes], vec![])
     };
     let each = batched(writer, &x, step);
-    let y = layer(writer, &site.of_setting("layer", "step")?, &[x.with(each, step)])?;
+    let y = layer(writer, &site.of_setting("layer", "step")?, &[Signal::new(each, step)])?;
     writer.path.clone_from(&site.path);
     let shape = [&[steps], &y.shape[..]].concat();
     let name = batched(writer, &y, &shape);
-    Ok(y.with(name, shape))
+    Ok(Signal::new(name, shape))
 }
 
 /// The only input.
@@ -121,7 +124,9 @@ pub(super) fn one(xs: &[Signal]) -> Result<Signal, String> {
 
 fn names(node: &Site) -> Result<Vec<String>, String> {
     let wrong = || "a node has no inputs".to_owned();
-    let Some(chainrule_core::Value::List(names)) = node.description.get("inputs") else { return Err(wrong()) };
+    let Some(chainrule_core::Value::List(names)) = node.description.get("inputs") else {
+        return Err(wrong());
+    };
     let name = |value: &chainrule_core::Value| match value {
         chainrule_core::Value::Text(name) => Ok(name.clone()),
         _ => Err(wrong()),

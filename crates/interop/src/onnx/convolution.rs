@@ -16,7 +16,8 @@ pub(super) struct Window {
 
 impl Window {
     fn of(site: &Site, axes: usize) -> Result<Self, String> {
-        let [kernel, stride, dilation] = ["kernel", "stride", "dilation"].map(|setting| site.counts(setting, axes));
+        let [kernel, stride, dilation] =
+            ["kernel", "stride", "dilation"].map(|setting| site.counts(setting, axes));
         Ok(Self { kernel: kernel?, stride: stride?, dilation: dilation? })
     }
 
@@ -93,7 +94,7 @@ fn conv_of(
     let mut inputs = vec![&*x.name, &*weight];
     inputs.extend(bias.as_deref());
     let name = writer.node("Conv", &inputs, window.attributes(pads, groups));
-    Ok(x.with(name, [&[outputs], &window.features(&image, pads)[..]].concat()))
+    Ok(Signal::new(name, [&[outputs], &window.features(&image, pads)[..]].concat()))
 }
 
 pub(super) fn conv(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
@@ -148,7 +149,7 @@ fn transposed_to(
     let mut attributes = window.attributes(&pads, groups);
     attributes.push(Attribute::counts("output_padding", more));
     let name = writer.node("ConvTranspose", &inputs, attributes);
-    Ok(x.with(name, [&[outputs], size].concat()))
+    Ok(Signal::new(name, [&[outputs], size].concat()))
 }
 
 pub(super) fn conv_transpose(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {

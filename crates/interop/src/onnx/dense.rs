@@ -15,7 +15,7 @@ pub(super) fn dense(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emit
         inputs.push(writer.parameter(site, "bias")?);
     }
     let inputs: Vec<&str> = inputs.iter().map(|input| &**input).collect();
-    Ok(x.with(writer.node("Gemm", &inputs, vec![]), [units]))
+    Ok(Signal::new(writer.node("Gemm", &inputs, vec![]), [units]))
 }
 
 /// `Yₖ = x Aₖ z + bₖ`
@@ -24,7 +24,7 @@ pub(super) fn bilinear(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> E
     let units = writer.required(site, "weight")?.shape[0];
     let weight = writer.parameter(site, "weight")?;
     let products = vec![Attribute::Text("equation", "ni,kij,nj->nk")];
-    let y = x.with(writer.node("Einsum", &[&x.name, &weight, &z.name], products), [units]);
+    let y = Signal::new(writer.node("Einsum", &[&x.name, &weight, &z.name], products), [units]);
     if !site.flag("bias")? {
         return Ok(y);
     }
@@ -50,7 +50,7 @@ fn rows(writer: &mut Writer<'_>, site: &Site, x: &Signal) -> Result<Signal, Stri
     // The element type INT64 of the format.
     let ids = writer.node("Cast", &[&x.name], vec![Attribute::Int("to", 7)]);
     let name = writer.node("Gather", &[&table, &ids], vec![Attribute::Int("axis", 0)]);
-    Ok(x.with(name, [&x.shape[..], &[columns]].concat()))
+    Ok(Signal::new(name, [&x.shape[..], &[columns]].concat()))
 }
 
 pub(super) fn embedding(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
@@ -78,9 +78,7 @@ pub(super) fn embedding_bag(writer: &mut Writer<'_>, site: &Site, xs: &[Signal])
     };
     let name = match (site.text("reduction"), &counted) {
         (Some("sum"), _) => sum(writer, &rows.name, 0),
-        (Some("mean"), None) => {
-            writer.node("ReduceMean", &[&rows.name], over_ids())
-        }
+        (Some("mean"), None) => writer.node("ReduceMean", &[&rows.name], over_ids()),
         (Some("mean"), Some(counted)) => {
             let sums = sum(writer, &rows.name, 0);
             let count = sum(writer, counted, 1);
@@ -106,5 +104,5 @@ pub(super) fn embedding_bag(writer: &mut Writer<'_>, site: &Site, xs: &[Signal])
         }
         _ => return Err("its reduction is not known".to_owned().into()),
     };
-    Ok(x.with(name, reduced))
+    Ok(Signal::new(name, reduced))
 }

@@ -28,7 +28,7 @@ fn folded(writer: &mut Writer<'_>, xs: &[Signal], operator: &str) -> Emitted {
     let Some((first, rest)) = xs.split_first() else { return Err("it has no inputs".to_owned().into()) };
     let mut y = first.clone();
     for x in rest {
-        y = y.with(writer.node(operator, &[&y.name, &x.name], vec![]), shape.clone());
+        y = Signal::new(writer.node(operator, &[&y.name, &x.name], vec![]), shape.clone());
     }
     Ok(y)
 }
@@ -92,5 +92,5 @@ pub(super) fn dot(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitte
         let both = writer.node("Mul", &[&lengths[0], &lengths[1]], vec![]);
         name = writer.node("Div", &[&name, &both], vec![]);
     }
-    Ok(a.with(name, [1]))
+    Ok(Signal::new(name, [1]))
 }

@@ -34,8 +34,8 @@ use prost::Message;
 
 use operators::{Refusal, layer};
 use proto::{
-    DimensionProto, ElementType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
-    TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
+    DimensionProto, ElementType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
+    StringStringEntryProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 use site::Site;
 use writer::{Attribute, Signal, Writer, ints};
@@ -95,7 +95,8 @@ impl OnnxExport {
     pub fn write<T: Real>(&self, model: &Model<T>, path: impl AsRef<Path>) -> Result<(), OnnxError> {
         let path = path.as_ref();
         let bytes = self.to_bytes(model)?;
-        output::write(path, |file| file.write_all(&bytes)).map_err(|source| OnnxError::Io { path: path.to_owned(), source })
+        output::write(path, |file| file.write_all(&bytes))
+            .map_err(|source| OnnxError::Io { path: path.to_owned(), source })
     }
 
     /// The bytes of a file.
@@ -143,7 +144,10 @@ impl OnnxExport {
             input: vec![value(INPUT, input)],
             output: vec![value(OUTPUT, &output_shape)],
         };
-        let entry = |key: &str, value: String| StringStringEntryProto { key: Some(key.to_owned()), value: Some(value) };
+        let entry = |key: &str, value: String| StringStringEntryProto {
+            key: Some(key.to_owned()),
+            value: Some(value),
+        };
         let model = ModelProto {
             ir_version: Some(IR_VERSION),
             producer_name: Some("chainrule".to_owned()),
@@ -212,7 +216,8 @@ fn value(name: &str, shape: &[usize]) -> ValueInfoProto {
     let batch = DimensionProto { dim_value: None, dim_param: Some("batch".to_owned()) };
     let axis = |length| DimensionProto { dim_value: Some(length), dim_param: None };
     let dim = [batch].into_iter().chain(ints(shape.iter().copied()).into_iter().map(axis)).collect();
-    let tensor = TensorTypeProto { elem_type: Some(ElementType::Float.into()), shape: Some(TensorShapeProto { dim }) };
+    let tensor =
+        TensorTypeProto { elem_type: Some(ElementType::Float.into()), shape: Some(TensorShapeProto { dim }) };
     ValueInfoProto { name: Some(name.to_owned()), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
 }
 
@@ -231,7 +236,9 @@ pub enum OnnxError {
         reason: String,
     },
     /// The file would be larger than its encoding can be.
-    #[error("the model takes {bytes} bytes as ONNX, but a file holds at most {MAX_BYTES}: write its weights as safetensors")]
+    #[error(
+        "the model takes {bytes} bytes as ONNX, but a file holds at most {MAX_BYTES}: write its weights as safetensors"
+    )]
     TooLarge {
         /// How many bytes it takes.
         bytes: usize,

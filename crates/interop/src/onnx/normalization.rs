@@ -63,7 +63,8 @@ pub(super) fn layer_norm(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) ->
         inputs.push(writer.parameter(site, "bias")?);
     }
     let inputs: Vec<&str> = inputs.iter().map(|input| &**input).collect();
-    let attributes = vec![Attribute::Int("axis", -(axes as i64)), Attribute::Float("epsilon", site.number("epsilon")?)];
+    let attributes =
+        vec![Attribute::Int("axis", -(axes as i64)), Attribute::Float("epsilon", site.number("epsilon")?)];
     Ok(writer.like(&x, "LayerNormalization", &inputs, attributes))
 }
 

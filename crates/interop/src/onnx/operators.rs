@@ -55,20 +55,40 @@ const FAMILIES: &[Family] = &[
     family(&["sequential"], "those of its layers", containers::sequential),
     family(&["residual"], "those of its layer, Add", containers::residual),
     family(&["branches"], "those of its layers", containers::branches),
-    family(&["graph"], "those of its layers, Slice and Concat where there are several inputs or outputs", containers::graph),
+    family(
+        &["graph"],
+        "those of its layers, Slice and Concat where there are several inputs or outputs",
+        containers::graph,
+    ),
     family(&["side_by_side"], "Slice, and those of its merge", containers::side_by_side),
     family(&["frozen"], "those of its layer", containers::frozen),
     family(&["time_distributed"], "Reshape, and those of its layer", containers::time_distributed),
     Family { layers: &["lambda"], form: Form::None, about: "it is code of a program" },
     family(&["dense"], "Gemm", dense::dense),
-    family(&["conv1d", "conv2d", "conv3d", "depthwise_conv1d", "depthwise_conv2d"], "Conv", convolution::conv),
+    family(
+        &["conv1d", "conv2d", "conv3d", "depthwise_conv1d", "depthwise_conv2d"],
+        "Conv",
+        convolution::conv,
+    ),
     family(&["separable_conv1d", "separable_conv2d"], "Conv, Conv", convolution::separable),
-    family(&["conv_transpose1d", "conv_transpose2d", "conv_transpose3d"], "ConvTranspose", convolution::conv_transpose),
-    family(&["unfold1d", "unfold2d", "unfold3d"], "Conv with a constant kernel, Reshape", convolution::unfold),
+    family(
+        &["conv_transpose1d", "conv_transpose2d", "conv_transpose3d"],
+        "ConvTranspose",
+        convolution::conv_transpose,
+    ),
+    family(
+        &["unfold1d", "unfold2d", "unfold3d"],
+        "Conv with a constant kernel, Reshape",
+        convolution::unfold,
+    ),
     family(&["fold1d", "fold2d", "fold3d"], "ConvTranspose with a constant kernel", convolution::fold),
     family(&["max_pool1d", "max_pool2d", "max_pool3d"], "MaxPool", pooling::max_pool),
     but(
-        family(&["avg_pool1d", "avg_pool2d", "avg_pool3d"], "AveragePool, Mul where windows are not full", pooling::avg_pool),
+        family(
+            &["avg_pool1d", "avg_pool2d", "avg_pool3d"],
+            "AveragePool, Mul where windows are not full",
+            pooling::avg_pool,
+        ),
         "not with `dilation`, which the operator has from opset 19 on",
     ),
     but(
@@ -96,7 +116,11 @@ const FAMILIES: &[Family] = &[
     family(&["instance_norm"], "InstanceNormalization, Mul, Add", normalization::instance_norm),
     family(&["local_response_norm"], "MatMul, Pow, Div", normalization::local_response),
     family(&["weight_norm"], "those of its layer, with the weight computed", reparametrization::weight_norm),
-    family(&["spectral_norm"], "those of its layer, with the weight computed", reparametrization::spectral_norm),
+    family(
+        &["spectral_norm"],
+        "those of its layer, with the weight computed",
+        reparametrization::spectral_norm,
+    ),
     but(
         family(&["rnn", "lstm", "gru"], "RNN, LSTM, GRU", recurrent::one_direction),
         "not `masked`: within a sequence the operators leave out no steps; not `stateful`: a graph keeps no state; an `rnn` with \
@@ -106,7 +130,10 @@ const FAMILIES: &[Family] = &[
         family(&["bidirectional"], "RNN, LSTM, GRU with two directions", recurrent::bidirectional),
         "as above, and not around `conv_lstm`",
     ),
-    but(family(&["conv_lstm"], "those of its layer for each step, Sigmoid, Tanh", recurrent::conv_lstm), "not `masked` or `stateful`"),
+    but(
+        family(&["conv_lstm"], "those of its layer for each step, Sigmoid, Tanh", recurrent::conv_lstm),
+        "not `masked` or `stateful`",
+    ),
     family(&["masking"], "Equal, ReduceMax, Mul", sequences::masking),
     family(&["multi_head_attention"], "MatMul, Softmax", attention::multi_head),
     family(&["dot_product_attention"], "MatMul, Softmax", attention::dot_product),
@@ -139,10 +166,26 @@ const FAMILIES: &[Family] = &[
     family(&["permute"], "Transpose", shape::permute),
     family(&["repeat_vector"], "Tile", shape::repeat_vector),
     family(&["zero_padding1d", "zero_padding2d", "zero_padding3d"], "Pad", shape::zero_padding),
-    family(&["constant_padding1d", "constant_padding2d", "constant_padding3d"], "Pad", shape::constant_padding),
-    family(&["reflection_padding1d", "reflection_padding2d", "reflection_padding3d"], "Pad", shape::reflection_padding),
-    family(&["replication_padding1d", "replication_padding2d", "replication_padding3d"], "Pad", shape::replication_padding),
-    family(&["circular_padding1d", "circular_padding2d", "circular_padding3d"], "Gather", shape::circular_padding),
+    family(
+        &["constant_padding1d", "constant_padding2d", "constant_padding3d"],
+        "Pad",
+        shape::constant_padding,
+    ),
+    family(
+        &["reflection_padding1d", "reflection_padding2d", "reflection_padding3d"],
+        "Pad",
+        shape::reflection_padding,
+    ),
+    family(
+        &["replication_padding1d", "replication_padding2d", "replication_padding3d"],
+        "Pad",
+        shape::replication_padding,
+    ),
+    family(
+        &["circular_padding1d", "circular_padding2d", "circular_padding3d"],
+        "Gather",
+        shape::circular_padding,
+    ),
     family(&["cropping1d", "cropping2d", "cropping3d"], "Slice", shape::cropping),
     family(&["up_sampling1d", "up_sampling2d", "up_sampling3d"], "Gather", shape::up_sampling),
     family(
@@ -197,7 +240,11 @@ const FAMILIES: &[Family] = &[
     family(&["softmin"], "Neg, Softmax", activations::softmin),
     family(&["softmax2d"], "Softmax", activations::softmax2d),
     family(&["sparsemax"], "TopK, CumSum, Relu", activations::sparsemax),
-    family(&["gated", "glu", "swi_glu", "ge_glu", "re_glu"], "Split, those of the gate, Mul", activations::gated),
+    family(
+        &["gated", "glu", "swi_glu", "ge_glu", "re_glu"],
+        "Split, those of the gate, Mul",
+        activations::gated,
+    ),
     family(&["maxout"], "Reshape, ReduceMax", activations::maxout),
 ];
 

@@ -81,7 +81,7 @@ fn max_attributes(axes: &[Sliding]) -> Vec<Attribute> {
 pub(super) fn max_pool(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
     let axes = sliding(writer, site, &x)?;
-    Ok(x.with(writer.node("MaxPool", &[&x.name], max_attributes(&axes)), output(&x, &axes)))
+    Ok(Signal::new(writer.node("MaxPool", &[&x.name], max_attributes(&axes)), output(&x, &axes)))
 }
 
 fn not_dilated(axes: &[Sliding]) -> Result<(), String> {
@@ -96,7 +96,7 @@ fn mean(writer: &mut Writer<'_>, x: &Signal, axes: &[Sliding]) -> Result<Signal,
     not_dilated(axes)?;
     let mut attributes = attributes(axes);
     attributes.push(Attribute::Int("count_include_pad", 1));
-    Ok(x.with(writer.node("AveragePool", &[&x.name], attributes), output(x, axes)))
+    Ok(Signal::new(writer.node("AveragePool", &[&x.name], attributes), output(x, axes)))
 }
 
 pub(super) fn avg_pool(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
@@ -105,7 +105,7 @@ pub(super) fn avg_pool(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> E
     if site.flag("exclude_padding")? {
         not_dilated(&axes)?;
         let name = writer.node("AveragePool", &[&x.name], attributes(&axes));
-        return Ok(x.with(name, output(&x, &axes)));
+        return Ok(Signal::new(name, output(&x, &axes)));
     }
     let y = mean(writer, &x, &axes)?;
     // Positions beyond the padding, of windows that are not full, do not count.
@@ -168,10 +168,15 @@ fn adaptive(writer: &mut Writer<'_>, site: &Site, xs: &[Signal], maximum: bool) 
         let mut shape = x.shape.clone();
         shape[axis] = outputs;
         let indices = writer.indices("indices", &[outputs, longest], ints(indices));
-        let mut name = writer.node("Gather", &[&x.name, &indices], vec![Attribute::Int("axis", axis as i64 + 1)]);
+        let mut name =
+            writer.node("Gather", &[&x.name, &indices], vec![Attribute::Int("axis", axis as i64 + 1)]);
         let over = axis as i64 + 2;
         name = if maximum {
-            writer.node("ReduceMax", &[&name], vec![Attribute::Ints("axes", vec![over]), Attribute::Int("keepdims", 0)])
+            writer.node(
+                "ReduceMax",
+                &[&name],
+                vec![Attribute::Ints("axes", vec![over]), Attribute::Int("keepdims", 0)],
+            )
         } else {
             let after = vec![1; x.rank() - axis - 1];
             let weights = writer.constant("weights", &[&[outputs, longest], &after[..]].concat(), weights);
@@ -179,7 +184,7 @@ fn adaptive(writer: &mut Writer<'_>, site: &Site, xs: &[Signal], maximum: bool) 
             let over = writer.list("axes", vec![over]);
             writer.node("ReduceSum", &[&weighted, &over], vec![Attribute::Int("keepdims", 0)])
         };
-        x = x.with(name, shape);
+        x = Signal::new(name, shape);
     }
     Ok(x)
 }
@@ -195,7 +200,7 @@ pub(super) fn adaptive_avg(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) 
 fn global(writer: &mut Writer<'_>, xs: &[Signal], operator: &str) -> Emitted {
     let x = one(xs)?;
     let axes = vec![Attribute::counts("axes", 2..=x.rank()), Attribute::Int("keepdims", 0)];
-    Ok(x.with(writer.node(operator, &[&x.name], axes), [x.shape[0]]))
+    Ok(Signal::new(writer.node(operator, &[&x.name], axes), [x.shape[0]]))
 }
 
 pub(super) fn global_max(writer: &mut Writer<'_>, _: &Site, xs: &[Signal]) -> Emitted {
@@ -213,5 +218,5 @@ pub(super) fn max_unpool(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) ->
     let indices = writer.nodes("MaxPool", &[&input.name], 2, max_attributes(&axes)).swap_remove(1);
     let shape = writer.node("Shape", &[&input.name], vec![]);
     let name = writer.node("MaxUnpool", &[&values.name, &indices, &shape], attributes(&axes));
-    Ok(input.with(name, input.shape.clone()))
+    Ok(Signal::new(name, input.shape.clone()))
 }

@@ -91,7 +91,8 @@ fn run(writer: &mut Writer<'_>, x: &Signal, of: &Site, directions: &[Direction])
         [_] => "reverse",
         _ => "bidirectional",
     };
-    let mut attributes = vec![Attribute::Int("hidden_size", units as i64), Attribute::Text("direction", direction)];
+    let mut attributes =
+        vec![Attribute::Int("hidden_size", units as i64), Attribute::Text("direction", direction)];
     match operator {
         "GRU" => attributes.push(Attribute::Int("linear_before_reset", 1)),
         "RNN" => {
@@ -108,7 +109,7 @@ fn run(writer: &mut Writer<'_>, x: &Signal, of: &Site, directions: &[Direction])
     // [steps, directions, samples, units] and [directions, samples, units]
     let all = writer.node("Transpose", &[&outputs[0]], vec![Attribute::Ints("perm", vec![2, 1, 0, 3])]);
     let last = writer.node("Transpose", &[&outputs[1]], vec![Attribute::Ints("perm", vec![1, 0, 2])]);
-    Ok(States { all: x.with(all, [count, steps, units]), last: x.with(last, [count, units]) })
+    Ok(States { all: Signal::new(all, [count, steps, units]), last: Signal::new(last, [count, units]) })
 }
 
 pub(super) fn one_direction(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
@@ -130,7 +131,8 @@ pub(super) fn bidirectional(writer: &mut Writer<'_>, site: &Site, xs: &[Signal])
     let inner = site.of_setting("layer", "forward")?;
     let reversed = inner.flag("backwards")?;
     let backward = site.inner("backward", inner.description.clone());
-    let directions = [Direction { site: inner.clone(), reverse: false }, Direction { site: backward, reverse: true }];
+    let directions =
+        [Direction { site: inner.clone(), reverse: false }, Direction { site: backward, reverse: true }];
     let mut directions = Vec::from(directions);
     // The first one of ONNX goes from the first step to the last.
     if reversed {
@@ -160,7 +162,7 @@ pub(super) fn bidirectional(writer: &mut Writer<'_>, site: &Site, xs: &[Signal])
         Some("average") => writer.node("ReduceMean", &[&states.name], over()),
         _ => return Err("how it merges is not known".to_owned().into()),
     };
-    Ok(x.with(name, shape))
+    Ok(Signal::new(name, shape))
 }
 
 /// An LSTM of any layer of input and state, step by step.
@@ -190,7 +192,7 @@ pub(super) fn conv_lstm(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> 
         let mut both = step.to_vec();
         both[0] += hidden;
         let joined = writer.node("Concat", &[&now.name, &h.name], vec![Attribute::Int("axis", 1)]);
-        let z = layer(writer, &inner, &[now.with(joined, both)])?;
+        let z = layer(writer, &inner, &[Signal::new(joined, both)])?;
         writer.path.clone_from(&site.path);
         let [i, f, g, o] = [0, 1, 2, 3].map(|gate| writer.slice(&z, 0, gate * hidden..(gate + 1) * hidden));
         let [i, f, o] = [i, f, o].map(|gate| writer.like(&gate, "Sigmoid", &[&gate.name], vec![]));
@@ -216,12 +218,12 @@ pub(super) fn conv_lstm(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> 
     }
     let names: Vec<&str> = all.iter().map(|state| &*state.name).collect();
     let name = writer.node("Concat", &names, vec![Attribute::Int("axis", 1)]);
-    Ok(last.with(name, [&[steps], &last.shape[..]].concat()))
+    Ok(Signal::new(name, [&[steps], &last.shape[..]].concat()))
 }
 
 /// Zeros for as many samples as `like` has.
 fn zeros(writer: &mut Writer<'_>, like: &Signal, shape: &[usize]) -> Signal {
     let whole = writer.batched_shape(like, shape);
     let zero = writer.constant("zero", &[1], [0.0]);
-    like.with(writer.node("Expand", &[&zero, &whole], vec![]), shape)
+    Signal::new(writer.node("Expand", &[&zero, &whole], vec![]), shape)
 }

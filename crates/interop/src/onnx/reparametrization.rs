@@ -27,7 +27,9 @@ impl Units {
         let weight = |entry: &&ParamEntry| matches!(entry.kind, ParamKind::Weight | ParamKind::Frozen);
         let entry = entries.find(weight).ok_or("the layer inside has no weight")?;
         // Of several layers that are frozen, nothing says which parameter was a weight before.
-        if entry.kind == ParamKind::Frozen && matches!(&*inner.description.name, "sequential" | "graph" | "branches") {
+        if entry.kind == ParamKind::Frozen
+            && matches!(&*inner.description.name, "sequential" | "graph" | "branches")
+        {
             return Err("it is around several layers, and frozen".into());
         }
         let shape = &entry.shape;

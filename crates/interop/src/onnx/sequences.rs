@@ -32,9 +32,11 @@ pub(super) fn sinusoidal_positions(writer: &mut Writer<'_>, site: &Site, xs: &[S
 /// One more step before the others: zeros, to which the token is added.
 pub(super) fn class_token(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
-    let &[steps, features] = &*x.shape else { return Err("its samples are no [steps, features]".to_owned().into()) };
+    let &[steps, features] = &*x.shape else {
+        return Err("its samples are no [steps, features]".to_owned().into());
+    };
     let pads = writer.list("pads", vec![0, 1, 0, 0, 0, 0]);
-    let padded = x.with(writer.node("Pad", &[&x.name, &pads], vec![]), [steps + 1, features]);
+    let padded = Signal::new(writer.node("Pad", &[&x.name, &pads], vec![]), [steps + 1, features]);
     let mut token = writer.values(writer.required(site, "token")?).to_vec();
     token.resize((steps + 1) * features, 0.0);
     let token = writer.constant("token", &padded.shape, token);
@@ -43,13 +45,15 @@ pub(super) fn class_token(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -
 
 pub(super) fn one_step(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
-    let &[steps, features] = &*x.shape else { return Err("its samples are no [steps, features]".to_owned().into()) };
+    let &[steps, features] = &*x.shape else {
+        return Err("its samples are no [steps, features]".to_owned().into());
+    };
     let step = match site.text("step") {
         Some("first") => 0,
         _ => steps - 1,
     };
     let index = writer.indices("step", &[], [step as i64]);
-    Ok(x.with(writer.node("Gather", &[&x.name, &index], vec![Attribute::Int("axis", 1)]), [features]))
+    Ok(Signal::new(writer.node("Gather", &[&x.name, &index], vec![Attribute::Int("axis", 1)]), [features]))
 }
 
 /// An image as a sequence of its patches.

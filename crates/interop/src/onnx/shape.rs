@@ -8,7 +8,7 @@ use super::writer::{Attribute, Signal, Writer, ints};
 pub(super) fn flatten(writer: &mut Writer<'_>, _: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
     let name = writer.node("Flatten", &[&x.name], vec![Attribute::Int("axis", 1)]);
-    Ok(x.with(name, [x.size()]))
+    Ok(Signal::new(name, [x.size()]))
 }
 
 /// To the shape that the plan has.
@@ -29,11 +29,17 @@ pub(super) fn repeat_vector(writer: &mut Writer<'_>, site: &Site, xs: &[Signal])
     let times = site.count("times")?;
     let row = writer.reshape(&x, [1, x.size()]);
     let repeats = writer.list("repeats", ints([1, times, 1]));
-    Ok(x.with(writer.node("Tile", &[&row.name, &repeats], vec![]), [times, x.size()]))
+    Ok(Signal::new(writer.node("Tile", &[&row.name, &repeats], vec![]), [times, x.size()]))
 }
 
 /// Puts values around an image, `[channels, axes...]`.
-fn pad(writer: &mut Writer<'_>, x: &Signal, sides: &[[usize; 2]], mode: &'static str, value: Option<f64>) -> Signal {
+fn pad(
+    writer: &mut Writer<'_>,
+    x: &Signal,
+    sides: &[[usize; 2]],
+    mode: &'static str,
+    value: Option<f64>,
+) -> Signal {
     let before = [0, 0].into_iter().chain(sides.iter().map(|sides| sides[0]));
     let after = [0, 0].into_iter().chain(sides.iter().map(|sides| sides[1]));
     let pads = writer.list("pads", ints(before.chain(after)));
@@ -42,7 +48,7 @@ fn pad(writer: &mut Writer<'_>, x: &Signal, sides: &[[usize; 2]], mode: &'static
     let inputs: Vec<&str> = inputs.iter().map(|input| &**input).collect();
     let mut shape = x.shape.clone();
     shape[1..].iter_mut().zip(sides).for_each(|(length, sides)| *length += sides[0] + sides[1]);
-    x.with(writer.node("Pad", &inputs, vec![Attribute::Text("mode", mode)]), shape)
+    Signal::new(writer.node("Pad", &inputs, vec![Attribute::Text("mode", mode)]), shape)
 }
 
 pub(super) fn zero_padding(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
@@ -69,7 +75,11 @@ pub(super) fn circular_padding(writer: &mut Writer<'_>, site: &Site, xs: &[Signa
         let length = x.shape[axis + 1];
         if before + after > 0 {
             let first = length - before % length;
-            x = writer.gather(&x, axis + 1, (0..before + length + after).map(|index| (first + index) % length));
+            x = writer.gather(
+                &x,
+                axis + 1,
+                (0..before + length + after).map(|index| (first + index) % length),
+            );
         }
     }
     Ok(x)
@@ -105,9 +115,10 @@ pub(super) fn linear_up_sampling(writer: &mut Writer<'_>, site: &Site, xs: &[Sig
     let output = writer.planned_output(site).ok_or("its output is not in the plan".to_owned())?;
     let align = site.flag("align_corners")?;
     let mode = if align { "align_corners" } else { "half_pixel" };
-    let attributes = vec![Attribute::Text("mode", "linear"), Attribute::Text("coordinate_transformation_mode", mode)];
+    let attributes =
+        vec![Attribute::Text("mode", "linear"), Attribute::Text("coordinate_transformation_mode", mode)];
     let sizes = writer.batched_shape(&x, &output);
-    Ok(x.with(writer.node("Resize", &[&x.name, "", "", &sizes], attributes), output))
+    Ok(Signal::new(writer.node("Resize", &[&x.name, "", "", &sizes], attributes), output))
 }
 
 /// `[channels factor², height, width]` to `[channels, height factor, width factor]`.
@@ -117,7 +128,7 @@ pub(super) fn pixel_shuffle(writer: &mut Writer<'_>, site: &Site, xs: &[Signal])
     let &[channels, height, width] = &*x.shape else { return Err("it is no image".to_owned().into()) };
     let attributes = vec![Attribute::Int("blocksize", factor as i64), Attribute::Text("mode", "CRD")];
     let name = writer.node("DepthToSpace", &[&x.name], attributes);
-    Ok(x.with(name, [channels / (factor * factor), height * factor, width * factor]))
+    Ok(Signal::new(name, [channels / (factor * factor), height * factor, width * factor]))
 }
 
 /// The inverse. (The operator SpaceToDepth of ONNX has the channels in another order.)

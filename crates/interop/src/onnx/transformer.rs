@@ -9,7 +9,11 @@ use super::writer::{Signal, Writer};
 
 /// A norm with the default settings.
 fn norm() -> Description {
-    Description::new("layer_norm").with("axes", 1usize).with("epsilon", 1e-5).with("affine", true).with("bias", true)
+    Description::new("layer_norm")
+        .with("axes", 1usize)
+        .with("epsilon", 1e-5)
+        .with("affine", true)
+        .with("bias", true)
 }
 
 /// The attention of a block.
@@ -79,7 +83,8 @@ impl<'a> Block<'a> {
         self.residual(writer, within, index, x, |writer, inside, first, normed| {
             // The norm before an attention keeps padding at zero.
             writer.path.clone_from(&inside.path);
-            let input = if masked && first == 1 { without_padding(writer, x, normed) } else { normed.clone() };
+            let input =
+                if masked && first == 1 { without_padding(writer, x, normed) } else { normed.clone() };
             layer(writer, &inside.inner(&first.to_string(), attention), &[input])
         })
     }

@@ -15,6 +15,10 @@ pub(super) struct Signal {
 }
 
 impl Signal {
+    pub(super) fn new(name: String, shape: impl Into<Vec<usize>>) -> Self {
+        Self { name, shape: shape.into() }
+    }
+
     /// The number of values of a sample.
     pub(super) fn size(&self) -> usize {
         self.shape.iter().product()
@@ -23,12 +27,6 @@ impl Signal {
     /// The number of axes of a sample.
     pub(super) fn rank(&self) -> usize {
         self.shape.len()
-    }
-
-    /// Of another shape.
-    pub(super) fn with(&self, name: String, shape: impl Into<Vec<usize>>) -> Self {
-        let _ = self;
-        Self { name, shape: shape.into() }
     }
 }
 
@@ -143,8 +141,14 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds a node whose output has the shape of `x`.
-    pub(super) fn like(&mut self, x: &Signal, operator: &str, inputs: &[&str], attributes: Vec<Attribute>) -> Signal {
-        x.with(self.node(operator, inputs, attributes), x.shape.clone())
+    pub(super) fn like(
+        &mut self,
+        x: &Signal,
+        operator: &str,
+        inputs: &[&str],
+        attributes: Vec<Attribute>,
+    ) -> Signal {
+        Signal::new(self.node(operator, inputs, attributes), x.shape.clone())
     }
 
     fn initializer(&mut self, own: &str, kind: ElementType, dims: Vec<usize>, bytes: Vec<u8>) -> String {
@@ -159,7 +163,12 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds a constant of numbers.
-    pub(super) fn constant(&mut self, own: &str, shape: &[usize], values: impl IntoIterator<Item = f64>) -> String {
+    pub(super) fn constant(
+        &mut self,
+        own: &str,
+        shape: &[usize],
+        values: impl IntoIterator<Item = f64>,
+    ) -> String {
         let bytes = values.into_iter().flat_map(|value| (value as f32).to_le_bytes()).collect();
         self.initializer(own, ElementType::Float, shape.to_vec(), bytes)
     }
@@ -170,7 +179,12 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds a constant of whole numbers.
-    pub(super) fn indices(&mut self, own: &str, shape: &[usize], values: impl IntoIterator<Item = i64>) -> String {
+    pub(super) fn indices(
+        &mut self,
+        own: &str,
+        shape: &[usize],
+        values: impl IntoIterator<Item = i64>,
+    ) -> String {
         let bytes = values.into_iter().flat_map(i64::to_le_bytes).collect();
         self.initializer(own, ElementType::Int64, shape.to_vec(), bytes)
     }
@@ -181,7 +195,12 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds a constant of truth values.
-    pub(super) fn truths(&mut self, own: &str, shape: &[usize], values: impl IntoIterator<Item = bool>) -> String {
+    pub(super) fn truths(
+        &mut self,
+        own: &str,
+        shape: &[usize],
+        values: impl IntoIterator<Item = bool>,
+    ) -> String {
         let bytes = values.into_iter().map(u8::from).collect();
         self.initializer(own, ElementType::Bool, shape.to_vec(), bytes)
     }
@@ -203,7 +222,12 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds a parameter as a constant of this shape.
-    pub(super) fn parameter_as(&mut self, site: &Site, name: &str, shape: &[usize]) -> Result<String, Reason> {
+    pub(super) fn parameter_as(
+        &mut self,
+        site: &Site,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<String, Reason> {
         let entry = self.required(site, name)?;
         let values = self.values(entry).to_vec();
         Ok(self.constant(name, shape, values))
@@ -229,7 +253,7 @@ impl<'a> Writer<'a> {
         // 0 is the length of the same axis of the input.
         let axes = [0].into_iter().chain(ints(shape.iter().copied())).collect();
         let axes = self.list("shape", axes);
-        x.with(self.node("Reshape", &[&x.name, &axes], vec![]), shape)
+        Signal::new(self.node("Reshape", &[&x.name, &axes], vec![]), shape)
     }
 
     /// The axes of the samples in this order.
@@ -239,17 +263,22 @@ impl<'a> Writer<'a> {
         }
         let perm = [0].into_iter().chain(order.iter().map(|axis| axis + 1));
         let name = self.node("Transpose", &[&x.name], vec![Attribute::counts("perm", perm)]);
-        x.with(name, order.iter().map(|&axis| x.shape[axis]).collect::<Vec<_>>())
+        Signal::new(name, order.iter().map(|&axis| x.shape[axis]).collect::<Vec<_>>())
     }
 
     /// The values at these indices of an axis of the samples.
-    pub(super) fn gather(&mut self, x: &Signal, axis: usize, indices: impl IntoIterator<Item = usize>) -> Signal {
+    pub(super) fn gather(
+        &mut self,
+        x: &Signal,
+        axis: usize,
+        indices: impl IntoIterator<Item = usize>,
+    ) -> Signal {
         let indices = ints(indices);
         let mut shape = x.shape.clone();
         shape[axis] = indices.len();
         let indices = self.list("indices", indices);
         let name = self.node("Gather", &[&x.name, &indices], vec![Attribute::Int("axis", axis as i64 + 1)]);
-        x.with(name, shape)
+        Signal::new(name, shape)
     }
 
     /// The range of an axis of the samples.
@@ -259,7 +288,7 @@ impl<'a> Writer<'a> {
         let start = self.list("start", ints([range.start]));
         let end = self.list("end", ints([range.end]));
         let axes = self.list("axis", ints([axis + 1]));
-        x.with(self.node("Slice", &[&x.name, &start, &end, &axes], vec![]), shape)
+        Signal::new(self.node("Slice", &[&x.name, &start, &end, &axes], vec![]), shape)
     }
 
     /// A list of whole numbers: how many samples there are in `x`, and this shape of each.

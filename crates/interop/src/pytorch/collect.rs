@@ -35,7 +35,8 @@ impl Collected<'_> {
     fn object(&mut self, id: Id, name: String, depth: usize) -> Result<(), String> {
         // A long name counts as several.
         let cost = 1 + name.len() / 64;
-        self.left = self.left.checked_sub(cost).ok_or("it repeats its objects far more often than it has bytes")?;
+        self.left =
+            self.left.checked_sub(cost).ok_or("it repeats its objects far more often than it has bytes")?;
         if depth > MAX_DEPTH {
             return Err(format!("its dictionaries are more than {MAX_DEPTH} deep"));
         }
@@ -65,8 +66,11 @@ impl Collected<'_> {
 
     fn tensor(&mut self, tensor: &RebuiltTensor, name: String) -> Result<(), String> {
         let RebuiltTensor { storage, offset, shape, strides } = tensor.clone();
-        let Object::Storage(storage) = self.heap.get(storage) else { return Err(format!("{name} has no storage")) };
-        let bytes = self.storages.get(&storage.key).ok_or_else(|| format!("the storage of {name} is missing"))?;
+        let Object::Storage(storage) = self.heap.get(storage) else {
+            return Err(format!("{name} has no storage"));
+        };
+        let bytes =
+            self.storages.get(&storage.key).ok_or_else(|| format!("the storage of {name} is missing"))?;
         let size = storage.dtype.size();
         if bytes.len() / size != storage.length || bytes.len() % size != 0 {
             return Err(format!(

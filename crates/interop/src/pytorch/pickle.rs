@@ -45,7 +45,9 @@ impl<'a> Machine<'a> {
             0x80 => {
                 let [version] = self.array()?;
                 if version > PROTOCOL {
-                    return Err(format!("it has version {version} of the pickle format, but at most {PROTOCOL} is read"));
+                    return Err(format!(
+                        "it has version {version} of the pickle format, but at most {PROTOCOL} is read"
+                    ));
                 }
             }
             0x95 => drop(self.array::<8>()?), // a frame
@@ -151,7 +153,12 @@ impl<'a> Machine<'a> {
                     return Err("it sets the state of something that is no dictionary".into());
                 }
             }
-            _ => return Err(format!("it has an instruction {code:#04x} at byte {}, which no state dict needs", self.position - 1)),
+            _ => {
+                return Err(format!(
+                    "it has an instruction {code:#04x} at byte {}, which no state dict needs",
+                    self.position - 1
+                ));
+            }
         }
         Ok(true)
     }
@@ -184,7 +191,8 @@ impl<'a> Machine<'a> {
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], String> {
         let end = self.position.checked_add(length);
-        let taken = end.and_then(|end| self.bytes.get(self.position..end)).ok_or("it ends within an instruction")?;
+        let taken =
+            end.and_then(|end| self.bytes.get(self.position..end)).ok_or("it ends within an instruction")?;
         self.position += length;
         Ok(taken)
     }
@@ -202,7 +210,8 @@ impl<'a> Machine<'a> {
     }
 
     fn text<const N: usize>(&mut self) -> Result<(), String> {
-        let text = std::str::from_utf8(self.counted::<N>()?).map_err(|_| "it has a text that is not UTF-8")?;
+        let text =
+            std::str::from_utf8(self.counted::<N>()?).map_err(|_| "it has a text that is not UTF-8")?;
         self.push(Object::Text(text.to_owned()));
         Ok(())
     }
@@ -234,7 +243,9 @@ impl<'a> Machine<'a> {
 
     fn append(&mut self, items: Vec<Id>) -> Result<(), String> {
         let list = self.top()?;
-        let Object::List(list) = self.heap.get_mut(list) else { return Err("it appends to what is no list".into()) };
+        let Object::List(list) = self.heap.get_mut(list) else {
+            return Err("it appends to what is no list".into());
+        };
         list.extend(items);
         Ok(())
     }
@@ -243,7 +254,9 @@ impl<'a> Machine<'a> {
         let (pairs, rest) = items.as_chunks::<2>();
         let dict = self.top()?;
         match self.heap.get_mut(dict) {
-            Object::Dict(entries) if rest.is_empty() => entries.extend(pairs.iter().map(|&[key, value]| (key, value))),
+            Object::Dict(entries) if rest.is_empty() => {
+                entries.extend(pairs.iter().map(|&[key, value]| (key, value)))
+            }
             _ => return Err("it sets entries of what is no dictionary".into()),
         }
         Ok(())
@@ -290,7 +303,8 @@ impl<'a> Machine<'a> {
                     Some(&[key, value]) => Some((key, value)),
                     _ => None,
                 };
-                let pairs = self.heap.list(pairs).and_then(|pairs| pairs.iter().map(pair).collect::<Option<_>>());
+                let pairs =
+                    self.heap.list(pairs).and_then(|pairs| pairs.iter().map(pair).collect::<Option<_>>());
                 self.push(Object::Dict(pairs.ok_or_else(wrong)?));
             }
             (Global::Size | Global::RebuildParameter, &[first, ..]) => self.stack.push(first),

@@ -47,7 +47,8 @@ fn safetensors_that_lie() {
     }
     // One name twice, for the same bytes, and for bytes of its own.
     for (offsets, data) in [("[0,8]", 8), ("[8,16]", 16)] {
-        let message = problem(StateDict::from_safetensors(safetensors(&two(tensor("a", "[2]", offsets)), data)));
+        let message =
+            problem(StateDict::from_safetensors(safetensors(&two(tensor("a", "[2]", offsets)), data)));
         assert!(message.contains("\"a\"") || message.contains("offset"), "{message}");
     }
     let unknown = two(tensor("b", "[2]", "[8,10]").replace("F32", "F8_E4M3"));
@@ -68,7 +69,9 @@ fn pickles_run_nothing() {
 
 #[test]
 fn every_cut_and_every_change_of_a_byte_is_an_error_or_harmless() {
-    for name in ["mlp.pt", "mlp legacy.pt", "mlp.safetensors", "mlp compressed.npz", "mlp float16.safetensors"] {
+    for name in
+        ["mlp.pt", "mlp legacy.pt", "mlp.safetensors", "mlp compressed.npz", "mlp float16.safetensors"]
+    {
         let bytes = std::fs::read(file(format!("pytorch/{name}"))).unwrap();
         let read = |bytes: Vec<u8>| {
             if name.ends_with("safetensors") {
@@ -97,7 +100,8 @@ fn every_cut_and_every_change_of_a_byte_is_an_error_or_harmless() {
 fn a_zip_bomb_is_not_unpacked() {
     use std::io::Write;
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    let options =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
     zip.start_file("a.npy", options).unwrap();
     let zeros = vec![0; 1 << 20];
     (0..100).for_each(|_| zip.write_all(&zeros).unwrap());

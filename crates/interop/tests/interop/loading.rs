@@ -22,16 +22,20 @@ fn everything_that_is_wrong_is_listed() {
     dict.insert("2.bias", Tensor::new(Dtype::I64, [2], vec![0; 16]).unwrap());
     dict.insert("3.weight", zeros(&[1]));
     dict.insert("1.num_batches_tracked", Tensor::new(Dtype::I64, [], vec![0; 8]).unwrap());
-    let dict: StateDict = dict.iter().filter(|(name, _)| *name != "2.weight").map(|(n, t)| (n, t.clone())).collect();
+    let dict: StateDict =
+        dict.iter().filter(|(name, _)| *name != "2.weight").map(|(n, t)| (n, t.clone())).collect();
     let error = Loading::new(Names::PyTorch).load(&dict, &mut own).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the tensors are not those of the model; missing: 2.weight; surplus: 3.weight; of another shape: 0.weight [4, 3] instead \
-         of [3, 4]; of a type that would have to be rounded (`Loading::rounded`) or is no number: 2.bias i64 instead of f32: rename \
+         of [3, 4]; of a type that would have to be rounded (`Loading::rounded`) or is not a floating-point number: 2.bias i64 instead of f32: rename \
          them by patterns (`Loading::rename`), or leave out what does not match (`Loading::lenient`)"
     );
     let error = Loading::new(Names::PyTorch).lenient().rounded().load(&dict, &mut own).unwrap_err();
-    assert_eq!((error.missing.len(), error.surplus.len(), error.shapes.len(), error.types.len()), (0, 0, 1, 1));
+    assert_eq!(
+        (error.missing.len(), error.surplus.len(), error.shapes.len(), error.types.len()),
+        (0, 0, 1, 1)
+    );
     assert_eq!(own.parameters(), before, "nothing was changed");
 }
 
@@ -74,11 +78,13 @@ fn two_biases_of_pytorch_are_added_up_in_any_order() {
     let mut dict = StateDict::of(&own, Names::PyTorch);
     assert_eq!(dict.get("1.bias_hh_l0"), Some(&zeros(&[2])));
     let bias = |values: [f32; 2]| {
-        Tensor::new(Dtype::F32, [2], values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>()).unwrap()
+        Tensor::new(Dtype::F32, [2], values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
+            .unwrap()
     };
     dict.insert("1.bias_ih_l0", bias([1.0, -0.0]));
     dict.insert("1.bias_hh_l0", bias([0.5, 0.0]));
-    let reversed: StateDict = dict.iter().collect::<Vec<_>>().into_iter().rev().map(|(n, t)| (n, t.clone())).collect();
+    let reversed: StateDict =
+        dict.iter().collect::<Vec<_>>().into_iter().rev().map(|(n, t)| (n, t.clone())).collect();
     for dict in [dict, reversed] {
         Loading::new(Names::PyTorch).load(&dict, &mut own).unwrap();
         let bias: Vec<u32> = own.parameter("1.bias").unwrap().iter().map(|value| value.to_bits()).collect();

@@ -3,6 +3,7 @@
 mod hostile;
 mod loading;
 mod pytorch;
+mod tables;
 
 use std::path::{Path, PathBuf};
 

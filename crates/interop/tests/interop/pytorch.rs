@@ -17,7 +17,9 @@ fn weights_of_pytorch_give_its_outputs() {
         let mut model = case.model(1);
         let before = case.difference(&model, &case.y);
         assert!(before > 100.0 * TOLERANCE, "{}: the weights change nothing", case.name);
-        Loading::new(Names::PyTorch).load(&dict, &mut model).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        Loading::new(Names::PyTorch)
+            .load(&dict, &mut model)
+            .unwrap_or_else(|error| panic!("{}: {error}", case.name));
         let after = case.difference(&model, &case.y);
         assert!(after < TOLERANCE, "{}: {after}", case.name);
         // And back: the same tensors, except the counts of batches.
@@ -33,7 +35,9 @@ fn weights_of_pytorch_give_its_outputs() {
 fn all_forms_hold_the_same() {
     let right = StateDict::read_pytorch(file("pytorch/mlp.pt")).unwrap();
     let sorted = |dict: &StateDict| {
-        let tensors = dict.iter().map(|(name, tensor)| (name.to_owned(), format!("{tensor:?} {:?}", tensor.to_bytes())));
+        let tensors = dict
+            .iter()
+            .map(|(name, tensor)| (name.to_owned(), format!("{tensor:?} {:?}", tensor.to_bytes())));
         tensors.collect::<BTreeMap<_, _>>()
     };
     for (form, dict) in [
@@ -43,7 +47,10 @@ fn all_forms_hold_the_same() {
         ("compressed", StateDict::read_npz(file("pytorch/mlp compressed.npz"))),
         ("ours", Ok(StateDict::from_safetensors(right.to_safetensors().unwrap()).unwrap())),
         ("our npz", Ok(StateDict::from_npz(&right.to_npz().unwrap()).unwrap())),
-        ("checkpoint", StateDict::read_pytorch(file("pytorch/checkpoint.pt")).map(|dict| dict.within("model"))),
+        (
+            "checkpoint",
+            StateDict::read_pytorch(file("pytorch/checkpoint.pt")).map(|dict| dict.within("model")),
+        ),
     ] {
         assert_eq!(sorted(&dict.unwrap()), sorted(&right), "{form}");
     }
@@ -94,7 +101,8 @@ fn views_of_storages_are_read() {
 /// The model whose weights are in the folder `chainrule`, for PyTorch to load: with statistics as after a training.
 fn exported(case: &Case) -> Model<f32> {
     let mut model = case.model(7);
-    let statistics: Vec<_> = model.plan().entries().iter().filter(|entry| entry.name.contains("running")).cloned().collect();
+    let statistics: Vec<_> =
+        model.plan().entries().iter().filter(|entry| entry.name.contains("running")).cloned().collect();
     for entry in statistics {
         for index in entry.range {
             model.parameters_mut()[index] += 0.01 * (index % 7) as f32;
@@ -110,7 +118,8 @@ fn pytorch_computes_the_same_with_our_weights() {
     for case in cases() {
         let model = exported(&case);
         let dict = StateDict::of(&model, Names::PyTorch);
-        let committed = StateDict::read_safetensors(file(format!("chainrule/{}.safetensors", case.name))).unwrap();
+        let committed =
+            StateDict::read_safetensors(file(format!("chainrule/{}.safetensors", case.name))).unwrap();
         let differs = "the weights for PyTorch have changed: run this crate's test `write_weights_for_pytorch` with `--ignored`, \
                        and then tests/interop/pytorch.py";
         assert_eq!(committed.len(), dict.len(), "{}: {differs}", case.name);
@@ -142,7 +151,12 @@ fn a_stack_of_pytorch_is_renamed() {
     let dict = StateDict::read_pytorch(file("pytorch/lstm.pt")).unwrap();
     let stack: StateDict = dict
         .iter()
-        .map(|(name, tensor)| (name.replace("0.", "rnn.").replace("1.", "rnn.").replace("l0", &format!("l{}", &name[..1])), tensor.clone()))
+        .map(|(name, tensor)| {
+            (
+                name.replace("0.", "rnn.").replace("1.", "rnn.").replace("l0", &format!("l{}", &name[..1])),
+                tensor.clone(),
+            )
+        })
         .collect();
     assert!(stack.get("rnn.weight_hh_l1").is_some());
     let loading = Loading::new(Names::PyTorch)

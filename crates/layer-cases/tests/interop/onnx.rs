@@ -61,7 +61,13 @@ fn exported(case: &Case<f32>, name: String, first: bool) -> Result<Exported, Onn
     let (output, mut cache) = case.layers.plan(case.input, &mut chainrule_core::Plan::new()).unwrap();
     let mut y = Array2::zeros((ROWS, output.size()));
     let params = Params::new(&parameters);
-    case.layers.forward(Forward { params, x: x.view(), y: y.view_mut(), cache: &mut cache, mode: Mode::Eval });
+    case.layers.forward(Forward {
+        params,
+        x: x.view(),
+        y: y.view_mut(),
+        cache: &mut cache,
+        mode: Mode::Eval,
+    });
     Ok(Exported { name, bytes, x, y, input: case.input.to_vec() })
 }
 
@@ -72,7 +78,9 @@ fn all() -> Vec<Exported> {
         let reason = REFUSED.iter().find(|(names, _)| names.contains(&case.name)).map(|(_, reason)| reason);
         match (exported(&case, case.name.to_owned(), false), reason) {
             (Ok(exported), None) => all.push(exported),
-            (Err(error), Some(reason)) => assert!(error.to_string().contains(reason), "{}: {error}", case.name),
+            (Err(error), Some(reason)) => {
+                assert!(error.to_string().contains(reason), "{}: {error}", case.name)
+            }
             (Ok(_), Some(_)) => panic!("{} can be written: remove it from the list", case.name),
             (Err(error), None) => panic!("{}: {error}", case.name),
         }
@@ -104,7 +112,8 @@ fn onnx_runtime_computes_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let mut list = String::new();
     for (index, Exported { bytes, x, y, input, .. }) in all.iter().enumerate() {
-        let raw = |values: &Array2<f32>| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let raw =
+            |values: &Array2<f32>| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
         fs::write(folder.path().join(format!("{index}.onnx")), bytes).unwrap();
         fs::write(folder.path().join(format!("{index}.x")), raw(x)).unwrap();
         fs::write(folder.path().join(format!("{index}.y")), raw(y)).unwrap();

@@ -13,7 +13,8 @@ fn parameters_go_out_and_come_in() {
         let description = case.layers.describe();
         for names in [Names::Chainrule, Names::PyTorch] {
             let dict = StateDict::of_parameters(&description, &plan, &parameters, names);
-            let zeros: usize = dict.iter().filter(|(name, _)| name.contains("bias_hh")).map(|(_, t)| t.len()).sum();
+            let zeros: usize =
+                dict.iter().filter(|(name, _)| name.contains("bias_hh")).map(|(_, t)| t.len()).sum();
             let count: usize = dict.iter().map(|(_, tensor)| tensor.len()).sum();
             let second = plan.entries().iter().filter(|entry| entry.name.ends_with("recurrent_bias"));
             let second: usize = second.map(|entry| entry.range.len()).sum();
@@ -33,7 +34,9 @@ fn layers_with_parameters_are_in_the_table() {
         let (plan, _) = planned(&case);
         for info in plan.layers().iter().filter(|info| !info.composite && info.parameters > 0) {
             let label = info.label.split('(').next().unwrap();
-            let known = pytorch_forms().flat_map(|form| form.layers).any(|layer| chainrule_core::same_name(layer, label));
+            let known = pytorch_forms()
+                .flat_map(|form| form.layers)
+                .any(|layer| chainrule_core::same_name(layer, label));
             // The layer of the list alone, and the norm inside of a block.
             assert!(known || ["Pixelwise", "Masked"].contains(&label), "{}: {label} has no row", case.name);
         }
