@@ -66,7 +66,7 @@ pub use format::{FormatError, WeightFileError};
 pub use layout::{Names, PytorchForm, pytorch_forms};
 pub use load::{LoadError, Loaded, Loading, WrongShape, WrongType};
 #[cfg(feature = "onnx")]
-pub use onnx::{OnnxError, OnnxExport, OnnxForm, onnx_forms};
+pub use onnx::{OnnxError, OnnxExport, OnnxForm, OnnxModel, OnnxReadError, onnx_forms};
 pub use rename::{Rename, RenameError};
 pub use state_dict::StateDict;
 pub use tensor::{Tensor, TensorError};

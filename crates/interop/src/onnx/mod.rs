@@ -15,6 +15,7 @@ mod normalization;
 mod operators;
 mod pooling;
 mod proto;
+mod read;
 mod recurrent;
 mod reparametrization;
 mod sequences;
@@ -41,6 +42,7 @@ use site::Site;
 use writer::{Attribute, Signal, Writer, ints};
 
 pub use operators::{OnnxForm, onnx_forms};
+pub use read::{OnnxModel, OnnxReadError};
 
 /// The operator set of the graphs that are written, and the version of the format that has it.
 const OPSET: i64 = 17;

@@ -78,6 +78,8 @@ pub(crate) struct AttributeProto {
     pub(crate) i: Option<i64>,
     #[prost(bytes = "vec", optional, tag = "4")]
     pub(crate) s: Option<Vec<u8>>,
+    #[prost(message, optional, tag = "5")]
+    pub(crate) t: Option<TensorProto>,
     #[prost(float, repeated, packed = "false", tag = "7")]
     pub(crate) floats: Vec<f32>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
@@ -108,10 +110,17 @@ pub(crate) struct TensorProto {
     pub(crate) dims: Vec<i64>,
     #[prost(enumeration = "ElementType", optional, tag = "2")]
     pub(crate) data_type: Option<i32>,
+    #[prost(float, repeated, tag = "4")]
+    pub(crate) float_data: Vec<f32>,
+    #[prost(int64, repeated, tag = "7")]
+    pub(crate) int64_data: Vec<i64>,
     #[prost(string, optional, tag = "8")]
     pub(crate) name: Option<String>,
     #[prost(bytes = "vec", optional, tag = "9")]
     pub(crate) raw_data: Option<Vec<u8>>,
+    /// 0 is within the file.
+    #[prost(int32, optional, tag = "14")]
+    pub(crate) data_location: Option<i32>,
 }
 
 /// The types of elements that are used here.
@@ -122,6 +131,8 @@ pub(crate) enum ElementType {
     Float = 1,
     Int64 = 7,
     Bool = 9,
+    Float16 = 10,
+    Double = 11,
 }
 
 /// What goes in or out.

@@ -158,6 +158,7 @@ impl<'a> Writer<'a> {
             data_type: Some(kind.into()),
             name: Some(name.clone()),
             raw_data: Some(bytes),
+            ..TensorProto::default()
         });
         name
     }

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod loading;
+mod onnx;
 mod pytorch;
 mod tables;
 

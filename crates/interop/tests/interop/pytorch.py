@@ -1,9 +1,9 @@
 """Files that PyTorch wrote, and what its modules compute with them, for the tests beside this script.
 
-    pip install torch==2.15.0 safetensors==0.8.0 numpy==2.4.6
+    pip install torch==2.15.0 safetensors==0.8.0 numpy==2.4.6 onnx==1.23.2 onnxscript==0.7.2
     python pytorch.py
 
-It writes the folder `pytorch`. Weights and inputs are made by a rule, so that the files are the same wherever they are made.
+It writes the folder `pytorch`. Weights and inputs are made by a rule, so that the files hold the same wherever they are made.
 Then it loads the files that chainrule wrote, in the folder `chainrule`, into PyTorch's modules, and writes what these compute to
 `chainrule/outputs.json`.
 """
@@ -16,6 +16,7 @@ import pickle
 import zipfile
 
 import numpy
+import onnx
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -227,6 +228,27 @@ def files_of_pytorch():
     (FOLDER / "cases.json").write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
 
 
+def graphs_of_pytorch():
+    """By both of PyTorch's exporters, with a free axis of the batch."""
+    for index, (name, _, shape, modules) in enumerate(nets()):
+        if name not in ("mlp", "lenet", "resnet", "words"):
+            continue
+        net, x = filled(modules, 100 * index), samples(name, shape)
+        for dynamo in (True, False):
+            path = FOLDER / f"{name}{'' if dynamo else ' traced'}.onnx"
+            axes = dict(dynamic_shapes=({0: torch.export.Dim("batch")},)) if dynamo else dict(dynamic_axes={"x": {0: "batch"}, "y": {0: "batch"}})
+            torch.onnx.export(net, (x,), path, input_names=["x"], output_names=["y"], dynamo=dynamo, external_data=False, **axes)
+            model = onnx.load(path)
+            # What the nodes came from in Python: paths of this machine, and most of the file.
+            for node in model.graph.node:
+                del node.metadata_props[:]
+                node.doc_string = ""
+            for value in [*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer]:
+                del value.metadata_props[:]
+            del model.graph.value_info[:], model.graph.metadata_props[:], model.metadata_props[:], model.functions[:]
+            onnx.save(model, path)
+
+
 def outputs_of_chainrule():
     """What PyTorch computes with weights that chainrule wrote."""
     outputs = {}
@@ -243,4 +265,5 @@ def outputs_of_chainrule():
 
 
 files_of_pytorch()
+graphs_of_pytorch()
 outputs_of_chainrule()

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use chainrule_core::{Described, Forward, Layer, Mode, Params};
-use chainrule_interop::{OnnxError, OnnxExport, onnx_forms};
+use chainrule_interop::{OnnxError, OnnxExport, OnnxModel, onnx_forms};
 use chainrule_layer_cases::{Case, every_layer};
 use chainrule_tensor::Seed;
 use ndarray::Array2;
@@ -152,4 +152,59 @@ fn every_layer_is_in_the_table() {
     for name in names {
         assert_eq!(known.iter().filter(|known| **known == name).count(), 1, "{name} has one row");
     }
+}
+
+/// Graphs of these are read back: layers that one operator is, and what is made of them.
+const READ: &[&str] = &[
+    "dense",
+    "dense nested",
+    "conv1d same stride",
+    "conv2d dilated",
+    "conv2d uneven",
+    "conv3d options",
+    "depthwise 2d keras",
+    "separable 2d",
+    "conv transpose 2d groups",
+    "max pool 1d dilated",
+    "max pool 2d overlapping",
+    "max pool 2d ceil",
+    "avg pool 2d excluding",
+    "global avg pool",
+    "batch norm of images",
+    "layer norm of two axes",
+    "embedding",
+    "embedding below others",
+    "reshape permute",
+    "weight norm",
+    "add one",
+    "graph skips",
+    "group norm without affine",
+    "unfold options",
+    "fold 3d",
+    "spectral norm of weight norm",
+    "branches",
+    "branches squeeze and excitation",
+    "residual",
+    "graph nested",
+    "prelu of channels",
+    "hard tanh",
+    "softmax2d",
+];
+
+#[test]
+fn graphs_that_can_be_read_compute_the_same() {
+    let mut read = Vec::new();
+    for Exported { name, bytes, x, y, .. } in all() {
+        let Ok(onnx) = OnnxModel::from_bytes(&bytes) else { continue };
+        let model = onnx.model::<f32>().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let found = model.predict(x.view()).unwrap();
+        for (found, y) in found.iter().zip(&y) {
+            let difference = f64::from((found - y).abs() / (1.0 + y.abs()));
+            assert!(difference <= TOLERANCE, "{name}: {found} instead of {y}");
+        }
+        read.push(name);
+    }
+    let missing: Vec<_> = READ.iter().filter(|name| !read.iter().any(|read| read == *name)).collect();
+    eprintln!("{} graphs are read: {}", read.len(), read.join(", "));
+    assert!(missing.is_empty(), "not read: {missing:?}");
 }
