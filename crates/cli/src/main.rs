@@ -2,6 +2,8 @@
 
 mod curve;
 mod doctor;
+mod export;
+mod import;
 mod list;
 mod parts;
 mod progress;
@@ -10,6 +12,7 @@ mod schedule;
 mod svg_chart;
 mod text_chart;
 mod train_mnist;
+mod weight_file;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -34,6 +37,10 @@ enum Command {
     List(list::Arguments),
     /// Draw a learning-rate schedule over the steps of a run.
     Schedule(schedule::Arguments),
+    /// Write the weights of a model, or the model as an ONNX graph, for other libraries.
+    Export(export::Arguments),
+    /// Make a model file of an ONNX graph, or of layers and the weights of another library.
+    Import(import::Arguments),
     /// Show which BLAS and kernel are in use, how fast they are, and what could be improved.
     Doctor,
 }
@@ -59,6 +66,8 @@ fn run(command: &Command) -> Result<(), Box<dyn Error>> {
         Command::TrainMnist(arguments) => train_mnist::run(arguments),
         Command::List(arguments) => list::run(arguments),
         Command::Schedule(arguments) => schedule::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
         Command::Doctor => doctor::run(),
     }
 }
