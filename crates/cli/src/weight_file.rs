@@ -56,6 +56,8 @@ pub(crate) enum NamesOf {
     Chainrule,
     /// Those of PyTorch's modules.
     Pytorch,
+    /// Those of Keras' layers, as the script of docs/interop.md writes them.
+    Keras,
 }
 
 impl From<NamesOf> for Names {
@@ -63,6 +65,7 @@ impl From<NamesOf> for Names {
         match names {
             NamesOf::Chainrule => Self::Chainrule,
             NamesOf::Pytorch => Self::PyTorch,
+            NamesOf::Keras => Self::Keras,
         }
     }
 }

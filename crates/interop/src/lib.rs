@@ -1,7 +1,7 @@
 //! Weights and models go out and come in.
 //!
 //! The decision here: **a tensor of another library is a view of the flat parameters.** One row for each family of layers says how
-//! PyTorch names and lays out its tensors, as strided views; writing and reading both follow it, so they cannot disagree.
+//! PyTorch and Keras name and lay out its tensors, as strided views; writing and reading both follow it, so they cannot disagree.
 //!
 //! ```
 //! use chainrule_core::Sequential;
@@ -32,7 +32,7 @@
 //! | `safetensors` | `StateDict::read_safetensors`, `write_safetensors` |
 //! | `npz` | `StateDict::read_npz`, `write_npz` |
 //! | `pytorch` | `StateDict::read_pytorch`, for what `torch.save` has written |
-//! | `onnx` | `OnnxExport`, models as graphs |
+//! | `onnx` | `OnnxExport`, models as graphs, and `OnnxModel`, which reads some |
 //!
 //! # Files that deceive
 //!
@@ -63,7 +63,7 @@ mod tensor;
 pub use dtype::Dtype;
 #[cfg(any(feature = "npz", feature = "pytorch", feature = "safetensors"))]
 pub use format::{FormatError, WeightFileError};
-pub use layout::{Names, PytorchForm, pytorch_forms};
+pub use layout::{Names, WeightForm, weight_forms};
 pub use load::{LoadError, Loaded, Loading, WrongShape, WrongType};
 #[cfg(feature = "onnx")]
 pub use onnx::{OnnxError, OnnxExport, OnnxForm, OnnxModel, OnnxReadError, onnx_forms};

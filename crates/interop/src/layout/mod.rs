@@ -2,6 +2,7 @@
 
 mod attention;
 mod families;
+mod keras;
 mod leaf;
 mod recurrent;
 mod transformer;
@@ -11,7 +12,7 @@ use chainrule_core::{Description, Plan};
 
 use crate::indices::{Indices, row_major};
 
-pub use families::{PytorchForm, pytorch_forms};
+pub use families::{WeightForm, weight_forms};
 
 /// The names and the layout of the tensors of a [`StateDict`](crate::StateDict).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub enum Names {
     /// What PyTorch has no module for, such as positions that are learned, keeps its name and its layout. The page `interop.md` of the
     /// documentation lists all layers.
     PyTorch,
+    /// Those of Keras' layers by their number, `0.kernel`, as the script of that page writes them.
+    Keras,
 }
 
 /// A strided view of flat parameters.
@@ -88,7 +91,7 @@ impl Layouts {
                 let own = plan.entries().iter().map(|entry| leaf::whole(entry, entry.name.clone()));
                 Self { tensors: own.collect(), ignored: Vec::new() }
             }
-            Names::PyTorch => walk::pytorch(description, plan),
+            Names::PyTorch | Names::Keras => walk::layouts(description, plan, names),
         }
     }
 }

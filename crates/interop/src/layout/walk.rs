@@ -2,32 +2,32 @@
 
 use chainrule_core::{Description, ParamEntry, Plan, Value};
 
-use super::families::layouts;
+use super::families;
 use super::leaf::Leaf;
-use super::{Layout, Layouts};
+use super::{Layout, Layouts, Names};
 
-/// The tensors of these layers under PyTorch's names.
-pub(super) fn pytorch(description: &Description, plan: &Plan) -> Layouts {
-    let mut walk = Walk { entries: plan.entries(), layouts: Layouts::default() };
+/// The tensors of these layers under the names of another library.
+pub(super) fn layouts(description: &Description, plan: &Plan, names: Names) -> Layouts {
+    let mut walk = Walk { entries: plan.entries(), names, layouts: Layouts::default() };
     walk.layer(description, &Place::default());
     walk.layouts
 }
 
-/// Where a layer is: its path here, that in PyTorch, and whether it only repeats the weights of another.
+/// Where a layer is: its path here, that in the other library, and whether it only repeats the weights of another.
 #[derive(Clone, Default)]
 struct Place {
     own: String,
-    pytorch: String,
+    other: String,
     shared: bool,
 }
 
 impl Place {
     /// That of a layer inside, of this name in both.
     fn inner(&self, name: &str) -> Self {
-        Self { pytorch: joined(&self.pytorch, name), ..self.transparent(name) }
+        Self { other: joined(&self.other, name), ..self.transparent(name) }
     }
 
-    /// That of a layer inside of a wrapper that PyTorch has no module for.
+    /// That of a layer inside of a wrapper that PyTorch has no module for, and Keras no name.
     fn transparent(&self, name: &str) -> Self {
         Self { own: joined(&self.own, name), ..self.clone() }
     }
@@ -39,6 +39,7 @@ fn joined(path: &str, name: &str) -> String {
 
 struct Walk<'a> {
     entries: &'a [ParamEntry],
+    names: Names,
     layouts: Layouts,
 }
 
@@ -86,13 +87,13 @@ impl Walk<'_> {
             let Some(layer) = layer.and_then(Value::to_description) else { continue };
             let own = joined(&place.own, of);
             let shared = place.shared || of != id;
-            self.layer(&layer, &Place { own, pytorch: joined(&place.pytorch, id), shared });
+            self.layer(&layer, &Place { own, other: joined(&place.other, id), shared });
         }
     }
 
     fn leaf(&mut self, description: &Description, place: &Place) {
         let within = if place.own.is_empty() { String::new() } else { format!("{}.", place.own) };
-        let prefix = if place.pytorch.is_empty() { String::new() } else { format!("{}.", place.pytorch) };
+        let prefix = if place.other.is_empty() { String::new() } else { format!("{}.", place.other) };
         let own = |entry: &'_ ParamEntry| entry.name.starts_with(&within);
         let entries: Vec<_> = self.entries.iter().filter(|entry| own(entry)).collect();
         let entries: Vec<_> = entries.iter().map(|entry| (&entry.name[within.len()..], *entry)).collect();
@@ -100,8 +101,8 @@ impl Walk<'_> {
             return;
         }
         let leaf = Leaf { description, prefix: &prefix, entries };
-        let layouts: Vec<Layout> = layouts(&leaf).unwrap_or_else(|| leaf.own());
-        if description.name == "batch_norm" {
+        let layouts: Vec<Layout> = families::layouts(&leaf, self.names).unwrap_or_else(|| leaf.own());
+        if description.name == "batch_norm" && self.names == Names::PyTorch {
             self.layouts.ignored.push(leaf.name("num_batches_tracked"));
         }
         if place.shared {

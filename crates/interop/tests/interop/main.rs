@@ -1,6 +1,7 @@
 //! Weights to and from files of other libraries.
 
 mod hostile;
+mod keras;
 mod loading;
 mod onnx;
 mod pytorch;

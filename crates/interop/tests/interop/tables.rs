@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use chainrule_interop::{OnnxForm, PytorchForm, onnx_forms, pytorch_forms};
+use chainrule_interop::{OnnxForm, WeightForm, onnx_forms, weight_forms};
 
 use crate::file;
 
@@ -12,8 +12,16 @@ fn names(layers: &[&str]) -> String {
 
 fn pytorch() -> String {
     let mut table = "| layers | in PyTorch | parameters |\n|---|---|---|\n".to_owned();
-    for PytorchForm { layers, module, about } in pytorch_forms() {
+    for WeightForm { layers, module, about, .. } in weight_forms() {
         writeln!(table, "| {} | {module} | {about} |", names(layers)).unwrap();
+    }
+    table
+}
+
+fn keras() -> String {
+    let mut table = "| layers | in Keras |\n|---|---|\n".to_owned();
+    for WeightForm { layers, keras, .. } in weight_forms() {
+        writeln!(table, "| {} | {keras} |", names(layers)).unwrap();
     }
     table
 }
@@ -30,7 +38,9 @@ fn onnx() -> String {
 /// The page with these tables in place of those that it has.
 fn page(text: &str) -> String {
     let mut text = text.to_owned();
-    for (mark, table) in [("<!-- pytorch -->\n", pytorch()), ("<!-- onnx -->\n", onnx())] {
+    for (mark, table) in
+        [("<!-- pytorch -->\n", pytorch()), ("<!-- keras -->\n", keras()), ("<!-- onnx -->\n", onnx())]
+    {
         let (before, after) = text.split_once(mark).expect("the page has a mark for each table");
         let rest = after
             .trim_start()

@@ -1,7 +1,7 @@
 //! Every parameter of every layer is in one tensor of PyTorch's, and comes back.
 
 use chainrule_core::Described;
-use chainrule_interop::{Loading, Names, StateDict, pytorch_forms};
+use chainrule_interop::{Loading, Names, StateDict, weight_forms};
 use chainrule_layer_cases::every_layer;
 
 use crate::planned;
@@ -11,7 +11,7 @@ fn parameters_go_out_and_come_in() {
     for case in every_layer::<f32>() {
         let (plan, parameters) = planned(&case);
         let description = case.layers.describe();
-        for names in [Names::Chainrule, Names::PyTorch] {
+        for names in [Names::Chainrule, Names::PyTorch, Names::Keras] {
             let dict = StateDict::of_parameters(&description, &plan, &parameters, names);
             let zeros: usize =
                 dict.iter().filter(|(name, _)| name.contains("bias_hh")).map(|(_, t)| t.len()).sum();
@@ -34,7 +34,7 @@ fn layers_with_parameters_are_in_the_table() {
         let (plan, _) = planned(&case);
         for info in plan.layers().iter().filter(|info| !info.composite && info.parameters > 0) {
             let label = info.label.split('(').next().unwrap();
-            let known = pytorch_forms()
+            let known = weight_forms()
                 .flat_map(|form| form.layers)
                 .any(|layer| chainrule_core::same_name(layer, label));
             // The layer of the list alone, and the norm inside of a block.

@@ -130,7 +130,7 @@ fn hard_sigmoid(operation: &Operation<'_>) -> Result<Step, String> {
 
 fn clip(operation: &Operation<'_>) -> Result<Step, String> {
     let limit = |input: usize, attribute: &str, default: f64| match operation.weight_if(input)? {
-        Some(limit) => number(&limit).ok_or_else(|| "a limit is no number".to_owned()),
+        Some(limit) => number(&limit).ok_or_else(|| "a limit is not one number".to_owned()),
         None => Ok(operation.float(attribute, default)),
     };
     let (low, high) = (limit(1, "min", f64::NEG_INFINITY)?, limit(2, "max", f64::INFINITY)?);
