@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use chainrule_core::{AnyLayer, AnyMerge, Description, Layer, Merge, Plan, Registry, Value};
 use chainrule_tensor::Shape;
 
-use super::constant::{integers, tensor};
+use super::constant::{of_node, tensor};
+use super::lengths::{is_of_lengths, lengths_of, picked};
 use super::node::{Converted, Length, Operand, Operation};
 use super::operators::{Step, convert};
 use super::products::{embedding, with_bias};
@@ -19,7 +20,7 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(chainrule_layers::registry::
 
 /// What a name of the graph stands for.
 #[derive(Clone, Debug)]
-enum Known {
+pub(super) enum Known {
     /// The output of the source of this index.
     Source(usize),
     Constant(Tensor),
@@ -119,8 +120,13 @@ impl Builder {
             });
         }
         let known = match operator.as_str() {
-            "Constant" => Known::Constant(constant(&mut node)?),
-            "Shape" => self.lengths(&node, &inputs)?,
+            "Constant" => Known::Constant(of_node(&mut node)?),
+            "Shape" => match inputs[..] {
+                [Some(Known::Source(source))] => {
+                    Known::Lengths(lengths_of(&node, &self.sources[source].shape))
+                }
+                _ => return Err("it is the shape of a constant".into()),
+            },
             "Concat" | "Gather" | "Unsqueeze" | "Squeeze" | "Cast" | "Identity" if is_of_lengths(&inputs) => {
                 Known::Lengths(picked(&operator, &inputs)?)
             }
@@ -133,23 +139,6 @@ impl Builder {
             return Err(format!("{output:?} is computed twice"));
         }
         Ok(())
-    }
-
-    /// The lengths of the axes of a value, or of those from `start` to `end`.
-    fn lengths(&self, node: &NodeProto, inputs: &[Option<Known>]) -> Result<Known, String> {
-        let [Some(Known::Source(source))] = inputs else {
-            return Err("it is the shape of a constant".into());
-        };
-        let mut lengths = vec![Length::Batch];
-        lengths.extend(self.sources[*source].shape.iter().map(|&length| Length::Known(length as i64)));
-        let attribute = |name: &str, default: usize| {
-            let given = node.attribute.iter().find(|attribute| attribute.name.as_deref() == Some(name));
-            let given = given.and_then(|attribute| attribute.i).unwrap_or(default as i64);
-            let given = if given < 0 { given + lengths.len() as i64 } else { given };
-            usize::try_from(given).unwrap_or(0).min(lengths.len())
-        };
-        let (start, end) = (attribute("start", 0), attribute("end", lengths.len()));
-        Ok(Known::Lengths(lengths.get(start..end).unwrap_or_default().to_vec()))
     }
 
     fn layer(&mut self, node: &NodeProto, operator: &str, inputs: &[Option<Known>]) -> Result<Known, String> {
@@ -311,69 +300,5 @@ impl Builder {
         let nodes = list(self.sources.iter().filter_map(node).collect());
         let outputs = Value::List(ends.iter().map(|&source| id(source)).collect());
         Description::new("graph").with("inputs", inputs).with("nodes", nodes).with("outputs", outputs)
-    }
-}
-
-/// The tensor of a node that is a constant.
-fn constant(node: &mut NodeProto) -> Result<Tensor, String> {
-    let attribute = node.attribute.iter_mut().find(|attribute| attribute.t.is_some());
-    let Some(proto) = attribute.and_then(|attribute| attribute.t.take()) else {
-        let first = node.attribute.first().ok_or("it has no value")?;
-        let (ints, floats) = (&first.ints, &first.floats);
-        let numbers = match first.name.as_deref() {
-            Some("value_int") => vec![first.i.unwrap_or(0)],
-            Some("value_ints") => ints.clone(),
-            Some("value_float") => {
-                let bytes = first.f.unwrap_or(0.0).to_le_bytes().to_vec();
-                return Tensor::new(crate::Dtype::F32, [], bytes).map_err(|error| error.to_string());
-            }
-            Some("value_floats") => {
-                let bytes = floats.iter().flat_map(|value| value.to_le_bytes()).collect();
-                return Tensor::new(crate::Dtype::F32, [floats.len()], bytes)
-                    .map_err(|error| error.to_string());
-            }
-            _ => return Err("its value is of a kind that is not read".into()),
-        };
-        let shape = if first.name.as_deref() == Some("value_int") { vec![] } else { vec![numbers.len()] };
-        let bytes = numbers.into_iter().flat_map(i64::to_le_bytes).collect();
-        return Tensor::new(crate::Dtype::I64, shape, bytes).map_err(|error| error.to_string());
-    };
-    tensor(proto)
-}
-
-/// Whether a node computes with the lengths of axes.
-fn is_of_lengths(inputs: &[Option<Known>]) -> bool {
-    inputs.iter().any(|known| matches!(known, Some(Known::Lengths(_))))
-        && !inputs.iter().any(|known| matches!(known, Some(Known::Source(_))))
-}
-
-/// The lengths that a node picks or puts one after the other.
-fn picked(operator: &str, inputs: &[Option<Known>]) -> Result<Vec<Length>, String> {
-    let lengths = |known: &Option<Known>| match known {
-        Some(Known::Lengths(lengths)) => Ok(lengths.clone()),
-        Some(Known::Constant(tensor)) => {
-            let numbers = integers(tensor).ok_or("it computes lengths with what is no whole number")?;
-            Ok(numbers.into_iter().map(Length::Known).collect::<Vec<_>>())
-        }
-        _ => Err("it has no input".to_owned()),
-    };
-    match (operator, inputs) {
-        ("Concat", inputs) => {
-            let parts = inputs.iter().map(lengths).collect::<Result<Vec<_>, _>>()?;
-            let all = parts.concat();
-            if all.len() > 64 { Err("it makes a shape of too many axes".into()) } else { Ok(all) }
-        }
-        ("Gather", [of, Some(Known::Constant(indices))]) => {
-            let of = lengths(of)?;
-            let indices = integers(indices).ok_or("its indices are not whole numbers")?;
-            let pick = |index: i64| {
-                let index = if index < 0 { index + of.len() as i64 } else { index };
-                usize::try_from(index).ok().and_then(|index| of.get(index).copied())
-            };
-            indices.into_iter().map(pick).collect::<Option<_>>().ok_or_else(|| "an index is not there".into())
-        }
-        ("Gather", _) => Err("its indices are computed".into()),
-        (_, [of, ..]) => lengths(of),
-        (_, []) => Err("it has no input".into()),
     }
 }

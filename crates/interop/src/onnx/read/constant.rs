@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::dtype::Dtype;
-use crate::onnx::proto::{ElementType, TensorProto};
+use crate::onnx::proto::{ElementType, NodeProto, TensorProto};
 use crate::tensor::Tensor;
 
 /// Where the elements of a tensor are: in its file.
@@ -58,4 +58,30 @@ pub(super) fn transposed(tensor: &Tensor) -> Option<Tensor> {
 /// The same elements in another shape.
 pub(super) fn reshaped(tensor: &Tensor, shape: &[usize]) -> Option<Tensor> {
     Tensor::new(tensor.dtype(), shape, tensor.to_bytes()).ok()
+}
+
+/// The tensor of a node that is a constant.
+pub(super) fn of_node(node: &mut NodeProto) -> Result<Tensor, String> {
+    let attribute = node.attribute.iter_mut().find(|attribute| attribute.t.is_some());
+    let Some(proto) = attribute.and_then(|attribute| attribute.t.take()) else {
+        let first = node.attribute.first().ok_or("it has no value")?;
+        let (ints, floats) = (&first.ints, &first.floats);
+        let numbers = match first.name.as_deref() {
+            Some("value_int") => vec![first.i.unwrap_or(0)],
+            Some("value_ints") => ints.clone(),
+            Some("value_float") => {
+                let bytes = first.f.unwrap_or(0.0).to_le_bytes().to_vec();
+                return Tensor::new(Dtype::F32, [], bytes).map_err(|error| error.to_string());
+            }
+            Some("value_floats") => {
+                let bytes = floats.iter().flat_map(|value| value.to_le_bytes()).collect();
+                return Tensor::new(Dtype::F32, [floats.len()], bytes).map_err(|error| error.to_string());
+            }
+            _ => return Err("its value is of a kind that is not read".into()),
+        };
+        let shape = if first.name.as_deref() == Some("value_int") { vec![] } else { vec![numbers.len()] };
+        let bytes = numbers.into_iter().flat_map(i64::to_le_bytes).collect();
+        return Tensor::new(Dtype::I64, shape, bytes).map_err(|error| error.to_string());
+    };
+    tensor(proto)
 }

@@ -2,6 +2,7 @@
 
 mod builder;
 mod constant;
+mod lengths;
 mod node;
 mod operators;
 mod products;

@@ -3,9 +3,13 @@
 //! A pickle is a program for a stack. Each instruction reads at least a byte and adds at most one object, so that memory is bounded by
 //! the length. What it names is looked up in [`Global::of`], and what it calls does what stands here.
 
+mod call;
+mod stack;
+
 use std::collections::BTreeMap;
 
-use super::object::{Global, Heap, Id, Object, RebuiltTensor, Storage};
+use super::object::{Heap, Id, Object};
+use stack::long;
 
 /// The highest version of the format.
 const PROTOCOL: u8 = 5;
@@ -162,173 +166,6 @@ impl<'a> Machine<'a> {
         }
         Ok(true)
     }
-
-    /// The length of the stack below which the last mark, if there is one, lets nothing be taken.
-    fn bottom(&self) -> usize {
-        self.marks.last().copied().unwrap_or(0)
-    }
-
-    fn push(&mut self, object: Object) {
-        let id = self.heap.add(object);
-        self.stack.push(id);
-    }
-
-    fn pop(&mut self) -> Result<Id, String> {
-        if self.stack.len() == self.bottom() {
-            return Err("it takes what is not on its stack".into());
-        }
-        self.stack.pop().ok_or_else(|| "it takes what is not on its stack".into())
-    }
-
-    fn top(&self) -> Result<Id, String> {
-        self.stack.last().copied().ok_or_else(|| "it uses what is not on its stack".into())
-    }
-
-    fn since_mark(&mut self) -> Result<Vec<Id>, String> {
-        let mark = self.marks.pop().ok_or("it goes back to a mark that was not set")?;
-        Ok(self.stack.split_off(mark))
-    }
-
-    fn take(&mut self, length: usize) -> Result<&'a [u8], String> {
-        let end = self.position.checked_add(length);
-        let taken =
-            end.and_then(|end| self.bytes.get(self.position..end)).ok_or("it ends within an instruction")?;
-        self.position += length;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
-        Ok(*self.take(N)?.first_chunk().expect("it has this length"))
-    }
-
-    /// A length of `N` bytes, and as many bytes.
-    fn counted<const N: usize>(&mut self) -> Result<&'a [u8], String> {
-        let mut length = [0; 8];
-        length[..N].copy_from_slice(&self.array::<N>()?);
-        let length = usize::try_from(u64::from_le_bytes(length)).map_err(|_| "it ends within a text")?;
-        self.take(length)
-    }
-
-    fn text<const N: usize>(&mut self) -> Result<(), String> {
-        let text =
-            std::str::from_utf8(self.counted::<N>()?).map_err(|_| "it has a text that is not UTF-8")?;
-        self.push(Object::Text(text.to_owned()));
-        Ok(())
-    }
-
-    fn binary<const N: usize>(&mut self) -> Result<(), String> {
-        self.counted::<N>()?;
-        self.push(Object::Other);
-        Ok(())
-    }
-
-    fn line(&mut self) -> Result<&'a str, String> {
-        let rest = self.bytes.get(self.position..).unwrap_or_default();
-        let end = rest.iter().position(|&byte| byte == b'\n').ok_or("it ends within a name")?;
-        let line = self.take(end + 1)?;
-        std::str::from_utf8(&line[..end]).map_err(|_| "it has a name that is not UTF-8".into())
-    }
-
-    fn remember(&mut self, index: u64) -> Result<(), String> {
-        let top = self.top()?;
-        self.memo.insert(index, top);
-        Ok(())
-    }
-
-    fn recall(&mut self, index: u64) -> Result<(), String> {
-        let id = self.memo.get(&index).ok_or("it recalls what it has not remembered")?;
-        self.stack.push(*id);
-        Ok(())
-    }
-
-    fn append(&mut self, items: Vec<Id>) -> Result<(), String> {
-        let list = self.top()?;
-        let Object::List(list) = self.heap.get_mut(list) else {
-            return Err("it appends to what is no list".into());
-        };
-        list.extend(items);
-        Ok(())
-    }
-
-    fn set(&mut self, items: &[Id]) -> Result<(), String> {
-        let (pairs, rest) = items.as_chunks::<2>();
-        let dict = self.top()?;
-        match self.heap.get_mut(dict) {
-            Object::Dict(entries) if rest.is_empty() => {
-                entries.extend(pairs.iter().map(|&[key, value]| (key, value)))
-            }
-            _ => return Err("it sets entries of what is no dictionary".into()),
-        }
-        Ok(())
-    }
-
-    fn global(&mut self, module: &str, name: &str) -> Result<(), String> {
-        let refused = || {
-            format!(
-                "it names {module}.{name}, which is neither a tensor nor a dictionary: it could be code, which is not run here; \
-                 save a state dict, by torch.save(model.state_dict(), ...)"
-            )
-        };
-        let global = Global::of(module, name).ok_or_else(refused)?;
-        self.push(Object::Global(global));
-        Ok(())
-    }
-
-    /// `("storage", type, key, location, length)`, in older files with something more.
-    fn persistent(&mut self) -> Result<(), String> {
-        let id = self.pop()?;
-        let heap = &self.heap;
-        let storage = || {
-            let &[kind, class, key, _, length, ..] = heap.list(id)? else { return None };
-            let Object::Global(Global::StorageOf(dtype)) = *heap.get(class) else { return None };
-            let key = heap.text(key)?.to_owned();
-            (heap.text(kind)? == "storage").then_some(Storage { key, dtype, length: heap.size(length)? })
-        };
-        let storage = storage().ok_or("it refers to something outside that is no storage of a known type")?;
-        self.push(Object::Storage(storage));
-        Ok(())
-    }
-
-    fn call(&mut self) -> Result<(), String> {
-        let (arguments, function) = (self.pop()?, self.pop()?);
-        let Object::Global(global) = *self.heap.get(function) else {
-            return Err("it calls what is no function".into());
-        };
-        let wrong = || format!("it calls {global:?} with other arguments than PyTorch does");
-        let arguments = self.heap.list(arguments).ok_or_else(wrong)?;
-        match (global, arguments) {
-            (Global::OrderedDict, []) => self.push(Object::Dict(Vec::new())),
-            (Global::OrderedDict, &[pairs]) => {
-                let pair = |&id: &Id| match self.heap.list(id) {
-                    Some(&[key, value]) => Some((key, value)),
-                    _ => None,
-                };
-                let pairs =
-                    self.heap.list(pairs).and_then(|pairs| pairs.iter().map(pair).collect::<Option<_>>());
-                self.push(Object::Dict(pairs.ok_or_else(wrong)?));
-            }
-            (Global::Size | Global::RebuildParameter, &[first, ..]) => self.stack.push(first),
-            (Global::RebuildTensor, &[storage, offset, shape, strides, ..]) => {
-                let heap = &self.heap;
-                let sizes = heap.sizes(shape).zip(heap.sizes(strides)).zip(heap.size(offset));
-                let ((shape, strides), offset) = sizes.ok_or_else(wrong)?;
-                if !matches!(heap.get(storage), Object::Storage(_)) {
-                    return Err(wrong());
-                }
-                self.push(Object::Tensor(RebuiltTensor { storage, offset, shape, strides }));
-            }
-            _ => return Err(wrong()),
-        }
-        Ok(())
-    }
-}
-
-/// A whole number in two's complement of any length up to 16 bytes.
-fn long(bytes: &[u8]) -> Result<i128, String> {
-    let negative = bytes.last().is_some_and(|byte| *byte >= 0x80);
-    let mut value = [if negative { 0xff } else { 0 }; 16];
-    value.get_mut(..bytes.len()).ok_or("it has a whole number of more than 16 bytes")?.copy_from_slice(bytes);
-    Ok(i128::from_le_bytes(value))
 }
 
 #[cfg(test)]
