@@ -14,7 +14,7 @@ impl Indices {
     /// Those of a view whose first element has the index `offset`, and whose number of elements can be counted.
     pub(crate) fn new(shape: &[usize], strides: &[usize], offset: usize) -> Self {
         let (shape, strides) = (shape.to_vec(), strides.to_vec());
-        let left = shape.iter().product();
+        let left = count(&shape).unwrap_or(0);
         Self { position: vec![0; shape.len()], shape, strides, next: offset, left }
     }
 }
@@ -42,6 +42,14 @@ impl Iterator for Indices {
     }
 }
 
+/// The number of elements of these axes; `None` if it overflows. Of an axis of length 0 there are none, however long the others are.
+pub(crate) fn count(shape: &[usize]) -> Option<usize> {
+    if shape.contains(&0) {
+        return Some(0);
+    }
+    shape.iter().try_fold(1usize, |count, &length| count.checked_mul(length))
+}
+
 /// The strides of these axes in row-major order.
 pub(crate) fn row_major(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1usize; shape.len()];
@@ -64,5 +72,6 @@ mod tests {
         assert_eq!(indices(&[], &[]), [10]);
         assert!(indices(&[2, 0], &[5, 1]).is_empty());
         assert_eq!(row_major(&[2, 3, 4]), [12, 4, 1]);
+        assert_eq!((count(&[usize::MAX, 2, 0]), count(&[usize::MAX, 2])), (Some(0), None));
     }
 }

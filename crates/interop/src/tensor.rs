@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::dtype::Dtype;
-use crate::indices::{Indices, row_major};
+use crate::indices::{Indices, count, row_major};
 
 /// The most axes of a tensor, as in PyTorch.
 const MAX_AXES: usize = 64;
@@ -63,7 +63,7 @@ impl Tensor {
         if shape.len() > MAX_AXES || strides.len() != shape.len() {
             return Err(TensorError::Axes { axes: shape.len() });
         }
-        let count = shape.iter().try_fold(1usize, |count, &length| count.checked_mul(length));
+        let count = count(&shape);
         // The index of the last element, and that of the end.
         let span = match count {
             Some(0) => Some(0),
@@ -103,7 +103,7 @@ impl Tensor {
 
     /// The number of its elements.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        count(&self.shape).unwrap_or(0)
     }
 
     /// Whether it has no elements.
@@ -208,6 +208,7 @@ mod tests {
         assert!(view(&[2], &[usize::MAX], 0).is_err());
         assert!(matches!(view(&[1 << 40], &[0], 0), Err(TensorError::Repeats { .. })));
         assert!(view(&[0, 1 << 60], &[0, 0], 24).unwrap().is_empty());
+        assert!(view(&[1 << 60, 1 << 60, 0], &[1, 1, 1], 0).unwrap().is_empty());
         assert!(view(&[1; 65], &[1; 65], 0).is_err());
         assert!(Tensor::new(Dtype::F32, [2], vec![0; 8]).is_ok());
         assert!(Tensor::new(Dtype::F32, [2], vec![0; 9]).is_err());
