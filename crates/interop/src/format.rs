@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use chainrule_data::output;
-
 /// Bytes that are not a file of a format, or one that is not read here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it cannot be read as {format}: {problem}")]
@@ -57,10 +55,11 @@ pub(crate) fn read<R>(
     parse(bytes).map_err(|source| WeightFileError::Format { path: path.to_owned(), source })
 }
 
-/// Writes a file whole or not at all: see [`output::write`].
+/// Writes a file whole or not at all: see [`chainrule_data::output::write`].
+#[cfg(any(feature = "npz", feature = "safetensors"))]
 pub(crate) fn write(path: &Path, bytes: Result<Vec<u8>, FormatError>) -> Result<(), WeightFileError> {
     let bytes = bytes.map_err(|source| WeightFileError::Format { path: path.to_owned(), source })?;
-    output::write(path, |file| file.write_all(&bytes)).map_err(|source| WeightFileError::Io {
+    chainrule_data::output::write(path, |file| file.write_all(&bytes)).map_err(|source| WeightFileError::Io {
         path: path.to_owned(),
         doing: "write",
         source,
