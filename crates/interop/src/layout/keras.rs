@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chainrule_core::ParamEntry;
+use chainrule_core::{ParamEntry, Value};
 
 use super::leaf::{Leaf, one, whole};
 use super::{Layout, Part, View};
@@ -35,7 +35,7 @@ pub(super) fn norm(leaf: &Leaf<'_>) -> Option<Vec<Layout>> {
 /// A slope for each value of a sample; those that are shared have other axes.
 pub(super) fn prelu(leaf: &Leaf<'_>) -> Option<Vec<Layout>> {
     let shared = leaf.description.get("shared");
-    matches!(shared, Some(chainrule_core::Value::None)).then(|| renamed(leaf, &[("weight", "alpha")]))
+    matches!(shared, Some(Value::None)).then(|| renamed(leaf, &[("weight", "alpha")]))
 }
 
 /// `[a, b, window...]` as `[window..., b, a]`.

@@ -232,7 +232,7 @@ pub(super) fn softmin(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Em
 /// `max(z - τ, 0)`, with `τ = (Σ of the k largest - 1) / k` for the largest k of which `1 + k zₖ` is above that sum.
 pub(super) fn sparsemax(writer: &mut Writer<'_>, _: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
-    let classes = *x.shape.last().ok_or("it has no axis".to_owned())?;
+    let classes = *x.shape.last().ok_or("it has no axis")?;
     let count = writer.list("classes", vec![classes as i64]);
     let sorted = writer.nodes("TopK", &[&x.name, &count], 2, vec![Attribute::Int("axis", -1)]).swap_remove(0);
     let last = writer.indices("last", &[], [-1]);
@@ -258,7 +258,7 @@ pub(super) fn sparsemax(writer: &mut Writer<'_>, _: &Site, xs: &[Signal]) -> Emi
 pub(super) fn gated(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
     let axis = if site.has("axis") { site.count("axis")? } else { x.rank() - 1 };
-    let half = x.shape.get(axis).ok_or("it has no such axis".to_owned())? / 2;
+    let half = x.shape.get(axis).ok_or("it has no such axis")? / 2;
     let sizes = writer.list("split", vec![half as i64; 2]);
     let halves = writer.nodes("Split", &[&x.name, &sizes], 2, vec![Attribute::Int("axis", axis as i64 + 1)]);
     let mut shape = x.shape.clone();

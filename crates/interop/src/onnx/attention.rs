@@ -165,7 +165,7 @@ pub(super) fn multi_head(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) ->
     let (x, memory) = match xs {
         [x] => (x, x),
         [x, memory] => (x, memory),
-        _ => return Err("it has other than one or two inputs".to_owned().into()),
+        _ => return Err("it has other than one or two inputs".into()),
     };
     let heads = site.count("heads")?;
     let groups = if site.has("key_value_heads") { site.count("key_value_heads")? } else { heads };
@@ -193,7 +193,7 @@ pub(super) fn dot_product(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -
     let (q, k, v) = match xs {
         [q, both] => (q, both, both),
         [q, k, v] => (q, k, v),
-        _ => return Err("it has other than two or three inputs".to_owned().into()),
+        _ => return Err("it has other than two or three inputs".into()),
     };
     let scale = if site.has("scale") { site.number("scale")? } else { 1.0 / (q.shape[1] as f64).sqrt() };
     let scores = Scores { heads: 1, groups: 1, scale, causal: site.flag("causal")?, alibi: false };

@@ -35,13 +35,7 @@ pub(super) fn branches(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> E
 }
 
 pub(super) fn side_by_side(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
-    let chainrule_core::Value::List(shapes) =
-        site.description.get("inputs").cloned().unwrap_or(chainrule_core::Value::None)
-    else {
-        return Err("its inputs are not known".to_owned().into());
-    };
-    let shapes =
-        shapes.iter().map(shape).collect::<Option<Vec<_>>>().ok_or("its inputs are not known".to_owned())?;
+    let shapes = site.shapes("inputs")?;
     let parts = split(writer, &one(xs)?, &shapes);
     layer(writer, &site.of_setting("merge", "merge")?, &parts)
 }
@@ -52,8 +46,8 @@ pub(super) fn graph(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emit
     let mut inputs = Vec::new();
     for input in site.descriptions("inputs")? {
         let own = site.inner("", input);
-        let shape = own.description.get("shape").and_then(shape).ok_or("an input has no shape".to_owned())?;
-        inputs.push((own.text("id").ok_or("an input has no name".to_owned())?.to_owned(), shape));
+        let shape = own.shape("shape")?;
+        inputs.push((own.text("id").ok_or("an input has no name")?.to_owned(), shape));
     }
     let mut signals: Vec<(String, Signal)> = if inputs.len() < 2 {
         let name = inputs.first().map_or(INPUT, |(name, _)| name);
@@ -70,7 +64,7 @@ pub(super) fn graph(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emit
     let nodes = site.descriptions("nodes")?;
     let sites: Vec<Site> = nodes.into_iter().map(|node| site.inner("", node)).collect();
     for node in &sites {
-        let id = node.text("id").ok_or("a node has no name".to_owned())?;
+        let id = node.text("id").ok_or("a node has no name")?;
         // The node that has the layer and its weights.
         let of = node.text("of").unwrap_or(id);
         let owner =
@@ -78,19 +72,16 @@ pub(super) fn graph(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emit
         let description = owner.described("layer").or_else(|_| owner.described("merge"))?;
         let from = match node.text("input") {
             Some(name) => vec![find(&signals, name)?],
-            None => names(node)?.iter().map(|name| find(&signals, name)).collect::<Result<_, _>>()?,
+            None => node
+                .texts("inputs")?
+                .into_iter()
+                .map(|name| find(&signals, name))
+                .collect::<Result<_, _>>()?,
         };
         let y = layer(writer, &site.inner(of, description), &from)?;
         signals.push((id.to_owned(), y));
     }
-    let outputs = match site.description.get("outputs") {
-        Some(chainrule_core::Value::List(names)) => names.clone(),
-        _ => Vec::new(),
-    };
-    let outputs = outputs.iter().map(|name| match name {
-        chainrule_core::Value::Text(name) => find(&signals, name),
-        _ => Err("an output has no name".to_owned()),
-    });
+    let outputs = site.texts("outputs")?.into_iter().map(|name| find(&signals, name));
     let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
     writer.path.clone_from(&site.path);
     let [only] = &outputs[..] else { return Ok(side_by_side_of(writer, &outputs)) };
@@ -100,7 +91,7 @@ pub(super) fn graph(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emit
 /// Applies the layer to all steps of all samples, as samples of their own.
 pub(super) fn time_distributed(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
-    let Some((&steps, step)) = x.shape.split_first() else { return Err("it has no steps".to_owned().into()) };
+    let Some((&steps, step)) = x.shape.split_first() else { return Err("it has no steps".into()) };
     let batched = |writer: &mut Writer<'_>, x: &Signal, shape: &[usize]| {
         let axes = [-1].into_iter().chain(ints(shape.iter().copied())).collect();
         let axes = writer.list("shape", axes);
@@ -120,23 +111,6 @@ pub(super) fn one(xs: &[Signal]) -> Result<Signal, String> {
         [x] => Ok(x.clone()),
         _ => Err(format!("it has {} inputs instead of one", xs.len())),
     }
-}
-
-fn names(node: &Site) -> Result<Vec<String>, String> {
-    let wrong = || "a node has no inputs".to_owned();
-    let Some(chainrule_core::Value::List(names)) = node.description.get("inputs") else {
-        return Err(wrong());
-    };
-    let name = |value: &chainrule_core::Value| match value {
-        chainrule_core::Value::Text(name) => Ok(name.clone()),
-        _ => Err(wrong()),
-    };
-    names.iter().map(name).collect()
-}
-
-fn shape(value: &chainrule_core::Value) -> Option<Vec<usize>> {
-    let chainrule_core::Value::List(axes) = value else { return None };
-    axes.iter().map(|axis| axis.as_f64().map(|axis| axis as usize)).collect()
 }
 
 /// The inputs of these shapes whose values a sample holds one after the other.

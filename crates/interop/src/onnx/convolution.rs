@@ -157,7 +157,7 @@ pub(super) fn conv_transpose(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]
     let axes = site.axes();
     let window = Window::of(site, axes)?;
     let (_, features) = image(&x, axes)?;
-    let output = writer.planned_output(site).ok_or("its output is not in the plan".to_owned())?;
+    let output = writer.planned_output(site).ok_or("its output is not in the plan")?;
     let groups = site.count("groups")?;
     let before: Vec<usize> = match site.text("padding") {
         Some("valid") => vec![0; axes],
@@ -170,7 +170,7 @@ pub(super) fn conv_transpose(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]
         }
         _ => site.sides("padding", axes)?.into_iter().map(|sides| sides[0]).collect(),
     };
-    let (&outputs, size) = output.split_first().ok_or("its output has no channels".to_owned())?;
+    let (&outputs, size) = output.split_first().ok_or("its output has no channels")?;
     let weight = writer.parameter(site, "weight")?;
     let bias = site.flag("bias")?.then(|| writer.parameter(site, "bias")).transpose()?;
     Ok(transposed_to(writer, (&x, &window), (&before, size), groups, (weight, outputs, bias))?)

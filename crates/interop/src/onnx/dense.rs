@@ -20,7 +20,7 @@ pub(super) fn dense(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emit
 
 /// `Yₖ = x Aₖ z + bₖ`
 pub(super) fn bilinear(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
-    let [x, z] = xs else { return Err("it has other than two inputs".to_owned().into()) };
+    let [x, z] = xs else { return Err("it has other than two inputs".into()) };
     let units = writer.required(site, "weight")?.shape[0];
     let weight = writer.parameter(site, "weight")?;
     let products = vec![Attribute::Text("equation", "ni,kij,nj->nk")];
@@ -102,7 +102,7 @@ pub(super) fn embedding_bag(writer: &mut Writer<'_>, site: &Site, xs: &[Signal])
             }
             writer.node("ReduceMax", &[&values], over_ids())
         }
-        _ => return Err("its reduction is not known".to_owned().into()),
+        _ => return Err("its reduction is not known".into()),
     };
     Ok(Signal::new(name, reduced))
 }

@@ -25,7 +25,7 @@ fn broadcast(writer: &mut Writer<'_>, xs: &[Signal]) -> (Vec<Signal>, Vec<usize>
 /// An operator of two values, from the first input to the last.
 fn folded(writer: &mut Writer<'_>, xs: &[Signal], operator: &str) -> Emitted {
     let (xs, shape) = broadcast(writer, xs);
-    let Some((first, rest)) = xs.split_first() else { return Err("it has no inputs".to_owned().into()) };
+    let Some((first, rest)) = xs.split_first() else { return Err("it has no inputs".into()) };
     let mut y = first.clone();
     for x in rest {
         y = Signal::new(writer.node(operator, &[&y.name, &x.name], vec![]), shape.clone());
@@ -77,7 +77,7 @@ pub(super) fn concat(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emi
 
 /// The product of two vectors, perhaps of their directions.
 pub(super) fn dot(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
-    let [a, b] = xs else { return Err("it has other than two inputs".to_owned().into()) };
+    let [a, b] = xs else { return Err("it has other than two inputs".into()) };
     let axis = writer.list("axis", vec![1]);
     let product = writer.node("Mul", &[&a.name, &b.name], vec![]);
     let mut name = writer.node("ReduceSum", &[&product, &axis], vec![]);

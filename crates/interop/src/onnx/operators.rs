@@ -23,6 +23,12 @@ impl From<String> for Refusal {
     }
 }
 
+impl From<&str> for Refusal {
+    fn from(reason: &str) -> Self {
+        reason.to_owned().into()
+    }
+}
+
 type Rule = fn(&mut Writer<'_>, &Site, &[Signal]) -> Emitted;
 
 /// What becomes of some layers.
@@ -280,7 +286,7 @@ pub(super) fn layer(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emit
             rule(writer, site, xs)
         }
         Some(Family { about, .. }) => Err((*about).to_owned().into()),
-        None => Err("it is not a layer of chainrule".to_owned().into()),
+        None => Err("it is not a layer of chainrule".into()),
     };
     let emitted = emitted.and_then(|signal| match writer.planned_output(site) {
         Some(planned) if planned != signal.shape => {

@@ -213,7 +213,7 @@ pub(super) fn global_avg(writer: &mut Writer<'_>, _: &Site, xs: &[Signal]) -> Em
 
 /// Puts each value of the first input where the pooling takes its value from in the second.
 pub(super) fn max_unpool(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
-    let [values, input] = xs else { return Err("it has other than two inputs".to_owned().into()) };
+    let [values, input] = xs else { return Err("it has other than two inputs".into()) };
     let axes = sliding_to(site, &input.shape, &values.shape)?;
     let indices = writer.nodes("MaxPool", &[&input.name], 2, max_attributes(&axes)).swap_remove(1);
     let shape = writer.node("Shape", &[&input.name], vec![]);

@@ -120,7 +120,7 @@ pub(super) fn one_direction(writer: &mut Writer<'_>, site: &Site, xs: &[Signal])
         let units = last.shape[1];
         return Ok(writer.reshape(&last, [units]));
     }
-    let [_, steps, units] = all.shape[..] else { return Err("its states have other axes".to_owned().into()) };
+    let [_, steps, units] = all.shape[..] else { return Err("its states have other axes".into()) };
     let y = writer.reshape(&all, [steps, units]);
     // Backwards, the states are returned in the order in which they were computed; ONNX has them in that of the steps.
     Ok(if reverse { writer.gather(&y, 0, (0..steps).rev()) } else { y })
@@ -160,7 +160,7 @@ pub(super) fn bidirectional(writer: &mut Writer<'_>, site: &Site, xs: &[Signal])
         }
         Some("multiply") => writer.node("ReduceProd", &[&states.name], over()),
         Some("average") => writer.node("ReduceMean", &[&states.name], over()),
-        _ => return Err("how it merges is not known".to_owned().into()),
+        _ => return Err("how it merges is not known".into()),
     };
     Ok(Signal::new(name, shape))
 }
@@ -171,7 +171,7 @@ pub(super) fn conv_lstm(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> 
     site.without("masked", "steps cannot be left out")?;
     site.without("stateful", "a graph keeps no state from call to call")?;
     let hidden = site.count("hidden")?;
-    let (&steps, step) = x.shape.split_first().ok_or("it has no steps".to_owned())?;
+    let (&steps, step) = x.shape.split_first().ok_or("it has no steps")?;
     let description: Description = site.described("layer")?;
     let inner = site.inner("layer", description);
     let state_shape = [&[hidden], &step[1..]].concat();
@@ -212,7 +212,7 @@ pub(super) fn conv_lstm(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> 
         }
         states = Some([h, c]);
     }
-    let Some([last, _]) = states else { return Err("it has no steps".to_owned().into()) };
+    let Some([last, _]) = states else { return Err("it has no steps".into()) };
     if all.is_empty() {
         return Ok(last);
     }

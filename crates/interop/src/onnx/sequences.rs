@@ -20,7 +20,7 @@ pub(super) fn learned_positions(writer: &mut Writer<'_>, site: &Site, xs: &[Sign
 
 pub(super) fn sinusoidal_positions(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
-    let features = *x.shape.last().ok_or("it has no features".to_owned())?;
+    let features = *x.shape.last().ok_or("it has no features")?;
     let value = |index: usize| {
         let (step, feature) = (index / features, index % features);
         let angle = step as f64 / 10_000f64.powf((feature - feature % 2) as f64 / features as f64);
@@ -33,7 +33,7 @@ pub(super) fn sinusoidal_positions(writer: &mut Writer<'_>, site: &Site, xs: &[S
 pub(super) fn class_token(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
     let &[steps, features] = &*x.shape else {
-        return Err("its samples are no [steps, features]".to_owned().into());
+        return Err("its samples are no [steps, features]".into());
     };
     let pads = writer.list("pads", vec![0, 1, 0, 0, 0, 0]);
     let padded = Signal::new(writer.node("Pad", &[&x.name, &pads], vec![]), [steps + 1, features]);
@@ -46,7 +46,7 @@ pub(super) fn class_token(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -
 pub(super) fn one_step(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
     let &[steps, features] = &*x.shape else {
-        return Err("its samples are no [steps, features]".to_owned().into());
+        return Err("its samples are no [steps, features]".into());
     };
     let step = match site.text("step") {
         Some("first") => 0,
@@ -60,7 +60,7 @@ pub(super) fn one_step(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> E
 pub(super) fn patches(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
     let size = site.count("size")?;
-    let &[channels, height, width] = &*x.shape else { return Err("it is no image".to_owned().into()) };
+    let &[channels, height, width] = &*x.shape else { return Err("it is no image".into()) };
     let [rows, columns] = [height / size, width / size];
     let split = writer.reshape(&x, [channels, rows, size, columns, size]);
     let moved = writer.transpose(&split, &[1, 3, 0, 2, 4]);

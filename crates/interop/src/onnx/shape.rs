@@ -14,7 +14,7 @@ pub(super) fn flatten(writer: &mut Writer<'_>, _: &Site, xs: &[Signal]) -> Emitt
 /// To the shape that the plan has.
 pub(super) fn reshape(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
-    let shape = writer.planned_output(site).ok_or("its output is not in the plan".to_owned())?;
+    let shape = writer.planned_output(site).ok_or("its output is not in the plan")?;
     Ok(writer.reshape(&x, shape))
 }
 
@@ -99,7 +99,7 @@ pub(super) fn cropping(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> E
 /// Each value several times: output `i` along an axis is input `⌊i n / m⌋`.
 pub(super) fn up_sampling(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
     let mut x = one(xs)?;
-    let output = writer.planned_output(site).ok_or("its output is not in the plan".to_owned())?;
+    let output = writer.planned_output(site).ok_or("its output is not in the plan")?;
     for (axis, &outputs) in output.iter().enumerate().skip(1) {
         let inputs = x.shape[axis];
         if outputs != inputs {
@@ -112,7 +112,7 @@ pub(super) fn up_sampling(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -
 /// Linear interpolation along each axis.
 pub(super) fn linear_up_sampling(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
-    let output = writer.planned_output(site).ok_or("its output is not in the plan".to_owned())?;
+    let output = writer.planned_output(site).ok_or("its output is not in the plan")?;
     let align = site.flag("align_corners")?;
     let mode = if align { "align_corners" } else { "half_pixel" };
     let attributes =
@@ -125,7 +125,7 @@ pub(super) fn linear_up_sampling(writer: &mut Writer<'_>, site: &Site, xs: &[Sig
 pub(super) fn pixel_shuffle(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
     let factor = site.count("factor")?;
-    let &[channels, height, width] = &*x.shape else { return Err("it is no image".to_owned().into()) };
+    let &[channels, height, width] = &*x.shape else { return Err("it is no image".into()) };
     let attributes = vec![Attribute::Int("blocksize", factor as i64), Attribute::Text("mode", "CRD")];
     let name = writer.node("DepthToSpace", &[&x.name], attributes);
     Ok(Signal::new(name, [channels / (factor * factor), height * factor, width * factor]))
@@ -135,7 +135,7 @@ pub(super) fn pixel_shuffle(writer: &mut Writer<'_>, site: &Site, xs: &[Signal])
 pub(super) fn pixel_unshuffle(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
     let factor = site.count("factor")?;
-    let &[channels, height, width] = &*x.shape else { return Err("it is no image".to_owned().into()) };
+    let &[channels, height, width] = &*x.shape else { return Err("it is no image".into()) };
     let [rows, columns] = [height / factor, width / factor];
     let split = writer.reshape(&x, [channels, rows, factor, columns, factor]);
     let moved = writer.transpose(&split, &[0, 2, 4, 1, 3]);

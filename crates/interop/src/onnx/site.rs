@@ -65,6 +65,28 @@ impl Site {
         }
     }
 
+    /// A list of texts.
+    pub(super) fn texts(&self, setting: &str) -> Result<Vec<&str>, Reason> {
+        let Value::List(values) = self.value(setting)? else { return Err(Self::wrong(setting)) };
+        let mut texts = Vec::new();
+        for value in values {
+            let Value::Text(text) = value else { return Err(Self::wrong(setting)) };
+            texts.push(text.as_str());
+        }
+        Ok(texts)
+    }
+
+    /// The lengths of axes.
+    pub(super) fn shape(&self, setting: &str) -> Result<Vec<usize>, Reason> {
+        axes(self.value(setting)?).ok_or_else(|| Self::wrong(setting))
+    }
+
+    /// A list of shapes.
+    pub(super) fn shapes(&self, setting: &str) -> Result<Vec<Vec<usize>>, Reason> {
+        let Value::List(values) = self.value(setting)? else { return Err(Self::wrong(setting)) };
+        values.iter().map(axes).collect::<Option<_>>().ok_or_else(|| Self::wrong(setting))
+    }
+
     /// Whether a setting has a value other than `none`.
     pub(super) fn has(&self, setting: &str) -> bool {
         !matches!(self.description.get(setting), None | Some(Value::None))
@@ -106,4 +128,10 @@ impl Site {
         let name = self.description.name.strip_suffix('d').unwrap_or_default();
         name.chars().last().and_then(|digit| digit.to_digit(10)).unwrap_or(0) as usize
     }
+}
+
+/// The lengths of axes in a list.
+fn axes(value: &Value) -> Option<Vec<usize>> {
+    let Value::List(axes) = value else { return None };
+    axes.iter().map(|axis| axis.as_f64().map(|axis| axis as usize)).collect()
 }

@@ -92,7 +92,7 @@ impl<'a> Block<'a> {
     /// The two dense layers with their residual.
     fn feedforward(&self, writer: &mut Writer<'_>, within: &Site, index: usize, x: &Signal) -> Emitted {
         let activation = self.site.described("activation")?;
-        let features = *x.shape.last().ok_or("it has no features".to_owned())?;
+        let features = *x.shape.last().ok_or("it has no features")?;
         let dense = |units: usize| {
             let dense = Description::new("dense").with("units", units).with("bias", true);
             Description::new("time_distributed").with("layer", dense)
@@ -123,7 +123,7 @@ pub(super) fn encoder(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Em
 }
 
 pub(super) fn decoder(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
-    let [x, memory] = xs else { return Err("it has other than two inputs".to_owned().into()) };
+    let [x, memory] = xs else { return Err("it has other than two inputs".into()) };
     let block = Block::of(site)?;
     let part = |name: &str| site.inner(name, Description::new("sequential"));
     let z = block.attend(writer, &part("self_attention"), 0, x)?;

@@ -1,6 +1,6 @@
 //! Nodes with weights: products, normalisation, tables.
 
-use chainrule_core::Description;
+use chainrule_core::{Description, Value};
 
 use super::constant::{reshaped, transposed};
 use super::node::{Converted, Operation};
@@ -53,7 +53,7 @@ pub(super) fn with_bias(layer: &Description, bias: &Tensor) -> Option<(Descripti
         "conv1d" | "conv2d" | "conv3d" => "channels",
         _ => return None,
     };
-    if inner.get("bias") != Some(&chainrule_core::Value::Bool(false)) {
+    if inner.get("bias") != Some(&Value::Bool(false)) {
         return None;
     }
     let count = inner.get(setting)?.as_f64()? as usize;
@@ -127,8 +127,7 @@ pub(super) fn prelu(operation: &Operation<'_>) -> Result<Converted, String> {
     if per_channel {
         return Ok(Converted::new(description.with("shared", 0usize)).weight("weight", shaped(&[channels])?));
     }
-    Ok(Converted::new(description.with("shared", chainrule_core::Value::None))
-        .weight("weight", shaped(&samples)?))
+    Ok(Converted::new(description.with("shared", Value::None)).weight("weight", shaped(&samples)?))
 }
 
 /// The rows of a constant table at the ids that the samples are.
