@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 use crate::nearest::nearest;
 use crate::{Stop, print};
 
-const TARGETS: [&str; 6] = ["idx", "csv", "table", "model", "sealed_model", "manifest"];
+const TARGETS: [&str; 10] =
+    ["idx", "csv", "table", "model", "sealed_model", "manifest", "safetensors", "npz", "pytorch", "onnx"];
 
 /// How many inputs each target tries.
 const INPUTS: u64 = 1_000_000;

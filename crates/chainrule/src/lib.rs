@@ -29,6 +29,7 @@
 //! | `tables` | `chainrule-tables` | CSV files of any kind, fitted transforms, column roles (feature `tables`) |
 //! | [`train`] | `chainrule-train` | models, training, callbacks, model files |
 //! | `pictures` | `chainrule-pictures` | folders of PNG and JPEG files (feature `pictures`) |
+//! | `interop` | `chainrule-interop` | weights and models of other libraries, with a feature below |
 //!
 //! # Features
 //!
@@ -43,6 +44,7 @@
 //! | `download` | adds an HTTPS client that fetches data sets |
 //! | `pictures` | adds the module `pictures`: a folder of pictures for each class as a data set |
 //! | `tables` | adds the module `tables`: from a person's CSV file to data for training |
+//! | `safetensors`, `npz`, `pytorch`, `onnx` | add `interop` with this format: weights in and out, models out |
 //! | `registry` | compiles everything by name, [`registry_of`], with these crates: once, but for minutes |
 //!
 //! Begin a program with [`tensor::blas::use_best_kernel`]: an OpenBLAS that is older than the CPU silently picks a kernel
@@ -61,6 +63,8 @@ pub use registry::registry_of;
 
 pub use chainrule_core as core;
 pub use chainrule_data as data;
+#[cfg(any(feature = "safetensors", feature = "npz", feature = "pytorch", feature = "onnx"))]
+pub use chainrule_interop as interop;
 pub use chainrule_layers as layers;
 pub use chainrule_losses as losses;
 pub use chainrule_metrics as metrics;

@@ -4,6 +4,8 @@
 mod curve;
 mod data;
 mod doctor;
+mod export;
+mod import;
 mod list;
 mod parts;
 mod progress;
@@ -12,6 +14,7 @@ mod schedule;
 mod svg_chart;
 mod text_chart;
 mod train_mnist;
+mod weight_file;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -39,6 +42,10 @@ enum Command {
     Data(data::Command),
     /// Draw a learning-rate schedule over the steps of a run.
     Schedule(schedule::Arguments),
+    /// Write the weights of a model, or the model as an ONNX graph, for other libraries.
+    Export(export::Arguments),
+    /// Make a model file of an ONNX graph, or of layers and the weights of another library.
+    Import(import::Arguments),
     /// Show which BLAS and kernel are in use, how fast they are, and what could be improved.
     Doctor,
 }
@@ -65,6 +72,8 @@ fn run(command: &Command) -> Result<(), Box<dyn Error>> {
         Command::List(arguments) => list::run(arguments),
         Command::Data(command) => data::run(command),
         Command::Schedule(arguments) => schedule::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
         Command::Doctor => doctor::run(),
     }
 }

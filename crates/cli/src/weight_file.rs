@@ -1,0 +1,76 @@
+//! What `export` and `import` share: the formats of files and the names of tensors.
+
+use std::error::Error;
+use std::path::Path;
+
+use chainrule::interop::{Names, StateDict};
+use chainrule::train::file;
+use clap::ValueEnum;
+
+/// A format of another library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Hugging Face's `.safetensors`.
+    Safetensors,
+    /// NumPy's `.npz`.
+    Npz,
+    /// What `torch.save` writes: `.pt`, `.pth`.
+    Pytorch,
+    /// A graph: `.onnx`.
+    Onnx,
+}
+
+impl Format {
+    /// The format that was chosen, or that of the ending of a file's name.
+    pub(crate) fn of(chosen: Option<Self>, path: &Path) -> Result<Self, Box<dyn Error>> {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
+        let of_ending = match &*ending {
+            "safetensors" => Some(Self::Safetensors),
+            "npz" => Some(Self::Npz),
+            "pt" | "pth" | "bin" => Some(Self::Pytorch),
+            "onnx" => Some(Self::Onnx),
+            _ => None,
+        };
+        let unknown = || {
+            format!("the name {} does not end as one of a known format: give it by --format", path.display())
+                .into()
+        };
+        chosen.or(of_ending).ok_or_else(unknown)
+    }
+
+    /// The tensors of a file.
+    pub(crate) fn read(self, path: &Path) -> Result<StateDict, Box<dyn Error>> {
+        Ok(match self {
+            Self::Safetensors => StateDict::read_safetensors(path)?,
+            Self::Npz => StateDict::read_npz(path)?,
+            Self::Pytorch => StateDict::read_pytorch(path)?,
+            Self::Onnx => return Err("a graph has layers as well as tensors".into()),
+        })
+    }
+}
+
+/// The names and layouts of tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NamesOf {
+    /// Those of the model's plan.
+    Chainrule,
+    /// Those of PyTorch's modules.
+    Pytorch,
+    /// Those of Keras' layers, as the script of docs/interop.md writes them.
+    Keras,
+}
+
+impl From<NamesOf> for Names {
+    fn from(names: NamesOf) -> Self {
+        match names {
+            NamesOf::Chainrule => Self::Chainrule,
+            NamesOf::Pytorch => Self::PyTorch,
+            NamesOf::Keras => Self::Keras,
+        }
+    }
+}
+
+/// Whether a model file has parameters in double precision.
+pub(crate) fn is_double(path: &Path) -> Result<bool, Box<dyn Error>> {
+    Ok(file::read(path)?.number == "f64")
+}

@@ -1,0 +1,115 @@
+//! `chainrule export` and `chainrule import` as a user runs them.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use chainrule::interop::{Names, StateDict};
+use chainrule::train::Model;
+
+const LAYERS: &str = "flatten then dense(5) then relu then dense(3)";
+
+fn program(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_chainrule")).args(arguments).output().unwrap()
+}
+
+fn succeeds(arguments: &[&str]) -> String {
+    let output = program(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn fails(arguments: &[&str]) -> String {
+    let output = program(arguments);
+    assert!(!output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// The name of a file in a folder.
+fn within(folder: &Path, name: &str) -> String {
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn models_go_out_and_come_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| within(folder.path(), name);
+    let model = Model::<f32>::from_description([2, 2], &LAYERS.parse().unwrap(), 1).unwrap();
+    model.save(path("own.chainrule")).unwrap();
+    for file in ["weights.safetensors", "weights.npz", "graph.onnx"] {
+        let printed = succeeds(&["export", &path("own.chainrule"), &path(file)]);
+        assert!(printed.starts_with("written to"), "{printed}");
+        let layers: &[&str] =
+            if file.ends_with("onnx") { &[] } else { &["--layers", LAYERS, "--input", "2,2"] };
+        let again = path("again.chainrule");
+        let printed = succeeds(&[&["import", &path(file), &again], layers].concat());
+        assert!(printed.contains("43 parameters"), "{printed}");
+        let again = Model::<f32>::load(&again).unwrap();
+        assert_eq!(again.parameters_sha256(), model.parameters_sha256(), "{file}");
+    }
+    let dict = StateDict::read_npz(path("weights.npz")).unwrap();
+    assert_eq!(dict, StateDict::of(&model, Names::PyTorch));
+    succeeds(&[
+        "export",
+        &path("own.chainrule"),
+        &path("half.safetensors"),
+        "--dtype",
+        "f16",
+        "--names",
+        "chainrule",
+    ]);
+    let half = StateDict::read_safetensors(path("half.safetensors")).unwrap();
+    assert_eq!(half.get("1.weight").unwrap().shape(), [4, 5]);
+}
+
+#[test]
+fn names_are_changed_and_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| within(folder.path(), name);
+    let model = Model::<f32>::from_description([2, 2], &LAYERS.parse().unwrap(), 1).unwrap();
+    let renamed: StateDict = StateDict::of(&model, Names::PyTorch)
+        .iter()
+        .map(|(name, tensor)| {
+            (format!("net.{}", name.replace("1.", "first.").replace("3.", "head.")), tensor.clone())
+        })
+        .collect();
+    renamed.write_safetensors(path("renamed.safetensors")).unwrap();
+    let import = |more: &[&str]| {
+        let file = path("renamed.safetensors");
+        let own = path("own.chainrule");
+        let given = [&["import", &file, &own, "--layers", LAYERS, "--input", "2,2"], more].concat();
+        program(&given.iter().map(|argument| &**argument).collect::<Vec<_>>())
+    };
+    let message = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let output = import(&[]);
+    assert!(message(&output).contains("missing: 1.weight, 1.bias, 3.weight, 3.bias"), "{}", message(&output));
+    let output = import(&["--within", "net", "--rename", "first.*=1.*", "--rename", "head.*=3.*"]);
+    assert!(output.status.success(), "{}", message(&output));
+    assert_eq!(Model::<f32>::load(path("own.chainrule")).unwrap().parameters(), model.parameters());
+    let output = import(&["--within", "net", "--rename", "first.*=1.*", "--lenient"]);
+    assert!(
+        output.status.success() && message(&output).contains("not in the file: 3.weight, 3.bias"),
+        "{}",
+        message(&output)
+    );
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| within(folder.path(), name);
+    Model::<f32>::from_description([4], &"dense(2)".parse().unwrap(), 1)
+        .unwrap()
+        .save(path("own.chainrule"))
+        .unwrap();
+    for (file, more, part) in [
+        ("a.pt", &[][..], "pickles"),
+        ("a.txt", &[], "--format"),
+        ("a.onnx", &["--dtype", "f16"], "single precision"),
+        ("a.npz", &["--softmax", "true"], "leave out --softmax"),
+    ] {
+        let message = fails(&[&["export", &path("own.chainrule"), &path(file)], more].concat());
+        assert!(message.contains(part), "{message}");
+    }
+    let message = fails(&["import", &path("nothing.npz"), &path("b.chainrule")]);
+    assert!(message.contains("--layers"), "{message}");
+}

@@ -1,0 +1,130 @@
+//! The types of the elements of tensors in files.
+
+use std::fmt;
+
+use half::{bf16, f16};
+
+/// The type of the elements of a [`Tensor`](crate::Tensor).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dtype {
+    /// Half precision: 5 bits of exponent, 10 of fraction.
+    F16,
+    /// Half precision with the range of single: 8 bits of exponent, 7 of fraction.
+    Bf16,
+    /// Single precision.
+    F32,
+    /// Double precision.
+    F64,
+    /// A truth value in a byte.
+    Bool,
+    /// A whole number of 8 bits.
+    I8,
+    /// A whole number of 16 bits.
+    I16,
+    /// A whole number of 32 bits.
+    I32,
+    /// A whole number of 64 bits.
+    I64,
+    /// A whole number of 8 bits that is not negative.
+    U8,
+    /// A whole number of 16 bits that is not negative.
+    U16,
+    /// A whole number of 32 bits that is not negative.
+    U32,
+    /// A whole number of 64 bits that is not negative.
+    U64,
+}
+
+impl Dtype {
+    /// The number of bytes of an element.
+    pub fn size(self) -> usize {
+        match self {
+            Self::Bool | Self::I8 | Self::U8 => 1,
+            Self::F16 | Self::Bf16 | Self::I16 | Self::U16 => 2,
+            Self::F32 | Self::I32 | Self::U32 => 4,
+            Self::F64 | Self::I64 | Self::U64 => 8,
+        }
+    }
+
+    /// Whether it is a floating-point number, as parameters are.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::F16 | Self::Bf16 | Self::F32 | Self::F64)
+    }
+
+    /// The type of the parameters of a model, `"f32"` or `"f64"`.
+    pub(crate) fn of_parameters(name: &str) -> Self {
+        if name == "f32" { Self::F32 } else { Self::F64 }
+    }
+
+    /// Whether every number of this type is one of the other too.
+    pub(crate) fn fits_in(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::F16 | Self::Bf16, Self::F32) | (_, Self::F64) => self.is_float(),
+            _ => self == other,
+        }
+    }
+
+    /// The number of these little-endian bytes, if it is a floating-point number.
+    pub(crate) fn decode(self, bytes: &[u8]) -> Option<f64> {
+        Some(match self {
+            Self::F16 => f16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
+            Self::Bf16 => bf16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
+            Self::F32 => f32::from_le_bytes(bytes.try_into().ok()?).into(),
+            Self::F64 => f64::from_le_bytes(bytes.try_into().ok()?),
+            _ => return None,
+        })
+    }
+
+    /// Appends the little-endian bytes of a number that is rounded to this type, if it is one of floating-point numbers.
+    pub(crate) fn encode(self, value: f64, bytes: &mut Vec<u8>) {
+        match self {
+            Self::F16 => bytes.extend(f16::from_f64(value).to_le_bytes()),
+            Self::Bf16 => bytes.extend(bf16::from_f64(value).to_le_bytes()),
+            Self::F32 => bytes.extend((value as f32).to_le_bytes()),
+            Self::F64 => bytes.extend(value.to_le_bytes()),
+            _ => {}
+        }
+    }
+}
+
+/// The name in Rust: `f32`, `bf16`.
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", format!("{self:?}").to_lowercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_rounded_to_the_nearest() {
+        for (dtype, value, expected) in [
+            (Dtype::F16, 0.1, 0.099_975_585_937_5),
+            (Dtype::F16, 1e6, f64::INFINITY),
+            (Dtype::Bf16, 0.1, 0.100_097_656_25),
+            (Dtype::Bf16, 1e30, 1.000_135_796_319_441_5e30),
+            (Dtype::F32, 0.1, 0.100_000_001_490_116_12),
+            (Dtype::F64, 0.1, 0.1),
+        ] {
+            let mut bytes = Vec::new();
+            dtype.encode(value, &mut bytes);
+            assert_eq!(bytes.len(), dtype.size());
+            let found = dtype.decode(&bytes).unwrap();
+            assert!((found - expected).abs() <= 1e-3 * expected || found == expected, "{dtype}: {found}");
+            let mut again = Vec::new();
+            dtype.encode(found, &mut again);
+            assert_eq!(again, bytes, "{dtype}");
+        }
+    }
+
+    #[test]
+    fn types_that_hold_another() {
+        assert!(Dtype::Bf16.fits_in(Dtype::F32) && Dtype::F32.fits_in(Dtype::F64));
+        assert!(Dtype::F16.fits_in(Dtype::F16));
+        assert!(!Dtype::F16.fits_in(Dtype::Bf16) && !Dtype::F64.fits_in(Dtype::F32));
+        assert!(!Dtype::I64.fits_in(Dtype::F64));
+    }
+}
