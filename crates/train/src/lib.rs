@@ -34,12 +34,13 @@
 //! the same bits on one thread and on many, and layers, losses and optimizers need not know that threads exist.
 #![doc(html_root_url = "https://docs.rs/chainrule-train/latest")]
 
+pub mod callbacks;
 mod engine;
 mod model;
 mod trainer;
 
 pub use model::{FileError, Model, ModelError, PredictError, Predictor, Summary, TrainingBytes, file};
 pub use trainer::{
-    Callback, EpochReport, Event, Fit, History, Quantity, RunningMetrics, Scores, Suspects, TrainError,
-    TrainWarning, Trainer,
+    Callback, Checkpoint, EpochReport, Event, Fit, History, Quantity, RunningMetrics, Scores, Snapshot, Suspects,
+    TrainError, TrainWarning, Trainer, TrainerView,
 };
