@@ -78,6 +78,10 @@ fn now() -> f64 {
 
 impl<T: Real> Callback<T> for TensorBoardLog {
     fn on(&mut self, event: &Event<'_>, training: &mut TrainerView<'_, T>) -> ControlFlow<()> {
+        if let Event::Start { .. } = event {
+            // Every checkpoint is to know the file.
+            self.begin(training);
+        }
         let Some(row) = LogRow::of(event, self.every_steps, training) else { return ControlFlow::Continue(()) };
         let LogRow { is_epoch, steps, rate, train, validation, .. } = row;
         // At the last step of an epoch there may be values of that step and of the whole epoch: curves of their own.
