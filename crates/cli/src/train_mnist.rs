@@ -1,8 +1,10 @@
 //! `chainrule train-mnist`: trains a network on MNIST, evaluates it and saves it.
 
 use std::error::Error;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use chainrule::core::{Description, Initializer, Registry};
@@ -11,16 +13,20 @@ use chainrule::layers::activations::AnyActivation;
 use chainrule::metrics::ConfusionCounts;
 use chainrule::prelude::*;
 use chainrule::tensor::blas;
+use chainrule::train::file;
 use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
 use chainrule_cli::families;
 use chainrule_cli::models::ModelName;
 use chainrule_cli::{peak, terminal};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use ndarray::Array2;
 
+use crate::checkpoint_interval::CheckpointInterval;
+use crate::interrupt::Interrupt;
 use crate::parts::{self, Rate};
 use crate::progress::ProgressPrinter;
 use crate::report::{BlasInfo, EpochFigures, TrainingReport};
+use crate::resume;
 
 /// The number of test samples in a batch of predictions.
 const ROWS: usize = 500;
@@ -100,10 +106,98 @@ pub(crate) struct Arguments {
     /// Save the model to this file.
     #[arg(long, default_value = "mnist.chainrule")]
     out: PathBuf,
+    /// Save the training to this file, from which --resume goes on. Without this option it is called as the file of --out with
+    /// .checkpoint appended, and removed once the model is saved.
+    #[arg(long)]
+    checkpoint: Option<PathBuf>,
+    /// How often the training is saved: 60s, 5m, 500steps or 1epoch; end for when it ends or is interrupted.
+    #[arg(long, default_value_t = CheckpointInterval::Seconds(60.0))]
+    checkpoint_every: CheckpointInterval,
+    /// The number of checkpoints to keep. Those before the newest have .1, .2 and so on appended to their names.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    keep_checkpoints: u32,
+    /// Go on from this checkpoint, or from one before it if it is damaged. The options of the training are in it; others that
+    /// are given replace them.
+    #[arg(long)]
+    pub(crate) resume: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    check_outputs(arguments)?;
+impl Arguments {
+    /// The file for checkpoints.
+    fn checkpoint(&self) -> PathBuf {
+        let own = self.checkpoint.clone().or_else(|| self.resume.clone());
+        own.unwrap_or_else(|| {
+            let mut path = self.out.clone().into_os_string();
+            path.push(".checkpoint");
+            path.into()
+        })
+    }
+
+    /// The notes of the options that make the training what it is, for its checkpoints.
+    fn notes(&self, epochs: u64, dataset: &str) -> Vec<(String, String)> {
+        let Self {
+            model, batch_size, hidden, activation, init, loss, optimizer, lr, schedule, metric, ..
+        } = self;
+        let text = |value: &Option<Description>| value.as_ref().map(ToString::to_string);
+        let units = |units: &Vec<usize>| units.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let name = model.to_possible_value().map(|value| value.get_name().to_owned());
+        let options = [
+            ("model", name),
+            ("epochs", Some(epochs.to_string())),
+            ("batch-size", batch_size.map(|size| size.to_string())),
+            ("hidden", hidden.as_ref().map(units)),
+            ("activation", text(activation)),
+            ("init", text(init)),
+            ("loss", Some(loss.to_string())),
+            ("optimizer", Some(optimizer.to_string())),
+            ("lr", lr.map(|rate| rate.to_string())),
+            ("schedule", text(schedule)),
+            ("seed", Some(self.seed.to_string())),
+            ("shards", self.shards.map(|shards| shards.to_string())),
+            ("portable", self.portable.then(String::new)),
+            ("dataset", Some(dataset.to_owned())),
+        ];
+        let given = options.into_iter().filter_map(|(name, value)| Some(resume::note(name, value?)));
+        let metrics = metric.iter().enumerate();
+        let metrics =
+            metrics.map(|(index, metric)| resume::note(&format!("metric {index}"), metric.to_string()));
+        given.chain(metrics).collect()
+    }
+
+    /// The command that goes on from a checkpoint, with the options that name files.
+    fn to_go_on(&self, checkpoint: &Path) -> String {
+        let Self { json, out, data_dir, checkpoint_every, keep_checkpoints, .. } = self;
+        let quoted = |path: &Path| {
+            let path = path.display().to_string();
+            let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@".contains(c);
+            if !path.is_empty() && path.chars().all(plain) {
+                path
+            } else {
+                format!("'{}'", path.replace('\'', "'\\''"))
+            }
+        };
+        let mut command = format!("chainrule train-mnist --resume {}", quoted(checkpoint));
+        for (option, path) in [("json", json), ("data-dir", data_dir)] {
+            if let Some(path) = path {
+                command += &format!(" --{option} {}", quoted(path));
+            }
+        }
+        if out != Path::new("mnist.chainrule") {
+            command += &format!(" --out {}", quoted(out));
+        }
+        if *checkpoint_every != CheckpointInterval::Seconds(60.0) {
+            command += &format!(" --checkpoint-every {checkpoint_every}");
+        }
+        if *keep_checkpoints != 2 {
+            command += &format!(" --keep-checkpoints {keep_checkpoints}");
+        }
+        command
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let checkpoint = &arguments.checkpoint();
+    check_outputs(arguments, checkpoint)?;
     let dataset = dataset::find(arguments.dataset, arguments.data_dir.as_deref())?;
     let LoadedDataset { name, ref train, ref test, ref warning } = dataset;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -125,9 +219,29 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .portable(arguments.portable)
         .seed(Seed(arguments.seed))
         .metric(Accuracy)
-        .callback(ProgressPrinter::new());
+        .callback(ProgressPrinter::new())
+        .callback(arguments.checkpoint_every.checkpoints(checkpoint, arguments.keep_checkpoints as usize));
     for metric in &arguments.metric {
         trainer = trainer.metric(registry.build::<Box<dyn Measure<f32, u8>>>(metric)?);
+    }
+    if let Some(path) = &arguments.resume {
+        trainer = trainer.resume(path)?;
+        terminal::note(format_args!(
+            "going on after {} epochs and {} samples",
+            trainer.epochs_done(),
+            trainer.samples_done()
+        ));
+    }
+    let replaces = arguments.resume.is_none() && arguments.checkpoint.is_none() && checkpoint.exists();
+    if replaces {
+        terminal::note(format_args!(
+            "warning: {} is of a training that was interrupted, and will be replaced: to go on with that one, end this one and use --resume",
+            checkpoint.display()
+        ));
+    }
+    let short_name = if name == "digits" { "digits" } else { "mnist" };
+    for (name, value) in arguments.notes(epochs, short_name) {
+        trainer = trainer.note(name, value);
     }
     let shards = trainer.shard_count();
     // Each shard is the work of one thread.
@@ -141,7 +255,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     terminal::note(format_args!(
         "{products}, {gflops:.0} GFLOP/s; training on {working} of {threads} threads, {shards} shards"
     ));
-    let history = trainer.fit(train, epochs)?;
+    let interrupt = Interrupt::watch()?;
+    trainer = trainer.callback(interrupt.clone());
+    let to_go_on = || {
+        let command = arguments.to_go_on(checkpoint);
+        if checkpoint.exists() { format!("; go on with\n  {command}") } else { String::new() }
+    };
+    match trainer.fit(train, Fit::until(epochs)) {
+        Ok(history) if history.stopped => {
+            if let Some((signal, code)) = interrupt.by() {
+                let epoch = trainer.epochs_done() + 1;
+                terminal::note(format_args!("{signal} in epoch {epoch} of {epochs}{}", to_go_on()));
+                return Ok(code);
+            }
+        }
+        Ok(_) => {}
+        Err(error) => {
+            terminal::note(format_args!("the training stopped{}", to_go_on()));
+            return Err(error.into());
+        }
+    }
     let scores = trainer.evaluate(test)?;
     let model = &trainer.evaluated_model();
     let matrix = confusion(model, test)?;
@@ -154,8 +287,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let report = TrainingReport {
         dataset: name.to_owned(),
         samples: train.len(),
-        train_seconds: history.epochs.iter().map(|report| report.seconds).sum(),
-        epochs: history.epochs.iter().map(epoch).collect(),
+        train_seconds: trainer.history().iter().map(|report| report.seconds).sum(),
+        epochs: trainer.history().iter().map(epoch).collect(),
         test_loss: scores.loss,
         test_accuracy: scores.metric("accuracy").unwrap_or(f64::NAN),
         test: scores,
@@ -181,12 +314,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         report.write(path).map_err(|error| cannot_write(path, &error))?;
     }
     saved?;
+    if arguments.checkpoint.is_none() {
+        remove_checkpoints(checkpoint, arguments.keep_checkpoints);
+    }
     printed?;
     terminal::print(format_args!("saved       {}", arguments.out.display()))?;
     if let Some(warning) = warning {
         terminal::print(format_args!("\n{warning}"))?;
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Removes the checkpoints of a training whose model is saved. What cannot be removed stays.
+fn remove_checkpoints(path: &Path, keep: u32) {
+    let kept = file::numbered(path).into_iter().filter(|(number, _)| *number < keep).map(|(_, path)| path);
+    // The oldest first, so that the newest is there as long as any is.
+    for path in kept.collect::<Vec<_>>().into_iter().rev().chain([path.to_owned()]) {
+        let _ = fs::remove_file(path);
+    }
 }
 
 /// The learning rate that was given.
@@ -199,15 +344,20 @@ fn learning_rate(text: &str) -> Result<f64, String> {
 }
 
 /// Checks before the training whether its results can be written.
-fn check_outputs(arguments: &Arguments) -> Result<(), String> {
+fn check_outputs(arguments: &Arguments, checkpoint: &Path) -> Result<(), String> {
     let Arguments { out, json, .. } = arguments;
     let json = json.as_deref();
-    for path in [Some(out.as_path()), json].into_iter().flatten() {
+    let files = [("out", Some(out.as_path())), ("json", json), ("checkpoint", Some(checkpoint))];
+    for path in files.iter().filter_map(|(_, path)| *path) {
         output::check(path).map_err(|error| cannot_write(path, &error))?;
     }
-    let replaced = out.is_file() || !out.exists();
-    if json == Some(out) && replaced {
-        return Err(format!("--out and --json are both {}: choose two files", out.display()));
+    for (index, (name, path)) in files.iter().enumerate() {
+        let Some(path) = path else { continue };
+        let replaced = path.is_file() || !path.exists();
+        let same = files[index + 1..].iter().find(|(_, other)| *other == Some(path));
+        if let Some((other, _)) = same.filter(|_| replaced) {
+            return Err(format!("--{name} and --{other} are both {}: choose two files", path.display()));
+        }
     }
     Ok(())
 }

@@ -41,6 +41,6 @@ mod trainer;
 
 pub use model::{FileError, Model, ModelError, PredictError, Predictor, Summary, TrainingBytes, file};
 pub use trainer::{
-    Callback, Checkpoint, EpochReport, Event, Fit, History, Quantity, RunningMetrics, Scores, Snapshot, Suspects,
-    TrainError, TrainWarning, Trainer, TrainerView,
+    Callback, Checkpoint, EpochReport, Event, Fit, History, Quantity, RunningMetrics, Scores, Snapshot,
+    Suspects, TrainError, TrainWarning, Trainer, TrainerView,
 };

@@ -118,8 +118,9 @@ impl<T: Real> EarlyStopping<T> {
         if index < *start_from {
             return Decision { keep: false, stop: false };
         }
-        let improves =
-            |than: Option<f64>| than.map_or(!value.is_nan(), |than| monitor.is_better(value, than, *min_delta));
+        let improves = |than: Option<f64>| {
+            than.map_or(!value.is_nan(), |than| monitor.is_better(value, than, *min_delta))
+        };
         seen.wait += 1;
         if improves(seen.best) {
             seen.best = Some(value);

@@ -116,7 +116,8 @@ mod tests {
         let value = [&[0x0a, 4][..], b"loss", &[0x15], &0.25f32.to_le_bytes()].concat();
         let summary = [&[0x0a, value.len() as u8][..], &value].concat();
         let event =
-            [&[0x09][..], &1.5f64.to_le_bytes(), &[0x10, 0xac, 0x02, 0x2a, summary.len() as u8], &summary].concat();
+            [&[0x09][..], &1.5f64.to_le_bytes(), &[0x10, 0xac, 0x02, 0x2a, summary.len() as u8], &summary]
+                .concat();
         assert_eq!(record[..8], (event.len() as u64).to_le_bytes());
         assert_eq!(record[12..12 + event.len()], event);
         assert_eq!(record.len(), 16 + event.len());

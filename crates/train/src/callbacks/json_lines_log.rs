@@ -40,7 +40,8 @@ impl JsonLinesLog {
 fn line(row: &LogRow) -> String {
     let LogRow { is_epoch, epoch, steps, samples, seconds, rate, train, validation } = row;
     let event = if *is_epoch { "epoch" } else { "step" };
-    let mut line = format!("{{\"event\":\"{event}\",\"epoch\":{epoch},\"steps\":{steps},\"samples\":{samples}");
+    let mut line =
+        format!("{{\"event\":\"{event}\",\"epoch\":{epoch},\"steps\":{steps},\"samples\":{samples}");
     if let Some(seconds) = seconds {
         line += &format!(",\"seconds\":{}", number(Some(*seconds)));
     }

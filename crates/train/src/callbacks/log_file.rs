@@ -55,7 +55,8 @@ impl LogFile {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&self.path)?;
+                let mut file =
+                    OpenOptions::new().write(true).create(true).truncate(false).open(&self.path)?;
                 // A device or a pipe has no length.
                 if file.metadata()?.is_file() {
                     self.length = self.length.min(file.metadata()?.len());

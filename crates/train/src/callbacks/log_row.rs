@@ -27,7 +27,11 @@ pub(super) struct LogRow {
 
 impl LogRow {
     /// The row of an event, if it has one: after each epoch, each validation, and every so many steps, but never for 0.
-    pub(super) fn of<T: Real>(event: &Event<'_>, every_steps: u64, training: &TrainerView<'_, T>) -> Option<Self> {
+    pub(super) fn of<T: Real>(
+        event: &Event<'_>,
+        every_steps: u64,
+        training: &TrainerView<'_, T>,
+    ) -> Option<Self> {
         let steps = training.steps_done();
         match event {
             Event::EpochEnd(report) => Some(Self {
@@ -66,7 +70,9 @@ fn numbers(scores: &Scores) -> Vec<(String, Option<f64>)> {
         match value {
             MetricValue::Vector(values) => {
                 let each = values.iter().enumerate();
-                numbers.extend(each.map(|(index, value)| (format!("{name}[{index}]"), value.as_ref().ok().copied())));
+                numbers.extend(
+                    each.map(|(index, value)| (format!("{name}[{index}]"), value.as_ref().ok().copied())),
+                );
             }
             MetricValue::Table(_) => {}
             value => numbers.push((name.clone(), value.as_number())),

@@ -82,7 +82,9 @@ impl<T: Real> Callback<T> for TensorBoardLog {
             // Every checkpoint is to know the file.
             self.begin(training);
         }
-        let Some(row) = LogRow::of(event, self.every_steps, training) else { return ControlFlow::Continue(()) };
+        let Some(row) = LogRow::of(event, self.every_steps, training) else {
+            return ControlFlow::Continue(());
+        };
         let LogRow { is_epoch, steps, rate, train, validation, .. } = row;
         // At the last step of an epoch there may be values of that step and of the whole epoch: curves of their own.
         let of_training = if is_epoch { "train" } else { "train_steps" };

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
-use chainrule_core::runner::{GradsExt, RunExt};
 use chainrule_core::carried::{self, CarriedState};
-use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Sequential, SequentialCache, SparseGrad};
+use chainrule_core::runner::{GradsExt, RunExt};
+use chainrule_core::{
+    Backward, Forward, Grads, Layer, Mode, Params, Sequential, SequentialCache, SparseGrad,
+};
 use chainrule_data::Samples;
 use chainrule_losses::LossPass;
 use chainrule_tensor::{Buffer, FlushDenormals, Real, vector};

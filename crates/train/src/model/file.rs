@@ -221,7 +221,9 @@ pub enum FileError {
         what: String,
     },
     /// A layer carries a state from batch to batch that it does not hand over, and the training is in the middle of an epoch.
-    #[error("cannot save the training in the middle of an epoch, since a layer carries a state from batch to batch that it does not hand over: call `carried::begin` in its forward pass, save between epochs, or leave out the rest of the epoch with `end_epoch`")]
+    #[error(
+        "cannot save the training in the middle of an epoch, since a layer carries a state from batch to batch that it does not hand over: call `carried::begin` in its forward pass, save between epochs, or leave out the rest of the epoch with `end_epoch`"
+    )]
     CarriedStates,
     /// It is a model, but not a checkpoint of a training.
     #[error("{} is a model without the state of its training: it can be loaded, but not resumed", path.display())]

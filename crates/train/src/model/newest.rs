@@ -80,7 +80,9 @@ mod tests {
     fn kept_files_are_found_in_their_order() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("run");
-        for name in ["run", "run.10", "run.2", "run.1", "run.01", "run.x", "run.1.tmp", "run.99999999999", "other.1"] {
+        for name in
+            ["run", "run.10", "run.2", "run.1", "run.01", "run.x", "run.1.tmp", "run.99999999999", "other.1"]
+        {
             fs::write(directory.path().join(name), "").unwrap();
         }
         let numbers: Vec<u32> = numbered(&path).into_iter().map(|(number, _)| number).collect();

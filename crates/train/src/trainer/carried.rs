@@ -39,12 +39,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return Err(other());
         }
         let model = &self.model;
-        let blank = Shard::<T, Y>::new(
-            model.cache(),
-            Buffer::default(),
-            model.input().size(),
-            model.output().size(),
-        );
+        let blank =
+            Shard::<T, Y>::new(model.cache(), Buffer::default(), model.input().size(), model.output().size());
         for (index, bytes) in saved.iter().enumerate() {
             let rows = rows_of_shard(self.batch_size, index, shards).len();
             self.check_memory_of_activations(rows)?;
@@ -68,12 +64,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// [`carried::begin`](chainrule_core::carried::begin).
     pub(super) fn hands_over_states(&self) -> bool {
         let model = &self.model;
-        let blank = Shard::<T, Y>::new(
-            model.cache(),
-            Buffer::default(),
-            model.input().size(),
-            model.output().size(),
-        );
+        let blank =
+            Shard::<T, Y>::new(model.cache(), Buffer::default(), model.input().size(), model.output().size());
         blank.carried(model.layers(), model.parameters(), 1).len() >= model.plan().stateful_layers()
     }
 }

@@ -91,7 +91,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let position = self.position();
         let epoch_weight = position.as_ref().map(|_| self.state.epoch_weight);
         let record = Some(self.record());
-        let contents = Contents { position, epoch_weight, record, ..Contents::of(&self.model, Some(training)) };
+        let contents =
+            Contents { position, epoch_weight, record, ..Contents::of(&self.model, Some(training)) };
         Ok(Checkpoint { contents: Arc::new(contents) })
     }
 

@@ -56,8 +56,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return Ok(flow);
         }
         self.end_epoch();
-        report.validation =
-            fit.validation.map(|validation| self.with_averaged(|this| this.scores(validation))).transpose()?;
+        report.validation = fit
+            .validation
+            .map(|validation| self.with_averaged(|this| this.scores(validation)))
+            .transpose()?;
         self.observe(&report)?;
         self.state.history.push(report.clone());
         let end = self.tell(&Event::EpochEnd(&report));

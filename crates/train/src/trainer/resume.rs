@@ -133,7 +133,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let Some(index) = states.iter().position(|(name, _)| name == callback.name()) else { continue };
             let (name, state) = states.remove(index);
             if callback.restore(&state).is_none() {
-                let message = format!("the state of its callback `{name}` does not fit the one of this trainer");
+                let message =
+                    format!("the state of its callback `{name}` does not fit the one of this trainer");
                 return Err(TrainError::Checkpoint(message));
             }
         }
@@ -156,7 +157,8 @@ impl EpochRecord {
 
 impl ScoreRecord {
     fn into_scores(self) -> Scores {
-        let value = |number: Option<f64>| number.map_or(MetricValue::Undefined(NOT_KEPT), MetricValue::number);
+        let value =
+            |number: Option<f64>| number.map_or(MetricValue::Undefined(NOT_KEPT), MetricValue::number);
         let metrics = self.metrics.into_iter().map(|(name, number)| (name, value(number))).collect();
         Scores { loss: self.loss, metrics }
     }

@@ -56,7 +56,11 @@ impl<T: Real> Snapshot<T> {
         };
         let mut own = vec![0.0f64; numbers.len() / size_of::<f64>()];
         file::numbers(numbers, &mut own)?;
-        rest.is_empty().then_some(Self { parameters: values(parameters)?, state: values(state)?, numbers: own })
+        rest.is_empty().then_some(Self {
+            parameters: values(parameters)?,
+            state: values(state)?,
+            numbers: own,
+        })
     }
 
     /// The weights, to be changed before a training goes on with them.
@@ -84,9 +88,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     pub(super) fn restore_weights(&mut self, snapshot: &Snapshot<T>) -> Result<(), TrainError> {
         let Snapshot { parameters, state, numbers } = snapshot;
         let State { optimizer_state, numbers: own, range, .. } = &mut self.state;
-        let same_state = state.is_empty() || state.len() == optimizer_state.len() && numbers.len() == own.len();
+        let same_state =
+            state.is_empty() || state.len() == optimizer_state.len() && numbers.len() == own.len();
         if parameters.len() != self.model.parameters.len() || !same_state {
-            return Err(TrainError::Checkpoint("a callback goes back to the weights of another model".into()));
+            return Err(TrainError::Checkpoint(
+                "a callback goes back to the weights of another model".into(),
+            ));
         }
         self.model.parameters.copy_from_slice(parameters);
         if !state.is_empty() {

@@ -72,7 +72,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if nothing && restore.is_none() && error.is_none() {
             return Ok(());
         }
-        let Requests { restore, save, wanting, warnings, error, .. } = std::mem::take(&mut self.state.requests);
+        let Requests { restore, save, wanting, warnings, error, .. } =
+            std::mem::take(&mut self.state.requests);
         warnings.into_iter().for_each(|warning| self.warn(warning));
         if !wanting.is_empty() {
             let checkpoint = self.checkpoint();

@@ -42,14 +42,20 @@ fn a_run_in_pieces_is_one_run() {
     let whole = |trainer: Trainer<f32, u8>| {
         let mut trainer = trainer;
         trainer.fit(&train, fit()).unwrap();
-        (trainer.model().parameters_sha256(), without_seconds(trainer.history()), trainer.evaluate(&validation).unwrap())
+        (
+            trainer.model().parameters_sha256(),
+            without_seconds(trainer.history()),
+            trainer.evaluate(&validation).unwrap(),
+        )
     };
     let make = || trainer_with((adam(0.01), Ema { decay: 0.9, every: 1 }));
     let right = whole(make());
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run");
     for steps in [1, 3, 7, 10, 13] {
-        let start = || make().callback(Checkpoints::new(&path).every_steps(2).keep(3)).resume_or_start(&path).unwrap();
+        let start = || {
+            make().callback(Checkpoints::new(&path).every_steps(2).keep(3)).resume_or_start(&path).unwrap()
+        };
         let mut pieces = 0;
         loop {
             let mut piece = start().callback(stop_after(steps));
@@ -85,7 +91,9 @@ fn by_steps_epochs_and_time() {
         let mut trainer = trainer().callback(checkpoints).callback(move |event: &Event<'_>| {
             if let Event::Batch { .. } = event {
                 std::thread::sleep(Duration::from_millis(15));
-                sender.send(file::read(&watched).ok().map(|contents| contents.training.unwrap().step)).unwrap();
+                sender
+                    .send(file::read(&watched).ok().map(|contents| contents.training.unwrap().step))
+                    .unwrap();
             }
             ControlFlow::Continue(())
         });
@@ -131,7 +139,9 @@ fn a_damaged_file_falls_back_to_the_one_before() {
         damage(&mut bytes);
         fs::write(&path, bytes).unwrap();
         let mut resumed = trainer().resume_or_start(&path).unwrap();
-        let [TrainWarning::OlderCheckpoint { reason, used }] = resumed.warnings() else { panic!("{resumed:?}") };
+        let [TrainWarning::OlderCheckpoint { reason, used }] = resumed.warnings() else {
+            panic!("{resumed:?}")
+        };
         assert!(reason.contains("run ") && *used == one, "{reason}");
         resumed.fit(&data(1), Fit::until(EPOCHS)).unwrap();
         assert_eq!(resumed.model().parameters_sha256(), right);
@@ -207,7 +217,8 @@ fn early_stopping_goes_on_where_it_was() {
     let best = history.epochs.iter().map(loss).fold(f64::INFINITY, f64::min);
     assert_eq!(straight.evaluate(&validation).unwrap().loss, best, "the best weights are back");
     for steps in [7, 10, 33, 10 * epochs as u64 - 1] {
-        let start = || make().callback(Checkpoints::new(&path).every_epochs(1)).resume_or_start(&path).unwrap();
+        let start =
+            || make().callback(Checkpoints::new(&path).every_epochs(1)).resume_or_start(&path).unwrap();
         loop {
             let mut piece = start().callback(stop_after(steps));
             piece.fit(&train, fit()).unwrap();

@@ -43,7 +43,8 @@ fn decisions_are_those_of_keras() {
     assert!(cases.len() > 100);
     let train = Subset::first(data(1), 8);
     for case in cases {
-        let values: Vec<f64> = case["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+        let values: Vec<f64> =
+            case["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
         let better = if case["mode"] == "max" { Better::Max } else { Better::Min };
         let mut stopping = EarlyStopping::new(case["patience"].as_u64().unwrap())
             .monitor("script", better)
@@ -82,16 +83,16 @@ fn the_best_weights_come_back_however_it_ends() {
         for end in 0..3 {
             let decay = if averaged { 0.8 } else { 0.0 };
             let stopping = EarlyStopping::new(100).restore_best();
-            let mut trainer = trainer_with((sgd(1.5), Ema { decay: decay, every: 1 })).callback(stopping).on_event(
-                move |event, training| match event {
+            let mut trainer = trainer_with((sgd(1.5), Ema { decay: decay, every: 1 }))
+                .callback(stopping)
+                .on_event(move |event, training| match event {
                     Event::Step { epoch: 8, batch: 3, .. } if end == 1 => ControlFlow::Break(()),
                     Event::Step { epoch: 8, batch: 3, .. } if end == 2 => {
                         training.fail(TrainError::Zero("nerves"));
                         ControlFlow::Continue(())
                     }
                     _ => ControlFlow::Continue(()),
-                },
-            );
+                });
             let result = trainer.fit(&train, Fit::epochs(12).validation(&validation));
             assert_eq!(result.is_err(), end == 2);
             let best = best_of(&trainer);
@@ -107,12 +108,13 @@ fn validations_within_an_epoch_count() {
     let (train, validation) = (data(1), data(2));
     let seen = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&seen);
-    let mut trainer = trainer_with(sgd(0.0)).callback(EarlyStopping::new(3)).callback(move |event: &Event<'_>| {
-        if let Event::Step { batch, validation: Some(scores), .. } = event {
-            kept.lock().unwrap().push((*batch, scores.loss));
-        }
-        ControlFlow::Continue(())
-    });
+    let mut trainer =
+        trainer_with(sgd(0.0)).callback(EarlyStopping::new(3)).callback(move |event: &Event<'_>| {
+            if let Event::Step { batch, validation: Some(scores), .. } = event {
+                kept.lock().unwrap().push((*batch, scores.loss));
+            }
+            ControlFlow::Continue(())
+        });
     // Nothing improves: the fourth validation stops it, at batch 7 of the second epoch, after those at 3, at the end and at 3.
     let history = trainer.fit(&train, Fit::epochs(9).validation(&validation).validate_every(4)).unwrap();
     let seen = seen.lock().unwrap().clone();

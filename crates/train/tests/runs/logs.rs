@@ -26,7 +26,8 @@ fn logging(directory: &Path) -> Trainer<f32, u8> {
 
 /// The one file in the directory for TensorBoard.
 fn event_file(directory: &Path) -> PathBuf {
-    let files: Vec<_> = fs::read_dir(directory.join("board")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let files: Vec<_> =
+        fs::read_dir(directory.join("board")).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(files.len(), 1, "{files:?}");
     files[0].clone()
 }
@@ -136,13 +137,20 @@ fn rows_columns_and_curves() {
     // Steps 7, 14, 21, 28, the validations at 8, 18 and 28, and three epochs.
     assert_eq!(lines.len(), 1 + 9, "{csv}");
     assert!(lines[9].starts_with("3,30,77,"), "{}", lines[9]);
-    assert!(lines[9].contains(&format!(",0.01,{},{}", report.train.loss, report.train.metric("accuracy").unwrap())));
+    assert!(lines[9].contains(&format!(
+        ",0.01,{},{}",
+        report.train.loss,
+        report.train.metric("accuracy").unwrap()
+    )));
 
     let json = fs::read_to_string(directory.path().join("log.jsonl")).unwrap();
     let rows: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 9);
     let last = &rows[8];
-    assert_eq!((last["event"].as_str(), last["epoch"].as_u64(), last["steps"].as_u64()), (Some("epoch"), Some(3), Some(30)));
+    assert_eq!(
+        (last["event"].as_str(), last["epoch"].as_u64(), last["steps"].as_u64()),
+        (Some("epoch"), Some(3), Some(30))
+    );
     assert_eq!(last["train"]["loss"].as_f64(), Some(report.train.loss));
     assert!(last["train"]["a \"b\", c[1]"].is_number() && last["validation"]["accuracy"].is_number());
     assert_eq!(rows[0]["event"], "step");
@@ -202,13 +210,17 @@ fn a_training_in_pieces_logs_as_one() {
         let without_seconds = |directory: &Path| -> Vec<Vec<String>> {
             let csv = fs::read_to_string(directory.join("log.csv")).unwrap();
             let fields = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
-            csv.lines().map(fields).map(|mut fields| {
-                fields.remove(3);
-                fields
-            }).collect()
+            csv.lines()
+                .map(fields)
+                .map(|mut fields| {
+                    fields.remove(3);
+                    fields
+                })
+                .collect()
         };
         assert_eq!(without_seconds(pieces.path()), without_seconds(whole.path()), "{stop}");
-        let lines = |directory: &Path| fs::read_to_string(directory.join("log.jsonl")).unwrap().lines().count();
+        let lines =
+            |directory: &Path| fs::read_to_string(directory.join("log.jsonl")).unwrap().lines().count();
         assert_eq!(lines(pieces.path()), lines(whole.path()));
         assert_eq!(scalars(&event_file(pieces.path())), scalars(&event_file(whole.path())), "{stop}");
     }

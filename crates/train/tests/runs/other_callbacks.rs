@@ -41,7 +41,11 @@ fn a_callback_sees_the_training() {
     let right = ["start"].into_iter().chain(epoch.clone()).chain(epoch).chain(["end"]);
     assert_eq!(names, right.collect::<Vec<_>>());
     for (name, steps, planned, epochs, rate) in &*seen {
-        assert_eq!((*planned, *epochs), (2 * BATCHES, steps.saturating_sub(u64::from(*name == "step")) / BATCHES), "{name}");
+        assert_eq!(
+            (*planned, *epochs),
+            (2 * BATCHES, steps.saturating_sub(u64::from(*name == "step")) / BATCHES),
+            "{name}"
+        );
         assert!((rate - 0.1 * (1.0 - *steps as f64 / 20.0)).abs() < 1e-12, "{steps}: {rate}");
     }
 }
@@ -61,10 +65,12 @@ fn best_last_and_every_model() {
     for epoch in 1..=7 {
         assert_eq!(path(&format!("model-{epoch}")).exists(), epoch % 2 == 0);
     }
-    let accuracy = |report: &chainrule_train::EpochReport| report.validation.as_ref().unwrap().metric("accuracy");
+    let accuracy =
+        |report: &chainrule_train::EpochReport| report.validation.as_ref().unwrap().metric("accuracy");
     let best = history.epochs.iter().filter_map(accuracy).fold(0.0, f64::max);
-    let mut with_best = chainrule_train::Trainer::new(load("best"), chainrule_losses::CrossEntropy::default(), sgd(0.1))
-        .metric(chainrule_metrics::Accuracy::default());
+    let mut with_best =
+        chainrule_train::Trainer::new(load("best"), chainrule_losses::CrossEntropy::default(), sgd(0.1))
+            .metric(chainrule_metrics::Accuracy::default());
     assert_eq!(with_best.evaluate(&validation).unwrap().metric("accuracy"), Some(best));
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2 + 3);
 }

@@ -130,13 +130,12 @@ fn with_a_break(
 ) -> String {
     let data = sums();
     let mut stop = stop;
-    let mut trainer =
-        trainer(layers.clone()).shards(shards).callback(move |event: &Event<'_>| match event {
-            Event::Step { epoch: 1, batch, .. } if stop.take_if(|stop| *stop == *batch).is_some() => {
-                ControlFlow::Break(())
-            }
-            _ => ControlFlow::Continue(()),
-        });
+    let mut trainer = trainer(layers.clone()).shards(shards).callback(move |event: &Event<'_>| match event {
+        Event::Step { epoch: 1, batch, .. } if stop.take_if(|stop| *stop == *batch).is_some() => {
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    });
     trainer.fit(&data, 3).unwrap();
     let mut trainer = between(trainer);
     trainer.fit(&data, Fit::until(3)).unwrap();
