@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use crate::nearest::nearest;
 use crate::{Stop, print};
 
-const TARGETS: [&str; 5] = ["idx", "csv", "model", "sealed_model", "manifest"];
+const TARGETS: [&str; 6] = ["idx", "csv", "model", "sealed_model", "resume", "manifest"];
 
 /// How many inputs each target tries.
 const INPUTS: u64 = 1_000_000;

@@ -114,14 +114,14 @@ impl<T: Real> EarlyStopping<T> {
     fn decide(&mut self, value: f64) -> Decision {
         let Self { monitor, min_delta, patience, baseline, start_from, seen, weights, .. } = self;
         let index = seen.count;
-        seen.count += 1;
+        seen.count = seen.count.saturating_add(1);
         if index < *start_from {
             return Decision { keep: false, stop: false };
         }
         let improves = |than: Option<f64>| {
             than.map_or(!value.is_nan(), |than| monitor.is_better(value, than, *min_delta))
         };
-        seen.wait += 1;
+        seen.wait = seen.wait.saturating_add(1);
         if improves(seen.best) {
             seen.best = Some(value);
             if improves(*baseline) {

@@ -67,7 +67,7 @@ impl LogFile {
             }
         };
         file.write_all(bytes)?;
-        self.length += bytes.len() as u64;
+        self.length = self.length.saturating_add(bytes.len() as u64);
         Ok(())
     }
 }

@@ -12,6 +12,9 @@ use super::{State, Trainer};
 use crate::model::file::{self, EpochRecord, FileError, Newest, ScoreRecord};
 use crate::model::load::Origin;
 
+/// The most steps, epochs or samples that a checkpoint may have counted, so that none of them overflows later.
+const MOST: u64 = 1 << 53;
+
 /// Why a metric that is not a number has no value in the history of a training that was resumed.
 const NOT_KEPT: Undefined = Undefined("a checkpoint keeps only the metrics that are numbers");
 
@@ -44,6 +47,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if model.input() != self.model.input() {
             let message = format!("its samples have the shape {}", model.input());
             return Err(TrainError::Checkpoint(message));
+        }
+        let counts = [training.epoch, training.step, record.skipped, record.skipped_in_a_row];
+        let of_position = [position.samples, position.batches, position.of];
+        if counts.into_iter().chain(of_position).any(|count| count > MOST) {
+            return Err(TrainError::Checkpoint("it has counted more steps than a training can take".into()));
         }
         self.read_optimizer_state(&training.state)?;
         let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
