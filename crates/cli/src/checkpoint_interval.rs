@@ -42,23 +42,35 @@ impl FromStr for CheckpointInterval {
         if text == "end" {
             return Ok(Self::End);
         }
-        let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-        let (number, unit) = text.split_at(digits);
+        let (number, unit) = number_and_unit(text);
         let whole = || number.parse::<u64>().ok().filter(|&number| number > 0).ok_or_else(other);
-        let seconds = |unit: f64| {
-            let seconds = number.parse::<f64>().map_err(|_| other())? * unit;
-            let possible = seconds > 0.0 && Duration::try_from_secs_f64(seconds).is_ok();
-            if possible { Ok(Self::Seconds(seconds)) } else { Err(other()) }
-        };
-        match unit.trim_start() {
-            "s" | "sec" | "second" | "seconds" => seconds(1.0),
-            "m" | "min" | "minute" | "minutes" => seconds(60.0),
-            "h" | "hour" | "hours" => seconds(3600.0),
+        match unit {
             "step" | "steps" => whole().map(Self::Steps),
             "epoch" | "epochs" => whole().map(Self::Epochs),
-            _ => Err(other()),
+            _ => seconds(text).map(Self::Seconds).map_err(|_| other()),
         }
     }
+}
+
+/// The seconds of a time such as 60s, 5m or 1h.
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
+    let other = || format!("`{text}` is no time: give a number above 0 and a unit, such as 60s, 5m or 1h");
+    let (number, unit) = number_and_unit(text);
+    let unit = match unit {
+        "s" | "sec" | "second" | "seconds" => 1.0,
+        "m" | "min" | "minute" | "minutes" => 60.0,
+        "h" | "hour" | "hours" => 3600.0,
+        _ => return Err(other()),
+    };
+    let seconds = number.parse::<f64>().map_err(|_| other())? * unit;
+    let possible = seconds > 0.0 && Duration::try_from_secs_f64(seconds).is_ok();
+    if possible { Ok(seconds) } else { Err(other()) }
+}
+
+fn number_and_unit(text: &str) -> (&str, &str) {
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    (number, unit.trim_start())
 }
 
 impl fmt::Display for CheckpointInterval {

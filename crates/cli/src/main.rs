@@ -3,10 +3,12 @@
 mod checkpoint_interval;
 mod curve;
 mod doctor;
+mod forecast;
 mod interrupt;
 mod list;
 mod parts;
 mod progress;
+mod rate_chart;
 mod report;
 mod resume;
 mod schedule;

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chainrule::core::{Description, Initializer, Registry};
 use chainrule::data::{Batches, output};
@@ -13,7 +14,7 @@ use chainrule::layers::activations::AnyActivation;
 use chainrule::metrics::ConfusionCounts;
 use chainrule::prelude::*;
 use chainrule::tensor::blas;
-use chainrule::train::file;
+use chainrule::train::{RateFinder, file};
 use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
 use chainrule_cli::families;
 use chainrule_cli::models::ModelName;
@@ -21,15 +22,21 @@ use chainrule_cli::{peak, terminal};
 use clap::{Args, ValueEnum};
 use ndarray::Array2;
 
-use crate::checkpoint_interval::CheckpointInterval;
+use crate::checkpoint_interval::{self, CheckpointInterval};
+use crate::curve::short;
+use crate::forecast::{self, Forecast};
 use crate::interrupt::Interrupt;
 use crate::parts::{self, Rate};
 use crate::progress::ProgressPrinter;
+use crate::rate_chart;
 use crate::report::{BlasInfo, EpochFigures, TrainingReport};
 use crate::resume;
 
 /// The number of test samples in a batch of predictions.
 const ROWS: usize = 500;
+
+/// For how long steps are measured before the training.
+const MEASURED: Duration = Duration::from_millis(200);
 
 // What the help says of options that take a description, before the names.
 const ACTIVATION: &str = "The activation of the hidden layers of mlp, such as leaky_relu:0.2 [default: relu]";
@@ -48,6 +55,10 @@ pub(crate) struct Arguments {
     /// The number of passes over the training set [default: depends on the network, 5 for mlp].
     #[arg(long)]
     epochs: Option<u64>,
+    /// Train for about this long, such as 60s or 10m: for as many epochs as fit into it, instead of those of --epochs. The schedule is that of
+    /// the epochs.
+    #[arg(long = "for", value_name = "TIME", value_parser = checkpoint_interval::seconds)]
+    time: Option<f64>,
     /// The number of samples per step [default: depends on the network, 32 for mlp].
     #[arg(long)]
     batch_size: Option<usize>,
@@ -77,6 +88,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = parts::read::<Arc<dyn Schedule>>)]
     #[arg(long_help = parts::help::<Arc<dyn Schedule>>(SCHEDULE))]
     schedule: Option<Description>,
+    /// Instead of training, try growing learning rates for 200 steps, say which one to choose, and draw the losses to this file, as SVG.
+    #[arg(long, value_name = "FILE")]
+    find_lr: Option<PathBuf>,
     /// A metric to report besides the accuracy, such as f1; may be given several times.
     #[arg(long, value_parser = parts::read::<Box<dyn Measure<f32, u8>>>)]
     #[arg(long_help = parts::help::<Box<dyn Measure<f32, u8>>>(METRIC))]
@@ -203,13 +217,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = arguments.threads.unwrap_or_else(cores);
     let (default_epochs, default_batch_size) = arguments.model.defaults();
-    let epochs = arguments.epochs.unwrap_or(default_epochs);
+    let mut epochs = arguments.epochs.unwrap_or(default_epochs);
     let batch_size = arguments.batch_size.unwrap_or(default_batch_size);
     let registry = families::registry();
     let model = Model::new(train.shape(), layers(arguments, registry)?, Seed(arguments.seed))?;
     let library = blas::Blas::current();
     terminal::note(format_args!("{}\n", model.summary()));
     let loss: Box<dyn Loss<f32, u8>> = registry.build(&arguments.loss)?;
+    if let Some(path) = &arguments.find_lr {
+        find_rate(arguments, registry, model, loss, train, path)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let rate = Rate { rate: arguments.lr, schedule: arguments.schedule.as_ref(), default: "cosine" };
     let optimizer = parts::optimizer(registry, &arguments.optimizer, rate)?;
     let mut trainer = Trainer::new(model, loss, optimizer)
@@ -239,8 +257,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             checkpoint.display()
         ));
     }
-    let short_name = if name == "digits" { "digits" } else { "mnist" };
-    for (name, value) in arguments.notes(epochs, short_name) {
+    let step = trainer.measure_step(train, MEASURED);
+    let steps_per_epoch = train.len().div_ceil(batch_size.max(1)) as u64;
+    if let Some(seconds) = arguments.time {
+        let step = step.as_ref().copied().map_err(|error| error.to_string())?;
+        let (time, done) = (forecast::time, trainer.epochs_done());
+        let fitting = forecast::epochs_in(seconds, step, steps_per_epoch);
+        let more = fitting.map_err(|epoch| {
+            let (epoch, given) = (time(epoch), time(seconds));
+            format!("an epoch takes about {epoch}, more than the {given} of --for: give more time, or choose a smaller network")
+        })?;
+        epochs = done.saturating_add(more);
+    }
+    let epochs_left = epochs.saturating_sub(trainer.epochs_done());
+    let done = trainer.samples_done().div_ceil(batch_size.max(1)) as u64;
+    let forecast = Forecast {
+        parameters: trainer.model().parameters().len(),
+        bytes: trainer.training_bytes().total(),
+        steps: epochs_left.saturating_mul(steps_per_epoch).saturating_sub(done),
+        epochs: epochs_left,
+        step: step.ok(),
+    };
+    for (name, value) in arguments.notes(epochs, name) {
         trainer = trainer.note(name, value);
     }
     let shards = trainer.shard_count();
@@ -253,7 +291,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         format!("{library}, 1 thread per product")
     };
     terminal::note(format_args!(
-        "{products}, {gflops:.0} GFLOP/s; training on {working} of {threads} threads, {shards} shards"
+        "{products}, {gflops:.0} GFLOP/s; training on {working} of {threads} threads, {shards} shards\n{forecast}"
     ));
     let interrupt = Interrupt::watch()?;
     trainer = trainer.callback(interrupt.clone());
@@ -323,6 +361,48 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         terminal::print(format_args!("\n{warning}"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tries growing learning rates, and says and draws what they did to the loss.
+fn find_rate(
+    arguments: &Arguments,
+    registry: &Registry,
+    model: Model<f32>,
+    loss: Box<dyn Loss<f32, u8>>,
+    train: &Images,
+    path: &Path,
+) -> Result<(), Box<dyn Error>> {
+    output::check(path).map_err(|error| cannot_write(path, &error))?;
+    let finder = RateFinder::default();
+    let schedule = Schedule::description(&finder.schedule());
+    let rate = Rate { rate: None, schedule: Some(&schedule), default: "constant" };
+    let optimizer = parts::optimizer(registry, &arguments.optimizer, rate)?;
+    let (_, default_batch_size) = arguments.model.defaults();
+    let trainer = Trainer::new(model, loss, optimizer)
+        .batch_size(arguments.batch_size.unwrap_or(default_batch_size))
+        .shards(arguments.shards)
+        .portable(arguments.portable)
+        .seed(Seed(arguments.seed));
+    let trainer = match arguments.threads {
+        Some(threads) => trainer.threads(threads),
+        None => trainer,
+    };
+    let curve = finder.run(trainer, train)?;
+    let title = format!("loss over the learning rate of {}", arguments.optimizer.name);
+    let svg = rate_chart::text(&curve, &title)?;
+    output::write(path, |file| file.write_all(svg.as_bytes())).map_err(|error| cannot_write(path, &error))?;
+    match curve.suggestion() {
+        Some(rate) => terminal::print(format_args!(
+            "try --lr {}, a tenth of the rate with the lowest loss\nwritten to {}",
+            format!("{rate:.1e}").parse().map_or_else(|_| short(rate), short),
+            path.display()
+        ))?,
+        None => terminal::print(format_args!(
+            "the loss has not fallen at any rate: check the data and the network\nwritten to {}",
+            path.display()
+        ))?,
+    }
+    Ok(())
 }
 
 /// Removes the checkpoints of a training whose model is saved. What cannot be removed stays.

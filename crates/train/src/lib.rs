@@ -26,7 +26,8 @@
 //! - [`Model`] is a network with its parameters; it predicts, prints a summary, and is saved and loaded.
 //! - [`Predictor`] predicts again and again in the same memory, and carries states from call to call.
 //! - [`Trainer`] brings a model, a loss and an optimizer together, and fits the model to data.
-//! - [`Callback`] watches a training and can stop it; a closure is one.
+//! - [`Callback`] watches a training and can stop it; a closure is one, and [`callbacks`] has early stopping, checkpoints and logs.
+//! - [`Trainer::resume_or_start`] goes on with a training that was interrupted at any moment, with the same bits.
 //!
 //! The decision here: **data parallelism is the trainer's alone.** A batch is cut into a fixed number of shards; each shard
 //! runs the whole forward and backward pass on one thread with single-threaded matrix products, and the shards' gradients are
@@ -37,9 +38,11 @@
 pub mod callbacks;
 mod engine;
 mod model;
+mod rate_finder;
 mod trainer;
 
 pub use model::{FileError, Model, ModelError, PredictError, Predictor, Summary, TrainingBytes, file};
+pub use rate_finder::{RateCurve, RateFinder, RatePoint};
 pub use trainer::{
     Callback, Checkpoint, EpochReport, Event, Fit, History, Quantity, RunningMetrics, Scores, Snapshot,
     Suspects, TrainError, TrainWarning, Trainer, TrainerView,

@@ -46,6 +46,8 @@ pub enum Event<'a> {
         samples: usize,
         /// The mean loss over these samples.
         loss: f64,
+        /// The mean loss of this batch, before the step.
+        batch_loss: f64,
         /// The metrics over these samples, by name.
         metrics: RunningMetrics<'a>,
         /// The scores of a validation after this step: see [`Fit::validate_every`](super::Fit::validate_every). That at the end of

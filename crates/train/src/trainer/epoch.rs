@@ -127,6 +127,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             if history.epochs.is_empty() {
                 self.remember();
             }
+            let batch_loss = loss.mean;
             let scores = self.validate_within_epoch(fit)?;
             let told = self.tell_of(|this, tell| {
                 let EpochPosition { samples, loss, .. } = this.state.position;
@@ -135,7 +136,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 let counted = Counted { metrics: &this.metrics, tallies: &this.state.tallies };
                 let metrics = RunningMetrics::new(&counted);
                 let validation = scores.as_ref();
-                tell(&Event::Step { epoch, batch: index, samples, loss, metrics, validation });
+                tell(&Event::Step { epoch, batch: index, samples, loss, batch_loss, metrics, validation });
             });
             if told?.is_break() {
                 return Ok(ControlFlow::Break(()));

@@ -13,6 +13,7 @@ pub(crate) mod error;
 mod fit;
 mod forward;
 mod history;
+mod measure;
 mod memory;
 mod overlap;
 mod plateau;
@@ -340,22 +341,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     {
         let fit = fit.into();
         warning::warn_if_debug();
-        self.check(data.shape())?;
-        self.optimizer.validate()?;
-        self.optimizer.check_parameters(self.state.buckets.parameters())?;
-        targets::check_settings(&*self.loss, &self.metrics, self.model.output().size())?;
-        self.check_stateful(data.len(), self.shuffle)?;
-        self.check_single_samples(data.len())?;
-        self.check_passes()?;
+        let mut batches = self.check_training(data)?;
         if let Some(validation) = fit.validation {
             self.check(validation.shape())?;
             self.check_stateful(validation.len(), false)?;
             Batches::new(validation.len(), self.evaluation_rows(), None)?;
             self.check_memory_of_activations(self.evaluation_rows().min(validation.len()))?;
         }
-        self.check_memory_of_activations(self.rows_of_pass().min(data.len()))?;
-        let order = self.shuffle.then_some(self.seed.child(0));
-        let mut batches = Batches::new(data.len(), self.batch_size, order)?;
         self.make_optimizer_state()?;
         if self.state.position.of != data.len() as u64 {
             self.end_epoch();
@@ -376,6 +368,23 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let result = this.epochs(data, &fit, &mut batches, &mut history);
             this.tell_end(result, history)
         })
+    }
+
+    /// Checks whether the model can be trained on this data; returns its batches.
+    fn check_training<D>(&self, data: &D) -> Result<Batches, TrainError>
+    where
+        D: Samples<T, Target = Y>,
+    {
+        self.check(data.shape())?;
+        self.optimizer.validate()?;
+        self.optimizer.check_parameters(self.state.buckets.parameters())?;
+        targets::check_settings(&*self.loss, &self.metrics, self.model.output().size())?;
+        self.check_stateful(data.len(), self.shuffle)?;
+        self.check_single_samples(data.len())?;
+        self.check_passes()?;
+        self.check_memory_of_activations(self.rows_of_pass().min(data.len()))?;
+        let order = self.shuffle.then_some(self.seed.child(0));
+        Ok(Batches::new(data.len(), self.batch_size, order)?)
     }
 
     /// Trains for the epochs that are left, until a callback stops the training.

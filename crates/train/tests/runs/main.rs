@@ -3,6 +3,7 @@
 mod checkpoints;
 mod early_stopping;
 mod logs;
+mod measuring;
 mod other_callbacks;
 
 use chainrule_core::Sequential;

@@ -1,4 +1,4 @@
-//! Trainings that are killed, interrupted and told to end, and go on.
+//! Trainings that are killed, interrupted and told to end, and go on; what they say beforehand.
 #![cfg(unix)]
 
 use std::fs::{self, File};
@@ -171,7 +171,7 @@ fn killed_at_any_moment_it_ends_with_the_same_bits() {
 
 #[test]
 fn asked_to_end_it_saves_and_says_how_to_go_on() {
-    const EPOCHS: u64 = 40;
+    const EPOCHS: u64 = 15;
     let straight = directory();
     assert!(training(straight.path(), EPOCHS).status().unwrap().success());
     let right = report(straight.path());
@@ -193,7 +193,7 @@ fn asked_to_end_it_saves_and_says_how_to_go_on() {
         assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8(output.stderr).unwrap();
         let (before, command) = said.trim_end().rsplit_once('\n').unwrap();
-        assert!(before.contains("of 40; go on with"), "{said}");
+        assert!(before.contains("of 15; go on with"), "{said}");
         // The options are simple enough to be told apart by spaces.
         let arguments: Vec<String> = command.split_whitespace().skip(1).map(str::to_owned).collect();
         let expected = "train-mnist --resume mnist.chainrule.checkpoint --json report.json --data-dir data --checkpoint-every 3steps";
@@ -282,4 +282,38 @@ fn only_a_checkpoint_of_this_command_is_resumed() {
     assert!(error.contains("holds another architecture"), "{error}");
     let error = said(&["--resume", CHECKPOINT, "--data-dir", "data", "--optimizer", "sgd"]);
     assert!(error.contains("the checkpoint is of another training"), "{error}");
+}
+
+#[test]
+fn it_says_what_it_will_take_and_keeps_to_a_time() {
+    let directory = directory();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chainrule"));
+        command.current_dir(directory.path()).args(["train-mnist", "--data-dir", "data", "--hidden", "16"]);
+        let output = command.args(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.success(), said, String::from_utf8(output.stdout).unwrap())
+    };
+    let (_, said, _) = run(&["--epochs", "3", "--batch-size", "50"]);
+    let line = said.lines().find(|line| line.starts_with("12730 parameters, ")).unwrap();
+    assert!(line.contains(" MiB to train them; 39 steps in 3 epochs, about "), "{line}");
+
+    let (succeeds, said, _) = run(&["--for", "3s", "--json", "report.json"]);
+    assert!(succeeds, "{said}");
+    let report = report(directory.path());
+    let epochs = report["epochs"].as_array().unwrap().len();
+    assert!(said.contains(&format!("{} steps in {epochs} epoch", 20 * epochs)) && epochs > 1, "{said}");
+    let (succeeds, said, _) = run(&["--for", "0.000001s"]);
+    assert!(!succeeds && said.contains("an epoch takes about "), "{said}");
+    let (succeeds, said, _) = run(&["--for", "60"]);
+    assert!(!succeeds && said.contains("such as 60s, 5m or 1h"), "{said}");
+
+    fs::remove_file(directory.path().join("mnist.chainrule")).unwrap();
+    let (succeeds, said, printed) =
+        run(&["--find-lr", "rates.svg", "--optimizer", "clip_by_norm:1 then sgd:lr=0.5"]);
+    assert!(succeeds && printed.contains("try --lr "), "{said}{printed}");
+    let rate: f64 = printed.split_whitespace().nth(2).unwrap().trim_end_matches(',').parse().unwrap();
+    assert!((1e-6..1.0).contains(&rate), "{printed}");
+    assert!(fs::read_to_string(directory.path().join("rates.svg")).unwrap().starts_with("<svg"));
+    assert!(!directory.path().join("mnist.chainrule").exists(), "it has not trained");
 }
