@@ -211,7 +211,7 @@ fn asked_to_end_it_saves_and_says_how_to_go_on() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let directory = directory();
-    // A pipe that nobody reads: to save the training takes for ever.
+    // A pipe without a reader: to save the training takes for ever.
     let pipe = directory.path().join("pipe");
     if !Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()) {
         eprintln!("skipped: there is no mkfifo");

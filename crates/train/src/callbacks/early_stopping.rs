@@ -31,15 +31,15 @@ pub struct EarlyStopping<T: Real> {
     baseline: Option<f64>,
     start_from: u64,
     restore_best: bool,
-    seen: Seen,
+    seen: StoppingState,
     weights: Option<Snapshot<T>>,
     /// Whether the training is over, so that the next one is another.
     over: bool,
 }
 
-/// What it has seen.
+/// What it has seen so far.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
-struct Seen {
+struct StoppingState {
     /// The number of validations.
     count: u64,
     /// The best value.
@@ -53,7 +53,7 @@ struct Seen {
 /// What a checkpoint holds of it.
 #[derive(Encode, Decode)]
 struct Saved {
-    seen: Seen,
+    seen: StoppingState,
     weights: Option<Vec<u8>>,
 }
 
@@ -75,7 +75,7 @@ impl<T: Real> EarlyStopping<T> {
             baseline: None,
             start_from: 0,
             restore_best: false,
-            seen: Seen::default(),
+            seen: StoppingState::default(),
             weights: None,
             over: false,
         }
@@ -140,7 +140,7 @@ impl<T: Real> Callback<T> for EarlyStopping<T> {
             Event::Start { .. } => {
                 self.monitor.check("EarlyStopping", training);
                 if std::mem::take(&mut self.over) {
-                    self.seen = Seen::default();
+                    self.seen = StoppingState::default();
                     self.weights = None;
                 }
                 // It had stopped a training that was resumed from the checkpoint of its end.

@@ -1,7 +1,7 @@
 //! The training loop: epochs and evaluation.
 //!
 //! [`settings`] holds what a user chooses, [`checks`] what must hold before it begins, [`memory`] what it keeps, [`epoch`] the batches
-//! of an epoch, [`step`] a single step, [`checkpoint`] and [`resume`] saving and resuming, [`tell`] telling callbacks.
+//! of an epoch, [`step`] a single step, [`save`] and [`resume`] saving and resuming, [`tell`] telling callbacks.
 
 mod averaged;
 mod callback;
@@ -12,14 +12,17 @@ mod epoch;
 pub(crate) mod error;
 mod fit;
 mod forward;
+mod go_back;
 mod history;
 mod measure;
 mod memory;
 mod overlap;
 mod plateau;
 mod refusal;
+mod requests;
 mod reserve;
 mod resume;
+mod save;
 #[cfg(feature = "serde")]
 mod serialize;
 mod settings;
@@ -32,6 +35,7 @@ mod tell;
 mod update;
 mod view;
 mod warning;
+mod watchable;
 
 pub use callback::{Callback, Event};
 pub use checkpoint::Checkpoint;
@@ -56,9 +60,9 @@ use chainrule_optim::{Run, Step, UpdateRule};
 use chainrule_tensor::{Buffer, Real, Seed, blas};
 
 use self::overlap::TrainedSamples;
+use self::requests::Requests;
 use self::reserve::reserve;
 use self::tallies::Tallies;
-use self::view::Requests;
 use crate::engine::buckets::{self, Buckets};
 use crate::engine::careful::Copies;
 use crate::engine::exchange::Exchanges;

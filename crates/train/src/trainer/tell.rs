@@ -9,7 +9,8 @@ use super::Trainer;
 use super::callback::Event;
 use super::error::TrainError;
 use super::history::History;
-use super::view::{Requests, TrainerView};
+use super::requests::Requests;
+use super::view::TrainerView;
 use super::warning::TrainWarning;
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {

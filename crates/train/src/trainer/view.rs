@@ -1,14 +1,14 @@
 //! What a callback sees of a training, and what it may ask for.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chainrule_tensor::Real;
 
 use super::error::TrainError;
+use super::requests::Requests;
 use super::snapshot::Snapshot;
 use super::warning::TrainWarning;
-use super::{State, Trainer};
 use crate::model::model::Model;
 
 /// A training, as a [`Callback`](super::Callback) sees it.
@@ -94,7 +94,7 @@ impl<T: Real> TrainerView<'_, T> {
 
 impl<T: Real> fmt::Debug for TrainerView<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Progress { steps_done, steps_planned, epochs_done } = self.trainer.progress();
+        let TrainingProgress { steps_done, steps_planned, epochs_done } = self.trainer.progress();
         f.debug_struct("TrainerView")
             .field("steps_done", &steps_done)
             .field("steps_planned", &steps_planned)
@@ -103,37 +103,12 @@ impl<T: Real> fmt::Debug for TrainerView<'_, T> {
     }
 }
 
-/// What callbacks have asked for at an event. It is empty, and allocates nothing, unless they do.
-pub(super) struct Requests<T: Real> {
-    pub(super) restore: Option<Snapshot<T>>,
-    pub(super) save: Vec<PathBuf>,
-    /// Whether the callback that is told now wants a checkpoint.
-    pub(super) checkpoint: bool,
-    /// The callbacks that want one, by their index.
-    pub(super) wanting: Vec<usize>,
-    pub(super) warnings: Vec<TrainWarning>,
-    pub(super) error: Option<TrainError>,
-}
-
-impl<T: Real> Default for Requests<T> {
-    fn default() -> Self {
-        Self {
-            restore: None,
-            save: Vec::new(),
-            checkpoint: false,
-            wanting: Vec::new(),
-            warnings: Vec::new(),
-            error: None,
-        }
-    }
-}
-
 /// How far a training is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Progress {
-    steps_done: u64,
-    steps_planned: u64,
-    epochs_done: u64,
+pub(super) struct TrainingProgress {
+    pub(super) steps_done: u64,
+    pub(super) steps_planned: u64,
+    pub(super) epochs_done: u64,
 }
 
 /// A trainer, whatever its targets are.
@@ -142,43 +117,11 @@ pub(super) trait Watchable<T: Real> {
 
     fn averaged_model(&self) -> Model<T>;
 
-    fn progress(&self) -> Progress;
+    fn progress(&self) -> TrainingProgress;
 
     fn rate(&self) -> Option<f64>;
 
     fn names_of_metrics(&self) -> Vec<String>;
 
     fn take_snapshot(&self, snapshot: &mut Snapshot<T>) -> Result<(), TrainError>;
-}
-
-impl<T: Real, Y: Clone + Send + Sync> Watchable<T> for Trainer<T, Y> {
-    fn watched_model(&self) -> &Model<T> {
-        &self.model
-    }
-
-    fn averaged_model(&self) -> Model<T> {
-        self.evaluated_model()
-    }
-
-    fn progress(&self) -> Progress {
-        let State { step, run, epoch, .. } = &self.state;
-        Progress { steps_done: *step, steps_planned: run.steps.unwrap_or(*step), epochs_done: *epoch }
-    }
-
-    fn rate(&self) -> Option<f64> {
-        let mut rate = None;
-        let step = self.state.at();
-        self.optimizer.schedules(&mut |schedule| {
-            rate.get_or_insert_with(|| schedule.rate(step));
-        });
-        rate
-    }
-
-    fn names_of_metrics(&self) -> Vec<String> {
-        self.state.tallies.names().to_vec()
-    }
-
-    fn take_snapshot(&self, snapshot: &mut Snapshot<T>) -> Result<(), TrainError> {
-        self.copy_weights_to(snapshot)
-    }
 }

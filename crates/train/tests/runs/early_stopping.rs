@@ -83,16 +83,16 @@ fn the_best_weights_come_back_however_it_ends() {
         for end in 0..3 {
             let decay = if averaged { 0.8 } else { 0.0 };
             let stopping = EarlyStopping::new(100).restore_best();
-            let mut trainer = trainer_with((sgd(1.5), Ema { decay: decay, every: 1 }))
-                .callback(stopping)
-                .on_event(move |event, training| match event {
+            let mut trainer = trainer_with((sgd(1.5), Ema { decay, every: 1 })).callback(stopping).on_event(
+                move |event, training| match event {
                     Event::Step { epoch: 8, batch: 3, .. } if end == 1 => ControlFlow::Break(()),
                     Event::Step { epoch: 8, batch: 3, .. } if end == 2 => {
                         training.fail(TrainError::Zero("nerves"));
                         ControlFlow::Continue(())
                     }
                     _ => ControlFlow::Continue(()),
-                });
+                },
+            );
             let result = trainer.fit(&train, Fit::epochs(12).validation(&validation));
             assert_eq!(result.is_err(), end == 2);
             let best = best_of(&trainer);

@@ -21,7 +21,7 @@ fn a_measured_training_is_the_same_training() {
             Event::Step { epoch: 1, batch: 4, .. } => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         });
-        let mut time = |trainer: &mut Trainer<f32, u8>| {
+        let time = |trainer: &mut Trainer<f32, u8>| {
             if measure {
                 let begin = Instant::now();
                 let step = trainer.measure_step(&data(1), Duration::from_millis(5)).unwrap();
@@ -91,7 +91,8 @@ fn the_rate_finder_sees_where_the_loss_falls_and_rises() {
     // With one batch an epoch as well as with many.
     for batch_size in [8, 77] {
         let finder = RateFinder::default().rates(1e-4, 1e3).steps(150);
-        let curve = finder.run(trainer_with(sgd(finder.schedule())).batch_size(batch_size), &data(1)).unwrap();
+        let curve =
+            finder.run(trainer_with(sgd(finder.schedule())).batch_size(batch_size), &data(1)).unwrap();
         let points = &curve.points;
         assert!((50..=150).contains(&points.len()), "{}", points.len());
         for (step, point) in points.iter().enumerate() {
