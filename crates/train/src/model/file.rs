@@ -36,6 +36,9 @@ const VERSION: u32 = 6;
 /// position, 4 the weight of the epoch, 5 the description of the layers, 6 the record of the run.
 const OLDEST_VERSION: u32 = 2;
 
+/// The first version whose checkpoints say of their setup what those of today do.
+const SAME_SETUP: u32 = 5;
+
 /// The encoding of `None`, which a field has in files of versions before it.
 const NONE: u8 = 0;
 
@@ -107,7 +110,7 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
     read_with_version(path).map(|(contents, _)| contents)
 }
 
-/// As [`read`], with whether the file has the version that is written today.
+/// As [`read`], with whether a checkpoint says of its setup what one that is written today does.
 pub(crate) fn read_with_version(path: &Path) -> Result<(Contents, bool), FileError> {
     let io = |source: io::Error| FileError::Io { path: path.to_owned(), doing: "read", source };
     let path = || path.to_owned();
@@ -145,7 +148,7 @@ pub(crate) fn read_with_version(path: &Path) -> Result<(Contents, bool), FileErr
         DecodeError::Memory => io(io::ErrorKind::OutOfMemory.into()),
         DecodeError::Invalid => FileError::Contents { path: path() },
     })?;
-    Ok((contents, version == VERSION))
+    Ok((contents, version >= SAME_SETUP))
 }
 
 /// A model file that cannot be read or written.

@@ -14,8 +14,8 @@ pub struct Newest {
     pub path: PathBuf,
     /// What it holds.
     pub contents: Contents,
-    /// Whether it has the version of the format that is written today.
-    pub(crate) current: bool,
+    /// Whether it says of its setup what a file that is written today does.
+    pub(crate) same_setup: bool,
     /// What is wrong with the files that are newer.
     pub passed_over: Vec<FileError>,
 }
@@ -32,7 +32,7 @@ pub fn newest(path: &Path) -> Result<Newest, FileError> {
     let kept = numbered(path).into_iter().map(|(_, path)| path);
     for path in std::iter::once(path.to_owned()).chain(kept) {
         match read_with_version(&path) {
-            Ok((contents, current)) => return Ok(Newest { path, contents, current, passed_over }),
+            Ok((contents, same_setup)) => return Ok(Newest { path, contents, same_setup, passed_over }),
             Err(error) if is_broken(&error) => passed_over.push(error),
             Err(error) => return Err(error),
         }

@@ -31,7 +31,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// [`TrainError::File`] if no file can be used, [`TrainError::Checkpoint`] if it is of another training.
     pub fn resume(mut self, path: impl AsRef<Path>) -> Result<Self, TrainError> {
-        let Newest { path, mut contents, current, passed_over } = file::newest(path.as_ref())?;
+        let Newest { path, mut contents, same_setup, passed_over } = file::newest(path.as_ref())?;
         let training = contents.training.take();
         let record = contents.record.take().unwrap_or_default();
         let position = contents.position.take().unwrap_or_default();
@@ -39,7 +39,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let epoch_weight = contents.epoch_weight.unwrap_or(position.samples as f64);
         let training = training.ok_or_else(|| FileError::NotACheckpoint { path: path.clone() })?;
         let setup = self.setup();
-        if training.setup != setup && (current || !names_follow(&training.setup, &setup)) {
+        if training.setup != setup && (same_setup || !names_follow(&training.setup, &setup)) {
             let message = format!("it was made with {}, this trainer has {setup}", training.setup);
             return Err(TrainError::Checkpoint(message));
         }

@@ -5,9 +5,15 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
+use chainrule_core::Sequential;
+use chainrule_data::Rows;
+use chainrule_layers::{Dense, Relu};
+use chainrule_losses::CrossEntropy;
 use chainrule_optim::{Ema, adam};
 use chainrule_train::callbacks::{Checkpoints, EarlyStopping};
 use chainrule_train::{Event, FileError, Fit, History, Model, TrainError, TrainWarning, Trainer, file};
+
+use ndarray::array;
 
 use super::{BATCHES, data, trainer, trainer_with};
 
@@ -249,4 +255,24 @@ fn notes_and_weights_are_in_the_file() {
     assert_eq!(notes, [("other".into(), "ü".into()), ("config".into(), "b".into())]);
     let model = Model::<f32>::load(&path).unwrap();
     assert_eq!(model.parameters_sha256(), trainer.model().parameters_sha256());
+}
+
+/// A file that version 5 of the format wrote, after an epoch of two samples.
+#[test]
+fn a_checkpoint_of_version_5_is_resumed() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/version-5-checkpoint.bin");
+    assert_eq!(fs::read(&path).unwrap()[8], 5);
+    let make = |rate: f64| {
+        let layers = Sequential::new().then(Dense::new(4)).then(Relu).then(Dense::new(2));
+        let model = Model::<f32>::new([3], layers, 0).unwrap();
+        Trainer::<f32, u8>::new(model, CrossEntropy::default(), adam(rate))
+    };
+    let error = make(0.02).resume(&path).unwrap_err();
+    assert!(matches!(error, TrainError::Checkpoint(_)), "{error}");
+    let mut trainer = make(0.01).resume(&path).unwrap();
+    assert_eq!((trainer.epochs_done(), trainer.history().len()), (1, 0));
+    let data = Rows::new(array![[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]], vec![0u8, 1]).unwrap();
+    assert_eq!(trainer.fit(&data, Fit::until(3)).unwrap().epochs.len(), 2);
+    let again = file::read(&path).unwrap().training.unwrap();
+    assert_eq!((again.step, again.batch_size), (2, 1));
 }
