@@ -3,7 +3,9 @@
 mod checkpoint_interval;
 mod curve;
 mod doctor;
+mod find_rate;
 mod forecast;
+mod going_on;
 mod interrupt;
 mod list;
 mod parts;

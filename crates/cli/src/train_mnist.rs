@@ -14,23 +14,20 @@ use chainrule::layers::activations::AnyActivation;
 use chainrule::metrics::ConfusionCounts;
 use chainrule::prelude::*;
 use chainrule::tensor::blas;
-use chainrule::train::{RateFinder, file};
+use chainrule::train::file;
 use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
 use chainrule_cli::families;
 use chainrule_cli::models::ModelName;
 use chainrule_cli::{peak, terminal};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use ndarray::Array2;
 
 use crate::checkpoint_interval::{self, CheckpointInterval};
-use crate::curve::short;
 use crate::forecast::{self, Forecast};
 use crate::interrupt::Interrupt;
 use crate::parts::{self, Rate};
 use crate::progress::ProgressPrinter;
-use crate::rate_chart;
 use crate::report::{BlasInfo, EpochFigures, TrainingReport};
-use crate::resume;
 
 /// The number of test samples in a batch of predictions.
 const ROWS: usize = 500;
@@ -51,162 +48,89 @@ const METRIC: &str = "A metric to report besides the accuracy, such as f1; may b
 pub(crate) struct Arguments {
     /// The network.
     #[arg(long, value_enum, default_value_t = ModelName::Mlp)]
-    model: ModelName,
+    pub(crate) model: ModelName,
     /// The number of passes over the training set [default: depends on the network, 5 for mlp].
     #[arg(long)]
-    epochs: Option<u64>,
+    pub(crate) epochs: Option<u64>,
     /// Train for about this long, such as 60s or 10m: for as many epochs as fit into it, instead of those of --epochs. The schedule is that of
     /// the epochs.
     #[arg(long = "for", value_name = "TIME", value_parser = checkpoint_interval::seconds)]
-    time: Option<f64>,
+    pub(crate) time: Option<f64>,
     /// The number of samples per step [default: depends on the network, 32 for mlp].
     #[arg(long)]
-    batch_size: Option<usize>,
+    pub(crate) batch_size: Option<usize>,
     /// The units of the hidden layers of mlp, such as 128,64 [default: 64,64].
     #[arg(long, value_delimiter = ',')]
-    hidden: Option<Vec<usize>>,
+    pub(crate) hidden: Option<Vec<usize>>,
     /// The activation of the hidden layers of mlp, such as leaky_relu:0.2 [default: relu].
     #[arg(long, value_parser = parts::read::<AnyActivation<f32>>)]
     #[arg(long_help = parts::help::<AnyActivation<f32>>(ACTIVATION))]
-    activation: Option<Description>,
+    pub(crate) activation: Option<Description>,
     /// The initial weights of mlp, whose biases begin at 0 [default: glorot_uniform].
     #[arg(long, value_parser = parts::read::<Arc<dyn Initializer>>)]
     #[arg(long_help = parts::help::<Arc<dyn Initializer>>(INIT))]
-    init: Option<Description>,
+    pub(crate) init: Option<Description>,
     /// The loss to minimise, such as focal:gamma=2.
     #[arg(long, value_parser = parts::read::<Box<dyn Loss<f32, u8>>>, default_value = "cross_entropy")]
     #[arg(long_help = parts::help::<Box<dyn Loss<f32, u8>>>(LOSS))]
-    loss: Description,
+    pub(crate) loss: Description,
     /// The optimizer, such as lion, or "clip_by_global_norm:1 then adam.keras:lr=0.01".
     #[arg(long, value_parser = parts::read::<Box<dyn UpdateRule<f32>>>, default_value = "adam(lr=0.003)")]
     #[arg(long_help = parts::help::<Box<dyn UpdateRule<f32>>>(OPTIMIZER))]
-    optimizer: Description,
+    pub(crate) optimizer: Description,
     /// The learning rate [default: that of the optimizer].
     #[arg(long, allow_negative_numbers = true, value_parser = learning_rate)]
-    lr: Option<f64>,
+    pub(crate) lr: Option<f64>,
     /// How the learning rate changes during training, such as "warmup:500 then cosine" [default: cosine].
     #[arg(long, value_parser = parts::read::<Arc<dyn Schedule>>)]
     #[arg(long_help = parts::help::<Arc<dyn Schedule>>(SCHEDULE))]
-    schedule: Option<Description>,
+    pub(crate) schedule: Option<Description>,
     /// Instead of training, try growing learning rates for 200 steps, say which one to choose, and draw the losses to this file, as SVG.
     #[arg(long, value_name = "FILE")]
-    find_lr: Option<PathBuf>,
+    pub(crate) find_lr: Option<PathBuf>,
     /// A metric to report besides the accuracy, such as f1; may be given several times.
     #[arg(long, value_parser = parts::read::<Box<dyn Measure<f32, u8>>>)]
     #[arg(long_help = parts::help::<Box<dyn Measure<f32, u8>>>(METRIC))]
-    metric: Vec<Description>,
+    pub(crate) metric: Vec<Description>,
     /// The seed of the initial weights and of shuffling.
     #[arg(long, default_value_t = 0)]
-    seed: u64,
+    pub(crate) seed: u64,
     /// The number of threads; it does not change the result [default: all cores].
     #[arg(long)]
-    threads: Option<usize>,
+    pub(crate) threads: Option<usize>,
     /// The number of shards that a batch is split into. At most this many threads can work, and it changes the last bits
     /// of the result [default: 2, or 1 if a step is too short for two].
     #[arg(long)]
-    shards: Option<usize>,
+    pub(crate) shards: Option<usize>,
     /// Compute a result that is the same to the last bit on every CPU, in somewhat more time.
     #[arg(long)]
-    portable: bool,
+    pub(crate) portable: bool,
     /// The directory of the four MNIST files [default: CHAINRULE_DATA, else the cache, else a download].
     #[arg(long)]
-    data_dir: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
     /// The data set [default: MNIST, or the bundled digits if MNIST is not available].
     #[arg(long, value_enum)]
-    dataset: Option<DatasetName>,
+    pub(crate) dataset: Option<DatasetName>,
     /// Write the report to this file as JSON.
     #[arg(long)]
-    json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
     /// Save the model to this file.
     #[arg(long, default_value = "mnist.chainrule")]
-    out: PathBuf,
+    pub(crate) out: PathBuf,
     /// Save the training to this file, from which --resume goes on. Without this option it is called as the file of --out with
     /// .checkpoint appended, and removed once the model is saved.
     #[arg(long)]
-    checkpoint: Option<PathBuf>,
+    pub(crate) checkpoint: Option<PathBuf>,
     /// How often the training is saved: 60s, 5m, 500steps or 1epoch; end for when it ends or is interrupted.
     #[arg(long, default_value_t = CheckpointInterval::Seconds(60.0))]
-    checkpoint_every: CheckpointInterval,
+    pub(crate) checkpoint_every: CheckpointInterval,
     /// The number of checkpoints to keep. Those before the newest have .1, .2 and so on appended to their names.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    keep_checkpoints: u32,
+    pub(crate) keep_checkpoints: u32,
     /// Go on from this checkpoint, or from one before it if it is damaged. The options of the training are in it; others that
     /// are given replace them.
     #[arg(long)]
     pub(crate) resume: Option<PathBuf>,
-}
-
-impl Arguments {
-    /// The file for checkpoints.
-    fn checkpoint(&self) -> PathBuf {
-        let own = self.checkpoint.clone().or_else(|| self.resume.clone());
-        own.unwrap_or_else(|| {
-            let mut path = self.out.clone().into_os_string();
-            path.push(".checkpoint");
-            path.into()
-        })
-    }
-
-    /// The notes of the options that make the training what it is, for its checkpoints.
-    fn notes(&self, epochs: u64, dataset: &str) -> Vec<(String, String)> {
-        let Self {
-            model, batch_size, hidden, activation, init, loss, optimizer, lr, schedule, metric, ..
-        } = self;
-        let text = |value: &Option<Description>| value.as_ref().map(ToString::to_string);
-        let units = |units: &Vec<usize>| units.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let name = model.to_possible_value().map(|value| value.get_name().to_owned());
-        let options = [
-            ("model", name),
-            ("epochs", Some(epochs.to_string())),
-            ("batch-size", batch_size.map(|size| size.to_string())),
-            ("hidden", hidden.as_ref().map(units)),
-            ("activation", text(activation)),
-            ("init", text(init)),
-            ("loss", Some(loss.to_string())),
-            ("optimizer", Some(optimizer.to_string())),
-            ("lr", lr.map(|rate| rate.to_string())),
-            ("schedule", text(schedule)),
-            ("seed", Some(self.seed.to_string())),
-            ("shards", self.shards.map(|shards| shards.to_string())),
-            ("portable", self.portable.then(String::new)),
-            ("dataset", Some(dataset.to_owned())),
-        ];
-        let given = options.into_iter().filter_map(|(name, value)| Some(resume::note(name, value?)));
-        let metrics = metric.iter().enumerate();
-        let metrics =
-            metrics.map(|(index, metric)| resume::note(&format!("metric {index}"), metric.to_string()));
-        given.chain(metrics).collect()
-    }
-
-    /// The command that goes on from a checkpoint, with the options that name files.
-    fn to_go_on(&self, checkpoint: &Path) -> String {
-        let Self { json, out, data_dir, checkpoint_every, keep_checkpoints, .. } = self;
-        let quoted = |path: &Path| {
-            let path = path.display().to_string();
-            let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@".contains(c);
-            if !path.is_empty() && path.chars().all(plain) {
-                path
-            } else {
-                format!("'{}'", path.replace('\'', "'\\''"))
-            }
-        };
-        let mut command = format!("chainrule train-mnist --resume {}", quoted(checkpoint));
-        for (option, path) in [("json", json), ("data-dir", data_dir)] {
-            if let Some(path) = path {
-                command += &format!(" --{option} {}", quoted(path));
-            }
-        }
-        if out != Path::new("mnist.chainrule") {
-            command += &format!(" --out {}", quoted(out));
-        }
-        if *checkpoint_every != CheckpointInterval::Seconds(60.0) {
-            command += &format!(" --checkpoint-every {checkpoint_every}");
-        }
-        if *keep_checkpoints != 2 {
-            command += &format!(" --keep-checkpoints {keep_checkpoints}");
-        }
-        command
-    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
@@ -225,7 +149,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     terminal::note(format_args!("{}\n", model.summary()));
     let loss: Box<dyn Loss<f32, u8>> = registry.build(&arguments.loss)?;
     if let Some(path) = &arguments.find_lr {
-        find_rate(arguments, registry, model, loss, train, path)?;
+        arguments.find_rate(registry, model, loss, train, path)?;
         return Ok(ExitCode::SUCCESS);
     }
     let rate = Rate { rate: arguments.lr, schedule: arguments.schedule.as_ref(), default: "cosine" };
@@ -363,48 +287,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tries growing learning rates, and says and draws what they did to the loss.
-fn find_rate(
-    arguments: &Arguments,
-    registry: &Registry,
-    model: Model<f32>,
-    loss: Box<dyn Loss<f32, u8>>,
-    train: &Images,
-    path: &Path,
-) -> Result<(), Box<dyn Error>> {
-    output::check(path).map_err(|error| cannot_write(path, &error))?;
-    let finder = RateFinder::default();
-    let schedule = Schedule::description(&finder.schedule());
-    let rate = Rate { rate: None, schedule: Some(&schedule), default: "constant" };
-    let optimizer = parts::optimizer(registry, &arguments.optimizer, rate)?;
-    let (_, default_batch_size) = arguments.model.defaults();
-    let trainer = Trainer::new(model, loss, optimizer)
-        .batch_size(arguments.batch_size.unwrap_or(default_batch_size))
-        .shards(arguments.shards)
-        .portable(arguments.portable)
-        .seed(Seed(arguments.seed));
-    let trainer = match arguments.threads {
-        Some(threads) => trainer.threads(threads),
-        None => trainer,
-    };
-    let curve = finder.run(trainer, train)?;
-    let title = format!("loss over the learning rate of {}", arguments.optimizer.name);
-    let svg = rate_chart::text(&curve, &title)?;
-    output::write(path, |file| file.write_all(svg.as_bytes())).map_err(|error| cannot_write(path, &error))?;
-    match curve.suggestion() {
-        Some(rate) => terminal::print(format_args!(
-            "try --lr {}, a tenth of the rate with the lowest loss\nwritten to {}",
-            format!("{rate:.1e}").parse().map_or_else(|_| short(rate), short),
-            path.display()
-        ))?,
-        None => terminal::print(format_args!(
-            "the loss has not fallen at any rate: check the data and the network\nwritten to {}",
-            path.display()
-        ))?,
-    }
-    Ok(())
-}
-
 /// Removes the checkpoints of a training whose model is saved. What cannot be removed stays.
 fn remove_checkpoints(path: &Path, keep: u32) {
     let kept = file::numbered(path).into_iter().filter(|(number, _)| *number < keep).map(|(_, path)| path);
@@ -442,7 +324,7 @@ fn check_outputs(arguments: &Arguments, checkpoint: &Path) -> Result<(), String>
     Ok(())
 }
 
-fn cannot_write(path: &Path, error: &io::Error) -> String {
+pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> String {
     format!("cannot write {}: {error}", path.display())
 }
 
