@@ -144,7 +144,11 @@ impl<T: Real> Callback<T> for Checkpoints {
                 return Ok(());
             }
         }
-        checkpoint.write_keeping(path, *keep)
+        match checkpoint.write_keeping(path, *keep) {
+            // That was said.
+            Err(_) if self.failed => Ok(()),
+            written => written,
+        }
     }
 }
 
