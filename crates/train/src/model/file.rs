@@ -36,9 +36,6 @@ const VERSION: u32 = 6;
 /// position, 4 the weight of the epoch, 5 the description of the layers, 6 the record of the run.
 const OLDEST_VERSION: u32 = 2;
 
-/// The first version whose checkpoints say of their setup what those of today do.
-const SAME_SETUP: u32 = 5;
-
 /// The encoding of `None`, which a field has in files of versions before it.
 const NONE: u8 = 0;
 
@@ -148,7 +145,7 @@ pub(crate) fn read_with_version(path: &Path) -> Result<(Contents, bool), FileErr
         DecodeError::Memory => io(io::ErrorKind::OutOfMemory.into()),
         DecodeError::Invalid => FileError::Contents { path: path() },
     })?;
-    Ok((contents, version >= SAME_SETUP))
+    Ok((contents, version == VERSION))
 }
 
 /// A model file that cannot be read or written.

@@ -262,14 +262,10 @@ fn notes_and_weights_are_in_the_file() {
 fn a_checkpoint_of_version_5_is_resumed() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/version-5-checkpoint.bin");
     assert_eq!(fs::read(&path).unwrap()[8], 5);
-    let make = |rate: f64| {
-        let layers = Sequential::new().then(Dense::new(4)).then(Relu).then(Dense::new(2));
-        let model = Model::<f32>::new([3], layers, 0).unwrap();
-        Trainer::<f32, u8>::new(model, CrossEntropy::default(), adam(rate))
-    };
-    let error = make(0.02).resume(&path).unwrap_err();
-    assert!(matches!(error, TrainError::Checkpoint(_)), "{error}");
-    let mut trainer = make(0.01).resume(&path).unwrap();
+    let layers = Sequential::new().then(Dense::new(4)).then(Relu).then(Dense::new(2));
+    let model = Model::<f32>::new([3], layers, 0).unwrap();
+    let trainer = Trainer::<f32, u8>::new(model, CrossEntropy::default(), adam(0.01));
+    let mut trainer = trainer.resume(&path).unwrap();
     assert_eq!((trainer.epochs_done(), trainer.history().len()), (1, 0));
     let data = Rows::new(array![[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]], vec![0u8, 1]).unwrap();
     assert_eq!(trainer.fit(&data, Fit::until(3)).unwrap().epochs.len(), 2);
