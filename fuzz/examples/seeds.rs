@@ -3,15 +3,13 @@
 
 use std::error::Error;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use chainrule_core::Sequential;
-use chainrule_data::Rows;
-use chainrule_fuzz::model;
-use chainrule_losses::CrossEntropy;
-use chainrule_optim::adam;
+use chainrule_fuzz::{data, model, trainer};
 use chainrule_tensor::Seed;
-use chainrule_train::{Model, Trainer};
+use chainrule_train::{Event, Model};
 
 /// The length of the header.
 const HEADER: usize = 52;
@@ -27,10 +25,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     keep("model")?;
     Model::<f64>::new([2], Sequential::default(), Seed(0))?.save(whole.join("empty"))?;
     keep("empty")?;
-    let data = Rows::new(ndarray::array![[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]], vec![0u8, 1])?;
-    let mut trainer = Trainer::new(model(), CrossEntropy::default(), adam(0.01)).batch_size(1);
-    trainer.fit(&data, 1)?;
-    trainer.save(whole.join("checkpoint"))?;
+    let data = data();
+    let mut whole_epoch = trainer("log.csv").note("arguments", "--seed 3");
+    whole_epoch.fit(&data, 1)?;
+    whole_epoch.save(whole.join("checkpoint"))?;
     keep("checkpoint")?;
+    let mut stopped = trainer("log.csv").callback(|event: &Event<'_>| match event {
+        Event::Step { .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    stopped.fit(&data, 2)?;
+    stopped.save(whole.join("position"))?;
+    keep("position")?;
+    for name in ["checkpoint", "position"] {
+        fs::copy(sealed.join(name), seeds.join("resume").join(name))?;
+    }
     Ok(())
 }

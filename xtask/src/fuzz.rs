@@ -11,8 +11,19 @@ use std::process::{Command, Stdio};
 use crate::nearest::nearest;
 use crate::{Stop, print};
 
-const TARGETS: [&str; 10] =
-    ["idx", "csv", "table", "model", "sealed_model", "manifest", "safetensors", "npz", "pytorch", "onnx"];
+const TARGETS: [&str; 11] = [
+    "idx",
+    "csv",
+    "table",
+    "model",
+    "sealed_model",
+    "resume",
+    "manifest",
+    "safetensors",
+    "npz",
+    "pytorch",
+    "onnx",
+];
 
 /// How many inputs each target tries.
 const INPUTS: u64 = 1_000_000;

@@ -1,15 +1,22 @@
 //! The `chainrule` program: trains on MNIST, lists what has a name, looks at data, draws schedules, and describes the
 //! machine.
 
+mod checkpoint_interval;
 mod curve;
 mod data;
 mod doctor;
 mod export;
+mod find_rate;
+mod forecast;
+mod going_on;
 mod import;
+mod interrupt;
 mod list;
 mod parts;
 mod progress;
+mod rate_chart;
 mod report;
+mod resume;
 mod schedule;
 mod svg_chart;
 mod text_chart;
@@ -34,6 +41,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train a network on the MNIST digits, evaluate it, and save it.
+    #[command(args_override_self = true)]
     TrainMnist(Box<train_mnist::Arguments>),
     /// List the layers, losses, metrics, optimizers and all else that has a name, with settings and defaults.
     List(list::Arguments),
@@ -56,8 +64,8 @@ fn main() -> ExitCode {
     if let Some(warning) = blas::use_best_kernel() {
         terminal::note(format_args!("warning: {warning}"));
     }
-    match run(&command) {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(command) {
+        Ok(code) => code,
         Err(error) => {
             terminal::note(format_args!("error: {}", error_chain::text(&*error)));
             ExitCode::FAILURE
@@ -65,15 +73,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command) -> Result<(), Box<dyn Error>> {
+fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     simd::check_level()?;
     match command {
-        Command::TrainMnist(arguments) => train_mnist::run(arguments),
-        Command::List(arguments) => list::run(arguments),
-        Command::Data(command) => data::run(command),
-        Command::Schedule(arguments) => schedule::run(arguments),
-        Command::Export(arguments) => export::run(arguments),
-        Command::Import(arguments) => import::run(arguments),
-        Command::Doctor => doctor::run(),
+        Command::TrainMnist(arguments) => return train_mnist::run(&with_those_of_checkpoint(*arguments)?),
+        Command::List(arguments) => list::run(&arguments)?,
+        Command::Data(command) => data::run(&command)?,
+        Command::Schedule(arguments) => schedule::run(&arguments)?,
+        Command::Export(arguments) => export::run(&arguments)?,
+        Command::Import(arguments) => import::run(&arguments)?,
+        Command::Doctor => doctor::run()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The arguments of a training, with those of the checkpoint that it goes on from.
+fn with_those_of_checkpoint(given: train_mnist::Arguments) -> Result<train_mnist::Arguments, Box<dyn Error>> {
+    let Some(path) = &given.resume else { return Ok(given) };
+    let all = resume::arguments(path, std::env::args_os().collect())?;
+    match Arguments::try_parse_from(all)?.command {
+        Command::TrainMnist(arguments) => Ok(*arguments),
+        _ => Ok(given),
     }
 }

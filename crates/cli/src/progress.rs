@@ -4,7 +4,8 @@ use std::io::{IsTerminal, stderr};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use chainrule::train::{Callback, EpochReport, Event};
+use chainrule::tensor::Real;
+use chainrule::train::{Callback, EpochReport, Event, TrainerView};
 use chainrule_cli::terminal;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -17,9 +18,12 @@ const REDRAW_SHARE: u32 = 50;
 /// Prints the progress to standard error.
 pub(crate) struct ProgressPrinter {
     bar: Option<ProgressBar>,
+    /// The number of epochs when the training is complete.
     epochs: u64,
     batches: usize,
     begin: Instant,
+    /// The number of steps that are not part of this run, since they were taken before it was interrupted.
+    before: u64,
     drawn: Instant,
     /// How long that took.
     drawing: Duration,
@@ -29,7 +33,7 @@ impl ProgressPrinter {
     pub(crate) fn new() -> Self {
         let now = Instant::now();
         let bar = stderr().is_terminal().then(|| ProgressBar::new(0));
-        Self { bar, epochs: 0, batches: 0, begin: now, drawn: now, drawing: Duration::ZERO }
+        Self { bar, epochs: 0, batches: 0, begin: now, before: 0, drawn: now, drawing: Duration::ZERO }
     }
 
     fn line(&self, report: &EpochReport) -> String {
@@ -39,22 +43,23 @@ impl ProgressPrinter {
     }
 }
 
-impl Callback for ProgressPrinter {
-    fn on(&mut self, event: &Event<'_>) -> ControlFlow<()> {
+impl<T: Real> Callback<T> for ProgressPrinter {
+    fn on(&mut self, event: &Event<'_>, training: &mut TrainerView<'_, T>) -> ControlFlow<()> {
         match event {
             Event::Start { epochs, batches, .. } => {
-                self.epochs = *epochs;
+                self.epochs = training.epochs_done() + *epochs;
                 self.batches = *batches;
                 self.begin = Instant::now();
+                self.before = training.steps_done();
                 if let Some(bar) = &self.bar {
-                    bar.set_length(*epochs * *batches as u64);
+                    bar.set_length(self.epochs * *batches as u64);
                     let template = "{bar:24} {msg}";
                     bar.set_style(
                         ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()),
                     );
                 }
             }
-            Event::Step { epoch, batch, samples, loss, metrics } => {
+            Event::Step { epoch, batch, samples, loss, metrics, .. } => {
                 let Some(bar) = &self.bar else { return ControlFlow::Continue(()) };
                 // Reading the clock costs less than a step; drawing costs more.
                 let now = Instant::now();
@@ -65,8 +70,9 @@ impl Callback for ProgressPrinter {
                 let done = *epoch * self.batches as u64 + *batch as u64 + 1;
                 let total = self.epochs * self.batches as u64;
                 let spent = (now - self.begin).as_secs_f64();
-                let left = spent / done as f64 * (total - done.min(total)) as f64;
-                let rate = *samples as f64 / (*batch + 1) as f64 * done as f64 / spent;
+                let own = done.saturating_sub(self.before).max(1) as f64;
+                let left = spent / own * (total - done.min(total)) as f64;
+                let rate = *samples as f64 / (*batch + 1) as f64 * own / spent;
                 let metrics: String =
                     metrics.values().iter().map(|(name, value)| format!("  {name} {value}")).collect();
                 bar.set_position(done);
@@ -85,9 +91,9 @@ impl Callback for ProgressPrinter {
                     Some(bar) => bar.println(line),
                     None => terminal::note(line),
                 }
-                if report.epoch + 1 == self.epochs
-                    && let Some(bar) = &self.bar
-                {
+            }
+            Event::End { .. } => {
+                if let Some(bar) = &self.bar {
                     bar.finish_and_clear();
                 }
             }

@@ -1,9 +1,12 @@
 //! `chainrule train-mnist`: trains a network on MNIST, evaluates it and saves it.
 
 use std::error::Error;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chainrule::core::{Description, Initializer, Registry};
 use chainrule::data::{Batches, output};
@@ -11,6 +14,7 @@ use chainrule::layers::activations::AnyActivation;
 use chainrule::metrics::ConfusionCounts;
 use chainrule::prelude::*;
 use chainrule::tensor::blas;
+use chainrule::train::file;
 use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
 use chainrule_cli::families;
 use chainrule_cli::models::ModelName;
@@ -18,12 +22,18 @@ use chainrule_cli::{peak, terminal};
 use clap::Args;
 use ndarray::Array2;
 
+use crate::checkpoint_interval::{self, CheckpointInterval};
+use crate::forecast::{self, Forecast};
+use crate::interrupt::Interrupt;
 use crate::parts::{self, Rate};
 use crate::progress::ProgressPrinter;
 use crate::report::{BlasInfo, EpochFigures, TrainingReport};
 
 /// The number of test samples in a batch of predictions.
 const ROWS: usize = 500;
+
+/// For how long steps are measured before the training.
+const MEASURED: Duration = Duration::from_millis(200);
 
 // What the help says of options that take a description, before the names.
 const ACTIVATION: &str = "The activation of the hidden layers of mlp, such as leaky_relu:0.2 [default: relu]";
@@ -38,84 +48,110 @@ const METRIC: &str = "A metric to report besides the accuracy, such as f1; may b
 pub(crate) struct Arguments {
     /// The network.
     #[arg(long, value_enum, default_value_t = ModelName::Mlp)]
-    model: ModelName,
+    pub(crate) model: ModelName,
     /// The number of passes over the training set [default: depends on the network, 5 for mlp].
     #[arg(long)]
-    epochs: Option<u64>,
+    pub(crate) epochs: Option<u64>,
+    /// Train for about this long, such as 60s or 10m: for as many epochs as fit into it, instead of those of --epochs. The schedule is that of
+    /// the epochs.
+    #[arg(long = "for", value_name = "TIME", value_parser = checkpoint_interval::seconds)]
+    pub(crate) time: Option<f64>,
     /// The number of samples per step [default: depends on the network, 32 for mlp].
     #[arg(long)]
-    batch_size: Option<usize>,
+    pub(crate) batch_size: Option<usize>,
     /// The units of the hidden layers of mlp, such as 128,64 [default: 64,64].
     #[arg(long, value_delimiter = ',')]
-    hidden: Option<Vec<usize>>,
+    pub(crate) hidden: Option<Vec<usize>>,
     /// The activation of the hidden layers of mlp, such as leaky_relu:0.2 [default: relu].
     #[arg(long, value_parser = parts::read::<AnyActivation<f32>>)]
     #[arg(long_help = parts::help::<AnyActivation<f32>>(ACTIVATION))]
-    activation: Option<Description>,
+    pub(crate) activation: Option<Description>,
     /// The initial weights of mlp, whose biases begin at 0 [default: glorot_uniform].
     #[arg(long, value_parser = parts::read::<Arc<dyn Initializer>>)]
     #[arg(long_help = parts::help::<Arc<dyn Initializer>>(INIT))]
-    init: Option<Description>,
+    pub(crate) init: Option<Description>,
     /// The loss to minimise, such as focal:gamma=2.
     #[arg(long, value_parser = parts::read::<Box<dyn Loss<f32, u8>>>, default_value = "cross_entropy")]
     #[arg(long_help = parts::help::<Box<dyn Loss<f32, u8>>>(LOSS))]
-    loss: Description,
+    pub(crate) loss: Description,
     /// The optimizer, such as lion, or "clip_by_global_norm:1 then adam.keras:lr=0.01".
     #[arg(long, value_parser = parts::read::<Box<dyn UpdateRule<f32>>>, default_value = "adam(lr=0.003)")]
     #[arg(long_help = parts::help::<Box<dyn UpdateRule<f32>>>(OPTIMIZER))]
-    optimizer: Description,
+    pub(crate) optimizer: Description,
     /// The learning rate [default: that of the optimizer].
     #[arg(long, allow_negative_numbers = true, value_parser = learning_rate)]
-    lr: Option<f64>,
+    pub(crate) lr: Option<f64>,
     /// How the learning rate changes during training, such as "warmup:500 then cosine" [default: cosine].
     #[arg(long, value_parser = parts::read::<Arc<dyn Schedule>>)]
     #[arg(long_help = parts::help::<Arc<dyn Schedule>>(SCHEDULE))]
-    schedule: Option<Description>,
+    pub(crate) schedule: Option<Description>,
+    /// Instead of training, try growing learning rates for 200 steps, say which one to choose, and draw the losses to this file, as SVG.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) find_lr: Option<PathBuf>,
     /// A metric to report besides the accuracy, such as f1; may be given several times.
     #[arg(long, value_parser = parts::read::<Box<dyn Measure<f32, u8>>>)]
     #[arg(long_help = parts::help::<Box<dyn Measure<f32, u8>>>(METRIC))]
-    metric: Vec<Description>,
+    pub(crate) metric: Vec<Description>,
     /// The seed of the initial weights and of shuffling.
     #[arg(long, default_value_t = 0)]
-    seed: u64,
+    pub(crate) seed: u64,
     /// The number of threads; it does not change the result [default: all cores].
     #[arg(long)]
-    threads: Option<usize>,
+    pub(crate) threads: Option<usize>,
     /// The number of shards that a batch is split into. At most this many threads can work, and it changes the last bits
     /// of the result [default: 2, or 1 if a step is too short for two].
     #[arg(long)]
-    shards: Option<usize>,
+    pub(crate) shards: Option<usize>,
     /// Compute a result that is the same to the last bit on every CPU, in somewhat more time.
     #[arg(long)]
-    portable: bool,
+    pub(crate) portable: bool,
     /// The directory of the four MNIST files [default: CHAINRULE_DATA, else the cache, else a download].
     #[arg(long)]
-    data_dir: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
     /// The data set [default: MNIST, or the bundled digits if MNIST is not available].
     #[arg(long, value_enum)]
-    dataset: Option<DatasetName>,
+    pub(crate) dataset: Option<DatasetName>,
     /// Write the report to this file as JSON.
     #[arg(long)]
-    json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
     /// Save the model to this file.
     #[arg(long, default_value = "mnist.chainrule")]
-    out: PathBuf,
+    pub(crate) out: PathBuf,
+    /// Save the training to this file, from which --resume goes on. Without this option it is called as the file of --out with
+    /// .checkpoint appended, and removed once the model is saved.
+    #[arg(long)]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// How often the training is saved: 60s, 5m, 500steps or 1epoch; end for when it ends or is interrupted.
+    #[arg(long, default_value_t = CheckpointInterval::Seconds(60.0))]
+    pub(crate) checkpoint_every: CheckpointInterval,
+    /// The number of checkpoints to keep. Those before the newest have .1, .2 and so on appended to their names.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) keep_checkpoints: u32,
+    /// Go on from this checkpoint, or from one before it if it is damaged. The options of the training are in it; others that
+    /// are given replace them.
+    #[arg(long)]
+    pub(crate) resume: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    check_outputs(arguments)?;
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let checkpoint = &arguments.checkpoint();
+    check_outputs(arguments, checkpoint)?;
     let dataset = dataset::find(arguments.dataset, arguments.data_dir.as_deref())?;
     let LoadedDataset { name, ref train, ref test, ref warning } = dataset;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = arguments.threads.unwrap_or_else(cores);
     let (default_epochs, default_batch_size) = arguments.model.defaults();
-    let epochs = arguments.epochs.unwrap_or(default_epochs);
+    let mut epochs = arguments.epochs.unwrap_or(default_epochs);
     let batch_size = arguments.batch_size.unwrap_or(default_batch_size);
     let registry = families::registry();
     let model = Model::new(train.shape(), layers(arguments, registry)?, Seed(arguments.seed))?;
     let library = blas::Blas::current();
     terminal::note(format_args!("{}\n", model.summary()));
     let loss: Box<dyn Loss<f32, u8>> = registry.build(&arguments.loss)?;
+    if let Some(path) = &arguments.find_lr {
+        arguments.find_rate(registry, model, loss, train, path)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let rate = Rate { rate: arguments.lr, schedule: arguments.schedule.as_ref(), default: "cosine" };
     let optimizer = parts::optimizer(registry, &arguments.optimizer, rate)?;
     let mut trainer = Trainer::new(model, loss, optimizer)
@@ -125,9 +161,49 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .portable(arguments.portable)
         .seed(Seed(arguments.seed))
         .metric(Accuracy)
-        .callback(ProgressPrinter::new());
+        .callback(ProgressPrinter::new())
+        .callback(arguments.checkpoint_every.checkpoints(checkpoint, arguments.keep_checkpoints as usize));
     for metric in &arguments.metric {
         trainer = trainer.metric(registry.build::<Box<dyn Measure<f32, u8>>>(metric)?);
+    }
+    if let Some(path) = &arguments.resume {
+        trainer = trainer.resume(path)?;
+        terminal::note(format_args!(
+            "going on after {} epochs and {} samples",
+            trainer.epochs_done(),
+            trainer.samples_done()
+        ));
+    }
+    let replaces = arguments.resume.is_none() && arguments.checkpoint.is_none() && checkpoint.exists();
+    if replaces {
+        terminal::note(format_args!(
+            "warning: {} is of a training that was interrupted, and will be replaced: to go on with that one, end this one and use --resume",
+            checkpoint.display()
+        ));
+    }
+    let step = trainer.measure_step(train, MEASURED);
+    let steps_per_epoch = train.len().div_ceil(batch_size.max(1)) as u64;
+    if let Some(seconds) = arguments.time {
+        let step = step.as_ref().copied().map_err(|error| error.to_string())?;
+        let (time, done) = (forecast::time, trainer.epochs_done());
+        let fitting = forecast::epochs_in(seconds, step, steps_per_epoch);
+        let more = fitting.map_err(|epoch| {
+            let (epoch, given) = (time(epoch), time(seconds));
+            format!("an epoch takes about {epoch}, more than the {given} of --for: give more time, or choose a smaller network")
+        })?;
+        epochs = done.saturating_add(more);
+    }
+    let epochs_left = epochs.saturating_sub(trainer.epochs_done());
+    let done = trainer.samples_done().div_ceil(batch_size.max(1)) as u64;
+    let forecast = Forecast {
+        parameters: trainer.model().parameters().len(),
+        bytes: trainer.training_bytes().total(),
+        steps: epochs_left.saturating_mul(steps_per_epoch).saturating_sub(done),
+        epochs: epochs_left,
+        step: step.ok(),
+    };
+    for (name, value) in arguments.notes(epochs, name) {
+        trainer = trainer.note(name, value);
     }
     let shards = trainer.shard_count();
     // Each shard is the work of one thread.
@@ -139,9 +215,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         format!("{library}, 1 thread per product")
     };
     terminal::note(format_args!(
-        "{products}, {gflops:.0} GFLOP/s; training on {working} of {threads} threads, {shards} shards"
+        "{products}, {gflops:.0} GFLOP/s; training on {working} of {threads} threads, {shards} shards\n{forecast}"
     ));
-    let history = trainer.fit(train, epochs)?;
+    let interrupt = Interrupt::watch()?;
+    trainer = trainer.callback(interrupt.clone());
+    let to_go_on = || {
+        let command = arguments.to_go_on(checkpoint);
+        if checkpoint.exists() { format!("; go on with\n  {command}") } else { String::new() }
+    };
+    match trainer.fit(train, Fit::until(epochs)) {
+        Ok(history) if history.stopped => {
+            if let Some((signal, code)) = interrupt.by() {
+                let epoch = trainer.epochs_done() + 1;
+                terminal::note(format_args!("{signal} in epoch {epoch} of {epochs}{}", to_go_on()));
+                return Ok(code);
+            }
+        }
+        Ok(_) => {}
+        Err(error) => {
+            terminal::note(format_args!("the training stopped{}", to_go_on()));
+            return Err(error.into());
+        }
+    }
     let scores = trainer.evaluate(test)?;
     let model = &trainer.evaluated_model();
     let matrix = confusion(model, test)?;
@@ -154,8 +249,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let report = TrainingReport {
         dataset: name.to_owned(),
         samples: train.len(),
-        train_seconds: history.epochs.iter().map(|report| report.seconds).sum(),
-        epochs: history.epochs.iter().map(epoch).collect(),
+        train_seconds: trainer.history().iter().map(|report| report.seconds).sum(),
+        epochs: trainer.history().iter().map(epoch).collect(),
         test_loss: scores.loss,
         test_accuracy: scores.metric("accuracy").unwrap_or(f64::NAN),
         test: scores,
@@ -181,12 +276,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         report.write(path).map_err(|error| cannot_write(path, &error))?;
     }
     saved?;
+    if arguments.checkpoint.is_none() {
+        remove_checkpoints(checkpoint, arguments.keep_checkpoints);
+    }
     printed?;
     terminal::print(format_args!("saved       {}", arguments.out.display()))?;
     if let Some(warning) = warning {
         terminal::print(format_args!("\n{warning}"))?;
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Removes the checkpoints of a training whose model is saved. What cannot be removed stays.
+fn remove_checkpoints(path: &Path, keep: u32) {
+    let kept = file::numbered(path).into_iter().filter(|(number, _)| *number < keep).map(|(_, path)| path);
+    // The oldest first, so that the newest is there as long as any is.
+    for path in kept.collect::<Vec<_>>().into_iter().rev().chain([path.to_owned()]) {
+        let _ = fs::remove_file(path);
+    }
 }
 
 /// The learning rate that was given.
@@ -199,20 +306,25 @@ fn learning_rate(text: &str) -> Result<f64, String> {
 }
 
 /// Checks before the training whether its results can be written.
-fn check_outputs(arguments: &Arguments) -> Result<(), String> {
+fn check_outputs(arguments: &Arguments, checkpoint: &Path) -> Result<(), String> {
     let Arguments { out, json, .. } = arguments;
     let json = json.as_deref();
-    for path in [Some(out.as_path()), json].into_iter().flatten() {
+    let files = [("out", Some(out.as_path())), ("json", json), ("checkpoint", Some(checkpoint))];
+    for path in files.iter().filter_map(|(_, path)| *path) {
         output::check(path).map_err(|error| cannot_write(path, &error))?;
     }
-    let replaced = out.is_file() || !out.exists();
-    if json == Some(out) && replaced {
-        return Err(format!("--out and --json are both {}: choose two files", out.display()));
+    for (index, (name, path)) in files.iter().enumerate() {
+        let Some(path) = path else { continue };
+        let replaced = path.is_file() || !path.exists();
+        let same = files[index + 1..].iter().find(|(_, other)| *other == Some(path));
+        if let Some((other, _)) = same.filter(|_| replaced) {
+            return Err(format!("--{name} and --{other} are both {}: choose two files", path.display()));
+        }
     }
     Ok(())
 }
 
-fn cannot_write(path: &Path, error: &io::Error) -> String {
+pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> String {
     format!("cannot write {}: {error}", path.display())
 }
 

@@ -48,6 +48,7 @@
 #![doc(html_root_url = "https://docs.rs/chainrule-core/latest")]
 
 pub mod batch_group;
+pub mod carried;
 mod containers;
 pub mod describe;
 mod error;

@@ -70,7 +70,8 @@ pub struct Plan {
     size: usize,
     flops: u64,
     memory: u64,
-    stateful: bool,
+    /// The number of layers that carry a state.
+    stateful: usize,
     sums_over_batch: bool,
     /// The layer that needs several samples in a batch, if one does.
     needs_several: Option<String>,
@@ -261,13 +262,19 @@ impl Plan {
 
     /// Declares that the layer's cache carries a state from one pass to the next, as truncated backpropagation
     /// through time does: row `i` of a batch continues row `i` of the batch before. A cache returned by `plan` is in
-    /// the initial state; a trainer uses such a cache for each epoch.
+    /// the initial state; a trainer uses such a cache for each epoch. The layer calls [`carried::begin`](crate::carried::begin) in its
+    /// forward pass, so that a training can be saved in the middle of one.
     pub fn stateful(&mut self) {
-        self.stateful = true;
+        self.stateful += 1;
     }
 
     /// Whether a layer carries a state from one pass to the next.
     pub fn is_stateful(&self) -> bool {
+        self.stateful > 0
+    }
+
+    /// The number of layers that carry a state from one pass to the next.
+    pub fn stateful_layers(&self) -> usize {
         self.stateful
     }
 
@@ -397,7 +404,7 @@ impl Plan {
         if same {
             self.flops = self.flops.saturating_add(other.flops);
             self.memory = self.memory.saturating_add(other.memory);
-            self.stateful |= other.stateful;
+            self.stateful += other.stateful;
             self.sums_over_batch |= other.sums_over_batch;
             self.needs_several = self.needs_several.take().or(other.needs_several);
             self.layers.extend(other.layers.into_iter().map(|layer| LayerInfo { parameters: 0, ..layer }));

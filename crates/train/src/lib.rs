@@ -26,7 +26,8 @@
 //! - [`Model`] is a network with its parameters; it predicts, prints a summary, and is saved and loaded.
 //! - [`Predictor`] predicts again and again in the same memory, and carries states from call to call.
 //! - [`Trainer`] brings a model, a loss and an optimizer together, and fits the model to data.
-//! - [`Callback`] watches a training and can stop it; a closure is one.
+//! - [`Callback`] watches a training and can stop it; a closure is one, and [`callbacks`] has early stopping, checkpoints and logs.
+//! - [`Trainer::resume_or_start`] goes on with a training that was interrupted at any moment, with the same bits.
 //!
 //! The decision here: **data parallelism is the trainer's alone.** A batch is cut into a fixed number of shards; each shard
 //! runs the whole forward and backward pass on one thread with single-threaded matrix products, and the shards' gradients are
@@ -34,12 +35,15 @@
 //! the same bits on one thread and on many, and layers, losses and optimizers need not know that threads exist.
 #![doc(html_root_url = "https://docs.rs/chainrule-train/latest")]
 
+pub mod callbacks;
 mod engine;
 mod model;
+mod rate_finder;
 mod trainer;
 
 pub use model::{FileError, Model, ModelError, PredictError, Predictor, Summary, TrainingBytes, file};
+pub use rate_finder::{RateCurve, RateFinder, RatePoint};
 pub use trainer::{
-    Callback, EpochReport, Event, Fit, History, Quantity, RunningMetrics, Scores, Suspects, TrainError,
-    TrainWarning, Trainer,
+    Callback, Checkpoint, EpochReport, Event, Fit, History, Quantity, RunningMetrics, Scores, Snapshot,
+    Suspects, TrainError, TrainWarning, Trainer, TrainerView,
 };

@@ -39,11 +39,28 @@ const LINKS: usize = 40;
 ///
 /// The system's error, or that of `contents`.
 pub fn write(path: &Path, contents: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    write_keeping(path, 1, contents)
+}
+
+/// As [`write()`], and keeps the last `keep` files of this name, the new one included: the file before is there with `.1` appended to
+/// its name, the one before that with `.2`. Others with larger numbers are not touched.
+///
+/// Also after an error, or if the program is killed, there is a complete file of this name, if there was one. The older ones are moved
+/// only when the new one is complete.
+///
+/// # Errors
+///
+/// As [`write()`].
+pub fn write_keeping(
+    path: &Path,
+    keep: usize,
+    contents: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     match Destination::of(path)? {
         Destination::Replace(target) => {
             let mut out = BufWriter::new(target.temporary()?);
             contents(&mut out)?;
-            target.replace(out.into_inner().map_err(io::IntoInnerError::into_error)?)
+            target.replace(out.into_inner().map_err(io::IntoInnerError::into_error)?, keep)
         }
         Destination::Through => {
             let mut out = BufWriter::new(OpenOptions::new().append(true).open(path)?);

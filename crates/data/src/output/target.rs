@@ -52,13 +52,60 @@ impl Target {
         }
     }
 
-    /// Puts a temporary file in place of the target.
-    pub(super) fn replace(&self, mut temporary: Temporary) -> io::Result<()> {
+    /// Puts a temporary file in place of the target, and keeps the last `keep` files.
+    pub(super) fn replace(&self, mut temporary: Temporary, keep: usize) -> io::Result<()> {
         temporary.file.sync_all()?;
+        if keep > 1 && self.existing.is_some() {
+            self.keep_older(keep)?;
+        }
         fs::rename(&temporary.path, &self.path)?;
         temporary.removed = true;
         sync_directory(&self.directory)
     }
+}
+
+impl Target {
+    /// The name of the file that was replaced this many files ago.
+    fn older(&self, number: usize) -> PathBuf {
+        let mut name = self.name.clone();
+        name.push(format!(".{number}"));
+        self.directory.join(name)
+    }
+
+    /// Gives the target its next name, `.1`, and those before it theirs. The target keeps its own name too, until it is replaced.
+    fn keep_older(&self, keep: usize) -> io::Result<()> {
+        let newest = self.older(1);
+        if is_same_file(&self.path, &newest) {
+            // The program was killed before the target was replaced.
+            return Ok(());
+        }
+        for number in (1..keep - 1).rev() {
+            match fs::rename(self.older(number), self.older(number + 1)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        // With a second name rather than another one, there is a file of the first name at any moment.
+        let _ = fs::remove_file(&newest);
+        if fs::hard_link(&self.path, &newest).is_err() {
+            // Not all file systems have hard links.
+            fs::rename(&self.path, &newest)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether these are two names of one file.
+#[cfg(unix)]
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |path| fs::symlink_metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    id(one).is_some() && id(one) == id(other)
+}
+
+#[cfg(not(unix))]
+fn is_same_file(_: &Path, _: &Path) -> bool {
+    false
 }
 
 /// A file that is removed unless it was renamed.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use chainrule_core::carried;
 use chainrule_tensor::{Buffer, Real, map};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -74,6 +75,10 @@ impl<T: Real> Unrolled<T> {
             } else {
                 state[..size].fill(T::zero());
             }
+        }
+        if stateful {
+            let states = self.states.iter_mut().take(states).map(|state| &mut state[..size]);
+            self.resumed = carried::begin(self.resumed, states);
         }
     }
 

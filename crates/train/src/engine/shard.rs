@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 
+use chainrule_core::carried::{self, CarriedState};
 use chainrule_core::runner::{GradsExt, RunExt};
-use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, SequentialCache, SparseGrad};
+use chainrule_core::{
+    Backward, Forward, Grads, Layer, Mode, Params, Sequential, SequentialCache, SparseGrad,
+};
 use chainrule_data::Samples;
 use chainrule_losses::LossPass;
 use chainrule_tensor::{Buffer, FlushDenormals, Real, vector};
-use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, ShapeBuilder};
 
 use super::pass::Pass;
 use super::whole_batch::{Losses, WholeBatch};
@@ -42,6 +45,8 @@ pub(crate) struct Shard<T: Real, Y> {
     scratch: Buffer<f64>,
     /// No gradient of its rows is larger, in absolute value; NaN or infinity if one may be.
     pub(crate) largest_grad: f64,
+    /// The states with which the layers begin the next pass, where they come from a checkpoint.
+    carried: Option<Vec<CarriedState>>,
 }
 
 /// Where the first layer of a shard starts.
@@ -71,6 +76,7 @@ impl<T: Real, Y> Shard<T, Y> {
             weights: Buffer::default(),
             scratch: Buffer::default(),
             largest_grad: 0.0,
+            carried: None,
         }
     }
 
@@ -110,6 +116,31 @@ impl<T: Real, Y> Shard<T, Y> {
     /// Replaces the layers' caches, and with them the states that layers carry from batch to batch.
     pub(crate) fn reset(&mut self, cache: SequentialCache<T>) {
         self.cache = cache;
+        self.carried = None;
+    }
+
+    /// Replaces the layers' caches for a while; returns those before.
+    pub(crate) fn exchange_cache(&mut self, cache: SequentialCache<T>) -> SequentialCache<T> {
+        std::mem::replace(&mut self.cache, cache)
+    }
+
+    /// The states with which the layers would begin a pass over this many rows now.
+    pub(crate) fn carried(&self, layers: &Sequential<T>, params: &[T], rows: usize) -> Vec<CarriedState> {
+        if let Some(carried) = &self.carried {
+            return carried.clone();
+        }
+        let mut cache = self.cache.clone();
+        let x = Array2::zeros((rows, self.inputs));
+        let mut y = Array2::zeros((rows, self.outputs));
+        carried::collect(|| {
+            let (x, y, cache) = (x.view(), y.view_mut(), &mut cache);
+            layers.forward(Forward { params: Params::new(params), x, y, cache, mode: Mode::Eval });
+        })
+    }
+
+    /// Begins the next pass with these states.
+    pub(crate) fn carry(&mut self, states: Vec<CarriedState>) {
+        self.carried = Some(states);
     }
 
     /// The outputs of the last forward pass.
@@ -197,14 +228,21 @@ impl<T: Real, Y> Shard<T, Y> {
             Mode::Train { seed, first_row } => Mode::Train { seed, first_row: first_row + rows.start },
             Mode::Eval => Mode::Eval,
         };
-        let Self { cache, x, input, zero, y, inputs, outputs, .. } = self;
+        let Self { cache, x, input, zero, y, inputs, outputs, carried, .. } = self;
         y.reserve(count * *outputs);
         let x = match input {
             Input::Samples => x.matrix(count, *inputs),
             Input::Product => broadcast(zero, count, *inputs),
         };
         let params = Params::new(pass.params).deferred(*input == Input::Product);
-        pass.layers.forward(Forward { params, x, y: y.matrix_mut(count, *outputs), cache, mode });
+        let forward = Forward { params, x, y: y.matrix_mut(count, *outputs), cache, mode };
+        match carried.take() {
+            None => pass.layers.forward(forward),
+            Some(states) => {
+                let all = carried::supply(states, || pass.layers.forward(forward));
+                assert!(all, "a layer that carries a state has to begin every pass with it");
+            }
+        }
     }
 
     /// Notes how much each row counts.

@@ -24,6 +24,50 @@ pub struct Contents {
     pub epoch_weight: Option<f64>,
     /// What the layers are, in the text form of [`Description`](chainrule_core::Description); nothing before version 5.
     pub description: Option<String>,
+    /// In a checkpoint, what else its run has; nothing before version 6.
+    pub record: Option<RunRecord>,
+}
+
+/// What a checkpoint holds of its run, besides the state of the training.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct RunRecord {
+    /// The number of steps that were left out since they would not have been finite.
+    pub skipped: u64,
+    /// How many of them came one after the other, up to now.
+    pub skipped_in_a_row: u64,
+    /// The epochs completed.
+    pub epochs: Vec<EpochRecord>,
+    /// The name of each callback that has a state, and the state.
+    pub callbacks: Vec<(String, Vec<u8>)>,
+    /// In the middle of an epoch, for each shard, the states that its layers carry from batch to batch, one after the other, each
+    /// value in the bytes of its type.
+    pub carried: Vec<Vec<u8>>,
+    /// What the program has noted, by name.
+    pub notes: Vec<(String, String)>,
+}
+
+/// What a checkpoint holds of an epoch.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct EpochRecord {
+    /// The epoch, from 0.
+    pub epoch: u64,
+    /// The number of its samples.
+    pub samples: u64,
+    /// How long its training took.
+    pub seconds: f64,
+    /// Over the training samples.
+    pub train: ScoreRecord,
+    /// Over the validation samples.
+    pub validation: Option<ScoreRecord>,
+}
+
+/// What a checkpoint holds of the scores of an epoch.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct ScoreRecord {
+    /// The mean loss.
+    pub loss: f64,
+    /// The name of each metric, and its value if that is a number.
+    pub metrics: Vec<(String, Option<f64>)>,
 }
 
 /// How far a training is in an epoch.
@@ -97,13 +141,33 @@ mod tests {
             }),
             description: Some("dense(units=1) then relu".into()),
             epoch_weight: Some(62.5),
+            record: Some(RunRecord {
+                skipped: 3,
+                skipped_in_a_row: 1,
+                epochs: vec![EpochRecord {
+                    epoch: 0,
+                    samples: 100,
+                    seconds: 0.25,
+                    train: ScoreRecord { loss: 0.5, metrics: vec![("accuracy".into(), Some(0.75))] },
+                    validation: Some(ScoreRecord { loss: 0.75, metrics: vec![("auroc".into(), None)] }),
+                }],
+                callbacks: vec![("early_stopping".into(), vec![7; 3])],
+                carried: vec![vec![1, 2], vec![]],
+                notes: vec![("arguments".into(), "--seed 3".into())],
+            }),
         }
     }
 
     #[test]
     fn what_is_written_is_read() {
-        let plain =
-            Contents { training: None, position: None, epoch_weight: None, description: None, ..contents() };
+        let plain = Contents {
+            training: None,
+            position: None,
+            epoch_weight: None,
+            description: None,
+            record: None,
+            ..contents()
+        };
         for contents in [plain, contents()] {
             let bytes = encode(&contents);
             assert_eq!(decode(&bytes), Ok(contents));

@@ -12,7 +12,7 @@ use bincode::{Decode, Encode};
 
 /// Why bytes are not an encoded value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DecodeError {
+pub(crate) enum DecodeError {
     /// They have a length beyond their end, or a byte or a text that no value has, or something follows the value.
     Invalid,
     /// The system has no memory for the value.
@@ -20,13 +20,13 @@ pub(super) enum DecodeError {
 }
 
 /// The bytes of a value.
-pub(super) fn encode(value: &impl Encode) -> Vec<u8> {
+pub(crate) fn encode(value: &impl Encode) -> Vec<u8> {
     bincode::encode_to_vec(value, config::legacy())
         .expect("memory takes any bytes, and every value has an encoding")
 }
 
 /// The value of these bytes, all of them.
-pub(super) fn decode<V: Decode<()>>(bytes: &[u8]) -> Result<V, DecodeError> {
+pub(crate) fn decode<V: Decode<()>>(bytes: &[u8]) -> Result<V, DecodeError> {
     // bincode ends the program where memory is missing. What it takes is about what the bytes take.
     let mut probe = Vec::<u8>::new();
     probe.try_reserve_exact(bytes.len()).map_err(|_| DecodeError::Memory)?;

@@ -26,13 +26,14 @@ use sha2::{Digest, Sha256};
 
 use super::encoding::{DecodeError, decode, encode};
 
-pub use super::contents::{Contents, EpochPosition, Training};
+pub use super::contents::{Contents, EpochPosition, EpochRecord, RunRecord, ScoreRecord, Training};
+pub use super::newest::{Newest, newest, numbered};
 
 const MAGIC: &[u8; 8] = b"chainrul";
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 
 /// The first version that can be read. Each version after it has added one optional field to the end of [`Contents`]: 3 the
-/// position, 4 the weight of the epoch, 5 the description of the layers.
+/// position, 4 the weight of the epoch, 5 the description of the layers, 6 the record of the run.
 const OLDEST_VERSION: u32 = 2;
 
 /// The encoding of `None`, which a field has in files of versions before it.
@@ -42,11 +43,16 @@ const HEADER: usize = 8 + 4 + 8 + 32;
 
 /// The bytes of these numbers, little-endian.
 pub(crate) fn bytes<T: Real>(values: &[T]) -> Vec<u8> {
-    let double = values.iter().map(|value| value.as_f64());
+    let mut bytes = vec![0; size_of_val(values)];
+    let (single, _) = bytes.as_chunks_mut::<4>();
     match T::NAME {
-        "f32" => double.flat_map(|value| (value as f32).to_le_bytes()).collect(),
-        _ => double.flat_map(f64::to_le_bytes).collect(),
+        "f32" => single.iter_mut().zip(values).for_each(|(b, v)| *b = (v.as_f64() as f32).to_le_bytes()),
+        _ => {
+            let (double, _) = bytes.as_chunks_mut::<8>();
+            double.iter_mut().zip(values).for_each(|(b, v)| *b = v.as_f64().to_le_bytes());
+        }
     }
+    bytes
 }
 
 /// Fills `values` from their bytes; `None` if the number of bytes is not theirs.
@@ -69,6 +75,15 @@ pub(crate) fn numbers<T: Real>(bytes: &[u8], values: &mut [T]) -> Option<()> {
 ///
 /// [`FileError::Io`]; then no temporary file remains, and an older file is unchanged.
 pub fn write(path: &Path, contents: &Contents) -> Result<(), FileError> {
+    write_keeping(path, 1, contents)
+}
+
+/// As [`write`], and of the files with this name keeps the last `keep`, this one included: see [`output::write_keeping`].
+///
+/// # Errors
+///
+/// As [`write`].
+pub fn write_keeping(path: &Path, keep: usize, contents: &Contents) -> Result<(), FileError> {
     let payload = encode(contents);
     let header = |file: &mut dyn Write| {
         file.write_all(MAGIC)?;
@@ -76,7 +91,7 @@ pub fn write(path: &Path, contents: &Contents) -> Result<(), FileError> {
         file.write_all(&(payload.len() as u64).to_le_bytes())?;
         file.write_all(&Sha256::digest(&payload))
     };
-    output::write(path, |file| {
+    output::write_keeping(path, keep, |file| {
         header(file)?;
         file.write_all(&payload)
     })
@@ -92,7 +107,7 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
     read_with_version(path).map(|(contents, _)| contents)
 }
 
-/// As [`read`], with whether the file has the version that is written today.
+/// As [`read`], with whether a checkpoint says of its setup what one that is written today does.
 pub(crate) fn read_with_version(path: &Path) -> Result<(Contents, bool), FileError> {
     let io = |source: io::Error| FileError::Io { path: path.to_owned(), doing: "read", source };
     let path = || path.to_owned();
@@ -205,12 +220,11 @@ pub enum FileError {
         /// What differs.
         what: String,
     },
-    /// The layers carry states from batch to batch, which a file does not hold, and the training is in the middle of an epoch.
-    #[error("cannot write {} in the middle of an epoch, since the layers carry states from batch to batch: save it between epochs, or leave out the rest of the epoch with `end_epoch`", path.display())]
-    CarriedStates {
-        /// The file.
-        path: PathBuf,
-    },
+    /// A layer carries a state from batch to batch that it does not hand over, and the training is in the middle of an epoch.
+    #[error(
+        "cannot save the training in the middle of an epoch, since a layer carries a state from batch to batch that it does not hand over: call `carried::begin` in its forward pass, save between epochs, or leave out the rest of the epoch with `end_epoch`"
+    )]
+    CarriedStates,
     /// It is a model, but not a checkpoint of a training.
     #[error("{} is a model without the state of its training: it can be loaded, but not resumed", path.display())]
     NotACheckpoint {

@@ -107,6 +107,7 @@ impl Contents {
             position: None,
             epoch_weight: None,
             description: Some(model.describe().to_string()),
+            record: None,
         }
     }
 

@@ -2,12 +2,13 @@
 
 mod contents;
 mod difference;
-mod encoding;
+pub(crate) mod encoding;
 pub mod file;
 mod footprint;
 pub(crate) mod load;
 #[expect(clippy::module_inception, reason = "each file is named after what it holds")]
 pub(crate) mod model;
+mod newest;
 mod predictor;
 mod summary;
 

@@ -27,7 +27,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Whether other weights than the trained ones are evaluated.
-    fn averages(&self) -> bool {
+    pub(super) fn averages(&self) -> bool {
         let State { buckets, optimizer_state, step, .. } = &self.state;
         // Before the first step, or the first fit, there is no mean yet.
         self.optimizer.averages() && *step > 0 && optimizer_state.len() >= buckets.state_len()

@@ -72,8 +72,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Tells the schedules how long the run is, and checks the rates of its next steps.
     pub(super) fn plan_run(&mut self, epochs: u64, steps_per_epoch: u64) -> Result<(), TrainError> {
-        // Steps that were left out are not counted.
-        let begin = self.state.step.saturating_sub(self.state.position.batches);
+        // Steps that were left out are not in the number of steps, but they are part of their epochs.
+        let begin = (self.state.step + self.state.skipped).saturating_sub(self.state.position.batches);
         let steps = begin.saturating_add(epochs.saturating_mul(steps_per_epoch));
         self.state.run.steps = Some(steps);
         self.state.run.steps_per_epoch = Some(steps_per_epoch);

@@ -13,11 +13,12 @@ use chainrule_tensor::Real;
 
 use super::callback::Event;
 use super::error::TrainError;
+use super::fit::Fit;
 use super::history::{EpochReport, History, Scores};
 use super::overlap::{Comparison, fingerprint};
 use super::tallies::{Counted, RunningMetrics, Tallies, Values};
 use super::warning::TrainWarning;
-use super::{State, Trainer, address, tell};
+use super::{State, Trainer, address};
 use crate::engine::pass::Batch;
 use crate::model::file::EpochPosition;
 
@@ -26,7 +27,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     pub(super) fn epoch<D>(
         &mut self,
         data: &D,
-        validation: Option<&dyn Samples<T, Target = Y>>,
+        fit: &Fit<'_, T, Y>,
         batches: &mut Batches,
         history: &mut History,
     ) -> Result<ControlFlow<()>, TrainError>
@@ -35,14 +36,16 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     {
         let epoch = self.state.epoch;
         batches.epoch(epoch);
-        let flow = self.enter_epoch(data.len());
-        let begin = Instant::now();
-        let flow = match flow {
-            ControlFlow::Continue(()) => self.steps(data, batches, history),
-            ControlFlow::Break(()) => Ok(flow),
+        let flow = match self.enter_epoch(data.len())? {
+            ControlFlow::Continue(()) => {
+                self.state.entered = Some(Instant::now());
+                let flow = self.steps(data, fit, batches, history);
+                self.state.position.seconds = self.seconds();
+                self.state.entered = None;
+                flow?
+            }
+            stop => stop,
         };
-        self.state.position.seconds += begin.elapsed().as_secs_f64();
-        let flow = flow?;
 
         let EpochPosition { samples, of, loss, seconds, .. } = self.state.position;
         let train = Scores { loss: loss / self.state.epoch_weight, metrics: self.metric_values() };
@@ -53,22 +56,27 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return Ok(flow);
         }
         self.end_epoch();
-        report.validation =
-            validation.map(|validation| self.with_averaged(|this| this.scores(validation))).transpose()?;
+        report.validation = fit
+            .validation
+            .map(|validation| self.with_averaged(|this| this.scores(validation)))
+            .transpose()?;
         self.observe(&report)?;
+        self.state.history.push(report.clone());
         let end = self.tell(&Event::EpochEnd(&report));
         history.epochs.push(report);
+        let end = end?;
         Ok(if end.is_break() { end } else { flow })
     }
 
     /// Begins an epoch with `samples` samples, or goes on with one in which the training stopped.
-    fn enter_epoch(&mut self, samples: usize) -> ControlFlow<()> {
+    fn enter_epoch(&mut self, samples: usize) -> Result<ControlFlow<()>, TrainError> {
         let shards = self.state.shards.len();
         if self.state.position.samples > 0 {
+            self.hand_out_carried_states();
             let State { position, tallies, .. } = &mut self.state;
             tallies.resize(&self.metrics, &self.metric_names, shards);
             tallies.restore(&self.metrics, &std::mem::take(&mut position.metrics));
-            return ControlFlow::Continue(());
+            return Ok(ControlFlow::Continue(()));
         }
         self.state.position = EpochPosition { of: samples as u64, ..EpochPosition::default() };
         self.state.epoch_weight = 0.0;
@@ -81,6 +89,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     fn steps<D>(
         &mut self,
         data: &D,
+        fit: &Fit<'_, T, Y>,
         batches: &Batches,
         history: &mut History,
     ) -> Result<ControlFlow<()>, TrainError>
@@ -93,11 +102,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let index = self.state.position.batches as usize;
             let next = rest.peek().copied().unwrap_or_default();
             self.optimizer.check_step(self.state.at())?;
+            if self.tell(&Event::Batch { epoch, batch: index })?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
             let loss = match self.step(data, Batch { index, samples, next }) {
                 Ok(loss) => loss,
                 Err(error) if self.may_skip(&error) => {
                     history.skipped += 1;
-                    if self.skip(samples.len(), &error).is_break() {
+                    if self.skip(samples.len(), &error)?.is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                     continue;
@@ -115,16 +127,19 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             if history.epochs.is_empty() {
                 self.remember();
             }
-            if !self.callbacks.is_empty() {
-                let EpochPosition { samples, loss, .. } = self.state.position;
-                let loss = loss / self.state.epoch_weight;
+            let batch_loss = loss.mean;
+            let scores = self.validate_within_epoch(fit)?;
+            let told = self.tell_of(|this, tell| {
+                let EpochPosition { samples, loss, .. } = this.state.position;
+                let loss = loss / this.state.epoch_weight;
                 let samples = samples as usize;
-                let counted = Counted { metrics: &self.metrics, tallies: &self.state.tallies };
+                let counted = Counted { metrics: &this.metrics, tallies: &this.state.tallies };
                 let metrics = RunningMetrics::new(&counted);
-                let step = Event::Step { epoch, batch: index, samples, loss, metrics };
-                if tell(&mut self.callbacks, &step).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
+                let validation = scores.as_ref();
+                tell(&Event::Step { epoch, batch: index, samples, loss, batch_loss, metrics, validation });
+            });
+            if told?.is_break() {
+                return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
@@ -137,12 +152,41 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Goes on after a step that was left out, unless a callback stops the training.
-    fn skip(&mut self, samples: usize, error: &TrainError) -> ControlFlow<()> {
+    fn skip(&mut self, samples: usize, error: &TrainError) -> Result<ControlFlow<()>, TrainError> {
         self.state.skipped_in_a_row += 1;
+        self.state.skipped += 1;
         let position = &mut self.state.position;
         position.samples += samples as u64;
         position.batches += 1;
         self.tell(&Event::Skipped { error })
+    }
+
+    /// Validates the model after the last step, if it is time in the middle of this epoch.
+    fn validate_within_epoch(&mut self, fit: &Fit<'_, T, Y>) -> Result<Option<Scores>, TrainError> {
+        let EpochPosition { samples, batches, of, .. } = self.state.position;
+        let Some(validation) = fit.validation else { return Ok(None) };
+        if fit.validate_every == 0 || !batches.is_multiple_of(fit.validate_every) || samples >= of {
+            return Ok(None);
+        }
+        let before = Instant::now();
+        let kept = if self.model.plan().is_stateful() {
+            let shards = self.state.shards.iter_mut();
+            shards.map(|shard| shard.exchange_cache(self.model.cache())).collect()
+        } else {
+            Vec::new()
+        };
+        let scores = self.with_averaged(|this| this.scores(validation));
+        for (shard, cache) in self.state.shards.iter_mut().zip(kept) {
+            shard.exchange_cache(cache);
+        }
+        self.state.position.seconds -= before.elapsed().as_secs_f64();
+        scores.map(Some)
+    }
+
+    /// How long the training of this epoch has taken so far.
+    pub(super) fn seconds(&self) -> f64 {
+        let State { position, entered, .. } = &self.state;
+        position.seconds + entered.map_or(0.0, |entered| entered.elapsed().as_secs_f64())
     }
 
     /// Evaluates the model.
@@ -236,7 +280,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// The name and the value of each metric in this epoch.
-    fn metric_values(&self) -> Vec<(String, MetricValue)> {
+    pub(super) fn metric_values(&self) -> Vec<(String, MetricValue)> {
         Counted { metrics: &self.metrics, tallies: &self.state.tallies }.values()
     }
 

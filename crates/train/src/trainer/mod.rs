@@ -1,43 +1,57 @@
 //! The training loop: epochs and evaluation.
 //!
 //! [`settings`] holds what a user chooses, [`checks`] what must hold before it begins, [`memory`] what it keeps, [`epoch`] the batches
-//! of an epoch, [`step`] a single step, [`checkpoint`] saving and resuming.
+//! of an epoch, [`step`] a single step, [`save`] and [`resume`] saving and resuming, [`tell`] telling callbacks.
 
 mod averaged;
 mod callback;
+mod carried;
 mod checkpoint;
 mod checks;
 mod epoch;
 pub(crate) mod error;
 mod fit;
 mod forward;
+mod go_back;
 mod history;
+mod measure;
 mod memory;
 mod overlap;
 mod plateau;
 mod refusal;
+mod requests;
 mod reserve;
+mod resume;
+mod save;
 #[cfg(feature = "serde")]
 mod serialize;
 mod settings;
+mod snapshot;
 mod step;
 mod suspects;
 mod tallies;
 mod targets;
+mod tell;
 mod update;
+mod view;
 mod warning;
+mod watchable;
 
 pub use callback::{Callback, Event};
+pub use checkpoint::Checkpoint;
 pub use error::TrainError;
 pub use fit::Fit;
 pub use history::{EpochReport, History, Scores};
+pub use snapshot::Snapshot;
 pub use suspects::{Quantity, Suspects};
 pub use tallies::RunningMetrics;
+pub use view::TrainerView;
 pub use warning::TrainWarning;
 
 use std::fmt;
-use std::ops::ControlFlow;
+use std::time::Instant;
 
+use chainrule_core::carried::CarriedState;
 use chainrule_data::{Batches, Samples};
 use chainrule_losses::{Loss, Scope};
 use chainrule_metrics::Measure;
@@ -46,6 +60,7 @@ use chainrule_optim::{Run, Step, UpdateRule};
 use chainrule_tensor::{Buffer, Real, Seed, blas};
 
 use self::overlap::TrainedSamples;
+use self::requests::Requests;
 use self::reserve::reserve;
 use self::tallies::Tallies;
 use crate::engine::buckets::{self, Buckets};
@@ -110,7 +125,9 @@ pub struct Trainer<T: Real, Y> {
     metrics: Vec<Box<dyn Measure<T, Y>>>,
     /// The metrics that were given another name, by their index.
     metric_names: Vec<(usize, String)>,
-    callbacks: Vec<Box<dyn Callback>>,
+    callbacks: Vec<Box<dyn Callback<T>>>,
+    /// What checkpoints hold as well, by name.
+    notes: Vec<(String, String)>,
     batch_size: usize,
     /// In how many passes a batch is computed.
     accumulate: usize,
@@ -146,7 +163,9 @@ struct State<T: Real, Y> {
     copies: Copies<T>,
     /// No gradient of the batch is larger.
     largest_grad: f64,
-    /// How many steps in a row have been left out, up to now.
+    /// How many steps have been left out.
+    skipped: u64,
+    /// How many of them in a row, up to now.
     skipped_in_a_row: u64,
     /// The weights that are evaluated in place of the trained ones; empty unless the optimizer averages.
     averaged: Buffer<T>,
@@ -163,8 +182,18 @@ struct State<T: Real, Y> {
     position: EpochPosition,
     /// How much the samples of this epoch count, as far as it came.
     epoch_weight: f64,
+    /// When the training of this epoch began or went on, while it runs.
+    entered: Option<Instant>,
     /// What the metrics have counted in this epoch.
     tallies: Tallies<T, Y>,
+    /// The reports of all epochs.
+    history: Vec<EpochReport>,
+    /// What callbacks have asked for.
+    requests: Requests<T>,
+    /// The states of callbacks from a checkpoint, which they have not taken up yet.
+    restored: Vec<(String, Vec<u8>)>,
+    /// The states that layers carry, for each shard, from a checkpoint, until the epoch goes on.
+    carried: Vec<Vec<CarriedState>>,
     /// Some of the samples of the last fit.
     trained: TrainedSamples,
     /// The number of threads of the current pool; 1 where there is none.
@@ -198,6 +227,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             metrics: Vec::new(),
             metric_names: Vec::new(),
             callbacks: Vec::new(),
+            notes: Vec::new(),
             batch_size: 32,
             accumulate: 1,
             skip_nonfinite: 0,
@@ -219,6 +249,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 range: RangeProof::default(),
                 copies: Copies::default(),
                 largest_grad: 0.0,
+                skipped: 0,
                 skipped_in_a_row: 0,
                 averaged: Buffer::default(),
                 step: 0,
@@ -227,7 +258,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 epoch: 0,
                 position: EpochPosition::default(),
                 epoch_weight: 0.0,
+                entered: None,
                 tallies: Tallies::default(),
+                history: Vec::new(),
+                requests: Requests::default(),
+                restored: Vec::new(),
+                carried: Vec::new(),
                 trained: TrainedSamples::default(),
                 threads: 1,
                 exchanges: None,
@@ -260,6 +296,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.state.epoch
     }
 
+    /// The reports of all epochs completed, those of earlier calls of `fit` and before a resume included. After a resume, metrics that
+    /// are no numbers have no value in the reports before it.
+    pub fn history(&self) -> &[EpochReport] {
+        &self.state.history
+    }
+
     /// The number of samples that were trained on since the last epoch was completed: not 0 if a callback or an error stopped
     /// the training in the middle of an epoch.
     pub fn samples_done(&self) -> usize {
@@ -272,6 +314,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.state.position.samples > 0 {
             self.state.epoch += 1;
             self.state.position = EpochPosition::default();
+            self.state.carried.clear();
         }
     }
 
@@ -281,7 +324,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// It also continues where a callback or an error stopped it in the middle of an epoch: with the next batch of the same
     /// order, and with the sums of the loss and the metrics so far, so that the parameters and the report of the epoch are those
     /// of a training that was not interrupted. The rest of that epoch counts as the first of the epochs: after a break in the
-    /// second of three, `fit(&train, 3 - trainer.epochs_done())` trains on what is left of the three.
+    /// second of three, `fit(&train, Fit::until(3))` trains on what is left of the three.
     ///
     /// The run of a schedule that leaves out its length is all steps up to the end of this call, those of earlier calls included. Its
     /// rates are checked before the first step.
@@ -294,37 +337,30 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// [`TrainError`] before the first step if a setting is invalid or the data does not fit the model, and during the training
     /// if a target or a value does not fit, or a step would not leave everything finite. The model and the optimizer's state are
-    /// then as the last step left them; states that layers carry from batch to batch begin again from zeros.
+    /// then as the last step left them, unless a callback goes back to other weights; states that layers carry from batch to batch begin again from zeros.
     pub fn fit<'a, D>(&mut self, data: &D, fit: impl Into<Fit<'a, T, Y>>) -> Result<History, TrainError>
     where
         D: Samples<T, Target = Y>,
         Y: 'a,
     {
-        let Fit { epochs, validation } = fit.into();
+        let fit = fit.into();
         warning::warn_if_debug();
-        self.check(data.shape())?;
-        self.optimizer.validate()?;
-        self.optimizer.check_parameters(self.state.buckets.parameters())?;
-        targets::check_settings(&*self.loss, &self.metrics, self.model.output().size())?;
-        self.check_stateful(data.len(), self.shuffle)?;
-        self.check_single_samples(data.len())?;
-        self.check_passes()?;
-        if let Some(validation) = validation {
+        let mut batches = self.check_training(data)?;
+        if let Some(validation) = fit.validation {
             self.check(validation.shape())?;
             self.check_stateful(validation.len(), false)?;
             Batches::new(validation.len(), self.evaluation_rows(), None)?;
             self.check_memory_of_activations(self.evaluation_rows().min(validation.len()))?;
         }
-        self.check_memory_of_activations(self.rows_of_pass().min(data.len()))?;
-        let order = self.shuffle.then_some(self.seed.child(0));
-        let mut batches = Batches::new(data.len(), self.batch_size, order)?;
         self.make_optimizer_state()?;
         if self.state.position.of != data.len() as u64 {
             self.end_epoch();
         }
         self.check_plateau()?;
+        let epochs = fit.epochs_left(self.state.epoch);
         self.plan_run(epochs, batches.count() as u64)?;
-        if epochs == 0 {
+        self.restore_callbacks()?;
+        if epochs == 0 && !fit.may_be_over() {
             self.warn(TrainWarning::NoEpochs);
         }
         if self.batch_size > data.len() {
@@ -333,19 +369,51 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.state.trained.start(data.len(), address(data));
         self.in_pool(self.rows_of_pass(), |this| {
             let mut history = History::default();
-            let start = Event::Start { epochs, batches: batches.count(), samples: data.len() };
-            if this.tell(&start).is_break() {
-                history.stopped = true;
-                return Ok(history);
-            }
-            for _ in 0..epochs {
-                if this.epoch(data, validation, &mut batches, &mut history)?.is_break() {
-                    history.stopped = true;
-                    break;
-                }
-            }
-            Ok(history)
+            let result = this.epochs(data, &fit, &mut batches, &mut history);
+            this.tell_end(result, history)
         })
+    }
+
+    /// Checks whether the model can be trained on this data; returns its batches.
+    fn check_training<D>(&self, data: &D) -> Result<Batches, TrainError>
+    where
+        D: Samples<T, Target = Y>,
+    {
+        self.check(data.shape())?;
+        self.optimizer.validate()?;
+        self.optimizer.check_parameters(self.state.buckets.parameters())?;
+        targets::check_settings(&*self.loss, &self.metrics, self.model.output().size())?;
+        self.check_stateful(data.len(), self.shuffle)?;
+        self.check_single_samples(data.len())?;
+        self.check_passes()?;
+        self.check_memory_of_activations(self.rows_of_pass().min(data.len()))?;
+        let order = self.shuffle.then_some(self.seed.child(0));
+        Ok(Batches::new(data.len(), self.batch_size, order)?)
+    }
+
+    /// Trains for the epochs that are left, until a callback stops the training.
+    fn epochs<D>(
+        &mut self,
+        data: &D,
+        fit: &Fit<'_, T, Y>,
+        batches: &mut Batches,
+        history: &mut History,
+    ) -> Result<(), TrainError>
+    where
+        D: Samples<T, Target = Y>,
+    {
+        let epochs = fit.epochs_left(self.state.epoch);
+        let start = Event::Start { epochs, batches: batches.count(), samples: data.len() };
+        self.state.tallies.resize(&self.metrics, &self.metric_names, self.state.shards.len());
+        let mut flow = self.tell(&start)?;
+        for _ in 0..epochs {
+            if flow.is_break() {
+                break;
+            }
+            flow = self.epoch(data, fit, batches, history)?;
+        }
+        history.stopped = flow.is_break();
+        Ok(())
     }
 
     /// The mean loss and the metrics over a data set, of the model as it is evaluated: see
@@ -441,22 +509,6 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     fn step_flops(&self, rows: usize) -> u64 {
         self.model.plan().total_flops().saturating_mul(3).saturating_mul(rows as u64)
     }
-
-    /// Tells all callbacks; breaks if one of them does.
-    fn tell(&mut self, event: &Event<'_>) -> ControlFlow<()> {
-        tell(&mut self.callbacks, event)
-    }
-}
-
-/// Tells these callbacks; breaks if one of them does.
-fn tell(callbacks: &mut [Box<dyn Callback>], event: &Event<'_>) -> ControlFlow<()> {
-    let mut flow = ControlFlow::Continue(());
-    for callback in callbacks {
-        if callback.on(event).is_break() {
-            flow = ControlFlow::Break(());
-        }
-    }
-    flow
 }
 
 impl<T: Real, Y> fmt::Debug for Trainer<T, Y> {

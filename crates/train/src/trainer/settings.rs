@@ -1,9 +1,12 @@
 //! The settings of a trainer.
 
+use std::ops::ControlFlow;
+
 use chainrule_metrics::Measure;
 use chainrule_tensor::{Real, Seed};
 
-use super::callback::Callback;
+use super::callback::{Callback, Event, SeeingClosure};
+use super::view::TrainerView;
 use super::{State, Trainer, WORTH_A_FORK};
 use crate::engine::buckets::{self, Buckets};
 
@@ -131,8 +134,49 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Adds a callback, which is told what happens and can stop the training.
     #[must_use]
-    pub fn callback(mut self, callback: impl Callback + 'static) -> Self {
+    pub fn callback(mut self, callback: impl Callback<T> + 'static) -> Self {
         self.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// Adds a closure as a callback that also sees the training: its model, its learning rate, its steps.
+    ///
+    /// ```
+    /// # use std::ops::ControlFlow;
+    /// # use chainrule_core::Sequential;
+    /// # use chainrule_data::digits;
+    /// # use chainrule_layers::{Dense, Flatten};
+    /// # use chainrule_losses::CrossEntropy;
+    /// # use chainrule_optim::adam;
+    /// # use chainrule_tensor::Seed;
+    /// # use chainrule_train::{Event, Model, Trainer};
+    /// # let model = Model::new([28, 28], Sequential::new().then(Flatten).then(Dense::new(10)), Seed(0))?;
+    /// # let trainer = Trainer::new(model, CrossEntropy, adam(1e-3));
+    /// let mut trainer = trainer.on_event(|event, training| {
+    ///     if let Event::EpochEnd(report) = event {
+    ///         let rate = training.learning_rate().unwrap_or_default();
+    ///         println!("epoch {}: {}, rate {rate}", report.epoch + 1, report.train);
+    ///     }
+    ///     ControlFlow::Continue(())
+    /// });
+    /// # trainer.fit(&digits(100, Seed(1)), 1)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn on_event(
+        self,
+        closure: impl FnMut(&Event<'_>, &mut TrainerView<'_, T>) -> ControlFlow<()> + Send + 'static,
+    ) -> Self {
+        self.callback(SeeingClosure(closure))
+    }
+
+    /// Notes something that checkpoints are to hold as well, such as the configuration of the program, under a name. It replaces what
+    /// was noted under that name, and [`resume`](Self::resume) replaces all notes by those of the file.
+    #[must_use]
+    pub fn note(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        let name = name.into();
+        self.notes.retain(|(known, _)| *known != name);
+        self.notes.push((name, text.into()));
         self
     }
 

@@ -82,6 +82,11 @@ impl<T: Real, Y: Send + Sync> Tallies<T, Y> {
         });
     }
 
+    /// The name of each metric.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// What was counted, by the name of the metric: for all metrics of the first shard, then for those of the next.
     pub(super) fn numbers(&self) -> Vec<(String, Vec<f64>)> {
         let of_shard = |shard: &OfShard<T, Y>| {

@@ -1,7 +1,11 @@
 //! What a trainer says of settings and data that work, but are probably not meant.
 
+use std::error::Error;
 use std::fmt;
 use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::model::file::FileError;
 
 /// Something that works, but is probably not meant. A trainer writes it to standard error, once, and keeps it in
 /// [`Trainer::warnings`](crate::Trainer::warnings).
@@ -24,6 +28,41 @@ pub enum TrainWarning {
         /// The number of samples of the evaluation.
         evaluated: usize,
     },
+    /// A checkpoint, a model or a log could not be written; the training goes on.
+    NotSaved {
+        /// What could not be written, and why.
+        reason: String,
+    },
+    /// The newest checkpoint could not be used, and an older one was.
+    OlderCheckpoint {
+        /// What is wrong with the newer one.
+        reason: String,
+        /// The file that was used.
+        used: PathBuf,
+    },
+}
+
+impl TrainWarning {
+    /// Something could not be written.
+    pub fn not_saved(error: &(dyn Error + 'static)) -> Self {
+        Self::NotSaved { reason: with_sources(error) }
+    }
+
+    /// This file was used, since a newer one has this fault.
+    pub(super) fn passed_over(error: &FileError, used: &Path) -> Self {
+        Self::OlderCheckpoint { reason: with_sources(error), used: used.to_owned() }
+    }
+}
+
+/// What an error says, and what has caused it.
+fn with_sources(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text += &format!(": {error}");
+        source = error.source();
+    }
+    text
 }
 
 impl fmt::Display for TrainWarning {
@@ -52,6 +91,12 @@ impl fmt::Display for TrainWarning {
                     f,
                     "the scores do not show how the model does on new samples; check the files, or split the data before the training"
                 )
+            }
+            Self::NotSaved { reason } => {
+                write!(f, "{reason}; the training goes on, and what was saved before is kept")
+            }
+            Self::OlderCheckpoint { reason, used } => {
+                write!(f, "{reason}; the training goes on from {}, which is older", used.display())
             }
         }
     }

@@ -56,6 +56,7 @@ fn trainer<T: Real>(stop: &Stop, log: &Log) -> Trainer<T, u8> {
                     steps = 0;
                     return ControlFlow::Continue(());
                 }
+                Event::Batch { .. } | Event::End { .. } => return ControlFlow::Continue(()),
                 Event::EpochEnd(report) => {
                     format!(
                         "end {} {} {} {:?}",

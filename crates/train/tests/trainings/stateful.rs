@@ -8,7 +8,8 @@ use chainrule_layers::{Bidirectional, ConvLstm, Dense, Flatten, Gru, Lstm, Rnn, 
 use chainrule_losses::MeanSquaredError;
 use chainrule_optim::adam;
 use chainrule_tensor::{Seed, Shape};
-use chainrule_train::{Event, FileError, Fit, Model, TrainError, Trainer};
+use chainrule_train::file::{self, Contents};
+use chainrule_train::{Event, Fit, Model, TrainError, Trainer};
 use ndarray::Array2;
 
 /// The number of sequences trained in parallel: the rows of a batch.
@@ -120,34 +121,95 @@ fn every_stateful_layer_can_be_resumed() {
     }
 }
 
+/// Stops in the middle of the second epoch, after this batch, and goes on with what `between` makes of the trainer.
+fn with_a_break(
+    layers: &Sequential<f32>,
+    shards: usize,
+    stop: Option<usize>,
+    between: impl FnOnce(Trainer<f32, [f32; 1]>) -> Trainer<f32, [f32; 1]>,
+) -> String {
+    let data = sums();
+    let mut stop = stop;
+    let mut trainer = trainer(layers.clone()).shards(shards).callback(move |event: &Event<'_>| match event {
+        Event::Step { epoch: 1, batch, .. } if stop.take_if(|stop| *stop == *batch).is_some() => {
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    });
+    trainer.fit(&data, 3).unwrap();
+    let mut trainer = between(trainer);
+    trainer.fit(&data, Fit::until(3)).unwrap();
+    trainer.into_model().parameters_sha256()
+}
+
 #[test]
 fn states_outlast_a_break_in_mid_epoch() {
     let data = sums();
+    let gru = Sequential::new().then(Gru::new(4).stateful());
+    let right = with_a_break(&gru, 2, None, |trainer| trainer);
+    for stop in [0, 17, CUTS - 1] {
+        let found = with_a_break(&gru, 2, Some(stop), |mut trainer| {
+            trainer.evaluate(&data).unwrap();
+            trainer
+        });
+        assert_eq!(found, right, "after batch {stop}");
+    }
+}
+
+#[test]
+fn states_are_part_of_a_checkpoint_in_mid_epoch() {
+    let data = sums();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("training");
-    let run = |stop: Option<usize>| {
-        let mut stop = stop;
-        let mut trainer = trainer(Gru::new(4).stateful()).callback(move |event: &Event<'_>| match event {
-            Event::Step { epoch: 1, batch, .. } if stop.take_if(|stop| *stop == *batch).is_some() => {
-                ControlFlow::Break(())
-            }
-            _ => ControlFlow::Continue(()),
-        });
-        trainer.fit(&data, 3).unwrap();
-        if trainer.samples_done() > 0 {
-            trainer.evaluate(&data).unwrap();
-            let error = trainer.save(&path).unwrap_err();
-            assert!(matches!(error, FileError::CarriedStates { .. }), "{error}");
-            assert!(!path.exists());
+    let start = || Sequential::new();
+    let every: [Sequential<f32>; 8] = [
+        start().then(Rnn::new(3).stateful()),
+        start().then(Lstm::new(3).stateful().sequences()),
+        start().then(Lstm::new(3).stateful().masked()),
+        start().then(Gru::new(3).stateful().sequences()).then(Lstm::new(2).stateful()),
+        start().then(ConvLstm::new(2, Dense::new(8)).stateful()),
+        start().then(Bidirectional::new(Gru::new(2).stateful())),
+        start().then(Residual(Lstm::new(1).stateful().sequences())),
+        start().then(WeightNorm::new(Gru::new(2).stateful())),
+    ];
+    for layers in every {
+        for (shards, stop) in [(2, 17), (1, 0), (4, CUTS - 1)] {
+            let right = with_a_break(&layers, shards, None, |trainer| trainer);
+            let found = with_a_break(&layers, shards, Some(stop), |first| {
+                first.save(&path).unwrap();
+                let mut second = trainer(layers.clone()).resume(&path).unwrap();
+                second.evaluate(&data).unwrap();
+                second.save(&path).unwrap();
+                trainer(layers.clone()).batch_size(7).resume(&path).unwrap()
+            });
+            assert_eq!(found, right, "{layers:?}, {shards} shards, after batch {stop}");
         }
-        trainer.fit(&data, 3 - trainer.epochs_done()).unwrap();
+    }
+}
+
+#[test]
+fn states_of_another_length_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("training");
+    let gru = Sequential::new().then(Gru::new(4).stateful());
+    with_a_break(&gru, 2, Some(3), |trainer| {
         trainer.save(&path).unwrap();
-        std::fs::remove_file(&path).unwrap();
-        trainer.into_model().parameters_sha256()
-    };
-    let right = run(None);
-    for stop in [0, 17, CUTS - 1] {
-        assert_eq!(run(Some(stop)), right, "after batch {stop}");
+        trainer
+    });
+    let contents = file::read(&path).unwrap();
+    let record = contents.record.clone().unwrap();
+    assert_eq!(record.carried.len(), 2);
+    for change in 0..4 {
+        let mut record = record.clone();
+        match change {
+            0 => record.carried.truncate(1),
+            1 => record.carried[1].truncate(8),
+            2 => record.carried[0].extend([0; 8]),
+            _ => record.carried[0].extend([0; 3]),
+        }
+        file::write(&path, &Contents { record: Some(record), ..contents.clone() }).unwrap();
+        let error = trainer(gru.clone()).resume(&path).unwrap_err();
+        assert!(matches!(&error, TrainError::Checkpoint(why) if why.contains("states")), "{error}");
     }
 }
 

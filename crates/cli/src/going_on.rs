@@ -1,0 +1,83 @@
+//! What a training leaves for going on with it: its checkpoint, the options in it, and the command.
+
+use std::path::{Path, PathBuf};
+
+use chainrule::core::Description;
+use clap::ValueEnum;
+
+use crate::checkpoint_interval::CheckpointInterval;
+use crate::resume;
+use crate::train_mnist::Arguments;
+
+impl Arguments {
+    /// The file for checkpoints.
+    pub(crate) fn checkpoint(&self) -> PathBuf {
+        let own = self.checkpoint.clone().or_else(|| self.resume.clone());
+        own.unwrap_or_else(|| {
+            let mut path = self.out.clone().into_os_string();
+            path.push(".checkpoint");
+            path.into()
+        })
+    }
+
+    /// The notes of the options that make the training what it is, for its checkpoints.
+    pub(crate) fn notes(&self, epochs: u64, dataset: &str) -> Vec<(String, String)> {
+        let Self {
+            model, batch_size, hidden, activation, init, loss, optimizer, lr, schedule, metric, ..
+        } = self;
+        let text = |value: &Option<Description>| value.as_ref().map(ToString::to_string);
+        let units = |units: &Vec<usize>| units.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let name = model.to_possible_value().map(|value| value.get_name().to_owned());
+        let options = [
+            ("model", name),
+            ("epochs", Some(epochs.to_string())),
+            ("batch-size", batch_size.map(|size| size.to_string())),
+            ("hidden", hidden.as_ref().map(units)),
+            ("activation", text(activation)),
+            ("init", text(init)),
+            ("loss", Some(loss.to_string())),
+            ("optimizer", Some(optimizer.to_string())),
+            ("lr", lr.map(|rate| rate.to_string())),
+            ("schedule", text(schedule)),
+            ("seed", Some(self.seed.to_string())),
+            ("shards", self.shards.map(|shards| shards.to_string())),
+            ("portable", self.portable.then(String::new)),
+            ("dataset", Some(dataset.to_owned())),
+        ];
+        let given = options.into_iter().filter_map(|(name, value)| Some(resume::note(name, value?)));
+        let metrics = metric.iter().enumerate();
+        let metrics =
+            metrics.map(|(index, metric)| resume::note(&format!("metric {index}"), metric.to_string()));
+        given.chain(metrics).collect()
+    }
+
+    /// The command that goes on from a checkpoint, with the options that name files.
+    pub(crate) fn to_go_on(&self, checkpoint: &Path) -> String {
+        let Self { json, out, data_dir, checkpoint_every, keep_checkpoints, .. } = self;
+        let quoted = |path: &Path| {
+            let path = path.display().to_string();
+            let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@".contains(c);
+            if !path.is_empty() && path.chars().all(plain) {
+                path
+            } else {
+                format!("'{}'", path.replace('\'', "'\\''"))
+            }
+        };
+        let mut command = format!("chainrule train-mnist --resume {}", quoted(checkpoint));
+        for (option, path) in [("json", json), ("data-dir", data_dir)] {
+            if let Some(path) = path {
+                command += &format!(" --{option} {}", quoted(path));
+            }
+        }
+        if out != Path::new("mnist.chainrule") {
+            command += &format!(" --out {}", quoted(out));
+        }
+        if *checkpoint_every != CheckpointInterval::Seconds(60.0) {
+            command += &format!(" --checkpoint-every {checkpoint_every}");
+        }
+        if *keep_checkpoints != 2 {
+            command += &format!(" --keep-checkpoints {keep_checkpoints}");
+        }
+        command
+    }
+}

@@ -1,0 +1,64 @@
+//! Going on with a training: its options come from the checkpoint.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::path::Path;
+
+use chainrule::train::file;
+
+/// Before the names of options in the notes of a checkpoint.
+const PREFIX: &str = "train-mnist ";
+
+/// The options that make a training what it is, and so are in its checkpoint. Those that name files are not, since a checkpoint from
+/// elsewhere must not choose what is overwritten.
+const OPTIONS: [&str; 15] = [
+    "model",
+    "epochs",
+    "batch-size",
+    "hidden",
+    "activation",
+    "init",
+    "loss",
+    "optimizer",
+    "lr",
+    "schedule",
+    "metric",
+    "seed",
+    "shards",
+    "portable",
+    "dataset",
+];
+
+/// The name and the text of the note for an option; a text is added to the name where an option may be given several times.
+pub(crate) fn note(option: &str, value: String) -> (String, String) {
+    debug_assert!(OPTIONS.contains(&option.split(' ').next().unwrap_or_default()), "{option}");
+    (format!("{PREFIX}{option}"), value)
+}
+
+/// The arguments of this program, with those from the checkpoint before the ones that were given, which replace them.
+pub(crate) fn arguments(path: &Path, given: Vec<OsString>) -> Result<Vec<OsString>, Box<dyn Error>> {
+    let contents = file::newest(path)?.contents;
+    let notes = contents.record.map(|record| record.notes).unwrap_or_default();
+    let mut given = given.into_iter();
+    let mut arguments: Vec<OsString> = given.by_ref().take(2).collect();
+    for (name, value) in notes {
+        let Some(option) = name.strip_prefix(PREFIX) else { continue };
+        let option = option.split(' ').next().unwrap_or_default();
+        if !OPTIONS.contains(&option) {
+            return Err(format!("{} has an option that no training has: --{option}", path.display()).into());
+        }
+        arguments.push(match option {
+            "portable" => "--portable".into(),
+            option => format!("--{option}={value}").into(),
+        });
+    }
+    if arguments.len() < 3 {
+        let path = path.display();
+        return Err(format!(
+            "{path} is no checkpoint of `chainrule train-mnist`: give the file that it has named"
+        )
+        .into());
+    }
+    arguments.extend(given);
+    Ok(arguments)
+}

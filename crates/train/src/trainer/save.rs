@@ -1,0 +1,122 @@
+//! Making checkpoints: all that a training needs to go on with the same bits.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chainrule_metrics::MetricValue;
+use chainrule_tensor::{Buffer, Real};
+
+use super::checkpoint::Checkpoint;
+use super::history::{EpochReport, Scores};
+use super::{State, Trainer};
+use crate::model::file::{
+    self, Contents, EpochPosition, EpochRecord, FileError, RunRecord, ScoreRecord, Training,
+};
+
+impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
+    /// Writes a checkpoint: the model, and all that training needs to resume with the same bits, also in the middle of an epoch. It
+    /// contains the state of the callbacks, and what was [noted](Self::note).
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Io`] with the path and the system's error, [`FileError::CarriedStates`] as [`checkpoint`](Self::checkpoint).
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
+        self.checkpoint()?.write(path)
+    }
+
+    /// A checkpoint in memory, to be written later.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::CarriedStates`] in the middle of an epoch of a model with a stateful layer that does not hand its state over. Those
+    /// of chainrule do.
+    pub fn checkpoint(&self) -> Result<Checkpoint, FileError> {
+        if self.samples_done() > 0 && self.model.plan().is_stateful() && !self.hands_over_states() {
+            return Err(FileError::CarriedStates);
+        }
+        let State { optimizer_state: state, numbers, buckets, .. } = &self.state;
+        let plateau = file::bytes(&self.plateau_numbers());
+        let bytes = |state: &[T]| {
+            [file::bytes(&buckets.state_by_slot(state)), file::bytes(numbers), plateau.clone()].concat()
+        };
+        let training = Training {
+            epoch: self.state.epoch,
+            step: self.state.step,
+            seed: self.seed.0,
+            batch_size: self.batch_size as u64,
+            shards: self.shard_count() as u64,
+            shuffle: self.shuffle,
+            setup: self.setup(),
+            state: if state.len() < buckets.state_len() {
+                // There is none before the first fit: that with which it will begin.
+                let mut state = Buffer::zeros(buckets.state_len());
+                let mut params = self.model.parameters.clone();
+                let step = self.state.at();
+                buckets.for_each(step, &mut params, &mut state, numbers, |pass| self.optimizer.start(pass));
+                bytes(&state)
+            } else {
+                bytes(state)
+            },
+        };
+        let position = self.position();
+        let epoch_weight = position.as_ref().map(|_| self.state.epoch_weight);
+        let record = Some(self.record());
+        let contents =
+            Contents { position, epoch_weight, record, ..Contents::of(&self.model, Some(training)) };
+        Ok(Checkpoint { contents: Arc::new(contents) })
+    }
+
+    /// What else a checkpoint holds of the run.
+    fn record(&self) -> RunRecord {
+        let State { skipped, skipped_in_a_row, history, restored, .. } = &self.state;
+        let states = self.callbacks.iter().filter_map(|callback| {
+            let state = callback.state()?;
+            Some((callback.name().to_owned(), state))
+        });
+        // Those of a file that the callbacks of this trainer have not taken up yet come first, as they will be taken up first.
+        let callbacks = if restored.is_empty() { states.collect() } else { restored.clone() };
+        RunRecord {
+            skipped: *skipped,
+            skipped_in_a_row: *skipped_in_a_row,
+            epochs: history.iter().map(EpochRecord::of).collect(),
+            callbacks,
+            carried: self.carried_states(),
+            notes: self.notes.clone(),
+        }
+    }
+
+    /// How far the training is in its epoch, if it stopped in the middle of one.
+    fn position(&self) -> Option<EpochPosition> {
+        let position = &self.state.position;
+        (position.samples > 0).then(|| EpochPosition {
+            metrics: self.metric_numbers(),
+            seconds: self.seconds(),
+            ..position.clone()
+        })
+    }
+
+    /// The loss and the optimizer, as a checkpoint names them.
+    pub(super) fn setup(&self) -> String {
+        format!("{:?} and {:?}", self.loss, self.optimizer)
+    }
+}
+
+impl EpochRecord {
+    fn of(report: &EpochReport) -> Self {
+        let EpochReport { epoch, train, validation, seconds, samples } = report;
+        Self {
+            epoch: *epoch,
+            samples: *samples as u64,
+            seconds: *seconds,
+            train: ScoreRecord::of(train),
+            validation: validation.as_ref().map(ScoreRecord::of),
+        }
+    }
+}
+
+impl ScoreRecord {
+    fn of(scores: &Scores) -> Self {
+        let number = |(name, value): &(String, MetricValue)| (name.clone(), value.as_number());
+        Self { loss: scores.loss, metrics: scores.metrics.iter().map(number).collect() }
+    }
+}
