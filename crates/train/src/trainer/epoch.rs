@@ -36,6 +36,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     {
         let epoch = self.state.epoch;
         batches.epoch(epoch);
+        data.enter_epoch(epoch);
         let flow = match self.enter_epoch(data.len())? {
             ControlFlow::Continue(()) => {
                 self.state.entered = Some(Instant::now());
