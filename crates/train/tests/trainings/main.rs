@@ -1,6 +1,7 @@
 //! The tests of whole trainings. One program, since each that trains compiles the trainer again. Tests that count allocations, or
 //! look at what belongs to the whole process, are programs of their own.
 
+mod augmentation;
 mod batch_statistics;
 mod finite;
 mod graphs;
