@@ -28,7 +28,10 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
 
     let mut pack = cargo();
     pack.args(["package", "--workspace", "--no-verify", "--allow-dirty", "--quiet"]);
-    for name in ["xtask", "chainrule-benches"].into_iter().chain(unpublished.iter().map(String::as_str)) {
+    for name in ["xtask", "chainrule-benches", "chainrule-book"]
+        .into_iter()
+        .chain(unpublished.iter().map(String::as_str))
+    {
         pack.args(["--exclude", name]);
     }
     execute(pack.env("CARGO_TARGET_DIR", &packages))?;

@@ -17,12 +17,18 @@ struct Limit {
     network: bool,
 }
 
-const LIMITS: [Limit; 8] = [
+const LIMITS: [Limit; 14] = [
     Limit { features: None, crates: 82, network: false },
     Limit { features: Some(""), crates: 60, network: false },
     Limit { features: Some("openblas"), crates: 82, network: false },
     Limit { features: Some("accelerate"), crates: 65, network: false },
     Limit { features: Some("netlib"), crates: 82, network: false },
+    Limit { features: Some("pictures"), crates: 66, network: false },
+    Limit { features: Some("tables"), crates: 55, network: false },
+    Limit { features: Some("safetensors"), crates: 76, network: false },
+    Limit { features: Some("npz"), crates: 70, network: false },
+    Limit { features: Some("pytorch"), crates: 70, network: false },
+    Limit { features: Some("onnx"), crates: 64, network: false },
     Limit { features: Some("download"), crates: 88, network: true },
     // Their build scripts download a library.
     Limit { features: Some("openblas-static"), crates: 110, network: true },
