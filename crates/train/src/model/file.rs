@@ -78,11 +78,11 @@ pub fn write(path: &Path, contents: &Contents) -> Result<(), FileError> {
     write_keeping(path, 1, contents)
 }
 
-/// As [`write`], and of the files with this name keeps the last `keep`, this one included: see [`output::write_keeping`].
+/// As [`write()`], and of the files with this name keeps the last `keep`, this one included: see [`output::write_keeping`].
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub fn write_keeping(path: &Path, keep: usize, contents: &Contents) -> Result<(), FileError> {
     let payload = encode(contents);
     let header = |file: &mut dyn Write| {
