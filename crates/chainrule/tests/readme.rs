@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// The folders of examples, from this package.
-const EXAMPLES: [&str; 2] = ["examples", "../layers/examples"];
+const EXAMPLES: [&str; 3] = ["examples", "../layers/examples", "../interop/examples"];
 
 /// The blocks of Rust, each with what follows the language's name.
 fn blocks(text: &str) -> Vec<(&str, Vec<&str>)> {

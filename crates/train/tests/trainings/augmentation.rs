@@ -22,7 +22,8 @@ fn trained(threads: usize, stops_after: Option<usize>, seed: u64) -> String {
         .shards(3)
         .threads(threads)
         .callback(move |event: &Event<'_>| {
-            steps += usize::from(matches!(event, Event::Step { .. }));
+            let Event::Step { .. } = event else { return ControlFlow::Continue(()) };
+            steps += 1;
             if Some(steps) == stops_after { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
     trainer.fit(&data, Fit::until(3)).unwrap();
