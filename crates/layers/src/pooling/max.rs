@@ -5,7 +5,7 @@ use chainrule_tensor::Real;
 use chainrule_tensor::conv::pool2x2::{self, Planes};
 
 use super::pool::Pool;
-use super::pool_windows::{InputRows, PoolWindows, SlidingAxis};
+use super::pool_windows::PoolWindows;
 use super::rule::{AdaptiveRule, MaxIndices, PoolRule, PoolValues};
 use crate::axes::Axes;
 use crate::axes::NameOfAxes;
@@ -97,15 +97,6 @@ impl PoolRule for Max {
         }
         let samples = x.chunks_exact(windows.inputs()).zip(y.chunks_exact_mut(windows.outputs()));
         for ((x, y), indices) in samples.zip(in_sample.chunks_exact_mut(windows.outputs())) {
-            if let Some((axis, [inputs, outputs])) = windows.columns() {
-                let mut rows = y.chunks_exact_mut(outputs).zip(indices.chunks_exact_mut(outputs));
-                windows.each_row(|of| {
-                    if let Some((y, indices)) = rows.next() {
-                        row_maxima(axis, &of, x, inputs, y, indices);
-                    }
-                });
-                continue;
-            }
             windows.each_maximum(
                 |input| x[input],
                 |output, index, maximum| {
@@ -151,75 +142,6 @@ impl PoolRule for Max {
             self.add_gradient(windows, sample, &in_sample[range], dx);
         });
     }
-}
-
-/// The maxima of a row of windows, whose rows of inputs are `rows`, and the indices of the inputs that they were taken from.
-///
-/// All windows of a row are compared at the same position, position by position: the compiler makes vectors of them.
-fn row_maxima<T: Real>(
-    axis: SlidingAxis,
-    rows: &InputRows<'_>,
-    x: &[T],
-    inputs: usize,
-    y: &mut [T],
-    indices: &mut [u32],
-) {
-    /// As many windows at a time.
-    const PART: usize = 64;
-
-    let SlidingAxis { kernel, stride, padding, dilation, .. } = axis;
-    // The first of the windows whose input at a position is not before an index of the padded axis.
-    let from = |index: usize, position: usize| index.saturating_sub(position * dilation).div_ceil(stride);
-    for (part, (y, indices)) in y.chunks_mut(PART).zip(indices.chunks_mut(PART)).enumerate() {
-        let (begin, end) = (part * PART, part * PART + y.len());
-        let mut maxima = [T::zero(); PART];
-        // Where in its window each is, as a number of the same type; none yet.
-        let mut found = [-T::one(); PART];
-        for (row, position) in
-            (0..rows.len()).flat_map(|row| (0..kernel).map(move |position| (row, position)))
-        {
-            let (first, last) =
-                (from(padding, position).max(begin), from(padding + inputs, position).min(end));
-            if first >= last {
-                continue;
-            }
-            let number = T::of((row * kernel + position) as f64);
-            let x = &x[rows.start(row) + first * stride + position * dilation - padding..];
-            let maxima = &mut maxima[first - begin..last - begin];
-            let found = &mut found[first - begin..last - begin];
-            match stride {
-                1 => keep_maxima::<T, 1>(x, number, maxima, found),
-                2 => keep_maxima::<T, 2>(x, number, maxima, found),
-                _ => {
-                    for ((x, maximum), found) in x.iter().step_by(stride).zip(maxima).zip(found) {
-                        keep_maximum(*x, number, maximum, found);
-                    }
-                }
-            }
-        }
-        let found = found.map(|found| found.as_f64() as usize);
-        for (window, (y, index)) in y.iter_mut().zip(indices).enumerate() {
-            let (row, position) = (found[window] / kernel, found[window] % kernel);
-            *y = maxima[window];
-            *index = (rows.start(row) + (begin + window) * stride + position * dilation - padding) as u32;
-        }
-    }
-}
-
-/// [`keep_maximum`] for windows that are `S` inputs apart.
-fn keep_maxima<T: Real, const S: usize>(x: &[T], number: T, maxima: &mut [T], found: &mut [T]) {
-    let x = &x[..(maxima.len() - 1) * S + 1];
-    for (i, (maximum, found)) in maxima.iter_mut().zip(found).enumerate() {
-        keep_maximum(x[i * S], number, maximum, found);
-    }
-}
-
-/// Keeps the greater of a value and the maximum so far, with its number; NaN counts as greater than any number.
-#[inline(always)]
-fn keep_maximum<T: Real>(x: T, number: T, maximum: &mut T, found: &mut T) {
-    let greater = (x > *maximum) | (x.is_nan() & !maximum.is_nan()) | (*found < T::zero());
-    *maximum = if greater { x } else { *maximum };
-    *found = if greater { number } else { *found };
 }
 
 /// The maximum of four and its index, the first of equal ones; NaN counts as greater than any number.

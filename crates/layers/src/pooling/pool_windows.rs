@@ -214,35 +214,6 @@ impl PoolWindows {
         self.squares.then_some([self.input[1], self.input[2]])
     }
 
-    /// How windows slide along the last axis, and its numbers of inputs and outputs, unless windows are huge.
-    pub(super) fn columns(&self) -> Option<(SlidingAxis, [usize; 2])> {
-        /// Positions in smaller windows are exact in single precision.
-        const HUGE: usize = 1 << 24;
-
-        let kernels =
-            self.axes.iter().map(|axis| if let AxisWindows::Sliding(axis) = axis { axis.kernel } else { 1 });
-        match self.axes[2] {
-            AxisWindows::Sliding(axis) if kernels.fold(1, usize::saturating_mul) < HUGE => {
-                Some((axis, [self.input[2], self.counts[2]]))
-            }
-            _ => None,
-        }
-    }
-
-    /// Calls `f` for each row of outputs of a sample, in order, with the rows of inputs that their windows share.
-    pub(super) fn each_row(&self, mut f: impl FnMut(InputRows<'_>)) {
-        let [depth, height, width] = self.input;
-        let [all_planes, all_rows, _] = self.spans();
-        for channel in 0..self.channels {
-            for planes in all_planes {
-                for rows in all_rows {
-                    let first = ((channel * depth + planes.start) * height + rows.start) * width;
-                    f(InputRows { first, planes, rows, strides: [height * width, width] });
-                }
-            }
-        }
-    }
-
     /// The number of inputs of a channel, if each channel is one window.
     pub(super) fn whole_channels(&self) -> Option<usize> {
         let whole =
@@ -295,26 +266,6 @@ impl PoolWindows {
             });
             f(output, best, maximum);
         });
-    }
-}
-
-/// Rows of inputs: those of a window, but for its columns.
-pub(super) struct InputRows<'a> {
-    first: usize,
-    planes: &'a Span,
-    rows: &'a Span,
-    strides: [usize; 2],
-}
-
-impl InputRows<'_> {
-    pub(super) fn len(&self) -> usize {
-        self.planes.count * self.rows.count
-    }
-
-    /// The index of the first input of a row.
-    pub(super) fn start(&self, row: usize) -> usize {
-        let [plane, row] = [row / self.rows.count * self.planes.step, row % self.rows.count * self.rows.step];
-        self.first + plane * self.strides[0] + row * self.strides[1]
     }
 }
 
