@@ -7,10 +7,10 @@ use chainrule_tensor::{Real, Shape, vector};
 ///
 /// So there is a table for each axis, and not one for all values. The loops over the last axis are those of its table: copies of
 /// contiguous runs where there are some, and transpositions where the values of another axis are contiguous in the input.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Offsets {
     /// All axes but the last, from the outermost on.
-    outer: Vec<OuterAxis>,
+    outer: Vec<Axis>,
     inner: Inner,
     /// The value of outputs that no input is copied to, if there are any.
     constant: Option<f64>,
@@ -23,7 +23,7 @@ const NONE: usize = usize::MAX;
 
 /// One axis of an output.
 #[derive(Clone, Debug)]
-struct OuterAxis {
+struct Axis {
     /// How far its outputs are apart.
     stride: usize,
     offsets: Vec<usize>,
@@ -49,27 +49,12 @@ struct Run {
     len: usize,
 }
 
-impl Default for Inner {
-    fn default() -> Self {
-        Self::Runs(Vec::new())
-    }
-}
-
-/// The offsets of an axis that is not yet known to be outer or inner.
-struct Axis {
-    stride: usize,
-    offsets: Vec<usize>,
-}
-
-impl Axis {
-    /// The step from each offset to the next, if it is always the same.
-    fn step(&self) -> Option<usize> {
-        let &[first, second, ..] = &*self.offsets else { return None };
-        let step = second.checked_sub(first)?;
-        let even =
-            self.offsets.windows(2).all(|pair| pair[1] != NONE && pair[1].checked_sub(pair[0]) == Some(step));
-        (even && first != NONE).then_some(step)
-    }
+/// The step from each offset to the next, if it is always the same.
+fn step(offsets: &[usize]) -> Option<usize> {
+    let &[first, second, ..] = offsets else { return None };
+    let step = second.checked_sub(first)?;
+    let even = offsets.windows(2).all(|pair| pair[1] != NONE && pair[1].checked_sub(pair[0]) == Some(step));
+    (even && first != NONE).then_some(step)
 }
 
 impl Offsets {
@@ -85,7 +70,9 @@ impl Offsets {
         }
         axes.reverse();
         let has_constants = axes.iter().any(|axis| axis.offsets.contains(&NONE));
-        Self::of_axes(merged(axes), has_constants.then_some(constant), false)
+        let mut outer = merged(axes);
+        let inner = outer.pop().map_or(Inner::Listed(vec![0]), |axis| Inner::of(axis.offsets));
+        Self { outer, inner, constant: has_constants.then_some(constant), is_permutation: false }
     }
 
     /// The offsets of an output whose index along each axis of the input, if it has one, depends on the same axis alone.
@@ -101,33 +88,23 @@ impl Offsets {
 
     /// The offsets of a permutation of the input: as [`new`](Self::new), if each input is copied exactly once.
     pub(super) fn permutation(output: Shape, offset: impl Fn(usize, usize) -> usize) -> Self {
-        let Self { outer, inner, .. } = Self::new(output, 0.0, |axis, at| Some(offset(axis, at)));
-        let mut axes: Vec<Axis> =
-            outer.into_iter().map(|OuterAxis { stride, offsets }| Axis { stride, offsets }).collect();
-        let step = match &inner {
-            Inner::Listed(offsets) => Axis { stride: 1, offsets: offsets.clone() }.step(),
-            _ => None,
-        };
-        let contiguous = axes.iter().position(|axis| axis.step() == Some(1));
-        if let (Inner::Listed(offsets), Some(step), Some(contiguous)) = (&inner, step, contiguous) {
-            let columns = axes.remove(contiguous);
+        let mut offsets = Self::new(output, 0.0, |axis, at| Some(offset(axis, at)));
+        offsets.is_permutation = true;
+        let Self { outer, inner, .. } = &mut offsets;
+        let Inner::Listed(rows) = &*inner else { return offsets };
+        let contiguous = outer.iter().position(|axis| step(&axis.offsets) == Some(1));
+        if let (Some(input_stride), Some(contiguous)) = (step(rows), contiguous) {
+            let columns = outer.remove(contiguous);
             // What the first of all offsets is, the outer axes get.
-            let first = offsets[0] + columns.offsets[0];
-            axes.insert(0, Axis { stride: 0, offsets: vec![first] });
-            let inner = Inner::Transposed {
-                rows: offsets.len(),
+            outer.push(Axis { stride: 0, offsets: vec![rows[0] + columns.offsets[0]] });
+            *inner = Inner::Transposed {
+                rows: rows.len(),
                 columns: columns.offsets.len(),
-                input_stride: step,
+                input_stride,
                 output_stride: columns.stride,
             };
-            return Self { outer: outer_axes(axes), inner, constant: None, is_permutation: true };
         }
-        Self { outer: outer_axes(axes), inner, constant: None, is_permutation: true }
-    }
-
-    fn of_axes(mut axes: Vec<Axis>, constant: Option<f64>, is_permutation: bool) -> Self {
-        let inner = axes.pop().map_or(Inner::Listed(vec![0]), |axis| Inner::of(axis.offsets));
-        Self { outer: outer_axes(axes), inner, constant, is_permutation }
+        offsets
     }
 
     /// Copies the values of a sample.
@@ -237,10 +214,6 @@ pub(super) fn strides(shape: Shape) -> Vec<usize> {
     strides
 }
 
-fn outer_axes(axes: Vec<Axis>) -> Vec<OuterAxis> {
-    axes.into_iter().map(|Axis { stride, offsets }| OuterAxis { stride, offsets }).collect()
-}
-
 /// The same axes with neighbours made one where that makes the inner loops longer: where both have even steps that fit
 /// together, and where the inner one is a short run.
 fn merged(axes: Vec<Axis>) -> Vec<Axis> {
@@ -255,11 +228,11 @@ fn merged(axes: Vec<Axis>) -> Vec<Axis> {
             continue;
         };
         let (outer_len, inner_len) = (outer.offsets.len(), inner.offsets.len());
-        let fit = match (outer.step(), inner.step()) {
-            (Some(step), Some(inner_step)) => step == inner_step * inner_len,
+        let fit = match (step(&outer.offsets), step(&inner.offsets)) {
+            (Some(outer), Some(inner)) => outer == inner * inner_len,
             _ => false,
         };
-        let is_short_run = merged.len() == 1 && merged[0].step() == Some(1) && inner_len < 32;
+        let is_short_run = merged.len() == 1 && step(&merged[0].offsets) == Some(1) && inner_len < 32;
         let inner = &mut merged[0];
         if outer_len == 1 || inner_len == 1 || fit || is_short_run && outer_len * inner_len <= MAX_LEN {
             let both = |outer: &usize| {
@@ -270,8 +243,7 @@ fn merged(axes: Vec<Axis>) -> Vec<Axis> {
                     .map(move |&inner| if outer == NONE || inner == NONE { NONE } else { outer + inner })
             };
             let offsets = outer.offsets.iter().flat_map(both).collect();
-            let stride = if inner_len == 1 { outer.stride } else { inner.stride };
-            *inner = Axis { stride, offsets };
+            inner.offsets = offsets;
         } else {
             merged.insert(0, outer);
         }
@@ -280,14 +252,14 @@ fn merged(axes: Vec<Axis>) -> Vec<Axis> {
 }
 
 /// Calls `f` with the offset of the input and the index of the output where each row along the last axis begins.
-fn each_row(outer: &[OuterAxis], from: usize, to: usize, f: &mut impl FnMut(usize, usize)) {
+fn each_row(outer: &[Axis], from: usize, to: usize, f: &mut impl FnMut(usize, usize)) {
     let Some((axis, rest)) = outer.split_first() else { return f(from, to) };
     for (index, &offset) in axis.offsets.iter().enumerate().filter(|&(_, &offset)| offset != NONE) {
         each_row(rest, from + offset, to + index * axis.stride, f);
     }
 }
 
-/// Each value `times` times.
+/// Each value `times` times. Pairs have a loop of their own, whose length is known while compiling.
 fn repeat<T: Real>(x: &[T], times: usize, y: &mut [T]) {
     match times {
         2 => y.chunks_exact_mut(2).zip(x).for_each(|(y, &x)| y.fill(x)),
