@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use chainrule_tensor::{Real, Seed, Shape};
 
+use crate::split::{self, TrainTest};
+
 /// Samples of one shape, each with a target. [`Samples`] reads them.
 pub trait Dataset: Sync {
     /// A sample's target, cheap to clone: a class, an array, a shared slice. Most losses take every
@@ -136,17 +138,8 @@ impl<D: Dataset> Subset<D> {
     ///
     /// [`SplitError`] if the share is not between 0 and 1, or if there are fewer than two samples.
     pub fn split(data: &D, share: f64, seed: Seed) -> Result<(Subset<&D>, Subset<&D>), SplitError> {
-        if !(share > 0.0 && share < 1.0) {
-            return Err(SplitError::Share(share));
-        }
-        let mut indices: Vec<usize> = (0..data.len()).collect();
-        let Some(most @ 1..) = indices.len().checked_sub(1) else {
-            return Err(SplitError::TooFew(indices.len()));
-        };
-        seed.rng().shuffle(&mut indices);
-        let held_out = (share * indices.len() as f64).round() as usize;
-        let rest = indices.split_off(indices.len() - held_out.clamp(1, most));
-        Ok((Subset { data, indices }, Subset { data, indices: rest }))
+        let TrainTest { train, test } = split::random(data.len(), share, seed)?;
+        Ok((Subset { data, indices: train }, Subset { data, indices: test }))
     }
 
     /// The indices of these samples in the whole data set.
