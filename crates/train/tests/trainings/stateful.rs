@@ -88,14 +88,10 @@ fn states_start_from_zeros_in_each_epoch_and_evaluation() {
     assert_eq!(straight.model().parameters_sha256(), run(1), "an evaluation in between leaves no trace");
 }
 
-/// Between epochs every state is zeros, so a checkpoint stores none.
-#[test]
-fn every_stateful_layer_can_be_resumed() {
-    let data = sums();
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("training");
+/// Every layer that carries a state, alone and in others.
+fn every_stateful() -> [Sequential<f32>; 8] {
     let start = || Sequential::new();
-    let every: [Sequential<f32>; 8] = [
+    [
         start().then(Rnn::new(3).stateful()),
         start().then(Lstm::new(3).stateful().sequences()),
         start().then(Lstm::new(3).stateful().masked()),
@@ -104,8 +100,16 @@ fn every_stateful_layer_can_be_resumed() {
         start().then(Bidirectional::new(Gru::new(2).stateful())),
         start().then(Residual(Lstm::new(1).stateful().sequences())),
         start().then(WeightNorm::new(Gru::new(2).stateful())),
-    ];
-    for layers in every {
+    ]
+}
+
+/// Between epochs every state is zeros, so a checkpoint stores none.
+#[test]
+fn every_stateful_layer_can_be_resumed() {
+    let data = sums();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("training");
+    for layers in every_stateful() {
         let mut straight = trainer(layers.clone());
         straight.fit(&data, 3).unwrap();
         let mut first = trainer(layers.clone());
@@ -161,18 +165,7 @@ fn states_are_part_of_a_checkpoint_in_mid_epoch() {
     let data = sums();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("training");
-    let start = || Sequential::new();
-    let every: [Sequential<f32>; 8] = [
-        start().then(Rnn::new(3).stateful()),
-        start().then(Lstm::new(3).stateful().sequences()),
-        start().then(Lstm::new(3).stateful().masked()),
-        start().then(Gru::new(3).stateful().sequences()).then(Lstm::new(2).stateful()),
-        start().then(ConvLstm::new(2, Dense::new(8)).stateful()),
-        start().then(Bidirectional::new(Gru::new(2).stateful())),
-        start().then(Residual(Lstm::new(1).stateful().sequences())),
-        start().then(WeightNorm::new(Gru::new(2).stateful())),
-    ];
-    for layers in every {
+    for layers in every_stateful() {
         for (shards, stop) in [(2, 17), (1, 0), (4, CUTS - 1)] {
             let right = with_a_break(&layers, shards, None, |trainer| trainer);
             let found = with_a_break(&layers, shards, Some(stop), |first| {
