@@ -54,9 +54,6 @@ fn main() -> ExitCode {
     if let Some(warning) = blas::insist_on_best_kernel() {
         terminal::note(format_args!("warning: {warning}"));
     }
-    if let Err(warning) = simd::check_level() {
-        terminal::note(format_args!("warning: {warning}"));
-    }
     blas::set_threads(1);
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,6 +65,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    simd::check_level()?;
     let cases: Vec<Case> = serde_json::from_str(&std::fs::read_to_string(&arguments.cases)?)?;
     let registry = chainrule::registry();
     let time = Duration::from_millis(arguments.milliseconds);

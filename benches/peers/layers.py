@@ -22,6 +22,8 @@ for library in "OMP", "OPENBLAS", "MKL":
 import torch
 from torch import nn
 
+from document import write_between
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -143,9 +145,7 @@ def main():
     text = "\n".join(table(rows))
     print(text)
     if chosen.document:
-        before, rest = chosen.document.read_text().split("<!-- layers -->\n")
-        after = rest.split("<!-- end of layers -->")[1]
-        chosen.document.write_text(f"{before}<!-- layers -->\n\n{text}\n\n<!-- end of layers -->{after}")
+        write_between(chosen.document, "layers", text)
 
 
 if __name__ == "__main__":

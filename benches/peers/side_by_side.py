@@ -17,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 from statistics import median
 
+from document import write_between
 from workloads import WORKLOADS
 
 HERE = Path(__file__).resolve().parent
@@ -104,9 +105,7 @@ def main():
     text = "\n".join(table([line for line in lines if line]))
     print(text)
     if chosen.document:
-        before, rest = chosen.document.read_text().split("<!-- peers -->\n")
-        after = rest.split("<!-- end of peers -->")[1]
-        chosen.document.write_text(f"{before}<!-- peers -->\n\n{text}\n\n<!-- end of peers -->{after}")
+        write_between(chosen.document, "peers", text)
 
 
 if __name__ == "__main__":
