@@ -64,7 +64,7 @@ fn pickles_run_nothing() {
     }
     assert!(problem_of("whole module.pt").contains("names torch.nn.modules.linear.Linear"));
     assert!(problem_of("expanded.pt").contains("repeats its elements"));
-    assert!(!std::path::Path::new("/tmp/chainrule-was-here").exists());
+    assert!(!std::path::Path::new("chainrule-was-here").exists());
 }
 
 #[test]

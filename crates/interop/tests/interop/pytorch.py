@@ -177,7 +177,7 @@ def run(net, x):
 
 class Evil:
     def __reduce__(self):
-        return os.system, ("touch /tmp/chainrule-was-here",)
+        return os.system, ("touch chainrule-was-here",)
 
 
 def write_archive(path, pickled, storages=()):
