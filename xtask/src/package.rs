@@ -5,7 +5,7 @@
 //! the dependencies that clippy has checked before are used again.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cargo;
@@ -18,7 +18,7 @@ use crate::print;
 pub(crate) fn run(root: &Path) -> Result<(), String> {
     let manifest = read(&root.join("Cargo.toml"))?;
     let version = setting(&manifest, "version").ok_or("Cargo.toml names no version.")?;
-    let (published, unpublished) = crates(root)?;
+    let (published, unpublished) = crates(root, &manifest)?;
     let packages = root.join("target/packages");
     let unpacked = packages.join("unpacked");
     if unpacked.exists() {
@@ -28,10 +28,7 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
 
     let mut pack = cargo();
     pack.args(["package", "--workspace", "--no-verify", "--allow-dirty", "--quiet"]);
-    for name in ["xtask", "chainrule-benches", "chainrule-book"]
-        .into_iter()
-        .chain(unpublished.iter().map(String::as_str))
-    {
+    for name in &unpublished {
         pack.args(["--exclude", name]);
     }
     execute(pack.env("CARGO_TARGET_DIR", &packages))?;
@@ -51,19 +48,13 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The names of the crates in `crates/` that are published, and of those that are not.
-fn crates(root: &Path) -> Result<(Vec<String>, Vec<String>), String> {
-    let folder = root.join("crates");
-    let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}.", folder.display()))?;
+/// The names of the workspace's packages that are published, and of those that are not.
+fn crates(root: &Path, manifest: &str) -> Result<(Vec<String>, Vec<String>), String> {
     let mut published = Vec::new();
     let mut unpublished = Vec::new();
-    for entry in entries.flatten() {
-        let manifest = entry.path().join("Cargo.toml");
-        if !manifest.exists() {
-            continue;
-        }
-        let text = read(&manifest)?;
-        let name = setting(&text, "name").ok_or_else(|| format!("{}: no name.", manifest.display()))?;
+    for folder in members(root, manifest)? {
+        let text = read(&folder.join("Cargo.toml"))?;
+        let name = setting(&text, "name").ok_or_else(|| format!("{}: no name.", folder.display()))?;
         let names =
             if setting(&text, "publish") == Some("false") { &mut unpublished } else { &mut published };
         names.push(name.to_owned());
@@ -71,6 +62,26 @@ fn crates(root: &Path) -> Result<(Vec<String>, Vec<String>), String> {
     published.sort();
     unpublished.sort();
     Ok((published, unpublished))
+}
+
+/// The folders of the workspace's packages: those that the line `members` names, and for `FOLDER/*` those in that folder that
+/// have a manifest.
+fn members(root: &Path, manifest: &str) -> Result<Vec<PathBuf>, String> {
+    let patterns = setting(manifest, "members").ok_or("Cargo.toml names no members.")?;
+    let mut folders = Vec::new();
+    for pattern in
+        patterns.trim_matches(['[', ']']).split(',').map(|pattern| pattern.trim().trim_matches('"'))
+    {
+        let Some(parent) = pattern.strip_suffix("/*") else {
+            folders.push(root.join(pattern));
+            continue;
+        };
+        let parent = root.join(parent);
+        let entries = fs::read_dir(&parent).map_err(|error| format!("{}: {error}.", parent.display()))?;
+        let found = entries.flatten().map(|entry| entry.path());
+        folders.extend(found.filter(|folder| folder.join("Cargo.toml").exists()));
+    }
+    Ok(folders)
 }
 
 /// The value of the first line `key = value` of a manifest, without quotes.
