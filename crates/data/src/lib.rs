@@ -7,7 +7,7 @@
 //!
 //! - [`Dataset`] and [`Samples`] are the traits; [`Images`] and [`Rows`] are in memory; [`Subset`] is part of another, and
 //!   [`WithWeights`] gives the samples of another weights.
-//! - [`idx`] reads MNIST's format, [`csv`] tables.
+//! - [`idx`] reads MNIST's format, [`cifar`] that of CIFAR, [`csv`] tables of numbers.
 //! - [`augment`] changes pictures at random, in every epoch anew.
 //! - [`digits`] draws a bundled set of digits, which needs no network.
 //! - [`Manifest`] lists what can be downloaded, `fetch` downloads it, [`locate`](locate::locate) finds it on this machine.
@@ -21,6 +21,7 @@
 pub mod augment;
 mod batches;
 mod characters;
+pub mod cifar;
 pub mod csv;
 mod dataset;
 mod digits;
@@ -44,6 +45,6 @@ pub use digits::digits;
 pub use download::{DownloadError, Progress, fetch};
 pub use images::{Images, ImagesError};
 #[cfg(feature = "download")]
-pub use manifest::{Manifest, ManifestError, RemoteFile};
+pub use manifest::{ArchivedFile, Format, Manifest, ManifestError, ReadImagesError, RemoteFile};
 pub use rows::{Rows, RowsError};
 pub use with_weights::{WeightsError, WithWeights};

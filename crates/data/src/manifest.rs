@@ -1,6 +1,12 @@
 //! The data sets that can be downloaded.
 
+use std::path::Path;
+
 use serde::Deserialize;
+
+use crate::cifar::{self, CifarError};
+use crate::idx::{self, IdxError};
+use crate::images::Images;
 
 /// The files of the `datasets` folder, gathered by the build script.
 const TEXTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/manifests.rs"));
@@ -19,10 +25,42 @@ pub struct Manifest {
     pub licence: String,
     /// How to cite it.
     pub citation: String,
+    /// How its files hold the samples.
+    pub format: Format,
+    /// What its classes are called, in the order of their numbers; empty if they have no names.
+    #[serde(default)]
+    pub classes: Vec<String>,
     /// The addresses of folders with the files, tried in order.
     pub mirrors: Vec<String>,
     /// Its files.
     pub files: Vec<RemoteFile>,
+}
+
+/// How the files of a data set hold its samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Format {
+    /// Pictures in four IDX files of MNIST's names: see [`Images::mnist`].
+    Mnist,
+    /// Pictures in the binary files of CIFAR-10: see [`Images::cifar10`].
+    Cifar10,
+    /// Pictures in the binary files of CIFAR-100: see [`Images::cifar100`].
+    Cifar100,
+    /// A table, in one file.
+    Table,
+}
+
+impl Format {
+    /// Its name in manifests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mnist => "mnist",
+            Self::Cifar10 => "cifar10",
+            Self::Cifar100 => "cifar100",
+            Self::Table => "table",
+        }
+    }
 }
 
 /// One file of a data set.
@@ -35,26 +73,45 @@ pub struct RemoteFile {
     pub size: u64,
     /// Its SHA-256 in hexadecimal.
     pub sha256: String,
+    /// If it is an archive (`.tar.gz`), the files that are taken from it.
+    #[serde(default)]
+    pub holds: Vec<ArchivedFile>,
+}
+
+/// One file of an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchivedFile {
+    /// Its name, without folders.
+    pub name: String,
+    /// Its length in bytes.
+    pub size: u64,
 }
 
 impl RemoteFile {
     fn check(&self) -> Result<(), String> {
-        let Self { name, size, sha256 } = self;
-        let special = ["", ".", ".."].contains(&name.as_str());
-        // A colon names a drive or a stream in Windows.
-        if special || name.contains(['/', '\\', ':']) || name.contains(char::is_control) {
-            return Err(format!(
-                "{name:?} is not the name of a file: remove directories and special characters"
-            ));
-        }
+        let Self { name, size, sha256, holds } = self;
+        check_name(name)?;
         if *size == 0 {
             return Err(format!("{name} has no bytes: give its size"));
         }
         if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(format!("{sha256:?} is not a SHA-256 of {name}: give its 64 hexadecimal digits"));
         }
-        Ok(())
+        if !holds.is_empty() && !name.ends_with(".tar.gz") {
+            return Err(format!("{name} cannot be unpacked: only files named .tar.gz are"));
+        }
+        holds.iter().try_for_each(|file| check_name(&file.name))
     }
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let special = ["", ".", ".."].contains(&name);
+    // A colon names a drive or a stream in Windows.
+    if special || name.contains(['/', '\\', ':']) || name.contains(char::is_control) {
+        return Err(format!("{name:?} is not the name of a file: remove directories and special characters"));
+    }
+    Ok(())
 }
 
 impl Manifest {
@@ -95,6 +152,30 @@ impl Manifest {
         self.files.iter().try_for_each(RemoteFile::check).map_err(ManifestError::Invalid)
     }
 
+    /// Whether a directory has all of its files.
+    pub fn is_complete(&self, directory: &Path) -> bool {
+        match self.format {
+            Format::Mnist => idx::is_mnist(directory),
+            Format::Cifar10 => cifar::is_cifar10(directory),
+            Format::Cifar100 => cifar::is_cifar100(directory),
+            Format::Table => self.files.iter().all(|file| directory.join(&file.name).is_file()),
+        }
+    }
+
+    /// The pictures in a directory, to train and to test with; `None` if it is no data set of pictures.
+    ///
+    /// # Errors
+    ///
+    /// What the reader of its format says of the file that is missing or damaged.
+    pub fn images(&self, directory: &Path) -> Option<Result<(Images, Images), ReadImagesError>> {
+        match self.format {
+            Format::Mnist => Some(Images::mnist(directory).map_err(ReadImagesError::from)),
+            Format::Cifar10 => Some(Images::cifar10(directory).map_err(ReadImagesError::from)),
+            Format::Cifar100 => Some(Images::cifar100(directory).map_err(ReadImagesError::from)),
+            Format::Table => None,
+        }
+    }
+
     /// The data set with this name.
     ///
     /// # Errors
@@ -106,6 +187,18 @@ impl Manifest {
         let found = all.iter().find(|manifest| manifest.name == name);
         found.cloned().ok_or_else(|| ManifestError::Unknown { name: name.into(), known: known() })
     }
+}
+
+/// Pictures that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadImagesError {
+    /// From IDX files.
+    #[error(transparent)]
+    Idx(#[from] IdxError),
+    /// From files of CIFAR.
+    #[error(transparent)]
+    Cifar(#[from] CifarError),
 }
 
 /// A manifest that cannot be used.
@@ -142,8 +235,13 @@ mod tests {
         let all = Manifest::all().unwrap();
         assert!(all.iter().any(|manifest| manifest.name == "mnist"));
         for manifest in all {
-            assert!(manifest.mirrors.len() >= 2, "{}", manifest.name);
-            assert_eq!(manifest.check(), Ok(()));
+            assert_eq!(manifest.check(), Ok(()), "{}", manifest.name);
+            let secure = manifest.mirrors.iter().filter(|mirror| mirror.starts_with("https://"));
+            assert!(secure.count() > 0 || manifest.mirrors.len() > 1, "{}", manifest.name);
+            for text in [&manifest.title, &manifest.homepage, &manifest.licence, &manifest.citation] {
+                assert!(!text.is_empty(), "{}", manifest.name);
+            }
+            assert!(manifest.classes.len() != 1, "{}", manifest.name);
         }
         assert!(Manifest::named("mnits").unwrap_err().to_string().contains("mnist"));
     }
@@ -166,10 +264,15 @@ mod tests {
             assert!(manifest.check().unwrap_err().to_string().contains("not the name of a file"), "{name:?}");
         }
         assert!(matches!(Manifest::parse("name = 1"), Err(ManifestError::Invalid(_))));
+        assert!(
+            changed(|m| m.files[0].holds = vec![ArchivedFile { name: "a".into(), size: 1 }])
+                .contains(".tar.gz")
+        );
         let empty =
             ["name", "title", "homepage", "licence", "citation"].map(|field| format!("{field} = \"\"\n"));
-        let error =
-            Manifest::parse(&(empty.concat() + "mirrors = []\nfiles = []\n")).unwrap_err().to_string();
+        let error = Manifest::parse(&(empty.concat() + "format = \"table\"\nmirrors = []\nfiles = []\n"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("no mirrors"), "{error}");
     }
 }

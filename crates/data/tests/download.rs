@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use chainrule_data::{DownloadError, Manifest, RemoteFile, fetch};
+use chainrule_data::{ArchivedFile, DownloadError, Format, Manifest, RemoteFile, fetch};
+use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 
 /// What the server does with a connection.
@@ -119,8 +120,15 @@ fn manifest(servers: &[&Server]) -> Manifest {
         homepage: String::new(),
         licence: String::new(),
         citation: String::new(),
+        format: Format::Table,
+        classes: Vec::new(),
         mirrors: servers.iter().map(|server| server.address.clone()).collect(),
-        files: vec![RemoteFile { name: "file.gz".into(), size: body().len() as u64, sha256 }],
+        files: vec![RemoteFile {
+            name: "file.gz".into(),
+            size: body().len() as u64,
+            sha256,
+            holds: Vec::new(),
+        }],
     }
 }
 
@@ -142,6 +150,68 @@ fn fetches_once() {
     whole(&below);
     // What is there is not fetched again; the server would not answer.
     get(&[&server], &below).unwrap();
+}
+
+/// An archive of two files in a folder, with a link and a file that nobody asks for.
+fn archive() -> Vec<u8> {
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    let mut add = |name: &str, kind: tar::EntryType, content: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        if kind.is_symlink() {
+            header.set_link_name("/etc/passwd").unwrap();
+        }
+        archive.append_data(&mut header, name, content).unwrap();
+    };
+    add("folder/one.bin", tar::EntryType::Symlink, &[]);
+    add("folder/one.bin", tar::EntryType::Regular, &[1; 300]);
+    add("folder/readme.html", tar::EntryType::Regular, b"hello");
+    add("folder/deeper/two.bin", tar::EntryType::Regular, &body());
+    archive.into_inner().unwrap().finish().unwrap()
+}
+
+/// A manifest of the archive with these files in it.
+fn manifest_of(archive: &[u8], server: &Server, holds: &[(&str, u64)]) -> Manifest {
+    let mut manifest = manifest(&[server]);
+    let file = &mut manifest.files[0];
+    file.name = "archive.tar.gz".into();
+    file.size = archive.len() as u64;
+    file.sha256 = Sha256::digest(archive).iter().map(|byte| format!("{byte:02x}")).collect();
+    let named = |&(name, size): &(&str, u64)| ArchivedFile { name: name.into(), size };
+    file.holds = holds.iter().map(named).collect();
+    manifest
+}
+
+#[test]
+fn archives_are_unpacked_once() {
+    let archive = archive();
+    let (server, directory) = (Server::new(&archive, &[Answer::Serve]), tempfile::tempdir().unwrap());
+    let manifest = manifest_of(&archive, &server, &[("one.bin", 300), ("two.bin", body().len() as u64)]);
+    // The server answers once.
+    for _ in 0..2 {
+        fetch(&manifest, directory.path(), &mut |_| {}).unwrap();
+        assert_eq!(fs::read(directory.path().join("one.bin")).unwrap(), [1; 300]);
+        assert_eq!(fs::read(directory.path().join("two.bin")).unwrap(), body());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "nothing but these files");
+    }
+}
+
+#[test]
+fn an_archive_that_is_not_as_the_manifest_says_is_an_error() {
+    let archive = archive();
+    for (holds, what) in [
+        (("one.bin", 301), "one.bin has 300 bytes there, not 301"),
+        (("three.bin", 1), "it does not hold three.bin"),
+    ] {
+        let (server, directory) = (Server::new(&archive, &[Answer::Serve]), tempfile::tempdir().unwrap());
+        let error =
+            fetch(&manifest_of(&archive, &server, &[holds]), directory.path(), &mut |_| {}).unwrap_err();
+        assert!(error.to_string().contains("archive.tar.gz cannot be unpacked"), "{error}");
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains(what), "{source}");
+    }
 }
 
 #[test]

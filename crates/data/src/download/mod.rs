@@ -1,5 +1,7 @@
 //! Downloading a data set.
 
+mod archive;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
@@ -33,7 +35,8 @@ pub struct Progress<'a> {
 /// Downloads the files of a data set that are not in `directory` yet, and creates the directory if necessary.
 ///
 /// The mirrors are tried in order. A file is first written as its name with `.part` appended, which the next mirror or a
-/// later call continues if the connection breaks; it gets its name once its SHA-256 matches. Proxies are taken from the
+/// later call continues if the connection breaks; it gets its name once its SHA-256 matches. Of an archive the files that the
+/// manifest lists are unpacked into the directory, and the archive is removed. Proxies are taken from the
 /// environment (`ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`, except for the hosts of `NO_PROXY` and this machine).
 /// Programs that download into one directory at the same time wait for each other.
 ///
@@ -55,9 +58,13 @@ pub fn fetch(
     let _lock = File::open(directory).and_then(|opened| opened.lock().map(|()| opened));
     let agents = Agents::new();
     for file in &manifest.files {
+        if archive::is_unpacked(file, directory) {
+            continue;
+        }
         let target = directory.join(&file.name);
         let there = fs::metadata(&target).is_ok_and(|metadata| metadata.len() == file.size);
         if there && is_whole(&target, file).map_err(io(&target))?.is_ok() {
+            unpack(file, &target, directory)?;
             continue;
         }
         let part = directory.join(format!("{}.part", file.name));
@@ -75,8 +82,22 @@ pub fn fetch(
                 }
             }
         }
+        unpack(file, &target, directory)?;
     }
     Ok(())
+}
+
+/// Unpacks a file if it is an archive, and removes it.
+fn unpack(file: &RemoteFile, target: &Path, directory: &Path) -> Result<(), DownloadError> {
+    if file.holds.is_empty() {
+        return Ok(());
+    }
+    let unpacked = archive::unpack(target, file, directory);
+    let removed = unpacked.and_then(|()| fs::remove_file(target));
+    removed.map_err(|source| match source.kind() {
+        io::ErrorKind::InvalidData => DownloadError::Archive { path: target.to_owned(), source },
+        _ => DownloadError::Io { path: target.to_owned(), source },
+    })
 }
 
 /// A client with the proxy of the environment, and one without.
@@ -261,6 +282,14 @@ pub enum DownloadError {
     /// The manifest names what cannot be downloaded.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// An archive that does not hold what its manifest says.
+    #[error("{} cannot be unpacked: its manifest does not fit it", path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What differs.
+        source: io::Error,
+    },
     /// An error of this machine, such as missing permission or a full disk.
     #[error("cannot write {}: free some space there, or give another directory with --data-dir or CHAINRULE_DATA", path.display())]
     Io {

@@ -1,0 +1,60 @@
+//! Unpacking an archive that was downloaded.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::manifest::{ArchivedFile, RemoteFile};
+use crate::output;
+
+/// Whether the files of an archive are in a directory, as long as they have to be.
+pub(super) fn is_unpacked(archive: &RemoteFile, directory: &Path) -> bool {
+    let there = |file: &ArchivedFile| {
+        directory.join(&file.name).metadata().is_ok_and(|metadata| metadata.len() == file.size)
+    };
+    !archive.holds.is_empty() && archive.holds.iter().all(there)
+}
+
+/// Writes the files that the manifest lists from a `.tar.gz` to a directory, whatever folders of the archive they are in.
+///
+/// The manifest decides what is written, by which name and how long; what else the archive holds is not looked at.
+///
+/// # Errors
+///
+/// The system's; or [`InvalidData`](io::ErrorKind::InvalidData) if a file is not in the archive as the manifest says.
+pub(super) fn unpack(path: &Path, archive: &RemoteFile, directory: &Path) -> io::Result<()> {
+    let file = BufReader::new(File::open(path)?);
+    let mut found = vec![false; archive.holds.len()];
+    for entry in tar::Archive::new(MultiGzDecoder::new(file)).entries()? {
+        let mut entry = entry?;
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let name = entry.path()?.file_name().map(|name| name.to_string_lossy().into_owned());
+        let place = archive.holds.iter().position(|file| Some(&file.name) == name.as_ref());
+        let Some(place) = place.filter(|&place| !found[place]) else { continue };
+        let ArchivedFile { name, size } = &archive.holds[place];
+        if entry.size() != *size {
+            return Err(differs(format!("{name} has {} bytes there, not {size}", entry.size())));
+        }
+        output::write(&directory.join(name), |out| copy(&mut entry, out, *size))?;
+        found[place] = true;
+    }
+    match found.iter().position(|found| !found) {
+        Some(missing) => Err(differs(format!("it does not hold {}", archive.holds[missing].name))),
+        None => Ok(()),
+    }
+}
+
+fn copy(from: &mut impl Read, to: &mut dyn Write, size: u64) -> io::Result<()> {
+    match io::copy(&mut from.take(size), to)? {
+        copied if copied == size => Ok(()),
+        copied => Err(differs(format!("a file ends after {copied} of {size} bytes"))),
+    }
+}
+
+fn differs(how: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, how)
+}
