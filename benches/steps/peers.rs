@@ -33,7 +33,7 @@ pub(crate) fn run(
     choices: Choices,
     data: Option<&Path>,
 ) -> Result<(), Box<dyn Error>> {
-    let mnist = dataset::find(Some(DatasetName::Mnist), data)?;
+    let mnist = dataset::find(Some(&DatasetName::mnist()), data)?;
     for workload in workloads {
         if workload.input != mnist.train.image_shape() {
             terminal::note(format_args!(

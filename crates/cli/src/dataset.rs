@@ -5,9 +5,9 @@ use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 
 use chainrule::data::locate::{self, cache};
-use chainrule::data::{Manifest, fetch, idx};
+use chainrule::data::{DownloadError, Format, Manifest, fetch};
 use chainrule::prelude::*;
-use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{error_chain, terminal};
@@ -20,19 +20,46 @@ const TEST: usize = 10_000;
 const TRAIN_SEED: Seed = Seed(28);
 const TEST_SEED: Seed = Seed(29);
 
+/// The data set that is trained on if none is chosen, and by which models are compared.
+const MNIST: &str = "mnist";
+
+/// The name of the bundled digits.
+const DIGITS: &str = "digits";
+
 /// A data set that can be chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatasetName {
-    /// the 70,000 digits of MNIST; an error if MNIST is not available
-    Mnist,
-    /// the bundled set of synthetic digits, drawn by this program
+    /// The bundled set of synthetic digits.
     Digits,
+    /// That of a manifest.
+    Manifest(String),
+}
+
+impl DatasetName {
+    /// The digits of MNIST.
+    pub fn mnist() -> Self {
+        Self::Manifest(MNIST.into())
+    }
+
+    /// A parser of the names of data sets whose files are as those of MNIST.
+    pub fn parser() -> impl TypedValueParser<Value = Self> {
+        let manifests = Manifest::all().unwrap_or_default().into_iter();
+        let named = manifests
+            .filter(|manifest| manifest.format == Format::Mnist)
+            .map(|manifest| PossibleValue::new(manifest.name).help(manifest.title));
+        let digits =
+            PossibleValue::new(DIGITS).help("The bundled set of synthetic digits, drawn by this program");
+        PossibleValuesParser::new(named.chain([digits])).map(|name| match name.as_str() {
+            DIGITS => Self::Digits,
+            _ => Self::Manifest(name),
+        })
+    }
 }
 
 /// A data set that was found.
 pub struct LoadedDataset {
     /// Its name in reports.
-    pub name: &'static str,
+    pub name: String,
     /// The training set.
     pub train: Images,
     /// The test set.
@@ -43,52 +70,74 @@ pub struct LoadedDataset {
 
 /// Finds or downloads the data set that was chosen; without a choice MNIST, or the bundled digits if it is not
 /// available.
-pub fn find(chosen: Option<DatasetName>, directory: Option<&Path>) -> Result<LoadedDataset, Box<dyn Error>> {
-    if chosen == Some(DatasetName::Digits) {
-        return Ok(bundled("You chose the bundled digits"));
-    }
-    match mnist(directory) {
-        Ok((train, test)) => Ok(LoadedDataset { name: "mnist", train, test, warning: None }),
+pub fn find(chosen: Option<&DatasetName>, directory: Option<&Path>) -> Result<LoadedDataset, Box<dyn Error>> {
+    let name = match chosen {
+        Some(DatasetName::Digits) => return Ok(bundled("You chose the bundled digits")),
+        Some(DatasetName::Manifest(name)) => name,
+        None => MNIST,
+    };
+    let manifest = Manifest::named(name)?;
+    match find_or_download(&manifest, directory).and_then(|found| images(&manifest, &found)) {
+        Ok((train, test)) => Ok(LoadedDataset { name: manifest.name, train, test, warning: None }),
         // A directory that was named and is wrong must not be ignored; a failed download can be replaced.
-        Err(Unavailable::Named(error)) => Err(error),
-        Err(Unavailable::Unreachable(error)) if chosen == Some(DatasetName::Mnist) => Err(error),
-        Err(Unavailable::Unreachable(error)) => {
+        Err(Unavailable::Unreachable(error)) if chosen.is_none() => {
             terminal::note(error_chain::text(&*error));
             Ok(bundled("MNIST is not available"))
         }
+        Err(error) => Err(error.into()),
     }
 }
 
-/// Why MNIST is not available.
-enum Unavailable {
+/// Why a data set is not available.
+pub enum Unavailable {
     /// The directory that was named has no usable files.
     Named(Box<dyn Error>),
     /// It is not on this machine and cannot be downloaded.
     Unreachable(Box<dyn Error>),
 }
 
-fn mnist(directory: Option<&Path>) -> Result<(Images, Images), Unavailable> {
-    let directory = match locate::locate("mnist", directory, idx::is_mnist) {
+impl From<Unavailable> for Box<dyn Error> {
+    fn from(unavailable: Unavailable) -> Self {
+        match unavailable {
+            Unavailable::Named(error) | Unavailable::Unreachable(error) => error,
+        }
+    }
+}
+
+/// The directory with the files of a data set: on this machine, or else they are downloaded into the cache.
+pub fn find_or_download(manifest: &Manifest, directory: Option<&Path>) -> Result<PathBuf, Unavailable> {
+    let found = match locate::locate(&manifest.name, directory, |place| manifest.is_complete(place)) {
         Ok(directory) => directory,
         Err(missing) if missing.is_named() => return Err(Unavailable::Named(missing.into())),
         Err(missing) => {
-            let cache = cache("mnist").ok_or(Unavailable::Unreachable(missing.into()))?;
-            download(cache)?
+            let cache = cache(&manifest.name).ok_or(Unavailable::Unreachable(missing.into()))?;
+            download(manifest, &cache).map_err(|error| Unavailable::Unreachable(error.into()))?;
+            cache
         }
     };
-    terminal::note(format_args!("MNIST from {}", directory.display()));
-    Images::mnist(&directory).map_err(|error| Unavailable::Named(error.into()))
+    terminal::note(format_args!("{} from {}", manifest.title, found.display()));
+    Ok(found)
 }
 
-/// Downloads MNIST into the cache, with a progress bar on a terminal.
-fn download(cache: PathBuf) -> Result<PathBuf, Unavailable> {
-    let manifest = Manifest::named("mnist").map_err(|error| Unavailable::Named(error.into()))?;
-    terminal::note(format_args!("downloading {} to {}", manifest.title, cache.display()));
+/// The pictures of a data set to train and to test with.
+pub fn images(manifest: &Manifest, directory: &Path) -> Result<(Images, Images), Unavailable> {
+    let images = manifest.images(directory).ok_or_else(|| {
+        let name = &manifest.name;
+        Unavailable::Named(
+            format!("{name} is a table, and has no pictures: `chainrule data info` shows it").into(),
+        )
+    })?;
+    images.map_err(|error| Unavailable::Named(error.into()))
+}
+
+/// Downloads a data set into a directory, with a progress bar on a terminal.
+pub fn download(manifest: &Manifest, directory: &Path) -> Result<(), DownloadError> {
+    terminal::note(format_args!("downloading {} to {}", manifest.title, directory.display()));
     let bar = stderr().is_terminal().then(|| {
         let style = ProgressStyle::with_template("{msg:28} {bar:24} {bytes}/{total_bytes} {bytes_per_sec}");
         ProgressBar::new(0).with_style(style.unwrap_or(ProgressStyle::default_bar()))
     });
-    let fetched = fetch(&manifest, &cache, &mut |progress| {
+    let fetched = fetch(manifest, directory, &mut |progress| {
         if let Some(bar) = &bar {
             bar.set_message(progress.file.to_owned());
             bar.set_length(progress.total);
@@ -96,8 +145,7 @@ fn download(cache: PathBuf) -> Result<PathBuf, Unavailable> {
         }
     });
     bar.iter().for_each(ProgressBar::finish_and_clear);
-    fetched.map_err(|error| Unavailable::Unreachable(error.into()))?;
-    Ok(cache)
+    fetched
 }
 
 fn bundled(why: &str) -> LoadedDataset {
@@ -107,7 +155,7 @@ fn bundled(why: &str) -> LoadedDataset {
     );
     terminal::note(format_args!("{warning}\n"));
     LoadedDataset {
-        name: "digits",
+        name: DIGITS.into(),
         train: digits(TRAIN, TRAIN_SEED),
         test: digits(TEST, TEST_SEED),
         warning: Some(warning),

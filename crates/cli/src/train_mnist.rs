@@ -109,7 +109,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) data_dir: Option<PathBuf>,
     /// The data set [default: MNIST, or the bundled digits if MNIST is not available].
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = DatasetName::parser())]
     pub(crate) dataset: Option<DatasetName>,
     /// Write the report to this file as JSON.
     #[arg(long)]
@@ -136,8 +136,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let checkpoint = &arguments.checkpoint();
     check_outputs(arguments, checkpoint)?;
-    let dataset = dataset::find(arguments.dataset, arguments.data_dir.as_deref())?;
-    let LoadedDataset { name, ref train, ref test, ref warning } = dataset;
+    let dataset = dataset::find(arguments.dataset.as_ref(), arguments.data_dir.as_deref())?;
+    let LoadedDataset { ref name, ref train, ref test, ref warning } = dataset;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = arguments.threads.unwrap_or_else(cores);
     let (default_epochs, default_batch_size) = arguments.model.defaults();
@@ -247,7 +247,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         train: report.train.clone(),
     };
     let report = TrainingReport {
-        dataset: name.to_owned(),
+        dataset: name.clone(),
         samples: train.len(),
         train_seconds: trainer.history().iter().map(|report| report.seconds).sum(),
         epochs: trainer.history().iter().map(epoch).collect(),

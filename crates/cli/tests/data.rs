@@ -103,3 +103,77 @@ fn mistakes_say_what_to_do() {
         assert!(message.contains(expected), "{arguments:?}: {message}");
     }
 }
+
+/// The program with an empty cache and without a directory of data.
+fn data(directory: &std::path::Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_chainrule"))
+        .arg("data")
+        .args(arguments)
+        .env_remove("CHAINRULE_DATA")
+        .env("XDG_CACHE_HOME", directory.join("cache"))
+        .current_dir(directory)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn data_sets_are_listed() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = data(directory.path(), &["list"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for name in ["mnist", "fashion_mnist", "cifar10", "iris"] {
+        assert!(text.lines().any(|line| line.split(' ').next() == Some(name)), "{text}");
+    }
+    let json = data(directory.path(), &["list", "--json"]);
+    let list: Vec<Value> = serde_json::from_slice(&json.stdout).unwrap();
+    let clothes = list.iter().find(|set| set["name"] == "fashion_mnist").unwrap();
+    assert_eq!(
+        (&clothes["format"], &clothes["here"], &clothes["classes"][9]),
+        (&"mnist".into(), &false.into(), &"ankle boot".into())
+    );
+}
+
+#[test]
+fn an_unknown_data_set_is_told_the_nearest_one() {
+    let directory = tempfile::tempdir().unwrap();
+    for command in ["download", "show"] {
+        let output = data(directory.path(), &[command, "kmist"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains("the nearest is `kmnist`"), "{said}");
+    }
+}
+
+/// Four IDX files of pictures of 2 by 2 pixels, of classes 0 and 3.
+fn write_idx(directory: &std::path::Path) {
+    use chainrule::data::idx::{Idx, write};
+    for part in ["train", "t10k"] {
+        let images = Idx { axes: vec![3, 2, 2], values: (0..12).map(|value| value * 20).collect() };
+        write(&directory.join(format!("{part}-images-idx3-ubyte")), &images).unwrap();
+        let labels = Idx { axes: vec![3], values: vec![0, 3, 0] };
+        write(&directory.join(format!("{part}-labels-idx1-ubyte")), &labels).unwrap();
+    }
+}
+
+#[test]
+fn samples_are_shown_in_a_row_for_each_class() {
+    let directory = tempfile::tempdir().unwrap();
+    write_idx(directory.path());
+    let output = data(directory.path(), &["show", ".", "--out", "sheet.png", "--columns", "3"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("3 pictures [2, 2]; the sheet is sheet.png"), "{said}");
+    let rows = String::from_utf8(output.stdout).unwrap();
+    assert!(rows.contains("row 1         2 of 0\n") && rows.contains("row 4         1 of 3\n"), "{rows}");
+    let png = fs::read(directory.path().join("sheet.png")).unwrap();
+    assert!(png.starts_with(b"\x89PNG\r\n"));
+    // Ten rows and three columns, 48 pixels each, and the gaps between them.
+    assert_eq!(png[16..24], [0, 0, 0, 152, 0, 0, 1, 246]);
+}
+
+#[test]
+fn a_directory_without_pictures_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = data(directory.path(), &["show", "."]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("has no folders"), "{said}");
+}

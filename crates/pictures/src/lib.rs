@@ -23,12 +23,14 @@ mod error;
 mod folder;
 mod pictures;
 mod reader;
+mod sheet;
 
 pub use colour::Colour;
 pub use decode::decode;
 pub use error::PictureError;
 pub use pictures::Pictures;
 pub use reader::{PictureReader, Resize};
+pub use sheet::{Sheet, SheetError};
 
 // The program of the README is tested as documentation.
 #[cfg(doctest)]
