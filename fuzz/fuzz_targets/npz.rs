@@ -1,7 +1,7 @@
 //! Archives of NumPy: the bytes of one, or those of its only member, by the first byte.
 #![no_main]
 
-use chainrule_fuzz::{archive, read_again};
+use chainrule_fuzz::interop::{archive, read_again};
 use chainrule_interop::StateDict;
 use libfuzzer_sys::fuzz_target;
 

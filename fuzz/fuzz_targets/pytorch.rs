@@ -1,7 +1,7 @@
 //! State dicts of PyTorch: the bytes of a file, or those of the pickle in an archive with a storage, by the first byte.
 #![no_main]
 
-use chainrule_fuzz::{archive, read_again};
+use chainrule_fuzz::interop::{archive, read_again};
 use chainrule_interop::StateDict;
 use libfuzzer_sys::fuzz_target;
 

@@ -1,7 +1,7 @@
 //! Safetensors files. What can be read is written and read again.
 #![no_main]
 
-use chainrule_fuzz::read_again;
+use chainrule_fuzz::interop::read_again;
 use chainrule_interop::StateDict;
 use libfuzzer_sys::fuzz_target;
 

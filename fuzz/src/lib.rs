@@ -1,29 +1,26 @@
 //! What the targets share: files with the input, and models to compare it with.
 
+#[cfg(feature = "interop")]
+pub mod interop;
+#[cfg(feature = "models")]
+pub mod models;
+
 use std::fs;
-use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use chainrule_core::Sequential;
-use chainrule_interop::StateDict;
-use chainrule_data::Rows;
-use chainrule_layers::{Dense, Relu};
-use chainrule_losses::CrossEntropy;
-use chainrule_optim::adam;
-use chainrule_tensor::Seed;
-use chainrule_train::callbacks::{CsvLog, EarlyStopping};
-use chainrule_train::{Model, Trainer, file};
-use ndarray::array;
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use zip::write::SimpleFileOptions;
 
 /// In memory where the system has a file system for that.
 static DIRECTORY: LazyLock<TempDir> = LazyLock::new(|| {
     let memory = tempfile::tempdir_in("/dev/shm");
     memory.or_else(|_| tempfile::tempdir()).expect("there is a directory for temporary files")
 });
+
+/// The directory of this process.
+pub fn directory() -> &'static Path {
+    DIRECTORY.path()
+}
 
 /// A file that holds these bytes until the next call with this name.
 pub fn file_with(name: &str, bytes: &[u8]) -> PathBuf {
@@ -32,81 +29,11 @@ pub fn file_with(name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-/// A model file with this payload, the header and the checksum that belong to it.
-pub fn sealed(payload: &[u8]) -> PathBuf {
-    /// The magic number and the version, as this chainrule writes them.
-    static START: LazyLock<Vec<u8>> = LazyLock::new(|| {
-        let path = file_with("own", &[]);
-        model().save(&path).expect("a model can be saved");
-        fs::read(path).expect("it was saved")[..12].to_vec()
-    });
-    let length = (payload.len() as u64).to_le_bytes();
-    let checksum = Sha256::digest(payload);
-    file_with("model", &[&START[..], &length, &checksum, payload].concat())
-}
-
-/// Reads a model file, and whatever can be read is written and read again.
-pub fn read_model(path: &Path) {
-    let Ok(contents) = file::read(path) else { return };
-    let layers = || Sequential::new().then(Dense::new(4)).then(Relu).then(Dense::new(2));
-    if let Ok(model) = Model::<f32>::load_into(path, layers()) {
-        assert_eq!(model.parameters().len(), model.plan().size());
-    }
-    let copy = DIRECTORY.path().join("copy");
-    file::write(&copy, &contents).expect("what was read can be written");
-    // As texts, since a sum of losses may be NaN.
-    let again = file::read(&copy).expect("what was written can be read");
-    assert_eq!(format!("{again:?}"), format!("{contents:?}"));
-}
-
-/// A small training with callbacks that have a state, the log of which is in the directory of the targets.
-pub fn trainer(log: &str) -> Trainer<f32, u8> {
-    Trainer::new(model(), CrossEntropy::default(), adam(0.01))
-        .batch_size(1)
-        .threads(1)
-        .callback(EarlyStopping::new(1).restore_best())
-        .callback(CsvLog::new(DIRECTORY.path().join(log)))
-}
-
-/// Two samples for [`trainer`].
-pub fn data() -> Rows<f32, u8> {
-    Rows::new(array![[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]], vec![0u8, 1]).expect("there is a class for each sample")
-}
-
-/// Resumes a training from a checkpoint, goes on with it, and saves it again.
-pub fn resume_training(path: &Path) {
-    let Ok(mut trainer) = trainer("log.csv").resume(path) else { return };
-    // An error says what is wrong.
-    let _ = trainer.fit(&data(), 1);
-    let copy = DIRECTORY.path().join("copy");
-    trainer.save(&copy).expect("a training can be saved");
-    file::read(&copy).expect("what was written can be read");
-}
-
-/// A small model, as the targets read it.
-pub fn model() -> Model<f32> {
-    let layers = Sequential::new().then(Dense::new(4)).then(Relu).then(Dense::new(2));
-    Model::new([3], layers, Seed(1)).expect("the layers fit each other")
-}
-
-/// Writes tensors and reads them again.
-pub fn read_again(dict: &StateDict) {
-    let bytes = dict.to_safetensors().expect("names of a small file make a small header");
-    let again = StateDict::from_safetensors(bytes).expect("what was written can be read");
-    assert_eq!(again.len(), dict.len());
-    for (name, tensor) in dict.iter() {
-        assert_eq!(again.get(name), Some(tensor), "{name}");
-        assert_eq!(tensor.to_bytes().len(), tensor.len() * tensor.dtype().size());
-    }
-}
-
-/// A zip archive with these members, as they are.
-pub fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    for (name, bytes) in members {
-        zip.start_file(*name, options).expect("memory takes any bytes");
-        zip.write_all(bytes).expect("memory takes any bytes");
-    }
-    zip.finish().expect("memory takes any bytes").into_inner()
+/// A directory that holds these bytes as its only file.
+pub fn only_file_in(directory: &str, file: &str, bytes: &[u8]) -> PathBuf {
+    let directory = DIRECTORY.path().join(directory);
+    let path = directory.join(file);
+    fs::create_dir_all(path.parent().expect("it is in the directory")).expect("a temporary directory can be made");
+    fs::write(path, bytes).expect("a temporary file can be written");
+    directory
 }

@@ -4,6 +4,7 @@
 //! `fuzz/corpus`, which it does not. An input that fails is kept in `fuzz/artifacts`: copy it to the seeds, which the tests
 //! of the crates read too.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,25 +12,42 @@ use std::process::{Command, Stdio};
 use crate::nearest::nearest;
 use crate::{Stop, print};
 
-const TARGETS: [&str; 11] = [
-    "idx",
-    "csv",
-    "table",
-    "model",
-    "sealed_model",
-    "resume",
-    "manifest",
-    "safetensors",
-    "npz",
-    "pytorch",
-    "onnx",
+/// A target, and the feature of the workspace `fuzz` with which it is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Target {
+    name: &'static str,
+    feature: &'static str,
+}
+
+const TARGETS: [Target; 14] = [
+    Target { name: "idx", feature: "" },
+    Target { name: "csv", feature: "" },
+    Target { name: "manifest", feature: "manifests" },
+    Target { name: "table", feature: "tables" },
+    Target { name: "preparation", feature: "tables" },
+    Target { name: "picture", feature: "pictures" },
+    Target { name: "description", feature: "descriptions" },
+    Target { name: "model", feature: "models" },
+    Target { name: "sealed_model", feature: "models" },
+    Target { name: "resume", feature: "models" },
+    Target { name: "safetensors", feature: "interop" },
+    Target { name: "npz", feature: "interop" },
+    Target { name: "pytorch", feature: "interop" },
+    Target { name: "onnx", feature: "interop" },
 ];
 
 /// How many inputs each target tries.
 const INPUTS: u64 = 1_000_000;
 
-/// The limits of libFuzzer: no input is longer than this, none may allocate that much at once or in all, or take as long.
-const LIMITS: [&str; 4] = ["-max_len=4096", "-malloc_limit_mb=32", "-rss_limit_mb=1024", "-timeout=20"];
+/// The limits of libFuzzer: no input is longer than this, none may make a program that large, or take as long.
+const LIMITS: [&str; 3] = ["-max_len=4096", "-rss_limit_mb=1024", "-timeout=20"];
+
+impl Target {
+    /// How many MiB an input may allocate at once: 64 for a picture, however small its file.
+    fn allocation(self) -> u32 {
+        if self.name == "picture" { 65 } else { 32 }
+    }
+}
 
 /// Runs `cargo xtask fuzz` with these arguments, from the root of the checkout.
 pub(crate) fn run(arguments: &[String], root: &Path) -> Result<(), Stop> {
@@ -41,18 +59,23 @@ pub(crate) fn run(arguments: &[String], root: &Path) -> Result<(), Stop> {
         );
         return Ok(());
     }
+    // Only what these targets read is compiled, and for all of them at once.
+    let features: BTreeSet<&str> = targets.iter().map(|target| target.feature).collect();
+    let features = features.into_iter().collect::<Vec<_>>().join(" ");
     for target in targets {
-        print::out(format_args!("==> {target}: {inputs} inputs"));
-        let corpus = root.join("fuzz/corpus").join(target);
+        let name = target.name;
+        print::out(format_args!("==> {name}: {inputs} inputs"));
+        let corpus = root.join("fuzz/corpus").join(name);
         fs::create_dir_all(&corpus)
             .map_err(|error| Stop::Failed(format!("{} cannot be made: {error}.", corpus.display())))?;
-        let seeds = root.join("fuzz/seeds").join(target);
+        let seeds = root.join("fuzz/seeds").join(name);
         let mut fuzz = cargo_fuzz();
-        fuzz.current_dir(root).args(["run", target]).args([&corpus, &seeds]);
-        fuzz.args(["--", &format!("-runs={inputs}"), "-print_final_stats=1"]).args(LIMITS);
+        fuzz.current_dir(root).args(["run", "--no-default-features", "--features", &features, name]);
+        fuzz.args([&corpus, &seeds]).args(["--", &format!("-runs={inputs}"), "-print_final_stats=1"]);
+        fuzz.args(LIMITS).arg(format!("-malloc_limit_mb={}", target.allocation()));
         match fuzz.status() {
             Ok(status) if status.success() => {}
-            Ok(status) => return Err(Stop::Failed(format!("the target {target} failed ({status})."))),
+            Ok(status) => return Err(Stop::Failed(format!("the target {name} failed ({status})."))),
             Err(error) => return Err(Stop::Failed(format!("cargo fuzz could not be started: {error}."))),
         }
     }
@@ -60,7 +83,7 @@ pub(crate) fn run(arguments: &[String], root: &Path) -> Result<(), Stop> {
 }
 
 /// The targets and the number of inputs.
-fn parse(arguments: &[String]) -> Result<(Vec<&'static str>, u64), Stop> {
+fn parse(arguments: &[String]) -> Result<(Vec<Target>, u64), Stop> {
     let mut targets = Vec::new();
     let mut inputs = INPUTS;
     let mut arguments = arguments.iter().map(String::as_str);
@@ -71,9 +94,9 @@ fn parse(arguments: &[String]) -> Result<(Vec<&'static str>, u64), Stop> {
             inputs = number.parse().ok().filter(|&inputs| inputs > 0).ok_or_else(wrong)?;
             continue;
         }
-        let known = TARGETS.iter().find(|target| **target == argument);
+        let known = TARGETS.iter().find(|target| target.name == argument);
         targets.push(*known.ok_or_else(|| {
-            let nearest = nearest(argument, &TARGETS);
+            let nearest = nearest(argument, &TARGETS.map(|target| target.name));
             Stop::Usage(format!("there is no target `{argument}`; the nearest is `{nearest}`."))
         })?);
     }
@@ -96,14 +119,14 @@ fn succeeds(arguments: &[&str]) -> bool {
 mod tests {
     use super::*;
 
-    fn parsed(line: &str) -> Result<(Vec<&'static str>, u64), Stop> {
+    fn parsed(line: &str) -> Result<(Vec<Target>, u64), Stop> {
         parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
     }
 
     #[test]
     fn the_arguments_choose_targets_and_inputs() {
         assert_eq!(parsed(""), Ok((TARGETS.to_vec(), INPUTS)));
-        assert_eq!(parsed("csv --inputs 10 idx"), Ok((vec!["csv", "idx"], 10)));
+        assert_eq!(parsed("csv --inputs 10 idx"), Ok((vec![TARGETS[1], TARGETS[0]], 10)));
         for (line, expected) in [("cvs", "`csv`"), ("--inputs", "a number"), ("--inputs 0", "a number")] {
             let Err(Stop::Usage(message)) = parsed(line) else { panic!("{line} was accepted") };
             assert!(message.contains(expected), "{message}");
@@ -120,7 +143,7 @@ mod tests {
             names.sort();
             names
         };
-        let mut targets = TARGETS.map(str::to_owned);
+        let mut targets = TARGETS.map(|target| target.name.to_owned());
         targets.sort();
         assert_eq!(names("seeds"), targets);
         assert_eq!(names("fuzz_targets"), targets.map(|target| target + ".rs"));

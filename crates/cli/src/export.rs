@@ -72,7 +72,7 @@ fn export<T: Real>(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         }
         let export = softmax.map_or(OnnxExport::new(), |softmax| OnnxExport::new().softmax(softmax));
         export.write(&model, file)?;
-        return Ok(terminal::print(format_args!("written to  {}", file.display()))?);
+        return Ok(terminal::print_about(file, format_args!("written to  {}", file.display()))?);
     }
     if softmax.is_some() {
         return Err("only a graph has layers: leave out --softmax, or write .onnx".into());
@@ -83,5 +83,6 @@ fn export<T: Real>(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Format::Npz => dict.write_npz(file)?,
         _ => dict.write_safetensors(file)?,
     }
-    Ok(terminal::print(format_args!("written to  {}, {} tensors", file.display(), dict.len()))?)
+    let tensors = dict.len();
+    Ok(terminal::print_about(file, format_args!("written to  {}, {tensors} tensors", file.display()))?)
 }

@@ -58,12 +58,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         }
     };
     model.save(path)?;
-    terminal::print(format_args!("layers      {}", model.describe()))?;
-    Ok(terminal::print(format_args!(
-        "written to  {}, {} parameters",
-        path.display(),
-        model.parameters().len()
-    ))?)
+    let parameters = model.parameters().len();
+    terminal::print_about(path, format_args!("layers      {}", model.describe()))?;
+    Ok(terminal::print_about(path, format_args!("written to  {}, {parameters} parameters", path.display()))?)
 }
 
 /// The model with the weights of the file.

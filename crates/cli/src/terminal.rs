@@ -4,6 +4,9 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write, stderr, stdout};
+use std::path::Path;
+
+use chainrule::data::output;
 
 /// Prints a line to standard output.
 ///
@@ -14,6 +17,19 @@ use std::io::{self, ErrorKind, Write, stderr, stdout};
 /// If it cannot be written for another reason, such as a full disk.
 pub fn print(line: impl Display) -> io::Result<()> {
     print_to(&mut stdout().lock(), line)
+}
+
+/// Prints a line about a file that was written: to standard error if the file is standard output.
+///
+/// # Errors
+///
+/// As [`print`].
+pub fn print_about(file: &Path, line: impl Display) -> io::Result<()> {
+    if output::is_standard_output(file) {
+        note(line);
+        return Ok(());
+    }
+    print(line)
 }
 
 fn print_to(out: &mut impl Write, line: impl Display) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! `chainrule export` and `chainrule import` as a user runs them.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -38,6 +39,12 @@ fn models_go_out_and_come_in() {
     for file in ["weights.safetensors", "weights.npz", "graph.onnx"] {
         let printed = succeeds(&["export", &path("own.chainrule"), &path(file)]);
         assert!(printed.starts_with("written to"), "{printed}");
+        if cfg!(unix) {
+            // Where the file is standard output, nothing else is printed there.
+            let format = file.rsplit('.').next().unwrap();
+            let piped = program(&["export", &path("own.chainrule"), "/dev/stdout", "--format", format]);
+            assert_eq!(piped.stdout, fs::read(path(file)).unwrap(), "{file}");
+        }
         let layers: &[&str] =
             if file.ends_with("onnx") { &[] } else { &["--layers", LAYERS, "--input", "2,2"] };
         let again = path("again.chainrule");

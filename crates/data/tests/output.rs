@@ -1,6 +1,6 @@
 //! What remains of a file when it is written, whatever it was before.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -214,17 +214,20 @@ mod unix {
             for path in [&null, &link] {
                 output::check(path).unwrap();
                 put(path, "gone").unwrap();
+                output::append(path, 7).unwrap().0.write_all(b"gone").unwrap();
                 assert!(fs::metadata(path).unwrap().file_type().is_char_device());
             }
         }
         if let Some(full) = node("full", &["c", "1", "7"]) {
             let error = put(&full, "no room").unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+            assert!(output::append(&full, 0).unwrap().0.write_all(b"no room").is_err());
             assert!(fs::metadata(&full).unwrap().file_type().is_char_device());
         }
         if let Some(disk) = node("disk", &["b", "1", "200"]) {
             assert!(put(&disk, "x").unwrap_err().to_string().contains("disk"));
             assert!(output::check(&disk).is_err());
+            assert!(output::append(&disk, 0).is_err());
         }
         assert!(!names(&directory).iter().any(|name| name.ends_with(".tmp")));
     }
@@ -249,6 +252,10 @@ mod unix {
         if let Some(target) = env::var_os(CHILD) {
             println!("before");
             put(Path::new(&target), "whole\n").unwrap();
+            let (mut file, length) = output::append(Path::new(&target), 3).unwrap();
+            file.write_all(b"added\n").unwrap();
+            assert_eq!(length, 0);
+            assert_eq!(output::is_standard_output(Path::new(&target)), target != "/dev/stderr");
             println!("after");
             return;
         }
@@ -264,11 +271,11 @@ mod unix {
             assert!(command.stdout(fs::File::create(&file).unwrap()).status().unwrap().success());
             for text in [piped, fs::read(&file).unwrap()] {
                 let text = String::from_utf8(text).unwrap();
-                assert!(text.contains("before\nwhole\nafter\n"), "{path}: {text}");
+                assert!(text.contains("before\nwhole\nadded\nafter\n"), "{path}: {text}");
             }
         }
         let errors = child("standard_output_and_error", Path::new("/dev/stderr")).output().unwrap();
-        assert!(String::from_utf8_lossy(&errors.stderr).contains("whole\n"));
+        assert!(String::from_utf8_lossy(&errors.stderr).contains("whole\nadded\n"));
         assert_eq!(names(&directory), ["file"]);
     }
 

@@ -1,7 +1,7 @@
 //! What single metrics count.
 
 use chainrule_metrics::{
-    Accuracy, CalibrationCurve, ConfusionMatrix, Count, Counts, Mean, Metric, MetricValue, OperatingPoint,
+    Accuracy, CalibrationCurve, ConfusionMatrix, Count, Counts, LogCosh, Mean, Metric, MetricValue, OperatingPoint,
     PrecisionAtRecall, PrecisionRecallCurve, RocCurve, RunningMean, Statistic, Table, Tally, Undefined,
 };
 use ndarray::{Array2, Axis, array};
@@ -118,6 +118,19 @@ fn the_mean_of_outputs() {
     assert_eq!(mean.value(), MetricValue::Undefined(Undefined::NAN));
     mean.reset();
     assert_eq!(mean.value(), MetricValue::Undefined(Undefined::NO_SAMPLE));
+}
+
+#[test]
+fn small_errors_keep_their_digits() {
+    for error in [1e-12, 1e-8, 1e-5, 9.9e-4, 1.1e-3, 0.1] {
+        let mut metric = LogCosh::default().tally();
+        metric.update(array![[error]].view(), &[[0.0]]);
+        let MetricValue::Number(found) = metric.value() else { panic!("{error}") };
+        // Of the series of ln cosh e, whose next term is e⁸ 17/2520.
+        let square = error * error;
+        let right = square / 2.0 * (1.0 - square / 6.0 + square * square * 2.0 / 45.0);
+        assert!((found / right - 1.0).abs() < 1e-8, "{error}: {found} for {right}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! they stand.
 
 use chainrule_core::{Range, describe, described};
-use chainrule_tensor::{each, gemm};
+use chainrule_tensor::{each, gemm, vector};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::{Bounds, Optimizer, ParamKind, Parameter, Real, Update, UpdateRule};
@@ -196,7 +196,7 @@ impl<T: Real> UpdateRule<T> for OrthogonalPenalty {
         let units = unit.chunks_exact(size).zip(d_unit.chunks_exact(size));
         for ((mut g, (unit, d_unit)), &length) in gradient.outer_iter_mut().zip(units).zip(&*lengths) {
             // w / ‖w‖ passes on what is at right angles to w.
-            let along: T = unit.iter().zip(d_unit).map(|(&u, &d)| u * d).sum();
+            let along = vector::dot(unit, d_unit);
             let terms = unit.iter().zip(d_unit);
             g.iter_mut().zip(terms).for_each(|(g, (&u, &d))| *g += (d - along * u) / length);
         }

@@ -1,8 +1,10 @@
 //! Writing files: whole or not at all.
 //!
-//! Everything that chainrule writes goes through [`write()`]: models, checkpoints, data sets, reports, charts. A program may be
+//! Everything that chainrule writes goes through [`write()`]: models, checkpoints, data sets, reports, charts; and logs, which grow,
+//! through [`append`]. A program may be
 //! killed and a disk may be full at any moment, so a file is replaced only by one that is complete.
 
+mod append;
 mod target;
 
 use std::ffi::OsStr;
@@ -10,6 +12,7 @@ use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+pub use append::{Appended, append};
 use target::Target;
 
 /// The most symbolic links that lead to a file, as in Linux.
@@ -88,6 +91,11 @@ pub fn check(path: &Path) -> io::Result<()> {
         Destination::Replace(target) => target.temporary().map(drop),
         Destination::Through | Destination::Output | Destination::Errors => Ok(()),
     }
+}
+
+/// Whether what is written to this path goes to the standard output of this program, so that nothing else should be printed there.
+pub fn is_standard_output(path: &Path) -> bool {
+    matches!(Destination::of(path), Ok(Destination::Output))
 }
 
 /// Gives a complete file its name, in place of a file that may exist.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use chainrule_core::{Backward, Forward, Initializer, Layer, Plan, ShapeError, describe, described};
+use chainrule_tensor::vector::LongSum;
 use chainrule_tensor::{Buffer, Real, Shape, vector};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 
@@ -88,12 +89,13 @@ impl Default for LearnedPositions {
     }
 }
 
-/// The cache of positions: the number of features of a step and, if they are sinusoidal, their values, which are computed in the
-/// first pass and shared by all copies.
+/// The cache of positions: the number of features of a step; if they are sinusoidal, their values, which are computed in the
+/// first pass and shared by all copies; and the gradient of trained ones, where some steps do not count.
 #[derive(Clone, Debug, Default)]
 pub struct PositionsCache<T: Real> {
     features: usize,
     values: Arc<OnceLock<Buffer<T>>>,
+    gradient: LongSum<T>,
 }
 
 /// `size` values of sinusoidal positions.
@@ -191,9 +193,15 @@ impl<T: Real> Layer<T> for LearnedPositions {
     }
 
     fn backward(&self, Backward { mut grads, x, dy, dx, cache, .. }: Backward<'_, T, PositionsCache<T>>) {
-        let mut dp = grads.take([x.ncols()]);
-        for (x, dy) in x.rows().into_iter().zip(dy.rows()) {
-            add_steps(x, dy, cache.features, self.masked, dp.view_mut()); // dP += dY
+        let PositionsCache { features, gradient, .. } = cache;
+        if self.masked {
+            gradient.start(x.ncols());
+            for (x, dy) in x.rows().into_iter().zip(dy.rows()) {
+                add_steps(x, dy, *features, true, gradient.part().into());
+            }
+            gradient.add_to(grads.values(x.ncols()));
+        } else {
+            vector::sum_rows(dy, grads.take([x.ncols()])); //                dP += Σ rows of dY
         }
         if let Some(dx) = dx {
             backward_data(x, dy, cache.features, self.masked, dx);

@@ -3,8 +3,9 @@
 use std::ops::{Range, RangeInclusive};
 
 use chainrule_core::{Plan, ShapeError};
+use chainrule_tensor::vector::CHAIN;
 use chainrule_tensor::{Buffer, Real, Shape, vector};
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, s};
 
 /// The cache of an elementwise merge: how its inputs are repeated in the output.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +14,8 @@ pub struct BroadcastCache<T: Real> {
     pub(super) inputs: Vec<Option<Repetition>>,
     /// The gradient of one sample, before the sum over the repetitions of an input's values.
     pub(super) scratch: Buffer<T>,
+    /// For gradients of values that are repeated very often.
+    pub(super) sums: Buffer<f64>,
 }
 
 /// The shape of the output of an elementwise merge, and how its inputs are repeated in it.
@@ -50,7 +53,7 @@ pub(super) fn broadcast<T: Real>(
     let output = Shape::new(&axes)
         .ok_or_else(|| plan.error(first, "inputs whose output fits in memory", "choose shorter axes"))?;
     let repeats = |&input: &Shape| (input.size() != output.size()).then(|| Repetition::new(input, output));
-    Ok((output, BroadcastCache { inputs: inputs.iter().map(repeats).collect(), scratch: Buffer::default() }))
+    Ok((output, BroadcastCache { inputs: inputs.iter().map(repeats).collect(), ..BroadcastCache::default() }))
 }
 
 /// The lengths of the axes that two shapes both have, from the last to the first.
@@ -174,20 +177,28 @@ impl Repetition {
         }
     }
 
-    /// `dx = Σ f([a₁, a₂, ...])` over the repetitions of each value of an input.
+    /// Whether the blocks that repeat a value are too many for one chain of additions.
+    fn has_long_sums(&self) -> bool {
+        let repeated = self.loops.iter().filter(|[_, step]| *step == 0);
+        repeated.fold(1usize, |blocks, [length, _]| blocks.saturating_mul(*length)) > CHAIN
+    }
+
+    /// `dx = Σ f([a₁, a₂, ...])` over the repetitions of each value of an input, which is made in `sums` where it is long.
     #[inline(always)]
     pub(super) fn sum<T: Real, const N: usize>(
         &self,
         terms: [ArrayView2<'_, T>; N],
         mut dx: ArrayViewMut2<'_, T>,
+        sums: &mut Buffer<f64>,
         f: impl Fn([T; N]) -> T + Copy,
     ) {
+        let has_long_sums = self.has_long_sums();
         dx.fill(T::zero());
         for (row, mut dx) in dx.rows_mut().into_iter().enumerate() {
             let terms = terms.each_ref().map(|term| term.row(row));
             let flat = terms.each_ref().map(ArrayView1::to_slice);
             match dx.as_slice_mut() {
-                Some(dx) if flat.iter().all(Option::is_some) => {
+                Some(dx) if flat.iter().all(Option::is_some) && !has_long_sums => {
                     let terms = flat.map(|term| term.expect("all are slices"));
                     for [values, outputs] in self.blocks() {
                         vector::sum_channels(
@@ -201,12 +212,28 @@ impl Repetition {
                     }
                 }
                 _ => {
-                    for index in 0..self.size {
-                        dx[self.value(index)] += f(terms.each_ref().map(|term| term[index]));
-                    }
+                    sums.reserve(dx.len());
+                    self.sum_in_double_precision(terms, dx, sums, f);
                 }
             }
         }
+    }
+
+    /// [`sum`](Self::sum) for a row, value by value.
+    #[inline(never)]
+    fn sum_in_double_precision<T: Real, const N: usize>(
+        &self,
+        terms: [ArrayView1<'_, T>; N],
+        dx: ArrayViewMut1<'_, T>,
+        sums: &mut [f64],
+        f: impl Fn([T; N]) -> T + Copy,
+    ) {
+        let sums = &mut sums[..dx.len()];
+        sums.fill(0.0);
+        for index in 0..self.size {
+            sums[self.value(index)] += f(terms.each_ref().map(|term| term[index])).as_f64();
+        }
+        dx.into_iter().zip(sums).for_each(|(dx, sum)| *dx = T::of(*sum));
     }
 }
 
@@ -214,7 +241,7 @@ impl Repetition {
 #[inline(always)]
 pub(super) fn gradient<T: Real>(
     repeats: Option<&Repetition>,
-    scratch: &mut Buffer<T>,
+    (scratch, sums): (&mut Buffer<T>, &mut Buffer<f64>),
     mut dx: ArrayViewMut2<'_, T>,
     repeated: impl Fn(Range<usize>, ArrayViewMut2<'_, T>),
 ) {
@@ -226,6 +253,7 @@ pub(super) fn gradient<T: Real>(
         repeats.sum(
             [gradient.view()],
             dx.slice_mut(s![row..row + 1, ..]),
+            sums,
             #[inline(always)]
             |[gradient]| gradient,
         );

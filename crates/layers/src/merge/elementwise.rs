@@ -183,7 +183,9 @@ macro_rules! weighted {
                             let dx = dx.view_mut();
                             map!(dx = |dy| w * dy);
                         }
-                        Some(repeats) => repeats.sum([dy], dx.view_mut(), #[inline(always)] |[dy]| w * dy),
+                        Some(repeats) => {
+                            repeats.sum([dy], dx.view_mut(), &mut cache.sums, #[inline(always)] |[dy]| w * dy);
+                        }
                     }
                 }
             }
@@ -215,7 +217,7 @@ impl<T: Real> Merge<T> for Multiply {
     }
 
     fn backward(&self, MergeBackward { xs, dy, dxs, cache, .. }: MergeBackward<'_, T, BroadcastCache<T>>) {
-        let BroadcastCache { inputs, scratch } = cache;
+        let BroadcastCache { inputs, scratch, sums } = cache;
         for (index, dx) in dxs.iter_mut().enumerate() {
             let Some(dx) = dx else { continue };
             // Two inputs, only this one repeated: dx = Σ dy x, without storing the products.
@@ -223,13 +225,14 @@ impl<T: Real> Merge<T> for Multiply {
                 own.sum(
                     [dy, xs[1 - index]],
                     dx.view_mut(),
+                    sums,
                     #[inline(always)]
                     |[dy, x]| dy * x,
                 );
                 continue;
             }
             // Not y / xᵢ, which is undefined where xᵢ is 0.
-            gradient(inputs[index].as_ref(), scratch, dx.view_mut(), |rows, mut dx| {
+            gradient(inputs[index].as_ref(), (&mut *scratch, &mut *sums), dx.view_mut(), |rows, mut dx| {
                 dx.assign(&dy.slice(s![rows.clone(), ..]));
                 for (other, (x, repeats)) in xs.iter().zip(&*inputs).enumerate() {
                     if other != index {
@@ -265,10 +268,11 @@ macro_rules! extreme {
             }
 
             fn backward(&self, pass: MergeBackward<'_, T, BroadcastCache<T>>) {
-                let MergeBackward { xs, y, dy, dxs, cache: BroadcastCache { inputs, scratch }, .. } = pass;
+                let MergeBackward { xs, y, dy, dxs, cache, .. } = pass;
+                let BroadcastCache { inputs, scratch, sums } = cache;
                 for (index, dx) in dxs.iter_mut().enumerate() {
                     let Some(dx) = dx else { continue };
-                    gradient(inputs[index].as_ref(), scratch, dx.view_mut(), |rows, mut dx| {
+                    gradient(inputs[index].as_ref(), (&mut *scratch, &mut *sums), dx.view_mut(), |rows, mut dx| {
                         let of_rows = s![rows, ..];
                         let y = y.slice(of_rows.clone());
                         let dy = dy.slice(of_rows.clone());

@@ -1,6 +1,7 @@
 //! Local response normalisation.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, Range, ShapeError, describe, described};
+use chainrule_tensor::vector::{CHAIN, LongSum};
 use chainrule_tensor::{Buffer, Real, Shape, each};
 
 use super::scratch::{scratch, zeroed};
@@ -68,6 +69,30 @@ impl LocalResponseNorm {
         let before = before.map(move |d| [d * inner..size, 0..size - d * inner]);
         before.chain(after.map(move |d| [0..size - d * inner, d * inner..size]))
     }
+
+    /// Adds to the sum of each value the terms of its neighbours; with `backwards` those of the values that it is a neighbour of.
+    fn add_terms<T: Real>(&self, [channels, inner]: [usize; 2], backwards: bool, terms: &[T], to: Sums<'_, T>) {
+        let Sums { sums, long } = to;
+        let is_long = self.size.min(2 * channels) > 2 * CHAIN;
+        if is_long {
+            long.start(sums.len());
+        }
+        for [own, neighbour] in self.neighbours(channels, inner) {
+            let [from, to] = if backwards { [own, neighbour] } else { [neighbour, own] };
+            let term = &terms[from];
+            let sum = if is_long { &mut long.part()[to] } else { &mut sums[to] };
+            each!(sum = |term| sum + term);
+        }
+        if is_long {
+            long.add_to(sums);
+        }
+    }
+}
+
+/// The sums of one sample, and where those of very many neighbours are made.
+struct Sums<'a, T: Real> {
+    sums: &'a mut [T],
+    long: &'a mut LongSum<T>,
 }
 
 /// What a [`LocalResponseNorm`] layer keeps between its passes.
@@ -80,6 +105,7 @@ pub struct LocalResponseNormCache<T: Real> {
     /// The terms of `Σ t` and the sums, for each value of one sample.
     terms: Buffer<T>,
     sums: Buffer<T>,
+    long: LongSum<T>,
     /// Copies of strided batches.
     copies: [Buffer<T>; 3],
 }
@@ -108,19 +134,17 @@ impl<T: Real> Layer<T> for LocalResponseNorm {
     described!();
 
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
-        let LocalResponseNormCache { channels, inner, s, copies: [x_copy, y_copy, _], .. } = cache;
+        let LocalResponseNormCache { channels, inner, s, terms, long, copies: [x_copy, y_copy, _], .. } = cache;
         let size = *channels * *inner;
         let alpha = T::of(self.alpha / self.size as f64);
         let beta = T::of(self.beta);
         let s = scratch(s, x.len());
         let x = contiguous(x, x_copy);
         s.fill(T::of(self.k));
+        let terms = scratch(terms, size);
         for (x, s) in x.chunks_exact(size).zip(s.chunks_exact_mut(size)) {
-            for [own, neighbour] in self.neighbours(*channels, *inner) {
-                let s = &mut s[own];
-                let x = &x[neighbour];
-                each!(s = |x| s + alpha * (x * x)); //                       s = k + α/n Σ x²
-            }
+            each!(terms = |x| alpha * (x * x)); //                           s = k + α/n Σ x²
+            self.add_terms([*channels, *inner], false, terms, Sums { sums: s, long: &mut *long });
         }
         write_contiguous(y, y_copy, |y| {
             each!(y = |x, s| x * (-beta * s.fast_ln()).fast_exp()); //       y = x s^-β
@@ -129,7 +153,7 @@ impl<T: Real> Layer<T> for LocalResponseNorm {
 
     fn backward(&self, Backward { x, dy, dx, cache, .. }: Backward<'_, T, Self::Cache>) {
         let Some(dx) = dx else { return };
-        let LocalResponseNormCache { channels, inner, s, terms, sums, copies } = cache;
+        let LocalResponseNormCache { channels, inner, s, terms, sums, long, copies } = cache;
         let [x_copy, dy_copy, dx_copy] = copies;
         let size = *channels * *inner;
         let beta = T::of(self.beta);
@@ -147,11 +171,7 @@ impl<T: Real> Layer<T> for LocalResponseNorm {
                         [direct, direct * x / s] //                              t = dy x s^(-β-1)
                     }
                 );
-                for [own, neighbour] in self.neighbours(*channels, *inner) {
-                    let sum = &mut sums[neighbour];
-                    let term = &terms[own];
-                    each!(sum = |term| sum + term);
-                }
+                self.add_terms([*channels, *inner], true, terms, Sums { sums: &mut *sums, long: &mut *long });
                 each!(dx = |x, sum: sums| dx - factor * x * sum); //         dx = dy s^-β - 2αβ/n x Σ t
             }
         });

@@ -1,6 +1,7 @@
 //! Where the values of a rearranged sample come from.
 
-use chainrule_tensor::{Real, Shape, vector};
+use chainrule_tensor::vector::CHAIN;
+use chainrule_tensor::{Buffer, Real, Shape, vector};
 
 /// Where the values of an output come from: the index of an input is the sum of an offset for each axis of the output, which
 /// depends on the index along that axis alone; the rest is constant.
@@ -16,6 +17,8 @@ pub(super) struct Offsets {
     constant: Option<f64>,
     /// Whether each input is copied exactly once.
     is_permutation: bool,
+    /// Whether the gradients of an input's copies are too many for one chain of additions.
+    has_long_sums: bool,
 }
 
 /// The offset of an index without an input.
@@ -70,9 +73,12 @@ impl Offsets {
         }
         axes.reverse();
         let has_constants = axes.iter().any(|axis| axis.offsets.contains(&NONE));
+        let copies = axes.iter().map(|axis| most_copies(&axis.offsets)).fold(1, usize::saturating_mul);
+        let has_long_sums = copies > 2 * CHAIN;
         let mut outer = merged(axes);
         let inner = outer.pop().map_or(Inner::Listed(vec![0]), |axis| Inner::of(axis.offsets));
-        Self { outer, inner, constant: has_constants.then_some(constant), is_permutation: false }
+        let constant = has_constants.then_some(constant);
+        Self { outer, inner, constant, is_permutation: false, has_long_sums }
     }
 
     /// The offsets of an output whose index along each axis of the input, if it has one, depends on the same axis alone.
@@ -89,7 +95,7 @@ impl Offsets {
     /// The offsets of a permutation of the input: as [`new`](Self::new), if each input is copied exactly once.
     pub(super) fn permutation(output: Shape, offset: impl Fn(usize, usize) -> usize) -> Self {
         let mut offsets = Self::new(output, 0.0, |axis, at| Some(offset(axis, at)));
-        offsets.is_permutation = true;
+        (offsets.is_permutation, offsets.has_long_sums) = (true, false);
         let Self { outer, inner, .. } = &mut offsets;
         let Inner::Listed(rows) = &*inner else { return offsets };
         let contiguous = outer.iter().position(|axis| step(&axis.offsets) == Some(1));
@@ -137,8 +143,16 @@ impl Offsets {
         });
     }
 
-    /// Overwrites the gradient of a sample: an input that is copied several times gets the sum of the gradients.
-    pub(super) fn gather_gradient<T: Real>(&self, dy: &[T], dx: &mut [T]) {
+    /// Overwrites the gradient of a sample: an input that is copied several times gets the sum of the gradients, which is made in
+    /// `sums` where it is long.
+    pub(super) fn gather_gradient<T: Real>(&self, dy: &[T], dx: &mut [T], sums: &mut Buffer<f64>) {
+        if self.has_long_sums {
+            sums.reserve(dx.len());
+            let sums = &mut sums[..dx.len()];
+            sums.fill(0.0);
+            self.add_gradient(dy, sums);
+            return dx.iter_mut().zip(sums).for_each(|(dx, sum)| *dx = T::of(*sum));
+        }
         if !self.is_permutation {
             dx.fill(T::zero());
         }
@@ -178,6 +192,39 @@ impl Offsets {
             }
         });
     }
+}
+
+impl Offsets {
+    /// Adds the gradient of a sample in double precision, where inputs are copied very often.
+    fn add_gradient<T: Real>(&self, dy: &[T], sums: &mut [f64]) {
+        let add = |sums: &mut [f64], dy: &[T]| sums.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += dy.as_f64());
+        each_row(&self.outer, 0, 0, &mut |from, to| match &self.inner {
+            Inner::Runs(runs) => {
+                for &Run { output, input, len } in runs {
+                    add(&mut sums[from + input..][..len], &dy[to + output..][..len]);
+                }
+            }
+            &Inner::Repeated { times, count } => {
+                for (sum, dy) in sums[from..][..count].iter_mut().zip(dy[to..].chunks_exact(times)) {
+                    *sum += dy.iter().map(|dy| dy.as_f64()).sum::<f64>();
+                }
+            }
+            Inner::Listed(offsets) => {
+                for (dy, &offset) in dy[to..].iter().zip(offsets).filter(|(_, offset)| **offset != NONE) {
+                    sums[from + offset] += dy.as_f64();
+                }
+            }
+            // Of a permutation, which copies nothing twice.
+            Inner::Transposed { .. } => {}
+        });
+    }
+}
+
+/// How often the offset is there that is there most often.
+fn most_copies(offsets: &[usize]) -> usize {
+    let mut sorted: Vec<usize> = offsets.iter().copied().filter(|&offset| offset != NONE).collect();
+    sorted.sort_unstable();
+    sorted.chunk_by(|a, b| a == b).map(<[usize]>::len).max().unwrap_or(1)
 }
 
 impl Inner {
@@ -306,7 +353,7 @@ mod tests {
         let right: Vec<f64> = from.iter().map(|from| from.map_or(0.5, |from| x[from])).collect();
         assert_eq!(y, right, "{what}: {offsets:?}");
         let mut dx = vec![f64::NAN; input.size()];
-        offsets.gather_gradient(&y, &mut dx);
+        offsets.gather_gradient(&y, &mut dx, &mut Buffer::default());
         let mut right = vec![0.0; input.size()];
         for (from, y) in from.iter().zip(&y) {
             from.iter().for_each(|&from| right[from] += y);

@@ -35,6 +35,8 @@ pub struct RearrangementCache<T: Real> {
     output: Shape,
     offsets: Arc<OnceLock<Offsets>>,
     copies: [Buffer<T>; 2],
+    /// Gradients of inputs that are copied very often.
+    sums: Buffer<f64>,
 }
 
 impl<T: Real> Default for RearrangementCache<T> {
@@ -45,11 +47,11 @@ impl<T: Real> Default for RearrangementCache<T> {
 
 impl<T: Real> RearrangementCache<T> {
     pub(super) fn new(input: Shape, output: Shape) -> Self {
-        Self { input, output, offsets: Arc::default(), copies: Default::default() }
+        Self { input, output, offsets: Arc::default(), copies: Default::default(), sums: Buffer::default() }
     }
 
     pub(super) fn forward(layer: &impl Rearrangement, Forward { x, y, cache, .. }: Forward<'_, T, Self>) {
-        let Self { input, output, offsets, copies: [x_copy, y_copy] } = cache;
+        let Self { input, output, offsets, copies: [x_copy, y_copy], .. } = cache;
         let offsets = offsets.get_or_init(|| layer.offsets(*input, *output));
         let x = contiguous(x, x_copy);
         write_contiguous(y, y_copy, |y| {
@@ -64,13 +66,13 @@ impl<T: Real> RearrangementCache<T> {
         Backward { dy, dx, cache, .. }: Backward<'_, T, Self>,
     ) {
         let Some(dx) = dx else { return };
-        let Self { input, output, offsets, copies: [dx_copy, dy_copy] } = cache;
+        let Self { input, output, offsets, copies: [dx_copy, dy_copy], sums } = cache;
         let offsets = offsets.get_or_init(|| layer.offsets(*input, *output));
         let dy = contiguous(dy, dy_copy);
         write_contiguous(dx, dx_copy, |dx| {
             samples(dy, output.size())
                 .zip(dx.chunks_exact_mut(input.size().max(1)))
-                .for_each(|(dy, dx)| offsets.gather_gradient(dy, dx));
+                .for_each(|(dy, dx)| offsets.gather_gradient(dy, dx, sums));
         });
     }
 }

@@ -6,6 +6,7 @@ use chainrule_core::{
     Backward, Described, DescriptionError, Entry, Forward, Label, Layer, Plan, Range, SettingValue, Settings,
     ShapeError, Value, described, entry,
 };
+use chainrule_tensor::vector::CHAIN;
 use chainrule_tensor::{Buffer, Real, Shape, each};
 
 use super::offsets::Offsets;
@@ -256,23 +257,31 @@ fn interpolate<T: Real>(axes: &[Vec<Blend<T>>], sizes: &[usize], x: &[T], y: &mu
     }
 }
 
-/// The adjoint of [`interpolate`], which adds to `dx`.
-fn add_gradient<T: Real>(axes: &[Vec<Blend<T>>], sizes: &[usize], dy: &[T], dx: &mut [T], scratch: &mut [T]) {
+/// The adjoint of [`interpolate`], which adds to `dx`, in the precision of either.
+fn add_gradient<T: Real, S: Real>(
+    axes: &[Vec<Blend<T>>],
+    sizes: &[usize],
+    dy: &[T],
+    dx: &mut [S],
+    scratch: &mut [S],
+) {
     let ([blends, axes @ ..], [_, sizes @ ..]) = (axes, sizes) else { return };
+    // Of one type the compiler makes nothing.
+    let sum = |value: T| S::of(value.as_f64());
     if axes.is_empty() {
         for (&dy, &Blend { inputs: [i, j], weights: [v, w] }) in dy.iter().zip(blends) {
-            dx[i] += v * dy;
-            dx[j] += w * dy;
+            dx[i] += sum(v) * sum(dy);
+            dx[j] += sum(w) * sum(dy);
         }
         return;
     }
     let size = sizes.iter().product();
     let (blended, scratch) = scratch.split_at_mut(size);
     for (dy, &Blend { inputs, weights }) in dy.chunks_exact(dy.len() / blends.len()).zip(blends) {
-        blended.fill(T::zero());
+        blended.fill(S::zero());
         add_gradient(axes, sizes, dy, blended, scratch);
         let blended = &*blended;
-        for (input, w) in inputs.into_iter().zip(weights) {
+        for (input, w) in inputs.into_iter().zip(weights.map(sum)) {
             let dx = &mut dx[input * size..][..size];
             each!(dx = |b: blended| dx + w * b);
         }
@@ -287,6 +296,17 @@ pub struct LinearUpSamplingCache<T: Real> {
     blends: Arc<OnceLock<Vec<Vec<Blend<T>>>>>,
     copies: [Buffer<T>; 2],
     scratch: Buffer<T>,
+    /// For gradients of inputs that very many outputs are made of.
+    sums: Buffer<f64>,
+}
+
+impl<T: Real> LinearUpSamplingCache<T> {
+    /// Whether so many outputs are made of one input that their gradients are too many for one chain of additions: along each
+    /// axis it has those of the outputs on both sides.
+    fn has_long_sums(&self) -> bool {
+        let [inputs, outputs] = &self.sizes;
+        outputs.iter().zip(inputs).any(|(outputs, inputs)| 2 * (outputs / inputs) > CHAIN)
+    }
 }
 
 impl<T: Real, const N: usize> Layer<T> for LinearUpSampling<N> {
@@ -301,7 +321,7 @@ impl<T: Real, const N: usize> Layer<T> for LinearUpSampling<N> {
     described!();
 
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, LinearUpSamplingCache<T>>) {
-        let LinearUpSamplingCache { sizes, blends, copies: [from_copy, to_copy], scratch } = cache;
+        let LinearUpSamplingCache { sizes, blends, copies: [from_copy, to_copy], scratch, .. } = cache;
         let blends = blends.get_or_init(|| self.blends(sizes));
         let [inputs, outputs] = [0, 1].map(|side: usize| sizes[side].iter().product::<usize>());
         scratch.reserve(2 * inputs);
@@ -315,12 +335,23 @@ impl<T: Real, const N: usize> Layer<T> for LinearUpSampling<N> {
 
     fn backward(&self, Backward { dy, dx, cache, .. }: Backward<'_, T, LinearUpSamplingCache<T>>) {
         let Some(dx) = dx else { return };
-        let LinearUpSamplingCache { sizes, blends, copies: [from_copy, to_copy], scratch } = cache;
+        let has_long_sums = cache.has_long_sums();
+        let LinearUpSamplingCache { sizes, blends, copies: [from_copy, to_copy], scratch, sums } = cache;
         let blends = blends.get_or_init(|| self.blends(sizes));
         let [inputs, outputs] = [0, 1].map(|side: usize| sizes[side].iter().product::<usize>());
         scratch.reserve(2 * inputs);
         let dy = contiguous(dy, from_copy);
         write_contiguous(dx, to_copy, |dx| {
+            if has_long_sums {
+                sums.reserve(3 * inputs);
+                let (sums, scratch) = sums.split_at_mut(inputs);
+                for (dx, dy) in dx.chunks_exact_mut(inputs).zip(dy.chunks_exact(outputs)) {
+                    sums.fill(0.0);
+                    add_gradient(blends, &sizes[0], dy, sums, scratch);
+                    dx.iter_mut().zip(&*sums).for_each(|(dx, &sum)| *dx = T::of(sum));
+                }
+                return;
+            }
             dx.fill(T::zero());
             for (dx, dy) in dx.chunks_exact_mut(inputs).zip(dy.chunks_exact(outputs)) {
                 add_gradient(blends, &sizes[0], dy, dx, scratch);

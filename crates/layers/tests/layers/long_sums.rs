@@ -2,10 +2,11 @@
 //!
 //! All terms of a sum are equal, which is the worst case: beside a large sum each is rounded to the same side.
 
-use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan};
+use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, SideBySide};
 use chainrule_layers::{
-    Conv1d, Conv2d, ConvTranspose2d, Dense, DepthwiseConv2d, Embedding, EmbeddingBag, Gru, Lstm, Rnn,
-    TimeDistributed,
+    Add, BilinearUpSampling2d, Conv1d, Conv2d, ConvTranspose2d, Dense, DepthwiseConv2d, Embedding, EmbeddingBag,
+    Gru, LearnedPositions, LinearUpSampling1d, LocalResponseNorm, Lstm, Multiply, RepeatVector,
+    ReplicationPadding1d, Rnn, TimeDistributed, UpSampling1d, UpSampling2d,
 };
 use chainrule_tensor::{Real, Shape};
 use ndarray::Array2;
@@ -91,6 +92,38 @@ fn recurrent_layers() {
     agree(&Rnn::new(2), 65_536, [1, 1], values);
     agree(&Lstm::new(2).sequences(), 2, [10_000, 1], values);
     agree(&Gru::new(2).sequences(), 2, [10_000, 1], values);
+}
+
+#[test]
+fn positions() {
+    agree(&LearnedPositions::new(), 65_536, [2, 2], ALL);
+    agree(&LearnedPositions::new().masked(), 65_536, [2, 2], ALL);
+    agree(&TimeDistributed(LearnedPositions::new()), 4, [16_384, 2, 2], ALL);
+}
+
+#[test]
+fn values_that_are_copied_often() {
+    agree(&RepeatVector::new(100_000), 1, [2], ALL);
+    agree(&UpSampling1d::new(100_000), 1, [2, 2], ALL);
+    agree(&UpSampling2d::new([100, 70]), 2, [2, 2, 2], ALL);
+    agree(&LinearUpSampling1d::new(20_000), 1, [2, 2], ALL);
+    agree(&BilinearUpSampling2d::new([100, 70]), 2, [2, 2, 3], ALL);
+    agree(&BilinearUpSampling2d::new([16, 16]).align_corners(), 2, [2, 2, 3], ALL);
+    agree(&ReplicationPadding1d::new(50_000), 1, [2, 3], ALL);
+}
+
+#[test]
+fn values_that_are_repeated_often() {
+    // A block of the output repeats three values, and there are 4096 such blocks of each.
+    let inputs = [vec![2, 1, 3, 1], vec![4096, 2, 4, 3, 2]];
+    agree(&SideBySide::new(Multiply, inputs.clone().map(|shape| Shape::new(&shape).unwrap())), 1, [196_614], ALL);
+    agree(&SideBySide::new(Add, inputs.map(|shape| Shape::new(&shape).unwrap())), 1, [196_614], ALL);
+}
+
+#[test]
+fn neighbours() {
+    agree(&LocalResponseNorm::new(6001).alpha(1.0), 1, [6001, 1], ALL);
+    agree(&LocalResponseNorm::new(100).alpha(1.0), 2, [70, 2], ALL);
 }
 
 #[test]

@@ -6,11 +6,15 @@ use chainrule_tensor::Outputs;
 use super::log_softmax::log_softmax;
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
+/// The minimum of a probability in the gradient, as of the other losses of probabilities.
+const MIN_PROBABILITY: f64 = 1e-7;
+
 /// The generalised cross-entropy `L = (1 - p^q)/q`, where p is the probability of the target, `p = Σⱼ tⱼ pⱼ`, from the softmax of the outputs (logits) or the outputs themselves (Zhang and Sabuncu 2018). Towards q = 0 it is
 /// the cross-entropy, with q = 1 the mean absolute error of the probability, which wrong labels disturb less. Targets are from 0
 /// to 1.
 ///
-/// The gradient with respect to logits is `-p^(q-1) pₖ (tₖ - p)`, and with respect to probabilities `-p^(q-1) tₖ`.
+/// The gradient with respect to logits is `-p^(q-1) pₖ (tₖ - p)`, and with respect to probabilities `-p^(q-1) tₖ`, in which p is at
+/// least 1e-7: at 0 there would be none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CategoricalGeneralizedCrossEntropy {
     /// Between the cross-entropy, near 0, and the absolute error, 1.
@@ -57,7 +61,8 @@ impl VectorLoss for CategoricalGeneralizedCrossEntropy {
         let q = self.q;
         if self.from_probabilities {
             let p: f64 = y.iter().zip(t).map(|(y, t)| y * t).sum();
-            slopes.iter_mut().zip(t).for_each(|(slope, t)| *slope = -p.powf(q - 1.0) * t);
+            let steep = if p < MIN_PROBABILITY { MIN_PROBABILITY } else { p }.powf(q - 1.0);
+            slopes.iter_mut().zip(t).for_each(|(slope, t)| *slope = -steep * t);
             return (1.0 - p.powf(q)) / q;
         }
         log_softmax(y, slopes);

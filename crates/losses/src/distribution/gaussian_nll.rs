@@ -61,9 +61,11 @@ impl VectorLoss for GaussianNll {
         for (column, (&mean, &v)) in means.iter().zip(variances).enumerate() {
             let v = if v < self.eps { self.eps } else { v };
             let error = mean - t[column];
-            total += 0.5 * (v.ln() + error * error / v) + constant;
-            of_means[column] = error / v / n;
-            of_variances[column] = 0.5 * (1.0 / v - error * error / (v * v)) / n;
+            // In this order no square is too large.
+            let slope = error / v;
+            total += 0.5 * (v.ln() + error * slope) + constant;
+            of_means[column] = slope / n;
+            of_variances[column] = 0.5 * (1.0 / v - slope * slope) / n;
         }
         total / n
     }

@@ -70,11 +70,13 @@ fn clip(p: f64) -> f64 {
 }
 
 impl VectorLoss for KlDivergence {
-    fn row(&self, Row { y, t, slopes, .. }: Row<'_>) -> f64 {
+    fn row(&self, Row { y, t, class, slopes }: Row<'_>) -> f64 {
+        // Of a class, the values are probabilities.
+        let log_target = self.log_target && class.is_none();
         let divisor = if self.mean { t.len() as f64 } else { 1.0 };
         let mut total = 0.0;
         for ((slope, &y), &t) in slopes.iter_mut().zip(y).zip(t) {
-            let (t, ln_t) = if self.log_target { (t.exp(), t) } else { (t, t.ln()) };
+            let (t, ln_t) = if log_target { (t.exp(), t) } else { (t, t.ln()) };
             if self.from_probabilities {
                 let t = clip(t);
                 total += t * (t.ln() - clip(y).ln());

@@ -37,12 +37,13 @@ impl Criterion for Poisson {
 impl ColumnLoss for Poisson {
     #[inline(always)]
     fn value(&self, y: f64, t: f64) -> f64 {
-        y - weighted(t, (y + EPSILON).fast_ln())
+        // Of an infinite y it grows faster than its logarithm.
+        if y == f64::INFINITY { y } else { y - weighted(t, (y + EPSILON).fast_ln()) }
     }
 
     #[inline(always)]
     fn derivative(&self, y: f64, t: f64) -> f64 {
-        1.0 - t / (y + EPSILON)
+        1.0 - weighted(t, 1.0 / (y + EPSILON))
     }
 }
 

@@ -69,7 +69,9 @@ impl ColumnLoss for PoissonNll {
     #[inline(always)]
     fn value(&self, z: f64, t: f64) -> f64 {
         let loss = if self.log_input {
-            z.fast_exp() - weighted(t, z)
+            let exp = z.fast_exp();
+            // Of an infinite z it grows faster than t z.
+            if exp == f64::INFINITY { exp } else { exp - weighted(t, z) }
         } else {
             z - weighted(t, (z + self.eps).fast_ln())
         };
@@ -78,7 +80,7 @@ impl ColumnLoss for PoissonNll {
 
     #[inline(always)]
     fn derivative(&self, z: f64, t: f64) -> f64 {
-        if self.log_input { z.fast_exp() - t } else { 1.0 - t / (z + self.eps) }
+        if self.log_input { z.fast_exp() - t } else { 1.0 - weighted(t, 1.0 / (z + self.eps)) }
     }
 }
 

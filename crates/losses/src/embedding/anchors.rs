@@ -1,6 +1,6 @@
 //! Losses over a batch of embeddings, each of which is compared with all others.
 
-use chainrule_tensor::{Real, Target, TargetView};
+use chainrule_tensor::{Real, Target, TargetView, vector};
 
 use crate::LossPass;
 use crate::total::weighted;
@@ -76,7 +76,7 @@ pub(super) fn each_anchor<T: Real, Y: Target<T>>(
         return losses.fill(0.0);
     }
     for (e, norm) in e.chunks_exact_mut(columns).zip(&mut *norms) {
-        *norm = if normalised { dot(e, e).sqrt() } else { 1.0 };
+        *norm = if normalised { vector::norm(e) } else { 1.0 };
         if *norm < MIN_NORM {
             *norm = MIN_NORM;
         }

@@ -1,7 +1,7 @@
 //! The loss of the cosine of two vectors.
 
 use chainrule_core::{Range, describe, described};
-use chainrule_tensor::Outputs;
+use chainrule_tensor::{Outputs, vector};
 
 use crate::{Criterion, Domain, Row, VectorLoss, vector_loss};
 
@@ -54,17 +54,16 @@ impl VectorLoss for CosineEmbedding {
         let size = y.len() / 2;
         let (a, b) = y.split_at(size);
         let (da, db) = slopes.split_at_mut(size);
-        let square = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>() + EPSILON;
-        let (of_a, of_b) = (square(a), square(b));
-        let norms = (of_a * of_b).sqrt();
-        let cos = a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>() / norms;
+        // √(‖v‖² + ε), also where the squares would be too large.
+        let [of_a, of_b] = [a, b].map(|v| vector::norm(v).hypot(EPSILON.sqrt()));
+        let cos: f64 = a.iter().zip(b).map(|(a, b)| (a / of_a) * (b / of_b)).sum();
         let (loss, sign) = if t[0] > 0.0 { (1.0 - cos, -1.0) } else { (cos - self.margin, 1.0) };
         if sign > 0.0 && loss <= 0.0 {
             return 0.0;
         }
         for (((da, db), a), b) in da.iter_mut().zip(db).zip(a).zip(b) {
-            *da = sign * (b / norms - cos * a / of_a);
-            *db = sign * (a / norms - cos * b / of_b);
+            *da = sign * (b / of_b - cos * (a / of_a)) / of_a;
+            *db = sign * (a / of_a - cos * (b / of_b)) / of_b;
         }
         loss
     }

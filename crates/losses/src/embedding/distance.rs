@@ -1,6 +1,7 @@
 //! Distances of vectors, with their slopes.
 
 use chainrule_core::setting_words;
+use chainrule_tensor::vector;
 
 /// How far two vectors are from each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -71,17 +72,26 @@ impl Distance {
 
 /// The norm `(Σⱼ |aⱼ - bⱼ + ε|ᵖ)^(1/p)`; the largest difference where p is infinite.
 pub(super) fn norm(Pair { a, b }: Pair<'_>, p: f64, epsilon: f64) -> f64 {
-    let sizes = a.iter().zip(b).map(|(a, b)| (a - b + epsilon).abs());
-    if p == 2.0 {
-        sizes.map(|size| size * size).sum::<f64>().sqrt()
-    } else if p == 1.0 {
-        sizes.sum()
-    } else if p.is_infinite() {
-        sizes.fold(0.0, |largest, size| if size > largest || size.is_nan() { size } else { largest })
-    } else {
-        sizes.map(|size| size.powf(p)).sum::<f64>().powf(1.0 / p)
+    let sizes = || a.iter().zip(b).map(|(a, b)| (a - b + epsilon).abs());
+    if p == 1.0 {
+        return sizes().sum();
     }
+    if p == 2.0 {
+        let square: f64 = sizes().map(|size| size * size).sum();
+        if square.is_nan() || (MIN_SQUARE..f64::INFINITY).contains(&square) {
+            return square.sqrt();
+        }
+    }
+    let largest = sizes().fold(0.0, |largest, size| if size > largest || size.is_nan() { size } else { largest });
+    if p.is_infinite() || largest == 0.0 || !largest.is_finite() {
+        return largest;
+    }
+    // No power of a share of the largest is too large.
+    largest * sizes().map(|size| (size / largest).powf(p)).sum::<f64>().powf(1.0 / p)
 }
+
+/// Below it, some of the squares in a sum may have lost digits.
+const MIN_SQUARE: f64 = f64::MIN_POSITIVE / f64::EPSILON;
 
 /// Adds `factor` times the derivatives of [`norm`]: `sign(v) (|v| / ‖v‖)ᵖ⁻¹` of each difference v, and 0 where the norm is 0.
 pub(super) fn add_norm_slopes(pair: Pair<'_>, p: f64, epsilon: f64, factor: f64, to: PairSlopes<'_>) {
@@ -110,14 +120,11 @@ pub(super) fn add_norm_slopes(pair: Pair<'_>, p: f64, epsilon: f64, factor: f64,
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
 /// `cos(a, b) = a·b / (‖a‖ ‖b‖)`, where norms are at least `min_norm`.
 pub(super) fn cosine(Pair { a, b }: Pair<'_>, min_norm: f64) -> f64 {
-    let norm = |v: &[f64]| at_least(dot(v, v).sqrt(), min_norm);
-    dot(a, b) / (norm(a) * norm(b))
+    let [of_a, of_b] = [a, b].map(|v| at_least(vector::norm(v), min_norm));
+    // In this order no product is too large.
+    a.iter().zip(b).map(|(a, b)| (a / of_a) * (b / of_b)).sum()
 }
 
 /// Adds `factor` times the derivatives of [`cosine`]: `(b/‖b‖ - cos a/‖a‖) / ‖a‖` of a, and likewise of b; where a norm is at its
@@ -127,12 +134,12 @@ pub(super) fn add_cosine_slopes(pair: Pair<'_>, min_norm: f64, factor: f64, to: 
     let PairSlopes { da, db } = to;
     let cos = cosine(pair, min_norm);
     let add = |v: &[f64], other: &[f64], to: &mut [f64]| {
-        let own = dot(v, v).sqrt();
+        let own = vector::norm(v);
         let norm = at_least(own, min_norm);
-        let other_norm = at_least(dot(other, other).sqrt(), min_norm);
+        let other_norm = at_least(vector::norm(other), min_norm);
         let back = if own < min_norm { 0.0 } else { cos };
         for ((to, v), other) in to.iter_mut().zip(v).zip(other) {
-            *to += factor * (other / other_norm - back * v / norm) / norm;
+            *to += factor * (other / other_norm - back * (v / norm)) / norm;
         }
     };
     add(a, b, da);

@@ -4,7 +4,8 @@ use chainrule_losses::{
     BceLoss, BinaryFocal, BinarySparsemax, CategoricalFocal, CategoricalGeneralizedCrossEntropy,
     CategoricalHinge, Circle, Contrastive, CosineEmbedding, CosineSimilarity, CrossEntropy, Ctc, Dice,
     GaussianNll, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError, MultiMargin, MulticlassHinge,
-    Nll, NtXent, PolyCrossEntropy, Quantile, RankingSoftmax, SmoothL1, SoftMargin, TripletMargin, Tversky,
+    Nll, NtXent, Poisson, PoissonNll, PolyCrossEntropy, Quantile, RankingSoftmax, SmoothL1, SoftMargin,
+    TripletMargin, Tversky,
 };
 use ndarray::{Array2, array};
 
@@ -62,6 +63,9 @@ fn infinite_logits() {
     is(&SmoothL1::default(), &[INF], [0.0], INF, &[1.0]);
     is(&LogCosh, &[-INF], [0.0], INF, &[-1.0]);
     is(&Quantile { quantile: 1.0 }, &[INF], [0.0], 0.0, &[0.0]);
+    // What grows faster wins: the mean of a count beside its logarithm.
+    is(&PoissonNll, &[INF], [2.0], INF, &[]);
+    is(&Poisson, &[INF], [2.0], INF, &[1.0]);
 }
 
 #[test]
@@ -129,6 +133,55 @@ fn long_sequences_of_labels() {
     is(&loss, &[0.0, -INF, 0.0, -INF], vec![1u8], INF, &[0.0; 4]);
     is(&Ctc { zero_infinity: true, ..loss }, &[0.0, -INF, 0.0, -INF], vec![1u8], 0.0, &[0.0; 4]);
     is(&loss, &[-1e4, 1e4, 1e4, -1e4], vec![1u8], 0.0, &[0.0; 4]);
+}
+
+/// Where nothing is counted and nothing expected, nothing is wrong, and the gradient is that beside it.
+#[test]
+fn a_mean_of_zero() {
+    let exact = PoissonNll { log_input: false, eps: 0.0, ..PoissonNll };
+    is(&exact, &[0.0], [0.0], 0.0, &[1.0]);
+    is(&exact, &[0.0], [1.0], INF, &[]);
+    is(&Poisson, &[-1e-7], [0.0], -1e-7, &[1.0]);
+}
+
+/// The slope of a root at 0 is infinite, and 0 times that is nothing.
+#[test]
+fn an_impossible_target() {
+    let loss = CategoricalGeneralizedCrossEntropy { from_probabilities: true, q: 0.5 };
+    is(&loss, &[0.0, 1.0], 0u8, 2.0, &[-(1e-7f64.powf(-0.5)), 0.0]);
+    is(&loss, &[0.0, 1.0], 1u8, 0.0, &[0.0, -1.0]);
+}
+
+/// A class has the probability 1 and no logarithm.
+#[test]
+fn classes_beside_logarithms() {
+    let loss = KlDivergence { log_target: true, ..KlDivergence::default() };
+    let y = [0.25f64.ln(), 0.75f64.ln()];
+    is(&loss, &y, 1u8, -y[1], &[0.0, -1.0]);
+    is(&loss, &y, [-INF, 0.0], -y[1], &[0.0, -1.0]);
+}
+
+/// Squares and powers of numbers that have none, and powers of large degrees.
+#[test]
+fn lengths_of_any_size() {
+    for size in [1e-3, 1.0, 1e80, 1e160, 1e300] {
+        is(&CosineSimilarity, &[3.0 * size, 4.0 * size], [4.0, 3.0], -0.96, &[]);
+        is(&CosineSimilarity, &[3.0, 4.0], [4.0 * size, 3.0 * size], -0.96, &[]);
+        let pair = [3.0, 4.0, 4.0, 3.0].map(|y| y * size);
+        let (loss, slopes) = of(&CosineEmbedding::default(), &pair, 1u8);
+        assert!((loss - 0.04).abs() < 1e-6 && slopes.iter().all(|slope| slope.is_finite()), "{size}: {loss}");
+        let exact = TripletMargin { eps: 0.0, ..TripletMargin::default() };
+        is(&exact, &[0.0, 0.0, 3.0, 4.0, 0.0, 0.0].map(|y| y * size), (), 5.0 * size + 1.0, &[-0.6, -0.8]);
+        let y = Array2::from_shape_fn((4, 2), |(row, column)| size * [1.0, 2.0, -1.0, 3.0][(row + column) % 4]);
+        let of_batch = |y: &Array2<f64>| NtXent::default().reduced(y.view(), &[0u8, 1, 0, 1], None).unwrap();
+        let (found, right) = (of_batch(&y), of_batch(&(&y / size)));
+        assert!((found - right).abs() < 1e-9 * right, "{size}: {found} for {right}");
+    }
+    for p in [3.0, 400.0, 1e308, INF] {
+        let loss = TripletMargin { p, eps: 0.0, ..TripletMargin::default() };
+        is(&loss, &[0.0, 10.0, 0.0], (), 11.0, &[-1.0, 1.0, 0.0]);
+    }
+    is(&GaussianNll::default(), &[1e160, 1e160], [0.0], 0.5 * (160.0 * 10f64.ln() + 1e160), &[1.0, -0.5]);
 }
 
 /// With a single column there is nothing to choose between.

@@ -90,7 +90,7 @@ impl Schedule for SequentialSchedule {
 
     fn length(&self) -> Option<u64> {
         let last = self.schedules.last()?.length()?;
-        Some(self.milestones.last().copied().unwrap_or(0) + last)
+        Some(self.milestones.last().copied().unwrap_or(0).saturating_add(last))
     }
 
     fn with_rate(&self, rate: f64) -> Option<Arc<dyn Schedule>> {

@@ -73,7 +73,7 @@ impl Schedule for WarmUp {
 
     fn length(&self) -> Option<u64> {
         match &self.schedule {
-            Some(schedule) => Some(self.steps + schedule.length()?),
+            Some(schedule) => Some(self.steps.saturating_add(schedule.length()?)),
             None => Some(self.steps),
         }
     }

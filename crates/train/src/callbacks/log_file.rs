@@ -1,9 +1,9 @@
 //! A file that a log appends to.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use chainrule_data::output::{self, Appended};
 use chainrule_tensor::Real;
 
 use crate::model::FileError;
@@ -14,7 +14,7 @@ use crate::trainer::{TrainWarning, TrainerView};
 #[derive(Debug)]
 pub(super) struct LogFile {
     path: PathBuf,
-    file: Option<File>,
+    file: Option<Appended>,
     length: u64,
     /// Whether it could not be written.
     failed: bool,
@@ -55,18 +55,13 @@ impl LogFile {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let mut file =
-                    OpenOptions::new().write(true).create(true).truncate(false).open(&self.path)?;
-                // A device or a pipe has no length.
-                if file.metadata()?.is_file() {
-                    self.length = self.length.min(file.metadata()?.len());
-                    file.set_len(self.length)?;
-                    file.seek(SeekFrom::End(0))?;
-                }
+                let (file, length) = output::append(&self.path, self.length)?;
+                self.length = length;
                 self.file.insert(file)
             }
         };
         file.write_all(bytes)?;
+        file.flush()?;
         self.length = self.length.saturating_add(bytes.len() as u64);
         Ok(())
     }
