@@ -164,8 +164,8 @@
       svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
       const id = `clip-${this.plot.parentElement.dataset.chart}`;
       const clip = element("clipPath", { id }, element("defs", {}, svg));
-      element("rect", { x: MARGIN.left, y: 0, width: inner.width + 3, height: HEIGHT - MARGIN.bottom + 2 }, clip);
-      for (const value of this.log ? powers(y[0], y[1]) : ticks(y[0], y[1], 5)) {
+      element("rect", { x: MARGIN.left - 4, y: 0, width: inner.width + 8, height: HEIGHT - MARGIN.bottom + 2 }, clip);
+      for (const value of this.log ? powers(y[0], y[1]) : ticks(y[0], y[1], 7)) {
         const at = this.toY(value);
         element("line", { class: "grid-line", x1: MARGIN.left, x2: width - MARGIN.right, y1: at, y2: at }, svg);
         element("text", { x: MARGIN.left - 8, y: at + 4, "text-anchor": "end" }, svg).textContent = short(value);

@@ -12,9 +12,7 @@ pub(crate) fn html(text: &str) -> String {
             '>' => escaped += "&gt;",
             '"' => escaped += "&quot;",
             '\'' => escaped += "&#39;",
-            // What would turn the text around it, or is none.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escaped.push('\u{fffd}'),
-            c if c.is_control() && c != '\n' => escaped.push('\u{fffd}'),
+            c if is_unwanted(c) => escaped.push('\u{fffd}'),
             c => escaped.push(c),
         }
     }
@@ -24,7 +22,12 @@ pub(crate) fn html(text: &str) -> String {
 /// A value as JSON in a script element, which nothing in it can end.
 pub(crate) fn json(value: &impl Serialize) -> String {
     let text = serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned());
-    text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace(is_unwanted, "\u{fffd}")
+}
+
+/// Whether a character would turn the direction of the text around it, or is none that is shown.
+fn is_unwanted(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') || c.is_control() && c != '\n'
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ fn curves(report: &RunReport) -> Option<String> {
         charts += &Chart { log, ..Chart::new(quantity, "epoch", series) }.html(&format!("curve-{index}"));
     }
     if !report.rate.is_empty() {
-        let rate = CurveSeries::new("learning rate", "rate", report.rate.iter().copied());
+        let rate = CurveSeries::new("learning rate", "learning rate", report.rate.iter().copied());
         charts += &Chart { log: true, ..Chart::new("learning rate", "step", vec![&rate]) }.html("rate");
     }
     (!charts.is_empty()).then(|| grid(&charts))

@@ -2,7 +2,7 @@
 
 use chainrule_core::Plan;
 
-use super::finding::AuditFinding;
+use super::finding::{AuditFinding, Fault};
 use super::gradients::{self, ZeroGradients};
 use super::layers::SeenLayers;
 use super::progress::Progress;
@@ -110,13 +110,18 @@ impl Auditor {
     /// What was found by looking at layers, losses and weights, now that the audit or the training ends.
     pub(crate) fn findings(&self, plan: &Plan, outcome: Outcome) -> Vec<AuditFinding> {
         let mut found = Vec::new();
-        let collapsed = self.constant().filter(|_| self.looks[0].constant.is_none()).is_some();
-        found.extend(rate::wrong(&self.progress, Outcome { collapsed, ..outcome }));
-        if let Some(path) = self.constant() {
-            found.push(outputs::constant(plan, path));
-        }
-        found.extend(self.of_gradients(plan));
-        found
+        found.extend(self.constant().map(|path| outputs::constant(plan, path)));
+        let of_gradients = self.of_gradients(plan).into_iter();
+        // What is multiplied by 0 gets no gradient: that is the same fault.
+        let is_known = |finding: &AuditFinding| !found.is_empty() && finding.fault == Fault::ZeroInputs;
+        let of_gradients: Vec<_> = of_gradients.filter(|finding| !is_known(finding)).collect();
+        found.extend(of_gradients);
+        let collapsed = self.constant().is_some_and(|_| self.looks[0].constant.is_none());
+        let rate = rate::wrong(&self.progress, Outcome { collapsed, ..outcome });
+        // What gets no gradient does not move, at any rate.
+        let is_reason = |rate: &AuditFinding| found.is_empty() || rate.fault == Fault::RateTooHigh || outcome.highest == Some(0.0);
+        let rate: Vec<_> = rate.into_iter().filter(is_reason).collect();
+        rate.into_iter().chain(found).collect()
     }
 
     /// From which layer on the output is the same for all samples: at the end, and already the time before.

@@ -10,6 +10,8 @@ pub enum Fault {
     NothingTrained,
     /// A parameter gets no gradient.
     NoGradient,
+    /// A parameter gets no gradient, since what it is multiplied with is 0 for all samples.
+    ZeroInputs,
     /// A value or a gradient is not finite.
     NotFinite,
     /// Most units of a layer return 0, or a constant, for all samples, so that they get no gradient.

@@ -5,7 +5,7 @@ use chainrule_tensor::Real;
 
 use super::finding::{AuditFinding, Fault};
 use super::inputs::belongs;
-use super::layers::{SeenLayers, called, is_within};
+use super::layers::{SeenLayers, called, info, is_within, name};
 
 /// A layer with fewer units is not looked at for dead ones.
 const FEW: usize = 4;
@@ -96,8 +96,8 @@ pub(crate) fn missing(plan: &Plan, zero: &ZeroGradients, seen: &SeenLayers) -> V
 enum Cut {
     /// This layer received a gradient, and handed none on.
     By(String),
-    /// The layer itself received one, and computed none for this parameter.
-    Own(String),
+    /// The layer with this path received one, and computed none for this parameter: since all of its inputs are 0, or not.
+    Own { path: String, of_zeros: bool },
     /// The loss has no gradient.
     Loss,
 }
@@ -108,7 +108,9 @@ impl Cut {
         let own = seen.gradients.iter().position(|gradient| belongs(parameter, &gradient.path))?;
         let of_layer = &seen.gradients[own];
         if of_layer.received {
-            return Some(Self::Own(of_layer.path.clone()));
+            let path = of_layer.path.clone();
+            let of_zeros = seen.outputs.iter().any(|output| output.path == path && output.of_zeros);
+            return Some(Self::Own { path, of_zeros });
         }
         let before = seen.gradients[..own].iter().rev();
         let by = before.into_iter().find(|gradient| gradient.received && gradient.cuts);
@@ -118,15 +120,27 @@ impl Cut {
     fn finding(&self, plan: &Plan, what: &str) -> AuditFinding {
         match self {
             Self::By(path) => {
-                let text = format!(
-                    "{what}: {} cuts it, its derivative is 0 for all samples; if it is an activation, its units are dead (lower the learning rate, scale the inputs, begin with smaller weights and biases, or use LeakyRelu), else correct its backward pass or remove it",
-                    called(plan, path)
-                );
+                let has_parameters = info(plan, path).is_some_and(|info| info.parameters > 0);
+                let why = if has_parameters {
+                    "all that it multiplies the gradient with is 0: give it random initial weights"
+                } else if name(plan, path) == "Lambda" {
+                    "its derivative is 0 for all samples: use a function that has one, or correct it"
+                } else {
+                    "its derivative is 0 for all samples: if its units are dead, lower the learning rate, scale the inputs, begin with smaller weights and biases, or use LeakyRelu; else correct its backward pass"
+                };
+                let text = format!("{what}: {} cuts it, {why}", called(plan, path));
                 AuditFinding::new(Fault::NoGradient, text).of_layer(path)
             }
-            Self::Own(path) => {
+            Self::Own { path, of_zeros: true } => {
                 let text = format!(
-                    "{what}: {} receives one, but either what it multiplies is 0 for all samples, or its backward pass adds nothing; check its inputs, and a layer of your own with `gradcheck`",
+                    "{what}: {} is given 0 for all samples; look at the layers before it, and at the inputs",
+                    called(plan, path)
+                );
+                AuditFinding::new(Fault::ZeroInputs, text).of_layer(path)
+            }
+            Self::Own { path, of_zeros: false } => {
+                let text = format!(
+                    "{what}: {} receives one, but its backward pass adds nothing to that of the parameter; test a layer of your own with `gradcheck`, and remove what has no use",
                     called(plan, path)
                 );
                 AuditFinding::new(Fault::NoGradient, text).of_layer(path)

@@ -19,6 +19,8 @@ pub(crate) struct SeenOutput {
     pub(crate) path: String,
     /// Whether it was the same for all samples.
     pub(crate) constant: bool,
+    /// Whether all of its inputs were 0.
+    pub(crate) of_zeros: bool,
     /// Whether its inputs were finite, and its output not.
     pub(crate) spoils: bool,
 }
@@ -78,6 +80,7 @@ impl SeenLayers {
                 self.outputs.push(SeenOutput {
                     path: (*path).to_owned(),
                     constant: is_constant(y.view()),
+                    of_zeros: xs.iter().all(|x| is_zero(x.view())),
                     spoils: spoils(&finite, &|| is_finite(y.view())),
                 });
             }

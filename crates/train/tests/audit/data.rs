@@ -7,9 +7,16 @@ use ndarray::Array2;
 /// The target of a regression.
 pub(crate) type Value = [f32; 1];
 
-/// Digits as pictures.
-pub(crate) fn pictures(samples: usize) -> Images {
-    digits(samples, Seed(1))
+/// Every second pixel of every second row of digits.
+pub(crate) fn pictures(samples: usize) -> Rows<f32, u8> {
+    pictures_of(&digits(samples, Seed(1)))
+}
+
+/// Every second pixel of every second row of these pictures.
+pub(crate) fn pictures_of(pictures: &Images) -> Rows<f32, u8> {
+    let (x, classes) = read(pictures);
+    let pixel = |(row, pixel): (usize, usize)| x[[row, 56 * (pixel / 14) + 2 * (pixel % 14)]];
+    Rows::new(Array2::from_shape_fn((classes.len(), 196), pixel), classes).unwrap()
 }
 
 /// Samples of three classes around three points.

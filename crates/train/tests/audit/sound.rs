@@ -25,7 +25,7 @@ use chainrule_tensor::{Seed, Target};
 use chainrule_train::{Audit, Fit, Model, TrainWarning, Trainer};
 use ndarray::Array2;
 
-use crate::data::{Value, classes, line, pictures, read, values, with_targets, yes_or_no};
+use crate::data::{Value, classes, line, pictures, pictures_of, read, values, with_samples, with_targets, yes_or_no};
 use crate::parts::mlp;
 use crate::{said, said_of, trainer};
 
@@ -61,11 +61,11 @@ fn exclusive_or() -> Rows<f32, Value> {
 
 fn lenet() -> Sequential<f32> {
     Sequential::new()
-        .then(Reshape::new([1, 28, 28]))
+        .then(Reshape::new([1, 14, 14]))
         .then(Conv2d::new(4, 5).padding(2))
         .then(Relu)
         .then(MaxPool2d::new(2))
-        .then(Conv2d::new(8, 5))
+        .then(Conv2d::new(8, 3))
         .then(Relu)
         .then(MaxPool2d::new(2))
         .then(Flatten)
@@ -80,7 +80,7 @@ fn resnet() -> Sequential<f32> {
         Sequential::new().then(conv).then(BatchNorm::new())
     };
     Sequential::new()
-        .then(Reshape::new([1, 28, 28]))
+        .then(Reshape::new([1, 14, 14]))
         .then(conv(4))
         .then(Relu)
         .then(Residual(conv(1).then(Relu).then(conv(1))))
@@ -93,8 +93,8 @@ fn resnet() -> Sequential<f32> {
 
 fn vit() -> Sequential<f32> {
     Sequential::new()
-        .then(Reshape::new([1, 28, 28]))
-        .then(Patches::new(14))
+        .then(Reshape::new([1, 14, 14]))
+        .then(Patches::new(7))
         .then(TimeDistributed(Dense::new(16)))
         .then(ClassToken::new())
         .then(LearnedPositions::new())
@@ -119,12 +119,12 @@ type Case = (&'static str, fn() -> Vec<TrainWarning>);
 const CASES: [Case; 48] = [
     ("the network of the tutorial", || {
         let layers = Sequential::new().then(Flatten).then(Dense::new(64)).then(Relu).then(Dense::new(64)).then(Relu);
-        said(&pictures(1000), layers.then(Dense::new(10)), CrossEntropy, adam(1e-3))
+        said(&pictures(600), layers.then(Dense::new(10)), CrossEntropy, adam(1e-3))
     }),
     ("LeNet", || said(&pictures(300), lenet(), CrossEntropy, adam(0.003))),
     ("a residual network", || said(&pictures(300), resnet(), CrossEntropy, adam(0.003))),
     ("an LSTM over the rows of pictures", || {
-        said(&pictures(300), Sequential::new().then(Lstm::new(16)).then(Dense::new(10)), CrossEntropy, adam(0.003))
+        said(&pictures(300), Sequential::new().then(Reshape::new([14, 14])).then(Lstm::new(16)).then(Dense::new(10)), CrossEntropy, adam(0.003))
     }),
     ("a vision transformer", || said(&pictures(300), vit(), CrossEntropy, adam(0.003))),
     ("characters", || {
@@ -157,7 +157,7 @@ const CASES: [Case; 48] = [
         said(&data, dense(Relu, 1).then(Tanh), Hinge, adam(0.01))
     }),
     ("an autoencoder", || {
-        let layers = Sequential::new().then(Flatten).then(Dense::new(24)).then(Relu).then(Dense::new(784));
+        let layers = Sequential::new().then(Flatten).then(Dense::new(24)).then(Relu).then(Dense::new(196));
         said(&copies(300), layers.then(Sigmoid), MeanSquaredError, adam(0.003))
     }),
     ("embeddings that are compared", || said(&classes(300), mlp(4), NtXent::default(), adam(0.003))),
@@ -188,8 +188,7 @@ const CASES: [Case; 48] = [
         said(&classes(300), layers.then(Dense::new(3)), CrossEntropy, adam(0.01))
     }),
     ("batch normalisation of bytes", || {
-        let (x, classes) = read(&pictures(300));
-        let data = Rows::new(x.mapv(|value| 255.0 * value), classes).unwrap();
+        let data = with_samples(&pictures(300), |value| 255.0 * value);
         let layers = Sequential::new().then(BatchNorm::new()).then(Dense::new(32)).then(Relu).then(Dense::new(10));
         said(&data, layers, CrossEntropy, adam(0.003))
     }),
@@ -238,15 +237,15 @@ const CASES: [Case; 48] = [
     ("Lion", || with(lion(0.001))),
     ("clipped gradients", || with((ClipByGlobalNorm(0.1), sgd(0.5)))),
     ("Prodigy", || with(prodigy(1.0))),
-    ("a small rate that is enough", || said(&classes(3000), mlp(3), CrossEntropy, adam(1e-4))),
+    ("a small rate that is enough", || said(&classes(1000), mlp(3), CrossEntropy, adam(1e-4))),
     ("a batch of one sample", || {
         said_of(&classes(60), trainer(&classes(60), mlp(3), CrossEntropy, adam(0.003)).batch_size(1))
     }),
     ("two shards", || said_of(&classes(300), trainer(&classes(300), mlp(3), CrossEntropy, adam(0.01)).shards(2))),
     ("a validation with other samples", || {
-        let (train, validation) = (pictures(300), chainrule_data::digits(100, Seed(9)));
+        let (train, validation) = (pictures(300), pictures_of(&chainrule_data::digits(100, Seed(9))));
         let mut trainer = trainer(&train, mlp(10), CrossEntropy, adam(0.003)).audit(Audit::default());
-        trainer.fit(&train, Fit::epochs(11).validation(&validation)).unwrap();
+        trainer.fit(&train, Fit::epochs(6).validation(&validation)).unwrap();
         trainer.warnings().to_vec()
     }),
     ("double precision", || {
