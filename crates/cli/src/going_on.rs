@@ -22,6 +22,12 @@ impl Arguments {
 
     /// The notes of the options that make the training what it is, for its checkpoints.
     pub(crate) fn notes(&self, epochs: u64, dataset: &str) -> Vec<(String, String)> {
+        let options = self.options(epochs, dataset).into_iter();
+        options.map(|(name, value)| resume::note(&name, value)).collect()
+    }
+
+    /// The options that make the training what it is, with their values.
+    pub(crate) fn options(&self, epochs: u64, dataset: &str) -> Vec<(String, String)> {
         let Self {
             model, batch_size, hidden, activation, init, loss, optimizer, lr, schedule, metric, ..
         } = self;
@@ -44,16 +50,15 @@ impl Arguments {
             ("portable", self.portable.then(String::new)),
             ("dataset", Some(dataset.to_owned())),
         ];
-        let given = options.into_iter().filter_map(|(name, value)| Some(resume::note(name, value?)));
+        let given = options.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         let metrics = metric.iter().enumerate();
-        let metrics =
-            metrics.map(|(index, metric)| resume::note(&format!("metric {index}"), metric.to_string()));
+        let metrics = metrics.map(|(index, metric)| (format!("metric {index}"), metric.to_string()));
         given.chain(metrics).collect()
     }
 
     /// The command that goes on from a checkpoint, with the options that name files.
     pub(crate) fn to_go_on(&self, checkpoint: &Path) -> String {
-        let Self { json, out, data_dir, checkpoint_every, keep_checkpoints, .. } = self;
+        let Self { json, report, out, data_dir, checkpoint_every, keep_checkpoints, .. } = self;
         let quoted = |path: &Path| {
             let path = path.display().to_string();
             let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@".contains(c);
@@ -64,7 +69,7 @@ impl Arguments {
             }
         };
         let mut command = format!("chainrule train-mnist --resume {}", quoted(checkpoint));
-        for (option, path) in [("json", json), ("data-dir", data_dir)] {
+        for (option, path) in [("json", json), ("report", report), ("data-dir", data_dir)] {
             if let Some(path) = path {
                 command += &format!(" --{option} {}", quoted(path));
             }

@@ -15,12 +15,15 @@ mod list;
 mod parts;
 mod progress;
 mod rate_chart;
+mod recorder;
 mod report;
+mod report_page;
 mod resume;
 mod schedule;
 mod svg_chart;
 mod text_chart;
 mod train_mnist;
+mod training_page;
 mod weight_file;
 
 use std::error::Error;
@@ -50,6 +53,8 @@ enum Command {
     Data(data::Command),
     /// Draw a learning-rate schedule over the steps of a run.
     Schedule(schedule::Arguments),
+    /// Make a page of the JSON report of a training: curves, confusion, settings.
+    Report(report_page::Arguments),
     /// Write the weights of a model, or the model as an ONNX graph, for other libraries.
     Export(export::Arguments),
     /// Make a model file of an ONNX graph, or of layers and the weights of another library.
@@ -80,6 +85,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::List(arguments) => list::run(&arguments)?,
         Command::Data(command) => data::run(&command)?,
         Command::Schedule(arguments) => schedule::run(&arguments)?,
+        Command::Report(arguments) => report_page::run(&arguments)?,
         Command::Export(arguments) => export::run(&arguments)?,
         Command::Import(arguments) => import::run(&arguments)?,
         Command::Doctor => doctor::run()?,

@@ -14,7 +14,7 @@ use chainrule::layers::activations::AnyActivation;
 use chainrule::metrics::ConfusionCounts;
 use chainrule::prelude::*;
 use chainrule::tensor::blas;
-use chainrule::train::file;
+use chainrule::train::{Audit, file};
 use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
 use chainrule_cli::families;
 use chainrule_cli::models::ModelName;
@@ -27,7 +27,9 @@ use crate::forecast::{self, Forecast};
 use crate::interrupt::Interrupt;
 use crate::parts::{self, Rate};
 use crate::progress::ProgressPrinter;
+use crate::recorder::Recorder;
 use crate::report::{BlasInfo, EpochFigures, TrainingReport};
+use crate::training_page::TrainingPage;
 
 /// The number of test samples in a batch of predictions.
 const ROWS: usize = 500;
@@ -114,6 +116,12 @@ pub(crate) struct Arguments {
     /// Write the report to this file as JSON.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
+    /// Write the report to this file as an HTML page: curves, confusion, mistakes, weights.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Do not look in the first 100 steps for what keeps the training from learning.
+    #[arg(long)]
+    pub(crate) no_audit: bool,
     /// Save the model to this file.
     #[arg(long, default_value = "mnist.chainrule")]
     pub(crate) out: PathBuf,
@@ -152,6 +160,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         arguments.find_rate(registry, model, loss, train, path)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let outputs = loss.outputs();
     let rate = Rate { rate: arguments.lr, schedule: arguments.schedule.as_ref(), default: "cosine" };
     let optimizer = parts::optimizer(registry, &arguments.optimizer, rate)?;
     let mut trainer = Trainer::new(model, loss, optimizer)
@@ -163,6 +172,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         .metric(Accuracy)
         .callback(ProgressPrinter::new())
         .callback(arguments.checkpoint_every.checkpoints(checkpoint, arguments.keep_checkpoints as usize));
+    if !arguments.no_audit {
+        trainer = trainer.audit(Audit::default());
+    }
+    let recorder = Recorder::default();
+    if arguments.report.is_some() {
+        trainer = trainer.callback(recorder.clone());
+    }
     for metric in &arguments.metric {
         trainer = trainer.metric(registry.build::<Box<dyn Measure<f32, u8>>>(metric)?);
     }
@@ -275,6 +291,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(path) = &arguments.json {
         report.write(path).map_err(|error| cannot_write(path, &error))?;
     }
+    if let Some(path) = &arguments.report {
+        let page = TrainingPage {
+            report: &report,
+            history: trainer.history(),
+            warnings: trainer.warnings().iter().map(ToString::to_string).collect(),
+            recorded: recorder.recorded(),
+            model,
+            outputs,
+            test,
+            options: arguments.options(epochs, name),
+        };
+        page.write(path)?;
+    }
     saved?;
     if arguments.checkpoint.is_none() {
         remove_checkpoints(checkpoint, arguments.keep_checkpoints);
@@ -307,9 +336,13 @@ fn learning_rate(text: &str) -> Result<f64, String> {
 
 /// Checks before the training whether its results can be written.
 fn check_outputs(arguments: &Arguments, checkpoint: &Path) -> Result<(), String> {
-    let Arguments { out, json, .. } = arguments;
-    let json = json.as_deref();
-    let files = [("out", Some(out.as_path())), ("json", json), ("checkpoint", Some(checkpoint))];
+    let Arguments { out, json, report, .. } = arguments;
+    let files = [
+        ("out", Some(out.as_path())),
+        ("json", json.as_deref()),
+        ("report", report.as_deref()),
+        ("checkpoint", Some(checkpoint)),
+    ];
     for path in files.iter().filter_map(|(_, path)| *path) {
         output::check(path).map_err(|error| cannot_write(path, &error))?;
     }

@@ -65,6 +65,7 @@ mod plan;
 pub mod runner;
 mod settings;
 mod sparse_grad;
+pub mod watch;
 
 pub use containers::any::{AnyCache, AnyLayer, AnyMerge};
 pub use containers::branches::Branches;

@@ -27,6 +27,7 @@
 //! - [`Predictor`] predicts again and again in the same memory, and carries states from call to call.
 //! - [`Trainer`] brings a model, a loss and an optimizer together, and fits the model to data.
 //! - [`Callback`] watches a training and can stop it; a closure is one, and [`callbacks`] has early stopping, checkpoints and logs.
+//! - [`Trainer::audit`] finds what keeps a training from learning, in its first steps.
 //! - [`Trainer::resume_or_start`] goes on with a training that was interrupted at any moment, with the same bits.
 //!
 //! The decision here: **data parallelism is the trainer's alone.** A batch is cut into a fixed number of shards; each shard
@@ -35,12 +36,14 @@
 //! the same bits on one thread and on many, and layers, losses and optimizers need not know that threads exist.
 #![doc(html_root_url = "https://docs.rs/chainrule-train/latest")]
 
+mod audit;
 pub mod callbacks;
 mod engine;
 mod model;
 mod rate_finder;
 mod trainer;
 
+pub use audit::{Audit, AuditFinding, Fault};
 pub use model::{FileError, Model, ModelError, PredictError, Predictor, Summary, TrainingBytes, file};
 pub use rate_finder::{RateCurve, RateFinder, RatePoint};
 pub use trainer::{

@@ -13,6 +13,7 @@ use crate::label::Label;
 use crate::layer::{Backward, Forward, Layer};
 use crate::merge::{Merge, MergeBackward, MergeForward};
 use crate::plan::Plan;
+use crate::watch::{self, LayerPass};
 
 /// A layer or a merge of erased type.
 pub(crate) trait Erased<T>: fmt::Debug + Send + Sync {
@@ -42,7 +43,7 @@ pub(crate) trait Erased<T>: fmt::Debug + Send + Sync {
     fn is_identity(&self) -> bool;
 }
 
-impl<T> dyn Erased<T> {
+impl<T: Real> dyn Erased<T> {
     /// Plans one use of it, under this name, for inputs of these shapes. It is compiled once for all of them.
     pub(crate) fn bind(
         self: Arc<Self>,
@@ -56,9 +57,11 @@ impl<T> dyn Erased<T> {
             only(inputs, &format!("{name:?}"), plan)?
         };
         let what = (&Arc::clone(&self) as &dyn fmt::Debug, &self.label());
+        let infos = plan.layers().len();
         let (output, node, parameters) =
             plan.nested(name, what, input, |plan| self.bind_here(inputs, plan))?;
-        Ok(Bound { node, output, parameters })
+        let path = plan.layers()[infos].path.as_str().into();
+        Ok(Bound { node: Box::new(Watchable { node, path }), output, parameters })
     }
 }
 
@@ -101,6 +104,40 @@ struct SeveralInputs<M>(M);
 struct WithCache<E, C> {
     erased: Arc<E>,
     cache: C,
+}
+
+/// A node that can be [watched](crate::watch), under its path.
+struct Watchable<T> {
+    node: Box<dyn ErasedNode<T>>,
+    path: Arc<str>,
+}
+
+impl<T: Real> ErasedNode<T> for Watchable<T> {
+    fn forward(&mut self, pass: MergeForward<'_, T>) {
+        if !watch::is_watched() {
+            return self.node.forward(pass);
+        }
+        let MergeForward { params, xs, mut y, cache, mode } = pass;
+        self.node.forward(MergeForward { params, xs, y: y.view_mut(), cache, mode });
+        watch::show(&LayerPass::Forward { path: &self.path, xs, y: y.view() });
+    }
+
+    fn backward<'a>(&'a mut self, pass: MergeBackward<'a, T>) {
+        if !watch::is_watched() {
+            return self.node.backward(pass);
+        }
+        let MergeBackward { params, grads, xs, y, dy, dxs, cache, share } = pass;
+        {
+            let mut dxs: Vec<_> = dxs.iter_mut().map(|dx| dx.as_mut().map(|dx| dx.view_mut())).collect();
+            self.node.backward(MergeBackward { params, grads, xs, y, dy, dxs: &mut dxs, cache, share });
+        }
+        let dxs: Vec<_> = dxs.iter().map(|dx| dx.as_ref().map(|dx| dx.view())).collect();
+        watch::show(&LayerPass::Backward { path: &self.path, dy, dxs: &dxs });
+    }
+
+    fn duplicate(&self) -> Box<dyn ErasedNode<T>> {
+        Box::new(Self { node: self.node.duplicate(), path: Arc::clone(&self.path) })
+    }
 }
 
 impl<L: fmt::Debug> fmt::Debug for OneInput<L> {

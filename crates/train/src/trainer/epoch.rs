@@ -115,7 +115,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                     }
                     continue;
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.audit_failure(data, Batch { index, samples, next: &[] }, &error);
+                    return Err(error);
+                }
             };
             self.state.skipped_in_a_row = 0;
             let State { tallies, shards, threads, epoch_weight, .. } = &mut self.state;
@@ -142,6 +145,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             if told?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
+            self.audit_step(data, batches, batch_loss);
         }
         Ok(ControlFlow::Continue(()))
     }

@@ -3,6 +3,7 @@
 //! [`settings`] holds what a user chooses, [`checks`] what must hold before it begins, [`memory`] what it keeps, [`epoch`] the batches
 //! of an epoch, [`step`] a single step, [`save`] and [`resume`] saving and resuming, [`tell`] telling callbacks.
 
+mod audit;
 mod averaged;
 mod callback;
 mod carried;
@@ -63,6 +64,7 @@ use self::overlap::TrainedSamples;
 use self::requests::Requests;
 use self::reserve::reserve;
 use self::tallies::Tallies;
+use crate::audit::auditor::Auditor;
 use crate::engine::buckets::{self, Buckets};
 use crate::engine::careful::Copies;
 use crate::engine::exchange::Exchanges;
@@ -140,6 +142,8 @@ pub struct Trainer<T: Real, Y> {
     shuffle: bool,
     /// What was warned of.
     warnings: Vec<TrainWarning>,
+    /// The audit, unless there is none. It is taken out while it works.
+    auditor: Option<Box<Auditor>>,
     state: State<T, Y>,
 }
 
@@ -237,6 +241,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             seed: Seed(0),
             shuffle: true,
             warnings: Vec::new(),
+            auditor: None,
             state: State {
                 shards: Vec::new(),
                 split_k: None,
@@ -405,6 +410,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let epochs = fit.epochs_left(self.state.epoch);
         let start = Event::Start { epochs, batches: batches.count(), samples: data.len() };
         self.state.tallies.resize(&self.metrics, &self.metric_names, self.state.shards.len());
+        if epochs > 0 {
+            self.begin_audit(data, fit);
+        }
         let mut flow = self.tell(&start)?;
         for _ in 0..epochs {
             if flow.is_break() {
@@ -412,6 +420,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             }
             flow = self.epoch(data, fit, batches, history)?;
         }
+        self.end_audit(data);
         history.stopped = flow.is_break();
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::audit::AuditFinding;
 use crate::model::file::FileError;
 
 /// Something that works, but is probably not meant. A trainer writes it to standard error, once, and keeps it in
@@ -28,6 +29,8 @@ pub enum TrainWarning {
         /// The number of samples of the evaluation.
         evaluated: usize,
     },
+    /// The audit has found something: see [`Trainer::audit`](crate::Trainer::audit).
+    Audit(AuditFinding),
     /// A checkpoint, a model or a log could not be written; the training goes on.
     NotSaved {
         /// What could not be written, and why.
@@ -92,6 +95,7 @@ impl fmt::Display for TrainWarning {
                     "the scores do not show how the model does on new samples; check the files, or split the data before the training"
                 )
             }
+            Self::Audit(finding) => finding.fmt(f),
             Self::NotSaved { reason } => {
                 write!(f, "{reason}; the training goes on, and what was saved before is kept")
             }

@@ -1,0 +1,125 @@
+//! The JSON report that the program writes.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::report::{CurveSeries, RunReport};
+use crate::tables::number;
+
+/// The report of `train-mnist --json`, as far as a page shows it.
+#[derive(Deserialize)]
+struct Written {
+    dataset: String,
+    samples: u64,
+    epochs: Vec<Epoch>,
+    test: Option<Scores>,
+    #[serde(default)]
+    confusion: Vec<Vec<u64>>,
+    train_seconds: f64,
+    parameters: u64,
+    params_sha256: Option<String>,
+    seed: Option<u64>,
+    threads: Option<u64>,
+    shards: Option<u64>,
+    portable: Option<bool>,
+    blas: Option<Blas>,
+}
+
+#[derive(Deserialize)]
+struct Epoch {
+    seconds: f64,
+    train: Scores,
+    validation: Option<Scores>,
+}
+
+#[derive(Deserialize)]
+struct Scores {
+    loss: Option<f64>,
+    #[serde(default)]
+    metrics: BTreeMap<String, serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Blas {
+    name: String,
+    version: String,
+    kernel: String,
+}
+
+impl Scores {
+    /// The loss and all metrics that are numbers.
+    fn values(&self) -> impl Iterator<Item = (&str, f64)> {
+        let metrics = self.metrics.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_f64()?)));
+        self.loss.map(|loss| ("loss", loss)).into_iter().chain(metrics)
+    }
+}
+
+/// A file that is no report.
+#[derive(Debug)]
+pub struct ReadError(serde_json::Error);
+
+impl std::fmt::Display for ReadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("this is no report as `chainrule train-mnist --json FILE` writes one")
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+impl RunReport {
+    /// The report in this text, as `chainrule train-mnist --json` writes it: curves, confusion, settings. What only the training itself
+    /// knows, as pictures of mistakes, is not in it.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] if the text is none; its source says where and why.
+    pub fn read(text: &str) -> Result<Self, ReadError> {
+        let written: Written = serde_json::from_str(text).map_err(ReadError)?;
+        let mut report = Self::new(format!("Training on {}", written.dataset));
+        report.subtitle = format!("{} samples, {} parameters", written.samples, written.parameters);
+        let mut add = |quantity: &str, name: &str, point: (f64, f64)| {
+            let curves = &mut report.curves;
+            match curves.iter_mut().find(|curve| curve.quantity == quantity && curve.name == name) {
+                Some(curve) => curve.points.push(point),
+                None => curves.push(CurveSeries::new(quantity, name, [point])),
+            }
+        };
+        for (index, epoch) in written.epochs.iter().enumerate() {
+            let x = index as f64 + 1.0;
+            epoch.train.values().for_each(|(quantity, y)| add(quantity, "training", (x, y)));
+            let validation = epoch.validation.iter().flat_map(Scores::values);
+            validation.for_each(|(quantity, y)| add(quantity, "validation", (x, y)));
+        }
+        let end = written.epochs.len() as f64;
+        for (quantity, y) in written.test.iter().flat_map(Scores::values) {
+            add(quantity, "test", (end, y));
+            report.figures.push((format!("test {quantity}"), number(y)));
+        }
+        report.figures.push(("seconds".into(), format!("{:.2}", written.train_seconds)));
+        report.classes = (0..written.confusion.len()).map(|class| class.to_string()).collect();
+        report.confusion = written.confusion;
+        let per_epoch: f64 = written.epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / end.max(1.0);
+        let text = |value: Option<u64>| value.map(|value| value.to_string());
+        report.settings = facts([
+            ("epochs", Some(written.epochs.len().to_string())),
+            ("seconds an epoch", Some(number(per_epoch))),
+            ("seed", text(written.seed)),
+            ("shards", text(written.shards)),
+            ("portable", written.portable.map(|portable| portable.to_string())),
+            ("SHA-256 of the parameters", written.params_sha256),
+        ]);
+        let blas = written.blas.map(|Blas { name, version, kernel }| format!("{name} {version} {kernel}").trim().to_owned());
+        report.environment = facts([("BLAS", blas), ("threads", text(written.threads))]);
+        Ok(report)
+    }
+}
+
+/// Those that are known.
+fn facts<const N: usize>(facts: [(&str, Option<String>); N]) -> Vec<(String, String)> {
+    facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}

@@ -1,0 +1,132 @@
+//! What a page shows.
+
+use serde::Serialize;
+
+use crate::curves::ScoredSamples;
+use crate::page;
+
+/// A training with all that is known of it. What is empty is left out of the page.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct RunReport {
+    /// The title of the page.
+    pub title: String,
+    /// A line below it, such as what was trained and when.
+    pub subtitle: String,
+    /// The figures that matter most, with their names: `("test accuracy", "97.9 %")`.
+    pub figures: Vec<(String, String)>,
+    /// What was warned of.
+    pub warnings: Vec<String>,
+    /// Losses and metrics over the epochs. Those of one quantity are drawn together.
+    pub curves: Vec<CurveSeries>,
+    /// The learning rate over the steps.
+    pub rate: Vec<(f64, f64)>,
+    /// The size of the weights of each layer over the steps.
+    pub weight_norms: Vec<CurveSeries>,
+    /// The size of the gradients of each layer over the steps.
+    pub gradient_norms: Vec<CurveSeries>,
+    /// The names of the classes.
+    pub classes: Vec<String>,
+    /// For each true class, how many samples were taken for each class.
+    pub confusion: Vec<Vec<u64>>,
+    /// What the model says of each sample, for classes.
+    pub scores: Option<ScoredSamples>,
+    /// What the model says of each sample, for a value.
+    pub values: Option<PredictedValues>,
+    /// The worst mistakes.
+    pub mistakes: Vec<Thumbnail>,
+    /// The weights of the first layer.
+    pub weights: Vec<Thumbnail>,
+    /// The layers of the model.
+    pub layers: Vec<LayerFacts>,
+    /// How it was trained.
+    pub settings: Vec<(String, String)>,
+    /// On what it was trained.
+    pub environment: Vec<(String, String)>,
+}
+
+impl RunReport {
+    /// A report with this title, and nothing else yet.
+    pub fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), ..Self::default() }
+    }
+
+    /// The page.
+    pub fn to_html(&self) -> String {
+        page::html(self)
+    }
+}
+
+/// A line of a chart.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct CurveSeries {
+    /// What it is of, such as `loss`.
+    pub quantity: String,
+    /// Its own name, such as `validation`.
+    pub name: String,
+    /// Its points, from left to right.
+    pub points: Vec<(f64, f64)>,
+}
+
+impl CurveSeries {
+    /// A line through these points.
+    pub fn new(
+        quantity: impl Into<String>,
+        name: impl Into<String>,
+        points: impl IntoIterator<Item = (f64, f64)>,
+    ) -> Self {
+        Self { quantity: quantity.into(), name: name.into(), points: points.into_iter().collect() }
+    }
+}
+
+/// A layer of a model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LayerFacts {
+    /// Its path, such as `2.residual.0`.
+    pub path: String,
+    /// What it is, such as `Dense(units=64)`.
+    pub label: String,
+    /// The shape of its output.
+    pub output: String,
+    /// The number of its parameters.
+    pub parameters: u64,
+    /// The floating-point operations for a sample.
+    pub flops: u64,
+}
+
+/// What values a model predicts, and what they should have been.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PredictedValues {
+    /// The predictions.
+    pub predicted: Vec<f64>,
+    /// The targets, one for each.
+    pub targets: Vec<f64>,
+}
+
+/// A small picture with a line of text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Thumbnail {
+    /// Its width in pixels.
+    pub width: usize,
+    /// The pixels, row by row, from 0 (black) to 255 (white).
+    pub pixels: Vec<u8>,
+    /// What is written below it.
+    pub caption: String,
+    /// Whether the middle of the range is 0, so that values have a sign: weights.
+    pub signed: bool,
+}
+
+impl Thumbnail {
+    /// A picture of values from `0` to `1`.
+    pub fn of_brightness(width: usize, values: &[f32], caption: impl Into<String>) -> Self {
+        let pixels = values.iter().map(|value| (255.0 * value.clamp(0.0, 1.0)).round() as u8).collect();
+        Self { width, pixels, caption: caption.into(), signed: false }
+    }
+
+    /// A picture of weights, in which 0 is in the middle and the largest weight at an end.
+    pub fn of_weights(width: usize, values: &[f32], caption: impl Into<String>) -> Self {
+        let largest = values.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+        let pixel = |value: &f32| (127.5 + 127.5 * (value / largest).clamp(-1.0, 1.0)).round() as u8;
+        Self { width, pixels: values.iter().map(pixel).collect(), caption: caption.into(), signed: true }
+    }
+}

@@ -1,0 +1,117 @@
+//! The page: what is in it, that no text becomes markup, and that a browser draws it.
+
+mod browser;
+
+use chainrule_report::{CurveSeries, LayerFacts, PredictedValues, RunReport, ScoredSamples, Thumbnail};
+
+/// A report of everything, in which every text is `text` with a number.
+fn full(text: &str) -> RunReport {
+    let mut count = 0;
+    let mut name = || {
+        count += 1;
+        format!("{text}{count}")
+    };
+    let wave = |phase: f64| (1..=40).map(move |x| (f64::from(x), 1.5 + (f64::from(x) / 9.0 + phase).sin()));
+    let mut report = RunReport::new(name());
+    report.subtitle = name();
+    report.figures = vec![(name(), name()), (name(), name())];
+    report.warnings = vec![name()];
+    let quantity = name();
+    report.curves = vec![
+        CurveSeries::new(quantity.clone(), name(), wave(0.0)),
+        CurveSeries::new(quantity, name(), wave(1.0)),
+        CurveSeries::new("loss", name(), wave(2.0)),
+        CurveSeries::new("loss", name(), [(2.0, f64::NAN), (3.0, 0.5)]),
+    ];
+    report.rate = wave(3.0).collect();
+    report.weight_norms = vec![CurveSeries::new("norm", name(), wave(4.0))];
+    report.gradient_norms = vec![CurveSeries::new("norm", name(), wave(5.0))];
+    report.classes = (0..3).map(|_| name()).collect();
+    report.confusion = vec![vec![50, 2, 0], vec![1, 40, 3], vec![0, 7, 60]];
+    let targets: Vec<u32> = (0..60).map(|row| row % 3).collect();
+    let score = |(row, class): (u32, u32)| if row % 3 == class && row % 5 > 0 { 0.7 } else { 0.1 + 0.01 * (row % 7) as f32 };
+    let probabilities = (0..60).flat_map(|row| (0..3).map(move |class| (row, class))).map(score).collect();
+    report.scores = Some(ScoredSamples { classes: 3, probabilities, targets });
+    let predicted: Vec<f64> = (0..90).map(|row| f64::from(row) / 10.0).collect();
+    let targets = predicted.iter().map(|value| value + value.sin()).collect();
+    report.values = Some(PredictedValues { predicted, targets });
+    let pixels: Vec<f32> = (0..64).map(|pixel| (pixel as f32 / 9.0).sin()).collect();
+    report.mistakes = (0..5).map(|_| Thumbnail::of_brightness(8, &pixels, name())).collect();
+    report.weights = (0..5).map(|_| Thumbnail::of_weights(8, &pixels, name())).collect();
+    let layer = |path: &str, label: String| LayerFacts {
+        path: path.into(),
+        label,
+        output: "[8, 8]".into(),
+        parameters: 12_345,
+        flops: 1_000_000,
+    };
+    report.layers = vec![layer("0", name()), layer("0.residual.1", name()), layer(&name(), name())];
+    report.settings = vec![(name(), name())];
+    report.environment = vec![(name(), name())];
+    report
+}
+
+#[test]
+fn every_section_is_there_and_nothing_that_is_empty() {
+    let page = full("text ").to_html();
+    for id in ["curves", "confusion", "scores", "values", "mistakes", "weights", "norms", "layers", "settings", "environment"] {
+        assert!(page.contains(&format!("<section id=\"{id}\">")), "{id}");
+        assert!(page.contains(&format!("<a href=\"#{id}\">")), "{id}");
+    }
+    let empty = RunReport::new("nothing").to_html();
+    assert!(!empty.contains("<section") && !empty.contains("{{"));
+}
+
+#[test]
+fn nothing_is_loaded_from_elsewhere() {
+    let page = full("text ").to_html();
+    for reference in ["http:", "https:", "src=", "@import", "url(http", "<link", "<iframe", "fetch("] {
+        // The name of a namespace is no address.
+        let found = page.replace("http://www.w3.org/2000/svg", "").contains(reference);
+        assert!(!found, "{reference}");
+    }
+    assert!(page.contains("default-src 'none'"));
+}
+
+#[test]
+fn hostile_names_are_only_text() {
+    for hostile in [
+        "</script><script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)>",
+        "'><svg/onload=alert(1)>",
+        "<!-- </title></style>",
+        "{{script}}{{hash}}",
+        "\u{202e}\u{0}&lt;b&gt;",
+    ] {
+        let page = full(hostile).to_html();
+        let plain = full("plain").to_html();
+        let count = |page: &str, what: &str| page.matches(what).count();
+        for markup in ["<script", "</script", "<img", "<svg", "<!--", "</style", "</title", "<a ", "<section", " title=\"", " aria-label=\""] {
+            assert_eq!(count(&page, markup), count(&plain, markup), "{markup} of {hostile}");
+        }
+        assert!(!page.contains('\u{202e}') && !page.contains('\u{0}'));
+    }
+}
+
+#[test]
+fn the_report_of_the_program_is_read() {
+    let text = r#"{"dataset": "MNIST", "samples": 60000, "epochs": [
+        {"loss": 0.3, "accuracy": 0.9, "seconds": 1.0, "train": {"loss": 0.3, "metrics": {"accuracy": 0.9, "f1": [0.5, 0.6]}}},
+        {"loss": 0.2, "accuracy": 0.95, "seconds": 3.0, "train": {"loss": null, "metrics": {"accuracy": 0.95}}}],
+        "test_loss": 0.1, "test_accuracy": 0.97, "test": {"loss": 0.1, "metrics": {"accuracy": 0.97}},
+        "confusion": [[5, 1], [0, 6]], "train_seconds": 4.0, "parameters": 100, "params_sha256": "ab", "seed": 0,
+        "threads": 2, "shards": 2, "portable": false, "blas": {"name": "OpenBLAS", "version": "0.3", "kernel": "Zen"}}"#;
+    let report = RunReport::read(text).unwrap();
+    let curve = |quantity: &str, name: &str| {
+        let found = report.curves.iter().find(|curve| curve.quantity == quantity && curve.name == name);
+        found.map(|curve| curve.points.clone()).unwrap_or_default()
+    };
+    assert_eq!(curve("accuracy", "training"), [(1.0, 0.9), (2.0, 0.95)]);
+    assert_eq!(curve("loss", "training"), [(1.0, 0.3)]);
+    assert_eq!(curve("loss", "test"), [(2.0, 0.1)]);
+    assert!(report.settings.contains(&("seconds an epoch".into(), "2".into())));
+    assert!(report.to_html().contains("OpenBLAS 0.3 Zen"));
+    for wrong in ["", "[]", "{}", "{\"dataset\": 3}", &text[..200]] {
+        assert!(RunReport::read(wrong).is_err(), "{wrong}");
+    }
+}
