@@ -33,6 +33,7 @@
 //! | `npz` | `StateDict::read_npz`, `write_npz` |
 //! | `pytorch` | `StateDict::read_pytorch`, for what `torch.save` has written |
 //! | `onnx` | `OnnxExport`, models as graphs, and `OnnxModel`, which reads some |
+//! | `source` | `SourceExport`, models as one file of Rust or C |
 //!
 //! # Files that deceive
 //!
@@ -57,6 +58,10 @@ mod pytorch;
 mod rename;
 #[cfg(feature = "safetensors")]
 mod safetensors;
+#[cfg(any(feature = "onnx", feature = "source"))]
+mod site;
+#[cfg(feature = "source")]
+mod source;
 mod state_dict;
 mod tensor;
 
@@ -68,5 +73,7 @@ pub use load::{LoadError, Loaded, Loading, WrongShape, WrongType};
 #[cfg(feature = "onnx")]
 pub use onnx::{OnnxError, OnnxExport, OnnxForm, OnnxModel, OnnxReadError, onnx_forms};
 pub use rename::{Rename, RenameError};
+#[cfg(feature = "source")]
+pub use source::{Language, SourceFile, SourceError, SourceExport, SourceForm, source_forms};
 pub use state_dict::StateDict;
 pub use tensor::{Tensor, TensorError};

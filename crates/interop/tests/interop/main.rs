@@ -5,6 +5,7 @@ mod keras;
 mod loading;
 mod onnx;
 mod pytorch;
+mod source;
 mod tables;
 
 use std::path::{Path, PathBuf};
