@@ -6,6 +6,7 @@ mod curve;
 mod data;
 mod doctor;
 mod export;
+mod export_source;
 mod find_rate;
 mod forecast;
 mod going_on;
@@ -50,7 +51,7 @@ enum Command {
     Data(data::Command),
     /// Draw a learning-rate schedule over the steps of a run.
     Schedule(schedule::Arguments),
-    /// Write the weights of a model, or the model as an ONNX graph, for other libraries.
+    /// Write the weights of a model, or the model as an ONNX graph, a module of PyTorch, or one file of Rust or C.
     Export(export::Arguments),
     /// Make a model file of an ONNX graph, or of layers and the weights of another library.
     Import(import::Arguments),

@@ -7,6 +7,7 @@ mod onnx;
 mod pytorch;
 mod source;
 mod tables;
+mod torch_code;
 
 use std::path::{Path, PathBuf};
 

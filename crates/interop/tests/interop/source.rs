@@ -20,7 +20,7 @@ const TOLERANCE_QUANTIZED: f32 = 0.03;
 
 const ROWS: usize = 3;
 
-const LENET: &str = "conv2d(6, 5, padding=2) then relu then max_pool2d(2) then conv2d(16, 5) then relu then max_pool2d(2) \
+pub(crate) const LENET: &str = "conv2d(6, 5, padding=2) then relu then max_pool2d(2) then conv2d(16, 5) then relu then max_pool2d(2) \
                      then flatten then dense(120) then relu then dense(84) then relu then dense(10)";
 
 /// Layers and the shape of a sample: every function, and every way in which values share memory.
@@ -137,7 +137,7 @@ struct Exported {
 }
 
 /// A model whose parameters look trained: variances are about 1.
-fn model(text: &str, input: &[usize]) -> Model<f32> {
+pub(crate) fn model(text: &str, input: &[usize]) -> Model<f32> {
     let description = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
     let mut model = Model::from_description(Shape::new(input).unwrap(), &description, 1)
         .unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -153,7 +153,7 @@ fn model(text: &str, input: &[usize]) -> Model<f32> {
     model
 }
 
-fn samples(text: &str, rows: usize, size: usize, seed: u64) -> Array2<f32> {
+pub(crate) fn samples(text: &str, rows: usize, size: usize, seed: u64) -> Array2<f32> {
     let mut rng = Seed(seed).rng();
     if text.starts_with("embedding") {
         return Array2::from_shape_fn((rows, size), |(row, column)| ((row * 3 + column * 5) % 7) as f32);

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use chainrule_interop::{OnnxForm, SourceForm, WeightForm, onnx_forms, source_forms, weight_forms};
+use chainrule_interop::{
+    OnnxForm, SourceForm, TorchForm, WeightForm, onnx_forms, source_forms, torch_forms, weight_forms,
+};
 
 use crate::file;
 
@@ -44,6 +46,14 @@ fn source() -> String {
     table
 }
 
+fn torch() -> String {
+    let mut table = "| layers | modules |\n|---|---|\n".to_owned();
+    for TorchForm { layers, modules } in torch_forms() {
+        writeln!(table, "| {} | {modules} |", names(layers)).unwrap();
+    }
+    table
+}
+
 /// The page with these tables in place of those that it has.
 fn page(text: &str) -> String {
     let mut text = text.to_owned();
@@ -51,6 +61,7 @@ fn page(text: &str) -> String {
         ("<!-- pytorch -->\n", pytorch()),
         ("<!-- keras -->\n", keras()),
         ("<!-- onnx -->\n", onnx()),
+        ("<!-- torch -->\n", torch()),
         ("<!-- source -->\n", source()),
     ] {
         let (before, after) = text.split_once(mark).expect("the page has a mark for each table");
