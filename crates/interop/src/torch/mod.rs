@@ -98,8 +98,9 @@ impl TorchExport {
              batch comes first.\n\"\"\"\n\n",
             env!("CARGO_PKG_VERSION")
         );
+        let uses = |word: &str| text.contains(word) || writer.classes.iter().any(|class| class.contains(word));
         for module in ["collections", "functools"] {
-            if text.contains(&format!("{module}.")) {
+            if uses(&format!("{module}.")) {
                 head += &format!("import {module}\n");
             }
         }
@@ -109,6 +110,9 @@ impl TorchExport {
             if writer.helpers.contains(name) {
                 head += &format!("\n\n{class}\n");
             }
+        }
+        for class in &writer.classes {
+            head += &format!("\n\n{class}");
         }
         let body = text.replace('\n', "\n    ");
         // A text of JSON is one of Python.

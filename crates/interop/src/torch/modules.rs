@@ -22,6 +22,7 @@ const fn family(layers: &'static [&'static str], modules: &'static str, rule: Ru
 const FAMILIES: &[Family] = &[
     family(&["sequential"], "`nn.Sequential`", containers::sequential),
     family(&["residual", "branches"], "a module of the file", containers::around),
+    family(&["graph"], "a module of the file, with the nodes as its modules", containers::graph),
     family(&["frozen", "time_distributed"], "the module inside", containers::through),
     family(&["dense"], "`nn.Linear`", dense),
     family(

@@ -20,11 +20,13 @@ pub(super) struct Writer<'a> {
     plan: &'a Plan,
     /// The classes that the file needs.
     pub(super) helpers: BTreeSet<&'static str>,
+    /// The classes that are written for this model.
+    pub(super) classes: Vec<String>,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(plan: &'a Plan) -> Self {
-        Self { plan, helpers: BTreeSet::new() }
+        Self { plan, helpers: BTreeSet::new(), classes: Vec::new() }
     }
 
     /// The file needs this class.

@@ -43,6 +43,15 @@ const CASES: &[(&str, &[usize])] = &[
     ("conv2d(2, 3, padding=same) then branches([sequential([conv2d(2, 3, padding=same), relu]), identity, relu], merge=concat)", &[1, 5, 5]),
     ("branches([dense(3), dense(3), dense(3)], merge=average) then branches([dense(3), identity], merge=multiply)", &[4]),
     ("branches([dense(3), dense(3)], merge=maximum) then branches([dense(3), identity], merge=subtract)", &[4]),
+    (
+        "graph(inputs=[input(a, [2, 3]), input(b, [6])], nodes=[layer(c, flatten, a), merge(d, add, [c, b]), \
+         layer(e, sequential([dense(2), relu]), d)], outputs=[e, d])",
+        &[12],
+    ),
+    (
+        "graph(nodes=[layer(a, dense(4), input), layer(b, of=a, a), merge(c, concat, [a, b])], outputs=[c])",
+        &[4],
+    ),
     ("zero_padding2d([1, [0, 2]]) then constant_padding2d(1, 0.5) then reflection_padding2d(1) then replication_padding2d(1) \
       then circular_padding2d(1)", &[2, 4, 3]),
     ("up_sampling2d(2) then pixel_unshuffle(2) then channel_shuffle(2) then pixel_shuffle(2)", &[2, 3, 2]),
