@@ -49,7 +49,7 @@ const CASES: &[(&str, &[usize])] = &[
         &[12],
     ),
     (
-        "graph(nodes=[layer(a, dense(4), input), layer(b, of=a, a), merge(c, concat, [a, b])], outputs=[c])",
+        "graph(nodes=[layer(a, dense(4), input), shared(b, a, [a]), merge(c, concat, [a, b])], outputs=[c])",
         &[4],
     ),
     ("zero_padding2d([1, [0, 2]]) then constant_padding2d(1, 0.5) then reflection_padding2d(1) then replication_padding2d(1) \

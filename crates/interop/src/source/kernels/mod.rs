@@ -4,13 +4,14 @@ pub(super) mod math;
 pub(super) mod moves;
 pub(super) mod pooling;
 pub(super) mod products;
+#[allow(dead_code, reason = "it is for exported files alone")]
 pub(super) mod quantized;
 pub(super) mod recurrent;
 pub(super) mod rows;
 pub(super) mod units;
 pub(super) mod window;
 
-/// What stands before the functions of a language that begin with such a word.
+/// The texts of these files.
 macro_rules! texts {
     ($($file:literal)*) => { [$(include_str!($file)),*] };
 }
