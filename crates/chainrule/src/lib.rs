@@ -44,7 +44,7 @@
 //! | `download` | adds an HTTPS client that fetches data sets |
 //! | `pictures` | adds the module `pictures`: a folder of pictures for each class as a data set |
 //! | `tables` | adds the module `tables`: from a person's CSV file to data for training |
-//! | `safetensors`, `npz`, `pytorch`, `onnx` | add `interop` with this format: weights in and out, models out |
+//! | `safetensors`, `npz`, `pytorch`, `onnx`, `source` | add `interop` with this format: weights in and out, models out |
 //! | `registry` | compiles everything by name, [`registry_of`], with these crates: once, but for minutes |
 //!
 //! Begin a program with [`tensor::blas::use_best_kernel`]: an OpenBLAS that is older than the CPU silently picks a kernel
@@ -63,7 +63,7 @@ pub use registry::registry_of;
 
 pub use chainrule_core as core;
 pub use chainrule_data as data;
-#[cfg(any(feature = "safetensors", feature = "npz", feature = "pytorch", feature = "onnx"))]
+#[cfg(any(feature = "safetensors", feature = "npz", feature = "pytorch", feature = "onnx", feature = "source"))]
 pub use chainrule_interop as interop;
 pub use chainrule_layers as layers;
 pub use chainrule_losses as losses;

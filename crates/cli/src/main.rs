@@ -6,6 +6,7 @@ mod curve;
 mod data;
 mod doctor;
 mod export;
+mod export_source;
 mod find_rate;
 mod forecast;
 mod going_on;
@@ -55,7 +56,7 @@ enum Command {
     Schedule(schedule::Arguments),
     /// Make a page of the JSON report of a training: curves, confusion, settings.
     Report(report_page::Arguments),
-    /// Write the weights of a model, or the model as an ONNX graph, for other libraries.
+    /// Write the weights of a model, or the model as an ONNX graph, a module of PyTorch, or one file of Rust or C.
     Export(export::Arguments),
     /// Make a model file of an ONNX graph, or of layers and the weights of another library.
     Import(import::Arguments),

@@ -18,6 +18,12 @@ pub(crate) enum Format {
     Pytorch,
     /// A graph: `.onnx`.
     Onnx,
+    /// A model as a module of Rust: `.rs`.
+    Rust,
+    /// A model as a file of C99: `.c`.
+    C,
+    /// A model as a module of PyTorch: `.py`, with its weights beside it as `.safetensors`.
+    Python,
 }
 
 impl Format {
@@ -29,6 +35,9 @@ impl Format {
             "npz" => Some(Self::Npz),
             "pt" | "pth" | "bin" => Some(Self::Pytorch),
             "onnx" => Some(Self::Onnx),
+            "rs" => Some(Self::Rust),
+            "c" => Some(Self::C),
+            "py" => Some(Self::Python),
             _ => None,
         };
         let unknown = || {
@@ -45,6 +54,7 @@ impl Format {
             Self::Npz => StateDict::read_npz(path)?,
             Self::Pytorch => StateDict::read_pytorch(path)?,
             Self::Onnx => return Err("a graph has layers as well as tensors".into()),
+            Self::Rust | Self::C | Self::Python => return Err("a model is not read from source: it is written alone".into()),
         })
     }
 }

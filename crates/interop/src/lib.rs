@@ -29,10 +29,11 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `safetensors` | `StateDict::read_safetensors`, `write_safetensors` |
+//! | `safetensors` | `StateDict::read_safetensors`, `write_safetensors`; `TorchExport`, models as code of PyTorch with such weights |
 //! | `npz` | `StateDict::read_npz`, `write_npz` |
 //! | `pytorch` | `StateDict::read_pytorch`, for what `torch.save` has written |
 //! | `onnx` | `OnnxExport`, models as graphs, and `OnnxModel`, which reads some |
+//! | `source` | `SourceExport`, models as one file of Rust or C |
 //!
 //! # Files that deceive
 //!
@@ -57,8 +58,14 @@ mod pytorch;
 mod rename;
 #[cfg(feature = "safetensors")]
 mod safetensors;
+#[cfg(any(feature = "onnx", feature = "safetensors", feature = "source"))]
+mod site;
+#[cfg(feature = "source")]
+mod source;
 mod state_dict;
 mod tensor;
+#[cfg(feature = "safetensors")]
+mod torch;
 
 pub use dtype::Dtype;
 #[cfg(any(feature = "npz", feature = "pytorch", feature = "safetensors"))]
@@ -68,5 +75,9 @@ pub use load::{LoadError, Loaded, Loading, WrongShape, WrongType};
 #[cfg(feature = "onnx")]
 pub use onnx::{OnnxError, OnnxExport, OnnxForm, OnnxModel, OnnxReadError, onnx_forms};
 pub use rename::{Rename, RenameError};
+#[cfg(feature = "source")]
+pub use source::{Language, SourceFile, SourceError, SourceExport, SourceForm, source_forms};
 pub use state_dict::StateDict;
 pub use tensor::{Tensor, TensorError};
+#[cfg(feature = "safetensors")]
+pub use torch::{TorchError, TorchExport, TorchForm, torch_forms};

@@ -2,8 +2,8 @@
 
 use super::containers::one;
 use super::operators::{Emitted, layer};
-use super::site::Site;
 use super::writer::{Attribute, Signal, Writer};
+use crate::site::Site;
 
 /// An operator of its own, without settings.
 macro_rules! operators {

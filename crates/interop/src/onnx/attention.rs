@@ -1,8 +1,8 @@
 //! Attention by products and a softmax.
 
 use super::operators::Emitted;
-use super::site::Site;
 use super::writer::{Attribute, Signal, Writer};
+use crate::site::Site;
 
 /// What is added to a score that does not count. After the softmax its weight is 0 in single precision.
 const LOW: f64 = -1e30;

@@ -1,8 +1,8 @@
 //! Layers that contain others.
 
 use super::operators::{Emitted, layer};
-use super::site::Site;
 use super::writer::{Signal, Writer, ints};
+use crate::site::Site;
 
 /// The name of the sample in a graph that names no input, as in the plan.
 const INPUT: &str = "input";

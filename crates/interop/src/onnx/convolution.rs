@@ -4,8 +4,8 @@ use chainrule_core::Value;
 
 use super::containers::one;
 use super::operators::Emitted;
-use super::site::Site;
 use super::writer::{Attribute, Signal, Writer};
+use crate::site::Site;
 
 /// A window along each axis.
 pub(super) struct Window {

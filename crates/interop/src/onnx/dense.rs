@@ -2,8 +2,8 @@
 
 use super::containers::one;
 use super::operators::Emitted;
-use super::site::Site;
 use super::writer::{Attribute, Signal, Writer};
+use crate::site::Site;
 
 /// `Z = X W + b`
 pub(super) fn dense(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {

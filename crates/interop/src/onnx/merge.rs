@@ -1,8 +1,8 @@
 //! Layers of several inputs.
 
 use super::operators::Emitted;
-use super::site::Site;
 use super::writer::{Attribute, Signal, Writer};
+use crate::site::Site;
 
 /// The inputs with as many axes as the one with most, and the shape of what is computed of them value by value.
 fn broadcast(writer: &mut Writer<'_>, xs: &[Signal]) -> (Vec<Signal>, Vec<usize>) {

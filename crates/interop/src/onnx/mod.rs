@@ -20,7 +20,6 @@ mod recurrent;
 mod reparametrization;
 mod sequences;
 mod shape;
-mod site;
 mod transformer;
 mod writer;
 
@@ -33,13 +32,14 @@ use chainrule_tensor::Real;
 use chainrule_train::Model;
 use prost::Message;
 
-use operators::{Refusal, layer};
+use operators::layer;
 use proto::{
     DimensionProto, ElementType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
     StringStringEntryProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
-use site::Site;
 use writer::{Attribute, Signal, Writer, ints};
+
+use crate::site::{Refusal, Site};
 
 pub use operators::{OnnxForm, onnx_forms};
 pub use read::{OnnxModel, OnnxReadError};

@@ -2,8 +2,8 @@
 
 use super::containers::one;
 use super::operators::Emitted;
-use super::site::Site;
 use super::writer::{Attribute, Signal, Writer};
+use crate::site::Site;
 
 /// Ones where a normalisation has no parameters, else its weight.
 fn scale(writer: &mut Writer<'_>, site: &Site, shape: &[usize]) -> Result<String, String> {

@@ -1,33 +1,14 @@
 //! The operators that layers become: one row for each family, and nowhere else.
 
-use super::site::Site;
 use super::writer::{Signal, Writer};
 use super::{
     activations, attention, containers, convolution, dense, merge, normalization, pooling, recurrent,
     reparametrization, sequences, shape, transformer,
 };
+use crate::site::{Refusal, Site};
 
 /// What a layer returns, or why it cannot be written.
 pub(super) type Emitted = Result<Signal, Refusal>;
-
-/// Why a layer cannot be written, and which, as soon as that is known.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) layer: Option<(String, String)>,
-    pub(super) reason: String,
-}
-
-impl From<String> for Refusal {
-    fn from(reason: String) -> Self {
-        Self { layer: None, reason }
-    }
-}
-
-impl From<&str> for Refusal {
-    fn from(reason: &str) -> Self {
-        reason.to_owned().into()
-    }
-}
 
 type Rule = fn(&mut Writer<'_>, &Site, &[Signal]) -> Emitted;
 

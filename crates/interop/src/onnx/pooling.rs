@@ -3,8 +3,8 @@
 use super::containers::one;
 use super::convolution::pads_attribute;
 use super::operators::Emitted;
-use super::site::Site;
 use super::writer::{Attribute, Signal, Writer, ints};
+use crate::site::Site;
 
 /// The windows of a pooling along one axis.
 struct Sliding {

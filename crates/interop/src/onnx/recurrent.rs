@@ -4,8 +4,8 @@ use chainrule_core::Description;
 
 use super::containers::one;
 use super::operators::{Emitted, layer};
-use super::site::Site;
 use super::writer::{Attribute, Signal, Writer};
+use crate::site::Site;
 
 /// What one direction is made of: the path of its parameters, and whether it takes the steps from the last to the first.
 struct Direction {

@@ -4,8 +4,8 @@ use chainrule_core::{ParamEntry, ParamKind};
 use chainrule_tensor::Seed;
 
 use super::operators::{Emitted, layer};
-use super::site::Site;
 use super::writer::{Signal, Writer};
+use crate::site::Site;
 
 /// The steps of the power iteration of a layer that was never trained, as in the layer.
 const FIRST_STEPS: usize = 15;

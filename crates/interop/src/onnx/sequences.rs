@@ -3,8 +3,8 @@
 use super::attention::without_padding;
 use super::containers::one;
 use super::operators::Emitted;
-use super::site::Site;
 use super::writer::{Attribute, Signal, Writer};
+use crate::site::Site;
 
 /// The sum of the samples and a constant; if masked, only for steps that are no padding.
 fn positions(writer: &mut Writer<'_>, site: &Site, x: &Signal, values: Vec<f64>) -> Emitted {

@@ -2,8 +2,8 @@
 
 use super::containers::one;
 use super::operators::Emitted;
-use super::site::Site;
 use super::writer::{Attribute, Signal, Writer, ints};
+use crate::site::Site;
 
 pub(super) fn flatten(writer: &mut Writer<'_>, _: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;

@@ -4,8 +4,8 @@ use chainrule_core::{Description, Value};
 
 use super::attention::without_padding;
 use super::operators::{Emitted, layer};
-use super::site::Site;
 use super::writer::{Signal, Writer};
+use crate::site::Site;
 
 /// A norm with the default settings.
 fn norm() -> Description {

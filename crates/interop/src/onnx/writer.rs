@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chainrule_core::{ParamEntry, Plan};
 
 use super::proto::{AttributeProto, AttributeType, ElementType, NodeProto, TensorProto};
-use super::site::{Reason, Site};
+use crate::site::{Reason, Site};
 
 /// A value of a graph: its name, and the shape of a sample. Its first axis is that of the batch.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,9 @@ mod keras;
 mod loading;
 mod onnx;
 mod pytorch;
+mod source;
 mod tables;
+mod torch_code;
 
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use chainrule_interop::{OnnxForm, WeightForm, onnx_forms, weight_forms};
+use chainrule_interop::{
+    OnnxForm, SourceForm, TorchForm, WeightForm, onnx_forms, source_forms, torch_forms, weight_forms,
+};
 
 use crate::file;
 
@@ -35,12 +37,33 @@ fn onnx() -> String {
     table
 }
 
+fn source() -> String {
+    let mut table = "| layers | as source | |\n|---|---|---|\n".to_owned();
+    for SourceForm { layers, written, about } in source_forms() {
+        let written = if written { "yes" } else { "no" };
+        writeln!(table, "| {} | {written} | {about} |", names(layers)).unwrap();
+    }
+    table
+}
+
+fn torch() -> String {
+    let mut table = "| layers | modules |\n|---|---|\n".to_owned();
+    for TorchForm { layers, modules } in torch_forms() {
+        writeln!(table, "| {} | {modules} |", names(layers)).unwrap();
+    }
+    table
+}
+
 /// The page with these tables in place of those that it has.
 fn page(text: &str) -> String {
     let mut text = text.to_owned();
-    for (mark, table) in
-        [("<!-- pytorch -->\n", pytorch()), ("<!-- keras -->\n", keras()), ("<!-- onnx -->\n", onnx())]
-    {
+    for (mark, table) in [
+        ("<!-- pytorch -->\n", pytorch()),
+        ("<!-- keras -->\n", keras()),
+        ("<!-- onnx -->\n", onnx()),
+        ("<!-- torch -->\n", torch()),
+        ("<!-- source -->\n", source()),
+    ] {
         let (before, after) = text.split_once(mark).expect("the page has a mark for each table");
         let rest = after
             .trim_start()
