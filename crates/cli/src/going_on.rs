@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use chainrule::core::Description;
+use chainrule_config::CheckpointInterval;
 use clap::ValueEnum;
 
-use crate::checkpoint_interval::CheckpointInterval;
 use crate::resume;
 use crate::train_mnist::Arguments;
 

@@ -27,6 +27,7 @@ mod reader;
 pub use colour::Colour;
 pub use decode::decode;
 pub use error::PictureError;
+pub use folder::Folders;
 pub use pictures::Pictures;
 pub use reader::{PictureReader, Resize};
 

@@ -1,0 +1,34 @@
+//! `chainrule train`: trains what a configuration describes.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use chainrule_cli::families;
+use chainrule_config::Configuration;
+use clap::Args;
+
+use super::run::{self, Options, Source};
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// The configuration, such as `chainrule init` writes it.
+    config: PathBuf,
+    #[command(flatten)]
+    options: Options,
+    /// Save the model to this file [default: the name of the configuration, with .chainrule].
+    #[arg(long, value_name = "MODEL")]
+    out: Option<PathBuf>,
+    /// Save the training to this file, from which `chainrule resume` goes on. Without this option it is called as the file of --out with
+    /// .checkpoint appended, and removed once the model is saved.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let Arguments { config, options, out, checkpoint } = arguments;
+    let configuration = Configuration::read(config, &options.set, families::registry())?;
+    let out = out.clone().unwrap_or_else(|| config.with_extension("chainrule").file_name().unwrap_or_default().into());
+    let directory = config.parent().unwrap_or(std::path::Path::new("")).to_owned();
+    run::run(&Source { configuration, directory, resume: None }, options, &out, checkpoint.as_deref())
+}
