@@ -15,6 +15,7 @@ const TARGETS: [&str; 11] = [
     "idx",
     "csv",
     "table",
+    "configuration",
     "model",
     "sealed_model",
     "resume",

@@ -6,6 +6,7 @@ use chainrule::core::Description;
 use chainrule_config::CheckpointInterval;
 use clap::ValueEnum;
 
+use crate::configured::for_shell;
 use crate::resume;
 use crate::train_mnist::Arguments;
 
@@ -54,23 +55,14 @@ impl Arguments {
     /// The command that goes on from a checkpoint, with the options that name files.
     pub(crate) fn to_go_on(&self, checkpoint: &Path) -> String {
         let Self { json, out, data_dir, checkpoint_every, keep_checkpoints, .. } = self;
-        let quoted = |path: &Path| {
-            let path = path.display().to_string();
-            let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@".contains(c);
-            if !path.is_empty() && path.chars().all(plain) {
-                path
-            } else {
-                format!("'{}'", path.replace('\'', "'\\''"))
-            }
-        };
-        let mut command = format!("chainrule train-mnist --resume {}", quoted(checkpoint));
+        let mut command = format!("chainrule train-mnist --resume {}", for_shell(checkpoint));
         for (option, path) in [("json", json), ("data-dir", data_dir)] {
             if let Some(path) = path {
-                command += &format!(" --{option} {}", quoted(path));
+                command += &format!(" --{option} {}", for_shell(path));
             }
         }
         if out != Path::new("mnist.chainrule") {
-            command += &format!(" --out {}", quoted(out));
+            command += &format!(" --out {}", for_shell(out));
         }
         if *checkpoint_every != CheckpointInterval::Seconds(60.0) {
             command += &format!(" --checkpoint-every {checkpoint_every}");

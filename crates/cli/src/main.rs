@@ -48,6 +48,8 @@ enum Command {
     Train(Box<configured::train::Arguments>),
     /// Go on with a training that was interrupted.
     Resume(Box<configured::resume::Arguments>),
+    /// Train a configuration with several values of its keys, and say which were the best.
+    Sweep(Box<configured::sweep::Arguments>),
     /// Show how a model does on data with targets.
     Evaluate(configured::evaluate::Arguments),
     /// Predict for a table, for pictures, or for files as those of MNIST: CSV or JSON, with probabilities.
@@ -96,6 +98,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Init(arguments) => configured::init::run(&arguments)?,
         Command::Train(arguments) => return configured::train::run(&arguments),
         Command::Resume(arguments) => return configured::resume::run(&arguments),
+        Command::Sweep(arguments) => return configured::sweep::run(&arguments),
         Command::Evaluate(arguments) => configured::evaluate::run(&arguments)?,
         Command::Predict(arguments) => configured::predict::run(&arguments)?,
         Command::Summary(arguments) => configured::summary::run(&arguments)?,

@@ -7,7 +7,10 @@ mod report;
 pub(crate) mod resume;
 mod run;
 mod score_table;
+mod seeds;
+mod several;
 pub(crate) mod summary;
+pub(crate) mod sweep;
 pub(crate) mod train;
 
 use std::path::Path;
@@ -22,11 +25,15 @@ fn write_text(path: &Path, text: &str) -> Result<(), String> {
 
 /// A path for a shell.
 pub(crate) fn for_shell(path: &Path) -> String {
-    let path = path.display().to_string();
+    quoted_for_shell(&path.display().to_string())
+}
+
+/// A text for a shell, in quotation marks where it needs them.
+fn quoted_for_shell(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@".contains(c);
-    if !path.is_empty() && path.chars().all(plain) {
-        path
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
     } else {
-        format!("'{}'", path.replace('\'', "'\\''"))
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }

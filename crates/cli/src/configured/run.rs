@@ -38,7 +38,7 @@ pub(crate) struct Options {
     pub(crate) set: Vec<String>,
     /// Write the report to this file as JSON.
     #[arg(long, value_name = "REPORT")]
-    json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
     /// Write a line for each epoch to this file: .csv or .jsonl.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -47,7 +47,7 @@ pub(crate) struct Options {
     tensorboard: Option<PathBuf>,
     /// The number of threads; it does not change the result [default: all cores].
     #[arg(long)]
-    threads: Option<usize>,
+    pub(crate) threads: Option<usize>,
 }
 
 /// What is trained.

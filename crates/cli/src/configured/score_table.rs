@@ -53,7 +53,7 @@ pub(super) fn confusion_table(evaluated: &Evaluated, part: &str, classes: &[Stri
 }
 
 /// The first column to the left, the others to the right.
-fn aligned(rows: &[Vec<String>]) -> String {
+pub(super) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -69,7 +69,7 @@ fn aligned(rows: &[Vec<String>]) -> String {
 }
 
 /// With about five digits that count.
-fn short(number: f64) -> String {
+pub(super) fn short(number: f64) -> String {
     let magnitude = number.abs();
     if !(1e-3..1e7).contains(&magnitude) && magnitude > 0.0 {
         return format!("{number:.3e}");

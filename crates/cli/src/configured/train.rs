@@ -9,6 +9,7 @@ use chainrule_config::Configuration;
 use clap::Args;
 
 use super::run::{self, Options, Source};
+use super::seeds;
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -23,12 +24,20 @@ pub(crate) struct Arguments {
     /// .checkpoint appended, and removed once the model is saved.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+    /// Train with so many seeds, side by side, from that of the configuration on; report mean and deviation, and save each model with its seed in
+    /// the name.
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["checkpoint", "log", "tensorboard"])]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: Option<u64>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let Arguments { config, options, out, checkpoint } = arguments;
+    let Arguments { config, options, out, checkpoint, seeds } = arguments;
     let configuration = Configuration::read(config, &options.set, families::registry())?;
     let out = out.clone().unwrap_or_else(|| config.with_extension("chainrule").file_name().unwrap_or_default().into());
+    if let Some(count) = *seeds {
+        return seeds::run(&configuration, count, options.threads, &out, options.json.as_deref());
+    }
     let directory = config.parent().unwrap_or(std::path::Path::new("")).to_owned();
     run::run(&Source { configuration, directory, resume: None }, options, &out, checkpoint.as_deref())
 }

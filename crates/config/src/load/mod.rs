@@ -8,7 +8,7 @@ mod table;
 
 use std::sync::Arc;
 
-use chainrule::core::{Registry, SettingValue};
+use chainrule::core::Registry;
 use chainrule::data::Samples;
 use chainrule::tables::Preparation;
 use chainrule::tensor::Shape;
@@ -72,13 +72,12 @@ impl LoadedData {
             LoadedSamples::Values(parts) => parts.counts(),
         }
     }
+}
 
-    /// What the text of the preparation, or the names of the classes, identify the data by: another text, other data.
-    pub(crate) fn identity(&self) -> String {
-        let [train, validation, test] = self.counts();
-        let preparation = self.preparation.as_ref().map(ToString::to_string).unwrap_or_default();
-        let classes = self.predicts.classes.to_value();
-        format!("{train} {validation} {test} {} {classes} {preparation}", self.shape())
+impl<Y> Clone for DataParts<Y> {
+    fn clone(&self) -> Self {
+        let Self { train, validation, test } = self;
+        Self { train: Arc::clone(train), validation: validation.clone(), test: test.clone() }
     }
 }
 
