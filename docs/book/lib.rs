@@ -1,6 +1,9 @@
 //! The chapters of the book as documentation: `cargo test -p chainrule-book` compiles and runs every program in them, and
 //! `mdbook serve docs/book` shows them.
 
+#[doc = include_str!("src/program.md")]
+pub mod program {}
+
 #[doc = include_str!("src/first.md")]
 pub mod first {}
 

@@ -19,7 +19,7 @@ struct Target {
     feature: &'static str,
 }
 
-const TARGETS: [Target; 14] = [
+const TARGETS: [Target; 15] = [
     Target { name: "idx", feature: "" },
     Target { name: "csv", feature: "" },
     Target { name: "manifest", feature: "manifests" },
@@ -27,6 +27,7 @@ const TARGETS: [Target; 14] = [
     Target { name: "preparation", feature: "tables" },
     Target { name: "picture", feature: "pictures" },
     Target { name: "description", feature: "descriptions" },
+    Target { name: "configuration", feature: "configurations" },
     Target { name: "model", feature: "models" },
     Target { name: "sealed_model", feature: "models" },
     Target { name: "resume", feature: "models" },

@@ -8,11 +8,12 @@ use chainrule::data::output;
 use chainrule::prelude::*;
 use chainrule::train::RateFinder;
 use chainrule_cli::terminal;
+use chainrule_config::{Rate, scheduled_optimizer};
 
 use crate::curve::short;
-use crate::parts::{self, Rate};
+use crate::output_files::cannot_write;
 use crate::rate_chart;
-use crate::train_mnist::{Arguments, cannot_write};
+use crate::train_mnist::{Arguments, RATE_OPTIONS};
 
 impl Arguments {
     /// Tries growing learning rates, and says and draws what they did to the loss.
@@ -27,8 +28,8 @@ impl Arguments {
         output::check(path).map_err(|error| cannot_write(path, &error))?;
         let finder = RateFinder::default();
         let schedule = Schedule::description(&finder.schedule());
-        let rate = Rate { rate: None, schedule: Some(&schedule), default: "constant" };
-        let optimizer = parts::optimizer(registry, &self.optimizer, rate)?;
+        let rate = Rate { rate: None, schedule: Some(&schedule), default: "constant", names: RATE_OPTIONS };
+        let optimizer = scheduled_optimizer(registry, &self.optimizer, rate)?;
         let (_, default_batch_size) = self.model.defaults();
         let trainer = Trainer::new(model, loss, optimizer)
             .batch_size(self.batch_size.unwrap_or(default_batch_size))

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use chainrule::core::Description;
+use chainrule_config::CheckpointInterval;
 use clap::ValueEnum;
 
-use crate::checkpoint_interval::CheckpointInterval;
+use crate::configured::for_shell;
 use crate::resume;
 use crate::train_mnist::Arguments;
 
@@ -59,23 +60,14 @@ impl Arguments {
     /// The command that goes on from a checkpoint, with the options that name files.
     pub(crate) fn to_go_on(&self, checkpoint: &Path) -> String {
         let Self { json, report, out, data_dir, checkpoint_every, keep_checkpoints, .. } = self;
-        let quoted = |path: &Path| {
-            let path = path.display().to_string();
-            let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@".contains(c);
-            if !path.is_empty() && path.chars().all(plain) {
-                path
-            } else {
-                format!("'{}'", path.replace('\'', "'\\''"))
-            }
-        };
-        let mut command = format!("chainrule train-mnist --resume {}", quoted(checkpoint));
+        let mut command = format!("chainrule train-mnist --resume {}", for_shell(checkpoint));
         for (option, path) in [("json", json), ("report", report), ("data-dir", data_dir)] {
             if let Some(path) = path {
-                command += &format!(" --{option} {}", quoted(path));
+                command += &format!(" --{option} {}", for_shell(path));
             }
         }
         if out != Path::new("mnist.chainrule") {
-            command += &format!(" --out {}", quoted(out));
+            command += &format!(" --out {}", for_shell(out));
         }
         if *checkpoint_every != CheckpointInterval::Seconds(60.0) {
             command += &format!(" --checkpoint-every {checkpoint_every}");

@@ -1,7 +1,8 @@
-//! The `chainrule` program: trains on MNIST, lists what has a name, looks at data, draws schedules, and describes the
+//! The `chainrule` program: trains on a person's data and on MNIST, lists what has a name, looks at data, draws schedules, and describes the
 //! machine.
 
-mod checkpoint_interval;
+mod completions;
+mod configured;
 mod curve;
 mod data;
 mod doctor;
@@ -13,6 +14,7 @@ mod going_on;
 mod import;
 mod interrupt;
 mod list;
+mod output_files;
 mod parts;
 mod progress;
 mod rate_chart;
@@ -32,7 +34,7 @@ use std::process::ExitCode;
 
 use chainrule::tensor::{blas, simd};
 use chainrule_cli::{error_chain, terminal};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Train neural networks on the CPU at the speed of its BLAS.
 #[derive(Debug, Parser)]
@@ -44,6 +46,20 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a configuration for data: a table, a folder of pictures for each class, or files as those of MNIST.
+    Init(configured::init::Arguments),
+    /// Train what a configuration describes, and save the model.
+    Train(Box<configured::train::Arguments>),
+    /// Go on with a training that was interrupted.
+    Resume(Box<configured::resume::Arguments>),
+    /// Train a configuration with several values of its keys, and say which were the best.
+    Sweep(Box<configured::sweep::Arguments>),
+    /// Show how a model does on data with targets.
+    Evaluate(configured::evaluate::Arguments),
+    /// Predict for a table, for pictures, or for files as those of MNIST: CSV or JSON, with probabilities.
+    Predict(configured::predict::Arguments),
+    /// Show the layers of a model or of a configuration, and what it predicts from what.
+    Summary(configured::summary::Arguments),
     /// Train a network on the MNIST digits, evaluate it, and save it.
     #[command(args_override_self = true)]
     TrainMnist(Box<train_mnist::Arguments>),
@@ -60,6 +76,8 @@ enum Command {
     Export(export::Arguments),
     /// Make a model file of an ONNX graph, or of layers and the weights of another library.
     Import(import::Arguments),
+    /// Write what a shell needs to complete the commands and options.
+    Completions(completions::Arguments),
     /// Show which BLAS and kernel are in use, how fast they are, and what could be improved.
     Doctor,
 }
@@ -83,12 +101,20 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     simd::check_level()?;
     match command {
         Command::TrainMnist(arguments) => return train_mnist::run(&with_those_of_checkpoint(*arguments)?),
+        Command::Init(arguments) => configured::init::run(&arguments)?,
+        Command::Train(arguments) => return configured::train::run(&arguments),
+        Command::Resume(arguments) => return configured::resume::run(&arguments),
+        Command::Sweep(arguments) => return configured::sweep::run(&arguments),
+        Command::Evaluate(arguments) => configured::evaluate::run(&arguments)?,
+        Command::Predict(arguments) => configured::predict::run(&arguments)?,
+        Command::Summary(arguments) => configured::summary::run(&arguments)?,
         Command::List(arguments) => list::run(&arguments)?,
         Command::Data(command) => data::run(&command)?,
         Command::Schedule(arguments) => schedule::run(&arguments)?,
         Command::Report(arguments) => report_page::run(&arguments)?,
         Command::Export(arguments) => export::run(&arguments)?,
         Command::Import(arguments) => import::run(&arguments)?,
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command())?,
         Command::Doctor => doctor::run()?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,31 +1,30 @@
 //! `chainrule train-mnist`: trains a network on MNIST, evaluates it and saves it.
 
 use std::error::Error;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chainrule::core::{Description, Initializer, Registry};
-use chainrule::data::{Batches, output};
+use chainrule::data::Batches;
 use chainrule::layers::activations::AnyActivation;
 use chainrule::metrics::ConfusionCounts;
 use chainrule::prelude::*;
 use chainrule::tensor::blas;
-use chainrule::train::{Audit, file};
+use chainrule::train::Audit;
 use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
 use chainrule_cli::families;
 use chainrule_cli::models::ModelName;
 use chainrule_cli::{peak, terminal};
+use chainrule_config::{CheckpointInterval, Rate, scheduled_optimizer};
 use clap::Args;
 use ndarray::Array2;
 
-use crate::checkpoint_interval::{self, CheckpointInterval};
 use crate::forecast::{self, Forecast};
 use crate::interrupt::Interrupt;
-use crate::parts::{self, Rate};
+use crate::output_files;
+use crate::parts;
 use crate::progress::ProgressPrinter;
 use crate::recorder::Recorder;
 use crate::report::{BlasInfo, EpochFigures, TrainingReport};
@@ -33,6 +32,9 @@ use crate::training_page::TrainingPage;
 
 /// The number of test samples in a batch of predictions.
 const ROWS: usize = 500;
+
+/// What changes the learning rate of the optimizer.
+pub(crate) const RATE_OPTIONS: &str = "--lr and --schedule";
 
 /// For how long steps are measured before the training.
 const MEASURED: Duration = Duration::from_millis(200);
@@ -56,7 +58,7 @@ pub(crate) struct Arguments {
     pub(crate) epochs: Option<u64>,
     /// Train for about this long, such as 60s or 10m: for as many epochs as fit into it, instead of those of --epochs. The schedule is that of
     /// the epochs.
-    #[arg(long = "for", value_name = "TIME", value_parser = checkpoint_interval::seconds)]
+    #[arg(long = "for", value_name = "TIME", value_parser = chainrule_config::seconds)]
     pub(crate) time: Option<f64>,
     /// The number of samples per step [default: depends on the network, 32 for mlp].
     #[arg(long)]
@@ -143,7 +145,13 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let checkpoint = &arguments.checkpoint();
-    check_outputs(arguments, checkpoint)?;
+    let Arguments { out, json, report, .. } = arguments;
+    output_files::check(&[
+        ("out", Some(out.as_path())),
+        ("json", json.as_deref()),
+        ("report", report.as_deref()),
+        ("checkpoint", Some(checkpoint.as_path())),
+    ])?;
     let dataset = dataset::find(arguments.dataset.as_ref(), arguments.data_dir.as_deref())?;
     let LoadedDataset { ref name, ref train, ref test, ref warning } = dataset;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -161,8 +169,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     let outputs = loss.outputs();
-    let rate = Rate { rate: arguments.lr, schedule: arguments.schedule.as_ref(), default: "cosine" };
-    let optimizer = parts::optimizer(registry, &arguments.optimizer, rate)?;
+    let rate = Rate { rate: arguments.lr, schedule: arguments.schedule.as_ref(), default: "cosine", names: RATE_OPTIONS };
+    let optimizer = scheduled_optimizer(registry, &arguments.optimizer, rate)?;
     let mut trainer = Trainer::new(model, loss, optimizer)
         .batch_size(batch_size)
         .shards(arguments.shards)
@@ -289,7 +297,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let printed = terminal::print(format_args!("\n{report}"));
     let saved = model.save(&arguments.out);
     if let Some(path) = &arguments.json {
-        report.write(path).map_err(|error| cannot_write(path, &error))?;
+        report.write(path).map_err(|error| output_files::cannot_write(path, &error))?;
     }
     if let Some(path) = &arguments.report {
         let page = TrainingPage {
@@ -306,7 +314,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
     saved?;
     if arguments.checkpoint.is_none() {
-        remove_checkpoints(checkpoint, arguments.keep_checkpoints);
+        output_files::remove_checkpoints(checkpoint, arguments.keep_checkpoints);
     }
     printed?;
     terminal::print(format_args!("saved       {}", arguments.out.display()))?;
@@ -316,15 +324,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes the checkpoints of a training whose model is saved. What cannot be removed stays.
-fn remove_checkpoints(path: &Path, keep: u32) {
-    let kept = file::numbered(path).into_iter().filter(|(number, _)| *number < keep).map(|(_, path)| path);
-    // The oldest first, so that the newest is there as long as any is.
-    for path in kept.collect::<Vec<_>>().into_iter().rev().chain([path.to_owned()]) {
-        let _ = fs::remove_file(path);
-    }
-}
-
 /// The learning rate that was given.
 fn learning_rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().map_err(|_| "the learning rate must be a number, such as 0.001")?;
@@ -332,33 +331,6 @@ fn learning_rate(text: &str) -> Result<f64, String> {
         return Ok(rate);
     }
     Err("the learning rate must be a finite number of at least 0".into())
-}
-
-/// Checks before the training whether its results can be written.
-fn check_outputs(arguments: &Arguments, checkpoint: &Path) -> Result<(), String> {
-    let Arguments { out, json, report, .. } = arguments;
-    let files = [
-        ("out", Some(out.as_path())),
-        ("json", json.as_deref()),
-        ("report", report.as_deref()),
-        ("checkpoint", Some(checkpoint)),
-    ];
-    for path in files.iter().filter_map(|(_, path)| *path) {
-        output::check(path).map_err(|error| cannot_write(path, &error))?;
-    }
-    for (index, (name, path)) in files.iter().enumerate() {
-        let Some(path) = path else { continue };
-        let replaced = path.is_file() || !path.exists();
-        let same = files[index + 1..].iter().find(|(_, other)| *other == Some(path));
-        if let Some((other, _)) = same.filter(|_| replaced) {
-            return Err(format!("--{name} and --{other} are both {}: choose two files", path.display()));
-        }
-    }
-    Ok(())
-}
-
-pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> String {
-    format!("cannot write {}: {error}", path.display())
 }
 
 /// The layers of the network that was chosen.

@@ -112,12 +112,40 @@ impl Images {
     ///
     /// [`IdxError`], naming the file that is missing or damaged.
     pub fn mnist(directory: impl AsRef<Path>) -> Result<(Self, Self), IdxError> {
+        Self::in_four_files(directory.as_ref(), |_| Ok(10))
+    }
+
+    /// As [`mnist`](Self::mnist), with as many classes as the labels of the training images need.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn idx(directory: impl AsRef<Path>) -> Result<(Self, Self), IdxError> {
+        Self::in_four_files(directory.as_ref(), |labels| {
+            Ok(read(labels)?.values.iter().max().map_or(0, |&largest| usize::from(largest) + 1))
+        })
+    }
+
+    /// The test images alone of a directory with these four files, or with the two of the test, of so many classes.
+    ///
+    /// # Errors
+    ///
+    /// As [`mnist`](Self::mnist).
+    pub fn idx_test(directory: impl AsRef<Path>, classes: usize) -> Result<Self, IdxError> {
         let directory = directory.as_ref();
+        read_images(&find(directory, NAMES[2])?, &find(directory, NAMES[3])?, classes)
+    }
+
+    fn in_four_files(
+        directory: &Path,
+        classes: impl FnOnce(&Path) -> Result<usize, IdxError>,
+    ) -> Result<(Self, Self), IdxError> {
         let [train, train_labels, test, test_labels] = NAMES.map(|name| find(directory, name));
         // All four are found before the first is read.
-        let (train_labels, test, test_labels) = (train_labels?, test?, test_labels?);
-        let train = read_images(&train?, &train_labels, 10)?;
-        let other = read_images(&test, &test_labels, 10)?;
+        let (train, train_labels, test, test_labels) = (train?, train_labels?, test?, test_labels?);
+        let classes = classes(&train_labels)?;
+        let train = read_images(&train, &train_labels, classes)?;
+        let other = read_images(&test, &test_labels, classes)?;
         if other.image_shape() != train.image_shape() {
             let [found, expected] = [&other, &train].map(|images| images.image_shape().to_vec());
             return Err(IdxError::File { path: test, problem: Problem::Shape { found, expected } });

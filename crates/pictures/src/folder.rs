@@ -7,16 +7,22 @@ use std::path::{Path, PathBuf};
 use crate::error::PictureError;
 
 /// The classes and files of a directory.
-pub(crate) struct Folders {
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Folders {
     /// The names of the classes, sorted.
-    pub(crate) classes: Vec<String>,
+    pub classes: Vec<String>,
     /// The files with their classes, class by class, each sorted by name.
-    pub(crate) files: Vec<(PathBuf, u32)>,
+    pub files: Vec<(PathBuf, u32)>,
 }
 
 impl Folders {
     /// Those of a directory. Hidden files and folders, and files whose names do not end as those of pictures do, are left out.
-    pub(crate) fn find(directory: &Path) -> Result<Self, PictureError> {
+    ///
+    /// # Errors
+    ///
+    /// [`PictureError`] if it has no folders, or one of them has no pictures.
+    pub fn find(directory: &Path) -> Result<Self, PictureError> {
         let mut folders = entries(directory)?;
         folders.retain(|path| path.is_dir());
         if folders.is_empty() {
@@ -35,6 +41,16 @@ impl Folders {
         }
         Ok(found)
     }
+}
+
+/// The pictures of a directory, or the file itself if the path is that of one.
+pub(crate) fn pictures_of(path: &Path) -> Result<Vec<PathBuf>, PictureError> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = entries(path)?;
+    files.retain(|path| is_picture(path) && path.is_file());
+    if files.is_empty() { Err(PictureError::EmptyClass { path: path.to_owned() }) } else { Ok(files) }
 }
 
 /// What is in a directory and not hidden, sorted by the bytes of the names.

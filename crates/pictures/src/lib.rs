@@ -28,6 +28,7 @@ mod sheet;
 pub use colour::Colour;
 pub use decode::decode;
 pub use error::PictureError;
+pub use folder::Folders;
 pub use pictures::Pictures;
 pub use reader::{PictureReader, Resize};
 pub use sheet::{Sheet, SheetError};

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::colour::Colour;
 use crate::decode::{decode, planes};
 use crate::error::PictureError;
-use crate::folder::Folders;
+use crate::folder::{self, Folders};
 use crate::pictures::Pictures;
 
 /// What becomes of a picture of another size.
@@ -70,6 +70,28 @@ impl PictureReader {
     pub fn read(&self) -> Result<Pictures, PictureError> {
         let Folders { classes, files } = Folders::find(&self.directory)?;
         let (paths, labels): (Vec<PathBuf>, Vec<u32>) = files.into_iter().unzip();
+        self.decode_all(paths, labels, classes)
+    }
+
+    /// Reads pictures without classes, to predict for: those of the directory itself, sorted by the bytes of their names, or the one
+    /// picture if the path is that of a file. All have the only class, which is called nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_unlabelled(&self) -> Result<Pictures, PictureError> {
+        let paths = folder::pictures_of(&self.directory)?;
+        let labels = vec![0; paths.len()];
+        self.decode_all(paths, labels, vec![String::new()])
+    }
+
+    /// The pictures of these files, of which there is at least one.
+    fn decode_all(
+        &self,
+        paths: Vec<PathBuf>,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+    ) -> Result<Pictures, PictureError> {
         let first = open(&paths[0])?;
         let size = self.size.unwrap_or([first.height() as usize, first.width() as usize]);
         if size.iter().any(|side| !(1..=1 << 15).contains(side)) {

@@ -26,6 +26,8 @@ pub struct Contents {
     pub description: Option<String>,
     /// In a checkpoint, what else its run has; nothing before version 6.
     pub record: Option<RunRecord>,
+    /// What the program has noted of the model, by name; nothing before version 7.
+    pub notes: Option<Vec<(String, String)>>,
 }
 
 /// What a checkpoint holds of its run, besides the state of the training.
@@ -155,6 +157,7 @@ mod tests {
                 carried: vec![vec![1, 2], vec![]],
                 notes: vec![("arguments".into(), "--seed 3".into())],
             }),
+            notes: Some(vec![("classes".into(), "oak, elm".into()), (String::new(), String::new())]),
         }
     }
 
@@ -166,6 +169,7 @@ mod tests {
             epoch_weight: None,
             description: None,
             record: None,
+            notes: None,
             ..contents()
         };
         for contents in [plain, contents()] {

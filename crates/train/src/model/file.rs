@@ -30,10 +30,10 @@ pub use super::contents::{Contents, EpochPosition, EpochRecord, RunRecord, Score
 pub use super::newest::{Newest, newest, numbered};
 
 const MAGIC: &[u8; 8] = b"chainrul";
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 
 /// The first version that can be read. Each version after it has added one optional field to the end of [`Contents`]: 3 the
-/// position, 4 the weight of the epoch, 5 the description of the layers, 6 the record of the run.
+/// position, 4 the weight of the epoch, 5 the description of the layers, 6 the record of the run, 7 the notes of the model.
 const OLDEST_VERSION: u32 = 2;
 
 /// The encoding of `None`, which a field has in files of versions before it.

@@ -108,6 +108,7 @@ impl Contents {
             epoch_weight: None,
             description: Some(model.describe().to_string()),
             record: None,
+            notes: (!model.notes.is_empty()).then(|| model.notes.to_vec()),
         }
     }
 
@@ -148,7 +149,9 @@ impl Contents {
         })?;
         let unequal = || differs("its parameters do not have the number of bytes of these layers'".into());
         numbers(&self.parameters, &mut parameters).ok_or_else(unequal)?;
-        Ok(planned.with(parameters))
+        let mut model = planned.with(parameters);
+        model.notes = self.notes.unwrap_or_default().into();
+        Ok(model)
     }
 
     /// Compares the layers and their parameters with those of a plan.

@@ -33,6 +33,7 @@ pub struct Model<T: Real> {
     /// As `plan` returned it; each shard and predictor starts from a copy.
     pub(crate) cache: SequentialCache<T>,
     pub(crate) parameters: Buffer<T>,
+    pub(crate) notes: Arc<[(String, String)]>,
 }
 
 impl<T: Real> Model<T> {
@@ -139,6 +140,40 @@ impl<T: Real> Model<T> {
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// Notes something that belongs to the model, such as the names of its classes, under a name: files of the model and of its
+    /// training hold it. It replaces what was noted under that name.
+    ///
+    /// ```
+    /// use chainrule_core::Sequential;
+    /// use chainrule_layers::Dense;
+    /// use chainrule_tensor::Seed;
+    /// use chainrule_train::Model;
+    ///
+    /// let model = Model::<f32>::new([4], Sequential::new().then(Dense::new(2)), Seed(0))?.note("classes", "oak, elm");
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("model.chainrule");
+    /// model.save(&path)?;
+    /// assert_eq!(Model::<f32>::load(&path)?.noted("classes"), Some("oak, elm"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn note(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        let name = name.into();
+        let others = self.notes.iter().filter(|(known, _)| *known != name).cloned();
+        self.notes = others.chain([(name.clone(), text.into())]).collect();
+        self
+    }
+
+    /// What was noted of the model, by name.
+    pub fn notes(&self) -> &[(String, String)] {
+        &self.notes
+    }
+
+    /// What was noted under this name.
+    pub fn noted(&self, name: &str) -> Option<&str> {
+        self.notes.iter().find(|(known, _)| known == name).map(|(_, text)| &**text)
+    }
+
     pub(crate) fn layers(&self) -> &Sequential<T> {
         &self.layers
     }
@@ -182,7 +217,7 @@ impl<T: Real> PlannedModel<T> {
     /// The model with these parameters.
     pub(crate) fn with(self, parameters: Buffer<T>) -> Model<T> {
         let Self { layers, input, output, plan, cache } = self;
-        Model { layers, input, output, plan: plan.into(), cache, parameters }
+        Model { layers, input, output, plan: plan.into(), cache, parameters, notes: Arc::default() }
     }
 
     fn no_memory(&self) -> ModelError {

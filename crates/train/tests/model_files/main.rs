@@ -20,7 +20,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 static MEASURED: Mutex<()> = Mutex::new(());
 
 /// The version of the format that the program writes, and of the seeds of the fuzz targets.
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 
 /// A file with this payload, and the header that belongs to it.
 fn sealed(payload: &[u8]) -> Vec<u8> {

@@ -9,7 +9,7 @@ use chainrule::train::callbacks::Checkpoints;
 
 /// How often checkpoints are written.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum CheckpointInterval {
+pub enum CheckpointInterval {
     Steps(u64),
     Seconds(f64),
     Epochs(u64),
@@ -19,7 +19,7 @@ pub(crate) enum CheckpointInterval {
 
 impl CheckpointInterval {
     /// Checkpoints in this file, of which the last `keep` stay.
-    pub(crate) fn checkpoints(self, path: impl Into<PathBuf>, keep: usize) -> Checkpoints {
+    pub fn checkpoints(self, path: impl Into<PathBuf>, keep: usize) -> Checkpoints {
         let checkpoints = Checkpoints::new(path).keep(keep);
         match self {
             Self::Steps(steps) => checkpoints.every_steps(steps),
@@ -53,7 +53,7 @@ impl FromStr for CheckpointInterval {
 }
 
 /// The seconds of a time such as 60s, 5m or 1h.
-pub(crate) fn seconds(text: &str) -> Result<f64, String> {
+pub fn seconds(text: &str) -> Result<f64, String> {
     let other = || format!("`{text}` is no time: give a number above 0 and a unit, such as 60s, 5m or 1h");
     let (number, unit) = number_and_unit(text);
     let unit = match unit {

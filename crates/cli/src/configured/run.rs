@@ -1,0 +1,263 @@
+//! A training that a configuration describes, from its data to a saved model and its report.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chainrule::tensor::blas::Blas;
+use chainrule::train::Trainer;
+use chainrule::train::callbacks::{CsvLog, JsonLinesLog, TensorBoardLog};
+use chainrule_cli::{families, terminal};
+use chainrule_config::{
+    Configuration, DataParts, LearntTarget, LoadedSamples, PredictedTargets, TrainingJob, noted,
+};
+use clap::Args;
+
+use super::for_shell;
+use super::report::TrainReport;
+use crate::forecast::Forecast;
+use crate::interrupt::Interrupt;
+use crate::output_files;
+use crate::progress::ProgressPrinter;
+
+/// For how long steps are measured before the training.
+const MEASURED: Duration = Duration::from_millis(200);
+
+/// The note of a checkpoint that has the directory of the configuration.
+pub(super) const DIRECTORY: &str = "directory";
+
+/// The note of a checkpoint that says how many samples there are, and of which shape.
+const SAMPLES: &str = "samples";
+
+/// What a training is told besides its configuration.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Change a key of the configuration, such as epochs=50, optimizer.lr=0.01, model.layers.0.units=128 or data.test=0; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Write the report to this file as JSON.
+    #[arg(long, value_name = "REPORT")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write a line for each epoch to this file: .csv or .jsonl.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Write what TensorBoard shows into this directory.
+    #[arg(long, value_name = "DIRECTORY")]
+    tensorboard: Option<PathBuf>,
+    /// The number of threads; it does not change the result [default: all cores].
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+}
+
+/// What is trained.
+pub(crate) struct Source {
+    pub(crate) configuration: Configuration,
+    /// The directory that paths in it are relative to.
+    pub(crate) directory: PathBuf,
+    /// The checkpoint that it goes on from.
+    pub(crate) resume: Option<PathBuf>,
+}
+
+/// What all kinds of targets have in common.
+struct Run<'a> {
+    source: &'a Source,
+    options: &'a Options,
+    out: &'a Path,
+    checkpoint: PathBuf,
+    /// Whether the checkpoint stays when the model is saved.
+    keeps_checkpoint: bool,
+    /// The samples and their shape, for checkpoints.
+    samples: String,
+}
+
+/// Trains, evaluates, saves, and reports.
+pub(crate) fn run(
+    source: &Source,
+    options: &Options,
+    out: &Path,
+    checkpoint: Option<&Path>,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let registry = families::registry();
+    let configuration = &source.configuration;
+    let own = || {
+        let mut path = out.to_owned().into_os_string();
+        path.push(".checkpoint");
+        PathBuf::from(path)
+    };
+    // One that was resumed from was not asked for either.
+    let keeps_checkpoint = checkpoint.is_some() && source.resume.is_none();
+    let checkpoint = checkpoint.map_or_else(own, Path::to_owned);
+    output_files::check(&[
+        ("out", Some(out)),
+        ("json", options.json.as_deref()),
+        ("checkpoint", Some(&checkpoint)),
+        ("log", options.log.as_deref()),
+    ])?;
+    let data = configuration.load_data(registry)?;
+    data.notes.iter().for_each(|note| terminal::note(format_args!("warning: {note}")));
+    let [train, validation, test] = data.counts();
+    terminal::note(format_args!("{train} samples for training, {validation} for validation, {test} for the test\n"));
+    let model = noted(configuration.model(registry, data.shape())?, configuration, &data);
+    terminal::note(format_args!("{}\n", model.summary()));
+    let samples = format!("{train} {validation} {test} of {}", data.shape());
+    let run = Run { source, options, out, checkpoint, keeps_checkpoint, samples };
+    match data.samples {
+        LoadedSamples::Classes(parts) => run.train(model, data.predicts, parts),
+        LoadedSamples::Values(parts) => run.train(model, data.predicts, parts),
+    }
+}
+
+impl Run<'_> {
+    fn train<Y: LearntTarget>(
+        &self,
+        model: chainrule::train::Model<f32>,
+        predicts: PredictedTargets,
+        parts: DataParts<Y>,
+    ) -> Result<ExitCode, Box<dyn Error>> {
+        let registry = families::registry();
+        let configuration = &self.source.configuration;
+        let Options { json, threads, .. } = self.options;
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads.unwrap_or_else(cores);
+        let interrupt = Interrupt::watch()?;
+        let job = TrainingJob::new(configuration, registry, model, predicts.clone(), parts)?;
+        let mut job = job.threads(threads).try_with(|trainer| self.prepared(trainer, interrupt.clone()))?;
+        self.forecast(&mut job, threads);
+        let fitted = job.fit();
+        let epochs = configuration.epochs;
+        let to_go_on = || {
+            let command = self.command();
+            if self.checkpoint.exists() { format!("; go on with\n  {command}") } else { String::new() }
+        };
+        match fitted {
+            Ok(history) if history.stopped => {
+                if let Some((signal, code)) = interrupt.by() {
+                    let epoch = job.trainer().epochs_done() + 1;
+                    terminal::note(format_args!("{signal} in epoch {epoch} of {epochs}{}", to_go_on()));
+                    return Ok(code);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                terminal::note(format_args!("the training stopped{}", to_go_on()));
+                return Err(error.into());
+            }
+        }
+        let (history, shards) = (job.trainer().history().to_vec(), job.trainer().shard_count());
+        let trained = job.finish()?;
+        let library = Blas::current();
+        let report = TrainReport { configuration, predicts, history, trained, library, threads, shards };
+        // What cannot be printed is saved all the same, and what cannot be saved is printed.
+        let printed = terminal::print(format_args!("\n{report}"));
+        let saved = report.trained.model.save(self.out);
+        if let Some(path) = json {
+            super::write_text(path, &report.json()?)?;
+        }
+        saved?;
+        if !self.keeps_checkpoint {
+            output_files::remove_checkpoints(&self.checkpoint, configuration.keep_checkpoints as u32);
+        }
+        printed?;
+        terminal::print(format_args!("saved       {}", self.out.display()))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The trainer with its callbacks, and where it was interrupted.
+    fn prepared<Y: LearntTarget>(
+        &self,
+        trainer: Trainer<f32, Y>,
+        interrupt: Interrupt,
+    ) -> Result<Trainer<f32, Y>, Box<dyn Error>> {
+        let configuration = &self.source.configuration;
+        let every = configuration.checkpoint_every;
+        let mut trainer = trainer
+            .callback(ProgressPrinter::new())
+            .callback(every.checkpoints(&self.checkpoint, configuration.keep_checkpoints));
+        match &self.options.log {
+            Some(path) if path.extension().is_some_and(|ending| ending == "jsonl") => {
+                trainer = trainer.callback(JsonLinesLog::new(path));
+            }
+            Some(path) => trainer = trainer.callback(CsvLog::new(path)),
+            None => {}
+        }
+        if let Some(directory) = &self.options.tensorboard {
+            trainer = trainer.callback(TensorBoardLog::new(directory));
+        }
+        let fresh = trainer.model().notes().to_vec();
+        if let Some(path) = &self.source.resume {
+            trainer = trainer.resume(path)?;
+            self.check_same_data(path, &fresh, trainer.model().notes())?;
+            terminal::note(format_args!(
+                "going on after {} epochs and {} samples",
+                trainer.epochs_done(),
+                trainer.samples_done()
+            ));
+        } else if !self.keeps_checkpoint && self.checkpoint.exists() {
+            terminal::note(format_args!(
+                "warning: {} is of a training that was interrupted, and will be replaced: to go on with that one, end this one and run\n  {}",
+                self.checkpoint.display(),
+                self.command()
+            ));
+        }
+        let directory = std::path::absolute(&self.source.directory);
+        let directory = directory.as_deref().unwrap_or(&self.source.directory).display().to_string();
+        Ok(trainer.note(DIRECTORY, directory).note(SAMPLES, &self.samples).callback(interrupt))
+    }
+
+    /// Whether the data are those of the checkpoint: what is learnt about the columns of a table shows most changes of it.
+    fn check_same_data(
+        &self,
+        path: &Path,
+        fresh: &[(String, String)],
+        noted: &[(String, String)],
+    ) -> Result<(), Box<dyn Error>> {
+        let record = chainrule::train::file::newest(path)?.contents.record.unwrap_or_default();
+        let samples = record.notes.iter().find(|(name, _)| name == SAMPLES).map(|(_, samples)| samples);
+        let learnt = |notes: &[(String, String)]| {
+            let learnt = |(name, _): &&(String, String)| name == "preparation" || name == "predicts";
+            notes.iter().filter(learnt).cloned().collect::<Vec<_>>()
+        };
+        if samples == Some(&self.samples) && learnt(fresh) == learnt(noted) {
+            return Ok(());
+        }
+        let path = path.display();
+        Err(format!("the data are not those that {path} was trained on: bring them back, or begin a new training with `chainrule train`").into())
+    }
+
+    /// Says what the training will take.
+    fn forecast<Y: LearntTarget>(&self, job: &mut TrainingJob<'_, Y>, threads: usize) {
+        let configuration = &self.source.configuration;
+        let step = job.measure_step(MEASURED).ok();
+        let samples = job.samples();
+        let steps_per_epoch = samples.div_ceil(configuration.batch_size) as u64;
+        let trainer = job.trainer();
+        let epochs_left = configuration.epochs.saturating_sub(trainer.epochs_done());
+        let done = trainer.samples_done().div_ceil(configuration.batch_size) as u64;
+        let forecast = Forecast {
+            parameters: trainer.model().parameters().len(),
+            bytes: trainer.training_bytes().total(),
+            steps: epochs_left.saturating_mul(steps_per_epoch).saturating_sub(done),
+            epochs: epochs_left,
+            step,
+        };
+        let shards = trainer.shard_count();
+        let working = threads.min(shards);
+        terminal::note(format_args!("{forecast}, on {working} of {threads} threads"));
+    }
+
+    /// The command that goes on.
+    fn command(&self) -> String {
+        let mut command = format!("chainrule resume {}", for_shell(&self.checkpoint));
+        let named = self.checkpoint.to_string_lossy().strip_suffix(".checkpoint").map(PathBuf::from);
+        if named.as_deref() != Some(self.out) {
+            command += &format!(" --out {}", for_shell(self.out));
+        }
+        for (option, path) in [("json", &self.options.json), ("log", &self.options.log), ("tensorboard", &self.options.tensorboard)] {
+            if let Some(path) = path {
+                command += &format!(" --{option} {}", for_shell(path));
+            }
+        }
+        command
+    }
+}

@@ -1,0 +1,37 @@
+//! The files that a training writes.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use chainrule::data::output;
+use chainrule::train::file;
+
+/// Checks before a training whether the files that these options name can be written, and are different ones.
+pub(crate) fn check(files: &[(&str, Option<&Path>)]) -> Result<(), String> {
+    for path in files.iter().filter_map(|(_, path)| *path) {
+        output::check(path).map_err(|error| cannot_write(path, &error))?;
+    }
+    for (index, (name, path)) in files.iter().enumerate() {
+        let Some(path) = path else { continue };
+        let replaced = path.is_file() || !path.exists();
+        let same = files[index + 1..].iter().find(|(_, other)| *other == Some(path));
+        if let Some((other, _)) = same.filter(|_| replaced) {
+            return Err(format!("--{name} and --{other} are both {}: choose two files", path.display()));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> String {
+    format!("cannot write {}: {error}", path.display())
+}
+
+/// Removes the checkpoints of a training whose model is saved. What cannot be removed stays.
+pub(crate) fn remove_checkpoints(path: &Path, keep: u32) {
+    let kept = file::numbered(path).into_iter().filter(|(number, _)| *number < keep).map(|(_, path)| path);
+    // The oldest first, so that the newest is there as long as any is.
+    for path in kept.collect::<Vec<_>>().into_iter().rev().chain([path.to_owned()]) {
+        let _ = fs::remove_file(path);
+    }
+}

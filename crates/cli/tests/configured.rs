@@ -1,0 +1,331 @@
+//! From a person's files to predictions, by the commands as a user types them.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use chainrule::data::idx::{self, Idx};
+use chainrule::tensor::Seed;
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn run(directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chainrule"));
+    command.current_dir(directory).env_remove("CHAINRULE_DATA").args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What a command prints that has to succeed.
+fn out(directory: &Path, arguments: &[&str]) -> String {
+    let output = run(directory, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// What a command says that has to fail.
+fn fails(directory: &Path, arguments: &[&str]) -> String {
+    let output = run(directory, arguments);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
+    text(&output.stderr)
+}
+
+fn json(directory: &Path, file: &str) -> Value {
+    serde_json::from_slice(&fs::read(directory.join(file)).unwrap()).unwrap()
+}
+
+/// Plants of three species that their leaf and their soil tell apart, some without a leaf.
+fn plants(rows: usize, seed: u64) -> String {
+    let mut rng = Seed(seed).rng();
+    let mut text = String::from("id,leaf,soil,species\n");
+    for row in 0..rows {
+        let species = rng.below(3);
+        let leaf = [2.0, 5.0, 5.0][species] + 0.4 * rng.normal();
+        let leaf = if row % 25 == 7 { String::new() } else { format!("{leaf:.2}") };
+        let soil = ["clay", "clay", "sand"][species];
+        writeln!(text, "p{row:03},{leaf},{soil},{}", ["elm", "oak", "\"ash, white\""][species]).unwrap();
+    }
+    text
+}
+
+fn flats(rows: usize, seed: u64) -> String {
+    let mut rng = Seed(seed).rng();
+    let mut text = String::from("area;town;balcony;rent\n");
+    for _ in 0..rows {
+        let (area, town, balcony) = (rng.between(20.0, 120.0), rng.below(2), rng.below(2));
+        let rent = 12.0 * area * [1.0, 1.5][town] + 150.0 * balcony as f64 + 20.0 * rng.normal();
+        let area = format!("{area:.1}").replace('.', ",");
+        writeln!(text, "{area};{};{};{rent:.0}", ["Ulm", "Munich"][town], ["no", "yes"][balcony]).unwrap();
+    }
+    text
+}
+
+fn directory(files: &[(&str, String)]) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        fs::write(directory.path().join(name), content).unwrap();
+    }
+    directory
+}
+
+#[test]
+fn from_a_table_of_classes_to_predictions() {
+    let new = "soil,leaf,id\nclay,2.0,a\nsand,5.1,b\nclay,,c\n".to_owned();
+    let directory = directory(&[("plants.csv", plants(300, 1)), ("new.csv", new), ("more.csv", plants(80, 2))]);
+    let directory = directory.path();
+    out(directory, &["init", "plants.csv"]);
+    let configuration = fs::read_to_string(directory.join("plants.toml")).unwrap();
+    for line in ["table = \"plants.csv\"", "loss = \"cross_entropy\"", "split = \"stratified\"", "\"dense(3)\","] {
+        assert!(configuration.contains(line), "{line} in\n{configuration}");
+    }
+    assert!(configuration.contains("\"id\" (identifier)"), "{configuration}");
+    let printed = out(directory, &["train", "plants.toml", "--set", "epochs=40", "--json", "report.json"]);
+    assert!(printed.contains("ash, white") && printed.contains("saved       plants.chainrule"), "{printed}");
+    assert!(!directory.join("plants.chainrule.checkpoint").exists());
+    let report = json(directory, "report.json");
+    assert!(report["scores"]["test"]["metrics"]["accuracy"].as_f64() > Some(0.9), "{report}");
+    assert_eq!(report["scores"]["test"]["samples"], 45);
+    assert_eq!(report["changes"][0], "epochs=40");
+    let confusion = report["scores"]["test"]["confusion"].as_array().unwrap();
+    let total: u64 = confusion.iter().flat_map(|row| row.as_array().unwrap()).filter_map(Value::as_u64).sum();
+    assert_eq!(total, 45);
+
+    let predicted = out(directory, &["predict", "plants.chainrule", "new.csv"]);
+    let lines: Vec<&str> = predicted.lines().collect();
+    let header = "row,id,species,\"probability of ash, white\",probability of elm,probability of oak";
+    assert_eq!((lines[0], lines.len()), (header, 4));
+    assert!(lines[1].starts_with("1,a,elm,") && lines[2].starts_with("2,b,\"ash, white\","), "{predicted}");
+    out(directory, &["predict", "plants.chainrule", "new.csv", "-o", "new.json"]);
+    let objects = json(directory, "new.json");
+    assert_eq!((&objects[0]["prediction"], &objects[1]["id"]), (&"elm".into(), &"b".into()));
+    let sum: f64 =
+        objects[2]["probabilities"].as_object().unwrap().values().filter_map(Value::as_f64).sum();
+    assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+
+    let evaluated = out(directory, &["evaluate", "plants.chainrule", "more.csv", "--json"]);
+    let evaluated: Value = serde_json::from_str(&evaluated).unwrap();
+    assert_eq!(evaluated["samples"], 80);
+    assert!(evaluated["metrics"]["accuracy"].as_f64() > Some(0.9), "{evaluated}");
+    let summary = out(directory, &["summary", "plants.chainrule"]);
+    assert!(summary.contains("predicts    species: ash, white, elm, oak"), "{summary}");
+    assert!(summary.contains("from        leaf, soil"), "{summary}");
+
+    fs::write(directory.join("wrong.csv"), "soil,leave\nclay,2\nsand,3\n").unwrap();
+    let message = fails(directory, &["predict", "plants.chainrule", "wrong.csv"]);
+    assert!(message.contains("it lacks the columns \"leaf\""), "{message}");
+    assert!(message.contains("it has the columns \"leave\", which were not there"), "{message}");
+    let message = fails(directory, &["evaluate", "plants.chainrule", "new.csv"]);
+    assert!(message.contains("it lacks the columns \"species\""), "{message}");
+}
+
+#[test]
+fn numbers_are_predicted_in_the_units_of_the_file() {
+    let new = "area;town;balcony\n100;Ulm;no\n50;Munich;yes\n".to_owned();
+    let directory = directory(&[("flats.csv", flats(500, 3)), ("test.csv", flats(100, 4)), ("new.csv", new)]);
+    let directory = directory.path();
+    out(directory, &["init", "flats.csv", "-o", "rents.toml"]);
+    let arguments = [
+        "train", "rents.toml", "--set", "data.test=test.csv", "--set", "epochs=60", "--json", "report.json", "--log", "log.csv",
+    ];
+    let printed = out(directory, &arguments);
+    assert!(printed.contains("saved       rents.chainrule"), "{printed}");
+    let report = json(directory, "report.json");
+    assert!(report["scores"]["test"]["metrics"]["r2"].as_f64() > Some(0.95), "{report}");
+    // While it is learnt, the loss is that of targets with deviation 1, but metrics are in the units of the file.
+    let last = report["epochs"].as_array().unwrap().last().unwrap();
+    assert!(last["validation"]["loss"].as_f64() < Some(0.1), "{last}");
+    assert!(last["validation"]["metrics"]["mean_absolute_error"].as_f64() > Some(10.0), "{last}");
+    assert!(report["scores"]["test"]["loss"].as_f64() > Some(100.0), "{report}");
+    let log = fs::read_to_string(directory.join("log.csv")).unwrap();
+    assert_eq!(log.lines().count(), 1 + report["epochs"].as_array().unwrap().len());
+
+    let evaluated = out(directory, &["evaluate", "rents.chainrule", "test.csv", "--json"]);
+    let evaluated: Value = serde_json::from_str(&evaluated).unwrap();
+    assert_eq!(evaluated["loss"], report["scores"]["test"]["loss"]);
+    let predicted = out(directory, &["predict", "rents.chainrule", "new.csv"]);
+    let rents: Vec<f64> =
+        predicted.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().parse().unwrap()).collect();
+    assert!((rents[0] - 1200.0).abs() < 150.0 && (rents[1] - 1050.0).abs() < 150.0, "{predicted}");
+}
+
+#[test]
+fn yes_or_no_and_several_targets() {
+    let mut rng = Seed(5).rng();
+    let mut table = String::from("a,b,left,right,both\n");
+    for _ in 0..240 {
+        let (a, b) = (rng.normal(), rng.normal());
+        let word = |yes: bool| if yes { "yes" } else { "no" };
+        writeln!(table, "{a:.3},{b:.3},{},{},{:.3}", word(a > 0.0), word(b > 0.0), a + b).unwrap();
+    }
+    let directory = directory(&[("sides.csv", table), ("new.csv", "a,b\n2,-2\n".to_owned())]);
+    let directory = directory.path();
+    out(directory, &["init", "sides.csv", "--target", "left"]);
+    let ignore = ["--set", "data.ignore=[\"right\", \"both\"]", "--set", "epochs=30"];
+    out(directory, &[&["train", "sides.toml"][..], &ignore].concat());
+    let predicted = out(directory, &["predict", "sides.chainrule", "new.csv"]);
+    assert!(predicted.starts_with("row,left,probability of no,probability of yes\n1,yes,"), "{predicted}");
+
+    let several = [
+        "train", "sides.toml", "--out", "labels.chainrule", "--set", "data.target=[\"left\", \"right\"]", "--set",
+        "data.ignore=[\"both\"]", "--set", "data.split=random", "--set", "metrics=[\"binary_accuracy(labels=true)\"]",
+    ];
+    let message = fails(directory, &several);
+    assert!(message.contains("so the model has 1 outputs, which do not fit 2 targets"), "{message}");
+    let layers = ["--set", "model.layers.4.units=2", "--set", "epochs=30"];
+    out(directory, &[&several[..], &layers].concat());
+    let predicted = out(directory, &["predict", "labels.chainrule", "new.csv"]);
+    assert!(predicted.starts_with("row,left,right,probability of left,probability of right\n1,true,false,"), "{predicted}");
+}
+
+fn draw(directory: &Path, count: usize) {
+    let mut rng = Seed(6).rng();
+    for class in ["disc", "square"] {
+        fs::create_dir_all(directory.join(class)).unwrap();
+        for number in 0..count {
+            let [x, y] = [0; 2].map(|_| rng.between(6.0, 10.0));
+            let picture = image::GrayImage::from_fn(16, 16, |column, row| {
+                let (dx, dy) = ((f64::from(column) - x).abs(), (f64::from(row) - y).abs());
+                let inside = if class == "disc" { dx.hypot(dy) < 5.0 } else { dx.max(dy) < 4.4 };
+                image::Luma([if inside { 230 } else { 20 }])
+            });
+            picture.save(directory.join(class).join(format!("{number:02}.png"))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn from_pictures_to_predictions() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    draw(&directory.join("shapes"), 60);
+    out(directory, &["init", "shapes"]);
+    let configuration = fs::read_to_string(directory.join("shapes.toml")).unwrap();
+    assert!(configuration.contains("size = [16, 16]") && configuration.contains("colour = \"grey\""), "{configuration}");
+    let small = ["--set", "epochs=12", "--set", "model.layers.0.channels=8", "--set", "model.layers.3.channels=8"];
+    out(directory, &[&["train", "shapes.toml", "--json", "report.json"][..], &small].concat());
+    let report = json(directory, "report.json");
+    assert!(report["scores"]["training"]["metrics"]["accuracy"].as_f64() > Some(0.8), "{report}");
+    let predicted = out(directory, &["predict", "shapes.chainrule", "shapes/disc"]);
+    assert_eq!(predicted.lines().count(), 61);
+    assert!(predicted.starts_with("file,class,probability of disc,probability of square\nshapes/disc/00.png,"), "{predicted}");
+    let one = out(directory, &["predict", "shapes.chainrule", "shapes/square/05.png", "--format", "json"]);
+    let one: Value = serde_json::from_str(&one).unwrap();
+    assert_eq!((one.as_array().unwrap().len(), &one[0]["file"]), (1, &"shapes/square/05.png".into()));
+    let evaluated = out(directory, &["evaluate", "shapes.chainrule", "shapes"]);
+    assert!(evaluated.contains("120") && evaluated.contains("rows are the true classes"), "{evaluated}");
+    fs::rename(directory.join("shapes/disc"), directory.join("shapes/ring")).unwrap();
+    let message = fails(directory, &["evaluate", "shapes.chainrule", "shapes"]);
+    assert!(message.contains("no class of this name, only disc, square"), "{message}");
+}
+
+#[test]
+fn from_idx_files_to_predictions() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let data = directory.join("marks");
+    fs::create_dir(&data).unwrap();
+    for (part, count, seed) in [("train", 200usize, 1), ("t10k", 50, 2)] {
+        let mut rng = Seed(seed).rng();
+        let labels: Vec<u8> = (0..count).map(|_| rng.below(3) as u8).collect();
+        let pixel = |label: u8, pixel: usize, noise: usize| if pixel % 3 == usize::from(label) { 200 } else { noise as u8 };
+        let values = labels
+            .iter()
+            .flat_map(|&label| (0..64).map(move |index| (label, index)))
+            .map(|(label, index)| pixel(label, index, rng.below(60)))
+            .collect();
+        let images = Idx { axes: vec![count, 8, 8], values };
+        idx::write(&data.join(format!("{part}-images-idx3-ubyte")), &images).unwrap();
+        let labels = Idx { axes: vec![count], values: labels };
+        idx::write(&data.join(format!("{part}-labels-idx1-ubyte")), &labels).unwrap();
+    }
+    out(directory, &["init", "marks"]);
+    let dense = "model.layers=[\"flatten\", \"dense(16)\", \"relu\", \"dense(3)\"]";
+    out(directory, &["train", "marks.toml", "--set", "epochs=20", "--set", dense]);
+    let evaluated: Value =
+        serde_json::from_str(&out(directory, &["evaluate", "marks.chainrule", "marks", "--json"])).unwrap();
+    assert_eq!(evaluated["samples"], 50);
+    assert!(evaluated["metrics"]["accuracy"].as_f64() > Some(0.9), "{evaluated}");
+    let predicted = out(directory, &["predict", "marks.chainrule", "marks/t10k-images-idx3-ubyte"]);
+    assert_eq!(predicted.lines().count(), 51);
+    assert!(predicted.starts_with("row,class,probability of 0,"), "{predicted}");
+}
+
+#[test]
+fn a_training_goes_on_with_the_same_bits() {
+    let directory = directory(&[("plants.csv", plants(120, 7))]);
+    let directory = directory.path();
+    out(directory, &["init", "plants.csv"]);
+    let common = ["--set", "schedule=constant", "--set", "early_stopping.patience=100", "--json", "report.json"];
+    let trained = |arguments: &[&str]| {
+        out(directory, &[arguments, &common].concat());
+        json(directory, "report.json")["params_sha256"].clone()
+    };
+    let whole = trained(&["train", "plants.toml", "--out", "whole.chainrule", "--set", "epochs=6", "--threads", "1"]);
+    trained(&["train", "plants.toml", "--set", "epochs=2", "--checkpoint", "part.checkpoint"]);
+    let resumed = trained(&["resume", "part.checkpoint", "--out", "part.chainrule", "--set", "epochs=6"]);
+    assert_eq!(resumed, whole);
+    assert_eq!(json(directory, "report.json")["epochs"].as_array().unwrap().len(), 6);
+    fs::write(directory.join("plants.csv"), plants(121, 7)).unwrap();
+    let message = fails(directory, &["resume", "part.checkpoint", "--out", "part.chainrule", "--set", "epochs=9"]);
+    assert!(message.contains("the data are not those that part.checkpoint was trained on"), "{message}");
+}
+
+#[test]
+fn mistakes_say_where_and_what_is_near() {
+    let directory = directory(&[("plants.csv", plants(60, 8))]);
+    let directory = directory.path();
+    out(directory, &["init", "plants.csv"]);
+    let good = fs::read_to_string(directory.join("plants.toml")).unwrap();
+    let line_of = |part: &str| 1 + good.lines().position(|line| line.contains(part)).unwrap();
+    for (from, to, expected) in [
+        ("cross_entropy", "cross_entrpy", "there is no loss named `cross_entrpy`; the nearest name is `cross_entropy`"),
+        ("\"dense(3)\"", "\"dense(0)\"", "dense.units is 0"),
+        ("\"relu\"", "\"rleu\"", "there is no layer named `rleu`; the nearest name is `relu`"),
+        ("adam(lr=0.003)", "adam(rate=0.003)", "adam has no setting named `rate`"),
+        ("batch_size", "batchsize", "there is no `batchsize`; the nearest is `batch_size`"),
+        ("\"species\"", "\"specis\"", "has no column \"specis\"; the nearest is \"species\""),
+        ("validation = 0.2", "validation = 1.2", "`data.validation` is 1.2, but must be a share"),
+        ("\"stratified\"", "\"stratifyed\"", "the nearest is stratified"),
+        ("patience = ", "patience = -", "`early_stopping.patience` is -"),
+        ("epochs = ", "epochs = = ", "plants.toml, line "),
+        ("\"dense(3)\"", "\"dense(2)\"", "has 2 outputs, which do not fit 3 classes"),
+        ("one_hot", "one_hut", "there is no transform named `one_hut`; the nearest name is `one_hot`"),
+    ] {
+        assert!(good.contains(from), "{from} in\n{good}");
+        fs::write(directory.join("plants.toml"), good.replacen(from, to, 1)).unwrap();
+        let message = fails(directory, &["train", "plants.toml"]);
+        let place = format!("plants.toml, line {}, column ", line_of(from));
+        assert!(message.contains(expected) && message.contains(&place), "{to}: {message}");
+    }
+    fs::write(directory.join("plants.toml"), &good).unwrap();
+    for (change, expected) in [
+        ("optimizer.rate=3", "`optimizer`, adam(lr=0.003), has no setting `rate`; it has lr, "),
+        ("optimizer.lr=-3", "adam.lr is -3"),
+        ("model.layers.9.units=3", "`model.layers` is a list of 5: its items are 0 to 4"),
+        ("epochs", "it has no `=`, as in optimizer.lr=0.01"),
+        ("epoch=3", "there is no `epoch`; the nearest is `epochs`"),
+        ("epochs.x=3", "which has no keys"),
+    ] {
+        let message = fails(directory, &["train", "plants.toml", "--set", change]);
+        assert!(message.contains(expected) && message.contains(&format!("{change:?}")), "{change}: {message}");
+    }
+    let message = fails(directory, &["init", "plants.csv"]);
+    assert!(message.contains("plants.toml exists already"), "{message}");
+    let message = fails(directory, &["predict", "plants.csv", "plants.csv"]);
+    assert!(message.contains("is not a chainrule model"), "{message}");
+    let message = fails(directory, &["train", "nowhere.toml"]);
+    assert!(message.contains("cannot read nowhere.toml"), "{message}");
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let directory = tempfile::tempdir().unwrap();
+    for shell in ["bash", "fish", "zsh"] {
+        let script = out(directory.path(), &["completions", shell]);
+        assert!(script.contains("train-mnist") && script.contains("predict"), "{shell}");
+    }
+}

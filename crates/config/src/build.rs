@@ -1,0 +1,173 @@
+//! From a configuration to a model and a trainer.
+
+use std::sync::Arc;
+
+use chainrule::core::{AnyLayer, Description, DescriptionError, Kind, Registry, Sequential};
+use chainrule::losses::Loss;
+use chainrule::metrics::Measure;
+use chainrule::optim::{Schedule, UpdateRule};
+use chainrule::tables::transform::Transform;
+use chainrule::tensor::{Outputs, Seed, Shape};
+use chainrule::train::{Model, Trainer};
+
+use crate::configuration::Configuration;
+use crate::error::ConfigError;
+use crate::load::DataParts;
+use crate::location::Located;
+use crate::optimizer::{Rate, scheduled_optimizer};
+use crate::targets::{LearntTarget, PredictedTargets};
+
+/// What is built from a description at a key, or an error with its place.
+fn build<K: Kind>(key: &str, described: &Located<Description>, registry: &Registry) -> Result<K, ConfigError> {
+    registry.build(&described.value).map_err(|source| failed(key, described, source))
+}
+
+fn failed(key: &str, described: &Located<Description>, source: DescriptionError) -> ConfigError {
+    ConfigError::Description { at: described.at.clone(), key: key.to_owned(), source }
+}
+
+impl Configuration {
+    /// Whether everything that is named exists, and can have its settings.
+    pub(crate) fn check_names(&self, registry: &Registry) -> Result<(), ConfigError> {
+        for layer in &self.layers {
+            build::<AnyLayer<f32>>("model.layers", layer, registry)?;
+        }
+        build::<Box<dyn Loss<f32, u8>>>("loss", &self.loss, registry)?;
+        for metric in &self.metrics {
+            build::<Box<dyn Measure<f32, u8>>>("metrics", metric, registry)?;
+        }
+        build::<Box<dyn UpdateRule<f32>>>("optimizer", &self.optimizer, registry)?;
+        if let Some(schedule) = &self.schedule {
+            build::<Arc<dyn Schedule>>("schedule", schedule, registry)?;
+        }
+        self.optimizer(registry)?;
+        for (key, transform) in self.preparation.transforms() {
+            build::<Arc<dyn Transform>>(key, transform, registry)?;
+        }
+        Ok(())
+    }
+
+    /// The loss, for targets `Y`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the registry has none of its name.
+    pub fn loss<Y: LearntTarget>(&self, registry: &Registry) -> Result<Box<dyn Loss<f32, Y>>, ConfigError> {
+        build("loss", &self.loss, registry)
+    }
+
+    /// What the loss takes the outputs of the model for.
+    pub(crate) fn outputs(&self, registry: &Registry) -> Result<Outputs, ConfigError> {
+        Ok(self.loss::<u8>(registry)?.outputs())
+    }
+
+    /// The optimizer with its schedule.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if it has no rate that a schedule could change.
+    pub fn optimizer(&self, registry: &Registry) -> Result<Box<dyn UpdateRule<f32>>, ConfigError> {
+        let Located { value, at } = &self.optimizer;
+        let schedule = self.schedule.as_ref().map(|schedule| &schedule.value);
+        let rate = Rate { rate: None, schedule, default: "constant", names: "`schedule`" };
+        let at = self.schedule.as_ref().map_or(at, |schedule| &schedule.at);
+        scheduled_optimizer(registry, value, rate)
+            .map_err(|problem| ConfigError::Contradiction { at: at.clone(), problem })
+    }
+
+    /// The metrics, for targets `Y` that are scaled so.
+    fn metrics<Y: LearntTarget>(
+        &self,
+        registry: &Registry,
+        scales: &[[f64; 2]],
+    ) -> Result<Vec<Box<dyn Measure<f32, Y>>>, ConfigError> {
+        let metric = |described| Ok(Y::in_units(build("metrics", described, registry)?, scales));
+        self.metrics.iter().map(metric).collect()
+    }
+
+    /// The layers one after the other, and perhaps one more.
+    pub(crate) fn sequential(
+        &self,
+        registry: &Registry,
+        last: Option<Description>,
+    ) -> Result<Sequential<f32>, ConfigError> {
+        let parts = self.layers.iter().flat_map(|layer| layer.value.parts()).chain(last);
+        let description = Description::chain(parts);
+        Sequential::from_description(&description, registry)
+            .map_err(|source| failed("model.layers", &self.layers[0], source))
+    }
+
+    /// The model for samples of this shape, with its first weights.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Model`] if a layer does not accept its input.
+    pub fn model(&self, registry: &Registry, input: Shape) -> Result<Model<f32>, ConfigError> {
+        let layers = self.sequential(registry, None)?;
+        Model::new(input, layers, Seed(self.seed)).map_err(|source| ConfigError::Model {
+            at: self.layers[0].at.clone(),
+            input: input.to_string(),
+            source,
+        })
+    }
+
+    /// A trainer of this model for these data. Its scores are in the units of the data, but its loss is that of scaled targets where
+    /// they are scaled.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Contradiction`] if the outputs of the model, the loss, and the targets do not fit each other.
+    pub fn trainer<Y: LearntTarget>(
+        &self,
+        registry: &Registry,
+        model: Model<f32>,
+        predicts: &PredictedTargets,
+        parts: &DataParts<Y>,
+    ) -> Result<Trainer<f32, Y>, ConfigError> {
+        let loss = self.loss::<Y>(registry)?;
+        if !predicts.scales.is_empty() && loss.outputs() != Outputs::Values {
+            let problem = format!(
+                "{} takes the outputs for {}, which are not scaled: leave out `data.scale_targets`, or choose a loss of values",
+                self.loss.value,
+                loss.outputs()
+            );
+            return Err(ConfigError::Contradiction { at: self.loss.at.clone(), problem });
+        }
+        let columns = model.output().size();
+        let mut row = vec![0.0; parts.train.shape().size()];
+        // Classes that there may be, or the numbers of one sample, since all have the same number of them.
+        let targets = match predicts.classes.as_ref().map_or(0, Vec::len) {
+            0 => vec![parts.train.read(0, &mut row)],
+            classes => (0..classes).filter_map(Y::of_class).collect(),
+        };
+        for target in targets {
+            if let Err(error) = loss.check(columns, &[target]) {
+                let last = self.layers.last().unwrap_or(&self.layers[0]);
+                let problem = format!(
+                    "{} is the last layer, so the model has {columns} outputs, which do not fit {}: {error}",
+                    last.value,
+                    predicts.words()
+                );
+                return Err(ConfigError::Contradiction { at: last.at.clone(), problem });
+            }
+        }
+        self.trainer_of(registry, model, loss, &predicts.scales)
+    }
+
+    /// A trainer with the settings of this configuration.
+    pub(crate) fn trainer_of<Y: LearntTarget>(
+        &self,
+        registry: &Registry,
+        model: Model<f32>,
+        loss: Box<dyn Loss<f32, Y>>,
+        scales: &[[f64; 2]],
+    ) -> Result<Trainer<f32, Y>, ConfigError> {
+        let trainer = Trainer::new(model, loss, self.optimizer(registry)?)
+            .batch_size(self.batch_size)
+            .shards(self.shards)
+            .portable(self.portable)
+            .seed(Seed(self.seed));
+        let metrics = self.metrics::<Y>(registry, scales)?;
+        Ok(metrics.into_iter().fold(trainer, Trainer::metric))
+    }
+}

@@ -1,0 +1,195 @@
+//! What a training is.
+
+use std::fs;
+use std::path::Path;
+
+use chainrule::core::{Description, Registry};
+
+use crate::changes;
+use crate::checkpoint_interval::CheckpointInterval;
+use crate::data_section::DataSection;
+use crate::error::ConfigError;
+use crate::location::{Located, Location};
+use crate::node::{self, ConfigNode};
+use crate::preparation_section::PreparationSection;
+use crate::section::ConfigSection;
+use crate::stopping_section::StoppingSection;
+
+/// The keys of the document.
+const KEYS: &[&str] = &[
+    "epochs",
+    "batch_size",
+    "seed",
+    "loss",
+    "metrics",
+    "optimizer",
+    "schedule",
+    "shards",
+    "portable",
+    "data",
+    "preparation",
+    "model",
+    "early_stopping",
+    "checkpoints",
+];
+
+/// What a training is, as a file in TOML describes it: data, preparation, model, loss, metrics, optimizer and schedule.
+///
+/// ```
+/// use chainrule_config::Configuration;
+/// let registry = chainrule::registry();
+/// let text = r#"
+///     loss = "cross_entropy"
+///     metrics = ["accuracy"]
+///     optimizer = "adam(lr=0.001)"
+///     epochs = 5
+///     [data]
+///     idx = "mnist"
+///     [model]
+///     layers = ["flatten", "dense(64)", "relu", "dense(10)"]
+/// "#;
+/// let configuration = Configuration::from_text("mnist.toml", text, &["optimizer.lr=0.01"], &registry)?;
+/// assert_eq!(configuration.optimizer.value.to_string(), "adam(lr=0.01)");
+///
+/// let error = Configuration::from_text("mnist.toml", &text.replace("dense(64)", "dens(64)"), &[], &registry).unwrap_err();
+/// assert!(error.to_string().starts_with("mnist.toml, line 9, column 26: `model.layers`"));
+/// # Ok::<(), chainrule_config::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Configuration {
+    /// The number of passes over the training data.
+    pub epochs: u64,
+    /// The number of samples in a batch.
+    pub batch_size: usize,
+    /// The seed of the initial weights and of shuffling.
+    pub seed: u64,
+    /// What is minimised.
+    pub loss: Located<Description>,
+    /// What is reported besides.
+    pub metrics: Vec<Located<Description>>,
+    /// How the weights are changed.
+    pub optimizer: Located<Description>,
+    /// How the learning rate changes; constant without one.
+    pub schedule: Option<Located<Description>>,
+    /// The number of parts of a batch.
+    pub shards: Option<usize>,
+    /// Whether the result is the same on every CPU.
+    pub portable: bool,
+    /// The data.
+    pub data: DataSection,
+    /// How columns of a table become numbers.
+    pub preparation: PreparationSection,
+    /// The layers one after the other.
+    pub layers: Vec<Located<Description>>,
+    /// When the training ends before its last epoch.
+    pub early_stopping: Option<StoppingSection>,
+    /// How often the training is saved.
+    pub checkpoint_every: CheckpointInterval,
+    /// How many of its checkpoints are kept.
+    pub keep_checkpoints: usize,
+    /// The text that it was read from.
+    pub text: String,
+    /// What was changed beside the text.
+    pub changes: Vec<String>,
+    /// The whole of it, for errors.
+    pub(crate) at: Location,
+}
+
+impl Configuration {
+    /// Reads a file; paths in it are relative to its directory. `changes` are texts such as `optimizer.lr=0.01`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], which says where, what was found, and what is allowed.
+    pub fn read<C: AsRef<str>>(
+        path: impl AsRef<Path>,
+        changes: &[C],
+        registry: &Registry,
+    ) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let text = fs::read_to_string(path);
+        let text = text.map_err(|source| ConfigError::Io { path: path.to_owned(), doing: "read", source })?;
+        let configuration = Self::from_text(&path.display().to_string(), &text, changes, registry)?;
+        Ok(configuration.in_directory(path.parent().unwrap_or(Path::new(""))))
+    }
+
+    /// The same with relative paths taken for such from this directory.
+    #[must_use]
+    pub fn in_directory(mut self, directory: &Path) -> Self {
+        self.data.resolve(directory);
+        self
+    }
+
+    /// The configuration of a text, whose `name` errors give; paths in it are relative to the directory of the process.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn from_text<C: AsRef<str>>(
+        name: &str,
+        text: &str,
+        changes: &[C],
+        registry: &Registry,
+    ) -> Result<Self, ConfigError> {
+        let file = Location::whole(name);
+        let mut root = node::parse(text, &file)?;
+        for change in changes {
+            changes::apply(&mut root, change.as_ref(), registry)?;
+        }
+        let changes = changes.iter().map(|change| change.as_ref().to_owned()).collect();
+        let configuration = Self { text: text.to_owned(), changes, ..Self::of_node(&root)? };
+        configuration.check_names(registry)?;
+        Ok(configuration)
+    }
+
+    fn of_node(root: &ConfigNode) -> Result<Self, ConfigError> {
+        let section = ConfigSection::new("", root, KEYS)?;
+        let required = |key, what| section.get(key).ok_or_else(|| section.missing(key, what));
+        let data = DataSection::of_node(required("data", "a table with the data, as in [data]")?)?;
+        let model = ConfigSection::new("model", required("model", "a table with `layers`")?, &["layers"])?;
+        let layers = model.descriptions("layers")?;
+        if layers.is_empty() {
+            return Err(model.missing("layers", "a list of layers, such as [\"dense(64)\", \"relu\", \"dense(1)\"]"));
+        }
+        let loss = section.description("loss")?;
+        let optimizer = section.description("optimizer")?;
+        let checkpoints = section
+            .get("checkpoints")
+            .map(|node| ConfigSection::new("checkpoints", node, &["every", "keep"]))
+            .transpose()?;
+        let (mut checkpoint_every, mut keep) = (CheckpointInterval::Seconds(60.0), None);
+        if let Some(checkpoints) = &checkpoints {
+            if let Some(every) = checkpoints.text("every")? {
+                checkpoint_every = every.value.parse().map_err(|problem| {
+                    ConfigError::Contradiction { at: every.at.clone(), problem }
+                })?;
+            }
+            keep = checkpoints.size("keep", 1)?;
+        }
+        Ok(Self {
+            epochs: section.whole("epochs", 0)?.unwrap_or(20),
+            batch_size: section.size("batch_size", 1)?.unwrap_or(32),
+            seed: section.whole("seed", 0)?.unwrap_or(0),
+            loss: loss.ok_or_else(|| section.missing("loss", "a loss, such as \"cross_entropy\""))?,
+            metrics: section.descriptions("metrics")?,
+            optimizer: optimizer
+                .ok_or_else(|| section.missing("optimizer", "an optimizer, such as \"adam(lr=0.001)\""))?,
+            schedule: section.description("schedule")?,
+            shards: section.size("shards", 1)?,
+            portable: section.flag("portable")?.unwrap_or(false),
+            preparation: match section.get("preparation") {
+                Some(node) => PreparationSection::of_node(node)?,
+                None => PreparationSection::default(),
+            },
+            layers,
+            early_stopping: section.get("early_stopping").map(StoppingSection::of_node).transpose()?,
+            checkpoint_every,
+            keep_checkpoints: keep.unwrap_or(2),
+            data,
+            text: String::new(),
+            changes: Vec::new(),
+            at: root.at.clone(),
+        })
+    }
+}

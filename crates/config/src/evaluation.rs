@@ -1,0 +1,65 @@
+//! How a model does on data.
+
+use chainrule::core::Registry;
+use chainrule::data::Samples;
+use chainrule::metrics::MetricValue;
+use chainrule::train::{Model, Scores, Trainer};
+
+use crate::configuration::Configuration;
+use crate::error::ConfigError;
+use crate::load::SharedSamples;
+use crate::targets::LearntTarget;
+
+/// The name under which the confusion matrix is counted.
+const CONFUSION: &str = "confusion matrix of the evaluation";
+
+/// How a model does on some samples.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Evaluated {
+    /// How many samples there are.
+    pub samples: usize,
+    /// The loss and the metrics.
+    pub scores: Scores,
+    /// How often each class (row) was taken for each (column).
+    pub confusion: Option<Vec<Vec<u64>>>,
+}
+
+/// Evaluates a model on data, with the loss and the metrics of its configuration.
+pub(crate) struct Evaluation<Y: LearntTarget> {
+    trainer: Trainer<f32, Y>,
+}
+
+impl<Y: LearntTarget> Evaluation<Y> {
+    pub(crate) fn new(
+        configuration: &Configuration,
+        registry: &Registry,
+        model: Model<f32>,
+        threads: usize,
+    ) -> Result<Self, ConfigError> {
+        let loss = configuration.loss::<Y>(registry)?;
+        let confusion = Y::confusion(loss.outputs());
+        let mut trainer = configuration.trainer_of(registry, model, loss, &[])?.threads(threads);
+        if let Some(confusion) = confusion {
+            trainer = trainer.metric_as(CONFUSION, confusion);
+        }
+        Ok(Self { trainer })
+    }
+
+    pub(crate) fn of(&mut self, samples: &SharedSamples<Y>) -> Result<Evaluated, ConfigError> {
+        let data: &dyn Samples<f32, Target = Y> = &**samples;
+        let mut scores = self.trainer.evaluate(&data)?;
+        let position = scores.metrics.iter().position(|(name, _)| name == CONFUSION);
+        let confusion = position.map(|position| scores.metrics.remove(position).1);
+        let counts = |value: MetricValue| {
+            let rows = value.as_table()?.rows().iter();
+            Some(rows.map(|row| row.iter().map(|&count| count as u64).collect()).collect())
+        };
+        let samples = chainrule::data::Dataset::len(&data);
+        Ok(Evaluated { samples, scores, confusion: confusion.and_then(counts) })
+    }
+
+    pub(crate) fn into_model(self) -> Model<f32> {
+        self.trainer.into_model()
+    }
+}

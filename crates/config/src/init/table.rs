@@ -1,0 +1,226 @@
+//! Configurations for tables.
+
+use std::path::Path;
+
+use chainrule::core::same_name;
+use chainrule::tables::{ColumnKind, ColumnSummary, Table, TableColumn, TableWarning};
+
+use super::network;
+use super::text::{Suggestion, name_of, quoted, quoted_path};
+use crate::error::ConfigError;
+use crate::targets::MAX_CLASSES;
+
+/// What columns that are to be predicted are often called.
+const TARGET_NAMES: [&str; 6] = ["target", "class", "label", "y", "outcome", "diagnosis"];
+
+/// Whole numbers with so many values at most are taken for classes.
+const CLASS_NUMBERS: usize = 10;
+
+/// What is to be predicted, and what it is.
+enum Task {
+    /// One of so many classes, of which the rarest has so many rows.
+    Classes { count: usize, rarest: usize, are_numbers: bool },
+    /// A number.
+    Number,
+}
+
+pub(super) fn text(path: &Path, written: &Path, target: Option<&str>) -> Result<String, ConfigError> {
+    let table = Table::read(path)?;
+    let summaries = table.summary();
+    let target = match target {
+        Some(name) => table.column(name)?,
+        None => guess(&table, &summaries)?,
+    };
+    let name = target.name();
+    let summary = ColumnSummary::of(target);
+    let task = task(&table, target, &summary)?;
+    let leaks: Vec<String> = table
+        .warnings(Some(target))
+        .into_iter()
+        .filter_map(|warning| match warning {
+            TableWarning::IsTarget { column, .. } => Some(column),
+            _ => None,
+        })
+        .collect();
+    let rows = table.rows() - target.missing();
+    let batch_size = network::batch_size(rows);
+    let epochs = network::epochs(rows, batch_size, 10);
+    let (loss, loss_because, metrics, outputs) = match task {
+        Task::Classes { count, .. } => {
+            let (loss, because, metrics) = network::class_loss(count);
+            (loss, because, metrics, network::outputs(count))
+        }
+        Task::Number => {
+            let because = "a number; less sensitive to outliers: \"huber\"".to_owned();
+            ("mean_squared_error", because, vec!["r2", "mean_absolute_error"], 1)
+        }
+    };
+    let left_out = |column: &&TableColumn| {
+        use ColumnKind::{Constant, Identifier, Text};
+        matches!(column.kind(), Identifier | Constant | Text) && column.name() != name
+    };
+    let left_out: Vec<String> = table
+        .columns()
+        .iter()
+        .filter(left_out)
+        .map(|column| format!("{} ({})", quoted(column.name()), column.kind()))
+        .collect();
+    let mut about = vec![format!(
+        "{}: {} rows and {} columns; what each is: `chainrule data info {}`.",
+        name_of(path),
+        table.rows(),
+        table.columns().len(),
+        path.display()
+    )];
+    if !left_out.is_empty() {
+        about.push(format!(
+            "Left out, unless [preparation] or [data.kinds] says something else: {}.",
+            left_out.join(", ")
+        ));
+    }
+    let suggestion = Suggestion {
+        about,
+        epochs,
+        batch_size,
+        loss,
+        loss_because,
+        metrics,
+        data: data_lines(written, &table, target, &task, &leaks, rows),
+        preparation: preparation_lines(&table, name, &leaks),
+        layers: network::dense(rows, outputs),
+        patience: network::patience(epochs),
+    };
+    Ok(suggestion.text())
+}
+
+/// The column that is called as targets are, or the last that could be one.
+fn guess<'t>(table: &'t Table, summaries: &[ColumnSummary]) -> Result<&'t TableColumn, ConfigError> {
+    let usable = |column: &&TableColumn, summary: &ColumnSummary| match column.kind() {
+        ColumnKind::Number | ColumnKind::Boolean | ColumnKind::Date => true,
+        ColumnKind::Category => summary.distinct <= MAX_CLASSES,
+        _ => false,
+    };
+    let columns = table.columns().iter().zip(summaries);
+    let columns: Vec<&TableColumn> =
+        columns.filter(|(column, summary)| usable(column, summary)).map(|(column, _)| column).collect();
+    let named = columns.iter().find(|column| TARGET_NAMES.iter().any(|name| same_name(name, column.name())));
+    // A date is seldom what is to be predicted.
+    let last = || columns.iter().rev().find(|column| column.kind() != ColumnKind::Date);
+    named.or_else(last).or(columns.last()).copied().ok_or_else(|| ConfigError::Data {
+        path: table.source().path.clone(),
+        problem: "no column could be predicted: all are identifiers, constants or free texts".into(),
+    })
+}
+
+fn task(table: &Table, target: &TableColumn, summary: &ColumnSummary) -> Result<Task, ConfigError> {
+    let name = target.name();
+    let wrong = |problem: String| {
+        Err(ConfigError::Data { path: table.source().path.clone(), problem: format!("{name:?} {problem}") })
+    };
+    if summary.distinct < 2 {
+        return wrong("has one value or none: there is nothing to learn".into());
+    }
+    let classes = |are_numbers| {
+        let mut counts = std::collections::HashMap::new();
+        let missing = |row: usize| match (target.numbers(), target.texts()) {
+            (Some(numbers), _) => numbers.values()[row].is_nan(),
+            (None, texts) => texts.is_some_and(|texts| texts.get(row).is_none()),
+        };
+        for (row, label) in target.labels().into_iter().enumerate() {
+            if !missing(row) {
+                *counts.entry(label).or_insert(0usize) += 1;
+            }
+        }
+        let rarest = counts.values().min().copied().unwrap_or(0);
+        Task::Classes { count: counts.len(), rarest, are_numbers }
+    };
+    if target.texts().is_some() {
+        if summary.distinct > MAX_CLASSES || target.kind() == ColumnKind::Identifier {
+            return wrong(format!(
+                "has {} different texts: a training takes up to {MAX_CLASSES} classes; choose another target",
+                summary.distinct
+            ));
+        }
+        return Ok(classes(false));
+    }
+    if target.kind() == ColumnKind::Boolean {
+        return Ok(classes(false));
+    }
+    let whole = |numbers: &chainrule::tables::Numbers| {
+        numbers.values().iter().all(|value| value.is_nan() || value.fract() == 0.0)
+    };
+    let few = summary.distinct <= CLASS_NUMBERS && table.rows() >= 5 * summary.distinct;
+    let is_class = few && target.kind() != ColumnKind::Date && target.numbers().is_some_and(whole);
+    Ok(if is_class { classes(true) } else { Task::Number })
+}
+
+fn data_lines(
+    written: &Path,
+    table: &Table,
+    target: &TableColumn,
+    task: &Task,
+    leaks: &[String],
+    rows: usize,
+) -> Vec<String> {
+    let mut lines = vec![
+        format!("table = {}", quoted_path(written)),
+        format!("target = {}  # the column to be predicted, or a list of several", quoted(target.name())),
+    ];
+    match task {
+        Task::Classes { are_numbers: true, count, .. } => {
+            lines.push(format!(
+                "target_kind = \"classes\"  # since it has {count} whole numbers; if they are amounts, init again with another target, or write"
+            ));
+            lines.push(
+                "                         # \"numbers\", the loss \"mean_squared_error\", the metric \"r2\", and a last layer \"dense(1)\"".to_owned(),
+            );
+        }
+        Task::Classes { .. } => {}
+        Task::Number => {
+            lines.push(
+                "scale_targets = true   # learnt in deviations from the mean; the model predicts in the units of the file".to_owned(),
+            );
+        }
+    }
+    if !leaks.is_empty() {
+        let names: Vec<String> = leaks.iter().map(|name| quoted(name)).collect();
+        lines.push(format!("ignore = [{}]  # each determines the target: with it there would be nothing to learn", names.join(", ")));
+    } else {
+        lines.push("ignore = []            # columns that are left out".to_owned());
+    }
+    let share = if rows < 200 { 0.2 } else { 0.15 };
+    lines.push(format!("validation = {share}      # a share of the rows, or the path of a file of its own"));
+    lines.push(format!("test = {share}"));
+    let date = table.columns().iter().find(|column| column.kind() == ColumnKind::Date);
+    let hint = match date {
+        Some(date) => format!("by_time({:?})", date.name()),
+        None => "by_time(COLUMN)".to_owned(),
+    };
+    let hint = format!("the last rows: {}, rows that belong together: 'grouped(COLUMN)'", quoted(&hint));
+    match task {
+        // Of each part, with some to spare.
+        Task::Classes { rarest, .. } if *rarest >= 5 => {
+            lines.push(format!("split = \"stratified\"   # the same share of each class; {hint}"));
+        }
+        _ => lines.push(format!("split = \"random\"       # {hint}")),
+    }
+    lines.push("seed = 0               # of the split".to_owned());
+    lines
+}
+
+/// The transforms of the kinds that there are, which are those that a table is prepared by without being told.
+fn preparation_lines(table: &Table, target: &str, leaks: &[String]) -> Vec<String> {
+    let has = |kind: ColumnKind| {
+        table.columns().iter().any(|column| {
+            column.kind() == kind && column.name() != target && !leaks.iter().any(|leak| leak == column.name())
+        })
+    };
+    let defaults = [
+        (ColumnKind::Number, "numbers", "impute(median, indicator=true) then standardise"),
+        (ColumnKind::Boolean, "booleans", "impute(most_frequent)"),
+        (ColumnKind::Date, "dates", "impute(median) then standardise"),
+        (ColumnKind::Category, "categories", "one_hot"),
+    ];
+    let lines = defaults.into_iter().filter(|(kind, ..)| has(*kind));
+    lines.map(|(_, key, transform)| format!("{key} = \"{transform}\"")).collect()
+}

@@ -1,0 +1,155 @@
+//! A training from a configuration, from its data to a model that can be saved.
+
+use std::time::Duration;
+
+use chainrule::core::Registry;
+use chainrule::data::Samples;
+use chainrule::train::{Fit, History, Model, Trainer};
+
+use crate::configuration::Configuration;
+use crate::error::ConfigError;
+use crate::evaluation::{Evaluated, Evaluation};
+use crate::in_units::in_units;
+use crate::load::{DataParts, SharedSamples};
+use crate::targets::{LearntTarget, PredictedTargets};
+
+/// A training from a configuration, with targets `Y`.
+///
+/// ```no_run
+/// use chainrule_config::{Configuration, LoadedSamples, TrainingJob};
+///
+/// let registry = chainrule::registry();
+/// let configuration = Configuration::read("flats.toml", &["epochs=30"], &registry)?;
+/// let data = configuration.load_data(&registry)?;
+/// let model = configuration.model(&registry, data.shape())?;
+/// let LoadedSamples::Values(parts) = data.samples else { panic!("rents are numbers") };
+/// let mut job = TrainingJob::new(&configuration, &registry, model, data.predicts, parts)?;
+/// job.fit()?;
+/// let trained = job.finish()?;
+/// println!("{}", trained.train.scores);
+/// # Ok::<(), chainrule_config::ConfigError>(())
+/// ```
+pub struct TrainingJob<'c, Y: LearntTarget> {
+    configuration: &'c Configuration,
+    registry: &'c Registry,
+    trainer: Trainer<f32, Y>,
+    predicts: PredictedTargets,
+    parts: DataParts<Y>,
+    /// With targets as they are learnt.
+    train: SharedSamples<Y>,
+    validation: Option<SharedSamples<Y>>,
+    threads: usize,
+}
+
+/// A model that has been trained, and how it does, in the units of the data.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct TrainedModel {
+    /// The model.
+    pub model: Model<f32>,
+    /// On the samples of the training.
+    pub train: Evaluated,
+    /// On those of the validation.
+    pub validation: Option<Evaluated>,
+    /// On those of the test.
+    pub test: Option<Evaluated>,
+}
+
+impl<'c, Y: LearntTarget> TrainingJob<'c, Y> {
+    /// The training of this model.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Contradiction`] if the model, the loss and the targets do not fit each other.
+    pub fn new(
+        configuration: &'c Configuration,
+        registry: &'c Registry,
+        model: Model<f32>,
+        predicts: PredictedTargets,
+        parts: DataParts<Y>,
+    ) -> Result<Self, ConfigError> {
+        let mut trainer = configuration.trainer(registry, model, &predicts, &parts)?;
+        // Without a validation there is nothing by which to stop.
+        if let (Some(stopping), Some(_)) = (&configuration.early_stopping, &parts.validation) {
+            trainer = trainer.callback(stopping.callback());
+        }
+        let learnt = |samples: &SharedSamples<Y>| Y::scaled(samples.clone(), &predicts.scales);
+        let (train, validation) = (learnt(&parts.train), parts.validation.as_ref().map(learnt));
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self { configuration, registry, trainer, predicts, parts, train, validation, threads })
+    }
+
+    /// Changes the trainer, for example by callbacks.
+    ///
+    /// # Errors
+    ///
+    /// Those of the change.
+    pub fn try_with<E>(
+        self,
+        change: impl FnOnce(Trainer<f32, Y>) -> Result<Trainer<f32, Y>, E>,
+    ) -> Result<Self, E> {
+        Ok(Self { trainer: change(self.trainer)?, ..self })
+    }
+
+    /// The maximum number of threads; one for each core by default. It is no part of the result.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Self {
+        Self { trainer: self.trainer.threads(threads), threads, ..self }
+    }
+
+    /// The trainer.
+    pub fn trainer(&mut self) -> &mut Trainer<f32, Y> {
+        &mut self.trainer
+    }
+
+    /// The number of samples of the training.
+    pub fn samples(&self) -> usize {
+        self.train.len()
+    }
+
+    /// How long a step takes, measured for up to this time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trainer::measure_step`].
+    pub fn measure_step(&mut self, time: Duration) -> Result<Duration, ConfigError> {
+        Ok(self.trainer.measure_step(&(&*self.train as &dyn Samples<f32, Target = Y>), time)?)
+    }
+
+    /// Trains until all epochs are completed, or goes on after a resume.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trainer::fit`].
+    pub fn fit(&mut self) -> Result<History, ConfigError> {
+        let fit = Fit::until(self.configuration.epochs);
+        let train: &dyn Samples<f32, Target = Y> = &*self.train;
+        let history = match &self.validation {
+            Some(validation) => {
+                let validation: &dyn Samples<f32, Target = Y> = &**validation;
+                self.trainer.fit(&train, fit.validation(&validation))
+            }
+            None => self.trainer.fit(&train, fit),
+        };
+        Ok(history?)
+    }
+
+    /// The model, whose outputs are in the units of the data, with its scores on all parts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trainer::evaluate`].
+    pub fn finish(self) -> Result<TrainedModel, ConfigError> {
+        let Self { configuration, registry, trainer, predicts, parts, threads, .. } = self;
+        let model = in_units(configuration, registry, trainer.evaluated_model(), &predicts)?;
+        drop(trainer);
+        let mut evaluation = Evaluation::new(configuration, registry, model, threads)?;
+        let DataParts { train, validation, test } = parts;
+        Ok(TrainedModel {
+            train: evaluation.of(&train)?,
+            validation: validation.map(|samples| evaluation.of(&samples)).transpose()?,
+            test: test.map(|samples| evaluation.of(&samples)).transpose()?,
+            model: evaluation.into_model(),
+        })
+    }
+}

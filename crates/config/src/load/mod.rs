@@ -1,0 +1,104 @@
+//! From a configuration to data in memory.
+
+mod divide;
+mod idx;
+mod pictures;
+mod samples;
+mod table;
+
+use std::sync::Arc;
+
+use chainrule::core::Registry;
+use chainrule::data::Samples;
+use chainrule::tables::Preparation;
+use chainrule::tensor::Shape;
+
+pub(crate) use pictures::labelled;
+pub(crate) use samples::Selected;
+pub(crate) use table::{check_columns, classes_of, identifiers, values_of};
+
+use crate::configuration::Configuration;
+use crate::data_section::DataSource;
+use crate::error::ConfigError;
+use crate::targets::PredictedTargets;
+
+/// A data set of any kind, with targets `Y`.
+pub type SharedSamples<Y> = Arc<dyn Samples<f32, Target = Y> + Send>;
+
+/// The data of a training, in memory.
+#[non_exhaustive]
+pub struct LoadedData {
+    /// The samples with their targets.
+    pub samples: LoadedSamples,
+    /// What has been learnt about the columns of a table.
+    pub preparation: Option<Preparation>,
+    /// What the model is to predict.
+    pub predicts: PredictedTargets,
+    /// What is worth a look.
+    pub notes: Vec<String>,
+}
+
+/// Samples with targets of one of two types, which are those that the registry has losses for.
+pub enum LoadedSamples {
+    /// With a class each.
+    Classes(DataParts<u8>),
+    /// With one or several numbers each.
+    Values(DataParts<Vec<f32>>),
+}
+
+/// Samples for training, validation and test.
+pub struct DataParts<Y> {
+    /// What the model is trained on.
+    pub train: SharedSamples<Y>,
+    /// What it is validated on after each epoch.
+    pub validation: Option<SharedSamples<Y>>,
+    /// What it is tested on in the end.
+    pub test: Option<SharedSamples<Y>>,
+}
+
+impl LoadedData {
+    /// The shape of a sample.
+    pub fn shape(&self) -> Shape {
+        match &self.samples {
+            LoadedSamples::Classes(parts) => parts.train.shape(),
+            LoadedSamples::Values(parts) => parts.train.shape(),
+        }
+    }
+
+    /// The numbers of samples for training, validation and test.
+    pub fn counts(&self) -> [usize; 3] {
+        match &self.samples {
+            LoadedSamples::Classes(parts) => parts.counts(),
+            LoadedSamples::Values(parts) => parts.counts(),
+        }
+    }
+}
+
+impl<Y> Clone for DataParts<Y> {
+    fn clone(&self) -> Self {
+        let Self { train, validation, test } = self;
+        Self { train: Arc::clone(train), validation: validation.clone(), test: test.clone() }
+    }
+}
+
+impl<Y: Clone + Send + Sync> DataParts<Y> {
+    fn counts(&self) -> [usize; 3] {
+        let count = |part: &Option<SharedSamples<Y>>| part.as_ref().map_or(0, |part| part.len());
+        [self.train.len(), count(&self.validation), count(&self.test)]
+    }
+}
+
+impl Configuration {
+    /// Reads the data, divides them, and prepares those of a table by what is learnt from the training part.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if they cannot be read, or are not as the configuration says.
+    pub fn load_data(&self, registry: &Registry) -> Result<LoadedData, ConfigError> {
+        match &self.data.source {
+            DataSource::Table(section) => table::load(self, section, registry),
+            DataSource::Pictures(section) => pictures::load(self, section),
+            DataSource::Idx(path) => idx::load(self, path),
+        }
+    }
+}

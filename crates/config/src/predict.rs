@@ -1,0 +1,199 @@
+//! Predictions for files.
+
+use std::path::Path;
+
+use chainrule::core::Registry;
+use chainrule::data::{Images, Samples, idx};
+use chainrule::tensor::Outputs;
+use ndarray::{Array2, s};
+
+use crate::data_section::{DataSource, PictureSection};
+use crate::error::ConfigError;
+use crate::evaluation::{Evaluated, Evaluation};
+use crate::load::{SharedSamples, check_columns, classes_of, identifiers, labelled, values_of};
+use crate::predictions::{PredictionKind, Predictions, RowNames};
+use crate::saved::{ConfiguredModel, colour_of};
+use crate::targets::LearntTarget;
+
+/// How many samples are predicted at a time.
+const ROWS: usize = 256;
+
+impl ConfiguredModel {
+    /// Predicts for a file: a table with the columns of the training, whose targets it needs not have; a picture, or a directory of
+    /// pictures, or one with folders of them; a file of IDX images, or a directory with the test images.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if it cannot be read, or has not the form of the training's data.
+    pub fn predict(&self, path: impl AsRef<Path>, registry: &Registry) -> Result<Predictions, ConfigError> {
+        let path = path.as_ref();
+        let (outputs, rows) = match &self.configuration.data.source {
+            DataSource::Table(section) => {
+                let preparation = self.preparation()?;
+                let table = section.options.tell(preparation.reader(path)).read()?;
+                check_columns(&table, preparation, false)?;
+                let features = preparation.features::<f32>(&table)?;
+                let outputs = self.outputs_of(features.nrows(), |first, mut x| {
+                    let rows = first..first + x.nrows();
+                    x.assign(&features.slice(s![rows, ..]));
+                })?;
+                (outputs, RowNames::of_table(table.rows(), identifiers(&table)))
+            }
+            DataSource::Pictures(section) => {
+                let reader = self.pictures_like(section)?.reader(path);
+                let folders = path.is_dir() && has_folders(path)?;
+                let pictures = if folders { reader.read()? } else { reader.read_unlabelled()? };
+                let names = pictures.files().iter().map(|file| file.display().to_string()).collect();
+                (self.outputs_of_samples(&pictures)?, RowNames::of_files(names))
+            }
+            DataSource::Idx(_) => {
+                let classes = self.predicts.classes.as_ref().map_or(0, Vec::len);
+                let images = if path.is_dir() {
+                    Images::idx_test(path, classes)?
+                } else {
+                    unlabelled_images(path)?
+                };
+                self.check_shape(path, &images)?;
+                (self.outputs_of_samples(&images)?, RowNames::numbered(images.count()))
+            }
+        };
+        let takes = self.configuration.outputs(registry)?;
+        Ok(Predictions::new(rows, self.kind(takes), &self.predicts, takes, outputs))
+    }
+
+    /// How it does on data with targets: a table, a directory with a folder of pictures for each class, or one with the test images and
+    /// labels.
+    ///
+    /// # Errors
+    ///
+    /// As [`predict`](Self::predict), and if a target is missing or unknown.
+    pub fn evaluate(
+        &self,
+        path: impl AsRef<Path>,
+        registry: &Registry,
+        threads: usize,
+    ) -> Result<Evaluated, ConfigError> {
+        let path = path.as_ref();
+        match &self.configuration.data.source {
+            DataSource::Table(section) => {
+                let preparation = self.preparation()?;
+                let table = section.options.tell(preparation.reader(path)).read()?;
+                check_columns(&table, preparation, true)?;
+                match &self.predicts.classes {
+                    Some(classes) => {
+                        self.scores(&classes_of(&table, preparation, classes.len())?, registry, threads)
+                    }
+                    None => self.scores(&values_of(&table, preparation)?, registry, threads),
+                }
+            }
+            DataSource::Pictures(section) => {
+                let pictures = self.pictures_like(section)?.reader(path).read()?;
+                let names = self.predicts.classes.as_deref().unwrap_or_default();
+                self.scores(&labelled(path, pictures, names)?, registry, threads)
+            }
+            DataSource::Idx(_) => {
+                let classes = self.predicts.classes.as_ref().map_or(0, Vec::len);
+                let images = Images::idx_test(path, classes)?;
+                self.check_shape(path, &images)?;
+                let samples: SharedSamples<u8> = std::sync::Arc::new(images);
+                self.scores(&samples, registry, threads)
+            }
+        }
+    }
+
+    fn scores<Y: LearntTarget>(
+        &self,
+        samples: &SharedSamples<Y>,
+        registry: &Registry,
+        threads: usize,
+    ) -> Result<Evaluated, ConfigError> {
+        Evaluation::<Y>::new(&self.configuration, registry, self.model.clone(), threads)?.of(samples)
+    }
+
+    fn preparation(&self) -> Result<&chainrule::tables::Preparation, ConfigError> {
+        self.preparation.as_ref().ok_or_else(|| ConfigError::NotConfigured {
+            path: self.path.clone(),
+            problem: "it does not say how the columns of a table become numbers".into(),
+        })
+    }
+
+    /// How pictures are read as those of the training.
+    fn pictures_like(&self, section: &PictureSection) -> Result<PictureSection, ConfigError> {
+        let input = self.model.input();
+        let [channels, height, width] = <[usize; 3]>::try_from(&input[..]).map_err(|_| {
+            let problem = format!("its samples have the shape {input}, which no pictures have");
+            ConfigError::NotConfigured { path: self.path.clone(), problem }
+        })?;
+        Ok(PictureSection { size: Some([height, width]), colour: colour_of(channels), ..section.clone() })
+    }
+
+    fn check_shape(&self, path: &Path, images: &Images) -> Result<(), ConfigError> {
+        let (found, expected) = (images.image_shape(), self.model.input());
+        if found == expected {
+            return Ok(());
+        }
+        let problem = format!("the images have the shape {found}, but the model was trained on {expected}");
+        Err(ConfigError::Data { path: path.to_owned(), problem })
+    }
+
+    fn outputs_of_samples<D: Samples<f32>>(&self, samples: &D) -> Result<Array2<f32>, ConfigError> {
+        self.outputs_of(samples.len(), |first, mut x| {
+            for (index, mut row) in x.rows_mut().into_iter().enumerate() {
+                if let Some(row) = row.as_slice_mut() {
+                    samples.read(first + index, row);
+                }
+            }
+        })
+    }
+
+    /// The outputs for so many samples, which `read` writes from the first one that it is given.
+    fn outputs_of(
+        &self,
+        samples: usize,
+        read: impl Fn(usize, ndarray::ArrayViewMut2<'_, f32>),
+    ) -> Result<Array2<f32>, ConfigError> {
+        let (inputs, columns) = (self.model.input().size(), self.model.output().size());
+        let mut outputs = Array2::zeros((samples, columns));
+        let mut predictor = self.model.predictor();
+        for first in (0..samples).step_by(ROWS) {
+            let rows = ROWS.min(samples - first);
+            let mut x = Array2::zeros((rows, inputs));
+            read(first, x.view_mut());
+            predictor.reset();
+            outputs.slice_mut(s![first..first + rows, ..]).assign(&predictor.predict(x.view())?);
+        }
+        Ok(outputs)
+    }
+
+    fn kind(&self, takes: Outputs) -> PredictionKind {
+        match (&self.predicts.classes, takes) {
+            (Some(_), Outputs::Values) => PredictionKind::Classes,
+            (Some(_), _) => PredictionKind::Probabilities,
+            (None, _) if self.predicts.labels => PredictionKind::Labels,
+            (None, _) => PredictionKind::Numbers,
+        }
+    }
+}
+
+/// Whether a directory has folders that are not hidden.
+fn has_folders(path: &Path) -> Result<bool, ConfigError> {
+    let io = |source| ConfigError::Io { path: path.to_owned(), doing: "read", source };
+    for entry in std::fs::read_dir(path).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !is_hidden && entry.path().is_dir() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The images of a file, whatever they show.
+fn unlabelled_images(path: &Path) -> Result<Images, ConfigError> {
+    let wrong = |problem: String| ConfigError::Data { path: path.to_owned(), problem };
+    let images = idx::read(path)?;
+    let [count, height, width] = images.axes[..] else {
+        return Err(wrong(format!("it has {} axes, but images have three: give the file of images", images.axes.len())));
+    };
+    Images::new([height, width], images.values, vec![0; count], 1).map_err(|error| wrong(error.to_string()))
+}
