@@ -41,18 +41,35 @@ impl DatasetName {
         Self::Manifest(MNIST.into())
     }
 
+    /// The data set of this name, if its files are as those of MNIST.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().into_iter().map(|(known, _)| known).find(|known| known.name() == name)
+    }
+
     /// A parser of the names of data sets whose files are as those of MNIST.
     pub fn parser() -> impl TypedValueParser<Value = Self> {
-        let manifests = Manifest::all().unwrap_or_default().into_iter();
-        let named = manifests
-            .filter(|manifest| manifest.format == Format::Mnist)
-            .map(|manifest| PossibleValue::new(manifest.name).help(manifest.title));
-        let digits =
-            PossibleValue::new(DIGITS).help("The bundled set of synthetic digits, drawn by this program");
-        PossibleValuesParser::new(named.chain([digits])).map(|name| match name.as_str() {
+        let all = Self::all();
+        let values = all.iter().map(|(known, title)| PossibleValue::new(known.name().to_owned()).help(title.clone()));
+        PossibleValuesParser::new(values).map(|name| match name.as_str() {
             DIGITS => Self::Digits,
             _ => Self::Manifest(name),
         })
+    }
+
+    /// All of them, with their titles.
+    fn all() -> Vec<(Self, String)> {
+        let manifests = Manifest::all().unwrap_or_default().into_iter();
+        let in_the_form_of_mnist = manifests.filter(|manifest| manifest.format == Format::Mnist);
+        let named = in_the_form_of_mnist.map(|Manifest { name, title, .. }| (Self::Manifest(name), title));
+        let digits = (Self::Digits, "The bundled set of synthetic digits, drawn by this program".into());
+        named.chain([digits]).collect()
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Digits => DIGITS,
+            Self::Manifest(name) => name,
+        }
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     /// Whether a graph ends with a softmax; by default as the model does.
     #[arg(long, value_name = "BOOL")]
     softmax: Option<bool>,
-    /// Round the weights of source to 8 bits, calibrated by these samples: `mnist`, `digits`, or a file `.npz` or `.safetensors` with one
+    /// Round the weights of source to 8 bits, calibrated by these samples: the name of a data set in the form of MNIST, or a file `.npz` or `.safetensors` with one
     /// array.
     #[arg(long, value_name = "SAMPLES")]
     quantize: Option<String>,

@@ -49,13 +49,8 @@ fn name(file: &Path) -> String {
 
 /// The samples of a data set or of a file, one after the other.
 fn calibration(samples: &str) -> Result<Vec<f32>, Box<dyn Error>> {
-    let chosen = match samples {
-        "mnist" => Some(DatasetName::Mnist),
-        "digits" => Some(DatasetName::Digits),
-        _ => None,
-    };
-    if let Some(chosen) = chosen {
-        let train = dataset::find(Some(chosen), None)?.train;
+    if let Some(chosen) = DatasetName::named(samples) {
+        let train = dataset::find(Some(&chosen), None)?.train;
         let size = train.shape().size();
         let mut values = vec![0.0; size * CALIBRATION.min(train.len())];
         for (index, row) in values.chunks_mut(size).enumerate() {

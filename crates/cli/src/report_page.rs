@@ -9,7 +9,7 @@ use chainrule_cli::terminal;
 use chainrule_report::RunReport;
 use clap::Args;
 
-use crate::train_mnist::cannot_write;
+use crate::output_files::cannot_write;
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {

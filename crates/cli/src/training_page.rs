@@ -43,7 +43,7 @@ impl TrainingPage<'_> {
     pub(crate) fn write(self, path: &Path) -> Result<(), Box<dyn Error>> {
         let page = self.page()?.to_html();
         let written: io::Result<()> = output::write(path, |file| file.write_all(page.as_bytes()));
-        Ok(written.map_err(|error| crate::train_mnist::cannot_write(path, &error))?)
+        Ok(written.map_err(|error| crate::output_files::cannot_write(path, &error))?)
     }
 
     fn page(self) -> Result<RunReport, Box<dyn Error>> {

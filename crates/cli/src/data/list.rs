@@ -31,8 +31,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 
 fn print(manifest: &Manifest, width: usize, place: &str) -> io::Result<()> {
     let Manifest { name, title, .. } = manifest;
-    let megabytes = bytes(manifest) as f64 / 1e6;
-    terminal::print(format_args!("{name:width$}  {megabytes:>7.1} MB  {place:4}  {title}"))
+    let size = match bytes(manifest) {
+        small @ ..1_000_000 => format!("{:.1} kB", small as f64 / 1e3),
+        large => format!("{:.1} MB", large as f64 / 1e6),
+    };
+    terminal::print(format_args!("{name:width$}  {size:>8}  {place:4}  {title}"))
 }
 
 fn object(manifest: &Manifest) -> serde_json::Value {
