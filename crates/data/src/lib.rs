@@ -8,7 +8,7 @@
 //! - [`Dataset`] and [`Samples`] are the traits; [`Images`] and [`Rows`] are in memory; [`Subset`] is part of another, and
 //!   [`WithWeights`] gives the samples of another weights.
 //! - [`idx`] reads MNIST's format, [`cifar`] that of CIFAR, [`csv`] tables of numbers.
-//! - [`augment`] changes pictures at random, in every epoch anew.
+//! - [`augment`] changes pictures at random and mixes samples, in every epoch anew.
 //! - [`digits`] draws a bundled set of digits, which needs no network.
 //! - [`Manifest`] lists what can be downloaded, `fetch` downloads it, [`locate`](locate::locate) finds it on this machine.
 //! - [`Batches`] shuffles the samples and divides them into batches.

@@ -23,6 +23,7 @@
 mod crop;
 mod cutout;
 mod flip;
+mod mixed;
 mod random_affine;
 mod values;
 
@@ -36,6 +37,7 @@ use chainrule_tensor::{Real, Rng, Seed, Shape};
 pub use crop::PadAndCrop;
 pub use cutout::Cutout;
 pub use flip::{HorizontalFlip, VerticalFlip};
+pub use mixed::{CutMix, MixUp, Mixed, Mixing};
 pub use random_affine::RandomAffine;
 pub use values::{Brightness, Contrast, Noise};
 
@@ -208,6 +210,9 @@ pub enum AugmentError {
         /// The shape of a sample.
         shape: Shape,
     },
+    /// Samples without classes.
+    #[error("samples without a number of classes cannot be mixed: use a data set that knows it, such as `Rows::with_classes`")]
+    Classes,
     /// A setting that cannot be.
     #[error("{augmentation}: {setting} is {value}, but has to be {allowed}")]
     Setting {
