@@ -1,8 +1,9 @@
 //! What single metrics count.
 
 use chainrule_metrics::{
-    Accuracy, CalibrationCurve, ConfusionMatrix, Count, Counts, LogCosh, Mean, Metric, MetricValue, OperatingPoint,
-    PrecisionAtRecall, PrecisionRecallCurve, RocCurve, RunningMean, Statistic, Table, Tally, Undefined,
+    Accuracy, CalibrationCurve, ConfusionMatrix, Count, Counts, LogCosh, Mean, Metric, MetricValue,
+    OperatingPoint, PrecisionAtRecall, PrecisionRecallCurve, RocCurve, RunningMean, Statistic, Table, Tally,
+    Undefined,
 };
 use ndarray::{Array2, Axis, array};
 
