@@ -48,7 +48,8 @@ fn build<K: Kind>(description: &Description) {
 fn plan(description: &Description, input: Shape) {
     let Ok(layers) = Sequential::<f32>::from_description(description, &REGISTRY) else { return };
     let described = layers.describe();
-    let again = Sequential::<f32>::from_description(&described, &REGISTRY).expect("what describes itself can be built");
+    let again = Sequential::<f32>::from_description(&described, &REGISTRY)
+        .expect("what describes itself can be built");
     assert_eq!(again.describe().to_string(), described.to_string());
     let (mut first, mut second) = (Plan::limited(1000), Plan::limited(1000));
     let output = layers.plan(input, &mut first).map(|(output, _)| output);

@@ -8,7 +8,11 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let Some((&choice, rest)) = bytes.split_first() else { return };
     let storage = [1; 48];
-    let whole = if choice & 1 == 0 { rest.to_vec() } else { archive(&[("a/data.pkl", rest), ("a/data/0", &storage)]) };
+    let whole = if choice & 1 == 0 {
+        rest.to_vec()
+    } else {
+        archive(&[("a/data.pkl", rest), ("a/data/0", &storage)])
+    };
     if let Ok(dict) = StateDict::from_pytorch(&whole) {
         read_again(&dict);
     }

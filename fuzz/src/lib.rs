@@ -33,7 +33,8 @@ pub fn file_with(name: &str, bytes: &[u8]) -> PathBuf {
 pub fn only_file_in(directory: &str, file: &str, bytes: &[u8]) -> PathBuf {
     let directory = DIRECTORY.path().join(directory);
     let path = directory.join(file);
-    fs::create_dir_all(path.parent().expect("it is in the directory")).expect("a temporary directory can be made");
+    fs::create_dir_all(path.parent().expect("it is in the directory"))
+        .expect("a temporary directory can be made");
     fs::write(path, bytes).expect("a temporary file can be written");
     directory
 }

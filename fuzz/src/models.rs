@@ -55,7 +55,8 @@ pub fn trainer(log: &str) -> Trainer<f32, u8> {
 
 /// Two samples for [`trainer`].
 pub fn data() -> Rows<f32, u8> {
-    Rows::new(array![[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]], vec![0u8, 1]).expect("there is a class for each sample")
+    Rows::new(array![[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]], vec![0u8, 1])
+        .expect("there is a class for each sample")
 }
 
 /// Resumes a training from a checkpoint, goes on with it, and saves it again.

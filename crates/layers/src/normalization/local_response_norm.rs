@@ -71,7 +71,13 @@ impl LocalResponseNorm {
     }
 
     /// Adds to the sum of each value the terms of its neighbours; with `backwards` those of the values that it is a neighbour of.
-    fn add_terms<T: Real>(&self, [channels, inner]: [usize; 2], backwards: bool, terms: &[T], to: Sums<'_, T>) {
+    fn add_terms<T: Real>(
+        &self,
+        [channels, inner]: [usize; 2],
+        backwards: bool,
+        terms: &[T],
+        to: Sums<'_, T>,
+    ) {
         let Sums { sums, long } = to;
         let is_long = self.size.min(2 * channels) > 2 * CHAIN;
         if is_long {
@@ -134,7 +140,8 @@ impl<T: Real> Layer<T> for LocalResponseNorm {
     described!();
 
     fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
-        let LocalResponseNormCache { channels, inner, s, terms, long, copies: [x_copy, y_copy, _], .. } = cache;
+        let LocalResponseNormCache { channels, inner, s, terms, long, copies: [x_copy, y_copy, _], .. } =
+            cache;
         let size = *channels * *inner;
         let alpha = T::of(self.alpha / self.size as f64);
         let beta = T::of(self.beta);

@@ -197,7 +197,8 @@ impl Offsets {
 impl Offsets {
     /// Adds the gradient of a sample in double precision, where inputs are copied very often.
     fn add_gradient<T: Real>(&self, dy: &[T], sums: &mut [f64]) {
-        let add = |sums: &mut [f64], dy: &[T]| sums.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += dy.as_f64());
+        let add =
+            |sums: &mut [f64], dy: &[T]| sums.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += dy.as_f64());
         each_row(&self.outer, 0, 0, &mut |from, to| match &self.inner {
             Inner::Runs(runs) => {
                 for &Run { output, input, len } in runs {

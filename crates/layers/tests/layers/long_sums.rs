@@ -4,8 +4,8 @@
 
 use chainrule_core::{Backward, Forward, Grads, Layer, Mode, Params, Plan, SideBySide};
 use chainrule_layers::{
-    Add, BilinearUpSampling2d, Conv1d, Conv2d, ConvTranspose2d, Dense, DepthwiseConv2d, Embedding, EmbeddingBag,
-    Gru, LearnedPositions, LinearUpSampling1d, LocalResponseNorm, Lstm, Multiply, RepeatVector,
+    Add, BilinearUpSampling2d, Conv1d, Conv2d, ConvTranspose2d, Dense, DepthwiseConv2d, Embedding,
+    EmbeddingBag, Gru, LearnedPositions, LinearUpSampling1d, LocalResponseNorm, Lstm, Multiply, RepeatVector,
     ReplicationPadding1d, Rnn, TimeDistributed, UpSampling1d, UpSampling2d,
 };
 use chainrule_tensor::{Real, Shape};
@@ -116,13 +116,18 @@ fn values_that_are_copied_often() {
 fn values_that_are_repeated_often() {
     // A block of the output repeats three values, and there are 4096 such blocks of each.
     let inputs = [vec![2, 1, 3, 1], vec![4096, 2, 4, 3, 2]];
-    agree(&SideBySide::new(Multiply, inputs.clone().map(|shape| Shape::new(&shape).unwrap())), 1, [196_614], ALL);
+    agree(
+        &SideBySide::new(Multiply, inputs.clone().map(|shape| Shape::new(&shape).unwrap())),
+        1,
+        [196_614],
+        ALL,
+    );
     agree(&SideBySide::new(Add, inputs.map(|shape| Shape::new(&shape).unwrap())), 1, [196_614], ALL);
 }
 
 #[test]
 fn neighbours() {
-    agree(&LocalResponseNorm::new(6001).alpha(1.0), 1, [6001, 1], ALL);
+    agree(&LocalResponseNorm::new(1001).alpha(1.0), 1, [1001, 1], ALL);
     agree(&LocalResponseNorm::new(100).alpha(1.0), 2, [70, 2], ALL);
 }
 

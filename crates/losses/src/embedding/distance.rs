@@ -82,7 +82,8 @@ pub(super) fn norm(Pair { a, b }: Pair<'_>, p: f64, epsilon: f64) -> f64 {
             return square.sqrt();
         }
     }
-    let largest = sizes().fold(0.0, |largest, size| if size > largest || size.is_nan() { size } else { largest });
+    let largest =
+        sizes().fold(0.0, |largest, size| if size > largest || size.is_nan() { size } else { largest });
     if p.is_infinite() || largest == 0.0 || !largest.is_finite() {
         return largest;
     }

@@ -172,7 +172,8 @@ fn lengths_of_any_size() {
         assert!((loss - 0.04).abs() < 1e-6 && slopes.iter().all(|slope| slope.is_finite()), "{size}: {loss}");
         let exact = TripletMargin { eps: 0.0, ..TripletMargin::default() };
         is(&exact, &[0.0, 0.0, 3.0, 4.0, 0.0, 0.0].map(|y| y * size), (), 5.0 * size + 1.0, &[-0.6, -0.8]);
-        let y = Array2::from_shape_fn((4, 2), |(row, column)| size * [1.0, 2.0, -1.0, 3.0][(row + column) % 4]);
+        let y =
+            Array2::from_shape_fn((4, 2), |(row, column)| size * [1.0, 2.0, -1.0, 3.0][(row + column) % 4]);
         let of_batch = |y: &Array2<f64>| NtXent::default().reduced(y.view(), &[0u8, 1, 0, 1], None).unwrap();
         let (found, right) = (of_batch(&y), of_batch(&(&y / size)));
         assert!((found - right).abs() < 1e-9 * right, "{size}: {found} for {right}");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chainrule_core::{Description, DescriptionError, Kind, Registry, Value};
 use chainrule_optim::schedule::{
-    LambdaSchedule, MultiplicativeSchedule, Plateau, check_rate, register_schedules,
+    LambdaSchedule, MultiplicativeSchedule, Plateau, WarmUp, check_rate, register_schedules,
 };
 use chainrule_optim::{Run, Schedule, Step};
 use serde_json::Value as Json;
@@ -130,4 +130,11 @@ fn nothing_is_known_of_the_run() {
         let run = Run { steps: Some(0), steps_per_epoch: Some(1), reductions: 0 };
         assert!(check_rate::<f32>(&*schedule, Step { index: 0, run }).is_ok(), "{text}");
     }
+}
+
+#[test]
+fn a_length_that_cannot_be_counted_is_the_largest() {
+    let next = schedule("linear(steps=10)").unwrap();
+    assert_eq!(WarmUp::new(u64::MAX).then(next.clone()).length(), Some(u64::MAX));
+    assert_eq!(WarmUp::new(5).then(next).length(), Some(15));
 }
