@@ -86,7 +86,7 @@ pub fn layers<T: Real, R>(see: impl FnMut(&LayerPass<'_, T>) + 'static, passes: 
     passes()
 }
 
-/// Whether somebody looks at the passes of this thread.
+/// Whether the passes of this thread are watched.
 #[inline]
 pub(crate) fn is_watched() -> bool {
     IS_WATCHED.get()
