@@ -19,6 +19,9 @@ pub mod own_parts {}
 #[doc = include_str!("src/loop.md")]
 pub mod by_hand {}
 
+#[doc = include_str!("src/seeing.md")]
+pub mod seeing {}
+
 #[doc = include_str!("src/bits.md")]
 pub mod bits {}
 

@@ -45,7 +45,8 @@ impl Recorder {
     /// Records the size of the weights, the root of their mean square.
     fn record_sizes<T: chainrule::tensor::Real>(&self, training: &TrainerView<'_, T>) {
         let model = training.model();
-        let weights = model.plan().entries().iter().filter(|entry| entry.kind == chainrule::optim::ParamKind::Weight);
+        let weights =
+            model.plan().entries().iter().filter(|entry| entry.kind == chainrule::optim::ParamKind::Weight);
         let weights: Vec<_> = weights.collect();
         let step = weights.len().div_ceil(WEIGHTS).max(1);
         let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);

@@ -21,7 +21,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(Arguments { report, out }: &Arguments) -> Result<(), Box<dyn Error>> {
-    let text = fs::read_to_string(report).map_err(|error| format!("cannot read {}: {error}", report.display()))?;
+    let text =
+        fs::read_to_string(report).map_err(|error| format!("cannot read {}: {error}", report.display()))?;
     let page = RunReport::read(&text).map_err(|error| {
         let source = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
         format!("{}: {error}{source}", report.display())
@@ -30,6 +31,7 @@ pub(crate) fn run(Arguments { report, out }: &Arguments) -> Result<(), Box<dyn E
     if out == *report {
         return Err(format!("{} is the report itself: give another file with --out", report.display()).into());
     }
-    output::write(&out, |file| file.write_all(page.to_html().as_bytes())).map_err(|error| cannot_write(&out, &error))?;
+    output::write(&out, |file| file.write_all(page.to_html().as_bytes()))
+        .map_err(|error| cannot_write(&out, &error))?;
     Ok(terminal::print(format_args!("wrote {}", out.display()))?)
 }

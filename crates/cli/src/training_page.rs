@@ -50,7 +50,8 @@ impl TrainingPage<'_> {
         let Self { report, history, recorded, model, test, .. } = &self;
         let mut page = RunReport::new(format!("Training on {}", report.dataset));
         let epochs = history.len();
-        page.subtitle = format!("{} samples, {epochs} epochs, {} parameters", report.samples, report.parameters);
+        page.subtitle =
+            format!("{} samples, {epochs} epochs, {} parameters", report.samples, report.parameters);
         page.figures = named([
             ("test accuracy", format!("{:.2} %", 100.0 * report.test_accuracy)),
             ("test loss", format!("{:.4}", report.test_loss)),
@@ -95,18 +96,20 @@ impl TrainingPage<'_> {
     /// Losses and metrics over the epochs, and at the end over the test set.
     fn curves(&self) -> Vec<CurveSeries> {
         let mut curves: Vec<CurveSeries> = Vec::new();
-        let mut add = |quantity: &str, name: &str, point| {
-            match curves.iter_mut().find(|curve| curve.quantity == quantity && curve.name == name) {
-                Some(curve) => curve.points.push(point),
-                None => curves.push(CurveSeries::new(quantity, name, [point])),
-            }
+        let mut add = |quantity: &str, name: &str, point| match curves
+            .iter_mut()
+            .find(|curve| curve.quantity == quantity && curve.name == name)
+        {
+            Some(curve) => curve.points.push(point),
+            None => curves.push(CurveSeries::new(quantity, name, [point])),
         };
         let epochs = self.history.iter().map(|report| (report.epoch as f64 + 1.0, &report.train));
         let of_training = epochs.map(|(epoch, scores)| ("training", epoch, scores));
         let last = self.history.last().map_or(0.0, |report| report.epoch as f64 + 1.0);
         for (name, epoch, scores) in of_training.chain([("test", last, &self.report.test)]) {
             add("loss", name, (epoch, scores.loss));
-            let numbers = scores.metrics.iter().filter_map(|(metric, value)| Some((metric, value.as_number()?)));
+            let numbers =
+                scores.metrics.iter().filter_map(|(metric, value)| Some((metric, value.as_number()?)));
             numbers.for_each(|(metric, value)| add(metric, name, (epoch, value)));
         }
         let batches = CurveSeries::new("loss", "batches", self.recorded.losses.iter().copied());
@@ -179,7 +182,9 @@ fn first_weights(model: &Model<f32>) -> Vec<Thumbnail> {
         let width = input.last().copied().unwrap_or(1);
         let unit = |unit: usize| values.iter().copied().skip(unit).step_by(units).collect::<Vec<_>>();
         let units = (0..units.min(PICTURES)).map(|index| (index, unit(index)));
-        return units.map(|(index, weights)| Thumbnail::of_weights(width, &weights, format!("unit {index}"))).collect();
+        return units
+            .map(|(index, weights)| Thumbnail::of_weights(width, &weights, format!("unit {index}")))
+            .collect();
     }
     let [.., height, width] = *entry.shape else { return Vec::new() };
     let kernels = values.chunks(height * width).take(PICTURES).enumerate();

@@ -26,8 +26,10 @@ fn text(bytes: &[u8]) -> String {
 fn trains_on_the_bundled_digits() {
     let directory = tempfile::tempdir().unwrap();
     let report = |threads: &str| -> Value {
-        let arguments =
-            ["--dataset", "digits", "--json", "report.json", "--threads", threads, "--hidden", "16,16"];
+        let mut arguments = vec!["--dataset", "digits", "--json", "report.json", "--threads", threads];
+        arguments.extend(["--hidden", "16,16", "--report", "page.html"]);
+        // The audit changes no bit.
+        arguments.extend((threads == "2").then_some("--no-audit"));
         let output = train(directory.path(), &arguments);
         assert!(output.status.success(), "{}", text(&output.stderr));
         assert!(text(&output.stdout).contains("NOT MNIST"));
@@ -57,6 +59,27 @@ fn trains_on_the_bundled_digits() {
         assert!(!one[key].is_null(), "{key}");
     }
     assert!(directory.path().join("mnist.chainrule").is_file());
+    let page = fs::read_to_string(directory.path().join("page.html")).unwrap();
+    for section in ["curves", "confusion", "scores", "mistakes", "weights", "norms", "layers", "settings"] {
+        assert!(page.contains(&format!("<section id=\"{section}\">")), "{section}");
+    }
+    assert!(page.contains(one["params_sha256"].as_str().unwrap()));
+    assert!(!page.contains("class=\"warnings\""), "a sound training has no finding");
+
+    let output = program()
+        .current_dir(directory.path())
+        .args(["report", "report.json", "-o", "of-json.html"])
+        .output();
+    assert!(output.unwrap().status.success());
+    let page = fs::read_to_string(directory.path().join("of-json.html")).unwrap();
+    assert!(page.contains("<section id=\"confusion\">") && !page.contains("<section id=\"mistakes\">"));
+    let output =
+        program().current_dir(directory.path()).args(["report", "mnist.chainrule"]).output().unwrap();
+    assert!(
+        !output.status.success() && text(&output.stderr).contains("mnist.chainrule"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]

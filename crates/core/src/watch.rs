@@ -86,7 +86,7 @@ pub fn layers<T: Real, R>(see: impl FnMut(&LayerPass<'_, T>) + 'static, passes: 
     passes()
 }
 
-/// Whether somebody looks at the passes of this thread.
+/// Whether the passes of this thread are watched.
 #[inline]
 pub(crate) fn is_watched() -> bool {
     IS_WATCHED.get()
@@ -114,13 +114,20 @@ mod tests {
     #[test]
     fn both_passes_are_seen_from_the_inside_out_and_only_while_they_are_watched() {
         let twice = || Lambda::new("twice", |z: f64| 2.0 * z, |_, _| 2.0);
-        let layers = Sequential::<f64>::default().then(Sequential::<f64>::default().then(twice())).then(twice());
+        let layers =
+            Sequential::<f64>::default().then(Sequential::<f64>::default().then(twice())).then(twice());
         let (_, mut cache) = layers.plan([1].into(), &mut Plan::new()).unwrap();
         let (x, mut y, mut dx) = (array![[1.0]], array![[0.0]], array![[0.0]]);
         let mut passes = || {
             let params = || Params::new(&[]);
             let mode = Mode::Eval;
-            layers.forward(Forward { params: params(), x: x.view(), y: y.view_mut(), cache: &mut cache, mode });
+            layers.forward(Forward {
+                params: params(),
+                x: x.view(),
+                y: y.view_mut(),
+                cache: &mut cache,
+                mode,
+            });
             let dy = array![[1.0]];
             layers.backward(Backward {
                 params: params(),

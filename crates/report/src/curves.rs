@@ -61,8 +61,9 @@ impl ScoredSamples {
         let &(all_own, all_others) = counts.last().unwrap_or(&(0.0, 0.0));
         let point = |&(own, others): &(f64, f64)| (others / all_others.max(1.0), own / all_own.max(1.0));
         let points: Vec<_> = counts.iter().map(point).collect();
-        let area: f64 = points.windows(2).map(|pair| (pair[1].0 - pair[0].0) * (pair[1].1 + pair[0].1) / 2.0).sum();
-        CurveSeries::new("roc", format!("{name} (area {area:.4})"), thinned(points))
+        let area: f64 =
+            points.windows(2).map(|pair| (pair[1].0 - pair[0].0) * (pair[1].1 + pair[0].1) / 2.0).sum();
+        CurveSeries::new("roc", format!("{name} ({area:.4})"), thinned(points))
     }
 
     /// Precision over recall of a class, with the average precision in the name.
@@ -74,7 +75,7 @@ impl ScoredSamples {
         let first = points.first().map_or(1.0, |point| point.1);
         points.insert(0, (0.0, first));
         let average: f64 = points.windows(2).map(|pair| (pair[1].0 - pair[0].0) * pair[1].1).sum();
-        CurveSeries::new("precision", format!("{name} (average {average:.4})"), thinned(points))
+        CurveSeries::new("precision", format!("{name} ({average:.4})"), thinned(points))
     }
 
     /// How often the most probable class is right, over its probability; with the expected calibration error in the name.
@@ -124,9 +125,9 @@ mod tests {
     #[test]
     fn areas_are_those_of_scikit_learn() {
         let roc = samples().roc(1, "yes");
-        assert_eq!(roc.name, "yes (area 0.7500)");
+        assert_eq!(roc.name, "yes (0.7500)");
         assert_eq!(roc.points, [(0.0, 0.0), (0.0, 0.5), (0.5, 0.5), (0.5, 1.0), (1.0, 1.0)]);
-        assert_eq!(samples().precision(1, "yes").name, "yes (average 0.8333)");
+        assert_eq!(samples().precision(1, "yes").name, "yes (0.8333)");
         assert_eq!(samples().drawn(), [1]);
     }
 
@@ -134,7 +135,12 @@ mod tests {
     fn calibration_and_numbers_that_do_not_fit() {
         let calibration = samples().calibration();
         assert_eq!(calibration.points.len(), 2);
-        assert!(calibration.points.iter().all(|(said, is)| (0.6..=0.9).contains(said) && (0.0..=1.0).contains(is)));
+        assert!(
+            calibration
+                .points
+                .iter()
+                .all(|(said, is)| (0.6..=0.9).contains(said) && (0.0..=1.0).contains(is))
+        );
         let wrong = ScoredSamples { classes: 3, ..samples() };
         assert!(wrong.drawn().is_empty());
         assert!(ScoredSamples::default().drawn().is_empty());

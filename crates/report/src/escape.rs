@@ -22,7 +22,10 @@ pub(crate) fn html(text: &str) -> String {
 /// A value as JSON in a script element, which nothing in it can end.
 pub(crate) fn json(value: &impl Serialize) -> String {
     let text = serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned());
-    text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace(is_unwanted, "\u{fffd}")
+    text.replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026")
+        .replace(is_unwanted, "\u{fffd}")
 }
 
 /// Whether a character would turn the direction of the text around it, or is none that is shown.
@@ -36,7 +39,10 @@ mod tests {
 
     #[test]
     fn nothing_stays_markup() {
-        assert_eq!(html("a<b>\"c\"&'d'\u{0}\u{202e}"), "a&lt;b&gt;&quot;c&quot;&amp;&#39;d&#39;\u{fffd}\u{fffd}");
+        assert_eq!(
+            html("a<b>\"c\"&'d'\u{0}\u{202e}"),
+            "a&lt;b&gt;&quot;c&quot;&amp;&#39;d&#39;\u{fffd}\u{fffd}"
+        );
         let text = json(&"</script><!--");
         assert!(!text.contains('<'));
         assert_eq!(serde_json::from_str::<String>(&text).unwrap(), "</script><!--");

@@ -8,8 +8,11 @@ use crate::report::RunReport;
 
 const TEMPLATE: &str = include_str!("../assets/page.html");
 const STYLE: &str = include_str!("../assets/page.css");
-const SCRIPTS: [&str; 3] =
-    [include_str!("../assets/chart.js"), include_str!("../assets/pictures.js"), include_str!("../assets/theme.js")];
+const SCRIPTS: [&str; 3] = [
+    include_str!("../assets/chart.js"),
+    include_str!("../assets/pictures.js"),
+    include_str!("../assets/theme.js"),
+];
 
 /// The page of a report.
 pub(crate) fn html(report: &RunReport) -> String {
@@ -78,7 +81,9 @@ mod tests {
 
     #[test]
     fn base_64_as_in_the_standard() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+        for (bytes, text) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
             assert_eq!(base64(bytes.as_bytes()), text);
         }
     }

@@ -65,7 +65,10 @@ pub(crate) fn sections(report: &RunReport) -> Vec<Section> {
         ("settings", "Settings", facts(&report.settings)),
         ("environment", "Environment", facts(&report.environment)),
     ];
-    found.into_iter().filter_map(|(id, title, content)| Some(Section { id, title, content: content? })).collect()
+    found
+        .into_iter()
+        .filter_map(|(id, title, content)| Some(Section { id, title, content: content? }))
+        .collect()
 }
 
 fn card(content: &str) -> String {
@@ -129,10 +132,12 @@ fn scores(report: &RunReport) -> Option<String> {
     let calibration = scores.calibration();
     let unit = |title, x, series| Chart { unit: true, ..Chart::new(title, x, series) };
     let mut charts = String::new();
-    let of_roc = unit("true positive rate (ROC)", "false positive rate", roc.iter().collect());
+    let of_roc =
+        unit("true positive rate (area under the ROC curve)", "false positive rate", roc.iter().collect());
     charts += &Chart { diagonal: true, ..of_roc }.html("roc");
-    charts += &unit("precision", "recall", precision.iter().collect()).html("precision");
-    let of_calibration = unit("how often it is right (calibration)", "probability that it says", vec![&calibration]);
+    charts += &unit("precision (average)", "recall", precision.iter().collect()).html("precision");
+    let of_calibration =
+        unit("how often it is right (calibration)", "probability that it says", vec![&calibration]);
     charts += &Chart { diagonal: true, ..of_calibration }.html("calibration");
     Some(grid(&charts))
 }

@@ -113,7 +113,9 @@ impl RunReport {
             ("portable", written.portable.map(|portable| portable.to_string())),
             ("SHA-256 of the parameters", written.params_sha256),
         ]);
-        let blas = written.blas.map(|Blas { name, version, kernel }| format!("{name} {version} {kernel}").trim().to_owned());
+        let blas = written
+            .blas
+            .map(|Blas { name, version, kernel }| format!("{name} {version} {kernel}").trim().to_owned());
         report.environment = facts([("BLAS", blas), ("threads", text(written.threads))]);
         Ok(report)
     }

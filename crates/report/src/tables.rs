@@ -18,7 +18,8 @@ pub(crate) fn confusion(counts: &[Vec<u64>], name: impl Fn(usize) -> String) -> 
     if !(2..=CLASSES).contains(&classes) || counts.iter().any(|row| row.len() != classes) {
         return None;
     }
-    let heads: String = (0..classes).map(|class| format!("<th scope=\"col\">{}</th>", html(&name(class)))).collect();
+    let heads: String =
+        (0..classes).map(|class| format!("<th scope=\"col\">{}</th>", html(&name(class)))).collect();
     let mut rows = String::new();
     for (class, row) in counts.iter().enumerate() {
         let all: u64 = row.iter().fold(0, |all, count| all.saturating_add(*count));
@@ -28,7 +29,12 @@ pub(crate) fn confusion(counts: &[Vec<u64>], name: impl Fn(usize) -> String) -> 
             // Mistakes are few beside what is right, so their shade grows with the root.
             let shade = if class == taken { share } else { share.sqrt() };
             let kind = if class == taken { "right" } else { "wrong" };
-            let title = format!("{} taken for {}: {count} of {all} ({:.2} %)", name(class), name(taken), 100.0 * share);
+            let title = format!(
+                "{} taken for {}: {count} of {all} ({:.2} %)",
+                name(class),
+                name(taken),
+                100.0 * share
+            );
             let shown = if count == 0 { String::from("·") } else { count.to_string() };
             rows += &format!(
                 "<td class=\"{kind}\" style=\"--shade:{:.1}%\" title=\"{}\">{shown}</td>",
@@ -68,7 +74,8 @@ pub(crate) fn values(curves: &[&CurveSeries]) -> String {
     let mut rows = String::new();
     for curve in curves {
         let Some(&(x, last)) = curve.points.last() else { continue };
-        let best = |of: fn(f64, f64) -> f64| curve.points.iter().map(|point| point.1).reduce(of).unwrap_or(last);
+        let best =
+            |of: fn(f64, f64) -> f64| curve.points.iter().map(|point| point.1).reduce(of).unwrap_or(last);
         rows += &format!(
             "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             html(&curve.name),
@@ -112,7 +119,9 @@ mod tests {
 
     #[test]
     fn numbers_in_a_few_digits() {
-        for (value, text) in [(0.0, "0"), (0.125, "0.125"), (12.0, "12"), (1.5e-7, "1.500e-7"), (-2e9, "-2.000e9")] {
+        for (value, text) in
+            [(0.0, "0"), (0.125, "0.125"), (12.0, "12"), (1.5e-7, "1.500e-7"), (-2e9, "-2.000e9")]
+        {
             assert_eq!(number(value), text);
         }
         assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");

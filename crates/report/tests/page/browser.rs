@@ -18,7 +18,13 @@ fn opened(page: &str) -> Option<(String, String)> {
 
 fn dump(browser: &str, file: &Path, profile: &Path) -> Option<(String, String)> {
     let output = Command::new(browser)
-        .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+        ])
         .args(["--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom"])
         .arg(format!("--user-data-dir={}", profile.join("profile").display()))
         .arg(format!("file://{}", file.display()))
@@ -26,7 +32,8 @@ fn dump(browser: &str, file: &Path, profile: &Path) -> Option<(String, String)> 
         .ok()?;
     assert!(output.status.success(), "{browser}: {}", String::from_utf8_lossy(&output.stderr));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let console = text(&output.stderr).lines().filter(|line| line.contains("CONSOLE")).collect::<Vec<_>>().join("\n");
+    let console =
+        text(&output.stderr).lines().filter(|line| line.contains("CONSOLE")).collect::<Vec<_>>().join("\n");
     Some((text(&output.stdout), console))
 }
 
@@ -41,7 +48,11 @@ fn a_browser_draws_it_without_complaint() {
         let count = |what: &str| elements.matches(what).count();
         // Ten charts: two of curves and the rate, three of scores, two of predictions, two of sizes.
         assert_eq!(count("<svg"), 10);
-        assert_eq!(count("class=\"curve\""), 4 + 1 + 3 + 3 + 1 + 2, "the lines of all charts but those of dots");
+        assert_eq!(
+            count("class=\"curve\""),
+            4 + 1 + 3 + 3 + 1 + 2,
+            "the lines of all charts but those of dots"
+        );
         assert_eq!(count("<canvas"), 10);
         assert!(count("<circle") > 180, "the dots of the predictions");
         assert!(!elements.contains("NaN"));

@@ -29,7 +29,9 @@ fn full(text: &str) -> RunReport {
     report.classes = (0..3).map(|_| name()).collect();
     report.confusion = vec![vec![50, 2, 0], vec![1, 40, 3], vec![0, 7, 60]];
     let targets: Vec<u32> = (0..60).map(|row| row % 3).collect();
-    let score = |(row, class): (u32, u32)| if row % 3 == class && row % 5 > 0 { 0.7 } else { 0.1 + 0.01 * (row % 7) as f32 };
+    let score = |(row, class): (u32, u32)| {
+        if row % 3 == class && row % 5 > 0 { 0.7 } else { 0.1 + 0.01 * (row % 7) as f32 }
+    };
     let probabilities = (0..60).flat_map(|row| (0..3).map(move |class| (row, class))).map(score).collect();
     report.scores = Some(ScoredSamples { classes: 3, probabilities, targets });
     let predicted: Vec<f64> = (0..90).map(|row| f64::from(row) / 10.0).collect();
@@ -54,7 +56,18 @@ fn full(text: &str) -> RunReport {
 #[test]
 fn every_section_is_there_and_nothing_that_is_empty() {
     let page = full("text ").to_html();
-    for id in ["curves", "confusion", "scores", "values", "mistakes", "weights", "norms", "layers", "settings", "environment"] {
+    for id in [
+        "curves",
+        "confusion",
+        "scores",
+        "values",
+        "mistakes",
+        "weights",
+        "norms",
+        "layers",
+        "settings",
+        "environment",
+    ] {
         assert!(page.contains(&format!("<section id=\"{id}\">")), "{id}");
         assert!(page.contains(&format!("<a href=\"#{id}\">")), "{id}");
     }
@@ -86,7 +99,19 @@ fn hostile_names_are_only_text() {
         let page = full(hostile).to_html();
         let plain = full("plain").to_html();
         let count = |page: &str, what: &str| page.matches(what).count();
-        for markup in ["<script", "</script", "<img", "<svg", "<!--", "</style", "</title", "<a ", "<section", " title=\"", " aria-label=\""] {
+        for markup in [
+            "<script",
+            "</script",
+            "<img",
+            "<svg",
+            "<!--",
+            "</style",
+            "</title",
+            "<a ",
+            "<section",
+            " title=\"",
+            " aria-label=\"",
+        ] {
             assert_eq!(count(&page, markup), count(&plain, markup), "{markup} of {hostile}");
         }
         assert!(!page.contains('\u{202e}') && !page.contains('\u{0}'));

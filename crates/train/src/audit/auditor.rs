@@ -119,7 +119,9 @@ impl Auditor {
         let collapsed = self.constant().is_some_and(|_| self.looks[0].constant.is_none());
         let rate = rate::wrong(&self.progress, Outcome { collapsed, ..outcome });
         // What gets no gradient does not move, at any rate.
-        let is_reason = |rate: &AuditFinding| found.is_empty() || rate.fault == Fault::RateTooHigh || outcome.highest == Some(0.0);
+        let is_reason = |rate: &AuditFinding| {
+            found.is_empty() || rate.fault == Fault::RateTooHigh || outcome.highest == Some(0.0)
+        };
         let rate: Vec<_> = rate.into_iter().filter(is_reason).collect();
         rate.into_iter().chain(found).collect()
     }

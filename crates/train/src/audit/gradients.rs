@@ -147,7 +147,9 @@ impl Cut {
             }
             Self::Loss => AuditFinding::new(
                 Fault::NoGradient,
-                format!("{what}: the loss has none for any sample; look at the outputs and at the targets, or choose another loss"),
+                format!(
+                    "{what}: the loss has none for any sample; look at the outputs and at the targets, or choose another loss"
+                ),
             ),
         }
     }
@@ -165,7 +167,9 @@ pub(crate) fn dead_units(plan: &Plan, zero: &ZeroGradients, seen: &SeenLayers) -
             continue;
         }
         let after = seen.leaves().skip_while(|leaf| !is_within(path, &leaf.path)).nth(1);
-        let by = after.map_or(String::new(), |leaf| format!(", since {} is flat where they are", called(plan, &leaf.path)));
+        let by = after.map_or(String::new(), |leaf| {
+            format!(", since {} is flat where they are", called(plan, &leaf.path))
+        });
         let text = format!(
             "{dead} of {count} units of {} are dead: they get no gradient from any sample{by}; lower the learning rate, scale the inputs, begin with smaller weights and biases, or use LeakyRelu",
             called(plan, path)

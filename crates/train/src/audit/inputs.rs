@@ -75,7 +75,10 @@ pub(crate) fn unscaled(plan: &Plan, path: &str, sizes: &ColumnSizes, inputs: usi
     let given = format!("the inputs of {}", called(plan, path));
     let rms = sizes.rms[largest];
     if rms > LARGE {
-        return finding(format!("{given} are not scaled: {} has values of about {rms:.3}; {remedy}", what(largest)));
+        return finding(format!(
+            "{given} are not scaled: {} has values of about {rms:.3}; {remedy}",
+            what(largest)
+        ));
     }
     if rms > 0.0 && rms < SMALL {
         return finding(format!("{given} are not scaled: the largest values are about {rms:.1e}; {remedy}"));

@@ -68,7 +68,8 @@ impl SeenLayers {
     }
 
     fn add<T: Real>(&mut self, wanted: &Wanted, pass: &LayerPass<'_, T>) {
-        let spoils = |before: &dyn Fn() -> bool, after: &dyn Fn() -> bool| wanted.finite && !after() && before();
+        let spoils =
+            |before: &dyn Fn() -> bool, after: &dyn Fn() -> bool| wanted.finite && !after() && before();
         match pass {
             LayerPass::Forward { path, xs, y } => {
                 let of_wanted = wanted.sized.as_deref().is_some_and(|sized| is_within(sized, path));
@@ -86,7 +87,8 @@ impl SeenLayers {
             }
             LayerPass::Backward { path, dy, dxs } => {
                 if self.gradients.is_empty() {
-                    let with = dy.axis_iter(Axis(0)).filter(|row| row.iter().any(|value| *value != T::zero()));
+                    let with =
+                        dy.axis_iter(Axis(0)).filter(|row| row.iter().any(|value| *value != T::zero()));
                     self.with_gradient = with.count() as f64 / dy.nrows().max(1) as f64;
                 }
                 let needed = || dxs.iter().flatten();
@@ -103,7 +105,8 @@ impl SeenLayers {
 
     /// The layers that contain no others that were seen, in order.
     pub(crate) fn leaves(&self) -> impl Iterator<Item = &SeenOutput> {
-        let contains = |path: &str| self.outputs.iter().any(|other| other.path != path && is_within(&other.path, path));
+        let contains =
+            |path: &str| self.outputs.iter().any(|other| other.path != path && is_within(&other.path, path));
         self.outputs.iter().filter(move |output| !contains(&output.path))
     }
 }
@@ -138,7 +141,9 @@ pub(crate) fn is_constant<T: Real>(values: ArrayView2<'_, T>) -> bool {
     let rows = values.nrows();
     let is_same = |column: ndarray::ArrayView1<'_, T>| {
         let first = column[0].as_f64();
-        column.iter().all(|value| (value.as_f64() - first).abs() <= SAME * first.abs().max(value.as_f64().abs()))
+        column
+            .iter()
+            .all(|value| (value.as_f64() - first).abs() <= SAME * first.abs().max(value.as_f64().abs()))
     };
     rows > 1 && values.axis_iter(Axis(1)).all(is_same)
 }

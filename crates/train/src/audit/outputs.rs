@@ -10,7 +10,15 @@ use super::layers::{SeenLayers, called, name};
 /// Last layers that bound what a loss from logits takes for unbounded. A logarithm of the softmax is not among them: it changes
 /// nothing.
 const BOUNDED: [&str; 10] = [
-    "Softmax", "Softmax2d", "Softmin", "Sparsemax", "Sigmoid", "HardSigmoid", "SparseSigmoid", "Relu", "Relu6",
+    "Softmax",
+    "Softmax2d",
+    "Softmin",
+    "Sparsemax",
+    "Sigmoid",
+    "HardSigmoid",
+    "SparseSigmoid",
+    "Relu",
+    "Relu6",
     "ReluSquared",
 ];
 
@@ -36,7 +44,8 @@ pub(crate) fn unsuited<T: Real>(
             Some(AuditFinding::new(Fault::SecondActivation, text).of_layer(&last.path))
         }
         Outputs::Probabilities => {
-            let outside = y.iter().map(|value| value.as_f64()).find(|value| !(-1e-4..=1.0001).contains(value))?;
+            let outside =
+                y.iter().map(|value| value.as_f64()).find(|value| !(-1e-4..=1.0001).contains(value))?;
             let text = format!(
                 "the loss takes probabilities, but {} returns values such as {outside:.3}: put Softmax or Sigmoid after it, or choose a loss from logits",
                 called(plan, &last.path)

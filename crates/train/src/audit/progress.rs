@@ -69,9 +69,10 @@ impl Progress {
     /// How far the weights have come since the beginning, relative to their size: the maximum over the weights. `None` where none is
     /// followed.
     pub(crate) fn distance<T: Real>(&self, parameters: &[T]) -> Option<f64> {
-        let distances = self.weights.iter().map(|weight| {
-            distance(&read(parameters, &weight.indices), &weight.first) / norm(&weight.first)
-        });
+        let distances = self
+            .weights
+            .iter()
+            .map(|weight| distance(&read(parameters, &weight.indices), &weight.first) / norm(&weight.first));
         distances.reduce(f64::max)
     }
 

@@ -1,6 +1,6 @@
 //! Whether targets have anything to do with inputs, without a model.
 //!
-//! Three things are looked at: whether samples that are near to each other have similar targets, whether samples that lie in similar
+//! Three things are looked at: whether samples that are near to each other have similar targets, whether samples in similar
 //! directions do (the Hilbert-Schmidt independence criterion with linear kernels; Gretton et al. 2005, "Measuring statistical dependence with Hilbert-Schmidt
 //! norms"), and whether a single feature goes with a target. Each is compared with what it is for targets that were shuffled.
 
@@ -8,10 +8,10 @@ use chainrule_tensor::{Seed, gemm};
 use ndarray::{Array2, ArrayView2, Axis};
 
 /// How many times the targets are shuffled.
-const SHUFFLES: u64 = 24;
+const SHUFFLES: u64 = 100;
 
 /// How many deviations from the mean over the shuffled ones are no chance.
-const CERTAIN: f64 = 3.0;
+const CERTAIN: f64 = 3.5;
 
 /// The number of samples from which it can be told.
 pub(crate) const ENOUGH: usize = 100;
@@ -74,7 +74,8 @@ fn is_certain(rows: usize, statistic: impl Fn(&[usize]) -> f64) -> bool {
 fn goes_with_a_feature(x: &Array2<f64>, targets: &Array2<f64>) -> bool {
     let rows = x.nrows() as f64;
     let is_even = |column: ndarray::ArrayView1<'_, f64>| column.iter().all(|value| value.abs() < 6.0);
-    let [features, columns] = [x, targets].map(|values| values.axis_iter(Axis(1)).map(is_even).collect::<Vec<_>>());
+    let [features, columns] =
+        [x, targets].map(|values| values.axis_iter(Axis(1)).map(is_even).collect::<Vec<_>>());
     let correlations = products(x.t(), targets.t());
     let chance = (2.0 * (2.0 * correlations.len() as f64).ln()).sqrt() + 1.5;
     correlations.indexed_iter().any(|((feature, column), sum)| {

@@ -11,7 +11,11 @@ use super::finding::{AuditFinding, Fault};
 
 /// What a loss knows of some targets: the loss and its gradient at one output, `[targets, 1 + columns]`; `None` if they are not
 /// finite there, or the targets do not fit.
-pub(crate) fn seen_by<T: Real, Y>(loss: &dyn Loss<T, Y>, columns: usize, targets: &[Y]) -> Option<Array2<f64>> {
+pub(crate) fn seen_by<T: Real, Y>(
+    loss: &dyn Loss<T, Y>,
+    columns: usize,
+    targets: &[Y],
+) -> Option<Array2<f64>> {
     loss.check(columns, targets).ok()?;
     let rows = targets.len();
     let output = reference(loss.outputs(), columns);
@@ -19,8 +23,14 @@ pub(crate) fn seen_by<T: Real, Y>(loss: &dyn Loss<T, Y>, columns: usize, targets
     let mut dy = Array2::from_elem((rows, columns), T::zero());
     let mut losses = vec![0.0; rows];
     let mut scratch = Buffer::default();
-    let pass =
-        LossPass { y: y.view(), targets, scale: 1.0, dy: Some(dy.view_mut()), losses: &mut losses, scratch: &mut scratch };
+    let pass = LossPass {
+        y: y.view(),
+        targets,
+        scale: 1.0,
+        dy: Some(dy.view_mut()),
+        losses: &mut losses,
+        scratch: &mut scratch,
+    };
     loss.rows(pass);
     let seen = Array2::from_shape_fn((rows, columns + 1), |(row, column)| match column.checked_sub(1) {
         None => losses[row],

@@ -39,6 +39,9 @@ const COMPARED: usize = 1 << 24;
 /// The number of columns of samples, and of what a loss knows of targets, that are looked at for a relation.
 const COLUMNS: [usize; 2] = [512, 64];
 
+/// The number of steps after which it can be said that the targets have nothing to do with the inputs.
+const ENOUGH_STEPS: usize = 10;
+
 /// The number of samples from which it can be said whether a model predicts them.
 const PREDICTED: usize = 16;
 
@@ -147,10 +150,15 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     where
         D: Samples<T, Target = Y>,
     {
-        let (TrainError::Diverged { suspects, .. } | TrainError::NotFinite { suspects, .. }) = error else { return };
+        let (TrainError::Diverged { suspects, .. } | TrainError::NotFinite { suspects, .. }) = error else {
+            return;
+        };
         let Some(mut auditor) = self.auditor.take_if(|auditor| auditor.is_running()) else { return };
         // Samples that are to blame are named by the error.
-        if suspects.samples.is_empty() || suspects.reason.contains("gradient") || suspects.reason.contains("loss") {
+        if suspects.samples.is_empty()
+            || suspects.reason.contains("gradient")
+            || suspects.reason.contains("loss")
+        {
             let outcome = Outcome { diverged: true, ..self.outcome(&auditor) };
             match rate::wrong(&auditor.progress, outcome) {
                 Some(finding) => self.find([finding]),
@@ -172,8 +180,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let findings = auditor.findings(self.model.plan(), self.outcome(auditor));
         let steps = auditor.progress.steps();
         // A model that cannot learn says nothing of its targets.
-        if findings.is_empty() && auditor.differ && auditor.targets_differ && auditor.predicts != Some(true) && steps > 1
-        {
+        let unknown = auditor.differ && auditor.targets_differ && auditor.predicts != Some(true);
+        if findings.is_empty() && unknown && steps >= ENOUGH_STEPS {
             let finding = self.unrelated(data);
             self.find(finding);
         }
@@ -278,7 +286,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         // Other samples each time.
         let offset = (steps % 97) as f64 / 97.0;
-        let samples: Vec<u32> = spread(data.len(), rows, offset).into_iter().map(|sample| sample as u32).collect();
+        let samples: Vec<u32> =
+            spread(data.len(), rows, offset).into_iter().map(|sample| sample as u32).collect();
         let sized = if steps == 0 { sized_layer(self.model.plan()) } else { None };
         let wanted = Wanted { sized: sized.clone(), finite: false };
         let Some((evaluation, loss)) = self.watched(data, &samples, Mode::Eval, wanted) else { return };
@@ -311,7 +320,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Runs a pass over these samples in the first shard; returns what its layers computed, and its loss. `None` if it cannot be run,
     /// of which the training itself will say why.
-    fn watched<D>(&mut self, data: &D, samples: &[u32], mode: Mode, wanted: Wanted) -> Option<(SeenLayers, f64)>
+    fn watched<D>(
+        &mut self,
+        data: &D,
+        samples: &[u32],
+        mode: Mode,
+        wanted: Wanted,
+    ) -> Option<(SeenLayers, f64)>
     where
         D: Samples<T, Target = Y>,
     {
@@ -331,7 +346,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             mode,
             threads: 1,
         };
-        let passes = Passes { shards: &mut *shards, split_k: &mut None, buckets, exchanges: None, whole_batch };
+        let passes =
+            Passes { shards: &mut *shards, split_k: &mut None, buckets, exchanges: None, whole_batch };
         let parameters = &self.model.parameters;
         let (seen, loss) = SeenLayers::watch::<T, _>(wanted, || forward.run(parameters, passes));
         if let Some(kept) = kept {
@@ -369,7 +385,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let mut losses_of = |targets: &[Y]| {
             let mut losses = vec![0.0; targets.len()];
             let y = shard.outputs();
-            self.loss.rows(LossPass { y, targets, scale: 1.0, dy: None, losses: &mut losses, scratch: &mut scratch });
+            self.loss.rows(LossPass {
+                y,
+                targets,
+                scale: 1.0,
+                dy: None,
+                losses: &mut losses,
+                scratch: &mut scratch,
+            });
             losses
         };
         let own = losses_of(&targets);

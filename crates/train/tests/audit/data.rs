@@ -56,7 +56,9 @@ pub(crate) fn scaled(
     let mut rng = Seed(4).rng();
     let plain = Array2::from_shape_simple_fn((samples, 5), || rng.normal() as f32);
     let targets = plain.rows().into_iter().map(|row| [target(&row.to_vec())]).collect();
-    let x = Array2::from_shape_fn((samples, 5), |(row, column)| means[column] + scales[column] * plain[[row, column]]);
+    let x = Array2::from_shape_fn((samples, 5), |(row, column)| {
+        means[column] + scales[column] * plain[[row, column]]
+    });
     Rows::new(x, targets).unwrap()
 }
 

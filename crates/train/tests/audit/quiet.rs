@@ -31,7 +31,8 @@ fn unchanged<D: Samples<f32, Target = u8>>(
             trainer = trainer.audit(Audit::steps(25));
         }
         let history = trainer.fit(data, Fit::epochs(3).validation(data)).unwrap();
-        let scores: Vec<_> = history.epochs.into_iter().map(|epoch| (epoch.train, epoch.validation)).collect();
+        let scores: Vec<_> =
+            history.epochs.into_iter().map(|epoch| (epoch.train, epoch.validation)).collect();
         (trainer.model().parameters_sha256(), scores, trainer.evaluate(data).unwrap())
     });
     assert!(results[0] == results[1], "{name}: {results:?}");
@@ -44,14 +45,16 @@ fn no_bit_of_a_training_is_changed() {
     unchanged("plain", &data, &mlp(3), CrossEntropy, same);
     // With two shards, the first product is split along the columns.
     unchanged("pictures", &pictures(300), &mlp(10), CrossEntropy, |trainer| trainer.shards(2).threads(2));
-    let normalized = Sequential::new().then(Dense::new(16)).then(BatchNorm::new()).then(Relu).then(Dropout::new(0.3));
+    let normalized =
+        Sequential::new().then(Dense::new(16)).then(BatchNorm::new()).then(Relu).then(Dropout::new(0.3));
     let normalized = normalized.then(Dense::new(3));
     unchanged("normalised", &data, &normalized, CrossEntropy, |trainer| trainer.shards(2));
     unchanged("accumulated", &data, &mlp(3), CrossEntropy, |trainer| trainer.accumulate(2));
     unchanged("compared", &data, &mlp(4), NtXent::default(), |trainer| trainer.shards(2));
     let ids = Array2::from_shape_fn((320, 4), |(row, step)| ((row * (step + 3)) % 17) as f32);
     let ids = Rows::new(ids, (0..320).map(|row| (row % 3) as u8).collect()).unwrap();
-    let recurrent = |lstm| Sequential::new().then(Embedding::new(17, 6)).then(lstm).then(Flatten).then(Dense::new(3));
+    let recurrent =
+        |lstm| Sequential::new().then(Embedding::new(17, 6)).then(lstm).then(Flatten).then(Dense::new(3));
     unchanged("a sparse table", &ids, &recurrent(Lstm::new(5)), CrossEntropy, same);
     unchanged("carried states", &ids, &recurrent(Lstm::new(5).stateful()), CrossEntropy, |trainer| {
         trainer.shuffle(false).shards(2)

@@ -25,7 +25,9 @@ use chainrule_tensor::{Seed, Target};
 use chainrule_train::{Audit, Fit, Model, TrainWarning, Trainer};
 use ndarray::Array2;
 
-use crate::data::{Value, classes, line, pictures, pictures_of, read, values, with_samples, with_targets, yes_or_no};
+use crate::data::{
+    Value, classes, line, pictures, pictures_of, read, values, with_samples, with_targets, yes_or_no,
+};
 use crate::parts::mlp;
 use crate::{said, said_of, trainer};
 
@@ -118,13 +120,19 @@ type Case = (&'static str, fn() -> Vec<TrainWarning>);
 
 const CASES: [Case; 48] = [
     ("the network of the tutorial", || {
-        let layers = Sequential::new().then(Flatten).then(Dense::new(64)).then(Relu).then(Dense::new(64)).then(Relu);
+        let layers =
+            Sequential::new().then(Flatten).then(Dense::new(64)).then(Relu).then(Dense::new(64)).then(Relu);
         said(&pictures(600), layers.then(Dense::new(10)), CrossEntropy, adam(1e-3))
     }),
     ("LeNet", || said(&pictures(300), lenet(), CrossEntropy, adam(0.003))),
     ("a residual network", || said(&pictures(300), resnet(), CrossEntropy, adam(0.003))),
     ("an LSTM over the rows of pictures", || {
-        said(&pictures(300), Sequential::new().then(Reshape::new([14, 14])).then(Lstm::new(16)).then(Dense::new(10)), CrossEntropy, adam(0.003))
+        said(
+            &pictures(300),
+            Sequential::new().then(Reshape::new([14, 14])).then(Lstm::new(16)).then(Dense::new(10)),
+            CrossEntropy,
+            adam(0.003),
+        )
     }),
     ("a vision transformer", || said(&pictures(300), vit(), CrossEntropy, adam(0.003))),
     ("characters", || {
@@ -146,14 +154,22 @@ const CASES: [Case; 48] = [
     ("a Huber loss", || said(&line(300), dense(Gelu, 1), Huber::default(), adam(0.01))),
     ("yes or no from logits", || said(&yes_or_no(300), dense(Relu, 1), BinaryCrossEntropy, adam(0.01))),
     ("yes or no from probabilities", || {
-        said(&yes_or_no(300), dense(Relu, 1).then(Sigmoid), BinaryCrossEntropy::from_probabilities(), adam(0.01))
+        said(
+            &yes_or_no(300),
+            dense(Relu, 1).then(Sigmoid),
+            BinaryCrossEntropy::from_probabilities(),
+            adam(0.01),
+        )
     }),
     ("softmax and a loss from probabilities", || {
         said(&classes(300), mlp(3).then(Softmax), CrossEntropy::from_probabilities(), adam(0.01))
     }),
-    ("logarithms of probabilities", || said(&classes(300), mlp(3).then(LogSoftmax), Nll::default(), adam(0.01))),
+    ("logarithms of probabilities", || {
+        said(&classes(300), mlp(3).then(LogSoftmax), Nll::default(), adam(0.01))
+    }),
     ("a margin", || {
-        let data = with_targets(&yes_or_no(300), |targets| targets.into_iter().map(|[t]| [2.0 * t - 1.0]).collect());
+        let data =
+            with_targets(&yes_or_no(300), |targets| targets.into_iter().map(|[t]| [2.0 * t - 1.0]).collect());
         said(&data, dense(Relu, 1).then(Tanh), Hinge, adam(0.01))
     }),
     ("an autoencoder", || {
@@ -170,7 +186,8 @@ const CASES: [Case; 48] = [
     }),
     ("weights of samples", || {
         let data = with_targets(&classes(300), |classes| {
-            let weighted = |class: u8| chainrule_tensor::Weighted { target: class, weight: 1.0 + f32::from(class) };
+            let weighted =
+                |class: u8| chainrule_tensor::Weighted { target: class, weight: 1.0 + f32::from(class) };
             classes.into_iter().map(weighted).collect()
         });
         said(&data, mlp(3), CrossEntropy, adam(0.01))
@@ -184,12 +201,14 @@ const CASES: [Case; 48] = [
         said(&data, mlp(3), CrossEntropy, adam(0.01))
     }),
     ("dropout and batch normalisation", || {
-        let layers = Sequential::new().then(Dense::new(32)).then(BatchNorm::new()).then(Relu).then(Dropout::new(0.5));
+        let layers =
+            Sequential::new().then(Dense::new(32)).then(BatchNorm::new()).then(Relu).then(Dropout::new(0.5));
         said(&classes(300), layers.then(Dense::new(3)), CrossEntropy, adam(0.01))
     }),
     ("batch normalisation of bytes", || {
         let data = with_samples(&pictures(300), |value| 255.0 * value);
-        let layers = Sequential::new().then(BatchNorm::new()).then(Dense::new(32)).then(Relu).then(Dense::new(10));
+        let layers =
+            Sequential::new().then(BatchNorm::new()).then(Dense::new(32)).then(Relu).then(Dense::new(10));
         said(&data, layers, CrossEntropy, adam(0.003))
     }),
     ("an output layer that begins at 0", || {
@@ -209,10 +228,16 @@ const CASES: [Case; 48] = [
             .layer("right", Dense::new(8), "b")
             .merge("both", Concat::axis(0), ["left", "right"])
             .outputs(["both"]);
-        said(&classes(300), Sequential::new().then(graph).then(Relu).then(Dense::new(3)), CrossEntropy, adam(0.01))
+        said(
+            &classes(300),
+            Sequential::new().then(graph).then(Relu).then(Dense::new(3)),
+            CrossEntropy,
+            adam(0.01),
+        )
     }),
     ("convolutions over series", || {
-        let layers = Sequential::new().then(Reshape::new([1, 6])).then(Conv1d::new(8, 3)).then(Silu).then(Flatten);
+        let layers =
+            Sequential::new().then(Reshape::new([1, 6])).then(Conv1d::new(8, 3)).then(Silu).then(Flatten);
         said(&classes(300), layers.then(Dense::new(3)), CrossEntropy, adam(0.01))
     }),
     ("a GRU", || {
@@ -241,7 +266,9 @@ const CASES: [Case; 48] = [
     ("a batch of one sample", || {
         said_of(&classes(60), trainer(&classes(60), mlp(3), CrossEntropy, adam(0.003)).batch_size(1))
     }),
-    ("two shards", || said_of(&classes(300), trainer(&classes(300), mlp(3), CrossEntropy, adam(0.01)).shards(2))),
+    ("two shards", || {
+        said_of(&classes(300), trainer(&classes(300), mlp(3), CrossEntropy, adam(0.01)).shards(2))
+    }),
     ("a validation with other samples", || {
         let (train, validation) = (pictures(300), pictures_of(&chainrule_data::digits(100, Seed(9))));
         let mut trainer = trainer(&train, mlp(10), CrossEntropy, adam(0.003)).audit(Audit::default());
@@ -257,7 +284,9 @@ const CASES: [Case; 48] = [
         trainer.fit(&data, 12).unwrap();
         trainer.warnings().to_vec()
     }),
-    ("a training of three steps", || said_of(&classes(96), trainer(&classes(96), mlp(3), CrossEntropy, adam(0.01)))),
+    ("a training of three steps", || {
+        said_of(&classes(96), trainer(&classes(96), mlp(3), CrossEntropy, adam(0.01)))
+    }),
 ];
 
 #[test]
