@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use crate::nearest::nearest;
 use crate::{Stop, print};
 
-const TARGETS: [&str; 11] = [
+const TARGETS: [&str; 12] = [
     "idx",
     "csv",
     "table",
