@@ -29,7 +29,13 @@ fn out(directory: &Path, arguments: &[&str]) -> String {
 /// What a command says that has to fail.
 fn fails(directory: &Path, arguments: &[&str]) -> String {
     let output = run(directory, arguments);
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "{arguments:?}: {}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
     assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
     text(&output.stderr)
 }
@@ -75,11 +81,14 @@ fn directory(files: &[(&str, String)]) -> TempDir {
 #[test]
 fn from_a_table_of_classes_to_predictions() {
     let new = "soil,leaf,id\nclay,2.0,a\nsand,5.1,b\nclay,,c\n".to_owned();
-    let directory = directory(&[("plants.csv", plants(300, 1)), ("new.csv", new), ("more.csv", plants(80, 2))]);
+    let directory =
+        directory(&[("plants.csv", plants(300, 1)), ("new.csv", new), ("more.csv", plants(80, 2))]);
     let directory = directory.path();
     out(directory, &["init", "plants.csv"]);
     let configuration = fs::read_to_string(directory.join("plants.toml")).unwrap();
-    for line in ["table = \"plants.csv\"", "loss = \"cross_entropy\"", "split = \"stratified\"", "\"dense(3)\","] {
+    for line in
+        ["table = \"plants.csv\"", "loss = \"cross_entropy\"", "split = \"stratified\"", "\"dense(3)\","]
+    {
         assert!(configuration.contains(line), "{line} in\n{configuration}");
     }
     assert!(configuration.contains("\"id\" (identifier)"), "{configuration}");
@@ -102,8 +111,7 @@ fn from_a_table_of_classes_to_predictions() {
     out(directory, &["predict", "plants.chainrule", "new.csv", "-o", "new.json"]);
     let objects = json(directory, "new.json");
     assert_eq!((&objects[0]["prediction"], &objects[1]["id"]), (&"elm".into(), &"b".into()));
-    let sum: f64 =
-        objects[2]["probabilities"].as_object().unwrap().values().filter_map(Value::as_f64).sum();
+    let sum: f64 = objects[2]["probabilities"].as_object().unwrap().values().filter_map(Value::as_f64).sum();
     assert!((sum - 1.0).abs() < 1e-6, "{sum}");
 
     let evaluated = out(directory, &["evaluate", "plants.chainrule", "more.csv", "--json"]);
@@ -129,7 +137,16 @@ fn numbers_are_predicted_in_the_units_of_the_file() {
     let directory = directory.path();
     out(directory, &["init", "flats.csv", "-o", "rents.toml"]);
     let arguments = [
-        "train", "rents.toml", "--set", "data.test=test.csv", "--set", "epochs=60", "--json", "report.json", "--log", "log.csv",
+        "train",
+        "rents.toml",
+        "--set",
+        "data.test=test.csv",
+        "--set",
+        "epochs=60",
+        "--json",
+        "report.json",
+        "--log",
+        "log.csv",
     ];
     let printed = out(directory, &arguments);
     assert!(printed.contains("saved       rents.chainrule"), "{printed}");
@@ -170,15 +187,28 @@ fn yes_or_no_and_several_targets() {
     assert!(predicted.starts_with("row,left,probability of no,probability of yes\n1,yes,"), "{predicted}");
 
     let several = [
-        "train", "sides.toml", "--out", "labels.chainrule", "--set", "data.target=[\"left\", \"right\"]", "--set",
-        "data.ignore=[\"both\"]", "--set", "data.split=random", "--set", "metrics=[\"binary_accuracy(labels=true)\"]",
+        "train",
+        "sides.toml",
+        "--out",
+        "labels.chainrule",
+        "--set",
+        "data.target=[\"left\", \"right\"]",
+        "--set",
+        "data.ignore=[\"both\"]",
+        "--set",
+        "data.split=random",
+        "--set",
+        "metrics=[\"binary_accuracy(labels=true)\"]",
     ];
     let message = fails(directory, &several);
     assert!(message.contains("so the model has 1 outputs, which do not fit 2 targets"), "{message}");
     let layers = ["--set", "model.layers.4.units=2", "--set", "epochs=30"];
     out(directory, &[&several[..], &layers].concat());
     let predicted = out(directory, &["predict", "labels.chainrule", "new.csv"]);
-    assert!(predicted.starts_with("row,left,right,probability of left,probability of right\n1,true,false,"), "{predicted}");
+    assert!(
+        predicted.starts_with("row,left,right,probability of left,probability of right\n1,true,false,"),
+        "{predicted}"
+    );
 }
 
 fn draw(directory: &Path, count: usize) {
@@ -204,14 +234,21 @@ fn from_pictures_to_predictions() {
     draw(&directory.join("shapes"), 60);
     out(directory, &["init", "shapes"]);
     let configuration = fs::read_to_string(directory.join("shapes.toml")).unwrap();
-    assert!(configuration.contains("size = [16, 16]") && configuration.contains("colour = \"grey\""), "{configuration}");
-    let small = ["--set", "epochs=12", "--set", "model.layers.0.channels=8", "--set", "model.layers.3.channels=8"];
+    assert!(
+        configuration.contains("size = [16, 16]") && configuration.contains("colour = \"grey\""),
+        "{configuration}"
+    );
+    let small =
+        ["--set", "epochs=12", "--set", "model.layers.0.channels=8", "--set", "model.layers.3.channels=8"];
     out(directory, &[&["train", "shapes.toml", "--json", "report.json"][..], &small].concat());
     let report = json(directory, "report.json");
     assert!(report["scores"]["training"]["metrics"]["accuracy"].as_f64() > Some(0.8), "{report}");
     let predicted = out(directory, &["predict", "shapes.chainrule", "shapes/disc"]);
     assert_eq!(predicted.lines().count(), 61);
-    assert!(predicted.starts_with("file,class,probability of disc,probability of square\nshapes/disc/00.png,"), "{predicted}");
+    assert!(
+        predicted.starts_with("file,class,probability of disc,probability of square\nshapes/disc/00.png,"),
+        "{predicted}"
+    );
     let one = out(directory, &["predict", "shapes.chainrule", "shapes/square/05.png", "--format", "json"]);
     let one: Value = serde_json::from_str(&one).unwrap();
     assert_eq!((one.as_array().unwrap().len(), &one[0]["file"]), (1, &"shapes/square/05.png".into()));
@@ -231,7 +268,9 @@ fn from_idx_files_to_predictions() {
     for (part, count, seed) in [("train", 200usize, 1), ("t10k", 50, 2)] {
         let mut rng = Seed(seed).rng();
         let labels: Vec<u8> = (0..count).map(|_| rng.below(3) as u8).collect();
-        let pixel = |label: u8, pixel: usize, noise: usize| if pixel % 3 == usize::from(label) { 200 } else { noise as u8 };
+        let pixel = |label: u8, pixel: usize, noise: usize| {
+            if pixel % 3 == usize::from(label) { 200 } else { noise as u8 }
+        };
         let values = labels
             .iter()
             .flat_map(|&label| (0..64).map(move |index| (label, index)))
@@ -259,19 +298,77 @@ fn a_training_goes_on_with_the_same_bits() {
     let directory = directory(&[("plants.csv", plants(120, 7))]);
     let directory = directory.path();
     out(directory, &["init", "plants.csv"]);
-    let common = ["--set", "schedule=constant", "--set", "early_stopping.patience=100", "--json", "report.json"];
+    let common =
+        ["--set", "schedule=constant", "--set", "early_stopping.patience=100", "--json", "report.json"];
     let trained = |arguments: &[&str]| {
         out(directory, &[arguments, &common].concat());
         json(directory, "report.json")["params_sha256"].clone()
     };
-    let whole = trained(&["train", "plants.toml", "--out", "whole.chainrule", "--set", "epochs=6", "--threads", "1"]);
+    let whole =
+        trained(&["train", "plants.toml", "--out", "whole.chainrule", "--set", "epochs=6", "--threads", "1"]);
     trained(&["train", "plants.toml", "--set", "epochs=2", "--checkpoint", "part.checkpoint"]);
+    fs::copy(directory.join("part.checkpoint"), directory.join("later.checkpoint")).unwrap();
     let resumed = trained(&["resume", "part.checkpoint", "--out", "part.chainrule", "--set", "epochs=6"]);
     assert_eq!(resumed, whole);
     assert_eq!(json(directory, "report.json")["epochs"].as_array().unwrap().len(), 6);
     fs::write(directory.join("plants.csv"), plants(121, 7)).unwrap();
-    let message = fails(directory, &["resume", "part.checkpoint", "--out", "part.chainrule", "--set", "epochs=9"]);
-    assert!(message.contains("the data are not those that part.checkpoint was trained on"), "{message}");
+    let message =
+        fails(directory, &["resume", "later.checkpoint", "--out", "part.chainrule", "--set", "epochs=9"]);
+    assert!(message.contains("the data are not those that later.checkpoint was trained on"), "{message}");
+}
+
+#[test]
+fn trainings_side_by_side_have_the_bits_that_they_have_alone() {
+    let directory = directory(&[("plants.csv", plants(120, 9))]);
+    let directory = directory.path();
+    out(directory, &["init", "plants.csv"]);
+    let short = ["--set", "epochs=4", "--json", "report.json"];
+    let alone = |changes: &[&str]| {
+        out(
+            directory,
+            &[&["train", "plants.toml", "--out", "alone.chainrule"], &short[..], changes].concat(),
+        );
+        json(directory, "report.json")
+    };
+    let printed = out(directory, &[&["train", "plants.toml", "--seeds", "3"], &short[..]].concat());
+    assert!(printed.contains("deviation") && printed.contains("plants.seed-2.chainrule"), "{printed}");
+    let report = json(directory, "report.json");
+    let second = alone(&["--set", "seed=1"]);
+    assert_eq!(report["runs"][1]["params_sha256"], second["params_sha256"]);
+    assert_eq!(report["runs"][1]["test"], second["scores"]["test"]);
+    let accuracies: Vec<f64> =
+        (0..3).filter_map(|run| report["runs"][run]["test"]["metrics"]["accuracy"].as_f64()).collect();
+    let mean = accuracies.iter().sum::<f64>() / 3.0;
+    assert!((report["figures"]["accuracy"]["mean"].as_f64().unwrap() - mean).abs() < 1e-12, "{report}");
+
+    let tried = [
+        "sweep",
+        "plants.toml",
+        "--try",
+        "optimizer.lr=1e-6,0.01",
+        "--try",
+        "model.layers.0.units=4,8",
+        "--out",
+        "best.chainrule",
+    ];
+    let printed = out(directory, &[&tried[..], &short].concat());
+    let runs = json(directory, "report.json");
+    assert_eq!(runs.as_array().unwrap().len(), 4);
+    let losses: Vec<f64> = (0..4).filter_map(|run| runs[run]["validation"]["loss"].as_f64()).collect();
+    assert!(losses.is_sorted() && losses.len() == 4, "{losses:?}");
+    let changes: Vec<&str> = (0..2).filter_map(|index| runs[0]["changes"][index].as_str()).collect();
+    assert_eq!(changes[0], "optimizer.lr=0.01");
+    assert!(printed.contains(&format!("--set {} --set {}", changes[0], changes[1])), "{printed}");
+    let best = alone(&["--set", changes[0], "--set", changes[1]]);
+    assert_eq!(runs[0]["params_sha256"], best["params_sha256"]);
+    assert!(out(directory, &["summary", "best.chainrule"]).contains("adam(lr=0.01)"));
+    let range =
+        ["sweep", "plants.toml", "--random", "3", "--range", "optimizer.lr=0.001..0.1", "--by", "accuracy"];
+    out(directory, &[&range[..], &short].concat());
+    assert_eq!(json(directory, "report.json").as_array().unwrap().len(), 3);
+    let message =
+        fails(directory, &["sweep", "plants.toml", "--set", "data.validation=0", "--try", "epochs=1,2"]);
+    assert!(message.contains("has no validation data"), "{message}");
 }
 
 #[test]
@@ -282,7 +379,11 @@ fn mistakes_say_where_and_what_is_near() {
     let good = fs::read_to_string(directory.join("plants.toml")).unwrap();
     let line_of = |part: &str| 1 + good.lines().position(|line| line.contains(part)).unwrap();
     for (from, to, expected) in [
-        ("cross_entropy", "cross_entrpy", "there is no loss named `cross_entrpy`; the nearest name is `cross_entropy`"),
+        (
+            "cross_entropy",
+            "cross_entrpy",
+            "there is no loss named `cross_entrpy`; the nearest name is `cross_entropy`",
+        ),
         ("\"dense(3)\"", "\"dense(0)\"", "dense.units is 0"),
         ("\"relu\"", "\"rleu\"", "there is no layer named `rleu`; the nearest name is `relu`"),
         ("adam(lr=0.003)", "adam(rate=0.003)", "adam has no setting named `rate`"),
@@ -304,14 +405,17 @@ fn mistakes_say_where_and_what_is_near() {
     fs::write(directory.join("plants.toml"), &good).unwrap();
     for (change, expected) in [
         ("optimizer.rate=3", "`optimizer`, adam(lr=0.003), has no setting `rate`; it has lr, "),
-        ("optimizer.lr=-3", "adam.lr is -3"),
+        ("optimizer.lr=-3", "adam.lr.cosine.rate is -3"),
         ("model.layers.9.units=3", "`model.layers` is a list of 5: its items are 0 to 4"),
         ("epochs", "it has no `=`, as in optimizer.lr=0.01"),
         ("epoch=3", "there is no `epoch`; the nearest is `epochs`"),
         ("epochs.x=3", "which has no keys"),
     ] {
         let message = fails(directory, &["train", "plants.toml", "--set", change]);
-        assert!(message.contains(expected) && message.contains(&format!("{change:?}")), "{change}: {message}");
+        assert!(
+            message.contains(expected) && message.contains(&format!("{change:?}")),
+            "{change}: {message}"
+        );
     }
     let message = fails(directory, &["init", "plants.csv"]);
     assert!(message.contains("plants.toml exists already"), "{message}");

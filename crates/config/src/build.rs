@@ -18,7 +18,11 @@ use crate::optimizer::{Rate, scheduled_optimizer};
 use crate::targets::{LearntTarget, PredictedTargets};
 
 /// What is built from a description at a key, or an error with its place.
-fn build<K: Kind>(key: &str, described: &Located<Description>, registry: &Registry) -> Result<K, ConfigError> {
+fn build<K: Kind>(
+    key: &str,
+    described: &Located<Description>,
+    registry: &Registry,
+) -> Result<K, ConfigError> {
     registry.build(&described.value).map_err(|source| failed(key, described, source))
 }
 
@@ -70,7 +74,6 @@ impl Configuration {
         let Located { value, at } = &self.optimizer;
         let schedule = self.schedule.as_ref().map(|schedule| &schedule.value);
         let rate = Rate { rate: None, schedule, default: "constant", names: "`schedule`" };
-        let at = self.schedule.as_ref().map_or(at, |schedule| &schedule.at);
         scheduled_optimizer(registry, value, rate)
             .map_err(|problem| ConfigError::Contradiction { at: at.clone(), problem })
     }
@@ -140,15 +143,21 @@ impl Configuration {
             0 => vec![parts.train.read(0, &mut row)],
             classes => (0..classes).filter_map(Y::of_class).collect(),
         };
+        let last = self.layers.last().unwrap_or(&self.layers[0]);
+        let unlike = |why: String| {
+            let problem = format!(
+                "{} is the last layer, so the model has {columns} outputs, which do not fit {}{why}",
+                last.value,
+                predicts.words()
+            );
+            Err(ConfigError::Contradiction { at: last.at.clone(), problem })
+        };
+        if !predicts.fit(columns) {
+            return unlike(String::new());
+        }
         for target in targets {
             if let Err(error) = loss.check(columns, &[target]) {
-                let last = self.layers.last().unwrap_or(&self.layers[0]);
-                let problem = format!(
-                    "{} is the last layer, so the model has {columns} outputs, which do not fit {}: {error}",
-                    last.value,
-                    predicts.words()
-                );
-                return Err(ConfigError::Contradiction { at: last.at.clone(), problem });
+                return unlike(format!(": {error}"));
             }
         }
         self.trainer_of(registry, model, loss, &predicts.scales)

@@ -33,11 +33,17 @@ impl ConfiguredModel {
                 let table = section.options.tell(preparation.reader(path)).read()?;
                 check_columns(&table, preparation, false)?;
                 let features = preparation.features::<f32>(&table)?;
+                let (found, expected) = (features.ncols(), self.model.input().size());
+                if found != expected {
+                    let problem =
+                        format!("its preparation makes {found} features, but its layers take {expected}");
+                    return Err(ConfigError::NotConfigured { path: self.path.clone(), problem });
+                }
                 let outputs = self.outputs_of(features.nrows(), |first, mut x| {
                     let rows = first..first + x.nrows();
                     x.assign(&features.slice(s![rows, ..]));
                 })?;
-                (outputs, RowNames::of_table(table.rows(), identifiers(&table)))
+                (outputs, RowNames::of_table(table.rows(), identifiers(&table, preparation)))
             }
             DataSource::Pictures(section) => {
                 let reader = self.pictures_like(section)?.reader(path);
@@ -48,11 +54,8 @@ impl ConfiguredModel {
             }
             DataSource::Idx(_) => {
                 let classes = self.predicts.classes.as_ref().map_or(0, Vec::len);
-                let images = if path.is_dir() {
-                    Images::idx_test(path, classes)?
-                } else {
-                    unlabelled_images(path)?
-                };
+                let images =
+                    if path.is_dir() { Images::idx_test(path, classes)? } else { unlabelled_images(path)? };
                 self.check_shape(path, &images)?;
                 (self.outputs_of_samples(&images)?, RowNames::numbered(images.count()))
             }
@@ -120,11 +123,13 @@ impl ConfiguredModel {
     /// How pictures are read as those of the training.
     fn pictures_like(&self, section: &PictureSection) -> Result<PictureSection, ConfigError> {
         let input = self.model.input();
-        let [channels, height, width] = <[usize; 3]>::try_from(&input[..]).map_err(|_| {
+        let no_pictures = || {
             let problem = format!("its samples have the shape {input}, which no pictures have");
             ConfigError::NotConfigured { path: self.path.clone(), problem }
-        })?;
-        Ok(PictureSection { size: Some([height, width]), colour: colour_of(channels), ..section.clone() })
+        };
+        let [channels, height, width] = <[usize; 3]>::try_from(&input[..]).map_err(|_| no_pictures())?;
+        let colour = Some(colour_of(channels).ok_or_else(no_pictures)?);
+        Ok(PictureSection { size: Some([height, width]), colour, ..section.clone() })
     }
 
     fn check_shape(&self, path: &Path, images: &Images) -> Result<(), ConfigError> {
@@ -193,7 +198,10 @@ fn unlabelled_images(path: &Path) -> Result<Images, ConfigError> {
     let wrong = |problem: String| ConfigError::Data { path: path.to_owned(), problem };
     let images = idx::read(path)?;
     let [count, height, width] = images.axes[..] else {
-        return Err(wrong(format!("it has {} axes, but images have three: give the file of images", images.axes.len())));
+        return Err(wrong(format!(
+            "it has {} axes, but images have three: give the file of images",
+            images.axes.len()
+        )));
     };
     Images::new([height, width], images.values, vec![0; count], 1).map_err(|error| wrong(error.to_string()))
 }
