@@ -63,7 +63,13 @@ pub use registry::registry_of;
 
 pub use chainrule_core as core;
 pub use chainrule_data as data;
-#[cfg(any(feature = "safetensors", feature = "npz", feature = "pytorch", feature = "onnx", feature = "source"))]
+#[cfg(any(
+    feature = "safetensors",
+    feature = "npz",
+    feature = "pytorch",
+    feature = "onnx",
+    feature = "source"
+))]
 pub use chainrule_interop as interop;
 pub use chainrule_layers as layers;
 pub use chainrule_losses as losses;

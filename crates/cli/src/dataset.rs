@@ -49,7 +49,8 @@ impl DatasetName {
     /// A parser of the names of data sets whose files are as those of MNIST.
     pub fn parser() -> impl TypedValueParser<Value = Self> {
         let all = Self::all();
-        let values = all.iter().map(|(known, title)| PossibleValue::new(known.name().to_owned()).help(title.clone()));
+        let values =
+            all.iter().map(|(known, title)| PossibleValue::new(known.name().to_owned()).help(title.clone()));
         PossibleValuesParser::new(values).map(|name| match name.as_str() {
             DIGITS => Self::Digits,
             _ => Self::Manifest(name),

@@ -222,7 +222,8 @@ mod tests {
             cut.enter_epoch(epoch);
             for index in 0..4 {
                 for (row, target) in [read(&up, index), read(&cut, index)] {
-                    let expected: f32 = (1..=4).zip(&*target).map(|(value, share)| value as f32 / 5.0 * share).sum();
+                    let expected: f32 =
+                        (1..=4).zip(&*target).map(|(value, share)| value as f32 / 5.0 * share).sum();
                     let mean = row.iter().sum::<f32>() / 64.0;
                     assert!((mean - expected).abs() < 1e-6, "{target:?}");
                     assert!((target.iter().sum::<f32>() - 1.0).abs() < 1e-6);

@@ -211,7 +211,9 @@ pub enum AugmentError {
         shape: Shape,
     },
     /// Samples without classes.
-    #[error("samples without a number of classes cannot be mixed: use a data set that knows it, such as `Rows::with_classes`")]
+    #[error(
+        "samples without a number of classes cannot be mixed: use a data set that knows it, such as `Rows::with_classes`"
+    )]
     Classes,
     /// A setting that cannot be.
     #[error("{augmentation}: {setting} is {value}, but has to be {allowed}")]
