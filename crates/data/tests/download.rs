@@ -152,7 +152,7 @@ fn fetches_once() {
     get(&[&server], &below).unwrap();
 }
 
-/// An archive of two files in a folder, with a link and a file that nobody asks for.
+/// An archive of two files in a folder, with a link and a file that is not asked for.
 fn archive() -> Vec<u8> {
     let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     let mut add = |name: &str, kind: tar::EntryType, content: &[u8]| {
