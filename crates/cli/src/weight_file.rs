@@ -54,7 +54,9 @@ impl Format {
             Self::Npz => StateDict::read_npz(path)?,
             Self::Pytorch => StateDict::read_pytorch(path)?,
             Self::Onnx => return Err("a graph has layers as well as tensors".into()),
-            Self::Rust | Self::C | Self::Python => return Err("a model is not read from source: it is written alone".into()),
+            Self::Rust | Self::C | Self::Python => {
+                return Err("a model is not read from source: it is written alone".into());
+            }
         })
     }
 }
