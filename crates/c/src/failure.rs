@@ -66,7 +66,8 @@ pub(crate) fn guarded(work: impl FnOnce() -> Result<(), Failure>) -> Status {
         Ok(Err(failure)) => failure,
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref().copied());
-            let text = format!("a panic in chainrule, which is a bug: {}", text.unwrap_or("without a message"));
+            let text =
+                format!("a panic in chainrule, which is a bug: {}", text.unwrap_or("without a message"));
             Failure { status: Status::InternalError, text }
         }
     };

@@ -76,7 +76,7 @@ pub use load::{LoadError, Loaded, Loading, WrongShape, WrongType};
 pub use onnx::{OnnxError, OnnxExport, OnnxForm, OnnxModel, OnnxReadError, onnx_forms};
 pub use rename::{Rename, RenameError};
 #[cfg(feature = "source")]
-pub use source::{Language, SourceFile, SourceError, SourceExport, SourceForm, source_forms};
+pub use source::{Language, SourceError, SourceExport, SourceFile, SourceForm, source_forms};
 pub use state_dict::StateDict;
 pub use tensor::{Tensor, TensorError};
 #[cfg(feature = "safetensors")]

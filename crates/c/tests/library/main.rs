@@ -57,7 +57,8 @@ fn the_example_predicts() {
     let folder = tempfile::tempdir().unwrap();
     let Some(program) = compiled(&Path::new(HERE).join("examples/predict.c"), folder.path()) else { return };
     let description = "flatten then dense(5) then relu then dense(3)";
-    let model = Model::<f32>::from_description(Shape::from([2, 4]), &description.parse().unwrap(), 1).unwrap();
+    let model =
+        Model::<f32>::from_description(Shape::from([2, 4]), &description.parse().unwrap(), 1).unwrap();
     let path = folder.path().join("own.chainrule");
     model.save(&path).unwrap();
     let x = Array2::from_shape_fn((3, 8), |(row, column)| (row * 8 + column) as f32 * 0.125 - 1.0);
@@ -68,16 +69,22 @@ fn the_example_predicts() {
     let mut lines = printed.lines();
     assert_eq!(lines.next(), Some(&*format!("layers {description}")));
     assert_eq!(lines.next(), Some("sample 2 4"));
-    let found: Vec<f32> = lines.flat_map(|line| line.split(' ')).map(|number| number.parse().unwrap()).collect();
+    let found: Vec<f32> =
+        lines.flat_map(|line| line.split(' ')).map(|number| number.parse().unwrap()).collect();
     // One sample at a time, as the program gives them.
-    let expected: Vec<f32> = x.rows().into_iter().flat_map(|row| model.predict(row.insert_axis(ndarray::Axis(0))).unwrap()).collect();
+    let expected: Vec<f32> = x
+        .rows()
+        .into_iter()
+        .flat_map(|row| model.predict(row.insert_axis(ndarray::Axis(0))).unwrap())
+        .collect();
     assert_eq!(found, expected);
 
     let damaged = folder.path().join("damaged.chainrule");
     let mut bytes = fs::read(&path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&damaged, bytes).unwrap();
-    for (path, part) in [(folder.path().join("nothing.chainrule"), "nothing.chainrule"), (damaged, "damaged")] {
+    for (path, part) in [(folder.path().join("nothing.chainrule"), "nothing.chainrule"), (damaged, "damaged")]
+    {
         let output = run(&program, &path, &[]);
         assert_eq!(output.status.code(), Some(1));
         let message = String::from_utf8(output.stderr).unwrap();
@@ -151,10 +158,15 @@ fn the_header_has_the_functions_and_codes_of_the_library() {
     let read = |name: &str| fs::read_to_string(Path::new(HERE).join(name)).unwrap();
     let header = read("include/chainrule.h");
     // In comments functions have nothing in their parentheses.
-    let declared: BTreeSet<_> = words(&header.replace("()", ""), "chainrule_", '(').iter().map(|s| s.to_string()).collect();
+    let declared: BTreeSet<_> =
+        words(&header.replace("()", ""), "chainrule_", '(').iter().map(|s| s.to_string()).collect();
     let code = read("src/lib.rs");
-    let exported: BTreeSet<_> =
-        code.split("extern \"C\" fn ").skip(1).filter_map(|rest| rest.split('(').next()).map(str::to_owned).collect();
+    let exported: BTreeSet<_> = code
+        .split("extern \"C\" fn ")
+        .skip(1)
+        .filter_map(|rest| rest.split('(').next())
+        .map(str::to_owned)
+        .collect();
     assert_eq!(declared, exported);
     let codes = |text: &str, prefix: &str| -> Vec<(String, String)> {
         let lines = text.lines().filter_map(|line| line.trim().trim_end_matches(',').split_once(" = "));

@@ -72,8 +72,11 @@ pub(super) fn arrange(program: &Program) -> Arrangement {
     let mut placed: Vec<(Region, usize)> = Vec::new();
     for region in regions {
         let meets = |other: &Region| other.first <= region.last && region.first <= other.last;
-        let mut taken: Vec<(usize, usize)> =
-            placed.iter().filter(|(other, _)| meets(other)).map(|(other, at)| (*at, at + other.size)).collect();
+        let mut taken: Vec<(usize, usize)> = placed
+            .iter()
+            .filter(|(other, _)| meets(other))
+            .map(|(other, at)| (*at, at + other.size))
+            .collect();
         taken.sort_unstable();
         let mut index = 0;
         for (from, to) in taken {

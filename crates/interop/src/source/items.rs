@@ -11,7 +11,8 @@ struct Item<'a> {
 
 /// The functions and types of these texts that have one of these names, or are used by those that do, in the order of the texts.
 pub(super) fn needed(texts: &[&'static str], names: &BTreeSet<&str>) -> Vec<&'static str> {
-    let items: Vec<Item<'static>> = texts.iter().flat_map(|text| text.trim().split("\n\n")).filter_map(item).collect();
+    let items: Vec<Item<'static>> =
+        texts.iter().flat_map(|text| text.trim().split("\n\n")).filter_map(item).collect();
     let mut chosen: Vec<bool> = items.iter().map(|item| names.contains(item.name)).collect();
     loop {
         let mut changed = false;
@@ -26,7 +27,12 @@ pub(super) fn needed(texts: &[&'static str], names: &BTreeSet<&str>) -> Vec<&'st
             }
         }
         if !changed {
-            return items.iter().zip(&chosen).filter(|(_, chosen)| **chosen).map(|(item, _)| item.text).collect();
+            return items
+                .iter()
+                .zip(&chosen)
+                .filter(|(_, chosen)| **chosen)
+                .map(|(item, _)| item.text)
+                .collect();
         }
     }
 }
@@ -54,8 +60,8 @@ fn is_word(c: char) -> bool {
 
 /// Whether a text calls a function or names a type.
 fn uses(text: &str, item: &Item<'_>) -> bool {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with(['/', '*']));
-    code.into_iter().any(|line| {
+    let mut code = text.lines().filter(|line| !line.trim_start().starts_with('/'));
+    code.any(|line| {
         line.match_indices(item.name).any(|(index, name)| {
             let before = line[..index].chars().next_back();
             let after = line[index + name.len()..].chars().next();

@@ -19,14 +19,21 @@ impl Head {
     pub(super) fn lines(&self) -> Vec<String> {
         let Self { name, input, weight_bytes, memory_bytes, .. } = self;
         let numbers = match self.quantized {
-            true => "Weights have 8 bits and a scale for each unit; what they multiply is rounded to 16 bits.",
+            true => {
+                "Weights have 8 bits and a scale for each unit; what they multiply is rounded to 16 bits."
+            }
             false => "Numbers are in single precision.",
         };
         let mut lines = vec![
-            format!("The network {name}, written by chainrule {}. It uses no library and allocates nothing.", env!("CARGO_PKG_VERSION")),
+            format!(
+                "The network {name}, written by chainrule {}. It uses no library and allocates nothing.",
+                env!("CARGO_PKG_VERSION")
+            ),
             String::new(),
             format!("A sample has the shape {input:?}, its values in row-major order."),
-            format!("Constants take {weight_bytes} bytes, the memory of a prediction {memory_bytes}. {numbers}"),
+            format!(
+                "Constants take {weight_bytes} bytes, the memory of a prediction {memory_bytes}. {numbers}"
+            ),
             String::new(),
             "Layers:".to_owned(),
             String::new(),

@@ -6,7 +6,11 @@
 mod arrange;
 mod c;
 mod items;
-#[allow(clippy::too_many_arguments, clippy::needless_range_loop, reason = "they are what an exported file contains")]
+#[allow(
+    clippy::too_many_arguments,
+    clippy::needless_range_loop,
+    reason = "they are what an exported file contains"
+)]
 mod kernels;
 mod layout;
 mod lower;
@@ -96,7 +100,11 @@ impl<'a> SourceExport<'a> {
     /// # Errors
     ///
     /// [`SourceError`] names the layer that cannot be written and why, or the system's error.
-    pub fn write<T: Real>(&self, model: &Model<T>, path: impl AsRef<Path>) -> Result<SourceFile, SourceError> {
+    pub fn write<T: Real>(
+        &self,
+        model: &Model<T>,
+        path: impl AsRef<Path>,
+    ) -> Result<SourceFile, SourceError> {
         let path = path.as_ref();
         let source = self.source(model)?;
         output::write(path, |file| file.write_all(source.text.as_bytes()))
@@ -200,7 +208,9 @@ pub enum SourceError {
         name: String,
     },
     /// A parameter without a value in single precision.
-    #[error("the parameter {parameter} has values that are no finite numbers in single precision: train the model again")]
+    #[error(
+        "the parameter {parameter} has values that are no finite numbers in single precision: train the model again"
+    )]
     NotFinite {
         /// Its name.
         parameter: String,

@@ -63,7 +63,15 @@ fn quantize(program: &mut Program, step: &mut Step, reached: f32) {
         }
         (
             "lstm" | "gru",
-            &[Constant(weight), Constant(recurrent), ref biases @ .., Count(inputs), Count(steps), Count(keep), Flag(backwards)],
+            &[
+                Constant(weight),
+                Constant(recurrent),
+                ref biases @ ..,
+                Count(inputs),
+                Count(steps),
+                Count(keep),
+                Flag(backwards),
+            ],
         ) => {
             let gates = if step.function == "lstm" { 4 } else { 3 };
             let units = program.constants[weight].array.len() / inputs / gates;
@@ -71,7 +79,14 @@ fn quantize(program: &mut Program, step: &mut Step, reached: f32) {
             let both = [steps_of(inputs, reached), steps_of(units, 1.0)];
             let [bytes, scales] = rounded(program, weight, inputs, both[0][0]);
             let [state_bytes, state_scales] = rounded(program, recurrent, units, both[1][0]);
-            let last = [Count(inputs), Count(steps), Count(keep), Flag(backwards), Pairs(both), Rounded(inputs + units)];
+            let last = [
+                Count(inputs),
+                Count(steps),
+                Count(keep),
+                Flag(backwards),
+                Pairs(both),
+                Rounded(inputs + units),
+            ];
             step.function = if step.function == "lstm" { "lstm_q" } else { "gru_q" };
             let first = [bytes, state_bytes, scales, state_scales].into_iter().chain(biases.iter().copied());
             step.arguments = first.chain(last).collect();

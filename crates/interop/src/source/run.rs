@@ -8,10 +8,12 @@ type Unit = fn(f32, [f32; 2]) -> f32;
 
 /// Runs the steps, and shows each of them with its first input.
 pub(super) fn run(program: &Program, sample: &[f32], mut see: impl FnMut(usize, &[f32])) {
-    let mut values: Vec<Vec<f32>> = program.slots.iter().map(|slot| vec![0.0; slot.count + slot.room]).collect();
+    let mut values: Vec<Vec<f32>> =
+        program.slots.iter().map(|slot| vec![0.0; slot.count + slot.room]).collect();
     values[0].copy_from_slice(sample);
     for (index, step) in program.steps.iter().enumerate() {
-        let input = step.inputs.first().map_or(&[][..], |&input| &values[input][..program.slots[input].count]);
+        let input =
+            step.inputs.first().map_or(&[][..], |&input| &values[input][..program.slots[input].count]);
         see(index, input);
         let mut y = std::mem::take(&mut values[step.output]);
         if step.in_place {
@@ -28,7 +30,9 @@ fn call(program: &Program, step: &Step, x: &[f32], y: &mut [f32]) {
     use Argument::{Constant, Count, Flag, Number, Window};
     let floats = |index: usize| program.constants[index].array.floats().unwrap_or_default();
     match (step.function, &step.arguments[..]) {
-        ("dense", &[Constant(w), Constant(b), Count(inputs)]) => products::dense(x, floats(w), floats(b), inputs, y),
+        ("dense", &[Constant(w), Constant(b), Count(inputs)]) => {
+            products::dense(x, floats(w), floats(b), inputs, y)
+        }
         ("conv", &[Constant(w), Constant(b), Window(ref window), Count(groups)]) => {
             products::conv(x, floats(w), floats(b), window, groups, y);
         }
@@ -42,9 +46,13 @@ fn call(program: &Program, step: &Step, x: &[f32], y: &mut [f32]) {
         ("log_softmax", &[Count(count)]) => rows::log_softmax(count, y),
         ("normalize", &[Count(count), Number(epsilon)]) => rows::normalize(count, epsilon, y),
         ("rms_normalize", &[Count(count), Number(epsilon)]) => rows::rms_normalize(count, epsilon, y),
-        ("scale_shift", &[Constant(s), Constant(t), Count(inner)]) => rows::scale_shift(floats(s), floats(t), inner, y),
+        ("scale_shift", &[Constant(s), Constant(t), Count(inner)]) => {
+            rows::scale_shift(floats(s), floats(t), inner, y)
+        }
         ("prelu", &[Constant(slopes), Count(inner)]) => rows::prelu(floats(slopes), inner, y),
-        ("gate", &[Argument::Unit(name, settings), Count(count)]) => rows::gate(x, unit(name), settings, count, y),
+        ("gate", &[Argument::Unit(name, settings), Count(count)]) => {
+            rows::gate(x, unit(name), settings, count, y)
+        }
         ("add", []) => moves::add(x, y),
         ("subtract", []) => moves::subtract(x, y),
         ("multiply", []) => moves::multiply(x, y),
@@ -53,13 +61,23 @@ fn call(program: &Program, step: &Step, x: &[f32], y: &mut [f32]) {
         ("scale", &[Number(factor)]) => moves::scale(factor, y),
         ("slice", &[Count(start)]) => moves::slice(x, start, y),
         ("place", &[Count(start), Count(count), Count(total)]) => moves::place(x, start, count, total, y),
-        ("exchange", &[Count(rows), Count(columns), Count(inner)]) => moves::exchange(x, rows, columns, inner, y),
+        ("exchange", &[Count(rows), Count(columns), Count(inner)]) => {
+            moves::exchange(x, rows, columns, inner, y)
+        }
         ("pad", [Window(window), Number(value)]) => moves::pad(x, window, *value, y),
         ("crop", [Window(window)]) => moves::crop(x, window, y),
         ("enlarge", [Window(window)]) => moves::enlarge(x, window, y),
         (
             "lstm",
-            &[Constant(w), Constant(r), Constant(b), Count(inputs), Count(steps), Count(keep), Flag(backwards)],
+            &[
+                Constant(w),
+                Constant(r),
+                Constant(b),
+                Count(inputs),
+                Count(steps),
+                Count(keep),
+                Flag(backwards),
+            ],
         ) => recurrent::lstm(x, floats(w), floats(r), floats(b), inputs, steps, keep, backwards, y),
         (
             "gru",
@@ -73,7 +91,9 @@ fn call(program: &Program, step: &Step, x: &[f32], y: &mut [f32]) {
                 Count(keep),
                 Flag(backwards),
             ],
-        ) => recurrent::gru(x, floats(w), floats(r), floats(b), floats(rb), inputs, steps, keep, backwards, y),
+        ) => {
+            recurrent::gru(x, floats(w), floats(r), floats(b), floats(rb), inputs, steps, keep, backwards, y)
+        }
         (
             "rnn",
             &[
@@ -88,7 +108,19 @@ fn call(program: &Program, step: &Step, x: &[f32], y: &mut [f32]) {
             ],
         ) => {
             let unit = unit(name);
-            recurrent::rnn(x, floats(w), floats(r), floats(b), unit, settings, inputs, steps, keep, backwards, y);
+            recurrent::rnn(
+                x,
+                floats(w),
+                floats(r),
+                floats(b),
+                unit,
+                settings,
+                inputs,
+                steps,
+                keep,
+                backwards,
+                y,
+            );
         }
         (other, arguments) => unreachable!("there is no function {other} of {arguments:?}"),
     }

@@ -54,7 +54,9 @@ pub fn predict(input: &[f32; INPUTS], output: &mut [f32; OUTPUTS], memory: &mut 
         writeln!(text, "    slice({from}, 0, output);").unwrap_or_default();
     }
     text += "}\n";
-    let pairs = |step: &Step| step.read().iter().any(|&x| in_memory(arrangement, x)) && in_memory(arrangement, step.output);
+    let pairs = |step: &Step| {
+        step.read().iter().any(|&x| in_memory(arrangement, x)) && in_memory(arrangement, step.output)
+    };
     let copies = |(step, copy): (&Step, &bool)| *copy && in_memory(arrangement, step.inputs[0]);
     if program.steps.iter().any(pairs) || program.steps.iter().zip(&arrangement.copies).any(copies) {
         text += PARTS;
@@ -70,7 +72,8 @@ pub fn predict(input: &[f32; INPUTS], output: &mut [f32; OUTPUTS], memory: &mut 
             Array::Floats(values) => ("f32", values.iter().map(|value| float(*value)).collect()),
             Array::Bytes(values) => ("i8", values.iter().map(i8::to_string).collect()),
         };
-        write!(text, "\nstatic {name}: [{number}; {}] = [\n{}];\n", values.len(), lines(&values)).unwrap_or_default();
+        write!(text, "\nstatic {name}: [{number}; {}] = [\n{}];\n", values.len(), lines(&values))
+            .unwrap_or_default();
     }
     text
 }
@@ -112,8 +115,12 @@ fn call(text: &mut String, program: &Program, arrangement: &Arrangement, (index,
         let x = x.map(|x| (arrangement.locations[x], program.slots[x].count));
         let y = match (x, y) {
             (Some((Location::Memory(from), count)), Location::Memory(to)) => {
-                writeln!(text, "    let (x, y) = parts(floats, [{from}, {count}], [{to}, {}]);", whole(step.output))
-                    .unwrap_or_default();
+                writeln!(
+                    text,
+                    "    let (x, y) = parts(floats, [{from}, {count}], [{to}, {}]);",
+                    whole(step.output)
+                )
+                .unwrap_or_default();
                 all.push("x".to_owned());
                 "y".to_owned()
             }

@@ -72,7 +72,8 @@ pub(super) fn graph(writer: &mut Writer<'_>, site: &Site, x: &[usize]) -> Built 
         for (index, (_, shape)) in values.iter().enumerate() {
             let end = start + shape.iter().product::<usize>();
             let axes: Vec<String> = shape.iter().map(usize::to_string).collect();
-            forward += &format!("        v{index} = x[:, {start}:{end}].reshape(len(x), {})\n", axes.join(", "));
+            forward +=
+                &format!("        v{index} = x[:, {start}:{end}].reshape(len(x), {})\n", axes.join(", "));
             start = end;
         }
     }
@@ -100,12 +101,18 @@ pub(super) fn graph(writer: &mut Writer<'_>, site: &Site, x: &[usize]) -> Built 
                 let [only] = from[..] else { return Err("a layer has other than one input".into()) };
                 let module = layer(writer, &inner(owner.described("layer")?), &values[only].1.clone())?;
                 if of.contains('.') {
-                    return Err(format!("PyTorch's modules have no dot in their names: call the node {of} otherwise").into());
+                    return Err(format!(
+                        "PyTorch's modules have no dot in their names: call the node {of} otherwise"
+                    )
+                    .into());
                 }
                 let name = serde_json::Value::from(of);
                 if of == id {
                     let text = argument(&module.text).replace('\n', "\n        ");
-                    modules += &format!("        self.add_module({name},{}\n        )\n", text.trim_end_matches(','));
+                    modules += &format!(
+                        "        self.add_module({name},{}\n        )\n",
+                        text.trim_end_matches(',')
+                    );
                 }
                 (format!("self.get_submodule({name})({})", inputs[0]), module.shape)
             }
@@ -139,9 +146,32 @@ fn find(values: &[(String, Vec<usize>)], name: &str) -> Result<usize, Reason> {
 
 /// The layers that PyTorch applies to the last axis, whatever is before it.
 const OF_LAST_AXIS: &[&str] = &[
-    "sequential", "frozen", "dense", "dropout", "identity", "softmax", "softmin", "log_softmax", "relu", "relu6", "leaky_relu",
-    "elu", "celu", "selu", "gelu", "gelu_tanh", "sigmoid", "tanh", "silu", "mish", "softplus", "hard_sigmoid", "hard_swish",
-    "hard_tanh", "softsign", "log_sigmoid",
+    "sequential",
+    "frozen",
+    "dense",
+    "dropout",
+    "identity",
+    "softmax",
+    "softmin",
+    "log_softmax",
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "celu",
+    "selu",
+    "gelu",
+    "gelu_tanh",
+    "sigmoid",
+    "tanh",
+    "silu",
+    "mish",
+    "softplus",
+    "hard_sigmoid",
+    "hard_swish",
+    "hard_tanh",
+    "softsign",
+    "log_sigmoid",
 ];
 
 /// Whether a layer and all inside of it are such.

@@ -98,13 +98,15 @@ impl TorchExport {
              batch comes first.\n\"\"\"\n\n",
             env!("CARGO_PKG_VERSION")
         );
-        let uses = |word: &str| text.contains(word) || writer.classes.iter().any(|class| class.contains(word));
+        let uses =
+            |word: &str| text.contains(word) || writer.classes.iter().any(|class| class.contains(word));
         for module in ["collections", "functools"] {
             if uses(&format!("{module}.")) {
                 head += &format!("import {module}\n");
             }
         }
-        head += "import pathlib\n\nimport torch\nfrom safetensors.torch import load_file\nfrom torch import nn\n";
+        head +=
+            "import pathlib\n\nimport torch\nfrom safetensors.torch import load_file\nfrom torch import nn\n";
         for class in HELPERS.trim().split("\n\n\n") {
             let name = class.trim_start_matches("class ").split(['(', ':']).next().unwrap_or_default();
             if writer.helpers.contains(name) {
@@ -149,7 +151,9 @@ fn python_list(values: &[usize]) -> String {
 #[non_exhaustive]
 pub enum TorchError {
     /// A layer that has no module.
-    #[error("layer {path}, {layer}, cannot be written as code of PyTorch: {reason}; write its weights as safetensors, or the model as ONNX")]
+    #[error(
+        "layer {path}, {layer}, cannot be written as code of PyTorch: {reason}; write its weights as safetensors, or the model as ONNX"
+    )]
     Layer {
         /// Its path.
         path: String,

@@ -56,19 +56,23 @@ const FAMILIES: &[Family] = &[
         "`nn.LayerNorm`, `nn.RMSNorm`, `nn.GroupNorm`, `nn.InstanceNorm1d` to `3d`",
         norm,
     ),
-    family(&["rnn", "lstm", "gru"], "`nn.RNN` of tanh or ReLU, `nn.LSTM`, `nn.GRU`", recurrent::one_direction),
+    family(
+        &["rnn", "lstm", "gru"],
+        "`nn.RNN` of tanh or ReLU, `nn.LSTM`, `nn.GRU`",
+        recurrent::one_direction,
+    ),
     family(
         &["bidirectional"],
         "those with `bidirectional=True`, where the states are concatenated",
         recurrent::bidirectional,
     ),
     family(&["embedding"], "`nn.Embedding`", embedding),
+    family(&["transformer_encoder"], "`nn.TransformerEncoderLayer` with ReLU or GELU", encoder),
     family(
-        &["transformer_encoder"],
-        "`nn.TransformerEncoderLayer` with ReLU or GELU",
-        encoder,
+        &["learned_positions", "class_token", "patches", "one_step"],
+        "a module of the file",
+        of_sequences,
     ),
-    family(&["learned_positions", "class_token", "patches", "one_step"], "a module of the file", of_sequences),
     family(&["flatten"], "`nn.Flatten`", plain),
     family(&["reshape", "unflatten", "permute"], "a module of the file", shape),
     family(
@@ -78,29 +82,77 @@ const FAMILIES: &[Family] = &[
     ),
     family(
         &[
-            "zero_padding1d", "zero_padding2d", "zero_padding3d", "constant_padding1d", "constant_padding2d",
-            "constant_padding3d", "reflection_padding1d", "reflection_padding2d", "reflection_padding3d",
-            "replication_padding1d", "replication_padding2d", "replication_padding3d", "circular_padding1d",
-            "circular_padding2d", "circular_padding3d",
+            "zero_padding1d",
+            "zero_padding2d",
+            "zero_padding3d",
+            "constant_padding1d",
+            "constant_padding2d",
+            "constant_padding3d",
+            "reflection_padding1d",
+            "reflection_padding2d",
+            "reflection_padding3d",
+            "replication_padding1d",
+            "replication_padding2d",
+            "replication_padding3d",
+            "circular_padding1d",
+            "circular_padding2d",
+            "circular_padding3d",
         ],
         "`nn.ZeroPad1d` to `3d`, `nn.ConstantPad1d`, `nn.ReflectionPad1d`, `nn.ReplicationPad1d`, `nn.CircularPad1d` and so on",
         padding,
     ),
     family(
-        &["up_sampling1d", "up_sampling2d", "up_sampling3d", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"],
+        &[
+            "up_sampling1d",
+            "up_sampling2d",
+            "up_sampling3d",
+            "pixel_shuffle",
+            "pixel_unshuffle",
+            "channel_shuffle",
+        ],
         "`nn.Upsample`, `nn.PixelShuffle`, `nn.PixelUnshuffle`, `nn.ChannelShuffle`",
         moved,
     ),
     family(
         &[
-            "identity", "relu", "relu6", "selu", "gelu", "gelu_tanh", "hard_sigmoid", "hard_swish", "tanh_shrink", "sigmoid",
-            "tanh", "softsign", "silu", "mish", "log_sigmoid", "softmax", "log_softmax", "softmin", "softmax2d",
+            "identity",
+            "relu",
+            "relu6",
+            "selu",
+            "gelu",
+            "gelu_tanh",
+            "hard_sigmoid",
+            "hard_swish",
+            "tanh_shrink",
+            "sigmoid",
+            "tanh",
+            "softsign",
+            "silu",
+            "mish",
+            "log_sigmoid",
+            "softmax",
+            "log_softmax",
+            "softmin",
+            "softmax2d",
         ],
         "the activation of the same name",
         plain,
     ),
     family(
-        &["leaky_relu", "threshold", "elu", "celu", "hard_tanh", "hard_shrink", "soft_shrink", "softplus", "rrelu", "prelu", "glu"],
+        &[
+            "leaky_relu",
+            "threshold",
+            "elu",
+            "celu",
+            "hard_tanh",
+            "hard_shrink",
+            "soft_shrink",
+            "softplus",
+            "rrelu",
+            "prelu",
+            "gated",
+            "glu",
+        ],
         "the activation of the same name, with its settings",
         with_settings,
     ),
@@ -153,14 +205,16 @@ fn conv_padding(site: &Site, x: &[usize], axes: usize) -> Result<String, Reason>
     let sides = match &*word {
         "valid" => vec![[0, 0]; axes],
         "same" => {
-            let [kernel, stride, dilation] = ["kernel", "stride", "dilation"].map(|setting| site.counts(setting, axes));
+            let [kernel, stride, dilation] =
+                ["kernel", "stride", "dilation"].map(|setting| site.counts(setting, axes));
             let (kernel, stride, dilation) = (kernel?, stride?, dilation?);
             if stride.iter().all(|&stride| stride == 1) {
                 return Ok("\"same\"".to_owned());
             }
             let sides = |axis: usize| {
                 let size = x[axis + 1];
-                let covered = (size - 1) / stride[axis] * stride[axis] + dilation[axis] * (kernel[axis] - 1) + 1;
+                let covered =
+                    (size - 1) / stride[axis] * stride[axis] + dilation[axis] * (kernel[axis] - 1) + 1;
                 let zeros = covered.saturating_sub(size);
                 [zeros / 2, zeros - zeros / 2]
             };
@@ -176,7 +230,8 @@ fn conv_padding(site: &Site, x: &[usize], axes: usize) -> Result<String, Reason>
 
 /// The settings of a convolution that follow its channels.
 fn window(site: &Site, x: &[usize], axes: usize) -> Result<String, Reason> {
-    let [kernel, stride, dilation] = ["kernel", "stride", "dilation"].map(|setting| site.counts(setting, axes));
+    let [kernel, stride, dilation] =
+        ["kernel", "stride", "dilation"].map(|setting| site.counts(setting, axes));
     Ok(format!(
         "{}, stride={}, padding={}, dilation={}",
         tuple(&kernel?),
@@ -228,7 +283,9 @@ fn pool(writer: &mut Writer<'_>, site: &Site, _: &[usize]) -> Built {
             return Err("its windows are dilated, which nn.AvgPool does not have".into());
         }
         let counts = flag(!site.flag("exclude_padding")?);
-        format!("nn.AvgPool{axes}d({kernel}, {stride}, {padding}, ceil_mode={ceil}, count_include_pad={counts})")
+        format!(
+            "nn.AvgPool{axes}d({kernel}, {stride}, {padding}, ceil_mode={ceil}, count_include_pad={counts})"
+        )
     };
     let output = writer.output(site)?;
     writer.module(text, output)
@@ -243,7 +300,8 @@ fn adaptive(writer: &mut Writer<'_>, site: &Site, x: &[usize]) -> Built {
         if !(1..=3).contains(&axes) {
             return Err("its samples have other than one to three axes besides the channels".into());
         }
-        return writer.module(format!("nn.Sequential(nn.Adaptive{kind}Pool{axes}d(1), nn.Flatten())"), output);
+        return writer
+            .module(format!("nn.Sequential(nn.Adaptive{kind}Pool{axes}d(1), nn.Flatten())"), output);
     }
     let axes = site.axes();
     writer.module(format!("nn.Adaptive{kind}Pool{axes}d({})", tuple(&output[1..])), output)
@@ -301,7 +359,12 @@ fn encoder(writer: &mut Writer<'_>, site: &Site, x: &[usize]) -> Built {
     site.without("causal", "write the model as ONNX")?;
     site.without("masked", "write the model as ONNX")?;
     if site.has("attention") {
-        return Err("its attention has settings that nn.TransformerEncoderLayer does not have".into());
+        let attention = site.inner("self_attn", site.described("attention")?);
+        let set = ["key_value_heads", "head_size", "rotary"].iter().any(|setting| attention.has(setting));
+        let on = ["causal", "masked", "alibi"].iter().any(|setting| attention.flag(setting) != Ok(false));
+        if set || on || attention.count("heads")? != site.count("heads")? || !attention.flag("bias")? {
+            return Err("its attention has settings that nn.TransformerEncoderLayer does not have".into());
+        }
     }
     let activation = match &*site.described("activation")?.name {
         "relu" => "relu",
@@ -424,7 +487,10 @@ fn with_settings(writer: &mut Writer<'_>, site: &Site, x: &[usize]) -> Built {
         "soft_shrink" => format!("nn.Softshrink({})", value("lambda")?),
         "softplus" => format!("nn.Softplus({}, {})", value("beta")?, value("threshold")?),
         "rrelu" => format!("nn.RReLU({}, {})", value("lower")?, value("upper")?),
-        "glu" => {
+        "gated" | "glu" => {
+            if site.has("gate") && site.described("gate")?.name != "sigmoid" {
+                return Err("nn.GLU has a sigmoid as its gate".into());
+            }
             let axis = if site.has("axis") { site.count("axis")? } else { x.len() - 1 };
             let output = writer.output(site)?;
             return writer.module(format!("nn.GLU({})", axis + 1), output);
@@ -437,4 +503,3 @@ fn with_settings(writer: &mut Writer<'_>, site: &Site, x: &[usize]) -> Built {
     };
     writer.module(text, x)
 }
-

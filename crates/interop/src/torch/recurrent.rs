@@ -36,7 +36,9 @@ pub(super) fn one_direction(writer: &mut Writer<'_>, site: &Site, x: &[usize]) -
 pub(super) fn bidirectional(writer: &mut Writer<'_>, site: &Site, x: &[usize]) -> Built {
     let inner = site.inner("", site.described("layer")?);
     if inner.flag("backwards")? || site.text("merge") != Some("concat") {
-        return Err("PyTorch's modules concatenate the states of both directions, the forward one first".into());
+        return Err(
+            "PyTorch's modules concatenate the states of both directions, the forward one first".into()
+        );
     }
     let text = settings(writer, &inner, x)? + ", bidirectional=True)";
     let output = writer.output(site)?;

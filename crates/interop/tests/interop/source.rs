@@ -27,7 +27,10 @@ pub(crate) const LENET: &str = "conv2d(6, 5, padding=2) then relu then max_pool2
 const CASES: &[(&str, &[usize])] = &[
     ("dense(5)", &[4]),
     ("dense(5, bias=false) then tanh", &[4]),
-    ("flatten then dense(64) then relu then dense(32) then dropout(0.5) then dense(10) then softmax", &[28, 28]),
+    (
+        "flatten then dense(64) then relu then dense(32) then dropout(0.5) then dense(10) then softmax",
+        &[28, 28],
+    ),
     (LENET, &[1, 28, 28]),
     ("conv1d(4, 3, stride=2, padding=same) then silu then conv1d(2, 2, dilation=2)", &[3, 17]),
     ("conv2d(4, [3, 2], padding=[1, [0, 1]], stride=[2, 1], groups=2)", &[2, 7, 6]),
@@ -60,23 +63,29 @@ const CASES: &[(&str, &[usize])] = &[
     ("bidirectional(lstm(3, backwards=true), merge=sum)", &[5, 3]),
     ("bidirectional(rnn(3, sequences=true), merge=average)", &[5, 3]),
     ("bidirectional(gru(3), merge=multiply)", &[5, 3]),
-    ("lstm(4, sequences=true) then time_distributed(sequential([dense(3), relu, dense(2), softmax]))", &[5, 3]),
+    (
+        "lstm(4, sequences=true) then time_distributed(sequential([dense(3), relu, dense(2), softmax]))",
+        &[5, 3],
+    ),
     ("lstm(4, sequences=true) then one_step then dense(2)", &[5, 3]),
     ("one_step(first)", &[5, 3]),
     ("embedding(7, 4) then lstm(3)", &[5]),
     ("embedding(7, 4, padding_index=0) then permute([1, 0]) then conv1d(3, 2)", &[5]),
     ("permute([2, 0, 1]) then flatten then dense(3)", &[2, 3, 4]),
     ("zero_padding2d([1, [0, 2]]) then cropping2d(1)", &[2, 4, 3]),
-    ("constant_padding1d(2, 0.5) then cropping1d([1, 0])", &[2, 4]),
+    ("constant_padding1d(2, 0.5) then cropping1d([[1, 0]])", &[2, 4]),
     ("up_sampling2d(2) then conv2d(1, 3)", &[2, 3, 2]),
     ("residual(sequential([dense(4), relu, dense(4)])) then relu", &[4]),
     ("dense(4) then residual(relu) then residual(identity)", &[4]),
-    ("conv2d(2, 3, padding=same) then branches([sequential([conv2d(2, 3, padding=same), relu]), identity, relu], merge=concat)", &[1, 5, 5]),
-    ("branches([dense(3), dense(3), dense(3)], merge=average)", &[4]),
-    ("branches([dense(3), dense(3)], merge=maximum)", &[4]),
-    ("branches([dense(3), dense(3)], merge=minimum)", &[4]),
-    ("branches([dense(3), dense(3)], merge=subtract)", &[4]),
-    ("branches([dense(3), identity], merge=multiply)", &[3]),
+    (
+        "conv2d(2, 3, padding=same) then branches(concat, [sequential([conv2d(2, 3, padding=same), relu]), identity, relu])",
+        &[1, 5, 5],
+    ),
+    ("branches(average, [dense(3), dense(3), dense(3)])", &[4]),
+    ("branches(maximum, [dense(3), dense(3)])", &[4]),
+    ("branches(minimum, [dense(3), dense(3)])", &[4]),
+    ("branches(subtract, [dense(3), dense(3)])", &[4]),
+    ("branches(multiply, [dense(3), identity])", &[3]),
     (
         "graph(inputs=[input(a, [2, 3]), input(b, [6])], nodes=[layer(c, flatten, a), merge(d, add, [c, b]), \
          layer(e, dense(2), d)], outputs=[e, d])",
@@ -86,7 +95,7 @@ const CASES: &[(&str, &[usize])] = &[
     ("frozen(dense(3)) then prelu", &[4]),
     ("prelu(shared=0)", &[3, 2, 2]),
     ("prelu(shared=none)", &[3, 2]),
-    ("glu then dense(2)", &[3, 4]),
+    ("glu then flatten then dense(2)", &[3, 4]),
     ("swi_glu(axis=0)", &[4, 3]),
     ("ge_glu", &[6]),
     ("maxout(2, axis=0)", &[4, 3]),
@@ -210,7 +219,8 @@ fn check(program: &Path, all: &[Exported]) {
     let mut problems = String::new();
     for Exported { description, y, tolerance, .. } in all {
         let size = y.iter().fold(1.0f32, |size, value| size.max(value.abs()));
-        let differences = y.iter().map(|y| (found.next().expect("it prints all predictions") - y).abs() / size);
+        let differences =
+            y.iter().map(|y| (found.next().expect("it prints all predictions") - y).abs() / size);
         // A NaN is larger than all others.
         let difference = differences.fold(0.0f32, |a, b| if b <= a { a } else { b });
         if difference <= *tolerance {
@@ -311,7 +321,10 @@ fn it_says_what_it_takes() {
     let export = SourceExport::new(Language::C).quantized(samples.as_slice().unwrap());
     let quantized = export.source(&lenet).unwrap();
     assert_eq!(quantized.weight_bytes, 61_470 + 8 * 236);
-    let said = format!("Constants take {} bytes, the memory of a prediction {}", quantized.weight_bytes, quantized.memory_bytes);
+    let said = format!(
+        "Constants take {} bytes, the memory of a prediction {}",
+        quantized.weight_bytes, quantized.memory_bytes
+    );
     assert!(quantized.text.contains(&said), "{}", &quantized.text[..400]);
 }
 
@@ -321,9 +334,15 @@ fn what_cannot_be_written_is_named() {
         SourceExport::new(Language::Rust).source(&model(text, input)).unwrap_err().to_string()
     };
     let masked = error("relu then lstm(2, masked=true)", &[3, 2]);
-    assert!(masked.starts_with("layer 1, lstm, cannot be written as source: its setting masked is on"), "{masked}");
+    assert!(
+        masked.starts_with("layer 1, lstm, cannot be written as source: its setting masked is on"),
+        "{masked}"
+    );
     let attention = error("multi_head_attention(2)", &[3, 4]);
-    assert!(attention.contains("multi_head_attention, cannot be written as source: there is no function"), "{attention}");
+    assert!(
+        attention.contains("multi_head_attention, cannot be written as source: there is no function"),
+        "{attention}"
+    );
     let own = model("dense(2)", &[3]);
     let name = SourceExport::new(Language::C).name("2 digits").source(&own).unwrap_err();
     assert!(matches!(name, SourceError::Name { .. }), "{name}");

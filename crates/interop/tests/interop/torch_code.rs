@@ -19,7 +19,10 @@ const ROWS: usize = 3;
 const CASES: &[(&str, &[usize])] = &[
     ("flatten then dense(8) then relu then dropout(0.5) then dense(3, bias=false) then softmax", &[4, 5]),
     (LENET, &[1, 28, 28]),
-    ("reshape([1, 6, 8]) then conv2d(4, 3, padding=same, bias=false) then batch_norm then relu then global_avg_pool", &[6, 8]),
+    (
+        "reshape([1, 6, 8]) then conv2d(4, 3, padding=same, bias=false) then batch_norm then relu then global_avg_pool",
+        &[6, 8],
+    ),
     ("conv1d(4, 3, stride=2, padding=1) then silu then conv1d(2, 2, dilation=2)", &[3, 17]),
     ("conv2d(4, 3, stride=2, padding=same, groups=2)", &[2, 9, 7]),
     ("conv3d(2, 2) then relu6 then max_pool3d(2)", &[1, 5, 5, 5]),
@@ -35,14 +38,23 @@ const CASES: &[(&str, &[usize])] = &[
     ("gru(4, sequences=true, bias=false) then gru(3)", &[6, 3]),
     ("rnn(4, activation=relu, sequences=true) then rnn(3)", &[6, 3]),
     ("bidirectional(lstm(3, sequences=true)) then bidirectional(gru(2)) then dense(2)", &[5, 3]),
-    ("lstm(4, sequences=true, backwards=true) then time_distributed(sequential([dense(3), tanh, dense(2)])) then one_step(first)", &[5, 3]),
+    (
+        "lstm(4, sequences=true, backwards=true) then time_distributed(sequential([dense(3), tanh, dense(2)])) then one_step(first)",
+        &[5, 3],
+    ),
     ("embedding(7, 4, padding_index=0) then permute([1, 0]) then conv1d(3, 2)", &[5]),
-    ("reshape([1, 8, 8]) then patches(4) then time_distributed(dense(6)) then class_token then learned_positions then transformer_encoder(2, 8) \
-      then transformer_encoder(3, 8, activation=gelu, pre_norm=true) then one_step(first) then dense(3)", &[8, 8]),
+    (
+        "reshape([1, 8, 8]) then patches(4) then time_distributed(dense(6)) then class_token then learned_positions then transformer_encoder(2, 8) \
+      then transformer_encoder(3, 8, activation=gelu, pre_norm=true) then one_step(first) then dense(3)",
+        &[8, 8],
+    ),
     ("residual(sequential([dense(4), relu, dense(4)])) then frozen(dense(3)) then prelu", &[4]),
-    ("conv2d(2, 3, padding=same) then branches([sequential([conv2d(2, 3, padding=same), relu]), identity, relu], merge=concat)", &[1, 5, 5]),
-    ("branches([dense(3), dense(3), dense(3)], merge=average) then branches([dense(3), identity], merge=multiply)", &[4]),
-    ("branches([dense(3), dense(3)], merge=maximum) then branches([dense(3), identity], merge=subtract)", &[4]),
+    (
+        "conv2d(2, 3, padding=same) then branches(concat, [sequential([conv2d(2, 3, padding=same), relu]), identity, relu])",
+        &[1, 5, 5],
+    ),
+    ("branches(average, [dense(3), dense(3), dense(3)]) then branches(multiply, [dense(3), identity])", &[4]),
+    ("branches(maximum, [dense(3), dense(3)]) then branches(subtract, [dense(3), identity])", &[4]),
     (
         "graph(inputs=[input(a, [2, 3]), input(b, [6])], nodes=[layer(c, flatten, a), merge(d, add, [c, b]), \
          layer(e, sequential([dense(2), relu]), d)], outputs=[e, d])",
@@ -52,10 +64,16 @@ const CASES: &[(&str, &[usize])] = &[
         "graph(nodes=[layer(a, dense(4), input), shared(b, a, [a]), merge(c, concat, [a, b])], outputs=[c])",
         &[4],
     ),
-    ("zero_padding2d([1, [0, 2]]) then constant_padding2d(1, 0.5) then reflection_padding2d(1) then replication_padding2d(1) \
-      then circular_padding2d(1)", &[2, 4, 3]),
+    (
+        "zero_padding2d([1, [0, 2]]) then constant_padding2d(1, 0.5) then reflection_padding2d(1) then replication_padding2d(1) \
+      then circular_padding2d(1)",
+        &[2, 4, 3],
+    ),
     ("up_sampling2d(2) then pixel_unshuffle(2) then channel_shuffle(2) then pixel_shuffle(2)", &[2, 3, 2]),
-    ("spatial_dropout(0.5) then alpha_dropout(0.5) then feature_alpha_dropout(0.5) then prelu(shared=0) then softmax2d", &[3, 2, 2]),
+    (
+        "spatial_dropout(0.5) then alpha_dropout(0.5) then feature_alpha_dropout(0.5) then prelu(shared=0) then softmax2d",
+        &[3, 2, 2],
+    ),
     ("glu then leaky_relu(0.3) then threshold(0.5, 0.25) then hard_tanh(-0.5, 2.0)", &[3, 6]),
     ("elu(1.5) then celu(0.7) then selu then gelu then gelu_tanh", &[33]),
     ("hard_sigmoid then hard_shrink then soft_shrink(0.1) then tanh_shrink", &[33]),
@@ -78,10 +96,11 @@ fn write(folder: &Path, index: usize, (text, input): (&str, &[usize])) -> serde_
     let code = folder.join(format!("{index}.py"));
     let weights = TorchExport::new().write(&model, &code).unwrap_or_else(|error| panic!("{text}: {error}"));
     // The weights come back.
-    let mut again = Model::from_description(model.input(), &model.describe(), 9).unwrap();
+    let mut again = Model::<f32>::from_description(model.input(), &model.describe(), 9).unwrap();
     Loading::new(Names::PyTorch).load(&StateDict::read_safetensors(weights).unwrap(), &mut again).unwrap();
     assert_eq!(again.parameters(), model.parameters(), "{text}");
-    let raw = |values: &ndarray::Array2<f32>| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let raw =
+        |values: &ndarray::Array2<f32>| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
     fs::write(folder.join(format!("{index}.x")), raw(&x)).unwrap();
     fs::write(folder.join(format!("{index}.y")), raw(&y)).unwrap();
     let (input, output) = (model.input().to_vec(), model.output().to_vec());
@@ -91,7 +110,8 @@ fn write(folder: &Path, index: usize, (text, input): (&str, &[usize])) -> serde_
 #[test]
 fn the_code_of_pytorch_computes_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    let list: Vec<_> = CASES.iter().enumerate().map(|(index, case)| write(folder.path(), index, *case)).collect();
+    let list: Vec<_> =
+        CASES.iter().enumerate().map(|(index, case)| write(folder.path(), index, *case)).collect();
     fs::write(folder.path().join("cases.json"), serde_json::Value::from(list).to_string()).unwrap();
     let Some(mut python) = python() else {
         eprintln!(
@@ -124,7 +144,11 @@ fn what_has_no_module_is_named() {
         TorchExport::new().code(&model(text, input), "w.safetensors").unwrap_err().to_string()
     };
     let cases: [(&str, &[usize], &str); 3] = [
-        ("relu then squareplus", &[3], "layer 1, squareplus, cannot be written as code of PyTorch: there is no module"),
+        (
+            "relu then squareplus",
+            &[3],
+            "layer 1, squareplus, cannot be written as code of PyTorch: there is no module",
+        ),
         ("conv1d(2, 2, stride=2, padding=same)", &[1, 5], "its padding differs before and after"),
         ("lstm(2, masked=true)", &[3, 2], "its setting masked is on"),
     ];

@@ -97,7 +97,8 @@ pub(crate) fn erfc_of(z: f32) -> f32 {
     let upper = f32::from_bits(x.to_bits() & 0xffff_f000);
     let lower = x - upper;
     let lost = (upper * upper - square) + 2.0 * upper * lower + lower * lower;
-    let p = -0.058_751_225 + t * (0.028_040_47 + t * (-0.009_871_568_5 + t * (0.002_374_358 + t * 0.001_119_274_2)));
+    let p = -0.058_751_225
+        + t * (0.028_040_47 + t * (-0.009_871_568_5 + t * (0.002_374_358 + t * 0.001_119_274_2)));
     let p = 0.003_584_656_2 + t * (0.082_273_625 + t * (-0.108_790_24 + t * (0.092_355_624 + t * p)));
     let p = 1.237_512_6 + t * (-0.140_240_54 + t * p);
     let tail = exp_of(-square) * (1.0 - lost) * (p / (1.0 + 2.0 * x));

@@ -17,9 +17,7 @@ macro_rules! texts {
 }
 
 /// The functions in Rust, in the order in which a file has them.
-pub(super) const RUST: [&str; 9] =
-    texts!["math.rs" "units.rs" "window.rs" "products.rs" "pooling.rs" "rows.rs" "moves.rs" "recurrent.rs" "quantized.rs"];
+pub(super) const RUST: [&str; 9] = texts!["math.rs" "units.rs" "window.rs" "products.rs" "pooling.rs" "rows.rs" "moves.rs" "recurrent.rs" "quantized.rs"];
 
 /// Those in C, each after the ones that it calls.
-pub(super) const C: [&str; 9] =
-    texts!["math.c" "units.c" "window.c" "products.c" "pooling.c" "rows.c" "moves.c" "recurrent.c" "quantized.c"];
+pub(super) const C: [&str; 9] = texts!["math.c" "units.c" "window.c" "products.c" "pooling.c" "rows.c" "moves.c" "recurrent.c" "quantized.c"];

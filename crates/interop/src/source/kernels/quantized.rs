@@ -83,7 +83,8 @@ pub(crate) fn embedding_q(x: &[f32], table: &[i8], scales: &[f32], size: usize, 
     for (id, y) in x.iter().zip(y.chunks_mut(size)) {
         let row = *id as usize;
         for (column, y) in y.iter_mut().enumerate() {
-            let known = if row < scales.len() { f32::from(table[row * size + column]) * scales[row] } else { 0.0 };
+            let known =
+                if row < scales.len() { f32::from(table[row * size + column]) * scales[row] } else { 0.0 };
             *y = known;
         }
     }

@@ -100,9 +100,31 @@ fn find(signals: &[(String, Signal)], name: &str) -> Result<Signal, Reason> {
 
 /// The layers that treat the rows of a matrix alike, each alone.
 const OF_ROWS: &[&str] = &[
-    "sequential", "frozen", "dense", "dropout", "identity", "softmax", "softmin", "log_softmax", "layer_norm", "rms_norm", "relu",
-    "relu6", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "sigmoid", "tanh", "silu", "mish", "softplus", "hard_sigmoid",
-    "hard_swish", "softsign",
+    "sequential",
+    "frozen",
+    "dense",
+    "dropout",
+    "identity",
+    "softmax",
+    "softmin",
+    "log_softmax",
+    "layer_norm",
+    "rms_norm",
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "gelu_tanh",
+    "sigmoid",
+    "tanh",
+    "silu",
+    "mish",
+    "softplus",
+    "hard_sigmoid",
+    "hard_swish",
+    "softsign",
 ];
 
 /// All steps, as rows of one matrix.

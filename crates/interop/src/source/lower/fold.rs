@@ -16,7 +16,9 @@ pub(super) fn scales(program: &mut Program) {
 
 /// Folds a step into the one before it, if that is possible.
 fn fold(program: &mut Program, index: usize) -> Option<()> {
-    let Step { function: "scale_shift", inputs, arguments, output, .. } = &program.steps[index] else { return None };
+    let Step { function: "scale_shift", inputs, arguments, output, .. } = &program.steps[index] else {
+        return None;
+    };
     let [Argument::Constant(scale), Argument::Constant(shift), Argument::Count(inner)] = arguments[..] else {
         return None;
     };
@@ -27,8 +29,8 @@ fn fold(program: &mut Program, index: usize) -> Option<()> {
     }
     let step = &program.steps[producer];
     let [Argument::Constant(weight), Argument::Constant(bias), ..] = step.arguments[..] else { return None };
-    let [scale, shift, weights, biases] =
-        [scale, shift, weight, bias].map(|index| program.constants[index].array.floats().map(<[f32]>::to_vec));
+    let [scale, shift, weights, biases] = [scale, shift, weight, bias]
+        .map(|index| program.constants[index].array.floats().map(<[f32]>::to_vec));
     let (scale, shift, weights, biases) = (scale?, shift?, weights?, biases?);
     let values = match step.function {
         "dense" => 1,

@@ -34,12 +34,12 @@ pub(super) fn joined(lowering: &mut Lowering<'_>, xs: &[Signal], axis: usize) ->
     let (first, rest) = xs.split_first().ok_or("it has no inputs")?;
     let mut shape = first.shape.clone();
     let lengths: Option<Vec<usize>> = xs.iter().map(|x| x.shape.get(axis).copied()).collect();
-    shape[..][axis.min(first.shape.len().saturating_sub(1))] = lengths.ok_or("it has no such axis")?.iter().sum();
+    shape[..][axis.min(first.shape.len().saturating_sub(1))] =
+        lengths.ok_or("it has no such axis")?.iter().sum();
     let inner: usize = shape[axis + 1..].iter().product();
     let total = shape[axis] * inner;
-    let arguments = |start: usize, x: &Signal| {
-        [start, x.shape[axis] * inner, total].map(Argument::Count).to_vec()
-    };
+    let arguments =
+        |start: usize, x: &Signal| [start, x.shape[axis] * inner, total].map(Argument::Count).to_vec();
     let mut y = lowering.call("place", &[first], arguments(0, first), shape);
     let mut start = first.shape[axis] * inner;
     for x in rest {

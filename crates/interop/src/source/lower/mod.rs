@@ -75,7 +75,11 @@ const FAMILIES: &[Family] = &[
     family(&["embedding"], products::embedding),
     family(&["max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"], windows::pool),
     family(&["global_max_pool", "global_avg_pool"], windows::global),
-    but(&["batch_norm"], normalization::batch_norm, "part of the layer with weights before it, where there is one"),
+    but(
+        &["batch_norm"],
+        normalization::batch_norm,
+        "part of the layer with weights before it, where there is one",
+    ),
     family(&["layer_norm", "rms_norm", "group_norm", "instance_norm"], normalization::normalized),
     but(&["rnn", "lstm", "gru"], recurrent::one_direction, "not `masked`, not `stateful`"),
     but(&["bidirectional"], recurrent::bidirectional, "as above"),
@@ -97,10 +101,7 @@ const FAMILIES: &[Family] = &[
     ),
     but(&["flatten", "reshape", "unflatten"], shape::reshape, "nothing: values stay where they are"),
     but(&["permute"], shape::permute, "where two neighbouring blocks of axes change places"),
-    family(
-        &["zero_padding1d", "zero_padding2d", "constant_padding1d", "constant_padding2d"],
-        windows::pad,
-    ),
+    family(&["zero_padding1d", "zero_padding2d", "constant_padding1d", "constant_padding2d"], windows::pad),
     family(&["cropping1d", "cropping2d"], windows::crop),
     family(&["up_sampling1d", "up_sampling2d"], windows::enlarge),
     but(
@@ -149,7 +150,15 @@ const FAMILIES: &[Family] = &[
     family(&["maxout"], activations::maxout),
     none(&["lambda"], "it is code of a program"),
     none(
-        &["conv3d", "max_pool3d", "avg_pool3d", "zero_padding3d", "constant_padding3d", "cropping3d", "up_sampling3d"],
+        &[
+            "conv3d",
+            "max_pool3d",
+            "avg_pool3d",
+            "zero_padding3d",
+            "constant_padding3d",
+            "cropping3d",
+            "up_sampling3d",
+        ],
         "its samples have three axes besides the channels, and there are functions for one and two",
     ),
     none(
@@ -227,7 +236,11 @@ pub struct SourceForm {
 
 /// What every layer becomes in source, or why it cannot be written.
 pub fn source_forms() -> impl Iterator<Item = SourceForm> {
-    FAMILIES.iter().map(|Family { layers, rule, about }| SourceForm { layers, written: rule.is_some(), about })
+    FAMILIES.iter().map(|Family { layers, rule, about }| SourceForm {
+        layers,
+        written: rule.is_some(),
+        about,
+    })
 }
 
 /// The program of these layers, for samples of shape `input`.
@@ -342,7 +355,8 @@ impl Lowering<'_> {
 
     /// Adds a constant of the layer.
     fn floats(&mut self, name: &str, values: impl IntoIterator<Item = f64>) -> Argument {
-        let path: String = self.path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let path: String =
+            self.path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let name = format!("{name}_{path}").trim_end_matches('_').to_owned();
         let values = values.into_iter().map(|value| value as f32).collect();
         Argument::Constant(self.program.constant(&name, Array::Floats(values)))
@@ -361,7 +375,8 @@ impl Lowering<'_> {
 
     /// The values of a parameter and its shape.
     fn required(&self, site: &Site, name: &str) -> Result<(Vec<f64>, Vec<usize>), Reason> {
-        let entry = self.entry(site, name).ok_or_else(|| format!("its parameter {name} is not in the plan"))?;
+        let entry =
+            self.entry(site, name).ok_or_else(|| format!("its parameter {name} is not in the plan"))?;
         Ok((self.parameters[entry.range.clone()].to_vec(), entry.shape.to_vec()))
     }
 

@@ -25,6 +25,7 @@ pub(super) fn permute(lowering: &mut Lowering<'_>, site: &Site, xs: &[Signal]) -
         return Err("more than two blocks of axes change places".into());
     }
     let product = |axes: &[usize]| axes.iter().product::<usize>();
-    let counts = [product(&x.shape[first..middle]), product(&x.shape[middle..=last]), product(&x.shape[last + 1..])];
+    let counts =
+        [product(&x.shape[first..middle]), product(&x.shape[middle..=last]), product(&x.shape[last + 1..])];
     Ok(lowering.call("exchange", &[&x], counts.map(Argument::Count).to_vec(), shape))
 }
