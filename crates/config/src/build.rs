@@ -8,7 +8,7 @@ use chainrule::metrics::Measure;
 use chainrule::optim::{Schedule, UpdateRule};
 use chainrule::tables::transform::Transform;
 use chainrule::tensor::{Outputs, Seed, Shape};
-use chainrule::train::{Model, Trainer};
+use chainrule::train::{Audit, Model, Trainer};
 
 use crate::configuration::Configuration;
 use crate::error::ConfigError;
@@ -176,6 +176,7 @@ impl Configuration {
             .shards(self.shards)
             .portable(self.portable)
             .seed(Seed(self.seed));
+        let trainer = if self.audit { trainer.audit(Audit::default()) } else { trainer };
         let metrics = self.metrics::<Y>(registry, scales)?;
         Ok(metrics.into_iter().fold(trainer, Trainer::metric))
     }

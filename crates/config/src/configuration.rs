@@ -26,6 +26,7 @@ const KEYS: &[&str] = &[
     "schedule",
     "shards",
     "portable",
+    "audit",
     "data",
     "preparation",
     "model",
@@ -76,6 +77,8 @@ pub struct Configuration {
     pub shards: Option<usize>,
     /// Whether the result is the same on every CPU.
     pub portable: bool,
+    /// Whether the first steps are looked at for what keeps the training from learning.
+    pub audit: bool,
     /// The data.
     pub data: DataSection,
     /// How columns of a table become numbers.
@@ -179,6 +182,7 @@ impl Configuration {
             schedule: section.description("schedule")?,
             shards: section.size("shards", 1)?,
             portable: section.flag("portable")?.unwrap_or(false),
+            audit: section.flag("audit")?.unwrap_or(true),
             preparation: match section.get("preparation") {
                 Some(node) => PreparationSection::of_node(node)?,
                 None => PreparationSection::default(),

@@ -7,15 +7,20 @@ use serde::Deserialize;
 use crate::report::{CurveSeries, RunReport};
 use crate::tables::number;
 
-/// The report of `train-mnist --json`, as far as a page shows it.
+/// A report as the program writes it, as far as a page shows it.
 #[derive(Deserialize)]
 struct Written {
-    dataset: String,
-    samples: u64,
+    /// Of `train-mnist`.
+    dataset: Option<String>,
+    samples: Option<u64>,
     epochs: Vec<Epoch>,
     test: Option<Scores>,
+    confusion: Option<Vec<Vec<u64>>>,
+    /// Of `train`: how the model does on each part of the data.
     #[serde(default)]
-    confusion: Vec<Vec<u64>>,
+    scores: BTreeMap<String, Part>,
+    predicts: Option<Predicts>,
+    configuration: Option<String>,
     train_seconds: f64,
     parameters: u64,
     params_sha256: Option<String>,
@@ -24,6 +29,21 @@ struct Written {
     shards: Option<u64>,
     portable: Option<bool>,
     blas: Option<Blas>,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    samples: Option<u64>,
+    #[serde(flatten)]
+    scores: Scores,
+    confusion: Option<Vec<Vec<u64>>>,
+}
+
+#[derive(Deserialize)]
+struct Predicts {
+    #[serde(default)]
+    names: Vec<String>,
+    classes: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -61,7 +81,7 @@ pub struct ReadError(serde_json::Error);
 
 impl std::fmt::Display for ReadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("this is no report as `chainrule train-mnist --json FILE` writes one")
+        f.write_str("this is no report as `chainrule train` and `train-mnist` write one with `--json FILE`")
     }
 }
 
@@ -72,16 +92,25 @@ impl std::error::Error for ReadError {
 }
 
 impl RunReport {
-    /// The report in this text, as `chainrule train-mnist --json` writes it: curves, confusion, settings. What only the training itself
-    /// knows, as pictures of mistakes, is not in it.
+    /// The report in this text, as `chainrule train` and `train-mnist` write it with `--json`: curves, confusion, settings. What only the
+    /// training itself knows, as pictures of mistakes, is not in it.
     ///
     /// # Errors
     ///
     /// [`ReadError`] if the text is none; its source says where and why.
     pub fn read(text: &str) -> Result<Self, ReadError> {
         let written: Written = serde_json::from_str(text).map_err(ReadError)?;
-        let mut report = Self::new(format!("Training on {}", written.dataset));
-        report.subtitle = format!("{} samples, {} parameters", written.samples, written.parameters);
+        let names = written.predicts.as_ref().map(|predicts| predicts.names.join(", "));
+        let title = match (&written.dataset, names.filter(|names| !names.is_empty())) {
+            (Some(dataset), _) => format!("Training on {dataset}"),
+            (None, Some(names)) => format!("A model of {names}"),
+            (None, None) => "A training".to_owned(),
+        };
+        let mut report = Self::new(title);
+        let samples = written.samples.or_else(|| written.scores.get("training")?.samples);
+        let samples = samples.map_or(String::new(), |samples| format!("{samples} samples, "));
+        report.subtitle =
+            format!("{samples}{} epochs, {} parameters", written.epochs.len(), written.parameters);
         let mut add = |quantity: &str, name: &str, point: (f64, f64)| {
             let curves = &mut report.curves;
             match curves.iter_mut().find(|curve| curve.quantity == quantity && curve.name == name) {
@@ -96,16 +125,30 @@ impl RunReport {
             validation.for_each(|(quantity, y)| add(quantity, "validation", (x, y)));
         }
         let end = written.epochs.len() as f64;
-        for (quantity, y) in written.test.iter().flat_map(Scores::values) {
-            add(quantity, "test", (end, y));
-            report.figures.push((format!("test {quantity}"), number(y)));
+        // The part that says most of new samples.
+        let parts = ["test", "validation"].into_iter();
+        let last = parts.filter_map(|name| Some((name, written.scores.get(name)?))).next();
+        let of_part = last.map(|(name, part)| (name, &part.scores));
+        let last_scores = written.test.as_ref().map(|scores| ("test", scores)).or(of_part);
+        for (name, (quantity, y)) in
+            last_scores.iter().flat_map(|(name, scores)| scores.values().map(|value| (*name, value)))
+        {
+            // Validations are in the curve, and perhaps in other units there.
+            if name == "test" {
+                add(quantity, name, (end, y));
+            }
+            report.figures.push((format!("{name} {quantity}"), number(y)));
         }
         report.figures.push(("seconds".into(), format!("{:.2}", written.train_seconds)));
-        report.classes = (0..written.confusion.len()).map(|class| class.to_string()).collect();
-        report.confusion = written.confusion;
+        let of_part = || last?.1.confusion.clone();
+        report.confusion = written.confusion.or_else(of_part).unwrap_or_default();
+        let numbers = (0..report.confusion.len()).map(|class| class.to_string());
+        let classes = written.predicts.and_then(|predicts| predicts.classes);
+        report.classes = classes.unwrap_or_else(|| numbers.collect());
         let per_epoch: f64 = written.epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / end.max(1.0);
         let text = |value: Option<u64>| value.map(|value| value.to_string());
         report.settings = facts([
+            ("configuration", written.configuration),
             ("epochs", Some(written.epochs.len().to_string())),
             ("seconds an epoch", Some(number(per_epoch))),
             ("seed", text(written.seed)),

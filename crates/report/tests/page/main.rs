@@ -140,3 +140,21 @@ fn the_report_of_the_program_is_read() {
         assert!(RunReport::read(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn the_report_of_a_configured_training_is_read() {
+    let text = r#"{"configuration": "loss = \"cross_entropy\"", "changes": [], "predicts": {"names": ["left"], "classes": ["no", "yes"]},
+        "epochs": [{"epoch": 0, "train": {"loss": 0.5, "metrics": {}}, "validation": {"loss": 0.6, "metrics": {}}, "seconds": 1.0, "samples": 8}],
+        "train_seconds": 1.0, "scores": {"training": {"samples": 8, "loss": 0.4, "metrics": {}, "confusion": null},
+        "validation": {"samples": 3, "loss": 0.6, "metrics": {"accuracy": 0.66}, "confusion": [[1, 1], [0, 1]]}}, "parameters": 4}"#;
+    let report = RunReport::read(text).unwrap();
+    assert_eq!(
+        (report.title.as_str(), report.classes.len(), report.confusion.len()),
+        ("A model of left", 2, 2)
+    );
+    assert!(report.figures.contains(&("validation accuracy".into(), "0.66".into())));
+    assert_eq!(
+        report.curves.iter().map(|curve| curve.name.as_str()).collect::<Vec<_>>(),
+        ["training", "validation"]
+    );
+}
