@@ -169,7 +169,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     let outputs = loss.outputs();
-    let rate = Rate { rate: arguments.lr, schedule: arguments.schedule.as_ref(), default: "cosine", names: RATE_OPTIONS };
+    let rate = Rate {
+        rate: arguments.lr,
+        schedule: arguments.schedule.as_ref(),
+        default: "cosine",
+        names: RATE_OPTIONS,
+    };
     let optimizer = scheduled_optimizer(registry, &arguments.optimizer, rate)?;
     let mut trainer = Trainer::new(model, loss, optimizer)
         .batch_size(batch_size)

@@ -29,7 +29,13 @@ fn out(directory: &Path, arguments: &[&str]) -> String {
 /// What a command says that has to fail.
 fn fails(directory: &Path, arguments: &[&str]) -> String {
     let output = run(directory, arguments);
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "{arguments:?}: {}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
     assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
     text(&output.stderr)
 }
@@ -75,11 +81,14 @@ fn directory(files: &[(&str, String)]) -> TempDir {
 #[test]
 fn from_a_table_of_classes_to_predictions() {
     let new = "soil,leaf,id\nclay,2.0,a\nsand,5.1,b\nclay,,c\n".to_owned();
-    let directory = directory(&[("plants.csv", plants(300, 1)), ("new.csv", new), ("more.csv", plants(80, 2))]);
+    let directory =
+        directory(&[("plants.csv", plants(300, 1)), ("new.csv", new), ("more.csv", plants(80, 2))]);
     let directory = directory.path();
     out(directory, &["init", "plants.csv"]);
     let configuration = fs::read_to_string(directory.join("plants.toml")).unwrap();
-    for line in ["table = \"plants.csv\"", "loss = \"cross_entropy\"", "split = \"stratified\"", "\"dense(3)\","] {
+    for line in
+        ["table = \"plants.csv\"", "loss = \"cross_entropy\"", "split = \"stratified\"", "\"dense(3)\","]
+    {
         assert!(configuration.contains(line), "{line} in\n{configuration}");
     }
     assert!(configuration.contains("\"id\" (identifier)"), "{configuration}");
@@ -102,8 +111,7 @@ fn from_a_table_of_classes_to_predictions() {
     out(directory, &["predict", "plants.chainrule", "new.csv", "-o", "new.json"]);
     let objects = json(directory, "new.json");
     assert_eq!((&objects[0]["prediction"], &objects[1]["id"]), (&"elm".into(), &"b".into()));
-    let sum: f64 =
-        objects[2]["probabilities"].as_object().unwrap().values().filter_map(Value::as_f64).sum();
+    let sum: f64 = objects[2]["probabilities"].as_object().unwrap().values().filter_map(Value::as_f64).sum();
     assert!((sum - 1.0).abs() < 1e-6, "{sum}");
 
     let evaluated = out(directory, &["evaluate", "plants.chainrule", "more.csv", "--json"]);
@@ -129,7 +137,16 @@ fn numbers_are_predicted_in_the_units_of_the_file() {
     let directory = directory.path();
     out(directory, &["init", "flats.csv", "-o", "rents.toml"]);
     let arguments = [
-        "train", "rents.toml", "--set", "data.test=test.csv", "--set", "epochs=60", "--json", "report.json", "--log", "log.csv",
+        "train",
+        "rents.toml",
+        "--set",
+        "data.test=test.csv",
+        "--set",
+        "epochs=60",
+        "--json",
+        "report.json",
+        "--log",
+        "log.csv",
     ];
     let printed = out(directory, &arguments);
     assert!(printed.contains("saved       rents.chainrule"), "{printed}");
@@ -170,15 +187,28 @@ fn yes_or_no_and_several_targets() {
     assert!(predicted.starts_with("row,left,probability of no,probability of yes\n1,yes,"), "{predicted}");
 
     let several = [
-        "train", "sides.toml", "--out", "labels.chainrule", "--set", "data.target=[\"left\", \"right\"]", "--set",
-        "data.ignore=[\"both\"]", "--set", "data.split=random", "--set", "metrics=[\"binary_accuracy(labels=true)\"]",
+        "train",
+        "sides.toml",
+        "--out",
+        "labels.chainrule",
+        "--set",
+        "data.target=[\"left\", \"right\"]",
+        "--set",
+        "data.ignore=[\"both\"]",
+        "--set",
+        "data.split=random",
+        "--set",
+        "metrics=[\"binary_accuracy(labels=true)\"]",
     ];
     let message = fails(directory, &several);
     assert!(message.contains("so the model has 1 outputs, which do not fit 2 targets"), "{message}");
     let layers = ["--set", "model.layers.4.units=2", "--set", "epochs=30"];
     out(directory, &[&several[..], &layers].concat());
     let predicted = out(directory, &["predict", "labels.chainrule", "new.csv"]);
-    assert!(predicted.starts_with("row,left,right,probability of left,probability of right\n1,true,false,"), "{predicted}");
+    assert!(
+        predicted.starts_with("row,left,right,probability of left,probability of right\n1,true,false,"),
+        "{predicted}"
+    );
 }
 
 fn draw(directory: &Path, count: usize) {
@@ -204,14 +234,21 @@ fn from_pictures_to_predictions() {
     draw(&directory.join("shapes"), 60);
     out(directory, &["init", "shapes"]);
     let configuration = fs::read_to_string(directory.join("shapes.toml")).unwrap();
-    assert!(configuration.contains("size = [16, 16]") && configuration.contains("colour = \"grey\""), "{configuration}");
-    let small = ["--set", "epochs=12", "--set", "model.layers.0.channels=8", "--set", "model.layers.3.channels=8"];
+    assert!(
+        configuration.contains("size = [16, 16]") && configuration.contains("colour = \"grey\""),
+        "{configuration}"
+    );
+    let small =
+        ["--set", "epochs=12", "--set", "model.layers.0.channels=8", "--set", "model.layers.3.channels=8"];
     out(directory, &[&["train", "shapes.toml", "--json", "report.json"][..], &small].concat());
     let report = json(directory, "report.json");
     assert!(report["scores"]["training"]["metrics"]["accuracy"].as_f64() > Some(0.8), "{report}");
     let predicted = out(directory, &["predict", "shapes.chainrule", "shapes/disc"]);
     assert_eq!(predicted.lines().count(), 61);
-    assert!(predicted.starts_with("file,class,probability of disc,probability of square\nshapes/disc/00.png,"), "{predicted}");
+    assert!(
+        predicted.starts_with("file,class,probability of disc,probability of square\nshapes/disc/00.png,"),
+        "{predicted}"
+    );
     let one = out(directory, &["predict", "shapes.chainrule", "shapes/square/05.png", "--format", "json"]);
     let one: Value = serde_json::from_str(&one).unwrap();
     assert_eq!((one.as_array().unwrap().len(), &one[0]["file"]), (1, &"shapes/square/05.png".into()));
@@ -231,7 +268,9 @@ fn from_idx_files_to_predictions() {
     for (part, count, seed) in [("train", 200usize, 1), ("t10k", 50, 2)] {
         let mut rng = Seed(seed).rng();
         let labels: Vec<u8> = (0..count).map(|_| rng.below(3) as u8).collect();
-        let pixel = |label: u8, pixel: usize, noise: usize| if pixel % 3 == usize::from(label) { 200 } else { noise as u8 };
+        let pixel = |label: u8, pixel: usize, noise: usize| {
+            if pixel % 3 == usize::from(label) { 200 } else { noise as u8 }
+        };
         let values = labels
             .iter()
             .flat_map(|&label| (0..64).map(move |index| (label, index)))
@@ -259,18 +298,21 @@ fn a_training_goes_on_with_the_same_bits() {
     let directory = directory(&[("plants.csv", plants(120, 7))]);
     let directory = directory.path();
     out(directory, &["init", "plants.csv"]);
-    let common = ["--set", "schedule=constant", "--set", "early_stopping.patience=100", "--json", "report.json"];
+    let common =
+        ["--set", "schedule=constant", "--set", "early_stopping.patience=100", "--json", "report.json"];
     let trained = |arguments: &[&str]| {
         out(directory, &[arguments, &common].concat());
         json(directory, "report.json")["params_sha256"].clone()
     };
-    let whole = trained(&["train", "plants.toml", "--out", "whole.chainrule", "--set", "epochs=6", "--threads", "1"]);
+    let whole =
+        trained(&["train", "plants.toml", "--out", "whole.chainrule", "--set", "epochs=6", "--threads", "1"]);
     trained(&["train", "plants.toml", "--set", "epochs=2", "--checkpoint", "part.checkpoint"]);
     let resumed = trained(&["resume", "part.checkpoint", "--out", "part.chainrule", "--set", "epochs=6"]);
     assert_eq!(resumed, whole);
     assert_eq!(json(directory, "report.json")["epochs"].as_array().unwrap().len(), 6);
     fs::write(directory.join("plants.csv"), plants(121, 7)).unwrap();
-    let message = fails(directory, &["resume", "part.checkpoint", "--out", "part.chainrule", "--set", "epochs=9"]);
+    let message =
+        fails(directory, &["resume", "part.checkpoint", "--out", "part.chainrule", "--set", "epochs=9"]);
     assert!(message.contains("the data are not those that part.checkpoint was trained on"), "{message}");
 }
 
@@ -282,7 +324,11 @@ fn mistakes_say_where_and_what_is_near() {
     let good = fs::read_to_string(directory.join("plants.toml")).unwrap();
     let line_of = |part: &str| 1 + good.lines().position(|line| line.contains(part)).unwrap();
     for (from, to, expected) in [
-        ("cross_entropy", "cross_entrpy", "there is no loss named `cross_entrpy`; the nearest name is `cross_entropy`"),
+        (
+            "cross_entropy",
+            "cross_entrpy",
+            "there is no loss named `cross_entrpy`; the nearest name is `cross_entropy`",
+        ),
         ("\"dense(3)\"", "\"dense(0)\"", "dense.units is 0"),
         ("\"relu\"", "\"rleu\"", "there is no layer named `rleu`; the nearest name is `relu`"),
         ("adam(lr=0.003)", "adam(rate=0.003)", "adam has no setting named `rate`"),
@@ -311,7 +357,10 @@ fn mistakes_say_where_and_what_is_near() {
         ("epochs.x=3", "which has no keys"),
     ] {
         let message = fails(directory, &["train", "plants.toml", "--set", change]);
-        assert!(message.contains(expected) && message.contains(&format!("{change:?}")), "{change}: {message}");
+        assert!(
+            message.contains(expected) && message.contains(&format!("{change:?}")),
+            "{change}: {message}"
+        );
     }
     let message = fails(directory, &["init", "plants.csv"]);
     assert!(message.contains("plants.toml exists already"), "{message}");

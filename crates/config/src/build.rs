@@ -18,7 +18,11 @@ use crate::optimizer::{Rate, scheduled_optimizer};
 use crate::targets::{LearntTarget, PredictedTargets};
 
 /// What is built from a description at a key, or an error with its place.
-fn build<K: Kind>(key: &str, described: &Located<Description>, registry: &Registry) -> Result<K, ConfigError> {
+fn build<K: Kind>(
+    key: &str,
+    described: &Located<Description>,
+    registry: &Registry,
+) -> Result<K, ConfigError> {
     registry.build(&described.value).map_err(|source| failed(key, described, source))
 }
 

@@ -60,22 +60,30 @@ fn set(
             let count = nodes.len();
             match key.parse::<usize>().ok().and_then(|position| nodes.get_mut(position)) {
                 Some(node) => set(node, keys, index + 1, value, entry),
-                None => wrong(format!("`{path}` is a list of {count}: its items are 0 to {}", count.max(1) - 1)),
+                None => {
+                    wrong(format!("`{path}` is a list of {count}: its items are 0 to {}", count.max(1) - 1))
+                }
             }
         }
         ConfigValue::Text(text) => {
             if index + 1 < keys.len() {
-                return wrong(format!("`{path}` is a text, of which one setting can be given, as in {path}.{key}"));
+                return wrong(format!(
+                    "`{path}` is a text, of which one setting can be given, as in {path}.{key}"
+                ));
             }
-            let description: Description = text.parse().map_err(|source| {
-                ConfigError::Description { at: at.clone(), key: path.clone(), source }
+            let description: Description = text.parse().map_err(|source| ConfigError::Description {
+                at: at.clone(),
+                key: path.clone(),
+                source,
             })?;
             match with_setting(&description, key, &value, entry)? {
                 Ok(changed) => {
                     *node = ConfigNode { value: ConfigValue::Text(changed.to_string()), at };
                     Ok(())
                 }
-                Err(known) => wrong(format!("`{path}`, {description}, has no setting `{key}`; it has {known}")),
+                Err(known) => {
+                    wrong(format!("`{path}`, {description}, has no setting `{key}`; it has {known}"))
+                }
             }
         }
         _ => wrong(format!("`{path}` is {}, which has no keys", node.words())),

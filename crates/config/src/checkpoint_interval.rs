@@ -10,8 +10,11 @@ use chainrule::train::callbacks::Checkpoints;
 /// How often checkpoints are written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CheckpointInterval {
+    /// After every so many steps.
     Steps(u64),
+    /// After a time.
     Seconds(f64),
+    /// After every so many epochs.
     Epochs(u64),
     /// When the training ends or is interrupted.
     End,
@@ -53,6 +56,10 @@ impl FromStr for CheckpointInterval {
 }
 
 /// The seconds of a time such as 60s, 5m or 1h.
+///
+/// # Errors
+///
+/// If it is no time above 0, with what it may be.
 pub fn seconds(text: &str) -> Result<f64, String> {
     let other = || format!("`{text}` is no time: give a number above 0 and a unit, such as 60s, 5m or 1h");
     let (number, unit) = number_and_unit(text);

@@ -92,8 +92,6 @@ pub struct Configuration {
     pub text: String,
     /// What was changed beside the text.
     pub changes: Vec<String>,
-    /// The whole of it, for errors.
-    pub(crate) at: Location,
 }
 
 impl Configuration {
@@ -150,7 +148,9 @@ impl Configuration {
         let model = ConfigSection::new("model", required("model", "a table with `layers`")?, &["layers"])?;
         let layers = model.descriptions("layers")?;
         if layers.is_empty() {
-            return Err(model.missing("layers", "a list of layers, such as [\"dense(64)\", \"relu\", \"dense(1)\"]"));
+            return Err(
+                model.missing("layers", "a list of layers, such as [\"dense(64)\", \"relu\", \"dense(1)\"]")
+            );
         }
         let loss = section.description("loss")?;
         let optimizer = section.description("optimizer")?;
@@ -161,9 +161,10 @@ impl Configuration {
         let (mut checkpoint_every, mut keep) = (CheckpointInterval::Seconds(60.0), None);
         if let Some(checkpoints) = &checkpoints {
             if let Some(every) = checkpoints.text("every")? {
-                checkpoint_every = every.value.parse().map_err(|problem| {
-                    ConfigError::Contradiction { at: every.at.clone(), problem }
-                })?;
+                checkpoint_every = every
+                    .value
+                    .parse()
+                    .map_err(|problem| ConfigError::Contradiction { at: every.at.clone(), problem })?;
             }
             keep = checkpoints.size("keep", 1)?;
         }
@@ -189,7 +190,6 @@ impl Configuration {
             data,
             text: String::new(),
             changes: Vec::new(),
-            at: root.at.clone(),
         })
     }
 }

@@ -156,7 +156,9 @@ impl TableSection {
         let path = section.text("table")?.map(|path| path.value).unwrap_or_default();
         let targets = section.texts("target")?;
         if targets.is_empty() {
-            return Err(section.missing("target", "the name of the column to be predicted, or a list of several"));
+            return Err(
+                section.missing("target", "the name of the column to be predicted, or a list of several")
+            );
         }
         let classes = match section.text("target_kind")? {
             None => None,
@@ -171,7 +173,9 @@ impl TableSection {
             },
         };
         if let (Some(true), Some(second)) = (classes, targets.get(1)) {
-            let problem = "of several targets none can be classes: give one target, or a configuration for each".to_owned();
+            let problem =
+                "of several targets none can be classes: give one target, or a configuration for each"
+                    .to_owned();
             return Err(ConfigError::Contradiction { at: second.at.clone(), problem });
         }
         let mut kinds = Vec::new();

@@ -27,7 +27,8 @@ fn unscale(z: f32, [mean, deviation]: [f64; 2]) -> f32 {
 }
 
 fn targets_in_units(targets: &[Vec<f32>], scales: &[[f64; 2]]) -> Vec<Vec<f32>> {
-    let target = |target: &Vec<f32>| target.iter().zip(scales).map(|(&z, &scale)| unscale(z, scale)).collect();
+    let target =
+        |target: &Vec<f32>| target.iter().zip(scales).map(|(&z, &scale)| unscale(z, scale)).collect();
     targets.iter().map(target).collect()
 }
 

@@ -48,11 +48,8 @@ impl ConfiguredModel {
             }
             DataSource::Idx(_) => {
                 let classes = self.predicts.classes.as_ref().map_or(0, Vec::len);
-                let images = if path.is_dir() {
-                    Images::idx_test(path, classes)?
-                } else {
-                    unlabelled_images(path)?
-                };
+                let images =
+                    if path.is_dir() { Images::idx_test(path, classes)? } else { unlabelled_images(path)? };
                 self.check_shape(path, &images)?;
                 (self.outputs_of_samples(&images)?, RowNames::numbered(images.count()))
             }
@@ -193,7 +190,10 @@ fn unlabelled_images(path: &Path) -> Result<Images, ConfigError> {
     let wrong = |problem: String| ConfigError::Data { path: path.to_owned(), problem };
     let images = idx::read(path)?;
     let [count, height, width] = images.axes[..] else {
-        return Err(wrong(format!("it has {} axes, but images have three: give the file of images", images.axes.len())));
+        return Err(wrong(format!(
+            "it has {} axes, but images have three: give the file of images",
+            images.axes.len()
+        )));
     };
     Images::new([height, width], images.values, vec![0; count], 1).map_err(|error| wrong(error.to_string()))
 }

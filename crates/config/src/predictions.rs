@@ -78,7 +78,10 @@ impl Predictions {
             let yes = if takes == Outputs::Logits { values.mapv(sigmoid) } else { values };
             values = match takes {
                 Outputs::Values => {
-                    Array2::from_shape_fn((yes.nrows(), 2), |(row, class)| if class == 1 { yes[[row, 0]] } else { 0.0 })
+                    Array2::from_shape_fn(
+                        (yes.nrows(), 2),
+                        |(row, class)| if class == 1 { yes[[row, 0]] } else { 0.0 },
+                    )
                 }
                 _ => Array2::from_shape_fn((yes.nrows(), 2), |(row, class)| {
                     if class == 1 { yes[[row, 0]] } else { 1.0 - yes[[row, 0]] }
@@ -147,7 +150,8 @@ impl Predictions {
         }
         csv.write_record(&header)?;
         for (row, values) in self.values.rows().into_iter().enumerate() {
-            let mut record: Vec<String> = self.rows.columns.iter().map(|(_, texts)| texts[row].clone()).collect();
+            let mut record: Vec<String> =
+                self.rows.columns.iter().map(|(_, texts)| texts[row].clone()).collect();
             let numbers = values.iter().map(ToString::to_string);
             match self.kind {
                 PredictionKind::Classes => record.push(self.names[largest(values)].clone()),
@@ -262,8 +266,13 @@ mod tests {
     fn one_output_is_the_second_class() {
         let classes = PredictedTargets::classes("left", vec!["no".into(), "yes".into()]);
         let outputs = array![[3.0f32.ln()], [-1.0]];
-        let made =
-            Predictions::new(RowNames::numbered(2), PredictionKind::Probabilities, &classes, Outputs::Logits, outputs);
+        let made = Predictions::new(
+            RowNames::numbered(2),
+            PredictionKind::Probabilities,
+            &classes,
+            Outputs::Logits,
+            outputs,
+        );
         assert_eq!((made.class(0), made.class(1)), (Some(1), Some(0)));
         assert_eq!(made.values()[[0, 1]], 0.75);
         assert_eq!(made.values()[[0, 0]], 0.25);
@@ -273,13 +282,26 @@ mod tests {
     fn labels_and_numbers() {
         let labels = PredictedTargets::labels(vec!["red".into(), "round".into()]);
         let outputs = array![[0.0, 1.0]];
-        let made = Predictions::new(RowNames::numbered(1), PredictionKind::Labels, &labels, Outputs::Logits, outputs);
+        let made = Predictions::new(
+            RowNames::numbered(1),
+            PredictionKind::Labels,
+            &labels,
+            Outputs::Logits,
+            outputs,
+        );
         let (csv, json) = written(&made);
-        assert!(csv.starts_with("row,red,round,probability of red,probability of round\n1,false,true,0.5,0.731"));
+        assert!(
+            csv.starts_with("row,red,round,probability of red,probability of round\n1,false,true,0.5,0.731")
+        );
         assert_eq!(json[0]["prediction"]["round"], true);
         let numbers = PredictedTargets::numbers(vec!["rent".into()]);
-        let made =
-            Predictions::new(RowNames::of_files(vec!["x.png".into()]), PredictionKind::Numbers, &numbers, Outputs::Values, array![[812.5]]);
+        let made = Predictions::new(
+            RowNames::of_files(vec!["x.png".into()]),
+            PredictionKind::Numbers,
+            &numbers,
+            Outputs::Values,
+            array![[812.5]],
+        );
         let (csv, json) = written(&made);
         assert_eq!(csv, "file,rent\nx.png,812.5\n");
         assert_eq!(json[0]["prediction"]["rent"], 812.5);

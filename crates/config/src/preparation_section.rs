@@ -34,7 +34,8 @@ impl PreparationSection {
         let mut columns = Vec::new();
         if let Some(node) = section.get("columns") {
             let ConfigValue::List(groups) = &node.value else {
-                return Err(node.wrong("preparation.columns", "tables, each below a line with [[preparation.columns]]"));
+                return Err(node
+                    .wrong("preparation.columns", "tables, each below a line with [[preparation.columns]]"));
             };
             for group in groups {
                 let group = ConfigSection::new("preparation.columns", group, &["of", "transform"])?;

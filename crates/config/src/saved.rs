@@ -91,7 +91,8 @@ impl ConfiguredModel {
         let changes: Vec<&str> = model.noted(CHANGES).unwrap_or_default().lines().collect();
         let configuration = read_configuration(path, model.noted(CONFIGURATION), &changes, registry)?;
         let lacks = |problem: String| ConfigError::NotConfigured { path: path.to_owned(), problem };
-        let predicts = model.noted(PREDICTS).ok_or_else(|| lacks("it does not say what it predicts".into()))?;
+        let predicts =
+            model.noted(PREDICTS).ok_or_else(|| lacks("it does not say what it predicts".into()))?;
         let predicts = PredictedTargets::from_text(predicts).map_err(|error| lacks(error.to_string()))?;
         let preparation = model.noted(PREPARATION).map(Preparation::from_text).transpose()?;
         let columns = model.output().size();

@@ -36,7 +36,9 @@ impl<'a> ConfigSection<'a> {
     /// The table at this key, whatever its keys are.
     pub(crate) fn open(key: &str, node: &'a ConfigNode) -> Result<Self, ConfigError> {
         let ConfigValue::Table(entries) = &node.value else {
-            return Err(node.wrong(key, format!("a table: a line with [{key}], and its keys in the lines below")));
+            return Err(
+                node.wrong(key, format!("a table: a line with [{key}], and its keys in the lines below"))
+            );
         };
         let prefix = if key.is_empty() { String::new() } else { format!("{key}.") };
         Ok(Self { prefix, at: node.at.clone(), entries })
@@ -131,9 +133,8 @@ impl<'a> ConfigSection<'a> {
             _ => std::slice::from_ref(node),
         };
         let path = self.path(key);
-        let described = |node: &ConfigNode| {
-            Ok(Located { value: node.description(&path)?, at: node.at.clone() })
-        };
+        let described =
+            |node: &ConfigNode| Ok(Located { value: node.description(&path)?, at: node.at.clone() });
         nodes.iter().map(described).collect()
     }
 }

@@ -85,11 +85,14 @@ impl SplitSection {
 fn held_out(node: &ConfigNode, key: &str) -> Result<HeldOut, ConfigError> {
     match &node.value {
         ConfigValue::Text(path) if !path.is_empty() => Ok(HeldOut::Files(path.into())),
-        _ => match share(node) {
-            Some(0.0) => Ok(HeldOut::Nothing),
-            Some(share) => Ok(HeldOut::Share(share)),
-            None => Err(node.wrong(key, "a share of the data from 0 to below 1, or the path of files of their own")),
-        },
+        _ => {
+            match share(node) {
+                Some(0.0) => Ok(HeldOut::Nothing),
+                Some(share) => Ok(HeldOut::Share(share)),
+                None => Err(node
+                    .wrong(key, "a share of the data from 0 to below 1, or the path of files of their own")),
+            }
+        }
     }
 }
 

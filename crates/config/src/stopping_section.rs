@@ -40,14 +40,21 @@ impl StoppingSection {
                 Some((metric.value, value))
             }
             (Some(_), None) => {
-                return Err(section.missing("better", "\"higher\" if a higher value of the metric is better, else \"lower\""));
+                return Err(section.missing(
+                    "better",
+                    "\"higher\" if a higher value of the metric is better, else \"lower\"",
+                ));
             }
             (None, Some(_)) => {
-                return Err(section.missing("metric", "the name of a metric, or leave out `better`: of the loss, lower is"));
+                return Err(section.missing(
+                    "metric",
+                    "the name of a metric, or leave out `better`: of the loss, lower is",
+                ));
             }
         };
         Ok(Self {
-            patience: patience.ok_or_else(|| section.missing("patience", "a number of epochs, such as 10"))?,
+            patience: patience
+                .ok_or_else(|| section.missing("patience", "a number of epochs, such as 10"))?,
             metric,
             min_delta: section.number("min_delta")?.map_or(0.0, |number| number.value),
         })

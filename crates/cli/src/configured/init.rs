@@ -31,7 +31,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         None => default_name(data)?,
     };
     if out.is_file() && !force {
-        return Err(format!("{} exists already: give another name with --out, or --force to replace it", out.display()).into());
+        return Err(format!(
+            "{} exists already: give another name with --out, or --force to replace it",
+            out.display()
+        )
+        .into());
     }
     // Paths in it are relative to its directory.
     let directory = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -53,9 +57,15 @@ fn default_name(data: &Path) -> Result<PathBuf, String> {
     let absolute = data.canonicalize();
     let path = absolute.as_deref().unwrap_or(data);
     let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
-    let name = name.ok_or_else(|| format!("{} has no name: give that of the configuration with --out", data.display()))?;
+    let name = name.ok_or_else(|| {
+        format!("{} has no name: give that of the configuration with --out", data.display())
+    })?;
     let name = Path::new(name);
     // That of `flats.csv.gz` is `flats.csv`.
-    let name = if name.extension().is_some_and(|ending| ending == "csv") { name.with_extension("") } else { name.to_owned() };
+    let name = if name.extension().is_some_and(|ending| ending == "csv") {
+        name.with_extension("")
+    } else {
+        name.to_owned()
+    };
     Ok(PathBuf::from(format!("{}.toml", name.display())))
 }

@@ -91,12 +91,20 @@ impl fmt::Display for TrainReport<'_> {
             writeln!(f, "The model was not trained: the number of epochs is 0.")?;
         } else {
             let planned = self.configuration.epochs;
-            let stopped = if (epochs as u64) < planned { format!(" of {planned}, stopped early") } else { String::new() };
+            let stopped = if (epochs as u64) < planned {
+                format!(" of {planned}, stopped early")
+            } else {
+                String::new()
+            };
             writeln!(f, "training    {seconds:.2} s, {epochs} epochs{stopped}")?;
         }
         let Blas { name, version, kernel, .. } = &self.library;
         writeln!(f, "BLAS        {}", format!("{name} {version} {kernel}").trim())?;
-        writeln!(f, "threads     {}, shards {}, seed {}", self.threads, self.shards, self.configuration.seed)?;
+        writeln!(
+            f,
+            "threads     {}, shards {}, seed {}",
+            self.threads, self.shards, self.configuration.seed
+        )?;
         let model = &self.trained.model;
         write!(f, "parameters  {}, sha256 {}", model.parameters().len(), model.parameters_sha256())
     }

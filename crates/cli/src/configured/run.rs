@@ -97,7 +97,9 @@ pub(crate) fn run(
     let data = configuration.load_data(registry)?;
     data.notes.iter().for_each(|note| terminal::note(format_args!("warning: {note}")));
     let [train, validation, test] = data.counts();
-    terminal::note(format_args!("{train} samples for training, {validation} for validation, {test} for the test\n"));
+    terminal::note(format_args!(
+        "{train} samples for training, {validation} for validation, {test} for the test\n"
+    ));
     let model = noted(configuration.model(registry, data.shape())?, configuration, &data);
     terminal::note(format_args!("{}\n", model.summary()));
     let samples = format!("{train} {validation} {test} of {}", data.shape());
@@ -253,7 +255,11 @@ impl Run<'_> {
         if named.as_deref() != Some(self.out) {
             command += &format!(" --out {}", for_shell(self.out));
         }
-        for (option, path) in [("json", &self.options.json), ("log", &self.options.log), ("tensorboard", &self.options.tensorboard)] {
+        for (option, path) in [
+            ("json", &self.options.json),
+            ("log", &self.options.log),
+            ("tensorboard", &self.options.tensorboard),
+        ] {
             if let Some(path) = path {
                 command += &format!(" --{option} {}", for_shell(path));
             }

@@ -25,7 +25,9 @@ pub(super) fn run(
     let data = configuration.load_data(families::registry())?;
     data.notes.iter().for_each(|note| terminal::note(format_args!("warning: {note}")));
     let first = configuration.seed;
-    let last = first.checked_add(seeds - 1).ok_or("the seeds would be larger than there are: choose a smaller `seed`")?;
+    let last = first
+        .checked_add(seeds - 1)
+        .ok_or("the seeds would be larger than there are: choose a smaller `seed`")?;
     let seeds: Vec<u64> = (first..=last).collect();
     // As if each had been given by itself, so that a model says of itself with which seed it was made.
     let with_seed = |&seed: &u64| {
@@ -107,8 +109,7 @@ fn table(seeds: &[u64], trained: &[TrainedModel]) -> String {
     let figures: Vec<(f64, Option<f64>)> =
         names.iter().map(|name| mean_and_deviation(&values(trained, name))).collect();
     let means = figures.iter().map(|(mean, _)| short(*mean));
-    let deviations =
-        figures.iter().map(|(_, deviation)| deviation.map_or_else(|| "–".to_owned(), short));
+    let deviations = figures.iter().map(|(_, deviation)| deviation.map_or_else(|| "–".to_owned(), short));
     rows.push(std::iter::once("mean".to_owned()).chain(means).collect());
     rows.push(std::iter::once("deviation".to_owned()).chain(deviations).collect());
     let mut text = String::new();

@@ -32,7 +32,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         let model = configuration.model(registry, data.shape())?;
         terminal::print(model.summary())?;
         terminal::print(format_args!("\n{}", words(&data.predicts)))?;
-        terminal::print(format_args!("samples     {train} for training, {validation} for validation, {test} for the test"))?;
+        terminal::print(format_args!(
+            "samples     {train} for training, {validation} for validation, {test} for the test"
+        ))?;
         return Ok(());
     }
     if !set.is_empty() {

@@ -114,12 +114,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Configuration::read(config, &all, registry)
     };
     let configurations = combinations.iter().map(with).collect::<Result<Vec<_>, _>>()?;
-    let first = configurations.first().ok_or("there is nothing to try: give --try, or --range with --random")?;
+    let first =
+        configurations.first().ok_or("there is nothing to try: give --try, or --range with --random")?;
     let data = first.load_data(registry)?;
     data.notes.iter().for_each(|note| terminal::note(format_args!("warning: {note}")));
     if data.counts()[1] == 0 {
         let config = config.display();
-        return Err(format!("{config} has no validation data, by which a sweep chooses: give `data.validation`, such as 0.15").into());
+        return Err(format!(
+            "{config} has no validation data, by which a sweep chooses: give `data.validation`, such as 0.15"
+        )
+        .into());
     }
     let names: Vec<String> = combinations.iter().map(|changes| changes.join(" ")).collect();
     let trained = match several::train(&configurations, &names, &data, *threads)? {
@@ -158,14 +162,16 @@ impl Arguments {
         if let Some(twice) = all.into_iter().find(|key| !keys.insert(*key)) {
             return Err(format!("`{twice}` is given twice: give all its values at once, or one range"));
         }
-        let too_many = || format!("there would be more than {MOST} trainings: try fewer values, or some at --random");
+        let too_many =
+            || format!("there would be more than {MOST} trainings: try fewer values, or some at --random");
         if let Some(count) = *random {
             if count > MOST {
                 return Err(too_many());
             }
             let draw = |index: usize| {
                 let mut rng = Seed(*draw_seed).child(index as u64).rng();
-                let chosen = tried.iter().map(|(key, values)| format!("{key}={}", values[rng.below(values.len())]));
+                let chosen =
+                    tried.iter().map(|(key, values)| format!("{key}={}", values[rng.below(values.len())]));
                 let mut changes: Vec<String> = chosen.collect();
                 changes.extend(range.iter().map(|(key, ends)| format!("{key}={}", drawn(*ends, &mut rng))));
                 changes
@@ -180,8 +186,10 @@ impl Arguments {
             let with = |before: &Vec<String>, value: &String| {
                 before.iter().cloned().chain([format!("{key}={value}")]).collect::<Vec<String>>()
             };
-            combinations =
-                combinations.iter().flat_map(|before| values.iter().map(move |value| with(before, value))).collect();
+            combinations = combinations
+                .iter()
+                .flat_map(|before| values.iter().map(move |value| with(before, value)))
+                .collect();
         }
         Ok(if tried.is_empty() { Vec::new() } else { combinations })
     }
@@ -244,7 +252,8 @@ fn table(combinations: &[Vec<String>], trained: &[TrainedModel], order: &[usize]
 }
 
 fn object(changes: &[String], trained: &TrainedModel) -> Result<Value, serde_json::Error> {
-    let part = |evaluated: &Option<chainrule_config::Evaluated>| evaluated.as_ref().map(evaluated_json).transpose();
+    let part =
+        |evaluated: &Option<chainrule_config::Evaluated>| evaluated.as_ref().map(evaluated_json).transpose();
     Ok(json!({
         "changes": changes,
         "params_sha256": trained.model.parameters_sha256(),
@@ -263,7 +272,9 @@ mod tests {
         let (key, found) = values("optimizer=adam(lr=0.1, keras=true),\"sgd\", [1,2]").unwrap();
         assert_eq!(key, "optimizer");
         assert_eq!(found, ["adam(lr=0.1, keras=true)", "\"sgd\"", "[1,2]"]);
-        assert!(values("epochs").is_err() && values("epochs=1,,2").is_err() && values("data.test=0.1").is_err());
+        assert!(
+            values("epochs").is_err() && values("epochs=1,,2").is_err() && values("data.test=0.1").is_err()
+        );
     }
 
     #[test]

@@ -34,7 +34,9 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { config, options, out, checkpoint, seeds } = arguments;
     let configuration = Configuration::read(config, &options.set, families::registry())?;
-    let out = out.clone().unwrap_or_else(|| config.with_extension("chainrule").file_name().unwrap_or_default().into());
+    let out = out
+        .clone()
+        .unwrap_or_else(|| config.with_extension("chainrule").file_name().unwrap_or_default().into());
     if let Some(count) = *seeds {
         return seeds::run(&configuration, count, options.threads, &out, options.json.as_deref());
     }

@@ -32,7 +32,8 @@ pub(super) fn text(path: &Path, written: &Path) -> Result<String, ConfigError> {
         metrics,
         data: vec![
             format!("idx = {}", quoted_path(written)),
-            "validation = 0.1       # a share of the training images; the test set is in files of its own".to_owned(),
+            "validation = 0.1       # a share of the training images; the test set is in files of its own"
+                .to_owned(),
             "split = \"stratified\"   # or \"random\"".to_owned(),
             "seed = 0               # of the split".to_owned(),
         ],

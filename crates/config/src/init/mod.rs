@@ -20,13 +20,19 @@ use crate::error::ConfigError;
 /// # Errors
 ///
 /// [`ConfigError`] if there are no such data, or nothing could be learnt from them.
-pub fn configuration_for(data: impl AsRef<Path>, written: &Path, target: Option<&str>) -> Result<String, ConfigError> {
+pub fn configuration_for(
+    data: impl AsRef<Path>,
+    written: &Path,
+    target: Option<&str>,
+) -> Result<String, ConfigError> {
     let data = data.as_ref();
     if !data.is_dir() {
         return table::text(data, written, target);
     }
     if let Some(target) = target {
-        let problem = format!("a directory has no column {target:?}: leave out the target, or give the file of a table");
+        let problem = format!(
+            "a directory has no column {target:?}: leave out the target, or give the file of a table"
+        );
         return Err(ConfigError::Data { path: data.to_owned(), problem });
     }
     if is_mnist(data) { idx::text(data, written) } else { pictures::text(data, written) }

@@ -68,7 +68,8 @@ pub(super) fn class_loss(classes: usize) -> (&'static str, String, Vec<&'static 
         let because = "a yes or no: one output, the sigmoid is part of the loss".to_owned();
         ("binary_cross_entropy", because, vec!["accuracy", "auroc"])
     } else {
-        let because = format!("one of {classes} classes: an output for each, the softmax is part of the loss");
+        let because =
+            format!("one of {classes} classes: an output for each, the softmax is part of the loss");
         ("cross_entropy", because, vec!["accuracy", "f1"])
     }
 }

@@ -24,10 +24,14 @@ pub(super) fn text(path: &Path, written: &Path) -> Result<String, ConfigError> {
     let (count, classes) = (found.files.len(), found.classes.len());
     let wrong = |problem: String| ConfigError::Data { path: path.to_owned(), problem };
     if classes < 2 {
-        return Err(wrong("it has one folder, but pictures are told apart by their folders: add one for each class".into()));
+        return Err(wrong(
+            "it has one folder, but pictures are told apart by their folders: add one for each class".into(),
+        ));
     }
     if classes > MAX_CLASSES {
-        return Err(wrong(format!("it has {classes} folders, but a training takes up to {MAX_CLASSES} classes")));
+        return Err(wrong(format!(
+            "it has {classes} folders, but a training takes up to {MAX_CLASSES} classes"
+        )));
     }
     let mut sizes = Vec::new();
     let mut coloured = false;
@@ -41,7 +45,9 @@ pub(super) fn text(path: &Path, written: &Path) -> Result<String, ConfigError> {
     let small = same && sizes[0].iter().all(|&side| side <= LARGEST);
     let size = if small { sizes[0] } else { [SIDE, SIDE] };
     let colour = if coloured { Colour::Rgb } else { Colour::Grey };
-    let fewest = (0..classes as u32).map(|class| found.files.iter().filter(|(_, other)| *other == class).count()).min();
+    let fewest = (0..classes as u32)
+        .map(|class| found.files.iter().filter(|(_, other)| *other == class).count())
+        .min();
     let stratified = fewest.unwrap_or(0) >= 5;
     let batch_size = network::batch_size(count);
     let epochs = network::epochs(count, batch_size, 10).min(50);
@@ -51,7 +57,11 @@ pub(super) fn text(path: &Path, written: &Path) -> Result<String, ConfigError> {
     let shown: Vec<&str> = found.classes.iter().take(10).map(String::as_str).collect();
     let more = if classes > 10 { ", ..." } else { "" };
     let suggestion = Suggestion {
-        about: vec![format!("{}: {count} pictures in {classes} folders: {}{more}.", name_of(path), shown.join(", "))],
+        about: vec![format!(
+            "{}: {count} pictures in {classes} folders: {}{more}.",
+            name_of(path),
+            shown.join(", ")
+        )],
         epochs,
         batch_size,
         loss,
@@ -61,13 +71,15 @@ pub(super) fn text(path: &Path, written: &Path) -> Result<String, ConfigError> {
             format!("pictures = {}", quoted_path(written)),
             format!("size = [{height}, {width}]        # height and width that all are brought to"),
             format!("colour = \"{word}\"        # \"grey\", \"rgb\" or \"rgba\""),
-            "resize = \"stretch\"     # pictures of other proportions; \"fill\" cuts off what is beyond".to_owned(),
+            "resize = \"stretch\"     # pictures of other proportions; \"fill\" cuts off what is beyond"
+                .to_owned(),
             "validation = 0.15      # a share of the pictures, or a directory of its own".to_owned(),
             "test = 0.15".to_owned(),
             if stratified {
                 "split = \"stratified\"   # the same share of each class; or \"random\"".to_owned()
             } else {
-                "split = \"random\"       # some class has few pictures; else \"stratified\" keeps the shares".to_owned()
+                "split = \"random\"       # some class has few pictures; else \"stratified\" keeps the shares"
+                    .to_owned()
             },
             "seed = 0               # of the split".to_owned(),
         ],

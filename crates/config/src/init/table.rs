@@ -184,7 +184,10 @@ fn data_lines(
     }
     if !leaks.is_empty() {
         let names: Vec<String> = leaks.iter().map(|name| quoted(name)).collect();
-        lines.push(format!("ignore = [{}]  # each determines the target: with it there would be nothing to learn", names.join(", ")));
+        lines.push(format!(
+            "ignore = [{}]  # each determines the target: with it there would be nothing to learn",
+            names.join(", ")
+        ));
     } else {
         lines.push("ignore = []            # columns that are left out".to_owned());
     }
@@ -212,7 +215,9 @@ fn data_lines(
 fn preparation_lines(table: &Table, target: &str, leaks: &[String]) -> Vec<String> {
     let has = |kind: ColumnKind| {
         table.columns().iter().any(|column| {
-            column.kind() == kind && column.name() != target && !leaks.iter().any(|leak| leak == column.name())
+            column.kind() == kind
+                && column.name() != target
+                && !leaks.iter().any(|leak| leak == column.name())
         })
     };
     let defaults = [

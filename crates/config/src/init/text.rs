@@ -22,7 +22,18 @@ pub(super) struct Suggestion {
 
 impl Suggestion {
     pub(super) fn text(&self) -> String {
-        let Self { about, epochs, batch_size, loss, loss_because, metrics, data, preparation, layers, patience } = self;
+        let Self {
+            about,
+            epochs,
+            batch_size,
+            loss,
+            loss_because,
+            metrics,
+            data,
+            preparation,
+            layers,
+            patience,
+        } = self;
         let mut text = String::new();
         let mut line = |line: &str| {
             text += line;
@@ -31,7 +42,9 @@ impl Suggestion {
         for about in about {
             line(&format!("# {about}"));
         }
-        line("# All names of layers, losses, metrics, optimizers, schedules and transforms: `chainrule list`.");
+        line(
+            "# All names of layers, losses, metrics, optimizers, schedules and transforms: `chainrule list`.",
+        );
         line("");
         line(&format!("epochs = {epochs}            # passes over the training data, at most"));
         line(&format!("batch_size = {batch_size}"));
@@ -46,7 +59,9 @@ impl Suggestion {
         data.iter().for_each(|data| line(data));
         if !preparation.is_empty() {
             line("");
-            line("# What becomes of the columns. What is learnt for it, such as a mean, is learnt from the training data alone,");
+            line(
+                "# What becomes of the columns. What is learnt for it, such as a mean, is learnt from the training data alone,",
+            );
             line("# and saved with the model.");
             line("[preparation]");
             preparation.iter().for_each(|preparation| line(preparation));
@@ -57,7 +72,9 @@ impl Suggestion {
         layers.iter().for_each(|layer| line(&format!("    {},", quoted(layer))));
         line("]");
         line("");
-        line("# The training ends when the validation has not improved for so many epochs; the best weights are kept.");
+        line(
+            "# The training ends when the validation has not improved for so many epochs; the best weights are kept.",
+        );
         line("[early_stopping]");
         line(&format!("patience = {patience}"));
         line("");

@@ -1,7 +1,7 @@
 //! Dividing samples into those for training, validation and test.
 
-use chainrule::data::split::{self, TrainTest};
 use chainrule::data::SplitError;
+use chainrule::data::split::{self, TrainTest};
 use chainrule::tensor::Seed;
 
 use crate::error::ConfigError;
@@ -38,8 +38,7 @@ pub(super) fn divide(samples: usize, keys: &SplitKeys, split: &SplitSection) -> 
     let all: Vec<usize> = (0..samples).collect();
     let (rest, tested) = part(&all, keys, test, method, Seed(split.seed).child(0)).map_err(failed)?;
     let left = validation / (1.0 - test);
-    let (trained, validated) =
-        part(&rest, keys, left, method, Seed(split.seed).child(1)).map_err(failed)?;
+    let (trained, validated) = part(&rest, keys, left, method, Seed(split.seed).child(1)).map_err(failed)?;
     Ok(Divided { train: trained, validation: validated, test: tested })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chainrule::data::{Dataset, Images};
 
 use super::divide::{SplitKeys, divide};
-use super::{DataParts, LoadedData, LoadedSamples, SharedSamples, Selected};
+use super::{DataParts, LoadedData, LoadedSamples, Selected, SharedSamples};
 use crate::configuration::Configuration;
 use crate::error::ConfigError;
 use crate::split_section::{HeldOut, SplitMethod};
@@ -22,7 +22,9 @@ pub(super) fn load(configuration: &Configuration, path: &Path) -> Result<LoadedD
     }
     let (train, test) = Images::idx(path)?;
     let keys = match split.method.value {
-        SplitMethod::Stratified => SplitKeys::Labels(train.labels().iter().map(|&label| label.into()).collect()),
+        SplitMethod::Stratified => {
+            SplitKeys::Labels(train.labels().iter().map(|&label| label.into()).collect())
+        }
         SplitMethod::Random => SplitKeys::Nothing,
         _ => return refuse("IDX files have no columns to divide by: choose \"random\" or \"stratified\""),
     };

@@ -7,7 +7,7 @@ use chainrule::data::Dataset;
 use chainrule::pictures::{PictureReader, Pictures};
 
 use super::divide::{SplitKeys, divide};
-use super::{DataParts, LoadedData, LoadedSamples, SharedSamples, Selected};
+use super::{DataParts, LoadedData, LoadedSamples, Selected, SharedSamples};
 use crate::configuration::Configuration;
 use crate::data_section::PictureSection;
 use crate::error::ConfigError;
@@ -52,7 +52,8 @@ pub(super) fn load(
         }
         SplitMethod::Random => SplitKeys::Nothing,
         _ => {
-            let problem = "pictures have no columns to divide by: choose \"random\" or \"stratified\"".to_owned();
+            let problem =
+                "pictures have no columns to divide by: choose \"random\" or \"stratified\"".to_owned();
             return Err(ConfigError::Contradiction { at: split.method.at.clone(), problem });
         }
     };

@@ -8,7 +8,7 @@ use chainrule::data::Rows;
 use chainrule::tables::{ColumnKind, Preparation, Table, TableColumn, TableWarning};
 
 use super::divide::{SplitKeys, divide};
-use super::{DataParts, LoadedData, LoadedSamples, SharedSamples, Selected};
+use super::{DataParts, LoadedData, LoadedSamples, Selected, SharedSamples};
 use crate::configuration::Configuration;
 use crate::data_section::TableSection;
 use crate::error::ConfigError;
@@ -45,7 +45,8 @@ pub(super) fn load(
         SplitMethod::ByTime(name) => {
             let name = Located { value: name.clone(), at: split.method.at.clone() };
             let Some(times) = column(&table, &name)?.numbers() else {
-                let problem = format!("{:?} is neither dates nor numbers: it has no order in time", name.value);
+                let problem =
+                    format!("{:?} is neither dates nor numbers: it has no order in time", name.value);
                 return Err(ConfigError::Contradiction { at: name.at, problem });
             };
             SplitKeys::Times(times.values().to_vec())
@@ -122,7 +123,8 @@ impl TargetForm {
     fn of(table: &Table, section: &TableSection) -> Result<Self, ConfigError> {
         let columns = section.targets.iter().map(|target| column(table, target));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        let is_class = |column: &TableColumn| column.texts().is_some() || column.kind() == ColumnKind::Boolean;
+        let is_class =
+            |column: &TableColumn| column.texts().is_some() || column.kind() == ColumnKind::Boolean;
         match &columns[..] {
             [one] if section.classes.unwrap_or(is_class(one)) => return Ok(Self::Classes),
             [_] => {}
@@ -139,7 +141,11 @@ impl TargetForm {
             None => Ok(Self::Numbers),
             Some((column, target)) => {
                 let problem = if columns.len() == 1 {
-                    format!("{:?} is a {}, not a number: leave out `target_kind`", target.value, column.kind())
+                    format!(
+                        "{:?} is a {}, not a number: leave out `target_kind`",
+                        target.value,
+                        column.kind()
+                    )
                 } else {
                     format!(
                         "{:?} is a {}, but several targets must all be numbers, or all yes or no: give one target, or a configuration for each",
@@ -226,7 +232,10 @@ pub(crate) fn classes_of(
 }
 
 /// Rows with their targets as numbers.
-pub(crate) fn values_of(table: &Table, preparation: &Preparation) -> Result<SharedSamples<Vec<f32>>, ConfigError> {
+pub(crate) fn values_of(
+    table: &Table,
+    preparation: &Preparation,
+) -> Result<SharedSamples<Vec<f32>>, ConfigError> {
     let targets = targets_of(table, preparation)?;
     let rows = Rows::new(preparation.features::<f32>(table)?, targets);
     Ok(Arc::new(rows.expect("there are targets for each row")))
@@ -240,7 +249,9 @@ pub(crate) fn targets_of(table: &Table, preparation: &Preparation) -> Result<Vec
         let name = target.column();
         let numbers = table.column(name)?.numbers().ok_or_else(|| ConfigError::Data {
             path: path(),
-            problem: format!("{name:?} is texts, but the model has learnt numbers: check that it is the right column"),
+            problem: format!(
+                "{name:?} is texts, but the model has learnt numbers: check that it is the right column"
+            ),
         })?;
         columns.push((name, numbers));
     }
@@ -250,7 +261,9 @@ pub(crate) fn targets_of(table: &Table, preparation: &Preparation) -> Result<Vec
             return Ok(value);
         }
         let (line, exact) = (table.line(row), numbers.values()[row]);
-        let problem = format!("line {line}: {name:?} is {exact}, which is no finite number of f32: correct it, or leave the row out");
+        let problem = format!(
+            "line {line}: {name:?} is {exact}, which is no finite number of f32: correct it, or leave the row out"
+        );
         Err(ConfigError::Data { path: path(), problem })
     };
     (0..table.rows()).map(|row| columns.iter().map(|column| value(row, column)).collect()).collect()
