@@ -317,6 +317,60 @@ fn a_training_goes_on_with_the_same_bits() {
 }
 
 #[test]
+fn trainings_side_by_side_have_the_bits_that_they_have_alone() {
+    let directory = directory(&[("plants.csv", plants(120, 9))]);
+    let directory = directory.path();
+    out(directory, &["init", "plants.csv"]);
+    let short = ["--set", "epochs=4", "--json", "report.json"];
+    let alone = |changes: &[&str]| {
+        out(
+            directory,
+            &[&["train", "plants.toml", "--out", "alone.chainrule"], &short[..], changes].concat(),
+        );
+        json(directory, "report.json")
+    };
+    let printed = out(directory, &[&["train", "plants.toml", "--seeds", "3"], &short[..]].concat());
+    assert!(printed.contains("deviation") && printed.contains("plants.seed-2.chainrule"), "{printed}");
+    let report = json(directory, "report.json");
+    let second = alone(&["--set", "seed=1"]);
+    assert_eq!(report["runs"][1]["params_sha256"], second["params_sha256"]);
+    assert_eq!(report["runs"][1]["test"], second["scores"]["test"]);
+    let accuracies: Vec<f64> =
+        (0..3).filter_map(|run| report["runs"][run]["test"]["metrics"]["accuracy"].as_f64()).collect();
+    let mean = accuracies.iter().sum::<f64>() / 3.0;
+    assert!((report["figures"]["accuracy"]["mean"].as_f64().unwrap() - mean).abs() < 1e-12, "{report}");
+
+    let tried = [
+        "sweep",
+        "plants.toml",
+        "--try",
+        "optimizer.lr=1e-6,0.01",
+        "--try",
+        "model.layers.0.units=4,8",
+        "--out",
+        "best.chainrule",
+    ];
+    let printed = out(directory, &[&tried[..], &short].concat());
+    let runs = json(directory, "report.json");
+    assert_eq!(runs.as_array().unwrap().len(), 4);
+    let losses: Vec<f64> = (0..4).filter_map(|run| runs[run]["validation"]["loss"].as_f64()).collect();
+    assert!(losses.is_sorted() && losses.len() == 4, "{losses:?}");
+    let changes: Vec<&str> = (0..2).filter_map(|index| runs[0]["changes"][index].as_str()).collect();
+    assert_eq!(changes[0], "optimizer.lr=0.01");
+    assert!(printed.contains(&format!("--set {} --set {}", changes[0], changes[1])), "{printed}");
+    let best = alone(&["--set", changes[0], "--set", changes[1]]);
+    assert_eq!(runs[0]["params_sha256"], best["params_sha256"]);
+    assert!(out(directory, &["summary", "best.chainrule"]).contains("adam(lr=0.01)"));
+    let range =
+        ["sweep", "plants.toml", "--random", "3", "--range", "optimizer.lr=0.001..0.1", "--by", "accuracy"];
+    out(directory, &[&range[..], &short].concat());
+    assert_eq!(json(directory, "report.json").as_array().unwrap().len(), 3);
+    let message =
+        fails(directory, &["sweep", "plants.toml", "--set", "data.validation=0", "--try", "epochs=1,2"]);
+    assert!(message.contains("has no validation data"), "{message}");
+}
+
+#[test]
 fn mistakes_say_where_and_what_is_near() {
     let directory = directory(&[("plants.csv", plants(60, 8))]);
     let directory = directory.path();

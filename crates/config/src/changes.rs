@@ -21,7 +21,7 @@ pub(crate) fn apply(root: &mut ConfigNode, change: &str, registry: &Registry) ->
         return Err(ConfigError::Contradiction { at, problem });
     };
     if change.contains(['\n', '\r']) {
-        let problem = "it has several lines: give each change by itself".to_owned();
+        let problem = "it has several lines: give each change alone".to_owned();
         return Err(ConfigError::Contradiction { at, problem });
     }
     let keys: Vec<&str> = path.trim().split('.').collect();

@@ -29,7 +29,7 @@ pub(super) fn run(
         .checked_add(seeds - 1)
         .ok_or("the seeds would be larger than there are: choose a smaller `seed`")?;
     let seeds: Vec<u64> = (first..=last).collect();
-    // As if each had been given by itself, so that a model says of itself with which seed it was made.
+    // As if each had been given alone, so that a model says of itself with which seed it was made.
     let with_seed = |&seed: &u64| {
         let mut other = configuration.clone();
         other.seed = seed;

@@ -15,7 +15,8 @@ use crate::error::ConfigError;
 /// A configuration for data, as a text with comments: a network, a loss and metrics that suit them.
 ///
 /// The data are a file such as CSV, a directory with a folder of pictures for each class, or one with the four files of MNIST or of a data
-/// set like it; `written` is their path as the configuration is to have it, relative to its directory. Of a table, `target` is the column to be predicted; without it, the column is one that is called so, or the last.
+/// set like it; `written` is their path as the configuration is to have it, relative to its directory. Of a table, `target` is the column
+/// to be predicted; without it, the column is one that is called so, or the last.
 ///
 /// # Errors
 ///

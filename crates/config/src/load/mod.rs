@@ -89,7 +89,7 @@ impl<Y: Clone + Send + Sync> DataParts<Y> {
 }
 
 impl Configuration {
-    /// Reads the data, divides them, and prepares those of a table by what is learnt from the training part.
+    /// Reads the data, divides them, and makes matrices of those of a table by what is learnt from the training part.
     ///
     /// # Errors
     ///
