@@ -144,15 +144,21 @@ impl Configuration {
             0 => vec![parts.train.read(0, &mut row)],
             classes => (0..classes).filter_map(Y::of_class).collect(),
         };
+        let last = self.layers.last().unwrap_or(&self.layers[0]);
+        let unlike = |why: String| {
+            let problem = format!(
+                "{} is the last layer, so the model has {columns} outputs, which do not fit {}{why}",
+                last.value,
+                predicts.words()
+            );
+            Err(ConfigError::Contradiction { at: last.at.clone(), problem })
+        };
+        if !predicts.fit(columns) {
+            return unlike(String::new());
+        }
         for target in targets {
             if let Err(error) = loss.check(columns, &[target]) {
-                let last = self.layers.last().unwrap_or(&self.layers[0]);
-                let problem = format!(
-                    "{} is the last layer, so the model has {columns} outputs, which do not fit {}: {error}",
-                    last.value,
-                    predicts.words()
-                );
-                return Err(ConfigError::Contradiction { at: last.at.clone(), problem });
+                return unlike(format!(": {error}"));
             }
         }
         self.trainer_of(registry, model, loss, &predicts.scales)

@@ -33,6 +33,12 @@ impl ConfiguredModel {
                 let table = section.options.tell(preparation.reader(path)).read()?;
                 check_columns(&table, preparation, false)?;
                 let features = preparation.features::<f32>(&table)?;
+                let (found, expected) = (features.ncols(), self.model.input().size());
+                if found != expected {
+                    let problem =
+                        format!("its preparation makes {found} features, but its layers take {expected}");
+                    return Err(ConfigError::NotConfigured { path: self.path.clone(), problem });
+                }
                 let outputs = self.outputs_of(features.nrows(), |first, mut x| {
                     let rows = first..first + x.nrows();
                     x.assign(&features.slice(s![rows, ..]));
@@ -117,11 +123,13 @@ impl ConfiguredModel {
     /// How pictures are read as those of the training.
     fn pictures_like(&self, section: &PictureSection) -> Result<PictureSection, ConfigError> {
         let input = self.model.input();
-        let [channels, height, width] = <[usize; 3]>::try_from(&input[..]).map_err(|_| {
+        let no_pictures = || {
             let problem = format!("its samples have the shape {input}, which no pictures have");
             ConfigError::NotConfigured { path: self.path.clone(), problem }
-        })?;
-        Ok(PictureSection { size: Some([height, width]), colour: colour_of(channels), ..section.clone() })
+        };
+        let [channels, height, width] = <[usize; 3]>::try_from(&input[..]).map_err(|_| no_pictures())?;
+        let colour = Some(colour_of(channels).ok_or_else(no_pictures)?);
+        Ok(PictureSection { size: Some([height, width]), colour, ..section.clone() })
     }
 
     fn check_shape(&self, path: &Path, images: &Images) -> Result<(), ConfigError> {

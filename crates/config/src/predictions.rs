@@ -148,7 +148,7 @@ impl Predictions {
             }
             PredictionKind::Numbers => header.extend(names.cloned()),
         }
-        csv.write_record(&header)?;
+        csv.write_record(&header).map_err(io_error)?;
         for (row, values) in self.values.rows().into_iter().enumerate() {
             let mut record: Vec<String> =
                 self.rows.columns.iter().map(|(_, texts)| texts[row].clone()).collect();
@@ -165,7 +165,7 @@ impl Predictions {
                 }
                 PredictionKind::Numbers => record.extend(numbers),
             }
-            csv.write_record(&record)?;
+            csv.write_record(&record).map_err(io_error)?;
         }
         csv.flush()
     }
@@ -210,6 +210,14 @@ impl Predictions {
             }
         }
         Value::Object(object)
+    }
+}
+
+/// The error of what is written to, so that a reader that is gone is known as such.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 

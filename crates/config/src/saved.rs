@@ -96,9 +96,7 @@ impl ConfiguredModel {
         let predicts = PredictedTargets::from_text(predicts).map_err(|error| lacks(error.to_string()))?;
         let preparation = model.noted(PREPARATION).map(Preparation::from_text).transpose()?;
         let columns = model.output().size();
-        let expected = predicts.classes.as_ref().map_or(predicts.names.len(), Vec::len);
-        let yes_or_no = predicts.classes.is_some() && expected == 2 && columns == 1;
-        if columns != expected && !yes_or_no {
+        if !predicts.fit(columns) {
             return Err(lacks(format!("it has {columns} outputs, but predicts {}", predicts.words())));
         }
         let path = path.to_owned();

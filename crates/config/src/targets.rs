@@ -81,6 +81,15 @@ impl PredictedTargets {
         Self { scales, ..Self::numbers(names) }
     }
 
+    /// Whether so many outputs of a model can predict this: one for each class, of a yes or no also a single one, or one for each target.
+    pub(crate) fn fit(&self, outputs: usize) -> bool {
+        match self.classes.as_ref().map(Vec::len) {
+            Some(2) if outputs == 1 => true,
+            Some(classes) => (2..=MAX_CLASSES).contains(&classes) && outputs == classes,
+            None => outputs > 0 && outputs == self.names.len(),
+        }
+    }
+
     /// In words, for errors.
     pub(crate) fn words(&self) -> String {
         match (&self.classes, self.names.len()) {
