@@ -37,9 +37,15 @@ impl ProgressPrinter {
     }
 
     fn line(&self, report: &EpochReport) -> String {
-        let EpochReport { epoch, train, seconds, samples, .. } = report;
+        let EpochReport { epoch, train, validation, seconds, samples } = report;
         let rate = *samples as f64 / seconds;
-        format!("epoch {}/{}  {train}  {seconds:.3} s  {rate:.0} samples/s", epoch + 1, self.epochs)
+        let validation =
+            validation.as_ref().map(|scores| format!("  validation {scores}")).unwrap_or_default();
+        format!(
+            "epoch {}/{}  {train}{validation}  {seconds:.3} s  {rate:.0} samples/s",
+            epoch + 1,
+            self.epochs
+        )
     }
 }
 

@@ -74,7 +74,6 @@ impl Configuration {
         let Located { value, at } = &self.optimizer;
         let schedule = self.schedule.as_ref().map(|schedule| &schedule.value);
         let rate = Rate { rate: None, schedule, default: "constant", names: "`schedule`" };
-        let at = self.schedule.as_ref().map_or(at, |schedule| &schedule.at);
         scheduled_optimizer(registry, value, rate)
             .map_err(|problem| ConfigError::Contradiction { at: at.clone(), problem })
     }

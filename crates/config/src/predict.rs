@@ -43,7 +43,7 @@ impl ConfiguredModel {
                     let rows = first..first + x.nrows();
                     x.assign(&features.slice(s![rows, ..]));
                 })?;
-                (outputs, RowNames::of_table(table.rows(), identifiers(&table)))
+                (outputs, RowNames::of_table(table.rows(), identifiers(&table, preparation)))
             }
             DataSource::Pictures(section) => {
                 let reader = self.pictures_like(section)?.reader(path);

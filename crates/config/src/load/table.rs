@@ -1,5 +1,6 @@
 //! Tables.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -311,9 +312,17 @@ pub(crate) fn check_columns(
     Err(ConfigError::Data { path: table.source().path.clone(), problem: problems.join("; ") })
 }
 
-/// The columns that name the rows, with the text of each.
-pub(crate) fn identifiers(table: &Table) -> Vec<(String, Vec<String>)> {
-    let is_name = |column: &&TableColumn| column.kind() == ColumnKind::Identifier;
+/// The columns that name the rows, with the text of each: of those that the model was told nothing of, the ones in which no two rows are
+/// equal, except free texts. In a file of few rows what a column is cannot be seen otherwise.
+pub(crate) fn identifiers(table: &Table, preparation: &Preparation) -> Vec<(String, Vec<String>)> {
+    let is_distinct = |column: &TableColumn| {
+        let mut seen = HashSet::new();
+        column.missing() == 0 && column.labels().into_iter().all(|label| seen.insert(label))
+    };
+    let is_name = |column: &&TableColumn| {
+        let is_left_out = preparation.left_out().iter().any(|name| name == column.name());
+        is_left_out && column.kind() != ColumnKind::Text && is_distinct(column)
+    };
     let texts = |column: &TableColumn| {
         let text = |row: usize| match (column.texts(), column.numbers()) {
             (Some(texts), _) => texts.get(row).unwrap_or_default().to_owned(),
