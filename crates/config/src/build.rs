@@ -36,15 +36,18 @@ impl Configuration {
         for layer in &self.layers {
             build::<AnyLayer<f32>>("model.layers", layer, registry)?;
         }
-        build::<Box<dyn Loss<f32, u8>>>("loss", &self.loss, registry)?;
+        let loss = build::<Box<dyn Loss<f32, u8>>>("loss", &self.loss, registry)?;
+        loss.validate().map_err(|error| failed("loss", &self.loss, error.into()))?;
         for metric in &self.metrics {
-            build::<Box<dyn Measure<f32, u8>>>("metrics", metric, registry)?;
+            let built = build::<Box<dyn Measure<f32, u8>>>("metrics", metric, registry)?;
+            built.validate().map_err(|error| failed("metrics", metric, error.into()))?;
         }
         build::<Box<dyn UpdateRule<f32>>>("optimizer", &self.optimizer, registry)?;
         if let Some(schedule) = &self.schedule {
             build::<Arc<dyn Schedule>>("schedule", schedule, registry)?;
         }
-        self.optimizer(registry)?;
+        let optimizer = self.optimizer(registry)?;
+        optimizer.validate().map_err(|error| failed("optimizer", &self.optimizer, error.into()))?;
         for (key, transform) in self.preparation.transforms() {
             build::<Arc<dyn Transform>>(key, transform, registry)?;
         }

@@ -197,3 +197,96 @@ impl Configuration {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ConfigError, HeldOut, SplitMethod};
+    use chainrule::tensor::Seed;
+
+    const TABLE: &str = include_str!("../tests/table.toml");
+
+    fn read(text: &str, changes: &[&str]) -> Result<Configuration, ConfigError> {
+        Configuration::from_text("a.toml", text, changes, &chainrule::registry())
+    }
+
+    #[test]
+    fn what_a_configuration_says() {
+        let configuration = read(TABLE, &[]).unwrap();
+        assert_eq!((configuration.epochs, configuration.batch_size, configuration.seed), (30, 16, 0));
+        assert_eq!(configuration.data.split.test, HeldOut::Files("test.csv".into()));
+        assert_eq!(configuration.data.split.method.value, SplitMethod::Grouped("garden".into()));
+        let layers: Vec<String> = configuration.layers.iter().map(|layer| layer.value.to_string()).collect();
+        assert_eq!(layers, ["dense(16)", "leaky_relu(negative_slope=0.2)", "relu then dense(3)"]);
+        assert_eq!(configuration.early_stopping.unwrap().patience, 5);
+        assert_eq!(configuration.checkpoint_every, CheckpointInterval::Steps(500));
+    }
+
+    #[test]
+    fn changes_reach_into_texts_and_tables() {
+        let changes = [
+            "optimizer.lr=0.01",
+            "optimizer.betas=[0.8, 0.99]",
+            "schedule.steps=20",
+            "model.layers.1.negative_slope=0.3",
+            "model.layers.2=dense(4)",
+            "data.kinds.petals=number",
+            "metrics=f1",
+        ];
+        let configuration = read(TABLE, &changes).unwrap();
+        let optimizer = "clip_by_global_norm(1) then adam(lr=0.01, betas=[0.8, 0.99])";
+        assert_eq!(configuration.optimizer.value.to_string(), optimizer);
+        assert_eq!(configuration.schedule.unwrap().value.to_string(), "warm_up(steps=20)");
+        let layers: Vec<String> = configuration.layers.iter().map(|layer| layer.value.to_string()).collect();
+        assert_eq!(layers, ["dense(16)", "leaky_relu(negative_slope=0.3)", "dense(4)"]);
+        assert_eq!(configuration.metrics.len(), 1);
+        // Given by its position, it is not given twice.
+        let again = read(TABLE, &["model.layers.0.units=8", "optimizer.max_norm=2"]).unwrap();
+        assert_eq!(again.layers[0].value.to_string(), "dense(8)");
+        assert_eq!(again.optimizer.value.to_string(), "clip_by_global_norm(2) then adam(lr=0.003)");
+    }
+
+    #[test]
+    fn places_are_those_of_the_values() {
+        for (from, to, place) in [
+            ("\"hashing(8)\"", "\"hashing(8\"", (18, 23)),
+            ("negative_slope = 0.2", "negative_slop = 0.2", (20, 24)),
+            ("garden)", "garden))", (13, 25)),
+            ("patience = 5", "patience = \"5\"", (22, 12)),
+        ] {
+            let error = read(&TABLE.replace(from, to), &[]).unwrap_err();
+            let text = error.to_string();
+            assert!(
+                text.starts_with(&format!("a.toml, line {}, column {}", place.0, place.1)),
+                "{to}: {text}"
+            );
+        }
+    }
+
+    /// Texts that are nearly configurations are read or refused.
+    #[test]
+    fn any_text_is_read_or_refused() {
+        let registry = chainrule::registry();
+        let mut rng = Seed(11).rng();
+        let pieces: Vec<&str> = TABLE.split_inclusive([' ', '=', '"', '\n', '(', ',']).collect();
+        let mut read_well = 0;
+        for _ in 0..4000 {
+            let mut text: Vec<&str> = pieces.clone();
+            for _ in 0..1 + rng.below(3) {
+                let (at, from) = (rng.below(text.len()), rng.below(pieces.len()));
+                match rng.below(3) {
+                    0 => text[at] = pieces[from],
+                    1 => text.insert(at, pieces[from]),
+                    _ => drop(text.remove(at)),
+                }
+            }
+            let text = text.concat();
+            let change = text.lines().nth(rng.below(20)).unwrap_or_default().replace(' ', "");
+            match Configuration::from_text("a.toml", &text, &[change; 1][..rng.below(2)], &registry) {
+                Ok(_) => read_well += 1,
+                Err(error) => assert!(error.to_string().len() > 10, "{error}"),
+            }
+        }
+        assert!(read_well > 100, "{read_well}");
+    }
+}
