@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chainrule::tensor::blas::Blas;
+use chainrule::train::Trainer;
 use chainrule::train::callbacks::{CsvLog, JsonLinesLog, TensorBoardLog};
-use chainrule::train::{Audit, Trainer};
 use chainrule_cli::{families, terminal};
 use chainrule_config::{
     Configuration, DataParts, LearntTarget, LoadedSamples, PredictedTargets, TrainingJob, noted,
@@ -45,9 +45,6 @@ pub(crate) struct Options {
     /// Write what TensorBoard shows into this directory.
     #[arg(long, value_name = "DIRECTORY")]
     tensorboard: Option<PathBuf>,
-    /// Do not look in the first 100 steps for what keeps the training from learning.
-    #[arg(long)]
-    no_audit: bool,
     /// The number of threads; it does not change the result [default: all cores].
     #[arg(long)]
     pub(crate) threads: Option<usize>,
@@ -179,9 +176,6 @@ impl Run<'_> {
         let mut trainer = trainer
             .callback(ProgressPrinter::new())
             .callback(every.checkpoints(&self.checkpoint, configuration.keep_checkpoints));
-        if !self.options.no_audit {
-            trainer = trainer.audit(Audit::default());
-        }
         match &self.options.log {
             Some(path) if path.extension().is_some_and(|ending| ending == "jsonl") => {
                 trainer = trainer.callback(JsonLinesLog::new(path));
