@@ -63,7 +63,7 @@ impl ScoredSamples {
         let points: Vec<_> = counts.iter().map(point).collect();
         let area: f64 =
             points.windows(2).map(|pair| (pair[1].0 - pair[0].0) * (pair[1].1 + pair[0].1) / 2.0).sum();
-        CurveSeries::new("roc", format!("{name} ({area:.4})"), thinned(points))
+        CurveSeries::new("roc", format!("{name} ({area:.4})"), with_fewer_points(points))
     }
 
     /// Precision over recall of a class, with the average precision in the name.
@@ -75,7 +75,7 @@ impl ScoredSamples {
         let first = points.first().map_or(1.0, |point| point.1);
         points.insert(0, (0.0, first));
         let average: f64 = points.windows(2).map(|pair| (pair[1].0 - pair[0].0) * pair[1].1).sum();
-        CurveSeries::new("precision", format!("{name} ({average:.4})"), thinned(points))
+        CurveSeries::new("precision", format!("{name} ({average:.4})"), with_fewer_points(points))
     }
 
     /// How often the most probable class is right, over its probability; with the expected calibration error in the name.
@@ -101,7 +101,7 @@ impl ScoredSamples {
 }
 
 /// A curve with at most [`POINTS`] of its points and the last.
-fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+fn with_fewer_points(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     let step = points.len().div_ceil(POINTS).max(1);
     let last = points.last().copied();
     let mut kept: Vec<_> = points.iter().copied().step_by(step).collect();
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn long_curves_keep_their_ends() {
         let long: Vec<_> = (0..10_000).map(|x| (f64::from(x), 0.0)).collect();
-        let kept = thinned(long);
+        let kept = with_fewer_points(long);
         assert!(kept.len() <= POINTS + 1);
         assert_eq!((kept[0].0, kept[kept.len() - 1].0), (0.0, 9999.0));
     }

@@ -1,9 +1,8 @@
 //! Inputs that a network learns badly from: all the same, or of the wrong size.
 
 use chainrule_core::{ParamKind, Plan};
-use chainrule_tensor::Real;
-use ndarray::{ArrayView2, Axis};
 
+use super::column_sizes::ColumnSizes;
 use super::finding::{AuditFinding, Fault};
 use super::layers::{called, is_within, name};
 
@@ -15,37 +14,6 @@ const SMALL: f64 = 1e-3;
 
 /// A column whose mean is so many times its deviation is far from 0.
 const FAR: f64 = 20.0;
-
-/// How large the values of the columns are, over some samples.
-#[derive(Clone, Debug)]
-pub(crate) struct ColumnSizes {
-    /// The root mean square of each.
-    rms: Vec<f64>,
-    /// The mean of each.
-    mean: Vec<f64>,
-}
-
-impl ColumnSizes {
-    pub(crate) fn of<T: Real>(x: ArrayView2<'_, T>) -> Self {
-        let rows = x.nrows().max(1) as f64;
-        let (mut rms, mut mean) = (vec![0.0; x.ncols()], vec![0.0; x.ncols()]);
-        for row in x.axis_iter(Axis(0)) {
-            for ((rms, mean), value) in rms.iter_mut().zip(&mut mean).zip(row) {
-                let value = value.as_f64();
-                *rms += value * value / rows;
-                *mean += value / rows;
-            }
-        }
-        rms.iter_mut().for_each(|rms| *rms = rms.sqrt());
-        Self { rms, mean }
-    }
-
-    /// The standard deviation of a column.
-    fn deviation(&self, column: usize) -> f64 {
-        let [rms, mean] = [&self.rms, &self.mean].map(|values| values[column]);
-        (rms * rms - mean * mean).max(0.0).sqrt()
-    }
-}
 
 /// The layer that multiplies the inputs first, for which their size matters: none if they are ids of a table, or normalised before.
 pub(crate) fn sized_layer(plan: &Plan) -> Option<String> {

@@ -8,7 +8,7 @@ use chainrule_core::{LayerInfo, Plan};
 use chainrule_tensor::Real;
 use ndarray::{ArrayView2, Axis};
 
-use super::inputs::ColumnSizes;
+use super::column_sizes::ColumnSizes;
 
 /// By how much the values of a column may differ and still count as the same, relative to the largest.
 const SAME: f64 = 1e-6;
@@ -50,7 +50,7 @@ pub(crate) struct SeenLayers {
 
 /// What to look at.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wanted {
+pub(crate) struct LookFor {
     /// The layer whose inputs are measured.
     pub(crate) sized: Option<String>,
     /// Whether to look at every value for one that is not finite.
@@ -59,7 +59,7 @@ pub(crate) struct Wanted {
 
 impl SeenLayers {
     /// Runs a pass on this thread; returns what its layers computed, and what it returns.
-    pub(crate) fn watch<T: Real, R>(wanted: Wanted, pass: impl FnOnce() -> R) -> (Self, R) {
+    pub(crate) fn watch<T: Real, R>(wanted: LookFor, pass: impl FnOnce() -> R) -> (Self, R) {
         let seen = Rc::new(RefCell::new(Self::default()));
         let shared = Rc::clone(&seen);
         let see = move |pass: &LayerPass<'_, T>| shared.borrow_mut().add(&wanted, pass);
@@ -67,7 +67,7 @@ impl SeenLayers {
         (seen.take(), result)
     }
 
-    fn add<T: Real>(&mut self, wanted: &Wanted, pass: &LayerPass<'_, T>) {
+    fn add<T: Real>(&mut self, wanted: &LookFor, pass: &LayerPass<'_, T>) {
         let spoils =
             |before: &dyn Fn() -> bool, after: &dyn Fn() -> bool| wanted.finite && !after() && before();
         match pass {

@@ -6,6 +6,7 @@
 //! [rate]. What only looks wrong in one moment is no finding: it has to be so again later. [`auditor`] remembers what was seen.
 
 pub(crate) mod auditor;
+mod column_sizes;
 mod finding;
 pub(crate) mod gradients;
 pub(crate) mod inputs;

@@ -20,7 +20,7 @@ use super::{State, Trainer, address};
 use crate::audit::auditor::Auditor;
 use crate::audit::gradients::{self, ZeroGradients};
 use crate::audit::inputs::{self, sized_layer};
-use crate::audit::layers::{SeenLayers, Wanted, is_constant};
+use crate::audit::layers::{LookFor, SeenLayers, is_constant};
 use crate::audit::outputs;
 use crate::audit::progress::Progress;
 use crate::audit::rate::{self, Outcome};
@@ -289,7 +289,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let samples: Vec<u32> =
             spread(data.len(), rows, offset).into_iter().map(|sample| sample as u32).collect();
         let sized = if steps == 0 { sized_layer(self.model.plan()) } else { None };
-        let wanted = Wanted { sized: sized.clone(), finite: false };
+        let wanted = LookFor { sized: sized.clone(), finite: false };
         let Some((evaluation, loss)) = self.watched(data, &samples, Mode::Eval, wanted) else { return };
         if steps == 0 {
             auditor.progress.initial = Some(loss);
@@ -305,7 +305,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             self.find(found);
         }
         let mode = self.mode_of_step(0);
-        let training = self.watched(data, &samples, mode, Wanted::default()).and_then(|(seen, _)| {
+        let training = self.watched(data, &samples, mode, LookFor::default()).and_then(|(seen, _)| {
             let shard = self.state.shards.first()?;
             Some((seen, ZeroGradients::of(self.model.plan(), &shard.grads)))
         });
@@ -325,7 +325,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         data: &D,
         samples: &[u32],
         mode: Mode,
-        wanted: Wanted,
+        wanted: LookFor,
     ) -> Option<(SeenLayers, f64)>
     where
         D: Samples<T, Target = Y>,
@@ -364,7 +364,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let rows = self.rows_of_look(batch.samples.len()).max(1);
         let mode = self.mode_of_step(0);
         batch.samples.chunks(rows).find_map(|samples| {
-            let wanted = Wanted { sized: None, finite: true };
+            let wanted = LookFor { sized: None, finite: true };
             let (seen, _) = self.watched(data, samples, mode, wanted)?;
             gradients::spoiled(self.model.plan(), &seen)
         })
@@ -378,7 +378,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if samples.len() < PREDICTED || self.loss.scope() == Scope::Batch {
             return None;
         }
-        self.watched(data, samples, Mode::Eval, Wanted::default())?;
+        self.watched(data, samples, Mode::Eval, LookFor::default())?;
         let shard = self.state.shards.first()?;
         let mut targets = shard.targets.clone();
         let mut scratch = Buffer::default();

@@ -24,18 +24,18 @@ use crate::{said, said_of, trainer};
 #[derive(Clone, Copy, Debug)]
 enum Right {
     Fault(Fault),
-    OfLayer(Fault, &'static str),
+    InLayer(Fault, &'static str),
     Overlap,
 }
 
-use Right::{OfLayer, Overlap};
+use Right::{InLayer, Overlap};
 
 impl Right {
     fn is_in(self, said: &[TrainWarning]) -> bool {
         said.iter().any(|warning| match (self, warning) {
             (Overlap, TrainWarning::SeenSamples { .. }) => true,
             (Right::Fault(fault), TrainWarning::Audit(finding)) => finding.fault == fault,
-            (OfLayer(fault, layer), TrainWarning::Audit(finding)) => {
+            (InLayer(fault, layer), TrainWarning::Audit(finding)) => {
                 finding.fault == fault
                     && finding.layer.as_deref() == Some(layer)
                     && finding.text.contains(&format!("layer {layer} ("))
@@ -49,23 +49,23 @@ impl Right {
 type Case = (&'static str, Right, fn() -> Vec<TrainWarning>);
 
 const CASES: [Case; 36] = [
-    ("a layer that hands no gradient on", OfLayer(Fault::NoGradient, "2"), || {
+    ("a layer that hands no gradient on", InLayer(Fault::NoGradient, "2"), || {
         said(&classes(300), hidden_and(detach()), CrossEntropy, adam(0.01))
     }),
-    ("a step function", OfLayer(Fault::NoGradient, "1"), || {
+    ("a step function", InLayer(Fault::NoGradient, "1"), || {
         let layers = Sequential::new().then(Dense::new(16)).then(sign()).then(Dense::new(3));
         said(&classes(300), layers, CrossEntropy, adam(0.01))
     }),
-    ("a backward pass that forgets a weight", OfLayer(Fault::NoGradient, "0"), || {
+    ("a backward pass that forgets a weight", InLayer(Fault::NoGradient, "0"), || {
         let layers = Sequential::new().then(Forgetful(16)).then(Tanh).then(Dense::new(3));
         said(&classes(300), layers, CrossEntropy, adam(0.01))
     }),
-    ("no gradient within a residual layer", OfLayer(Fault::NoGradient, "1.residual.1"), || {
+    ("no gradient within a residual layer", InLayer(Fault::NoGradient, "1.residual.1"), || {
         let inner = Sequential::new().then(Dense::new(8)).then(detach()).then(Dense::new(8));
         let layers = Sequential::new().then(Dense::new(8)).then(Residual(inner)).then(Dense::new(3));
         said(&classes(300), layers, CrossEntropy, adam(0.01))
     }),
-    ("no gradient in one of two branches", OfLayer(Fault::NoGradient, "0.1.1"), || {
+    ("no gradient in one of two branches", InLayer(Fault::NoGradient, "0.1.1"), || {
         let dead = Sequential::new().then(Dense::new(8)).then(nothing());
         let branches = Branches::new(Concat::axis(0)).branch(Dense::new(8)).branch(dead);
         said(&classes(300), Sequential::new().then(branches).then(Dense::new(3)), CrossEntropy, adam(0.01))
@@ -73,23 +73,23 @@ const CASES: [Case; 36] = [
     ("everything is frozen", Right::Fault(Fault::NothingTrained), || {
         said(&classes(300), Sequential::new().then(Frozen(Dense::new(3))), CrossEntropy, adam(0.01))
     }),
-    ("the derivative of a root at 0", OfLayer(Fault::NotFinite, "1"), || {
+    ("the derivative of a root at 0", InLayer(Fault::NotFinite, "1"), || {
         let layers = Sequential::new().then(Dense::new(8)).then(root()).then(Dense::new(1));
         said(&line(300), layers, MeanSquaredError, adam(0.01))
     }),
-    ("a logarithm of negative numbers", OfLayer(Fault::NotFinite, "1"), || {
+    ("a logarithm of negative numbers", InLayer(Fault::NotFinite, "1"), || {
         let layers = Sequential::new().then(Dense::new(8)).then(logarithm()).then(Dense::new(1));
         said(&line(300), layers, MeanSquaredError, adam(0.01))
     }),
-    ("all units are dead", OfLayer(Fault::NoGradient, "2"), || {
+    ("all units are dead", InLayer(Fault::NoGradient, "2"), || {
         let layers = hidden(biased(32, -20.0)).then(Dense::new(3));
         said(&classes(300), layers, CrossEntropy, adam(0.01))
     }),
-    ("most units are dead", OfLayer(Fault::DeadUnits, "1"), || {
+    ("most units are dead", InLayer(Fault::DeadUnits, "1"), || {
         let dense = Dense::new(32).weight_init(Normal::new(0.0, 0.4)).bias_init(Normal::new(-5.0, 3.5));
         said(&classes(300), hidden(dense).then(Dense::new(3)), CrossEntropy, adam(0.001))
     }),
-    ("all channels are dead", OfLayer(Fault::NoGradient, "2"), || {
+    ("all channels are dead", InLayer(Fault::NoGradient, "2"), || {
         let conv = Conv2d::new(4, 3).bias_init(Constant(-10.0));
         let layers = Sequential::new()
             .then(Reshape::new([1, 14, 14]))
@@ -100,7 +100,7 @@ const CASES: [Case; 36] = [
             .then(Dense::new(10));
         said(&pictures(300), layers, CrossEntropy, adam(0.01))
     }),
-    ("saturated activations", OfLayer(Fault::NoGradient, "1"), || {
+    ("saturated activations", InLayer(Fault::NoGradient, "1"), || {
         let dense = Dense::new(16).weight_init(Normal::new(0.0, 1e6));
         said(
             &classes(300),
@@ -109,15 +109,15 @@ const CASES: [Case; 36] = [
             adam(0.01),
         )
     }),
-    ("a layer that returns 0", OfLayer(Fault::ConstantOutput, "0"), || {
+    ("a layer that returns 0", InLayer(Fault::ConstantOutput, "0"), || {
         said(&classes(300), Sequential::new().then(nothing()).then(Dense::new(3)), CrossEntropy, adam(0.01))
     }),
-    ("all weights begin at 0", OfLayer(Fault::ConstantOutput, "0"), || {
+    ("all weights begin at 0", InLayer(Fault::ConstantOutput, "0"), || {
         let dense = |units| Dense::new(units).weight_init(Zeros).bias_init(Zeros);
         let layers = Sequential::new().then(dense(16)).then(Relu).then(dense(3));
         said(&classes(300), layers, CrossEntropy, adam(0.01))
     }),
-    ("a layer that rounds everything to 0", OfLayer(Fault::ConstantOutput, "0"), || {
+    ("a layer that rounds everything to 0", InLayer(Fault::ConstantOutput, "0"), || {
         let layers = Sequential::new().then(rounded()).then(Dense::new(8)).then(Tanh).then(Dense::new(1));
         said(&line(300), layers, MeanSquaredError, adam(0.01))
     }),
@@ -126,19 +126,19 @@ const CASES: [Case; 36] = [
         let same = Array2::from_shape_fn(x.dim(), |(_, column)| x[[0, column]]);
         said(&Rows::new(same, classes).unwrap(), mlp(3), CrossEntropy, adam(0.01))
     }),
-    ("softmax twice", OfLayer(Fault::SecondActivation, "4"), || {
+    ("softmax twice", InLayer(Fault::SecondActivation, "4"), || {
         said(&pictures(300), mlp(10).then(Softmax), CrossEntropy, adam(0.001))
     }),
-    ("a sigmoid before a loss from logits", OfLayer(Fault::SecondActivation, "4"), || {
+    ("a sigmoid before a loss from logits", InLayer(Fault::SecondActivation, "4"), || {
         said(&yes_or_no(300), mlp(1).then(Sigmoid), BinaryCrossEntropy, adam(0.01))
     }),
-    ("ReLU before a loss from logits", OfLayer(Fault::SecondActivation, "4"), || {
+    ("ReLU before a loss from logits", InLayer(Fault::SecondActivation, "4"), || {
         said(&classes(300), mlp(3).then(Relu), CrossEntropy, adam(0.01))
     }),
-    ("no softmax before a loss from probabilities", OfLayer(Fault::NoProbabilities, "3"), || {
+    ("no softmax before a loss from probabilities", InLayer(Fault::NoProbabilities, "3"), || {
         said(&classes(300), mlp(3), CrossEntropy::from_probabilities(), adam(0.01))
     }),
-    ("no sigmoid before a loss from probabilities", OfLayer(Fault::NoProbabilities, "3"), || {
+    ("no sigmoid before a loss from probabilities", InLayer(Fault::NoProbabilities, "3"), || {
         said(&yes_or_no(300), mlp(1), BinaryCrossEntropy::from_probabilities(), adam(0.01))
     }),
     ("one class", Right::Fault(Fault::ConstantTargets), || {
@@ -162,20 +162,20 @@ const CASES: [Case; 36] = [
     ("few samples, which are learnt by heart", Right::Fault(Fault::UnrelatedTargets), || {
         said(&with_targets(&classes(160), shuffled), mlp(3), CrossEntropy, adam(0.01))
     }),
-    ("bytes", OfLayer(Fault::UnscaledInputs, "1"), || {
+    ("bytes", InLayer(Fault::UnscaledInputs, "1"), || {
         said(&with_samples(&pictures(300), |value| 255.0 * value), mlp(10), CrossEntropy, adam(0.001))
     }),
-    ("an income in dollars", OfLayer(Fault::UnscaledInputs, "1"), || {
+    ("an income in dollars", InLayer(Fault::UnscaledInputs, "1"), || {
         let data = scaled(300, [1.0, 2.0, 20_000.0, 1.0, 1.0], [0.0, 0.0, 50_000.0, 0.0, 0.0], |row| {
             row[0] + row[2]
         });
         said(&data, mlp(1), MeanSquaredError, adam(0.001))
     }),
-    ("years in thousands", OfLayer(Fault::UnscaledInputs, "1"), || {
+    ("years in thousands", InLayer(Fault::UnscaledInputs, "1"), || {
         let data = scaled(300, [1.0, 1.0, 1.0, 0.01, 1.0], [0.0, 0.0, 0.0, 1.99, 0.0], |row| row[0] + row[3]);
         said(&data, mlp(1), MeanSquaredError, adam(0.001))
     }),
-    ("metres instead of micrometres", OfLayer(Fault::UnscaledInputs, "1"), || {
+    ("metres instead of micrometres", InLayer(Fault::UnscaledInputs, "1"), || {
         said(&with_samples(&classes(300), |x| 1e-6 * x), mlp(3), CrossEntropy, adam(0.001))
     }),
     ("Adam with a rate of 3", Right::Fault(Fault::RateTooHigh), || {
