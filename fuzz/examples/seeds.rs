@@ -1,4 +1,4 @@
-//! Writes the seeds of the targets that read model files and preparations, for the current version of the formats:
+//! Writes the seeds of the targets that read model files, for the current version of the format:
 //! `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
 
 use std::error::Error;
@@ -8,8 +8,6 @@ use std::path::Path;
 
 use chainrule_core::Sequential;
 use chainrule_fuzz::models::{data, model, trainer};
-use chainrule_tables::transform::{Impute, MinMax, Ordinal};
-use chainrule_tables::{ColumnRoles, TableReader};
 use chainrule_tensor::Seed;
 use chainrule_train::{Event, Model};
 
@@ -42,24 +40,5 @@ fn main() -> Result<(), Box<dyn Error>> {
     for name in ["checkpoint", "position"] {
         fs::copy(sealed.join(name), seeds.join("resume").join(name))?;
     }
-    preparations(&seeds.join("preparation"))
-}
-
-/// Those of tables, with each kind of transform.
-fn preparations(seeds: &Path) -> Result<(), Box<dyn Error>> {
-    let path = seeds.join("table");
-    fs::write(&path, "a,b,c,d\n1,x,2020-01-02,yes\n2.5,y,,no\n-3,x,1999-12-31,yes\n7,z,2021-05-06,no\n")?;
-    let table = TableReader::new(&path).read();
-    fs::remove_file(path)?;
-    let table = table?;
-    let plain = ColumnRoles::new().target("d").fit(&table)?;
-    fs::write(seeds.join("plain"), plain.to_string())?;
-    let other = ColumnRoles::new()
-        .target("a")
-        .ignore(["d"])
-        .categories(Ordinal::default())
-        .dates(Impute::median().then(MinMax::default()))
-        .fit(&table)?;
-    fs::write(seeds.join("other"), other.to_string())?;
     Ok(())
 }

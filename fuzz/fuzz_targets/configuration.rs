@@ -16,7 +16,8 @@ fuzz_target!(|text: &str| {
     match Configuration::from_text("fuzz.toml", rest, &changes, &REGISTRY) {
         Ok(configuration) => {
             // What a model holds of it is read again.
-            let again = Configuration::from_text("again", &configuration.text, &configuration.changes, &REGISTRY);
+            let again =
+                Configuration::from_text("again", &configuration.text, &configuration.changes, &REGISTRY);
             let again = again.expect("it was read before");
             assert_eq!(again.layers.len(), configuration.layers.len());
             assert_eq!(again.optimizer.value, configuration.optimizer.value);
