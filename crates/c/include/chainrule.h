@@ -42,7 +42,7 @@ chainrule_status chainrule_load(const char *path, chainrule_model **model);
 /* Frees a model. Null is allowed. */
 void chainrule_free(chainrule_model *model);
 
-/* The layers, such as "flatten then dense(64) then relu then dense(10)"; valid as long as the model. Null if the model is null. */
+/* The layers with all of their settings, as text; valid as long as the model. Null if the model is null. */
 const char *chainrule_describe(const chainrule_model *model);
 
 /* The number of values of a sample. 0 if the model is null. */

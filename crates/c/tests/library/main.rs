@@ -67,7 +67,7 @@ fn the_example_predicts() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout).unwrap();
     let mut lines = printed.lines();
-    assert_eq!(lines.next(), Some(&*format!("layers {description}")));
+    assert_eq!(lines.next(), Some(&*format!("layers {}", model.describe())));
     assert_eq!(lines.next(), Some("sample 2 4"));
     let found: Vec<f32> =
         lines.flat_map(|line| line.split(' ')).map(|number| number.parse().unwrap()).collect();

@@ -8,7 +8,7 @@ use super::program::{Argument, Program};
 /// What the head of a file says.
 pub(super) struct Head {
     pub(super) name: String,
-    pub(super) layers: String,
+    pub(super) layers: Vec<String>,
     pub(super) input: Vec<usize>,
     pub(super) weight_bytes: usize,
     pub(super) memory_bytes: usize,
@@ -39,8 +39,7 @@ impl Head {
             String::new(),
         ];
         // A comment of C must not end early.
-        let layers = self.layers.replace("*/", "* /");
-        lines.extend(layers.split(" then ").map(|layer| format!("    {layer}")));
+        lines.extend(self.layers.iter().map(|layer| format!("    {}", layer.replace("*/", "* /"))));
         lines
     }
 }

@@ -22,7 +22,7 @@ mod rust;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use chainrule_core::{Description, Plan};
+use chainrule_core::{Description, Plan, Value};
 use chainrule_data::output;
 use chainrule_tensor::Real;
 use chainrule_train::Model;
@@ -164,7 +164,7 @@ impl<'a> SourceExport<'a> {
         let memory_bytes = 4 * arrangement.size + 2 * program.rounded();
         let head = Head {
             name: self.name.clone(),
-            layers: description.to_string(),
+            layers: layers(description),
             input: input.to_vec(),
             weight_bytes,
             memory_bytes,
@@ -181,6 +181,14 @@ impl<'a> SourceExport<'a> {
         let starts = self.name.starts_with(|c: char| c.is_ascii_alphabetic());
         let word = self.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if starts && word { Ok(()) } else { Err(SourceError::Name { name: self.name.clone() }) }
+    }
+}
+
+/// The layers of a sequence, each as text; or the one that it is.
+fn layers(description: &Description) -> Vec<String> {
+    match description.get("layers") {
+        Some(Value::List(layers)) => layers.iter().map(Value::to_string).collect(),
+        _ => vec![description.to_string()],
     }
 }
 

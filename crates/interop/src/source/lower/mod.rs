@@ -62,8 +62,8 @@ const fn none(layers: &'static [&'static str], about: &'static str) -> Family {
 
 const FAMILIES: &[Family] = &[
     family(&["sequential", "residual", "branches", "frozen"], containers::container),
-    but(&["graph"], containers::graph, "one output"),
-    but(&["side_by_side"], containers::side_by_side, ""),
+    family(&["graph"], containers::graph),
+    family(&["side_by_side"], containers::side_by_side),
     but(
         &["time_distributed"],
         containers::time_distributed,
