@@ -27,7 +27,7 @@ fn build<K: Kind>(
 }
 
 fn failed(key: &str, described: &Located<Description>, source: DescriptionError) -> ConfigError {
-    ConfigError::Description { at: described.at.clone(), key: key.to_owned(), source }
+    ConfigError::Description { at: described.at.clone(), key: key.to_owned(), source: Box::new(source) }
 }
 
 impl Configuration {
@@ -113,7 +113,7 @@ impl Configuration {
         Model::new(input, layers, Seed(self.seed)).map_err(|source| ConfigError::Model {
             at: self.layers[0].at.clone(),
             input: input.to_string(),
-            source,
+            source: Box::new(source),
         })
     }
 

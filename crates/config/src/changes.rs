@@ -74,7 +74,7 @@ fn set(
             let description: Description = text.parse().map_err(|source| ConfigError::Description {
                 at: at.clone(),
                 key: path.clone(),
-                source,
+                source: Box::new(source),
             })?;
             match with_setting(&description, key, &value, entry)? {
                 Ok(changed) => {

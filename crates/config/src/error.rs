@@ -77,7 +77,7 @@ pub enum ConfigError {
         /// The key.
         key: String,
         /// Why.
-        source: DescriptionError,
+        source: Box<DescriptionError>,
     },
     /// Things that do not fit each other.
     #[error("{at}: {problem}")]
@@ -95,7 +95,7 @@ pub enum ConfigError {
         /// The shape of a sample.
         input: String,
         /// Why.
-        source: ModelError,
+        source: Box<ModelError>,
     },
     /// The data cannot be divided as the configuration says.
     #[error("{at}: the data cannot be divided so")]

@@ -26,7 +26,7 @@ pub(crate) fn in_units(
     let failed = |source| ConfigError::Model {
         at: configuration.layers[0].at.clone(),
         input: model.input().to_string(),
-        source,
+        source: Box::new(source),
     };
     let mut whole = Model::new(model.input(), layers, Seed(0)).map_err(failed)?;
     let entries = whole.plan().entries().to_vec();

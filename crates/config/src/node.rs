@@ -144,7 +144,7 @@ impl ConfigNode {
                     DescriptionError::Syntax { at, .. } => self.at.further(at + 1),
                     _ => self.at.clone(),
                 };
-                ConfigError::Description { at, key: key.to_owned(), source }
+                ConfigError::Description { at, key: key.to_owned(), source: Box::new(source) }
             }),
             ConfigValue::Table(entries) => {
                 let is = |name: &'static str| move |entry: &&KeyedNode| entry.key == name;

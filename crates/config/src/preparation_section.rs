@@ -74,7 +74,7 @@ impl PreparationSection {
         let build = |described: &Located<Description>| -> Result<Arc<dyn Transform>, ConfigError> {
             registry.build(&described.value).map_err(|source| {
                 let (at, key) = (described.at.clone(), "preparation".to_owned());
-                ConfigError::Description { at, key, source }
+                ConfigError::Description { at, key, source: Box::new(source) }
             })
         };
         let mut roles = ColumnRoles::new();

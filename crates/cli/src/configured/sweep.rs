@@ -108,12 +108,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { config, set, out, json, threads, .. } = arguments;
     let registry = families::registry();
     let combinations = arguments.combinations()?;
-    let with = |changes: &Vec<String>| {
-        let all: Vec<&String> = set.iter().chain(changes).collect();
-        let all: Vec<&str> = all.into_iter().map(String::as_str).collect();
-        Configuration::read(config, &all, registry)
-    };
-    let configurations = combinations.iter().map(with).collect::<Result<Vec<_>, _>>()?;
+    let mut configurations = Vec::with_capacity(combinations.len());
+    for changes in &combinations {
+        let all: Vec<&str> = set.iter().chain(changes).map(String::as_str).collect();
+        configurations.push(Configuration::read(config, &all, registry)?);
+    }
     let first =
         configurations.first().ok_or("there is nothing to try: give --try, or --range with --random")?;
     let data = first.load_data(registry)?;
