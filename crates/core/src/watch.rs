@@ -35,7 +35,9 @@ pub enum LayerPass<'a, T> {
 }
 
 /// A closure that sees passes of one type of numbers.
-struct Watcher<T>(Box<dyn FnMut(&LayerPass<'_, T>)>);
+struct Watcher<T>(Box<See<T>>);
+
+type See<T> = dyn FnMut(&LayerPass<'_, T>);
 
 thread_local! {
     static IS_WATCHED: Cell<bool> = const { Cell::new(false) };
