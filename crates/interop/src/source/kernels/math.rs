@@ -9,7 +9,7 @@ pub(crate) fn clip(z: f32, low: f32, high: f32) -> f32 {
 /// `eˣ = eʳ 2ⁿ`, n the integer nearest to `x / ln 2`: `eʳ - 1`, and `2ⁿ` as a product of two powers.
 pub(crate) fn parts_of_exp(x: f32) -> [f32; 3] {
     let x = clip(x, -104.0, 89.0);
-    let rounded = x * 1.442_695 + 12_582_912.0;
+    let rounded = x * core::f32::consts::LOG2_E + 12_582_912.0;
     let n = rounded - 12_582_912.0;
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
     let tail = 1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0 + r * (1.0 / 5040.0)));

@@ -42,7 +42,7 @@ static float unit_gelu(float z, const float *settings) {
 
 static float unit_gelu_tanh(float z, const float *settings) {
     (void)settings;
-    return (z < -1000.0f ? -1000.0f : z) * sigmoid_of(1.5957691f * z * (1.0f + 0.044715f * z * z));
+    return (z < -1000.0f ? -1000.0f : z) * sigmoid_of(1.5957692f * z * (1.0f + 0.044715f * z * z));
 }
 
 static float unit_hard_sigmoid(float z, const float *settings) {

@@ -44,7 +44,7 @@ pub(crate) fn unit_gelu(z: f32, _: [f32; 2]) -> f32 {
 
 pub(crate) fn unit_gelu_tanh(z: f32, _: [f32; 2]) -> f32 {
     let bounded = if z < -1000.0 { -1000.0 } else { z };
-    bounded * sigmoid_of(1.595_769_1 * z * (1.0 + 0.044_715 * z * z))
+    bounded * sigmoid_of(1.595_769_2 * z * (1.0 + 0.044_715 * z * z))
 }
 
 pub(crate) fn unit_hard_sigmoid(z: f32, _: [f32; 2]) -> f32 {
