@@ -23,7 +23,7 @@ pub fn print(line: impl Display) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// As [`print`].
+/// As [`print()`].
 pub fn print_about(file: &Path, line: impl Display) -> io::Result<()> {
     if output::is_standard_output(file) {
         note(line);

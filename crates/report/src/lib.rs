@@ -15,7 +15,7 @@
 //! writes.
 //!
 //! The decision here: **the page is one file, and text is never markup.** Style and script are part of the page, and its policy forbids
-//! everything else; every text goes through [`escape`], and the numbers of the charts are data that no browser runs.
+//! everything else; every text goes through `escape.rs`, and the numbers of the charts are data that no browser runs.
 #![doc(html_root_url = "https://docs.rs/chainrule-report/latest")]
 
 mod curves;
