@@ -139,13 +139,16 @@ pub fn find_or_download(manifest: &Manifest, directory: Option<&Path>) -> Result
 
 /// The pictures of a data set to train and to test with.
 pub fn images(manifest: &Manifest, directory: &Path) -> Result<(Images, Images), Unavailable> {
-    let images = manifest.images(directory).ok_or_else(|| {
-        let name = &manifest.name;
-        Unavailable::Named(
-            format!("{name} is a table, and has no pictures: `chainrule data info` shows it").into(),
-        )
-    })?;
+    let images =
+        manifest.images(directory).ok_or_else(|| Unavailable::Named(no_pictures(manifest).into()))?;
     images.map_err(|error| Unavailable::Named(error.into()))
+}
+
+/// What is said of a data set that is a table, where pictures are needed.
+pub fn no_pictures(Manifest { name, .. }: &Manifest) -> String {
+    format!(
+        "{name} is a table, and has no pictures: `chainrule data download {name}` and `chainrule data info FILE` show it"
+    )
 }
 
 /// Downloads a data set into a directory, with a progress bar on a terminal.

@@ -9,7 +9,7 @@ use chainrule::data::{Batches, output};
 use chainrule::prelude::*;
 use chainrule::tensor::Outputs;
 use chainrule::train::EpochReport;
-use chainrule_report::{CurveSeries, LayerFacts, RunReport, ScoredSamples, Thumbnail};
+use chainrule_report::{CurveSeries, LayerFacts, RunReport, ScoredSamples, Thumbnail, counted};
 use ndarray::Array2;
 
 use crate::recorder::Recorded;
@@ -50,8 +50,8 @@ impl TrainingPage<'_> {
         let Self { report, history, recorded, model, test, .. } = &self;
         let mut page = RunReport::new(format!("Training on {}", report.dataset));
         let epochs = history.len();
-        page.subtitle =
-            format!("{} samples, {epochs} epochs, {} parameters", report.samples, report.parameters);
+        let passes = counted(epochs, "epoch");
+        page.subtitle = format!("{} samples, {passes}, {} parameters", report.samples, report.parameters);
         page.figures = named([
             ("test accuracy", format!("{:.2} %", 100.0 * report.test_accuracy)),
             ("test loss", format!("{:.4}", report.test_loss)),

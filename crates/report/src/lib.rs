@@ -30,3 +30,4 @@ mod tables;
 pub use curves::ScoredSamples;
 pub use read::ReadError;
 pub use report::{CurveSeries, LayerFacts, PredictedValues, RunReport, Thumbnail};
+pub use tables::counted;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::report::{CurveSeries, RunReport};
-use crate::tables::number;
+use crate::tables::{counted, number};
 
 /// A report as the program writes it, as far as a page shows it.
 #[derive(Deserialize)]
@@ -109,8 +109,8 @@ impl RunReport {
         let mut report = Self::new(title);
         let samples = written.samples.or_else(|| written.scores.get("training")?.samples);
         let samples = samples.map_or(String::new(), |samples| format!("{samples} samples, "));
-        report.subtitle =
-            format!("{samples}{} epochs, {} parameters", written.epochs.len(), written.parameters);
+        let passes = counted(written.epochs.len(), "epoch");
+        report.subtitle = format!("{samples}{passes}, {} parameters", written.parameters);
         let mut add = |quantity: &str, name: &str, point: (f64, f64)| {
             let curves = &mut report.curves;
             match curves.iter_mut().find(|curve| curve.quantity == quantity && curve.name == name) {

@@ -113,6 +113,12 @@ fn grouped(number: u64) -> String {
     text
 }
 
+/// A number of things, as it is written: `1 epoch`, `5 epochs`.
+pub fn counted(count: usize, one: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{ending}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

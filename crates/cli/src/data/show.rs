@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use chainrule::data::{Images, Manifest, idx};
+use chainrule::data::{Format, Images, Manifest, idx};
 use chainrule::pictures::{PictureReader, Pictures, Resize, Sheet};
 use chainrule::prelude::*;
 use chainrule_cli::{dataset, terminal};
@@ -111,6 +111,9 @@ fn find(arguments: &Arguments) -> Result<Shown, Box<dyn Error>> {
     let part = |(train, test): (Images, Images)| if arguments.test { test } else { train };
     if !directory.is_dir() {
         let manifest = named(&arguments.data)?;
+        if manifest.format == Format::Table {
+            return Err(dataset::no_pictures(&manifest).into());
+        }
         let found = dataset::find_or_download(&manifest, arguments.data_dir.as_deref())?;
         let images = part(dataset::images(&manifest, &found)?);
         let Manifest { classes, .. } = manifest;
