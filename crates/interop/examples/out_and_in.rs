@@ -1,10 +1,10 @@
-//! Weights for PyTorch and from it, and a model as an ONNX graph, in the current directory:
-//! `cargo run -p chainrule-interop --features onnx,pytorch,safetensors --example out_and_in`.
+//! Weights for PyTorch and from it, and a model as an ONNX graph and as a file of C, in the current directory:
+//! `cargo run -p chainrule-interop --features onnx,pytorch,safetensors,source --example out_and_in`.
 
 use std::path::Path;
 
 use chainrule_core::Sequential;
-use chainrule_interop::{Loading, Names, OnnxExport, StateDict};
+use chainrule_interop::{Language, Loading, Names, OnnxExport, SourceExport, StateDict};
 use chainrule_layers::{Dense, Relu};
 use chainrule_train::Model;
 
@@ -16,5 +16,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Loading::new(Names::PyTorch).load(&StateDict::read_pytorch("model.pt")?, &mut model)?;
     }
     OnnxExport::new().softmax(true).write(&model, "model.onnx")?;
+    SourceExport::new(Language::C).write(&model, "model.c")?;
     Ok(())
 }
