@@ -52,7 +52,7 @@ const KEYS: &[&str] = &[
 /// let configuration = Configuration::from_text("mnist.toml", text, &["optimizer.lr=0.01"], &registry)?;
 /// assert_eq!(configuration.optimizer.value.to_string(), "adam(lr=0.01)");
 ///
-/// let error = Configuration::from_text("mnist.toml", &text.replace("dense(64)", "dens(64)"), &[], &registry).unwrap_err();
+/// let error = Configuration::from_text("mnist.toml", &text.replace("dense(64)", "dens(64)"), &["epochs=1"], &registry).unwrap_err();
 /// assert!(error.to_string().starts_with("mnist.toml, line 9, column 26: `model.layers`"));
 /// # Ok::<(), chainrule_config::ConfigError>(())
 /// ```
