@@ -1,6 +1,7 @@
 //! The step `sanitizer`: the tests of the crates around `unsafe` code, under AddressSanitizer.
 //!
-//! `unsafe` is in `tensor` alone; `core` and `layers` call it with every shape that there is. AddressSanitizer stops at an access
+//! `unsafe` is in `tensor`; `core` and `layers` call it with every shape that there is. It is also at the boundary of `c`, which is not
+//! run here: its tests compile programs in C without the sanitizer. AddressSanitizer stops at an access
 //! beside what was allocated, or after it was freed. It needs an unstable option of the compiler, which `RUSTC_BOOTSTRAP` lets a
 //! stable one take.
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use chainrule::core::ParamEntry;
 use chainrule::data::{Batches, output};
 use chainrule::prelude::*;
-use chainrule::tensor::Outputs;
+use chainrule::tensor::{Outputs, vector};
 use chainrule::train::EpochReport;
 use chainrule_report::{CurveSeries, LayerFacts, RunReport, ScoredSamples, Thumbnail, counted};
 use ndarray::Array2;
@@ -129,15 +129,10 @@ impl TrainingPage<'_> {
                 let Some(row) = row.into_slice() else { continue };
                 scored.targets.push(u32::from(test.read(index as usize, row)));
             }
-            for row in model.predict(x.view())?.rows() {
-                match outputs {
-                    Outputs::Logits => {
-                        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                        let sum: f32 = row.iter().map(|logit| (logit - largest).exp()).sum();
-                        scored.probabilities.extend(row.iter().map(|logit| (logit - largest).exp() / sum));
-                    }
-                    Outputs::Probabilities | Outputs::Values => scored.probabilities.extend(row),
-                }
+            let first = scored.probabilities.len();
+            scored.probabilities.extend(model.predict(x.view())?.iter());
+            if *outputs == Outputs::Logits {
+                vector::softmax(&mut scored.probabilities[first..], scored.classes);
             }
         }
         Ok(scored)
