@@ -13,40 +13,43 @@ use crate::matmul::{nt_avx512, small_avx512};
 use crate::simd::adam_avx512;
 use crate::simd::kernels::Kernels;
 #[cfg(target_arch = "x86_64")]
-use crate::simd::lanes::{Avx2, Avx2Double};
+use crate::simd::lanes::{Avx2, Avx2Double, Avx512, Avx512Double};
 use crate::simd::lanes::{Lanes, Plain};
 use crate::simd::level::{Level, level};
 use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles, Transpose};
 use crate::vector::copy_squares;
 
 #[cfg(not(target_arch = "x86_64"))]
-use crate::simd::lanes::{Plain as Avx2, Plain as Avx2Double};
+use crate::simd::lanes::{Plain as Avx2, Plain as Avx2Double, Plain as Avx512, Plain as Avx512Double};
 
-/// The lanes for products of one type of number on this CPU, where `W` has AVX2.
-fn best_lanes<W: Lanes>(choice: Choice) -> Option<Compute<W::Number>> {
-    match (level(), choice) {
-        (Level::Baseline, Choice::Faster) => None,
-        // SAFETY: these need no instructions.
-        (Level::Baseline, Choice::Always | Choice::Portable) => Some(unsafe { Compute::with::<Plain<_>>() }),
-        // SAFETY: the CPU has AVX2.
-        (Level::Avx2 | Level::Avx512, _) => Some(unsafe { Compute::with::<W>() }),
+/// The lanes for products of one type of number on this CPU: `W` needs AVX2, and `X` AVX-512.
+fn best_lanes<W: Lanes, X: Lanes<Number = W::Number>>(choice: Choice) -> Option<Compute<W::Number>> {
+    // SAFETY: the CPU has the instructions, and the plain numbers need none.
+    unsafe {
+        match (level(), choice) {
+            (Level::Baseline, Choice::Faster) => None,
+            (Level::Baseline, Choice::Always | Choice::Portable) => Some(Compute::with::<Plain<_>>()),
+            (Level::Avx2, _) => Some(Compute::with::<W>()),
+            (Level::Avx512, _) => Some(Compute::with::<X>()),
+        }
     }
 }
 
-/// A transposition by the squares of `W`, where the CPU has AVX2.
-fn transpose<W: Lanes>(of: Transpose<'_, W::Number>) {
-    // SAFETY: the CPU has AVX2, and the plain numbers need no instructions.
+/// A transposition by the squares of `W`, which needs AVX2, or of `X`, which needs AVX-512.
+fn transpose<W: Lanes, X: Lanes<Number = W::Number>>(of: Transpose<'_, W::Number>) {
+    // SAFETY: the CPU has the instructions, and the plain numbers need none.
     unsafe {
         match level() {
             Level::Baseline => copy_squares::<Plain<W::Number>>(of),
-            Level::Avx2 | Level::Avx512 => copy_squares::<W>(of),
+            Level::Avx2 => copy_squares::<W>(of),
+            Level::Avx512 => copy_squares::<X>(of),
         }
     }
 }
 
 impl Kernels for f64 {
     fn transpose(of: Transpose<'_, f64>) {
-        transpose::<Avx2Double>(of);
+        transpose::<Avx2Double, Avx512Double>(of);
     }
 
     fn product(
@@ -56,12 +59,12 @@ impl Kernels for f64 {
         beta: f64,
         c: &mut ArrayViewMut2<'_, f64>,
     ) -> bool {
-        best_lanes::<Avx2Double>(choice)
+        best_lanes::<Avx2Double, Avx512Double>(choice)
             .is_some_and(|compute| panels::product(choice, alpha, products, beta, c, compute))
     }
 
     fn has_implicit_products(choice: Choice) -> bool {
-        best_lanes::<Avx2Double>(choice).is_some()
+        best_lanes::<Avx2Double, Avx512Double>(choice).is_some()
     }
 
     fn implicit_product(
@@ -72,7 +75,7 @@ impl Kernels for f64 {
         init: Init<'_, f64>,
         c: &mut ArrayViewMut2<'_, f64>,
     ) -> bool {
-        best_lanes::<Avx2Double>(choice)
+        best_lanes::<Avx2Double, Avx512Double>(choice)
             .is_some_and(|compute| panels::implicit_product(windows, a, values, init, c, compute))
     }
 
@@ -83,7 +86,7 @@ impl Kernels for f64 {
         values: &[f64],
         c: &mut ArrayViewMut2<'_, f64>,
     ) -> bool {
-        best_lanes::<Avx2Double>(choice)
+        best_lanes::<Avx2Double, Avx512Double>(choice)
             .is_some_and(|compute| panels::add_implicit_product_transposed(windows, a, values, c, compute))
     }
 }
@@ -96,7 +99,7 @@ fn is_avx512(choice: Choice) -> bool {
 
 impl Kernels for f32 {
     fn transpose(of: Transpose<'_, f32>) {
-        transpose::<Avx2>(of);
+        transpose::<Avx2, Avx512>(of);
     }
 
     fn product(
@@ -107,18 +110,15 @@ impl Kernels for f32 {
         c: &mut ArrayViewMut2<'_, f32>,
     ) -> bool {
         #[cfg(target_arch = "x86_64")]
-        if is_avx512(choice) {
-            let done = alpha == 1.0 && small_avx512::product(products, beta, c);
-            if done || choice == Choice::Faster {
-                return done;
-            }
+        if is_avx512(choice) && alpha == 1.0 && small_avx512::product(products, beta, c) {
+            return true;
         }
-        best_lanes::<Avx2>(choice)
+        best_lanes::<Avx2, Avx512>(choice)
             .is_some_and(|compute| panels::product(choice, alpha, products, beta, c, compute))
     }
 
     fn has_implicit_products(choice: Choice) -> bool {
-        best_lanes::<Avx2>(choice).is_some()
+        best_lanes::<Avx2, Avx512>(choice).is_some()
     }
 
     fn implicit_product(
@@ -133,7 +133,7 @@ impl Kernels for f32 {
         if is_avx512(choice) && small_avx512::implicit_product(windows, a, values, init, c) {
             return true;
         }
-        best_lanes::<Avx2>(choice)
+        best_lanes::<Avx2, Avx512>(choice)
             .is_some_and(|compute| panels::implicit_product(windows, a, values, init, c, compute))
     }
 
@@ -148,7 +148,7 @@ impl Kernels for f32 {
         if is_avx512(choice) && nt_avx512::add_implicit_product_transposed(windows, a, values, c) {
             return true;
         }
-        best_lanes::<Avx2>(choice)
+        best_lanes::<Avx2, Avx512>(choice)
             .is_some_and(|compute| panels::add_implicit_product_transposed(windows, a, values, c, compute))
     }
 

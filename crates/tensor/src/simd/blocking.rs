@@ -14,18 +14,35 @@ macro_rules! with_constant {
 }
 pub(crate) use with_constant;
 
-/// Cuts `0..total` into the smallest number of parts that are no longer than `max_len`, all of nearly the same length. Returns
-/// the start and the length of each.
+/// `0..total` in the smallest number of parts that are no longer than `max_len`, all of nearly the same length.
+#[derive(Clone, Copy)]
+pub(crate) struct EvenParts {
+    pub(crate) count: usize,
+    /// The length of a part, and how many of the first are one longer.
+    shorter: usize,
+    longer_parts: usize,
+}
+
+impl EvenParts {
+    #[inline(always)]
+    pub(crate) fn new(total: usize, max_len: usize) -> Self {
+        let count = total.div_ceil(max_len);
+        Self { count, shorter: total / count.max(1), longer_parts: total % count.max(1) }
+    }
+
+    /// Where a part begins, and its length.
+    #[inline(always)]
+    pub(crate) fn part(self, index: usize) -> (usize, usize) {
+        let start = index * self.shorter + index.min(self.longer_parts);
+        (start, self.shorter + usize::from(index < self.longer_parts))
+    }
+}
+
+/// The start and the length of each of [`EvenParts`].
 #[inline]
 pub(crate) fn even_parts(total: usize, max_len: usize) -> impl Iterator<Item = (usize, usize)> {
-    let count = total.div_ceil(max_len);
-    let (shorter, longer_parts) = (total / count.max(1), total % count.max(1));
-    let mut end = 0;
-    (0..count).map(move |i| {
-        let len = shorter + usize::from(i < longer_parts);
-        end += len;
-        (end - len, len)
-    })
+    let parts = EvenParts::new(total, max_len);
+    (0..parts.count).map(move |index| parts.part(index))
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ use self::stack::List;
 use super::MAX_PRODUCTS;
 use crate::real::Real;
 use crate::simd::lanes::Lanes;
+use crate::simd::level::{Level, level};
 use crate::simd::operands::{Choice, ImplicitWindows, Init};
 
 /// How products are computed: [`Operands::compute`] for some lanes.
@@ -243,13 +244,19 @@ struct Size {
 
 impl Size {
     /// Whether a product is faster here than in a BLAS that packs both operands.
-    ///
+    fn is_fast(&self) -> bool {
+        match level() {
+            Level::Avx512 => self.is_fast_with_avx512(),
+            Level::Baseline | Level::Avx2 => self.is_fast_with_avx2(),
+        }
+    }
+
     /// The rule is that of measurements next to OpenBLAS 0.3.21 on a Zen 3: of sizes from 4 to 1024 in powers of two in the three
     /// layouts of training, and of the layers of usual networks, while the core's other hardware thread worked and while it slept.
     /// Few columns or few terms do not pay for the packing of both operands, and neither do few rows. A B that has to be transposed is
-    /// packed as fast here. To add a few terms to many columns is to read and write C, which BLAS does in a better order. The other
-    /// products take about as long here as there (0.85 to 1.05 times as fast).
-    fn is_fast(&self) -> bool {
+    /// packed as fast here. To add a few terms to many columns is to read and write C, which takes longer here. The other products take
+    /// about as long here as there (0.85 to 1.05 times as fast).
+    fn is_fast_with_avx2(&self) -> bool {
         let Self { rows: m, columns: n, depth: k, a_by_columns, b_by_columns, accumulates } = *self;
         let few_rows = m <= 16 && n.saturating_mul(k) <= 1 << 18;
         if accumulates {
@@ -258,5 +265,18 @@ impl Size {
             return n <= 4 * k && (few_rows || few_columns || k <= 64);
         }
         few_rows || n <= 64 || k <= 64 || b_by_columns || a_by_columns && k <= 128
+    }
+
+    /// The rule is that of measurements next to OpenBLAS 0.3.21 (kernel SkylakeX) on a Zen 5, from 1 to 1,024 rows. That BLAS does
+    /// not pack operands of a product of at most a million multiplications. Larger ones of few rows pay for it: here they are 1.1 to 5 times
+    /// as fast, the fewer rows the faster. The same holds for few terms of many columns: 1.5 to 4 times.
+    fn is_fast_with_avx512(&self) -> bool {
+        let Self { rows: m, columns: n, depth: k, .. } = *self;
+        self.is_shallow() || m <= 32 && m.saturating_mul(n).saturating_mul(k) > 1_000_000
+    }
+
+    /// Whether the product takes the time to go through C: few terms of many columns.
+    fn is_shallow(&self) -> bool {
+        self.depth <= 16 && self.columns >= 256 && self.rows > 1
     }
 }

@@ -49,6 +49,13 @@ const MIN_ROWS_OF_PACKED: usize = 24;
 /// A smaller B, in bytes, is not requested ahead of its use.
 const REQUESTED: usize = 1 << 19;
 
+/// A product of so few terms takes the time to go through C. That is then done along its rows: those of a column are on different
+/// pages, and where they are a multiple of 4,096 bytes apart they compete for a few lines of the first cache.
+const SHALLOW: usize = 16;
+
+/// The minimum and the maximum number of columns that are computed at a time along the rows of C.
+const SHALLOW_COLUMNS: [usize; 2] = [256, 1024];
+
 /// The maximum number of rows of a product that may be computed at once.
 const SMALL_ROWS: usize = 32;
 
@@ -140,7 +147,7 @@ impl<T: Real> Operands<'_, T> {
                 with_scratch(scratch, |[packed, sums, chain, packed_a]| {
                     self.parts::<L>(max_rows, Scratch { packed, sums, chain, packed_a: Some(packed_a) });
                 });
-            } else if packed <= SMALL[0] && sums <= SMALL[1] {
+            } else if packed <= SMALL[0] && sums <= SMALL[1] && !self.is_shallow() {
                 self.with_scratch::<L, { SMALL[0] }, { SMALL[1] }, { SMALL[1] }>();
             } else {
                 self.with_scratch::<L, { DEPTH * COLUMNS }, { ROWS * COLUMNS }, { ROWS * COLUMNS }>();
@@ -168,6 +175,7 @@ impl<T: Real> Operands<'_, T> {
         let panels = Panels {
             count: self.columns / width,
             b_step: width,
+            along_rows: false,
             ahead: Requested::NONE,
             rows: self.rows,
             vectors,
@@ -223,6 +231,12 @@ impl<T: Real> Operands<'_, T> {
         needed || self.rows > 16 && depth > 16 && self.columns >= min_columns
     }
 
+    /// Whether there are so few terms, for so many columns, that the product is computed along the rows of C.
+    fn is_shallow(&self) -> bool {
+        let is_wide = self.columns >= SHALLOW_COLUMNS[0] && self.depth() <= SHALLOW;
+        is_wide && matches!(self.windows, Windows::None) && !self.packs_a()
+    }
+
     /// The product, with scratch of so many numbers on the stack: the pages of a large one take a small product longer than itself.
     #[inline(never)]
     unsafe fn with_scratch<L, const PACKED: usize, const SUMS: usize, const CHAIN: usize>(&self)
@@ -248,6 +262,13 @@ impl<T: Real> Operands<'_, T> {
         let depth = self.depth();
         let is_far = depth.saturating_mul(self.columns) * size_of::<T>() > REQUESTED;
         let requests = is_far && !matches!(self.windows, Windows::B(_));
+        let along_rows = self.is_shallow();
+        let max_columns = match along_rows {
+            // What is packed of them fits, and so do the sums between two products.
+            true => (DEPTH / depth * COLUMNS).min(SHALLOW_COLUMNS[1]),
+            false => COLUMNS,
+        };
+        let max_rows = if self.terms.len() > 1 { max_rows.min(ROWS * COLUMNS / max_columns) } else { max_rows };
         for (row, rows) in even_parts(self.rows, max_rows) {
             let mut rows_of_a = List::<_, ROWS>::new();
             match self.windows {
@@ -265,18 +286,23 @@ impl<T: Real> Operands<'_, T> {
                 // SAFETY: these rows are some of the product's.
                 unsafe { self.pack_rows::<L>(rows_of_a, packed) };
             }
-            for column in (0..self.columns).step_by(COLUMNS) {
-                let columns = (self.columns - column).min(COLUMNS);
+            let mut column = 0;
+            while column < self.columns {
+                let columns = match self.columns - column {
+                    rest if rest > COLUMNS => (rest / COLUMNS * COLUMNS).min(max_columns),
+                    rest => rest,
+                };
                 for (first_term, part_depth) in even_parts(depth, DEPTH) {
                     let last_term = first_term + part_depth;
                     let ends = [first_term == 0, last_term == depth];
-                    let next = if ends[1] { (column + COLUMNS, 0) } else { (column, last_term) };
+                    let next = if ends[1] { (column + columns, 0) } else { (column, last_term) };
                     let next = Some(next).filter(|_| requests);
                     let depth = part_depth;
                     let part = Part { row, rows, rows_of_a, column, columns, first_term, depth, ends, next };
                     // SAFETY: this is a part of the product.
                     unsafe { self.part::<L>(part, scratch) };
                 }
+                column += columns;
             }
         }
     }
@@ -370,8 +396,9 @@ impl<T: Real> Operands<'_, T> {
             _ => RowsOfB::Even(b_row),
         };
         let mut ranges = List::new();
-        // SAFETY: the part is within the product, and each panel within the part. The scratch has room for `DEPTH` terms of
-        // `COLUMNS` columns, and for `ROWS` rows of as many sums.
+        // SAFETY: the part is within the product, and each panel within the part. The scratch has space for `DEPTH` terms of
+        // `COLUMNS` columns, and for `ROWS` rows of as many sums. A part with more columns has so many fewer terms, only whole
+        // panels, which need no sums beside C, and so many fewer rows if there are sums between two products.
         unsafe {
             self.ranges(first_term, depth, &mut ranges);
             let a_layout = match scratch.packed_a {
@@ -435,6 +462,7 @@ impl<T: Real> Operands<'_, T> {
                     Panels {
                         count: panels,
                         b_step: if in_place { width } else { depth * width },
+                        along_rows: columns > COLUMNS,
                         ahead: if starts { self.ahead(depth, next) } else { Requested::NONE },
                         rows,
                         vectors,

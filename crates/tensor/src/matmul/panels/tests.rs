@@ -94,6 +94,9 @@ fn every_size<L: Lanes>() {
         (20, 70, 90),
         (5, 33, 257),
         (2, 130, 260),
+        // Few terms, along the rows of C.
+        (20, 300, 4),
+        (7, 1500, 24),
         // A is packed.
         (140, 270, 100),
         (29, 300, 20),
@@ -220,12 +223,12 @@ fn windows<L: Lanes>() {
 
 /// The same terms in any number of products have the same sum.
 fn cut_anywhere<L: Lanes>() {
-    for (m, n, k) in [(20, 70, 250), (100, 300, 130), (7, 9, 97)] {
+    for (m, n, k) in [(20, 70, 250), (100, 300, 130), (7, 9, 97), (15, 1100, 20)] {
         let (x, dy) = (random::<L::Number>(k, m, 1), random(k, n, 2));
         let mut right = Array2::zeros((m, n));
         let whole = [(x.t(), dy.view())];
         assert!(always(&whole, L::Number::zero(), &mut right.view_mut(), compute::<L>()));
-        for cut in [1, 40, k / 2, 96] {
+        for cut in [1, 40, k / 2, 96].map(|cut| cut.min(k - 1)) {
             let parts = [0..cut, cut..k]
                 .map(|rows| (x.slice(s![rows.clone(), ..]).reversed_axes(), dy.slice(s![rows, ..])));
             let mut found = Array2::zeros((m, n));
@@ -259,5 +262,16 @@ fn avx2_has_the_same_bits() {
     if best_level() >= Level::Avx2 {
         all::<Avx2>();
         all::<Avx2Double>();
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn avx512_has_the_same_bits() {
+    use crate::simd::lanes::{Avx512, Avx512Double};
+    use crate::simd::level::{Level, best_level};
+    if best_level() >= Level::Avx512 {
+        all::<Avx512>();
+        all::<Avx512Double>();
     }
 }

@@ -6,7 +6,7 @@ use std::ptr;
 use num_traits::{One, Zero};
 
 use crate::real::Real;
-use crate::simd::blocking::{even_parts, with_constant};
+use crate::simd::blocking::{EvenParts, with_constant};
 use crate::simd::dispatch::Loop;
 use crate::simd::lanes::Lanes;
 
@@ -156,6 +156,8 @@ pub(super) struct Panels<'a, T> {
     pub(super) count: usize,
     /// From the columns of B of one panel to those of the next.
     pub(super) b_step: usize,
+    /// Whether all panels of a block of rows are computed before the next block.
+    pub(super) along_rows: bool,
     /// What is requested meanwhile.
     pub(super) ahead: Requested<T>,
     pub(super) rows: usize,
@@ -232,15 +234,20 @@ impl<L: Lanes, A: Left, B: Right, const V: usize> Loop for Tiles<'_, L, A, B, V>
             0 => 0,
             count => count.div_ceil(panels.count * panels.rows.div_ceil(limit)),
         };
-        for panel in 0..panels.count {
-            for (row, rows) in even_parts(panels.rows, limit) {
+        let blocks = EvenParts::new(panels.rows, limit);
+        let counts = [panels.count, blocks.count];
+        let [outer, inner] = if panels.along_rows { [counts[1], counts[0]] } else { counts };
+        for first in 0..outer {
+            for second in 0..inner {
+                let [panel, block] = if panels.along_rows { [second, first] } else { [first, second] };
+                let (row, rows) = blocks.part(block);
                 if share > 0 {
                     // SAFETY: the CPU has the instructions.
                     unsafe { ahead.take(share).request::<L>() };
                 }
                 // SAFETY: `Panels::compute` has made the panels, and its caller vouches for them; the rows are some of theirs.
                 unsafe {
-                    with_constant!(rows, [1 2 3 4 5 6], |R| {
+                    with_constant!(rows, [1 2 3 4 5 6 7 8 9 10 11 12], |R| {
                         // Blocks of more rows are not compiled.
                         if const { R <= max_rows::<L>(V) } {
                             tile::<L, A, B, R, V>(panels, a, b, panel, row);

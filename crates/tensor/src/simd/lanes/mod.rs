@@ -8,12 +8,20 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx2_double;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_double;
 mod plain;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2_double::Avx2Double;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512_double::Avx512Double;
 pub(crate) use plain::Plain;
 
 use crate::real::Real;
@@ -32,7 +40,7 @@ pub(crate) trait Lanes: 'static {
     /// How many numbers a vector holds: at most 16.
     const COUNT: usize;
 
-    /// How many rows of two vectors stay in registers while they are summed, next to two vectors and a number: at most 6.
+    /// How many rows of two vectors stay in registers while they are summed, next to two vectors and a number: at most 12.
     const ROWS: usize;
 
     /// Runs a loop that is compiled for these instructions.

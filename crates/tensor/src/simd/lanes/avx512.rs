@@ -1,0 +1,114 @@
+//! Sixteen numbers, by AVX-512.
+
+use std::arch::x86_64::*;
+
+use super::Lanes;
+use crate::simd::avx512::mask;
+use crate::simd::dispatch::Loop;
+
+pub(crate) struct Avx512;
+
+impl Lanes for Avx512 {
+    type Number = f32;
+    type Vector = __m512;
+
+    const COUNT: usize = 16;
+    const ROWS: usize = 12;
+
+    #[inline]
+    unsafe fn run<L: Loop>(body: L) -> L::Output {
+        #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma")]
+        fn with_avx512<L: Loop>(body: L) -> L::Output {
+            body.run()
+        }
+        // SAFETY: the caller has found the instructions.
+        unsafe { with_avx512(body) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> __m512 {
+        // SAFETY: here and below, the caller has found the instructions.
+        unsafe { _mm512_set1_ps(value) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> __m512 {
+        // SAFETY: the caller vouches for sixteen numbers.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(count: usize, from: *const f32) -> __m512 {
+        // SAFETY: the mask leaves out what the caller does not vouch for.
+        unsafe { _mm512_maskz_loadu_ps(mask(count), from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, vector: __m512) {
+        // SAFETY: the caller vouches for sixteen numbers.
+        unsafe { _mm512_storeu_ps(to, vector) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(count: usize, to: *mut f32, vector: __m512) {
+        // SAFETY: the mask leaves out what the caller does not vouch for.
+        unsafe { _mm512_mask_storeu_ps(to, mask(count), vector) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(from: *const f32) {
+        // SAFETY: a request is harmless wherever it points to.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: as above.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: as above.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: isize, to: *mut f32, to_stride: usize) {
+        /// Four columns of sixteen rows.
+        #[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
+        #[inline]
+        unsafe fn four_columns(from: *const f32, from_stride: isize, to: *mut f32, to_stride: usize) {
+            // SAFETY: the caller vouches for both.
+            unsafe {
+                // Rows i, i + 4, i + 8 and i + 12 in the quarters of a register.
+                let rows: [__m512; 4] = std::array::from_fn(|i| {
+                    let quarter = |q: isize| _mm_loadu_ps(from.offset((i as isize + 4 * q) * from_stride));
+                    let low = _mm256_set_m128(quarter(1), quarter(0));
+                    let high = _mm256_set_m128(quarter(3), quarter(2));
+                    _mm512_insertf32x8::<1>(_mm512_castps256_ps512(low), high)
+                });
+                let pairs = [
+                    _mm512_unpacklo_ps(rows[0], rows[1]),
+                    _mm512_unpacklo_ps(rows[2], rows[3]),
+                    _mm512_unpackhi_ps(rows[0], rows[1]),
+                    _mm512_unpackhi_ps(rows[2], rows[3]),
+                ];
+                let [a, b, c, d] = pairs.map(|pair| _mm512_castps_pd(pair));
+                let columns = [
+                    _mm512_unpacklo_pd(a, b),
+                    _mm512_unpackhi_pd(a, b),
+                    _mm512_unpacklo_pd(c, d),
+                    _mm512_unpackhi_pd(c, d),
+                ];
+                for (i, column) in columns.into_iter().enumerate() {
+                    _mm512_storeu_ps(to.add(i * to_stride), _mm512_castpd_ps(column));
+                }
+            }
+        }
+        for first in (0..16).step_by(4) {
+            // SAFETY: the caller vouches for both squares.
+            unsafe { four_columns(from.add(first), from_stride, to.add(first * to_stride), to_stride) }
+        }
+    }
+}
