@@ -33,7 +33,7 @@ const STEPS: [Step; 13] = [
     Step::check("imports", |options| imports::run(&root(), options.print).map(|()| Outcome::Passed)),
     Step::check("tree", |_| tree::run().map(|()| Outcome::Passed)),
     Step::cargo("clippy", &["clippy --workspace --all-targets -- -D warnings"]),
-    Step::cargo("test", &["test --workspace --release --no-fail-fast"]),
+    Step::cargo("test", &["test --workspace --profile checks --no-fail-fast"]),
     Step::check("sanitizer", |_| sanitizer::run(&root())),
     Step {
         name: "doc",
@@ -44,7 +44,10 @@ const STEPS: [Step; 13] = [
     },
     Step::cargo(
         "no-blas",
-        &["test -p chainrule-tensor --no-default-features", "check -p chainrule --no-default-features"],
+        &[
+            "test -p chainrule-tensor --no-default-features --profile checks",
+            "check -p chainrule --no-default-features",
+        ],
     ),
     Step::check("package", |_| package::run(&root()).map(|()| Outcome::Passed)),
     Step::check("deny", |_| deny::run()),

@@ -82,11 +82,25 @@ enum Command {
     Doctor,
 }
 
+impl Command {
+    /// Whether it takes the time of matrix products.
+    fn multiplies(&self) -> bool {
+        match self {
+            Self::Train(_) | Self::Resume(_) | Self::Sweep(_) | Self::TrainMnist(_) => true,
+            Self::Evaluate(_) | Self::Predict(_) | Self::Export(_) | Self::Doctor => true,
+            Self::Init(_) | Self::Summary(_) | Self::List(_) | Self::Data(_) | Self::Schedule(_) => false,
+            Self::Report(_) | Self::Import(_) | Self::Completions(_) => false,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let command = Arguments::parse().command;
-    // First of all, since it may start the program again.
-    if let Some(warning) = blas::use_best_kernel() {
-        terminal::note(format_args!("warning: {warning}"));
+    if command.multiplies() {
+        // First of all, since it may start the program again.
+        if let Some(warning) = blas::use_best_kernel() {
+            terminal::note(format_args!("warning: {warning}"));
+        }
     }
     match run(command) {
         Ok(code) => code,

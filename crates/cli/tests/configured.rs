@@ -1,5 +1,7 @@
 //! From a person's files to predictions, by the commands as a user types them.
 
+mod start;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -10,8 +12,10 @@ use chainrule::tensor::Seed;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use start::chainrule;
+
 fn run(directory: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chainrule"));
+    let mut command = chainrule();
     command.current_dir(directory).env_remove("CHAINRULE_DATA").args(arguments).output().unwrap()
 }
 

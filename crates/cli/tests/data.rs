@@ -1,10 +1,14 @@
 //! `chainrule data info` as a user runs it.
 
+mod start;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+
+use start::chainrule;
 
 const FLATS: &str = "Flats of 2024\n\nid;area;street;since;rooms;balcony\n1;50,5;Main St;01.02.2019;2;yes\n2;70;Elm St;15.07.2020;3;no\n\
     3;?;Main St;31.12.2021;3;yes\n";
@@ -18,12 +22,7 @@ fn file(content: &str) -> (tempfile::TempDir, PathBuf) {
 
 fn info(content: &str, arguments: &[&str]) -> Output {
     let (_directory, path) = file(content);
-    Command::new(env!("CARGO_BIN_EXE_chainrule"))
-        .args(["data", "info"])
-        .arg(path)
-        .args(arguments)
-        .output()
-        .unwrap()
+    chainrule().args(["data", "info"]).arg(path).args(arguments).output().unwrap()
 }
 
 fn shown(content: &str, arguments: &[&str]) -> (String, String) {
@@ -106,7 +105,7 @@ fn mistakes_say_what_to_do() {
 
 /// The program with an empty cache and without a directory of data.
 fn data(directory: &std::path::Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_chainrule"))
+    chainrule()
         .arg("data")
         .args(arguments)
         .env_remove("CHAINRULE_DATA")

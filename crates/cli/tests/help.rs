@@ -1,11 +1,15 @@
 //! The help texts that `cargo xtask` shows without building the program.
 
+mod start;
+
 use std::fs;
 use std::process::Command;
 
+use start::chainrule;
+
 /// Asserts that a file in `help/` is what the program prints.
 fn check(command: &str) {
-    let output = Command::new(env!("CARGO_BIN_EXE_chainrule")).args([command, "--help"]).output().unwrap();
+    let output = chainrule().args([command, "--help"]).output().unwrap();
     assert!(output.status.success());
     // Without the spaces that clap leaves at the ends of lines, which editors remove.
     let printed = String::from_utf8(output.stdout).unwrap();

@@ -1,5 +1,7 @@
 //! `chainrule export` and `chainrule import` as a user runs them.
 
+mod start;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -7,10 +9,12 @@ use std::process::{Command, Output};
 use chainrule::interop::{Names, StateDict};
 use chainrule::train::Model;
 
+use start::chainrule;
+
 const LAYERS: &str = "flatten then dense(5) then relu then dense(3)";
 
 fn program(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_chainrule")).args(arguments).output().unwrap()
+    chainrule().args(arguments).output().unwrap()
 }
 
 fn succeeds(arguments: &[&str]) -> String {

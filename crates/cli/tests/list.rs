@@ -1,8 +1,12 @@
 //! The lists of everything that has a name.
 
+mod start;
+
 use std::process::{Command, Output};
 
 use serde_json::Value;
+
+use start::chainrule;
 
 /// Those that there have to be.
 const KINDS: [&str; 9] = [
@@ -18,7 +22,7 @@ const KINDS: [&str; 9] = [
 ];
 
 fn list(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_chainrule")).arg("list").args(arguments).output().unwrap()
+    chainrule().arg("list").args(arguments).output().unwrap()
 }
 
 fn listed(arguments: &[&str]) -> String {

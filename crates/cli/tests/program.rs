@@ -1,13 +1,17 @@
 //! The program as a user runs it.
 
+mod start;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use start::chainrule;
+
 fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chainrule"));
+    let mut command = chainrule();
     command.env_remove("CHAINRULE_DATA");
     command
 }

@@ -1,6 +1,8 @@
 //! Trainings that are killed, interrupted and told to end, and go on; what they say beforehand.
 #![cfg(unix)]
 
+mod start;
+
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Read;
@@ -13,6 +15,8 @@ use std::time::{Duration, Instant};
 use chainrule::tensor::Seed;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use start::chainrule;
 
 const CHECKPOINT: &str = "mnist.chainrule.checkpoint";
 
@@ -47,7 +51,7 @@ fn directory() -> TempDir {
 
 /// A training of so many epochs, 20 steps each, or the rest of it, if there is a checkpoint.
 fn training(directory: &Path, epochs: u64) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chainrule"));
+    let mut command = chainrule();
     command.current_dir(directory).env_remove("CHAINRULE_DATA");
     command.args([
         "train-mnist",
@@ -171,7 +175,7 @@ fn killed_at_any_moment_it_ends_with_the_same_bits() {
 
 #[test]
 fn asked_to_end_it_saves_and_says_how_to_go_on() {
-    const EPOCHS: u64 = 15;
+    const EPOCHS: u64 = 150;
     let straight = directory();
     assert!(training(straight.path(), EPOCHS).status().unwrap().success());
     let right = report(straight.path());
@@ -181,7 +185,7 @@ fn asked_to_end_it_saves_and_says_how_to_go_on() {
         let mut command = match &go_on {
             None => training(pieces.path(), EPOCHS),
             Some(arguments) => {
-                let mut command = Command::new(env!("CARGO_BIN_EXE_chainrule"));
+                let mut command = chainrule();
                 command.current_dir(pieces.path()).args(arguments).stdout(Stdio::null());
                 command
             }
@@ -193,14 +197,14 @@ fn asked_to_end_it_saves_and_says_how_to_go_on() {
         assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8(output.stderr).unwrap();
         let (before, command) = said.trim_end().rsplit_once('\n').unwrap();
-        assert!(before.contains("of 15; go on with"), "{said}");
+        assert!(before.contains("of 150; go on with"), "{said}");
         // The options are simple enough to be told apart by spaces.
         let arguments: Vec<String> = command.split_whitespace().skip(1).map(str::to_owned).collect();
         let expected = "train-mnist --resume mnist.chainrule.checkpoint --json report.json --data-dir data --checkpoint-every 3steps";
         assert_eq!(arguments.join(" "), expected);
         go_on = Some(arguments);
     }
-    let mut last = Command::new(env!("CARGO_BIN_EXE_chainrule"));
+    let mut last = chainrule();
     let output = last.current_dir(pieces.path()).args(go_on.unwrap()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stderr).contains("going on after"));
@@ -257,7 +261,7 @@ fn a_reader_that_goes_away_does_not_end_it() {
 fn only_a_checkpoint_of_this_command_is_resumed() {
     let directory = directory();
     let said = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chainrule"));
+        let mut command = chainrule();
         let output =
             command.current_dir(directory.path()).arg("train-mnist").args(arguments).output().unwrap();
         assert!(!output.status.success());
@@ -288,7 +292,7 @@ fn only_a_checkpoint_of_this_command_is_resumed() {
 fn it_says_what_it_will_take_and_keeps_to_a_time() {
     let directory = directory();
     let run = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chainrule"));
+        let mut command = chainrule();
         command.current_dir(directory.path()).args(["train-mnist", "--data-dir", "data", "--hidden", "16"]);
         let output = command.args(arguments).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();

@@ -1,10 +1,14 @@
 //! `chainrule schedule` as a user runs it.
 
+mod start;
+
 use std::fs;
 use std::process::{Command, Output};
 
+use start::chainrule;
+
 fn schedule(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_chainrule")).arg("schedule").args(arguments).output().unwrap()
+    chainrule().arg("schedule").args(arguments).output().unwrap()
 }
 
 fn drawn(arguments: &[&str]) -> String {

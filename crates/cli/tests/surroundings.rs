@@ -1,13 +1,17 @@
 //! The program where its output is closed or full, or is no file.
 #![cfg(unix)]
 
+mod start;
+
 use std::fs::{self, File};
 use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use start::chainrule;
+
 fn program(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chainrule"));
+    let mut command = chainrule();
     command.current_dir(directory).args(arguments).env_remove("CHAINRULE_DATA");
     command
 }
