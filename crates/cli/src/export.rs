@@ -4,7 +4,6 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use chainrule::interop::{Dtype, OnnxExport, StateDict};
-use chainrule::tensor::Real;
 use chainrule::train::Model;
 use chainrule_cli::terminal;
 use clap::{Args, ValueEnum};
@@ -83,10 +82,6 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    if is_double(&arguments.model)? { export::<f64>(arguments) } else { export::<f32>(arguments) }
-}
-
-fn export<T: Real>(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let Arguments { model, names, dtype, softmax, quantize, .. } = arguments;
     let (format, file) = arguments.target()?;
     if format == Format::Pytorch {
@@ -96,7 +91,14 @@ fn export<T: Real>(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
                 .into(),
         );
     }
-    let model = Model::<T>::load(model)?;
+    if is_double(model)? {
+        terminal::note(format_args!(
+            "note: {} is in double precision, and what is written in single; a program with `StateDict` keeps it",
+            model.display()
+        ));
+    }
+    // One element type alone: the layers of both would take the compiler twice as long.
+    let model = Model::<f32>::load_converted(model)?;
     let is_source = matches!(format, Format::Rust | Format::C);
     if quantize.is_some() && !is_source {
         return Err("only source has weights of 8 bits: leave out --quantize, or write .rs or .c".into());

@@ -220,6 +220,16 @@ pub enum FileError {
         /// What differs.
         what: String,
     },
+    /// A number is beyond those of the element type that it is converted to.
+    #[error("{} has the parameter {value:e}, which is beyond the numbers of {number}: load it with its own element type", path.display())]
+    Range {
+        /// The file.
+        path: PathBuf,
+        /// The parameter.
+        value: f64,
+        /// `"f32"`.
+        number: &'static str,
+    },
     /// A layer carries a state from batch to batch that it does not hand over, and the training is in the middle of an epoch.
     #[error(
         "cannot save the training in the middle of an epoch, since a layer carries a state from batch to batch that it does not hand over: call `carried::begin` in its forward pass, save between epochs, or leave out the rest of the epoch with `end_epoch`"

@@ -52,6 +52,31 @@ impl<T: Real> Model<T> {
         Self::load_with(path, &chainrule_layers::registry::<T>())
     }
 
+    /// As [`load`](Self::load), whichever element type the file has: its numbers become those of `T`, rounded to the nearest.
+    ///
+    /// ```
+    /// # use chainrule_core::Sequential;
+    /// # use chainrule_layers::Dense;
+    /// # use chainrule_tensor::Seed;
+    /// # use chainrule_train::Model;
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("model");
+    /// let double = Model::<f64>::new([3], Sequential::new().then(Dense::new(2)), Seed(0))?;
+    /// double.save(&path)?;
+    /// let single = Model::<f32>::load_converted(&path)?;
+    /// assert_eq!(single.parameters()[0], double.parameters()[0] as f32);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load), and [`FileError::Range`] if a number is beyond those of `T`.
+    pub fn load_converted(path: impl AsRef<Path>) -> Result<Self, FileError> {
+        let path = path.as_ref();
+        let contents = read(path)?.converted::<T>(path)?;
+        Self::from_contents(path, contents, &chainrule_layers::registry::<T>())
+    }
+
     /// Reads a model from a file whose layers this registry has.
     ///
     /// # Errors
@@ -61,6 +86,10 @@ impl<T: Real> Model<T> {
         let path = path.as_ref();
         let contents = read(path)?;
         contents.check_number::<T>(path)?;
+        Self::from_contents(path, contents, registry)
+    }
+
+    fn from_contents(path: &Path, contents: Contents, registry: &Registry) -> Result<Self, FileError> {
         let not_described = || FileError::NotDescribed { path: path.to_owned() };
         let layers = |source| FileError::Layers { path: path.to_owned(), source };
         let description = contents.description.as_deref().ok_or_else(not_described)?;
@@ -118,6 +147,34 @@ impl Contents {
         }
         let what = format!("it has {} parameters, but {} are expected", self.number, T::NAME);
         Err(FileError::Architecture { path: path.to_owned(), what })
+    }
+
+    /// With parameters of this element type.
+    fn converted<T: Real>(mut self, path: &Path) -> Result<Self, FileError> {
+        fn values<T: Real>(contents: &[u8]) -> Option<Vec<T>> {
+            let mut values = vec![T::zero(); contents.len() / size_of::<T>()];
+            numbers(contents, &mut values).map(|()| values)
+        }
+
+        let path = || path.to_owned();
+        let read: Option<Vec<f64>> = match &*self.number {
+            number if number == T::NAME => return Ok(self),
+            "f32" => {
+                values::<f32>(&self.parameters).map(|single| single.into_iter().map(f64::from).collect())
+            }
+            "f64" => values(&self.parameters),
+            _ => None,
+        };
+        let read = read.ok_or_else(|| FileError::Contents { path: path() })?;
+        let converted: Vec<T> = read.iter().map(|&value| T::of(value)).collect();
+        if let Some(index) =
+            read.iter().zip(&converted).position(|(from, to)| from.is_finite() && !to.is_finite())
+        {
+            return Err(FileError::Range { path: path(), value: read[index], number: T::NAME });
+        }
+        self.number = T::NAME.to_owned();
+        self.parameters = bytes(&converted);
+        Ok(self)
     }
 
     pub(crate) fn into_model<T: Real>(

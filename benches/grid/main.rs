@@ -1,0 +1,96 @@
+//! The time of a training step of one dense network, as a line of JSON: what `benches/peers/grid.py` sets next to other frameworks.
+//!
+//! A process trains one network, so that its peak of memory is that of the training.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use chainrule::prelude::*;
+use chainrule::tensor::{blas, simd};
+use chainrule_cli::{error_chain, terminal};
+use clap::Parser;
+use ndarray::Array2;
+use serde::Serialize;
+
+/// Train a network of dense layers with ReLU on random samples of ten classes.
+#[derive(Debug, Parser)]
+#[command(name = "grid")]
+struct Arguments {
+    /// The number of inputs.
+    inputs: usize,
+    /// The units of each hidden layer.
+    width: usize,
+    /// The number of hidden layers.
+    depth: usize,
+    /// The number of samples of a step.
+    batch: usize,
+    #[arg(long, default_value = "1")]
+    threads: usize,
+    /// The number of steps of an epoch.
+    #[arg(long, default_value = "100")]
+    steps: usize,
+}
+
+/// The first epoch warms up, and the best of the others counts, since other programs can only slow it down.
+const EPOCHS: u64 = 4;
+
+#[derive(Debug, Serialize)]
+struct Figures {
+    step_us: f64,
+    /// Data included; `None` where the system does not report it.
+    peak_mib: Option<f64>,
+    version: String,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // First of all, since it may start the program again.
+    if let Some(warning) = blas::insist_on_best_kernel() {
+        terminal::note(format_args!("warning: {warning}"));
+    }
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::note(format_args!("error: {}", error_chain::text(&*error)));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    simd::check_level()?;
+    let &Arguments { inputs, width, depth, batch, threads, steps } = arguments;
+    let mut layers = Sequential::new();
+    for _ in 0..depth {
+        layers = layers.then(Dense::new(width)).then(Relu);
+    }
+    let model = Model::new([inputs], layers.then(Dense::new(10)), Seed(0))?;
+    let mut trainer = Trainer::new(model, CrossEntropy, adam(1e-4)).batch_size(batch).threads(threads);
+    let history = trainer.fit(&samples(steps * batch, inputs)?, EPOCHS)?;
+    let seconds = history.epochs[1..].iter().map(|epoch| epoch.seconds).fold(f64::INFINITY, f64::min);
+    let figures = Figures {
+        step_us: 1e6 * seconds / steps as f64,
+        peak_mib: peak_mib(),
+        version: format!("{} with {}", env!("CARGO_PKG_VERSION"), blas::Blas::current()),
+    };
+    terminal::print(serde_json::to_string(&figures)?)?;
+    Ok(())
+}
+
+/// Uniform inputs of variance 1, whose first one decides the class.
+fn samples(count: usize, inputs: usize) -> Result<Rows<f32, u8>, Box<dyn Error>> {
+    let mut rng = Seed(1).rng();
+    let bound = 3f64.sqrt();
+    let x = Array2::from_shape_simple_fn((count, inputs), || (bound * (2.0 * rng.uniform() - 1.0)) as f32);
+    let class = |x: &f32| (10.0 * (f64::from(*x) / bound + 1.0) / 2.0).clamp(0.0, 9.0) as u8;
+    let targets = x.column(0).iter().map(class).collect();
+    Ok(Rows::new(x, targets)?)
+}
+
+/// The peak memory of this process, as Linux reports it.
+fn peak_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes / 1024.0)
+}
