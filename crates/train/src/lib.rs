@@ -39,11 +39,14 @@
 mod audit;
 pub mod callbacks;
 mod engine;
+mod group;
 mod model;
+mod numbers;
 mod rate_finder;
 mod trainer;
 
 pub use audit::{Audit, AuditFinding, Fault};
+pub use group::{Difference, Group, GroupError, ThreadGroup};
 pub use model::{FileError, Model, ModelError, PredictError, Predictor, Summary, TrainingBytes, file};
 pub use rate_finder::{RateCurve, RateFinder, RatePoint};
 pub use trainer::{

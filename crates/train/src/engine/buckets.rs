@@ -174,6 +174,11 @@ impl Buckets {
         self.sparse
     }
 
+    /// The buckets for the sum of the gradients, with each table whole.
+    pub(crate) fn fixed(&self) -> &[Bucket] {
+        &self.fixed
+    }
+
     /// The buckets for the update.
     pub(crate) fn updated(&self) -> &[Bucket] {
         self.whole.as_ref().unwrap_or(&self.fixed)

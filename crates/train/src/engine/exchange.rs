@@ -6,14 +6,21 @@
 //!
 //! All shards of a batch have to be under way at once, each on a thread of its own. Where the trainer may use fewer threads than
 //! there are shards, as many shards run as it may use threads, and while one waits for the others another one runs.
+//!
+//! Where several processes share the shards, the last shard of a process that has written its values sends all of this process to the others,
+//! and writes theirs to the places of their shards.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 
 use chainrule_core::batch_group::BatchGroup;
 
+use super::members::{Kind, Members};
 use super::pass::rows_of_shard;
+use crate::group::GroupError;
+use crate::numbers;
 
 /// How many times a waiting shard looks for the others before it yields its core.
 const SPINS: u32 = 10_000;
@@ -27,8 +34,16 @@ struct Exchange {
     rows: AtomicUsize,
     /// The number of shards that have rows.
     size: AtomicUsize,
-    /// How many values have been written, in all rounds of the batch.
+    /// The number of those that are in this process.
+    local_size: AtomicUsize,
+    /// How many values have been written by shards of this process, in all rounds of the batch.
     written: AtomicUsize,
+    /// The processes that share the shards, if there are several.
+    members: Option<Arc<Members>>,
+    /// In how many rounds the values of the other processes have been written.
+    arrived: AtomicUsize,
+    /// Why these are not available.
+    error: Mutex<Option<GroupError>>,
     /// Whether a shard has ended its pass.
     ended: AtomicBool,
     /// Whether the sums are of no use any more, since a shard has failed or does not take part.
@@ -73,16 +88,21 @@ pub(crate) struct Exchanges {
 }
 
 impl Exchanges {
-    /// For this number of shards, of which `threads` may run at once.
-    pub(crate) fn new(shards: usize, threads: usize) -> Self {
+    /// For this number of shards, of which `threads` may run at once; those of this process alone where others share them.
+    pub(crate) fn new(shards: usize, threads: usize, members: Option<Arc<Members>>) -> Self {
+        let local = members.as_ref().map_or(shards, |members| members.own().len());
         let shared = Arc::new(Exchange {
             places: (0..shards).map(|_| Default::default()).collect(),
             rows: AtomicUsize::new(0),
             size: AtomicUsize::new(0),
+            local_size: AtomicUsize::new(0),
             written: AtomicUsize::new(0),
+            members,
+            arrived: AtomicUsize::new(0),
+            error: Mutex::default(),
             ended: AtomicBool::new(false),
             broken: AtomicBool::new(false),
-            turns: Turns { all: threads >= shards, free: Mutex::new(threads), changed: Condvar::new() },
+            turns: Turns { all: threads >= local, free: Mutex::new(threads), changed: Condvar::new() },
         });
         let member =
             |index| Arc::new(Member { shared: Arc::clone(&shared), index, round: AtomicUsize::new(0) });
@@ -90,9 +110,9 @@ impl Exchanges {
         Self { shared, members }
     }
 
-    /// The number of shards.
+    /// The number of shards of this process.
     pub(crate) fn len(&self) -> usize {
-        self.members.len()
+        self.shared.local().len()
     }
 
     /// Begins a batch of this number of rows.
@@ -100,7 +120,10 @@ impl Exchanges {
         let shared = &*self.shared;
         shared.rows.store(rows, Ordering::Relaxed);
         shared.size.store(rows.min(self.members.len()), Ordering::Relaxed);
+        let local_size = shared.local().filter(|&shard| shared.has_rows(shard)).count();
+        shared.local_size.store(local_size, Ordering::Relaxed);
         shared.written.store(0, Ordering::Relaxed);
+        shared.arrived.store(0, Ordering::Relaxed);
         shared.ended.store(false, Ordering::Relaxed);
         shared.broken.store(false, Ordering::Relaxed);
         self.members.iter().for_each(|member| member.round.store(0, Ordering::Relaxed));
@@ -113,6 +136,11 @@ impl Exchanges {
             member.shared.turns.take(|| true);
         }
         Turn { member, passed: false }
+    }
+
+    /// Why the values of other processes are not available, if that is so.
+    pub(crate) fn take_error(&self) -> Option<GroupError> {
+        self.shared.error.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Whether some sums were of no use, since not all shards took part in them.
@@ -167,11 +195,20 @@ impl Exchange {
         !rows_of_shard(self.rows.load(Ordering::Relaxed), shard, self.places.len()).is_empty()
     }
 
-    /// Whether this number of values has been written, or will never be.
-    fn is_over(&self, target: usize) -> bool {
+    /// The shards of this process.
+    fn local(&self) -> Range<usize> {
+        self.members.as_ref().map_or(0..self.places.len(), |members| members.own())
+    }
+
+    /// Whether all values of so many rounds have been written, or never will be.
+    fn is_over(&self, rounds: usize) -> bool {
+        let target = rounds * self.local_size.load(Ordering::Relaxed);
         let written = |order| self.written.load(order) >= target;
-        if written(Ordering::Acquire) || self.broken.load(Ordering::Acquire) {
+        if self.broken.load(Ordering::Acquire) {
             return true;
+        }
+        if written(Ordering::Acquire) {
+            return self.members.is_none() || self.arrived.load(Ordering::Acquire) >= rounds;
         }
         // A shard that has ended its pass writes no more: it has written all that it ever will before it ended.
         let missed = self.ended.load(Ordering::Acquire) && !written(Ordering::Acquire);
@@ -181,13 +218,13 @@ impl Exchange {
         missed
     }
 
-    fn wait(&self, target: usize) {
+    fn wait(&self, rounds: usize) {
         if !self.turns.all {
             self.turns.give();
-            return self.turns.take(|| self.is_over(target));
+            return self.turns.take(|| self.is_over(rounds));
         }
         let mut looks = 0;
-        while !self.is_over(target) {
+        while !self.is_over(rounds) {
             looks += 1;
             if looks < SPINS {
                 std::hint::spin_loop();
@@ -195,6 +232,35 @@ impl Exchange {
                 thread::yield_now();
             }
         }
+    }
+}
+
+impl Exchange {
+    /// Sends the values of this process to all others that have rows, and writes theirs, of which each shard has `len`.
+    fn exchange_with(&self, members: &Members, round: usize, len: usize) -> Result<(), GroupError> {
+        let rows = self.rows.load(Ordering::Relaxed);
+        let others: Vec<usize> = members.others().filter(|&rank| members.has_rows(rank, rows)).collect();
+        members.send(&others, Kind::LayerSums, |message| {
+            for shard in self.local().filter(|&shard| self.has_rows(shard)) {
+                let own = self.places[shard][round % 2].read().unwrap_or_else(PoisonError::into_inner);
+                numbers::append(&own, message);
+            }
+        })?;
+        for rank in others {
+            members.receive(rank, Kind::LayerSums, |message| {
+                let mut rest = message;
+                for shard in members.shards_of(rank).filter(|&shard| self.has_rows(shard)) {
+                    let (values, others) = rest.split_at_checked(len * size_of::<f64>())?;
+                    rest = others;
+                    let place = &self.places[shard][round % 2];
+                    let mut place = place.write().unwrap_or_else(PoisonError::into_inner);
+                    place.resize(len, 0.0);
+                    numbers::numbers(values, &mut place)?;
+                }
+                rest.is_empty().then_some(())
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -216,8 +282,21 @@ impl BatchGroup for Member {
             own.clear();
             own.extend_from_slice(values);
         }
-        shared.written.fetch_add(1, Ordering::AcqRel);
-        shared.wait((round + 1) * self.size());
+        let written = shared.written.fetch_add(1, Ordering::AcqRel) + 1;
+        if let Some(members) = &shared.members
+            && written == (round + 1) * shared.local_size.load(Ordering::Relaxed)
+            // After a failure the pass goes on to its end, but there is nobody left to exchange with.
+            && !shared.broken.load(Ordering::Acquire)
+        {
+            match shared.exchange_with(members, round, values.len()) {
+                Ok(()) => shared.arrived.store(round + 1, Ordering::Release),
+                Err(error) => {
+                    *shared.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    shared.broken.store(true, Ordering::Release);
+                }
+            }
+        }
+        shared.wait(round + 1);
         if shared.broken.load(Ordering::Acquire) {
             return;
         }
@@ -274,7 +353,7 @@ mod tests {
     #[test]
     fn all_shards_have_the_same_sums() {
         for (shards, threads) in [(1, 1), (2, 2), (2, 1), (5, 2), (4, 8)] {
-            let exchanges = Exchanges::new(shards, threads);
+            let exchanges = Exchanges::new(shards, threads, None);
             for rows in [shards + 3, 1, 2, 3] {
                 let results = sums(&exchanges, rows, 50);
                 let with_rows = |&shard: &usize| !rows_of_shard(rows, shard, shards).is_empty();
@@ -296,7 +375,7 @@ mod tests {
     fn no_shard_waits_for_one_that_fails_or_ends() {
         for threads in [1, 3] {
             for passes in [false, true] {
-                let exchanges = Exchanges::new(3, threads);
+                let exchanges = Exchanges::new(3, threads, None);
                 exchanges.begin(9);
                 thread::scope(|scope| {
                     for shard in 0..3 {

@@ -57,16 +57,20 @@
 //!   order. A thread runs whole shards and whole buckets, whichever they are.
 //! - **The threads do not sleep between forks.** While a training runs, the pool's other threads spin, since waking one would
 //!   take as long as a step.
+//! - **Several processes may share the shards of a batch** ([`members`]). Each runs some of them, all tell each other their losses, and the
+//!   sums of the gradients travel from one to the next ([`group_sum`]), so that every process takes the same step.
 //! - **An evaluation** is the gather and the forward pass alone, without a split.
 //!
 //! Start reading at [`trainer/step.rs`](crate::trainer), which calls all of this. The files import each other only
-//! downward: `reduce` over `sparse`, `split_k` and `shard`, as `factors` is over `shard`, these over `buckets`, `careful`, `pool`, `prefetch`, `update`,
+//! downward: `group_sum` over `reduce`, this over `sparse`, `split_k` and `shard`, as `factors` is over `shard`, these over `buckets`, `careful`, `pool`, `prefetch`, `update`,
 //! `range` and `pass`.
 
 pub(crate) mod buckets;
 pub(crate) mod careful;
 pub(crate) mod exchange;
 pub(crate) mod factors;
+pub(crate) mod group_sum;
+pub(crate) mod members;
 pub(crate) mod pass;
 pub(crate) mod pool;
 pub(crate) mod prefetch;

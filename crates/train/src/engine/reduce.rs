@@ -18,7 +18,7 @@ use super::prefetch::{NextSamples, Prefetcher};
 use super::range::largest_gradient;
 use super::several_passes::Shares;
 use super::shard::Shard;
-use super::sparse::{RowRange, SparseUpdate};
+use super::sparse::{RowRange, SparseUpdate, TableRows};
 use super::split_k::SplitK;
 use super::update::{ParamBlock, add};
 
@@ -51,6 +51,15 @@ pub(crate) enum Phase {
     Update,
     /// Both at once, without `total`.
     Fused,
+}
+
+/// In which order the products of the shards are added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// As one product of all rows, which is fastest.
+    Joined,
+    /// One after the other, which can be done in several places. A sum is `continued` where others have begun it.
+    ByShard { continued: bool },
 }
 
 /// Contiguous buckets, with all that belongs to their parameters.
@@ -97,6 +106,9 @@ impl<T: Real> BucketRange<'_, T> {
 /// The sum over the shards and the update, for all parameters.
 pub(crate) struct Reduce<'a, T: Real, Y> {
     pub(crate) phase: Phase,
+    pub(crate) order: Order,
+    /// The gradients of tables, where they were summed before the update.
+    pub(crate) tables: &'a [TableRows<T>],
     /// How much the sums that are in `total` count, and these.
     pub(crate) shares: Shares,
     pub(crate) shards: &'a [Shard<T, Y>],
@@ -192,7 +204,10 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
             prefetcher.advance();
             if let GradSource::Table { stage, first_row, columns } = source {
                 let range = RowRange { stage, first_row, start, end, columns, kind, parameter };
-                scratch.sparse.run(&range, self.shards, &mut block);
+                match self.tables.iter().find(|sums| sums.stage == stage) {
+                    Some(sums) => scratch.sparse.update_summed(&range, sums, &mut block),
+                    None => scratch.sparse.run(&range, self.shards, &mut block),
+                }
                 prefetcher.advance();
                 continue;
             }
@@ -230,15 +245,18 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
         }
     }
 
-    /// Writes to `sum` the gradient of this bucket: the sum over the shards, in their order.
+    /// Writes to `sum` the gradient of this bucket: the sum over the shards, in their order. One that is continued is added to.
     fn sum(&self, bucket: &Bucket, sum: &mut [T]) {
         let mut shards = self.shards.iter().filter(|shard| !shard.is_empty());
+        let continued = matches!(self.order, Order::ByShard { continued: true });
         let (stage, first_row, columns) = match bucket.source {
             GradSource::Product { stage, first_row, columns } => (stage, first_row, columns),
             GradSource::Table { .. } => unreachable!("the gradient of a table is summed row by row"),
             GradSource::Shards => {
-                let first = shards.next().expect("a batch has at least one sample");
-                sum.copy_from_slice(&first.grads[bucket.start..bucket.end]);
+                if !continued {
+                    let first = shards.next().expect("a batch has at least one sample");
+                    sum.copy_from_slice(&first.grads[bucket.start..bucket.end]);
+                }
                 return shards.for_each(|shard| add(&shard.grads[bucket.start..bucket.end], sum));
             }
         };
@@ -256,6 +274,14 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
             };
             (x.reversed_axes(), dy)
         });
+        if self.order != Order::Joined {
+            let mut beta = if continued { T::one() } else { T::zero() };
+            for product in operands {
+                gemm_sum(&[product], beta, dw.view_mut());
+                beta = T::one();
+            }
+            return;
+        }
         // dW = Σ Xᵀ dZ: the sum over all rows of the batch.
         let Some(first) = operands.next() else { unreachable!("a batch has at least one sample") };
         let mut some = [first; MAX_PRODUCTS];
@@ -293,7 +319,7 @@ fn look<T: Real>(&Bucket { start, kind, .. }: &Bucket, grads: &[T], block: &Para
 }
 
 /// `sum ← a sum + b values`.
-fn add_share<T: Real>(values: &[T], sum: &mut [T], shares: [f64; 2]) {
+pub(crate) fn add_share<T: Real>(values: &[T], sum: &mut [T], shares: [f64; 2]) {
     let [a, b] = shares.map(T::of);
     each!(sum = |value: values| a * sum + b * value);
 }

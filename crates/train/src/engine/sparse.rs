@@ -8,6 +8,7 @@ use super::careful::{RowCopies, Watched};
 use super::range::largest_gradient;
 use super::shard::Shard;
 use super::update::{Common, ParamBlock, add};
+use crate::numbers;
 
 /// How many parameters are updated in one call: with their gradients and two slots of state they fit into a core's
 /// first-level cache.
@@ -60,6 +61,68 @@ impl<T: Real> SparseUpdate<T> {
         }
     }
 
+    /// The sums of the gradients of the rows of a table that some of these shards used, added to `before`. If sums are `continued`,
+    /// other shards came before these.
+    pub(crate) fn sum<Y>(
+        &mut self,
+        range: &RowRange,
+        shards: &[Shard<T, Y>],
+        continued: bool,
+        before: &TableRows<T>,
+    ) -> TableRows<T> {
+        let &RowRange { stage, first_row, columns, .. } = range;
+        let shards = shards.iter().filter(|shard| !shard.is_empty());
+        self.positions.clear();
+        self.positions.extend(shards.clone().map(|shard| shard.sparse_grad(stage).position(first_row)));
+        let mut sums = TableRows::new(stage);
+        let mut rows_before = before.rows(columns).peekable();
+        loop {
+            let lists = shards.clone().zip(&self.positions);
+            let next = lists.filter_map(|(shard, &position)| shard.sparse_grad(stage).id(position)).min();
+            let id = match (next, rows_before.peek()) {
+                (Some(own), Some(&(before, _))) => own.min(before),
+                (Some(own), None) => own,
+                (None, Some(&(before, _))) => before,
+                (None, None) => return sums,
+            };
+            let sum = sums.push(id, columns);
+            if let Some((_, values)) = rows_before.next_if(|&(before, _)| before == id) {
+                sum.copy_from_slice(values);
+            }
+            add_shards(
+                shards.clone(),
+                &mut self.positions,
+                &mut self.shard_grad,
+                [stage, id],
+                continued,
+                sum,
+            );
+        }
+    }
+
+    /// For each row of a range whose gradient was summed before: takes the optimizer's step.
+    pub(crate) fn update_summed(
+        &mut self,
+        range: &RowRange,
+        sums: &TableRows<T>,
+        block: &mut ParamBlock<'_, T>,
+    ) {
+        let &RowRange { first_row, start, end, columns, .. } = range;
+        self.starts.clear();
+        for (id, sum) in sums.rows(columns) {
+            let Some(row) = id.checked_sub(first_row).map(|id| start + id * columns) else { continue };
+            if row >= end {
+                break;
+            }
+            self.grads[self.starts.len() * columns..][..columns].copy_from_slice(sum);
+            self.starts.push(row);
+            if (self.starts.len() + 1) * columns > self.grads.len() {
+                self.update(range, block);
+            }
+        }
+        self.update(range, block);
+    }
+
     /// For each row of a range that some shard used: sums its gradient over the shards, in their order, and takes the
     /// optimizer's step.
     pub(crate) fn run<Y>(&mut self, range: &RowRange, shards: &[Shard<T, Y>], block: &mut ParamBlock<'_, T>) {
@@ -77,23 +140,8 @@ impl<T: Real> SparseUpdate<T> {
                 break;
             }
             let sum = &mut self.grads[self.starts.len() * columns..][..columns];
-            let shard_grad = &mut self.shard_grad[..columns];
             sum.fill(T::zero());
-            for (index, (shard, position)) in shards.clone().zip(&mut self.positions).enumerate() {
-                let list = shard.sparse_grad(stage);
-                if list.id(*position) != Some(id) {
-                    continue;
-                }
-                let (_, dy) = shard.operands(stage);
-                // In the order in which gradients of whole tables are summed, so with the same bits.
-                if index == 0 {
-                    *position = list.add(*position, dy, sum);
-                } else {
-                    shard_grad.fill(T::zero());
-                    *position = list.add(*position, dy, shard_grad);
-                    add(shard_grad, sum);
-                }
-            }
+            add_shards(shards.clone(), &mut self.positions, &mut self.shard_grad, [stage, id], false, sum);
             self.starts.push(row);
             if (self.starts.len() + 1) * columns > self.grads.len() {
                 self.update(range, block);
@@ -151,5 +199,104 @@ impl<T: Real> SparseUpdate<T> {
             block.state[there..there + columns].copy_from_slice(&state[here..here + columns]);
         }
         starts.clear();
+    }
+}
+
+/// Adds the gradients of a row of a stage's table to `sum`, of one shard after the other, and moves on the positions in their lists.
+///
+/// That is the order in which gradients of whole tables are summed, so the bits are the same. The first of all shards, unless the sum is
+/// `continued`, adds its terms to the sum itself.
+fn add_shards<'a, T: Real, Y: 'a>(
+    shards: impl Iterator<Item = &'a Shard<T, Y>>,
+    positions: &mut [usize],
+    shard_grad: &mut [T],
+    [stage, id]: [usize; 2],
+    continued: bool,
+    sum: &mut [T],
+) {
+    let shard_grad = &mut shard_grad[..sum.len()];
+    for (index, (shard, position)) in shards.zip(positions).enumerate() {
+        let list = shard.sparse_grad(stage);
+        if list.id(*position) != Some(id) {
+            continue;
+        }
+        let (_, dy) = shard.operands(stage);
+        if index == 0 && !continued {
+            *position = list.add(*position, dy, sum);
+        } else {
+            shard_grad.fill(T::zero());
+            *position = list.add(*position, dy, shard_grad);
+            add(shard_grad, sum);
+        }
+    }
+}
+
+/// The sums of the gradients of some rows of the table of a stage, by their ids.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TableRows<T> {
+    pub(crate) stage: usize,
+    /// Sorted.
+    ids: Vec<u64>,
+    sums: Vec<T>,
+}
+
+impl<T: Real> TableRows<T> {
+    /// No rows.
+    pub(crate) fn new(stage: usize) -> Self {
+        Self { stage, ids: Vec::new(), sums: Vec::new() }
+    }
+
+    /// Each row with its id.
+    fn rows(&self, columns: usize) -> impl Iterator<Item = (usize, &[T])> {
+        self.ids.iter().map(|&id| id as usize).zip(self.sums.chunks_exact(columns.max(1)))
+    }
+
+    /// Adds a row of zeros with an id larger than all others.
+    fn push(&mut self, id: usize, columns: usize) -> &mut [T] {
+        let start = self.sums.len();
+        self.ids.push(id as u64);
+        self.sums.resize(start + columns, T::zero());
+        &mut self.sums[start..]
+    }
+
+    /// Appends its bytes: the number of rows, their ids, and their sums.
+    pub(crate) fn append_to(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&(self.ids.len() as u64).to_le_bytes());
+        self.ids.iter().for_each(|id| bytes.extend_from_slice(&id.to_le_bytes()));
+        numbers::append(&self.sums, bytes);
+    }
+
+    /// What [`append_to`](Self::append_to) has made bytes of; `None` if these are no sums of rows of so many columns.
+    pub(crate) fn from_bytes(stage: usize, columns: usize, bytes: &[u8]) -> Option<Self> {
+        let (count, rest) = bytes.split_first_chunk::<8>()?;
+        let count = usize::try_from(u64::from_le_bytes(*count)).ok()?;
+        let (ids, sums) = rest.split_at_checked(count.checked_mul(8)?)?;
+        let (ids, _) = ids.as_chunks::<8>();
+        let ids: Vec<u64> = ids.iter().map(|id| u64::from_le_bytes(*id)).collect();
+        if sums.len() != count.checked_mul(columns)?.checked_mul(size_of::<T>())? {
+            return None;
+        }
+        let mut values = vec![T::zero(); count * columns];
+        numbers::numbers(sums, &mut values)?;
+        Some(Self { stage, ids, sums: values })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_tables_are_bytes() {
+        let mut rows = TableRows::<f32>::new(3);
+        rows.push(2, 2).copy_from_slice(&[1.0, -0.0]);
+        rows.push(900, 2).copy_from_slice(&[f32::MIN_POSITIVE, 7.0]);
+        let mut bytes = Vec::new();
+        rows.append_to(&mut bytes);
+        assert_eq!(TableRows::from_bytes(3, 2, &bytes), Some(rows));
+        for wrong in [&bytes[..7], &bytes[..bytes.len() - 1], &[255; 8], &[1, 0, 0, 0, 0, 0, 0, 0]] {
+            assert_eq!(TableRows::<f32>::from_bytes(3, 2, wrong), None);
+        }
+        assert_eq!(TableRows::<f32>::from_bytes(3, 3, &bytes), None);
     }
 }

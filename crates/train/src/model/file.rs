@@ -21,7 +21,6 @@ use std::path::{Path, PathBuf};
 
 use chainrule_core::DescriptionError;
 use chainrule_data::output;
-use chainrule_tensor::Real;
 use sha2::{Digest, Sha256};
 
 use super::encoding::{DecodeError, decode, encode};
@@ -40,34 +39,6 @@ const OLDEST_VERSION: u32 = 2;
 const NONE: u8 = 0;
 
 const HEADER: usize = 8 + 4 + 8 + 32;
-
-/// The bytes of these numbers, little-endian.
-pub(crate) fn bytes<T: Real>(values: &[T]) -> Vec<u8> {
-    let mut bytes = vec![0; size_of_val(values)];
-    let (single, _) = bytes.as_chunks_mut::<4>();
-    match T::NAME {
-        "f32" => single.iter_mut().zip(values).for_each(|(b, v)| *b = (v.as_f64() as f32).to_le_bytes()),
-        _ => {
-            let (double, _) = bytes.as_chunks_mut::<8>();
-            double.iter_mut().zip(values).for_each(|(b, v)| *b = v.as_f64().to_le_bytes());
-        }
-    }
-    bytes
-}
-
-/// Fills `values` from their bytes; `None` if the number of bytes is not theirs.
-pub(crate) fn numbers<T: Real>(bytes: &[u8], values: &mut [T]) -> Option<()> {
-    if bytes.len() != size_of_val(values) {
-        return None;
-    }
-    let (single, _) = bytes.as_chunks::<4>();
-    let (double, _) = bytes.as_chunks::<8>();
-    match T::NAME {
-        "f32" => values.iter_mut().zip(single).for_each(|(v, b)| *v = T::of(f32::from_le_bytes(*b).into())),
-        _ => values.iter_mut().zip(double).for_each(|(v, b)| *v = T::of(f64::from_le_bytes(*b))),
-    }
-    Some(())
-}
 
 /// Writes a file whole or not at all: see [`output::write`].
 ///
@@ -235,6 +206,11 @@ pub enum FileError {
         "cannot save the training in the middle of an epoch, since a layer carries a state from batch to batch that it does not hand over: call `carried::begin` in its forward pass, save between epochs, or leave out the rest of the epoch with `end_epoch`"
     )]
     CarriedStates,
+    /// What the metrics have counted in other processes is not known here.
+    #[error(
+        "cannot save the training in the middle of an epoch after an error, since what the metrics have counted in the other processes is not known here: go on from the checkpoint before"
+    )]
+    CountsOfOthers,
     /// It is a model, but not a checkpoint of a training.
     #[error("{} is a model without the state of its training: it can be loaded, but not resumed", path.display())]
     NotACheckpoint {

@@ -8,8 +8,9 @@ use chainrule_tensor::{Real, Shape};
 
 use super::contents::{Contents, Training};
 use super::difference::first_difference;
-use super::file::{FileError, bytes, numbers, read, write};
+use super::file::{FileError, read, write};
 use super::model::{Model, ModelError};
+use crate::numbers::{bytes, numbers};
 
 impl<T: Real> Model<T> {
     /// Writes the model to a file, whole or not at all: after an error the file is unchanged. See [`mod@crate::file`] and

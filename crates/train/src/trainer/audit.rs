@@ -331,7 +331,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         D: Samples<T, Target = Y>,
     {
         let stateful = self.model.plan().is_stateful();
-        let State { shards, buckets, whole_batch, .. } = &mut self.state;
+        let State { shards, buckets, whole_batch, of_group, .. } = &mut self.state;
         let shards = shards.get_mut(..1)?;
         let kept = stateful.then(|| shards[0].exchange_cache(self.model.cache()));
         let forward = Forward {
@@ -345,9 +345,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             batch: Batch { index: 0, samples, next: &[] },
             mode,
             threads: 1,
+            members: None,
         };
-        let passes =
-            Passes { shards: &mut *shards, split_k: &mut None, buckets, exchanges: None, whole_batch };
+        let shards = &mut *shards;
+        let passes = Passes { shards, split_k: &mut None, buckets, exchanges: None, whole_batch, of_group };
         let parameters = &self.model.parameters;
         let (seen, loss) = SeenLayers::watch::<T, _>(wanted, || forward.run(parameters, passes));
         if let Some(kept) = kept {

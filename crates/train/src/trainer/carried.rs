@@ -7,7 +7,7 @@ use super::error::TrainError;
 use super::{State, Trainer};
 use crate::engine::pass::rows_of_shard;
 use crate::engine::shard::Shard;
-use crate::model::file;
+use crate::numbers;
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// What a checkpoint in the middle of an epoch holds of the states of each shard: for each layer 1 and the values, or 0 if the state
@@ -73,7 +73,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 fn bytes_of(states: &[CarriedState]) -> Vec<u8> {
     let of_layer = |state: &CarriedState| {
         let values: &[f64] = if state.resumed { &state.values } else { &[] };
-        file::bytes(&[&[f64::from(u8::from(state.resumed))], values].concat())
+        numbers::bytes(&[&[f64::from(u8::from(state.resumed))], values].concat())
     };
     states.iter().flat_map(of_layer).collect()
 }
@@ -81,7 +81,7 @@ fn bytes_of(states: &[CarriedState]) -> Vec<u8> {
 /// Replaces the values of the states by those of a checkpoint, if it has as many.
 fn fill(states: &mut [CarriedState], bytes: &[u8]) -> Option<()> {
     let mut numbers = vec![0.0f64; bytes.len() / size_of::<f64>()];
-    file::numbers(bytes, &mut numbers)?;
+    numbers::numbers(bytes, &mut numbers)?;
     let mut rest = &numbers[..];
     for CarriedState { resumed, values } in states {
         let (first, others) = rest.split_first()?;

@@ -14,6 +14,7 @@ use chainrule_tensor::Real;
 use super::callback::Event;
 use super::error::TrainError;
 use super::fit::Fit;
+use super::group::share;
 use super::history::{EpochReport, History, Scores};
 use super::overlap::{Comparison, fingerprint};
 use super::tallies::{Counted, RunningMetrics, Tallies, Values};
@@ -48,6 +49,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             stop => stop,
         };
 
+        self.share_counts()?;
         let EpochPosition { samples, of, loss, seconds, .. } = self.state.position;
         let train = Scores { loss: loss / self.state.epoch_weight, metrics: self.metric_values() };
         let samples_done = samples as usize;
@@ -128,7 +130,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             position.loss += loss.mean * loss.weight;
             position.samples += samples.len() as u64;
             position.batches += 1;
-            if history.epochs.is_empty() {
+            if history.epochs.is_empty() && self.state.members.is_none() {
                 self.remember();
             }
             let batch_loss = loss.mean;
@@ -204,7 +206,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.reset_states();
         let mut tallies = Tallies::default();
         tallies.begin(&self.metrics, &self.metric_names, self.state.shards.len());
-        let mut comparison = self.state.trained.compare(data.len(), address(data));
+        // Other processes have the other rows.
+        let mut comparison = match self.state.members {
+            None => self.state.trained.compare(data.len(), address(data)),
+            Some(_) => None,
+        };
         let mut sum = 0.0;
         let mut weight = 0.0;
         for (index, samples) in batches.iter().enumerate() {
@@ -220,6 +226,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if comparison.is_some_and(|comparison| comparison.overlaps(&self.state.trained)) {
             let trained = self.state.trained.len();
             self.warn(TrainWarning::SeenSamples { trained, evaluated: data.len() });
+        }
+        if let Some(members) = &self.state.members {
+            share(members, &mut tallies)?;
         }
         let metrics = Counted { metrics: &self.metrics, tallies: &tallies }.values();
         Ok(Scores { loss: sum / weight, metrics })

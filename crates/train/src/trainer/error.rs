@@ -7,6 +7,7 @@ use chainrule_tensor::Shape;
 use rayon::ThreadPoolBuildError;
 
 use super::suspects::{Quantity, Suspects};
+use crate::group::GroupError;
 use crate::model::file::FileError;
 
 /// A training that cannot start or continue.
@@ -136,6 +137,9 @@ pub enum TrainError {
     /// A checkpoint could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The processes of a group cannot train together, or not any longer.
+    #[error(transparent)]
+    Group(#[from] GroupError),
 }
 
 /// What is wrong with a sample whose target cannot be used.

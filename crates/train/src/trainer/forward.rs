@@ -10,6 +10,7 @@ use super::error::TrainError;
 use super::targets::{check_outputs, check_targets};
 use crate::engine::buckets::Buckets;
 use crate::engine::exchange::Exchanges;
+use crate::engine::members::{Kind, Members};
 use crate::engine::pass::{Batch, Pass, rows_of_shard};
 use crate::engine::pool::each_pair;
 use crate::engine::shard::Shard;
@@ -29,6 +30,8 @@ pub(super) struct Forward<'a, T: Real, Y, D: ?Sized> {
     pub(super) batch: Batch<'a>,
     pub(super) mode: Mode,
     pub(super) threads: usize,
+    /// Those who share the shards, if several processes do.
+    pub(super) members: Option<&'a Members>,
 }
 
 /// The memory in which the passes of a batch run.
@@ -38,13 +41,39 @@ pub(super) struct Passes<'a, T: Real, Y> {
     pub(super) buckets: &'a Buckets,
     pub(super) exchanges: Option<&'a Exchanges>,
     pub(super) whole_batch: &'a mut WholeBatch<T, Y>,
+    pub(super) of_group: &'a mut OfGroup,
+}
+
+/// What the members of a group tell each other of a pass, for all rows and shards. Empty without a group.
+#[derive(Debug, Default)]
+pub(super) struct OfGroup {
+    /// The loss of each row, times its weight.
+    pub(super) losses: Vec<f64>,
+    /// The largest gradient of each shard.
+    pub(super) largest_grads: Vec<f64>,
+}
+
+impl OfGroup {
+    /// Tells the others the largest gradients of the shards of this process, followed by the losses of its rows, and notes those of all.
+    fn gather(&mut self, members: &Members, told: &[f64]) -> Result<(), TrainError> {
+        let Self { losses, largest_grads } = self;
+        losses.clear();
+        largest_grads.clear();
+        members.all_gather_numbers(Kind::Losses, told, |rank, numbers| {
+            let (of_shards, of_rows) = numbers.split_at_checked(members.shards_of(rank).len())?;
+            largest_grads.extend_from_slice(of_shards);
+            losses.extend_from_slice(of_rows);
+            Some(())
+        })?;
+        Ok(())
+    }
 }
 
 impl<T: Real, Y: Clone + Send + Sync, D: Samples<T, Target = Y> + ?Sized> Forward<'_, T, Y, D> {
     /// Runs the shards of the batch with these parameters; returns its loss.
     pub(super) fn run(&self, params: &[T], passes: Passes<'_, T, Y>) -> Result<BatchLoss, TrainError> {
         let &Self { batch, mode, columns, threads, metrics, .. } = self;
-        let Passes { shards, split_k, buckets, exchanges, whole_batch } = passes;
+        let Passes { shards, split_k, buckets, exchanges, whole_batch, of_group } = passes;
         let exchanges = if mode == Mode::Eval { None } else { exchanges };
         if let Some(exchanges) = exchanges {
             exchanges.begin(batch.samples.len());
@@ -63,6 +92,8 @@ impl<T: Real, Y: Clone + Send + Sync, D: Samples<T, Target = Y> + ?Sized> Forwar
         let count = shards.len();
         let rows_of_batch = batch.samples.len();
         let rows = |shard| rows_of_shard(rows_of_batch, shard, count);
+        // The other shards stay empty.
+        let own = self.members.map_or(0..count, Members::own);
         let scope = pass.loss.scope();
         let reduction = pass.loss.reduction();
         // J = 1/m Σ L, over the m rows of the whole batch.
@@ -78,7 +109,8 @@ impl<T: Real, Y: Clone + Send + Sync, D: Samples<T, Target = Y> + ?Sized> Forwar
             })?;
         }
         let split_k = split_k.as_deref();
-        each_pair(shards, &mut vec![(); count], threads, &|index, shard, ()| {
+        each_pair(&mut shards[own.clone()], &mut vec![(); own.len()], threads, &|index, shard, ()| {
+            let index = own.start + index;
             let rows = rows(index);
             let turn = if rows.is_empty() { None } else { exchanges.map(|exchanges| exchanges.join(index)) };
             if split_k.is_none() {
@@ -127,13 +159,28 @@ impl<T: Real, Y: Clone + Send + Sync, D: Samples<T, Target = Y> + ?Sized> Forwar
             Ok(())
         })?;
 
+        if let Some(error) = exchanges.and_then(Exchanges::take_error) {
+            return Err(error.into());
+        }
         if scope != Scope::Row && !exchanges.is_some_and(Exchanges::is_broken) {
             let over_batch = scope == Scope::Batch;
             let used = || shards.iter().filter(|shard| !shard.is_empty());
             weight = if over_batch {
                 whole_batch.gather(&pass, used().map(|shard| (shard.outputs(), &shard.targets[..])), columns)
             } else {
-                total(used().flat_map(|shard| shard.weights().iter().copied()))
+                let weights = used().flat_map(|shard| shard.weights().iter().copied());
+                match self.members {
+                    None => total(weights),
+                    Some(members) => {
+                        let own: Vec<f64> = weights.collect();
+                        let mut all = Vec::with_capacity(rows_of_batch);
+                        members.all_gather_numbers(Kind::Weights, &own, |_, weights| {
+                            all.extend_from_slice(weights);
+                            Some(())
+                        })?;
+                        total(all)
+                    }
+                }
             };
             let scale = reduction.factor(rows_of_batch, weight);
             let losses = if over_batch {
@@ -145,7 +192,8 @@ impl<T: Real, Y: Clone + Send + Sync, D: Samples<T, Target = Y> + ?Sized> Forwar
             if let Some(exchanges) = exchanges {
                 exchanges.begin(rows_of_batch);
             }
-            each_pair(shards, &mut vec![(); count], threads, &|index, shard, ()| {
+            each_pair(&mut shards[own.clone()], &mut vec![(); own.len()], threads, &|index, shard, ()| {
+                let index = own.start + index;
                 let rows = rows(index);
                 let turn =
                     if rows.is_empty() { None } else { exchanges.map(|exchanges| exchanges.join(index)) };
@@ -163,12 +211,23 @@ impl<T: Real, Y: Clone + Send + Sync, D: Samples<T, Target = Y> + ?Sized> Forwar
             })?;
         }
 
+        if let Some(error) = exchanges.and_then(Exchanges::take_error) {
+            return Err(error.into());
+        }
         if exchanges.is_some_and(Exchanges::is_broken) {
             panic!("a layer that sums over the batch has to do so equally often in the passes of all shards");
         }
         // The rows' losses are summed in their order, whichever shards they are in.
         let losses = shards.iter().flat_map(|shard| shard.losses().iter().copied());
-        let sum = total(losses);
+        let sum = match self.members {
+            None => total(losses),
+            Some(members) => {
+                let largest_grads = shards[own.clone()].iter().map(|shard| shard.largest_grad);
+                let told: Vec<f64> = largest_grads.chain(losses).collect();
+                of_group.gather(members, &told)?;
+                total(of_group.losses.iter().copied())
+            }
+        };
         // A loss beyond the range of the model's numbers is as infinite as its gradient.
         let in_range = |loss: f64| if T::of(loss).is_finite() { loss } else { T::of(loss).as_f64() };
         let over = |divisor: f64| if divisor == 0.0 { 0.0 } else { in_range(sum / divisor) };

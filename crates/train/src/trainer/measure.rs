@@ -27,6 +27,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     where
         D: Samples<T, Target = Y>,
     {
+        self.refuse_group("the measurement of steps")?;
         let mut batches = self.check_training(data)?;
         self.make_optimizer_state()?;
         batches.epoch(self.state.epoch);

@@ -1,7 +1,8 @@
 //! The training loop: epochs and evaluation.
 //!
 //! [`settings`] holds what a user chooses, [`checks`] what must hold before it begins, [`memory`] what it keeps, [`epoch`] the batches
-//! of an epoch, [`step`] a single step, [`save`] and [`resume`] saving and resuming, [`tell`] telling callbacks.
+//! of an epoch, [`step`] a single step, [`save`] and [`resume`] saving and resuming, [`tell`] telling callbacks, [`group`] training
+//! together with other processes.
 
 mod audit;
 mod averaged;
@@ -14,10 +15,12 @@ pub(crate) mod error;
 mod fit;
 mod forward;
 mod go_back;
+mod group;
 mod history;
 mod measure;
 mod memory;
 mod overlap;
+mod place;
 mod plateau;
 mod refusal;
 mod requests;
@@ -50,6 +53,7 @@ pub use view::TrainerView;
 pub use warning::TrainWarning;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
 use chainrule_core::carried::CarriedState;
@@ -60,7 +64,9 @@ use chainrule_optim::schedule::Plateau;
 use chainrule_optim::{Run, Step, UpdateRule};
 use chainrule_tensor::{Buffer, Real, Seed, blas};
 
+use self::forward::OfGroup;
 use self::overlap::TrainedSamples;
+use self::place::Place;
 use self::requests::Requests;
 use self::reserve::reserve;
 use self::tallies::Tallies;
@@ -69,6 +75,8 @@ use crate::engine::buckets::{self, Buckets};
 use crate::engine::careful::Copies;
 use crate::engine::exchange::Exchanges;
 use crate::engine::factors::SecondMoments;
+use crate::engine::group_sum::GroupSum;
+use crate::engine::members::Members;
 use crate::engine::pool;
 use crate::engine::range::RangeProof;
 use crate::engine::reduce::Scratch;
@@ -136,6 +144,10 @@ pub struct Trainer<T: Real, Y> {
     /// How many steps in a row may be left out since they would not be finite.
     skip_nonfinite: u64,
     portable: bool,
+    /// Whether sums have an order in which several processes can compute them.
+    distributable: bool,
+    /// Those who train with this process, if any do.
+    place: Option<Place>,
     shards: Option<usize>,
     threads: usize,
     seed: Seed,
@@ -206,6 +218,12 @@ struct State<T: Real, Y> {
     exchanges: Option<Exchanges>,
     /// For a loss that compares the samples of a batch with each other.
     whole_batch: WholeBatch<T, Y>,
+    /// The members of the group, while they train or evaluate.
+    members: Option<Arc<Members>>,
+    of_group: OfGroup,
+    group_sum: GroupSum<T>,
+    /// Whether the training has ended with an error, of which callbacks are told.
+    has_ended: bool,
 }
 
 impl<T: Real, Y> State<T, Y> {
@@ -236,6 +254,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             accumulate: 1,
             skip_nonfinite: 0,
             portable: false,
+            distributable: false,
+            place: None,
             shards: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             seed: Seed(0),
@@ -273,6 +293,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 threads: 1,
                 exchanges: None,
                 whole_batch: WholeBatch::default(),
+                members: None,
+                of_group: OfGroup::default(),
+                group_sum: GroupSum::default(),
+                has_ended: false,
             },
         }
     }
@@ -287,7 +311,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.warnings.contains(&warning) {
             return;
         }
-        warning::write(&warning);
+        if self.speaks() {
+            warning::write(&warning);
+        }
         self.warnings.push(warning);
     }
 
@@ -349,7 +375,16 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         Y: 'a,
     {
         let fit = fit.into();
-        warning::warn_if_debug();
+        self.in_group(|this| this.fit_alone_or_in_group(data, &fit))
+    }
+
+    fn fit_alone_or_in_group<D>(&mut self, data: &D, fit: &Fit<'_, T, Y>) -> Result<History, TrainError>
+    where
+        D: Samples<T, Target = Y>,
+    {
+        if self.speaks() {
+            warning::warn_if_debug();
+        }
         let mut batches = self.check_training(data)?;
         if let Some(validation) = fit.validation {
             self.check(validation.shape())?;
@@ -358,6 +393,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             self.check_memory_of_activations(self.evaluation_rows().min(validation.len()))?;
         }
         self.make_optimizer_state()?;
+        let purpose = || format!("training, {fit:?}");
+        self.compare_members(data, purpose)?;
         if self.state.position.of != data.len() as u64 {
             self.end_epoch();
         }
@@ -374,7 +411,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.state.trained.start(data.len(), address(data));
         self.in_pool(self.rows_of_pass(), |this| {
             let mut history = History::default();
-            let result = this.epochs(data, &fit, &mut batches, &mut history);
+            let result = this.epochs(data, fit, &mut batches, &mut history);
             this.tell_end(result, history)
         })
     }
@@ -437,12 +474,15 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     where
         D: Samples<T, Target = Y>,
     {
-        self.check(data.shape())?;
-        targets::check_settings(&*self.loss, &self.metrics, self.model.output().size())?;
-        self.check_stateful(data.len(), false)?;
-        self.check_memory_of_activations(self.evaluation_rows().min(data.len()))?;
-        self.aside(|this| {
-            this.with_averaged(|this| this.in_pool(this.evaluation_rows(), |this| this.scores(data)))
+        self.in_group(|this| {
+            this.check(data.shape())?;
+            targets::check_settings(&*this.loss, &this.metrics, this.model.output().size())?;
+            this.check_stateful(data.len(), false)?;
+            this.check_memory_of_activations(this.evaluation_rows().min(data.len()))?;
+            this.compare_members(data, || "an evaluation".to_owned())?;
+            this.aside(|this| {
+                this.with_averaged(|this| this.in_pool(this.evaluation_rows(), |this| this.scores(data)))
+            })
         })
     }
 
@@ -476,17 +516,20 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.state.shards.len() < shards {
             self.check_memory_of(shards)?;
         }
+        let own = self.own_shards(shards);
         while self.state.shards.len() < shards {
             let Model { input, output, parameters, .. } = &self.model;
             let mut grads = Buffer::default();
-            reserve(&mut grads, parameters.len(), shards, "the gradients of the shards")?;
+            if own.contains(&self.state.shards.len()) {
+                reserve(&mut grads, parameters.len(), own.len(), "the gradients of the shards")?;
+            }
             let shard = Shard::new(self.model.cache(), grads, input.size(), output.size());
             self.state.shards.push(shard);
         }
         self.state.shards.truncate(shards);
         let inputs = self.model.input().size();
         let cut = Cut { batch: self.rows_of_pass(), shards };
-        let split = !self.optimizer.needs_factors();
+        let split = !self.optimizer.needs_factors() && !self.is_distributable();
         let split_k = split.then(|| SplitK::new(self.model.plan(), &self.model.cache, inputs, cut));
         self.state.split_k = split_k.flatten();
         if self.sums_first() {
@@ -494,11 +537,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             reserve(&mut self.state.total, self.model.parameters().len(), 1, what)?;
         }
         self.make_factors()?;
+        self.make_group_sum()?;
         // Steps that do not fork need no other thread.
-        let threads = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { self.threads.min(shards) };
+        let threads = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { self.threads.min(own.len()) };
         // Shards that wait for each other need a thread each, of which no more than allowed run at once.
         let exchanges = shards > 1 && self.model.plan().has_sums_over_batch();
-        let pool_threads = if exchanges { shards } else { threads };
+        let pool_threads = if exchanges { own.len() } else { threads };
         blas::reserve(pool_threads).map_err(|blas::NoScratch { bytes }| TrainError::Memory {
             what: "the products of BLAS",
             bytes,
@@ -510,7 +554,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let scratch = || Scratch::new(&self.state.buckets, slots, shards);
         self.state.scratch = (0..threads).map(|_| scratch()).collect();
         self.state.threads = threads;
-        self.state.exchanges = exchanges.then(|| Exchanges::new(shards, self.threads));
+        self.state.exchanges =
+            exchanges.then(|| Exchanges::new(shards, self.threads, self.state.members.clone()));
         pool::run(pool_threads, self.portable, || work(self))?
     }
 

@@ -4,9 +4,9 @@ use chainrule_core::Mode;
 use chainrule_data::Samples;
 use chainrule_tensor::{Buffer, Real, vector};
 
-use super::Trainer;
 use super::error::TrainError;
 use super::suspects::Suspects;
+use super::{State, Trainer};
 use crate::engine::careful::{Finding, Watched};
 use crate::engine::pass::{Batch, Pass};
 use crate::engine::range::largest_gradient;
@@ -19,7 +19,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     where
         D: Samples<T, Target = Y>,
     {
-        let mut losses = self.state.shards.iter().flat_map(|shard| shard.losses());
+        let mut losses = self.losses();
         if loss.is_finite() && losses.all(|&loss| is_loss_of::<T>(loss)) {
             return Ok(());
         }
@@ -53,6 +53,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
     }
 
+    /// The loss of each row of the last pass, those of other processes included.
+    fn losses(&self) -> impl Iterator<Item = &f64> {
+        let State { shards, members, of_group, .. } = &self.state;
+        let own = if members.is_none() { &shards[..] } else { &[] };
+        let all = if members.is_some() { &of_group.losses[..] } else { &[] };
+        own.iter().flat_map(|shard| shard.losses()).chain(all)
+    }
+
     /// The samples with inputs that are not finite, or whose square is not.
     fn samples_with_wild_inputs<D>(&self, data: &D, batch: Batch<'_>) -> Suspects
     where
@@ -68,7 +76,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// The samples whose own loss is not finite.
     fn samples_with_wild_losses(&self, batch: Batch<'_>) -> Suspects {
-        let mut losses = self.state.shards.iter().flat_map(|shard| shard.losses());
+        let mut losses = self.losses();
         Suspects::of(batch.samples, |_, _| {
             let loss = *losses.next()?;
             (!is_loss_of::<T>(loss)).then(|| format!("a loss of {loss:e}"))

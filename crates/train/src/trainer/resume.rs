@@ -11,6 +11,7 @@ use super::warning::TrainWarning;
 use super::{State, Trainer};
 use crate::model::file::{self, EpochRecord, FileError, Newest, ScoreRecord};
 use crate::model::load::Origin;
+use crate::numbers;
 
 /// The most steps, epochs or samples that a checkpoint may have counted, so that none of them overflows later.
 const MOST: u64 = 1 << 53;
@@ -120,13 +121,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let (by_slot, of_training) =
             bytes.split_at_checked(size_of_val(&**optimizer_state)).ok_or_else(other_length)?;
         let mut values = optimizer_state.clone();
-        file::numbers(by_slot, &mut values).ok_or_else(other_length)?;
+        numbers::numbers(by_slot, &mut values).ok_or_else(other_length)?;
         let (of_training, of_plateau) =
             of_training.split_at_checked(size_of_val(&**numbers)).ok_or_else(other_length)?;
-        file::numbers(of_training, numbers).ok_or_else(other_length)?;
+        numbers::numbers(of_training, numbers).ok_or_else(other_length)?;
         buckets.state_by_bucket(&values, optimizer_state);
         let mut plateau = self.plateau_numbers();
-        file::numbers(of_plateau, &mut plateau).ok_or_else(other_length)?;
+        numbers::numbers(of_plateau, &mut plateau).ok_or_else(other_length)?;
         self.restore_plateau(&plateau);
         Ok(())
     }

@@ -9,9 +9,8 @@ use chainrule_tensor::{Buffer, Real};
 use super::checkpoint::Checkpoint;
 use super::history::{EpochReport, Scores};
 use super::{State, Trainer};
-use crate::model::file::{
-    self, Contents, EpochPosition, EpochRecord, FileError, RunRecord, ScoreRecord, Training,
-};
+use crate::model::file::{Contents, EpochPosition, EpochRecord, FileError, RunRecord, ScoreRecord, Training};
+use crate::numbers;
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Writes a checkpoint: the model, and all that training needs to resume with the same bits, also in the middle of an epoch. It
@@ -28,16 +27,20 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// # Errors
     ///
+    /// [`FileError::CountsOfOthers`] after an error in the middle of an epoch of a [group](Self::group) of processes;
     /// [`FileError::CarriedStates`] in the middle of an epoch of a model with a stateful layer that does not hand its state over. Those
     /// of chainrule do.
     pub fn checkpoint(&self) -> Result<Checkpoint, FileError> {
         if self.samples_done() > 0 && self.model.plan().is_stateful() && !self.hands_over_states() {
             return Err(FileError::CarriedStates);
         }
+        if self.place.is_some() && self.samples_done() > 0 && self.state.tallies.counted_alone() {
+            return Err(FileError::CountsOfOthers);
+        }
         let State { optimizer_state: state, numbers, buckets, .. } = &self.state;
-        let plateau = file::bytes(&self.plateau_numbers());
+        let plateau = numbers::bytes(&self.plateau_numbers());
         let bytes = |state: &[T]| {
-            [file::bytes(&buckets.state_by_slot(state)), file::bytes(numbers), plateau.clone()].concat()
+            [numbers::bytes(&buckets.state_by_slot(state)), numbers::bytes(numbers), plateau.clone()].concat()
         };
         let training = Training {
             epoch: self.state.epoch,

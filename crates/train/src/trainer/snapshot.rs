@@ -2,7 +2,7 @@
 
 use chainrule_tensor::{Buffer, Real};
 
-use crate::model::file;
+use crate::numbers;
 
 /// A copy of a model's weights in the middle of a training. Where the optimizer keeps a mean of the weights, which is evaluated in
 /// place of them, it contains that too.
@@ -31,7 +31,7 @@ impl<T: Real> Snapshot<T> {
     /// All of it in bytes: the lengths of the three parts, and the parts.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let Self { parameters, state, numbers } = self;
-        let parts = [file::bytes(parameters), file::bytes(state), file::bytes(numbers)];
+        let parts = [numbers::bytes(parameters), numbers::bytes(state), numbers::bytes(numbers)];
         let lengths = parts.iter().flat_map(|part| (part.len() as u64).to_le_bytes()).collect::<Vec<u8>>();
         [lengths, parts.concat()].concat()
     }
@@ -48,11 +48,11 @@ impl<T: Real> Snapshot<T> {
         let [parameters, state, numbers] = parts;
         let values = |bytes: &[u8]| {
             let mut values = Buffer::try_zeros(bytes.len() / size_of::<T>())?;
-            file::numbers(bytes, &mut values)?;
+            numbers::numbers(bytes, &mut values)?;
             Some(values)
         };
         let mut own = vec![0.0f64; numbers.len() / size_of::<f64>()];
-        file::numbers(numbers, &mut own)?;
+        numbers::numbers(numbers, &mut own)?;
         rest.is_empty().then_some(Self {
             parameters: values(parameters)?,
             state: values(state)?,

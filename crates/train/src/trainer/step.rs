@@ -7,13 +7,14 @@ use chainrule_tensor::{Real, Seed, vector};
 
 use super::error::TrainError;
 use super::forward::{Forward, Passes};
-use super::update::{Sum, Work};
+use super::update::{OfPass, Sum, Work};
 use super::{State, Trainer, WORTH_A_FORK};
 use crate::engine::buckets;
 use crate::engine::exchange::Exchanges;
 use crate::engine::factors::RowsOfPass;
 use crate::engine::pass::Batch;
 use crate::engine::prefetch::NextSamples;
+use crate::engine::reduce::Order;
 use crate::engine::several_passes::SeveralPasses;
 use crate::engine::whole_batch::BatchLoss;
 
@@ -41,8 +42,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let threads = if small { 1 } else { self.state.threads };
         let loss = self.passes(data, batch, threads)?;
         let prefetch = |sample: u32, columns| data.prefetch(sample as usize, columns);
-        let next =
-            NextSamples { prefetch: &prefetch, samples: batch.next, columns: (0, self.model.input().size()) };
+        // Most of them belong to other processes, if there are any.
+        let samples = if self.state.members.is_some() { &[] } else { batch.next };
+        let next = NextSamples { prefetch: &prefetch, samples, columns: (0, self.model.input().size()) };
         let work = Work { next, threads, loss: loss.objective };
         if self.is_within_range() {
             self.update(data, batch, work, None);
@@ -55,7 +57,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Whether all gradients are summed before the update begins, and not bucket by bucket with it.
     pub(super) fn sums_first(&self) -> bool {
-        self.accumulate > 1 || self.optimizer.needs_all_gradients()
+        self.accumulate > 1 || self.optimizer.needs_all_gradients() || self.state.members.is_some()
+    }
+
+    /// In which order the products of the shards are added up.
+    pub(super) fn order(&self) -> Order {
+        if self.is_distributable() { Order::ByShard { continued: false } } else { Order::Joined }
     }
 
     /// The passes of a batch: one, or as many as its gradient is accumulated in. Where all gradients are summed before the update,
@@ -75,12 +82,23 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let mode = self.mode_of_step(first_row);
             let loss = self.forward(data, part, mode, threads_of_pass)?;
             self.check_loss(data, part, loss.objective)?;
-            let of_shards = self.state.shards.iter().map(|shard| shard.largest_grad);
-            let shares = passes.add(loss, part.samples.len(), of_shards.sum());
+            let largest_grad = match self.state.members {
+                None => self.state.shards.iter().map(|shard| shard.largest_grad).sum(),
+                Some(_) => self.state.of_group.largest_grads.iter().sum(),
+            };
+            let shares = passes.add(loss, part.samples.len(), largest_grad);
             if self.sums_first() {
-                let State { shards, split_k, total, scratch, buckets, .. } = &mut self.state;
-                let sum = Sum { optimizer: &*self.optimizer, buckets, threads };
-                sum.run(total, shards, split_k.as_ref(), scratch, shares);
+                let order = self.order();
+                let State { shards, split_k, total, scratch, buckets, members, group_sum, .. } =
+                    &mut self.state;
+                let sum = Sum { optimizer: &*self.optimizer, buckets, threads, order };
+                match members {
+                    None => sum.run(total, shards, split_k.as_ref(), scratch, shares),
+                    Some(members) => {
+                        let of_pass = OfPass { shards, rows: part.samples.len(), shares };
+                        sum.run_in_group(members, total, of_pass, group_sum, scratch)?;
+                    }
+                }
             }
             let State { shards, factors, .. } = &mut self.state;
             if factors.are_needed() {
@@ -132,7 +150,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     where
         D: Samples<T, Target = Y> + ?Sized,
     {
-        let State { shards, split_k, buckets, exchanges, whole_batch, .. } = &mut self.state;
+        let State { shards, split_k, buckets, exchanges, whole_batch, members, of_group, .. } =
+            &mut self.state;
         let forward = Forward {
             layers: &self.model.layers,
             loss: &*self.loss,
@@ -144,8 +163,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             batch,
             mode,
             threads,
+            members: members.as_deref(),
         };
-        let passes = Passes { shards, split_k, buckets, exchanges: exchanges.as_ref(), whole_batch };
+        let passes =
+            Passes { shards, split_k, buckets, exchanges: exchanges.as_ref(), whole_batch, of_group };
         forward.run(&self.model.parameters, passes)
     }
 }

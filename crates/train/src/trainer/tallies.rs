@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::ops::Range;
 
 use chainrule_metrics::{Counter, Measure, MetricValue};
 use chainrule_tensor::Real;
@@ -22,11 +23,13 @@ type OfShard<T, Y> = Vec<Box<dyn Counter<T, Y>>>;
 pub(super) struct Tallies<T, Y> {
     names: Vec<String>,
     shards: Vec<OfShard<T, Y>>,
+    /// Whether samples were counted since the counts of other processes were taken over.
+    counted: bool,
 }
 
 impl<T, Y> Default for Tallies<T, Y> {
     fn default() -> Self {
-        Self { names: Vec::new(), shards: Vec::new() }
+        Self { names: Vec::new(), shards: Vec::new(), counted: false }
     }
 }
 
@@ -71,6 +74,7 @@ impl<T: Real, Y: Send + Sync> Tallies<T, Y> {
         if self.names.is_empty() {
             return;
         }
+        self.counted = true;
         let outputs: usize = shards.iter().map(|shard| shard.outputs().len()).sum();
         let worth = outputs.saturating_mul(self.names.len()) >= WORTH_A_FORK;
         let threads = if worth { threads } else { 1 };
@@ -80,6 +84,31 @@ impl<T: Real, Y: Send + Sync> Tallies<T, Y> {
             }
             Ok::<(), Infallible>(())
         });
+    }
+
+    /// What was counted in each of these shards, for all metrics.
+    pub(super) fn numbers_of(&self, shards: Range<usize>) -> Vec<Vec<f64>> {
+        self.shards[shards].iter().flatten().map(|tally| tally.numbers()).collect()
+    }
+
+    /// Replaces what was counted in these shards by what [`numbers_of`](Self::numbers_of) returned in another process; `None` if that is
+    /// of other metrics.
+    pub(super) fn replace(&mut self, shards: Range<usize>, numbers: &[Vec<f64>]) -> Option<()> {
+        if numbers.len() != shards.len() * self.names.len() {
+            return None;
+        }
+        let mut tallies = self.shards[shards].iter_mut().flatten().zip(numbers);
+        tallies.try_for_each(|(tally, numbers)| tally.restore(numbers))
+    }
+
+    /// The counts of other processes were taken over.
+    pub(super) fn are_shared(&mut self) {
+        self.counted = false;
+    }
+
+    /// Whether samples were counted since the counts of other processes were taken over.
+    pub(super) fn counted_alone(&self) -> bool {
+        self.counted
     }
 
     /// The name of each metric.

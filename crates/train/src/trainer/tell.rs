@@ -8,6 +8,7 @@ use chainrule_tensor::Real;
 use super::Trainer;
 use super::callback::Event;
 use super::error::TrainError;
+use super::group::Wishes;
 use super::history::History;
 use super::requests::Requests;
 use super::view::TrainerView;
@@ -24,7 +25,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         &mut self,
         make: impl FnOnce(&Self, &mut dyn FnMut(&Event<'_>)),
     ) -> Result<ControlFlow<()>, TrainError> {
-        if self.callbacks.is_empty() {
+        if self.callbacks.is_empty() && self.state.members.is_none() {
             return Ok(ControlFlow::Continue(()));
         }
         let mut callbacks = std::mem::take(&mut self.callbacks);
@@ -48,6 +49,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.callbacks = callbacks;
         self.state.requests = requests;
         told.unwrap_or_else(|panic| resume_unwind(panic));
+        let Requests { restore, save, wanting, error, .. } = &self.state.requests;
+        // An error is told to the others where the training ends.
+        if self.state.members.is_some() && !self.state.has_ended && error.is_none() {
+            let save = !save.is_empty() || !wanting.is_empty();
+            let wishes = Wishes { stop: flow.is_break(), save, restore: restore.is_some() };
+            flow = self.agree(wishes)?;
+        }
         self.fulfil()?;
         Ok(flow)
     }
@@ -59,7 +67,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         history: History,
     ) -> Result<History, TrainError> {
         let error = result.as_ref().err();
+        // What a callback asks for after an error is of no interest to other processes, which have one as well.
+        self.state.has_ended = error.is_some();
         let told = self.tell(&Event::End { history: &history, error });
+        self.state.has_ended = false;
         result?;
         // There is nothing left to stop.
         let _ = told?;

@@ -14,14 +14,17 @@ use super::{State, Trainer};
 use crate::engine::buckets::{self, Bucket, Buckets};
 use crate::engine::careful::{Finding, Watch, Watched};
 use crate::engine::exchange::Exchanges;
+use crate::engine::group_sum::{Addends, GroupSum};
+use crate::engine::members::Members;
 use crate::engine::pass::Batch;
 use crate::engine::prefetch::NextSamples;
 use crate::engine::range::largest_gradient;
-use crate::engine::reduce::{BucketRange, Phase, Reduce, Scratch};
+use crate::engine::reduce::{BucketRange, Order, Phase, Reduce, Scratch};
 use crate::engine::several_passes::{SeveralPasses, Shares};
 use crate::engine::shard::Shard;
 use crate::engine::split_k::SplitK;
 use crate::engine::update::{Common, ParamBlock};
+use crate::group::GroupError;
 
 /// What an update is given beside the batch.
 #[derive(Clone, Copy)]
@@ -47,6 +50,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let sums_first = self.sums_first();
         let seed = self.seed_of_step();
         let mode = |first_row| Mode::Train { seed, first_row };
+        let order = self.order();
         let optimizer = &*self.optimizer;
         let State {
             shards,
@@ -59,6 +63,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             buckets,
             exchanges,
             whole_batch,
+            of_group,
+            group_sum,
             ..
         } = &mut self.state;
         let slots = optimizer.slots();
@@ -75,7 +81,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 ParamBlock { common: &common, offset: 0, params, state_offset: 0, state: optimizer_state };
             let range = BucketRange { buckets: buckets.of_step(), block, total: &mut [] };
             let shares = Shares::ALL;
-            let reduce = Reduce { phase: Phase::Fused, shares, shards, split_k: split_k.as_ref(), next };
+            let split_k = split_k.as_ref();
+            let reduce = Reduce { phase: Phase::Fused, order, tables: &[], shares, shards, split_k, next };
             return reduce.run(range, scratch, threads);
         }
 
@@ -97,15 +104,17 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 data,
                 batch,
                 mode: mode(0),
+                // Optimizers that evaluate a batch again are not for groups.
+                members: None,
                 threads: exchanges.as_ref().map_or(threads, Exchanges::len),
             };
-            let sum = Sum { optimizer, buckets, threads };
+            let sum = Sum { optimizer, buckets, threads, order };
             let mut evaluate = |params: &mut [T], grads: &mut [T]| {
                 let mut passes = SeveralPasses::new(forward.loss.reduction());
                 for (first_row, batch) in batch.parts(self.accumulate) {
                     let forward = Forward { batch, mode: mode(first_row), ..forward };
-                    let memory =
-                        Passes { shards, split_k, buckets, exchanges: exchanges.as_ref(), whole_batch };
+                    let exchanges = exchanges.as_ref();
+                    let memory = Passes { shards, split_k, buckets, exchanges, whole_batch, of_group };
                     // What can be wrong with the samples of the batch was found in the first pass.
                     let Ok(loss) = forward.run(params, memory) else { return f64::NAN };
                     let shares = passes.add(loss, batch.samples.len(), 0.0);
@@ -132,7 +141,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             ParamBlock { common: &common, offset: 0, params, state_offset: 0, state: optimizer_state };
         let range = BucketRange { buckets: buckets.updated(), block, total };
         let shares = Shares::ALL;
-        let reduce = Reduce { phase: Phase::Update, shares, shards, split_k: split_k.as_ref(), next };
+        let split_k = split_k.as_ref();
+        let tables = &group_sum.tables;
+        let reduce = Reduce { phase: Phase::Update, order, tables, shares, shards, split_k, next };
         reduce.run(range, scratch, threads);
     }
 
@@ -173,9 +184,41 @@ pub(super) struct Sum<'a, T: Real> {
     pub(super) optimizer: &'a dyn UpdateRule<T>,
     pub(super) buckets: &'a Buckets,
     pub(super) threads: usize,
+    pub(super) order: Order,
+}
+
+/// What a pass has computed.
+pub(super) struct OfPass<'a, T: Real, Y> {
+    pub(super) shards: &'a [Shard<T, Y>],
+    /// The number of its rows, those of other processes included.
+    pub(super) rows: usize,
+    pub(super) shares: Shares,
 }
 
 impl<T: Real> Sum<'_, T> {
+    /// As [`run`](Self::run), over the shards of all members of a group.
+    pub(super) fn run_in_group<Y: Sync>(
+        &self,
+        members: &Members,
+        total: &mut [T],
+        of_pass: OfPass<'_, T, Y>,
+        group_sum: &mut GroupSum<T>,
+        scratch: &mut [Scratch<T>],
+    ) -> Result<(), GroupError> {
+        let &Self { buckets, threads, .. } = self;
+        let OfPass { shards, rows, shares } = of_pass;
+        let common = &self.common();
+        Addends { members, shards, buckets, common, rows, shares, threads }.run(total, group_sum, scratch)
+    }
+
+    /// No update is made with it.
+    fn common(&self) -> Common<'_, T> {
+        let &Self { optimizer, buckets, .. } = self;
+        let slots = optimizer.slots();
+        let parameters = buckets.parameters();
+        Common { step: Step::default(), optimizer, slots, parameters, numbers: &[], watch: None }
+    }
+
     /// Writes the gradients of all parameters to `total`, or adds their share to it.
     pub(super) fn run<Y: Sync>(
         &self,
@@ -185,17 +228,15 @@ impl<T: Real> Sum<'_, T> {
         scratch: &mut [Scratch<T>],
         shares: Shares,
     ) {
-        let &Self { optimizer, buckets, threads } = self;
-        let slots = optimizer.slots();
-        let parameters = buckets.parameters();
-        let common =
-            Common { step: Step::default(), optimizer, slots, parameters, numbers: &[], watch: None };
+        let &Self { buckets, threads, order, .. } = self;
+        let common = self.common();
         let block =
             ParamBlock { common: &common, offset: 0, params: &mut [], state_offset: 0, state: &mut [] };
         let range = BucketRange { buckets: buckets.of_step(), block, total };
         let nothing = |_: u32, _: Range<usize>| ();
         let next = NextSamples { prefetch: &nothing, samples: &[], columns: (0, 0) };
-        Reduce { phase: Phase::Reduce, shares, shards, split_k, next }.run(range, scratch, threads);
+        Reduce { phase: Phase::Reduce, order, tables: &[], shares, shards, split_k, next }
+            .run(range, scratch, threads);
     }
 }
 

@@ -5,6 +5,7 @@ mod augmentation;
 mod batch_statistics;
 mod finite;
 mod graphs;
+mod groups;
 mod interruption;
 mod kfac;
 mod limits;

@@ -1,0 +1,294 @@
+//! The members of a [`Group`], and which shards each of them runs.
+//!
+//! Each member runs a contiguous run of whole shards. The other shards stay empty, so that nothing else has to know of them. What
+//! members tell each other is a message that begins with its [`Kind`]: members that are not at the same point of the training are
+//! found out, and one that fails says why to all others, whatever these wait for.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::pass::rows_of_shard;
+use crate::group::{Group, GroupError};
+use crate::numbers;
+
+/// What a message is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// What a member is about to train.
+    Properties = 1,
+    /// What callbacks have asked for.
+    Requests,
+    /// Sums of a layer in the middle of a pass.
+    LayerSums,
+    /// The weights of rows.
+    Weights,
+    /// The losses of rows, and the largest gradients of shards.
+    Losses,
+    /// The sum of the gradients of some shards.
+    PartialSum,
+    /// The sum of the gradients of all shards.
+    Sum,
+    /// What metrics have counted.
+    Counts,
+    /// Why a member has failed.
+    Failure,
+}
+
+impl Kind {
+    const ALL: [Self; 9] = [
+        Self::Properties,
+        Self::Requests,
+        Self::LayerSums,
+        Self::Weights,
+        Self::Losses,
+        Self::PartialSum,
+        Self::Sum,
+        Self::Counts,
+        Self::Failure,
+    ];
+
+    fn of(byte: Option<&u8>) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| byte == Some(&(*kind as u8)))
+    }
+
+    /// Where a member is that sends it.
+    fn place(self) -> &'static str {
+        match self {
+            Self::Properties => "the beginning of a training or an evaluation",
+            Self::Requests => "the end of an event",
+            Self::LayerSums => "a sum in the middle of a pass",
+            Self::Weights => "the weights of a batch",
+            Self::Losses => "the losses of a batch",
+            Self::PartialSum => "the sum of the gradients",
+            Self::Sum => "the end of the sum of the gradients",
+            Self::Counts => "the values of the metrics",
+            Self::Failure => "an error",
+        }
+    }
+}
+
+/// The members of a group, seen from one of them.
+#[derive(Debug)]
+pub(crate) struct Members {
+    group: Arc<dyn Group>,
+    shards: usize,
+    /// Messages that are not in use.
+    spare: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Members {
+    /// The members of a group that divides this many shards.
+    pub(crate) fn new(group: Arc<dyn Group>, shards: usize) -> Self {
+        Self { group, shards, spare: Mutex::default() }
+    }
+
+    pub(crate) fn rank(&self) -> usize {
+        self.group.rank()
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.group.size()
+    }
+
+    /// The shards of this member.
+    pub(crate) fn own(&self) -> Range<usize> {
+        self.shards_of(self.rank())
+    }
+
+    /// The shards of a member.
+    pub(crate) fn shards_of(&self, rank: usize) -> Range<usize> {
+        rows_of_shard(self.shards, rank, self.size())
+    }
+
+    /// The rows of a batch of `rows` that belong to a member.
+    fn rows_of(&self, rank: usize, rows: usize) -> Range<usize> {
+        let Range { start, end } = self.shards_of(rank);
+        let first_of =
+            |shard| if shard == self.shards { rows } else { rows_of_shard(rows, shard, self.shards).start };
+        first_of(start)..first_of(end)
+    }
+
+    /// Whether a member has rows of a batch of `rows`.
+    pub(crate) fn has_rows(&self, rank: usize, rows: usize) -> bool {
+        !self.rows_of(rank, rows).is_empty()
+    }
+
+    /// The first member that has rows of a batch of `rows`, with which sums begin.
+    pub(crate) fn first_with_rows(&self, rows: usize) -> usize {
+        (0..self.size()).find(|&rank| self.has_rows(rank, rows)).unwrap_or(0)
+    }
+
+    /// The other members.
+    pub(crate) fn others(&self) -> impl Iterator<Item = usize> {
+        let rank = self.rank();
+        (0..self.size()).filter(move |&other| other != rank)
+    }
+
+    /// Sends a message that `write` appends the contents of.
+    pub(crate) fn send(
+        &self,
+        to: &[usize],
+        kind: Kind,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), GroupError> {
+        let mut message = self.take();
+        message.push(kind as u8);
+        write(&mut message);
+        let sent = to.iter().try_for_each(|&to| match self.group.send(to, &message) {
+            Err(GroupError::Gone { rank }) => Err(self.why_gone(rank)),
+            sent => sent,
+        });
+        self.give(message);
+        sent
+    }
+
+    /// Waits for a message of this kind, and calls `read` with its contents, which returns `None` if they are not what they should be.
+    pub(crate) fn receive<R>(
+        &self,
+        from: usize,
+        expected: Kind,
+        read: impl FnOnce(&[u8]) -> Option<R>,
+    ) -> Result<R, GroupError> {
+        let mut message = self.take();
+        let result = self.group.receive(from, &mut message).and_then(|()| match Kind::of(message.first()) {
+            Some(Kind::Failure) => Err(failure(from, &message)),
+            Some(kind) if kind == expected => {
+                let transport =
+                    || GroupError::Transport { rank: from, message: "its message has another length".into() };
+                read(&message[1..]).ok_or_else(transport)
+            }
+            found => {
+                let found = found.map_or("an unknown point", Kind::place);
+                Err(GroupError::OutOfStep { rank: from, expected: expected.place(), found })
+            }
+        });
+        self.give(message);
+        result
+    }
+
+    /// Tells all members what this one has to say, and calls `read` with what each says, its own included, in the order of the ranks.
+    pub(crate) fn all_gather(
+        &self,
+        kind: Kind,
+        own: &[u8],
+        mut read: impl FnMut(usize, &[u8]) -> Option<()>,
+    ) -> Result<(), GroupError> {
+        let others: Vec<usize> = self.others().collect();
+        self.send(&others, kind, |message| message.extend_from_slice(own))?;
+        for rank in 0..self.size() {
+            if rank == self.rank() {
+                read(rank, own);
+            } else {
+                self.receive(rank, kind, |message| read(rank, message))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`all_gather`](Self::all_gather), with numbers: calls `read` with those of each member.
+    pub(crate) fn all_gather_numbers(
+        &self,
+        kind: Kind,
+        own: &[f64],
+        mut read: impl FnMut(usize, &[f64]) -> Option<()>,
+    ) -> Result<(), GroupError> {
+        let mut values = Vec::new();
+        self.all_gather(kind, &numbers::bytes(own), |rank, bytes| {
+            values.resize(bytes.len() / size_of::<f64>(), 0.0);
+            numbers::numbers(bytes, &mut values)?;
+            read(rank, &values)
+        })
+    }
+
+    /// Tells all other members that this one has failed, as far as they can be reached.
+    pub(crate) fn fail(&self, error: &dyn std::error::Error) {
+        let text = error.to_string();
+        for other in self.others() {
+            let _ = self.send(&[other], Kind::Failure, |message| message.extend_from_slice(text.as_bytes()));
+        }
+    }
+
+    /// Why a member has ended, if it has said so.
+    fn why_gone(&self, rank: usize) -> GroupError {
+        let mut message = Vec::new();
+        loop {
+            match self.group.receive(rank, &mut message) {
+                Ok(()) if Kind::of(message.first()) == Some(Kind::Failure) => return failure(rank, &message),
+                Ok(()) => {}
+                Err(_) => return GroupError::Gone { rank },
+            }
+        }
+    }
+
+    fn take(&self) -> Vec<u8> {
+        let mut message = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        message.clear();
+        message
+    }
+
+    fn give(&self, message: Vec<u8>) {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+    }
+}
+
+fn failure(rank: usize, message: &[u8]) -> GroupError {
+    GroupError::Failed { rank, message: String::from_utf8_lossy(&message[1..]).into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::group::ThreadGroup;
+
+    fn members(size: usize, shards: usize) -> Vec<Members> {
+        let groups = ThreadGroup::of(size).into_iter();
+        groups.map(|group| Members::new(Arc::new(group), shards)).collect()
+    }
+
+    #[test]
+    fn every_shard_and_every_row_belongs_to_one_member() {
+        for (size, shards) in [(1, 1), (2, 3), (3, 8), (7, 8), (4, 4)] {
+            let all = members(size, shards);
+            let owned: Vec<usize> = all.iter().flat_map(Members::own).collect();
+            assert_eq!(owned, (0..shards).collect::<Vec<_>>());
+            for rows in [1, 2, 5, 8, 31] {
+                let of = |rank| all[0].rows_of(rank, rows);
+                assert_eq!((0..size).flat_map(of).collect::<Vec<_>>(), (0..rows).collect::<Vec<_>>());
+                for member in &all {
+                    let of_shards = member.own().flat_map(|shard| rows_of_shard(rows, shard, shards));
+                    assert!(of_shards.eq(member.rows_of(member.rank(), rows)));
+                    let first = member.first_with_rows(rows);
+                    assert!(member.rows_of(first, rows).contains(&0), "{size} {shards} {rows}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_member_expects_is_checked() {
+        let all = members(2, 2);
+        let send = |kind| all[0].send(&[1], kind, |message| message.push(7)).unwrap();
+        let receive = || all[1].receive(0, Kind::Losses, |message| (message == [7]).then_some(()));
+        send(Kind::Losses);
+        receive().unwrap();
+        send(Kind::Counts);
+        assert!(matches!(receive(), Err(GroupError::OutOfStep { rank: 0, .. })));
+        all[0].fail(&GroupError::Over);
+        assert_eq!(receive(), Err(GroupError::Failed { rank: 0, message: GroupError::Over.to_string() }));
+        all[0].send(&[1], Kind::Losses, |_| ()).unwrap();
+        assert!(matches!(receive(), Err(GroupError::Transport { rank: 0, .. })));
+    }
+
+    #[test]
+    fn a_member_that_has_failed_and_gone_has_said_why() {
+        let mut all = members(2, 2);
+        let [first, second] = [all.remove(0), all.remove(0)];
+        first.send(&[1], Kind::Losses, |_| ()).unwrap();
+        first.fail(&GroupError::Over);
+        drop(first);
+        let sent = second.send(&[0], Kind::Losses, |_| ());
+        assert_eq!(sent, Err(GroupError::Failed { rank: 0, message: GroupError::Over.to_string() }));
+        assert_eq!(second.send(&[0], Kind::Losses, |_| ()), Err(GroupError::Gone { rank: 0 }));
+    }
+}
