@@ -30,13 +30,16 @@ const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
-  setup [--dry-run]     Check for a C compiler and OpenBLAS, and install what is missing
-  train-mnist [ARGS]    Set up, then train on MNIST (--help lists the arguments)
+  setup [--dry-run] [--mpi]
+                        Check for a C compiler and OpenBLAS, with --mpi for MPI and libclang as
+                        well, and install what is missing
+  train-mnist [ARGS]    Set up, then train on MNIST (--help lists the arguments; --processes N
+                        trains with N processes)
   doctor [ARGS]         Set up, then show which BLAS and kernel this machine uses, and how fast
   bench [ARGS]          Set up, then measure training steps against their bare matrix products
   test [--no-gate] [--only STEP] [--print]
-                        Run every check: fmt, words, imports, tree, clippy, test, sanitizer,
-                        doc, no-blas, package, deny, bench, gate
+                        Run every check: fmt, words, imports, tree, clippy, test, mpi,
+                        sanitizer, doc, no-blas, package, deny, bench, gate
                         (--only imports --print draws which file imports which)
   fuzz [TARGET]... [--inputs N]
                         Try random input on everything that reads files (nightly and cargo-fuzz)

@@ -16,9 +16,42 @@ pub(crate) fn missing() -> Missing {
         return Missing::default();
     }
     match links() {
-        None => Missing { compiler: true, openblas: true },
-        Some(linked) => Missing { compiler: false, openblas: !linked },
+        None => Missing { compiler: true, openblas: true, mpi: false },
+        Some(linked) => Missing { compiler: false, openblas: !linked, mpi: false },
     }
+}
+
+/// Whether an MPI is installed that programs can be built with and started by: its compiler, its launcher, and libclang, which reads its
+/// headers.
+pub(crate) fn has_mpi() -> bool {
+    on_path("mpicc") && on_path("mpirun") && has_libclang()
+}
+
+/// Whether libclang is where the build looks for it.
+fn has_libclang() -> bool {
+    if env::var_os("LIBCLANG_PATH").is_some() {
+        return true;
+    }
+    let holds = |directory: &Path| {
+        let files = fs::read_dir(directory).into_iter().flatten().flatten();
+        files.map(|file| file.file_name().to_string_lossy().into_owned()).any(|name| is_libclang(&name))
+    };
+    let folders =
+        ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/opt/homebrew/opt/llvm/lib", "/usr/local/opt/llvm/lib"];
+    folders.iter().any(|folder| {
+        let folder = Path::new(folder);
+        // Debian's are in a folder for each version, or for each architecture.
+        let inner = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        holds(folder) || inner.into_iter().any(|inner| holds(&inner) || holds(&inner.join("lib")))
+    })
+}
+
+/// Whether a file of this name is libclang, and not the library of the same beginning for C++.
+fn is_libclang(name: &str) -> bool {
+    let is_shared = name.contains(".so") || name.ends_with(".dylib");
+    is_shared
+        && (name.starts_with("libclang.") || name.starts_with("libclang-"))
+        && !name.starts_with("libclang-cpp")
 }
 
 /// How packages can be installed here.
@@ -89,6 +122,16 @@ fn executable(file: &Path) -> bool {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn libclang_is_told_from_the_library_for_cpp() {
+        for name in ["libclang.so", "libclang-14.so.1", "libclang.so.17", "libclang.dylib"] {
+            assert!(is_libclang(name), "{name}");
+        }
+        for name in ["libclang-cpp.so.14", "libclang.a", "libclangAST.so", "clang.so"] {
+            assert!(!is_libclang(name), "{name}");
+        }
+    }
 
     #[test]
     fn a_program_is_an_executable_file() {

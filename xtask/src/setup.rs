@@ -16,6 +16,8 @@ pub(crate) struct Missing {
     pub(crate) compiler: bool,
     /// A program does not link with OpenBLAS.
     pub(crate) openblas: bool,
+    /// An MPI with its headers, or libclang, which reads them, is not there, but wanted.
+    pub(crate) mpi: bool,
 }
 
 impl Missing {
@@ -26,12 +28,15 @@ impl Missing {
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match (self.compiler, self.openblas) {
-            (true, true) => "a C compiler and OpenBLAS",
-            (true, false) => "a C compiler",
-            (false, true) => "OpenBLAS",
-            (false, false) => "nothing",
-        })
+        let Self { compiler, openblas, mpi } = *self;
+        let all = [(compiler, "a C compiler"), (openblas, "OpenBLAS"), (mpi, "MPI with libclang")];
+        let named: Vec<&str> =
+            all.into_iter().filter(|(missing, _)| *missing).map(|(_, name)| name).collect();
+        match &named[..] {
+            [] => f.write_str("nothing"),
+            [only] => f.write_str(only),
+            [others @ .., last] => write!(f, "{} and {last}", others.join(", ")),
+        }
     }
 }
 
@@ -83,6 +88,18 @@ impl Manager {
         }
     }
 
+    /// The packages of an MPI with its headers, and of libclang.
+    fn mpi_packages(self) -> &'static [&'static str] {
+        match self {
+            Self::AptGet => &["openmpi-bin", "libopenmpi-dev", "libclang-dev"],
+            Self::Dnf => &["openmpi-devel", "clang-devel"],
+            Self::Zypper => &["openmpi4-devel", "clang-devel"],
+            Self::Apk => &["openmpi-dev", "clang-dev"],
+            Self::Pacman => &["openmpi", "clang"],
+            Self::Brew => &["open-mpi", "llvm"],
+        }
+    }
+
     /// The commands that install what is missing, to be run as root (Homebrew: as any other user).
     fn commands(self, missing: Missing) -> Vec<CommandLine> {
         let (compiler, openblas) = self.packages();
@@ -96,6 +113,9 @@ impl Manager {
         });
         install.words.extend(missing.compiler.then_some(compiler));
         install.words.extend(missing.openblas.then_some(openblas));
+        if missing.mpi {
+            install.words.extend(self.mpi_packages());
+        }
         match self {
             // A source that cannot be reached must not keep us from a package that another one has.
             Self::AptGet => {
@@ -159,41 +179,45 @@ pub(crate) fn plan(missing: Missing, machine: PackageAccess) -> InstallPlan {
 /// Runs `cargo xtask setup` with these arguments.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Stop> {
     let mut dry_run = false;
+    let mut mpi = false;
     for argument in arguments {
         match argument.as_str() {
             "--dry-run" => dry_run = true,
+            "--mpi" => mpi = true,
             unknown => {
-                let nearest = nearest(unknown, &["--dry-run", "--help"]);
+                let nearest = nearest(unknown, &["--dry-run", "--mpi", "--help"]);
                 return Err(Stop::Usage(format!("setup knows no `{unknown}`; the nearest is `{nearest}`.")));
             }
         }
     }
-    set_up(dry_run)
+    set_up(dry_run, mpi)
 }
 
-/// Installs what is missing; with `dry_run` only says how.
-pub(crate) fn set_up(dry_run: bool) -> Result<(), Stop> {
+/// Installs what is missing, an MPI only if it is wanted; with `dry_run` only says how.
+pub(crate) fn set_up(dry_run: bool, mpi: bool) -> Result<(), Stop> {
     if !cfg!(unix) {
         print::note(
             "setup: this system cannot be set up by xtask; `vcpkg install openblas` brings OpenBLAS.",
         );
         return Ok(());
     }
-    let missing = probe::missing();
-    if missing.nothing() {
-        print::note("setup: a C compiler and OpenBLAS are installed.");
+    let missing = || Missing { mpi: mpi && !probe::has_mpi(), ..probe::missing() };
+    let what = if mpi { "a C compiler, OpenBLAS and MPI" } else { "a C compiler and OpenBLAS" };
+    let missing_before = missing();
+    if missing_before.nothing() {
+        print::note(format_args!("setup: {what} are installed."));
         return Ok(());
     }
-    print::note(format_args!("setup: not installed on this system: {missing}."));
-    match plan(missing, probe::machine()) {
+    print::note(format_args!("setup: not installed on this system: {missing_before}."));
+    match plan(missing_before, probe::machine()) {
         InstallPlan::Install(lines) if dry_run => {
             print::note(format_args!("setup: would run\n{}", listed(&lines)))
         }
         InstallPlan::Install(lines) => {
             for line in &lines {
-                execute(line).map_err(|trouble| failed(missing, trouble))?;
+                execute(line).map_err(|trouble| failed(missing_before, trouble))?;
             }
-            let missing = probe::missing();
+            let missing = missing();
             if !missing.nothing() {
                 let compiler = probe::compiler();
                 let why = format!("{} -shared -x c /dev/null -o /dev/null -lopenblas", compiler.display());
@@ -204,21 +228,21 @@ pub(crate) fn set_up(dry_run: bool) -> Result<(), Stop> {
                     ),
                 ));
             }
-            print::note("setup: done; a C compiler and OpenBLAS are installed.");
+            print::note(format_args!("setup: done; {what} are installed."));
         }
         InstallPlan::Ask(lines) => {
             let lines = listed(&lines);
             return Err(failed(
-                missing,
-                format!("{missing} cannot be installed by this user. Install it with\n{lines}"),
+                missing_before,
+                format!("{missing_before} cannot be installed by this user. Install it with\n{lines}"),
             ));
         }
         InstallPlan::NoManager => {
             let known = Manager::ALL.map(Manager::program).join(", ");
             return Err(failed(
-                missing,
+                missing_before,
                 format!(
-                    "no package manager was found to install {missing} (looked for {known}).\nInstall it by \
+                    "no package manager was found to install {missing_before} (looked for {known}).\nInstall it by \
                      hand; if OpenBLAS is in a directory of its own, set OPENBLAS_LIB_DIR to that."
                 ),
             ));
@@ -248,7 +272,7 @@ fn execute(line: &CommandLine) -> Result<(), String> {
 
 /// A failure, and the way to train all the same; there is none without a C compiler, which links the program.
 fn failed(missing: Missing, message: String) -> Stop {
-    Stop::Failed(match missing.compiler {
+    Stop::Failed(match missing.compiler || !missing.openblas {
         true => message,
         false => format!("{message}\nWithout OpenBLAS, slower: cargo xtask train-mnist --blas none"),
     })
@@ -262,7 +286,7 @@ fn listed(lines: &[CommandLine]) -> String {
 mod tests {
     use super::*;
 
-    const OPENBLAS: Missing = Missing { compiler: false, openblas: true };
+    const OPENBLAS: Missing = Missing { compiler: false, openblas: true, mpi: false };
 
     fn planned(missing: Missing, manager: Manager, root: bool, sudo: bool) -> (&'static str, String) {
         match plan(missing, PackageAccess { manager: Some(manager), root, sudo }) {
@@ -313,8 +337,20 @@ mod tests {
 
     #[test]
     fn a_missing_compiler_is_installed_with_it() {
-        let both = Missing { compiler: true, openblas: true };
+        let both = Missing { compiler: true, ..OPENBLAS };
         assert_eq!(planned(both, Manager::Dnf, true, false).1, "  dnf install -y gcc openblas-devel");
+        assert_eq!(both.to_string(), "a C compiler and OpenBLAS");
+    }
+
+    #[test]
+    fn mpi_comes_with_what_reads_its_headers() {
+        let all = Missing { compiler: true, openblas: true, mpi: true };
+        let expected = "  dnf install -y gcc openblas-devel openmpi-devel clang-devel";
+        assert_eq!(planned(all, Manager::Dnf, true, false).1, expected);
+        assert_eq!(all.to_string(), "a C compiler, OpenBLAS and MPI with libclang");
+        let only = Missing { mpi: true, ..Missing::default() };
+        let expected = "  brew install open-mpi llvm";
+        assert_eq!(planned(only, Manager::Brew, false, false).1, expected);
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::{Stop, cargo, deny, gate, imports, nearest::nearest, package, print, sanitizer, tree, words};
+use crate::{
+    Stop, cargo, deny, gate, imports, nearest::nearest, package, print, probe, sanitizer, tree, words,
+};
 
 /// A check.
 struct Step {
@@ -27,13 +29,14 @@ pub(crate) enum Outcome {
     Skipped(String),
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step::cargo("fmt", &["fmt --all --check"]),
     Step::check("words", |_| words::run(&root()).map(|()| Outcome::Passed)),
     Step::check("imports", |options| imports::run(&root(), options.print).map(|()| Outcome::Passed)),
     Step::check("tree", |_| tree::run().map(|()| Outcome::Passed)),
     Step::cargo("clippy", &["clippy --workspace --all-targets -- -D warnings"]),
     Step::cargo("test", &["test --workspace --profile checks --no-fail-fast"]),
+    Step::check("mpi", |_| mpi()),
     Step::check("sanitizer", |_| sanitizer::run(&root())),
     Step {
         name: "doc",
@@ -185,6 +188,16 @@ pub(crate) fn execute(
         Ok(status) => Err(format!("`{shown}` failed ({status}).")),
         Err(error) => Err(format!("cargo could not be started: {error}.")),
     }
+}
+
+/// Trainings of several processes, where there is an MPI.
+fn mpi() -> Result<Outcome, String> {
+    if !probe::has_mpi() {
+        let why = "MPI and libclang are not on this machine; `cargo xtask setup --mpi` installs them";
+        return Ok(Outcome::Skipped(why.into()));
+    }
+    execute(None, "clippy -p chainrule-mpi -p chainrule-cli --features mpi --all-targets -- -D warnings")?;
+    execute(None, "test --release -p chainrule-mpi --features mpi").map(|()| Outcome::Passed)
 }
 
 fn gate() -> Result<Outcome, String> {

@@ -30,6 +30,7 @@
 //! | [`train`] | `chainrule-train` | models, training, callbacks, model files |
 //! | `pictures` | `chainrule-pictures` | folders of PNG and JPEG files (feature `pictures`) |
 //! | `interop` | `chainrule-interop` | weights and models of other libraries, with a feature below |
+//! | `mpi` | `chainrule-mpi` | training with several processes (feature `mpi`) |
 //!
 //! # Features
 //!
@@ -45,6 +46,7 @@
 //! | `pictures` | adds the module `pictures`: a folder of pictures for each class as a data set |
 //! | `tables` | adds the module `tables`: from a person's CSV file to data for training |
 //! | `safetensors`, `npz`, `pytorch`, `onnx`, `source` | add `interop` with this format: weights in and out, models out |
+//! | `mpi` | adds the module `mpi`: training with several processes, on one machine or many; needs an MPI and libclang |
 //! | `registry` | compiles everything by name, [`registry_of`], with these crates: once, but for minutes |
 //!
 //! Begin a program with [`tensor::blas::use_best_kernel`]: an OpenBLAS that is older than the CPU silently picks a kernel
@@ -74,6 +76,8 @@ pub use chainrule_interop as interop;
 pub use chainrule_layers as layers;
 pub use chainrule_losses as losses;
 pub use chainrule_metrics as metrics;
+#[cfg(feature = "mpi")]
+pub use chainrule_mpi as mpi;
 pub use chainrule_optim as optim;
 #[cfg(feature = "pictures")]
 pub use chainrule_pictures as pictures;

@@ -49,6 +49,7 @@ impl Arguments {
             ("seed", Some(self.seed.to_string())),
             ("shards", self.shards.map(|shards| shards.to_string())),
             ("portable", self.portable.then(String::new)),
+            ("distributed", self.distributed.then(String::new)),
             ("dataset", Some(dataset.to_owned())),
         ];
         let given = options.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));

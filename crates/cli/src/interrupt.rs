@@ -42,6 +42,13 @@ impl Interrupt {
     }
 }
 
+impl Interrupt {
+    /// The exit code of a process that has stopped since another one was asked to end.
+    pub(crate) fn of_other() -> ExitCode {
+        ExitCode::from(128 + SIGTERM as u8)
+    }
+}
+
 impl<T: Real> Callback<T> for Interrupt {
     fn on(&mut self, event: &Event<'_>, _: &mut TrainerView<'_, T>) -> ControlFlow<()> {
         let at_a_step = matches!(event, Event::Step { .. } | Event::Skipped { .. });

@@ -16,6 +16,7 @@ mod interrupt;
 mod list;
 mod output_files;
 mod parts;
+mod processes;
 mod progress;
 mod rate_chart;
 mod recorder;

@@ -9,6 +9,8 @@ use chainrule::metrics::ConfusionCounts;
 use chainrule::train::Scores;
 use serde::Serialize;
 
+use crate::processes::ProcessFigures;
+
 /// The figures of one epoch.
 #[derive(Debug, Serialize)]
 pub(crate) struct EpochFigures {
@@ -48,6 +50,9 @@ pub(crate) struct TrainingReport {
     /// Whether the products were the same on every CPU, and not those of BLAS.
     pub(crate) portable: bool,
     pub(crate) blas: BlasInfo,
+    /// What each process did, where there may be several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) processes: Vec<ProcessFigures>,
     #[serde(skip)]
     pub(crate) matrix: ConfusionCounts,
 }
@@ -77,6 +82,11 @@ impl fmt::Display for TrainingReport {
             writeln!(f, "products    portable: our own kernels, the same on every CPU")?;
         }
         writeln!(f, "threads     {}, shards {}, seed {}", self.threads, self.shards, self.seed)?;
+        if let [_, others @ ..] = &self.processes[..]
+            && !others.is_empty()
+        {
+            writeln!(f, "processes   {}", self.processes.len())?;
+        }
         write!(f, "parameters  {}, sha256 {}", self.parameters, self.params_sha256)
     }
 }

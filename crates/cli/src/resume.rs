@@ -11,7 +11,7 @@ const PREFIX: &str = "train-mnist ";
 
 /// The options that make a training what it is, and so are in its checkpoint. Those that name files are not, since a checkpoint from
 /// elsewhere must not choose what is overwritten.
-const OPTIONS: [&str; 15] = [
+const OPTIONS: [&str; 16] = [
     "model",
     "epochs",
     "batch-size",
@@ -26,6 +26,7 @@ const OPTIONS: [&str; 15] = [
     "seed",
     "shards",
     "portable",
+    "distributed",
     "dataset",
 ];
 
@@ -48,7 +49,7 @@ pub(crate) fn arguments(path: &Path, given: Vec<OsString>) -> Result<Vec<OsStrin
             return Err(format!("{} has an option that no training has: --{option}", path.display()).into());
         }
         arguments.push(match option {
-            "portable" => "--portable".into(),
+            "portable" | "distributed" => format!("--{option}").into(),
             option => format!("--{option}={value}").into(),
         });
     }

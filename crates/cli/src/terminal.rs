@@ -2,6 +2,7 @@
 //!
 //! `println!` panics where standard output is closed or full, as behind `| head` or `> /dev/full`.
 
+use std::cell::Cell;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write, stderr, stdout};
 use std::path::Path;
@@ -40,8 +41,23 @@ fn print_to(out: &mut impl Write, line: impl Display) -> io::Result<()> {
     }
 }
 
+thread_local! {
+    static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does something of which this thread prints no [notes](note): another process prints them.
+pub fn quietly<R>(work: impl FnOnce() -> R) -> R {
+    let before = IS_QUIET.replace(true);
+    let result = work();
+    IS_QUIET.set(before);
+    result
+}
+
 /// Prints a line to standard error. If that cannot be done, there is nowhere to say so.
 pub fn note(line: impl Display) {
+    if IS_QUIET.get() {
+        return;
+    }
     // One call of the system, so that lines of several programs do not mix.
     let _ = stderr().write_all(format!("{line}\n").as_bytes());
 }

@@ -25,6 +25,7 @@ use crate::forecast::{self, Forecast};
 use crate::interrupt::Interrupt;
 use crate::output_files;
 use crate::parts;
+use crate::processes::{self, Processes};
 use crate::progress::ProgressPrinter;
 use crate::recorder::Recorder;
 use crate::report::{BlasInfo, EpochFigures, TrainingReport};
@@ -109,6 +110,14 @@ pub(crate) struct Arguments {
     /// Compute a result that is the same to the last bit on every CPU, in somewhat more time.
     #[arg(long)]
     pub(crate) portable: bool,
+    /// Train together with the other processes that mpirun has started. Each runs some of the shards, so there have to be as many shards as
+    /// processes; their number does not change the result. A process then has 1 thread unless --threads is given, and there is no audit.
+    /// Only for a program that was built with MPI.
+    #[arg(long, conflicts_with_all = ["find_lr", "time"])]
+    pub(crate) distributed: bool,
+    /// How long a process waits for another one before that counts as hanging and the job ends, such as 60s [default: 5m].
+    #[arg(long, value_name = "TIME", value_parser = chainrule_config::seconds, requires = "distributed")]
+    pub(crate) patience: Option<f64>,
     /// The directory of the four MNIST files [default: CHAINRULE_DATA, else the cache, else a download].
     #[arg(long)]
     pub(crate) data_dir: Option<PathBuf>,
@@ -144,17 +153,32 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    if arguments.distributed {
+        return processes::run(arguments.patience, |processes| train(arguments, processes));
+    }
+    train(arguments, &Processes::alone())
+}
+
+/// Trains, evaluates and saves, together with other processes if there are any. The first one prints and writes.
+pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<ExitCode, Box<dyn Error>> {
+    let is_first = processes.is_first();
     let checkpoint = &arguments.checkpoint();
     let Arguments { out, json, report, .. } = arguments;
-    output_files::check(&[
-        ("out", Some(out.as_path())),
-        ("json", json.as_deref()),
-        ("report", report.as_deref()),
-        ("checkpoint", Some(checkpoint.as_path())),
-    ])?;
-    let dataset = dataset::find(arguments.dataset.as_ref(), arguments.data_dir.as_deref())?;
+    if is_first {
+        output_files::check(&[
+            ("out", Some(out.as_path())),
+            ("json", json.as_deref()),
+            ("report", report.as_deref()),
+            ("checkpoint", Some(checkpoint.as_path())),
+        ])?;
+    }
+    let dataset = processes
+        .first_then_others(|| dataset::find(arguments.dataset.as_ref(), arguments.data_dir.as_deref()))?;
     let LoadedDataset { ref name, ref train, ref test, ref warning } = dataset;
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = || match processes.are_many() {
+        true => 1,
+        false => std::thread::available_parallelism().map_or(1, usize::from),
+    };
     let threads = arguments.threads.unwrap_or_else(cores);
     let (default_epochs, default_batch_size) = arguments.model.defaults();
     let mut epochs = arguments.epochs.unwrap_or(default_epochs);
@@ -162,7 +186,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let registry = families::registry();
     let model = Model::new(train.shape(), layers(arguments, registry)?, Seed(arguments.seed))?;
     let library = blas::Blas::current();
-    terminal::note(format_args!("{}\n", model.summary()));
+    processes.note(format_args!("{}\n", model.summary()));
     let loss: Box<dyn Loss<f32, u8>> = registry.build(&arguments.loss)?;
     if let Some(path) = &arguments.find_lr {
         arguments.find_rate(registry, model, loss, train, path)?;
@@ -182,14 +206,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         .threads(threads)
         .portable(arguments.portable)
         .seed(Seed(arguments.seed))
-        .metric(Accuracy)
-        .callback(ProgressPrinter::new())
-        .callback(arguments.checkpoint_every.checkpoints(checkpoint, arguments.keep_checkpoints as usize));
-    if !arguments.no_audit {
+        .metric(Accuracy);
+    if is_first {
+        let keep = arguments.keep_checkpoints as usize;
+        trainer = trainer
+            .callback(ProgressPrinter::new())
+            .callback(arguments.checkpoint_every.checkpoints(checkpoint, keep));
+    }
+    if !arguments.no_audit && !processes.are_many() {
         trainer = trainer.audit(Audit::default());
     }
     let recorder = Recorder::default();
-    if arguments.report.is_some() {
+    if arguments.report.is_some() && is_first {
         trainer = trainer.callback(recorder.clone());
     }
     for metric in &arguments.metric {
@@ -197,7 +225,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
     if let Some(path) = &arguments.resume {
         trainer = trainer.resume(path)?;
-        terminal::note(format_args!(
+        processes.note(format_args!(
             "going on after {} epochs and {} samples",
             trainer.epochs_done(),
             trainer.samples_done()
@@ -205,14 +233,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
     let replaces = arguments.resume.is_none() && arguments.checkpoint.is_none() && checkpoint.exists();
     if replaces {
-        terminal::note(format_args!(
+        processes.note(format_args!(
             "warning: {} is of a training that was interrupted, and will be replaced: to go on with that one, end this one and use --resume",
             checkpoint.display()
         ));
     }
-    let step = trainer.measure_step(train, MEASURED);
+    // The steps of one process say little of those of several.
+    let step = (!processes.are_many()).then(|| trainer.measure_step(train, MEASURED));
     let steps_per_epoch = train.len().div_ceil(batch_size.max(1)) as u64;
     if let Some(seconds) = arguments.time {
+        let Some(step) = &step else {
+            return Err("--for is not for several processes: give --epochs".into());
+        };
         let step = step.as_ref().copied().map_err(|error| error.to_string())?;
         let (time, done) = (forecast::time, trainer.epochs_done());
         let fitting = forecast::epochs_in(seconds, step, steps_per_epoch);
@@ -229,7 +261,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         bytes: trainer.training_bytes().total(),
         steps: epochs_left.saturating_mul(steps_per_epoch).saturating_sub(done),
         epochs: epochs_left,
-        step: step.ok(),
+        step: step.and_then(Result::ok),
     };
     for (name, value) in arguments.notes(epochs, name) {
         trainer = trainer.note(name, value);
@@ -237,15 +269,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let shards = trainer.shard_count();
     // Each shard is the work of one thread.
     let working = threads.min(shards);
-    let gflops = peak::quick_estimate()?;
-    let products = if arguments.portable {
-        "portable products".to_owned()
-    } else {
-        format!("{library}, 1 thread per product")
-    };
-    terminal::note(format_args!(
-        "{products}, {gflops:.0} GFLOP/s; training on {working} of {threads} threads, {shards} shards\n{forecast}"
-    ));
+    if is_first {
+        let gflops = peak::quick_estimate()?;
+        let products = if arguments.portable {
+            "portable products".to_owned()
+        } else {
+            format!("{library}, 1 thread per product")
+        };
+        let count = processes.count();
+        let each =
+            if processes.are_many() { format!(" in each of {count} processes") } else { String::new() };
+        terminal::note(format_args!(
+            "{products}, {gflops:.0} GFLOP/s; training on {working} of {threads} threads{each}, {shards} shards\n{forecast}"
+        ));
+    }
+    trainer = processes.join(trainer);
     let interrupt = Interrupt::watch()?;
     trainer = trainer.callback(interrupt.clone());
     let to_go_on = || {
@@ -254,19 +292,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     };
     match trainer.fit(train, Fit::until(epochs)) {
         Ok(history) if history.stopped => {
-            if let Some((signal, code)) = interrupt.by() {
+            // All processes stop where one of them was asked to.
+            let other = processes.are_many().then(|| ("a signal to another process", Interrupt::of_other()));
+            if let Some((signal, code)) = interrupt.by().or(other) {
                 let epoch = trainer.epochs_done() + 1;
-                terminal::note(format_args!("{signal} in epoch {epoch} of {epochs}{}", to_go_on()));
+                processes.note(format_args!("{signal} in epoch {epoch} of {epochs}{}", to_go_on()));
                 return Ok(code);
             }
         }
         Ok(_) => {}
         Err(error) => {
-            terminal::note(format_args!("the training stopped{}", to_go_on()));
+            processes.note(format_args!("the training stopped{}", to_go_on()));
             return Err(error.into());
         }
     }
     let scores = trainer.evaluate(test)?;
+    let train_seconds = trainer.history().iter().map(|report| report.seconds).sum();
+    let figures = processes.gather(train_seconds, [shards, threads])?;
+    if !is_first {
+        return Ok(ExitCode::SUCCESS);
+    }
     let model = &trainer.evaluated_model();
     let matrix = confusion(model, test)?;
     let epoch = |report: &chainrule::train::EpochReport| EpochFigures {
@@ -278,7 +323,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let report = TrainingReport {
         dataset: name.clone(),
         samples: train.len(),
-        train_seconds: trainer.history().iter().map(|report| report.seconds).sum(),
+        train_seconds,
+        processes: figures,
         epochs: trainer.history().iter().map(epoch).collect(),
         test_loss: scores.loss,
         test_accuracy: scores.metric("accuracy").unwrap_or(f64::NAN),

@@ -285,7 +285,7 @@ impl BatchGroup for Member {
         let written = shared.written.fetch_add(1, Ordering::AcqRel) + 1;
         if let Some(members) = &shared.members
             && written == (round + 1) * shared.local_size.load(Ordering::Relaxed)
-            // After a failure the pass goes on to its end, but there is nobody left to exchange with.
+            // After a failure the pass goes on to its end, but the others have given up.
             && !shared.broken.load(Ordering::Acquire)
         {
             match shared.exchange_with(members, round, values.len()) {

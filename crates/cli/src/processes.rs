@@ -1,0 +1,308 @@
+//! The processes of a training: this one alone, or those of an MPI job.
+
+use std::error::Error;
+use std::fmt;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use chainrule::prelude::*;
+use chainrule::train::{Group, GroupError};
+use chainrule_cli::terminal;
+use serde::{Deserialize, Serialize};
+
+/// What a process did in a training.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ProcessFigures {
+    pub(crate) rank: usize,
+    /// The machine that it ran on.
+    pub(crate) host: String,
+    /// The first of its shards, and the one after the last.
+    pub(crate) shards: [usize; 2],
+    pub(crate) threads: usize,
+    /// The messages that it sent, and their bytes.
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+    /// For how long it waited for messages of others.
+    pub(crate) waited_seconds: f64,
+    pub(crate) train_seconds: f64,
+}
+
+/// The processes of a training, seen from this one.
+#[derive(Debug)]
+pub(crate) struct Processes {
+    /// `None` where this process is alone.
+    group: Option<Arc<Counted>>,
+}
+
+impl Processes {
+    /// This process alone.
+    pub(crate) fn alone() -> Self {
+        Self { group: None }
+    }
+
+    /// The members of a group.
+    #[cfg_attr(not(any(feature = "mpi", test)), expect(dead_code, reason = "without MPI there is no group"))]
+    pub(crate) fn of(group: Arc<dyn Group>) -> Self {
+        Self { group: Some(Arc::new(Counted::of(group))) }
+    }
+
+    /// Whether there may be others.
+    pub(crate) fn are_many(&self) -> bool {
+        self.group.is_some()
+    }
+
+    /// Whether this process prints and writes.
+    pub(crate) fn is_first(&self) -> bool {
+        self.group.as_ref().is_none_or(|group| group.rank() == 0)
+    }
+
+    /// The number of processes.
+    pub(crate) fn count(&self) -> usize {
+        self.group.as_ref().map_or(1, |group| group.size())
+    }
+
+    /// Lets a trainer train with the others.
+    pub(crate) fn join<T, Y>(&self, trainer: Trainer<T, Y>) -> Trainer<T, Y>
+    where
+        T: chainrule::tensor::Real,
+        Y: Clone + Send + Sync,
+    {
+        match &self.group {
+            None => trainer,
+            Some(group) => trainer.group(Arc::clone(group)),
+        }
+    }
+
+    /// Prints a line to standard error, in the first process.
+    pub(crate) fn note(&self, line: impl fmt::Display) {
+        if self.is_first() {
+            terminal::note(line);
+        }
+    }
+
+    /// Does something in the first process, which says so, and then in the others: what that one has downloaded, these find.
+    pub(crate) fn first_then_others<R>(
+        &self,
+        work: impl FnOnce() -> Result<R, Box<dyn Error>>,
+    ) -> Result<R, Box<dyn Error>> {
+        let Some(group) = &self.group else { return work() };
+        if group.rank() > 0 {
+            group.receive(0, &mut Vec::new())?;
+            return terminal::quietly(work);
+        }
+        let result = work()?;
+        for rank in 1..group.size() {
+            group.send(rank, &[])?;
+        }
+        Ok(result)
+    }
+
+    /// What all processes did, in the first process; there is nothing in the others, and where there is one process.
+    pub(crate) fn gather(
+        &self,
+        train_seconds: f64,
+        [shards, threads]: [usize; 2],
+    ) -> Result<Vec<ProcessFigures>, Box<dyn Error>> {
+        let Some(group) = &self.group else { return Ok(Vec::new()) };
+        let (rank, size) = (group.rank(), group.size());
+        let own = ProcessFigures {
+            rank,
+            host: host(),
+            shards: [shards * rank / size, shards * (rank + 1) / size],
+            threads,
+            messages: group.messages.load(Ordering::Relaxed),
+            bytes: group.bytes.load(Ordering::Relaxed),
+            waited_seconds: Duration::from_nanos(group.waited.load(Ordering::Relaxed)).as_secs_f64(),
+            train_seconds,
+        };
+        if rank > 0 {
+            group.send(0, &serde_json::to_vec(&own)?)?;
+            return Ok(Vec::new());
+        }
+        let mut all = vec![own];
+        let mut message = Vec::new();
+        for other in 1..size {
+            group.receive(other, &mut message)?;
+            all.push(serde_json::from_slice(&message)?);
+        }
+        Ok(all)
+    }
+}
+
+/// The name of this machine; empty if it has none.
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+}
+
+/// A group whose messages are counted.
+#[derive(Debug)]
+struct Counted {
+    group: Arc<dyn Group>,
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    /// In nanoseconds.
+    waited: AtomicU64,
+}
+
+impl Counted {
+    fn of(group: Arc<dyn Group>) -> Self {
+        Self { group, messages: AtomicU64::new(0), bytes: AtomicU64::new(0), waited: AtomicU64::new(0) }
+    }
+}
+
+impl Group for Counted {
+    fn rank(&self) -> usize {
+        self.group.rank()
+    }
+
+    fn size(&self) -> usize {
+        self.group.size()
+    }
+
+    fn send(&self, to: usize, message: &[u8]) -> Result<(), GroupError> {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
+        self.group.send(to, message)
+    }
+
+    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<(), GroupError> {
+        let begin = Instant::now();
+        let received = self.group.receive(from, message);
+        self.waited.fetch_add(begin.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        received
+    }
+}
+
+/// Runs `work` as one of the processes with which this program was started. An error ends all of them, with one message.
+///
+/// # Errors
+///
+/// If MPI cannot be used.
+#[cfg(feature = "mpi")]
+pub(crate) fn run(
+    patience: Option<f64>,
+    work: impl FnOnce(&Processes) -> Result<ExitCode, Box<dyn Error>>,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let mut group = chainrule_mpi::MpiGroup::start()?;
+    if let Some(seconds) = patience {
+        group = group.patience(Duration::from_secs_f64(seconds));
+    }
+    let group = Arc::new(group);
+    let processes = Processes::of(Arc::clone(&group) as Arc<dyn Group>);
+    work(&processes).or_else(|error| {
+        let text = chainrule_cli::error_chain::text(&*error);
+        group.abort_with(&*error, || terminal::note(format_args!("error: {text}")))
+    })
+}
+
+/// An error: this program has no MPI.
+#[cfg(not(feature = "mpi"))]
+pub(crate) fn run(
+    _: Option<f64>,
+    _: impl FnOnce(&Processes) -> Result<ExitCode, Box<dyn Error>>,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let error = "this program was built without MPI, which --distributed needs: build it with `--features mpi` where an MPI and libclang are \
+                 installed (`cargo xtask setup --mpi` installs them)";
+    Err(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::fs;
+    use std::path::Path;
+
+    use chainrule::train::ThreadGroup;
+    use clap::Parser;
+    use serde_json::Value;
+
+    use crate::train_mnist;
+
+    #[test]
+    fn the_first_process_knows_what_all_did() {
+        let members = ThreadGroup::of(3).into_iter();
+        let processes: Vec<Processes> = members.map(|member| Processes::of(Arc::new(member))).collect();
+        let all: Vec<Vec<ProcessFigures>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = processes
+                .iter()
+                .map(|process| {
+                    scope.spawn(|| {
+                        process.first_then_others(|| Ok(())).unwrap();
+                        process.gather(1.5, [8, 2]).unwrap()
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(all[1].is_empty() && all[2].is_empty());
+        let shards: Vec<[usize; 2]> = all[0].iter().map(|process| process.shards).collect();
+        assert_eq!(shards, [[0, 2], [2, 5], [5, 8]]);
+        assert_eq!(all[0].iter().map(|process| process.messages).collect::<Vec<_>>(), [2, 0, 0]);
+        assert!(all[0].iter().all(|process| process.train_seconds == 1.5 && process.threads == 2));
+        assert!(processes[0].is_first() && !processes[1].is_first() && processes[2].are_many());
+        assert!(Processes::alone().is_first() && Processes::alone().gather(0.0, [1, 1]).unwrap().is_empty());
+    }
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        arguments: train_mnist::Arguments,
+    }
+
+    /// Small files in the format of MNIST.
+    fn write_data(directory: &Path) {
+        for (name, count, seed) in [("train", 200u32, 1), ("t10k", 60, 2)] {
+            let mut rng = Seed(seed).rng();
+            let labels: Vec<u8> = (0..count).map(|_| rng.below(10) as u8).collect();
+            let images =
+                labels.iter().flat_map(|&label| (0..784).map(move |pixel| pixel % 10 == usize::from(label)));
+            let images: Vec<u8> =
+                images.map(|bright| rng.below(if bright { 255 } else { 120 }) as u8).collect();
+            let file = |kind: u8, axes: &[u32], values: Vec<u8>| {
+                let axes = axes.iter().flat_map(|axis| axis.to_be_bytes());
+                [0, 0, 8, kind].into_iter().chain(axes).chain(values).collect::<Vec<u8>>()
+            };
+            let path = |what: &str| directory.join(format!("{name}-{what}-ubyte"));
+            fs::write(path("images-idx3"), file(3, &[count, 28, 28], images)).unwrap();
+            fs::write(path("labels-idx1"), file(1, &[count], labels)).unwrap();
+        }
+    }
+
+    /// Trains as `train-mnist --distributed` does in so many processes; returns the report.
+    fn report(directory: &Path, processes: usize) -> Value {
+        let file = |name: &str| directory.join(format!("{processes} {name}")).display().to_string();
+        let (json, out, data) = (file("report"), file("model"), directory.display().to_string());
+        let options =
+            ["--epochs", "2", "--batch-size", "40", "--shards", "5", "--hidden", "60", "--distributed"];
+        let files = ["--data-dir", &data, "--json", &json, "--out", &out];
+        let words = ["train-mnist"].into_iter().chain(options).chain(files);
+        let arguments = &Program::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).arguments;
+        std::thread::scope(|scope| {
+            for member in ThreadGroup::of(processes) {
+                scope.spawn(move || train_mnist::train(arguments, &Processes::of(Arc::new(member))).unwrap());
+            }
+        });
+        assert!(fs::exists(&out).unwrap(), "the first has saved the model");
+        serde_json::from_slice(&fs::read(json).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_program_finds_the_same_with_any_number_of_processes() {
+        let directory = tempfile::tempdir().unwrap();
+        write_data(directory.path());
+        let one = report(directory.path(), 1);
+        for processes in [2, 3] {
+            let several = report(directory.path(), processes);
+            for figure in ["params_sha256", "test_loss", "confusion"] {
+                assert_eq!(several[figure], one[figure], "{processes} processes: {figure}");
+            }
+            let figures = several["processes"].as_array().unwrap();
+            assert_eq!(figures.len(), processes);
+            assert!(figures.iter().all(|process| process["bytes"].as_u64() > Some(10_000)), "{figures:?}");
+            assert_eq!(figures[processes - 1]["shards"][1], 5);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What a process does that `mpirun` has started.
+
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use chainrule_core::Sequential;
+use chainrule_data::{Dataset, Images, Samples, digits};
+use chainrule_layers::{BatchNorm, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Relu, Reshape};
+use chainrule_losses::CrossEntropy;
+use chainrule_metrics::Accuracy;
+use chainrule_mpi::MpiGroup;
+use chainrule_optim::{ClipByGlobalNorm, adam};
+use chainrule_tensor::{Seed, Shape};
+use chainrule_train::{Event, Fit, Group, Model, TrainError, Trainer};
+
+/// What this program says before the hash of the parameters and the scores.
+pub(crate) const RESULT: &str = "result:";
+
+/// Digits, of which one may have a target that cannot be.
+struct Data {
+    digits: Images,
+    wrong: Option<usize>,
+}
+
+impl Dataset for Data {
+    type Target = u8;
+
+    fn len(&self) -> usize {
+        self.digits.len()
+    }
+
+    fn shape(&self) -> Shape {
+        self.digits.shape()
+    }
+}
+
+impl Samples<f32> for Data {
+    fn read(&self, index: usize, row: &mut [f32]) -> u8 {
+        let target = Samples::<f32>::read(&self.digits, index, row);
+        if self.wrong == Some(index) { 77 } else { target }
+    }
+}
+
+/// A network with all that processes exchange: deferred products, statistics over the batch, clipping, accumulation, metrics.
+pub(crate) fn trainer(seed: u64) -> Trainer<f32, u8> {
+    let layers = Sequential::new().then(Reshape::new([1, 28, 28])).then(Conv2d::new(4, 5).stride(2));
+    let layers = layers.then(BatchNorm::new()).then(Relu);
+    let layers = layers.then(MaxPool2d::new(2)).then(Flatten).then(Dense::new(80)).then(Relu);
+    let layers = layers.then(Dropout::new(0.2)).then(Dense::new(10));
+    let model = Model::new([28, 28], layers, Seed(1)).expect("the shapes fit");
+    Trainer::new(model, CrossEntropy, (ClipByGlobalNorm(1.0), adam(3e-3)))
+        .batch_size(32)
+        .accumulate(2)
+        .shards(8)
+        .threads(2)
+        .seed(seed)
+        .metric(Accuracy)
+}
+
+/// Trains; returns the hash of the parameters and the scores.
+pub(crate) fn train(mut trainer: Trainer<f32, u8>, wrong: Option<usize>) -> Result<String, TrainError> {
+    let data = |count, seed, wrong| Data { digits: digits(count, Seed(seed)), wrong };
+    let (train, test) = (data(150, 1, wrong), data(70, 2, None));
+    let history = trainer.fit(&train, Fit::epochs(2).validation(&test))?;
+    let scores = trainer.evaluate(&test)?;
+    let losses: Vec<u64> = history.epochs.iter().map(|report| report.train.loss.to_bits()).collect();
+    Ok(format!("{} {losses:x?} {:x} {scores}", trainer.model().parameters_sha256(), scores.loss.to_bits()))
+}
+
+/// Runs as the case of this name says.
+pub(crate) fn run(case: &str) -> ExitCode {
+    let group = match MpiGroup::start() {
+        Ok(group) => Arc::new(group.patience(Duration::from_secs(if case == "hangs" { 2 } else { 120 }))),
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let is_odd_one = group.rank() == 1;
+    let seed = if case == "differs" && is_odd_one { 8 } else { 7 };
+    let wrong = (case == "fails").then_some(100);
+    let mut trainer = trainer(seed).group(group.clone());
+    if is_odd_one && ["dies", "hangs", "panics"].contains(&case) {
+        let case = case.to_owned();
+        trainer = trainer.callback(move |event: &Event<'_>| {
+            if let Event::Step { batch: 2, .. } = event {
+                match &*case {
+                    "dies" => std::process::abort(),
+                    "hangs" => thread::sleep(Duration::from_secs(600)),
+                    _ => panic!("as intended"),
+                }
+            }
+            ControlFlow::Continue(())
+        });
+    }
+    match train(trainer, wrong) {
+        Ok(result) if group.rank() == 0 => println!("{RESULT} {result}"),
+        Ok(_) => {}
+        Err(error) => group.abort_with(&error, || eprintln!("error: {error}")),
+    }
+    ExitCode::SUCCESS
+}
