@@ -5,9 +5,10 @@
 pub mod core_latency;
 pub mod dataset;
 pub mod error_chain;
-pub mod families;
 pub mod machine;
 pub mod models;
 pub mod peak;
 pub mod tables;
 pub mod terminal;
+
+pub use chainrule_config::families;

@@ -47,6 +47,7 @@ mod configuration;
 mod data_section;
 mod error;
 mod evaluation;
+pub mod families;
 mod in_units;
 mod init;
 mod job;
