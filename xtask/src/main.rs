@@ -16,6 +16,7 @@ mod package;
 mod print;
 mod probe;
 mod program;
+mod python;
 mod sanitizer;
 mod setup;
 mod test;
@@ -39,7 +40,7 @@ Commands:
   bench [ARGS]          Set up, then measure training steps against their bare matrix products
   test [--no-gate] [--only STEP] [--print]
                         Run every check: fmt, words, imports, tree, clippy, test, mpi,
-                        sanitizer, doc, no-blas, package, deny, bench, gate
+                        sanitizer, doc, no-blas, package, deny, bench, gate, python
                         (--only imports --print draws which file imports which)
   fuzz [TARGET]... [--inputs N]
                         Try random input on everything that reads files (nightly and cargo-fuzz)

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::{
-    Stop, cargo, deny, gate, imports, nearest::nearest, package, print, probe, sanitizer, tree, words,
+    Stop, cargo, deny, gate, imports, nearest::nearest, package, print, probe, python, sanitizer, tree,
+    words,
 };
 
 /// A check.
@@ -57,6 +58,8 @@ const STEPS: [Step; 14] = [
     // Fails on what no noise explains: a step that allocates, or a ratio of more than twice its target.
     Step::cargo("bench", &["run --release -p chainrule-benches --bin steps -- --quick --check"]),
     Step::check(GATE, |_| gate()),
+    // After the gate, which has compiled the program that it compares with.
+    Step::check("python", |_| python::run(&root())),
 ];
 
 const GATE: &str = "gate";
@@ -228,7 +231,8 @@ mod tests {
     fn the_options_choose_the_steps() {
         let all = STEPS.map(|step| step.name);
         assert_eq!(chosen(""), all);
-        assert_eq!(chosen("--no-gate"), all[..all.len() - 1]);
+        let without_gate: Vec<&str> = all.into_iter().filter(|name| *name != GATE).collect();
+        assert_eq!(chosen("--no-gate"), without_gate);
         assert_eq!(chosen("--only gate"), ["gate"]);
         assert_eq!(chosen("--only=doc"), ["doc"]);
         assert_eq!(chosen("--only imports --print"), ["imports"]);
