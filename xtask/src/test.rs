@@ -30,7 +30,7 @@ pub(crate) enum Outcome {
     Skipped(String),
 }
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     Step::cargo("fmt", &["fmt --all --check"]),
     Step::check("words", |_| words::run(&root()).map(|()| Outcome::Passed)),
     Step::check("imports", |options| imports::run(&root(), options.print).map(|()| Outcome::Passed)),

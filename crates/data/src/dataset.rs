@@ -1,6 +1,7 @@
 //! The traits that every data set implements.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use chainrule_tensor::{Real, Seed, Shape};
 
@@ -85,6 +86,40 @@ impl<D: Dataset + ?Sized> Dataset for &D {
 }
 
 impl<T: Real, D: Samples<T> + ?Sized> Samples<T> for &D {
+    fn read(&self, index: usize, row: &mut [T]) -> Self::Target {
+        (**self).read(index, row)
+    }
+
+    fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [T], row: &mut [T]) -> Self::Target {
+        (**self).read_part(index, columns, part, row)
+    }
+}
+
+impl<D: Dataset + Send + ?Sized> Dataset for Arc<D> {
+    type Target = D::Target;
+
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn shape(&self) -> Shape {
+        (**self).shape()
+    }
+
+    fn classes(&self) -> Option<usize> {
+        (**self).classes()
+    }
+
+    fn prefetch(&self, index: usize, columns: Range<usize>) {
+        (**self).prefetch(index, columns);
+    }
+
+    fn enter_epoch(&self, epoch: u64) {
+        (**self).enter_epoch(epoch);
+    }
+}
+
+impl<T: Real, D: Samples<T> + Send + ?Sized> Samples<T> for Arc<D> {
     fn read(&self, index: usize, row: &mut [T]) -> Self::Target {
         (**self).read(index, row)
     }

@@ -5,8 +5,8 @@
 //! comes from outside (files, servers) is checked before it is trusted: memory grows with what is there, not with what a
 //! header claims, and errors name the file and the remedy.
 //!
-//! - [`Dataset`] and [`Samples`] are the traits; [`Images`] and [`Rows`] are in memory; [`Subset`] is part of another, and
-//!   [`WithWeights`] gives the samples of another weights.
+//! - [`Dataset`] and [`Samples`] are the traits; [`Images`] and [`Rows`] are in memory; [`Subset`] is part of another,
+//!   [`WithWeights`] gives the samples of another weights, and [`ClassTargets`] its classes.
 //! - [`idx`] reads MNIST's format, [`cifar`] that of CIFAR, [`csv`] tables of numbers.
 //! - [`augment`] changes pictures at random and mixes samples, in every epoch anew.
 //! - [`digits`] draws a bundled set of digits, which needs no network.
@@ -22,6 +22,7 @@ pub mod augment;
 mod batches;
 mod characters;
 pub mod cifar;
+mod class_targets;
 pub mod csv;
 mod dataset;
 mod digits;
@@ -39,6 +40,7 @@ mod with_weights;
 
 pub use batches::{BatchError, Batches};
 pub use characters::{CharacterError, Characters, Vocabulary};
+pub use class_targets::{ClassTargets, ClassTargetsError};
 pub use dataset::{Dataset, IndexError, Samples, SplitError, Subset};
 pub use digits::digits;
 #[cfg(feature = "download")]

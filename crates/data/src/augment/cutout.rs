@@ -1,5 +1,6 @@
 //! A square that is hidden.
 
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Rng;
 
 use super::{Augmentation, Picture};
@@ -9,7 +10,20 @@ use super::{Augmentation, Picture};
 #[derive(Clone, Copy, Debug)]
 pub struct Cutout(pub usize);
 
+describe! {
+    /// A square of the picture is 0, anywhere.
+    Cutout = "cutout";
+    aliases ["random_erasing"];
+    source "DeVries and Taylor 2017";
+    settings {
+        /// The side of the square in pixels.
+        0 as "pixels" ("side", "length"): required, Range::between(0.0, 32_768.0, "from 0 to 32768");
+    }
+}
+
 impl Augmentation for Cutout {
+    described!(check);
+
     fn apply(&self, picture: &mut Picture<'_>, rng: &mut Rng) {
         let [_, height, width] = picture.size;
         let mut draw = |len: usize| {

@@ -1,8 +1,9 @@
 //! Mirror images.
 
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Rng;
 
-use super::{AugmentError, Augmentation, Picture, check_setting};
+use super::{Augmentation, Picture};
 
 /// Swaps left and right with this probability, often 0.5.
 #[derive(Clone, Copy, Debug)]
@@ -12,10 +13,18 @@ pub struct HorizontalFlip(pub f64);
 #[derive(Clone, Copy, Debug)]
 pub struct VerticalFlip(pub f64);
 
-impl Augmentation for HorizontalFlip {
-    fn check(&self) -> Result<(), AugmentError> {
-        check_probability("HorizontalFlip", self.0)
+describe! {
+    /// Left and right are swapped.
+    HorizontalFlip = "horizontal_flip";
+    aliases ["flip", "random_horizontal_flip"];
+    settings {
+        /// The probability that it happens to a picture.
+        0 as "probability" ("p"): 0.5, Range::UNIT;
     }
+}
+
+impl Augmentation for HorizontalFlip {
+    described!(check);
 
     fn apply(&self, picture: &mut Picture<'_>, rng: &mut Rng) {
         if rng.uniform() < self.0 {
@@ -24,10 +33,18 @@ impl Augmentation for HorizontalFlip {
     }
 }
 
-impl Augmentation for VerticalFlip {
-    fn check(&self) -> Result<(), AugmentError> {
-        check_probability("VerticalFlip", self.0)
+describe! {
+    /// Top and bottom are swapped.
+    VerticalFlip = "vertical_flip";
+    aliases ["random_vertical_flip"];
+    settings {
+        /// The probability that it happens to a picture.
+        0 as "probability" ("p"): 0.5, Range::UNIT;
     }
+}
+
+impl Augmentation for VerticalFlip {
+    described!(check);
 
     fn apply(&self, picture: &mut Picture<'_>, rng: &mut Rng) {
         if rng.uniform() < self.0 {
@@ -38,9 +55,4 @@ impl Augmentation for VerticalFlip {
             });
         }
     }
-}
-
-fn check_probability(augmentation: &'static str, probability: f64) -> Result<(), AugmentError> {
-    let allowed = (0.0..=1.0).contains(&probability);
-    check_setting((augmentation, "probability"), probability, allowed, "from 0 to 1")
 }

@@ -2,13 +2,13 @@
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chainrule_core::{Described, Range, describe};
 use chainrule_tensor::{Real, Rng, Seed, Shape, Target, TargetView};
 
-use super::{AugmentError, check_setting};
+use super::AugmentError;
 use crate::{Dataset, Samples};
 
 /// A way to mix two samples.
@@ -35,9 +35,31 @@ pub struct MixUp(pub f64);
 #[derive(Clone, Copy, Debug)]
 pub struct CutMix(pub f64);
 
+describe! {
+    /// The mean of two samples of the data, weighted at random, whose target is a share of each class.
+    MixUp = "mix_up";
+    formula "y = λ x + (1 - λ) x', λ ~ Beta(α, α)";
+    source "Zhang et al. 2018";
+    settings {
+        /// The parameter of the beta distribution: the smaller it is, the less is mixed.
+        0 as "alpha": 0.2, Range::POSITIVE;
+    }
+}
+
+describe! {
+    /// A rectangle of another picture in a picture, whose target is the share of each class.
+    CutMix = "cut_mix";
+    formula "1 - λ of the area is of the other picture, λ ~ Beta(α, α)";
+    source "Yun et al. 2019";
+    settings {
+        /// The parameter of the beta distribution.
+        0 as "alpha": 1, Range::POSITIVE;
+    }
+}
+
 impl Mixing for MixUp {
     fn check(&self, _: Shape) -> Result<(), AugmentError> {
-        check_parameter("MixUp", self.0)
+        Ok(self.check_ranges()?)
     }
 
     fn mix<T: Real>(&self, sample: &mut [T], other: &[T], _: Shape, rng: &mut Rng) -> f64 {
@@ -50,7 +72,7 @@ impl Mixing for MixUp {
 
 impl Mixing for CutMix {
     fn check(&self, shape: Shape) -> Result<(), AugmentError> {
-        check_parameter("CutMix", self.0)?;
+        self.check_ranges()?;
         if matches!(*shape, [_, _] | [_, _, _]) { Ok(()) } else { Err(AugmentError::Shape { shape }) }
     }
 
@@ -72,11 +94,6 @@ impl Mixing for CutMix {
         }
         1.0 - (rows.len() * columns.len()) as f64 / (height * width) as f64
     }
-}
-
-fn check_parameter(augmentation: &'static str, value: f64) -> Result<(), AugmentError> {
-    let allowed = value > 0.0 && value.is_finite();
-    check_setting((augmentation, "parameter"), value, allowed, "a finite number above 0")
 }
 
 /// A number from the beta distribution with two equal parameters: `x / (x + y)` for x and y from the gamma distribution.
@@ -160,7 +177,7 @@ impl<D: Dataset, M: Mixing, T: Real> Dataset for Mixed<D, M, T> {
         Some(self.classes)
     }
 
-    fn prefetch(&self, index: usize, columns: Range<usize>) {
+    fn prefetch(&self, index: usize, columns: std::ops::Range<usize>) {
         self.data.prefetch(index, columns);
     }
 

@@ -20,9 +20,12 @@
 //! # Ok::<(), chainrule_data::augment::AugmentError>(())
 //! ```
 
+mod any_augmentation;
 mod crop;
 mod cutout;
+mod elastic;
 mod flip;
+mod interpolated;
 mod mixed;
 mod random_affine;
 mod values;
@@ -32,15 +35,19 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chainrule_core::{Description, SettingError};
 use chainrule_tensor::{Real, Rng, Seed, Shape};
 
+pub use any_augmentation::{AnyAugmentation, AnyMixing, register_augmentations};
 pub use crop::PadAndCrop;
 pub use cutout::Cutout;
+pub use elastic::Elastic;
 pub use flip::{HorizontalFlip, VerticalFlip};
 pub use mixed::{CutMix, MixUp, Mixed, Mixing};
 pub use random_affine::RandomAffine;
 pub use values::{Brightness, Contrast, Noise};
 
+use self::interpolated::interpolated;
 use crate::{Dataset, Samples};
 
 /// A random change of a picture.
@@ -50,28 +57,33 @@ pub trait Augmentation: Debug + Send + Sync {
     /// Changes the picture.
     fn apply(&self, picture: &mut Picture<'_>, rng: &mut Rng);
 
+    /// What this is: that of its entry, if it has one (see [`describe!`](chainrule_core::describe!)).
+    fn description(&self) -> Description {
+        Description::of_debug(self)
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
     ///
-    /// [`AugmentError::Setting`] says what is allowed; [`check_setting`] makes one. By default there is none.
-    fn check(&self) -> Result<(), AugmentError> {
+    /// [`SettingError`] says what is allowed. By default there is none.
+    fn check(&self) -> Result<(), SettingError> {
         Ok(())
     }
 }
 
-/// Checks that a setting is one of those that are `allowed`, in words.
-///
-/// # Errors
-///
-/// [`AugmentError::Setting`] if it is not.
-pub fn check_setting(
-    (augmentation, setting): (&'static str, &'static str),
-    value: f64,
-    is_allowed: bool,
-    allowed: &'static str,
-) -> Result<(), AugmentError> {
-    if is_allowed { Ok(()) } else { Err(AugmentError::Setting { augmentation, setting, value, allowed }) }
+impl Augmentation for Box<dyn Augmentation> {
+    fn apply(&self, picture: &mut Picture<'_>, rng: &mut Rng) {
+        (**self).apply(picture, rng);
+    }
+
+    fn description(&self) -> Description {
+        (**self).description()
+    }
+
+    fn check(&self) -> Result<(), SettingError> {
+        (**self).check()
+    }
 }
 
 /// A picture that is being changed.
@@ -199,7 +211,7 @@ impl<T: Real, D: Samples<T>> Samples<T> for Augmented<D> {
 }
 
 /// What cannot be augmented, or not in this way.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AugmentError {
     /// Samples that are no pictures.
@@ -216,17 +228,8 @@ pub enum AugmentError {
     )]
     Classes,
     /// A setting that cannot be.
-    #[error("{augmentation}: {setting} is {value}, but has to be {allowed}")]
-    Setting {
-        /// The name of the augmentation.
-        augmentation: &'static str,
-        /// The setting.
-        setting: &'static str,
-        /// Its value.
-        value: f64,
-        /// What is allowed.
-        allowed: &'static str,
-    },
+    #[error(transparent)]
+    Setting(#[from] SettingError),
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Rotation, shift, scale and shear.
 
+use chainrule_core::{Described, Range, SettingError, describe, described};
 use chainrule_tensor::Rng;
 
-use super::{AugmentError, Augmentation, Picture, check_setting};
+use super::{Augmentation, Picture, interpolated};
 
 /// A random affine map of the plane around the middle of the picture, as `RandomAffine` of torchvision.
 ///
@@ -11,16 +12,36 @@ use super::{AugmentError, Augmentation, Picture, check_setting};
 /// the [fill](Self::fill). All parts are drawn evenly, and interpolated once.
 #[derive(Clone, Copy, Debug)]
 pub struct RandomAffine {
-    degrees: f64,
+    rotate: f64,
     shift: [f64; 2],
     scale: [f64; 2],
     shear: f64,
     fill: f64,
 }
 
+describe! {
+    /// A picture that is turned, shifted, scaled and sheared at random, around its middle.
+    RandomAffine = "random_affine";
+    aliases ["affine"];
+    formula "p' = R(θ) H(φ) s (p - m) + m + t";
+    source "RandomAffine of torchvision";
+    settings {
+        /// It is turned by up to this many degrees in either direction.
+        rotate ("degrees", "rotation"): 0, Range::NOT_NEGATIVE;
+        /// It is shifted by up to these shares of its height and width, one number for both.
+        shift ("translate"): 0, Range::NOT_NEGATIVE;
+        /// It is scaled by a factor between these.
+        scale ("zoom"): 1, Range::POSITIVE;
+        /// It is sheared along its width by up to this many degrees, less than 90.
+        shear: 0, Range::between(0.0, 90.0, "from 0 to less than 90 degrees").without_high();
+        /// What is beyond its border.
+        fill: 0, Range::FINITE;
+    }
+}
+
 impl Default for RandomAffine {
     fn default() -> Self {
-        Self { degrees: 0.0, shift: [0.0; 2], scale: [1.0; 2], shear: 0.0, fill: 0.0 }
+        Self { rotate: 0.0, shift: [0.0; 2], scale: [1.0; 2], shear: 0.0, fill: 0.0 }
     }
 }
 
@@ -33,7 +54,7 @@ impl RandomAffine {
     /// Turns by up to this many degrees in either direction.
     #[must_use]
     pub fn rotate(self, degrees: f64) -> Self {
-        Self { degrees, ..self }
+        Self { rotate: degrees, ..self }
     }
 
     /// Shifts by up to this share of the height and of the width in either direction.
@@ -68,27 +89,20 @@ impl RandomAffine {
 }
 
 impl Augmentation for RandomAffine {
-    fn check(&self) -> Result<(), AugmentError> {
-        let Self { degrees, shift: [down, right], scale: [low, high], shear, fill } = *self;
-        let check = |setting, value: f64, is_allowed, allowed| {
-            check_setting(("RandomAffine", setting), value, is_allowed, allowed)
-        };
-        let not_negative = |value: f64| value >= 0.0 && value.is_finite();
-        let words = "a finite number of at least 0";
-        check("rotate", degrees, not_negative(degrees), words)?;
-        check("shift of the height", down, not_negative(down), words)?;
-        check("shift of the width", right, not_negative(right), words)?;
-        check("scale", low, low > 0.0 && low.is_finite(), "above 0, and finite")?;
-        check("scale", high, high >= low && high.is_finite(), "finite, and at least the lower one")?;
-        check("shear", shear, (0.0..90.0).contains(&shear), "from 0 to less than 90 degrees")?;
-        check("fill", fill, fill.is_finite(), "a finite number")
+    described!();
+
+    fn check(&self) -> Result<(), SettingError> {
+        self.check_ranges()?;
+        let [low, high] = self.scale;
+        let conflict = "the first of the two factors of scale is the smaller one: swap them";
+        if low <= high { Ok(()) } else { Err(SettingError::Conflict { owner: "RandomAffine", conflict }) }
     }
 
     fn apply(&self, picture: &mut Picture<'_>, rng: &mut Rng) {
-        let Self { degrees, shift, scale, shear, fill } = *self;
+        let Self { rotate, shift, scale, shear, fill } = *self;
         let [_, height, width] = picture.size;
         let mut draw = |most: f64| rng.between(-most, most);
-        let (sin, cos) = draw(degrees).to_radians().sin_cos();
+        let (sin, cos) = draw(rotate).to_radians().sin_cos();
         let slope = draw(shear).to_radians().tan();
         let [down, right] = [draw(shift[0]) * height as f64, draw(shift[1]) * width as f64];
         let s = rng.between(scale[0], scale[1]);
@@ -108,17 +122,4 @@ impl Augmentation for RandomAffine {
             }
         });
     }
-}
-
-/// The value at a position, between the four around it.
-fn interpolated(plane: &[f32], [height, width]: [usize; 2], [y, x]: [f64; 2], fill: f32) -> f32 {
-    let (top, left) = (y.floor(), x.floor());
-    let [down, right] = [(y - top) as f32, (x - left) as f32];
-    let value = |row: f64, column: f64| {
-        let inside = row >= 0.0 && column >= 0.0 && row < height as f64 && column < width as f64;
-        if inside { plane[row as usize * width + column as usize] } else { fill }
-    };
-    let upper = value(top, left) * (1.0 - right) + value(top, left + 1.0) * right;
-    let lower = value(top + 1.0, left) * (1.0 - right) + value(top + 1.0, left + 1.0) * right;
-    upper * (1.0 - down) + lower * down
 }

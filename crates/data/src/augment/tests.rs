@@ -32,7 +32,8 @@ fn a_change_depends_on_seed_epoch_and_sample_alone() {
         let data =
             data.with(RandomAffine::new().rotate(30.0).shift(0.3).scale(0.8, 1.2).shear(10.0)).unwrap();
         let data = data.with(HorizontalFlip(0.5)).unwrap().with(VerticalFlip(0.5)).unwrap();
-        let data = data.with(PadAndCrop(1)).unwrap().with(Cutout(2)).unwrap();
+        let data =
+            data.with(PadAndCrop(1)).unwrap().with(Cutout(2)).unwrap().with(Elastic::new(8.0, 2.0)).unwrap();
         data.with(Brightness(0.3)).unwrap().with(Contrast(0.3)).unwrap().with(Noise(0.1)).unwrap()
     };
     let (data, other) = (augmented(1), augmented(2));
@@ -133,6 +134,68 @@ fn parts_of_a_picture() {
 }
 
 #[test]
+fn near_pixels_are_moved_alike() {
+    // A ramp shows where a value comes from: x = column, in the middle, where nothing comes from beyond the border.
+    let columns: Vec<f32> = (0..40).map(|column| column as f32).collect();
+    let rows: Vec<&[f32]> = vec![&columns; 40];
+    let moved = |alpha, sigma, seed| {
+        let found = changed(&Elastic::new(alpha, sigma), &rows, seed);
+        let middle = |row: usize, column: usize| found[row][column] - column as f32;
+        let each = (12..28).flat_map(|row| (12..27).map(move |column| (row, column)));
+        let steps = each.clone().map(|(row, column)| (middle(row, column + 1) - middle(row, column)).abs());
+        let squares: f32 = each.clone().map(|(row, column)| middle(row, column).powi(2)).sum();
+        ((squares / each.count() as f32).sqrt(), steps.fold(0.0, f32::max))
+    };
+    let mean = |alpha: f64, sigma: f64| {
+        let all = (0..40).map(|seed| moved(alpha, sigma, seed));
+        let (sizes, steps): (Vec<f32>, Vec<f32>) = all.unzip();
+        (sizes.iter().map(|size| size * size).sum::<f32>() / 40.0, steps.iter().copied().fold(0.0, f32::max))
+    };
+    // Σ w² of a normal distribution over the plane is 1 / (4 π σ²), and the variance of numbers from -1 to 1 is 1/3.
+    for (alpha, sigma) in [(20.0, 3.0), (34.0, 4.0)] {
+        let (square, step) = mean(alpha, sigma);
+        let right = alpha * alpha / (12.0 * std::f64::consts::PI * sigma * sigma);
+        assert!(
+            (f64::from(square) / right - 1.0).abs() < 0.2,
+            "{alpha} {sigma}: {square} instead of {right}"
+        );
+        assert!(f64::from(step) < 4.0 * right.sqrt() / sigma, "{alpha} {sigma}: neighbours are {step} apart");
+    }
+    assert_eq!(changed(&Elastic::new(0.0, 4.0), &rows, 1), rows);
+    assert_eq!(changed(&Elastic::new(1e6, 1.0), &[&[1.0]], 1).len(), 1);
+}
+
+#[test]
+fn all_are_built_by_name() {
+    let mut registry = chainrule_core::Registry::new();
+    register_augmentations(&mut registry);
+    let mut count = 0;
+    for entry in registry.entries::<AnyAugmentation>() {
+        let needed = entry.settings.iter().filter(|setting| setting.default.is_none());
+        let description =
+            needed.fold(Description::new(entry.name), |so_far, setting| so_far.with(setting.name, 1.0));
+        let built: AnyAugmentation = registry.build(&description).unwrap();
+        built.check().unwrap();
+        // What it says of itself builds the same.
+        let described = chainrule_core::Kind::description(&built);
+        let again: AnyAugmentation = registry.build(&described.to_string().parse().unwrap()).unwrap();
+        assert_eq!(format!("{built:?}"), format!("{again:?}"));
+        count += 1;
+    }
+    assert_eq!(count, 11);
+    let refused = |text: &str| {
+        let built = registry.build::<AnyAugmentation>(&text.parse().unwrap());
+        built
+            .map_err(|error| error.to_string())
+            .and_then(|built| built.check().map_err(|error| error.to_string()))
+    };
+    assert_eq!(refused("random_affine(rotate=10, shift=0.1, scale=[0.9, 1.1])"), Ok(()));
+    assert!(refused("flip(2)").unwrap_err().contains("probability is 2"));
+    assert!(refused("elastic(sigma=0)").unwrap_err().contains("sigma is 0, but must be above 0"));
+    assert!(refused("mix_up(0)").unwrap_err().contains("a finite number above 0"));
+}
+
+#[test]
 fn values_stay_in_their_range() {
     let rows: [&[f32]; 1] = [&[0.0, 0.25, 0.5, 1.0]];
     for seed in 0..100 {
@@ -156,7 +219,7 @@ fn what_cannot_be_augmented() {
         (refused(&RandomAffine::new().rotate(f64::NAN)), "RandomAffine: rotate is NaN"),
         (refused(&RandomAffine::new().shift(-0.1)), "at least 0"),
         (refused(&RandomAffine::new().scale(0.0, 1.0)), "above 0"),
-        (refused(&RandomAffine::new().scale(1.0, 0.5)), "at least the lower one"),
+        (refused(&RandomAffine::new().scale(1.0, 0.5)), "the smaller one"),
         (refused(&RandomAffine::new().shear(90.0)), "less than 90"),
         (refused(&HorizontalFlip(1.5)), "HorizontalFlip: probability is 1.5"),
         (refused(&VerticalFlip(-1.0)), "from 0 to 1"),

@@ -1,8 +1,9 @@
 //! Changes of the values, wherever they are.
 
+use chainrule_core::{Range, describe, described};
 use chainrule_tensor::Rng;
 
-use super::{AugmentError, Augmentation, Picture, check_setting};
+use super::{Augmentation, Picture};
 
 /// Multiplies all values by a factor between 1 - this and 1 + this; values above 1 become 1.
 #[derive(Clone, Copy, Debug)]
@@ -17,11 +18,18 @@ pub struct Contrast(pub f64);
 #[derive(Clone, Copy, Debug)]
 pub struct Noise(pub f64);
 
-impl Augmentation for Brightness {
-    fn check(&self) -> Result<(), AugmentError> {
-        let allowed = (0.0..=1.0).contains(&self.0);
-        check_setting(("Brightness", "change"), self.0, allowed, "from 0 to 1")
+describe! {
+    /// All values are multiplied by one factor; above 1 they become 1.
+    Brightness = "brightness";
+    formula "y = min(x f, 1)";
+    settings {
+        /// The factor is from 1 - this to 1 + this.
+        0 as "change": required, Range::UNIT;
     }
+}
+
+impl Augmentation for Brightness {
+    described!(check);
 
     fn apply(&self, picture: &mut Picture<'_>, rng: &mut Rng) {
         let factor = rng.between(1.0 - self.0, 1.0 + self.0).max(0.0) as f32;
@@ -29,11 +37,18 @@ impl Augmentation for Brightness {
     }
 }
 
-impl Augmentation for Contrast {
-    fn check(&self) -> Result<(), AugmentError> {
-        let allowed = (0.0..=1.0).contains(&self.0);
-        check_setting(("Contrast", "change"), self.0, allowed, "from 0 to 1")
+describe! {
+    /// All values are moved away from their mean, or towards it, and kept from 0 to 1.
+    Contrast = "contrast";
+    formula "y = m + (x - m) f";
+    settings {
+        /// The factor is from 1 - this to 1 + this.
+        0 as "change": required, Range::UNIT;
     }
+}
+
+impl Augmentation for Contrast {
+    described!(check);
 
     fn apply(&self, picture: &mut Picture<'_>, rng: &mut Rng) {
         let factor = rng.between(1.0 - self.0, 1.0 + self.0).max(0.0) as f32;
@@ -46,11 +61,19 @@ impl Augmentation for Contrast {
     }
 }
 
-impl Augmentation for Noise {
-    fn check(&self) -> Result<(), AugmentError> {
-        let allowed = self.0 >= 0.0 && self.0.is_finite();
-        check_setting(("Noise", "standard deviation"), self.0, allowed, "a finite number of at least 0")
+describe! {
+    /// A normally distributed number is added to each value.
+    Noise = "noise";
+    aliases ["gaussian_noise"];
+    formula "y = x + σ n";
+    settings {
+        /// The standard deviation.
+        0 as "deviation" ("std", "sigma"): required, Range::NOT_NEGATIVE;
     }
+}
+
+impl Augmentation for Noise {
+    described!(check);
 
     fn apply(&self, picture: &mut Picture<'_>, rng: &mut Rng) {
         picture.values.iter_mut().for_each(|value| *value += (rng.normal() * self.0) as f32);

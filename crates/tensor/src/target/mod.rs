@@ -1,11 +1,13 @@
 //! Targets: what the output for a sample should be.
 
 mod any;
+mod class_target;
 mod error;
 mod outputs;
 mod weighted;
 
 pub use any::{AnyTarget, AnyTargetView};
+pub use class_target::ClassTarget;
 pub use error::TargetError;
 pub use outputs::Outputs;
 pub use weighted::Weighted;
