@@ -284,10 +284,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if rows < 2 {
             return;
         }
-        // Other samples each time.
-        let offset = (steps % 97) as f64 / 97.0;
-        let samples: Vec<u32> =
-            spread(data.len(), rows, offset).into_iter().map(|sample| sample as u32).collect();
+        let samples = samples_spread(data.len(), rows, steps as u64);
         let sized = if steps == 0 { sized_layer(self.model.plan()) } else { None };
         let wanted = LookFor { sized: sized.clone(), finite: false };
         let Some((evaluation, loss)) = self.watched(data, &samples, Mode::Eval, wanted) else { return };
@@ -313,14 +310,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// How many samples a look takes: no more than a shard has in the training, unless those are very few.
-    fn rows_of_look(&self, samples: usize) -> usize {
+    pub(super) fn rows_of_look(&self, samples: usize) -> usize {
         let of_shard = self.rows_of_pass().div_ceil(self.state.shards.len().max(1));
         of_shard.clamp(ROWS[0], ROWS[1]).min(samples)
     }
 
     /// Runs a pass over these samples in the first shard; returns what its layers computed, and its loss. `None` if it cannot be run,
     /// of which the training itself will say why.
-    fn watched<D>(
+    pub(super) fn watched<D>(
         &mut self,
         data: &D,
         samples: &[u32],
@@ -434,6 +431,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let seen = seen.select(ndarray::Axis(1), &columns);
         (!relation::are_related(x, seen)).then(|| targets::unrelated(samples.len()))
     }
+}
+
+/// So many samples for a look after this step, other ones each time.
+pub(super) fn samples_spread(len: usize, rows: usize, step: u64) -> Vec<u32> {
+    let offset = (step % 97) as f64 / 97.0;
+    spread(len, rows, offset).into_iter().map(|sample| sample as u32).collect()
 }
 
 /// Up to `count` of `len` indices, spread over all of them, from a part of the distance between two on.

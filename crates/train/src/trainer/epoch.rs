@@ -148,6 +148,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 return Ok(ControlFlow::Break(()));
             }
             self.audit_step(data, batches, batch_loss);
+            self.size_step(data);
         }
         Ok(ControlFlow::Continue(()))
     }

@@ -17,6 +17,7 @@ mod forward;
 mod go_back;
 mod group;
 mod history;
+mod layer_sizes;
 mod measure;
 mod memory;
 mod overlap;
@@ -46,6 +47,7 @@ pub use checkpoint::Checkpoint;
 pub use error::TrainError;
 pub use fit::Fit;
 pub use history::{EpochReport, History, Scores};
+pub use layer_sizes::WeightSizes;
 pub use snapshot::Snapshot;
 pub use suspects::{Quantity, Suspects};
 pub use tallies::RunningMetrics;
@@ -65,6 +67,7 @@ use chainrule_optim::{Run, Step, UpdateRule};
 use chainrule_tensor::{Buffer, Real, Seed, blas};
 
 use self::forward::OfGroup;
+use self::layer_sizes::SizeRecord;
 use self::overlap::TrainedSamples;
 use self::place::Place;
 use self::requests::Requests;
@@ -156,6 +159,8 @@ pub struct Trainer<T: Real, Y> {
     warnings: Vec<TrainWarning>,
     /// The audit, unless there is none. It is taken out while it works.
     auditor: Option<Box<Auditor>>,
+    /// The sizes of weights and gradients, if they are recorded. It is taken out while it works.
+    sizes: Option<SizeRecord>,
     state: State<T, Y>,
 }
 
@@ -262,6 +267,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             shuffle: true,
             warnings: Vec::new(),
             auditor: None,
+            sizes: None,
             state: State {
                 shards: Vec::new(),
                 split_k: None,
@@ -449,6 +455,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.state.tallies.resize(&self.metrics, &self.metric_names, self.state.shards.len());
         if epochs > 0 {
             self.begin_audit(data, fit);
+            self.size_step(data);
         }
         let mut flow = self.tell(&start)?;
         for _ in 0..epochs {

@@ -1,4 +1,4 @@
-//! That an audit changes no bit of a training.
+//! That an audit changes no bit of a training, and a record of the sizes of weights and gradients neither.
 
 use chainrule_core::Sequential;
 use chainrule_data::{Rows, Samples};
@@ -28,9 +28,18 @@ fn unchanged<D: Samples<f32, Target = u8>>(
     let results = [false, true].map(|audited| {
         let mut trainer = settings(trainer(data, layers.clone(), loss.clone(), adam(0.01)));
         if audited {
-            trainer = trainer.audit(Audit::steps(25));
+            // Records of sizes are made by passes of the same kind, after the audit too.
+            trainer = trainer.audit(Audit::steps(25)).record_sizes(9);
         }
         let history = trainer.fit(data, Fit::epochs(3).validation(data)).unwrap();
+        let points =
+            trainer.weight_sizes().iter().flat_map(|sizes| [sizes.weight.len(), sizes.gradient.len()]);
+        let points: Vec<usize> = points.collect();
+        let right = if audited { 8..11 } else { 0..0 };
+        assert!(
+            points.is_empty() != audited && points.iter().all(|count| right.contains(count)),
+            "{name}: {points:?}"
+        );
         let scores: Vec<_> =
             history.epochs.into_iter().map(|epoch| (epoch.train, epoch.validation)).collect();
         (trainer.model().parameters_sha256(), scores, trainer.evaluate(data).unwrap())

@@ -1,0 +1,95 @@
+//! The size of the weights of a training, and of their gradients, at some of its steps.
+
+use chainrule_core::ParamEntry;
+use chainrule_data::Samples;
+use chainrule_optim::ParamKind;
+use chainrule_tensor::Real;
+
+use super::Trainer;
+use super::audit::samples_spread;
+use crate::audit::layers::LookFor;
+
+/// At how many steps of a training, and which weights.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SizeRecord {
+    /// At about so many steps.
+    points: u64,
+    sizes: Vec<WeightSizes>,
+}
+
+/// The size of a weight and of its gradient, each the root of the mean square, at some steps of a training.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct WeightSizes {
+    /// The name of the weight.
+    pub name: String,
+    /// The steps that were taken, with the size of the weight after them.
+    pub weight: Vec<(u64, f64)>,
+    /// The same with the size of the gradient, for some samples of the training data.
+    pub gradient: Vec<(u64, f64)>,
+}
+
+impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
+    /// Records the size of each weight and of its gradient at about so many steps of the training: see
+    /// [`weight_sizes`](Self::weight_sizes).
+    ///
+    /// The gradient is that of the mean loss of 16 to 64 samples, by a pass of its own between two steps, as the
+    /// [audit](Self::audit)'s. So it changes no bit of the training.
+    #[must_use]
+    pub fn record_sizes(mut self, points: u64) -> Self {
+        self.sizes = Some(SizeRecord { points, sizes: Vec::new() });
+        self
+    }
+
+    /// What was recorded: see [`record_sizes`](Self::record_sizes). It is no part of checkpoints.
+    pub fn weight_sizes(&self) -> &[WeightSizes] {
+        self.sizes.as_ref().map_or(&[], |record| &record.sizes)
+    }
+
+    /// Records the sizes, if it is time.
+    #[inline]
+    pub(super) fn size_step<D>(&mut self, data: &D)
+    where
+        D: Samples<T, Target = Y>,
+    {
+        let Some(record) = &self.sizes else { return };
+        let planned = self.state.run.steps.unwrap_or(self.state.step);
+        if record.points > 0 && self.state.step.is_multiple_of(planned.div_ceil(record.points).max(1)) {
+            self.record_sizes_now(data);
+        }
+    }
+
+    fn record_sizes_now<D>(&mut self, data: &D)
+    where
+        D: Samples<T, Target = Y>,
+    {
+        let Some(mut record) = self.sizes.take() else { return };
+        let step = self.state.step;
+        let samples = samples_spread(data.len(), self.rows_of_look(data.len()), step);
+        let mode = self.mode_of_step(0);
+        let seen = self.watched(data, &samples, mode, LookFor::default());
+        let grads = seen.and(self.state.shards.first()).map(|shard| &*shard.grads);
+        let is_weight = |entry: &&ParamEntry| entry.kind == ParamKind::Weight;
+        let weights: Vec<&ParamEntry> = self.model.plan().entries().iter().filter(is_weight).collect();
+        if record.sizes.is_empty() {
+            let empty = |entry: &&ParamEntry| WeightSizes {
+                name: entry.name.clone(),
+                weight: Vec::new(),
+                gradient: Vec::new(),
+            };
+            record.sizes = weights.iter().map(empty).collect();
+        }
+        for (sizes, entry) in record.sizes.iter_mut().zip(weights) {
+            sizes.weight.push((step, root_mean_square(&self.model.parameters()[entry.range.clone()])));
+            let gradient = grads.map(|grads| (step, root_mean_square(&grads[entry.range.clone()])));
+            sizes.gradient.extend(gradient);
+        }
+        self.sizes = Some(record);
+    }
+}
+
+/// `sqrt(1/n Σ x²)`.
+fn root_mean_square<T: Real>(values: &[T]) -> f64 {
+    let squares = values.iter().map(|value| value.as_f64().powi(2)).sum::<f64>();
+    (squares / values.len().max(1) as f64).sqrt()
+}
