@@ -21,7 +21,7 @@ pub fn registry() -> Registry {
 
 /// A registry with everything in these crates, for models of numbers `T`.
 ///
-/// The targets of its losses and metrics are classes, `u8`, or vectors of values, `Vec<T>`; those of other types are added with the
+/// The targets of its losses and metrics are classes, [`ClassTarget`](chainrule_tensor::ClassTarget), or vectors of values, `Vec<T>`; those of other types are added with the
 /// functions `register` of the crates, and types of a program's own with [`register!`](chainrule_core::register!). A program that
 /// calls it compiles all layers, losses, metrics and optimizers, each time, for minutes; with the feature `registry`, those of `f32`
 /// have been compiled with these crates.
@@ -34,6 +34,7 @@ pub fn registry_of<T: Real>() -> Registry {
     chainrule_metrics::register_all::<T>(&mut registry);
     chainrule_layers::register_layers::<T>(&mut registry);
     chainrule_optim::register_optimizers::<T>(&mut registry);
+    chainrule_data::augment::register_augmentations(&mut registry);
     #[cfg(feature = "tables")]
     chainrule_tables::transform::register_transforms(&mut registry);
     registry

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use chainrule::core::{
     AnyLayer, AnyMerge, Description, DescriptionError, Entry, Initializer, Kind, Registry, Value,
 };
+use chainrule::data::ClassTargets;
+use chainrule::data::augment::AnyAugmentation;
 use chainrule::layers::activations::AnyActivation;
 use chainrule::prelude::*;
+use chainrule::tensor::ClassTarget;
 
 /// Values that are tried, one after the other, for settings without a default.
 const VALUES: [&str; 13] = [
@@ -85,11 +88,11 @@ fn layers() -> Sequential<f32> {
 /// What a training came to: the loss before and after, and the metrics.
 fn train(
     layers: Sequential<f32>,
-    loss: Box<dyn Loss<f32, u8>>,
+    loss: Box<dyn Loss<f32, ClassTarget<f32>>>,
     optimizer: Box<dyn UpdateRule<f32>>,
-    metric: Option<Box<dyn Measure<f32, u8>>>,
+    metric: Option<Box<dyn Measure<f32, ClassTarget<f32>>>>,
 ) -> Result<Trained, TrainError> {
-    let data = digits(96, Seed(3));
+    let data = ClassTargets::with_classes(digits(96, Seed(3)), 10);
     let model = Model::new([28, 28], layers, Seed(4)).unwrap();
     let before = model.parameters().to_vec();
     let mut trainer = Trainer::new(model, loss, optimizer).batch_size(16).metric(Accuracy::default());
@@ -168,7 +171,7 @@ fn every_activation() {
 fn every_loss_of_classes() {
     let registry = chainrule::registry();
     let mut refused = Vec::new();
-    for (name, loss) in all::<Box<dyn Loss<f32, u8>>>(&registry) {
+    for (name, loss) in all::<Box<dyn Loss<f32, ClassTarget<f32>>>>(&registry) {
         match train(layers(), loss, sgd_rule(), None) {
             // A loss of something else than classes says so.
             Err(error) => refused.push(format!("{name}: {error}")),
@@ -183,7 +186,7 @@ fn every_loss_of_classes() {
 fn every_metric_of_classes() {
     let registry = chainrule::registry();
     let mut refused = Vec::new();
-    for (name, metric) in all::<Box<dyn Measure<f32, u8>>>(&registry) {
+    for (name, metric) in all::<Box<dyn Measure<f32, ClassTarget<f32>>>>(&registry) {
         match train(layers(), Box::new(CrossEntropy::default()), sgd_rule(), Some(metric)) {
             Err(error) => refused.push(format!("{name}: {error}")),
             trained => check("metric", &name, trained),
@@ -209,10 +212,11 @@ fn no_two_things_of_a_kind_share_a_name() {
     unique(registry.entries::<AnyActivation<f32>>());
     unique(registry.entries::<AnyMerge<f32>>());
     unique(registry.entries::<Arc<dyn Initializer>>());
-    unique(registry.entries::<Box<dyn Loss<f32, u8>>>());
-    unique(registry.entries::<Box<dyn Measure<f32, u8>>>());
+    unique(registry.entries::<Box<dyn Loss<f32, ClassTarget<f32>>>>());
+    unique(registry.entries::<Box<dyn Measure<f32, ClassTarget<f32>>>>());
     unique(registry.entries::<Box<dyn UpdateRule<f32>>>());
     unique(registry.entries::<Arc<dyn Schedule>>());
+    unique(registry.entries::<AnyAugmentation>());
 }
 
 fn unique(entries: impl Iterator<Item = &'static Entry>) {

@@ -6,6 +6,7 @@ use std::path::Path;
 use chainrule::core::Registry;
 use chainrule::data::output;
 use chainrule::prelude::*;
+use chainrule::tensor::ClassTarget;
 use chainrule::train::RateFinder;
 use chainrule_cli::terminal;
 use chainrule_config::{Rate, scheduled_optimizer};
@@ -21,8 +22,8 @@ impl Arguments {
         &self,
         registry: &Registry,
         model: Model<f32>,
-        loss: Box<dyn Loss<f32, u8>>,
-        train: &Images,
+        loss: Box<dyn Loss<f32, ClassTarget<f32>>>,
+        train: &dyn Samples<f32, Target = ClassTarget<f32>>,
         path: &Path,
     ) -> Result<(), Box<dyn Error>> {
         output::check(path).map_err(|error| cannot_write(path, &error))?;
@@ -40,7 +41,7 @@ impl Arguments {
             Some(threads) => trainer.threads(threads),
             None => trainer,
         };
-        let curve = finder.run(trainer, train)?;
+        let curve = finder.run(trainer, &train)?;
         let title = format!("loss over the learning rate of {}", self.optimizer.name);
         let svg = rate_chart::text(&curve, &title)?;
         output::write(path, |file| file.write_all(svg.as_bytes()))

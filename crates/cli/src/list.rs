@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// What to list: layers, activations, initializers, losses, metrics, optimizers, schedules or transforms [default: how many of each there
+    /// What to list: layers, activations, initializers, losses, metrics, optimizers, schedules, transforms or augmentations [default: how many of each there
     /// are].
     kind: Option<String>,
     /// The name of one of them, to see everything about it.

@@ -24,6 +24,7 @@ mod report;
 mod report_page;
 mod resume;
 mod schedule;
+mod score_table;
 mod svg_chart;
 mod text_chart;
 mod train_mnist;

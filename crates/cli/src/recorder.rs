@@ -1,4 +1,4 @@
-//! What a report shows of the course of a training: losses, the learning rate and the size of the weights over the steps.
+//! What a report shows of the course of a training: losses and the learning rate over the steps.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,11 +9,8 @@ use chainrule::train::TrainerView;
 /// The number of points of losses and rates.
 const POINTS: u64 = 400;
 
-/// The number of points of the sizes of weights.
-const SIZES: u64 = 60;
-
-/// The most weights whose sizes are recorded.
-const WEIGHTS: usize = 10;
+/// At about how many steps the sizes of weights and gradients are recorded.
+pub(crate) const SIZES: u64 = 60;
 
 /// What was recorded.
 #[derive(Clone, Debug, Default)]
@@ -22,8 +19,6 @@ pub(crate) struct Recorded {
     pub(crate) losses: Vec<(f64, f64)>,
     /// The steps, with their rate.
     pub(crate) rates: Vec<(f64, f64)>,
-    /// The name of each weight, and its size over the steps.
-    pub(crate) sizes: Vec<(String, Vec<(f64, f64)>)>,
 }
 
 /// A callback that records the course of a training. Clones record to the same place.
@@ -41,34 +36,12 @@ impl Recorder {
     pub(crate) fn recorded(&self) -> Recorded {
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-
-    /// Records the size of the weights, the root of their mean square.
-    fn record_sizes<T: chainrule::tensor::Real>(&self, training: &TrainerView<'_, T>) {
-        let model = training.model();
-        let weights =
-            model.plan().entries().iter().filter(|entry| entry.kind == chainrule::optim::ParamKind::Weight);
-        let weights: Vec<_> = weights.collect();
-        let step = weights.len().div_ceil(WEIGHTS).max(1);
-        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-        for entry in weights.into_iter().step_by(step) {
-            let values = &model.parameters()[entry.range.clone()];
-            let square: f64 = values.iter().map(|value| value.as_f64() * value.as_f64()).sum();
-            let point = (training.steps_done() as f64, (square / values.len().max(1) as f64).sqrt());
-            match recorded.sizes.iter_mut().find(|(name, _)| *name == entry.name) {
-                Some((_, points)) => points.push(point),
-                None => recorded.sizes.push((entry.name.clone(), vec![point])),
-            }
-        }
-    }
 }
 
 impl<T: chainrule::tensor::Real> Callback<T> for Recorder {
     fn on(&mut self, event: &Event<'_>, training: &mut TrainerView<'_, T>) -> ControlFlow<()> {
         match event {
-            Event::Start { batches, .. } => {
-                self.batches = *batches as u64;
-                self.record_sizes(training);
-            }
+            Event::Start { batches, .. } => self.batches = *batches as u64,
             Event::Step { batch_loss, .. } => {
                 self.losses.push(*batch_loss);
                 let (done, planned) = (training.steps_done(), training.steps_planned().max(1));
@@ -79,9 +52,6 @@ impl<T: chainrule::tensor::Real> Callback<T> for Recorder {
                     recorded.losses.push((epochs, loss));
                     recorded.rates.extend(training.learning_rate().map(|rate| (done as f64, rate)));
                     self.losses.clear();
-                }
-                if done.is_multiple_of(planned.div_ceil(SIZES)) {
-                    self.record_sizes(training);
                 }
             }
             _ => {}

@@ -1,47 +1,32 @@
-//! The report of a training, as text and as JSON.
+//! The report of a training, as text and as JSON: of `train-mnist` and of a configuration.
 
 use std::fmt;
 use std::io;
 use std::path::Path;
 
 use chainrule::data::output;
-use chainrule::metrics::ConfusionCounts;
-use chainrule::train::Scores;
-use serde::Serialize;
+use chainrule::tensor::blas::Blas;
+use chainrule::train::{EpochReport, Model, Scores};
+use chainrule_config::{Configuration, Evaluated, PredictedTargets};
+use serde_json::{Map, Value, json};
 
 use crate::processes::ProcessFigures;
+use crate::score_table::{confusion_table, score_table};
 
-/// The figures of one epoch.
-#[derive(Debug, Serialize)]
-pub(crate) struct EpochFigures {
-    pub(crate) loss: f64,
-    pub(crate) accuracy: f64,
-    pub(crate) seconds: f64,
-    /// The loss again, and all metrics by name.
-    pub(crate) train: Scores,
-}
-
-/// The BLAS of the training.
-#[derive(Debug, Serialize)]
-pub(crate) struct BlasInfo {
-    pub(crate) name: String,
-    pub(crate) version: String,
-    pub(crate) kernel: String,
-}
-
-/// The report that is printed and written.
-#[derive(Debug, Serialize)]
-pub(crate) struct TrainingReport {
-    pub(crate) dataset: String,
+/// What is printed and written of a training.
+pub(crate) struct TrainReport {
+    /// What was trained on.
+    pub(crate) source: ReportSource,
+    /// The number of samples of the training.
     pub(crate) samples: usize,
-    pub(crate) epochs: Vec<EpochFigures>,
-    pub(crate) test_loss: f64,
-    pub(crate) test_accuracy: f64,
-    /// The loss again, and all metrics by name.
-    pub(crate) test: Scores,
-    /// Rows are the true classes, columns the predicted ones.
-    pub(crate) confusion: Vec<Vec<u64>>,
-    pub(crate) train_seconds: f64,
+    pub(crate) predicts: PredictedTargets,
+    /// The number of epochs that were planned.
+    pub(crate) planned: u64,
+    pub(crate) history: Vec<EpochReport>,
+    /// How the model does on the parts of the data that it was evaluated on; the last says most of new samples.
+    pub(crate) parts: Vec<(&'static str, Evaluated)>,
+    /// The layers of the model.
+    pub(crate) layers: String,
     pub(crate) parameters: usize,
     pub(crate) params_sha256: String,
     pub(crate) seed: u64,
@@ -49,34 +34,157 @@ pub(crate) struct TrainingReport {
     pub(crate) shards: usize,
     /// Whether the products were the same on every CPU, and not those of BLAS.
     pub(crate) portable: bool,
-    pub(crate) blas: BlasInfo,
+    pub(crate) blas: Blas,
     /// What each process did, where there may be several.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) processes: Vec<ProcessFigures>,
-    #[serde(skip)]
-    pub(crate) matrix: ConfusionCounts,
 }
 
-impl TrainingReport {
-    /// Writes the report as JSON.
-    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
-        let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
-        output::write(path, |file| writeln!(file, "{text}"))
+/// What a training was given.
+pub(crate) enum ReportSource {
+    /// A data set with a name.
+    Dataset(String),
+    /// A configuration, with the changes that were given beside it.
+    Configuration { text: String, changes: Vec<String> },
+}
+
+impl ReportSource {
+    /// That of a configuration.
+    pub(crate) fn of(configuration: &Configuration) -> Self {
+        Self::Configuration { text: configuration.text.clone(), changes: configuration.changes.clone() }
     }
 }
 
-impl fmt::Display for TrainingReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { dataset, test_loss, test_accuracy, train_seconds, epochs, .. } = self;
-        writeln!(f, "test on {dataset}: accuracy {:.2} %, loss {test_loss:.4}", 100.0 * test_accuracy)?;
-        if epochs.is_empty() {
-            writeln!(f, "The model was not trained: the number of epochs is 0.")?;
+impl TrainReport {
+    /// The layers, the number and the hash of the parameters of a model.
+    pub(crate) fn facts(model: &Model<f32>) -> (String, usize, String) {
+        (model.describe().to_string(), model.parameters().len(), model.parameters_sha256())
+    }
+
+    /// How long the training took.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.history.iter().map(|report| report.seconds).sum()
+    }
+
+    /// The part that says most of new samples, with its name.
+    pub(crate) fn last(&self) -> Option<(&'static str, &Evaluated)> {
+        self.parts.last().map(|(part, evaluated)| (*part, evaluated))
+    }
+
+    /// Writes an object for other programs.
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(&self.json().map_err(io::Error::other)?)
+            .map_err(io::Error::other)?;
+        output::write(path, |file| writeln!(file, "{text}"))
+    }
+
+    fn json(&self) -> Result<Value, serde_json::Error> {
+        let Self {
+            samples,
+            predicts,
+            history,
+            layers,
+            parameters,
+            params_sha256,
+            seed,
+            threads,
+            shards,
+            portable,
+            blas,
+            ..
+        } = self;
+        let parts = self.parts.iter();
+        let parts = parts.map(|(part, evaluated)| Ok(((*part).to_owned(), evaluated_json(evaluated)?)));
+        let parts: Map<String, Value> = parts.collect::<Result<_, serde_json::Error>>()?;
+        let mut epochs = serde_json::to_value(history)?;
+        let mut object = match &self.source {
+            ReportSource::Dataset(name) => {
+                for (value, report) in epochs.as_array_mut().into_iter().flatten().zip(history) {
+                    value["loss"] = json!(report.train.loss);
+                    value["accuracy"] = json!(report.train.metric("accuracy"));
+                }
+                let test = self.last().map(|(_, evaluated)| evaluated);
+                json!({
+                    "dataset": name,
+                    "test_loss": test.map(|test| test.scores.loss),
+                    "test_accuracy": test.and_then(|test| test.scores.metric("accuracy")),
+                    "test": test.map(|test| &test.scores),
+                    "confusion": test.and_then(|test| test.confusion.as_ref()),
+                })
+            }
+            ReportSource::Configuration { text, changes } => {
+                json!({ "configuration": text, "changes": changes })
+            }
+        };
+        let rest = json!({
+            "samples": samples,
+            "predicts": {
+                "names": predicts.names,
+                "classes": predicts.classes,
+                "labels": predicts.labels,
+                // Of the losses of the epochs: those of the parts are in the units of the data.
+                "scales": predicts.scales,
+            },
+            "epochs": epochs,
+            "train_seconds": self.seconds(),
+            "scores": parts,
+            "layers": layers,
+            "parameters": parameters,
+            "params_sha256": params_sha256,
+            "seed": seed,
+            "threads": threads,
+            "shards": shards,
+            "portable": portable,
+            "blas": { "name": blas.name, "version": blas.version, "kernel": blas.kernel },
+        });
+        if let (Value::Object(object), Value::Object(rest)) = (&mut object, rest) {
+            object.extend(rest);
+            if !self.processes.is_empty() {
+                object.insert("processes".to_owned(), serde_json::to_value(&self.processes)?);
+            }
         }
-        writeln!(f)?;
-        writeln!(f, "{}", self.matrix)?;
-        let mean = train_seconds / epochs.len().max(1) as f64;
-        writeln!(f, "training    {train_seconds:.2} s, {mean:.3} s per epoch")?;
-        let BlasInfo { name, version, kernel } = &self.blas;
+        Ok(object)
+    }
+}
+
+/// How a model does, as an object.
+pub(crate) fn evaluated_json(evaluated: &Evaluated) -> Result<Value, serde_json::Error> {
+    let Evaluated { samples, scores, confusion, .. } = evaluated;
+    Ok(json!({
+        "samples": samples,
+        "loss": scores.loss,
+        "metrics": serde_json::to_value(scores)?["metrics"],
+        "confusion": confusion,
+    }))
+}
+
+impl fmt::Display for TrainReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (ReportSource::Dataset(name), Some((part, evaluated))) = (&self.source, self.last()) {
+            let Scores { loss, .. } = evaluated.scores;
+            let accuracy = evaluated.scores.metric("accuracy").map(|accuracy| 100.0 * accuracy);
+            let accuracy = accuracy.map(|accuracy| format!("accuracy {accuracy:.2} %, ")).unwrap_or_default();
+            writeln!(f, "{part} on {name}: {accuracy}loss {loss:.4}\n")?;
+        }
+        let parts: Vec<_> = self.parts.iter().map(|(part, evaluated)| (*part, evaluated)).collect();
+        writeln!(f, "{}\n", score_table(&parts))?;
+        let classes = self.predicts.classes.as_deref().unwrap_or_default();
+        let confusion = self.last().and_then(|(part, last)| confusion_table(last, part, classes));
+        if let Some(confusion) = confusion {
+            writeln!(f, "{confusion}\n")?;
+        }
+        let (seconds, epochs) = (self.seconds(), self.history.len());
+        if epochs == 0 {
+            writeln!(f, "The model was not trained: the number of epochs is 0.")?;
+        } else {
+            let stopped = if (epochs as u64) < self.planned {
+                format!(" of {}, stopped early", self.planned)
+            } else {
+                String::new()
+            };
+            let mean = seconds / epochs as f64;
+            writeln!(f, "training    {seconds:.2} s, {epochs} epochs{stopped}, {mean:.3} s per epoch")?;
+        }
+        let Blas { name, version, kernel, .. } = &self.blas;
         writeln!(f, "BLAS        {}", format!("{name} {version} {kernel}").trim())?;
         if self.portable {
             writeln!(f, "products    portable: our own kernels, the same on every CPU")?;

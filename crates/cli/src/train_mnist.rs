@@ -7,19 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chainrule::core::{Description, Initializer, Registry};
-use chainrule::data::Batches;
+use chainrule::data::ClassTargets;
 use chainrule::layers::activations::AnyActivation;
-use chainrule::metrics::ConfusionCounts;
 use chainrule::prelude::*;
-use chainrule::tensor::blas;
+use chainrule::tensor::{ClassTarget, blas};
 use chainrule::train::Audit;
 use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
 use chainrule_cli::families;
 use chainrule_cli::models::ModelName;
 use chainrule_cli::{peak, terminal};
-use chainrule_config::{CheckpointInterval, Rate, scheduled_optimizer};
+use chainrule_config::{
+    CheckpointInterval, Evaluation, PredictedTargets, Rate, SharedSamples, scheduled_optimizer,
+};
 use clap::Args;
-use ndarray::Array2;
 
 use crate::forecast::{self, Forecast};
 use crate::interrupt::Interrupt;
@@ -27,12 +27,9 @@ use crate::output_files;
 use crate::parts;
 use crate::processes::{self, Processes};
 use crate::progress::ProgressPrinter;
-use crate::recorder::Recorder;
-use crate::report::{BlasInfo, EpochFigures, TrainingReport};
+use crate::recorder::{Recorder, SIZES};
+use crate::report::{ReportSource, TrainReport};
 use crate::training_page::TrainingPage;
-
-/// The number of test samples in a batch of predictions.
-const ROWS: usize = 500;
 
 /// What changes the learning rate of the optimizer.
 pub(crate) const RATE_OPTIONS: &str = "--lr and --schedule";
@@ -76,8 +73,8 @@ pub(crate) struct Arguments {
     #[arg(long_help = parts::help::<Arc<dyn Initializer>>(INIT))]
     pub(crate) init: Option<Description>,
     /// The loss to minimise, such as focal:gamma=2.
-    #[arg(long, value_parser = parts::read::<Box<dyn Loss<f32, u8>>>, default_value = "cross_entropy")]
-    #[arg(long_help = parts::help::<Box<dyn Loss<f32, u8>>>(LOSS))]
+    #[arg(long, value_parser = parts::read::<Box<dyn Loss<f32, ClassTarget<f32>>>>, default_value = "cross_entropy")]
+    #[arg(long_help = parts::help::<Box<dyn Loss<f32, ClassTarget<f32>>>>(LOSS))]
     pub(crate) loss: Description,
     /// The optimizer, such as lion, or "clip_by_global_norm:1 then adam.keras:lr=0.01".
     #[arg(long, value_parser = parts::read::<Box<dyn UpdateRule<f32>>>, default_value = "adam(lr=0.003)")]
@@ -94,8 +91,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) find_lr: Option<PathBuf>,
     /// A metric to report besides the accuracy, such as f1; may be given several times.
-    #[arg(long, value_parser = parts::read::<Box<dyn Measure<f32, u8>>>)]
-    #[arg(long_help = parts::help::<Box<dyn Measure<f32, u8>>>(METRIC))]
+    #[arg(long, value_parser = parts::read::<Box<dyn Measure<f32, ClassTarget<f32>>>>)]
+    #[arg(long_help = parts::help::<Box<dyn Measure<f32, ClassTarget<f32>>>>(METRIC))]
     pub(crate) metric: Vec<Description>,
     /// The seed of the initial weights and of shuffling.
     #[arg(long, default_value_t = 0)]
@@ -174,7 +171,13 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
     }
     let dataset = processes
         .first_then_others(|| dataset::find(arguments.dataset.as_ref(), arguments.data_dir.as_deref()))?;
-    let LoadedDataset { ref name, ref train, ref test, ref warning } = dataset;
+    let LoadedDataset { ref name, train, test, ref warning } = dataset;
+    let classes = train.classes();
+    let class_targets = |images: Images| -> SharedSamples<ClassTarget<f32>> {
+        Arc::new(ClassTargets::with_classes(images, classes))
+    };
+    let (train, test) = (class_targets(train), class_targets(test));
+    let samples: &dyn Samples<f32, Target = ClassTarget<f32>> = &*train;
     let cores = || match processes.are_many() {
         true => 1,
         false => std::thread::available_parallelism().map_or(1, usize::from),
@@ -187,9 +190,9 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
     let model = Model::new(train.shape(), layers(arguments, registry)?, Seed(arguments.seed))?;
     let library = blas::Blas::current();
     processes.note(format_args!("{}\n", model.summary()));
-    let loss: Box<dyn Loss<f32, u8>> = registry.build(&arguments.loss)?;
+    let loss: Box<dyn Loss<f32, ClassTarget<f32>>> = registry.build(&arguments.loss)?;
     if let Some(path) = &arguments.find_lr {
-        arguments.find_rate(registry, model, loss, train, path)?;
+        arguments.find_rate(registry, model, loss, samples, path)?;
         return Ok(ExitCode::SUCCESS);
     }
     let outputs = loss.outputs();
@@ -217,11 +220,15 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
         trainer = trainer.audit(Audit::default());
     }
     let recorder = Recorder::default();
+    if arguments.report.is_some() {
+        // The sizes are part of what all processes do; the first alone writes them.
+        trainer = trainer.record_sizes(SIZES);
+    }
     if arguments.report.is_some() && is_first {
         trainer = trainer.callback(recorder.clone());
     }
     for metric in &arguments.metric {
-        trainer = trainer.metric(registry.build::<Box<dyn Measure<f32, u8>>>(metric)?);
+        trainer = trainer.metric(registry.build::<Box<dyn Measure<f32, ClassTarget<f32>>>>(metric)?);
     }
     if let Some(path) = &arguments.resume {
         trainer = trainer.resume(path)?;
@@ -239,7 +246,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
         ));
     }
     // The steps of one process say little of those of several.
-    let step = (!processes.are_many()).then(|| trainer.measure_step(train, MEASURED));
+    let step = (!processes.are_many()).then(|| trainer.measure_step(&samples, MEASURED));
     let steps_per_epoch = train.len().div_ceil(batch_size.max(1)) as u64;
     if let Some(seconds) = arguments.time {
         let Some(step) = &step else {
@@ -290,7 +297,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
         let command = arguments.to_go_on(checkpoint);
         if checkpoint.exists() { format!("; go on with\n  {command}") } else { String::new() }
     };
-    match trainer.fit(train, Fit::until(epochs)) {
+    match trainer.fit(&samples, Fit::until(epochs)) {
         Ok(history) if history.stopped => {
             // All processes stop where one of them was asked to.
             let other = processes.are_many().then(|| ("a signal to another process", Interrupt::of_other()));
@@ -306,43 +313,40 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
             return Err(error.into());
         }
     }
-    let scores = trainer.evaluate(test)?;
     let train_seconds = trainer.history().iter().map(|report| report.seconds).sum();
     let figures = processes.gather(train_seconds, [shards, threads])?;
     if !is_first {
         return Ok(ExitCode::SUCCESS);
     }
     let model = &trainer.evaluated_model();
-    let matrix = confusion(model, test)?;
-    let epoch = |report: &chainrule::train::EpochReport| EpochFigures {
-        loss: report.train.loss,
-        accuracy: report.train.metric("accuracy").unwrap_or(f64::NAN),
-        seconds: report.seconds,
-        train: report.train.clone(),
-    };
-    let report = TrainingReport {
-        dataset: name.clone(),
+    let loss: Box<dyn Loss<f32, ClassTarget<f32>>> = registry.build(&arguments.loss)?;
+    let evaluating = Trainer::new(model.clone(), loss, adam(0.0)).threads(threads).shards(Some(shards));
+    let mut evaluating = evaluating.batch_size(batch_size).portable(arguments.portable).metric(Accuracy);
+    for metric in &arguments.metric {
+        evaluating = evaluating.metric(registry.build::<Box<dyn Measure<f32, ClassTarget<f32>>>>(metric)?);
+    }
+    let tested = Evaluation::new(evaluating, outputs).of(&test)?;
+    let (layers, parameters, params_sha256) = TrainReport::facts(model);
+    let report = TrainReport {
+        source: ReportSource::Dataset(name.clone()),
         samples: train.len(),
-        train_seconds,
+        predicts: PredictedTargets {
+            names: vec!["class".to_owned()],
+            classes: Some((0..classes).map(|class| class.to_string()).collect()),
+            ..PredictedTargets::default()
+        },
+        planned: epochs,
+        history: trainer.history().to_vec(),
+        parts: vec![("test", tested)],
         processes: figures,
-        epochs: trainer.history().iter().map(epoch).collect(),
-        test_loss: scores.loss,
-        test_accuracy: scores.metric("accuracy").unwrap_or(f64::NAN),
-        test: scores,
-        confusion: matrix
-            .cells()
-            .rows()
-            .into_iter()
-            .map(|row| row.iter().map(|&count| count as u64).collect())
-            .collect(),
-        parameters: model.parameters().len(),
-        params_sha256: model.parameters_sha256(),
+        layers,
+        parameters,
+        params_sha256,
         seed: arguments.seed,
         threads,
         shards,
         portable: arguments.portable,
-        blas: BlasInfo { name: library.name.to_owned(), version: library.version, kernel: library.kernel },
-        matrix,
+        blas: library,
     };
     // What cannot be printed is saved all the same, and what cannot be saved is printed.
     let printed = terminal::print(format_args!("\n{report}"));
@@ -353,13 +357,13 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
     if let Some(path) = &arguments.report {
         let page = TrainingPage {
             report: &report,
-            history: trainer.history(),
             warnings: trainer.warnings().iter().map(ToString::to_string).collect(),
             recorded: recorder.recorded(),
+            sizes: trainer.weight_sizes(),
             model,
             outputs,
-            test,
-            options: arguments.options(epochs, name),
+            samples: &test,
+            settings: arguments.options(epochs, name),
         };
         page.write(path)?;
     }
@@ -408,22 +412,4 @@ fn layers(arguments: &Arguments, registry: &Registry) -> Result<Sequential<f32>,
         layers = layers.then(dense(units)).then(activation.into_layer());
     }
     Ok(layers.then(dense(10)))
-}
-
-/// Counts the predictions of the model on the test set.
-fn confusion(model: &Model<f32>, test: &Images) -> Result<ConfusionCounts, Box<dyn Error>> {
-    let mut matrix = Tally::new(ConfusionMatrix::new(10));
-    let mut batches = Batches::new(test.len(), ROWS, None)?;
-    batches.epoch(0);
-    for batch in batches.iter() {
-        let mut x = Array2::zeros((batch.len(), model.input().size()));
-        let targets: Vec<u8> = x
-            .rows_mut()
-            .into_iter()
-            .zip(batch)
-            .filter_map(|(row, &index)| Some(test.read(index as usize, row.into_slice()?)))
-            .collect();
-        matrix.update(model.predict(x.view())?.view(), &targets);
-    }
-    Ok(matrix.counts().clone())
 }

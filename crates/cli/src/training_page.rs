@@ -5,17 +5,22 @@ use std::io;
 use std::path::Path;
 
 use chainrule::core::ParamEntry;
-use chainrule::data::{Batches, output};
+use chainrule::data::output;
 use chainrule::prelude::*;
-use chainrule::tensor::{Outputs, vector};
-use chainrule::train::EpochReport;
-use chainrule_report::{CurveSeries, LayerFacts, RunReport, ScoredSamples, Thumbnail, counted};
+use chainrule::tensor::blas::Blas;
+use chainrule::tensor::{Outputs, TargetView, vector};
+use chainrule::train::WeightSizes;
+use chainrule_config::{LearntTarget, SharedSamples};
+use chainrule_report::{
+    CurveSeries, LayerFacts, PredictedValues, RunReport, ScoredSamples, Thumbnail, counted,
+};
 use ndarray::Array2;
 
 use crate::recorder::Recorded;
-use crate::report::{BlasInfo, TrainingReport};
+use crate::report::{ReportSource, TrainReport};
+use crate::score_table::short;
 
-/// The number of test samples in a batch of predictions.
+/// The number of samples in a batch of predictions.
 const ROWS: usize = 500;
 
 /// The number of mistakes that are shown.
@@ -24,21 +29,25 @@ const MISTAKES: usize = 24;
 /// The number of units or kernels that are shown.
 const PICTURES: usize = 32;
 
+/// The most weights whose sizes are shown.
+const WEIGHTS: usize = 10;
+
 /// What a page is made of.
-pub(crate) struct TrainingPage<'a> {
-    pub(crate) report: &'a TrainingReport,
-    pub(crate) history: &'a [EpochReport],
+pub(crate) struct TrainingPage<'a, Y> {
+    pub(crate) report: &'a TrainReport,
     pub(crate) warnings: Vec<String>,
     pub(crate) recorded: Recorded,
+    pub(crate) sizes: &'a [WeightSizes],
     pub(crate) model: &'a Model<f32>,
     /// What the loss takes the outputs for.
     pub(crate) outputs: Outputs,
-    pub(crate) test: &'a Images,
-    /// The options of the training, with their values.
-    pub(crate) options: Vec<(String, String)>,
+    /// The samples of the last part of the report.
+    pub(crate) samples: &'a SharedSamples<Y>,
+    /// How it was trained.
+    pub(crate) settings: Vec<(String, String)>,
 }
 
-impl TrainingPage<'_> {
+impl<Y: LearntTarget> TrainingPage<'_, Y> {
     /// Writes the page.
     pub(crate) fn write(self, path: &Path) -> Result<(), Box<dyn Error>> {
         let page = self.page()?.to_html();
@@ -47,28 +56,42 @@ impl TrainingPage<'_> {
     }
 
     fn page(self) -> Result<RunReport, Box<dyn Error>> {
-        let Self { report, history, recorded, model, test, .. } = &self;
-        let mut page = RunReport::new(format!("Training on {}", report.dataset));
-        let epochs = history.len();
+        let Self { report, recorded, sizes, model, .. } = &self;
+        let mut page = RunReport::new(match &report.source {
+            ReportSource::Dataset(name) => format!("Training on {name}"),
+            ReportSource::Configuration { .. } => format!("A model of {}", report.predicts.names.join(", ")),
+        });
+        let epochs = report.history.len();
         let passes = counted(epochs, "epoch");
         page.subtitle = format!("{} samples, {passes}, {} parameters", report.samples, report.parameters);
-        page.figures = named([
-            ("test accuracy", format!("{:.2} %", 100.0 * report.test_accuracy)),
-            ("test loss", format!("{:.4}", report.test_loss)),
-            ("training", format!("{:.2} s", report.train_seconds)),
-            ("an epoch", format!("{:.3} s", report.train_seconds / epochs.max(1) as f64)),
-        ]);
+        if let Some((part, last)) = report.last() {
+            page.figures.push((format!("{part} loss"), short(last.scores.loss)));
+            let numbers = last.scores.metrics.iter();
+            let numbers = numbers.filter_map(|(name, value)| Some((name, value.as_number()?)));
+            page.figures.extend(numbers.map(|(name, value)| (format!("{part} {name}"), short(value))));
+        }
+        let seconds = report.seconds();
+        page.figures.extend(named([
+            ("training", format!("{seconds:.2} s")),
+            ("an epoch", format!("{:.3} s", seconds / epochs.max(1) as f64)),
+        ]));
         page.warnings.clone_from(&self.warnings);
         page.curves = self.curves();
         page.rate.clone_from(&recorded.rates);
-        let sizes = recorded.sizes.iter();
-        page.weight_norms =
-            sizes.map(|(name, points)| CurveSeries::new("size", name, points.iter().copied())).collect();
-        page.classes = (0..report.confusion.len()).map(|class| class.to_string()).collect();
-        page.confusion.clone_from(&report.confusion);
-        let probabilities = self.probabilities()?;
-        page.mistakes = mistakes(&probabilities, test);
-        page.scores = (self.outputs != Outputs::Values).then_some(probabilities);
+        let shown = sizes.iter().step_by(sizes.len().div_ceil(WEIGHTS).max(1));
+        let series = |sizes: &WeightSizes, points: &[(u64, f64)]| {
+            CurveSeries::new("size", &sizes.name, points.iter().map(|&(step, size)| (step as f64, size)))
+        };
+        page.weight_norms = shown.clone().map(|sizes| series(sizes, &sizes.weight)).collect();
+        page.gradient_norms = shown.map(|sizes| series(sizes, &sizes.gradient)).collect();
+        page.classes = report.predicts.classes.clone().unwrap_or_default();
+        page.confusion = report.last().and_then(|(_, last)| last.confusion.clone()).unwrap_or_default();
+        if let Some(scored) = self.scored()? {
+            page.mistakes = mistakes(&scored, self.samples, &page.classes);
+            page.scores = Some(scored);
+        } else {
+            page.values = self.values()?;
+        }
         page.weights = first_weights(model);
         let layer = |layer: &chainrule::core::LayerInfo| LayerFacts {
             path: layer.path.clone(),
@@ -78,9 +101,9 @@ impl TrainingPage<'_> {
             flops: layer.flops,
         };
         page.layers = model.plan().layers().iter().map(layer).collect();
-        page.settings.clone_from(&self.options);
+        page.settings.clone_from(&self.settings);
         page.settings.push(("SHA-256 of the parameters".into(), report.params_sha256.clone()));
-        let BlasInfo { name, version, kernel } = &report.blas;
+        let Blas { name, version, kernel, .. } = &report.blas;
         let products = if report.portable { "portable" } else { "of BLAS and our own kernels" };
         page.environment = named([
             ("chainrule", env!("CARGO_PKG_VERSION").to_owned()),
@@ -103,11 +126,20 @@ impl TrainingPage<'_> {
             Some(curve) => curve.points.push(point),
             None => curves.push(CurveSeries::new(quantity, name, [point])),
         };
-        let epochs = self.history.iter().map(|report| (report.epoch as f64 + 1.0, &report.train));
-        let of_training = epochs.map(|(epoch, scores)| ("training", epoch, scores));
-        let last = self.history.last().map_or(0.0, |report| report.epoch as f64 + 1.0);
-        for (name, epoch, scores) in of_training.chain([("test", last, &self.report.test)]) {
-            add("loss", name, (epoch, scores.loss));
+        let history = &self.report.history;
+        let epochs = history.iter().map(|report| (report.epoch as f64 + 1.0, report));
+        let of_parts = epochs.flat_map(|(epoch, report)| {
+            let validation = report.validation.as_ref().map(|scores| ("validation", epoch, scores));
+            std::iter::once(("training", epoch, &report.train)).chain(validation)
+        });
+        let end = history.last().map_or(0.0, |report| report.epoch as f64 + 1.0);
+        let test = self.report.parts.iter().filter(|(part, _)| *part == "test");
+        // While targets are scaled, the losses of the epochs are in other units.
+        let is_scaled = !self.report.predicts.scales.is_empty();
+        for (name, epoch, scores) in of_parts.chain(test.map(|(part, test)| (*part, end, &test.scores))) {
+            if !(is_scaled && name == "test") {
+                add("loss", name, (epoch, scores.loss));
+            }
             let numbers =
                 scores.metrics.iter().filter_map(|(metric, value)| Some((metric, value.as_number()?)));
             numbers.for_each(|(metric, value)| add(metric, name, (epoch, value)));
@@ -117,25 +149,66 @@ impl TrainingPage<'_> {
         curves
     }
 
-    /// What the model says of each test sample.
-    fn probabilities(&self) -> Result<ScoredSamples, Box<dyn Error>> {
-        let Self { model, test, outputs, .. } = self;
-        let mut scored = ScoredSamples { classes: model.output().size(), ..ScoredSamples::default() };
-        let mut batches = Batches::new(test.len(), ROWS, None)?;
-        batches.epoch(0);
-        for batch in batches.iter() {
-            let mut x = Array2::zeros((batch.len(), model.input().size()));
-            for (row, &index) in x.rows_mut().into_iter().zip(batch) {
+    /// What the model says of each sample, and the targets: `each` is given the outputs of some, in their order.
+    fn predicted(&self, mut each: impl FnMut(&[f32], &Y)) -> Result<(), Box<dyn Error>> {
+        let Self { model, samples, .. } = self;
+        for first in (0..samples.len()).step_by(ROWS) {
+            let rows = ROWS.min(samples.len() - first);
+            let mut x = Array2::zeros((rows, model.input().size()));
+            let mut targets = Vec::with_capacity(rows);
+            for (index, row) in x.rows_mut().into_iter().enumerate() {
                 let Some(row) = row.into_slice() else { continue };
-                scored.targets.push(u32::from(test.read(index as usize, row)));
+                targets.push(samples.read(first + index, row));
             }
-            let first = scored.probabilities.len();
-            scored.probabilities.extend(model.predict(x.view())?.iter());
-            if *outputs == Outputs::Logits {
-                vector::softmax(&mut scored.probabilities[first..], scored.classes);
+            let outputs = model.predict(x.view())?;
+            for (outputs, target) in outputs.rows().into_iter().zip(&targets) {
+                each(&outputs.to_vec(), target);
             }
         }
-        Ok(scored)
+        Ok(())
+    }
+
+    /// The probabilities of the classes for each sample, if the model gives some.
+    fn scored(&self) -> Result<Option<ScoredSamples>, Box<dyn Error>> {
+        let classes = self.report.predicts.classes.as_ref().map_or(0, Vec::len);
+        if classes == 0 || self.outputs == Outputs::Values {
+            return Ok(None);
+        }
+        let mut scored = ScoredSamples { classes, ..ScoredSamples::default() };
+        self.predicted(|outputs, target| {
+            let TargetView::Class(class) = target.view() else { return };
+            scored.targets.push(class as u32);
+            let from = scored.probabilities.len();
+            match (outputs, self.outputs) {
+                // One output is the second of two classes.
+                (&[z], outputs) if classes == 2 => {
+                    let second = if outputs == Outputs::Logits { 1.0 / (1.0 + (-z).exp()) } else { z };
+                    scored.probabilities.extend([1.0 - second, second]);
+                }
+                (outputs, Outputs::Logits) => {
+                    scored.probabilities.extend(outputs);
+                    vector::softmax(&mut scored.probabilities[from..], classes);
+                }
+                (outputs, _) => scored.probabilities.extend(outputs),
+            }
+        })?;
+        Ok(Some(scored))
+    }
+
+    /// The predictions for one target that is a number.
+    fn values(&self) -> Result<Option<PredictedValues>, Box<dyn Error>> {
+        let predicts = &self.report.predicts;
+        if predicts.classes.is_some() || predicts.labels || predicts.names.len() != 1 {
+            return Ok(None);
+        }
+        let mut values = PredictedValues::default();
+        self.predicted(|outputs, target| {
+            if let (&[predicted], TargetView::Values(&[target])) = (outputs, target.view()) {
+                values.predicted.push(predicted.into());
+                values.targets.push(target.into());
+            }
+        })?;
+        Ok(Some(values))
     }
 }
 
@@ -143,9 +216,17 @@ fn named<const N: usize>(facts: [(&str, String); N]) -> Vec<(String, String)> {
     facts.map(|(name, value)| (name.to_owned(), value)).to_vec()
 }
 
-/// The mistakes of which the model was most certain.
-fn mistakes(scored: &ScoredSamples, test: &Images) -> Vec<Thumbnail> {
-    let width = test.shape().last().copied().unwrap_or(1);
+/// The mistakes of which the model was most certain, if samples are pictures.
+fn mistakes<Y: LearntTarget>(
+    scored: &ScoredSamples,
+    samples: &SharedSamples<Y>,
+    classes: &[String],
+) -> Vec<Thumbnail> {
+    let [channels, height, width] = match *samples.shape() {
+        [height, width] => [1, height, width],
+        [channels, height, width] => [channels, height, width],
+        _ => return Vec::new(),
+    };
     let rows = scored.probabilities.chunks_exact(scored.classes.max(1)).zip(&scored.targets).enumerate();
     let mut wrong: Vec<(f32, usize, usize, u32)> = rows
         .filter_map(|(sample, (row, &target))| {
@@ -155,10 +236,23 @@ fn mistakes(scored: &ScoredSamples, test: &Images) -> Vec<Thumbnail> {
         .collect();
     wrong.sort_by(|a, b| b.0.total_cmp(&a.0));
     let picture = |&(score, sample, taken, target): &(f32, usize, usize, u32)| {
-        let mut pixels = vec![0.0; test.shape().size()];
-        test.read(sample, &mut pixels);
-        let caption = format!("{target} taken for {taken} ({:.1} %), sample {sample}", 100.0 * score);
-        Thumbnail::of_brightness(width, &pixels, caption)
+        let mut pixels = vec![0.0; channels * height * width];
+        samples.read(sample, &mut pixels);
+        // Of colours, the mean, without an alpha channel.
+        let shown = if channels > 3 { 3 } else { channels };
+        let (grey, colours) = pixels.split_at_mut(height * width);
+        for colour in colours.chunks_exact(height * width).take(shown - 1) {
+            grey.iter_mut().zip(colour).for_each(|(grey, colour)| *grey += colour);
+        }
+        grey.iter_mut().for_each(|grey| *grey /= shown as f32);
+        let name = |class: usize| classes.get(class).map_or("", String::as_str);
+        let caption = format!(
+            "{} taken for {} ({:.1} %), sample {sample}",
+            name(target as usize),
+            name(taken),
+            100.0 * score
+        );
+        Thumbnail::of_brightness(width, grey, caption)
     };
     wrong.iter().take(MISTAKES).map(picture).collect()
 }

@@ -174,6 +174,31 @@ fn numbers_are_predicted_in_the_units_of_the_file() {
 }
 
 #[test]
+fn epochs_fit_into_a_time() {
+    let directory = directory(&[("flats.csv", flats(300, 5))]);
+    let directory = directory.path();
+    out(directory, &["init", "flats.csv"]);
+    let arguments =
+        ["train", "flats.toml", "--for", "2s", "--json", "report.json", "--report", "report.html"];
+    let output = run(directory, &arguments);
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let report = json(directory, "report.json");
+    let epochs: u64 =
+        report["changes"][0].as_str().unwrap().strip_prefix("epochs=").unwrap().parse().unwrap();
+    assert!(said.contains(&format!("{epochs} epochs: so many of about ")), "{said}");
+    assert!(report["epochs"].as_array().unwrap().len() as u64 <= epochs && epochs > 1, "{report}");
+    // A person's page shows predictions and what is left over.
+    let page = fs::read_to_string(directory.join("report.html")).unwrap();
+    assert!(page.contains("<section id=\"values\">") && !page.contains("<section id=\"confusion\">"));
+    let message = fails(directory, &["train", "flats.toml", "--for", "0.000001s"]);
+    assert!(
+        message.contains("an epoch takes about ") && message.contains("more than the 0.0 s of --for"),
+        "{message}"
+    );
+}
+
+#[test]
 fn yes_or_no_and_several_targets() {
     let mut rng = Seed(5).rng();
     let mut table = String::from("a,b,left,right,both\n");
@@ -244,8 +269,18 @@ fn from_pictures_to_predictions() {
     );
     let small =
         ["--set", "epochs=12", "--set", "model.layers.0.channels=8", "--set", "model.layers.3.channels=8"];
-    out(directory, &[&["train", "shapes.toml", "--json", "report.json"][..], &small].concat());
+    let files = ["train", "shapes.toml", "--json", "report.json", "--report", "report.html"];
+    let augment = ["--set", "augment=[\"horizontal_flip\", \"brightness(0.1)\"]"];
+    out(directory, &[&files[..], &small, &augment].concat());
     let report = json(directory, "report.json");
+    let page = fs::read_to_string(directory.join("report.html")).unwrap();
+    for part in ["curves", "confusion", "scores", "norms", "layers", "settings"] {
+        assert!(page.contains(&format!("<section id=\"{part}\">")), "{part}");
+    }
+    assert!(
+        page.contains("size of the gradients") && page.contains("horizontal_flip"),
+        "it shows its settings"
+    );
     assert!(report["scores"]["training"]["metrics"]["accuracy"].as_f64() > Some(0.8), "{report}");
     let predicted = out(directory, &["predict", "shapes.chainrule", "shapes/disc"]);
     assert_eq!(predicted.lines().count(), 61);

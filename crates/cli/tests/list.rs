@@ -9,7 +9,7 @@ use serde_json::Value;
 use start::chainrule;
 
 /// Those that there have to be.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "layers",
     "activations",
     "merges",
@@ -19,6 +19,7 @@ const KINDS: [&str; 9] = [
     "optimizers",
     "schedules",
     "transforms",
+    "augmentations",
 ];
 
 fn list(arguments: &[&str]) -> Output {

@@ -50,16 +50,16 @@ fn trains_on_the_bundled_digits() {
         serde_json::from_slice(&fs::read(directory.path().join("report.json")).unwrap()).unwrap()
     };
     let (one, two) = (report("1"), report("2"));
-    assert!(one["test_accuracy"].as_f64().unwrap() > 0.8, "{one}");
+    assert!(one["scores"]["test"]["metrics"]["accuracy"].as_f64().unwrap() > 0.8, "{one}");
     assert_eq!(one["params_sha256"], two["params_sha256"]);
     assert_eq!(one["dataset"], "digits");
     assert_eq!(one["samples"], 60_000);
     assert_eq!(one["parameters"], 784 * 16 + 16 + 16 * 16 + 16 + 16 * 10 + 10);
     assert_eq!(one["epochs"].as_array().unwrap().len(), 1);
-    let confusion = one["confusion"].as_array().unwrap();
+    let confusion = one["scores"]["test"]["confusion"].as_array().unwrap();
     let total: u64 = confusion.iter().flat_map(|row| row.as_array().unwrap()).filter_map(Value::as_u64).sum();
     assert_eq!(total, 10_000);
-    for key in ["test_loss", "train_seconds", "seed", "threads", "shards", "blas"] {
+    for key in ["scores", "predicts", "layers", "train_seconds", "seed", "threads", "shards", "blas"] {
         assert!(!one[key].is_null(), "{key}");
     }
     assert!(directory.path().join("mnist.chainrule").is_file());

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use chainrule::core::{AnyLayer, Description, DescriptionError, Kind, Registry, Sequential};
+use chainrule::data::augment::AnyAugmentation;
 use chainrule::losses::Loss;
 use chainrule::metrics::Measure;
 use chainrule::optim::{Schedule, UpdateRule};
 use chainrule::tables::transform::Transform;
-use chainrule::tensor::{Outputs, Seed, Shape};
+use chainrule::tensor::{ClassTarget, Outputs, Seed, Shape, TargetError};
 use chainrule::train::{Audit, Model, Trainer};
 
 use crate::configuration::Configuration;
@@ -18,7 +19,7 @@ use crate::optimizer::{Rate, scheduled_optimizer};
 use crate::targets::{LearntTarget, PredictedTargets};
 
 /// What is built from a description at a key, or an error with its place.
-fn build<K: Kind>(
+pub(crate) fn build<K: Kind>(
     key: &str,
     described: &Located<Description>,
     registry: &Registry,
@@ -36,10 +37,10 @@ impl Configuration {
         for layer in &self.layers {
             build::<AnyLayer<f32>>("model.layers", layer, registry)?;
         }
-        let loss = build::<Box<dyn Loss<f32, u8>>>("loss", &self.loss, registry)?;
+        let loss = build::<Box<dyn Loss<f32, ClassTarget<f32>>>>("loss", &self.loss, registry)?;
         loss.validate().map_err(|error| failed("loss", &self.loss, error.into()))?;
         for metric in &self.metrics {
-            let built = build::<Box<dyn Measure<f32, u8>>>("metrics", metric, registry)?;
+            let built = build::<Box<dyn Measure<f32, ClassTarget<f32>>>>("metrics", metric, registry)?;
             built.validate().map_err(|error| failed("metrics", metric, error.into()))?;
         }
         build::<Box<dyn UpdateRule<f32>>>("optimizer", &self.optimizer, registry)?;
@@ -48,6 +49,10 @@ impl Configuration {
         }
         let optimizer = self.optimizer(registry)?;
         optimizer.validate().map_err(|error| failed("optimizer", &self.optimizer, error.into()))?;
+        for augmentation in &self.augment {
+            let built = build::<AnyAugmentation>("augment", augmentation, registry)?;
+            built.check().map_err(|error| failed("augment", augmentation, error.into()))?;
+        }
         for (key, transform) in self.preparation.transforms() {
             build::<Arc<dyn Transform>>(key, transform, registry)?;
         }
@@ -65,7 +70,7 @@ impl Configuration {
 
     /// What the loss takes the outputs of the model for.
     pub(crate) fn outputs(&self, registry: &Registry) -> Result<Outputs, ConfigError> {
-        Ok(self.loss::<u8>(registry)?.outputs())
+        Ok(self.loss::<ClassTarget<f32>>(registry)?.outputs())
     }
 
     /// The optimizer with its schedule.
@@ -144,7 +149,7 @@ impl Configuration {
         // Classes that there may be, or the numbers of one sample, since all have the same number of them.
         let targets = match predicts.classes.as_ref().map_or(0, Vec::len) {
             0 => vec![parts.train.read(0, &mut row)],
-            classes => (0..classes).filter_map(Y::of_class).collect(),
+            classes => Y::possible(classes, false),
         };
         let last = self.layers.last().unwrap_or(&self.layers[0]);
         let unlike = |why: String| {
@@ -163,7 +168,35 @@ impl Configuration {
                 return unlike(format!(": {error}"));
             }
         }
+        if self.mixes(registry) {
+            self.check_mixed(registry, &*loss, columns, predicts)?;
+        }
         self.trainer_of(registry, model, loss, &predicts.scales)
+    }
+
+    /// Whether the loss and the metrics are defined for targets that are a share of each class.
+    fn check_mixed<Y: LearntTarget>(
+        &self,
+        registry: &Registry,
+        loss: &dyn Loss<f32, Y>,
+        columns: usize,
+        predicts: &PredictedTargets,
+    ) -> Result<(), ConfigError> {
+        let classes = predicts.classes.as_ref().map_or(0, Vec::len);
+        let Some(target) = Y::possible(classes, true).pop() else { return Ok(()) };
+        let unlike = |described: &Located<Description>, error: TargetError| {
+            let problem = format!(
+                "`augment` mixes samples, whose targets are a share of each class, and {} does not take those: {error}",
+                described.value
+            );
+            ConfigError::Contradiction { at: described.at.clone(), problem }
+        };
+        let targets = [target];
+        loss.check(columns, &targets).map_err(|error| unlike(&self.loss, error))?;
+        for (described, metric) in self.metrics.iter().zip(self.metrics::<Y>(registry, &predicts.scales)?) {
+            metric.check(columns, &targets).map_err(|error| unlike(described, error))?;
+        }
+        Ok(())
     }
 
     /// A trainer with the settings of this configuration.

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use chainrule::core::{AnyLayer, Description, Entry, Registry};
+use chainrule::data::augment::AnyAugmentation;
 use chainrule::optim::{Schedule, UpdateRule};
 use chainrule::prelude::{Loss, Measure};
 use chainrule::tables::transform::Transform;
+use chainrule::tensor::ClassTarget;
 
 use crate::error::ConfigError;
 use crate::location::Location;
@@ -127,10 +129,11 @@ fn with_setting(
 fn entry_of(key: &str, name: &str, registry: &Registry) -> Option<&'static Entry> {
     let found = match key {
         "model" => registry.entry::<AnyLayer<f32>>(name),
-        "loss" => registry.entry::<Box<dyn Loss<f32, u8>>>(name),
-        "metrics" => registry.entry::<Box<dyn Measure<f32, u8>>>(name),
+        "loss" => registry.entry::<Box<dyn Loss<f32, ClassTarget<f32>>>>(name),
+        "metrics" => registry.entry::<Box<dyn Measure<f32, ClassTarget<f32>>>>(name),
         "optimizer" => registry.entry::<Box<dyn UpdateRule<f32>>>(name),
         "schedule" => registry.entry::<Arc<dyn Schedule>>(name),
+        "augment" => registry.entry::<AnyAugmentation>(name),
         "preparation" => registry.entry::<Arc<dyn Transform>>(name),
         _ => return None,
     };

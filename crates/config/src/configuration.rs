@@ -7,6 +7,7 @@ use chainrule::core::{Description, Registry};
 
 use crate::changes;
 use crate::checkpoint_interval::CheckpointInterval;
+use crate::class_weights::ClassWeights;
 use crate::data_section::DataSection;
 use crate::error::ConfigError;
 use crate::location::{Located, Location};
@@ -21,6 +22,8 @@ const KEYS: &[&str] = &[
     "batch_size",
     "seed",
     "loss",
+    "augment",
+    "class_weights",
     "metrics",
     "optimizer",
     "schedule",
@@ -69,6 +72,10 @@ pub struct Configuration {
     pub loss: Located<Description>,
     /// What is reported besides.
     pub metrics: Vec<Located<Description>>,
+    /// How the samples are changed at random in each epoch.
+    pub augment: Vec<Located<Description>>,
+    /// How much samples count, by their class.
+    pub class_weights: Option<Located<ClassWeights>>,
     /// How the weights are changed.
     pub optimizer: Located<Description>,
     /// How the learning rate changes; constant without one.
@@ -177,6 +184,8 @@ impl Configuration {
             seed: section.whole("seed", 0)?.unwrap_or(0),
             loss: loss.ok_or_else(|| section.missing("loss", "a loss, such as \"cross_entropy\""))?,
             metrics: section.descriptions("metrics")?,
+            augment: section.descriptions("augment")?,
+            class_weights: section.get("class_weights").map(ClassWeights::of_node).transpose()?,
             optimizer: optimizer
                 .ok_or_else(|| section.missing("optimizer", "an optimizer, such as \"adam(lr=0.001)\""))?,
             schedule: section.description("schedule")?,

@@ -3,6 +3,7 @@
 use chainrule::core::Registry;
 use chainrule::data::Samples;
 use chainrule::metrics::MetricValue;
+use chainrule::tensor::Outputs;
 use chainrule::train::{Model, Scores, Trainer};
 
 use crate::configuration::Configuration;
@@ -25,28 +26,41 @@ pub struct Evaluated {
     pub confusion: Option<Vec<Vec<u64>>>,
 }
 
-/// Evaluates a model on data, with the loss and the metrics of its configuration.
-pub(crate) struct Evaluation<Y: LearntTarget> {
+/// Evaluates a model on data, with the loss and the metrics of its trainer, and counts which classes it takes for which.
+pub struct Evaluation<Y: LearntTarget> {
     trainer: Trainer<f32, Y>,
 }
 
 impl<Y: LearntTarget> Evaluation<Y> {
-    pub(crate) fn new(
+    /// With the loss and the metrics of a configuration.
+    pub(crate) fn of_configuration(
         configuration: &Configuration,
         registry: &Registry,
         model: Model<f32>,
         threads: usize,
     ) -> Result<Self, ConfigError> {
         let loss = configuration.loss::<Y>(registry)?;
-        let confusion = Y::confusion(loss.outputs());
-        let mut trainer = configuration.trainer_of(registry, model, loss, &[])?.threads(threads);
-        if let Some(confusion) = confusion {
-            trainer = trainer.metric_as(CONFUSION, confusion);
-        }
-        Ok(Self { trainer })
+        let outputs = loss.outputs();
+        let trainer = configuration.trainer_of(registry, model, loss, &[])?.threads(threads);
+        Ok(Self::new(trainer, outputs))
     }
 
-    pub(crate) fn of(&mut self, samples: &SharedSamples<Y>) -> Result<Evaluated, ConfigError> {
+    /// With the loss and the metrics of this trainer, whose loss takes the outputs of the model for these.
+    pub fn new(trainer: Trainer<f32, Y>, outputs: Outputs) -> Self {
+        let confusion = Y::confusion(outputs, trainer.model().output().size());
+        let trainer = match confusion {
+            Some(confusion) => trainer.metric_as(CONFUSION, confusion),
+            None => trainer,
+        };
+        Self { trainer }
+    }
+
+    /// How it does on these samples.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trainer::evaluate`].
+    pub fn of(&mut self, samples: &SharedSamples<Y>) -> Result<Evaluated, ConfigError> {
         let data: &dyn Samples<f32, Target = Y> = &**samples;
         let mut scores = self.trainer.evaluate(&data)?;
         let position = scores.metrics.iter().position(|(name, _)| name == CONFUSION);

@@ -5,9 +5,11 @@ use std::sync::{Arc, LazyLock};
 use chainrule::core::{
     AnyLayer, AnyMerge, DescriptionError, Entry, Initializer, Kind, Registry, nearest_name, same_name,
 };
+use chainrule::data::augment::AnyAugmentation;
 use chainrule::layers::activations::AnyActivation;
 use chainrule::prelude::{Loss, Measure, Schedule, UpdateRule};
 use chainrule::tables::transform::Transform;
+use chainrule::tensor::ClassTarget;
 
 /// Everything of one kind.
 pub struct Family {
@@ -57,11 +59,12 @@ pub fn families() -> Vec<Family> {
         activations,
         Family::of::<AnyMerge<f32>>(registry),
         Family::of::<Arc<dyn Initializer>>(registry),
-        Family::of::<Box<dyn Loss<f32, u8>>>(registry),
-        Family::of::<Box<dyn Measure<f32, u8>>>(registry),
+        Family::of::<Box<dyn Loss<f32, ClassTarget<f32>>>>(registry),
+        Family::of::<Box<dyn Measure<f32, ClassTarget<f32>>>>(registry),
         Family::of::<Box<dyn UpdateRule<f32>>>(registry),
         Family::of::<Arc<dyn Schedule>>(registry),
         Family::of::<Arc<dyn Transform>>(registry),
+        Family::of::<AnyAugmentation>(registry),
     ]
 }
 

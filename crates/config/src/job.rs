@@ -35,7 +35,7 @@ pub struct TrainingJob<'c, Y: LearntTarget> {
     trainer: Trainer<f32, Y>,
     predicts: PredictedTargets,
     parts: DataParts<Y>,
-    /// With targets as they are learnt.
+    /// Changed at random, and with targets as they are learnt.
     train: SharedSamples<Y>,
     validation: Option<SharedSamples<Y>>,
     threads: usize,
@@ -73,8 +73,8 @@ impl<'c, Y: LearntTarget> TrainingJob<'c, Y> {
         if let (Some(stopping), Some(_)) = (&configuration.early_stopping, &parts.validation) {
             trainer = trainer.callback(stopping.callback());
         }
-        let learnt = |samples: &SharedSamples<Y>| Y::scaled(samples.clone(), &predicts.scales);
-        let (train, validation) = (learnt(&parts.train), parts.validation.as_ref().map(learnt));
+        let train = configuration.for_training(registry, &parts.train, &predicts)?;
+        let validation = parts.validation.clone().map(|samples| Y::scaled(samples, &predicts.scales));
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self { configuration, registry, trainer, predicts, parts, train, validation, threads })
     }
@@ -143,7 +143,7 @@ impl<'c, Y: LearntTarget> TrainingJob<'c, Y> {
         let Self { configuration, registry, trainer, predicts, parts, threads, .. } = self;
         let model = in_units(configuration, registry, trainer.evaluated_model(), &predicts)?;
         drop(trainer);
-        let mut evaluation = Evaluation::new(configuration, registry, model, threads)?;
+        let mut evaluation = Evaluation::of_configuration(configuration, registry, model, threads)?;
         let DataParts { train, validation, test } = parts;
         Ok(TrainedModel {
             train: evaluation.of(&train)?,

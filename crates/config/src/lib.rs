@@ -40,9 +40,11 @@
 //! The program `chainrule` is made of this: `chainrule init`, `train`, `evaluate`, `predict`.
 #![doc(html_root_url = "https://docs.rs/chainrule-config/latest")]
 
+mod augment;
 mod build;
 mod changes;
 mod checkpoint_interval;
+mod class_weights;
 mod configuration;
 mod data_section;
 mod error;
@@ -67,10 +69,11 @@ mod stopping_section;
 mod targets;
 
 pub use checkpoint_interval::{CheckpointInterval, seconds};
+pub use class_weights::ClassWeights;
 pub use configuration::Configuration;
 pub use data_section::{DataSection, DataSource, PictureSection, TableSection};
 pub use error::ConfigError;
-pub use evaluation::Evaluated;
+pub use evaluation::{Evaluated, Evaluation};
 pub use init::configuration_for;
 pub use job::{TrainedModel, TrainingJob};
 pub use load::{DataParts, LoadedData, LoadedSamples, SharedSamples};

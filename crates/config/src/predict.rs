@@ -1,10 +1,11 @@
 //! Predictions for files.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use chainrule::core::Registry;
-use chainrule::data::{Images, Samples, idx};
-use chainrule::tensor::Outputs;
+use chainrule::data::{ClassTargets, Images, Samples, idx};
+use chainrule::tensor::{ClassTarget, Outputs};
 use ndarray::{Array2, s};
 
 use crate::data_section::{DataSource, PictureSection};
@@ -98,8 +99,8 @@ impl ConfiguredModel {
                 let classes = self.predicts.classes.as_ref().map_or(0, Vec::len);
                 let images = Images::idx_test(path, classes)?;
                 self.check_shape(path, &images)?;
-                let samples: SharedSamples<u8> = std::sync::Arc::new(images);
-                self.scores(&samples, registry, threads)
+                let samples = Arc::new(ClassTargets::with_classes(images, classes));
+                self.scores::<ClassTarget<f32>>(&(samples as SharedSamples<_>), registry, threads)
             }
         }
     }
@@ -110,7 +111,8 @@ impl ConfiguredModel {
         registry: &Registry,
         threads: usize,
     ) -> Result<Evaluated, ConfigError> {
-        Evaluation::<Y>::new(&self.configuration, registry, self.model.clone(), threads)?.of(samples)
+        Evaluation::<Y>::of_configuration(&self.configuration, registry, self.model.clone(), threads)?
+            .of(samples)
     }
 
     fn preparation(&self) -> Result<&chainrule::tables::Preparation, ConfigError> {

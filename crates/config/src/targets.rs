@@ -3,15 +3,22 @@
 use std::sync::Arc;
 
 use chainrule::core::{Described, Description, DescriptionError, Kind, Registry, describe};
-use chainrule::data::{Dataset, Samples};
+use chainrule::data::augment::{AnyMixing, Mixed};
+use chainrule::data::{ClassTargets, Dataset, Samples};
 use chainrule::metrics::{ConfusionMatrix, Measure};
-use chainrule::tensor::{Outputs, Shape, Target};
+use chainrule::tensor::{ClassTarget, Outputs, Seed, Shape, Target};
 
+use crate::configuration::Configuration;
+use crate::error::ConfigError;
 use crate::load::SharedSamples;
+use crate::location::Located;
 use crate::metric_in_units::MetricInUnits;
 
-/// The most classes that a training takes: the targets of the registry's losses are bytes.
-pub(crate) const MAX_CLASSES: usize = 256;
+/// The most classes that a training takes. A model has an output for each of them.
+pub(crate) const MAX_CLASSES: usize = 65_536;
+
+/// The most classes whose mistakes for each other are counted.
+const MAX_CONFUSED: usize = 1000;
 
 /// What a model predicts: its targets, their classes, and how numbers are scaled while they are learnt.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -107,14 +114,27 @@ impl PredictedTargets {
     }
 }
 
-/// A type of targets that can be learnt from a configuration: classes, `u8`, or numbers, `Vec<f32>`.
+/// A type of targets that can be learnt from a configuration: classes, `ClassTarget<f32>`, or numbers, `Vec<f32>`.
 pub trait LearntTarget: Target<f32> + Clone + Send + Sync + 'static {
-    /// The samples with targets in deviations from their means.
+    /// The samples as they are validated on: with targets in deviations from their means.
     #[doc(hidden)]
     fn scaled(samples: SharedSamples<Self>, scales: &[[f64; 2]]) -> SharedSamples<Self> {
         let _ = scales;
         samples
     }
+
+    /// Samples that are mixed in these ways, and count as much as their classes.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if targets are no classes.
+    #[doc(hidden)]
+    fn mixed(
+        samples: SharedSamples<Self>,
+        configuration: &Configuration,
+        mixings: Vec<(Located<AnyMixing>, Seed)>,
+        predicts: &PredictedTargets,
+    ) -> Result<SharedSamples<Self>, ConfigError>;
 
     /// The metric of outputs and targets in the units of the data.
     #[doc(hidden)]
@@ -123,29 +143,54 @@ pub trait LearntTarget: Target<f32> + Clone + Send + Sync + 'static {
         metric
     }
 
-    /// The target that is the class of this index, if targets are classes.
+    /// The targets that there may be, of so many classes, if targets are classes; with mixed ones, if there are such.
     #[doc(hidden)]
-    fn of_class(class: usize) -> Option<Self> {
-        let _ = class;
-        None
+    fn possible(classes: usize, mixed: bool) -> Vec<Self> {
+        let _ = (classes, mixed);
+        Vec::new()
     }
 
-    /// The confusion matrix, where outputs are classes.
+    /// The confusion matrix, where outputs are of so many classes.
     #[doc(hidden)]
-    fn confusion(outputs: Outputs) -> Option<Box<dyn Measure<f32, Self>>> {
-        let _ = outputs;
+    fn confusion(outputs: Outputs, columns: usize) -> Option<Box<dyn Measure<f32, Self>>> {
+        let _ = (outputs, columns);
         None
     }
 }
 
-impl LearntTarget for u8 {
-    fn of_class(class: usize) -> Option<Self> {
-        Self::try_from(class).ok()
+impl LearntTarget for ClassTarget<f32> {
+    fn mixed(
+        mut samples: SharedSamples<Self>,
+        configuration: &Configuration,
+        mixings: Vec<(Located<AnyMixing>, Seed)>,
+        predicts: &PredictedTargets,
+    ) -> Result<SharedSamples<Self>, ConfigError> {
+        let classes = predicts.classes.as_deref().unwrap_or_default();
+        let weights = match &configuration.class_weights {
+            Some(given) => Some((given.at.clone(), given.value.of(classes, &samples, &given.at)?)),
+            None => None,
+        };
+        for (Located { value, at }, seed) in mixings {
+            let mixed = Mixed::<_, _, f32>::new(samples, value, seed);
+            let mixed =
+                mixed.map_err(|error| ConfigError::Contradiction { at, problem: error.to_string() })?;
+            samples = Arc::new(ClassTargets::with_classes(mixed, classes.len()));
+        }
+        let Some((at, weights)) = weights else { return Ok(samples) };
+        let weighted = ClassTargets::with_classes(samples, classes.len()).weighted(weights);
+        Ok(Arc::new(weighted.map_err(|error| ConfigError::Contradiction { at, problem: error.to_string() })?))
     }
 
-    fn confusion(outputs: Outputs) -> Option<Box<dyn Measure<f32, Self>>> {
+    fn possible(classes: usize, mixed: bool) -> Vec<Self> {
+        let share = 1.0 / classes.max(1) as f32;
+        let mixed = mixed.then(|| Self::of_shares(vec![share; classes]));
+        (0..classes as u32).map(Self::from).chain(mixed).collect()
+    }
+
+    fn confusion(outputs: Outputs, columns: usize) -> Option<Box<dyn Measure<f32, Self>>> {
         match outputs {
             Outputs::Values => None,
+            _ if columns > MAX_CONFUSED => None,
             outputs => {
                 let from_logits = outputs == Outputs::Logits;
                 Some(Box::new(ConfusionMatrix { from_logits, ..ConfusionMatrix }))
@@ -160,6 +205,25 @@ impl LearntTarget for Vec<f32> {
             return samples;
         }
         Arc::new(ScaledTargets { samples, scales: scales.to_vec() })
+    }
+
+    fn mixed(
+        samples: SharedSamples<Self>,
+        configuration: &Configuration,
+        mixings: Vec<(Located<AnyMixing>, Seed)>,
+        predicts: &PredictedTargets,
+    ) -> Result<SharedSamples<Self>, ConfigError> {
+        if let Some((mixing, _)) = mixings.into_iter().next() {
+            let problem =
+                format!("only classes can be mixed, but the data have {}: leave it out", predicts.words());
+            return Err(ConfigError::Contradiction { at: mixing.at, problem });
+        }
+        if let Some(weights) = &configuration.class_weights {
+            let problem =
+                format!("the data have no classes, but {}: leave out `class_weights`", predicts.words());
+            return Err(ConfigError::Contradiction { at: weights.at.clone(), problem });
+        }
+        Ok(samples)
     }
 
     fn in_units(metric: Box<dyn Measure<f32, Self>>, scales: &[[f64; 2]]) -> Box<dyn Measure<f32, Self>> {

@@ -3,11 +3,11 @@
 use chainrule_core::{
     Described, DescriptionError, Entry, Registry, SettingValue, Settings, Value, entry, register,
 };
-use chainrule_tensor::Steps;
+use chainrule_tensor::{ClassTarget, Steps};
 
 use crate::*;
 
-/// Registers all losses, for targets that are classes, `u8`, or vectors of values, `Vec<T>`.
+/// Registers all losses, for targets that are classes, [`ClassTarget`], or vectors of values, `Vec<T>`.
 ///
 /// A program that calls it compiles all of them; with the feature `registry`, those of `f32` have been compiled with this crate.
 pub fn register_all<T: Real>(registry: &mut Registry) {
@@ -25,7 +25,7 @@ fn register_single(registry: &mut Registry) {
 }
 
 fn register_both<T: Real>(registry: &mut Registry) {
-    register::<T, u8>(registry);
+    register::<T, ClassTarget<T>>(registry);
     register::<T, Vec<T>>(registry);
 }
 

@@ -1,11 +1,11 @@
 //! The one list of this crate's metrics.
 
 use chainrule_core::{Registry, register};
-use chainrule_tensor::{Real, Target};
+use chainrule_tensor::{ClassTarget, Real, Target};
 
 use crate::*;
 
-/// Registers all metrics, for targets that are classes, `u8`, or vectors of values, `Vec<T>`.
+/// Registers all metrics, for targets that are classes, [`ClassTarget`], or vectors of values, `Vec<T>`.
 ///
 /// A program that calls it compiles all of them; with the feature `registry`, those of `f32` have been compiled with this crate.
 pub fn register_all<T: Real>(registry: &mut Registry) {
@@ -23,7 +23,7 @@ fn register_single(registry: &mut Registry) {
 }
 
 fn register_both<T: Real>(registry: &mut Registry) {
-    register::<T, u8>(registry);
+    register::<T, ClassTarget<T>>(registry);
     register::<T, Vec<T>>(registry);
 }
 

@@ -14,9 +14,7 @@ struct Written {
     dataset: Option<String>,
     samples: Option<u64>,
     epochs: Vec<Epoch>,
-    test: Option<Scores>,
-    confusion: Option<Vec<Vec<u64>>>,
-    /// Of `train`: how the model does on each part of the data.
+    /// How the model does on each part of the data.
     #[serde(default)]
     scores: BTreeMap<String, Part>,
     predicts: Option<Predicts>,
@@ -128,10 +126,8 @@ impl RunReport {
         // The part that says most of new samples.
         let parts = ["test", "validation"].into_iter();
         let last = parts.filter_map(|name| Some((name, written.scores.get(name)?))).next();
-        let of_part = last.map(|(name, part)| (name, &part.scores));
-        let last_scores = written.test.as_ref().map(|scores| ("test", scores)).or(of_part);
         for (name, (quantity, y)) in
-            last_scores.iter().flat_map(|(name, scores)| scores.values().map(|value| (*name, value)))
+            last.iter().flat_map(|(name, part)| part.scores.values().map(|value| (*name, value)))
         {
             // Validations are in the curve, and perhaps in other units there.
             if name == "test" {
@@ -140,8 +136,7 @@ impl RunReport {
             report.figures.push((format!("{name} {quantity}"), number(y)));
         }
         report.figures.push(("seconds".into(), format!("{:.2}", written.train_seconds)));
-        let of_part = || last?.1.confusion.clone();
-        report.confusion = written.confusion.or_else(of_part).unwrap_or_default();
+        report.confusion = last.and_then(|(_, part)| part.confusion.clone()).unwrap_or_default();
         let numbers = (0..report.confusion.len()).map(|class| class.to_string());
         let classes = written.predicts.and_then(|predicts| predicts.classes);
         report.classes = classes.unwrap_or_else(|| numbers.collect());

@@ -7,8 +7,8 @@ use chainrule_cli::{families, terminal};
 use chainrule_config::ConfiguredModel;
 use clap::Args;
 
-use super::report::evaluated_json;
-use super::score_table::{confusion_table, score_table};
+use crate::report::evaluated_json;
+use crate::score_table::{confusion_table, score_table};
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {

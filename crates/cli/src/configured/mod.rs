@@ -3,10 +3,8 @@
 pub(crate) mod evaluate;
 pub(crate) mod init;
 pub(crate) mod predict;
-mod report;
 pub(crate) mod resume;
 mod run;
-mod score_table;
 mod seeds;
 mod several;
 pub(crate) mod summary;

@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         }
     };
     let source = Source { configuration, directory, resume: Some(checkpoint.clone()) };
-    run::run(&source, options, &out, Some(checkpoint))
+    run::run(source, options, &out, Some(checkpoint))
 }
 
 /// The directory of the configuration, as the training has noted it.

@@ -10,16 +10,19 @@ use chainrule::train::Trainer;
 use chainrule::train::callbacks::{CsvLog, JsonLinesLog, TensorBoardLog};
 use chainrule_cli::{families, terminal};
 use chainrule_config::{
-    Configuration, DataParts, LearntTarget, LoadedSamples, PredictedTargets, TrainingJob, noted,
+    Configuration, DataParts, LearntTarget, LoadedData, LoadedSamples, PredictedTargets, TrainedModel,
+    TrainingJob, noted,
 };
 use clap::Args;
 
 use super::for_shell;
-use super::report::TrainReport;
-use crate::forecast::Forecast;
+use crate::forecast::{self, Forecast};
 use crate::interrupt::Interrupt;
 use crate::output_files;
 use crate::progress::ProgressPrinter;
+use crate::recorder::{Recorder, SIZES};
+use crate::report::{ReportSource, TrainReport};
+use crate::training_page::TrainingPage;
 
 /// For how long steps are measured before the training.
 const MEASURED: Duration = Duration::from_millis(200);
@@ -39,6 +42,13 @@ pub(crate) struct Options {
     /// Write the report to this file as JSON.
     #[arg(long, value_name = "REPORT")]
     pub(crate) json: Option<PathBuf>,
+    /// Write the report to this file as an HTML page: curves, confusion or residuals, mistakes, weights, sizes of gradients.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Train for about this long, such as 60s or 10m: for as many epochs as fit into it, instead of those of the configuration. The schedule is that
+    /// of the epochs.
+    #[arg(long = "for", value_name = "TIME", value_parser = chainrule_config::seconds)]
+    pub(crate) time: Option<f64>,
     /// Write a line for each epoch to this file: .csv or .jsonl.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -73,13 +83,12 @@ struct Run<'a> {
 
 /// Trains, evaluates, saves, and reports.
 pub(crate) fn run(
-    source: &Source,
+    mut source: Source,
     options: &Options,
     out: &Path,
     checkpoint: Option<&Path>,
 ) -> Result<ExitCode, Box<dyn Error>> {
     let registry = families::registry();
-    let configuration = &source.configuration;
     let own = || {
         let mut path = out.to_owned().into_os_string();
         path.push(".checkpoint");
@@ -91,22 +100,81 @@ pub(crate) fn run(
     output_files::check(&[
         ("out", Some(out)),
         ("json", options.json.as_deref()),
+        ("report", options.report.as_deref()),
         ("checkpoint", Some(&checkpoint)),
         ("log", options.log.as_deref()),
     ])?;
-    let data = configuration.load_data(registry)?;
+    let data = source.configuration.load_data(registry)?;
     data.notes.iter().for_each(|note| terminal::note(format_args!("warning: {note}")));
     let [train, validation, test] = data.counts();
     terminal::note(format_args!(
         "{train} samples for training, {validation} for validation, {test} for the test\n"
     ));
+    if let Some(seconds) = options.time {
+        source.configuration = fitted(&source, &data, options, seconds)?;
+    }
+    let configuration = &source.configuration;
     let model = noted(configuration.model(registry, data.shape())?, configuration, &data);
     terminal::note(format_args!("{}\n", model.summary()));
     let samples = format!("{train} {validation} {test} of {}", data.shape());
-    let run = Run { source, options, out, checkpoint, keeps_checkpoint, samples };
+    let run = Run { source: &source, options, out, checkpoint, keeps_checkpoint, samples };
     match data.samples {
         LoadedSamples::Classes(parts) => run.train(model, data.predicts, parts),
         LoadedSamples::Values(parts) => run.train(model, data.predicts, parts),
+    }
+}
+
+/// The configuration with as many epochs as fit into this time, after those that were done.
+fn fitted(
+    source: &Source,
+    data: &LoadedData,
+    options: &Options,
+    seconds: f64,
+) -> Result<Configuration, Box<dyn Error>> {
+    let (step, done) = match &data.samples {
+        LoadedSamples::Classes(parts) => measured(source, data, parts, options)?,
+        LoadedSamples::Values(parts) => measured(source, data, parts, options)?,
+    };
+    let configuration = &source.configuration;
+    let [train, validation, _] = data.counts();
+    // A forward pass is about a third of a step.
+    let steps = train.div_ceil(configuration.batch_size) + validation.div_ceil(3 * configuration.batch_size);
+    let more = forecast::epochs_in(seconds, step, steps as u64).map_err(|epoch| {
+        let (epoch, given) = (forecast::time(epoch), forecast::time(seconds));
+        format!("an epoch takes about {epoch}, more than the {given} of --for: give more time, or choose a smaller network")
+    })?;
+    let epochs = done.saturating_add(more);
+    let (given, one) = (forecast::time(seconds), step.as_secs_f64() * steps as f64);
+    terminal::note(format_args!("{epochs} epochs: so many of about {one:.3} s fit into {given}\n"));
+    let mut configuration = configuration.clone();
+    configuration.epochs = epochs;
+    // As if it had been given, for those who go on with it.
+    configuration.changes.push(format!("epochs={epochs}"));
+    Ok(configuration)
+}
+
+/// How long a step takes, and how many epochs are done.
+fn measured<Y: LearntTarget>(
+    source: &Source,
+    data: &LoadedData,
+    parts: &DataParts<Y>,
+    options: &Options,
+) -> Result<(Duration, u64), Box<dyn Error>> {
+    let (registry, configuration) = (families::registry(), &source.configuration);
+    let model = configuration.model(registry, data.shape())?;
+    let job = TrainingJob::new(configuration, registry, model, data.predicts.clone(), parts.clone())?;
+    let mut job = job.threads(options.threads()).try_with(|trainer| match &source.resume {
+        Some(path) => trainer.resume(path),
+        None => Ok(trainer),
+    })?;
+    let done = job.trainer().epochs_done();
+    Ok((job.measure_step(MEASURED)?, done))
+}
+
+impl Options {
+    fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.unwrap_or_else(cores)
     }
 }
 
@@ -119,12 +187,15 @@ impl Run<'_> {
     ) -> Result<ExitCode, Box<dyn Error>> {
         let registry = families::registry();
         let configuration = &self.source.configuration;
-        let Options { json, threads, .. } = self.options;
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = threads.unwrap_or_else(cores);
+        let Options { json, report: page, .. } = self.options;
+        let threads = self.options.threads();
         let interrupt = Interrupt::watch()?;
+        let last = parts.test.as_ref().or(parts.validation.as_ref()).unwrap_or(&parts.train).clone();
+        let outputs = configuration.loss::<Y>(registry)?.outputs();
+        let recorder = Recorder::default();
         let job = TrainingJob::new(configuration, registry, model, predicts.clone(), parts)?;
-        let mut job = job.threads(threads).try_with(|trainer| self.prepared(trainer, interrupt.clone()))?;
+        let mut job =
+            job.threads(threads).try_with(|trainer| self.prepared(trainer, interrupt.clone(), &recorder))?;
         self.forecast(&mut job, threads);
         let fitted = job.fit();
         let epochs = configuration.epochs;
@@ -146,15 +217,43 @@ impl Run<'_> {
                 return Err(error.into());
             }
         }
-        let (history, shards) = (job.trainer().history().to_vec(), job.trainer().shard_count());
-        let trained = job.finish()?;
-        let library = Blas::current();
-        let report = TrainReport { configuration, predicts, history, trained, library, threads, shards };
+        let samples = job.samples();
+        let trainer = job.trainer();
+        let (history, shards) = (trainer.history().to_vec(), trainer.shard_count());
+        let sizes = trainer.weight_sizes().to_vec();
+        let warnings = trainer.warnings().iter().map(ToString::to_string).collect();
+        let TrainedModel { model, train, validation, test, .. } = job.finish()?;
+        let others = [("validation", validation), ("test", test)];
+        let others = others.into_iter().filter_map(|(part, evaluated)| Some((part, evaluated?)));
+        let (layers, parameters, params_sha256) = TrainReport::facts(&model);
+        let report = TrainReport {
+            source: ReportSource::of(configuration),
+            samples,
+            predicts,
+            planned: epochs,
+            history,
+            parts: std::iter::once(("training", train)).chain(others).collect(),
+            layers,
+            parameters,
+            params_sha256,
+            seed: configuration.seed,
+            threads,
+            shards,
+            portable: configuration.portable,
+            blas: Blas::current(),
+        };
         // What cannot be printed is saved all the same, and what cannot be saved is printed.
         let printed = terminal::print(format_args!("\n{report}"));
-        let saved = report.trained.model.save(self.out);
+        let saved = model.save(self.out);
         if let Some(path) = json {
-            super::write_text(path, &report.json()?)?;
+            report.write(path).map_err(|error| output_files::cannot_write(path, &error))?;
+        }
+        if let Some(path) = page {
+            let recorded = recorder.recorded();
+            let (report, sizes, model, samples) = (&report, &sizes[..], &model, &last);
+            let settings = self.settings();
+            TrainingPage { report, warnings, recorded, sizes, model, outputs, samples, settings }
+                .write(path)?;
         }
         saved?;
         if !self.keeps_checkpoint {
@@ -170,6 +269,7 @@ impl Run<'_> {
         &self,
         trainer: Trainer<f32, Y>,
         interrupt: Interrupt,
+        recorder: &Recorder,
     ) -> Result<Trainer<f32, Y>, Box<dyn Error>> {
         let configuration = &self.source.configuration;
         let every = configuration.checkpoint_every;
@@ -185,6 +285,9 @@ impl Run<'_> {
         }
         if let Some(directory) = &self.options.tensorboard {
             trainer = trainer.callback(TensorBoardLog::new(directory));
+        }
+        if self.options.report.is_some() {
+            trainer = trainer.callback(recorder.clone()).record_sizes(SIZES);
         }
         let fresh = trainer.model().notes().to_vec();
         if let Some(path) = &self.source.resume {
@@ -248,6 +351,15 @@ impl Run<'_> {
         terminal::note(format_args!("{forecast}, on {working} of {threads} threads"));
     }
 
+    /// How it is trained, for the page.
+    fn settings(&self) -> Vec<(String, String)> {
+        let Configuration { text, changes, .. } = &self.source.configuration;
+        let changes = changes.join("\n");
+        let facts = [("configuration", text.trim_end().to_owned()), ("changes", changes)];
+        let facts = facts.into_iter().filter(|(_, text)| !text.is_empty());
+        facts.map(|(name, text)| (name.to_owned(), text)).collect()
+    }
+
     /// The command that goes on.
     fn command(&self) -> String {
         let mut command = format!("chainrule resume {}", for_shell(&self.checkpoint));
@@ -257,6 +369,7 @@ impl Run<'_> {
         }
         for (option, path) in [
             ("json", &self.options.json),
+            ("report", &self.options.report),
             ("log", &self.options.log),
             ("tensorboard", &self.options.tensorboard),
         ] {

@@ -10,9 +10,9 @@ use chainrule_cli::{families, terminal};
 use chainrule_config::{Configuration, Evaluated, TrainedModel};
 use serde_json::{Value, json};
 
-use super::report::evaluated_json;
-use super::score_table::{aligned, short};
 use super::several::{self, Ended};
+use crate::report::evaluated_json;
+use crate::score_table::{aligned, short};
 
 /// Trains with so many seeds from that of the configuration on, saves each model, and reports mean and deviation.
 pub(super) fn run(

@@ -11,11 +11,11 @@ use chainrule_config::{Configuration, TrainedModel};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::report::evaluated_json;
-use super::score_table::{aligned, short};
 use super::seeds::numbers;
 use super::several::{self, Ended};
 use super::{for_shell, write_text};
+use crate::report::evaluated_json;
+use crate::score_table::{aligned, short};
 
 /// The most trainings of a sweep.
 const MOST: usize = 10_000;

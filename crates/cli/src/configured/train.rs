@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     checkpoint: Option<PathBuf>,
     /// Train with so many seeds, side by side, from that of the configuration on; report mean and deviation, and save each model with its seed in
     /// the name.
-    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["checkpoint", "log", "tensorboard"])]
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["checkpoint", "log", "tensorboard", "report", "time"])]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: Option<u64>,
 }
@@ -41,5 +41,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         return seeds::run(&configuration, count, options.threads, &out, options.json.as_deref());
     }
     let directory = config.parent().unwrap_or(std::path::Path::new("")).to_owned();
-    run::run(&Source { configuration, directory, resume: None }, options, &out, checkpoint.as_deref())
+    run::run(Source { configuration, directory, resume: None }, options, &out, checkpoint.as_deref())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chainrule::data::{Dataset, Images};
 
 use super::divide::{SplitKeys, divide};
-use super::{DataParts, LoadedData, LoadedSamples, Selected, SharedSamples};
+use super::{DataParts, LoadedData, LoadedSamples, selected};
 use crate::configuration::Configuration;
 use crate::error::ConfigError;
 use crate::split_section::{HeldOut, SplitMethod};
@@ -32,9 +32,7 @@ pub(super) fn load(configuration: &Configuration, path: &Path) -> Result<LoadedD
     let classes = train.classes();
     let (train, test) = (Arc::new(train), Arc::new(test));
     let all = (0..test.len()).collect();
-    let select = |data: &Arc<Images>, indices| -> SharedSamples<u8> {
-        Arc::new(Selected::new(data, indices, classes))
-    };
+    let select = |data: &Arc<Images>, indices| selected(data, indices, classes);
     let validation = Some(divided.validation).filter(|indices| !indices.is_empty());
     Ok(LoadedData {
         samples: LoadedSamples::Classes(DataParts {

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use chainrule::core::Registry;
 use chainrule::data::Samples;
 use chainrule::tables::Preparation;
-use chainrule::tensor::Shape;
+use chainrule::tensor::{ClassTarget, Shape};
 
 pub(crate) use pictures::labelled;
-pub(crate) use samples::Selected;
+pub(crate) use samples::selected;
 pub(crate) use table::{check_columns, classes_of, identifiers, values_of};
 
 use crate::configuration::Configuration;
@@ -41,7 +41,7 @@ pub struct LoadedData {
 /// Samples with targets of one of two types, which are those that the registry has losses for.
 pub enum LoadedSamples {
     /// With a class each.
-    Classes(DataParts<u8>),
+    Classes(DataParts<ClassTarget<f32>>),
     /// With one or several numbers each.
     Values(DataParts<Vec<f32>>),
 }

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chainrule::data::Dataset;
+use chainrule::data::{ClassTargets, Dataset};
 use chainrule::pictures::{PictureReader, Pictures};
+use chainrule::tensor::ClassTarget;
 
 use super::divide::{SplitKeys, divide};
-use super::{DataParts, LoadedData, LoadedSamples, Selected, SharedSamples};
+use super::{DataParts, LoadedData, LoadedSamples, SharedSamples, selected};
 use crate::configuration::Configuration;
 use crate::data_section::PictureSection;
 use crate::error::ConfigError;
@@ -61,8 +62,7 @@ pub(super) fn load(
     let divided = divide(pictures.len(), &keys, split)?;
     let other = |part: &HeldOut, indices: Vec<usize>, data: &Arc<Pictures>| -> Result<_, ConfigError> {
         let HeldOut::Files(path) = part else {
-            let selected = Selected::new(data, indices, names.len());
-            return Ok((!selected.is_empty()).then(|| Arc::new(selected) as SharedSamples<u8>));
+            return Ok((!indices.is_empty()).then(|| selected(data, indices, names.len())));
         };
         // Of the size and the channels of the others.
         let [channels, height, width] = [0, 1, 2].map(|axis| shape[axis]);
@@ -76,7 +76,7 @@ pub(super) fn load(
     let test = other(&split.test, divided.test, &pictures)?;
     Ok(LoadedData {
         samples: LoadedSamples::Classes(DataParts {
-            train: Arc::new(Selected::new(&pictures, divided.train, names.len())),
+            train: selected(&pictures, divided.train, names.len()),
             validation,
             test,
         }),
@@ -91,15 +91,15 @@ pub(crate) fn labelled(
     path: &Path,
     pictures: Pictures,
     names: &[String],
-) -> Result<SharedSamples<u8>, ConfigError> {
+) -> Result<SharedSamples<ClassTarget<f32>>, ConfigError> {
     let class = |folder: &String| {
         let found = names.iter().position(|name| name == folder);
-        found.map(|class| class as u8).ok_or_else(|| ConfigError::Data {
+        found.map(|class| class as u32).ok_or_else(|| ConfigError::Data {
             path: path.join(folder),
             problem: format!("the model has no class of this name, only {}", names.join(", ")),
         })
     };
-    let classes = pictures.class_names().iter().map(class).collect::<Result<Vec<u8>, _>>()?;
-    let samples = pictures.len();
-    Ok(Arc::new(Selected::all(pictures, samples, classes, names.len())))
+    let classes = pictures.class_names().iter().map(class).collect::<Result<Vec<u32>, _>>()?;
+    let samples = ClassTargets::with_classes(pictures, classes.len()).renamed(classes, names.len());
+    Ok(Arc::new(samples.expect("there is a class for each folder")))
 }

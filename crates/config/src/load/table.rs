@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chainrule::core::{Registry, nearest_name};
-use chainrule::data::Rows;
+use chainrule::data::{ClassTargets, Rows};
 use chainrule::tables::{ColumnKind, Preparation, Table, TableColumn, TableWarning};
+use chainrule::tensor::ClassTarget;
 
 use super::divide::{SplitKeys, divide};
-use super::{DataParts, LoadedData, LoadedSamples, Selected, SharedSamples};
+use super::{DataParts, LoadedData, LoadedSamples, SharedSamples};
 use crate::configuration::Configuration;
 use crate::data_section::TableSection;
 use crate::error::ConfigError;
@@ -227,9 +228,8 @@ pub(crate) fn classes_of(
     table: &Table,
     preparation: &Preparation,
     classes: usize,
-) -> Result<SharedSamples<u8>, ConfigError> {
-    let rows = Arc::new(preparation.classification::<f32>(table)?);
-    Ok(Arc::new(Selected::new(&rows, (0..table.rows()).collect(), classes)))
+) -> Result<SharedSamples<ClassTarget<f32>>, ConfigError> {
+    Ok(Arc::new(ClassTargets::with_classes(preparation.classification::<f32>(table)?, classes)))
 }
 
 /// Rows with their targets as numbers.

@@ -121,10 +121,9 @@ fn hostile_names_are_only_text() {
 #[test]
 fn the_report_of_the_program_is_read() {
     let text = r#"{"dataset": "MNIST", "samples": 60000, "epochs": [
-        {"loss": 0.3, "accuracy": 0.9, "seconds": 1.0, "train": {"loss": 0.3, "metrics": {"accuracy": 0.9, "f1": [0.5, 0.6]}}},
-        {"loss": 0.2, "accuracy": 0.95, "seconds": 3.0, "train": {"loss": null, "metrics": {"accuracy": 0.95}}}],
-        "test_loss": 0.1, "test_accuracy": 0.97, "test": {"loss": 0.1, "metrics": {"accuracy": 0.97}},
-        "confusion": [[5, 1], [0, 6]], "train_seconds": 4.0, "parameters": 100, "params_sha256": "ab", "seed": 0,
+        {"seconds": 1.0, "train": {"loss": 0.3, "metrics": {"accuracy": 0.9, "f1": [0.5, 0.6]}}},
+        {"seconds": 3.0, "train": {"loss": null, "metrics": {"accuracy": 0.95}}}],
+        "scores": {"test": {"samples": 12, "loss": 0.1, "metrics": {"accuracy": 0.97}, "confusion": [[5, 1], [0, 6]]}}, "train_seconds": 4.0, "parameters": 100, "params_sha256": "ab", "seed": 0,
         "threads": 2, "shards": 2, "portable": false, "blas": {"name": "OpenBLAS", "version": "0.3", "kernel": "Zen"}}"#;
     let report = RunReport::read(text).unwrap();
     let curve = |quantity: &str, name: &str| {

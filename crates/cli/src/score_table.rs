@@ -12,7 +12,7 @@ const MAX_CLASSES: usize = 20;
 const MAX_NAME: usize = 14;
 
 /// A line for each part with its scores, and below what metrics are no numbers.
-pub(super) fn score_table(parts: &[(&str, &Evaluated)]) -> String {
+pub(crate) fn score_table(parts: &[(&str, &Evaluated)]) -> String {
     let Some((_, first)) = parts.first() else { return String::new() };
     let is_number = |value: &MetricValue| !matches!(value, MetricValue::Vector(_) | MetricValue::Table(_));
     let metrics = first.scores.metrics.iter();
@@ -39,7 +39,7 @@ pub(super) fn score_table(parts: &[(&str, &Evaluated)]) -> String {
 }
 
 /// How often each class was taken for each.
-pub(super) fn confusion_table(evaluated: &Evaluated, part: &str, classes: &[String]) -> Option<String> {
+pub(crate) fn confusion_table(evaluated: &Evaluated, part: &str, classes: &[String]) -> Option<String> {
     let counts = evaluated.confusion.as_ref()?;
     if counts.len() > MAX_CLASSES || counts.len() != classes.len() {
         return None;
@@ -53,7 +53,7 @@ pub(super) fn confusion_table(evaluated: &Evaluated, part: &str, classes: &[Stri
 }
 
 /// The first column to the left, the others to the right.
-pub(super) fn aligned(rows: &[Vec<String>]) -> String {
+pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -69,7 +69,7 @@ pub(super) fn aligned(rows: &[Vec<String>]) -> String {
 }
 
 /// With about five digits that count.
-pub(super) fn short(number: f64) -> String {
+pub(crate) fn short(number: f64) -> String {
     let magnitude = number.abs();
     if !(1e-3..1e7).contains(&magnitude) && magnitude > 0.0 {
         return format!("{number:.3e}");
