@@ -401,6 +401,26 @@ fn trainings_side_by_side_have_the_bits_that_they_have_alone() {
     let best = alone(&["--set", changes[0], "--set", changes[1]]);
     assert_eq!(runs[0]["params_sha256"], best["params_sha256"]);
     assert!(out(directory, &["summary", "best.chainrule"]).contains("adam(lr=0.01)"));
+    let halving = ["--halving", "2", "--set", "epochs=8", "--json", "report.json", "--out", "best.chainrule"];
+    let printed = out(directory, &[&tried[..6], &halving].concat());
+    let runs = json(directory, "report.json");
+    let run_changes = |run: usize| -> Vec<String> {
+        runs[run]["changes"].as_array().unwrap().iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let epochs: Vec<String> = (0..7).map(|run| run_changes(run)[2].clone()).collect();
+    let right: Vec<String> = [8, 4, 4, 2, 2, 2, 2].map(|epochs| format!("epochs={epochs}")).to_vec();
+    assert_eq!((runs.as_array().unwrap().len(), epochs), (7, right));
+    // The best of a round go on.
+    let chosen = |run: usize| run_changes(run)[..2].to_vec();
+    assert_eq!([chosen(0), chosen(1)], [chosen(1), chosen(3)]);
+    assert_eq!(chosen(2), chosen(4));
+    let best = run_changes(0);
+    let command: Vec<&str> = best.iter().flat_map(|change| ["--set", change]).collect();
+    assert!(printed.contains("--set epochs=8"), "{printed}");
+    let alone = out(directory, &[&["train", "plants.toml", "--json", "report.json"][..], &command].concat());
+    assert_eq!(runs[0]["params_sha256"], json(directory, "report.json")["params_sha256"], "{alone}");
+    let message = fails(directory, &["sweep", "plants.toml", "--try", "epochs=2,4", "--halving", "2"]);
+    assert!(message.contains("--halving chooses the epochs"), "{message}");
     let range =
         ["sweep", "plants.toml", "--random", "3", "--range", "optimizer.lr=0.001..0.1", "--by", "accuracy"];
     out(directory, &[&range[..], &short].concat());

@@ -1,6 +1,7 @@
 //! The commands that train what a configuration describes, and use the models that come of it.
 
 pub(crate) mod evaluate;
+mod halving;
 pub(crate) mod init;
 pub(crate) mod predict;
 pub(crate) mod resume;

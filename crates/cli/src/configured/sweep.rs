@@ -11,6 +11,7 @@ use chainrule_config::{Configuration, TrainedModel};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::halving::{Round, rounds};
 use super::seeds::numbers;
 use super::several::{self, Ended};
 use super::{for_shell, write_text};
@@ -34,6 +35,10 @@ pub(crate) struct Arguments {
     /// Try so many combinations that are drawn at random, instead of all.
     #[arg(long, value_name = "NUMBER")]
     random: Option<usize>,
+    /// Train all for a part of the epochs, and go on with the best one in so many for so many times the epochs, again and again, up to all of them:
+    /// successive halving. Each training begins anew, so that its schedule is that of its epochs.
+    #[arg(long, value_name = "FACTOR", value_parser = clap::value_parser!(u16).range(2..=100))]
+    halving: Option<u16>,
     /// The seed of the draws.
     #[arg(long, default_value_t = 0, value_name = "SEED")]
     draw_seed: u64,
@@ -108,13 +113,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { config, set, out, json, threads, .. } = arguments;
     let registry = families::registry();
     let combinations = arguments.combinations()?;
-    let mut configurations = Vec::with_capacity(combinations.len());
-    for changes in &combinations {
+    let read = |changes: &Vec<String>| {
         let all: Vec<&str> = set.iter().chain(changes).map(String::as_str).collect();
-        configurations.push(Configuration::read(config, &all, registry)?);
-    }
+        Configuration::read(config, &all, registry).map_err(Box::new)
+    };
+    // Each of them, so that a mistake is found before the first training.
+    let configurations = combinations.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let first =
         configurations.first().ok_or("there is nothing to try: give --try, or --range with --random")?;
+    let rounds = match arguments.halving {
+        None => vec![Round { candidates: combinations.len(), epochs: first.epochs }],
+        Some(factor) => rounds(combinations.len(), factor.into(), first.epochs),
+    };
     let data = first.load_data(registry)?;
     data.notes.iter().for_each(|note| terminal::note(format_args!("warning: {note}")));
     if data.counts()[1] == 0 {
@@ -124,25 +134,54 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         )
         .into());
     }
-    let names: Vec<String> = combinations.iter().map(|changes| changes.join(" ")).collect();
-    let trained = match several::train(&configurations, &names, &data, *threads)? {
-        Ended::All(trained) => trained,
-        Ended::Interrupted(code) => return Ok(code),
-    };
-    let order = arguments.order(&trained)?;
-    let printed = terminal::print(format_args!("\n{}", table(&combinations, &trained, &order)));
-    let best = order[0];
+    // What is left, and the trainings so far, those of the last round first.
+    let mut left = combinations;
+    let mut tried: Vec<TriedOut> = Vec::new();
+    for (index, round) in rounds.iter().enumerate() {
+        left.truncate(round.candidates);
+        let of_round = |changes: &Vec<String>| match arguments.halving {
+            None => changes.clone(),
+            Some(_) => changes.iter().cloned().chain([format!("epochs={}", round.epochs)]).collect(),
+        };
+        let changes: Vec<Vec<String>> = left.iter().map(of_round).collect();
+        if arguments.halving.is_some() {
+            let Round { candidates, epochs } = round;
+            let (number, count) = (index + 1, rounds.len());
+            terminal::note(format_args!(
+                "round {number} of {count}: {candidates} trainings of {epochs} epochs"
+            ));
+        }
+        let configurations = changes.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<String> = changes.iter().map(|changes| changes.join(" ")).collect();
+        let trained = match several::train(&configurations, &names, &data, *threads)? {
+            Ended::All(trained) => trained,
+            Ended::Interrupted(code) => return Ok(code),
+        };
+        let order = arguments.order(&trained)?;
+        left = order.iter().map(|&index| left[index].clone()).collect();
+        let mut all: Vec<Option<(Vec<String>, TrainedModel)>> =
+            changes.into_iter().zip(trained).map(Some).collect();
+        let ordered = order.iter().filter_map(|&index| {
+            let (changes, trained) = all[index].take()?;
+            Some(TriedOut { number: index + 1, changes, trained })
+        });
+        // What did not go on comes after what did.
+        let mut ordered: Vec<TriedOut> = ordered.collect();
+        ordered.append(&mut tried);
+        tried = ordered;
+    }
+    let printed = terminal::print(format_args!("\n{}", table(&tried)));
     if let Some(path) = json {
-        let runs = order.iter().map(|&index| object(&combinations[index], &trained[index]));
-        let runs = runs.collect::<Result<Vec<_>, _>>()?;
+        let runs = tried.iter().map(TriedOut::object).collect::<Result<Vec<_>, _>>()?;
         write_text(path, &(serde_json::to_string_pretty(&runs)? + "\n"))?;
     }
+    let Some(best) = tried.first() else { return Ok(ExitCode::SUCCESS) };
     if let Some(path) = out {
-        trained[best].model.save(path)?;
+        best.trained.model.save(path)?;
     }
     printed?;
     let mut command = format!("chainrule train {}", for_shell(config));
-    for change in set.iter().chain(&combinations[best]) {
+    for change in set.iter().chain(&best.changes) {
         command += &format!(" --set {}", super::quoted_for_shell(change));
     }
     terminal::print(format_args!("\nthe best, on the validation data; train it alone with\n  {command}"))?;
@@ -160,6 +199,9 @@ impl Arguments {
         let all = tried.iter().map(|(key, _)| key).chain(range.iter().map(|(key, _)| key));
         if let Some(twice) = all.into_iter().find(|key| !keys.insert(*key)) {
             return Err(format!("`{twice}` is given twice: give all its values at once, or one range"));
+        }
+        if self.halving.is_some() && keys.contains(&"epochs".to_owned()) {
+            return Err("--halving chooses the epochs: give values of other keys".to_owned());
         }
         let too_many =
             || format!("there would be more than {MOST} trainings: try fewer values, or some at --random");
@@ -229,15 +271,24 @@ fn validation(trained: &TrainedModel) -> Vec<(String, f64)> {
     trained.validation.as_ref().map(|validation| numbers(&validation.scores)).unwrap_or_default()
 }
 
-fn table(combinations: &[Vec<String>], trained: &[TrainedModel], order: &[usize]) -> String {
+/// A training of a sweep.
+struct TriedOut {
+    /// Its number in its round, from 1.
+    number: usize,
+    changes: Vec<String>,
+    trained: TrainedModel,
+}
+
+/// A line for each, with what was changed and the scores of the validation.
+fn table(tried: &[TriedOut]) -> String {
     let pair = |change: &String| {
         let (key, value) = change.split_once('=').unwrap_or((change, ""));
         (key.to_owned(), value.to_owned())
     };
     let mut rows = Vec::new();
-    for &index in order {
-        let changes: Vec<(String, String)> = combinations[index].iter().map(pair).collect();
-        let scores = validation(&trained[index]);
+    for TriedOut { number, changes, trained } in tried {
+        let changes: Vec<(String, String)> = changes.iter().map(pair).collect();
+        let scores = validation(trained);
         if rows.is_empty() {
             let keys = changes.iter().map(|(key, _)| key.clone());
             let names = scores.iter().map(|(name, _)| format!("validation {name}"));
@@ -245,21 +296,25 @@ fn table(combinations: &[Vec<String>], trained: &[TrainedModel], order: &[usize]
         }
         let values = changes.into_iter().map(|(_, value)| value);
         let numbers = scores.iter().map(|(_, number)| short(*number));
-        rows.push(std::iter::once((index + 1).to_string()).chain(values).chain(numbers).collect());
+        rows.push(std::iter::once(number.to_string()).chain(values).chain(numbers).collect());
     }
     aligned(&rows)
 }
 
-fn object(changes: &[String], trained: &TrainedModel) -> Result<Value, serde_json::Error> {
-    let part =
-        |evaluated: &Option<chainrule_config::Evaluated>| evaluated.as_ref().map(evaluated_json).transpose();
-    Ok(json!({
-        "changes": changes,
-        "params_sha256": trained.model.parameters_sha256(),
-        "training": evaluated_json(&trained.train)?,
-        "validation": part(&trained.validation)?,
-        "test": part(&trained.test)?,
-    }))
+impl TriedOut {
+    fn object(&self) -> Result<Value, serde_json::Error> {
+        let part = |evaluated: &Option<chainrule_config::Evaluated>| {
+            evaluated.as_ref().map(evaluated_json).transpose()
+        };
+        let Self { changes, trained, .. } = self;
+        Ok(json!({
+            "changes": changes,
+            "params_sha256": trained.model.parameters_sha256(),
+            "training": evaluated_json(&trained.train)?,
+            "validation": part(&trained.validation)?,
+            "test": part(&trained.test)?,
+        }))
+    }
 }
 
 #[cfg(test)]
