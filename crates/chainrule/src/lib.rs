@@ -45,6 +45,7 @@
 //! | `download` | adds an HTTPS client that fetches data sets |
 //! | `pictures` | adds the module `pictures`: a folder of pictures for each class as a data set |
 //! | `tables` | adds the module `tables`: from a person's CSV file to data for training |
+//! | `lapack` | fits principal components and whitening of tables, with a BLAS that contains LAPACK: OpenBLAS, MKL, Accelerate |
 //! | `safetensors`, `npz`, `pytorch`, `onnx`, `source` | add `interop` with this format: weights in and out, models out |
 //! | `mpi` | adds the module `mpi`: training with several processes, on one machine or many; needs an MPI and libclang |
 //! | `registry` | compiles everything by name, [`registry_of`], with these crates: once, but for minutes |

@@ -7,6 +7,8 @@
 //!
 //! - [`Dataset`] and [`Samples`] are the traits; [`Images`] and [`Rows`] are in memory; [`Subset`] is part of another,
 //!   [`WithWeights`] gives the samples of another weights, and [`ClassTargets`] its classes.
+//! - [`text`] makes numbers of texts, by words or by pairs of bytes; [`Characters`] are windows of one.
+//! - [`Windows`] cuts a series over time into samples, with what comes after each as its target.
 //! - [`idx`] reads MNIST's format, [`cifar`] that of CIFAR, [`csv`] tables of numbers.
 //! - [`augment`] changes pictures at random and mixes samples, in every epoch anew.
 //! - [`digits`] draws a bundled set of digits, which needs no network.
@@ -36,6 +38,8 @@ mod manifest;
 pub mod output;
 mod rows;
 pub mod split;
+pub mod text;
+mod windows;
 mod with_weights;
 
 pub use batches::{BatchError, Batches};
@@ -48,5 +52,6 @@ pub use download::{DownloadError, Progress, fetch};
 pub use images::{Images, ImagesError};
 #[cfg(feature = "download")]
 pub use manifest::{ArchivedFile, Format, Manifest, ManifestError, ReadImagesError, RemoteFile};
-pub use rows::{Rows, RowsError};
+pub use rows::{RowShapeError, Rows, RowsError};
+pub use windows::{WindowSize, Windows, WindowsError};
 pub use with_weights::{WeightsError, WithWeights};

@@ -19,6 +19,8 @@ pub struct Rows<T, Y> {
     samples: Array2<T>,
     targets: Vec<Y>,
     classes: Option<usize>,
+    /// That of a sample.
+    shape: Shape,
 }
 
 impl<T: Real, Y> Rows<T, Y> {
@@ -34,13 +36,28 @@ impl<T: Real, Y> Rows<T, Y> {
         // So that each row is contiguous.
         let samples =
             if samples.is_standard_layout() { samples } else { samples.as_standard_layout().into_owned() };
-        Ok(Self { samples, targets, classes: None })
+        let shape = Shape::from([samples.ncols()]);
+        Ok(Self { samples, targets, classes: None, shape })
     }
 
     /// The same, whose targets are classes below this number.
     #[must_use]
     pub fn with_classes(self, classes: usize) -> Self {
         Self { classes: Some(classes), ..self }
+    }
+
+    /// The same, each row of which is a sample of this shape, its values one after the other: a picture `[channels, height, width]`.
+    ///
+    /// # Errors
+    ///
+    /// [`RowShapeError`] if a row does not have so many values.
+    pub fn with_shape(self, shape: impl Into<Shape>) -> Result<Self, RowShapeError> {
+        let (shape, columns) = (shape.into(), self.samples.ncols());
+        if shape.size() == columns {
+            Ok(Self { shape, ..self })
+        } else {
+            Err(RowShapeError { shape, columns })
+        }
     }
 
     /// The samples, `[count, features]`.
@@ -62,7 +79,7 @@ impl<T: Real, Y: Clone + Send + Sync> Dataset for Rows<T, Y> {
     }
 
     fn shape(&self) -> Shape {
-        Shape::from([self.samples.ncols()])
+        self.shape
     }
 
     fn classes(&self) -> Option<usize> {
@@ -77,6 +94,14 @@ impl<T: Real, Y: Clone + Send + Sync> Samples<T> for Rows<T, Y> {
         }
         self.targets[index].clone()
     }
+}
+
+/// A shape that the rows do not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("samples of the shape {shape} have {} values, but there are {columns} in a row: give a shape of so many", shape.size())]
+pub struct RowShapeError {
+    shape: Shape,
+    columns: usize,
 }
 
 /// The numbers of samples and targets differ.

@@ -76,6 +76,27 @@ impl Dtype {
         })
     }
 
+    /// The number of these little-endian bytes, of any type: whole numbers beyond 2⁵³ are rounded, and a truth value is 0 or 1.
+    pub(crate) fn number(self, bytes: &[u8]) -> Option<f64> {
+        macro_rules! whole {
+            ($int:ty) => {
+                <$int>::from_le_bytes(bytes.try_into().ok()?) as f64
+            };
+        }
+        Some(match self {
+            Self::Bool => f64::from(u8::from(*bytes.first()? != 0)),
+            Self::I8 => whole!(i8),
+            Self::I16 => whole!(i16),
+            Self::I32 => whole!(i32),
+            Self::I64 => whole!(i64),
+            Self::U8 => whole!(u8),
+            Self::U16 => whole!(u16),
+            Self::U32 => whole!(u32),
+            Self::U64 => whole!(u64),
+            Self::F16 | Self::Bf16 | Self::F32 | Self::F64 => self.decode(bytes)?,
+        })
+    }
+
     /// Appends the little-endian bytes of a number that is rounded to this type, if it is one of floating-point numbers.
     pub(crate) fn encode(self, value: f64, bytes: &mut Vec<u8>) {
         match self {

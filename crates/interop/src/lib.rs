@@ -30,7 +30,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `safetensors` | `StateDict::read_safetensors`, `write_safetensors`; `TorchExport`, models as code of PyTorch with such weights |
-//! | `npz` | `StateDict::read_npz`, `write_npz` |
+//! | `npz` | `StateDict::read_npz`, `write_npz`, `Tensor::read_npy` |
 //! | `pytorch` | `StateDict::read_pytorch`, for what `torch.save` has written |
 //! | `onnx` | `OnnxExport`, models as graphs, and `OnnxModel`, which reads some |
 //! | `source` | `SourceExport`, models as one file of Rust or C |

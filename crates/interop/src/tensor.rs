@@ -119,6 +119,12 @@ impl Tensor {
             .then(|| self.elements().map(|bytes| self.dtype.decode(bytes).unwrap_or(f64::NAN)))
     }
 
+    /// Its elements in row-major order, in double precision, of any type: whole numbers beyond 2⁵³ are rounded, and truth values are 0
+    /// and 1.
+    pub fn numbers(&self) -> impl Iterator<Item = f64> + '_ {
+        self.elements().map(|bytes| self.dtype.number(bytes).unwrap_or(f64::NAN))
+    }
+
     /// Its elements in row-major order, each little-endian, one after the other.
     pub fn to_bytes(&self) -> Vec<u8> {
         if self.strides == row_major(&self.shape) {

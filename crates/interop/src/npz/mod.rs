@@ -11,6 +11,7 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::archive::Archive;
 use crate::format::{self, FormatError, WeightFileError};
 use crate::state_dict::StateDict;
+use crate::tensor::Tensor;
 
 /// The ending of a member's name.
 const ENDING: &str = ".npy";
@@ -19,6 +20,19 @@ const ENDING: &str = ".npy";
 fn options() -> SimpleFileOptions {
     let options = SimpleFileOptions::default().last_modified_time(zip::DateTime::default());
     options.compression_method(CompressionMethod::Stored)
+}
+
+impl Tensor {
+    /// Reads the one array of an `.npy` file, as `numpy.save` writes it.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightFileError`] if it cannot be read, is no such file, or holds objects or a type that is not in [`Dtype`](crate::Dtype).
+    pub fn read_npy(path: impl AsRef<Path>) -> Result<Self, WeightFileError> {
+        format::read(path.as_ref(), |bytes| {
+            npy::read(bytes).map_err(|problem| FormatError::new("npy", problem))
+        })
+    }
 }
 
 impl StateDict {

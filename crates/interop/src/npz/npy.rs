@@ -212,6 +212,17 @@ mod tests {
             assert_eq!((bytes.len() - 2 * count) % ALIGNMENT, 0);
             assert_eq!(read(bytes).unwrap(), tensor);
         }
+        for (dtype, bytes, number) in [
+            (Dtype::Bool, vec![2], 1.0),
+            (Dtype::I8, vec![255], -1.0),
+            (Dtype::U8, vec![255], 255.0),
+            (Dtype::I64, vec![254, 255, 255, 255, 255, 255, 255, 255], -2.0),
+            (Dtype::U16, vec![1, 2], 513.0),
+            (Dtype::F32, vec![0, 0, 192, 63], 1.5),
+        ] {
+            let tensor = Tensor::new(dtype, [1], bytes).unwrap();
+            assert_eq!(tensor.numbers().collect::<Vec<_>>(), [number], "{dtype}");
+        }
         assert!(write(&Tensor::new(Dtype::Bf16, [1], vec![0; 2]).unwrap()).is_err());
     }
 

@@ -68,6 +68,22 @@ pub enum TransformError {
         /// The number of rows after.
         found: usize,
     },
+    /// LAPACK has no result, or there is none.
+    #[error("{transform} is fitted by LAPACK: {problem}")]
+    Lapack {
+        /// The transform.
+        transform: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// What it has learnt is not what it can have learnt.
+    #[error("what {transform} has learnt is damaged: {problem}; fit it again")]
+    Damaged {
+        /// The transform.
+        transform: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
     /// A setting cannot work.
     #[error(transparent)]
     Setting(#[from] SettingError),

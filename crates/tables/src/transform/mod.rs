@@ -1,5 +1,6 @@
 //! Transforms of columns, which learn from a table and are applied to it and to others.
 
+mod byte_pairs;
 mod chain;
 mod error;
 mod features;
@@ -12,14 +13,20 @@ mod min_max;
 mod murmur;
 mod one_hot;
 mod ordinal;
+mod principal_components;
 mod robust;
+mod spectrum;
 mod standardise;
+mod token_numbers;
+mod whiten;
+mod words;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use chainrule_core::{Description, DescriptionError, Registry, SharedKind, register};
 
+pub use byte_pairs::BytePairNumbers;
 pub use chain::TransformChain;
 pub use error::TransformError;
 pub use features::{Feature, Features};
@@ -31,8 +38,11 @@ pub use log::Log;
 pub use min_max::MinMax;
 pub use one_hot::{DropCategory, OneHot};
 pub use ordinal::Ordinal;
+pub use principal_components::PrincipalComponents;
 pub use robust::Robust;
 pub use standardise::Standardise;
+pub use whiten::Whiten;
+pub use words::Words;
 
 /// What an encoder does with a category that it has not seen when it was fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +129,8 @@ impl SharedKind for dyn Transform {
 /// Registers the transforms, so that a registry builds them as `Arc<dyn Transform>`.
 pub fn register_transforms(registry: &mut Registry) {
     register!(*registry, Arc<dyn Transform>, Arc::new;
-        Standardise, MinMax, Robust, Impute, OneHot, Ordinal, Log, Hashing, Keep);
+        Standardise, MinMax, Robust, Impute, OneHot, Ordinal, Log, Hashing, Words, BytePairNumbers,
+        PrincipalComponents, Whiten, Keep);
 }
 
 /// The transform with this text, such as `impute(median) then standardise`, of those in this crate.

@@ -11,6 +11,7 @@ that scikit-learn gives for these. A missing value is null.
 import json
 
 import numpy
+from sklearn.decomposition import PCA
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -97,5 +98,23 @@ for signed in [True, False]:
         expected = FeatureHasher(features, input_type="dict", alternate_sign=signed).transform(rows).toarray()
         CASES.append({"transform": f"hashing({features}, signed={str(signed).lower()})", "fit": columns(WORDS),
                       "apply": columns(WORDS), "expected": columns(expected)})
+
+# Columns that go with each other. These take LAPACK.
+MIXED = numpy.random.default_rng(8).normal(0, 1, (40, 4)) @ numpy.random.default_rng(9).normal(0, 1, (4, 4)) + [1, -2, 0.5, 30]
+
+
+class Whitening(PCA):
+    """y = (x - mean) U diag(1 / sqrt(variance + epsilon)) U'"""
+
+    def transform(self, x):
+        factors = 1 / numpy.sqrt(self.explained_variance_ + 1e-5)
+        return (x - self.mean_) @ self.components_.T * factors @ self.components_
+
+
+for text, transform in [("principal_components", PCA()), ("principal_components(2)", PCA(2)),
+                        ("principal_components(3, whiten=true)", PCA(3, whiten=True)), ("whiten", Whitening()),
+                        ("standardise then principal_components(2)", make_pipeline(StandardScaler(), PCA(2)))]:
+    case(text, transform, MIXED, MIXED[::3] + 0.1)
+    CASES[-1]["needs"] = "lapack"
 
 print(json.dumps(CASES, separators=(",", ":"), ensure_ascii=False))
