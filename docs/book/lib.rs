@@ -13,6 +13,9 @@ pub mod table {}
 #[doc = include_str!("src/pictures.md")]
 pub mod pictures {}
 
+#[doc = include_str!("src/text.md")]
+pub mod text {}
+
 #[doc = include_str!("src/own-parts.md")]
 pub mod own_parts {}
 

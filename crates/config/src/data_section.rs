@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use chainrule::core::nearest_name;
+use chainrule::data::WindowSize;
 use chainrule::pictures::{Colour, Resize};
 use chainrule::tables::{ColumnKind, DateOrder, Delimiter, TableReader};
 
+use crate::array_section::ArraySection;
 use crate::error::ConfigError;
 use crate::location::{Located, Location};
 use crate::node::{ConfigNode, ConfigValue};
 use crate::section::{ConfigSection, as_number};
+use crate::series_section::window_size;
 use crate::split_section::SplitSection;
 
 /// The keys that say how the data are divided.
@@ -21,6 +24,7 @@ const TABLE_KEYS: &[&str] = &[
     "target",
     "target_kind",
     "scale_targets",
+    "series",
     "ignore",
     "kinds",
     "delimiter",
@@ -37,6 +41,20 @@ const TABLE_KEYS: &[&str] = &[
 /// The keys of pictures.
 const PICTURE_KEYS: &[&str] =
     &["pictures", "size", "colour", "resize", SPLIT_KEYS[0], SPLIT_KEYS[1], SPLIT_KEYS[2], SPLIT_KEYS[3]];
+
+/// The keys of arrays.
+const ARRAY_KEYS: &[&str] = &[
+    "arrays",
+    "inputs",
+    "target",
+    "target_kind",
+    "scale_targets",
+    "divide_by",
+    SPLIT_KEYS[0],
+    SPLIT_KEYS[1],
+    SPLIT_KEYS[2],
+    SPLIT_KEYS[3],
+];
 
 /// The keys of IDX files, whose test set is files of their own.
 const IDX_KEYS: &[&str] = &["idx", SPLIT_KEYS[0], SPLIT_KEYS[2], SPLIT_KEYS[3]];
@@ -63,6 +81,8 @@ pub enum DataSource {
     Pictures(PictureSection),
     /// A directory with the four files of MNIST or of a data set like it.
     Idx(PathBuf),
+    /// Arrays of NumPy.
+    Arrays(ArraySection),
 }
 
 /// A table.
@@ -77,6 +97,8 @@ pub struct TableSection {
     pub classes: Option<bool>,
     /// Whether targets that are numbers are scaled to deviation 1 while they are learnt.
     pub scale_targets: bool,
+    /// How rows that are steps in time are cut into windows.
+    pub series: Option<Located<WindowSize>>,
     /// Columns that are left out.
     pub ignore: Vec<Located<String>>,
     /// What columns are.
@@ -113,23 +135,27 @@ impl DataSection {
     pub(crate) fn of_node(node: &ConfigNode) -> Result<Self, ConfigError> {
         let open = ConfigSection::open("data", node)?;
         let is = |key: &str| open.get(key).is_some();
-        let source = match [is("table"), is("pictures"), is("idx")] {
-            [true, false, false] => {
+        let source = match [is("table"), is("pictures"), is("idx"), is("arrays")] {
+            [true, false, false, false] => {
                 let section = ConfigSection::new("data", node, TABLE_KEYS)?;
                 DataSource::Table(TableSection::of(&section)?)
             }
-            [false, true, false] => {
+            [false, true, false, false] => {
                 let section = ConfigSection::new("data", node, PICTURE_KEYS)?;
                 DataSource::Pictures(PictureSection::of(&section)?)
             }
-            [false, false, true] => {
+            [false, false, false, true] => {
+                let section = ConfigSection::new("data", node, ARRAY_KEYS)?;
+                DataSource::Arrays(ArraySection::of(&section)?)
+            }
+            [false, false, true, false] => {
                 let section = ConfigSection::new("data", node, IDX_KEYS)?;
                 let path = section.text("idx")?.map(|path| path.value).unwrap_or_default();
                 DataSource::Idx(path.into())
             }
             _ => {
-                let problem = "give one of `table` (a file such as CSV), `pictures` (a directory with a folder for each class) and \
-                               `idx` (a directory with files as MNIST's)";
+                let problem = "give one of `table` (a file such as CSV), `pictures` (a directory with a folder for each class), \
+                               `idx` (a directory with files as MNIST's) and `arrays` (a file of NumPy)";
                 return Err(ConfigError::Contradiction { at: open.at, problem: problem.to_owned() });
             }
         };
@@ -143,6 +169,10 @@ impl DataSection {
             DataSource::Table(table) => &mut table.path,
             DataSource::Pictures(pictures) => &mut pictures.path,
             DataSource::Idx(path) => path,
+            DataSource::Arrays(arrays) => {
+                arrays.resolve_target(directory);
+                &mut arrays.path
+            }
         };
         *path = directory.join(&path);
         for path in self.split.files_mut() {
@@ -160,24 +190,14 @@ impl TableSection {
                 section.missing("target", "the name of the column to be predicted, or a list of several")
             );
         }
-        let classes = match section.text("target_kind")? {
-            None => None,
-            Some(kind) => match &*kind.value {
-                "classes" => Some(true),
-                "numbers" => Some(false),
-                other => {
-                    let (at, key, found) = (kind.at, section.path("target_kind"), format!("{other:?}"));
-                    let allowed = "\"classes\" or \"numbers\"".to_owned();
-                    return Err(ConfigError::Value { at, key, found, allowed });
-                }
-            },
-        };
+        let classes = target_kind(section)?;
         if let (Some(true), Some(second)) = (classes, targets.get(1)) {
             let problem =
                 "of several targets none can be classes: give one target, or a configuration for each"
                     .to_owned();
             return Err(ConfigError::Contradiction { at: second.at.clone(), problem });
         }
+        let series = section.get("series").map(window_size).transpose()?;
         let mut kinds = Vec::new();
         if let Some(node) = section.get("kinds") {
             for entry in ConfigSection::open("data.kinds", node)?.entries() {
@@ -188,7 +208,8 @@ impl TableSection {
             path: path.into(),
             targets,
             classes,
-            scale_targets: section.flag("scale_targets")?.unwrap_or(false),
+            scale_targets: section.flag("scale_targets")?.unwrap_or(series.is_some()),
+            series,
             ignore: section.texts("ignore")?,
             kinds,
             options: ReadingOptions {
@@ -257,6 +278,11 @@ impl PictureSection {
             resize: one_of(section, "resize", &ways)?,
         })
     }
+}
+
+/// Whether targets are classes, if it is given.
+pub(crate) fn target_kind(section: &ConfigSection<'_>) -> Result<Option<bool>, ConfigError> {
+    one_of(section, "target_kind", &[("classes", true), ("numbers", false)])
 }
 
 /// The value of one of these words.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use chainrule::core::DescriptionError;
 use chainrule::data::SplitError;
 use chainrule::data::idx::IdxError;
+use chainrule::interop::WeightFileError;
 use chainrule::pictures::PictureError;
 use chainrule::tables::{PreparationError, TableError};
 use chainrule::train::file::FileError;
@@ -135,6 +136,9 @@ pub enum ConfigError {
     /// IDX files cannot be read.
     #[error(transparent)]
     Idx(#[from] IdxError),
+    /// Arrays cannot be read.
+    #[error(transparent)]
+    Arrays(#[from] WeightFileError),
     /// A model file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),

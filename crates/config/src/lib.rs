@@ -40,6 +40,7 @@
 //! The program `chainrule` is made of this: `chainrule init`, `train`, `evaluate`, `predict`.
 #![doc(html_root_url = "https://docs.rs/chainrule-config/latest")]
 
+mod array_section;
 mod augment;
 mod build;
 mod changes;
@@ -63,11 +64,13 @@ mod predictions;
 mod preparation_section;
 mod saved;
 mod section;
+mod series_section;
 mod side_by_side;
 mod split_section;
 mod stopping_section;
 mod targets;
 
+pub use array_section::ArraySection;
 pub use checkpoint_interval::{CheckpointInterval, seconds};
 pub use class_weights::ClassWeights;
 pub use configuration::Configuration;

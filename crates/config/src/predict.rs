@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use chainrule::core::Registry;
 use chainrule::data::{ClassTargets, Images, Samples, idx};
-use chainrule::tensor::{ClassTarget, Outputs};
+use chainrule::tensor::{ClassTarget, Outputs, Shape};
 use ndarray::{Array2, s};
 
-use crate::data_section::{DataSource, PictureSection};
+use crate::data_section::{DataSource, PictureSection, TableSection};
 use crate::error::ConfigError;
 use crate::evaluation::{Evaluated, Evaluation};
-use crate::load::{SharedSamples, check_columns, classes_of, identifiers, labelled, values_of};
+use crate::load::{
+    SharedSamples, array_samples, check_columns, classes_of, evaluated_classes, evaluated_values,
+    identifiers, labelled, of_file, steps_of_file, values_of,
+};
 use crate::predictions::{PredictionKind, Predictions, RowNames};
 use crate::saved::{ConfiguredModel, colour_of};
 use crate::targets::LearntTarget;
@@ -29,6 +32,9 @@ impl ConfiguredModel {
     pub fn predict(&self, path: impl AsRef<Path>, registry: &Registry) -> Result<Predictions, ConfigError> {
         let path = path.as_ref();
         let (outputs, rows) = match &self.configuration.data.source {
+            DataSource::Table(section) if let Some(size) = &section.series => {
+                (self.after_the_end(path, section, size.value.steps)?, RowNames::numbered(1))
+            }
             DataSource::Table(section) => {
                 let preparation = self.preparation()?;
                 let table = section.options.tell(preparation.reader(path)).read()?;
@@ -52,6 +58,16 @@ impl ConfiguredModel {
                 let pictures = if folders { reader.read()? } else { reader.read_unlabelled()? };
                 let names = pictures.files().iter().map(|file| file.display().to_string()).collect();
                 (self.outputs_of_samples(&pictures)?, RowNames::of_files(names))
+            }
+            DataSource::Arrays(section) => {
+                let samples = array_samples(section, path)?;
+                self.check_sample_shape(path, samples.shape)?;
+                let outputs = self.outputs_of(samples.rows.nrows(), |first, mut x| {
+                    let rows = first..first + x.nrows();
+                    x.assign(&samples.rows.slice(s![rows, ..]));
+                })?;
+                let rows = RowNames::numbered(outputs.nrows());
+                (outputs, rows)
             }
             DataSource::Idx(_) => {
                 let classes = self.predicts.classes.as_ref().map_or(0, Vec::len);
@@ -79,6 +95,13 @@ impl ConfiguredModel {
     ) -> Result<Evaluated, ConfigError> {
         let path = path.as_ref();
         match &self.configuration.data.source {
+            DataSource::Table(section) if let Some(size) = &section.series => {
+                let targets: Vec<String> =
+                    section.targets.iter().map(|target| target.value.clone()).collect();
+                let preparation = self.preparation()?;
+                let windows = of_file(&self.configuration, section, preparation, &targets, size.value, path)?;
+                self.scores(&(Arc::new(windows) as SharedSamples<Vec<f32>>), registry, threads)
+            }
             DataSource::Table(section) => {
                 let preparation = self.preparation()?;
                 let table = section.options.tell(preparation.reader(path)).read()?;
@@ -95,6 +118,18 @@ impl ConfiguredModel {
                 let names = self.predicts.classes.as_deref().unwrap_or_default();
                 self.scores(&labelled(path, pictures, names)?, registry, threads)
             }
+            DataSource::Arrays(section) => match &self.predicts.classes {
+                Some(classes) => {
+                    let samples = evaluated_classes(section, path, classes.len())?;
+                    self.check_sample_shape(path, samples.shape())?;
+                    self.scores(&samples, registry, threads)
+                }
+                None => {
+                    let samples = evaluated_values(section, path)?;
+                    self.check_sample_shape(path, samples.shape())?;
+                    self.scores(&samples, registry, threads)
+                }
+            },
             DataSource::Idx(_) => {
                 let classes = self.predicts.classes.as_ref().map_or(0, Vec::len);
                 let images = Images::idx_test(path, classes)?;
@@ -103,6 +138,30 @@ impl ConfiguredModel {
                 self.scores::<ClassTarget<f32>>(&(samples as SharedSamples<_>), registry, threads)
             }
         }
+    }
+
+    /// What follows the last row of a series.
+    fn after_the_end(
+        &self,
+        path: &Path,
+        section: &TableSection,
+        steps: usize,
+    ) -> Result<Array2<f32>, ConfigError> {
+        let table = steps_of_file(&self.configuration, section, self.preparation()?, path)?;
+        let features = self.preparation()?.features::<f32>(&table)?;
+        let Some(first) = table.rows().checked_sub(steps) else {
+            let problem =
+                format!("it has {} rows, but the model looks at {steps}: give more of them", table.rows());
+            return Err(ConfigError::Data { path: path.to_owned(), problem });
+        };
+        let window = features.slice(s![first.., ..]);
+        if window.len() != self.model.input().size() {
+            let (found, input) = (features.ncols(), self.model.input());
+            let problem =
+                format!("its preparation makes {found} features, but its samples have the shape {input}");
+            return Err(ConfigError::NotConfigured { path: self.path.clone(), problem });
+        }
+        self.outputs_of(1, |_, mut x| x.iter_mut().zip(&window).for_each(|(x, &value)| *x = value))
     }
 
     fn scores<Y: LearntTarget>(
@@ -135,11 +194,15 @@ impl ConfiguredModel {
     }
 
     fn check_shape(&self, path: &Path, images: &Images) -> Result<(), ConfigError> {
-        let (found, expected) = (images.image_shape(), self.model.input());
+        self.check_sample_shape(path, images.image_shape())
+    }
+
+    fn check_sample_shape(&self, path: &Path, found: Shape) -> Result<(), ConfigError> {
+        let expected = self.model.input();
         if found == expected {
             return Ok(());
         }
-        let problem = format!("the images have the shape {found}, but the model was trained on {expected}");
+        let problem = format!("the samples have the shape {found}, but the model was trained on {expected}");
         Err(ConfigError::Data { path: path.to_owned(), problem })
     }
 

@@ -16,6 +16,12 @@ const TARGET_NAMES: [&str; 6] = ["target", "class", "label", "y", "outcome", "di
 /// Whole numbers with so many values at most are taken for classes.
 const CLASS_NUMBERS: usize = 10;
 
+/// A column of more categories is seldom what is to be predicted.
+const LIKELY_CLASSES: usize = 256;
+
+/// The most numbers of the words of a text.
+const WORDS: usize = 5000;
+
 /// What is to be predicted, and what it is.
 enum Task {
     /// One of so many classes, of which the rarest has so many rows.
@@ -59,10 +65,13 @@ pub(super) fn text(path: &Path, written: &Path, target: Option<&str>) -> Result<
         use ColumnKind::{Constant, Identifier, Text};
         matches!(column.kind(), Identifier | Constant | Text) && column.name() != name
     };
+    // Where there is nothing else to learn from, a text is.
+    let text = only_text(&table, name, &leaks);
+    let is_read = |column: &&TableColumn| text.as_ref().is_some_and(|(read, _)| read == column.name());
     let left_out: Vec<String> = table
         .columns()
         .iter()
-        .filter(left_out)
+        .filter(|column| left_out(column) && !is_read(column))
         .map(|column| format!("{} ({})", quoted(column.name()), column.kind()))
         .collect();
     let mut about = vec![format!(
@@ -78,6 +87,17 @@ pub(super) fn text(path: &Path, written: &Path, target: Option<&str>) -> Result<
             left_out.join(", ")
         ));
     }
+    let mut preparation = preparation_lines(&table, name, &leaks);
+    let mut layers = network::dense(rows, outputs);
+    if let Some((column, steps)) = &text {
+        preparation.push("[[preparation.columns]]".to_owned());
+        preparation.push(format!("of = [{}]", quoted(column)));
+        preparation.push(format!(
+            "transform = \"words({steps}, {WORDS})\"  # so many words of each text, or its parts: \"byte_pairs({}, 2000)\"",
+            2 * steps
+        ));
+        layers.insert(0, format!("embedding_bag({WORDS}, 16, padding_index=0)"));
+    }
     let suggestion = Suggestion {
         about,
         epochs,
@@ -86,18 +106,39 @@ pub(super) fn text(path: &Path, written: &Path, target: Option<&str>) -> Result<
         loss_because,
         metrics,
         data: data_lines(written, &table, target, &task, &leaks, rows),
-        preparation: preparation_lines(&table, name, &leaks),
-        layers: network::dense(rows, outputs),
+        preparation,
+        layers,
         patience: network::patience(epochs),
     };
     Ok(suggestion.text())
+}
+
+/// The first free text, and how many words nearly all of its rows have at most, if there is no other feature than free texts.
+fn only_text(table: &Table, target: &str, leaks: &[String]) -> Option<(String, usize)> {
+    use ColumnKind::{Boolean, Category, Date, Number, Text};
+    let features = || {
+        let is_feature = |column: &&TableColumn| {
+            column.name() != target && !leaks.iter().any(|leak| leak == column.name())
+        };
+        table.columns().iter().filter(is_feature)
+    };
+    if features().any(|column| matches!(column.kind(), Number | Boolean | Date | Category)) {
+        return None;
+    }
+    let column = features().find(|column| column.kind() == Text)?;
+    let texts = column.texts()?;
+    let words = |row| texts.get(row).map_or(0, |text| text.split_whitespace().count());
+    let mut counts: Vec<usize> = (0..texts.len()).map(words).collect();
+    counts.sort_unstable();
+    let most = counts.get(counts.len() * 19 / 20).copied().unwrap_or(0);
+    Some((column.name().to_owned(), most.clamp(8, 400)))
 }
 
 /// The column that is called as targets are, or the last that could be one.
 fn guess<'t>(table: &'t Table, summaries: &[ColumnSummary]) -> Result<&'t TableColumn, ConfigError> {
     let usable = |column: &&TableColumn, summary: &ColumnSummary| match column.kind() {
         ColumnKind::Number | ColumnKind::Boolean | ColumnKind::Date => true,
-        ColumnKind::Category => summary.distinct <= MAX_CLASSES,
+        ColumnKind::Category => summary.distinct <= LIKELY_CLASSES,
         _ => false,
     };
     let columns = table.columns().iter().zip(summaries);

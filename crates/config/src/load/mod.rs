@@ -1,9 +1,11 @@
 //! From a configuration to data in memory.
 
+mod arrays;
 mod divide;
 mod idx;
 mod pictures;
 mod samples;
+mod series;
 mod table;
 
 use std::sync::Arc;
@@ -13,8 +15,10 @@ use chainrule::data::Samples;
 use chainrule::tables::Preparation;
 use chainrule::tensor::{ClassTarget, Shape};
 
+pub(crate) use arrays::{evaluated_classes, evaluated_values, samples as array_samples};
 pub(crate) use pictures::labelled;
 pub(crate) use samples::selected;
+pub(crate) use series::{of_file, steps_of_file};
 pub(crate) use table::{check_columns, classes_of, identifiers, values_of};
 
 use crate::configuration::Configuration;
@@ -99,6 +103,7 @@ impl Configuration {
             DataSource::Table(section) => table::load(self, section, registry),
             DataSource::Pictures(section) => pictures::load(self, section),
             DataSource::Idx(path) => idx::load(self, path),
+            DataSource::Arrays(section) => arrays::load(self, section),
         }
     }
 }

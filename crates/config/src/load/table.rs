@@ -23,6 +23,9 @@ pub(super) fn load(
     section: &TableSection,
     registry: &Registry,
 ) -> Result<LoadedData, ConfigError> {
+    if let Some(size) = &section.series {
+        return super::series::load(configuration, section, size, registry);
+    }
     let split = &configuration.data.split;
     let whole = section.reader(&section.path).read()?;
     for name in section.targets.iter().chain(&section.ignore) {
@@ -162,7 +165,7 @@ impl TargetForm {
 }
 
 /// A column that the configuration names.
-fn column<'t>(table: &'t Table, name: &Located<String>) -> Result<&'t TableColumn, ConfigError> {
+pub(super) fn column<'t>(table: &'t Table, name: &Located<String>) -> Result<&'t TableColumn, ConfigError> {
     table.column(&name.value).map_err(|_| {
         let names = table.columns().iter().map(TableColumn::name);
         let nearest = nearest_name(&name.value, names).unwrap_or_default();
@@ -192,7 +195,7 @@ fn with_targets(
 }
 
 /// What is likely wrong with the columns that are features.
-fn warnings(table: &Table, section: &TableSection) -> Vec<String> {
+pub(super) fn warnings(table: &Table, section: &TableSection) -> Vec<String> {
     let target = section.targets.first().and_then(|target| table.column(&target.value).ok());
     let is_feature = |column: &String| {
         !section.ignore.iter().any(|name| name.value == *column)
@@ -244,10 +247,15 @@ pub(crate) fn values_of(
 
 /// The targets of all rows, which have them, as numbers.
 pub(crate) fn targets_of(table: &Table, preparation: &Preparation) -> Result<Vec<Vec<f32>>, ConfigError> {
+    let names: Vec<String> = preparation.targets().iter().map(|target| target.column().to_owned()).collect();
+    numbers_of(table, &names)
+}
+
+/// The numbers of these columns for each row, in which none may be missing.
+pub(crate) fn numbers_of(table: &Table, names: &[String]) -> Result<Vec<Vec<f32>>, ConfigError> {
     let path = || table.source().path.clone();
     let mut columns = Vec::new();
-    for target in preparation.targets() {
-        let name = target.column();
+    for name in names {
         let numbers = table.column(name)?.numbers().ok_or_else(|| ConfigError::Data {
             path: path(),
             problem: format!(
@@ -256,15 +264,19 @@ pub(crate) fn targets_of(table: &Table, preparation: &Preparation) -> Result<Vec
         })?;
         columns.push((name, numbers));
     }
-    let value = |row: usize, (name, numbers): &(&str, &chainrule::tables::Numbers)| {
+    let value = |row: usize, (name, numbers): &(&String, &chainrule::tables::Numbers)| {
         let value: f32 = numbers.get(row);
         if value.is_finite() {
             return Ok(value);
         }
         let (line, exact) = (table.line(row), numbers.values()[row]);
-        let problem = format!(
-            "line {line}: {name:?} is {exact}, which is no finite number of f32: correct it, or leave the row out"
-        );
+        let problem = if exact.is_nan() {
+            format!("line {line}: {name:?} is missing: fill it in, or leave the row out")
+        } else {
+            format!(
+                "line {line}: {name:?} is {exact}, which is no finite number of f32: correct it, or leave the row out"
+            )
+        };
         Err(ConfigError::Data { path: path(), problem })
     };
     (0..table.rows()).map(|row| columns.iter().map(|column| value(row, column)).collect()).collect()

@@ -1,7 +1,10 @@
 //! Trainings that configurations describe, on data that the tests write.
 
+mod arrays;
 mod augment;
 mod class_weights;
+mod series;
+mod text;
 
 use std::fs;
 use std::path::Path;
@@ -43,10 +46,10 @@ fn file(name: &str, content: &str) -> TempDir {
 }
 
 /// Trains the configuration in this text, with these changes.
-fn trained(text: &str, directory: &Path, changes: &[&str]) -> Result<TrainedModel, ConfigError> {
-    fn train<Y: LearntTarget>(mut job: TrainingJob<'_, Y>) -> Result<TrainedModel, ConfigError> {
+fn trained(text: &str, directory: &Path, changes: &[&str]) -> Result<TrainedModel, Box<ConfigError>> {
+    fn train<Y: LearntTarget>(mut job: TrainingJob<'_, Y>) -> Result<TrainedModel, Box<ConfigError>> {
         job.fit()?;
-        job.finish()
+        Ok(job.finish()?)
     }
     let registry = chainrule::registry();
     let configuration = Configuration::from_text("a.toml", text, changes, &registry)?.in_directory(directory);
@@ -65,6 +68,6 @@ fn trained(text: &str, directory: &Path, changes: &[&str]) -> Result<TrainedMode
 /// What a training says that cannot be.
 fn refused(text: &str, directory: &Path, changes: &[&str]) -> String {
     let error = trained(text, directory, changes).unwrap_err();
-    let source = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
+    let source = std::error::Error::source(&*error).map_or(String::new(), |source| format!(": {source}"));
     format!("{error}{source}")
 }

@@ -32,6 +32,14 @@ pub(crate) fn sized_layer(plan: &Plan) -> Option<String> {
     None
 }
 
+/// Whether the inputs are ids, whose distance from each other says nothing: of a table that comes before all other weights.
+pub(crate) fn are_ids(plan: &Plan) -> bool {
+    plan.entries().first().is_some_and(|entry| {
+        let path = entry.name.rsplit_once('.').map_or("", |(path, _)| path);
+        entry.table || name(plan, path).contains("Embedding")
+    })
+}
+
 /// What is wrong with the size of the values that this layer multiplies. Columns are features where they are those of the inputs.
 pub(crate) fn unscaled(plan: &Plan, path: &str, sizes: &ColumnSizes, inputs: usize) -> Option<AuditFinding> {
     let columns = sizes.rms.len();

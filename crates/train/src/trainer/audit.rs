@@ -414,7 +414,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     where
         D: Samples<T, Target = Y>,
     {
-        if data.len() < relation::ENOUGH {
+        if data.len() < relation::ENOUGH || inputs::are_ids(self.model.plan()) {
             return None;
         }
         let samples = spread(data.len(), TARGETS, 0.0);

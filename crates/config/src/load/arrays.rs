@@ -1,0 +1,288 @@
+//! Arrays of NumPy.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chainrule::data::{ClassTargets, Rows, Subset};
+use chainrule::interop::{StateDict, Tensor};
+use chainrule::tensor::{ClassTarget, Shape};
+use ndarray::Array2;
+
+use super::divide::{SplitKeys, divide};
+use super::{DataParts, LoadedData, LoadedSamples, SharedSamples};
+use crate::array_section::{ArraySection, is_archive};
+use crate::configuration::Configuration;
+use crate::error::ConfigError;
+use crate::split_section::{HeldOut, SplitMethod};
+use crate::targets::{MAX_CLASSES, PredictedTargets};
+
+/// Samples, one in a row, and the shape of one.
+pub(crate) struct ArraySamples {
+    pub(crate) rows: Array2<f32>,
+    pub(crate) shape: Shape,
+}
+
+/// What the samples of arrays should lead to.
+pub(crate) enum ArrayTargets {
+    Classes(Vec<u32>),
+    Values(Vec<Vec<f32>>),
+}
+
+pub(super) fn load(configuration: &Configuration, section: &ArraySection) -> Result<LoadedData, ConfigError> {
+    let split = &configuration.data.split;
+    let samples = samples(section, &section.path)?;
+    let targets = targets(section, &section.path, samples.rows.nrows())?;
+    let keys = match (&split.method.value, &targets) {
+        (SplitMethod::Random, _) => SplitKeys::Nothing,
+        (SplitMethod::Stratified, ArrayTargets::Classes(classes)) => {
+            SplitKeys::Labels(classes.iter().map(|&class| class.into()).collect())
+        }
+        (method, _) => {
+            let problem = match method {
+                SplitMethod::Stratified => {
+                    "a stratified split needs targets that are classes: choose \"random\""
+                }
+                _ => "arrays have no columns to divide by: choose \"random\" or \"stratified\"",
+            };
+            return Err(ConfigError::Contradiction {
+                at: split.method.at.clone(),
+                problem: problem.to_owned(),
+            });
+        }
+    };
+    let divided = divide(samples.rows.nrows(), &keys, split)?;
+    let count = match &targets {
+        ArrayTargets::Classes(classes) => classes.iter().max().map_or(0, |&most| most as usize + 1),
+        ArrayTargets::Values(_) => 0,
+    };
+    let other = |held_out: &HeldOut| match held_out {
+        HeldOut::Files(path) if !is_archive(path) => {
+            let problem = format!(
+                "{} holds no targets: give an archive, .npz, or a share such as 0.15",
+                path.display()
+            );
+            Err(ConfigError::Data { path: path.clone(), problem })
+        }
+        HeldOut::Files(path) => {
+            let other = self::samples(section, path)?;
+            let targets = self::targets(section, path, other.rows.nrows())?;
+            Ok(Some((other, targets)))
+        }
+        _ => Ok(None),
+    };
+    let (validation, test) = (other(&split.validation)?, other(&split.test)?);
+    let target = section.target.value.rsplit(['/', '\\']).next().unwrap_or_default();
+    let target = target.strip_suffix(".npy").unwrap_or(target).to_owned();
+    match targets {
+        ArrayTargets::Classes(classes) => {
+            if count < 2 {
+                let problem = format!("{target:?} has one class: there is nothing to learn");
+                return Err(ConfigError::Contradiction { at: section.target.at.clone(), problem });
+            }
+            let all = Arc::new(labelled(samples, classes));
+            let part = |indices: Vec<usize>, other: Option<(ArraySamples, ArrayTargets)>| match other {
+                Some((samples, ArrayTargets::Classes(classes))) => {
+                    Some(Arc::new(ClassTargets::with_classes(labelled(samples, classes), count))
+                        as SharedSamples<_>)
+                }
+                _ => (!indices.is_empty()).then(|| super::selected(&all, indices, count)),
+            };
+            let parts = DataParts {
+                validation: part(divided.validation, validation),
+                test: part(divided.test, test),
+                train: super::selected(&all, divided.train, count),
+            };
+            let names = (0..count).map(|class| class.to_string()).collect();
+            Ok(LoadedData {
+                samples: LoadedSamples::Classes(parts),
+                preparation: None,
+                predicts: PredictedTargets::classes(&target, names),
+                notes: Vec::new(),
+            })
+        }
+        ArrayTargets::Values(values) => {
+            let names: Vec<String> = match values.first().map_or(0, Vec::len) {
+                1 => vec![target],
+                several => (0..several).map(|index| format!("{target} {index}")).collect(),
+            };
+            let predicts = if section.scale_targets {
+                let learnt: Vec<Vec<f32>> = divided.train.iter().map(|&row| values[row].clone()).collect();
+                PredictedTargets::scaled(names, &learnt)
+            } else {
+                PredictedTargets::numbers(names)
+            };
+            let all = Arc::new(valued(samples, values));
+            let select = |indices: Vec<usize>| -> SharedSamples<Vec<f32>> {
+                let subset = Subset::new(Arc::clone(&all), indices);
+                Arc::new(subset.expect("the indices are of these samples"))
+            };
+            let part = |indices: Vec<usize>, other: Option<(ArraySamples, ArrayTargets)>| match other {
+                Some((samples, ArrayTargets::Values(values))) => {
+                    Some(Arc::new(valued(samples, values)) as SharedSamples<Vec<f32>>)
+                }
+                _ => (!indices.is_empty()).then(|| select(indices)),
+            };
+            let parts = DataParts {
+                validation: part(divided.validation, validation),
+                test: part(divided.test, test),
+                train: select(divided.train),
+            };
+            Ok(LoadedData {
+                samples: LoadedSamples::Values(parts),
+                preparation: None,
+                predicts,
+                notes: Vec::new(),
+            })
+        }
+    }
+}
+
+/// Samples with their classes.
+pub(crate) fn labelled(samples: ArraySamples, classes: Vec<u32>) -> Rows<f32, u32> {
+    let rows = Rows::new(samples.rows, classes).expect("there is a target for each sample");
+    rows.with_shape(samples.shape).expect("each row is a sample")
+}
+
+/// Samples with their values.
+pub(crate) fn valued(samples: ArraySamples, values: Vec<Vec<f32>>) -> Rows<f32, Vec<f32>> {
+    let rows = Rows::new(samples.rows, values).expect("there is a target for each sample");
+    rows.with_shape(samples.shape).expect("each row is a sample")
+}
+
+fn wrong(path: &Path, problem: String) -> ConfigError {
+    ConfigError::Data { path: path.to_owned(), problem }
+}
+
+/// The array of this name in a file, or the only one.
+fn array(path: &Path, name: &str) -> Result<Tensor, ConfigError> {
+    if !is_archive(path) {
+        return Ok(Tensor::read_npy(path)?);
+    }
+    let archive = StateDict::read_npz(path)?;
+    archive.get(name).cloned().ok_or_else(|| {
+        let known: Vec<&str> = archive.names().collect();
+        let nearest = chainrule::core::nearest_name(name, known.iter().copied()).unwrap_or_default();
+        wrong(
+            path,
+            format!("it has no array {name:?}, only {}; the nearest is {nearest:?}", known.join(", ")),
+        )
+    })
+}
+
+/// The samples of a file.
+pub(crate) fn samples(section: &ArraySection, path: &Path) -> Result<ArraySamples, ConfigError> {
+    let tensor = array(path, &section.inputs)?;
+    let [count, shape @ ..] = tensor.shape() else {
+        return Err(wrong(
+            path,
+            "the array of the samples is one number: give one with a row for each sample".into(),
+        ));
+    };
+    let shape = if shape.is_empty() { Some(Shape::from([1])) } else { Shape::new(shape) };
+    let shape = shape.filter(|shape| shape.size() > 0).ok_or_else(|| {
+        wrong(
+            path,
+            format!(
+                "samples of the shape {:?} cannot be learnt from: use up to 6 axes, each at least 1",
+                &tensor.shape()[1..]
+            ),
+        )
+    })?;
+    if *count == 0 {
+        return Err(wrong(path, "it has no samples: use another file".into()));
+    }
+    let values: Vec<f32> = tensor.numbers().map(|value| (value / section.divide_by) as f32).collect();
+    if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+        let (sample, value) = (index / shape.size(), values[index]);
+        return Err(wrong(
+            path,
+            format!("sample {sample} has the value {value}: replace what is no finite number of f32"),
+        ));
+    }
+    let rows = Array2::from_shape_vec((*count, shape.size()), values);
+    Ok(ArraySamples { rows: rows.expect("there is a value for each place"), shape })
+}
+
+/// The targets of so many samples.
+pub(crate) fn targets(
+    section: &ArraySection,
+    path: &Path,
+    samples: usize,
+) -> Result<ArrayTargets, ConfigError> {
+    let own = Path::new(&section.target.value);
+    let path = if is_archive(path) { path } else { own };
+    let tensor = array(path, &section.target.value)?;
+    let shape = tensor.shape();
+    let columns = match shape {
+        [count] if *count == samples => 1,
+        [count, columns] if *count == samples && *columns > 0 => *columns,
+        _ => {
+            return Err(wrong(
+                path,
+                format!(
+                    "the targets have the shape {shape:?}, but there are {samples} samples: give a number, or several, for each"
+                ),
+            ));
+        }
+    };
+    let whole = !tensor.dtype().is_float() && columns == 1;
+    if section.classes.unwrap_or(whole) {
+        let class = |(row, value): (usize, f64)| {
+            let fits = value.fract() == 0.0 && (0.0..MAX_CLASSES as f64).contains(&value) && columns == 1;
+            let problem = || {
+                format!(
+                    "target {row} is {value}, but a class is a whole number from 0 to {}; if they are amounts, give `target_kind = \"numbers\"`",
+                    MAX_CLASSES - 1
+                )
+            };
+            if fits { Ok(value as u32) } else { Err(wrong(path, problem())) }
+        };
+        let classes = tensor.numbers().enumerate().map(class).collect::<Result<_, _>>()?;
+        return Ok(ArrayTargets::Classes(classes));
+    }
+    let values: Vec<f32> = tensor.numbers().map(|value| value as f32).collect();
+    if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+        let (row, value) = (index / columns, values[index]);
+        return Err(wrong(path, format!("target {row} is {value}: replace what is no finite number of f32")));
+    }
+    Ok(ArrayTargets::Values(values.chunks(columns).map(<[f32]>::to_vec).collect()))
+}
+
+/// Samples with their classes, of which a model knows so many.
+pub(crate) fn evaluated_classes(
+    section: &ArraySection,
+    path: &Path,
+    count: usize,
+) -> Result<SharedSamples<ClassTarget<f32>>, ConfigError> {
+    let samples = samples(section, path)?;
+    match targets(section, path, samples.rows.nrows())? {
+        ArrayTargets::Classes(classes) => {
+            if let Some(row) = classes.iter().position(|&class| class as usize >= count) {
+                let class = classes[row];
+                return Err(wrong(
+                    path,
+                    format!("target {row} is {class}, but the model knows the classes 0 to {}", count - 1),
+                ));
+            }
+            Ok(Arc::new(ClassTargets::with_classes(labelled(samples, classes), count)))
+        }
+        ArrayTargets::Values(_) => {
+            Err(wrong(path, "the targets are no classes, but the model has learnt some".into()))
+        }
+    }
+}
+
+/// Samples with their numbers.
+pub(crate) fn evaluated_values(
+    section: &ArraySection,
+    path: &Path,
+) -> Result<SharedSamples<Vec<f32>>, ConfigError> {
+    let samples = samples(section, path)?;
+    match targets(section, path, samples.rows.nrows())? {
+        ArrayTargets::Values(values) => Ok(Arc::new(valued(samples, values))),
+        ArrayTargets::Classes(classes) => {
+            let values = classes.into_iter().map(|class| vec![class as f32]).collect();
+            Ok(Arc::new(valued(samples, values)))
+        }
+    }
+}
