@@ -73,7 +73,7 @@ pub struct RemoteFile {
     pub size: u64,
     /// Its SHA-256 in hexadecimal.
     pub sha256: String,
-    /// If it is an archive (`.tar.gz`), the files that are taken from it.
+    /// If it is an archive (`.tar.gz` or `.tgz`), the files that are taken from it.
     #[serde(default)]
     pub holds: Vec<ArchivedFile>,
 }
@@ -98,8 +98,8 @@ impl RemoteFile {
         if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(format!("{sha256:?} is not a SHA-256 of {name}: give its 64 hexadecimal digits"));
         }
-        if !holds.is_empty() && !name.ends_with(".tar.gz") {
-            return Err(format!("{name} cannot be unpacked: only files named .tar.gz are"));
+        if !holds.is_empty() && ![".tar.gz", ".tgz"].iter().any(|ending| name.ends_with(ending)) {
+            return Err(format!("{name} cannot be unpacked: only files named .tar.gz or .tgz are"));
         }
         holds.iter().try_for_each(|file| check_name(&file.name))
     }
@@ -158,7 +158,7 @@ impl Manifest {
             Format::Mnist => idx::is_mnist(directory),
             Format::Cifar10 => cifar::is_cifar10(directory),
             Format::Cifar100 => cifar::is_cifar100(directory),
-            Format::Table => self.files.iter().all(|file| directory.join(&file.name).is_file()),
+            Format::Table => self.files.iter().all(|file| file.is_in(directory)),
         }
     }
 
@@ -226,9 +226,30 @@ pub enum ManifestError {
     },
 }
 
+impl RemoteFile {
+    /// Whether it is in a directory, or what it holds, if it is an archive.
+    fn is_in(&self, directory: &Path) -> bool {
+        match &self.holds[..] {
+            [] => directory.join(&self.name).is_file(),
+            held => held.iter().all(|file| directory.join(&file.name).is_file()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_in_an_archive_is_there_when_it_is_unpacked() {
+        let houses = Manifest::named("california_housing").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str| std::fs::write(directory.path().join(name), "1,2\n").unwrap();
+        write("cal_housing.tgz");
+        assert!(!houses.is_complete(directory.path()));
+        write("cal_housing.data");
+        assert!(houses.is_complete(directory.path()));
+    }
 
     #[test]
     fn every_manifest_is_complete() {
