@@ -161,14 +161,12 @@ mod tests {
 
     #[test]
     fn a_report_is_read_or_says_what_it_lacks() {
-        let good = r#"{"dataset": "mnist", "scores": {"test": {"metrics": {"accuracy": 0.975}}}, "params_sha256": "0f"}"#;
+        let good = r#"{"dataset": "mnist", "test_accuracy": 0.975, "params_sha256": "0f"}"#;
         let report = read(good).unwrap();
         assert_eq!((report.test_accuracy, report.params_sha256.as_str()), (0.975, "0f"));
         let error = |text| read(text).err().unwrap();
-        assert!(
-            error(r#"{"dataset": "mnist", "params_sha256": "0f"}"#).contains("scores.test.metrics.accuracy")
-        );
-        assert!(error(r#"{"dataset": "digits", "scores": {}}"#).contains("digits"));
+        assert!(error(r#"{"dataset": "mnist", "params_sha256": "0f"}"#).contains("test_accuracy"));
+        assert!(error(r#"{"dataset": "digits", "test_accuracy": 1}"#).contains("digits"));
         assert!(error("{").contains("JSON"));
     }
 

@@ -5,7 +5,7 @@ mod start;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use chainrule::data::idx::{self, Idx};
 use chainrule::tensor::Seed;

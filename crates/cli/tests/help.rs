@@ -3,7 +3,6 @@
 mod start;
 
 use std::fs;
-use std::process::Command;
 
 use start::chainrule;
 

@@ -2,7 +2,7 @@
 
 mod start;
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 

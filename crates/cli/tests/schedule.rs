@@ -3,7 +3,7 @@
 mod start;
 
 use std::fs;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use start::chainrule;
 

@@ -241,6 +241,7 @@ impl Run<'_> {
             shards,
             portable: configuration.portable,
             blas: Blas::current(),
+            processes: Vec::new(),
         };
         // What cannot be printed is saved all the same, and what cannot be saved is printed.
         let printed = terminal::print(format_args!("\n{report}"));
