@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::{
-    Stop, cargo, deny, gate, imports, nearest::nearest, package, print, probe, python, sanitizer, tree,
-    words,
+    Stop, cargo, deny, gate, imports, nearest::nearest, package, print, probe, python, sanitizer, tree, words,
 };
 
 /// A check.
