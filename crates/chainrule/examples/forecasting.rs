@@ -12,7 +12,7 @@ const DAYS: usize = 900;
 /// The weeks that are looked at, in days.
 const STEPS: usize = 28;
 
-/// The deviation of what nobody can know.
+/// The deviation of what cannot be known.
 const NOISE: f64 = 4.0;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chainrule::core::{AnyLayer, Description, DescriptionError, Kind, Registry, Sequential};
 use chainrule::data::augment::AnyAugmentation;
-use chainrule::losses::Loss;
+use chainrule::losses::{Loss, Scope};
 use chainrule::metrics::Measure;
 use chainrule::optim::{Schedule, UpdateRule};
 use chainrule::tables::transform::Transform;
@@ -168,6 +168,17 @@ impl Configuration {
                 return unlike(format!(": {error}"));
             }
         }
+        let loss = match &self.class_weights {
+            Some(weights) if loss.scope() == Scope::Batch => {
+                let problem = format!(
+                    "{} compares the samples of a batch with each other, so that none counts for itself: leave out `class_weights`, or choose another loss",
+                    self.loss.value
+                );
+                return Err(ConfigError::Contradiction { at: weights.at.clone(), problem });
+            }
+            Some(_) => Y::class_weighted(loss),
+            None => loss,
+        };
         if self.mixes(registry) {
             self.check_mixed(registry, &*loss, columns, predicts)?;
         }

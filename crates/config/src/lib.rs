@@ -45,6 +45,7 @@ mod augment;
 mod build;
 mod changes;
 mod checkpoint_interval;
+mod class_weighted;
 mod class_weights;
 mod configuration;
 mod data_section;

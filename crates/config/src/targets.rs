@@ -5,9 +5,11 @@ use std::sync::Arc;
 use chainrule::core::{Described, Description, DescriptionError, Kind, Registry, describe};
 use chainrule::data::augment::{AnyMixing, Mixed};
 use chainrule::data::{ClassTargets, Dataset, Samples};
+use chainrule::losses::Loss;
 use chainrule::metrics::{ConfusionMatrix, Measure};
 use chainrule::tensor::{ClassTarget, Outputs, Seed, Shape, Target};
 
+use crate::class_weighted::ClassWeighted;
 use crate::configuration::Configuration;
 use crate::error::ConfigError;
 use crate::load::SharedSamples;
@@ -136,6 +138,12 @@ pub trait LearntTarget: Target<f32> + Clone + Send + Sync + 'static {
         predicts: &PredictedTargets,
     ) -> Result<SharedSamples<Self>, ConfigError>;
 
+    /// The loss in which samples count as much as their classes.
+    #[doc(hidden)]
+    fn class_weighted(loss: Box<dyn Loss<f32, Self>>) -> Box<dyn Loss<f32, Self>> {
+        loss
+    }
+
     /// The metric of outputs and targets in the units of the data.
     #[doc(hidden)]
     fn in_units(metric: Box<dyn Measure<f32, Self>>, scales: &[[f64; 2]]) -> Box<dyn Measure<f32, Self>> {
@@ -179,6 +187,10 @@ impl LearntTarget for ClassTarget<f32> {
         let Some((at, weights)) = weights else { return Ok(samples) };
         let weighted = ClassTargets::with_classes(samples, classes.len()).weighted(weights);
         Ok(Arc::new(weighted.map_err(|error| ConfigError::Contradiction { at, problem: error.to_string() })?))
+    }
+
+    fn class_weighted(loss: Box<dyn Loss<f32, Self>>) -> Box<dyn Loss<f32, Self>> {
+        Box::new(ClassWeighted(loss))
     }
 
     fn possible(classes: usize, mixed: bool) -> Vec<Self> {

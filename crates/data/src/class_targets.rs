@@ -10,16 +10,16 @@ use crate::{Dataset, Samples};
 /// Another data set of classes, whose targets are [`ClassTarget`]s: for losses and metrics of a registry, for classes that are called
 /// otherwise here, and for weights of classes.
 ///
-/// The target of samples that were [mixed](crate::augment::Mixed) stays the share of each class, and its weight is the mean of those of
-/// the classes.
+/// The target of samples that were [mixed](crate::augment::Mixed) stays the share of each class, which counts as much as the mean of the
+/// classes.
 ///
 /// ```
 /// use chainrule_data::{ClassTargets, Samples, digits};
-/// use chainrule_tensor::{Seed, Target};
+/// use chainrule_tensor::Seed;
 /// let weights: Vec<f32> = (0..10).map(|class| 1.0 + class as f32).collect();
 /// let data = ClassTargets::<_, f32>::new(digits(3, Seed(1)))?.weighted(weights)?;
 /// let target = data.read(1, &mut [0.0; 28 * 28]);
-/// assert_eq!(target.weight(), 1.0 + target.class().unwrap() as f64);
+/// assert_eq!(target.class_weight(), 1.0 + target.class().unwrap() as f32);
 /// # Ok::<(), chainrule_data::ClassTargetsError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ impl<D: Dataset, T> ClassTargets<D, T> {
         Ok(Self { renamed: classes, count, ..self })
     }
 
-    /// A sample counts as much as its class.
+    /// How much each class counts: see [`ClassTarget::class_weight`].
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl<D: Dataset<Target: Target<T>>, T: Real> ClassTargets<D, T> {
                 (ClassTarget::of_shares(shares), weight)
             }
         };
-        target.weighted(weight)
+        target.counting(weight)
     }
 }
 
@@ -192,7 +192,7 @@ mod tests {
         weights[700] = 0.25;
         let data = data.weighted(weights).unwrap();
         let read = |index| data.read(index, &mut [0.0; 2]);
-        let found: Vec<_> = (0..3).map(|index| (read(index).class(), read(index).weight())).collect();
+        let found: Vec<_> = (0..3).map(|index| (read(index).class(), read(index).class_weight())).collect();
         assert_eq!(found, [(Some(700), 0.25), (Some(0), 1.0), (Some(5), 1.0)]);
         assert_eq!(Dataset::classes(&data), Some(1000));
     }
@@ -203,7 +203,7 @@ mod tests {
             Rows::new(Array2::<f32>::zeros((2, 1)), vec![vec![1.0f32, 0.0], vec![0.25, 0.75]]).unwrap();
         let data = ClassTargets::<_, f32>::with_classes(&rows, 2).weighted(vec![1.0, 3.0]).unwrap();
         let target = data.read(1, &mut [0.0]);
-        assert_eq!((target.view(), target.weight()), (TargetView::Values(&[0.25, 0.75]), 2.5));
+        assert_eq!((target.view(), target.class_weight()), (TargetView::Values(&[0.25, 0.75]), 2.5));
     }
 
     #[test]

@@ -60,9 +60,6 @@ pub fn rows_with_weights<T: Real, Y: Target<T>>(loss: &impl RowLoss, mut pass: L
     let LossPass { targets, mut dy, losses, .. } = pass;
     for (row, (target, loss)) in targets.iter().zip(losses).enumerate() {
         let weight = target.weight();
-        if weight == 1.0 {
-            continue;
-        }
         *loss = weighted(weight, *loss);
         if let Some(dy) = &mut dy {
             dy.row_mut(row).mapv_inplace(|dy| T::of(weighted(weight, dy.as_f64())));

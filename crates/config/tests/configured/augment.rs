@@ -34,8 +34,8 @@ fn the_samples_of_the_training_are_changed_and_no_others() {
     // What changes nothing is no change, so that all else is read as it is.
     assert_eq!(accuracy(&["augment=[\"noise(0)\", \"horizontal_flip(0)\"]"]).0, plain);
     // Hidden altogether, the samples of the training teach nothing, but those of the test are seen.
-    let (_, blind) = accuracy(&["augment=cutout(40)"]);
-    assert!(blind < 0.8, "{blind}");
+    let (_, unseen) = accuracy(&["augment=cutout(40)"]);
+    assert!(unseen < 0.8, "{unseen}");
 }
 
 #[test]

@@ -60,6 +60,12 @@ fn what_cannot_be_says_where() {
         text.starts_with("a.toml, line 7, column 17: `class_weights` is \"even\", but must be \"balanced\""),
         "{text}"
     );
+    let text = refused(TABLE, directory.path(), &["loss=nt_xent", "metrics=[]"]);
+    assert!(
+        text.starts_with("a.toml, line 7, column 17: nt_xent")
+            && text.contains("compares the samples of a batch"),
+        "{text}"
+    );
     let numbers = refused(
         TABLE,
         directory.path(),

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use super::{AnyTarget, AnyTargetView, Target, TargetView};
 
-/// A class, whatever their number is, or a share of each class, with a weight: the target of samples that a program knows only when
-/// it has read them. [Registries](https://docs.rs/chainrule-core) have losses and metrics for it.
+/// A class, whatever their number is, or a share of each class: the target of samples that a program knows only when it has read them.
+/// [Registries](https://docs.rs/chainrule-core) have losses and metrics for it.
+///
+/// It also holds how much its [class counts](Self::class_weight), which is no [weight](Target::weight) of the sample: most trainings have
+/// none, and a step that has to know the sum of all weights before its backward pass takes longer. A loss may take it into account.
 ///
 /// ```
 /// use chainrule_tensor::{ClassTarget, Target, TargetView};
-/// let rare = ClassTarget::<f32>::from(300u32).weighted(2.5);
+/// let rare = ClassTarget::<f32>::from(300u32).counting(2.5);
 /// assert_eq!(rare.view(), TargetView::Class(300));
-/// assert_eq!(rare.weight(), 2.5);
+/// assert_eq!(rare.class_weight(), 2.5);
 /// let mixed = ClassTarget::of_shares([0.25f32, 0.75]);
 /// assert_eq!(mixed.view(), TargetView::Values(&[0.25, 0.75]));
 /// ```
@@ -33,10 +36,16 @@ impl<T> ClassTarget<T> {
         Self { classes: ClassOrShares::Shares(shares.into()), weight: 1.0 }
     }
 
-    /// The same with another weight, finite and at least 0; without it, it is 1.
+    /// The same whose class counts so much, finite and at least 0; without it, it is 1.
     #[must_use]
-    pub fn weighted(self, weight: f32) -> Self {
+    pub fn counting(self, weight: f32) -> Self {
         Self { weight, ..self }
+    }
+
+    /// How much the class counts, or the mean of the classes by their shares.
+    #[inline]
+    pub fn class_weight(&self) -> f32 {
+        self.weight
     }
 
     /// The class, if it is one.
@@ -61,19 +70,12 @@ impl<T> From<u8> for ClassTarget<T> {
 }
 
 impl<T> Target<T> for ClassTarget<T> {
-    const WEIGHTED: bool = true;
-
     #[inline]
     fn view(&self) -> TargetView<'_, T> {
         match &self.classes {
             ClassOrShares::Class(class) => TargetView::Class(*class as usize),
             ClassOrShares::Shares(shares) => TargetView::Values(shares),
         }
-    }
-
-    #[inline]
-    fn weight(&self) -> f64 {
-        self.weight.into()
     }
 }
 
@@ -85,10 +87,6 @@ macro_rules! any {
                     ClassOrShares::Class(class) => AnyTargetView::Class(*class as usize),
                     ClassOrShares::Shares(shares) => AnyTargetView::$kind(shares),
                 }
-            }
-
-            fn weight(&self) -> f64 {
-                self.weight.into()
             }
         }
     )*};

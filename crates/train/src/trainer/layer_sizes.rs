@@ -7,27 +7,8 @@ use chainrule_tensor::Real;
 
 use super::Trainer;
 use super::audit::samples_spread;
+use super::size_record::{SizeRecord, WeightSizes};
 use crate::audit::layers::LookFor;
-
-/// At how many steps of a training, and which weights.
-#[derive(Clone, Debug, Default)]
-pub(super) struct SizeRecord {
-    /// At about so many steps.
-    points: u64,
-    sizes: Vec<WeightSizes>,
-}
-
-/// The size of a weight and of its gradient, each the root of the mean square, at some steps of a training.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct WeightSizes {
-    /// The name of the weight.
-    pub name: String,
-    /// The steps that were taken, with the size of the weight after them.
-    pub weight: Vec<(u64, f64)>,
-    /// The same with the size of the gradient, for some samples of the training data.
-    pub gradient: Vec<(u64, f64)>,
-}
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Records the size of each weight and of its gradient at about so many steps of the training: see

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use chainrule_core::{New, Sequential};
-use chainrule_data::Rows;
-use chainrule_layers::Dense;
+use chainrule_data::{ClassTargets, Rows, digits};
 use chainrule_layers::activations::Tanh;
+use chainrule_layers::{Dense, Flatten};
 use chainrule_losses::{
     BinaryCrossEntropy, Circle, CrossEntropy, Ctc, Dice, Loss, MeanSquaredError, NtXent, PerStep, Reduced,
     Reduction, Weighted,
@@ -167,4 +167,18 @@ fn an_epoch_may_be_interrupted() {
     let found = rest.fit(&data, 1).unwrap().epochs[0].train.loss;
     assert_eq!(found.to_bits(), right.to_bits());
     assert_eq!(rest.model().parameters(), whole.model().parameters());
+}
+
+#[test]
+fn classes_of_any_number_train_to_the_bits_of_bytes() {
+    let layers =
+        || Sequential::<f32>::new().then(Flatten).then(Dense::new(12)).then(Tanh).then(Dense::new(10));
+    let model = || Model::<f32>::new([28, 28], layers(), Seed(3)).unwrap();
+    let bytes = digits(200, Seed(1));
+    let classes = ClassTargets::<_, f32>::new(&bytes).unwrap();
+    let mut of_bytes = Trainer::new(model(), CrossEntropy, sgd(0.1)).batch_size(20).shards(2);
+    let mut of_classes = Trainer::new(model(), CrossEntropy, sgd(0.1)).batch_size(20).shards(2);
+    let scores = [of_bytes.fit(&bytes, 2).unwrap(), of_classes.fit(&classes, 2).unwrap()];
+    assert_eq!(of_bytes.model().parameters(), of_classes.model().parameters());
+    assert_eq!(scores[0].epochs[1].train, scores[1].epochs[1].train);
 }
