@@ -42,7 +42,8 @@ impl Spectrum {
         let variances = order.iter().map(|&index| ascending[index].max(0.0)).collect();
         let mut directions = vectors.t().select(Axis(0), &order);
         for mut direction in directions.rows_mut() {
-            let largest = direction.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
+            let largest =
+                direction.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
             direction *= if largest < 0.0 { -1.0 } else { 1.0 };
         }
         Ok(Self { mean, variances, directions })

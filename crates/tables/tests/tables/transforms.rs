@@ -98,7 +98,8 @@ fn texts_become_numbers_of_their_words() {
     let texts = |texts: &[Option<&str>]| Features::new(vec![Feature::texts("t", texts.iter().copied())]);
     let train = texts(&[Some("A cat, a dog"), Some("a CAT"), None, Some("\"birds\"")]);
     let rows = |transformed: &Features| -> Vec<Vec<f64>> {
-        let columns: Vec<&[f64]> = transformed.columns().iter().map(|column| column.as_numbers().unwrap()).collect();
+        let columns: Vec<&[f64]> =
+            transformed.columns().iter().map(|column| column.as_numbers().unwrap()).collect();
         (0..columns[0].len()).map(|row| columns.iter().map(|column| column[row]).collect()).collect()
     };
     let fitted = transform("words(3, 4)").unwrap().fit(&train).unwrap();
@@ -110,7 +111,8 @@ fn texts_become_numbers_of_their_words() {
     }
     let fitted = transform("byte_pairs(4, 260)").unwrap().fit(&train).unwrap();
     let again = transform(&fitted.description().to_string()).unwrap();
-    let [once, twice] = [fitted, again].map(|fitted| rows(&fitted.apply(&texts(&[Some("a"), Some("zz"), None])).unwrap()));
+    let [once, twice] =
+        [fitted, again].map(|fitted| rows(&fitted.apply(&texts(&[Some("a"), Some("zz"), None])).unwrap()));
     assert_eq!(once, [[98.0, 0.0, 0.0, 0.0], [123.0, 123.0, 0.0, 0.0], [0.0; 4]]);
     assert_eq!(once, twice);
     let error = transform("words(0)").unwrap_err().to_string();

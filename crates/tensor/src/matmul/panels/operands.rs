@@ -268,7 +268,8 @@ impl<T: Real> Operands<'_, T> {
             true => (DEPTH / depth * COLUMNS).min(SHALLOW_COLUMNS[1]),
             false => COLUMNS,
         };
-        let max_rows = if self.terms.len() > 1 { max_rows.min(ROWS * COLUMNS / max_columns) } else { max_rows };
+        let max_rows =
+            if self.terms.len() > 1 { max_rows.min(ROWS * COLUMNS / max_columns) } else { max_rows };
         for (row, rows) in even_parts(self.rows, max_rows) {
             let mut rows_of_a = List::<_, ROWS>::new();
             match self.windows {
