@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chainrule_core::{Forward, Layer, Mode, Params, SequentialCache, ValueError};
-use chainrule_tensor::{Buffer, FlushDenormals, Real, Shape};
+use chainrule_tensor::{Buffer, FlushDenormals, Real, Shape, blas};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use super::model::Model;
@@ -27,6 +27,9 @@ impl<T: Real> Model<T> {
 
     /// Memory for many predictions, between which layers may carry a state.
     pub fn predictor(&self) -> Predictor<'_, T> {
+        // Before the first call, since which one is the first product by BLAS depends on the numbers of rows. Where the system
+        // refuses it, that product says so.
+        let _ = blas::reserve(1);
         Predictor { model: self, cache: self.cache(), y: Buffer::default() }
     }
 }
