@@ -19,13 +19,15 @@ struct Target {
     feature: &'static str,
 }
 
-const TARGETS: [Target; 15] = [
+const TARGETS: [Target; 17] = [
     Target { name: "idx", feature: "" },
     Target { name: "csv", feature: "" },
+    Target { name: "cifar", feature: "" },
     Target { name: "manifest", feature: "manifests" },
     Target { name: "table", feature: "tables" },
     Target { name: "preparation", feature: "tables" },
     Target { name: "picture", feature: "pictures" },
+    Target { name: "report", feature: "reports" },
     Target { name: "description", feature: "descriptions" },
     Target { name: "configuration", feature: "configurations" },
     Target { name: "model", feature: "models" },
