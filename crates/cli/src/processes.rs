@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chainrule::prelude::*;
@@ -34,18 +34,20 @@ pub(crate) struct ProcessFigures {
 pub(crate) struct Processes {
     /// `None` where this process is alone.
     group: Option<Arc<Counted>>,
+    /// Whether they have stopped before the end.
+    is_stopped: AtomicBool,
 }
 
 impl Processes {
     /// This process alone.
     pub(crate) fn alone() -> Self {
-        Self { group: None }
+        Self { group: None, is_stopped: AtomicBool::new(false) }
     }
 
     /// The members of a group.
     #[cfg_attr(not(any(feature = "mpi", test)), expect(dead_code, reason = "without MPI there is no group"))]
     pub(crate) fn of(group: Arc<dyn Group>) -> Self {
-        Self { group: Some(Arc::new(Counted::of(group))) }
+        Self { group: Some(Arc::new(Counted::of(group))), is_stopped: AtomicBool::new(false) }
     }
 
     /// Whether there may be others.
@@ -97,6 +99,12 @@ impl Processes {
             group.send(rank, &[])?;
         }
         Ok(result)
+    }
+
+    /// All stop before the end: the others when the first one has saved the training.
+    pub(crate) fn stop(&self) -> Result<(), Box<dyn Error>> {
+        self.is_stopped.store(true, Ordering::Relaxed);
+        self.first_then_others(|| Ok(()))
     }
 
     /// What all processes did, in the first process; there is nothing in the others, and where there is one process.
@@ -191,7 +199,11 @@ pub(crate) fn run(
     }
     let group = Arc::new(group);
     let processes = Processes::of(Arc::clone(&group) as Arc<dyn Group>);
-    work(&processes).or_else(|error| {
+    let ended = work(&processes);
+    if processes.is_stopped.load(Ordering::Relaxed) {
+        group.stopped();
+    }
+    ended.or_else(|error| {
         let text = chainrule_cli::error_chain::text(&*error);
         group.abort_with(&*error, || terminal::note(format_args!("error: {text}")))
     })

@@ -304,6 +304,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
             if let Some((signal, code)) = interrupt.by().or(other) {
                 let epoch = trainer.epochs_done() + 1;
                 processes.note(format_args!("{signal} in epoch {epoch} of {epochs}{}", to_go_on()));
+                processes.stop()?;
                 return Ok(code);
             }
         }

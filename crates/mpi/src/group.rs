@@ -2,10 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chainrule_train::{Group, GroupError, TrainError};
 
@@ -68,8 +69,8 @@ const FAILED: i32 = 1;
 ///
 /// A program that is not started by `mpirun` or the like is alone in its group.
 ///
-/// A process that drops its last place in the group has to be done with the job: MPI then waits for the other processes. While
-/// it panics, it ends the job instead.
+/// A process that drops its last place in the group has to be done with the job: MPI then waits for the other processes, as long as this
+/// group waits for a message. While it panics, it ends the job instead.
 pub struct MpiGroup {
     rank: usize,
     size: usize,
@@ -78,6 +79,8 @@ pub struct MpiGroup {
     mailbox: Arc<Mailbox>,
     commands: Mutex<Sender<Command>>,
     thread: Option<JoinHandle<()>>,
+    /// Whether the job is stopped from outside.
+    is_stopped: AtomicBool,
 }
 
 /// Why MPI cannot be used.
@@ -119,6 +122,7 @@ impl MpiGroup {
             mailbox,
             commands: Mutex::new(commands),
             thread: Some(thread),
+            is_stopped: AtomicBool::new(false),
         })
     }
 
@@ -133,6 +137,12 @@ impl MpiGroup {
     /// The name and version of the MPI, as it states them.
     pub fn library(&self) -> &str {
         &self.library
+    }
+
+    /// The job is being stopped from outside, as by Ctrl-C, and all processes know it: when this process leaves the group, it waits for the
+    /// others for a second only. An MPI that is about to end a job may not let its processes leave it in the usual way.
+    pub fn stopped(&self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
     }
 
     /// Ends all processes of the job, with a status that is not 0. One process alone calls `print`, which says why: that in which
@@ -207,8 +217,16 @@ impl Drop for MpiGroup {
             self.abort(FAILED);
         }
         self.command(Command::Finish);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        let Some(thread) = self.thread.take() else { return };
+        let limit = if self.is_stopped.load(Ordering::Relaxed) { BRIEF } else { self.patience };
+        let begin = Instant::now();
+        while !thread.is_finished() {
+            if begin.elapsed() > limit {
+                // It ends with the process.
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
         }
+        let _ = thread.join();
     }
 }
