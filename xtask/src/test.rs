@@ -199,7 +199,7 @@ fn mpi() -> Result<Outcome, String> {
         return Ok(Outcome::Skipped(why.into()));
     }
     execute(None, "clippy -p chainrule-mpi -p chainrule-cli --features mpi --all-targets -- -D warnings")?;
-    execute(None, "test --release -p chainrule-mpi --features mpi").map(|()| Outcome::Passed)
+    execute(None, "test --profile checks -p chainrule-mpi --features mpi").map(|()| Outcome::Passed)
 }
 
 fn gate() -> Result<Outcome, String> {
