@@ -25,7 +25,7 @@ const LIMITS: [Limit; 15] = [
     Limit { features: Some("netlib"), crates: 82, network: false },
     Limit { features: Some("pictures"), crates: 66, network: false },
     Limit { features: Some("tables"), crates: 55, network: false },
-    Limit { features: Some("tables,lapack"), crates: 90, network: false },
+    Limit { features: Some("tables,lapack"), crates: 70, network: false },
     Limit { features: Some("safetensors"), crates: 76, network: false },
     Limit { features: Some("npz"), crates: 70, network: false },
     Limit { features: Some("pytorch"), crates: 70, network: false },
