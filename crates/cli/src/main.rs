@@ -1,6 +1,7 @@
 //! The `chainrule` program: trains on a person's data and on MNIST, lists what has a name, looks at data, draws schedules, and describes the
 //! machine.
 
+mod compare;
 mod completions;
 mod configured;
 mod curve;
@@ -78,6 +79,8 @@ enum Command {
     Export(export::Arguments),
     /// Make a model file of an ONNX graph, or of layers and the weights of another library.
     Import(import::Arguments),
+    /// Train a model on random samples here and in another library, and show both side by side: losses, parameters, time.
+    Compare(compare::Arguments),
     /// Write what a shell needs to complete the commands and options.
     Completions(completions::Arguments),
     /// Show which BLAS and kernel are in use, how fast they are, and what could be improved.
@@ -130,6 +133,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Report(arguments) => report_page::run(&arguments)?,
         Command::Export(arguments) => export::run(&arguments)?,
         Command::Import(arguments) => import::run(&arguments)?,
+        Command::Compare(arguments) => return compare::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command())?,
         Command::Doctor => doctor::run()?,
     }

@@ -124,3 +124,76 @@ fn what_cannot_be_done_is_said() {
     let message = fails(&["import", &path("nothing.npz"), &path("b.chainrule")]);
     assert!(message.contains("--layers"), "{message}");
 }
+
+#[test]
+fn a_training_is_compared_with_what_both_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = within(folder.path(), "own.chainrule");
+    let save = |layers: &str| {
+        Model::<f32>::from_description([2, 2], &layers.parse().unwrap(), 1).unwrap().save(&path).unwrap();
+    };
+    save(LAYERS);
+    let refused = |more: &[&str]| fails(&[&["compare", &path, "--with", "torch"], more].concat());
+    let error = refused(&["--optimizer", "muon"]);
+    assert!(error.contains("muon cannot be compared") && error.contains("choose sgd, adam"), "{error}");
+    let error = refused(&["--optimizer", "adamw"]);
+    assert!(error.contains("give weight_decay=0"), "{error}");
+    let error = refused(&["--optimizer", "sgd(lr=cosine)"]);
+    assert!(error.contains("of sgd is not the same in other libraries"), "{error}");
+    let error = refused(&["--optimizer", "sgd(momentum=0.9, rate_in_momentum=true)"]);
+    assert!(error.contains("rate_in_momentum=true of sgd"), "{error}");
+    let error = refused(&["--python", "no-such-python"]);
+    assert!(error.contains("no-such-python cannot be started") && error.contains("--python"), "{error}");
+    assert!(fails(&["compare", &path, "--with", "theano"]).contains("torch"));
+    if cfg!(unix) {
+        // A program that is no Python.
+        assert!(refused(&["--python", "false"]).contains("false cannot import torch"), "{error}");
+    }
+    let double = Model::<f64>::from_description([2, 2], &LAYERS.parse().unwrap(), 1).unwrap();
+    double.save(&path).unwrap();
+    assert!(refused(&[]).contains("the model is in double precision"));
+}
+
+#[test]
+fn a_training_in_pytorch_is_the_same() {
+    let python = std::env::var("CHAINRULE_PYTHON").unwrap_or_else(|_| "python3".into());
+    let imports = Command::new(&python).args(["-c", "import torch, safetensors, numpy"]).output();
+    if !imports.is_ok_and(|output| output.status.success()) {
+        eprintln!(
+            "SKIPPED: {python} has no torch, safetensors and numpy; CHAINRULE_PYTHON names another Python"
+        );
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = within(folder.path(), "own.chainrule");
+    for (layers, shape, more) in [
+        (
+            LAYERS,
+            &[2, 2][..],
+            &["--loss", "cross-entropy", "--optimizer", "sgd(lr=0.05, momentum=0.9, nesterov=true)"],
+        ),
+        (
+            "lstm(4) then dense(3)",
+            &[5, 2],
+            &["--loss", "mean-squared-error", "--optimizer", "rmsprop(lr=0.001)"],
+        ),
+        (
+            "conv2d(4, 3, padding=same) then batch_norm then relu then max_pool2d(2) then flatten then dense(3)",
+            &[1, 6, 6],
+            &["--loss", "cross-entropy", "--optimizer", "sgd(lr=0.05)"],
+        ),
+    ] {
+        let shape = chainrule::tensor::Shape::new(shape).unwrap();
+        Model::<f32>::from_description(shape, &layers.parse().unwrap(), 1).unwrap().save(&path).unwrap();
+        let compare = ["compare", &path, "--with", "torch", "--python", &python, "--threads", "1"];
+        let printed = succeeds(&[&compare[..], more].concat());
+        assert!(printed.contains("loss here") && printed.contains("the same within 1e-5"), "{printed}");
+    }
+    // A tolerance that no training in single precision keeps is not kept.
+    let strict = ["compare", &path, "--with", "torch", "--python", &python, "--tolerance", "0"];
+    assert!(String::from_utf8(program(&strict).stdout).unwrap().contains("NOT the same within"));
+    let random = "dense(5) then dropout(0.5) then dense(3)";
+    Model::<f32>::from_description([4], &random.parse().unwrap(), 1).unwrap().save(&path).unwrap();
+    let error = fails(&["compare", &path, "--with", "torch", "--python", &python]);
+    assert!(error.contains("random in training, such as dropout"), "{error}");
+}
