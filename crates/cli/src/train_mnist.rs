@@ -31,6 +31,9 @@ use crate::recorder::{Recorder, SIZES};
 use crate::report::{ReportSource, TrainReport};
 use crate::training_page::TrainingPage;
 
+/// The number of shards with `--distributed`, whatever the number of processes, which is no part of the result.
+const SHARDS_OF_GROUP: usize = 8;
+
 /// What changes the learning rate of the optimizer.
 pub(crate) const RATE_OPTIONS: &str = "--lr and --schedule";
 
@@ -101,15 +104,15 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) threads: Option<usize>,
     /// The number of shards that a batch is split into. At most this many threads can work, and it changes the last bits
-    /// of the result [default: 2, or 1 if a step is too short for two].
+    /// of the result [default: 2, or 1 if a step is too short for two; 8 with --distributed].
     #[arg(long)]
     pub(crate) shards: Option<usize>,
     /// Compute a result that is the same to the last bit on every CPU, in somewhat more time.
     #[arg(long)]
     pub(crate) portable: bool,
-    /// Train together with the other processes that mpirun has started. Each runs some of the shards, so there have to be as many shards as
-    /// processes; their number does not change the result. A process then has 1 thread unless --threads is given, and there is no audit.
-    /// Only for a program that was built with MPI.
+    /// Train together with the other processes that mpirun has started. Each runs some of the shards, of which there have to be at least
+    /// as many as processes; the number of processes does not change the result. A process then has 1 thread unless --threads is given,
+    /// and there is no audit. Only for a program that was built with MPI.
     #[arg(long, conflicts_with_all = ["find_lr", "time"])]
     pub(crate) distributed: bool,
     /// How long a process waits for another one before that counts as hanging and the job ends, such as 60s [default: 5m].
@@ -205,7 +208,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
     let optimizer = scheduled_optimizer(registry, &arguments.optimizer, rate)?;
     let mut trainer = Trainer::new(model, loss, optimizer)
         .batch_size(batch_size)
-        .shards(arguments.shards)
+        .shards(arguments.shards.or(arguments.distributed.then_some(SHARDS_OF_GROUP)))
         .threads(threads)
         .portable(arguments.portable)
         .seed(Seed(arguments.seed))
