@@ -16,7 +16,7 @@
 //! ```
 //!
 //! The decision here: **everything that depends on the machine is in this crate**, so that everything else is plain, safe,
-//! portable Rust that reads as the mathematics. This is the only crate with `unsafe`, and the only one that knows of OpenBLAS and
+//! portable Rust that reads as the mathematics. All `unsafe` code of the computation is here, and this is the only crate that knows of OpenBLAS and
 //! of vector instructions. It detects both at run time: a crate built for any x86-64 is as fast as one built with
 //! `-C target-cpu=native`.
 //!
