@@ -4,7 +4,7 @@ mod start;
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use chainrule::interop::{Names, StateDict};
 use chainrule::train::Model;
