@@ -92,7 +92,7 @@ impl Command {
     fn multiplies(&self) -> bool {
         match self {
             Self::Train(_) | Self::Resume(_) | Self::Sweep(_) | Self::TrainMnist(_) => true,
-            Self::Evaluate(_) | Self::Predict(_) | Self::Export(_) | Self::Doctor => true,
+            Self::Evaluate(_) | Self::Predict(_) | Self::Export(_) | Self::Compare(_) | Self::Doctor => true,
             Self::Init(_) | Self::Summary(_) | Self::List(_) | Self::Data(_) | Self::Schedule(_) => false,
             Self::Report(_) | Self::Import(_) | Self::Completions(_) => false,
         }

@@ -19,6 +19,7 @@ use chainrule::interop::{Loading, Names};
 use chainrule::losses::Loss;
 use chainrule::optim::UpdateRule;
 use chainrule::prelude::*;
+use chainrule::tensor::ClassTarget;
 use chainrule_cli::{families, terminal};
 use chainrule_config::LearntTarget;
 use clap::{Args, ValueEnum};
@@ -143,7 +144,10 @@ impl Training<'_> {
         targets: &Targets,
     ) -> Result<Trained, Box<dyn Error>> {
         match targets {
-            Targets::Classes(classes) => self.run_on(model, &random.with(classes)),
+            Targets::Classes(classes) => {
+                let classes: Vec<ClassTarget<f32>> = classes.iter().map(|&class| class.into()).collect();
+                self.run_on(model, &random.with(&classes))
+            }
             Targets::Values(values) => self.run_on(model, &random.with(values)),
         }
     }
