@@ -62,7 +62,7 @@ impl<T: Real> Model<T> {
     /// # use chainrule_train::Model;
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("model");
-    /// let double = Model::<f64>::new([3], Sequential::new().then(Dense::new(2)), Seed(0))?;
+    /// let double = Model::new([3], Sequential::<f64>::new().then(Dense::new(2)), Seed(0))?;
     /// double.save(&path)?;
     /// let single = Model::<f32>::load_converted(&path)?;
     /// assert_eq!(single.parameters()[0], double.parameters()[0] as f32);
