@@ -121,6 +121,11 @@ impl Kernels for f32 {
         best_lanes::<Avx2, Avx512>(choice).is_some()
     }
 
+    #[cfg(target_arch = "x86_64")]
+    fn has_masked_products(choice: Choice) -> bool {
+        is_avx512(choice)
+    }
+
     fn implicit_product(
         choice: Choice,
         windows: ImplicitWindows<'_>,

@@ -9,7 +9,8 @@
 //! `dW = dF Pᵀ` and `dP = Wᵀ dF`. They have the names that oneDNN and cuDNN use.
 //!
 //! The matrix of patches is made by [`ImplicitIm2col`] or by [`Im2col`], for a part of the channels and positions that stays in
-//! the second cache. Where each group has one channel, [`ByChannel`] needs none.
+//! the second cache. Where each group has one channel, [`ByChannel`] needs none. With several outputs it takes twice as long as the product
+//! with implicit windows where that has masked kernels (LeNet-5's first convolution on a Zen 5).
 
 use chainrule_tensor::Real;
 use chainrule_tensor::conv::ImplicitWindows;
@@ -19,6 +20,9 @@ use super::by_channel::ByChannel;
 use super::conv_shape::ConvShape;
 use super::im2col::Im2col;
 use super::implicit_im2col::ImplicitIm2col;
+
+/// A product with masked kernels pays from this number of outputs of a group with one channel on.
+const MIN_OUTPUTS: usize = 4;
 
 /// The algorithms for one shape, with their buffers.
 #[derive(Clone, Debug)]
@@ -53,7 +57,8 @@ impl<T: Real, const N: usize> Algorithm<T, N> {
     /// Chosen for each pass: portable products have kernels where others may have none.
     fn chosen(&mut self) -> Chosen<'_, T, N> {
         let Self { shape, overlaps, by_channel, implicit, copied } = self;
-        if ByChannel::<T, N>::suits(shape) {
+        let multiplies = *overlaps && shape.channels[1] >= MIN_OUTPUTS && ImplicitWindows::is_masked::<T>();
+        if !multiplies && ByChannel::<T, N>::suits(shape) {
             Chosen::ByChannel(by_channel.get_or_insert_with(|| ByChannel::new(*shape)))
         } else if *overlaps && ImplicitWindows::is_fast::<T>() {
             Chosen::ImplicitIm2col(implicit.get_or_insert_with(|| ImplicitIm2col::new(*shape)))

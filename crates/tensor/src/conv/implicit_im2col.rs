@@ -12,6 +12,11 @@ impl ImplicitWindows<'_> {
         T::has_implicit_products(choice())
     }
 
+    /// Whether those kernels mask what does not fill a vector, so that they are fast for short rows too.
+    pub fn is_masked<T: Real>() -> bool {
+        T::has_masked_products(choice())
+    }
+
     /// `C = init + A B`, for `A` of shape `[m, rows * starts]`, `B` this matrix and `C` of `[m, columns]`.
     ///
     /// # Panics

@@ -27,6 +27,11 @@ pub trait Kernels: Sized {
         false
     }
 
+    /// Whether those kernels mask what does not fill a vector.
+    fn has_masked_products(_: Choice) -> bool {
+        false
+    }
+
     /// [`ImplicitWindows::product`], for shapes that fit.
     #[must_use]
     fn implicit_product(
