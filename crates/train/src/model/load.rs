@@ -56,7 +56,7 @@ impl<T: Real> Model<T> {
     /// As [`load`](Self::load), whichever element type the file has: its numbers become those of `T`, rounded to the nearest.
     ///
     /// ```
-    /// # use chainrule_core::Sequential;
+    /// # use chainrule_core::{New, Sequential};
     /// # use chainrule_layers::Dense;
     /// # use chainrule_tensor::Seed;
     /// # use chainrule_train::Model;
