@@ -1,9 +1,9 @@
-//! What is predicted: classes, or vectors of values. They are copied, a byte or a few numbers a sample.
+//! What is predicted: classes, or vectors of values. They are copied, two bytes or a few numbers a sample.
 
 use std::ops::Range;
 
 use chainrule::data::{Dataset, Samples};
-use chainrule::tensor::{Outputs, Shape};
+use chainrule::tensor::{ClassTarget, Outputs, Shape};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::error::{type_error, value_error};
 
 /// The targets of all samples.
 pub(crate) enum Targets {
-    Classes(Vec<u8>),
+    Classes(Vec<u16>),
     Values { values: Vec<f32>, width: usize },
 }
 
@@ -48,9 +48,9 @@ impl Targets {
         let whole = y.call_method1("astype", ("int64",))?.cast_into::<PyArray1<i64>>()?;
         let whole = whole.readonly();
         let class = |(sample, &class): (usize, &i64)| {
-            u8::try_from(class).map_err(|_| {
+            u16::try_from(class).map_err(|_| {
                 value_error(format!(
-                    "sample {sample} has the class {class}, but classes are whole numbers from 0 to 255: number them so, or give a \
+                    "sample {sample} has the class {class}, but classes are whole numbers from 0 to 65,535: number them so, or give a \
                      vector of values for each sample"
                 ))
             })
@@ -83,10 +83,10 @@ pub(crate) trait TargetOf: Clone + Send + Sync + 'static {
     fn of(targets: &Targets, index: usize) -> Option<Self>;
 }
 
-impl TargetOf for u8 {
+impl TargetOf for ClassTarget<f32> {
     fn of(targets: &Targets, index: usize) -> Option<Self> {
         match targets {
-            Targets::Classes(classes) => classes.get(index).copied(),
+            Targets::Classes(classes) => classes.get(index).map(|&class| u32::from(class).into()),
             Targets::Values { .. } => None,
         }
     }

@@ -6,7 +6,7 @@ use chainrule::core::{Description, Kind, Registry};
 use chainrule::losses::Loss;
 use chainrule::metrics::Measure;
 use chainrule::optim::UpdateRule;
-use chainrule::tensor::{Outputs, Seed};
+use chainrule::tensor::{ClassTarget, Outputs, Seed};
 use chainrule::train::{Audit, Fit, History, Model, Scores, TrainError, Trainer};
 use chainrule_config::{Rate, scheduled_optimizer};
 use numpy::{IntoPyArray, PyArray2};
@@ -59,7 +59,7 @@ struct Settings {
 /// A trainer has targets of one type, which the first of them decide.
 enum State {
     New(Box<Model<f32>>),
-    Classes(Box<Trainer<f32, u8>>),
+    Classes(Box<Trainer<f32, ClassTarget<f32>>>),
     Values(Box<Trainer<f32, Vec<f32>>>),
 }
 
@@ -176,11 +176,11 @@ impl PyTrainer {
             stopping,
             takes: Outputs::Values,
         };
-        settings.takes = settings.loss::<u8>(registry())?.outputs();
+        settings.takes = settings.loss::<ClassTarget<f32>>(registry())?.outputs();
         let model = model.model.clone();
         let watch = Watch::default();
         // What cannot be built is found here.
-        settings.trainer::<u8>(model.clone(), &watch, false)?;
+        settings.trainer::<ClassTarget<f32>>(model.clone(), &watch, false)?;
         Ok(Self { settings, state: Mutex::new(State::New(Box::new(model))), watch, callbacks })
     }
 

@@ -83,7 +83,7 @@ class _Estimator(BaseEstimator):
 class ChainruleClassifier(ClassifierMixin, _Estimator):
     """A classifier: ``layers``, then a dense layer with an output for each class.
 
-    The labels may be of any type; of their classes there may be 256. Parameters are in single precision. ``patience`` stops the training
+    The labels may be of any type; of their classes there may be 65,536. Parameters are in single precision. ``patience`` stops the training
     when the loss of the validation, or of the training where ``validation_share`` is 0, has not improved for so many epochs, and brings
     the best weights back.
     """
