@@ -67,10 +67,10 @@ def test_wrong_types(trainer, train):
         trainer.model.predict(x.astype(numpy.complex64))
     with pytest.raises(TypeError, match="y has the dtype <U21: give classes as whole numbers from 0"):
         trainer.fit(x, classes.astype(str))
-    with pytest.raises(ValueError, match="sample 1 has the class -1, but classes are whole numbers from 0 to 255"):
+    with pytest.raises(ValueError, match="sample 1 has the class -1, but classes are whole numbers from 0 to 65,535"):
         trainer.fit(x, numpy.where(numpy.arange(300) == 1, -1, 0))
-    with pytest.raises(ValueError, match="sample 0 has the class 256"):
-        trainer.fit(x, 0 * classes + 256)
+    with pytest.raises(ValueError, match="sample 0 has the class 65536"):
+        trainer.fit(x, 0 * classes + 65536)
     with pytest.raises(ValueError, match="does not fit the model's 3 outputs"):
         trainer.fit(x, classes + 1)
     trainer.fit(x, classes)
