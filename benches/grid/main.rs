@@ -44,8 +44,9 @@ struct Figures {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // First of all, since it may start the program again.
-    if let Some(warning) = blas::insist_on_best_kernel() {
+    // First of all, since it may start the program again. Where older instructions are asked for, BLAS has those of its own variable.
+    let is_forced = matches!(simd::check_level(), Ok(Some(_)));
+    if let Some(warning) = if is_forced { None } else { blas::insist_on_best_kernel() } {
         terminal::note(format_args!("warning: {warning}"));
     }
     match run(&arguments) {

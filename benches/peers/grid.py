@@ -118,7 +118,7 @@ def main():
     text = "\n".join(table(rows, frameworks, chosen.threads))
     print(text)
     if chosen.document:
-        write_between(chosen.document, "grid-avx2" if chosen.avx2 else "grid", text)
+        write_between(chosen.document, "grid", text)
 
 
 if __name__ == "__main__":
