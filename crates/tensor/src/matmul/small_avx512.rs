@@ -17,8 +17,8 @@ use std::mem::MaybeUninit;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::MAX_PRODUCTS;
 use super::transpose_avx512::{transpose, transposed};
+use super::{MAX_PRODUCTS, panels};
 use crate::simd::avx512::{LANES, mask};
 use crate::simd::blocking::{even_parts, with_constant};
 use crate::simd::level::{Level, level};
@@ -38,9 +38,6 @@ const MIN_ROWS: usize = 3;
 /// The maximum number of rows where B is read by rows, since each 16 of them go through all of B.
 const MAX_ROWS_BY_ROWS: usize = 128;
 
-/// A product of so few terms and so many columns takes the time to go through C, which `panels` does along its rows.
-const SHALLOW: [usize; 2] = [16, 256];
-
 /// The initial value of sums that start at zero.
 static ZERO: f32 = 0.0;
 
@@ -56,10 +53,9 @@ pub(crate) fn product(
     let (m, n) = c.dim();
     let k = products.iter().map(|(a, _)| a.ncols()).max().unwrap_or(0);
     let depth = products.iter().map(|(a, _)| a.ncols()).fold(0, usize::saturating_add);
-    let is_shallow = depth <= SHALLOW[0] && n >= SHALLOW[1];
     let alike = products.iter().all(|(a2, b2)| a.strides() == a2.strides() && b.strides() == b2.strides());
     let suits = m >= MIN_ROWS
-        && !is_shallow
+        && !panels::is_shallow(n, depth)
         && n.saturating_mul(m.max(k)) <= MAX_SIZE
         && (beta == 0.0 || beta == 1.0)
         && products.len() <= MAX_PRODUCTS;

@@ -29,6 +29,7 @@ mod tile;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+pub(super) use self::operands::is_shallow;
 use self::operands::{Operands, Term, Windows};
 use self::stack::List;
 use super::MAX_PRODUCTS;
@@ -272,11 +273,6 @@ impl Size {
     /// as fast, the fewer rows the faster. The same holds for few terms of many columns: 1.5 to 4 times.
     fn is_fast_with_avx512(&self) -> bool {
         let Self { rows: m, columns: n, depth: k, .. } = *self;
-        self.is_shallow() || m <= 32 && m.saturating_mul(n).saturating_mul(k) > 1_000_000
-    }
-
-    /// Whether the product takes the time to go through C: few terms of many columns.
-    fn is_shallow(&self) -> bool {
-        self.depth <= 16 && self.columns >= 256 && self.rows > 1
+        m > 1 && is_shallow(n, k) || m <= 32 && m.saturating_mul(n).saturating_mul(k) > 1_000_000
     }
 }

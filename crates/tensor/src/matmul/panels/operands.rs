@@ -49,12 +49,14 @@ const MIN_ROWS_OF_PACKED: usize = 24;
 /// A smaller B, in bytes, is not requested ahead of its use.
 const REQUESTED: usize = 1 << 19;
 
-/// A product of so few terms takes the time to go through C. That is then done along its rows: those of a column are on different
-/// pages, and where they are a multiple of 4,096 bytes apart they compete for a few lines of the first cache.
-const SHALLOW: usize = 16;
+/// Whether a product has so few terms for so many columns that it takes the time to go through C. That is then done along its rows: those
+/// of a column are on different pages, and where they are a multiple of 4,096 bytes apart they compete for a few lines of the first cache.
+pub(crate) fn is_shallow(columns: usize, depth: usize) -> bool {
+    columns >= 256 && depth <= 16
+}
 
-/// The minimum and the maximum number of columns that are computed at a time along the rows of C.
-const SHALLOW_COLUMNS: [usize; 2] = [256, 1024];
+/// The maximum number of columns that are computed at a time along the rows of C.
+const SHALLOW_COLUMNS: usize = 1024;
 
 /// The maximum number of rows of a product that may be computed at once.
 const SMALL_ROWS: usize = 32;
@@ -147,7 +149,7 @@ impl<T: Real> Operands<'_, T> {
                 with_scratch(scratch, |[packed, sums, chain, packed_a]| {
                     self.parts::<L>(max_rows, Scratch { packed, sums, chain, packed_a: Some(packed_a) });
                 });
-            } else if packed <= SMALL[0] && sums <= SMALL[1] && !self.is_shallow() {
+            } else if packed <= SMALL[0] && sums <= SMALL[1] && !self.goes_along_rows() {
                 self.with_scratch::<L, { SMALL[0] }, { SMALL[1] }, { SMALL[1] }>();
             } else {
                 self.with_scratch::<L, { DEPTH * COLUMNS }, { ROWS * COLUMNS }, { ROWS * COLUMNS }>();
@@ -231,10 +233,9 @@ impl<T: Real> Operands<'_, T> {
         needed || self.rows > 16 && depth > 16 && self.columns >= min_columns
     }
 
-    /// Whether there are so few terms, for so many columns, that the product is computed along the rows of C.
-    fn is_shallow(&self) -> bool {
-        let is_wide = self.columns >= SHALLOW_COLUMNS[0] && self.depth() <= SHALLOW;
-        is_wide && matches!(self.windows, Windows::None) && !self.packs_a()
+    /// Whether the product is computed along the rows of C.
+    fn goes_along_rows(&self) -> bool {
+        is_shallow(self.columns, self.depth()) && matches!(self.windows, Windows::None) && !self.packs_a()
     }
 
     /// The product, with scratch of so many numbers on the stack: the pages of a large one take a small product longer than itself.
@@ -262,10 +263,10 @@ impl<T: Real> Operands<'_, T> {
         let depth = self.depth();
         let is_far = depth.saturating_mul(self.columns) * size_of::<T>() > REQUESTED;
         let requests = is_far && !matches!(self.windows, Windows::B(_));
-        let along_rows = self.is_shallow();
+        let along_rows = self.goes_along_rows();
         let max_columns = match along_rows {
             // What is packed of them fits, and so do the sums between two products.
-            true => (DEPTH / depth * COLUMNS).min(SHALLOW_COLUMNS[1]),
+            true => (DEPTH / depth * COLUMNS).min(SHALLOW_COLUMNS),
             false => COLUMNS,
         };
         let max_rows =
