@@ -61,73 +61,53 @@ pub trait Samples<T: Real>: Dataset {
     }
 }
 
-impl<D: Dataset + ?Sized> Dataset for &D {
-    type Target = D::Target;
+/// A data set by another name: all questions go to the one that it points to.
+macro_rules! points_to_samples {
+    ($pointer:ty, $($bound:tt)*) => {
+        impl<D: Dataset + $($bound)*> Dataset for $pointer {
+            type Target = D::Target;
 
-    fn len(&self) -> usize {
-        (**self).len()
-    }
+            fn len(&self) -> usize {
+                (**self).len()
+            }
 
-    fn shape(&self) -> Shape {
-        (**self).shape()
-    }
+            fn shape(&self) -> Shape {
+                (**self).shape()
+            }
 
-    fn classes(&self) -> Option<usize> {
-        (**self).classes()
-    }
+            fn classes(&self) -> Option<usize> {
+                (**self).classes()
+            }
 
-    fn prefetch(&self, index: usize, columns: Range<usize>) {
-        (**self).prefetch(index, columns);
-    }
+            fn prefetch(&self, index: usize, columns: Range<usize>) {
+                (**self).prefetch(index, columns);
+            }
 
-    fn enter_epoch(&self, epoch: u64) {
-        (**self).enter_epoch(epoch);
-    }
+            fn enter_epoch(&self, epoch: u64) {
+                (**self).enter_epoch(epoch);
+            }
+        }
+
+        impl<T: Real, D: Samples<T> + $($bound)*> Samples<T> for $pointer {
+            fn read(&self, index: usize, row: &mut [T]) -> Self::Target {
+                (**self).read(index, row)
+            }
+
+            fn read_part(
+                &self,
+                index: usize,
+                columns: Range<usize>,
+                part: &mut [T],
+                row: &mut [T],
+            ) -> Self::Target {
+                (**self).read_part(index, columns, part, row)
+            }
+        }
+    };
 }
 
-impl<T: Real, D: Samples<T> + ?Sized> Samples<T> for &D {
-    fn read(&self, index: usize, row: &mut [T]) -> Self::Target {
-        (**self).read(index, row)
-    }
-
-    fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [T], row: &mut [T]) -> Self::Target {
-        (**self).read_part(index, columns, part, row)
-    }
-}
-
-impl<D: Dataset + Send + ?Sized> Dataset for Arc<D> {
-    type Target = D::Target;
-
-    fn len(&self) -> usize {
-        (**self).len()
-    }
-
-    fn shape(&self) -> Shape {
-        (**self).shape()
-    }
-
-    fn classes(&self) -> Option<usize> {
-        (**self).classes()
-    }
-
-    fn prefetch(&self, index: usize, columns: Range<usize>) {
-        (**self).prefetch(index, columns);
-    }
-
-    fn enter_epoch(&self, epoch: u64) {
-        (**self).enter_epoch(epoch);
-    }
-}
-
-impl<T: Real, D: Samples<T> + Send + ?Sized> Samples<T> for Arc<D> {
-    fn read(&self, index: usize, row: &mut [T]) -> Self::Target {
-        (**self).read(index, row)
-    }
-
-    fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [T], row: &mut [T]) -> Self::Target {
-        (**self).read_part(index, columns, part, row)
-    }
-}
+points_to_samples!(&D, ?Sized);
+points_to_samples!(Arc<D>, Send + ?Sized);
 
 /// Some samples of another data set, in any order.
 ///
