@@ -3,7 +3,7 @@ use std::sync::Arc;
 use chainrule_core::{Described, Range, describe, described};
 use chainrule_data::text::BytePairs;
 
-use super::token_numbers::{padded, texts_of};
+use super::token_numbers::{each_of, padded, texts_of};
 use super::{Features, Transform, TransformError};
 
 const NAME: &str = "byte_pairs";
@@ -50,9 +50,7 @@ impl Transform for BytePairNumbers {
             return Ok(Arc::new(self.clone()));
         }
         let texts = texts_of(features);
-        let all =
-            texts.iter().flat_map(|texts| (0..texts.len()).map(|row| texts.get(row).unwrap_or_default()));
-        let pairs = BytePairs::learn(all, self.size).pairs().to_vec();
+        let pairs = BytePairs::learn(each_of(&texts), self.size).pairs().to_vec();
         Ok(Arc::new(Self { pairs: Some(pairs), ..self.clone() }))
     }
 

@@ -10,6 +10,11 @@ pub(super) fn texts_of(features: &Features) -> Vec<Texts> {
     features.columns().iter().map(Feature::to_texts).collect()
 }
 
+/// All texts, column by column; a missing one is empty.
+pub(super) fn each_of(columns: &[Texts]) -> impl Iterator<Item = &str> {
+    columns.iter().flat_map(|texts| (0..texts.len()).map(|row| texts.get(row).unwrap_or_default()))
+}
+
 /// Each column as so many columns of numbers, of which `encode` makes those of a text; a missing text has none.
 pub(super) fn padded(
     transform: &'static str,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use chainrule_core::{Described, Range, describe, described};
 use chainrule_data::text::WordVocabulary;
 
-use super::token_numbers::{padded, texts_of};
+use super::token_numbers::{each_of, padded, texts_of};
 use super::{Features, Transform, TransformError};
 
 const NAME: &str = "words";
@@ -51,9 +51,7 @@ impl Transform for Words {
             return Ok(Arc::new(self.clone()));
         }
         let texts = texts_of(features);
-        let all =
-            texts.iter().flat_map(|texts| (0..texts.len()).map(|row| texts.get(row).unwrap_or_default()));
-        let words = WordVocabulary::learn(all, self.size).words().to_vec();
+        let words = WordVocabulary::learn(each_of(&texts), self.size).words().to_vec();
         if words.is_empty() {
             let column = features.columns().first().map_or(String::new(), |column| column.name().to_owned());
             return Err(TransformError::NoValues { transform: NAME, column });
