@@ -2,10 +2,10 @@
 //!
 //! Python's lock is released while they are read, so another thread can write to an array at any moment. That is why no reference to
 //! its memory is made: each value is copied by a raw pointer, once, and any bits are a number. Who writes to an array in a training
-//! trains on samples of which it is not said how much of them is new.
+//! trains on samples of which it is not said how much of them is new. NumPy's own functions read in the same way without the lock; Rust's
+//! rules have no word for a writer outside of it, so this rests on the machine, where a load gives old bytes or new ones.
 
-// Reading an array without Python's lock is what this file is for. Every block says why it is sound.
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "an array is read by pointers, without Python's lock")]
 
 use std::ops::Range;
 
