@@ -6,8 +6,8 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use chainrule::prelude::*;
-use chainrule::tensor::{blas, simd};
-use chainrule_cli::{error_chain, terminal};
+use chainrule::tensor::blas;
+use chainrule_cli::{benchmark, terminal};
 use clap::Parser;
 use ndarray::Array2;
 use serde::Serialize;
@@ -44,22 +44,10 @@ struct Figures {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // First of all, since it may start the program again. Where older instructions are asked for, BLAS has those of its own variable.
-    let is_forced = matches!(simd::check_level(), Ok(Some(_)));
-    if let Some(warning) = if is_forced { None } else { blas::insist_on_best_kernel() } {
-        terminal::note(format_args!("warning: {warning}"));
-    }
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            terminal::note(format_args!("error: {}", error_chain::text(&*error)));
-            ExitCode::FAILURE
-        }
-    }
+    benchmark::run(|| run(&arguments))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    simd::check_level()?;
     let &Arguments { inputs, width, depth, batch, threads, steps } = arguments;
     let mut layers = Sequential::new();
     for _ in 0..depth {
@@ -71,7 +59,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let seconds = history.epochs[1..].iter().map(|epoch| epoch.seconds).fold(f64::INFINITY, f64::min);
     let figures = Figures {
         step_us: 1e6 * seconds / steps as f64,
-        peak_mib: peak_mib(),
+        peak_mib: benchmark::peak_memory().map(|bytes| bytes / f64::from(1 << 20)),
         version: format!("{} with {}", env!("CARGO_PKG_VERSION"), blas::Blas::current()),
     };
     terminal::print(serde_json::to_string(&figures)?)?;
@@ -86,12 +74,4 @@ fn samples(count: usize, inputs: usize) -> Result<Rows<f32, u8>, Box<dyn Error>>
     let class = |x: &f32| (10.0 * (f64::from(*x) / bound + 1.0) / 2.0).clamp(0.0, 9.0) as u8;
     let targets = x.column(0).iter().map(class).collect();
     Ok(Rows::new(x, targets)?)
-}
-
-/// The peak memory of this process, as Linux reports it.
-fn peak_mib() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes / 1024.0)
 }

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chainrule::core::{AnyLayer, Backward, Forward, Grads, Layer, Mode, Params, Plan, Registry};
-use chainrule::tensor::{Buffer, Seed, Shape, blas, simd};
-use chainrule_cli::{error_chain, terminal};
+use chainrule::tensor::{Buffer, Seed, Shape, blas};
+use chainrule_cli::{benchmark, terminal};
 use clap::Parser;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -50,22 +50,11 @@ struct Times<'a> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // First of all, since it may start the program again.
-    if let Some(warning) = blas::insist_on_best_kernel() {
-        terminal::note(format_args!("warning: {warning}"));
-    }
-    blas::set_threads(1);
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            terminal::note(format_args!("error: {}", error_chain::text(&*error)));
-            ExitCode::FAILURE
-        }
-    }
+    benchmark::run(|| run(&arguments))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    simd::check_level()?;
+    blas::set_threads(1);
     let cases: Vec<Case> = serde_json::from_str(&std::fs::read_to_string(&arguments.cases)?)?;
     let registry = chainrule::registry();
     let time = Duration::from_millis(arguments.milliseconds);

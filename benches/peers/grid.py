@@ -23,11 +23,6 @@ PEERS = {"PyTorch": ("torch", "eager"), "JAX": ("jax", "scan")}
 EFFORT, MAX_VALUES, STEPS = 1e10, 2**26, (4, 2000)
 
 
-# What keeps every framework from newer instructions than AVX2.
-AVX2 = {"CHAINRULE_ISA": "avx2", "OPENBLAS_CORETYPE": "Haswell", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2",
-        "MKL_ENABLE_INSTRUCTIONS": "AVX2", "XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}
-
-
 def steps(network):
     """The number of steps of an epoch: about as much work for each network, as far as the samples fit into memory."""
     inputs, width, depth, batch = (network[key] for key in ("inputs", "width", "depth", "batch"))
@@ -36,7 +31,7 @@ def steps(network):
     return int(min(max(min(EFFORT / work, fitting), STEPS[0]), STEPS[1]))
 
 
-def run(framework, network, threads, isa):
+def run(framework, network, threads):
     """The line that a program reports, or None."""
     sizes = [str(network[key]) for key in ("inputs", "width", "depth", "batch")]
     common = ["--threads", str(threads), "--steps", str(steps(network)), *sizes]
@@ -46,7 +41,6 @@ def run(framework, network, threads, isa):
         command = [sys.executable, HERE / "train_grid.py", "--framework", PEERS[framework][0], *common]
     # Variables set for another program must not choose the kernel of OpenBLAS.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
-    environment |= isa
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=HERE.parents[1])
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -99,9 +93,7 @@ def main():
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, os.cpu_count() or 1}))
     parser.add_argument("--rounds", type=int, default=1, help="how often each network is trained, in turn with the others")
     parser.add_argument("--document", type=Path, help="a document to write the table into, between its markers")
-    parser.add_argument("--avx2", action="store_true", help="keep all of them from newer instructions")
     chosen = parser.parse_args()
-    isa = AVX2 if chosen.avx2 else {}
     installed = [name for name, (module, _) in PEERS.items() if importlib.util.find_spec(module)]
     for name in PEERS.keys() - installed:
         print(f"left out: {name} is not installed", file=sys.stderr)
@@ -112,7 +104,7 @@ def main():
         for count in chosen.threads:
             for _ in range(chosen.rounds):
                 for framework in frameworks:
-                    line = run(framework, network, count, isa)
+                    line = run(framework, network, count)
                     runs.setdefault((framework, count), []).extend([line] if line else [])
         rows.append((network, runs))
     text = "\n".join(table(rows, frameworks, chosen.threads))

@@ -22,8 +22,7 @@ for library in "OMP", "OPENBLAS", "MKL":
 os.environ["NPROC"] = str(chosen.threads)
 os.environ["JAX_PLATFORMS"] = "cpu"
 if chosen.threads == 1:
-    flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}"
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 import numpy  # noqa: E402
 

@@ -21,9 +21,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chainrule::data::output;
-use chainrule::tensor::{CountingAllocator, blas, simd};
+use chainrule::tensor::{CountingAllocator, blas};
 use chainrule_cli::machine::Machine;
-use chainrule_cli::{error_chain, peak, terminal};
+use chainrule_cli::{benchmark, peak, terminal};
 use clap::Parser;
 
 use breakdown::Repeats;
@@ -76,21 +76,10 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // First of all, since it may start the program again.
-    if let Some(warning) = blas::insist_on_best_kernel() {
-        terminal::note(format_args!("warning: {warning}"));
-    }
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            terminal::note(format_args!("error: {}", error_chain::text(&*error)));
-            ExitCode::FAILURE
-        }
-    }
+    benchmark::run(|| run(&arguments))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    simd::check_level()?;
     let cores = std::thread::available_parallelism()?.get();
     let workloads = chosen(&arguments.workload)?;
     let threads: Vec<usize> = match &arguments.threads[..] {

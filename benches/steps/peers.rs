@@ -7,7 +7,7 @@ use std::path::Path;
 
 use chainrule::tensor::blas::Blas;
 use chainrule_cli::dataset::{self, DatasetName};
-use chainrule_cli::terminal;
+use chainrule_cli::{benchmark, terminal};
 use serde::Serialize;
 
 use super::workloads::{Choices, Workload};
@@ -54,18 +54,10 @@ pub(crate) fn run(
                 threads,
                 epoch_seconds: history.epochs.iter().map(|epoch| epoch.seconds).collect(),
                 test_accuracy: scores.metric("accuracy").unwrap_or(f64::NAN),
-                peak_mb: peak_mb(),
+                peak_mb: benchmark::peak_memory().map(|bytes| bytes / 1e6),
             };
             terminal::print(serde_json::to_string(&training)?)?;
         }
     }
     Ok(())
-}
-
-/// The peak memory of this process, as Linux reports it.
-fn peak_mb() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024.0 / 1e6)
 }

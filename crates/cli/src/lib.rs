@@ -2,6 +2,7 @@
 //!
 //! This is not a library to build on: it has no stable interface. The [`chainrule`] crate is the one to depend on.
 
+pub mod benchmark;
 pub mod core_latency;
 pub mod dataset;
 pub mod error_chain;
