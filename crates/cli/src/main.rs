@@ -103,7 +103,12 @@ fn main() -> ExitCode {
     let command = Arguments::parse().command;
     if command.multiplies() {
         // First of all, since it may start the program again.
-        if let Some(warning) = blas::use_best_kernel() {
+        let warning = blas::use_best_kernel();
+        // Of several processes one says it, when it knows which it is.
+        let says_itself = matches!(command, Command::TrainMnist(_));
+        if let Some(warning) = warning
+            && !says_itself
+        {
             terminal::note(format_args!("warning: {warning}"));
         }
     }

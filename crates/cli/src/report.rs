@@ -8,6 +8,7 @@ use chainrule::data::output;
 use chainrule::tensor::blas::Blas;
 use chainrule::train::{EpochReport, Model, Scores};
 use chainrule_config::{Configuration, Evaluated, PredictedTargets};
+use chainrule_report::counted;
 use serde_json::{Map, Value, json};
 
 use crate::processes::ProcessFigures;
@@ -182,7 +183,11 @@ impl fmt::Display for TrainReport {
                 String::new()
             };
             let mean = seconds / epochs as f64;
-            writeln!(f, "training    {seconds:.2} s, {epochs} epochs{stopped}, {mean:.3} s per epoch")?;
+            writeln!(
+                f,
+                "training    {seconds:.2} s, {}{stopped}, {mean:.3} s per epoch",
+                counted(epochs, "epoch")
+            )?;
         }
         let Blas { name, version, kernel, .. } = &self.blas;
         writeln!(f, "BLAS        {}", format!("{name} {version} {kernel}").trim())?;

@@ -161,6 +161,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 
 /// Trains, evaluates and saves, together with other processes if there are any. The first one prints and writes.
 pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<ExitCode, Box<dyn Error>> {
+    if let Some(warning) = blas::advice() {
+        processes.note(format_args!("warning: {warning}"));
+    }
     let is_first = processes.is_first();
     let checkpoint = &arguments.checkpoint();
     let Arguments { out, json, report, .. } = arguments;
