@@ -55,9 +55,9 @@ impl Configuration {
 
     /// Whether samples are mixed.
     pub(crate) fn mixes(&self, registry: &Registry) -> bool {
-        let is_mixing = |described: &&Located<_>| {
+        let is_mixing = |described: &Located<_>| {
             matches!(build::<AnyAugmentation>("augment", described, registry), Ok(AnyAugmentation::Mixing(_)))
         };
-        self.augment.iter().find(is_mixing).is_some()
+        self.augment.iter().any(is_mixing)
     }
 }

@@ -1,8 +1,8 @@
 //! The training loop: epochs and evaluation.
 //!
-//! [`settings`] holds what a user chooses, [`checks`] what must hold before it begins, [`memory`] what it keeps, [`epoch`] the batches
-//! of an epoch, [`step`] a single step, [`save`] and [`resume`] saving and resuming, [`tell`] telling callbacks, [`group`] training
-//! together with other processes.
+//! [`settings`] holds what a user chooses, [`state`] what is kept from step to step, [`checks`] what must hold before it begins,
+//! [`memory`] how much memory it takes, [`epoch`] the batches of an epoch, [`step`] a single step, [`save`] and [`resume`] saving and
+//! resuming, [`tell`] telling callbacks, [`group`] training together with other processes.
 
 mod audit;
 mod averaged;
@@ -33,6 +33,7 @@ mod serialize;
 mod settings;
 mod size_record;
 mod snapshot;
+mod state;
 mod step;
 mod suspects;
 mod tallies;
@@ -56,37 +57,24 @@ pub use view::TrainerView;
 pub use warning::TrainWarning;
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Instant;
 
-use chainrule_core::carried::CarriedState;
 use chainrule_data::{Batches, Samples};
 use chainrule_losses::{Loss, Scope};
 use chainrule_metrics::Measure;
-use chainrule_optim::schedule::Plateau;
-use chainrule_optim::{Run, Step, UpdateRule};
+use chainrule_optim::UpdateRule;
 use chainrule_tensor::{Buffer, Real, Seed, blas};
 
-use self::forward::OfGroup;
-use self::overlap::TrainedSamples;
 use self::place::Place;
-use self::requests::Requests;
 use self::reserve::reserve;
 use self::size_record::SizeRecord;
-use self::tallies::Tallies;
+use self::state::State;
 use crate::audit::auditor::Auditor;
 use crate::engine::buckets::{self, Buckets};
-use crate::engine::careful::Copies;
 use crate::engine::exchange::Exchanges;
-use crate::engine::factors::SecondMoments;
-use crate::engine::group_sum::GroupSum;
-use crate::engine::members::Members;
 use crate::engine::pool;
-use crate::engine::range::RangeProof;
 use crate::engine::reduce::Scratch;
 use crate::engine::shard::Shard;
 use crate::engine::split_k::{Cut, SplitK};
-use crate::engine::whole_batch::WholeBatch;
 use crate::model::file::EpochPosition;
 use crate::model::model::Model;
 
@@ -165,80 +153,6 @@ pub struct Trainer<T: Real, Y> {
     state: State<T, Y>,
 }
 
-/// What a trainer keeps from step to step.
-struct State<T: Real, Y> {
-    shards: Vec<Shard<T, Y>>,
-    /// The first product of a training step, where it is split.
-    split_k: Option<SplitK<T>>,
-    /// Empty before the first fit.
-    optimizer_state: Buffer<T>,
-    /// The optimizer's state of the whole training.
-    numbers: Vec<f64>,
-    /// The gradient of all parameters, for an optimizer that needs all gradients at once.
-    total: Buffer<T>,
-    /// What an optimizer may need beside the gradients.
-    factors: SecondMoments<T>,
-    /// For each thread.
-    scratch: Vec<Scratch<T>>,
-    buckets: Buckets,
-    range: RangeProof,
-    copies: Copies<T>,
-    /// No gradient of the batch is larger.
-    largest_grad: f64,
-    /// How many steps have been left out.
-    skipped: u64,
-    /// How many of them in a row, up to now.
-    skipped_in_a_row: u64,
-    /// The weights that are evaluated in place of the trained ones; empty unless the optimizer averages.
-    averaged: Buffer<T>,
-    /// The number of steps completed.
-    step: u64,
-    /// What is known of the run.
-    run: Run,
-    /// For a learning rate that is reduced when a quantity stops improving.
-    plateau: Plateau,
-    /// The number of epochs completed.
-    epoch: u64,
-    /// How far the training is in the epoch after these. What the metrics have counted is in the tallies, unless it comes from a
-    /// checkpoint and no step was taken since.
-    position: EpochPosition,
-    /// How much the samples of this epoch count, as far as it came.
-    epoch_weight: f64,
-    /// When the training of this epoch began or went on, while it runs.
-    entered: Option<Instant>,
-    /// What the metrics have counted in this epoch.
-    tallies: Tallies<T, Y>,
-    /// The reports of all epochs.
-    history: Vec<EpochReport>,
-    /// What callbacks have asked for.
-    requests: Requests<T>,
-    /// The states of callbacks from a checkpoint, which they have not taken up yet.
-    restored: Vec<(String, Vec<u8>)>,
-    /// The states that layers carry, for each shard, from a checkpoint, until the epoch goes on.
-    carried: Vec<Vec<CarriedState>>,
-    /// Some of the samples of the last fit.
-    trained: TrainedSamples,
-    /// The number of threads of the current pool; 1 where there is none.
-    threads: usize,
-    /// Where layers sum over the batch, and it has several shards: how these do.
-    exchanges: Option<Exchanges>,
-    /// For a loss that compares the samples of a batch with each other.
-    whole_batch: WholeBatch<T, Y>,
-    /// The members of the group, while they train or evaluate.
-    members: Option<Arc<Members>>,
-    of_group: OfGroup,
-    group_sum: GroupSum<T>,
-    /// Whether the training has ended with an error, of which callbacks are told.
-    has_ended: bool,
-}
-
-impl<T: Real, Y> State<T, Y> {
-    /// The next step.
-    fn at(&self) -> Step {
-        Step { index: self.step, run: self.run }
-    }
-}
-
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// A trainer with batches of 32 samples, seed 0, and a thread for each core.
     pub fn new(
@@ -269,42 +183,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             warnings: Vec::new(),
             auditor: None,
             sizes: None,
-            state: State {
-                shards: Vec::new(),
-                split_k: None,
-                optimizer_state: Buffer::default(),
-                numbers: vec![0.0; numbers],
-                total: Buffer::default(),
-                factors: SecondMoments::default(),
-                scratch: Vec::new(),
-                buckets,
-                range: RangeProof::default(),
-                copies: Copies::default(),
-                largest_grad: 0.0,
-                skipped: 0,
-                skipped_in_a_row: 0,
-                averaged: Buffer::default(),
-                step: 0,
-                run: Run::default(),
-                plateau: Plateau::default(),
-                epoch: 0,
-                position: EpochPosition::default(),
-                epoch_weight: 0.0,
-                entered: None,
-                tallies: Tallies::default(),
-                history: Vec::new(),
-                requests: Requests::default(),
-                restored: Vec::new(),
-                carried: Vec::new(),
-                trained: TrainedSamples::default(),
-                threads: 1,
-                exchanges: None,
-                whole_batch: WholeBatch::default(),
-                members: None,
-                of_group: OfGroup::default(),
-                group_sum: GroupSum::default(),
-                has_ended: false,
-            },
+            state: State::new(buckets, numbers),
         }
     }
 
