@@ -52,24 +52,20 @@ impl Peer {
     ///
     /// If there is no such Python, or it lacks a package.
     pub(super) fn torch(python: &Path) -> Result<Self, Box<dyn Error>> {
-        for package in ["torch", "safetensors", "numpy"] {
-            let mut import = Command::new(python);
-            import.args(["-c", &format!("import {package}")]).stdin(Stdio::null());
-            let output = import.output().map_err(|error| {
-                format!(
-                    "{} cannot be started: {error}; name the Python that has {package} by --python",
-                    python.display()
-                )
-            })?;
-            if !output.status.success() {
-                let text = String::from_utf8_lossy(&output.stderr);
-                let last = text.trim_end().lines().next_back().unwrap_or("no reason is given").to_owned();
-                return Err(format!(
-                    "{} cannot import {package} ({last}): install torch, safetensors and numpy there, or name another Python by --python",
-                    python.display()
-                )
-                .into());
-            }
+        let mut import = Command::new(python);
+        import.args(["-c", "import torch, safetensors, numpy"]).stdin(Stdio::null());
+        let output = import.output().map_err(|error| {
+            let python = python.display();
+            format!("{python} cannot be started: {error}; name the Python that has torch by --python")
+        })?;
+        if !output.status.success() {
+            let text = String::from_utf8_lossy(&output.stderr);
+            let last = text.trim_end().lines().next_back().unwrap_or("no reason is given").to_owned();
+            return Err(format!(
+                "{} cannot import torch, safetensors and numpy ({last}): install them there, or name another Python by --python",
+                python.display()
+            )
+            .into());
         }
         Ok(Self { python: python.to_owned(), name: "PyTorch" })
     }
