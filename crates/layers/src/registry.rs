@@ -2,28 +2,12 @@
 
 use std::sync::Arc;
 
-use chainrule_core::{
-    AnyLayer, AnyMerge, Constant, Initializer, Layer, Registry, register, register_containers,
-};
+use chainrule_core::{AnyLayer, AnyMerge, Constant, Initializer, Registry, register, register_containers};
 use chainrule_tensor::Real;
 
-use crate::activations::{ElementWise, GatedText};
-use crate::recurrent::{BidirectionalText, RecurrentOptions, RnnText, UnitForgetBias, UnitsUniform};
+use crate::activations::AnyGated;
+use crate::recurrent::{AnyRnn, BidirectionalText, UnitForgetBias, UnitsUniform};
 use crate::*;
-
-impl<T: Real> AnyActivation<T> {
-    /// An activation of each value alone, which recurrent layers and gated units can contain.
-    pub fn element_wise<A: Activation<T> + Layer<T>>(activation: A) -> Self {
-        Self::new(activation).with(ElementWise {
-            description: Activation::description(&activation),
-            gated: Arc::new(move |axis| AnyLayer::new(Gated::on(activation, axis))),
-            rnn: Arc::new(move |projection: GateProjection, options: RecurrentOptions| {
-                let layer = Rnn::new_with(RnnCell(activation), projection);
-                AnyRecurrent::new(layer.with_options(options))
-            }),
-        })
-    }
-}
 
 /// A registry of all layers for this element type, those of [`chainrule_core`] included, and of all initialisers.
 ///
@@ -147,7 +131,7 @@ fn register_activations<T: Real>(registry: &mut Registry) {
         AnyActivation::new;
         Prelu, Rrelu, Softmax, LogSoftmax, Softmin, Softmax2d, Sparsemax, Glu, SwiGlu, GeGlu, ReGlu,
     );
-    registry.add::<AnyLayer<T>, GatedText<T>>(|GatedText(layer)| layer);
+    register!(*registry, AnyLayer<T>, AnyLayer::new; AnyGated<T>);
 }
 
 fn register_merges<T: Real>(registry: &mut Registry) {
@@ -160,9 +144,7 @@ fn register_merges<T: Real>(registry: &mut Registry) {
 }
 
 fn register_recurrent<T: Real>(registry: &mut Registry) {
-    register!(*registry, AnyRecurrent<T>, AnyRecurrent::new; Lstm, Gru, ConvLstm<AnyLayer<T>>);
-    register!(*registry, AnyLayer<T>, AnyLayer::new; Lstm, Gru, ConvLstm<AnyLayer<T>>);
-    registry.add::<AnyRecurrent<T>, RnnText<T>>(|RnnText(layer)| layer);
-    registry.add::<AnyLayer<T>, RnnText<T>>(|RnnText(layer)| layer.into_layer());
+    register!(*registry, AnyRecurrent<T>, AnyRecurrent::new; AnyRnn<T>, Lstm, Gru, ConvLstm<AnyLayer<T>>);
+    register!(*registry, AnyLayer<T>, AnyLayer::new; AnyRnn<T>, Lstm, Gru, ConvLstm<AnyLayer<T>>);
     registry.add::<AnyLayer<T>, BidirectionalText<T>>(|BidirectionalText(layer)| layer);
 }

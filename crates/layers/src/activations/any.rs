@@ -6,7 +6,9 @@ use std::sync::Arc;
 use chainrule_core::{AnyLayer, Description, DescriptionError, Kind, Layer, Place, SettingValue, Value};
 use chainrule_tensor::Real;
 
-use crate::recurrent::{AnyRecurrent, GateProjection, RecurrentOptions};
+use super::Activation;
+use super::gated::GateLoops;
+use crate::recurrent::AnyRnnCell;
 
 /// An activation of any type: the [`Kind`] of activations, which a registry builds from a description.
 pub struct AnyActivation<T: Real> {
@@ -14,12 +16,12 @@ pub struct AnyActivation<T: Real> {
     element_wise: Option<ElementWise<T>>,
 }
 
-/// An activation that acts on each value alone, as the layers that contain one: each a type of its own, with the activation in its
-/// loops.
+/// An activation that acts on each value alone, as the layers that contain one need it: the loops over their values, with the
+/// activation in them.
 pub(crate) struct ElementWise<T: Real> {
-    pub(crate) description: Description,
-    pub(crate) gated: Arc<dyn Fn(Option<usize>) -> AnyLayer<T> + Send + Sync>,
-    pub(crate) rnn: Arc<dyn Fn(GateProjection, RecurrentOptions) -> AnyRecurrent<T> + Send + Sync>,
+    description: Description,
+    pub(crate) gate: Arc<dyn GateLoops<T>>,
+    pub(crate) cell: AnyRnnCell<T>,
 }
 
 impl<T: Real> AnyActivation<T> {
@@ -29,8 +31,14 @@ impl<T: Real> AnyActivation<T> {
         Self { layer: AnyLayer::new(layer), element_wise: None }
     }
 
-    pub(crate) fn with(self, element_wise: ElementWise<T>) -> Self {
-        Self { element_wise: Some(element_wise), ..self }
+    /// An activation of each value alone, which recurrent layers and gated units can contain.
+    pub fn element_wise<A: Activation<T> + Layer<T>>(activation: A) -> Self {
+        let element_wise = ElementWise {
+            description: Activation::description(&activation),
+            gate: Arc::new(activation),
+            cell: AnyRnnCell::new(activation),
+        };
+        Self { element_wise: Some(element_wise), ..Self::new(activation) }
     }
 
     /// The activation as a layer.

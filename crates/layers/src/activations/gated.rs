@@ -1,11 +1,14 @@
 //! Gated linear units: one half of the values multiplied by an activation of the other half.
 
+use std::fmt;
+use std::sync::Arc;
+
 use chainrule_core::{
-    AnyLayer, Backward, Described, Description, DescriptionError, Entry, Forward, Layer, Plan, SettingValue,
-    Settings, ShapeError, Value, entry,
+    Backward, Described, Description, DescriptionError, Entry, Forward, Layer, Plan, SettingValue, Settings,
+    ShapeError, Value, entry,
 };
 use chainrule_tensor::{Real, Shape, map};
-use ndarray::{ArrayView2, Axis, s};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 
 use super::{Activation, ElementWise, Gelu, Relu, Sigmoid, Silu, check_settings, shorten};
 
@@ -45,10 +48,14 @@ pub type GeGlu = Gated<Gelu>;
 /// `a max(b, 0)` (Shazeer 2020).
 pub type ReGlu = Gated<Relu>;
 
-/// What a [`Gated`] is built from: its gate is of any type.
-pub(crate) struct GatedText<T: Real>(pub(crate) AnyLayer<T>);
+/// A [`Gated`] of any activation. It is one type, so that those which are built from descriptions are compiled once, and not once for
+/// each activation.
+pub(crate) struct AnyGated<T> {
+    gate: Arc<dyn GateLoops<T>>,
+    axis: Option<usize>,
+}
 
-impl<T: Real> Described for GatedText<T> {
+impl<T: Real> Described for AnyGated<T> {
     const ENTRY: Entry = entry! {
         /// One half of the values, times an activation of the other half.
         Gated = "gated";
@@ -63,12 +70,12 @@ impl<T: Real> Described for GatedText<T> {
     };
 
     fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
-        let gate: ElementWise<T> = settings.get("gate")?;
-        Ok(Self((gate.gated)(settings.get("axis")?)))
+        let activation: ElementWise<T> = settings.get("gate")?;
+        Ok(Self { gate: activation.gate, axis: settings.get("axis")? })
     }
 
     fn setting_values(&self) -> Vec<Value> {
-        Layer::description(&self.0).settings.into_iter().map(|(_, value)| value).collect()
+        vec![self.gate.description().into(), self.axis.to_value()]
     }
 }
 
@@ -110,11 +117,6 @@ impl<F> Gated<F> {
         Self { gate, axis: None }
     }
 
-    /// This gate, with halves along this axis.
-    pub(crate) fn on(gate: F, axis: Option<usize>) -> Self {
-        Self { gate, axis }
-    }
-
     /// Halves along this axis of a sample; 0 is the first, the channels of an image.
     #[must_use]
     pub fn axis(self, axis: usize) -> Self {
@@ -122,48 +124,133 @@ impl<F> Gated<F> {
     }
 }
 
-/// The halves `a` and `b` of `2 block` columns from `start` on.
-fn halves<T>(x: ArrayView2<'_, T>, start: usize, block: usize) -> (ArrayView2<'_, T>, ArrayView2<'_, T>) {
-    x.slice_move(s![.., start..start + 2 * block]).split_at(Axis(1), block)
-}
-
 impl<T: Real, F: Activation<T>> Layer<T> for Gated<F> {
     /// The number of contiguous values of a half.
     type Cache = usize;
 
     fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, usize), ShapeError> {
-        check_settings(self.gate.settings(), input, plan)?;
-        let Some((output, inner)) = shorten(input, self.axis, 2) else {
-            let help = "let the layer before return twice the number of units";
-            return Err(plan.error(input, "samples with an even number of values along its axis", help));
-        };
-        let axis = self.axis.unwrap_or(output.len() - 1);
-        Ok((output, output[axis] * inner))
+        plan_halves::<T>(&self.gate, self.axis, input, plan)
     }
 
     fn description(&self) -> Description {
-        GatedText::<T>::ENTRY.description([self.gate.description().into(), self.axis.to_value()])
+        description::<T>(&self.gate, self.axis)
     }
 
-    fn forward(&self, Forward { x, mut y, cache: &mut block, .. }: Forward<'_, T, usize>) {
-        let f = self.gate;
-        for start in (0..y.ncols()).step_by(block) {
-            let (a, b) = halves(x, 2 * start, block);
-            let y = y.slice_mut(s![.., start..start + block]);
-            map!(y = |a, b| a * f.value(b));
-        }
+    fn forward(&self, pass: Forward<'_, T, usize>) {
+        forward(&self.gate, pass);
     }
 
-    fn backward(&self, Backward { x, dy, dx, cache: &mut block, .. }: Backward<'_, T, usize>) {
-        let Some(mut dx) = dx else { return };
-        let f = self.gate;
-        for start in (0..dy.ncols()).step_by(block) {
-            let (a, b) = halves(x, 2 * start, block);
-            let dx = dx.slice_mut(s![.., 2 * start..2 * (start + block)]);
-            let (da, db) = dx.split_at(Axis(1), block);
-            let dy = dy.slice(s![.., start..start + block]);
-            map!(da = |b, dy| dy * f.value(b));
-            map!(db = |a, b, dy| dy * a * f.derivative(b, f.value(b)));
-        }
+    fn backward(&self, pass: Backward<'_, T, usize>) {
+        backward(&self.gate, pass);
     }
+}
+
+impl<T: Real> fmt::Debug for AnyGated<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gated").field("gate", &self.gate).field("axis", &self.axis).finish()
+    }
+}
+
+impl<T: Real> Layer<T> for AnyGated<T> {
+    /// The number of contiguous values of a half.
+    type Cache = usize;
+
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, usize), ShapeError> {
+        plan_halves(&*self.gate, self.axis, input, plan)
+    }
+
+    fn description(&self) -> Description {
+        description(&*self.gate, self.axis)
+    }
+
+    fn forward(&self, pass: Forward<'_, T, usize>) {
+        forward(&*self.gate, pass);
+    }
+
+    fn backward(&self, pass: Backward<'_, T, usize>) {
+        backward(&*self.gate, pass);
+    }
+}
+
+/// What a gated unit needs of its activation `f`, for all values of two halves at once.
+pub(crate) trait GateLoops<T>: fmt::Debug + Send + Sync {
+    fn check(&self) -> Result<(), &'static str>;
+    fn description(&self) -> Description;
+    /// `y = a f(b)`.
+    fn forward(&self, a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, y: ArrayViewMut2<'_, T>);
+    /// `da = dy f(b)`, `db = dy a f'(b)`.
+    fn backward(
+        &self,
+        halves: [ArrayView2<'_, T>; 2],
+        dy: ArrayView2<'_, T>,
+        gradients: [ArrayViewMut2<'_, T>; 2],
+    );
+}
+
+impl<T: Real, F: Activation<T>> GateLoops<T> for F {
+    fn check(&self) -> Result<(), &'static str> {
+        self.settings()
+    }
+
+    fn description(&self) -> Description {
+        Activation::description(self)
+    }
+
+    fn forward(&self, a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, y: ArrayViewMut2<'_, T>) {
+        let f = *self;
+        map!(y = |a, b| a * f.value(b));
+    }
+
+    fn backward(
+        &self,
+        [a, b]: [ArrayView2<'_, T>; 2],
+        dy: ArrayView2<'_, T>,
+        [da, db]: [ArrayViewMut2<'_, T>; 2],
+    ) {
+        let f = *self;
+        map!(da = |b, dy| dy * f.value(b));
+        map!(db = |a, b, dy| dy * a * f.derivative(b, f.value(b)));
+    }
+}
+
+fn plan_halves<T: Real>(
+    gate: &dyn GateLoops<T>,
+    axis: Option<usize>,
+    input: Shape,
+    plan: &mut Plan,
+) -> Result<(Shape, usize), ShapeError> {
+    check_settings(gate.check(), input, plan)?;
+    let Some((output, inner)) = shorten(input, axis, 2) else {
+        let help = "let the layer before return twice the number of units";
+        return Err(plan.error(input, "samples with an even number of values along its axis", help));
+    };
+    let axis = axis.unwrap_or(output.len() - 1);
+    Ok((output, output[axis] * inner))
+}
+
+fn description<T: Real>(gate: &dyn GateLoops<T>, axis: Option<usize>) -> Description {
+    AnyGated::<T>::ENTRY.description([gate.description().into(), axis.to_value()])
+}
+
+fn forward<T: Real>(gate: &dyn GateLoops<T>, pass: Forward<'_, T, usize>) {
+    let Forward { x, mut y, cache: &mut block, .. } = pass;
+    for start in (0..y.ncols()).step_by(block) {
+        let (a, b) = halves(x, 2 * start, block);
+        gate.forward(a, b, y.slice_mut(s![.., start..start + block]));
+    }
+}
+
+fn backward<T: Real>(gate: &dyn GateLoops<T>, pass: Backward<'_, T, usize>) {
+    let Backward { x, dy, dx: Some(mut dx), cache: &mut block, .. } = pass else { return };
+    for start in (0..dy.ncols()).step_by(block) {
+        let (a, b) = halves(x, 2 * start, block);
+        let dx = dx.slice_mut(s![.., 2 * start..2 * (start + block)]);
+        let (da, db) = dx.split_at(Axis(1), block);
+        gate.backward([a, b], dy.slice(s![.., start..start + block]), [da, db]);
+    }
+}
+
+/// The halves `a` and `b` of `2 block` columns from `start` on.
+fn halves<T>(x: ArrayView2<'_, T>, start: usize, block: usize) -> (ArrayView2<'_, T>, ArrayView2<'_, T>) {
+    x.slice_move(s![.., start..start + 2 * block]).split_at(Axis(1), block)
 }

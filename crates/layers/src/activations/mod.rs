@@ -31,7 +31,7 @@ pub use any::AnyActivation;
 pub(crate) use any::ElementWise;
 pub use elu::{Celu, Elu, Selu};
 pub use exponential::Exponential;
-pub(crate) use gated::GatedText;
+pub(crate) use gated::AnyGated;
 pub use gated::{Gated, GeGlu, Glu, ReGlu, SwiGlu};
 pub use gelu::{Gelu, GeluTanh};
 pub use hard::{HardSigmoid, HardSwish, HardTanh};

@@ -65,7 +65,7 @@ impl GateLayout {
 /// impl<T: Real> Cell<T> for Forgetful {
 ///     const GATES: GateLayout = GateLayout::all_summed(2);
 ///
-///     fn forward(self, units: usize, z: &mut [T], [h0, _]: [&[T]; 2], [h, _]: [&mut [T]; 2]) {
+///     fn forward(&self, units: usize, z: &mut [T], [h0, _]: [&[T]; 2], [h, _]: [&mut [T]; 2]) {
 ///         gates!(units, z, [h] = |[f, a], [h0]| {
 ///             let f = f.fast_sigmoid();
 ///             let a = a.fast_tanh();
@@ -73,7 +73,7 @@ impl GateLayout {
 ///         });
 ///     }
 ///
-///     fn backward(self, units: usize, z: &mut [T], [h0, _]: [&[T]; 2], _: [&[T]; 2], [dh, _]: [&mut [T]; 2]) {
+///     fn backward(&self, units: usize, z: &mut [T], [h0, _]: [&[T]; 2], _: [&[T]; 2], [dh, _]: [&mut [T]; 2]) {
 ///         let one = T::one();
 ///         gates!(units, z, [dh] = |[f, a], [h0]| {
 ///             ([dh * (h0 - a) * f * (one - f), dh * (one - f) * (one - a * a)], [dh * f])
@@ -84,7 +84,7 @@ impl GateLayout {
 /// gradcheck::gradients(&Recurrent::new_with(Forgetful, GateProjection::new(3)), [4, 2])?;
 /// # Ok::<(), chainrule_core::gradcheck::GradientError>(())
 /// ```
-pub trait Cell<T: Real>: Copy + Debug + Send + Sync + 'static {
+pub trait Cell<T: Real>: Clone + Debug + Send + Sync + 'static {
     /// Its gates.
     const GATES: GateLayout;
 
@@ -98,13 +98,13 @@ pub trait Cell<T: Real>: Copy + Debug + Send + Sync + 'static {
 
     /// Computes the states `after` the step, which are overwritten, from `z`, the inputs of the gates, and the states
     /// `before` it. [`backward`](Self::backward) is given `z` as this leaves it.
-    fn forward(self, units: usize, z: &mut [T], before: [&[T]; 2], after: [&mut [T]; 2]);
+    fn forward(&self, units: usize, z: &mut [T], before: [&[T]; 2], after: [&mut [T]; 2]);
 
     /// The chain rule. Overwrites `z`, as `forward` left it, with the gradient of the `z` that `forward` was given; and
     /// `gradient`, that of the states `after`, with the gradient of the states `before`, without the part that comes
     /// through `z`.
     fn backward(
-        self,
+        &self,
         units: usize,
         z: &mut [T],
         before: [&[T]; 2],

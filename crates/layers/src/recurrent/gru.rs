@@ -91,7 +91,7 @@ impl<T: Real> Cell<T> for GruCell {
 
     const GATES: GateLayout = GateLayout { count: 3, summed: 2 };
 
-    fn forward(self, units: usize, z: &mut [T], [h0, _]: [&[T]; 2], [h, _]: [&mut [T]; 2]) {
+    fn forward(&self, units: usize, z: &mut [T], [h0, _]: [&[T]; 2], [h, _]: [&mut [T]; 2]) {
         gates!(
             units,
             z,
@@ -104,7 +104,7 @@ impl<T: Real> Cell<T> for GruCell {
         );
     }
 
-    fn backward(self, units: usize, z: &mut [T], [h0, _]: [&[T]; 2], _: [&[T]; 2], [dh, _]: [&mut [T]; 2]) {
+    fn backward(&self, units: usize, z: &mut [T], [h0, _]: [&[T]; 2], _: [&[T]; 2], [dh, _]: [&mut [T]; 2]) {
         let one = T::one();
         gates!(
             units,

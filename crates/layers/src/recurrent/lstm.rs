@@ -113,7 +113,7 @@ impl<T: Real> Cell<T> for LstmCell {
     const GATES: GateLayout = GateLayout::all_summed(4);
     const STATES: usize = 2;
 
-    fn forward(self, units: usize, z: &mut [T], [_, c0]: [&[T]; 2], [h, c]: [&mut [T]; 2]) {
+    fn forward(&self, units: usize, z: &mut [T], [_, c0]: [&[T]; 2], [h, c]: [&mut [T]; 2]) {
         gates!(
             units,
             z,
@@ -129,7 +129,7 @@ impl<T: Real> Cell<T> for LstmCell {
     }
 
     fn backward(
-        self,
+        &self,
         units: usize,
         z: &mut [T],
         [_, c0]: [&[T]; 2],

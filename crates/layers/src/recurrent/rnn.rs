@@ -1,13 +1,13 @@
 //! The simple recurrent layer.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chainrule_core::{
-    Constant, Described, Description, DescriptionError, Entry, Kind, Range, Settings, Value, entry,
+    Constant, Described, Description, DescriptionError, Entry, Layer, Range, Settings, Value, entry,
 };
 use chainrule_tensor::{Real, gates};
 
-use super::bidirectional::AnyRecurrent;
 use super::cell::{Cell, GateLayout};
 use super::gate_projection::GateProjection;
 use super::layer::{Recurrent, RecurrentOptions};
@@ -52,10 +52,11 @@ impl<A> Rnn<A> {
 #[derive(Clone, Copy)]
 pub struct RnnCell<A>(pub A);
 
-/// What an [`Rnn`] is built from: its activation is of any type.
-pub(crate) struct RnnText<T: Real>(pub(crate) AnyRecurrent<T>);
+/// An [`Rnn`] of any activation. It is one type, so that those which are built from descriptions are compiled once, and not once for
+/// each activation.
+pub(crate) type AnyRnn<T> = Recurrent<AnyRnnCell<T>, GateProjection>;
 
-impl<T: Real> Described for RnnText<T> {
+impl<T: Real> Described for AnyRnn<T> {
     const ENTRY: Entry = entry! {
         /// A recurrent layer whose state is an activation of the inputs and of itself.
         Rnn = "rnn";
@@ -89,12 +90,12 @@ impl<T: Real> Described for RnnText<T> {
 
     fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
         let activation: ElementWise<T> = settings.get("activation")?;
-        let projection = GateProjection::from_settings(settings)?;
-        Ok(Self((activation.rnn)(projection, RecurrentOptions::from_settings(settings)?)))
+        let layer = Recurrent::new_with(activation.cell, GateProjection::from_settings(settings)?);
+        Ok(layer.with_options(RecurrentOptions::from_settings(settings)?))
     }
 
     fn setting_values(&self) -> Vec<Value> {
-        Self::ENTRY.values_of(&self.0.description())
+        Self::ENTRY.values_of(&Layer::<T>::description(self))
     }
 }
 
@@ -106,18 +107,77 @@ impl<A: fmt::Debug> fmt::Debug for RnnCell<A> {
 
 impl<T: Real, A: Activation<T>> Cell<T> for RnnCell<A> {
     fn description(&self) -> Description {
-        Description::new(RnnText::<T>::ENTRY.name).with("activation", self.0.description())
+        Description::new(AnyRnn::<T>::ENTRY.name).with("activation", self.0.description())
     }
 
     const GATES: GateLayout = GateLayout::all_summed(1);
 
-    fn forward(self, units: usize, z: &mut [T], _: [&[T]; 2], [h, _]: [&mut [T]; 2]) {
+    fn forward(&self, units: usize, z: &mut [T], _: [&[T]; 2], [h, _]: [&mut [T]; 2]) {
         let f = self.0;
         gates!(units, z, [h] = |[z], []| ([z], [f.value(z)])); //                            h = f(z)
     }
 
-    fn backward(self, units: usize, z: &mut [T], _: [&[T]; 2], [h, _]: [&[T]; 2], [dh, _]: [&mut [T]; 2]) {
+    fn backward(&self, units: usize, z: &mut [T], _: [&[T]; 2], [h, _]: [&[T]; 2], [dh, _]: [&mut [T]; 2]) {
         let f = self.0;
         gates!(units, z, [dh] = |[z], [h]| ([dh * f.derivative(z, h)], [T::zero()])); //     dz = dh f'(z)
+    }
+}
+
+/// An [`RnnCell`] of any activation.
+pub(crate) struct AnyRnnCell<T: Real>(Arc<dyn RnnSteps<T>>);
+
+/// What an [`AnyRnnCell`] calls, once for the rows of a step.
+trait RnnSteps<T>: fmt::Debug + Send + Sync {
+    fn description(&self) -> Description;
+    fn forward(&self, units: usize, z: &mut [T], h: &mut [T]);
+    fn backward(&self, units: usize, z: &mut [T], h: &[T], dh: &mut [T]);
+}
+
+impl<T: Real, A: Activation<T>> RnnSteps<T> for RnnCell<A> {
+    fn description(&self) -> Description {
+        Cell::<T>::description(self)
+    }
+
+    fn forward(&self, units: usize, z: &mut [T], h: &mut [T]) {
+        Cell::forward(self, units, z, [&[]; 2], [h, &mut []]);
+    }
+
+    fn backward(&self, units: usize, z: &mut [T], h: &[T], dh: &mut [T]) {
+        Cell::backward(self, units, z, [&[]; 2], [h, &[]], [dh, &mut []]);
+    }
+}
+
+impl<T: Real> AnyRnnCell<T> {
+    /// The cell of this activation.
+    pub(crate) fn new(activation: impl Activation<T>) -> Self {
+        Self(Arc::new(RnnCell(activation)))
+    }
+}
+
+impl<T: Real> Clone for AnyRnnCell<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: Real> fmt::Debug for AnyRnnCell<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl<T: Real> Cell<T> for AnyRnnCell<T> {
+    const GATES: GateLayout = GateLayout::all_summed(1);
+
+    fn description(&self) -> Description {
+        self.0.description()
+    }
+
+    fn forward(&self, units: usize, z: &mut [T], _: [&[T]; 2], [h, _]: [&mut [T]; 2]) {
+        self.0.forward(units, z, h);
+    }
+
+    fn backward(&self, units: usize, z: &mut [T], _: [&[T]; 2], [h, _]: [&[T]; 2], [dh, _]: [&mut [T]; 2]) {
+        self.0.backward(units, z, h, dh);
     }
 }

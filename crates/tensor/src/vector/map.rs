@@ -7,6 +7,9 @@ use super::operands::{at, part};
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
 
+/// The maximum number of values that are copied at once where columns are not contiguous.
+const COPIED: usize = 32;
+
 struct Apply<'a, T, const N: usize, F> {
     inputs: [&'a [T]; N],
     output: &'a mut [T],
@@ -35,24 +38,52 @@ impl<T: Real, const N: usize, F: Fn(T, [T; N]) -> T> Loop for Apply<'_, T, N, F>
 #[inline(always)]
 pub fn apply<T: Real, const N: usize>(
     inputs: [ArrayView2<'_, T>; N],
-    mut output: ArrayViewMut2<'_, T>,
+    output: ArrayViewMut2<'_, T>,
     f: impl Fn(T, [T; N]) -> T + Copy,
 ) {
-    same_shape(&inputs, output.dim());
-    if let (Some(inputs), Some(output)) = (slices(&inputs), output.as_slice_mut()) {
-        return run(Apply { inputs, output, f });
+    let mut loop_over = |inputs: [&[T]; N], output: &mut [T]| run(Apply { inputs, output, f });
+    for_each_run(&inputs, output, &mut loop_over);
+}
+
+/// A loop over a slice of each input and one of the output.
+type Run<'a, T, const N: usize> = dyn FnMut([&[T]; N], &mut [T]) + 'a;
+
+/// Calls `f` for slices that together hold all numbers: all at once, row by row, or a few copied numbers of a row, where its columns
+/// are not contiguous. It knows no formula, so it is compiled once and not for each.
+fn for_each_run<T: Real, const N: usize>(
+    inputs: &[ArrayView2<'_, T>; N],
+    mut output: ArrayViewMut2<'_, T>,
+    f: &mut Run<'_, T, N>,
+) {
+    same_shape(inputs, output.dim());
+    if let (Some(inputs), Some(output)) = (slices(inputs), output.as_slice_mut()) {
+        return f(inputs, output);
     }
     let (rows, columns) = output.dim();
     for row in 0..rows {
-        if let (Some(inputs), Some(output)) = (row_slices(&inputs, row), output.row_mut(row).as_slice_mut()) {
-            run(Apply { inputs, output, f });
+        if let (Some(inputs), Some(output)) = (row_slices(inputs, row), output.row_mut(row).as_slice_mut()) {
+            f(inputs, output);
             continue;
         }
-        for column in 0..columns {
-            let y = &mut output[[row, column]];
-            *y = f(*y, numbers(&inputs, [row, column]));
+        for start in (0..columns).step_by(COPIED) {
+            let count = COPIED.min(columns - start);
+            let copied = inputs.map(|input| copy(input, [row, start], count));
+            let mut results = copy(output.view(), [row, start], count);
+            f(copied.each_ref().map(|numbers| &numbers[..count]), &mut results[..count]);
+            for (i, &number) in results[..count].iter().enumerate() {
+                output[[row, start + i]] = number;
+            }
         }
     }
+}
+
+/// `count` numbers of a row, from an index on.
+fn copy<T: Real>(view: ArrayView2<'_, T>, [row, start]: [usize; 2], count: usize) -> [T; COPIED] {
+    let mut numbers = [T::zero(); COPIED];
+    for (i, number) in numbers[..count].iter_mut().enumerate() {
+        *number = view[[row, start + i]];
+    }
+    numbers
 }
 
 fn same_shape<T>(inputs: &[ArrayView2<'_, T>], shape: (usize, usize)) {
@@ -77,15 +108,6 @@ fn row_slices<'a, T, const N: usize>(inputs: &'a [ArrayView2<'_, T>; N], row: us
         *slice = input.index_axis(Axis(0), row).to_slice()?;
     }
     Some(slices)
-}
-
-/// The number of each input at an index.
-fn numbers<T: Real, const N: usize>(inputs: &[ArrayView2<'_, T>; N], index: [usize; 2]) -> [T; N] {
-    let mut numbers = [T::zero(); N];
-    for (number, input) in numbers.iter_mut().zip(inputs) {
-        *number = input[index];
-    }
-    numbers
 }
 
 /// `y = f([x₁, x₂, ...])`, number by number: [`apply()`] without what `y` held. See [`map!`](crate::map!).
