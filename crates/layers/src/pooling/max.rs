@@ -135,7 +135,13 @@ impl PoolRule for Max {
                 &in_square[..dy.len()],
                 dx,
                 #[inline(always)]
-                move |dy, index| [0, 1, 2, 3].map(|i| if index == i { dy } else { T::zero() }),
+                move |dy, index| {
+                    let mut square = [T::zero(); 4];
+                    for i in 0..4 {
+                        square[i as usize] = if index == i { dy } else { T::zero() };
+                    }
+                    square
+                },
             );
         }
         values.each_sample(windows, dx, |range, sample, dx| {

@@ -58,10 +58,8 @@ pub(super) fn check_probability(p: f64, input: Shape, plan: &Plan) -> Result<(),
 #[inline(always)]
 pub(super) fn drop_or_keep<V: Copy>(p: f64, bits: u64, dropped: V, kept: V) -> [V; 2] {
     let threshold = (p * 2f64.powi(32)) as u32;
-    [bits as u32, (bits >> 32) as u32].map(
-        #[inline(always)]
-        |bits| if bits < threshold { dropped } else { kept },
-    )
+    let [first, second] = [bits as u32, (bits >> 32) as u32];
+    [if first < threshold { dropped } else { kept }, if second < threshold { dropped } else { kept }]
 }
 
 /// What a layer with random scales and shifts keeps between its passes: how to repeat the draws in `backward`.
@@ -121,8 +119,20 @@ impl<T: Real> NoiseCache<T> {
                 b.reserve(count);
                 let a = &mut a[..count];
                 let b = &mut b[..count];
-                map_random!(seed, a = |bits| noise.draw(bits).map(|[a, _]| a));
-                map_random!(seed, b = |bits| noise.draw(bits).map(|[_, b]| b));
+                map_random!(
+                    seed,
+                    a = |bits| {
+                        let [[a, _], [c, _]] = noise.draw(bits);
+                        [a, c]
+                    }
+                );
+                map_random!(
+                    seed,
+                    b = |bits| {
+                        let [[_, b], [_, d]] = noise.draw(bits);
+                        [b, d]
+                    }
+                );
                 map_channels!(inner, y = |[x], [a, b]| if SHIFT { a * x + b } else { a * x });
             }
         });

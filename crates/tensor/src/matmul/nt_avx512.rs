@@ -99,10 +99,11 @@ impl Operands<'_> {
     /// All rows of A, no more than `max_a_rows` at a time, times `Q` rows of B.
     #[target_feature(enable = "avx512f")]
     unsafe fn rows<const Q: usize>(self, b_row: usize, max_a_rows: usize) {
-        let offsets: [isize; Q] = std::array::from_fn(|q| {
+        let mut offsets = [0; Q];
+        for q in 0..Q {
             let (group, i) = ((b_row + q) / self.starts.len(), (b_row + q) % self.starts.len());
-            group as isize * self.b_stride + self.starts[i] as isize
-        });
+            offsets[q] = group as isize * self.b_stride + self.starts[i] as isize;
+        }
         for (a_row, a_rows) in even_parts(self.a_rows, max_a_rows) {
             // SAFETY: the block is within the product.
             unsafe {
@@ -126,21 +127,32 @@ impl Operands<'_> {
         // SAFETY: all rows are within their operands, and a masked load touches only the lanes of its mask.
         unsafe {
             let a = self.a.offset(a_row as isize * self.a_stride);
-            let a: [_; R] = std::array::from_fn(|r| a.offset(r as isize * self.a_stride));
-            let b: [_; Q] = offsets.map(|offset| self.b.offset(offset));
+            let mut a_rows = [a; R];
+            for r in 0..R {
+                a_rows[r] = a.offset(r as isize * self.a_stride);
+            }
+            let mut b_rows = [self.b; Q];
+            for q in 0..Q {
+                b_rows[q] = self.b.offset(offsets[q]);
+            }
+            let mut a = [_mm512_setzero_ps(); R];
             for column in (0..whole).step_by(LANES) {
-                let a = a.map(|a| _mm512_loadu_ps(a.add(column)));
+                for r in 0..R {
+                    a[r] = _mm512_loadu_ps(a_rows[r].add(column));
+                }
                 for q in 0..Q {
-                    let b = _mm512_loadu_ps(b[q].add(column));
+                    let b = _mm512_loadu_ps(b_rows[q].add(column));
                     for r in 0..R {
                         sums[r][q] = _mm512_fmadd_ps(a[r], b, sums[r][q]);
                     }
                 }
             }
             if rest > 0 {
-                let a = a.map(|a| _mm512_maskz_loadu_ps(mask(rest), a.add(whole)));
+                for r in 0..R {
+                    a[r] = _mm512_maskz_loadu_ps(mask(rest), a_rows[r].add(whole));
+                }
                 for q in 0..Q {
-                    let b = _mm512_maskz_loadu_ps(mask(rest), b[q].add(whole));
+                    let b = _mm512_maskz_loadu_ps(mask(rest), b_rows[q].add(whole));
                     for r in 0..R {
                         sums[r][q] = _mm512_fmadd_ps(a[r], b, sums[r][q]);
                     }
@@ -173,20 +185,23 @@ impl Operands<'_> {
 #[inline]
 fn lane_sums(rows: [__m512; LANES]) -> __m512 {
     // Each step adds one half of the lanes to the other, and packs two registers into one.
-    let pairs: [__m512; 8] = std::array::from_fn(|i| {
+    let mut pairs = [_mm512_setzero_pd(); 8];
+    for i in 0..8 {
         let (a, b) = (rows[2 * i], rows[2 * i + 1]);
-        _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b))
-    });
-    let fours: [__m512; 4] = std::array::from_fn(|i| {
-        let (a, b) = (_mm512_castps_pd(pairs[2 * i]), _mm512_castps_pd(pairs[2 * i + 1]));
+        pairs[i] = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
+    }
+    let mut fours = [_mm512_setzero_ps(); 4];
+    for i in 0..4 {
+        let (a, b) = (pairs[2 * i], pairs[2 * i + 1]);
         let (low, high) = (_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
-        _mm512_add_ps(_mm512_castpd_ps(low), _mm512_castpd_ps(high))
-    });
+        fours[i] = _mm512_add_ps(_mm512_castpd_ps(low), _mm512_castpd_ps(high));
+    }
     // Now lane l of a quarter belongs to row l of four.
-    let eights: [__m512; 2] = std::array::from_fn(|i| {
+    let mut eights = [_mm512_setzero_ps(); 2];
+    for i in 0..2 {
         let (a, b) = (fours[2 * i], fours[2 * i + 1]);
-        _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b))
-    });
+        eights[i] = _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+    }
     let [a, b] = eights;
     _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b))
 }

@@ -233,7 +233,10 @@ impl Operands<'_> {
     /// All rows of `V` registers of columns, from `column` on.
     #[target_feature(enable = "avx512f")]
     unsafe fn rows_of_columns<const V: usize, const PLAIN: bool>(&self, column: usize) {
-        let masks = std::array::from_fn(|v| mask(self.columns - column - v * LANES));
+        let mut masks = [0; V];
+        for v in 0..V {
+            masks[v] = mask(self.columns - column - v * LANES);
+        }
         // As many sums as fit into the registers, next to those for B and for a value of A.
         let max_rows = const {
             match V {
@@ -277,17 +280,13 @@ impl Operands<'_> {
     ) {
         // SAFETY: row and column are within the operands, and a masked load touches only the lanes of its mask.
         unsafe {
-            let load = |b: *const f32| -> [__m512; V] {
-                let b = b.add(column);
-                std::array::from_fn(|v| _mm512_maskz_loadu_ps(masks[v], b.wrapping_add(v * LANES)))
-            };
             let mut sums = [[_mm512_setzero_ps(); V]; R];
             if PLAIN {
                 for term in self.terms {
                     let a = term.a.offset(row as isize * self.a_strides[0]);
-                    let b = term.b.add(self.starts[0]);
+                    let b = term.b.add(self.starts[0] + column);
                     for group in 0..term.depth as isize {
-                        let loaded = load(b.offset(group * self.b_strides[0]));
+                        let loaded = load(b.offset(group * self.b_strides[0]), masks);
                         add(&mut sums, a.offset(group * self.a_strides[1]), self.a_strides[0], loaded);
                     }
                 }
@@ -306,16 +305,16 @@ impl Operands<'_> {
                     for group in 0..term.depth as isize {
                         let b = term.b.offset(group * self.b_strides[0]);
                         for &start in self.starts {
-                            add(&mut sums, a, self.a_strides[0], load(b.add(start)));
+                            add(&mut sums, a, self.a_strides[0], load(b.add(start + column), masks));
                             a = a.wrapping_offset(self.a_strides[1]);
                         }
                     }
                 }
             }
-            for (r, sums) in sums.into_iter().enumerate() {
+            for r in 0..R {
                 let c = self.c.offset((row + r) as isize * self.c_stride).add(column);
-                for (v, sum) in sums.into_iter().enumerate() {
-                    self.store(c.wrapping_add(v * LANES), masks[v], sum);
+                for v in 0..V {
+                    self.store(c.wrapping_add(v * LANES), masks[v], sums[r][v]);
                 }
             }
         }
@@ -366,10 +365,16 @@ impl Operands<'_> {
                 let loaded = [_mm512_loadu_ps(panel.a.offset(p * LANES as isize))];
                 add(&mut sums, b.offset(p * self.b_strides[0]), self.b_strides[1], loaded);
             }
-            let lines = std::array::from_fn(|r| if r < R { sums[r][0] } else { _mm512_setzero_ps() });
-            for (r, line) in transposed(lines).into_iter().enumerate().take(rows) {
-                let c = self.c.offset((row + r) as isize * self.c_stride).add(column);
-                self.store(c, mask(R), line);
+            let mut lines = [_mm512_setzero_ps(); LANES];
+            for r in 0..R {
+                lines[r] = sums[r][0];
+            }
+            let lines = transposed(lines);
+            for r in 0..LANES {
+                if r < rows {
+                    let c = self.c.offset((row + r) as isize * self.c_stride).add(column);
+                    self.store(c, mask(R), lines[r]);
+                }
             }
         }
     }
@@ -388,6 +393,22 @@ impl Operands<'_> {
     }
 }
 
+/// The lanes of each mask from memory, register after register, and zeros in the others.
+///
+/// # Safety
+///
+/// The lanes of the masks are in bounds; the CPU has AVX-512.
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn load<const V: usize>(from: *const f32, masks: [__mmask16; V]) -> [__m512; V] {
+    let mut loaded = [_mm512_setzero_ps(); V];
+    for v in 0..V {
+        // SAFETY: a masked load touches only the lanes of its mask.
+        loaded[v] = unsafe { _mm512_maskz_loadu_ps(masks[v], from.wrapping_add(v * LANES)) };
+    }
+    loaded
+}
+
 /// Adds to the sums of each of `R` rows its value times what was loaded.
 ///
 /// # Safety
@@ -401,11 +422,11 @@ unsafe fn add<const R: usize, const V: usize>(
     stride: isize,
     loaded: [__m512; V],
 ) {
-    for (r, sums) in sums.iter_mut().enumerate() {
+    for r in 0..R {
         // SAFETY: `r` is below `R`.
         let value = _mm512_set1_ps(unsafe { *values.offset(r as isize * stride) });
         for v in 0..V {
-            sums[v] = _mm512_fmadd_ps(value, loaded[v], sums[v]);
+            sums[r][v] = _mm512_fmadd_ps(value, loaded[v], sums[r][v]);
         }
     }
 }

@@ -23,16 +23,18 @@ pub(crate) unsafe fn transpose(
     unsafe {
         for column in (0..columns).step_by(LANES) {
             let columns = (columns - column).min(LANES);
-            let lines: [__m512; LANES] = std::array::from_fn(|r| {
+            let mut lines = [_mm512_setzero_ps(); LANES];
+            for r in 0..LANES {
                 if r < rows {
                     let values = values.offset(r as isize * stride).add(column);
-                    _mm512_maskz_loadu_ps(mask(columns), values)
-                } else {
-                    _mm512_setzero_ps()
+                    lines[r] = _mm512_maskz_loadu_ps(mask(columns), values);
                 }
-            });
-            for (c, line) in transposed(lines).into_iter().enumerate().take(columns) {
-                _mm512_storeu_ps(panel.add((column + c) * width), line);
+            }
+            let lines = transposed(lines);
+            for c in 0..LANES {
+                if c < columns {
+                    _mm512_storeu_ps(panel.add((column + c) * width), lines[c]);
+                }
             }
         }
     }
@@ -43,39 +45,27 @@ pub(crate) unsafe fn transpose(
 #[inline]
 pub(crate) fn transposed(rows: [__m512; LANES]) -> [__m512; LANES] {
     // After this, quarter q of `fours[4g + c]` holds column 4q + c of rows 4g to 4g + 3.
-    let fours: [__m512; LANES] = std::array::from_fn(|i| {
-        let (group, column) = (i / 4 * 4, i % 4);
-        let pair = |first: usize| {
-            let (a, b) = (rows[group + first], rows[group + first + 1]);
-            _mm512_castps_pd(if column < 2 { _mm512_unpacklo_ps(a, b) } else { _mm512_unpackhi_ps(a, b) })
-        };
-        let (low, high) = (pair(0), pair(2));
-        _mm512_castpd_ps(match column % 2 {
-            0 => _mm512_unpacklo_pd(low, high),
-            _ => _mm512_unpackhi_pd(low, high),
-        })
-    });
-    std::array::from_fn(|column| {
-        let (quarter, c) = (column / 4, column % 4);
+    let mut fours = [_mm512_setzero_ps(); LANES];
+    for group in (0..LANES).step_by(4) {
+        let (a, b) = (rows[group], rows[group + 1]);
+        let (c, d) = (rows[group + 2], rows[group + 3]);
+        let low = [_mm512_castps_pd(_mm512_unpacklo_ps(a, b)), _mm512_castps_pd(_mm512_unpacklo_ps(c, d))];
+        let high = [_mm512_castps_pd(_mm512_unpackhi_ps(a, b)), _mm512_castps_pd(_mm512_unpackhi_ps(c, d))];
+        fours[group] = _mm512_castpd_ps(_mm512_unpacklo_pd(low[0], low[1]));
+        fours[group + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low[0], low[1]));
+        fours[group + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high[0], high[1]));
+        fours[group + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high[0], high[1]));
+    }
+    let mut columns = [_mm512_setzero_ps(); LANES];
+    for c in 0..4 {
         let [a, b, d, e] = [fours[c], fours[4 + c], fours[8 + c], fours[12 + c]];
         // Quarters 0 and 2, or 1 and 3, of two groups of rows; then the requested one of all four.
-        match quarter {
-            0 => _mm512_shuffle_f32x4::<0x88>(
-                _mm512_shuffle_f32x4::<0x88>(a, b),
-                _mm512_shuffle_f32x4::<0x88>(d, e),
-            ),
-            1 => _mm512_shuffle_f32x4::<0x88>(
-                _mm512_shuffle_f32x4::<0xdd>(a, b),
-                _mm512_shuffle_f32x4::<0xdd>(d, e),
-            ),
-            2 => _mm512_shuffle_f32x4::<0xdd>(
-                _mm512_shuffle_f32x4::<0x88>(a, b),
-                _mm512_shuffle_f32x4::<0x88>(d, e),
-            ),
-            _ => _mm512_shuffle_f32x4::<0xdd>(
-                _mm512_shuffle_f32x4::<0xdd>(a, b),
-                _mm512_shuffle_f32x4::<0xdd>(d, e),
-            ),
-        }
-    })
+        let even = [_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0x88>(d, e)];
+        let odd = [_mm512_shuffle_f32x4::<0xdd>(a, b), _mm512_shuffle_f32x4::<0xdd>(d, e)];
+        columns[c] = _mm512_shuffle_f32x4::<0x88>(even[0], even[1]);
+        columns[4 + c] = _mm512_shuffle_f32x4::<0x88>(odd[0], odd[1]);
+        columns[8 + c] = _mm512_shuffle_f32x4::<0xdd>(even[0], even[1]);
+        columns[12 + c] = _mm512_shuffle_f32x4::<0xdd>(odd[0], odd[1]);
+    }
+    columns
 }

@@ -6,7 +6,6 @@
 use std::borrow::Borrow;
 use std::ops::{Deref, Range};
 
-use super::lanes::LANES;
 use crate::real::Real;
 
 /// The number at `i` of each slice.
@@ -67,14 +66,12 @@ pub(super) fn part<T, const N: usize>(mut slices: [&[T]; N], range: Range<usize>
 
 /// The first `n` numbers of each slice.
 #[inline(always)]
-pub(super) fn part_mut<T, const N: usize>(slices: [&mut [T]; N], n: usize) -> [&mut [T]; N] {
-    slices.map(|slice| &mut slice[..n])
-}
-
-/// The chunk `j` of each slice.
-#[inline(always)]
-pub(super) fn chunk<'a, T, const N: usize>(slices: &[&'a [T]; N], j: usize) -> [&'a [T; LANES]; N] {
-    slices.map(|slice| &slice.as_chunks::<LANES>().0[j])
+pub(super) fn part_mut<T, const N: usize>(mut slices: [&mut [T]; N], n: usize) -> [&mut [T]; N] {
+    for slice in &mut slices {
+        let whole = std::mem::take(slice);
+        *slice = &mut whole[..n];
+    }
+    slices
 }
 
 /// `W` numbers of each slice, from `first` on.

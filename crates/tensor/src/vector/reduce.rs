@@ -3,7 +3,7 @@
 use super::blocks::{BLOCK, BlockSums, CHAIN};
 use super::lanes::LANES;
 use super::largest::largest;
-use super::operands::{add_to_lane, at, chunk, lane, part, set_lane};
+use super::operands::{add_to_lane, array, at, lane, part, set_lane};
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
 
@@ -222,8 +222,8 @@ fn block<T: Real, const N: usize, const K: usize>(
     let (mut even, mut odd) = ([[T::zero(); LANES]; K], [[T::zero(); LANES]; K]);
     let pairs = n / (2 * LANES);
     for j in 0..pairs {
-        let left = terms(chunk(&inputs, 2 * j), f);
-        let right = terms(chunk(&inputs, 2 * j + 1), f);
+        let left = terms(array(&inputs, 2 * j * LANES), f);
+        let right = terms(array(&inputs, (2 * j + 1) * LANES), f);
         for k in 0..K {
             for i in 0..LANES {
                 even[k][i] += left[k][i];
@@ -232,7 +232,7 @@ fn block<T: Real, const N: usize, const K: usize>(
         }
     }
     if 2 * pairs < n / LANES {
-        let left = terms(chunk(&inputs, 2 * pairs), f);
+        let left = terms(array(&inputs, 2 * pairs * LANES), f);
         for k in 0..K {
             for i in 0..LANES {
                 even[k][i] += left[k][i];
@@ -254,7 +254,7 @@ fn block<T: Real, const N: usize, const K: usize>(
 /// `f` of each number of a chunk.
 #[inline(always)]
 fn terms<T: Real, const N: usize, const K: usize>(
-    chunk: [&[T; LANES]; N],
+    chunk: [[T; LANES]; N],
     f: &impl Fn([T; N]) -> [T; K],
 ) -> [[T; LANES]; K] {
     let mut terms = [[T::zero(); LANES]; K];

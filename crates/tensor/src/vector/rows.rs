@@ -20,8 +20,8 @@ impl<T: Real> ColumnBlock for AddToRows<'_, T> {
 
     #[inline(always)]
     fn run<const N: usize>(&mut self, first: usize) {
-        let x = &self.x[first..first + N];
-        let x: [T; N] = std::array::from_fn(|i| x[i]);
+        let mut x = [T::zero(); N];
+        x.copy_from_slice(&self.x[first..first + N]);
         for row in self.rows.chunks_exact_mut(self.x.len()) {
             let row = &mut row[first..first + N];
             for i in 0..N {

@@ -26,8 +26,13 @@ fn max<T: Real>(row: &[T]) -> T {
 /// The maximum of the lanes. Not inlined, or the compiler would arrange the loop before it to suit this one.
 #[inline(never)]
 fn join<T: Real>(lanes: [T; LANES]) -> T {
-    let half: [T; 8] = std::array::from_fn(|i| larger(lanes[i], lanes[i + 8]));
-    let quarter: [T; 4] = std::array::from_fn(|i| larger(half[i], half[i + 4]));
+    let (mut half, mut quarter) = ([T::zero(); 8], [T::zero(); 4]);
+    for i in 0..8 {
+        half[i] = larger(lanes[i], lanes[i + 8]);
+    }
+    for i in 0..4 {
+        quarter[i] = larger(half[i], half[i + 4]);
+    }
     larger(larger(quarter[0], quarter[2]), larger(quarter[1], quarter[3]))
 }
 

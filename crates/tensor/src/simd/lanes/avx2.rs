@@ -106,25 +106,23 @@ impl Lanes for Avx2 {
             // SAFETY: the caller vouches for both.
             unsafe {
                 // Rows i and i + 4 in the halves of a register.
-                let rows: [__m256; 4] = std::array::from_fn(|i| {
+                let mut rows = [_mm256_setzero_ps(); 4];
+                for i in 0..4 {
                     let row = from.offset(i as isize * from_stride);
-                    _mm256_set_m128(_mm_loadu_ps(row.offset(4 * from_stride)), _mm_loadu_ps(row))
-                });
-                let pairs = [
-                    _mm256_unpacklo_ps(rows[0], rows[1]),
-                    _mm256_unpacklo_ps(rows[2], rows[3]),
-                    _mm256_unpackhi_ps(rows[0], rows[1]),
-                    _mm256_unpackhi_ps(rows[2], rows[3]),
-                ];
-                let [a, b, c, d] = pairs.map(|pair| _mm256_castps_pd(pair));
+                    rows[i] = _mm256_set_m128(_mm_loadu_ps(row.offset(4 * from_stride)), _mm_loadu_ps(row));
+                }
+                let a = _mm256_castps_pd(_mm256_unpacklo_ps(rows[0], rows[1]));
+                let b = _mm256_castps_pd(_mm256_unpacklo_ps(rows[2], rows[3]));
+                let c = _mm256_castps_pd(_mm256_unpackhi_ps(rows[0], rows[1]));
+                let d = _mm256_castps_pd(_mm256_unpackhi_ps(rows[2], rows[3]));
                 let columns = [
                     _mm256_unpacklo_pd(a, b),
                     _mm256_unpackhi_pd(a, b),
                     _mm256_unpacklo_pd(c, d),
                     _mm256_unpackhi_pd(c, d),
                 ];
-                for (i, column) in columns.into_iter().enumerate() {
-                    _mm256_storeu_ps(to.add(i * to_stride), _mm256_castpd_ps(column));
+                for i in 0..4 {
+                    _mm256_storeu_ps(to.add(i * to_stride), _mm256_castpd_ps(columns[i]));
                 }
             }
         }

@@ -82,27 +82,28 @@ impl Lanes for Avx512 {
             // SAFETY: the caller vouches for both.
             unsafe {
                 // Rows i, i + 4, i + 8 and i + 12 in the quarters of a register.
-                let rows: [__m512; 4] = std::array::from_fn(|i| {
-                    let quarter = |q: isize| _mm_loadu_ps(from.offset((i as isize + 4 * q) * from_stride));
-                    let low = _mm256_set_m128(quarter(1), quarter(0));
-                    let high = _mm256_set_m128(quarter(3), quarter(2));
-                    _mm512_insertf32x8::<1>(_mm512_castps256_ps512(low), high)
-                });
-                let pairs = [
-                    _mm512_unpacklo_ps(rows[0], rows[1]),
-                    _mm512_unpacklo_ps(rows[2], rows[3]),
-                    _mm512_unpackhi_ps(rows[0], rows[1]),
-                    _mm512_unpackhi_ps(rows[2], rows[3]),
-                ];
-                let [a, b, c, d] = pairs.map(|pair| _mm512_castps_pd(pair));
+                let mut rows = [_mm512_setzero_ps(); 4];
+                for i in 0..4 {
+                    let mut quarters = [_mm_setzero_ps(); 4];
+                    for q in 0..4 {
+                        quarters[q] = _mm_loadu_ps(from.offset((i + 4 * q) as isize * from_stride));
+                    }
+                    let low = _mm256_set_m128(quarters[1], quarters[0]);
+                    let high = _mm256_set_m128(quarters[3], quarters[2]);
+                    rows[i] = _mm512_insertf32x8::<1>(_mm512_castps256_ps512(low), high);
+                }
+                let a = _mm512_castps_pd(_mm512_unpacklo_ps(rows[0], rows[1]));
+                let b = _mm512_castps_pd(_mm512_unpacklo_ps(rows[2], rows[3]));
+                let c = _mm512_castps_pd(_mm512_unpackhi_ps(rows[0], rows[1]));
+                let d = _mm512_castps_pd(_mm512_unpackhi_ps(rows[2], rows[3]));
                 let columns = [
                     _mm512_unpacklo_pd(a, b),
                     _mm512_unpackhi_pd(a, b),
                     _mm512_unpacklo_pd(c, d),
                     _mm512_unpackhi_pd(c, d),
                 ];
-                for (i, column) in columns.into_iter().enumerate() {
-                    _mm512_storeu_ps(to.add(i * to_stride), _mm512_castpd_ps(column));
+                for i in 0..4 {
+                    _mm512_storeu_ps(to.add(i * to_stride), _mm512_castpd_ps(columns[i]));
                 }
             }
         }

@@ -87,12 +87,17 @@ impl Lanes for Avx512Double {
             // SAFETY: the caller vouches for both.
             unsafe {
                 // Rows i, i + 2, i + 4 and i + 6 in the quarters of a register.
-                let [even, odd]: [__m512d; 2] = std::array::from_fn(|i| {
-                    let quarter = |q: isize| _mm_loadu_pd(from.offset((i as isize + 2 * q) * from_stride));
-                    let low = _mm256_set_m128d(quarter(1), quarter(0));
-                    let high = _mm256_set_m128d(quarter(3), quarter(2));
-                    _mm512_insertf64x4::<1>(_mm512_castpd256_pd512(low), high)
-                });
+                let mut rows = [_mm512_setzero_pd(); 2];
+                for i in 0..2 {
+                    let mut quarters = [_mm_setzero_pd(); 4];
+                    for q in 0..4 {
+                        quarters[q] = _mm_loadu_pd(from.offset((i + 2 * q) as isize * from_stride));
+                    }
+                    let low = _mm256_set_m128d(quarters[1], quarters[0]);
+                    let high = _mm256_set_m128d(quarters[3], quarters[2]);
+                    rows[i] = _mm512_insertf64x4::<1>(_mm512_castpd256_pd512(low), high);
+                }
+                let [even, odd] = rows;
                 _mm512_storeu_pd(to, _mm512_unpacklo_pd(even, odd));
                 _mm512_storeu_pd(to.add(to_stride), _mm512_unpackhi_pd(even, odd));
             }
