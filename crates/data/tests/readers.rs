@@ -206,6 +206,65 @@ fn tables() {
     ));
 }
 
+/// A file of several blocks, which are read on all cores up to one that is unusual.
+#[test]
+fn tables_of_many_rows() {
+    let directory = tempfile::tempdir().unwrap();
+    let rows = 60_000;
+    let value =
+        |row: usize, column: usize| format!("{}.{:06}", row % 211, (row * 31 + column * 7919) % 1_000_000);
+    let class = |row: usize| format!("kind {}", row * row % 97 % 23);
+    let line = |row: usize| format!("{},{},{}", value(row, 0), class(row), value(row, 1));
+    let mut names: Vec<String> = Vec::new();
+    let mut right = Vec::new();
+    for row in 0..rows {
+        right.extend([0, 1].map(|column| value(row, column).parse::<f32>().unwrap()));
+        if !names.contains(&class(row)) {
+            names.push(class(row));
+        }
+    }
+    let numbers: Vec<u32> =
+        (0..rows).map(|row| names.iter().position(|name| *name == class(row)).unwrap() as u32).collect();
+    let last = 55_555;
+    type Change<'a> = &'a dyn Fn(usize, String) -> String;
+    let changes: [(&str, Change<'_>); 6] = [
+        ("plain", &|_, line| line + "\n"),
+        ("without an end", &|row, line| line + if row + 1 == rows { "" } else { "\n" }),
+        ("other ends", &|row, line| line + if row % 3 == 0 { "\r\n" } else { "\n" }),
+        ("blank lines", &|row, line| line + if row > last { "\n\n" } else { "\n" }),
+        ("quotes", &|row, line| {
+            if row == last { format!("\"{}\"\n", line.replace(',', "\",\"")) } else { line + "\n" }
+        }),
+        ("blanks", &|row, line| {
+            if row > last { format!(" {}\n", line.replace(',', " , ")) } else { line + "\n" }
+        }),
+    ];
+    for (what, change) in changes {
+        let text: String = (0..rows).map(|row| change(row, line(row))).collect();
+        let csv = Csv::new(file(&directory, "table.csv", format!("a,kind,b\n{text}").as_bytes()));
+        let (found, found_names) = csv.target(Column::Name("kind".into())).classes::<f32>().unwrap();
+        assert_eq!(found_names, names, "{what}");
+        assert!(found.targets() == numbers, "{what}");
+        assert!(found.samples().iter().eq(&right), "{what}");
+    }
+    let wrong: [(&str, &str); 4] = [
+        ("7,kind 1,oops", "line 55557, column 3: \"oops\""),
+        ("7,kind 99,8", "line 55557, column 2: \"kind 99\" is not a class"),
+        ("7,kind 1,8,9", "line: 55557"),
+        ("7,kind \u{fffd},8", "record 55556 (line 55557"),
+    ];
+    for (bad, message) in wrong {
+        let text: String =
+            (0..rows).map(|row| if row == last { bad.to_owned() } else { line(row) } + "\n").collect();
+        let mut bytes = format!("a,kind,b\n{text}").into_bytes();
+        bytes.iter_mut().filter(|byte| **byte == 0xef).for_each(|byte| *byte = 0xff);
+        let csv = Csv::new(file(&directory, "table.csv", &bytes)).target(Column::Name("kind".into()));
+        let error = csv.known_classes::<f32>(&names).unwrap_err();
+        let found = format!("{error}: {:?}", error.source().map(ToString::to_string));
+        assert!(found.contains(message), "{found}");
+    }
+}
+
 #[test]
 fn classes_that_are_known_before() {
     let directory = tempfile::tempdir().unwrap();

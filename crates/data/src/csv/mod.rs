@@ -1,6 +1,11 @@
 //! Tables of comma-separated values.
 
+mod number;
+mod plain;
+
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::Arc;
@@ -9,6 +14,7 @@ use chainrule_tensor::Real;
 use ndarray::Array2;
 
 use crate::Rows;
+use plain::{Place, RowLayout};
 
 /// The column of the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,21 +150,23 @@ impl Csv {
             let path = path.clone();
             if source.is_io_error() { CsvError::Io { path, source } } else { CsvError::Line { path, source } }
         };
+        let file = File::open(path).map_err(|error| failed(error.into()))?;
+        let is_file = file.metadata().is_ok_and(|found| found.is_file());
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(self.header)
             .delimiter(self.delimiter)
             .trim(csv::Trim::All)
-            .from_path(path)
-            .map_err(failed)?;
+            .from_reader(file);
         let header = if self.header { Some(reader.headers().map_err(failed)?.clone()) } else { None };
-        let mut values = Vec::new();
+        let mut values: Vec<T> = Vec::new();
         let mut targets = Vec::new();
         // The columns of the target, known from the first record on.
         let mut target_columns: Vec<usize> = Vec::new();
         let mut features = 0;
-        for record in reader.records() {
-            let record = record.map_err(failed)?;
-            if targets.is_empty() {
+        let mut record = csv::StringRecord::new();
+        while reader.read_record(&mut record).map_err(failed)? {
+            let is_first = targets.is_empty();
+            if is_first {
                 let index = |column| self.index(column, header.as_ref(), record.len());
                 target_columns = wanted.iter().map(index).collect::<Result<_, _>>()?;
                 features = (0..record.len()).filter(|column| !target_columns.contains(column)).count();
@@ -172,6 +180,40 @@ impl Csv {
             for column in (0..record.len()).filter(|column| !target_columns.contains(column)) {
                 values.push(field(column).number()?);
             }
+            // The others are read on all cores, up to one that is unusual.
+            let layout =
+                RowLayout { delimiter: self.delimiter, fields: record.len(), targets: &target_columns };
+            if !(is_first && is_file && layout.can_be_plain()) {
+                continue;
+            }
+            let mut position = reader.position().clone();
+            let start = Place { byte: position.byte(), line: position.line() };
+            let take = |rows: plain::Rows<'_, T>| {
+                let room =
+                    targets.try_reserve(rows.len()).and_then(|()| values.try_reserve(rows.values().len()));
+                let before = targets.len();
+                let whole = room.is_ok()
+                    && rows.targets().all(|(line, texts)| {
+                        let field = |(&column, text)| {
+                            let text = std::str::from_utf8(text).ok()?.trim();
+                            Some(Field { path, line, column, text })
+                        };
+                        let fields: Option<Vec<_>> = target_columns.iter().zip(texts).map(field).collect();
+                        let read = fields.and_then(|fields| target(&fields).ok());
+                        read.map(|read| targets.push(read)).is_some()
+                    });
+                if whole {
+                    values.extend_from_slice(rows.values())
+                } else {
+                    targets.truncate(before)
+                }
+                whole
+            };
+            let stopped = plain::read(reader.get_mut(), start, layout, take);
+            let Some(place) = stopped.map_err(|error| failed(error.into()))? else { break };
+            let records = position.record() + targets.len() as u64 - 1;
+            position.set_byte(place.byte).set_line(place.line).set_record(records);
+            reader.seek_raw(SeekFrom::Start(place.byte), position).map_err(failed)?;
         }
         // The reader has checked that all records have the same number of fields.
         let samples = Array2::from_shape_vec((targets.len(), features), values);
@@ -218,14 +260,7 @@ struct Field<'a> {
 
 impl Field<'_> {
     fn number<T: Real>(&self) -> Result<T, CsvError> {
-        // Rounded once: a decimal that is rounded to f64 first may then be rounded to the wrong side in f32.
-        let number = match T::NAME {
-            "f32" => self.text.parse::<f32>().map(|number| T::of(number.into())),
-            _ => self.text.parse::<f64>().map(T::of),
-        };
-        let number = number.ok();
-        // A number may be finite in f64 and infinite in f32.
-        number.filter(|number: &T| number.is_finite()).ok_or_else(|| CsvError::Number {
+        number::parse(self.text).ok_or_else(|| CsvError::Number {
             path: self.path.to_owned(),
             line: self.line,
             column: self.column + 1,
