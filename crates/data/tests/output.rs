@@ -88,6 +88,41 @@ fn what_cannot_be_written_is_refused_at_once() {
 }
 
 #[test]
+fn a_header_that_is_known_at_the_end() {
+    let directory = directory();
+    let path = directory.path().join("file");
+    for length in [0, 5, 100_000] {
+        let put = |path: &Path| {
+            output::write_with_header(path, 2, |file| {
+                (0..length).try_for_each(|index: usize| file.write_all(&[index as u8]))?;
+                Ok((length as u64).to_le_bytes())
+            })
+        };
+        put(&path).unwrap();
+        let body: Vec<u8> = (0..length).map(|index| index as u8).collect();
+        let right = [&(length as u64).to_le_bytes()[..], &body].concat();
+        assert_eq!(fs::read(&path).unwrap(), right);
+        if cfg!(unix) {
+            // A pipe, where one cannot go back.
+            let pipe = directory.path().join("pipe");
+            assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+            let reader = std::thread::spawn({
+                let pipe = pipe.clone();
+                move || fs::read(pipe).unwrap()
+            });
+            put(&pipe).unwrap();
+            assert_eq!(reader.join().unwrap(), right);
+            fs::remove_file(pipe).unwrap();
+        }
+    }
+    let error =
+        output::write_with_header::<8>(&path, 2, |_| Err(io::Error::other("as intended"))).unwrap_err();
+    assert_eq!(error.to_string(), "as intended");
+    assert_eq!(fs::read(&path).unwrap().len(), 8 + 100_000);
+    assert_eq!(names(&directory), ["file", "file.1"]);
+}
+
+#[test]
 fn several_at_once() {
     let directory = directory();
     let path = directory.path().join("file");

@@ -9,7 +9,7 @@ mod target;
 
 use std::ffi::OsStr;
 use std::fs::{self, Metadata, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 pub use append::{Appended, append};
@@ -65,17 +65,52 @@ pub fn write_keeping(
             contents(&mut out)?;
             target.replace(out.into_inner().map_err(io::IntoInnerError::into_error)?, keep)
         }
-        Destination::Through => {
-            let mut out = BufWriter::new(OpenOptions::new().append(true).open(path)?);
-            contents(&mut out)?;
-            out.flush()
+        other => other.write_through(path, contents),
+    }
+}
+
+/// As [`write_keeping`], for a file that begins with a header of `N` bytes that are known only when the rest is written, such as a
+/// checksum: `body` writes the rest and returns the header.
+///
+/// Where one cannot go back, as in a pipe, `body` is called twice, the first time with a writer that keeps nothing. It has to write
+/// the same bytes.
+///
+/// ```
+/// use std::io::Write;
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("text");
+/// chainrule_data::output::write_with_header(&path, 1, |file| {
+///     file.write_all(b"abc")?;
+///     Ok([3])
+/// })?;
+/// assert_eq!(std::fs::read(&path)?, b"\x03abc");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The system's error, or that of `body`.
+pub fn write_with_header<const N: usize>(
+    path: &Path,
+    keep: usize,
+    mut body: impl FnMut(&mut dyn Write) -> io::Result<[u8; N]>,
+) -> io::Result<()> {
+    match Destination::of(path)? {
+        Destination::Replace(target) => {
+            let mut out = BufWriter::new(target.temporary()?);
+            out.write_all(&[0; N])?;
+            let header = body(&mut out)?;
+            out.rewind()?;
+            out.write_all(&header)?;
+            target.replace(out.into_inner().map_err(io::IntoInnerError::into_error)?, keep)
         }
-        Destination::Output => {
-            let mut out = io::stdout().lock();
-            contents(&mut out)?;
-            out.flush()
+        other => {
+            let header = body(&mut io::sink())?;
+            other.write_through(path, |file| {
+                file.write_all(&header)?;
+                body(file).map(drop)
+            })
         }
-        Destination::Errors => contents(&mut io::stderr().lock()),
     }
 }
 
@@ -119,6 +154,27 @@ enum Destination {
 }
 
 impl Destination {
+    /// Writes to what is there.
+    fn write_through(
+        self,
+        path: &Path,
+        contents: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match self {
+            Self::Replace(_) | Self::Through => {
+                let mut out = BufWriter::new(OpenOptions::new().append(true).open(path)?);
+                contents(&mut out)?;
+                out.flush()
+            }
+            Self::Output => {
+                let mut out = io::stdout().lock();
+                contents(&mut out)?;
+                out.flush()
+            }
+            Self::Errors => contents(&mut io::stderr().lock()),
+        }
+    }
+
     fn of(path: &Path) -> io::Result<Self> {
         let target = follow(path)?;
         match descriptor(&target) {

@@ -1,10 +1,17 @@
 //! What a model file holds: the fields of its payload, in their order.
 
+use bincode::enc::Encoder;
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
 use bincode::{Decode, Encode};
+use chainrule_tensor::Real;
 
-/// What a file holds.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
-pub struct Contents {
+use super::encoding::{DecodeError, Source, decode_part};
+use crate::numbers;
+
+/// What a file holds. `P` is what has the parameters: their bytes, or something else that is written as these are.
+#[derive(Clone, Debug, PartialEq, Encode)]
+pub struct Contents<P = Vec<u8>> {
     /// The type of the parameters, `"f32"` or `"f64"`.
     pub number: String,
     /// The shape of a sample.
@@ -15,7 +22,7 @@ pub struct Contents {
     /// The name and the shape of each parameter.
     pub entries: Vec<(String, Vec<usize>)>,
     /// The parameters, each in the bytes of its type.
-    pub parameters: Vec<u8>,
+    pub parameters: P,
     /// In a checkpoint, what else a training needs to resume with the same bits.
     pub training: Option<Training>,
     /// In a checkpoint of a training that stopped in the middle of an epoch, how far it is in it.
@@ -28,6 +35,49 @@ pub struct Contents {
     pub record: Option<RunRecord>,
     /// What the program has noted of the model, by name; nothing before version 7.
     pub notes: Option<Vec<(String, String)>>,
+}
+
+impl<P> Contents<P> {
+    /// Reads what a file holds. `parameters` reads the parameters, of the type with this name.
+    pub(crate) fn decode<S: Source, E: From<DecodeError>>(
+        source: &mut S,
+        parameters: impl FnOnce(&str, &mut S) -> Result<P, E>,
+    ) -> Result<Self, E> {
+        let (number, input, layers, entries): (String, _, _, _) = decode_part(source)?;
+        let parameters = parameters(&number, source)?;
+        let (training, position, epoch_weight, description, record, notes) = decode_part(source)?;
+        Ok(Self {
+            number,
+            input,
+            layers,
+            entries,
+            parameters,
+            training,
+            position,
+            epoch_weight,
+            description,
+            record,
+            notes,
+        })
+    }
+}
+
+/// The most parameters whose bytes are in memory at once.
+pub(super) const CHUNK: usize = 1 << 15;
+
+/// The parameters of a model, written as their bytes without a second copy of them.
+pub(crate) struct Parameters<'a, T>(pub(crate) &'a [T]);
+
+impl<T: Real> Encode for Parameters<'_, T> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        (size_of_val(self.0) as u64).encode(encoder)?;
+        let mut bytes = Vec::new();
+        self.0.chunks(CHUNK).try_for_each(|values| {
+            bytes.clear();
+            numbers::append(values, &mut bytes);
+            encoder.writer().write(&bytes)
+        })
+    }
 }
 
 /// What a checkpoint holds of its run, besides the state of the training.
@@ -114,7 +164,7 @@ pub struct Training {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::encoding::{DecodeError, decode, encode};
+    use crate::model::encoding::encode;
 
     fn contents() -> Contents {
         Contents {
@@ -172,13 +222,29 @@ mod tests {
             notes: None,
             ..contents()
         };
+        let decode = |mut bytes: &[u8]| {
+            let contents = Contents::decode(&mut bytes, |number, source| {
+                assert_eq!(number, "f32");
+                decode_part(source)
+            });
+            contents.map(|contents: Contents| (contents, bytes.len()))
+        };
         for contents in [plain, contents()] {
             let bytes = encode(&contents);
-            assert_eq!(decode(&bytes), Ok(contents));
             for length in 0..bytes.len() {
-                assert!(decode::<Contents>(&bytes[..length]).is_err(), "{length} bytes");
+                assert_eq!(decode(&bytes[..length]), Err(DecodeError::Invalid), "{length} bytes");
             }
-            assert_eq!(decode::<Contents>(&[&bytes[..], &[0]].concat()), Err(DecodeError::Invalid));
+            assert_eq!(decode(&[&bytes[..], &[0]].concat()), Ok((contents.clone(), 1)));
+            assert_eq!(decode(&bytes), Ok((contents, 0)));
         }
+    }
+
+    #[test]
+    fn parameters_are_written_as_their_bytes() {
+        for len in [0, 1, CHUNK, 2 * CHUNK + 3] {
+            let values: Vec<f32> = (0..len).map(|index| index as f32 - 0.5).collect();
+            assert_eq!(encode(&Parameters(&values)), encode(&numbers::bytes(&values)), "{len}");
+        }
+        assert_eq!(encode(&Parameters(&[1.5f64])), encode(&1.5f64.to_le_bytes().to_vec()));
     }
 }

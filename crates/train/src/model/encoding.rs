@@ -6,8 +6,10 @@
 //! bincode believes a length up to a limit that is fixed when the program is compiled, and reserves that much. So the limit is
 //! chosen by the length of the payload, 4 to 64 times as much, and memory grows with the payload, whatever it claims.
 
+use std::io::{self, Read, Write};
+
 use bincode::config::{self, Configuration, Fixint, LittleEndian};
-use bincode::error::DecodeError as BincodeError;
+use bincode::error::{DecodeError as BincodeError, EncodeError};
 use bincode::{Decode, Encode};
 
 /// Why bytes are not an encoded value.
@@ -25,28 +27,52 @@ pub(crate) fn encode(value: &impl Encode) -> Vec<u8> {
         .expect("memory takes any bytes, and every value has an encoding")
 }
 
+/// Writes the bytes of a value.
+pub(crate) fn encode_to(value: &impl Encode, mut out: &mut dyn Write) -> io::Result<()> {
+    bincode::encode_into_std_write(value, &mut out, config::legacy()).map(drop).map_err(|error| match error {
+        EncodeError::Io { inner, .. } => inner,
+        other => io::Error::other(other),
+    })
+}
+
+/// Bytes that values are read from.
+pub(crate) trait Source: Read {
+    /// The number of bytes that are left.
+    fn remaining(&self) -> u64;
+}
+
+impl Source for &[u8] {
+    fn remaining(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
 /// The value of these bytes, all of them.
-pub(crate) fn decode<V: Decode<()>>(bytes: &[u8]) -> Result<V, DecodeError> {
+pub(crate) fn decode<V: Decode<()>>(mut bytes: &[u8]) -> Result<V, DecodeError> {
+    let value = decode_part(&mut bytes)?;
+    if bytes.is_empty() { Ok(value) } else { Err(DecodeError::Invalid) }
+}
+
+/// The value of the next bytes.
+pub(crate) fn decode_part<V: Decode<()>, S: Source>(source: &mut S) -> Result<V, DecodeError> {
+    let remaining = usize::try_from(source.remaining()).map_err(|_| DecodeError::Memory)?;
     // bincode ends the program where memory is missing. What it takes is about what the bytes take.
     let mut probe = Vec::<u8>::new();
-    probe.try_reserve_exact(bytes.len()).map_err(|_| DecodeError::Memory)?;
+    probe.try_reserve_exact(remaining).map_err(|_| DecodeError::Memory)?;
     // Otherwise the compiler may leave out memory that is not used.
     drop(std::hint::black_box(probe));
-    let decode = match bytes.len() {
-        length if length <= bits(8) => within::<V, { bits(10) }>,
-        length if length <= bits(12) => within::<V, { bits(14) }>,
-        length if length <= bits(16) => within::<V, { bits(18) }>,
-        length if length <= bits(20) => within::<V, { bits(22) }>,
-        length if length <= bits(24) => within::<V, { bits(26) }>,
-        length if length <= bits(28) => within::<V, { bits(30) }>,
-        length if length <= bits(32) => within::<V, { bits(34) }>,
-        length if length <= bits(36) => within::<V, { bits(38) }>,
-        _ => within::<V, { usize::MAX }>,
+    let decode = match remaining {
+        length if length <= bits(8) => within::<V, S, { bits(10) }>,
+        length if length <= bits(12) => within::<V, S, { bits(14) }>,
+        length if length <= bits(16) => within::<V, S, { bits(18) }>,
+        length if length <= bits(20) => within::<V, S, { bits(22) }>,
+        length if length <= bits(24) => within::<V, S, { bits(26) }>,
+        length if length <= bits(28) => within::<V, S, { bits(30) }>,
+        length if length <= bits(32) => within::<V, S, { bits(34) }>,
+        length if length <= bits(36) => within::<V, S, { bits(38) }>,
+        _ => within::<V, S, { usize::MAX }>,
     };
-    match decode(bytes) {
-        Ok((value, read)) if read == bytes.len() => Ok(value),
-        _ => Err(DecodeError::Invalid),
-    }
+    decode(source).map_err(|_| DecodeError::Invalid)
 }
 
 /// This power of two, or the largest number where it is larger.
@@ -55,9 +81,9 @@ const fn bits(exponent: u32) -> usize {
 }
 
 /// Decodes a value that takes up to `LIMIT` bytes of memory.
-fn within<V: Decode<()>, const LIMIT: usize>(bytes: &[u8]) -> Result<(V, usize), BincodeError> {
+fn within<V: Decode<()>, S: Source, const LIMIT: usize>(source: &mut S) -> Result<V, BincodeError> {
     let limited: Configuration<LittleEndian, Fixint, config::Limit<LIMIT>> = config::legacy().with_limit();
-    bincode::decode_from_slice(bytes, limited)
+    bincode::decode_from_std_read(source, limited)
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! (u32), the length of the payload (u64) and its SHA-256; numbers are little-endian. The payload is [`Contents`] in
 //! `bincode`'s fixed-width encoding. The header is checked before the payload is decoded, so that a file that was truncated or
 //! damaged is distinguished from one of a newer version, and so that the encoding can be replaced by raising the version
-//! (bincode is no longer maintained, RUSTSEC-2025-0141).
+//! (bincode is no longer maintained, RUSTSEC-2025-0141). The payload is read once: parameters go to where the model has them while
+//! the checksum is computed, and nothing is returned before it was compared.
 //!
 //! The layers are in it by their description, from which [`Model::load`] builds them; no code is. Before version 5 a file has only
 //! what their layers print, and is read by [`Model::load_into`].
@@ -16,14 +17,15 @@
 //! [`Model::load_into`]: crate::Model::load_into
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
+use bincode::Encode;
 use chainrule_core::DescriptionError;
 use chainrule_data::output;
-use sha2::{Digest, Sha256};
 
-use super::encoding::{DecodeError, decode, encode};
+use super::checksum::Checksum;
+use super::encoding::{DecodeError, Source, decode_part, encode_to};
 
 pub use super::contents::{Contents, EpochPosition, EpochRecord, RunRecord, ScoreRecord, Training};
 pub use super::newest::{Newest, newest, numbered};
@@ -55,19 +57,57 @@ pub fn write(path: &Path, contents: &Contents) -> Result<(), FileError> {
 ///
 /// As [`write()`].
 pub fn write_keeping(path: &Path, keep: usize, contents: &Contents) -> Result<(), FileError> {
-    let payload = encode(contents);
-    let header = |file: &mut dyn Write| {
-        file.write_all(MAGIC)?;
-        file.write_all(&VERSION.to_le_bytes())?;
-        file.write_all(&(payload.len() as u64).to_le_bytes())?;
-        file.write_all(&Sha256::digest(&payload))
-    };
-    output::write_keeping(path, keep, |file| {
-        header(file)?;
-        file.write_all(&payload)
-    })
-    .map_err(|source| FileError::Io { path: path.to_owned(), doing: "write", source })
+    write_contents(path, keep, contents)
 }
+
+/// As [`write_keeping`], whatever has the parameters.
+pub(super) fn write_contents<P: Encode>(
+    path: &Path,
+    keep: usize,
+    contents: &Contents<P>,
+) -> Result<(), FileError> {
+    let written = output::write_with_header(path, keep, |file| {
+        let mut payload = PayloadWriter { file, checksum: Checksum::new() };
+        encode_to(contents, &mut payload)?;
+        Ok(header(payload.checksum))
+    });
+    written.map_err(|source| FileError::Io { path: path.to_owned(), doing: "write", source })
+}
+
+/// The header of a payload with this checksum.
+fn header(payload: Checksum) -> [u8; HEADER] {
+    let length = payload.length().to_le_bytes();
+    let fields: [&[u8]; 4] = [MAGIC, &VERSION.to_le_bytes(), &length, &payload.finish()];
+    let mut header = [0; HEADER];
+    let mut at = 0;
+    for field in fields {
+        header[at..at + field.len()].copy_from_slice(field);
+        at += field.len();
+    }
+    header
+}
+
+/// A payload that is written.
+struct PayloadWriter<'a> {
+    file: &'a mut dyn Write,
+    checksum: Checksum,
+}
+
+impl Write for PayloadWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // No more than a cache holds, since they are read once more for the checksum.
+        let written = self.file.write(&bytes[..bytes.len().min(BLOCK)])?;
+        self.checksum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// The most bytes that are read or written at once.
+const BLOCK: usize = 1 << 18;
 
 /// Reads a file, and checks all that can be checked without the layers.
 ///
@@ -80,6 +120,14 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
 
 /// As [`read`], with whether a checkpoint says of its setup what one that is written today does.
 pub(crate) fn read_with_version(path: &Path) -> Result<(Contents, bool), FileError> {
+    read_contents(path, |_, payload| Ok(decode_part(payload)?))
+}
+
+/// As [`read_with_version`], with parameters that `parameters` reads, of the type with the name that it is given.
+pub(super) fn read_contents<P>(
+    path: &Path,
+    parameters: impl FnOnce(&str, &mut PayloadReader) -> Result<P, ContentsError>,
+) -> Result<(Contents<P>, bool), FileError> {
     let io = |source: io::Error| FileError::Io { path: path.to_owned(), doing: "read", source };
     let path = || path.to_owned();
     let mut file = File::open(path()).map_err(io)?;
@@ -104,19 +152,95 @@ pub(crate) fn read_with_version(path: &Path) -> Result<(Contents, bool), FileErr
     if expected != found {
         return Err(FileError::Length { path: path(), expected, found });
     }
-    let mut payload = Vec::new();
-    file.take(found).read_to_end(&mut payload).map_err(io)?;
-    if Sha256::digest(&payload)[..] != *checksum {
+    let checked = Checked { file: file.take(found), checksum: Checksum::new() };
+    let mut payload = PayloadReader {
+        checked: BufReader::new(checked),
+        remaining: found,
+        missing: u64::from(VERSION - version),
+    };
+    let contents = Contents::decode(&mut payload, parameters);
+    let unread = payload.remaining();
+    // Whatever its contents seem to be, a file that was damaged is an error of its own, which comes first.
+    let found = payload.checksum().map_err(io)?;
+    if found != *checksum {
         return Err(FileError::Damaged { path: path() });
     }
-    let missing = (VERSION - version) as usize;
-    payload.reserve_exact(missing);
-    payload.extend(std::iter::repeat_n(NONE, missing));
-    let contents = decode(&payload).map_err(|error| match error {
-        DecodeError::Memory => io(io::ErrorKind::OutOfMemory.into()),
-        DecodeError::Invalid => FileError::Contents { path: path() },
+    let contents = contents.map_err(|error| match error {
+        ContentsError::Decode(DecodeError::Memory) => io(io::ErrorKind::OutOfMemory.into()),
+        ContentsError::Decode(DecodeError::Invalid) => FileError::Contents { path: path() },
+        ContentsError::File(error) => error,
     })?;
+    if unread > 0 {
+        return Err(FileError::Contents { path: path() });
+    }
     Ok((contents, version == VERSION))
+}
+
+/// Why a payload is not that of a model, or not of the one that is wanted.
+pub(super) enum ContentsError {
+    Decode(DecodeError),
+    File(FileError),
+}
+
+impl From<DecodeError> for ContentsError {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}
+
+impl From<FileError> for ContentsError {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+/// A payload that is read, with `None` for each field that its version does not have yet.
+pub(super) struct PayloadReader {
+    checked: BufReader<Checked>,
+    remaining: u64,
+    missing: u64,
+}
+
+impl PayloadReader {
+    /// The checksum of the whole payload, which it reads to its end.
+    fn checksum(mut self) -> io::Result<[u8; 32]> {
+        io::copy(&mut self.checked, &mut io::sink())?;
+        Ok(self.checked.into_inner().checksum.finish())
+    }
+}
+
+impl Read for PayloadReader {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        if self.remaining == 0 && self.missing > 0 && !bytes.is_empty() {
+            self.missing -= 1;
+            bytes[0] = NONE;
+            return Ok(1);
+        }
+        let length = bytes.len().min(BLOCK);
+        let read = self.checked.read(&mut bytes[..length])?;
+        self.remaining -= read as u64;
+        Ok(read)
+    }
+}
+
+impl Source for PayloadReader {
+    fn remaining(&self) -> u64 {
+        self.remaining + self.missing
+    }
+}
+
+/// A file whose checksum is computed while it is read.
+struct Checked {
+    file: io::Take<File>,
+    checksum: Checksum,
+}
+
+impl Read for Checked {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(bytes)?;
+        self.checksum.update(&bytes[..read]);
+        Ok(read)
+    }
 }
 
 /// A model file that cannot be read or written.

@@ -1,15 +1,16 @@
 //! Models to files and back.
 
-use std::io;
+use std::io::Read;
 use std::path::Path;
 
 use chainrule_core::{Described, Description, LayerInfo, Plan, Registry, Sequential};
-use chainrule_tensor::{Real, Shape};
+use chainrule_tensor::{Buffer, Real, Shape};
 
-use super::contents::{Contents, Training};
+use super::contents::{CHUNK, Contents, Parameters, Training};
 use super::difference::first_difference;
-use super::file::{FileError, read, write};
-use super::model::{Model, ModelError};
+use super::encoding::{DecodeError, Source, decode_part};
+use super::file::{ContentsError, FileError, PayloadReader, read_contents, write_contents};
+use super::model::Model;
 use crate::numbers::{bytes, numbers};
 
 impl<T: Real> Model<T> {
@@ -20,7 +21,7 @@ impl<T: Real> Model<T> {
     ///
     /// [`FileError`] with the path and the system's error.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
-        write(path.as_ref(), &Contents::of(self, None))
+        write_contents(path.as_ref(), 1, &Contents::with(self, Parameters(self.parameters()), None))
     }
 
     /// Reads a model from a file, which says what its layers are.
@@ -74,7 +75,11 @@ impl<T: Real> Model<T> {
     /// Those of [`load`](Self::load), and [`FileError::Range`] if a number is beyond those of `T`.
     pub fn load_converted(path: impl AsRef<Path>) -> Result<Self, FileError> {
         let path = path.as_ref();
-        let contents = read(path)?.converted::<T>(path)?;
+        let (contents, _) = read_contents(path, |number, payload| match number {
+            "f32" => parameters::<f32, T>(path, payload),
+            "f64" => parameters::<f64, T>(path, payload),
+            _ => Err(DecodeError::Invalid.into()),
+        })?;
         Self::from_contents(path, contents, &chainrule_layers::registry::<T>())
     }
 
@@ -85,12 +90,15 @@ impl<T: Real> Model<T> {
     /// Those of [`load`](Self::load).
     pub fn load_with(path: impl AsRef<Path>, registry: &Registry) -> Result<Self, FileError> {
         let path = path.as_ref();
-        let contents = read(path)?;
-        contents.check_number::<T>(path)?;
+        let (contents, _) = read_model(path)?;
         Self::from_contents(path, contents, registry)
     }
 
-    fn from_contents(path: &Path, contents: Contents, registry: &Registry) -> Result<Self, FileError> {
+    fn from_contents(
+        path: &Path,
+        contents: Contents<Buffer<T>>,
+        registry: &Registry,
+    ) -> Result<Self, FileError> {
         let not_described = || FileError::NotDescribed { path: path.to_owned() };
         let layers = |source| FileError::Layers { path: path.to_owned(), source };
         let description = contents.description.as_deref().ok_or_else(not_described)?;
@@ -109,7 +117,8 @@ impl<T: Real> Model<T> {
     /// another architecture.
     pub fn load_into(path: impl AsRef<Path>, layers: Sequential<T>) -> Result<Self, FileError> {
         let path = path.as_ref();
-        read(path)?.into_model(path, layers, Origin::Program)
+        let (contents, _) = read_model(path)?;
+        contents.into_model(path, layers, Origin::Program)
     }
 }
 
@@ -125,14 +134,70 @@ pub(crate) enum Origin {
 /// How many times as many layers as a file lists may be planned: wrappers plan a layer more than once.
 const PLANNED_PER_LAYER: usize = 16;
 
+/// Reads a file with parameters of this element type, into the memory that the model will have them in.
+pub(crate) fn read_model<T: Real>(path: &Path) -> Result<(Contents<Buffer<T>>, bool), FileError> {
+    read_contents(path, |number, payload| {
+        if number != T::NAME {
+            let what = format!("it has {number} parameters, but {} are expected", T::NAME);
+            return Err(FileError::Architecture { path: path.to_owned(), what }.into());
+        }
+        parameters::<T, T>(path, payload)
+    })
+}
+
+/// Reads parameters of type `S`, which the file has, as numbers of type `T`.
+fn parameters<S: Real, T: Real>(
+    path: &Path,
+    payload: &mut PayloadReader,
+) -> Result<Buffer<T>, ContentsError> {
+    let length: u64 = decode_part(payload)?;
+    if length > payload.remaining() {
+        return Err(DecodeError::Invalid.into());
+    }
+    let length = usize::try_from(length).map_err(|_| DecodeError::Memory)?;
+    let count = length / size_of::<S>();
+    let mut parameters = Buffer::<T>::try_zeros(count).ok_or(DecodeError::Memory)?;
+    let mut bytes = vec![0; length.min(CHUNK * size_of::<S>())];
+    let mut unlike = if S::NAME == T::NAME { Vec::new() } else { vec![S::zero(); count.min(CHUNK)] };
+    for values in parameters.chunks_mut(CHUNK) {
+        let bytes = &mut bytes[..values.len() * size_of::<S>()];
+        payload.read_exact(bytes).map_err(|_| DecodeError::Invalid)?;
+        if S::NAME == T::NAME {
+            numbers(bytes, values).ok_or(DecodeError::Invalid)?;
+            continue;
+        }
+        let unlike = &mut unlike[..values.len()];
+        numbers(bytes, unlike).ok_or(DecodeError::Invalid)?;
+        for (to, from) in values.iter_mut().zip(unlike) {
+            let value = from.as_f64();
+            *to = T::of(value);
+            if value.is_finite() && !to.is_finite() {
+                return Err(FileError::Range { path: path.to_owned(), value, number: T::NAME }.into());
+            }
+        }
+    }
+    if count * size_of::<S>() < length {
+        let what = "its parameters do not have the number of bytes of these layers'".into();
+        return Err(FileError::Architecture { path: path.to_owned(), what }.into());
+    }
+    Ok(parameters)
+}
+
 impl Contents {
     pub(crate) fn of<T: Real>(model: &Model<T>, training: Option<Training>) -> Self {
+        Self::with(model, bytes(model.parameters()), training)
+    }
+}
+
+impl<P> Contents<P> {
+    /// Those of a model, with its parameters in this form.
+    fn with<T: Real>(model: &Model<T>, parameters: P, training: Option<Training>) -> Self {
         Self {
             number: T::NAME.to_owned(),
             input: model.input().to_vec(),
             layers: layers_of(model.plan(), |info| &info.label),
             entries: entries_of(model.plan()),
-            parameters: bytes(model.parameters()),
+            parameters,
             training,
             position: None,
             epoch_weight: None,
@@ -140,76 +205,6 @@ impl Contents {
             record: None,
             notes: (!model.notes.is_empty()).then(|| model.notes.to_vec()),
         }
-    }
-
-    fn check_number<T: Real>(&self, path: &Path) -> Result<(), FileError> {
-        if self.number == T::NAME {
-            return Ok(());
-        }
-        let what = format!("it has {} parameters, but {} are expected", self.number, T::NAME);
-        Err(FileError::Architecture { path: path.to_owned(), what })
-    }
-
-    /// With parameters of this element type.
-    fn converted<T: Real>(mut self, path: &Path) -> Result<Self, FileError> {
-        fn values<T: Real>(contents: &[u8]) -> Option<Vec<T>> {
-            let mut values = vec![T::zero(); contents.len() / size_of::<T>()];
-            numbers(contents, &mut values).map(|()| values)
-        }
-
-        let path = || path.to_owned();
-        let read: Option<Vec<f64>> = match &*self.number {
-            number if number == T::NAME => return Ok(self),
-            "f32" => {
-                values::<f32>(&self.parameters).map(|single| single.into_iter().map(f64::from).collect())
-            }
-            "f64" => values(&self.parameters),
-            _ => None,
-        };
-        let read = read.ok_or_else(|| FileError::Contents { path: path() })?;
-        let converted: Vec<T> = read.iter().map(|&value| T::of(value)).collect();
-        if let Some(index) =
-            read.iter().zip(&converted).position(|(from, to)| from.is_finite() && !to.is_finite())
-        {
-            return Err(FileError::Range { path: path(), value: read[index], number: T::NAME });
-        }
-        self.number = T::NAME.to_owned();
-        self.parameters = bytes(&converted);
-        Ok(self)
-    }
-
-    pub(crate) fn into_model<T: Real>(
-        self,
-        path: &Path,
-        layers: Sequential<T>,
-        origin: Origin,
-    ) -> Result<Model<T>, FileError> {
-        self.check_number::<T>(path)?;
-        let differs = |what: String| FileError::Architecture { path: path.to_owned(), what };
-        let input =
-            Shape::new(&self.input).ok_or_else(|| differs("its samples have too many axes".into()))?;
-        let plan = match origin {
-            Origin::Program => Plan::new(),
-            Origin::File => {
-                Plan::limited(self.layers.len().saturating_add(1).saturating_mul(PLANNED_PER_LAYER))
-            }
-        };
-        // Compared before there is memory for the parameters, since the file alone says how large a sample is.
-        let planned = Model::plan_layers(input, layers, plan).map_err(|error| differs(error.to_string()))?;
-        self.compare(planned.plan(), planned.layers(), origin).map_err(differs)?;
-        let mut parameters = planned.parameters().map_err(|error| match error {
-            ModelError::Memory { .. } => FileError::Io {
-                path: path.to_owned(),
-                doing: "read",
-                source: io::Error::new(io::ErrorKind::OutOfMemory, error),
-            },
-            error => differs(error.to_string()),
-        })?;
-        let unequal = || differs("its parameters do not have the number of bytes of these layers'".into());
-        numbers(&self.parameters, &mut parameters).ok_or_else(unequal)?;
-        let mut model = planned.with(parameters);
-        model.notes = self.notes.unwrap_or_default().into();
-        Ok(model)
     }
 
     /// Compares the layers and their parameters with those of a plan.
@@ -254,6 +249,34 @@ impl Contents {
         let found = name(&self.layers);
         let expected = name(&expected);
         Err(format!("it has the layer {found} where the program has {expected}"))
+    }
+}
+
+impl<T: Real> Contents<Buffer<T>> {
+    pub(crate) fn into_model(
+        self,
+        path: &Path,
+        layers: Sequential<T>,
+        origin: Origin,
+    ) -> Result<Model<T>, FileError> {
+        let differs = |what: String| FileError::Architecture { path: path.to_owned(), what };
+        let input =
+            Shape::new(&self.input).ok_or_else(|| differs("its samples have too many axes".into()))?;
+        let plan = match origin {
+            Origin::Program => Plan::new(),
+            Origin::File => {
+                Plan::limited(self.layers.len().saturating_add(1).saturating_mul(PLANNED_PER_LAYER))
+            }
+        };
+        // Compared before the layers have memory of their own, since the file alone says how large a sample is.
+        let planned = Model::plan_layers(input, layers, plan).map_err(|error| differs(error.to_string()))?;
+        self.compare(planned.plan(), planned.layers(), origin).map_err(differs)?;
+        if self.parameters.len() != planned.plan().size() {
+            return Err(differs("its parameters do not have the number of bytes of these layers'".into()));
+        }
+        let mut model = planned.with(self.parameters);
+        model.notes = self.notes.unwrap_or_default().into();
+        Ok(model)
     }
 }
 

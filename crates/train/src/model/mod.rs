@@ -1,5 +1,6 @@
 //! A network with its parameters, and what can be done with it besides training.
 
+mod checksum;
 mod contents;
 mod difference;
 pub(crate) mod encoding;
@@ -8,7 +9,7 @@ mod footprint;
 pub(crate) mod load;
 #[expect(clippy::module_inception, reason = "each file is named after what it holds")]
 pub(crate) mod model;
-mod newest;
+pub(crate) mod newest;
 mod predictor;
 mod summary;
 

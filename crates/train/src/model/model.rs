@@ -8,6 +8,9 @@ use chainrule_core::{
 use chainrule_tensor::{Buffer, Real, Seed, Shape};
 use sha2::{Digest, Sha256};
 
+use super::contents::CHUNK;
+use crate::numbers;
+
 /// A network: its layers, planned for samples of one shape, and their parameters.
 ///
 /// ```
@@ -130,12 +133,11 @@ impl<T: Real> Model<T> {
     /// The SHA-256 of the parameters (little-endian, in order), in hexadecimal: equal if and only if every bit is.
     pub fn parameters_sha256(&self) -> String {
         let mut hash = Sha256::new();
-        for parameter in self.parameters.iter() {
-            match T::NAME {
-                // A number of single precision is exact in double, so the cast back loses nothing.
-                "f32" => hash.update((parameter.as_f64() as f32).to_le_bytes()),
-                _ => hash.update(parameter.as_f64().to_le_bytes()),
-            }
+        let mut bytes = Vec::new();
+        for parameters in self.parameters.chunks(CHUNK) {
+            bytes.clear();
+            numbers::append(parameters, &mut bytes);
+            hash.update(&bytes);
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -9,11 +9,11 @@ use super::file::{FileError, read_with_version};
 
 /// A checkpoint that was read, and the newer ones that could not be.
 #[derive(Debug)]
-pub struct Newest {
+pub struct Newest<P = Vec<u8>> {
     /// The file.
     pub path: PathBuf,
     /// What it holds.
-    pub contents: Contents,
+    pub contents: Contents<P>,
     /// Whether it says of its setup what a file that is written today does.
     pub(crate) same_setup: bool,
     /// What is wrong with the files that are newer.
@@ -28,10 +28,18 @@ pub struct Newest {
 /// Why the file with this name cannot be used, if none of the others can. A file that is whole, but of another version, is not passed
 /// over.
 pub fn newest(path: &Path) -> Result<Newest, FileError> {
+    newest_by(path, read_with_version)
+}
+
+/// As [`newest()`], with files that `read` reads.
+pub(crate) fn newest_by<P>(
+    path: &Path,
+    read: impl Fn(&Path) -> Result<(Contents<P>, bool), FileError>,
+) -> Result<Newest<P>, FileError> {
     let mut passed_over = Vec::new();
     let kept = numbered(path).into_iter().map(|(_, path)| path);
     for path in std::iter::once(path.to_owned()).chain(kept) {
-        match read_with_version(&path) {
+        match read(&path) {
             Ok((contents, same_setup)) => return Ok(Newest { path, contents, same_setup, passed_over }),
             Err(error) if is_broken(&error) => passed_over.push(error),
             Err(error) => return Err(error),

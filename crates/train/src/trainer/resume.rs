@@ -10,7 +10,8 @@ use super::history::{EpochReport, Scores};
 use super::warning::TrainWarning;
 use super::{State, Trainer};
 use crate::model::file::{self, EpochRecord, FileError, Newest, ScoreRecord};
-use crate::model::load::Origin;
+use crate::model::load::{Origin, read_model};
+use crate::model::newest::newest_by;
 use crate::numbers;
 
 /// The most steps, epochs or samples that a checkpoint may have counted, so that none of them overflows later.
@@ -32,7 +33,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// [`TrainError::File`] if no file can be used, [`TrainError::Checkpoint`] if it is of another training.
     pub fn resume(mut self, path: impl AsRef<Path>) -> Result<Self, TrainError> {
-        let Newest { path, mut contents, same_setup, passed_over } = file::newest(path.as_ref())?;
+        let Newest { path, mut contents, same_setup, passed_over } =
+            newest_by(path.as_ref(), read_model::<T>)?;
         let training = contents.training.take();
         let record = contents.record.take().unwrap_or_default();
         let position = contents.position.take().unwrap_or_default();

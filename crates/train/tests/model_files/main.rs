@@ -111,6 +111,38 @@ fn a_model_is_compared_before_there_is_memory_for_it() {
     assert!(Model::load_into(&path, layers()).is_ok());
 }
 
+/// The weights are written from where they are, and read to where the model has them.
+#[test]
+fn a_model_has_its_weights_in_memory_once() {
+    let _alone = MEASURED.lock().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model");
+    let model = Model::<f32>::new([2000], Sequential::new().then(Dense::new(2000)), Seed(1)).unwrap();
+    let weights = size_of_val(model.parameters());
+    let around = 3_000_000;
+    assert!(around < weights / 4);
+    let (bytes, result) = peak(|| model.save(&path));
+    assert!(bytes < around, "{bytes} bytes to save {weights}: {result:?}");
+    let written = fs::read(&path).unwrap();
+    assert_eq!(written, sealed(&written[52..]));
+    let (bytes, loaded) = peak(|| Model::<f32>::load(&path).unwrap());
+    assert!(bytes < weights + around, "{bytes} bytes to load {weights}");
+    assert_eq!(loaded.parameters(), model.parameters());
+    let (bytes, double) = peak(|| Model::<f64>::load_converted(&path).unwrap());
+    assert!(bytes < 2 * weights + around, "{bytes} bytes to load {weights} in double precision");
+    assert!(
+        double
+            .parameters()
+            .iter()
+            .zip(model.parameters())
+            .all(|(&double, &single)| double == f64::from(single))
+    );
+    // One that is damaged at its end is not taken for one.
+    let last = written.len() - 1;
+    fs::write(&path, [&written[..last], &[written[last] ^ 1]].concat()).unwrap();
+    assert!(matches!(Model::<f32>::load(&path), Err(FileError::Damaged { .. })));
+}
+
 /// Few words can stand for many layers. What is built and planned is bounded by what the file lists.
 #[test]
 fn a_description_cannot_stand_for_more_layers_than_the_file_lists() {
