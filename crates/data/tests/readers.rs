@@ -295,6 +295,26 @@ fn targets_of_several_columns() {
 }
 
 #[test]
+fn parts_of_rows() {
+    // In the order of columns in memory, and with rows of several pages.
+    let columns = 2000;
+    let samples = ndarray::Array2::from_shape_fn((columns, 3), |(column, row)| (column * 10 + row) as f32);
+    let rows = Rows::new(samples.reversed_axes(), vec!['a', 'b', 'c']).unwrap();
+    let mut whole = vec![0.0; columns];
+    let mut scratch = vec![-1.0; columns];
+    for (index, target) in ['a', 'b', 'c'].into_iter().enumerate() {
+        assert_eq!(rows.read(index, &mut whole), target);
+        assert!(whole.iter().enumerate().all(|(column, &value)| value == (column * 10 + index) as f32));
+        for part in [0..columns, 3..3, 5..1999, 1999..2000] {
+            rows.prefetch(index, part.clone());
+            let mut values = vec![0.0; part.len()];
+            assert_eq!(rows.read_part(index, part.clone(), &mut values, &mut scratch), target);
+            assert_eq!(values, whole[part]);
+        }
+    }
+}
+
+#[test]
 fn subsets() {
     let images = digits(50, Seed(1));
     let first = Subset::first(&images, 7);
