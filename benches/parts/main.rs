@@ -6,6 +6,7 @@
 //! the programs in `benches/peers`.
 
 mod convolution;
+mod files;
 mod functions;
 mod gather;
 mod gemm;
@@ -32,6 +33,7 @@ fn main() {
     let criterion = Criterion::default().warm_up_time(Duration::from_millis(300));
     let mut criterion = criterion.measurement_time(Duration::from_secs(1)).configure_from_args();
     convolution::benches(&mut criterion);
+    files::benches(&mut criterion);
     functions::benches(&mut criterion);
     gather::benches(&mut criterion);
     gemm::benches(&mut criterion);
