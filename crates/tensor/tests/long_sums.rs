@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use chainrule_tensor::{Real, gemm, simd, sum_channels, vector};
+use chainrule_tensor::{Real, gemm, gemm_sum, simd, sum_channels, vector};
 use ndarray::{Array1, Array2, ArrayView2, s};
 
 /// Numbers whose binary digits go on: each rounds in another way.
@@ -114,6 +114,38 @@ fn products_of_many_terms() {
         let value = f64::from(value as f32);
         let right = k as f64 * value * value + 1.0;
         y.iter().for_each(|&y| assert!((f64::from(y) / right - 1.0).abs() < 2e-6, "{k}: {y} for {right}"));
+    }
+}
+
+/// What `gemm` promises where K is not split.
+#[test]
+fn products_of_some_terms() {
+    for k in [300, 784, 8192] {
+        for (m, n) in [(1, 1), (1, 64), (2, 20), (64, 1), (4, 3), (32, 100)] {
+            for value in [0.1f32, 1.9] {
+                let (x, xt) = (Array2::from_elem((m, k), value), Array2::from_elem((k, m), value));
+                let (w, wt) = (Array2::from_elem((k, n), value), Array2::from_elem((n, k), value));
+                let right = k as f64 * f64::from(value) * f64::from(value);
+                for (layout, x, w) in
+                    [("nn", x.view(), w.view()), ("nt", x.view(), wt.t()), ("tn", xt.t(), w.view())]
+                {
+                    let mut y = Array2::zeros((m, n));
+                    gemm(1.0, x, w, 0.0, y.view_mut());
+                    for &y in &y {
+                        let error = (f64::from(y) / right - 1.0).abs();
+                        assert!(error < 5e-6, "{m} x {n} over {k}, {layout}: {y} for {right}: {error:e}");
+                    }
+                    let half = k / 2;
+                    let parts = [
+                        (x.slice(s![.., ..half]), w.slice(s![..half, ..])),
+                        (x.slice(s![.., half..]), w.slice(s![half.., ..])),
+                    ];
+                    gemm_sum(&parts, 0.0, y.view_mut());
+                    let error = y.iter().map(|&y| (f64::from(y) / right - 1.0).abs()).fold(0.0, f64::max);
+                    assert!(error < 5e-6, "{m} x {n} over {k} in two parts, {layout}: {error:e}");
+                }
+            }
+        }
     }
 }
 

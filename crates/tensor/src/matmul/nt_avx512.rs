@@ -14,6 +14,9 @@ use crate::simd::blocking::{even_parts, with_constant};
 use crate::simd::level::{Level, level};
 use crate::simd::operands::ImplicitWindows;
 
+/// The maximum number of terms that are added in one chain, of which a value has [`LANES`].
+const CHAIN: usize = 96;
+
 /// [`ImplicitWindows::add_product_transposed`] for shapes that fit, if the CPU and the layout suit; otherwise `false`, and
 /// nothing is done.
 pub(crate) fn add_implicit_product_transposed(
@@ -50,9 +53,12 @@ pub(crate) fn add_implicit_product_transposed(
         c: c.as_mut_ptr(),
         c_strides: [c.strides()[0], c.strides()[1]],
     };
-    // SAFETY: the CPU has AVX-512. All rows of `windows` are within `values`, and A and C have the sizes that go with
-    // it; `c` is borrowed mutably, so it overlaps neither of the others.
-    unsafe { operands.add() };
+    for (first, columns) in even_parts(columns, CHAIN * LANES) {
+        let (a, b) = (operands.a.wrapping_add(first), operands.b.wrapping_add(first));
+        // SAFETY: the CPU has AVX-512. All rows of `windows` are within `values`, and A and C have the sizes that go with
+        // it; `c` is borrowed mutably, so it overlaps neither of the others.
+        unsafe { Operands { columns, a, b, ..operands }.add() };
+    }
     true
 }
 
