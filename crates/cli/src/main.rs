@@ -35,9 +35,12 @@ mod weight_file;
 use std::error::Error;
 use std::process::ExitCode;
 
-use chainrule::tensor::{blas, simd};
+use chainrule::tensor::{NotingAllocator, blas, prepare_for_scarce_memory, simd};
 use chainrule_cli::{error_chain, terminal};
 use clap::{CommandFactory, Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: NotingAllocator = NotingAllocator;
 
 /// Train neural networks on the CPU at the speed of its BLAS.
 #[derive(Debug, Parser)]
@@ -100,6 +103,7 @@ impl Command {
 }
 
 fn main() -> ExitCode {
+    prepare_for_scarce_memory();
     let command = Arguments::parse().command;
     if command.multiplies() {
         // First of all, since it may start the program again.

@@ -126,3 +126,62 @@ fn what_cannot_be_written_is_said_before_the_training() {
         fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["folder"]);
 }
+
+/// The commands that take memory, and those that take none, end by themselves however little there is, and say why.
+#[test]
+#[cfg(target_os = "linux")]
+fn without_memory_every_command_ends_with_a_message() {
+    use std::time::{Duration, Instant};
+
+    let directory = tempfile::tempdir().unwrap();
+    let rows = (0..400).map(|i| format!("{},{}\n", i % 20, if i % 20 < 10 { "no" } else { "yes" }));
+    fs::write(directory.path().join("rows.csv"), format!("x,y\n{}", rows.collect::<String>())).unwrap();
+    let made = program(directory.path(), &["init", "rows.csv", "--target", "y"]).output().unwrap();
+    assert!(made.status.success(), "{:?}", said(&made));
+    let mut training = program(directory.path(), &["train", "rows.toml", "--set", "epochs=1"]);
+    assert!(training.output().unwrap().status.success());
+
+    let sweep = ["sweep", "rows.toml", "--set", "epochs=1", "--try", "optimizer.lr=0.1,0.2"];
+    let mnist =
+        ["train-mnist", "--dataset", "digits", "--epochs", "1", "--hidden", "2", "--batch-size", "2000"];
+    let commands: [&[&str]; 6] = [
+        &mnist,
+        &["train", "rows.toml", "--set", "epochs=1", "--out", "again.chainrule"],
+        &sweep,
+        &["predict", "rows.chainrule", "rows.csv", "-o", "predicted.csv"],
+        &["list", "layers"],
+        &["--help"],
+    ];
+    for kilobytes in [150_000, 200_000, 300_000, 400_000, 600_000] {
+        for arguments in commands {
+            let limit = format!("ulimit -c 0 && ulimit -v {kilobytes} && exec \"$0\" \"$@\"");
+            let mut limited = Command::new("sh");
+            limited.args(["-c", &limit, env!("CARGO_BIN_EXE_chainrule")]).args(arguments);
+            limited.current_dir(directory.path()).env("OPENBLAS_CORETYPE", "auto");
+            let (out, err) = (directory.path().join("out"), directory.path().join("err"));
+            limited.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+            let mut running = limited.stdin(Stdio::null()).spawn().unwrap();
+            // More than they take on a busy machine.
+            let end = Instant::now() + Duration::from_secs(120);
+            let status = loop {
+                match running.try_wait().unwrap() {
+                    Some(status) => break Some(status),
+                    None if Instant::now() > end => break None,
+                    None => std::thread::sleep(Duration::from_millis(5)),
+                }
+            };
+            if status.is_none() {
+                running.kill().unwrap();
+            }
+            let text = fs::read_to_string(&err).unwrap();
+            let Some(status) = status else { panic!("{kilobytes} kB: {arguments:?} stands still: {text}") };
+            assert!(!text.contains("panicked"), "{kilobytes} kB: {arguments:?}: {text}");
+            let explained = text.contains("error: ") && (text.contains("memory") || text.contains("ulimit"));
+            match status.code() {
+                Some(0) => {}
+                Some(1) => assert!(explained, "{kilobytes} kB: {arguments:?}: {text}"),
+                _ => panic!("{kilobytes} kB: {arguments:?} ends by {status}: {text}"),
+            }
+        }
+    }
+}

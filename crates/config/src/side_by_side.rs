@@ -20,7 +20,8 @@ pub type StopSignal = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Trains configurations that differ in all but their data, so many at a time, each on one thread: the number of threads is no part of a
 /// result, so each is, to the last bit, what it would have been alone. The results are in the order of the configurations; those of
-/// trainings that `stop` has kept from ending are left out. `done` is told of each as it ends, with its index.
+/// trainings that `stop` has kept from ending are left out. `done` is told of each as it ends, with its index. Where the system refuses
+/// a thread, the others do its work.
 pub fn side_by_side(
     configurations: &[Configuration],
     registry: &Registry,
@@ -44,9 +45,10 @@ pub fn side_by_side(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..workers.clamp(1, configurations.len().max(1)) {
-            scope.spawn(work);
+        for _ in 1..workers.clamp(1, configurations.len().max(1)) {
+            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
         }
+        work();
     });
     results.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
 }

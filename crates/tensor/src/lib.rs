@@ -29,7 +29,7 @@
 //! - [`Seed`] gives random numbers that depend on a position, not on an order.
 //! - [`blas`] tells which BLAS and kernel are in use, and corrects a bad choice; [`simd`] tells which instructions are.
 //! - [`FlushDenormals`], [`prefetch`] and [`in_huge_pages`] control the machine; [`CountingAllocator`] counts allocations, for
-//!   tests and benchmarks.
+//!   tests and benchmarks; [`prepare_for_scarce_memory`] lets a program say why it ends where there is too little memory.
 //!
 //! # Which BLAS
 //!
@@ -62,8 +62,8 @@ pub mod vector;
 pub use buffer::Buffer;
 pub use double::{doubles, scratch_for_doubles};
 pub use machine::{
-    CountingAllocator, FlushDenormals, blas, in_huge_pages, memory_limit, move_to_core, prefetch,
-    prefetch_mut,
+    CountingAllocator, FlushDenormals, NotingAllocator, blas, in_huge_pages, memory_limit, move_to_core,
+    prefetch, prefetch_mut, prepare_for_scarce_memory,
 };
 pub use matmul::{MAX_PRODUCTS, PortableProducts, gemm, gemm_sum};
 pub use real::Real;

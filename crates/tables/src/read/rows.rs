@@ -43,7 +43,7 @@ struct PartScan {
     last: (usize, u64),
 }
 
-/// Walks through the rows, with a thread for each part of a large text.
+/// Walks through the rows, with a thread for each part of a large text, as far as the system provides them.
 pub(super) fn scan(
     text: &str,
     dialect: &Dialect,
@@ -55,8 +55,13 @@ pub(super) fn scan(
     let results: Vec<Result<PartScan, TableError>> = match &*parts {
         [part] => vec![walk(*part)],
         parts => thread::scope(|scope| {
-            let threads: Vec<_> = parts.iter().map(|&part| scope.spawn(move || walk(part))).collect();
-            threads.into_iter().map(|thread| thread.join().expect("a walk does not panic")).collect()
+            let spawn = |&part| (part, thread::Builder::new().spawn_scoped(scope, move || walk(part)));
+            let threads: Vec<_> = parts.iter().map(spawn).collect();
+            let join = |(part, thread): (_, std::io::Result<thread::ScopedJoinHandle<'_, _>>)| match thread {
+                Ok(thread) => thread.join().expect("a walk does not panic"),
+                Err(_) => walk(part),
+            };
+            threads.into_iter().map(join).collect()
         }),
     };
     let mut whole: Option<PartScan> = None;

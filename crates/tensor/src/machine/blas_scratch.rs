@@ -27,11 +27,21 @@ impl fmt::Display for NoScratch {
 impl std::error::Error for NoScratch {}
 
 #[cfg(any(feature = "openblas", feature = "openblas-static"))]
-pub(crate) use openblas::{before_product, config, reserve};
+pub(crate) use openblas::{before_product, config, reserve, threads_may_wait};
 
 #[cfg(not(any(feature = "openblas", feature = "openblas-static")))]
 pub(crate) fn reserve(_: usize) -> Result<(), NoScratch> {
     Ok(())
+}
+
+/// Only OpenBLAS's threads do.
+#[cfg(not(any(feature = "openblas", feature = "openblas-static")))]
+#[cfg_attr(
+    not(all(target_os = "linux", target_env = "gnu")),
+    expect(dead_code, reason = "a program cannot end early there")
+)]
+pub(crate) fn threads_may_wait() -> bool {
+    false
 }
 
 #[cfg(all(feature = "blas", not(any(feature = "openblas", feature = "openblas-static"))))]
@@ -42,13 +52,19 @@ mod openblas {
     use std::alloc::{GlobalAlloc, Layout, System};
     use std::cell::Cell;
     use std::ffi::{CStr, c_char, c_int, c_void};
-    use std::io::Write;
+    use std::sync::mpsc::{self, RecvTimeoutError, Sender};
     use std::sync::{Mutex, PoisonError};
+    use std::thread;
+    use std::time::Duration;
 
     use super::NoScratch;
+    use crate::machine::scarce_memory;
 
     /// What OpenBLAS maps for each product that runs at once, in bytes.
     const BUFFER: usize = 128 << 20;
+
+    /// More than it takes to map a buffer on a busy machine.
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     /// The threads and the buffers of this program.
     struct Scratch {
@@ -100,8 +116,7 @@ mod openblas {
         let threads = scratch.threads + 1;
         if let Err(error) = scratch.grow(threads) {
             // A product cannot fail, as an allocation cannot: the program ends, with a message instead of a standstill.
-            let _ = writeln!(std::io::stderr(), "error: {error}");
-            std::process::abort();
+            scarce_memory::abort(&error);
         }
         scratch.threads = threads;
         this.0.set(true);
@@ -116,11 +131,13 @@ mod openblas {
             // As many as OpenBLAS runs at once: it has no place to note more.
             let products = products.min(most_threads()).max(self.buffers);
             let missing = NoScratch { bytes: (products - self.buffers).saturating_mul(BUFFER) };
+            let is_scarce = !has_memory(products.saturating_add(own_threads()));
+            let _watch = if is_scarce { Some(end_unless_done(missing)?) } else { None };
             let take = take();
             let mut taken = Vec::new();
-            while taken.len() < products && has_memory() {
+            while taken.len() < products && has_memory(1) {
                 // SAFETY: `take` has this signature in all versions; the argument says who asks, 0 a product. There is memory
-                // for a new buffer, so that it returns.
+                // for a new buffer, so that it returns, or the program ends.
                 taken.push(take.map_or(std::ptr::null_mut(), |(alloc, _)| unsafe { alloc(0) }));
             }
             let complete = taken.len() == products;
@@ -139,9 +156,38 @@ mod openblas {
         }
     }
 
-    /// Whether the system would give memory for a buffer. It is not touched, so that it takes addresses alone.
-    fn has_memory() -> bool {
-        let layout = Layout::array::<u8>(BUFFER).expect("it is less than the addresses there are");
+    /// Ends the program with a message if what is returned is still there after a while: a thread of OpenBLAS that waits for memory may
+    /// have taken what there was for a product, which then waits itself.
+    fn end_unless_done(missing: NoScratch) -> Result<Sender<()>, NoScratch> {
+        let (watch, watched) = mpsc::channel();
+        let wait = move || match watched.recv_timeout(PATIENCE) {
+            Err(RecvTimeoutError::Timeout) => scarce_memory::abort(&missing),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => {}
+        };
+        let thread = thread::Builder::new().name("chainrule-watch".into()).spawn(wait);
+        thread.map(|_| watch).map_err(|_| missing)
+    }
+
+    /// How many threads of its own OpenBLAS has at most.
+    fn own_threads() -> usize {
+        thread::available_parallelism().map_or(0, |cores| cores.get() - 1)
+    }
+
+    /// Whether threads of OpenBLAS may wait for memory, and a regular end of the program for them.
+    #[cfg_attr(
+        not(all(target_os = "linux", target_env = "gnu")),
+        expect(dead_code, reason = "a program cannot end early there")
+    )]
+    pub(crate) fn threads_may_wait() -> bool {
+        !has_memory(own_threads())
+    }
+
+    /// Whether the system would give memory for so many buffers. It is not touched, so that it takes addresses alone.
+    fn has_memory(buffers: usize) -> bool {
+        if buffers == 0 {
+            return true;
+        }
+        let Ok(layout) = Layout::array::<u8>(BUFFER.saturating_mul(buffers)) else { return false };
         // SAFETY: the layout is not empty, and what was allocated with it is given back with it. The system's allocator, since
         // that of the program may count. Were it not for `black_box`, the compiler could leave both out.
         unsafe {

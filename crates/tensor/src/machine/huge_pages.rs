@@ -3,7 +3,8 @@
 /// Below this size there is nothing to gain.
 const LARGE: usize = 4 << 20;
 
-/// Moves many bytes to huge pages, if the system provides them on request (Linux); otherwise returns the bytes unchanged.
+/// Moves many bytes to huge pages, if the system provides them on request (Linux); otherwise, or without memory for a copy, returns the
+/// bytes unchanged.
 ///
 /// Samples that are read in a random order are in as many different pages, and the address translation of a page of 4 kB takes as
 /// long as reading a sample. The CPU can cache the translations of all pages of 2 MB, since they are few.
@@ -11,7 +12,10 @@ pub fn in_huge_pages(bytes: Vec<u8>) -> Vec<u8> {
     if bytes.len() < LARGE || cfg!(miri) {
         return bytes;
     }
-    let mut moved = Vec::with_capacity(bytes.len());
+    let mut moved = Vec::new();
+    if moved.try_reserve_exact(bytes.len()).is_err() {
+        return bytes;
+    }
     // Before anything is written, since that fixes the size of a page.
     advise(&mut moved);
     moved.extend_from_slice(&bytes);

@@ -8,6 +8,7 @@ mod denormals;
 mod huge_pages;
 mod memory;
 mod prefetch;
+mod scarce_memory;
 
 pub use affinity::move_to_core;
 pub use counting_allocator::CountingAllocator;
@@ -15,3 +16,4 @@ pub use denormals::FlushDenormals;
 pub use huge_pages::in_huge_pages;
 pub use memory::memory_limit;
 pub use prefetch::{prefetch, prefetch_mut};
+pub use scarce_memory::{NotingAllocator, prepare_for_scarce_memory};
