@@ -325,6 +325,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
     if !is_first {
         return Ok(ExitCode::SUCCESS);
     }
+    trainer.warn_if_seen::<dyn Samples<f32, Target = ClassTarget<f32>>>(&*test);
     let model = &trainer.evaluated_model();
     let loss: Box<dyn Loss<f32, ClassTarget<f32>>> = registry.build(&arguments.loss)?;
     let evaluating = Trainer::new(model.clone(), loss, adam(0.0)).threads(threads).shards(Some(shards));

@@ -44,6 +44,16 @@ fn fails(directory: &Path, arguments: &[&str]) -> String {
     text(&output.stderr)
 }
 
+/// Whether a training with this test says that its samples were trained on.
+fn warns_of_seen(directory: &Path, test: &str) -> bool {
+    let setting = format!("data.{test}");
+    let arguments =
+        ["train", "plants.toml", "--set", "epochs=1", "--out", "seen.chainrule", "--set", &setting];
+    let output = run(directory, &arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stderr).contains("training samples contain the")
+}
+
 fn json(directory: &Path, file: &str) -> Value {
     serde_json::from_slice(&fs::read(directory.join(file)).unwrap()).unwrap()
 }
@@ -106,6 +116,10 @@ fn from_a_table_of_classes_to_predictions() {
     let confusion = report["scores"]["test"]["confusion"].as_array().unwrap();
     let total: u64 = confusion.iter().flat_map(|row| row.as_array().unwrap()).filter_map(Value::as_u64).sum();
     assert_eq!(total, 45);
+
+    assert!(!warns_of_seen(directory, "test=0.15"));
+    assert!(warns_of_seen(directory, "test=plants.csv"), "a file that contains the training rows");
+    assert!(!warns_of_seen(directory, "test=more.csv"));
 
     let predicted = out(directory, &["predict", "plants.chainrule", "new.csv"]);
     let lines: Vec<&str> = predicted.lines().collect();

@@ -140,7 +140,11 @@ impl<'c, Y: LearntTarget> TrainingJob<'c, Y> {
     ///
     /// As [`Trainer::evaluate`].
     pub fn finish(self) -> Result<TrainedModel, ConfigError> {
-        let Self { configuration, registry, trainer, predicts, parts, threads, .. } = self;
+        let Self { configuration, registry, mut trainer, predicts, parts, threads, .. } = self;
+        // The validation was compared when it was evaluated.
+        if let Some(test) = &parts.test {
+            trainer.warn_if_seen::<dyn Samples<f32, Target = Y>>(&**test);
+        }
         let model = in_units(configuration, registry, trainer.evaluated_model(), &predicts)?;
         drop(trainer);
         let mut evaluation = Evaluation::of_configuration(configuration, registry, model, threads)?;

@@ -262,15 +262,39 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             data.read(sample, &mut row);
             trained.remember(fingerprint([&row[..]]));
         }
-        let Some(mut comparison) = trained.compare(validation.len(), address(validation)) else { return };
-        for sample in 0..validation.len() {
+        self.compare_samples(validation, &mut trained);
+    }
+
+    /// Warns if these samples were trained on, as an evaluation by this trainer does, where another one evaluates them.
+    ///
+    /// It compares some of them, and says nothing before a training, of the training data itself, or where several processes train.
+    pub fn warn_if_seen<D>(&mut self, data: &D)
+    where
+        D: Samples<T, Target = Y> + ?Sized,
+    {
+        if self.state.members.is_some() || self.model.input() != data.shape() {
+            return;
+        }
+        let mut trained = std::mem::take(&mut self.state.trained);
+        self.compare_samples(data, &mut trained);
+        self.state.trained = trained;
+    }
+
+    /// Warns if these samples are among those that were trained on.
+    fn compare_samples<D>(&mut self, data: &D, trained: &mut TrainedSamples)
+    where
+        D: Samples<T, Target = Y> + ?Sized,
+    {
+        let Some(mut comparison) = trained.compare(data.len(), address(data)) else { return };
+        let mut row = vec![T::zero(); self.model.input().size()];
+        for sample in 0..data.len() {
             if comparison.wants(sample) {
-                validation.read(sample, &mut row);
-                comparison.add(fingerprint([&row[..]]), &trained);
+                data.read(sample, &mut row);
+                comparison.add(fingerprint([&row[..]]), trained);
             }
         }
-        if comparison.overlaps(&trained) {
-            self.warn(TrainWarning::SeenSamples { trained: data.len(), evaluated: validation.len() });
+        if comparison.overlaps(trained) {
+            self.warn(TrainWarning::SeenSamples { trained: trained.len(), evaluated: data.len() });
         }
     }
 

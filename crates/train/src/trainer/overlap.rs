@@ -3,6 +3,7 @@
 //! Fingerprints of some samples are taken where they are in memory anyway: in the batches of an epoch, spread over it, and in
 //! those of an evaluation. Of `n` training samples `4 √n` are remembered and as many compared, so that about 16 are found again
 //! where all were trained on, whatever `n` is, at the cost of a small part of one epoch. Small data sets are compared as a whole.
+//! Where training samples equal each other, as the rows of a table with few different values do, new samples equal them as often.
 
 use chainrule_tensor::Real;
 
@@ -63,8 +64,18 @@ impl TrainedSamples {
             return None;
         }
         self.fingerprints.sort_unstable();
+        let groups = self.fingerprints.chunk_by(|a, b| a == b);
+        let alike: usize = groups.map(<[u64]>::len).filter(|&len| len > 1).sum();
+        let chance = alike as f64 / self.fingerprints.len() as f64;
         let compared = samples.min(some_of(self.of).max(WHOLE));
-        Some(Comparison { every: samples / compared, compared: 0, found: 0, first: None, differ: false })
+        Some(Comparison {
+            every: samples / compared,
+            chance,
+            compared: 0,
+            found: 0,
+            first: None,
+            differ: false,
+        })
     }
 
     /// Whether this sample is among those that are remembered.
@@ -101,6 +112,8 @@ impl WantedRows {
 pub(super) struct Comparison {
     /// Every so many samples one is compared.
     every: usize,
+    /// How likely a new sample equals one that is remembered.
+    chance: f64,
     compared: usize,
     found: usize,
     first: Option<u64>,
@@ -121,10 +134,16 @@ impl Comparison {
         self.differ |= *self.first.get_or_insert(fingerprint) != fingerprint;
     }
 
-    /// Whether a quarter of the samples or more were trained on, as far as can be told. Samples that are all the same tell nothing.
+    /// Whether a quarter of the samples or more were trained on, as far as can be told: a half where samples may be equal by chance.
+    /// Samples that are all the same tell nothing.
     pub(super) fn overlaps(&self, trained: &TrainedSamples) -> bool {
         let expected = self.compared as f64 * trained.fingerprints.len() as f64 / trained.of as f64;
-        self.differ && self.found as f64 >= (expected / 4.0).max(1.0)
+        let by_chance = self.compared as f64 * self.chance;
+        let share = if by_chance > 0.0 { 0.5 } else { 0.25 };
+        let deviation = (by_chance * (1.0 - self.chance)).sqrt();
+        let enough = by_chance + (share * expected * (1.0 - self.chance)).max(4.0 * deviation);
+        let found = self.found as f64;
+        self.differ && found > by_chance && found >= enough
     }
 }
 
@@ -183,6 +202,22 @@ mod tests {
                 assert!(!overlaps(&order, &new, batch_size as usize), "{samples} {batch_size}");
                 assert!(overlaps(&order, &test, batch_size as usize), "{samples} {batch_size}");
             }
+        }
+    }
+
+    #[test]
+    fn samples_that_are_equal_by_chance_tell_nothing() {
+        // Of 20 kinds of samples, the training has all, so that nothing can be told.
+        for (samples, tests, kinds, told) in
+            [(210, 45, 200, true), (3000, 600, 1500, true), (3000, 600, 20, false)]
+        {
+            let draw = |seed: u64, count: usize| -> Vec<u64> {
+                let mut rng = Seed(seed).rng();
+                (0..count).map(|_| rng.below(kinds) as u64).collect()
+            };
+            let trained = draw(1, samples);
+            assert!(!overlaps(&trained, &draw(2, tests), 32), "{samples} {tests} {kinds}");
+            assert_eq!(overlaps(&trained, &trained[..tests], 32), told, "{samples} {tests} {kinds}");
         }
     }
 
