@@ -58,13 +58,13 @@ mod openblas {
     use std::time::Duration;
 
     use super::NoScratch;
-    use crate::machine::scarce_memory;
+    use crate::machine::refused;
 
     /// What OpenBLAS maps for each product that runs at once, in bytes.
     const BUFFER: usize = 128 << 20;
 
     /// More than it takes to map a buffer on a busy machine.
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const PATIENCE: Duration = Duration::from_secs(5);
 
     /// The threads and the buffers of this program.
     struct Scratch {
@@ -116,7 +116,7 @@ mod openblas {
         let threads = scratch.threads + 1;
         if let Err(error) = scratch.grow(threads) {
             // A product cannot fail, as an allocation cannot: the program ends, with a message instead of a standstill.
-            scarce_memory::abort(&error);
+            refused::abort(&error);
         }
         scratch.threads = threads;
         this.0.set(true);
@@ -161,7 +161,7 @@ mod openblas {
     fn end_unless_done(missing: NoScratch) -> Result<Sender<()>, NoScratch> {
         let (watch, watched) = mpsc::channel();
         let wait = move || match watched.recv_timeout(PATIENCE) {
-            Err(RecvTimeoutError::Timeout) => scarce_memory::abort(&missing),
+            Err(RecvTimeoutError::Timeout) => refused::abort(&missing),
             Ok(()) | Err(RecvTimeoutError::Disconnected) => {}
         };
         let thread = thread::Builder::new().name("chainrule-watch".into()).spawn(wait);

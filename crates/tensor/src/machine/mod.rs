@@ -8,6 +8,7 @@ mod denormals;
 mod huge_pages;
 mod memory;
 mod prefetch;
+mod refused;
 mod scarce_memory;
 
 pub use affinity::move_to_core;
@@ -16,4 +17,5 @@ pub use denormals::FlushDenormals;
 pub use huge_pages::in_huge_pages;
 pub use memory::memory_limit;
 pub use prefetch::{prefetch, prefetch_mut};
-pub use scarce_memory::{NotingAllocator, prepare_for_scarce_memory};
+pub use refused::NotingAllocator;
+pub use scarce_memory::prepare_for_scarce_memory;

@@ -3,90 +3,24 @@
 //! Where an allocation cannot fail, Rust's library prints its size and aborts. A program that has called [`prepare_for_scarce_memory`]
 //! says what to do about it as well, and ends with the status of an error.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-
-/// The size of the last allocation that the system refused; 0 before the first.
-static REFUSED: AtomicUsize = AtomicUsize::new(0);
-
-/// Whether the reason was printed before the program was aborted.
-static SAID: AtomicBool = AtomicBool::new(false);
-
-/// The system's allocator, which notes what the system refuses, for [`prepare_for_scarce_memory`].
-///
-/// ```
-/// use chainrule_tensor::NotingAllocator;
-///
-/// #[global_allocator]
-/// static ALLOCATOR: NotingAllocator = NotingAllocator;
-///
-/// assert!(Vec::<u8>::new().try_reserve_exact(isize::MAX as usize).is_err());
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NotingAllocator;
-
-impl NotingAllocator {
-    #[inline]
-    fn note(pointer: *mut u8, bytes: usize) -> *mut u8 {
-        if pointer.is_null() {
-            REFUSED.store(bytes, Relaxed);
-        }
-        pointer
-    }
-}
-
-// SAFETY: every call is passed to the system's allocator unchanged, and noting neither allocates nor panics.
-unsafe impl GlobalAlloc for NotingAllocator {
-    #[inline]
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: here and below, the caller upholds the contract, which is the system allocator's.
-        Self::note(unsafe { System.alloc(layout) }, layout.size())
-    }
-
-    #[inline]
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as above.
-        Self::note(unsafe { System.alloc_zeroed(layout) }, layout.size())
-    }
-
-    #[inline]
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: as above.
-        Self::note(unsafe { System.realloc(pointer, layout, size) }, size)
-    }
-
-    #[inline]
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 /// Makes a program end with a message and the status 1 where the system refuses memory that it cannot do without, instead of an
 /// abort, and without waiting for threads of BLAS that wait for memory. Call this first in `main` (on Unix; elsewhere it does nothing).
 ///
-/// The message follows the line of Rust's library, and is printed where [`NotingAllocator`] is the allocator of the program. OpenBLAS
-/// starts threads when it is loaded, and one that gets no memory asks for it without end; a regular end of the program would wait
-/// for it.
+/// The message follows the line of Rust's library, and is printed where [`NotingAllocator`](crate::NotingAllocator) is the allocator of
+/// the program. OpenBLAS starts threads when it is loaded, and one that gets no memory asks for it without end; a regular end of the
+/// program would wait for it.
 pub fn prepare_for_scarce_memory() {
     #[cfg(unix)]
     unix::prepare();
-}
-
-/// Ends the program because the system refuses memory, with this message.
-pub(crate) fn abort(message: &dyn std::fmt::Display) -> ! {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "error: {message}");
-    SAID.store(true, Relaxed);
-    std::process::abort();
 }
 
 #[cfg(unix)]
 mod unix {
     use std::ffi::{c_int, c_void};
     use std::io::{Cursor, Write};
+    use std::sync::atomic::Ordering::Relaxed;
 
-    use super::{REFUSED, Relaxed, SAID};
+    use crate::machine::refused::{REFUSED, SAID};
 
     /// The signal of an abort, the same on every Unix that Rust supports.
     const SIGABRT: c_int = 6;
@@ -167,7 +101,11 @@ mod unix {
 
 #[cfg(test)]
 mod tests {
+    use std::alloc::{GlobalAlloc, Layout};
+    use std::sync::atomic::Ordering::Relaxed;
+
     use super::*;
+    use crate::machine::refused::{NotingAllocator, REFUSED, abort};
 
     #[test]
     fn refusals_are_noted() {
