@@ -1,12 +1,9 @@
 //! `train-mnist`, `doctor` and `bench`: other programs of the workspace carry these out; here they are built and
 //! started, on a machine that was set up for them.
 
-use std::env;
-use std::path::PathBuf;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 
 use crate::blas::BlasChoice;
-use crate::test::root;
 use crate::{Stop, cargo, print, setup};
 
 /// A command that another program carries out.
@@ -53,12 +50,8 @@ Build:
           intel-mkl, accelerate, netlib, none]
 ";
 
-/// What it adds to those of `train-mnist`.
-const PROCESSES_HELP: &str = "
-Processes:
-      --processes <N>
-          Build with MPI, and train with N processes on this machine
-";
+/// The options of `train-mnist` that need a program with MPI.
+const WITH_MPI: [&str; 2] = ["--distributed", "--processes"];
 
 /// Whether another program carries out this command.
 pub(crate) fn has(command: &str) -> bool {
@@ -77,17 +70,18 @@ pub(crate) fn run(command: &str, arguments: &[String]) -> Result<(), Stop> {
         return Ok(());
     }
     let blas = chosen.unwrap_or(BlasChoice::SYSTEM_OPENBLAS);
-    let (processes, arguments) = take_processes(command, arguments)?;
+    let with_mpi = needs_mpi(command, &arguments);
     if blas == BlasChoice::SYSTEM_OPENBLAS {
-        setup::set_up(false, processes.is_some())?;
+        setup::set_up(false, with_mpi)?;
     }
     print::note("building the release program; the first build takes one to two minutes");
-    if let Some(processes) = processes {
-        return run_processes(delegate, blas, processes, &arguments);
-    }
     let mut cargo = cargo();
     cargo.args(["run", "--release", "-p", delegate.package, "--bin", delegate.program]);
-    cargo.args(blas.cargo_arguments()).arg("--").args(delegate.subcommand).args(arguments);
+    cargo.args(blas.cargo_arguments());
+    if with_mpi {
+        cargo.args(["--features", "mpi"]);
+    }
+    cargo.arg("--").args(delegate.subcommand).args(arguments);
     let status =
         cargo.status().map_err(|error| Stop::Failed(format!("cargo could not be started: {error}.")))?;
     ended(status)
@@ -102,57 +96,10 @@ fn ended(status: ExitStatus) -> Result<(), Stop> {
     }
 }
 
-/// Takes `--processes N` out of the arguments of `train-mnist`.
-fn take_processes(command: &str, arguments: Vec<String>) -> Result<(Option<usize>, Vec<String>), Stop> {
-    let mut processes = None;
-    let mut rest = Vec::new();
-    let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
-        let value = match argument.strip_prefix("--processes") {
-            _ if command != "train-mnist" => None,
-            Some("") => Some(arguments.next().unwrap_or_default()),
-            Some(value) => value.strip_prefix('=').map(str::to_owned),
-            None => None,
-        };
-        let Some(value) = value else {
-            rest.push(argument);
-            continue;
-        };
-        match value.parse() {
-            Ok(count) if count > 0 => processes = Some(count),
-            _ => {
-                return Err(Stop::Usage(format!("--processes needs a number of at least 1, not `{value}`.")));
-            }
-        }
-    }
-    Ok((processes, rest))
-}
-
-/// Builds the program with MPI, and has `mpirun` start so many processes of it on this machine.
-fn run_processes(
-    delegate: &Delegate,
-    blas: BlasChoice,
-    processes: usize,
-    arguments: &[String],
-) -> Result<(), Stop> {
-    let failed = |program: &str, error| Stop::Failed(format!("{program} could not be started: {error}."));
-    let mut build = cargo();
-    build.args(["build", "--release", "-p", delegate.package, "--bin", delegate.program]);
-    build.args(blas.cargo_arguments()).args(["--features", "mpi"]);
-    ended(build.status().map_err(|error| failed("cargo", error))?)?;
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let mut mpirun = Command::new("mpirun");
-    mpirun.args(launching()).args(["-n", &processes.to_string()]);
-    mpirun.arg(target.join("release").join(delegate.program)).args(delegate.subcommand).arg("--distributed");
-    ended(mpirun.args(arguments).status().map_err(|error| failed("mpirun", error))?)
-}
-
-/// What `mpirun` needs to start more processes than there are cores, each on any of them.
-fn launching() -> &'static [&'static str] {
-    let version = Command::new("mpirun").arg("--version").output();
-    let is_open_mpi =
-        version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("Open MPI"));
-    if is_open_mpi { &["--oversubscribe", "--bind-to", "none"] } else { &[] }
+/// Whether the program has to be built with MPI for these arguments.
+fn needs_mpi(command: &str, arguments: &[String]) -> bool {
+    let name = |argument: &String| argument.split('=').next().unwrap_or_default().to_owned();
+    command == "train-mnist" && arguments.iter().any(|argument| WITH_MPI.contains(&&*name(argument)))
 }
 
 impl Delegate {
@@ -161,8 +108,7 @@ impl Delegate {
         let Self { command, program, help, .. } = self;
         let help =
             help.replace(&format!("Usage: {program} {command}"), &format!("Usage: cargo xtask {command}"));
-        let processes = if *command == "train-mnist" { PROCESSES_HELP } else { "" };
-        format!("{help}{BLAS_HELP}{processes}")
+        format!("{help}{BLAS_HELP}")
     }
 }
 
@@ -171,18 +117,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_number_of_processes_is_taken_out() {
-        let take = |command: &str, arguments: &[&str]| {
-            take_processes(command, arguments.iter().map(|argument| argument.to_string()).collect())
+    fn several_processes_need_mpi() {
+        let needs = |command: &str, arguments: &[&str]| {
+            needs_mpi(command, &arguments.iter().map(|argument| argument.to_string()).collect::<Vec<_>>())
         };
-        for spelling in [&["--seed", "1", "--processes", "4"][..], &["--processes=4", "--seed", "1"]] {
-            let (processes, rest) = take("train-mnist", spelling).unwrap();
-            assert_eq!((processes, &rest[..]), (Some(4), &["--seed".to_owned(), "1".to_owned()][..]));
+        for spelling in [&["--seed", "1", "--processes", "4"][..], &["--processes=4,2"], &["--distributed"]] {
+            assert!(needs("train-mnist", spelling), "{spelling:?}");
         }
-        assert_eq!(take("bench", &["--processes", "4"]).unwrap().1.len(), 2);
-        for wrong in [&["--processes"][..], &["--processes", "0"], &["--processes=many"]] {
-            assert!(matches!(take("train-mnist", wrong), Err(Stop::Usage(_))), "{wrong:?}");
-        }
+        assert!(!needs("train-mnist", &["--out", "processes"]) && !needs("bench", &["--processes", "4"]));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod forecast;
 mod going_on;
 mod import;
 mod interrupt;
+mod launch;
 mod list;
 mod output_files;
 mod parts;
@@ -104,7 +105,13 @@ impl Command {
 
 fn main() -> ExitCode {
     prepare_for_scarce_memory();
-    let command = Arguments::parse().command;
+    let command = match Arguments::try_parse() {
+        Ok(arguments) => arguments.command,
+        Err(error) => {
+            processes::let_the_first_speak();
+            error.exit();
+        }
+    };
     if command.multiplies() {
         // First of all, since it may start the program again.
         let warning = blas::use_best_kernel();
@@ -119,6 +126,7 @@ fn main() -> ExitCode {
     match run(command) {
         Ok(code) => code,
         Err(error) => {
+            processes::let_the_first_speak();
             terminal::note(format_args!("error: {}", error_chain::text(&*error)));
             ExitCode::FAILURE
         }

@@ -12,6 +12,21 @@ use chainrule::train::{Group, GroupError};
 use chainrule_cli::terminal;
 use serde::{Deserialize, Serialize};
 
+/// The variables by which an MPI tells a process which one it is: Open MPI's, those of PMIx under Slurm, and MPICH's.
+const RANKS: [&str; 3] = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"];
+
+/// For how long a process leaves it to the first one to say what is wrong before they know of each other.
+const LATER: Duration = Duration::from_secs(2);
+
+/// Waits in a process that an MPI has started, unless it is the first: what that one says of arguments that are wrong ends the job, and all
+/// others would say the same.
+pub(crate) fn let_the_first_speak() {
+    let rank = RANKS.iter().find_map(|name| std::env::var(name).ok());
+    if rank.is_some_and(|rank| rank != "0") {
+        std::thread::sleep(LATER);
+    }
+}
+
 /// What a process did in a training.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ProcessFigures {
@@ -215,9 +230,19 @@ pub(crate) fn run(
     _: Option<f64>,
     _: impl FnOnce(&Processes) -> Result<ExitCode, Box<dyn Error>>,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    let error = "this program was built without MPI, which --distributed needs: build it with `--features mpi` where an MPI and libclang are \
-                 installed (`cargo xtask setup --mpi` installs them)";
-    Err(error.into())
+    check_built()?;
+    Ok(ExitCode::FAILURE)
+}
+
+/// An error if this program has no MPI.
+pub(crate) fn check_built() -> Result<(), &'static str> {
+    if cfg!(feature = "mpi") {
+        return Ok(());
+    }
+    Err(
+        "this program was built without MPI, which --distributed and --processes need: build it with `--features mpi` where an MPI and \
+         libclang are installed (`cargo xtask setup --mpi` installs them)",
+    )
 }
 
 #[cfg(test)]

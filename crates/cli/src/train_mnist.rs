@@ -23,6 +23,7 @@ use clap::Args;
 
 use crate::forecast::{self, Forecast};
 use crate::interrupt::Interrupt;
+use crate::launch::{self, Launch};
 use crate::output_files;
 use crate::parts;
 use crate::processes::{self, Processes};
@@ -118,6 +119,15 @@ pub(crate) struct Arguments {
     /// How long a process waits for another one before that counts as hanging and the job ends, such as 60s [default: 5m].
     #[arg(long, value_name = "TIME", value_parser = chainrule_config::seconds, requires = "distributed")]
     pub(crate) patience: Option<f64>,
+    /// Has mpirun start this many processes on this machine, which train together as with --distributed. Several numbers, such as 4,2, are
+    /// for --retries: after a failure the training goes on in the next number of processes.
+    #[arg(long, value_name = "N", value_delimiter = ',', conflicts_with_all = ["find_lr", "time"])]
+    #[arg(value_parser = number_of_processes)]
+    pub(crate) processes: Vec<usize>,
+    /// How often a training with --processes is started again after a failure, such as a process that was killed. It goes on from the
+    /// last checkpoint, and ends with the bits of one that did not fail.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "processes")]
+    pub(crate) retries: u32,
     /// The directory of the four MNIST files [default: CHAINRULE_DATA, else the cache, else a download].
     #[arg(long)]
     pub(crate) data_dir: Option<PathBuf>,
@@ -153,6 +163,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    if !arguments.processes.is_empty() {
+        let (processes, checkpoint) = (&arguments.processes[..], &arguments.checkpoint());
+        return launch::run(Launch { processes, retries: arguments.retries, checkpoint });
+    }
     if arguments.distributed {
         return processes::run(arguments.patience, |processes| train(arguments, processes));
     }
@@ -394,6 +408,14 @@ fn learning_rate(text: &str) -> Result<f64, String> {
         return Ok(rate);
     }
     Err("the learning rate must be a finite number of at least 0".into())
+}
+
+/// A number of processes that was given.
+fn number_of_processes(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=1024) => Ok(number),
+        _ => Err("the number of processes must be 1 to 1024".into()),
+    }
 }
 
 /// The layers of the network that was chosen.
