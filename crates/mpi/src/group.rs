@@ -12,6 +12,7 @@ use chainrule_train::{Group, GroupError, TrainError};
 
 use crate::mailbox::{Mailbox, NoMessage};
 use crate::service::{Begun, Command, LONGEST, run};
+use crate::spare::Spare;
 
 /// For how long a process waits for a message of another one, unless it was told otherwise.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// For how long a process leaves it to another one to say what is wrong.
 const POLITE: Duration = Duration::from_secs(5);
 
-/// For how long it does where all have the same error.
+/// For how long it does where all may have the same error.
 const BRIEF: Duration = Duration::from_secs(1);
 
 /// The status of a job that has failed.
@@ -77,6 +78,7 @@ pub struct MpiGroup {
     library: String,
     patience: Duration,
     mailbox: Arc<Mailbox>,
+    spare: Arc<Spare>,
     commands: Mutex<Sender<Command>>,
     thread: Option<JoinHandle<()>>,
     /// Whether the job is stopped from outside.
@@ -112,7 +114,7 @@ impl MpiGroup {
         let thread = thread::Builder::new().name("chainrule-mpi".into());
         let thread =
             thread.spawn(move || run(&received, &begun)).map_err(|error| MpiError::Thread(Some(error)))?;
-        let Begun { rank, mailbox, processes, library } =
+        let Begun { rank, mailbox, spare, processes, library } =
             beginning.recv().map_err(|_| MpiError::Thread(None))??;
         Ok(Self {
             rank,
@@ -120,6 +122,7 @@ impl MpiGroup {
             library,
             patience: PATIENCE,
             mailbox,
+            spare,
             commands: Mutex::new(commands),
             thread: Some(thread),
             is_stopped: AtomicBool::new(false),
@@ -148,8 +151,16 @@ impl MpiGroup {
     /// Ends all processes of the job, with a status that is not 0. One process alone calls `print`, which says why: that in which
     /// the error occurred or, if it is one of all, the first.
     pub fn abort_with(&self, error: &(dyn Error + 'static), print: impl FnOnce()) -> ! {
-        let of_other = matches!(error.downcast_ref(), Some(TrainError::Group(GroupError::Failed { .. })));
-        if of_other {
+        let is_said = match error.downcast_ref() {
+            // By the process that has failed.
+            Some(TrainError::Group(GroupError::Failed { .. })) => true,
+            // All have found the same.
+            Some(TrainError::Group(
+                GroupError::Differ(_) | GroupError::FewShards { .. } | GroupError::Unsupported { .. },
+            )) => self.rank > 0,
+            _ => false,
+        };
+        if is_said {
             thread::sleep(POLITE);
         } else if self.rank > 0 {
             thread::sleep(BRIEF);
@@ -185,15 +196,16 @@ impl Group for MpiGroup {
         if message.len() > LONGEST {
             return Err(failed(format!("a message of {} bytes is longer than MPI can count", message.len())));
         }
-        let sent = self.command(Command::Send(to, message.into()));
+        let sent = self.command(Command::Send(to, self.spare.copy_of(message)));
         if sent { Ok(()) } else { Err(failed("the thread that calls MPI has ended".into())) }
     }
 
     fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<(), GroupError> {
-        *message = self.mailbox.take(from, self.patience).map_err(|error| match error {
+        let arrived = self.mailbox.take(from, self.patience).map_err(|error| match error {
             NoMessage::Late => GroupError::Silent { rank: from, seconds: self.patience.as_secs() },
             NoMessage::Closed(message) => GroupError::Transport { rank: from, message },
         })?;
+        self.spare.give(std::mem::replace(message, arrived));
         Ok(())
     }
 }

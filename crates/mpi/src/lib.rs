@@ -25,6 +25,8 @@ mod mailbox;
 mod sending;
 #[cfg(feature = "mpi")]
 mod service;
+#[cfg(feature = "mpi")]
+mod spare;
 
 #[cfg(feature = "mpi")]
 pub use group::{MpiError, MpiGroup};

@@ -1,5 +1,7 @@
 //! A message that MPI is sending.
 
+use std::mem::ManuallyDrop;
+
 use mpi::point_to_point::Destination;
 use mpi::request::{Request, StaticScope};
 
@@ -7,31 +9,28 @@ use mpi::request::{Request, StaticScope};
 pub(crate) struct Sending {
     /// `None` once it was sent.
     request: Option<Request<'static, [u8], StaticScope>>,
-    /// The memory of the message, which came from a box.
-    message: *mut [u8],
+    /// The memory of the message.
+    message: ManuallyDrop<Vec<u8>>,
 }
 
 impl Sending {
     /// Begins to send a message.
-    pub(crate) fn start(to: &impl Destination, message: Box<[u8]>) -> Self {
-        let message = Box::into_raw(message);
-        // SAFETY: the memory comes from a box, and is freed in `is_done` alone, after MPI has said that it does not need it any more.
-        let bytes: &'static [u8] = unsafe { &*message };
+    pub(crate) fn start(to: &impl Destination, message: Vec<u8>) -> Self {
+        let message = ManuallyDrop::new(message);
+        // SAFETY: the memory is that of a vector which is neither changed nor freed before `finish` takes it, after MPI has said that it does
+        // not need it any more.
+        let bytes: &'static [u8] = unsafe { std::slice::from_raw_parts(message.as_ptr(), message.len()) };
         Self { request: Some(to.immediate_send(StaticScope, bytes)), message }
     }
 
-    /// Whether it was sent. If so, its memory is freed, and nothing else is left to do.
-    pub(crate) fn is_done(&mut self) -> bool {
-        let Some(request) = self.request.take() else { return true };
-        match request.test() {
-            Ok(_) => {
-                // SAFETY: the request is complete, and was the only one that read the memory, which came from a box.
-                drop(unsafe { Box::from_raw(self.message) });
-                true
-            }
+    /// The memory of the message, once it was sent; then nothing else is left to do.
+    pub(crate) fn finish(&mut self) -> Option<Vec<u8>> {
+        match self.request.take()?.test() {
+            // SAFETY: the request is complete, and was the only one that read the memory. There is none now, so this is the only time.
+            Ok(_) => Some(unsafe { ManuallyDrop::take(&mut self.message) }),
             Err(request) => {
                 self.request = Some(request);
-                false
+                None
             }
         }
     }

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use mpi::Threading;
 use mpi::environment::Universe;
-use mpi::point_to_point::{MatchedReceiveVec, Source, Status};
+use mpi::point_to_point::Source;
 use mpi::topology::{Communicator, SimpleCommunicator};
+use mpi::traits::Equivalence;
 
 use crate::group::MpiError;
 use crate::mailbox::Mailbox;
 use crate::sending::Sending;
+use crate::spare::Spare;
 
 /// How often the thread looks for messages before it lets other threads run between looks.
 const SPINS: u32 = 200;
@@ -26,7 +28,7 @@ const NAP: Duration = Duration::from_micros(50);
 /// What the thread is told.
 pub(crate) enum Command {
     /// Send a message to a process.
-    Send(usize, Box<[u8]>),
+    Send(usize, Vec<u8>),
     /// End when all was sent.
     Finish,
     /// End the job with this status.
@@ -37,6 +39,7 @@ pub(crate) enum Command {
 pub(crate) struct Begun {
     pub(crate) rank: usize,
     pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) spare: Arc<Spare>,
     pub(crate) processes: usize,
     /// The MPI that this program runs with.
     pub(crate) library: String,
@@ -55,13 +58,17 @@ pub(crate) fn run(commands: &Receiver<Command>, begun: &Sender<Result<Begun, Mpi
     let world = universe.world();
     let (rank, processes) = (world.rank() as usize, world.size() as usize);
     let mailbox = Arc::new(Mailbox::new(processes));
+    let spare = Arc::new(Spare::default());
     let _close = CloseOnDrop(mailbox.clone());
     let library = mpi::environment::library_version().unwrap_or_default();
     let library = library.lines().next().unwrap_or_default().trim().trim_end_matches('\0').to_owned();
-    if begun.send(Ok(Begun { rank, mailbox: mailbox.clone(), processes, library })).is_err() {
+    if begun
+        .send(Ok(Begun { rank, mailbox: mailbox.clone(), spare: spare.clone(), processes, library }))
+        .is_err()
+    {
         return;
     }
-    Service { world, mailbox, sending: Vec::new() }.serve(commands);
+    Service { world, mailbox, spare, sending: Vec::new() }.serve(commands);
     finish(universe);
 }
 
@@ -81,6 +88,7 @@ impl Drop for CloseOnDrop {
 struct Service {
     world: SimpleCommunicator,
     mailbox: Arc<Mailbox>,
+    spare: Arc<Spare>,
     sending: Vec<Sending>,
 }
 
@@ -113,7 +121,8 @@ impl Service {
             }
             worked |= self.receive();
             let before = self.sending.len();
-            self.sending.retain_mut(|sending| !sending.is_done());
+            let spare = &self.spare;
+            self.sending.retain_mut(|sending| sending.finish().map(|message| spare.give(message)).is_none());
             worked |= self.sending.len() < before;
             if is_over && self.sending.is_empty() {
                 return;
@@ -144,8 +153,12 @@ impl Service {
 
     /// Receives one message, if one has arrived.
     fn receive(&mut self) -> bool {
-        let Some(arrived) = self.world.any_process().immediate_matched_probe() else { return false };
-        let (message, status): (Vec<u8>, Status) = arrived.matched_receive_vec();
+        let Some((arrived, status)) = self.world.any_process().immediate_matched_probe() else {
+            return false;
+        };
+        let len = usize::try_from(status.count(u8::equivalent_datatype())).unwrap_or(0);
+        let mut message = self.spare.of_len(len);
+        arrived.matched_receive_into(&mut message[..]);
         self.mailbox.put(status.source_rank() as usize, message);
         true
     }
