@@ -1,32 +1,53 @@
 //! Calls `mpirun` and looks at what its processes say, and at how the job ends.
 
 use std::env;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::process::{RESULT, train, trainer};
+use super::{hosts, killed};
 
 /// How long any job may take, until it has failed if it is to fail.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// What a job has said, and how it ended.
 #[derive(Debug)]
-struct Ended {
-    succeeded: bool,
-    said: String,
-    time: Duration,
+pub(crate) struct Ended {
+    pub(crate) succeeded: bool,
+    pub(crate) said: String,
+    pub(crate) time: Duration,
 }
 
-/// Runs all cases.
-pub(crate) fn run() -> ExitCode {
+/// A job that was started.
+pub(crate) struct Job {
+    child: Child,
+    case: String,
+    begin: Instant,
+    /// What it has said so far, on standard output and standard error.
+    said: Arc<Mutex<String>>,
+    readers: [thread::JoinHandle<()>; 2],
+}
+
+/// What is tested, and the words that choose it.
+const CASES: [(&str, fn()); 4] = [
+    ("bits", bits_are_those_of_one_process),
+    ("failures", failures_end_the_job),
+    ("killed", killed::goes_on_after_any_process_was_killed),
+    ("hosts", hosts::are_several),
+];
+
+/// Runs the cases that are chosen, or all.
+pub(crate) fn run(chosen: &[&str]) -> ExitCode {
     if Command::new("mpirun").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
         println!("mpirun is not installed: the trainings of several processes were not tested");
         return ExitCode::SUCCESS;
     }
-    bits_are_those_of_one_process();
-    failures_end_the_job();
+    let is_chosen = |name: &str| chosen.is_empty() || chosen.contains(&name);
+    CASES.iter().filter(|(name, _)| is_chosen(name)).for_each(|(_, case)| case());
     println!("all passed");
     ExitCode::SUCCESS
 }
@@ -67,28 +88,64 @@ fn failures_end_the_job() {
 
 /// Runs a job of this many processes to its end.
 fn job(processes: usize, case: &str) -> Ended {
-    let program = env::current_exe().expect("this program has a path");
-    let begin = Instant::now();
+    Job::start(mpirun(processes).arg(this_program()).arg(case)).end()
+}
+
+/// Starts this many processes of a program on this machine, which may have fewer cores.
+pub(crate) fn mpirun(processes: usize) -> Command {
     let mut command = Command::new("mpirun");
-    let is_open_mpi = version().contains("Open MPI");
-    if is_open_mpi {
+    if is_open_mpi() {
         command.args(["--oversubscribe", "--bind-to", "none"]);
     }
-    let mut child = command
-        .args(["-n", &processes.to_string()])
-        .arg(program)
-        .arg(case)
-        // In a container the tests may be run by root, which Open MPI allows only where it is asked to.
-        .envs([("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("mpirun starts");
-    let said = [collect(child.stdout.take()), collect(child.stderr.take())];
-    let succeeded = wait(&mut child, begin, case);
-    let said = said.map(|thread| thread.join().expect("reading does not panic")).concat();
-    Ended { succeeded, said, time: begin.elapsed() }
+    command.args(["-n", &processes.to_string()]);
+    command
+}
+
+pub(crate) fn this_program() -> PathBuf {
+    env::current_exe().expect("this program has a path")
+}
+
+pub(crate) fn is_open_mpi() -> bool {
+    version().contains("Open MPI")
+}
+
+impl Job {
+    /// Starts a job, whose last words say what it is to do.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let case = format!("{command:?}");
+        let begin = Instant::now();
+        let mut child = command
+            // In a container the tests may be run by root, which Open MPI allows only where it is asked to.
+            .envs([("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("mpirun starts");
+        let said = Arc::new(Mutex::new(String::new()));
+        let readers = [collect(child.stdout.take(), &said), collect(child.stderr.take(), &said)];
+        Self { child, case, begin, said, readers }
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("mpirun is a child of this program").is_some()
+    }
+
+    /// Whether it has said this.
+    pub(crate) fn has_said(&self, text: &str) -> bool {
+        self.said.lock().expect("no panic").contains(text)
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(mut self) -> Ended {
+        let succeeded = wait(&mut self.child, self.begin, &self.case);
+        for reader in self.readers {
+            reader.join().expect("reading does not panic");
+        }
+        let said = self.said.lock().expect("no panic").clone();
+        Ended { succeeded, said, time: self.begin.elapsed() }
+    }
 }
 
 /// What `mpirun` says of itself.
@@ -97,13 +154,17 @@ fn version() -> String {
     output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
 }
 
-fn collect(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+/// Reads lines into `said`, as they come.
+fn collect(from: Option<impl Read + Send + 'static>, said: &Arc<Mutex<String>>) -> thread::JoinHandle<()> {
+    let said = Arc::clone(said);
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut from) = from {
-            let _ = from.read_to_end(&mut bytes);
+        let Some(from) = from else { return };
+        let mut from = BufReader::new(from);
+        let mut line = Vec::new();
+        while from.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            *said.lock().expect("no panic") += &String::from_utf8_lossy(&line);
+            line.clear();
         }
-        String::from_utf8_lossy(&bytes).into_owned()
     })
 }
 

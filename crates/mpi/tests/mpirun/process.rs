@@ -1,6 +1,9 @@
 //! What a process does that `mpirun` has started.
 
+use std::env;
+use std::fs;
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -14,10 +17,14 @@ use chainrule_metrics::Accuracy;
 use chainrule_mpi::MpiGroup;
 use chainrule_optim::{ClipByGlobalNorm, adam};
 use chainrule_tensor::{Seed, Shape};
+use chainrule_train::callbacks::Checkpoints;
 use chainrule_train::{Event, Fit, Group, Model, TrainError, Trainer};
 
 /// What this program says before the hash of the parameters and the scores.
 pub(crate) const RESULT: &str = "result:";
+
+/// What it says when a training that is cut off is under way.
+pub(crate) const BEGUN: &str = "begun";
 
 /// Digits, of which one may have a target that cannot be.
 struct Data {
@@ -70,10 +77,50 @@ pub(crate) fn train(mut trainer: Trainer<f32, u8>, wrong: Option<usize>) -> Resu
     Ok(format!("{} {losses:x?} {:x} {scores}", trainer.model().parameters_sha256(), scores.loss.to_bits()))
 }
 
-/// Runs as the case of this name says.
-pub(crate) fn run(case: &str) -> ExitCode {
+/// The variable with the directory of a training that is killed.
+pub(crate) const DIRECTORY: &str = "CHAINRULE_KILLED";
+
+/// The checkpoint of a training that is killed.
+pub(crate) const CHECKPOINT: &str = "run.training";
+
+/// Trains from the last checkpoint of a directory, if there is one, and returns the hash of the parameters and the losses of all epochs.
+/// The `first` process writes checkpoints.
+pub(crate) fn go_on(
+    mut trainer: Trainer<f32, u8>,
+    directory: &Path,
+    first: bool,
+) -> Result<String, TrainError> {
+    let path = directory.join(CHECKPOINT);
+    if first {
+        trainer = trainer.callback(Checkpoints::new(&path).every_steps(2).keep(2));
+    }
+    let [train, test] = [(300, 1), (70, 2)].map(|(count, seed)| digits(count, Seed(seed)));
+    let mut trainer = trainer.resume_or_start(path)?;
+    trainer.fit(&train, Fit::until(5).validation(&test))?;
+    let losses: Vec<u64> = trainer.history().iter().map(|report| report.train.loss.to_bits()).collect();
+    Ok(format!("{} {losses:x?}", trainer.model().parameters_sha256()))
+}
+
+/// How long a process of this case waits for another one.
+fn patience(case: &str) -> Duration {
+    Duration::from_secs(match case {
+        "hangs" => 2,
+        "is cut off" => 10,
+        _ => 120,
+    })
+}
+
+/// Runs as the case of this name says, in the process of this rank.
+pub(crate) fn run(rank: &str, case: &str) -> ExitCode {
+    let directory = env::var_os(DIRECTORY).map(PathBuf::from);
+    if let Some(directory) = &directory {
+        // Whole or not at all, for whoever reads it to kill this process.
+        let path = directory.join("processes").join(rank);
+        let written = fs::write(path.with_extension("new"), std::process::id().to_string());
+        written.and_then(|()| fs::rename(path.with_extension("new"), path)).expect("the directory is there");
+    }
     let group = match MpiGroup::start() {
-        Ok(group) => Arc::new(group.patience(Duration::from_secs(if case == "hangs" { 2 } else { 120 }))),
+        Ok(group) => Arc::new(group.patience(patience(case))),
         Err(error) => {
             eprintln!("error: {error}");
             return ExitCode::FAILURE;
@@ -96,7 +143,18 @@ pub(crate) fn run(case: &str) -> ExitCode {
             ControlFlow::Continue(())
         });
     }
-    match train(trainer, wrong) {
+    let trained = match (case, directory) {
+        ("goes on", Some(directory)) => go_on(trainer, &directory, group.rank() == 0),
+        ("is cut off", _) => {
+            let data = digits(300, Seed(1));
+            trainer.fit(&data, 1).and_then(|_| {
+                println!("{BEGUN}");
+                trainer.fit(&data, 1_000_000).map(|_| String::new())
+            })
+        }
+        _ => train(trainer, wrong),
+    };
+    match trained {
         Ok(result) if group.rank() == 0 => println!("{RESULT} {result}"),
         Ok(_) => {}
         Err(error) => group.abort_with(&error, || eprintln!("error: {error}")),
