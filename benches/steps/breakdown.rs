@@ -50,6 +50,13 @@ pub(crate) const NAMES: [&str; COUNT] =
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Breakdown(pub(crate) [f64; COUNT]);
 
+impl Breakdown {
+    /// The time of the optimizer's update.
+    pub(crate) fn optimizer(&self) -> f64 {
+        self.0[Section::Optimizer as usize]
+    }
+}
+
 impl Serialize for Breakdown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(NAMES.iter().zip(self.0))

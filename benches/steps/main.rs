@@ -7,6 +7,7 @@ mod baseline;
 mod breakdown;
 mod document;
 mod growth;
+mod machines;
 mod measure;
 mod peers;
 mod plot;
@@ -27,6 +28,7 @@ use chainrule_cli::{benchmark, peak, terminal};
 use clap::Parser;
 
 use breakdown::Repeats;
+use machines::Network;
 use measure::{Effort, Figure, Measurement};
 use samples::SampleSets;
 use workloads::{Choices, Workload, workloads};
@@ -65,6 +67,11 @@ struct Arguments {
     /// Measure instead how the time of a step grows with width, depth, batch size and threads.
     #[arg(long, conflicts_with_all = ["check", "peers", "workload", "threads"])]
     growth: bool,
+    /// Measure instead the parts of a step on one thread, and predict how fast it would be on several machines.
+    #[arg(long, conflicts_with_all = ["check", "growth", "peers", "threads"])]
+    machines: bool,
+    #[command(flatten)]
+    network: Network,
     /// Train the workloads on MNIST instead, as the programs of other frameworks in benches/peers do, and print a line of
     /// JSON for each.
     #[arg(long, conflicts_with_all = ["check", "document", "quick", "rounds"])]
@@ -97,6 +104,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let effort = Effort { rounds: arguments.rounds.map_or(rounds, |rounds| rounds as usize), seconds };
     if arguments.growth {
         return grow(arguments, cores, Effort { seconds: effort.seconds / 4.0, ..effort });
+    }
+    if arguments.machines {
+        return predict(arguments, &workloads, Effort { seconds: effort.seconds / 4.0, ..effort });
     }
     compare(arguments, &workloads, &threads, effort)
 }
@@ -226,6 +236,17 @@ fn grow(arguments: &Arguments, cores: usize, effort: Effort) -> Result<(), Box<d
     if let Some(document) = &arguments.document {
         document::fill(document, "growth", &format!("{}.\n\n{table}", conditions(effort)))?;
         plot::growth(&series, &document.with_file_name("growth.svg"))?;
+        terminal::print(format_args!("written into {}", document.display()))?;
+    }
+    Ok(())
+}
+
+/// Measures steps, and predicts them on several machines.
+fn predict(arguments: &Arguments, workloads: &[Workload], effort: Effort) -> Result<(), Box<dyn Error>> {
+    let tables = machines::run(workloads, arguments.network, effort)?;
+    terminal::print(tables.trim_end())?;
+    if let Some(document) = &arguments.document {
+        document::fill(document, "machines", &format!("{}.\n\n{tables}", conditions(effort)))?;
         terminal::print(format_args!("written into {}", document.display()))?;
     }
     Ok(())

@@ -51,5 +51,5 @@ pub use model::{FileError, Model, ModelError, PredictError, Predictor, Summary, 
 pub use rate_finder::{RateCurve, RateFinder, RatePoint};
 pub use trainer::{
     Callback, Checkpoint, EpochReport, Event, Fit, History, Quantity, RunningMetrics, Scores, Snapshot,
-    Suspects, TrainError, TrainWarning, Trainer, TrainerView, WeightSizes,
+    Suspects, Traffic, TrainError, TrainWarning, Trainer, TrainerView, WeightSizes,
 };

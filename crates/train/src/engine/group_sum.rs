@@ -160,7 +160,7 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
 }
 
 /// Runs of buckets that travel together; none contains a table.
-fn runs(buckets: &[Bucket]) -> impl Iterator<Item = &[Bucket]> {
+pub(crate) fn runs(buckets: &[Bucket]) -> impl Iterator<Item = &[Bucket]> {
     let is_table = |bucket: &Bucket| matches!(bucket.source, GradSource::Table { .. });
     buckets.split(move |bucket| is_table(bucket)).flat_map(|mut rest| {
         std::iter::from_fn(move || {

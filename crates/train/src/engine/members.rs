@@ -68,11 +68,44 @@ impl Kind {
     }
 }
 
+/// How members divide the shards of a batch: each has a contiguous run of whole ones.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Division {
+    /// The number of members.
+    pub(crate) size: usize,
+    pub(crate) shards: usize,
+}
+
+impl Division {
+    /// The shards of a member.
+    pub(crate) fn shards_of(self, rank: usize) -> Range<usize> {
+        rows_of_shard(self.shards, rank, self.size)
+    }
+
+    /// The rows of a batch of `rows` that belong to a member.
+    pub(crate) fn rows_of(self, rank: usize, rows: usize) -> Range<usize> {
+        let Range { start, end } = self.shards_of(rank);
+        let first_of =
+            |shard| if shard == self.shards { rows } else { rows_of_shard(rows, shard, self.shards).start };
+        first_of(start)..first_of(end)
+    }
+
+    /// Whether a member has rows of a batch of `rows`.
+    pub(crate) fn has_rows(self, rank: usize, rows: usize) -> bool {
+        !self.rows_of(rank, rows).is_empty()
+    }
+
+    /// The first member that has rows of a batch of `rows`, with which sums begin.
+    pub(crate) fn first_with_rows(self, rows: usize) -> usize {
+        (0..self.size).find(|&rank| self.has_rows(rank, rows)).unwrap_or(0)
+    }
+}
+
 /// The members of a group, seen from one of them.
 #[derive(Debug)]
 pub(crate) struct Members {
     group: Arc<dyn Group>,
-    shards: usize,
+    division: Division,
     /// Messages that are not in use.
     spare: Mutex<Vec<Vec<u8>>>,
 }
@@ -80,7 +113,8 @@ pub(crate) struct Members {
 impl Members {
     /// The members of a group that divides this many shards.
     pub(crate) fn new(group: Arc<dyn Group>, shards: usize) -> Self {
-        Self { group, shards, spare: Mutex::default() }
+        let division = Division { size: group.size(), shards };
+        Self { group, division, spare: Mutex::default() }
     }
 
     pub(crate) fn rank(&self) -> usize {
@@ -98,25 +132,17 @@ impl Members {
 
     /// The shards of a member.
     pub(crate) fn shards_of(&self, rank: usize) -> Range<usize> {
-        rows_of_shard(self.shards, rank, self.size())
-    }
-
-    /// The rows of a batch of `rows` that belong to a member.
-    fn rows_of(&self, rank: usize, rows: usize) -> Range<usize> {
-        let Range { start, end } = self.shards_of(rank);
-        let first_of =
-            |shard| if shard == self.shards { rows } else { rows_of_shard(rows, shard, self.shards).start };
-        first_of(start)..first_of(end)
+        self.division.shards_of(rank)
     }
 
     /// Whether a member has rows of a batch of `rows`.
     pub(crate) fn has_rows(&self, rank: usize, rows: usize) -> bool {
-        !self.rows_of(rank, rows).is_empty()
+        self.division.has_rows(rank, rows)
     }
 
     /// The first member that has rows of a batch of `rows`, with which sums begin.
     pub(crate) fn first_with_rows(&self, rows: usize) -> usize {
-        (0..self.size()).find(|&rank| self.has_rows(rank, rows)).unwrap_or(0)
+        self.division.first_with_rows(rows)
     }
 
     /// The other members.
@@ -253,13 +279,13 @@ mod tests {
             let owned: Vec<usize> = all.iter().flat_map(Members::own).collect();
             assert_eq!(owned, (0..shards).collect::<Vec<_>>());
             for rows in [1, 2, 5, 8, 31] {
-                let of = |rank| all[0].rows_of(rank, rows);
+                let of = |rank| all[0].division.rows_of(rank, rows);
                 assert_eq!((0..size).flat_map(of).collect::<Vec<_>>(), (0..rows).collect::<Vec<_>>());
                 for member in &all {
                     let of_shards = member.own().flat_map(|shard| rows_of_shard(rows, shard, shards));
-                    assert!(of_shards.eq(member.rows_of(member.rank(), rows)));
+                    assert!(of_shards.eq(member.division.rows_of(member.rank(), rows)));
                     let first = member.first_with_rows(rows);
-                    assert!(member.rows_of(first, rows).contains(&0), "{size} {shards} {rows}");
+                    assert!(member.division.rows_of(first, rows).contains(&0), "{size} {shards} {rows}");
                 }
             }
         }

@@ -39,6 +39,7 @@ mod suspects;
 mod tallies;
 mod targets;
 mod tell;
+mod traffic;
 mod update;
 mod view;
 mod warning;
@@ -53,6 +54,7 @@ pub use size_record::WeightSizes;
 pub use snapshot::Snapshot;
 pub use suspects::{Quantity, Suspects};
 pub use tallies::RunningMetrics;
+pub use traffic::Traffic;
 pub use view::TrainerView;
 pub use warning::TrainWarning;
 

@@ -428,9 +428,9 @@ fn what_a_group_does_not_support_is_refused() {
     assert!(matches!(error, TrainError::Group(GroupError::Unsupported { .. })), "{error}");
 }
 
-/// Counts the bytes that a member sends.
+/// Counts the messages that a member sends, and their bytes.
 #[derive(Debug)]
-struct Counting(ThreadGroup, Arc<AtomicU64>);
+struct Counting(ThreadGroup, Arc<[AtomicU64; 2]>);
 
 impl Group for Counting {
     fn rank(&self) -> usize {
@@ -442,7 +442,8 @@ impl Group for Counting {
     }
 
     fn send(&self, to: usize, message: &[u8]) -> Result<(), GroupError> {
-        self.1.fetch_add(message.len() as u64, Ordering::Relaxed);
+        self.1[0].fetch_add(1, Ordering::Relaxed);
+        self.1[1].fetch_add(message.len() as u64, Ordering::Relaxed);
         self.0.send(to, message)
     }
 
@@ -456,15 +457,52 @@ fn a_step_sends_about_twice_the_bytes_of_the_parameters() {
     let data = numbers(600);
     for size in [2, 4] {
         let sent = in_group(size, |member| {
-            let sent = Arc::new(AtomicU64::new(0));
+            let sent = Arc::<[AtomicU64; 2]>::default();
             let layers = Sequential::new().then(Dense::new(400)).then(Relu).then(Dense::new(5));
             let mut trainer = trainer((layers, cross_entropy(), plain()), [600])
                 .group(Counting(member.unwrap(), sent.clone()));
             let bytes = 4 * trainer.model().parameters().len() as u64;
             trainer.fit(&data, 1).unwrap();
-            sent.load(Ordering::Relaxed) as f64 / (3 * bytes) as f64
+            sent[1].load(Ordering::Relaxed) as f64 / (3 * bytes) as f64
         });
         assert!(sent.iter().all(|&times| times < 2.1), "{sent:?}");
         assert!(sent.iter().sum::<f64>() > 1.9 * (size - 1) as f64, "{sent:?}");
     }
+}
+
+#[test]
+fn what_a_step_sends_is_known_before() {
+    let [one, three] = [32, 96].map(|count| {
+        let x = Array2::from_shape_fn((count, 200), |(row, column)| ((row * 7 + column) % 11) as f32);
+        Rows::new(x, (0..count).map(|row| (row % 5) as u8).collect()).unwrap()
+    });
+    let weighted = || Box::new(CrossEntropy.class_weights([1.0, 0.5, 2.0, 1.0, 0.25]));
+    let wide = || Sequential::new().then(Dense::new(400)).then(Relu).then(Dense::new(5));
+    type Build<'a> = &'a (dyn Fn() -> Trainer<f32, u8> + Sync);
+    let builds: [Build<'_>; 3] = [
+        &|| trainer((wide(), cross_entropy(), plain()), [200]),
+        &|| trainer((mlp(), weighted(), clipped()), [200]),
+        // The last pass has fewer rows.
+        &|| trainer((mlp(), cross_entropy(), plain()), [200]).accumulate(3),
+    ];
+    for (case, build) in builds.into_iter().enumerate() {
+        for size in [2, 4, 8] {
+            let sent = |data: &Rows<f32, u8>| {
+                in_group(size, |member| {
+                    let sent = Arc::<[AtomicU64; 2]>::default();
+                    let mut trainer = build().group(Counting(member.unwrap(), sent.clone()));
+                    trainer.fit(data, 1).unwrap();
+                    [0, 1].map(|index| sent[index].load(Ordering::Relaxed))
+                })
+            };
+            let (one, three, expected) = (sent(&one), sent(&three), build().traffic(size));
+            assert_eq!(expected.len(), size);
+            for (rank, expected) in expected.into_iter().enumerate() {
+                let found = [0, 1].map(|index| three[rank][index] - one[rank][index]);
+                let expected = [expected.messages, expected.bytes].map(|of_step| 2 * of_step);
+                assert_eq!(found, expected, "case {case}, process {rank} of {size}");
+            }
+        }
+    }
+    assert!(trainer((mlp(), cross_entropy(), plain()), [200]).traffic(SHARDS + 1).is_empty());
 }

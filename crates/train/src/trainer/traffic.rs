@@ -1,0 +1,80 @@
+//! What processes that train together send, before they do.
+
+use chainrule_losses::Scope;
+use chainrule_tensor::Real;
+
+use super::Trainer;
+use crate::engine::group_sum::runs;
+use crate::engine::members::Division;
+
+/// The events of a step at which members say what their callbacks have asked for: the begin and the end of it.
+const EVENTS: usize = 2;
+
+/// What they say then, in bytes: whether to stop, to save, and to go back to other weights.
+const REQUESTS: usize = 3;
+
+/// What a member of a [`Group`](crate::Group) sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// The number of messages.
+    pub messages: u64,
+    /// Their bytes, without those that a transport adds.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    /// So many messages with this many bytes in all, one more each for its kind.
+    fn add(&mut self, messages: usize, bytes: usize) {
+        self.messages += messages as u64;
+        self.bytes += (messages + bytes) as u64;
+    }
+}
+
+impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
+    /// What each of so many processes would send in a step over a whole batch, if they shared this training: see
+    /// [`group`](Self::group). With P bytes of parameters, a process sends its sums to the next one and the sums of all to the next one, at
+    /// most 2 P, and what grows with the batch but not with the network.
+    ///
+    /// Not in it is what depends on the values of a batch or on how a layer computes: the gradients of tables that are lists, and the sums of
+    /// batch normalisation over the batch.
+    ///
+    /// Empty for no process, and where there are fewer shards than processes, which is refused.
+    pub fn traffic(&self, processes: usize) -> Vec<Traffic> {
+        let shards = self.shard_count();
+        if processes > shards {
+            return Vec::new();
+        }
+        let division = Division { size: processes, shards };
+        (0..processes).map(|rank| self.traffic_of(rank, division)).collect()
+    }
+
+    fn traffic_of(&self, rank: usize, division: Division) -> Traffic {
+        let (last, others) = (division.size - 1, division.size - 1);
+        let mut sent = Traffic::default();
+        sent.add(EVENTS * others, EVENTS * others * REQUESTS);
+        let fixed = self.state.buckets.fixed();
+        let sums = runs(fixed).count();
+        let bytes =
+            size_of::<T>() * runs(fixed).flatten().map(|bucket| bucket.end - bucket.start).sum::<usize>();
+        let rows_of_pass = self.batch_size.div_ceil(self.accumulate.max(1)).max(1);
+        let passes = self.batch_size.div_ceil(rows_of_pass);
+        for pass in 0..passes {
+            let rows = rows_of_pass.min(self.batch_size - pass * rows_of_pass);
+            let own = division.rows_of(rank, rows).len();
+            let shards = division.shards_of(rank).len();
+            sent.add(others, others * size_of::<f64>() * (shards + own));
+            if self.loss.scope() != Scope::Row {
+                sent.add(others, others * size_of::<f64>() * own);
+            }
+            if rank >= division.first_with_rows(rows) && rank < last {
+                sent.add(sums, bytes);
+            }
+            // The last one sends the sums round; the one before it has no one left to send them to.
+            let next = if rank == last { 0 } else { rank + 1 };
+            if next < last {
+                sent.add(sums, bytes);
+            }
+        }
+        sent
+    }
+}
