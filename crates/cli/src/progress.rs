@@ -9,6 +9,8 @@ use chainrule::train::{Callback, EpochReport, Event, TrainerView};
 use chainrule_cli::terminal;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::report::precise;
+
 /// How often the bar is redrawn.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -42,9 +44,10 @@ impl ProgressPrinter {
         let validation =
             validation.as_ref().map(|scores| format!("  validation {scores}")).unwrap_or_default();
         format!(
-            "epoch {}/{}  {train}{validation}  {seconds:.3} s  {rate:.0} samples/s",
+            "epoch {}/{}  {train}{validation}  {}  {rate:.0} samples/s",
             epoch + 1,
-            self.epochs
+            self.epochs,
+            precise(*seconds, 3)
         )
     }
 }

@@ -6,13 +6,17 @@ use std::path::Path;
 
 use chainrule::data::output;
 use chainrule::tensor::blas::Blas;
-use chainrule::train::{EpochReport, Model, Scores};
+use chainrule::train::{EpochReport, Model};
 use chainrule_config::{Configuration, Evaluated, PredictedTargets};
 use chainrule_report::counted;
 use serde_json::{Map, Value, json};
 
 use crate::processes::ProcessFigures;
-use crate::score_table::{confusion_table, score_table};
+use crate::score_table::{confusion_table, score_table, short};
+use crate::text_chart::bars;
+
+/// From so many epochs on, losses are drawn.
+const FEWEST_DRAWN: usize = 3;
 
 /// What is printed and written of a training.
 pub(crate) struct TrainReport {
@@ -64,6 +68,13 @@ impl TrainReport {
     /// How long the training took.
     pub(crate) fn seconds(&self) -> f64 {
         self.history.iter().map(|report| report.seconds).sum()
+    }
+
+    /// The losses of the epochs in training and validation.
+    fn losses(&self) -> [(&'static str, Vec<f64>); 2] {
+        let training = self.history.iter().map(|report| report.train.loss).collect();
+        let validation = self.history.iter().filter_map(|report| Some(report.validation.as_ref()?.loss));
+        [("training loss", training), ("validation loss", validation.collect())]
     }
 
     /// The part that says most of new samples, with its name.
@@ -158,14 +169,17 @@ pub(crate) fn evaluated_json(evaluated: &Evaluated) -> Result<Value, serde_json:
     }))
 }
 
+/// A time in seconds with so many digits, or in smaller units where none of them would be left.
+pub(crate) fn precise(seconds: f64, digits: usize) -> String {
+    match seconds {
+        seconds if seconds >= 10f64.powi(1 - digits as i32) => format!("{seconds:.digits$} s"),
+        seconds if seconds >= 1e-3 => format!("{:.1} ms", 1e3 * seconds),
+        seconds => format!("{:.0} us", 1e6 * seconds),
+    }
+}
+
 impl fmt::Display for TrainReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let (ReportSource::Dataset(name), Some((part, evaluated))) = (&self.source, self.last()) {
-            let Scores { loss, .. } = evaluated.scores;
-            let accuracy = evaluated.scores.metric("accuracy").map(|accuracy| 100.0 * accuracy);
-            let accuracy = accuracy.map(|accuracy| format!("accuracy {accuracy:.2} %, ")).unwrap_or_default();
-            writeln!(f, "{part} on {name}: {accuracy}loss {loss:.4}\n")?;
-        }
         let parts: Vec<_> = self.parts.iter().map(|(part, evaluated)| (*part, evaluated)).collect();
         writeln!(f, "{}\n", score_table(&parts))?;
         let classes = self.predicts.classes.as_deref().unwrap_or_default();
@@ -174,6 +188,13 @@ impl fmt::Display for TrainReport {
             writeln!(f, "{confusion}\n")?;
         }
         let (seconds, epochs) = (self.seconds(), self.history.len());
+        if epochs >= FEWEST_DRAWN {
+            for (name, losses) in self.losses().into_iter().filter(|(_, losses)| losses.len() == epochs) {
+                let ends = [losses[0], losses[epochs - 1]].map(short);
+                writeln!(f, "{name:<16}  {}  {} to {}", bars(&losses), ends[0], ends[1])?;
+            }
+            writeln!(f)?;
+        }
         if epochs == 0 {
             writeln!(f, "The model was not trained: the number of epochs is 0.")?;
         } else {
@@ -185,9 +206,14 @@ impl fmt::Display for TrainReport {
             let mean = seconds / epochs as f64;
             writeln!(
                 f,
-                "training    {seconds:.2} s, {}{stopped}, {mean:.3} s per epoch",
-                counted(epochs, "epoch")
+                "training    {}, {}{stopped}, {} per epoch",
+                precise(seconds, 2),
+                counted(epochs, "epoch"),
+                precise(mean, 3)
             )?;
+        }
+        if let ReportSource::Dataset(name) = &self.source {
+            writeln!(f, "data        {name}, {} samples", self.samples)?;
         }
         let Blas { name, version, kernel, .. } = &self.blas;
         writeln!(f, "BLAS        {}", format!("{name} {version} {kernel}").trim())?;
@@ -201,5 +227,24 @@ impl fmt::Display for TrainReport {
             writeln!(f, "processes   {}", self.processes.len())?;
         }
         write!(f, "parameters  {}, sha256 {}", self.parameters, self.params_sha256)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_times_are_not_0() {
+        for (seconds, digits, text) in [
+            (12.345, 2, "12.35 s"),
+            (0.1, 2, "0.10 s"),
+            (0.0123, 2, "12.3 ms"),
+            (0.0123, 3, "0.012 s"),
+            (0.000_42, 3, "420 us"),
+            (0.0, 2, "0 us"),
+        ] {
+            assert_eq!(precise(seconds, digits), text);
+        }
     }
 }

@@ -54,9 +54,43 @@ pub(crate) fn text(curve: &Curve) -> String {
     text
 }
 
+/// Bars of eight heights.
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// The most bars in a line.
+const MOST_BARS: usize = 48;
+
+/// Values as a line of bars, the lowest and the highest as the ends of their heights; of many values, means of some in a row.
+/// What is not finite is a blank.
+pub(crate) fn bars(values: &[f64]) -> String {
+    let count = values.len().min(MOST_BARS);
+    let mean = |bar: usize| {
+        let part = &values[bar * values.len() / count..(bar + 1) * values.len() / count];
+        part.iter().sum::<f64>() / part.len() as f64
+    };
+    let means: Vec<f64> = (0..count).map(mean).collect();
+    let finite = || means.iter().copied().filter(|mean| mean.is_finite());
+    let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
+    let bar = |&mean: &f64| {
+        let part = if high > low { (mean - low) / (high - low) } else { 0.0 };
+        if mean.is_finite() { BARS[(part * 7.0).round() as usize] } else { ' ' }
+    };
+    means.iter().map(bar).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bars_are_as_high_as_values() {
+        assert_eq!(bars(&[8.0, 4.5, 1.0]), "█▅▁");
+        assert_eq!(bars(&[2.0, f64::NAN, 2.0]), "▁ ▁");
+        assert_eq!(bars(&[]), "");
+        let long: Vec<f64> = (0..1000).map(f64::from).collect();
+        let text: Vec<char> = bars(&long).chars().collect();
+        assert_eq!((text.len(), text[0], text[47]), (48, '▁', '█'));
+    }
 
     /// The picture as rows of dots.
     fn dots(curve: &Curve) -> Vec<Vec<bool>> {
