@@ -67,6 +67,9 @@ impl Arguments {
                 command += &format!(" --{option} {}", for_shell(path));
             }
         }
+        if let Some(address) = &self.watch {
+            command += &format!(" --watch={address}");
+        }
         if out != Path::new("mnist.chainrule") {
             command += &format!(" --out {}", for_shell(out));
         }

@@ -8,6 +8,7 @@ pub mod dataset;
 pub mod error_chain;
 pub mod machine;
 pub mod models;
+pub mod page_server;
 pub mod peak;
 pub mod tables;
 pub mod terminal;

@@ -31,6 +31,7 @@ mod svg_chart;
 mod text_chart;
 mod train_mnist;
 mod training_page;
+mod watch;
 mod weight_file;
 
 use std::error::Error;

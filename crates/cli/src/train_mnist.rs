@@ -1,6 +1,7 @@
 //! `chainrule train-mnist`: trains a network on MNIST, evaluates it and saves it.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use chainrule_cli::{peak, terminal};
 use chainrule_config::{
     CheckpointInterval, Evaluation, PredictedTargets, Rate, SharedSamples, scheduled_optimizer,
 };
+use chainrule_report::RunReport;
 use clap::Args;
 
 use crate::forecast::{self, Forecast};
@@ -30,7 +32,8 @@ use crate::processes::{self, Processes};
 use crate::progress::ProgressPrinter;
 use crate::recorder::{Recorder, SIZES};
 use crate::report::{ReportSource, TrainReport};
-use crate::training_page::TrainingPage;
+use crate::training_page::{TrainingPage, environment, layers as page_layers, title};
+use crate::watch::Watch;
 
 /// The number of shards with `--distributed`, whatever the number of processes, which is no part of the result.
 const SHARDS_OF_GROUP: usize = 8;
@@ -140,6 +143,11 @@ pub(crate) struct Arguments {
     /// Write the report to this file as an HTML page: curves, confusion, mistakes, weights.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Serve the page while the network trains, and say at which address, which only this machine reaches; other machines do with the
+    /// address of an interface and a port, such as 0.0.0.0:8000.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:0")]
+    #[arg(conflicts_with = "find_lr")]
+    pub(crate) watch: Option<SocketAddr>,
     /// Do not look in the first 100 steps for what keeps the training from learning.
     #[arg(long)]
     pub(crate) no_audit: bool,
@@ -240,11 +248,12 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
         trainer = trainer.audit(Audit::default());
     }
     let recorder = Recorder::default();
-    if arguments.report.is_some() {
+    let is_shown = arguments.report.is_some() || arguments.watch.is_some();
+    if is_shown {
         // The sizes are part of what all processes do; the first alone writes them.
         trainer = trainer.record_sizes(SIZES);
     }
-    if arguments.report.is_some() && is_first {
+    if is_shown && is_first {
         trainer = trainer.callback(recorder.clone());
     }
     for metric in &arguments.metric {
@@ -310,6 +319,23 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
             "{products}, {gflops:.0} GFLOP/s; training on {working} of {threads} threads{each}, {shards} shards\n{forecast}"
         ));
     }
+    let source = ReportSource::Dataset(name.clone());
+    let predicts = PredictedTargets {
+        names: vec!["class".to_owned()],
+        classes: Some((0..classes).map(|class| class.to_string()).collect()),
+        ..PredictedTargets::default()
+    };
+    let mut watch = None;
+    if let Some(address) = arguments.watch.filter(|_| is_first) {
+        let mut facts = RunReport::new(title(&source, &predicts));
+        facts.subtitle =
+            format!("{} samples, {} parameters", train.len(), trainer.model().parameters().len());
+        facts.layers = page_layers(trainer.model());
+        facts.settings = arguments.options(epochs, name);
+        facts.environment = environment(&library, arguments.portable, threads, shards);
+        let watch = watch.insert(Watch::start(address, facts)?);
+        trainer = trainer.callback(watch.callback(&recorder));
+    }
     trainer = processes.join(trainer);
     let interrupt = Interrupt::watch()?;
     trainer = trainer.callback(interrupt.clone());
@@ -350,13 +376,9 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
     let tested = Evaluation::new(evaluating, outputs).of(&test)?;
     let (layers, parameters, params_sha256) = TrainReport::facts(model);
     let report = TrainReport {
-        source: ReportSource::Dataset(name.clone()),
+        source,
         samples: train.len(),
-        predicts: PredictedTargets {
-            names: vec!["class".to_owned()],
-            classes: Some((0..classes).map(|class| class.to_string()).collect()),
-            ..PredictedTargets::default()
-        },
+        predicts,
         planned: epochs,
         history: trainer.history().to_vec(),
         parts: vec![("test", tested)],
@@ -376,7 +398,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
     if let Some(path) = &arguments.json {
         report.write(path).map_err(|error| output_files::cannot_write(path, &error))?;
     }
-    if let Some(path) = &arguments.report {
+    if is_shown {
         let page = TrainingPage {
             report: &report,
             warnings: trainer.warnings().iter().map(ToString::to_string).collect(),
@@ -387,7 +409,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
             samples: &test,
             settings: arguments.options(epochs, name),
         };
-        page.write(path)?;
+        page.publish(arguments.report.as_deref(), watch)?;
     }
     saved?;
     if arguments.checkpoint.is_none() {

@@ -9,16 +9,17 @@ use chainrule::data::output;
 use chainrule::prelude::*;
 use chainrule::tensor::blas::Blas;
 use chainrule::tensor::{Outputs, TargetView, vector};
-use chainrule::train::WeightSizes;
-use chainrule_config::{LearntTarget, SharedSamples};
+use chainrule::train::{EpochReport, Scores, WeightSizes};
+use chainrule_config::{LearntTarget, PredictedTargets, SharedSamples};
 use chainrule_report::{
     CurveSeries, LayerFacts, PredictedValues, RunReport, ScoredSamples, Thumbnail, counted,
 };
 use ndarray::Array2;
 
 use crate::recorder::Recorded;
-use crate::report::{ReportSource, TrainReport};
+use crate::report::{ReportSource, TrainReport, precise};
 use crate::score_table::short;
+use crate::watch::Watch;
 
 /// The number of samples in a batch of predictions.
 const ROWS: usize = 500;
@@ -48,19 +49,22 @@ pub(crate) struct TrainingPage<'a, Y> {
 }
 
 impl<Y: LearntTarget> TrainingPage<'_, Y> {
-    /// Writes the page.
-    pub(crate) fn write(self, path: &Path) -> Result<(), Box<dyn Error>> {
+    /// Writes the page to a file, if there is one, and shows it to those who watch.
+    pub(crate) fn publish(self, path: Option<&Path>, watch: Option<Watch>) -> Result<(), Box<dyn Error>> {
         let page = self.page()?.to_html();
-        let written: io::Result<()> = output::write(path, |file| file.write_all(page.as_bytes()));
-        Ok(written.map_err(|error| crate::output_files::cannot_write(path, &error))?)
+        if let Some(path) = path {
+            let written: io::Result<()> = output::write(path, |file| file.write_all(page.as_bytes()));
+            written.map_err(|error| crate::output_files::cannot_write(path, &error))?;
+        }
+        if let Some(watch) = watch {
+            watch.finish(page);
+        }
+        Ok(())
     }
 
     fn page(self) -> Result<RunReport, Box<dyn Error>> {
         let Self { report, recorded, sizes, model, .. } = &self;
-        let mut page = RunReport::new(match &report.source {
-            ReportSource::Dataset(name) => format!("Training on {name}"),
-            ReportSource::Configuration { .. } => format!("A model of {}", report.predicts.names.join(", ")),
-        });
+        let mut page = RunReport::new(title(&report.source, &report.predicts));
         let epochs = report.history.len();
         let passes = counted(epochs, "epoch");
         page.subtitle = format!("{} samples, {passes}, {} parameters", report.samples, report.parameters);
@@ -72,18 +76,16 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
         }
         let seconds = report.seconds();
         page.figures.extend(named([
-            ("training", format!("{seconds:.2} s")),
-            ("an epoch", format!("{:.3} s", seconds / epochs.max(1) as f64)),
+            ("training", precise(seconds, 2)),
+            ("an epoch", precise(seconds / epochs.max(1) as f64, 3)),
         ]));
         page.warnings.clone_from(&self.warnings);
-        page.curves = self.curves();
+        let test = report.parts.iter().find(|(part, _)| *part == "test").map(|(_, test)| &test.scores);
+        // While targets are scaled, the losses of the epochs are in other units.
+        let is_scaled = !report.predicts.scales.is_empty();
+        page.curves = curves(recorded, &report.history, test, is_scaled);
         page.rate.clone_from(&recorded.rates);
-        let shown = sizes.iter().step_by(sizes.len().div_ceil(WEIGHTS).max(1));
-        let series = |sizes: &WeightSizes, points: &[(u64, f64)]| {
-            CurveSeries::new("size", &sizes.name, points.iter().map(|&(step, size)| (step as f64, size)))
-        };
-        page.weight_norms = shown.clone().map(|sizes| series(sizes, &sizes.weight)).collect();
-        page.gradient_norms = shown.map(|sizes| series(sizes, &sizes.gradient)).collect();
+        [page.weight_norms, page.gradient_norms] = norms(sizes);
         page.classes = report.predicts.classes.clone().unwrap_or_default();
         page.confusion = report.last().and_then(|(_, last)| last.confusion.clone()).unwrap_or_default();
         if let Some(scored) = self.scored()? {
@@ -93,60 +95,11 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
             page.values = self.values()?;
         }
         page.weights = first_weights(model);
-        let layer = |layer: &chainrule::core::LayerInfo| LayerFacts {
-            path: layer.path.clone(),
-            label: layer.label.clone(),
-            output: layer.output.to_string(),
-            parameters: layer.parameters as u64,
-            flops: layer.flops,
-        };
-        page.layers = model.plan().layers().iter().map(layer).collect();
+        page.layers = layers(model);
         page.settings.clone_from(&self.settings);
         page.settings.push(("SHA-256 of the parameters".into(), report.params_sha256.clone()));
-        let Blas { name, version, kernel, .. } = &report.blas;
-        let products = if report.portable { "portable" } else { "of BLAS and our own kernels" };
-        page.environment = named([
-            ("chainrule", env!("CARGO_PKG_VERSION").to_owned()),
-            ("BLAS", format!("{name} {version} {kernel}").trim().to_owned()),
-            ("products", products.to_owned()),
-            ("threads", report.threads.to_string()),
-            ("shards", report.shards.to_string()),
-            ("system", format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH)),
-        ]);
+        page.environment = environment(&report.blas, report.portable, report.threads, report.shards);
         Ok(page)
-    }
-
-    /// Losses and metrics over the epochs, and at the end over the test set.
-    fn curves(&self) -> Vec<CurveSeries> {
-        let mut curves: Vec<CurveSeries> = Vec::new();
-        let mut add = |quantity: &str, name: &str, point| match curves
-            .iter_mut()
-            .find(|curve| curve.quantity == quantity && curve.name == name)
-        {
-            Some(curve) => curve.points.push(point),
-            None => curves.push(CurveSeries::new(quantity, name, [point])),
-        };
-        let history = &self.report.history;
-        let epochs = history.iter().map(|report| (report.epoch as f64 + 1.0, report));
-        let of_parts = epochs.flat_map(|(epoch, report)| {
-            let validation = report.validation.as_ref().map(|scores| ("validation", epoch, scores));
-            std::iter::once(("training", epoch, &report.train)).chain(validation)
-        });
-        let end = history.last().map_or(0.0, |report| report.epoch as f64 + 1.0);
-        let test = self.report.parts.iter().filter(|(part, _)| *part == "test");
-        // While targets are scaled, the losses of the epochs are in other units.
-        let is_scaled = !self.report.predicts.scales.is_empty();
-        for (name, epoch, scores) in of_parts.chain(test.map(|(part, test)| (*part, end, &test.scores))) {
-            if !(is_scaled && name == "test") {
-                add("loss", name, (epoch, scores.loss));
-            }
-            let numbers =
-                scores.metrics.iter().filter_map(|(metric, value)| Some((metric, value.as_number()?)));
-            numbers.for_each(|(metric, value)| add(metric, name, (epoch, value)));
-        }
-        let batches = CurveSeries::new("loss", "batches", self.recorded.losses.iter().copied());
-        curves.insert(0, batches);
-        curves
     }
 
     /// What the model says of each sample, and the targets: `each` is given the outputs of some, in their order.
@@ -212,8 +165,88 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
     }
 }
 
-fn named<const N: usize>(facts: [(&str, String); N]) -> Vec<(String, String)> {
+pub(crate) fn named<const N: usize>(facts: [(&str, String); N]) -> Vec<(String, String)> {
     facts.map(|(name, value)| (name.to_owned(), value)).to_vec()
+}
+
+/// The title of a page about a model that predicts these.
+pub(crate) fn title(source: &ReportSource, predicts: &PredictedTargets) -> String {
+    match source {
+        ReportSource::Dataset(name) => format!("Training on {name}"),
+        ReportSource::Configuration { .. } => format!("A model of {}", predicts.names.join(", ")),
+    }
+}
+
+/// Losses and metrics over the epochs, and at the end over the test set, whose loss is left out where targets are scaled.
+pub(crate) fn curves(
+    recorded: &Recorded,
+    history: &[EpochReport],
+    test: Option<&Scores>,
+    is_scaled: bool,
+) -> Vec<CurveSeries> {
+    let mut curves: Vec<CurveSeries> = Vec::new();
+    let mut add = |quantity: &str, name: &str, point| match curves
+        .iter_mut()
+        .find(|curve| curve.quantity == quantity && curve.name == name)
+    {
+        Some(curve) => curve.points.push(point),
+        None => curves.push(CurveSeries::new(quantity, name, [point])),
+    };
+    let epochs = history.iter().map(|report| (report.epoch as f64 + 1.0, report));
+    let of_parts = epochs.flat_map(|(epoch, report)| {
+        let validation = report.validation.as_ref().map(|scores| ("validation", epoch, scores));
+        std::iter::once(("training", epoch, &report.train)).chain(validation)
+    });
+    let end = history.last().map_or(0.0, |report| report.epoch as f64 + 1.0);
+    for (name, epoch, scores) in of_parts.chain(test.map(|test| ("test", end, test))) {
+        if !(is_scaled && name == "test") {
+            add("loss", name, (epoch, scores.loss));
+        }
+        let numbers = scores.metrics.iter().filter_map(|(metric, value)| Some((metric, value.as_number()?)));
+        numbers.for_each(|(metric, value)| add(metric, name, (epoch, value)));
+    }
+    curves.insert(0, CurveSeries::new("loss", "batches", recorded.losses.iter().copied()));
+    curves
+}
+
+/// The sizes of some weights, and of their gradients.
+pub(crate) fn norms(sizes: &[WeightSizes]) -> [Vec<CurveSeries>; 2] {
+    let shown = sizes.iter().step_by(sizes.len().div_ceil(WEIGHTS).max(1));
+    let series = |sizes: &WeightSizes, points: &[(u64, f64)]| {
+        CurveSeries::new("size", &sizes.name, points.iter().map(|&(step, size)| (step as f64, size)))
+    };
+    let weights = shown.clone().map(|sizes| series(sizes, &sizes.weight)).collect();
+    [weights, shown.map(|sizes| series(sizes, &sizes.gradient)).collect()]
+}
+
+/// The layers of a model.
+pub(crate) fn layers(model: &Model<f32>) -> Vec<LayerFacts> {
+    let layer = |layer: &chainrule::core::LayerInfo| LayerFacts {
+        path: layer.path.clone(),
+        label: layer.label.clone(),
+        output: layer.output.to_string(),
+        parameters: layer.parameters as u64,
+        flops: layer.flops,
+    };
+    model.plan().layers().iter().map(layer).collect()
+}
+
+/// On what a model is trained.
+pub(crate) fn environment(
+    Blas { name, version, kernel, .. }: &Blas,
+    portable: bool,
+    threads: usize,
+    shards: usize,
+) -> Vec<(String, String)> {
+    let products = if portable { "portable" } else { "of BLAS and our own kernels" };
+    named([
+        ("chainrule", env!("CARGO_PKG_VERSION").to_owned()),
+        ("BLAS", format!("{name} {version} {kernel}").trim().to_owned()),
+        ("products", products.to_owned()),
+        ("threads", threads.to_string()),
+        ("shards", shards.to_string()),
+        ("system", format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH)),
+    ])
 }
 
 /// The mistakes of which the model was most certain, if samples are pictures.

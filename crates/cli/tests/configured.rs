@@ -2,10 +2,14 @@
 
 mod start;
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use chainrule::data::idx::{self, Idx};
 use chainrule::tensor::Seed;
@@ -70,6 +74,49 @@ fn plants(rows: usize, seed: u64) -> String {
         writeln!(text, "p{row:03},{leaf},{soil},{}", ["elm", "oak", "\"ash, white\""][species]).unwrap();
     }
     text
+}
+
+/// `--watch` says where the page is, which changes while the model trains and is the report in the end.
+#[test]
+fn a_training_is_watched() {
+    let directory = directory(&[("plants.csv", plants(400, 5))]);
+    out(directory.path(), &["init", "plants.csv"]);
+    let mut command = chainrule();
+    // It would stop early, before a page of it was seen.
+    let patient = "early_stopping.patience=1000000";
+    command.current_dir(directory.path());
+    command.args(["train", "plants.toml", "--watch", "--for", "3s", "--set", patient]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let address = said.find_map(|line| Some(line.strip_prefix("watch it at http://")?.to_owned())).unwrap();
+    // A pipe that is full would keep it from going on.
+    let rest = std::thread::spawn(move || said.for_each(drop));
+    let (host, path) = address.split_once('/').unwrap();
+    assert!(host.starts_with("127.0.0.1:") && path.len() == 33, "{address}");
+    let get = || {
+        let mut stream = TcpStream::connect(host).unwrap();
+        write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        page
+    };
+    let mut live = Vec::new();
+    let last = loop {
+        let page = get();
+        if !page.contains(" data-version=") {
+            break page;
+        }
+        live.push(page);
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    rest.join().unwrap();
+    assert!(child.wait().unwrap().success());
+    let tags: HashSet<&str> =
+        live.iter().filter_map(|page| page.lines().find(|line| line.starts_with("ETag"))).collect();
+    assert!(tags.len() > 2, "{tags:?}");
+    let middle = &live[live.len() / 2];
+    assert!(middle.contains("training loss") && middle.contains("A model of species"), "{middle}");
+    assert!(last.contains("<h2>Confusion") && last.contains("default-src 'none'"));
 }
 
 fn flats(rows: usize, seed: u64) -> String {

@@ -3,7 +3,9 @@
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
   const HEIGHT = 260;
-  const MARGIN = { left: 52, right: 12, top: 10, bottom: 34 };
+  const MARGIN = { right: 12, top: 10, bottom: 34 };
+  // Of a letter of the numbers beside the axis.
+  const LETTER = 6.3;
   const COLOURS = 10;
 
   const element = (name, attributes, parent) => {
@@ -53,12 +55,7 @@
       this.log = false;
       this.zoom = null;
       this.at = null;
-      const isNumber = ([x, y]) => Number.isFinite(x) && Number.isFinite(y);
-      this.series = this.chart.series.map((series, index) => ({
-        name: series.name,
-        points: series.points.filter(isNumber),
-        colour: `var(--s${index % COLOURS})`,
-      }));
+      this.read();
       this.svg = element("svg", { role: "img", tabindex: "0", height: HEIGHT }, this.plot);
       this.svg.setAttribute("aria-label", `${this.plot.getAttribute("aria-label")}. Arrow keys read values, plus and minus zoom.`);
       this.tip = document.createElement("div");
@@ -71,6 +68,23 @@
       this.tools(figure);
       this.listen();
       new ResizeObserver(() => this.draw()).observe(this.plot);
+      this.draw();
+    }
+
+    read() {
+      const isNumber = ([x, y]) => Number.isFinite(x) && Number.isFinite(y);
+      this.series = this.chart.series.map((series, index) => ({
+        name: series.name,
+        points: series.points.filter(isNumber),
+        colour: `var(--s${index % COLOURS})`,
+      }));
+    }
+
+    // Takes other values of the same series: what is hidden, zoomed into and pointed at stays.
+    update(chart) {
+      this.chart = chart;
+      this.read();
+      this.log = this.log && this.series.every(({ points }) => points.every((point) => point[1] > 0));
       this.draw();
     }
 
@@ -153,10 +167,12 @@
     draw() {
       const width = Math.max(this.plot.clientWidth, 160);
       const { x, y } = this.ranges();
-      const inner = { width: width - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom };
+      const beside = this.log ? powers(y[0], y[1]) : ticks(y[0], y[1], 7);
+      const left = Math.max(52, 14 + LETTER * Math.max(0, ...beside.map((value) => short(value).length)));
+      const inner = { width: width - left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom };
       const flat = this.log ? Math.log : (value) => value;
-      this.toX = (value) => MARGIN.left + ((value - x[0]) / (x[1] - x[0])) * inner.width;
-      this.fromX = (at) => x[0] + ((at - MARGIN.left) / inner.width) * (x[1] - x[0]);
+      this.toX = (value) => left + ((value - x[0]) / (x[1] - x[0])) * inner.width;
+      this.fromX = (at) => x[0] + ((at - left) / inner.width) * (x[1] - x[0]);
       this.toY = (value) => MARGIN.top + (1 - (flat(value) - flat(y[0])) / (flat(y[1]) - flat(y[0]))) * inner.height;
       this.view = x;
       const svg = this.svg;
@@ -164,18 +180,18 @@
       svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
       const id = `clip-${this.plot.parentElement.dataset.chart}`;
       const clip = element("clipPath", { id }, element("defs", {}, svg));
-      element("rect", { x: MARGIN.left - 4, y: 0, width: inner.width + 8, height: HEIGHT - MARGIN.bottom + 2 }, clip);
-      for (const value of this.log ? powers(y[0], y[1]) : ticks(y[0], y[1], 7)) {
+      element("rect", { x: left - 4, y: 0, width: inner.width + 8, height: HEIGHT - MARGIN.bottom + 2 }, clip);
+      for (const value of beside) {
         const at = this.toY(value);
-        element("line", { class: "grid-line", x1: MARGIN.left, x2: width - MARGIN.right, y1: at, y2: at }, svg);
-        element("text", { x: MARGIN.left - 8, y: at + 4, "text-anchor": "end" }, svg).textContent = short(value);
+        element("line", { class: "grid-line", x1: left, x2: width - MARGIN.right, y1: at, y2: at }, svg);
+        element("text", { x: left - 8, y: at + 4, "text-anchor": "end" }, svg).textContent = short(value);
       }
       for (const value of ticks(x[0], x[1], Math.max(2, Math.floor(inner.width / 80)))) {
         const at = this.toX(value);
         element("text", { x: at, y: HEIGHT - MARGIN.bottom + 16, "text-anchor": "middle" }, svg).textContent = short(value);
       }
       const bottom = HEIGHT - MARGIN.bottom;
-      element("line", { class: "axis", x1: MARGIN.left, x2: width - MARGIN.right, y1: bottom, y2: bottom }, svg);
+      element("line", { class: "axis", x1: left, x2: width - MARGIN.right, y1: bottom, y2: bottom }, svg);
       element("text", { x: width - MARGIN.right, y: HEIGHT - 4, "text-anchor": "end" }, svg).textContent = this.chart.x;
       const lines = element("g", { "clip-path": `url(#${id})` }, svg);
       if (this.chart.diagonal) {
@@ -325,5 +341,9 @@
       });
     }
   }
-  document.querySelectorAll("[data-chart]").forEach((figure) => new Chart(figure));
+  const show = () => {
+    for (const figure of document.querySelectorAll("[data-chart]")) figure.chart ||= new Chart(figure);
+  };
+  addEventListener("contentchange", show);
+  show();
 })();

@@ -1,7 +1,7 @@
 "use strict";
 // Pictures from hexadecimal pixels: grey, or blue for negative and orange for positive weights.
 (() => {
-  const drawn = [];
+  let drawn = [];
   const colour = (name) => {
     const hex = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
     return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
@@ -25,23 +25,28 @@
     }
     context.putImageData(image, 0, 0);
   };
-  for (const list of document.querySelectorAll("[data-pictures]")) {
-    const pictures = JSON.parse(document.getElementById(list.dataset.pictures).textContent);
-    for (const picture of pictures) {
-      const canvas = document.createElement("canvas");
-      canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", picture.caption);
-      const caption = document.createElement("figcaption");
-      caption.textContent = picture.caption;
-      const figure = document.createElement("figure");
-      figure.append(canvas, caption);
-      const item = document.createElement("li");
-      item.append(figure);
-      list.append(item);
-      drawn.push([canvas, picture]);
-    }
-  }
   const drawAll = () => drawn.forEach(([canvas, picture]) => draw(canvas, picture));
+  const show = () => {
+    drawn = drawn.filter(([canvas]) => canvas.isConnected);
+    for (const list of document.querySelectorAll("[data-pictures]:empty")) {
+      const pictures = JSON.parse(document.getElementById(list.dataset.pictures).textContent);
+      for (const picture of pictures) {
+        const canvas = document.createElement("canvas");
+        canvas.setAttribute("role", "img");
+        canvas.setAttribute("aria-label", picture.caption);
+        const caption = document.createElement("figcaption");
+        caption.textContent = picture.caption;
+        const figure = document.createElement("figure");
+        figure.append(canvas, caption);
+        const item = document.createElement("li");
+        item.append(figure);
+        list.append(item);
+        drawn.push([canvas, picture]);
+      }
+    }
+    drawAll();
+  };
   addEventListener("themechange", drawAll);
-  drawAll();
+  addEventListener("contentchange", show);
+  show();
 })();

@@ -29,5 +29,5 @@ mod tables;
 
 pub use curves::ScoredSamples;
 pub use read::ReadError;
-pub use report::{CurveSeries, LayerFacts, PredictedValues, RunReport, Thumbnail};
+pub use report::{CurveSeries, LayerFacts, PredictedValues, RunProgress, RunReport, Thumbnail};
 pub use tables::counted;

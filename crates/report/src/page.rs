@@ -4,20 +4,39 @@ use sha2::{Digest, Sha256};
 
 use crate::escape::html as escaped;
 use crate::parts::{Section, sections};
-use crate::report::RunReport;
+use crate::report::{RunProgress, RunReport};
 
 const TEMPLATE: &str = include_str!("../assets/page.html");
 const STYLE: &str = include_str!("../assets/page.css");
+const LIVE: &str = include_str!("../assets/live.js");
 const SCRIPTS: [&str; 3] = [
     include_str!("../assets/chart.js"),
     include_str!("../assets/pictures.js"),
     include_str!("../assets/theme.js"),
 ];
 
-/// The page of a report.
-pub(crate) fn html(report: &RunReport) -> String {
+/// What a page of a training that runs is told of it.
+pub(crate) struct Live<'a> {
+    pub(crate) version: u64,
+    pub(crate) progress: &'a RunProgress,
+}
+
+impl Live<'_> {
+    /// How far it is, as a bar and a line of text.
+    fn progress(&self) -> String {
+        let RunProgress { share, text } = self.progress;
+        let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+        let bar = format!(
+            "<progress max=\"1\" value=\"{share:.4}\" aria-label=\"Part of the training\"></progress>"
+        );
+        format!("{bar}<span class=\"text\">{}</span>", escaped(text))
+    }
+}
+
+/// The page of a report; of a training that still runs, one that asks where it came from for the next one.
+pub(crate) fn html(report: &RunReport, live: Option<&Live<'_>>) -> String {
     let RunReport { title, subtitle, figures, warnings, .. } = report;
-    let script = SCRIPTS.concat();
+    let script = [live.map_or("", |_| LIVE), &SCRIPTS.concat()].concat();
     let sections = sections(report);
     let link = |Section { id, title, .. }: &Section| format!("<li><a href=\"#{id}\">{title}</a></li>");
     let section = |Section { id, title, content }: &Section| {
@@ -33,8 +52,20 @@ pub(crate) fn html(report: &RunReport) -> String {
         let list: String = warnings.iter().map(warning).collect();
         format!("<aside class=\"warnings\" aria-label=\"Warnings\"><ul>{list}</ul></aside>")
     };
+    let progress = live.map(Live::progress).unwrap_or_default();
+    let version = live.map(|live| format!(" data-version=\"{}\"", live.version)).unwrap_or_default();
+    // An icon is asked for by browsers.
+    let connect = live.map_or("", |_| " connect-src 'self'; img-src 'self';");
+    let loads = live.map_or(
+        "This page loads nothing from elsewhere.",
+        |_| "The training runs; this page shows it until it ends, and can be saved then.",
+    );
     fill(&[
         // Nothing but this script runs, and nothing is loaded, whatever a text might contain.
+        ("version", &version),
+        ("connect", connect),
+        ("progress", &format!("<div id=\"progress\">{progress}</div>")),
+        ("loads", loads),
         ("hash", &base64(&Sha256::digest(script.as_bytes()))),
         ("title", &escaped(title)),
         ("subtitle", &escaped(subtitle)),
@@ -90,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_value_is_not_filled_again() {
-        let page = html(&RunReport::new("{{script}}"));
+        let page = html(&RunReport::new("{{script}}"), None);
         assert!(page.contains("<h1>{{script}}</h1>"));
     }
 }

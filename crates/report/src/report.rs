@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::curves::ScoredSamples;
-use crate::page;
+use crate::page::{self, Live};
 
 /// A training with all that is known of it. What is empty is left out of the page.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,8 +53,25 @@ impl RunReport {
 
     /// The page.
     pub fn to_html(&self) -> String {
-        page::html(self)
+        page::html(self, None)
     }
+
+    /// The page of a training that still runs: its script asks the address that it came from for the page again, about every second,
+    /// and changes what differs, until it gets one without a version, such as [`to_html`](Self::to_html) makes.
+    ///
+    /// A server has to give `version` as the `ETag` of the page, in quotation marks, and may answer 304 to what has `If-None-Match` with it.
+    pub fn to_live_html(&self, version: u64, progress: &RunProgress) -> String {
+        page::html(self, Some(&Live { version, progress }))
+    }
+}
+
+/// How far a training is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunProgress {
+    /// The part of it that is done, from 0 to 1.
+    pub share: f64,
+    /// A line about it, such as the epoch and the time that is left.
+    pub text: String,
 }
 
 /// A line of a chart.

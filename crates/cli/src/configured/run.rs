@@ -1,6 +1,7 @@
 //! A training that a configuration describes, from its data to a saved model and its report.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use chainrule_config::{
     Configuration, DataParts, LearntTarget, LoadedData, LoadedSamples, PredictedTargets, TrainedModel,
     TrainingJob, noted,
 };
+use chainrule_report::RunReport;
 use clap::Args;
 
 use super::for_shell;
@@ -22,7 +24,8 @@ use crate::output_files;
 use crate::progress::ProgressPrinter;
 use crate::recorder::{Recorder, SIZES};
 use crate::report::{ReportSource, TrainReport};
-use crate::training_page::TrainingPage;
+use crate::training_page::{TrainingPage, environment, layers, title};
+use crate::watch::Watch;
 
 /// For how long steps are measured before the training.
 const MEASURED: Duration = Duration::from_millis(200);
@@ -45,6 +48,10 @@ pub(crate) struct Options {
     /// Write the report to this file as an HTML page: curves, confusion or residuals, mistakes, weights, sizes of gradients.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Serve the page while the model trains, and say at which address, which only this machine reaches; other machines do with the address of
+    /// an interface and a port, such as 0.0.0.0:8000.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:0")]
+    pub(crate) watch: Option<SocketAddr>,
     /// Train for about this long, such as 60s or 10m: for as many epochs as fit into it, instead of those of the configuration. The schedule is that
     /// of the epochs.
     #[arg(long = "for", value_name = "TIME", value_parser = chainrule_config::seconds)]
@@ -197,6 +204,20 @@ impl Run<'_> {
         let mut job =
             job.threads(threads).try_with(|trainer| self.prepared(trainer, interrupt.clone(), &recorder))?;
         self.forecast(&mut job, threads);
+        let source = ReportSource::of(configuration);
+        let mut watch = None;
+        if let Some(address) = self.options.watch {
+            let (samples, trainer) = (job.samples(), job.trainer());
+            let mut facts = RunReport::new(title(&source, &predicts));
+            let parameters = trainer.model().parameters().len();
+            facts.subtitle = format!("{samples} samples, {parameters} parameters");
+            facts.layers = layers(trainer.model());
+            facts.settings = self.settings();
+            let shards = trainer.shard_count();
+            facts.environment = environment(&Blas::current(), configuration.portable, threads, shards);
+            let callback = watch.insert(Watch::start(address, facts)?).callback(&recorder);
+            job = job.try_with(|trainer| Ok::<_, Box<dyn Error>>(trainer.callback(callback)))?;
+        }
         let fitted = job.fit();
         let epochs = configuration.epochs;
         let to_go_on = || {
@@ -227,7 +248,7 @@ impl Run<'_> {
         let others = others.into_iter().filter_map(|(part, evaluated)| Some((part, evaluated?)));
         let (layers, parameters, params_sha256) = TrainReport::facts(&model);
         let report = TrainReport {
-            source: ReportSource::of(configuration),
+            source,
             samples,
             predicts,
             planned: epochs,
@@ -249,12 +270,12 @@ impl Run<'_> {
         if let Some(path) = json {
             report.write(path).map_err(|error| output_files::cannot_write(path, &error))?;
         }
-        if let Some(path) = page {
+        if page.is_some() || watch.is_some() {
             let recorded = recorder.recorded();
             let (report, sizes, model, samples) = (&report, &sizes[..], &model, &last);
             let settings = self.settings();
             TrainingPage { report, warnings, recorded, sizes, model, outputs, samples, settings }
-                .write(path)?;
+                .publish(page.as_deref(), watch)?;
         }
         saved?;
         if !self.keeps_checkpoint {
@@ -287,7 +308,7 @@ impl Run<'_> {
         if let Some(directory) = &self.options.tensorboard {
             trainer = trainer.callback(TensorBoardLog::new(directory));
         }
-        if self.options.report.is_some() {
+        if self.options.report.is_some() || self.options.watch.is_some() {
             trainer = trainer.callback(recorder.clone()).record_sizes(SIZES);
         }
         let fresh = trainer.model().notes().to_vec();
@@ -377,6 +398,9 @@ impl Run<'_> {
             if let Some(path) = path {
                 command += &format!(" --{option} {}", for_shell(path));
             }
+        }
+        if let Some(address) = &self.options.watch {
+            command += &format!(" --watch={address}");
         }
         command
     }

@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     checkpoint: Option<PathBuf>,
     /// Train with so many seeds, side by side, from that of the configuration on; report mean and deviation, and save each model with its seed in
     /// the name.
-    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["checkpoint", "log", "tensorboard", "report", "time"])]
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["checkpoint", "log", "tensorboard", "report", "watch", "time"])]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: Option<u64>,
 }

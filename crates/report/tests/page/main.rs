@@ -2,7 +2,9 @@
 
 mod browser;
 
-use chainrule_report::{CurveSeries, LayerFacts, PredictedValues, RunReport, ScoredSamples, Thumbnail};
+use chainrule_report::{
+    CurveSeries, LayerFacts, PredictedValues, RunProgress, RunReport, ScoredSamples, Thumbnail,
+};
 
 /// A report of everything, in which every text is `text` with a number.
 fn full(text: &str) -> RunReport {
@@ -84,6 +86,24 @@ fn nothing_is_loaded_from_elsewhere() {
         assert!(!found, "{reference}");
     }
     assert!(page.contains("default-src 'none'"));
+}
+
+/// A page that changes while a training runs asks where it came from, and no other address.
+#[test]
+fn a_live_page_says_how_far_it_is() {
+    let progress = RunProgress { share: f64::NAN, text: "<b>epoch 1</b>".into() };
+    let page = full("text ").to_live_html(7, &progress);
+    for part in [
+        "data-version=\"7\"",
+        "connect-src 'self';",
+        "value=\"0.0000\"",
+        "&lt;b&gt;epoch 1",
+        "fetch(location.pathname",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    let last = full("text ").to_html();
+    assert!(!last.contains("data-version") && !last.contains("connect-src") && !last.contains("<progress "));
 }
 
 #[test]

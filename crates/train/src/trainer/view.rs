@@ -6,7 +6,9 @@ use std::path::Path;
 use chainrule_tensor::Real;
 
 use super::error::TrainError;
+use super::history::EpochReport;
 use super::requests::Requests;
+use super::size_record::WeightSizes;
 use super::snapshot::Snapshot;
 use super::warning::TrainWarning;
 use crate::model::model::Model;
@@ -54,6 +56,21 @@ impl<T: Real> TrainerView<'_, T> {
     /// The name of each metric, in the order in which they were added to the trainer.
     pub fn metric_names(&self) -> Vec<String> {
         self.trainer.names_of_metrics()
+    }
+
+    /// The reports of all epochs so far: see [`Trainer::history`](super::Trainer::history).
+    pub fn history(&self) -> &[EpochReport] {
+        self.trainer.epoch_reports()
+    }
+
+    /// What was recorded of the sizes of weights and gradients: see [`Trainer::weight_sizes`](super::Trainer::weight_sizes).
+    pub fn weight_sizes(&self) -> &[WeightSizes] {
+        self.trainer.recorded_sizes()
+    }
+
+    /// What was warned of so far: see [`Trainer::warnings`](super::Trainer::warnings).
+    pub fn warnings(&self) -> &[TrainWarning] {
+        self.trainer.said_warnings()
     }
 
     /// Copies the weights, and what is evaluated in place of them.
@@ -122,6 +139,12 @@ pub(super) trait Watchable<T: Real> {
     fn rate(&self) -> Option<f64>;
 
     fn names_of_metrics(&self) -> Vec<String>;
+
+    fn epoch_reports(&self) -> &[EpochReport];
+
+    fn recorded_sizes(&self) -> &[WeightSizes];
+
+    fn said_warnings(&self) -> &[TrainWarning];
 
     fn take_snapshot(&self, snapshot: &mut Snapshot<T>) -> Result<(), TrainError>;
 }

@@ -3,8 +3,11 @@
 use chainrule_tensor::Real;
 
 use super::error::TrainError;
+use super::history::EpochReport;
+use super::size_record::WeightSizes;
 use super::snapshot::Snapshot;
 use super::view::{TrainingProgress, Watchable};
+use super::warning::TrainWarning;
 use super::{State, Trainer};
 use crate::model::model::Model;
 
@@ -33,6 +36,18 @@ impl<T: Real, Y: Clone + Send + Sync> Watchable<T> for Trainer<T, Y> {
 
     fn names_of_metrics(&self) -> Vec<String> {
         self.state.tallies.names().to_vec()
+    }
+
+    fn epoch_reports(&self) -> &[EpochReport] {
+        self.history()
+    }
+
+    fn recorded_sizes(&self) -> &[WeightSizes] {
+        self.weight_sizes()
+    }
+
+    fn said_warnings(&self) -> &[TrainWarning] {
+        self.warnings()
     }
 
     fn take_snapshot(&self, snapshot: &mut Snapshot<T>) -> Result<(), TrainError> {

@@ -1,0 +1,436 @@
+//! A page for a browser, served while it changes.
+//!
+//! One page at one address, which has a random token in it: `GET /TOKEN/`. Whoever does not know the token gets nothing, so neither another
+//! user of the machine nor a page from elsewhere in the same browser can read it. Requests are read by `httparse`; every connection takes one.
+
+use std::fmt::Write as _;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The longest head of a request that is read, in bytes.
+const HEAD: usize = 16 << 10;
+
+/// The most headers of a request.
+const HEADERS: usize = 64;
+
+/// How long a connection may take for its request, and for what it reads.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The most connections at a time; more are closed.
+const CONNECTIONS: usize = 32;
+
+/// A browser that has asked within this time still shows the page.
+const RECENT: Duration = Duration::from_secs(3);
+
+/// How long those who watch have for asking for the last page.
+const LAST: Duration = Duration::from_secs(5);
+
+/// How long others have to ask for the last page, after the first one did.
+const OTHERS: Duration = Duration::from_millis(1500);
+
+/// Serves a page until it is dropped.
+pub struct PageServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+/// What the threads share.
+struct Shared {
+    token: String,
+    shown: Mutex<Shown>,
+    /// Held while a page is made, which does not keep a new one from being shown.
+    making: Mutex<()>,
+    connections: AtomicUsize,
+    is_stopped: AtomicBool,
+}
+
+/// What is shown.
+struct Shown {
+    version: u64,
+    page: Page,
+    is_last: bool,
+    /// When somebody has last asked for it.
+    asked: Option<Instant>,
+    /// When somebody first got the last page.
+    got_last: Option<Instant>,
+}
+
+/// Makes a page of its version.
+type MakePage = Box<dyn FnOnce(u64) -> String + Send>;
+
+/// A page is made when it is asked for, since most are not.
+enum Page {
+    Planned(MakePage),
+    Made(Arc<str>),
+}
+
+/// What is answered.
+struct Answer {
+    status: &'static str,
+    version: Option<String>,
+    body: Arc<str>,
+}
+
+impl Answer {
+    fn empty(status: &'static str) -> Self {
+        Self { status, version: None, body: Arc::from("") }
+    }
+}
+
+impl PageServer {
+    /// Serves an empty page at this address; of port 0, at one that is free.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if the address is none of this machine or in use, or there are no random numbers.
+    pub fn start(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
+        let shown = Shown {
+            version: 0,
+            page: Page::Made(Arc::from("")),
+            is_last: false,
+            asked: None,
+            got_last: None,
+        };
+        let shared = Arc::new(Shared {
+            token: token()?,
+            shown: Mutex::new(shown),
+            making: Mutex::new(()),
+            connections: AtomicUsize::new(0),
+            is_stopped: AtomicBool::new(false),
+        });
+        let served = Arc::clone(&shared);
+        thread::Builder::new().name("watch".into()).spawn(move || serve(&listener, &served))?;
+        Ok(Self { address, shared })
+    }
+
+    /// The address of the page.
+    pub fn url(&self) -> String {
+        format!("http://{}/{}/", self.address, self.shared.token)
+    }
+
+    /// Shows another page, which is made of its version when somebody asks for it.
+    pub fn show(&self, make: impl FnOnce(u64) -> String + Send + 'static) {
+        self.shared.show(Box::new(make));
+    }
+
+    /// Shows the last page. If somebody watches, it takes until they have got it, but seconds at most.
+    pub fn finish(&self, page: String) {
+        let begin = Instant::now();
+        let is_watched = {
+            let mut shown = self.shared.shown();
+            shown.version += 1;
+            shown.page = Page::Made(page.into());
+            shown.is_last = true;
+            shown.asked.is_some_and(|asked| asked.elapsed() < RECENT)
+        };
+        let all_got_it = || self.shared.shown().got_last.is_some_and(|got| got.elapsed() > OTHERS);
+        while is_watched && !all_got_it() && begin.elapsed() < LAST {
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for PageServer {
+    fn drop(&mut self) {
+        self.shared.is_stopped.store(true, Ordering::Relaxed);
+        // The thread waits for a connection; one that cannot be made is not waited for, and leaves it to the end of the program.
+        let _ = TcpStream::connect_timeout(&self.address, Duration::from_millis(200));
+    }
+}
+
+/// 128 random bits in hexadecimal.
+fn token() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    let mut token = String::new();
+    bytes.iter().try_for_each(|byte| write!(token, "{byte:02x}")).map_err(io::Error::other)?;
+    Ok(token)
+}
+
+/// Accepts connections, each of which has a thread, so that one that says nothing keeps no other from being answered.
+fn serve(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming() {
+        if shared.is_stopped.load(Ordering::Relaxed) {
+            return;
+        }
+        let Ok(stream) = stream else {
+            // Too many open files, for example: others are closed meanwhile.
+            thread::sleep(Duration::from_millis(50));
+            continue;
+        };
+        if shared.connections.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS {
+            shared.connections.fetch_sub(1, Ordering::Relaxed);
+            continue;
+        }
+        let of_connection = Arc::clone(shared);
+        let answering = move || {
+            // A browser that goes away in the middle is nobody's concern.
+            let _ = of_connection.answer(stream);
+            of_connection.connections.fetch_sub(1, Ordering::Relaxed);
+        };
+        if thread::Builder::new().name("watch".into()).spawn(answering).is_err() {
+            shared.connections.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Shared {
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show(&self, make: MakePage) {
+        let mut shown = self.shown();
+        shown.version += 1;
+        shown.page = Page::Planned(make);
+    }
+
+    fn answer(&self, mut stream: TcpStream) -> io::Result<()> {
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let Some(head) = read_head(&mut stream)? else { return Ok(()) };
+        let Answer { status, version, body } = self.answer_to(&head);
+        let version = version.map(|version| format!("ETag: {version}\r\n")).unwrap_or_default();
+        let length = if status.starts_with("304") || status.starts_with("204") {
+            String::new()
+        } else {
+            format!("Content-Length: {}\r\n", body.len())
+        };
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\n{length}{version}Cache-Control: no-store\r\n\
+             Referrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(body.as_bytes())
+    }
+
+    fn answer_to(&self, head: &[u8]) -> Answer {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+        let mut request = httparse::Request::new(&mut headers);
+        let is_whole = matches!(request.parse(head), Ok(httparse::Status::Complete(_)));
+        let (true, Some(method), Some(path)) = (is_whole, request.method, request.path) else {
+            return Answer::empty("400 Bad Request");
+        };
+        if method != "GET" {
+            return Answer::empty("405 Method Not Allowed");
+        }
+        if path == "/favicon.ico" {
+            return Answer::empty("204 No Content");
+        }
+        if !self.is_page(path.as_bytes()) {
+            return Answer::empty("404 Not Found");
+        }
+        let known = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case("If-None-Match"));
+        self.page(known.map(|header| header.value))
+    }
+
+    /// Whether this is the path of the page, in a time that does not depend on how much of it is right.
+    fn is_page(&self, path: &[u8]) -> bool {
+        let page = format!("/{}/", self.token);
+        let differs = path.iter().zip(page.as_bytes()).fold(0, |differs, (a, b)| differs | (a ^ b));
+        path.len() == page.len() && differs == 0
+    }
+
+    /// The page, unless it is of a version that is known.
+    fn page(&self, known: Option<&[u8]>) -> Answer {
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = self.shown();
+        shown.asked = Some(Instant::now());
+        let version = shown.version;
+        let tag = format!("\"{version}\"");
+        if known == Some(tag.as_bytes()) {
+            return Answer { version: Some(tag), ..Answer::empty("304 Not Modified") };
+        }
+        let body = match std::mem::replace(&mut shown.page, Page::Made(Arc::from(""))) {
+            Page::Made(body) => body,
+            Page::Planned(make) => {
+                drop(shown);
+                let body: Arc<str> = make(version).into();
+                shown = self.shown();
+                body
+            }
+        };
+        if shown.version == version {
+            shown.page = Page::Made(Arc::clone(&body));
+            if shown.is_last {
+                shown.got_last.get_or_insert_with(Instant::now);
+            }
+        }
+        Answer { status: "200 OK", version: Some(tag), body }
+    }
+}
+
+/// The head of a request, up to the empty line; `None` if it is too long, does not end or does not come in time.
+fn read_head(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
+    let begin = Instant::now();
+    let mut head = Vec::new();
+    let mut part = [0; 2048];
+    while head.len() < HEAD {
+        let Some(left) = PATIENCE.checked_sub(begin.elapsed()).filter(|left| !left.is_zero()) else {
+            return Ok(None);
+        };
+        stream.set_read_timeout(Some(left))?;
+        let read = stream.read(&mut part)?;
+        head.extend_from_slice(&part[..read]);
+        if head.windows(4).any(|end| end == b"\r\n\r\n") {
+            return Ok(Some(head));
+        }
+        if read == 0 {
+            return Ok(None);
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chainrule_report::{CurveSeries, RunProgress, RunReport, Thumbnail};
+
+    fn server() -> PageServer {
+        PageServer::start(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap()
+    }
+
+    /// What is answered to these bytes.
+    fn asked(server: &PageServer, request: &str) -> String {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn path(server: &PageServer) -> String {
+        format!("/{}/", server.shared.token)
+    }
+
+    #[test]
+    fn the_page_is_there_for_who_knows_its_address() {
+        let server = server();
+        assert!(server.address.ip().is_loopback());
+        server.show(|version| format!("<p>version {version}"));
+        server.show(|version| format!("<p>version {version}"));
+        let path = path(&server);
+        assert_eq!(server.url(), format!("http://{}{path}", server.address));
+        let page = asked(&server, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.ends_with("\r\n\r\n<p>version 2"), "{page}");
+        assert!(page.contains("ETag: \"2\"\r\n") && page.contains("Content-Length: 12\r\n"));
+        let same = asked(&server, &format!("GET {path} HTTP/1.1\r\nif-none-match: \"2\"\r\n\r\n"));
+        assert!(same.starts_with("HTTP/1.1 304") && same.ends_with("\r\n\r\n"), "{same}");
+        let again = asked(&server, &format!("GET {path} HTTP/1.1\r\nIf-None-Match: \"1\"\r\n\r\n"));
+        assert!(again.ends_with("<p>version 2"), "{again}");
+    }
+
+    #[test]
+    fn nobody_else_gets_anything() {
+        let server = server();
+        server.show(|_| "secret".into());
+        let own = path(&server);
+        let other = own.replace(|digit: char| digit.is_ascii_digit(), "f") + "f/";
+        for path in ["/", "//", "/x/", &other, &own[..own.len() - 1], &format!("{own}x"), "/..", "*"] {
+            let answer = asked(&server, &format!("GET {path} HTTP/1.1\r\n\r\n"));
+            assert!(answer.starts_with("HTTP/1.1 404") && !answer.contains("secret"), "{path}: {answer}");
+        }
+        let posted = asked(&server, &format!("POST {own} HTTP/1.1\r\n\r\n"));
+        assert!(posted.starts_with("HTTP/1.1 405"), "{posted}");
+        assert!(asked(&server, "no request\r\n\r\n").starts_with("HTTP/1.1 400"));
+        let long = format!("GET {own} HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(65));
+        assert!(asked(&server, &long).starts_with("HTTP/1.1 400"));
+        assert!(asked(&server, "GET /favicon.ico HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 204"));
+        assert_ne!(server.shared.token, self::server().shared.token);
+    }
+
+    #[test]
+    fn a_silent_connection_keeps_nobody_waiting() {
+        let server = server();
+        server.show(|_| "page".into());
+        let silent: Vec<_> = (0..8).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+        let request = format!("GET {} HTTP/1.1\r\n\r\n", path(&server));
+        assert!(asked(&server, &request).ends_with("page"));
+        drop(silent);
+    }
+
+    /// Shows a page of a training after so many steps, and the next one when somebody gets it; the fourth is the last.
+    fn show_step(shared: &Arc<Shared>, step: u32) {
+        let next = Arc::clone(shared);
+        shared.show(Box::new(move |version| {
+            let mut report = RunReport::new("A training");
+            let points = (0..=step).map(|step| (f64::from(step), 2.0 / f64::from(step + 1)));
+            report.curves = vec![CurveSeries::new("loss", "training", points)];
+            report.figures = vec![("step".into(), format!("step {step}"))];
+            report.settings = vec![("seed".into(), "7".into())];
+            if step == 3 {
+                report.confusion = vec![vec![5, 1], vec![0, 6]];
+                report.weights = vec![Thumbnail::of_weights(2, &[0.5, -1.0, 0.0, 1.0], "unit 0")];
+                return report.to_html();
+            }
+            show_step(&next, step + 1);
+            let progress = RunProgress { share: f64::from(step) / 3.0, text: format!("step {step} of 3") };
+            report.to_live_html(version, &progress)
+        }));
+    }
+
+    /// In a browser the values of a page move, and at the end the report is there.
+    #[test]
+    fn a_browser_shows_what_changes() {
+        let server = server();
+        show_step(&server.shared, 0);
+        let profile = tempfile::tempdir().unwrap();
+        let browser = |name: &&str| {
+            std::process::Command::new(name)
+                .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+                .args([
+                    "--no-first-run",
+                    "--enable-logging=stderr",
+                    "--virtual-time-budget=9000",
+                    "--dump-dom",
+                ])
+                .arg(format!("--user-data-dir={}", profile.path().display()))
+                .arg(server.url())
+                .output()
+                .ok()
+        };
+        let Some(output) = ["chromium", "chromium-browser", "google-chrome"].iter().find_map(browser) else {
+            println!("skipped: there is no Chromium");
+            return;
+        };
+        let [page, log] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        let console: Vec<&str> = log.lines().filter(|line| line.contains("CONSOLE")).collect();
+        assert!(console.is_empty(), "{console:?}");
+        assert!(page.contains("<dd>step 3</dd>") && !page.contains("step 0"), "{page}");
+        assert_eq!(page.matches("<circle").count(), 4, "a point for each step");
+        assert_eq!(page.matches("<svg").count(), 1, "the chart is the one that was there");
+        assert!(page.contains("id=\"confusion\"") && page.contains("<canvas"), "{page}");
+        assert!(page.contains("href=\"#confusion\"") && !page.contains("data-version="), "{page}");
+        assert!(page.contains("This page loads nothing from elsewhere."), "{page}");
+    }
+
+    #[test]
+    fn who_watches_gets_the_last_page() {
+        let server = server();
+        server.show(|_| "first".into());
+        let request = format!("GET {} HTTP/1.1\r\n\r\n", path(&server));
+        assert!(asked(&server, &request).ends_with("first"));
+        let address = server.address;
+        let watching = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(300));
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        });
+        server.finish("last".into());
+        assert!(watching.join().unwrap().ends_with("last"));
+        // Nobody watches: nobody is waited for.
+        let begin = Instant::now();
+        self::server().finish("last".into());
+        assert!(begin.elapsed() < LAST);
+    }
+}
