@@ -22,6 +22,8 @@ pub struct ArraySection {
     pub scale_targets: bool,
     /// What the samples are divided by.
     pub divide_by: f64,
+    /// Whether the samples are read at once, instead of while they are trained on; without it, those of a `.npy` file of up to 256 MiB are.
+    pub in_memory: Option<bool>,
 }
 
 impl ArraySection {
@@ -44,8 +46,15 @@ impl ArraySection {
                 allowed: "a number other than 0, such as 255".to_owned(),
             });
         }
+        let in_memory = section.flag("in_memory")?;
+        if is_archive && in_memory == Some(false) {
+            let at = section.at.clone();
+            let problem = "the samples of an archive are read at once: save them as a .npy file for `in_memory = false`".to_owned();
+            return Err(ConfigError::Contradiction { at, problem });
+        }
         Ok(Self {
             path: path.into(),
+            in_memory,
             inputs: section.text("inputs")?.map_or_else(|| "x".to_owned(), |inputs| inputs.value),
             target,
             classes: crate::data_section::target_kind(section)?,

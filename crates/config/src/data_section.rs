@@ -50,6 +50,7 @@ const ARRAY_KEYS: &[&str] = &[
     "target_kind",
     "scale_targets",
     "divide_by",
+    "in_memory",
     SPLIT_KEYS[0],
     SPLIT_KEYS[1],
     SPLIT_KEYS[2],

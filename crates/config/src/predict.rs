@@ -62,10 +62,15 @@ impl ConfiguredModel {
             DataSource::Arrays(section) => {
                 let samples = array_samples(section, path)?;
                 self.check_sample_shape(path, samples.shape)?;
-                let outputs = self.outputs_of(samples.rows.nrows(), |first, mut x| {
-                    let rows = first..first + x.nrows();
-                    x.assign(&samples.rows.slice(s![rows, ..]));
+                let outputs = self.outputs_of(samples.count(), |first, mut x| {
+                    for (index, row) in x.rows_mut().into_iter().enumerate() {
+                        let row = row.into_slice().expect("the rows of a batch are contiguous");
+                        samples.read(first + index, 0..row.len(), row);
+                    }
                 })?;
+                if let Some(problem) = samples.failure() {
+                    return Err(ConfigError::Data { path: path.to_owned(), problem });
+                }
                 let rows = RowNames::numbered(outputs.nrows());
                 (outputs, rows)
             }

@@ -276,6 +276,10 @@ impl Dataset for ScaledTargets {
     fn enter_epoch(&self, epoch: u64) {
         self.samples.enter_epoch(epoch);
     }
+
+    fn failure(&self) -> Option<String> {
+        self.samples.failure()
+    }
 }
 
 impl Samples<f32> for ScaledTargets {

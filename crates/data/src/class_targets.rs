@@ -128,6 +128,10 @@ impl<D: Dataset, T: Real> Dataset for ClassTargets<D, T> {
     fn enter_epoch(&self, epoch: u64) {
         self.data.enter_epoch(epoch);
     }
+
+    fn failure(&self) -> Option<String> {
+        self.data.failure()
+    }
 }
 
 impl<T: Real, D: Samples<T, Target: Target<T>>> Samples<T> for ClassTargets<D, T> {

@@ -41,6 +41,12 @@ pub trait Dataset: Sync {
     fn enter_epoch(&self, epoch: u64) {
         let _ = epoch;
     }
+
+    /// What kept a sample from being read, for data sets that read them from files while they train: what was read instead does not
+    /// matter. A trainer asks for it at the end of a training and of an evaluation. The default is `None`.
+    fn failure(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A data set whose samples can be read as numbers of type `T`, by index and on several threads at once.
@@ -85,6 +91,10 @@ macro_rules! points_to_samples {
 
             fn enter_epoch(&self, epoch: u64) {
                 (**self).enter_epoch(epoch);
+            }
+
+            fn failure(&self) -> Option<String> {
+                (**self).failure()
             }
         }
 
@@ -184,6 +194,10 @@ impl<D: Dataset> Dataset for Subset<D> {
 
     fn enter_epoch(&self, epoch: u64) {
         self.data.enter_epoch(epoch);
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.data.failure()
     }
 }
 

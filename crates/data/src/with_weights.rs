@@ -64,6 +64,10 @@ impl<D: Dataset> Dataset for WithWeights<D> {
     fn enter_epoch(&self, epoch: u64) {
         self.data.enter_epoch(epoch);
     }
+
+    fn failure(&self) -> Option<String> {
+        self.data.failure()
+    }
 }
 
 impl<T: Real, D: Samples<T>> Samples<T> for WithWeights<D> {

@@ -97,6 +97,30 @@ impl Dtype {
         })
     }
 
+    /// Writes the numbers of these little-endian bytes, an element after the other, each divided by `divide_by`: see
+    /// [`number`](Self::number).
+    pub fn divided_numbers(self, bytes: &[u8], divide_by: f64, numbers: &mut [f32]) {
+        // One loop for each type, which the compiler makes lanes of.
+        macro_rules! each {
+            ($size:literal, |$element:ident| $number:expr) => {{
+                for (bytes, number) in bytes.as_chunks::<$size>().0.iter().zip(numbers) {
+                    let $element = *bytes;
+                    *number = ($number / divide_by) as f32;
+                }
+            }};
+        }
+        match self {
+            Self::U8 => each!(1, |element| f64::from(element[0])),
+            Self::F32 => each!(4, |element| f64::from(f32::from_le_bytes(element))),
+            Self::F64 => each!(8, |element| f64::from_le_bytes(element)),
+            _ => {
+                for (bytes, number) in bytes.chunks_exact(self.size()).zip(numbers) {
+                    *number = (self.number(bytes).unwrap_or(f64::NAN) / divide_by) as f32;
+                }
+            }
+        }
+    }
+
     /// Appends the little-endian bytes of a number that is rounded to this type, if it is one of floating-point numbers.
     pub(crate) fn encode(self, value: f64, bytes: &mut Vec<u8>) {
         match self {

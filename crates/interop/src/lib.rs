@@ -30,7 +30,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `safetensors` | `StateDict::read_safetensors`, `write_safetensors`; `TorchExport`, models as code of PyTorch with such weights |
-//! | `npz` | `StateDict::read_npz`, `write_npz`, `Tensor::read_npy` |
+//! | `npz` | `StateDict::read_npz`, `write_npz`, `Tensor::read_npy`, `ArrayFile` |
 //! | `pytorch` | `StateDict::read_pytorch`, for what `torch.save` has written |
 //! | `onnx` | `OnnxExport`, models as graphs, and `OnnxModel`, which reads some |
 //! | `source` | `SourceExport`, models as one file of Rust or C |
@@ -72,6 +72,8 @@ pub use dtype::Dtype;
 pub use format::{FormatError, WeightFileError};
 pub use layout::{Names, WeightForm, weight_forms};
 pub use load::{LoadError, Loaded, Loading, WrongShape, WrongType};
+#[cfg(feature = "npz")]
+pub use npz::ArrayFile;
 #[cfg(feature = "onnx")]
 pub use onnx::{OnnxError, OnnxExport, OnnxForm, OnnxModel, OnnxReadError, onnx_forms};
 pub use rename::{Rename, RenameError};

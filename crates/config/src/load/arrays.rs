@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chainrule::data::{ClassTargets, Rows, Subset};
-use chainrule::interop::{StateDict, Tensor};
+use chainrule::data::{ClassTargets, Subset};
+use chainrule::interop::{ArrayFile, StateDict, Tensor};
 use chainrule::tensor::{ClassTarget, Shape};
 use ndarray::Array2;
 
+use super::array_samples::{ArrayRows, ArraySamples};
 use super::divide::{SplitKeys, divide};
 use super::{DataParts, LoadedData, LoadedSamples, SharedSamples};
 use crate::array_section::{ArraySection, is_archive};
@@ -16,11 +17,8 @@ use crate::error::ConfigError;
 use crate::split_section::{HeldOut, SplitMethod};
 use crate::targets::{MAX_CLASSES, PredictedTargets};
 
-/// Samples, one in a row, and the shape of one.
-pub(crate) struct ArraySamples {
-    pub(crate) rows: Array2<f32>,
-    pub(crate) shape: Shape,
-}
+/// An array of samples that is larger is left in its file, if it has one of its own, and read while it is trained on.
+const LARGE: u64 = 256 << 20;
 
 /// What the samples of arrays should lead to.
 pub(crate) enum ArrayTargets {
@@ -31,7 +29,7 @@ pub(crate) enum ArrayTargets {
 pub(super) fn load(configuration: &Configuration, section: &ArraySection) -> Result<LoadedData, ConfigError> {
     let split = &configuration.data.split;
     let samples = samples(section, &section.path)?;
-    let targets = targets(section, &section.path, samples.rows.nrows())?;
+    let targets = targets(section, &section.path, samples.count())?;
     let keys = match (&split.method.value, &targets) {
         (SplitMethod::Random, _) => SplitKeys::Nothing,
         (SplitMethod::Stratified, ArrayTargets::Classes(classes)) => {
@@ -50,7 +48,7 @@ pub(super) fn load(configuration: &Configuration, section: &ArraySection) -> Res
             });
         }
     };
-    let divided = divide(samples.rows.nrows(), &keys, split)?;
+    let divided = divide(samples.count(), &keys, split)?;
     let count = match &targets {
         ArrayTargets::Classes(classes) => classes.iter().max().map_or(0, |&most| most as usize + 1),
         ArrayTargets::Values(_) => 0,
@@ -65,7 +63,7 @@ pub(super) fn load(configuration: &Configuration, section: &ArraySection) -> Res
         }
         HeldOut::Files(path) => {
             let other = self::samples(section, path)?;
-            let targets = self::targets(section, path, other.rows.nrows())?;
+            let targets = self::targets(section, path, other.count())?;
             Ok(Some((other, targets)))
         }
         _ => Ok(None),
@@ -79,10 +77,10 @@ pub(super) fn load(configuration: &Configuration, section: &ArraySection) -> Res
                 let problem = format!("{target:?} has one class: there is nothing to learn");
                 return Err(ConfigError::Contradiction { at: section.target.at.clone(), problem });
             }
-            let all = Arc::new(labelled(samples, classes));
+            let all = Arc::new(ArrayRows::new(samples, classes));
             let part = |indices: Vec<usize>, other: Option<(ArraySamples, ArrayTargets)>| match other {
                 Some((samples, ArrayTargets::Classes(classes))) => {
-                    Some(Arc::new(ClassTargets::with_classes(labelled(samples, classes), count))
+                    Some(Arc::new(ClassTargets::with_classes(ArrayRows::new(samples, classes), count))
                         as SharedSamples<_>)
                 }
                 _ => (!indices.is_empty()).then(|| super::selected(&all, indices, count)),
@@ -111,14 +109,14 @@ pub(super) fn load(configuration: &Configuration, section: &ArraySection) -> Res
             } else {
                 PredictedTargets::numbers(names)
             };
-            let all = Arc::new(valued(samples, values));
+            let all = Arc::new(ArrayRows::new(samples, values));
             let select = |indices: Vec<usize>| -> SharedSamples<Vec<f32>> {
                 let subset = Subset::new(Arc::clone(&all), indices);
                 Arc::new(subset.expect("the indices are of these samples"))
             };
             let part = |indices: Vec<usize>, other: Option<(ArraySamples, ArrayTargets)>| match other {
                 Some((samples, ArrayTargets::Values(values))) => {
-                    Some(Arc::new(valued(samples, values)) as SharedSamples<Vec<f32>>)
+                    Some(Arc::new(ArrayRows::new(samples, values)) as SharedSamples<Vec<f32>>)
                 }
                 _ => (!indices.is_empty()).then(|| select(indices)),
             };
@@ -135,18 +133,6 @@ pub(super) fn load(configuration: &Configuration, section: &ArraySection) -> Res
             })
         }
     }
-}
-
-/// Samples with their classes.
-pub(crate) fn labelled(samples: ArraySamples, classes: Vec<u32>) -> Rows<f32, u32> {
-    let rows = Rows::new(samples.rows, classes).expect("there is a target for each sample");
-    rows.with_shape(samples.shape).expect("each row is a sample")
-}
-
-/// Samples with their values.
-pub(crate) fn valued(samples: ArraySamples, values: Vec<Vec<f32>>) -> Rows<f32, Vec<f32>> {
-    let rows = Rows::new(samples.rows, values).expect("there is a target for each sample");
-    rows.with_shape(samples.shape).expect("each row is a sample")
 }
 
 fn wrong(path: &Path, problem: String) -> ConfigError {
@@ -171,8 +157,29 @@ fn array(path: &Path, name: &str) -> Result<Tensor, ConfigError> {
 
 /// The samples of a file.
 pub(crate) fn samples(section: &ArraySection, path: &Path) -> Result<ArraySamples, ConfigError> {
+    let is_small = || std::fs::metadata(path).is_ok_and(|file| file.len() <= LARGE);
+    if !is_archive(path) && !section.in_memory.unwrap_or_else(is_small) {
+        let array = ArrayFile::open(path)?;
+        let (count, shape) = sample_shape(path, array.shape())?;
+        return checked(path, ArraySamples::in_file(array, count, section.divide_by, shape));
+    }
     let tensor = array(path, &section.inputs)?;
-    let [count, shape @ ..] = tensor.shape() else {
+    let (count, shape) = sample_shape(path, tensor.shape())?;
+    let values: Vec<f32> = tensor.numbers().map(|value| (value / section.divide_by) as f32).collect();
+    let rows = Array2::from_shape_vec((count, shape.size()), values);
+    let rows = rows.expect("there is a value for each place");
+    checked(path, ArraySamples::in_memory(rows, shape))
+}
+
+/// Samples, all of which are finite numbers.
+fn checked(path: &Path, samples: ArraySamples) -> Result<ArraySamples, ConfigError> {
+    samples.check().map_err(|problem| wrong(path, problem))?;
+    Ok(samples)
+}
+
+/// How many samples an array of this shape has, and the shape of one.
+fn sample_shape(path: &Path, of_array: &[usize]) -> Result<(usize, Shape), ConfigError> {
+    let [count, shape @ ..] = of_array else {
         return Err(wrong(
             path,
             "the array of the samples is one number: give one with a row for each sample".into(),
@@ -184,23 +191,14 @@ pub(crate) fn samples(section: &ArraySection, path: &Path) -> Result<ArraySample
             path,
             format!(
                 "samples of the shape {:?} cannot be learnt from: use up to 6 axes, each at least 1",
-                &tensor.shape()[1..]
+                &of_array[1..]
             ),
         )
     })?;
     if *count == 0 {
         return Err(wrong(path, "it has no samples: use another file".into()));
     }
-    let values: Vec<f32> = tensor.numbers().map(|value| (value / section.divide_by) as f32).collect();
-    if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-        let (sample, value) = (index / shape.size(), values[index]);
-        return Err(wrong(
-            path,
-            format!("sample {sample} has the value {value}: replace what is no finite number of f32"),
-        ));
-    }
-    let rows = Array2::from_shape_vec((*count, shape.size()), values);
-    Ok(ArraySamples { rows: rows.expect("there is a value for each place"), shape })
+    Ok((*count, shape))
 }
 
 /// The targets of so many samples.
@@ -255,7 +253,7 @@ pub(crate) fn evaluated_classes(
     count: usize,
 ) -> Result<SharedSamples<ClassTarget<f32>>, ConfigError> {
     let samples = samples(section, path)?;
-    match targets(section, path, samples.rows.nrows())? {
+    match targets(section, path, samples.count())? {
         ArrayTargets::Classes(classes) => {
             if let Some(row) = classes.iter().position(|&class| class as usize >= count) {
                 let class = classes[row];
@@ -264,7 +262,7 @@ pub(crate) fn evaluated_classes(
                     format!("target {row} is {class}, but the model knows the classes 0 to {}", count - 1),
                 ));
             }
-            Ok(Arc::new(ClassTargets::with_classes(labelled(samples, classes), count)))
+            Ok(Arc::new(ClassTargets::with_classes(ArrayRows::new(samples, classes), count)))
         }
         ArrayTargets::Values(_) => {
             Err(wrong(path, "the targets are no classes, but the model has learnt some".into()))
@@ -278,11 +276,11 @@ pub(crate) fn evaluated_values(
     path: &Path,
 ) -> Result<SharedSamples<Vec<f32>>, ConfigError> {
     let samples = samples(section, path)?;
-    match targets(section, path, samples.rows.nrows())? {
-        ArrayTargets::Values(values) => Ok(Arc::new(valued(samples, values))),
+    match targets(section, path, samples.count())? {
+        ArrayTargets::Values(values) => Ok(Arc::new(ArrayRows::new(samples, values))),
         ArrayTargets::Classes(classes) => {
             let values = classes.into_iter().map(|class| vec![class as f32]).collect();
-            Ok(Arc::new(valued(samples, values)))
+            Ok(Arc::new(ArrayRows::new(samples, values)))
         }
     }
 }

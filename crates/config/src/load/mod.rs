@@ -1,5 +1,6 @@
 //! From a configuration to data in memory.
 
+mod array_samples;
 mod arrays;
 mod divide;
 mod idx;

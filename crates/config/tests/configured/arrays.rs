@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chainrule::interop::{Dtype, StateDict, Tensor};
 use chainrule::tensor::Seed;
-use chainrule_config::ConfiguredModel;
+use chainrule_config::{Configuration, ConfiguredModel, LoadedSamples, TrainingJob};
 use tempfile::TempDir;
 
 use crate::{refused, trained};
@@ -110,6 +110,44 @@ fn targets_may_be_amounts_and_files_of_their_own() {
     let of_files = trained(ARRAYS, directory.path(), &files).unwrap();
     let of_archive = trained(ARRAYS, directory.path(), &[]).unwrap();
     assert_eq!(of_files.model.parameters_sha256(), of_archive.model.parameters_sha256());
+    // Samples that stay in their file make the same model, and the same predictions.
+    let in_file = [&files[..], &["data.in_memory=false", "shards=2"]].concat();
+    let in_memory = [&files[..], &["data.in_memory=true", "shards=2"]].concat();
+    let [in_file, in_memory] =
+        [in_file, in_memory].map(|changes| trained(ARRAYS, directory.path(), &changes).unwrap());
+    assert_eq!(in_file.model.parameters_sha256(), in_memory.model.parameters_sha256());
+    assert_eq!(in_file.test.unwrap().scores, in_memory.test.unwrap().scores);
+    let registry = chainrule::registry();
+    let predictions = [in_file.model, in_memory.model].map(|model| {
+        let saved = directory.path().join("marks.chainrule");
+        model.save(&saved).unwrap();
+        let model = ConfiguredModel::load(&saved, &registry).unwrap();
+        model.predict(directory.path().join("x.npy"), &registry).unwrap().values().to_owned()
+    });
+    assert_eq!(predictions[0], predictions[1]);
+}
+
+/// A file that became shorter while it was trained on is an error that names it, not a model.
+#[test]
+fn a_file_that_cannot_be_read_any_more() {
+    let directory = marks(120);
+    let archive = StateDict::read_npz(directory.path().join("marks.npz")).unwrap();
+    for name in ["x", "y"] {
+        npy(&directory.path().join(format!("{name}.npy")), archive.get(name).unwrap().clone());
+    }
+    let registry = chainrule::registry();
+    let path = directory.path().join("marks.toml");
+    std::fs::write(&path, ARRAYS).unwrap();
+    let changes = ["data.arrays=x.npy", "data.target=y.npy", "data.in_memory=false", "augment=[]"];
+    let configuration = Configuration::read(&path, &changes, &registry).unwrap();
+    let data = configuration.load_data(&registry).unwrap();
+    let model = configuration.model(&registry, data.shape()).unwrap();
+    let LoadedSamples::Classes(parts) = data.samples else { panic!("they are classes") };
+    let mut job = TrainingJob::new(&configuration, &registry, model, data.predicts, parts).unwrap();
+    let samples = std::fs::OpenOptions::new().write(true).open(directory.path().join("x.npy")).unwrap();
+    samples.set_len(1000).unwrap();
+    let error = job.fit().unwrap_err().to_string();
+    assert!(error.contains("cannot be read any more") && error.contains("x.npy"), "{error}");
 }
 
 #[test]
@@ -135,6 +173,8 @@ fn what_cannot_be_says_where() {
     );
     let text = wrong("data.arrays=x.npy");
     assert!(text.contains("`data.target` is missing: give the .npy file of the targets"), "{text}");
+    let text = wrong("data.in_memory=false");
+    assert!(text.contains("save them as a .npy file"), "{text}");
     let text = wrong("data.input=x");
     assert!(text.contains("there is no `data.input`; the nearest is `inputs`"), "{text}");
 }

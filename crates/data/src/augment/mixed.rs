@@ -185,6 +185,10 @@ impl<D: Dataset, M: Mixing, T: Real> Dataset for Mixed<D, M, T> {
         self.epoch.store(epoch, Ordering::Relaxed);
         self.data.enter_epoch(epoch);
     }
+
+    fn failure(&self) -> Option<String> {
+        self.data.failure()
+    }
 }
 
 impl<T: Real, D: Samples<T, Target: Target<T>>, M: Mixing> Samples<T> for Mixed<D, M, T> {

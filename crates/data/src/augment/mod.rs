@@ -200,6 +200,10 @@ impl<D: Dataset> Dataset for Augmented<D> {
         self.epoch.store(epoch, Ordering::Relaxed);
         self.data.enter_epoch(epoch);
     }
+
+    fn failure(&self) -> Option<String> {
+        self.data.failure()
+    }
 }
 
 impl<T: Real, D: Samples<T>> Samples<T> for Augmented<D> {

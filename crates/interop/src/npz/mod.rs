@@ -1,5 +1,6 @@
 //! Tensors in NumPy's archives: a zip file with a `.npy` file for each of them.
 
+mod array_file;
 mod npy;
 
 use std::io::{Cursor, Write};
@@ -12,6 +13,8 @@ use crate::archive::Archive;
 use crate::format::{self, FormatError, WeightFileError};
 use crate::state_dict::StateDict;
 use crate::tensor::Tensor;
+
+pub use array_file::ArrayFile;
 
 /// The ending of a member's name.
 const ENDING: &str = ".npy";

@@ -31,8 +31,8 @@ const CODES: [(&str, Dtype); 12] = [
     ("<u8", Dtype::U64),
 ];
 
-/// The tensor of a file.
-pub(super) fn read(bytes: Vec<u8>) -> Result<Tensor, String> {
+/// The header of a file, of which these are the first bytes, and the number of bytes before its elements.
+pub(super) fn header(bytes: &[u8]) -> Result<(Header, usize), String> {
     let short = || "it ends within its header".to_owned();
     let rest = bytes.strip_prefix(MAGIC).ok_or("it does not begin as a .npy file does")?;
     let (&[major, _], rest) = rest.split_first_chunk::<2>().ok_or_else(short)?;
@@ -43,8 +43,13 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Tensor, String> {
     }
     .ok_or_else(short)?;
     let header = std::str::from_utf8(rest.get(..length).ok_or_else(short)?);
-    let Header { dtype, columns_first, shape } = Header::parse(header.map_err(|_| "its header is no text")?)?;
-    let start = bytes.len() - rest.len() + length;
+    let header = Header::parse(header.map_err(|_| "its header is no text")?)?;
+    Ok((header, bytes.len() - rest.len() + length))
+}
+
+/// The tensor of a file.
+pub(super) fn read(bytes: Vec<u8>) -> Result<Tensor, String> {
+    let (Header { dtype, columns_first, shape }, start) = header(&bytes)?;
     let strides = if columns_first { column_major(&shape) } else { crate::indices::row_major(&shape) };
     let found = bytes.len() - start;
     let tensor =
@@ -83,10 +88,11 @@ pub(super) fn write(tensor: &Tensor) -> Result<Vec<u8>, String> {
 }
 
 /// What a header says.
-struct Header {
-    dtype: Dtype,
-    columns_first: bool,
-    shape: Vec<usize>,
+#[derive(Debug)]
+pub(super) struct Header {
+    pub(super) dtype: Dtype,
+    pub(super) columns_first: bool,
+    pub(super) shape: Vec<usize>,
 }
 
 impl Header {

@@ -115,6 +115,11 @@ pub enum TrainError {
         /// The samples that cause it, if they are known and not all of the batch do.
         suspects: Suspects,
     },
+    /// A sample could not be read from where it is: see [`Dataset::failure`](chainrule_data::Dataset::failure).
+    #[error(
+        "the data cannot be read any more, and what was trained or evaluated since then is not to be used: {0}"
+    )]
+    Unreadable(String),
     /// The number of shards or of threads is 0.
     #[error("the number of {0} is 0: choose at least 1")]
     Zero(&'static str),
@@ -140,6 +145,17 @@ pub enum TrainError {
     /// The processes of a group cannot train together, or not any longer.
     #[error(transparent)]
     Group(#[from] GroupError),
+}
+
+/// What a training or an evaluation has come to, unless its data could not be read.
+pub(super) fn if_readable<R>(
+    failure: Option<String>,
+    result: Result<R, TrainError>,
+) -> Result<R, TrainError> {
+    match failure {
+        Some(failure) => Err(TrainError::Unreadable(failure)),
+        None => result,
+    }
 }
 
 /// What is wrong with a sample whose target cannot be used.

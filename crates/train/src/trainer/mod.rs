@@ -48,6 +48,7 @@ mod watchable;
 pub use callback::{Callback, Event};
 pub use checkpoint::Checkpoint;
 pub use error::TrainError;
+use error::if_readable;
 pub use fit::Fit;
 pub use history::{EpochReport, History, Scores};
 pub use size_record::WeightSizes;
@@ -300,6 +301,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.in_pool(self.rows_of_pass(), |this| {
             let mut history = History::default();
             let result = this.epochs(data, fit, &mut batches, &mut history);
+            let of_validation = || fit.validation.and_then(|validation| validation.failure());
+            let result = if_readable(data.failure().or_else(of_validation), result);
             this.tell_end(result, history)
         })
     }
@@ -369,9 +372,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             this.check_stateful(data.len(), false)?;
             this.check_memory_of_activations(this.evaluation_rows().min(data.len()))?;
             this.compare_members(data, || "an evaluation".to_owned())?;
-            this.aside(|this| {
+            let scores = this.aside(|this| {
                 this.with_averaged(|this| this.in_pool(this.evaluation_rows(), |this| this.scores(data)))
-            })
+            });
+            if_readable(data.failure(), scores)
         })
     }
 
