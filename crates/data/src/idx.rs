@@ -20,6 +20,14 @@ const BYTES: u8 = 8;
 /// The names of the four MNIST files, without their endings.
 const NAMES: [&str; 4] = ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"];
 
+/// Those of EMNIST with as many samples of each class, whose images have their columns one after the other.
+const EMNIST_NAMES: [&str; 4] = [
+    "emnist-balanced-train-images-idx3",
+    "emnist-balanced-train-labels-idx1",
+    "emnist-balanced-test-images-idx3",
+    "emnist-balanced-test-labels-idx1",
+];
+
 /// The axes and the values of an IDX file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idx {
@@ -112,18 +120,25 @@ impl Images {
     ///
     /// [`IdxError`], naming the file that is missing or damaged.
     pub fn mnist(directory: impl AsRef<Path>) -> Result<(Self, Self), IdxError> {
-        Self::in_four_files(directory.as_ref(), |_| Ok(10))
+        Self::in_four_files(directory.as_ref(), NAMES, |_| Ok(10))
     }
 
-    /// As [`mnist`](Self::mnist), with as many classes as the labels of the training images need.
+    /// As [`mnist`](Self::mnist), with as many classes as the labels of the training images need; or EMNIST in its four files named
+    /// `emnist-balanced-train-images-idx3-ubyte` and so on, whose images lie on their side there, and stand here.
     ///
     /// # Errors
     ///
     /// As there.
     pub fn idx(directory: impl AsRef<Path>) -> Result<(Self, Self), IdxError> {
-        Self::in_four_files(directory.as_ref(), |labels| {
+        let directory = directory.as_ref();
+        let classes = |labels: &Path| {
             Ok(read(labels)?.values.iter().max().map_or(0, |&largest| usize::from(largest) + 1))
-        })
+        };
+        if !has(directory, EMNIST_NAMES) {
+            return Self::in_four_files(directory, NAMES, classes);
+        }
+        let (train, test) = Self::in_four_files(directory, EMNIST_NAMES, classes)?;
+        Ok((train.transposed(), test.transposed()))
     }
 
     /// The test images alone of a directory with these four files, or with the two of the test, of so many classes.
@@ -133,14 +148,21 @@ impl Images {
     /// As [`mnist`](Self::mnist).
     pub fn idx_test(directory: impl AsRef<Path>, classes: usize) -> Result<Self, IdxError> {
         let directory = directory.as_ref();
-        read_images(&find(directory, NAMES[2])?, &find(directory, NAMES[3])?, classes)
+        let images = |[.., images, labels]: [&str; 4]| {
+            read_images(&find(directory, images)?, &find(directory, labels)?, classes)
+        };
+        if has_test(directory, EMNIST_NAMES) {
+            return Ok(images(EMNIST_NAMES)?.transposed());
+        }
+        images(NAMES)
     }
 
     fn in_four_files(
         directory: &Path,
+        names: [&str; 4],
         classes: impl FnOnce(&Path) -> Result<usize, IdxError>,
     ) -> Result<(Self, Self), IdxError> {
-        let [train, train_labels, test, test_labels] = NAMES.map(|name| find(directory, name));
+        let [train, train_labels, test, test_labels] = names.map(|name| find(directory, name));
         // All four are found before the first is read.
         let (train, train_labels, test, test_labels) = (train?, train_labels?, test?, test_labels?);
         let classes = classes(&train_labels)?;
@@ -156,7 +178,20 @@ impl Images {
 
 /// Whether a directory has all four files of MNIST.
 pub fn is_mnist(directory: &Path) -> bool {
-    NAMES.iter().all(|name| find(directory, name).is_ok())
+    has(directory, NAMES)
+}
+
+/// Whether a directory has four files as those of MNIST, or those of EMNIST: see [`Images::idx`].
+pub fn is_idx(directory: &Path) -> bool {
+    has(directory, NAMES) || has(directory, EMNIST_NAMES)
+}
+
+fn has(directory: &Path, names: [&str; 4]) -> bool {
+    names.iter().all(|name| find(directory, name).is_ok())
+}
+
+fn has_test(directory: &Path, [.., images, labels]: [&str; 4]) -> bool {
+    [images, labels].iter().all(|name| find(directory, name).is_ok())
 }
 
 /// The names that a file may have.

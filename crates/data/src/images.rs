@@ -70,6 +70,20 @@ impl Images {
         &self.pixels[index * self.size..(index + 1) * self.size]
     }
 
+    /// The same images with rows as columns, if they have a height and a width.
+    pub(crate) fn transposed(mut self) -> Self {
+        let [height, width] = *self.shape else { return self };
+        let mut image = vec![0; self.size];
+        for pixels in self.pixels.chunks_exact_mut(self.size) {
+            image.copy_from_slice(pixels);
+            for (index, pixel) in pixels.iter_mut().enumerate() {
+                *pixel = image[index % height * width + index / height];
+            }
+        }
+        self.shape = Shape::from([width, height]);
+        self
+    }
+
     /// The classes of all images.
     pub fn labels(&self) -> &[u8] {
         &self.labels
@@ -163,6 +177,16 @@ mod tests {
         let error = row.iter().zip([1.0, 0.0, 0.4]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(error < 1e-6, "{row:?}");
         assert_eq!(Dataset::classes(&&images), Some(2));
+    }
+
+    #[test]
+    fn rows_become_columns() {
+        let images = Images::new([2, 3], (0..12).collect(), vec![0, 1], 2).unwrap().transposed();
+        assert_eq!(images.image_shape(), Shape::from([3, 2]));
+        assert_eq!(
+            (images.pixels(0), images.pixels(1)),
+            (&[0, 3, 1, 4, 2, 5][..], &[6, 9, 7, 10, 8, 11][..])
+        );
     }
 
     #[test]

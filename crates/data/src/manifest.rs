@@ -47,6 +47,8 @@ pub enum Format {
     Cifar10,
     /// Pictures in the binary files of CIFAR-100: see [`Images::cifar100`].
     Cifar100,
+    /// Pictures in four IDX files of EMNIST's names: see [`Images::idx`].
+    Emnist,
     /// A table, in one file.
     Table,
 }
@@ -58,6 +60,7 @@ impl Format {
             Self::Mnist => "mnist",
             Self::Cifar10 => "cifar10",
             Self::Cifar100 => "cifar100",
+            Self::Emnist => "emnist",
             Self::Table => "table",
         }
     }
@@ -73,7 +76,7 @@ pub struct RemoteFile {
     pub size: u64,
     /// Its SHA-256 in hexadecimal.
     pub sha256: String,
-    /// If it is an archive (`.tar.gz` or `.tgz`), the files that are taken from it.
+    /// If it is an archive (`.tar.gz`, `.tgz` or `.zip`), the files that are taken from it.
     #[serde(default)]
     pub holds: Vec<ArchivedFile>,
 }
@@ -82,7 +85,7 @@ pub struct RemoteFile {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArchivedFile {
-    /// Its name, without folders.
+    /// Its name, without folders; in a `.zip`, `.gz` may follow, and then it is decompressed.
     pub name: String,
     /// Its length in bytes.
     pub size: u64,
@@ -98,8 +101,8 @@ impl RemoteFile {
         if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(format!("{sha256:?} is not a SHA-256 of {name}: give its 64 hexadecimal digits"));
         }
-        if !holds.is_empty() && ![".tar.gz", ".tgz"].iter().any(|ending| name.ends_with(ending)) {
-            return Err(format!("{name} cannot be unpacked: only files named .tar.gz or .tgz are"));
+        if !holds.is_empty() && ![".tar.gz", ".tgz", ".zip"].iter().any(|ending| name.ends_with(ending)) {
+            return Err(format!("{name} cannot be unpacked: only files named .tar.gz, .tgz or .zip are"));
         }
         holds.iter().try_for_each(|file| check_name(&file.name))
     }
@@ -158,6 +161,7 @@ impl Manifest {
             Format::Mnist => idx::is_mnist(directory),
             Format::Cifar10 => cifar::is_cifar10(directory),
             Format::Cifar100 => cifar::is_cifar100(directory),
+            Format::Emnist => idx::is_idx(directory),
             Format::Table => self.files.iter().all(|file| file.is_in(directory)),
         }
     }
@@ -172,6 +176,7 @@ impl Manifest {
             Format::Mnist => Some(Images::mnist(directory).map_err(ReadImagesError::from)),
             Format::Cifar10 => Some(Images::cifar10(directory).map_err(ReadImagesError::from)),
             Format::Cifar100 => Some(Images::cifar100(directory).map_err(ReadImagesError::from)),
+            Format::Emnist => Some(Images::idx(directory).map_err(ReadImagesError::from)),
             Format::Table => None,
         }
     }

@@ -214,6 +214,45 @@ fn an_archive_that_is_not_as_the_manifest_says_is_an_error() {
     }
 }
 
+/// An archive of EMNIST's form: members of a folder, compressed once more.
+#[test]
+fn members_of_a_zip_are_decompressed() {
+    let compressed = |content: &[u8]| {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(content).unwrap();
+        gzip.finish().unwrap()
+    };
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in
+        [("gzip/other.gz", vec![0]), ("gzip/one.gz", compressed(&[1; 300])), ("plain", body())]
+    {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(&content).unwrap();
+    }
+    let archive = zip.finish().unwrap().into_inner();
+    let get = |holds: &[(&str, u64)]| {
+        let (server, directory) = (Server::new(&archive, &[Answer::Serve]), tempfile::tempdir().unwrap());
+        let mut manifest = manifest_of(&archive, &server, holds);
+        manifest.files[0].name = "archive.zip".into();
+        let fetched = fetch(&manifest, directory.path(), &mut |_| {});
+        (fetched.map_err(|error| std::error::Error::source(&error).unwrap().to_string()), directory)
+    };
+    let (fetched, directory) = get(&[("one", 300), ("plain", body().len() as u64)]);
+    fetched.unwrap();
+    assert_eq!(fs::read(directory.path().join("one")).unwrap(), [1; 300]);
+    assert_eq!(fs::read(directory.path().join("plain")).unwrap(), body());
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "nothing but these files");
+    for (holds, what) in [
+        (("one", 299), "one has more than 299 bytes there"),
+        (("one", 301), "a file ends after 300 of 301 bytes"),
+        (("two", 1), "it does not hold two"),
+    ] {
+        let (fetched, directory) = get(&[holds]);
+        assert!(fetched.unwrap_err().contains(what));
+        assert!(!directory.path().join(holds.0).exists());
+    }
+}
+
 #[test]
 fn takes_the_next_mirror() {
     for answer in [Answer::Missing, Answer::Other, Answer::Twice] {

@@ -140,6 +140,25 @@ fn images_and_labels_must_fit() {
     assert!(exchanged.contains("exchanged"), "{exchanged}");
 }
 
+/// EMNIST's images lie on their side in its files.
+#[test]
+fn emnist_stands_upright() {
+    let directory = tempfile::tempdir().unwrap();
+    for (set, count) in [("train", 2u8), ("test", 1)] {
+        let pixels: Vec<u8> = (0..6 * count).collect();
+        let labels: Vec<u8> = (0..count).map(|label| 46 - label).collect();
+        let name = |kind: &str| format!("emnist-balanced-{set}-{kind}-ubyte");
+        file(&directory, &name("images-idx3"), &idx_bytes(&[count.into(), 2, 3], &pixels));
+        file(&directory, &format!("{}.gz", name("labels-idx1")), &gzip(&idx_bytes(&[count.into()], &labels)));
+    }
+    assert!(idx::is_idx(directory.path()) && !idx::is_mnist(directory.path()));
+    let (train, test) = Images::idx(directory.path()).unwrap();
+    assert_eq!((train.count(), train.classes(), train.labels()), (2, 47, &[46, 45][..]));
+    assert_eq!(train.image_shape(), [3, 2].into());
+    assert_eq!((train.pixels(1), test.pixels(0)), (&[6, 9, 7, 10, 8, 11][..], &[0, 3, 1, 4, 2, 5][..]));
+    assert_eq!(Images::idx_test(directory.path(), 47).unwrap(), test);
+}
+
 #[test]
 fn mnist_under_each_name() {
     let images = idx_bytes(&[1, 28, 28], &[9; 784]);

@@ -119,8 +119,8 @@ fn find(arguments: &Arguments) -> Result<Shown, Box<dyn Error>> {
         let Manifest { classes, .. } = manifest;
         return Ok(of_images(images, classes));
     }
-    if idx::is_mnist(directory) {
-        return Ok(of_images(part(Images::mnist(directory)?), Vec::new()));
+    if idx::is_idx(directory) {
+        return Ok(of_images(part(Images::idx(directory)?), Vec::new()));
     }
     if arguments.test {
         return Err(

@@ -8,7 +8,7 @@ mod text;
 
 use std::path::Path;
 
-use chainrule::data::idx::is_mnist;
+use chainrule::data::idx::is_idx;
 
 use crate::error::ConfigError;
 
@@ -36,5 +36,5 @@ pub fn configuration_for(
         );
         return Err(ConfigError::Data { path: data.to_owned(), problem });
     }
-    if is_mnist(data) { idx::text(data, written) } else { pictures::text(data, written) }
+    if is_idx(data) { idx::text(data, written) } else { pictures::text(data, written) }
 }
