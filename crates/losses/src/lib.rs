@@ -21,6 +21,7 @@
 //! | a batch of vectors | [`NtXent`], [`Circle`] |
 //! | regions | [`Dice`], [`Tversky`] |
 //! | sequences | [`PerStep`] of any other, [`Ctc`] |
+//! | several outputs | [`SeveralOutputs`], any other for each, with weights |
 //!
 //! Most take both class indices and vectors of values ([`Target`]): a class stands for its one-hot vector.
 //! [`gradcheck::gradient`] tests a loss of your own in one line, and [`register()`] lets any be built by its name.
@@ -61,6 +62,7 @@ mod register;
 mod regression;
 mod row_loss;
 mod sequence;
+mod several_outputs;
 mod total;
 mod vector_loss;
 
@@ -80,5 +82,6 @@ pub use register::{register, register_all, register_sequences};
 pub use regression::*;
 pub use row_loss::{RowLoss, rows_with_weights, scope_of_rows, weights_of_rows};
 pub use sequence::*;
+pub use several_outputs::SeveralOutputs;
 pub use total::{total, weighted};
 pub use vector_loss::{Row, VectorLoss, each_row};

@@ -15,7 +15,7 @@
 //! What metrics of classes have in common is in one place, [`Decision`]: whether outputs are logits or probabilities, which the
 //! metric is told and the trainer compares with the loss; the threshold; labels of which several are right at once; and targets
 //! that have no class. Such a metric is a [`ClassMetric`]. Figures of several classes have an [`Average`]. Samples count by the
-//! weights of their targets. [`PerStep`] makes one of sequences of any metric, and a curve is drawn by [`Table::svg`].
+//! weights of their targets. [`PerStep`] makes one of sequences of any metric, [`OfOutput`] one of one of several outputs, and a curve is drawn by [`Table::svg`].
 //!
 //! ```
 //! use chainrule_metrics::{Accuracy, MetricValue, Statistic};
@@ -32,6 +32,7 @@ mod curves;
 mod definition;
 mod mean;
 mod metric;
+mod of_output;
 mod per_step;
 mod register;
 mod regression;
@@ -56,6 +57,7 @@ pub use mean::{Mean, RunningMean, Sum};
 pub use metric::{Count, Counter, Measure, Metric, Statistic};
 #[doc(no_inline)]
 pub use ndarray::ArrayView2;
+pub use of_output::OfOutput;
 pub use per_step::PerStep;
 pub use register::{register, register_all};
 pub use regression::{

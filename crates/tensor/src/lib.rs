@@ -70,6 +70,6 @@ pub use real::Real;
 pub use seed::{Rng, Seed};
 pub use shape::{MAX_RANK, Shape};
 pub use target::{
-    AnyTarget, AnyTargetView, ClassTarget, Outputs, SequenceSlice, Steps, Target, TargetError, TargetView,
-    Weighted,
+    AnyTarget, AnyTargetView, ClassTarget, OutputTarget, Outputs, SequenceSlice, Steps, Target, TargetError,
+    TargetView, Weighted,
 };

@@ -118,6 +118,17 @@ pub enum TargetError {
         /// The metric that needs a class.
         owner: &'static str,
     },
+    /// Outputs that are not as wide as the several of a loss are together, or a target without one for each of them.
+    Outputs {
+        /// The index of the target in its batch.
+        row: usize,
+        /// The number of columns of all outputs, or of targets.
+        found: usize,
+        /// What it has to be.
+        expected: usize,
+        /// `"columns"` or `"targets"`.
+        what: &'static str,
+    },
     /// A step of a target that does not fit the outputs of that step.
     Step {
         /// The index of the target in its batch.
@@ -154,6 +165,7 @@ impl TargetError {
             | Self::Alignment { row, .. }
             | Self::Weight { row, .. }
             | Self::NoClass { row, .. }
+            | Self::Outputs { row, .. }
             | Self::Step { row, .. } => row,
         }
     }
@@ -173,6 +185,7 @@ impl TargetError {
             | Self::Alignment { row, .. }
             | Self::Weight { row, .. }
             | Self::NoClass { row, .. }
+            | Self::Outputs { row, .. }
             | Self::Step { row, .. } => *row += rows,
         }
         self
@@ -226,6 +239,10 @@ impl fmt::Display for TargetError {
             Self::NoClass { row, labels, owner } => write!(
                 f,
                 "target {row} has {labels} values above 0.5, but {owner} takes targets of one class: if each column is a label of its own, say so with `labels()`"
+            ),
+            Self::Outputs { row, found, expected, what } => write!(
+                f,
+                "at target {row} there are {found} {what}, but the outputs of the loss take {expected}: change the outputs of the model, the targets, or the loss"
             ),
             Self::Step { row, .. } => {
                 write!(f, "a step of target {row} does not fit the outputs of that step")

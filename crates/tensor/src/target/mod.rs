@@ -3,12 +3,14 @@
 mod any;
 mod class_target;
 mod error;
+mod output_target;
 mod outputs;
 mod weighted;
 
 pub use any::{AnyTarget, AnyTargetView};
 pub use class_target::ClassTarget;
 pub use error::TargetError;
+pub use output_target::OutputTarget;
 pub use outputs::Outputs;
 pub use weighted::Weighted;
 
