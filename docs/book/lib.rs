@@ -22,6 +22,9 @@ pub mod own_parts {}
 #[doc = include_str!("src/loop.md")]
 pub mod by_hand {}
 
+#[doc = include_str!("src/examples.md")]
+pub mod examples {}
+
 #[doc = include_str!("src/seeing.md")]
 pub mod seeing {}
 
