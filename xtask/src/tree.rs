@@ -30,7 +30,7 @@ const LIMITS: [Limit; 15] = [
     Limit { features: Some("npz"), crates: 70, network: false },
     Limit { features: Some("pytorch"), crates: 70, network: false },
     Limit { features: Some("onnx"), crates: 64, network: false },
-    Limit { features: Some("download"), crates: 88, network: true },
+    Limit { features: Some("download"), crates: 93, network: true },
     // Their build scripts download a library.
     Limit { features: Some("openblas-static"), crates: 110, network: true },
     Limit { features: Some("intel-mkl"), crates: 180, network: true },
