@@ -83,7 +83,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let y = trainer.model().predict(x.view())?;
     output::write("autoencoder.pgm".as_ref(), |file| {
-        write!(file, "P5 {} {} 255\n", SHOWN * SIDE, 2 * SIDE)?;
+        writeln!(file, "P5 {} {} 255", SHOWN * SIDE, 2 * SIDE)?;
         for row in 0..2 * SIDE {
             let pictures = if row < SIDE { &x } else { &y };
             for column in 0..SHOWN * SIDE {

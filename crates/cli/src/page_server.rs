@@ -170,7 +170,7 @@ fn serve(listener: &TcpListener, shared: &Arc<Shared>) {
         }
         let of_connection = Arc::clone(shared);
         let answering = move || {
-            // A browser that goes away in the middle is nobody's concern.
+            // A browser that goes away in the middle is no error.
             let _ = of_connection.answer(stream);
             of_connection.connections.fetch_sub(1, Ordering::Relaxed);
         };
@@ -428,7 +428,7 @@ mod tests {
         });
         server.finish("last".into());
         assert!(watching.join().unwrap().ends_with("last"));
-        // Nobody watches: nobody is waited for.
+        // No page is open, so there is none to wait for.
         let begin = Instant::now();
         self::server().finish("last".into());
         assert!(begin.elapsed() < LAST);

@@ -7,7 +7,7 @@ use chainrule_core::{AnyLayer, Description, DescriptionError, Kind, Layer, Place
 use chainrule_tensor::Real;
 
 use super::Activation;
-use super::gated::GateLoops;
+use super::gate_loops::GateLoops;
 use crate::recurrent::AnyRnnCell;
 
 /// An activation of any type: the [`Kind`] of activations, which a registry builds from a description.

@@ -10,6 +10,7 @@
 mod any;
 mod elu;
 mod exponential;
+mod gate_loops;
 mod gated;
 mod gelu;
 mod hard;
