@@ -165,8 +165,8 @@ fn samples_are_shown_in_a_row_for_each_class() {
     assert!(rows.contains("row 1         2 of 0\n") && rows.contains("row 4         1 of 3\n"), "{rows}");
     let png = fs::read(directory.path().join("sheet.png")).unwrap();
     assert!(png.starts_with(b"\x89PNG\r\n"));
-    // Ten rows and three columns, 48 pixels each, and the gaps between them.
-    assert_eq!(png[16..24], [0, 0, 0, 152, 0, 0, 1, 246]);
+    // Four rows, to the largest label, and three columns, 48 pixels each, and the gaps between them.
+    assert_eq!(png[16..24], [0, 0, 0, 152, 0, 0, 0, 202]);
 }
 
 #[test]

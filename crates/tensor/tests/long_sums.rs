@@ -120,9 +120,9 @@ fn products_of_many_terms() {
 /// What `gemm` promises where K is not split.
 #[test]
 fn products_of_some_terms() {
-    for k in [300, 784, 8192] {
-        for (m, n) in [(1, 1), (1, 64), (2, 20), (64, 1), (4, 3), (32, 100)] {
-            for value in [0.1f32, 1.9] {
+    for k in [300, 528, 784, 8192] {
+        for (m, n) in [(1, 1), (1, 100), (2, 61), (64, 1), (4, 3), (32, 100)] {
+            for value in [0.1f32, 0.7, 1.9] {
                 let (x, xt) = (Array2::from_elem((m, k), value), Array2::from_elem((k, m), value));
                 let (w, wt) = (Array2::from_elem((k, n), value), Array2::from_elem((n, k), value));
                 let right = k as f64 * f64::from(value) * f64::from(value);
@@ -133,7 +133,7 @@ fn products_of_some_terms() {
                     gemm(1.0, x, w, 0.0, y.view_mut());
                     for &y in &y {
                         let error = (f64::from(y) / right - 1.0).abs();
-                        assert!(error < 5e-6, "{m} x {n} over {k}, {layout}: {y} for {right}: {error:e}");
+                        assert!(error < 6e-6, "{m} x {n} over {k}, {layout}: {y} for {right}: {error:e}");
                     }
                     let half = k / 2;
                     let parts = [
@@ -142,7 +142,7 @@ fn products_of_some_terms() {
                     ];
                     gemm_sum(&parts, 0.0, y.view_mut());
                     let error = y.iter().map(|&y| (f64::from(y) / right - 1.0).abs()).fold(0.0, f64::max);
-                    assert!(error < 5e-6, "{m} x {n} over {k} in two parts, {layout}: {error:e}");
+                    assert!(error < 6e-6, "{m} x {n} over {k} in two parts, {layout}: {error:e}");
                 }
             }
         }
