@@ -41,7 +41,7 @@ impl Arguments {
             Some(threads) => trainer.threads(threads),
             None => trainer,
         };
-        let curve = finder.run(trainer, &train)?;
+        let curve = finder.run(trainer, train)?;
         let title = format!("loss over the learning rate of {}", self.optimizer.name);
         let svg = rate_chart::text(&curve, &title)?;
         output::write(path, |file| file.write_all(svg.as_bytes()))

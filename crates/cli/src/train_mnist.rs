@@ -275,7 +275,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
         ));
     }
     // The steps of one process say little of those of several.
-    let step = (!processes.are_many()).then(|| trainer.measure_step(&samples, MEASURED));
+    let step = (!processes.are_many()).then(|| trainer.measure_step(samples, MEASURED));
     let steps_per_epoch = train.len().div_ceil(batch_size.max(1)) as u64;
     if let Some(seconds) = arguments.time {
         let Some(step) = &step else {
@@ -343,7 +343,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
         let command = arguments.to_go_on(checkpoint);
         if checkpoint.exists() { format!("; go on with\n  {command}") } else { String::new() }
     };
-    match trainer.fit(&samples, Fit::until(epochs)) {
+    match trainer.fit(samples, Fit::until(epochs)) {
         Ok(history) if history.stopped => {
             // All processes stop where one of them was asked to.
             let other = processes.are_many().then(|| ("a signal to another process", Interrupt::of_other()));
@@ -365,7 +365,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
     if !is_first {
         return Ok(ExitCode::SUCCESS);
     }
-    trainer.warn_if_seen::<dyn Samples<f32, Target = ClassTarget<f32>>>(&*test);
+    trainer.warn_if_seen(&*test);
     let model = &trainer.evaluated_model();
     let loss: Box<dyn Loss<f32, ClassTarget<f32>>> = registry.build(&arguments.loss)?;
     let evaluating = Trainer::new(model.clone(), loss, adam(0.0)).threads(threads).shards(Some(shards));

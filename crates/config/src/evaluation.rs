@@ -1,7 +1,6 @@
 //! How a model does on data.
 
 use chainrule::core::Registry;
-use chainrule::data::Samples;
 use chainrule::metrics::MetricValue;
 use chainrule::tensor::Outputs;
 use chainrule::train::{Model, Scores, Trainer};
@@ -61,15 +60,14 @@ impl<Y: LearntTarget> Evaluation<Y> {
     ///
     /// As [`Trainer::evaluate`].
     pub fn of(&mut self, samples: &SharedSamples<Y>) -> Result<Evaluated, ConfigError> {
-        let data: &dyn Samples<f32, Target = Y> = &**samples;
-        let mut scores = self.trainer.evaluate(&data)?;
+        let mut scores = self.trainer.evaluate(&**samples)?;
         let position = scores.metrics.iter().position(|(name, _)| name == CONFUSION);
         let confusion = position.map(|position| scores.metrics.remove(position).1);
         let counts = |value: MetricValue| {
             let rows = value.as_table()?.rows().iter();
             Some(rows.map(|row| row.iter().map(|&count| count as u64).collect()).collect())
         };
-        let samples = chainrule::data::Dataset::len(&data);
+        let samples = samples.len();
         Ok(Evaluated { samples, scores, confusion: confusion.and_then(counts) })
     }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chainrule::core::Registry;
-use chainrule::data::Samples;
 use chainrule::train::{Fit, History, Model, Trainer};
 
 use crate::configuration::Configuration;
@@ -113,7 +112,7 @@ impl<'c, Y: LearntTarget> TrainingJob<'c, Y> {
     ///
     /// As [`Trainer::measure_step`].
     pub fn measure_step(&mut self, time: Duration) -> Result<Duration, ConfigError> {
-        Ok(self.trainer.measure_step(&(&*self.train as &dyn Samples<f32, Target = Y>), time)?)
+        Ok(self.trainer.measure_step(&*self.train, time)?)
     }
 
     /// Trains until all epochs are completed, or goes on after a resume.
@@ -123,15 +122,11 @@ impl<'c, Y: LearntTarget> TrainingJob<'c, Y> {
     /// As [`Trainer::fit`].
     pub fn fit(&mut self) -> Result<History, ConfigError> {
         let fit = Fit::until(self.configuration.epochs);
-        let train: &dyn Samples<f32, Target = Y> = &*self.train;
-        let history = match &self.validation {
-            Some(validation) => {
-                let validation: &dyn Samples<f32, Target = Y> = &**validation;
-                self.trainer.fit(&train, fit.validation(&validation))
-            }
-            None => self.trainer.fit(&train, fit),
+        let fit = match &self.validation {
+            Some(validation) => fit.validation(&**validation),
+            None => fit,
         };
-        Ok(history?)
+        Ok(self.trainer.fit(&*self.train, fit)?)
     }
 
     /// The model, whose outputs are in the units of the data, with its scores on all parts.
@@ -143,7 +138,7 @@ impl<'c, Y: LearntTarget> TrainingJob<'c, Y> {
         let Self { configuration, registry, mut trainer, predicts, parts, threads, .. } = self;
         // The validation was compared when it was evaluated.
         if let Some(test) = &parts.test {
-            trainer.warn_if_seen::<dyn Samples<f32, Target = Y>>(&**test);
+            trainer.warn_if_seen(&**test);
         }
         let model = in_units(configuration, registry, trainer.evaluated_model(), &predicts)?;
         drop(trainer);

@@ -82,11 +82,14 @@ impl RateFinder {
     /// # Errors
     ///
     /// [`TrainError`] as [`Trainer::fit`], but for a loss that is not finite, which ends it.
-    pub fn run<T, Y, D>(self, trainer: Trainer<T, Y>, data: &D) -> Result<RateCurve, TrainError>
+    pub fn run<T, Y>(
+        self,
+        trainer: Trainer<T, Y>,
+        data: &dyn Samples<T, Target = Y>,
+    ) -> Result<RateCurve, TrainError>
     where
         T: Real,
         Y: Clone + Send + Sync,
-        D: Samples<T, Target = Y>,
     {
         let Self { steps, .. } = self;
         let points = Arc::new(Mutex::new(Vec::<RatePoint>::new()));

@@ -173,7 +173,7 @@ impl Training<'_> {
                 }
                 ControlFlow::Continue(())
             });
-            trainer.fit(&data, 1)?;
+            trainer.fit(data, 1)?;
             let losses = std::mem::take(&mut *losses.lock().unwrap_or_else(PoisonError::into_inner));
             Ok((losses, trainer.into_model()))
         };
@@ -184,7 +184,7 @@ impl Training<'_> {
                         without them, or with rates of 0"
                 .into());
         }
-        let seconds = trainer(0)?.measure_step(&data, TIMED)?.as_secs_f64();
+        let seconds = trainer(0)?.measure_step(data, TIMED)?.as_secs_f64();
         Ok(Trained { losses: found, model: trained, seconds })
     }
 }

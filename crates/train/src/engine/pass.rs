@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use chainrule_core::{Mode, Sequential};
+use chainrule_data::Samples;
 use chainrule_losses::Loss;
 
 /// The samples of one step.
@@ -29,11 +30,11 @@ impl<'a> Batch<'a> {
 }
 
 /// What every shard of a pass reads.
-pub(crate) struct Pass<'a, T, D: ?Sized, Y> {
+pub(crate) struct Pass<'a, T, Y> {
     pub(crate) layers: &'a Sequential<T>,
     pub(crate) params: &'a [T],
     pub(crate) loss: &'a dyn Loss<T, Y>,
-    pub(crate) data: &'a D,
+    pub(crate) data: &'a (dyn Samples<T, Target = Y> + 'a),
     /// The indices of all samples of the batch.
     pub(crate) samples: &'a [u32],
     pub(crate) mode: Mode,

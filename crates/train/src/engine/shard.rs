@@ -7,7 +7,6 @@ use chainrule_core::runner::{GradsExt, RunExt};
 use chainrule_core::{
     Backward, Forward, Grads, Layer, Mode, Params, Sequential, SequentialCache, SparseGrad,
 };
-use chainrule_data::Samples;
 use chainrule_losses::LossPass;
 use chainrule_tensor::{Buffer, FlushDenormals, Real, vector};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, ShapeBuilder};
@@ -84,11 +83,7 @@ impl<T: Real, Y> Shard<T, Y> {
     ///
     /// Those that the pass has computed are looked at. A weight has `|dW| ≤ rows · max |X| · max |dZ|`, which takes a fraction of
     /// the time in which dW is computed.
-    pub(crate) fn bound_gradients<D: ?Sized>(
-        &mut self,
-        pass: &Pass<'_, T, D, Y>,
-        largest_input: Option<f64>,
-    ) {
+    pub(crate) fn bound_gradients(&mut self, pass: &Pass<'_, T, Y>, largest_input: Option<f64>) {
         if self.is_empty() {
             return;
         }
@@ -185,9 +180,9 @@ impl<T: Real, Y> Shard<T, Y> {
     }
 
     /// Gathers the samples of `rows` and their targets, for a pass that starts from them.
-    pub(crate) fn gather<D>(&mut self, pass: &Pass<'_, T, D, Y>, rows: Range<usize>)
+    pub(crate) fn gather(&mut self, pass: &Pass<'_, T, Y>, rows: Range<usize>)
     where
-        D: Samples<T, Target = Y> + ?Sized,
+        Y: Clone + Send + Sync,
     {
         let size = self.inputs;
         self.input = Input::Samples;
@@ -210,14 +205,14 @@ impl<T: Real, Y> Shard<T, Y> {
 
     /// The forward pass over the samples of `rows`, the loss and, in training, the backward pass. The samples were gathered, or
     /// the first product was written. The mean's factor of the losses is `scale`.
-    pub(crate) fn run<D: ?Sized>(&mut self, pass: &Pass<'_, T, D, Y>, rows: Range<usize>, scale: f64) {
+    pub(crate) fn run(&mut self, pass: &Pass<'_, T, Y>, rows: Range<usize>, scale: f64) {
         self.forward(pass, rows);
         self.compute_losses(pass, scale);
         self.backward(pass);
     }
 
     /// The forward pass over the samples of `rows`.
-    pub(crate) fn forward<D: ?Sized>(&mut self, pass: &Pass<'_, T, D, Y>, rows: Range<usize>) {
+    pub(crate) fn forward(&mut self, pass: &Pass<'_, T, Y>, rows: Range<usize>) {
         let _flush = FlushDenormals::new();
         self.largest_grad = 0.0;
         let count = self.targets.len();
@@ -246,14 +241,14 @@ impl<T: Real, Y> Shard<T, Y> {
     }
 
     /// Notes how much each row counts.
-    pub(crate) fn weigh<D: ?Sized>(&mut self, pass: &Pass<'_, T, D, Y>) {
+    pub(crate) fn weigh(&mut self, pass: &Pass<'_, T, Y>) {
         let Self { targets, weights, .. } = self;
         weights.reserve(targets.len());
         pass.loss.weights(targets, &mut weights[..targets.len()]);
     }
 
     /// The losses of the rows, and in training the gradient of `scale` times their sum.
-    fn compute_losses<D: ?Sized>(&mut self, pass: &Pass<'_, T, D, Y>, scale: f64) {
+    fn compute_losses(&mut self, pass: &Pass<'_, T, Y>, scale: f64) {
         let _flush = FlushDenormals::new();
         let count = self.targets.len();
         if count == 0 {
@@ -272,12 +267,7 @@ impl<T: Real, Y> Shard<T, Y> {
     }
 
     /// Takes the losses of the rows, and in training their gradient, from those of a whole batch.
-    fn take_losses<D: ?Sized>(
-        &mut self,
-        pass: &Pass<'_, T, D, Y>,
-        rows: Range<usize>,
-        batch: &WholeBatch<T, Y>,
-    ) {
+    fn take_losses(&mut self, pass: &Pass<'_, T, Y>, rows: Range<usize>, batch: &WholeBatch<T, Y>) {
         let Self { dy, outputs, losses, .. } = self;
         let count = rows.len();
         losses.reserve(count);
@@ -289,12 +279,7 @@ impl<T: Real, Y> Shard<T, Y> {
     }
 
     /// What is left of a pass after the forward passes of all shards: the losses and the backward pass.
-    pub(crate) fn finish<D: ?Sized>(
-        &mut self,
-        pass: &Pass<'_, T, D, Y>,
-        rows: Range<usize>,
-        losses: Losses<'_, T, Y>,
-    ) {
+    pub(crate) fn finish(&mut self, pass: &Pass<'_, T, Y>, rows: Range<usize>, losses: Losses<'_, T, Y>) {
         match losses {
             Losses::OfRows { scale } => self.compute_losses(pass, scale),
             Losses::OfBatch(batch) => self.take_losses(pass, rows, batch),
@@ -303,7 +288,7 @@ impl<T: Real, Y> Shard<T, Y> {
     }
 
     /// The backward pass, in training.
-    fn backward<D: ?Sized>(&mut self, pass: &Pass<'_, T, D, Y>) {
+    fn backward(&mut self, pass: &Pass<'_, T, Y>) {
         let _flush = FlushDenormals::new();
         let count = self.targets.len();
         if count == 0 || pass.mode == Mode::Eval {

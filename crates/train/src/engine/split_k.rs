@@ -12,7 +12,6 @@
 use std::ops::Range;
 
 use chainrule_core::{Plan, SequentialCache};
-use chainrule_data::Samples;
 use chainrule_tensor::{Buffer, FlushDenormals, Real, gemm, map, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
@@ -141,11 +140,11 @@ impl<T: Real> ColumnBlock<T> {
 
     /// Gathers its columns of the whole batch, and multiplies them with its rows of the weight. The targets of `rows` are
     /// kept.
-    pub(crate) fn run<D: Samples<T> + ?Sized>(
+    pub(crate) fn run<Y: Clone + Send + Sync>(
         &mut self,
-        pass: &Pass<'_, T, D, D::Target>,
+        pass: &Pass<'_, T, Y>,
         rows: Range<usize>,
-        targets: &mut Vec<D::Target>,
+        targets: &mut Vec<Y>,
         units: usize,
     ) {
         let Self { columns, x, z, row, largest } = self;

@@ -66,9 +66,9 @@ impl<T: Real, Y> Default for WholeBatch<T, Y> {
 
 impl<T: Real, Y: Clone> WholeBatch<T, Y> {
     /// Takes the outputs of all shards with their targets, and returns the sum of the weights of their rows.
-    pub(crate) fn gather<'a, D: ?Sized>(
+    pub(crate) fn gather<'a>(
         &mut self,
-        pass: &Pass<'_, T, D, Y>,
+        pass: &Pass<'_, T, Y>,
         shards: impl Iterator<Item = (ArrayView2<'a, T>, &'a [Y])>,
         columns: usize,
     ) -> f64
@@ -94,7 +94,7 @@ impl<T: Real, Y: Clone> WholeBatch<T, Y> {
     }
 
     /// Computes the losses of the rows, and in training the gradient of `scale` times their sum.
-    pub(crate) fn compute<D: ?Sized>(&mut self, pass: &Pass<'_, T, D, Y>, scale: f64) {
+    pub(crate) fn compute(&mut self, pass: &Pass<'_, T, Y>, scale: f64) {
         let _flush = FlushDenormals::new();
         let rows = pass.samples.len();
         let Self { y, dy, targets, losses, scratch, columns, .. } = self;

@@ -79,10 +79,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Looks at everything before the first step.
-    pub(super) fn begin_audit<D>(&mut self, data: &D, fit: &Fit<'_, T, Y>)
-    where
-        D: Samples<T, Target = Y>,
-    {
+    pub(super) fn begin_audit(&mut self, data: &dyn Samples<T, Target = Y>, fit: &Fit<'_, T, Y>) {
         let fresh = self.state.step == 0 && self.state.position.samples == 0;
         let Some(mut auditor) = self.auditor.take_if(|auditor| auditor.is_waiting() && fresh) else { return };
         let plan = self.model.plan();
@@ -101,19 +98,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Takes part in a step that was taken, with this loss.
     #[inline]
-    pub(super) fn audit_step<D>(&mut self, data: &D, batches: &Batches, loss: f64)
-    where
-        D: Samples<T, Target = Y>,
-    {
+    pub(super) fn audit_step(&mut self, data: &dyn Samples<T, Target = Y>, batches: &Batches, loss: f64) {
         if self.auditor.as_ref().is_some_and(|auditor| auditor.is_running()) {
             self.audit_running_step(data, batches, loss);
         }
     }
 
-    fn audit_running_step<D>(&mut self, data: &D, batches: &Batches, loss: f64)
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn audit_running_step(&mut self, data: &dyn Samples<T, Target = Y>, batches: &Batches, loss: f64) {
         let Some(mut auditor) = self.auditor.take() else { return };
         let rate = self.rate();
         auditor.progress.step(self.model.parameters(), loss, rate);
@@ -133,10 +124,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// The training ends.
-    pub(super) fn end_audit<D>(&mut self, data: &D)
-    where
-        D: Samples<T, Target = Y>,
-    {
+    pub(super) fn end_audit(&mut self, data: &dyn Samples<T, Target = Y>) {
         let Some(mut auditor) = self.auditor.take_if(|auditor| auditor.is_running()) else { return };
         if !auditor.has_looked() {
             self.look(data, &mut auditor);
@@ -146,10 +134,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// A step was not taken because of this error, which ends the training.
-    pub(super) fn audit_failure<D>(&mut self, data: &D, batch: Batch<'_>, error: &TrainError)
-    where
-        D: Samples<T, Target = Y>,
-    {
+    pub(super) fn audit_failure(
+        &mut self,
+        data: &dyn Samples<T, Target = Y>,
+        batch: Batch<'_>,
+        error: &TrainError,
+    ) {
         let (TrainError::Diverged { suspects, .. } | TrainError::NotFinite { suspects, .. }) = error else {
             return;
         };
@@ -173,10 +163,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Says what was found, and ends the audit.
-    fn conclude<D>(&mut self, data: &D, auditor: &mut Auditor)
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn conclude(&mut self, data: &dyn Samples<T, Target = Y>, auditor: &mut Auditor) {
         let findings = auditor.findings(self.model.plan(), self.outcome(auditor));
         let steps = auditor.progress.steps();
         // A model that cannot learn says nothing of its targets.
@@ -214,10 +201,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Whether the targets differ, as far as the loss sees them; says so if not. `false` also if that cannot be known.
-    fn look_at_targets<D>(&mut self, data: &D) -> bool
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn look_at_targets(&mut self, data: &dyn Samples<T, Target = Y>) -> bool {
         if size_of::<Y>() == 0 || self.loss.scope() == Scope::Batch || data.len() < 2 {
             return false;
         }
@@ -245,11 +229,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Compares training and validation samples, before the first step.
-    fn compare_before<D, V>(&mut self, data: &D, validation: &V)
-    where
-        D: Samples<T, Target = Y>,
-        V: Samples<T, Target = Y> + ?Sized,
-    {
+    fn compare_before(&mut self, data: &dyn Samples<T, Target = Y>, validation: &dyn Samples<T, Target = Y>) {
         let mut row = vec![T::zero(); self.model.input().size()];
         let few = |len: usize| len.min(1024.max(4 * len.isqrt()));
         if (few(data.len()) + few(validation.len())).saturating_mul(row.len()) > COMPARED {
@@ -268,10 +248,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Warns if these samples were trained on, as an evaluation by this trainer does, where another one evaluates them.
     ///
     /// It compares some of them, and says nothing before a training, of the training data itself, or where several processes train.
-    pub fn warn_if_seen<D>(&mut self, data: &D)
-    where
-        D: Samples<T, Target = Y> + ?Sized,
-    {
+    pub fn warn_if_seen(&mut self, data: &dyn Samples<T, Target = Y>) {
         if self.state.members.is_some() || self.model.input() != data.shape() {
             return;
         }
@@ -281,10 +258,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Warns if these samples are among those that were trained on.
-    fn compare_samples<D>(&mut self, data: &D, trained: &mut TrainedSamples)
-    where
-        D: Samples<T, Target = Y> + ?Sized,
-    {
+    fn compare_samples(&mut self, data: &dyn Samples<T, Target = Y>, trained: &mut TrainedSamples) {
         let Some(mut comparison) = trained.compare(data.len(), address(data)) else { return };
         let mut row = vec![T::zero(); self.model.input().size()];
         for sample in 0..data.len() {
@@ -299,10 +273,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Looks at what the layers compute for some samples, and before the first step at the samples and outputs as well.
-    fn look<D>(&mut self, data: &D, auditor: &mut Auditor)
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn look(&mut self, data: &dyn Samples<T, Target = Y>, auditor: &mut Auditor) {
         let steps = auditor.progress.steps();
         let rows = self.rows_of_look(data.len());
         if rows < 2 {
@@ -341,16 +312,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Runs a pass over these samples in the first shard; returns what its layers computed, and its loss. `None` if it cannot be run,
     /// of which the training itself will say why.
-    pub(super) fn watched<D>(
+    pub(super) fn watched(
         &mut self,
-        data: &D,
+        data: &dyn Samples<T, Target = Y>,
         samples: &[u32],
         mode: Mode,
         wanted: LookFor,
-    ) -> Option<(SeenLayers, f64)>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    ) -> Option<(SeenLayers, f64)> {
         let stateful = self.model.plan().is_stateful();
         let State { shards, buckets, whole_batch, of_group, .. } = &mut self.state;
         let shards = shards.get_mut(..1)?;
@@ -379,10 +347,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// The layer in which the samples of a batch first lead to something that is not finite.
-    fn spoiled<D>(&mut self, data: &D, batch: Batch<'_>) -> Option<AuditFinding>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn spoiled(&mut self, data: &dyn Samples<T, Target = Y>, batch: Batch<'_>) -> Option<AuditFinding> {
         let rows = self.rows_of_look(batch.samples.len()).max(1);
         let mode = self.mode_of_step(0);
         batch.samples.chunks(rows).find_map(|samples| {
@@ -393,10 +358,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Whether the outputs for these samples suit their own targets better than those of others; `None` if they are too few.
-    fn predicts<D>(&mut self, data: &D, samples: &[u32]) -> Option<bool>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn predicts(&mut self, data: &dyn Samples<T, Target = Y>, samples: &[u32]) -> Option<bool> {
         if samples.len() < PREDICTED || self.loss.scope() == Scope::Batch {
             return None;
         }
@@ -434,10 +396,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Whether the targets have nothing to do with the inputs, as far as can be known.
-    fn unrelated<D>(&self, data: &D) -> Option<AuditFinding>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn unrelated(&self, data: &dyn Samples<T, Target = Y>) -> Option<AuditFinding> {
         if data.len() < relation::ENOUGH || inputs::are_ids(self.model.plan()) {
             return None;
         }

@@ -25,16 +25,13 @@ use crate::model::file::EpochPosition;
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Trains on what is left of the current epoch, then validates. Breaks if a callback stops the training.
-    pub(super) fn epoch<D>(
+    pub(super) fn epoch(
         &mut self,
-        data: &D,
+        data: &dyn Samples<T, Target = Y>,
         fit: &Fit<'_, T, Y>,
         batches: &mut Batches,
         history: &mut History,
-    ) -> Result<ControlFlow<()>, TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    ) -> Result<ControlFlow<()>, TrainError> {
         let epoch = self.state.epoch;
         batches.epoch(epoch);
         data.enter_epoch(epoch);
@@ -89,16 +86,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Takes the steps that are left of the epoch, until a callback stops the training.
-    fn steps<D>(
+    fn steps(
         &mut self,
-        data: &D,
+        data: &dyn Samples<T, Target = Y>,
         fit: &Fit<'_, T, Y>,
         batches: &Batches,
         history: &mut History,
-    ) -> Result<ControlFlow<()>, TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    ) -> Result<ControlFlow<()>, TrainError> {
         let epoch = self.state.epoch;
         let mut rest = batches.rest(self.samples_done()).peekable();
         while let Some(samples) = rest.next() {
@@ -198,10 +192,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Evaluates the model.
-    pub(super) fn scores<D>(&mut self, data: &D) -> Result<Scores, TrainError>
-    where
-        D: Samples<T, Target = Y> + ?Sized,
-    {
+    pub(super) fn scores(&mut self, data: &dyn Samples<T, Target = Y>) -> Result<Scores, TrainError> {
         let mut batches = Batches::new(data.len(), self.evaluation_rows(), None)?;
         batches.epoch(0);
         self.reset_states();

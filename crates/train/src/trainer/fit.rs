@@ -56,7 +56,7 @@ impl<'a, T: Real, Y> Fit<'a, T, Y> {
     }
 
     /// Evaluates the model on `data` after each epoch.
-    pub fn validation(self, data: &'a impl Samples<T, Target = Y>) -> Self {
+    pub fn validation(self, data: &'a dyn Samples<T, Target = Y>) -> Self {
         Self { validation: Some(data), ..self }
     }
 

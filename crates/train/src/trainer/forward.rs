@@ -18,7 +18,7 @@ use crate::engine::split_k::SplitK;
 use crate::engine::whole_batch::{BatchLoss, Losses, WholeBatch};
 
 /// What the passes of a batch read, whichever parameters they run with.
-pub(super) struct Forward<'a, T: Real, Y, D: ?Sized> {
+pub(super) struct Forward<'a, T: Real, Y> {
     pub(super) layers: &'a Sequential<T>,
     pub(super) loss: &'a dyn Loss<T, Y>,
     pub(super) metrics: &'a [Box<dyn Measure<T, Y>>],
@@ -26,7 +26,7 @@ pub(super) struct Forward<'a, T: Real, Y, D: ?Sized> {
     pub(super) columns: usize,
     pub(super) deferred: bool,
     pub(super) sparse: bool,
-    pub(super) data: &'a D,
+    pub(super) data: &'a (dyn Samples<T, Target = Y> + 'a),
     pub(super) batch: Batch<'a>,
     pub(super) mode: Mode,
     pub(super) threads: usize,
@@ -69,7 +69,7 @@ impl OfGroup {
     }
 }
 
-impl<T: Real, Y: Clone + Send + Sync, D: Samples<T, Target = Y> + ?Sized> Forward<'_, T, Y, D> {
+impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
     /// Runs the shards of the batch with these parameters; returns its loss.
     pub(super) fn run(&self, params: &[T], passes: Passes<'_, T, Y>) -> Result<BatchLoss, TrainError> {
         let &Self { batch, mode, columns, threads, metrics, .. } = self;

@@ -135,14 +135,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Compares what the members are about to do; an error if they would not do one thing together.
-    pub(super) fn compare_members<D>(
+    pub(super) fn compare_members(
         &mut self,
-        data: &D,
+        data: &dyn Samples<T, Target = Y>,
         purpose: impl FnOnce() -> String,
-    ) -> Result<(), TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    ) -> Result<(), TrainError> {
         let Some(members) = self.state.members.clone() else { return Ok(()) };
         let own = self.properties(data, purpose());
         let mut all: Vec<Vec<(String, String)>> = Vec::new();
@@ -158,10 +155,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// All that the result depends on, by name.
-    fn properties<D>(&self, data: &D, purpose: String) -> Vec<(String, String)>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn properties(&self, data: &dyn Samples<T, Target = Y>, purpose: String) -> Vec<(String, String)> {
         let State { step, epoch, position, .. } = &self.state;
         let mut row = vec![T::zero(); data.shape().size()];
         let mut hash = Sha256::new();

@@ -29,10 +29,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Records the sizes, if it is time.
     #[inline]
-    pub(super) fn size_step<D>(&mut self, data: &D)
-    where
-        D: Samples<T, Target = Y>,
-    {
+    pub(super) fn size_step(&mut self, data: &dyn Samples<T, Target = Y>) {
         let Some(record) = &self.sizes else { return };
         let planned = self.state.run.steps.unwrap_or(self.state.step);
         if record.points > 0 && self.state.step.is_multiple_of(planned.div_ceil(record.points).max(1)) {
@@ -40,10 +37,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
     }
 
-    fn record_sizes_now<D>(&mut self, data: &D)
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn record_sizes_now(&mut self, data: &dyn Samples<T, Target = Y>) {
         let Some(mut record) = self.sizes.take() else { return };
         let step = self.state.step;
         let samples = samples_spread(data.len(), self.rows_of_look(data.len()), step);

@@ -23,10 +23,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// # Errors
     ///
     /// [`TrainError`] as [`fit`](Self::fit).
-    pub fn measure_step<D>(&mut self, data: &D, time: Duration) -> Result<Duration, TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    pub fn measure_step(
+        &mut self,
+        data: &dyn Samples<T, Target = Y>,
+        time: Duration,
+    ) -> Result<Duration, TrainError> {
         self.refuse_group("the measurement of steps")?;
         let mut batches = self.check_training(data)?;
         self.make_optimizer_state()?;
@@ -70,10 +71,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
     }
 
-    fn time_steps<D>(&mut self, data: &D, batches: &Batches, time: Duration) -> Result<Duration, TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn time_steps(
+        &mut self,
+        data: &dyn Samples<T, Target = Y>,
+        batches: &Batches,
+        time: Duration,
+    ) -> Result<Duration, TrainError> {
         let begin = Instant::now();
         let mut times = Vec::new();
         // The last batch may be smaller.

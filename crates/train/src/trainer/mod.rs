@@ -258,19 +258,23 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// [`TrainError`] before the first step if a setting is invalid or the data does not fit the model, and during the training
     /// if a target or a value does not fit, or a step would not leave everything finite. The model and the optimizer's state are
     /// then as the last step left them, unless a callback goes back to other weights; states that layers carry from batch to batch begin again from zeros.
-    pub fn fit<'a, D>(&mut self, data: &D, fit: impl Into<Fit<'a, T, Y>>) -> Result<History, TrainError>
+    pub fn fit<'a>(
+        &mut self,
+        data: &dyn Samples<T, Target = Y>,
+        fit: impl Into<Fit<'a, T, Y>>,
+    ) -> Result<History, TrainError>
     where
-        D: Samples<T, Target = Y>,
         Y: 'a,
     {
         let fit = fit.into();
         self.in_group(|this| this.fit_alone_or_in_group(data, &fit))
     }
 
-    fn fit_alone_or_in_group<D>(&mut self, data: &D, fit: &Fit<'_, T, Y>) -> Result<History, TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn fit_alone_or_in_group(
+        &mut self,
+        data: &dyn Samples<T, Target = Y>,
+        fit: &Fit<'_, T, Y>,
+    ) -> Result<History, TrainError> {
         if self.speaks() {
             warning::warn_if_debug();
         }
@@ -308,10 +312,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Checks whether the model can be trained on this data; returns its batches.
-    fn check_training<D>(&self, data: &D) -> Result<Batches, TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn check_training(&self, data: &dyn Samples<T, Target = Y>) -> Result<Batches, TrainError> {
         self.check(data.shape())?;
         self.optimizer.validate()?;
         self.optimizer.check_parameters(self.state.buckets.parameters())?;
@@ -325,16 +326,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Trains for the epochs that are left, until a callback stops the training.
-    fn epochs<D>(
+    fn epochs(
         &mut self,
-        data: &D,
+        data: &dyn Samples<T, Target = Y>,
         fit: &Fit<'_, T, Y>,
         batches: &mut Batches,
         history: &mut History,
-    ) -> Result<(), TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    ) -> Result<(), TrainError> {
         let epochs = fit.epochs_left(self.state.epoch);
         let start = Event::Start { epochs, batches: batches.count(), samples: data.len() };
         self.state.tallies.resize(&self.metrics, &self.metric_names, self.state.shards.len());
@@ -362,10 +360,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// # Errors
     ///
     /// [`TrainError`] if a setting is invalid, or the data set is empty or does not fit the model.
-    pub fn evaluate<D>(&mut self, data: &D) -> Result<Scores, TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    pub fn evaluate(&mut self, data: &dyn Samples<T, Target = Y>) -> Result<Scores, TrainError> {
         self.in_group(|this| {
             this.check(data.shape())?;
             targets::check_settings(&*this.loss, &this.metrics, this.model.output().size())?;

@@ -15,10 +15,12 @@ use crate::engine::shard::Shard;
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Checks the mean loss of a batch before anything is updated. The loss of each sample has to be finite, not only their
     /// mean.
-    pub(super) fn check_loss<D>(&self, data: &D, batch: Batch<'_>, loss: f64) -> Result<(), TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    pub(super) fn check_loss(
+        &self,
+        data: &dyn Samples<T, Target = Y>,
+        batch: Batch<'_>,
+        loss: f64,
+    ) -> Result<(), TrainError> {
         let mut losses = self.losses();
         if loss.is_finite() && losses.all(|&loss| is_loss_of::<T>(loss)) {
             return Ok(());
@@ -32,10 +34,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// The error of a batch whose step was undone.
-    pub(super) fn refusal<D>(&self, data: &D, batch: Batch<'_>, finding: Finding) -> TrainError
-    where
-        D: Samples<T, Target = Y>,
-    {
+    pub(super) fn refusal(
+        &self,
+        data: &dyn Samples<T, Target = Y>,
+        batch: Batch<'_>,
+        finding: Finding,
+    ) -> TrainError {
         let Finding { watched, index, value } = finding;
         let mut suspects = self.samples_with_wild_inputs(data, batch);
         if suspects.samples.is_empty() && watched == Watched::Gradient {
@@ -62,10 +66,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// The samples with inputs that are not finite, or whose square is not.
-    fn samples_with_wild_inputs<D>(&self, data: &D, batch: Batch<'_>) -> Suspects
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn samples_with_wild_inputs(&self, data: &dyn Samples<T, Target = Y>, batch: Batch<'_>) -> Suspects {
         let mut row = vec![T::zero(); self.model.input().size()];
         Suspects::of(batch.samples, |_, sample| {
             data.read(sample, &mut row);
@@ -85,10 +86,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// The samples whose own gradient is so large that, without it, the sum could be within its limit. Not for models whose
     /// samples depend on each other.
-    fn samples_with_wild_gradients<D>(&self, data: &D, batch: Batch<'_>) -> Suspects
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn samples_with_wild_gradients(&self, data: &dyn Samples<T, Target = Y>, batch: Batch<'_>) -> Suspects {
         let model = &self.model;
         let Some(grads) = Buffer::try_zeros(model.parameters().len()) else { return Suspects::default() };
         if model.plan().is_stateful() || model.plan().has_sums_over_batch() {

@@ -23,10 +23,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// A step that is not taken changes nothing, except that the states that layers carry from batch to batch, which the forward
     /// pass has moved on, begin again from zeros.
-    pub(super) fn step<D>(&mut self, data: &D, batch: Batch<'_>) -> Result<BatchLoss, TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    pub(super) fn step(
+        &mut self,
+        data: &dyn Samples<T, Target = Y>,
+        batch: Batch<'_>,
+    ) -> Result<BatchLoss, TrainError> {
         let loss = self.try_step(data, batch);
         if loss.is_err() {
             self.reset_states();
@@ -34,10 +35,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         loss
     }
 
-    fn try_step<D>(&mut self, data: &D, batch: Batch<'_>) -> Result<BatchLoss, TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn try_step(
+        &mut self,
+        data: &dyn Samples<T, Target = Y>,
+        batch: Batch<'_>,
+    ) -> Result<BatchLoss, TrainError> {
         let small = self.step_flops(batch.samples.len().div_ceil(self.accumulate)) < WORTH_A_FORK;
         let threads = if small { 1 } else { self.state.threads };
         let loss = self.passes(data, batch, threads)?;
@@ -67,10 +69,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// The passes of a batch: one, or as many as its gradient is accumulated in. Where all gradients are summed before the update,
     /// that is done.
-    fn passes<D>(&mut self, data: &D, batch: Batch<'_>, threads: usize) -> Result<BatchLoss, TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    fn passes(
+        &mut self,
+        data: &dyn Samples<T, Target = Y>,
+        batch: Batch<'_>,
+        threads: usize,
+    ) -> Result<BatchLoss, TrainError> {
         // Shards that wait for each other have a thread each.
         let threads_of_pass = self.state.exchanges.as_ref().map_or(threads, Exchanges::len);
         let mut passes = SeveralPasses::new(self.loss.reduction());
@@ -140,16 +144,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Runs the shards of a batch; returns its loss.
-    pub(super) fn forward<D>(
+    pub(super) fn forward(
         &mut self,
-        data: &D,
+        data: &dyn Samples<T, Target = Y>,
         batch: Batch<'_>,
         mode: Mode,
         threads: usize,
-    ) -> Result<BatchLoss, TrainError>
-    where
-        D: Samples<T, Target = Y> + ?Sized,
-    {
+    ) -> Result<BatchLoss, TrainError> {
         let State { shards, split_k, buckets, exchanges, whole_batch, members, of_group, .. } =
             &mut self.state;
         let forward = Forward {

@@ -37,15 +37,13 @@ pub(super) struct Work<'a> {
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Sums the gradients of the shards, unless they are summed already, and lets the optimizer take its step.
-    pub(super) fn update<D>(
+    pub(super) fn update(
         &mut self,
-        data: &D,
+        data: &dyn Samples<T, Target = Y>,
         batch: Batch<'_>,
         Work { next, threads, loss }: Work<'_>,
         watch: Option<&Watch>,
-    ) where
-        D: Samples<T, Target = Y>,
-    {
+    ) {
         let step = self.state.at();
         let sums_first = self.sums_first();
         let seed = self.seed_of_step();
@@ -149,15 +147,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Takes a step that may not stay within the range of the numbers. If it does not, everything is as it was before, and the
     /// first finding is returned.
-    pub(super) fn update_carefully<D>(
+    pub(super) fn update_carefully(
         &mut self,
-        data: &D,
+        data: &dyn Samples<T, Target = Y>,
         batch: Batch<'_>,
         work: Work<'_>,
-    ) -> Result<Option<Finding>, TrainError>
-    where
-        D: Samples<T, Target = Y>,
-    {
+    ) -> Result<Option<Finding>, TrainError> {
         let slots = self.optimizer.slots();
         let what =
             "copies of the parameters and of the optimizer's state, for a step that may have to be undone";
