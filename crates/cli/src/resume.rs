@@ -40,26 +40,40 @@ pub(crate) fn note(option: &str, value: String) -> (String, String) {
 pub(crate) fn arguments(path: &Path, given: Vec<OsString>) -> Result<Vec<OsString>, Box<dyn Error>> {
     let contents = file::newest(path)?.contents;
     let notes = contents.record.map(|record| record.notes).unwrap_or_default();
-    let mut given = given.into_iter();
-    let mut arguments: Vec<OsString> = given.by_ref().take(2).collect();
+    let mut is_of_training = false;
+    let mut arguments: Vec<OsString> = given.iter().take(2).cloned().collect();
     for (name, value) in notes {
         let Some(option) = name.strip_prefix(PREFIX) else { continue };
         let option = option.split(' ').next().unwrap_or_default();
         if !OPTIONS.contains(&option) {
             return Err(format!("{} has an option that no training has: --{option}", path.display()).into());
         }
+        is_of_training = true;
+        // Those of which there may be several would be added to the given ones.
+        if is_among(option, &given) {
+            continue;
+        }
         arguments.push(match option {
             "portable" | "distributed" => format!("--{option}").into(),
             option => format!("--{option}={value}").into(),
         });
     }
-    if arguments.len() < 3 {
+    if !is_of_training {
         let path = path.display();
         return Err(format!(
             "{path} is no checkpoint of `chainrule train-mnist`: give the file that it has named"
         )
         .into());
     }
-    arguments.extend(given);
+    arguments.extend(given.into_iter().skip(2));
     Ok(arguments)
+}
+
+/// Whether an option is given, as `--option value` or `--option=value`.
+fn is_among(option: &str, given: &[OsString]) -> bool {
+    given.iter().any(|word| {
+        let word = word.to_string_lossy();
+        let rest = word.strip_prefix("--").and_then(|word| word.strip_prefix(option));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    })
 }

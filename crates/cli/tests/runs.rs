@@ -174,6 +174,22 @@ fn killed_at_any_moment_it_ends_with_the_same_bits() {
 }
 
 #[test]
+fn options_that_are_given_once_more_replace_those_of_the_checkpoint() {
+    let directory = directory();
+    let train = |arguments: &[&str]| {
+        let mut command = chainrule();
+        command.current_dir(directory.path()).args(["train-mnist", "--data-dir", "data"]);
+        command.args(["--json", "report.json", "--checkpoint-every", "7steps", "--hidden", "16"]);
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        report(directory.path())
+    };
+    let right = train(&["--metric", "f1", "--epochs", "1", "--checkpoint", "run"]);
+    assert!(directory.path().join("run.1").exists(), "one of the middle is kept");
+    assert_eq!(train(&["--resume", "run.1", "--metric=f1"]), right);
+}
+
+#[test]
 fn asked_to_end_it_saves_and_says_how_to_go_on() {
     const EPOCHS: u64 = 150;
     let straight = directory();
