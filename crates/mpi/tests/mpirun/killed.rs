@@ -32,39 +32,38 @@ pub(crate) fn goes_on_after_any_process_was_killed() {
     let (mut killed, mut resumed, mut ended, mut latest) = (0, 0, 0, Duration::ZERO);
     while killed < kills || ended == 0 {
         let size = SIZES.start() + (random() * SIZES.count() as f64) as usize;
-        resumed += usize::from(!names(directory.path()).is_empty());
+        let is_checkpoint = |name: &String| [CHECKPOINT, &format!("{CHECKPOINT}.1")].contains(&&**name);
+        let goes_on = names(directory.path()).iter().any(is_checkpoint);
+        resumed += usize::from(goes_on);
         let mut job = start(directory.path(), size);
-        if killed < kills {
-            let moment = takes.mul_f64(random());
-            let rank = (random() * size as f64) as usize;
-            sleep(moment);
-            if kill(directory.path(), rank, &mut job) {
-                let begin = Instant::now();
-                let Ended { succeeded, said, .. } = job.end();
-                // It may have ended before it was killed.
-                if !succeeded {
-                    let time = begin.elapsed();
-                    latest = latest.max(time);
-                    assert!(time < END, "process {rank} of {size}: {time:?}\n{said}");
-                    killed += 1;
-                    only_what_is_documented(directory.path());
-                    forget_processes(directory.path());
-                    continue;
-                }
-                check_said(&said, &alone);
-            } else {
-                check_said(&job.end().said, &alone);
-            }
-        } else {
-            check_said(&job.end().said, &alone);
+        let mut rank = None;
+        // One that begins at the beginning says nothing about going on.
+        if killed < kills || !goes_on {
+            let random_rank = (random() * size as f64) as usize;
+            sleep(takes.mul_f64(random()));
+            rank = kill(directory.path(), random_rank, &mut job).then_some(random_rank);
         }
-        ended += 1;
+        let begin = Instant::now();
+        let job = job.end();
+        if let (Some(rank), false) = (rank, job.succeeded) {
+            let time = begin.elapsed();
+            latest = latest.max(time);
+            assert!(time < END, "process {rank} of {size}: {time:?}\n{}", job.said);
+            killed += 1;
+            only_what_is_documented(directory.path());
+            forget_processes(directory.path());
+            continue;
+        }
+        // It was not killed, or had ended before.
+        assert!(job.succeeded, "{job:?}");
+        check_said(&job.said, &alone);
+        ended += usize::from(goes_on);
         let left: Vec<String> = names(directory.path()).into_iter().collect();
         assert_eq!(left, [CHECKPOINT, &format!("{CHECKPOINT}.1")]);
         clear(directory.path());
     }
     println!(
-        "{killed} times killed, at most {:.1} s until all had ended, {resumed} times resumed, {ended} times at the end",
+        "{killed} times killed, at most {:.1} s until all had ended, {resumed} times resumed, {ended} times from there to the end",
         latest.as_secs_f64()
     );
 }
@@ -77,15 +76,13 @@ fn start(directory: &Path, size: usize) -> Job {
 
 /// Kills the process of this rank, which may not have begun; whether there was one.
 fn kill(directory: &Path, rank: usize, job: &mut Job) -> bool {
-    loop {
-        if job.has_ended() {
-            return false;
-        }
+    while !job.has_ended() {
         if let Ok(id) = fs::read_to_string(directory.join("processes").join(rank.to_string())) {
             return Command::new("kill").args(["-9", &id]).status().is_ok_and(|status| status.success());
         }
         sleep(Duration::from_millis(5));
     }
+    false
 }
 
 fn check(ended: Ended, directory: &Path, alone: &str) {
