@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// For how long a process leaves it to another one to say what is wrong.
 const POLITE: Duration = Duration::from_secs(5);
 
-/// For how long it does where all may have the same error.
+/// For how long it does, times its rank, where others may have the same error.
 const BRIEF: Duration = Duration::from_secs(1);
 
 /// The status of a job that has failed.
@@ -162,8 +162,8 @@ impl MpiGroup {
         };
         if is_said {
             thread::sleep(POLITE);
-        } else if self.rank > 0 {
-            thread::sleep(BRIEF);
+        } else {
+            thread::sleep(BRIEF * self.rank.min(4) as u32);
         }
         print();
         self.abort(FAILED)

@@ -7,6 +7,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use super::launcher::{Ended, Job, is_open_mpi, this_program};
 use super::process::{BEGUN, RESULT, train, trainer};
 
@@ -18,7 +20,7 @@ const HOSTS: &str = "CHAINRULE_HOSTS";
 
 const COUNT: usize = 3;
 
-/// How soon a job has to end when a host is cut off, which each process notices after ten seconds.
+/// How soon a job has to end when a host is cut off. The daemons of Open MPI notice it after a few seconds, the processes after ten.
 const END: Duration = Duration::from_secs(60);
 
 /// The same bits over TCP, with a slow cable too; a host that is cut off ends the job.
@@ -36,8 +38,10 @@ pub(crate) fn are_several() {
         assert!(ended.succeeded && results == [&*alone], "{ended:?}");
     };
     check("all cables as they are");
-    let slow = hosts.slow_down(1).expect("a cable can be slowed down");
-    check(slow);
+    match hosts.slow_down(1) {
+        Ok(slow) => check(slow),
+        Err(why) => println!("{COUNT} hosts, one slow cable: SKIPPED: {why}"),
+    }
 
     let mut job = Job::start(&mut hosts.mpirun("is cut off"));
     while !job.has_said(BEGUN) {
@@ -51,12 +55,17 @@ pub(crate) fn are_several() {
     println!("{COUNT} hosts, one cut off: {:.1} s until the job has ended", time.as_secs_f64());
     assert!(!succeeded && time < END, "{time:?}: {said}");
     assert!(
-        said.contains("error: process 1 has sent nothing for 10 seconds") || said.contains("lost"),
+        said.contains("error: process 1 has sent nothing for 10 seconds")
+            || said.contains("has lost communication with a remote daemon"),
         "{said}"
     );
     let begin = Instant::now();
-    while !hosts.processes(1).is_empty() {
-        assert!(begin.elapsed() < END, "{:?} is left on the host that was cut off", hosts.processes(1));
+    loop {
+        let left = hosts.processes(1).expect("the processes on a host can be listed");
+        if left.is_empty() {
+            break;
+        }
+        assert!(begin.elapsed() < END, "{left:?} is left on the host that was cut off");
         sleep(Duration::from_millis(20));
     }
     println!("{COUNT} hosts, one cut off: {:.1} s until it has ended there", begin.elapsed().as_secs_f64());
@@ -65,6 +74,8 @@ pub(crate) fn are_several() {
 /// Network namespaces, which are removed in the end.
 struct Hosts {
     prefix: String,
+    /// For the files of Open MPI, some of which a host that is cut off would leave.
+    temporary: TempDir,
 }
 
 impl Hosts {
@@ -73,7 +84,8 @@ impl Hosts {
         if !is_open_mpi() {
             return Err("only Open MPI is told how to reach a host that is none".into());
         }
-        let hosts = Self { prefix: format!("chainrule-{}", std::process::id()) };
+        let temporary = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let hosts = Self { prefix: format!("chainrule-{}", std::process::id()), temporary };
         let switch = hosts.switch();
         hosts.make(&format!("netns add {switch}"))?;
         hosts.make(&format!("-n {switch} link add switch type bridge"))?;
@@ -125,7 +137,7 @@ impl Hosts {
         for (setting, seconds) in [("time", "2"), ("intvl", "1"), ("probes", "2")] {
             command.args(["--mca", &format!("oob_tcp_keepalive_{setting}"), seconds]);
         }
-        command.arg(program).arg(case).env(HOSTS, &self.prefix);
+        command.arg(program).arg(case).env(HOSTS, &self.prefix).env("TMPDIR", self.temporary.path());
         command
     }
 
@@ -145,16 +157,17 @@ impl Hosts {
     }
 
     /// The processes on a host.
-    fn processes(&self, host: usize) -> Vec<String> {
-        let found = said("ip", &format!("netns pids {}", self.name(host))).unwrap_or_default();
-        found.split_whitespace().map(str::to_owned).collect()
+    fn processes(&self, host: usize) -> Result<Vec<String>, io::Error> {
+        let found = said("ip", &format!("netns pids {}", self.name(host)))?;
+        Ok(found.split_whitespace().map(str::to_owned).collect())
     }
 }
 
 impl Drop for Hosts {
     fn drop(&mut self) {
         for host in 0..COUNT {
-            for process in self.processes(host) {
+            // A host that was not made has none.
+            for process in self.processes(host).unwrap_or_default() {
                 let _ = said("kill", &format!("-9 {process}"));
             }
         }

@@ -3,7 +3,7 @@
 use std::env;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,8 +40,14 @@ const CASES: [(&str, fn()); 4] = [
     ("hosts", hosts::are_several),
 ];
 
-/// Runs the cases that are chosen, or all.
-pub(crate) fn run(chosen: &[&str]) -> ExitCode {
+/// Runs the cases that are chosen, or all. Words that begin with `-` are for other tests.
+pub(crate) fn run(words: &[&str]) -> ExitCode {
+    let chosen: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with('-')).collect();
+    let names = CASES.map(|(name, _)| name);
+    if let Some(unknown) = chosen.iter().find(|word| !names.contains(word)) {
+        eprintln!("there is no case `{unknown}`; there are {}", names.join(", "));
+        return ExitCode::FAILURE;
+    }
     if Command::new("mpirun").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
         println!("mpirun is not installed: the trainings of several processes were not tested");
         return ExitCode::SUCCESS;
@@ -70,6 +76,7 @@ fn failures_end_the_job() {
         ("fails", "error: sample 100, in batch", true),
         ("differs", "seed  process 0: 7  process 1: 8", true),
         ("hangs", "error: process 1 has sent nothing for 2 seconds", true),
+        ("the first hangs", "error: process 0 has sent nothing for 2 seconds", true),
         ("panics", "as intended", true),
         // What Open MPI and MPICH say of a process that was killed is their own.
         ("dies", "signal", false),
@@ -127,9 +134,19 @@ impl Job {
         Self { child, case, begin, said, readers }
     }
 
-    /// Whether it has ended.
+    /// Whether it has ended; it is killed if it takes too long.
     pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().expect("mpirun is a child of this program").is_some()
+        self.status().is_some()
+    }
+
+    /// How it has ended, if it has; it is killed if it takes too long.
+    fn status(&mut self) -> Option<ExitStatus> {
+        let status = self.child.try_wait().expect("mpirun is a child of this program");
+        if status.is_none() && self.begin.elapsed() > LIMIT {
+            let _ = self.child.kill();
+            panic!("the case `{}` takes more than {} seconds", self.case, LIMIT.as_secs());
+        }
+        status
     }
 
     /// Whether it has said this.
@@ -139,7 +156,12 @@ impl Job {
 
     /// Waits for its end.
     pub(crate) fn end(mut self) -> Ended {
-        let succeeded = wait(&mut self.child, self.begin, &self.case);
+        let succeeded = loop {
+            if let Some(status) = self.status() {
+                break status.success();
+            }
+            thread::sleep(Duration::from_millis(20));
+        };
         for reader in self.readers {
             reader.join().expect("reading does not panic");
         }
@@ -166,18 +188,4 @@ fn collect(from: Option<impl Read + Send + 'static>, said: &Arc<Mutex<String>>) 
             line.clear();
         }
     })
-}
-
-/// Whether the job succeeds; it is killed if it takes too long.
-fn wait(child: &mut Child, begin: Instant, case: &str) -> bool {
-    loop {
-        if let Some(status) = child.try_wait().expect("mpirun is a child of this program") {
-            return status.success();
-        }
-        if begin.elapsed() > LIMIT {
-            let _ = child.kill();
-            panic!("the case `{case}` takes more than {} seconds", LIMIT.as_secs());
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
 }
