@@ -229,6 +229,31 @@ fn asked_to_end_it_saves_and_says_how_to_go_on() {
 }
 
 #[test]
+fn a_terminal_that_is_closed_ends_it_but_not_under_nohup() {
+    let directory = directory();
+    // As `nohup` does, which these tests may run under: what is ignored stays so.
+    let ignored = "trap '' HUP; exec \"$0\" \"$@\"";
+    let is_ignored = Command::new("sh").args(["-c", "kill -HUP $$"]).status().unwrap().success();
+    for (shell, names, code) in [("exec \"$0\" \"$@\"", &["HUP"][..], 129), (ignored, &["HUP", "TERM"], 143)]
+    {
+        if is_ignored && code == 129 {
+            eprintln!("skipped: SIGHUP is ignored here");
+            continue;
+        }
+        let training = training(directory.path(), 1000);
+        let mut command = Command::new("sh");
+        command.args(["-c", shell]).arg(training.get_program()).args(training.get_args());
+        command.current_dir(directory.path()).env("OPENBLAS_CORETYPE", "auto").env_remove("CHAINRULE_DATA");
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait_for_checkpoint(directory.path(), &mut child).unwrap();
+        for name in names {
+            signal(&child, name);
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{names:?}");
+    }
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let directory = directory();
     // A pipe without a reader: to save the training takes for ever.
