@@ -199,6 +199,7 @@ fn mpi() -> Result<Outcome, String> {
         return Ok(Outcome::Skipped(why.into()));
     }
     execute(None, "clippy -p chainrule-mpi -p chainrule-cli --features mpi --all-targets -- -D warnings")?;
+    execute(None, "test --profile checks -p chainrule-cli --features mpi --test runs launched")?;
     execute(None, "test --profile checks -p chainrule-mpi --features mpi").map(|()| Outcome::Passed)
 }
 

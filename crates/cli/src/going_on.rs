@@ -58,8 +58,8 @@ impl Arguments {
         given.chain(metrics).collect()
     }
 
-    /// The command that goes on from a checkpoint, with the options that name files.
-    pub(crate) fn to_go_on(&self, checkpoint: &Path) -> String {
+    /// The command that goes on from a checkpoint in so many processes, with the options that name files.
+    pub(crate) fn to_go_on(&self, checkpoint: &Path, processes: usize) -> String {
         let Self { json, report, out, data_dir, checkpoint_every, keep_checkpoints, .. } = self;
         let mut command = format!("chainrule train-mnist --resume {}", for_shell(checkpoint));
         for (option, path) in [("json", json), ("report", report), ("data-dir", data_dir)] {
@@ -69,6 +69,9 @@ impl Arguments {
         }
         if let Some(address) = &self.watch {
             command += &format!(" --watch={address}");
+        }
+        if processes > 1 {
+            command += &format!(" --processes {processes}");
         }
         if out != Path::new("mnist.chainrule") {
             command += &format!(" --out {}", for_shell(out));

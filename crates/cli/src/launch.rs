@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -20,41 +20,53 @@ use crate::processes;
 /// How often it is looked whether the job has ended.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// The variable by which the processes are told how many there are.
+pub(crate) const COUNT: &str = "CHAINRULE_PROCESSES";
+
 /// What the program exits with where its arguments are wrong, which they are the next time too.
 const WRONG_ARGUMENTS: i32 = 2;
 
 /// How many processes, and how often they are started again.
 #[derive(Debug)]
-pub(crate) struct Launch<'a> {
+pub(crate) struct Launch<'a, G> {
     /// The number of processes at first, and after each failure; the last number is that after all others.
     pub(crate) processes: &'a [usize],
     pub(crate) retries: u32,
     /// What the training saves, and goes on from.
     pub(crate) checkpoint: &'a Path,
+    /// What it goes on from at first, if it does.
+    pub(crate) resume: Option<&'a Path>,
+    /// The command that goes on from a checkpoint in so many processes.
+    pub(crate) go_on: G,
 }
 
 /// Has `mpirun` run this program with the arguments that it was given, and go on from the last checkpoint after a failure.
-pub(crate) fn run(Launch { processes, retries, checkpoint }: Launch<'_>) -> Result<ExitCode, Box<dyn Error>> {
+pub(crate) fn run(launch: Launch<'_, impl Fn(&Path, usize) -> String>) -> Result<ExitCode, Box<dyn Error>> {
+    let Launch { processes, retries, checkpoint, resume, go_on } = launch;
     processes::check_built()?;
     let interrupt = Interrupt::watch()?;
     let program = env::current_exe()?;
     let words: Vec<OsString> = without(env::args_os().skip(1), &["--processes", "--retries"]).collect();
-    let before = saved(checkpoint);
-    attempts(processes, retries, |processes, failed| {
+    let before = times(checkpoint);
+    // What is gone on from: a file that was there before may be of another training.
+    let latest = || if has_newer(checkpoint, &before) { Some(checkpoint) } else { resume };
+    let job = |processes: usize, failed: Option<&str>| {
         let mut mpirun = Command::new("mpirun");
         mpirun.args(launching()).args(["-n", &processes.to_string()]).arg(&program);
-        mpirun.args(&words).arg("--distributed");
-        // A file that was there before may be of another training.
-        let resumes = failed.is_some() && !saved(checkpoint).is_empty() && saved(checkpoint) != before;
-        if resumes {
-            mpirun.arg("--resume").arg(checkpoint);
-        }
+        mpirun.args(&words).arg("--distributed").env(COUNT, processes.to_string());
         if let Some(failed) = failed {
-            let from =
-                if resumes { format!("from {}", checkpoint.display()) } else { "from the beginning".into() };
-            terminal::note(format_args!("\n{failed}: going on {from} in {}\n", Processes(processes)));
+            let from = latest();
+            if let Some(path) = from {
+                mpirun.arg("--resume").arg(path);
+            }
+            let from = from.map_or("the beginning".into(), |path| path.display().to_string());
+            terminal::note(format_args!("\n{failed}: going on from {from} in {}\n", Processes(processes)));
         }
         job(&mut mpirun, &interrupt)
+    };
+    attempts(processes, retries, job, |processes, failed| {
+        let command = latest().map(|path| format!("; go on with\n  {}", go_on(path, processes)));
+        terminal::note(format_args!("\n{failed}{}", command.unwrap_or_default()));
     })
 }
 
@@ -69,11 +81,12 @@ enum Ended {
 }
 
 /// Runs a job until one does not fail, each in the next number of processes; one that is not the first is told how the one before has
-/// ended.
+/// ended, and `given_up` how the last one of several, or of one, has failed, and in how many processes.
 fn attempts(
     processes: &[usize],
     retries: u32,
     mut job: impl FnMut(usize, Option<&str>) -> Result<Ended, Box<dyn Error>>,
+    given_up: impl FnOnce(usize, &str),
 ) -> Result<ExitCode, Box<dyn Error>> {
     let last = processes.last().copied().unwrap_or(1);
     let mut numbers = processes.iter().copied().chain(std::iter::repeat(last));
@@ -81,22 +94,22 @@ fn attempts(
     let mut failures = 0;
     loop {
         let number = numbers.next().unwrap_or(last);
-        match job(number, failed.as_deref())? {
+        let code = match job(number, failed.as_deref())? {
             Ended::Succeeded => return Ok(ExitCode::SUCCESS),
             Ended::Interrupted(code) => return Ok(code),
-            Ended::Failed(code) if failures == retries || code == Some(WRONG_ARGUMENTS) => {
-                let code = code.and_then(|code| u8::try_from(code).ok()).filter(|&code| code > 0);
-                return Ok(code.map_or(ExitCode::FAILURE, ExitCode::from));
+            Ended::Failed(code) => code,
+        };
+        let status = code.map_or("a signal".to_owned(), |code| format!("status {code}"));
+        let end = format!("the job of {} ended with {status}", Processes(number));
+        if failures == retries || code == Some(WRONG_ARGUMENTS) {
+            if code != Some(WRONG_ARGUMENTS) {
+                given_up(number, &end);
             }
-            Ended::Failed(code) => {
-                failures += 1;
-                let status = code.map_or("a signal".to_owned(), |code| format!("status {code}"));
-                failed = Some(format!(
-                    "the job of {} ended with {status}, retry {failures} of {retries}",
-                    Processes(number)
-                ));
-            }
+            let code = code.and_then(|code| u8::try_from(code).ok()).filter(|&code| code > 0);
+            return Ok(code.map_or(ExitCode::FAILURE, ExitCode::from));
         }
+        failures += 1;
+        failed = Some(format!("{end}, retry {failures} of {retries}"));
     }
 }
 
@@ -118,7 +131,12 @@ fn job(mpirun: &mut Command, interrupt: &Interrupt) -> Result<Ended, Box<dyn Err
             break status;
         }
         if !is_told && interrupt.by().is_some() {
-            is_told = Command::new("kill").arg(child.id().to_string()).status()?.success();
+            // Each shell has a `kill`, not each machine.
+            let told = Command::new("sh").arg("-c").arg(format!("kill {}", child.id())).status();
+            if !told.is_ok_and(|status| status.success()) {
+                child.kill()?;
+            }
+            is_told = true;
         }
         thread::sleep(LOOK);
     };
@@ -162,11 +180,16 @@ fn without<'a>(
     })
 }
 
-/// The checkpoints of this name, and when they were written.
-fn saved(checkpoint: &Path) -> Vec<(PathBuf, Option<SystemTime>)> {
+/// When the checkpoints of this name were written, the newest one first.
+fn times(checkpoint: &Path) -> Vec<SystemTime> {
     let kept = file::numbered(checkpoint).into_iter().map(|(_, path)| path);
-    let all = std::iter::once(checkpoint.to_owned()).chain(kept).filter(|path| path.exists());
-    all.map(|path| (path.clone(), fs::metadata(path).and_then(|found| found.modified()).ok())).collect()
+    let all = std::iter::once(checkpoint.to_owned()).chain(kept);
+    all.filter_map(|path| fs::metadata(path).and_then(|found| found.modified()).ok()).collect()
+}
+
+/// Whether the newest checkpoint is none of those that were written at these times, whatever they are called now.
+fn has_newer(checkpoint: &Path, before: &[SystemTime]) -> bool {
+    times(checkpoint).first().is_some_and(|time| !before.contains(time))
 }
 
 /// So many processes, in words.
@@ -187,24 +210,28 @@ mod tests {
         let run = |retries, ends: &[Ended]| {
             let mut seen = Vec::new();
             let mut ends = ends.iter();
-            let code = attempts(&[4, 2], retries, |number, failed| {
+            let mut last = None;
+            let job = |number, failed: Option<&str>| {
                 seen.push((number, failed.is_some()));
                 Ok(match ends.next().expect("no further attempt") {
                     Ended::Succeeded => Ended::Succeeded,
                     Ended::Interrupted(code) => Ended::Interrupted(*code),
                     Ended::Failed(code) => Ended::Failed(*code),
                 })
-            });
-            (code.unwrap(), seen)
+            };
+            let code = attempts(&[4, 2], retries, job, |number, end| last = Some((number, end.to_owned())));
+            (code.unwrap(), seen, last)
         };
         let killed = || Ended::Failed(Some(137));
-        let (code, seen) = run(3, &[killed(), killed(), Ended::Failed(None), Ended::Succeeded]);
+        let (code, seen, last) = run(3, &[killed(), killed(), Ended::Failed(None), Ended::Succeeded]);
         assert_eq!(code, ExitCode::SUCCESS);
-        assert_eq!(seen, [(4, false), (2, true), (2, true), (2, true)]);
-        assert_eq!(run(1, &[killed(), killed()]).0, ExitCode::from(137));
+        assert_eq!((seen, last), (vec![(4, false), (2, true), (2, true), (2, true)], None));
+        let (code, _, last) = run(1, &[killed(), killed()]);
+        assert_eq!(code, ExitCode::from(137));
+        assert_eq!(last, Some((2, "the job of 2 processes ended with status 137".to_owned())));
         assert_eq!(run(0, &[Ended::Failed(None)]).0, ExitCode::FAILURE);
         // Neither after wrong arguments nor after Ctrl-C.
-        assert_eq!(run(9, &[Ended::Failed(Some(2))]), (ExitCode::from(2), vec![(4, false)]));
+        assert_eq!(run(9, &[Ended::Failed(Some(2))]), (ExitCode::from(2), vec![(4, false)], None));
         let interrupted = Ended::Interrupted(ExitCode::from(130));
         assert_eq!(run(9, &[killed(), interrupted]).0, ExitCode::from(130));
     }
@@ -220,15 +247,26 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_that_was_written_again_is_another() {
+    fn a_checkpoint_that_was_there_before_is_none_of_the_job() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("run.training");
-        assert!(saved(&path).is_empty());
-        fs::write(path.with_extension("training.1"), "old").unwrap();
-        let before = saved(&path);
+        assert!(!has_newer(&path, &[]));
+        fs::write(&path, "old").unwrap();
+        let before = times(&path);
         assert_eq!(before.len(), 1);
-        assert_eq!(saved(&path), before);
+        assert!(!has_newer(&path, &before));
+        // Killed when the old one was kept under another name, and no new one was there yet.
+        let kept = directory.path().join("run.training.1");
+        fs::hard_link(&path, &kept).unwrap();
+        assert!(!has_newer(&path, &before));
+        fs::remove_file(&path).unwrap();
+        assert!(!has_newer(&path, &before));
         fs::write(&path, "new").unwrap();
-        assert_ne!(saved(&path), before);
+        let later = before[0] + Duration::from_secs(1);
+        fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+        assert!(has_newer(&path, &before));
+        // One before it that is of the job too.
+        fs::rename(&path, &kept).unwrap();
+        assert!(has_newer(&path, &before));
     }
 }

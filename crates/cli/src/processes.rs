@@ -12,6 +12,9 @@ use chainrule::train::{Group, GroupError};
 use chainrule_cli::terminal;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "mpi")]
+use crate::launch;
+
 /// The variables by which an MPI tells a process which one it is: Open MPI's, those of PMIx under Slurm, and MPICH's.
 const RANKS: [&str; 3] = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"];
 
@@ -209,6 +212,7 @@ pub(crate) fn run(
     work: impl FnOnce(&Processes) -> Result<ExitCode, Box<dyn Error>>,
 ) -> Result<ExitCode, Box<dyn Error>> {
     let mut group = chainrule_mpi::MpiGroup::start()?;
+    check_count(std::env::var(launch::COUNT).ok().as_deref(), group.size(), group.library())?;
     if let Some(seconds) = patience {
         group = group.patience(Duration::from_secs_f64(seconds));
     }
@@ -222,6 +226,18 @@ pub(crate) fn run(
         let text = chainrule_cli::error_chain::text(&*error);
         group.abort_with(&*error, || terminal::note(format_args!("error: {text}")))
     })
+}
+
+/// An error if a job was `launched` with another number of processes than have found each other.
+#[cfg_attr(not(any(feature = "mpi", test)), expect(dead_code, reason = "without MPI there are no jobs"))]
+fn check_count(launched: Option<&str>, found: usize, library: &str) -> Result<(), String> {
+    match launched {
+        Some(launched) if launched != found.to_string() => Err(format!(
+            "mpirun has started {launched} processes, but this one knows of {found}: the program was built with {library}, and \
+             mpirun is of another MPI; build it with that one, or put the mpirun of this one first in PATH"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// An error: this program has no MPI.
@@ -287,6 +303,27 @@ mod tests {
     struct Program {
         #[command(flatten)]
         arguments: train_mnist::Arguments,
+    }
+
+    #[test]
+    fn all_processes_of_a_job_have_to_know_each_other() {
+        assert_eq!(check_count(None, 1, ""), Ok(()));
+        assert_eq!(check_count(Some("3"), 3, ""), Ok(()));
+        let error = check_count(Some("3"), 1, "Open MPI v4.1.4").unwrap_err();
+        assert!(
+            error.contains("started 3 processes, but this one knows of 1") && error.contains("v4.1.4"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_is_for_several_processes_needs_them() {
+        let parses = |words: &str| Program::try_parse_from(words.split(' ')).is_ok();
+        for several in ["--processes 2", "--distributed", "--processes 2 --distributed"] {
+            assert!(parses(&format!("train-mnist --patience 60s {several}")), "{several}");
+        }
+        assert!(!parses("train-mnist --patience 60s"));
+        assert!(parses("train-mnist --processes 4,2 --retries 1") && !parses("train-mnist --retries 1"));
     }
 
     /// Small files in the format of MNIST.

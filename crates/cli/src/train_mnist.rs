@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use chainrule::data::ClassTargets;
 use chainrule::layers::activations::AnyActivation;
 use chainrule::prelude::*;
 use chainrule::tensor::{ClassTarget, blas};
-use chainrule::train::Audit;
+use chainrule::train::{Audit, GroupError};
 use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
 use chainrule_cli::families;
 use chainrule_cli::models::ModelName;
@@ -21,7 +21,7 @@ use chainrule_config::{
     CheckpointInterval, Evaluation, PredictedTargets, Rate, SharedSamples, scheduled_optimizer,
 };
 use chainrule_report::RunReport;
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use crate::forecast::{self, Forecast};
 use crate::interrupt::Interrupt;
@@ -54,6 +54,7 @@ const SCHEDULE: &str = "How the learning rate changes during training, such as \
 const METRIC: &str = "A metric to report besides the accuracy, such as f1; may be given several times";
 
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("several").args(["distributed", "processes"]).multiple(true))]
 pub(crate) struct Arguments {
     /// The network.
     #[arg(long, value_enum, default_value_t = ModelName::Mlp)]
@@ -120,7 +121,7 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with_all = ["find_lr", "time"])]
     pub(crate) distributed: bool,
     /// How long a process waits for another one before that counts as hanging and the job ends, such as 60s [default: 5m].
-    #[arg(long, value_name = "TIME", value_parser = chainrule_config::seconds, requires = "distributed")]
+    #[arg(long, value_name = "TIME", value_parser = chainrule_config::seconds, requires = "several")]
     pub(crate) patience: Option<f64>,
     /// Has mpirun start this many processes on this machine, which train together as with --distributed. Several numbers, such as 4,2, are
     /// for --retries: after a failure the training goes on in the next number of processes.
@@ -172,13 +173,38 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     if !arguments.processes.is_empty() {
+        check_before_launch(arguments)?;
         let (processes, checkpoint) = (&arguments.processes[..], &arguments.checkpoint());
-        return launch::run(Launch { processes, retries: arguments.retries, checkpoint });
+        let (retries, resume) = (arguments.retries, arguments.resume.as_deref());
+        let go_on = |path: &Path, processes| arguments.to_go_on(path, processes);
+        return launch::run(Launch { processes, retries, checkpoint, resume, go_on });
     }
     if arguments.distributed {
         return processes::run(arguments.patience, |processes| train(arguments, processes));
     }
     train(arguments, &Processes::alone())
+}
+
+/// Refuses what each job would refuse again, however often it is started.
+fn check_before_launch(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    check_files(arguments)?;
+    layers(arguments, families::registry())?;
+    let shards = arguments.shards.unwrap_or(SHARDS_OF_GROUP);
+    match arguments.processes.iter().max() {
+        Some(&size) if size > shards => Err(GroupError::FewShards { size, shards }.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Checks whether the files can be written.
+fn check_files(arguments: &Arguments) -> Result<(), String> {
+    let Arguments { out, json, report, .. } = arguments;
+    output_files::check(&[
+        ("out", Some(out.as_path())),
+        ("json", json.as_deref()),
+        ("report", report.as_deref()),
+        ("checkpoint", Some(arguments.checkpoint().as_path())),
+    ])
 }
 
 /// Trains, evaluates and saves, together with other processes if there are any. The first one prints and writes.
@@ -188,14 +214,8 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
     }
     let is_first = processes.is_first();
     let checkpoint = &arguments.checkpoint();
-    let Arguments { out, json, report, .. } = arguments;
     if is_first {
-        output_files::check(&[
-            ("out", Some(out.as_path())),
-            ("json", json.as_deref()),
-            ("report", report.as_deref()),
-            ("checkpoint", Some(checkpoint.as_path())),
-        ])?;
+        check_files(arguments)?;
     }
     let dataset = processes
         .first_then_others(|| dataset::find(arguments.dataset.as_ref(), arguments.data_dir.as_deref()))?;
@@ -340,7 +360,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
     let interrupt = Interrupt::watch()?;
     trainer = trainer.callback(interrupt.clone());
     let to_go_on = || {
-        let command = arguments.to_go_on(checkpoint);
+        let command = arguments.to_go_on(checkpoint, processes.count());
         if checkpoint.exists() { format!("; go on with\n  {command}") } else { String::new() }
     };
     match trainer.fit(samples, Fit::until(epochs)) {

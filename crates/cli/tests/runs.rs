@@ -253,6 +253,67 @@ fn a_terminal_that_is_closed_ends_it_but_not_under_nohup() {
     }
 }
 
+/// What a training of several processes does with `mpirun`, in whose place a script is.
+#[cfg(feature = "mpi")]
+#[test]
+fn launched_again_after_a_failure() {
+    // The first job leaves a checkpoint, if it is to leave one; the second one fails in another way.
+    const MPIRUN: &str = "#!/bin/sh\n\
+        [ \"$1\" = --version ] && exit\n\
+        echo \"$CHAINRULE_PROCESSES: $*\" >> jobs\n\
+        [ $(wc -l < jobs) = 1 ] || exit 3\n\
+        [ -z \"$SAVES\" ] || echo new > run\n\
+        exit 137\n";
+    let directory = directory();
+    let directory = directory.path();
+    fs::create_dir(directory.join("bin")).unwrap();
+    fs::write(directory.join("script"), MPIRUN).unwrap();
+    // By another process, so that none that the tests start has it open for writing.
+    let copy = "cp script bin/mpirun && chmod +x bin/mpirun";
+    assert!(Command::new("sh").args(["-c", copy]).current_dir(directory).status().unwrap().success());
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{path}", directory.join("bin").display());
+    let launch = |saves: &str, words: &str| {
+        let mut command = chainrule();
+        command.current_dir(directory).env("PATH", &path).env("SAVES", saves);
+        let output = command.args(words.split(' ')).output().unwrap();
+        let jobs = fs::read_to_string(directory.join("jobs")).unwrap_or_default();
+        let _ = fs::remove_file(directory.join("jobs"));
+        let program = command.get_program().to_string_lossy().into_owned();
+        let jobs: Vec<String> = jobs.lines().map(|line| line.replace(&program, "chainrule")).collect();
+        (output.status.code(), jobs, String::from_utf8(output.stderr).unwrap())
+    };
+    let training = "train-mnist --hidden 16 --patience 9s --checkpoint run --out model";
+    let job = |count: usize| format!("{count}: -n {count} chainrule {training} --distributed");
+    let command = format!("{training} --processes 3,2 --retries=1");
+
+    let (code, jobs, said) = launch("yes", &command);
+    assert_eq!(jobs, [job(3), job(2) + " --resume run"], "{said}");
+    assert_eq!(code, Some(3), "{said}");
+    let first =
+        "the job of 3 processes ended with status 137, retry 1 of 1: going on from run in 2 processes";
+    assert!(said.contains(first), "{said}");
+    let last = "the job of 2 processes ended with status 3; go on with\n  \
+                chainrule train-mnist --resume run --processes 2 --out model\n";
+    assert!(said.ends_with(last), "{said}");
+
+    // The checkpoint is there, but of the training before.
+    let (code, jobs, said) = launch("", &command);
+    assert_eq!((code, jobs), (Some(3), vec![job(3), job(2)]), "{said}");
+    assert!(said.contains("going on from the beginning in 2 processes"), "{said}");
+    assert!(said.ends_with("the job of 2 processes ended with status 3\n"), "{said}");
+
+    // What each job would refuse.
+    for (words, error) in [
+        ("--processes 9", "8 shards, too few for 9 processes"),
+        ("--processes 2 --model lenet", "--hidden applies only to the network mlp"),
+        ("--processes 2 --json data", "cannot write data"),
+    ] {
+        let (code, jobs, said) = launch("", &format!("{training} {words}"));
+        assert!(code == Some(1) && jobs.is_empty() && said.contains(error), "{words}: {jobs:?} {said}");
+    }
+}
+
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let directory = directory();
