@@ -99,12 +99,14 @@ impl StepCost {
         counts.take_while(faster).last().unwrap_or(1)
     }
 
-    /// The rows of a batch from which so many machines are at least half as many times as fast.
-    fn batch_that_pays(&self, machines: usize, network: Network) -> f64 {
+    /// The rows of a batch from which so many machines are at least half as many times as fast; none if a row takes no time that can be
+    /// measured.
+    fn batch_that_pays(&self, machines: usize, network: Network) -> Option<f64> {
         // n/2 (b r / n + C + U) = b r + U
         let n = machines as f64;
         let rest = n * (self.exchange(machines, network) + self.update) - 2.0 * self.update;
-        (rest / self.row).max(n).ceil()
+        let rows = (rest / self.row).max(n).ceil();
+        (self.row > 0.0 && rows.is_finite()).then_some(rows)
     }
 }
 
@@ -164,9 +166,12 @@ fn markdown(costs: &[(&Workload, StepCost)], network: Network) -> String {
     text += &format!("{}\n|---|---|{}\n", heads(), "---|".repeat(MACHINES.len()));
     for (workload, cost) in costs {
         text += &format!("| `{}` | {} |", workload.name, cost.batch);
-        MACHINES
-            .iter()
-            .for_each(|&machines| text += &format!(" {:.0} |", cost.batch_that_pays(machines, network)));
+        for machines in MACHINES {
+            text += &match cost.batch_that_pays(machines, network) {
+                Some(rows) => format!(" {rows:.0} |"),
+                None => " |".to_owned(),
+            };
+        }
         text += "\n";
     }
     text
@@ -194,12 +199,13 @@ mod tests {
     #[test]
     fn where_it_pays_is_where_it_is_half_as_many_times_as_fast() {
         for machines in MACHINES {
-            let batch = COST.batch_that_pays(machines, NETWORK);
+            let batch = COST.batch_that_pays(machines, NETWORK).unwrap();
             let speedup = |batch: f64| COST.step(batch, 1, NETWORK) / COST.step(batch, machines, NETWORK);
             let n = machines as f64;
             assert!(speedup(n * (batch / n).ceil()) >= n / 2.0, "{machines}");
             assert!(speedup(batch / 2.0) < n / 2.0, "{machines}");
         }
+        assert_eq!(StepCost { row: 0.0, ..COST }.batch_that_pays(2, NETWORK), None);
         let large = StepCost { batch: 100_000, ..COST };
         assert!(large.pays(NETWORK) > 8 && large.speedup(16, NETWORK) > 8.0);
     }

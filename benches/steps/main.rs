@@ -68,7 +68,7 @@ struct Arguments {
     #[arg(long, conflicts_with_all = ["check", "peers", "workload", "threads"])]
     growth: bool,
     /// Measure instead the parts of a step on one thread, and predict how fast it would be on several machines.
-    #[arg(long, conflicts_with_all = ["check", "growth", "peers", "threads"])]
+    #[arg(long, conflicts_with_all = ["check", "growth", "peers", "threads", "shards", "portable", "json"])]
     machines: bool,
     #[command(flatten)]
     network: Network,
