@@ -7,6 +7,8 @@ use chainrule_core::{Description, SettingError, Value};
 use chainrule_tensor::{Buffer, Outputs, Real, Steps, TargetError};
 use ndarray::s;
 
+use crate::domain::check_weight;
+use crate::total::weighted;
 use crate::{Criterion, Domain, Loss, LossPass, Reduction, Scope};
 
 /// The losses of several outputs of a model, each with a target of its own and a weight: `L = Σ wₒ Lₒ` over the outputs, as Keras'
@@ -27,7 +29,8 @@ use crate::{Criterion, Domain, Loss, LossPass, Reduction, Scope};
 /// # Ok::<(), chainrule_losses::TargetError>(())
 /// ```
 ///
-/// Each loss has to compute every row alone, without weights of samples or classes, and to be reduced to the mean.
+/// Each loss has to compute every row alone, without weights of samples or classes, and to be reduced to the mean. A sample may have a
+/// weight, [`Weighted`](chainrule_tensor::Weighted), which counts for all of its outputs.
 pub struct SeveralOutputs<T: Real, P> {
     outputs: Vec<LossOfOutput<T, P>>,
 }
@@ -143,7 +146,9 @@ impl<T: Real, S: Steps> Loss<T, S> for SeveralOutputs<T, S::Target> {
     fn rows(&self, pass: LossPass<'_, T, S>) {
         let LossPass { y, targets, scale, mut dy, losses, scratch } = pass;
         for (row, (target, total)) in targets.iter().zip(losses).enumerate() {
-            *total = 0.0;
+            let of_sample = target.weight();
+            let scale = scale * of_sample;
+            let mut sum = 0.0;
             for (LossOfOutput { columns, weight, loss, .. }, target) in
                 self.outputs.iter().zip(target.steps())
             {
@@ -157,14 +162,16 @@ impl<T: Real, S: Steps> Loss<T, S> for SeveralOutputs<T, S::Target> {
                     losses: &mut own,
                     scratch,
                 });
-                *total += weight * own[0];
+                sum += weight * own[0];
             }
+            *total = weighted(of_sample, sum);
         }
     }
 
     fn check(&self, columns: usize, targets: &[S]) -> Result<(), TargetError> {
         for (row, target) in targets.iter().enumerate() {
             let (steps, expected) = (target.steps(), self.outputs.len());
+            check_weight(row, target.weight())?;
             if columns != self.width() {
                 return Err(TargetError::Outputs {
                     row,
@@ -185,13 +192,22 @@ impl<T: Real, S: Steps> Loss<T, S> for SeveralOutputs<T, S::Target> {
         }
         Ok(())
     }
+
+    fn scope(&self) -> Scope {
+        if S::WEIGHTED { Scope::WeightedRow } else { Scope::Row }
+    }
+
+    /// Those of the samples.
+    fn weights(&self, targets: &[S], weights: &mut [f64]) {
+        weights.iter_mut().zip(targets).for_each(|(weight, target)| *weight = target.weight());
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{BinaryCrossEntropy, CrossEntropy, MeanSquaredError, NtXent};
-    use chainrule_tensor::OutputTarget;
+    use chainrule_tensor::{OutputTarget, Weighted};
     use ndarray::{Array2, array};
 
     fn loss() -> SeveralOutputs<f64, OutputTarget<f64>> {
@@ -220,6 +236,33 @@ mod tests {
         let right = ndarray::concatenate![ndarray::Axis(1), of_prices, 0.25 * of_kinds];
         assert!((&dy - &right).iter().all(|difference| difference.abs() < 1e-12), "{dy} {right}");
         assert_eq!(loss().columns("kind"), Some(2..5));
+    }
+
+    /// The mean is that of a batch with a sample as many times as its weight says.
+    #[test]
+    fn weights_of_samples_count() {
+        let y = array![[0.5, 2.0, 1.0, -1.0, 0.5], [1.5, -2.0, 0.25, 2.0, 1.0]];
+        let [first, second] = <[_; 2]>::try_from(targets()).unwrap();
+        let of = |weights: [f32; 2]| {
+            let weighted = [(first.clone(), weights[0]), (second.clone(), weights[1])]
+                .map(|(target, weight)| Weighted { target, weight });
+            let mut dy = Array2::zeros((2, 5));
+            let found = loss().reduced(y.view(), &weighted, Some(dy.view_mut()));
+            (found, dy)
+        };
+        let repeated = ndarray::stack![ndarray::Axis(0), y.row(0), y.row(1), y.row(1), y.row(1)];
+        let all = [first.clone(), second.clone(), second.clone(), second.clone()];
+        let mut right = Array2::zeros((4, 5));
+        let expected = loss().reduced(repeated.view(), &all, Some(right.view_mut())).unwrap();
+        let (found, dy) = of([1.0, 3.0]);
+        assert!((found.unwrap() - expected).abs() < 1e-12);
+        let right = ndarray::stack![ndarray::Axis(0), right.row(0), 3.0 * &right.row(1)];
+        assert!((&dy - &right).iter().all(|difference| difference.abs() < 1e-12), "{dy} {right}");
+        let (found, dy) = of([0.0, 2.0]);
+        let alone = loss().reduced(y.slice(s![1.., ..]), std::slice::from_ref(&second), None).unwrap();
+        assert!((found.unwrap() - alone).abs() < 1e-12);
+        assert!(dy.row(0).iter().all(|&slope| slope == 0.0), "{dy}");
+        assert!(of([1.0, f32::NAN]).0.is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use chainrule_core::{Description, SettingError};
 use chainrule_tensor::{Real, Steps, TargetError};
 use ndarray::{ArrayView2, s};
 
-use crate::{Count, Metric, MetricValue, Statistic};
+use crate::{Count, Counts, Metric, MetricValue, Statistic};
 
 /// Another metric of one of several outputs, where samples have a target for each.
 ///
@@ -62,9 +62,17 @@ impl<M: Statistic> Statistic for OfOutput<M> {
 impl<T: Real, S: Steps, M: Count<T, S::Target>> Count<T, S> for OfOutput<M> {
     fn count(&self, counts: &mut Self::Counts, y: ArrayView2<'_, T>, targets: &[S]) {
         for (row, target) in targets.iter().enumerate() {
+            let weight = if S::WEIGHTED { target.weight() } else { 1.0 };
             let Some(target) = target.steps().get(self.output) else { continue };
             let y = y.slice(s![row..row + 1, self.columns.clone()]);
-            self.metric.count(counts, y, std::slice::from_ref(target));
+            if weight == 1.0 {
+                self.metric.count(counts, y, std::slice::from_ref(target));
+            } else if weight != 0.0 {
+                let mut own = self.metric.empty();
+                self.metric.count(&mut own, y, std::slice::from_ref(target));
+                own.scale(weight);
+                counts.merge(&own);
+            }
         }
     }
 
@@ -91,7 +99,22 @@ impl<T: Real, S: Steps, M: Count<T, S::Target>> Count<T, S> for OfOutput<M> {
 mod tests {
     use super::*;
     use crate::{Accuracy, MeanSquaredError};
-    use chainrule_tensor::OutputTarget;
+    use chainrule_tensor::{OutputTarget, Weighted};
+
+    #[test]
+    fn weights_of_samples_count() {
+        let y = ndarray::array![[1.0f64, 3.0, 0.0], [4.0, 0.0, 2.0], [7.0, 0.0, 2.0]];
+        let targets = [(2.0, 0, 1.0), (1.0, 0, 3.0), (0.0, 1, 0.0)].map(|(value, class, weight)| Weighted {
+            target: vec![OutputTarget::values([value]), OutputTarget::Class(class)],
+            weight,
+        });
+        let mut error = OfOutput::new(0, 0..1, MeanSquaredError).tally();
+        error.update(y.view(), &targets);
+        assert_eq!(error.value(), MetricValue::Number((1.0 + 3.0 * 9.0) / 4.0));
+        let mut accuracy = OfOutput::new(1, 1..3, Accuracy).tally();
+        accuracy.update(y.view(), &targets);
+        assert_eq!(accuracy.value(), MetricValue::Number(0.25));
+    }
 
     #[test]
     fn outputs_have_metrics_of_their_own() {
