@@ -123,25 +123,32 @@ impl Images {
         Self::in_four_files(directory.as_ref(), NAMES, |_| Ok(10))
     }
 
-    /// As [`mnist`](Self::mnist), with as many classes as the labels of the training images need; or EMNIST in its four files named
-    /// `emnist-balanced-train-images-idx3-ubyte` and so on, whose images lie on their side there, and stand here.
+    /// EMNIST, in its four files named `emnist-balanced-train-images-idx3-ubyte` and so on, with or without `.gz`, with as many classes
+    /// as the labels of the training images need. The images lie on their side there, and stand here.
+    ///
+    /// # Errors
+    ///
+    /// As [`mnist`](Self::mnist).
+    pub fn emnist(directory: impl AsRef<Path>) -> Result<(Self, Self), IdxError> {
+        let (train, test) = Self::in_four_files(directory.as_ref(), EMNIST_NAMES, classes_of)?;
+        Ok((train.transposed(), test.transposed()))
+    }
+
+    /// As [`mnist`](Self::mnist), with as many classes as the labels of the training images need; or [`emnist`](Self::emnist), if the
+    /// four files of MNIST's names are not there, but some of EMNIST's.
     ///
     /// # Errors
     ///
     /// As there.
     pub fn idx(directory: impl AsRef<Path>) -> Result<(Self, Self), IdxError> {
         let directory = directory.as_ref();
-        let classes = |labels: &Path| {
-            Ok(read(labels)?.values.iter().max().map_or(0, |&largest| usize::from(largest) + 1))
-        };
-        if !has(directory, EMNIST_NAMES) {
-            return Self::in_four_files(directory, NAMES, classes);
+        if !has(directory, &NAMES) && has_some(directory, &EMNIST_NAMES) {
+            return Self::emnist(directory);
         }
-        let (train, test) = Self::in_four_files(directory, EMNIST_NAMES, classes)?;
-        Ok((train.transposed(), test.transposed()))
+        Self::in_four_files(directory, NAMES, classes_of)
     }
 
-    /// The test images alone of a directory with these four files, or with the two of the test, of so many classes.
+    /// The test images alone of a directory with the four files of [`idx`](Self::idx), or with the two of the test, of so many classes.
     ///
     /// # Errors
     ///
@@ -151,7 +158,7 @@ impl Images {
         let images = |[.., images, labels]: [&str; 4]| {
             read_images(&find(directory, images)?, &find(directory, labels)?, classes)
         };
-        if has_test(directory, EMNIST_NAMES) {
+        if !has(directory, &NAMES[2..]) && has_some(directory, &EMNIST_NAMES[2..]) {
             return Ok(images(EMNIST_NAMES)?.transposed());
         }
         images(NAMES)
@@ -178,20 +185,30 @@ impl Images {
 
 /// Whether a directory has all four files of MNIST.
 pub fn is_mnist(directory: &Path) -> bool {
-    has(directory, NAMES)
+    has(directory, &NAMES)
+}
+
+/// Whether a directory has all four files of EMNIST.
+pub fn is_emnist(directory: &Path) -> bool {
+    has(directory, &EMNIST_NAMES)
 }
 
 /// Whether a directory has four files as those of MNIST, or those of EMNIST: see [`Images::idx`].
 pub fn is_idx(directory: &Path) -> bool {
-    has(directory, NAMES) || has(directory, EMNIST_NAMES)
+    is_mnist(directory) || is_emnist(directory)
 }
 
-fn has(directory: &Path, names: [&str; 4]) -> bool {
+fn has(directory: &Path, names: &[&str]) -> bool {
     names.iter().all(|name| find(directory, name).is_ok())
 }
 
-fn has_test(directory: &Path, [.., images, labels]: [&str; 4]) -> bool {
-    [images, labels].iter().all(|name| find(directory, name).is_ok())
+fn has_some(directory: &Path, names: &[&str]) -> bool {
+    names.iter().any(|name| find(directory, name).is_ok())
+}
+
+/// As many classes as these labels need.
+fn classes_of(labels: &Path) -> Result<usize, IdxError> {
+    Ok(read(labels)?.values.iter().max().map_or(0, |&largest| usize::from(largest) + 1))
 }
 
 /// The names that a file may have.
@@ -254,7 +271,7 @@ pub enum IdxError {
         source: ImagesError,
     },
     /// One of the four files is missing.
-    #[error("{} has none of {}: put the four MNIST files there", directory.display(), names.join(", "))]
+    #[error("{} has none of {}: put the four files of the data set there", directory.display(), names.join(", "))]
     Missing {
         /// The directory.
         directory: PathBuf,

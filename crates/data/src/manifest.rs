@@ -47,7 +47,7 @@ pub enum Format {
     Cifar10,
     /// Pictures in the binary files of CIFAR-100: see [`Images::cifar100`].
     Cifar100,
-    /// Pictures in four IDX files of EMNIST's names: see [`Images::idx`].
+    /// Pictures in four IDX files of EMNIST's names: see [`Images::emnist`].
     Emnist,
     /// A table, in one file.
     Table,
@@ -161,7 +161,7 @@ impl Manifest {
             Format::Mnist => idx::is_mnist(directory),
             Format::Cifar10 => cifar::is_cifar10(directory),
             Format::Cifar100 => cifar::is_cifar100(directory),
-            Format::Emnist => idx::is_idx(directory),
+            Format::Emnist => idx::is_emnist(directory),
             Format::Table => self.files.iter().all(|file| file.is_in(directory)),
         }
     }
@@ -176,7 +176,7 @@ impl Manifest {
             Format::Mnist => Some(Images::mnist(directory).map_err(ReadImagesError::from)),
             Format::Cifar10 => Some(Images::cifar10(directory).map_err(ReadImagesError::from)),
             Format::Cifar100 => Some(Images::cifar100(directory).map_err(ReadImagesError::from)),
-            Format::Emnist => Some(Images::idx(directory).map_err(ReadImagesError::from)),
+            Format::Emnist => Some(Images::emnist(directory).map_err(ReadImagesError::from)),
             Format::Table => None,
         }
     }
@@ -254,6 +254,19 @@ mod tests {
         assert!(!houses.is_complete(directory.path()));
         write("cal_housing.data");
         assert!(houses.is_complete(directory.path()));
+    }
+
+    /// The files of one data set are not those of another.
+    #[test]
+    fn mnist_is_no_emnist() {
+        let [mnist, emnist] = ["mnist", "emnist"].map(|name| Manifest::named(name).unwrap());
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"] {
+            std::fs::write(directory.path().join(format!("{name}-ubyte")), "").unwrap();
+        }
+        assert!(mnist.is_complete(directory.path()) && !emnist.is_complete(directory.path()));
+        let error = emnist.images(directory.path()).unwrap().unwrap_err().to_string();
+        assert!(error.contains("emnist-balanced-train-images"), "{error}");
     }
 
     #[test]

@@ -157,6 +157,27 @@ fn emnist_stands_upright() {
     assert_eq!(train.image_shape(), [3, 2].into());
     assert_eq!((train.pixels(1), test.pixels(0)), (&[6, 9, 7, 10, 8, 11][..], &[0, 3, 1, 4, 2, 5][..]));
     assert_eq!(Images::idx_test(directory.path(), 47).unwrap(), test);
+    assert_eq!(Images::emnist(directory.path()).unwrap(), (train, test));
+    // Where one file is missing, it is named, not those of MNIST.
+    fs::remove_file(directory.path().join("emnist-balanced-test-images-idx3-ubyte")).unwrap();
+    let missing = [
+        Images::idx(directory.path()).map(|_| ()).unwrap_err(),
+        Images::idx_test(directory.path(), 47).map(|_| ()).unwrap_err(),
+    ];
+    for error in missing.map(|error| error.to_string()) {
+        assert!(error.contains("emnist-balanced-test-images-idx3-ubyte"), "{error}");
+    }
+    // MNIST is no EMNIST, and is read first where both are.
+    for set in ["train", "t10k"] {
+        file(&directory, &format!("{set}-images-idx3-ubyte"), &idx_bytes(&[1, 2, 2], &[5; 4]));
+        file(&directory, &format!("{set}-labels-idx1-ubyte"), &idx_bytes(&[1], &[8]));
+    }
+    assert!(idx::is_mnist(directory.path()) && !idx::is_emnist(directory.path()));
+    assert!(Images::emnist(directory.path()).is_err());
+    file(&directory, "emnist-balanced-test-images-idx3-ubyte", &idx_bytes(&[1, 2, 3], &[0; 6]));
+    assert!(idx::is_emnist(directory.path()));
+    assert_eq!(Images::idx(directory.path()).unwrap().0.labels(), [8]);
+    assert_eq!(Images::idx_test(directory.path(), 10).unwrap().labels(), [8]);
 }
 
 #[test]
