@@ -157,11 +157,24 @@ fn array(path: &Path, name: &str) -> Result<Tensor, ConfigError> {
 
 /// The samples of a file.
 pub(crate) fn samples(section: &ArraySection, path: &Path) -> Result<ArraySamples, ConfigError> {
-    let is_small = || std::fs::metadata(path).is_ok_and(|file| file.len() <= LARGE);
+    samples_up_to(LARGE, section, path)
+}
+
+/// The samples of a file, which stays where it is by default if it has more bytes than this.
+fn samples_up_to(large: u64, section: &ArraySection, path: &Path) -> Result<ArraySamples, ConfigError> {
+    let is_small = || std::fs::metadata(path).is_ok_and(|file| file.len() <= large);
     if !is_archive(path) && !section.in_memory.unwrap_or_else(is_small) {
-        let array = ArrayFile::open(path)?;
-        let (count, shape) = sample_shape(path, array.shape())?;
-        return checked(path, ArraySamples::in_file(array, count, section.divide_by, shape));
+        // The numbers of a sample are not next to each other where the columns are.
+        let columns_first = ArrayFile::has_columns_first(path)?;
+        if columns_first && section.in_memory.is_some() {
+            let problem = "its columns are stored one after the other, so its samples can only be read at once: leave out `in_memory = false`, or save numpy.ascontiguousarray of it";
+            return Err(wrong(path, problem.to_owned()));
+        }
+        if !columns_first {
+            let array = ArrayFile::open(path)?;
+            let (count, shape) = sample_shape(path, array.shape())?;
+            return checked(path, ArraySamples::in_file(array, count, section.divide_by, shape));
+        }
     }
     let tensor = array(path, &section.inputs)?;
     let (count, shape) = sample_shape(path, tensor.shape())?;
@@ -281,6 +294,51 @@ pub(crate) fn evaluated_values(
         ArrayTargets::Classes(classes) => {
             let values = classes.into_iter().map(|class| vec![class as f32]).collect();
             Ok(Arc::new(ArrayRows::new(samples, values)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::location::{Located, Location};
+
+    /// A large array of Fortran's order is read into memory, unless that is forbidden.
+    #[test]
+    fn columns_one_after_the_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.npy");
+        let header = |order: &str| {
+            let text = format!("{{'descr': '|u1', 'fortran_order': {order}, 'shape': (2, 3), }}\n");
+            let length = (text.len() as u16).to_le_bytes();
+            [b"\x93NUMPY\x01\x00", &length[..], text.as_bytes()].concat()
+        };
+        let section = |in_memory| ArraySection {
+            path: path.clone(),
+            inputs: "x".into(),
+            target: Located { value: "y.npy".into(), at: Location::whole("marks.toml") },
+            classes: None,
+            scale_targets: false,
+            divide_by: 1.0,
+            in_memory,
+        };
+        let second = |samples: ArraySamples| {
+            let mut row = [0.0; 3];
+            samples.read(1, 0..3, &mut row);
+            row
+        };
+        for (order, values) in [("True", [1, 4, 2, 5, 3, 6]), ("False", [1, 2, 3, 4, 5, 6])] {
+            std::fs::write(&path, [header(order), values.to_vec()].concat()).unwrap();
+            for (large, in_memory) in [(0, None), (LARGE, None), (0, Some(true))] {
+                let samples = samples_up_to(large, &section(in_memory), &path).unwrap();
+                assert_eq!(second(samples), [4.0, 5.0, 6.0], "{order} {large} {in_memory:?}");
+            }
+            match samples_up_to(LARGE, &section(Some(false)), &path) {
+                Ok(samples) => assert_eq!((order, second(samples)), ("False", [4.0, 5.0, 6.0])),
+                Err(error) => {
+                    assert!(order == "True" && error.to_string().contains("`in_memory = false`"), "{error}");
+                }
+            }
         }
     }
 }

@@ -40,16 +40,9 @@ impl ArrayFile {
     /// (as Fortran does), or holds objects or a type that is not in [`Dtype`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightFileError> {
         let path = path.as_ref().to_owned();
-        let io = |source| WeightFileError::Io { path: path.clone(), doing: "read", source };
-        let wrong = |problem| WeightFileError::Format {
-            path: path.clone(),
-            source: FormatError::new("npy", problem),
-        };
-        let file = File::open(&path).map_err(io)?;
-        let length = file.metadata().map_err(io)?.len();
-        let mut head = Vec::new();
-        (&file).take(LONGEST_HEADER).read_to_end(&mut head).map_err(io)?;
-        let (Header { dtype, columns_first, shape }, start) = npy::header(&head).map_err(wrong)?;
+        let wrong = |problem| wrong(&path, problem);
+        let (file, Header { dtype, columns_first, shape }, start) = header(&path)?;
+        let length = file.metadata().map_err(|error| unreadable(&path, error))?.len();
         if columns_first {
             return Err(wrong(
                 "its columns are stored one after the other; save numpy.ascontiguousarray of it".into(),
@@ -62,6 +55,17 @@ impl ArrayFile {
             return Err(wrong(format!("it has {found} bytes after its header instead of {expected}")));
         }
         Ok(Self { path, file, dtype, shape, start: start as u64 })
+    }
+
+    /// Whether the array of a file has its columns one after the other, as Fortran does: [`open`](Self::open) refuses it, and
+    /// [`Tensor::read_npy`](crate::Tensor::read_npy) reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightFileError`] if its header cannot be read.
+    pub fn has_columns_first(path: impl AsRef<Path>) -> Result<bool, WeightFileError> {
+        let (_, Header { columns_first, .. }, _) = header(path.as_ref())?;
+        Ok(columns_first)
     }
 
     /// The file.
@@ -89,6 +93,24 @@ impl ArrayFile {
         let offset = (first as u64).saturating_mul(self.dtype.size() as u64).saturating_add(self.start);
         read_at(&self.file, offset, bytes)
     }
+}
+
+/// The file, its header, and the number of bytes before the elements.
+fn header(path: &Path) -> Result<(File, Header, usize), WeightFileError> {
+    let io = |source| unreadable(path, source);
+    let file = File::open(path).map_err(io)?;
+    let mut head = Vec::new();
+    (&file).take(LONGEST_HEADER).read_to_end(&mut head).map_err(io)?;
+    let (header, start) = npy::header(&head).map_err(|problem| wrong(path, problem))?;
+    Ok((file, header, start))
+}
+
+fn unreadable(path: &Path, source: io::Error) -> WeightFileError {
+    WeightFileError::Io { path: path.to_owned(), doing: "read", source }
+}
+
+fn wrong(path: &Path, problem: String) -> WeightFileError {
+    WeightFileError::Format { path: path.to_owned(), source: FormatError::new("npy", problem) }
 }
 
 #[cfg(unix)]
@@ -151,6 +173,7 @@ mod tests {
         refused(b"PK", "does not begin");
         let text = String::from_utf8_lossy(&whole[10..whole.len() - 4]).replace("False", "True ");
         refused(&[&whole[..10], text.as_bytes(), &[0; 4]].concat(), "ascontiguousarray");
+        assert!(ArrayFile::has_columns_first(&path).unwrap());
         let endless = text.replace("True ", "False").replace("(4,)", "(99999999999,)");
         let length = (endless.len() as u16).to_le_bytes();
         refused(&[&whole[..8], &length, endless.as_bytes()].concat(), "0 bytes after");
