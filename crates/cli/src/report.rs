@@ -169,7 +169,7 @@ pub(crate) fn evaluated_json(evaluated: &Evaluated) -> Result<Value, serde_json:
     }))
 }
 
-/// A time in seconds with so many digits, or in smaller units where none of them would be left.
+/// A time in seconds with so many digits, or in smaller units where fewer than two would be left.
 pub(crate) fn precise(seconds: f64, digits: usize) -> String {
     match seconds {
         seconds if seconds >= 10f64.powi(1 - digits as i32) => format!("{seconds:.digits$} s"),
