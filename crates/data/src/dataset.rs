@@ -43,7 +43,8 @@ pub trait Dataset: Sync {
     }
 
     /// What kept a sample from being read, for data sets that read them from files while they train: what was read instead does not
-    /// matter. A trainer asks for it at the end of a training and of an evaluation. The default is `None`.
+    /// matter, but should be no numbers, which no step is taken with. A trainer asks for it after each evaluation and validation, before it
+    /// leaves out a step, and at the end of a training, and returns it as an error. The default is `None`.
     fn failure(&self) -> Option<String> {
         None
     }

@@ -12,7 +12,7 @@ use chainrule_metrics::MetricValue;
 use chainrule_tensor::Real;
 
 use super::callback::Event;
-use super::error::TrainError;
+use super::error::{TrainError, if_readable};
 use super::fit::Fit;
 use super::group::share;
 use super::history::{EpochReport, History, Scores};
@@ -58,7 +58,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.end_epoch();
         report.validation = fit
             .validation
-            .map(|validation| self.with_averaged(|this| this.scores(validation)))
+            .map(|validation| {
+                let scores = self.with_averaged(|this| this.scores(validation));
+                if_readable(validation.failure(), scores)
+            })
             .transpose()?;
         self.observe(&report)?;
         self.state.history.push(report.clone());
@@ -104,7 +107,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             }
             let loss = match self.step(data, Batch { index, samples, next }) {
                 Ok(loss) => loss,
-                Err(error) if self.may_skip(&error) => {
+                Err(error) if data.failure().is_none() && self.may_skip(&error) => {
                     history.skipped += 1;
                     if self.skip(samples.len(), &error)?.is_break() {
                         return Ok(ControlFlow::Break(()));
@@ -182,7 +185,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             shard.exchange_cache(cache);
         }
         self.state.position.seconds -= before.elapsed().as_secs_f64();
-        scores.map(Some)
+        if_readable(validation.failure(), scores).map(Some)
     }
 
     /// How long the training of this epoch has taken so far.

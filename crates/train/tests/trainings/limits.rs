@@ -1,7 +1,8 @@
 //! Trainings at the limits: one row, one sample, one class, nothing but padding, no parameter.
 
 use std::error::Error;
-use std::sync::Arc;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
 
 use chainrule_core::{Backward, Constant, Forward, Frozen, Graph, Layer, Plan, Sequential, ShapeError};
 use chainrule_data::{Dataset, Rows, Samples};
@@ -13,7 +14,7 @@ use chainrule_losses::CrossEntropy;
 use chainrule_metrics::{Accuracy, ConfusionMatrix};
 use chainrule_optim::{ClipByGlobalNorm, adam};
 use chainrule_tensor::{Seed, Shape};
-use chainrule_train::{Fit, Model, PredictError, TrainError, Trainer};
+use chainrule_train::{Event, Fit, Model, PredictError, TrainError, Trainer};
 use ndarray::{Array2, s};
 
 /// Samples of any shape, and their classes.
@@ -46,6 +47,33 @@ fn data(rows: usize, shape: impl Into<Shape>, classes: u8, value: impl FnMut() -
 fn random(rows: usize, shape: impl Into<Shape>, classes: u8) -> Data {
     let mut rng = Seed(1).rng();
     data(rows, shape, classes, || rng.normal() as f32)
+}
+
+/// Samples of a file that cannot be read any more.
+struct Unreadable(Data);
+
+impl Dataset for Unreadable {
+    type Target = u8;
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn shape(&self) -> Shape {
+        self.0.shape()
+    }
+
+    fn failure(&self) -> Option<String> {
+        Some("x.npy: it is shorter than it was".into())
+    }
+}
+
+impl Samples<f32> for Unreadable {
+    fn read(&self, index: usize, row: &mut [f32]) -> u8 {
+        let target = self.0.read(index, row);
+        row.fill(f32::NAN);
+        target
+    }
 }
 
 fn trainer(shape: impl Into<Shape>, layers: Sequential<f32>) -> Trainer<f32, u8> {
@@ -303,4 +331,35 @@ impl Samples<f32> for Repeated {
         x.fill(0.0);
         0
     }
+}
+
+/// Samples that cannot be read end the training where they are needed first, as training and as validation data.
+#[test]
+fn a_file_that_fails_ends_the_training() {
+    let sound = random(12, [4], 3);
+    let broken = Unreadable(random(12, [4], 3));
+    // Steps taken, steps left out, and epochs.
+    let counted = |data: &dyn Samples<f32, Target = u8>, fit: Fit<'_, f32, u8>| {
+        let counts = Arc::new(Mutex::new([0; 3]));
+        let counting = Arc::clone(&counts);
+        let mut trainer = trainer([4], Sequential::default().then(Dense::new(3)))
+            .batch_size(4)
+            .skip_nonfinite(100)
+            .callback(move |event: &Event<'_>| {
+                let index = match event {
+                    Event::Step { .. } => 0,
+                    Event::Skipped { .. } => 1,
+                    Event::EpochEnd(_) => 2,
+                    _ => return ControlFlow::Continue(()),
+                };
+                counting.lock().unwrap()[index] += 1;
+                ControlFlow::Continue(())
+            });
+        let error = trainer.fit(&data, fit).unwrap_err();
+        assert!(matches!(&error, TrainError::Unreadable(why) if why.contains("x.npy")), "{error}");
+        *counts.lock().unwrap()
+    };
+    assert_eq!(counted(&sound, Fit::epochs(3).validation(&broken)), [3, 0, 0]);
+    assert_eq!(counted(&sound, Fit::epochs(3).validation(&broken).validate_every(1)), [0, 0, 0]);
+    assert_eq!(counted(&broken, Fit::epochs(3)), [0, 0, 0]);
 }
