@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -17,8 +17,11 @@ const HEAD: usize = 16 << 10;
 /// The most headers of a request.
 const HEADERS: usize = 64;
 
-/// How long a connection may take for its request, and for what it reads.
+/// How long a connection may take for its request.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a connection may take for reading the answer, which may be megabytes.
+const ANSWERING: Duration = Duration::from_secs(30);
 
 /// The most connections at a time; more are closed.
 const CONNECTIONS: usize = 32;
@@ -109,9 +112,19 @@ impl PageServer {
         Ok(Self { address, shared })
     }
 
-    /// The address of the page.
+    /// The address of the page, for this machine: where it is served at all addresses, the one of the machine itself.
     pub fn url(&self) -> String {
-        format!("http://{}/{}/", self.address, self.shared.token)
+        format!("http://{}/{}/", self.own_address(), self.shared.token)
+    }
+
+    /// Where this machine reaches it.
+    fn own_address(&self) -> SocketAddr {
+        let ip = match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        SocketAddr::new(ip, self.address.port())
     }
 
     /// Shows another page, which is made of its version when somebody asks for it.
@@ -140,7 +153,7 @@ impl Drop for PageServer {
     fn drop(&mut self) {
         self.shared.is_stopped.store(true, Ordering::Relaxed);
         // The thread waits for a connection; one that cannot be made is not waited for, and leaves it to the end of the program.
-        let _ = TcpStream::connect_timeout(&self.address, Duration::from_millis(200));
+        let _ = TcpStream::connect_timeout(&self.own_address(), Duration::from_millis(200));
     }
 }
 
@@ -164,19 +177,29 @@ fn serve(listener: &TcpListener, shared: &Arc<Shared>) {
             thread::sleep(Duration::from_millis(50));
             continue;
         };
-        if shared.connections.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS {
-            shared.connections.fetch_sub(1, Ordering::Relaxed);
-            continue;
-        }
-        let of_connection = Arc::clone(shared);
+        let Some(slot) = Slot::take(shared) else { continue };
         let answering = move || {
             // A browser that goes away in the middle is no error.
-            let _ = of_connection.answer(stream);
-            of_connection.connections.fetch_sub(1, Ordering::Relaxed);
+            let _ = slot.0.answer(stream);
         };
-        if thread::Builder::new().name("watch".into()).spawn(answering).is_err() {
-            shared.connections.fetch_sub(1, Ordering::Relaxed);
-        }
+        // Where there is no thread for it, the connection is closed.
+        let _ = thread::Builder::new().name("watch".into()).spawn(answering);
+    }
+}
+
+/// One of the connections that there may be at a time, until it is dropped.
+struct Slot(Arc<Shared>);
+
+impl Slot {
+    fn take(shared: &Arc<Shared>) -> Option<Self> {
+        let slot = Self(Arc::clone(shared));
+        (slot.0.connections.fetch_add(1, Ordering::Relaxed) < CONNECTIONS).then_some(slot)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -192,7 +215,6 @@ impl Shared {
     }
 
     fn answer(&self, mut stream: TcpStream) -> io::Result<()> {
-        stream.set_write_timeout(Some(PATIENCE))?;
         let Some(head) = read_head(&mut stream)? else { return Ok(()) };
         let Answer { status, version, body } = self.answer_to(&head);
         let version = version.map(|version| format!("ETag: {version}\r\n")).unwrap_or_default();
@@ -205,8 +227,10 @@ impl Shared {
             "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\n{length}{version}Cache-Control: no-store\r\n\
              Referrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nConnection: close\r\n\r\n"
         );
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(body.as_bytes())
+        let begin = Instant::now();
+        [head.as_bytes(), body.as_bytes()]
+            .into_iter()
+            .try_for_each(|part| write(&mut stream, part, begin, ANSWERING))
     }
 
     fn answer_to(&self, head: &[u8]) -> Answer {
@@ -271,9 +295,7 @@ fn read_head(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
     let mut head = Vec::new();
     let mut part = [0; 2048];
     while head.len() < HEAD {
-        let Some(left) = PATIENCE.checked_sub(begin.elapsed()).filter(|left| !left.is_zero()) else {
-            return Ok(None);
-        };
+        let Some(left) = left(begin, PATIENCE) else { return Ok(None) };
         stream.set_read_timeout(Some(left))?;
         let read = stream.read(&mut part)?;
         head.extend_from_slice(&part[..read]);
@@ -287,10 +309,30 @@ fn read_head(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }
 
+/// Writes all of it, so long after the beginning at most, however little is taken at a time.
+fn write(stream: &mut TcpStream, mut bytes: &[u8], begin: Instant, patience: Duration) -> io::Result<()> {
+    while !bytes.is_empty() {
+        stream.set_write_timeout(Some(left(begin, patience).ok_or(io::ErrorKind::TimedOut)?))?;
+        match stream.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What is left of a time, if anything is.
+fn left(begin: Instant, patience: Duration) -> Option<Duration> {
+    patience.checked_sub(begin.elapsed()).filter(|left| !left.is_zero())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use chainrule_report::{CurveSeries, RunProgress, RunReport, Thumbnail};
+    use std::fs::File;
 
     fn server() -> PageServer {
         PageServer::start(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap()
@@ -331,8 +373,14 @@ mod tests {
         let server = server();
         server.show(|_| "secret".into());
         let own = path(&server);
-        let other = own.replace(|digit: char| digit.is_ascii_digit(), "f") + "f/";
-        for path in ["/", "//", "/x/", &other, &own[..own.len() - 1], &format!("{own}x"), "/..", "*"] {
+        // As long as the right one, with one digit changed.
+        let changed = |index: usize| {
+            let other = if &own[index..=index] == "0" { "1" } else { "0" };
+            format!("{}{other}{}", &own[..index], &own[index + 1..])
+        };
+        let [first, last] = [changed(1), changed(own.len() - 2)];
+        assert!(first.len() == own.len() && first != own && last != own && first != last);
+        for path in ["/", "//", "/x/", &first, &last, &own[..own.len() - 1], &format!("{own}x"), "/..", "*"] {
             let answer = asked(&server, &format!("GET {path} HTTP/1.1\r\n\r\n"));
             assert!(answer.starts_with("HTTP/1.1 404") && !answer.contains("secret"), "{path}: {answer}");
         }
@@ -341,6 +389,13 @@ mod tests {
         assert!(asked(&server, "no request\r\n\r\n").starts_with("HTTP/1.1 400"));
         let long = format!("GET {own} HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(65));
         assert!(asked(&server, &long).starts_with("HTTP/1.1 400"));
+        // A head that does not end is not read on, and gets no answer; what is not read may close the connection at once.
+        let mut endless = TcpStream::connect(server.address).unwrap();
+        let _ = endless.write_all(format!("GET {own} HTTP/1.1\r\na: {}", "b".repeat(17 << 10)).as_bytes());
+        let begin = Instant::now();
+        let mut answer = Vec::new();
+        let _ = endless.read_to_end(&mut answer);
+        assert!(answer.is_empty() && begin.elapsed() < PATIENCE, "{answer:?}");
         assert!(asked(&server, "GET /favicon.ico HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 204"));
         assert_ne!(server.shared.token, self::server().shared.token);
     }
@@ -350,9 +405,63 @@ mod tests {
         let server = server();
         server.show(|_| "page".into());
         let silent: Vec<_> = (0..8).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+        let begin = Instant::now();
         let request = format!("GET {} HTTP/1.1\r\n\r\n", path(&server));
         assert!(asked(&server, &request).ends_with("page"));
+        assert!(begin.elapsed() < PATIENCE);
         drop(silent);
+    }
+
+    /// Who reads a little at a time does not keep a connection for longer.
+    #[test]
+    fn an_answer_takes_no_longer_than_it_may() {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let mut reader = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        let reading = thread::spawn(move || {
+            let mut part = [0; 16 << 10];
+            while reader.read(&mut part).is_ok_and(|read| read > 0) {
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let begin = Instant::now();
+        let patience = Duration::from_millis(300);
+        // More than the system takes.
+        let error = write(&mut stream, &vec![7; 32 << 20], begin, patience).unwrap_err();
+        assert!(matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock), "{error}");
+        assert!(begin.elapsed() >= patience && begin.elapsed() < PATIENCE, "{:?}", begin.elapsed());
+        stream.shutdown(std::net::Shutdown::Both).unwrap();
+        drop(stream);
+        drop(reading);
+    }
+
+    /// A page that cannot be made keeps no connection.
+    #[test]
+    fn a_page_that_fails_takes_no_place() {
+        let server = server();
+        let request = format!("GET {} HTTP/1.1\r\n\r\n", path(&server));
+        for _ in 0..=CONNECTIONS {
+            server.show(|_| panic!("on purpose"));
+            assert!(asked(&server, &request).is_empty());
+        }
+        server.show(|_| "page".into());
+        assert!(asked(&server, &request).ends_with("page"));
+    }
+
+    #[test]
+    fn the_address_is_one_that_this_machine_reaches() {
+        let everywhere = PageServer::start(SocketAddr::from(([0, 0, 0, 0], 0))).unwrap();
+        assert!(everywhere.url().starts_with("http://127.0.0.1:"), "{}", everywhere.url());
+        everywhere.show(|_| "page".into());
+        let mut stream = TcpStream::connect(everywhere.own_address()).unwrap();
+        write!(stream, "GET {} HTTP/1.1\r\n\r\n", path(&everywhere)).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("page"), "{answer}");
+        // Where there is no IPv6, there is nothing to reach.
+        if let Ok(server) = PageServer::start("[::]:0".parse().unwrap()) {
+            assert!(server.url().starts_with("http://[::1]:"), "{}", server.url());
+        }
     }
 
     /// Shows a page of a training after so many steps, and the next one when somebody gets it; the fourth is the last.
@@ -381,6 +490,8 @@ mod tests {
         let server = server();
         show_step(&server.shared, 0);
         let profile = tempfile::tempdir().unwrap();
+        // Its output goes to files, which do not fill up as pipes do.
+        let [page, log] = ["page", "log"].map(|name| profile.path().join(name));
         let browser = |name: &&str| {
             std::process::Command::new(name)
                 .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
@@ -390,17 +501,29 @@ mod tests {
                     "--virtual-time-budget=9000",
                     "--dump-dom",
                 ])
-                .arg(format!("--user-data-dir={}", profile.path().display()))
+                .arg(format!("--user-data-dir={}", profile.path().join("profile").display()))
                 .arg(server.url())
-                .output()
+                .stdout(File::create(&page).unwrap())
+                .stderr(File::create(&log).unwrap())
+                .spawn()
                 .ok()
         };
-        let Some(output) = ["chromium", "chromium-browser", "google-chrome"].iter().find_map(browser) else {
+        let Some(mut browser) = ["chromium", "chromium-browser", "google-chrome"].iter().find_map(browser)
+        else {
             println!("skipped: there is no Chromium");
             return;
         };
+        let begin = Instant::now();
+        while browser.try_wait().unwrap().is_none() {
+            if begin.elapsed() > Duration::from_secs(60) {
+                browser.kill().unwrap();
+                browser.wait().unwrap();
+                panic!("Chromium does not end: {}", std::fs::read_to_string(&log).unwrap_or_default());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
         let [page, log] =
-            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+            [page, log].map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned());
         let console: Vec<&str> = log.lines().filter(|line| line.contains("CONSOLE")).collect();
         assert!(console.is_empty(), "{console:?}");
         assert!(page.contains("<dd>step 3</dd>") && !page.contains("step 0"), "{page}");
@@ -427,6 +550,8 @@ mod tests {
             answer
         });
         server.finish("last".into());
+        // As at the end of the program: who watches has got it by now.
+        drop(server);
         assert!(watching.join().unwrap().ends_with("last"));
         // No page is open, so there is none to wait for.
         let begin = Instant::now();
