@@ -33,7 +33,7 @@ use crate::progress::ProgressPrinter;
 use crate::recorder::{Recorder, SIZES};
 use crate::report::{ReportSource, TrainReport};
 use crate::training_page::{TrainingPage, environment, layers as page_layers, title};
-use crate::watch::Watch;
+use crate::watch::{TESTING, Watch};
 
 /// The number of shards with `--distributed`, whatever the number of processes, which is no part of the result.
 const SHARDS_OF_GROUP: usize = 8;
@@ -369,16 +369,28 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
             let other = processes.are_many().then(|| ("a signal to another process", Interrupt::of_other()));
             if let Some((signal, code)) = interrupt.by().or(other) {
                 let epoch = trainer.epochs_done() + 1;
-                processes.note(format_args!("{signal} in epoch {epoch} of {epochs}{}", to_go_on()));
-                processes.stop()?;
+                let why = format!("{signal} in epoch {epoch} of {epochs}{}", to_go_on());
+                processes.note(format_args!("{why}"));
+                // The others do not wait for those who watch.
+                let stopped = processes.stop();
+                if let Some(watch) = watch {
+                    watch.stopped(why);
+                }
+                stopped?;
                 return Ok(code);
             }
         }
         Ok(_) => {}
         Err(error) => {
             processes.note(format_args!("the training stopped{}", to_go_on()));
+            if let Some(watch) = watch {
+                watch.stopped(format!("The training stopped: {error}{}", to_go_on()));
+            }
             return Err(error.into());
         }
+    }
+    if let Some(watch) = &watch {
+        watch.show(TESTING);
     }
     let train_seconds = trainer.history().iter().map(|report| report.seconds).sum();
     let figures = processes.gather(train_seconds, [shards, threads])?;

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chainrule::train::{Callback, Event, TrainerView};
@@ -19,32 +19,48 @@ use crate::training_page::{curves, norms};
 /// How often the page changes.
 const EVERY: Duration = Duration::from_millis(300);
 
-/// Changing it takes at most this part of the time.
+/// Changing it takes at most this part of the time, as long as a change takes milliseconds.
 const SHARE: u32 = 100;
 
-/// A page that shows a training while it runs.
+/// The longest that it waits for that: a change may have taken long since something else had the CPU.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// What is shown from the end of the training to the report.
+pub(crate) const TESTING: &str = "trained; it is being tested";
+
+/// A page that shows a training while it runs. If it is dropped before it is finished, the page says that there is no report.
 pub(crate) struct Watch {
     server: Arc<PageServer>,
     /// What does not change.
     facts: RunReport,
+    latest: Latest,
+    is_finished: bool,
 }
+
+/// What was shown last.
+type Latest = Arc<Mutex<Arc<RunReport>>>;
 
 impl Watch {
     /// Serves the page, with these facts of the training, and says where.
     pub(crate) fn start(address: SocketAddr, facts: RunReport) -> Result<Self, Box<dyn Error>> {
         let server = PageServer::start(address)
             .map_err(|error| format!("--watch cannot serve a page at {address}: {error}"))?;
-        let first = facts.clone();
+        let first = Arc::new(facts.clone());
+        let latest = Arc::new(Mutex::new(Arc::clone(&first)));
         let progress = RunProgress { share: 0.0, text: "it begins".into() };
         server.show(move |version| first.to_live_html(version, &progress));
         terminal::note(format_args!("watch it at {}", server.url()));
-        if !address.ip().is_loopback() {
+        if address.ip().is_unspecified() {
+            terminal::note(format_args!(
+                "warning: other machines reach it too, with the name of this one in the address, and what it sends is not encrypted: whoever knows this address sees the training"
+            ));
+        } else if !address.ip().is_loopback() {
             terminal::note(format_args!(
                 "warning: {} is reachable from other machines, and what it sends is not encrypted: whoever knows this address sees the training",
                 address.ip()
             ));
         }
-        Ok(Self { server: Arc::new(server), facts })
+        Ok(Self { server: Arc::new(server), facts, latest, is_finished: false })
     }
 
     /// Shows what happens.
@@ -53,6 +69,7 @@ impl Watch {
         WatchedTraining {
             server: Arc::clone(&self.server),
             facts: self.facts.clone(),
+            latest: Arc::clone(&self.latest),
             recorder: recorder.clone(),
             begin: now,
             before: 0,
@@ -64,9 +81,40 @@ impl Watch {
         }
     }
 
+    /// Shows what is done after the training.
+    pub(crate) fn show(&self, text: impl Into<String>) {
+        let (latest, progress) = (self.latest(), RunProgress { share: 1.0, text: text.into() });
+        self.server.show(move |version| latest.to_live_html(version, &progress));
+    }
+
     /// Shows the report, which is the last page.
-    pub(crate) fn finish(self, page: String) {
+    pub(crate) fn finish(mut self, page: String) {
+        self.is_finished = true;
         self.server.finish(page);
+    }
+
+    /// Shows why the training ended without a report, above what was shown last.
+    pub(crate) fn stopped(mut self, why: impl Into<String>) {
+        self.end(why.into());
+    }
+
+    fn end(&mut self, why: String) {
+        self.is_finished = true;
+        let mut last = (*self.latest()).clone();
+        last.warnings.insert(0, why);
+        self.server.finish(last.to_html());
+    }
+
+    fn latest(&self) -> Arc<RunReport> {
+        Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            self.end("The program ended without a report: see what it said.".into());
+        }
     }
 }
 
@@ -75,6 +123,7 @@ pub(crate) struct WatchedTraining {
     server: Arc<PageServer>,
     /// What does not change.
     facts: RunReport,
+    latest: Latest,
     recorder: Recorder,
     begin: Instant,
     /// The number of steps that were taken before.
@@ -108,6 +157,8 @@ impl WatchedTraining {
         report.figures.push(("time".into(), time(self.begin.elapsed().as_secs_f64())));
         let planned = training.steps_planned().max(1);
         let progress = RunProgress { share: training.steps_done() as f64 / planned as f64, text };
+        let report = Arc::new(report);
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&report);
         self.server.show(move |version| report.to_live_html(version, &progress));
         self.showing = begin.elapsed();
         self.shown = Some(Instant::now());
@@ -135,7 +186,7 @@ impl Callback<f32> for WatchedTraining {
                 self.show(training, "it begins".into());
             }
             Event::Step { epoch, batch, loss, metrics, .. } => {
-                let wait = EVERY.max(SHARE * self.showing);
+                let wait = EVERY.max((SHARE * self.showing).min(LONGEST));
                 if self.shown.is_some_and(|shown| shown.elapsed() < wait) {
                     return ControlFlow::Continue(());
                 }
@@ -147,13 +198,8 @@ impl Callback<f32> for WatchedTraining {
                 let left = self.left(training);
                 self.show(training, format!("epoch {epoch} of {epochs}, batch {batch} of {batches}{left}"));
             }
-            Event::End { error, .. } => {
-                let text = match error {
-                    Some(error) => format!("the training stopped: {error}"),
-                    None => "trained; it is being tested".into(),
-                };
-                self.show(training, text);
-            }
+            // What comes next, or why nothing does, is said by who knows.
+            Event::End { .. } => self.show(training, "the training has ended".into()),
             _ => {}
         }
         ControlFlow::Continue(())

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Child, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use chainrule::data::idx::{self, Idx};
@@ -76,16 +76,15 @@ fn plants(rows: usize, seed: u64) -> String {
     text
 }
 
-/// `--watch` says where the page is, which changes while the model trains and is the report in the end.
-#[test]
-fn a_training_is_watched() {
-    let directory = directory(&[("plants.csv", plants(400, 5))]);
-    out(directory.path(), &["init", "plants.csv"]);
+/// Trains so long with `--watch`, and asks for the page again and again; `each` is given those of the training. Also the last page, and the
+/// status.
+fn watched(directory: &Path, time: &str, mut each: impl FnMut(String, &Child)) -> (String, ExitStatus) {
+    out(directory, &["init", "plants.csv"]);
     let mut command = chainrule();
     // It would stop early, before a page of it was seen.
     let patient = "early_stopping.patience=1000000";
-    command.current_dir(directory.path());
-    command.args(["train", "plants.toml", "--watch", "--for", "3s", "--set", patient]);
+    command.current_dir(directory);
+    command.args(["train", "plants.toml", "--watch", "--for", time, "--set", patient]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let address = said.find_map(|line| Some(line.strip_prefix("watch it at http://")?.to_owned())).unwrap();
@@ -100,23 +99,52 @@ fn a_training_is_watched() {
         stream.read_to_string(&mut page).unwrap();
         page
     };
-    let mut live = Vec::new();
     let last = loop {
         let page = get();
         if !page.contains(" data-version=") {
             break page;
         }
-        live.push(page);
+        each(page, &child);
         std::thread::sleep(Duration::from_millis(200));
     };
     rest.join().unwrap();
-    assert!(child.wait().unwrap().success());
+    (last, child.wait().unwrap())
+}
+
+/// `--watch` says where the page is, which changes while the model trains and is the report in the end.
+#[test]
+fn a_training_is_watched() {
+    let directory = directory(&[("plants.csv", plants(400, 5))]);
+    let mut live = Vec::new();
+    let (last, status) = watched(directory.path(), "3s", |page, _| live.push(page));
+    assert!(status.success());
     let tags: HashSet<&str> =
         live.iter().filter_map(|page| page.lines().find(|line| line.starts_with("ETag"))).collect();
     assert!(tags.len() > 2, "{tags:?}");
-    let middle = &live[live.len() / 2];
-    assert!(middle.contains("training loss") && middle.contains("A model of species"), "{middle}");
+    let training = live.iter().find(|page| page.contains("training loss"));
+    assert!(training.is_some_and(|page| page.contains("A model of species")), "{live:?}");
     assert!(last.contains("<h2>Confusion") && last.contains("default-src 'none'"));
+}
+
+/// The last page of a training that is interrupted says that it was, and how to go on.
+#[cfg(unix)]
+#[test]
+fn who_watches_sees_why_a_training_ended() {
+    let directory = directory(&[("plants.csv", plants(400, 5))]);
+    let mut is_asked = false;
+    let (last, status) = watched(directory.path(), "60s", |page, child| {
+        assert!(!page.contains("it is being tested"), "{page}");
+        if page.contains("training loss") && !is_asked {
+            let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+            assert!(kill.unwrap().success());
+            is_asked = true;
+        }
+    });
+    assert_eq!(status.code(), Some(130));
+    let warnings = &last[last.find("id=\"warnings\"").unwrap()..];
+    let warnings = &warnings[..warnings.find("</aside>").unwrap()];
+    assert!(warnings.contains("Ctrl-C in epoch") && warnings.contains("chainrule resume"), "{warnings}");
+    assert!(last.contains("training loss") && !last.contains("it is being tested"), "{last}");
 }
 
 fn flats(rows: usize, seed: u64) -> String {

@@ -25,7 +25,7 @@ use crate::progress::ProgressPrinter;
 use crate::recorder::{Recorder, SIZES};
 use crate::report::{ReportSource, TrainReport};
 use crate::training_page::{TrainingPage, environment, layers, title};
-use crate::watch::Watch;
+use crate::watch::{TESTING, Watch};
 
 /// For how long steps are measured before the training.
 const MEASURED: Duration = Duration::from_millis(200);
@@ -228,15 +228,25 @@ impl Run<'_> {
             Ok(history) if history.stopped => {
                 if let Some((signal, code)) = interrupt.by() {
                     let epoch = job.trainer().epochs_done() + 1;
-                    terminal::note(format_args!("{signal} in epoch {epoch} of {epochs}{}", to_go_on()));
+                    let why = format!("{signal} in epoch {epoch} of {epochs}{}", to_go_on());
+                    terminal::note(format_args!("{why}"));
+                    if let Some(watch) = watch {
+                        watch.stopped(why);
+                    }
                     return Ok(code);
                 }
             }
             Ok(_) => {}
             Err(error) => {
                 terminal::note(format_args!("the training stopped{}", to_go_on()));
+                if let Some(watch) = watch {
+                    watch.stopped(format!("The training stopped: {error}{}", to_go_on()));
+                }
                 return Err(error.into());
             }
+        }
+        if let Some(watch) = &watch {
+            watch.show(TESTING);
         }
         let samples = job.samples();
         let trainer = job.trainer();
