@@ -2,8 +2,12 @@
 // While the training runs: asks for the page again and again, and changes in this one what differs.
 (() => {
   const root = document.documentElement;
+  // The last page that came here, saved with this script.
+  if (!root.dataset.version) return;
   const EVERY = 700;
+  // After so many requests without an answer it is said, and asked for less often.
   const FAILURES = 4;
+  const EVERY_WITHOUT_ANSWER = 5000;
   const main = document.getElementById("main");
   // Sections as they came, before the other scripts draw in them.
   const sources = new Map();
@@ -51,25 +55,34 @@
   };
 
   let failures = 0;
+  // What was there before it was said that there is no answer.
+  let before = null;
+  const say = (text) => {
+    const place = document.querySelector("#progress .text");
+    const said = place?.textContent ?? null;
+    if (place) place.textContent = text;
+    return said;
+  };
   const look = async () => {
     try {
       const headers = { "If-None-Match": `"${root.dataset.version}"` };
       const response = await fetch(location.pathname, { headers, cache: "no-store" });
-      failures = 0;
+      if (!response.ok && response.status !== 304) throw new Error(`status ${response.status}`);
+      if (before !== null) say(before);
+      before = null;
       if (response.ok) {
         const version = merge(new DOMParser().parseFromString(await response.text(), "text/html"));
         if (!version) return delete root.dataset.version;
         root.dataset.version = version;
       }
+      failures = 0;
     } catch {
       failures += 1;
-      if (failures >= FAILURES) {
-        delete root.dataset.version;
-        document.querySelector("#progress .text").textContent = "The program does not answer any more: it has ended, or was stopped. This is what it said last.";
-        return;
+      if (failures === FAILURES) {
+        before = say("The program does not answer: it has ended, or was stopped. This is what it said last.");
       }
     }
-    setTimeout(look, EVERY);
+    setTimeout(look, failures < FAILURES ? EVERY : EVERY_WITHOUT_ANSWER);
   };
   setTimeout(look, EVERY);
 })();
