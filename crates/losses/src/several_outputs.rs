@@ -29,8 +29,8 @@ use crate::{Criterion, Domain, Loss, LossPass, Reduction, Scope};
 /// # Ok::<(), chainrule_losses::TargetError>(())
 /// ```
 ///
-/// Each loss has to compute every row alone, without weights of samples or classes, and to be reduced to the mean. A sample may have a
-/// weight, [`Weighted`](chainrule_tensor::Weighted), which counts for all of its outputs.
+/// Each has a name of its own, and a loss that computes every row alone, without weights of samples or classes, and is reduced to the
+/// mean. A sample may have a weight, [`Weighted`](chainrule_tensor::Weighted), which counts for all of its outputs.
 pub struct SeveralOutputs<T: Real, P> {
     outputs: Vec<LossOfOutput<T, P>>,
 }
@@ -125,8 +125,12 @@ impl<T: Real, P> Criterion for SeveralOutputs<T, P> {
         if self.outputs.is_empty() {
             return Err(range("outputs", 0.0, "at least one, with a loss"));
         }
-        for LossOfOutput { columns, weight, loss, .. } in &self.outputs {
+        for (index, LossOfOutput { name, columns, weight, loss }) in self.outputs.iter().enumerate() {
             loss.validate()?;
+            if self.outputs[..index].iter().any(|other| other.name == *name) {
+                let conflict = "two outputs have one name, and the columns of one of them cannot be asked for: give each another name";
+                return Err(SettingError::Conflict { owner: OWNER, conflict });
+            }
             if columns.is_empty() {
                 return Err(range("columns", 0.0, "at least 1"));
             }
@@ -272,7 +276,7 @@ mod tests {
         };
         let good: Vec<Vec<_>> = targets().into_iter().map(|target| target.to_vec()).collect();
         assert!(loss().check(5, &good).is_ok());
-        assert!(text(4, &good).contains("there are 4 columns, but the outputs of the loss take 5"));
+        assert!(text(4, &good).contains("there are 4 columns, but the loss or the metric takes 5"));
         assert!(
             text(5, &[good[0].clone(), good[1][..1].to_vec()]).contains("at target 1 there are 1 targets")
         );
@@ -285,6 +289,10 @@ mod tests {
             (SeveralOutputs::new().weighted("a", 1, -1.0, MeanSquaredError), "at least 0"),
             (SeveralOutputs::new().output("a", 1, CrossEntropy.class_weights([1.0, 2.0])), "without weights"),
             (SeveralOutputs::new().output("a", 4, NtXent::default()), "every row alone"),
+            (
+                SeveralOutputs::new().output("a", 1, MeanSquaredError).output("a", 1, MeanSquaredError),
+                "another name",
+            ),
         ] {
             let error = Criterion::validate(&loss as &SeveralOutputs<f64, OutputTarget<f64>>)
                 .unwrap_err()

@@ -242,7 +242,7 @@ impl fmt::Display for TargetError {
             ),
             Self::Outputs { row, found, expected, what } => write!(
                 f,
-                "at target {row} there are {found} {what}, but the outputs of the loss take {expected}: change the outputs of the model, the targets, or the loss"
+                "at target {row} there are {found} {what}, but the loss or the metric takes {expected}: change the outputs of the model, the targets, or the loss or metric"
             ),
             Self::Step { row, .. } => {
                 write!(f, "a step of target {row} does not fit the outputs of that step")
