@@ -79,28 +79,32 @@ pub(super) fn read<T: Real>(
     };
     let mut lines = start.line;
     let mut source = Source { file, rest: Vec::new(), ended: false };
-    if threads < 2 {
-        while let Some(text) = source.next()? {
-            let block = Block::read(text, layout);
-            if !accept(&block, lines) {
-                return Ok(Some(place));
-            }
-            lines += block.lines;
-        }
-        return Ok(None);
-    }
     let whole = thread::scope(|scope| -> io::Result<bool> {
-        let workers: Vec<Worker<T>> = (0..threads)
-            .map(|_| {
-                let (texts, todo) = sync_channel::<Vec<u8>>(2);
-                let (done, blocks) = sync_channel(2);
-                // It ends when one of its channels does.
-                scope.spawn(move || {
-                    let _ = todo.iter().try_for_each(|text| done.send(Block::read(text, layout)));
-                });
-                Worker { texts, blocks }
-            })
-            .collect();
+        // As many as the system gives; where there are none, this thread reads.
+        let mut workers: Vec<Worker<T>> = Vec::new();
+        while threads > 1 && workers.len() < threads {
+            let (texts, todo) = sync_channel::<Vec<u8>>(2);
+            let (done, blocks) = sync_channel(2);
+            // It ends when one of its channels does.
+            let work = move || {
+                let _ = todo.iter().try_for_each(|text| done.send(Block::read(text, layout)));
+            };
+            if thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
+            workers.push(Worker { texts, blocks });
+        }
+        let threads = workers.len();
+        if threads == 0 {
+            while let Some(text) = source.next()? {
+                let block = Block::read(text, layout);
+                if !accept(&block, lines) {
+                    return Ok(false);
+                }
+                lines += block.lines;
+            }
+            return Ok(true);
+        }
         // Blocks go to the workers in turn, and come back in this order.
         let (mut sent, mut taken) = (0, 0);
         loop {
