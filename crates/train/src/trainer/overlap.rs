@@ -58,9 +58,9 @@ impl TrainedSamples {
         self.fingerprints.push(fingerprint);
     }
 
-    /// Begins a comparison with `samples` samples at this address; `None` if there is nothing to compare them with.
+    /// Begins a comparison with `samples` samples at this address; `None` if there is nothing to compare.
     pub(super) fn compare(&mut self, samples: usize, address: usize) -> Option<Comparison> {
-        if self.fingerprints.is_empty() || self.address == address {
+        if samples == 0 || self.fingerprints.is_empty() || self.address == address {
             return None;
         }
         self.fingerprints.sort_unstable();
@@ -228,6 +228,7 @@ mod tests {
         trained.start(1, 7);
         trained.remember(5);
         assert!(trained.compare(1, 7).is_none());
+        assert!(trained.compare(0, 8).is_none(), "no samples");
         let mut same = trained.compare(3, 8).unwrap();
         (0..3).for_each(|_| same.add(5, &trained));
         assert!(!same.overlaps(&trained), "samples that are all the same");
