@@ -1,10 +1,21 @@
 //! What the system has refused, and whether the program has said so.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::cell::Cell;
+use std::sync::atomic::AtomicBool;
 
-/// The size of the last allocation that the system refused; 0 before the first.
-pub(super) static REFUSED: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// The size of this thread's last allocation if the system refused it, or else 0. It has no initialiser and no destructor, so that
+    /// its use allocates nothing and is right while a thread ends.
+    static REFUSED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The size of this thread's last allocation if the system refused it, or else 0: a refusal that the program could handle is followed
+/// by others.
+#[cfg(any(unix, test))]
+pub(super) fn refused() -> usize {
+    REFUSED.try_with(Cell::get).unwrap_or(0)
+}
 
 /// Whether the reason was printed before the program was aborted.
 pub(super) static SAID: AtomicBool = AtomicBool::new(false);
@@ -25,9 +36,8 @@ pub struct NotingAllocator;
 impl NotingAllocator {
     #[inline]
     fn note(pointer: *mut u8, bytes: usize) -> *mut u8 {
-        if pointer.is_null() {
-            REFUSED.store(bytes, Relaxed);
-        }
+        let refused = if pointer.is_null() { bytes } else { 0 };
+        let _ = REFUSED.try_with(|last| last.set(refused));
         pointer
     }
 }
@@ -60,8 +70,10 @@ unsafe impl GlobalAlloc for NotingAllocator {
 }
 
 /// Ends the program because the system refuses memory, with this message.
+#[cfg(any(feature = "openblas", feature = "openblas-static", test))]
 pub(crate) fn abort(message: &dyn std::fmt::Display) -> ! {
     use std::io::Write;
+    use std::sync::atomic::Ordering::Relaxed;
     let _ = writeln!(std::io::stderr(), "error: {message}");
     SAID.store(true, Relaxed);
     std::process::abort();

@@ -20,7 +20,7 @@ mod unix {
     use std::io::{Cursor, Write};
     use std::sync::atomic::Ordering::Relaxed;
 
-    use crate::machine::refused::{REFUSED, SAID};
+    use crate::machine::refused::{SAID, refused};
 
     /// The signal of an abort, the same on every Unix that Rust supports.
     const SIGABRT: c_int = 6;
@@ -41,10 +41,10 @@ mod unix {
         at_end::skip_waiting();
     }
 
-    /// Ends the program that is aborted because the system refused memory. If there was another reason, it returns, and the program is
-    /// aborted as usual.
+    /// Ends the program that is aborted because the system refused memory to this thread, which is the one that aborts. If there was
+    /// another reason, it returns, and the program is aborted as usual.
     extern "C" fn aborted(_: c_int) {
-        let refused = REFUSED.load(Relaxed);
+        let refused = refused();
         if SAID.load(Relaxed) {
             // SAFETY: it takes any number.
             unsafe { _exit(FAILURE) };
@@ -102,10 +102,9 @@ mod unix {
 #[cfg(test)]
 mod tests {
     use std::alloc::{GlobalAlloc, Layout};
-    use std::sync::atomic::Ordering::Relaxed;
 
     use super::*;
-    use crate::machine::refused::{NotingAllocator, REFUSED, abort};
+    use crate::machine::refused::{NotingAllocator, abort, refused};
 
     #[test]
     fn refusals_are_noted() {
@@ -114,15 +113,16 @@ mod tests {
         unsafe {
             // Were it not for `black_box`, the compiler could leave the allocation out.
             assert!(std::hint::black_box(NotingAllocator.alloc(layout)).is_null());
-            assert_eq!(REFUSED.load(Relaxed), layout.size());
+            assert_eq!(refused(), layout.size());
+            assert_eq!(std::thread::spawn(refused).join().unwrap(), 0, "another thread");
             let small = Layout::new::<u64>();
             let pointer = NotingAllocator.alloc_zeroed(small);
             assert_eq!(pointer.cast::<u64>().read(), 0);
+            assert_eq!(refused(), 0);
             let pointer = NotingAllocator.realloc(pointer, small, 16);
             assert!(!pointer.is_null());
             NotingAllocator.dealloc(pointer, Layout::array::<u64>(2).unwrap());
         }
-        assert_eq!(REFUSED.load(Relaxed), layout.size());
     }
 
     /// Set in the processes that a test starts, which end.
@@ -142,6 +142,18 @@ mod tests {
                 // SAFETY: the layout is not empty, and nothing was allocated.
                 assert!(std::hint::black_box(unsafe { NotingAllocator.alloc(layout) }).is_null());
                 std::alloc::handle_alloc_error(layout);
+            }
+            Ok("handled") => {
+                prepare_for_scarce_memory();
+                let (large, small) = (Layout::array::<u8>(isize::MAX as usize).unwrap(), Layout::new::<u64>());
+                // SAFETY: the layouts are not empty, and what is allocated is released with its layout.
+                unsafe {
+                    assert!(std::hint::black_box(NotingAllocator.alloc(large)).is_null());
+                    let smaller = std::hint::black_box(NotingAllocator.alloc(small));
+                    assert!(!smaller.is_null());
+                    NotingAllocator.dealloc(smaller, small);
+                }
+                std::process::abort();
             }
             Ok("products") => {
                 prepare_for_scarce_memory();
@@ -166,5 +178,6 @@ mod tests {
         ends("products", Some(1), "error: there is no memory for products");
         // An abort for another reason stays one.
         ends("aborts", None, "");
+        ends("handled", None, "");
     }
 }
