@@ -27,7 +27,14 @@ impl fmt::Display for NoScratch {
 impl std::error::Error for NoScratch {}
 
 #[cfg(any(feature = "openblas", feature = "openblas-static"))]
-pub(crate) use openblas::{before_product, config, reserve, threads_may_wait};
+pub(crate) use openblas::{before_product, config, reserve};
+
+#[cfg(all(
+    any(feature = "openblas", feature = "openblas-static"),
+    target_os = "linux",
+    target_env = "gnu"
+))]
+pub(crate) use openblas::{count_threads, threads_may_wait};
 
 #[cfg(not(any(feature = "openblas", feature = "openblas-static")))]
 pub(crate) fn reserve(_: usize) -> Result<(), NoScratch> {
@@ -35,14 +42,21 @@ pub(crate) fn reserve(_: usize) -> Result<(), NoScratch> {
 }
 
 /// Only OpenBLAS's threads do.
-#[cfg(not(any(feature = "openblas", feature = "openblas-static")))]
-#[cfg_attr(
-    not(all(target_os = "linux", target_env = "gnu")),
-    expect(dead_code, reason = "a program cannot end early there")
-)]
+#[cfg(all(
+    not(any(feature = "openblas", feature = "openblas-static")),
+    target_os = "linux",
+    target_env = "gnu"
+))]
 pub(crate) fn threads_may_wait() -> bool {
     false
 }
+
+#[cfg(all(
+    not(any(feature = "openblas", feature = "openblas-static")),
+    target_os = "linux",
+    target_env = "gnu"
+))]
+pub(crate) fn count_threads() {}
 
 #[cfg(all(feature = "blas", not(any(feature = "openblas", feature = "openblas-static"))))]
 pub(crate) fn before_product() {}
@@ -53,7 +67,7 @@ mod openblas {
     use std::cell::Cell;
     use std::ffi::{CStr, c_char, c_int, c_void};
     use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::{Mutex, OnceLock, PoisonError};
     use std::thread;
     use std::time::Duration;
 
@@ -160,26 +174,42 @@ mod openblas {
     /// have taken what there was for a product, which then waits itself.
     fn end_unless_done(missing: NoScratch) -> Result<Sender<()>, NoScratch> {
         let (watch, watched) = mpsc::channel();
-        let wait = move || match watched.recv_timeout(PATIENCE) {
-            Err(RecvTimeoutError::Timeout) => refused::abort(&missing),
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => {}
+        let wait = move || {
+            let is_over = || matches!(watched.recv_timeout(PATIENCE), Err(RecvTimeoutError::Timeout));
+            // Twice: when a program goes on that was stopped, the first may be over before anything was done.
+            if is_over() && is_over() {
+                refused::abort(&missing);
+            }
         };
         let thread = thread::Builder::new().name("chainrule-watch".into()).spawn(wait);
         thread.map(|_| watch).map_err(|_| missing)
     }
 
-    /// How many threads of its own OpenBLAS has at most.
+    /// How many threads of its own OpenBLAS has at most: one for each processor but one, whatever share of their time the system gives.
     fn own_threads() -> usize {
-        thread::available_parallelism().map_or(0, |cores| cores.get() - 1)
+        unsafe extern "C" {
+            fn openblas_get_num_procs() -> c_int;
+        }
+        static OWN: OnceLock<usize> = OnceLock::new();
+        *OWN.get_or_init(|| {
+            // SAFETY: it takes no argument, and asks the system for a number.
+            let processors = usize::try_from(unsafe { openblas_get_num_procs() }).unwrap_or(1);
+            processors.min(most_threads()).saturating_sub(1)
+        })
     }
 
     /// Whether threads of OpenBLAS may wait for memory, and a regular end of the program for them.
-    #[cfg_attr(
-        not(all(target_os = "linux", target_env = "gnu")),
-        expect(dead_code, reason = "a program cannot end early there")
-    )]
+    ///
+    /// It allocates nothing of its own once [`count_threads`] was called.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
     pub(crate) fn threads_may_wait() -> bool {
         !has_memory(own_threads())
+    }
+
+    /// Counts the threads of OpenBLAS.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    pub(crate) fn count_threads() {
+        own_threads();
     }
 
     /// Whether the system would give memory for so many buffers. It is not touched, so that it takes addresses alone.
@@ -260,6 +290,13 @@ mod openblas {
                 });
             });
             assert!(buffers() >= before);
+        }
+
+        #[test]
+        fn the_threads_of_blas_are_those_of_the_machine() {
+            let cores = thread::available_parallelism().map_or(1, usize::from);
+            assert!(own_threads() + 1 >= cores.min(most_threads()));
+            assert!(own_threads() < most_threads());
         }
 
         #[test]

@@ -82,6 +82,7 @@ mod unix {
 
         /// Registers that the libraries do not end where that would take for ever.
         pub(super) fn skip_waiting() {
+            blas_scratch::count_threads();
             // SAFETY: the function uses no argument, and what it calls may be called while a program ends. If there is no memory to
             // register it, nothing changes.
             unsafe { on_exit(end, null_mut()) };
@@ -145,7 +146,8 @@ mod tests {
             }
             Ok("handled") => {
                 prepare_for_scarce_memory();
-                let (large, small) = (Layout::array::<u8>(isize::MAX as usize).unwrap(), Layout::new::<u64>());
+                let (large, small) =
+                    (Layout::array::<u8>(isize::MAX as usize).unwrap(), Layout::new::<u64>());
                 // SAFETY: the layouts are not empty, and what is allocated is released with its layout.
                 unsafe {
                     assert!(std::hint::black_box(NotingAllocator.alloc(large)).is_null());
