@@ -6,7 +6,7 @@ use bincode::error::EncodeError;
 use bincode::{Decode, Encode};
 use chainrule_tensor::Real;
 
-use super::encoding::{DecodeError, Source, decode_part};
+use super::encoding::{DecodeError, Source, decode_part, decode_small};
 use crate::numbers;
 
 /// What a file holds. `P` is what has the parameters: their bytes, or something else that is written as these are.
@@ -41,9 +41,9 @@ impl<P> Contents<P> {
     /// Reads what a file holds. `parameters` reads the parameters, of the type with this name.
     pub(crate) fn decode<S: Source, E: From<DecodeError>>(
         source: &mut S,
-        parameters: impl FnOnce(&str, &mut S) -> Result<P, E>,
+        parameters: impl Fn(&str, &mut S) -> Result<P, E>,
     ) -> Result<Self, E> {
-        let (number, input, layers, entries): (String, _, _, _) = decode_part(source)?;
+        let (number, input, layers, entries): (String, _, _, _) = decode_small(source)?;
         let parameters = parameters(&number, source)?;
         let (training, position, epoch_weight, description, record, notes) = decode_part(source)?;
         Ok(Self {

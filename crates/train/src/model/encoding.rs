@@ -4,7 +4,9 @@
 //! length and its elements, an optional value is a byte, 0 or 1, and the value if that is 1, and a struct is its fields.
 //!
 //! bincode believes a length up to a limit that is fixed when the program is compiled, and reserves that much. So the limit is
-//! chosen by the length of the payload, 4 to 64 times as much, and memory grows with the payload, whatever it claims.
+//! chosen by the length of the payload, 4 to 64 times as much, and memory grows with the payload, whatever it claims. Of a payload
+//! whose checksum is not known yet, lengths are believed as far as the system would give the memory, and those of what is small in
+//! every file up to 64 MiB.
 
 use std::io::{self, Read, Write};
 
@@ -17,7 +19,7 @@ use bincode::{Decode, Encode};
 pub(crate) enum DecodeError {
     /// They have a length beyond their end, or a byte or a text that no value has, or something follows the value.
     Invalid,
-    /// The system has no memory for the value.
+    /// The system has no memory for the value, or none is given to it before the bytes are known to be right.
     Memory,
 }
 
@@ -39,11 +41,18 @@ pub(crate) fn encode_to(value: &impl Encode, mut out: &mut dyn Write) -> io::Res
 pub(crate) trait Source: Read {
     /// The number of bytes that are left.
     fn remaining(&self) -> u64;
+
+    /// Whether they are known to be those that were written.
+    fn is_verified(&self) -> bool;
 }
 
 impl Source for &[u8] {
     fn remaining(&self) -> u64 {
         self.len() as u64
+    }
+
+    fn is_verified(&self) -> bool {
+        true
     }
 }
 
@@ -55,24 +64,48 @@ pub(crate) fn decode<V: Decode<()>>(mut bytes: &[u8]) -> Result<V, DecodeError> 
 
 /// The value of the next bytes.
 pub(crate) fn decode_part<V: Decode<()>, S: Source>(source: &mut S) -> Result<V, DecodeError> {
+    decode_up_to(source, usize::MAX)
+}
+
+/// The value of the next bytes, which takes little memory in every file.
+pub(crate) fn decode_small<V: Decode<()>, S: Source>(source: &mut S) -> Result<V, DecodeError> {
+    decode_up_to(source, if source.is_verified() { usize::MAX } else { SMALL })
+}
+
+type Decoder<V, S> = fn(&mut S) -> Result<V, BincodeError>;
+
+/// How many bytes something small may have. It takes up to four times as much memory.
+const SMALL: usize = bits(24);
+
+/// The value of the next bytes, up to `most` of them.
+fn decode_up_to<V: Decode<()>, S: Source>(source: &mut S, most: usize) -> Result<V, DecodeError> {
     let remaining = usize::try_from(source.remaining()).map_err(|_| DecodeError::Memory)?;
-    // bincode ends the program where memory is missing. What it takes is about what the bytes take.
+    let mut length = remaining.min(most);
+    if length > SMALL && !source.is_verified() {
+        length /= 2;
+    }
+    let (decode, limit): (Decoder<V, S>, usize) = match length {
+        length if length <= bits(8) => (within::<V, S, { bits(10) }>, bits(10)),
+        length if length <= bits(12) => (within::<V, S, { bits(14) }>, bits(14)),
+        length if length <= bits(16) => (within::<V, S, { bits(18) }>, bits(18)),
+        length if length <= bits(20) => (within::<V, S, { bits(22) }>, bits(22)),
+        length if length <= bits(24) => (within::<V, S, { bits(26) }>, bits(26)),
+        length if length <= bits(28) => (within::<V, S, { bits(30) }>, bits(30)),
+        length if length <= bits(32) => (within::<V, S, { bits(34) }>, bits(34)),
+        length if length <= bits(36) => (within::<V, S, { bits(38) }>, bits(38)),
+        _ => (within::<V, S, { usize::MAX }>, isize::MAX as usize),
+    };
+    // bincode ends the program where memory is missing. What it takes is about what the bytes take, and up to the limit if they are
+    // damaged.
+    let needed = if source.is_verified() || length <= SMALL { length } else { limit };
     let mut probe = Vec::<u8>::new();
-    probe.try_reserve_exact(remaining).map_err(|_| DecodeError::Memory)?;
+    probe.try_reserve_exact(needed).map_err(|_| DecodeError::Memory)?;
     // Otherwise the compiler may leave out memory that is not used.
     drop(std::hint::black_box(probe));
-    let decode = match remaining {
-        length if length <= bits(8) => within::<V, S, { bits(10) }>,
-        length if length <= bits(12) => within::<V, S, { bits(14) }>,
-        length if length <= bits(16) => within::<V, S, { bits(18) }>,
-        length if length <= bits(20) => within::<V, S, { bits(22) }>,
-        length if length <= bits(24) => within::<V, S, { bits(26) }>,
-        length if length <= bits(28) => within::<V, S, { bits(30) }>,
-        length if length <= bits(32) => within::<V, S, { bits(34) }>,
-        length if length <= bits(36) => within::<V, S, { bits(38) }>,
-        _ => within::<V, S, { usize::MAX }>,
-    };
-    decode(source).map_err(|_| DecodeError::Invalid)
+    decode(source).map_err(|error| match error {
+        BincodeError::LimitExceeded if !source.is_verified() => DecodeError::Memory,
+        _ => DecodeError::Invalid,
+    })
 }
 
 /// This power of two, or the largest number where it is larger.

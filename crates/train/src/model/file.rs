@@ -5,7 +5,8 @@
 //! `bincode`'s fixed-width encoding. The header is checked before the payload is decoded, so that a file that was truncated or
 //! damaged is distinguished from one of a newer version, and so that the encoding can be replaced by raising the version
 //! (bincode is no longer maintained, RUSTSEC-2025-0141). The payload is read once: parameters go to where the model has them while
-//! the checksum is computed, and nothing is returned before it was compared.
+//! the checksum is computed, and nothing is returned before it was compared. Where it would take more memory than is given to what may
+//! be damaged, it is read again, after its checksum was found to be right.
 //!
 //! The layers are in it by their description, from which [`Model::load`] builds them; no code is. Before version 5 a file has only
 //! what their layers print, and is read by [`Model::load_into`].
@@ -17,7 +18,7 @@
 //! [`Model::load_into`]: crate::Model::load_into
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use bincode::Encode;
@@ -25,7 +26,7 @@ use chainrule_core::DescriptionError;
 use chainrule_data::output;
 
 use super::checksum::Checksum;
-use super::encoding::{DecodeError, Source, decode_part, encode_to};
+use super::encoding::{DecodeError, Source, encode_to};
 
 pub use super::contents::{Contents, EpochPosition, EpochRecord, RunRecord, ScoreRecord, Training};
 pub use super::newest::{Newest, newest, numbered};
@@ -120,13 +121,20 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
 
 /// As [`read`], with whether a checkpoint says of its setup what one that is written today does.
 pub(crate) fn read_with_version(path: &Path) -> Result<(Contents, bool), FileError> {
-    read_contents(path, |_, payload| Ok(decode_part(payload)?))
+    read_contents(path, |_, payload| {
+        let mut bytes = Vec::new();
+        let length = payload.length()?;
+        bytes.try_reserve_exact(length).map_err(|_| DecodeError::Memory)?;
+        bytes.resize(length, 0);
+        payload.read_exact(&mut bytes).map_err(|_| DecodeError::Invalid)?;
+        Ok(bytes)
+    })
 }
 
 /// As [`read_with_version`], with parameters that `parameters` reads, of the type with the name that it is given.
 pub(super) fn read_contents<P>(
     path: &Path,
-    parameters: impl FnOnce(&str, &mut PayloadReader) -> Result<P, ContentsError>,
+    parameters: impl Fn(&str, &mut PayloadReader) -> Result<P, ContentsError>,
 ) -> Result<(Contents<P>, bool), FileError> {
     let io = |source: io::Error| FileError::Io { path: path.to_owned(), doing: "read", source };
     let path = || path.to_owned();
@@ -152,18 +160,24 @@ pub(super) fn read_contents<P>(
     if expected != found {
         return Err(FileError::Length { path: path(), expected, found });
     }
-    let checked = Checked { file: file.take(found), checksum: Checksum::new() };
-    let mut payload = PayloadReader {
-        checked: BufReader::new(checked),
-        remaining: found,
-        missing: u64::from(VERSION - version),
+    let mut decode = |is_verified| {
+        file.seek(SeekFrom::Start(HEADER as u64)).map_err(io)?;
+        let file = file.try_clone().map_err(io)?;
+        let mut payload = PayloadReader {
+            checked: BufReader::new(Checked { file: file.take(found), checksum: Checksum::new() }),
+            remaining: found,
+            missing: u64::from(VERSION - version),
+            is_verified,
+        };
+        let contents = Contents::decode(&mut payload, &parameters);
+        let unread = payload.remaining();
+        // Whatever its contents seem to be, a file that was damaged is an error of its own, which comes first.
+        let found = payload.checksum().map_err(io)?;
+        if found == *checksum { Ok((contents, unread)) } else { Err(FileError::Damaged { path: path() }) }
     };
-    let contents = Contents::decode(&mut payload, parameters);
-    let unread = payload.remaining();
-    // Whatever its contents seem to be, a file that was damaged is an error of its own, which comes first.
-    let found = payload.checksum().map_err(io)?;
-    if found != *checksum {
-        return Err(FileError::Damaged { path: path() });
+    let (mut contents, mut unread) = decode(false)?;
+    if let Err(ContentsError::Decode(DecodeError::Memory)) = contents {
+        (contents, unread) = decode(true)?;
     }
     let contents = contents.map_err(|error| match error {
         ContentsError::Decode(DecodeError::Memory) => io(io::ErrorKind::OutOfMemory.into()),
@@ -199,9 +213,22 @@ pub(super) struct PayloadReader {
     checked: BufReader<Checked>,
     remaining: u64,
     missing: u64,
+    /// Whether its checksum was found to be right.
+    is_verified: bool,
 }
 
 impl PayloadReader {
+    /// The length of a list of bytes that are all there.
+    pub(super) fn length(&mut self) -> Result<usize, ContentsError> {
+        let mut length = [0; 8];
+        self.read_exact(&mut length).map_err(|_| DecodeError::Invalid)?;
+        let length = u64::from_le_bytes(length);
+        if length > self.remaining() {
+            return Err(DecodeError::Invalid.into());
+        }
+        Ok(usize::try_from(length).map_err(|_| DecodeError::Memory)?)
+    }
+
     /// The checksum of the whole payload, which it reads to its end.
     fn checksum(mut self) -> io::Result<[u8; 32]> {
         io::copy(&mut self.checked, &mut io::sink())?;
@@ -226,6 +253,10 @@ impl Read for PayloadReader {
 impl Source for PayloadReader {
     fn remaining(&self) -> u64 {
         self.remaining + self.missing
+    }
+
+    fn is_verified(&self) -> bool {
+        self.is_verified
     }
 }
 

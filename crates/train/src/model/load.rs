@@ -8,7 +8,7 @@ use chainrule_tensor::{Buffer, Real, Shape};
 
 use super::contents::{CHUNK, Contents, Parameters, Training};
 use super::difference::first_difference;
-use super::encoding::{DecodeError, Source, decode_part};
+use super::encoding::DecodeError;
 use super::file::{ContentsError, FileError, PayloadReader, read_contents, write_contents};
 use super::model::Model;
 use crate::numbers::{bytes, numbers};
@@ -150,11 +150,7 @@ fn parameters<S: Real, T: Real>(
     path: &Path,
     payload: &mut PayloadReader,
 ) -> Result<Buffer<T>, ContentsError> {
-    let length: u64 = decode_part(payload)?;
-    if length > payload.remaining() {
-        return Err(DecodeError::Invalid.into());
-    }
-    let length = usize::try_from(length).map_err(|_| DecodeError::Memory)?;
+    let length = payload.length()?;
     let count = length / size_of::<S>();
     let mut parameters = Buffer::<T>::try_zeros(count).ok_or(DecodeError::Memory)?;
     let mut bytes = vec![0; length.min(CHUNK * size_of::<S>())];

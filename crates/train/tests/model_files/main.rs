@@ -88,6 +88,47 @@ fn memory_is_bounded_by_the_length_of_the_payload() {
     assert!(longer.to_string().contains("checksum is right"), "{longer}");
 }
 
+/// The checksum of a file is known when all of it was read, so that damaged lengths are met before.
+#[test]
+fn a_damaged_length_takes_little_memory() {
+    let _alone = MEASURED.lock().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model");
+    Model::<f32>::new([2100], Sequential::new().then(Dense::new(2100)), Seed(1))
+        .unwrap()
+        .save(&path)
+        .unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    assert!(bytes.len() > 1 << 24);
+    let names = bytes.windows(8).position(|found| found == b"0.weight").unwrap();
+    let parameters = (names..).find(|&at| bytes[at..at + 8] == (2101u64 * 2100 * 4).to_le_bytes()).unwrap();
+    // The lengths of the first text, of a name, of the parameters and of the description that follows them.
+    let after = parameters + 8 + 2101 * 2100 * 4;
+    for at in [52, names - 8, parameters, after + 4] {
+        for bit in [4, 20, 24, 27, 28, 31, 33, 40, 63] {
+            bytes[at + bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, &bytes).unwrap();
+            let (taken, result) = peak(|| Model::<f32>::load(&path).map(drop));
+            assert!(matches!(result, Err(FileError::Damaged { .. })), "byte {at}, bit {bit}: {result:?}");
+            assert!(taken < 5 * bytes.len(), "byte {at}, bit {bit}: {taken} bytes");
+            bytes[at + bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+    fs::write(&path, &bytes).unwrap();
+    assert!(Model::<f32>::load(&path).is_ok());
+}
+
+#[test]
+fn names_may_be_large_where_the_checksum_is_right() {
+    let _alone = MEASURED.lock().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model");
+    let mut contents = good(&path);
+    contents.entries[0].0 = "n".repeat((1 << 26) + 1);
+    file::write(&path, &contents).unwrap();
+    assert!(file::read(&path).unwrap() == contents);
+}
+
 #[test]
 fn a_model_is_compared_before_there_is_memory_for_it() {
     let _alone = MEASURED.lock().unwrap();
