@@ -152,7 +152,8 @@ fn without_memory_every_command_ends_with_a_message() {
         &["list", "layers"],
         &["--help"],
     ];
-    for kilobytes in [150_000, 200_000, 300_000, 400_000, 600_000] {
+    let mut refused = 0;
+    for kilobytes in [200_000, 400_000] {
         for arguments in commands {
             let limit = format!("ulimit -c 0 && ulimit -v {kilobytes} && exec \"$0\" \"$@\"");
             let mut limited = Command::new("sh");
@@ -162,7 +163,7 @@ fn without_memory_every_command_ends_with_a_message() {
             limited.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
             let mut running = limited.stdin(Stdio::null()).spawn().unwrap();
             // More than they take on a busy machine.
-            let end = Instant::now() + Duration::from_secs(120);
+            let end = Instant::now() + Duration::from_secs(20);
             let status = loop {
                 match running.try_wait().unwrap() {
                     Some(status) => break Some(status),
@@ -179,9 +180,13 @@ fn without_memory_every_command_ends_with_a_message() {
             let explained = text.contains("error: ") && (text.contains("memory") || text.contains("ulimit"));
             match status.code() {
                 Some(0) => {}
-                Some(1) => assert!(explained, "{kilobytes} kB: {arguments:?}: {text}"),
+                Some(1) => {
+                    assert!(explained, "{kilobytes} kB: {arguments:?}: {text}");
+                    refused += 1;
+                }
                 _ => panic!("{kilobytes} kB: {arguments:?} ends by {status}: {text}"),
             }
         }
     }
+    assert!(refused > 0, "the limits leave memory enough for every command");
 }

@@ -78,7 +78,7 @@ mod openblas {
     const BUFFER: usize = 128 << 20;
 
     /// More than it takes to map a buffer on a busy machine.
-    const PATIENCE: Duration = Duration::from_secs(5);
+    const PATIENCE: Duration = Duration::from_secs(3);
 
     /// The threads and the buffers of this program.
     struct Scratch {
