@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::Destination;
+use super::{Destination, There};
 
 /// Opens a file to which rows are appended, as a log, and returns it with its length: that of the file, but at most `length`, after
 /// which it is cut off.
@@ -36,9 +36,11 @@ pub fn append(path: &Path, length: u64) -> io::Result<(Appended, u64)> {
             file.seek(SeekFrom::End(0))?;
             Ok((Appended(Kind::File(file)), length))
         }
-        Destination::Through => Ok((Appended(Kind::File(OpenOptions::new().append(true).open(path)?)), 0)),
-        Destination::Output => Ok((Appended(Kind::Output), 0)),
-        Destination::Errors => Ok((Appended(Kind::Errors), 0)),
+        Destination::Through(There::Path) => {
+            Ok((Appended(Kind::File(OpenOptions::new().append(true).open(path)?)), 0))
+        }
+        Destination::Through(There::Output) => Ok((Appended(Kind::Output), 0)),
+        Destination::Through(There::Errors) => Ok((Appended(Kind::Errors), 0)),
     }
 }
 

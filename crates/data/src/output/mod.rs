@@ -65,7 +65,7 @@ pub fn write_keeping(
             contents(&mut out)?;
             target.replace(out.into_inner().map_err(io::IntoInnerError::into_error)?, keep)
         }
-        other => other.write_through(path, contents),
+        Destination::Through(there) => there.write(path, contents),
     }
 }
 
@@ -104,9 +104,9 @@ pub fn write_with_header<const N: usize>(
             out.write_all(&header)?;
             target.replace(out.into_inner().map_err(io::IntoInnerError::into_error)?, keep)
         }
-        other => {
+        Destination::Through(there) => {
             let header = body(&mut io::sink())?;
-            other.write_through(path, |file| {
+            there.write(path, |file| {
                 file.write_all(&header)?;
                 body(file).map(drop)
             })
@@ -124,13 +124,13 @@ pub fn write_with_header<const N: usize>(
 pub fn check(path: &Path) -> io::Result<()> {
     match Destination::of(path)? {
         Destination::Replace(target) => target.temporary().map(drop),
-        Destination::Through | Destination::Output | Destination::Errors => Ok(()),
+        Destination::Through(_) => Ok(()),
     }
 }
 
 /// Whether what is written to this path goes to the standard output of this program, so that nothing else should be printed there.
 pub fn is_standard_output(path: &Path) -> bool {
-    matches!(Destination::of(path), Ok(Destination::Output))
+    matches!(Destination::of(path), Ok(Destination::Through(There::Output)))
 }
 
 /// Gives a complete file its name, in place of a file that may exist.
@@ -145,23 +145,24 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
 enum Destination {
     /// Replacing a regular file, or making a new one.
     Replace(Box<Target>),
-    /// Opening it and writing to what is there.
-    Through,
+    /// Writing to what is there.
+    Through(There),
+}
+
+/// What is written to, and never replaced.
+enum There {
+    /// What the path leads to, which is no regular file, or is open in this program.
+    Path,
     /// The standard output of this program.
     Output,
     /// The standard error of this program.
     Errors,
 }
 
-impl Destination {
-    /// Writes to what is there.
-    fn write_through(
-        self,
-        path: &Path,
-        contents: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> io::Result<()> {
+impl There {
+    fn write(self, path: &Path, contents: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         match self {
-            Self::Replace(_) | Self::Through => {
+            Self::Path => {
                 let mut out = BufWriter::new(OpenOptions::new().append(true).open(path)?);
                 contents(&mut out)?;
                 out.flush()
@@ -174,13 +175,15 @@ impl Destination {
             Self::Errors => contents(&mut io::stderr().lock()),
         }
     }
+}
 
+impl Destination {
     fn of(path: &Path) -> io::Result<Self> {
         let target = follow(path)?;
         match descriptor(&target) {
-            Some(1) => return Ok(Self::Output),
-            Some(2) => return Ok(Self::Errors),
-            Some(_) => return Ok(Self::Through),
+            Some(1) => return Ok(Self::Through(There::Output)),
+            Some(2) => return Ok(Self::Through(There::Errors)),
+            Some(_) => return Ok(Self::Through(There::Path)),
             None => {}
         }
         let existing = match fs::metadata(path) {
@@ -197,7 +200,7 @@ impl Destination {
         }
         if let Some(existing) = existing.as_ref().filter(|existing| !existing.is_file()) {
             refuse_disk(existing)?;
-            return Ok(Self::Through);
+            return Ok(Self::Through(There::Path));
         }
         if existing.is_some() {
             // Whoever may not write to the file may not replace it either, although the system would allow that.
