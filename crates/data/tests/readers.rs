@@ -267,8 +267,9 @@ fn tables_of_many_rows() {
         (0..rows).map(|row| names.iter().position(|name| *name == class(row)).unwrap() as u32).collect();
     let last = 55_555;
     type Change<'a> = &'a dyn Fn(usize, String) -> String;
-    let changes: [(&str, Change<'_>); 6] = [
+    let changes: [(&str, Change<'_>); 7] = [
         ("plain", &|_, line| line + "\n"),
+        ("two bytes", &|_, line| line + "\r\n"),
         ("without an end", &|row, line| line + if row + 1 == rows { "" } else { "\n" }),
         ("other ends", &|row, line| line + if row % 3 == 0 { "\r\n" } else { "\n" }),
         ("blank lines", &|row, line| line + if row > last { "\n\n" } else { "\n" }),
@@ -293,15 +294,37 @@ fn tables_of_many_rows() {
         ("7,kind 1,8,9", "line: 55557"),
         ("7,kind \u{fffd},8", "record 55556 (line 55557"),
     ];
-    for (bad, message) in wrong {
-        let text: String =
-            (0..rows).map(|row| if row == last { bad.to_owned() } else { line(row) } + "\n").collect();
-        let mut bytes = format!("a,kind,b\n{text}").into_bytes();
-        bytes.iter_mut().filter(|byte| **byte == 0xef).for_each(|byte| *byte = 0xff);
-        let csv = Csv::new(file(&directory, "table.csv", &bytes)).target(Column::Name("kind".into()));
-        let error = csv.known_classes::<f32>(&names).unwrap_err();
-        let found = format!("{error}: {:?}", error.source().map(ToString::to_string));
-        assert!(found.contains(message), "{found}");
+    // Also in the first row of the second block, which has up to 2^19 bytes after the first row.
+    let length = |row: usize, end: &str| line(row).len() + end.len();
+    let first = |end: &str| {
+        let mut room = 1 << 19;
+        (1..).find(|&row| {
+            let fits = length(row, end) <= room;
+            room = room.saturating_sub(length(row, end));
+            !fits
+        })
+    };
+    type End<'a> = &'a dyn Fn(usize) -> &'static str;
+    let ends: [End<'_>; 3] = [&|_| "\n", &|_| "\r\n", &|row| if row % 3 == 0 { "\r\n" } else { "\n" }];
+    for end in ends {
+        for last in [last, first(end(1)).unwrap(), first(end(1)).unwrap() + 1] {
+            for (bad, message) in wrong {
+                let text: String = (0..rows)
+                    .map(|row| if row == last { bad.to_owned() } else { line(row) } + end(row))
+                    .collect();
+                let mut bytes = format!("a,kind,b{}{text}", end(0)).into_bytes();
+                bytes.iter_mut().filter(|byte| **byte == 0xef).for_each(|byte| *byte = 0xff);
+                let csv = Csv::new(file(&directory, "table.csv", &bytes)).target(Column::Name("kind".into()));
+                let error = csv.known_classes::<f32>(&names).unwrap_err();
+                let found = format!("{error}: {:?}", error.source().map(ToString::to_string));
+                // The reader's own errors are in the line in which the record before ends, if that has two bytes at its end.
+                let two = error.source().is_some() && end(last - 1) == "\r\n";
+                let message = message
+                    .replace("55557", &(last + 2 - usize::from(two)).to_string())
+                    .replace("55556", &(last + 1).to_string());
+                assert!(found.contains(&message), "{found}: {message}");
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ mod plain;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::SeekFrom;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::Arc;
@@ -176,9 +176,10 @@ impl Csv {
             let fields: Vec<_> = target_columns.iter().map(|&column| field(column)).collect();
             let room = targets.try_reserve(1).and_then(|()| values.try_reserve(features));
             room.map_err(|_| CsvError::Memory { path: path.clone(), line })?;
-            targets.push(target(&fields)?);
+            let placed = |error| self.placed(error, record.position().filter(|_| is_file));
+            targets.push(target(&fields).map_err(placed)?);
             for column in (0..record.len()).filter(|column| !target_columns.contains(column)) {
-                values.push(field(column).number()?);
+                values.push(field(column).number().map_err(placed)?);
             }
             // The others are read on all cores, up to one that is unusual.
             let layout =
@@ -221,6 +222,21 @@ impl Csv {
             Ok(Ok(rows)) if features > 0 => Ok(rows),
             _ => Err(CsvError::Empty { path: path.clone() }),
         }
+    }
+
+    /// An error in the record at this position of a file, with its line: the reader counts a record from the rest of the end of the line
+    /// before on, and blank lines to it.
+    fn placed(&self, mut error: CsvError, position: Option<&csv::Position>) -> CsvError {
+        let before = position.and_then(|position| {
+            let mut file = File::open(&self.path).ok()?;
+            file.seek(SeekFrom::Start(position.byte())).ok()?;
+            let bytes = BufReader::new(file).bytes().map_while(Result::ok);
+            Some(bytes.take_while(|byte| matches!(byte, b'\n' | b'\r')).filter(|&byte| byte == b'\n').count())
+        });
+        if let CsvError::Number { line, .. } | CsvError::Class { line, .. } = &mut error {
+            *line += before.unwrap_or(0) as u64;
+        }
+        error
     }
 
     /// The index of a column in records of `columns` fields.
@@ -296,7 +312,8 @@ pub enum CsvError {
     Line {
         /// The file.
         path: PathBuf,
-        /// The line, and what is wrong.
+        /// The line, and what is wrong. After a line that ends in two bytes, and after blank ones, it is the one in which the record before
+        /// ends.
         source: csv::Error,
     },
     /// There is no such column.

@@ -56,7 +56,7 @@ pub(super) struct Block<T> {
 }
 
 /// Reads a file from `start` on, and gives `take` the features of a block and, row by row, the line and the targets' texts. Returns
-/// where it stopped: the beginning of a block that is not plain, or that `take` has refused; `None` at the end of the file.
+/// where it stopped: after the record before a block that is not plain, or that `take` has refused; `None` at the end of the file.
 pub(super) fn read<T: Real>(
     file: &mut File,
     start: Place,
@@ -68,13 +68,19 @@ pub(super) fn read<T: Real>(
     let blocks = usize::try_from(length / BLOCK as u64).unwrap_or(usize::MAX);
     let threads = thread::available_parallelism().map_or(1, usize::from).min(blocks);
     let mut place = start;
+    let mut end = start.byte;
     let mut accept = |block: &Block<T>, first: u64| {
         let rows = Rows { block, layout, first };
         if !(block.plain && take(rows)) {
             return false;
         }
-        place.byte += block.text.len() as u64;
-        place.line += block.lines;
+        // Where the reader for all files would be: its records end with the first byte of the end of a line.
+        let ends = block.text.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+        let (text, after) = block.text.split_at(block.text.len() - ends.saturating_sub(1));
+        let lines = after.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        place.byte = end + text.len() as u64;
+        place.line = first + block.lines - lines;
+        end += block.text.len() as u64;
         true
     };
     let mut lines = start.line;
