@@ -98,6 +98,13 @@ impl Hosts {
             hosts.make(&format!("-n {name} addr add {}/24 dev eth0", address(host)))?;
             hosts.make(&format!("-n {name} link set lo up"))?;
             hosts.make(&format!("-n {name} link set eth0 up"))?;
+            // A connection that waits for an answer asks for no sign of life, and waits a quarter of an hour.
+            let retries = "echo 4 > /proc/sys/net/ipv4/tcp_retries2";
+            let set = Command::new("ip").args(["netns", "exec", &name, "sh", "-c", retries]).output();
+            let set = set.map_err(|error| error.to_string())?;
+            if !set.status.success() {
+                return Err(format!("`{retries}`: {}", String::from_utf8_lossy(&set.stderr).trim()));
+            }
         }
         let started = on_host(&hosts.prefix, "0").arg("true").output();
         match started {
