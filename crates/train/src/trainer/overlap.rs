@@ -3,12 +3,16 @@
 //! Fingerprints of some samples are taken where they are in memory anyway: in the batches of an epoch, spread over it, and in
 //! those of an evaluation. Of `n` training samples `4 √n` are remembered and as many compared, so that about 16 are found again
 //! where all were trained on, whatever `n` is, at the cost of a small part of one epoch. Small data sets are compared as a whole.
-//! Where training samples equal each other, as the rows of a table with few different values do, new samples equal them as often.
+//! Where training samples equal each other, as the rows of a table with few different values do, new samples equal them as often; but
+//! not where nearly all are there equally often, as in a file that was written twice.
 
 use chainrule_tensor::Real;
 
 /// Data sets up to this size are compared as a whole.
 const WHOLE: usize = 1024;
+
+/// From how many distinct samples on it can be told whether all are there equally often.
+const KINDS: usize = 32;
 
 /// How many of `samples` are remembered or compared.
 fn some_of(samples: usize) -> usize {
@@ -64,8 +68,8 @@ impl TrainedSamples {
             return None;
         }
         self.fingerprints.sort_unstable();
-        let groups = self.fingerprints.chunk_by(|a, b| a == b);
-        let alike: usize = groups.map(<[u64]>::len).filter(|&len| len > 1).sum();
+        let copies = self.copies();
+        let alike: usize = self.counts().filter(|&count| count > copies).sum();
         let chance = alike as f64 / self.fingerprints.len() as f64;
         let compared = samples.min(some_of(self.of).max(WHOLE));
         Some(Comparison {
@@ -76,6 +80,21 @@ impl TrainedSamples {
             first: None,
             differ: false,
         })
+    }
+
+    /// How often each distinct fingerprint is there, once they are sorted.
+    fn counts(&self) -> impl Iterator<Item = usize> {
+        self.fingerprints.chunk_by(|a, b| a == b).map(<[u64]>::len)
+    }
+
+    /// How often the samples were written, once the fingerprints are sorted: equal samples of a file that holds each twice say nothing
+    /// of new ones. Samples that are equal by chance do not all come equally often: of those that come at all, less than a third come a
+    /// certain number of times above one.
+    fn copies(&self) -> usize {
+        let mut counts: Vec<usize> = self.counts().collect();
+        counts.sort_unstable();
+        let often = counts.chunk_by(|a, b| a == b).find(|group| 3 * group.len() > 2 * counts.len());
+        often.filter(|_| counts.len() >= KINDS).map_or(1, |group| group[0])
     }
 
     /// Whether this sample is among those that are remembered.
@@ -219,6 +238,22 @@ mod tests {
             assert!(!overlaps(&trained, &draw(2, tests), 32), "{samples} {tests} {kinds}");
             assert_eq!(overlaps(&trained, &trained[..tests], 32), told, "{samples} {tests} {kinds}");
         }
+    }
+
+    #[test]
+    fn samples_that_are_there_several_times_are_told_apart() {
+        for (samples, copies) in [(40, 2), (300, 2), (512, 2), (515, 2), (600, 3), (5000, 2)] {
+            let once: Vec<u64> = (0..samples).map(|sample| Seed(1).bits(sample)).collect();
+            let new: Vec<u64> = (0..samples).map(|sample| Seed(2).bits(sample)).collect();
+            let mut trained = once.repeat(copies);
+            Seed(3).rng().shuffle(&mut trained);
+            assert!(overlaps(&trained, &once, 32), "{samples} {copies}");
+            assert!(!overlaps(&trained, &new, 32), "{samples} {copies}");
+        }
+        // Most rows are there once, and those of one kind ten times.
+        let once: Vec<u64> = (0..300).map(|sample| Seed(1).bits(sample)).collect();
+        let oversampled = [&once[..250], &once[250..].repeat(10)].concat();
+        assert!(overlaps(&oversampled, &once, 32));
     }
 
     #[test]
