@@ -97,8 +97,7 @@ impl Dtype {
         })
     }
 
-    /// Writes the numbers of these little-endian bytes, an element after the other, each divided by `divide_by`: see
-    /// [`number`](Self::number).
+    /// Writes the numbers of these little-endian bytes, an element after the other, each divided by `divide_by` in double precision.
     pub fn divided_numbers(self, bytes: &[u8], divide_by: f64, numbers: &mut [f32]) {
         // One loop for each type, which the compiler makes lanes of.
         macro_rules! each {
