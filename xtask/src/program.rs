@@ -74,7 +74,7 @@ pub(crate) fn run(command: &str, arguments: &[String]) -> Result<(), Stop> {
     if blas == BlasChoice::SYSTEM_OPENBLAS {
         setup::set_up(false, with_mpi)?;
     }
-    print::note("building the release program; the first build takes one to two minutes");
+    print::note("building the release program; the first build takes about four minutes on two cores");
     let mut cargo = cargo();
     cargo.args(["run", "--release", "-p", delegate.package, "--bin", delegate.program]);
     cargo.args(blas.cargo_arguments());
