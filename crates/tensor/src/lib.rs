@@ -42,19 +42,21 @@
 //! | `netlib` | the reference BLAS |
 //! | none of them | our own kernels: nothing to install, and with AVX2 nearly as fast as OpenBLAS; on an x86-64 without it, ndarray's product |
 #![doc(html_root_url = "https://docs.rs/chainrule-tensor/latest")]
-// Kernels index arrays of registers by constants. Closures and iterators over them have to be inlined for that, which a program's
-// profile decides: with one codegen unit some were not, and kernels kept their sums in memory.
-#![allow(clippy::needless_range_loop)]
 
 mod buffer;
 pub mod conv;
 mod double;
 mod kernels;
 mod machine;
+// Kernels index arrays of registers by constants. Closures and iterators over them have to be inlined for that, which a program's
+// profile decides: with one codegen unit some were not, and kernels kept their sums in memory.
+#[allow(clippy::needless_range_loop)]
 mod matmul;
 mod real;
 mod seed;
 mod shape;
+// As in `matmul`.
+#[allow(clippy::needless_range_loop)]
 pub mod simd;
 mod target;
 pub mod vector;

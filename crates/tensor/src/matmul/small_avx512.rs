@@ -13,6 +13,7 @@
 //! rounding, in parts of at most 264 terms, and the parts in their order, wherever the value is in C: so the bits do not depend on
 //! how a product is cut into rows and columns, nor into the terms of one sum of products.
 
+use super::CHAIN;
 use std::arch::x86_64::*;
 use std::mem::MaybeUninit;
 
@@ -32,10 +33,6 @@ const MAX_DEPTH: usize = 512;
 /// The maximum number of values in B and in C: larger ones do not stay in the second cache, and packing pays off.
 /// For 64 x 512 over 784 this takes 0.8 of the time that OpenBLAS takes, for 128 x 1024 over 1024 it takes 1.3.
 const MAX_SIZE: usize = 1 << 19;
-
-/// The maximum number of terms that are added in one chain. Equal ones, the worst case, have an error of 3.9e-6 in single precision;
-/// in one chain 8192 of them had one of 9e-5. Chains of 96 terms take 1.03 to 1.4 times as long, the more the smaller C is.
-const CHAIN: usize = 264;
 
 /// The minimum number of rows: one or two are a matrix times a vector, for which BLAS has other kernels. Where the columns of B are
 /// contiguous they add all terms in one chain, so products of many terms are computed here all the same.

@@ -6,6 +6,8 @@ use ndarray::s;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 #[cfg(feature = "blas")]
+use super::CHAIN;
+#[cfg(feature = "blas")]
 use super::cblas::Call;
 use super::portable::{choice, is_portable, one_by_one};
 use crate::real::Real;
@@ -13,10 +15,6 @@ use crate::real::Real;
 use crate::simd::blocking::even_parts;
 #[cfg(feature = "blas")]
 use crate::simd::level::{Level, best_level};
-
-/// The number of terms that BLAS is given at a time where it would add all of them in one chain.
-#[cfg(feature = "blas")]
-const CHAIN: usize = 264;
 
 /// `C = alpha A B + beta C`, for shapes that fit and are not empty.
 pub(super) fn multiply<T: Real>(
