@@ -4,16 +4,13 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use chainrule::data::{Dataset, Samples};
+use chainrule::data::{Dataset, Rows, Samples};
 use chainrule::interop::ArrayFile;
-use chainrule::tensor::{Shape, prefetch};
+use chainrule::tensor::Shape;
 use ndarray::{Array2, s};
 
 /// The number of values that are looked at in one go.
 const BLOCK: usize = 1 << 18;
-
-/// The most bytes of a sample that are prefetched: a page. CPUs foresee the rest of a long sample once it is read.
-const PREFETCHED: usize = 4096;
 
 thread_local! {
     /// The bytes of a sample.
@@ -27,7 +24,7 @@ pub(crate) struct ArraySamples {
 }
 
 enum Stored {
-    Memory(Array2<f32>),
+    Memory(Rows<f32, ()>),
     /// Each is read when it is gathered, so that the memory of a training does not grow with its data.
     File(Box<SampleFile>),
 }
@@ -44,6 +41,8 @@ struct SampleFile {
 impl ArraySamples {
     /// Samples of this shape in the rows of a matrix.
     pub(super) fn in_memory(rows: Array2<f32>, shape: Shape) -> Self {
+        let count = rows.nrows();
+        let rows = Rows::new(rows, vec![(); count]).expect("there is a target for each row");
         Self { stored: Stored::Memory(rows), shape }
     }
 
@@ -67,7 +66,7 @@ impl ArraySamples {
             let values = &mut samples[..rows * size];
             match &self.stored {
                 Stored::Memory(matrix) => {
-                    let block = matrix.slice(s![first..first + rows, ..]);
+                    let block = matrix.samples().slice(s![first..first + rows, ..]);
                     values.iter_mut().zip(block).for_each(|(value, &sample)| *value = sample);
                 }
                 Stored::File(file) => file.read(first * size, values),
@@ -88,7 +87,7 @@ impl ArraySamples {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         match &self.stored {
-            Stored::Memory(rows) => rows.nrows(),
+            Stored::Memory(rows) => rows.len(),
             Stored::File(file) => file.samples,
         }
     }
@@ -96,7 +95,7 @@ impl ArraySamples {
     /// Writes these columns of a sample.
     pub(crate) fn read(&self, index: usize, columns: Range<usize>, part: &mut [f32]) {
         match &self.stored {
-            Stored::Memory(rows) => part.copy_from_slice(&row(rows, index)[columns]),
+            Stored::Memory(rows) => rows.read_part(index, columns, part, &mut []),
             Stored::File(file) => file.read(index * self.shape.size() + columns.start, part),
         }
     }
@@ -104,8 +103,7 @@ impl ArraySamples {
     /// A hint that these columns of a sample will be read. The system fetches what is in a file.
     fn prefetch(&self, index: usize, columns: Range<usize>) {
         if let Stored::Memory(rows) = &self.stored {
-            let values = &row(rows, index)[columns];
-            prefetch(&values[..values.len().min(PREFETCHED / size_of::<f32>())]);
+            rows.prefetch(index, columns);
         }
     }
 
@@ -116,12 +114,6 @@ impl ArraySamples {
             Stored::File(file) => file.failure.get().cloned(),
         }
     }
-}
-
-fn row(rows: &Array2<f32>, index: usize) -> &[f32] {
-    let columns = rows.ncols();
-    let values = rows.as_slice().expect("each row is contiguous, after the one before");
-    &values[index * columns..(index + 1) * columns]
 }
 
 impl SampleFile {
