@@ -13,12 +13,12 @@
 //! rounding, in parts of at most 264 terms, and the parts in their order, wherever the value is in C: so the bits do not depend on
 //! how a product is cut into rows and columns, nor into the terms of one sum of products.
 
-use super::CHAIN;
 use std::arch::x86_64::*;
 use std::mem::MaybeUninit;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use super::chain::CHAIN;
 use super::transpose_avx512::{transpose, transposed};
 use super::{MAX_PRODUCTS, panels};
 use crate::simd::avx512::{LANES, mask};

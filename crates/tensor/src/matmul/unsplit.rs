@@ -6,9 +6,9 @@ use ndarray::s;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 #[cfg(feature = "blas")]
-use super::CHAIN;
-#[cfg(feature = "blas")]
 use super::cblas::Call;
+#[cfg(feature = "blas")]
+use super::chain::CHAIN;
 use super::portable::{choice, is_portable, one_by_one};
 use crate::real::Real;
 #[cfg(feature = "blas")]
