@@ -96,7 +96,7 @@ pub(crate) fn run(cores: usize, Effort { rounds, seconds }: Effort) -> Result<Ve
     let workloads: Vec<Workload> = networks.iter().map(Network::workload).collect();
     let data = SampleSets::of_all(&workloads)?;
     let measurement = |(network, workload): (&Network, _)| {
-        // By default there are two shards: further threads would have nothing to do.
+        // By default there may be fewer shards: further threads would have nothing to do.
         let shards = (network.threads > 2).then_some(network.threads);
         let choices = Choices { shards, ..Choices::default() };
         Measurement::new(workload, network.threads, choices, data.of(workload), seconds)

@@ -109,7 +109,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) threads: Option<usize>,
     /// The number of shards that a batch is split into. At most this many threads can work, and it changes the last bits
-    /// of the result [default: 2, or 1 if a step is too short for two; 8 with --distributed].
+    /// of the result [default: 1 to 16, by the network and the batch; 8 with --distributed].
     #[arg(long)]
     pub(crate) shards: Option<usize>,
     /// Compute a result that is the same to the last bit on every CPU, in somewhat more time.
@@ -335,8 +335,9 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
         let count = processes.count();
         let each =
             if processes.are_many() { format!(" in each of {count} processes") } else { String::new() };
+        let more = if shards > 1 && working < threads { " (--shards lets more work)" } else { "" };
         terminal::note(format_args!(
-            "{products}, {gflops:.0} GFLOP/s; training on {working} of {threads} threads{each}, {shards} shards\n{forecast}"
+            "{products}, {gflops:.0} GFLOP/s; training on {working} of {threads} threads{each}, {shards} shards{more}\n{forecast}"
         ));
     }
     let source = ReportSource::Dataset(name.clone());

@@ -31,6 +31,7 @@ mod save;
 #[cfg(feature = "serde")]
 mod serialize;
 mod settings;
+mod shard_count;
 mod size_record;
 mod snapshot;
 mod state;

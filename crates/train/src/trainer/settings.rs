@@ -6,8 +6,9 @@ use chainrule_metrics::Measure;
 use chainrule_tensor::{Real, Seed};
 
 use super::callback::{Callback, Event, SeeingClosure};
+use super::shard_count::default_count;
 use super::view::TrainerView;
-use super::{State, Trainer, WORTH_A_FORK};
+use super::{State, Trainer};
 use crate::engine::buckets::{self, Buckets};
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
@@ -72,9 +73,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// The number of parts into which a batch is cut. It limits how many threads can work, and it is part of the result: another
     /// number changes the last bits.
     ///
-    /// The default, `None`, does not depend on the machine: 2, or 1 for a batch whose products take less than 2 million
-    /// floating-point operations, which are done before another thread could begin. With more than 2 cores, choose as many
-    /// shards as there are cores if each shard still has about 16 samples.
+    /// The default, `None`, does not depend on the machine, but on the model and the batch. It is 1 for a batch whose products take less
+    /// than 2 million floating-point operations, which are done before another thread could begin, else 2, 4, 8 or 16: as many as have
+    /// 64 samples each, or 16 where a sample uses the parameters several times, as in a convolution or over the steps of a sequence.
+    /// With more cores than shards, more shards let them work, at some cost for each.
     #[must_use]
     pub fn shards(mut self, shards: impl Into<Option<usize>>) -> Self {
         let before = self.shard_count();
@@ -86,9 +88,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// The number of shards that was set, or the default for this batch size.
     pub fn shard_count(&self) -> usize {
         let rows = self.rows_of_pass();
-        let default = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { 2 };
+        let shards = self.shards.unwrap_or_else(|| default_count(self.model.plan(), rows));
         // With more shards than samples in a batch, some would always be empty.
-        self.shards.unwrap_or(default).min(rows.max(1))
+        shards.min(rows.max(1))
     }
 
     /// The maximum number of threads; one for each core by default. It is no part of the result.
