@@ -115,6 +115,8 @@ pub(crate) struct Buckets {
     sparse: bool,
     /// The ranges of the parameters whose gradient the shards have themselves, those of frozen parameters left out.
     of_shards: Vec<Range<usize>>,
+    /// The same, where the shards have those of products too.
+    with_products: Vec<Range<usize>>,
 }
 
 impl Buckets {
@@ -150,23 +152,29 @@ impl Buckets {
         let whole = whole.then(|| whole_parameters(plan, slots, &extra));
         let updated = whole.as_ref().unwrap_or(&fixed).iter();
         let parts = updated.map(Bucket::part).collect();
-        let mut of_shards: Vec<Range<usize>> = Vec::new();
-        for &Bucket { start, end, kind, source, .. } in &fixed {
-            if source != GradSource::Shards || kind == ParamKind::Frozen {
-                continue;
-            }
-            match of_shards.last_mut() {
-                Some(last) if last.end == start => last.end = end,
-                _ => of_shards.push(start..end),
-            }
-        }
+        let of_shards = unfrozen(&fixed, |source| source == GradSource::Shards);
+        let with_products = unfrozen(&fixed, |source| !matches!(source, GradSource::Table { .. }));
         let of_step = Vec::new();
-        Self { fixed, whole, parts, parameters, slots, extra, scratch, of_step, tables, sparse, of_shards }
+        Self {
+            fixed,
+            whole,
+            parts,
+            parameters,
+            slots,
+            extra,
+            scratch,
+            of_step,
+            tables,
+            sparse,
+            of_shards,
+            with_products,
+        }
     }
 
-    /// The ranges of the parameters whose gradient the shards have themselves, those of frozen parameters left out.
-    pub(crate) fn of_shards(&self) -> &[Range<usize>] {
-        &self.of_shards
+    /// The ranges of the parameters whose gradient the shards have themselves, those of frozen parameters left out; those of products
+    /// included where these are not `deferred`.
+    pub(crate) fn of_shards(&self, deferred: bool) -> &[Range<usize>] {
+        if deferred { &self.of_shards } else { &self.with_products }
     }
 
     /// Whether the gradients of tables are lists.
@@ -402,6 +410,20 @@ impl Sharing {
     }
 }
 
+/// The ranges of the buckets from some sources, without those of frozen parameters.
+fn unfrozen(buckets: &[Bucket], is_of: impl Fn(GradSource) -> bool) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for &Bucket { start, end, .. } in
+        buckets.iter().filter(|bucket| is_of(bucket.source) && bucket.kind != ParamKind::Frozen)
+    {
+        match ranges.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ => ranges.push(start..end),
+        }
+    }
+    ranges
+}
+
 /// The buckets of a plan.
 fn cut<T: Real>(plan: &Plan, cache: &SequentialCache<T>, sparse: bool, sharing: Sharing) -> Vec<Bucket> {
     let mut buckets: Vec<Bucket> = Vec::new();
@@ -559,7 +581,7 @@ mod tests {
             buckets.largest_by_slot(&state, &mut largest);
             let right: Vec<f64> = (1..=slots).map(|slot| (slot * plan.size() - 1) as f64).collect();
             assert_eq!(largest, right);
-            assert!(buckets.of_shards().iter().map(Range::len).sum::<usize>() < plan.size());
+            assert!(buckets.of_shards(true).iter().map(Range::len).sum::<usize>() < plan.size());
             if slots == 2 {
                 assert!(buckets.tables);
                 // The second row of the table, then the first bucket after the table.

@@ -41,6 +41,8 @@
 //! - **The first product is not always split.** That pays where the first layer is dense and wide, and the batch small; then
 //!   a thread keeps its rows of W in its own cache from step to step. Otherwise there is no first fork, and each shard gathers
 //!   whole samples for its own rows.
+//! - **Products are not always deferred.** Where a shard has so many rows that its samples are more values than twice the parameters, it
+//!   computes its products in its backward pass, while it has the samples in its cache.
 //! - **The sum and the update are one loop** ([`Phase::Fused`](reduce::Phase)) unless the optimizer needs all gradients at
 //!   once, as clipping by the global norm does. Then the loop runs twice, once to reduce, once to update, and the optimizer's
 //!   `transform_all` runs between; it may ask for the passes of the batch again, at other parameters. An optimizer that needs whole
@@ -54,7 +56,8 @@
 //! - **Batch normalisation is over the batch.** Its layers sum over all shards in the middle of their passes
 //!   ([`exchange`]), so that all shards are under way at once, each on a thread of its own.
 //! - **The number of threads is no part of the result.** The number of shards is fixed, and every sum adds shards in their
-//!   order. A thread runs whole shards and whole buckets, whichever they are.
+//!   order. A thread runs whole shards and whole buckets, whichever they are. Where there are many parameters, threads without a shard
+//!   have buckets too.
 //! - **The threads do not sleep between forks.** While a training runs, the pool's other threads spin, since waking one would
 //!   take as long as a step.
 //! - **Several processes may share the shards of a batch** ([`members`]). Each runs some of them, all tell each other their losses, and the

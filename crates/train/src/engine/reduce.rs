@@ -60,6 +60,8 @@ pub(crate) enum Order {
     Joined,
     /// One after the other, which can be done in several places. A sum is `continued` where others have begun it.
     ByShard { continued: bool },
+    /// Each was computed by its shard, and they are added as all other gradients are.
+    InShards,
 }
 
 /// Contiguous buckets, with all that belongs to their parameters.
@@ -133,7 +135,7 @@ struct Work<'a, T: Real> {
 
 impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
     /// Runs on up to `threads` threads, each with one of `scratch`. The rows of the split weight go to the threads that
-    /// multiplied with them.
+    /// multiplied with them, and to others if there are more threads than shards.
     pub(crate) fn run(&self, all: BucketRange<'_, T>, scratch: &mut [Scratch<T>], threads: usize) {
         let (split, rest) = all.split_before(self.split_k.map_or(0, |split_k| split_k.weight.end));
         self.share(Work { split, rest, shards: 0..self.shards.len(), scratch, threads });
@@ -153,7 +155,11 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
             return self.reduce(rest, shared, &mut scratch[0], &mut prefetcher);
         }
         let middle = shards.start + shards.len().div_ceil(2);
-        let (split_a, split_b) = split.split_before(self.split_k.map_or(0, |split_k| split_k.end(middle)));
+        let (split_a, split_b) = match self.split_k {
+            // More threads than shards share the rows of one.
+            Some(split_k) if shards.len() > 1 => split.split_before(split_k.end(middle)),
+            _ => split.halve(),
+        };
         let (rest_a, rest_b) = rest.halve();
         let threads_a = threads.div_ceil(2);
         let (scratch_a, scratch_b) = scratch.split_at_mut(threads_a);
@@ -250,9 +256,11 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
         let mut shards = self.shards.iter().filter(|shard| !shard.is_empty());
         let continued = matches!(self.order, Order::ByShard { continued: true });
         let (stage, first_row, columns) = match bucket.source {
-            GradSource::Product { stage, first_row, columns } => (stage, first_row, columns),
+            GradSource::Product { stage, first_row, columns } if self.order != Order::InShards => {
+                (stage, first_row, columns)
+            }
             GradSource::Table { .. } => unreachable!("the gradient of a table is summed row by row"),
-            GradSource::Shards => {
+            GradSource::Product { .. } | GradSource::Shards => {
                 if !continued {
                     let first = shards.next().expect("a batch has at least one sample");
                     sum.copy_from_slice(&first.grads[bucket.start..bucket.end]);

@@ -87,7 +87,7 @@ impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
             mode,
             deferred: self.deferred,
             sparse: self.sparse,
-            of_shards: buckets.of_shards(),
+            of_shards: buckets.of_shards(self.deferred),
         };
         let count = shards.len();
         let rows_of_batch = batch.samples.len();

@@ -86,6 +86,12 @@ use crate::model::model::Model;
 /// million take about 20 microseconds).
 const WORTH_A_FORK: u64 = 2_000_000;
 
+/// How many parameters are worth a thread that updates them, beside those that run shards.
+const PARAMETERS_OF_THREAD: usize = 1 << 17;
+
+/// Such a thread is not worth more scratch space than for so many values.
+const MAX_SCRATCH: usize = 1 << 17;
+
 /// How many samples of each shard an evaluation takes at a time, unless their activations take more than [`EVALUATION_BYTES`].
 const EVALUATION_ROWS: usize = 256;
 
@@ -427,8 +433,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         self.make_factors()?;
         self.make_group_sum()?;
-        // Steps that do not fork need no other thread.
-        let threads = if self.step_flops(rows) < WORTH_A_FORK { 1 } else { self.threads.min(own.len()) };
+        let threads = self.useful_threads(rows, own.len());
         // Shards that wait for each other need a thread each, of which no more than allowed run at once.
         let exchanges = shards > 1 && self.model.plan().has_sums_over_batch();
         let pool_threads = if exchanges { own.len() } else { threads };
@@ -446,6 +451,24 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.state.exchanges =
             exchanges.then(|| Exchanges::new(shards, self.threads, self.state.members.clone()));
         pool::run(pool_threads, self.portable, || work(self))?
+    }
+
+    /// How many threads have work in a step, where this process runs so many shards.
+    fn useful_threads(&self, rows: usize, shards: usize) -> usize {
+        // Steps that do not fork need no other thread.
+        if self.step_flops(rows) < WORTH_A_FORK {
+            return 1;
+        }
+        // A shard is the work of one thread, but any number of threads can update parameters, each with its core's bandwidth. The
+        // members of a group sum in their order instead.
+        let buckets = &self.state.buckets;
+        let is_small = buckets.longest().saturating_add(buckets.scratch()) <= MAX_SCRATCH;
+        let of_update = if is_small && self.state.members.is_none() {
+            self.model.parameters().len() / PARAMETERS_OF_THREAD
+        } else {
+            0
+        };
+        self.threads.min(shards.max(of_update))
     }
 
     /// The floating-point operations of the products of one step.

@@ -64,7 +64,22 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// In which order the products of the shards are added up.
     pub(super) fn order(&self) -> Order {
-        if self.is_distributable() { Order::ByShard { continued: false } } else { Order::Joined }
+        if self.is_distributable() {
+            return Order::ByShard { continued: false };
+        }
+        // To read the samples again later takes longer than to write a gradient for each shard, once a shard has many.
+        let rows = self.rows_of_pass() / self.state.shards.len().max(1);
+        let samples = rows.saturating_mul(self.model.input().size());
+        if self.state.split_k.is_none() && samples >= 2 * self.model.parameters().len() {
+            Order::InShards
+        } else {
+            Order::Joined
+        }
+    }
+
+    /// Whether gradients that are products are left to the reduction.
+    pub(super) fn defers(&self) -> bool {
+        buckets::defers(self.model.plan()) && self.order() != Order::InShards
     }
 
     /// The passes of a batch: one, or as many as its gradient is accumulated in. Where all gradients are summed before the update,
@@ -151,6 +166,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         mode: Mode,
         threads: usize,
     ) -> Result<BatchLoss, TrainError> {
+        let deferred = self.defers();
         let State { shards, split_k, buckets, exchanges, whole_batch, members, of_group, .. } =
             &mut self.state;
         let forward = Forward {
@@ -158,7 +174,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             loss: &*self.loss,
             metrics: &self.metrics,
             columns: self.model.output.size(),
-            deferred: buckets::defers(self.model.plan()),
+            deferred,
             sparse: buckets.sparse(),
             data,
             batch,

@@ -11,7 +11,7 @@ use super::error::TrainError;
 use super::forward::{Forward, Passes};
 use super::reserve::reserve;
 use super::{State, Trainer};
-use crate::engine::buckets::{self, Bucket, Buckets};
+use crate::engine::buckets::{Bucket, Buckets};
 use crate::engine::careful::{Finding, Watch, Watched};
 use crate::engine::exchange::Exchanges;
 use crate::engine::group_sum::{Addends, GroupSum};
@@ -48,7 +48,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let sums_first = self.sums_first();
         let seed = self.seed_of_step();
         let mode = |first_row| Mode::Train { seed, first_row };
-        let order = self.order();
+        let (order, deferred) = (self.order(), self.defers());
         let optimizer = &*self.optimizer;
         let State {
             shards,
@@ -85,7 +85,6 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
 
         let buckets = &*buckets;
-        let deferred = buckets::defers(self.model.plan());
         let params = &mut *self.model.parameters;
         if let Some(watch) = watch {
             look_at_all(watch, buckets, total, T::max_value());

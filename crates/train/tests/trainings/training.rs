@@ -48,6 +48,28 @@ fn threads_are_no_part_of_the_result() {
 }
 
 #[test]
+fn threads_without_a_shard_update_parameters() {
+    // 566,282 parameters are the work of four threads.
+    let data = digits(40, Seed(1));
+    let run = |batch, shards, threads| {
+        let layers =
+            layers::<f32>().then(Relu).then(Dense::new(512)).then(Relu).then(Dense::new(910)).then(Relu);
+        let model = Model::new([28, 28], layers.then(Dense::new(10)), Seed(4)).unwrap();
+        let trainer = Trainer::new(model, CrossEntropy::default(), adam(1e-3)).batch_size(batch);
+        let mut trainer = trainer.threads(threads).shards(shards);
+        trainer.fit(&data, 2).unwrap();
+        trainer.model().parameters_sha256()
+    };
+    // With two shards and few rows, the first product is split.
+    for (batch, shards) in [(1, 1), (20, 1), (20, 2), (20, 3)] {
+        let one = run(batch, shards, 1);
+        for threads in [2, 3, 8] {
+            assert_eq!(run(batch, shards, threads), one, "{threads} threads, {shards} shards");
+        }
+    }
+}
+
+#[test]
 fn shards_change_only_the_last_bits() {
     // 100 samples are two batches of 48 and a shorter one. With 1 shard nothing is cut; with more, the first product is split
     // by columns, and the rest is cut by rows.
