@@ -11,9 +11,10 @@
 //! and writes theirs to the places of their shards.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use chainrule_core::batch_group::BatchGroup;
 
@@ -24,6 +25,15 @@ use crate::numbers;
 
 /// How many times a waiting shard looks for the others before it yields its core.
 const SPINS: u32 = 10_000;
+
+/// How many times one that waits for its turn yields its core before it sleeps.
+const YIELDS: u32 = 1000;
+
+/// To have a core back later than this, another program must have had it.
+const LONG: Duration = Duration::from_millis(1);
+
+/// For how many batches a shard that waits sleeps at once, after another program had the core.
+const PATIENCE: u32 = 20;
 
 /// What the shards of a trainer share.
 #[derive(Debug)]
@@ -59,6 +69,8 @@ struct Turns {
     /// How many more may run.
     free: Mutex<usize>,
     changed: Condvar,
+    /// For how many more batches those that wait do not yield but sleep.
+    patience: AtomicU32,
 }
 
 impl Turns {
@@ -68,6 +80,22 @@ impl Turns {
 
     /// Waits until this is true and a shard may run.
     fn take(&self, ready: impl Fn() -> bool) {
+        // To wake a thread that sleeps takes longer than most waits. But to a program that is busy, a core is given for milliseconds.
+        let yields = if self.patience.load(Ordering::Relaxed) == 0 { YIELDS } else { 0 };
+        for _ in 0..yields {
+            let mut free = self.free();
+            if *free > 0 && ready() {
+                *free -= 1;
+                return;
+            }
+            drop(free);
+            let begun = Instant::now();
+            thread::yield_now();
+            if begun.elapsed() > LONG {
+                self.patience.store(PATIENCE, Ordering::Relaxed);
+                break;
+            }
+        }
         let blocked = |free: &mut usize| *free == 0 || !ready();
         let free = self.changed.wait_while(self.free(), blocked);
         *free.unwrap_or_else(PoisonError::into_inner) -= 1;
@@ -102,7 +130,12 @@ impl Exchanges {
             error: Mutex::default(),
             ended: AtomicBool::new(false),
             broken: AtomicBool::new(false),
-            turns: Turns { all: threads >= local, free: Mutex::new(threads), changed: Condvar::new() },
+            turns: Turns {
+                all: threads >= local,
+                free: Mutex::new(threads),
+                changed: Condvar::new(),
+                patience: AtomicU32::new(0),
+            },
         });
         let member =
             |index| Arc::new(Member { shared: Arc::clone(&shared), index, round: AtomicUsize::new(0) });
@@ -126,6 +159,8 @@ impl Exchanges {
         shared.arrived.store(0, Ordering::Relaxed);
         shared.ended.store(false, Ordering::Relaxed);
         shared.broken.store(false, Ordering::Relaxed);
+        let patience = shared.turns.patience.load(Ordering::Relaxed);
+        shared.turns.patience.store(patience.saturating_sub(1), Ordering::Relaxed);
         self.members.iter().for_each(|member| member.round.store(0, Ordering::Relaxed));
     }
 

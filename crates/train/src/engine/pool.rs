@@ -4,6 +4,7 @@
 //! waking one takes as long as the step. So while a training runs, every other thread of the pool spins: it runs a task that
 //! looks for work again and again, and sleeps only after there has been none for a while.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -23,10 +24,16 @@ const WAITS: u32 = 100_000;
 /// How long a worker sleeps between looks.
 const NAP: Duration = Duration::from_micros(100);
 
-/// Runs `work` where [`join`] has `threads` threads of its own; on the calling thread alone if that is 1. All of them have portable
-/// products, or the fastest.
+thread_local! {
+    /// Whether there are more threads than may run, so that one that waits gives its core to another.
+    static CROWDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` where [`join`] has `threads` threads of its own, of which `running` may run at once; on the calling thread alone if that
+/// is 1. All of them have portable products, or the fastest.
 pub(crate) fn run<R: Send>(
     threads: usize,
+    running: usize,
     portable: bool,
     work: impl FnOnce() -> R + Send,
 ) -> Result<R, ThreadPoolBuildError> {
@@ -39,6 +46,7 @@ pub(crate) fn run<R: Send>(
     // Scoped, so that the threads have ended when this returns.
     let thread = |thread: rayon::ThreadBuilder| {
         let _products = PortableProducts::new(portable);
+        CROWDED.set(threads > running);
         thread.run();
     };
     builder.build_scoped(thread, |pool| pool.install(|| with_spinning_workers(threads - 1, work)))
@@ -80,8 +88,9 @@ where
             let a = a();
             let mut waits = 0..WAITS;
             // If no other thread has taken `b`, rayon runs it on this one.
+            let wait = if CROWDED.get() { thread::yield_now } else { std::hint::spin_loop };
             while taken.load(Ordering::Acquire) && !done.load(Ordering::Acquire) && waits.next().is_some() {
-                std::hint::spin_loop();
+                wait();
             }
             a
         },
@@ -128,10 +137,11 @@ fn pairs_from<A: Send, B: Send, E: Send>(
 
 /// Runs what other threads fork, until `stop` is set.
 fn spin(stop: &AtomicBool) {
-    let mut idle = 0;
+    let first = if CROWDED.get() { SPINS } else { 0 };
+    let mut idle = first;
     while !stop.load(Ordering::Relaxed) {
         match rayon::yield_now() {
-            Some(Yield::Executed) => idle = 0,
+            Some(Yield::Executed) => idle = first,
             _ => {
                 idle += 1;
                 match idle {
@@ -163,18 +173,18 @@ mod tests {
             let (a, b) = join(|| i, || 2 * i);
             a + b
         };
-        for threads in [2, 3, 8] {
-            let sum = run(threads, false, || (0..1000).map(fork).sum::<u64>());
+        for (threads, running) in [(2, 2), (3, 3), (8, 8), (3, 1), (8, 2)] {
+            let sum = run(threads, running, false, || (0..1000).map(fork).sum::<u64>());
             assert_eq!(sum.unwrap(), 3 * 499_500, "{threads} threads");
         }
     }
 
     #[test]
     fn every_pair_is_run_and_the_first_error_returned() {
-        for threads in [1, 2, 3, 8] {
+        for (threads, running) in [(1, 1), (2, 2), (3, 3), (8, 8), (3, 1), (8, 2)] {
             let mut squares = [0; 7];
             let mut calls = [0; 7];
-            let result = run(threads, false, || {
+            let result = run(threads, running, false, || {
                 each_pair(&mut squares, &mut calls, threads, &|index, square, call| {
                     *square = index * index;
                     *call += 1;
@@ -188,7 +198,8 @@ mod tests {
 
     #[test]
     fn a_panic_comes_through() {
-        let result = std::panic::catch_unwind(|| run(2, false, || -> u8 { panic!("as intended") }).unwrap());
+        let result =
+            std::panic::catch_unwind(|| run(2, 2, false, || -> u8 { panic!("as intended") }).unwrap());
         assert_eq!(result.unwrap_err().downcast_ref(), Some(&"as intended"));
     }
 }

@@ -436,7 +436,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let threads = self.useful_threads(rows, own.len());
         // Shards that wait for each other need a thread each, of which no more than allowed run at once.
         let exchanges = shards > 1 && self.model.plan().has_sums_over_batch();
-        let pool_threads = if exchanges { own.len() } else { threads };
+        let pool_threads = if exchanges { own.len().max(threads) } else { threads };
         blas::reserve(pool_threads).map_err(|blas::NoScratch { bytes }| TrainError::Memory {
             what: "the products of BLAS",
             bytes,
@@ -450,7 +450,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.state.threads = threads;
         self.state.exchanges =
             exchanges.then(|| Exchanges::new(shards, self.threads, self.state.members.clone()));
-        pool::run(pool_threads, self.portable, || work(self))?
+        pool::run(pool_threads, self.threads, self.portable, || work(self))?
     }
 
     /// How many threads have work in a step, where this process runs so many shards.

@@ -1,28 +1,30 @@
-//! The time of a training step of one dense network, as a line of JSON: what `benches/peers/grid.py` sets next to other frameworks.
+//! The time of a training step of one network, as a line of JSON: what `benches/peers/networks.py` sets next to other frameworks.
 //!
 //! A process trains one network, so that its peak of memory is that of the training.
 
 use std::error::Error;
 use std::process::ExitCode;
 
+use chainrule::core::Description;
 use chainrule::prelude::*;
-use chainrule::tensor::blas;
+use chainrule::tensor::{Shape, blas};
 use chainrule_cli::{benchmark, terminal};
 use clap::Parser;
 use ndarray::Array2;
 use serde::Serialize;
 
-/// Train a network of dense layers with ReLU on random samples of ten classes.
+/// Train a network on random samples of ten classes.
 #[derive(Debug, Parser)]
-#[command(name = "grid")]
+#[command(name = "network")]
 struct Arguments {
-    /// The number of inputs.
-    inputs: usize,
-    /// The units of each hidden layer.
-    width: usize,
-    /// The number of hidden layers.
-    depth: usize,
+    /// The shape of a sample, such as 3,32,32.
+    #[arg(value_delimiter = ',')]
+    input: Vec<usize>,
+    /// Its layers, such as `dense(64) then relu then dense(10)`.
+    #[arg(long)]
+    layers: Description,
     /// The number of samples of a step.
+    #[arg(long, default_value = "64")]
     batch: usize,
     #[arg(long, default_value = "1")]
     threads: usize,
@@ -48,17 +50,14 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let &Arguments { inputs, width, depth, batch, threads, steps } = arguments;
-    let mut layers = Sequential::new();
-    for _ in 0..depth {
-        layers = layers.then(Dense::new(width)).then(Relu);
-    }
-    let model = Model::new([inputs], layers.then(Dense::new(10)), Seed(0))?;
-    let mut trainer = Trainer::new(model, CrossEntropy, adam(1e-4)).batch_size(batch).threads(threads);
-    let history = trainer.fit(&samples(steps * batch, inputs)?, EPOCHS)?;
+    let Arguments { input, layers, batch, threads, steps } = arguments;
+    let shape = Shape::new(input).ok_or("a sample has at most six axes")?;
+    let model = Model::from_description(shape, layers, Seed(0))?;
+    let mut trainer = Trainer::new(model, CrossEntropy, adam(1e-4)).batch_size(*batch).threads(*threads);
+    let history = trainer.fit(&samples(steps * batch, shape)?, EPOCHS)?;
     let seconds = history.epochs[1..].iter().map(|epoch| epoch.seconds).fold(f64::INFINITY, f64::min);
     let figures = Figures {
-        step_us: 1e6 * seconds / steps as f64,
+        step_us: 1e6 * seconds / *steps as f64,
         peak_mib: benchmark::peak_memory().map(|bytes| bytes / f64::from(1 << 20)),
         version: format!("{} with {}", env!("CARGO_PKG_VERSION"), blas::Blas::current()),
     };
@@ -67,11 +66,12 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 /// Uniform inputs of variance 1, whose first one decides the class.
-fn samples(count: usize, inputs: usize) -> Result<Rows<f32, u8>, Box<dyn Error>> {
+fn samples(count: usize, shape: Shape) -> Result<Rows<f32, u8>, Box<dyn Error>> {
     let mut rng = Seed(1).rng();
     let bound = 3f64.sqrt();
-    let x = Array2::from_shape_simple_fn((count, inputs), || (bound * (2.0 * rng.uniform() - 1.0)) as f32);
+    let x =
+        Array2::from_shape_simple_fn((count, shape.size()), || (bound * (2.0 * rng.uniform() - 1.0)) as f32);
     let class = |x: &f32| (10.0 * (f64::from(*x) / bound + 1.0) / 2.0).clamp(0.0, 9.0) as u8;
     let targets = x.column(0).iter().map(class).collect();
-    Ok(Rows::new(x, targets)?)
+    Ok(Rows::new(x, targets)?.with_shape(shape)?)
 }

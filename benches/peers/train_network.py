@@ -1,7 +1,6 @@
-"""Trains one dense network in PyTorch or in JAX on random samples, and prints the time of a step as a line of JSON.
+"""Trains one network in PyTorch, or a dense one in JAX, on random samples, and prints the time of a step as a line of JSON.
 
-`grid.py` calls it; the options are those of the program `grid` of chainrule. PyTorch runs eagerly with the fused Adam, JAX compiles an
-epoch as one `scan`.
+`networks.py` calls it. PyTorch runs with the fused Adam; JAX compiles an epoch as one `scan`.
 """
 
 import argparse
@@ -12,11 +11,16 @@ import time
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--framework", choices=["torch", "jax"], required=True)
+parser.add_argument("--mode", choices=["eager", "last", "compiled", "scan"], default="eager",
+                    help="of PyTorch: layer by layer, the same with the channels last, or compiled")
+parser.add_argument("--torch", help="the network as PyTorch's modules and those below, in Python")
+parser.add_argument("--widths", type=int, nargs="+", help="of a dense network: its inputs and the units of each layer")
 parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--steps", type=int, default=100)
-parser.add_argument("sizes", type=int, nargs=4, metavar="SIZE", help="inputs, units of a hidden layer, hidden layers, batch")
+parser.add_argument("--batch", type=int, default=64)
+parser.add_argument("input", help="the shape of a sample, such as 3,32,32")
 chosen = parser.parse_args()
-inputs, width, depth, batch = chosen.sizes
+shape, batch = [int(size) for size in chosen.input.split(",")], chosen.batch
 for library in "OMP", "OPENBLAS", "MKL":
     os.environ[f"{library}_NUM_THREADS"] = str(chosen.threads)
 os.environ["NPROC"] = str(chosen.threads)
@@ -31,32 +35,61 @@ RATE = 1e-4
 random = numpy.random.default_rng(0)
 count = chosen.steps * batch
 bound = numpy.float32(3**0.5)
-x = random.random((count, inputs), dtype=numpy.float32)
+x = random.random((count, *shape), dtype=numpy.float32)
 x *= 2 * bound
 x -= bound
-y = numpy.clip(10 * (x[:, 0] / bound + 1) / 2, 0, 9).astype(numpy.int64)
-widths = [inputs, *[width] * depth, 10]
+y = numpy.clip(10 * (x.reshape(count, -1)[:, 0] / bound + 1) / 2, 0, 9).astype(numpy.int64)
 version = None
 
 
 def of_torch():
-    """Seconds of each epoch."""
+    """Seconds of each epoch; the first one may compile."""
     global version
     import torch
     from torch import nn
 
+    class Block(nn.Module):
+        """A residual block of two convolutions, with a projection where the size changes."""
+
+        def __init__(self, inputs, channels, stride):
+            super().__init__()
+            self.deep = nn.Sequential(convolution(inputs, channels, stride), nn.ReLU(), convolution(channels, channels, 1))
+            self.short = nn.Identity() if stride == 1 else convolution(inputs, channels, stride, kernel=1)
+
+        def forward(self, x):
+            return nn.functional.relu(self.short(x) + self.deep(x))
+
+    class Last(nn.Module):
+        """The last output of a recurrent layer."""
+
+        def __init__(self, layer):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x):
+            return self.layer(x)[0][:, -1]
+
+    def convolution(inputs, channels, stride, kernel=3):
+        layer = nn.Conv2d(inputs, channels, kernel, stride, kernel // 2, bias=False)
+        return nn.Sequential(layer, nn.BatchNorm2d(channels))
+
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(0)
-    version = f"{torch.__version__}, eager"
-    layers = [layer for fan in zip(widths, widths[1:]) for layer in (nn.Linear(*fan), nn.ReLU())][:-1]
-    model, loss = nn.Sequential(*layers), nn.CrossEntropyLoss()
-    adam = torch.optim.Adam(model.parameters(), RATE, fused=True)
+    version = torch.__version__
+    names = {**vars(nn), "Block": Block, "Last": Last, "convolution": convolution}
+    model, loss = eval(chosen.torch, names), nn.CrossEntropyLoss()
     samples, classes = torch.from_numpy(x), torch.from_numpy(y)
+    if chosen.mode == "last":
+        if len(shape) < 3:
+            raise SystemExit("a sample has no channels to put last")
+        model, samples = (of.to(memory_format=torch.channels_last) for of in (model, samples))
+    adam = torch.optim.Adam(model.parameters(), RATE, fused=True)
+    predict = torch.compile(model) if chosen.mode == "compiled" else model
     for _ in range(EPOCHS):
         start = time.perf_counter()
         for indices in torch.randperm(count).split(batch):
             adam.zero_grad(set_to_none=True)
-            loss(model(samples[indices]), classes[indices]).backward()
+            loss(predict(samples[indices]), classes[indices]).backward()
             adam.step()
         yield time.perf_counter() - start
 
@@ -68,7 +101,7 @@ def of_jax():
     import optax
     from jax import lax, nn, numpy as jnp
 
-    version = f"{jax.__version__}, scan"
+    version = jax.__version__
 
     def layer(fan_in, fan_out):
         scale = numpy.float32((2 / fan_in) ** 0.5)
@@ -81,7 +114,7 @@ def of_jax():
         return optax.softmax_cross_entropy_with_integer_labels(x @ weight + bias, y).mean()
 
     adam = optax.adam(RATE)
-    parameters = [layer(*fan) for fan in zip(widths, widths[1:])]
+    parameters = [layer(*fan) for fan in zip(chosen.widths, chosen.widths[1:])]
     state = adam.init(parameters)
 
     def epoch(parameters, state, samples, classes, order):

@@ -1,9 +1,12 @@
-"""Measures training steps of dense networks of many shapes, in chainrule, PyTorch and JAX, and prints a table in Markdown.
+"""Measures training steps of many networks, in chainrule and in other frameworks, and prints a table in Markdown.
 
-    venv/bin/python benches/peers/grid.py [--document docs/performance.md]
+    venv/bin/python benches/peers/networks.py grid [--document docs/performance.md]
+    venv/bin/python benches/peers/networks.py nets [--document docs/performance.md]
 
-The list is `grid.json`. Each network is trained by each framework in turn, in a process of its own, on one thread and on all
-cores. Frameworks that are not installed are left out with a message. Run it on an idle machine.
+`grid` are dense networks of many shapes, beside PyTorch and JAX; `nets` convolutional and recurrent ones, beside PyTorch, with its usual
+memory and with the channels last. The lists are `grid.json` and `nets.json`. Each network is trained by each framework in turn, in
+a process of its own, on one thread and on all cores. Frameworks that are not installed are left out with a message. Run it on an idle
+machine.
 """
 
 import argparse
@@ -18,36 +21,62 @@ from statistics import geometric_mean, median
 from document import write_between
 
 HERE = Path(__file__).resolve().parent
-PEERS = {"PyTorch": ("torch", "eager"), "JAX": ("jax", "scan")}
+# The other frameworks of each list: their modules, and how they are used.
+PEERS = {
+    "grid": {"PyTorch": ("torch", "eager"), "JAX": ("jax", "scan")},
+    "nets": {"PyTorch": ("torch", "eager"), "PyTorch, channels last": ("torch", "last"), "PyTorch, compiled": ("torch", "compiled")},
+}
 # Multiplications of an epoch, the values that its samples may have, and how many steps it has at least and at most.
 EFFORT, MAX_VALUES, STEPS = 1e10, 2**26, (4, 2000)
+# The steps of an epoch of the other networks.
+STEPS_OF_NET = 12
+
+
+def dense(inputs, width, depth, batch):
+    """A network of the grid, as the other list has its networks."""
+    hidden = f"dense({width}) then relu then " * depth
+    widths = [inputs, *[width] * depth, 10]
+    layers = [f"Linear({fan_in},{fan_out})" for fan_in, fan_out in zip(widths, widths[1:])]
+    return {
+        "name": f"{inputs}-{width}" + (f"x{depth}" if depth > 1 else "") + "-10",
+        "input": [inputs],
+        "batch": batch,
+        "layers": hidden + "dense(10)",
+        "torch": f"Sequential({',ReLU(),'.join(layers)})",
+        "widths": widths,
+    }
 
 
 def steps(network):
     """The number of steps of an epoch: about as much work for each network, as far as the samples fit into memory."""
-    inputs, width, depth, batch = (network[key] for key in ("inputs", "width", "depth", "batch"))
-    work = 6 * batch * (inputs * width + (depth - 1) * width**2 + 10 * width)
-    fitting = MAX_VALUES // (batch * inputs)
+    batch, widths = network["batch"], network.get("widths")
+    if not widths:
+        return STEPS_OF_NET
+    work = 6 * batch * sum(fan_in * fan_out for fan_in, fan_out in zip(widths, widths[1:]))
+    fitting = MAX_VALUES // (batch * widths[0])
     return int(min(max(min(EFFORT / work, fitting), STEPS[0]), STEPS[1]))
 
 
-def run(framework, network, threads):
+def run(framework, peers, network, threads):
     """The line that a program reports, or None."""
-    sizes = [str(network[key]) for key in ("inputs", "width", "depth", "batch")]
-    common = ["--threads", str(threads), "--steps", str(steps(network)), *sizes]
+    common = ["--threads", str(threads), "--steps", str(steps(network)), "--batch", str(network["batch"])]
+    common.append(",".join(map(str, network["input"])))
     if framework == "chainrule":
-        command = ["cargo", "run", "-q", "--release", "-p", "chainrule-benches", "--bin", "grid", "--", *common]
+        command = ["cargo", "run", "-q", "--release", "-p", "chainrule-benches", "--bin", "network", "--",
+                   "--layers", network["layers"], *common]
     else:
-        command = [sys.executable, HERE / "train_grid.py", "--framework", PEERS[framework][0], *common]
+        module, mode = peers[framework]
+        what = ["--torch", network["torch"]] if module == "torch" else ["--widths", *map(str, network["widths"]), "--"]
+        command = [sys.executable, HERE / "train_network.py", "--framework", module, "--mode", mode, *what, *common]
     # Variables set for another program must not choose the kernel of OpenBLAS.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=HERE.parents[1])
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        print(f"left out: {framework} {network}: {last}", file=sys.stderr)
+        print(f"left out: {framework} {network['name']}: {last}", file=sys.stderr)
         return None
     line = json.loads(done.stdout.strip().splitlines()[-1])
-    print(framework, threads, network, line, file=sys.stderr, flush=True)
+    print(framework, threads, network["name"], network["batch"], line, file=sys.stderr, flush=True)
     return line
 
 
@@ -64,8 +93,7 @@ def table(rows, frameworks, counts):
     ratios = {count: [] for count in counts}
     versions = {}
     for network, runs in rows:
-        shape = f"{network['inputs']}-{network['width']}" + (f"x{network['depth']}" if network["depth"] > 1 else "")
-        cells = [f"{shape}-10, {network['batch']}"]
+        cells = [f"{network['name']}, {network['batch']}"]
         for count in counts:
             times = {}
             for framework in frameworks:
@@ -90,27 +118,35 @@ def table(rows, frameworks, counts):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", choices=PEERS, help="the list of networks")
+    parser.add_argument("only", nargs="*", help="measure only the networks whose name contains one of these words")
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, os.cpu_count() or 1}))
     parser.add_argument("--rounds", type=int, default=1, help="how often each network is trained, in turn with the others")
     parser.add_argument("--document", type=Path, help="a document to write the table into, between its markers")
     chosen = parser.parse_args()
-    installed = [name for name, (module, _) in PEERS.items() if importlib.util.find_spec(module)]
-    for name in PEERS.keys() - installed:
+    peers = PEERS[chosen.work]
+    installed = [name for name, (module, _) in peers.items() if importlib.util.find_spec(module)]
+    for name in peers.keys() - installed:
         print(f"left out: {name} is not installed", file=sys.stderr)
     frameworks = ["chainrule", *installed]
+    networks = json.loads((HERE / f"{chosen.work}.json").read_text())
+    if chosen.work == "grid":
+        networks = [dense(**sizes) for sizes in networks]
     rows = []
-    for network in json.loads((HERE / "grid.json").read_text()):
+    for network in networks:
+        if chosen.only and not any(word in network["name"] for word in chosen.only):
+            continue
         runs = {}
         for count in chosen.threads:
             for _ in range(chosen.rounds):
                 for framework in frameworks:
-                    line = run(framework, network, count)
+                    line = run(framework, peers, network, count)
                     runs.setdefault((framework, count), []).extend([line] if line else [])
         rows.append((network, runs))
     text = "\n".join(table(rows, frameworks, chosen.threads))
     print(text)
     if chosen.document:
-        write_between(chosen.document, "grid", text)
+        write_between(chosen.document, chosen.work, text)
 
 
 if __name__ == "__main__":
