@@ -9,6 +9,7 @@ pub(crate) mod gemm;
 pub(crate) mod nt_avx512;
 pub(crate) mod panels;
 mod portable;
+mod sparse;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod small_avx512;
 mod split_depth;
@@ -18,4 +19,5 @@ mod unsplit;
 
 pub use gemm::{MAX_PRODUCTS, gemm, gemm_sum};
 pub use portable::PortableProducts;
+pub use sparse::{SparseError, SparseMatrix};
 pub(crate) use portable::choice;
