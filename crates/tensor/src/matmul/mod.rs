@@ -9,9 +9,9 @@ pub(crate) mod gemm;
 pub(crate) mod nt_avx512;
 pub(crate) mod panels;
 mod portable;
-mod sparse;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod small_avx512;
+mod sparse;
 mod split_depth;
 #[cfg(target_arch = "x86_64")]
 mod transpose_avx512;
@@ -19,5 +19,5 @@ mod unsplit;
 
 pub use gemm::{MAX_PRODUCTS, gemm, gemm_sum};
 pub use portable::PortableProducts;
-pub use sparse::{SparseError, SparseMatrix};
 pub(crate) use portable::choice;
+pub use sparse::{SparseError, SparseMatrix};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2};
 
 use crate::vector::{CHAIN, add_block};
 use crate::{Real, each, prefetch};
@@ -128,15 +128,27 @@ impl<T: Real> SparseMatrix<T> {
     /// Replaces all by the values other than 0 of a dense matrix.
     pub fn assign(&mut self, x: ArrayView2<'_, T>) {
         self.clear(x.ncols());
-        for row in x.rows() {
-            for (index, &value) in row.iter().enumerate() {
-                if value != T::zero() {
-                    self.indices.push(index as u32);
-                    self.values.push(value);
-                }
+        x.rows().into_iter().for_each(|row| self.append_dense(row));
+    }
+
+    /// Appends the values other than 0 of this row.
+    ///
+    /// # Panics
+    ///
+    /// If it has not as many values as there are columns.
+    pub fn push_dense(&mut self, row: &[T]) {
+        assert_eq!(row.len(), self.columns, "a whole row");
+        self.append_dense(row.into());
+    }
+
+    fn append_dense(&mut self, row: ArrayView1<'_, T>) {
+        for (index, &value) in row.iter().enumerate() {
+            if value != T::zero() {
+                self.indices.push(index as u32);
+                self.values.push(value);
             }
-            self.ends.push(self.values.len());
         }
+        self.ends.push(self.values.len());
     }
 
     /// The number of rows.
@@ -401,8 +413,9 @@ mod tests {
         assert_eq!(x.push(&[3], &[1.0]), Err(SparseError::Column { row: 1, column: 3, columns: 3 }));
         assert_eq!(x.push(&[1], &[]), Err(SparseError::Lengths { row: 1, columns: 1, values: 0 }));
         assert_eq!(x.rows(), 1);
-        let csr =
-            |offsets: &[usize], indices: &[u32]| SparseMatrix::from_csr(3, offsets, indices.to_vec(), vec![1.0]);
+        let csr = |offsets: &[usize], indices: &[u32]| {
+            SparseMatrix::from_csr(3, offsets, indices.to_vec(), vec![1.0])
+        };
         for offsets in [&[][..], &[0], &[1, 1], &[0, 2], &[0, 1, 0, 1]] {
             assert_eq!(csr(offsets, &[0]), Err(SparseError::Offsets), "{offsets:?}");
         }

@@ -151,7 +151,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         mode: Mode,
         threads: usize,
     ) -> Result<BatchLoss, TrainError> {
-        let State { shards, split_k, buckets, exchanges, whole_batch, members, of_group, .. } =
+        let State { shards, split_k, buckets, exchanges, whole_batch, members, of_group, factors, .. } =
             &mut self.state;
         let forward = Forward {
             layers: &self.model.layers,
@@ -160,6 +160,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             columns: self.model.output.size(),
             deferred: buckets::defers(self.model.plan()),
             sparse: buckets.sparse(),
+            sparse_samples: !factors.are_needed(),
             data,
             batch,
             mode,
