@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use chainrule_tensor::{Real, gemm};
+use chainrule_tensor::{Real, SparseMatrix, gemm};
 use ndarray::{ArrayView2, ArrayViewMut, ArrayViewMut2, Dim, Dimension, Ix, ShapeBuilder};
 
 use crate::sparse_grad::{SparseGrad, TableGrad};
@@ -67,6 +67,33 @@ impl<'a, T: Real> Grads<'a, T> {
             let dw = ArrayViewMut2::from_shape((x.ncols(), dy.ncols()), values);
             gemm(T::one(), x.t(), dy, beta, dw.expect("the shape has this number of values"));
         }
+    }
+
+    /// As [`product`](Self::product), for a parameter that was declared with
+    /// [`Plan::sparse_product`](crate::Plan::sparse_product) and the values of `x` that
+    /// [`Params::sparse_product`](crate::Params::sparse_product) has found. `own` is scratch space of the layer's cache.
+    ///
+    /// # Panics
+    ///
+    /// If fewer values are left.
+    #[inline]
+    pub fn sparse_product(
+        &mut self,
+        [inputs, units]: [usize; 2],
+        x: &SparseMatrix<T>,
+        dy: ArrayView2<'_, T>,
+        own: &mut SparseGrad<T>,
+    ) {
+        if let Some(list) = self.list.take() {
+            self.next(inputs * units);
+            return list.set_product(x);
+        }
+        if self.deferred {
+            self.next(inputs * units);
+            return;
+        }
+        own.set_product(x);
+        TableGrad { dense: Some(self.take([inputs, units])), list: own }.finish(dy);
     }
 
     /// The gradient of the next parameter, a table `[rows, columns]` that was declared with

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use chainrule_tensor::{Real, gemm};
+use chainrule_tensor::{Real, SparseMatrix, gemm};
 use ndarray::{ArrayView, ArrayView2, ArrayViewMut2, Dim, Dimension, Ix, ShapeBuilder};
 
 /// The parameters of one layer, taken one after the other in the order in which `plan` declared them.
@@ -58,6 +58,31 @@ impl<'a, T> Params<'a, T> {
         if !self.deferred {
             gemm(T::one(), x, w, T::zero(), y);
         }
+    }
+
+    /// As [`product`](Self::product), for a parameter that was declared with
+    /// [`Plan::sparse_product`](crate::Plan::sparse_product). Only the values of `x` that are not 0 are multiplied; `values`, of the
+    /// layer's cache, has them afterwards, for [`Grads::sparse_product`](crate::Grads::sparse_product).
+    ///
+    /// # Panics
+    ///
+    /// If fewer values are left.
+    #[inline]
+    pub fn sparse_product(
+        &mut self,
+        x: ArrayView2<'_, T>,
+        values: &mut SparseMatrix<T>,
+        y: ArrayViewMut2<'_, T>,
+    ) where
+        T: Real,
+    {
+        let w = self.take([x.ncols(), y.ncols()]);
+        if self.deferred {
+            // The trainer has them.
+            return values.clear(x.ncols());
+        }
+        values.assign(x);
+        values.product(w, y);
     }
 
     /// The next `size` values without a shape: all that belong to an inner layer.

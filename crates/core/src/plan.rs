@@ -32,7 +32,8 @@ pub struct ParamEntry {
     pub kind: ParamKind,
     /// Whether it is a matrix `[inputs, units]` whose gradient is `xᵀ dy` (see [`Plan::product`]).
     pub product: bool,
-    /// Whether it is a matrix of which a pass uses few rows, so that its gradient may be a list (see [`Plan::table`]).
+    /// Whether it is a matrix of which a pass uses few rows, so that its gradient may be a list (see [`Plan::table`] and, if it
+    /// is a product too, [`Plan::sparse_product`]).
     pub table: bool,
     spec: ParamSpec,
     init: Arc<dyn Initializer>,
@@ -131,6 +132,23 @@ impl Plan {
     ) -> Result<(), ShapeError> {
         self.weight(name, [inputs, units], fans, init)?;
         self.entries.iter_mut().last().expect("just declared").product = true;
+        Ok(())
+    }
+
+    /// Declares a weight as [`product`](Self::product) does, for an input most of whose values are 0. The layer leaves both products to
+    /// [`Params::sparse_product`](crate::Params::sparse_product) and [`Grads::sparse_product`](crate::Grads::sparse_product).
+    ///
+    /// The gradient of a row of the weight is 0 where no sample has that input. A trainer may keep a list of the other rows, and let the
+    /// optimizer update only these, as those of a [`table`](Self::table); and it may read samples that are stored without their zeros.
+    pub fn sparse_product(
+        &mut self,
+        name: &str,
+        [inputs, units]: [usize; 2],
+        fans: (usize, usize),
+        init: &Arc<dyn Initializer>,
+    ) -> Result<(), ShapeError> {
+        self.product(name, [inputs, units], fans, init)?;
+        self.entries.iter_mut().last().expect("just declared").table = true;
         Ok(())
     }
 

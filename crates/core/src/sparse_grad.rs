@@ -1,7 +1,7 @@
 //! The gradient of a table of which a pass uses a few rows.
 
 use chainrule_tensor::vector::{CHAIN, add_block, larger_or_nan};
-use chainrule_tensor::{Real, each};
+use chainrule_tensor::{Real, SparseMatrix, each};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 /// Where a layer writes the gradient of a table of which it reads rows: see [`Grads::table`](crate::Grads::table).
@@ -98,6 +98,23 @@ impl<T: Real> SparseGrad<T> {
         self.terms.push(GradTerm { row: narrow(row), column: narrow(column), factor });
     }
 
+    /// Replaces all terms by those of `xᵀ dy`: each value that is stored in a row of x times that row of dy. They are sorted.
+    ///
+    /// # Panics
+    ///
+    /// If x has 2³² rows or values, or more.
+    pub fn set_product(&mut self, x: &SparseMatrix<T>) {
+        self.clear(x.values().len());
+        for row in 0..x.rows() {
+            let (columns, values) = x.row(row);
+            columns
+                .iter()
+                .zip(values)
+                .for_each(|(&column, &value)| self.push(column as usize, value, [row, 0]));
+        }
+        self.sort();
+    }
+
     /// Sorts the terms; to be called after the last of them was added.
     pub fn sort(&mut self) {
         self.order.sort_unstable();
@@ -106,6 +123,11 @@ impl<T: Real> SparseGrad<T> {
     /// The number of terms.
     pub fn len(&self) -> usize {
         self.order.len()
+    }
+
+    /// The number of terms that there is memory for.
+    pub fn capacity(&self) -> usize {
+        self.terms.capacity()
     }
 
     /// Whether there is no term.
@@ -214,6 +236,17 @@ mod tests {
         list.clear(3);
         assert!(list.is_empty());
     }
+
+    #[test]
+    fn a_product_is_a_list_of_its_values() {
+        let (x, dy) = (array![[0.0, 2.0, 0.0], [3.0, 4.0, 0.0]], array![[1.0f64, 10.0], [100.0, 1000.0]]);
+        let mut list = SparseGrad::default();
+        list.set_product(&SparseMatrix::from_dense(x.view()));
+        let mut dw = Array2::zeros((3, 2));
+        TableGrad { dense: Some(dw.view_mut()), list: &mut list }.finish(dy.view());
+        assert_eq!((dw, list.len()), (x.t().dot(&dy), 3));
+    }
+
     #[test]
     fn many_terms_of_one_row() {
         let dy = Array2::from_elem((100_000, 70), 0.1f32);

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use chainrule_tensor::{ClassTarget, Real, Shape, Target, TargetView};
+use chainrule_tensor::{ClassTarget, Real, Shape, SparseMatrix, Target, TargetView};
 
 use crate::{Dataset, Samples};
 
@@ -121,6 +121,10 @@ impl<D: Dataset, T: Real> Dataset for ClassTargets<D, T> {
         Some(self.count)
     }
 
+    fn stored_values(&self, rows: usize) -> Option<usize> {
+        self.data.stored_values(rows)
+    }
+
     fn prefetch(&self, index: usize, columns: Range<usize>) {
         self.data.prefetch(index, columns);
     }
@@ -147,6 +151,10 @@ impl<T: Real, D: Samples<T, Target: Target<T>>> Samples<T> for ClassTargets<D, T
         row: &mut [T],
     ) -> ClassTarget<T> {
         self.of(&self.data.read_part(index, columns, part, row))
+    }
+
+    fn read_sparse(&self, index: usize, x: &mut SparseMatrix<T>) -> ClassTarget<T> {
+        self.of(&self.data.read_sparse(index, x))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use chainrule_tensor::{Real, Seed, Shape};
+use chainrule_tensor::{Real, Seed, Shape, SparseMatrix};
 
 use crate::split::{self, TrainTest};
 
@@ -26,6 +26,14 @@ pub trait Dataset: Sync {
 
     /// The number of classes, where targets are classes and their number is known.
     fn classes(&self) -> Option<usize> {
+        None
+    }
+
+    /// For data sets whose samples are stored without their zeros: no `rows` different samples have more values that are stored than
+    /// this. A trainer then reads them with [`Samples::read_sparse`], where a network begins with a dense layer. The default, `None`, is for
+    /// samples that can be read whole only.
+    fn stored_values(&self, rows: usize) -> Option<usize> {
+        let _ = rows;
         None
     }
 
@@ -66,6 +74,17 @@ pub trait Samples<T: Real>: Dataset {
         part.copy_from_slice(&row[columns]);
         target
     }
+
+    /// Like [`read`](Self::read), but appends the values of the sample that are stored to `x` as a row. It is called where
+    /// [`stored_values`](Dataset::stored_values) says how many there can be, and allocates nothing where `x` has room for them.
+    ///
+    /// The default reads the whole sample into memory of its own.
+    fn read_sparse(&self, index: usize, x: &mut SparseMatrix<T>) -> Self::Target {
+        let mut row = vec![T::zero(); self.shape().size()];
+        let target = self.read(index, &mut row);
+        x.push_dense(&row);
+        target
+    }
 }
 
 /// A data set by another name: all questions go to the one that it points to.
@@ -84,6 +103,10 @@ macro_rules! points_to_samples {
 
             fn classes(&self) -> Option<usize> {
                 (**self).classes()
+            }
+
+            fn stored_values(&self, rows: usize) -> Option<usize> {
+                (**self).stored_values(rows)
             }
 
             fn prefetch(&self, index: usize, columns: Range<usize>) {
@@ -112,6 +135,10 @@ macro_rules! points_to_samples {
                 row: &mut [T],
             ) -> Self::Target {
                 (**self).read_part(index, columns, part, row)
+            }
+
+            fn read_sparse(&self, index: usize, x: &mut SparseMatrix<T>) -> Self::Target {
+                (**self).read_sparse(index, x)
             }
         }
     };
@@ -189,6 +216,10 @@ impl<D: Dataset> Dataset for Subset<D> {
         self.data.classes()
     }
 
+    fn stored_values(&self, rows: usize) -> Option<usize> {
+        self.data.stored_values(rows)
+    }
+
     fn prefetch(&self, index: usize, columns: Range<usize>) {
         self.data.prefetch(self.indices[index], columns);
     }
@@ -209,6 +240,10 @@ impl<T: Real, D: Samples<T>> Samples<T> for Subset<D> {
 
     fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [T], row: &mut [T]) -> Self::Target {
         self.data.read_part(self.indices[index], columns, part, row)
+    }
+
+    fn read_sparse(&self, index: usize, x: &mut SparseMatrix<T>) -> Self::Target {
+        self.data.read_sparse(self.indices[index], x)
     }
 }
 

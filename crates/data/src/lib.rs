@@ -5,11 +5,12 @@
 //! comes from outside (files, servers) is checked before it is trusted: memory grows with what is there, not with what a
 //! header claims, and errors name the file and the remedy.
 //!
-//! - [`Dataset`] and [`Samples`] are the traits; [`Images`] and [`Rows`] are in memory; [`Subset`] is part of another,
+//! - [`Dataset`] and [`Samples`] are the traits; [`Images`], [`Rows`] and [`SparseRows`] are in memory; [`Subset`] is part of another,
 //!   [`WithWeights`] gives the samples of another weights, and [`ClassTargets`] its classes.
 //! - [`text`] makes numbers of texts, by words or by pairs of bytes; [`Characters`] are windows of one.
 //! - [`Windows`] cuts a series over time into samples, with what comes after each as its target.
-//! - [`idx`] reads MNIST's format, [`cifar`] that of CIFAR, [`csv`] tables of numbers.
+//! - [`idx`] reads MNIST's format, [`cifar`] that of CIFAR, [`csv`] tables of numbers,
+//!   [`svmlight`] sparse samples.
 //! - [`augment`] changes pictures at random and mixes samples, in every epoch anew.
 //! - [`digits`] draws a bundled set of digits, which needs no network.
 //! - [`Manifest`] lists what can be downloaded, `fetch` downloads it, [`locate`](locate::locate) finds it on this machine.
@@ -37,7 +38,9 @@ pub mod locate;
 mod manifest;
 pub mod output;
 mod rows;
+mod sparse_rows;
 pub mod split;
+pub mod svmlight;
 pub mod text;
 mod windows;
 mod with_weights;
@@ -53,5 +56,6 @@ pub use images::{Images, ImagesError};
 #[cfg(feature = "download")]
 pub use manifest::{ArchivedFile, Format, Manifest, ManifestError, ReadImagesError, RemoteFile};
 pub use rows::{RowShapeError, Rows, RowsError};
+pub use sparse_rows::SparseRows;
 pub use windows::{WindowSize, Windows, WindowsError};
 pub use with_weights::{WeightsError, WithWeights};

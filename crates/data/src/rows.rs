@@ -132,6 +132,6 @@ pub struct RowShapeError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there are {samples} samples but {targets} targets: give one target per sample")]
 pub struct RowsError {
-    samples: usize,
-    targets: usize,
+    pub(crate) samples: usize,
+    pub(crate) targets: usize,
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chainrule_tensor::{Real, Shape, Weighted};
+use chainrule_tensor::{Real, Shape, SparseMatrix, Weighted};
 
 use crate::{Dataset, Samples};
 
@@ -57,6 +57,10 @@ impl<D: Dataset> Dataset for WithWeights<D> {
         self.data.classes()
     }
 
+    fn stored_values(&self, rows: usize) -> Option<usize> {
+        self.data.stored_values(rows)
+    }
+
     fn prefetch(&self, index: usize, columns: Range<usize>) {
         self.data.prefetch(index, columns);
     }
@@ -77,6 +81,10 @@ impl<T: Real, D: Samples<T>> Samples<T> for WithWeights<D> {
 
     fn read_part(&self, index: usize, columns: Range<usize>, part: &mut [T], row: &mut [T]) -> Self::Target {
         Weighted { target: self.data.read_part(index, columns, part, row), weight: self.weights[index] }
+    }
+
+    fn read_sparse(&self, index: usize, x: &mut SparseMatrix<T>) -> Self::Target {
+        Weighted { target: self.data.read_sparse(index, x), weight: self.weights[index] }
     }
 }
 

@@ -12,5 +12,7 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
         case("dense without bias", Dense::new(17).without_bias(), [33]),
         case("dense he", Dense::new(3).weight_init(init::HeNormal).bias_init(init::LecunUniform), [6]),
         case("dense nested", nested, [3]),
+        case("dense sparse", Dense::new(5).sparse(), [4]),
+        case("dense sparse without bias", Dense::keras(300).sparse().without_bias(), [70]),
     ]
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use chainrule_core::{
     Backward, Constant, Described, DescriptionError, Entry, Forward, Initializer, Layer, Plan, Range,
-    SettingValue, Settings, ShapeError, Value, described, entry,
+    SettingValue, Settings, ShapeError, SparseGrad, Value, described, entry,
 };
-use chainrule_tensor::{Real, Shape, gemm, vector};
+use chainrule_tensor::{Real, Shape, SparseMatrix, gemm, vector};
 
 use crate::bias::{bias_init, bias_values};
 use crate::init::{FanInUniform, GlorotUniform};
@@ -21,6 +21,7 @@ pub struct Dense {
     units: usize,
     weight: Arc<dyn Initializer>,
     bias: Option<Arc<dyn Initializer>>,
+    sparse: bool,
 }
 
 impl Described for Dense {
@@ -38,30 +39,37 @@ impl Described for Dense {
             weight_init ("kernel_initializer"): fan_in_uniform;
             /// The first biases.
             bias_init ("bias_initializer"): fan_in_uniform;
+            /// For inputs that are mostly 0: whether only the others are multiplied, and a step updates only their weights.
+            sparse: false;
         }
         presets { keras { weight_init = glorot_uniform, bias_init = constant(0.0) } }
     };
 
     fn from_settings(settings: &Settings<'_>) -> Result<Self, DescriptionError> {
-        let weight = settings.get("weight_init")?;
-        Ok(Self { units: settings.get("units")?, weight, bias: bias_init(settings)? })
+        Ok(Self {
+            units: settings.get("units")?,
+            weight: settings.get("weight_init")?,
+            bias: bias_init(settings)?,
+            sparse: settings.get("sparse")?,
+        })
     }
 
     fn setting_values(&self) -> Vec<Value> {
         let [bias, bias_init] = bias_values(self.bias.as_ref(), &Self::ENTRY);
-        vec![self.units.to_value(), bias, self.weight.to_value(), bias_init]
+        vec![self.units.to_value(), bias, self.weight.to_value(), bias_init, self.sparse.to_value()]
     }
 }
 
 impl Dense {
     /// A layer with this number of outputs.
     pub fn new(units: usize) -> Self {
-        Self { units, weight: Arc::new(FanInUniform), bias: Some(Arc::new(FanInUniform)) }
+        Self { units, weight: Arc::new(FanInUniform), bias: Some(Arc::new(FanInUniform)), sparse: false }
     }
 
     /// A layer with the initialisers of Keras.
     pub fn keras(units: usize) -> Self {
-        Self { units, weight: Arc::new(GlorotUniform), bias: Some(Arc::new(Constant(0.0))) }
+        let bias: Arc<dyn Initializer> = Arc::new(Constant(0.0));
+        Self { weight: Arc::new(GlorotUniform), bias: Some(bias), ..Self::new(units) }
     }
 
     /// Sets the initialiser of the weights.
@@ -81,12 +89,38 @@ impl Dense {
     pub fn without_bias(self) -> Self {
         Self { bias: None, ..self }
     }
+
+    /// For inputs that are mostly 0, such as bags of words: only the others are multiplied, and the optimizer updates only the weights
+    /// of inputs that some sample of the batch has. So a step takes as long for a million inputs as for a thousand, most of all where
+    /// the samples are stored without their zeros (`SparseRows`).
+    ///
+    /// For plain gradient descent the result is that of the same samples without this setting, up to rounding. The momentum and the decay
+    /// of the weights of an input pause in steps whose batch does not have it, as those of [`Embedding::sparse`](crate::Embedding::sparse).
+    #[must_use]
+    pub fn sparse(self) -> Self {
+        Self { sparse: true, ..self }
+    }
+}
+
+/// The cache of a [`Dense`] layer.
+#[derive(Clone, Debug)]
+pub struct DenseCache<T> {
+    /// The inputs that are not 0, if the layer is sparse.
+    x: SparseMatrix<T>,
+    /// Scratch space for a gradient.
+    terms: SparseGrad<T>,
+}
+
+impl<T> Default for DenseCache<T> {
+    fn default() -> Self {
+        Self { x: SparseMatrix::default(), terms: SparseGrad::default() }
+    }
 }
 
 impl<T: Real> Layer<T> for Dense {
-    type Cache = ();
+    type Cache = DenseCache<T>;
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, ()), ShapeError> {
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, DenseCache<T>), ShapeError> {
         let units = self.units;
         let &[inputs] = &*input else {
             return Err(plan.error(input, "a vector, [features]", "put Flatten before it"));
@@ -96,27 +130,44 @@ impl<T: Real> Layer<T> for Dense {
             return Err(plan.error(input, "at least one feature", "look for an axis of length 0 before it"));
         }
         let fans = (inputs, units);
-        plan.product("weight", [inputs, units], fans, &self.weight)?;
+        if self.sparse {
+            if u32::try_from(inputs).is_err() {
+                return Err(plan.error(input, "fewer than 2^32 inputs", "leave out `sparse`"));
+            }
+            plan.sparse_product("weight", [inputs, units], fans, &self.weight)?;
+        } else {
+            plan.product("weight", [inputs, units], fans, &self.weight)?;
+        }
         if let Some(bias) = &self.bias {
             plan.bias("bias", [units], fans, bias)?;
         }
         plan.flops(2 * inputs as u64 * units as u64); // cannot overflow: the weight fits in memory
-        Ok((Shape::from([units]), ()))
+        Ok((Shape::from([units]), DenseCache::default()))
     }
 
     described!();
 
-    fn forward(&self, Forward { mut params, x, mut y, .. }: Forward<'_, T>) {
-        params.product(x, y.view_mut()); //                Z = X W
+    fn forward(&self, Forward { mut params, x, mut y, cache, .. }: Forward<'_, T, DenseCache<T>>) {
+        if self.sparse {
+            params.sparse_product(x, &mut cache.x, y.view_mut());
+        } else {
+            params.product(x, y.view_mut()); //            Z = X W
+        }
         if self.bias.is_some() {
             let b = params.take([self.units]);
             vector::add_to_rows(b, y); //                  Z += b
         }
     }
 
-    fn backward(&self, Backward { mut params, mut grads, x, dy, dx, .. }: Backward<'_, T>) {
-        let w = params.take([x.ncols(), self.units]);
-        grads.product(x, dy); //                           dW = Xᵀ dZ
+    fn backward(&self, pass: Backward<'_, T, DenseCache<T>>) {
+        let Backward { mut params, mut grads, x, dy, dx, cache, .. } = pass;
+        let shape = [x.ncols(), self.units];
+        let w = params.take(shape);
+        if self.sparse {
+            grads.sparse_product(shape, &cache.x, dy, &mut cache.terms);
+        } else {
+            grads.product(x, dy); //                       dW = Xᵀ dZ
+        }
         if self.bias.is_some() {
             let db = grads.take([self.units]);
             vector::sum_rows(dy, db); //                   db = Σ rows of dZ

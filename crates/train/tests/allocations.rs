@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use chainrule_core::{Registry, Residual, Sequential};
-use chainrule_data::{Rows, Samples, WithWeights, digits};
+use chainrule_data::{Rows, Samples, SparseRows, WithWeights, digits};
 use chainrule_layers::{
     BatchNorm, Dense, Dropout, Embedding, Flatten, LeakyRelu, Relu, Sigmoid, Softmax, Tanh,
 };
@@ -13,7 +13,7 @@ use chainrule_metrics::{
     Precision, R2, SpearmanCorrelation,
 };
 use chainrule_optim::{ClipByGlobalNorm, UpdateRule, adam, register_optimizers};
-use chainrule_tensor::{CountingAllocator, Seed};
+use chainrule_tensor::{CountingAllocator, Seed, SparseMatrix};
 use chainrule_train::{Event, Model, Trainer};
 use ndarray::Array2;
 
@@ -107,6 +107,13 @@ fn a_steady_step_allocates_nothing() {
     let small = Rows::new(x.clone(), (0..640).map(|row| (row % 10) as u8).collect()).unwrap();
     let weighted = WithWeights::new(&small, (0..640).map(|row| (row % 3) as f32).collect()).unwrap();
     let labels = Rows::new(x, vec![[1u8, 1]; 640]).unwrap();
+    // Most are short, and some batch has more of the long ones than those before.
+    let mut bags = SparseMatrix::new(400);
+    for row in 0..640 {
+        let columns: Vec<u32> = (0..if row % 50 == 0 { 400 } else { row % 20 }).collect();
+        bags.push(&columns, &vec![0.1; columns.len()]).unwrap();
+    }
+    let bags = SparseRows::new(bags, (0..640).map(|row| (row % 10) as u8).collect()).unwrap();
     for threads in [1, 2] {
         check_loss(CrossEntropy.class_weights([2.0; 10]).ignore_class(3), &small, threads);
         check_loss(NtXent::default(), &small, threads);
@@ -135,5 +142,9 @@ fn a_steady_step_allocates_nothing() {
         let words = Embedding::new(300, 32).padding_index(0).sparse();
         let layers = Sequential::new().then(words).then(Flatten).then(Dense::new(16)).then(Tanh);
         check(layers.then(Dense::new(10)).then(Softmax), adam(1e-3), &sentences, threads);
+        for first in [Dense::new(32), Dense::new(32).sparse()] {
+            let layers = Sequential::new().then(first).then(Tanh).then(Dense::new(10)).then(Softmax);
+            check(layers, adam(1e-3), &bags, threads);
+        }
     }
 }

@@ -145,6 +145,8 @@ impl<T> fmt::Debug for Sequential<T> {
 enum DeferredGrad<T> {
     /// The range of the weight whose gradient is `xᵀ dy`.
     Product(Range<usize>),
+    /// The same where most of x is 0, and the rows that the last pass used.
+    SparseProduct(Range<usize>, SparseGrad<T>),
     /// The range of the table, and the rows that the last pass used.
     Table(Range<usize>, SparseGrad<T>),
 }
@@ -157,8 +159,40 @@ impl<T> DeferredGrad<T> {
             let entry = found.next()?;
             found.next().is_none().then(|| entry.range.clone())
         };
-        let product = only(|entry| entry.product).map(Self::Product);
-        product.or_else(|| only(|entry| entry.table).map(|range| Self::Table(range, SparseGrad::default())))
+        let product = only(|entry| entry.product);
+        let table = only(|entry| entry.table);
+        match (product, table) {
+            (Some(product), Some(table)) if product == table => {
+                Some(Self::SparseProduct(product, SparseGrad::default()))
+            }
+            (Some(product), _) => Some(Self::Product(product)),
+            (None, Some(table)) => Some(Self::Table(table, SparseGrad::default())),
+            (None, None) => None,
+        }
+    }
+
+    /// The range of the weight, if its gradient is `xᵀ dy`.
+    fn product(&self) -> Option<&Range<usize>> {
+        match self {
+            Self::Product(range) | Self::SparseProduct(range, _) => Some(range),
+            Self::Table(..) => None,
+        }
+    }
+
+    /// The range of the table, if the gradient can be a list, and this.
+    fn list(&self) -> Option<(&Range<usize>, &SparseGrad<T>)> {
+        match self {
+            Self::Table(range, list) | Self::SparseProduct(range, list) => Some((range, list)),
+            Self::Product(_) => None,
+        }
+    }
+
+    /// The list, if the gradient can be one.
+    fn list_mut(&mut self) -> Option<&mut SparseGrad<T>> {
+        match self {
+            Self::Table(_, list) | Self::SparseProduct(_, list) => Some(list),
+            Self::Product(_) => None,
+        }
     }
 }
 
@@ -204,18 +238,14 @@ struct Gradient<T: Real> {
 impl<T: Real> SequentialCache<T> {
     /// The stages with a weight whose gradient is `xᵀ dy`, each with the range of the weight in the parameters.
     pub fn products(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
-        self.stages.iter().enumerate().filter_map(|(index, stage)| match &stage.deferred_grad {
-            Some(DeferredGrad::Product(range)) => Some((index, range.clone())),
-            _ => None,
-        })
+        let stages = self.stages.iter().enumerate();
+        stages.filter_map(|(index, stage)| Some((index, stage.deferred_grad.as_ref()?.product()?.clone())))
     }
 
     /// The stages with a table whose gradient can be a list, each with the range of the table in the parameters.
     pub fn tables(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
-        self.stages.iter().enumerate().filter_map(|(index, stage)| match &stage.deferred_grad {
-            Some(DeferredGrad::Table(range, _)) => Some((index, range.clone())),
-            _ => None,
-        })
+        let stages = self.stages.iter().enumerate();
+        stages.filter_map(|(index, stage)| Some((index, stage.deferred_grad.as_ref()?.list()?.0.clone())))
     }
 
     /// The gradient of such a table from the last backward pass with [`GradsExt::sparse`], sorted; its terms are parts
@@ -225,9 +255,9 @@ impl<T: Real> SequentialCache<T> {
     ///
     /// If the stage has no table.
     pub fn sparse_grad(&self, stage: usize) -> &SparseGrad<T> {
-        match &self.stages[stage].deferred_grad {
-            Some(DeferredGrad::Table(_, list)) => list,
-            _ => panic!("stage {stage} has no table"),
+        match self.stages[stage].deferred_grad.as_ref().and_then(DeferredGrad::list) {
+            Some((_, list)) => list,
+            None => panic!("stage {stage} has no table"),
         }
     }
 
@@ -254,10 +284,7 @@ impl<T: Real> SequentialCache<T> {
     /// may compute that product beforehand, write it to the [`lead_output`](Self::lead_output) and pass parameters
     /// that are [`deferred`](RunExt::deferred).
     pub fn lead(&self) -> Option<Range<usize>> {
-        match &self.stages.first()?.deferred_grad {
-            Some(DeferredGrad::Product(range)) => Some(range.clone()),
-            _ => None,
-        }
+        self.stages.first()?.deferred_grad.as_ref()?.product().cloned()
     }
 
     /// The buffer for the first stage's output of this number of rows; `None` if that is the output of the container.
@@ -413,6 +440,9 @@ impl<T: Real> Layer<T> for Sequential<T> {
             let grads = grads.inner_last(stage.parameters);
             let grads = match &mut stage.deferred_grad {
                 Some(DeferredGrad::Product(_)) => grads.deferred(deferred),
+                Some(DeferredGrad::SparseProduct(_, list)) => {
+                    grads.deferred(deferred).with_list(sparse.then_some(list))
+                }
                 Some(DeferredGrad::Table(_, list)) => grads.with_list(sparse.then_some(list)),
                 None => grads,
             };
@@ -426,7 +456,7 @@ impl<T: Real> Layer<T> for Sequential<T> {
                 cache: &mut (),
                 share,
             });
-            if let Some(DeferredGrad::Table(_, list)) = &mut stage.deferred_grad {
+            if let Some(list) = stage.deferred_grad.as_mut().and_then(DeferredGrad::list_mut) {
                 list.sort();
             }
         }

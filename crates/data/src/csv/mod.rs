@@ -1,6 +1,6 @@
 //! Tables of comma-separated values.
 
-mod number;
+pub(crate) mod number;
 mod plain;
 
 use std::collections::HashMap;

@@ -28,7 +28,7 @@ pub(super) fn number<T: Real>(text: &[u8], delimiter: u8) -> Option<(T, &[u8])> 
 }
 
 /// The finite number that a text is.
-pub(super) fn parse<T: Real>(text: &str) -> Option<T> {
+pub(crate) fn parse<T: Real>(text: &str) -> Option<T> {
     // Rounded once: a decimal that is rounded to f64 first may then be rounded to the wrong side in f32.
     let number = match T::NAME {
         "f32" => text.parse::<f32>().map(|number| T::of(number.into())),

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use chainrule_tensor::{Real, SparseMatrix};
+
 use super::PADDING;
 
 /// The number of a word that is not in the vocabulary.
@@ -63,6 +65,32 @@ impl WordVocabulary {
         let mut numbers = Vec::new();
         for_each_word(text, |word| numbers.push(self.numbers.get(&word).copied().unwrap_or(UNKNOWN)));
         numbers
+    }
+
+    /// How often each number occurs in each text, `[texts, size]`: bags of words, for a network that begins with a dense layer (see
+    /// [`SparseRows`](crate::SparseRows)).
+    ///
+    /// ```
+    /// use chainrule_data::text::WordVocabulary;
+    /// let vocabulary = WordVocabulary::of(["cat", "dog"]);
+    /// let bags = vocabulary.bags::<f32, _>(["Cat and cat", ""]);
+    /// assert_eq!(bags.to_dense(), ndarray::array![[0.0, 1.0, 2.0, 0.0], [0.0; 4]]);
+    /// ```
+    pub fn bags<T: Real, S: AsRef<str>>(&self, texts: impl IntoIterator<Item = S>) -> SparseMatrix<T> {
+        let mut bags = SparseMatrix::new(self.size());
+        let (mut columns, mut counts) = (Vec::new(), Vec::new());
+        for text in texts {
+            let mut numbers = self.encode(text.as_ref());
+            numbers.sort_unstable();
+            columns.clear();
+            counts.clear();
+            for same in numbers.chunk_by(|a, b| a == b) {
+                columns.push(same[0]);
+                counts.push(T::of(same.len() as f64));
+            }
+            bags.push(&columns, &counts).expect("numbers below the size, sorted, each once");
+        }
+        bags
     }
 
     /// The words of these numbers, without padding; `?` for one that is none.

@@ -11,6 +11,7 @@ pub(crate) mod panels;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod small_avx512;
+mod sparse;
 mod split_depth;
 #[cfg(target_arch = "x86_64")]
 mod transpose_avx512;
@@ -19,3 +20,4 @@ mod unsplit;
 pub use gemm::{MAX_PRODUCTS, gemm, gemm_sum};
 pub use portable::PortableProducts;
 pub(crate) use portable::choice;
+pub use sparse::{SparseError, SparseMatrix};

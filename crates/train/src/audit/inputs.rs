@@ -1,6 +1,6 @@
 //! Inputs that a network learns badly from: all the same, or of the wrong size.
 
-use chainrule_core::{ParamKind, Plan};
+use chainrule_core::{ParamEntry, ParamKind, Plan};
 
 use super::column_sizes::ColumnSizes;
 use super::finding::{AuditFinding, Fault};
@@ -21,7 +21,7 @@ pub(crate) fn sized_layer(plan: &Plan) -> Option<String> {
         let path = entry.name.rsplit_once('.').map_or("", |(path, _)| path);
         let layer = name(plan, path);
         let normalizes = layer.contains("Norm") && !matches!(layer, "WeightNorm" | "SpectralNorm");
-        if entry.table || normalizes || layer.contains("Embedding") {
+        if is_table_of_ids(entry) || normalizes || layer.contains("Embedding") {
             return None;
         }
         let multiplies = matches!(entry.kind, ParamKind::Weight | ParamKind::Frozen);
@@ -32,11 +32,16 @@ pub(crate) fn sized_layer(plan: &Plan) -> Option<String> {
     None
 }
 
+/// Whether a parameter is a table of which ids choose the rows, and not a product with inputs that are mostly 0.
+fn is_table_of_ids(entry: &ParamEntry) -> bool {
+    entry.table && !entry.product
+}
+
 /// Whether the inputs are ids, whose distance from each other says nothing: of a table that comes before all other weights.
 pub(crate) fn are_ids(plan: &Plan) -> bool {
     plan.entries().first().is_some_and(|entry| {
         let path = entry.name.rsplit_once('.').map_or("", |(path, _)| path);
-        entry.table || name(plan, path).contains("Embedding")
+        is_table_of_ids(entry) || name(plan, path).contains("Embedding")
     })
 }
 

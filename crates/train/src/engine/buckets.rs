@@ -366,6 +366,9 @@ impl Buckets {
         for &bucket in &*fixed {
             match bucket.source {
                 GradSource::Table { stage, columns, .. } => {
+                    // So that a batch with more terms than those before allocates nothing.
+                    let most = lists(stage).map(SparseGrad::capacity).max().unwrap_or(0);
+                    of_step.reserve(fixed.len() + most.div_ceil(TERMS));
                     cost = bucket.cut_table(stage, columns, lists(stage), *slots, cost, of_step);
                 }
                 GradSource::Shards | GradSource::Product { .. } => {
@@ -443,7 +446,9 @@ fn cut<T: Real>(plan: &Plan, cache: &SequentialCache<T>, sparse: bool, sharing: 
             Bucket { start, end, kind, source, parameter, state: 0, cost: end }
         };
         let is_entry = |(_, range): &(usize, Range<usize>)| *range == entry.range;
-        let product = if defers(plan) { cache.products().find(is_entry) } else { None };
+        // What is a product and a table is a table where gradients of tables are lists.
+        let table = if sparse { cache.tables().find(is_entry) } else { None };
+        let product = if defers(plan) && table.is_none() { cache.products().find(is_entry) } else { None };
         if let Some((stage, _)) = product {
             let columns = entry.shape[1];
             let rows = if stage == 0 { rows_of_first(columns) } else { rows(columns, len) };
@@ -455,7 +460,6 @@ fn cut<T: Real>(plan: &Plan, cache: &SequentialCache<T>, sparse: bool, sharing: 
             end_of_matrix = end;
             continue;
         }
-        let table = if sparse { cache.tables().find(is_entry) } else { None };
         if let Some((stage, _)) = table {
             let source = GradSource::Table { stage, first_row: 0, columns: entry.shape[1] };
             buckets.push(bucket(start..end, source));

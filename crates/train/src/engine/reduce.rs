@@ -223,10 +223,10 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
                 Phase::Reduce => {
                     let total = &mut total[of_total()];
                     if self.shares.first {
-                        self.sum(bucket, total);
+                        self.sum(bucket, &mut scratch.sparse, total);
                     } else {
                         let of_pass = &mut scratch.grads[..end - start];
-                        self.sum(bucket, of_pass);
+                        self.sum(bucket, &mut scratch.sparse, of_pass);
                         let Shares { gradients, statistics, .. } = self.shares;
                         let shares = if kind == ParamKind::Buffer { statistics } else { gradients };
                         add_share(of_pass, total, shares);
@@ -235,7 +235,7 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
                 }
                 Phase::Fused => {
                     let grads = &mut scratch.grads[..end - start];
-                    self.sum(bucket, grads);
+                    self.sum(bucket, &mut scratch.sparse, grads);
                     look(bucket, grads, &block);
                     if kind == ParamKind::Buffer {
                         // The sum of the shards' shares of the next value.
@@ -252,7 +252,7 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
     }
 
     /// Writes to `sum` the gradient of this bucket: the sum over the shards, in their order. One that is continued is added to.
-    fn sum(&self, bucket: &Bucket, sum: &mut [T]) {
+    fn sum(&self, bucket: &Bucket, sparse: &mut SparseUpdate<T>, sum: &mut [T]) {
         let mut shards = self.shards.iter().filter(|shard| !shard.is_empty());
         let continued = matches!(self.order, Order::ByShard { continued: true });
         let (stage, first_row, columns) = match bucket.source {
@@ -268,6 +268,9 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
                 return shards.for_each(|shard| add(&shard.grads[bucket.start..bucket.end], sum));
             }
         };
+        if stage == 0 && shards.clone().any(|shard| shard.sparse_samples().is_some()) {
+            return sparse.sum_dense([first_row, columns], self.shards, continued, sum);
+        }
         let inputs = first_row..first_row + sum.len() / columns;
         let mut dw =
             ArrayViewMut2::from_shape((inputs.len(), columns), sum).expect("whole rows of the weight");

@@ -8,7 +8,7 @@ use chainrule_core::{
     Backward, Forward, Grads, Layer, Mode, Params, Sequential, SequentialCache, SparseGrad,
 };
 use chainrule_losses::LossPass;
-use chainrule_tensor::{Buffer, FlushDenormals, Real, vector};
+use chainrule_tensor::{Buffer, FlushDenormals, Real, SparseMatrix, vector};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, ShapeBuilder};
 
 use super::pass::Pass;
@@ -26,6 +26,10 @@ pub(crate) struct Shard<T: Real, Y> {
     /// [`sparse_grad`](Self::sparse_grad).
     pub(crate) grads: Buffer<T>,
     x: Buffer<T>,
+    /// The samples without their zeros, instead of `x`.
+    sparse_x: SparseMatrix<T>,
+    /// The gradient of the first product with them.
+    sparse_grad: SparseGrad<T>,
     /// How the first layer gets its input.
     input: Input,
     zero: [T; 1],
@@ -55,6 +59,8 @@ enum Input {
     Samples,
     /// From its product with the weight, computed elsewhere and written to [`Shard::first_product`]: `x` is not filled.
     Product,
+    /// From its product with the weight, computed from `sparse_x`: `x` is not filled.
+    Sparse,
 }
 
 impl<T: Real, Y> Shard<T, Y> {
@@ -64,6 +70,8 @@ impl<T: Real, Y> Shard<T, Y> {
             cache,
             grads,
             x: Buffer::default(),
+            sparse_x: SparseMatrix::default(),
+            sparse_grad: SparseGrad::default(),
             input: Input::Samples,
             zero: [T::zero()],
             y: Buffer::default(),
@@ -89,11 +97,13 @@ impl<T: Real, Y> Shard<T, Y> {
         }
         let own = pass.of_shards.iter().map(|range| largest(&self.grads[range.clone()]));
         let mut bound = own.fold(0.0, vector::larger_or_nan);
+        let is_list = |stage| pass.sparse && self.cache.tables().any(|(table, _)| table == stage);
         if pass.deferred {
-            for (stage, _) in self.cache.products() {
+            for (stage, _) in self.cache.products().filter(|&(stage, _)| !is_list(stage)) {
                 let (x, dy) = self.operands(stage);
-                let largest_x = match largest_input {
-                    Some(largest) if stage == 0 => largest,
+                let largest_x = match (largest_input, self.sparse_samples()) {
+                    (Some(largest), None) if stage == 0 => largest,
+                    (_, Some((x, _))) if stage == 0 => largest(x.values()),
                     _ => largest_of(x),
                 };
                 bound = vector::larger_or_nan(bound, x.nrows() as f64 * largest_x * largest_of(dy));
@@ -158,8 +168,13 @@ impl<T: Real, Y> Shard<T, Y> {
         let rows = self.targets.len();
         match self.input {
             Input::Samples => self.x.matrix(rows, self.inputs),
-            Input::Product => broadcast(&self.zero, rows, self.inputs),
+            Input::Product | Input::Sparse => broadcast(&self.zero, rows, self.inputs),
         }
+    }
+
+    /// The samples of the last pass and the gradient of their product with the first weight, if they were read without their zeros.
+    pub(crate) fn sparse_samples(&self) -> Option<(&SparseMatrix<T>, &SparseGrad<T>)> {
+        (self.input == Input::Sparse).then_some((&self.sparse_x, &self.sparse_grad))
     }
 
     /// Whether the batch has no rows for this shard.
@@ -176,7 +191,15 @@ impl<T: Real, Y> Shard<T, Y> {
 
     /// The rows of a stage's table that the last pass used: see [`SequentialCache::sparse_grad`].
     pub(crate) fn sparse_grad(&self, stage: usize) -> &SparseGrad<T> {
-        self.cache.sparse_grad(stage)
+        match self.sparse_samples() {
+            Some((_, list)) if stage == 0 => list,
+            _ => self.cache.sparse_grad(stage),
+        }
+    }
+
+    /// Whether the first layer begins with a product, so that a pass can start from samples without their zeros.
+    pub(crate) fn begins_with_product(&self) -> bool {
+        self.cache.lead().is_some()
     }
 
     /// Gathers the samples of `rows` and their targets, for a pass that starts from them.
@@ -192,6 +215,43 @@ impl<T: Real, Y> Shard<T, Y> {
             let row = &mut self.x[position * size..(position + 1) * size];
             self.targets.push(pass.data.read(index as usize, row));
         }
+    }
+
+    /// Gathers the values of the samples of `rows` that are stored, and their targets, for a pass that starts from their product with
+    /// the first weight.
+    pub(crate) fn gather_sparse(&mut self, pass: &Pass<'_, T, Y>, rows: Range<usize>)
+    where
+        Y: Clone + Send + Sync,
+    {
+        let Self { sparse_x: x, sparse_grad, targets, inputs, .. } = self;
+        let most = pass.data.stored_values(rows.len()).unwrap_or(0);
+        x.clear(*inputs);
+        x.reserve(rows.len(), most);
+        if pass.mode != Mode::Eval {
+            sparse_grad.clear(most);
+        }
+        targets.clear();
+        for &index in &pass.samples[rows] {
+            targets.push(pass.data.read_sparse(index as usize, x));
+        }
+        assert_eq!(x.rows(), targets.len(), "`Samples::read_sparse` appends one row");
+    }
+
+    /// Computes the first product from the samples that were gathered without their zeros, and in training the list of its gradient.
+    pub(crate) fn multiply_sparse(&mut self, pass: &Pass<'_, T, Y>) {
+        if self.is_empty() {
+            return;
+        }
+        let _flush = FlushDenormals::new();
+        let weight = &pass.params[self.cache.lead().expect("the network begins with a product")];
+        let x = std::mem::take(&mut self.sparse_x);
+        let w = ArrayView2::from_shape((x.columns(), weight.len() / x.columns()), weight);
+        x.product(w.expect("the values of the weight"), self.first_product()); // Z = X W
+        if pass.mode != Mode::Eval {
+            self.sparse_grad.set_product(&x);
+        }
+        self.sparse_x = x;
+        self.input = Input::Sparse;
     }
 
     /// The output of the first product, to be written by the caller for a pass that starts from it. The targets are there.
@@ -227,9 +287,9 @@ impl<T: Real, Y> Shard<T, Y> {
         y.reserve(count * *outputs);
         let x = match input {
             Input::Samples => x.matrix(count, *inputs),
-            Input::Product => broadcast(zero, count, *inputs),
+            Input::Product | Input::Sparse => broadcast(zero, count, *inputs),
         };
-        let params = Params::new(pass.params).deferred(*input == Input::Product);
+        let params = Params::new(pass.params).deferred(*input != Input::Samples);
         let forward = Forward { params, x, y: y.matrix_mut(count, *outputs), cache, mode };
         match carried.take() {
             None => pass.layers.forward(forward),
@@ -297,7 +357,7 @@ impl<T: Real, Y> Shard<T, Y> {
         let Self { cache, grads, x, input, zero, y, dy, inputs, outputs, .. } = self;
         let x = match input {
             Input::Samples => x.matrix(count, *inputs),
-            Input::Product => broadcast(zero, count, *inputs),
+            Input::Product | Input::Sparse => broadcast(zero, count, *inputs),
         };
         pass.layers.backward(Backward {
             params: Params::new(pass.params),

@@ -100,6 +100,34 @@ impl<T: Real> SparseUpdate<T> {
         }
     }
 
+    /// The gradient of rows of the first weight, where the shards have lists of it: their sum, in the order of the shards. One that is
+    /// `continued` is added to `sum`.
+    pub(crate) fn sum_dense<Y>(
+        &mut self,
+        [first_row, columns]: [usize; 2],
+        shards: &[Shard<T, Y>],
+        continued: bool,
+        sum: &mut [T],
+    ) {
+        let stage = 0;
+        if !continued {
+            sum.fill(T::zero());
+        }
+        self.shard_grad.reserve(columns);
+        let shards = shards.iter().filter(|shard| !shard.is_empty());
+        self.positions.clear();
+        self.positions.extend(shards.clone().map(|shard| shard.sparse_grad(stage).position(first_row)));
+        let rows = first_row..first_row + sum.len() / columns;
+        loop {
+            let lists = shards.clone().zip(&self.positions);
+            let next = lists.filter_map(|(shard, &position)| shard.sparse_grad(stage).id(position)).min();
+            let Some(id) = next.filter(|id| rows.contains(id)) else { return };
+            let sum = &mut sum[(id - first_row) * columns..][..columns];
+            let Self { positions, shard_grad, .. } = self;
+            add_shards(shards.clone(), positions, shard_grad, [stage, id], continued, sum);
+        }
+    }
+
     /// For each row of a range whose gradient was summed before: takes the optimizer's step.
     pub(crate) fn update_summed(
         &mut self,

@@ -53,6 +53,10 @@ impl<T: Real> SplitK<T> {
     ) -> Option<Self> {
         let weight =
             cache.lead().filter(|weight| weight.start == 0 && inputs > 0 && buckets::defers(plan))?;
+        // Most of what is not 0 is elsewhere in each sample.
+        if cache.tables().any(|(_, table)| table == weight) {
+            return None;
+        }
         let units = weight.len() / inputs;
         let step = buckets::rows_of_first(units);
         if shards < 2 || inputs / 2 < batch || inputs / 2 < step.saturating_mul(shards) {

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use chainrule_core::runner::RunExt;
 use chainrule_core::{Forward, Layer, Mode, Params, SequentialCache, ValueError};
-use chainrule_tensor::{Buffer, FlushDenormals, Real, Shape, blas};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use chainrule_tensor::{Buffer, FlushDenormals, Real, Shape, SparseMatrix, blas};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, ShapeBuilder};
 
 use super::model::Model;
 
@@ -23,6 +24,15 @@ impl<T: Real> Model<T> {
         let mut y = Array2::zeros((x.nrows(), self.output.size()));
         predictor.run(x, y.view_mut());
         Ok(y)
+    }
+
+    /// As [`predict`](Self::predict), for samples that are stored without their zeros.
+    ///
+    /// # Errors
+    ///
+    /// [`PredictError`] as [`predict`](Self::predict).
+    pub fn predict_sparse(&self, x: &SparseMatrix<T>) -> Result<Array2<T>, PredictError> {
+        self.predictor().predict_sparse(x).map(|y| y.to_owned())
     }
 
     /// Memory for many predictions, between which layers may carry a state.
@@ -85,6 +95,40 @@ impl<T: Real> Predictor<'_, T> {
         let mut y = std::mem::take(&mut self.y);
         y.reserve(rows * columns);
         self.run(x, y.matrix_mut(rows, columns));
+        self.y = y;
+        Ok(self.y.matrix(rows, columns))
+    }
+
+    /// As [`predict`](Self::predict), for samples that are stored without their zeros. Where the network begins with a dense layer, it
+    /// takes as long as the values that are stored; otherwise the zeros are written first.
+    ///
+    /// # Errors
+    ///
+    /// [`PredictError`] as [`predict`](Self::predict).
+    pub fn predict_sparse(&mut self, x: &SparseMatrix<T>) -> Result<ArrayView2<'_, T>, PredictError> {
+        let input = self.model.input();
+        if x.columns() != input.size() {
+            return Err(PredictError::Columns { columns: x.columns(), input });
+        }
+        let Some(weight) = self.cache.lead() else { return self.predict(x.to_dense().view()) };
+        let (rows, columns) = (x.rows(), self.model.output().size());
+        let mut y = std::mem::take(&mut self.y);
+        y.reserve(rows * columns);
+        {
+            let _flush = FlushDenormals::new();
+            let Self { model, cache, .. } = self;
+            let weight = &model.parameters()[weight];
+            let w = ArrayView2::from_shape((x.columns(), weight.len() / x.columns()), weight);
+            let z = cache.lead_output(rows).unwrap_or_else(|| y.matrix_mut(rows, columns));
+            x.product(w.expect("the values of the weight"), z); // Z = X W
+            // The first layer does not read them.
+            let zero = [T::zero()];
+            let zeros = ArrayView2::from_shape((rows, x.columns()).strides((0, 0)), &zero);
+            let zeros = zeros.expect("every index is the first");
+            let params = Params::new(model.parameters()).deferred(true);
+            let y = y.matrix_mut(rows, columns);
+            model.layers().forward(Forward { params, x: zeros, y, cache, mode: Mode::Eval });
+        }
         self.y = y;
         Ok(self.y.matrix(rows, columns))
     }

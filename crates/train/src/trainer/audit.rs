@@ -330,6 +330,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             columns: self.model.output.size(),
             deferred: false,
             sparse: false,
+            sparse_samples: false,
             data,
             batch: Batch { index: 0, samples, next: &[] },
             mode,

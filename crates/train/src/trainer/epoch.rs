@@ -16,7 +16,7 @@ use super::error::{TrainError, if_readable};
 use super::fit::Fit;
 use super::group::share;
 use super::history::{EpochReport, History, Scores};
-use super::overlap::{Comparison, fingerprint};
+use super::overlap::{Comparison, fingerprint, sparse_fingerprint};
 use super::tallies::{Counted, RunningMetrics, Tallies, Values};
 use super::warning::TrainWarning;
 use super::{State, Trainer, address};
@@ -262,11 +262,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         let mut row = 0;
         for shard in shards {
-            for x in shard.inputs().rows() {
+            let sparse = shard.sparse_samples();
+            for (index, x) in shard.inputs().rows().into_iter().enumerate() {
                 if wanted.contains(row) {
-                    trained.remember(match split_k {
-                        Some(split_k) => fingerprint(split_k.sample(row)),
-                        None => fingerprint(x.to_slice()),
+                    trained.remember(match (split_k.as_ref(), sparse) {
+                        (_, Some((x, _))) => sparse_fingerprint(x.row(index)),
+                        (Some(split_k), None) => fingerprint(split_k.sample(row)),
+                        (None, None) => fingerprint(x.to_slice()),
                     });
                 }
                 row += 1;
@@ -280,9 +282,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let mut samples = samples.iter();
         for shard in shards {
             let inputs = shard.inputs();
-            for (x, &sample) in inputs.rows().into_iter().zip(&mut samples) {
+            let sparse = shard.sparse_samples();
+            for (row, (x, &sample)) in inputs.rows().into_iter().zip(&mut samples).enumerate() {
                 if comparison.wants(sample as usize) {
-                    comparison.add(fingerprint(x.to_slice()), trained);
+                    let fingerprint = match sparse {
+                        Some((x, _)) => sparse_fingerprint(x.row(row)),
+                        None => fingerprint(x.to_slice()),
+                    };
+                    comparison.add(fingerprint, trained);
                 }
             }
         }

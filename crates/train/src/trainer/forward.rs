@@ -26,6 +26,8 @@ pub(super) struct Forward<'a, T: Real, Y> {
     pub(super) columns: usize,
     pub(super) deferred: bool,
     pub(super) sparse: bool,
+    /// Whether samples may be read without their zeros.
+    pub(super) sparse_samples: bool,
     pub(super) data: &'a (dyn Samples<T, Target = Y> + 'a),
     pub(super) batch: Batch<'a>,
     pub(super) mode: Mode,
@@ -78,6 +80,10 @@ impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
         if let Some(exchanges) = exchanges {
             exchanges.begin(batch.samples.len());
         }
+        let stored = self.data.stored_values(0).is_some();
+        let begins_with_product = shards.first().is_some_and(Shard::begins_with_product);
+        // Where products are not deferred, the layer computes the gradient from the samples.
+        let sparse_samples = self.sparse_samples && self.deferred && stored && begins_with_product;
         let pass = Pass {
             layers: self.layers,
             params,
@@ -100,7 +106,7 @@ impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
         let mut weight = rows_of_batch as f64;
         let scale = reduction.factor(rows_of_batch, weight);
 
-        let mut split_k = if mode == Mode::Eval { None } else { split_k.as_mut() };
+        let mut split_k = if mode == Mode::Eval || sparse_samples { None } else { split_k.as_mut() };
         if let Some(SplitK { blocks, units, .. }) = &mut split_k {
             let units = *units;
             each_pair(blocks, shards, threads, &|index, block, shard| {
@@ -113,7 +119,9 @@ impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
             let index = own.start + index;
             let rows = rows(index);
             let turn = if rows.is_empty() { None } else { exchanges.map(|exchanges| exchanges.join(index)) };
-            if split_k.is_none() {
+            if sparse_samples {
+                shard.gather_sparse(&pass, rows.clone());
+            } else if split_k.is_none() {
                 shard.gather(&pass, rows.clone());
             }
             // Samples and targets are checked here, so that layers and losses need not check them.
@@ -125,6 +133,8 @@ impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
             }
             check_outputs(pass.loss, metrics, columns, &shard.targets)?;
             match split_k {
+                // Layers that begin with a product take all numbers.
+                None if sparse_samples => shard.multiply_sparse(&pass),
                 None => {
                     if let Err(source) = pass.layers.check(shard.inputs()) {
                         let source = source.after(rows.start);

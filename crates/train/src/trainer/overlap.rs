@@ -21,16 +21,22 @@ fn some_of(samples: usize) -> usize {
 
 /// A number that depends on all values of a sample, however they are cut into parts.
 pub(super) fn fingerprint<'a, T: Real>(parts: impl IntoIterator<Item = &'a [T]>) -> u64 {
+    (0..).zip(parts.into_iter().flatten()).fold(0, |sum, (column, &value)| add_value(sum, column, value))
+}
+
+/// The [`fingerprint`] of a sample that is 0 but for some columns.
+pub(super) fn sparse_fingerprint<T: Real>((columns, values): (&[u32], &[T])) -> u64 {
+    columns.iter().zip(values).fold(0, |sum, (&column, &value)| add_value(sum, column.into(), value))
+}
+
+/// Adds the value of a column to a fingerprint; 0 adds nothing.
+#[inline]
+fn add_value<T: Real>(sum: u64, column: u64, value: T) -> u64 {
     /// Odd, so that two samples that differ in one value never have the same number.
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut key = FACTOR;
-    let mut sum = 0u64;
-    for value in parts.into_iter().flatten() {
-        let bits = value.as_f64().to_bits();
-        key = key.wrapping_add(FACTOR << 1);
-        sum = sum.wrapping_add((bits ^ (bits >> 32)).wrapping_mul(key));
-    }
-    sum
+    let bits = value.as_f64().to_bits();
+    let key = FACTOR.wrapping_add((FACTOR << 1).wrapping_mul(column + 1));
+    sum.wrapping_add((bits ^ (bits >> 32)).wrapping_mul(key))
 }
 
 /// Fingerprints of training samples.

@@ -70,7 +70,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         // To read the samples again later takes longer than to write a gradient for each shard, once a shard has many.
         let rows = self.rows_of_pass() / self.state.shards.len().max(1);
         let samples = rows.saturating_mul(self.model.input().size());
-        if self.state.split_k.is_none() && samples >= 2 * self.model.parameters().len() {
+        let is_read_again = self.state.split_k.is_none() && !self.state.has_sparse_samples;
+        if is_read_again && samples >= 2 * self.model.parameters().len() {
             Order::InShards
         } else {
             Order::Joined
@@ -166,8 +167,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         mode: Mode,
         threads: usize,
     ) -> Result<BatchLoss, TrainError> {
+        self.state.has_sparse_samples = data.stored_values(0).is_some();
         let deferred = self.defers();
-        let State { shards, split_k, buckets, exchanges, whole_batch, members, of_group, .. } =
+        let State { shards, split_k, buckets, exchanges, whole_batch, members, of_group, factors, .. } =
             &mut self.state;
         let forward = Forward {
             layers: &self.model.layers,
@@ -176,6 +178,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             columns: self.model.output.size(),
             deferred,
             sparse: buckets.sparse(),
+            sparse_samples: !factors.are_needed(),
             data,
             batch,
             mode,

@@ -98,6 +98,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 columns: self.model.output.size(),
                 deferred,
                 sparse: buckets.sparse(),
+                sparse_samples: !factors.are_needed(),
                 data,
                 batch,
                 mode: mode(0),

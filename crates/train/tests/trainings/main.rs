@@ -13,6 +13,7 @@ mod losses_and_metrics;
 mod optimizers;
 mod pytorch;
 mod schedules;
+mod sparse_samples;
 mod stateful;
 mod tables;
 mod training;
