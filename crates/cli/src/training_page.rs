@@ -33,6 +33,48 @@ const PICTURES: usize = 32;
 /// The most weights whose sizes are shown.
 const WEIGHTS: usize = 10;
 
+/// What is known of a training before it, for its page.
+pub(crate) struct TrainingFacts<'a> {
+    pub(crate) source: &'a ReportSource,
+    pub(crate) predicts: &'a PredictedTargets,
+    /// The number of samples of the training.
+    pub(crate) samples: usize,
+    pub(crate) model: &'a Model<f32>,
+    /// How it is trained.
+    pub(crate) settings: Vec<(String, String)>,
+    pub(crate) blas: &'a Blas,
+    pub(crate) portable: bool,
+    pub(crate) threads: usize,
+    pub(crate) shards: usize,
+}
+
+impl TrainingFacts<'_> {
+    /// A page with these alone.
+    pub(crate) fn page(self) -> RunReport {
+        let Self { source, predicts, samples, model, settings, .. } = &self;
+        let mut page = RunReport::new(title(source, predicts));
+        page.subtitle = format!("{samples} samples, {} parameters", model.parameters().len());
+        page.layers = layers(model);
+        page.settings.clone_from(settings);
+        page.environment = self.environment();
+        page
+    }
+
+    /// On what it is trained.
+    fn environment(&self) -> Vec<(String, String)> {
+        let Self { blas: Blas { name, version, kernel, .. }, portable, threads, shards, .. } = self;
+        let products = if *portable { "portable" } else { "of BLAS and our own kernels" };
+        named([
+            ("chainrule", env!("CARGO_PKG_VERSION").to_owned()),
+            ("BLAS", format!("{name} {version} {kernel}").trim().to_owned()),
+            ("products", products.to_owned()),
+            ("threads", threads.to_string()),
+            ("shards", shards.to_string()),
+            ("system", format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH)),
+        ])
+    }
+}
+
 /// What a page is made of.
 pub(crate) struct TrainingPage<'a, Y> {
     pub(crate) report: &'a TrainReport,
@@ -64,7 +106,18 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
 
     fn page(self) -> Result<RunReport, Box<dyn Error>> {
         let Self { report, recorded, sizes, model, .. } = &self;
-        let mut page = RunReport::new(title(&report.source, &report.predicts));
+        let facts = TrainingFacts {
+            source: &report.source,
+            predicts: &report.predicts,
+            samples: report.samples,
+            model,
+            settings: self.settings.clone(),
+            blas: &report.blas,
+            portable: report.portable,
+            threads: report.threads,
+            shards: report.shards,
+        };
+        let mut page = facts.page();
         let epochs = report.history.len();
         let passes = counted(epochs, "epoch");
         page.subtitle = format!("{} samples, {passes}, {} parameters", report.samples, report.parameters);
@@ -95,10 +148,7 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
             page.values = self.values()?;
         }
         page.weights = first_weights(model);
-        page.layers = layers(model);
-        page.settings.clone_from(&self.settings);
         page.settings.push(("SHA-256 of the parameters".into(), report.params_sha256.clone()));
-        page.environment = environment(&report.blas, report.portable, report.threads, report.shards);
         Ok(page)
     }
 
@@ -170,7 +220,7 @@ pub(crate) fn named<const N: usize>(facts: [(&str, String); N]) -> Vec<(String, 
 }
 
 /// The title of a page about a model that predicts these.
-pub(crate) fn title(source: &ReportSource, predicts: &PredictedTargets) -> String {
+fn title(source: &ReportSource, predicts: &PredictedTargets) -> String {
     match source {
         ReportSource::Dataset(name) => format!("Training on {name}"),
         ReportSource::Configuration { .. } => format!("A model of {}", predicts.names.join(", ")),
@@ -220,7 +270,7 @@ pub(crate) fn norms(sizes: &[WeightSizes]) -> [Vec<CurveSeries>; 2] {
 }
 
 /// The layers of a model.
-pub(crate) fn layers(model: &Model<f32>) -> Vec<LayerFacts> {
+fn layers(model: &Model<f32>) -> Vec<LayerFacts> {
     let layer = |layer: &chainrule::core::LayerInfo| LayerFacts {
         path: layer.path.clone(),
         label: layer.label.clone(),
@@ -229,24 +279,6 @@ pub(crate) fn layers(model: &Model<f32>) -> Vec<LayerFacts> {
         flops: layer.flops,
     };
     model.plan().layers().iter().map(layer).collect()
-}
-
-/// On what a model is trained.
-pub(crate) fn environment(
-    Blas { name, version, kernel, .. }: &Blas,
-    portable: bool,
-    threads: usize,
-    shards: usize,
-) -> Vec<(String, String)> {
-    let products = if portable { "portable" } else { "of BLAS and our own kernels" };
-    named([
-        ("chainrule", env!("CARGO_PKG_VERSION").to_owned()),
-        ("BLAS", format!("{name} {version} {kernel}").trim().to_owned()),
-        ("products", products.to_owned()),
-        ("threads", threads.to_string()),
-        ("shards", shards.to_string()),
-        ("system", format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH)),
-    ])
 }
 
 /// The mistakes of which the model was most certain, if samples are pictures.

@@ -14,7 +14,6 @@ use chainrule_config::{
     Configuration, DataParts, LearntTarget, LoadedData, LoadedSamples, PredictedTargets, TrainedModel,
     TrainingJob, noted,
 };
-use chainrule_report::RunReport;
 use clap::Args;
 
 use super::for_shell;
@@ -24,7 +23,7 @@ use crate::output_files;
 use crate::progress::ProgressPrinter;
 use crate::recorder::{Recorder, SIZES};
 use crate::report::{ReportSource, TrainReport};
-use crate::training_page::{TrainingPage, environment, layers, title};
+use crate::training_page::{TrainingFacts, TrainingPage};
 use crate::watch::{TESTING, Watch};
 
 /// For how long steps are measured before the training.
@@ -208,14 +207,18 @@ impl Run<'_> {
         let mut watch = None;
         if let Some(address) = self.options.watch {
             let (samples, trainer) = (job.samples(), job.trainer());
-            let mut facts = RunReport::new(title(&source, &predicts));
-            let parameters = trainer.model().parameters().len();
-            facts.subtitle = format!("{samples} samples, {parameters} parameters");
-            facts.layers = layers(trainer.model());
-            facts.settings = self.settings();
-            let shards = trainer.shard_count();
-            facts.environment = environment(&Blas::current(), configuration.portable, threads, shards);
-            let callback = watch.insert(Watch::start(address, facts)?).callback(&recorder);
+            let facts = TrainingFacts {
+                source: &source,
+                predicts: &predicts,
+                samples,
+                model: trainer.model(),
+                settings: self.settings(),
+                blas: &Blas::current(),
+                portable: configuration.portable,
+                threads,
+                shards: trainer.shard_count(),
+            };
+            let callback = watch.insert(Watch::start(address, facts.page())?).callback(&recorder);
             job = job.try_with(|trainer| Ok::<_, Box<dyn Error>>(trainer.callback(callback)))?;
         }
         let fitted = job.fit();
