@@ -443,6 +443,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
             model,
             outputs,
             samples: &test,
+            rows: None,
             settings: arguments.options(epochs, name),
         };
         page.publish(arguments.report.as_deref(), watch)?;

@@ -4,8 +4,10 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
+use chainrule::tables::Table;
 use chainrule::tensor::blas::Blas;
 use chainrule::train::Trainer;
 use chainrule::train::callbacks::{CsvLog, JsonLinesLog, TensorBoardLog};
@@ -85,6 +87,8 @@ struct Run<'a> {
     keeps_checkpoint: bool,
     /// The samples and their shape, for checkpoints.
     samples: String,
+    /// The rows that are the samples of the last part, for the page.
+    rows: Option<Arc<Table>>,
 }
 
 /// Trains, evaluates, saves, and reports.
@@ -123,7 +127,8 @@ pub(crate) fn run(
     let model = noted(configuration.model(registry, data.shape())?, configuration, &data);
     terminal::note(format_args!("{}\n", model.summary()));
     let samples = format!("{train} {validation} {test} of {}", data.shape());
-    let run = Run { source: &source, options, out, checkpoint, keeps_checkpoint, samples };
+    let rows = data.rows.filter(|_| options.report.is_some() || options.watch.is_some());
+    let run = Run { source: &source, options, out, checkpoint, keeps_checkpoint, samples, rows };
     match data.samples {
         LoadedSamples::Classes(parts) => run.train(model, data.predicts, parts),
         LoadedSamples::Values(parts) => run.train(model, data.predicts, parts),
@@ -197,7 +202,7 @@ impl Run<'_> {
         let threads = self.options.threads();
         let interrupt = Interrupt::watch()?;
         let last = parts.test.as_ref().or(parts.validation.as_ref()).unwrap_or(&parts.train).clone();
-        let outputs = configuration.loss::<Y>(registry)?.outputs();
+        let outputs = configuration.takes(registry)?;
         let recorder = Recorder::default();
         let job = TrainingJob::new(configuration, registry, model, predicts.clone(), parts)?;
         let mut job =
@@ -287,7 +292,8 @@ impl Run<'_> {
             let recorded = recorder.recorded();
             let (report, sizes, model, samples) = (&report, &sizes[..], &model, &last);
             let settings = self.settings();
-            TrainingPage { report, warnings, recorded, sizes, model, outputs, samples, settings }
+            let rows = self.rows.as_deref();
+            TrainingPage { report, warnings, recorded, sizes, model, outputs, samples, rows, settings }
                 .publish(page.as_deref(), watch)?;
         }
         saved?;
