@@ -16,6 +16,7 @@ mod import;
 mod interrupt;
 mod launch;
 mod list;
+mod model_graph;
 mod output_files;
 mod parts;
 mod processes;
@@ -35,6 +36,7 @@ mod watch;
 mod weight_file;
 
 use std::error::Error;
+use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use chainrule::tensor::{NotingAllocator, blas, prepare_for_scarce_memory, simd};
@@ -110,7 +112,10 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments.command,
         Err(error) => {
             processes::let_the_first_speak();
-            error.exit();
+            if error.use_stderr() {
+                error.exit();
+            }
+            return shown(error.print());
         }
     };
     if command.multiplies() {
@@ -131,6 +136,18 @@ fn main() -> ExitCode {
             terminal::note(format_args!("error: {}", error_chain::text(&*error)));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The status after a help text was printed, which may not have been possible: to a full disk, for example.
+fn shown(printed: io::Result<()>) -> ExitCode {
+    match printed.and_then(|()| io::stdout().flush()) {
+        // A reader that is gone has read what it wanted.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            terminal::note(format_args!("error: cannot write to standard output: {error}"));
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
     }
 }
 

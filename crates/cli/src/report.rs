@@ -7,7 +7,7 @@ use std::path::Path;
 use chainrule::data::output;
 use chainrule::tensor::blas::Blas;
 use chainrule::train::{EpochReport, Model};
-use chainrule_config::{Configuration, Evaluated, PredictedTargets};
+use chainrule_config::{Configuration, Evaluated, PredictedOutput, PredictedTargets};
 use chainrule_report::counted;
 use serde_json::{Map, Value, json};
 
@@ -127,6 +127,8 @@ impl TrainReport {
                 json!({ "configuration": text, "changes": changes })
             }
         };
+        let output = |output: &PredictedOutput| json!({ "name": output.name, "classes": output.classes });
+        let outputs: Vec<Value> = predicts.outputs.iter().map(output).collect();
         let rest = json!({
             "samples": samples,
             "predicts": {
@@ -135,6 +137,7 @@ impl TrainReport {
                 "labels": predicts.labels,
                 // Of the losses of the epochs: those of the parts are in the units of the data.
                 "scales": predicts.scales,
+                "outputs": outputs,
             },
             "epochs": epochs,
             "train_seconds": self.seconds(),

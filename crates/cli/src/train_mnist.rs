@@ -20,7 +20,6 @@ use chainrule_cli::{peak, terminal};
 use chainrule_config::{
     CheckpointInterval, Evaluation, PredictedTargets, Rate, SharedSamples, scheduled_optimizer,
 };
-use chainrule_report::RunReport;
 use clap::{ArgGroup, Args};
 
 use crate::forecast::{self, Forecast};
@@ -32,7 +31,7 @@ use crate::processes::{self, Processes};
 use crate::progress::ProgressPrinter;
 use crate::recorder::{Recorder, SIZES};
 use crate::report::{ReportSource, TrainReport};
-use crate::training_page::{TrainingPage, environment, layers as page_layers, title};
+use crate::training_page::{TrainingFacts, TrainingPage};
 use crate::watch::{TESTING, Watch};
 
 /// The number of shards with `--distributed`, whatever the number of processes, which is no part of the result.
@@ -348,13 +347,18 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
     };
     let mut watch = None;
     if let Some(address) = arguments.watch.filter(|_| is_first) {
-        let mut facts = RunReport::new(title(&source, &predicts));
-        facts.subtitle =
-            format!("{} samples, {} parameters", train.len(), trainer.model().parameters().len());
-        facts.layers = page_layers(trainer.model());
-        facts.settings = arguments.options(epochs, name);
-        facts.environment = environment(&library, arguments.portable, threads, shards);
-        let watch = watch.insert(Watch::start(address, facts)?);
+        let facts = TrainingFacts {
+            source: &source,
+            predicts: &predicts,
+            samples: train.len(),
+            model: trainer.model(),
+            settings: arguments.options(epochs, name),
+            blas: &library,
+            portable: arguments.portable,
+            threads,
+            shards,
+        };
+        let watch = watch.insert(Watch::start(address, facts.page())?);
         trainer = trainer.callback(watch.callback(&recorder));
     }
     trainer = processes.join(trainer);
@@ -440,6 +444,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
             model,
             outputs,
             samples: &test,
+            rows: None,
             settings: arguments.options(epochs, name),
         };
         page.publish(arguments.report.as_deref(), watch)?;

@@ -7,15 +7,17 @@ use std::path::Path;
 use chainrule::core::ParamEntry;
 use chainrule::data::output;
 use chainrule::prelude::*;
+use chainrule::tables::{ColumnData, ColumnKind, Table, TableColumn, date_text};
 use chainrule::tensor::blas::Blas;
 use chainrule::tensor::{Outputs, TargetView, vector};
 use chainrule::train::{EpochReport, Scores, WeightSizes};
 use chainrule_config::{LearntTarget, PredictedTargets, SharedSamples};
 use chainrule_report::{
-    CurveSeries, LayerFacts, PredictedValues, RunReport, ScoredSamples, Thumbnail, counted,
+    CurveSeries, LayerFacts, PredictedValues, RunReport, ScoredSamples, TextTable, Thumbnail, counted,
 };
 use ndarray::Array2;
 
+use crate::model_graph::model_graph;
 use crate::recorder::Recorded;
 use crate::report::{ReportSource, TrainReport, precise};
 use crate::score_table::short;
@@ -27,11 +29,57 @@ const ROWS: usize = 500;
 /// The number of mistakes that are shown.
 const MISTAKES: usize = 24;
 
+/// The most columns of a table that are shown of a mistake.
+const COLUMNS: usize = 12;
+
 /// The number of units or kernels that are shown.
 const PICTURES: usize = 32;
 
 /// The most weights whose sizes are shown.
 const WEIGHTS: usize = 10;
+
+/// What is known of a training before it, for its page.
+pub(crate) struct TrainingFacts<'a> {
+    pub(crate) source: &'a ReportSource,
+    pub(crate) predicts: &'a PredictedTargets,
+    /// The number of samples of the training.
+    pub(crate) samples: usize,
+    pub(crate) model: &'a Model<f32>,
+    /// How it is trained.
+    pub(crate) settings: Vec<(String, String)>,
+    pub(crate) blas: &'a Blas,
+    pub(crate) portable: bool,
+    pub(crate) threads: usize,
+    pub(crate) shards: usize,
+}
+
+impl TrainingFacts<'_> {
+    /// A page with these alone.
+    pub(crate) fn page(self) -> RunReport {
+        let Self { source, predicts, samples, model, settings, .. } = &self;
+        let mut page = RunReport::new(title(source, predicts));
+        page.subtitle = format!("{samples} samples, {} parameters", model.parameters().len());
+        page.graph = model_graph(model);
+        page.layers = layers(model);
+        page.settings.clone_from(settings);
+        page.environment = self.environment();
+        page
+    }
+
+    /// On what it is trained.
+    fn environment(&self) -> Vec<(String, String)> {
+        let Self { blas: Blas { name, version, kernel, .. }, portable, threads, shards, .. } = self;
+        let products = if *portable { "portable" } else { "of BLAS and our own kernels" };
+        named([
+            ("chainrule", env!("CARGO_PKG_VERSION").to_owned()),
+            ("BLAS", format!("{name} {version} {kernel}").trim().to_owned()),
+            ("products", products.to_owned()),
+            ("threads", threads.to_string()),
+            ("shards", shards.to_string()),
+            ("system", format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH)),
+        ])
+    }
+}
 
 /// What a page is made of.
 pub(crate) struct TrainingPage<'a, Y> {
@@ -44,6 +92,8 @@ pub(crate) struct TrainingPage<'a, Y> {
     pub(crate) outputs: Outputs,
     /// The samples of the last part of the report.
     pub(crate) samples: &'a SharedSamples<Y>,
+    /// The rows of the table that they are, if they are of one.
+    pub(crate) rows: Option<&'a Table>,
     /// How it was trained.
     pub(crate) settings: Vec<(String, String)>,
 }
@@ -64,7 +114,18 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
 
     fn page(self) -> Result<RunReport, Box<dyn Error>> {
         let Self { report, recorded, sizes, model, .. } = &self;
-        let mut page = RunReport::new(title(&report.source, &report.predicts));
+        let facts = TrainingFacts {
+            source: &report.source,
+            predicts: &report.predicts,
+            samples: report.samples,
+            model,
+            settings: self.settings.clone(),
+            blas: &report.blas,
+            portable: report.portable,
+            threads: report.threads,
+            shards: report.shards,
+        };
+        let mut page = facts.page();
         let epochs = report.history.len();
         let passes = counted(epochs, "epoch");
         page.subtitle = format!("{} samples, {passes}, {} parameters", report.samples, report.parameters);
@@ -89,16 +150,17 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
         page.classes = report.predicts.classes.clone().unwrap_or_default();
         page.confusion = report.last().and_then(|(_, last)| last.confusion.clone()).unwrap_or_default();
         if let Some(scored) = self.scored()? {
-            page.mistakes = mistakes(&scored, self.samples, &page.classes);
+            let wrong = mistakes(&scored);
+            page.mistakes = pictures(&wrong, self.samples, &page.classes);
+            page.mistake_rows = self.rows.map(|rows| self.wrong_classes(rows, &wrong, &page.classes));
             page.scores = Some(scored);
         } else {
             page.values = self.values()?;
+            let values = page.values.as_ref().zip(self.rows);
+            page.mistake_rows = values.map(|(values, rows)| self.largest_residuals(rows, values));
         }
         page.weights = first_weights(model);
-        page.layers = layers(model);
-        page.settings.clone_from(&self.settings);
         page.settings.push(("SHA-256 of the parameters".into(), report.params_sha256.clone()));
-        page.environment = environment(&report.blas, report.portable, report.threads, report.shards);
         Ok(page)
     }
 
@@ -148,6 +210,52 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
         Ok(Some(scored))
     }
 
+    /// The mistakes as rows of their table.
+    fn wrong_classes(&self, rows: &Table, wrong: &[Mistake], classes: &[String]) -> TextTable {
+        let name = |class: usize| classes.get(class).cloned().unwrap_or_default();
+        let mistakes = wrong.iter().map(|&Mistake { sample, taken, target, score }| {
+            (sample, vec![name(target), name(taken), format!("{:.1}", 100.0 * score)])
+        });
+        self.rows_of(rows, ["taken for", "certain, %"], mistakes)
+    }
+
+    /// The rows of a table whose predictions are the farthest from their targets.
+    fn largest_residuals(&self, rows: &Table, values: &PredictedValues) -> TextTable {
+        let residual = |&sample: &usize| (values.predicted[sample] - values.targets[sample]).abs();
+        let mut samples: Vec<usize> = (0..values.predicted.len()).collect();
+        samples.sort_by(|a, b| residual(b).total_cmp(&residual(a)));
+        let mistakes = samples.into_iter().take(MISTAKES).map(|sample| {
+            let (predicted, target) = (values.predicted[sample], values.targets[sample]);
+            (sample, [target, predicted, target - predicted].map(short).to_vec())
+        });
+        self.rows_of(rows, ["predicted", "residual"], mistakes)
+    }
+
+    /// These samples as rows: their lines, the target with what was said of it, and what is known of them.
+    fn rows_of(
+        &self,
+        rows: &Table,
+        said: [&str; 2],
+        samples: impl Iterator<Item = (usize, Vec<String>)>,
+    ) -> TextTable {
+        let targets = &self.report.predicts.names;
+        let known = rows.columns().iter().filter(|column| {
+            column.kind() != ColumnKind::Constant && !targets.iter().any(|target| target == column.name())
+        });
+        let known: Vec<&TableColumn> = known.take(COLUMNS).collect();
+        let target = targets.first().cloned().unwrap_or_default();
+        let columns = ["line".to_owned(), target].into_iter().chain(said.map(str::to_owned));
+        let row = |(sample, said): (usize, Vec<String>)| {
+            let cells = known.iter().map(|column| cell(column, sample));
+            std::iter::once(rows.line(sample).to_string()).chain(said).chain(cells).collect()
+        };
+        let shown = samples.filter(|(sample, _)| *sample < rows.rows());
+        TextTable {
+            columns: columns.chain(known.iter().map(|column| column.name().to_owned())).collect(),
+            rows: shown.map(row).collect(),
+        }
+    }
+
     /// The predictions for one target that is a number.
     fn values(&self) -> Result<Option<PredictedValues>, Box<dyn Error>> {
         let predicts = &self.report.predicts;
@@ -165,12 +273,25 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
     }
 }
 
+/// What a row of a table holds in a column.
+fn cell(column: &TableColumn, row: usize) -> String {
+    match column.data() {
+        ColumnData::Texts(texts) => texts.get(row).unwrap_or_default().to_owned(),
+        ColumnData::Numbers(numbers) => match (column.kind(), numbers.values()[row]) {
+            (_, value) if value.is_nan() => String::new(),
+            (ColumnKind::Date, days) => date_text(days),
+            (ColumnKind::Boolean, value) => if value == 0.0 { "no" } else { "yes" }.to_owned(),
+            (_, value) => value.to_string(),
+        },
+    }
+}
+
 pub(crate) fn named<const N: usize>(facts: [(&str, String); N]) -> Vec<(String, String)> {
     facts.map(|(name, value)| (name.to_owned(), value)).to_vec()
 }
 
 /// The title of a page about a model that predicts these.
-pub(crate) fn title(source: &ReportSource, predicts: &PredictedTargets) -> String {
+fn title(source: &ReportSource, predicts: &PredictedTargets) -> String {
     match source {
         ReportSource::Dataset(name) => format!("Training on {name}"),
         ReportSource::Configuration { .. } => format!("A model of {}", predicts.names.join(", ")),
@@ -220,7 +341,7 @@ pub(crate) fn norms(sizes: &[WeightSizes]) -> [Vec<CurveSeries>; 2] {
 }
 
 /// The layers of a model.
-pub(crate) fn layers(model: &Model<f32>) -> Vec<LayerFacts> {
+fn layers(model: &Model<f32>) -> Vec<LayerFacts> {
     let layer = |layer: &chainrule::core::LayerInfo| LayerFacts {
         path: layer.path.clone(),
         label: layer.label.clone(),
@@ -231,27 +352,34 @@ pub(crate) fn layers(model: &Model<f32>) -> Vec<LayerFacts> {
     model.plan().layers().iter().map(layer).collect()
 }
 
-/// On what a model is trained.
-pub(crate) fn environment(
-    Blas { name, version, kernel, .. }: &Blas,
-    portable: bool,
-    threads: usize,
-    shards: usize,
-) -> Vec<(String, String)> {
-    let products = if portable { "portable" } else { "of BLAS and our own kernels" };
-    named([
-        ("chainrule", env!("CARGO_PKG_VERSION").to_owned()),
-        ("BLAS", format!("{name} {version} {kernel}").trim().to_owned()),
-        ("products", products.to_owned()),
-        ("threads", threads.to_string()),
-        ("shards", shards.to_string()),
-        ("system", format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH)),
-    ])
+/// A sample that was taken for another class than its own.
+struct Mistake {
+    sample: usize,
+    /// The class that it was taken for.
+    taken: usize,
+    target: usize,
+    /// The probability that the model gave that class.
+    score: f32,
 }
 
-/// The mistakes of which the model was most certain, if samples are pictures.
-fn mistakes<Y: LearntTarget>(
-    scored: &ScoredSamples,
+/// The mistakes of which the model was most certain.
+fn mistakes(scored: &ScoredSamples) -> Vec<Mistake> {
+    let rows = scored.probabilities.chunks_exact(scored.classes.max(1)).zip(&scored.targets).enumerate();
+    let mut wrong: Vec<Mistake> = rows
+        .filter_map(|(sample, (row, &target))| {
+            let taken = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]))?;
+            let target = target as usize;
+            (taken != target).then_some(Mistake { sample, taken, target, score: row[taken] })
+        })
+        .collect();
+    wrong.sort_by(|a, b| b.score.total_cmp(&a.score));
+    wrong.truncate(MISTAKES);
+    wrong
+}
+
+/// The mistakes as pictures, if samples are some.
+fn pictures<Y: LearntTarget>(
+    wrong: &[Mistake],
     samples: &SharedSamples<Y>,
     classes: &[String],
 ) -> Vec<Thumbnail> {
@@ -260,15 +388,7 @@ fn mistakes<Y: LearntTarget>(
         [channels, height, width] => [channels, height, width],
         _ => return Vec::new(),
     };
-    let rows = scored.probabilities.chunks_exact(scored.classes.max(1)).zip(&scored.targets).enumerate();
-    let mut wrong: Vec<(f32, usize, usize, u32)> = rows
-        .filter_map(|(sample, (row, &target))| {
-            let taken = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]))?;
-            (taken != target as usize).then_some((row[taken], sample, taken, target))
-        })
-        .collect();
-    wrong.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let picture = |&(score, sample, taken, target): &(f32, usize, usize, u32)| {
+    let picture = |&Mistake { sample, taken, target, score }: &Mistake| {
         let mut pixels = vec![0.0; channels * height * width];
         samples.read(sample, &mut pixels);
         // Of colours, the mean, without an alpha channel.
@@ -279,15 +399,11 @@ fn mistakes<Y: LearntTarget>(
         }
         grey.iter_mut().for_each(|grey| *grey /= shown as f32);
         let name = |class: usize| classes.get(class).map_or("", String::as_str);
-        let caption = format!(
-            "{} taken for {} ({:.1} %), sample {sample}",
-            name(target as usize),
-            name(taken),
-            100.0 * score
-        );
+        let caption =
+            format!("{} taken for {} ({:.1} %), sample {sample}", name(target), name(taken), 100.0 * score);
         Thumbnail::of_brightness(width, grey, caption)
     };
-    wrong.iter().take(MISTAKES).map(picture).collect()
+    wrong.iter().map(picture).collect()
 }
 
 /// The first weights as pictures: those of each unit over the inputs, or the kernels of a convolution.

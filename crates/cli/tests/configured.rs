@@ -329,6 +329,52 @@ fn yes_or_no_and_several_targets() {
     );
 }
 
+/// A rent and whether there is a balcony, by one model.
+#[test]
+fn several_outputs_are_trained_and_predicted() {
+    let new = "area;town\n100;Ulm\n50;Munich\n".to_owned();
+    let directory = directory(&[("flats.csv", flats(300, 7)), ("test.csv", flats(60, 8)), ("new.csv", new)]);
+    let directory = directory.path();
+    out(directory, &["init", "flats.csv", "--target", "rent", "--target", "town"]);
+    let configuration = fs::read_to_string(directory.join("flats.toml")).unwrap();
+    assert!(
+        configuration.contains("[output.rent]") && configuration.contains("[output.town]"),
+        "{configuration}"
+    );
+    let changes =
+        ["--set", "epochs=40", "--set", "data.ignore=[\"balcony\"]", "--set", "output.town.weight=0.1"];
+    let files = ["--json", "report.json", "--report", "report.html", "--log", "log.csv"];
+    let printed = out(directory, &[&["train", "flats.toml"][..], &changes, &files].concat());
+    assert!(printed.contains("rent r2") && printed.contains("town accuracy"), "{printed}");
+    let report = json(directory, "report.json");
+    let test = &report["scores"]["test"];
+    assert!(test["metrics"]["rent mean_absolute_error"].as_f64() > Some(10.0), "in euros: {test}");
+    assert!(
+        report["epochs"][0]["validation"]["metrics"]["town accuracy"].is_number(),
+        "{}",
+        report["epochs"][0]
+    );
+    let outputs = serde_json::json!([{ "name": "rent", "classes": null }, { "name": "town", "classes": ["Munich", "Ulm"] }]);
+    assert_eq!(report["predicts"]["outputs"], outputs);
+    let page = fs::read_to_string(directory.join("report.html")).unwrap();
+    assert!(page.contains("A model of rent, town") && page.contains("rent r2"));
+    out(directory, &["report", "report.json", "-o", "again.html"]);
+    let summary = out(directory, &["summary", "flats.chainrule"]);
+    assert!(summary.contains("predicts    rent, town (Munich, Ulm)"), "{summary}");
+    assert!(summary.contains("loss        of town: binary_cross_entropy, which counts 0.1"), "{summary}");
+    let evaluated = out(directory, &["evaluate", "flats.chainrule", "test.csv", "--json"]);
+    let evaluated: Value = serde_json::from_str(&evaluated).unwrap();
+    assert_eq!(evaluated["samples"], 60);
+    assert!(evaluated["metrics"]["town auroc"].is_number(), "{evaluated}");
+    let predicted = out(directory, &["predict", "flats.chainrule", "new.csv"]);
+    let header = "row,rent,town,probability of town Munich,probability of town Ulm\n1,";
+    assert!(predicted.starts_with(header), "{predicted}");
+    out(directory, &["predict", "flats.chainrule", "new.csv", "-o", "new.json"]);
+    let objects = json(directory, "new.json");
+    assert!(objects[1]["prediction"]["rent"].is_number() && objects[1]["prediction"]["town"].is_string());
+    assert!(objects[0]["probabilities"]["town"]["Ulm"].is_number(), "{objects}");
+}
+
 fn draw(directory: &Path, count: usize) {
     let mut rng = Seed(6).rng();
     for class in ["disc", "square"] {

@@ -92,7 +92,7 @@ fn mistakes_are_one_clear_error() {
         (&["cosine("], "cannot be read: at character 7"),
         (&["step"], "step needs the setting `every`"),
         (&["multi_step([2, 1])"], "its milestones are not in order"),
-        (&["exponential(1e200, rate=1)"], "gives step 1 the learning rate 1000"),
+        (&["exponential(1e200, rate=1)"], "gives step 1 the learning rate 1e200, but"),
         (&["cosine", "--lr", "-1"], "Cosine: rate is -1, but must be a finite number of at least 0"),
         (&["cosine", "--lr", "nan"], "Cosine: rate is NaN, but must be"),
         (&["cosine", "--steps", "0"], "--steps"),

@@ -59,13 +59,15 @@ fn a_reader_that_is_gone_changes_nothing() {
 #[test]
 fn a_full_disk_is_one_line() {
     let directory = tempfile::tempdir().unwrap();
-    let Some(output) = full() else { return };
-    let output =
-        program(directory.path(), &["doctor"]).stdout(output).stderr(Stdio::piped()).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let said = said(&output);
-    let errors: Vec<_> = said.iter().filter(|line| line.starts_with("error: ")).collect();
-    assert!(matches!(errors[..], [line] if line.contains("standard output")), "{said:?}");
+    for arguments in [&["doctor"][..], &["--help"], &["train-mnist", "--help"], &["--version"]] {
+        let Some(output) = full() else { return };
+        let output =
+            program(directory.path(), arguments).stdout(output).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let said = said(&output);
+        let errors: Vec<_> = said.iter().filter(|line| line.starts_with("error: ")).collect();
+        assert!(matches!(errors[..], [line] if line.contains("standard output")), "{arguments:?}: {said:?}");
+    }
 
     // The model is saved all the same, and where standard error is full too, the status alone tells.
     let (output, errors) = (full().unwrap(), full().unwrap());

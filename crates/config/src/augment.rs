@@ -9,19 +9,21 @@ use chainrule::tensor::Seed;
 use crate::build::build;
 use crate::configuration::Configuration;
 use crate::error::ConfigError;
-use crate::load::SharedSamples;
+use crate::load::{DataParts, SharedSamples};
 use crate::location::Located;
+use crate::row_weighted::CountingSamples;
 use crate::targets::{LearntTarget, PredictedTargets};
 
 /// The seed of the augmentation among those of a training.
 const AUGMENT: u64 = u64::from_be_bytes(*b"augment!");
 
 impl Configuration {
-    /// The samples as they are trained on: changed at random, mixed, with weights, and with targets in deviations from their means.
+    /// The samples of the training as they are trained on: changed at random, mixed, with weights, and with targets in deviations from their
+    /// means.
     pub(crate) fn for_training<Y: LearntTarget>(
         &self,
         registry: &Registry,
-        samples: &SharedSamples<Y>,
+        DataParts { train, weights, .. }: &DataParts<Y>,
         predicts: &PredictedTargets,
     ) -> Result<SharedSamples<Y>, ConfigError> {
         let seed = Seed(self.seed).child(AUGMENT);
@@ -35,7 +37,7 @@ impl Configuration {
                 }
             }
         }
-        let mut samples = Arc::clone(samples);
+        let mut samples = Arc::clone(train);
         if let Some(first) = pictures.first() {
             let failed = |at: &crate::Location| {
                 let at = at.clone();
@@ -50,7 +52,11 @@ impl Configuration {
             }
             samples = Arc::new(augmented);
         }
-        Ok(Y::scaled(Y::mixed(samples, self, mixings, predicts)?, &predicts.scales))
+        let samples = Y::scaled(Y::mixed(samples, self, mixings, predicts)?, &predicts.scales);
+        Ok(match weights {
+            Some(weights) => Arc::new(CountingSamples { samples, weights: Arc::clone(weights) }),
+            None => samples,
+        })
     }
 
     /// Whether samples are mixed.

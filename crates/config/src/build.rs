@@ -16,7 +16,19 @@ use crate::error::ConfigError;
 use crate::load::DataParts;
 use crate::location::Located;
 use crate::optimizer::{Rate, scheduled_optimizer};
+use crate::row_weighted::RowWeighted;
+use crate::several_outputs;
 use crate::targets::{LearntTarget, PredictedTargets};
+
+/// What is minimised, and what is reported besides.
+#[doc(hidden)]
+pub struct Objective<Y> {
+    pub(crate) loss: Box<dyn Loss<f32, Y>>,
+    pub(crate) metrics: Vec<NamedMeasure<Y>>,
+}
+
+/// A metric, with its name where that is not its own.
+pub(crate) type NamedMeasure<Y> = (Option<String>, Box<dyn Measure<f32, Y>>);
 
 /// What is built from a description at a key, or an error with its place.
 pub(crate) fn build<K: Kind>(
@@ -27,8 +39,18 @@ pub(crate) fn build<K: Kind>(
     registry.build(&described.value).map_err(|source| failed(key, described, source))
 }
 
-fn failed(key: &str, described: &Located<Description>, source: DescriptionError) -> ConfigError {
+pub(crate) fn failed(key: &str, described: &Located<Description>, source: DescriptionError) -> ConfigError {
     ConfigError::Description { at: described.at.clone(), key: key.to_owned(), source: Box::new(source) }
+}
+
+fn check_loss(key: &str, loss: &Located<Description>, registry: &Registry) -> Result<(), ConfigError> {
+    let built = build::<Box<dyn Loss<f32, ClassTarget<f32>>>>(key, loss, registry)?;
+    built.validate().map_err(|error| failed(key, loss, error.into()))
+}
+
+fn check_metric(key: &str, metric: &Located<Description>, registry: &Registry) -> Result<(), ConfigError> {
+    let built = build::<Box<dyn Measure<f32, ClassTarget<f32>>>>(key, metric, registry)?;
+    built.validate().map_err(|error| failed(key, metric, error.into()))
 }
 
 impl Configuration {
@@ -37,11 +59,20 @@ impl Configuration {
         for layer in &self.layers {
             build::<AnyLayer<f32>>("model.layers", layer, registry)?;
         }
-        let loss = build::<Box<dyn Loss<f32, ClassTarget<f32>>>>("loss", &self.loss, registry)?;
-        loss.validate().map_err(|error| failed("loss", &self.loss, error.into()))?;
+        if let Some(loss) = &self.loss {
+            check_loss("loss", loss, registry)?;
+        }
         for metric in &self.metrics {
-            let built = build::<Box<dyn Measure<f32, ClassTarget<f32>>>>("metrics", metric, registry)?;
-            built.validate().map_err(|error| failed("metrics", metric, error.into()))?;
+            check_metric("metrics", metric, registry)?;
+        }
+        for output in &self.outputs {
+            for layer in &output.layers {
+                build::<AnyLayer<f32>>(&output.key("layers"), layer, registry)?;
+            }
+            check_loss(&output.key("loss"), &output.loss, registry)?;
+            for metric in &output.metrics {
+                check_metric(&output.key("metrics"), metric, registry)?;
+            }
         }
         build::<Box<dyn UpdateRule<f32>>>("optimizer", &self.optimizer, registry)?;
         if let Some(schedule) = &self.schedule {
@@ -59,18 +90,45 @@ impl Configuration {
         Ok(())
     }
 
+    /// The loss of the one output.
+    fn the_loss(&self) -> Result<&Located<Description>, ConfigError> {
+        self.loss.as_ref().ok_or_else(|| ConfigError::Contradiction {
+            at: self.data.at.clone(),
+            problem: "each of several outputs has a loss of its own".to_owned(),
+        })
+    }
+
     /// The loss, for targets `Y`.
+    fn loss<Y: LearntTarget>(&self, registry: &Registry) -> Result<Box<dyn Loss<f32, Y>>, ConfigError> {
+        build("loss", self.the_loss()?, registry)
+    }
+
+    /// What the loss takes the outputs of the model for; values, if there are several, which may be different things.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] if the registry has none of its name.
-    pub fn loss<Y: LearntTarget>(&self, registry: &Registry) -> Result<Box<dyn Loss<f32, Y>>, ConfigError> {
-        build("loss", &self.loss, registry)
+    pub fn takes(&self, registry: &Registry) -> Result<Outputs, ConfigError> {
+        if self.outputs.is_empty() {
+            Ok(self.loss::<ClassTarget<f32>>(registry)?.outputs())
+        } else {
+            Ok(Outputs::Values)
+        }
     }
 
-    /// What the loss takes the outputs of the model for.
-    pub(crate) fn outputs(&self, registry: &Registry) -> Result<Outputs, ConfigError> {
-        Ok(self.loss::<ClassTarget<f32>>(registry)?.outputs())
+    /// The loss and the metrics for a model of these samples, with scores in the units of the data if its targets are scaled so.
+    pub(crate) fn objective<Y: LearntTarget>(
+        &self,
+        registry: &Registry,
+        input: Shape,
+        predicts: &PredictedTargets,
+        scales: &[[f64; 2]],
+    ) -> Result<Objective<Y>, ConfigError> {
+        if !self.outputs.is_empty() {
+            return Y::several(self, registry, input, predicts, scales);
+        }
+        let metrics = self.metrics(registry, scales)?.into_iter().map(|metric| (None, metric)).collect();
+        Ok(Objective { loss: self.loss(registry)?, metrics })
     }
 
     /// The optimizer with its schedule.
@@ -96,13 +154,14 @@ impl Configuration {
         self.metrics.iter().map(metric).collect()
     }
 
-    /// The layers one after the other, and perhaps one more.
+    /// The layers one after the other, those of the outputs, and perhaps one more.
     pub(crate) fn sequential(
         &self,
         registry: &Registry,
         last: Option<Description>,
     ) -> Result<Sequential<f32>, ConfigError> {
-        let parts = self.layers.iter().flat_map(|layer| layer.value.parts()).chain(last);
+        let heads = several_outputs::heads(self, registry)?;
+        let parts = self.layers.iter().flat_map(|layer| layer.value.parts()).chain(heads).chain(last);
         let description = Description::chain(parts);
         Sequential::from_description(&description, registry)
             .map_err(|source| failed("model.layers", &self.layers[0], source))
@@ -135,14 +194,20 @@ impl Configuration {
         predicts: &PredictedTargets,
         parts: &DataParts<Y>,
     ) -> Result<Trainer<f32, Y>, ConfigError> {
-        let loss = self.loss::<Y>(registry)?;
+        let objective = self.objective::<Y>(registry, model.input(), predicts, &predicts.scales)?;
+        if !self.outputs.is_empty() {
+            let objective = self.weighted(objective, predicts)?;
+            return self.trainer_of(registry, model, objective);
+        }
+        let Objective { loss, metrics } = objective;
+        let given = self.the_loss()?;
         if !predicts.scales.is_empty() && loss.outputs() != Outputs::Values {
             let problem = format!(
                 "{} takes the outputs for {}, which are not scaled: leave out `data.scale_targets`, or choose a loss of values",
-                self.loss.value,
+                given.value,
                 loss.outputs()
             );
-            return Err(ConfigError::Contradiction { at: self.loss.at.clone(), problem });
+            return Err(ConfigError::Contradiction { at: given.at.clone(), problem });
         }
         let columns = model.output().size();
         let mut row = vec![0.0; parts.train.shape().size()];
@@ -168,21 +233,33 @@ impl Configuration {
                 return unlike(format!(": {error}"));
             }
         }
-        let loss = match &self.class_weights {
-            Some(weights) if loss.scope() == Scope::Batch => {
-                let problem = format!(
-                    "{} compares the samples of a batch with each other, so that none counts for itself: leave out `class_weights`, or choose another loss",
-                    self.loss.value
-                );
-                return Err(ConfigError::Contradiction { at: weights.at.clone(), problem });
-            }
-            Some(_) => Y::class_weighted(loss),
-            None => loss,
-        };
+        let objective = self.weighted(Objective { loss, metrics }, predicts)?;
         if self.mixes(registry) {
-            self.check_mixed(registry, &*loss, columns, predicts)?;
+            self.check_mixed(registry, &*objective.loss, columns, predicts)?;
         }
-        self.trainer_of(registry, model, loss, &predicts.scales)
+        self.trainer_of(registry, model, objective)
+    }
+
+    /// The same for samples that may count more than others.
+    fn weighted<Y: LearntTarget>(
+        &self,
+        Objective { loss, metrics }: Objective<Y>,
+        predicts: &PredictedTargets,
+    ) -> Result<Objective<Y>, ConfigError> {
+        let of_samples = self.data.weights().map(|weights| (&weights.at, "data.weights"));
+        let of_classes = self.class_weights.as_ref().map(|weights| (&weights.at, "class_weights"));
+        let Some((at, key)) = of_samples.or(of_classes) else { return Ok(Objective { loss, metrics }) };
+        if loss.scope() == Scope::Batch {
+            let problem = format!(
+                "{} compares the samples of a batch with each other, so that none counts for itself: leave out `{key}`, or choose another loss",
+                loss.description()
+            );
+            return Err(ConfigError::Contradiction { at: at.clone(), problem });
+        }
+        let targets = predicts.names.len();
+        let plain = |(name, metric)| (name, Y::plain_metric(metric, targets));
+        let metrics = metrics.into_iter().map(plain).collect();
+        Ok(Objective { loss: Box::new(RowWeighted::new(loss, targets)), metrics })
     }
 
     /// Whether the loss and the metrics are defined for targets that are a share of each class.
@@ -203,7 +280,8 @@ impl Configuration {
             ConfigError::Contradiction { at: described.at.clone(), problem }
         };
         let targets = [target];
-        loss.check(columns, &targets).map_err(|error| unlike(&self.loss, error))?;
+        let given = self.the_loss()?;
+        loss.check(columns, &targets).map_err(|error| unlike(given, error))?;
         for (described, metric) in self.metrics.iter().zip(self.metrics::<Y>(registry, &predicts.scales)?) {
             metric.check(columns, &targets).map_err(|error| unlike(described, error))?;
         }
@@ -215,16 +293,18 @@ impl Configuration {
         &self,
         registry: &Registry,
         model: Model<f32>,
-        loss: Box<dyn Loss<f32, Y>>,
-        scales: &[[f64; 2]],
+        objective: Objective<Y>,
     ) -> Result<Trainer<f32, Y>, ConfigError> {
+        let Objective { loss, metrics } = objective;
         let trainer = Trainer::new(model, loss, self.optimizer(registry)?)
             .batch_size(self.batch_size)
             .shards(self.shards)
             .portable(self.portable)
             .seed(Seed(self.seed));
         let trainer = if self.audit { trainer.audit(Audit::default()) } else { trainer };
-        let metrics = self.metrics::<Y>(registry, scales)?;
-        Ok(metrics.into_iter().fold(trainer, Trainer::metric))
+        Ok(metrics.into_iter().fold(trainer, |trainer, (name, metric)| match name {
+            Some(name) => trainer.metric_as(name, metric),
+            None => trainer.metric(metric),
+        }))
     }
 }

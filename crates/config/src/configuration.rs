@@ -12,6 +12,7 @@ use crate::data_section::DataSection;
 use crate::error::ConfigError;
 use crate::location::{Located, Location};
 use crate::node::{self, ConfigNode};
+use crate::output_section::OutputSection;
 use crate::preparation_section::PreparationSection;
 use crate::section::ConfigSection;
 use crate::stopping_section::StoppingSection;
@@ -33,6 +34,7 @@ const KEYS: &[&str] = &[
     "data",
     "preparation",
     "model",
+    "output",
     "early_stopping",
     "checkpoints",
 ];
@@ -68,8 +70,8 @@ pub struct Configuration {
     pub batch_size: usize,
     /// The seed of the initial weights and of shuffling.
     pub seed: u64,
-    /// What is minimised.
-    pub loss: Located<Description>,
+    /// What is minimised, unless there are several outputs, each of which has a loss of its own.
+    pub loss: Option<Located<Description>>,
     /// What is reported besides.
     pub metrics: Vec<Located<Description>>,
     /// How the samples are changed at random in each epoch.
@@ -92,6 +94,8 @@ pub struct Configuration {
     pub preparation: PreparationSection,
     /// The layers one after the other.
     pub layers: Vec<Located<Description>>,
+    /// What comes after them where there are several outputs.
+    pub outputs: Vec<OutputSection>,
     /// When the training ends before its last epoch.
     pub early_stopping: Option<StoppingSection>,
     /// How often the training is saved.
@@ -154,7 +158,8 @@ impl Configuration {
     fn of_node(root: &ConfigNode) -> Result<Self, ConfigError> {
         let section = ConfigSection::new("", root, KEYS)?;
         let required = |key, what| section.get(key).ok_or_else(|| section.missing(key, what));
-        let data = DataSection::of_node(required("data", "a table with the data, as in [data]")?)?;
+        let outputs = section.get("output").map_or_else(|| Ok(Vec::new()), OutputSection::all)?;
+        let data = DataSection::of_node(required("data", "a table with the data, as in [data]")?, &outputs)?;
         let model = ConfigSection::new("model", required("model", "a table with `layers`")?, &["layers"])?;
         let layers = model.descriptions("layers")?;
         if layers.is_empty() {
@@ -163,6 +168,22 @@ impl Configuration {
             );
         }
         let loss = section.description("loss")?;
+        if outputs.is_empty() && loss.is_none() {
+            return Err(section.missing("loss", "a loss, such as \"cross_entropy\""));
+        }
+        let alone = ["loss", "metrics", "class_weights", "augment"];
+        if let (Some(first), Some((key, node))) =
+            (outputs.first(), alone.iter().find_map(|key| Some((key, section.get(key)?))))
+        {
+            let problem = match *key {
+                "loss" | "metrics" => format!(
+                    "each output has its own: move `{key}` below [output.{}] and the others",
+                    first.name.value
+                ),
+                _ => format!("with several outputs there is no `{key}`: leave it out"),
+            };
+            return Err(ConfigError::Contradiction { at: node.at.clone(), problem });
+        }
         let optimizer = section.description("optimizer")?;
         let checkpoints = section
             .get("checkpoints")
@@ -182,7 +203,7 @@ impl Configuration {
             epochs: section.whole("epochs", 0)?.unwrap_or(20),
             batch_size: section.size("batch_size", 1)?.unwrap_or(32),
             seed: section.whole("seed", 0)?.unwrap_or(0),
-            loss: loss.ok_or_else(|| section.missing("loss", "a loss, such as \"cross_entropy\""))?,
+            loss,
             metrics: section.descriptions("metrics")?,
             augment: section.descriptions("augment")?,
             class_weights: section.get("class_weights").map(ClassWeights::of_node).transpose()?,
@@ -197,6 +218,7 @@ impl Configuration {
                 None => PreparationSection::default(),
             },
             layers,
+            outputs,
             early_stopping: section.get("early_stopping").map(StoppingSection::of_node).transpose()?,
             checkpoint_every,
             keep_checkpoints: keep.unwrap_or(2),

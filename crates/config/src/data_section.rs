@@ -11,6 +11,7 @@ use crate::array_section::ArraySection;
 use crate::error::ConfigError;
 use crate::location::{Located, Location};
 use crate::node::{ConfigNode, ConfigValue};
+use crate::output_section::OutputSection;
 use crate::section::{ConfigSection, as_number};
 use crate::series_section::window_size;
 use crate::split_section::SplitSection;
@@ -24,6 +25,7 @@ const TABLE_KEYS: &[&str] = &[
     "target",
     "target_kind",
     "scale_targets",
+    "weights",
     "series",
     "ignore",
     "kinds",
@@ -94,10 +96,12 @@ pub struct TableSection {
     pub path: PathBuf,
     /// The columns that are to be predicted.
     pub targets: Vec<Located<String>>,
-    /// Whether they are classes; without it, texts and yes and no are.
+    /// Whether they are classes; without it, texts and yes and no are. Of several outputs each says that itself.
     pub classes: Option<bool>,
     /// Whether targets that are numbers are scaled to deviation 1 while they are learnt.
     pub scale_targets: bool,
+    /// The column that says how much each row counts in the loss of the training.
+    pub weights: Option<Located<String>>,
     /// How rows that are steps in time are cut into windows.
     pub series: Option<Located<WindowSize>>,
     /// Columns that are left out.
@@ -133,13 +137,14 @@ pub struct PictureSection {
 }
 
 impl DataSection {
-    pub(crate) fn of_node(node: &ConfigNode) -> Result<Self, ConfigError> {
+    /// The section, where there may be several outputs.
+    pub(crate) fn of_node(node: &ConfigNode, outputs: &[OutputSection]) -> Result<Self, ConfigError> {
         let open = ConfigSection::open("data", node)?;
         let is = |key: &str| open.get(key).is_some();
         let source = match [is("table"), is("pictures"), is("idx"), is("arrays")] {
             [true, false, false, false] => {
                 let section = ConfigSection::new("data", node, TABLE_KEYS)?;
-                DataSource::Table(TableSection::of(&section)?)
+                DataSource::Table(TableSection::of(&section, outputs)?)
             }
             [false, true, false, false] => {
                 let section = ConfigSection::new("data", node, PICTURE_KEYS)?;
@@ -160,8 +165,20 @@ impl DataSection {
                 return Err(ConfigError::Contradiction { at: open.at, problem: problem.to_owned() });
             }
         };
+        if let (Some(output), false) = (outputs.first(), matches!(source, DataSource::Table(_))) {
+            let problem = "several outputs are columns of a table: give `data.table`, or leave out [output]";
+            return Err(ConfigError::Contradiction { at: output.name.at.clone(), problem: problem.into() });
+        }
         let split = SplitSection::of(&open, matches!(source, DataSource::Idx(_)))?;
         Ok(Self { source, split, at: open.at })
+    }
+
+    /// The column that says how much each sample counts.
+    pub(crate) fn weights(&self) -> Option<&Located<String>> {
+        match &self.source {
+            DataSource::Table(table) => table.weights.as_ref(),
+            _ => None,
+        }
     }
 
     /// Takes relative paths for such from this directory.
@@ -183,9 +200,25 @@ impl DataSection {
 }
 
 impl TableSection {
-    fn of(section: &ConfigSection<'_>) -> Result<Self, ConfigError> {
+    fn of(section: &ConfigSection<'_>, outputs: &[OutputSection]) -> Result<Self, ConfigError> {
         let path = section.text("table")?.map(|path| path.value).unwrap_or_default();
-        let targets = section.texts("target")?;
+        let given = ["target", "target_kind", "series"];
+        if let (Some(output), Some((key, node))) =
+            (outputs.first(), given.iter().find_map(|key| Some((key, section.get(key)?))))
+        {
+            let problem = match *key {
+                "series" => {
+                    "a series has one output for all targets: leave out [output], and give `target`".into()
+                }
+                key => format!(
+                    "the outputs say it, the first of which is [output.{}]: leave out `data.{key}`",
+                    output.name.value
+                ),
+            };
+            return Err(ConfigError::Contradiction { at: node.at.clone(), problem });
+        }
+        let mut targets = section.texts("target")?;
+        targets.extend(outputs.iter().map(|output| output.name.clone()));
         if targets.is_empty() {
             return Err(
                 section.missing("target", "the name of the column to be predicted, or a list of several")
@@ -194,11 +227,16 @@ impl TableSection {
         let classes = target_kind(section)?;
         if let (Some(true), Some(second)) = (classes, targets.get(1)) {
             let problem =
-                "of several targets none can be classes: give one target, or a configuration for each"
+                "of several targets none can be classes: give one target, or each an output of its own, as in [output.NAME]"
                     .to_owned();
             return Err(ConfigError::Contradiction { at: second.at.clone(), problem });
         }
         let series = section.get("series").map(window_size).transpose()?;
+        let weights = section.text("weights")?;
+        if let (Some(weights), Some(_)) = (&weights, &series) {
+            let problem = "the windows of a series count all alike: leave out `data.weights`".to_owned();
+            return Err(ConfigError::Contradiction { at: weights.at.clone(), problem });
+        }
         let mut kinds = Vec::new();
         if let Some(node) = section.get("kinds") {
             for entry in ConfigSection::open("data.kinds", node)?.entries() {
@@ -210,6 +248,7 @@ impl TableSection {
             targets,
             classes,
             scale_targets: section.flag("scale_targets")?.unwrap_or(series.is_some()),
+            weights,
             series,
             ignore: section.texts("ignore")?,
             kinds,

@@ -8,7 +8,7 @@ use chainrule::train::{Model, Scores, Trainer};
 use crate::configuration::Configuration;
 use crate::error::ConfigError;
 use crate::load::SharedSamples;
-use crate::targets::LearntTarget;
+use crate::targets::{LearntTarget, PredictedTargets};
 
 /// The name under which the confusion matrix is counted.
 const CONFUSION: &str = "confusion matrix of the evaluation";
@@ -31,16 +31,17 @@ pub struct Evaluation<Y: LearntTarget> {
 }
 
 impl<Y: LearntTarget> Evaluation<Y> {
-    /// With the loss and the metrics of a configuration.
+    /// With the loss and the metrics of a configuration, for a model in the units of the data.
     pub(crate) fn of_configuration(
         configuration: &Configuration,
         registry: &Registry,
         model: Model<f32>,
+        predicts: &PredictedTargets,
         threads: usize,
     ) -> Result<Self, ConfigError> {
-        let loss = configuration.loss::<Y>(registry)?;
-        let outputs = loss.outputs();
-        let trainer = configuration.trainer_of(registry, model, loss, &[])?.threads(threads);
+        let objective = configuration.objective::<Y>(registry, model.input(), predicts, &[])?;
+        let outputs = objective.loss.outputs();
+        let trainer = configuration.trainer_of(registry, model, objective)?.threads(threads);
         Ok(Self::new(trainer, outputs))
     }
 

@@ -6,6 +6,7 @@ use chainrule::train::Model;
 
 use crate::configuration::Configuration;
 use crate::error::ConfigError;
+use crate::several_outputs;
 use crate::targets::PredictedTargets;
 
 /// The same model followed by `y = mean + deviation z` for each target, as a dense layer that is not trained: so whoever uses the
@@ -16,10 +17,14 @@ pub(crate) fn in_units(
     model: Model<f32>,
     predicts: &PredictedTargets,
 ) -> Result<Model<f32>, ConfigError> {
-    let scales = &predicts.scales;
-    if scales.is_empty() {
+    if predicts.scales.is_empty() {
         return Ok(model);
     }
+    let scales = if predicts.outputs.is_empty() {
+        predicts.scales.clone()
+    } else {
+        several_outputs::scales_of_columns(configuration, registry, model.input(), predicts)?
+    };
     let dense = Description::new("dense").with("units", scales.len());
     let frozen = Description::new("frozen").with("layer", Value::from(dense));
     let layers = configuration.sequential(registry, Some(frozen))?;

@@ -72,7 +72,7 @@ impl<'c, Y: LearntTarget> TrainingJob<'c, Y> {
         if let (Some(stopping), Some(_)) = (&configuration.early_stopping, &parts.validation) {
             trainer = trainer.callback(stopping.callback());
         }
-        let train = configuration.for_training(registry, &parts.train, &predicts)?;
+        let train = configuration.for_training(registry, &parts, &predicts)?;
         let validation = parts.validation.clone().map(|samples| Y::scaled(samples, &predicts.scales));
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self { configuration, registry, trainer, predicts, parts, train, validation, threads })
@@ -142,8 +142,9 @@ impl<'c, Y: LearntTarget> TrainingJob<'c, Y> {
         }
         let model = in_units(configuration, registry, trainer.evaluated_model(), &predicts)?;
         drop(trainer);
-        let mut evaluation = Evaluation::of_configuration(configuration, registry, model, threads)?;
-        let DataParts { train, validation, test } = parts;
+        let mut evaluation =
+            Evaluation::of_configuration(configuration, registry, model, &predicts, threads)?;
+        let DataParts { train, validation, test, .. } = parts;
         Ok(TrainedModel {
             train: evaluation.of(&train)?,
             validation: validation.map(|samples| evaluation.of(&samples)).transpose()?,

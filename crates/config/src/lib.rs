@@ -15,7 +15,7 @@
 //! let registry = chainrule::registry();
 //!
 //! // What fits the data, as a text with comments, to be edited.
-//! let text = configuration_for(&path, &path, None)?;
+//! let text = configuration_for(&path, &path, &[""; 0])?;
 //! let configuration = Configuration::from_text("plants.toml", &text, &["epochs=3"], &registry)?;
 //!
 //! let data = configuration.load_data(&registry)?;
@@ -33,7 +33,7 @@
 //! # std::fs::write(&new, "soil,height\nsand,3\n")?;
 //! let predictions = model.predict(&new, &registry)?;
 //! predictions.write_csv(&mut std::io::stdout())?;
-//! # assert_eq!(predictions.names(), ["elm", "oak"]);
+//! # assert_eq!(predictions.outputs()[0].names(), ["elm", "oak"]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -45,7 +45,6 @@ mod augment;
 mod build;
 mod changes;
 mod checkpoint_interval;
-mod class_weighted;
 mod class_weights;
 mod configuration;
 mod data_section;
@@ -57,21 +56,26 @@ mod init;
 mod job;
 mod load;
 mod location;
-mod metric_in_units;
 mod node;
 mod optimizer;
+mod output_section;
 mod predict;
 mod predictions;
 mod preparation_section;
+mod row_weighted;
 mod saved;
 mod section;
 mod series_section;
+mod several_outputs;
 mod side_by_side;
 mod split_section;
 mod stopping_section;
 mod targets;
+mod viewed_metric;
 
 pub use array_section::ArraySection;
+#[doc(hidden)]
+pub use build::Objective;
 pub use checkpoint_interval::{CheckpointInterval, seconds};
 pub use class_weights::ClassWeights;
 pub use configuration::Configuration;
@@ -83,13 +87,14 @@ pub use job::{TrainedModel, TrainingJob};
 pub use load::{DataParts, LoadedData, LoadedSamples, SharedSamples};
 pub use location::{Located, Location};
 pub use optimizer::{Rate, scheduled_optimizer};
-pub use predictions::{PredictionKind, Predictions};
+pub use output_section::OutputSection;
+pub use predictions::{OutputPredictions, PredictionKind, Predictions};
 pub use preparation_section::PreparationSection;
 pub use saved::{ConfiguredModel, configuration_of, noted};
 pub use side_by_side::{StopSignal, side_by_side};
 pub use split_section::{HeldOut, SplitMethod, SplitSection};
 pub use stopping_section::StoppingSection;
-pub use targets::{LearntTarget, PredictedTargets};
+pub use targets::{LearntTarget, PredictedOutput, PredictedTargets};
 
 // The program of the README is tested as documentation.
 #[cfg(doctest)]

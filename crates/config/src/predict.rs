@@ -13,11 +13,13 @@ use crate::error::ConfigError;
 use crate::evaluation::{Evaluated, Evaluation};
 use crate::load::{
     SharedSamples, array_samples, check_columns, classes_of, evaluated_classes, evaluated_values,
-    identifiers, labelled, of_file, steps_of_file, values_of,
+    identifiers, labelled, of_file, outputs_of, steps_of_file, values_of,
 };
-use crate::predictions::{PredictionKind, Predictions, RowNames};
+use crate::output_section::OutputSection;
+use crate::predictions::{OutputPredictions, PredictionKind, Predictions, RowNames};
 use crate::saved::{ConfiguredModel, colour_of};
-use crate::targets::LearntTarget;
+use crate::several_outputs;
+use crate::targets::{LearntTarget, PredictedOutput};
 
 /// How many samples are predicted at a time.
 const ROWS: usize = 256;
@@ -82,8 +84,42 @@ impl ConfiguredModel {
                 (self.outputs_of_samples(&images)?, RowNames::numbered(images.count()))
             }
         };
-        let takes = self.configuration.outputs(registry)?;
-        Ok(Predictions::new(rows, self.kind(takes), &self.predicts, takes, outputs))
+        Ok(Predictions::new(rows, self.by_output(outputs, registry)?))
+    }
+
+    /// What the outputs of the model say of each target.
+    fn by_output(
+        &self,
+        outputs: Array2<f32>,
+        registry: &Registry,
+    ) -> Result<Vec<OutputPredictions>, ConfigError> {
+        let Self { configuration, model, predicts, .. } = self;
+        if predicts.outputs.is_empty() {
+            let takes = configuration.takes(registry)?;
+            let (names, classes) = (&predicts.names, predicts.classes.as_deref());
+            return Ok(vec![OutputPredictions::new(self.kind(takes), names, classes, takes, outputs)]);
+        }
+        let columns = several_outputs::fitting_columns(configuration, registry, model.input(), predicts)?;
+        if columns.last().is_none_or(|last| last.end != outputs.ncols()) {
+            let problem = "its outputs are not those of its configuration".to_owned();
+            return Err(ConfigError::NotConfigured { path: self.path.clone(), problem });
+        }
+        let sections = configuration.outputs.iter().zip(&predicts.outputs).zip(columns);
+        let of_output = |((section, predicted), columns): (
+            (&OutputSection, &PredictedOutput),
+            std::ops::Range<usize>,
+        )| {
+            let takes = several_outputs::takes(section, registry)?;
+            let kind = match (&predicted.classes, takes) {
+                (Some(_), Outputs::Values) => PredictionKind::Classes,
+                (Some(_), _) => PredictionKind::Probabilities,
+                (None, _) => PredictionKind::Numbers,
+            };
+            let names = std::slice::from_ref(&predicted.name);
+            let own = outputs.slice(s![.., columns]).to_owned();
+            Ok(OutputPredictions::new(kind, names, predicted.classes.as_deref(), takes, own))
+        };
+        sections.map(of_output).collect()
     }
 
     /// How it does on data with targets: a table, a directory with a folder of pictures for each class, or one with the test images and
@@ -115,7 +151,13 @@ impl ConfiguredModel {
                     Some(classes) => {
                         self.scores(&classes_of(&table, preparation, classes.len())?, registry, threads)
                     }
-                    None => self.scores(&values_of(&table, preparation)?, registry, threads),
+                    None if self.predicts.outputs.is_empty() => {
+                        self.scores(&values_of(&table, preparation)?, registry, threads)
+                    }
+                    None => {
+                        let outputs = &self.predicts.outputs;
+                        self.scores(&outputs_of(&table, preparation, outputs)?, registry, threads)
+                    }
                 }
             }
             DataSource::Pictures(section) => {
@@ -175,7 +217,8 @@ impl ConfiguredModel {
         registry: &Registry,
         threads: usize,
     ) -> Result<Evaluated, ConfigError> {
-        Evaluation::<Y>::of_configuration(&self.configuration, registry, self.model.clone(), threads)?
+        let (configuration, model) = (&self.configuration, self.model.clone());
+        Evaluation::<Y>::of_configuration(configuration, registry, model, &self.predicts, threads)?
             .of(samples)
     }
 

@@ -96,6 +96,10 @@ impl ConfiguredModel {
         let predicts = PredictedTargets::from_text(predicts).map_err(|error| lacks(error.to_string()))?;
         let preparation = model.noted(PREPARATION).map(Preparation::from_text).transpose()?;
         let columns = model.output().size();
+        let outputs = configuration.outputs.iter().map(|output| &output.name.value);
+        if !outputs.eq(predicts.outputs.iter().map(|output| &output.name)) {
+            return Err(lacks("it predicts other outputs than its configuration has".into()));
+        }
         if !predicts.fit(columns) {
             return Err(lacks(format!("it has {columns} outputs, but predicts {}", predicts.words())));
         }

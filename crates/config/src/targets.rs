@@ -1,23 +1,30 @@
 //! What a model predicts.
 
+use std::borrow::Cow;
+use std::fmt::Debug;
 use std::sync::Arc;
 
-use chainrule::core::{Described, Description, DescriptionError, Kind, Registry, describe};
+use chainrule::core::{
+    Described, Description, DescriptionError, Kind, Place, Registry, SettingValue, Value, describe,
+};
 use chainrule::data::augment::{AnyMixing, Mixed};
 use chainrule::data::{ClassTargets, Dataset, Samples};
-use chainrule::losses::Loss;
 use chainrule::metrics::{ConfusionMatrix, Measure};
 use chainrule::tensor::{ClassTarget, Outputs, Seed, Shape, Target};
 
-use crate::class_weighted::ClassWeighted;
+use crate::build::Objective;
 use crate::configuration::Configuration;
 use crate::error::ConfigError;
 use crate::load::SharedSamples;
 use crate::location::Located;
-use crate::metric_in_units::MetricInUnits;
+use crate::several_outputs;
+use crate::viewed_metric::{InUnits, ViewedMetric, WithoutWeights, rescale};
 
 /// The most classes that a training takes. A model has an output for each of them.
 pub(crate) const MAX_CLASSES: usize = 65_536;
+
+/// The mean and the deviation of what is not scaled.
+pub(crate) const UNSCALED: [f64; 2] = [0.0, 1.0];
 
 /// The most classes whose mistakes for each other are counted.
 const MAX_CONFUSED: usize = 1000;
@@ -33,6 +40,69 @@ pub struct PredictedTargets {
     pub labels: bool,
     /// The mean of each target, and its deviation, where targets are learnt in deviations from the mean.
     pub scales: Vec<[f64; 2]>,
+    /// What each output predicts, in the order of the names, if there are several.
+    pub outputs: Vec<PredictedOutput>,
+}
+
+/// What one of several outputs predicts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PredictedOutput {
+    /// The name of the output and of its column.
+    pub name: String,
+    /// The classes, if it is a class and no number.
+    pub classes: Option<Vec<String>>,
+}
+
+describe! {
+    /// What one of several outputs predicts.
+    PredictedOutput = "output";
+    settings {
+        /// The name of the output and of its column.
+        name as "of": required;
+        /// The classes, if it is a class and no number.
+        classes: none;
+    }
+}
+
+impl SettingValue for PredictedOutput {
+    fn from_value(value: &Value, place: &Place<'_>) -> Result<Self, DescriptionError> {
+        place.build_type(value)
+    }
+
+    fn to_value(&self) -> Value {
+        self.describe().into()
+    }
+}
+
+impl PredictedOutput {
+    /// Whether so many columns of a model can predict this.
+    pub(crate) fn fit(&self, columns: usize) -> bool {
+        fit(self.classes.as_ref().map(Vec::len), 1, columns)
+    }
+
+    /// In words, for errors.
+    pub(crate) fn words(&self) -> String {
+        let count = self.classes.as_ref().map(Vec::len);
+        count.map_or_else(|| "one number".to_owned(), |count| format!("{count} classes"))
+    }
+
+    /// The targets that there may be: one of each class, or a number.
+    pub(crate) fn possible(&self) -> Vec<ClassTarget<f32>> {
+        match &self.classes {
+            Some(classes) => (0..classes.len() as u32).map(ClassTarget::from).collect(),
+            None => vec![ClassTarget::of_shares([0.0])],
+        }
+    }
+}
+
+/// Whether so many columns can predict so many classes, or, without these, so many numbers: one for each class, of a yes or no also a single
+/// one, or one for each number.
+fn fit(classes: Option<usize>, numbers: usize, columns: usize) -> bool {
+    match classes {
+        Some(2) if columns == 1 => true,
+        Some(classes) => (2..=MAX_CLASSES).contains(&classes) && columns == classes,
+        None => columns > 0 && columns == numbers,
+    }
 }
 
 describe! {
@@ -47,6 +117,8 @@ describe! {
         labels: false;
         /// The mean and the deviation of each target, where targets are learnt in deviations from the mean.
         scales: [];
+        /// What each output predicts, if there are several.
+        outputs: [];
     }
 }
 
@@ -90,18 +162,36 @@ impl PredictedTargets {
         Self { scales, ..Self::numbers(names) }
     }
 
-    /// Whether so many outputs of a model can predict this: one for each class, of a yes or no also a single one, or one for each target.
-    pub(crate) fn fit(&self, outputs: usize) -> bool {
-        match self.classes.as_ref().map(Vec::len) {
-            Some(2) if outputs == 1 => true,
-            Some(classes) => (2..=MAX_CLASSES).contains(&classes) && outputs == classes,
-            None => outputs > 0 && outputs == self.names.len(),
+    /// Several outputs, each of one target, with the values of the targets of the training, a class by its index; numbers are learnt in
+    /// deviations from their means if they are `scaled`.
+    pub(crate) fn several(outputs: Vec<PredictedOutput>, targets: &[Vec<f32>], scaled: bool) -> Self {
+        let names: Vec<String> = outputs.iter().map(|output| output.name.clone()).collect();
+        let mut scales = Vec::new();
+        if scaled && outputs.iter().any(|output| output.classes.is_none()) {
+            scales = Self::scaled(names.clone(), targets).scales;
+            let of_classes = outputs.iter().zip(&mut scales).filter(|(output, _)| output.classes.is_some());
+            of_classes.for_each(|(_, scale)| *scale = UNSCALED);
         }
+        Self { outputs, scales, ..Self::numbers(names) }
+    }
+
+    /// Whether a model of so many columns can predict this.
+    pub(crate) fn fit(&self, columns: usize) -> bool {
+        if self.outputs.is_empty() {
+            return fit(self.classes.as_ref().map(Vec::len), self.names.len(), columns);
+        }
+        let most = |output: &PredictedOutput| output.classes.as_ref().map_or(1, Vec::len);
+        // Of a yes or no there may be one column or two.
+        let least = |output: &PredictedOutput| if output.fit(1) { 1 } else { most(output) };
+        let sum = |columns: &dyn Fn(&PredictedOutput) -> usize| self.outputs.iter().map(columns).sum();
+        self.outputs.iter().all(|output| output.fit(most(output)))
+            && (sum(&least)..=sum(&most)).contains(&columns)
     }
 
     /// In words, for errors.
     pub(crate) fn words(&self) -> String {
         match (&self.classes, self.names.len()) {
+            _ if !self.outputs.is_empty() => format!("{} outputs", self.outputs.len()),
             (Some(classes), _) => format!("{} classes", classes.len()),
             (None, 1) => "one target".to_owned(),
             (None, count) => format!("{count} targets"),
@@ -117,7 +207,7 @@ impl PredictedTargets {
 }
 
 /// A type of targets that can be learnt from a configuration: classes, `ClassTarget<f32>`, or numbers, `Vec<f32>`.
-pub trait LearntTarget: Target<f32> + Clone + Send + Sync + 'static {
+pub trait LearntTarget: Target<f32> + Clone + Debug + Send + Sync + 'static {
     /// The samples as they are validated on: with targets in deviations from their means.
     #[doc(hidden)]
     fn scaled(samples: SharedSamples<Self>, scales: &[[f64; 2]]) -> SharedSamples<Self> {
@@ -138,10 +228,46 @@ pub trait LearntTarget: Target<f32> + Clone + Send + Sync + 'static {
         predicts: &PredictedTargets,
     ) -> Result<SharedSamples<Self>, ConfigError>;
 
-    /// The loss in which samples count as much as their classes.
+    /// The same target of a sample that counts so much besides what it counts already.
     #[doc(hidden)]
-    fn class_weighted(loss: Box<dyn Loss<f32, Self>>) -> Box<dyn Loss<f32, Self>> {
-        loss
+    fn counting(self, weight: f32) -> Self;
+
+    /// How much a row with so many targets counts.
+    #[doc(hidden)]
+    fn row_weight(&self, targets: usize) -> f32;
+
+    /// So many targets of each row, without how much it counts, as losses and metrics take them.
+    #[doc(hidden)]
+    fn plain(rows: &[Self], targets: usize) -> Cow<'_, [Self]> {
+        let _ = targets;
+        Cow::Borrowed(rows)
+    }
+
+    /// The metric of so many targets of each row, without how much it counts.
+    #[doc(hidden)]
+    fn plain_metric(metric: Box<dyn Measure<f32, Self>>, targets: usize) -> Box<dyn Measure<f32, Self>> {
+        let _ = targets;
+        metric
+    }
+
+    /// The loss and the metrics of several outputs.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if targets are classes, or the outputs do not fit them.
+    #[doc(hidden)]
+    fn several(
+        configuration: &Configuration,
+        registry: &Registry,
+        input: Shape,
+        predicts: &PredictedTargets,
+        scales: &[[f64; 2]],
+    ) -> Result<Objective<Self>, ConfigError> {
+        let _ = (registry, input, predicts, scales);
+        let at = configuration.data.at.clone();
+        let problem =
+            "the data have one target, but there are several outputs: leave out [output]".to_owned();
+        Err(ConfigError::Contradiction { at, problem })
     }
 
     /// The metric of outputs and targets in the units of the data.
@@ -189,8 +315,13 @@ impl LearntTarget for ClassTarget<f32> {
         Ok(Arc::new(weighted.map_err(|error| ConfigError::Contradiction { at, problem: error.to_string() })?))
     }
 
-    fn class_weighted(loss: Box<dyn Loss<f32, Self>>) -> Box<dyn Loss<f32, Self>> {
-        Box::new(ClassWeighted(loss))
+    fn counting(self, weight: f32) -> Self {
+        let own = self.class_weight();
+        self.counting(own * weight)
+    }
+
+    fn row_weight(&self, _: usize) -> f32 {
+        self.class_weight()
     }
 
     fn possible(classes: usize, mixed: bool) -> Vec<Self> {
@@ -219,6 +350,23 @@ impl LearntTarget for Vec<f32> {
         Arc::new(ScaledTargets { samples, scales: scales.to_vec() })
     }
 
+    fn counting(mut self, weight: f32) -> Self {
+        self.push(weight);
+        self
+    }
+
+    fn row_weight(&self, targets: usize) -> f32 {
+        self.get(targets).copied().unwrap_or(1.0)
+    }
+
+    fn plain(rows: &[Self], targets: usize) -> Cow<'_, [Self]> {
+        WithoutWeights(targets).of(rows)
+    }
+
+    fn plain_metric(metric: Box<dyn Measure<f32, Self>>, targets: usize) -> Box<dyn Measure<f32, Self>> {
+        Box::new(ViewedMetric { metric, view: WithoutWeights(targets) })
+    }
+
     fn mixed(
         samples: SharedSamples<Self>,
         configuration: &Configuration,
@@ -238,8 +386,22 @@ impl LearntTarget for Vec<f32> {
         Ok(samples)
     }
 
+    fn several(
+        configuration: &Configuration,
+        registry: &Registry,
+        input: Shape,
+        predicts: &PredictedTargets,
+        scales: &[[f64; 2]],
+    ) -> Result<Objective<Self>, ConfigError> {
+        several_outputs::objective(configuration, registry, input, predicts, scales)
+    }
+
     fn in_units(metric: Box<dyn Measure<f32, Self>>, scales: &[[f64; 2]]) -> Box<dyn Measure<f32, Self>> {
-        if scales.is_empty() { metric } else { Box::new(MetricInUnits::new(metric, scales)) }
+        if scales.is_empty() {
+            metric
+        } else {
+            Box::new(ViewedMetric { metric, view: InUnits(scales.to_vec()) })
+        }
     }
 }
 
@@ -251,8 +413,8 @@ struct ScaledTargets {
 
 impl ScaledTargets {
     fn scale(&self, mut target: Vec<f32>) -> Vec<f32> {
-        for (value, [mean, deviation]) in target.iter_mut().zip(&self.scales) {
-            *value = ((f64::from(*value) - mean) / deviation) as f32;
+        for (value, &scale) in target.iter_mut().zip(&self.scales) {
+            *value = rescale(*value, scale);
         }
         target
     }

@@ -49,15 +49,27 @@ pub enum SettingError {
 /// How many names an error lists.
 const MAX_NAMES: usize = 20;
 
+/// A number without zeros that are there only because it is very large or very small.
+struct InFewDigits(f64);
+
+impl fmt::Display for InFewDigits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(value) = self;
+        let is_plain = *value == 0.0 || (1e-6..1e9).contains(&value.abs()) || !value.is_finite();
+        if is_plain { write!(f, "{value}") } else { write!(f, "{value:e}") }
+    }
+}
+
 impl fmt::Display for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Range { owner, setting, value, allowed } => {
-                write!(f, "{owner}: {setting} is {value}, but must be {allowed}")
+                write!(f, "{owner}: {setting} is {}, but must be {allowed}", InFewDigits(*value))
             }
             Self::Rate { schedule, step, rate } => write!(
                 f,
-                "the schedule {schedule} gives step {step} the learning rate {rate}, but it must be a finite number of at least 0, also in the precision of the parameters: change the schedule"
+                "the schedule {schedule} gives step {step} the learning rate {}, but it must be a finite number of at least 0, also in the precision of the parameters: change the schedule",
+                InFewDigits(*rate)
             ),
             Self::Conflict { owner, conflict } => write!(f, "{owner}: {conflict}"),
             Self::Pattern { owner, pattern, names } => {

@@ -1,5 +1,6 @@
 //! The dense layer.
 
+use std::fmt;
 use std::sync::Arc;
 
 use chainrule_core::{
@@ -16,12 +17,25 @@ use crate::init::{FanInUniform, GlorotUniform};
 ///
 /// Weights and biases are initialised uniformly in `±1/√inputs`, as in PyTorch's `Linear`; [`keras`](Self::keras) uses
 /// Glorot-uniform weights and zero biases, as Keras' `Dense`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Dense {
     units: usize,
     weight: Arc<dyn Initializer>,
     bias: Option<Arc<dyn Initializer>>,
     sparse: bool,
+}
+
+/// As files have it that are older than sparse layers.
+impl fmt::Debug for Dense {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { units, weight, bias, sparse } = self;
+        let mut text = f.debug_struct("Dense");
+        text.field("units", units).field("weight", weight).field("bias", bias);
+        if *sparse {
+            text.field("sparse", sparse);
+        }
+        text.finish()
+    }
 }
 
 impl Described for Dense {

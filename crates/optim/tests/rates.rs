@@ -48,7 +48,7 @@ fn every_schedule_is_named_with_its_step() {
         (Box::new(sgd(steps(1e200))), 1, "step(every=1, gamma=1e200, rate=1.0) gives step 1"),
         (Box::new(sgd(boxed)), 1, "step(every=1, gamma=1e200, rate=1.0) gives step 1"),
         // 10^39 is finite in double precision, but not in single.
-        (Box::new(sgd(steps(10.0))), 39, "gives step 39 the learning rate 1000"),
+        (Box::new(sgd(steps(10.0))), 39, "gives step 39 the learning rate 1"),
         (
             Box::new(sgd(WarmUp::new(5).then(steps(1e200)))),
             6,

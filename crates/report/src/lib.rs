@@ -20,6 +20,7 @@
 
 mod curves;
 mod escape;
+mod graph;
 mod page;
 mod parts;
 mod pictures;
@@ -29,5 +30,8 @@ mod tables;
 
 pub use curves::ScoredSamples;
 pub use read::ReadError;
-pub use report::{CurveSeries, LayerFacts, PredictedValues, RunProgress, RunReport, Thumbnail};
+pub use report::{
+    CurveSeries, GraphNode, LayerFacts, ModelGraph, PredictedValues, RunProgress, RunReport, TextTable,
+    Thumbnail,
+};
 pub use tables::counted;

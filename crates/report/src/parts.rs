@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::escape::{self, html};
 use crate::report::{CurveSeries, PredictedValues, RunReport};
-use crate::{pictures, tables};
+use crate::{graph, pictures, tables};
 
 /// The most points of a plot of predictions.
 const DOTS: usize = 2000;
@@ -58,9 +58,10 @@ pub(crate) fn sections(report: &RunReport) -> Vec<Section> {
         ("confusion", "Confusion", confusion(report)),
         ("scores", "Scores", scores(report)),
         ("values", "Predictions", report.values.as_ref().and_then(predictions)),
-        ("mistakes", "Worst mistakes", gallery("mistakes-data", &report.mistakes)),
+        ("mistakes", "Worst mistakes", mistakes(report)),
         ("weights", "First weights", gallery("weights-data", &report.weights)),
         ("norms", "Sizes by layer", norms(report)),
+        ("graph", "Graph", report.graph.as_ref().and_then(graph::picture).map(|picture| card(&picture))),
         ("layers", "Layers", (!report.layers.is_empty()).then(|| card(&tables::layers(&report.layers)))),
         ("settings", "Settings", facts(&report.settings)),
         ("environment", "Environment", facts(&report.environment)),
@@ -77,6 +78,14 @@ fn card(content: &str) -> String {
 
 fn facts(facts: &[(String, String)]) -> Option<String> {
     (!facts.is_empty()).then(|| card(&tables::facts(facts)))
+}
+
+/// As pictures, as rows, or both.
+fn mistakes(report: &RunReport) -> Option<String> {
+    let rows = report.mistake_rows.as_ref().filter(|table| !table.rows.is_empty());
+    let rows = rows.map(|table| card(&tables::texts(table, "Worst mistakes")));
+    let pictures = gallery("mistakes-data", &report.mistakes);
+    (pictures.is_some() || rows.is_some()).then(|| [pictures, rows].into_iter().flatten().collect())
 }
 
 fn gallery(id: &str, thumbnails: &[crate::Thumbnail]) -> Option<String> {

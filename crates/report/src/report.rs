@@ -33,10 +33,14 @@ pub struct RunReport {
     pub scores: Option<ScoredSamples>,
     /// What the model says of each sample, for a value.
     pub values: Option<PredictedValues>,
-    /// The worst mistakes.
+    /// The worst mistakes as pictures.
     pub mistakes: Vec<Thumbnail>,
+    /// The worst mistakes as rows of a table.
+    pub mistake_rows: Option<TextTable>,
     /// The weights of the first layer.
     pub weights: Vec<Thumbnail>,
+    /// How the layers depend on each other, if they are not one after the other.
+    pub graph: Option<ModelGraph>,
     /// The layers of the model.
     pub layers: Vec<LayerFacts>,
     /// How it was trained.
@@ -109,6 +113,33 @@ pub struct LayerFacts {
     pub parameters: u64,
     /// The floating-point operations for a sample.
     pub flops: u64,
+}
+
+/// The graph of a model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelGraph {
+    /// The nodes, each after those that it depends on.
+    pub nodes: Vec<GraphNode>,
+    /// Pairs of indices of nodes: the second depends on the first.
+    pub edges: Vec<(usize, usize)>,
+}
+
+/// A node of the graph of a model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GraphNode {
+    /// Its name, if it has one.
+    pub name: String,
+    /// Its layers, a line for each.
+    pub lines: Vec<String>,
+}
+
+/// A table of texts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TextTable {
+    /// The names of its columns.
+    pub columns: Vec<String>,
+    /// The texts of each row, one for each column.
+    pub rows: Vec<Vec<String>>,
 }
 
 /// What values a model predicts, and what they should have been.

@@ -1,7 +1,7 @@
 //! Tables.
 
 use crate::escape::html;
-use crate::report::{CurveSeries, LayerFacts};
+use crate::report::{CurveSeries, LayerFacts, TextTable};
 
 /// The most classes whose confusion is shown as a table.
 const CLASSES: usize = 60;
@@ -10,6 +10,27 @@ const CLASSES: usize = 60;
 pub(crate) fn facts(facts: &[(String, String)]) -> String {
     let row = |(name, value): &(String, String)| format!("<dt>{}</dt><dd>{}</dd>", html(name), html(value));
     format!("<dl class=\"facts\">{}</dl>", facts.iter().map(row).collect::<String>())
+}
+
+/// A table of texts, in which numbers are at the right.
+pub(crate) fn texts(TextTable { columns, rows }: &TextTable, label: &str) -> String {
+    let is_number = |column: usize| {
+        let mut texts = rows.iter().filter_map(|row| row.get(column)).filter(|text| !text.is_empty());
+        texts.all(|text| text.parse::<f64>().is_ok())
+    };
+    let class = |column: usize| if is_number(column) { " class=\"number\"" } else { "" };
+    let classes: Vec<&str> = (0..columns.len()).map(class).collect();
+    let heads = columns.iter().zip(&classes);
+    let heads: String =
+        heads.map(|(name, class)| format!("<th scope=\"col\"{class}>{}</th>", html(name))).collect();
+    let cell = |(text, class): (&String, &&str)| format!("<td{class}>{}</td>", html(text));
+    let row =
+        |row: &Vec<String>| format!("<tr>{}</tr>", row.iter().zip(&classes).map(cell).collect::<String>());
+    format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table class=\"texts\"><thead><tr>{heads}</tr></thead><tbody>{}</tbody></table></div>",
+        html(label),
+        rows.iter().map(row).collect::<String>()
+    )
 }
 
 /// The confusion of classes: a row for each true class, shaded by its part of the row. `None` if it is no square, or too large.

@@ -16,9 +16,10 @@ pub(crate) struct Arguments {
     /// The configuration [default: the name of the data, with .toml].
     #[arg(short, long, value_name = "CONFIG")]
     out: Option<PathBuf>,
-    /// The column of a table that is to be predicted [default: one that is called target, class or label, or the last].
+    /// The column of a table that is to be predicted; given several times, each is an output of its own [default: one that is called target,
+    /// class or label, or the last].
     #[arg(long, value_name = "COLUMN")]
-    target: Option<String>,
+    target: Vec<String>,
     /// Replace a configuration that exists.
     #[arg(long)]
     force: bool,
@@ -43,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         (Ok(data), Ok(directory)) => data.strip_prefix(&directory).unwrap_or(&data).to_owned(),
         _ => data.clone(),
     };
-    let text = configuration_for(data, &written, target.as_deref())?;
+    let text = configuration_for(data, &written, target)?;
     // What it writes has to be right.
     Configuration::from_text(&out.display().to_string(), &text, &[""; 0], families::registry())?;
     write_text(&out, &text)?;

@@ -4,8 +4,10 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
+use chainrule::tables::Table;
 use chainrule::tensor::blas::Blas;
 use chainrule::train::Trainer;
 use chainrule::train::callbacks::{CsvLog, JsonLinesLog, TensorBoardLog};
@@ -14,7 +16,6 @@ use chainrule_config::{
     Configuration, DataParts, LearntTarget, LoadedData, LoadedSamples, PredictedTargets, TrainedModel,
     TrainingJob, noted,
 };
-use chainrule_report::RunReport;
 use clap::Args;
 
 use super::for_shell;
@@ -24,7 +25,7 @@ use crate::output_files;
 use crate::progress::ProgressPrinter;
 use crate::recorder::{Recorder, SIZES};
 use crate::report::{ReportSource, TrainReport};
-use crate::training_page::{TrainingPage, environment, layers, title};
+use crate::training_page::{TrainingFacts, TrainingPage};
 use crate::watch::{TESTING, Watch};
 
 /// For how long steps are measured before the training.
@@ -86,6 +87,8 @@ struct Run<'a> {
     keeps_checkpoint: bool,
     /// The samples and their shape, for checkpoints.
     samples: String,
+    /// The rows that are the samples of the last part, for the page.
+    rows: Option<Arc<Table>>,
 }
 
 /// Trains, evaluates, saves, and reports.
@@ -124,7 +127,8 @@ pub(crate) fn run(
     let model = noted(configuration.model(registry, data.shape())?, configuration, &data);
     terminal::note(format_args!("{}\n", model.summary()));
     let samples = format!("{train} {validation} {test} of {}", data.shape());
-    let run = Run { source: &source, options, out, checkpoint, keeps_checkpoint, samples };
+    let rows = data.rows.filter(|_| options.report.is_some() || options.watch.is_some());
+    let run = Run { source: &source, options, out, checkpoint, keeps_checkpoint, samples, rows };
     match data.samples {
         LoadedSamples::Classes(parts) => run.train(model, data.predicts, parts),
         LoadedSamples::Values(parts) => run.train(model, data.predicts, parts),
@@ -198,7 +202,7 @@ impl Run<'_> {
         let threads = self.options.threads();
         let interrupt = Interrupt::watch()?;
         let last = parts.test.as_ref().or(parts.validation.as_ref()).unwrap_or(&parts.train).clone();
-        let outputs = configuration.loss::<Y>(registry)?.outputs();
+        let outputs = configuration.takes(registry)?;
         let recorder = Recorder::default();
         let job = TrainingJob::new(configuration, registry, model, predicts.clone(), parts)?;
         let mut job =
@@ -208,14 +212,18 @@ impl Run<'_> {
         let mut watch = None;
         if let Some(address) = self.options.watch {
             let (samples, trainer) = (job.samples(), job.trainer());
-            let mut facts = RunReport::new(title(&source, &predicts));
-            let parameters = trainer.model().parameters().len();
-            facts.subtitle = format!("{samples} samples, {parameters} parameters");
-            facts.layers = layers(trainer.model());
-            facts.settings = self.settings();
-            let shards = trainer.shard_count();
-            facts.environment = environment(&Blas::current(), configuration.portable, threads, shards);
-            let callback = watch.insert(Watch::start(address, facts)?).callback(&recorder);
+            let facts = TrainingFacts {
+                source: &source,
+                predicts: &predicts,
+                samples,
+                model: trainer.model(),
+                settings: self.settings(),
+                blas: &Blas::current(),
+                portable: configuration.portable,
+                threads,
+                shards: trainer.shard_count(),
+            };
+            let callback = watch.insert(Watch::start(address, facts.page())?).callback(&recorder);
             job = job.try_with(|trainer| Ok::<_, Box<dyn Error>>(trainer.callback(callback)))?;
         }
         let fitted = job.fit();
@@ -284,7 +292,8 @@ impl Run<'_> {
             let recorded = recorder.recorded();
             let (report, sizes, model, samples) = (&report, &sizes[..], &model, &last);
             let settings = self.settings();
-            TrainingPage { report, warnings, recorded, sizes, model, outputs, samples, settings }
+            let rows = self.rows.as_deref();
+            TrainingPage { report, warnings, recorded, sizes, model, outputs, samples, rows, settings }
                 .publish(page.as_deref(), watch)?;
         }
         saved?;

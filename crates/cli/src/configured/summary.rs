@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use chainrule::train::Model;
 use chainrule_cli::{families, terminal};
-use chainrule_config::{Configuration, ConfiguredModel, PredictedTargets};
+use chainrule_config::{Configuration, ConfiguredModel, PredictedOutput, PredictedTargets};
 use clap::Args;
 
 /// The beginning of the files of models.
@@ -54,7 +54,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         terminal::print(format_args!("from        {}", columns.join(", ")))?;
     }
     let configuration = &configured.configuration;
-    terminal::print(format_args!("loss        {}", configuration.loss.value))?;
+    if let Some(loss) = &configuration.loss {
+        terminal::print(format_args!("loss        {}", loss.value))?;
+    }
+    for output in &configuration.outputs {
+        let (name, loss, weight) = (&output.name.value, &output.loss.value, output.weight);
+        terminal::print(format_args!("loss        of {name}: {loss}, which counts {weight}"))?;
+    }
     terminal::print(format_args!("optimizer   {}", configuration.optimizer.value))?;
     Ok(())
 }
@@ -67,6 +73,14 @@ fn is_model(path: &Path) -> Result<bool, String> {
 
 fn words(predicts: &PredictedTargets) -> String {
     let names = predicts.names.join(", ");
+    if !predicts.outputs.is_empty() {
+        let output = |PredictedOutput { name, classes }: &PredictedOutput| match classes {
+            Some(classes) => format!("{name} ({})", classes.join(", ")),
+            None => name.clone(),
+        };
+        let outputs: Vec<String> = predicts.outputs.iter().map(output).collect();
+        return format!("predicts    {}", outputs.join(", "));
+    }
     match &predicts.classes {
         Some(classes) => format!("predicts    {names}: {}", classes.join(", ")),
         None if predicts.labels => format!("predicts    {names}: yes or no"),

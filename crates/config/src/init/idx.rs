@@ -15,7 +15,6 @@ pub(super) fn text(path: &Path, written: &Path) -> Result<String, ConfigError> {
     let [height, width] = [shape[0], shape[1]];
     let batch_size = network::batch_size(train.len());
     let epochs = network::epochs(train.len(), batch_size, 5);
-    let (loss, loss_because, metrics) = network::class_loss(classes);
     let mut layers = vec![format!("reshape([1, {height}, {width}])")];
     layers.extend(network::convolutional([height, width], network::outputs(classes)));
     let suggestion = Suggestion {
@@ -27,9 +26,8 @@ pub(super) fn text(path: &Path, written: &Path) -> Result<String, ConfigError> {
         )],
         epochs,
         batch_size,
-        loss,
-        loss_because,
-        metrics,
+        loss: Some(network::class_loss(classes)),
+        outputs: Vec::new(),
         data: vec![
             format!("idx = {}", quoted_path(written)),
             "validation = 0.1       # a share of the training images; the test set is in files of its own"

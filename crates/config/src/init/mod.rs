@@ -15,24 +15,26 @@ use crate::error::ConfigError;
 /// A configuration for data, as a text with comments: a network, a loss and metrics that suit them.
 ///
 /// The data are a file such as CSV, a directory with a folder of pictures for each class, or one with the four files of MNIST or of a data
-/// set like it; `written` is their path as the configuration is to have it, relative to its directory. Of a table, `target` is the column
-/// to be predicted; without it, the column is one that is called so, or the last.
+/// set like it; `written` is their path as the configuration is to have it, relative to its directory. Of a table, `targets` are the columns
+/// to be predicted, each an output of its own if there are several; without any, it is the column that is called so, or the last.
 ///
 /// # Errors
 ///
 /// [`ConfigError`] if there are no such data, or nothing could be learnt from them.
-pub fn configuration_for(
+pub fn configuration_for<C: AsRef<str>>(
     data: impl AsRef<Path>,
     written: &Path,
-    target: Option<&str>,
+    targets: &[C],
 ) -> Result<String, ConfigError> {
     let data = data.as_ref();
     if !data.is_dir() {
-        return table::text(data, written, target);
+        let targets: Vec<&str> = targets.iter().map(AsRef::as_ref).collect();
+        return table::text(data, written, &targets);
     }
-    if let Some(target) = target {
+    if let Some(target) = targets.first() {
         let problem = format!(
-            "a directory has no column {target:?}: leave out the target, or give the file of a table"
+            "a directory has no column {:?}: leave out the target, or give the file of a table",
+            target.as_ref()
         );
         return Err(ConfigError::Data { path: data.to_owned(), problem });
     }

@@ -1,5 +1,7 @@
 //! Networks that suit data.
 
+use super::text::SuggestedLoss;
+
 /// How many steps a training takes at least where it is short, and about at most.
 const STEPS: f64 = 8_000.0;
 
@@ -25,8 +27,13 @@ pub(super) fn patience(epochs: u64) -> u64 {
     (epochs / 5).max(3)
 }
 
-/// Two hidden layers, which are wider where there are more samples to learn from.
+/// Two hidden layers, which are wider where there are more samples to learn from, and one with the outputs.
 pub(super) fn dense(samples: usize, outputs: usize) -> Vec<String> {
+    hidden(samples).into_iter().chain([format!("dense({outputs})")]).collect()
+}
+
+/// Two hidden layers.
+pub(super) fn hidden(samples: usize) -> Vec<String> {
     let units = match samples {
         0..500 => 16,
         500..5_000 => 32,
@@ -34,7 +41,7 @@ pub(super) fn dense(samples: usize, outputs: usize) -> Vec<String> {
         _ => 128,
     };
     let hidden = || [format!("dense({units})"), "relu".to_owned()];
-    hidden().into_iter().chain(hidden()).chain([format!("dense({outputs})")]).collect()
+    hidden().into_iter().chain(hidden()).collect()
 }
 
 /// Convolutions, each followed by a pooling that halves height and width, and two dense layers.
@@ -63,13 +70,27 @@ pub(super) fn outputs(classes: usize) -> usize {
 }
 
 /// The loss for so many classes, why, and the metrics.
-pub(super) fn class_loss(classes: usize) -> (&'static str, String, Vec<&'static str>) {
+pub(super) fn class_loss(classes: usize) -> SuggestedLoss {
     if classes == 2 {
-        let because = "a yes or no: one output, the sigmoid is part of the loss".to_owned();
-        ("binary_cross_entropy", because, vec!["accuracy", "auroc"])
+        SuggestedLoss {
+            loss: "binary_cross_entropy",
+            because: "a yes or no: one output, the sigmoid is part of the loss".to_owned(),
+            metrics: vec!["accuracy", "auroc"],
+        }
     } else {
-        let because =
-            format!("one of {classes} classes: an output for each, the softmax is part of the loss");
-        ("cross_entropy", because, vec!["accuracy", "f1"])
+        SuggestedLoss {
+            loss: "cross_entropy",
+            because: format!("one of {classes} classes: an output for each, the softmax is part of the loss"),
+            metrics: vec!["accuracy", "f1"],
+        }
+    }
+}
+
+/// The loss for a number, why, and the metrics.
+pub(super) fn number_loss() -> SuggestedLoss {
+    SuggestedLoss {
+        loss: "mean_squared_error",
+        because: "a number; less sensitive to outliers: \"huber\"".to_owned(),
+        metrics: vec!["r2", "mean_absolute_error"],
     }
 }

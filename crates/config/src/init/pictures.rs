@@ -51,7 +51,6 @@ pub(super) fn text(path: &Path, written: &Path) -> Result<String, ConfigError> {
     let stratified = fewest.unwrap_or(0) >= 5;
     let batch_size = network::batch_size(count);
     let epochs = network::epochs(count, batch_size, 10).min(50);
-    let (loss, loss_because, metrics) = network::class_loss(classes);
     let [height, width] = size;
     let word = if colour == Colour::Grey { "grey" } else { "rgb" };
     let shown: Vec<&str> = found.classes.iter().take(10).map(String::as_str).collect();
@@ -64,9 +63,8 @@ pub(super) fn text(path: &Path, written: &Path) -> Result<String, ConfigError> {
         )],
         epochs,
         batch_size,
-        loss,
-        loss_because,
-        metrics,
+        loss: Some(network::class_loss(classes)),
+        outputs: Vec::new(),
         data: vec![
             format!("pictures = {}", quoted_path(written)),
             format!("size = [{height}, {width}]        # height and width that all are brought to"),

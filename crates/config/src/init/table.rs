@@ -6,7 +6,7 @@ use chainrule::core::same_name;
 use chainrule::tables::{ColumnKind, ColumnSummary, Table, TableColumn, TableWarning};
 
 use super::network;
-use super::text::{Suggestion, name_of, quoted, quoted_path};
+use super::text::{SuggestedLoss, SuggestedOutput, Suggestion, name_of, quoted, quoted_path};
 use crate::error::ConfigError;
 use crate::targets::MAX_CLASSES;
 
@@ -30,43 +30,41 @@ enum Task {
     Number,
 }
 
-pub(super) fn text(path: &Path, written: &Path, target: Option<&str>) -> Result<String, ConfigError> {
+pub(super) fn text(path: &Path, written: &Path, names: &[&str]) -> Result<String, ConfigError> {
     let table = Table::read(path)?;
     let summaries = table.summary();
-    let target = match target {
-        Some(name) => table.column(name)?,
-        None => guess(&table, &summaries)?,
+    let targets = match names {
+        [] => vec![guess(&table, &summaries)?],
+        names => names.iter().map(|name| table.column(name)).collect::<Result<_, _>>()?,
     };
-    let name = target.name();
-    let summary = ColumnSummary::of(target);
-    let task = task(&table, target, &summary)?;
-    let leaks: Vec<String> = table
-        .warnings(Some(target))
-        .into_iter()
-        .filter_map(|warning| match warning {
+    let names: Vec<&str> = targets.iter().map(|target| target.name()).collect();
+    if let Some(name) =
+        (1..names.len()).find_map(|index| names[..index].iter().find(|name| **name == names[index]))
+    {
+        let problem = format!("{name:?} is given twice as what is to be predicted: give it once");
+        return Err(ConfigError::Data { path: path.to_owned(), problem });
+    }
+    let tasks = targets.iter().map(|target| task(&table, target, &ColumnSummary::of(target)));
+    let tasks = tasks.collect::<Result<Vec<Task>, _>>()?;
+    let mut leaks: Vec<String> = Vec::new();
+    for target in &targets {
+        leaks.extend(table.warnings(Some(target)).into_iter().filter_map(|warning| match warning {
             TableWarning::IsTarget { column, .. } => Some(column),
             _ => None,
-        })
-        .collect();
-    let rows = table.rows() - target.missing();
+        }));
+    }
+    leaks.retain(|leak| !names.contains(&&**leak));
+    leaks.sort_unstable();
+    leaks.dedup();
+    let rows = table.without_missing(names.iter().copied())?.rows();
     let batch_size = network::batch_size(rows);
     let epochs = network::epochs(rows, batch_size, 10);
-    let (loss, loss_because, metrics, outputs) = match task {
-        Task::Classes { count, .. } => {
-            let (loss, because, metrics) = network::class_loss(count);
-            (loss, because, metrics, network::outputs(count))
-        }
-        Task::Number => {
-            let because = "a number; less sensitive to outliers: \"huber\"".to_owned();
-            ("mean_squared_error", because, vec!["r2", "mean_absolute_error"], 1)
-        }
-    };
     let left_out = |column: &&TableColumn| {
         use ColumnKind::{Constant, Identifier, Text};
-        matches!(column.kind(), Identifier | Constant | Text) && column.name() != name
+        matches!(column.kind(), Identifier | Constant | Text) && !names.contains(&column.name())
     };
     // Where there is nothing else to learn from, a text is.
-    let text = only_text(&table, name, &leaks);
+    let text = only_text(&table, &names, &leaks);
     let is_read = |column: &&TableColumn| text.as_ref().is_some_and(|(read, _)| read == column.name());
     let left_out: Vec<String> = table
         .columns()
@@ -87,8 +85,21 @@ pub(super) fn text(path: &Path, written: &Path, target: Option<&str>) -> Result<
             left_out.join(", ")
         ));
     }
-    let mut preparation = preparation_lines(&table, name, &leaks);
-    let mut layers = network::dense(rows, outputs);
+    let mut preparation = preparation_lines(&table, &names, &leaks);
+    let mut outputs = Vec::new();
+    let (loss, mut layers) = match (&targets[..], &tasks[..]) {
+        ([_], [task]) => (Some(task.loss()), network::dense(rows, task.outputs())),
+        _ => {
+            outputs.extend(targets.iter().zip(&tasks).map(|(target, task)| SuggestedOutput {
+                name: target.name().to_owned(),
+                loss: task.loss(),
+                layers: vec![format!("dense({})", task.outputs())],
+                target_kind:
+                    task.target_kind().map(|line| format!("{line}if they are amounts, write \"numbers\"")),
+            }));
+            (None, network::hidden(rows))
+        }
+    };
     if let Some((column, steps)) = &text {
         preparation.push("[[preparation.columns]]".to_owned());
         preparation.push(format!("of = [{}]", quoted(column)));
@@ -103,9 +114,8 @@ pub(super) fn text(path: &Path, written: &Path, target: Option<&str>) -> Result<
         epochs,
         batch_size,
         loss,
-        loss_because,
-        metrics,
-        data: data_lines(written, &table, target, &task, &leaks, rows),
+        outputs,
+        data: data_lines(written, &table, (&targets, &tasks), &leaks, rows),
         preparation,
         layers,
         patience: network::patience(epochs),
@@ -114,11 +124,11 @@ pub(super) fn text(path: &Path, written: &Path, target: Option<&str>) -> Result<
 }
 
 /// The first free text, and how many words nearly all of its rows have at most, if there is no other feature than free texts.
-fn only_text(table: &Table, target: &str, leaks: &[String]) -> Option<(String, usize)> {
+fn only_text(table: &Table, targets: &[&str], leaks: &[String]) -> Option<(String, usize)> {
     use ColumnKind::{Boolean, Category, Date, Number, Text};
     let features = || {
         let is_feature = |column: &&TableColumn| {
-            column.name() != target && !leaks.iter().any(|leak| leak == column.name())
+            !targets.contains(&column.name()) && !leaks.iter().any(|leak| leak == column.name())
         };
         table.columns().iter().filter(is_feature)
     };
@@ -195,29 +205,59 @@ fn task(table: &Table, target: &TableColumn, summary: &ColumnSummary) -> Result<
     Ok(if is_class { classes(true) } else { Task::Number })
 }
 
+impl Task {
+    /// The loss, why, and the metrics.
+    fn loss(&self) -> SuggestedLoss {
+        match self {
+            Self::Classes { count, .. } => network::class_loss(*count),
+            Self::Number => network::number_loss(),
+        }
+    }
+
+    /// The number of columns of its output.
+    fn outputs(&self) -> usize {
+        match self {
+            Self::Classes { count, .. } => network::outputs(*count),
+            Self::Number => 1,
+        }
+    }
+
+    /// The beginning of the line that says that whole numbers are classes, if they are.
+    fn target_kind(&self) -> Option<String> {
+        match self {
+            Self::Classes { are_numbers: true, count, .. } => {
+                Some(format!("target_kind = \"classes\"  # since it has {count} whole numbers; "))
+            }
+            _ => None,
+        }
+    }
+}
+
 fn data_lines(
     written: &Path,
     table: &Table,
-    target: &TableColumn,
-    task: &Task,
+    (targets, tasks): (&[&TableColumn], &[Task]),
     leaks: &[String],
     rows: usize,
 ) -> Vec<String> {
-    let mut lines = vec![
-        format!("table = {}", quoted_path(written)),
-        format!("target = {}  # the column to be predicted, or a list of several", quoted(target.name())),
-    ];
-    match task {
-        Task::Classes { are_numbers: true, count, .. } => {
-            lines.push(format!(
-                "target_kind = \"classes\"  # since it has {count} whole numbers; if they are amounts, init again with another target, or write"
-            ));
+    let mut lines = vec![format!("table = {}", quoted_path(written))];
+    if let [target] = targets {
+        let name = quoted(target.name());
+        lines.push(format!("target = {name}  # the column to be predicted, or a list of several"));
+    }
+    match tasks {
+        [task @ Task::Classes { are_numbers: true, .. }] => {
+            lines.extend(
+                task.target_kind().map(|line| {
+                    format!("{line}if they are amounts, init again with another target, or write")
+                }),
+            );
             lines.push(
                 "                         # \"numbers\", the loss \"mean_squared_error\", the metric \"r2\", and a last layer \"dense(1)\"".to_owned(),
             );
         }
-        Task::Classes { .. } => {}
-        Task::Number => {
+        tasks if tasks.iter().all(|task| matches!(task, Task::Classes { .. })) => {}
+        _ => {
             lines.push(
                 "scale_targets = true   # learnt in deviations from the mean; the model predicts in the units of the file".to_owned(),
             );
@@ -241,9 +281,9 @@ fn data_lines(
         None => "by_time(COLUMN)".to_owned(),
     };
     let hint = format!("the last rows: {}, rows that belong together: 'grouped(COLUMN)'", quoted(&hint));
-    match task {
+    match tasks {
         // Of each part, with some to spare.
-        Task::Classes { rarest, .. } if *rarest >= 5 => {
+        [Task::Classes { rarest, .. }] if *rarest >= 5 => {
             lines.push(format!("split = \"stratified\"   # the same share of each class; {hint}"));
         }
         _ => lines.push(format!("split = \"random\"       # {hint}")),
@@ -253,11 +293,11 @@ fn data_lines(
 }
 
 /// The transforms of the kinds that there are, which are those that a table is prepared by without being told.
-fn preparation_lines(table: &Table, target: &str, leaks: &[String]) -> Vec<String> {
+fn preparation_lines(table: &Table, targets: &[&str], leaks: &[String]) -> Vec<String> {
     let has = |kind: ColumnKind| {
         table.columns().iter().any(|column| {
             column.kind() == kind
-                && column.name() != target
+                && !targets.contains(&column.name())
                 && !leaks.iter().any(|leak| leak == column.name())
         })
     };

@@ -2,16 +2,33 @@
 
 use std::path::Path;
 
+/// What is minimised and measured, and the layers whose last one does that.
+pub(super) struct SuggestedLoss {
+    pub(super) loss: &'static str,
+    /// Why that loss.
+    pub(super) because: String,
+    pub(super) metrics: Vec<&'static str>,
+}
+
+/// What one of several outputs is.
+pub(super) struct SuggestedOutput {
+    pub(super) name: String,
+    pub(super) loss: SuggestedLoss,
+    pub(super) layers: Vec<String>,
+    /// The line that says that whole numbers are classes.
+    pub(super) target_kind: Option<String>,
+}
+
 /// What a configuration says, from which its text is made.
 pub(super) struct Suggestion {
     /// Lines about the data, for the beginning.
     pub(super) about: Vec<String>,
     pub(super) epochs: u64,
     pub(super) batch_size: usize,
-    pub(super) loss: &'static str,
-    /// Why that loss.
-    pub(super) loss_because: String,
-    pub(super) metrics: Vec<&'static str>,
+    /// That of the one output.
+    pub(super) loss: Option<SuggestedLoss>,
+    /// Those of several.
+    pub(super) outputs: Vec<SuggestedOutput>,
     /// The lines of the section `data`.
     pub(super) data: Vec<String>,
     /// The lines of the section `preparation`, for tables.
@@ -22,18 +39,7 @@ pub(super) struct Suggestion {
 
 impl Suggestion {
     pub(super) fn text(&self) -> String {
-        let Self {
-            about,
-            epochs,
-            batch_size,
-            loss,
-            loss_because,
-            metrics,
-            data,
-            preparation,
-            layers,
-            patience,
-        } = self;
+        let Self { about, epochs, batch_size, loss, outputs, data, preparation, layers, patience } = self;
         let mut text = String::new();
         let mut line = |line: &str| {
             text += line;
@@ -49,9 +55,13 @@ impl Suggestion {
         line(&format!("epochs = {epochs}            # passes over the training data, at most"));
         line(&format!("batch_size = {batch_size}"));
         line("seed = 0               # of the first weights and of the order of the samples");
-        line(&format!("loss = {}  # {loss_because}", quoted(loss)));
-        let metrics: Vec<String> = metrics.iter().map(|metric| quoted(metric)).collect();
-        line(&format!("metrics = [{}]", metrics.join(", ")));
+        let loss_lines = |SuggestedLoss { loss, because, metrics }: &SuggestedLoss| {
+            let metrics: Vec<String> = metrics.iter().map(|metric| quoted(metric)).collect();
+            [format!("loss = {}  # {because}", quoted(loss)), format!("metrics = [{}]", metrics.join(", "))]
+        };
+        if let Some(loss) = loss {
+            loss_lines(loss).iter().for_each(|text| line(text));
+        }
         line("optimizer = \"adam(lr=0.003)\"");
         line("schedule = \"cosine\"    # how the learning rate changes; leave it out for a constant one");
         line("");
@@ -71,6 +81,23 @@ impl Suggestion {
         line("layers = [");
         layers.iter().for_each(|layer| line(&format!("    {},", quoted(layer))));
         line("]");
+        if !outputs.is_empty() {
+            line("");
+            line(
+                "# What is predicted: each output has layers of its own after those of the model, and counts so much in the loss.",
+            );
+        }
+        for (index, SuggestedOutput { name, loss, layers, target_kind }) in outputs.iter().enumerate() {
+            if index > 0 {
+                line("");
+            }
+            line(&format!("[output.{}]", quoted_key(name)));
+            target_kind.iter().for_each(|text| line(text));
+            let layers: Vec<String> = layers.iter().map(|layer| quoted(layer)).collect();
+            line(&format!("layers = [{}]", layers.join(", ")));
+            loss_lines(loss).iter().for_each(|text| line(text));
+            line("weight = 1");
+        }
         line("");
         line(
             "# The training ends when the validation has not improved for so many epochs; the best weights are kept.",
@@ -103,6 +130,12 @@ pub(super) fn quoted(text: &str) -> String {
     quoted + "\""
 }
 
+/// A key of TOML, in quotation marks if it needs them.
+fn quoted_key(name: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !name.is_empty() && name.chars().all(is_bare) { name.to_owned() } else { quoted(name) }
+}
+
 /// A path in quotation marks.
 pub(super) fn quoted_path(path: &Path) -> String {
     quoted(&path.display().to_string())
@@ -124,6 +157,8 @@ mod tests {
             let toml = format!("x = {}", quoted(text));
             let table = toml::de::DeTable::parse(&toml).unwrap();
             assert_eq!(table.get_ref().get("x").unwrap().get_ref().as_str(), Some(text), "{toml}");
+            let toml = format!("{} = 1", quoted_key(text));
+            assert!(toml::de::DeTable::parse(&toml).unwrap().get_ref().contains_key(text), "{toml}");
         }
     }
 }

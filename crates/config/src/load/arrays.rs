@@ -89,6 +89,7 @@ pub(super) fn load(configuration: &Configuration, section: &ArraySection) -> Res
                 validation: part(divided.validation, validation),
                 test: part(divided.test, test),
                 train: super::selected(&all, divided.train, count),
+                weights: None,
             };
             let names = (0..count).map(|class| class.to_string()).collect();
             Ok(LoadedData {
@@ -96,6 +97,7 @@ pub(super) fn load(configuration: &Configuration, section: &ArraySection) -> Res
                 preparation: None,
                 predicts: PredictedTargets::classes(&target, names),
                 notes: Vec::new(),
+                rows: None,
             })
         }
         ArrayTargets::Values(values) => {
@@ -124,12 +126,14 @@ pub(super) fn load(configuration: &Configuration, section: &ArraySection) -> Res
                 validation: part(divided.validation, validation),
                 test: part(divided.test, test),
                 train: select(divided.train),
+                weights: None,
             };
             Ok(LoadedData {
                 samples: LoadedSamples::Values(parts),
                 preparation: None,
                 predicts,
                 notes: Vec::new(),
+                rows: None,
             })
         }
     }

@@ -39,9 +39,11 @@ pub(super) fn load(configuration: &Configuration, path: &Path) -> Result<LoadedD
             validation: validation.map(|indices| select(&train, indices)),
             train: select(&train, divided.train),
             test: Some(select(&test, all)),
+            weights: None,
         }),
         preparation: None,
         predicts: PredictedTargets::classes("class", (0..classes).map(|class| class.to_string()).collect()),
         notes: Vec::new(),
+        rows: None,
     })
 }

@@ -7,19 +7,21 @@ mod idx;
 mod pictures;
 mod samples;
 mod series;
+mod several;
 mod table;
 
 use std::sync::Arc;
 
 use chainrule::core::Registry;
 use chainrule::data::Samples;
-use chainrule::tables::Preparation;
+use chainrule::tables::{Preparation, Table};
 use chainrule::tensor::{ClassTarget, Shape};
 
 pub(crate) use arrays::{evaluated_classes, evaluated_values, samples as array_samples};
 pub(crate) use pictures::labelled;
 pub(crate) use samples::selected;
 pub(crate) use series::{of_file, steps_of_file};
+pub(crate) use several::outputs_of;
 pub(crate) use table::{check_columns, classes_of, identifiers, values_of};
 
 use crate::configuration::Configuration;
@@ -41,6 +43,8 @@ pub struct LoadedData {
     pub predicts: PredictedTargets,
     /// What is worth a look.
     pub notes: Vec<String>,
+    /// The rows of a table that are the samples of the last part that there is, of training, validation and test, in their order.
+    pub rows: Option<Arc<Table>>,
 }
 
 /// Samples with targets of one of two types, which are those that the registry has losses for.
@@ -59,6 +63,8 @@ pub struct DataParts<Y> {
     pub validation: Option<SharedSamples<Y>>,
     /// What it is tested on in the end.
     pub test: Option<SharedSamples<Y>>,
+    /// How much each sample of the training counts in its loss; all alike without them.
+    pub weights: Option<Arc<[f32]>>,
 }
 
 impl LoadedData {
@@ -81,8 +87,9 @@ impl LoadedData {
 
 impl<Y> Clone for DataParts<Y> {
     fn clone(&self) -> Self {
-        let Self { train, validation, test } = self;
-        Self { train: Arc::clone(train), validation: validation.clone(), test: test.clone() }
+        let Self { train, validation, test, weights } = self;
+        let train = Arc::clone(train);
+        Self { train, validation: validation.clone(), test: test.clone(), weights: weights.clone() }
     }
 }
 

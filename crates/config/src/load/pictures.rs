@@ -79,10 +79,12 @@ pub(super) fn load(
             train: selected(&pictures, divided.train, names.len()),
             validation,
             test,
+            weights: None,
         }),
         preparation: None,
         predicts: PredictedTargets::classes("class", names),
         notes: Vec::new(),
+        rows: None,
     })
 }
 

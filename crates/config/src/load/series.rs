@@ -66,13 +66,20 @@ pub(super) fn load(
         train: Arc::new(windows.predicting(0..validated).map_err(failed)?),
         validation: part(&split.validation, validated..tested)?,
         test: part(&split.test, tested..table.rows())?,
+        weights: None,
     };
     let mut predicts = PredictedTargets::numbers(names(&targets, size.value.horizon));
     if section.scale_targets {
         let scales = PredictedTargets::scaled(targets, &values[..validated]).scales;
         predicts.scales = scales.repeat(size.value.horizon);
     }
-    Ok(LoadedData { samples: LoadedSamples::Values(parts), preparation: Some(preparation), predicts, notes })
+    Ok(LoadedData {
+        samples: LoadedSamples::Values(parts),
+        preparation: Some(preparation),
+        predicts,
+        notes,
+        rows: None,
+    })
 }
 
 /// What is predicted: each target at each step of the horizon, step by step.

@@ -10,7 +10,7 @@ use chainrule::tables::{ColumnKind, Preparation, Table, TableColumn, TableWarnin
 use chainrule::tensor::ClassTarget;
 
 use super::divide::{SplitKeys, divide};
-use super::{DataParts, LoadedData, LoadedSamples, SharedSamples};
+use super::{DataParts, LoadedData, LoadedSamples, SharedSamples, several};
 use crate::configuration::Configuration;
 use crate::data_section::TableSection;
 use crate::error::ConfigError;
@@ -33,7 +33,7 @@ pub(super) fn load(
     }
     let mut notes = warnings(&whole, section);
     let table = with_targets(&whole, section, &mut notes)?;
-    let form = TargetForm::of(&table, section)?;
+    let form = TargetForm::of(&table, section, configuration)?;
     let keys = match &split.method.value {
         SplitMethod::Random => SplitKeys::Nothing,
         SplitMethod::Stratified if form == TargetForm::Classes => {
@@ -57,16 +57,23 @@ pub(super) fn load(
             SplitKeys::Times(times.values().to_vec())
         }
     };
+    if let Some(weights) = &section.weights {
+        column(&table, weights)?;
+    }
     let divided = divide(table.rows(), &keys, split)?;
     let train = table.select(&divided.train);
     let mut roles = configuration.preparation.roles(registry)?;
-    for target in &section.targets {
-        roles = match form {
-            TargetForm::Classes => roles.class_target(&target.value),
-            TargetForm::Labels | TargetForm::Numbers => roles.target(&target.value),
+    for (index, target) in section.targets.iter().enumerate() {
+        let is_class = match &form {
+            TargetForm::Classes => true,
+            TargetForm::Labels | TargetForm::Numbers => false,
+            TargetForm::Outputs { are_classes } => are_classes[index],
         };
+        roles = if is_class { roles.class_target(&target.value) } else { roles.target(&target.value) };
     }
-    roles = roles.ignore(section.ignore.iter().map(|name| name.value.clone()));
+    let weights = section.weights.as_ref();
+    let left_out = section.ignore.iter().chain(weights.filter(|weights| !is_named(&section.ignore, weights)));
+    roles = roles.ignore(left_out.map(|name| name.value.clone()));
     let preparation = roles.fit(&train)?;
     let mut part = |held_out: &HeldOut, indices: &[usize]| -> Result<Option<Table>, ConfigError> {
         match held_out {
@@ -80,8 +87,27 @@ pub(super) fn load(
     };
     let validation = part(&split.validation, &divided.validation)?;
     let test = part(&split.test, &divided.test)?;
+    let weights = weights.map(|name| weights_of(&train, name)).transpose()?;
     let names = section.targets.iter().map(|target| target.value.clone()).collect();
-    let (samples, predicts) = match form {
+    let (samples, predicts) = match &form {
+        TargetForm::Outputs { are_classes } => {
+            let outputs = several::predicted(&preparation, are_classes);
+            for (output, name) in outputs.iter().zip(&section.targets) {
+                if let Some(classes) = &output.classes {
+                    check_classes(classes, name, &section.path)?;
+                }
+            }
+            let of = |table: &Table| several::outputs_of(table, &preparation, &outputs);
+            let targets = several::targets(&train, &preparation, &outputs)?;
+            let parts = DataParts {
+                train: of(&train)?,
+                validation: validation.as_ref().map(of).transpose()?,
+                test: test.as_ref().map(of).transpose()?,
+                weights,
+            };
+            let predicts = PredictedTargets::several(outputs, &targets, section.scale_targets);
+            (LoadedSamples::Values(parts), predicts)
+        }
         TargetForm::Classes => {
             let target = &section.targets[0];
             let classes = preparation.class_names().unwrap_or_default().to_vec();
@@ -91,6 +117,7 @@ pub(super) fn load(
                 train: of(&train)?,
                 validation: validation.as_ref().map(of).transpose()?,
                 test: test.as_ref().map(of).transpose()?,
+                weights,
             };
             (LoadedSamples::Classes(parts), PredictedTargets::classes(&target.value, classes))
         }
@@ -101,6 +128,7 @@ pub(super) fn load(
                 train: of(&train)?,
                 validation: validation.as_ref().map(of).transpose()?,
                 test: test.as_ref().map(of).transpose()?,
+                weights,
             };
             let predicts = match form {
                 TargetForm::Labels => PredictedTargets::labels(names),
@@ -110,11 +138,12 @@ pub(super) fn load(
             (LoadedSamples::Values(parts), predicts)
         }
     };
-    Ok(LoadedData { samples, preparation: Some(preparation), predicts, notes })
+    let rows = Some(Arc::new(test.or(validation).unwrap_or(train)));
+    Ok(LoadedData { samples, preparation: Some(preparation), predicts, notes, rows })
 }
 
 /// What the targets of a table are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum TargetForm {
     /// One class.
     Classes,
@@ -122,10 +151,15 @@ enum TargetForm {
     Labels,
     /// One or several numbers.
     Numbers,
+    /// A class or a number for each of several outputs.
+    Outputs { are_classes: Vec<bool> },
 }
 
 impl TargetForm {
-    fn of(table: &Table, section: &TableSection) -> Result<Self, ConfigError> {
+    fn of(table: &Table, section: &TableSection, configuration: &Configuration) -> Result<Self, ConfigError> {
+        if !configuration.outputs.is_empty() {
+            return Ok(Self::Outputs { are_classes: several::are_classes(table, configuration)? });
+        }
         let columns = section.targets.iter().map(|target| column(table, target));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         let is_class =
@@ -153,7 +187,7 @@ impl TargetForm {
                     )
                 } else {
                     format!(
-                        "{:?} is a {}, but several targets must all be numbers, or all yes or no: give one target, or a configuration for each",
+                        "{:?} is a {}, but several targets must all be numbers, or all yes or no: give one target, or each an output of its own, as in [output.NAME]",
                         target.value,
                         column.kind()
                     )
@@ -162,6 +196,31 @@ impl TargetForm {
             }
         }
     }
+}
+
+fn is_named(names: &[Located<String>], name: &Located<String>) -> bool {
+    names.iter().any(|other| other.value == name.value)
+}
+
+/// How much each row counts, as this column says.
+fn weights_of(table: &Table, name: &Located<String>) -> Result<Arc<[f32]>, ConfigError> {
+    let refuse = |problem: String| Err(ConfigError::Contradiction { at: name.at.clone(), problem });
+    let (path, value) = (table.source().path.display(), &name.value);
+    let Some(numbers) = column(table, name)?.numbers() else {
+        return refuse(format!("{value:?} is texts, but weights are numbers: give another column"));
+    };
+    let weights: Vec<f32> = (0..table.rows()).map(|row| numbers.get(row)).collect();
+    if let Some(row) = weights.iter().position(|weight| !(*weight >= 0.0 && weight.is_finite())) {
+        let (line, exact) = (table.line(row), numbers.values()[row]);
+        let found = if exact.is_nan() { "missing".to_owned() } else { exact.to_string() };
+        return refuse(format!(
+            "{path}, line {line}: {value:?} is {found}, but a weight is a finite number of at least 0: correct it, or leave the row out"
+        ));
+    }
+    if weights.iter().all(|weight| *weight == 0.0) {
+        return refuse(format!("{value:?} is 0 in all training rows of {path}: there is nothing to learn"));
+    }
+    Ok(weights.into())
 }
 
 /// A column that the configuration names.
@@ -198,8 +257,8 @@ fn with_targets(
 pub(super) fn warnings(table: &Table, section: &TableSection) -> Vec<String> {
     let target = section.targets.first().and_then(|target| table.column(&target.value).ok());
     let is_feature = |column: &String| {
-        !section.ignore.iter().any(|name| name.value == *column)
-            && !section.targets.iter().any(|name| name.value == *column)
+        let mut others = section.ignore.iter().chain(&section.targets).chain(&section.weights);
+        !others.any(|name| name.value == *column)
     };
     let worth = |warning: &TableWarning| match warning {
         // These are left out.

@@ -79,7 +79,7 @@ fn from_arrays_to_predictions() {
     let new = directory.path().join("new.npy");
     npy(&new, tensor(Dtype::U8, &[1, 1, 6, 6], picture));
     let predicted = model.predict(&new, &registry).unwrap();
-    assert!(predicted.values()[[0, 2]] > 0.5, "{:?}", predicted.values());
+    assert!(predicted.outputs()[0].values()[[0, 2]] > 0.5, "{:?}", predicted.outputs()[0].values());
     npy(&new, tensor(Dtype::U8, &[1, 5, 5], vec![0; 25]));
     let error = model.predict(&new, &registry).unwrap_err().to_string();
     assert!(
@@ -122,7 +122,7 @@ fn targets_may_be_amounts_and_files_of_their_own() {
         let saved = directory.path().join("marks.chainrule");
         model.save(&saved).unwrap();
         let model = ConfiguredModel::load(&saved, &registry).unwrap();
-        model.predict(directory.path().join("x.npy"), &registry).unwrap().values().to_owned()
+        model.predict(directory.path().join("x.npy"), &registry).unwrap().outputs()[0].values().to_owned()
     });
     assert_eq!(predictions[0], predictions[1]);
 }

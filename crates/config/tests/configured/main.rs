@@ -3,7 +3,9 @@
 mod arrays;
 mod augment;
 mod class_weights;
+mod sample_weights;
 mod series;
+mod several;
 mod text;
 
 use std::fs;

@@ -77,8 +77,8 @@ fn from_a_series_to_what_comes_next() {
     let next = directory.path().join("next.csv");
     fs::write(&next, text).unwrap();
     let predicted = model.predict(&next, &registry).unwrap();
-    assert_eq!(predicted.names(), ["load +1", "load +2", "load +3"]);
-    for (step, &value) in predicted.values().iter().enumerate() {
+    assert_eq!(predicted.outputs()[0].names(), ["load +1", "load +2", "load +3"]);
+    for (step, &value) in predicted.outputs()[0].values().iter().enumerate() {
         let right = load(624 + step, 0.0, 0.0);
         assert!((f64::from(value) - right).abs() < 4.0, "{step}: {value} instead of {right}");
     }

@@ -28,7 +28,7 @@ fn from_texts_to_predictions() {
     let directory = messages(400);
     let registry = chainrule::registry();
     let path = directory.path().join("messages.csv");
-    let text = configuration_for(&path, std::path::Path::new("messages.csv"), None).unwrap();
+    let text = configuration_for(&path, std::path::Path::new("messages.csv"), &[""; 0]).unwrap();
     assert!(
         text.contains("transform = \"words(12, 5000)\"")
             && text.contains("embedding_bag(5000, 16, padding_index=0)"),
@@ -51,8 +51,8 @@ fn from_texts_to_predictions() {
         let new = directory.path().join("new.csv");
         fs::write(&new, "message\n\"LOVELY, unheard-of sights\"\nthe dreadful seats\n\"\"\n").unwrap();
         let predicted = ConfiguredModel::load(&saved, &registry).unwrap().predict(&new, &registry).unwrap();
-        assert_eq!(predicted.names(), ["bad", "good"]);
-        let good: Vec<f32> = predicted.values().column(1).to_vec();
+        assert_eq!(predicted.outputs()[0].names(), ["bad", "good"]);
+        let good: Vec<f32> = predicted.outputs()[0].values().column(1).to_vec();
         assert!(good[1] < 0.4 && good.iter().all(|value| value.is_finite()), "{changes:?}: {good:?}");
         // Byte pairs know a word in capitals by its letters alone.
         assert!(changes[1].contains("byte_pairs") || good[0] > 0.6, "{good:?}");

@@ -3,7 +3,8 @@
 mod browser;
 
 use chainrule_report::{
-    CurveSeries, LayerFacts, PredictedValues, RunProgress, RunReport, ScoredSamples, Thumbnail,
+    CurveSeries, GraphNode, LayerFacts, ModelGraph, PredictedValues, RunProgress, RunReport, ScoredSamples,
+    TextTable, Thumbnail,
 };
 
 /// A report of everything, in which every text is `text` with a number.
@@ -41,6 +42,11 @@ fn full(text: &str) -> RunReport {
     report.values = Some(PredictedValues { predicted, targets });
     let pixels: Vec<f32> = (0..64).map(|pixel| (pixel as f32 / 9.0).sin()).collect();
     report.mistakes = (0..5).map(|_| Thumbnail::of_brightness(8, &pixels, name())).collect();
+    let texts = |name: &mut dyn FnMut() -> String| (0..2).map(|_| name()).collect::<Vec<_>>();
+    report.mistake_rows =
+        Some(TextTable { columns: texts(&mut name), rows: vec![texts(&mut name), texts(&mut name)] });
+    let nodes = (0..4).map(|_| GraphNode { name: name(), lines: vec![name(), name()] }).collect();
+    report.graph = Some(ModelGraph { nodes, edges: vec![(0, 1), (0, 2), (1, 3), (2, 3), (0, 3)] });
     report.weights = (0..5).map(|_| Thumbnail::of_weights(8, &pixels, name())).collect();
     let layer = |path: &str, label: String| LayerFacts {
         path: path.into(),
@@ -66,6 +72,7 @@ fn every_section_is_there_and_nothing_that_is_empty() {
         "mistakes",
         "weights",
         "norms",
+        "graph",
         "layers",
         "settings",
         "environment",

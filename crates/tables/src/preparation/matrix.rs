@@ -67,6 +67,20 @@ impl Preparation {
                 return Err(self.wrong_targets("a classification", "one target that is a class", remedy));
             }
         };
+        let rows = Rows::new(self.features(table)?, self.classes_of(table, target)?);
+        Ok(rows.expect("a target was made for each row").with_classes(classes.len()))
+    }
+
+    /// The class of each row, an index of [`TargetColumn::classes`], for one of the [`targets`](Self::targets).
+    ///
+    /// # Errors
+    ///
+    /// [`PreparationError`] with the line, or if the target is no class.
+    pub fn classes_of(&self, table: &Table, target: &TargetColumn) -> Result<Vec<u32>, PreparationError> {
+        let Some(classes) = target.classes() else {
+            let remedy = "name it with `class_target`";
+            return Err(self.wrong_targets("a classification", "targets that are classes", remedy));
+        };
         let mut known: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
         let column = table.column(target.column())?;
         if target.kind() == ColumnKind::Boolean && classes.len() == 2 && column.texts().is_none() {
@@ -87,8 +101,7 @@ impl Preparation {
                 classes: classes.iter().take(20).cloned().collect::<Vec<_>>().join(", "),
             })?);
         }
-        let rows = Rows::new(self.features(table)?, targets).expect("a target was made for each row");
-        Ok(rows.with_classes(classes.len()))
+        Ok(targets)
     }
 
     /// A data set with the targets of each row as numbers, in the order in which they were named.
