@@ -218,7 +218,7 @@ impl Configuration {
         loss: Box<dyn Loss<f32, Y>>,
         scales: &[[f64; 2]],
     ) -> Result<Trainer<f32, Y>, ConfigError> {
-        let trainer = Trainer::new(model, loss, self.optimizer(registry)?)
+        let trainer = Y::trainer(model, loss, self.optimizer(registry)?)
             .batch_size(self.batch_size)
             .shards(self.shards)
             .portable(self.portable)
