@@ -31,7 +31,8 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     let optimizers: [(&str, fn() -> Box<dyn UpdateRule<f32>>); 2] =
         [("adam", || Box::new(adam(1e-3))), ("sgd", || Box::new(sgd(0.1)))];
     for (name, optimizer) in optimizers {
-        let mut group = criterion.benchmark_group(format!("a step of 40000-128-10, {name}, 32 sparse samples"));
+        let mut group =
+            criterion.benchmark_group(format!("a step of 40000-128-10, {name}, 32 sparse samples"));
         group.sample_size(10);
         let first = || Dense::new(128);
         // In this order one after the other, so that a ratio is one of neighbours.

@@ -9,7 +9,7 @@ use chainrule::prelude::*;
 use chainrule::tensor::ClassTarget;
 use chainrule::train::RateFinder;
 use chainrule_cli::terminal;
-use chainrule_config::{Rate, scheduled_optimizer};
+use chainrule_config::{LearntTarget, Rate, scheduled_optimizer};
 
 use crate::curve::short;
 use crate::output_files::cannot_write;
@@ -32,7 +32,7 @@ impl Arguments {
         let rate = Rate { rate: None, schedule: Some(&schedule), default: "constant", names: RATE_OPTIONS };
         let optimizer = scheduled_optimizer(registry, &self.optimizer, rate)?;
         let (_, default_batch_size) = self.model.defaults();
-        let trainer = Trainer::new(model, loss, optimizer)
+        let trainer = ClassTarget::trainer(model, loss, optimizer)
             .batch_size(self.batch_size.unwrap_or(default_batch_size))
             .shards(self.shards)
             .portable(self.portable)

@@ -1,11 +1,8 @@
 //! The networks for images of digits that can be chosen by name.
 
-use chainrule::core::Branches;
-use chainrule::layers::{
-    Add, BatchNorm, ClassToken, Conv2d, GlobalAvgPool, LayerNorm, LearnedPositions, Lstm, MaxPool2d, OneStep,
-    Patches, Reshape, TimeDistributed, TransformerEncoder,
-};
+use chainrule::core::Description;
 use chainrule::prelude::*;
+use chainrule_config::families;
 use clap::ValueEnum;
 
 /// A network.
@@ -49,72 +46,72 @@ impl ModelName {
 
 /// LeNet-5 (LeCun et al. 1998) as it is built today: ReLU and maximum pooling.
 pub fn lenet() -> Sequential<f32> {
-    Sequential::new()
-        .then(Reshape::new([1, 28, 28]))
-        .then(Conv2d::new(6, 5).padding(2)) // [6, 28, 28]
-        .then(Relu)
-        .then(MaxPool2d::new(2)) //            [6, 14, 14]
-        .then(Conv2d::new(16, 5)) //           [16, 10, 10]
-        .then(Relu)
-        .then(MaxPool2d::new(2)) //            [16, 5, 5]
-        .then(Flatten)
-        .then(Dense::new(120))
-        .then(Relu)
-        .then(Dense::new(84))
-        .then(Relu)
-        .then(Dense::new(10))
+    described(
+        "reshape([1, 28, 28]) \
+         then conv2d(6, 5, padding=2) then relu then max_pool2d(2) \
+         then conv2d(16, 5) then relu then max_pool2d(2) \
+         then flatten then dense(120) then relu then dense(84) then relu then dense(10)",
+    )
 }
 
 /// A 3 by 3 convolution and batch normalisation, which makes a bias superfluous.
-fn convolution(channels: usize, stride: usize) -> Sequential<f32> {
-    let convolution = Conv2d::new(channels, 3).padding(1).stride(stride).without_bias();
-    Sequential::new().then(convolution).then(BatchNorm::new())
+fn convolution(channels: usize, stride: usize) -> String {
+    format!("conv2d({channels}, 3, stride={stride}, padding=1, bias=false), batch_norm")
 }
 
 /// `ReLU(x + f(x))`, or with a stride `ReLU(p(x) + f(x))` for a projection `p` (He et al. 2015).
-fn block(channels: usize, stride: usize) -> Sequential<f32> {
-    let deep = convolution(channels, stride).then(Relu).then(convolution(channels, 1));
-    let block = match stride {
-        1 => Sequential::new().then(Residual(deep)),
+fn block(channels: usize, stride: usize) -> String {
+    let [first, second] = [convolution(channels, stride), convolution(channels, 1)];
+    let deep = format!("sequential([{first}, relu, sequential([{second}])])");
+    match stride {
+        1 => format!("sequential([residual({deep}), relu])"),
         _ => {
-            let projection = Conv2d::new(channels, 1).stride(stride).without_bias();
-            let projection = Sequential::new().then(projection).then(BatchNorm::new());
-            Sequential::new().then(Branches::new(Add).branch(projection).branch(deep))
+            let projection =
+                format!("sequential([conv2d({channels}, 1, stride={stride}, bias=false), batch_norm])");
+            format!("sequential([branches(add, [{projection}, {deep}]), relu])")
         }
-    };
-    block.then(Relu)
+    }
 }
 
-/// Eight convolutions in three residual blocks.
+/// Eight convolutions in three residual blocks, of 14, 7 and 4 rows.
 fn resnet() -> Sequential<f32> {
-    Sequential::new()
-        .then(Reshape::new([1, 28, 28]))
-        .then(convolution(16, 2)) //           [16, 14, 14]
-        .then(Relu)
-        .then(block(16, 1))
-        .then(block(32, 2)) //                 [32, 7, 7]
-        .then(block(64, 2)) //                 [64, 4, 4]
-        .then(GlobalAvgPool::new()) //         [64]
-        .then(Dense::new(10))
+    let first = format!("sequential([{}])", convolution(16, 2));
+    let blocks = [block(16, 1), block(32, 2), block(64, 2)].join(" then ");
+    described(&format!(
+        "reshape([1, 28, 28]) then {first} then relu then {blocks} then global_avg_pool then dense(10)"
+    ))
 }
 
 /// An LSTM over the rows of the image.
 pub fn lstm() -> Sequential<f32> {
-    Sequential::new().then(Lstm::new(128)).then(Dense::new(10))
+    described("lstm(128) then dense(10)")
 }
 
 /// A vision transformer (Dosovitskiy et al. 2020) over 16 patches of 7 by 7 pixels.
 pub fn vit() -> Sequential<f32> {
-    let encoder = || TransformerEncoder::new(4, 128).pre_norm();
-    Sequential::new()
-        .then(Reshape::new([1, 28, 28]))
-        .then(Patches::new(7)) //                         [16, 49]
-        .then(TimeDistributed(Dense::new(64))) //         [16, 64]
-        .then(ClassToken::new()) //                       [17, 64]
-        .then(LearnedPositions::new())
-        .then(encoder())
-        .then(encoder())
-        .then(LayerNorm::new())
-        .then(OneStep::first()) //                        [64]
-        .then(Dense::new(10))
+    described(
+        "reshape([1, 28, 28]) then patches(7) then time_distributed(dense(64)) \
+         then class_token then learned_positions \
+         then transformer_encoder(4, 128, pre_norm=true) then transformer_encoder(4, 128, pre_norm=true) \
+         then layer_norm then one_step(first) then dense(10)",
+    )
+}
+
+/// The layers of a text of this file. They are compiled where everything that has a name is.
+fn described(text: &str) -> Sequential<f32> {
+    let description: Description = text.parse().expect("it is a description");
+    Sequential::from_description(&description, families::registry()).expect("it describes layers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_network_takes_digits() {
+        let networks = ModelName::value_variants().iter().filter_map(|name| name.layers());
+        let parameters =
+            networks.map(|layers| Model::new([28, 28], layers, Seed(0)).unwrap().parameters().len());
+        assert_eq!(parameters.collect::<Vec<_>>(), [61_706, 78_426, 81_674, 72_074]);
+    }
 }

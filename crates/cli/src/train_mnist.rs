@@ -18,7 +18,7 @@ use chainrule_cli::families;
 use chainrule_cli::models::ModelName;
 use chainrule_cli::{peak, terminal};
 use chainrule_config::{
-    CheckpointInterval, Evaluation, PredictedTargets, Rate, SharedSamples, scheduled_optimizer,
+    CheckpointInterval, Evaluation, LearntTarget, PredictedTargets, Rate, SharedSamples, scheduled_optimizer,
 };
 use clap::{ArgGroup, Args};
 
@@ -250,7 +250,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
         names: RATE_OPTIONS,
     };
     let optimizer = scheduled_optimizer(registry, &arguments.optimizer, rate)?;
-    let mut trainer = Trainer::new(model, loss, optimizer)
+    let mut trainer = ClassTarget::trainer(model, loss, optimizer)
         .batch_size(batch_size)
         .shards(arguments.shards.or(arguments.distributed.then_some(SHARDS_OF_GROUP)))
         .threads(threads)
@@ -405,8 +405,9 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
     trainer.warn_if_seen(&*test);
     let model = &trainer.evaluated_model();
     let loss: Box<dyn Loss<f32, ClassTarget<f32>>> = registry.build(&arguments.loss)?;
-    let evaluating = Trainer::new(model.clone(), loss, adam(0.0)).threads(threads).shards(Some(shards));
-    let mut evaluating = evaluating.batch_size(batch_size).portable(arguments.portable).metric(Accuracy);
+    let evaluating = ClassTarget::trainer(model.clone(), loss, Box::new(adam(0.0)));
+    let evaluating = evaluating.threads(threads).shards(Some(shards)).batch_size(batch_size);
+    let mut evaluating = evaluating.portable(arguments.portable).metric(Accuracy);
     for metric in &arguments.metric {
         evaluating = evaluating.metric(registry.build::<Box<dyn Measure<f32, ClassTarget<f32>>>>(metric)?);
     }

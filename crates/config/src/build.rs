@@ -296,7 +296,7 @@ impl Configuration {
         objective: Objective<Y>,
     ) -> Result<Trainer<f32, Y>, ConfigError> {
         let Objective { loss, metrics } = objective;
-        let trainer = Trainer::new(model, loss, self.optimizer(registry)?)
+        let trainer = Y::trainer(model, loss, self.optimizer(registry)?)
             .batch_size(self.batch_size)
             .shards(self.shards)
             .portable(self.portable)

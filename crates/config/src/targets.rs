@@ -9,8 +9,11 @@ use chainrule::core::{
 };
 use chainrule::data::augment::{AnyMixing, Mixed};
 use chainrule::data::{ClassTargets, Dataset, Samples};
+use chainrule::losses::Loss;
 use chainrule::metrics::{ConfusionMatrix, Measure};
+use chainrule::optim::UpdateRule;
 use chainrule::tensor::{ClassTarget, Outputs, Seed, Shape, Target};
+use chainrule::train::{Model, Trainer};
 
 use crate::build::Objective;
 use crate::configuration::Configuration;
@@ -208,6 +211,14 @@ impl PredictedTargets {
 
 /// A type of targets that can be learnt from a configuration: classes, `ClassTarget<f32>`, or numbers, `Vec<f32>`.
 pub trait LearntTarget: Target<f32> + Clone + Debug + Send + Sync + 'static {
+    /// A trainer of these parts, as [`Trainer::new`] makes it. What it does is compiled with this crate, and not again in those that
+    /// train.
+    fn trainer(
+        model: Model<f32>,
+        loss: Box<dyn Loss<f32, Self>>,
+        optimizer: Box<dyn UpdateRule<f32>>,
+    ) -> Trainer<f32, Self>;
+
     /// The samples as they are validated on: with targets in deviations from their means.
     #[doc(hidden)]
     fn scaled(samples: SharedSamples<Self>, scales: &[[f64; 2]]) -> SharedSamples<Self> {
@@ -293,6 +304,15 @@ pub trait LearntTarget: Target<f32> + Clone + Debug + Send + Sync + 'static {
 }
 
 impl LearntTarget for ClassTarget<f32> {
+    #[inline(never)]
+    fn trainer(
+        model: Model<f32>,
+        loss: Box<dyn Loss<f32, Self>>,
+        optimizer: Box<dyn UpdateRule<f32>>,
+    ) -> Trainer<f32, Self> {
+        Trainer::new(model, loss, optimizer)
+    }
+
     fn mixed(
         mut samples: SharedSamples<Self>,
         configuration: &Configuration,
@@ -343,6 +363,15 @@ impl LearntTarget for ClassTarget<f32> {
 }
 
 impl LearntTarget for Vec<f32> {
+    #[inline(never)]
+    fn trainer(
+        model: Model<f32>,
+        loss: Box<dyn Loss<f32, Self>>,
+        optimizer: Box<dyn UpdateRule<f32>>,
+    ) -> Trainer<f32, Self> {
+        Trainer::new(model, loss, optimizer)
+    }
+
     fn scaled(samples: SharedSamples<Self>, scales: &[[f64; 2]]) -> SharedSamples<Self> {
         if scales.is_empty() {
             return samples;

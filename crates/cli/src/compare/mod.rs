@@ -161,7 +161,7 @@ impl Training<'_> {
         let trainer = |seed: u64| -> Result<_, Box<dyn Error>> {
             let loss: Box<dyn Loss<f32, Y>> = self.registry.build(&loss)?;
             let optimizer: Box<dyn UpdateRule<f32>> = self.registry.build(self.optimizer)?;
-            let trainer = Trainer::new(model.clone(), loss, optimizer);
+            let trainer = Y::trainer(model.clone(), loss, optimizer);
             Ok(trainer.batch_size(self.batch_size).shuffle(false).threads(self.threads).seed(Seed(seed)))
         };
         let losses = |seed: u64| -> Result<_, Box<dyn Error>> {

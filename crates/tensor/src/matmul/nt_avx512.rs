@@ -17,6 +17,9 @@ use crate::simd::operands::ImplicitWindows;
 /// The maximum number of terms that are added in one chain, of which a value has [`LANES`].
 const CHAIN: usize = 96;
 
+/// The maximum number of sums of a block.
+const MAX_SUMS: usize = 24;
+
 /// [`ImplicitWindows::add_product_transposed`] for shapes that fit, if the CPU and the layout suit; otherwise `false`, and
 /// nothing is done.
 pub(crate) fn add_implicit_product_transposed(
@@ -113,13 +116,12 @@ impl Operands<'_> {
         for (a_row, a_rows) in even_parts(self.a_rows, max_a_rows) {
             // SAFETY: the block is within the product.
             unsafe {
-                match Q {
-                    ..5 => {
-                        with_constant!(a_rows, [1 2 3 4 5 6], |R| self.block::<R, Q>(a_row, b_row, offsets))
+                with_constant!(a_rows, [1 2 3 4 5 6], |R| {
+                    // Larger blocks are not compiled.
+                    if const { R * Q <= MAX_SUMS } {
+                        self.block::<R, Q>(a_row, b_row, offsets);
                     }
-                    5 | 6 => with_constant!(a_rows, [1 2 3 4], |R| self.block::<R, Q>(a_row, b_row, offsets)),
-                    _ => with_constant!(a_rows, [1 2 3], |R| self.block::<R, Q>(a_row, b_row, offsets)),
-                }
+                });
             }
         }
     }

@@ -3,12 +3,11 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use bincode::{Decode, Encode};
 use chainrule_tensor::Real;
 
 use super::log_file::LogFile;
 use super::log_row::LogRow;
-use crate::model::encoding::{decode, encode};
+use crate::model::encoding::{decode, encode, encoded};
 use crate::trainer::{Callback, Event, TrainerView};
 
 /// Writes a row for each epoch to a CSV file, as Keras' `CSVLogger` does: epoch, steps, samples, seconds, learning rate, loss and metrics,
@@ -23,11 +22,12 @@ pub struct CsvLog {
     columns: Vec<String>,
 }
 
-/// What a checkpoint holds of it.
-#[derive(Encode, Decode)]
-struct Saved {
-    length: u64,
-    columns: Vec<String>,
+encoded! {
+    /// What a checkpoint holds of it.
+    struct Saved {
+        length: u64,
+        columns: Vec<String>,
+    }
 }
 
 impl CsvLog {

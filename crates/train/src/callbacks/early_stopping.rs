@@ -2,12 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use bincode::{Decode, Encode};
 use chainrule_optim::schedule::Better;
 use chainrule_tensor::Real;
 
 use super::monitor::{Monitor, scores_of};
-use crate::model::encoding::{decode, encode};
+use crate::model::encoding::{decode, encode, encoded};
 use crate::trainer::{Callback, Event, Snapshot, TrainerView};
 
 /// Stops a training when a loss or a metric has not improved for some validations, as Keras' `EarlyStopping` does.
@@ -37,24 +36,25 @@ pub struct EarlyStopping<T: Real> {
     over: bool,
 }
 
-/// What it has seen so far.
-#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
-struct StoppingState {
-    /// The number of validations.
-    count: u64,
-    /// The best value.
-    best: Option<f64>,
-    /// The number of validations since then.
-    wait: u64,
-    /// Whether it has stopped the training.
-    stopped: bool,
-}
+encoded! {
+    /// What it has seen so far.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    struct StoppingState {
+        /// The number of validations.
+        count: u64,
+        /// The best value.
+        best: Option<f64>,
+        /// The number of validations since then.
+        wait: u64,
+        /// Whether it has stopped the training.
+        stopped: bool,
+    }
 
-/// What a checkpoint holds of it.
-#[derive(Encode, Decode)]
-struct Saved {
-    seen: StoppingState,
-    weights: Option<Vec<u8>>,
+    /// What a checkpoint holds of it.
+    struct Saved {
+        seen: StoppingState,
+        weights: Option<Vec<u8>>,
+    }
 }
 
 /// What to do after a value.

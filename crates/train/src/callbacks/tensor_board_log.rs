@@ -5,14 +5,13 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bincode::{Decode, Encode};
 use chainrule_tensor::Real;
 
 use super::event_file::{first_record, scalars};
 use super::log_file::LogFile;
 use super::log_row::LogRow;
 use crate::model::FileError;
-use crate::model::encoding::{decode, encode};
+use crate::model::encoding::{decode, encode, encoded};
 use crate::trainer::{Callback, Event, TrainWarning, TrainerView};
 
 /// Writes the losses, the metrics and the learning rate of each epoch to an event file in a directory, which
@@ -28,11 +27,12 @@ pub struct TensorBoardLog {
     file: Option<LogFile>,
 }
 
-/// What a checkpoint holds of it: the name and the length of its file.
-#[derive(Encode, Decode)]
-struct Saved {
-    name: String,
-    length: u64,
+encoded! {
+    /// What a checkpoint holds of it: the name and the length of its file.
+    struct Saved {
+        name: String,
+        length: u64,
+    }
 }
 
 impl TensorBoardLog {

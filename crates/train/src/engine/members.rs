@@ -161,6 +161,10 @@ impl Members {
         let mut message = self.take();
         message.push(kind as u8);
         write(&mut message);
+        self.send_message(to, message)
+    }
+
+    fn send_message(&self, to: &[usize], message: Vec<u8>) -> Result<(), GroupError> {
         let sent = to.iter().try_for_each(|&to| match self.group.send(to, &message) {
             Err(GroupError::Gone { rank }) => Err(self.why_gone(rank)),
             sent => sent,
@@ -177,20 +181,23 @@ impl Members {
         read: impl FnOnce(&[u8]) -> Option<R>,
     ) -> Result<R, GroupError> {
         let mut message = self.take();
-        let result = self.group.receive(from, &mut message).and_then(|()| match Kind::of(message.first()) {
-            Some(Kind::Failure) => Err(failure(from, &message)),
-            Some(kind) if kind == expected => {
-                let transport =
-                    || GroupError::Transport { rank: from, message: "its message has another length".into() };
-                read(&message[1..]).ok_or_else(transport)
-            }
+        let result = self
+            .receive_message(from, expected, &mut message)
+            .and_then(|()| read(&message[1..]).ok_or_else(|| of_other_length(from)));
+        self.give(message);
+        result
+    }
+
+    fn receive_message(&self, from: usize, expected: Kind, message: &mut Vec<u8>) -> Result<(), GroupError> {
+        self.group.receive(from, message)?;
+        match Kind::of(message.first()) {
+            Some(Kind::Failure) => Err(failure(from, message)),
+            Some(kind) if kind == expected => Ok(()),
             found => {
                 let found = found.map_or("an unknown point", Kind::place);
                 Err(GroupError::OutOfStep { rank: from, expected: expected.place(), found })
             }
-        });
-        self.give(message);
-        result
+        }
     }
 
     /// Tells all members what this one has to say, and calls `read` with what each says, its own included, in the order of the ranks.
@@ -198,7 +205,7 @@ impl Members {
         &self,
         kind: Kind,
         own: &[u8],
-        mut read: impl FnMut(usize, &[u8]) -> Option<()>,
+        read: &mut dyn FnMut(usize, &[u8]) -> Option<()>,
     ) -> Result<(), GroupError> {
         let others: Vec<usize> = self.others().collect();
         self.send(&others, kind, |message| message.extend_from_slice(own))?;
@@ -217,10 +224,10 @@ impl Members {
         &self,
         kind: Kind,
         own: &[f64],
-        mut read: impl FnMut(usize, &[f64]) -> Option<()>,
+        read: &mut dyn FnMut(usize, &[f64]) -> Option<()>,
     ) -> Result<(), GroupError> {
         let mut values = Vec::new();
-        self.all_gather(kind, &numbers::bytes(own), |rank, bytes| {
+        self.all_gather(kind, &numbers::bytes(own), &mut |rank, bytes| {
             values.resize(bytes.len() / size_of::<f64>(), 0.0);
             numbers::numbers(bytes, &mut values)?;
             read(rank, &values)
@@ -256,6 +263,10 @@ impl Members {
     fn give(&self, message: Vec<u8>) {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(message);
     }
+}
+
+fn of_other_length(rank: usize) -> GroupError {
+    GroupError::Transport { rank, message: "its message has another length".into() }
 }
 
 fn failure(rank: usize, message: &[u8]) -> GroupError {

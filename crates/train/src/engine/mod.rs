@@ -24,7 +24,7 @@
 //!                            weights: dW = Xᵀ dZ is deferred, X and dZ stay where they are
 //!  ══ join, fork ════════════════════════════════════════════════════════════════════════════════  pool.rs
 //!  for each bucket           rows of W₀, half of the rest     rows of W₁, the other half           reduce.rs
-//!    (a contiguous range of the parameters, small enough for a core's cache)                       buckets.rs
+//!    (a contiguous range of the parameters, small enough for a core's cache)                       buckets/
 //!    prefetch                some samples of the next batch   (the columns this thread will read)  prefetch.rs
 //!    sum, shard by shard     g = X[0..16]ᵀ dZ[0..16] + X[16..32]ᵀ dZ[16..32]    (weights)          reduce.rs
 //!                            g = shard 0's grads + shard 1's grads              (all others)

@@ -3,6 +3,8 @@
 //! A step of a small network takes tens of microseconds and forks twice. Rayon's threads fall asleep about as fast, and
 //! waking one takes as long as the step. So while a training runs, every other thread of the pool spins: it runs a task that
 //! looks for work again and again, and sleeps only after there has been none for a while.
+//!
+//! Work is handed to rayon as a [`Task`] whose type it does not know, so that rayon is compiled once, with this crate.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use chainrule_tensor::{PortableProducts, move_to_core};
-use rayon::{ThreadPoolBuildError, ThreadPoolBuilder, Yield};
+use rayon_core::{ThreadPoolBuildError, ThreadPoolBuilder, Yield};
 
 /// How many times a spinning worker looks for work before it starts to yield its core to other programs.
 const SPINS: u32 = 500;
@@ -29,6 +31,38 @@ thread_local! {
     static CROWDED: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Something to do once.
+trait Task: Send {
+    fn run(&mut self);
+}
+
+/// A function that is called once, and what it has returned.
+struct Call<F, R> {
+    function: Option<F>,
+    result: Option<R>,
+}
+
+impl<R: Send, F: FnOnce() -> R + Send> Call<F, R> {
+    fn new(function: F) -> Self {
+        Self { function: Some(function), result: None }
+    }
+
+    /// What the function has returned.
+    ///
+    /// # Panics
+    ///
+    /// If it was not called.
+    fn result(self) -> R {
+        self.result.expect("it was called")
+    }
+}
+
+impl<R: Send, F: FnOnce() -> R + Send> Task for Call<F, R> {
+    fn run(&mut self) {
+        self.result = self.function.take().map(|function| function());
+    }
+}
+
 /// Runs `work` where [`join`] has `threads` threads of its own, of which `running` may run at once; on the calling thread alone if that
 /// is 1. All of them have portable products, or the fastest.
 pub(crate) fn run<R: Send>(
@@ -37,14 +71,26 @@ pub(crate) fn run<R: Send>(
     portable: bool,
     work: impl FnOnce() -> R + Send,
 ) -> Result<R, ThreadPoolBuildError> {
+    let mut work = Call::new(work);
+    run_task(threads, running, portable, &mut work)?;
+    Ok(work.result())
+}
+
+fn run_task(
+    threads: usize,
+    running: usize,
+    portable: bool,
+    work: &mut dyn Task,
+) -> Result<(), ThreadPoolBuildError> {
     if threads < 2 {
         let _products = PortableProducts::new(portable);
-        return Ok(work());
+        work.run();
+        return Ok(());
     }
     let name = |index| format!("chainrule-{index}");
     let builder = ThreadPoolBuilder::new().num_threads(threads).thread_name(name);
     // Scoped, so that the threads have ended when this returns.
-    let thread = |thread: rayon::ThreadBuilder| {
+    let thread = |thread: rayon_core::ThreadBuilder| {
         let _products = PortableProducts::new(portable);
         CROWDED.set(threads > running);
         thread.run();
@@ -53,10 +99,10 @@ pub(crate) fn run<R: Send>(
 }
 
 /// Runs `work` on this thread of a pool while its other threads, the `workers`, spin.
-fn with_spinning_workers<R: Send>(workers: usize, work: impl FnOnce() -> R + Send) -> R {
+fn with_spinning_workers(workers: usize, work: &mut dyn Task) {
     let started = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
-    rayon::scope(|scope| {
+    rayon_core::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|_| {
                 move_to_core(started.fetch_add(1, Ordering::Relaxed) + 1);
@@ -70,37 +116,42 @@ fn with_spinning_workers<R: Send>(workers: usize, work: impl FnOnce() -> R + Sen
         }
         // Also if `work` panics, since the scope waits for the workers.
         let _stop = StopOnDrop(&stop);
-        work()
-    })
+        work.run();
+    });
 }
 
-/// As [`rayon::join`], for work that takes microseconds: when `a` is done while another thread runs `b`, this thread spins
+/// As [`rayon_core::join`], for work that takes microseconds: when `a` is done while another thread runs `b`, this thread spins
 /// until that one is done, instead of looking for other work or sleeping.
 pub(crate) fn join<A, B>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B)
 where
     A: Send,
     B: Send,
 {
+    let (mut a, mut b) = (Call::new(a), Call::new(b));
+    join_tasks(&mut a, &mut b);
+    (a.result(), b.result())
+}
+
+fn join_tasks(a: &mut dyn Task, b: &mut dyn Task) {
     let taken = AtomicBool::new(false);
     let done = AtomicBool::new(false);
-    rayon::join(
+    rayon_core::join(
         || {
-            let a = a();
+            a.run();
             let mut waits = 0..WAITS;
             // If no other thread has taken `b`, rayon runs it on this one.
             let wait = if CROWDED.get() { thread::yield_now } else { std::hint::spin_loop };
             while taken.load(Ordering::Acquire) && !done.load(Ordering::Acquire) && waits.next().is_some() {
                 wait();
             }
-            a
         },
         || {
             taken.store(true, Ordering::Release);
             // Also if `b` panics.
             let _done = StopOnDrop(&done);
-            b()
+            b.run();
         },
-    )
+    );
 }
 
 /// Calls `work` with the index and the elements of each pair of the two slices, on up to `threads` threads; returns the
@@ -140,7 +191,7 @@ fn spin(stop: &AtomicBool) {
     let first = if CROWDED.get() { SPINS } else { 0 };
     let mut idle = first;
     while !stop.load(Ordering::Relaxed) {
-        match rayon::yield_now() {
+        match rayon_core::yield_now() {
             Some(Yield::Executed) => idle = first,
             _ => {
                 idle += 1;

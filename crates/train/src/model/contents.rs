@@ -1,16 +1,14 @@
 //! What a model file holds: the fields of its payload, in their order.
 
-use bincode::enc::Encoder;
-use bincode::enc::write::Writer;
-use bincode::error::EncodeError;
-use bincode::{Decode, Encode};
+use std::io::{self, Write};
+
 use chainrule_tensor::Real;
 
-use super::encoding::{DecodeError, Source, decode_part, decode_small};
+use super::encoding::{DecodeError, Encode, Source, decode_part, decode_small, encoded};
 use crate::numbers;
 
 /// What a file holds. `P` is what has the parameters: their bytes, or something else that is written as these are.
-#[derive(Clone, Debug, PartialEq, Encode)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Contents<P = Vec<u8>> {
     /// The type of the parameters, `"f32"` or `"f64"`.
     pub number: String,
@@ -62,6 +60,16 @@ impl<P> Contents<P> {
     }
 }
 
+impl<P: Encode> Encode for Contents<P> {
+    fn encode(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { number, input, layers, entries, parameters, .. } = self;
+        let Self { training, position, epoch_weight, description, record, notes, .. } = self;
+        (number, input, layers, entries).encode(out)?;
+        parameters.encode(out)?;
+        (training, position, epoch_weight, description, record, notes).encode(out)
+    }
+}
+
 /// The most parameters whose bytes are in memory at once.
 pub(super) const CHUNK: usize = 1 << 15;
 
@@ -69,96 +77,98 @@ pub(super) const CHUNK: usize = 1 << 15;
 pub(crate) struct Parameters<'a, T>(pub(crate) &'a [T]);
 
 impl<T: Real> Encode for Parameters<'_, T> {
-    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        (size_of_val(self.0) as u64).encode(encoder)?;
+    fn encode(&self, out: &mut dyn Write) -> io::Result<()> {
+        size_of_val(self.0).encode(out)?;
         let mut bytes = Vec::new();
         self.0.chunks(CHUNK).try_for_each(|values| {
             bytes.clear();
             numbers::append(values, &mut bytes);
-            encoder.writer().write(&bytes)
+            out.write_all(&bytes)
         })
     }
 }
 
-/// What a checkpoint holds of its run, besides the state of the training.
-#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
-pub struct RunRecord {
-    /// The number of steps that were left out since they would not have been finite.
-    pub skipped: u64,
-    /// How many of them came one after the other, up to now.
-    pub skipped_in_a_row: u64,
-    /// The epochs completed.
-    pub epochs: Vec<EpochRecord>,
-    /// The name of each callback that has a state, and the state.
-    pub callbacks: Vec<(String, Vec<u8>)>,
-    /// In the middle of an epoch, for each shard, the states that its layers carry from batch to batch, one after the other, each
-    /// value in the bytes of its type.
-    pub carried: Vec<Vec<u8>>,
-    /// What the program has noted, by name.
-    pub notes: Vec<(String, String)>,
-}
+encoded! {
+    /// What a checkpoint holds of its run, besides the state of the training.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    pub struct RunRecord {
+        /// The number of steps that were left out since they would not have been finite.
+        pub skipped: u64,
+        /// How many of them came one after the other, up to now.
+        pub skipped_in_a_row: u64,
+        /// The epochs completed.
+        pub epochs: Vec<EpochRecord>,
+        /// The name of each callback that has a state, and the state.
+        pub callbacks: Vec<(String, Vec<u8>)>,
+        /// In the middle of an epoch, for each shard, the states that its layers carry from batch to batch, one after the other, each
+        /// value in the bytes of its type.
+        pub carried: Vec<Vec<u8>>,
+        /// What the program has noted, by name.
+        pub notes: Vec<(String, String)>,
+    }
 
-/// What a checkpoint holds of an epoch.
-#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
-pub struct EpochRecord {
-    /// The epoch, from 0.
-    pub epoch: u64,
-    /// The number of its samples.
-    pub samples: u64,
-    /// How long its training took.
-    pub seconds: f64,
-    /// Over the training samples.
-    pub train: ScoreRecord,
-    /// Over the validation samples.
-    pub validation: Option<ScoreRecord>,
-}
+    /// What a checkpoint holds of an epoch.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    pub struct EpochRecord {
+        /// The epoch, from 0.
+        pub epoch: u64,
+        /// The number of its samples.
+        pub samples: u64,
+        /// How long its training took.
+        pub seconds: f64,
+        /// Over the training samples.
+        pub train: ScoreRecord,
+        /// Over the validation samples.
+        pub validation: Option<ScoreRecord>,
+    }
 
-/// What a checkpoint holds of the scores of an epoch.
-#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
-pub struct ScoreRecord {
-    /// The mean loss.
-    pub loss: f64,
-    /// The name of each metric, and its value if that is a number.
-    pub metrics: Vec<(String, Option<f64>)>,
-}
+    /// What a checkpoint holds of the scores of an epoch.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    pub struct ScoreRecord {
+        /// The mean loss.
+        pub loss: f64,
+        /// The name of each metric, and its value if that is a number.
+        pub metrics: Vec<(String, Option<f64>)>,
+    }
 
-/// How far a training is in an epoch.
-#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
-pub struct EpochPosition {
-    /// The number of samples that were trained on, the first in the order of the epoch; 0 between epochs.
-    pub samples: u64,
-    /// The number of batches that they made.
-    pub batches: u64,
-    /// The number of samples of the epoch.
-    pub of: u64,
-    /// The sum of the losses of the samples that were trained on, times their weights.
-    pub loss: f64,
-    /// How long their training took.
-    pub seconds: f64,
-    /// The name of each metric, and what it has counted; nothing if it cannot tell.
-    pub metrics: Vec<(String, Vec<f64>)>,
-}
+    /// How far a training is in an epoch.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    pub struct EpochPosition {
+        /// The number of samples that were trained on, the first in the order of the epoch; 0 between epochs.
+        pub samples: u64,
+        /// The number of batches that they made.
+        pub batches: u64,
+        /// The number of samples of the epoch.
+        pub of: u64,
+        /// The sum of the losses of the samples that were trained on, times their weights.
+        pub loss: f64,
+        /// How long their training took.
+        pub seconds: f64,
+        /// The name of each metric, and what it has counted; nothing if it cannot tell.
+        pub metrics: Vec<(String, Vec<f64>)>,
+    }
 
-/// The state of a training.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Training {
-    /// The number of epochs completed.
-    pub epoch: u64,
-    /// The number of steps completed.
-    pub step: u64,
-    /// The trainer's seed.
-    pub seed: u64,
-    /// The number of samples in a batch.
-    pub batch_size: u64,
-    /// The number of shards of a batch.
-    pub shards: u64,
-    /// Whether the samples are shuffled for each epoch.
-    pub shuffle: bool,
-    /// The loss and the optimizer, as `Debug` prints them.
-    pub setup: String,
-    /// The optimizer's state, slot by slot, each value in the bytes of its type; then its numbers of the whole training, and those of
-    /// a rate that is reduced when a quantity stops improving, in double precision.
-    pub state: Vec<u8>,
+    /// The state of a training.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Training {
+        /// The number of epochs completed.
+        pub epoch: u64,
+        /// The number of steps completed.
+        pub step: u64,
+        /// The trainer's seed.
+        pub seed: u64,
+        /// The number of samples in a batch.
+        pub batch_size: u64,
+        /// The number of shards of a batch.
+        pub shards: u64,
+        /// Whether the samples are shuffled for each epoch.
+        pub shuffle: bool,
+        /// The loss and the optimizer, as `Debug` prints them.
+        pub setup: String,
+        /// The optimizer's state, slot by slot, each value in the bytes of its type; then its numbers of the whole training, and those of
+        /// a rate that is reduced when a quantity stops improving, in double precision.
+        pub state: Vec<u8>,
+    }
 }
 
 #[cfg(test)]

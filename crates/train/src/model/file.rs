@@ -1,10 +1,9 @@
 //! Model files and checkpoints.
 //!
 //! A file is a header of 52 bytes and a payload. The header holds the magic number `chainrul`, the version of the format
-//! (u32), the length of the payload (u64) and its SHA-256; numbers are little-endian. The payload is [`Contents`] in
-//! `bincode`'s fixed-width encoding. The header is checked before the payload is decoded, so that a file that was truncated or
-//! damaged is distinguished from one of a newer version, and so that the encoding can be replaced by raising the version
-//! (bincode is no longer maintained, RUSTSEC-2025-0141). The payload is read once: parameters go to where the model has them while
+//! (u32), the length of the payload (u64) and its SHA-256; numbers are little-endian. The payload is [`Contents`], field by field: a
+//! text or a list is its length (u64) and its elements, and an optional field a byte, 0 or 1, before what it has. The header is checked
+//! before the payload is decoded, so that a file that was truncated or damaged is distinguished from one of a newer version. The payload is read once: parameters go to where the model has them while
 //! the checksum is computed, and nothing is returned before it was compared. Where it would take more memory than is given to what may
 //! be damaged, it is read again, after its checksum was found to be right.
 //!
@@ -21,12 +20,11 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use bincode::Encode;
 use chainrule_core::DescriptionError;
 use chainrule_data::output;
 
 use super::checksum::Checksum;
-use super::encoding::{DecodeError, Source, encode_to};
+use super::encoding::{DecodeError, Encode, Source};
 
 pub use super::contents::{Contents, EpochPosition, EpochRecord, RunRecord, ScoreRecord, Training};
 pub use super::newest::{Newest, newest, numbered};
@@ -69,7 +67,7 @@ pub(super) fn write_contents<P: Encode>(
 ) -> Result<(), FileError> {
     let written = output::write_with_header(path, keep, |file| {
         let mut payload = PayloadWriter { file, checksum: Checksum::new() };
-        encode_to(contents, &mut payload)?;
+        contents.encode(&mut payload)?;
         Ok(header(payload.checksum))
     });
     written.map_err(|source| FileError::Io { path: path.to_owned(), doing: "write", source })

@@ -8,7 +8,7 @@ use chainrule_data::{Batches, Samples};
 use chainrule_losses::{LossPass, Scope};
 use chainrule_optim::Step;
 use chainrule_tensor::{Buffer, Real};
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 
 use super::error::TrainError;
 use super::fit::Fit;
@@ -411,9 +411,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             to.iter_mut().zip(&columns).for_each(|(to, &column)| *to = row[column].as_f64());
         }
         let seen = targets::seen_by(&*self.loss, self.model.output().size(), &of_samples)?;
-        let columns = strided(seen.ncols(), COLUMNS[1]);
-        let seen = seen.select(ndarray::Axis(1), &columns);
-        (!relation::are_related(x, seen)).then(|| targets::unrelated(samples.len()))
+        (!relation::are_related(x, some_columns(&seen))).then(|| targets::unrelated(samples.len()))
     }
 }
 
@@ -428,6 +426,11 @@ fn spread(len: usize, count: usize, offset: f64) -> Vec<usize> {
     let count = count.min(len);
     let index = |position: usize| ((position as f64 + offset) * len as f64 / count as f64) as usize;
     (0..count).map(|position| index(position).min(len - 1)).collect()
+}
+
+/// Some of the columns, at even distances.
+fn some_columns(seen: &Array2<f64>) -> Array2<f64> {
+    seen.select(Axis(1), &strided(seen.ncols(), COLUMNS[1]))
 }
 
 /// At most `most` of `len` columns, at even distances.

@@ -4,7 +4,7 @@ use chainrule_core::{SettingError, ValueError};
 use chainrule_data::BatchError;
 use chainrule_losses::TargetError;
 use chainrule_tensor::Shape;
-use rayon::ThreadPoolBuildError;
+use rayon_core::ThreadPoolBuildError;
 
 use super::suspects::{Quantity, Suspects};
 use crate::group::GroupError;

@@ -61,7 +61,7 @@ impl OfGroup {
         let Self { losses, largest_grads } = self;
         losses.clear();
         largest_grads.clear();
-        members.all_gather_numbers(Kind::Losses, told, |rank, numbers| {
+        members.all_gather_numbers(Kind::Losses, told, &mut |rank, numbers| {
             let (of_shards, of_rows) = numbers.split_at_checked(members.shards_of(rank).len())?;
             largest_grads.extend_from_slice(of_shards);
             losses.extend_from_slice(of_rows);
@@ -184,7 +184,7 @@ impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
                     Some(members) => {
                         let own: Vec<f64> = weights.collect();
                         let mut all = Vec::with_capacity(rows_of_batch);
-                        members.all_gather_numbers(Kind::Weights, &own, |_, weights| {
+                        members.all_gather_numbers(Kind::Weights, &own, &mut |_, weights| {
                             all.extend_from_slice(weights);
                             Some(())
                         })?;

@@ -143,7 +143,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let Some(members) = self.state.members.clone() else { return Ok(()) };
         let own = self.properties(data, purpose());
         let mut all: Vec<Vec<(String, String)>> = Vec::new();
-        members.all_gather(Kind::Properties, &encode(&own), |_, bytes| {
+        members.all_gather(Kind::Properties, &encode(&own), &mut |_, bytes| {
             all.push(decode(bytes).ok()?);
             Some(())
         })?;
@@ -199,7 +199,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let Wishes { stop, save, restore } = wishes;
         let mut any = wishes;
         let mut differs = None;
-        members.all_gather(Kind::Requests, &[stop, save, restore].map(u8::from), |rank, message| {
+        members.all_gather(Kind::Requests, &[stop, save, restore].map(u8::from), &mut |rank, message| {
             let &[stop, save, restores] = message else { return None };
             any.stop |= stop != 0;
             any.save |= save != 0;
@@ -251,7 +251,7 @@ pub(super) fn share<T: Real, Y: Send + Sync>(
     tallies: &mut Tallies<T, Y>,
 ) -> Result<(), TrainError> {
     let own: Vec<Vec<f64>> = tallies.numbers_of(members.own());
-    members.all_gather(Kind::Counts, &encode(&own), |rank, bytes| {
+    members.all_gather(Kind::Counts, &encode(&own), &mut |rank, bytes| {
         if rank == members.rank() {
             return Some(());
         }

@@ -28,6 +28,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         data: &dyn Samples<T, Target = Y>,
         time: Duration,
     ) -> Result<Duration, TrainError> {
+        (self.work.measure_step)(self, data, time)
+    }
+
+    pub(super) fn measure_alone(
+        &mut self,
+        data: &dyn Samples<T, Target = Y>,
+        time: Duration,
+    ) -> Result<Duration, TrainError> {
         self.refuse_group("the measurement of steps")?;
         let mut batches = self.check_training(data)?;
         self.make_optimizer_state()?;

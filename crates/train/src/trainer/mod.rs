@@ -45,6 +45,7 @@ mod update;
 mod view;
 mod warning;
 mod watchable;
+mod work;
 
 pub use callback::{Callback, Event};
 pub use checkpoint::Checkpoint;
@@ -72,6 +73,7 @@ use self::place::Place;
 use self::reserve::reserve;
 use self::size_record::SizeRecord;
 use self::state::State;
+use self::work::Work;
 use crate::audit::auditor::Auditor;
 use crate::engine::buckets::{self, Buckets};
 use crate::engine::exchange::Exchanges;
@@ -161,6 +163,7 @@ pub struct Trainer<T: Real, Y> {
     /// The sizes of weights and gradients, if they are recorded. It is taken out while it works.
     sizes: Option<SizeRecord>,
     state: State<T, Y>,
+    work: Work<T, Y>,
 }
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
@@ -194,6 +197,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             auditor: None,
             sizes: None,
             state: State::new(buckets, numbers),
+            work: Work::new(),
         }
     }
 
@@ -273,8 +277,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     where
         Y: 'a,
     {
-        let fit = fit.into();
-        self.in_group(|this| this.fit_alone_or_in_group(data, &fit))
+        (self.work.fit)(self, data, &fit.into())
     }
 
     fn fit_alone_or_in_group(
@@ -368,6 +371,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// [`TrainError`] if a setting is invalid, or the data set is empty or does not fit the model.
     pub fn evaluate(&mut self, data: &dyn Samples<T, Target = Y>) -> Result<Scores, TrainError> {
+        (self.work.evaluate)(self, data)
+    }
+
+    fn evaluate_alone_or_in_group(
+        &mut self,
+        data: &dyn Samples<T, Target = Y>,
+    ) -> Result<Scores, TrainError> {
         self.in_group(|this| {
             this.check(data.shape())?;
             targets::check_settings(&*this.loss, &this.metrics, this.model.output().size())?;

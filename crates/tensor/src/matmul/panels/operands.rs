@@ -5,7 +5,7 @@ use std::ptr;
 use super::pack::{Pack, PackRows, Unpack};
 use super::scratch::with_scratch;
 use super::stack::{Aligned, List};
-use super::tile::{Addend, Columns, Layout, Panels, Requested, RowsOfB, TermRange, max_vectors};
+use super::tile::{Addend, Columns, Layout, Matrix, Panels, Requested, RowsOfB, TermRange, max_vectors};
 use crate::matmul::MAX_PRODUCTS;
 use crate::real::Real;
 use crate::simd::blocking::even_parts;
@@ -185,7 +185,7 @@ impl<T: Real> Operands<'_, T> {
             a_layout: Layout::Rows(&rows_of_a),
             rows_of_b: RowsOfB::Even(b_row),
             chain: (ptr::null(), 0),
-            before: Addend::None,
+            before: None,
             factor: self.alpha,
             // SAFETY: the first row is one of C.
             init: unsafe { self.addend(0, self.c) },
@@ -203,7 +203,7 @@ impl<T: Real> Operands<'_, T> {
             Init::Zeros => Addend::None,
             // SAFETY: the caller vouches for the row.
             Init::Rows(values) => Addend::Column(unsafe { values.as_ptr().add(row) }),
-            Init::Accumulate => Addend::Matrix(c.cast_const(), self.c_stride),
+            Init::Accumulate => Addend::Matrix(Matrix(c.cast_const(), self.c_stride)),
         }
     }
 
@@ -440,13 +440,13 @@ impl<T: Real> Operands<'_, T> {
                     pack(&ranges, from, panels, width, count);
                 }
                 let (c, sums) = (c.add(from), scratch.sums.add(from));
-                let of_c = Addend::Matrix(c.cast_const(), self.c_stride);
-                let of_sums = Addend::Matrix(sums.cast_const(), sums_stride as isize);
+                let of_c = Matrix(c.cast_const(), self.c_stride);
+                let of_sums = Matrix(sums.cast_const(), sums_stride as isize);
                 let to_c = whole && (is_last || !beside);
                 let before = match is_first {
-                    true => Addend::None,
-                    false if whole && !beside => of_c,
-                    false => of_sums,
+                    true => None,
+                    false if whole && !beside => Some(of_c),
+                    false => Some(of_sums),
                 };
                 let init = match self.init {
                     _ if !is_last => Addend::None,
@@ -472,7 +472,7 @@ impl<T: Real> Operands<'_, T> {
                         a_layout,
                         rows_of_b: if in_place { rows_of_b } else { RowsOfB::Even(width as isize) },
                         chain: (if starts { ptr::null() } else { scratch.chain.cast_const() }, sums_stride),
-                        before: if ends { before } else { Addend::None },
+                        before: if ends { before } else { None },
                         factor: if ends && is_last { self.alpha } else { T::one() },
                         init: if ends { init } else { Addend::None },
                         c: if ends { to } else { scratch.chain },

@@ -59,13 +59,38 @@ impl RowsOfB<'_> {
     }
 }
 
+/// A number for each sum of panels, in rows this far apart.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<T>(pub(super) *const T, pub(super) isize);
+
+impl<T: Real> Matrix<T> {
+    /// Adds it to the sums of rows and columns from these on.
+    #[inline(always)]
+    unsafe fn add_to<L: Lanes<Number = T>, const R: usize, const V: usize>(
+        self,
+        sums: &mut [[L::Vector; V]; R],
+        row: usize,
+        column: usize,
+    ) {
+        let Self(from, stride) = self;
+        // SAFETY: the caller vouches for the pointer, and for the rows.
+        unsafe {
+            let from = from.offset(row as isize * stride).add(column);
+            for (r, sums) in sums.iter_mut().enumerate() {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = L::add(L::load(from.offset(r as isize * stride).add(v * L::COUNT)), *sum);
+                }
+            }
+        }
+    }
+}
+
 /// What is added to sums before they are stored.
 #[derive(Clone, Copy)]
 pub(super) enum Addend<T> {
     None,
-    /// A value for each sum, in rows this far apart.
-    Matrix(*const T, isize),
-    /// A value for each row.
+    Matrix(Matrix<T>),
+    /// A number for each row.
     Column(*const T),
 }
 
@@ -82,14 +107,7 @@ impl<T: Real> Addend<T> {
         unsafe {
             match self {
                 Self::None => {}
-                Self::Matrix(from, stride) => {
-                    let from = from.offset(row as isize * stride).add(column);
-                    for (r, sums) in sums.iter_mut().enumerate() {
-                        for (v, sum) in sums.iter_mut().enumerate() {
-                            *sum = L::add(L::load(from.offset(r as isize * stride).add(v * L::COUNT)), *sum);
-                        }
-                    }
-                }
+                Self::Matrix(matrix) => matrix.add_to::<L, R, V>(sums, row, column),
                 Self::Column(from) => {
                     for (r, sums) in sums.iter_mut().enumerate() {
                         let value = L::splat(*from.add(row + r));
@@ -168,7 +186,7 @@ pub(super) struct Panels<'a, T> {
     /// The sums of the ranges of this part of K that were before, and how far its rows are apart; null where there were none.
     pub(super) chain: (*const T, usize),
     /// The sums of the parts that were before.
-    pub(super) before: Addend<T>,
+    pub(super) before: Option<Matrix<T>>,
     /// What those sums are multiplied with, and these.
     pub(super) factor: T,
     /// What is added in the end.
@@ -288,7 +306,9 @@ unsafe fn tile<L: Lanes, A: Left, B: Right, const R: usize, const V: usize>(
             a.block::<L::Number, R>(&range, row),
         );
         let c = c.offset(row as isize * c_stride).add(column);
-        before.add_to::<L, R, V>(&mut sums, row, column);
+        if let Some(before) = before {
+            before.add_to::<L, R, V>(&mut sums, row, column);
+        }
         if factor != L::Number::one() {
             let (factor, zero) = (L::splat(factor), L::splat(-L::Number::zero()));
             for sums in &mut sums {
