@@ -237,6 +237,21 @@ mod tests {
 
     const TABLE: &str = include_str!("../tests/table.toml");
 
+    const OUTPUTS: &str = r#"
+optimizer = "adam"
+data = { table = "flats.csv", scale_targets = true, weights = "times" }
+model = { layers = ["dense(16)", "relu"] }
+[output."monthly rent"]
+layers = ["dense(8)", "relu", "dense(1)"]
+loss = "huber"
+metrics = ["r2"]
+[output.heating]
+layers = ["dense(3)"]
+loss = "cross_entropy"
+weight = 0.5
+target_kind = "classes"
+"#;
+
     fn read(text: &str, changes: &[&str]) -> Result<Configuration, ConfigError> {
         Configuration::from_text("a.toml", text, changes, &chainrule::registry())
     }
@@ -251,6 +266,18 @@ mod tests {
         assert_eq!(layers, ["dense(16)", "leaky_relu(negative_slope=0.2)", "relu then dense(3)"]);
         assert_eq!(configuration.early_stopping.unwrap().patience, 5);
         assert_eq!(configuration.checkpoint_every, CheckpointInterval::Steps(500));
+    }
+
+    /// Also where one of them is changed beside the file.
+    #[test]
+    fn outputs_are_in_the_order_of_the_file() {
+        for change in ["epochs=3", "output.heating.weight=2", "output.monthly rent.weight=2"] {
+            let configuration = read(OUTPUTS, &[change]).unwrap();
+            let names: Vec<&str> =
+                configuration.outputs.iter().map(|output| output.name.value.as_str()).collect();
+            assert_eq!(names, ["monthly rent", "heating"], "{change}");
+        }
+        assert_eq!(read(OUTPUTS, &["output.heating.weight=2"]).unwrap().outputs[1].weight, 2.0);
     }
 
     #[test]
@@ -299,9 +326,13 @@ mod tests {
     fn any_text_is_read_or_refused() {
         let registry = chainrule::registry();
         let mut rng = Seed(11).rng();
-        let pieces: Vec<&str> = TABLE.split_inclusive([' ', '=', '"', '\n', '(', ',']).collect();
-        let mut read_well = 0;
-        for _ in 0..4000 {
+        let pieces = |text: &'static str| -> Vec<&str> {
+            text.split_inclusive([' ', '=', '"', '\n', '(', ',', '.']).collect()
+        };
+        let texts = [TABLE, OUTPUTS].map(pieces);
+        let mut read_well = [0; 2];
+        for round in 0..6000 {
+            let pieces = &texts[round % 2];
             let mut text: Vec<&str> = pieces.clone();
             for _ in 0..1 + rng.below(3) {
                 let (at, from) = (rng.below(text.len()), rng.below(pieces.len()));
@@ -314,10 +345,10 @@ mod tests {
             let text = text.concat();
             let change = text.lines().nth(rng.below(20)).unwrap_or_default().replace(' ', "");
             match Configuration::from_text("a.toml", &text, &[change; 1][..rng.below(2)], &registry) {
-                Ok(_) => read_well += 1,
+                Ok(_) => read_well[round % 2] += 1,
                 Err(error) => assert!(error.to_string().len() > 10, "{error}"),
             }
         }
-        assert!(read_well > 100, "{read_well}");
+        assert!(read_well.iter().all(|&count| count > 100), "{read_well:?}");
     }
 }
