@@ -9,6 +9,9 @@ use criterion::Criterion;
 
 const INPUTS: usize = 40_000;
 
+/// Makes an optimizer.
+type Make = fn() -> Box<dyn UpdateRule<f32>>;
+
 /// The number of values of a sample that are not 0: 0.1 %.
 const VALUES: usize = 40;
 
@@ -28,8 +31,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     let targets: Vec<u8> = (0..1024).map(|sample| (sample % 10) as u8).collect();
     let dense = Rows::new(x.to_dense(), targets.clone()).expect("a target for each sample");
     let sparse = SparseRows::new(x, targets).expect("a target for each sample");
-    let optimizers: [(&str, fn() -> Box<dyn UpdateRule<f32>>); 2] =
-        [("adam", || Box::new(adam(1e-3))), ("sgd", || Box::new(sgd(0.1)))];
+    let optimizers: [(&str, Make); 2] = [("adam", || Box::new(adam(1e-3))), ("sgd", || Box::new(sgd(0.1)))];
     for (name, optimizer) in optimizers {
         let mut group =
             criterion.benchmark_group(format!("a step of 40000-128-10, {name}, 32 sparse samples"));

@@ -45,7 +45,6 @@ mod update;
 mod view;
 mod warning;
 mod watchable;
-mod work;
 
 pub use callback::{Callback, Event};
 pub use checkpoint::Checkpoint;
@@ -62,6 +61,7 @@ pub use view::TrainerView;
 pub use warning::TrainWarning;
 
 use std::fmt;
+use std::time::Duration;
 
 use chainrule_data::{Batches, Samples};
 use chainrule_losses::{Loss, Scope};
@@ -73,7 +73,6 @@ use self::place::Place;
 use self::reserve::reserve;
 use self::size_record::SizeRecord;
 use self::state::State;
-use self::work::Work;
 use crate::audit::auditor::Auditor;
 use crate::engine::buckets::{self, Buckets};
 use crate::engine::exchange::Exchanges;
@@ -501,6 +500,31 @@ impl<T: Real, Y> fmt::Debug for Trainer<T, Y> {
             .field("seed", seed)
             .field("step", &state.step)
             .finish_non_exhaustive()
+    }
+}
+
+type Data<'a, T, Y> = &'a dyn Samples<T, Target = Y>;
+type RunFit<T, Y> = fn(&mut Trainer<T, Y>, Data<'_, T, Y>, &Fit<'_, T, Y>) -> Result<History, TrainError>;
+type Evaluate<T, Y> = fn(&mut Trainer<T, Y>, Data<'_, T, Y>) -> Result<Scores, TrainError>;
+type MeasureStep<T, Y> = fn(&mut Trainer<T, Y>, Data<'_, T, Y>, Duration) -> Result<Duration, TrainError>;
+
+/// What a trainer does with data, as functions that are compiled where the trainer is made.
+///
+/// A generic function is compiled again in each crate that calls it, and the steps of a training take the compiler many seconds. A
+/// crate that makes trainers in a function that is not generic compiles them for all who use its trainers.
+struct Work<T: Real, Y> {
+    fit: RunFit<T, Y>,
+    evaluate: Evaluate<T, Y>,
+    measure_step: MeasureStep<T, Y>,
+}
+
+impl<T: Real, Y: Clone + Send + Sync> Work<T, Y> {
+    fn new() -> Self {
+        Self {
+            fit: |trainer, data, fit| trainer.in_group(|this| this.fit_alone_or_in_group(data, fit)),
+            evaluate: Trainer::evaluate_alone_or_in_group,
+            measure_step: Trainer::measure_alone,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Into how many shards a batch is cut where nobody says.
+//! Into how many shards a batch is cut unless it is set.
 //!
 //! The number is part of the result, so it comes from the model and the batch alone, never from the machine: a training has the same
 //! bits on 2 and on 16 cores. More shards let more threads work. But each shard reads all parameters once, and the fewer rows it has,
