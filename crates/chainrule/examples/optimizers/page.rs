@@ -49,7 +49,7 @@ pub(crate) fn text(rows: &mut [Row], setup: &Setup) -> String {
          Every optimizer of chainrule trains the network of the tutorial, 784-64-64-10 with ReLU, on {dataset}: {samples} samples in \
          batches of 32, {epochs} epochs, at a constant rate, {seeds} seeds. The table gives the mean accuracy on the test set and its \
          standard deviation over the seeds. This page and the plot are written by\n\n\
-         ```sh\ncargo run --release -p chainrule --example optimizers -- docs\n```\n\n\
+         ```sh\ncargo run --release -p chainrule --features registry --example optimizers -- docs {epochs} {samples}\n```\n\n\
          - The *customary rate* is the default of the optimizer, which is PyTorch's where PyTorch has it; for SGD, whose default there \
          is 0.001, it is 0.1.\n\
          - The *best rate* is the best of those within a factor of 3⁶, in steps of 3, by the accuracy after one epoch on 1/12 of the \
