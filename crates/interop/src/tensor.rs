@@ -7,7 +7,7 @@ use crate::dtype::Dtype;
 use crate::indices::{Indices, count, row_major};
 
 /// The most axes of a tensor, as in PyTorch.
-const MAX_AXES: usize = 64;
+pub(crate) const MAX_AXES: usize = 64;
 
 /// Numbers of one type in a rectangular shape, as files hold them.
 ///
@@ -142,6 +142,26 @@ impl Tensor {
             }
             _ => self.clone(),
         }
+    }
+
+    /// A matrix with its axes swapped, of the same bytes.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn transposed(&self) -> Option<Self> {
+        let &[rows, columns] = &*self.shape else { return None };
+        let &[down, along] = &*self.strides else { return None };
+        Some(Self { shape: vec![columns, rows], strides: vec![along, down], ..self.clone() })
+    }
+
+    /// The same elements in another shape; of the same bytes, unless they are not in order there.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn reshaped(&self, shape: &[usize]) -> Option<Self> {
+        if count(shape)? != self.len() {
+            return None;
+        }
+        if self.strides == row_major(&self.shape) {
+            return Self::within(self.dtype, shape.to_vec(), Arc::clone(&self.bytes), self.start).ok();
+        }
+        Self::new(self.dtype, shape, self.to_bytes()).ok()
     }
 
     fn elements(&self) -> impl Iterator<Item = &[u8]> {

@@ -2,24 +2,32 @@
 
 use std::error::Error;
 
+use chainrule::core::{Description, Value};
 use chainrule::prelude::*;
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 use super::LossName;
 
 /// The most classes: targets are bytes.
 const MAX_CLASSES: usize = 256;
 
-/// Samples with normal values.
+/// Samples with normal values, or with the ids of a table.
 pub(super) struct RandomSamples {
     shape: Shape,
     values: Array2<f32>,
 }
 
 impl RandomSamples {
-    pub(super) fn new(shape: Shape, count: usize, seed: Seed) -> Self {
+    /// Samples of a model.
+    pub(super) fn new(model: &Model<f32>, count: usize, seed: Seed) -> Self {
         let mut rng = seed.rng();
-        Self { shape, values: Array2::from_shape_simple_fn((count, shape.size()), || rng.normal() as f32) }
+        let shape = model.input();
+        let vocabulary = vocabulary(&model.describe());
+        let value = || match vocabulary {
+            Some(ids) => rng.below(ids) as f32,
+            None => rng.normal() as f32,
+        };
+        Self { shape, values: Array2::from_shape_simple_fn((count, shape.size()), value) }
     }
 
     /// The samples with these targets.
@@ -27,9 +35,25 @@ impl RandomSamples {
         WithTargets { samples: self, targets }
     }
 
+    /// All of them, one a row.
+    pub(super) fn rows(&self) -> ArrayView2<'_, f32> {
+        self.values.view()
+    }
+
     pub(super) fn bytes(&self) -> Vec<u8> {
         self.values.iter().flat_map(|value| value.to_le_bytes()).collect()
     }
+}
+
+/// The number of ids that the first layer knows, if it is a table.
+fn vocabulary(layers: &Description) -> Option<usize> {
+    let mut layer = layers.clone();
+    while layer.name == "sequential" {
+        let Some(Value::List(inside)) = layer.get("layers") else { return None };
+        layer = inside.first()?.to_description()?;
+    }
+    let ids = layer.get("vocabulary")?.as_f64()?;
+    Some(ids as usize)
 }
 
 /// Random targets.
@@ -63,6 +87,13 @@ impl Targets {
                 Self::Values((0..count).map(|_| row()).collect())
             }
         })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Classes(classes) => classes.len(),
+            Self::Values(values) => values.len(),
+        }
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {

@@ -1,9 +1,11 @@
 //! `chainrule compare`: the same training here and in another library, side by side.
 //!
 //! Both begin with the same weights and take the same batches with the same optimizer. What is compared is the loss of each step and the
-//! parameters at the end; then the time that a step takes in each.
+//! parameters at the end, but for those that the loss does not depend on, which are named; then the time that a step takes in each.
 
 mod data;
+mod library;
+mod no_gradient;
 mod optimizer;
 mod peer;
 
@@ -14,8 +16,8 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chainrule::core::{Description, Registry};
-use chainrule::interop::{Loading, Names};
+use chainrule::core::{Description, ParamEntry, Registry};
+use chainrule::interop::Loading;
 use chainrule::losses::Loss;
 use chainrule::optim::UpdateRule;
 use chainrule::prelude::*;
@@ -26,6 +28,8 @@ use clap::{Args, ValueEnum};
 
 use crate::weight_file::is_double;
 use data::{RandomSamples, Targets};
+use library::Library;
+use no_gradient::NoGradient;
 use peer::{Found, Peer};
 
 /// How long the steps are measured for.
@@ -33,13 +37,6 @@ const TIMED: Duration = Duration::from_secs(1);
 
 /// The steps whose losses are shown.
 const SHOWN: [usize; 9] = [1, 2, 5, 10, 20, 50, 100, 200, 500];
-
-/// Another library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Library {
-    /// PyTorch: the packages torch and safetensors.
-    Torch,
-}
 
 /// A loss that the other library has too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -100,9 +97,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let registry = families::registry();
     let model = Model::<f32>::load_with(path, registry)?;
     let optimizer: Description = text.parse()?;
-    let translated = optimizer::translated(&optimizer, registry)?;
-    let Library::Torch = arguments.with;
-    let peer = Peer::torch(python)?;
+    let library = arguments.with;
+    let translated = optimizer::translated(&optimizer, registry, library)?;
+    let peer = Peer::new(library, python)?;
     let (steps, batch_size) = (usize::from(arguments.steps), usize::from(arguments.batch_size));
     let threads = arguments.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from));
     let training = Training {
@@ -113,11 +110,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         registry,
     };
     let samples = steps.checked_mul(batch_size).ok_or("there are too many samples")?;
-    let random = RandomSamples::new(model.input(), samples, Seed(*seed).child(0));
+    let random = RandomSamples::new(&model, samples, Seed(*seed).child(0));
     let targets = Targets::new(arguments.loss, model.output(), samples, Seed(*seed).child(1))?;
     let ours = training.run(&model, &random, &targets)?;
     let theirs = peer.train(&model, &training, &random, &targets, &translated)?;
-    report(&ours, &theirs, *tolerance)
+    let no_gradient = NoGradient::of(&model, registry, (&random, &targets), batch_size)?;
+    let mut there = ours.model.clone();
+    Loading::new(library.names()).load(&theirs.tensors, &mut there)?;
+    report(&Comparison {
+        ours,
+        theirs,
+        there,
+        no_gradient,
+        optimizer: &optimizer.name,
+        tolerance: *tolerance,
+    })
 }
 
 /// What is trained, and how.
@@ -195,14 +202,55 @@ fn difference(ours: f64, theirs: f64) -> f64 {
     if difference.is_nan() { f64::INFINITY } else { difference }
 }
 
+/// Both trainings.
+struct Comparison<'a> {
+    ours: Trained,
+    theirs: Found,
+    /// The model with the weights of the other library.
+    there: Model<f32>,
+    no_gradient: NoGradient,
+    /// The name of the optimizer.
+    optimizer: &'a str,
+    tolerance: f64,
+}
+
+impl Comparison<'_> {
+    /// The difference of the parameters with these indices, at most.
+    fn parameters(&self, of: impl Fn(usize) -> bool) -> f64 {
+        let both = self.ours.model.parameters().iter().zip(self.there.parameters()).enumerate();
+        let chosen = both.filter(|(index, _)| of(*index));
+        chosen.map(|(_, (here, there))| difference((*here).into(), (*there).into())).fold(0.0, f64::max)
+    }
+
+    /// The parameters of these flags by name, with how many values of each if not all, and how far they differ at most.
+    fn named(&self, flags: &[bool]) -> String {
+        let entries = self.ours.model.plan().entries().iter();
+        let name = |entry: &ParamEntry| {
+            let count = flags.get(entry.range.clone())?.iter().filter(|flag| **flag).count();
+            match count {
+                0 => None,
+                all if all == entry.range.len() => Some(entry.name.clone()),
+                some => Some(format!("{} ({some} of {} values)", entry.name, entry.range.len())),
+            }
+        };
+        let names: Vec<String> = entries.filter_map(name).collect();
+        let difference = self.parameters(|index| flags[index]);
+        format!("{} by at most {difference:.1e}", names.join(", "))
+    }
+}
+
 /// Prints both side by side, and whether they are the same.
-fn report(ours: &Trained, theirs: &Found, tolerance: f64) -> Result<ExitCode, Box<dyn Error>> {
-    let Found { name, losses, tensors, seconds } = theirs;
+fn report(comparison: &Comparison<'_>) -> Result<ExitCode, Box<dyn Error>> {
+    let Comparison { ours, theirs, no_gradient, optimizer, tolerance, .. } = comparison;
+    let Found { name, losses, seconds, .. } = theirs;
     if losses.len() != ours.losses.len() {
         let (found, expected) = (losses.len(), ours.losses.len());
         return Err(format!("{name} has taken {found} steps instead of {expected}").into());
     }
-    terminal::print(format_args!("{:>6}  {:>14}  {:>14}  {:>10}", "step", "loss here", name, "difference"))?;
+    terminal::print(format_args!(
+        "{:>6}  {:>14}  {:>14}  {:>10}",
+        "step", "loss here", "loss there", "difference"
+    ))?;
     let last = ours.losses.len();
     let pairs: Vec<(f64, f64)> = ours.losses.iter().copied().zip(losses.iter().copied()).collect();
     for step in SHOWN.into_iter().filter(|step| *step < last).chain([last]) {
@@ -213,13 +261,21 @@ fn report(ours: &Trained, theirs: &Found, tolerance: f64) -> Result<ExitCode, Bo
         ))?;
     }
     let loss = pairs.iter().map(|(here, there)| difference(*here, *there)).fold(0.0, f64::max);
-    let mut other = ours.model.clone();
-    Loading::new(Names::PyTorch).load(tensors, &mut other)?;
-    let parameters = ours.model.parameters().iter().zip(other.parameters());
-    let parameter =
-        parameters.map(|(here, there)| difference((*here).into(), (*there).into())).fold(0.0, f64::max);
+    let parameter = comparison.parameters(|index| !no_gradient.has(index));
     terminal::print(format_args!("\nlosses      differ by at most {loss:.1e}"))?;
     terminal::print(format_args!("parameters  differ by at most {parameter:.1e} after {last} steps"))?;
+    if !no_gradient.without.is_empty() {
+        let NoGradient { without, following, largest } = no_gradient;
+        terminal::print(format_args!("but for     {}", comparison.named(without)))?;
+        if following.contains(&true) {
+            terminal::print(format_args!("and         {}, which follow them", comparison.named(following)))?;
+        }
+        terminal::print(format_args!(
+            "            The loss does not depend on these: their gradient, at most {largest:.0e}, is rounding, which is another one in each \
+             library{}.",
+            if *optimizer == "sgd" { "" } else { " and is divided by its own size" }
+        ))?;
+    }
     let here = ours.seconds;
     terminal::print(format_args!(
         "a step      {:.1} us here, {:.1} us in {name}: {:.2} times as long",
@@ -227,7 +283,7 @@ fn report(ours: &Trained, theirs: &Found, tolerance: f64) -> Result<ExitCode, Bo
         seconds * 1e6,
         seconds / here
     ))?;
-    if loss.max(parameter) <= tolerance {
+    if loss.max(parameter) <= *tolerance {
         terminal::print(format_args!("the same within {tolerance:.0e}"))?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -6,43 +6,177 @@ use chainrule::core::{Description, Kind, Registry, Value};
 use chainrule::optim::UpdateRule;
 use serde_json::{Map, json};
 
-/// Those that both have, with the settings that have the same names and meanings.
-const SHARED: [(&str, &[&str]); 4] = [
-    ("sgd", &["lr", "momentum", "dampening", "weight_decay", "nesterov"]),
-    ("adam", &["lr", "betas", "eps", "weight_decay", "amsgrad"]),
-    ("adamw", &["lr", "betas", "eps", "weight_decay", "amsgrad"]),
-    ("rmsprop", &["lr", "alpha", "eps", "weight_decay", "momentum", "centered"]),
+use super::library::Library;
+
+/// What a setting of an optimizer is in another library.
+enum Setting {
+    /// A number or a truth value under this name.
+    Named(&'static str),
+    /// Several numbers under these names.
+    Each(&'static [&'static str]),
+    /// The same whatever it is, as long as the rate does not change.
+    Any,
+    /// It has to be on.
+    On,
+}
+
+use Setting::{Any, Each, Named, On};
+
+/// The optimizers that both have, with the settings that mean the same. Others have to be off, or 0.
+type Shared = &'static [(&'static str, &'static [(&'static str, Setting)])];
+
+const ADAM_IN_TORCH: &[(&str, Setting)] = &[
+    ("lr", Named("lr")),
+    ("betas", Named("betas")),
+    ("eps", Named("eps")),
+    ("weight_decay", Named("weight_decay")),
+    ("amsgrad", Named("amsgrad")),
 ];
 
-/// The optimizer that is described, with all its settings, as `{"name": ..., "settings": {...}}`.
+const IN_TORCH: Shared = &[
+    (
+        "sgd",
+        &[
+            ("lr", Named("lr")),
+            ("momentum", Named("momentum")),
+            ("dampening", Named("dampening")),
+            ("weight_decay", Named("weight_decay")),
+            ("nesterov", Named("nesterov")),
+        ],
+    ),
+    ("adam", ADAM_IN_TORCH),
+    ("adamw", ADAM_IN_TORCH),
+    (
+        "rmsprop",
+        &[
+            ("lr", Named("lr")),
+            ("alpha", Named("alpha")),
+            ("eps", Named("eps")),
+            ("weight_decay", Named("weight_decay")),
+            ("momentum", Named("momentum")),
+            ("centered", Named("centered")),
+        ],
+    ),
+];
+
+const ADAM_IN_KERAS: &[(&str, Setting)] = &[
+    ("lr", Named("learning_rate")),
+    ("betas", Each(&["beta_1", "beta_2"])),
+    ("eps", Named("epsilon")),
+    ("weight_decay", Named("weight_decay")),
+    ("amsgrad", Named("amsgrad")),
+    ("uncorrected_epsilon", On),
+];
+
+const IN_KERAS: Shared = &[
+    (
+        "sgd",
+        &[
+            ("lr", Named("learning_rate")),
+            ("momentum", Named("momentum")),
+            ("weight_decay", Named("weight_decay")),
+            ("nesterov", Named("nesterov")),
+            ("rate_in_momentum", Any),
+        ],
+    ),
+    ("adam", ADAM_IN_KERAS),
+    ("adamw", ADAM_IN_KERAS),
+    (
+        "rmsprop",
+        &[
+            ("lr", Named("learning_rate")),
+            ("alpha", Named("rho")),
+            ("eps", Named("epsilon")),
+            ("weight_decay", Named("weight_decay")),
+            ("momentum", Named("momentum")),
+            ("centered", Named("centered")),
+            ("epsilon_inside_root", On),
+            ("rate_in_momentum", Any),
+        ],
+    ),
+];
+
+const IN_JAX: Shared = &[
+    (
+        "sgd",
+        &[
+            ("lr", Named("learning_rate")),
+            ("momentum", Named("momentum")),
+            ("nesterov", Named("nesterov")),
+            ("rate_in_momentum", Any),
+        ],
+    ),
+    ("adam", &[("lr", Named("learning_rate")), ("betas", Each(&["b1", "b2"])), ("eps", Named("eps"))]),
+    (
+        "adamw",
+        &[
+            ("lr", Named("learning_rate")),
+            ("betas", Each(&["b1", "b2"])),
+            ("eps", Named("eps")),
+            ("weight_decay", Named("weight_decay")),
+        ],
+    ),
+    (
+        "rmsprop",
+        &[
+            ("lr", Named("learning_rate")),
+            ("alpha", Named("decay")),
+            ("eps", Named("eps")),
+            ("momentum", Named("momentum")),
+            ("centered", Named("centered")),
+            ("epsilon_inside_root", Named("eps_in_sqrt")),
+            ("rate_in_momentum", Any),
+        ],
+    ),
+];
+
+/// The optimizer that is described, with all its settings, as `{"name": ..., "settings": {...}}` in the words of a library.
 pub(super) fn translated(
     description: &Description,
     registry: &Registry,
+    library: Library,
 ) -> Result<serde_json::Value, Box<dyn Error>> {
     let built: Box<dyn UpdateRule<f32>> = registry.build(description)?;
     built.validate()?;
     let Description { name, settings } = built.description();
-    let Some((_, shared)) = SHARED.iter().find(|(shared, _)| *shared == name) else {
-        let known = SHARED.map(|(name, _)| name).join(", ");
+    let shared = match library {
+        Library::Torch => IN_TORCH,
+        Library::Keras => IN_KERAS,
+        Library::Jax => IN_JAX,
+    };
+    let there = library.name();
+    let Some((_, shared)) = shared.iter().find(|(own, _)| *own == name) else {
+        let known = shared.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         return Err(format!(
-            "{description} cannot be compared, since it is not the same in other libraries: choose {known}"
+            "{description} cannot be compared, since it is not the same in {there}: choose {known}"
         )
         .into());
     };
     let mut translated = Map::new();
     for (setting, value) in settings {
-        let same = shared.contains(&&*setting);
-        // What this optimizer has alone has to be off.
-        if !same && value == Value::Bool(false) {
-            continue;
-        }
-        let Some(plain) = plain(&value).filter(|_| same) else {
-            return Err(format!("{setting}={value} of {name} is not the same in other libraries").into());
-        };
-        if setting == "weight_decay" && value.as_f64() != Some(0.0) {
+        let off = value == Value::Bool(false) || value.as_f64() == Some(0.0);
+        if setting == "weight_decay" && !off {
             return Err("weight decay acts on weights alone here, and on all parameters in other libraries: give weight_decay=0".into());
         }
-        translated.insert(setting, plain);
+        let different = || format!("{setting}={value} of {name} is not the same in {there}");
+        match shared.iter().find(|(own, _)| *own == setting) {
+            Some((_, Any)) => {}
+            Some((_, On)) if value == Value::Bool(true) => {}
+            Some((_, On)) => {
+                return Err(format!("{}: give {setting}=true, as {name}.keras has it", different()).into());
+            }
+            Some((_, Named(there))) => {
+                translated.insert((*there).to_owned(), plain(&value).ok_or_else(different)?);
+            }
+            Some((_, Each(names))) => {
+                let Value::List(values) = &value else { return Err(different().into()) };
+                for (there, value) in names.iter().zip(values) {
+                    translated.insert((*there).to_owned(), plain(value).ok_or_else(different)?);
+                }
+            }
+            None if off => {}
+            None => return Err(different().into()),
+        }
     }
     Ok(json!({ "name": name, "settings": translated }))
 }

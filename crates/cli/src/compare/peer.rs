@@ -5,24 +5,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use chainrule::interop::{StateDict, TorchExport};
+use chainrule::interop::StateDict;
 use chainrule::train::Model;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::data::{RandomSamples, Targets};
+use super::library::Library;
 use super::{LossName, Training};
-
-/// What trains the network in PyTorch.
-const TRAIN_IN_TORCH: &str = include_str!("train_in_torch.py");
 
 /// How many steps are timed there.
 const TIMED: usize = 30;
 
-/// A Python that has the packages.
+/// A Python that has the packages of a library.
 pub(super) struct Peer {
     python: PathBuf,
-    name: &'static str,
+    library: Library,
 }
 
 /// What the other library has done.
@@ -46,28 +44,29 @@ struct Written {
 }
 
 impl Peer {
-    /// PyTorch.
+    /// A Python with this library.
     ///
     /// # Errors
     ///
     /// If there is no such Python, or it lacks a package.
-    pub(super) fn torch(python: &Path) -> Result<Self, Box<dyn Error>> {
+    pub(super) fn new(library: Library, python: &Path) -> Result<Self, Box<dyn Error>> {
         let mut import = Command::new(python);
-        import.args(["-c", "import torch, safetensors, numpy"]).stdin(Stdio::null());
+        import.args(["-c", library.imports()]).stdin(Stdio::null());
+        let (name, packages) = (library.name(), library.packages());
         let output = import.output().map_err(|error| {
             let python = python.display();
-            format!("{python} cannot be started: {error}; name the Python that has torch by --python")
+            format!("{python} cannot be started: {error}; name the Python that has {name} by --python")
         })?;
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stderr);
             let last = text.trim_end().lines().next_back().unwrap_or("no reason is given").to_owned();
             return Err(format!(
-                "{} cannot import torch, safetensors and numpy ({last}): install them there, or name another Python by --python",
+                "{} cannot import {packages} ({last}): install them there, or name another Python by --python",
                 python.display()
             )
             .into());
         }
-        Ok(Self { python: python.to_owned(), name: "PyTorch" })
+        Ok(Self { python: python.to_owned(), library })
     }
 
     /// Trains a model as [`Training::run`] does.
@@ -83,33 +82,43 @@ impl Peer {
         targets: &Targets,
         optimizer: &Value,
     ) -> Result<Found, Box<dyn Error>> {
+        let Self { python, library } = self;
         let Training { batch_size, threads, loss, .. } = training;
         let folder = tempfile::Builder::new().prefix("chainrule-compare-").tempdir()?;
         let path = |name: &str| folder.path().join(name);
-        TorchExport::new().write(model, path("network.py"))?;
+        let mut settings = library.write(model, folder.path())?;
+        for (name, value) in [
+            ("batch_size", json!(batch_size)),
+            ("threads", json!(threads)),
+            ("loss", json!(LossName::name(*loss))),
+            ("optimizer", optimizer.clone()),
+            ("input", json!(&model.input()[..])),
+            ("output", json!(&model.output()[..])),
+            ("timed", json!(TIMED)),
+        ] {
+            settings.insert(name.to_owned(), value);
+        }
         fs::write(path("x"), samples.bytes())?;
         fs::write(path("y"), targets.bytes())?;
-        let settings = json!({
-            "batch_size": batch_size,
-            "threads": threads,
-            "loss": LossName::name(*loss),
-            "optimizer": optimizer,
-            "input": &model.input()[..],
-            "output": &model.output()[..],
-            "timed": TIMED,
-        });
-        fs::write(path("settings.json"), settings.to_string())?;
-        fs::write(path("train.py"), TRAIN_IN_TORCH)?;
-        let mut python = Command::new(&self.python);
-        python.arg(path("train.py")).arg(folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
-        let output = python.output()?;
+        fs::write(path("settings.json"), Value::from(settings).to_string())?;
+        let (script, files) = library.scripts();
+        for (name, text) in files {
+            fs::write(path(name), text)?;
+        }
+        let mut training = Command::new(python);
+        training.arg(path(script)).arg(folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
+        let output = training.output()?;
+        let name = library.name();
+        if let Ok(reason) = fs::read_to_string(path("refused")) {
+            return Err(format!("the model cannot be compared with {name}: {reason}").into());
+        }
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("the training in {} failed:\n{}", self.name, text.trim_end()).into());
+            return Err(format!("the training in {name} failed:\n{}", text.trim_end()).into());
         }
         let Written { version, losses, seconds } =
             serde_json::from_str(&fs::read_to_string(path("found.json"))?)?;
-        let tensors = StateDict::read_safetensors(path("trained.safetensors"))?;
-        Ok(Found { name: format!("{} {version}", self.name), losses, tensors, seconds })
+        let tensors = library.read(folder.path())?;
+        Ok(Found { name: format!("{name} {version}"), losses, tensors, seconds })
     }
 }

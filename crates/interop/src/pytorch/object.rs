@@ -1,6 +1,7 @@
 //! What a pickle may hold.
 
 use crate::dtype::Dtype;
+use crate::tensor::MAX_AXES;
 
 /// The index of an object in its [`Heap`].
 pub(super) type Id = usize;
@@ -120,8 +121,9 @@ impl Heap {
         }
     }
 
-    /// A list of numbers that are not negative.
+    /// A list of numbers that are not negative, one for each axis.
     pub(super) fn sizes(&self, id: Id) -> Option<Vec<usize>> {
-        self.list(id)?.iter().map(|&id| self.size(id)).collect()
+        let list = self.list(id).filter(|list| list.len() <= MAX_AXES)?;
+        list.iter().map(|&id| self.size(id)).collect()
     }
 }

@@ -1,6 +1,8 @@
 //! Files that were made to do harm.
 
-use chainrule_interop::{FormatError, StateDict, WeightFileError};
+use std::io::Write as _;
+
+use chainrule_interop::{FormatError, OnnxModel, OnnxReadError, StateDict, WeightFileError};
 
 use crate::file;
 
@@ -96,18 +98,186 @@ fn every_cut_and_every_change_of_a_byte_is_an_error_or_harmless() {
     }
 }
 
-#[test]
-fn a_zip_bomb_is_not_unpacked() {
-    use std::io::Write;
+/// A zip archive with these members, compressed.
+fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options =
         zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
-    zip.start_file("a.npy", options).unwrap();
-    let zeros = vec![0; 1 << 20];
-    (0..100).for_each(|_| zip.write_all(&zeros).unwrap());
-    let bytes = zip.finish().unwrap().into_inner();
-    assert!(bytes.len() < 1 << 20, "{}", bytes.len());
-    assert!(problem(StateDict::from_npz(&bytes)).contains("far more"));
+    for (name, bytes) in members {
+        zip.start_file(*name, options).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// Where these bytes are in others.
+fn positions(bytes: &[u8], part: &[u8]) -> Vec<usize> {
+    let at = |start: &usize| bytes[*start..].starts_with(part);
+    (0..bytes.len()).filter(at).collect()
+}
+
+#[test]
+fn a_zip_bomb_is_not_unpacked() {
+    let zeros = vec![0; 100 << 20];
+    let refused = |members: &[(&str, &[u8])], read: fn(&[u8]) -> Result<StateDict, FormatError>| {
+        let bytes = archive(members);
+        assert!(bytes.len() < 1 << 20, "{}", bytes.len());
+        let message = problem(read(&bytes));
+        assert!(message.contains("far more"), "{message}");
+    };
+    refused(&[("a.npy", &zeros)], StateDict::from_npz);
+    // The program, or a storage that it names.
+    refused(&[("a/data.pkl", &zeros)], StateDict::from_pytorch);
+    let program =
+        b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQ.";
+    refused(&[("a/data.pkl", program), ("a/data/0", &zeros)], StateDict::from_pytorch);
+    // Many members, each of which is not too large.
+    let some = vec![0; 1 << 20];
+    let names: Vec<String> = (0..100).map(|index| format!("{index}.npy")).collect();
+    let header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1048576,)}";
+    let array = [b"\x93NUMPY\x01\x00", &[header.len() as u8, 0][..], header, &some].concat();
+    let members: Vec<(&str, &[u8])> = names.iter().map(|name| (&**name, &*array)).collect();
+    assert_eq!(StateDict::from_npz(&archive(&members[..2])).unwrap().len(), 2, "two of them are no bomb");
+    refused(&members, StateDict::from_npz);
+}
+
+#[test]
+fn members_of_an_archive_that_are_one() {
+    let tensor = StateDict::read_npz(file("pytorch/mlp.npz")).unwrap().get("0.bias").unwrap().clone();
+    let bytes = StateDict::from_iter([("a", tensor.clone()), ("b", tensor)]).to_npz().unwrap();
+    assert_eq!(StateDict::from_npz(&bytes).unwrap().len(), 2);
+    // The second is called as the first.
+    let mut repeated = bytes.clone();
+    for start in positions(&bytes, b"b.npy") {
+        repeated[start] = b'a';
+    }
+    let message = problem(StateDict::from_npz(&repeated));
+    assert!(message.contains("same name"), "{message}");
+    // The second is where the first is.
+    let mut shared = bytes.clone();
+    let &[_, second] = &*positions(&bytes, b"PK\x01\x02") else { panic!("there are two members") };
+    shared[second + 42..second + 46].fill(0);
+    let message = problem(StateDict::from_npz(&shared));
+    assert!(message.contains("share bytes"), "{message}");
+}
+
+#[test]
+fn pickles_that_are_deep_or_repeat_themselves() {
+    let read = |program: &[u8]| problem(StateDict::from_pytorch(&archive(&[("a/data.pkl", program)])));
+    let tensor = b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01\
+                   tQK\x00(K\x01t(K\x01ttR";
+    let whole =
+        |program: &[u8]| StateDict::from_pytorch(&archive(&[("a/data.pkl", program), ("a/data/0", &[0; 4])]));
+    let named = [&b"}X\x01\x00\x00\x00a"[..], tensor, b"s."].concat();
+    assert_eq!(whole(&named).unwrap().names().collect::<Vec<_>>(), ["a"]);
+    // One key twice.
+    let twice = [&b"}(X\x01\x00\x00\x00a"[..], tensor, b"X\x01\x00\x00\x00a", tensor, b"u."].concat();
+    assert!(problem(whole(&twice)).contains("two tensors with the name \"a\""));
+    // Lists in lists, dictionaries in dictionaries, and one that is in itself.
+    let lists = [b"]".repeat(100_000), b"a".repeat(99_999), b".".to_vec()].concat();
+    assert!(read(&lists).contains("deep"));
+    let dicts = [b"}K\x00".repeat(100_000), b"N".to_vec(), b"s".repeat(100_000), b".".to_vec()].concat();
+    assert!(read(&dicts).contains("deep"));
+    assert!(read(b"]q\x00h\x00a.").contains("far more often"));
+    // Lists of ten times the one before: 10^30 objects.
+    let doubled: Vec<u8> = (0..30)
+        .flat_map(|level| [&b"("[..], &[b'h', level].repeat(10), b"lq", &[level + 1]].concat())
+        .collect();
+    assert!(read(&[b"Nq\x00", &doubled[..], b"."].concat()).contains("far more often"));
+    // More bytes than any file has.
+    for length in [1_000_000_000_000_000u64, u64::MAX] {
+        assert!(read(&[b"\x8d", &length.to_le_bytes()[..], b"a."].concat()).contains("ends within"));
+    }
+    let storage = |count: u64| {
+        let legacy = std::fs::read(file("pytorch/mlp legacy.pt")).unwrap();
+        // The first storage begins after the list of all keys, with its number of elements.
+        let start = positions(&legacy, b"e.").last().unwrap() + 2;
+        [&legacy[..start], &count.to_le_bytes()[..], &legacy[start + 8..]].concat()
+    };
+    for count in [1_000_000_000_000_000, u64::MAX] {
+        let message = problem(StateDict::from_pytorch(&storage(count)));
+        assert!(message.contains("ends within its storages"), "{message}");
+    }
+}
+
+/// A field of protobuf, of bytes.
+fn field(tag: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[tag << 3 | 2][..], &varint(bytes.len() as u64), bytes].concat()
+}
+
+/// A field of protobuf, of a number.
+fn number(tag: u8, value: u64) -> Vec<u8> {
+    [vec![tag << 3], varint(value)].concat()
+}
+
+fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+/// An ONNX file with these parts of a graph, whose input `x` has samples of four values.
+fn onnx(parts: &[Vec<u8>]) -> Vec<u8> {
+    let axis = |length: u64| field(1, &number(1, length));
+    let shape = field(2, &[axis(1), axis(4)].concat());
+    let kind = field(2, &field(1, &[number(1, 1), shape].concat()));
+    let input = field(11, &[field(1, b"x"), kind].concat());
+    let output = field(12, &field(1, b"y"));
+    [field(7, &[&[input, output], parts].concat().concat()), field(8, &number(2, 17))].concat()
+}
+
+fn node(operator: &str, inputs: &[&str], output: &str) -> Vec<u8> {
+    let inputs: Vec<u8> = inputs.iter().flat_map(|input| field(1, input.as_bytes())).collect();
+    field(1, &[inputs, field(2, output.as_bytes()), field(4, operator.as_bytes())].concat())
+}
+
+/// A constant of single precision, with these axes and this many zeros.
+fn constant(name: &str, axes: &[u64], zeros: usize) -> Vec<u8> {
+    let axes: Vec<u8> = axes.iter().flat_map(|length| number(1, *length)).collect();
+    field(5, &[axes, number(2, 1), field(8, name.as_bytes()), field(9, &vec![0; 4 * zeros])].concat())
+}
+
+#[test]
+fn graphs_that_lie() {
+    let read = |parts: &[Vec<u8>]| OnnxModel::from_bytes(&onnx(parts));
+    let whole = [constant("w", &[4, 3], 12), node("MatMul", &["x", "w"], "y")];
+    assert_eq!(read(&whole).unwrap().weights().len(), 1);
+    let refused = |parts: &[Vec<u8>], part: &str| {
+        let message = read(parts).unwrap_err().to_string();
+        assert!(message.contains(part), "{part}: {message}");
+    };
+    refused(&[constant("w", &[1_000_000_000_000_000], 12), whole[1].clone()], "48 bytes");
+    refused(&[constant("w", &[1 << 62, 1 << 62], 12), whole[1].clone()], "48 bytes");
+    refused(&[constant("w", &[u64::MAX, 3], 12), whole[1].clone()], "negative");
+    refused(&[constant("w", &[1; 65], 1), whole[1].clone()], "axes");
+    refused(&[whole[0].clone(), whole[0].clone(), whole[1].clone()], "two constants are called \"w\"");
+    refused(&[whole[0].clone(), whole[1].clone(), whole[1].clone()], "computed twice");
+    refused(&[node("Relu", &["y"], "y")], "not known");
+    refused(&[node("Relu", &["z"], "y"), node("Relu", &["y"], "z")], "not known");
+    // A field that is longer than the file, and messages in messages.
+    for length in [1_000_000_000_000_000, u64::MAX >> 1] {
+        let bytes = [&[7 << 3 | 2][..], &varint(length), b"x"].concat();
+        assert!(matches!(OnnxModel::from_bytes(&bytes), Err(OnnxReadError::Format { .. })));
+    }
+    let groups = vec![15 << 3 | 3; 100_000];
+    assert!(matches!(OnnxModel::from_bytes(&groups), Err(OnnxReadError::Format { .. })));
+    let nested = (0..10_000)
+        .fold(Vec::new(), |inside, _| if inside.len() < 1 << 16 { field(7, &inside) } else { inside });
+    assert!(matches!(OnnxModel::from_bytes(&nested), Err(OnnxReadError::Format { .. })));
+    // Many nodes with one large weight take the memory of one: as long as it is not a model.
+    let nodes: Vec<Vec<u8>> = (0..20_000)
+        .map(|index| match index {
+            0 => node("Gemm", &["x", "w"], "h0"),
+            _ => node("Gemm", &[&format!("h{}", index - 1), "w"], &format!("h{index}")),
+        })
+        .collect();
+    let square =
+        [constant("w", &[4, 4], 16)].into_iter().chain(nodes).chain([node("Relu", &["h19999"], "y")]);
+    assert_eq!(read(&square.collect::<Vec<_>>()).unwrap().weights().len(), 20_000);
 }
 
 #[test]

@@ -123,7 +123,16 @@ const CASES: &[(&str, &[usize])] = &[
     ("sparse_plus", &[33]),
     ("sparse_sigmoid", &[33]),
     ("rrelu", &[9]),
+    // Long sums, of values of one sign: see `samples`.
+    ("dense(2)", &[LONG]),
+    ("global_avg_pool then flatten", &[1, LONG]),
+    ("avg_pool2d(128)", &[1, 128, 128]),
+    ("rms_norm then conv1d(1, 4096, stride=1024)", &[1, LONG]),
+    ("softmax", &[LONG]),
 ];
+
+/// The number of terms of long sums.
+const LONG: usize = 1 << 14;
 
 /// Those that are also written with weights of 8 bits.
 const QUANTIZED: &[(&str, &[usize])] = &[
@@ -166,6 +175,9 @@ pub(crate) fn samples(text: &str, rows: usize, size: usize, seed: u64) -> Array2
     let mut rng = Seed(seed).rng();
     if text.starts_with("embedding") {
         return Array2::from_shape_fn((rows, size), |(row, column)| ((row * 3 + column * 5) % 7) as f32);
+    }
+    if size >= LONG {
+        return Array2::from_shape_fn((rows, size), |_| rng.between(0.5, 1.0) as f32);
     }
     let width = if text.contains("then") { 1.0 } else { 3.0 };
     Array2::from_shape_fn((rows, size), |_| (width * rng.normal()) as f32)

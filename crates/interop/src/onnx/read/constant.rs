@@ -1,7 +1,5 @@
 //! Constants of a graph.
 
-use std::sync::Arc;
-
 use crate::dtype::Dtype;
 use crate::onnx::proto::{ElementType, NodeProto, TensorProto};
 use crate::tensor::Tensor;
@@ -46,18 +44,6 @@ pub(super) fn integers(tensor: &Tensor) -> Option<Vec<i64>> {
 pub(super) fn number(tensor: &Tensor) -> Option<f64> {
     let mut values = tensor.values()?;
     values.next().filter(|_| tensor.len() == 1)
-}
-
-/// The matrix with its axes swapped.
-pub(super) fn transposed(tensor: &Tensor) -> Option<Tensor> {
-    let &[rows, columns] = tensor.shape() else { return None };
-    let bytes = Arc::new(tensor.to_bytes());
-    Tensor::strided(tensor.dtype(), vec![columns, rows], vec![1, columns], bytes, 0).ok()
-}
-
-/// The same elements in another shape.
-pub(super) fn reshaped(tensor: &Tensor, shape: &[usize]) -> Option<Tensor> {
-    Tensor::new(tensor.dtype(), shape, tensor.to_bytes()).ok()
 }
 
 /// The tensor of a node that is a constant.

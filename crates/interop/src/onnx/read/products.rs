@@ -2,7 +2,6 @@
 
 use chainrule_core::{Description, Value};
 
-use super::constant::{reshaped, transposed};
 use super::node::{Converted, Operation};
 use crate::dtype::Dtype;
 use crate::tensor::Tensor;
@@ -12,7 +11,7 @@ fn dense(rank: usize, weight: Tensor, bias: Option<Tensor>) -> Result<Converted,
     let &[_, units] = weight.shape() else { return Err("its weight is no matrix".into()) };
     let bias = match bias {
         Some(bias) => {
-            Some(reshaped(&bias, &[units]).ok_or("its bias does not have one number for each output")?)
+            Some(bias.reshaped(&[units]).ok_or("its bias does not have one number for each output")?)
         }
         None => None,
     };
@@ -31,7 +30,7 @@ fn dense(rank: usize, weight: Tensor, bias: Option<Tensor>) -> Result<Converted,
 pub(super) fn gemm(operation: &Operation<'_>) -> Result<Converted, String> {
     let rank = operation.samples()?.len();
     let weight = operation.weight(1)?;
-    let weight = if operation.int("transB", 0) == 0 { Some(weight) } else { transposed(&weight) };
+    let weight = if operation.int("transB", 0) == 0 { Some(weight) } else { weight.transposed() };
     let weight = weight.ok_or("its weight is no matrix")?;
     let ones = operation.float("alpha", 1.0) == 1.0 && operation.float("beta", 1.0) == 1.0;
     if operation.int("transA", 0) != 0 || !ones {
@@ -67,7 +66,7 @@ pub(super) fn with_bias(layer: &Description, bias: &Tensor) -> Option<(Descripti
             aligned && (axes.next() == Some(count) || count == 1) && bias.len() == count
         }
     };
-    let bias = reshaped(bias, &[count]).filter(|_| fits)?;
+    let bias = bias.reshaped(&[count]).filter(|_| fits)?;
     let mut with = inner;
     for (name, value) in &mut with.settings {
         if name == "bias" {
@@ -118,7 +117,7 @@ pub(super) fn prelu(operation: &Operation<'_>) -> Result<Converted, String> {
     let channels = samples.first().copied().unwrap_or(1);
     let description = Description::new("prelu");
     let shaped =
-        |shape: &[usize]| reshaped(&slope, shape).ok_or_else(|| "its slopes are of another shape".to_owned());
+        |shape: &[usize]| slope.reshaped(shape).ok_or_else(|| "its slopes are of another shape".to_owned());
     if slope.len() == 1 {
         return Ok(Converted::new(description.with("shared", "all")).weight("weight", shaped(&[1])?));
     }

@@ -27,6 +27,7 @@ impl Machine<'_> {
             (heap.text(kind)? == "storage").then_some(Storage { key, dtype, length: heap.size(length)? })
         };
         let storage = storage().ok_or("it refers to something outside that is no storage of a known type")?;
+        self.copy(storage.key.len())?;
         self.push(Object::Storage(storage));
         Ok(())
     }
@@ -45,9 +46,11 @@ impl Machine<'_> {
                     Some(&[key, value]) => Some((key, value)),
                     _ => None,
                 };
-                let pairs =
-                    self.heap.list(pairs).and_then(|pairs| pairs.iter().map(pair).collect::<Option<_>>());
-                self.push(Object::Dict(pairs.ok_or_else(wrong)?));
+                let pairs: Option<Vec<_>> =
+                    self.heap.list(pairs).and_then(|pairs| pairs.iter().map(pair).collect());
+                let pairs = pairs.ok_or_else(wrong)?;
+                self.copy(pairs.len())?;
+                self.push(Object::Dict(pairs));
             }
             (Global::Size | Global::RebuildParameter, &[first, ..]) => self.stack.push(first),
             (Global::RebuildTensor, &[storage, offset, shape, strides, ..]) => {
@@ -57,6 +60,7 @@ impl Machine<'_> {
                 if !matches!(heap.get(storage), Object::Storage(_)) {
                     return Err(wrong());
                 }
+                self.copy(shape.len() + strides.len())?;
                 self.push(Object::Tensor(RebuiltTensor { storage, offset, shape, strides }));
             }
             _ => return Err(wrong()),

@@ -1,7 +1,7 @@
 //! A reader of pickles that runs no code.
 //!
-//! A pickle is a program for a stack. Each instruction reads at least a byte and adds at most one object, so that memory is bounded by
-//! the length. What it names is looked up in [`Global::of`], and what it calls does what stands here.
+//! A pickle is a program for a stack. Each instruction reads at least a byte and adds at most one object. What an object copies of
+//! others, to which a pickle can refer as often as it likes, is counted, so that memory is bounded by the length. What it names is looked up in [`Global::of`], and what it calls does what stands here.
 
 mod call;
 mod stack;
@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 
 use super::object::{Heap, Id, Object};
 use stack::long;
+
+/// How many items of others all objects may copy, for each byte of a pickle. Those that PyTorch writes copy fewer than there are bytes.
+const COPIES: usize = 4;
 
 /// The highest version of the format.
 const PROTOCOL: u8 = 5;
@@ -23,6 +26,7 @@ pub(super) fn load(bytes: &[u8], position: &mut usize) -> Result<(Heap, Id), Str
         stack: Vec::new(),
         marks: Vec::new(),
         memo: BTreeMap::new(),
+        left: (bytes.len() - *position).saturating_mul(COPIES),
     };
     while machine.step()? {}
     let result = machine.pop()?;
@@ -38,6 +42,8 @@ struct Machine<'a> {
     /// The lengths of the stack where marks were set.
     marks: Vec<usize>,
     memo: BTreeMap<u64, Id>,
+    /// How many more items may be copied.
+    left: usize,
 }
 
 impl<'a> Machine<'a> {
@@ -218,6 +224,36 @@ mod tests {
             let found = error(program);
             assert!(found.contains(part), "{}: {found}", program.escape_ascii());
         }
+    }
+
+    #[test]
+    fn what_is_copied_is_bounded() {
+        // A list, a text or a shape of 20 kB, and 3000 objects that are made of it.
+        let many = |first: &[u8], again: &[u8]| [first, &again.repeat(3000), b"."].concat();
+        let pairs =
+            [&b"(ccollections\nOrderedDict\nq\x00]q\x01("[..], &b"NN\x86".repeat(7000), b"e\x85q\x02"]
+                .concat();
+        assert!(error(&many(&pairs, b"h\x00h\x02R0")).contains("copies"));
+        let key = b"k".repeat(20_000);
+        let length = (key.len() as u32).to_le_bytes();
+        let storage = [
+            &b"((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX"[..],
+            &length,
+            &key,
+            b"X\x03\x00\x00\x00cpuK\x01tq\x00",
+        ]
+        .concat();
+        assert!(error(&many(&storage, b"h\x00Q0")).contains("copies"));
+        let tensor = |axes: usize| {
+            let storage = b"((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQq\x00";
+            let function = b"ctorch._utils\n_rebuild_tensor_v2\nq\x01";
+            let sizes = [&b"("[..], &b"K\x01".repeat(axes), b"tq\x02"].concat();
+            [&storage[..], function, &sizes, b"(h\x00K\x00h\x02h\x02tq\x03"].concat()
+        };
+        assert!(error(&many(&tensor(10_000), b"h\x01h\x03R0")).contains("other arguments"));
+        assert!(error(&many(&tensor(64), b"h\x01h\x03R0")).contains("copies"));
+        // As few as PyTorch has are no more than there are bytes.
+        assert!(load(&many(&tensor(4), b"h\x01h\x03R0"), &mut 0).is_ok());
     }
 
     #[test]

@@ -30,6 +30,13 @@ impl<'a> Machine<'a> {
         Ok(self.stack.split_off(mark))
     }
 
+    /// Counts items that an object copies of others.
+    pub(super) fn copy(&mut self, items: usize) -> Result<(), String> {
+        let left = self.left.checked_sub(items);
+        self.left = left.ok_or("it copies its objects far more often than it has bytes")?;
+        Ok(())
+    }
+
     pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], String> {
         let end = self.position.checked_add(length);
         let taken =

@@ -115,3 +115,13 @@ static float erfc_of(float z) {
     tail = exp_of(-square) * (1.0f - lost) * (p / (1.0f + 2.0f * x));
     return z < 0.0f ? 2.0f - tail : tail;
 }
+
+/* Adds a part to a long sum. What rounding takes from the sum is kept, and given back with the next part (Kahan 1965). */
+static void add_part(float part, float *sum, float *lost) {
+    const float more = part - *lost;
+    const float total = *sum + more;
+    const float rounded = (total - *sum) - more;
+    /* What an infinite sum loses is no number. */
+    *lost = rounded - rounded == 0.0f ? rounded : 0.0f;
+    *sum = total;
+}

@@ -104,3 +104,13 @@ pub(crate) fn erfc_of(z: f32) -> f32 {
     let tail = exp_of(-square) * (1.0 - lost) * (p / (1.0 + 2.0 * x));
     if z < 0.0 { 2.0 - tail } else { tail }
 }
+
+/// Adds a part to a long sum. What rounding takes from the sum is kept, and given back with the next part (Kahan 1965).
+pub(crate) fn add_part(part: f32, sum: &mut f32, lost: &mut f32) {
+    let more = part - *lost;
+    let total = *sum + more;
+    let rounded = (total - *sum) - more;
+    // What an infinite sum loses is no number.
+    *lost = if rounded - rounded == 0.0 { rounded } else { 0.0 };
+    *sum = total;
+}

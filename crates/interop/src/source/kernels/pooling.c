@@ -30,7 +30,7 @@ static size_t padded(const struct window *window, size_t axis, size_t output) {
 /* The mean of each window, with padding as zeros or without it. */
 static void avg_pool(const float *x, const struct window *window, int padding, float *y, size_t length) {
     const size_t features = window->outputs[0] * window->outputs[1];
-    size_t index, i, j;
+    size_t index, i, j, start;
     for (index = 0; index < length; index++) {
         const float *from = &x[index / features * window->size[0] * window->size[1]];
         const size_t row = index % features / window->outputs[1];
@@ -38,24 +38,37 @@ static void avg_pool(const float *x, const struct window *window, int padding, f
         const size_t above = first_inside(window, 0, row), below = end_inside(window, 0, row);
         const size_t left = first_inside(window, 1, column), right = end_inside(window, 1, column);
         const size_t inside = (below - above) * (right - left);
-        float sum = 0.0f;
+        float sum = 0.0f, lost = 0.0f;
+        /* A part of the sum, and its number of terms: from 32 on it is added. */
+        float part = 0.0f;
+        size_t terms = 0;
         for (i = above; i < below; i++) {
-            for (j = left; j < right; j++) {
-                sum += from[index_of(window, 0, row, i) * window->size[1] + index_of(window, 1, column, j)];
+            for (start = left; start < right; start += 32) {
+                const size_t end = right - start > 32 ? start + 32 : right;
+                for (j = start; j < end; j++) {
+                    part += from[index_of(window, 0, row, i) * window->size[1] + index_of(window, 1, column, j)];
+                }
+                terms += end - start;
+                if (terms >= 32) {
+                    add_part(part, &sum, &lost);
+                    part = 0.0f;
+                    terms = 0;
+                }
             }
         }
+        add_part(part, &sum, &lost);
         y[index] = sum / (float)(padding ? padded(window, 0, row) * padded(window, 1, column) : inside);
     }
 }
 
 /* The sum, in parts of 32 values. */
 static float sum_of(const float *x, size_t length) {
-    float sum = 0.0f;
+    float sum = 0.0f, lost = 0.0f;
     size_t start, i;
     for (start = 0; start < length; start += 32) {
         float part = 0.0f;
         for (i = start; i < length && i < start + 32; i++) part += x[i];
-        sum += part;
+        add_part(part, &sum, &lost);
     }
     return sum;
 }

@@ -1,5 +1,6 @@
 //! Poolings.
 
+use super::math::*;
 use super::window::*;
 
 /// The largest value of each window.
@@ -34,12 +35,23 @@ pub(crate) fn avg_pool(x: &[f32], window: &Window, padding: bool, y: &mut [f32])
             let (row, column) = (index / columns, index % columns);
             let [above, below] = window.inside(0, row);
             let [left, right] = window.inside(1, column);
-            let mut sum = 0.0;
+            let (mut sum, mut lost) = (0.0, 0.0);
+            // A part of the sum, and its number of terms: from 32 on it is added.
+            let (mut part, mut terms) = (0.0, 0);
             for i in above..below {
-                for j in left..right {
-                    sum += x[window.index(0, row, i) * width + window.index(1, column, j)];
+                for start in (left..right).step_by(32) {
+                    let end = if right - start > 32 { start + 32 } else { right };
+                    for j in start..end {
+                        part += x[window.index(0, row, i) * width + window.index(1, column, j)];
+                    }
+                    terms += end - start;
+                    if terms >= 32 {
+                        add_part(part, &mut sum, &mut lost);
+                        (part, terms) = (0.0, 0);
+                    }
                 }
             }
+            add_part(part, &mut sum, &mut lost);
             let inside = (below - above) * (right - left);
             let count = if padding { window.padded(0, row) * window.padded(1, column) } else { inside };
             *y = sum / count as f32;
@@ -49,7 +61,11 @@ pub(crate) fn avg_pool(x: &[f32], window: &Window, padding: bool, y: &mut [f32])
 
 /// The sum, in parts of 32 values.
 pub(crate) fn sum_of(x: &[f32]) -> f32 {
-    x.chunks(32).map(|x| x.iter().sum::<f32>()).sum()
+    let (mut sum, mut lost) = (0.0, 0.0);
+    for x in x.chunks(32) {
+        add_part(x.iter().sum::<f32>(), &mut sum, &mut lost);
+    }
+    sum
 }
 
 /// The mean of so many values each.

@@ -1,5 +1,5 @@
-/* The sum of products, in eight parts. */
-static float dot(const float *x, const float *w, size_t length) {
+/* The sum of products, in eight chains. */
+static float short_dot(const float *x, const float *w, size_t length) {
     float lanes[8] = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
     size_t i, lane;
     for (i = 0; i + 8 <= length; i += 8) {
@@ -7,6 +7,16 @@ static float dot(const float *x, const float *w, size_t length) {
     }
     for (lane = 0; i + lane < length; lane++) lanes[lane] += x[i + lane] * w[i + lane];
     return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
+}
+
+/* The sum of products, in parts of 256, whose chains have 32 each. */
+static float dot(const float *x, const float *w, size_t length) {
+    float sum = 0.0f, lost = 0.0f;
+    size_t start;
+    for (start = 0; start < length; start += 256) {
+        add_part(short_dot(&x[start], &w[start], length - start > 256 ? 256 : length - start), &sum, &lost);
+    }
+    return sum;
 }
 
 /* Y = X W^T + b of rows of inputs; the weight is [units][inputs]. */
@@ -27,7 +37,7 @@ static void conv(const float *x, const float *weight, const float *bias, size_t 
     const size_t positions = window->kernel[0] * window->kernel[1];
     const size_t channels = window->channels / groups;
     const size_t features = window->outputs[0] * window->outputs[1];
-    size_t index, channel, i, j;
+    size_t index, channel, i, j, start;
     for (index = 0; index < length; index++) {
         const size_t output = index / features;
         const size_t row = index % features / window->outputs[1];
@@ -36,18 +46,29 @@ static void conv(const float *x, const float *weight, const float *bias, size_t 
         const float *w = &weight[output * channels * positions];
         const size_t above = first_inside(window, 0, row), below = end_inside(window, 0, row);
         const size_t left = first_inside(window, 1, column), right = end_inside(window, 1, column);
-        float total = bias[output];
+        float sum = bias[output], lost = 0.0f;
+        /* A part of the sum, and its number of terms: from 32 on it is added. */
+        float part = 0.0f;
+        size_t terms = 0;
         for (channel = 0; channel < channels; channel++) {
-            float sum = 0.0f;
             for (i = above; i < below; i++) {
                 const float *line = &from[channel * pixels + index_of(window, 0, row, i) * window->size[1]];
-                for (j = left; j < right; j++) {
-                    sum += line[index_of(window, 1, column, j)] * w[channel * positions + i * window->kernel[1] + j];
+                for (start = left; start < right; start += 32) {
+                    const size_t end = right - start > 32 ? start + 32 : right;
+                    for (j = start; j < end; j++) {
+                        part += line[index_of(window, 1, column, j)] * w[channel * positions + i * window->kernel[1] + j];
+                    }
+                    terms += end - start;
+                    if (terms >= 32) {
+                        add_part(part, &sum, &lost);
+                        part = 0.0f;
+                        terms = 0;
+                    }
                 }
             }
-            total += sum;
         }
-        y[index] = total;
+        add_part(part, &sum, &lost);
+        y[index] = sum;
     }
 }
 

@@ -1,9 +1,10 @@
 //! Products of the samples with weights.
 
+use super::math::*;
 use super::window::*;
 
-/// The sum of products, in eight parts.
-pub(crate) fn dot(x: &[f32], w: &[f32]) -> f32 {
+/// The sum of products, in eight chains.
+pub(crate) fn short_dot(x: &[f32], w: &[f32]) -> f32 {
     let mut lanes = [0.0; 8];
     let (x, w) = (x.chunks_exact(8), w.chunks_exact(8));
     let rest = x.remainder().iter().zip(w.remainder());
@@ -17,6 +18,15 @@ pub(crate) fn dot(x: &[f32], w: &[f32]) -> f32 {
     }
     let [a, b, c, d, e, f, g, h] = lanes;
     ((a + e) + (b + f)) + ((c + g) + (d + h))
+}
+
+/// The sum of products, in parts of 256, whose chains have 32 each.
+pub(crate) fn dot(x: &[f32], w: &[f32]) -> f32 {
+    let (mut sum, mut lost) = (0.0, 0.0);
+    for (x, w) in x.chunks(256).zip(w.chunks(256)) {
+        add_part(short_dot(x, w), &mut sum, &mut lost);
+    }
+    sum
 }
 
 /// `Y = X Wᵀ + b` of rows of inputs; the weight is `[units, inputs]`.
@@ -42,18 +52,27 @@ pub(crate) fn conv(x: &[f32], weight: &[f32], bias: &[f32], window: &Window, gro
             let [above, below] = window.inside(0, row);
             for column in 0..columns {
                 let [left, right] = window.inside(1, column);
-                let mut total = *b;
+                let (mut sum, mut lost) = (*b, 0.0);
+                // A part of the sum, and its number of terms: from 32 on it is added.
+                let (mut part, mut terms) = (0.0, 0);
                 for (x, w) in x.chunks(height * width).zip(w.chunks(positions)) {
-                    let mut sum = 0.0;
                     for i in above..below {
                         let line = &x[window.index(0, row, i) * width..][..width];
-                        for j in left..right {
-                            sum += line[window.index(1, column, j)] * w[i * window.kernel[1] + j];
+                        for start in (left..right).step_by(32) {
+                            let end = if right - start > 32 { start + 32 } else { right };
+                            for j in start..end {
+                                part += line[window.index(1, column, j)] * w[i * window.kernel[1] + j];
+                            }
+                            terms += end - start;
+                            if terms >= 32 {
+                                add_part(part, &mut sum, &mut lost);
+                                (part, terms) = (0.0, 0);
+                            }
                         }
                     }
-                    total += sum;
                 }
-                y[(output * rows + row) * columns + column] = total;
+                add_part(part, &mut sum, &mut lost);
+                y[(output * rows + row) * columns + column] = sum;
             }
         }
     }

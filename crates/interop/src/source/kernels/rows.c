@@ -1,14 +1,18 @@
 /* exp(z) / sum of exp(z) along an axis of `count` values, with `inner` values after it; of `sign` times the values. */
 static void softmax(size_t count, size_t inner, float sign, float *y, size_t length) {
-    size_t row, i;
+    size_t row, start, i;
     for (row = 0; row < length / count; row++) {
         float *z = &y[row / inner * count * inner + row % inner];
         float largest = -1.0f / 0.0f;
-        float sum = 0.0f;
+        float sum = 0.0f, lost = 0.0f;
         for (i = 0; i < count; i++) largest = sign * z[i * inner] > largest ? sign * z[i * inner] : largest;
-        for (i = 0; i < count; i++) {
-            z[i * inner] = exp_of(sign * z[i * inner] - largest);
-            sum += z[i * inner];
+        for (start = 0; start < count; start += 32) {
+            float part = 0.0f;
+            for (i = start; i < count && i < start + 32; i++) {
+                z[i * inner] = exp_of(sign * z[i * inner] - largest);
+                part += z[i * inner];
+            }
+            add_part(part, &sum, &lost);
         }
         for (i = 0; i < count; i++) z[i * inner] /= sum;
     }
@@ -16,14 +20,18 @@ static void softmax(size_t count, size_t inner, float sign, float *y, size_t len
 
 /* z - ln of the sum of exp(z), of rows. */
 static void log_softmax(size_t count, float *y, size_t length) {
-    size_t start, i;
-    for (start = 0; start < length; start += count) {
-        float *z = &y[start];
+    size_t row, start, i;
+    for (row = 0; row < length; row += count) {
+        float *z = &y[row];
         float largest = -1.0f / 0.0f;
-        float sum = 0.0f;
+        float sum = 0.0f, lost = 0.0f;
         float ln;
         for (i = 0; i < count; i++) largest = z[i] > largest ? z[i] : largest;
-        for (i = 0; i < count; i++) sum += exp_of(z[i] - largest);
+        for (start = 0; start < count; start += 32) {
+            float part = 0.0f;
+            for (i = start; i < count && i < start + 32; i++) part += exp_of(z[i] - largest);
+            add_part(part, &sum, &lost);
+        }
         ln = ln_of(sum);
         for (i = 0; i < count; i++) z[i] = (z[i] - largest) - ln;
     }
@@ -31,12 +39,12 @@ static void log_softmax(size_t count, float *y, size_t length) {
 
 /* The sum of the squares, in parts of 32 values. */
 static float squares_of(const float *x, size_t length) {
-    float sum = 0.0f;
+    float sum = 0.0f, lost = 0.0f;
     size_t start, i;
     for (start = 0; start < length; start += 32) {
         float part = 0.0f;
         for (i = start; i < length && i < start + 32; i++) part += x[i] * x[i];
-        sum += part;
+        add_part(part, &sum, &lost);
     }
     return sum;
 }

@@ -11,10 +11,14 @@ pub(crate) fn softmax(count: usize, inner: usize, sign: f32, y: &mut [f32]) {
             for value in y[first..].iter().step_by(inner) {
                 largest = if sign * value > largest { sign * value } else { largest };
             }
-            let mut sum = 0.0;
-            for value in y[first..].iter_mut().step_by(inner) {
-                *value = exp_of(sign * *value - largest);
-                sum += *value;
+            let (mut sum, mut lost) = (0.0, 0.0);
+            for y in y.chunks_mut(32 * inner) {
+                let mut part = 0.0;
+                for value in y[first..].iter_mut().step_by(inner) {
+                    *value = exp_of(sign * *value - largest);
+                    part += *value;
+                }
+                add_part(part, &mut sum, &mut lost);
             }
             for value in y[first..].iter_mut().step_by(inner) {
                 *value /= sum;
@@ -27,9 +31,13 @@ pub(crate) fn softmax(count: usize, inner: usize, sign: f32, y: &mut [f32]) {
 pub(crate) fn log_softmax(count: usize, y: &mut [f32]) {
     for y in y.chunks_mut(count) {
         let largest = y.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
-        let mut sum = 0.0;
-        for value in y.iter() {
-            sum += exp_of(value - largest);
+        let (mut sum, mut lost) = (0.0, 0.0);
+        for y in y.chunks(32) {
+            let mut part = 0.0;
+            for value in y {
+                part += exp_of(value - largest);
+            }
+            add_part(part, &mut sum, &mut lost);
         }
         let ln = ln_of(sum);
         for value in y {
@@ -40,7 +48,11 @@ pub(crate) fn log_softmax(count: usize, y: &mut [f32]) {
 
 /// The sum of the squares, in parts of 32 values.
 pub(crate) fn squares_of(x: &[f32]) -> f32 {
-    x.chunks(32).map(|x| x.iter().map(|value| value * value).sum::<f32>()).sum()
+    let (mut sum, mut lost) = (0.0, 0.0);
+    for x in x.chunks(32) {
+        add_part(x.iter().map(|value| value * value).sum::<f32>(), &mut sum, &mut lost);
+    }
+    sum
 }
 
 /// Rows to mean 0 and variance 1.
