@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use chainrule::prelude::*;
 use chainrule::tensor::blas;
 use chainrule_cli::{benchmark, terminal};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use ndarray::Array2;
 use serde::Serialize;
 
-/// Train a network of dense layers with ReLU on random samples of ten classes.
+/// Train a network of dense layers on random samples.
 #[derive(Debug, Parser)]
 #[command(name = "grid")]
 struct Arguments {
@@ -24,11 +24,23 @@ struct Arguments {
     depth: usize,
     /// The number of samples of a step.
     batch: usize,
+    /// After each hidden layer.
+    #[arg(long, default_value = "relu")]
+    activation: Activation,
+    /// The number of outputs: one for each class. 1 stands for two classes.
+    #[arg(long, default_value = "10")]
+    outputs: usize,
     #[arg(long, default_value = "1")]
     threads: usize,
     /// The number of steps of an epoch.
     #[arg(long, default_value = "100")]
     steps: usize,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Activation {
+    Relu,
+    Tanh,
 }
 
 /// The first epoch warms up, and the best of the others counts, since other programs can only slow it down.
@@ -48,14 +60,20 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let &Arguments { inputs, width, depth, batch, threads, steps } = arguments;
+    let &Arguments { inputs, width, depth, batch, activation, outputs, threads, steps } = arguments;
     let mut layers = Sequential::new();
     for _ in 0..depth {
-        layers = layers.then(Dense::new(width)).then(Relu);
+        layers = layers.then(Dense::new(width));
+        layers = match activation {
+            Activation::Relu => layers.then(Relu),
+            Activation::Tanh => layers.then(Tanh),
+        };
     }
-    let model = Model::new([inputs], layers.then(Dense::new(10)), Seed(0))?;
-    let mut trainer = Trainer::new(model, CrossEntropy, adam(1e-4)).batch_size(batch).threads(threads);
-    let history = trainer.fit(&samples(steps * batch, inputs)?, EPOCHS)?;
+    let model = Model::new([inputs], layers.then(Dense::new(outputs)), Seed(0))?;
+    let loss: Box<dyn Loss<f32, u8>> =
+        if outputs == 1 { Box::new(BinaryCrossEntropy) } else { Box::new(CrossEntropy) };
+    let mut trainer = Trainer::new(model, loss, adam(1e-4)).batch_size(batch).threads(threads);
+    let history = trainer.fit(&samples(steps * batch, inputs, outputs.max(2))?, EPOCHS)?;
     let seconds = history.epochs[1..].iter().map(|epoch| epoch.seconds).fold(f64::INFINITY, f64::min);
     let figures = Figures {
         step_us: 1e6 * seconds / steps as f64,
@@ -67,11 +85,12 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 /// Uniform inputs of variance 1, whose first one decides the class.
-fn samples(count: usize, inputs: usize) -> Result<Rows<f32, u8>, Box<dyn Error>> {
+fn samples(count: usize, inputs: usize, classes: usize) -> Result<Rows<f32, u8>, Box<dyn Error>> {
     let mut rng = Seed(1).rng();
     let bound = 3f64.sqrt();
     let x = Array2::from_shape_simple_fn((count, inputs), || (bound * (2.0 * rng.uniform() - 1.0)) as f32);
-    let class = |x: &f32| (10.0 * (f64::from(*x) / bound + 1.0) / 2.0).clamp(0.0, 9.0) as u8;
+    let last = (classes - 1) as f64;
+    let class = |x: &f32| (classes as f64 * (f64::from(*x) / bound + 1.0) / 2.0).clamp(0.0, last) as u8;
     let targets = x.column(0).iter().map(class).collect();
     Ok(Rows::new(x, targets)?)
 }

@@ -13,6 +13,7 @@ mod gemm;
 mod loss;
 mod optimizers;
 mod reduction;
+mod sparse;
 
 use std::time::Duration;
 
@@ -40,6 +41,7 @@ fn main() {
     loss::benches(&mut criterion);
     optimizers::benches(&mut criterion);
     reduction::benches(&mut criterion);
+    sparse::benches(&mut criterion);
     criterion.final_summary();
 }
 

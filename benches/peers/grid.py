@@ -23,10 +23,15 @@ PEERS = {"PyTorch": ("torch", "eager"), "JAX": ("jax", "scan")}
 EFFORT, MAX_VALUES, STEPS = 1e10, 2**26, (4, 2000)
 
 
+def ends(network):
+    """The activation and the number of outputs: a ReLU and ten classes where the list says nothing else."""
+    return network.get("activation", "relu"), network.get("outputs", 10)
+
+
 def steps(network):
     """The number of steps of an epoch: about as much work for each network, as far as the samples fit into memory."""
     inputs, width, depth, batch = (network[key] for key in ("inputs", "width", "depth", "batch"))
-    work = 6 * batch * (inputs * width + (depth - 1) * width**2 + 10 * width)
+    work = 6 * batch * (inputs * width + (depth - 1) * width**2 + ends(network)[1] * width)
     fitting = MAX_VALUES // (batch * inputs)
     return int(min(max(min(EFFORT / work, fitting), STEPS[0]), STEPS[1]))
 
@@ -34,7 +39,9 @@ def steps(network):
 def run(framework, network, threads):
     """The line that a program reports, or None."""
     sizes = [str(network[key]) for key in ("inputs", "width", "depth", "batch")]
-    common = ["--threads", str(threads), "--steps", str(steps(network)), *sizes]
+    activation, outputs = ends(network)
+    common = ["--threads", str(threads), "--steps", str(steps(network))]
+    common += ["--activation", activation, "--outputs", str(outputs), *sizes]
     if framework == "chainrule":
         command = ["cargo", "run", "-q", "--release", "-p", "chainrule-benches", "--bin", "grid", "--", *common]
     else:
@@ -65,7 +72,9 @@ def table(rows, frameworks, counts):
     versions = {}
     for network, runs in rows:
         shape = f"{network['inputs']}-{network['width']}" + (f"x{network['depth']}" if network["depth"] > 1 else "")
-        cells = [f"{shape}-10, {network['batch']}"]
+        activation, outputs = ends(network)
+        named = "" if activation == "relu" else f" {activation}"
+        cells = [f"{shape}-{outputs}{named}, {network['batch']}"]
         for count in counts:
             times = {}
             for framework in frameworks:

@@ -14,6 +14,8 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--framework", choices=["torch", "jax"], required=True)
 parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--steps", type=int, default=100)
+parser.add_argument("--activation", choices=["relu", "tanh"], default="relu")
+parser.add_argument("--outputs", type=int, default=10, help="one for each class; 1 stands for two classes")
 parser.add_argument("sizes", type=int, nargs=4, metavar="SIZE", help="inputs, units of a hidden layer, hidden layers, batch")
 chosen = parser.parse_args()
 inputs, width, depth, batch = chosen.sizes
@@ -34,8 +36,11 @@ bound = numpy.float32(3**0.5)
 x = random.random((count, inputs), dtype=numpy.float32)
 x *= 2 * bound
 x -= bound
-y = numpy.clip(10 * (x[:, 0] / bound + 1) / 2, 0, 9).astype(numpy.int64)
-widths = [inputs, *[width] * depth, 10]
+classes = max(chosen.outputs, 2)
+y = numpy.clip(classes * (x[:, 0] / bound + 1) / 2, 0, classes - 1).astype(numpy.int64)
+if chosen.outputs == 1:
+    y = y.astype(numpy.float32)[:, None]
+widths = [inputs, *[width] * depth, chosen.outputs]
 version = None
 
 
@@ -48,8 +53,10 @@ def of_torch():
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(0)
     version = f"{torch.__version__}, eager"
-    layers = [layer for fan in zip(widths, widths[1:]) for layer in (nn.Linear(*fan), nn.ReLU())][:-1]
-    model, loss = nn.Sequential(*layers), nn.CrossEntropyLoss()
+    activation = nn.Tanh if chosen.activation == "tanh" else nn.ReLU
+    layers = [layer for fan in zip(widths, widths[1:]) for layer in (nn.Linear(*fan), activation())][:-1]
+    model = nn.Sequential(*layers)
+    loss = nn.BCEWithLogitsLoss() if chosen.outputs == 1 else nn.CrossEntropyLoss()
     adam = torch.optim.Adam(model.parameters(), RATE, fused=True)
     samples, classes = torch.from_numpy(x), torch.from_numpy(y)
     for _ in range(EPOCHS):
@@ -69,6 +76,9 @@ def of_jax():
     from jax import lax, nn, numpy as jnp
 
     version = f"{jax.__version__}, scan"
+    activation = jnp.tanh if chosen.activation == "tanh" else nn.relu
+    of_classes = optax.softmax_cross_entropy_with_integer_labels
+    of_logits = optax.sigmoid_binary_cross_entropy if chosen.outputs == 1 else of_classes
 
     def layer(fan_in, fan_out):
         scale = numpy.float32((2 / fan_in) ** 0.5)
@@ -76,9 +86,9 @@ def of_jax():
 
     def loss(parameters, x, y):
         for weight, bias in parameters[:-1]:
-            x = nn.relu(x @ weight + bias)
+            x = activation(x @ weight + bias)
         weight, bias = parameters[-1]
-        return optax.softmax_cross_entropy_with_integer_labels(x @ weight + bias, y).mean()
+        return of_logits(x @ weight + bias, y).mean()
 
     adam = optax.adam(RATE)
     parameters = [layer(*fan) for fan in zip(widths, widths[1:])]
@@ -94,7 +104,7 @@ def of_jax():
         return lax.scan(step, (parameters, state), order)[0]
 
     epoch = jax.jit(epoch, donate_argnums=(0, 1))
-    samples, classes = jnp.asarray(x), jnp.asarray(y.astype(numpy.int32))
+    samples, classes = jnp.asarray(x), jnp.asarray(y if chosen.outputs == 1 else y.astype(numpy.int32))
     for _ in range(EPOCHS):
         start = time.perf_counter()
         order = random.permutation(count).astype(numpy.int32).reshape(-1, batch)
