@@ -13,7 +13,7 @@ use clap::Parser;
 use ndarray::Array2;
 use serde::Serialize;
 
-/// Train a network on random samples of ten classes.
+/// Train a network on random samples: an output is a class, and a single one stands for two.
 #[derive(Debug, Parser)]
 #[command(name = "network")]
 struct Arguments {
@@ -53,8 +53,11 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let Arguments { input, layers, batch, threads, steps } = arguments;
     let shape = Shape::new(input).ok_or("a sample has at most six axes")?;
     let model = Model::from_description(shape, layers, Seed(0))?;
-    let mut trainer = Trainer::new(model, CrossEntropy, adam(1e-4)).batch_size(*batch).threads(*threads);
-    let history = trainer.fit(&samples(steps * batch, shape)?, EPOCHS)?;
+    let outputs = model.output().size();
+    let loss: Box<dyn Loss<f32, u8>> =
+        if outputs == 1 { Box::new(BinaryCrossEntropy) } else { Box::new(CrossEntropy) };
+    let mut trainer = Trainer::new(model, loss, adam(1e-4)).batch_size(*batch).threads(*threads);
+    let history = trainer.fit(&samples(steps * batch, shape, outputs.max(2))?, EPOCHS)?;
     let seconds = history.epochs[1..].iter().map(|epoch| epoch.seconds).fold(f64::INFINITY, f64::min);
     let figures = Figures {
         step_us: 1e6 * seconds / *steps as f64,
@@ -66,12 +69,13 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 /// Uniform inputs of variance 1, whose first one decides the class.
-fn samples(count: usize, shape: Shape) -> Result<Rows<f32, u8>, Box<dyn Error>> {
+fn samples(count: usize, shape: Shape, classes: usize) -> Result<Rows<f32, u8>, Box<dyn Error>> {
     let mut rng = Seed(1).rng();
     let bound = 3f64.sqrt();
     let x =
         Array2::from_shape_simple_fn((count, shape.size()), || (bound * (2.0 * rng.uniform() - 1.0)) as f32);
-    let class = |x: &f32| (10.0 * (f64::from(*x) / bound + 1.0) / 2.0).clamp(0.0, 9.0) as u8;
+    let last = (classes - 1) as f64;
+    let class = |x: &f32| (classes as f64 * (f64::from(*x) / bound + 1.0) / 2.0).clamp(0.0, last) as u8;
     let targets = x.column(0).iter().map(class).collect();
     Ok(Rows::new(x, targets)?.with_shape(shape)?)
 }

@@ -32,18 +32,21 @@ EFFORT, MAX_VALUES, STEPS = 1e10, 2**26, (4, 2000)
 STEPS_OF_NET = 12
 
 
-def dense(inputs, width, depth, batch):
+def dense(inputs, width, depth, batch, activation="relu", outputs=10):
     """A network of the grid, as the other list has its networks."""
-    hidden = f"dense({width}) then relu then " * depth
-    widths = [inputs, *[width] * depth, 10]
+    hidden = f"dense({width}) then {activation} then " * depth
+    widths = [inputs, *[width] * depth, outputs]
     layers = [f"Linear({fan_in},{fan_out})" for fan_in, fan_out in zip(widths, widths[1:])]
+    between = {"relu": ",ReLU(),", "tanh": ",Tanh(),"}[activation]
+    shape = f"{inputs}-{width}" + (f"x{depth}" if depth > 1 else "") + f"-{outputs}"
     return {
-        "name": f"{inputs}-{width}" + (f"x{depth}" if depth > 1 else "") + "-10",
+        "name": shape if activation == "relu" else f"{shape} {activation}",
         "input": [inputs],
         "batch": batch,
-        "layers": hidden + "dense(10)",
-        "torch": f"Sequential({',ReLU(),'.join(layers)})",
+        "layers": f"{hidden}dense({outputs})",
+        "torch": f"Sequential({between.join(layers)})",
         "widths": widths,
+        "activation": activation,
     }
 
 
@@ -60,14 +63,15 @@ def steps(network):
 def run(framework, peers, network, threads):
     """The line that a program reports, or None."""
     common = ["--threads", str(threads), "--steps", str(steps(network)), "--batch", str(network["batch"])]
-    common.append(",".join(map(str, network["input"])))
+    shape = ",".join(map(str, network["input"]))
     if framework == "chainrule":
         command = ["cargo", "run", "-q", "--release", "-p", "chainrule-benches", "--bin", "network", "--",
-                   "--layers", network["layers"], *common]
+                   *common, "--layers", network["layers"], shape]
     else:
         module, mode = peers[framework]
-        what = ["--torch", network["torch"]] if module == "torch" else ["--widths", *map(str, network["widths"]), "--"]
-        command = [sys.executable, HERE / "train_network.py", "--framework", module, "--mode", mode, *what, *common]
+        what = ["--torch", network["torch"]] if module == "torch" else ["--activation", network["activation"], "--widths", *map(str, network["widths"])]
+        command = [sys.executable, HERE / "train_network.py", "--framework", module, "--mode", mode, *common, shape,
+                   "--outputs", str(network.get("widths", [10])[-1]), *what]
     # Variables set for another program must not choose the kernel of OpenBLAS.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=HERE.parents[1])

@@ -15,7 +15,9 @@ parser.add_argument("--mode", choices=["eager", "last", "compiled", "scan"], def
                     help="of PyTorch: layer by layer, the same with the channels last, or compiled")
 parser.add_argument("--torch", help="the network as PyTorch's modules and those below, in Python")
 parser.add_argument("--widths", type=int, nargs="+", help="of a dense network: its inputs and the units of each layer")
+parser.add_argument("--activation", choices=["relu", "tanh"], default="relu", help="of a dense network")
 parser.add_argument("--threads", type=int, default=1)
+parser.add_argument("--outputs", type=int, default=10, help="one for each class; 1 stands for two classes")
 parser.add_argument("--steps", type=int, default=100)
 parser.add_argument("--batch", type=int, default=64)
 parser.add_argument("input", help="the shape of a sample, such as 3,32,32")
@@ -38,7 +40,11 @@ bound = numpy.float32(3**0.5)
 x = random.random((count, *shape), dtype=numpy.float32)
 x *= 2 * bound
 x -= bound
-y = numpy.clip(10 * (x.reshape(count, -1)[:, 0] / bound + 1) / 2, 0, 9).astype(numpy.int64)
+outputs = chosen.outputs
+classes = max(outputs, 2)
+y = numpy.clip(classes * (x.reshape(count, -1)[:, 0] / bound + 1) / 2, 0, classes - 1).astype(numpy.int64)
+if outputs == 1:
+    y = y.astype(numpy.float32)[:, None]
 version = None
 
 
@@ -77,7 +83,8 @@ def of_torch():
     torch.manual_seed(0)
     version = torch.__version__
     names = {**vars(nn), "Block": Block, "Last": Last, "convolution": convolution}
-    model, loss = eval(chosen.torch, names), nn.CrossEntropyLoss()
+    model = eval(chosen.torch, names)
+    loss = nn.BCEWithLogitsLoss() if outputs == 1 else nn.CrossEntropyLoss()
     samples, classes = torch.from_numpy(x), torch.from_numpy(y)
     if chosen.mode == "last":
         if len(shape) < 3:
@@ -102,6 +109,9 @@ def of_jax():
     from jax import lax, nn, numpy as jnp
 
     version = jax.__version__
+    activation = jnp.tanh if chosen.activation == "tanh" else nn.relu
+    of_classes = optax.softmax_cross_entropy_with_integer_labels
+    of_logits = optax.sigmoid_binary_cross_entropy if outputs == 1 else of_classes
 
     def layer(fan_in, fan_out):
         scale = numpy.float32((2 / fan_in) ** 0.5)
@@ -109,9 +119,9 @@ def of_jax():
 
     def loss(parameters, x, y):
         for weight, bias in parameters[:-1]:
-            x = nn.relu(x @ weight + bias)
+            x = activation(x @ weight + bias)
         weight, bias = parameters[-1]
-        return optax.softmax_cross_entropy_with_integer_labels(x @ weight + bias, y).mean()
+        return of_logits(x @ weight + bias, y).mean()
 
     adam = optax.adam(RATE)
     parameters = [layer(*fan) for fan in zip(chosen.widths, chosen.widths[1:])]
@@ -127,7 +137,7 @@ def of_jax():
         return lax.scan(step, (parameters, state), order)[0]
 
     epoch = jax.jit(epoch, donate_argnums=(0, 1))
-    samples, classes = jnp.asarray(x), jnp.asarray(y.astype(numpy.int32))
+    samples, classes = jnp.asarray(x), jnp.asarray(y if outputs == 1 else y.astype(numpy.int32))
     for _ in range(EPOCHS):
         start = time.perf_counter()
         order = random.permutation(count).astype(numpy.int32).reshape(-1, batch)

@@ -17,7 +17,7 @@ use crate::csv::number;
 /// ```
 ///
 /// Columns count from 1, as in the collection of LIBSVM, unless there is a column 0; they increase in each line. What follows `#` is a
-/// comment, and `qid:` a group of ranked samples, which is left out. Empty lines are, too.
+/// comment, and `qid:` a group of ranked samples, which is left out. So are empty lines.
 ///
 /// ```
 /// use chainrule_data::svmlight::Svmlight;

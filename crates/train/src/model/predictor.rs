@@ -110,7 +110,8 @@ impl<T: Real> Predictor<'_, T> {
         if x.columns() != input.size() {
             return Err(PredictError::Columns { columns: x.columns(), input });
         }
-        let Some(weight) = self.cache.lead() else { return self.predict(x.to_dense().view()) };
+        let weight = self.cache.lead().filter(|_| x.columns() > 0);
+        let Some(weight) = weight else { return self.predict(x.to_dense().view()) };
         let (rows, columns) = (x.rows(), self.model.output().size());
         let mut y = std::mem::take(&mut self.y);
         y.reserve(rows * columns);
