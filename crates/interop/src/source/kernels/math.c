@@ -121,7 +121,7 @@ static void add_part(float part, float *sum, float *lost) {
     const float more = part - *lost;
     const float total = *sum + more;
     const float rounded = (total - *sum) - more;
-    /* What an infinite sum loses is no number. */
+    /* What an infinite sum loses is NaN. */
     *lost = rounded - rounded == 0.0f ? rounded : 0.0f;
     *sum = total;
 }

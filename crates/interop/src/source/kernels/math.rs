@@ -110,7 +110,7 @@ pub(crate) fn add_part(part: f32, sum: &mut f32, lost: &mut f32) {
     let more = part - *lost;
     let total = *sum + more;
     let rounded = (total - *sum) - more;
-    // What an infinite sum loses is no number.
+    // What an infinite sum loses is NaN.
     *lost = if rounded - rounded == 0.0 { rounded } else { 0.0 };
     *sum = total;
 }
