@@ -1,4 +1,4 @@
-//! Every optimizer on the tutorial's network: `cargo run --release -p chainrule --example optimizers -- docs`.
+//! Every optimizer on the tutorial's network: `cargo run --release -p chainrule --features registry --example optimizers -- docs`.
 //!
 //! Writes `optimizers.md`, a table, and `optimizers.svg`, a plot, to the directory that is given. Further arguments are the number of
 //! epochs, 3 by default, the number of samples, and the names of the optimizers, all by default. MNIST is taken from where the program

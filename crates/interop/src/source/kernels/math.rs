@@ -111,6 +111,6 @@ pub(crate) fn add_part(part: f32, sum: &mut f32, lost: &mut f32) {
     let total = *sum + more;
     let rounded = (total - *sum) - more;
     // What an infinite sum loses is NaN.
-    *lost = if rounded - rounded == 0.0 { rounded } else { 0.0 };
+    *lost = if rounded.is_finite() { rounded } else { 0.0 };
     *sum = total;
 }
