@@ -45,7 +45,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.plan_run(1, steps)?;
         let before = self.checkpointed();
         let measured = self.aside(|this| {
-            this.in_pool(this.rows_of_pass(), |this| {
+            this.in_pool(this.rows_of_pass().min(data.len()), |this| {
                 this.reset_states();
                 this.time_steps(data, &batches, time)
             })

@@ -311,7 +311,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             self.warn(TrainWarning::LargeBatch { batch_size: self.batch_size, samples: data.len() });
         }
         self.state.trained.start(data.len(), address(data));
-        self.in_pool(self.rows_of_pass(), |this| {
+        self.in_pool(self.rows_of_pass().min(data.len()), |this| {
             let mut history = History::default();
             let result = this.epochs(data, fit, &mut batches, &mut history);
             let of_validation = || fit.validation.and_then(|validation| validation.failure());
@@ -384,7 +384,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             this.check_memory_of_activations(this.evaluation_rows().min(data.len()))?;
             this.compare_members(data, || "an evaluation".to_owned())?;
             let scores = this.aside(|this| {
-                this.with_averaged(|this| this.in_pool(this.evaluation_rows(), |this| this.scores(data)))
+                this.with_averaged(|this| {
+                    this.in_pool(this.evaluation_rows().min(data.len()), |this| this.scores(data))
+                })
             });
             if_readable(data.failure(), scores)
         })
@@ -416,7 +418,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         work: impl FnOnce(&mut Self) -> Result<R, TrainError> + Send,
     ) -> Result<R, TrainError> {
         let _one_thread = blas::OneThread::new();
-        let shards = self.shard_count();
+        // Further shards would always be empty, and a checkpoint may say any number. But those of a stateful model keep its states, and
+        // those of a group belong to its members.
+        let are_kept = self.model.plan().is_stateful() || self.state.members.is_some();
+        let shards = self.shard_count().min(if are_kept { usize::MAX } else { rows.max(1) });
         if self.state.shards.len() < shards {
             self.check_memory_of(shards)?;
         }
