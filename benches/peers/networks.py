@@ -26,6 +26,7 @@ PEERS = {
     "grid": {"PyTorch": ("torch", "eager"), "JAX": ("jax", "scan")},
     "nets": {"PyTorch": ("torch", "eager"), "PyTorch, channels last": ("torch", "last"), "PyTorch, compiled": ("torch", "compiled")},
 }
+NEEDED = {"torch": ["torch"], "jax": ["jax", "optax"]}
 # Multiplications of an epoch, the values that its samples may have, and how many steps it has at least and at most.
 EFFORT, MAX_VALUES, STEPS = 1e10, 2**26, (4, 2000)
 # The steps of an epoch of the other networks.
@@ -69,6 +70,8 @@ def run(framework, peers, network, threads):
                    *common, "--layers", network["layers"], shape]
     else:
         module, mode = peers[framework]
+        if mode == "last" and len(network["input"]) < 3:
+            return None  # it has no channels to put last
         what = ["--torch", network["torch"]] if module == "torch" else ["--activation", network["activation"], "--widths", *map(str, network["widths"])]
         command = [sys.executable, HERE / "train_network.py", "--framework", module, "--mode", mode, *common, shape,
                    "--outputs", str(network.get("widths", [10])[-1]), *what]
@@ -129,7 +132,7 @@ def main():
     parser.add_argument("--document", type=Path, help="a document to write the table into, between its markers")
     chosen = parser.parse_args()
     peers = PEERS[chosen.work]
-    installed = [name for name, (module, _) in peers.items() if importlib.util.find_spec(module)]
+    installed = [name for name, (module, _) in peers.items() if all(map(importlib.util.find_spec, NEEDED[module]))]
     for name in peers.keys() - installed:
         print(f"left out: {name} is not installed", file=sys.stderr)
     frameworks = ["chainrule", *installed]

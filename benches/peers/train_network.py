@@ -25,7 +25,9 @@ chosen = parser.parse_args()
 shape, batch = [int(size) for size in chosen.input.split(",")], chosen.batch
 for library in "OMP", "OPENBLAS", "MKL":
     os.environ[f"{library}_NUM_THREADS"] = str(chosen.threads)
-os.environ["NPROC"] = str(chosen.threads)
+# JAX takes all cores that it may use.
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:chosen.threads])
 os.environ["JAX_PLATFORMS"] = "cpu"
 if chosen.threads == 1:
     os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -87,8 +89,6 @@ def of_torch():
     loss = nn.BCEWithLogitsLoss() if outputs == 1 else nn.CrossEntropyLoss()
     samples, classes = torch.from_numpy(x), torch.from_numpy(y)
     if chosen.mode == "last":
-        if len(shape) < 3:
-            raise SystemExit("a sample has no channels to put last")
         model, samples = (of.to(memory_format=torch.channels_last) for of in (model, samples))
     adam = torch.optim.Adam(model.parameters(), RATE, fused=True)
     predict = torch.compile(model) if chosen.mode == "compiled" else model

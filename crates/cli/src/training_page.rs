@@ -259,7 +259,9 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
     /// The predictions for one target that is a number.
     fn values(&self) -> Result<Option<PredictedValues>, Box<dyn Error>> {
         let predicts = &self.report.predicts;
-        if predicts.classes.is_some() || predicts.labels || predicts.names.len() != 1 {
+        let are_classes =
+            predicts.classes.is_some() || predicts.outputs.iter().any(|output| output.classes.is_some());
+        if are_classes || predicts.labels || predicts.names.len() != 1 {
             return Ok(None);
         }
         let mut values = PredictedValues::default();

@@ -26,10 +26,33 @@ pub(crate) fn apply(root: &mut ConfigNode, change: &str, registry: &Registry) ->
         let problem = "it has several lines: give each change alone".to_owned();
         return Err(ConfigError::Contradiction { at, problem });
     }
-    let keys: Vec<&str> = path.trim().split('.').collect();
+    let keys = keys_of(root, path.trim());
     let value = parse_value(value.trim(), &at)?;
-    let entry = |name: &str| entry_of(keys[0], name, registry);
+    let described = match *keys {
+        ["output", _, key, ..] => key,
+        _ => keys[0],
+    };
+    let entry = |name: &str| entry_of(described, name, registry);
     set(root, &keys, 0, value, &entry)
+}
+
+/// The keys of a path. The name of an output may have dots of its own.
+fn keys_of<'a>(root: &ConfigNode, path: &'a str) -> Vec<&'a str> {
+    let inner = |node: &'_ ConfigNode, key: &str| match &node.value {
+        ConfigValue::Table(entries) => {
+            entries.iter().find(|entry| entry.key == key).map(|entry| entry.node.clone())
+        }
+        _ => None,
+    };
+    let of_output = |rest: &'a str| {
+        let ConfigValue::Table(outputs) = inner(root, "output")?.value else { return None };
+        let is_meant = |name: &str| rest.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        let longest =
+            outputs.iter().map(|output| &*output.key).filter(|name| is_meant(name)).map(str::len).max()?;
+        let keys = ["output", &rest[..longest]].into_iter();
+        Some(keys.chain(rest[longest + 1..].split('.')).collect())
+    };
+    path.strip_prefix("output.").and_then(of_output).unwrap_or_else(|| path.split('.').collect())
 }
 
 /// Sets the value at these keys, of which those before `index` lead to this node.
@@ -128,7 +151,7 @@ fn with_setting(
 /// The entry of the thing of this name that a text at this key may name.
 fn entry_of(key: &str, name: &str, registry: &Registry) -> Option<&'static Entry> {
     let found = match key {
-        "model" => registry.entry::<AnyLayer<f32>>(name),
+        "model" | "layers" => registry.entry::<AnyLayer<f32>>(name),
         "loss" => registry.entry::<Box<dyn Loss<f32, ClassTarget<f32>>>>(name),
         "metrics" => registry.entry::<Box<dyn Measure<f32, ClassTarget<f32>>>>(name),
         "optimizer" => registry.entry::<Box<dyn UpdateRule<f32>>>(name),

@@ -1,5 +1,6 @@
 //! The text format of svmlight and LIBSVM: sparse samples, one a line.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,12 @@ use chainrule_tensor::{Real, SparseMatrix};
 
 use crate::SparseRows;
 use crate::csv::number;
+
+/// The maximum number of classes.
+const MAX_CLASSES: usize = 1 << 16;
+
+/// How many known classes an error lists.
+const LISTED: usize = 20;
 
 /// A file in the text format of svmlight and LIBSVM, one sample a line: its target, then `column:value` for each value that is not 0.
 ///
@@ -64,6 +71,9 @@ impl Svmlight {
         let mut names = targets.clone();
         names.sort_unstable_by(f64::total_cmp);
         names.dedup();
+        if names.len() > MAX_CLASSES {
+            return Err(SvmlightError::Classes { path: self.path.clone(), found: names.len() });
+        }
         self.known(samples, &targets, &names).map(|data| (data, names))
     }
 
@@ -93,13 +103,16 @@ impl Svmlight {
         targets: &[f64],
         names: &[f64],
     ) -> Result<SparseRows<T, u32>, SvmlightError> {
+        let mut classes: Vec<(f64, u32)> = names.iter().copied().zip(0..).collect();
+        classes.sort_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal));
         let class = |(sample, target): (usize, &f64)| {
-            let class = names.iter().position(|name| name == target);
-            class.map(|class| class as u32).ok_or_else(|| SvmlightError::Class {
+            let found =
+                classes.binary_search_by(|(name, _)| name.partial_cmp(target).unwrap_or(Ordering::Less));
+            found.map(|position| classes[position].1).map_err(|_| SvmlightError::Class {
                 path: self.path.clone(),
                 sample,
                 target: *target,
-                known: names.iter().map(f64::to_string).collect::<Vec<_>>().join(", "),
+                known: known_classes(names),
             })
         };
         let targets: Vec<u32> = targets.iter().enumerate().map(class).collect::<Result<_, _>>()?;
@@ -138,6 +151,8 @@ impl Svmlight {
                 indices.push(column);
                 values.push(value);
             }
+            let room = targets.try_reserve(1).and_then(|()| offsets.try_reserve(1));
+            room.map_err(|_| SvmlightError::Memory { path: path.clone(), line: number })?;
             targets.push(read);
             offsets.push(values.len());
         }
@@ -205,6 +220,14 @@ impl Line<'_> {
     }
 }
 
+/// The first of these, and how many more there are.
+fn known_classes(names: &[f64]) -> String {
+    let listed: Vec<String> = names.iter().take(LISTED).map(f64::to_string).collect();
+    let more = names.len().saturating_sub(LISTED);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    listed.join(", ") + &rest
+}
+
 /// A file of sparse samples that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -253,6 +276,14 @@ pub enum SvmlightError {
         /// The known classes.
         known: String,
     },
+    /// There are too many different targets to be classes.
+    #[error("{} has {found} different targets, more than {MAX_CLASSES} classes: read them as numbers, with `numbers`", path.display())]
+    Classes {
+        /// The file.
+        path: PathBuf,
+        /// The number of different targets.
+        found: usize,
+    },
     /// There is no memory for its values.
     #[error("{} holds more than the system has memory for, from line {line} on: use a smaller file, or free some memory", path.display())]
     Memory {
@@ -300,6 +331,20 @@ mod tests {
         let (_directory, file) = file(b"1 1:1 2:1\n1 0:1 2:1\n");
         let data = file.numbers::<f32>().unwrap();
         assert_eq!(data.samples().to_dense(), ndarray::array![[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]]);
+    }
+
+    #[test]
+    fn many_different_targets_are_numbers() {
+        let text: String = (0..=MAX_CLASSES).map(|target| format!("{target} 1:1\n")).collect();
+        let (_directory, file) = file(text.as_bytes());
+        let error = file.classes::<f32>().unwrap_err().to_string();
+        assert!(error.ends_with(
+            "has 65537 different targets, more than 65536 classes: read them as numbers, with `numbers`"
+        ));
+        let names: Vec<f64> = (1..=30).map(f64::from).collect();
+        let error = file.known_classes::<f32>(&names).unwrap_err().to_string();
+        assert!(error.ends_with("18, 19, 20 and 10 more"), "{error}");
+        assert_eq!(file.numbers::<f64>().unwrap().targets()[MAX_CLASSES], [65536.0]);
     }
 
     #[test]

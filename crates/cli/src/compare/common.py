@@ -77,11 +77,9 @@ def sides(value, axes):
 
 def graph(layer, path, x, run, merge):
     """The outputs of a graph: `run` is given a layer, its path and its input, `merge` a merge and its inputs."""
-    values = {"input": x}
-    if layer["inputs"]:
-        if len(layer["inputs"]) > 1 or len(layer["outputs"]) > 1:
-            refuse(path, layer, "it has several inputs or outputs")
-        values = {layer["inputs"][0]["id"]: x}
+    if len(layer["inputs"]) > 1 or len(layer["outputs"]) > 1:
+        refuse(path, layer, "it has several inputs or outputs")
+    values = {layer["inputs"][0]["id"] if layer["inputs"] else "input": x}
     nodes = {node["id"]: node for node in layer["nodes"]}
     for name, node in nodes.items():
         of = node.get("of") or name

@@ -16,7 +16,8 @@ use crate::error::ConfigError;
 ///
 /// The data are a file such as CSV, a directory with a folder of pictures for each class, or one with the four files of MNIST or of a data
 /// set like it; `written` is their path as the configuration is to have it, relative to its directory. Of a table, `targets` are the columns
-/// to be predicted, each an output of its own if there are several; without any, it is the column that is called so, or the last.
+/// to be predicted, each an output of its own if there are several; without any, it is the one that is called target, class or
+/// label, or the last.
 ///
 /// # Errors
 ///

@@ -82,7 +82,8 @@ fn what_does_not_count_is_not_learnt() {
     assert!((0.05..0.5).contains(&accuracy), "{accuracy}");
     let outputs = trained(OUTPUTS, directory.path(), &[]).unwrap();
     let scores = outputs.train.scores;
-    assert!(scores.metric("y r2") < Some(0.0) && scores.metric("kind accuracy") < Some(0.4), "{scores}");
+    let number = |name: &str| scores.metric(name).unwrap_or_else(|| panic!("{name}: {scores}"));
+    assert!(number("y r2") < 0.0 && number("kind accuracy") < 0.4, "{scores}");
     // Without weights, the others are learnt.
     let plain = CLASSES.replace("weights = \"times\"\n", "").replace("[\"y\"]", "[\"y\", \"times\"]");
     let plain = trained(&plain, directory.path(), &[]).unwrap();

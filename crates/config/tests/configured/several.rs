@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chainrule_config::{ConfiguredModel, configuration_for};
+use chainrule_config::{ConfiguredModel, TrainedModel, configuration_for};
 use tempfile::TempDir;
 
 use crate::{file, refused, trained};
@@ -115,6 +115,22 @@ fn a_weight_is_how_much_an_output_counts() {
     let learnt = scores(&["epochs=10", "output.heating.weight=2"]);
     let accuracy = |scores: &chainrule::train::Scores| scores.metric("heating accuracy").unwrap();
     assert!(accuracy(&unlearnt) < 0.7 && accuracy(&learnt) > 0.75, "{unlearnt} {learnt}");
+}
+
+#[test]
+fn what_an_output_is_made_of_can_be_changed() {
+    let directory = flats();
+    let of = |changes: &[&str]| trained(TABLE, directory.path(), changes).unwrap();
+    let changes = [
+        "epochs=1",
+        "output.monthly rent..layers.0.units=5",
+        "output.area.loss.delta=2",
+        "output.monthly rent..weight=3",
+    ];
+    let changed = of(&changes);
+    let parameters = |trained: &TrainedModel| trained.model.parameters().len();
+    // Three units fewer: of 16 inputs and a bias each, and of the output after them.
+    assert_eq!(parameters(&of(&["epochs=1"])) - parameters(&changed), 3 * 17 + 3);
 }
 
 #[test]

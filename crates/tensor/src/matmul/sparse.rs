@@ -126,6 +126,10 @@ impl<T: Real> SparseMatrix<T> {
     }
 
     /// Replaces all by the values other than 0 of a dense matrix.
+    ///
+    /// # Panics
+    ///
+    /// If it has more than 2³² columns.
     pub fn assign(&mut self, x: ArrayView2<'_, T>) {
         self.clear(x.ncols());
         x.rows().into_iter().for_each(|row| self.append_dense(row));
@@ -142,6 +146,7 @@ impl<T: Real> SparseMatrix<T> {
     }
 
     fn append_dense(&mut self, row: ArrayView1<'_, T>) {
+        assert!(row.len() as u64 <= 1 << 32, "at most 2³² columns");
         for (index, &value) in row.iter().enumerate() {
             if value != T::zero() {
                 self.indices.push(index as u32);
@@ -211,11 +216,11 @@ impl<T: Real> SparseMatrix<T> {
     ///
     /// # Panics
     ///
-    /// If the shapes do not fit, or a row of W is not contiguous.
+    /// If the shapes do not fit, or W is not contiguous, row after row.
     pub fn product(&self, w: ArrayView2<'_, T>, mut z: ArrayViewMut2<'_, T>) {
         let units = w.ncols();
         assert_eq!((self.rows(), self.columns, units), (z.nrows(), w.nrows(), z.ncols()), "Z = X W");
-        let w = Rows { values: w.to_slice().expect("the rows of W are contiguous"), units };
+        let w = Rows { values: w.to_slice().expect("W is contiguous, row after row"), units };
         let mut of_row = [T::zero(); COLUMNS];
         for (row, mut z) in z.rows_mut().into_iter().enumerate() {
             let (indices, values) = self.row(row);

@@ -88,10 +88,12 @@ impl Turns {
                 *free -= 1;
                 return;
             }
+            // Then no other shard waits for a core.
+            let is_turn_free = *free > 0;
             drop(free);
             let begun = Instant::now();
             thread::yield_now();
-            if begun.elapsed() > LONG {
+            if is_turn_free && begun.elapsed() > LONG {
                 self.patience.store(PATIENCE, Ordering::Relaxed);
                 break;
             }

@@ -3,7 +3,7 @@
 //! Numbers are little-endian and of fixed width: a `u64` or a length has 8 bytes, a truth value one. A text or a list is its
 //! length and its elements, an optional value is a byte, 0 or 1, and the value if that is 1, and a struct or a tuple is its fields.
 //!
-//! A length is believed as far as there are bytes for its elements, so memory grows with the payload, whatever it claims: up to five
+//! A length is believed as far as there are bytes for its elements, so memory grows with the payload, whatever it claims: up to eight
 //! times as much as the bytes take. Of a payload whose checksum is not known yet, what is small in every file is believed up to 16 MiB.
 
 use std::io::{self, Read, Write};

@@ -43,7 +43,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             Shard::<T, Y>::new(model.cache(), Buffer::default(), model.input().size(), model.output().size());
         for (index, bytes) in saved.iter().enumerate() {
             let rows = rows_of_shard(self.batch_size, index, shards).len();
-            self.check_memory_of_activations(rows)?;
+            Self::check_activation_bytes(self.activation_bytes(rows))?;
             // The layers begin a pass with as many values as these.
             let mut states = blank.carried(model.layers(), model.parameters(), rows);
             fill(&mut states, bytes).ok_or_else(other)?;

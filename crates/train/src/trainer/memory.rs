@@ -1,10 +1,12 @@
 //! The memory that a training keeps: requested so that it can be refused, and checked before it is needed.
 
+use chainrule_data::Samples;
 use chainrule_tensor::{Buffer, Real, memory_limit};
 
 use super::error::TrainError;
 use super::reserve::reserve;
 use super::{State, Trainer};
+use crate::engine::buckets;
 use crate::engine::factors::SecondMoments;
 use crate::engine::shard::Shard;
 
@@ -54,14 +56,41 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
     }
 
+    /// Whether samples that are stored without their zeros are read so: where the network begins with a product, which is deferred, and
+    /// no optimizer needs its factors.
+    fn reads_sparse(&self) -> bool {
+        let begins_with_product = self.model.cache.lead().is_some();
+        begins_with_product && buckets::defers(self.model.plan()) && !self.optimizer.needs_factors()
+    }
+
     /// The bytes of what the layers compute from this many samples and keep.
     pub(super) fn activation_bytes(&self, rows: usize) -> u64 {
         self.model.values_per_sample().saturating_mul(rows as u64).saturating_mul(size_of::<T>() as u64)
     }
 
     /// An error if the activations of this many samples are more than the machine can hold, before a pass allocates them.
-    pub(super) fn check_memory_of_activations(&self, rows: usize) -> Result<(), TrainError> {
-        let bytes = self.activation_bytes(rows);
+    ///
+    /// Of samples that are read without their zeros, what is stored counts: a value and its column, and again for their gradient.
+    pub(super) fn check_memory_of_activations(
+        &self,
+        data: &dyn Samples<T, Target = Y>,
+        rows: usize,
+    ) -> Result<(), TrainError> {
+        let size = size_of::<T>() as u64;
+        let stored = if self.reads_sparse() { data.stored_values(rows) } else { None };
+        let bytes = match stored {
+            None => self.activation_bytes(rows),
+            Some(stored) => {
+                let values = self.model.values_per_sample().saturating_sub(self.model.input().size() as u64);
+                let stored = 4 * size.max(4) * stored as u64;
+                values.saturating_mul(rows as u64).saturating_mul(size).saturating_add(stored)
+            }
+        };
+        Self::check_activation_bytes(bytes)
+    }
+
+    /// The same for so many bytes.
+    pub(super) fn check_activation_bytes(bytes: u64) -> Result<(), TrainError> {
         if bytes < LARGE {
             return Ok(());
         }

@@ -45,6 +45,7 @@ mod update;
 mod view;
 mod warning;
 mod watchable;
+mod work;
 
 pub use callback::{Callback, Event};
 pub use checkpoint::Checkpoint;
@@ -61,7 +62,6 @@ pub use view::TrainerView;
 pub use warning::TrainWarning;
 
 use std::fmt;
-use std::time::Duration;
 
 use chainrule_data::{Batches, Samples};
 use chainrule_losses::{Loss, Scope};
@@ -73,6 +73,7 @@ use self::place::Place;
 use self::reserve::reserve;
 use self::size_record::SizeRecord;
 use self::state::State;
+use self::work::Work;
 use crate::audit::auditor::Auditor;
 use crate::engine::buckets::{self, Buckets};
 use crate::engine::exchange::Exchanges;
@@ -162,7 +163,7 @@ pub struct Trainer<T: Real, Y> {
     /// The sizes of weights and gradients, if they are recorded. It is taken out while it works.
     sizes: Option<SizeRecord>,
     state: State<T, Y>,
-    work: Work<T, Y>,
+    work: Work<Self, T, Y>,
 }
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
@@ -196,7 +197,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             auditor: None,
             sizes: None,
             state: State::new(buckets, numbers),
-            work: Work::new(),
+            work: Work {
+                fit: Self::fit_alone_or_in_group,
+                evaluate: Self::evaluate_alone_or_in_group,
+                measure_step: Self::measure_alone,
+            },
         }
     }
 
@@ -284,6 +289,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         data: &dyn Samples<T, Target = Y>,
         fit: &Fit<'_, T, Y>,
     ) -> Result<History, TrainError> {
+        self.in_group(|this| this.fit_as_member(data, fit))
+    }
+
+    fn fit_as_member(
+        &mut self,
+        data: &dyn Samples<T, Target = Y>,
+        fit: &Fit<'_, T, Y>,
+    ) -> Result<History, TrainError> {
         if self.speaks() {
             warning::warn_if_debug();
         }
@@ -292,7 +305,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             self.check(validation.shape())?;
             self.check_stateful(validation.len(), false)?;
             Batches::new(validation.len(), self.evaluation_rows(), None)?;
-            self.check_memory_of_activations(self.evaluation_rows().min(validation.len()))?;
+            self.check_memory_of_activations(validation, self.evaluation_rows().min(validation.len()))?;
         }
         self.make_optimizer_state()?;
         let purpose = || format!("training, {fit:?}");
@@ -311,7 +324,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             self.warn(TrainWarning::LargeBatch { batch_size: self.batch_size, samples: data.len() });
         }
         self.state.trained.start(data.len(), address(data));
-        self.in_pool(self.rows_of_pass().min(data.len()), |this| {
+        // Also for the validation, which is to be the evaluation of those samples.
+        let most = data.len().max(fit.validation.map_or(0, |validation| validation.len()));
+        self.in_pool(self.rows_of_pass().min(most), |this| {
             let mut history = History::default();
             let result = this.epochs(data, fit, &mut batches, &mut history);
             let of_validation = || fit.validation.and_then(|validation| validation.failure());
@@ -329,7 +344,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.check_stateful(data.len(), self.shuffle)?;
         self.check_single_samples(data.len())?;
         self.check_passes()?;
-        self.check_memory_of_activations(self.rows_of_pass().min(data.len()))?;
+        self.check_memory_of_activations(data, self.rows_of_pass().min(data.len()))?;
         let order = self.shuffle.then_some(self.seed.child(0));
         Ok(Batches::new(data.len(), self.batch_size, order)?)
     }
@@ -381,7 +396,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             this.check(data.shape())?;
             targets::check_settings(&*this.loss, &this.metrics, this.model.output().size())?;
             this.check_stateful(data.len(), false)?;
-            this.check_memory_of_activations(this.evaluation_rows().min(data.len()))?;
+            this.check_memory_of_activations(data, this.evaluation_rows().min(data.len()))?;
             this.compare_members(data, || "an evaluation".to_owned())?;
             let scores = this.aside(|this| {
                 this.with_averaged(|this| {
@@ -478,7 +493,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let buckets = &self.state.buckets;
         let is_small = buckets.longest().saturating_add(buckets.scratch()) <= MAX_SCRATCH;
         let of_update = if is_small && self.state.members.is_none() {
-            self.model.parameters().len() / PARAMETERS_OF_THREAD
+            let entries = self.model.plan().entries().iter();
+            let updated =
+                entries.filter(|entry| entry.kind.is_trained() && !(entry.table && buckets.sparse()));
+            updated.map(|entry| entry.range.len()).sum::<usize>() / PARAMETERS_OF_THREAD
         } else {
             0
         };
@@ -505,31 +523,6 @@ impl<T: Real, Y> fmt::Debug for Trainer<T, Y> {
             .field("seed", seed)
             .field("step", &state.step)
             .finish_non_exhaustive()
-    }
-}
-
-type Data<'a, T, Y> = &'a dyn Samples<T, Target = Y>;
-type RunFit<T, Y> = fn(&mut Trainer<T, Y>, Data<'_, T, Y>, &Fit<'_, T, Y>) -> Result<History, TrainError>;
-type Evaluate<T, Y> = fn(&mut Trainer<T, Y>, Data<'_, T, Y>) -> Result<Scores, TrainError>;
-type MeasureStep<T, Y> = fn(&mut Trainer<T, Y>, Data<'_, T, Y>, Duration) -> Result<Duration, TrainError>;
-
-/// What a trainer does with data, as functions that are compiled where the trainer is made.
-///
-/// A generic function is compiled again in each crate that calls it, and the steps of a training take the compiler many seconds. A
-/// crate that makes trainers in a function that is not generic compiles them for all who use its trainers.
-struct Work<T: Real, Y> {
-    fit: RunFit<T, Y>,
-    evaluate: Evaluate<T, Y>,
-    measure_step: MeasureStep<T, Y>,
-}
-
-impl<T: Real, Y: Clone + Send + Sync> Work<T, Y> {
-    fn new() -> Self {
-        Self {
-            fit: |trainer, data, fit| trainer.in_group(|this| this.fit_alone_or_in_group(data, fit)),
-            evaluate: Trainer::evaluate_alone_or_in_group,
-            measure_step: Trainer::measure_alone,
-        }
     }
 }
 

@@ -34,7 +34,8 @@ pub(super) fn sparse_fingerprint<T: Real>((columns, values): (&[u32], &[T])) -> 
 fn add_value<T: Real>(sum: u64, column: u64, value: T) -> u64 {
     /// Odd, so that two samples that differ in one value never have the same number.
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-    let bits = value.as_f64().to_bits();
+    // -0 becomes 0.
+    let bits = (value.as_f64() + 0.0).to_bits();
     let key = FACTOR.wrapping_add((FACTOR << 1).wrapping_mul(column + 1));
     sum.wrapping_add((bits ^ (bits >> 32)).wrapping_mul(key))
 }

@@ -22,8 +22,8 @@ const USES: u64 = 64;
 /// one thread, LeNet 1.09 times; with 16, 1.02 and 1.03 times.
 const ROWS: u64 = 16;
 
-/// The default number of shards of a batch of `rows` samples.
-pub(super) fn default_count(plan: &Plan, rows: usize) -> usize {
+/// The default number of shards of a batch of `rows` samples, where gradients of tables are `lists` or not.
+pub(super) fn default_count(plan: &Plan, rows: usize, lists: bool) -> usize {
     let rows = rows as u64;
     let parameters = (plan.size() as u64).max(1);
     let flops = plan.total_flops();
@@ -35,8 +35,9 @@ pub(super) fn default_count(plan: &Plan, rows: usize) -> usize {
     let uses_of_row = (flops / (2 * parameters)).max(1);
     let by_rows = rows / (USES / uses_of_row).max(ROWS);
     let by_work = of_step / WORTH_A_FORK;
-    // Each shard has gradients of its own: those beyond two take no more memory than the activations. Those of products are only reserved.
-    let written = plan.entries().iter().filter(|entry| !entry.product && !entry.table);
+    // Each shard has gradients of its own: those beyond two take no more memory than the activations. Those of products are only
+    // reserved, unless shards compute them, which then have more samples.
+    let written = plan.entries().iter().filter(|entry| !(entry.product || entry.table && lists));
     let written = written.map(|entry| entry.range.len() as u64).sum::<u64>().max(1);
     let by_memory = 2 + rows.saturating_mul(plan.total_memory()) / written;
     let by_reserved = 2 + RESERVED / parameters;
@@ -56,7 +57,7 @@ mod tests {
     use crate::Model;
 
     fn count<const N: usize>(shape: [usize; N], layers: Sequential<f32>, rows: usize) -> usize {
-        default_count(Model::new(shape, layers, Seed(0)).unwrap().plan(), rows)
+        default_count(Model::new(shape, layers, Seed(0)).unwrap().plan(), rows, true)
     }
 
     #[test]

@@ -213,3 +213,20 @@ fn a_value_that_is_not_finite_is_found() {
         }
     }
 }
+
+#[test]
+fn zeros_that_are_not_read_take_no_memory() {
+    // With their zeros they would take 800 GB.
+    let (inputs, samples) = (2_000_000, 100_000);
+    let mut x = SparseMatrix::new(inputs);
+    for sample in 0..samples {
+        x.push(&[20 * sample], &[1.0]).unwrap();
+    }
+    let data = SparseRows::new(x, vec![0u8; samples as usize]).unwrap();
+    let model = Model::new([inputs], Sequential::new().then(Dense::new(2)), Seed(0)).unwrap();
+    let mut trainer =
+        Trainer::new(model, CrossEntropy::default(), sgd(1.0)).batch_size(samples as usize).shards(1);
+    let before = trainer.evaluate(&data).unwrap().loss;
+    trainer.fit(&data, Fit::epochs(1).validation(&data)).unwrap();
+    assert!(trainer.evaluate(&data).unwrap().loss < before);
+}

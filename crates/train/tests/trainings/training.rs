@@ -4,12 +4,12 @@ use std::error::Error;
 use std::fs;
 use std::ops::ControlFlow;
 
-use chainrule_core::Sequential;
+use chainrule_core::{Frozen, Sequential};
 use chainrule_data::{Rows, Subset, digits};
 use chainrule_layers::{Dense, Dropout, Flatten, Relu};
 use chainrule_losses::{CrossEntropy, MeanSquaredError, PerStep};
 use chainrule_metrics::Accuracy;
-use chainrule_optim::{ClipByGlobalNorm, Optimizer, Update, UpdateRule, adam, sgd};
+use chainrule_optim::{ClipByGlobalNorm, Optimizer, Update, UpdateRule, adam, kfac, sgd};
 use chainrule_tensor::{Real, Seed};
 use chainrule_train::{Event, FileError, Fit, Model, ModelError, TrainError, Trainer};
 use ndarray::Array2;
@@ -65,6 +65,37 @@ fn threads_without_a_shard_update_parameters() {
         let one = run(batch, shards, 1);
         for threads in [2, 3, 8] {
             assert_eq!(run(batch, shards, threads), one, "{threads} threads, {shards} shards");
+        }
+    }
+}
+
+/// The samples of a shard are more values than its parameters, so it computes its products while it has them.
+#[test]
+fn shards_of_many_rows_compute_their_products() {
+    let data = digits(2100, Seed(1));
+    type Make = fn() -> Box<dyn UpdateRule<f64>>;
+    let optimizers: [Make; 3] =
+        [|| Box::new(adam(1e-3)), || Box::new((ClipByGlobalNorm(1.0), sgd(0.1))), || Box::new(kfac(0.01))];
+    for make in optimizers {
+        let run = |threads, distributable| {
+            let layers = Sequential::default().then(Flatten).then(Frozen(Dense::new(30))).then(Relu);
+            let layers = layers.then(Dense::new(64)).then(Relu).then(Dense::new(10));
+            let model = Model::new([28, 28], layers, Seed(4)).unwrap();
+            let trainer = Trainer::new(model, CrossEntropy::default(), make()).batch_size(1050).accumulate(2);
+            let mut trainer = trainer.shards(3).threads(threads).distributable(distributable);
+            trainer.fit(&data, 2).unwrap();
+            trainer.model().parameters().to_vec()
+        };
+        let one = run(1, false);
+        for threads in [2, 3, 8] {
+            assert_eq!(run(threads, false), one, "{threads} threads");
+        }
+        if make().needs_factors() {
+            continue;
+        }
+        // Where they are left to the sum, it is that of other parts.
+        for (number, other) in one.iter().zip(run(2, true)) {
+            assert!((number - other).abs() < 1e-9, "{number} {other}");
         }
     }
 }

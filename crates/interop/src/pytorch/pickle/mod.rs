@@ -1,7 +1,8 @@
 //! A reader of pickles that runs no code.
 //!
 //! A pickle is a program for a stack. Each instruction reads at least a byte and adds at most one object. What an object copies of
-//! others, to which a pickle can refer as often as it likes, is counted, so that memory is bounded by the length. What it names is looked up in [`Global::of`], and what it calls does what stands here.
+//! others, to which a pickle can refer as often as it likes, is counted, so that memory is bounded by the length. What it names is looked
+//! up in [`Global::of`], and what it calls does what stands here.
 
 mod call;
 mod stack;
