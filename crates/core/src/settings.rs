@@ -55,7 +55,7 @@ struct InFewDigits(f64);
 impl fmt::Display for InFewDigits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(value) = self;
-        let is_plain = *value == 0.0 || (1e-6..1e9).contains(&value.abs()) || !value.is_finite();
+        let is_plain = *value == 0.0 || (1e-6..1e16).contains(&value.abs()) || !value.is_finite();
         if is_plain { write!(f, "{value}") } else { write!(f, "{value:e}") }
     }
 }
