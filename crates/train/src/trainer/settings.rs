@@ -75,7 +75,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// The default, `None`, does not depend on the machine, but on the model and the batch. It is 1 for a batch whose products take less
     /// than 2 million floating-point operations, which are done before another thread could begin, else 2, 4, 8 or 16: as many as have
-    /// 64 samples each, or 16 where a sample uses the parameters several times, as in a convolution or over the steps of a sequence.
+    /// 64 samples each, or 16 where a sample uses the parameters several times, as in a convolution or over the steps of a sequence; 32 if
+    /// layers sum over the batch.
     /// With more cores than shards, more shards let them work, at some cost for each. Where layers sum over the batch, as batch
     /// normalisation does, each shard has a thread of its own, of which no more run at once than [`threads`](Self::threads) says.
     #[must_use]
