@@ -197,11 +197,6 @@ impl<T: Real, Y> Shard<T, Y> {
         }
     }
 
-    /// Whether the first layer begins with a product, so that a pass can start from samples without their zeros.
-    pub(crate) fn begins_with_product(&self) -> bool {
-        self.inputs > 0 && self.cache.lead().is_some()
-    }
-
     /// Gathers the samples of `rows` and their targets, for a pass that starts from them.
     pub(crate) fn gather(&mut self, pass: &Pass<'_, T, Y>, rows: Range<usize>)
     where

@@ -26,7 +26,7 @@ pub(super) struct Forward<'a, T: Real, Y> {
     pub(super) columns: usize,
     pub(super) deferred: bool,
     pub(super) sparse: bool,
-    /// Whether samples may be read without their zeros.
+    /// Whether samples are read without their zeros.
     pub(super) sparse_samples: bool,
     pub(super) data: &'a (dyn Samples<T, Target = Y> + 'a),
     pub(super) batch: Batch<'a>,
@@ -80,10 +80,7 @@ impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
         if let Some(exchanges) = exchanges {
             exchanges.begin(batch.samples.len());
         }
-        let stored = self.data.stored_values(0).is_some();
-        let begins_with_product = shards.first().is_some_and(Shard::begins_with_product);
-        // Where products are not deferred, the layer computes the gradient from the samples.
-        let sparse_samples = self.sparse_samples && self.deferred && stored && begins_with_product;
+        let sparse_samples = self.sparse_samples;
         let pass = Pass {
             layers: self.layers,
             params,

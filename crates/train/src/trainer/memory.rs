@@ -6,7 +6,6 @@ use chainrule_tensor::{Buffer, Real, memory_limit};
 use super::error::TrainError;
 use super::reserve::reserve;
 use super::{State, Trainer};
-use crate::engine::buckets;
 use crate::engine::factors::SecondMoments;
 use crate::engine::shard::Shard;
 
@@ -56,13 +55,6 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
     }
 
-    /// Whether samples that are stored without their zeros are read so: where the network begins with a product, which is deferred, and
-    /// no optimizer needs its factors.
-    fn reads_sparse(&self) -> bool {
-        let begins_with_product = self.model.cache.lead().is_some();
-        begins_with_product && buckets::defers(self.model.plan()) && !self.optimizer.needs_factors()
-    }
-
     /// The bytes of what the layers compute from this many samples and keep.
     pub(super) fn activation_bytes(&self, rows: usize) -> u64 {
         self.model.values_per_sample().saturating_mul(rows as u64).saturating_mul(size_of::<T>() as u64)
@@ -77,7 +69,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         rows: usize,
     ) -> Result<(), TrainError> {
         let size = size_of::<T>() as u64;
-        let stored = if self.reads_sparse() { data.stored_values(rows) } else { None };
+        let stored = if self.reads_sparse(data) { data.stored_values(rows) } else { None };
         let bytes = match stored {
             None => self.activation_bytes(rows),
             Some(stored) => {

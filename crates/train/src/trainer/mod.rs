@@ -71,6 +71,7 @@ use chainrule_tensor::{Buffer, Real, Seed, blas};
 
 use self::place::Place;
 use self::reserve::reserve;
+use self::shard_count::{WORTH_A_FORK, step_flops};
 use self::size_record::SizeRecord;
 use self::state::State;
 use self::work::Work;
@@ -83,10 +84,6 @@ use crate::engine::shard::Shard;
 use crate::engine::split_k::{Cut, SplitK};
 use crate::model::file::EpochPosition;
 use crate::model::model::Model;
-
-/// Below this number of floating-point operations, a step takes less time than handing part of it to another thread (2
-/// million take about 20 microseconds).
-const WORTH_A_FORK: u64 = 2_000_000;
 
 /// How many parameters are worth a thread that updates them, beside those that run shards.
 const PARAMETERS_OF_THREAD: usize = 1 << 17;
@@ -433,6 +430,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         work: impl FnOnce(&mut Self) -> Result<R, TrainError> + Send,
     ) -> Result<R, TrainError> {
         let _one_thread = blas::OneThread::new();
+        self.state.rows = rows;
         // Further shards would always be empty, and a checkpoint may say any number. But those of a stateful model keep its states, and
         // those of a group belong to its members.
         let are_kept = self.model.plan().is_stateful() || self.state.members.is_some();
@@ -505,7 +503,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// The floating-point operations of the products of one step.
     fn step_flops(&self, rows: usize) -> u64 {
-        self.model.plan().total_flops().saturating_mul(3).saturating_mul(rows as u64)
+        step_flops(self.model.plan(), rows as u64)
     }
 }
 

@@ -6,7 +6,9 @@
 
 use chainrule_core::Plan;
 
-use super::WORTH_A_FORK;
+/// Below this number of floating-point operations, a step takes less time than handing part of it to another thread (2
+/// million take about 20 microseconds).
+pub(super) const WORTH_A_FORK: u64 = 2_000_000;
 
 /// A batch is cut into no more shards by default.
 const MOST: u64 = 16;
@@ -23,12 +25,17 @@ const USES: u64 = 64;
 /// times as long on one thread as in one shard.
 const ROWS: u64 = 16;
 
+/// The floating-point operations of the products of one step over `rows` samples.
+pub(super) fn step_flops(plan: &Plan, rows: u64) -> u64 {
+    plan.total_flops().saturating_mul(3).saturating_mul(rows)
+}
+
 /// The default number of shards of a batch of `rows` samples, where gradients of tables are `lists` or not.
 pub(super) fn default_count(plan: &Plan, rows: usize, lists: bool) -> usize {
     let rows = rows as u64;
     let parameters = (plan.size() as u64).max(1);
     let flops = plan.total_flops();
-    let of_step = flops.saturating_mul(3).saturating_mul(rows);
+    let of_step = step_flops(plan, rows);
     if of_step < WORTH_A_FORK {
         return 1;
     }

@@ -81,7 +81,9 @@ pub(super) struct State<T: Real, Y> {
     pub(super) trained: TrainedSamples,
     /// The number of threads of the current pool; 1 where there is none.
     pub(super) threads: usize,
-    /// Whether the samples of the last pass were stored without their zeros.
+    /// The maximum number of samples that a pass takes in the current pool.
+    pub(super) rows: usize,
+    /// Whether the samples of the last pass were read without their zeros.
     pub(super) has_sparse_samples: bool,
     /// Where layers sum over the batch, and it has several shards: how these do.
     pub(super) exchanges: Option<Exchanges>,
@@ -127,6 +129,7 @@ impl<T: Real, Y> State<T, Y> {
             carried: Vec::new(),
             trained: TrainedSamples::default(),
             threads: 1,
+            rows: 0,
             has_sparse_samples: false,
             exchanges: None,
             whole_batch: WholeBatch::default(),

@@ -7,8 +7,9 @@ use chainrule_tensor::{Real, Seed, vector};
 
 use super::error::TrainError;
 use super::forward::{Forward, Passes};
+use super::shard_count::WORTH_A_FORK;
 use super::update::{OfPass, Sum, Work};
-use super::{State, Trainer, WORTH_A_FORK};
+use super::{State, Trainer};
 use crate::engine::buckets;
 use crate::engine::exchange::Exchanges;
 use crate::engine::factors::RowsOfPass;
@@ -68,7 +69,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return Order::ByShard { continued: false };
         }
         // To read the samples again later takes longer than to write a gradient for each shard, once a shard has many.
-        let rows = self.rows_of_pass() / self.state.shards.len().max(1);
+        let rows = self.state.rows / self.state.shards.len().max(1);
         let samples = rows.saturating_mul(self.model.input().size());
         let is_read_again = self.state.split_k.is_none() && !self.state.has_sparse_samples;
         if is_read_again && samples >= 2 * self.model.parameters().len() {
@@ -76,6 +77,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         } else {
             Order::Joined
         }
+    }
+
+    /// Whether samples are read without their zeros: where they are stored so, the network begins with a product, which is deferred, and no
+    /// optimizer needs its factors.
+    pub(super) fn reads_sparse(&self, data: &dyn Samples<T, Target = Y>) -> bool {
+        let Self { model, optimizer, .. } = self;
+        let begins_with_product = model.cache.lead().is_some() && buckets::defers(model.plan());
+        data.stored_values(0).is_some() && begins_with_product && !optimizer.needs_factors()
     }
 
     /// Whether gradients that are products are left to the reduction.
@@ -167,9 +176,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         mode: Mode,
         threads: usize,
     ) -> Result<BatchLoss, TrainError> {
-        self.state.has_sparse_samples = data.stored_values(0).is_some();
+        self.state.has_sparse_samples = self.reads_sparse(data);
         let deferred = self.defers();
-        let State { shards, split_k, buckets, exchanges, whole_batch, members, of_group, factors, .. } =
+        let sparse_samples = self.state.has_sparse_samples;
+        let State { shards, split_k, buckets, exchanges, whole_batch, members, of_group, .. } =
             &mut self.state;
         let forward = Forward {
             layers: &self.model.layers,
@@ -178,7 +188,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             columns: self.model.output.size(),
             deferred,
             sparse: buckets.sparse(),
-            sparse_samples: !factors.are_needed(),
+            sparse_samples,
             data,
             batch,
             mode,

@@ -49,6 +49,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let seed = self.seed_of_step();
         let mode = |first_row| Mode::Train { seed, first_row };
         let (order, deferred) = (self.order(), self.defers());
+        let sparse_samples = self.state.has_sparse_samples;
         let optimizer = &*self.optimizer;
         let State {
             shards,
@@ -98,7 +99,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 columns: self.model.output.size(),
                 deferred,
                 sparse: buckets.sparse(),
-                sparse_samples: !factors.are_needed(),
+                sparse_samples,
                 data,
                 batch,
                 mode: mode(0),
