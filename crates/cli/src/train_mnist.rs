@@ -495,12 +495,16 @@ fn layers(arguments: &Arguments, registry: &Registry) -> Result<Sequential<f32>,
     let named = |given: &Option<Description>, default: &str| {
         given.clone().unwrap_or_else(|| Description::new(default))
     };
-    let init: Arc<dyn Initializer> = registry.build(&named(init, "glorot_uniform"))?;
-    let dense = |units| Dense::keras(units).weight_init(Arc::clone(&init));
-    let mut layers = Sequential::new().then(Flatten);
-    for &units in hidden.as_deref().unwrap_or(&[64, 64]) {
-        let activation: AnyActivation<f32> = registry.build(&named(activation, "relu"))?;
-        layers = layers.then(dense(units)).then(activation.into_layer());
-    }
-    Ok(layers.then(dense(10)))
+    let (init, activation) = (named(init, "glorot_uniform"), named(activation, "relu"));
+    // Built before the layers, so that a message is about the option, and only activations are taken.
+    let _: Arc<dyn Initializer> = registry.build(&init)?;
+    let _: AnyActivation<f32> = registry.build(&activation)?;
+    let dense = |units: usize| {
+        let zero = Description::new("constant").with("value", 0.0);
+        Description::new("dense").with("units", units).with("weight_init", init.clone()).with("bias_init", zero)
+    };
+    let hidden = hidden.as_deref().unwrap_or(&[64, 64]);
+    let hidden = hidden.iter().flat_map(|&units| [dense(units), activation.clone()]);
+    let parts = [Description::new("flatten")].into_iter().chain(hidden).chain([dense(10)]);
+    Ok(Sequential::from_description(&Description::chain(parts), registry)?)
 }
