@@ -501,7 +501,10 @@ fn layers(arguments: &Arguments, registry: &Registry) -> Result<Sequential<f32>,
     let _: AnyActivation<f32> = registry.build(&activation)?;
     let dense = |units: usize| {
         let zero = Description::new("constant").with("value", 0.0);
-        Description::new("dense").with("units", units).with("weight_init", init.clone()).with("bias_init", zero)
+        Description::new("dense")
+            .with("units", units)
+            .with("weight_init", init.clone())
+            .with("bias_init", zero)
     };
     let hidden = hidden.as_deref().unwrap_or(&[64, 64]);
     let hidden = hidden.iter().flat_map(|&units| [dense(units), activation.clone()]);

@@ -17,7 +17,7 @@ use crate::simd::lanes::{Avx2, Avx2Double, Avx512, Avx512Double};
 use crate::simd::lanes::{Lanes, Plain};
 use crate::simd::level::{Level, level};
 use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles, Transpose};
-use crate::vector::copy_squares;
+use crate::vector::{convert, copy_squares};
 
 #[cfg(not(target_arch = "x86_64"))]
 use crate::simd::lanes::{Plain as Avx2, Plain as Avx2Double, Plain as Avx512, Plain as Avx512Double};
@@ -50,6 +50,10 @@ fn transpose<W: Lanes, X: Lanes<Number = W::Number>>(of: Transpose<'_, W::Number
 impl Kernels for f64 {
     fn transpose(of: Transpose<'_, f64>) {
         transpose::<Avx2Double, Avx512Double>(of);
+    }
+
+    fn from_u8(bytes: &[u8], values: &mut [f64], scale: f64) {
+        convert(bytes, values, scale);
     }
 
     fn product(
@@ -100,6 +104,10 @@ fn is_avx512(choice: Choice) -> bool {
 impl Kernels for f32 {
     fn transpose(of: Transpose<'_, f32>) {
         transpose::<Avx2, Avx512>(of);
+    }
+
+    fn from_u8(bytes: &[u8], values: &mut [f32], scale: f32) {
+        convert(bytes, values, scale);
     }
 
     fn product(

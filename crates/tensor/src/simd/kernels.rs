@@ -60,6 +60,9 @@ pub trait Kernels: Sized {
     /// [`transpose`](crate::vector::transpose()), always done.
     fn transpose(_: Transpose<'_, Self>);
 
+    /// [`from_u8`](crate::vector::from_u8), for slices of one length, always done.
+    fn from_u8(_bytes: &[u8], _values: &mut [Self], _scale: Self);
+
     /// [`im2col`](crate::conv::im2col), for slices that are long enough.
     #[must_use]
     fn im2col(_: Rectangles<'_>, _image: &[Self], _patches: &mut [Self]) -> bool {

@@ -29,6 +29,11 @@ impl<T: Real> Loop for FromU8<'_, T> {
 #[inline]
 pub fn from_u8<T: Real>(bytes: &[u8], values: &mut [T], scale: T) {
     assert_eq!(bytes.len(), values.len(), "one byte for each value");
+    T::from_u8(bytes, values, scale);
+}
+
+/// [`from_u8`], to be compiled with this crate for each type of number, and not with the programs that read pixels.
+pub(crate) fn convert<T: Real>(bytes: &[u8], values: &mut [T], scale: T) {
     run(FromU8 { bytes, values, scale });
 }
 

@@ -56,6 +56,7 @@ pub use crate::simd::operands::AdamStep;
 pub use adam::adam_kernel;
 pub use add_block::add_block;
 pub use blocks::CHAIN;
+pub(crate) use bytes::convert;
 pub use bytes::from_u8;
 pub use channels::{map_channels, sum_channels};
 pub use each::each;
