@@ -75,18 +75,11 @@ pub(super) struct QueryKeyValueGrads<'a, T> {
     pub(super) values: ArrayViewMut2<'a, T>,
 }
 
-/// The rows and columns of one sample and one head.
-struct HeadRanges {
+/// One head of one sample.
+#[derive(Clone, Copy)]
+struct Head {
     sample: usize,
     head: usize,
-    /// The rows of the sample's queries and outputs, and of its keys and values.
-    queries: Range<usize>,
-    keys: Range<usize>,
-    /// The columns of the head's queries, of its group's keys and values, and of the head's output.
-    query: Range<usize>,
-    key: Range<usize>,
-    value: Range<usize>,
-    output: Range<usize>,
 }
 
 /// The slope of ALiBi: 2⁻⁸ᐟⁿ to the powers 1 to n for n heads, if n is a power of two; else the slopes for the next lower power of
@@ -148,24 +141,8 @@ impl AttentionCore {
     }
 
     /// Every head of every sample, in the order of their weights in memory.
-    fn heads(self, rows: usize) -> impl Iterator<Item = HeadRanges> {
-        let Self { steps, keys, heads, groups, size, value_size, .. } = self;
-        let range = |index: usize, size: usize| index * size..(index + 1) * size;
-        (0..rows * heads).map(move |index| {
-            let sample = index / heads;
-            let head = index % heads;
-            let group = head / (heads / groups);
-            HeadRanges {
-                sample,
-                head,
-                queries: range(sample, steps),
-                keys: range(sample, keys),
-                query: range(head, size),
-                key: range(group, size),
-                value: range(group, value_size),
-                output: range(head, value_size),
-            }
-        })
+    fn heads(self) -> impl Iterator<Item = Head> {
+        (0..).map(move |index| Head { sample: index / self.heads, head: index % self.heads })
     }
 
     /// The queries of each block, and the number of keys that at least one of them attends to.
@@ -190,40 +167,43 @@ impl AttentionCore {
         state: &mut AttentionState<T>,
         mode: Mode,
     ) {
-        let rows = o.nrows() / self.steps;
-        self.prepare(rows, memory, state, mode);
+        self.prepare(o.nrows() / self.steps, memory, state, mode);
         let AttentionState { weights, mask, distances, dropped, dropped_weights, .. } = state;
+        let QueryKeyValue { queries, keys, values } = inputs;
+        let outputs = o.exact_chunks_mut([self.steps, self.value_size]);
+        let queries = queries.exact_chunks([self.steps, self.size]);
         let weights = weights.chunks_exact_mut(self.steps * self.keys);
-        for (ranges, weights) in self.heads(rows).zip(weights) {
-            let [q, k, v] = ranges.of(inputs);
-            let mut o = o.slice_mut(s![ranges.queries.clone(), ranges.output.clone()]);
-            let mask = self.masked.then(|| &mask[ranges.keys.clone()]);
-            for (block, reach) in self.blocks() {
-                let a = &mut weights[block.start * self.keys..][..block.len() * reach];
-                let k = k.slice(s![..reach, ..]);
-                let v = v.slice(s![..reach, ..]);
-                let scores =
-                    ArrayViewMut2::from_shape((block.len(), reach), &mut *a).expect("the size of the block");
-                gemm(T::one(), q.slice(s![block.clone(), ..]), k.t(), T::zero(), scores); //    S = Q Kᵀ
-                let scale = T::of(self.scale);
-                each!(a = scale * a);
-                self.apply_mask(&ranges, block.clone(), mask, distances, a);
-                vector::softmax(a, reach); //                                                   A = softmax(scale S)
-                self.zero_masked_rows(block.clone(), mask, a);
-                if let Some(dropped) = *dropped {
-                    let dropped_weights = &mut dropped_weights[..a.len()];
-                    let factors = self.factors();
-                    map_random!(
-                        ranges.seed(dropped, &block),
-                        dropped_weights = |[p, q]: a, bits| {
-                            let [f, g]: [T; 2] = dropout_factors(factors, bits);
-                            [f * p, g * q]
-                        }
-                    );
+        let mut heads = self.heads().zip(queries).zip(outputs).zip(weights);
+        let keys = keys.exact_chunks([self.keys, self.size]);
+        let groups = keys.into_iter().zip(values.exact_chunks([self.keys, self.value_size]));
+        for (k, v) in groups {
+            for (((head, q), mut o), weights) in heads.by_ref().take(self.heads / self.groups) {
+                let mask = self.masked.then(|| &mask[head.sample * self.keys..][..self.keys]);
+                for (block, reach) in self.blocks() {
+                    let a = &mut weights[block.start * self.keys..][..block.len() * reach];
+                    let (k, v) = (rows(k, 0..reach), rows(v, 0..reach));
+                    let scores = matrix_mut(a, [block.len(), reach]);
+                    gemm(T::one(), rows(q, block.clone()), k.t(), T::zero(), scores); //    S = Q Kᵀ
+                    let scale = T::of(self.scale);
+                    each!(a = scale * a);
+                    self.apply_mask(head, block.clone(), mask, distances, a);
+                    vector::softmax(a, reach); //                                           A = softmax(scale S)
+                    self.zero_masked_rows(block.clone(), mask, a);
+                    if let Some(dropped) = *dropped {
+                        let dropped_weights = &mut dropped_weights[..a.len()];
+                        let factors = self.factors();
+                        map_random!(
+                            head.seed(dropped, &block),
+                            dropped_weights = |[p, q]: a, bits| {
+                                let [f, g]: [T; 2] = dropout_factors(factors, bits);
+                                [f * p, g * q]
+                            }
+                        );
+                    }
+                    let a = if dropped.is_some() { &dropped_weights[..a.len()] } else { a };
+                    let a = matrix(a, [block.len(), reach]);
+                    gemm(T::one(), a, v, T::zero(), rows_mut(&mut o, block)); //            O = A' V
                 }
-                let a = if dropped.is_some() { &dropped_weights[..a.len()] } else { a };
-                let a = ArrayView2::from_shape((block.len(), reach), a).expect("the size of the block");
-                gemm(T::one(), a, v, T::zero(), o.slice_mut(s![block, ..])); //                 O = A' V
             }
         }
     }
@@ -231,7 +211,7 @@ impl AttentionCore {
     /// Adds the biases of ALiBi to the scores of a block, and sets the scores of masked keys to -∞.
     fn apply_mask<T: Real>(
         &self,
-        ranges: &HeadRanges,
+        head: Head,
         block: Range<usize>,
         mask: Option<&[T]>,
         distances: &[T],
@@ -241,7 +221,7 @@ impl AttentionCore {
             return;
         }
         let reach = scores.len() / block.len();
-        let slope = T::of(alibi_slope(ranges.head, self.heads));
+        let slope = T::of(alibi_slope(head.head, self.heads));
         for (step, scores) in block.zip(scores.chunks_exact_mut(reach)) {
             let (scores, masked) = scores.split_at_mut(self.reach(step));
             masked.fill(T::neg_infinity());
@@ -281,53 +261,77 @@ impl AttentionCore {
         state: &mut AttentionState<T>,
     ) {
         let AttentionState { weights, dropped, dropped_weights, gradient, .. } = state;
+        let QueryKeyValue { queries, keys, values } = inputs;
         let QueryKeyValueGrads { queries: mut dq, keys: mut dk, values: mut dv } = gradients;
-        // Several blocks, and all heads of a group, add to these.
-        dk.fill(T::zero());
-        dv.fill(T::zero());
+        let of_queries = [self.steps, self.size];
+        let [of_keys, of_values] = [self.size, self.value_size].map(|size| [self.keys, size]);
+        let d_o = d_o.exact_chunks([self.steps, self.value_size]);
+        let queries = queries.exact_chunks(of_queries).into_iter().zip(dq.exact_chunks_mut(of_queries));
         let weights = weights.chunks_exact(self.steps * self.keys);
-        for (ranges, weights) in self.heads(d_o.nrows() / self.steps).zip(weights) {
-            let [q, k, v] = ranges.of(inputs);
-            let HeadRanges { queries, keys, query, key, value, output, .. } = &ranges;
-            let d_o = d_o.slice(s![queries.clone(), output.clone()]);
-            let mut dq = dq.slice_mut(s![queries.clone(), query.clone()]);
-            let mut dk = dk.slice_mut(s![keys.clone(), key.clone()]);
-            let mut dv = dv.slice_mut(s![keys.clone(), value.clone()]);
-            for (block, reach) in self.blocks() {
-                let size = block.len() * reach;
-                let matrix = |values| {
-                    ArrayView2::from_shape((block.len(), reach), values).expect("the size of the block")
-                };
-                let k = k.slice(s![..reach, ..]);
-                let v = v.slice(s![..reach, ..]);
-                let q = q.slice(s![block.clone(), ..]);
-                let d_o = d_o.slice(s![block.clone(), ..]);
-                let dk = dk.slice_mut(s![..reach, ..]);
-                let dv = dv.slice_mut(s![..reach, ..]);
-                let a = &weights[block.start * self.keys..][..size];
-                let da = &mut gradient[..size];
-                let to =
-                    ArrayViewMut2::from_shape((block.len(), reach), &mut *da).expect("the size of the block");
-                gemm(T::one(), d_o, v.t(), T::zero(), to); //                                   dA' = dO Vᵀ
-                if let Some(dropped) = *dropped {
-                    let dropped_weights = &mut dropped_weights[..size];
-                    let factors = self.factors();
-                    let seed = ranges.seed(dropped, &block);
-                    map_random!(seed, dropped_weights = |bits| dropout_factors(factors, bits));
-                    multiply(dropped_weights, da);
-                    multiply(a, dropped_weights);
+        let mut heads = self.heads().zip(queries).zip(d_o).zip(weights);
+        let keys = keys.exact_chunks(of_keys).into_iter().zip(dk.exact_chunks_mut(of_keys));
+        let values = values.exact_chunks(of_values).into_iter().zip(dv.exact_chunks_mut(of_values));
+        for ((k, mut dk), (v, mut dv)) in keys.zip(values) {
+            // The blocks of all heads of the group add to dK and dV. The first overwrites the keys that it reaches.
+            let mut old = T::zero();
+            for (((head, (q, mut dq)), d_o), weights) in heads.by_ref().take(self.heads / self.groups) {
+                for (block, reach) in self.blocks() {
+                    let size = block.len() * reach;
+                    let shape = [block.len(), reach];
+                    let (k, v) = (rows(k, 0..reach), rows(v, 0..reach));
+                    let (q, d_o) = (rows(q, block.clone()), rows(d_o, block.clone()));
+                    if old == T::zero() && reach < self.keys {
+                        for later in [&mut dk, &mut dv] {
+                            rows_mut(later, reach..self.keys).fill(T::zero());
+                        }
+                    }
+                    let a = &weights[block.start * self.keys..][..size];
+                    let da = &mut gradient[..size];
+                    gemm(T::one(), d_o, v.t(), T::zero(), matrix_mut(da, shape)); //        dA' = dO Vᵀ
+                    if let Some(dropped) = *dropped {
+                        let dropped_weights = &mut dropped_weights[..size];
+                        let factors = self.factors();
+                        let seed = head.seed(dropped, &block);
+                        map_random!(seed, dropped_weights = |bits| dropout_factors(factors, bits));
+                        multiply(dropped_weights, da);
+                        multiply(a, dropped_weights);
+                    }
+                    let dropped_weights = if dropped.is_some() { &dropped_weights[..size] } else { a };
+                    let dropped_weights = matrix(dropped_weights, shape);
+                    gemm(T::one(), dropped_weights.t(), d_o, old, rows_mut(&mut dv, 0..reach)); //  dV += A'ᵀ dO
+                    vector::softmax_gradient(a, da, reach); //                              dS = A (dA - Σ A dA)
+                    let scale = T::of(self.scale);
+                    each!(da = scale * da);
+                    let ds = matrix(da, shape);
+                    gemm(T::one(), ds, k, T::zero(), rows_mut(&mut dq, block)); //          dQ = scale dS K
+                    gemm(T::one(), ds.t(), q, old, rows_mut(&mut dk, 0..reach)); //         dK += scale dSᵀ Q
+                    old = T::one();
                 }
-                let dropped_weights = if dropped.is_some() { &dropped_weights[..size] } else { a };
-                gemm(T::one(), matrix(dropped_weights).t(), d_o, T::one(), dv); //                      dV += A'ᵀ dO
-                vector::softmax_gradient(a, da, reach); //                                      dS = A (dA - Σ A dA)
-                let scale = T::of(self.scale);
-                each!(da = scale * da);
-                let ds = matrix(da);
-                gemm(T::one(), ds, k, T::zero(), dq.slice_mut(s![block, ..])); //               dQ = scale dS K
-                gemm(T::one(), ds.t(), q, T::one(), dk); //                                     dK += scale dSᵀ Q
             }
         }
     }
+}
+
+/// A matrix over all of these values.
+fn matrix<T>(values: &[T], shape: [usize; 2]) -> ArrayView2<'_, T> {
+    ArrayView2::from_shape(shape, values).expect("the values of the block")
+}
+
+/// [`matrix`], to be written.
+fn matrix_mut<T>(values: &mut [T], shape: [usize; 2]) -> ArrayViewMut2<'_, T> {
+    ArrayViewMut2::from_shape(shape, values).expect("the values of the block")
+}
+
+/// Some rows of a matrix. They are all of them for short sequences, for which a slice would take as long as some of the arithmetic.
+#[inline]
+fn rows<T>(matrix: ArrayView2<'_, T>, rows: Range<usize>) -> ArrayView2<'_, T> {
+    if rows == (0..matrix.nrows()) { matrix } else { matrix.slice_move(s![rows, ..]) }
+}
+
+/// [`rows`], to be written.
+#[inline]
+fn rows_mut<'a, T>(matrix: &'a mut ArrayViewMut2<'_, T>, rows: Range<usize>) -> ArrayViewMut2<'a, T> {
+    if rows == (0..matrix.nrows()) { matrix.view_mut() } else { matrix.slice_mut(s![rows, ..]) }
 }
 
 /// The dropout factors of two weights, from 32 of the bits each: 0 below the threshold.
@@ -344,23 +348,11 @@ fn multiply<T: Real>(factors: &[T], values: &mut [T]) {
     each!(values = |factor: factors| factor * values);
 }
 
-impl HeadRanges {
+impl Head {
     /// The seed of the dropout of a block in a pass with this seed and first row.
     fn seed(&self, (seed, first_row): (Seed, usize), block: &Range<usize>) -> Seed {
         let indices = [first_row + self.sample, self.head, block.start];
         indices.into_iter().fold(seed, |seed, index| seed.child(index as u64))
-    }
-
-    /// The queries, keys and values.
-    fn of<'a, T: Real>(
-        &self,
-        QueryKeyValue { queries, keys, values }: QueryKeyValue<'a, T>,
-    ) -> [ArrayView2<'a, T>; 3] {
-        [
-            queries.slice_move(s![self.queries.clone(), self.query.clone()]),
-            keys.slice_move(s![self.keys.clone(), self.key.clone()]),
-            values.slice_move(s![self.keys.clone(), self.value.clone()]),
-        ]
     }
 }
 

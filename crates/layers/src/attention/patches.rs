@@ -1,8 +1,9 @@
 //! Images as sequences of patches.
 
 use chainrule_core::{Backward, Forward, Layer, Plan, Range, ShapeError, describe, described};
-use chainrule_tensor::{Real, Shape};
-use ndarray::s;
+use chainrule_tensor::{Buffer, Real, Shape};
+
+use crate::contiguous::{contiguous, write_contiguous};
 
 /// Cuts images into patches (Dosovitskiy et al. 2021, "ViT"): samples `[channels, height, width]` become
 /// `[height / size * width / size, channels * size * size]`.
@@ -31,11 +32,7 @@ impl Patches {
     }
 
     /// Calls `copy` for every row of every patch with its start in the image and its start in the sequence.
-    fn each(
-        self,
-        PatchesCache { channels, height, width }: PatchesCache,
-        mut copy: impl FnMut(usize, usize),
-    ) {
+    fn each(self, ImageShape { channels, height, width }: ImageShape, mut copy: impl FnMut(usize, usize)) {
         let size = self.size;
         let mut start = 0;
         for top in (0..height).step_by(size) {
@@ -51,25 +48,40 @@ impl Patches {
     }
 }
 
-/// The cache of [`Patches`]: the shape of the images.
+/// The shape of the images.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct PatchesCache {
+struct ImageShape {
     channels: usize,
     height: usize,
     width: usize,
 }
 
-impl<T: Real> Layer<T> for Patches {
-    type Cache = PatchesCache;
+impl ImageShape {
+    fn size(self) -> usize {
+        self.channels * self.height * self.width
+    }
+}
 
-    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, PatchesCache), ShapeError> {
+/// The cache of [`Patches`]: the shape of the images.
+#[derive(Clone, Debug, Default)]
+pub struct PatchesCache<T: Real> {
+    images: ImageShape,
+    /// Copies of strided batches.
+    copies: [Buffer<T>; 2],
+}
+
+impl<T: Real> Layer<T> for Patches {
+    type Cache = PatchesCache<T>;
+
+    fn plan(&self, input: Shape, plan: &mut Plan) -> Result<(Shape, PatchesCache<T>), ShapeError> {
         let size = self.size;
         plan.at_least_one(size, "a size", input)?;
         match *input {
             [channels, height, width] if input.size() > 0 && height % size == 0 && width % size == 0 => {
                 let patches = height / size * (width / size);
                 let values = channels * size * size;
-                Ok((Shape::from([patches, values]), PatchesCache { channels, height, width }))
+                let images = ImageShape { channels, height, width };
+                Ok((Shape::from([patches, values]), PatchesCache { images, ..Default::default() }))
             }
             _ => {
                 let expected =
@@ -81,22 +93,30 @@ impl<T: Real> Layer<T> for Patches {
 
     described!();
 
-    fn forward(&self, Forward { x, mut y, cache, .. }: Forward<'_, T, PatchesCache>) {
+    fn forward(&self, Forward { x, y, cache, .. }: Forward<'_, T, Self::Cache>) {
+        let PatchesCache { images, copies: [x_copy, y_copy] } = cache;
         let size = self.size;
-        for (x, mut y) in x.rows().into_iter().zip(y.rows_mut()) {
-            self.each(*cache, |image, sequence| {
-                y.slice_mut(s![sequence..sequence + size]).assign(&x.slice(s![image..image + size]));
-            });
-        }
+        let x = contiguous(x, x_copy);
+        write_contiguous(y, y_copy, |y| {
+            for (x, y) in x.chunks_exact(images.size()).zip(y.chunks_exact_mut(images.size())) {
+                self.each(*images, |image, sequence| {
+                    y[sequence..sequence + size].copy_from_slice(&x[image..image + size]);
+                });
+            }
+        });
     }
 
-    fn backward(&self, Backward { dy, dx, cache, .. }: Backward<'_, T, PatchesCache>) {
-        let Some(mut dx) = dx else { return };
+    fn backward(&self, Backward { dy, dx, cache, .. }: Backward<'_, T, Self::Cache>) {
+        let Some(dx) = dx else { return };
+        let PatchesCache { images, copies: [dy_copy, dx_copy] } = cache;
         let size = self.size;
-        for (dy, mut dx) in dy.rows().into_iter().zip(dx.rows_mut()) {
-            self.each(*cache, |image, sequence| {
-                dx.slice_mut(s![image..image + size]).assign(&dy.slice(s![sequence..sequence + size]));
-            });
-        }
+        let dy = contiguous(dy, dy_copy);
+        write_contiguous(dx, dx_copy, |dx| {
+            for (dy, dx) in dy.chunks_exact(images.size()).zip(dx.chunks_exact_mut(images.size())) {
+                self.each(*images, |image, sequence| {
+                    dx[image..image + size].copy_from_slice(&dy[sequence..sequence + size]);
+                });
+            }
+        });
     }
 }
