@@ -1,13 +1,11 @@
 //! The convolutions of LeNet-5 for one of two shards of a batch of 64, forward and backward, against their products on a
 //! matrix of the patches (im2col), without the time that it takes to make this matrix.
 
-use chainrule::core::runner::GradsExt;
-use chainrule::core::{Backward, Forward, Grads, Layer, Mode, Params, Plan};
 use chainrule::layers::Conv2d;
-use chainrule::prelude::*;
-use chainrule::tensor::{Buffer, blas};
+use chainrule::tensor::blas;
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 
+use crate::layer_passes::LayerPasses;
 use crate::matrix;
 
 const SAMPLES: usize = 32;
@@ -64,44 +62,9 @@ pub(crate) fn benches(criterion: &mut Criterion) {
 
 /// Our layer.
 fn layer(group: &mut BenchmarkGroup<'_, WallTime>, convolution: &Convolution, backward: bool) {
-    let &Convolution { input, padding, filters, pixels, first, .. } = convolution;
-    let conv = Conv2d::new(filters, 5).padding(padding);
-    let mut plan = Plan::new();
-    let planned = Layer::<f32>::plan(&conv, input.into(), &mut plan);
-    let (output, mut cache) = planned.expect("a kernel that fits");
-    assert_eq!(output.size(), filters * pixels);
-    let (mut params, mut grads) = (Buffer::zeros(plan.size()), Buffer::zeros(plan.size()));
-    plan.init(Seed(1), &mut params);
-    let x = matrix(SAMPLES, input.iter().product());
-    let (mut y, mut dx, dy) = (matrix(SAMPLES, output.size()), x.clone(), matrix(SAMPLES, output.size()));
-    let mut forward = || {
-        conv.forward(Forward {
-            params: Params::new(&params),
-            x: x.view(),
-            y: y.view_mut(),
-            cache: &mut cache,
-            mode: Mode::Train { seed: Seed(1), first_row: 0 },
-        });
-    };
-    if !backward {
-        group.bench_function("ours", |bencher| bencher.iter(&mut forward));
-        return;
-    }
-    forward();
-    group.bench_function("ours", |bencher| {
-        bencher.iter(|| {
-            conv.backward(Backward {
-                params: Params::new(&params),
-                grads: Grads::fresh(&mut grads),
-                x: x.view(),
-                y: y.view(),
-                dy: dy.view(),
-                dx: (!first).then(|| dx.view_mut()),
-                cache: &mut cache,
-                share: 1.0,
-            });
-        });
-    });
+    let &Convolution { input, padding, filters, first, .. } = convolution;
+    LayerPasses::new(Conv2d::new(filters, 5).padding(padding), input, SAMPLES, first)
+        .bench(group, "ours", backward);
 }
 
 /// The bare products: one per sample, and one per batch.

@@ -10,7 +10,9 @@ mod files;
 mod functions;
 mod gather;
 mod gemm;
+mod layer_passes;
 mod loss;
+mod normalization;
 mod optimizers;
 mod reduction;
 mod sparse;
@@ -39,6 +41,7 @@ fn main() {
     gather::benches(&mut criterion);
     gemm::benches(&mut criterion);
     loss::benches(&mut criterion);
+    normalization::benches(&mut criterion);
     optimizers::benches(&mut criterion);
     reduction::benches(&mut criterion);
     sparse::benches(&mut criterion);

@@ -10,7 +10,6 @@ use super::row_blocks::RowBlocks;
 use super::scale_shift::{ScaleShift, ScaleShiftCache};
 use super::scratch::{scratch, zeroed};
 use super::statistics::{ChannelMoments, check_count, check_epsilon};
-use super::wide::wide_moments;
 use crate::contiguous::{contiguous, write_contiguous};
 
 /// `y = (x - μ) / √(σ² + ε) w + b`, with the mean `μ` and the variance `σ²` of a group of neighbouring channels of a
@@ -138,15 +137,7 @@ impl<T: Real> Layer<T> for GroupNorm {
         let inverse = scratch(inverse, groups);
         let [base, offset] = mean.each_mut().map(|buffer| scratch(buffer, groups));
         let moments = ChannelMoments { base: &mut *base, offset: &mut *offset, variance: &mut *inverse };
-        moments.overwrite(size, x, size);
-        let epsilon = T::of(self.epsilon);
-        for (index, inverse) in inverse.iter_mut().enumerate() {
-            if inverse.is_finite() {
-                *inverse = (*inverse + epsilon).sqrt().recip(); //           1 / √(σ² + ε)
-                continue;
-            }
-            [base[index], offset[index], *inverse] = wide_moments(&x[index * size..][..size], epsilon);
-        }
+        moments.overwrite_for_rows(size, x, T::of(self.epsilon)); //             1 / √(σ² + ε) in place of σ²
         let [bases, offsets, factors, shifts] =
             [bases, offsets, factors, shifts].map(|buffer| scratch(buffer, count));
         for index in 0..groups {

@@ -10,7 +10,7 @@ use super::normalized_axes::NormalizedAxes;
 use super::row_norm_cache::{NormalizedRow, RowNormCache};
 use super::scale_shift::ScaleShift;
 use super::scratch::scratch;
-use super::statistics::{Moments, check_count, check_epsilon};
+use super::statistics::{ChannelMoments, check_count, check_epsilon};
 use crate::contiguous::{contiguous, write_contiguous};
 
 /// `y = (x - μ) / √(σ² + ε) w + b`, with the mean `μ` and the variance `σ²` of the values of a sample along its
@@ -139,14 +139,14 @@ impl<T: Real> Layer<T> for LayerNorm {
         let [bases, offsets, inverses] =
             [base, offset, inverse].map(|buffer| scratch(buffer, x.len() / size));
         let x = contiguous(x, x_copy);
+        // μ = base + offset, and 1 / √(σ² + ε) in place of σ²
+        let moments = ChannelMoments { base: &mut *bases, offset: &mut *offsets, variance: &mut *inverses };
+        moments.overwrite_for_rows(size, x, epsilon);
         write_contiguous(y, y_copy, |y| {
             for (row, (x, y)) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)).enumerate() {
-                let [base, offset, inv] = Moments::normalising(x, epsilon); // μ = base + offset, 1 / √(σ² + ε)
+                let (base, offset, inv) = (bases[row], offsets[row], inverses[row]);
                 // y = x̂ w + b, x̂ = (x - μ) / √(σ² + ε)
                 each!(y = |x, w: weight, b: bias| (x - base - offset) * inv * w + b);
-                bases[row] = base;
-                offsets[row] = offset;
-                inverses[row] = inv;
             }
         });
     }

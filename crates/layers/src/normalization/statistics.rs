@@ -6,9 +6,12 @@
 //! `x - base - offset`, never from the difference of two large numbers.
 
 use chainrule_core::{Plan, ShapeError, batch_group};
-use chainrule_tensor::{Buffer, Real, Shape, sum_channels, sums};
+use chainrule_tensor::{Buffer, Real, Shape, sum_channels};
 
 use super::wide::wide_moments;
+
+/// About how many values are read twice in turn: they stay in the first cache.
+const CACHED: usize = 2048;
 
 /// Checks the `ε` that is added to a variance so that its root is above 0.
 pub(super) fn check_epsilon<T: Real>(epsilon: f64, input: Shape, plan: &Plan) -> Result<(), ShapeError> {
@@ -29,48 +32,17 @@ pub(super) fn check_count(count: usize, input: Shape, plan: &Plan) -> Result<(),
     Err(plan.error(input, "samples in which at least two values are normalised together", help))
 }
 
-/// The mean `base + offset` and the variance of several values.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moments<T> {
-    base: T,
-    offset: T,
-    variance: T,
+/// The `offset` and the variance of `n` values with these sums of `(x - base)²` and `x - base` (Chan, Golub and LeVeque 1983,
+/// "Algorithms for computing the sample variance"). Since `base` is the rounded mean, little is subtracted.
+#[inline]
+fn around_base<T: Real>(squares: T, rest: T, n: T) -> [T; 2] {
+    let offset = rest / n;
+    let variance = squares / n - offset * offset;
+    // `max` would make 0 of NaN.
+    [offset, if variance < T::zero() { T::zero() } else { variance }]
 }
 
-impl<T: Real> Moments<T> {
-    /// The mean of a row, and `1 / √(σ² + ε)`.
-    #[inline]
-    pub(super) fn normalising(x: &[T], epsilon: T) -> [T; 3] {
-        let Self { base, offset, variance } = Self::of(x);
-        if !variance.is_finite() {
-            return wide_moments(x, epsilon);
-        }
-        [base, offset, (variance + epsilon).sqrt().recip()]
-    }
-
-    /// Those of a row of at least one value.
-    #[inline]
-    fn of(x: &[T]) -> Self {
-        let n = T::of(x.len() as f64);
-        let first = x[0];
-        let [sum] = sums!(|x| [x - first]);
-        let base = first + sum / n; //                                       μ ≈ x₀ + Σ (x - x₀) / n
-        let [squares, rest] = sums!(|x| [(x - base) * (x - base), x - base]);
-        Self::around(base, squares, rest, n)
-    }
-
-    /// Those of `n` values with these sums of `(x - base)²` and `x - base` (Chan, Golub and LeVeque 1983, "Algorithms for computing
-    /// the sample variance"). Since `base` is the rounded mean, little is subtracted.
-    #[inline]
-    fn around(base: T, squares: T, rest: T, n: T) -> Self {
-        let offset = rest / n;
-        let variance = squares / n - offset * offset;
-        // `max` would make 0 of NaN.
-        Self { base, offset, variance: if variance < T::zero() { T::zero() } else { variance } }
-    }
-}
-
-/// The [`Moments`] of each channel, as three vectors.
+/// The mean `base + offset` and the variance of each channel, as three vectors.
 #[derive(Debug)]
 pub(super) struct ChannelMoments<'a, T> {
     pub(super) base: &'a mut [T],
@@ -89,15 +61,31 @@ impl<T: Real> ChannelMoments<'_, T> {
             return base.fill(T::zero());
         }
         base.iter_mut().zip(x.iter().step_by(inner)).for_each(|(base, &first)| *base = first);
-        sum_channels!(inner, [offset] += |[x], [base]| [x - base]);
+        sum_channels!(inner, [offset] += |[x], [base]| [x - base]); //      μ ≈ x₀ + Σ (x - x₀) / n
         for (base, offset) in base.iter_mut().zip(offset.iter_mut()) {
             *base += *offset / n;
             *offset = T::zero();
         }
         sum_channels!(inner, [variance, offset] += |[x], [base]| [(x - base) * (x - base), x - base]);
-        for ((&mut base, offset), variance) in base.iter_mut().zip(offset).zip(variance) {
-            let moments = Moments::around(base, *variance, *offset, n);
-            (*offset, *variance) = (moments.offset, moments.variance);
+        for (offset, variance) in offset.iter_mut().zip(variance) {
+            [*offset, *variance] = around_base(*variance, *offset, n);
+        }
+    }
+
+    /// Overwrites them with those of each row of `size` values, and the variance with `1 / √(σ² + ε)`.
+    pub(super) fn overwrite_for_rows(self, size: usize, x: &[T], epsilon: T) {
+        let rows = CACHED.div_ceil(size);
+        let [base, offset, inverse] = [self.base, self.offset, self.variance].map(|all| all.chunks_mut(rows));
+        for (((x, base), offset), inverse) in x.chunks(rows * size).zip(base).zip(offset).zip(inverse) {
+            let moments = ChannelMoments { base: &mut *base, offset: &mut *offset, variance: &mut *inverse };
+            moments.overwrite(size, x, size);
+            for (row, inverse) in inverse.iter_mut().enumerate() {
+                if inverse.is_finite() {
+                    *inverse = (*inverse + epsilon).sqrt().recip();
+                    continue;
+                }
+                [base[row], offset[row], *inverse] = wide_moments(&x[row * size..][..size], epsilon);
+            }
         }
     }
 
