@@ -41,7 +41,10 @@ pub(crate) fn benches(criterion: &mut Criterion) {
             group.sample_size(20).throughput(Throughput::Bytes(bytes as u64));
             let (mut params, mut grads) = (Buffer::<f32>::zeros(size), Buffer::zeros(size));
             let mut state = Buffer::zeros(slots * size);
+            // Memory that was never written is slow in ways of its own.
+            params.fill(0.5);
             grads.fill(1e-3);
+            state.fill(0.0);
             optimizer.start(Update::new(
                 Step::default(),
                 ParamKind::Weight,

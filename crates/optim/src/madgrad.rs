@@ -59,16 +59,6 @@ setters! { Madgrad;
     weight_decay(decay: f64) => weight_decay = decay;
 }
 
-/// ∛x for x ≥ 0.
-#[inline(always)]
-fn cube_root<T: Real>(x: T) -> T {
-    let three = T::of(3.0);
-    let y = (x.fast_ln() / three).fast_exp();
-    // One step of Newton's method takes it to the last digits. Below that, x counts as 0.
-    let y = y - (y - x / (y * y)) / three;
-    if x < T::min_positive_value() { T::zero() } else { y }
-}
-
 impl Madgrad {
     /// c of a step.
     fn weight(&self, step: Step) -> f64 {
@@ -107,7 +97,7 @@ impl<T: Real> UpdateRule<T> for Madgrad {
                 let g = g + decay * p;
                 let s = s + c * g;
                 let v = v + c * (g * g);
-                [p + new * (first - s / (cube_root(v) + epsilon) - p), s, v, first]
+                [p + new * (first - s / (v.fast_cbrt() + epsilon) - p), s, v, first]
             }
         );
     }

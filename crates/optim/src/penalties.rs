@@ -58,17 +58,7 @@ impl<T: Real> UpdateRule<T> for L1L2 {
         }
         let [l1, l2] = [self.l1, 2.0 * self.l2].map(T::of);
         let zero = T::zero();
-        each!(
-            g = |p| g
-                + l1 * (if p > zero {
-                    T::one()
-                } else if p < zero {
-                    -T::one()
-                } else {
-                    zero
-                })
-                + l2 * p
-        );
+        each!(g = |p| g + (if p == zero { zero } else { l1.copysign(p) }) + l2 * p);
     }
 
     fn bound(&self, Bounds { params, grads, .. }: Bounds<'_>) -> f64 {

@@ -13,6 +13,10 @@ use super::scratch::scratch;
 use super::statistics::{ChannelMoments, check_count, check_epsilon};
 use crate::contiguous::{contiguous, write_contiguous};
 
+/// About how many values are read several times in turn: they stay in the first cache, and the rows that they belong to do not wait
+/// for each other's divisions.
+const CACHED: usize = 2048;
+
 /// `y = (x - μ) / √(σ² + ε) w + b`, with the mean `μ` and the variance `σ²` of the values of a sample along its
 /// last axes, and a scale `w` and a shift `b` for each of these values (Ba, Kiros and Hinton 2016, "Layer
 /// normalization"; PyTorch's `LayerNorm`).
@@ -139,14 +143,20 @@ impl<T: Real> Layer<T> for LayerNorm {
         let [bases, offsets, inverses] =
             [base, offset, inverse].map(|buffer| scratch(buffer, x.len() / size));
         let x = contiguous(x, x_copy);
-        // μ = base + offset, and 1 / √(σ² + ε) in place of σ²
-        let moments = ChannelMoments { base: &mut *bases, offset: &mut *offsets, variance: &mut *inverses };
-        moments.overwrite_for_rows(size, x, epsilon);
+        let rows = CACHED.div_ceil(size);
+        let statistics = bases.chunks_mut(rows).zip(offsets.chunks_mut(rows)).zip(inverses.chunks_mut(rows));
         write_contiguous(y, y_copy, |y| {
-            for (row, (x, y)) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)).enumerate() {
-                let (base, offset, inv) = (bases[row], offsets[row], inverses[row]);
-                // y = x̂ w + b, x̂ = (x - μ) / √(σ² + ε)
-                each!(y = |x, w: weight, b: bias| (x - base - offset) * inv * w + b);
+            let blocks = x.chunks(rows * size).zip(y.chunks_mut(rows * size));
+            for ((x, y), ((base, offset), inverse)) in blocks.zip(statistics) {
+                // μ = base + offset, and 1 / √(σ² + ε) in place of σ²
+                let moments =
+                    ChannelMoments { base: &mut *base, offset: &mut *offset, variance: &mut *inverse };
+                moments.overwrite_for_rows(size, x, epsilon);
+                for (row, (x, y)) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)).enumerate() {
+                    let (base, offset, inv) = (base[row], offset[row], inverse[row]);
+                    // y = x̂ w + b, x̂ = (x - μ) / √(σ² + ε)
+                    each!(y = |x, w: weight, b: bias| (x - base - offset) * inv * w + b);
+                }
             }
         });
     }

@@ -10,9 +10,6 @@ use chainrule_tensor::{Buffer, Real, Shape, sum_channels};
 
 use super::wide::wide_moments;
 
-/// About how many values are read twice in turn: they stay in the first cache.
-const CACHED: usize = 2048;
-
 /// Checks the `ε` that is added to a variance so that its root is above 0.
 pub(super) fn check_epsilon<T: Real>(epsilon: f64, input: Shape, plan: &Plan) -> Result<(), ShapeError> {
     // In the model's precision, in which a very small number is 0.
@@ -74,18 +71,15 @@ impl<T: Real> ChannelMoments<'_, T> {
 
     /// Overwrites them with those of each row of `size` values, and the variance with `1 / √(σ² + ε)`.
     pub(super) fn overwrite_for_rows(self, size: usize, x: &[T], epsilon: T) {
-        let rows = CACHED.div_ceil(size);
-        let [base, offset, inverse] = [self.base, self.offset, self.variance].map(|all| all.chunks_mut(rows));
-        for (((x, base), offset), inverse) in x.chunks(rows * size).zip(base).zip(offset).zip(inverse) {
-            let moments = ChannelMoments { base: &mut *base, offset: &mut *offset, variance: &mut *inverse };
-            moments.overwrite(size, x, size);
-            for (row, inverse) in inverse.iter_mut().enumerate() {
-                if inverse.is_finite() {
-                    *inverse = (*inverse + epsilon).sqrt().recip();
-                    continue;
-                }
-                [base[row], offset[row], *inverse] = wide_moments(&x[row * size..][..size], epsilon);
+        let Self { base, offset, variance: inverse } = self;
+        let moments = ChannelMoments { base: &mut *base, offset: &mut *offset, variance: &mut *inverse };
+        moments.overwrite(size, x, size);
+        for (row, inverse) in inverse.iter_mut().enumerate() {
+            if inverse.is_finite() {
+                *inverse = (*inverse + epsilon).sqrt().recip();
+                continue;
             }
+            [base[row], offset[row], *inverse] = wide_moments(&x[row * size..][..size], epsilon);
         }
     }
 
