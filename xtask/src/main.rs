@@ -6,6 +6,7 @@
 //!
 //! xtask's own messages go to standard error, so the output of the program it starts stays the program's own.
 
+mod arm;
 mod blas;
 mod deny;
 mod fuzz;
@@ -40,7 +41,7 @@ Commands:
   bench [ARGS]          Set up, then measure training steps against their bare matrix products
   test [--no-gate] [--only STEP] [--print]
                         Run every check: fmt, words, imports, tree, clippy, test, mpi,
-                        sanitizer, doc, no-blas, package, deny, bench, gate, python
+                        sanitizer, doc, no-blas, arm, package, deny, bench, gate, python
                         (--only imports --print draws which file imports which)
   fuzz [TARGET]... [--inputs N]
                         Try random input on everything that reads files (nightly and cargo-fuzz)

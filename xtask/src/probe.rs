@@ -1,7 +1,7 @@
 //! What is installed on this machine. Nothing is changed here.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -77,17 +77,24 @@ pub(crate) fn compiler() -> OsString {
 /// Whether a program links with `-lopenblas`, by the same test as the build of the tensor crate; `None` without a C
 /// compiler.
 fn links() -> Option<bool> {
+    let mut paths = Vec::new();
+    if let Ok(brew) = Command::new("brew").args(["--prefix", "openblas"]).output()
+        && brew.status.success()
+    {
+        paths.push(format!("-L{}/lib", String::from_utf8_lossy(&brew.stdout).trim()));
+    }
+    links_by(compiler(), &paths)
+}
+
+/// Whether this compiler links a program with `-lopenblas`, with these arguments; `None` if it is not there.
+pub(crate) fn links_by(compiler: impl AsRef<OsStr>, arguments: &[String]) -> Option<bool> {
     let object = env::temp_dir().join(format!("chainrule-setup-{}", process::id()));
-    let mut cc = Command::new(compiler());
+    let mut cc = Command::new(compiler);
     cc.args(["-shared", "-x", "c", "/dev/null", "-o"]).arg(&object);
     if let Some(directory) = env::var_os("OPENBLAS_LIB_DIR") {
         cc.arg("-L").arg(directory);
     }
-    if let Ok(brew) = Command::new("brew").args(["--prefix", "openblas"]).output()
-        && brew.status.success()
-    {
-        cc.arg(format!("-L{}/lib", String::from_utf8_lossy(&brew.stdout).trim()));
-    }
+    cc.args(arguments);
     let linked = quiet(cc.arg("-lopenblas")).status();
     // There is nothing to remove if the link failed.
     let _ = fs::remove_file(object);
@@ -103,7 +110,7 @@ fn quiet(command: &mut Command) -> &mut Command {
 }
 
 /// Whether a directory of `PATH` holds a program of this name.
-fn on_path(program: &str) -> bool {
+pub(crate) fn on_path(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|directory| executable(&directory.join(program)))
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::{
-    Stop, cargo, deny, gate, imports, nearest::nearest, package, print, probe, python, sanitizer, tree, words,
+    Stop, arm, cargo, deny, gate, imports, nearest::nearest, package, print, probe, python, sanitizer, tree,
+    words,
 };
 
 /// A check.
@@ -29,7 +30,7 @@ pub(crate) enum Outcome {
     Skipped(String),
 }
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     Step::cargo("fmt", &["fmt --all --check"]),
     Step::check("words", |_| words::run(&root()).map(|()| Outcome::Passed)),
     Step::check("imports", |options| imports::run(&root(), options.print).map(|()| Outcome::Passed)),
@@ -52,6 +53,7 @@ const STEPS: [Step; 15] = [
             "check -p chainrule --no-default-features",
         ],
     ),
+    Step::check("arm", |_| arm::run()),
     Step::check("package", |_| package::run(&root()).map(|()| Outcome::Passed)),
     Step::check("deny", |_| deny::run()),
     // Fails on what no noise explains: a step that allocates, or a ratio of more than twice its target.

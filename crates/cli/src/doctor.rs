@@ -60,7 +60,7 @@ impl Findings {
             ("system", machine.system.clone()),
             ("CPU", machine.cpu.clone()),
             ("threads", format!("{}{smt}", machine.cores)),
-            ("instructions", format!("{:?}", simd::level())),
+            ("instructions", simd::level().name().to_owned()),
             ("caches", machine.caches.clone()),
             ("memory", machine.memory.clone()),
             ("huge pages", machine.huge_pages.clone()),

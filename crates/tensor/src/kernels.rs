@@ -9,47 +9,95 @@ use crate::conv::im2col_avx512;
 use crate::matmul::panels::{self, Compute};
 #[cfg(target_arch = "x86_64")]
 use crate::matmul::{nt_avx512, small_avx512};
+use crate::real::Real;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::adam_avx512;
 use crate::simd::kernels::Kernels;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::lanes::{Avx2, Avx2Double, Avx512, Avx512Double};
 use crate::simd::lanes::{Lanes, Plain};
+#[cfg(target_arch = "aarch64")]
+use crate::simd::lanes::{Neon, NeonDouble};
 use crate::simd::level::{Level, level};
-use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles, Transpose};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::operands::{AdamStep, Rectangles};
+use crate::simd::operands::{Choice, ImplicitWindows, Init, Transpose};
 use crate::vector::{convert, copy_squares};
 
-#[cfg(not(target_arch = "x86_64"))]
-use crate::simd::lanes::{Plain as Avx2, Plain as Avx2Double, Plain as Avx512, Plain as Avx512Double};
+/// The lanes for one type of number at each level. Those of another architecture are plain ones, which nothing runs.
+trait Vectors: Real {
+    type Avx2: Lanes<Number = Self>;
+    type Avx512: Lanes<Number = Self>;
+    type Neon: Lanes<Number = Self>;
+}
 
-/// The lanes for products of one type of number on this CPU: `W` needs AVX2, and `X` AVX-512.
-fn best_lanes<W: Lanes, X: Lanes<Number = W::Number>>(choice: Choice) -> Option<Compute<W::Number>> {
+#[cfg(target_arch = "x86_64")]
+impl Vectors for f32 {
+    type Avx2 = Avx2;
+    type Avx512 = Avx512;
+    type Neon = Plain<f32>;
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Vectors for f64 {
+    type Avx2 = Avx2Double;
+    type Avx512 = Avx512Double;
+    type Neon = Plain<f64>;
+}
+
+#[cfg(target_arch = "aarch64")]
+impl Vectors for f32 {
+    type Avx2 = Plain<f32>;
+    type Avx512 = Plain<f32>;
+    type Neon = Neon;
+}
+
+#[cfg(target_arch = "aarch64")]
+impl Vectors for f64 {
+    type Avx2 = Plain<f64>;
+    type Avx512 = Plain<f64>;
+    type Neon = NeonDouble;
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+impl<T: Real> Vectors for T {
+    type Avx2 = Plain<T>;
+    type Avx512 = Plain<T>;
+    type Neon = Plain<T>;
+}
+
+/// The lanes for products of one type of number on this CPU.
+fn best_lanes<T: Vectors>(choice: Choice) -> Option<Compute<T>> {
     // SAFETY: the CPU has the instructions, and the plain numbers need none.
     unsafe {
         match (level(), choice) {
             (Level::Baseline, Choice::Faster) => None,
-            (Level::Baseline, Choice::Always | Choice::Portable) => Some(Compute::with::<Plain<_>>()),
-            (Level::Avx2, _) => Some(Compute::with::<W>()),
-            (Level::Avx512, _) => Some(Compute::with::<X>()),
+            // Accelerate has a unit of Apple's CPUs for products.
+            (Level::Neon, Choice::Faster) if cfg!(feature = "accelerate") => None,
+            (Level::Baseline, Choice::Always | Choice::Portable) => Some(Compute::with::<Plain<T>>()),
+            (Level::Avx2, _) => Some(Compute::with::<T::Avx2>()),
+            (Level::Avx512, _) => Some(Compute::with::<T::Avx512>()),
+            (Level::Neon, _) => Some(Compute::with::<T::Neon>()),
         }
     }
 }
 
-/// A transposition by the squares of `W`, which needs AVX2, or of `X`, which needs AVX-512.
-fn transpose<W: Lanes, X: Lanes<Number = W::Number>>(of: Transpose<'_, W::Number>) {
+/// A transposition by the squares of the lanes.
+fn transpose<T: Vectors>(of: Transpose<'_, T>) {
     // SAFETY: the CPU has the instructions, and the plain numbers need none.
     unsafe {
         match level() {
-            Level::Baseline => copy_squares::<Plain<W::Number>>(of),
-            Level::Avx2 => copy_squares::<W>(of),
-            Level::Avx512 => copy_squares::<X>(of),
+            Level::Baseline => copy_squares::<Plain<T>>(of),
+            Level::Avx2 => copy_squares::<T::Avx2>(of),
+            Level::Avx512 => copy_squares::<T::Avx512>(of),
+            Level::Neon => copy_squares::<T::Neon>(of),
         }
     }
 }
 
 impl Kernels for f64 {
     fn transpose(of: Transpose<'_, f64>) {
-        transpose::<Avx2Double, Avx512Double>(of);
+        transpose(of);
     }
 
     fn from_u8(bytes: &[u8], values: &mut [f64], scale: f64) {
@@ -63,12 +111,11 @@ impl Kernels for f64 {
         beta: f64,
         c: &mut ArrayViewMut2<'_, f64>,
     ) -> bool {
-        best_lanes::<Avx2Double, Avx512Double>(choice)
-            .is_some_and(|compute| panels::product(choice, alpha, products, beta, c, compute))
+        best_lanes(choice).is_some_and(|compute| panels::product(choice, alpha, products, beta, c, compute))
     }
 
     fn has_implicit_products(choice: Choice) -> bool {
-        best_lanes::<Avx2Double, Avx512Double>(choice).is_some()
+        best_lanes::<Self>(choice).is_some()
     }
 
     fn implicit_product(
@@ -79,7 +126,7 @@ impl Kernels for f64 {
         init: Init<'_, f64>,
         c: &mut ArrayViewMut2<'_, f64>,
     ) -> bool {
-        best_lanes::<Avx2Double, Avx512Double>(choice)
+        best_lanes(choice)
             .is_some_and(|compute| panels::implicit_product(windows, a, values, init, c, compute))
     }
 
@@ -90,7 +137,7 @@ impl Kernels for f64 {
         values: &[f64],
         c: &mut ArrayViewMut2<'_, f64>,
     ) -> bool {
-        best_lanes::<Avx2Double, Avx512Double>(choice)
+        best_lanes(choice)
             .is_some_and(|compute| panels::add_implicit_product_transposed(windows, a, values, c, compute))
     }
 }
@@ -103,7 +150,7 @@ fn is_avx512(choice: Choice) -> bool {
 
 impl Kernels for f32 {
     fn transpose(of: Transpose<'_, f32>) {
-        transpose::<Avx2, Avx512>(of);
+        transpose(of);
     }
 
     fn from_u8(bytes: &[u8], values: &mut [f32], scale: f32) {
@@ -121,12 +168,11 @@ impl Kernels for f32 {
         if is_avx512(choice) && alpha == 1.0 && small_avx512::product(products, beta, c) {
             return true;
         }
-        best_lanes::<Avx2, Avx512>(choice)
-            .is_some_and(|compute| panels::product(choice, alpha, products, beta, c, compute))
+        best_lanes(choice).is_some_and(|compute| panels::product(choice, alpha, products, beta, c, compute))
     }
 
     fn has_implicit_products(choice: Choice) -> bool {
-        best_lanes::<Avx2, Avx512>(choice).is_some()
+        best_lanes::<Self>(choice).is_some()
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -146,7 +192,7 @@ impl Kernels for f32 {
         if is_avx512(choice) && small_avx512::implicit_product(windows, a, values, init, c) {
             return true;
         }
-        best_lanes::<Avx2, Avx512>(choice)
+        best_lanes(choice)
             .is_some_and(|compute| panels::implicit_product(windows, a, values, init, c, compute))
     }
 
@@ -161,7 +207,7 @@ impl Kernels for f32 {
         if is_avx512(choice) && nt_avx512::add_implicit_product_transposed(windows, a, values, c) {
             return true;
         }
-        best_lanes::<Avx2, Avx512>(choice)
+        best_lanes(choice)
             .is_some_and(|compute| panels::add_implicit_product_transposed(windows, a, values, c, compute))
     }
 

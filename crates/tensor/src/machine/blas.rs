@@ -67,6 +67,7 @@ impl fmt::Display for OldKernel {
             Level::Baseline => "SSE2",
             Level::Avx2 => "AVX2",
             Level::Avx512 => "AVX-512",
+            Level::Neon => "NEON",
         };
         write!(
             f,

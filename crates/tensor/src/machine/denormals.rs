@@ -5,7 +5,8 @@
 
 /// A guard: while it exists, the current thread treats denormal numbers as 0, in operands and results.
 ///
-/// When it is dropped, the previous mode is restored. On other architectures than x86-64 and AArch64 it does nothing.
+/// When it is dropped, the previous mode is restored. On other architectures than x86-64 and AArch64 it does nothing. A result that
+/// would be rounded up to the smallest normal number is that number on x86-64, and 0 on AArch64.
 ///
 /// ```
 /// use chainrule_tensor::FlushDenormals;
@@ -90,8 +91,9 @@ mod control {
 
     #[inline]
     pub(super) fn write(value: u64) {
-        // SAFETY: `value` was read from the register, with one defined bit added.
-        unsafe { asm!("msr fpcr, {}", in(reg) value, options(nomem, nostack, preserves_flags)) };
+        // SAFETY: `value` was read from the register, with one defined bit added. Rounding stays as Rust expects it; that denormal
+        // numbers count as zero is the purpose of the guard. Not `nomem`: what is computed from memory stays on its side.
+        unsafe { asm!("msr fpcr, {}", in(reg) value, options(nostack, preserves_flags)) };
     }
 }
 

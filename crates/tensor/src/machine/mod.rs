@@ -16,6 +16,8 @@ pub use counting_allocator::CountingAllocator;
 pub use denormals::FlushDenormals;
 pub use huge_pages::in_huge_pages;
 pub use memory::memory_limit;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use prefetch::prefetch_line;
 pub use prefetch::{prefetch, prefetch_mut};
 pub use refused::NotingAllocator;
 pub use scarce_memory::prepare_for_scarce_memory;

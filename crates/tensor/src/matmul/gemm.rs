@@ -14,7 +14,7 @@ use crate::real::Real;
 /// even infinities and NaN. If K is above 8192, the product is split into blocks of K whose products are added with what
 /// rounding takes from them, so that its error does not grow with K: in single precision it is at most 2e-6 of the sum of the terms'
 /// sizes. Below, kernels add chains of 96 to 384 terms, and it is at most 6e-6 with OpenBLAS. Nothing is allocated, except what a
-/// thread keeps for its next product, and without any BLAS feature on a CPU without AVX2, where ndarray's product packs its operands.
+/// thread keeps for its next product, and without any BLAS feature on an x86-64 without AVX2, where ndarray's product packs its operands.
 ///
 /// ```
 /// use ndarray::array;

@@ -34,7 +34,8 @@ pub(crate) fn run<L: Loop>(body: L) -> L::Output {
             Level::Avx512 => unsafe { avx512(body) },
             // SAFETY: as above.
             Level::Avx2 => unsafe { avx2(body) },
-            Level::Baseline => baseline(body),
+            // NEON is of another architecture.
+            Level::Baseline | Level::Neon => baseline(body),
         }
     }
     #[cfg(not(target_arch = "x86_64"))]

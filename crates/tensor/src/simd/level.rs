@@ -1,26 +1,32 @@
 //! The sets of vector instructions: the best one that this CPU has, and the one that is used.
 
+use std::cmp::Ordering;
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-/// The environment variable that forces a level: `baseline`, `avx2` or `avx512`, in small or capital letters.
+/// The environment variable that forces a level: `baseline`, `avx2`, `avx512` or `neon`, in small or capital letters.
 pub const LEVEL_VARIABLE: &str = "CHAINRULE_ISA";
 
-/// The sets of vector instructions that are distinguished, from old to new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// The sets of vector instructions that are distinguished.
+///
+/// One is less than another if every CPU that has the other has it too: `baseline` is less than all others, `avx2` is less than
+/// `avx512`, and `neon`, which other CPUs have, is neither less nor greater than these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Level {
-    /// What every CPU of this architecture has.
+    /// Loops in plain Rust, compiled for what every CPU of this architecture has.
     Baseline = 1,
     /// x86-64 with AVX2 and FMA (Haswell, Zen).
     Avx2 = 2,
     /// x86-64 with AVX-512 F, BW, CD, DQ and VL (Skylake-X, Zen 4).
     Avx512 = 3,
+    /// AArch64, which always has NEON.
+    Neon = 4,
 }
 
 impl Level {
-    /// All of them, from old to new.
-    pub const ALL: [Self; 3] = [Self::Baseline, Self::Avx2, Self::Avx512];
+    /// All of them, those of an architecture from old to new.
+    pub const ALL: [Self; 4] = [Self::Baseline, Self::Avx2, Self::Avx512, Self::Neon];
 
     /// What [`LEVEL_VARIABLE`] calls it.
     pub fn name(self) -> &'static str {
@@ -28,12 +34,21 @@ impl Level {
             Self::Baseline => "baseline",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Neon => "neon",
         }
     }
 
     /// The level of this name.
     fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.name().eq_ignore_ascii_case(name))
+    }
+}
+
+impl PartialOrd for Level {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        let is_comparable = self == other || *self == Self::Baseline || *other == Self::Baseline;
+        let is_of_x86 = *self != Self::Neon && *other != Self::Neon;
+        (is_comparable || is_of_x86).then(|| (*self as u8).cmp(&(*other as u8)))
     }
 }
 
@@ -53,20 +68,18 @@ pub enum LevelError {
 
 impl fmt::Display for LevelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = |last: Level| {
-            let levels = Level::ALL.into_iter().filter(|&level| level <= last);
-            levels.map(Level::name).collect::<Vec<_>>().join(", ")
-        };
+        let names = |levels: &[Level]| levels.iter().map(|level| level.name()).collect::<Vec<_>>().join(", ");
         match self {
             Self::Unknown(name) => {
-                let all = names(Level::Avx512);
+                let all = names(&Level::ALL);
                 write!(
                     f,
                     "{LEVEL_VARIABLE}={name} names no set of instructions: choose one of {all}, or unset it"
                 )
             }
             Self::Unavailable { forced, best } => {
-                let (forced, available) = (forced.name(), names(*best));
+                let levels: Vec<_> = Level::ALL.into_iter().filter(|level| level <= best).collect();
+                let (forced, available) = (forced.name(), names(&levels));
                 write!(
                     f,
                     "{LEVEL_VARIABLE}={forced}: this CPU does not have it, only {available}; choose one of these, or unset it"
@@ -108,13 +121,14 @@ pub fn check_level() -> Result<Option<Level>, LevelError> {
 /// What is kept in `level`, or else what `find` finds.
 #[inline]
 fn cached(level: &AtomicU8, find: fn() -> Level) -> Level {
-    match level.load(Ordering::Relaxed) {
+    match level.load(Relaxed) {
         1 => Level::Baseline,
         2 => Level::Avx2,
         3 => Level::Avx512,
+        4 => Level::Neon,
         _ => {
             let found = find();
-            level.store(found as u8, Ordering::Relaxed);
+            level.store(found as u8, Relaxed);
             found
         }
     }
@@ -131,14 +145,14 @@ fn check(name: Option<&str>, best: Level) -> Result<Option<Level>, LevelError> {
     let Some(name) = name else { return Ok(None) };
     match Level::from_name(name) {
         None => Err(LevelError::Unknown(name.to_owned())),
-        Some(forced) if forced > best => Err(LevelError::Unavailable { forced, best }),
-        level => Ok(level),
+        Some(forced) if forced <= best => Ok(Some(forced)),
+        Some(forced) => Err(LevelError::Unavailable { forced, best }),
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 fn detect() -> Level {
-    Level::Baseline
+    if cfg!(target_arch = "aarch64") { Level::Neon } else { Level::Baseline }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -166,19 +180,39 @@ mod tests {
     #[test]
     fn a_level_is_forced_by_its_name() {
         assert_eq!(check(None, Level::Avx2), Ok(None));
-        for level in Level::ALL {
-            assert_eq!(check(Some(level.name()), Level::Avx512), Ok(Some(level)));
-            assert_eq!(check(Some(&level.name().to_uppercase()), Level::Avx512), Ok(Some(level)));
+        for best in Level::ALL {
+            for level in Level::ALL.into_iter().filter(|&level| level <= best) {
+                assert_eq!(check(Some(level.name()), best), Ok(Some(level)));
+                assert_eq!(check(Some(&level.name().to_uppercase()), best), Ok(Some(level)));
+            }
         }
         let forced = Level::Avx512;
         let error = check(Some("avx512"), Level::Avx2).unwrap_err();
         assert_eq!(error, LevelError::Unavailable { forced, best: Level::Avx2 });
         assert!(error.to_string().contains("baseline, avx2;"), "{error}");
+        for (forced, best) in [(Level::Avx2, Level::Neon), (Level::Neon, Level::Avx512)] {
+            let error = check(Some(forced.name()), best).unwrap_err();
+            assert_eq!(error, LevelError::Unavailable { forced, best });
+        }
+        let error = check(Some("avx2"), Level::Neon).unwrap_err();
+        assert!(error.to_string().contains("only baseline, neon;"), "{error}");
         let error = check(Some("sse9"), Level::Avx2).unwrap_err();
         assert!(
             error.to_string().contains("CHAINRULE_ISA=sse9") && error.to_string().contains("avx512"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_level_is_less_than_those_that_have_all_of_it() {
+        let [baseline, avx2, avx512, neon] = Level::ALL;
+        assert!(baseline < avx2 && avx2 < avx512 && baseline < avx512 && baseline < neon);
+        for level in [avx2, avx512] {
+            assert_eq!((level.partial_cmp(&neon), neon.partial_cmp(&level)), (None, None));
+        }
+        for level in Level::ALL {
+            assert_eq!(level.partial_cmp(&level), Some(Ordering::Equal));
+        }
     }
 
     #[test]

@@ -6,10 +6,13 @@
 //! - Every loop over many numbers is written once, as plain Rust, and goes through `dispatch`, which holds a copy of it compiled
 //!   for each [`Level`].
 //! - Where that leaves something to be gained, a kernel is written by hand. All of them stand behind one trait, in `kernels`; each
-//!   returns whether it has done the work. Those for AVX-512 are in files of their own; the others are written once over the
-//!   trait in `lanes`, which AVX2 implements, and which another set of instructions can implement.
+//!   returns whether it has done the work. Some for AVX-512 are in files of their own; the others are written once over the
+//!   trait in `lanes`, which AVX2, AVX-512 and NEON implement, and which another set of instructions can implement.
 //!
-//! The environment variable `CHAINRULE_ISA` forces a level, for tests and benchmarks: `baseline`, `avx2` or `avx512`.
+//! An AArch64 always has NEON, so there the compiler uses it for every loop, and a level decides about the kernels alone.
+//!
+//! The environment variable `CHAINRULE_ISA` forces a level, for tests and benchmarks: `baseline`, `avx2` or `avx512`, and on
+//! AArch64 `baseline` or `neon`.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod adam_avx512;

@@ -275,3 +275,11 @@ fn avx512_has_the_same_bits() {
         all::<Avx512Double>();
     }
 }
+
+#[cfg(target_arch = "aarch64")]
+#[test]
+fn neon_has_the_same_bits() {
+    use crate::simd::lanes::{Neon, NeonDouble};
+    all::<Neon>();
+    all::<NeonDouble>();
+}

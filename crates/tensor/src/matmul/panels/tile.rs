@@ -12,7 +12,7 @@ use crate::simd::lanes::Lanes;
 
 /// The maximum number of rows of a block of this number of vectors of columns: as many as leave registers for B and a value of A.
 pub(super) const fn max_rows<L: Lanes>(vectors: usize) -> usize {
-    let rows = if vectors <= 2 { L::ROWS } else { L::ROWS / 2 };
+    let rows = if vectors <= 2 { L::ROWS } else { L::ROWS_OF_FOUR };
     if rows == 0 { 1 } else { rows }
 }
 

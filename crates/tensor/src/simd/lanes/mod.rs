@@ -12,6 +12,10 @@ mod avx2_double;
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512_double;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_double;
 mod plain;
 
 #[cfg(target_arch = "x86_64")]
@@ -22,6 +26,10 @@ pub(crate) use avx2_double::Avx2Double;
 pub(crate) use avx512::Avx512;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512_double::Avx512Double;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon::Neon;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon_double::NeonDouble;
 pub(crate) use plain::Plain;
 
 use crate::real::Real;
@@ -42,6 +50,9 @@ pub(crate) trait Lanes: 'static {
 
     /// How many rows of two vectors stay in registers while they are summed, next to two vectors and a number: at most 12.
     const ROWS: usize;
+
+    /// The same for rows of four vectors, next to four vectors and a number.
+    const ROWS_OF_FOUR: usize = Self::ROWS / 2;
 
     /// Runs a loop that is compiled for these instructions.
     unsafe fn run<L: Loop>(body: L) -> L::Output;

@@ -1,5 +1,5 @@
 //! Numbers in plain Rust: what the other implementations are compared with, bit for bit, and what products are computed with
-//! where there are no others. On AArch64 the compiler makes two registers of them.
+//! where there are no others. On AArch64 the compiler makes two registers of NEON of them.
 
 use std::marker::PhantomData;
 
