@@ -21,7 +21,6 @@ use super::shard::Shard;
 use super::sparse::{RowRange, TableRows};
 use super::update::{Common, ParamBlock};
 use crate::group::GroupError;
-use crate::numbers;
 
 /// How many parameters travel together, about: enough that a message takes longer to send than to begin.
 const LEN: usize = 1 << 16;
@@ -68,33 +67,18 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
             return self.sum_all(total, scratch);
         }
         self.sum_all(pass, scratch)?;
-        for &Bucket { start, end, kind, .. } in buckets.fixed() {
-            let Shares { gradients, statistics, .. } = shares;
-            let shares = if kind == ParamKind::Buffer { statistics } else { gradients };
-            add_share(&pass[start..end], &mut total[start..end], shares);
-        }
+        add_pass(buckets.fixed(), total, pass, shares);
         Ok(())
     }
 
     /// Writes the sums of all buckets but those of tables.
     fn sum_all(&self, total: &mut [T], scratch: &mut [Scratch<T>]) -> Result<(), GroupError> {
-        let &Self { members, rows, .. } = self;
+        let &Self { members, .. } = self;
         let (rank, last) = (members.rank(), members.size() - 1);
-        let first = members.first_with_rows(rows);
         for buckets in runs(self.buckets.fixed()) {
-            let range = buckets[0].start..buckets[buckets.len() - 1].end;
-            let values = &mut total[range];
-            if rank > first {
-                members.receive(rank - 1, Kind::PartialSum, |bytes| numbers::numbers(bytes, values))?;
-            }
-            if members.has_rows(rank, rows) {
-                self.add_own(buckets, values, rank > first, scratch);
-            }
-            if rank >= first && rank < last {
-                members.send(&[rank + 1], Kind::PartialSum, |message| numbers::append(values, message))?;
-            }
-            if rank == last && last > 0 {
-                members.send(&[0], Kind::Sum, |message| numbers::append(values, message))?;
+            let values = &mut total[range_of(buckets)];
+            if self.pass_on(buckets, values, scratch)? && last > 0 {
+                members.send_numbers(&[0], Kind::Sum, values)?;
             }
         }
         if rank == last {
@@ -102,13 +86,36 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
         }
         let before = if rank == 0 { last } else { rank - 1 };
         for buckets in runs(self.buckets.fixed()) {
-            let values = &mut total[buckets[0].start..buckets[buckets.len() - 1].end];
-            members.receive(before, Kind::Sum, |bytes| numbers::numbers(bytes, values))?;
+            let values = &mut total[range_of(buckets)];
+            members.receive_numbers(before, Kind::Sum, values)?;
             if rank + 1 < last {
-                members.send(&[rank + 1], Kind::Sum, |message| numbers::append(values, message))?;
+                members.send_numbers(&[rank + 1], Kind::Sum, values)?;
             }
         }
         Ok(())
+    }
+
+    /// Adds the shards of this member to the sums of those before it, in `values`, and sends them to the next one. Whether they are complete,
+    /// as in the last one.
+    pub(super) fn pass_on(
+        &self,
+        buckets: &[Bucket],
+        values: &mut [T],
+        scratch: &mut [Scratch<T>],
+    ) -> Result<bool, GroupError> {
+        let &Self { members, rows, .. } = self;
+        let (rank, last) = (members.rank(), members.size() - 1);
+        let first = members.first_with_rows(rows);
+        if rank > first {
+            members.receive_numbers(rank - 1, Kind::PartialSum, values)?;
+        }
+        if members.has_rows(rank, rows) {
+            self.add_own(buckets, values, rank > first, scratch);
+        }
+        if rank >= first && rank < last {
+            members.send_numbers(&[rank + 1], Kind::PartialSum, values)?;
+        }
+        Ok(rank == last)
     }
 
     /// Writes the sums over the shards of this member, or adds them to `values`.
@@ -156,6 +163,27 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
             tables.push(sums);
         }
         Ok(())
+    }
+}
+
+/// Adds the sums of a pass to those of the passes before, if there were any.
+pub(super) fn add_pass<T: Real>(buckets: &[Bucket], total: &mut [T], of_pass: &[T], shares: Shares) {
+    if shares.first {
+        return;
+    }
+    for &Bucket { start, end, kind, .. } in buckets {
+        let Shares { gradients, statistics, .. } = shares;
+        let shares = if kind == ParamKind::Buffer { statistics } else { gradients };
+        add_share(&of_pass[start..end], &mut total[start..end], shares);
+    }
+}
+
+/// The parameters of contiguous buckets.
+pub(crate) fn range_of(buckets: &[Bucket]) -> Range<usize> {
+    match buckets {
+        [] => 0..0,
+        [only] => only.start..only.end,
+        [first, .., last] => first.start..last.end,
     }
 }
 

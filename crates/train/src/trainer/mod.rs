@@ -10,6 +10,7 @@ mod callback;
 mod carried;
 mod checkpoint;
 mod checks;
+mod divided;
 mod epoch;
 pub(crate) mod error;
 mod fit;
@@ -469,7 +470,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             bytes,
         })?;
         let slots = self.optimizer.slots();
-        if !self.state.optimizer_state.is_empty() || slots == 0 {
+        if !self.state.optimizer_state.is_empty() || self.state.part.is_some() || slots == 0 {
             self.state.range.reset(slots);
         }
         let scratch = || Scratch::new(&self.state.buckets, slots, shards);

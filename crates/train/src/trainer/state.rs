@@ -19,6 +19,7 @@ use crate::engine::exchange::Exchanges;
 use crate::engine::factors::SecondMoments;
 use crate::engine::group_sum::GroupSum;
 use crate::engine::members::Members;
+use crate::engine::parts::{Part, Parts};
 use crate::engine::range::RangeProof;
 use crate::engine::reduce::Scratch;
 use crate::engine::shard::Shard;
@@ -33,6 +34,12 @@ pub(super) struct State<T: Real, Y> {
     pub(super) split_k: Option<SplitK<T>>,
     /// Empty before the first fit.
     pub(super) optimizer_state: Buffer<T>,
+    /// Where in the state of all parameters it is, if that of this process is only a part.
+    pub(super) part: Option<Part>,
+    /// Who has which part.
+    pub(super) parts: Option<Parts>,
+    /// That of all, slot by slot, in bytes: while a checkpoint is made.
+    pub(super) gathered: Option<Vec<u8>>,
     /// The optimizer's state of the whole training.
     pub(super) numbers: Vec<f64>,
     /// The gradient of all parameters, for an optimizer that needs all gradients at once.
@@ -104,6 +111,9 @@ impl<T: Real, Y> State<T, Y> {
             shards: Vec::new(),
             split_k: None,
             optimizer_state: Buffer::default(),
+            part: None,
+            parts: None,
+            gathered: None,
             numbers: vec![0.0; numbers],
             total: Buffer::default(),
             factors: SecondMoments::default(),
@@ -138,6 +148,11 @@ impl<T: Real, Y> State<T, Y> {
             group_sum: GroupSum::default(),
             has_ended: false,
         }
+    }
+
+    /// Whether the optimizer's state of all parameters is here.
+    pub(super) fn has_whole_state(&self) -> bool {
+        self.part.is_none() && self.optimizer_state.len() >= self.buckets.state_len()
     }
 
     /// The next step.

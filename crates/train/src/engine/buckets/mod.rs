@@ -185,6 +185,11 @@ impl Buckets {
         self.sparse
     }
 
+    /// Whether there are tables whose gradients are lists.
+    pub(crate) fn has_lists(&self) -> bool {
+        self.tables
+    }
+
     /// The buckets for the sum of the gradients, with each table whole.
     pub(crate) fn fixed(&self) -> &[Bucket] {
         &self.fixed
@@ -237,14 +242,16 @@ impl Buckets {
         buckets.map(|bucket| (bucket.start..bucket.end, self.state_of(bucket)))
     }
 
-    /// Writes the largest absolute value of each slot of the optimizer's state.
-    pub(crate) fn largest_by_slot<T: Real>(&self, state: &[T], largest: &mut [f64]) {
+    /// Writes the largest absolute value of each slot of the optimizer's state for contiguous `buckets`, such as all that are
+    /// [updated](Self::updated).
+    pub(crate) fn largest_by_slot<T: Real>(&self, buckets: &[Bucket], state: &[T], largest: &mut [f64]) {
         let params = self.len();
+        let first = first_state(buckets);
         largest.fill(0.0);
-        for StateRun { in_bucket, in_slot, len } in self.slot_runs() {
+        for StateRun { in_bucket, in_slot, len } in self.slot_runs(buckets) {
             let slot = &mut largest[in_slot / params];
-            *slot =
-                vector::larger_or_nan(*slot, vector::largest(&state[in_bucket..in_bucket + len]).as_f64());
+            let values = &state[in_bucket - first..][..len];
+            *slot = vector::larger_or_nan(*slot, vector::largest(values).as_f64());
         }
     }
 
@@ -266,16 +273,17 @@ impl Buckets {
         self.fixed.iter().map(columns).max().unwrap_or(0)
     }
 
-    /// Calls `work` for all parameters that are trained, with their state and without gradients.
+    /// Calls `work` for the parameters of contiguous `buckets` that are trained, with the state of these buckets and without gradients.
     pub(crate) fn for_each<T: Real>(
         &self,
-        step: Step,
+        buckets: &[Bucket],
+        (step, numbers): (Step, &[f64]),
         params: &mut [T],
         state: &mut [T],
-        numbers: &[f64],
         mut work: impl FnMut(Update<'_, T>),
     ) {
-        for bucket in self.updated().iter().filter(|bucket| bucket.kind.is_trained()) {
+        let first = first_state(buckets);
+        for bucket in buckets.iter().filter(|bucket| bucket.kind.is_trained()) {
             let parameter = bucket.parameter.map(|index| &self.parameters[index]);
             // Each row of a table has its slots together.
             let len = match bucket.source {
@@ -283,7 +291,8 @@ impl Buckets {
                 GradSource::Shards | GradSource::Product { .. } => bucket.end - bucket.start,
             };
             let Range { start, end } = self.state_of(bucket);
-            let (slots, extra) = state[start..end].split_at_mut(self.slots * (bucket.end - bucket.start));
+            let of_bucket = &mut state[start - first..end - first];
+            let (slots, extra) = of_bucket.split_at_mut(self.slots * (bucket.end - bucket.start));
             let params = params[bucket.start..bucket.end].chunks_mut(len.max(1));
             let mut slots = slots.chunks_mut((self.slots * len).max(1));
             for params in params {
@@ -316,11 +325,26 @@ impl Buckets {
         }
     }
 
-    /// The runs of the slots of the state that both orders keep together.
-    fn slot_runs(&self) -> impl Iterator<Item = StateRun> {
+    /// Copies the state of contiguous buckets, as bytes, to its places among the bytes of all, slot by slot.
+    pub(crate) fn bytes_by_slot<T: Real>(
+        &self,
+        buckets: &[Bucket],
+        of_buckets: &[u8],
+        all: &mut [u8],
+    ) -> Option<()> {
+        let first = first_state(buckets);
+        for StateRun { in_bucket, in_slot, len } in self.slot_runs(buckets) {
+            let [start, to, len] = [in_bucket - first, in_slot, len].map(|values| values * size_of::<T>());
+            all.get_mut(to..to + len)?.copy_from_slice(of_buckets.get(start..start + len)?);
+        }
+        Some(())
+    }
+
+    /// The runs of the slots of the state of some buckets that both orders keep together.
+    fn slot_runs<'a>(&self, buckets: &'a [Bucket]) -> impl Iterator<Item = StateRun> + use<'a> {
         let params = self.len();
         let slots = self.slots;
-        self.updated().iter().flat_map(move |bucket| {
+        buckets.iter().flat_map(move |bucket| {
             // Each row of a table has its slots together.
             let max_len = match bucket.source {
                 GradSource::Table { columns, .. } => columns,
@@ -347,7 +371,7 @@ impl Buckets {
             in_slot += run.len;
             run
         });
-        self.slot_runs().chain(extra)
+        self.slot_runs(self.updated()).chain(extra)
     }
 
     /// The buckets for the sum of the gradients in this step; where sum and update are one, those for both.
@@ -381,6 +405,11 @@ impl Buckets {
             }
         }
     }
+}
+
+/// Where the state of contiguous buckets begins in that of all.
+fn first_state(buckets: &[Bucket]) -> usize {
+    buckets.first().map_or(0, |bucket| bucket.state)
 }
 
 /// Values of the optimizer's state that are stored next to each other both by bucket and by slot.
