@@ -1,18 +1,22 @@
 //! The sum of the gradients and the update where each member of a group has a [part](super::parts) of the optimizer's state.
 //!
 //! The sums are completed as [`group_sum`](super::group_sum) does it. The last member keeps those of its own part, and sends the others to
-//! those whose part they belong to. Each updates its parameters, some buckets at a time, and sends them to all others. With n members
-//! and P bytes of parameters one sends P of its sums, the last one at most P (n - 1) / n of those of all, and each P / n of new parameters to
-//! n - 1 others: less than 2 P.
+//! those whose part they belong to. Gradients that are products of few rows do not travel at all: their operands are
+//! [gathered](super::gathered) before, and each member computes those of its part. It updates its parameters, some buckets at a time, and
+//! sends them to all others while it works on the next ones.
+//!
+//! With n members and P bytes of parameters one sends P of its sums, the last one at most P (n - 1) / n of those of all, and each P / n of new
+//! parameters to n - 1 others: less than 2 P. What is gathered is less than the sums that it replaces.
 
 use std::ops::Range;
 
 use chainrule_core::ParamKind;
 use chainrule_tensor::Real;
 
-use super::buckets::Bucket;
+use super::buckets::{Bucket, range_of};
 use super::careful::{Watch, Watched};
-use super::group_sum::{Addends, add_pass, range_of, runs};
+use super::gathered::Gathered;
+use super::group_sum::{Addends, add_pass};
 use super::members::Kind;
 use super::parts::{Part, Parts};
 use super::prefetch::NextSamples;
@@ -26,6 +30,8 @@ use crate::group::GroupError;
 pub(crate) struct DividedSum<'a, 'b, T: Real, Y> {
     pub(crate) addends: Addends<'a, 'b, T, Y>,
     pub(crate) parts: &'a Parts,
+    /// Of products whose gradients do not travel.
+    pub(crate) gathered: &'a Gathered<T>,
 }
 
 /// What a step changes.
@@ -47,43 +53,55 @@ impl<T: Real, Y: Sync> DividedSum<'_, '_, T, Y> {
         mut changed: Option<Changed<'_, T>>,
         scratch: &mut [Scratch<T>],
     ) -> Result<(), GroupError> {
-        let Self { addends, parts } = self;
+        let Self { addends, parts, gathered } = self;
         let &Addends { members, buckets, shares, .. } = addends;
         let (rank, last) = (members.rank(), members.size() - 1);
-        let mut finish = |buckets: &[Bucket], total: &mut [T], scratch: &mut [Scratch<T>]| match &mut changed
-        {
-            Some(changed) => self.update(buckets, total, changed, scratch),
-            None => Ok(()),
+        let own = parts.of(rank, buckets);
+        let mut finish = |run: &[Bucket], total: &mut [T], of_pass: &[T], scratch: &mut [Scratch<T>]| {
+            add_pass(run, total, of_pass, shares);
+            match &mut changed {
+                Some(changed) => self.update(run, total, changed, scratch),
+                None => Ok(()),
+            }
         };
         for owner in 0..=last {
-            for run in runs(parts.of(owner, buckets)) {
-                let range = range_of(run);
-                let values = if shares.first { &mut total[range] } else { &mut of_pass[range] };
+            for run in gathered.travelling(parts.of(owner, buckets)) {
+                let values = if shares.first { &mut *total } else { &mut *of_pass };
+                let values = &mut values[range_of(run)];
                 if !addends.pass_on(run, values, scratch)? {
                     continue;
                 }
-                if owner != last {
+                if owner == last {
+                    finish(run, total, of_pass, scratch)?;
+                } else {
                     members.send_numbers(&[owner], Kind::Sum, values)?;
-                    continue;
                 }
-                add_pass(run, total, of_pass, shares);
-                finish(run, total, scratch)?;
             }
         }
+        for run in gathered.computed(own) {
+            let values = if shares.first { &mut *total } else { &mut *of_pass };
+            addends.add_own(run, &mut values[range_of(run)], false, Some(gathered), scratch);
+            finish(run, total, of_pass, scratch)?;
+        }
         if rank != last {
-            for run in runs(parts.of(rank, buckets)) {
-                let range = range_of(run);
-                let values = if shares.first { &mut total[range] } else { &mut of_pass[range] };
-                members.receive_numbers(last, Kind::Sum, values)?;
-                add_pass(run, total, of_pass, shares);
-                finish(run, total, scratch)?;
+            for run in gathered.travelling(own) {
+                let values = if shares.first { &mut *total } else { &mut *of_pass };
+                members.receive_numbers(last, Kind::Sum, &mut values[range_of(run)])?;
+                finish(run, total, of_pass, scratch)?;
             }
         }
         let Some(Changed { params, .. }) = changed else { return Ok(()) };
         for owner in members.others() {
-            for run in runs(parts.of(owner, buckets)) {
-                let values = &mut params[range_of(run)];
-                members.receive_numbers(owner, Kind::Parameters, values)?;
+            let of_owner = parts.of(owner, buckets);
+            let mut receive =
+                |run| members.receive_numbers(owner, Kind::Parameters, &mut params[range_of(run)]);
+            // In the order in which they were finished.
+            if owner == last {
+                gathered.travelling(of_owner).try_for_each(&mut receive)?;
+            }
+            gathered.computed(of_owner).try_for_each(&mut receive)?;
+            if owner != last {
+                gathered.travelling(of_owner).try_for_each(&mut receive)?;
             }
         }
         Ok(())
@@ -123,8 +141,17 @@ impl<T: Real, Y: Sync> DividedSum<'_, '_, T, Y> {
         let next = NextSamples { prefetch: &nothing, samples: &[], columns: (0, 0) };
         let order = Order::ByShard { continued: false };
         let shares = Shares::ALL;
-        Reduce { phase: Phase::Update, order, tables: &[], shares, shards, split_k: None, next }
-            .run(of_run, scratch, threads);
+        Reduce {
+            phase: Phase::Update,
+            order,
+            tables: &[],
+            shares,
+            shards,
+            split_k: None,
+            gathered: None,
+            next,
+        }
+        .run(of_run, scratch, threads);
         let others: Vec<usize> = members.others().collect();
         members.send_numbers(&others, Kind::Parameters, &params[range])
     }

@@ -12,7 +12,8 @@ use std::ops::Range;
 use chainrule_core::ParamKind;
 use chainrule_tensor::{Buffer, Real};
 
-use super::buckets::{Bucket, Buckets, GradSource};
+use super::buckets::{Bucket, Buckets, GradSource, range_of, runs};
+use super::gathered::Gathered;
 use super::members::{Kind, Members};
 use super::prefetch::NextSamples;
 use super::reduce::{BucketRange, Order, Phase, Reduce, Scratch, add_share};
@@ -21,9 +22,6 @@ use super::shard::Shard;
 use super::sparse::{RowRange, TableRows};
 use super::update::{Common, ParamBlock};
 use crate::group::GroupError;
-
-/// How many parameters travel together, about: enough that a message takes longer to send than to begin.
-const LEN: usize = 1 << 16;
 
 /// What the sum of a group is computed in. Empty without a group.
 #[derive(Debug)]
@@ -75,7 +73,7 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
     fn sum_all(&self, total: &mut [T], scratch: &mut [Scratch<T>]) -> Result<(), GroupError> {
         let &Self { members, .. } = self;
         let (rank, last) = (members.rank(), members.size() - 1);
-        for buckets in runs(self.buckets.fixed()) {
+        for buckets in runs(self.buckets.fixed(), self.buckets.run_len()) {
             let values = &mut total[range_of(buckets)];
             if self.pass_on(buckets, values, scratch)? && last > 0 {
                 members.send_numbers(&[0], Kind::Sum, values)?;
@@ -85,7 +83,7 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
             return Ok(());
         }
         let before = if rank == 0 { last } else { rank - 1 };
-        for buckets in runs(self.buckets.fixed()) {
+        for buckets in runs(self.buckets.fixed(), self.buckets.run_len()) {
             let values = &mut total[range_of(buckets)];
             members.receive_numbers(before, Kind::Sum, values)?;
             if rank + 1 < last {
@@ -110,7 +108,7 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
             members.receive_numbers(rank - 1, Kind::PartialSum, values)?;
         }
         if members.has_rows(rank, rows) {
-            self.add_own(buckets, values, rank > first, scratch);
+            self.add_own(buckets, values, rank > first, None, scratch);
         }
         if rank >= first && rank < last {
             members.send_numbers(&[rank + 1], Kind::PartialSum, values)?;
@@ -118,8 +116,15 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
         Ok(rank == last)
     }
 
-    /// Writes the sums over the shards of this member, or adds them to `values`.
-    fn add_own(&self, buckets: &[Bucket], values: &mut [T], continued: bool, scratch: &mut [Scratch<T>]) {
+    /// Writes the sums over the shards of this member, and of those whose operands are gathered, or adds them to `values`.
+    pub(super) fn add_own(
+        &self,
+        buckets: &[Bucket],
+        values: &mut [T],
+        continued: bool,
+        gathered: Option<&Gathered<T>>,
+        scratch: &mut [Scratch<T>],
+    ) {
         let &Self { shards, common, threads, .. } = self;
         let offset = buckets[0].start;
         let block = ParamBlock { common, offset, params: &mut [], state_offset: 0, state: &mut [] };
@@ -128,7 +133,7 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
         let next = NextSamples { prefetch: &nothing, samples: &[], columns: (0, 0) };
         let order = Order::ByShard { continued };
         let shares = Shares::ALL;
-        Reduce { phase: Phase::Reduce, order, tables: &[], shares, shards, split_k: None, next }
+        Reduce { phase: Phase::Reduce, order, tables: &[], shares, shards, split_k: None, gathered, next }
             .run(range, scratch, threads);
     }
 
@@ -176,27 +181,4 @@ pub(super) fn add_pass<T: Real>(buckets: &[Bucket], total: &mut [T], of_pass: &[
         let shares = if kind == ParamKind::Buffer { statistics } else { gradients };
         add_share(&of_pass[start..end], &mut total[start..end], shares);
     }
-}
-
-/// The parameters of contiguous buckets.
-pub(crate) fn range_of(buckets: &[Bucket]) -> Range<usize> {
-    match buckets {
-        [] => 0..0,
-        [only] => only.start..only.end,
-        [first, .., last] => first.start..last.end,
-    }
-}
-
-/// Runs of buckets that travel together; none contains a table.
-pub(crate) fn runs(buckets: &[Bucket]) -> impl Iterator<Item = &[Bucket]> {
-    let is_table = |bucket: &Bucket| matches!(bucket.source, GradSource::Table { .. });
-    buckets.split(move |bucket| is_table(bucket)).flat_map(|mut rest| {
-        std::iter::from_fn(move || {
-            let start = rest.first()?.start;
-            let within = rest.iter().take_while(|bucket| bucket.end - start <= LEN).count();
-            let (run, others) = rest.split_at(within.max(1));
-            rest = others;
-            Some(run)
-        })
-    })
 }

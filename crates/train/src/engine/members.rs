@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Weights,
     /// The losses of rows, and the largest gradients of shards.
     Losses,
+    /// The operands of products.
+    Operands,
     /// The sum of the gradients of some shards.
     PartialSum,
     /// The sum of the gradients of all shards.
@@ -44,12 +46,13 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Properties,
         Self::Requests,
         Self::LayerSums,
         Self::Weights,
         Self::Losses,
+        Self::Operands,
         Self::PartialSum,
         Self::Sum,
         Self::Parameters,
@@ -71,6 +74,7 @@ impl Kind {
             Self::LayerSums => "a sum in the middle of a pass",
             Self::Weights => "the weights of a batch",
             Self::Losses => "the losses of a batch",
+            Self::Operands => "the operands of products",
             Self::PartialSum => "the sum of the gradients",
             Self::Sum => "the end of the sum of the gradients",
             Self::Parameters => "the update of the parameters",
@@ -198,7 +202,10 @@ impl Members {
             GroupError::Gone { rank } => self.why_gone(rank),
             error => error,
         };
-        let Some((&last, others)) = to.split_last() else { return Ok(()) };
+        let Some((&last, others)) = to.split_last() else {
+            self.give(message);
+            return Ok(());
+        };
         others.iter().try_for_each(|&to| self.group.send(to, &message)).map_err(why)?;
         self.give(self.group.send_away(last, message).map_err(why)?);
         Ok(())

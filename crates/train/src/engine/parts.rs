@@ -46,6 +46,11 @@ impl Parts {
         Some(Self { of_members })
     }
 
+    /// Whether each member has one.
+    pub(crate) fn of_all(&self) -> bool {
+        self.of_members.iter().all(|buckets| !buckets.is_empty())
+    }
+
     /// The buckets of a member.
     pub(crate) fn of<'a>(&self, rank: usize, buckets: &'a Buckets) -> &'a [Bucket] {
         &buckets.fixed()[self.of_members[rank].clone()]

@@ -8,10 +8,11 @@ use chainrule_tensor::{Real, vector};
 use super::error::TrainError;
 use super::reserve::reserve;
 use super::{State, Trainer};
-use crate::engine::buckets::Bucket;
+use crate::engine::buckets::{Bucket, Buckets, runs};
 use crate::engine::careful::{Finding, Watch, Watched};
 use crate::engine::divided::{Changed, DividedSum};
-use crate::engine::group_sum::{Addends, GroupSum, runs};
+use crate::engine::gathered::{Gathered, stages};
+use crate::engine::group_sum::{Addends, GroupSum};
 use crate::engine::members::{Kind, Members};
 use crate::engine::parts::{Part, Parts};
 use crate::engine::several_passes::Shares;
@@ -49,8 +50,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let found = first_of_all(members, watch.found())?;
         if found.is_some() {
             let State { copies, optimizer_state, numbers, .. } = &mut self.state;
+            let len = optimizer_state.len();
             self.model.parameters.copy_from_slice(&copies.params);
-            optimizer_state.copy_from_slice(&copies.state[..]);
+            optimizer_state.copy_from_slice(&copies.state[..len]);
             numbers.clone_from(&copies.numbers);
         }
         Ok(found)
@@ -66,9 +68,21 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         watch: Option<&Watch>,
     ) -> Result<(), TrainError> {
         let step = self.state.at();
+        let State { operands, shards, has_sparse_samples, .. } = &mut self.state;
+        operands.exchange(members, shards, rows, *has_sparse_samples)?;
         let optimizer = &*self.optimizer;
         let State {
-            shards, optimizer_state, part, parts, numbers, total, scratch, buckets, group_sum, ..
+            shards,
+            optimizer_state,
+            part,
+            parts,
+            numbers,
+            total,
+            scratch,
+            buckets,
+            group_sum,
+            operands,
+            ..
         } = &mut self.state;
         let (Some(parts), Some(part)) = (parts, part) else { return Ok(()) };
         let (buckets, slots) = (&*buckets, optimizer.slots());
@@ -77,7 +91,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let params = &mut *self.model.parameters;
         let changed = updates.then_some(Changed { params, state: optimizer_state, part });
         let GroupSum { pass, .. } = group_sum;
-        Ok(DividedSum { addends, parts }.run(total, pass, changed, scratch)?)
+        Ok(DividedSum { addends, parts, gathered: operands }.run(total, pass, changed, scratch)?)
     }
 
     /// As `is_within_range`, where each process knows the size of its part of the optimizer's state.
@@ -108,9 +122,24 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         reserve(&mut copies.params, self.model.parameters.len(), 2, what)?;
         reserve(&mut copies.state, optimizer_state.len(), 1, what)?;
         copies.params.copy_from_slice(&self.model.parameters);
-        copies.state.copy_from_slice(optimizer_state);
+        // Those of the whole state, from a training in one process, may be longer.
+        copies.state[..optimizer_state.len()].copy_from_slice(optimizer_state);
         copies.numbers.clone_from(numbers);
         range.forget();
+        Ok(())
+    }
+
+    /// Chooses the products of which members tell each other the operands, and allocates these.
+    pub(super) fn make_operands(&mut self, shards: usize) -> Result<(), TrainError> {
+        let rows = self.rows_of_pass();
+        let own = self.own_shards(shards);
+        let State { operands, buckets, parts, .. } = &mut self.state;
+        *operands =
+            Gathered::of_stages(stages_of_parts(parts.as_ref(), buckets, rows), shards, buckets.run_len());
+        for shard in (0..shards).filter(|shard| !own.contains(shard)) {
+            let (memory, len) = operands.memory(shard, rows.div_ceil(shards.max(1)));
+            reserve(memory, len, shards - own.len(), "the operands of products in other processes")?;
+        }
         Ok(())
     }
 
@@ -136,7 +165,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                         continue;
                     }
                     members.send(&[rank], Kind::State, |_| ())?;
-                    for run in runs(of_rank) {
+                    for run in runs(of_rank, buckets.run_len()) {
                         members.receive(rank, Kind::State, |bytes| place(run, bytes, &mut all))?;
                     }
                 }
@@ -146,7 +175,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             members.receive(to, Kind::State, |_| Some(()))?;
             let own = parts.of(members.rank(), buckets);
             let mut rest = &optimizer_state[..];
-            for run in runs(own) {
+            for run in runs(own, buckets.run_len()) {
                 let len = Part::of(run, self.optimizer.slots()).state.len();
                 let (state, after) = rest.split_at(len);
                 members.send_numbers(&[to], Kind::State, state)?;
@@ -177,6 +206,19 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// The members of the group, if each has a part of the optimizer's state.
     pub(super) fn with_parts(&self) -> Option<Arc<Members>> {
         self.state.parts.as_ref().and(self.state.members.clone())
+    }
+}
+
+/// The stages with products of which members tell each other the operands, in passes of up to so many rows: where each of them has a part, so that
+/// they share the work.
+pub(super) fn stages_of_parts(
+    parts: Option<&Parts>,
+    buckets: &Buckets,
+    rows: usize,
+) -> Vec<(usize, [usize; 2])> {
+    match parts {
+        Some(parts) if parts.of_all() => stages(buckets, rows),
+        _ => Vec::new(),
     }
 }
 

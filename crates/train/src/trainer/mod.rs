@@ -461,6 +461,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         self.make_factors()?;
         self.make_group_sum()?;
+        self.make_operands(shards)?;
         let threads = self.useful_threads(rows, own.len());
         // Shards that wait for each other need a thread each, of which no more than allowed run at once.
         let exchanges = shards > 1 && self.model.plan().has_sums_over_batch();

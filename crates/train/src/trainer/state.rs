@@ -17,6 +17,7 @@ use crate::engine::buckets::Buckets;
 use crate::engine::careful::Copies;
 use crate::engine::exchange::Exchanges;
 use crate::engine::factors::SecondMoments;
+use crate::engine::gathered::Gathered;
 use crate::engine::group_sum::GroupSum;
 use crate::engine::members::Members;
 use crate::engine::parts::{Part, Parts};
@@ -100,6 +101,8 @@ pub(super) struct State<T: Real, Y> {
     pub(super) members: Option<Arc<Members>>,
     pub(super) of_group: OfGroup,
     pub(super) group_sum: GroupSum<T>,
+    /// What members tell each other instead of sums, where each has a part.
+    pub(super) operands: Gathered<T>,
     /// Whether the training has ended with an error, of which callbacks are told.
     pub(super) has_ended: bool,
 }
@@ -146,6 +149,7 @@ impl<T: Real, Y> State<T, Y> {
             members: None,
             of_group: OfGroup::default(),
             group_sum: GroupSum::default(),
+            operands: Gathered::of_stages(Vec::new(), 0, 0),
             has_ended: false,
         }
     }

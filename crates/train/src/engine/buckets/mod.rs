@@ -36,6 +36,12 @@ const MAX_LEN_OF_ROWS: usize = 8 * MAX_LEN;
 /// How many terms of the longest list a bucket of a table has.
 const TERMS: usize = 64;
 
+/// In how many messages parameters travel, about, so that the members work at the same time on different ones ...
+const MESSAGES: usize = 16;
+
+/// ... as long as a message has so many of them: enough that it takes longer to send than to begin, and not more than a cache holds.
+const MESSAGE_LEN: [usize; 2] = [1 << 14, 1 << 16];
+
 /// A range of the flat parameters, of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bucket {
@@ -183,6 +189,12 @@ impl Buckets {
     /// Whether the gradients of tables are lists.
     pub(crate) fn sparse(&self) -> bool {
         self.sparse
+    }
+
+    /// How many parameters travel together between the members of a group, about.
+    pub(crate) fn run_len(&self) -> usize {
+        let [least, most] = MESSAGE_LEN;
+        (self.len() / MESSAGES).clamp(least, most)
     }
 
     /// Whether there are tables whose gradients are lists.
@@ -405,6 +417,29 @@ impl Buckets {
             }
         }
     }
+}
+
+/// The parameters of contiguous buckets.
+pub(crate) fn range_of(buckets: &[Bucket]) -> Range<usize> {
+    match buckets {
+        [] => 0..0,
+        [only] => only.start..only.end,
+        [first, .., last] => first.start..last.end,
+    }
+}
+
+/// Runs of buckets that travel together, of `len` parameters or a single bucket; none contains a table.
+pub(crate) fn runs(buckets: &[Bucket], len: usize) -> impl Iterator<Item = &[Bucket]> {
+    let is_table = |bucket: &Bucket| matches!(bucket.source, GradSource::Table { .. });
+    buckets.split(move |bucket| is_table(bucket)).flat_map(move |mut rest| {
+        std::iter::from_fn(move || {
+            let start = rest.first()?.start;
+            let within = rest.iter().take_while(|bucket| bucket.end - start <= len).count();
+            let (run, others) = rest.split_at(within.max(1));
+            rest = others;
+            Some(run)
+        })
+    })
 }
 
 /// Where the state of contiguous buckets begins in that of all.
