@@ -192,16 +192,24 @@ impl Group for MpiGroup {
     }
 
     fn send(&self, to: usize, message: &[u8]) -> Result<(), GroupError> {
+        self.spare.give(self.send_away(to, self.spare.copy_of(message))?);
+        Ok(())
+    }
+
+    fn send_away(&self, to: usize, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
         let failed = |message: String| GroupError::Transport { rank: to, message };
         if message.len() > LONGEST {
             return Err(failed(format!("a message of {} bytes is longer than MPI can count", message.len())));
         }
-        let sent = self.command(Command::Send(to, self.spare.copy_of(message)));
-        if sent { Ok(()) } else { Err(failed("the thread that calls MPI has ended".into())) }
+        let sent = self.command(Command::Send(to, message));
+        if sent { Ok(self.spare.take()) } else { Err(failed("the thread that calls MPI has ended".into())) }
     }
 
     fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<(), GroupError> {
-        let arrived = self.mailbox.take(from, self.patience).map_err(|error| match error {
+        let look = || {
+            self.command(Command::Look);
+        };
+        let arrived = self.mailbox.take(from, self.patience, look).map_err(|error| match error {
             NoMessage::Late => GroupError::Silent { rank: from, seconds: self.patience.as_secs() },
             NoMessage::Closed(message) => GroupError::Transport { rank: from, message },
         })?;

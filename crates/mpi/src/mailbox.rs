@@ -1,6 +1,7 @@
 //! The messages that have arrived and were not received yet.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Mailbox {
     state: Mutex<State>,
     changed: Condvar,
+    /// How many threads wait for a message.
+    waiting: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -32,7 +35,18 @@ impl Mailbox {
     /// For this number of processes.
     pub(crate) fn new(processes: usize) -> Self {
         let from = (0..processes).map(|_| VecDeque::new()).collect();
-        Self { state: Mutex::new(State { from, closed: None }), changed: Condvar::new() }
+        let state = Mutex::new(State { from, closed: None });
+        Self { state, changed: Condvar::new(), waiting: AtomicUsize::new(0) }
+    }
+
+    /// Whether a thread waits for a message.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// The next message of a process, if it has arrived.
+    fn arrived(&self, from: usize) -> Option<Vec<u8>> {
+        self.state().from[from].pop_front()
     }
 
     /// A message has arrived.
@@ -47,8 +61,24 @@ impl Mailbox {
         self.changed.notify_all();
     }
 
-    /// Waits for the next message of a process.
-    pub(crate) fn take(&self, from: usize, patience: Duration) -> Result<Vec<u8>, NoMessage> {
+    /// Waits for the next message of a process; calls `begin` before it does.
+    pub(crate) fn take(
+        &self,
+        from: usize,
+        patience: Duration,
+        begin: impl FnOnce(),
+    ) -> Result<Vec<u8>, NoMessage> {
+        if let Some(message) = self.arrived(from) {
+            return Ok(message);
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        begin();
+        let result = self.wait(from, patience);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        result
+    }
+
+    fn wait(&self, from: usize, patience: Duration) -> Result<Vec<u8>, NoMessage> {
         let begin = Instant::now();
         let mut state = self.state();
         loop {
@@ -87,11 +117,11 @@ mod tests {
                 mailbox.put(0, vec![9]);
             });
             for byte in 0..3 {
-                assert_eq!(mailbox.take(1, Duration::from_secs(30)), Ok(vec![byte]));
+                assert_eq!(mailbox.take(1, Duration::from_secs(30), || ()), Ok(vec![byte]));
             }
             assert_eq!(mailbox.take(0, Duration::from_secs(30)), Ok(vec![9]));
         });
-        assert_eq!(mailbox.take(0, SHORT), Err(NoMessage::Late));
+        assert_eq!(mailbox.take(0, SHORT, || ()), Err(NoMessage::Late));
     }
 
     #[test]
@@ -100,7 +130,7 @@ mod tests {
         mailbox.put(0, vec![1]);
         mailbox.close("over");
         mailbox.close("again");
-        assert_eq!(mailbox.take(0, SHORT), Ok(vec![1]));
-        assert_eq!(mailbox.take(0, SHORT), Err(NoMessage::Closed("over".into())));
+        assert_eq!(mailbox.take(0, SHORT, || ()), Ok(vec![1]));
+        assert_eq!(mailbox.take(0, SHORT, || ()), Err(NoMessage::Closed("over".into())));
     }
 }

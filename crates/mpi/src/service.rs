@@ -1,7 +1,7 @@
 //! The thread that calls MPI.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
@@ -16,19 +16,24 @@ use crate::mailbox::Mailbox;
 use crate::sending::Sending;
 use crate::spare::Spare;
 
-/// How often the thread looks for messages before it lets other threads run between looks.
+/// How often the thread looks for messages that are awaited before it lets other threads run between looks.
 const SPINS: u32 = 200;
 
 /// How often it looks before it sleeps between looks.
 const YIELDS: u32 = 2_000;
 
-/// How long it sleeps between looks, unless it is given something to send.
+/// How long it sleeps between looks while a message is awaited or on its way, unless it is told something.
 const NAP: Duration = Duration::from_micros(50);
+
+/// How long it sleeps between looks otherwise: so long that it does not disturb the thread that computes, which may have the same core.
+const SLEEP: Duration = Duration::from_micros(200);
 
 /// What the thread is told.
 pub(crate) enum Command {
     /// Send a message to a process.
     Send(usize, Vec<u8>),
+    /// Look for messages, since one is awaited.
+    Look,
     /// End when all was sent.
     Finish,
     /// End the job with this status.
@@ -99,13 +104,26 @@ impl Service {
         let mut is_over = false;
         loop {
             let mut worked = false;
+            let is_awaited = self.mailbox.is_awaited();
+            let mut pause = match (is_awaited, self.sending.is_empty()) {
+                // After the last command there is none to wait for.
+                _ if is_over => {
+                    if idle > YIELDS {
+                        thread::sleep(NAP);
+                    }
+                    None
+                }
+                (true, _) if idle <= YIELDS => None,
+                (true, _) | (false, false) if idle > 0 => Some(NAP),
+                (false, true) if idle > 0 => Some(SLEEP),
+                _ => None,
+            };
             loop {
-                // A thread that has nothing to do sleeps, until it is given something or for a moment.
-                let next = match idle {
-                    YIELDS.. => commands.recv_timeout(NAP),
-                    _ => commands.try_recv().map_err(|error| match error {
-                        std::sync::mpsc::TryRecvError::Empty => RecvTimeoutError::Timeout,
-                        std::sync::mpsc::TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+                let next = match pause.take() {
+                    Some(pause) => commands.recv_timeout(pause),
+                    None => commands.try_recv().map_err(|error| match error {
+                        TryRecvError::Empty => RecvTimeoutError::Timeout,
+                        TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
                     }),
                 };
                 match next {
@@ -117,23 +135,21 @@ impl Service {
                     }
                 }
                 worked = true;
-                idle = 0;
             }
-            worked |= self.receive();
+            let received = self.receive();
             let before = self.sending.len();
             let spare = &self.spare;
             self.sending.retain_mut(|sending| sending.finish().map(|message| spare.give(message)).is_none());
-            worked |= self.sending.len() < before;
+            worked |= received || self.sending.len() < before;
             if is_over && self.sending.is_empty() {
                 return;
             }
             idle = if worked { 0 } else { idle + 1 };
             match idle {
+                // Whoever waited for this message may need the core of this thread.
+                0 if received && is_awaited => thread::yield_now(),
                 0..SPINS => std::hint::spin_loop(),
-                SPINS..YIELDS => thread::yield_now(),
-                // After the last command there is none to wait for.
-                _ if is_over => thread::sleep(NAP),
-                _ => {}
+                _ => thread::yield_now(),
             }
         }
     }
@@ -146,6 +162,7 @@ impl Service {
                 self.sending.push(Sending::start(&to, message));
                 false
             }
+            Command::Look => false,
             Command::Finish => true,
             Command::Abort(status) => self.world.abort(status),
         }

@@ -13,7 +13,11 @@ pub(crate) fn bytes<T: Real>(values: &[T]) -> Vec<u8> {
 pub(crate) fn append<T: Real>(values: &[T], bytes: &mut Vec<u8>) {
     let start = bytes.len();
     bytes.resize(start + size_of_val(values), 0);
-    let bytes = &mut bytes[start..];
+    write(values, &mut bytes[start..]);
+}
+
+/// Writes the bytes of these numbers, as many as there are.
+pub(crate) fn write<T: Real>(values: &[T], bytes: &mut [u8]) {
     match T::NAME {
         "f32" => {
             let (single, _) = bytes.as_chunks_mut::<4>();

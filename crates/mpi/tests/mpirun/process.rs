@@ -67,6 +67,17 @@ pub(crate) fn trainer(seed: u64) -> Trainer<f32, u8> {
         .metric(Accuracy)
 }
 
+/// A network so large that each of up to three processes keeps the optimizer's state of its part of the parameters alone.
+pub(crate) fn large(seed: u64) -> Trainer<f32, u8> {
+    let layers = Sequential::new().then(Flatten).then(Dense::new(300)).then(Relu).then(Dense::new(10));
+    let model = Model::new([28, 28], layers, Seed(1)).expect("the shapes fit");
+    let trainer = Trainer::new(model, CrossEntropy, adam(3e-3)).batch_size(32).shards(8).threads(2);
+    trainer.seed(seed).metric(Accuracy)
+}
+
+/// The case in which it is trained.
+pub(crate) const LARGE: &str = "trains a large network";
+
 /// Trains; returns the hash of the parameters and the scores.
 pub(crate) fn train(mut trainer: Trainer<f32, u8>, wrong: Option<usize>) -> Result<String, TrainError> {
     let data = |count, seed, wrong| Data { digits: digits(count, Seed(seed)), wrong };
@@ -129,7 +140,7 @@ pub(crate) fn run(rank: &str, case: &str) -> ExitCode {
     let is_odd_one = group.rank() == if case == "the first hangs" { 0 } else { 1 };
     let seed = if case == "differs" && is_odd_one { 8 } else { 7 };
     let wrong = (case == "fails").then_some(100);
-    let mut trainer = trainer(seed).group(group.clone());
+    let mut trainer = if case == LARGE { large(seed) } else { trainer(seed) }.group(group.clone());
     if is_odd_one && ["dies", "hangs", "the first hangs", "panics"].contains(&case) {
         let case = case.to_owned();
         trainer = trainer.callback(move |event: &Event<'_>| {

@@ -17,6 +17,10 @@ pub(crate) enum Watched {
     State,
 }
 
+impl Watched {
+    pub(crate) const ALL: [Self; 4] = [Self::Gradient, Self::Statistic, Self::Parameter, Self::State];
+}
+
 /// A number that is too large, or NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Finding {

@@ -12,7 +12,8 @@ use std::ops::Range;
 use chainrule_core::ParamKind;
 use chainrule_tensor::{Buffer, Real};
 
-use super::buckets::{Bucket, Buckets, GradSource};
+use super::buckets::{Bucket, Buckets, GradSource, range_of, runs};
+use super::gathered::Gathered;
 use super::members::{Kind, Members};
 use super::prefetch::NextSamples;
 use super::reduce::{BucketRange, Order, Phase, Reduce, Scratch, add_share};
@@ -21,10 +22,6 @@ use super::shard::Shard;
 use super::sparse::{RowRange, TableRows};
 use super::update::{Common, ParamBlock};
 use crate::group::GroupError;
-use crate::numbers;
-
-/// How many parameters travel together, about: enough that a message takes longer to send than to begin.
-const LEN: usize = 1 << 16;
 
 /// What the sum of a group is computed in. Empty without a group.
 #[derive(Debug)]
@@ -68,51 +65,66 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
             return self.sum_all(total, scratch);
         }
         self.sum_all(pass, scratch)?;
-        for &Bucket { start, end, kind, .. } in buckets.fixed() {
-            let Shares { gradients, statistics, .. } = shares;
-            let shares = if kind == ParamKind::Buffer { statistics } else { gradients };
-            add_share(&pass[start..end], &mut total[start..end], shares);
-        }
+        add_pass(buckets.fixed(), total, pass, shares);
         Ok(())
     }
 
     /// Writes the sums of all buckets but those of tables.
     fn sum_all(&self, total: &mut [T], scratch: &mut [Scratch<T>]) -> Result<(), GroupError> {
-        let &Self { members, rows, .. } = self;
+        let &Self { members, .. } = self;
         let (rank, last) = (members.rank(), members.size() - 1);
-        let first = members.first_with_rows(rows);
-        for buckets in runs(self.buckets.fixed()) {
-            let range = buckets[0].start..buckets[buckets.len() - 1].end;
-            let values = &mut total[range];
-            if rank > first {
-                members.receive(rank - 1, Kind::PartialSum, |bytes| numbers::numbers(bytes, values))?;
-            }
-            if members.has_rows(rank, rows) {
-                self.add_own(buckets, values, rank > first, scratch);
-            }
-            if rank >= first && rank < last {
-                members.send(&[rank + 1], Kind::PartialSum, |message| numbers::append(values, message))?;
-            }
-            if rank == last && last > 0 {
-                members.send(&[0], Kind::Sum, |message| numbers::append(values, message))?;
+        for buckets in runs(self.buckets.fixed(), self.buckets.run_len()) {
+            let values = &mut total[range_of(buckets)];
+            if self.pass_on(buckets, values, scratch)? && last > 0 {
+                members.send_numbers(&[0], Kind::Sum, values)?;
             }
         }
         if rank == last {
             return Ok(());
         }
         let before = if rank == 0 { last } else { rank - 1 };
-        for buckets in runs(self.buckets.fixed()) {
-            let values = &mut total[buckets[0].start..buckets[buckets.len() - 1].end];
-            members.receive(before, Kind::Sum, |bytes| numbers::numbers(bytes, values))?;
+        for buckets in runs(self.buckets.fixed(), self.buckets.run_len()) {
+            let values = &mut total[range_of(buckets)];
+            members.receive_numbers(before, Kind::Sum, values)?;
             if rank + 1 < last {
-                members.send(&[rank + 1], Kind::Sum, |message| numbers::append(values, message))?;
+                members.send_numbers(&[rank + 1], Kind::Sum, values)?;
             }
         }
         Ok(())
     }
 
-    /// Writes the sums over the shards of this member, or adds them to `values`.
-    fn add_own(&self, buckets: &[Bucket], values: &mut [T], continued: bool, scratch: &mut [Scratch<T>]) {
+    /// Adds the shards of this member to the sums of those before it, in `values`, and sends them to the next one. Whether they are complete,
+    /// as in the last one.
+    pub(super) fn pass_on(
+        &self,
+        buckets: &[Bucket],
+        values: &mut [T],
+        scratch: &mut [Scratch<T>],
+    ) -> Result<bool, GroupError> {
+        let &Self { members, rows, .. } = self;
+        let (rank, last) = (members.rank(), members.size() - 1);
+        let first = members.first_with_rows(rows);
+        if rank > first {
+            members.receive_numbers(rank - 1, Kind::PartialSum, values)?;
+        }
+        if members.has_rows(rank, rows) {
+            self.add_own(buckets, values, rank > first, None, scratch);
+        }
+        if rank >= first && rank < last {
+            members.send_numbers(&[rank + 1], Kind::PartialSum, values)?;
+        }
+        Ok(rank == last)
+    }
+
+    /// Writes the sums over the shards of this member, and of those whose operands are gathered, or adds them to `values`.
+    pub(super) fn add_own(
+        &self,
+        buckets: &[Bucket],
+        values: &mut [T],
+        continued: bool,
+        gathered: Option<&Gathered<T>>,
+        scratch: &mut [Scratch<T>],
+    ) {
         let &Self { shards, common, threads, .. } = self;
         let offset = buckets[0].start;
         let block = ParamBlock { common, offset, params: &mut [], state_offset: 0, state: &mut [] };
@@ -121,7 +133,7 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
         let next = NextSamples { prefetch: &nothing, samples: &[], columns: (0, 0) };
         let order = Order::ByShard { continued };
         let shares = Shares::ALL;
-        Reduce { phase: Phase::Reduce, order, tables: &[], shares, shards, split_k: None, next }
+        Reduce { phase: Phase::Reduce, order, tables: &[], shares, shards, split_k: None, gathered, next }
             .run(range, scratch, threads);
     }
 
@@ -159,16 +171,14 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
     }
 }
 
-/// Runs of buckets that travel together; none contains a table.
-pub(crate) fn runs(buckets: &[Bucket]) -> impl Iterator<Item = &[Bucket]> {
-    let is_table = |bucket: &Bucket| matches!(bucket.source, GradSource::Table { .. });
-    buckets.split(move |bucket| is_table(bucket)).flat_map(|mut rest| {
-        std::iter::from_fn(move || {
-            let start = rest.first()?.start;
-            let within = rest.iter().take_while(|bucket| bucket.end - start <= LEN).count();
-            let (run, others) = rest.split_at(within.max(1));
-            rest = others;
-            Some(run)
-        })
-    })
+/// Adds the sums of a pass to those of the passes before, if there were any.
+pub(super) fn add_pass<T: Real>(buckets: &[Bucket], total: &mut [T], of_pass: &[T], shares: Shares) {
+    if shares.first {
+        return;
+    }
+    for &Bucket { start, end, kind, .. } in buckets {
+        let Shares { gradients, statistics, .. } = shares;
+        let shares = if kind == ParamKind::Buffer { statistics } else { gradients };
+        add_share(&of_pass[start..end], &mut total[start..end], shares);
+    }
 }

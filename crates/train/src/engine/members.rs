@@ -7,6 +7,8 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chainrule_tensor::Real;
+
 use super::pass::rows_of_shard;
 use crate::group::{Group, GroupError};
 use crate::numbers;
@@ -25,10 +27,18 @@ pub(crate) enum Kind {
     Weights,
     /// The losses of rows, and the largest gradients of shards.
     Losses,
+    /// The operands of products.
+    Operands,
     /// The sum of the gradients of some shards.
     PartialSum,
     /// The sum of the gradients of all shards.
     Sum,
+    /// Parameters that were updated.
+    Parameters,
+    /// The largest numbers of the optimizer's state, or what is not finite after a careful step.
+    Findings,
+    /// The optimizer's state, and the request for it.
+    State,
     /// What metrics have counted.
     Counts,
     /// Why a member has failed.
@@ -36,14 +46,18 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 13] = [
         Self::Properties,
         Self::Requests,
         Self::LayerSums,
         Self::Weights,
         Self::Losses,
+        Self::Operands,
         Self::PartialSum,
         Self::Sum,
+        Self::Parameters,
+        Self::Findings,
+        Self::State,
         Self::Counts,
         Self::Failure,
     ];
@@ -60,8 +74,12 @@ impl Kind {
             Self::LayerSums => "a sum in the middle of a pass",
             Self::Weights => "the weights of a batch",
             Self::Losses => "the losses of a batch",
+            Self::Operands => "the operands of products",
             Self::PartialSum => "the sum of the gradients",
             Self::Sum => "the end of the sum of the gradients",
+            Self::Parameters => "the update of the parameters",
+            Self::Findings => "a look at the numbers of a step",
+            Self::State => "a checkpoint",
             Self::Counts => "the values of the metrics",
             Self::Failure => "an error",
         }
@@ -164,13 +182,43 @@ impl Members {
         self.send_message(to, message)
     }
 
+    /// Sends these numbers.
+    pub(crate) fn send_numbers<T: Real>(
+        &self,
+        to: &[usize],
+        kind: Kind,
+        values: &[T],
+    ) -> Result<(), GroupError> {
+        // Whatever is in it is overwritten.
+        let mut message = self.spare();
+        message.resize(1 + size_of_val(values), 0);
+        message[0] = kind as u8;
+        numbers::write(values, &mut message[1..]);
+        self.send_message(to, message)
+    }
+
     fn send_message(&self, to: &[usize], message: Vec<u8>) -> Result<(), GroupError> {
-        let sent = to.iter().try_for_each(|&to| match self.group.send(to, &message) {
-            Err(GroupError::Gone { rank }) => Err(self.why_gone(rank)),
-            sent => sent,
-        });
-        self.give(message);
-        sent
+        let why = |error| match error {
+            GroupError::Gone { rank } => self.why_gone(rank),
+            error => error,
+        };
+        let Some((&last, others)) = to.split_last() else {
+            self.give(message);
+            return Ok(());
+        };
+        others.iter().try_for_each(|&to| self.group.send(to, &message)).map_err(why)?;
+        self.give(self.group.send_away(last, message).map_err(why)?);
+        Ok(())
+    }
+
+    /// Waits for a message with these numbers.
+    pub(crate) fn receive_numbers<T: Real>(
+        &self,
+        from: usize,
+        expected: Kind,
+        values: &mut [T],
+    ) -> Result<(), GroupError> {
+        self.receive(from, expected, |bytes| numbers::numbers(bytes, values))
     }
 
     /// Waits for a message of this kind, and calls `read` with its contents, which returns `None` if they are not what they should be.
@@ -255,9 +303,14 @@ impl Members {
     }
 
     fn take(&self) -> Vec<u8> {
-        let mut message = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut message = self.spare();
         message.clear();
         message
+    }
+
+    /// A message that is not in use, with whatever was in it.
+    fn spare(&self) -> Vec<u8> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
     fn give(&self, message: Vec<u8>) {

@@ -63,19 +63,24 @@
 //! - **The threads do not sleep between forks.** While a training runs, the pool's other threads spin, since waking one would
 //!   take as long as a step.
 //! - **Several processes may share the shards of a batch** ([`members`]). Each runs some of them, all tell each other their losses, and the
-//!   sums of the gradients travel from one to the next ([`group_sum`]), so that every process takes the same step.
+//!   sums of the gradients travel from one to the next ([`group_sum`]), so that every process takes the same step. Where there are many
+//!   parameters, each keeps the optimizer's state for a [part](parts) of them, updates that, and sends it to the others ([`divided`]); of
+//!   products they may tell each other X and dZ instead of sums ([`gathered`]).
 //! - **An evaluation** is the gather and the forward pass alone, without a split.
 //!
 //! Start reading at [`trainer/step.rs`](crate::trainer), which calls all of this. The files import each other only
-//! downward: `group_sum` over `reduce`, this over `sparse`, `split_k` and `shard`, as `factors` is over `shard`, these over `buckets`, `careful`, `pool`, `prefetch`, `update`,
+//! downward: `divided` over `parts` and `group_sum`, that over `reduce`, `reduce` also over `gathered`, this over `sparse`, `split_k` and `shard`, as `factors` is over `shard`, these over `buckets`, `careful`, `pool`, `prefetch`, `update`,
 //! `range` and `pass`.
 
 pub(crate) mod buckets;
 pub(crate) mod careful;
+pub(crate) mod divided;
 pub(crate) mod exchange;
 pub(crate) mod factors;
+pub(crate) mod gathered;
 pub(crate) mod group_sum;
 pub(crate) mod members;
+pub(crate) mod parts;
 pub(crate) mod pass;
 pub(crate) mod pool;
 pub(crate) mod prefetch;

@@ -12,6 +12,7 @@ use ndarray::{ArrayViewMut2, s};
 
 use super::buckets::{Bucket, Buckets, GradSource};
 use super::careful::Watched;
+use super::gathered::Gathered;
 use super::pass::rows_of_shard;
 use super::pool;
 use super::prefetch::{NextSamples, Prefetcher};
@@ -116,6 +117,8 @@ pub(crate) struct Reduce<'a, T: Real, Y> {
     pub(crate) shards: &'a [Shard<T, Y>],
     /// The first product, where it is split.
     pub(crate) split_k: Option<&'a SplitK<T>>,
+    /// The operands in the shards of other members of a group, where those of all are summed here.
+    pub(crate) gathered: Option<&'a Gathered<T>>,
     /// All samples of the next step, with all columns.
     pub(crate) next: NextSamples<'a>,
 }
@@ -275,15 +278,20 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
         let mut dw =
             ArrayViewMut2::from_shape((inputs.len(), columns), sum).expect("whole rows of the weight");
         let mut row = 0;
-        let mut operands = shards.map(|shard| {
-            let (x, dy) = shard.operands(stage);
+        let all = self.shards.iter().enumerate();
+        let mut operands = all.filter_map(|(index, shard)| {
+            let (x, dy) = match self.gathered {
+                _ if !shard.is_empty() => shard.operands(stage),
+                Some(gathered) => gathered.operands(stage, index)?,
+                None => return None,
+            };
             let rows = row..row + dy.nrows();
             row = rows.end;
             let x = match self.split_k {
                 Some(split_k) if stage == 0 => split_k.x(rows, inputs.clone()),
                 _ => x.slice_move(s![.., inputs.clone()]),
             };
-            (x.reversed_axes(), dy)
+            Some((x.reversed_axes(), dy))
         });
         if self.order != Order::Joined {
             let mut beta = if continued { T::one() } else { T::zero() };

@@ -32,6 +32,17 @@ pub trait Group: Debug + Send + Sync {
     /// [`GroupError`] if that member cannot be reached.
     fn send(&self, to: usize, message: &[u8]) -> Result<(), GroupError>;
 
+    /// As [`send`](Self::send), of a message that the caller has no more use for. Returns memory for another one, with whatever is in it.
+    /// By default it sends a copy.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    fn send_away(&self, to: usize, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
+        self.send(to, &message)?;
+        Ok(message)
+    }
+
     /// Waits for the next message of another member, and replaces the contents of `message` by it.
     ///
     /// # Errors
@@ -53,6 +64,10 @@ impl<G: Group + ?Sized> Group for Arc<G> {
 
     fn send(&self, to: usize, message: &[u8]) -> Result<(), GroupError> {
         (**self).send(to, message)
+    }
+
+    fn send_away(&self, to: usize, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
+        (**self).send_away(to, message)
     }
 
     fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<(), GroupError> {

@@ -82,7 +82,12 @@ impl Group for ThreadGroup {
     }
 
     fn send(&self, to: usize, message: &[u8]) -> Result<(), GroupError> {
-        self.senders[to].send(message.to_vec()).map_err(|_| GroupError::Gone { rank: to })
+        self.send_away(to, message.to_vec()).map(|_| ())
+    }
+
+    fn send_away(&self, to: usize, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
+        self.senders[to].send(message).map_err(|_| GroupError::Gone { rank: to })?;
+        Ok(Vec::new())
     }
 
     fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<(), GroupError> {

@@ -364,6 +364,11 @@ pub enum FileError {
         "cannot save the training in the middle of an epoch after an error, since what the metrics have counted in the other processes is not known here: go on from the checkpoint before"
     )]
     CountsOfOthers,
+    /// The processes of a group have the optimizer's state each of its part of the parameters.
+    #[error(
+        "cannot save the training here, since the other processes have parts of the optimizer's state: let a callback save it, such as `Checkpoints`, or go on from the checkpoint before"
+    )]
+    StateOfOthers,
     /// It is a model, but not a checkpoint of a training.
     #[error("{} is a model without the state of its training: it can be loaded, but not resumed", path.display())]
     NotACheckpoint {

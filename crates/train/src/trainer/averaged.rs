@@ -28,9 +28,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Whether other weights than the trained ones are evaluated.
     pub(super) fn averages(&self) -> bool {
-        let State { buckets, optimizer_state, step, .. } = &self.state;
         // Before the first step, or the first fit, there is no mean yet.
-        self.optimizer.averages() && *step > 0 && optimizer_state.len() >= buckets.state_len()
+        self.optimizer.averages() && self.state.step > 0 && self.state.has_whole_state()
     }
 
     /// Overwrites the trained parameters with those that are evaluated.
@@ -40,7 +39,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         let State { buckets, optimizer_state, numbers, .. } = &self.state;
         let mut state = optimizer_state.clone();
-        buckets.for_each(self.state.at(), params, &mut state, numbers, |pass| self.optimizer.average(pass));
+        let at = (self.state.at(), &numbers[..]);
+        buckets.for_each(buckets.updated(), at, params, &mut state, |pass| self.optimizer.average(pass));
     }
 
     /// Runs an evaluation with the weights that are evaluated in place of the trained ones, if there are such.
@@ -57,7 +57,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         reserve(averaged, trained.len(), 1, "the mean of the weights, which is evaluated")?;
         averaged.copy_from_slice(trained);
         let optimizer = &*self.optimizer;
-        buckets.for_each(step, averaged, optimizer_state, numbers, |pass| optimizer.average(pass));
+        let at = (step, &numbers[..]);
+        buckets.for_each(buckets.updated(), at, averaged, optimizer_state, |pass| optimizer.average(pass));
         std::mem::swap(averaged, trained);
         // A loss or a metric may panic: the trained weights come back all the same.
         let result = catch_unwind(AssertUnwindSafe(|| evaluation(self)));

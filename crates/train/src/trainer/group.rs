@@ -46,7 +46,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// [warning](super::TrainWarning::SeenSamples) if they are the same.
     ///
     /// The result is that of [`distributable`](Self::distributable) in one process. There have to be as many shards as processes, or more. In a
-    /// step a process sends about twice the bytes of the parameters; each keeps the whole state of the optimizer.
+    /// step a process sends about twice the bytes of the parameters. Of a large network each keeps the optimizer's state of its part of the
+    /// parameters alone ([`optimizer_bytes`](Self::optimizer_bytes)): a checkpoint is then made for a callback that asks for it, not by
+    /// [`save`](Self::save) after the training.
     ///
     /// Not supported, and refused before the first step: optimizers that need factors of products or evaluate a batch again, losses that
     /// compare the samples of a batch with each other, models that carry states from batch to batch, the audit, and
@@ -198,11 +200,15 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let Some(members) = self.state.members.clone() else { return Ok(flow_of(wishes.stop)) };
         let Wishes { stop, save, restore } = wishes;
         let mut any = wishes;
+        let mut asking = Vec::new();
         let mut differs = None;
         members.all_gather(Kind::Requests, &[stop, save, restore].map(u8::from), &mut |rank, message| {
             let &[stop, save, restores] = message else { return None };
             any.stop |= stop != 0;
-            any.save |= save != 0;
+            if save != 0 {
+                any.save = true;
+                asking.push(rank);
+            }
             if (restores != 0) != restore {
                 differs = Some(rank);
             }
@@ -217,6 +223,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         if any.save {
             self.share_counts()?;
+            self.gather_state(&asking)?;
         }
         Ok(flow_of(any.stop))
     }

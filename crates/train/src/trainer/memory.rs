@@ -7,28 +7,75 @@ use super::error::TrainError;
 use super::reserve::reserve;
 use super::{State, Trainer};
 use crate::engine::factors::SecondMoments;
+use crate::engine::parts::{Part, Parts};
 use crate::engine::shard::Shard;
+use crate::group::GroupError;
 
 /// The bytes of activations from which it is checked, before a pass, that the system has them.
 const LARGE: u64 = 1 << 26;
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
-    /// Allocates the optimizer's state, if there is none.
+    /// Allocates the optimizer's state of this process, if there is none: that of its part of the parameters, where members of a group have
+    /// parts, and else the whole.
     pub(super) fn make_optimizer_state(&mut self) -> Result<(), TrainError> {
-        let step = self.state.at();
-        let State { optimizer_state, buckets, numbers, .. } = &mut self.state;
-        let len = buckets.state_len();
-        if optimizer_state.len() >= len {
+        let slots = self.optimizer.slots();
+        let State { buckets, members, .. } = &self.state;
+        let parts = members.as_ref().and_then(|members| {
+            let parts = Parts::new(buckets, &*self.optimizer, members.size())?;
+            Some((Part::of(parts.of(members.rank(), buckets), slots), parts))
+        });
+        let (part, parts) = parts.unzip();
+        let is_made = match (&part, &self.state.part) {
+            (None, None) => self.state.has_whole_state(),
+            (new, before) => new == before,
+        };
+        self.state.parts = parts;
+        if is_made {
             return Ok(());
         }
-        reserve(optimizer_state, len, 1, "the optimizer's state")?;
+        let what = "the optimizer's state";
+        let is_whole = self.state.has_whole_state();
+        let State { optimizer_state, part: before, .. } = &mut self.state;
+        match part {
+            // The others have the rest.
+            _ if before.is_some() => {
+                let what = "another division of the optimizer's state after a training";
+                let instead = "resume from a checkpoint";
+                return Err(GroupError::Unsupported { what, instead }.into());
+            }
+            Some(part) if is_whole => {
+                let mut own = Buffer::default();
+                reserve(&mut own, part.state.len(), 1, what)?;
+                own.copy_from_slice(&optimizer_state[part.state.clone()]);
+                *optimizer_state = own;
+                *before = Some(part);
+                Ok(())
+            }
+            part => {
+                let len = part.as_ref().map_or(self.state.buckets.state_len(), |part| part.state.len());
+                reserve(&mut self.state.optimizer_state, len, 1, what)?;
+                self.state.part = part;
+                self.start_optimizer_state()
+            }
+        }
+    }
+
+    /// Writes the optimizer's state with which a training begins.
+    fn start_optimizer_state(&mut self) -> Result<(), TrainError> {
         // An optimizer may read the parameters, but it does not change them before the first step.
         let what = "a copy of the parameters, from which the optimizer's state begins";
         let mut params = Buffer::default();
         reserve(&mut params, self.model.parameters.len(), 1, what)?;
         params.copy_from_slice(&self.model.parameters);
         let optimizer = &*self.optimizer;
-        buckets.for_each(step, &mut params, optimizer_state, numbers, |pass| optimizer.start(pass));
+        let step = self.state.at();
+        let State { optimizer_state, buckets, numbers, parts, members, .. } = &mut self.state;
+        let own = match (parts, members) {
+            (Some(parts), Some(members)) => parts.of(members.rank(), buckets),
+            _ => buckets.updated(),
+        };
+        let at = (step, &numbers[..]);
+        buckets.for_each(own, at, &mut params, optimizer_state, |pass| optimizer.start(pass));
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod callback;
 mod carried;
 mod checkpoint;
 mod checks;
+mod divided;
 mod epoch;
 pub(crate) mod error;
 mod fit;
@@ -460,6 +461,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         self.make_factors()?;
         self.make_group_sum()?;
+        self.make_operands(shards)?;
         let threads = self.useful_threads(rows, own.len());
         // Shards that wait for each other need a thread each, of which no more than allowed run at once.
         let exchanges = shards > 1 && self.model.plan().has_sums_over_batch();
@@ -469,7 +471,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             bytes,
         })?;
         let slots = self.optimizer.slots();
-        if !self.state.optimizer_state.is_empty() || slots == 0 {
+        if !self.state.optimizer_state.is_empty() || self.state.part.is_some() || slots == 0 {
             self.state.range.reset(slots);
         }
         let scratch = || Scratch::new(&self.state.buckets, slots, shards);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use chainrule_metrics::{MetricValue, Undefined};
-use chainrule_tensor::{Real, Seed};
+use chainrule_tensor::{Buffer, Real, Seed};
 
 use super::error::TrainError;
 use super::history::{EpochReport, Scores};
@@ -118,6 +118,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Takes the optimizer's state from the bytes of a checkpoint.
     fn read_optimizer_state(&mut self, bytes: &[u8]) -> Result<(), TrainError> {
         let other_length = || TrainError::Checkpoint("the optimizer's state has another length".into());
+        if self.state.part.take().is_some() {
+            self.state.optimizer_state = Buffer::default();
+        }
         self.make_optimizer_state()?;
         let State { optimizer_state, numbers, buckets, .. } = &mut self.state;
         let (by_slot, of_training) =

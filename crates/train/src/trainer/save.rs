@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chainrule_metrics::MetricValue;
+use chainrule_optim::Update;
 use chainrule_tensor::{Buffer, Real};
 
 use super::checkpoint::Checkpoint;
@@ -28,6 +29,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// # Errors
     ///
     /// [`FileError::CountsOfOthers`] after an error in the middle of an epoch of a [group](Self::group) of processes;
+    /// [`FileError::StateOfOthers`] where each of its processes keeps the optimizer's state of its part of the parameters, unless a
+    /// callback asks for it;
     /// [`FileError::CarriedStates`] in the middle of an epoch of a model with a stateful layer that does not hand its state over. Those
     /// of chainrule do.
     pub fn checkpoint(&self) -> Result<Checkpoint, FileError> {
@@ -37,11 +40,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.place.is_some() && self.samples_done() > 0 && self.state.tallies.counted_alone() {
             return Err(FileError::CountsOfOthers);
         }
-        let State { optimizer_state: state, numbers, buckets, .. } = &self.state;
+        let State { optimizer_state: state, numbers, buckets, part, gathered, .. } = &self.state;
+        if part.is_some() && gathered.is_none() {
+            return Err(FileError::StateOfOthers);
+        }
         let plateau = numbers::bytes(&self.plateau_numbers());
-        let bytes = |state: &[T]| {
-            [numbers::bytes(&buckets.state_by_slot(state)), numbers::bytes(numbers), plateau.clone()].concat()
-        };
+        let bytes = |state: &[u8]| [state, &numbers::bytes(numbers), &plateau].concat();
+        let by_slot = |state: &[T]| bytes(&numbers::bytes(&buckets.state_by_slot(state)));
         let training = Training {
             epoch: self.state.epoch,
             step: self.state.step,
@@ -50,15 +55,18 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             shards: self.shard_count() as u64,
             shuffle: self.shuffle,
             setup: self.setup(),
-            state: if state.len() < buckets.state_len() {
+            state: if let Some(gathered) = gathered {
+                bytes(gathered)
+            } else if state.len() < buckets.state_len() {
                 // There is none before the first fit: that with which it will begin.
                 let mut state = Buffer::zeros(buckets.state_len());
                 let mut params = self.model.parameters.clone();
-                let step = self.state.at();
-                buckets.for_each(step, &mut params, &mut state, numbers, |pass| self.optimizer.start(pass));
-                bytes(&state)
+                let at = (self.state.at(), &numbers[..]);
+                let start = |pass: Update<'_, T>| self.optimizer.start(pass);
+                buckets.for_each(buckets.updated(), at, &mut params, &mut state, start);
+                by_slot(&state)
             } else {
-                bytes(state)
+                by_slot(state)
             },
         };
         let position = self.position();

@@ -38,8 +38,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         // The state is stored bucket by bucket.
         let buckets = Buckets::new(self.model.plan(), &self.model.cache, &*self.optimizer, sparse);
+        let is_whole = self.state.has_whole_state();
         let State { buckets: before, optimizer_state, .. } = &mut self.state;
-        if optimizer_state.len() >= before.state_len() {
+        if is_whole {
             let by_slot = before.state_by_slot(optimizer_state);
             buckets.state_by_bucket(&by_slot, optimizer_state);
         }

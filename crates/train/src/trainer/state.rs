@@ -17,8 +17,10 @@ use crate::engine::buckets::Buckets;
 use crate::engine::careful::Copies;
 use crate::engine::exchange::Exchanges;
 use crate::engine::factors::SecondMoments;
+use crate::engine::gathered::Gathered;
 use crate::engine::group_sum::GroupSum;
 use crate::engine::members::Members;
+use crate::engine::parts::{Part, Parts};
 use crate::engine::range::RangeProof;
 use crate::engine::reduce::Scratch;
 use crate::engine::shard::Shard;
@@ -33,6 +35,12 @@ pub(super) struct State<T: Real, Y> {
     pub(super) split_k: Option<SplitK<T>>,
     /// Empty before the first fit.
     pub(super) optimizer_state: Buffer<T>,
+    /// Where in the state of all parameters it is, if that of this process is only a part.
+    pub(super) part: Option<Part>,
+    /// Who has which part.
+    pub(super) parts: Option<Parts>,
+    /// That of all, slot by slot, in bytes: while a checkpoint is made.
+    pub(super) gathered: Option<Vec<u8>>,
     /// The optimizer's state of the whole training.
     pub(super) numbers: Vec<f64>,
     /// The gradient of all parameters, for an optimizer that needs all gradients at once.
@@ -93,6 +101,8 @@ pub(super) struct State<T: Real, Y> {
     pub(super) members: Option<Arc<Members>>,
     pub(super) of_group: OfGroup,
     pub(super) group_sum: GroupSum<T>,
+    /// What members tell each other instead of sums, where each has a part.
+    pub(super) operands: Gathered<T>,
     /// Whether the training has ended with an error, of which callbacks are told.
     pub(super) has_ended: bool,
 }
@@ -104,6 +114,9 @@ impl<T: Real, Y> State<T, Y> {
             shards: Vec::new(),
             split_k: None,
             optimizer_state: Buffer::default(),
+            part: None,
+            parts: None,
+            gathered: None,
             numbers: vec![0.0; numbers],
             total: Buffer::default(),
             factors: SecondMoments::default(),
@@ -136,8 +149,14 @@ impl<T: Real, Y> State<T, Y> {
             members: None,
             of_group: OfGroup::default(),
             group_sum: GroupSum::default(),
+            operands: Gathered::of_stages(Vec::new(), 0, 0),
             has_ended: false,
         }
+    }
+
+    /// Whether the optimizer's state of all parameters is here.
+    pub(super) fn has_whole_state(&self) -> bool {
+        self.part.is_none() && self.optimizer_state.len() >= self.buckets.state_len()
     }
 
     /// The next step.

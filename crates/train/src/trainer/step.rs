@@ -5,6 +5,7 @@ use chainrule_core::Mode;
 use chainrule_data::Samples;
 use chainrule_tensor::{Real, Seed, vector};
 
+use super::divided::LastPass;
 use super::error::TrainError;
 use super::forward::{Forward, Passes};
 use super::shard_count::WORTH_A_FORK;
@@ -43,7 +44,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ) -> Result<BatchLoss, TrainError> {
         let small = self.step_flops(batch.samples.len().div_ceil(self.accumulate)) < WORTH_A_FORK;
         let threads = if small { 1 } else { self.state.threads };
-        let loss = self.passes(data, batch, threads)?;
+        let (loss, last) = self.passes(data, batch, threads)?;
+        if let (Some(members), Some(last)) = (self.with_parts(), last) {
+            if let Some(finding) = self.step_of_parts(&members, last, threads)? {
+                return Err(self.refusal(data, batch, finding));
+            }
+            self.state.step += 1;
+            return Ok(loss);
+        }
         let prefetch = |sample: u32, columns| data.prefetch(sample as usize, columns);
         // Most of them belong to other processes, if there are any.
         let samples = if self.state.members.is_some() { &[] } else { batch.next };
@@ -93,16 +101,18 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// The passes of a batch: one, or as many as its gradient is accumulated in. Where all gradients are summed before the update,
-    /// that is done.
+    /// that is done; where it is done in parts, for all passes but the last one, which is returned too.
     fn passes(
         &mut self,
         data: &dyn Samples<T, Target = Y>,
         batch: Batch<'_>,
         threads: usize,
-    ) -> Result<BatchLoss, TrainError> {
+    ) -> Result<(BatchLoss, Option<LastPass>), TrainError> {
         // Shards that wait for each other have a thread each.
         let threads_of_pass = self.state.exchanges.as_ref().map_or(threads, Exchanges::len);
         let mut passes = SeveralPasses::new(self.loss.reduction());
+        let with_parts = self.with_parts();
+        let mut last = None;
         for (first_row, part) in batch.parts(self.accumulate) {
             if first_row > 0 {
                 let State { tallies, shards, threads, .. } = &mut self.state;
@@ -116,7 +126,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 Some(_) => self.state.of_group.largest_grads.iter().sum(),
             };
             let shares = passes.add(loss, part.samples.len(), largest_grad);
-            if self.sums_first() {
+            if let Some(members) = &with_parts {
+                let rows = part.samples.len();
+                let of_pass = LastPass { rows, shares };
+                last = Some(of_pass);
+                if first_row + rows < batch.samples.len() {
+                    self.sum_parts(members, of_pass, threads, false, None)?;
+                }
+            } else if self.sums_first() {
                 let order = self.order();
                 let State { shards, split_k, total, scratch, buckets, members, group_sum, .. } =
                     &mut self.state;
@@ -141,7 +158,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.accumulate > 1 {
             self.check_loss(data, batch, loss.objective)?;
         }
-        Ok(loss)
+        Ok((loss, last))
     }
 
     /// The mode of the passes in the next step, for the samples of its batch from `first_row` on.
@@ -164,7 +181,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let State { optimizer_state, buckets, range, largest_grad, .. } = &mut self.state;
         range.admits(&*self.optimizer, step, *largest_grad, |params, state| {
             *params = vector::largest(&self.model.parameters).as_f64();
-            buckets.largest_by_slot(optimizer_state, state);
+            buckets.largest_by_slot(buckets.updated(), optimizer_state, state);
         })
     }
 

@@ -107,6 +107,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 self.warn(TrainWarning::not_saved(&error));
             }
         }
+        self.state.gathered = None;
         if let Some(snapshot) = restore {
             self.restore_weights(&snapshot)?;
         }

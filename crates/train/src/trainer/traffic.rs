@@ -4,8 +4,11 @@ use chainrule_losses::Scope;
 use chainrule_tensor::Real;
 
 use super::Trainer;
-use crate::engine::group_sum::runs;
+use super::divided::stages_of_parts;
+use crate::engine::buckets::{Bucket, range_of, runs};
+use crate::engine::gathered::Gathered;
 use crate::engine::members::Division;
+use crate::engine::parts::Parts;
 
 /// The events of a step at which members say what their callbacks have asked for: the begin and the end of it.
 const EVENTS: usize = 2;
@@ -32,8 +35,9 @@ impl Traffic {
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// What each of so many processes would send in a step over a whole batch, if they shared this training: see
-    /// [`group`](Self::group). With P bytes of parameters, a process sends its sums to the next one and the sums of all to the next one, at
-    /// most 2 P, and what grows with the batch but not with the network.
+    /// [`group`](Self::group). With P bytes of parameters, a process sends its sums to the next one, and the sums of all or the updated
+    /// parameters, at most 2 P together, and what grows with the batch but not with the network; instead of sums also the operands of products
+    /// with few rows, which are less.
     ///
     /// Not in it is what depends on the values of a batch or on how a layer computes: the gradients of tables that are lists, and the sums of
     /// batch normalisation over the batch.
@@ -45,19 +49,32 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return Vec::new();
         }
         let division = Division { size: processes, shards };
-        (0..processes).map(|rank| self.traffic_of(rank, division)).collect()
+        let parts = Parts::new(&self.state.buckets, &*self.optimizer, processes);
+        (0..processes).map(|rank| self.traffic_of(rank, division, parts.as_ref())).collect()
     }
 
-    fn traffic_of(&self, rank: usize, division: Division) -> Traffic {
+    fn traffic_of(&self, rank: usize, division: Division, parts: Option<&Parts>) -> Traffic {
         let (last, others) = (division.size - 1, division.size - 1);
         let mut sent = Traffic::default();
         sent.add(EVENTS * others, EVENTS * others * REQUESTS);
-        let fixed = self.state.buckets.fixed();
-        let sums = runs(fixed).count();
-        let bytes =
-            size_of::<T>() * runs(fixed).flatten().map(|bucket| bucket.end - bucket.start).sum::<usize>();
         let rows_of_pass = self.batch_size.div_ceil(self.accumulate.max(1)).max(1);
         let passes = self.batch_size.div_ceil(rows_of_pass);
+        let buckets = &self.state.buckets;
+        let operands =
+            Gathered::<T>::of_stages(stages_of_parts(parts, buckets, rows_of_pass), 0, buckets.run_len());
+        let of = |runs: &mut dyn Iterator<Item = &[Bucket]>| {
+            runs.fold((0, 0), |(sums, bytes), run| (sums + 1, bytes + size_of::<T>() * range_of(run).len()))
+        };
+        let of_rank = |rank| {
+            let part = parts.map_or(&[][..], |parts| parts.of(rank, buckets));
+            [of(&mut operands.travelling(part)), of(&mut operands.computed(part))]
+        };
+        let add = |(a, b): (usize, usize), (c, d)| (a + c, b + d);
+        let (sums, bytes) = match parts {
+            None => of(&mut runs(buckets.fixed(), buckets.run_len())),
+            Some(_) => (0..division.size).map(|rank| of_rank(rank)[0]).fold((0, 0), add),
+        };
+        let [(own_sums, own_bytes), computed] = of_rank(rank);
         for pass in 0..passes {
             let rows = rows_of_pass.min(self.batch_size - pass * rows_of_pass);
             let own = division.rows_of(rank, rows).len();
@@ -66,8 +83,18 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             if self.loss.scope() != Scope::Row {
                 sent.add(others, others * size_of::<f64>() * own);
             }
+            if operands.columns() > 0 {
+                sent.add(others, others * own * operands.columns() * size_of::<T>());
+            }
             if rank >= division.first_with_rows(rows) && rank < last {
                 sent.add(sums, bytes);
+            }
+            if parts.is_some() {
+                // The last one sends the sums to those that have the other parts.
+                if rank == last {
+                    sent.add(sums - own_sums, bytes - own_bytes);
+                }
+                continue;
             }
             // The last one sends the sums round; the one before it has no one left to send them to.
             let next = if rank == last { 0 } else { rank + 1 };
@@ -75,6 +102,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 sent.add(sums, bytes);
             }
         }
+        // Each sends the parameters of its part to all others.
+        let (updated, of_updated) = add((own_sums, own_bytes), computed);
+        sent.add(others * updated, others * of_updated);
         sent
     }
 }

@@ -81,7 +81,16 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let range = BucketRange { buckets: buckets.of_step(), block, total: &mut [] };
             let shares = Shares::ALL;
             let split_k = split_k.as_ref();
-            let reduce = Reduce { phase: Phase::Fused, order, tables: &[], shares, shards, split_k, next };
+            let reduce = Reduce {
+                phase: Phase::Fused,
+                order,
+                tables: &[],
+                shares,
+                shards,
+                split_k,
+                gathered: None,
+                next,
+            };
             return reduce.run(range, scratch, threads);
         }
 
@@ -142,7 +151,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let shares = Shares::ALL;
         let split_k = split_k.as_ref();
         let tables = &group_sum.tables;
-        let reduce = Reduce { phase: Phase::Update, order, tables, shares, shards, split_k, next };
+        let reduce =
+            Reduce { phase: Phase::Update, order, tables, shares, shards, split_k, gathered: None, next };
         reduce.run(range, scratch, threads);
     }
 
@@ -231,7 +241,7 @@ impl<T: Real> Sum<'_, T> {
         let range = BucketRange { buckets: buckets.of_step(), block, total };
         let nothing = |_: u32, _: Range<usize>| ();
         let next = NextSamples { prefetch: &nothing, samples: &[], columns: (0, 0) };
-        Reduce { phase: Phase::Reduce, order, tables: &[], shares, shards, split_k, next }
+        Reduce { phase: Phase::Reduce, order, tables: &[], shares, shards, split_k, gathered: None, next }
             .run(range, scratch, threads);
     }
 }

@@ -3,22 +3,24 @@
 use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use chainrule_core::Sequential;
 use chainrule_data::augment::{Augmented, Noise};
-use chainrule_data::{Dataset, Rows, Samples};
+use chainrule_data::{Dataset, Rows, Samples, Subset};
 use chainrule_layers::{
     BatchNorm, Conv2d, Dense, Dropout, Embedding, Flatten, Gru, MaxPool2d, Relu, Reshape, Tanh,
 };
 use chainrule_losses::{CrossEntropy, Loss};
 use chainrule_metrics::{Accuracy, ConfusionMatrix};
-use chainrule_optim::{ClipByGlobalNorm, Ema, Sam, UpdateRule, adam, kfac, sgd};
-use chainrule_tensor::{Seed, Shape};
+use chainrule_optim::{ClipByGlobalNorm, Ema, Sam, Update, UpdateRule, adam, kfac, sgd};
+use chainrule_tensor::{Seed, Shape, each};
 use chainrule_train::callbacks::{Checkpoints, EarlyStopping};
-use chainrule_train::{Audit, Event, Fit, Group, GroupError, Model, ThreadGroup, TrainError, Trainer};
+use chainrule_train::{
+    Audit, Event, FileError, Fit, Group, GroupError, Model, ThreadGroup, TrainError, Trainer,
+};
 use ndarray::Array2;
 
 const SHARDS: usize = 8;
@@ -183,6 +185,146 @@ fn tables() {
     }
 }
 
+/// So large that each of up to seven processes keeps the optimizer's state of its part alone.
+fn large() -> Sequential<f32> {
+    let layers = Sequential::new().then(Dense::new(1000)).then(BatchNorm::new()).then(Relu);
+    layers.then(Dense::new(300)).then(Relu).then(Dense::new(5))
+}
+
+/// Sign descent with a mean of the gradients, which states no bound: each step is taken on copies.
+#[derive(Clone, Debug)]
+struct Unbounded;
+
+impl chainrule_optim::Optimizer for Unbounded {
+    fn slots(&self) -> usize {
+        1
+    }
+}
+
+impl UpdateRule<f32> for Unbounded {
+    fn update(&self, update: Update<'_, f32>) {
+        let (p, grads, [m]) = update.split();
+        each!([p, m] = |g: grads| [p - 1e-3 * (m + g).signum(), 0.9 * m + g]);
+    }
+}
+
+#[test]
+fn each_process_with_its_part_of_the_optimizers_state() {
+    let data = numbers(200);
+    // Without the scores, which other tests compare: an evaluation knows nothing of parts.
+    let trained = |size, threads, build: &(dyn Fn() -> Trainer<f32, u8> + Sync)| {
+        in_group(size, |member| {
+            let mut trainer = join(build().threads(threads), member);
+            let history = trainer.fit(&data, 2).unwrap();
+            format!("{} {:x}", trainer.model().parameters_sha256(), history.epochs[1].train.loss.to_bits())
+        })
+    };
+    let build = |optimizer: Optimizer| trainer((large(), cross_entropy(), optimizer), [200]);
+    type Build<'a> = &'a (dyn Fn() -> Trainer<f32, u8> + Sync);
+    let builds: [Build<'_>; 3] =
+        [&|| build(plain()), &|| build(Box::new(sgd(0.05).momentum(0.9))).accumulate(3), &|| {
+            build(Box::new(Unbounded))
+        }];
+    for (case, build) in builds.into_iter().enumerate() {
+        let kept = build().optimizer_bytes(7);
+        assert!(kept.iter().all(|&bytes| bytes < kept.iter().sum::<u64>() / 5), "{kept:?}");
+        let alone = trained(0, 2, build).remove(0);
+        for (size, threads) in [(1, 1), (2, 1), (3, 2), (4, 1), (7, 1)] {
+            for (rank, found) in trained(size, threads, build).into_iter().enumerate() {
+                assert_eq!(found, alone, "case {case}, process {rank} of {size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_each_process_keeps_of_the_optimizers_state() {
+    let build = |layers, optimizer: Optimizer| trainer((layers, cross_entropy(), optimizer), [200]);
+    let whole = build(large(), plain()).optimizer_bytes(1)[0];
+    assert_eq!(whole, 8 * build(large(), plain()).model().parameters().len() as u64);
+    for size in [2, 3, 4, 7] {
+        let kept = build(large(), plain()).optimizer_bytes(size);
+        assert_eq!(kept.iter().sum::<u64>(), whole, "{kept:?}");
+        let share = whole as f64 / size as f64;
+        assert!(kept.iter().all(|&bytes| (bytes as f64 / share - 1.0).abs() < 0.2), "{kept:?}");
+    }
+    // Of 32 processes only as many have a part as there are parts that are large enough.
+    let kept = build(large(), plain()).optimizer_bytes(32);
+    assert_eq!((kept[0], kept[24], kept.iter().sum::<u64>()), (0, 0, whole), "{kept:?}");
+    assert!(kept[25] > 0 && kept[31] > 0, "{kept:?}");
+    for trainer in [build(mlp(), plain()), build(large(), clipped()), build(large(), averaged())] {
+        let kept = trainer.optimizer_bytes(4);
+        assert!(kept.iter().all(|&bytes| bytes == trainer.optimizer_bytes(1)[0]), "{kept:?}");
+    }
+}
+
+#[test]
+fn a_checkpoint_has_the_optimizers_state_of_all_processes() {
+    let data = numbers(200);
+    let build = || trainer((large(), cross_entropy(), plain()), [200]);
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    let saved = |size: usize, rank: usize, steps: u64| {
+        let path = file(&format!("{size} {rank} {steps}"));
+        in_group(size, |member| {
+            let is_saving = member.as_ref().is_none_or(|member| member.rank() == rank);
+            let mut trainer = join(build(), member);
+            if is_saving {
+                let path = path.clone();
+                trainer = trainer.on_event(move |event, training| match event {
+                    Event::Step { .. } if training.steps_done() == steps => {
+                        training.save(&path);
+                        ControlFlow::Break(())
+                    }
+                    _ => ControlFlow::Continue(()),
+                });
+            }
+            trainer.fit(&data, 2).unwrap();
+            // No callback asks for it now.
+            let after = trainer.checkpoint().map(|_| ());
+            assert_eq!(matches!(after, Err(FileError::StateOfOthers)), size > 1, "{after:?}");
+            // And it goes on as it is.
+            trainer.fit(&data, Fit::until(2)).unwrap();
+            trainer.model().parameters_sha256()
+        })
+    };
+    let alone = saved(0, 0, 2).remove(0);
+    let expected = std::fs::read(file("0 0 2")).unwrap();
+    for (size, rank, next) in [(2, 1, 3), (4, 0, 1), (3, 2, 0)] {
+        assert!(saved(size, rank, 2).iter().all(|found| *found == alone), "{size} {rank}");
+        let path = file(&format!("{size} {rank} 2"));
+        let resumed = in_group(next, |member| {
+            let mut trainer = join(build(), member).resume(&path).unwrap();
+            trainer.fit(&data, Fit::until(2)).unwrap();
+            trainer.model().parameters_sha256()
+        });
+        assert!(resumed.iter().all(|found| *found == alone), "{size} {rank} {next}");
+        assert_eq!(std::fs::read(path).unwrap().len(), expected.len());
+    }
+    // A process cannot take up a part that others have.
+    let mut members = [2, 3].map(ThreadGroup::of).into_iter();
+    let (two, three) = (members.next().unwrap(), members.next().unwrap());
+    let errors = thread::scope(|scope| {
+        let data = &data;
+        let threads: Vec<_> = two
+            .into_iter()
+            .zip(three.into_iter().skip(1))
+            .map(|(first, second)| {
+                scope.spawn(move || {
+                    let mut trainer = build().group(first);
+                    trainer.fit(data, 1).unwrap();
+                    trainer.group(second.patience(Duration::from_secs(30))).fit(data, 1).unwrap_err()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap().to_string()).collect::<Vec<_>>()
+    });
+    assert!(
+        errors.iter().any(|error| error.contains("another division of the optimizer's state")),
+        "{errors:?}"
+    );
+}
+
 #[test]
 fn one_process_is_as_good_as_another_kind_of_sum() {
     // The sums of all shards at once have other bits, so that what is compared is not the same by accident.
@@ -298,24 +440,29 @@ fn all_stop_early_and_go_back_together() {
 
 #[test]
 fn steps_that_are_not_finite_are_left_out_by_all() {
-    let mut x = numbers(200).samples().to_owned();
-    x[[40, 3]] = f32::NAN;
-    let data = Rows::new(x, numbers(200).targets().to_vec()).unwrap();
-    let trained = |size, skipped| {
-        in_group(size, |member| {
-            let trainer = join(trainer((mlp(), cross_entropy(), plain()), [200]), member);
-            let mut trainer = trainer.skip_nonfinite(skipped);
-            match trainer.fit(&data, 2) {
-                Ok(history) => format!("{} {}", history.skipped, trainer.model().parameters_sha256()),
-                Err(error) => error.to_string(),
+    let wide = || Sequential::new().then(Dense::new(700)).then(Relu).then(Dense::new(5));
+    // What is not finite is found in the loss, and in gradients, after some processes have updated their parts.
+    for (value, layers) in [(f32::NAN, &mlp as &(dyn Fn() -> Sequential<f32> + Sync)), (1e25, &wide)] {
+        let mut x = numbers(200).samples().to_owned();
+        x[[40, 3]] = value;
+        let data = Rows::new(x, numbers(200).targets().to_vec()).unwrap();
+        let trained = |size, skipped| {
+            in_group(size, |member| {
+                let trainer = join(trainer((layers(), cross_entropy(), plain()), [200]), member);
+                let mut trainer = trainer.skip_nonfinite(skipped);
+                match trainer.fit(&data, 2) {
+                    Ok(history) => format!("{} {}", history.skipped, trainer.model().parameters_sha256()),
+                    Err(error) => error.to_string(),
+                }
+            })
+        };
+        for skipped in [0, 1] {
+            let alone = trained(0, skipped).remove(0);
+            let expected = format!("sample 40 has an input of {value:e}");
+            assert!(alone.starts_with("2 ") || alone.contains(&expected), "{alone}");
+            for found in trained(4, skipped) {
+                assert_eq!(found, alone);
             }
-        })
-    };
-    for skipped in [0, 1] {
-        let alone = trained(0, skipped).remove(0);
-        assert!(alone.starts_with("2 ") || alone.contains("sample 40 has an input of NaN"), "{alone}");
-        for found in trained(4, skipped) {
-            assert_eq!(found, alone);
         }
     }
 }
@@ -455,10 +602,11 @@ impl Group for Counting {
 #[test]
 fn a_step_sends_about_twice_the_bytes_of_the_parameters() {
     let data = numbers(600);
-    for size in [2, 4] {
+    // With 700 units each process has a part of the optimizer's state, with 200 the whole.
+    for (size, units) in [(2, 700), (4, 700), (2, 200), (4, 200)] {
         let sent = in_group(size, |member| {
             let sent = Arc::<[AtomicU64; 2]>::default();
-            let layers = Sequential::new().then(Dense::new(400)).then(Relu).then(Dense::new(5));
+            let layers = Sequential::new().then(Dense::new(units)).then(Relu).then(Dense::new(5));
             let mut trainer = trainer((layers, cross_entropy(), plain()), [600])
                 .group(Counting(member.unwrap(), sent.clone()));
             let bytes = 4 * trainer.model().parameters().len() as u64;
@@ -466,8 +614,53 @@ fn a_step_sends_about_twice_the_bytes_of_the_parameters() {
             sent[1].load(Ordering::Relaxed) as f64 / (3 * bytes) as f64
         });
         assert!(sent.iter().all(|&times| times < 2.1), "{sent:?}");
-        assert!(sent.iter().sum::<f64>() > 1.9 * (size - 1) as f64, "{sent:?}");
+        // Where each has a part, they tell each other samples and gradients of outputs, of few rows, instead of sums.
+        let sums = 1.9 * (size - 1) as f64;
+        assert_eq!(sent.iter().sum::<f64>() > sums, units == 200, "{sent:?}");
     }
+}
+
+/// Notes the lengths of messages, those that were received as negative numbers.
+#[derive(Debug)]
+struct Noting(ThreadGroup, Arc<Mutex<Vec<i64>>>);
+
+impl Group for Noting {
+    fn rank(&self) -> usize {
+        self.0.rank()
+    }
+
+    fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    fn send(&self, to: usize, message: &[u8]) -> Result<(), GroupError> {
+        self.1.lock().unwrap().push(message.len() as i64);
+        self.0.send(to, message)
+    }
+
+    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<(), GroupError> {
+        self.0.receive(from, message)?;
+        self.1.lock().unwrap().push(-(message.len() as i64));
+        Ok(())
+    }
+}
+
+#[test]
+fn sums_travel_while_others_are_computed() {
+    let data = numbers(200);
+    let one_batch = Subset::new(&data, (0..32).collect()).unwrap();
+    let logs = in_group(2, |member| {
+        let log = Arc::<Mutex<Vec<i64>>>::default();
+        let mut trainer =
+            trainer((mlp(), cross_entropy(), clipped()), [200]).group(Noting(member.unwrap(), log.clone()));
+        trainer.fit(&one_batch, 1).unwrap();
+        let log = log.lock().unwrap().clone();
+        log.into_iter().filter(|bytes| bytes.abs() > 10_000).collect::<Vec<_>>()
+    });
+    // The first has sent some when the second has not received all, and the second sends the first sums back before it receives the last.
+    let [a, b] = [logs[1][0], logs[1][2]];
+    assert!(a < 0 && b < 0 && a + b < -4 * 25_000, "{logs:?}");
+    assert_eq!(logs, [[-a, -b, a, b], [a, -a, b, -b]]);
 }
 
 #[test]
@@ -478,9 +671,13 @@ fn what_a_step_sends_is_known_before() {
     });
     let weighted = || Box::new(CrossEntropy.class_weights([1.0, 0.5, 2.0, 1.0, 0.25]));
     let wide = || Sequential::new().then(Dense::new(400)).then(Relu).then(Dense::new(5));
+    // Of each process its own part; of eight, one has none.
+    let no_statistics = || Sequential::new().then(Dense::new(1000)).then(Relu).then(Dense::new(300));
     type Build<'a> = &'a (dyn Fn() -> Trainer<f32, u8> + Sync);
-    let builds: [Build<'_>; 3] = [
+    let builds: [Build<'_>; 5] = [
         &|| trainer((wide(), cross_entropy(), plain()), [200]),
+        &|| trainer((no_statistics(), cross_entropy(), plain()), [200]).accumulate(2),
+        &|| trainer((no_statistics(), cross_entropy(), plain()), [200]),
         &|| trainer((mlp(), weighted(), clipped()), [200]),
         // The last pass has fewer rows.
         &|| trainer((mlp(), cross_entropy(), plain()), [200]).accumulate(3),

@@ -137,16 +137,19 @@ fn threads_and_processes_are_no_part_of_the_result() {
         for threads in [2, 3] {
             assert_same(&train(by(threads), &sparse()), &one, "threads");
         }
-        let by = || trainer(network(first(list)), adam(1e-2)).shards(4);
-        let alone = train(by().distributable(true), &sparse());
-        thread::scope(|scope| {
-            let members = ThreadGroup::of(2).into_iter();
-            let members: Vec<_> =
-                members.map(|member| scope.spawn(|| train(by().group(member), &sparse()))).collect();
-            for member in members {
-                assert_same(&member.join().unwrap(), &alone, "processes");
-            }
-        });
+        // Of the wide one each process has a part of the optimizer's state.
+        for layers in [network(first(list)), layers(list)] {
+            let by = || trainer(layers.clone(), adam(1e-2)).shards(4);
+            let alone = train(by().distributable(true), &sparse());
+            thread::scope(|scope| {
+                let members = ThreadGroup::of(2).into_iter();
+                let members: Vec<_> =
+                    members.map(|member| scope.spawn(|| train(by().group(member), &sparse()))).collect();
+                for member in members {
+                    assert_same(&member.join().unwrap(), &alone, "processes");
+                }
+            });
+        }
     }
 }
 

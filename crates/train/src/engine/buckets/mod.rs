@@ -36,6 +36,12 @@ const MAX_LEN_OF_ROWS: usize = 8 * MAX_LEN;
 /// How many terms of the longest list a bucket of a table has.
 const TERMS: usize = 64;
 
+/// In how many messages parameters travel, about, so that the members work at the same time on different ones ...
+const MESSAGES: usize = 16;
+
+/// ... as long as a message has so many of them: enough that it takes longer to send than to begin, and not more than a cache holds.
+const MESSAGE_LEN: [usize; 2] = [1 << 14, 1 << 16];
+
 /// A range of the flat parameters, of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bucket {
@@ -185,6 +191,17 @@ impl Buckets {
         self.sparse
     }
 
+    /// How many parameters travel together between the members of a group, about.
+    pub(crate) fn run_len(&self) -> usize {
+        let [least, most] = MESSAGE_LEN;
+        (self.len() / MESSAGES).clamp(least, most)
+    }
+
+    /// Whether there are tables whose gradients are lists.
+    pub(crate) fn has_lists(&self) -> bool {
+        self.tables
+    }
+
     /// The buckets for the sum of the gradients, with each table whole.
     pub(crate) fn fixed(&self) -> &[Bucket] {
         &self.fixed
@@ -237,14 +254,16 @@ impl Buckets {
         buckets.map(|bucket| (bucket.start..bucket.end, self.state_of(bucket)))
     }
 
-    /// Writes the largest absolute value of each slot of the optimizer's state.
-    pub(crate) fn largest_by_slot<T: Real>(&self, state: &[T], largest: &mut [f64]) {
+    /// Writes the largest absolute value of each slot of the optimizer's state for contiguous `buckets`, such as all that are
+    /// [updated](Self::updated).
+    pub(crate) fn largest_by_slot<T: Real>(&self, buckets: &[Bucket], state: &[T], largest: &mut [f64]) {
         let params = self.len();
+        let first = first_state(buckets);
         largest.fill(0.0);
-        for StateRun { in_bucket, in_slot, len } in self.slot_runs() {
+        for StateRun { in_bucket, in_slot, len } in self.slot_runs(buckets) {
             let slot = &mut largest[in_slot / params];
-            *slot =
-                vector::larger_or_nan(*slot, vector::largest(&state[in_bucket..in_bucket + len]).as_f64());
+            let values = &state[in_bucket - first..][..len];
+            *slot = vector::larger_or_nan(*slot, vector::largest(values).as_f64());
         }
     }
 
@@ -266,16 +285,17 @@ impl Buckets {
         self.fixed.iter().map(columns).max().unwrap_or(0)
     }
 
-    /// Calls `work` for all parameters that are trained, with their state and without gradients.
+    /// Calls `work` for the parameters of contiguous `buckets` that are trained, with the state of these buckets and without gradients.
     pub(crate) fn for_each<T: Real>(
         &self,
-        step: Step,
+        buckets: &[Bucket],
+        (step, numbers): (Step, &[f64]),
         params: &mut [T],
         state: &mut [T],
-        numbers: &[f64],
         mut work: impl FnMut(Update<'_, T>),
     ) {
-        for bucket in self.updated().iter().filter(|bucket| bucket.kind.is_trained()) {
+        let first = first_state(buckets);
+        for bucket in buckets.iter().filter(|bucket| bucket.kind.is_trained()) {
             let parameter = bucket.parameter.map(|index| &self.parameters[index]);
             // Each row of a table has its slots together.
             let len = match bucket.source {
@@ -283,7 +303,8 @@ impl Buckets {
                 GradSource::Shards | GradSource::Product { .. } => bucket.end - bucket.start,
             };
             let Range { start, end } = self.state_of(bucket);
-            let (slots, extra) = state[start..end].split_at_mut(self.slots * (bucket.end - bucket.start));
+            let of_bucket = &mut state[start - first..end - first];
+            let (slots, extra) = of_bucket.split_at_mut(self.slots * (bucket.end - bucket.start));
             let params = params[bucket.start..bucket.end].chunks_mut(len.max(1));
             let mut slots = slots.chunks_mut((self.slots * len).max(1));
             for params in params {
@@ -316,11 +337,26 @@ impl Buckets {
         }
     }
 
-    /// The runs of the slots of the state that both orders keep together.
-    fn slot_runs(&self) -> impl Iterator<Item = StateRun> {
+    /// Copies the state of contiguous buckets, as bytes, to its places among the bytes of all, slot by slot.
+    pub(crate) fn bytes_by_slot<T: Real>(
+        &self,
+        buckets: &[Bucket],
+        of_buckets: &[u8],
+        all: &mut [u8],
+    ) -> Option<()> {
+        let first = first_state(buckets);
+        for StateRun { in_bucket, in_slot, len } in self.slot_runs(buckets) {
+            let [start, to, len] = [in_bucket - first, in_slot, len].map(|values| values * size_of::<T>());
+            all.get_mut(to..to + len)?.copy_from_slice(of_buckets.get(start..start + len)?);
+        }
+        Some(())
+    }
+
+    /// The runs of the slots of the state of some buckets that both orders keep together.
+    fn slot_runs<'a>(&self, buckets: &'a [Bucket]) -> impl Iterator<Item = StateRun> + use<'a> {
         let params = self.len();
         let slots = self.slots;
-        self.updated().iter().flat_map(move |bucket| {
+        buckets.iter().flat_map(move |bucket| {
             // Each row of a table has its slots together.
             let max_len = match bucket.source {
                 GradSource::Table { columns, .. } => columns,
@@ -347,7 +383,7 @@ impl Buckets {
             in_slot += run.len;
             run
         });
-        self.slot_runs().chain(extra)
+        self.slot_runs(self.updated()).chain(extra)
     }
 
     /// The buckets for the sum of the gradients in this step; where sum and update are one, those for both.
@@ -381,6 +417,34 @@ impl Buckets {
             }
         }
     }
+}
+
+/// The parameters of contiguous buckets.
+pub(crate) fn range_of(buckets: &[Bucket]) -> Range<usize> {
+    match buckets {
+        [] => 0..0,
+        [only] => only.start..only.end,
+        [first, .., last] => first.start..last.end,
+    }
+}
+
+/// Runs of buckets that travel together, of `len` parameters or a single bucket; none contains a table.
+pub(crate) fn runs(buckets: &[Bucket], len: usize) -> impl Iterator<Item = &[Bucket]> {
+    let is_table = |bucket: &Bucket| matches!(bucket.source, GradSource::Table { .. });
+    buckets.split(move |bucket| is_table(bucket)).flat_map(move |mut rest| {
+        std::iter::from_fn(move || {
+            let start = rest.first()?.start;
+            let within = rest.iter().take_while(|bucket| bucket.end - start <= len).count();
+            let (run, others) = rest.split_at(within.max(1));
+            rest = others;
+            Some(run)
+        })
+    })
+}
+
+/// Where the state of contiguous buckets begins in that of all.
+fn first_state(buckets: &[Bucket]) -> usize {
+    buckets.first().map_or(0, |bucket| bucket.state)
 }
 
 /// Values of the optimizer's state that are stored next to each other both by bucket and by slot.

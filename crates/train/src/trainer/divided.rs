@@ -1,0 +1,241 @@
+//! The step and the checkpoint of a process that has the optimizer's state of its part of the parameters alone.
+
+use std::sync::Arc;
+
+use chainrule_tensor::vector::larger_or_nan;
+use chainrule_tensor::{Real, vector};
+
+use super::error::TrainError;
+use super::reserve::reserve;
+use super::{State, Trainer};
+use crate::engine::buckets::{Bucket, Buckets, runs};
+use crate::engine::careful::{Finding, Watch, Watched};
+use crate::engine::divided::{Changed, DividedSum};
+use crate::engine::gathered::{Gathered, stages};
+use crate::engine::group_sum::{Addends, GroupSum};
+use crate::engine::members::{Kind, Members};
+use crate::engine::parts::{Part, Parts};
+use crate::engine::several_passes::Shares;
+use crate::engine::update::Common;
+use crate::group::GroupError;
+use crate::numbers;
+
+/// The last pass of a batch, whose sums are completed with the update.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastPass {
+    /// The number of its rows, those of other processes included.
+    pub(super) rows: usize,
+    pub(super) shares: Shares,
+}
+
+impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
+    /// Sums the gradients of a pass; with the last one, the optimizer takes its step, in each process for its part.
+    ///
+    /// If a number would not be finite, all is as it was before, and the first finding of all processes is returned.
+    pub(super) fn step_of_parts(
+        &mut self,
+        members: &Members,
+        LastPass { rows, shares }: LastPass,
+        threads: usize,
+    ) -> Result<Option<Finding>, TrainError> {
+        let is_certain = self.part_is_within_range(members)?;
+        if !is_certain {
+            self.copy_part()?;
+        }
+        let step = self.state.at();
+        let watch = (!is_certain).then(Watch::default);
+        self.optimizer.advance(step, &mut self.state.numbers);
+        self.sum_parts(members, LastPass { rows, shares }, threads, true, watch.as_ref())?;
+        let Some(watch) = watch else { return Ok(None) };
+        let found = first_of_all(members, watch.found())?;
+        if found.is_some() {
+            let State { copies, optimizer_state, numbers, .. } = &mut self.state;
+            let len = optimizer_state.len();
+            self.model.parameters.copy_from_slice(&copies.params);
+            optimizer_state.copy_from_slice(&copies.state[..len]);
+            numbers.clone_from(&copies.numbers);
+        }
+        Ok(found)
+    }
+
+    /// Sums the gradients of a pass, to the process that has the part; `updates` in the last one.
+    pub(super) fn sum_parts(
+        &mut self,
+        members: &Members,
+        LastPass { rows, shares }: LastPass,
+        threads: usize,
+        updates: bool,
+        watch: Option<&Watch>,
+    ) -> Result<(), TrainError> {
+        let step = self.state.at();
+        let State { operands, shards, has_sparse_samples, .. } = &mut self.state;
+        operands.exchange(members, shards, rows, *has_sparse_samples)?;
+        let optimizer = &*self.optimizer;
+        let State {
+            shards,
+            optimizer_state,
+            part,
+            parts,
+            numbers,
+            total,
+            scratch,
+            buckets,
+            group_sum,
+            operands,
+            ..
+        } = &mut self.state;
+        let (Some(parts), Some(part)) = (parts, part) else { return Ok(()) };
+        let (buckets, slots) = (&*buckets, optimizer.slots());
+        let common = &Common { step, optimizer, slots, parameters: buckets.parameters(), numbers, watch };
+        let addends = Addends { members, shards, buckets, common, rows, shares, threads };
+        let params = &mut *self.model.parameters;
+        let changed = updates.then_some(Changed { params, state: optimizer_state, part });
+        let GroupSum { pass, .. } = group_sum;
+        Ok(DividedSum { addends, parts, gathered: operands }.run(total, pass, changed, scratch)?)
+    }
+
+    /// As `is_within_range`, where each process knows the size of its part of the optimizer's state.
+    fn part_is_within_range(&mut self, members: &Members) -> Result<bool, GroupError> {
+        let step = self.state.at();
+        let State { optimizer_state, buckets, range, largest_grad, parts, .. } = &mut self.state;
+        let own = parts.as_ref().map_or(&[][..], |parts| parts.of(members.rank(), buckets));
+        let mut told = Ok(());
+        let is_within = range.admits(&*self.optimizer, step, *largest_grad, |params, state| {
+            *params = vector::largest(&self.model.parameters).as_f64();
+            let mut of_part = vec![0.0; state.len()];
+            buckets.largest_by_slot(own, optimizer_state, &mut of_part);
+            state.fill(0.0);
+            told = members.all_gather_numbers(Kind::Findings, &of_part, &mut |_, of_part| {
+                let of_part = (of_part.len() == state.len()).then_some(of_part)?;
+                state.iter_mut().zip(of_part).for_each(|(all, &own)| *all = larger_or_nan(*all, own));
+                Some(())
+            });
+        });
+        told.map(|()| is_within)
+    }
+
+    /// Copies what a step that may have to be undone changes.
+    fn copy_part(&mut self) -> Result<(), TrainError> {
+        let what =
+            "copies of the parameters and of the optimizer's state, for a step that may have to be undone";
+        let State { copies, optimizer_state, numbers, range, .. } = &mut self.state;
+        reserve(&mut copies.params, self.model.parameters.len(), 2, what)?;
+        reserve(&mut copies.state, optimizer_state.len(), 1, what)?;
+        copies.params.copy_from_slice(&self.model.parameters);
+        // Those of the whole state, from a training in one process, may be longer.
+        copies.state[..optimizer_state.len()].copy_from_slice(optimizer_state);
+        copies.numbers.clone_from(numbers);
+        range.forget();
+        Ok(())
+    }
+
+    /// Chooses the products of which members tell each other the operands, and allocates these.
+    pub(super) fn make_operands(&mut self, shards: usize) -> Result<(), TrainError> {
+        let rows = self.rows_of_pass();
+        let own = self.own_shards(shards);
+        let State { operands, buckets, parts, .. } = &mut self.state;
+        *operands =
+            Gathered::of_stages(stages_of_parts(parts.as_ref(), buckets, rows), shards, buckets.run_len());
+        for shard in (0..shards).filter(|shard| !own.contains(shard)) {
+            let (memory, len) = operands.memory(shard, rows.div_ceil(shards.max(1)));
+            reserve(memory, len, shards - own.len(), "the operands of products in other processes")?;
+        }
+        Ok(())
+    }
+
+    /// Gives the processes that are about to save the optimizer's state of all, part after part, so that no more than one is on its way.
+    pub(super) fn gather_state(&mut self, asking: &[usize]) -> Result<(), TrainError> {
+        let State { members, parts, optimizer_state, buckets, gathered, .. } = &mut self.state;
+        let (Some(members), Some(parts)) = (members, parts) else { return Ok(()) };
+        let wrong = |rank| GroupError::Transport { rank, message: "its part has another length".into() };
+        let place =
+            |run: &[Bucket], bytes: &[u8], all: &mut [u8]| buckets.bytes_by_slot::<T>(run, bytes, all);
+        for &to in asking {
+            if to == members.rank() {
+                let bytes = buckets.state_len() * size_of::<T>();
+                let mut all = Vec::new();
+                let what = "the optimizer's state of all processes";
+                all.try_reserve_exact(bytes).map_err(|_| TrainError::Memory { what, bytes })?;
+                all.resize(bytes, 0);
+                for rank in 0..members.size() {
+                    let of_rank = parts.of(rank, buckets);
+                    if rank == to {
+                        let own = numbers::bytes(optimizer_state);
+                        place(of_rank, &own, &mut all).ok_or_else(|| wrong(rank))?;
+                        continue;
+                    }
+                    members.send(&[rank], Kind::State, |_| ())?;
+                    for run in runs(of_rank, buckets.run_len()) {
+                        members.receive(rank, Kind::State, |bytes| place(run, bytes, &mut all))?;
+                    }
+                }
+                *gathered = Some(all);
+                continue;
+            }
+            members.receive(to, Kind::State, |_| Some(()))?;
+            let own = parts.of(members.rank(), buckets);
+            let mut rest = &optimizer_state[..];
+            for run in runs(own, buckets.run_len()) {
+                let len = Part::of(run, self.optimizer.slots()).state.len();
+                let (state, after) = rest.split_at(len);
+                members.send_numbers(&[to], Kind::State, state)?;
+                rest = after;
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of the optimizer's state that each of so many processes keeps, if they share this training: see [`group`](Self::group).
+    ///
+    /// Where each keeps that of its part of the parameters alone, they are those of about 1 / `processes` of the parameters. All of them keep the
+    /// whole of it where the parameters are fewer than 131,072; for an optimizer that needs all gradients at once, as clipping by the
+    /// global norm and those that work on whole matrices do, or whose state is evaluated in place of the parameters; and where gradients of
+    /// tables are lists.
+    pub fn optimizer_bytes(&self, processes: usize) -> Vec<u64> {
+        let State { buckets, numbers, .. } = &self.state;
+        let parts = Parts::new(buckets, &*self.optimizer, processes);
+        let of = |rank| {
+            let whole = buckets.state_len();
+            let part = |parts: &Parts| Part::of(parts.of(rank, buckets), self.optimizer.slots()).state.len();
+            let values = parts.as_ref().map_or(whole, part);
+            values as u64 * size_of::<T>() as u64 + size_of_val(&numbers[..]) as u64
+        };
+        (0..processes).map(of).collect()
+    }
+
+    /// The members of the group, if each has a part of the optimizer's state.
+    pub(super) fn with_parts(&self) -> Option<Arc<Members>> {
+        self.state.parts.as_ref().and(self.state.members.clone())
+    }
+}
+
+/// The stages with products of which members tell each other the operands, in passes of up to so many rows: where each of them has a part, so that
+/// they share the work.
+pub(super) fn stages_of_parts(
+    parts: Option<&Parts>,
+    buckets: &Buckets,
+    rows: usize,
+) -> Vec<(usize, [usize; 2])> {
+    match parts {
+        Some(parts) if parts.of_all() => stages(buckets, rows),
+        _ => Vec::new(),
+    }
+}
+
+/// The first of what the members have found.
+fn first_of_all(members: &Members, own: Option<Finding>) -> Result<Option<Finding>, GroupError> {
+    let own: Vec<f64> = own.map_or_else(Vec::new, |Finding { watched, index, value }| {
+        vec![watched as u8 as f64, index as f64, value]
+    });
+    let mut first: Option<Finding> = None;
+    members.all_gather_numbers(Kind::Findings, &own, &mut |_, numbers| {
+        let &[watched, index, value] = numbers else { return numbers.is_empty().then_some(()) };
+        let watched = Watched::ALL.into_iter().find(|known| *known as u8 as f64 == watched)?;
+        let finding = Finding { watched, index: index as usize, value };
+        if first.is_none_or(|other| finding.index < other.index) {
+            first = Some(finding);
+        }
+        Some(())
+    })?;
+    Ok(first)
+}
