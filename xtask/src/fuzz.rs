@@ -19,12 +19,13 @@ struct Target {
     feature: &'static str,
 }
 
-const TARGETS: [Target; 17] = [
+const TARGETS: [Target; 18] = [
     Target { name: "idx", feature: "" },
     Target { name: "csv", feature: "" },
     Target { name: "cifar", feature: "" },
     Target { name: "manifest", feature: "manifests" },
     Target { name: "table", feature: "tables" },
+    Target { name: "parquet", feature: "tables" },
     Target { name: "preparation", feature: "tables" },
     Target { name: "picture", feature: "pictures" },
     Target { name: "report", feature: "reports" },

@@ -13,6 +13,9 @@ use crate::csv::number;
 /// The maximum number of classes.
 const MAX_CLASSES: usize = 1 << 16;
 
+/// The most bytes of a line, some million values: a file without line feeds is none of this format, and may have no end.
+const MAX_LINE: u64 = 1 << 26;
+
 /// How many known classes an error lists.
 const LISTED: usize = 20;
 
@@ -128,11 +131,12 @@ impl Svmlight {
         let mut targets = Vec::new();
         let mut bytes = Vec::new();
         for number in 1.. {
-            bytes.clear();
-            if file.read_until(b'\n', &mut bytes).map_err(failed)? == 0 {
-                break;
-            }
             let line = Line { path, number };
+            match next_line(&mut file, &mut bytes, MAX_LINE).map_err(failed)? {
+                NextLine::Whole => {}
+                NextLine::TooLong => return Err(line.wrong("a line of more than 64 MiB", "a line feed")),
+                NextLine::None => break,
+            }
             let text = bytes.split(|&byte| byte == b'#').next().unwrap_or_default();
             let text =
                 std::str::from_utf8(text).map_err(|_| line.wrong("bytes that are not UTF-8", "text"))?;
@@ -190,6 +194,23 @@ impl Svmlight {
         Ok(SparseMatrix::from_csr(columns, offsets, indices, values)
             .expect("rows that were checked line by line"))
     }
+}
+
+enum NextLine {
+    Whole,
+    TooLong,
+    None,
+}
+
+/// Reads the next line, of so many bytes at most.
+fn next_line(file: impl BufRead, bytes: &mut Vec<u8>, most: u64) -> io::Result<NextLine> {
+    bytes.clear();
+    let read = file.take(most).read_until(b'\n', bytes)? as u64;
+    Ok(match read {
+        0 => NextLine::None,
+        read if read == most && !bytes.ends_with(b"\n") => NextLine::TooLong,
+        _ => NextLine::Whole,
+    })
 }
 
 /// The samples of a file, of which there are as many as targets.
@@ -324,6 +345,20 @@ mod tests {
         assert_eq!(file.numbers::<f32>().unwrap().targets(), [[3.0], [-1.0], [3.0]]);
         let from_zero = file.first_column(0).numbers::<f32>().unwrap();
         assert_eq!(from_zero.samples().columns(), 5);
+    }
+
+    #[test]
+    fn lines_end_somewhere() {
+        let mut bytes = Vec::new();
+        let mut endless = BufReader::new(io::repeat(b'1'));
+        assert!(matches!(next_line(&mut endless, &mut bytes, 100), Ok(NextLine::TooLong)));
+        assert_eq!(bytes.len(), 100);
+        let mut two = &b"1 1:1\n2"[..];
+        for expected in [&b"1 1:1\n"[..], b"2"] {
+            assert!(matches!(next_line(&mut two, &mut bytes, 6), Ok(NextLine::Whole)));
+            assert_eq!(bytes, expected);
+        }
+        assert!(matches!(next_line(&mut two, &mut bytes, 6), Ok(NextLine::None)));
     }
 
     #[test]

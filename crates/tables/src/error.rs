@@ -33,6 +33,18 @@ pub enum TableError {
         /// What to do.
         remedy: &'static str,
     },
+    /// It is a Parquet file that cannot be read.
+    #[error("{}, a Parquet file{}: {found}: {remedy}", path.display(), column.as_ref().map(|name| format!(", column {name:?}")).unwrap_or_default())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// The column, if it is about one.
+        column: Option<String>,
+        /// What is wrong with it, or not known.
+        found: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// It has no rows or no columns.
     #[error("{} holds no rows{}: check that it is the right file, and which line is the header", path.display(), after(*skipped))]
     Empty {

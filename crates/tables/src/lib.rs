@@ -1,4 +1,4 @@
-//! Tables: from a person's CSV file to data for training.
+//! Tables: from a person's CSV or Parquet file to data for training.
 //!
 //! The decision here: **what a file is, it says itself.** [`Table::read`] finds out how it is written and what its columns are, and
 //! shows what it found; [`TableReader`] can be told instead. What is learnt from a table to make matrices of it (means, categories,
@@ -55,6 +55,12 @@
 //! | kinds | by the values, and for identifiers by the name | [`kind`](TableReader::kind) |
 //!
 //! Rows that are too short are filled with missing values, and counted; a row that is too long is an error.
+//!
+//! Of a Parquet file, which is known by its first four bytes, all of that is in the file. Numbers are those of the file, decimals are rounded
+//! once, dates and times are days as above (a clock's time is a fraction of a day), a missing value is missing and an empty text is a text.
+//! [`kind`](TableReader::kind) and [`missing`](TableReader::missing) have the same meaning as for a text; the others have none. A column
+//! within a group is named `group.column`; one with a list in each row is an error, as is what is compressed with Brotli, LZ4 or LZO.
+//! A file may hold 250 values for each of its bytes.
 #![doc(html_root_url = "https://docs.rs/chainrule-tables/latest")]
 
 mod column;
@@ -76,7 +82,7 @@ pub use preparation::{ColumnGroup, ColumnRoles, Preparation, PreparationError, T
 pub use read::TableReader;
 pub use source::Encoding;
 pub use summary::{ColumnSummary, TableWarning};
-pub use table::{Table, TableSource};
+pub use table::{Table, TableFormat, TableSource};
 pub use values::{DateOrder, NumberStyle, Numbers, date_text};
 
 // The program of the README is tested as documentation.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use crate::column::{ColumnData, ColumnKind, TableColumn};
-use crate::table::Table;
+use crate::table::{Table, TableFormat};
 use crate::values::date_text;
 
 /// A column in figures.
@@ -229,8 +229,8 @@ impl Table {
         if duplicates > 0 {
             warnings.push(TableWarning::Duplicates { rows: duplicates });
         }
-        if self.source.short_rows > 0 {
-            warnings.push(TableWarning::ShortRows { rows: self.source.short_rows });
+        if let TableFormat::Text { short_rows: rows @ 1.., .. } = self.source.format {
+            warnings.push(TableWarning::ShortRows { rows });
         }
         warnings
     }

@@ -38,18 +38,31 @@ pub struct Table {
 pub struct TableSource {
     /// The file.
     pub path: PathBuf,
-    /// Its encoding.
-    pub encoding: Encoding,
-    /// Whether it is compressed.
+    /// Whether it is compressed, or its columns are.
     pub compressed: bool,
-    /// What separates its fields.
-    pub delimiter: Delimiter,
-    /// Whether it has a header.
-    pub header: bool,
-    /// How many lines before the table were left out.
-    pub skipped: usize,
-    /// How many rows have fewer fields than there are columns; the fields that they lack are missing.
-    pub short_rows: usize,
+    /// What it is.
+    pub format: TableFormat,
+}
+
+/// What the file of a table is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TableFormat {
+    /// A text with a row in each line.
+    Text {
+        /// Its encoding.
+        encoding: Encoding,
+        /// What separates its fields.
+        delimiter: Delimiter,
+        /// Whether it has a header.
+        header: bool,
+        /// How many lines before the table were left out.
+        skipped: usize,
+        /// How many rows have fewer fields than there are columns; the fields that they lack are missing.
+        short_rows: usize,
+    },
+    /// Columns one after the other, with their names and types.
+    Parquet,
 }
 
 impl Table {
@@ -96,7 +109,7 @@ impl Table {
         &self.source
     }
 
-    /// The line of a row in the file, from 1.
+    /// The line of a row in the file, from 1; of a Parquet file, which has no lines, the number of the row.
     pub fn line(&self, row: usize) -> u64 {
         self.lines.get(row)
     }

@@ -5,7 +5,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use chainrule::core::nearest_name;
-use chainrule::tables::{ColumnKind, ColumnSummary, DateOrder, Table, TableReader, TableWarning};
+use chainrule::tables::{
+    ColumnKind, ColumnSummary, DateOrder, Table, TableFormat, TableReader, TableWarning,
+};
 use chainrule_cli::terminal;
 use clap::Args;
 use serde_json::{Value, json};
@@ -129,41 +131,43 @@ fn object(table: &Table, columns: &[ColumnSummary], warnings: &[TableWarning]) -
             "frequent": column.frequent.iter().map(frequent).collect::<Vec<_>>(),
         })
     };
-    json!({
+    let mut object = json!({
         "file": source.path.display().to_string(),
-        "encoding": source.encoding.to_string(),
-        "gzip": source.compressed,
-        "delimiter": source.delimiter.words(),
-        "header": source.header,
-        "skipped_lines": source.skipped,
         "row_names": table.row_names().is_some(),
         "rows": table.rows(),
         "columns": columns.iter().map(column).collect::<Vec<_>>(),
         "warnings": warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    })
+    });
+    // What a text says of itself; of a Parquet file there is nothing to say.
+    if let TableFormat::Text { encoding, delimiter, header, skipped, .. } = source.format {
+        object["encoding"] = json!(encoding.to_string());
+        object["gzip"] = json!(source.compressed);
+        object["delimiter"] = json!(delimiter.words());
+        object["header"] = json!(header);
+        object["skipped_lines"] = json!(skipped);
+    }
+    object["format"] = json!(if source.format == TableFormat::Parquet { "parquet" } else { "text" });
+    object
 }
 
 /// The table in words.
 fn words(table: &Table, columns: &[ColumnSummary]) -> String {
     let source = table.source();
-    let mut text = format!(
-        "{}: {} rows, {} columns separated by {}, {}",
-        source.path.display(),
-        table.rows(),
-        columns.len(),
-        source.delimiter.words(),
-        source.encoding
-    );
-    text += if source.compressed { ", gzip" } else { "" };
-    text += if source.header { "" } else { ", no header" };
-    text += if table.row_names().is_some() { ", rows with names" } else { "" };
-    match source.skipped {
-        0 => {}
-        1 => text += ", without the first line",
-        lines => {
-            let _ = write!(text, ", without the first {lines} lines");
+    let mut text = format!("{}: {} rows, {} columns", source.path.display(), table.rows(), columns.len());
+    text += &match source.format {
+        TableFormat::Text { encoding, delimiter, header, skipped, .. } => {
+            let gzip = if source.compressed { ", gzip" } else { "" };
+            let header = if header { "" } else { ", no header" };
+            let names = if table.row_names().is_some() { ", rows with names" } else { "" };
+            let skipped = match skipped {
+                0 => String::new(),
+                1 => ", without the first line".to_owned(),
+                lines => format!(", without the first {lines} lines"),
+            };
+            format!(" separated by {}, {encoding}{gzip}{header}{names}{skipped}", delimiter.words())
         }
-    }
+        _ => ", Parquet".to_owned(),
+    };
     let header = ["name", "kind", "missing", "distinct", "minimum", "maximum", "mean"].map(str::to_owned);
     let rows: Vec<[String; 7]> = std::iter::once(header).chain(columns.iter().map(cells)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

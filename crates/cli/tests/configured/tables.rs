@@ -114,6 +114,28 @@ fn numbers_are_predicted_in_the_units_of_the_file() {
     assert!((rents[0] - 1200.0).abs() < 150.0 && (rents[1] - 1050.0).abs() < 150.0, "{predicted}");
 }
 
+/// The whole job with a file of Parquet, of which a column is what the file says.
+#[test]
+fn parquet_files_are_tables_like_others() {
+    let directory = directory(&[]);
+    let directory = directory.path();
+    let parquet = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tables/tests/tables/reference/parquet");
+    for (from, to) in [("snappy", "trees"), ("encodings", "new")] {
+        let to = directory.join(to).with_extension("parquet");
+        fs::copy(parquet.join(from).with_extension("parquet"), to).unwrap();
+    }
+    let shown: Value =
+        serde_json::from_str(&out(directory, &["data", "info", "trees.parquet", "--json"])).unwrap();
+    assert_eq!((&shown["format"], &shown["rows"]), (&"parquet".into(), &150.into()));
+    assert_eq!(shown["delimiter"], Value::Null);
+    assert!(out(directory, &["data", "info", "trees.parquet"]).contains("150 rows, 22 columns, Parquet"));
+    out(directory, &["init", "trees.parquet", "--target", "yes"]);
+    out(directory, &["train", "trees.toml", "--set", "epochs=2"]);
+    let predicted = out(directory, &["predict", "trees.chainrule", "new.parquet"]);
+    assert_eq!(predicted.lines().count(), 151, "{predicted}");
+    assert_eq!(predicted, out(directory, &["predict", "trees.chainrule", "trees.parquet"]));
+}
+
 #[test]
 fn yes_or_no_and_several_targets() {
     let mut rng = Seed(5).rng();

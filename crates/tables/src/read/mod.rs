@@ -3,6 +3,7 @@
 mod kinds;
 mod numeric;
 mod options;
+mod parquet;
 mod rows;
 mod textual;
 mod typed;
@@ -19,7 +20,7 @@ use crate::TableError;
 use crate::column::{ColumnData, ColumnKind, TableColumn, Texts};
 use crate::dialect::{self, Delimiter, Dialect, MAX_COLUMNS};
 use crate::source;
-use crate::table::{Table, TableSource};
+use crate::table::{Table, TableFormat, TableSource};
 use crate::values::number::Decimal;
 
 impl TableReader {
@@ -31,14 +32,19 @@ impl TableReader {
     pub fn read(&self) -> Result<Table, TableError> {
         self.check_options()?;
         let path = &*self.path;
-        let source = source::read(path, self.encoding)?;
+        let bytes = source::bytes(path)?;
+        if parquet::is_parquet(&bytes) {
+            return parquet::table(self, &bytes);
+        }
+        let source = source::text(path, bytes, self.encoding)?;
         let dialect = dialect::find(&source.text, self);
         let text = dialect.normalised.as_deref().unwrap_or(&source.text);
         if dialect.start.columns > MAX_COLUMNS {
             let line = dialect.start.rows.1;
             return Err(TableError::Columns { path: path.to_owned(), line, most: MAX_COLUMNS });
         }
-        let names = names(&dialect);
+        let given = dialect.start.names.as_deref().unwrap_or_default();
+        let names = unique_names(given, dialect.start.columns);
         self.check_columns(&names)?;
         let kinds: Vec<Option<ColumnKind>> = names.iter().map(|name| self.kind_of(name)).collect();
         let scan = rows::scan(text, &dialect, &kinds, path)?;
@@ -53,12 +59,14 @@ impl TableReader {
             lines: scan.lines,
             source: TableSource {
                 path: path.to_owned(),
-                encoding: source.encoding,
                 compressed: source.compressed,
-                delimiter: dialect.layout.delimiter,
-                header: dialect.start.names.is_some(),
-                skipped: dialect.start.skipped,
-                short_rows: scan.short_rows,
+                format: TableFormat::Text {
+                    encoding: source.encoding,
+                    delimiter: dialect.layout.delimiter,
+                    header: dialect.start.names.is_some(),
+                    skipped: dialect.start.skipped,
+                    short_rows: scan.short_rows,
+                },
             },
         })
     }
@@ -102,7 +110,7 @@ impl TableReader {
     ) -> Result<Columns, TableError> {
         let wanted: Vec<bool> = numbers.iter().map(Option::is_none).collect();
         let texts = textual::collect(text, dialect, &wanted, path)?;
-        let comma = self.decimal_comma.map(|comma| if comma { Decimal::Comma } else { Decimal::Point });
+        let comma = decimal(self);
         let point_seen = || {
             numbers.iter().flatten().any(|numbers| numbers.values().iter().any(|value| value.fract() != 0.0))
         };
@@ -153,16 +161,19 @@ struct Columns {
     row_names: Option<Texts>,
 }
 
-/// The names of the columns: those of the header, each once, and `column 3` for one without.
-fn names(dialect: &Dialect) -> Vec<String> {
-    let start = &dialect.start;
-    let given = start.names.as_deref().unwrap_or_default();
-    let mut names: Vec<String> = Vec::with_capacity(start.columns);
+/// The sign between the decimals of numbers, if the reader was told.
+fn decimal(reader: &TableReader) -> Option<Decimal> {
+    reader.decimal_comma.map(|comma| if comma { Decimal::Comma } else { Decimal::Point })
+}
+
+/// The names of the columns: those that are given, each once, and `column 3` for one without.
+fn unique_names(given: &[impl AsRef<str>], columns: usize) -> Vec<String> {
+    let mut names: Vec<String> = Vec::with_capacity(columns);
     // The next number for a name that occurs again, so that a header of one name many times takes no longer than others.
     let mut next: HashMap<String, usize> = HashMap::new();
-    for column in 0..start.columns {
-        let name = given.get(column).filter(|name| !name.is_empty()).cloned();
-        let name = name.unwrap_or_else(|| format!("column {}", column + 1));
+    for column in 0..columns {
+        let name = given.get(column).map(AsRef::as_ref).filter(|name| !name.is_empty());
+        let name = name.map_or_else(|| format!("column {}", column + 1), str::to_owned);
         let mut unique = name.clone();
         while next.contains_key(&unique) {
             let count = next.entry(name.clone()).or_insert(0);

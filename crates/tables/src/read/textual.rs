@@ -21,27 +21,37 @@ pub(crate) struct TextBuilder {
 impl TextBuilder {
     /// Adds a field; `None` if there is no memory for it.
     fn push(&mut self, field: &str) -> Option<()> {
-        self.codes.try_reserve(1).ok()?;
-        self.words.try_reserve(1).ok()?;
+        self.try_reserve()?;
         self.push_word(Some(field).filter(|field| !is_missing(field)));
         Some(())
     }
 
     /// Adds a text, or a missing one.
     pub(crate) fn push_word(&mut self, word: Option<&str>) {
-        let code = match word {
-            None => Texts::MISSING,
-            Some(word) => match self.words.get(word) {
-                Some(&code) => code,
-                None => {
-                    // A file of so many words would be larger than the memory that their codes may have.
-                    let code = u32::try_from(self.words.len()).unwrap_or(Texts::MISSING - 1);
-                    self.words.insert(word.into(), code);
-                    code
-                }
-            },
-        };
+        let code = word.map_or(Texts::MISSING, |word| self.code(word));
         self.codes.push(code);
+    }
+
+    /// The code of a text, which has to be that of a row then.
+    pub(super) fn code(&mut self, word: &str) -> u32 {
+        if let Some(&code) = self.words.get(word) {
+            return code;
+        }
+        // A file of so many words would be larger than the memory that their codes may have.
+        let code = u32::try_from(self.words.len()).unwrap_or(Texts::MISSING - 1);
+        self.words.insert(word.into(), code);
+        code
+    }
+
+    /// Adds the text with this code.
+    pub(super) fn push_code(&mut self, code: u32) {
+        self.codes.push(code);
+    }
+
+    /// The memory for another text, if there is any.
+    pub(super) fn try_reserve(&mut self) -> Option<()> {
+        self.codes.try_reserve(1).ok()?;
+        self.words.try_reserve(1).ok()
     }
 
     pub(crate) fn finish(self) -> Texts {

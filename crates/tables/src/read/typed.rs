@@ -104,14 +104,7 @@ pub(super) fn column(texts: Texts, reading: Reading<'_>) -> Result<ReadColumn, W
 
 /// The column that these texts are: booleans, numbers, dates, or texts.
 fn infer(texts: Texts, reading: &Reading<'_>) -> ReadColumn {
-    let as_numbers = |numbers: Numbers, kind| {
-        let kind = match kinds::of_numbers(reading.name, &numbers) {
-            ColumnKind::Constant => ColumnKind::Constant,
-            ColumnKind::Identifier if kind == ColumnKind::Number => ColumnKind::Identifier,
-            _ => kind,
-        };
-        ReadColumn::new(ColumnData::Numbers(numbers), kind)
-    };
+    let as_numbers = |numbers: Numbers, kind| of_numbers(reading.name, numbers, kind);
     let words = texts.words().iter().map(|word| &**word);
     if let Some(values) = boolean::values(words) {
         let boolean_words = boolean_words(&texts, boolean::value);
@@ -126,6 +119,21 @@ fn infer(texts: Texts, reading: &Reading<'_>) -> ReadColumn {
     if let Some((numbers, ambiguous_dates)) = dates(&texts, reading.order) {
         return ReadColumn { is_date: true, ambiguous_dates, ..as_numbers(numbers, ColumnKind::Date) };
     }
+    of_texts(texts)
+}
+
+/// A column of numbers, booleans or dates, unless it is constant or an identifier.
+pub(super) fn of_numbers(name: &str, numbers: Numbers, kind: ColumnKind) -> ReadColumn {
+    let kind = match kinds::of_numbers(name, &numbers) {
+        ColumnKind::Constant => ColumnKind::Constant,
+        ColumnKind::Identifier if kind == ColumnKind::Number => ColumnKind::Identifier,
+        _ => kind,
+    };
+    ReadColumn::new(ColumnData::Numbers(numbers), kind)
+}
+
+/// A column of texts, whatever they say.
+pub(super) fn of_texts(texts: Texts) -> ReadColumn {
     let kind = kinds::of_texts(&texts);
     ReadColumn::new(ColumnData::Texts(texts), kind)
 }

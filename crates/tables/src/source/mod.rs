@@ -26,11 +26,18 @@ pub(crate) struct SourceText {
     pub(crate) compressed: bool,
 }
 
-/// Reads a file, decompresses it if it is compressed, and decodes it.
-pub(crate) fn read(path: &Path, encoding: Option<Encoding>) -> Result<SourceText, TableError> {
+/// The bytes of a file.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, TableError> {
     let io = |source| TableError::Io { path: path.to_owned(), source };
-    let bytes =
-        read_all(File::open(path).map_err(io)?, usize::MAX).map_err(|failure| failure.at(path, io))?;
+    read_all(File::open(path).map_err(io)?, usize::MAX).map_err(|failure| failure.at(path, io))
+}
+
+/// The text of a file with these bytes, which are decompressed if they are compressed, and decoded.
+pub(crate) fn text(
+    path: &Path,
+    bytes: Vec<u8>,
+    encoding: Option<Encoding>,
+) -> Result<SourceText, TableError> {
     let compressed = bytes.starts_with(&[0x1F, 0x8B]);
     let bytes = if compressed {
         let limit = bytes.len().saturating_mul(MAX_EXPANSION).max(ALWAYS_ALLOWED);
@@ -97,11 +104,7 @@ fn not_text(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let known: [(&[u8], _, _); 7] = [
         (b"PK\x03\x04", "a zip archive, as spreadsheets are", "unpack it, or save the sheet as CSV"),
         (b"\xD0\xCF\x11\xE0", "an old spreadsheet", "save the sheet as CSV"),
-        (
-            b"PAR1",
-            "a Parquet file",
-            "write it as CSV, for example with pandas: read_parquet(file).to_csv(...)",
-        ),
+        (b"PAR1", "a Parquet file that is compressed as a whole", "decompress it"),
         (b"BZh", "compressed with bzip2", "decompress it, or compress it with gzip"),
         (b"\xFD7zXZ", "compressed with xz", "decompress it, or compress it with gzip"),
         (b"\x28\xB5\x2F\xFD", "compressed with zstd", "decompress it, or compress it with gzip"),

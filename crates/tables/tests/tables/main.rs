@@ -1,6 +1,7 @@
 //! Tables, from files to data for training.
 
 mod files;
+mod parquet;
 mod preparations;
 mod random;
 mod reading;

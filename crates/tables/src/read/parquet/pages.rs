@@ -1,0 +1,304 @@
+//! The pages that the values of a column are in.
+
+use std::io::Read;
+
+use flate2::bufread::MultiGzDecoder;
+use ruzstd::decoding::StreamingDecoder;
+
+use super::decode::{self, Sink, Stored};
+use super::footer::{Chunk, Leaf, Physical};
+use super::thrift::{Kind, Thrift};
+use super::{Damage, Problem};
+
+/// The window that every decoder of Zstandard has to support, in bytes.
+const MAX_WINDOW: u64 = 8 << 20;
+
+/// What takes the values of a column: as stored, by the index in the dictionary, or missing.
+pub(super) trait Column {
+    /// An entry of the dictionary.
+    fn entry(&mut self, value: Stored<'_>) -> Result<(), Problem>;
+    /// Forgets the dictionary of the group before.
+    fn clear(&mut self);
+    /// The value of the next row.
+    fn value(&mut self, value: Stored<'_>) -> Result<(), Problem>;
+    /// The next row has the value of this entry.
+    fn indexed(&mut self, index: u32) -> Result<(), Problem>;
+    /// The next row has none.
+    fn missing(&mut self) -> Result<(), Problem>;
+}
+
+/// Reads the values of a column for the rows of a group.
+///
+/// The bytes of its pages after they are decompressed are taken from `budget`.
+pub(super) fn read(
+    file: &[u8],
+    leaf: &Leaf,
+    (chunk, rows): (&Chunk, usize),
+    budget: &mut usize,
+    column: &mut dyn Column,
+) -> Result<(), Problem> {
+    let end = chunk.start.checked_add(chunk.bytes).ok_or(Damage("where a column is"))?;
+    let mut rest = file.get(chunk.start..end).ok_or(Damage("where a column is"))?;
+    column.clear();
+    let mut left = rows;
+    let mut has_dictionary = false;
+    while left > 0 {
+        let mut input = Thrift::new(rest);
+        let header = Header::read(&mut input).ok_or(Damage("the header of a page"))?;
+        let (stored, after) =
+            input.rest().split_at_checked(header.stored).ok_or(Damage("the size of a page"))?;
+        rest = after;
+        let Some(page) = header.page else { continue };
+        *budget = budget.checked_sub(header.bytes).ok_or(Problem::Expansion)?;
+        // The levels of a page of the second kind are not compressed.
+        let plain = if let Page::Data { levels: Levels::Before(bytes, _), .. } = page { bytes } else { 0 };
+        let (levels, values) = stored.split_at_checked(plain).ok_or(Damage("the size of a page"))?;
+        let compressed = !matches!(page, Page::Data { levels: Levels::Before(_, false), .. });
+        let size = header.bytes.checked_sub(plain).ok_or(Damage("the size of a page"))?;
+        let codec = if compressed { chunk.codec } else { 0 };
+        let decompressed = decompress(codec, values, size)?;
+        let bytes = decompressed.as_deref().unwrap_or(values);
+        match page {
+            Page::Dictionary { values } => {
+                if std::mem::replace(&mut has_dictionary, true) || values > rows {
+                    return Err(Damage("a dictionary").into());
+                }
+                decode::plain(leaf.physical, bytes, values, &mut |value| column.entry(value))?;
+            }
+            Page::Data { values, encoding, levels: kind } => {
+                left = left.checked_sub(values).ok_or(Damage("the number of values of a page"))?;
+                let (levels, bytes) = match kind {
+                    Levels::Before(..) => (levels, bytes),
+                    _ if leaf.optional == 0 => (levels, bytes),
+                    Levels::Within => decode::prefixed(bytes).ok_or(Damage("the levels of a page"))?,
+                    Levels::Unsupported => {
+                        return Err(Problem::Unsupported("its missing values are marked in an old way"));
+                    }
+                };
+                let present = present(leaf, levels, values)?;
+                let present_values = present.iter().filter(|&&present| present).count();
+                let mut rows = present.into_iter();
+                let values = Values { physical: leaf.physical, encoding, bytes, count: present_values };
+                values.read(&mut rows, budget, column)?;
+                rows.try_for_each(|_| column.missing())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Which rows of a page have a value.
+fn present(leaf: &Leaf, levels: &[u8], rows: usize) -> Result<Vec<bool>, Problem> {
+    let mut present = Vec::new();
+    present.try_reserve_exact(rows).map_err(|_| Problem::Memory)?;
+    if leaf.optional == 0 {
+        present.resize(rows, true);
+        return Ok(present);
+    }
+    let width = leaf.optional.ilog2() as usize + 1;
+    decode::runs(levels, width, rows, |level| {
+        present.push(level == leaf.optional);
+        Ok(())
+    })?;
+    Ok(present)
+}
+
+/// The values of a page.
+struct Values<'a> {
+    physical: Physical,
+    encoding: i64,
+    bytes: &'a [u8],
+    count: usize,
+}
+
+impl Values<'_> {
+    /// Gives a column its values; `rows` says which rows have one.
+    fn read(
+        &self,
+        rows: &mut impl Iterator<Item = bool>,
+        budget: &mut usize,
+        column: &mut dyn Column,
+    ) -> Result<(), Problem> {
+        let &Self { physical, encoding, bytes, count } = self;
+        // Before a value come the rows that have none.
+        let mut skip = |column: &mut dyn Column| {
+            while rows.next() == Some(false) {
+                column.missing()?;
+            }
+            Ok::<(), Problem>(())
+        };
+        if matches!(encoding, 2 | 8) {
+            let Some((&width, indices)) = bytes.split_first() else {
+                return if count == 0 { Ok(()) } else { Err(Damage("the values of a page").into()) };
+            };
+            return decode::runs(indices, usize::from(width), count, |index| {
+                skip(column)?;
+                column.indexed(index)
+            });
+        }
+        let sink: &mut Sink<'_> = &mut |value| {
+            skip(column)?;
+            column.value(value)
+        };
+        let texts = matches!(physical, Physical::ByteArray | Physical::Fixed(_));
+        match encoding {
+            _ if count == 0 => Ok(()),
+            0 => decode::plain(physical, bytes, count, sink),
+            3 if physical == Physical::Boolean => {
+                let (bytes, _) = decode::prefixed(bytes).ok_or(Damage("the values of a page"))?;
+                decode::runs(bytes, 1, count, |bit| sink(Stored::Integer(i64::from(bit))))
+            }
+            5 => decode::delta(physical, bytes, count, sink),
+            6 if physical == Physical::ByteArray => decode::delta_lengths(bytes, count, sink),
+            7 if texts => decode::delta_texts(bytes, count, budget, sink),
+            9 => decode::byte_streams(physical, bytes, count, sink),
+            _ => Err(Problem::Unsupported("its values have an encoding that is not known")),
+        }
+    }
+}
+
+/// The header of a page.
+#[derive(Default)]
+struct Header {
+    /// The page, if it is one that values are in.
+    page: Option<Page>,
+    /// Its bytes in the file.
+    stored: usize,
+    /// Its bytes after it is decompressed.
+    bytes: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Page {
+    Dictionary { values: usize },
+    Data { values: usize, encoding: i64, levels: Levels },
+}
+
+/// What says which rows have a value.
+#[derive(Clone, Copy)]
+enum Levels {
+    /// It is compressed with the values, and says its own length.
+    Within,
+    /// So many bytes before the values, which are compressed or not.
+    Before(usize, bool),
+    /// Of a kind that is not written any more.
+    Unsupported,
+}
+
+impl Header {
+    fn read(input: &mut Thrift<'_>) -> Option<Self> {
+        let mut header = Self::default();
+        input.structure(|thrift, id, kind| {
+            match id {
+                2 => header.bytes = thrift.count(kind)?,
+                3 => header.stored = thrift.count(kind)?,
+                5 => header.page = Some(data(thrift)?),
+                7 => header.page = Some(dictionary(thrift)?),
+                8 => header.page = Some(second_data(thrift)?),
+                _ => return Some(false),
+            }
+            Some(true)
+        })?;
+        Some(header)
+    }
+}
+
+fn dictionary(thrift: &mut Thrift<'_>) -> Option<Page> {
+    let mut values = 0;
+    thrift.structure(|thrift, id, kind: Kind| {
+        let is_count = id == 1;
+        if is_count {
+            values = thrift.count(kind)?;
+        }
+        Some(is_count)
+    })?;
+    Some(Page::Dictionary { values })
+}
+
+/// A page of data of the first kind.
+fn data(thrift: &mut Thrift<'_>) -> Option<Page> {
+    let (mut values, mut encoding, mut levels) = (0, 0, Levels::Within);
+    thrift.structure(|thrift, id, kind| {
+        match id {
+            1 => values = thrift.count(kind)?,
+            2 => encoding = thrift.integer(kind)?,
+            3 if thrift.integer(kind)? != 3 => levels = Levels::Unsupported,
+            3 => {}
+            _ => return Some(false),
+        }
+        Some(true)
+    })?;
+    Some(Page::Data { values, encoding, levels })
+}
+
+/// A page of data of the second kind.
+fn second_data(thrift: &mut Thrift<'_>) -> Option<Page> {
+    let (mut values, mut encoding, mut levels, mut repetitions, mut compressed) = (0, 0, 0, 0, true);
+    thrift.structure(|thrift, id, kind| {
+        match id {
+            1 => values = thrift.count(kind)?,
+            4 => encoding = thrift.integer(kind)?,
+            5 => levels = thrift.count(kind)?,
+            6 => repetitions = thrift.count(kind)?,
+            7 => compressed = Thrift::boolean(kind)?,
+            _ => return Some(false),
+        }
+        Some(true)
+    })?;
+    // Columns with any number of values in a row are not read, and no others have repetitions.
+    (repetitions == 0).then_some(Page::Data { values, encoding, levels: Levels::Before(levels, compressed) })
+}
+
+/// The bytes of a page of this size, if they were compressed.
+fn decompress(codec: i64, stored: &[u8], size: usize) -> Result<Option<Vec<u8>>, Problem> {
+    let damaged = Damage("the compressed bytes of a page");
+    let mut bytes = Vec::new();
+    match codec {
+        0 => return Ok(None),
+        // Without values there may be nothing to decompress.
+        _ if stored.is_empty() && size == 0 => {}
+        1 => {
+            // A byte of Snappy stands for 64 / 3 at most.
+            if snap::raw::decompress_len(stored) != Ok(size) || size / 22 > stored.len() {
+                return Err(damaged.into());
+            }
+            bytes.try_reserve_exact(size).map_err(|_| Problem::Memory)?;
+            bytes.resize(size, 0);
+            let written = snap::raw::Decoder::new().decompress(stored, &mut bytes).map_err(|_| damaged)?;
+            bytes.truncate(written);
+        }
+        2 => {
+            let decoder = MultiGzDecoder::new(stored);
+            decoder.take(size as u64 + 1).read_to_end(&mut bytes).map_err(|_| damaged)?;
+        }
+        3 => return Err(Problem::Codec("LZO")),
+        4 => return Err(Problem::Codec("Brotli")),
+        5 | 7 => return Err(Problem::Codec("LZ4")),
+        6 => {
+            // A decoder requests the memory of a frame's window at once.
+            if window(stored).is_none_or(|window| window > (size as u64).max(MAX_WINDOW)) {
+                return Err(damaged.into());
+            }
+            let decoder = StreamingDecoder::new(stored).map_err(|_| damaged)?;
+            decoder.take(size as u64 + 1).read_to_end(&mut bytes).map_err(|_| damaged)?;
+        }
+        _ => return Err(damaged.into()),
+    }
+    if bytes.len() == size { Ok(Some(bytes)) } else { Err(damaged.into()) }
+}
+
+/// The bytes that a frame of Zstandard may refer back to (RFC 8878, 3.1.1.1).
+fn window(frame: &[u8]) -> Option<u64> {
+    let &[_, _, _, _, descriptor, next, ..] = frame else { return None };
+    if descriptor & 0x20 == 0 {
+        let base = 1u64 << (10 + u32::from(next >> 3));
+        return Some(base + base / 8 * u64::from(next & 7));
+    }
+    // The frame is one segment, whose size follows the number of its dictionary.
+    let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
+    let bytes = [1, 2, 4, 8][usize::from(descriptor >> 6)];
+    let mut size = [0; 8];
+    size[..bytes].copy_from_slice(frame.get(5 + dictionary..5 + dictionary + bytes)?);
+    let size = u64::from_le_bytes(size);
+    Some(if bytes == 2 { size + 256 } else { size })
+}
