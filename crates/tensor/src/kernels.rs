@@ -16,7 +16,7 @@ use crate::simd::kernels::Kernels;
 use crate::simd::lanes::{Avx2, Avx2Double, Avx512, Avx512Double};
 use crate::simd::lanes::{Lanes, Plain};
 use crate::simd::level::{Level, level};
-use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles, Transpose};
+use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles, Transpose, Used};
 use crate::vector::copy_squares;
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -56,11 +56,12 @@ impl Kernels for f64 {
         choice: Choice,
         alpha: f64,
         products: &[(ArrayView2<'_, f64>, ArrayView2<'_, f64>)],
+        used: Used<'_>,
         beta: f64,
         c: &mut ArrayViewMut2<'_, f64>,
     ) -> bool {
         best_lanes::<Avx2Double, Avx512Double>(choice)
-            .is_some_and(|compute| panels::product(choice, alpha, products, beta, c, compute))
+            .is_some_and(|compute| panels::product(choice, alpha, products, used, beta, c, compute))
     }
 
     fn has_implicit_products(choice: Choice) -> bool {
@@ -106,15 +107,16 @@ impl Kernels for f32 {
         choice: Choice,
         alpha: f32,
         products: &[(ArrayView2<'_, f32>, ArrayView2<'_, f32>)],
+        used: Used<'_>,
         beta: f32,
         c: &mut ArrayViewMut2<'_, f32>,
     ) -> bool {
         #[cfg(target_arch = "x86_64")]
-        if is_avx512(choice) && alpha == 1.0 && small_avx512::product(products, beta, c) {
+        if is_avx512(choice) && alpha == 1.0 && small_avx512::product(products, used, beta, c) {
             return true;
         }
         best_lanes::<Avx2, Avx512>(choice)
-            .is_some_and(|compute| panels::product(choice, alpha, products, beta, c, compute))
+            .is_some_and(|compute| panels::product(choice, alpha, products, used, beta, c, compute))
     }
 
     fn has_implicit_products(choice: Choice) -> bool {
