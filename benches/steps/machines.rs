@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::breakdown::{self, Repeats};
 use super::measure::Effort;
-use super::samples::SampleSets;
+use super::samples::{SampleSets, Source};
 use super::workloads::{Choices, Workload};
 
 /// The numbers of machines that are predicted.
@@ -116,7 +116,7 @@ pub(crate) fn run(
     network: Network,
     Effort { rounds, seconds }: Effort,
 ) -> Result<String, Box<dyn Error>> {
-    let data = SampleSets::of_all(workloads)?;
+    let data = SampleSets::of_all(workloads, &Source::default())?;
     let mut costs = Vec::new();
     for workload in workloads {
         // Two shards, so that two processes could share them; the sums have the same bytes for any number.

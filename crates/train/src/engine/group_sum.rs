@@ -121,7 +121,7 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
         let next = NextSamples { prefetch: &nothing, samples: &[], columns: (0, 0) };
         let order = Order::ByShard { continued };
         let shares = Shares::ALL;
-        Reduce { phase: Phase::Reduce, order, tables: &[], shares, shards, split_k: None, next }
+        Reduce { phase: Phase::Reduce, order, tables: &[], shares, shards, split_k: None, used: None, next }
             .run(range, scratch, threads);
     }
 
