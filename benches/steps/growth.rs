@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use super::measure::{self, Effort, Figure, Measurement};
-use super::samples::SampleSets;
+use super::samples::{SampleSets, Source};
 use super::workloads::{Choices, Workload};
 
 /// One chart: lines over one quantity.
@@ -94,7 +94,7 @@ pub(crate) fn run(cores: usize, Effort { rounds, seconds }: Effort) -> Result<Ve
     let sweeps = sweeps(cores);
     let networks: Vec<Network> = sweeps.iter().flat_map(|sweep| sweep.networks(cores)).collect();
     let workloads: Vec<Workload> = networks.iter().map(Network::workload).collect();
-    let data = SampleSets::of_all(&workloads)?;
+    let data = SampleSets::of_all(&workloads, &Source::default())?;
     let measurement = |(network, workload): (&Network, _)| {
         // By default there may be fewer shards: further threads would have nothing to do.
         let shards = (network.threads > 2).then_some(network.threads);

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::breakdown::{self, Repeats};
 use super::measure::Effort;
-use super::samples::SampleSets;
+use super::samples::{SampleSets, Source};
 use super::workloads::{Choices, Workload};
 
 /// The numbers of machines that are predicted.
@@ -152,7 +152,7 @@ pub(crate) fn run(
     network: Network,
     Effort { rounds, seconds }: Effort,
 ) -> Result<String, Box<dyn Error>> {
-    let data = SampleSets::of_all(workloads)?;
+    let data = SampleSets::of_all(workloads, &Source::default())?;
     let mut costs = Vec::new();
     for workload in workloads {
         // Two shards, as two processes would share them.

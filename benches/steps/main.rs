@@ -23,6 +23,7 @@ use std::process::ExitCode;
 
 use chainrule::data::output;
 use chainrule::tensor::{CountingAllocator, blas};
+use chainrule_cli::dataset::{self, DatasetName};
 use chainrule_cli::machine::Machine;
 use chainrule_cli::{benchmark, peak, terminal};
 use clap::Parser;
@@ -30,7 +31,7 @@ use clap::Parser;
 use breakdown::Repeats;
 use machines::Network;
 use measure::{Effort, Figure, Measurement};
-use samples::SampleSets;
+use samples::{SampleSets, Source};
 use workloads::{Choices, Workload, workloads};
 
 /// Counts what a step allocates; it costs a step nothing, since a step allocates nothing.
@@ -76,9 +77,13 @@ struct Arguments {
     /// JSON for each.
     #[arg(long, conflicts_with_all = ["check", "document", "quick", "rounds"])]
     peers: bool,
-    /// With --peers, the directory of the four MNIST files [default: CHAINRULE_DATA, else the cache, else a download].
-    #[arg(long, requires = "peers")]
+    /// The directory of the four MNIST files, which the networks for images are trained on [default: CHAINRULE_DATA; without that the
+    /// bundled digits, and with --peers the cache or a download].
+    #[arg(long, conflicts_with_all = ["growth", "machines"])]
     data_dir: Option<PathBuf>,
+    /// Measure images without pixels of 0: then no product has columns of zeros, which are left out otherwise.
+    #[arg(long, conflicts_with_all = ["growth", "machines", "peers"])]
+    dense: bool,
 }
 
 fn main() -> ExitCode {
@@ -145,7 +150,8 @@ fn compare(
             "warning: the products are no valid baseline here, and no target is checked against them: {why}"
         ))?;
     }
-    let (figures, peaks) = measured(workloads, threads, arguments.choices, baseline_valid, effort)?;
+    let data = SampleSets::of_all(workloads, &source(arguments)?)?;
+    let (figures, peaks) = measured((workloads, &data), threads, arguments.choices, baseline_valid, effort)?;
     terminal::print(format_args!("\n{}", table::HEAD))?;
     figures.iter().try_for_each(|figure| terminal::print(table::line(figure)))?;
     let peak = |(threads, peak): (&usize, &f64)| {
@@ -176,13 +182,12 @@ fn compare(
 
 /// The figures of each workload and number of threads, and the peak for each number of threads.
 fn measured(
-    workloads: &[Workload],
+    (workloads, data): (&[Workload], &SampleSets),
     threads: &[usize],
     choices: Choices,
     baseline_valid: bool,
     Effort { rounds, seconds }: Effort,
 ) -> Result<(Vec<Figure>, Vec<f64>), Box<dyn Error>> {
-    let data = SampleSets::of_all(workloads)?;
     let mut measurements = Vec::new();
     for workload in workloads {
         for &threads in threads {
@@ -217,6 +222,17 @@ fn measured(
         all.append(&mut figures);
     }
     Ok((all, peaks))
+}
+
+/// The images of MNIST, if a directory is named, or else the bundled digits.
+fn source(arguments: &Arguments) -> Result<Source, Box<dyn Error>> {
+    let Arguments { data_dir, dense, .. } = arguments;
+    let is_named = data_dir.is_some() || std::env::var_os("CHAINRULE_DATA").is_some();
+    let images = match is_named {
+        true => Some(dataset::find(Some(&DatasetName::mnist()), data_dir.as_deref())?.train),
+        false => None,
+    };
+    Ok(Source { images, dense: *dense })
 }
 
 /// Measures, prints and draws how the time of a step grows.

@@ -41,7 +41,9 @@ pub(crate) struct Figure {
     pub(crate) spread: f64,
     pub(crate) baseline_spread: f64,
     pub(crate) samples_per_second: f64,
-    /// The operations of the baseline's products over the time of our whole step.
+    /// The share of the columns of a batch that are not zeros; 1 where the network does not begin with a dense layer.
+    pub(crate) used_columns: f64,
+    /// The operations of the baseline's products, less those with columns of zeros, over the time of our whole step.
     pub(crate) gflops: f64,
     /// `gflops` as a share of the sgemm peak on the same number of threads.
     pub(crate) peak_share: f64,
@@ -89,6 +91,7 @@ pub(crate) struct Measurement<'a> {
     epochs: u64,
     allocations: f64,
     peak_bytes: usize,
+    used_columns: f64,
     rounds: Vec<Round>,
 }
 
@@ -132,6 +135,11 @@ impl<'a> Measurement<'a> {
             epochs: 2,
             allocations,
             peak_bytes,
+            used_columns: if workload.left_out(0.0) > 0.0 {
+                samples.used_columns(workload.batch)
+            } else {
+                1.0
+            },
             rounds: Vec::new(),
         };
         new.train()?;
@@ -178,7 +186,7 @@ impl<'a> Measurement<'a> {
 
     /// The figure of these rounds.
     fn figure(&self, rounds: &[Round]) -> Figure {
-        let Self { workload, threads, allocations, peak_bytes, .. } = *self;
+        let Self { workload, threads, allocations, peak_bytes, used_columns, .. } = *self;
         let all = |value: fn(&Round) -> f64| rounds.iter().map(value).collect::<Vec<f64>>();
         let ours_rounds_us = all(|round| round.ours);
         let baseline_rounds_us = all(|round| round.baseline);
@@ -198,7 +206,8 @@ impl<'a> Measurement<'a> {
             spread: spread(&mut ours),
             baseline_spread: spread(&mut baseline),
             samples_per_second: 1e6 * workload.batch as f64 / ours_us,
-            gflops: self.baseline.flops() / ours_us / 1e3,
+            used_columns,
+            gflops: (self.baseline.flops() - workload.left_out(used_columns)) / ours_us / 1e3,
             allocations,
             peak_bytes,
             estimated_bytes: estimate(&self.trainer, workload.batch),
@@ -289,6 +298,7 @@ fn spread(values: &mut [f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::samples::Source;
     use super::*;
 
     #[test]
@@ -303,7 +313,7 @@ mod tests {
     #[test]
     fn a_figure_of_a_small_workload() {
         let workload = Workload::dense("small", &[4, 8, 3], 16);
-        let samples = workload.samples().unwrap();
+        let samples = workload.samples(&Source::default()).unwrap();
         let mut measurement = Measurement::new(&workload, 1, Choices::default(), &samples, 0.001).unwrap();
         let mut turns = 0;
         let between = || {
@@ -327,7 +337,7 @@ mod tests {
     #[test]
     fn rounds_with_and_without_a_shared_cache_are_kept_apart() {
         let workload = Workload::dense("small", &[4, 8, 3], 16);
-        let samples = workload.samples().unwrap();
+        let samples = workload.samples(&Source::default()).unwrap();
         let mut measurement = Measurement::new(&workload, 2, Choices::default(), &samples, 0.001).unwrap();
         let round = |ours, nanoseconds| Round { ours, baseline: 1.0, core_latency: Some(nanoseconds) };
         measurement.rounds = vec![round(2.0, 25.0), round(9.0, 200.0), round(3.0, 30.0), round(4.0, 26.0)];

@@ -4,8 +4,18 @@ use std::error::Error;
 use std::ops::Range;
 
 use chainrule::prelude::*;
+use chainrule::tensor::UsedColumns;
 
 use super::workloads::Workload;
+
+/// Where the samples come from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Source {
+    /// The images of MNIST; the bundled digits without them.
+    pub(crate) images: Option<Images>,
+    /// Whether no pixel may be 0.
+    pub(crate) dense: bool,
+}
 
 /// The samples of one shape.
 pub(crate) struct SampleSet {
@@ -22,6 +32,23 @@ impl SampleSet {
         let count = images.count();
         let scattered = (0..2 * count).map(|index| (index * STRIDE % count) as u32).collect();
         Self { images, scattered }
+    }
+
+    /// The share of the columns that are not zeros in a whole batch.
+    pub(crate) fn used_columns(&self, batch: usize) -> f64 {
+        let inputs = self.shape().size();
+        let mut x = vec![0.0f32; batch * inputs];
+        let mut used = UsedColumns::default();
+        let batches = self.scattered.chunks_exact(batch).take(16);
+        let count = batches.len();
+        let share = |indices: &[u32]| {
+            for (row, &index) in x.chunks_exact_mut(inputs).zip(indices) {
+                self.images.read(index as usize, row);
+            }
+            used.find(&x, inputs);
+            used.indices().len() as f64 / inputs as f64
+        };
+        batches.map(share).sum::<f64>() / count as f64
     }
 
     /// The number of samples.
@@ -43,11 +70,11 @@ impl SampleSet {
 pub(crate) struct SampleSets(Vec<SampleSet>);
 
 impl SampleSets {
-    pub(crate) fn of_all(workloads: &[Workload]) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn of_all(workloads: &[Workload], source: &Source) -> Result<Self, Box<dyn Error>> {
         let mut all: Vec<SampleSet> = Vec::new();
         for workload in workloads {
             if all.iter().all(|samples| samples.shape() != workload.input) {
-                all.push(workload.samples()?);
+                all.push(workload.samples(source)?);
             }
         }
         Ok(Self(all))
@@ -109,9 +136,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_dense_source_has_no_columns_of_zeros() {
+        let workload = Workload::dense("small", &[784, 8, 10], 8);
+        let share = |dense| {
+            let samples = workload.samples(&Source { images: None, dense }).unwrap();
+            samples.used_columns(workload.batch)
+        };
+        assert!(share(false) < 0.9);
+        assert_eq!(share(true), 1.0);
+    }
+
+    #[test]
     fn a_window_takes_each_sample_once() {
         let workload = Workload::dense("tiny", &[4, 3], 32);
-        let samples = workload.samples().unwrap();
+        let samples = workload.samples(&Source::default()).unwrap();
         let window = samples.window(12_345..12_345 + SAMPLES);
         let mut seen = vec![false; SAMPLES];
         (0..SAMPLES).for_each(|index| seen[window.index(index)] = true);

@@ -4,7 +4,7 @@ use super::breakdown::NAMES;
 use super::measure::Figure;
 use super::targets::judge;
 
-pub(crate) const HEAD: &str = "workload      threads  rounds  core latency   ours us  baseline us  ratio  spread  samples/s  GFLOP/s  of peak  \
+pub(crate) const HEAD: &str = "workload      threads  rounds  core latency   ours us  baseline us  ratio  spread  columns  samples/s  GFLOP/s  of peak  \
                                allocations  peak MB (estimated)  target";
 
 /// One line under [`HEAD`].
@@ -12,12 +12,13 @@ pub(crate) fn line(figure: &Figure) -> String {
     let Figure { workload, threads, ours_us, baseline_us, ratio, spread, samples_per_second, gflops, .. } =
         figure;
     format!(
-        "{workload:13} {threads:7} {:7} {:>13} {ours_us:9.1} {baseline_us:11.1}{} {ratio:6.2} {:6.1}% \
+        "{workload:13} {threads:7} {:7} {:>13} {ours_us:9.1} {baseline_us:11.1}{} {ratio:6.2} {:6.1}% {:7.0}% \
          {samples_per_second:10.0} {gflops:8.1} {:7.0}% {:12.1} {:9.2} ({:7.2})  {}",
         figure.ours_rounds_us.len(),
         core_latency(figure),
         if figure.baseline_valid { ' ' } else { '?' },
         100.0 * spread,
+        100.0 * figure.used_columns,
         100.0 * figure.peak_share,
         figure.allocations,
         megabytes(figure.peak_bytes),
@@ -42,20 +43,21 @@ pub(crate) fn breakdown(figures: &[Figure]) -> String {
 
 /// The figures as tables in Markdown.
 pub(crate) fn markdown(figures: &[Figure]) -> String {
-    let mut text = "| workload | threads | rounds | core latency | step, µs | baseline, µs | step / baseline | spread | \
+    let mut text = "| workload | threads | rounds | core latency | step, µs | baseline, µs | step / baseline | spread | columns used | \
                     samples/s | GFLOP/s | of the peak | allocations | memory, MB (estimated) | target |\n\
-                    |---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
+                    |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
         .to_owned();
     for figure in figures {
         let Figure {
             workload, threads, ours_us, baseline_us, ratio, spread, samples_per_second, gflops, ..
         } = figure;
         text += &format!(
-            "| `{workload}` | {threads} | {} | {} | {ours_us:.1} | {baseline_us:.1} | {ratio:.2} | {:.1} % | \
+            "| `{workload}` | {threads} | {} | {} | {ours_us:.1} | {baseline_us:.1} | {ratio:.2} | {:.1} % | {:.0} % | \
              {samples_per_second:.0} | {gflops:.0} | {:.0} % | {} | {:.2} ({:.2}) | {} |\n",
             figure.ours_rounds_us.len(),
             core_latency(figure),
             100.0 * spread,
+            100.0 * figure.used_columns,
             100.0 * figure.peak_share,
             figure.allocations,
             megabytes(figure.peak_bytes),

@@ -7,7 +7,7 @@ use chainrule_cli::models;
 use clap::Args;
 
 use super::baseline::Operation;
-use super::samples::SampleSet;
+use super::samples::{SampleSet, Source};
 
 /// The number of samples that batches are drawn from: that of MNIST, so that they do not stay in a cache.
 pub(crate) const SAMPLES: usize = 60_000;
@@ -110,6 +110,18 @@ impl Workload {
         Self { name, batch, epochs: 5, input, classes: 10, layers, operations }
     }
 
+    /// The operations of a step that are multiplications with columns of zeros, in a batch that uses this share of its columns: they
+    /// are left out where the network begins with a dense layer.
+    pub(crate) fn left_out(&self, used_columns: f64) -> f64 {
+        match self.operations.first() {
+            Some(&Operation::Dense { steps: 1, inputs, units }) => {
+                // Forward, and the gradient of the weights.
+                2.0 * 2.0 * (self.batch * inputs * units) as f64 * (1.0 - used_columns)
+            }
+            _ => 0.0,
+        }
+    }
+
     /// A trainer with the settings of the tutorial.
     pub(crate) fn trainer(
         &self,
@@ -121,10 +133,17 @@ impl Workload {
         Ok(trainer.batch_size(self.batch).shards(shards).threads(threads).portable(portable).metric(Accuracy))
     }
 
-    /// Samples of its shape, as bytes: the bundled digits, or random bytes if it takes no images.
-    pub(crate) fn samples(&self) -> Result<SampleSet, Box<dyn Error>> {
+    /// Samples of its shape, as bytes: MNIST or the bundled digits, or random bytes if it takes no images.
+    pub(crate) fn samples(&self, source: &Source) -> Result<SampleSet, Box<dyn Error>> {
         if self.input == Shape::from([28, 28]) {
-            return Ok(SampleSet::new(digits(SAMPLES, Seed(1))));
+            let images = source.images.clone().unwrap_or_else(|| digits(SAMPLES, Seed(1)));
+            if !source.dense {
+                return Ok(SampleSet::new(images));
+            }
+            let pixels = (0..images.count()).flat_map(|index| images.pixels(index));
+            let pixels = pixels.map(|&pixel| pixel.max(1)).collect();
+            let labels = images.labels().to_vec();
+            return Ok(SampleSet::new(Images::new(self.input, pixels, labels, images.classes())?));
         }
         let mut rng = Seed(2).rng();
         let pixels = (0..SAMPLES * self.input.size()).map(|_| (256.0 * rng.uniform()) as u8).collect();

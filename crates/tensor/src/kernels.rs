@@ -21,7 +21,7 @@ use crate::simd::lanes::{Neon, NeonDouble};
 use crate::simd::level::{Level, level};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::operands::{AdamStep, Rectangles};
-use crate::simd::operands::{Choice, ImplicitWindows, Init, Transpose};
+use crate::simd::operands::{Choice, ImplicitWindows, Init, Transpose, Used};
 use crate::vector::{convert, copy_squares};
 
 /// The lanes for one type of number at each level. Those of another architecture are plain ones, which nothing runs.
@@ -108,10 +108,12 @@ impl Kernels for f64 {
         choice: Choice,
         alpha: f64,
         products: &[(ArrayView2<'_, f64>, ArrayView2<'_, f64>)],
+        used: Used<'_>,
         beta: f64,
         c: &mut ArrayViewMut2<'_, f64>,
     ) -> bool {
-        best_lanes(choice).is_some_and(|compute| panels::product(choice, alpha, products, beta, c, compute))
+        best_lanes(choice)
+            .is_some_and(|compute| panels::product(choice, alpha, products, used, beta, c, compute))
     }
 
     fn has_implicit_products(choice: Choice) -> bool {
@@ -161,14 +163,16 @@ impl Kernels for f32 {
         choice: Choice,
         alpha: f32,
         products: &[(ArrayView2<'_, f32>, ArrayView2<'_, f32>)],
+        used: Used<'_>,
         beta: f32,
         c: &mut ArrayViewMut2<'_, f32>,
     ) -> bool {
         #[cfg(target_arch = "x86_64")]
-        if is_avx512(choice) && alpha == 1.0 && small_avx512::product(products, beta, c) {
+        if is_avx512(choice) && alpha == 1.0 && small_avx512::product(products, used, beta, c) {
             return true;
         }
-        best_lanes(choice).is_some_and(|compute| panels::product(choice, alpha, products, beta, c, compute))
+        best_lanes(choice)
+            .is_some_and(|compute| panels::product(choice, alpha, products, used, beta, c, compute))
     }
 
     fn has_implicit_products(choice: Choice) -> bool {

@@ -6,6 +6,7 @@ use super::portable::choice;
 use super::split_depth;
 use super::unsplit;
 use crate::real::Real;
+use crate::simd::operands::Used;
 
 /// `C = alpha A B + beta C`, for `A` of shape `[m, k]`, `B` of `[k, n]` and `C` of `[m, n]`.
 ///
@@ -62,7 +63,7 @@ pub fn gemm_sum<T: Real>(
         check(a, b, &c);
     }
     let depth = products.iter().map(|(a, _)| a.ncols()).fold(0, usize::saturating_add);
-    if !c.is_empty() && depth > 0 && T::product(choice(), T::one(), products, beta, &mut c) {
+    if !c.is_empty() && depth > 0 && T::product(choice(), T::one(), products, Used::All, beta, &mut c) {
         return;
     }
     if products.is_empty() {

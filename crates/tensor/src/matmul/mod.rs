@@ -16,8 +16,10 @@ mod split_depth;
 #[cfg(target_arch = "x86_64")]
 mod transpose_avx512;
 mod unsplit;
+mod used_columns;
 
 pub use gemm::{MAX_PRODUCTS, gemm, gemm_sum};
 pub use portable::PortableProducts;
 pub(crate) use portable::choice;
 pub use sparse::{SparseError, SparseMatrix};
+pub use used_columns::UsedColumns;

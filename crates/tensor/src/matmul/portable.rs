@@ -7,7 +7,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, arr2, s};
 
 use crate::real::Real;
 use crate::simd::level::{Level, level};
-use crate::simd::operands::Choice;
+use crate::simd::operands::{Choice, Used};
 
 thread_local! {
     static PORTABLE: Cell<bool> = const { Cell::new(false) };
@@ -83,7 +83,7 @@ pub(super) fn one_by_one<T: Real>(
     for ((row, column), c) in c.indexed_iter_mut() {
         let factors = [(a.slice(s![row..=row, ..]), b.slice(s![.., column..=column]))];
         let mut value = arr2(&[[*c]]);
-        let done = T::product(Choice::Portable, alpha, &factors, beta, &mut value.view_mut());
+        let done = T::product(Choice::Portable, alpha, &factors, Used::All, beta, &mut value.view_mut());
         assert!(done, "a single value is contiguous");
         *c = value[[0, 0]];
     }

@@ -15,6 +15,7 @@ use crate::real::Real;
 use crate::simd::blocking::even_parts;
 #[cfg(feature = "blas")]
 use crate::simd::level::{Level, best_level};
+use crate::simd::operands::Used;
 
 /// `C = alpha A B + beta C`, for shapes that fit and are not empty.
 pub(super) fn multiply<T: Real>(
@@ -26,7 +27,7 @@ pub(super) fn multiply<T: Real>(
     mut c: ArrayViewMut2<'_, T>,
 ) {
     if own_kernels {
-        if T::product(choice(), alpha, &[(a, b)], beta, &mut c) {
+        if T::product(choice(), alpha, &[(a, b)], Used::All, beta, &mut c) {
             return;
         }
         if is_portable() {

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles, Transpose};
+use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles, Transpose, Used};
 
 /// Hand-written kernels for one type of number. Implemented for `f32` and `f64`; not for users to implement.
 ///
@@ -10,12 +10,14 @@ use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles,
 /// type, this CPU, or these sizes and layouts. Then the caller does it in another way. The defaults have no kernels.
 #[doc(hidden)]
 pub trait Kernels: Sized {
-    /// `C = alpha Σ A B + beta C` over up to [`MAX_PRODUCTS`](crate::matmul::MAX_PRODUCTS) products, for shapes that fit.
+    /// `C = alpha Σ A B + beta C` over up to [`MAX_PRODUCTS`](crate::matmul::MAX_PRODUCTS) products, for shapes that fit. What is not
+    /// used of A is zero.
     #[must_use]
     fn product(
         _: Choice,
         _alpha: Self,
         _: &[(ArrayView2<'_, Self>, ArrayView2<'_, Self>)],
+        _: Used<'_>,
         _beta: Self,
         _c: &mut ArrayViewMut2<'_, Self>,
     ) -> bool {

@@ -1,5 +1,7 @@
 //! What hand-written kernels work on: plain descriptions of memory, and the numbers of a step.
 
+use std::ops::Range;
+
 /// A matrix in a slice of values, whose rows may overlap: row `r * starts.len() + t` is
 /// `values[starts[t] + r * pitch..][..columns]`, for each `r` below `rows`.
 ///
@@ -60,6 +62,68 @@ pub enum Choice {
     Always,
     /// Wherever they can, and only those that have the same bits on every CPU.
     Portable,
+}
+
+/// Which part of the A of a product is used: the rest of it is zeros, which a kernel may leave out.
+#[derive(Clone, Copy, Debug)]
+pub enum Used<'a> {
+    /// All of it.
+    All,
+    /// These columns.
+    Columns(Indices<'a>),
+    /// These rows.
+    Rows(Indices<'a>),
+}
+
+/// Indices of some rows or columns of a matrix: increasing, and less than their number.
+#[derive(Clone, Copy, Debug)]
+pub struct Indices<'a> {
+    /// Each is larger by `first`.
+    indices: &'a [u32],
+    first: usize,
+}
+
+impl<'a> Indices<'a> {
+    /// Those of the rows or columns that are a `range` of all. The indices are increasing, and in the range.
+    ///
+    /// # Panics
+    ///
+    /// If they are not.
+    pub(crate) fn new(indices: &'a [u32], range: Range<usize>) -> Self {
+        let first = range.start;
+        let within = |&index: &u32| range.contains(&(index as usize));
+        assert!(indices.first().is_none_or(within) && indices.last().is_none_or(within), "in the range");
+        debug_assert!(indices.is_sorted_by(|a, b| a < b), "increasing");
+        Self { indices, first }
+    }
+
+    /// How many they are.
+    pub(crate) fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// The indices within the matrix.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator {
+        let first = self.first;
+        self.indices.iter().map(move |&index| index as usize - first)
+    }
+
+    /// Those of a range.
+    pub(crate) fn within(&self, range: Range<usize>) -> Self {
+        let from = |at: usize| self.indices.partition_point(|&index| (index as usize) < self.first + at);
+        Self { indices: &self.indices[from(range.start)..from(range.end)], first: self.first }
+    }
+
+    /// An index within the matrix.
+    ///
+    /// # Safety
+    ///
+    /// There are more than `position`.
+    #[inline(always)]
+    pub(crate) unsafe fn get(&self, position: usize) -> usize {
+        // SAFETY: the caller's.
+        unsafe { *self.indices.get_unchecked(position) as usize - self.first }
+    }
 }
 
 /// What a product is added to.

@@ -149,6 +149,7 @@ impl<T: Real, Y: Sync> DividedSum<'_, '_, T, Y> {
             shards,
             split_k: None,
             gathered: None,
+            used: None,
             next,
         }
         .run(of_run, scratch, threads);

@@ -133,8 +133,18 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
         let next = NextSamples { prefetch: &nothing, samples: &[], columns: (0, 0) };
         let order = Order::ByShard { continued };
         let shares = Shares::ALL;
-        Reduce { phase: Phase::Reduce, order, tables: &[], shares, shards, split_k: None, gathered, next }
-            .run(range, scratch, threads);
+        Reduce {
+            phase: Phase::Reduce,
+            order,
+            tables: &[],
+            shares,
+            shards,
+            split_k: None,
+            gathered,
+            used: None,
+            next,
+        }
+        .run(range, scratch, threads);
     }
 
     /// Sums the gradients of tables that are lists.

@@ -43,6 +43,8 @@
 //!   whole samples for its own rows.
 //! - **Products are not always deferred.** Where a shard has so many rows that its samples are more values than twice the parameters, it
 //!   computes its products in its backward pass, while it has the samples in its cache.
+//! - **Columns of zeros are left out.** Where the network begins with a dense layer, the first product and its gradient have only the
+//!   columns that are not 0 in the whole batch, which are found once it is gathered. That changes no bit.
 //! - **Samples may be stored without their zeros.** Where the first layer is dense, each shard then gathers the values that are stored,
 //!   multiplies them alone, and lists the terms of the gradient of that weight by the rows that they belong to, as a table does.
 //! - **The sum and the update are one loop** ([`Phase::Fused`](reduce::Phase)) unless the optimizer needs all gradients at

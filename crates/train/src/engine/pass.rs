@@ -42,6 +42,8 @@ pub(crate) struct Pass<'a, T, Y> {
     pub(crate) deferred: bool,
     /// Whether the gradients of tables are lists of the rows that were used.
     pub(crate) sparse: bool,
+    /// Whether all parameters are known to be finite, so that 0 times one of them is 0.
+    pub(crate) finite: bool,
     /// The ranges of the other gradients, those of frozen parameters left out.
     pub(crate) of_shards: &'a [Range<usize>],
 }

@@ -51,6 +51,11 @@ impl RangeProof {
         self.known = false;
     }
 
+    /// Whether all parameters are finite for certain.
+    pub(crate) fn has_finite_params(&self) -> bool {
+        self.known && self.params.is_finite()
+    }
+
     /// Whether a step with gradients of up to `grads` (perhaps NaN) stays within the range of `T`. If so, the bounds are then
     /// those after the step. `measure` writes the largest parameter, and the largest value of each slot.
     pub(crate) fn admits<T: Real>(

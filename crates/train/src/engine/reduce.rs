@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use chainrule_core::ParamKind;
-use chainrule_tensor::{Buffer, FlushDenormals, MAX_PRODUCTS, Real, each, gemm_sum};
+use chainrule_tensor::{Buffer, FlushDenormals, MAX_PRODUCTS, Real, UsedColumns, each, gemm_sum};
 use ndarray::{ArrayViewMut2, s};
 
 use super::buckets::{Bucket, Buckets, GradSource};
@@ -119,6 +119,8 @@ pub(crate) struct Reduce<'a, T: Real, Y> {
     pub(crate) split_k: Option<&'a SplitK<T>>,
     /// The operands in the shards of other members of a group, where those of all are summed here.
     pub(crate) gathered: Option<&'a Gathered<T>>,
+    /// The columns that the samples of all shards use, where it is not split and that was found.
+    pub(crate) used: Option<&'a UsedColumns<T>>,
     /// All samples of the next step, with all columns.
     pub(crate) next: NextSamples<'a>,
 }
@@ -275,6 +277,14 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
             return sparse.sum_dense([first_row, columns], self.shards, continued, sum);
         }
         let inputs = first_row..first_row + sum.len() / columns;
+        let finite = stage == 0 && self.has_finite_gradients();
+        let product =
+            |used: Option<UsedRange<'_, T>>, products: &[_], beta, dw: ArrayViewMut2<'_, T>| match used
+                .filter(|_| finite)
+            {
+                Some((used, columns)) => used.sum_of_products(products, columns, beta, dw),
+                None => gemm_sum(products, beta, dw),
+            };
         let mut dw =
             ArrayViewMut2::from_shape((inputs.len(), columns), sum).expect("whole rows of the weight");
         let mut row = 0;
@@ -285,36 +295,63 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
                 Some(gathered) => gathered.operands(stage, index)?,
                 None => return None,
             };
+            let used = if shard.is_empty() { None } else { shard.used_columns() };
             let rows = row..row + dy.nrows();
             row = rows.end;
             let x = match self.split_k {
                 Some(split_k) if stage == 0 => split_k.x(rows, inputs.clone()),
                 _ => x.slice_move(s![.., inputs.clone()]),
             };
-            Some((x.reversed_axes(), dy))
+            Some((used, (x.reversed_axes(), dy)))
         });
         if self.order != Order::Joined {
             let mut beta = if continued { T::one() } else { T::zero() };
-            for product in operands {
-                gemm_sum(&[product], beta, dw.view_mut());
+            for (used, terms) in operands {
+                let used = used.map(|used| (used, inputs.clone()));
+                product(used, &[terms], beta, dw.view_mut());
                 beta = T::one();
             }
             return;
         }
+        let used = match self.split_k {
+            Some(split_k) if stage == 0 => Some(split_k.used(inputs.clone())),
+            _ => self.used.map(|used| (used, inputs.clone())),
+        };
         // dW = Σ Xᵀ dZ: the sum over all rows of the batch.
-        let Some(first) = operands.next() else { unreachable!("a batch has at least one sample") };
+        let Some((_, first)) = operands.next() else { unreachable!("a batch has at least one sample") };
         let mut some = [first; MAX_PRODUCTS];
         let (mut count, mut beta) = (1, T::zero());
-        for next in operands {
+        for (_, next) in operands {
             if count == MAX_PRODUCTS {
-                gemm_sum(&some, beta, dw.view_mut());
+                product(used.clone(), &some, beta, dw.view_mut());
                 (count, beta) = (0, T::one());
             }
             some[count] = next;
             count += 1;
         }
-        gemm_sum(&some[..count], beta, dw);
+        product(used, &some[..count], beta, dw);
     }
+
+    /// Whether it is certain that no gradient is NaN or infinite: 0 times one would be NaN.
+    fn has_finite_gradients(&self) -> bool {
+        self.shards.iter().map(|shard| shard.largest_grad).sum::<f64>().is_finite()
+    }
+}
+
+/// The columns that samples use, and some columns.
+type UsedRange<'a, T> = (&'a UsedColumns<T>, Range<usize>);
+
+/// The columns that the samples of all shards use, written to `joint`, if all were looked at.
+pub(crate) fn joint_columns<'a, T: Real, Y>(
+    joint: &'a mut UsedColumns<T>,
+    shards: &[Shard<T, Y>],
+) -> Option<&'a UsedColumns<T>> {
+    let mut filled = shards.iter().filter(|shard| !shard.is_empty());
+    if !filled.clone().all(|shard| shard.used_columns().is_some()) {
+        return None;
+    }
+    joint.join(filled.by_ref().filter_map(Shard::used_columns));
+    Some(joint)
 }
 
 /// Prefetches the parameters of a bucket for writing; not those of a table, of which a step updates few.

@@ -8,7 +8,7 @@ use chainrule_core::{
     Backward, Forward, Grads, Layer, Mode, Params, Sequential, SequentialCache, SparseGrad,
 };
 use chainrule_losses::LossPass;
-use chainrule_tensor::{Buffer, FlushDenormals, Real, SparseMatrix, vector};
+use chainrule_tensor::{Buffer, FlushDenormals, Real, SparseMatrix, UsedColumns, vector};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, ShapeBuilder};
 
 use super::pass::Pass;
@@ -16,6 +16,9 @@ use super::whole_batch::{Losses, WholeBatch};
 
 /// The initial capacity for targets, so large that those of two shards are never on the same cache line.
 const TARGETS: usize = 256;
+
+/// Zeros are not looked for in smaller samples: the products are too short to gain from it.
+const MIN_INPUTS: usize = 64;
 
 /// The memory of one shard, kept from step to step. It is aligned to two cache lines, since CPUs fetch them in pairs, so
 /// that threads with neighbouring shards do not write to one line in turn.
@@ -26,6 +29,10 @@ pub(crate) struct Shard<T: Real, Y> {
     /// [`sparse_grad`](Self::sparse_grad).
     pub(crate) grads: Buffer<T>,
     x: Buffer<T>,
+    /// The columns of `x` that are not zeros, where they were looked for.
+    used: UsedColumns<T>,
+    /// The largest absolute value of `x`, where that was found with them.
+    largest_x: Option<f64>,
     /// The samples without their zeros, instead of `x`.
     sparse_x: SparseMatrix<T>,
     /// The gradient of the first product with them.
@@ -57,6 +64,8 @@ pub(crate) struct Shard<T: Real, Y> {
 enum Input {
     /// From the samples, gathered in `x`.
     Samples,
+    /// From the product of the samples in `x` with the weight, computed from the columns that are used.
+    UsedColumns,
     /// From its product with the weight, computed elsewhere and written to [`Shard::first_product`]: `x` is not filled.
     Product,
     /// From its product with the weight, computed from `sparse_x`: `x` is not filled.
@@ -70,6 +79,8 @@ impl<T: Real, Y> Shard<T, Y> {
             cache,
             grads,
             x: Buffer::default(),
+            used: UsedColumns::default(),
+            largest_x: None,
             sparse_x: SparseMatrix::default(),
             sparse_grad: SparseGrad::default(),
             input: Input::Samples,
@@ -101,7 +112,7 @@ impl<T: Real, Y> Shard<T, Y> {
         if pass.deferred {
             for (stage, _) in self.cache.products().filter(|&(stage, _)| !is_list(stage)) {
                 let (x, dy) = self.operands(stage);
-                let largest_x = match (largest_input, self.sparse_samples()) {
+                let largest_x = match (largest_input.or(self.largest_x), self.sparse_samples()) {
                     (Some(largest), None) if stage == 0 => largest,
                     (_, Some((x, _))) if stage == 0 => largest(x.values()),
                     _ => largest_of(x),
@@ -167,7 +178,7 @@ impl<T: Real, Y> Shard<T, Y> {
     pub(crate) fn inputs(&self) -> ArrayView2<'_, T> {
         let rows = self.targets.len();
         match self.input {
-            Input::Samples => self.x.matrix(rows, self.inputs),
+            Input::Samples | Input::UsedColumns => self.x.matrix(rows, self.inputs),
             Input::Product | Input::Sparse => broadcast(&self.zero, rows, self.inputs),
         }
     }
@@ -204,6 +215,7 @@ impl<T: Real, Y> Shard<T, Y> {
     {
         let size = self.inputs;
         self.input = Input::Samples;
+        self.largest_x = None;
         self.x.reserve(rows.len() * size);
         self.targets.clear();
         for (position, &index) in pass.samples[rows].iter().enumerate() {
@@ -230,6 +242,34 @@ impl<T: Real, Y> Shard<T, Y> {
             targets.push(pass.data.read_sparse(index as usize, x));
         }
         assert_eq!(x.rows(), targets.len(), "`Samples::read_sparse` appends one row");
+    }
+
+    /// Looks for columns of the samples that are zeros. If there are enough, and the network begins with a dense layer, computes the first
+    /// product without them.
+    pub(crate) fn multiply_used(&mut self, pass: &Pass<'_, T, Y>) {
+        let rows = self.targets.len();
+        let Some(weight) = self.cache.lead().filter(|_| pass.finite && rows > 0) else { return };
+        let is_table = pass.sparse && self.cache.tables().any(|(stage, _)| stage == 0);
+        let x = &self.x[..rows * self.inputs];
+        if is_table || self.inputs < MIN_INPUTS || !UsedColumns::may_be_fewer(&x[..self.inputs]) {
+            return;
+        }
+        let _flush = FlushDenormals::new();
+        self.largest_x = Some(self.used.find(x, self.inputs).as_f64());
+        if !self.used.are_fewer() {
+            return;
+        }
+        let weight = &pass.params[weight];
+        let w = ArrayView2::from_shape((self.inputs, weight.len() / self.inputs), weight);
+        let (x, used) = (std::mem::take(&mut self.x), std::mem::take(&mut self.used));
+        let z = self.first_product();
+        used.product(x.matrix(rows, used.columns()), w.expect("the values of the weight"), z); // Z = X W
+        (self.x, self.used, self.input) = (x, used, Input::UsedColumns);
+    }
+
+    /// The columns of the samples that are not zeros, if they were looked for and it pays to leave out the others.
+    pub(crate) fn used_columns(&self) -> Option<&UsedColumns<T>> {
+        (self.input == Input::UsedColumns).then_some(&self.used)
     }
 
     /// Computes the first product from the samples that were gathered without their zeros, and in training the list of its gradient.
@@ -281,7 +321,7 @@ impl<T: Real, Y> Shard<T, Y> {
         let Self { cache, x, input, zero, y, inputs, outputs, carried, .. } = self;
         y.reserve(count * *outputs);
         let x = match input {
-            Input::Samples => x.matrix(count, *inputs),
+            Input::Samples | Input::UsedColumns => x.matrix(count, *inputs),
             Input::Product | Input::Sparse => broadcast(zero, count, *inputs),
         };
         let params = Params::new(pass.params).deferred(*input != Input::Samples);
@@ -351,7 +391,7 @@ impl<T: Real, Y> Shard<T, Y> {
         }
         let Self { cache, grads, x, input, zero, y, dy, inputs, outputs, .. } = self;
         let x = match input {
-            Input::Samples => x.matrix(count, *inputs),
+            Input::Samples | Input::UsedColumns => x.matrix(count, *inputs),
             Input::Product | Input::Sparse => broadcast(zero, count, *inputs),
         };
         pass.layers.backward(Backward {

@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use chainrule_core::{Plan, SequentialCache};
-use chainrule_tensor::{Buffer, FlushDenormals, Real, gemm, map, vector};
+use chainrule_tensor::{Buffer, FlushDenormals, Real, UsedColumns, gemm, map, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 use super::buckets;
@@ -38,6 +38,8 @@ pub(crate) struct ColumnBlock<T: Real> {
     row: Buffer<T>,
     /// The largest absolute value in these columns.
     largest: f64,
+    /// Those that are not zeros in the whole batch.
+    used: UsedColumns<T>,
 }
 
 impl<T: Real> SplitK<T> {
@@ -75,6 +77,7 @@ impl<T: Real> SplitK<T> {
             z: Buffer::default(),
             row: Buffer::zeros(inputs),
             largest: 0.0,
+            used: UsedColumns::default(),
         };
         Some(Self { units, weight, blocks: (0..shards).map(block).collect() })
     }
@@ -122,10 +125,22 @@ impl<T: Real> SplitK<T> {
 
     /// These columns of the samples, for these rows of the batch. The columns belong to one block.
     pub(crate) fn x(&self, rows: Range<usize>, columns: Range<usize>) -> ArrayView2<'_, T> {
-        let block = self.blocks.partition_point(|block| block.columns.end <= columns.start);
-        let ColumnBlock { columns: own, x, .. } = &self.blocks[block];
-        let columns = columns.start - own.start..columns.end - own.start;
+        let (ColumnBlock { columns: own, x, .. }, columns) = self.block(columns);
         x.matrix(rows.end, own.len()).slice_move(s![rows, columns])
+    }
+
+    /// Which columns the batch uses, and which of them these columns of the samples are. The columns belong to one block.
+    pub(crate) fn used(&self, columns: Range<usize>) -> (&UsedColumns<T>, Range<usize>) {
+        let (block, columns) = self.block(columns);
+        (&block.used, columns)
+    }
+
+    /// The block of these columns, and which of its columns they are.
+    fn block(&self, columns: Range<usize>) -> (&ColumnBlock<T>, Range<usize>) {
+        let index = self.blocks.partition_point(|block| block.columns.end <= columns.start);
+        let block = &self.blocks[index];
+        let first = block.columns.start;
+        (block, columns.start - first..columns.end - first)
     }
 }
 
@@ -151,23 +166,34 @@ impl<T: Real> ColumnBlock<T> {
         targets: &mut Vec<Y>,
         units: usize,
     ) {
-        let Self { columns, x, z, row, largest } = self;
+        let Self { columns, x, z, row, largest, used } = self;
         let count = pass.samples.len();
         let width = columns.len();
         x.reserve(count * width);
         z.reserve(count * units);
         targets.clear();
-        for (position, (part, &index)) in x.chunks_exact_mut(width).zip(pass.samples).enumerate() {
-            let target = pass.data.read_part(index as usize, columns.clone(), part, row);
-            if rows.contains(&position) {
-                targets.push(target);
+        used.begin(width);
+        let mut position = 0;
+        let few = UsedColumns::<T>::ROWS;
+        for (x, samples) in x[..count * width].chunks_mut(few * width).zip(pass.samples.chunks(few)) {
+            for (part, &index) in x.chunks_exact_mut(width).zip(samples) {
+                let target = pass.data.read_part(index as usize, columns.clone(), part, row);
+                if rows.contains(&position) {
+                    targets.push(target);
+                }
+                position += 1;
             }
+            used.look(x);
         }
         // The data set reads with the caller's treatment of denormal numbers.
         let _flush = FlushDenormals::new();
-        *largest = vector::largest(&x[..count * width]).as_f64();
+        *largest = used.end().as_f64();
         let weight = &pass.params[columns.start * units..columns.end * units];
         let w = ArrayView2::from_shape((width, units), weight).expect("the values of the block");
-        gemm(T::one(), x.matrix(count, width), w, T::zero(), z.matrix_mut(count, units)); // Zₚ = Xₚ Wₚ
+        let (x, z) = (x.matrix(count, width), z.matrix_mut(count, units));
+        match pass.finite {
+            true => used.product(x, w, z), // Zₚ = Xₚ Wₚ
+            false => gemm(T::one(), x, w, T::zero(), z),
+        }
     }
 }

@@ -331,6 +331,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             deferred: false,
             sparse: false,
             sparse_samples: false,
+            finite: false,
             data,
             batch: Batch { index: 0, samples, next: &[] },
             mode,

@@ -9,7 +9,7 @@ use std::time::Instant;
 use chainrule_core::Mode;
 use chainrule_data::{Batches, Samples};
 use chainrule_metrics::MetricValue;
-use chainrule_tensor::Real;
+use chainrule_tensor::{Real, vector};
 
 use super::callback::Event;
 use super::error::{TrainError, if_readable};
@@ -199,6 +199,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let mut batches = Batches::new(data.len(), self.evaluation_rows(), None)?;
         batches.epoch(0);
         self.reset_states();
+        self.state.is_finite_in_evaluation = vector::largest(&self.model.parameters).is_finite();
         let mut tallies = Tallies::default();
         tallies.begin(&self.metrics, &self.metric_names, self.state.shards.len());
         // Other processes have the other rows.

@@ -28,6 +28,8 @@ pub(super) struct Forward<'a, T: Real, Y> {
     pub(super) sparse: bool,
     /// Whether samples are read without their zeros.
     pub(super) sparse_samples: bool,
+    /// Whether all parameters are known to be finite.
+    pub(super) finite: bool,
     pub(super) data: &'a (dyn Samples<T, Target = Y> + 'a),
     pub(super) batch: Batch<'a>,
     pub(super) mode: Mode,
@@ -90,6 +92,7 @@ impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
             mode,
             deferred: self.deferred,
             sparse: self.sparse,
+            finite: self.finite,
             of_shards: buckets.of_shards(self.deferred),
         };
         let count = shards.len();
@@ -138,6 +141,7 @@ impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
                         let sample = sample(source.row());
                         return Err(TrainError::Value { batch: batch.index, sample, source });
                     }
+                    shard.multiply_used(&pass);
                 }
                 Some(split_k) => {
                     if !shard.is_empty() {

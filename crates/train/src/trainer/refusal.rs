@@ -101,6 +101,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             mode: Mode::Train { seed: self.seed_of_step(), first_row: 0 },
             deferred: false,
             sparse: false,
+            finite: false,
             of_shards: &[],
         };
         let mut alone = Shard::new(model.cache(), grads, model.input().size(), model.output().size());

@@ -6,7 +6,7 @@ use std::time::Instant;
 use chainrule_core::carried::CarriedState;
 use chainrule_optim::schedule::Plateau;
 use chainrule_optim::{Run, Step};
-use chainrule_tensor::{Buffer, Real};
+use chainrule_tensor::{Buffer, Real, UsedColumns};
 
 use super::forward::OfGroup;
 use super::history::EpochReport;
@@ -33,6 +33,8 @@ pub(super) struct State<T: Real, Y> {
     pub(super) shards: Vec<Shard<T, Y>>,
     /// The first product of a training step, where it is split.
     pub(super) split_k: Option<SplitK<T>>,
+    /// The columns that the samples of all shards use, where the first product is not split.
+    pub(super) used: UsedColumns<T>,
     /// Empty before the first fit.
     pub(super) optimizer_state: Buffer<T>,
     /// Where in the state of all parameters it is, if that of this process is only a part.
@@ -91,6 +93,8 @@ pub(super) struct State<T: Real, Y> {
     pub(super) threads: usize,
     /// The maximum number of samples that a pass takes in the current pool.
     pub(super) rows: usize,
+    /// Whether all parameters of the model that is evaluated are finite.
+    pub(super) is_finite_in_evaluation: bool,
     /// Whether the samples of the last pass were read without their zeros.
     pub(super) has_sparse_samples: bool,
     /// Where layers sum over the batch, and it has several shards: how these do.
@@ -113,6 +117,7 @@ impl<T: Real, Y> State<T, Y> {
         Self {
             shards: Vec::new(),
             split_k: None,
+            used: UsedColumns::default(),
             optimizer_state: Buffer::default(),
             part: None,
             parts: None,
@@ -143,6 +148,7 @@ impl<T: Real, Y> State<T, Y> {
             trained: TrainedSamples::default(),
             threads: 1,
             rows: 0,
+            is_finite_in_evaluation: false,
             has_sparse_samples: false,
             exchanges: None,
             whole_batch: WholeBatch::default(),

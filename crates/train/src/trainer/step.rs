@@ -135,11 +135,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 }
             } else if self.sums_first() {
                 let order = self.order();
-                let State { shards, split_k, total, scratch, buckets, members, group_sum, .. } =
+                let State { shards, split_k, used, total, scratch, buckets, members, group_sum, .. } =
                     &mut self.state;
                 let sum = Sum { optimizer: &*self.optimizer, buckets, threads, order };
                 match members {
-                    None => sum.run(total, shards, split_k.as_ref(), scratch, shares),
+                    None => sum.run(total, shards, (split_k.as_ref(), used), scratch, shares),
                     Some(members) => {
                         let of_pass = OfPass { shards, rows: part.samples.len(), shares };
                         sum.run_in_group(members, total, of_pass, group_sum, scratch)?;
@@ -196,6 +196,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.state.has_sparse_samples = self.reads_sparse(data);
         let deferred = self.defers();
         let sparse_samples = self.state.has_sparse_samples;
+        let finite = match mode {
+            Mode::Train { .. } => self.state.range.has_finite_params(),
+            Mode::Eval => self.state.is_finite_in_evaluation,
+        };
         let State { shards, split_k, buckets, exchanges, whole_batch, members, of_group, .. } =
             &mut self.state;
         let forward = Forward {
@@ -206,6 +210,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             deferred,
             sparse: buckets.sparse(),
             sparse_samples,
+            finite,
             data,
             batch,
             mode,

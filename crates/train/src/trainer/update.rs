@@ -5,7 +5,7 @@ use std::ops::Range;
 use chainrule_core::{Mode, ParamKind};
 use chainrule_data::Samples;
 use chainrule_optim::{Parameter, Step, UpdateRule, Whole};
-use chainrule_tensor::Real;
+use chainrule_tensor::{Real, UsedColumns};
 
 use super::error::TrainError;
 use super::forward::{Forward, Passes};
@@ -19,7 +19,7 @@ use crate::engine::members::Members;
 use crate::engine::pass::Batch;
 use crate::engine::prefetch::NextSamples;
 use crate::engine::range::largest_gradient;
-use crate::engine::reduce::{BucketRange, Order, Phase, Reduce, Scratch};
+use crate::engine::reduce::{BucketRange, Order, Phase, Reduce, Scratch, joint_columns};
 use crate::engine::several_passes::{SeveralPasses, Shares};
 use crate::engine::shard::Shard;
 use crate::engine::split_k::SplitK;
@@ -54,6 +54,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let State {
             shards,
             split_k,
+            used,
             optimizer_state,
             numbers,
             total,
@@ -81,6 +82,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let range = BucketRange { buckets: buckets.of_step(), block, total: &mut [] };
             let shares = Shares::ALL;
             let split_k = split_k.as_ref();
+            let used = joint_columns(used, shards);
             let reduce = Reduce {
                 phase: Phase::Fused,
                 order,
@@ -89,6 +91,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 shards,
                 split_k,
                 gathered: None,
+                used,
                 next,
             };
             return reduce.run(range, scratch, threads);
@@ -109,6 +112,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 deferred,
                 sparse: buckets.sparse(),
                 sparse_samples,
+                // The optimizer may try any.
+                finite: false,
                 data,
                 batch,
                 mode: mode(0),
@@ -126,7 +131,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                     // What can be wrong with the samples of the batch was found in the first pass.
                     let Ok(loss) = forward.run(params, memory) else { return f64::NAN };
                     let shares = passes.add(loss, batch.samples.len(), 0.0);
-                    sum.run(grads, shards, split_k.as_ref(), scratch, shares);
+                    sum.run(grads, shards, (split_k.as_ref(), used), scratch, shares);
                 }
                 for bucket in buckets.updated().iter().filter(|bucket| !bucket.kind.is_trained()) {
                     grads[bucket.start..bucket.end].fill(T::zero());
@@ -151,8 +156,17 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let shares = Shares::ALL;
         let split_k = split_k.as_ref();
         let tables = &group_sum.tables;
-        let reduce =
-            Reduce { phase: Phase::Update, order, tables, shares, shards, split_k, gathered: None, next };
+        let reduce = Reduce {
+            phase: Phase::Update,
+            order,
+            tables,
+            shares,
+            shards,
+            split_k,
+            gathered: None,
+            used: None,
+            next,
+        };
         reduce.run(range, scratch, threads);
     }
 
@@ -230,7 +244,7 @@ impl<T: Real> Sum<'_, T> {
         &self,
         total: &mut [T],
         shards: &[Shard<T, Y>],
-        split_k: Option<&SplitK<T>>,
+        (split_k, used): (Option<&SplitK<T>>, &mut UsedColumns<T>),
         scratch: &mut [Scratch<T>],
         shares: Shares,
     ) {
@@ -241,8 +255,19 @@ impl<T: Real> Sum<'_, T> {
         let range = BucketRange { buckets: buckets.of_step(), block, total };
         let nothing = |_: u32, _: Range<usize>| ();
         let next = NextSamples { prefetch: &nothing, samples: &[], columns: (0, 0) };
-        Reduce { phase: Phase::Reduce, order, tables: &[], shares, shards, split_k, gathered: None, next }
-            .run(range, scratch, threads);
+        let used = joint_columns(used, shards);
+        Reduce {
+            phase: Phase::Reduce,
+            order,
+            tables: &[],
+            shares,
+            shards,
+            split_k,
+            gathered: None,
+            used,
+            next,
+        }
+        .run(range, scratch, threads);
     }
 }
 

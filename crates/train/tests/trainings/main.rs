@@ -19,3 +19,4 @@ mod tables;
 mod training;
 mod warnings;
 mod weights;
+mod zero_columns;

@@ -27,6 +27,8 @@ mod stack;
 mod tests;
 mod tile;
 
+use std::ops::Range;
+
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 pub(super) use self::operands::is_shallow;
@@ -36,7 +38,7 @@ use super::MAX_PRODUCTS;
 use crate::real::Real;
 use crate::simd::lanes::Lanes;
 use crate::simd::level::{Level, level};
-use crate::simd::operands::{Choice, ImplicitWindows, Init};
+use crate::simd::operands::{Choice, ImplicitWindows, Indices, Init, Used};
 
 /// How products are computed: [`Operands::compute`] for some lanes.
 ///
@@ -68,6 +70,7 @@ pub(crate) fn product<T: Real>(
     choice: Choice,
     alpha: T,
     products: &[(ArrayView2<'_, T>, ArrayView2<'_, T>)],
+    used: Used<'_>,
     beta: T,
     c: &mut ArrayViewMut2<'_, T>,
     compute: Compute<T>,
@@ -123,9 +126,17 @@ pub(crate) fn product<T: Real>(
         c.mapv_inplace(|c| beta * c);
     }
     let [row, column] = of_b.strides;
+    let used = match used {
+        // It takes the time to go through C anyway.
+        _ if is_shallow(n, depth) => Used::All,
+        Used::Columns(_) if !transposes && terms.len() == 1 && is_packed(of_a.strides[1], depth) => used,
+        Used::Rows(_) if !transposes && !accumulates => used,
+        _ => Used::All,
+    };
     let operands = Operands {
-        rows: m,
+        rows: if let Used::Rows(rows) = used { rows.len() } else { m },
         columns: n,
+        used,
         terms: &terms,
         a_strides: of_a.strides,
         b_strides: if is_packed(column, n) { [row, 1] } else { [row, column] },
@@ -136,9 +147,39 @@ pub(crate) fn product<T: Real>(
         c_stride: of_c.strides[0],
     };
     // SAFETY: the CPU has the instructions. Pointers and strides are those of views of just these sizes, and `c` is borrowed
-    // mutably, so it overlaps neither of the others.
-    unsafe { (compute.0)(&operands) };
+    // mutably, so it overlaps neither of the others. Rows that are listed are some of its rows.
+    unsafe {
+        (compute.0)(&operands);
+        if let Used::Rows(rows) = used {
+            spread(rows, operands.c, operands.c_stride, of_c.dim);
+        }
+    }
     true
+}
+
+/// Moves the first rows of a matrix to where these are, and makes all others zeros.
+///
+/// # Safety
+///
+/// The matrix may be written. Its rows are contiguous.
+unsafe fn spread<T: Real>(to: Indices<'_>, c: *mut T, stride: isize, [rows, columns]: [usize; 2]) {
+    // SAFETY: the caller's.
+    let row = |index: usize| unsafe { c.offset(index as isize * stride) };
+    let zeros = |range: Range<usize>| {
+        // SAFETY: as above; a number of zero bits is 0.
+        range.for_each(|index| unsafe { row(index).write_bytes(0, columns) });
+    };
+    let mut end = rows;
+    // From the last on, so that none is overwritten before it is moved.
+    for (from, to) in to.iter().enumerate().rev() {
+        zeros(to + 1..end);
+        if from != to {
+            // SAFETY: as above; the rows do not overlap.
+            unsafe { row(to).copy_from_nonoverlapping(row(from), columns) };
+        }
+        end = to;
+    }
+    zeros(0..end);
 }
 
 /// A matrix by pointer: its numbers of rows and columns, and their strides.
@@ -186,6 +227,7 @@ pub(crate) fn implicit_product<T: Real>(
     let operands = Operands {
         rows: m,
         columns: n,
+        used: Used::All,
         terms: &[Term { a: a.as_ptr(), b: values.as_ptr(), depth }],
         a_strides: [a.strides()[0], a.strides()[1]],
         b_strides: [0, 1],
@@ -217,6 +259,7 @@ pub(crate) fn add_implicit_product_transposed<T: Real>(
     let operands = Operands {
         rows: n,
         columns: m,
+        used: Used::All,
         terms: &[Term { a: values.as_ptr(), b: a.as_ptr(), depth }],
         a_strides: [0, 1],
         b_strides: [1, a.strides()[0]],

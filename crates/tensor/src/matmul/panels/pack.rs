@@ -183,7 +183,8 @@ unsafe fn copy_block<T: Real, const R: usize>(of: &PackRows<'_, T>, row: usize) 
         // SAFETY: the caller vouches for the rows, and for what is packed.
         unsafe {
             let packed = packed.add(row * depth + first * R);
-            if a_row == 1 {
+            let is_contiguous = a_row == 1 && rows[row + R - 1] - rows[row] == R as isize - 1;
+            if is_contiguous {
                 let a = a.offset(rows[row]);
                 for k in 0..terms {
                     let column = a.offset(k as isize * a_column).cast::<[T; R]>();

@@ -9,7 +9,7 @@ use super::{Compute, add_implicit_product_transposed, implicit_product, product}
 use crate::real::Real;
 use crate::simd::blocking::even_parts;
 use crate::simd::lanes::{Lanes, Plain};
-use crate::simd::operands::{Choice, ImplicitWindows, Init};
+use crate::simd::operands::{Choice, ImplicitWindows, Init, Used};
 
 type Products<'a, T, const N: usize> = [(ArrayView2<'a, T>, ArrayView2<'a, T>); N];
 
@@ -29,7 +29,7 @@ fn always<T: Real>(
     c: &mut ArrayViewMut2<'_, T>,
     compute: Compute<T>,
 ) -> bool {
-    product(Choice::Always, T::one(), products, beta, c, compute)
+    product(Choice::Always, T::one(), products, Used::All, beta, c, compute)
 }
 
 /// The definition: the terms of each part of K in their order, each with one rounding, the sums of the parts in theirs, then C.
@@ -163,7 +163,7 @@ fn refused<L: Lanes>() {
     let refused = |products: Products<'_, L::Number, 2>, beta: f64, c: &mut ArrayViewMut2<'_, L::Number>| {
         let before = c.to_owned();
         let one = L::Number::one();
-        assert!(!product(Choice::Faster, one, &products, L::Number::of(beta), c, compute::<L>()));
+        assert!(!product(Choice::Faster, one, &products, Used::All, L::Number::of(beta), c, compute::<L>()));
         assert_eq!(before, c.view(), "nothing is done");
     };
     let (mut c, pair) = (random(8, 16, 4), (a.view(), b.view()));

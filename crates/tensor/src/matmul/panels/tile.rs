@@ -26,8 +26,12 @@ pub(super) const fn max_vectors<L: Lanes>(rows: usize) -> usize {
 pub(super) enum Layout<'a> {
     /// Contiguous rows, which begin here.
     Rows(&'a [isize]),
+    /// The same, of which some columns are used: where each term of a part of K is in a row.
+    ListedColumns(&'a [isize], &'a [isize]),
     /// Contiguous columns.
     Columns(Columns),
+    /// Contiguous columns, this far apart, of which these rows are used.
+    ListedRows(&'a [isize], isize),
 }
 
 /// Contiguous columns of A.
@@ -229,8 +233,27 @@ impl<T: Real> Panels<'_, T> {
                 (Layout::Rows(rows), RowsOfB::Listed(starts)) => {
                     L::run(Tiles::<L, _, _, V>(self, ByRows(rows), Listed(starts), PhantomData));
                 }
-                (Layout::Columns(_), RowsOfB::Listed(_)) => {
+                (Layout::ListedColumns(rows, columns), RowsOfB::Listed(starts)) => {
+                    L::run(Tiles::<L, _, _, V>(
+                        self,
+                        ByListedColumns(rows, columns),
+                        Listed(starts),
+                        PhantomData,
+                    ));
+                }
+                (Layout::ListedRows(rows, stride), RowsOfB::Even(b_stride)) => {
+                    L::run(Tiles::<L, _, _, V>(
+                        self,
+                        ByListedRows(rows, stride),
+                        Even(b_stride),
+                        PhantomData,
+                    ));
+                }
+                (Layout::Columns(_) | Layout::ListedRows(..), RowsOfB::Listed(_)) => {
                     unreachable!("such rows of B have an A with contiguous rows that is not packed")
+                }
+                (Layout::ListedColumns(..), RowsOfB::Even(_)) => {
+                    unreachable!("what is listed of A is listed of B")
                 }
             }
         }
@@ -351,6 +374,36 @@ impl Left for ByRows<'_> {
     }
 }
 
+#[derive(Clone, Copy)]
+struct ByListedColumns<'a>(&'a [isize], &'a [isize]);
+
+impl Left for ByListedColumns<'_> {
+    #[inline(always)]
+    unsafe fn block<T: Real, const R: usize>(self, range: &TermRange<T>, row: usize) -> impl Block<T> {
+        let mut rows = [range.a; R];
+        for (r, pointer) in rows.iter_mut().enumerate() {
+            // SAFETY: as above.
+            *pointer = unsafe { range.a.offset(*self.0.get_unchecked(row + r)) };
+        }
+        ListedTerms { rows, columns: &self.1[range.first..] }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct ByListedRows<'a>(&'a [isize], isize);
+
+impl Left for ByListedRows<'_> {
+    #[inline(always)]
+    unsafe fn block<T: Real, const R: usize>(self, range: &TermRange<T>, row: usize) -> impl Block<T> {
+        let mut rows = [0; R];
+        for (r, start) in rows.iter_mut().enumerate() {
+            // SAFETY: as above.
+            *start = unsafe { *self.0.get_unchecked(row + r) };
+        }
+        ListedBlock { from: range.a, rows, stride: self.1 }
+    }
+}
+
 impl Left for Columns {
     #[inline(always)]
     unsafe fn block<T: Real, const R: usize>(self, range: &TermRange<T>, row: usize) -> impl Block<T> {
@@ -383,6 +436,33 @@ impl<T: Real, const R: usize> Block<T> for Rows<T, R> {
     unsafe fn value(&self, row: usize, term: usize) -> T {
         // SAFETY: the caller vouches for it, here and below.
         unsafe { *self.0[row].add(term) }
+    }
+}
+
+struct ListedTerms<'a, T, const R: usize> {
+    rows: [*const T; R],
+    columns: &'a [isize],
+}
+
+impl<T: Real, const R: usize> Block<T> for ListedTerms<'_, T, R> {
+    #[inline(always)]
+    unsafe fn value(&self, row: usize, term: usize) -> T {
+        // SAFETY: as above.
+        unsafe { *self.rows[row].offset(*self.columns.get_unchecked(term)) }
+    }
+}
+
+struct ListedBlock<T, const R: usize> {
+    from: *const T,
+    rows: [isize; R],
+    stride: isize,
+}
+
+impl<T: Real, const R: usize> Block<T> for ListedBlock<T, R> {
+    #[inline(always)]
+    unsafe fn value(&self, row: usize, term: usize) -> T {
+        // SAFETY: as above.
+        unsafe { *self.from.offset(term as isize * self.stride).offset(self.rows[row]) }
     }
 }
 

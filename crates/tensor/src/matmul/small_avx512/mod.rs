@@ -27,7 +27,7 @@ use super::{MAX_PRODUCTS, panels};
 use crate::simd::avx512::{LANES, mask};
 use crate::simd::blocking::{even_parts, with_constant};
 use crate::simd::level::{Level, level};
-use crate::simd::operands::{ImplicitWindows, Init};
+use crate::simd::operands::{ImplicitWindows, Indices, Init, Used};
 
 /// The maximum K of a product with a transposed right operand: 16 columns of it are kept on the stack, and should fit into the
 /// first cache.
@@ -44,14 +44,19 @@ const MIN_ROWS: usize = 3;
 /// The maximum number of rows where B is read by rows, since each 16 of them go through all of B.
 const MAX_ROWS_BY_ROWS: usize = 128;
 
+/// The maximum distance of the rows of B of which some are left out. Farther from each other they take longer to arrive than all of them,
+/// whose positions a CPU foresees: for 128 x 512 over 384 the product takes as long with 70 % of the rows.
+const MAX_STRIDE_OF_LISTED: isize = 128;
+
 /// The initial value of sums that start at zero.
 static ZERO: f32 = 0.0;
 
 /// `C = Σ A B + beta C`, if `beta` is 0 or 1, the sizes and layouts suit, and all products have the layouts of the first;
-/// otherwise `false`, and nothing is done.
+/// otherwise `false`, and nothing is done. What is not used of A may be left out.
 #[inline]
 pub(crate) fn product(
     products: &[(ArrayView2<'_, f32>, ArrayView2<'_, f32>)],
+    used: Used<'_>,
     beta: f32,
     c: &mut ArrayViewMut2<'_, f32>,
 ) -> bool {
@@ -84,6 +89,7 @@ pub(crate) fn product(
         rows: m,
         columns: n,
         starts: &[0],
+        listed: Used::All,
         terms: &terms[..count],
         a_strides: [a.strides()[0], a.strides()[1]],
         b_strides: [b.strides()[0], b.strides()[1]],
@@ -95,7 +101,13 @@ pub(crate) fn product(
     // borrowed mutably, so it overlaps neither of the others.
     unsafe {
         if packed(operands.b_strides[1], n) {
-            operands.rows();
+            match used {
+                Used::Rows(rows) => operands.listed_rows(rows),
+                Used::Columns(columns) if count == 1 && operands.b_strides[0] <= MAX_STRIDE_OF_LISTED => {
+                    operands.listed_columns(columns);
+                }
+                _ => operands.rows(),
+            }
             true
         } else if count == 1
             && packed(operands.b_strides[0], k)
@@ -127,6 +139,7 @@ pub(crate) fn implicit_product(
         rows: m,
         columns: n,
         starts: windows.starts,
+        listed: Used::All,
         terms: &[Term { a: a.as_ptr(), b: values.as_ptr(), depth: windows.rows }],
         a_strides: [a.strides()[0], a.strides()[1]],
         b_strides: [windows.pitch as isize, 1],
@@ -174,6 +187,7 @@ pub(crate) fn add_implicit_product_transposed(
                         rows: windows.rows,
                         columns: rows,
                         starts: &[0],
+                        listed: Used::All,
                         terms: &[Term { a: values.as_ptr().add(start + column), b: panel, depth: columns }],
                         a_strides: [windows.pitch as isize, 1],
                         b_strides: [width as isize, 1],
@@ -193,9 +207,12 @@ pub(crate) fn add_implicit_product_transposed(
 /// The rows of B come in groups, one after the other: row `i` of a group begins `starts[i]` after the group's start.
 #[derive(Clone, Copy)]
 struct Operands<'a> {
+    /// The number of rows; of those that are listed, if some are.
     rows: usize,
     columns: usize,
     starts: &'a [usize],
+    /// The rows of A and C that are computed, or the columns of A and rows of B that are multiplied: indices from those of the pointers on.
+    listed: Used<'a>,
     terms: &'a [Term],
     a_strides: [isize; 2],
     b_strides: [isize; 2],
@@ -212,13 +229,27 @@ struct Term {
     depth: usize,
 }
 
+/// What a block reads, known at compile time.
+mod reads {
+    /// All terms, of rows of B that are evenly spaced.
+    pub(super) const ALL: u8 = 0;
+    /// All terms, of rows of B in groups, added to initial values.
+    pub(super) const GROUPS: u8 = 1;
+    /// The terms that are listed.
+    pub(super) const COLUMNS: u8 = 2;
+    /// The rows that are listed.
+    pub(super) const ROWS: u8 = 3;
+}
+
 /// The maximum number of rows of a block of `V` registers of columns: as many sums as fit into the registers, next to those for B and for
 /// a value of A.
-const fn max_rows<const V: usize, const PLAIN: bool>() -> usize {
+const fn max_rows<const V: usize, const READS: u8>() -> usize {
     match V {
+        // Each row that is listed takes a register for its index.
+        1 | 2 if READS == reads::ROWS => 8,
         1 => 16,
         // More would take fewer loads, but a small product would spend its end on storing many rows.
-        2 if PLAIN => 8,
+        2 if READS != reads::GROUPS => 8,
         2 => 12,
         3 => 8,
         4 => 6,
@@ -254,6 +285,42 @@ impl Operands<'_> {
                 }
             }
         }
+    }
+
+    /// The same, but with these columns of A alone, in the parts in which all would be. There is one term, and one row in each group.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn listed_columns(&self, columns: Indices<'_>) {
+        for (first, depth) in even_parts(self.terms[0].depth, CHAIN) {
+            let part = columns.within(first..first + depth);
+            // Nothing is added by a part without columns, but the first overwrites C.
+            if first == 0 || part.len() > 0 {
+                let init = if first > 0 { Init::Accumulate } else { self.init };
+                // SAFETY: the caller's.
+                unsafe { Operands { listed: Used::Columns(part), init, ..*self }.rows_of_part() };
+            }
+        }
+    }
+
+    /// The same, but for these rows of A and C alone: the product has zeros in all others.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn listed_rows(&self, rows: Indices<'_>) {
+        if !matches!(self.init, Init::Accumulate) {
+            let mut next = 0;
+            for row in rows.iter().chain([self.rows]) {
+                // Rows without a gap between them are one.
+                let (count, len) = match self.c_stride == self.columns as isize {
+                    true => (usize::from(row > next), (row - next) * self.columns),
+                    false => (row - next, self.columns),
+                };
+                for zeros in next..next + count {
+                    // SAFETY: these are rows of C.
+                    unsafe { self.c.offset(zeros as isize * self.c_stride).write_bytes(0, len) };
+                }
+                next = row + 1;
+            }
+        }
+        // SAFETY: the caller's; these rows are some of the product's.
+        unsafe { Operands { rows: rows.len(), listed: Used::Rows(rows), ..*self }.rows() };
     }
 
     /// So many groups of all terms from the `first` on, and in each what follows the first `skipped` rows.
@@ -292,14 +359,33 @@ impl Operands<'_> {
         };
         // Small products gain from what is known at compile time.
         let plain = self.starts.len() == 1 && !matches!(self.init, Init::Rows(_));
+        let max_registers =
+            if matches!(self.listed, Used::All) { max_registers } else { max_registers.min(4) };
         for (first, registers) in even_parts(self.columns.div_ceil(LANES), max_registers) {
             let column = first * LANES;
             // SAFETY: these columns are some of the product's.
             unsafe {
-                if plain {
-                    with_constant!(registers, [1 2 3 4 5 6 7 8], |V| self.rows_of_columns::<V, true>(column));
-                } else {
-                    with_constant!(registers, [1 2 3 4 5 6 7 8], |V| self.rows_of_columns::<V, false>(column));
+                match self.listed {
+                    Used::All if plain => {
+                        with_constant!(registers, [1 2 3 4 5 6 7 8], |V| {
+                            self.rows_of_columns::<V, { reads::ALL }>(column);
+                        });
+                    }
+                    Used::All => {
+                        with_constant!(registers, [1 2 3 4 5 6 7 8], |V| {
+                            self.rows_of_columns::<V, { reads::GROUPS }>(column);
+                        });
+                    }
+                    Used::Columns(_) => {
+                        with_constant!(registers, [1 2 3 4], |V| {
+                            self.rows_of_columns::<V, { reads::COLUMNS }>(column);
+                        });
+                    }
+                    Used::Rows(_) => {
+                        with_constant!(registers, [1 2 3 4], |V| {
+                            self.rows_of_columns::<V, { reads::ROWS }>(column);
+                        });
+                    }
                 }
             }
         }
@@ -307,28 +393,28 @@ impl Operands<'_> {
 
     /// All rows of `V` registers of columns, from `column` on.
     #[target_feature(enable = "avx512f")]
-    unsafe fn rows_of_columns<const V: usize, const PLAIN: bool>(&self, column: usize) {
+    unsafe fn rows_of_columns<const V: usize, const READS: u8>(&self, column: usize) {
         let mut masks = [0; V];
         for v in 0..V {
             masks[v] = mask(self.columns - column - v * LANES);
         }
-        for (row, rows) in even_parts(self.rows, const { max_rows::<V, PLAIN>() }) {
+        for (row, rows) in even_parts(self.rows, const { max_rows::<V, READS>() }) {
             // SAFETY: each block's rows are some of the product's.
             unsafe {
                 with_constant!(rows, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], |R| {
                     // Blocks of more rows are not compiled.
-                    if const { R <= max_rows::<V, PLAIN>() } {
-                        self.block::<R, V, PLAIN>(row, column, masks);
+                    if const { R <= max_rows::<V, READS>() } {
+                        self.block::<R, V, READS>(row, column, masks);
                     }
                 });
             }
         }
     }
 
-    /// `R` rows and `V` registers of columns; `PLAIN` if B has one row a group and no row has an initial value.
+    /// `R` rows and `V` registers of columns. Only what reads [`GROUPS`](reads::GROUPS) has groups of several rows and initial values.
     #[target_feature(enable = "avx512f")]
     #[inline]
-    unsafe fn block<const R: usize, const V: usize, const PLAIN: bool>(
+    unsafe fn block<const R: usize, const V: usize, const READS: u8>(
         &self,
         row: usize,
         column: usize,
@@ -337,13 +423,44 @@ impl Operands<'_> {
         // SAFETY: row and column are within the operands, and a masked load touches only the lanes of its mask.
         unsafe {
             let mut sums = [[_mm512_setzero_ps(); V]; R];
-            if PLAIN {
+            let mut rows = [0; R];
+            for r in 0..R {
+                rows[r] = match self.listed {
+                    Used::Rows(listed) if READS == reads::ROWS => listed.get(row + r) as isize,
+                    _ => (row + r) as isize,
+                };
+            }
+            if READS == reads::ALL {
                 for term in self.terms {
                     let a = term.a.offset(row as isize * self.a_strides[0]);
                     let b = term.b.add(self.starts[0] + column);
                     for group in 0..term.depth as isize {
                         let loaded = load(b.offset(group * self.b_strides[0]), masks);
                         add(&mut sums, a.offset(group * self.a_strides[1]), self.a_strides[0], loaded);
+                    }
+                }
+            } else if READS == reads::COLUMNS {
+                let Used::Columns(listed) = self.listed else { unreachable!("columns are listed") };
+                let Term { a, b, .. } = self.terms[0];
+                let a = a.offset(row as isize * self.a_strides[0]);
+                let b = b.add(self.starts[0] + column);
+                for term in listed.iter() {
+                    let loaded = load(b.offset(term as isize * self.b_strides[0]), masks);
+                    add(&mut sums, a.offset(term as isize * self.a_strides[1]), self.a_strides[0], loaded);
+                }
+            } else if READS == reads::ROWS {
+                let starts = rows.map(|row| row * self.a_strides[0]);
+                for term in self.terms {
+                    let b = term.b.add(self.starts[0] + column);
+                    for group in 0..term.depth as isize {
+                        let loaded = load(b.offset(group * self.b_strides[0]), masks);
+                        let a = term.a.offset(group * self.a_strides[1]);
+                        for r in 0..R {
+                            let value = _mm512_set1_ps(*a.offset(starts[r]));
+                            for v in 0..V {
+                                sums[r][v] = _mm512_fmadd_ps(value, loaded[v], sums[r][v]);
+                            }
+                        }
                     }
                 }
             } else {
@@ -368,7 +485,7 @@ impl Operands<'_> {
                 }
             }
             for r in 0..R {
-                let c = self.c.offset((row + r) as isize * self.c_stride).add(column);
+                let c = self.c.offset(rows[r] * self.c_stride).add(column);
                 for v in 0..V {
                     self.store(c.wrapping_add(v * LANES), masks[v], sums[r][v]);
                 }

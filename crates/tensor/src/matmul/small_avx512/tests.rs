@@ -31,7 +31,7 @@ fn every_size_of_block_and_mask() {
                 let before = wide_c.clone();
                 let mut right = wide_c.slice(s![.., n..]).to_owned();
                 general_mat_mul(1.0, &a, &b, beta, &mut right);
-                assert!(product(&[(a, b)], beta, &mut wide_c.slice_mut(s![.., n..])));
+                assert!(product(&[(a, b)], Used::All, beta, &mut wide_c.slice_mut(s![.., n..])));
                 for (found, right) in wide_c.slice(s![.., n..]).iter().zip(&right) {
                     assert!(
                         (found - right).abs() < 1e-4 * (1.0 + right.abs()),
@@ -52,10 +52,10 @@ fn bits_do_not_depend_on_how_a_product_is_cut() {
     let (a, b, bt) = (random(32, 100, 1), random(100, 50, 2), random(50, 100, 3));
     for b in [b.view(), bt.t()] {
         let (mut whole, mut parts) = (Array2::zeros((32, 50)), Array2::zeros((32, 50)));
-        assert!(product(&[(a.view(), b)], 0.0, &mut whole.view_mut()));
+        assert!(product(&[(a.view(), b)], Used::All, 0.0, &mut whole.view_mut()));
         for (rows, columns) in [(0..9, 0..50), (9..32, 0..21), (9..32, 21..50)] {
             let (a, b) = (a.slice(s![rows.clone(), ..]), b.slice(s![.., columns.clone()]));
-            assert!(product(&[(a, b)], 0.0, &mut parts.slice_mut(s![rows, columns])));
+            assert!(product(&[(a, b)], Used::All, 0.0, &mut parts.slice_mut(s![rows, columns])));
         }
         assert_eq!(whole, parts);
     }
@@ -72,14 +72,14 @@ fn two_products_are_one_of_concatenated_operands() {
     };
     for beta in [0.0, 1.0] {
         let (mut whole, mut pair) = (random(40, 50, 3), random(40, 50, 3));
-        assert!(product(&[part(0..21)], beta, &mut whole.view_mut()));
-        assert!(product(&[part(0..8), part(8..21)], beta, &mut pair.view_mut()));
+        assert!(product(&[part(0..21)], Used::All, beta, &mut whole.view_mut()));
+        assert!(product(&[part(0..8), part(8..21)], Used::All, beta, &mut pair.view_mut()));
         assert_eq!(whole, pair);
     }
     let other = (random(40, 8, 4), random(8, 50, 5));
     let parts = [part(0..8), (other.0.view(), other.1.view())];
     assert!(
-        !product(&parts, 0.0, &mut Array2::zeros((40, 50)).view_mut()),
+        !product(&parts, Used::All, 0.0, &mut Array2::zeros((40, 50)).view_mut()),
         "products of different layouts are not done"
     );
 }

@@ -1,0 +1,485 @@
+//! Products of a matrix some of whose columns are zeros: those of a batch of samples, as the pixels at the edge of an image.
+//!
+//! What such a column is multiplied with adds nothing to a sum, so a product may leave it out. The terms that are left stay in the
+//! chains in which they would be otherwise, so the result has the same bits: a sum begins at 0, and to add 0 to a number changes nothing.
+
+use std::ops::Range;
+
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use super::portable::choice;
+use super::split_depth::LONG;
+use super::{gemm, gemm_sum};
+use crate::real::Real;
+use crate::simd::dispatch::{Loop, run};
+use crate::simd::operands::{Indices, Used};
+
+/// The columns of a matrix that are not all zeros.
+///
+/// ```
+/// use chainrule_tensor::UsedColumns;
+/// use ndarray::array;
+///
+/// let x = array![[0.0, 2.0, 0.0, 0.0], [0.0, 3.0, 0.0, -1.0]];
+/// let mut used = UsedColumns::default();
+/// assert_eq!(used.find(x.as_slice().unwrap(), 4), 3.0);
+/// assert_eq!(used.indices(), [1, 3]);
+///
+/// let w = array![[5.0], [1.0], [5.0], [10.0]];
+/// let mut z = array![[0.0], [0.0]];
+/// used.product(x.view(), w.view(), z.view_mut());
+/// assert_eq!(z, array![[2.0], [-7.0]]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct UsedColumns<T: Real> {
+    /// The largest absolute value of each column.
+    largest: Vec<T::Magnitude>,
+    /// The indices of the columns, in increasing order, and after them numbers without a meaning.
+    indices: Vec<u32>,
+    len: usize,
+}
+
+impl<T: Real> Default for UsedColumns<T> {
+    fn default() -> Self {
+        Self { largest: Vec::new(), indices: Vec::new(), len: 0 }
+    }
+}
+
+impl<T: Real> UsedColumns<T> {
+    /// How many rows are best [looked](Self::look) at together.
+    pub const ROWS: usize = 8;
+
+    /// Finds them in the values of a matrix with `columns` columns, row after row. Returns the largest absolute value; NaN if one of the
+    /// values is NaN, and 0 if there are none. A column with a NaN or an infinity is used.
+    ///
+    /// Nothing is allocated, unless there are more columns than ever before.
+    ///
+    /// # Panics
+    ///
+    /// If the last row is not complete.
+    pub fn find(&mut self, values: &[T], columns: usize) -> T {
+        assert!(
+            values.is_empty() || columns > 0 && values.len().is_multiple_of(columns),
+            "{} values in {columns} columns",
+            values.len()
+        );
+        self.begin(columns);
+        self.look(values);
+        self.end()
+    }
+
+    /// Begins to look at a matrix of so many columns, some rows at a time: as [`find`](Self::find), while the rows are still in the cache.
+    pub fn begin(&mut self, columns: usize) {
+        self.clear(columns);
+    }
+
+    /// Looks at whole rows.
+    pub fn look(&mut self, rows: &[T]) {
+        run(Magnitudes { values: rows, columns: self.largest.len(), largest: &mut self.largest });
+    }
+
+    /// Finds the columns that are used in all rows that were looked at. Returns the largest absolute value, as [`find`](Self::find) does.
+    pub fn end(&mut self) -> T {
+        self.list()
+    }
+
+    /// Replaces them by the columns that any of these matrices uses.
+    ///
+    /// # Panics
+    ///
+    /// If the matrices have different numbers of columns.
+    pub fn join<'a>(&mut self, all: impl IntoIterator<Item = &'a Self>) {
+        self.clear(0);
+        for (index, one) in all.into_iter().enumerate() {
+            if index == 0 {
+                self.clear(one.largest.len());
+            }
+            assert_eq!(self.largest.len(), one.largest.len(), "matrices with as many columns");
+            for (joint, &largest) in self.largest.iter_mut().zip(&one.largest) {
+                *joint = (*joint).max(largest);
+            }
+        }
+        self.list();
+    }
+
+    /// Forgets what was found, and makes room for so many columns.
+    fn clear(&mut self, columns: usize) {
+        assert!(u32::try_from(columns).is_ok(), "{columns} columns; at most 2³² - 1");
+        self.largest.clear();
+        self.largest.resize(columns, T::Magnitude::default());
+    }
+
+    /// Lists the columns whose largest value is not 0. Returns the largest of all.
+    fn list(&mut self) -> T {
+        let Self { largest, indices, len } = self;
+        if indices.len() < largest.len() {
+            indices.resize(largest.len(), 0);
+        }
+        *len = run(Listing { largest, indices });
+        T::from_magnitude(run(Largest::<T>(largest)))
+    }
+
+    /// Whether a matrix with this row can have so many columns of zeros that it pays to look for them.
+    pub fn may_be_fewer(row: &[T]) -> bool {
+        let zeros: u32 = run(Zeros(row));
+        pays(row.len() - zeros as usize, row.len())
+    }
+
+    /// Whether the columns are so few that products take less time than with all.
+    pub fn are_fewer(&self) -> bool {
+        pays(self.len, self.largest.len())
+    }
+
+    /// The number of columns of the matrix.
+    pub fn columns(&self) -> usize {
+        self.largest.len()
+    }
+
+    /// The columns that are not all zeros, in increasing order.
+    pub fn indices(&self) -> &[u32] {
+        &self.indices[..self.len]
+    }
+
+    /// `Z = X W`, for the X whose columns these are: `[rows, columns]`, `W` of shape `[columns, units]`. It is [`gemm()`]'s result to the
+    /// last bit, except that a 0 may have another sign, if all values of W are finite.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes do not fit, or X has another number of columns.
+    pub fn product(&self, x: ArrayView2<'_, T>, w: ArrayView2<'_, T>, mut z: ArrayViewMut2<'_, T>) {
+        assert_eq!(x.ncols(), self.largest.len(), "the columns of X were looked at");
+        let indices = self.indices();
+        let fits = w.nrows() == x.ncols() && z.dim() == (x.nrows(), w.ncols()) && !z.is_empty();
+        if fits && x.ncols() <= LONG && self.are_fewer() {
+            let used = Used::Columns(Indices::new(indices, 0..x.ncols()));
+            if T::product(choice(), T::one(), &[(x, w)], used, T::zero(), &mut z) {
+                return;
+            }
+        }
+        gemm(T::one(), x, w, T::zero(), z);
+    }
+
+    /// `dW = Σ Xᵀ dZ + beta dW` for some rows of W, where these are the columns of all the X together: each of the products is of those
+    /// `columns` of an X, transposed, and a dZ. It is the result of [`gemm_sum`] to the last bit, except that a 0 may have another
+    /// sign, if all values of the dZ are finite.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes do not fit, if there are more products than [`gemm_sum`] adds up, or if an X has no such columns.
+    pub fn sum_of_products(
+        &self,
+        products: &[(ArrayView2<'_, T>, ArrayView2<'_, T>)],
+        columns: Range<usize>,
+        beta: T,
+        mut dw: ArrayViewMut2<'_, T>,
+    ) {
+        assert!(columns.end <= self.largest.len() && columns.len() == dw.nrows(), "columns of X");
+        let fits = products
+            .iter()
+            .all(|(x, dz)| x.ncols() == dz.nrows() && dw.dim() == (x.nrows(), dz.ncols()) && x.ncols() > 0);
+        let from = |column: usize| self.indices().partition_point(|&index| (index as usize) < column);
+        let indices = &self.indices()[from(columns.start)..from(columns.end)];
+        if fits && !dw.is_empty() && !products.is_empty() && pays(indices.len(), columns.len()) {
+            let used = Used::Rows(Indices::new(indices, columns));
+            if T::product(choice(), T::one(), products, used, beta, &mut dw) {
+                return;
+            }
+        }
+        gemm_sum(products, beta, dw);
+    }
+}
+
+/// Whether it takes less time to leave out the others of `all` columns than to multiply with them.
+fn pays(used: usize, all: usize) -> bool {
+    16 * used <= 15 * all
+}
+
+/// Writes the indices of the columns whose largest value is not 0, and returns how many they are.
+struct Listing<'a, M> {
+    largest: &'a [M],
+    /// One for each column at least.
+    indices: &'a mut [u32],
+}
+
+impl<M: Copy + Default + Ord> Loop for Listing<'_, M> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run(self) -> usize {
+        let Self { largest, indices } = self;
+        let mut len = 0;
+        for (column, &largest) in largest.iter().enumerate() {
+            indices[len] = column as u32;
+            len += usize::from(largest > M::default());
+        }
+        len
+    }
+}
+
+/// The largest of all columns.
+struct Largest<'a, T: Real>(&'a [T::Magnitude]);
+
+impl<T: Real> Loop for Largest<'_, T> {
+    type Output = T::Magnitude;
+
+    #[inline(always)]
+    fn run(self) -> T::Magnitude {
+        self.0.iter().fold(T::Magnitude::default(), |of_all, &largest| of_all.max(largest))
+    }
+}
+
+/// The number of values that are 0.
+struct Zeros<'a, T>(&'a [T]);
+
+impl<T: Real> Loop for Zeros<'_, T> {
+    type Output = u32;
+
+    #[inline(always)]
+    fn run(self) -> u32 {
+        self.0.iter().map(|value| u32::from(value.magnitude() == T::Magnitude::default())).sum()
+    }
+}
+
+/// How many rows of a matrix are looked at together: the maxima of the columns are read and written once for them.
+const ROWS: usize = UsedColumns::<f32>::ROWS;
+
+/// How many columns are looked at together.
+const COLUMNS: usize = 64;
+
+/// Raises the largest absolute value of each column to that of its values.
+struct Magnitudes<'a, T: Real> {
+    values: &'a [T],
+    columns: usize,
+    largest: &'a mut [T::Magnitude],
+}
+
+impl<T: Real> Loop for Magnitudes<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { values, columns, largest } = self;
+        for rows in values.chunks(ROWS * columns.max(1)) {
+            let (blocks, rest) = largest.as_chunks_mut::<COLUMNS>();
+            let first = blocks.len() * COLUMNS;
+            for (index, block) in blocks.iter_mut().enumerate() {
+                let mut found = *block;
+                for row in rows.chunks_exact(columns) {
+                    let (row, _) = row[index * COLUMNS..].as_chunks::<COLUMNS>();
+                    for (found, value) in found.iter_mut().zip(&row[0]) {
+                        *found = (*found).max(value.magnitude());
+                    }
+                }
+                *block = found;
+            }
+            for row in rows.chunks_exact(columns.max(1)) {
+                for (found, value) in rest.iter_mut().zip(&row[first..]) {
+                    *found = (*found).max(value.magnitude());
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+    use crate::{PortableProducts, vector};
+    use ndarray::{Array2, s};
+
+    fn random<T: Real>(rows: usize, columns: usize, seed: u64) -> Array2<T> {
+        let mut rng = Seed(seed).rng();
+        Array2::from_shape_simple_fn((rows, columns), || T::of(rng.normal()))
+    }
+
+    /// A matrix that uses a column with this probability, in runs of columns for a negative one.
+    fn samples<T: Real>(rows: usize, columns: usize, probability: f64) -> Array2<T> {
+        let mut x = random(rows, columns, 1);
+        let mut rng = Seed(2).rng();
+        let mut is_used = false;
+        for mut column in x.columns_mut() {
+            if probability >= 0.0 || rng.uniform() < 0.1 {
+                is_used = rng.uniform() < probability.abs();
+            }
+            if !is_used {
+                column.fill(T::zero());
+            }
+        }
+        x
+    }
+
+    fn find<T: Real>(x: &Array2<T>) -> UsedColumns<T> {
+        let mut used = UsedColumns::default();
+        used.find(x.as_slice().unwrap(), x.ncols());
+        used
+    }
+
+    fn assert_same<T: Real>(found: &Array2<T>, right: &Array2<T>, what: &str) {
+        for ((index, found), right) in found.indexed_iter().zip(right) {
+            let same = found.is_nan() && right.is_nan()
+                || found.magnitude() == right.magnitude() && found.signum() == right.signum();
+            assert!(same, "{what}: {found} for {right} at {index:?}");
+        }
+    }
+
+    fn for_all_choices(f: impl Fn()) {
+        for portable in [false, true] {
+            let _portable = PortableProducts::new(portable);
+            f();
+        }
+    }
+
+    fn columns_are_found<T: Real>() {
+        let mut used = UsedColumns::<T>::default();
+        for columns in [1, 5, 63, 64, 65, 200] {
+            for rows in [0, 1, 7, 8, 9, 20] {
+                let mut x = samples::<T>(rows, columns, 0.5);
+                for special in [T::zero(), -T::zero(), T::infinity(), T::nan(), T::min_positive_value()] {
+                    if rows > 0 {
+                        x.column_mut(columns / 2).fill(T::zero());
+                        x[[rows - 1, columns / 2]] = special;
+                    }
+                    let largest = used.find(x.as_slice().unwrap(), columns);
+                    let right = vector::largest(x.as_slice().unwrap());
+                    assert!(largest == right || largest.is_nan() && right.is_nan(), "{largest} for {right}");
+                    let is_used = |&column: &usize| x.column(column).iter().any(|&x| x != T::zero());
+                    let right: Vec<u32> = (0..columns).filter(is_used).map(|column| column as u32).collect();
+                    assert_eq!(used.indices(), right, "{rows} {columns} {special}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_columns_that_are_not_zeros_are_found() {
+        columns_are_found::<f32>();
+        columns_are_found::<f64>();
+    }
+
+    #[test]
+    fn columns_of_several_matrices() {
+        let (a, b) = (samples::<f32>(4, 90, 0.2), samples::<f32>(9, 90, -0.3));
+        let mut joint = find(&a);
+        joint.join([&find(&a), &find(&b)]);
+        let both = ndarray::concatenate![ndarray::Axis(0), a, b];
+        assert_eq!(joint.indices(), find(&both).indices());
+        joint.join([]);
+        assert_eq!(joint.indices(), [0; 0]);
+    }
+
+    const SHAPES: [[usize; 3]; 7] =
+        [[1, 64, 300], [3, 10, 40], [16, 64, 96], [32, 64, 400], [21, 70, 97], [40, 257, 30], [140, 24, 100]];
+
+    fn products_are_the_same<T: Real>() {
+        for [rows, units, columns] in SHAPES {
+            for probability in [0.0, 0.1, 0.5, -0.6, 0.97] {
+                let mut x = samples::<T>(rows, columns, probability);
+                let w = random::<T>(columns, units, 3);
+                for special in [T::one(), T::infinity(), T::nan()] {
+                    x[[rows / 2, columns / 3]] = special;
+                    let used = find(&x);
+                    let (mut found, mut right) = (random(rows, units, 4), random(rows, units, 5));
+                    used.product(x.view(), w.view(), found.view_mut());
+                    gemm(T::one(), x.view(), w.view(), T::zero(), right.view_mut());
+                    let what = format!("{rows} {units} {columns} {probability} {special}");
+                    assert_same(&found, &right, &what);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_product_has_the_bits_of_one_with_all_columns() {
+        for_all_choices(products_are_the_same::<f32>);
+        for_all_choices(products_are_the_same::<f64>);
+    }
+
+    fn sums_are_the_same<T: Real>() {
+        for [rows, units, columns] in SHAPES {
+            for probability in [0.0, 0.1, -0.6] {
+                let mut x = samples::<T>(rows, columns, probability);
+                x[[rows / 2, columns / 3]] = T::infinity();
+                let dz = random::<T>(rows, units, 3);
+                let used = find(&x);
+                for cut in [rows, rows / 3] {
+                    let part = |rows: Range<usize>, range: Range<usize>| {
+                        let x = x.slice(s![rows.clone(), range]).reversed_axes();
+                        (x, dz.slice(s![rows, ..]))
+                    };
+                    for range in [0..columns, columns / 3..columns - 1] {
+                        let both = [part(0..cut, range.clone()), part(cut..rows, range.clone())];
+                        let products = if cut == rows { &both[..1] } else { &both[..] };
+                        for beta in [T::zero(), T::one()] {
+                            let mut found = random(range.len(), units, 4);
+                            let mut right = found.clone();
+                            used.sum_of_products(products, range.clone(), beta, found.view_mut());
+                            gemm_sum(products, beta, right.view_mut());
+                            let what = format!("{rows} {units} {range:?} {probability} {cut} {beta}");
+                            assert_same(&found, &right, &what);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_sum_of_products_has_the_bits_of_one_with_all_rows() {
+        for_all_choices(sums_are_the_same::<f32>);
+        for_all_choices(sums_are_the_same::<f64>);
+    }
+
+    fn zeros_are_left_out<T: Real>() {
+        let _portable = PortableProducts::new(true);
+        let mut x = samples::<T>(32, 300, 0.5);
+        x.column_mut(7).fill(T::zero());
+        let used = find(&x);
+        let (mut w, dz) = (random::<T>(300, 64, 3), random::<T>(32, 64, 4));
+        // Not what is promised, but it shows whether a row is read.
+        w.row_mut(7).fill(T::nan());
+        let mut z = random(32, 64, 5);
+        used.product(x.view(), w.view(), z.view_mut());
+        assert!(z.iter().all(|z| z.is_finite()), "a row of W is not read");
+        x.column_mut(7).fill(T::nan());
+        let mut dw = random(300, 64, 6);
+        used.sum_of_products(&[(x.t(), dz.view())], 0..300, T::zero(), dw.view_mut());
+        assert!(dw.iter().all(|dw| dw.is_finite()), "a column of X is not read");
+        assert!(dw.row(7).iter().all(|&dw| dw == T::zero()), "its gradient is 0");
+    }
+
+    #[test]
+    fn columns_of_zeros_are_left_out() {
+        zeros_are_left_out::<f32>();
+        zeros_are_left_out::<f64>();
+        #[cfg(target_arch = "x86_64")]
+        {
+            use crate::simd::level::{Level, level};
+            if level() < Level::Avx512 {
+                return;
+            }
+            // The older kernels.
+            let mut x = samples::<f32>(32, 400, 0.5);
+            x.column_mut(7).fill(0.0);
+            let used = find(&x);
+            let mut w = random(400, 64, 3);
+            w.row_mut(7).fill(f32::NAN);
+            let mut z = random(32, 64, 5);
+            used.product(x.view(), w.view(), z.view_mut());
+            assert!(z.iter().all(|z| z.is_finite()), "a row of W is not read");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the columns of X were looked at")]
+    fn another_matrix() {
+        let (x, w) = (random::<f32>(2, 3, 1), random(4, 2, 2));
+        find(&x).product(random(2, 4, 3).view(), w.view(), random(2, 2, 4).view_mut());
+    }
+
+    #[test]
+    #[should_panic(expected = "5 values in 2 columns")]
+    fn an_incomplete_row() {
+        UsedColumns::default().find(&[1.0f32; 5], 2);
+    }
+}
