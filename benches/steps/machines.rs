@@ -128,12 +128,11 @@ impl<'a> StepCost<'a> {
     /// The rows of a batch from which so many machines are at least half as many times as fast; none if no batch is large enough.
     fn batch_that_pays(&self, machines: usize, network: Network) -> Option<usize> {
         let n = machines as f64;
-        let is_enough =
-            |rows| self.step(rows, 1, network) >= n / 2.0 * self.step(rows, machines, network);
-        let enough = (0..MOST_DOUBLINGS).map(|doublings| machines << doublings).find(|&rows| is_enough(rows))?;
-        let few = (enough / 2).max(machines);
+        let is_enough = |rows| self.step(rows, 1, network) >= n / 2.0 * self.step(rows, machines, network);
+        let enough =
+            (0..MOST_DOUBLINGS).map(|doublings| machines << doublings).find(|&rows| is_enough(rows))?;
         // What is sent grows with the batch in steps, so this is one of the places from which it is enough.
-        let [mut few, mut enough] = [few, enough];
+        let (mut few, mut enough) = ((enough / 2).max(machines), enough);
         while few + 1 < enough {
             let rows = few.midpoint(enough);
             if is_enough(rows) {
@@ -260,7 +259,8 @@ mod tests {
     #[test]
     fn the_cost_of_a_workload_is_what_its_trainer_states() {
         let workload = Workload::dense("wide", &[784, 512, 512, 10], 128);
-        let parameters = 4.0 * workload.trainer(1, Choices::default()).unwrap().model().parameters().len() as f64;
+        let parameters =
+            4.0 * workload.trainer(1, Choices::default()).unwrap().model().parameters().len() as f64;
         let sent = |rows, machines| Sent::of(&workload, rows, machines).unwrap();
         // Of few rows operands are sent, and of many, sums; in both cases each updates its part.
         let Sent { bytes, hops, update, .. } = sent(128, 2);

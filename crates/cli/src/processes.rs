@@ -193,6 +193,12 @@ impl Group for Counted {
         self.group.send(to, message)
     }
 
+    fn send_away(&self, to: usize, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
+        self.group.send_away(to, message)
+    }
+
     fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<(), GroupError> {
         let begin = Instant::now();
         let received = self.group.receive(from, message);

@@ -119,7 +119,7 @@ mod tests {
             for byte in 0..3 {
                 assert_eq!(mailbox.take(1, Duration::from_secs(30), || ()), Ok(vec![byte]));
             }
-            assert_eq!(mailbox.take(0, Duration::from_secs(30)), Ok(vec![9]));
+            assert_eq!(mailbox.take(0, Duration::from_secs(30), || ()), Ok(vec![9]));
         });
         assert_eq!(mailbox.take(0, SHORT, || ()), Err(NoMessage::Late));
     }

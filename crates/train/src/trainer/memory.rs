@@ -41,7 +41,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             _ if before.is_some() => {
                 let what = "another division of the optimizer's state after a training";
                 let instead = "resume from a checkpoint";
-                return Err(GroupError::Unsupported { what, instead }.into());
+                Err(GroupError::Unsupported { what, instead }.into())
             }
             Some(part) if is_whole => {
                 let mut own = Buffer::default();

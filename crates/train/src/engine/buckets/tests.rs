@@ -40,9 +40,26 @@ fn files_have_the_state_in_the_order_of_the_parameters() {
         buckets.state_by_bucket(&by_slot, &mut state);
         assert_eq!(buckets.state_by_slot(&state), by_slot);
         let mut largest = vec![f64::NAN; slots];
-        buckets.largest_by_slot(&state, &mut largest);
+        buckets.largest_by_slot(buckets.updated(), &state, &mut largest);
         let right: Vec<f64> = (1..=slots).map(|slot| (slot * plan.size() - 1) as f64).collect();
         assert_eq!(largest, right);
+        // The same, put together of two parts.
+        let mut bytes = vec![0; size_of_val(&state[..])];
+        let (first, second) = buckets.fixed.split_at(2);
+        for part in [second, first] {
+            let last = part[part.len() - 1];
+            let own = &state[part[0].state..last.state + slots * (last.end - last.start)];
+            let mut of_part = vec![f64::NAN; slots];
+            buckets.largest_by_slot(part, own, &mut of_part);
+            let most = last.end as f64 - 1.0;
+            assert_eq!(
+                of_part,
+                (0..slots).map(|slot| (slot * plan.size()) as f64 + most).collect::<Vec<_>>()
+            );
+            buckets.bytes_by_slot::<f32>(part, &crate::numbers::bytes(own), &mut bytes).unwrap();
+            assert_eq!(buckets.bytes_by_slot::<f32>(part, &[0; 3], &mut bytes).is_some(), slots == 0);
+        }
+        assert_eq!(bytes, crate::numbers::bytes(&by_slot));
         assert!(buckets.of_shards(true).iter().map(Range::len).sum::<usize>() < plan.size());
         if slots == 2 {
             assert!(buckets.tables);
