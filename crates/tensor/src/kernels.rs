@@ -8,7 +8,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use crate::conv::im2col_avx512;
 use crate::matmul::panels::{self, Compute};
 #[cfg(target_arch = "x86_64")]
-use crate::matmul::{nt_avx512, small_avx512};
+use crate::matmul::{list_avx512, nt_avx512, small_avx512};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::adam_avx512;
 use crate::simd::kernels::Kernels;
@@ -121,6 +121,11 @@ impl Kernels for f32 {
 
     fn has_implicit_products(choice: Choice) -> bool {
         best_lanes::<Avx2, Avx512>(choice).is_some()
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn list_nonzeros(values: &[f32], indices: &mut [u32]) -> Option<usize> {
+        list_avx512::list_nonzeros(values, indices)
     }
 
     #[cfg(target_arch = "x86_64")]
