@@ -38,7 +38,7 @@ pub trait Real:
 
     /// The bits of an absolute value as an integer: it orders absolute values as they are, and NaN after infinity.
     #[doc(hidden)]
-    type Magnitude: Copy + Default + Ord + Debug + Send + Sync;
+    type Magnitude: Copy + Default + Ord;
 
     /// The bits of `|x|`.
     #[doc(hidden)]

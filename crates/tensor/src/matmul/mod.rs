@@ -6,6 +6,8 @@ mod cblas;
 mod chain;
 pub(crate) mod gemm;
 #[cfg(target_arch = "x86_64")]
+pub(crate) mod list_avx512;
+#[cfg(target_arch = "x86_64")]
 pub(crate) mod nt_avx512;
 pub(crate) mod panels;
 mod portable;

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, Slice};
 
 use super::portable::choice;
 use super::split_depth::LONG;
@@ -13,6 +13,7 @@ use super::{gemm, gemm_sum};
 use crate::real::Real;
 use crate::simd::dispatch::{Loop, run};
 use crate::simd::operands::{Indices, Used};
+use crate::vector;
 
 /// The columns of a matrix that are not all zeros.
 ///
@@ -33,7 +34,12 @@ use crate::simd::operands::{Indices, Used};
 #[derive(Clone, Debug)]
 pub struct UsedColumns<T: Real> {
     /// The largest absolute value of each column.
-    largest: Vec<T::Magnitude>,
+    largest: Vec<T>,
+    /// The same of the rows that were looked at together last.
+    largest_of_rows: Vec<T>,
+    /// The columns that each [`ROWS`](Self::ROWS) rows use, if they are listed: the lists one after the other, and where each ends.
+    lists: Vec<u32>,
+    ends: Vec<usize>,
     /// The indices of the columns, in increasing order, and after them numbers without a meaning.
     indices: Vec<u32>,
     len: usize,
@@ -41,7 +47,14 @@ pub struct UsedColumns<T: Real> {
 
 impl<T: Real> Default for UsedColumns<T> {
     fn default() -> Self {
-        Self { largest: Vec::new(), indices: Vec::new(), len: 0 }
+        Self {
+            largest: Vec::new(),
+            largest_of_rows: Vec::new(),
+            lists: Vec::new(),
+            ends: Vec::new(),
+            indices: Vec::new(),
+            len: 0,
+        }
     }
 }
 
@@ -73,9 +86,24 @@ impl<T: Real> UsedColumns<T> {
         self.clear(columns);
     }
 
-    /// Looks at whole rows.
+    /// Looks at whole rows: a multiple of [`ROWS`](Self::ROWS), or the last ones.
     pub fn look(&mut self, rows: &[T]) {
-        run(Magnitudes { values: rows, columns: self.largest.len(), largest: &mut self.largest });
+        let Self { largest, largest_of_rows, lists, ends, .. } = self;
+        let columns = largest.len();
+        if columns > LONG || !T::has_masked_products(choice()) {
+            return run(Magnitudes { values: rows, columns, largest });
+        }
+        for rows in rows.chunks(Self::ROWS * columns.max(1)) {
+            largest_of_rows.clear();
+            largest_of_rows.resize(columns, T::zero());
+            run(Magnitudes { values: rows, columns, largest: largest_of_rows });
+            let start = ends.last().copied().unwrap_or(0);
+            if lists.len() < start + columns {
+                lists.resize(start + columns, 0);
+            }
+            ends.push(start + list_nonzeros(largest_of_rows, &mut lists[start..]));
+            run(Raise { largest, by: largest_of_rows });
+        }
     }
 
     /// Finds the columns that are used in all rows that were looked at. Returns the largest absolute value, as [`find`](Self::find) does.
@@ -95,9 +123,7 @@ impl<T: Real> UsedColumns<T> {
                 self.clear(one.largest.len());
             }
             assert_eq!(self.largest.len(), one.largest.len(), "matrices with as many columns");
-            for (joint, &largest) in self.largest.iter_mut().zip(&one.largest) {
-                *joint = (*joint).max(largest);
-            }
+            run(Raise { largest: &mut self.largest, by: &one.largest });
         }
         self.list();
     }
@@ -106,17 +132,18 @@ impl<T: Real> UsedColumns<T> {
     fn clear(&mut self, columns: usize) {
         assert!(u32::try_from(columns).is_ok(), "{columns} columns; at most 2³² - 1");
         self.largest.clear();
-        self.largest.resize(columns, T::Magnitude::default());
+        self.largest.resize(columns, T::zero());
+        self.ends.clear();
     }
 
     /// Lists the columns whose largest value is not 0. Returns the largest of all.
     fn list(&mut self) -> T {
-        let Self { largest, indices, len } = self;
+        let Self { largest, indices, len, .. } = self;
         if indices.len() < largest.len() {
             indices.resize(largest.len(), 0);
         }
-        *len = run(Listing { largest, indices });
-        T::from_magnitude(run(Largest::<T>(largest)))
+        *len = list_nonzeros(largest, indices);
+        vector::largest(largest)
     }
 
     /// Whether a matrix with this row can have so many columns of zeros that it pays to look for them.
@@ -151,12 +178,39 @@ impl<T: Real> UsedColumns<T> {
         let indices = self.indices();
         let fits = w.nrows() == x.ncols() && z.dim() == (x.nrows(), w.ncols()) && !z.is_empty();
         if fits && x.ncols() <= LONG && self.are_fewer() {
+            if self.multiply_by_rows(x, w, z.view_mut()) {
+                return;
+            }
             let used = Used::Columns(Indices::new(indices, 0..x.ncols()));
             if T::product(choice(), T::one(), &[(x, w)], used, T::zero(), &mut z) {
                 return;
             }
         }
         gemm(T::one(), x, w, T::zero(), z);
+    }
+
+    /// The product of [`ROWS`](Self::ROWS) rows at a time, each with the columns that these use, which are fewer. Returns `false` if nothing
+    /// is done: where the columns are not listed so, or where a product of all rows would not be computed as one of few.
+    fn multiply_by_rows(&self, x: ArrayView2<'_, T>, w: ArrayView2<'_, T>, z: ArrayViewMut2<'_, T>) -> bool {
+        let (rows, columns) = x.dim();
+        let has_lists = self.ends.len() * Self::ROWS == rows && rows <= columns;
+        if !has_lists || w.ncols() > MAX_UNITS_BY_ROWS || !T::has_masked_products(choice()) {
+            return false;
+        }
+        let mut z = z;
+        let mut start = 0;
+        for (group, &end) in self.ends.iter().enumerate() {
+            let first = group * Self::ROWS;
+            let rows = Slice::from(first..first + Self::ROWS);
+            let x = x.slice_axis(Axis(0), rows);
+            let mut z = z.slice_axis_mut(Axis(0), rows);
+            let used = Used::Columns(Indices::new(&self.lists[start..end], 0..columns));
+            if !T::product(choice(), T::one(), &[(x, w)], used, T::zero(), &mut z) {
+                return false;
+            }
+            start = end;
+        }
+        true
     }
 
     /// `dW = Σ Xᵀ dZ + beta dW` for some rows of W, where these are the columns of all the X together: each of the products is of those
@@ -194,38 +248,56 @@ fn pays(used: usize, all: usize) -> bool {
     16 * used <= 15 * all
 }
 
-/// Writes the indices of the columns whose largest value is not 0, and returns how many they are.
-struct Listing<'a, M> {
-    largest: &'a [M],
-    /// One for each column at least.
+/// The maximum number of units where few rows of X are multiplied at a time. A larger W would be read too often.
+const MAX_UNITS_BY_ROWS: usize = 128;
+
+/// Writes the indices of the values that are not 0, in increasing order, and returns how many they are.
+fn list_nonzeros<T: Real>(values: &[T], indices: &mut [u32]) -> usize {
+    T::list_nonzeros(values, indices).unwrap_or_else(|| run(Listing { values, indices }))
+}
+
+struct Listing<'a, T> {
+    values: &'a [T],
+    /// One for each value at least.
     indices: &'a mut [u32],
 }
 
-impl<M: Copy + Default + Ord> Loop for Listing<'_, M> {
+impl<T: Real> Loop for Listing<'_, T> {
     type Output = usize;
 
     #[inline(always)]
     fn run(self) -> usize {
-        let Self { largest, indices } = self;
+        let Self { values, indices } = self;
         let mut len = 0;
-        for (column, &largest) in largest.iter().enumerate() {
-            indices[len] = column as u32;
-            len += usize::from(largest > M::default());
+        for (index, value) in values.iter().enumerate() {
+            indices[len] = index as u32;
+            len += usize::from(value.magnitude() > T::Magnitude::default());
         }
         len
     }
 }
 
-/// The largest of all columns.
-struct Largest<'a, T: Real>(&'a [T::Magnitude]);
+/// Raises absolute values to others, if these are larger or NaN.
+struct Raise<'a, T> {
+    largest: &'a mut [T],
+    by: &'a [T],
+}
 
-impl<T: Real> Loop for Largest<'_, T> {
-    type Output = T::Magnitude;
+impl<T: Real> Loop for Raise<'_, T> {
+    type Output = ();
 
     #[inline(always)]
-    fn run(self) -> T::Magnitude {
-        self.0.iter().fold(T::Magnitude::default(), |of_all, &largest| of_all.max(largest))
+    fn run(self) {
+        for (largest, &by) in self.largest.iter_mut().zip(self.by) {
+            *largest = raised(*largest, by);
+        }
     }
+}
+
+/// The larger absolute value; NaN if one is.
+#[inline(always)]
+fn raised<T: Real>(largest: T, by: T) -> T {
+    T::from_magnitude(largest.magnitude().max(by.magnitude()))
 }
 
 /// The number of values that are 0.
@@ -250,7 +322,7 @@ const COLUMNS: usize = 64;
 struct Magnitudes<'a, T: Real> {
     values: &'a [T],
     columns: usize,
-    largest: &'a mut [T::Magnitude],
+    largest: &'a mut [T],
 }
 
 impl<T: Real> Loop for Magnitudes<'_, T> {
@@ -267,14 +339,14 @@ impl<T: Real> Loop for Magnitudes<'_, T> {
                 for row in rows.chunks_exact(columns) {
                     let (row, _) = row[index * COLUMNS..].as_chunks::<COLUMNS>();
                     for (found, value) in found.iter_mut().zip(&row[0]) {
-                        *found = (*found).max(value.magnitude());
+                        *found = raised(*found, *value);
                     }
                 }
                 *block = found;
             }
             for row in rows.chunks_exact(columns.max(1)) {
                 for (found, value) in rest.iter_mut().zip(&row[first..]) {
-                    *found = (*found).max(value.magnitude());
+                    *found = raised(*found, *value);
                 }
             }
         }
@@ -284,8 +356,8 @@ impl<T: Real> Loop for Magnitudes<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PortableProducts;
     use crate::seed::Seed;
-    use crate::{PortableProducts, vector};
     use ndarray::{Array2, s};
 
     fn random<T: Real>(rows: usize, columns: usize, seed: u64) -> Array2<T> {
