@@ -52,12 +52,8 @@ impl GraphDrawing<'_> {
 
     /// Adds a layer after these nodes, and returns those that nothing is after.
     fn layers(&mut self, layer: &Description, path: &str, mut above: Vec<usize>) -> Vec<usize> {
-        let one = [(path.to_owned(), layer.clone())];
-        let inner = described(layer.get("layers")).into_iter().enumerate();
-        let inner = inner.map(|(index, inner)| (join(path, &index.to_string()), inner));
-        let layers: Vec<_> = if layer.name == SEQUENTIAL { inner.collect() } else { one.to_vec() };
         let mut lines = Vec::new();
-        for (path, layer) in layers {
+        for (path, layer) in in_order(layer, path) {
             if !is_branched(&layer) {
                 lines.extend(self.lines(&layer, &path));
                 continue;
@@ -119,12 +115,24 @@ impl GraphDrawing<'_> {
             let above: Vec<usize> = above.copied().collect();
             let path = join(path, &name);
             let own = node.get("layer").or(node.get("merge")).and_then(Value::to_description);
-            let lines = match own {
-                Some(own) => self.lines(&own, &path),
-                None => vec![format!("the layers of {}", text(node.get("of")))],
+            let ends = match own {
+                Some(own) if in_order(&own, &path).iter().any(|(_, layer)| is_branched(layer)) => {
+                    let ends = self.layers(&own, &path, above);
+                    if let [end] = ends[..]
+                        && self.graph.nodes[end].name.is_empty()
+                    {
+                        self.graph.nodes[end].name.clone_from(&name);
+                    }
+                    ends
+                }
+                own => {
+                    let lines = own.map(|own| self.lines(&own, &path));
+                    let lines =
+                        lines.unwrap_or_else(|| vec![format!("the layers of {}", text(node.get("of")))]);
+                    vec![self.node(&name, lines, &above)]
+                }
             };
-            let index = self.node(&name, lines, &above);
-            known.insert(name, vec![index]);
+            known.insert(name, ends);
         }
         let outputs = texts(graph.get("outputs"));
         outputs.iter().filter_map(|name| known.get(name)).flatten().copied().collect()
@@ -137,6 +145,15 @@ const SEQUENTIAL: &str = "sequential";
 /// The path of a layer within another.
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// A layer, or those of layers one after the other, whichever of them are such layers again, with their paths.
+fn in_order(layer: &Description, path: &str) -> Vec<(String, Description)> {
+    if layer.name != SEQUENTIAL {
+        return vec![(path.to_owned(), layer.clone())];
+    }
+    let inner = described(layer.get("layers")).into_iter().enumerate();
+    inner.flat_map(|(index, inner)| in_order(&inner, &join(path, &index.to_string()))).collect()
 }
 
 fn is_branched(layer: &Description) -> bool {
@@ -199,6 +216,22 @@ mod tests {
         );
         assert!(found.nodes[3].lines[0].contains("Add"), "{:?}", found.nodes[3]);
         assert!(found.nodes[5].lines[0].contains("a b"));
+    }
+
+    #[test]
+    fn layers_within_layers_are_drawn() {
+        let inner = Sequential::new().then(Residual(Dense::new(4))).then(Relu);
+        let found = of(Sequential::new().then(Dense::new(4)).then(Sequential::new().then(inner))).unwrap();
+        let lines: Vec<&[String]> = found.nodes.iter().skip(1).map(|node| &*node.lines).collect();
+        assert_eq!(lines, [["Dense(units=4)"], ["Dense(units=4)"], ["Add"], ["Relu"]]);
+        assert_eq!(found.edges, [(0, 1), (1, 2), (1, 3), (2, 3), (3, 4)]);
+        // A residual in the nodes of a graph, and in the branches.
+        let nested = || Sequential::new().then(Residual(Dense::new(4))).then(Relu);
+        let graph = Graph::new().layer("a", nested(), "input").layer("b", Dense::new(1), "a").outputs(["b"]);
+        let found = of(Sequential::new().then(graph)).unwrap();
+        let names: Vec<&str> = found.nodes.iter().map(|node| node.name.as_str()).collect();
+        assert_eq!(names, ["input", "", "", "a", "b"]);
+        assert_eq!(found.edges, [(0, 1), (0, 2), (1, 2), (2, 3), (3, 4)]);
     }
 
     #[test]

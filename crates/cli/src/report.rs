@@ -12,7 +12,7 @@ use chainrule_report::counted;
 use serde_json::{Map, Value, json};
 
 use crate::processes::ProcessFigures;
-use crate::score_table::{confusion_table, score_table, short};
+use crate::score_table::{confusion_tables, score_table, short};
 use crate::text_chart::bars;
 
 /// From so many epochs on, losses are drawn.
@@ -163,13 +163,17 @@ impl TrainReport {
 
 /// How a model does, as an object.
 pub(crate) fn evaluated_json(evaluated: &Evaluated) -> Result<Value, serde_json::Error> {
-    let Evaluated { samples, scores, confusion, .. } = evaluated;
-    Ok(json!({
+    let Evaluated { samples, scores, confusion, of_outputs, .. } = evaluated;
+    let mut object = json!({
         "samples": samples,
         "loss": scores.loss,
         "metrics": serde_json::to_value(scores)?["metrics"],
         "confusion": confusion,
-    }))
+    });
+    if !of_outputs.is_empty() {
+        object["confusions"] = json!(of_outputs);
+    }
+    Ok(object)
 }
 
 /// A time in seconds with so many digits, or in smaller units where fewer than two would be left.
@@ -185,9 +189,8 @@ impl fmt::Display for TrainReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts: Vec<_> = self.parts.iter().map(|(part, evaluated)| (*part, evaluated)).collect();
         writeln!(f, "{}\n", score_table(&parts))?;
-        let classes = self.predicts.classes.as_deref().unwrap_or_default();
-        let confusion = self.last().and_then(|(part, last)| confusion_table(last, part, classes));
-        if let Some(confusion) = confusion {
+        let confusions = self.last().map(|(part, last)| confusion_tables(last, part, &self.predicts));
+        for confusion in confusions.unwrap_or_default() {
             writeln!(f, "{confusion}\n")?;
         }
         let (seconds, epochs) = (self.seconds(), self.history.len());

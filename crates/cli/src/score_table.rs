@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use chainrule::metrics::MetricValue;
-use chainrule_config::Evaluated;
+use chainrule_config::{Confusion, Evaluated, PredictedTargets};
 
 /// The most classes whose confusion matrix is printed.
 const MAX_CLASSES: usize = 20;
@@ -38,9 +38,23 @@ pub(crate) fn score_table(parts: &[(&str, &Evaluated)]) -> String {
     text
 }
 
-/// How often each class was taken for each.
-pub(crate) fn confusion_table(evaluated: &Evaluated, part: &str, classes: &[String]) -> Option<String> {
-    let counts = evaluated.confusion.as_ref()?;
+/// How often each class was taken for each, of what is predicted or of each of several outputs.
+pub(crate) fn confusion_tables(
+    evaluated: &Evaluated,
+    part: &str,
+    predicts: &PredictedTargets,
+) -> Vec<String> {
+    let classes = |classes: &Option<Vec<String>>| classes.clone().unwrap_or_default();
+    let own = evaluated.confusion.as_ref();
+    let own = own.and_then(|counts| confusion_table(counts, part, &classes(&predicts.classes)));
+    let outputs = predicts.outputs.iter().zip(&evaluated.of_outputs);
+    let of_outputs = outputs.filter_map(|(output, counts)| {
+        confusion_table(counts.as_ref()?, &format!("{part}, {}", output.name), &classes(&output.classes))
+    });
+    own.into_iter().chain(of_outputs).collect()
+}
+
+fn confusion_table(counts: &Confusion, part: &str, classes: &[String]) -> Option<String> {
     if counts.len() > MAX_CLASSES || counts.len() != classes.len() {
         return None;
     }

@@ -444,6 +444,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
             sizes: trainer.weight_sizes(),
             model,
             outputs,
+            of_outputs: &[],
             samples: &test,
             rows: None,
             settings: arguments.options(epochs, name),

@@ -11,9 +11,10 @@ use chainrule::tables::{ColumnData, ColumnKind, Table, TableColumn, date_text};
 use chainrule::tensor::blas::Blas;
 use chainrule::tensor::{Outputs, TargetView, vector};
 use chainrule::train::{EpochReport, Scores, WeightSizes};
-use chainrule_config::{LearntTarget, PredictedTargets, SharedSamples};
+use chainrule_config::{LearntTarget, OutputColumns, PredictedOutput, PredictedTargets, SharedSamples};
 use chainrule_report::{
-    CurveSeries, LayerFacts, PredictedValues, RunReport, ScoredSamples, TextTable, Thumbnail, counted,
+    CurveSeries, LayerFacts, OutputReport, PredictedValues, RunReport, ScoredSamples, TextTable, Thumbnail,
+    counted,
 };
 use ndarray::Array2;
 
@@ -90,6 +91,8 @@ pub(crate) struct TrainingPage<'a, Y> {
     pub(crate) model: &'a Model<f32>,
     /// What the loss takes the outputs for.
     pub(crate) outputs: Outputs,
+    /// The columns of each of several outputs.
+    pub(crate) of_outputs: &'a [OutputColumns],
     /// The samples of the last part of the report.
     pub(crate) samples: &'a SharedSamples<Y>,
     /// The rows of the table that they are, if they are of one.
@@ -149,15 +152,18 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
         [page.weight_norms, page.gradient_norms] = norms(sizes);
         page.classes = report.predicts.classes.clone().unwrap_or_default();
         page.confusion = report.last().and_then(|(_, last)| last.confusion.clone()).unwrap_or_default();
-        if let Some(scored) = self.scored()? {
+        let target = report.predicts.names.first().map_or("", String::as_str);
+        if !self.of_outputs.is_empty() {
+            page.outputs = self.outputs()?;
+        } else if let Some(scored) = self.scored()? {
             let wrong = mistakes(&scored);
             page.mistakes = pictures(&wrong, self.samples, &page.classes);
-            page.mistake_rows = self.rows.map(|rows| self.wrong_classes(rows, &wrong, &page.classes));
+            page.mistake_rows = self.rows.map(|rows| self.wrong_classes(rows, &wrong, target, &page.classes));
             page.scores = Some(scored);
         } else {
             page.values = self.values()?;
             let values = page.values.as_ref().zip(self.rows);
-            page.mistake_rows = values.map(|(values, rows)| self.largest_residuals(rows, values));
+            page.mistake_rows = values.map(|(values, rows)| self.largest_residuals(rows, target, values));
         }
         page.weights = first_weights(model);
         page.settings.push(("SHA-256 of the parameters".into(), report.params_sha256.clone()));
@@ -192,35 +198,71 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
         let mut scored = ScoredSamples { classes, ..ScoredSamples::default() };
         self.predicted(|outputs, target| {
             let TargetView::Class(class) = target.view() else { return };
-            scored.targets.push(class as u32);
-            let from = scored.probabilities.len();
-            match (outputs, self.outputs) {
-                // One output is the second of two classes.
-                (&[z], outputs) if classes == 2 => {
-                    let second = if outputs == Outputs::Logits { 1.0 / (1.0 + (-z).exp()) } else { z };
-                    scored.probabilities.extend([1.0 - second, second]);
-                }
-                (outputs, Outputs::Logits) => {
-                    scored.probabilities.extend(outputs);
-                    vector::softmax(&mut scored.probabilities[from..], classes);
-                }
-                (outputs, _) => scored.probabilities.extend(outputs),
-            }
+            score(&mut scored, class as u32, outputs, self.outputs);
         })?;
         Ok(Some(scored))
     }
 
+    /// What there is to show of each of several outputs.
+    fn outputs(&self) -> Result<Vec<OutputReport>, Box<dyn Error>> {
+        let predicts = &self.report.predicts;
+        let confusions = self.report.last().map(|(_, last)| last.of_outputs.clone()).unwrap_or_default();
+        let confusion = |index: usize| confusions.get(index).cloned().flatten().unwrap_or_default();
+        let report = |(index, (output, own)): (usize, (&PredictedOutput, &OutputColumns))| {
+            let classes = output.classes.clone().unwrap_or_default();
+            let mut report = OutputReport {
+                name: output.name.clone(),
+                confusion: confusion(index),
+                ..OutputReport::default()
+            };
+            match classes.len() {
+                0 => report.values = Some(PredictedValues::default()),
+                _ if own.takes == Outputs::Values => {}
+                classes => report.scores = Some(ScoredSamples { classes, ..ScoredSamples::default() }),
+            }
+            OutputReport { classes, ..report }
+        };
+        let outputs = predicts.outputs.iter().zip(self.of_outputs).enumerate();
+        let mut reports: Vec<OutputReport> = outputs.map(report).collect();
+        self.predicted(|outputs, target| {
+            // The target of a class is its index.
+            let TargetView::Values(targets) = target.view() else { return };
+            for ((report, own), &target) in reports.iter_mut().zip(self.of_outputs).zip(targets) {
+                let Some(outputs) = outputs.get(own.columns.clone()) else { continue };
+                match (&mut report.scores, &mut report.values, outputs) {
+                    (Some(scored), ..) => score(scored, target as u32, outputs, own.takes),
+                    (_, Some(values), &[predicted]) => {
+                        values.predicted.push(predicted.into());
+                        values.targets.push(target.into());
+                    }
+                    _ => {}
+                }
+            }
+        })?;
+        if let Some(rows) = self.rows {
+            for report in &mut reports {
+                let OutputReport { name, classes, scores, values, .. } = &*report;
+                report.mistake_rows = match (scores, values) {
+                    (Some(scored), _) => Some(self.wrong_classes(rows, &mistakes(scored), name, classes)),
+                    (_, Some(values)) => Some(self.largest_residuals(rows, name, values)),
+                    _ => None,
+                };
+            }
+        }
+        Ok(reports)
+    }
+
     /// The mistakes as rows of their table.
-    fn wrong_classes(&self, rows: &Table, wrong: &[Mistake], classes: &[String]) -> TextTable {
+    fn wrong_classes(&self, rows: &Table, wrong: &[Mistake], target: &str, classes: &[String]) -> TextTable {
         let name = |class: usize| classes.get(class).cloned().unwrap_or_default();
         let mistakes = wrong.iter().map(|&Mistake { sample, taken, target, score }| {
             (sample, vec![name(target), name(taken), format!("{:.1}", 100.0 * score)])
         });
-        self.rows_of(rows, ["taken for", "certain, %"], mistakes)
+        self.rows_of(rows, [target, "taken for", "certain, %"], mistakes)
     }
 
     /// The rows of a table whose predictions are the farthest from their targets.
-    fn largest_residuals(&self, rows: &Table, values: &PredictedValues) -> TextTable {
+    fn largest_residuals(&self, rows: &Table, target: &str, values: &PredictedValues) -> TextTable {
         let residual = |&sample: &usize| (values.predicted[sample] - values.targets[sample]).abs();
         let mut samples: Vec<usize> = (0..values.predicted.len()).collect();
         samples.sort_by(|a, b| residual(b).total_cmp(&residual(a)));
@@ -228,14 +270,14 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
             let (predicted, target) = (values.predicted[sample], values.targets[sample]);
             (sample, [target, predicted, target - predicted].map(short).to_vec())
         });
-        self.rows_of(rows, ["predicted", "residual"], mistakes)
+        self.rows_of(rows, [target, "predicted", "residual"], mistakes)
     }
 
-    /// These samples as rows: their lines, the target with what was said of it, and what is known of them.
+    /// These samples as rows: their lines, a target with what was said of it, and what is known of them.
     fn rows_of(
         &self,
         rows: &Table,
-        said: [&str; 2],
+        said: [&str; 3],
         samples: impl Iterator<Item = (usize, Vec<String>)>,
     ) -> TextTable {
         let targets = &self.report.predicts.names;
@@ -243,8 +285,7 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
             column.kind() != ColumnKind::Constant && !targets.iter().any(|target| target == column.name())
         });
         let known: Vec<&TableColumn> = known.take(COLUMNS).collect();
-        let target = targets.first().cloned().unwrap_or_default();
-        let columns = ["line".to_owned(), target].into_iter().chain(said.map(str::to_owned));
+        let columns = std::iter::once("line".to_owned()).chain(said.map(str::to_owned));
         let row = |(sample, said): (usize, Vec<String>)| {
             let cells = known.iter().map(|column| cell(column, sample));
             std::iter::once(rows.line(sample).to_string()).chain(said).chain(cells).collect()
@@ -259,9 +300,7 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
     /// The predictions for one target that is a number.
     fn values(&self) -> Result<Option<PredictedValues>, Box<dyn Error>> {
         let predicts = &self.report.predicts;
-        let are_classes =
-            predicts.classes.is_some() || predicts.outputs.iter().any(|output| output.classes.is_some());
-        if are_classes || predicts.labels || predicts.names.len() != 1 {
+        if predicts.classes.is_some() || predicts.labels || predicts.names.len() != 1 {
             return Ok(None);
         }
         let mut values = PredictedValues::default();
@@ -352,6 +391,24 @@ fn layers(model: &Model<f32>) -> Vec<LayerFacts> {
         flops: layer.flops,
     };
     model.plan().layers().iter().map(layer).collect()
+}
+
+/// Adds what a model says of a sample of this class, whose outputs a loss takes for these.
+fn score(scored: &mut ScoredSamples, class: u32, outputs: &[f32], takes: Outputs) {
+    scored.targets.push(class);
+    let from = scored.probabilities.len();
+    match (outputs, takes) {
+        // One output is the second of two classes.
+        (&[z], takes) if scored.classes == 2 => {
+            let second = if takes == Outputs::Logits { 1.0 / (1.0 + (-z).exp()) } else { z };
+            scored.probabilities.extend([1.0 - second, second]);
+        }
+        (outputs, Outputs::Logits) => {
+            scored.probabilities.extend(outputs);
+            vector::softmax(&mut scored.probabilities[from..], scored.classes);
+        }
+        (outputs, _) => scored.probabilities.extend(outputs),
+    }
 }
 
 /// A sample that was taken for another class than its own.

@@ -22,12 +22,19 @@ pub struct Evaluated {
     /// The loss and the metrics.
     pub scores: Scores,
     /// How often each class (row) was taken for each (column).
-    pub confusion: Option<Vec<Vec<u64>>>,
+    pub confusion: Option<Confusion>,
+    /// The same of each of several outputs that is a class; nothing of the others.
+    pub of_outputs: Vec<Option<Confusion>>,
 }
+
+/// For each class, how often it was taken for each.
+pub type Confusion = Vec<Vec<u64>>;
 
 /// Evaluates a model on data, with the loss and the metrics of its trainer, and counts which classes it takes for which.
 pub struct Evaluation<Y: LearntTarget> {
     trainer: Trainer<f32, Y>,
+    /// The number of outputs, if there are several.
+    outputs: usize,
 }
 
 impl<Y: LearntTarget> Evaluation<Y> {
@@ -41,8 +48,17 @@ impl<Y: LearntTarget> Evaluation<Y> {
     ) -> Result<Self, ConfigError> {
         let objective = configuration.objective::<Y>(registry, model.input(), predicts, &[])?;
         let outputs = objective.loss.outputs();
+        let input = model.input();
         let trainer = configuration.trainer_of(registry, model, objective)?.threads(threads);
-        Ok(Self::new(trainer, outputs))
+        let evaluation = Self::new(trainer, outputs);
+        if configuration.outputs.is_empty() {
+            return Ok(evaluation);
+        }
+        let confusions = Y::confusions(configuration, registry, input, predicts)?;
+        let trainer = confusions.into_iter().fold(evaluation.trainer, |trainer, (output, confusion)| {
+            trainer.metric_as(confusion_of(output), confusion)
+        });
+        Ok(Self { trainer, outputs: configuration.outputs.len() })
     }
 
     /// With the loss and the metrics of this trainer, whose loss takes the outputs of the model for these.
@@ -52,7 +68,7 @@ impl<Y: LearntTarget> Evaluation<Y> {
             Some(confusion) => trainer.metric_as(CONFUSION, confusion),
             None => trainer,
         };
-        Self { trainer }
+        Self { trainer, outputs: 0 }
     }
 
     /// How it does on these samples.
@@ -62,17 +78,26 @@ impl<Y: LearntTarget> Evaluation<Y> {
     /// As [`Trainer::evaluate`].
     pub fn of(&mut self, samples: &SharedSamples<Y>) -> Result<Evaluated, ConfigError> {
         let mut scores = self.trainer.evaluate(&**samples)?;
-        let position = scores.metrics.iter().position(|(name, _)| name == CONFUSION);
-        let confusion = position.map(|position| scores.metrics.remove(position).1);
-        let counts = |value: MetricValue| {
-            let rows = value.as_table()?.rows().iter();
-            Some(rows.map(|row| row.iter().map(|&count| count as u64).collect()).collect())
+        let mut confusion = |wanted: &str| {
+            let position = scores.metrics.iter().position(|(name, _)| name == wanted)?;
+            counts(&scores.metrics.remove(position).1)
         };
-        let samples = samples.len();
-        Ok(Evaluated { samples, scores, confusion: confusion.and_then(counts) })
+        let of_outputs = (0..self.outputs).map(|output| confusion(&confusion_of(output))).collect();
+        let confusion = confusion(CONFUSION);
+        Ok(Evaluated { samples: samples.len(), scores, confusion, of_outputs })
     }
 
     pub(crate) fn into_model(self) -> Model<f32> {
         self.trainer.into_model()
     }
+}
+
+/// The name under which the confusion matrix of one of several outputs is counted.
+fn confusion_of(output: usize) -> String {
+    format!("{CONFUSION}, output {output}")
+}
+
+fn counts(value: &MetricValue) -> Option<Confusion> {
+    let rows = value.as_table()?.rows().iter();
+    Some(rows.map(|row| row.iter().map(|&count| count as u64).collect()).collect())
 }

@@ -45,6 +45,13 @@ impl OutputSection {
                 "a table for each column that is to be predicted, as in [output.rent], or leave it out";
             return Err(section.missing("NAME", what));
         }
+        if outputs.iter().all(|output| output.weight == 0.0) {
+            let problem = "all outputs have the weight 0, so there is nothing to learn: give one of them more, or leave it out";
+            return Err(ConfigError::Contradiction {
+                at: outputs[0].name.at.clone(),
+                problem: problem.to_owned(),
+            });
+        }
         Ok(outputs)
     }
 

@@ -15,10 +15,9 @@ use crate::load::{
     SharedSamples, array_samples, check_columns, classes_of, evaluated_classes, evaluated_values,
     identifiers, labelled, of_file, outputs_of, steps_of_file, values_of,
 };
-use crate::output_section::OutputSection;
 use crate::predictions::{OutputPredictions, PredictionKind, Predictions, RowNames};
 use crate::saved::{ConfiguredModel, colour_of};
-use crate::several_outputs;
+use crate::several_outputs::OutputColumns;
 use crate::targets::{LearntTarget, PredictedOutput};
 
 /// How many samples are predicted at a time.
@@ -99,17 +98,13 @@ impl ConfiguredModel {
             let (names, classes) = (&predicts.names, predicts.classes.as_deref());
             return Ok(vec![OutputPredictions::new(self.kind(takes), names, classes, takes, outputs)]);
         }
-        let columns = several_outputs::fitting_columns(configuration, registry, model.input(), predicts)?;
-        if columns.last().is_none_or(|last| last.end != outputs.ncols()) {
+        let columns = configuration.output_columns(registry, model.input(), predicts)?;
+        if columns.last().is_none_or(|last| last.columns.end != outputs.ncols()) {
             let problem = "its outputs are not those of its configuration".to_owned();
             return Err(ConfigError::NotConfigured { path: self.path.clone(), problem });
         }
-        let sections = configuration.outputs.iter().zip(&predicts.outputs).zip(columns);
-        let of_output = |((section, predicted), columns): (
-            (&OutputSection, &PredictedOutput),
-            std::ops::Range<usize>,
-        )| {
-            let takes = several_outputs::takes(section, registry)?;
+        let of_output = |(predicted, own): (&PredictedOutput, OutputColumns)| {
+            let OutputColumns { columns, takes } = own;
             let kind = match (&predicted.classes, takes) {
                 (Some(_), Outputs::Values) => PredictionKind::Classes,
                 (Some(_), _) => PredictionKind::Probabilities,
@@ -117,9 +112,9 @@ impl ConfiguredModel {
             };
             let names = std::slice::from_ref(&predicted.name);
             let own = outputs.slice(s![.., columns]).to_owned();
-            Ok(OutputPredictions::new(kind, names, predicted.classes.as_deref(), takes, own))
+            OutputPredictions::new(kind, names, predicted.classes.as_deref(), takes, own)
         };
-        sections.map(of_output).collect()
+        Ok(predicts.outputs.iter().zip(columns).map(of_output).collect())
     }
 
     /// How it does on data with targets: a table, a directory with a folder of pictures for each class, or one with the test images and

@@ -19,7 +19,7 @@ use crate::configuration::Configuration;
 use crate::error::ConfigError;
 use crate::location::Located;
 use crate::output_section::OutputSection;
-use crate::targets::{PredictedOutput, PredictedTargets, UNSCALED};
+use crate::targets::{LearntTarget, OutputMeasures, PredictedOutput, PredictedTargets, UNSCALED};
 use crate::viewed_metric::{MetricView, ViewedMetric, rescale, unscale};
 
 /// The name of the sample in a graph without named inputs.
@@ -39,8 +39,15 @@ pub(crate) fn heads(
     for (index, output) in outputs.iter().enumerate() {
         // Names of nodes have no dots.
         let mut name = output.name.value.replace('.', "_");
-        if name.is_empty() || name == INPUT || names.contains(&name) {
+        if name.is_empty() || name == INPUT {
             name = format!("{name} {}", index + 1);
+        }
+        if let Some(other) = names.iter().position(|other| *other == name) {
+            let problem = format!(
+                "{:?} is called {name:?} in the model, where names have no points, and so is {:?}: rename one of the columns",
+                output.name.value, outputs[other].name.value
+            );
+            return Err(ConfigError::Contradiction { at: output.name.at.clone(), problem });
         }
         graph = graph.layer(name.clone(), layers(output, registry)?, INPUT);
         names.push(name);
@@ -104,6 +111,58 @@ pub(crate) fn fitting_columns(
     Ok(columns)
 }
 
+/// The columns of a model that are one of its outputs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OutputColumns {
+    /// The columns.
+    pub columns: Range<usize>,
+    /// What the loss of the output takes them for.
+    pub takes: Outputs,
+}
+
+impl Configuration {
+    /// The columns of each output, in their order, of a model of samples of this shape; none if there are not several outputs.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the registry lacks a layer or a loss, or they do not fit what is predicted.
+    pub fn output_columns(
+        &self,
+        registry: &Registry,
+        input: Shape,
+        predicts: &PredictedTargets,
+    ) -> Result<Vec<OutputColumns>, ConfigError> {
+        if self.outputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let columns = fitting_columns(self, registry, input, predicts)?;
+        let outputs = self.outputs.iter().zip(columns);
+        outputs
+            .map(|(output, columns)| Ok(OutputColumns { columns, takes: takes(output, registry)? }))
+            .collect()
+    }
+}
+
+/// The confusion matrix of each output that is a class, with the index of the output.
+pub(crate) fn confusions(
+    configuration: &Configuration,
+    registry: &Registry,
+    input: Shape,
+    predicts: &PredictedTargets,
+) -> Result<OutputMeasures<Vec<f32>>, ConfigError> {
+    let columns = configuration.output_columns(registry, input, predicts)?;
+    let outputs = columns.into_iter().zip(&predicts.outputs).enumerate();
+    let confusion = |(index, (own, predicted)): (usize, (OutputColumns, &PredictedOutput))| {
+        let OutputColumns { columns, takes } = own;
+        predicted.classes.as_ref()?;
+        let metric = ClassTarget::confusion(takes, columns.len())?;
+        let view = OutputView { index, columns, is_class: true, scale: UNSCALED };
+        Some((index, Box::new(ViewedMetric { metric, view }) as Box<dyn Measure<f32, Vec<f32>>>))
+    };
+    Ok(outputs.filter_map(confusion).collect())
+}
+
 /// The mean and the deviation of each column, of those of its target.
 pub(crate) fn scales_of_columns(
     configuration: &Configuration,
@@ -148,7 +207,7 @@ pub(crate) fn objective(
 }
 
 /// What the loss of an output takes its columns for.
-pub(crate) fn takes(output: &OutputSection, registry: &Registry) -> Result<Outputs, ConfigError> {
+fn takes(output: &OutputSection, registry: &Registry) -> Result<Outputs, ConfigError> {
     Ok(build::<ClassLoss>(&output.key("loss"), &output.loss, registry)?.outputs())
 }
 

@@ -209,6 +209,9 @@ impl PredictedTargets {
     }
 }
 
+/// Metrics of some of several outputs, each with the index of its output.
+pub(crate) type OutputMeasures<Y> = Vec<(usize, Box<dyn Measure<f32, Y>>)>;
+
 /// A type of targets that can be learnt from a configuration: classes, `ClassTarget<f32>`, or numbers, `Vec<f32>`.
 pub trait LearntTarget: Target<f32> + Clone + Debug + Send + Sync + 'static {
     /// A trainer of these parts, as [`Trainer::new`] makes it. What it does is compiled with this crate, and not again in those that
@@ -281,6 +284,22 @@ pub trait LearntTarget: Target<f32> + Clone + Debug + Send + Sync + 'static {
         Err(ConfigError::Contradiction { at, problem })
     }
 
+    /// The confusion matrix of each of several outputs that is a class, with the index of the output.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the outputs do not fit the targets.
+    #[doc(hidden)]
+    fn confusions(
+        configuration: &Configuration,
+        registry: &Registry,
+        input: Shape,
+        predicts: &PredictedTargets,
+    ) -> Result<OutputMeasures<Self>, ConfigError> {
+        let _ = (configuration, registry, input, predicts);
+        Ok(Vec::new())
+    }
+
     /// The metric of outputs and targets in the units of the data.
     #[doc(hidden)]
     fn in_units(metric: Box<dyn Measure<f32, Self>>, scales: &[[f64; 2]]) -> Box<dyn Measure<f32, Self>> {
@@ -303,15 +322,22 @@ pub trait LearntTarget: Target<f32> + Clone + Debug + Send + Sync + 'static {
     }
 }
 
+/// [`LearntTarget::trainer`]. It is no method of the trait with a body, which would be compiled where it is called.
+macro_rules! trainer_compiled_here {
+    () => {
+        #[inline(never)]
+        fn trainer(
+            model: Model<f32>,
+            loss: Box<dyn Loss<f32, Self>>,
+            optimizer: Box<dyn UpdateRule<f32>>,
+        ) -> Trainer<f32, Self> {
+            Trainer::new(model, loss, optimizer)
+        }
+    };
+}
+
 impl LearntTarget for ClassTarget<f32> {
-    #[inline(never)]
-    fn trainer(
-        model: Model<f32>,
-        loss: Box<dyn Loss<f32, Self>>,
-        optimizer: Box<dyn UpdateRule<f32>>,
-    ) -> Trainer<f32, Self> {
-        Trainer::new(model, loss, optimizer)
-    }
+    trainer_compiled_here!();
 
     fn mixed(
         mut samples: SharedSamples<Self>,
@@ -363,14 +389,7 @@ impl LearntTarget for ClassTarget<f32> {
 }
 
 impl LearntTarget for Vec<f32> {
-    #[inline(never)]
-    fn trainer(
-        model: Model<f32>,
-        loss: Box<dyn Loss<f32, Self>>,
-        optimizer: Box<dyn UpdateRule<f32>>,
-    ) -> Trainer<f32, Self> {
-        Trainer::new(model, loss, optimizer)
-    }
+    trainer_compiled_here!();
 
     fn scaled(samples: SharedSamples<Self>, scales: &[[f64; 2]]) -> SharedSamples<Self> {
         if scales.is_empty() {
@@ -423,6 +442,15 @@ impl LearntTarget for Vec<f32> {
         scales: &[[f64; 2]],
     ) -> Result<Objective<Self>, ConfigError> {
         several_outputs::objective(configuration, registry, input, predicts, scales)
+    }
+
+    fn confusions(
+        configuration: &Configuration,
+        registry: &Registry,
+        input: Shape,
+        predicts: &PredictedTargets,
+    ) -> Result<OutputMeasures<Self>, ConfigError> {
+        several_outputs::confusions(configuration, registry, input, predicts)
     }
 
     fn in_units(metric: Box<dyn Measure<f32, Self>>, scales: &[[f64; 2]]) -> Box<dyn Measure<f32, Self>> {

@@ -31,7 +31,7 @@ mod tables;
 pub use curves::ScoredSamples;
 pub use read::ReadError;
 pub use report::{
-    CurveSeries, GraphNode, LayerFacts, ModelGraph, PredictedValues, RunProgress, RunReport, TextTable,
-    Thumbnail,
+    CurveSeries, GraphNode, LayerFacts, ModelGraph, OutputReport, PredictedValues, RunProgress, RunReport,
+    TextTable, Thumbnail,
 };
 pub use tables::counted;

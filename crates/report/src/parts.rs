@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use crate::curves::ScoredSamples;
 use crate::escape::{self, html};
-use crate::report::{CurveSeries, PredictedValues, RunReport};
+use crate::report::{CurveSeries, OutputReport, PredictedValues, RunReport, TextTable};
 use crate::{graph, pictures, tables};
 
 /// The most points of a plot of predictions.
@@ -51,14 +52,66 @@ impl<'a> Chart<'a> {
     }
 }
 
+/// What there is to show of an output: of the only one, or of one of several.
+struct Output<'a> {
+    /// Its name, if there are several.
+    name: Option<&'a str>,
+    /// What the ids of its charts end with.
+    suffix: String,
+    classes: &'a [String],
+    confusion: &'a [Vec<u64>],
+    scores: Option<&'a ScoredSamples>,
+    values: Option<&'a PredictedValues>,
+    mistake_rows: Option<&'a TextTable>,
+}
+
+impl<'a> Output<'a> {
+    /// That of the report itself, and those of its outputs.
+    fn all(report: &'a RunReport) -> Vec<Self> {
+        let RunReport { classes, confusion, scores, values, mistake_rows, outputs, .. } = report;
+        let (scores, values, mistake_rows) = (scores.as_ref(), values.as_ref(), mistake_rows.as_ref());
+        let own =
+            Self { name: None, suffix: String::new(), classes, confusion, scores, values, mistake_rows };
+        let others = outputs.iter().enumerate().map(|(index, output)| {
+            let OutputReport { name, classes, confusion, scores, values, mistake_rows } = output;
+            let (scores, values, mistake_rows) = (scores.as_ref(), values.as_ref(), mistake_rows.as_ref());
+            let (name, suffix) = (Some(name.as_str()), format!("-{index}"));
+            Self { name, suffix, classes, confusion, scores, values, mistake_rows }
+        });
+        std::iter::once(own).chain(others).collect()
+    }
+
+    /// The name of a class, or its number.
+    fn class_name(&self, class: usize) -> String {
+        self.classes.get(class).cloned().unwrap_or_else(|| class.to_string())
+    }
+
+    /// The id of a chart of it.
+    fn id(&self, chart: &str) -> String {
+        format!("{chart}{}", self.suffix)
+    }
+}
+
+/// What is shown of each output, below its name if it has one.
+fn of_outputs(outputs: &[Output<'_>], part: impl Fn(&Output<'_>) -> Option<String>) -> Option<String> {
+    let named = |output: &Output<'_>| {
+        let content = part(output)?;
+        let name = output.name.map(|name| format!("<h3>{}</h3>", html(name))).unwrap_or_default();
+        Some(name + &content)
+    };
+    let parts: Vec<String> = outputs.iter().filter_map(named).collect();
+    (!parts.is_empty()).then(|| parts.concat())
+}
+
 /// All sections for which there is something to show.
 pub(crate) fn sections(report: &RunReport) -> Vec<Section> {
+    let outputs = Output::all(report);
     let found = [
         ("curves", "Curves", curves(report)),
-        ("confusion", "Confusion", confusion(report)),
-        ("scores", "Scores", scores(report)),
-        ("values", "Predictions", report.values.as_ref().and_then(predictions)),
-        ("mistakes", "Worst mistakes", mistakes(report)),
+        ("confusion", "Confusion", of_outputs(&outputs, confusion)),
+        ("scores", "Scores", of_outputs(&outputs, scores)),
+        ("values", "Predictions", of_outputs(&outputs, predictions)),
+        ("mistakes", "Worst mistakes", mistakes(report, &outputs)),
         ("weights", "First weights", gallery("weights-data", &report.weights)),
         ("norms", "Sizes by layer", norms(report)),
         ("graph", "Graph", report.graph.as_ref().and_then(graph::picture).map(|picture| card(&picture))),
@@ -81,9 +134,12 @@ fn facts(facts: &[(String, String)]) -> Option<String> {
 }
 
 /// As pictures, as rows, or both.
-fn mistakes(report: &RunReport) -> Option<String> {
-    let rows = report.mistake_rows.as_ref().filter(|table| !table.rows.is_empty());
-    let rows = rows.map(|table| card(&tables::texts(table, "Worst mistakes")));
+fn mistakes(report: &RunReport, outputs: &[Output<'_>]) -> Option<String> {
+    let rows = |output: &Output<'_>| {
+        let table = output.mistake_rows.filter(|table| !table.rows.is_empty())?;
+        Some(card(&tables::texts(table, "Worst mistakes")))
+    };
+    let rows = of_outputs(outputs, rows);
     let pictures = gallery("mistakes-data", &report.mistakes);
     (pictures.is_some() || rows.is_some()).then(|| [pictures, rows].into_iter().flatten().collect())
 }
@@ -118,23 +174,18 @@ fn grid(charts: &str) -> String {
     format!("<div class=\"grid\">{charts}</div>")
 }
 
-/// The name of a class, or its number.
-fn class_name(report: &RunReport, class: usize) -> String {
-    report.classes.get(class).cloned().unwrap_or_else(|| class.to_string())
+fn confusion(output: &Output<'_>) -> Option<String> {
+    tables::confusion(output.confusion, |class| output.class_name(class)).map(|table| card(&table))
 }
 
-fn confusion(report: &RunReport) -> Option<String> {
-    tables::confusion(&report.confusion, |class| class_name(report, class)).map(|table| card(&table))
-}
-
-fn scores(report: &RunReport) -> Option<String> {
-    let scores = report.scores.as_ref()?;
+fn scores(output: &Output<'_>) -> Option<String> {
+    let scores = output.scores?;
     let classes = scores.drawn();
     if classes.is_empty() {
         return None;
     }
     let each = |curve: &dyn Fn(usize, &str) -> CurveSeries| -> Vec<CurveSeries> {
-        classes.iter().map(|&class| curve(class, &class_name(report, class))).collect()
+        classes.iter().map(|&class| curve(class, &output.class_name(class))).collect()
     };
     let roc = each(&|class, name| scores.roc(class, name));
     let precision = each(&|class, name| scores.precision(class, name));
@@ -143,16 +194,18 @@ fn scores(report: &RunReport) -> Option<String> {
     let mut charts = String::new();
     let of_roc =
         unit("true positive rate (area under the ROC curve)", "false positive rate", roc.iter().collect());
-    charts += &Chart { diagonal: true, ..of_roc }.html("roc");
-    charts += &unit("precision (average)", "recall", precision.iter().collect()).html("precision");
+    charts += &Chart { diagonal: true, ..of_roc }.html(&output.id("roc"));
+    charts +=
+        &unit("precision (average)", "recall", precision.iter().collect()).html(&output.id("precision"));
     let of_calibration =
         unit("how often it is right (calibration)", "probability that it says", vec![&calibration]);
-    charts += &Chart { diagonal: true, ..of_calibration }.html("calibration");
+    charts += &Chart { diagonal: true, ..of_calibration }.html(&output.id("calibration"));
     Some(grid(&charts))
 }
 
 /// Predictions over targets, and what is left over predictions.
-fn predictions(PredictedValues { predicted, targets }: &PredictedValues) -> Option<String> {
+fn predictions(output: &Output<'_>) -> Option<String> {
+    let PredictedValues { predicted, targets } = output.values?;
     let step = predicted.len().div_ceil(DOTS).max(1);
     let pairs: Vec<(f64, f64)> =
         targets.iter().copied().zip(predicted.iter().copied()).step_by(step).collect();
@@ -163,8 +216,13 @@ fn predictions(PredictedValues { predicted, targets }: &PredictedValues) -> Opti
     let residuals = CurveSeries::new("residual", "samples", left);
     let predicted = CurveSeries::new("prediction", "samples", pairs.iter().copied());
     let dots = |title, x, series| Chart { dots: true, ..Chart::new(title, x, vec![series]) };
-    let first = Chart { diagonal: true, ..dots("prediction", "target", &predicted) }.html("predicted");
-    Some(grid(&(first + &dots("residual (target − prediction)", "prediction", &residuals).html("residuals"))))
+    let first =
+        Chart { diagonal: true, ..dots("prediction", "target", &predicted) }.html(&output.id("predicted"));
+    Some(grid(
+        &(first
+            + &dots("residual (target − prediction)", "prediction", &residuals)
+                .html(&output.id("residuals"))),
+    ))
 }
 
 fn norms(report: &RunReport) -> Option<String> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::report::{CurveSeries, RunReport};
+use crate::report::{CurveSeries, OutputReport, RunReport};
 use crate::tables::{counted, number};
 
 /// A report as the program writes it, as far as a page shows it.
@@ -35,12 +35,23 @@ struct Part {
     #[serde(flatten)]
     scores: Scores,
     confusion: Option<Vec<Vec<u64>>>,
+    /// Those of several outputs, in their order.
+    #[serde(default)]
+    confusions: Vec<Option<Vec<Vec<u64>>>>,
 }
 
 #[derive(Deserialize)]
 struct Predicts {
     #[serde(default)]
     names: Vec<String>,
+    classes: Option<Vec<String>>,
+    #[serde(default)]
+    outputs: Vec<PredictedOutput>,
+}
+
+#[derive(Deserialize)]
+struct PredictedOutput {
+    name: String,
     classes: Option<Vec<String>>,
 }
 
@@ -138,8 +149,15 @@ impl RunReport {
         report.figures.push(("seconds".into(), format!("{:.2}", written.train_seconds)));
         report.confusion = last.and_then(|(_, part)| part.confusion.clone()).unwrap_or_default();
         let numbers = (0..report.confusion.len()).map(|class| class.to_string());
-        let classes = written.predicts.and_then(|predicts| predicts.classes);
+        let (classes, outputs) =
+            written.predicts.map_or((None, Vec::new()), |predicts| (predicts.classes, predicts.outputs));
         report.classes = classes.unwrap_or_else(|| numbers.collect());
+        let confusions = last.map(|(_, part)| part.confusions.clone()).unwrap_or_default();
+        let of_output = |(PredictedOutput { name, classes }, confusion): (PredictedOutput, Option<_>)| {
+            let (classes, confusion) = (classes.unwrap_or_default(), confusion.unwrap_or_default());
+            OutputReport { name, classes, confusion, ..OutputReport::default() }
+        };
+        report.outputs = outputs.into_iter().zip(confusions).map(of_output).collect();
         let per_epoch: f64 = written.epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / end.max(1.0);
         let text = |value: Option<u64>| value.map(|value| value.to_string());
         report.settings = facts([

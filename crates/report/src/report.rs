@@ -33,6 +33,8 @@ pub struct RunReport {
     pub scores: Option<ScoredSamples>,
     /// What the model says of each sample, for a value.
     pub values: Option<PredictedValues>,
+    /// The same of each of several outputs, and its worst mistakes.
+    pub outputs: Vec<OutputReport>,
     /// The worst mistakes as pictures.
     pub mistakes: Vec<Thumbnail>,
     /// The worst mistakes as rows of a table.
@@ -67,6 +69,23 @@ impl RunReport {
     pub fn to_live_html(&self, version: u64, progress: &RunProgress) -> String {
         page::html(self, Some(&Live { version, progress }))
     }
+}
+
+/// One of several outputs of a model. What is empty is left out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OutputReport {
+    /// Its name.
+    pub name: String,
+    /// The names of its classes.
+    pub classes: Vec<String>,
+    /// For each true class, how many samples were taken for each class.
+    pub confusion: Vec<Vec<u64>>,
+    /// What the model says of each sample, for classes.
+    pub scores: Option<ScoredSamples>,
+    /// What the model says of each sample, for a value.
+    pub values: Option<PredictedValues>,
+    /// The worst mistakes as rows of a table.
+    pub mistake_rows: Option<TextTable>,
 }
 
 /// How far a training is.

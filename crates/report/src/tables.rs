@@ -6,6 +6,16 @@ use crate::report::{CurveSeries, LayerFacts, TextTable};
 /// The most classes whose confusion is shown as a table.
 const CLASSES: usize = 60;
 
+/// The most letters of a text in a row of a table, and of the whole text that is shown with it.
+const LETTERS: usize = 60;
+const MOST_LETTERS: usize = 4000;
+
+/// The beginning of a text that has more letters than these.
+fn cut(text: &str, letters: usize) -> Option<String> {
+    let (end, _) = text.char_indices().nth(letters)?;
+    Some(format!("{}…", text[..end].trim_end()))
+}
+
 /// Names with values.
 pub(crate) fn facts(facts: &[(String, String)]) -> String {
     let row = |(name, value): &(String, String)| format!("<dt>{}</dt><dd>{}</dd>", html(name), html(value));
@@ -23,7 +33,13 @@ pub(crate) fn texts(TextTable { columns, rows }: &TextTable, label: &str) -> Str
     let heads = columns.iter().zip(&classes);
     let heads: String =
         heads.map(|(name, class)| format!("<th scope=\"col\"{class}>{}</th>", html(name))).collect();
-    let cell = |(text, class): (&String, &&str)| format!("<td{class}>{}</td>", html(text));
+    let cell = |(text, class): (&String, &&str)| match cut(text, LETTERS) {
+        None => format!("<td{class}>{}</td>", html(text)),
+        Some(start) => {
+            let whole = cut(text, MOST_LETTERS).unwrap_or_else(|| text.clone());
+            format!("<td{class} title=\"{}\">{}</td>", html(&whole), html(&start))
+        }
+    };
     let row =
         |row: &Vec<String>| format!("<tr>{}</tr>", row.iter().zip(&classes).map(cell).collect::<String>());
     format!(

@@ -196,8 +196,8 @@ impl Table {
         self.columns.iter().map(ColumnSummary::of).collect()
     }
 
-    /// What is likely worth a look, with this column as the target if there is one.
-    pub fn warnings(&self, target: Option<&TableColumn>) -> Vec<TableWarning> {
+    /// What is likely worth a look, with these columns as the targets.
+    pub fn warnings(&self, targets: &[&TableColumn]) -> Vec<TableWarning> {
         let mut warnings = Vec::new();
         for column in &self.columns {
             let name = || column.name.clone();
@@ -220,10 +220,11 @@ impl Table {
             if column.ambiguous_dates {
                 warnings.push(TableWarning::AmbiguousDates { column: name() });
             }
-            let other = target.filter(|target| target.name != column.name && is_same(column, target));
-            if let Some(target) = other {
-                warnings.push(TableWarning::IsTarget { column: name(), target: target.name.clone() });
-            }
+            let others =
+                targets.iter().filter(|target| target.name != column.name && is_same(column, target));
+            warnings.extend(
+                others.map(|target| TableWarning::IsTarget { column: name(), target: target.name.clone() }),
+            );
         }
         let duplicates = self.duplicates();
         if duplicates > 0 {

@@ -8,13 +8,13 @@ use chainrule_config::ConfiguredModel;
 use clap::Args;
 
 use crate::report::evaluated_json;
-use crate::score_table::{confusion_table, score_table};
+use crate::score_table::{confusion_tables, score_table};
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// The model, as `chainrule train` saves it.
     model: PathBuf,
-    /// Data with targets, of the form of those of the training: a file such as CSV, a directory with a folder of pictures for each class, or one with
+    /// Data with targets, of the form of those of the training: a file such as CSV or Parquet, a directory with a folder of pictures for each class, or one with
     /// the test images and labels of a data set like MNIST.
     data: PathBuf,
     /// Print an object, as JSON.
@@ -35,8 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         return Ok(terminal::print(serde_json::to_string_pretty(&evaluated_json(&evaluated)?)?)?);
     }
     terminal::print(score_table(&[("data", &evaluated)]))?;
-    let classes = model.predicts.classes.as_deref().unwrap_or_default();
-    if let Some(confusion) = confusion_table(&evaluated, "data", classes) {
+    for confusion in confusion_tables(&evaluated, "data", &model.predicts) {
         terminal::print(format_args!("\n{confusion}"))?;
     }
     Ok(())

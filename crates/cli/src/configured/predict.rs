@@ -15,7 +15,7 @@ use crate::output_files::cannot_write;
 pub(crate) struct Arguments {
     /// The model, as `chainrule train` saves it.
     model: PathBuf,
-    /// Data of the form of those of the training, without targets: a file such as CSV, a picture or a directory of pictures, or a file of images
+    /// Data of the form of those of the training, without targets: a file such as CSV or Parquet, a picture or a directory of pictures, or a file of images
     /// as those of MNIST.
     data: PathBuf,
     /// Write the predictions to this file, .csv or .json [default: the standard output].

@@ -203,6 +203,7 @@ impl Run<'_> {
         let interrupt = Interrupt::watch()?;
         let last = parts.test.as_ref().or(parts.validation.as_ref()).unwrap_or(&parts.train).clone();
         let outputs = configuration.takes(registry)?;
+        let of_outputs = configuration.output_columns(registry, model.input(), &predicts)?;
         let recorder = Recorder::default();
         let job = TrainingJob::new(configuration, registry, model, predicts.clone(), parts)?;
         let mut job =
@@ -292,9 +293,20 @@ impl Run<'_> {
             let recorded = recorder.recorded();
             let (report, sizes, model, samples) = (&report, &sizes[..], &model, &last);
             let settings = self.settings();
-            let rows = self.rows.as_deref();
-            TrainingPage { report, warnings, recorded, sizes, model, outputs, samples, rows, settings }
-                .publish(page.as_deref(), watch)?;
+            let (of_outputs, rows) = (&of_outputs[..], self.rows.as_deref());
+            let page_of = TrainingPage {
+                report,
+                warnings,
+                recorded,
+                sizes,
+                model,
+                outputs,
+                of_outputs,
+                samples,
+                rows,
+                settings,
+            };
+            page_of.publish(page.as_deref(), watch)?;
         }
         saved?;
         if !self.keeps_checkpoint {

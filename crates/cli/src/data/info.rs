@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let table = reader(arguments).read()?;
     let target = arguments.target.as_deref().map(|name| table.column(name)).transpose()?;
     let columns = table.summary();
-    let warnings = table.warnings(target);
+    let warnings = table.warnings(target.as_slice());
     let text = if arguments.json {
         serde_json::to_string_pretty(&object(&table, &columns, &warnings))?
     } else {

@@ -17,7 +17,7 @@ pub(crate) enum Command {
     Download(download::Arguments),
     /// Write a sheet of samples as a picture, a row for each class.
     Show(show::Arguments),
-    /// Show what a table holds (a CSV file or the like, also gzip): rows, and of each column its name, kind, missing and distinct
+    /// Show what a table holds (a file of CSV or the like, also gzip, or of Parquet): rows, and of each column its name, kind, missing and distinct
     /// values, minimum, maximum and mean, with warnings about what is likely wrong.
     Info(Box<info::Arguments>),
 }

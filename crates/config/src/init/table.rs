@@ -46,13 +46,11 @@ pub(super) fn text(path: &Path, written: &Path, names: &[&str]) -> Result<String
     }
     let tasks = targets.iter().map(|target| task(&table, target, &ColumnSummary::of(target)));
     let tasks = tasks.collect::<Result<Vec<Task>, _>>()?;
-    let mut leaks: Vec<String> = Vec::new();
-    for target in &targets {
-        leaks.extend(table.warnings(Some(target)).into_iter().filter_map(|warning| match warning {
-            TableWarning::IsTarget { column, .. } => Some(column),
-            _ => None,
-        }));
-    }
+    let leaks = table.warnings(&targets).into_iter().filter_map(|warning| match warning {
+        TableWarning::IsTarget { column, .. } => Some(column),
+        _ => None,
+    });
+    let mut leaks: Vec<String> = leaks.collect();
     leaks.retain(|leak| !names.contains(&&**leak));
     leaks.sort_unstable();
     leaks.dedup();
@@ -94,8 +92,7 @@ pub(super) fn text(path: &Path, written: &Path, names: &[&str]) -> Result<String
                 name: target.name().to_owned(),
                 loss: task.loss(),
                 layers: vec![format!("dense({})", task.outputs())],
-                target_kind:
-                    task.target_kind().map(|line| format!("{line}if they are amounts, write \"numbers\"")),
+                target_kind: task.target_kind(),
             }));
             (None, network::hidden(rows))
         }
@@ -222,13 +219,14 @@ impl Task {
         }
     }
 
-    /// The beginning of the line that says that whole numbers are classes, if they are.
-    fn target_kind(&self) -> Option<String> {
+    /// The lines that say that whole numbers are classes, if they are, and what else to write if they are not.
+    fn target_kind(&self) -> Vec<String> {
         match self {
-            Self::Classes { are_numbers: true, count, .. } => {
-                Some(format!("target_kind = \"classes\"  # since it has {count} whole numbers; "))
-            }
-            _ => None,
+            Self::Classes { are_numbers: true, count, .. } => vec![
+                format!("target_kind = \"classes\"  # since it has {count} whole numbers; if they are amounts, write \"numbers\","),
+                "                         # the loss \"mean_squared_error\", the metric \"r2\", and a last layer \"dense(1)\"".to_owned(),
+            ],
+            _ => Vec::new(),
         }
     }
 }
@@ -247,14 +245,7 @@ fn data_lines(
     }
     match tasks {
         [task @ Task::Classes { are_numbers: true, .. }] => {
-            lines.extend(
-                task.target_kind().map(|line| {
-                    format!("{line}if they are amounts, init again with another target, or write")
-                }),
-            );
-            lines.push(
-                "                         # \"numbers\", the loss \"mean_squared_error\", the metric \"r2\", and a last layer \"dense(1)\"".to_owned(),
-            );
+            lines.extend(task.target_kind());
         }
         tasks if tasks.iter().all(|task| matches!(task, Task::Classes { .. })) => {}
         _ => {
@@ -266,8 +257,9 @@ fn data_lines(
     if !leaks.is_empty() {
         let names: Vec<String> = leaks.iter().map(|name| quoted(name)).collect();
         lines.push(format!(
-            "ignore = [{}]  # each determines the target: with it there would be nothing to learn",
-            names.join(", ")
+            "ignore = [{}]  # each determines {}: with it there would be nothing to learn",
+            names.join(", "),
+            if targets.len() == 1 { "the target" } else { "a target" }
         ));
     } else {
         lines.push("ignore = []            # columns that are left out".to_owned());

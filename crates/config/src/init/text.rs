@@ -15,8 +15,8 @@ pub(super) struct SuggestedOutput {
     pub(super) name: String,
     pub(super) loss: SuggestedLoss,
     pub(super) layers: Vec<String>,
-    /// The line that says that whole numbers are classes.
-    pub(super) target_kind: Option<String>,
+    /// The lines that say that whole numbers are classes.
+    pub(super) target_kind: Vec<String>,
 }
 
 /// What a configuration says, from which its text is made.

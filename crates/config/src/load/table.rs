@@ -255,7 +255,8 @@ fn with_targets(
 
 /// What is likely wrong with the columns that are features.
 pub(super) fn warnings(table: &Table, section: &TableSection) -> Vec<String> {
-    let target = section.targets.first().and_then(|target| table.column(&target.value).ok());
+    let targets: Vec<&TableColumn> =
+        section.targets.iter().filter_map(|target| table.column(&target.value).ok()).collect();
     let is_feature = |column: &String| {
         let mut others = section.ignore.iter().chain(&section.targets).chain(&section.weights);
         !others.any(|name| name.value == *column)
@@ -269,7 +270,7 @@ pub(super) fn warnings(table: &Table, section: &TableSection) -> Vec<String> {
         | TableWarning::AmbiguousDates { column } => is_feature(column),
         _ => true,
     };
-    let warnings = table.warnings(target).into_iter().filter(worth);
+    let warnings = table.warnings(&targets).into_iter().filter(worth);
     warnings.map(|warning| format!("{}: {warning}", table.source().path.display())).collect()
 }
 

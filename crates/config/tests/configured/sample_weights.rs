@@ -1,5 +1,9 @@
 //! Rows that count more than others.
 
+use std::ops::ControlFlow;
+
+use chainrule::train::{Event, TrainError};
+use chainrule_config::{Configuration, LoadedSamples, TrainingJob, noted};
 use tempfile::TempDir;
 
 use crate::{file, refused, trained};
@@ -88,6 +92,51 @@ fn what_does_not_count_is_not_learnt() {
     let plain = CLASSES.replace("weights = \"times\"\n", "").replace("[\"y\"]", "[\"y\", \"times\"]");
     let plain = trained(&plain, directory.path(), &[]).unwrap();
     assert!(plain.train.scores.metric("accuracy") > Some(0.6), "{}", plain.train.scores);
+}
+
+/// Stopped in the middle of an epoch, with several outputs and weights of the rows: the same bits as without a stop.
+#[test]
+fn a_training_goes_on_with_the_same_bits() {
+    let directory = rows(|row| 0.5 + (row % 3) as f64);
+    let registry = chainrule::registry();
+    let changes = ["epochs=3", "batch_size=32", "data.validation=0.2"];
+    let configuration = Configuration::from_text("a.toml", OUTPUTS, &changes, &registry).unwrap();
+    let configuration = configuration.in_directory(directory.path());
+    let job = || {
+        let data = configuration.load_data(&registry).unwrap();
+        let model = noted(configuration.model(&registry, data.shape()).unwrap(), &configuration, &data);
+        let LoadedSamples::Values(parts) = data.samples else { panic!("outputs are numbers") };
+        TrainingJob::new(&configuration, &registry, model, data.predicts, parts).unwrap()
+    };
+    let result = |job: TrainingJob<'_, Vec<f32>>| {
+        let trained = job.finish().unwrap();
+        let scores = trained.validation.unwrap().scores;
+        (trained.model.parameters().to_vec(), scores.loss, scores.metric("y r2"))
+    };
+    let mut whole = job();
+    let history = whole.fit().unwrap();
+    let checkpoint = directory.path().join("run.checkpoint");
+    let mut steps = 0;
+    // Of 320 rows, so 10 steps an epoch: in the second one.
+    let stop = move |event: &Event<'_>| match event {
+        Event::Step { .. } => {
+            steps += 1;
+            if steps == 14 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+        _ => ControlFlow::Continue(()),
+    };
+    let mut first = job().try_with(|trainer| Ok::<_, TrainError>(trainer.callback(stop))).unwrap();
+    assert!(first.fit().unwrap().stopped);
+    first.trainer().save(&checkpoint).unwrap();
+    drop(first);
+    let mut second = job().try_with(|trainer| trainer.resume(&checkpoint)).unwrap();
+    assert_eq!(second.trainer().epochs_done(), 1);
+    second.fit().unwrap();
+    let losses = |job: &mut TrainingJob<'_, Vec<f32>>| -> Vec<f64> {
+        job.trainer().history().iter().map(|epoch| epoch.train.loss).collect()
+    };
+    assert_eq!((losses(&mut second), history.epochs.len()), (losses(&mut whole), 3));
+    assert_eq!(result(second), result(whole));
 }
 
 /// A row that counts three times is three rows, and class weights are on top of that.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chainrule_config::{ConfiguredModel, TrainedModel, configuration_for};
+use chainrule_config::{Configuration, ConfiguredModel, TrainedModel, configuration_for};
 use tempfile::TempDir;
 
 use crate::{file, refused, trained};
@@ -73,6 +73,16 @@ fn each_output_is_learnt_and_measured_in_its_units() {
     assert!((1.0..200.0).contains(&error), "{error}");
     assert!(number("heating accuracy") > 0.8 && number("balcony accuracy") > 0.95, "{}", test.scores);
     assert_eq!(trained.train.samples + test.samples, 360, "rows without a rent are left out");
+    // Which classes are taken for which, of the outputs that are classes.
+    let classes: Vec<usize> =
+        test.of_outputs.iter().map(|counts| counts.as_ref().map_or(0, Vec::len)).collect();
+    assert_eq!((classes, &test.confusion), (vec![0, 3, 2, 0], &None));
+    for (counts, name) in [(1, "heating accuracy"), (2, "balcony accuracy")] {
+        let counts = test.of_outputs[counts].as_ref().unwrap();
+        assert_eq!(counts.iter().flatten().sum::<u64>(), test.samples as u64);
+        let right: u64 = (0..counts.len()).map(|class| counts[class][class]).sum();
+        assert!((number(name) - right as f64 / test.samples as f64).abs() < 1e-12, "{counts:?}");
+    }
 
     let saved = directory.path().join("flats.chainrule");
     trained.model.save(&saved).unwrap();
@@ -115,6 +125,47 @@ fn a_weight_is_how_much_an_output_counts() {
     let learnt = scores(&["epochs=10", "output.heating.weight=2"]);
     let accuracy = |scores: &chainrule::train::Scores| scores.metric("heating accuracy").unwrap();
     assert!(accuracy(&unlearnt) < 0.7 && accuracy(&learnt) > 0.75, "{unlearnt} {learnt}");
+}
+
+/// A column that says what an output has to learn is named, whichever output it is.
+#[test]
+fn features_that_give_an_output_away_are_named() {
+    let directory = flats();
+    let path = directory.path().join("flats.csv");
+    let fuel = |line: &str| match line.split(',').nth(3).unwrap() {
+        "heating" => "fuel",
+        "oil" => "o",
+        "gas" => "g",
+        _ => "h",
+    };
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text: String = text.lines().map(|line| format!("{line},{}\n", fuel(line))).collect();
+    std::fs::write(&path, text).unwrap();
+    let registry = chainrule::registry();
+    let configuration = Configuration::from_text("a.toml", TABLE, &[] as &[&str], &registry).unwrap();
+    let notes = configuration.in_directory(directory.path()).load_data(&registry).unwrap().notes;
+    assert!(
+        notes.iter().any(|note| note.contains("\"fuel\" determines the target \"heating\"")),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn outputs_need_names_of_their_own_and_a_weight() {
+    let rows: String = (0..20).map(|row| format!("{},{},{}\n", row % 7, row * row % 11, 3 - row % 5)).collect();
+    let directory = file("a.csv", &format!("x,a.b,a_b\n{rows}"));
+    let output = |name: &str| {
+        format!("[output.{name}]\nlayers = [\"dense(1)\"]\nloss = \"mean_squared_error\"\nweight = 0\n")
+    };
+    let start = "optimizer = \"sgd\"\n[data]\ntable = \"a.csv\"\n[model]\nlayers = [\"relu\"]\n";
+    let text = [start, &output("\"a.b\""), &output("a_b")].concat();
+    let found = refused(&text, directory.path(), &[]);
+    assert!(found.contains("a.toml, line 6") && found.contains("all outputs have the weight 0"), "{found}");
+    let found = refused(&text.replacen("weight = 0", "weight = 1", 1), directory.path(), &[]);
+    assert!(
+        found.contains("a.toml, line 10") && found.contains("\"a.b\": rename one of the columns"),
+        "{found}"
+    );
 }
 
 #[test]

@@ -46,12 +46,12 @@ fn a_browser_draws_it_without_complaint() {
         };
         assert_eq!(console, "");
         let count = |what: &str| elements.matches(what).count();
-        // Ten charts: two of curves and the rate, three of scores, two of predictions, two of sizes.
-        // The graph is one as it comes.
-        assert_eq!(count("<svg"), 10 + 1);
+        // Ten charts: two of curves and the rate, three of scores, two of predictions, two of sizes; and those of scores and of
+        // predictions again, of the two outputs. The graph is one as it comes.
+        assert_eq!(count("<svg"), 10 + 5 + 1);
         assert_eq!(
             count("class=\"curve\""),
-            4 + 1 + 3 + 3 + 1 + 2,
+            4 + 1 + 2 * (3 + 3 + 1) + 2,
             "the lines of all charts but those of dots"
         );
         assert_eq!(count("<canvas"), 10);

@@ -3,8 +3,8 @@
 mod browser;
 
 use chainrule_report::{
-    CurveSeries, GraphNode, LayerFacts, ModelGraph, PredictedValues, RunProgress, RunReport, ScoredSamples,
-    TextTable, Thumbnail,
+    CurveSeries, GraphNode, LayerFacts, ModelGraph, OutputReport, PredictedValues, RunProgress, RunReport,
+    ScoredSamples, TextTable, Thumbnail,
 };
 
 /// A report of everything, in which every text is `text` with a number.
@@ -45,6 +45,21 @@ fn full(text: &str) -> RunReport {
     let texts = |name: &mut dyn FnMut() -> String| (0..2).map(|_| name()).collect::<Vec<_>>();
     report.mistake_rows =
         Some(TextTable { columns: texts(&mut name), rows: vec![texts(&mut name), texts(&mut name)] });
+    report.outputs = vec![
+        OutputReport {
+            name: name(),
+            classes: (0..3).map(|_| name()).collect(),
+            confusion: report.confusion.clone(),
+            scores: report.scores.clone(),
+            ..OutputReport::default()
+        },
+        OutputReport {
+            name: name(),
+            values: report.values.clone(),
+            mistake_rows: report.mistake_rows.clone(),
+            ..OutputReport::default()
+        },
+    ];
     let nodes = (0..4).map(|_| GraphNode { name: name(), lines: vec![name(), name()] }).collect();
     report.graph = Some(ModelGraph { nodes, edges: vec![(0, 1), (0, 2), (1, 3), (2, 3), (0, 3)] });
     report.weights = (0..5).map(|_| Thumbnail::of_weights(8, &pixels, name())).collect();
@@ -82,6 +97,47 @@ fn every_section_is_there_and_nothing_that_is_empty() {
     }
     let empty = RunReport::new("nothing").to_html();
     assert!(!empty.contains("<section") && !empty.contains("{{"));
+}
+
+/// Each has its part of the sections, below its name, and charts of its own.
+#[test]
+fn several_outputs_have_parts_of_their_own() {
+    let mut report = RunReport::new("flats");
+    let full = full("text ");
+    report.outputs = full.outputs.clone();
+    let page = report.to_html();
+    let [classes, number] = [0, 1].map(|index| format!("<h3>{}</h3>", full.outputs[index].name));
+    assert_eq!((page.matches(&classes).count(), page.matches(&number).count()), (2, 2));
+    for (id, there) in
+        [("roc-0", true), ("calibration-0", true), ("predicted-1", true), ("roc-1", false), ("roc", false)]
+    {
+        assert_eq!(page.contains(&format!("id=\"{id}\"")), there, "{id}");
+    }
+    // No id twice, also where the report has parts of its own.
+    let page = full.to_html();
+    let mut ids: Vec<&str> = page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count);
+}
+
+/// A row of mistakes shows the beginning of a long text, and all of it to who asks.
+#[test]
+fn long_texts_are_cut() {
+    let mut report = RunReport::new("letters");
+    let long = "wörter & \"mehr\" ".repeat(30);
+    let rows = vec![vec!["short".to_owned(), long.clone()], vec!["x".repeat(60), "y".repeat(10_000)]];
+    report.mistake_rows = Some(TextTable { columns: vec!["a".into(), "b".into()], rows });
+    let page = report.to_html();
+    let escaped = long.replace('&', "&amp;").replace('"', "&quot;");
+    assert!(page.contains("<td>short</td>") && page.contains(&format!("<td>{}</td>", "x".repeat(60))));
+    let cell = page.split("<td title=\"").nth(1).unwrap().split("</td>").next().unwrap();
+    let (title, shown) = cell.split_once("\">").unwrap();
+    assert_eq!(title, escaped);
+    let shown = shown.replace("&amp;", "&").replace("&quot;", "\"");
+    assert!(shown.ends_with('…') && shown.chars().count() <= 61, "{shown}");
+    assert!(page.contains(&"y".repeat(4_000)) && !page.contains(&"y".repeat(4_001)));
 }
 
 #[test]

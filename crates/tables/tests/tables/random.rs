@@ -78,7 +78,7 @@ fn damaged_files_are_read_or_refused() {
 fn makes_matrix(table: &Table) -> bool {
     assert_eq!(table.summary().len(), table.columns().len());
     let target = table.columns().last().unwrap();
-    table.warnings(Some(target));
+    table.warnings(&[target]);
     let Ok(preparation) = ColumnRoles::new().target(target.name()).fit(table) else { return false };
     let again = Preparation::from_text(&preparation.to_string()).unwrap();
     assert_eq!(again.to_string(), preparation.to_string());

@@ -49,7 +49,8 @@ pub(super) fn read(
             input.rest().split_at_checked(header.stored).ok_or(Damage("the size of a page"))?;
         rest = after;
         let Some(page) = header.page else { continue };
-        *budget = budget.checked_sub(header.bytes).ok_or(Problem::Expansion)?;
+        // Bytes of the file as well, since several columns may say that they are in the same ones.
+        *budget = budget.checked_sub(header.bytes.max(header.stored)).ok_or(Problem::Expansion)?;
         // The levels of a page of the second kind are not compressed.
         let plain = if let Page::Data { levels: Levels::Before(bytes, _), .. } = page { bytes } else { 0 };
         let (levels, values) = stored.split_at_checked(plain).ok_or(Damage("the size of a page"))?;

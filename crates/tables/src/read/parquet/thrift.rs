@@ -80,7 +80,7 @@ impl<'a> Thrift<'a> {
         usize::try_from(self.integer(kind)?).ok()
     }
 
-    /// Yes or no, which a field's kind says alone.
+    /// Yes or no, which a field's kind says.
     pub(super) fn boolean(kind: Kind) -> Option<bool> {
         matches!(kind, TRUE | FALSE).then_some(kind == TRUE)
     }
