@@ -152,7 +152,8 @@ fn features_that_give_an_output_away_are_named() {
 
 #[test]
 fn outputs_need_names_of_their_own_and_a_weight() {
-    let rows: String = (0..20).map(|row| format!("{},{},{}\n", row % 7, row * row % 11, 3 - row % 5)).collect();
+    let rows: String =
+        (0..20).map(|row| format!("{},{},{}\n", row % 7, row * row % 11, 3 - row % 5)).collect();
     let directory = file("a.csv", &format!("x,a.b,a_b\n{rows}"));
     let output = |name: &str| {
         format!("[output.{name}]\nlayers = [\"dense(1)\"]\nloss = \"mean_squared_error\"\nweight = 0\n")

@@ -1,4 +1,4 @@
-//! Columns of a batch that are zeros are left out of products, and nobody can tell from the result.
+//! Columns that are zeros in a whole batch are left out of products, and the result is the same.
 //!
 //! Denormal numbers count as 0 in a training, but are no zeros to those who look for columns of zeros: so the same samples with denormal
 //! numbers in place of zeros are multiplied whole.
