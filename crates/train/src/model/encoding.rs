@@ -3,8 +3,9 @@
 //! Numbers are little-endian and of fixed width: a `u64` or a length has 8 bytes, a truth value one. A text or a list is its
 //! length and its elements, an optional value is a byte, 0 or 1, and the value if that is 1, and a struct or a tuple is its fields.
 //!
-//! A length is believed as far as there are bytes for its elements, so memory grows with the payload, whatever it claims: up to eight
-//! times as much as the bytes take. Of a payload whose checksum is not known yet, what is small in every file is believed up to 16 MiB.
+//! A length is believed as far as there are bytes for its elements that no list around it needs for its own, so memory grows with the
+//! payload, whatever it claims: as the bytes grow, not as the bytes of each list in another do. Of a payload whose checksum is not known
+//! yet, what is small in every file is believed up to 16 MiB.
 
 use std::io::{self, Read, Write};
 
@@ -42,6 +43,7 @@ pub(crate) trait Decode: Sized {
     /// Reads so many values into memory that has been reserved for them.
     fn decode_all(from: &mut Decoder<'_>, count: usize, values: &mut Vec<Self>) -> Result<(), DecodeError> {
         for _ in 0..count {
+            from.owed -= Self::MIN_BYTES as u64;
             values.push(Self::decode(from)?);
         }
         Ok(())
@@ -82,13 +84,13 @@ pub(crate) fn decode<V: Decode>(mut bytes: &[u8]) -> Result<V, DecodeError> {
 
 /// The value of the next bytes.
 pub(crate) fn decode_part<V: Decode>(source: &mut dyn Source) -> Result<V, DecodeError> {
-    V::decode(&mut Decoder { source, believed: u64::MAX })
+    V::decode(&mut Decoder { source, believed: u64::MAX, owed: 0 })
 }
 
 /// The value of the next bytes, which takes little memory in every file.
 pub(crate) fn decode_small<V: Decode>(source: &mut dyn Source) -> Result<V, DecodeError> {
     let believed = if source.is_verified() { u64::MAX } else { SMALL };
-    V::decode(&mut Decoder { source, believed })
+    V::decode(&mut Decoder { source, believed, owed: 0 })
 }
 
 /// How many bytes something small may have.
@@ -99,6 +101,8 @@ pub(crate) struct Decoder<'a> {
     source: &'a mut dyn Source,
     /// How many more bytes are believed to be there.
     believed: u64,
+    /// How many of the bytes that are left belong to elements of lists for which memory has been reserved.
+    owed: u64,
 }
 
 impl Decoder<'_> {
@@ -115,19 +119,21 @@ impl Decoder<'_> {
         Ok(bytes)
     }
 
-    /// The length of a list, and memory for its elements.
+    /// The length of a list, and memory for its elements, whose bytes are owed to it from then on.
     fn list<V: Decode>(&mut self) -> Result<(usize, Vec<V>), DecodeError> {
         let length = u64::decode(self)?;
         let bytes = length.checked_mul(V::MIN_BYTES as u64).ok_or(DecodeError::Invalid)?;
-        if bytes > self.source.remaining() {
+        let owed = self.owed.checked_add(bytes).ok_or(DecodeError::Invalid)?;
+        if owed > self.source.remaining() {
             return Err(DecodeError::Invalid);
         }
-        if bytes > self.believed {
+        if owed > self.believed {
             return Err(DecodeError::Memory);
         }
         let length = usize::try_from(length).map_err(|_| DecodeError::Memory)?;
         let mut values = Vec::new();
         values.try_reserve_exact(length).map_err(|_| DecodeError::Memory)?;
+        self.owed = owed;
         Ok((length, values))
     }
 }
@@ -158,6 +164,7 @@ impl Decode for u8 {
 
     fn decode_all(from: &mut Decoder<'_>, count: usize, values: &mut Vec<u8>) -> Result<(), DecodeError> {
         values.resize(count, 0);
+        from.owed -= count as u64;
         from.read(values)
     }
 }
@@ -354,6 +361,30 @@ mod tests {
             assert_eq!(decode::<Vec<u64>>(&bytes), Err(DecodeError::Invalid));
             assert_eq!(decode::<Vec<(String, String, Vec<usize>)>>(&bytes), Err(DecodeError::Invalid));
         }
+    }
+
+    /// A list in a list: whether memory is given for so many bytes.
+    struct Inner(bool);
+
+    impl Decode for Inner {
+        const MIN_BYTES: usize = 8;
+
+        fn decode(from: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+            Ok(Self(from.list::<u8>().is_ok()))
+        }
+    }
+
+    #[test]
+    fn a_byte_is_believed_for_one_list_only() {
+        let lengths = |inner: [u64; 2]| {
+            let bytes = [[2].as_slice(), &inner].concat().into_iter().flat_map(u64::to_le_bytes);
+            let found = decode_part::<Vec<Inner>>(&mut &*bytes.collect::<Vec<u8>>()).unwrap();
+            [found[0].0, found[1].0]
+        };
+        assert_eq!(lengths([0, 0]), [true, true]);
+        // The eight bytes that are left are those of the other inner list.
+        assert_eq!(lengths([1, 0]), [false, true]);
+        assert_eq!(lengths([0, 1]), [true, false]);
     }
 
     /// Bytes that are not known to be right.
