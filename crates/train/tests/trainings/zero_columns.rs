@@ -1,4 +1,4 @@
-//! Columns of a batch that are zeros are left out of products, and nobody can tell from the result.
+//! Columns of a batch that are zeros are left out of products, which changes no bit of the result.
 //!
 //! Denormal numbers count as 0 in a training, but are no zeros to those who look for columns of zeros: so the same samples with denormal
 //! numbers in place of zeros are multiplied whole.
