@@ -1,4 +1,4 @@
-//! Columns that are zeros in a whole batch are left out of products, and the result is the same.
+//! Columns of a batch that are zeros are left out of products, which changes no bit of the result.
 //!
 //! Denormal numbers count as 0 in a training, but are no zeros to those who look for columns of zeros: so the same samples with denormal
 //! numbers in place of zeros are multiplied whole.
