@@ -256,12 +256,15 @@ impl Builder {
             let views: Vec<&View> = samples.iter().map(|samples| &samples.view).collect();
             let factor = samples.iter().all(|samples| samples.factor == first.factor);
             let mut moves = moved(&operation, operator, &views, &inputs, self.batch);
-            if moves.is_err() && operator == "Reshape" && !first.view.is_whole() {
-                // Of a part of an axis another layer is made first.
-                let (source, frame) = self.arranged(first)?;
-                if let Known::Samples(made) = self.framed(source, &frame)? {
-                    moves = moved(&operation, operator, &[&made.view], &inputs, self.batch);
-                }
+            if moves.is_err() && operator == "Reshape" && first.view.is_of_samples() {
+                // Of a part of an axis, or in factors that the axes do not have, a vector is made first.
+                let (source, _) = self.arranged(first)?;
+                let description = Description::new("flatten");
+                let flat =
+                    Applied { description, is_merge: false, weights: Vec::new(), inputs: vec![source] };
+                let flat = self.apply("flatten", flat)?;
+                let view = View::of(flat, &self.sources[flat].shape);
+                moves = moved(&operation, operator, &[&view], &inputs, self.batch);
             }
             if let Some(views) = moves?.filter(|_| factor) {
                 let moments = first.moments.clone().filter(|_| operator == "Identity");

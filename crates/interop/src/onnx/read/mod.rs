@@ -14,6 +14,7 @@ mod recurrent;
 mod view;
 mod windows;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,7 @@ use chainrule_tensor::{Real, Shape};
 use chainrule_train::{Model, ModelError};
 use prost::Message;
 
-use super::proto::{ElementType, ModelProto, ValueInfoProto};
+use super::proto::{ElementType, ModelProto, NodeProto, ValueInfoProto};
 use crate::layout::Names;
 use crate::load::{LoadError, Loading};
 use crate::state_dict::StateDict;
@@ -94,8 +95,9 @@ impl OnnxModel {
             }
         }
         let outputs: Vec<String> = graph.output.into_iter().filter_map(|output| output.name).collect();
-        builder.count_uses(&graph.node, &outputs);
-        for node in graph.node {
+        let nodes = needed(graph.node, &outputs);
+        builder.count_uses(&nodes, &outputs);
+        for node in nodes {
             let (name, operator) = (node.name.clone(), node.op_type.clone().unwrap_or_default());
             let name =
                 name.filter(|name| !name.is_empty()).or(node.output.first().cloned()).unwrap_or_default();
@@ -142,6 +144,20 @@ impl OnnxModel {
         loading.load(&self.weights, &mut model).map_err(OnnxReadError::Weights)?;
         Ok(model)
     }
+}
+
+/// The nodes that outputs depend on; each is after those that it depends on.
+fn needed(nodes: Vec<NodeProto>, outputs: &[String]) -> Vec<NodeProto> {
+    let mut names: BTreeSet<String> = outputs.iter().cloned().collect();
+    let mut needed = Vec::new();
+    for node in nodes.into_iter().rev() {
+        if node.output.iter().any(|output| names.contains(output)) {
+            names.extend(node.input.iter().cloned());
+            needed.push(node);
+        }
+    }
+    needed.reverse();
+    needed
 }
 
 /// The shape of a sample of an input, whose first axis is that of the batch, and the length of that if it is not free.
