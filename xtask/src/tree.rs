@@ -17,7 +17,7 @@ struct Limit {
     network: bool,
 }
 
-const LIMITS: [Limit; 15] = [
+const LIMITS: [Limit; 16] = [
     Limit { features: None, crates: 82, network: false },
     Limit { features: Some(""), crates: 60, network: false },
     Limit { features: Some("openblas"), crates: 82, network: false },
@@ -29,6 +29,7 @@ const LIMITS: [Limit; 15] = [
     Limit { features: Some("safetensors"), crates: 76, network: false },
     Limit { features: Some("npz"), crates: 70, network: false },
     Limit { features: Some("pytorch"), crates: 70, network: false },
+    Limit { features: Some("keras"), crates: 64, network: false },
     Limit { features: Some("onnx"), crates: 64, network: false },
     Limit { features: Some("download"), crates: 93, network: true },
     // Their build scripts download a library.

@@ -46,7 +46,7 @@
 //! | `pictures` | adds the module `pictures`: a folder of pictures for each class as a data set |
 //! | `tables` | adds the module `tables`: from a person's CSV file to data for training |
 //! | `lapack` | fits principal components and whitening of tables, with a BLAS that contains LAPACK: OpenBLAS, MKL, Accelerate |
-//! | `safetensors`, `npz`, `pytorch`, `onnx`, `source` | add `interop` with this format: weights in and out, models out |
+//! | `safetensors`, `npz`, `pytorch`, `keras`, `onnx`, `source` | add `interop` with this format: weights in and out, models out |
 //! | `mpi` | adds the module `mpi`: training with several processes, on one machine or many; needs an MPI and libclang |
 //! | `registry` | compiles everything by name, [`registry_of`], with these crates: once, but for minutes |
 //!
@@ -70,6 +70,7 @@ pub use chainrule_data as data;
     feature = "safetensors",
     feature = "npz",
     feature = "pytorch",
+    feature = "keras",
     feature = "onnx",
     feature = "source"
 ))]

@@ -9,7 +9,7 @@ use chainrule_cli::terminal;
 use clap::{Args, ValueEnum};
 
 use crate::export_source;
-use crate::weight_file::{Format, NamesOf, is_double};
+use crate::weight_file::{Format, NamesOf, is_double, write_keras};
 
 /// The type of the numbers in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -35,7 +35,7 @@ impl From<Number> for Dtype {
 pub(crate) struct Arguments {
     /// The model file, or a checkpoint.
     model: PathBuf,
-    /// The file to write: `.safetensors`, `.npz`, `.onnx`, `.rs`, `.c` or `.py`; by default the name of the model with the ending of
+    /// The file to write: `.safetensors`, `.npz`, `.weights.h5`, `.onnx`, `.rs`, `.c` or `.py`; by default the name of the model with the ending of
     /// the format.
     file: Option<PathBuf>,
     /// The format, if the name of the file does not say it.
@@ -62,6 +62,7 @@ impl Arguments {
         let ending = |format| match format {
             Format::Safetensors => "safetensors",
             Format::Npz => "npz",
+            Format::Keras => "weights.h5",
             Format::Onnx => "onnx",
             Format::Rust => "rs",
             Format::C => "c",
@@ -123,10 +124,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if softmax.is_some() {
         return Err("only a graph has layers: leave out --softmax, or write .onnx".into());
     }
-    let dict = StateDict::of(&model, (*names).into());
+    let dict = StateDict::of(&model, names.within(format));
     let dict = dtype.map_or_else(|| dict.clone(), |dtype| dict.to_dtype(dtype.into()));
     match format {
         Format::Npz => dict.write_npz(&file)?,
+        Format::Keras => write_keras(&dict, &file)?,
         _ => dict.write_safetensors(&file)?,
     }
     let tensors = dict.len();

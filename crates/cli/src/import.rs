@@ -14,7 +14,7 @@ use crate::weight_file::{Format, NamesOf};
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// The file to read: `.safetensors`, `.npz`, `.pt`, `.pth` or `.onnx`.
+    /// The file to read: `.safetensors`, `.npz`, `.pt`, `.pth`, `.weights.h5` or `.onnx`.
     file: PathBuf,
     /// The model file to write.
     model: PathBuf,
@@ -73,7 +73,7 @@ fn weights(
     if let Some(prefix) = &arguments.within {
         dict = dict.within(prefix);
     }
-    let mut loading = Loading::new(arguments.names.into()).rounded();
+    let mut loading = Loading::new(arguments.names.within(format)).rounded();
     if arguments.lenient {
         loading = loading.lenient();
     }

@@ -16,6 +16,8 @@ pub(crate) enum Format {
     Npz,
     /// What `torch.save` writes: `.pt`, `.pth`.
     Pytorch,
+    /// Keras' `.weights.h5`.
+    Keras,
     /// A graph: `.onnx`.
     Onnx,
     /// A model as a module of Rust: `.rs`.
@@ -34,6 +36,7 @@ impl Format {
             "safetensors" => Some(Self::Safetensors),
             "npz" => Some(Self::Npz),
             "pt" | "pth" | "bin" => Some(Self::Pytorch),
+            "h5" => Some(Self::Keras),
             "onnx" => Some(Self::Onnx),
             "rs" => Some(Self::Rust),
             "c" => Some(Self::C),
@@ -53,12 +56,39 @@ impl Format {
             Self::Safetensors => StateDict::read_safetensors(path)?,
             Self::Npz => StateDict::read_npz(path)?,
             Self::Pytorch => StateDict::read_pytorch(path)?,
+            Self::Keras => read_keras(path)?,
             Self::Onnx => return Err("a graph has layers as well as tensors".into()),
             Self::Rust | Self::C | Self::Python => {
                 return Err("a model is not read from source: it is written alone".into());
             }
         })
     }
+}
+
+#[cfg(feature = "keras")]
+fn read_keras(path: &Path) -> Result<StateDict, Box<dyn Error>> {
+    Ok(StateDict::read_keras(path)?)
+}
+
+/// Writes a file of Keras.
+#[cfg(feature = "keras")]
+pub(crate) fn write_keras(dict: &StateDict, path: &Path) -> Result<(), Box<dyn Error>> {
+    Ok(dict.write_keras(path)?)
+}
+
+/// Why this program has no files of Keras.
+#[cfg(not(feature = "keras"))]
+const NO_KERAS: &str = "this program is built without the files of Keras, whose crate takes long to compile: install it with \
+                        --features keras, or take .npz (docs/interop.md)";
+
+#[cfg(not(feature = "keras"))]
+fn read_keras(_: &Path) -> Result<StateDict, Box<dyn Error>> {
+    Err(NO_KERAS.into())
+}
+
+#[cfg(not(feature = "keras"))]
+pub(crate) fn write_keras(_: &StateDict, _: &Path) -> Result<(), Box<dyn Error>> {
+    Err(NO_KERAS.into())
 }
 
 /// The names and layouts of tensors.
@@ -70,6 +100,13 @@ pub(crate) enum NamesOf {
     Pytorch,
     /// Those of Keras' layers, as the script of docs/interop.md writes them.
     Keras,
+}
+
+impl NamesOf {
+    /// Those of a file of this format: one of Keras has its own.
+    pub(crate) fn within(self, format: Format) -> Names {
+        if format == Format::Keras { Names::KerasFile } else { self.into() }
+    }
 }
 
 impl From<NamesOf> for Names {

@@ -124,6 +124,10 @@ fn what_cannot_be_done_is_said() {
     }
     let message = fails(&["import", &path("nothing.npz"), &path("b.chainrule")]);
     assert!(message.contains("--layers"), "{message}");
+    if cfg!(not(feature = "keras")) {
+        let message = fails(&["export", &path("own.chainrule"), &path("a.weights.h5")]);
+        assert!(message.contains("--features keras"), "{message}");
+    }
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub(crate) fn read<R>(
 }
 
 /// Writes a file whole or not at all: see [`chainrule_data::output::write`].
-#[cfg(any(feature = "npz", feature = "safetensors"))]
+#[cfg(any(feature = "keras", feature = "npz", feature = "safetensors"))]
 pub(crate) fn write(path: &Path, bytes: Result<Vec<u8>, FormatError>) -> Result<(), WeightFileError> {
     let bytes = bytes.map_err(|source| WeightFileError::Format { path: path.to_owned(), source })?;
     chainrule_data::output::write(path, |file| file.write_all(&bytes)).map_err(|source| WeightFileError::Io {

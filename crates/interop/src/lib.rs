@@ -32,6 +32,7 @@
 //! | `safetensors` | `StateDict::read_safetensors`, `write_safetensors`; `TorchExport`, models as code of PyTorch with such weights |
 //! | `npz` | `StateDict::read_npz`, `write_npz`, `Tensor::read_npy`, `ArrayFile` |
 //! | `pytorch` | `StateDict::read_pytorch`, for what `torch.save` has written |
+//! | `keras` | `StateDict::read_keras`, `write_keras`, for `.weights.h5` |
 //! | `onnx` | `OnnxExport`, models as graphs, and `OnnxModel`, which reads some |
 //! | `source` | `SourceExport`, models as one file of Rust or C |
 //!
@@ -44,9 +45,11 @@
 #[cfg(any(feature = "npz", feature = "pytorch"))]
 mod archive;
 mod dtype;
-#[cfg(any(feature = "npz", feature = "pytorch", feature = "safetensors"))]
+#[cfg(any(feature = "keras", feature = "npz", feature = "pytorch", feature = "safetensors"))]
 mod format;
 mod indices;
+#[cfg(feature = "keras")]
+mod keras_file;
 mod layout;
 mod load;
 #[cfg(feature = "npz")]
@@ -68,7 +71,7 @@ mod tensor;
 mod torch;
 
 pub use dtype::Dtype;
-#[cfg(any(feature = "npz", feature = "pytorch", feature = "safetensors"))]
+#[cfg(any(feature = "keras", feature = "npz", feature = "pytorch", feature = "safetensors"))]
 pub use format::{FormatError, WeightFileError};
 pub use layout::{Names, WeightForm, weight_forms};
 pub use load::{LoadError, Loaded, Loading, WrongShape, WrongType};

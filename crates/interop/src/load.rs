@@ -128,7 +128,10 @@ impl Loading {
             }
         }
         let ignored: BTreeSet<String> = layouts.ignored.into_iter().collect();
-        assignments.loaded.surplus = found.into_keys().filter(|name| !ignored.contains(name)).collect();
+        // The variables of an optimizer are in Keras' files beside those of the layers.
+        let of_optimizer = |name: &str| self.names == Names::KerasFile && name.starts_with("optimizer/");
+        let is_surplus = |name: &String| !ignored.contains(name) && !of_optimizer(name);
+        assignments.loaded.surplus = found.into_keys().filter(is_surplus).collect();
         if self.strict {
             problems.missing.clone_from(&assignments.loaded.missing);
             problems.surplus.clone_from(&assignments.loaded.surplus);

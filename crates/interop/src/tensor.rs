@@ -152,6 +152,25 @@ impl Tensor {
         Some(Self { shape: vec![columns, rows], strides: vec![along, down], ..self.clone() })
     }
 
+    /// These of its rows, of the same bytes.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn rows(&self, start: usize, count: usize) -> Option<Self> {
+        let (&rows, rest) = self.shape.split_first()?;
+        if start.checked_add(count)? > rows {
+            return None;
+        }
+        let shape = [&[count], rest].concat();
+        let start =
+            start.checked_mul(self.strides[0])?.checked_mul(self.dtype.size())?.checked_add(self.start)?;
+        Self::strided(self.dtype, shape, self.strides.clone(), Arc::clone(&self.bytes), start).ok()
+    }
+
+    /// How many bytes its elements take.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn size(&self) -> usize {
+        self.len() * self.dtype.size()
+    }
+
     /// The same elements in another shape; of the same bytes, unless they are not in order there.
     #[cfg(feature = "onnx")]
     pub(crate) fn reshaped(&self, shape: &[usize]) -> Option<Self> {

@@ -195,7 +195,7 @@ pub(super) fn layouts(leaf: &Leaf<'_>, names: Names) -> Option<Vec<Layout>> {
     match names {
         Names::Chainrule => None,
         Names::PyTorch => (family.layouts)(leaf),
-        Names::Keras => (family.keras_layouts)(leaf),
+        Names::Keras | Names::KerasFile => (family.keras_layouts)(leaf),
     }
 }
 

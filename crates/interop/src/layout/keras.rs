@@ -169,3 +169,59 @@ pub(super) fn attention(leaf: &Leaf<'_>) -> Option<Vec<Layout>> {
     layouts.extend(leaf.entry("out_bias").map(|bias| whole(bias, leaf.name("attention_output.bias"))));
     Some(layouts)
 }
+
+/// The name of a layer's class in a file: the class in small letters, as Keras' `to_snake_case` writes it.
+pub(super) fn class(leaf: &Leaf<'_>) -> Option<&'static str> {
+    let shared_heads = || {
+        let count = |setting: &str| leaf.description.get(setting)?.as_f64();
+        count("key_value_heads").is_some_and(|groups| count("heads") != Some(groups))
+    };
+    Some(match &*leaf.description.name {
+        "dense" => "dense",
+        "conv1d" => "conv1d",
+        "conv2d" => "conv2d",
+        "conv3d" => "conv3d",
+        "depthwise_conv1d" => "depthwise_conv1d",
+        "depthwise_conv2d" => "depthwise_conv2d",
+        "separable_conv1d" => "separable_conv1d",
+        "separable_conv2d" => "separable_conv2d",
+        "conv_transpose1d" => "conv1d_transpose",
+        "conv_transpose2d" => "conv2d_transpose",
+        "conv_transpose3d" => "conv3d_transpose",
+        "batch_norm" => "batch_normalization",
+        "layer_norm" => "layer_normalization",
+        "rms_norm" => "rms_normalization",
+        "group_norm" | "instance_norm" => "group_normalization",
+        "prelu" => "p_re_lu",
+        "embedding" => "embedding",
+        "rnn" => "simple_rnn",
+        "lstm" => "lstm",
+        "gru" => "gru",
+        "bidirectional" => "bidirectional",
+        "multi_head_attention" if shared_heads() => "grouped_query_attention",
+        "multi_head_attention" => "multi_head_attention",
+        _ => return None,
+    })
+}
+
+/// The tensors of a layer under the names that they have in the group of a file: the number of the variable in the part of the layer that
+/// has it.
+pub(super) fn in_file(leaf: &Leaf<'_>, mut layouts: Vec<Layout>, group: &str) -> Vec<Layout> {
+    let cell = matches!(&*leaf.description.name, "rnn" | "lstm" | "gru");
+    let mut last: (String, usize) = Default::default();
+    for layout in &mut layouts {
+        let part = match layout.name.rsplit_once('.').map(|(part, _)| part) {
+            None if cell => "cell/vars",
+            None => "vars",
+            Some("forward") => "forward_layer/cell/vars",
+            Some("backward") => "backward_layer/cell/vars",
+            Some("query") => "query_dense/vars",
+            Some("key") => "key_dense/vars",
+            Some("value") => "value_dense/vars",
+            Some(_) => "output_dense/vars",
+        };
+        last = if last.0 == part { (last.0, last.1 + 1) } else { (part.to_owned(), 0) };
+        layout.name = format!("{group}/{part}/{}", last.1);
+    }
+    layouts
+}

@@ -27,6 +27,10 @@ pub enum Names {
     PyTorch,
     /// Those of Keras' layers by their number, `0.kernel`, as the script of that page writes them.
     Keras,
+    /// Those of the data sets in Keras' `.weights.h5`: `layers/dense/vars/0`, where `dense_1` is the second dense layer.
+    ///
+    /// They are known of layers in a sequence, and of sequences in it; what is in other containers, or has no layer in Keras, keeps its name.
+    KerasFile,
 }
 
 /// A strided view of flat parameters.
@@ -91,7 +95,7 @@ impl Layouts {
                 let own = plan.entries().iter().map(|entry| leaf::whole(entry, entry.name.clone()));
                 Self { tensors: own.collect(), ignored: Vec::new() }
             }
-            Names::PyTorch | Names::Keras => walk::layouts(description, plan, names),
+            Names::PyTorch | Names::Keras | Names::KerasFile => walk::layouts(description, plan, names),
         }
     }
 }

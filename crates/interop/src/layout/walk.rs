@@ -1,14 +1,18 @@
 //! A walk through the layers of a description, from the outermost to those inside.
 
+use std::collections::BTreeMap;
+
 use chainrule_core::{Description, ParamEntry, Plan, Value};
 
 use super::families;
-use super::leaf::Leaf;
+use super::keras;
+use super::leaf::{Leaf, whole};
 use super::{Layout, Layouts, Names};
 
 /// The tensors of these layers under the names of another library.
 pub(super) fn layouts(description: &Description, plan: &Plan, names: Names) -> Layouts {
-    let mut walk = Walk { entries: plan.entries(), names, layouts: Layouts::default() };
+    let mut walk =
+        Walk { entries: plan.entries(), names, layouts: Layouts::default(), counts: BTreeMap::new() };
     walk.layer(description, &Place::default());
     walk.layouts
 }
@@ -41,11 +45,18 @@ struct Walk<'a> {
     entries: &'a [ParamEntry],
     names: Names,
     layouts: Layouts,
+    /// How many layers of each class there are in each group of a file of Keras.
+    counts: BTreeMap<String, usize>,
 }
 
 impl Walk<'_> {
     fn layer(&mut self, description: &Description, place: &Place) {
         match &*description.name {
+            "sequential" if self.names == Names::KerasFile => self.group(description, place),
+            "branches" | "residual" | "graph" | "side_by_side" if self.names == Names::KerasFile => {
+                let entries = within(self.entries, &place.own);
+                self.layouts.tensors.extend(entries.map(|(_, entry)| whole(entry, entry.name.clone())));
+            }
             "sequential" => self.numbered(description, "layers", place),
             "branches" => {
                 self.numbered(description, "branches", place);
@@ -72,6 +83,29 @@ impl Walk<'_> {
         }
     }
 
+    /// A sequence as Keras' files have it: a group for the layers, called by their classes.
+    fn group(&mut self, description: &Description, place: &Place) {
+        let group = if place.other.is_empty() {
+            "layers".to_owned()
+        } else {
+            format!("{}/layers", self.counted(&place.other, "sequential"))
+        };
+        for (index, layer) in descriptions(description, "layers").iter().enumerate() {
+            self.layer(layer, &Place { other: group.clone(), ..place.transparent(&index.to_string()) });
+        }
+    }
+
+    /// The name of the next layer of this class in a group: `dense`, `dense_1`.
+    fn counted(&mut self, group: &str, class: &str) -> String {
+        let name = format!("{group}/{class}");
+        let count = self.counts.entry(name.clone()).or_insert(0);
+        *count += 1;
+        match *count - 1 {
+            0 => name,
+            before => format!("{name}_{before}"),
+        }
+    }
+
     fn graph(&mut self, description: &Description, place: &Place) {
         let nodes = descriptions(description, "nodes");
         for node in &nodes {
@@ -92,14 +126,21 @@ impl Walk<'_> {
     }
 
     fn leaf(&mut self, description: &Description, place: &Place) {
-        let within = if place.own.is_empty() { String::new() } else { format!("{}.", place.own) };
-        let prefix = if place.other.is_empty() { String::new() } else { format!("{}.", place.other) };
-        let own = |entry: &'_ ParamEntry| entry.name.starts_with(&within);
-        let entries: Vec<_> = self.entries.iter().filter(|entry| own(entry)).collect();
-        let entries: Vec<_> = entries.iter().map(|entry| (&entry.name[within.len()..], *entry)).collect();
+        let entries: Vec<_> = within(self.entries, &place.own).collect();
         if entries.is_empty() {
             return;
         }
+        if self.names == Names::KerasFile {
+            let leaf = Leaf { description, prefix: "", entries };
+            let layouts = families::layouts(&leaf, self.names).zip(keras::class(&leaf));
+            let layouts = match layouts {
+                Some((layouts, class)) => keras::in_file(&leaf, layouts, &self.counted(&place.other, class)),
+                None => leaf.entries.iter().map(|(_, entry)| whole(entry, entry.name.clone())).collect(),
+            };
+            self.layouts.tensors.extend(layouts);
+            return;
+        }
+        let prefix = if place.other.is_empty() { String::new() } else { format!("{}.", place.other) };
         let leaf = Leaf { description, prefix: &prefix, entries };
         let layouts: Vec<Layout> = families::layouts(&leaf, self.names).unwrap_or_else(|| leaf.own());
         if description.name == "batch_norm" && self.names == Names::PyTorch {
@@ -111,6 +152,12 @@ impl Walk<'_> {
             self.layouts.tensors.extend(layouts);
         }
     }
+}
+
+/// The parameters of the layer with this path, with their names within it.
+fn within<'a>(entries: &'a [ParamEntry], path: &str) -> impl Iterator<Item = (&'a str, &'a ParamEntry)> {
+    let path = if path.is_empty() { String::new() } else { format!("{path}.") };
+    entries.iter().filter_map(move |entry| Some((entry.name.strip_prefix(&path)?, entry)))
 }
 
 /// The descriptions of a list.

@@ -112,6 +112,8 @@ pub(crate) struct TensorProto {
     pub(crate) data_type: Option<i32>,
     #[prost(float, repeated, tag = "4")]
     pub(crate) float_data: Vec<f32>,
+    #[prost(int32, repeated, tag = "5")]
+    pub(crate) int32_data: Vec<i32>,
     #[prost(int64, repeated, tag = "7")]
     pub(crate) int64_data: Vec<i64>,
     #[prost(string, optional, tag = "8")]
@@ -129,6 +131,7 @@ pub(crate) struct TensorProto {
 pub(crate) enum ElementType {
     Undefined = 0,
     Float = 1,
+    Int32 = 6,
     Int64 = 7,
     Bool = 9,
     Float16 = 10,

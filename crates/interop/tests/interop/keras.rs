@@ -9,7 +9,7 @@ use crate::{Case, file};
 
 const TOLERANCE: f32 = 5e-6;
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     serde_json::from_str(&std::fs::read_to_string(file("keras/cases.json")).unwrap()).unwrap()
 }
 

@@ -105,20 +105,36 @@ def numbers(values):
     return [float(f"{value:.9g}") for value in numpy.asarray(values).reshape(-1).tolist()]
 
 
-FOLDER.mkdir(exist_ok=True)
-cases, outputs = [], {}
-for number, (name, description, shape, modules) in enumerate(nets()):
-    net, x = model(shape, modules), samples(name, shape)
+def filled(number, shape, modules):
+    """A net with weights by the rule."""
+    net = model(shape, modules)
     for index, (own, variable) in enumerate(named(net).items()):
         values = 0.5 * fill(100 * number + index, int(numpy.prod(variable.shape))).reshape(variable.shape)
         variable.assign(1.0 + values if own.endswith("variance") else values)
-    save(net, FOLDER / f"{name}.npz")
-    cases.append({"name": name, "description": description, "input": shape, "x": numbers(x), "y": numbers(net(x, training=False))})
-    if (WRITTEN / f"{name}.npz").exists():
-        load(net, WRITTEN / f"{name}.npz")
-        outputs[name] = numbers(net(x, training=False))
-(FOLDER / "cases.json").write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
-if outputs:
-    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(y)}" for name, y in outputs.items())
-    (WRITTEN / "outputs.json").write_text("{\n" + lines + "\n}\n")
-print(f"{len(cases)} nets, {len(outputs)} with weights of chainrule")
+    return net
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    cases, outputs = [], {}
+    for number, (name, description, shape, modules) in enumerate(nets()):
+        net, x = filled(number, shape, modules), samples(name, shape)
+        save(net, FOLDER / f"{name}.npz")
+        if name == "mlp":
+            # With an optimizer, as after a training.
+            net.compile("adam", "mse")
+            net.optimizer.build(net.trainable_variables)
+            net.save_weights(FOLDER / "mlp.weights.h5")
+        cases.append({"name": name, "description": description, "input": shape, "x": numbers(x), "y": numbers(net(x, training=False))})
+        if (WRITTEN / f"{name}.npz").exists():
+            load(net, WRITTEN / f"{name}.npz")
+            outputs[name] = numbers(net(x, training=False))
+    (FOLDER / "cases.json").write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
+    if outputs:
+        lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(y)}" for name, y in outputs.items())
+        (WRITTEN / "outputs.json").write_text("{\n" + lines + "\n}\n")
+    print(f"{len(cases)} nets, {len(outputs)} with weights of chainrule")
+
+
+if __name__ == "__main__":
+    main()

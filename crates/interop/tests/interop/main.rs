@@ -2,6 +2,8 @@
 
 mod hostile;
 mod keras;
+#[cfg(feature = "keras")]
+mod keras_files;
 mod loading;
 mod onnx;
 mod pytorch;

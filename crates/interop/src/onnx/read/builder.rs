@@ -6,11 +6,17 @@ use std::sync::LazyLock;
 use chainrule_core::{AnyLayer, AnyMerge, Description, Layer, Merge, Plan, Registry, Value};
 use chainrule_tensor::Shape;
 
-use super::constant::{of_node, tensor};
-use super::lengths::{is_of_lengths, lengths_of, picked};
+use super::activations::Erf;
+use super::attention::{Attended, Scores};
+use super::constant::{number, of_node, tensor};
+use super::lengths::{computed, constant, folded, lengths_of, of_constant};
+use super::moves::moved;
 use super::node::{Converted, Length, Operand, Operation};
+use super::norms::{Moments, with_weight};
 use super::operators::{Step, convert};
-use super::products::{embedding, with_bias};
+use super::products::{channel_scale, dense, dense_weight, embedding, positions, with_bias};
+use super::recurrent::Recurrent;
+use super::view::{Frame, Rearrangement, View};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::state_dict::StateDict;
 use crate::tensor::Tensor;
@@ -18,47 +24,100 @@ use crate::tensor::Tensor;
 /// The layers that nodes become, in the precision that does not matter for their shapes.
 static REGISTRY: LazyLock<Registry> = LazyLock::new(chainrule_layers::registry::<f32>);
 
+/// How many times the bytes of a file its constants may take as the weights of layers, besides a few.
+const COPIES: usize = 8;
+
+/// Bytes that even a small file may make of its constants.
+const SMALL: usize = 1 << 16;
+
 /// What a name of the graph stands for.
 #[derive(Clone, Debug)]
 pub(super) enum Known {
-    /// The output of the source of this index.
-    Source(usize),
+    Samples(Samples),
     Constant(Tensor),
     /// The lengths of the axes of a value, of which some are picked.
     Lengths(Vec<Length>),
+    /// This number in a shape that depends on the batch.
+    Uniform(f64),
+    /// `erf(x / √2)`, or 1 more, times a number.
+    Erf(Erf),
+    /// A value on the way to a normalisation.
+    Moments(Box<Moments>),
+    /// What a node computes with constants that is not known here; it matters only to who uses it.
+    Opaque(String),
+}
+
+/// The output of a layer, perhaps in another arrangement, times a number.
+#[derive(Clone, Debug)]
+pub(super) struct Samples {
+    pub(super) view: View,
+    pub(super) factor: f64,
+    /// Whether what it is a view of is used for nothing else.
+    pub(super) sole: bool,
+    /// What it is if it is on the way to a normalisation.
+    pub(super) moments: Option<Box<Moments>>,
+}
+
+impl Samples {
+    /// A view as it is.
+    pub(super) fn of(view: View) -> Self {
+        Self { view, factor: 1.0, sole: true, moments: None }
+    }
 }
 
 /// An input or the output of a layer.
-struct Source {
+pub(super) struct Source {
     id: String,
-    shape: Shape,
-    /// `None` for an input.
-    layer: Option<Applied>,
+    pub(super) shape: Vec<usize>,
+    pub(super) kind: Kind,
+}
+
+pub(super) enum Kind {
+    Input,
+    Layer(Applied),
+    /// The scores of an attention, of which no layer returns any.
+    Scores(Scores),
+    /// What an attention returns before its last product.
+    Attended(Box<Attended>),
 }
 
 /// A layer or merge that is applied to sources.
-struct Applied {
-    description: Description,
-    is_merge: bool,
-    weights: Vec<(&'static str, Tensor)>,
-    inputs: Vec<usize>,
+#[derive(Clone)]
+pub(super) struct Applied {
+    pub(super) description: Description,
+    pub(super) is_merge: bool,
+    pub(super) weights: Vec<(&'static str, Tensor)>,
+    pub(super) inputs: Vec<usize>,
 }
 
 pub(super) struct Builder {
     opset: i64,
+    /// How many more bytes the weights of layers may take.
+    left: usize,
+    /// The number of samples that the graph is for, if it is for one number only.
+    batch: Option<i64>,
     known: BTreeMap<String, Known>,
     sources: Vec<Source>,
+    /// Rearrangements that there are, by their source.
+    arranged: BTreeMap<(usize, Rearrangement), usize>,
+    /// Attentions of one head that are merges, by their source.
+    pub(super) merged: BTreeMap<usize, usize>,
     /// How often each name is used.
     uses: BTreeMap<String, usize>,
     ids: BTreeSet<String>,
 }
 
 impl Builder {
-    pub(super) fn new(opset: i64) -> Self {
+    /// A builder for a file of this length.
+    pub(super) fn new(opset: i64, length: usize) -> Self {
         Self {
             opset,
+            left: length.saturating_mul(COPIES).saturating_add(SMALL),
+            batch: None,
             known: BTreeMap::new(),
             sources: Vec::new(),
+            arranged: BTreeMap::new(),
+            merged: BTreeMap::new(),
             uses: BTreeMap::new(),
             ids: BTreeSet::new(),
         }
@@ -79,10 +138,14 @@ impl Builder {
         self.known.contains_key(name)
     }
 
-    pub(super) fn input(&mut self, name: String, shape: Shape) {
+    /// An input of samples of this shape, for a number of samples if that is not free.
+    pub(super) fn input(&mut self, name: String, shape: Shape, batch: Option<i64>) {
         let id = self.unique("input");
-        self.known.insert(name, Known::Source(self.sources.len()));
-        self.sources.push(Source { id, shape, layer: None });
+        self.batch = self.batch.or(batch);
+        let shape = shape.to_vec();
+        let view = View::of(self.sources.len(), &shape);
+        self.known.insert(name, Known::Samples(Samples::of(view)));
+        self.sources.push(Source { id, shape, kind: Kind::Input });
     }
 
     pub(super) fn count_uses(&mut self, nodes: &[NodeProto], outputs: &[String]) {
@@ -107,113 +170,562 @@ impl Builder {
     pub(super) fn node(&mut self, mut node: NodeProto) -> Result<(), String> {
         let operator = node.op_type.clone().unwrap_or_default();
         let outputs: Vec<String> = std::mem::take(&mut node.output);
-        let output = outputs.first().cloned().ok_or("it has no output")?;
-        if outputs.iter().skip(1).any(|output| self.uses.contains_key(output)) {
-            return Err("a second output of it is used".into());
+        if outputs.first().is_none_or(|output| output.is_empty() && outputs.len() == 1) {
+            return Err("it has no output".into());
         }
         let mut inputs = Vec::new();
         for name in &node.input {
             inputs.push(match self.known.get(name) {
                 _ if name.is_empty() => None,
+                Some(Known::Samples(samples)) => {
+                    let sole = samples.sole && self.uses.get(name) == Some(&1);
+                    Some(Known::Samples(Samples { sole, ..samples.clone() }))
+                }
                 Some(known) => Some(known.clone()),
                 None => return Err(format!("its input {name:?} is not known")),
             });
         }
-        let known = match operator.as_str() {
-            "Constant" => Known::Constant(of_node(&mut node)?),
-            "Shape" => match inputs[..] {
-                [Some(Known::Source(source))] => {
-                    Known::Lengths(lengths_of(&node, &self.sources[source].shape))
+        let used: Vec<bool> = outputs.iter().map(|output| self.uses.contains_key(output)).collect();
+        let results = self.results(&mut node, &operator, inputs, &used)?;
+        if used.iter().skip(results.len()).any(|used| *used) {
+            return Err("a second output of it is used".into());
+        }
+        for (output, known) in outputs.into_iter().zip(results) {
+            let known = match known {
+                // What does not depend on the batch is a constant like any other.
+                Known::Lengths(lengths) => {
+                    constant(&lengths).map_or(Known::Lengths(lengths), Known::Constant)
                 }
-                _ => return Err("it is the shape of a constant".into()),
-            },
-            "Concat" | "Gather" | "Unsqueeze" | "Squeeze" | "Cast" | "Identity" if is_of_lengths(&inputs) => {
-                Known::Lengths(picked(&operator, &inputs)?)
+                known => known,
+            };
+            if !output.is_empty() && self.known.insert(output.clone(), known).is_some() {
+                return Err(format!("{output:?} is computed twice"));
             }
-            "Identity" if matches!(inputs[..], [Some(Known::Constant(_))]) => {
-                inputs.swap_remove(0).ok_or("it has no input")?
-            }
-            _ => self.layer(&node, &operator, &inputs)?,
-        };
-        if self.known.insert(output.clone(), known).is_some() {
-            return Err(format!("{output:?} is computed twice"));
         }
         Ok(())
     }
 
-    fn layer(&mut self, node: &NodeProto, operator: &str, inputs: &[Option<Known>]) -> Result<Known, String> {
-        let operand = |known: &Option<Known>| {
-            known.as_ref().map(|known| match known {
-                Known::Source(source) => Operand::Samples(self.sources[*source].shape.to_vec()),
-                Known::Constant(tensor) => Operand::Constant(tensor.clone()),
-                Known::Lengths(lengths) => Operand::Lengths(lengths.clone()),
-            })
-        };
-        let operands = inputs.iter().map(operand).collect();
-        let operation = Operation { node, inputs: operands, opset: self.opset };
-        let of_samples: Vec<usize> = inputs
+    /// What the outputs of a node are.
+    fn results(
+        &mut self,
+        node: &mut NodeProto,
+        operator: &str,
+        inputs: Vec<Option<Known>>,
+        used: &[bool],
+    ) -> Result<Vec<Known>, String> {
+        if operator == "Constant" {
+            return Ok(vec![Known::Constant(of_node(node)?)]);
+        }
+        let samples: Vec<&Samples> = inputs
             .iter()
             .filter_map(|known| match known {
-                Some(Known::Source(source)) => Some(*source),
+                Some(Known::Samples(samples)) => Some(samples),
                 _ => None,
             })
             .collect();
-        if let Some(source) = self.biased(operator, node, inputs) {
-            return Ok(Known::Source(source));
-        }
-        let step = match (operator, inputs) {
-            ("Gather", [Some(Known::Constant(table)), Some(Known::Source(_))]) => {
-                let table = table.clone();
-                embedding(&operation, table)?.into()
+        let formula = inputs.iter().flatten().any(|known| matches!(known, Known::Erf(_) | Known::Moments(_)));
+        let opaque = inputs.iter().find_map(|known| match known {
+            Some(Known::Opaque(reason)) => Some(reason.clone()),
+            _ => None,
+        });
+        // A loop is named, and not what it counts with.
+        let is_loop = matches!(operator, "Loop" | "Scan" | "If");
+        match opaque.filter(|_| !is_loop) {
+            Some(reason) if samples.is_empty() && !formula => {
+                return Ok(vec![Known::Opaque(reason); used.len()]);
             }
-            _ => convert(&operation)?,
+            Some(reason) => return Err(reason),
+            None => {}
+        }
+        if samples.is_empty() && !formula {
+            return self.without_samples(node, operator, &inputs, used.len());
+        }
+        if let Some(known) = self.of_lengths(node, operator, &inputs)? {
+            return Ok(vec![known]);
+        }
+        let operation = Operation {
+            node,
+            inputs: inputs.iter().map(|known| self.operand(known.as_ref())).collect::<Result<_, _>>()?,
+            opset: self.opset,
+            outputs: used.len(),
+            frame: Frame::plain(0),
         };
-        let &first = of_samples.first().ok_or("it has no samples")?;
-        match step {
-            Step::Same => Ok(Known::Source(first)),
-            Step::Layers(layers) => {
-                let mut source = first;
-                for Converted { description, weights } in layers {
+        if let [Some(Known::Samples(first)), ..] = &inputs[..]
+            && (samples.len() == 1 || operator == "Concat" && samples.len() == inputs.len())
+        {
+            let views: Vec<&View> = samples.iter().map(|samples| &samples.view).collect();
+            let factor = samples.iter().all(|samples| samples.factor == first.factor);
+            let mut moves = moved(&operation, operator, &views, &inputs, self.batch);
+            if moves.is_err() && operator == "Reshape" && first.view.is_of_samples() {
+                // Of a part of an axis, or in factors that the axes do not have, a vector is made first.
+                let (source, _) = self.arranged(first)?;
+                let description = Description::new("flatten");
+                let flat =
+                    Applied { description, is_merge: false, weights: Vec::new(), inputs: vec![source] };
+                let flat = self.apply("flatten", flat)?;
+                let view = View::of(flat, &self.sources[flat].shape);
+                moves = moved(&operation, operator, &[&view], &inputs, self.batch);
+            }
+            if let Some(views) = moves?.filter(|_| factor) {
+                let moments = first.moments.clone().filter(|_| operator == "Identity");
+                let known =
+                    |view| Known::Samples(Samples { view, moments: moments.clone(), ..first.clone() });
+                return Ok(views.into_iter().map(known).collect());
+            }
+        }
+        if let Some(known) = self.of_gelu(operator, &inputs)? {
+            return Ok(vec![known]);
+        }
+        if let Some(known) = self.of_norm(operator, &inputs)? {
+            return Ok(vec![known]);
+        }
+        let moments = self.moments(&operation, operator, &inputs).map(Box::new);
+        if formula {
+            let known = moments.map(|moments| vec![Known::Moments(moments)]);
+            return known.ok_or_else(|| {
+                "it takes a part of a GELU, or of a normalisation, for something else".into()
+            });
+        }
+        if let Some(scaled) = scaled(operator, &inputs) {
+            return Ok(vec![Known::Samples(scaled)]);
+        }
+        if let Some(known) = self.of_attention(&operation, operator, &inputs)? {
+            return Ok(vec![known]);
+        }
+        if matches!(operator, "LSTM" | "GRU" | "RNN") {
+            return self.recurrent(&operation, &inputs, used);
+        }
+        match (self.layer(operation, operator, &inputs), moments) {
+            (Ok(Known::Samples(samples)), moments) => {
+                Ok(vec![Known::Samples(Samples { moments, ..samples })])
+            }
+            (Err(_), Some(moments)) => Ok(vec![Known::Moments(moments)]),
+            (known, _) => known.map(|known| vec![known]),
+        }
+    }
+
+    /// What a node makes of what does not depend on the samples, but perhaps on how many there are.
+    fn without_samples(
+        &mut self,
+        node: &NodeProto,
+        operator: &str,
+        inputs: &[Option<Known>],
+        outputs: usize,
+    ) -> Result<Vec<Known>, String> {
+        let name =
+            node.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| "without a name".to_owned());
+        let opaque =
+            || Known::Opaque(format!("it depends on the node {name}, {operator}, which is not known"));
+        let constants: Option<Vec<&Tensor>> = inputs
+            .iter()
+            .map(|known| match known {
+                Some(Known::Constant(tensor)) => Some(tensor),
+                _ => None,
+            })
+            .collect();
+        let lengths: Option<Vec<Vec<Length>>> = inputs
+            .iter()
+            .flatten()
+            .map(|known| match known {
+                Known::Lengths(lengths) => Some(lengths.clone()),
+                Known::Constant(tensor) => of_constant(tensor),
+                _ => None,
+            })
+            .collect();
+        let is_uniform = inputs.iter().any(|known| matches!(known, Some(Known::Uniform(_))));
+        let known = match (operator, inputs) {
+            ("ConstantOfShape", _) => {
+                match node.attribute.iter().find_map(|attribute| attribute.t.clone()).map(tensor) {
+                    None => Known::Uniform(0.0),
+                    Some(value) => {
+                        value.ok().and_then(|value| number(&value)).map_or_else(opaque, Known::Uniform)
+                    }
+                }
+            }
+            ("Expand", [Some(Known::Constant(value)), _]) => {
+                number(value).map_or_else(opaque, Known::Uniform)
+            }
+            (
+                "Expand" | "Slice" | "Reshape" | "Transpose" | "Squeeze" | "Unsqueeze" | "Gather" | "Split"
+                | "Identity" | "Cast",
+                [Some(Known::Uniform(value)), ..],
+            ) => Known::Uniform(*value),
+            ("Concat", [Some(Known::Uniform(value)), others @ ..])
+                if others
+                    .iter()
+                    .all(|other| matches!(other, Some(Known::Uniform(other)) if other == value)) =>
+            {
+                Known::Uniform(*value)
+            }
+            _ if is_uniform => opaque(),
+            _ => match (constants, lengths) {
+                (Some(constants), _) => {
+                    let folded = folded(node, operator, &constants, outputs).unwrap_or_default();
+                    if !folded.is_empty() {
+                        // One that is put together of others is new.
+                        let new =
+                            if operator == "Concat" { folded.iter().map(Tensor::size).sum() } else { 0 };
+                        self.spend(new)?;
+                        return Ok(folded.into_iter().map(Known::Constant).collect());
+                    }
+                    opaque()
+                }
+                (None, Some(lengths)) => match computed(node, operator, &lengths) {
+                    Ok(lengths) => Known::Lengths(lengths),
+                    Err(problem) => {
+                        Known::Opaque(format!("it depends on the node {name}, {operator}: {problem}"))
+                    }
+                },
+                (None, None) => opaque(),
+            },
+        };
+        Ok(vec![known; outputs])
+    }
+
+    /// Counts bytes that are made of those of the file: a small one could use its constants again and again.
+    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), String> {
+        let left = self.left.checked_sub(bytes);
+        self.left =
+            left.ok_or("its constants are used so often that they take many times the memory of the file")?;
+        Ok(())
+    }
+
+    /// An input of a node as its operation sees it, of samples their shape.
+    fn operand(&self, known: Option<&Known>) -> Result<Option<Operand>, String> {
+        Ok(match known {
+            None => None,
+            Some(Known::Samples(samples)) => Some(Operand::Samples(samples.view.sample().0)),
+            Some(Known::Constant(tensor)) => Some(Operand::Constant(tensor.clone())),
+            Some(
+                Known::Lengths(_) | Known::Uniform(_) | Known::Erf(_) | Known::Moments(_) | Known::Opaque(_),
+            ) => None,
+        })
+    }
+
+    /// The lengths of the axes of samples.
+    fn of_lengths(
+        &self,
+        node: &NodeProto,
+        operator: &str,
+        inputs: &[Option<Known>],
+    ) -> Result<Option<Known>, String> {
+        match (operator, inputs) {
+            ("Shape", [Some(Known::Samples(samples))]) => {
+                Ok(Some(Known::Lengths(lengths_of(node, samples.view.lengths()))))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The output of a layer that has these samples, which is there or is made by layers that rearrange it, and how they are the axes of the value.
+    pub(super) fn arranged(&mut self, samples: &Samples) -> Result<(usize, Frame), String> {
+        if samples.factor != 1.0 {
+            return Err(format!(
+                "its input is multiplied by {}, for which there is no layer",
+                samples.factor
+            ));
+        }
+        let mut view = samples.view.clone();
+        if matches!(self.sources[view.source].kind, Kind::Scores(_) | Kind::Attended(_)) {
+            let other = "it is part of an attention that is not of heads with products before and after them";
+            // Its axes but that of the one head.
+            view.source = self.attended_by_one(view.source)?.ok_or(other)?;
+        }
+        let mut source = view.source;
+        for step in view.rearrangements(&self.sources[source].shape)? {
+            if let Some(&there) = self.arranged.get(&(source, step.clone())) {
+                source = there;
+                continue;
+            }
+            let cropping = |sides: [[usize; 2]; 2]| {
+                let sides = sides.into_iter().map(Value::from).collect();
+                Description::new("cropping2d").with("sides", Value::List(sides))
+            };
+            let list = |axes: &[usize]| Value::List(axes.iter().map(|&axis| Value::from(axis)).collect());
+            let (name, description) = match &step {
+                Rearrangement::Step { last } => {
+                    ("step", Description::new("one_step").with("step", if *last { "last" } else { "first" }))
+                }
+                Rearrangement::Range { before, after, .. } => {
+                    ("slice", cropping([[*before, *after], [0, 0]]))
+                }
+                Rearrangement::Reshape(shape) if shape.len() == 1 => ("flatten", Description::new("flatten")),
+                Rearrangement::Reshape(shape) => {
+                    ("reshape", Description::new("reshape").with("axes", list(shape)))
+                }
+                Rearrangement::Permute(axes) => {
+                    ("transpose", Description::new("permute").with("axes", list(axes)))
+                }
+            };
+            let applied = Applied { description, is_merge: false, weights: Vec::new(), inputs: vec![source] };
+            let made = self.apply(name, applied)?;
+            self.arranged.insert((source, step), made);
+            source = made;
+        }
+        Ok((source, view.sample().1))
+    }
+
+    fn layer(
+        &mut self,
+        mut operation: Operation<'_>,
+        operator: &str,
+        inputs: &[Option<Known>],
+    ) -> Result<Known, String> {
+        if let Some(known) = self.biased(operator, inputs)? {
+            return Ok(known);
+        }
+        if matches!(operator, "MatMul" | "Gemm")
+            && let [Some(Known::Samples(samples)), ..] = inputs
+        {
+            let (weight, bias) = dense_weight(&operation)?;
+            return self.product(samples, &weight, bias.as_ref(), operator);
+        }
+        if let ("Gather", [Some(Known::Constant(table)), Some(Known::Samples(ids))]) = (operator, inputs) {
+            let table = embedding(&operation, table.clone())?;
+            let (source, frame) = self.arranged(ids)?;
+            if frame != Frame::plain(self.sources[source].shape.len()) {
+                return Err("the first axis of its ids is not that of the batch".into());
+            }
+            return self.chain(operator, vec![table], source, &frame);
+        }
+        let mut of_samples = Vec::new();
+        let mut frames = Vec::new();
+        for known in inputs {
+            if let Some(Known::Samples(samples)) = known {
+                let (source, frame) = self.arranged(samples)?;
+                of_samples.push(source);
+                frames.push(frame);
+            }
+        }
+        let frame = frames.first().cloned().ok_or("it has no samples")?;
+        operation.frame = frame.clone();
+        if let Some(values) = positions(&operation, operator) {
+            let source = of_samples[0];
+            let description = Description::new("learned_positions");
+            return self.chain(
+                "positions",
+                vec![Converted::new(description).weight("weight", values)],
+                source,
+                &frame,
+            );
+        }
+        if let Some(layer) = channel_scale(&operation, operator)? {
+            return self.chain("scale", vec![layer], of_samples[0], &frame);
+        }
+        match convert(&operation)? {
+            Step::Layers(layers) => self.chain(operator, layers, of_samples[0], &frame),
+            Step::Pooled { order, kept, layers, keep } => {
+                let Some(Some(Known::Samples(samples))) = inputs.first() else {
+                    return Err("it has no samples".into());
+                };
+                let moved = Samples { view: samples.view.transposed(&order)?, ..samples.clone() };
+                let (source, frame) = self.arranged(&moved)?;
+                let shape = self.sources[source].shape.clone();
+                let mut source = source;
+                let channels: usize = shape[..kept].iter().product();
+                if kept != 1 {
+                    let mut axes = vec![channels];
+                    axes.extend(&shape[kept..]);
+                    let axes: Vec<Value> = axes.into_iter().map(Value::from).collect();
+                    let description = Description::new("reshape").with("axes", Value::List(axes));
                     source = self.apply(
-                        operator,
-                        Applied { description, is_merge: false, weights, inputs: vec![source] },
+                        "reshape",
+                        Applied { description, is_merge: false, weights: Vec::new(), inputs: vec![source] },
                     )?;
                 }
-                Ok(Known::Source(source))
+                let Known::Samples(pooled) = self.chain(operator, layers, source, &Frame::plain(1))? else {
+                    return Err("it has no output".into());
+                };
+                debug_assert!(frame.rank() > kept);
+                let mut lengths = vec![Length::Batch(1)];
+                lengths.extend(shape[..kept].iter().map(|&length| Length::Known(length as i64)));
+                let mut view = pooled.view.reshaped(&lengths, true, None)?;
+                if keep {
+                    let mut axes: Vec<i64> = order[kept + 1..].iter().map(|&axis| axis as i64).collect();
+                    axes.sort_unstable();
+                    view = view.unsqueezed(&axes)?;
+                }
+                Ok(Known::Samples(Samples { view, ..pooled }))
             }
             Step::Merge(description) => {
                 if of_samples.len() != inputs.len() {
                     return Err("it merges samples with a constant".into());
                 }
+                if frames.iter().any(|other| *other != frame) {
+                    return Err("the batch is another axis of one input than of the other".into());
+                }
                 let merge = Applied { description, is_merge: true, weights: Vec::new(), inputs: of_samples };
-                self.apply(operator, merge).map(Known::Source)
+                let source = self.apply(operator, merge)?;
+                self.framed(source, &frame)
             }
         }
     }
 
-    /// The layer before an addition that is its bias, with that bias.
-    fn biased(&mut self, operator: &str, node: &NodeProto, inputs: &[Option<Known>]) -> Option<usize> {
-        let (source, bias, name) = match inputs {
-            [Some(Known::Source(source)), Some(Known::Constant(bias))] => {
-                (*source, bias, node.input.first()?)
-            }
-            [Some(Known::Constant(bias)), Some(Known::Source(source))] => (*source, bias, node.input.get(1)?),
-            _ => return None,
+    /// The output of a layer, with the axes of a value.
+    pub(super) fn framed(&self, source: usize, frame: &Frame) -> Result<Known, String> {
+        let shape = &self.sources[source].shape;
+        let view = if frame.is_plain() {
+            View::of(source, shape)
+        } else if frame.samples() == shape.len() {
+            View::framed(source, shape, frame)
+        } else {
+            return Err("the first axis of its input is not that of the batch".into());
         };
-        let layer = self.sources.get_mut(source)?.layer.as_mut()?;
-        if operator != "Add" || self.uses.get(name) != Some(&1) {
-            return None;
+        Ok(Known::Samples(Samples::of(view)))
+    }
+
+    fn chain(
+        &mut self,
+        operator: &str,
+        layers: Vec<Converted>,
+        source: usize,
+        frame: &Frame,
+    ) -> Result<Known, String> {
+        let mut source = source;
+        for Converted { description, weights } in layers {
+            source = self
+                .apply(operator, Applied { description, is_merge: false, weights, inputs: vec![source] })?;
         }
-        let (description, name, bias) = with_bias(&layer.description, bias)?;
-        layer.description = description;
-        layer.weights.push((name, bias));
-        Some(source)
+        self.framed(source, frame)
+    }
+
+    /// The product with a weight, `[inputs, units]`, over the last axis: a dense layer for each of the other axes, or the last product of an attention.
+    fn product(
+        &mut self,
+        samples: &Samples,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        operator: &str,
+    ) -> Result<Known, String> {
+        if let Kind::Attended(attended) = &self.sources[samples.view.source].kind
+            && let Some(applied) = attended.projected(samples, weight, bias)?
+        {
+            let steps = self.sources[samples.view.source].shape[0];
+            let view = samples.view.clone();
+            let source = self.apply("attention", applied)?;
+            return Ok(self.of_last_axis(&view, source, steps));
+        }
+        let view = &samples.view;
+        let last = view.rank().checked_sub(1).ok_or("it has no axis")?;
+        if view.axis(last).contains(&super::view::Slot::Batch) {
+            return Err("its last axis is that of the batch".into());
+        }
+        let steps: usize = (0..last).map(|axis| view.length(axis)).product();
+        let is_vector = view.is_of_samples() && last == 1;
+        // The axes before the last as one, of steps.
+        let flat = Samples { view: view.as_steps(is_vector), ..samples.clone() };
+        let (source, _) = self.arranged(&flat)?;
+        let layer = dense(is_vector, weight.clone(), bias.cloned())?;
+        let view = view.clone();
+        let source = self.apply(
+            operator,
+            Applied {
+                description: layer.description,
+                is_merge: false,
+                weights: layer.weights,
+                inputs: vec![source],
+            },
+        )?;
+        Ok(if is_vector {
+            self.framed(source, &Frame::plain(1))?
+        } else {
+            self.of_last_axis(&view, source, steps)
+        })
+    }
+
+    /// The output of a layer of steps, with the axes of a view but the last.
+    fn of_last_axis(&self, view: &View, source: usize, steps: usize) -> Known {
+        debug_assert_eq!(self.sources[source].shape[0], steps);
+        let units = self.sources[source].shape[1];
+        let view = view.with_last_axis(source, units);
+        Known::Samples(Samples::of(view))
+    }
+
+    /// What the layer before an addition, or a product, returns with the constant as its bias, or its weight.
+    fn biased(&mut self, operator: &str, inputs: &[Option<Known>]) -> Result<Option<Known>, String> {
+        let (samples, bias) = match inputs {
+            [Some(Known::Samples(samples)), Some(Known::Constant(bias))]
+            | [Some(Known::Constant(bias)), Some(Known::Samples(samples))] => (samples, bias),
+            _ => return Ok(None),
+        };
+        if !matches!(operator, "Add" | "Mul") || !samples.sole || samples.factor != 1.0 {
+            return Ok(None);
+        }
+        let source = &mut self.sources[samples.view.source];
+        let Kind::Layer(applied) = &mut source.kind else { return Ok(None) };
+        let with = if operator == "Add" { with_bias } else { with_weight };
+        let Some((description, weights)) = with(applied, &source.shape, &samples.view, bias) else {
+            return Ok(None);
+        };
+        applied.description = description;
+        applied.weights = weights;
+        Ok(Some(Known::Samples(samples.clone())))
+    }
+
+    fn recurrent(
+        &mut self,
+        operation: &Operation<'_>,
+        inputs: &[Option<Known>],
+        used: &[bool],
+    ) -> Result<Vec<Known>, String> {
+        for (input, what) in [(5, "its first state"), (6, "its first memory")] {
+            let zero = match inputs.get(input) {
+                None | Some(None) => true,
+                Some(Some(Known::Uniform(value))) => *value == 0.0,
+                Some(Some(Known::Constant(tensor))) => tensor.numbers().all(|value| value == 0.0),
+                Some(Some(_)) => false,
+            };
+            if !zero {
+                return Err(format!("{what} is not zero"));
+            }
+        }
+        if inputs.get(4).is_some_and(Option::is_some) {
+            return Err("its sequences have lengths of their own".into());
+        }
+        let [Some(Known::Samples(samples)), ..] = inputs else {
+            return Err("its first input is a constant".into());
+        };
+        let (source, frame) = self.arranged(samples)?;
+        let wanted = [used.first() == Some(&true), used.get(1) == Some(&true)];
+        if used.get(2) == Some(&true) {
+            return Err("its memory is used, which no layer returns".into());
+        }
+        let recurrent = Recurrent::of(operation, &self.sources[source].shape, &frame, wanted)?;
+        let Converted { description, weights } = recurrent.layer;
+        let name = operation.operator();
+        let source =
+            self.apply(name, Applied { description, is_merge: false, weights, inputs: vec![source] })?;
+        let shape = &self.sources[source].shape;
+        let sole = wanted != [true, true];
+        let known = |view: Option<View>| match view {
+            Some(view) => Known::Samples(Samples { sole, ..Samples::of(view) }),
+            None => Known::Opaque("it is not used".into()),
+        };
+        Ok(recurrent.outputs.views(source, shape)?.into_iter().map(known).collect())
+    }
+
+    pub(super) fn add(&mut self, name: &str, shape: Vec<usize>, kind: Kind) -> usize {
+        let id = self.unique(name);
+        self.sources.push(Source { id, shape, kind });
+        self.sources.len() - 1
+    }
+
+    pub(super) fn source(&self, source: usize) -> &Source {
+        &self.sources[source]
     }
 
     /// Adds a layer that is applied to sources; checks it and its weights.
-    fn apply(&mut self, operator: &str, applied: Applied) -> Result<usize, String> {
+    pub(super) fn apply(&mut self, operator: &str, applied: Applied) -> Result<usize, String> {
         let Applied { description, is_merge, weights, inputs } = &applied;
-        let shapes: Vec<Shape> = inputs.iter().map(|&input| self.sources[input].shape).collect();
+        let shape_of = |&input: &usize| {
+            let source = &self.sources[input];
+            let shape =
+                Shape::new(&source.shape).filter(|_| matches!(source.kind, Kind::Input | Kind::Layer(_)));
+            shape.ok_or_else(|| {
+                format!("{description} is no layer for samples of the axes {:?}", source.shape)
+            })
+        };
+        let shapes = inputs.iter().map(shape_of).collect::<Result<Vec<Shape>, _>>()?;
         let mut plan = Plan::new();
         let refused = |error: &dyn std::fmt::Display| format!("{description} is no layer for it: {error}");
         let output = if *is_merge {
@@ -224,65 +736,103 @@ impl Builder {
             Layer::plan(&layer, shapes[0], &mut plan).map(|(output, _)| output)
         };
         let shape = output.map_err(|error| refused(&error))?;
+        self.spend(weights.iter().map(|(_, tensor)| tensor.size()).sum())?;
         for entry in plan.entries() {
             let tensor = weights.iter().find(|(name, _)| *name == entry.name).map(|(_, tensor)| tensor);
             if tensor.is_none_or(|tensor| tensor.shape() != &*entry.shape) {
                 return Err(format!("its {} is not of the shape {}", entry.name, entry.shape));
             }
         }
-        let id = self.unique(&operator.to_lowercase());
-        self.sources.push(Source { id, shape, layer: Some(applied) });
-        Ok(self.sources.len() - 1)
+        Ok(self.add(&operator.to_lowercase(), shape.to_vec(), Kind::Layer(applied)))
+    }
+
+    /// Removes what no output depends on; the inputs stay. What is left has other indices, which are returned for `ends`.
+    fn pruned(&mut self, ends: &[usize]) -> Vec<usize> {
+        let mut needed = vec![false; self.sources.len()];
+        let mut open = ends.to_vec();
+        while let Some(source) = open.pop() {
+            if !std::mem::replace(&mut needed[source], true)
+                && let Kind::Layer(applied) = &self.sources[source].kind
+            {
+                open.extend(&applied.inputs);
+            }
+        }
+        let mut indices = vec![0; self.sources.len()];
+        let mut kept = Vec::new();
+        for (index, mut source) in std::mem::take(&mut self.sources).into_iter().enumerate() {
+            if let Kind::Layer(applied) = &mut source.kind {
+                applied.inputs.iter_mut().for_each(|input| *input = indices[*input]);
+            }
+            if needed[index] || matches!(source.kind, Kind::Input) {
+                indices[index] = kept.len();
+                kept.push(source);
+            }
+        }
+        self.sources = kept;
+        ends.iter().map(|&end| indices[end]).collect()
     }
 
     /// The description of the layers, the shape of a sample and the weights.
     pub(super) fn finish(mut self, outputs: &[String]) -> Result<(Description, Shape, StateDict), String> {
         let mut ends = Vec::new();
         for name in outputs {
-            let Some(Known::Source(source)) = self.known.get(name) else {
-                return Err(format!("its output {name:?} is computed by no layer"));
+            let samples = match self.known.get(name).cloned() {
+                Some(Known::Samples(samples)) => samples,
+                Some(Known::Opaque(reason)) => return Err(format!("its output {name:?}: {reason}")),
+                _ => return Err(format!("its output {name:?} is computed by no layer")),
             };
-            ends.push(*source);
+            let (source, frame) =
+                self.arranged(&samples).map_err(|problem| format!("its output {name:?}: {problem}"))?;
+            if !frame.is_plain() {
+                return Err(format!("the first axis of its output {name:?} is not that of the batch"));
+            }
+            ends.push(source);
         }
-        let inputs = self.sources.iter().filter(|source| source.layer.is_none()).count();
+        let ends = self.pruned(&ends);
+        let inputs = self.sources.iter().filter(|source| matches!(source.kind, Kind::Input)).count();
         let chain = inputs == 1
             && ends == [self.sources.len() - 1]
             && self.sources.iter().enumerate().skip(1).all(|(index, source)| {
-                source.layer.as_ref().is_some_and(|layer| !layer.is_merge && layer.inputs == [index - 1])
+                matches!(&source.kind, Kind::Layer(layer) if !layer.is_merge && layer.inputs == [index - 1])
             });
         let size: Option<usize> = self.sources[..inputs]
             .iter()
-            .try_fold(0usize, |sum, source| sum.checked_add(source.shape.size()));
+            .try_fold(0usize, |sum, source| sum.checked_add(source.shape.iter().product()));
+        let too_large = || "its inputs are too large".to_owned();
         let input = match (inputs, size) {
             (0, _) => return Err("it has no input".into()),
-            (1, _) => self.sources[0].shape,
+            (1, _) => Shape::new(&self.sources[0].shape).ok_or_else(too_large)?,
             (_, Some(size)) => Shape::from([size]),
-            (_, None) => return Err("its inputs are too large".into()),
+            (_, None) => return Err(too_large()),
         };
         let mut weights = StateDict::new();
         for (index, source) in self.sources.iter_mut().enumerate() {
-            let Source { id, layer: Some(layer), .. } = source else { continue };
+            let Source { id, kind: Kind::Layer(layer), .. } = source else { continue };
             for (name, tensor) in layer.weights.drain(..) {
                 let path = if chain { (index - 1).to_string() } else { format!("0.{id}") };
                 weights.insert(format!("{path}.{name}"), tensor);
             }
         }
-        let layers = if chain { self.chain() } else { vec![self.graph(inputs, &ends)] };
+        let layers = if chain { self.chained() } else { vec![self.graph(inputs, &ends)] };
         let layers = layers.into_iter().map(Value::from).collect();
         Ok((Description::new("sequential").with("layers", Value::List(layers)), input, weights))
     }
 
-    fn chain(self) -> Vec<Description> {
-        self.sources.into_iter().filter_map(|source| source.layer).map(|layer| layer.description).collect()
+    fn chained(self) -> Vec<Description> {
+        let description = |source: Source| match source.kind {
+            Kind::Layer(layer) => Some(layer.description),
+            _ => None,
+        };
+        self.sources.into_iter().filter_map(description).collect()
     }
 
     fn graph(&self, inputs: usize, ends: &[usize]) -> Description {
         let id = |source: usize| Value::Text(self.sources[source].id.clone());
         let input = |source: &Source| {
-            Description::new("input").with("id", source.id.clone()).with("shape", source.shape.to_vec())
+            Description::new("input").with("id", source.id.clone()).with("shape", source.shape.clone())
         };
         let node = |source: &Source| {
-            let layer = source.layer.as_ref()?;
+            let Kind::Layer(layer) = &source.kind else { return None };
             let from: Vec<Value> = layer.inputs.iter().map(|&input| id(input)).collect();
             let own = source.id.clone();
             Some(if layer.is_merge {
@@ -301,4 +851,29 @@ impl Builder {
         let outputs = Value::List(ends.iter().map(|&source| id(source)).collect());
         Description::new("graph").with("inputs", inputs).with("nodes", nodes).with("outputs", outputs)
     }
+}
+
+/// Samples times a number.
+fn scaled(operator: &str, inputs: &[Option<Known>]) -> Option<Samples> {
+    let (samples, by) = match (operator, inputs) {
+        (
+            "Mul",
+            [Some(Known::Samples(samples)), Some(Known::Constant(by))]
+            | [Some(Known::Constant(by)), Some(Known::Samples(samples))],
+        ) => (samples, number_of(by)?),
+        ("Div", [Some(Known::Samples(samples)), Some(Known::Constant(by))]) => {
+            (samples, 1.0 / number_of(by)?)
+        }
+        _ => return None,
+    };
+    (by.is_finite() && by != 0.0).then(|| Samples {
+        factor: samples.factor * by,
+        moments: None,
+        ..samples.clone()
+    })
+}
+
+/// The one number of a constant that adds no axis.
+fn number_of(tensor: &Tensor) -> Option<f64> {
+    number(tensor).filter(|_| tensor.shape().len() <= 1)
 }

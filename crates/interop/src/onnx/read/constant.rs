@@ -9,7 +9,8 @@ const IN_FILE: i32 = 0;
 
 /// The tensor of a message.
 pub(super) fn tensor(proto: TensorProto) -> Result<Tensor, String> {
-    let TensorProto { dims, data_type, float_data, int64_data, raw_data, data_location, .. } = proto;
+    let TensorProto { dims, data_type, float_data, int32_data, int64_data, raw_data, data_location, .. } =
+        proto;
     if data_location.unwrap_or(IN_FILE) != IN_FILE {
         return Err("its elements are in another file: save it with them inside".into());
     }
@@ -23,6 +24,9 @@ pub(super) fn tensor(proto: TensorProto) -> Result<Tensor, String> {
         Some(ElementType::Int64) => {
             (Dtype::I64, int64_data.iter().flat_map(|value| value.to_le_bytes()).collect())
         }
+        Some(ElementType::Int32) => {
+            (Dtype::I32, int32_data.iter().flat_map(|value| value.to_le_bytes()).collect())
+        }
         Some(ElementType::Double) => (Dtype::F64, Vec::new()),
         Some(ElementType::Float16) => (Dtype::F16, Vec::new()),
         Some(ElementType::Bool) => (Dtype::Bool, Vec::new()),
@@ -33,11 +37,17 @@ pub(super) fn tensor(proto: TensorProto) -> Result<Tensor, String> {
 
 /// The whole numbers of a constant, at most as many as a shape has axes.
 pub(super) fn integers(tensor: &Tensor) -> Option<Vec<i64>> {
-    if tensor.dtype() != Dtype::I64 || tensor.len() > 64 {
+    if tensor.len() > 64 {
         return None;
     }
     let bytes = tensor.to_bytes();
-    Some(bytes.as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect())
+    match tensor.dtype() {
+        Dtype::I64 => Some(bytes.as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect()),
+        Dtype::I32 => {
+            Some(bytes.as_chunks::<4>().0.iter().map(|bytes| i32::from_le_bytes(*bytes).into()).collect())
+        }
+        _ => None,
+    }
 }
 
 /// The one number of a constant.

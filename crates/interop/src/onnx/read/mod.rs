@@ -1,13 +1,20 @@
 //! Graphs of others: the layers that their operators are, with the weights.
 
+mod activations;
+mod attention;
 mod builder;
 mod constant;
 mod lengths;
+mod moves;
 mod node;
+mod norms;
 mod operators;
 mod products;
+mod recurrent;
+mod view;
 mod windows;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +23,7 @@ use chainrule_tensor::{Real, Shape};
 use chainrule_train::{Model, ModelError};
 use prost::Message;
 
-use super::proto::{ElementType, ModelProto, ValueInfoProto};
+use super::proto::{ElementType, ModelProto, NodeProto, ValueInfoProto};
 use crate::layout::Names;
 use crate::load::{LoadError, Loading};
 use crate::state_dict::StateDict;
@@ -77,19 +84,20 @@ impl OnnxModel {
             return Err(OnnxReadError::Format { problem });
         }
         let graph = model.graph.ok_or_else(|| wrong("it has no graph"))?;
-        let mut builder = Builder::new(opset);
+        let mut builder = Builder::new(opset, bytes.len());
         builder.constants(graph.initializer).map_err(|problem| wrong(&problem))?;
         for input in &graph.input {
             let name = input.name.clone().unwrap_or_default();
             if !builder.is_known(&name) {
-                let shape =
+                let (shape, batch) =
                     sample(input).map_err(|problem| wrong(&format!("its input {name:?}: {problem}")))?;
-                builder.input(name, shape);
+                builder.input(name, shape, batch);
             }
         }
         let outputs: Vec<String> = graph.output.into_iter().filter_map(|output| output.name).collect();
-        builder.count_uses(&graph.node, &outputs);
-        for node in graph.node {
+        let nodes = needed(graph.node, &outputs);
+        builder.count_uses(&nodes, &outputs);
+        for node in nodes {
             let (name, operator) = (node.name.clone(), node.op_type.clone().unwrap_or_default());
             let name =
                 name.filter(|name| !name.is_empty()).or(node.output.first().cloned()).unwrap_or_default();
@@ -138,23 +146,45 @@ impl OnnxModel {
     }
 }
 
-/// The shape of a sample of an input, whose first axis is that of the batch.
-fn sample(input: &ValueInfoProto) -> Result<Shape, String> {
+/// The nodes that outputs depend on; each is after those that it depends on.
+fn needed(nodes: Vec<NodeProto>, outputs: &[String]) -> Vec<NodeProto> {
+    let mut names: BTreeSet<String> = outputs.iter().cloned().collect();
+    let mut needed = Vec::new();
+    for node in nodes.into_iter().rev() {
+        if node.output.iter().any(|output| names.contains(output)) {
+            names.extend(node.input.iter().cloned());
+            needed.push(node);
+        }
+    }
+    needed.reverse();
+    needed
+}
+
+/// The shape of a sample of an input, whose first axis is that of the batch, and the length of that if it is not free.
+fn sample(input: &ValueInfoProto) -> Result<(Shape, Option<i64>), String> {
     let tensor = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref()).ok_or("it is no tensor")?;
     let kind = tensor.elem_type.and_then(|kind| ElementType::try_from(kind).ok());
     if !matches!(
         kind,
-        Some(ElementType::Float | ElementType::Double | ElementType::Float16 | ElementType::Int64)
+        Some(
+            ElementType::Float
+                | ElementType::Double
+                | ElementType::Float16
+                | ElementType::Int32
+                | ElementType::Int64
+        )
     ) {
         return Err("its elements are neither numbers of single, double or half precision nor ids".into());
     }
     let axes = &tensor.shape.as_ref().ok_or("it has no shape")?.dim;
     let length =
         |axis: &super::proto::DimensionProto| axis.dim_value.and_then(|length| usize::try_from(length).ok());
-    let (_, axes) = axes.split_first().ok_or("it has no axis of the batch")?;
+    let (batch, axes) = axes.split_first().ok_or("it has no axis of the batch")?;
     let lengths = axes.iter().map(length).collect::<Option<Vec<_>>>();
     let lengths = lengths.ok_or("an axis other than that of the batch has no length: export it with one")?;
-    Shape::new(&lengths).ok_or_else(|| "it has too many axes".into())
+    let shape = Shape::new(&lengths).filter(|_| !lengths.contains(&0));
+    let shape = shape.ok_or("it has too many axes, or one of length 0")?;
+    Ok((shape, batch.dim_value.filter(|length| *length > 0)))
 }
 
 /// An ONNX file that does not become a model.

@@ -3,6 +3,7 @@
 use chainrule_core::Description;
 
 use super::constant;
+use super::view::Frame;
 use crate::onnx::proto::{AttributeProto, NodeProto};
 use crate::tensor::Tensor;
 
@@ -11,6 +12,10 @@ pub(super) struct Operation<'a> {
     pub(super) node: &'a NodeProto,
     pub(super) inputs: Vec<Option<Operand>>,
     pub(super) opset: i64,
+    /// The number of its outputs.
+    pub(super) outputs: usize,
+    /// How the axes of a sample are the axes of the node.
+    pub(super) frame: Frame,
 }
 
 /// What a node is given.
@@ -19,16 +24,27 @@ pub(super) enum Operand {
     /// Samples of this shape.
     Samples(Vec<usize>),
     Constant(Tensor),
-    /// The lengths of axes that the graph computes.
-    Lengths(Vec<Length>),
 }
 
 /// The length of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Length {
-    /// The number of samples.
-    Batch,
+    /// The number of samples, so many times.
+    Batch(i64),
     Known(i64),
+}
+
+impl Length {
+    /// The product of two.
+    pub(super) fn times(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Known(a), Self::Known(b)) => a.checked_mul(b).map(Self::Known),
+            (Self::Known(a), Self::Batch(b)) | (Self::Batch(a), Self::Known(b)) => {
+                a.checked_mul(b).map(Self::Batch)
+            }
+            (Self::Batch(_), Self::Batch(_)) => None,
+        }
+    }
 }
 
 /// A layer that a node becomes, with its parameters under the names within it.
@@ -76,6 +92,16 @@ impl Operation<'_> {
         self.attribute(name).and_then(|attribute| attribute.f).map_or(default, decimal)
     }
 
+    /// A list of texts, in lower case.
+    pub(super) fn texts(&self, name: &str) -> Vec<String> {
+        let texts = self.attribute(name).map(|attribute| &*attribute.strings).unwrap_or_default();
+        texts.iter().map(|text| String::from_utf8_lossy(text).to_lowercase()).collect()
+    }
+
+    pub(super) fn floats(&self, name: &str) -> &[f32] {
+        self.attribute(name).map(|attribute| &*attribute.floats).unwrap_or_default()
+    }
+
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(self.attribute(name)?.s.as_deref()?).ok()
     }
@@ -99,8 +125,18 @@ impl Operation<'_> {
         given.or_else(|| self.constant(input).and_then(constant::integers))
     }
 
-    /// The shape of the samples that are its first input.
+    /// The shape of the samples that are its first input, of which it has to have the axes after that of the batch.
     pub(super) fn samples(&self) -> Result<&[usize], String> {
+        let shape = self.any_samples()?;
+        if self.frame == Frame::plain(shape.len()) {
+            Ok(shape)
+        } else {
+            Err("the first axis of its input is not that of the batch".into())
+        }
+    }
+
+    /// The shape of the samples that are its first input, whichever axis is that of the batch.
+    pub(super) fn any_samples(&self) -> Result<&[usize], String> {
         match self.inputs.first() {
             Some(Some(Operand::Samples(shape))) => Ok(shape),
             _ => Err("its first input is a constant".into()),
@@ -130,11 +166,7 @@ impl Operation<'_> {
     }
 
     /// An axis of the samples, from 0, which a graph counts with the batch and perhaps from the end.
-    pub(super) fn sample_axis(&self, axis: i64, rank: usize) -> Result<usize, String> {
-        let all = rank as i64 + 1;
-        let axis = if axis < 0 { axis + all } else { axis };
-        let within = (1..all).contains(&axis);
-        let sample = usize::try_from(axis - 1).ok().filter(|_| within);
-        sample.ok_or_else(|| "it acts on the axis of the batch, or on one that is not there".into())
+    pub(super) fn sample_axis(&self, axis: i64) -> Result<usize, String> {
+        self.frame.sample_axis(axis)
     }
 }

@@ -2,12 +2,16 @@
 
 use chainrule_core::{Description, Value};
 
-use super::node::{Converted, Operation};
+use super::attention::with_out_bias;
+use super::builder::Applied;
+use super::node::{Converted, Operand, Operation};
+use super::norms::with_norm_bias;
+use super::view::View;
 use crate::dtype::Dtype;
 use crate::tensor::Tensor;
 
-/// A dense layer with this weight, `[inputs, units]`, for samples of any rank: of each step where they are sequences.
-fn dense(rank: usize, weight: Tensor, bias: Option<Tensor>) -> Result<Converted, String> {
+/// A dense layer with this weight, `[inputs, units]`, of vectors or of each step of a sequence.
+pub(super) fn dense(is_vector: bool, weight: Tensor, bias: Option<Tensor>) -> Result<Converted, String> {
     let &[_, units] = weight.shape() else { return Err("its weight is no matrix".into()) };
     let bias = match bias {
         Some(bias) => {
@@ -16,67 +20,141 @@ fn dense(rank: usize, weight: Tensor, bias: Option<Tensor>) -> Result<Converted,
         None => None,
     };
     let dense = Description::new("dense").with("units", units).with("bias", bias.is_some());
-    match rank {
-        1 => Ok(Converted::new(dense).weight("weight", weight).weight_if("bias", bias)),
-        2 => {
-            let each = Description::new("time_distributed").with("layer", dense);
-            Ok(Converted::new(each).weight("step.weight", weight).weight_if("step.bias", bias))
-        }
-        _ => Err("its samples are neither vectors nor sequences of vectors".into()),
+    if is_vector {
+        return Ok(Converted::new(dense).weight("weight", weight).weight_if("bias", bias));
     }
+    let each = Description::new("time_distributed").with("layer", dense);
+    Ok(Converted::new(each).weight("step.weight", weight).weight_if("step.bias", bias))
 }
 
-/// `α A B + β C`, for a constant B and C.
-pub(super) fn gemm(operation: &Operation<'_>) -> Result<Converted, String> {
-    let rank = operation.samples()?.len();
+/// The weight, `[inputs, units]`, and the bias of a product.
+pub(super) fn dense_weight(operation: &Operation<'_>) -> Result<(Tensor, Option<Tensor>), String> {
     let weight = operation.weight(1)?;
+    if operation.operator() == "MatMul" {
+        return Ok((weight, None));
+    }
+    // `α A B + β C`
     let weight = if operation.int("transB", 0) == 0 { Some(weight) } else { weight.transposed() };
     let weight = weight.ok_or("its weight is no matrix")?;
     let ones = operation.float("alpha", 1.0) == 1.0 && operation.float("beta", 1.0) == 1.0;
     if operation.int("transA", 0) != 0 || !ones {
         return Err("it transposes its samples, or has factors".into());
     }
-    dense(rank, weight, operation.weight_if(2)?)
+    Ok((weight, operation.weight_if(2)?))
 }
 
-pub(super) fn mat_mul(operation: &Operation<'_>) -> Result<Converted, String> {
-    dense(operation.samples()?.len(), operation.weight(1)?, None)
-}
-
-/// A layer without a bias, with this one added after it; nothing if it can have none.
-pub(super) fn with_bias(layer: &Description, bias: &Tensor) -> Option<(Description, &'static str, Tensor)> {
+/// A layer without a bias, with this one added to a view of what it returns; nothing if it can have none.
+pub(super) fn with_bias(
+    applied: &Applied,
+    output: &[usize],
+    view: &View,
+    bias: &Tensor,
+) -> Option<(Description, Vec<(&'static str, Tensor)>)> {
+    let layer = &applied.description;
     let inner =
         if layer.name == "time_distributed" { layer.get("layer")?.to_description()? } else { layer.clone() };
-    let setting = match &*inner.name {
-        "dense" => "units",
-        "conv1d" | "conv2d" | "conv3d" => "channels",
-        _ => return None,
-    };
+    match &*inner.name {
+        "dense" => {
+            let bias = of_units(*output.last()?, view, bias)?;
+            let name = if layer.name == "dense" { "bias" } else { "step.bias" };
+            biased(applied, inner, name, bias)
+        }
+        "multi_head_attention" => with_out_bias(applied, &of_units(*output.last()?, view, bias)?),
+        "layer_norm" => with_norm_bias(applied, output, view, bias),
+        "conv1d" | "conv2d" | "conv3d" | "depthwise_conv1d" | "depthwise_conv2d"
+            if view.is_plain() && view.is_of_samples() =>
+        {
+            let count = *output.first()?;
+            // One number for each channel, with axes of length 1 after it.
+            let mut axes = bias.shape().iter().copied().skip_while(|length| *length == 1);
+            let image = output.len() - 1;
+            let aligned = bias.shape().len() > image && bias.shape()[bias.shape().len() - 1 - image] == count;
+            let fits = aligned && (axes.next() == Some(count) || count == 1) && bias.len() == count;
+            biased(applied, inner, "bias", bias.reshaped(&[count]).filter(|_| fits)?)
+        }
+        _ => None,
+    }
+}
+
+/// A bias that is added along the last axes of a view, as one number for each unit of the last axis of the source.
+fn of_units(units: usize, view: &View, bias: &Tensor) -> Option<Tensor> {
+    let lengths: Vec<usize> = bias.shape().iter().copied().skip_while(|length| *length == 1).collect();
+    let count = lengths.len().max(1);
+    let first = view.rank().checked_sub(count)?;
+    if bias.len() != units
+        || !lengths.iter().enumerate().all(|(index, length)| view.length(first + index) == *length)
+    {
+        return None;
+    }
+    let slots =
+        |axes: std::ops::Range<usize>| axes.flat_map(|axis| view.axis(axis).to_vec()).collect::<Vec<_>>();
+    let columns = view.columns(&slots(first..view.rank()), &slots(0..first), units)?;
+    let mut values = vec![0.0; units];
+    let given: Vec<f64> = bias.values()?.collect();
+    if columns.len() != units {
+        return None;
+    }
+    columns.into_iter().zip(given).for_each(|(column, value)| values[column] = value);
+    Some(Tensor::of_values(bias.dtype(), vec![units], values.into_iter()))
+}
+
+/// A layer that has no bias, with one.
+fn biased(
+    applied: &Applied,
+    inner: Description,
+    name: &'static str,
+    bias: Tensor,
+) -> Option<(Description, Vec<(&'static str, Tensor)>)> {
     if inner.get("bias") != Some(&Value::Bool(false)) {
         return None;
     }
-    let count = inner.get(setting)?.as_f64()? as usize;
-    // One number for each channel, with axes of length 1 after it; for a dense layer the last axis.
-    let mut axes = bias.shape().iter().copied().skip_while(|length| *length == 1);
-    let fits = match &*inner.name {
-        "dense" => bias.shape().last() == Some(&count) && bias.len() == count,
-        name => {
-            let image = name[4..5].parse::<usize>().ok()?;
-            let aligned = bias.shape().len() > image && bias.shape()[bias.shape().len() - 1 - image] == count;
-            aligned && (axes.next() == Some(count) || count == 1) && bias.len() == count
-        }
-    };
-    let bias = bias.reshaped(&[count]).filter(|_| fits)?;
     let mut with = inner;
     for (name, value) in &mut with.settings {
         if name == "bias" {
             *value = true.into();
         }
     }
-    Some(match &*layer.name {
-        "time_distributed" => (Description::new("time_distributed").with("layer", with), "step.bias", bias),
-        _ => (with, "bias", bias),
-    })
+    let mut weights = applied.weights.clone();
+    weights.push((name, bias));
+    let is_each = applied.description.name == "time_distributed";
+    let with = if is_each { Description::new("time_distributed").with("layer", with) } else { with };
+    Some((with, weights))
+}
+
+/// A product with a number for each channel of an image, which is a convolution of each channel with a kernel of one value; nothing if it is none.
+pub(super) fn channel_scale(operation: &Operation<'_>, operator: &str) -> Result<Option<Converted>, String> {
+    let (Some(Some(Operand::Samples(samples))), Some(scale)) =
+        (operation.inputs.first(), operation.constant(1))
+    else {
+        return Ok(None);
+    };
+    let [channels, image @ ..] = &samples[..] else { return Ok(None) };
+    let ones = vec![1; image.len()];
+    let shape: Vec<usize> = scale.shape().iter().copied().skip_while(|length| *length == 1).collect();
+    let wanted = [&[*channels], &ones[..]].concat();
+    let plain = operation.frame.is_plain() && scale.dtype().is_float();
+    if operator != "Mul" || !(1..=2).contains(&image.len()) || shape != wanted || *channels == 1 || !plain {
+        return Ok(None);
+    }
+    let description =
+        Description::new(format!("depthwise_conv{}d", image.len())).with("kernel", ones.clone());
+    let weight = scale.reshaped(&[&[*channels, 1], &ones[..]].concat()).ok_or("its factors are no vector")?;
+    Ok(Some(Converted::new(description.with("bias", false)).weight("weight", weight)))
+}
+
+/// The vectors that a sum adds to each step of a sequence, if it does.
+pub(super) fn positions(operation: &Operation<'_>, operator: &str) -> Option<Tensor> {
+    let mut samples = None;
+    let mut constant = None;
+    for operand in operation.inputs.iter().flatten() {
+        match operand {
+            Operand::Samples(shape) => samples = Some(shape),
+            Operand::Constant(tensor) => constant = Some(tensor),
+        }
+    }
+    let (samples, constant) = samples.zip(constant)?;
+    let fits = operator == "Add" && samples.len() == 2 && operation.frame.fits(constant.shape(), samples);
+    constant.reshaped(samples).filter(|_| fits && constant.dtype().is_float())
 }
 
 pub(super) fn batch_norm(operation: &Operation<'_>) -> Result<Converted, String> {
@@ -92,8 +170,15 @@ pub(super) fn batch_norm(operation: &Operation<'_>) -> Result<Converted, String>
 }
 
 pub(super) fn layer_norm(operation: &Operation<'_>) -> Result<Converted, String> {
-    let rank = operation.samples()?.len();
-    let first = operation.sample_axis(operation.int("axis", -1), rank)?;
+    let rank = operation.any_samples()?.len();
+    let axis = operation.int("axis", -1);
+    let first = operation.sample_axis(axis)?;
+    // The axes from this one on have to be the last of a sample, in their order.
+    let axis = if axis < 0 { axis + operation.frame.rank() as i64 } else { axis };
+    let own = (axis..operation.frame.rank() as i64).map(|axis| operation.sample_axis(axis));
+    if !own.collect::<Result<Vec<_>, _>>()?.into_iter().eq(first..rank) {
+        return Err("the axis of the batch is among those that it normalises over".into());
+    }
     let bias = operation.weight_if(2)?;
     let description = Description::new("layer_norm")
         .with("axes", rank - first)

@@ -2,6 +2,7 @@
 
 use chainrule_core::{Description, Value};
 
+use super::constant::{integers, number};
 use super::node::{Converted, Operation};
 
 /// The zeros before and after each axis.
@@ -137,4 +138,41 @@ pub(super) fn pool(operation: &Operation<'_>, name: &str) -> Result<Converted, S
         return Ok(Converted::new(description));
     }
     Ok(Converted::new(description.with("exclude_padding", exclude)))
+}
+
+/// Values around an image.
+pub(super) fn pad(operation: &Operation<'_>) -> Result<Converted, String> {
+    let axes = image_axes(operation)?;
+    let given = operation.ints("pads").map(<[i64]>::to_vec);
+    let given = given.or_else(|| operation.constant(1).and_then(integers)).ok_or("its pads are computed")?;
+    let counts = given.iter().map(|&count| usize::try_from(count).ok()).collect::<Option<Vec<_>>>();
+    let counts = counts
+        .filter(|counts| counts.len() == 2 * (axes + 2))
+        .ok_or("its pads are not two for each axis, at least 0")?;
+    let (before, after) = counts.split_at(axes + 2);
+    if [&before[..2], &after[..2]].concat().iter().any(|count| *count != 0)
+        || operation.inputs.get(3).is_some_and(Option::is_some)
+    {
+        return Err("it pads the batch or the channels, or names its axes".into());
+    }
+    let sides: Vec<[usize; 2]> =
+        before[2..].iter().zip(&after[2..]).map(|(&before, &after)| [before, after]).collect();
+    let value = match operation.weight_if(2)? {
+        Some(value) => number(&value).ok_or("its value is not one number")?,
+        None => operation.float("value", 0.0),
+    };
+    let name = match operation.text("mode").unwrap_or("constant") {
+        "constant" if value == 0.0 => "zero_padding",
+        "constant" => "constant_padding",
+        "reflect" => "reflection_padding",
+        "edge" => "replication_padding",
+        "wrap" => "circular_padding",
+        other => return Err(format!("its mode {other} is not known")),
+    };
+    let description = Description::new(format!("{name}{axes}d")).with("sides", lists(&sides));
+    Ok(Converted::new(if name == "constant_padding" {
+        description.with("value", value)
+    } else {
+        description
+    }))
 }
