@@ -508,6 +508,9 @@ fn layers(arguments: &Arguments, registry: &Registry) -> Result<Sequential<f32>,
             .with("bias_init", zero)
     };
     let hidden = hidden.as_deref().unwrap_or(&[64, 64]);
+    if hidden.contains(&0) {
+        return Err("--hidden names a layer of 0 units, but each has a number of units of at least 1".into());
+    }
     let hidden = hidden.iter().flat_map(|&units| [dense(units), activation.clone()]);
     let parts = [Description::new("flatten")].into_iter().chain(hidden).chain([dense(10)]);
     Ok(Sequential::from_description(&Description::chain(parts), registry)?)

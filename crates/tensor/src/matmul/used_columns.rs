@@ -37,7 +37,8 @@ pub struct UsedColumns<T: Real> {
     largest: Vec<T>,
     /// The same of the rows that were looked at together last.
     largest_of_rows: Vec<T>,
-    /// The columns that each [`ROWS`](Self::ROWS) rows use, if they are listed: the lists one after the other, and where each ends.
+    /// The columns that each [`ROWS`](Self::ROWS) rows use, if they are listed: each list at its place, with room for all columns, and
+    /// where each ends.
     lists: Vec<u32>,
     ends: Vec<usize>,
     /// The indices of the columns, in increasing order, and after them numbers without a meaning.
@@ -65,7 +66,7 @@ impl<T: Real> UsedColumns<T> {
     /// Finds them in the values of a matrix with `columns` columns, row after row. Returns the largest absolute value; NaN if one of the
     /// values is NaN, and 0 if there are none. A column with a NaN or an infinity is used.
     ///
-    /// Nothing is allocated, unless there are more columns than ever before.
+    /// Nothing is allocated, unless there are more rows or columns than ever before.
     ///
     /// # Panics
     ///
@@ -97,7 +98,7 @@ impl<T: Real> UsedColumns<T> {
             largest_of_rows.clear();
             largest_of_rows.resize(columns, T::zero());
             run(Magnitudes { values: rows, columns, largest: largest_of_rows });
-            let start = ends.last().copied().unwrap_or(0);
+            let start = ends.len() * columns;
             if lists.len() < start + columns {
                 lists.resize(start + columns, 0);
             }
@@ -194,21 +195,24 @@ impl<T: Real> UsedColumns<T> {
     fn multiply_by_rows(&self, x: ArrayView2<'_, T>, w: ArrayView2<'_, T>, z: ArrayViewMut2<'_, T>) -> bool {
         let (rows, columns) = x.dim();
         let has_lists = self.ends.len() * Self::ROWS == rows && rows <= columns;
-        if !has_lists || w.ncols() > MAX_UNITS_BY_ROWS || !T::has_masked_products(choice()) {
+        let units = w.ncols();
+        // What the kernels for few rows take of all rows, too: else the terms would be in other chains.
+        let suits = units <= MAX_UNITS_BY_ROWS
+            && units.saturating_mul(columns) <= MAX_WEIGHTS_BY_ROWS
+            && (units == 1 || w.strides()[1] == 1);
+        if !has_lists || !suits || !T::has_masked_products(choice()) {
             return false;
         }
         let mut z = z;
-        let mut start = 0;
         for (group, &end) in self.ends.iter().enumerate() {
             let first = group * Self::ROWS;
             let rows = Slice::from(first..first + Self::ROWS);
             let x = x.slice_axis(Axis(0), rows);
             let mut z = z.slice_axis_mut(Axis(0), rows);
-            let used = Used::Columns(Indices::new(&self.lists[start..end], 0..columns));
+            let used = Used::Columns(Indices::new(&self.lists[group * columns..end], 0..columns));
             if !T::product(choice(), T::one(), &[(x, w)], used, T::zero(), &mut z) {
                 return false;
             }
-            start = end;
         }
         true
     }
@@ -250,6 +254,9 @@ fn pays(used: usize, all: usize) -> bool {
 
 /// The maximum number of units where few rows of X are multiplied at a time. A larger W would be read too often.
 const MAX_UNITS_BY_ROWS: usize = 128;
+
+/// The maximum number of values of W that the kernels for few rows take.
+const MAX_WEIGHTS_BY_ROWS: usize = 1 << 19;
 
 /// Writes the indices of the values that are not 0, in increasing order, and returns how many they are.
 fn list_nonzeros<T: Real>(values: &[T], indices: &mut [u32]) -> usize {
@@ -443,6 +450,20 @@ mod tests {
     const SHAPES: [[usize; 3]; 7] =
         [[1, 64, 300], [3, 10, 40], [16, 64, 96], [32, 64, 400], [21, 70, 97], [40, 257, 30], [140, 24, 100]];
 
+    /// More weights than the kernels for few rows take, and a weight that is stored by columns.
+    fn large_and_transposed_weights_are_the_same<T: Real>() {
+        for [rows, units, columns] in [[64, 128, 6400], [136, 16, 300], [64, 2, 4096], [8, 128, 8192]] {
+            let x = samples::<T>(rows, columns, 0.5);
+            let used = find(&x);
+            for w in [random::<T>(columns, units, 3), random(units, columns, 3).reversed_axes()] {
+                let (mut found, mut right) = (random(rows, units, 4), random(rows, units, 5));
+                used.product(x.view(), w.view(), found.view_mut());
+                gemm(T::one(), x.view(), w.view(), T::zero(), right.view_mut());
+                assert_same(&found, &right, &format!("{rows} {units} {columns}"));
+            }
+        }
+    }
+
     fn products_are_the_same<T: Real>() {
         for [rows, units, columns] in SHAPES {
             for probability in [0.0, 0.1, 0.5, -0.6, 0.97] {
@@ -465,6 +486,16 @@ mod tests {
     fn a_product_has_the_bits_of_one_with_all_columns() {
         for_all_choices(products_are_the_same::<f32>);
         for_all_choices(products_are_the_same::<f64>);
+        for_all_choices(large_and_transposed_weights_are_the_same::<f32>);
+    }
+
+    #[test]
+    fn lists_have_room_for_all_columns_at_once() {
+        let mut used = UsedColumns::<f32>::default();
+        used.find(&[0.0; 24 * 100], 100);
+        let room = used.lists.capacity();
+        used.find(&[1.0; 24 * 100], 100);
+        assert_eq!(used.lists.capacity(), room, "nothing is allocated for samples without zeros");
     }
 
     fn sums_are_the_same<T: Real>() {

@@ -315,8 +315,9 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
         }
         let used = match self.split_k {
             Some(split_k) if stage == 0 => Some(split_k.used(inputs.clone())),
-            _ => self.used.map(|used| (used, inputs.clone())),
+            _ => self.used.filter(|_| stage == 0).map(|used| (used, inputs.clone())),
         };
+        debug_assert!(self.gathered.is_none(), "the columns that other members use are not known here");
         // dW = Σ Xᵀ dZ: the sum over all rows of the batch.
         let Some((_, first)) = operands.next() else { unreachable!("a batch has at least one sample") };
         let mut some = [first; MAX_PRODUCTS];
@@ -341,11 +342,15 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
 /// The columns that samples use, and some columns.
 type UsedRange<'a, T> = (&'a UsedColumns<T>, Range<usize>);
 
-/// The columns that the samples of all shards use, written to `joint`, if all were looked at.
+/// The columns that the samples of all shards use, written to `joint`, if all were looked at, and their products are added up at once.
 pub(crate) fn joint_columns<'a, T: Real, Y>(
     joint: &'a mut UsedColumns<T>,
     shards: &[Shard<T, Y>],
+    order: Order,
 ) -> Option<&'a UsedColumns<T>> {
+    if order != Order::Joined {
+        return None;
+    }
     let mut filled = shards.iter().filter(|shard| !shard.is_empty());
     if !filled.clone().all(|shard| shard.used_columns().is_some()) {
         return None;

@@ -31,7 +31,8 @@ pub(super) struct LastPass {
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Sums the gradients of a pass; with the last one, the optimizer takes its step, in each process for its part.
     ///
-    /// If a number would not be finite, all is as it was before, and the first finding of all processes is returned.
+    /// If a number would not be finite, all is as it was before, and the first finding of all processes is returned. If another process fails
+    /// in the middle of a step that was certain, the parameters of some parts are new and those of others are not.
     pub(super) fn step_of_parts(
         &mut self,
         members: &Members,
@@ -45,17 +46,22 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let step = self.state.at();
         let watch = (!is_certain).then(Watch::default);
         self.optimizer.advance(step, &mut self.state.numbers);
-        self.sum_parts(members, LastPass { rows, shares }, threads, true, watch.as_ref())?;
-        let Some(watch) = watch else { return Ok(None) };
-        let found = first_of_all(members, watch.found())?;
-        if found.is_some() {
-            let State { copies, optimizer_state, numbers, .. } = &mut self.state;
-            let len = optimizer_state.len();
-            self.model.parameters.copy_from_slice(&copies.params);
-            optimizer_state.copy_from_slice(&copies.state[..len]);
-            numbers.clone_from(&copies.numbers);
+        let summed = self.sum_parts(members, LastPass { rows, shares }, threads, true, watch.as_ref());
+        let Some(watch) = watch else { return summed.map(|()| None) };
+        let found = summed.and_then(|()| Ok(first_of_all(members, watch.found())?));
+        if !matches!(found, Ok(None)) {
+            self.undo_part();
         }
-        Ok(found)
+        found
+    }
+
+    /// Makes everything as it was when it was copied.
+    fn undo_part(&mut self) {
+        let State { copies, optimizer_state, numbers, .. } = &mut self.state;
+        let len = optimizer_state.len();
+        self.model.parameters.copy_from_slice(&copies.params);
+        optimizer_state.copy_from_slice(&copies.state[..len]);
+        numbers.clone_from(&copies.numbers);
     }
 
     /// Sums the gradients of a pass, to the process that has the part; `updates` in the last one.

@@ -52,7 +52,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// Not supported, and refused before the first step: optimizers that need factors of products or evaluate a batch again, losses that
     /// compare the samples of a batch with each other, models that carry states from batch to batch, the audit, and
-    /// [`measure_step`](Self::measure_step). After an error the processes have lost step, and the group is of no more use.
+    /// [`measure_step`](Self::measure_step). After an error the processes have lost step, and the group is of no more use;
+    /// where each has a part of the optimizer's state, the model is of no more use either: go on from a checkpoint.
     #[must_use]
     pub fn group(mut self, group: impl Group + 'static) -> Self {
         self.state.shards.clear();

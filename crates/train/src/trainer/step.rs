@@ -23,7 +23,7 @@ use crate::engine::whole_batch::BatchLoss;
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Trains on a batch; returns its loss before the update.
     ///
-    /// A step that is not taken changes nothing, except that the states that layers carry from batch to batch, which the forward
+    /// A step that is not taken changes nothing, unless another process has failed in its middle, and except that the states that layers carry from batch to batch, which the forward
     /// pass has moved on, begin again from zeros.
     pub(super) fn step(
         &mut self,

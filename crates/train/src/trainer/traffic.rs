@@ -39,7 +39,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// parameters, at most 2 P together, and what grows with the batch but not with the network; instead of sums also the operands of products
     /// with few rows, which are less.
     ///
-    /// Not in it is what depends on the values of a batch or on how a layer computes: the gradients of tables that are lists, and the sums of
+    /// Not in it is what depends on the samples, the values of a batch or on how a layer computes: that the first product travels as sums where
+    /// samples are stored without their zeros, the gradients of tables that are lists, and the sums of
     /// batch normalisation over the batch.
     ///
     /// Empty for no process, and where there are fewer shards than processes, which is refused.

@@ -82,7 +82,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let range = BucketRange { buckets: buckets.of_step(), block, total: &mut [] };
             let shares = Shares::ALL;
             let split_k = split_k.as_ref();
-            let used = joint_columns(used, shards);
+            let used = joint_columns(used, shards, order);
             let reduce = Reduce {
                 phase: Phase::Fused,
                 order,
@@ -255,7 +255,7 @@ impl<T: Real> Sum<'_, T> {
         let range = BucketRange { buckets: buckets.of_step(), block, total };
         let nothing = |_: u32, _: Range<usize>| ();
         let next = NextSamples { prefetch: &nothing, samples: &[], columns: (0, 0) };
-        let used = joint_columns(used, shards);
+        let used = joint_columns(used, shards, order);
         Reduce {
             phase: Phase::Reduce,
             order,
