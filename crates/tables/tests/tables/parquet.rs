@@ -87,6 +87,17 @@ fn kinds_come_from_the_types_of_the_file() {
     assert!(wrong.contains("line ") && wrong.contains("\"word\""), "{wrong}");
 }
 
+/// A dictionary may have more entries than there are rows.
+#[test]
+fn categories_that_no_row_has_are_no_words() {
+    let table = Table::read(file("categories")).unwrap();
+    let texts = table.column("kind").unwrap().texts().unwrap();
+    let found: Vec<Option<&str>> = (0..texts.len()).map(|row| texts.get(row)).collect();
+    let [a, b, c] = [Some("kind 7"), Some("kind 41"), Some("kind 0")];
+    assert_eq!(found, [a, b, c, a, a, None, b, c, a, a]);
+    assert_eq!(texts.words().len(), 3);
+}
+
 #[test]
 fn groups_of_columns_and_names_of_rows() {
     let table = Table::read(file("nested")).unwrap();

@@ -29,7 +29,8 @@ pub(super) trait Column {
 
 /// Reads the values of a column for the rows of a group.
 ///
-/// The bytes of its pages after they are decompressed are taken from `budget`.
+/// The bytes of its pages are taken from `budget`: those in the file, since several columns may say that they are in the same ones, and
+/// those that decompression adds.
 pub(super) fn read(
     file: &[u8],
     leaf: &Leaf,
@@ -47,10 +48,11 @@ pub(super) fn read(
         let header = Header::read(&mut input).ok_or(Damage("the header of a page"))?;
         let (stored, after) =
             input.rest().split_at_checked(header.stored).ok_or(Damage("the size of a page"))?;
+        *budget = budget.checked_sub(rest.len() - after.len()).ok_or(Problem::Expansion)?;
         rest = after;
         let Some(page) = header.page else { continue };
-        // Bytes of the file as well, since several columns may say that they are in the same ones.
-        *budget = budget.checked_sub(header.bytes.max(header.stored)).ok_or(Problem::Expansion)?;
+        let added = header.bytes.saturating_sub(header.stored);
+        *budget = budget.checked_sub(added).ok_or(Problem::Expansion)?;
         // The levels of a page of the second kind are not compressed.
         let plain = if let Page::Data { levels: Levels::Before(bytes, _), .. } = page { bytes } else { 0 };
         let (levels, values) = stored.split_at_checked(plain).ok_or(Damage("the size of a page"))?;
@@ -61,7 +63,9 @@ pub(super) fn read(
         let bytes = decompressed.as_deref().unwrap_or(values);
         match page {
             Page::Dictionary { values } => {
-                if std::mem::replace(&mut has_dictionary, true) || values > rows {
+                // It may have entries that no row has. Those of other types are a byte of the page each at least.
+                let too_many = values > rows && leaf.physical == Physical::Boolean;
+                if std::mem::replace(&mut has_dictionary, true) || too_many {
                     return Err(Damage("a dictionary").into());
                 }
                 decode::plain(leaf.physical, bytes, values, &mut |value| column.entry(value))?;
@@ -302,4 +306,43 @@ fn window(frame: &[u8]) -> Option<u64> {
     size[..bytes].copy_from_slice(frame.get(5 + dictionary..5 + dictionary + bytes)?);
     let size = u64::from_le_bytes(size);
     Some(if bytes == 2 { size + 256 } else { size })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nothing;
+
+    impl Column for Nothing {
+        fn entry(&mut self, _: Stored<'_>) -> Result<(), Problem> {
+            Ok(())
+        }
+        fn clear(&mut self) {}
+        fn value(&mut self, _: Stored<'_>) -> Result<(), Problem> {
+            Ok(())
+        }
+        fn indexed(&mut self, _: u32) -> Result<(), Problem> {
+            Ok(())
+        }
+        fn missing(&mut self) -> Result<(), Problem> {
+            Ok(())
+        }
+    }
+
+    /// A byte of zero is the header of a page without values and without bytes.
+    #[test]
+    fn pages_without_values_are_counted() {
+        let file = [0; 100];
+        let leaf =
+            Leaf { name: "a".into(), physical: Physical::Int32, logical: None, optional: 0, repeated: false };
+        let chunk = Chunk { codec: 0, start: 0, bytes: file.len() };
+        let mut budget = 250;
+        let mut read = || super::read(&file, &leaf, (&chunk, 1), &mut budget, &mut Nothing);
+        // Each column that says that it is there takes as much.
+        assert!(matches!(read(), Err(Problem::Damage(_))));
+        assert!(matches!(read(), Err(Problem::Damage(_))));
+        assert!(matches!(read(), Err(Problem::Expansion)));
+        assert_eq!(budget, 0);
+    }
 }
