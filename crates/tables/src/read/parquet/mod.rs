@@ -103,7 +103,7 @@ pub(super) fn table(reader: &TableReader, file: &[u8]) -> Result<Table, TableErr
     let mut columns = Vec::with_capacity(names.len());
     for (index, (leaf, name)) in leaves.iter().zip(names).enumerate() {
         let mut read = || {
-            let mut builder = ColumnBuilder::new(leaf, &reader.missing)?;
+            let mut builder = ColumnBuilder::new(leaf, &reader.missing, reader.kind_of(&name))?;
             for group in groups {
                 pages::read(file, leaf, (&group.chunks[index], group.rows), &mut budget, &mut builder)?;
             }
