@@ -100,7 +100,7 @@ impl Meaning {
     }
 }
 
-/// It is not possible after the file's schema was read, where the sizes of values come from.
+/// Only values that say their own size may have a wrong one: that of others comes from the file's schema.
 const WIDTH: super::Damage = super::Damage("the size of a value");
 
 /// What a number that is missing is as a text.
@@ -144,6 +144,7 @@ fn unscaled(value: Stored<'_>) -> Result<i128, Problem> {
             whole[16 - bytes.len()..].copy_from_slice(bytes);
             Ok(i128::from_be_bytes(whole))
         }
+        Stored::Bytes([]) => Err(WIDTH.into()),
         _ => Err(Problem::Unsupported("its decimals have more than 38 digits")),
     }
 }
@@ -347,4 +348,16 @@ pub(super) fn texts_of(column: &ReadColumn) -> crate::Texts {
     let words: Vec<Option<String>> =
         numbers.iter().map(|&value| (!value.is_nan()).then(|| text(value))).collect();
     crate::Texts::of(words.iter().map(Option::as_deref))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_have_bytes_and_no_more_than_are_read() {
+        assert_eq!(unscaled(Stored::Bytes(&[0xFF, 0xFE])).unwrap(), -2);
+        assert!(matches!(unscaled(Stored::Bytes(&[])), Err(Problem::Damage(_))));
+        assert!(matches!(unscaled(Stored::Bytes(&[0; 17])), Err(Problem::Unsupported(_))));
+    }
 }

@@ -155,7 +155,7 @@ impl Values<'_> {
             }
             5 => decode::delta(physical, bytes, count, sink),
             6 if physical == Physical::ByteArray => decode::delta_lengths(bytes, count, sink),
-            7 if texts => decode::delta_texts(bytes, count, budget, sink),
+            7 if texts => decode::delta_texts(physical, bytes, count, budget, sink),
             9 => decode::byte_streams(physical, bytes, count, sink),
             _ => Err(Problem::Unsupported("its values have an encoding that is not known")),
         }
