@@ -159,6 +159,11 @@ fn what_cannot_be_read_is_said() {
         let error = Table::read(path).unwrap_err().to_string();
         assert!(error.contains(expected) && error.contains("write"), "{error}");
     }
+    let encrypted = TestFile::new([b"PARE", &whole[4..whole.len() - 4], b"PARE"].concat());
+    let error = Table::read(&encrypted.path).unwrap_err().to_string();
+    assert!(error.contains("its footer is encrypted") && error.contains("write"), "{error}");
+    let text = TestFile::new("PARENT,AGE\n3,4\n5,7\n");
+    assert!(Table::read(&text.path).unwrap().column("PARENT").is_ok());
     let cut = TestFile::new(&whole[..whole.len() - 9]);
     let error = Table::read(&cut.path).unwrap_err().to_string();
     assert!(error.contains("its end (it may have been cut off) is damaged"), "{error}");

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use flate2::bufread::MultiGzDecoder;
-use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::{DEFAULT_MAX_WINDOW_SIZE, StreamingDecoder};
 
 use super::decode::{self, Sink, Stored};
 use super::footer::{Chunk, Leaf, Physical};
@@ -38,6 +38,9 @@ pub(super) fn read(
     budget: &mut usize,
     column: &mut dyn Column,
 ) -> Result<(), Problem> {
+    if let Some(unsupported) = chunk.unsupported {
+        return Err(Problem::Unsupported(unsupported));
+    }
     let end = chunk.start.checked_add(chunk.bytes).ok_or(Damage("where a column is"))?;
     let mut rest = file.get(chunk.start..end).ok_or(Damage("where a column is"))?;
     column.clear();
@@ -281,8 +284,10 @@ fn decompress(codec: i64, stored: &[u8], size: usize) -> Result<Option<Vec<u8>>,
         5 | 7 => return Err(Problem::Codec("LZ4")),
         6 => {
             // A decoder requests the memory of a frame's window at once.
-            if window(stored).is_none_or(|window| window > (size as u64).max(MAX_WINDOW)) {
-                return Err(damaged.into());
+            let most = (size as u64).clamp(MAX_WINDOW, DEFAULT_MAX_WINDOW_SIZE);
+            let window = window(stored).ok_or(damaged)?;
+            if window > most {
+                return Err(Problem::Window(window));
             }
             let decoder = StreamingDecoder::new(stored).map_err(|_| damaged)?;
             decoder.take(size as u64 + 1).read_to_end(&mut bytes).map_err(|_| damaged)?;
@@ -294,7 +299,7 @@ fn decompress(codec: i64, stored: &[u8], size: usize) -> Result<Option<Vec<u8>>,
 
 /// The bytes that a frame of Zstandard may refer back to (RFC 8878, 3.1.1.1).
 fn window(frame: &[u8]) -> Option<u64> {
-    let &[_, _, _, _, descriptor, next, ..] = frame else { return None };
+    let &[0x28, 0xB5, 0x2F, 0xFD, descriptor, next, ..] = frame else { return None };
     if descriptor & 0x20 == 0 {
         let base = 1u64 << (10 + u32::from(next >> 3));
         return Some(base + base / 8 * u64::from(next & 7));
@@ -330,13 +335,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_window_that_is_too_large_is_told_from_damage() {
+        // A frame of a block without bytes, whose window is 8 MiB, and the one after it.
+        let frame = |window: u8| [0x28, 0xB5, 0x2F, 0xFD, 0, window, 1, 0, 0];
+        let window = |exponent: u8| frame((exponent - 10) << 3);
+        assert_eq!(decompress(6, &window(23), 0).unwrap(), Some(Vec::new()));
+        assert!(matches!(decompress(6, &window(24), 0), Err(Problem::Window(bytes)) if bytes == 16 << 20));
+        // What is no frame has no window.
+        let mut damaged = window(24);
+        damaged[0] = 0;
+        assert!(matches!(decompress(6, &damaged, 0), Err(Problem::Damage(_))));
+    }
+
     /// A byte of zero is the header of a page without values and without bytes.
     #[test]
     fn pages_without_values_are_counted() {
         let file = [0; 100];
         let leaf =
             Leaf { name: "a".into(), physical: Physical::Int32, logical: None, optional: 0, repeated: false };
-        let chunk = Chunk { codec: 0, start: 0, bytes: file.len() };
+        let chunk = Chunk { codec: 0, start: 0, bytes: file.len(), unsupported: None };
         let mut budget = 250;
         let mut read = || super::read(&file, &leaf, (&chunk, 1), &mut budget, &mut Nothing);
         // Each column that says that it is there takes as much.
