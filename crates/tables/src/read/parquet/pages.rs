@@ -13,6 +13,9 @@ use super::{Damage, Problem};
 /// The window that every decoder of Zstandard has to support, in bytes.
 const MAX_WINDOW: u64 = 8 << 20;
 
+/// A page takes as much as so many bytes at least, since its header takes time. Those of pages with values are some twenty bytes long.
+const MIN_PAGE: usize = 64;
+
 /// What takes the values of a column: as stored, by the index in the dictionary, or missing.
 pub(super) trait Column {
     /// An entry of the dictionary.
@@ -51,7 +54,8 @@ pub(super) fn read(
         let header = Header::read(&mut input).ok_or(Damage("the header of a page"))?;
         let (stored, after) =
             input.rest().split_at_checked(header.stored).ok_or(Damage("the size of a page"))?;
-        *budget = budget.checked_sub(rest.len() - after.len()).ok_or(Problem::Expansion)?;
+        let taken = (rest.len() - after.len()).max(MIN_PAGE);
+        *budget = budget.checked_sub(taken).ok_or(Problem::Expansion)?;
         rest = after;
         let Some(page) = header.page else { continue };
         let added = header.bytes.saturating_sub(header.stored);
@@ -355,7 +359,7 @@ mod tests {
         let leaf =
             Leaf { name: "a".into(), physical: Physical::Int32, logical: None, optional: 0, repeated: false };
         let chunk = Chunk { codec: 0, start: 0, bytes: file.len(), unsupported: None };
-        let mut budget = 250;
+        let mut budget = 250 * MIN_PAGE;
         let mut read = || super::read(&file, &leaf, (&chunk, 1), &mut budget, &mut Nothing);
         // Each column that says that it is there takes as much.
         assert!(matches!(read(), Err(Problem::Damage(_))));
