@@ -16,6 +16,9 @@ const MAX_WINDOW: u64 = 8 << 20;
 /// A page takes as much as so many bytes at least, since its header takes time. Those of pages with values are some twenty bytes long.
 const MIN_PAGE: usize = 64;
 
+/// The memory of an entry of a dictionary, besides its text.
+const ENTRY: usize = 32;
+
 /// What takes the values of a column: as stored, by the index in the dictionary, or missing.
 pub(super) trait Column {
     /// An entry of the dictionary.
@@ -70,11 +73,12 @@ pub(super) fn read(
         let bytes = decompressed.as_deref().unwrap_or(values);
         match page {
             Page::Dictionary { values } => {
-                // It may have entries that no row has. Those of other types are a byte of the page each at least.
-                let too_many = values > rows && leaf.physical == Physical::Boolean;
-                if std::mem::replace(&mut has_dictionary, true) || too_many {
+                if std::mem::replace(&mut has_dictionary, true) {
                     return Err(Damage("a dictionary").into());
                 }
+                // It may have entries that no row has, whose memory the number of rows does not justify.
+                let unused = values.saturating_sub(rows).saturating_mul(ENTRY);
+                *budget = budget.checked_sub(unused).ok_or(Problem::Expansion)?;
                 decode::plain(leaf.physical, bytes, values, &mut |value| column.entry(value))?;
             }
             Page::Data { values, encoding, levels: kind } => {
@@ -350,6 +354,22 @@ mod tests {
         let mut damaged = window(24);
         damaged[0] = 0;
         assert!(matches!(decompress(6, &damaged, 0), Err(Problem::Damage(_))));
+    }
+
+    /// A dictionary of one byte has eight booleans.
+    #[test]
+    fn entries_that_no_row_has_are_counted() {
+        // Their size is 1, in the file as well, and their number 8. A page of data does not follow.
+        let file = [0x25, 2, 0x15, 2, 0x4C, 0x15, 16, 0, 0, 0xFF];
+        let (optional, repeated) = (0, false);
+        let leaf = Leaf { name: "a".into(), physical: Physical::Boolean, logical: None, optional, repeated };
+        let chunk = Chunk { codec: 0, start: 0, bytes: file.len(), unsupported: None };
+        let needed = MIN_PAGE + 6 * ENTRY;
+        for (mut budget, is_enough) in [(needed, true), (needed - 1, false)] {
+            let read = super::read(&file, &leaf, (&chunk, 2), &mut budget, &mut Nothing);
+            assert_eq!(matches!(read, Err(Problem::Damage(_))), is_enough);
+            assert_eq!(matches!(read, Err(Problem::Expansion)), !is_enough);
+        }
     }
 
     /// A byte of zero is the header of a page without values and without bytes.
