@@ -87,6 +87,58 @@ fn kinds_come_from_the_types_of_the_file() {
     assert!(wrong.contains("line ") && wrong.contains("\"word\""), "{wrong}");
 }
 
+/// A dictionary may have more entries than there are rows.
+#[test]
+fn categories_that_no_row_has_are_no_words() {
+    let table = Table::read(file("categories")).unwrap();
+    let texts = table.column("kind").unwrap().texts().unwrap();
+    let found: Vec<Option<&str>> = (0..texts.len()).map(|row| texts.get(row)).collect();
+    let [a, b, c] = [Some("kind 7"), Some("kind 41"), Some("kind 0")];
+    assert_eq!(found, [a, b, c, a, a, None, b, c, a, a]);
+    assert_eq!(texts.words().len(), 3);
+}
+
+/// Several whole numbers may be the same in double precision.
+#[test]
+fn numbers_that_are_told_to_be_texts_are_exact() {
+    let expected = [
+        ("whole", ["9007199254740992", "9007199254740993", "0", "", "9007199254740992"]),
+        ("unsigned", ["18446744073709551615", "18446744073709551614", "0", "", "18446744073709551615"]),
+        ("number", ["100000000000000000", "100000000000000001", "0", "", "-7"]),
+        ("single", ["0.1", "-2.5", "0", "", ""]),
+    ];
+    for kind in [ColumnKind::Category, ColumnKind::Text, ColumnKind::Identifier] {
+        let told =
+            |reader: TableReader| expected.iter().fold(reader, |reader, (name, _)| reader.kind(*name, kind));
+        let table = told(TableReader::new(file("told"))).read().unwrap();
+        let missing =
+            told(TableReader::new(file("told"))).missing("0.0").missing("9007199254740993").missing("0.10");
+        let missing = missing.read().unwrap();
+        for (name, expected) in expected {
+            let [found, others] = [&table, &missing].map(|table| table.column(name).unwrap());
+            assert_eq!(found.kind(), kind, "{name}");
+            let texts = |column: &TableColumn| -> Vec<String> {
+                let texts = column.texts().unwrap();
+                (0..texts.len()).map(|row| texts.get(row).unwrap_or_default().to_owned()).collect()
+            };
+            assert_eq!(texts(found), expected, "{name}, {kind}");
+            let left =
+                expected.map(|text| if ["0", "9007199254740993", "0.1"].contains(&text) { "" } else { text });
+            assert_eq!(texts(others), left, "{name}, {kind}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_number_is_one_of_a_column_of_numbers() {
+    let table = TableReader::new(file("told")).missing("0").missing("0.1").read().unwrap();
+    let missing = |name: &str| table.column(name).unwrap().missing();
+    let expected = [("whole", 2), ("unsigned", 2), ("number", 2), ("single", 4), ("double", 4)];
+    for (name, expected) in expected.into_iter().chain([("yes", 1), ("day", 2), ("clock", 2)]) {
+        assert_eq!(missing(name), expected, "{name}");
+    }
+}
+
 #[test]
 fn groups_of_columns_and_names_of_rows() {
     let table = Table::read(file("nested")).unwrap();
@@ -107,6 +159,11 @@ fn what_cannot_be_read_is_said() {
         let error = Table::read(path).unwrap_err().to_string();
         assert!(error.contains(expected) && error.contains("write"), "{error}");
     }
+    let encrypted = TestFile::new([b"PARE", &whole[4..whole.len() - 4], b"PARE"].concat());
+    let error = Table::read(&encrypted.path).unwrap_err().to_string();
+    assert!(error.contains("its footer is encrypted") && error.contains("write"), "{error}");
+    let text = TestFile::new("PARENT,AGE\n3,4\n5,7\n");
+    assert!(Table::read(&text.path).unwrap().column("PARENT").is_ok());
     let cut = TestFile::new(&whole[..whole.len() - 9]);
     let error = Table::read(&cut.path).unwrap_err().to_string();
     assert!(error.contains("its end (it may have been cut off) is damaged"), "{error}");

@@ -53,12 +53,26 @@ impl Meaning {
         })
     }
 
+    /// Whether its values are numbers, and not what is stored as one.
+    fn is_number(self) -> bool {
+        matches!(self, Self::Number | Self::Unsigned | Self::Decimal(_) | Self::Half)
+    }
+
+    /// Whether its values are whole numbers or ones in single precision, whose texts are not those of numbers in double precision.
+    fn is_exact_as_text(self, physical: Physical) -> bool {
+        match self {
+            Self::Number => physical != Physical::Double,
+            Self::Unsigned | Self::Decimal(0) => true,
+            _ => false,
+        }
+    }
+
     /// The value as a number, in double precision and, where that is not the same rounded, in single precision.
     fn number(self, physical: Physical, value: Stored<'_>) -> Result<Number, Problem> {
         let exact = |value: f64| Number { value, single: None };
         Ok(match (self, value) {
             (Self::Unsigned, Stored::Integer(value)) => {
-                let value = if physical == Physical::Int32 { u64::from(value as u32) } else { value as u64 };
+                let value = unsigned(physical, value);
                 Number::rounded(value as f64, value as f32)
             }
             (Self::Number, Stored::Integer(value)) => Number::rounded(value as f64, value as f32),
@@ -86,8 +100,34 @@ impl Meaning {
     }
 }
 
-/// It is not possible after the file's schema was read, where the sizes of values come from.
+/// Only values that say their own size may have a wrong one: that of others comes from the file's schema.
 const WIDTH: super::Damage = super::Damage("the size of a value");
+
+/// What a number that is missing is as a text.
+const NOT_A_NUMBER: &str = "NaN";
+
+/// The whole number without a sign that is stored as this one.
+fn unsigned(physical: Physical, value: i64) -> u64 {
+    if physical == Physical::Int32 { u64::from(value as u32) } else { value as u64 }
+}
+
+/// The number with this text, as it is where it is stored.
+fn number_as_stored(text: &str, physical: Physical) -> Option<f64> {
+    match physical {
+        Physical::Float => text.parse().ok().map(|value: f32| f64::from(value)),
+        _ => text.parse().ok(),
+    }
+}
+
+/// The text that a stored number has if it is the one with this text: that of `0.0` or `-0` is `0`.
+fn as_stored(text: &str, physical: Physical) -> String {
+    let whole = text.parse().ok().map(|value: i128| value.to_string());
+    let real = || match physical {
+        Physical::Float => text.parse().ok().map(|value: f32| (value + 0.0).to_string()),
+        _ => text.parse().ok().map(|value: f64| (value + 0.0).to_string()),
+    };
+    whole.filter(|_| physical != Physical::Float).or_else(real).unwrap_or_else(|| text.to_owned())
+}
 
 /// The days that are so many units, as the texts of dates are read: whole days, and the fraction of one.
 fn days(value: i64, day: i64) -> f64 {
@@ -104,6 +144,7 @@ fn unscaled(value: Stored<'_>) -> Result<i128, Problem> {
             whole[16 - bytes.len()..].copy_from_slice(bytes);
             Ok(i128::from_be_bytes(whole))
         }
+        Stored::Bytes([]) => Err(WIDTH.into()),
         _ => Err(Problem::Unsupported("its decimals have more than 38 digits")),
     }
 }
@@ -140,37 +181,61 @@ enum Entry {
 }
 
 /// A column, while it is read.
-pub(super) struct ColumnBuilder<'a> {
+pub(super) struct ColumnBuilder {
     physical: Physical,
     meaning: Meaning,
+    /// Whether its values are texts, or are to be.
+    as_texts: bool,
     /// The texts that stand for missing values.
-    missing: &'a [String],
+    missing: Vec<String>,
     missing_numbers: Vec<f64>,
     dictionary: Vec<Entry>,
     numbers: Numbers,
     texts: TextBuilder,
 }
 
-impl<'a> ColumnBuilder<'a> {
-    pub(super) fn new(leaf: &Leaf, missing: &'a [String]) -> Result<Self, Problem> {
+impl ColumnBuilder {
+    /// One for a column that was `told` to be of this kind.
+    pub(super) fn new(leaf: &Leaf, missing: &[String], told: Option<ColumnKind>) -> Result<Self, Problem> {
+        let (physical, meaning) = (leaf.physical, Meaning::of(leaf)?);
+        let is_text = matches!(meaning, Meaning::Text | Meaning::Uuid);
+        let told_text =
+            matches!(told, Some(ColumnKind::Category | ColumnKind::Text | ColumnKind::Identifier));
+        // Not by way of a number in double precision, which may be that of several whole numbers.
+        let number_as_text = told_text && meaning.is_exact_as_text(physical);
+        let missing_numbers = missing.iter().filter(|_| meaning.is_number());
         Ok(Self {
-            physical: leaf.physical,
-            meaning: Meaning::of(leaf)?,
-            missing,
-            missing_numbers: missing.iter().filter_map(|text| text.parse().ok()).collect(),
+            physical,
+            meaning,
+            as_texts: is_text || number_as_text,
+            missing: match number_as_text {
+                true => missing
+                    .iter()
+                    .map(|text| as_stored(text, physical))
+                    .chain([NOT_A_NUMBER.into()])
+                    .collect(),
+                false => missing.to_vec(),
+            },
+            missing_numbers: missing_numbers.filter_map(|text| number_as_stored(text, physical)).collect(),
             dictionary: Vec::new(),
             numbers: Numbers::default(),
             texts: TextBuilder::default(),
         })
     }
 
-    fn is_text(&self) -> bool {
-        matches!(self.meaning, Meaning::Text | Meaning::Uuid)
-    }
-
     /// The text of a value.
     fn text(&self, value: Stored<'_>) -> Result<Box<str>, Problem> {
-        let Stored::Bytes(bytes) = value else { return Err(WIDTH.into()) };
+        let bytes = match (self.meaning, value) {
+            (Meaning::Text | Meaning::Uuid, Stored::Bytes(bytes)) => bytes,
+            (Meaning::Decimal(_), value) => return Ok(unscaled(value)?.to_string().into()),
+            (Meaning::Unsigned, Stored::Integer(value)) => {
+                return Ok(unsigned(self.physical, value).to_string().into());
+            }
+            (_, Stored::Integer(value)) => return Ok(value.to_string().into()),
+            // That of -0 is 0.
+            (_, Stored::Single(value)) => return Ok((value + 0.0).to_string().into()),
+            _ => return Err(WIDTH.into()),
+        };
         if let Meaning::Uuid = self.meaning {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             let parts = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)];
@@ -195,7 +260,7 @@ impl<'a> ColumnBuilder<'a> {
     pub(super) fn finish(self, name: &str) -> ReadColumn {
         let of_numbers = |numbers, kind| typed::of_numbers(name, numbers, kind);
         match self.meaning {
-            Meaning::Text | Meaning::Uuid => typed::of_texts(self.texts.finish()),
+            _ if self.as_texts => typed::of_texts(self.texts.finish()),
             Meaning::Boolean => {
                 let has = |wanted| self.numbers.values().contains(&wanted);
                 let words = (has(0.0) && has(1.0)).then(|| ["false".to_owned(), "true".to_owned()]);
@@ -209,9 +274,9 @@ impl<'a> ColumnBuilder<'a> {
     }
 }
 
-impl pages::Column for ColumnBuilder<'_> {
+impl pages::Column for ColumnBuilder {
     fn entry(&mut self, value: Stored<'_>) -> Result<(), Problem> {
-        let entry = if self.is_text() {
+        let entry = if self.as_texts {
             Entry::Text(self.text(value)?, None)
         } else {
             Entry::Number(self.meaning.number(self.physical, value)?)
@@ -226,7 +291,7 @@ impl pages::Column for ColumnBuilder<'_> {
     }
 
     fn value(&mut self, value: Stored<'_>) -> Result<(), Problem> {
-        if !self.is_text() {
+        if !self.as_texts {
             return self.push_number(self.meaning.number(self.physical, value)?);
         }
         let text = self.text(value)?;
@@ -254,7 +319,7 @@ impl pages::Column for ColumnBuilder<'_> {
     }
 
     fn missing(&mut self) -> Result<(), Problem> {
-        if self.is_text() {
+        if self.as_texts {
             self.texts.try_reserve().ok_or(Problem::Memory)?;
             self.texts.push_word(None);
             return Ok(());
@@ -283,4 +348,16 @@ pub(super) fn texts_of(column: &ReadColumn) -> crate::Texts {
     let words: Vec<Option<String>> =
         numbers.iter().map(|&value| (!value.is_nan()).then(|| text(value))).collect();
     crate::Texts::of(words.iter().map(Option::as_deref))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_have_bytes_and_no_more_than_are_read() {
+        assert_eq!(unscaled(Stored::Bytes(&[0xFF, 0xFE])).unwrap(), -2);
+        assert!(matches!(unscaled(Stored::Bytes(&[])), Err(Problem::Damage(_))));
+        assert!(matches!(unscaled(Stored::Bytes(&[0; 17])), Err(Problem::Unsupported(_))));
+    }
 }

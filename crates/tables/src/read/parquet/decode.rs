@@ -213,6 +213,7 @@ pub(super) fn delta_lengths(bytes: &[u8], count: usize, sink: &mut Sink<'_>) -> 
 
 /// Texts by the number of letters that each has in common with the one before it, and the others; their bytes are taken from `budget`.
 pub(super) fn delta_texts(
+    physical: Physical,
     bytes: &[u8],
     count: usize,
     budget: &mut usize,
@@ -227,6 +228,9 @@ pub(super) fn delta_texts(
         text.truncate(common.filter(|&common| common <= text.len()).ok_or(SHORT)?);
         text.extend_from_slice(suffix);
         *budget = budget.checked_sub(text.len()).ok_or(Problem::Expansion)?;
+        if matches!(physical, Physical::Fixed(width) if width != text.len()) {
+            return Err(Damage("the size of a value").into());
+        }
         sink(Stored::Bytes(&text))
     })
 }
@@ -269,6 +273,23 @@ mod tests {
     }
 
     #[test]
+    fn texts_of_a_fixed_size_have_it() {
+        // A text of two letters.
+        let bytes = [128, 1, 4, 1, 0, 128, 1, 4, 1, 4, b'a', b'b'];
+        let mut texts = Vec::new();
+        let mut read = |physical| {
+            delta_texts(physical, &bytes, 1, &mut 100, &mut |value| {
+                let Stored::Bytes(text) = value else { return Err(SHORT.into()) };
+                texts.push(text.to_vec());
+                Ok(())
+            })
+        };
+        assert!(read(Physical::ByteArray).is_ok() && read(Physical::Fixed(2)).is_ok());
+        assert!(matches!(read(Physical::Fixed(16)), Err(Problem::Damage(_))));
+        assert_eq!(texts, [b"ab", b"ab"]);
+    }
+
+    #[test]
     fn what_is_cut_off_is_refused() {
         let mut none = |_: Stored<'_>| Ok(());
         assert!(plain(Physical::Int32, &[0; 7], 2, &mut none).is_err());
@@ -277,6 +298,7 @@ mod tests {
         assert!(runs(&[], 0, 1, |_| Ok(())).is_err());
         assert!(delta(Physical::Int64, &[128, 1, 4, 2, 0], 2, &mut none).is_err());
         // A prefix that is longer than the text before it.
-        assert!(delta_texts(&[128, 1, 4, 1, 2, 128, 1, 4, 1, 0], 1, &mut 100, &mut none).is_err());
+        let texts = Physical::ByteArray;
+        assert!(delta_texts(texts, &[128, 1, 4, 1, 2, 128, 1, 4, 1, 0], 1, &mut 100, &mut none).is_err());
     }
 }

@@ -2,9 +2,13 @@
 
 use super::thrift::{Kind, Thrift};
 use super::{Damage, Problem};
+use crate::dialect::MAX_COLUMNS;
 
 /// At the beginning and at the end of a file.
 pub(super) const MAGIC: &[u8] = b"PAR1";
+
+/// At the beginning and at the end of a file whose footer is encrypted.
+pub(super) const ENCRYPTED: &[u8] = b"PARE";
 
 /// How deep groups of columns may be nested.
 const MAX_DEPTH: usize = 64;
@@ -73,6 +77,8 @@ pub(super) struct Chunk {
     pub(super) codec: i64,
     pub(super) start: usize,
     pub(super) bytes: usize,
+    /// Why it cannot be read.
+    pub(super) unsupported: Option<&'static str>,
 }
 
 /// What the footer says.
@@ -85,7 +91,7 @@ impl Footer {
     /// The footer of a file with these bytes.
     pub(super) fn read(file: &[u8]) -> Result<Self, Problem> {
         let damaged = Damage("its footer");
-        if file.ends_with(b"PARE") {
+        if file.ends_with(ENCRYPTED) {
             return Err(Problem::Unsupported("its footer is encrypted"));
         }
         let body = file.strip_suffix(MAGIC).ok_or(Damage("its end (it may have been cut off)"))?;
@@ -129,9 +135,20 @@ fn row_group(thrift: &mut Thrift<'_>) -> Option<RowGroup> {
 
 fn chunk(thrift: &mut Thrift<'_>) -> Option<Chunk> {
     let (mut codec, mut bytes, mut data, mut dictionary) = (0, 0, 0, 0);
-    thrift.structure(|thrift, id, _| {
-        if id != 3 {
-            return Some(false);
+    let (mut is_here, mut has_key, mut has_metadata) = (true, false, false);
+    thrift.structure(|thrift, id, kind| {
+        match id {
+            1 => {
+                is_here = thrift.binary(kind)?.is_empty();
+                return Some(true);
+            }
+            3 => has_metadata = true,
+            // How it is encrypted. Some of its metadata may be there as well.
+            8 => {
+                has_key = true;
+                return Some(false);
+            }
+            _ => return Some(false),
         }
         thrift.structure(|thrift, id, kind| {
             match id {
@@ -147,7 +164,12 @@ fn chunk(thrift: &mut Thrift<'_>) -> Option<Chunk> {
     })?;
     // Some writers say 0 where there is no dictionary.
     let start = if dictionary > 0 && dictionary < data { dictionary } else { data };
-    Some(Chunk { codec, start, bytes })
+    let unsupported = match (is_here, has_key || !has_metadata) {
+        (false, _) => Some("its values are in another file"),
+        (true, true) => Some("it is encrypted"),
+        (true, false) => None,
+    };
+    Some(Chunk { codec, start, bytes, unsupported })
 }
 
 /// An element of the schema: a group, or a column.
@@ -321,6 +343,9 @@ fn leaves(elements: &[Element<'_>]) -> Result<Vec<Leaf>, Problem> {
             open.push(Group { prefix: name + ".", optional, repeated, left: element.children });
             continue;
         }
+        if leaves.len() == MAX_COLUMNS {
+            return Err(Problem::Columns);
+        }
         let physical = element.physical().ok_or(damaged)?;
         leaves.push(Leaf { name, physical, logical: element.logical(), optional, repeated });
     }
@@ -328,4 +353,32 @@ fn leaves(elements: &[Element<'_>]) -> Result<Vec<Leaf>, Problem> {
         return Err(damaged.into());
     }
     Ok(leaves)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A field is its distance from the one before it and its kind: 8 are bytes, 12 is a structure that ends with 0.
+    #[test]
+    fn columns_of_other_files_and_encrypted_ones_are_noted() {
+        let unsupported = |bytes: &[u8]| chunk(&mut Thrift::new(bytes)).unwrap().unsupported;
+        assert_eq!(unsupported(&[0x3C, 0, 0]), None);
+        assert_eq!(unsupported(&[0x18, 0, 0x2C, 0, 0]), None);
+        assert_eq!(unsupported(&[0x18, 1, b'a', 0x2C, 0, 0]), Some("its values are in another file"));
+        assert_eq!(unsupported(&[0]), Some("it is encrypted"));
+        assert_eq!(unsupported(&[0x3C, 0, 0x5C, 0, 0]), Some("it is encrypted"));
+    }
+
+    #[test]
+    fn a_schema_is_read_no_further_than_a_table_goes() {
+        let element = |name, children| Element { name, children, physical: Some(1), ..Element::default() };
+        let schema = |columns: usize| {
+            let mut elements = vec![element(b"", 1), element(b"group", columns)];
+            elements.extend((0..columns).map(|_| element(b"a", 0)));
+            leaves(&elements)
+        };
+        assert_eq!(schema(MAX_COLUMNS).unwrap().len(), MAX_COLUMNS);
+        assert!(matches!(schema(MAX_COLUMNS + 1), Err(Problem::Columns)));
+    }
 }

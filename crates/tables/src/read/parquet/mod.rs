@@ -44,6 +44,10 @@ enum Problem {
     Unsupported(&'static str),
     /// It is compressed by this.
     Codec(&'static str),
+    /// It is compressed by Zstandard with a window of so many bytes, which is too large.
+    Window(u64),
+    /// It has more columns than a table may have.
+    Columns,
     /// It claims to be too large for its bytes.
     Expansion,
     Memory,
@@ -64,6 +68,13 @@ impl Problem {
                 let remedy = "write it with Snappy, Zstandard or gzip, as pandas does with to_parquet(file)";
                 (format!("it is compressed with {name}, which is not read"), remedy)
             }
+            Self::Window(bytes) => {
+                let found = format!("its Zstandard window of {} MiB is too large", bytes >> 20);
+                (found, "write it with a lower level of compression, or with Snappy")
+            }
+            Self::Columns => {
+                return TableError::Columns { path: reader.path.clone(), line: 1, most: MAX_COLUMNS };
+            }
             Self::Expansion => {
                 let found = "it claims to hold more than 250 times what its bytes justify".to_owned();
                 (found, "write it as CSV if it is to be trusted")
@@ -76,16 +87,15 @@ impl Problem {
 
 /// Whether a file with these bytes is one.
 pub(super) fn is_parquet(file: &[u8]) -> bool {
-    file.starts_with(footer::MAGIC)
+    // A text may well begin with the letters of an encrypted one, as `PARENT` does.
+    let is_encrypted = file.starts_with(footer::ENCRYPTED) && file.ends_with(footer::ENCRYPTED);
+    file.starts_with(footer::MAGIC) || is_encrypted
 }
 
 /// The table of a file with these bytes.
 pub(super) fn table(reader: &TableReader, file: &[u8]) -> Result<Table, TableError> {
     let footer = Footer::read(file).map_err(|problem| problem.at(reader, None))?;
     let Footer { leaves, groups } = &footer;
-    if leaves.len() > MAX_COLUMNS {
-        return Err(TableError::Columns { path: reader.path.clone(), line: 1, most: MAX_COLUMNS });
-    }
     let given: Vec<&str> = leaves.iter().map(|leaf| &*leaf.name).collect();
     let names = unique_names(&given, leaves.len());
     reader.check_columns(&names)?;
@@ -103,7 +113,7 @@ pub(super) fn table(reader: &TableReader, file: &[u8]) -> Result<Table, TableErr
     let mut columns = Vec::with_capacity(names.len());
     for (index, (leaf, name)) in leaves.iter().zip(names).enumerate() {
         let mut read = || {
-            let mut builder = ColumnBuilder::new(leaf, &reader.missing)?;
+            let mut builder = ColumnBuilder::new(leaf, &reader.missing, reader.kind_of(&name))?;
             for group in groups {
                 pages::read(file, leaf, (&group.chunks[index], group.rows), &mut budget, &mut builder)?;
             }

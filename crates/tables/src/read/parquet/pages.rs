@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use flate2::bufread::MultiGzDecoder;
-use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::{DEFAULT_MAX_WINDOW_SIZE, StreamingDecoder};
 
 use super::decode::{self, Sink, Stored};
 use super::footer::{Chunk, Leaf, Physical};
@@ -12,6 +12,12 @@ use super::{Damage, Problem};
 
 /// The window that every decoder of Zstandard has to support, in bytes.
 const MAX_WINDOW: u64 = 8 << 20;
+
+/// A page takes as much as so many bytes at least, since its header takes time. Those of pages with values are some twenty bytes long.
+const MIN_PAGE: usize = 64;
+
+/// The memory of an entry of a dictionary, besides its text.
+const ENTRY: usize = 32;
 
 /// What takes the values of a column: as stored, by the index in the dictionary, or missing.
 pub(super) trait Column {
@@ -29,7 +35,8 @@ pub(super) trait Column {
 
 /// Reads the values of a column for the rows of a group.
 ///
-/// The bytes of its pages after they are decompressed are taken from `budget`.
+/// The bytes of its pages are taken from `budget`: those in the file, since several columns may say that they are in the same ones, and
+/// those that decompression adds.
 pub(super) fn read(
     file: &[u8],
     leaf: &Leaf,
@@ -37,6 +44,9 @@ pub(super) fn read(
     budget: &mut usize,
     column: &mut dyn Column,
 ) -> Result<(), Problem> {
+    if let Some(unsupported) = chunk.unsupported {
+        return Err(Problem::Unsupported(unsupported));
+    }
     let end = chunk.start.checked_add(chunk.bytes).ok_or(Damage("where a column is"))?;
     let mut rest = file.get(chunk.start..end).ok_or(Damage("where a column is"))?;
     column.clear();
@@ -47,10 +57,12 @@ pub(super) fn read(
         let header = Header::read(&mut input).ok_or(Damage("the header of a page"))?;
         let (stored, after) =
             input.rest().split_at_checked(header.stored).ok_or(Damage("the size of a page"))?;
+        let taken = (rest.len() - after.len()).max(MIN_PAGE);
+        *budget = budget.checked_sub(taken).ok_or(Problem::Expansion)?;
         rest = after;
         let Some(page) = header.page else { continue };
-        // Bytes of the file as well, since several columns may say that they are in the same ones.
-        *budget = budget.checked_sub(header.bytes.max(header.stored)).ok_or(Problem::Expansion)?;
+        let added = header.bytes.saturating_sub(header.stored);
+        *budget = budget.checked_sub(added).ok_or(Problem::Expansion)?;
         // The levels of a page of the second kind are not compressed.
         let plain = if let Page::Data { levels: Levels::Before(bytes, _), .. } = page { bytes } else { 0 };
         let (levels, values) = stored.split_at_checked(plain).ok_or(Damage("the size of a page"))?;
@@ -61,9 +73,12 @@ pub(super) fn read(
         let bytes = decompressed.as_deref().unwrap_or(values);
         match page {
             Page::Dictionary { values } => {
-                if std::mem::replace(&mut has_dictionary, true) || values > rows {
+                if std::mem::replace(&mut has_dictionary, true) {
                     return Err(Damage("a dictionary").into());
                 }
+                // It may have entries that no row has, whose memory the number of rows does not justify.
+                let unused = values.saturating_sub(rows).saturating_mul(ENTRY);
+                *budget = budget.checked_sub(unused).ok_or(Problem::Expansion)?;
                 decode::plain(leaf.physical, bytes, values, &mut |value| column.entry(value))?;
             }
             Page::Data { values, encoding, levels: kind } => {
@@ -151,7 +166,7 @@ impl Values<'_> {
             }
             5 => decode::delta(physical, bytes, count, sink),
             6 if physical == Physical::ByteArray => decode::delta_lengths(bytes, count, sink),
-            7 if texts => decode::delta_texts(bytes, count, budget, sink),
+            7 if texts => decode::delta_texts(physical, bytes, count, budget, sink),
             9 => decode::byte_streams(physical, bytes, count, sink),
             _ => Err(Problem::Unsupported("its values have an encoding that is not known")),
         }
@@ -277,8 +292,10 @@ fn decompress(codec: i64, stored: &[u8], size: usize) -> Result<Option<Vec<u8>>,
         5 | 7 => return Err(Problem::Codec("LZ4")),
         6 => {
             // A decoder requests the memory of a frame's window at once.
-            if window(stored).is_none_or(|window| window > (size as u64).max(MAX_WINDOW)) {
-                return Err(damaged.into());
+            let most = (size as u64).clamp(MAX_WINDOW, DEFAULT_MAX_WINDOW_SIZE);
+            let window = window(stored).ok_or(damaged)?;
+            if window > most {
+                return Err(Problem::Window(window));
             }
             let decoder = StreamingDecoder::new(stored).map_err(|_| damaged)?;
             decoder.take(size as u64 + 1).read_to_end(&mut bytes).map_err(|_| damaged)?;
@@ -290,7 +307,7 @@ fn decompress(codec: i64, stored: &[u8], size: usize) -> Result<Option<Vec<u8>>,
 
 /// The bytes that a frame of Zstandard may refer back to (RFC 8878, 3.1.1.1).
 fn window(frame: &[u8]) -> Option<u64> {
-    let &[_, _, _, _, descriptor, next, ..] = frame else { return None };
+    let &[0x28, 0xB5, 0x2F, 0xFD, descriptor, next, ..] = frame else { return None };
     if descriptor & 0x20 == 0 {
         let base = 1u64 << (10 + u32::from(next >> 3));
         return Some(base + base / 8 * u64::from(next & 7));
@@ -302,4 +319,72 @@ fn window(frame: &[u8]) -> Option<u64> {
     size[..bytes].copy_from_slice(frame.get(5 + dictionary..5 + dictionary + bytes)?);
     let size = u64::from_le_bytes(size);
     Some(if bytes == 2 { size + 256 } else { size })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nothing;
+
+    impl Column for Nothing {
+        fn entry(&mut self, _: Stored<'_>) -> Result<(), Problem> {
+            Ok(())
+        }
+        fn clear(&mut self) {}
+        fn value(&mut self, _: Stored<'_>) -> Result<(), Problem> {
+            Ok(())
+        }
+        fn indexed(&mut self, _: u32) -> Result<(), Problem> {
+            Ok(())
+        }
+        fn missing(&mut self) -> Result<(), Problem> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_window_that_is_too_large_is_told_from_damage() {
+        // A frame of a block without bytes, whose window is 8 MiB, and the one after it.
+        let frame = |window: u8| [0x28, 0xB5, 0x2F, 0xFD, 0, window, 1, 0, 0];
+        let window = |exponent: u8| frame((exponent - 10) << 3);
+        assert_eq!(decompress(6, &window(23), 0).unwrap(), Some(Vec::new()));
+        assert!(matches!(decompress(6, &window(24), 0), Err(Problem::Window(bytes)) if bytes == 16 << 20));
+        // What is no frame has no window.
+        let mut damaged = window(24);
+        damaged[0] = 0;
+        assert!(matches!(decompress(6, &damaged, 0), Err(Problem::Damage(_))));
+    }
+
+    /// A dictionary of one byte has eight booleans.
+    #[test]
+    fn entries_that_no_row_has_are_counted() {
+        // Their size is 1, in the file as well, and their number 8. A page of data does not follow.
+        let file = [0x25, 2, 0x15, 2, 0x4C, 0x15, 16, 0, 0, 0xFF];
+        let (optional, repeated) = (0, false);
+        let leaf = Leaf { name: "a".into(), physical: Physical::Boolean, logical: None, optional, repeated };
+        let chunk = Chunk { codec: 0, start: 0, bytes: file.len(), unsupported: None };
+        let needed = MIN_PAGE + 6 * ENTRY;
+        for (mut budget, is_enough) in [(needed, true), (needed - 1, false)] {
+            let read = super::read(&file, &leaf, (&chunk, 2), &mut budget, &mut Nothing);
+            assert_eq!(matches!(read, Err(Problem::Damage(_))), is_enough);
+            assert_eq!(matches!(read, Err(Problem::Expansion)), !is_enough);
+        }
+    }
+
+    /// A byte of zero is the header of a page without values and without bytes.
+    #[test]
+    fn pages_without_values_are_counted() {
+        let file = [0; 100];
+        let leaf =
+            Leaf { name: "a".into(), physical: Physical::Int32, logical: None, optional: 0, repeated: false };
+        let chunk = Chunk { codec: 0, start: 0, bytes: file.len(), unsupported: None };
+        let mut budget = 250 * MIN_PAGE;
+        let mut read = || super::read(&file, &leaf, (&chunk, 1), &mut budget, &mut Nothing);
+        // Each column that says that it is there takes as much.
+        assert!(matches!(read(), Err(Problem::Damage(_))));
+        assert!(matches!(read(), Err(Problem::Damage(_))));
+        assert!(matches!(read(), Err(Problem::Expansion)));
+        assert_eq!(budget, 0);
+    }
 }

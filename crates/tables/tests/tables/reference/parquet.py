@@ -65,6 +65,22 @@ def table():
     )
 
 
+def told():
+    """Values that tell apart what a column is read as."""
+    return pyarrow.table(
+        {
+            "whole": pyarrow.array([2**53, 2**53 + 1, 0, None, 2**53], "int64"),
+            "unsigned": pyarrow.array([2**64 - 1, 2**64 - 2, 0, None, 2**64 - 1], "uint64"),
+            "number": pyarrow.array([decimal.Decimal(10**17), decimal.Decimal(10**17 + 1), decimal.Decimal(0), None, decimal.Decimal(-7)], pyarrow.decimal128(18, 0)),
+            "single": pyarrow.array([0.1, -2.5, -0.0, None, math.nan], "float32"),
+            "double": pyarrow.array([0.1, -2.5, 0.0, None, math.nan], "float64"),
+            "yes": pyarrow.array([True, False, False, None, True], "bool"),
+            "day": pyarrow.array([datetime.date(1970, 1, 1), datetime.date(1970, 1, 2), None, None, datetime.date(1969, 1, 1)], "date32"),
+            "clock": pyarrow.array([datetime.time(0), datetime.time(6), None, None, datetime.time(12)], "time64[us]"),
+        }
+    )
+
+
 def write(name, content, **options):
     options = {"write_statistics": False, "store_schema": False} | options
     pyarrow.parquet.write_table(content, HERE / "parquet" / f"{name}.parquet", **options)
@@ -170,6 +186,10 @@ def main():
     write("brotli", nested.select(["a"]), compression="brotli")
     frame = pandas.DataFrame({"x": [1.5, 2.5]}, index=["first", "second"])
     frame.to_parquet(HERE / "parquet" / "index.parquet")
+    # The dictionary of the file has all the categories, and the rows have three of them.
+    categories = pandas.Categorical.from_codes([7, 41, 0, 7, 7, -1, 41, 0, 7, 7], [f"kind {code}" for code in range(50)])
+    write("categories", pyarrow.Table.from_pandas(pandas.DataFrame({"kind": categories})))
+    write("told", told())
     seeds(content)
 
 
