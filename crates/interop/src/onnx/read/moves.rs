@@ -37,8 +37,8 @@ pub(super) fn moved(
             let both = [one(&lengths[..axis]), one(&lengths[axis..])].into_iter().collect::<Option<Vec<_>>>();
             view.reshaped(&both.ok_or("its axes are too long")?, true, None)?
         }
-        "Squeeze" => view.squeezed(operation.axes(1).as_deref())?,
-        "Unsqueeze" => view.unsqueezed(&operation.axes(1).ok_or("it has no axes")?)?,
+        "Squeeze" => view.squeezed(operation.axes(1)?.as_deref())?,
+        "Unsqueeze" => view.unsqueezed(&operation.axes(1)?.ok_or("it has no axes")?)?,
         "Transpose" => {
             let reversed: Vec<i64> = (0..view.rank() as i64).rev().collect();
             let order = operation.ints("perm").unwrap_or(&reversed);
@@ -64,13 +64,10 @@ pub(super) fn moved(
 }
 
 fn slice(operation: &Operation<'_>, view: &View) -> Result<View, String> {
-    let given = |attribute: &str, input: usize| {
-        let attribute = operation.ints(attribute).map(<[i64]>::to_vec);
-        attribute.or_else(|| operation.constant(input).and_then(integers))
-    };
-    let (starts, ends) = given("starts", 1).zip(given("ends", 2)).ok_or("what it picks is computed")?;
-    let axes = given("axes", 3).unwrap_or_else(|| (0..starts.len() as i64).collect());
-    let steps = given("steps", 4).unwrap_or_else(|| vec![1; starts.len()]);
+    let given = |name: &str, input: usize| operation.integers(name, input);
+    let (starts, ends) = given("starts", 1)?.zip(given("ends", 2)?).ok_or("it has no starts or no ends")?;
+    let axes = given("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
+    let steps = given("steps", 4)?.unwrap_or_else(|| vec![1; starts.len()]);
     if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
         return Err("it has other numbers of starts, ends, axes and steps".into());
     }
@@ -96,9 +93,7 @@ fn slice(operation: &Operation<'_>, view: &View) -> Result<View, String> {
 fn split(operation: &Operation<'_>, view: &View) -> Result<Vec<View>, String> {
     let axis = view.axis_index(operation.int("axis", 0), view.rank())?;
     let length = view.length(axis);
-    let given =
-        operation.ints("split").map(<[i64]>::to_vec).or_else(|| operation.constant(1).and_then(integers));
-    let lengths: Vec<usize> = match given {
+    let lengths: Vec<usize> = match operation.integers("split", 1)? {
         Some(lengths) => lengths
             .iter()
             .map(|&length| usize::try_from(length).ok())

@@ -87,7 +87,8 @@ impl Moments {
             return x.rank().checked_sub(2).filter(|axes| *axes > 0);
         }
         let mut axes: Vec<usize> = operation
-            .axes(1)?
+            .axes(1)
+            .ok()??
             .into_iter()
             .map(|axis| x.axis_index(axis, x.rank()).ok())
             .collect::<Option<_>>()?;

@@ -101,7 +101,7 @@ fn global(operation: &Operation<'_>, name: &str) -> Result<Step, String> {
 fn reduced(operation: &Operation<'_>, name: &str) -> Result<Step, String> {
     let frame = &operation.frame;
     let rank = frame.rank();
-    let axes = operation.axes(1).ok_or("it reduces all axes, that of the batch too")?;
+    let axes = operation.axes(1)?.ok_or("it reduces all axes, that of the batch too")?;
     let batch = frame.batch_axis().ok_or("the batch is part of another axis")?;
     let mut gone = Vec::new();
     for axis in axes {
