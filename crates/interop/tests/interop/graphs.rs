@@ -8,7 +8,7 @@ pub(crate) fn field(tag: u8, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A field of protobuf, of a number.
-pub(crate) fn number(tag: u8, value: u64) -> Vec<u8> {
+fn number(tag: u8, value: u64) -> Vec<u8> {
     [vec![tag << 3], varint(value)].concat()
 }
 
@@ -64,7 +64,11 @@ fn ints(name: &str, values: &[u64]) -> Vec<u8> {
 
 /// An attribute that is a number of single precision.
 fn float(name: &str, value: f32) -> Vec<u8> {
-    field(5, &[field(1, name.as_bytes()), vec![2 << 3 | 5], value.to_le_bytes().to_vec(), number_of_kind(1)].concat())
+    field(
+        5,
+        &[field(1, name.as_bytes()), vec![2 << 3 | 5], value.to_le_bytes().to_vec(), number_of_kind(1)]
+            .concat(),
+    )
 }
 
 /// A constant of single precision, with these axes and this many zeros.

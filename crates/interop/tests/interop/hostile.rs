@@ -5,7 +5,7 @@ use std::io::Write as _;
 use chainrule_interop::{FormatError, OnnxModel, OnnxReadError, StateDict, WeightFileError};
 
 use crate::file;
-use crate::graphs::{constant, field, node, number, onnx, varint};
+use crate::graphs::{constant, field, node, onnx, varint};
 
 fn problem<T: std::fmt::Debug>(result: Result<T, FormatError>) -> String {
     result.unwrap_err().to_string()

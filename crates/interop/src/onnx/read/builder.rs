@@ -261,7 +261,8 @@ impl Builder {
         {
             let views: Vec<&View> = samples.iter().map(|samples| &samples.view).collect();
             let factor = samples.iter().all(|samples| samples.factor == first.factor);
-            let mut moves = moved(&operation, operator, &views, &inputs, self.batch);
+            let is_input = first.factor == 1.0 && matches!(self.sources[first.view.source].kind, Kind::Input);
+            let mut moves = moved(&operation, operator, &views, &inputs, self.batch, is_input);
             if moves.is_err() && operator == "Reshape" && first.view.is_of_samples() {
                 // Of a part of an axis, or in factors that the axes do not have, a vector is made first.
                 let (source, _) = self.arranged(first)?;
@@ -270,7 +271,7 @@ impl Builder {
                     Applied { description, is_merge: false, weights: Vec::new(), inputs: vec![source] };
                 let flat = self.apply("flatten", flat)?;
                 let view = View::of(flat, &self.sources[flat].shape);
-                moves = moved(&operation, operator, &[&view], &inputs, self.batch);
+                moves = moved(&operation, operator, &[&view], &inputs, self.batch, false);
             }
             if let Some(views) = moves?.filter(|_| factor) {
                 let moments = first.moments.clone().filter(|_| operator == "Identity");

@@ -6,17 +6,38 @@ use super::lengths::{of_constant, range};
 use super::node::{Length, Operation};
 use super::view::View;
 
-/// The views that a node makes of these, if it moves values and nothing else.
+/// The types of elements that samples may be made: single, half and double precision, and bfloat16.
+const FLOATS: [i64; 4] = [1, 10, 11, 16];
+
+/// The types of ids.
+const IDS: [i64; 2] = [6, 7];
+
+/// Whether samples may be made this type; only those of an input are ids, which are whole already.
+fn cast(to: i64, is_input: bool) -> Result<(), String> {
+    match to {
+        to if FLOATS.contains(&to) || is_input && IDS.contains(&to) => Ok(()),
+        to if IDS.contains(&to) => Err("it rounds values to whole numbers".into()),
+        to => Err(format!("it makes elements of the type {to}, which samples do not have")),
+    }
+}
+
+/// The views that a node makes of these, if it moves values and nothing else; `is_input` says whether the first is of an input.
 pub(super) fn moved(
     operation: &Operation<'_>,
     operator: &str,
     views: &[&View],
     inputs: &[Option<Known>],
     batch: Option<i64>,
+    is_input: bool,
 ) -> Result<Option<Vec<View>>, String> {
     let view = views[0];
     Ok(Some(vec![match operator {
-        "Identity" | "Dropout" | "Cast" | "CastLike" => view.clone(),
+        "Identity" | "Dropout" => view.clone(),
+        "Cast" => cast(operation.int("to", 0), is_input).map(|()| view.clone())?,
+        "CastLike" => {
+            let float = operation.weight(1)?.dtype().is_float();
+            cast(if float { FLOATS[0] } else { IDS[0] }, is_input).map(|()| view.clone())?
+        }
         "Reshape" => {
             let lengths = match inputs.get(1) {
                 Some(Some(Known::Lengths(lengths))) => Some(lengths.clone()),
@@ -112,7 +133,10 @@ fn split(operation: &Operation<'_>, view: &View) -> Result<Vec<View>, String> {
     let mut start = 0;
     for len in lengths {
         views.push(if len == length { view.clone() } else { view.picked(axis, start, len, false)? });
-        start += len;
+        start = start.saturating_add(len);
+    }
+    if start != length {
+        return Err(format!("its parts do not sum to the {length} values of the axis"));
     }
     Ok(views)
 }
