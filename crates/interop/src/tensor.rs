@@ -152,6 +152,16 @@ impl Tensor {
         Some(Self { shape: vec![columns, rows], strides: vec![along, down], ..self.clone() })
     }
 
+    /// The same elements one after the other; of the same bytes, if they are already.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn in_order(&self) -> Self {
+        if self.strides == row_major(&self.shape) {
+            return self.clone();
+        }
+        let strides = row_major(&self.shape);
+        Self { shape: self.shape.clone(), strides, start: 0, bytes: Arc::new(self.to_bytes()), ..*self }
+    }
+
     /// These of its rows, of the same bytes.
     #[cfg(feature = "onnx")]
     pub(crate) fn rows(&self, start: usize, count: usize) -> Option<Self> {

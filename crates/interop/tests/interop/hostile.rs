@@ -5,6 +5,7 @@ use std::io::Write as _;
 use chainrule_interop::{FormatError, OnnxModel, OnnxReadError, StateDict, WeightFileError};
 
 use crate::file;
+use crate::graphs::{constant, field, node, onnx, varint};
 
 fn problem<T: std::fmt::Debug>(result: Result<T, FormatError>) -> String {
     result.unwrap_err().to_string()
@@ -198,47 +199,6 @@ fn pickles_that_are_deep_or_repeat_themselves() {
         let message = problem(StateDict::from_pytorch(&storage(count)));
         assert!(message.contains("ends within its storages"), "{message}");
     }
-}
-
-/// A field of protobuf, of bytes.
-fn field(tag: u8, bytes: &[u8]) -> Vec<u8> {
-    [&[tag << 3 | 2][..], &varint(bytes.len() as u64), bytes].concat()
-}
-
-/// A field of protobuf, of a number.
-fn number(tag: u8, value: u64) -> Vec<u8> {
-    [vec![tag << 3], varint(value)].concat()
-}
-
-fn varint(mut value: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-    bytes
-}
-
-/// An ONNX file with these parts of a graph, whose input `x` has samples of four values.
-fn onnx(parts: &[Vec<u8>]) -> Vec<u8> {
-    let axis = |length: u64| field(1, &number(1, length));
-    let shape = field(2, &[axis(1), axis(4)].concat());
-    let kind = field(2, &field(1, &[number(1, 1), shape].concat()));
-    let input = field(11, &[field(1, b"x"), kind].concat());
-    let output = field(12, &field(1, b"y"));
-    [field(7, &[&[input, output], parts].concat().concat()), field(8, &number(2, 17))].concat()
-}
-
-fn node(operator: &str, inputs: &[&str], output: &str) -> Vec<u8> {
-    let inputs: Vec<u8> = inputs.iter().flat_map(|input| field(1, input.as_bytes())).collect();
-    field(1, &[inputs, field(2, output.as_bytes()), field(4, operator.as_bytes())].concat())
-}
-
-/// A constant of single precision, with these axes and this many zeros.
-fn constant(name: &str, axes: &[u64], zeros: usize) -> Vec<u8> {
-    let axes: Vec<u8> = axes.iter().flat_map(|length| number(1, *length)).collect();
-    field(5, &[axes, number(2, 1), field(8, name.as_bytes()), field(9, &vec![0; 4 * zeros])].concat())
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Weights to and from files of other libraries.
 
+mod graphs;
 mod hostile;
 mod keras;
 #[cfg(feature = "keras")]

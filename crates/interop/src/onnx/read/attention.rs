@@ -7,6 +7,7 @@
 use chainrule_core::{Description, Value};
 
 use super::builder::{Applied, Builder, Kind, Known, Samples};
+use super::constant::number;
 use super::node::Operation;
 use super::view::{Frame, Slot, View};
 use crate::dtype::Dtype;
@@ -15,6 +16,9 @@ use crate::tensor::Tensor;
 
 /// What is added to a score that does not count is at most this.
 const LOW: f64 = -1e4;
+
+/// After such a mask scores are multiplied by at least this, so that it stays low.
+const LEAST: f64 = 1e-2;
 
 /// The scores `Q Kᵀ`, `[heads..., steps, keys]`, or their softmax.
 #[derive(Clone)]
@@ -34,6 +38,8 @@ pub(super) struct Scores {
 pub(super) struct Attended {
     scores: Scores,
     values: View,
+    /// What the values are multiplied by.
+    factor: f64,
     heads: usize,
     groups: usize,
     size: usize,
@@ -85,6 +91,14 @@ fn beside(left: &Tensor, right: &Tensor) -> Tensor {
         *last += width(right);
     }
     Tensor::of_values(Dtype::F32, shape, (0..rows).flat_map(row))
+}
+
+impl Scores {
+    /// Scores times a number; nothing if what was added to them before is then no mask, or no ALiBi, any more.
+    fn times(self, factor: f64) -> Option<Self> {
+        let stays = factor == 1.0 || !self.alibi && (!self.causal || factor >= LEAST);
+        stays.then(|| Self { scale: self.scale * factor, ..self })
+    }
 }
 
 impl Projection {
@@ -267,7 +281,8 @@ impl Builder {
         if !in_order || axis + 1 != samples.view.rank() || scores.softmax {
             return Err("it is over another axis than the keys of an attention".into());
         }
-        let scores = Scores { softmax: true, scale: scores.scale * samples.factor, ..scores };
+        let scaled = scores.times(samples.factor).ok_or("its scores are multiplied after their mask")?;
+        let scores = Scores { softmax: true, ..scaled };
         let shape = self.source(samples.view.source).shape.clone();
         self.virtual_source("weights", shape, Kind::Scores(scores), samples.view.clone()).map(Some)
     }
@@ -283,12 +298,11 @@ impl Builder {
         let mask = mask(*steps, *keys, all.iter().product()).filter(|_| in_order && !scores.softmax);
         let [causal, alibi] =
             mask.ok_or("what it does to the scores of an attention is neither a causal mask nor ALiBi")?;
-        let scores = Scores {
-            scale: scores.scale * samples.factor,
-            causal: scores.causal || causal,
-            alibi: scores.alibi || alibi,
-            ..scores
-        };
+        let scores = scores.times(samples.factor).ok_or("its scores are multiplied after their mask")?;
+        if scores.alibi && alibi {
+            return Err("it adds ALiBi twice".into());
+        }
+        let scores = Scores { causal: scores.causal || causal, alibi: scores.alibi || alibi, ..scores };
         self.virtual_source("scores", shape, Kind::Scores(scores), samples.view.clone()).map(Some)
     }
 
@@ -337,7 +351,8 @@ impl Builder {
         let shape = [&[steps], &lengths[..], &[size]].concat();
         let copied = |projection: &Projection| projection.weight.size();
         self.spend(projections.iter().flatten().map(copied).sum())?;
-        let attended = Attended { scores, values: values.view.clone(), heads, groups, size, projections };
+        let (factor, values) = (values.factor, values.view.clone());
+        let attended = Attended { scores, values, factor, heads, groups, size, projections };
         let view = View::framed(0, &shape, &Frame::of(frame));
         self.virtual_source("attended", shape, Kind::Attended(Box::new(attended)), view)
     }
@@ -348,7 +363,7 @@ impl Builder {
             return Ok(Some(merged));
         }
         let Kind::Attended(attended) = &self.source(source).kind else { return Ok(None) };
-        if attended.heads != 1 || attended.scores.alibi {
+        if attended.heads != 1 || attended.scores.alibi || attended.factor != 1.0 {
             return Ok(None);
         }
         let attended = attended.clone();
@@ -490,9 +505,8 @@ fn added(mask: &Tensor, steps: usize, keys: usize, heads: usize) -> Option<[bool
 
 /// What a choice between scores and a low number does; `own` says which of the two is chosen where the constant is true.
 fn chosen(truth: &Tensor, low: &Tensor, steps: usize, keys: usize, own: bool) -> Option<[bool; 2]> {
-    let low =
-        low.numbers().next().filter(|low| low.is_nan() || *low <= LOW && trimmed(truth) == [steps, keys])?;
+    number(low).filter(|low| *low <= LOW && trimmed(truth) == [steps, keys])?;
     let later = |index: usize| index % keys > index / keys;
     let fits = truth.numbers().enumerate().all(|(index, truth)| (truth != 0.0) == (later(index) != own));
-    (fits && !low.is_nan()).then_some([true, false])
+    fits.then_some([true, false])
 }

@@ -1,7 +1,7 @@
 //! The layers of a graph, one node after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use chainrule_core::{AnyLayer, AnyMerge, Description, Layer, Merge, Plan, Registry, Value};
 use chainrule_tensor::Shape;
@@ -30,6 +30,9 @@ const COPIES: usize = 8;
 /// Bytes that even a small file may make of its constants.
 const SMALL: usize = 1 << 16;
 
+/// The most characters of a name in a reason that is kept.
+const LONGEST: usize = 80;
+
 /// What a name of the graph stands for.
 #[derive(Clone, Debug)]
 pub(super) enum Known {
@@ -44,7 +47,7 @@ pub(super) enum Known {
     /// A value on the way to a normalisation.
     Moments(Box<Moments>),
     /// What a node computes with constants that is not known here; it matters only to who uses it.
-    Opaque(String),
+    Opaque(Arc<str>),
 }
 
 /// The output of a layer, perhaps in another arrangement, times a number.
@@ -149,7 +152,9 @@ impl Builder {
     }
 
     pub(super) fn count_uses(&mut self, nodes: &[NodeProto], outputs: &[String]) {
-        for name in nodes.iter().flat_map(|node| &node.input).chain(outputs) {
+        let names = nodes.iter().flat_map(|node| &node.input).chain(outputs);
+        // What is omitted has the empty name.
+        for name in names.filter(|name| !name.is_empty()) {
             *self.uses.entry(name.clone()).or_insert(0) += 1;
         }
     }
@@ -185,6 +190,7 @@ impl Builder {
                 None => return Err(format!("its input {name:?} is not known")),
             });
         }
+        while inputs.pop_if(|known| known.is_none()).is_some() {}
         let used: Vec<bool> = outputs.iter().map(|output| self.uses.contains_key(output)).collect();
         let results = self.results(&mut node, &operator, inputs, &used)?;
         if used.iter().skip(results.len()).any(|used| *used) {
@@ -225,7 +231,7 @@ impl Builder {
             .collect();
         let formula = inputs.iter().flatten().any(|known| matches!(known, Known::Erf(_) | Known::Moments(_)));
         let opaque = inputs.iter().find_map(|known| match known {
-            Some(Known::Opaque(reason)) => Some(reason.clone()),
+            Some(Known::Opaque(reason)) => Some(Arc::clone(reason)),
             _ => None,
         });
         // A loop is named, and not what it counts with.
@@ -234,7 +240,7 @@ impl Builder {
             Some(reason) if samples.is_empty() && !formula => {
                 return Ok(vec![Known::Opaque(reason); used.len()]);
             }
-            Some(reason) => return Err(reason),
+            Some(reason) => return Err(reason.to_string()),
             None => {}
         }
         if samples.is_empty() && !formula {
@@ -245,7 +251,7 @@ impl Builder {
         }
         let operation = Operation {
             node,
-            inputs: inputs.iter().map(|known| self.operand(known.as_ref())).collect::<Result<_, _>>()?,
+            inputs: inputs.iter().map(|known| Self::operand(known.as_ref())).collect(),
             opset: self.opset,
             outputs: used.len(),
             frame: Frame::plain(0),
@@ -255,7 +261,8 @@ impl Builder {
         {
             let views: Vec<&View> = samples.iter().map(|samples| &samples.view).collect();
             let factor = samples.iter().all(|samples| samples.factor == first.factor);
-            let mut moves = moved(&operation, operator, &views, &inputs, self.batch);
+            let is_input = first.factor == 1.0 && matches!(self.sources[first.view.source].kind, Kind::Input);
+            let mut moves = moved(&operation, operator, &views, &inputs, self.batch, is_input);
             if moves.is_err() && operator == "Reshape" && first.view.is_of_samples() {
                 // Of a part of an axis, or in factors that the axes do not have, a vector is made first.
                 let (source, _) = self.arranged(first)?;
@@ -264,7 +271,7 @@ impl Builder {
                     Applied { description, is_merge: false, weights: Vec::new(), inputs: vec![source] };
                 let flat = self.apply("flatten", flat)?;
                 let view = View::of(flat, &self.sources[flat].shape);
-                moves = moved(&operation, operator, &[&view], &inputs, self.batch);
+                moves = moved(&operation, operator, &[&view], &inputs, self.batch, false);
             }
             if let Some(views) = moves?.filter(|_| factor) {
                 let moments = first.moments.clone().filter(|_| operator == "Identity");
@@ -312,10 +319,10 @@ impl Builder {
         inputs: &[Option<Known>],
         outputs: usize,
     ) -> Result<Vec<Known>, String> {
-        let name =
-            node.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| "without a name".to_owned());
+        let name = node.name.as_deref().filter(|name| !name.is_empty()).map_or("without a name", short);
+        let named = short(operator);
         let opaque =
-            || Known::Opaque(format!("it depends on the node {name}, {operator}, which is not known"));
+            || Known::Opaque(format!("it depends on the node {name}, {named}, which is not known").into());
         let constants: Option<Vec<&Tensor>> = inputs
             .iter()
             .map(|known| match known {
@@ -323,15 +330,14 @@ impl Builder {
                 _ => None,
             })
             .collect();
-        let lengths: Option<Vec<Vec<Length>>> = inputs
-            .iter()
-            .flatten()
-            .map(|known| match known {
-                Known::Lengths(lengths) => Some(lengths.clone()),
-                Known::Constant(tensor) => of_constant(tensor),
+        let lengths = || -> Option<Vec<Vec<Length>>> {
+            let lengths = inputs.iter().map(|known| match known {
+                Some(Known::Lengths(lengths)) => Some(lengths.clone()),
+                Some(Known::Constant(tensor)) => of_constant(tensor),
                 _ => None,
-            })
-            .collect();
+            });
+            lengths.collect()
+        };
         let is_uniform = inputs.iter().any(|known| matches!(known, Some(Known::Uniform(_))));
         let known = match (operator, inputs) {
             ("ConstantOfShape", _) => {
@@ -358,25 +364,26 @@ impl Builder {
                 Known::Uniform(*value)
             }
             _ if is_uniform => opaque(),
-            _ => match (constants, lengths) {
-                (Some(constants), _) => {
+            _ => match constants {
+                Some(constants) => {
+                    // What is put together of others, or in another order, is new.
+                    if matches!(operator, "Concat" | "Transpose") {
+                        let add = |sum: usize, tensor: &&Tensor| sum.saturating_add(tensor.size());
+                        self.spend(constants.iter().fold(0, add))?;
+                    }
                     let folded = folded(node, operator, &constants, outputs).unwrap_or_default();
                     if !folded.is_empty() {
-                        // One that is put together of others is new.
-                        let new =
-                            if operator == "Concat" { folded.iter().map(Tensor::size).sum() } else { 0 };
-                        self.spend(new)?;
                         return Ok(folded.into_iter().map(Known::Constant).collect());
                     }
                     opaque()
                 }
-                (None, Some(lengths)) => match computed(node, operator, &lengths) {
-                    Ok(lengths) => Known::Lengths(lengths),
-                    Err(problem) => {
-                        Known::Opaque(format!("it depends on the node {name}, {operator}: {problem}"))
+                None => match lengths().map(|lengths| computed(node, operator, &lengths)) {
+                    Some(Ok(lengths)) => Known::Lengths(lengths),
+                    Some(Err(problem)) => {
+                        Known::Opaque(format!("it depends on the node {name}, {named}: {problem}").into())
                     }
+                    None => opaque(),
                 },
-                (None, None) => opaque(),
             },
         };
         Ok(vec![known; outputs])
@@ -391,15 +398,15 @@ impl Builder {
     }
 
     /// An input of a node as its operation sees it, of samples their shape.
-    fn operand(&self, known: Option<&Known>) -> Result<Option<Operand>, String> {
-        Ok(match known {
+    fn operand(known: Option<&Known>) -> Option<Operand> {
+        match known {
             None => None,
             Some(Known::Samples(samples)) => Some(Operand::Samples(samples.view.sample().0)),
             Some(Known::Constant(tensor)) => Some(Operand::Constant(tensor.clone())),
             Some(
                 Known::Lengths(_) | Known::Uniform(_) | Known::Erf(_) | Known::Moments(_) | Known::Opaque(_),
-            ) => None,
-        })
+            ) => Some(Operand::Computed),
+        }
     }
 
     /// The lengths of the axes of samples.
@@ -851,6 +858,11 @@ impl Builder {
         let outputs = Value::List(ends.iter().map(|&source| id(source)).collect());
         Description::new("graph").with("inputs", inputs).with("nodes", nodes).with("outputs", outputs)
     }
+}
+
+/// The beginning of a name, as long as a message of many needs it.
+fn short(name: &str) -> &str {
+    name.char_indices().nth(LONGEST).map_or(name, |(end, _)| &name[..end])
 }
 
 /// Samples times a number.

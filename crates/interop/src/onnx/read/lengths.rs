@@ -174,7 +174,10 @@ fn parts(node: &NodeProto, inputs: &[&Tensor], outputs: usize) -> Option<Vec<Ten
         .iter()
         .find(|attribute| attribute.name.as_deref() == Some("split"))
         .map(|attribute| attribute.ints.clone());
-    let given = given.or_else(|| inputs.get(1).and_then(|lengths| integers(lengths)));
+    let given = match (given, inputs.get(1)) {
+        (None, Some(lengths)) => Some(integers(lengths)?),
+        (given, _) => given,
+    };
     let lengths = match given {
         Some(lengths) => {
             lengths.into_iter().map(|length| usize::try_from(length).ok()).collect::<Option<Vec<_>>>()?
@@ -212,7 +215,14 @@ fn one(node: &NodeProto, operator: &str, inputs: &[&Tensor]) -> Option<Tensor> {
     let floats = |name: &str| attribute(node, name);
     match operator {
         "Identity" => return Some(first.clone()),
-        "Transpose" if first.shape().len() == 2 => return first.transposed(),
+        "Transpose" if first.shape().len() == 2 => {
+            let order = node.attribute.iter().find(|attribute| attribute.name.as_deref() == Some("perm"));
+            return match order.map_or(&[1, 0][..], |order| &order.ints) {
+                [1, 0] => Some(first.transposed()?.in_order()),
+                [0, 1] => Some(first.clone()),
+                _ => None,
+            };
+        }
         "Slice" if first.dtype().is_float() => {
             let number = |input: usize| {
                 inputs.get(input).and_then(|tensor| integers(tensor)).filter(|numbers| numbers.len() == 1)
@@ -246,13 +256,16 @@ fn one(node: &NodeProto, operator: &str, inputs: &[&Tensor]) -> Option<Tensor> {
         _ => {}
     }
     if matches!(operator, "Reshape" | "Unsqueeze" | "Squeeze") {
-        let given = || inputs.get(1).and_then(|axes| integers(axes));
         let attribute = node
             .attribute
             .iter()
             .find(|attribute| attribute.name.as_deref() == Some("axes"))
             .map(|attribute| attribute.ints.clone());
-        return reshaped(operator, first, attribute.or_else(given).as_deref());
+        let axes = match (attribute, inputs.get(1)) {
+            (None, Some(axes)) => Some(integers(axes)?),
+            (attribute, _) => attribute,
+        };
+        return reshaped(operator, first, axes.as_deref());
     }
     if let Some(lists) = inputs.iter().map(|tensor| of_constant(tensor)).collect::<Option<Vec<_>>>() {
         let lengths = computed(node, operator, &lists).ok()?;
@@ -296,7 +309,7 @@ fn reshaped(operator: &str, tensor: &Tensor, axes: Option<&[i64]>) -> Option<Ten
             }
         }
         "Unsqueeze" => {
-            let axes = axes?;
+            let axes = axes.filter(|axes| axes.len() <= MOST)?;
             let rank = own.len() + axes.len();
             let of = |axis: i64| usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).ok();
             let new = axes.iter().map(|&axis| of(axis)).collect::<Option<Vec<_>>>()?;

@@ -152,7 +152,7 @@ fn needed(nodes: Vec<NodeProto>, outputs: &[String]) -> Vec<NodeProto> {
     let mut needed = Vec::new();
     for node in nodes.into_iter().rev() {
         if node.output.iter().any(|output| names.contains(output)) {
-            names.extend(node.input.iter().cloned());
+            names.extend(node.input.iter().filter(|name| !name.is_empty()).cloned());
             needed.push(node);
         }
     }

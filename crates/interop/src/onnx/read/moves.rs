@@ -6,17 +6,38 @@ use super::lengths::{of_constant, range};
 use super::node::{Length, Operation};
 use super::view::View;
 
-/// The views that a node makes of these, if it moves values and nothing else.
+/// The types of elements that samples may be made: single, half and double precision, and bfloat16.
+const FLOATS: [i64; 4] = [1, 10, 11, 16];
+
+/// The types of ids.
+const IDS: [i64; 2] = [6, 7];
+
+/// Whether samples may be made this type; only those of an input are ids, which are whole already.
+fn cast(to: i64, is_input: bool) -> Result<(), String> {
+    match to {
+        to if FLOATS.contains(&to) || is_input && IDS.contains(&to) => Ok(()),
+        to if IDS.contains(&to) => Err("it rounds values to whole numbers".into()),
+        to => Err(format!("it makes elements of the type {to}, which samples do not have")),
+    }
+}
+
+/// The views that a node makes of these, if it moves values and nothing else; `is_input` says whether the first is of an input.
 pub(super) fn moved(
     operation: &Operation<'_>,
     operator: &str,
     views: &[&View],
     inputs: &[Option<Known>],
     batch: Option<i64>,
+    is_input: bool,
 ) -> Result<Option<Vec<View>>, String> {
     let view = views[0];
     Ok(Some(vec![match operator {
-        "Identity" | "Dropout" | "Cast" | "CastLike" => view.clone(),
+        "Identity" | "Dropout" => view.clone(),
+        "Cast" => cast(operation.int("to", 0), is_input).map(|()| view.clone())?,
+        "CastLike" => {
+            let float = operation.weight(1)?.dtype().is_float();
+            cast(if float { FLOATS[0] } else { IDS[0] }, is_input).map(|()| view.clone())?
+        }
         "Reshape" => {
             let lengths = match inputs.get(1) {
                 Some(Some(Known::Lengths(lengths))) => Some(lengths.clone()),
@@ -37,8 +58,8 @@ pub(super) fn moved(
             let both = [one(&lengths[..axis]), one(&lengths[axis..])].into_iter().collect::<Option<Vec<_>>>();
             view.reshaped(&both.ok_or("its axes are too long")?, true, None)?
         }
-        "Squeeze" => view.squeezed(operation.axes(1).as_deref())?,
-        "Unsqueeze" => view.unsqueezed(&operation.axes(1).ok_or("it has no axes")?)?,
+        "Squeeze" => view.squeezed(operation.axes(1)?.as_deref())?,
+        "Unsqueeze" => view.unsqueezed(&operation.axes(1)?.ok_or("it has no axes")?)?,
         "Transpose" => {
             let reversed: Vec<i64> = (0..view.rank() as i64).rev().collect();
             let order = operation.ints("perm").unwrap_or(&reversed);
@@ -64,13 +85,10 @@ pub(super) fn moved(
 }
 
 fn slice(operation: &Operation<'_>, view: &View) -> Result<View, String> {
-    let given = |attribute: &str, input: usize| {
-        let attribute = operation.ints(attribute).map(<[i64]>::to_vec);
-        attribute.or_else(|| operation.constant(input).and_then(integers))
-    };
-    let (starts, ends) = given("starts", 1).zip(given("ends", 2)).ok_or("what it picks is computed")?;
-    let axes = given("axes", 3).unwrap_or_else(|| (0..starts.len() as i64).collect());
-    let steps = given("steps", 4).unwrap_or_else(|| vec![1; starts.len()]);
+    let given = |name: &str, input: usize| operation.integers(name, input);
+    let (starts, ends) = given("starts", 1)?.zip(given("ends", 2)?).ok_or("it has no starts or no ends")?;
+    let axes = given("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
+    let steps = given("steps", 4)?.unwrap_or_else(|| vec![1; starts.len()]);
     if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
         return Err("it has other numbers of starts, ends, axes and steps".into());
     }
@@ -96,9 +114,7 @@ fn slice(operation: &Operation<'_>, view: &View) -> Result<View, String> {
 fn split(operation: &Operation<'_>, view: &View) -> Result<Vec<View>, String> {
     let axis = view.axis_index(operation.int("axis", 0), view.rank())?;
     let length = view.length(axis);
-    let given =
-        operation.ints("split").map(<[i64]>::to_vec).or_else(|| operation.constant(1).and_then(integers));
-    let lengths: Vec<usize> = match given {
+    let lengths: Vec<usize> = match operation.integers("split", 1)? {
         Some(lengths) => lengths
             .iter()
             .map(|&length| usize::try_from(length).ok())
@@ -117,7 +133,10 @@ fn split(operation: &Operation<'_>, view: &View) -> Result<Vec<View>, String> {
     let mut start = 0;
     for len in lengths {
         views.push(if len == length { view.clone() } else { view.picked(axis, start, len, false)? });
-        start += len;
+        start = start.saturating_add(len);
+    }
+    if start != length {
+        return Err(format!("its parts do not sum to the {length} values of the axis"));
     }
     Ok(views)
 }

@@ -24,6 +24,8 @@ pub(super) enum Operand {
     /// Samples of this shape.
     Samples(Vec<usize>),
     Constant(Tensor),
+    /// What is computed, and no constant.
+    Computed,
 }
 
 /// The length of an axis.
@@ -120,9 +122,18 @@ impl Operation<'_> {
     }
 
     /// The value of a setting in an attribute, or in newer operator sets in an input.
-    pub(super) fn axes(&self, input: usize) -> Option<Vec<i64>> {
-        let given = self.ints("axes").map(<[i64]>::to_vec);
-        given.or_else(|| self.constant(input).and_then(constant::integers))
+    pub(super) fn integers(&self, name: &str, input: usize) -> Result<Option<Vec<i64>>, String> {
+        if let Some(given) = self.ints(name) {
+            return Ok(Some(given.to_vec()));
+        }
+        let Some(given) = self.weight_if(input)? else { return Ok(None) };
+        let unreadable = || format!("its {name} are not whole numbers, or are more than 64");
+        constant::integers(&given).map(Some).ok_or_else(unreadable)
+    }
+
+    /// The axes that it is along, if it names them.
+    pub(super) fn axes(&self, input: usize) -> Result<Option<Vec<i64>>, String> {
+        self.integers("axes", input)
     }
 
     /// The shape of the samples that are its first input, of which it has to have the axes after that of the batch.

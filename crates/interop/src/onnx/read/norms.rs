@@ -87,7 +87,8 @@ impl Moments {
             return x.rank().checked_sub(2).filter(|axes| *axes > 0);
         }
         let mut axes: Vec<usize> = operation
-            .axes(1)?
+            .axes(1)
+            .ok()??
             .into_iter()
             .map(|axis| x.axis_index(axis, x.rank()).ok())
             .collect::<Option<_>>()?;
@@ -132,7 +133,8 @@ impl Builder {
             }
             ("Pow", [x, Known::Constant(two)]) if number(two) == Some(2.0) => self.squared(x),
             ("Mul", [a, b])
-                if matches!((a, b), (Known::Samples(a), Known::Samples(b)) if a.view == b.view)
+                if matches!((a, b), (Known::Samples(a), Known::Samples(b))
+                    if a.view == b.view && a.factor == 1.0 && b.factor == 1.0)
                     || self.are_centred(a, b) =>
             {
                 self.squared(a)
@@ -171,8 +173,8 @@ impl Builder {
                     let weight = inverse.along(&weight).filter(|_| inverse.weight.is_none())?;
                     return Some(Moments { weight: Some(weight), ..inverse.clone() });
                 }
-                if let Some(mean) =
-                    other.moments().filter(|mean| mean.stage == Stage::MinusMean && mean.x == inverse.x)
+                let same = |mean: &&Moments| mean.x == inverse.x && mean.axes == inverse.axes;
+                if let Some(mean) = other.moments().filter(|mean| mean.stage == Stage::MinusMean).filter(same)
                 {
                     debug_assert!(mean.bias.is_none());
                     return inverse.centred.then(|| inverse.at(Stage::Shift));
@@ -212,7 +214,7 @@ impl Builder {
         let centred_or_x = |known: &Known, moments: &Moments| {
             let centred = at(known, Stage::Centred);
             if moments.centred {
-                centred.is_some_and(|centred| centred.x == moments.x)
+                centred.is_some_and(|centred| centred.x == moments.x && centred.axes == moments.axes)
             } else {
                 known.plain() == Some(&moments.x)
             }
@@ -226,6 +228,7 @@ impl Builder {
                 let (scaled, shift) = at(scaled, Stage::Scaled).zip(at(shift, Stage::Shift))?;
                 let same = |a: &Option<Tensor>, b: &Option<Tensor>| a == b;
                 (scaled.x == shift.x
+                    && scaled.axes == shift.axes
                     && scaled.epsilon == shift.epsilon
                     && same(&scaled.weight, &shift.weight))
                 .then_some(shift)

@@ -6,6 +6,9 @@ use super::constant::number;
 use super::node::{Converted, Operand, Operation};
 use super::{products, windows};
 
+/// The α and the γ of a SELU.
+const SELU: [f64; 2] = [1.673_263_242_354_377_2, 1.050_700_987_355_480_5];
+
 /// What a node becomes.
 pub(super) enum Step {
     /// One layer after the other.
@@ -53,7 +56,7 @@ pub(super) fn convert(operation: &Operation<'_>) -> Result<Step, String> {
         "ThresholdedRelu" => with("thresholded_relu", "threshold", operation.float("alpha", 1.0)),
         "Elu" => with("elu", "alpha", operation.float("alpha", 1.0)),
         "Celu" => with("celu", "alpha", operation.float("alpha", 1.0)),
-        "Selu" => plain("selu"),
+        "Selu" => selu(operation)?,
         "Sigmoid" => plain("sigmoid"),
         "Tanh" => plain("tanh"),
         "Exp" => plain("exponential"),
@@ -101,7 +104,7 @@ fn global(operation: &Operation<'_>, name: &str) -> Result<Step, String> {
 fn reduced(operation: &Operation<'_>, name: &str) -> Result<Step, String> {
     let frame = &operation.frame;
     let rank = frame.rank();
-    let axes = operation.axes(1).ok_or("it reduces all axes, that of the batch too")?;
+    let axes = operation.axes(1)?.ok_or("it reduces all axes, that of the batch too")?;
     let batch = frame.batch_axis().ok_or("the batch is part of another axis")?;
     let mut gone = Vec::new();
     for axis in axes {
@@ -138,6 +141,14 @@ fn shrink(operation: &Operation<'_>) -> Result<Step, String> {
     } else {
         Err(format!("there is no activation with the bias {bias}"))
     }
+}
+
+fn selu(operation: &Operation<'_>) -> Result<Step, String> {
+    let (alpha, gamma) = (operation.float("alpha", SELU[0]), operation.float("gamma", SELU[1]));
+    let usual = (alpha - SELU[0]).abs() < 1e-6 && (gamma - SELU[1]).abs() < 1e-6;
+    let [own, factor] = SELU;
+    let other = || format!("its alpha and gamma are {alpha} and {gamma}, and not {own} and {factor}");
+    if usual { Ok(plain("selu")) } else { Err(other()) }
 }
 
 fn hard_sigmoid(operation: &Operation<'_>) -> Result<Step, String> {

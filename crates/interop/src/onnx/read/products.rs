@@ -150,6 +150,7 @@ pub(super) fn positions(operation: &Operation<'_>, operator: &str) -> Option<Ten
         match operand {
             Operand::Samples(shape) => samples = Some(shape),
             Operand::Constant(tensor) => constant = Some(tensor),
+            Operand::Computed => return None,
         }
     }
     let (samples, constant) = samples.zip(constant)?;

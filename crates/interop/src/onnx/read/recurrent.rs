@@ -134,7 +134,14 @@ impl Recurrent {
             if given.iter().any(|other| other != name) {
                 return Err("its directions have different activations".into());
             }
-            let alpha = operation.floats("activation_alpha").first().copied();
+            let alphas = operation.floats("activation_alpha");
+            let alpha = alphas.first().copied();
+            let one_each = alphas.is_empty()
+                || alphas.len() == directions
+                || matches!(name, "tanh" | "relu" | "sigmoid" | "softsign");
+            if alphas.iter().any(|other| Some(*other) != alpha) || !one_each {
+                return Err("its directions have different activation_alpha".into());
+            }
             description = description.with("activation", activation(name, alpha)?);
         }
         let description =

@@ -248,6 +248,12 @@ impl View {
         if lengths.iter().any(|length| matches!(length, Length::Known(length) if *length < -1)) {
             return Err("its shape has a negative length".into());
         }
+        if lengths.iter().any(|length| match length {
+            Length::Batch(factor) => *factor <= 0,
+            Length::Known(length) => *length == 0 && zero,
+        }) {
+            return Err("its shape has an axis of length 0, or one that is negative".into());
+        }
         let own = self.lengths();
         let mut targets = Vec::new();
         for (axis, length) in lengths.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use chainrule_core::{Description, Value};
 
-use super::constant::{integers, number};
+use super::constant::number;
 use super::node::{Converted, Operation};
 
 /// The zeros before and after each axis.
@@ -143,8 +143,7 @@ pub(super) fn pool(operation: &Operation<'_>, name: &str) -> Result<Converted, S
 /// Values around an image.
 pub(super) fn pad(operation: &Operation<'_>) -> Result<Converted, String> {
     let axes = image_axes(operation)?;
-    let given = operation.ints("pads").map(<[i64]>::to_vec);
-    let given = given.or_else(|| operation.constant(1).and_then(integers)).ok_or("its pads are computed")?;
+    let given = operation.integers("pads", 1)?.ok_or("it has no pads")?;
     let counts = given.iter().map(|&count| usize::try_from(count).ok()).collect::<Option<Vec<_>>>();
     let counts = counts
         .filter(|counts| counts.len() == 2 * (axes + 2))
