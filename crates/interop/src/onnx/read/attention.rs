@@ -97,7 +97,7 @@ impl Scores {
     /// Scores times a number; nothing if what was added to them before is then no mask, or no ALiBi, any more.
     fn times(self, factor: f64) -> Option<Self> {
         let stays = factor == 1.0 || !self.alibi && (!self.causal || factor >= LEAST);
-        stays.then(|| Self { scale: self.scale * factor, ..self })
+        stays.then_some(Self { scale: self.scale * factor, ..self })
     }
 }
 
