@@ -45,7 +45,7 @@ impl SampleSet {
             for (row, &index) in x.chunks_exact_mut(inputs).zip(indices) {
                 self.images.read(index as usize, row);
             }
-            used.find(&x, inputs);
+            used.find(&x, inputs, 0);
             used.indices().len() as f64 / inputs as f64
         };
         batches.map(share).sum::<f64>() / count as f64

@@ -37,8 +37,8 @@ pub(super) fn without_padding(writer: &mut Writer<'_>, x: &Signal, y: &Signal) -
     writer.like(y, "Mul", &[&y.name, &own.name], vec![])
 }
 
-/// The slopes of the heads, as in the code of the paper.
-fn slopes(heads: usize) -> Vec<f64> {
+/// The slopes of ALiBi for so many heads, as in the code of the paper.
+pub(super) fn slopes(heads: usize) -> Vec<f64> {
     let power = |heads: usize| (1..=heads).map(move |head| 2f64.powf(-8.0 * head as f64 / heads as f64));
     if heads.is_power_of_two() {
         return power(heads).collect();

@@ -23,7 +23,7 @@ use crate::vector;
 ///
 /// let x = array![[0.0, 2.0, 0.0, 0.0], [0.0, 3.0, 0.0, -1.0]];
 /// let mut used = UsedColumns::default();
-/// assert_eq!(used.find(x.as_slice().unwrap(), 4), 3.0);
+/// assert_eq!(used.find(x.as_slice().unwrap(), 4, 1), 3.0);
 /// assert_eq!(used.indices(), [1, 3]);
 ///
 /// let w = array![[5.0], [1.0], [5.0], [10.0]];
@@ -44,6 +44,8 @@ pub struct UsedColumns<T: Real> {
     /// The indices of the columns, in increasing order, and after them numbers without a meaning.
     indices: Vec<u32>,
     len: usize,
+    /// Whether a product may use the lists.
+    lists_rows: bool,
 }
 
 impl<T: Real> Default for UsedColumns<T> {
@@ -55,6 +57,7 @@ impl<T: Real> Default for UsedColumns<T> {
             ends: Vec::new(),
             indices: Vec::new(),
             len: 0,
+            lists_rows: false,
         }
     }
 }
@@ -63,7 +66,8 @@ impl<T: Real> UsedColumns<T> {
     /// How many rows are best [looked](Self::look) at together.
     pub const ROWS: usize = 8;
 
-    /// Finds them in the values of a matrix with `columns` columns, row after row. Returns the largest absolute value; NaN if one of the
+    /// Finds them in the values of a matrix with `columns` columns, row after row, which is to be multiplied with a weight of so many `units`.
+    /// Returns the largest absolute value; NaN if one of the
     /// values is NaN, and 0 if there are none. A column with a NaN or an infinity is used.
     ///
     /// Nothing is allocated, unless there are more rows or columns than ever before.
@@ -71,27 +75,34 @@ impl<T: Real> UsedColumns<T> {
     /// # Panics
     ///
     /// If the last row is not complete.
-    pub fn find(&mut self, values: &[T], columns: usize) -> T {
+    pub fn find(&mut self, values: &[T], columns: usize, units: usize) -> T {
         assert!(
             values.is_empty() || columns > 0 && values.len().is_multiple_of(columns),
             "{} values in {columns} columns",
             values.len()
         );
-        self.begin(columns);
+        self.begin(columns, units);
         self.look(values);
         self.end()
     }
 
     /// Begins to look at a matrix of so many columns, some rows at a time: as [`find`](Self::find), while the rows are still in the cache.
-    pub fn begin(&mut self, columns: usize) {
-        self.clear(columns);
+    ///
+    /// What was found before is forgotten.
+    pub fn begin(&mut self, columns: usize, units: usize) {
+        assert!(u32::try_from(columns).is_ok(), "{columns} columns; at most 2³² - 1");
+        self.largest.clear();
+        self.largest.resize(columns, T::zero());
+        self.ends.clear();
+        self.lists_rows =
+            are_few_weights(units, columns) && columns <= LONG && T::has_masked_products(choice());
     }
 
     /// Looks at whole rows: a multiple of [`ROWS`](Self::ROWS), or the last ones.
     pub fn look(&mut self, rows: &[T]) {
-        let Self { largest, largest_of_rows, lists, ends, .. } = self;
+        let Self { largest, largest_of_rows, lists, ends, lists_rows, .. } = self;
         let columns = largest.len();
-        if columns > LONG || !T::has_masked_products(choice()) {
+        if !*lists_rows {
             return run(Magnitudes { values: rows, columns, largest });
         }
         for rows in rows.chunks(Self::ROWS * columns.max(1)) {
@@ -109,7 +120,12 @@ impl<T: Real> UsedColumns<T> {
 
     /// Finds the columns that are used in all rows that were looked at. Returns the largest absolute value, as [`find`](Self::find) does.
     pub fn end(&mut self) -> T {
-        self.list()
+        let Self { largest, indices, len, .. } = self;
+        if indices.len() < largest.len() {
+            indices.resize(largest.len(), 0);
+        }
+        *len = list_nonzeros(largest, indices);
+        vector::largest(largest)
     }
 
     /// Replaces them by the columns that any of these matrices uses.
@@ -118,33 +134,15 @@ impl<T: Real> UsedColumns<T> {
     ///
     /// If the matrices have different numbers of columns.
     pub fn join<'a>(&mut self, all: impl IntoIterator<Item = &'a Self>) {
-        self.clear(0);
+        self.begin(0, 0);
         for (index, one) in all.into_iter().enumerate() {
             if index == 0 {
-                self.clear(one.largest.len());
+                self.begin(one.largest.len(), 0);
             }
             assert_eq!(self.largest.len(), one.largest.len(), "matrices with as many columns");
             run(Raise { largest: &mut self.largest, by: &one.largest });
         }
-        self.list();
-    }
-
-    /// Forgets what was found, and makes room for so many columns.
-    fn clear(&mut self, columns: usize) {
-        assert!(u32::try_from(columns).is_ok(), "{columns} columns; at most 2³² - 1");
-        self.largest.clear();
-        self.largest.resize(columns, T::zero());
-        self.ends.clear();
-    }
-
-    /// Lists the columns whose largest value is not 0. Returns the largest of all.
-    fn list(&mut self) -> T {
-        let Self { largest, indices, len, .. } = self;
-        if indices.len() < largest.len() {
-            indices.resize(largest.len(), 0);
-        }
-        *len = list_nonzeros(largest, indices);
-        vector::largest(largest)
+        self.end();
     }
 
     /// Whether a matrix with this row can have so many columns of zeros that it pays to look for them.
@@ -197,9 +195,7 @@ impl<T: Real> UsedColumns<T> {
         let has_lists = self.ends.len() * Self::ROWS == rows && rows <= columns;
         let units = w.ncols();
         // What the kernels for few rows take of all rows, too: else the terms would be in other chains.
-        let suits = units <= MAX_UNITS_BY_ROWS
-            && units.saturating_mul(columns) <= MAX_WEIGHTS_BY_ROWS
-            && (units == 1 || w.strides()[1] == 1);
+        let suits = are_few_weights(units, columns) && (units == 1 || w.strides()[1] == 1);
         if !has_lists || !suits || !T::has_masked_products(choice()) {
             return false;
         }
@@ -257,6 +253,11 @@ const MAX_UNITS_BY_ROWS: usize = 128;
 
 /// The maximum number of values of W that the kernels for few rows take.
 const MAX_WEIGHTS_BY_ROWS: usize = 1 << 19;
+
+/// Whether few rows of X at a time may be multiplied with a W of this size.
+fn are_few_weights(units: usize, columns: usize) -> bool {
+    units <= MAX_UNITS_BY_ROWS && units.saturating_mul(columns) <= MAX_WEIGHTS_BY_ROWS
+}
 
 /// Writes the indices of the values that are not 0, in increasing order, and returns how many they are.
 fn list_nonzeros<T: Real>(values: &[T], indices: &mut [u32]) -> usize {
@@ -390,7 +391,7 @@ mod tests {
 
     fn find<T: Real>(x: &Array2<T>) -> UsedColumns<T> {
         let mut used = UsedColumns::default();
-        used.find(x.as_slice().unwrap(), x.ncols());
+        used.find(x.as_slice().unwrap(), x.ncols(), 64);
         used
     }
 
@@ -419,7 +420,7 @@ mod tests {
                         x.column_mut(columns / 2).fill(T::zero());
                         x[[rows - 1, columns / 2]] = special;
                     }
-                    let largest = used.find(x.as_slice().unwrap(), columns);
+                    let largest = used.find(x.as_slice().unwrap(), columns, 64);
                     let right = vector::largest(x.as_slice().unwrap());
                     assert!(largest == right || largest.is_nan() && right.is_nan(), "{largest} for {right}");
                     let is_used = |&column: &usize| x.column(column).iter().any(|&x| x != T::zero());
@@ -492,9 +493,9 @@ mod tests {
     #[test]
     fn lists_have_room_for_all_columns_at_once() {
         let mut used = UsedColumns::<f32>::default();
-        used.find(&[0.0; 24 * 100], 100);
+        used.find(&[0.0; 24 * 100], 100, 64);
         let room = used.lists.capacity();
-        used.find(&[1.0; 24 * 100], 100);
+        used.find(&[1.0; 24 * 100], 100, 64);
         assert_eq!(used.lists.capacity(), room, "nothing is allocated for samples without zeros");
     }
 
@@ -583,6 +584,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "5 values in 2 columns")]
     fn an_incomplete_row() {
-        UsedColumns::default().find(&[1.0f32; 5], 2);
+        UsedColumns::default().find(&[1.0f32; 5], 2, 1);
     }
 }

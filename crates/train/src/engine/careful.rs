@@ -3,6 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use chainrule_core::ParamKind;
 use chainrule_tensor::{Buffer, Real, vector};
 
 use super::buckets::Buckets;
@@ -37,6 +38,17 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// Looks at the gradients of parameters of this kind from `start` on, of which none may be larger than `limit`, or at the next values of
+    /// running statistics.
+    pub(crate) fn look_at_gradients<T: Real>(&self, kind: ParamKind, values: &[T], start: usize, limit: T) {
+        let index = |position| start + position;
+        match kind {
+            ParamKind::Frozen => {}
+            ParamKind::Buffer => self.look(Watched::Statistic, values, T::max_value(), index),
+            ParamKind::Weight | ParamKind::Bias => self.look(Watched::Gradient, values, limit, index),
+        }
+    }
+
     /// Notes a value whose absolute value is above `limit`, or that is NaN. `index` is that of the parameter that the value at
     /// a position belongs to.
     pub(crate) fn look<T: Real>(

@@ -14,7 +14,6 @@ use chainrule_core::ParamKind;
 use chainrule_tensor::Real;
 
 use super::buckets::{Bucket, range_of};
-use super::careful::{Watch, Watched};
 use super::gathered::Gathered;
 use super::group_sum::{Addends, add_pass};
 use super::members::Kind;
@@ -121,7 +120,7 @@ impl<T: Real, Y: Sync> DividedSum<'_, '_, T, Y> {
         for &Bucket { start, end, kind, .. } in buckets {
             let values = &mut total[start..end];
             if let Some(watch) = common.watch {
-                look_at_gradients(watch, kind, values, start);
+                watch.look_at_gradients(kind, values, start, largest_gradient());
             }
             if kind == ParamKind::Buffer {
                 // The next value of a running statistic, which an optimizer could take for a gradient.
@@ -155,17 +154,5 @@ impl<T: Real, Y: Sync> DividedSum<'_, '_, T, Y> {
         .run(of_run, scratch, threads);
         let others: Vec<usize> = members.others().collect();
         members.send_numbers(&others, Kind::Parameters, &params[range])
-    }
-}
-
-/// Looks at the gradients of a bucket, in a careful step.
-fn look_at_gradients<T: Real>(watch: &Watch, kind: ParamKind, values: &[T], start: usize) {
-    let index = |position| start + position;
-    match kind {
-        ParamKind::Frozen => {}
-        ParamKind::Buffer => watch.look(Watched::Statistic, values, T::max_value(), index),
-        ParamKind::Weight | ParamKind::Bias => {
-            watch.look(Watched::Gradient, values, largest_gradient(), index);
-        }
     }
 }

@@ -11,7 +11,6 @@ use chainrule_tensor::{Buffer, FlushDenormals, MAX_PRODUCTS, Real, UsedColumns, 
 use ndarray::{ArrayViewMut2, s};
 
 use super::buckets::{Bucket, Buckets, GradSource};
-use super::careful::Watched;
 use super::gathered::Gathered;
 use super::pass::rows_of_shard;
 use super::pool;
@@ -241,7 +240,9 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
                 Phase::Fused => {
                     let grads = &mut scratch.grads[..end - start];
                     self.sum(bucket, &mut scratch.sparse, grads);
-                    look(bucket, grads, &block);
+                    if let Some(watch) = block.common.watch {
+                        watch.look_at_gradients(kind, grads, start, largest_gradient());
+                    }
                     if kind == ParamKind::Buffer {
                         // The sum of the shards' shares of the next value.
                         block.replace(start..end, grads);
@@ -363,19 +364,6 @@ pub(crate) fn joint_columns<'a, T: Real, Y>(
 fn prefetch_params(bucket: &Bucket, block: &mut ParamBlock<'_, impl Real>) {
     if !matches!(bucket.source, GradSource::Table { .. }) {
         block.prefetch(bucket.start..bucket.end);
-    }
-}
-
-/// Looks at the gradients of a bucket, in a careful step.
-fn look<T: Real>(&Bucket { start, kind, .. }: &Bucket, grads: &[T], block: &ParamBlock<'_, T>) {
-    let Some(watch) = block.common.watch else { return };
-    let index = |position| start + position;
-    match kind {
-        ParamKind::Frozen => {}
-        ParamKind::Buffer => watch.look(Watched::Statistic, grads, T::max_value(), index),
-        ParamKind::Weight | ParamKind::Bias => {
-            watch.look(Watched::Gradient, grads, largest_gradient(), index);
-        }
     }
 }
 

@@ -255,12 +255,13 @@ impl<T: Real, Y> Shard<T, Y> {
             return;
         }
         let _flush = FlushDenormals::new();
-        self.largest_x = Some(self.used.find(x, self.inputs).as_f64());
+        let units = weight.len() / self.inputs;
+        self.largest_x = Some(self.used.find(x, self.inputs, units).as_f64());
         if !self.used.are_fewer() {
             return;
         }
         let weight = &pass.params[weight];
-        let w = ArrayView2::from_shape((self.inputs, weight.len() / self.inputs), weight);
+        let w = ArrayView2::from_shape((self.inputs, units), weight);
         let (x, used) = (std::mem::take(&mut self.x), std::mem::take(&mut self.used));
         let z = self.first_product();
         used.product(x.matrix(rows, used.columns()), w.expect("the values of the weight"), z); // Z = X W

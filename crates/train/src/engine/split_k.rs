@@ -172,7 +172,7 @@ impl<T: Real> ColumnBlock<T> {
         x.reserve(count * width);
         z.reserve(count * units);
         targets.clear();
-        used.begin(width);
+        used.begin(width, units);
         let mut position = 0;
         let few = UsedColumns::<T>::ROWS;
         for (x, samples) in x[..count * width].chunks_mut(few * width).zip(pass.samples.chunks(few)) {

@@ -12,7 +12,7 @@ use super::forward::{Forward, Passes};
 use super::reserve::reserve;
 use super::{State, Trainer};
 use crate::engine::buckets::{Bucket, Buckets};
-use crate::engine::careful::{Finding, Watch, Watched};
+use crate::engine::careful::{Finding, Watch};
 use crate::engine::exchange::Exchanges;
 use crate::engine::group_sum::{Addends, GroupSum};
 use crate::engine::members::Members;
@@ -285,12 +285,6 @@ fn take_statistics<T: Real>(buckets: &Buckets, total: &mut [T], params: &mut [T]
 /// Looks at all gradients, of which none may be larger than `limit`, and at the next running statistics.
 fn look_at_all<T: Real>(watch: &Watch, buckets: &Buckets, total: &[T], limit: T) {
     for &Bucket { start, end, kind, .. } in buckets.updated() {
-        let values = &total[start..end];
-        let index = |position| start + position;
-        match kind {
-            ParamKind::Frozen => {}
-            ParamKind::Buffer => watch.look(Watched::Statistic, values, T::max_value(), index),
-            ParamKind::Weight | ParamKind::Bias => watch.look(Watched::Gradient, values, limit, index),
-        }
+        watch.look_at_gradients(kind, &total[start..end], start, limit);
     }
 }

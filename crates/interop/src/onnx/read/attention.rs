@@ -12,6 +12,7 @@ use super::node::Operation;
 use super::view::{Frame, Slot, View};
 use crate::dtype::Dtype;
 use crate::indices::count;
+use crate::onnx::attention::slopes;
 use crate::tensor::Tensor;
 
 /// What is added to a score that does not count is at most this.
@@ -176,16 +177,6 @@ fn lead_frame(view: &View, count: usize, first: usize) -> Option<Vec<Vec<Option<
         }
     };
     (0..count).map(axis).collect()
-}
-
-/// The slopes of ALiBi for so many heads, as in the code of the paper.
-fn slopes(heads: usize) -> Vec<f64> {
-    let power = |heads: usize| (1..=heads).map(move |head| 2f64.powf(-8.0 * head as f64 / heads as f64));
-    if heads.is_power_of_two() {
-        return power(heads).collect();
-    }
-    let below = heads.next_power_of_two() / 2;
-    power(below).chain(power(2 * below).step_by(2)).take(heads).collect()
 }
 
 /// The shape of a constant without the axes of length 1 before the others.
