@@ -46,6 +46,11 @@ impl Drop for Membership {
     }
 }
 
+/// Whether the pass on this thread has its batch to itself, so that there is nothing to add up.
+pub fn is_alone() -> bool {
+    GROUP.with(|group| group.borrow().as_ref().is_none_or(|member| member.size() == 1))
+}
+
 /// Replaces the values by their sums over all passes of the batch; where there is only one, they stay as they are.
 ///
 /// All passes of a batch must call it equally often, with equally many values: in `forward` and `backward` only, and whatever the
@@ -87,8 +92,10 @@ mod tests {
             values
         };
         assert_eq!(summed(), [1.0, 2.0]);
+        assert!(is_alone());
         {
             let _three = enter(Arc::new(Copies(3)));
+            assert!(!is_alone());
             assert_eq!(summed(), [3.0, 6.0]);
             {
                 let _two = enter(Arc::new(Copies(2)));

@@ -4,7 +4,7 @@ use chainrule_core::{
     Backward, Described, DescriptionError, Entry, Forward, Layer, Mode, Plan, Range, Settings, ShapeError,
     Value, batch_group, described, entry,
 };
-use chainrule_tensor::{Buffer, Real, Shape, map_channels, sum_channels};
+use chainrule_tensor::{Buffer, Real, Shape, each, map_channels, sum_channels};
 
 use super::scale_shift::{ScaleShift, ScaleShiftCache};
 use super::scratch::{scratch, zeroed};
@@ -200,10 +200,12 @@ impl<T: Real> Layer<T> for BatchNorm {
             variance.copy_from_slice(running_variance);
         }
         let epsilon = T::of(self.epsilon);
-        for (c, inverse) in inverse.iter_mut().enumerate() {
-            *inverse = (variance[c] + epsilon).sqrt().recip();
-            factor[c] = *inverse * weight[c];
-        }
+        each!(
+            [inverse, factor] = |variance, weight| {
+                let inverse = (variance + epsilon).sqrt().recip();
+                [inverse, inverse * weight]
+            }
+        );
         write_contiguous(y, y_copy, |y| {
             // y = (x - μ) / √(σ² + ε) w + b
             map_channels!(inner, y = |[x], [base, offset, factor, bias]| (x - base - offset) * factor + bias);
@@ -230,39 +232,36 @@ impl<T: Real> Layer<T> for BatchNorm {
             inner,
             [sum, along] += |[x, dy], [base, offset, inverse]| [dy, dy * ((x - base - offset) * inverse)]
         );
-        for c in 0..channels {
-            dw[c] += along[c]; //                                            dw = Σ dy x̂
-            db[c] += sum[c]; //                                              db = Σ dy
-        }
+        each!([dw, db] = |along, sum| [dw + along, db + sum]); //                dw = Σ dy x̂, db = Σ dy
 
         let n = *count;
         let momentum = T::of(if *training { self.momentum } else { 0.0 });
         let kept = T::one() - momentum;
-        let unbiased = T::of(n / (n.max(2.0) - 1.0));
-        for c in 0..channels {
-            let new = if !self.unbiased {
-                variance[c]
-            } else if n < 2.0 {
-                running_variance[c]
-            } else {
-                variance[c] * unbiased
-            };
-            next_mean[c] += share * (kept * running_mean[c] + momentum * (base[c] + offset[c]));
-            next_variance[c] += share * (kept * running_variance[c] + momentum * new);
-        }
+        // A single value says nothing about the variance of its channel.
+        let without_new = self.unbiased && n < 2.0;
+        let unbiased = T::of(if self.unbiased { n / (n.max(2.0) - 1.0) } else { 1.0 });
+        each!(
+            [next_mean, next_variance] =
+                |mean: running_mean, spread: running_variance, base, offset, variance| {
+                    let new = if without_new { spread } else { variance * unbiased };
+                    [
+                        next_mean + share * (kept * mean + momentum * (base + offset)),
+                        next_variance + share * (kept * spread + momentum * new),
+                    ]
+                }
+        );
 
         let Some(dx) = dx else { return };
         // The mean and the variance of the batch depend on x; the running ones do not.
         if *training {
-            let sums = &mut exchange[..2 * channels];
-            for (to, from) in sums.iter_mut().zip(sum.iter().chain(&*along)) {
-                *to = from.as_f64();
+            if !batch_group::is_alone() {
+                let sums = &mut exchange[..2 * channels];
+                sums.iter_mut().zip(sum.iter().chain(&*along)).for_each(|(to, from)| *to = from.as_f64());
+                batch_group::sum(sums);
+                sum.iter_mut().chain(&mut *along).zip(sums).for_each(|(to, from)| *to = T::of(*from));
             }
-            batch_group::sum(sums);
-            for c in 0..channels {
-                sum[c] = T::of(sums[c] / n);
-                along[c] = T::of(sums[channels + c] / n) * inverse[c];
-            }
+            let mean = T::of(n.recip());
+            each!([sum, along] = |inverse| [sum * mean, along * mean * inverse]);
         } else {
             sum.fill(T::zero());
             along.fill(T::zero());

@@ -9,7 +9,7 @@ use chainrule_tensor::{Buffer, Real, Shape, map_channels, sum_channels};
 use super::row_blocks::RowBlocks;
 use super::scale_shift::{ScaleShift, ScaleShiftCache};
 use super::scratch::{scratch, zeroed};
-use super::statistics::{ChannelMoments, check_count, check_epsilon};
+use super::statistics::{ChannelMoments, blocks_of, check_count, check_epsilon};
 use crate::contiguous::{contiguous, write_contiguous};
 
 /// `y = (x - μ) / √(σ² + ε) w + b`, with the mean `μ` and the variance `σ²` of a group of neighbouring channels of a
@@ -136,26 +136,38 @@ impl<T: Real> Layer<T> for GroupNorm {
         let count = rows * channels;
         let inverse = scratch(inverse, groups);
         let [base, offset] = mean.each_mut().map(|buffer| scratch(buffer, groups));
-        let moments = ChannelMoments { base: &mut *base, offset: &mut *offset, variance: &mut *inverse };
-        moments.overwrite_for_rows(size, x, T::of(self.epsilon)); //             1 / √(σ² + ε) in place of σ²
         let [bases, offsets, factors, shifts] =
             [bases, offsets, factors, shifts].map(|buffer| scratch(buffer, count));
-        for index in 0..groups {
-            let first = index % self.groups * per_group;
-            let of_group = index * per_group..(index + 1) * per_group;
-            bases[of_group.clone()].fill(base[index]);
-            offsets[of_group.clone()].fill(offset[index]);
-            shifts[of_group.clone()].copy_from_slice(&bias[first..][..per_group]);
-            let weights = weight[first..].iter();
-            factors[of_group].iter_mut().zip(weights).for_each(|(factor, &w)| *factor = inverse[index] * w);
-        }
         write_contiguous(y, y_copy, |y| {
-            // y = (x - μ) / √(σ² + ε) w + b
-            map_channels!(
-                inner,
-                y = |[x], [base: bases, offset: offsets, factor: factors, shift: shifts]|
-                    (x - base - offset) * factor + shift
-            );
+            for block in blocks_of(0..groups, size) {
+                let of_block = block.start * per_group..block.end * per_group;
+                let values = block.start * size..block.end * size;
+                let x = &x[values.clone()];
+                let moments = ChannelMoments {
+                    base: &mut base[block.clone()],
+                    offset: &mut offset[block.clone()],
+                    variance: &mut inverse[block.clone()],
+                };
+                moments.overwrite_for_rows(size, x, T::of(self.epsilon)); //     1 / √(σ² + ε) in place of σ²
+                for index in block {
+                    let first = index % self.groups * per_group;
+                    let of_group = index * per_group..(index + 1) * per_group;
+                    bases[of_group.clone()].fill(base[index]);
+                    offsets[of_group.clone()].fill(offset[index]);
+                    shifts[of_group.clone()].copy_from_slice(&bias[first..][..per_group]);
+                    let weights = weight[first..].iter();
+                    factors[of_group].iter_mut().zip(weights).for_each(|(to, &w)| *to = inverse[index] * w);
+                }
+                let [bases, offsets, factors, shifts] =
+                    [&*bases, offsets, factors, shifts].map(|of_channels| &of_channels[of_block.clone()]);
+                let y = &mut y[values];
+                // y = (x - μ) / √(σ² + ε) w + b
+                map_channels!(
+                    inner,
+                    y = |[x], [base: bases, offset: offsets, factor: factors, shift: shifts]|
+                        (x - base - offset) * factor + shift
+                );
+            }
         });
     }
 
@@ -176,39 +188,51 @@ impl<T: Real> Layer<T> for GroupNorm {
         let offsets = &offsets[..count];
         let factors = &factors[..count];
         let [sums, along] = shifts.each_mut().map(|sums| zeroed(sums, count));
-        sum_channels!(
-            inner,
-            [sums, along] += |[x, dy], [base: bases, offset: offsets]| [dy, dy * (x - base - offset)]
-        );
-        let n = (per_group * inner) as f64;
-        blocks.add(rows, [dw, db], |rows, [dw, db]| {
-            for index in rows.start * self.groups..rows.end * self.groups {
-                let first = index % self.groups * per_group;
-                let sums = &mut sums[index * per_group..][..per_group];
-                let along = &mut along[index * per_group..][..per_group];
-                let inverse = inverse[index];
-                let mut sum = 0.0;
-                let mut product = 0.0;
-                for c in 0..per_group {
-                    along[c] *= inverse;
-                    dw[first + c] += along[c]; //                            dw = Σ dy x̂
-                    db[first + c] += sums[c]; //                             db = Σ dy
-                    sum += weight[first + c].as_f64() * sums[c].as_f64();
-                    product += weight[first + c].as_f64() * along[c].as_f64();
+        let size = per_group * inner;
+        let mut pass = |mut dx: Option<&mut [T]>| {
+            blocks.add(rows, [dw, db], |rows, [dw, db]| {
+                for block in blocks_of(rows.start * self.groups..rows.end * self.groups, size) {
+                    let of_block = block.start * per_group..block.end * per_group;
+                    let values = block.start * size..block.end * size;
+                    let (x, dy) = (&x[values.clone()], &dy[values.clone()]);
+                    let [bases, offsets, factors] =
+                        [bases, offsets, factors].map(|of_channels| &of_channels[of_block.clone()]);
+                    let (sums, along) = (&mut sums[of_block.clone()], &mut along[of_block]);
+                    sum_channels!(
+                        inner,
+                        [sums, along] += |[x, dy], [base: bases, offset: offsets]| [dy, dy * (x - base - offset)]
+                    );
+                    let of_groups = sums.chunks_exact_mut(per_group).zip(along.chunks_exact_mut(per_group));
+                    for (index, (sums, along)) in block.zip(of_groups) {
+                        let first = index % self.groups * per_group;
+                        let inverse = inverse[index];
+                        let mut sum = 0.0;
+                        let mut product = 0.0;
+                        for c in 0..per_group {
+                            along[c] *= inverse;
+                            dw[first + c] += along[c]; //                    dw = Σ dy x̂
+                            db[first + c] += sums[c]; //                     db = Σ dy
+                            sum += weight[first + c].as_f64() * sums[c].as_f64();
+                            product += weight[first + c].as_f64() * along[c].as_f64();
+                        }
+                        // The means of da = dy w and of da x̂ over the group, as they are subtracted below.
+                        sums.fill(T::of(sum / size as f64) * inverse);
+                        along.fill(T::of(product / size as f64) * inverse * inverse);
+                    }
+                    let Some(dx) = &mut dx else { continue };
+                    let dx = &mut dx[values];
+                    // dx = (da - mean of da - x̂ · mean of da x̂) / √(σ² + ε)
+                    map_channels!(
+                        inner,
+                        dx = |[x, dy], [base: bases, offset: offsets, factor: factors, sum: sums, along]|
+                            dy * factor - sum - (x - base - offset) * along
+                    );
                 }
-                // The means of da = dy w and of da x̂ over the group, as they are subtracted below.
-                sums.fill(T::of(sum / n) * inverse);
-                along.fill(T::of(product / n) * inverse * inverse);
-            }
-        });
-        let Some(dx) = dx else { return };
-        write_contiguous(dx, dx_copy, |dx| {
-            // dx = (da - mean of da - x̂ · mean of da x̂) / √(σ² + ε)
-            map_channels!(
-                inner,
-                dx = |[x, dy], [base: bases, offset: offsets, factor: factors, sum: sums, along]|
-                    dy * factor - sum - (x - base - offset) * along
-            );
-        });
+            });
+        };
+        match dx {
+            Some(dx) => write_contiguous(dx, dx_copy, |dx| pass(Some(dx))),
+            None => pass(None),
+        }
     }
 }

@@ -10,12 +10,8 @@ use super::normalized_axes::NormalizedAxes;
 use super::row_norm_cache::{NormalizedRow, RowNormCache};
 use super::scale_shift::ScaleShift;
 use super::scratch::scratch;
-use super::statistics::{ChannelMoments, check_count, check_epsilon};
+use super::statistics::{ChannelMoments, blocks_of, check_count, check_epsilon};
 use crate::contiguous::{contiguous, write_contiguous};
-
-/// About how many values are read several times in turn: they stay in the first cache, and the rows that they belong to do not wait
-/// for each other's divisions.
-const CACHED: usize = 2048;
 
 /// `y = (x - μ) / √(σ² + ε) w + b`, with the mean `μ` and the variance `σ²` of the values of a sample along its
 /// last axes, and a scale `w` and a shift `b` for each of these values (Ba, Kiros and Hinton 2016, "Layer
@@ -143,11 +139,12 @@ impl<T: Real> Layer<T> for LayerNorm {
         let [bases, offsets, inverses] =
             [base, offset, inverse].map(|buffer| scratch(buffer, x.len() / size));
         let x = contiguous(x, x_copy);
-        let rows = CACHED.div_ceil(size);
-        let statistics = bases.chunks_mut(rows).zip(offsets.chunks_mut(rows)).zip(inverses.chunks_mut(rows));
         write_contiguous(y, y_copy, |y| {
-            let blocks = x.chunks(rows * size).zip(y.chunks_mut(rows * size));
-            for ((x, y), ((base, offset), inverse)) in blocks.zip(statistics) {
+            for block in blocks_of(0..x.len() / size, size) {
+                let values = block.start * size..block.end * size;
+                let (x, y) = (&x[values.clone()], &mut y[values]);
+                let [base, offset, inverse] =
+                    [&mut *bases, offsets, inverses].map(|of_rows| &mut of_rows[block.clone()]);
                 // μ = base + offset, and 1 / √(σ² + ε) in place of σ²
                 let moments =
                     ChannelMoments { base: &mut *base, offset: &mut *offset, variance: &mut *inverse };

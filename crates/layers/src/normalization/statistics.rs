@@ -5,10 +5,22 @@
 //! where it matters, and `offset` is the mean of these differences. Everything else, forward and backward, is computed from
 //! `x - base - offset`, never from the difference of two large numbers.
 
+use std::ops::Range;
+
 use chainrule_core::{Plan, ShapeError, batch_group};
-use chainrule_tensor::{Buffer, Real, Shape, sum_channels};
+use chainrule_tensor::{Buffer, Real, Shape, each, sum_channels};
 
 use super::wide::wide_moments;
+
+/// About how many values are read several times in turn: they stay in the first cache, and the rows that they belong to do not wait
+/// for each other's divisions.
+const CACHED: usize = 2048;
+
+/// Cuts these rows of `size` values into blocks of about so many values as the first cache holds.
+pub(super) fn blocks_of(rows: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
+    let len = CACHED.div_ceil(size);
+    rows.clone().step_by(len).map(move |first| first..rows.end.min(first + len))
+}
 
 /// Checks the `ε` that is added to a variance so that its root is above 0.
 pub(super) fn check_epsilon<T: Real>(epsilon: f64, input: Shape, plan: &Plan) -> Result<(), ShapeError> {
@@ -59,14 +71,9 @@ impl<T: Real> ChannelMoments<'_, T> {
         }
         base.iter_mut().zip(x.iter().step_by(inner)).for_each(|(base, &first)| *base = first);
         sum_channels!(inner, [offset] += |[x], [base]| [x - base]); //      μ ≈ x₀ + Σ (x - x₀) / n
-        for (base, offset) in base.iter_mut().zip(offset.iter_mut()) {
-            *base += *offset / n;
-            *offset = T::zero();
-        }
+        each!([base, offset] = [base + offset / n, T::zero()]);
         sum_channels!(inner, [variance, offset] += |[x], [base]| [(x - base) * (x - base), x - base]);
-        for (offset, variance) in offset.iter_mut().zip(variance) {
-            [*offset, *variance] = around_base(*variance, *offset, n);
-        }
+        each!([offset, variance] = around_base(variance, offset, n));
     }
 
     /// Overwrites them with those of each row of `size` values, and the variance with `1 / √(σ² + ε)`.
@@ -92,6 +99,10 @@ impl<T: Real> ChannelMoments<'_, T> {
         n: usize,
         exchange: &mut Buffer<f64>,
     ) -> f64 {
+        if batch_group::is_alone() {
+            self.overwrite(inner, x, n);
+            return n as f64;
+        }
         let Self { base, offset, variance } = self;
         let channels = base.len();
         exchange.reserve(2 * channels + 1);
@@ -108,21 +119,24 @@ impl<T: Real> ChannelMoments<'_, T> {
         sums[channels] = n;
         batch_group::sum(sums);
         let count = sums[channels];
-        base.iter_mut().zip(sums).for_each(|(base, sum)| *base = T::of(*sum / count.max(1.0)));
+        let share = count.max(1.0).recip();
+        base.iter_mut().zip(sums).for_each(|(base, sum)| *base = T::of(*sum * share));
         variance.fill(T::zero());
         offset.fill(T::zero());
         sum_channels!(inner, [variance, offset] += |[x], [base]| [(x - base) * (x - base), x - base]);
         let sums = &mut exchange[..2 * channels];
-        for (sum, value) in sums.iter_mut().zip(variance.iter().chain(&*offset)) {
-            *sum = value.as_f64();
-        }
+        let (squares, rests) = sums.split_at_mut(channels);
+        squares.iter_mut().zip(&*variance).for_each(|(sum, value)| *sum = value.as_f64());
+        rests.iter_mut().zip(&*offset).for_each(|(sum, value)| *sum = value.as_f64());
         batch_group::sum(sums);
-        for c in 0..channels {
-            let rest = sums[channels + c] / count.max(1.0);
-            let square = sums[c] / count.max(1.0) - rest * rest;
-            offset[c] = T::of(rest);
+        let (squares, rests) = sums.split_at(channels);
+        let moments = offset.iter_mut().zip(variance);
+        for ((offset, variance), (square, rest)) in moments.zip(squares.iter().zip(rests)) {
+            let rest = rest * share;
+            let square = square * share - rest * rest;
+            *offset = T::of(rest);
             // NaN stays NaN.
-            variance[c] = T::of(if square < 0.0 { 0.0 } else { square });
+            *variance = T::of(if square < 0.0 { 0.0 } else { square });
         }
         count
     }

@@ -33,8 +33,9 @@ where
             for start in (0..output.len()).step_by(channels.max(1)) {
                 let rows = part(inputs, start..start + channels);
                 let output = &mut output[start..start + channels];
-                for (c, y) in output.iter_mut().enumerate() {
-                    *y = f(at(&rows, c), at(&vectors, c), *y);
+                // With an iterator a test of the index stays in the loop, which then ends number by number.
+                for c in 0..channels {
+                    output[c] = f(at(&rows, c), at(&vectors, c), output[c]);
                 }
             }
             return;
@@ -45,8 +46,8 @@ where
                 let constants = at(&vectors, c);
                 let runs = part(inputs, start..start + inner);
                 let output = &mut output[start..start + inner];
-                for (i, y) in output.iter_mut().enumerate() {
-                    *y = f(at(&runs, i), constants, *y);
+                for i in 0..inner {
+                    output[i] = f(at(&runs, i), constants, output[i]);
                 }
             }
         }
@@ -139,7 +140,8 @@ where
     T: Real,
     F: Fn([T; N], [T; V]) -> [T; K],
 {
-    const WIDEST: usize = LANES;
+    // Two chains of additions in turn, with room for the values of several vectors in the registers.
+    const WIDEST: usize = 2 * LANES;
 
     /// `W` channels of one value.
     #[inline(always)]

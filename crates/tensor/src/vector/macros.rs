@@ -77,13 +77,16 @@ macro_rules! each {
     ($y:ident = |$($x:ident $(: $from:ident)?),+| $f:expr) => {
         $crate::each!([$y] = |$($x $(: $from)?),+| [$f])
     };
-    ($y:ident = $f:expr) => {
+    ([$($y:ident),+] = $f:expr) => {
         $crate::vector::each(
             [],
-            [&mut $y[..]],
+            [$(&mut $y[..]),+],
             #[inline(always)]
-            move |[], [$y]| [$f],
+            move |[], [$($y),+]| $f,
         )
+    };
+    ($y:ident = $f:expr) => {
+        $crate::each!([$y] = [$f])
     };
 }
 
