@@ -55,9 +55,14 @@ impl Batches {
         self.rest(0)
     }
 
+    /// The samples of this epoch after the first `done`, in the order of the batches.
+    pub fn order(&self, done: usize) -> &[u32] {
+        &self.indices[done.min(self.indices.len())..]
+    }
+
     /// The batches of this epoch after the first `done` samples, to go on after an interruption.
     pub fn rest(&self, done: usize) -> std::slice::Chunks<'_, u32> {
-        self.indices[done.min(self.indices.len())..].chunks(self.size)
+        self.order(done).chunks(self.size)
     }
 }
 

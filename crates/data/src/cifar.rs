@@ -66,6 +66,17 @@ impl Files {
         Ok((self.images(&train)?, self.images(&[found.join(self.test)])?))
     }
 
+    /// The pictures of the test in a directory, or those of one file.
+    fn read_test(&self, path: &Path) -> Result<Images, CifarError> {
+        if !path.is_dir() {
+            return self.images(&[path.to_owned()]);
+        }
+        let places = [path.to_owned(), path.join(self.folder)].map(|place| place.join(self.test));
+        let missing =
+            || CifarError::Missing { directory: path.to_owned(), names: vec![self.test.to_owned()] };
+        self.images(&[places.into_iter().find(|file| file.is_file()).ok_or_else(missing)?])
+    }
+
     /// The pictures of these files, one after the other.
     fn images(&self, paths: &[PathBuf]) -> Result<Images, CifarError> {
         let record = self.labels + PIXELS;
@@ -116,11 +127,36 @@ impl Images {
     pub fn cifar100(directory: impl AsRef<Path>) -> Result<(Self, Self), CifarError> {
         CIFAR_100.read(directory.as_ref())
     }
+
+    /// [`cifar100`](Self::cifar100) or [`cifar10`](Self::cifar10), whichever has its files in the directory.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn cifar(directory: impl AsRef<Path>) -> Result<(Self, Self), CifarError> {
+        let directory = directory.as_ref();
+        if is_cifar100(directory) { Self::cifar100(directory) } else { Self::cifar10(directory) }
+    }
+
+    /// The pictures to test with alone, or those of one file in the same form: with 100 classes that of CIFAR-100, else of CIFAR-10.
+    ///
+    /// # Errors
+    ///
+    /// As [`cifar10`](Self::cifar10).
+    pub fn cifar_test(path: impl AsRef<Path>, classes: usize) -> Result<Self, CifarError> {
+        let files = if classes == CIFAR_100.classes { CIFAR_100 } else { CIFAR_10 };
+        files.read_test(path.as_ref())
+    }
 }
 
 /// Whether a directory has all files of CIFAR-10, or their folder.
 pub fn is_cifar10(directory: &Path) -> bool {
     CIFAR_10.find(directory).is_some()
+}
+
+/// Whether a directory has all files of one of the two.
+pub fn is_cifar(directory: &Path) -> bool {
+    is_cifar10(directory) || is_cifar100(directory)
 }
 
 /// Whether a directory has all files of CIFAR-100, or their folder.
@@ -204,6 +240,13 @@ mod tests {
         let picture = train.pixels(5);
         assert_eq!([picture[0], picture[1023], picture[1024], picture[3071]], [3, 3, 13, 23]);
         assert_eq!(test.pixels(0)[2048], 25);
+        assert_eq!(Images::cifar(directory.path()).unwrap().0.count(), 10);
+        for place in [directory.path().to_owned(), folder.clone(), folder.join("test_batch.bin")] {
+            assert_eq!(Images::cifar_test(place, 10).unwrap().pixels(0)[2048], 25);
+        }
+        fs::remove_file(folder.join("test_batch.bin")).unwrap();
+        let error = Images::cifar_test(directory.path(), 10).unwrap_err().to_string();
+        assert!(error.contains("does not have all of test_batch.bin"), "{error}");
     }
 
     #[test]
@@ -212,6 +255,8 @@ mod tests {
         write(directory.path(), &CIFAR_100, &[19, 99]);
         let (train, test) = Images::cifar100(directory.path()).unwrap();
         assert_eq!((train.classes(), train.labels(), test.labels()), (100, &[99u8, 99][..], &[99u8, 99][..]));
+        assert_eq!(Images::cifar(directory.path()).unwrap().0.classes(), 100);
+        assert_eq!(Images::cifar_test(directory.path(), 100).unwrap().labels(), [99, 99]);
     }
 
     #[test]

@@ -133,6 +133,10 @@ impl<D: Dataset, T: Real> Dataset for ClassTargets<D, T> {
         self.data.enter_epoch(epoch);
     }
 
+    fn announce(&self, order: &[u32], batch: usize) {
+        self.data.announce(order, batch);
+    }
+
     fn failure(&self) -> Option<String> {
         self.data.failure()
     }

@@ -50,6 +50,12 @@ pub trait Dataset: Sync {
         let _ = epoch;
     }
 
+    /// These samples will be read next, in this order, in batches of so many: for data sets that read [ahead](crate::ReadAhead). A trainer
+    /// calls it after [`enter_epoch`](Self::enter_epoch); the default does nothing. No sample occurs twice.
+    fn announce(&self, order: &[u32], batch: usize) {
+        let _ = (order, batch);
+    }
+
     /// What kept a sample from being read, for data sets that read them from files while they train: what was read instead does not
     /// matter, but should be no numbers, which no step is taken with. A trainer asks for it after each evaluation and validation, before it
     /// leaves out a step, and at the end of a training, and returns it as an error. The default is `None`.
@@ -115,6 +121,10 @@ macro_rules! points_to_samples {
 
             fn enter_epoch(&self, epoch: u64) {
                 (**self).enter_epoch(epoch);
+            }
+
+            fn announce(&self, order: &[u32], batch: usize) {
+                (**self).announce(order, batch);
             }
 
             fn failure(&self) -> Option<String> {

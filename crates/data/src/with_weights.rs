@@ -30,15 +30,8 @@ impl<D: Dataset> WithWeights<D> {
     ///
     /// [`WeightsError`] if there is another number of weights, or one of them is negative, infinite or NaN.
     pub fn new(data: D, weights: Vec<f32>) -> Result<Self, WeightsError> {
-        let samples = data.len();
-        if weights.len() != samples {
-            return Err(WeightsError::Number { samples, weights: weights.len() });
-        }
-        let wrong = |weight: &f32| !(*weight >= 0.0 && weight.is_finite());
-        match weights.iter().position(wrong) {
-            Some(sample) => Err(WeightsError::Weight { sample, weight: weights[sample] }),
-            None => Ok(Self { data, weights }),
-        }
+        WeightsError::check(data.len(), &weights)?;
+        Ok(Self { data, weights })
     }
 }
 
@@ -67,6 +60,10 @@ impl<D: Dataset> Dataset for WithWeights<D> {
 
     fn enter_epoch(&self, epoch: u64) {
         self.data.enter_epoch(epoch);
+    }
+
+    fn announce(&self, order: &[u32], batch: usize) {
+        self.data.announce(order, batch);
     }
 
     fn failure(&self) -> Option<String> {
@@ -100,6 +97,14 @@ pub enum WeightsError {
         /// The number of weights.
         weights: usize,
     },
+    /// None is above 0, or there are more samples than can be drawn from.
+    #[error(
+        "of {samples} samples none can be drawn: give 1 to 4,294,967,295 samples, and one of them at least a weight above 0"
+    )]
+    NoChance {
+        /// The number of samples.
+        samples: usize,
+    },
     /// One is negative, infinite or NaN.
     #[error(
         "the weight of sample {sample} is {weight}, but a weight is a finite number of at least 0: correct it, or give 0 to a sample that should not count"
@@ -110,4 +115,18 @@ pub enum WeightsError {
         /// Its weight.
         weight: f32,
     },
+}
+
+impl WeightsError {
+    /// Whether so many samples can have these weights.
+    pub(crate) fn check(samples: usize, weights: &[f32]) -> Result<(), Self> {
+        if weights.len() != samples {
+            return Err(Self::Number { samples, weights: weights.len() });
+        }
+        let wrong = |weight: &f32| !(*weight >= 0.0 && weight.is_finite());
+        match weights.iter().position(wrong) {
+            Some(sample) => Err(Self::Weight { sample, weight: weights[sample] }),
+            None => Ok(()),
+        }
+    }
 }

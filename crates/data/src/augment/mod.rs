@@ -201,6 +201,10 @@ impl<D: Dataset> Dataset for Augmented<D> {
         self.data.enter_epoch(epoch);
     }
 
+    fn announce(&self, order: &[u32], batch: usize) {
+        self.data.announce(order, batch);
+    }
+
     fn failure(&self) -> Option<String> {
         self.data.failure()
     }

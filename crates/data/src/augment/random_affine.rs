@@ -3,7 +3,8 @@
 use chainrule_core::{Described, Range, SettingError, describe, described};
 use chainrule_tensor::Rng;
 
-use super::{Augmentation, Picture, interpolated};
+use super::interpolated::{between_four, columns_inside, interpolated};
+use super::{Augmentation, Picture};
 
 /// A random affine map of the plane around the middle of the picture, as `RandomAffine` of torchvision.
 ///
@@ -114,11 +115,20 @@ impl Augmentation for RandomAffine {
         picture.rewrite(|from, to| {
             for (row, to) in to.chunks_exact_mut(width).enumerate() {
                 let y = row as f64 - middle[0] - down;
-                for (column, to) in to.iter_mut().enumerate() {
+                let [of_y, of_x] = [yy * y, xy * y];
+                let source = |column: usize| {
                     let x = column as f64 - middle[1] - right;
-                    let source = [yx * x + yy * y + middle[0], xx * x + xy * y + middle[1]];
-                    *to = interpolated(from, [height, width], source, fill);
-                }
+                    [yx * x + of_y + middle[0], xx * x + of_x + middle[1]]
+                };
+                let inside = columns_inside([height, width], source);
+                let beyond = (0..inside.start).chain(inside.end..width);
+                beyond.for_each(|column| {
+                    to[column] = interpolated(from, [height, width], source(column), fill)
+                });
+                let positions = inside.clone().map(source);
+                to[inside].iter_mut().zip(positions).for_each(|(to, position)| {
+                    *to = between_four(from, width, position);
+                });
             }
         });
     }

@@ -38,6 +38,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let flow = match self.enter_epoch(data.len())? {
             ControlFlow::Continue(()) => {
                 self.state.entered = Some(Instant::now());
+                if self.state.members.is_none() {
+                    // Of several processes each reads some samples of every batch only.
+                    data.announce(batches.order(self.samples_done()), self.batch_size);
+                }
                 let flow = self.steps(data, fit, batches, history);
                 self.state.position.seconds = self.seconds();
                 self.state.entered = None;

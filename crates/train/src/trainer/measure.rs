@@ -85,6 +85,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         batches: &Batches,
         time: Duration,
     ) -> Result<Duration, TrainError> {
+        data.announce(batches.order(0), self.batch_size);
         let begin = Instant::now();
         let mut times = Vec::new();
         // The last batch may be smaller.
