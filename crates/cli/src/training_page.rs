@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use chainrule::core::ParamEntry;
 use chainrule::data::output;
@@ -10,7 +11,8 @@ use chainrule::prelude::*;
 use chainrule::tables::{ColumnData, ColumnKind, Table, TableColumn, date_text};
 use chainrule::tensor::blas::Blas;
 use chainrule::tensor::{Outputs, TargetView, vector};
-use chainrule::train::{EpochReport, Scores, WeightSizes};
+use chainrule::train::{EpochReport, LayerTime, Scores, WeightSizes};
+use chainrule_cli::peak;
 use chainrule_config::{LearntTarget, OutputColumns, PredictedOutput, PredictedTargets, SharedSamples};
 use chainrule_report::{
     CurveSeries, LayerFacts, OutputReport, PredictedValues, RunReport, ScoredSamples, TextTable, Thumbnail,
@@ -88,6 +90,7 @@ pub(crate) struct TrainingPage<'a, Y> {
     pub(crate) warnings: Vec<String>,
     pub(crate) recorded: Recorded,
     pub(crate) sizes: &'a [WeightSizes],
+    pub(crate) times: &'a [LayerTime],
     pub(crate) model: &'a Model<f32>,
     /// What the loss takes the outputs for.
     pub(crate) outputs: Outputs,
@@ -150,6 +153,13 @@ impl<Y: LearntTarget> TrainingPage<'_, Y> {
         page.curves = curves(recorded, &report.history, test, is_scaled);
         page.rate.clone_from(&recorded.rates);
         [page.weight_norms, page.gradient_norms] = norms(sizes);
+        for LayerTime { path, forward, backward, .. } in self.times {
+            let seconds = [Some(*forward), *backward].map(|time| time.as_ref().map(Duration::as_secs_f64));
+            let layer = page.layers.iter_mut().find(|layer| layer.path == *path);
+            layer.into_iter().for_each(|layer| layer.seconds = seconds);
+        }
+        // Where it cannot be measured, there are no shares of it.
+        page.peak = peak::quick_estimate().ok().map(|peak| 1e9 * peak).filter(|_| !self.times.is_empty());
         page.classes = report.predicts.classes.clone().unwrap_or_default();
         page.confusion = report.last().and_then(|(_, last)| last.confusion.clone()).unwrap_or_default();
         let target = report.predicts.names.first().map_or("", String::as_str);
@@ -389,6 +399,7 @@ fn layers(model: &Model<f32>) -> Vec<LayerFacts> {
         output: layer.output.to_string(),
         parameters: layer.parameters as u64,
         flops: layer.flops,
+        seconds: [None; 2],
     };
     model.plan().layers().iter().map(layer).collect()
 }

@@ -7,6 +7,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use chainrule_tensor::Real;
 use ndarray::ArrayView2;
@@ -22,6 +23,8 @@ pub enum LayerPass<'a, T> {
         xs: &'a [ArrayView2<'a, T>],
         /// Its output.
         y: ArrayView2<'a, T>,
+        /// How long it took, with what `see` did for the layers in it.
+        time: Duration,
     },
     /// A backward pass.
     Backward {
@@ -31,6 +34,8 @@ pub enum LayerPass<'a, T> {
         dy: ArrayView2<'a, T>,
         /// The gradient of each input; `None` where it was not needed.
         dxs: &'a [Option<ArrayView2<'a, T>>],
+        /// How long it took, with what `see` did for the layers in it.
+        time: Duration,
     },
 }
 
@@ -146,8 +151,8 @@ mod tests {
         let list = Rc::clone(&seen);
         let see = move |pass: &LayerPass<'_, f64>| {
             let (path, value) = match pass {
-                LayerPass::Forward { path, xs, y } => (path, y[[0, 0]] / xs[0][[0, 0]]),
-                LayerPass::Backward { path, dy, dxs } => {
+                LayerPass::Forward { path, xs, y, .. } => (path, y[[0, 0]] / xs[0][[0, 0]]),
+                LayerPass::Backward { path, dy, dxs, .. } => {
                     (path, dxs[0].map_or(f64::NAN, |dx| dx[[0, 0]]) / dy[[0, 0]])
                 }
             };

@@ -115,7 +115,11 @@ pub(crate) fn sections(report: &RunReport) -> Vec<Section> {
         ("weights", "First weights", gallery("weights-data", &report.weights)),
         ("norms", "Sizes by layer", norms(report)),
         ("graph", "Graph", report.graph.as_ref().and_then(graph::picture).map(|picture| card(&picture))),
-        ("layers", "Layers", (!report.layers.is_empty()).then(|| card(&tables::layers(&report.layers)))),
+        (
+            "layers",
+            "Layers",
+            (!report.layers.is_empty()).then(|| card(&tables::layers(&report.layers, report.peak))),
+        ),
         ("settings", "Settings", facts(&report.settings)),
         ("environment", "Environment", facts(&report.environment)),
     ];

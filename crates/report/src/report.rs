@@ -45,6 +45,8 @@ pub struct RunReport {
     pub graph: Option<ModelGraph>,
     /// The layers of the model.
     pub layers: Vec<LayerFacts>,
+    /// How many floating-point operations a core of the machine makes in a second, of which layers that were measured are a share.
+    pub peak: Option<f64>,
     /// How it was trained.
     pub settings: Vec<(String, String)>,
     /// On what it was trained.
@@ -132,6 +134,8 @@ pub struct LayerFacts {
     pub parameters: u64,
     /// The floating-point operations for a sample.
     pub flops: u64,
+    /// How many seconds its forward and its backward pass take for a sample, where that was measured.
+    pub seconds: [Option<f64>; 2],
 }
 
 /// The graph of a model.

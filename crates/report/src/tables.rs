@@ -87,23 +87,46 @@ pub(crate) fn confusion(counts: &[Vec<u64>], name: impl Fn(usize) -> String) -> 
     ))
 }
 
-/// The layers of a model.
-pub(crate) fn layers(layers: &[LayerFacts]) -> String {
+/// The layers of a model, and what share of the peak, in operations a second, the forward passes of those that multiply reach.
+pub(crate) fn layers(layers: &[LayerFacts], peak: Option<f64>) -> String {
+    let are_timed = layers.iter().any(|layer| layer.seconds[0].is_some());
+    let number = |text: &str| format!("<td class=\"number\">{text}</td>");
     let mut rows = String::new();
-    for LayerFacts { path, label, output, parameters, flops } in layers {
+    for LayerFacts { path, label, output, parameters, flops, seconds } in layers {
         let depth = path.matches('.').count().min(8);
         rows += &format!(
-            "<tr><th scope=\"row\" style=\"--depth:{depth}\">{}</th><td>{}</td><td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td></tr>",
+            "<tr><th scope=\"row\" style=\"--depth:{depth}\">{}</th><td>{}</td><td>{}</td>{}{}",
             html(path),
             html(label),
             html(output),
-            grouped(*parameters),
-            grouped(*flops),
+            number(&grouped(*parameters)),
+            number(&grouped(*flops)),
         );
+        if are_timed {
+            let [forward, backward] = seconds.map(|seconds| seconds.map_or_else(String::new, microseconds));
+            let share = seconds[0].zip(peak).map(|(forward, peak)| *flops as f64 / forward / peak);
+            let share = share.filter(|share| *share > 0.0 && share.is_finite());
+            let share = share.map_or(String::new(), |share| format!("{:.0} %", 100.0 * share));
+            rows += &[forward, backward, share].map(|text| number(&text)).concat();
+        }
+        rows += "</tr>";
     }
+    let times = match are_timed {
+        true => ["forward, µs a sample", "backward, µs a sample", "forward, of the peak"].as_slice(),
+        false => &[],
+    };
+    let head = |name: &&str| format!("<th scope=\"col\" class=\"number\">{name}</th>");
+    let times: String = times.iter().map(head).collect();
     format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Layers\"><table class=\"layers\"><thead><tr><th scope=\"col\">path</th><th scope=\"col\">layer</th><th scope=\"col\">output</th><th scope=\"col\" class=\"number\">parameters</th><th scope=\"col\" class=\"number\">operations a sample</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Layers\"><table class=\"layers\"><thead><tr><th scope=\"col\">path</th><th scope=\"col\">layer</th><th scope=\"col\">output</th><th scope=\"col\" class=\"number\">parameters</th><th scope=\"col\" class=\"number\">operations a sample</th>{times}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
+}
+
+/// A time in microseconds, with two digits at least.
+fn microseconds(seconds: f64) -> String {
+    let microseconds = 1e6 * seconds;
+    let digits = if microseconds < 10.0 { 2 } else { 0 };
+    format!("{microseconds:.digits$}")
 }
 
 /// The last values of curves, for those who do not see them.

@@ -50,6 +50,6 @@ pub use group::{Difference, Group, GroupError, ThreadGroup};
 pub use model::{FileError, Model, ModelError, PredictError, Predictor, Summary, TrainingBytes, file};
 pub use rate_finder::{RateCurve, RateFinder, RatePoint};
 pub use trainer::{
-    Callback, Checkpoint, EpochReport, Event, Fit, History, Quantity, RunningMetrics, Scores, Snapshot,
-    Suspects, Traffic, TrainError, TrainWarning, Trainer, TrainerView, WeightSizes,
+    Callback, Checkpoint, EpochReport, Event, Fit, History, LayerTime, Quantity, RunningMetrics, Scores,
+    Snapshot, Suspects, Traffic, TrainError, TrainWarning, Trainer, TrainerView, WeightSizes,
 };

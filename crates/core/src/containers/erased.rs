@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use chainrule_tensor::{Real, Shape};
 use ndarray::ArrayView2;
@@ -118,8 +119,10 @@ impl<T: Real> ErasedNode<T> for Watchable<T> {
             return self.node.forward(pass);
         }
         let MergeForward { params, xs, mut y, cache, mode } = pass;
+        let begin = Instant::now();
         self.node.forward(MergeForward { params, xs, y: y.view_mut(), cache, mode });
-        watch::show(&LayerPass::Forward { path: &self.path, xs, y: y.view() });
+        let time = begin.elapsed();
+        watch::show(&LayerPass::Forward { path: &self.path, xs, y: y.view(), time });
     }
 
     fn backward<'a>(&'a mut self, pass: MergeBackward<'a, T>) {
@@ -127,12 +130,14 @@ impl<T: Real> ErasedNode<T> for Watchable<T> {
             return self.node.backward(pass);
         }
         let MergeBackward { params, grads, xs, y, dy, dxs, cache, share } = pass;
+        let begin = Instant::now();
         {
             let mut dxs: Vec<_> = dxs.iter_mut().map(|dx| dx.as_mut().map(|dx| dx.view_mut())).collect();
             self.node.backward(MergeBackward { params, grads, xs, y, dy, dxs: &mut dxs, cache, share });
         }
+        let time = begin.elapsed();
         let dxs: Vec<_> = dxs.iter().map(|dx| dx.as_ref().map(|dx| dx.view())).collect();
-        watch::show(&LayerPass::Backward { path: &self.path, dy, dxs: &dxs });
+        watch::show(&LayerPass::Backward { path: &self.path, dy, dxs: &dxs, time });
     }
 
     fn duplicate(&self) -> Box<dyn ErasedNode<T>> {

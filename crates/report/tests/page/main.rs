@@ -69,7 +69,9 @@ fn full(text: &str) -> RunReport {
         output: "[8, 8]".into(),
         parameters: 12_345,
         flops: 1_000_000,
+        seconds: [2.5e-6, 2e-5].map(|seconds| (path != "0").then_some(seconds)),
     };
+    report.peak = Some(1e12);
     report.layers = vec![layer("0", name()), layer("0.residual.1", name()), layer(&name(), name())];
     report.settings = vec![(name(), name())];
     report.environment = vec![(name(), name())];
@@ -95,6 +97,13 @@ fn every_section_is_there_and_nothing_that_is_empty() {
         assert!(page.contains(&format!("<section id=\"{id}\">")), "{id}");
         assert!(page.contains(&format!("<a href=\"#{id}\">")), "{id}");
     }
+    // A layer that was not measured has no times; 1 million operations in 2.5 µs are 0.4 of 10¹² a second.
+    assert!(page.contains(
+        "<td class=\"number\">2.50</td><td class=\"number\">20</td><td class=\"number\">40 %</td>"
+    ));
+    let mut untimed = full("text ");
+    untimed.layers.iter_mut().for_each(|layer| layer.seconds = [None; 2]);
+    assert!(!untimed.to_html().contains("of the peak"));
     let empty = RunReport::new("nothing").to_html();
     assert!(!empty.contains("<section") && !empty.contains("{{"));
 }

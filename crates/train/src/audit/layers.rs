@@ -71,7 +71,7 @@ impl SeenLayers {
         let spoils =
             |before: &dyn Fn() -> bool, after: &dyn Fn() -> bool| wanted.finite && !after() && before();
         match pass {
-            LayerPass::Forward { path, xs, y } => {
+            LayerPass::Forward { path, xs, y, .. } => {
                 let of_wanted = wanted.sized.as_deref().is_some_and(|sized| is_within(sized, path));
                 // The layer itself is seen before those around it.
                 if of_wanted && self.sizes.is_none() {
@@ -85,7 +85,7 @@ impl SeenLayers {
                     spoils: spoils(&finite, &|| is_finite(y.view())),
                 });
             }
-            LayerPass::Backward { path, dy, dxs } => {
+            LayerPass::Backward { path, dy, dxs, .. } => {
                 if self.gradients.is_empty() {
                     let with =
                         dy.axis_iter(Axis(0)).filter(|row| row.iter().any(|value| *value != T::zero()));

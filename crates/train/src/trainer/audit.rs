@@ -319,6 +319,20 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         mode: Mode,
         wanted: LookFor,
     ) -> Option<(SeenLayers, f64)> {
+        let (seen, loss) =
+            self.pass_aside(data, samples, mode, |pass| SeenLayers::watch::<T, _>(wanted, pass))?;
+        Some((seen, loss?))
+    }
+
+    /// Runs a pass over these samples in the first shard as `run` does; returns what that returns of the loss, which is `None` if the pass
+    /// cannot be run.
+    pub(super) fn pass_aside<R>(
+        &mut self,
+        data: &dyn Samples<T, Target = Y>,
+        samples: &[u32],
+        mode: Mode,
+        run: impl FnOnce(&mut dyn FnMut() -> Option<f64>) -> R,
+    ) -> Option<R> {
         let stateful = self.model.plan().is_stateful();
         let State { shards, buckets, whole_batch, of_group, .. } = &mut self.state;
         let shards = shards.get_mut(..1)?;
@@ -341,11 +355,15 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let shards = &mut *shards;
         let passes = Passes { shards, split_k: &mut None, buckets, exchanges: None, whole_batch, of_group };
         let parameters = &self.model.parameters;
-        let (seen, loss) = SeenLayers::watch::<T, _>(wanted, || forward.run(parameters, passes));
+        let mut pass = Some((forward, passes));
+        let result = run(&mut || {
+            let (forward, passes) = pass.take()?;
+            Some(forward.run(parameters, passes).ok()?.objective)
+        });
         if let Some(kept) = kept {
             shards[0].exchange_cache(kept);
         }
-        Some((seen, loss.ok()?.objective))
+        Some(result)
     }
 
     /// The layer in which the samples of a batch first lead to something that is not finite.

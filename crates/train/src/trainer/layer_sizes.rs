@@ -1,13 +1,17 @@
-//! The size of the weights of a training, and of their gradients, at some of its steps.
+//! The size of the weights of a training, and of their gradients, at some of its steps, and the time of its layers.
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use chainrule_core::ParamEntry;
+use chainrule_core::watch::{self, LayerPass};
 use chainrule_data::Samples;
 use chainrule_optim::ParamKind;
 use chainrule_tensor::Real;
 
 use super::Trainer;
 use super::audit::samples_spread;
-use super::size_record::{SizeRecord, WeightSizes};
+use super::size_record::{LayerTime, SizeRecord, WeightSizes};
 use crate::audit::layers::LookFor;
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
@@ -18,13 +22,19 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// [audit](Self::audit)'s. So it changes no bit of the training.
     #[must_use]
     pub fn record_sizes(mut self, points: u64) -> Self {
-        self.sizes = Some(SizeRecord { points, sizes: Vec::new() });
+        self.sizes = Some(SizeRecord { points, ..SizeRecord::default() });
         self
     }
 
     /// What was recorded: see [`record_sizes`](Self::record_sizes). It is no part of checkpoints.
     pub fn weight_sizes(&self) -> &[WeightSizes] {
         self.sizes.as_ref().map_or(&[], |record| &record.sizes)
+    }
+
+    /// How long the passes of each layer take for a sample, on one thread and alone: measured where sizes are
+    /// [recorded](Self::record_sizes), by passes of their own. It is no part of checkpoints.
+    pub fn layer_times(&self) -> &[LayerTime] {
+        self.sizes.as_ref().map_or(&[], |record| &record.times)
     }
 
     /// Records the sizes, if it is time.
@@ -59,7 +69,25 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let gradient = grads.map(|grads| (step, root_mean_square(&grads[entry.range.clone()])));
             sizes.gradient.extend(gradient);
         }
+        record.times = self.timed(data, &samples, record.times);
         self.sizes = Some(record);
+    }
+
+    /// The shortest times of the layers, of those so far and a pass over these samples.
+    fn timed(
+        &mut self,
+        data: &dyn Samples<T, Target = Y>,
+        samples: &[u32],
+        times: Vec<LayerTime>,
+    ) -> Vec<LayerTime> {
+        let times = Rc::new(RefCell::new(times));
+        let shared = Rc::clone(&times);
+        let count = samples.len().max(1) as u32;
+        let see = move |pass: &LayerPass<'_, T>| SizeRecord::add_time(&mut shared.borrow_mut(), pass, count);
+        let mode = self.mode_of_step(0);
+        // A pass that cannot be run has shown what there was.
+        let _ = self.pass_aside(data, samples, mode, |pass| watch::layers(see, pass));
+        times.take()
     }
 }
 

@@ -54,7 +54,7 @@ pub use error::TrainError;
 use error::if_readable;
 pub use fit::Fit;
 pub use history::{EpochReport, History, Scores};
-pub use size_record::WeightSizes;
+pub use size_record::{LayerTime, WeightSizes};
 pub use snapshot::Snapshot;
 pub use suspects::{Quantity, Suspects};
 pub use tallies::RunningMetrics;

@@ -40,6 +40,15 @@ fn unchanged<D: Samples<f32, Target = u8>>(
             points.is_empty() != audited && points.iter().all(|count| right.contains(count)),
             "{name}: {points:?}"
         );
+        // The time of each layer is known, and that of a backward pass wherever there is one.
+        let times = trainer.layer_times();
+        let layers = trainer.model().plan().layers();
+        let is_layer = |path: &str| layers.iter().any(|layer| layer.path == path);
+        assert!(
+            times.is_empty() != audited && times.iter().all(|time| is_layer(&time.path)),
+            "{name}: {times:?}"
+        );
+        assert!(times.last().is_none_or(|time| time.backward.is_some()), "{name}: {times:?}");
         let scores: Vec<_> =
             history.epochs.into_iter().map(|epoch| (epoch.train, epoch.validation)).collect();
         (trainer.model().parameters_sha256(), scores, trainer.evaluate(data).unwrap())
