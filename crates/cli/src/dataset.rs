@@ -106,6 +106,25 @@ pub fn find(chosen: Option<&DatasetName>, directory: Option<&Path>) -> Result<Lo
     }
 }
 
+/// The directory with the files of the data set that was chosen; without a choice of MNIST.
+///
+/// # Errors
+///
+/// If they are not available, or the choice has no files.
+pub fn directory(chosen: Option<&DatasetName>, directory: Option<&Path>) -> Result<PathBuf, Box<dyn Error>> {
+    let name = match chosen {
+        Some(DatasetName::Digits) => {
+            return Err(
+                "the bundled digits have no files that a configuration could name: choose another data set"
+                    .into(),
+            );
+        }
+        Some(DatasetName::Manifest(name)) => name,
+        None => MNIST,
+    };
+    Ok(find_or_download(&Manifest::named(name)?, directory)?)
+}
+
 /// Why a data set is not available.
 pub enum Unavailable {
     /// The directory that was named has no usable files.

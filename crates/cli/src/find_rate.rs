@@ -1,4 +1,4 @@
-//! `train-mnist --find-lr`: which learning rate to choose.
+//! `--find-lr`: which learning rate to choose.
 
 use std::error::Error;
 use std::path::Path;
@@ -7,7 +7,7 @@ use chainrule::core::Registry;
 use chainrule::data::output;
 use chainrule::prelude::*;
 use chainrule::tensor::ClassTarget;
-use chainrule::train::RateFinder;
+use chainrule::train::{RateCurve, RateFinder};
 use chainrule_cli::terminal;
 use chainrule_config::{LearntTarget, Rate, scheduled_optimizer};
 
@@ -42,21 +42,30 @@ impl Arguments {
             None => trainer,
         };
         let curve = finder.run(trainer, train)?;
-        let title = format!("loss over the learning rate of {}", self.optimizer.name);
-        let svg = rate_chart::text(&curve, &title)?;
-        output::write(path, |file| file.write_all(svg.as_bytes()))
-            .map_err(|error| cannot_write(path, &error))?;
-        match curve.suggestion() {
-            Some(rate) => terminal::print(format_args!(
-                "try --lr {}, a tenth of the rate with the lowest loss\nwritten to {}",
-                format!("{rate:.1e}").parse().map_or_else(|_| short(rate), short),
-                path.display()
-            ))?,
-            None => terminal::print(format_args!(
-                "the loss has not fallen at any rate: check the data and the network\nwritten to {}",
-                path.display()
-            ))?,
-        }
-        Ok(())
+        show_rates(&curve, &self.optimizer.name, "--lr ", path)
     }
+}
+
+/// Says which rate to choose for this optimizer, with what gives it in the program, and draws the losses to a file.
+pub(crate) fn show_rates(
+    curve: &RateCurve,
+    optimizer: &str,
+    option: &str,
+    path: &Path,
+) -> Result<(), Box<dyn Error>> {
+    let title = format!("loss over the learning rate of {optimizer}");
+    let svg = rate_chart::text(curve, &title)?;
+    output::write(path, |file| file.write_all(svg.as_bytes())).map_err(|error| cannot_write(path, &error))?;
+    match curve.suggestion() {
+        Some(rate) => terminal::print(format_args!(
+            "try {option}{}, a tenth of the rate with the lowest loss\nwritten to {}",
+            format!("{rate:.1e}").parse().map_or_else(|_| short(rate), short),
+            path.display()
+        ))?,
+        None => terminal::print(format_args!(
+            "the loss has not fallen at any rate: check the data and the network\nwritten to {}",
+            path.display()
+        ))?,
+    }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The `chainrule` program: trains on a person's data and on MNIST, lists what has a name, looks at data, draws schedules, and describes the
 //! machine.
 
+mod as_configuration;
 mod compare;
 mod completions;
 mod configured;
@@ -30,6 +31,7 @@ mod schedule;
 mod score_table;
 mod svg_chart;
 mod text_chart;
+mod trace;
 mod train_mnist;
 mod training_page;
 mod watch;
@@ -41,7 +43,7 @@ use std::process::ExitCode;
 
 use chainrule::tensor::{NotingAllocator, blas, prepare_for_scarce_memory, simd};
 use chainrule_cli::{error_chain, terminal};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
 #[global_allocator]
 static ALLOCATOR: NotingAllocator = NotingAllocator;
@@ -52,6 +54,9 @@ static ALLOCATOR: NotingAllocator = NotingAllocator;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// Say what the program does, on standard error: -vv also of each epoch, -vvv of each step.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
 }
 
 #[derive(Debug, Subcommand)]
@@ -109,7 +114,10 @@ impl Command {
 fn main() -> ExitCode {
     prepare_for_scarce_memory();
     let command = match Arguments::try_parse() {
-        Ok(arguments) => arguments.command,
+        Ok(Arguments { command, verbose }) => {
+            trace::begin(verbose);
+            command
+        }
         Err(error) => {
             processes::let_the_first_speak();
             if error.use_stderr() {
@@ -153,6 +161,9 @@ fn shown(printed: io::Result<()>) -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     simd::check_level()?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let blas::Blas { name, version, kernel, .. } = blas::Blas::current();
+    tracing::info!(cores, instructions = simd::level().name(), blas = %format_args!("{name} {version} {kernel}"), "the machine");
     match command {
         Command::TrainMnist(arguments) => return train_mnist::run(&with_those_of_checkpoint(*arguments)?),
         Command::Init(arguments) => configured::init::run(&arguments)?,

@@ -32,27 +32,28 @@ impl ModelName {
         }
     }
 
-    /// The layers for images `[28, 28]` and ten classes; `None` for `mlp`, which is made from the options.
-    pub fn layers(self) -> Option<Sequential<f32>> {
+    /// The description of the layers for images `[28, 28]` and ten classes; `None` for `mlp`, which is made from the options.
+    pub fn description(self) -> Option<Description> {
         match self {
             Self::Mlp => None,
-            Self::Lenet => Some(lenet()),
+            Self::Lenet => Some(described(LENET)),
             Self::Resnet => Some(resnet()),
-            Self::Lstm => Some(lstm()),
-            Self::Vit => Some(vit()),
+            Self::Lstm => Some(described(LSTM)),
+            Self::Vit => Some(described(VIT)),
         }
+    }
+
+    /// The layers that are described so.
+    pub fn layers(self) -> Option<Sequential<f32>> {
+        self.description().map(|description| built(&description))
     }
 }
 
 /// LeNet-5 (LeCun et al. 1998) as it is built today: ReLU and maximum pooling.
-pub fn lenet() -> Sequential<f32> {
-    described(
-        "reshape([1, 28, 28]) \
-         then conv2d(6, 5, padding=2) then relu then max_pool2d(2) \
-         then conv2d(16, 5) then relu then max_pool2d(2) \
-         then flatten then dense(120) then relu then dense(84) then relu then dense(10)",
-    )
-}
+const LENET: &str = "reshape([1, 28, 28]) \
+     then conv2d(6, 5, padding=2) then relu then max_pool2d(2) \
+     then conv2d(16, 5) then relu then max_pool2d(2) \
+     then flatten then dense(120) then relu then dense(84) then relu then dense(10)";
 
 /// A 3 by 3 convolution and batch normalisation, which makes a bias superfluous.
 fn convolution(channels: usize, stride: usize) -> String {
@@ -74,7 +75,7 @@ fn block(channels: usize, stride: usize) -> String {
 }
 
 /// Eight convolutions in three residual blocks, of 14, 7 and 4 rows.
-fn resnet() -> Sequential<f32> {
+fn resnet() -> Description {
     let first = format!("sequential([{}])", convolution(16, 2));
     let blocks = [block(16, 1), block(32, 2), block(64, 2)].join(" then ");
     described(&format!(
@@ -83,24 +84,37 @@ fn resnet() -> Sequential<f32> {
 }
 
 /// An LSTM over the rows of the image.
-pub fn lstm() -> Sequential<f32> {
-    described("lstm(128) then dense(10)")
-}
+const LSTM: &str = "lstm(128) then dense(10)";
 
 /// A vision transformer (Dosovitskiy et al. 2020) over 16 patches of 7 by 7 pixels.
-pub fn vit() -> Sequential<f32> {
-    described(
-        "reshape([1, 28, 28]) then patches(7) then time_distributed(dense(64)) \
-         then class_token then learned_positions \
-         then transformer_encoder(4, 128, pre_norm=true) then transformer_encoder(4, 128, pre_norm=true) \
-         then layer_norm then one_step(first) then dense(10)",
-    )
+const VIT: &str = "reshape([1, 28, 28]) then patches(7) then time_distributed(dense(64)) \
+     then class_token then learned_positions \
+     then transformer_encoder(4, 128, pre_norm=true) then transformer_encoder(4, 128, pre_norm=true) \
+     then layer_norm then one_step(first) then dense(10)";
+
+/// The layers of [`ModelName::Lenet`].
+pub fn lenet() -> Sequential<f32> {
+    built(&described(LENET))
 }
 
-/// The layers of a text of this file. They are compiled where everything that has a name is.
-fn described(text: &str) -> Sequential<f32> {
-    let description: Description = text.parse().expect("it is a description");
-    Sequential::from_description(&description, families::registry()).expect("it describes layers")
+/// The layers of [`ModelName::Lstm`].
+pub fn lstm() -> Sequential<f32> {
+    built(&described(LSTM))
+}
+
+/// The layers of [`ModelName::Vit`].
+pub fn vit() -> Sequential<f32> {
+    built(&described(VIT))
+}
+
+/// The description that is a text of this file.
+fn described(text: &str) -> Description {
+    text.parse().expect("it is a description")
+}
+
+/// The layers of a description of this file. They are compiled where everything that has a name is.
+fn built(description: &Description) -> Sequential<f32> {
+    Sequential::from_description(description, families::registry()).expect("it describes layers")
 }
 
 #[cfg(test)]

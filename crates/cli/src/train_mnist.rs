@@ -31,6 +31,7 @@ use crate::processes::{self, Processes};
 use crate::progress::ProgressPrinter;
 use crate::recorder::{Recorder, SIZES};
 use crate::report::{ReportSource, TrainReport};
+use crate::trace::TracedEvents;
 use crate::training_page::{TrainingFacts, TrainingPage};
 use crate::watch::{TESTING, Watch};
 
@@ -97,6 +98,9 @@ pub(crate) struct Arguments {
     /// Instead of training, try growing learning rates for 200 steps, say which one to choose, and draw the losses to this file, as SVG.
     #[arg(long, value_name = "FILE")]
     pub(crate) find_lr: Option<PathBuf>,
+    /// Instead of training, write the training as a configuration to this file; `chainrule train` trains it with the same bits.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["find_lr", "time", "distributed", "processes", "resume"])]
+    pub(crate) write_config: Option<PathBuf>,
     /// A metric to report besides the accuracy, such as f1; may be given several times.
     #[arg(long, value_parser = parts::read::<Box<dyn Measure<f32, ClassTarget<f32>>>>)]
     #[arg(long_help = parts::help::<Box<dyn Measure<f32, ClassTarget<f32>>>>(METRIC))]
@@ -171,6 +175,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    if let Some(path) = &arguments.write_config {
+        arguments.write_configuration(path)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if !arguments.processes.is_empty() {
         check_before_launch(arguments)?;
         let (processes, checkpoint) = (&arguments.processes[..], &arguments.checkpoint());
@@ -261,6 +269,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
         let keep = arguments.keep_checkpoints as usize;
         trainer = trainer
             .callback(ProgressPrinter::new())
+            .callback(TracedEvents)
             .callback(arguments.checkpoint_every.checkpoints(checkpoint, keep));
     }
     if !arguments.no_audit && !processes.are_many() {
@@ -442,6 +451,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
             warnings: trainer.warnings().iter().map(ToString::to_string).collect(),
             recorded: recorder.recorded(),
             sizes: trainer.weight_sizes(),
+            times: trainer.layer_times(),
             model,
             outputs,
             of_outputs: &[],
@@ -482,12 +492,21 @@ fn number_of_processes(text: &str) -> Result<usize, String> {
 
 /// The layers of the network that was chosen.
 fn layers(arguments: &Arguments, registry: &Registry) -> Result<Sequential<f32>, Box<dyn Error>> {
+    let parts = layer_descriptions(arguments, registry)?;
+    Ok(Sequential::from_description(&Description::chain(parts), registry)?)
+}
+
+/// Their descriptions.
+pub(crate) fn layer_descriptions(
+    arguments: &Arguments,
+    registry: &Registry,
+) -> Result<Vec<Description>, Box<dyn Error>> {
     let Arguments { model, hidden, activation, init, .. } = arguments;
-    if let Some(layers) = model.layers() {
+    if let Some(description) = model.description() {
         let given =
             [("hidden", hidden.is_some()), ("activation", activation.is_some()), ("init", init.is_some())];
         return match given.into_iter().find(|(_, given)| *given) {
-            None => Ok(layers),
+            None => Ok(description.parts()),
             Some((name, _)) => {
                 Err(format!("--{name} applies only to the network mlp: remove it, or use --model mlp").into())
             }
@@ -512,6 +531,5 @@ fn layers(arguments: &Arguments, registry: &Registry) -> Result<Sequential<f32>,
         return Err("--hidden names a layer of 0 units, but each has a number of units of at least 1".into());
     }
     let hidden = hidden.iter().flat_map(|&units| [dense(units), activation.clone()]);
-    let parts = [Description::new("flatten")].into_iter().chain(hidden).chain([dense(10)]);
-    Ok(Sequential::from_description(&Description::chain(parts), registry)?)
+    Ok([Description::new("flatten")].into_iter().chain(hidden).chain([dense(10)]).collect())
 }

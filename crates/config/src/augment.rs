@@ -18,7 +18,7 @@ use crate::targets::{LearntTarget, PredictedTargets};
 const AUGMENT: u64 = u64::from_be_bytes(*b"augment!");
 
 impl Configuration {
-    /// The samples of the training as they are trained on: changed at random, mixed, with weights, and with targets in deviations from their
+    /// The samples of the training as they are trained on: drawn and changed at random, mixed, with weights, and with targets in deviations from their
     /// means.
     pub(crate) fn for_training<Y: LearntTarget>(
         &self,
@@ -37,7 +37,7 @@ impl Configuration {
                 }
             }
         }
-        let mut samples = Arc::clone(train);
+        let mut samples = self.drawn(Arc::clone(train), predicts)?;
         if let Some(first) = pictures.first() {
             let failed = |at: &crate::Location| {
                 let at = at.clone();

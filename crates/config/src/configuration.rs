@@ -9,6 +9,7 @@ use crate::changes;
 use crate::checkpoint_interval::CheckpointInterval;
 use crate::class_weights::ClassWeights;
 use crate::data_section::DataSection;
+use crate::draw;
 use crate::error::ConfigError;
 use crate::location::{Located, Location};
 use crate::node::{self, ConfigNode};
@@ -25,6 +26,7 @@ const KEYS: &[&str] = &[
     "loss",
     "augment",
     "class_weights",
+    "draw",
     "metrics",
     "optimizer",
     "schedule",
@@ -78,6 +80,8 @@ pub struct Configuration {
     pub augment: Vec<Located<Description>>,
     /// How much samples count, by their class.
     pub class_weights: Option<Located<ClassWeights>>,
+    /// Whether an epoch has samples that are drawn at random, so that each class has the same chance, and not each sample once.
+    pub draw_balanced: Option<Located<()>>,
     /// How the weights are changed.
     pub optimizer: Located<Description>,
     /// How the learning rate changes; constant without one.
@@ -171,7 +175,7 @@ impl Configuration {
         if outputs.is_empty() && loss.is_none() {
             return Err(section.missing("loss", "a loss, such as \"cross_entropy\""));
         }
-        let alone = ["loss", "metrics", "class_weights", "augment"];
+        let alone = ["loss", "metrics", "class_weights", "draw", "augment"];
         if let (Some(first), Some((key, node))) =
             (outputs.first(), alone.iter().find_map(|key| Some((key, section.get(key)?))))
         {
@@ -207,6 +211,7 @@ impl Configuration {
             metrics: section.descriptions("metrics")?,
             augment: section.descriptions("augment")?,
             class_weights: section.get("class_weights").map(ClassWeights::of_node).transpose()?,
+            draw_balanced: section.get("draw").map(draw::of_node).transpose()?,
             optimizer: optimizer
                 .ok_or_else(|| section.missing("optimizer", "an optimizer, such as \"adam(lr=0.001)\""))?,
             schedule: section.description("schedule")?,

@@ -62,6 +62,9 @@ const ARRAY_KEYS: &[&str] = &[
 /// The keys of IDX files, whose test set is files of their own.
 const IDX_KEYS: &[&str] = &["idx", SPLIT_KEYS[0], SPLIT_KEYS[2], SPLIT_KEYS[3]];
 
+/// The same of the files of CIFAR.
+const CIFAR_KEYS: &[&str] = &["cifar", SPLIT_KEYS[0], SPLIT_KEYS[2], SPLIT_KEYS[3]];
+
 /// The data of a training.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -84,6 +87,8 @@ pub enum DataSource {
     Pictures(PictureSection),
     /// A directory with the four files of MNIST or of a data set like it.
     Idx(PathBuf),
+    /// A directory with the binary files of CIFAR-10 or CIFAR-100.
+    Cifar(PathBuf),
     /// Arrays of NumPy.
     Arrays(ArraySection),
 }
@@ -141,27 +146,32 @@ impl DataSection {
     pub(crate) fn of_node(node: &ConfigNode, outputs: &[OutputSection]) -> Result<Self, ConfigError> {
         let open = ConfigSection::open("data", node)?;
         let is = |key: &str| open.get(key).is_some();
-        let source = match [is("table"), is("pictures"), is("idx"), is("arrays")] {
-            [true, false, false, false] => {
+        let source = match [is("table"), is("pictures"), is("idx"), is("arrays"), is("cifar")] {
+            [true, false, false, false, false] => {
                 let section = ConfigSection::new("data", node, TABLE_KEYS)?;
                 DataSource::Table(TableSection::of(&section, outputs)?)
             }
-            [false, true, false, false] => {
+            [false, true, false, false, false] => {
                 let section = ConfigSection::new("data", node, PICTURE_KEYS)?;
                 DataSource::Pictures(PictureSection::of(&section)?)
             }
-            [false, false, false, true] => {
+            [false, false, false, true, false] => {
                 let section = ConfigSection::new("data", node, ARRAY_KEYS)?;
                 DataSource::Arrays(ArraySection::of(&section)?)
             }
-            [false, false, true, false] => {
+            [false, false, true, false, false] => {
                 let section = ConfigSection::new("data", node, IDX_KEYS)?;
                 let path = section.text("idx")?.map(|path| path.value).unwrap_or_default();
                 DataSource::Idx(path.into())
             }
+            [false, false, false, false, true] => {
+                let section = ConfigSection::new("data", node, CIFAR_KEYS)?;
+                let path = section.text("cifar")?.map(|path| path.value).unwrap_or_default();
+                DataSource::Cifar(path.into())
+            }
             _ => {
                 let problem = "give one of `table` (a file such as CSV), `pictures` (a directory with a folder for each class), \
-                               `idx` (a directory with files as MNIST's) and `arrays` (a file of NumPy)";
+                               `idx` (a directory with files as MNIST's), `cifar` (one with those of CIFAR) and `arrays` (a file of NumPy)";
                 return Err(ConfigError::Contradiction { at: open.at, problem: problem.to_owned() });
             }
         };
@@ -169,7 +179,7 @@ impl DataSection {
             let problem = "several outputs are columns of a table: give `data.table`, or leave out [output]";
             return Err(ConfigError::Contradiction { at: output.name.at.clone(), problem: problem.into() });
         }
-        let split = SplitSection::of(&open, matches!(source, DataSource::Idx(_)))?;
+        let split = SplitSection::of(&open, matches!(source, DataSource::Idx(_) | DataSource::Cifar(_)))?;
         Ok(Self { source, split, at: open.at })
     }
 
@@ -186,7 +196,7 @@ impl DataSection {
         let path = match &mut self.source {
             DataSource::Table(table) => &mut table.path,
             DataSource::Pictures(pictures) => &mut pictures.path,
-            DataSource::Idx(path) => path,
+            DataSource::Idx(path) | DataSource::Cifar(path) => path,
             DataSource::Arrays(arrays) => {
                 arrays.resolve_target(directory);
                 &mut arrays.path

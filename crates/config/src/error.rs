@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use chainrule::core::DescriptionError;
 use chainrule::data::SplitError;
+use chainrule::data::cifar::CifarError;
 use chainrule::data::idx::IdxError;
 use chainrule::interop::WeightFileError;
 use chainrule::pictures::PictureError;
@@ -136,6 +137,9 @@ pub enum ConfigError {
     /// IDX files cannot be read.
     #[error(transparent)]
     Idx(#[from] IdxError),
+    /// Files of CIFAR cannot be read.
+    #[error(transparent)]
+    Cifar(#[from] CifarError),
     /// Arrays cannot be read.
     #[error(transparent)]
     Arrays(#[from] WeightFileError),

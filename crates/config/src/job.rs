@@ -1,9 +1,11 @@
 //! A training from a configuration, from its data to a model that can be saved.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chainrule::core::Registry;
-use chainrule::train::{Fit, History, Model, Trainer};
+use chainrule::data::ReadAhead;
+use chainrule::train::{Fit, History, Model, RateCurve, RateFinder, Trainer};
 
 use crate::configuration::Configuration;
 use crate::error::ConfigError;
@@ -96,6 +98,16 @@ impl<'c, Y: LearntTarget> TrainingJob<'c, Y> {
         Self { trainer: self.trainer.threads(threads), threads, ..self }
     }
 
+    /// Where samples are changed at random, so many threads do it ahead of those that train: for cores that would be idle. It is no part of
+    /// the result.
+    #[must_use]
+    pub fn read_ahead(mut self, threads: usize) -> Self {
+        if threads > 0 && !self.configuration.augment.is_empty() {
+            self.train = Arc::new(ReadAhead::new(self.train, threads));
+        }
+        self
+    }
+
     /// The trainer.
     pub fn trainer(&mut self) -> &mut Trainer<f32, Y> {
         &mut self.trainer
@@ -127,6 +139,15 @@ impl<'c, Y: LearntTarget> TrainingJob<'c, Y> {
             None => fit,
         };
         Ok(self.trainer.fit(&*self.train, fit)?)
+    }
+
+    /// Instead of training, tries growing learning rates. The configuration has to have the [schedule](RateFinder::schedule) of the finder.
+    ///
+    /// # Errors
+    ///
+    /// As [`RateFinder::run`].
+    pub fn find_rate(self, finder: RateFinder) -> Result<RateCurve, ConfigError> {
+        Ok(finder.run(self.trainer, &*self.train)?)
     }
 
     /// The model, whose outputs are in the units of the data, with its scores on all parts.

@@ -30,8 +30,22 @@ pub struct Rate<'a> {
 pub fn scheduled_optimizer(
     registry: &Registry,
     description: &Description,
-    Rate { rate, schedule, default, names }: Rate<'_>,
+    rate: Rate<'_>,
 ) -> Result<Box<dyn UpdateRule<f32>>, String> {
+    let description = with_rate(registry, description, rate)?;
+    registry.build(&description).map_err(|error| error.to_string())
+}
+
+/// The description of [`scheduled_optimizer`].
+///
+/// # Errors
+///
+/// As there.
+pub fn with_rate(
+    registry: &Registry,
+    description: &Description,
+    Rate { rate, schedule, default, names }: Rate<'_>,
+) -> Result<Description, String> {
     let text = |error: DescriptionError| error.to_string();
     let mut parts = description.parts();
     let entry = |part: &Description| {
@@ -42,7 +56,7 @@ pub fn scheduled_optimizer(
     let last = parts.iter_mut().zip(entries).rev().find(|(_, entry)| entry.setting(RATE).is_some());
     let Some((part, entry)) = last else {
         return match (rate, schedule) {
-            (None, None) => registry.build(description).map_err(text),
+            (None, None) => Ok(description.clone()),
             _ => Err(format!("{description} has no learning rate: leave out {names}")),
         };
     };
@@ -64,7 +78,7 @@ pub fn scheduled_optimizer(
             None => part.settings.push((RATE.to_owned(), value)),
         }
     }
-    registry.build(&Description::chain(parts)).map_err(text)
+    Ok(Description::chain(parts))
 }
 
 /// The index of the learning rate that is given, by name or by position.

@@ -25,7 +25,7 @@ const ROWS: usize = 256;
 
 impl ConfiguredModel {
     /// Predicts for a file: a table with the columns of the training, whose targets it needs not have; a picture, or a directory of
-    /// pictures, or one with folders of them; a file of IDX images, or a directory with the test images.
+    /// pictures, or one with folders of them; a file of IDX images or of CIFAR, or a directory with the test images.
     ///
     /// # Errors
     ///
@@ -75,10 +75,9 @@ impl ConfiguredModel {
                 let rows = RowNames::numbered(outputs.nrows());
                 (outputs, rows)
             }
-            DataSource::Idx(_) => {
-                let classes = self.predicts.classes.as_ref().map_or(0, Vec::len);
-                let images =
-                    if path.is_dir() { Images::idx_test(path, classes)? } else { unlabelled_images(path)? };
+            source @ (DataSource::Idx(_) | DataSource::Cifar(_)) => {
+                let is_bare = matches!(source, DataSource::Idx(_)) && !path.is_dir();
+                let images = if is_bare { unlabelled_images(path)? } else { self.test_images(path)? };
                 self.check_shape(path, &images)?;
                 (self.outputs_of_samples(&images)?, RowNames::numbered(images.count()))
             }
@@ -172,14 +171,23 @@ impl ConfiguredModel {
                     self.scores(&samples, registry, threads)
                 }
             },
-            DataSource::Idx(_) => {
+            DataSource::Idx(_) | DataSource::Cifar(_) => {
                 let classes = self.predicts.classes.as_ref().map_or(0, Vec::len);
-                let images = Images::idx_test(path, classes)?;
+                let images = self.test_images(path)?;
                 self.check_shape(path, &images)?;
                 let samples = Arc::new(ClassTargets::with_classes(images, classes));
                 self.scores::<ClassTarget<f32>>(&(samples as SharedSamples<_>), registry, threads)
             }
         }
+    }
+
+    /// The images to test with, with their classes.
+    fn test_images(&self, path: &Path) -> Result<Images, ConfigError> {
+        let classes = self.predicts.classes.as_ref().map_or(0, Vec::len);
+        Ok(match self.configuration.data.source {
+            DataSource::Cifar(_) => Images::cifar_test(path, classes)?,
+            _ => Images::idx_test(path, classes)?,
+        })
     }
 
     /// What follows the last row of a series.

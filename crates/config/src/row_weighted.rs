@@ -125,6 +125,10 @@ impl<Y: LearntTarget> Dataset for CountingSamples<Y> {
         self.samples.enter_epoch(epoch);
     }
 
+    fn announce(&self, order: &[u32], batch: usize) {
+        self.samples.announce(order, batch);
+    }
+
     fn failure(&self) -> Option<String> {
         self.samples.failure()
     }

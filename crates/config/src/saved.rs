@@ -103,6 +103,7 @@ impl ConfiguredModel {
         if !predicts.fit(columns) {
             return Err(lacks(format!("it has {columns} outputs, but predicts {}", predicts.words())));
         }
+        tracing::info!(path = %path.display(), parameters = model.parameters().len(), input = %model.input(), "the model is loaded");
         let path = path.to_owned();
         Ok(Self { model, configuration, preparation, predicts, path })
     }

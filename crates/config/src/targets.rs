@@ -496,6 +496,10 @@ impl Dataset for ScaledTargets {
         self.samples.enter_epoch(epoch);
     }
 
+    fn announce(&self, order: &[u32], batch: usize) {
+        self.samples.announce(order, batch);
+    }
+
     fn failure(&self) -> Option<String> {
         self.samples.failure()
     }

@@ -11,7 +11,7 @@ use super::{for_shell, write_text};
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// A file such as CSV or Parquet, a directory with a folder of pictures for each class, or a directory with the four files of MNIST or of a data set like it.
+    /// A file such as CSV or Parquet, a directory with a folder of pictures for each class, or a directory with the files of MNIST, of a data set like it, or of CIFAR.
     data: PathBuf,
     /// The configuration [default: the name of the data, with .toml].
     #[arg(short, long, value_name = "CONFIG")]

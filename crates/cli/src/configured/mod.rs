@@ -17,7 +17,7 @@ use std::path::Path;
 use crate::output_files::cannot_write;
 
 /// Writes a text to a file whole, or not at all.
-fn write_text(path: &Path, text: &str) -> Result<(), String> {
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), String> {
     let written = chainrule::data::output::write(path, |file| file.write_all(text.as_bytes()));
     written.map_err(|error| cannot_write(path, &error))
 }

@@ -25,6 +25,7 @@ use crate::output_files;
 use crate::progress::ProgressPrinter;
 use crate::recorder::{Recorder, SIZES};
 use crate::report::{ReportSource, TrainReport};
+use crate::trace::TracedEvents;
 use crate::training_page::{TrainingFacts, TrainingPage};
 use crate::watch::{TESTING, Watch};
 
@@ -174,19 +175,25 @@ fn measured<Y: LearntTarget>(
     let (registry, configuration) = (families::registry(), &source.configuration);
     let model = configuration.model(registry, data.shape())?;
     let job = TrainingJob::new(configuration, registry, model, data.predicts.clone(), parts.clone())?;
-    let mut job = job.threads(options.threads()).try_with(|trainer| match &source.resume {
+    let threads = options.threads();
+    let mut job = job.threads(threads).try_with(|trainer| match &source.resume {
         Some(path) => trainer.resume(path),
         None => Ok(trainer),
     })?;
+    let working = threads.min(job.trainer().shard_count());
+    job = job.read_ahead(cores().saturating_sub(working));
     let done = job.trainer().epochs_done();
     Ok((job.measure_step(MEASURED)?, done))
 }
 
 impl Options {
     fn threads(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.threads.unwrap_or_else(cores)
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl Run<'_> {
@@ -208,6 +215,8 @@ impl Run<'_> {
         let job = TrainingJob::new(configuration, registry, model, predicts.clone(), parts)?;
         let mut job =
             job.threads(threads).try_with(|trainer| self.prepared(trainer, interrupt.clone(), &recorder))?;
+        let working = threads.min(job.trainer().shard_count());
+        job = job.read_ahead(cores().saturating_sub(working));
         self.forecast(&mut job, threads);
         let source = ReportSource::of(configuration);
         let mut watch = None;
@@ -261,8 +270,10 @@ impl Run<'_> {
         let trainer = job.trainer();
         let (history, shards) = (trainer.history().to_vec(), trainer.shard_count());
         let sizes = trainer.weight_sizes().to_vec();
+        let times = trainer.layer_times().to_vec();
         let warnings = trainer.warnings().iter().map(ToString::to_string).collect();
         let TrainedModel { model, train, validation, test, .. } = job.finish()?;
+        tracing::info!("all parts are evaluated");
         let others = [("validation", validation), ("test", test)];
         let others = others.into_iter().filter_map(|(part, evaluated)| Some((part, evaluated?)));
         let (layers, parameters, params_sha256) = TrainReport::facts(&model);
@@ -286,12 +297,14 @@ impl Run<'_> {
         // What cannot be printed is saved all the same, and what cannot be saved is printed.
         let printed = terminal::print(format_args!("\n{report}"));
         let saved = model.save(self.out);
+        tracing::info!(path = %self.out.display(), saved = saved.is_ok(), "the model is written");
         if let Some(path) = json {
             report.write(path).map_err(|error| output_files::cannot_write(path, &error))?;
         }
         if page.is_some() || watch.is_some() {
             let recorded = recorder.recorded();
-            let (report, sizes, model, samples) = (&report, &sizes[..], &model, &last);
+            let (report, sizes, times) = (&report, &sizes[..], &times[..]);
+            let (model, samples) = (&model, &last);
             let settings = self.settings();
             let (of_outputs, rows) = (&of_outputs[..], self.rows.as_deref());
             let page_of = TrainingPage {
@@ -299,6 +312,7 @@ impl Run<'_> {
                 warnings,
                 recorded,
                 sizes,
+                times,
                 model,
                 outputs,
                 of_outputs,
@@ -328,6 +342,7 @@ impl Run<'_> {
         let every = configuration.checkpoint_every;
         let mut trainer = trainer
             .callback(ProgressPrinter::new())
+            .callback(TracedEvents)
             .callback(every.checkpoints(&self.checkpoint, configuration.keep_checkpoints));
         match &self.options.log {
             Some(path) if path.extension().is_some_and(|ending| ending == "jsonl") => {

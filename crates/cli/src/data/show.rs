@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use chainrule::data::{Format, Images, Manifest, idx};
+use chainrule::data::{Format, Images, Manifest, cifar, idx};
 use chainrule::pictures::{PictureReader, Pictures, Resize, Sheet};
 use chainrule::prelude::*;
 use chainrule_cli::{dataset, terminal};
@@ -16,8 +16,8 @@ const SIDE: usize = 96;
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// The name of a data set (see `chainrule data list`), or a directory: with the four files of MNIST, or with a folder of PNG and JPEG
-    /// files for each class.
+    /// The name of a data set (see `chainrule data list`), or a directory: with the four files of MNIST, with those of CIFAR, or with a
+    /// folder of PNG and JPEG files for each class.
     data: String,
     /// The picture, a PNG file [default: the name of the data with .png].
     #[arg(long, short)]
@@ -121,6 +121,9 @@ fn find(arguments: &Arguments) -> Result<Shown, Box<dyn Error>> {
     }
     if idx::is_idx(directory) {
         return Ok(of_images(part(Images::idx(directory)?), Vec::new()));
+    }
+    if cifar::is_cifar(directory) {
+        return Ok(of_images(part(Images::cifar(directory)?), Vec::new()));
     }
     if arguments.test {
         return Err(

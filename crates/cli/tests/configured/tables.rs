@@ -33,6 +33,12 @@ fn from_a_table_of_classes_to_predictions() {
         assert!(configuration.contains(line), "{line} in\n{configuration}");
     }
     assert!(configuration.contains("\"id\" (identifier)"), "{configuration}");
+    let rates = out(directory, &["train", "plants.toml", "--find-lr", "rates.svg"]);
+    assert!(rates.starts_with("try --set optimizer.lr="), "{rates}");
+    assert!(fs::read_to_string(directory.join("rates.svg")).unwrap().contains("learning rate of adam"));
+    assert!(!directory.join("plants.chainrule").exists(), "nothing was trained");
+    let said = run(directory, &["summary", "plants.toml", "-v"]);
+    assert!(text(&said.stderr).contains("INFO the machine cores="), "{}", text(&said.stderr));
     let printed = out(directory, &["train", "plants.toml", "--set", "epochs=40", "--json", "report.json"]);
     assert!(printed.contains("ash, white") && printed.contains("saved       plants.chainrule"), "{printed}");
     assert!(!directory.join("plants.chainrule.checkpoint").exists());

@@ -1,6 +1,6 @@
 //! Configurations for data that have been looked at.
 
-mod idx;
+mod image_files;
 mod network;
 mod pictures;
 mod table;
@@ -8,6 +8,8 @@ mod text;
 
 use std::path::Path;
 
+use chainrule::data::Images;
+use chainrule::data::cifar::is_cifar;
 use chainrule::data::idx::is_idx;
 
 use crate::error::ConfigError;
@@ -15,7 +17,7 @@ use crate::error::ConfigError;
 /// A configuration for data, as a text with comments: a network, a loss and metrics that suit them.
 ///
 /// The data are a file such as CSV, a directory with a folder of pictures for each class, or one with the four files of MNIST or of a data
-/// set like it; `written` is their path as the configuration is to have it, relative to its directory. Of a table, `targets` are the columns
+/// set like it, or with those of CIFAR; `written` is their path as the configuration is to have it, relative to its directory. Of a table, `targets` are the columns
 /// to be predicted, each an output of its own if there are several; without any, it is the one that is called target, class or
 /// label, or the last.
 ///
@@ -39,5 +41,11 @@ pub fn configuration_for<C: AsRef<str>>(
         );
         return Err(ConfigError::Data { path: data.to_owned(), problem });
     }
-    if is_idx(data) { idx::text(data, written) } else { pictures::text(data, written) }
+    if is_idx(data) {
+        Ok(image_files::text("idx", Images::idx(data)?, data, written))
+    } else if is_cifar(data) {
+        Ok(image_files::text("cifar", Images::cifar(data)?, data, written))
+    } else {
+        pictures::text(data, written)
+    }
 }

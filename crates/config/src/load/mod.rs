@@ -3,7 +3,8 @@
 mod array_samples;
 mod arrays;
 mod divide;
-mod idx;
+mod image_files;
+mod likely_wrong;
 mod pictures;
 mod samples;
 mod series;
@@ -11,9 +12,10 @@ mod several;
 mod table;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use chainrule::core::Registry;
-use chainrule::data::Samples;
+use chainrule::data::{Images, Samples};
 use chainrule::tables::{Preparation, Table};
 use chainrule::tensor::{ClassTarget, Shape};
 
@@ -107,11 +109,19 @@ impl Configuration {
     ///
     /// [`ConfigError`] if they cannot be read, or are not as the configuration says.
     pub fn load_data(&self, registry: &Registry) -> Result<LoadedData, ConfigError> {
-        match &self.data.source {
+        let begin = Instant::now();
+        let mut data = match &self.data.source {
             DataSource::Table(section) => table::load(self, section, registry),
             DataSource::Pictures(section) => pictures::load(self, section),
-            DataSource::Idx(path) => idx::load(self, path),
+            DataSource::Idx(path) => image_files::load(self, Images::idx(path)?, "IDX files"),
+            DataSource::Cifar(path) => image_files::load(self, Images::cifar(path)?, "files of CIFAR"),
             DataSource::Arrays(section) => arrays::load(self, section),
-        }
+        }?;
+        let notes = likely_wrong::notes(self, &data);
+        data.notes.extend(notes);
+        let [train, validation, test] = data.counts();
+        let seconds = begin.elapsed().as_secs_f64();
+        tracing::info!(train, validation, test, shape = %data.shape(), seconds, "the data are read and prepared");
+        Ok(data)
     }
 }

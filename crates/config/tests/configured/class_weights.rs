@@ -73,3 +73,20 @@ fn what_cannot_be_says_where() {
     );
     assert!(numbers.starts_with("a.toml, line 7, column 17: the data have no classes"), "{numbers}");
 }
+
+#[test]
+fn a_rare_class_is_found_where_it_is_drawn_as_often() {
+    let table = TABLE.replace("class_weights", "draw");
+    let directory = kinds();
+    let confusion = trained(&table, directory.path(), &[]).unwrap().train.confusion.unwrap();
+    assert!(confusion[1][1] >= 5 && confusion[0][0] > 90, "{confusion:?}");
+    // What is reported is of all samples, each once.
+    assert_eq!(confusion.iter().flatten().sum::<u64>(), 200);
+    let text = refused(&table, directory.path(), &["class_weights=balanced"]);
+    assert!(text.contains("leave out `draw`, or `class_weights`"), "{text}");
+    let text = refused(&table.replace("draw = \"balanced\"", "draw = \"even\""), directory.path(), &[]);
+    assert!(text.starts_with("a.toml, line 7, column 8: `draw` is \"even\", but must be"), "{text}");
+    let changes = ["data.target=size", "loss=huber", "metrics=[]", "model.layers=[\"dense(1)\"]"];
+    let text = refused(&table, directory.path(), &changes);
+    assert!(text.starts_with("a.toml, line 7, column 8: the data have no classes"), "{text}");
+}

@@ -3,6 +3,7 @@
 mod arrays;
 mod augment;
 mod class_weights;
+mod likely_wrong;
 mod sample_weights;
 mod series;
 mod several;

@@ -1,6 +1,5 @@
-//! Data sets in the files of MNIST.
+//! Data sets in the files of MNIST or of CIFAR, which have a test set.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use chainrule::data::{Dataset, Images};
@@ -12,22 +11,32 @@ use crate::error::ConfigError;
 use crate::split_section::{HeldOut, SplitMethod};
 use crate::targets::PredictedTargets;
 
-pub(super) fn load(configuration: &Configuration, path: &Path) -> Result<LoadedData, ConfigError> {
+/// The parts of images for the training and for the test, whose files are called so in errors.
+pub(super) fn load(
+    configuration: &Configuration,
+    (train, test): (Images, Images),
+    files: &str,
+) -> Result<LoadedData, ConfigError> {
     let split = &configuration.data.split;
-    let refuse = |problem: &str| {
-        Err(ConfigError::Contradiction { at: split.method.at.clone(), problem: problem.to_owned() })
-    };
+    let refuse = |problem: String| Err(ConfigError::Contradiction { at: split.method.at.clone(), problem });
     if matches!(split.validation, HeldOut::Files(_)) {
-        return refuse("`validation` of IDX files is a share of the training images, such as 0.1");
+        return refuse(format!("`validation` of {files} is a share of the training images, such as 0.1"));
     }
-    let (train, test) = Images::idx(path)?;
     let keys = match split.method.value {
         SplitMethod::Stratified => {
             SplitKeys::Labels(train.labels().iter().map(|&label| label.into()).collect())
         }
         SplitMethod::Random => SplitKeys::Nothing,
-        _ => return refuse("IDX files have no columns to divide by: choose \"random\" or \"stratified\""),
+        _ => {
+            return refuse(format!(
+                "{files} have no columns to divide by: choose \"random\" or \"stratified\""
+            ));
+        }
     };
+    let is_same = |index| train.pixels(index) == test.pixels(index);
+    let are_same = train.count() == test.count() && (0..train.count()).all(is_same);
+    let note = || format!("the {files} of the training and of the test are the same images");
+    let notes = are_same.then(note).into_iter().collect();
     let divided = divide(train.len(), &keys, split)?;
     let classes = train.classes();
     let (train, test) = (Arc::new(train), Arc::new(test));
@@ -43,7 +52,7 @@ pub(super) fn load(configuration: &Configuration, path: &Path) -> Result<LoadedD
         }),
         preparation: None,
         predicts: PredictedTargets::classes("class", (0..classes).map(|class| class.to_string()).collect()),
-        notes: Vec::new(),
+        notes,
         rows: None,
     })
 }
