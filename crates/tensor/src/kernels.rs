@@ -8,7 +8,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use crate::conv::im2col_avx512;
 use crate::matmul::panels::{self, Compute};
 #[cfg(target_arch = "x86_64")]
-use crate::matmul::{list_avx512, nt_avx512, small_avx512};
+use crate::matmul::{nt_avx512, small_avx512};
 use crate::real::Real;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::adam_avx512;
@@ -177,11 +177,6 @@ impl Kernels for f32 {
 
     fn has_implicit_products(choice: Choice) -> bool {
         best_lanes::<Self>(choice).is_some()
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    fn list_nonzeros(values: &[f32], indices: &mut [u32]) -> Option<usize> {
-        list_avx512::list_nonzeros(values, indices)
     }
 
     #[cfg(target_arch = "x86_64")]

@@ -2,11 +2,10 @@
 
 #[cfg(feature = "blas")]
 mod cblas;
-#[cfg(any(feature = "blas", target_arch = "x86_64"))]
 mod chain;
 pub(crate) mod gemm;
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod list_avx512;
+mod list_avx512;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod nt_avx512;
 pub(crate) mod panels;

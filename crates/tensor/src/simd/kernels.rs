@@ -59,13 +59,6 @@ pub trait Kernels: Sized {
         false
     }
 
-    /// Writes the indices of the values that are not 0 to the beginning of `indices`, which has one for each value, and returns how many
-    /// they are.
-    #[must_use]
-    fn list_nonzeros(_values: &[Self], _indices: &mut [u32]) -> Option<usize> {
-        None
-    }
-
     /// [`transpose`](crate::vector::transpose()), always done.
     fn transpose(_: Transpose<'_, Self>);
 

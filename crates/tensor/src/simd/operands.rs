@@ -73,6 +73,52 @@ pub enum Used<'a> {
     Columns(Indices<'a>),
     /// These rows.
     Rows(Indices<'a>),
+    /// These columns, in which the values that are not 0 are marked.
+    MarkedColumns(Indices<'a>, ColumnMarks<'a>),
+    /// These rows, in which few values are not 0: those that are marked. The rows of A are the columns of the marks.
+    MarkedRows(Indices<'a>, ColumnMarks<'a>),
+}
+
+impl Used<'_> {
+    /// The same without the marks.
+    pub(crate) fn without_marks(self) -> Self {
+        match self {
+            Used::MarkedColumns(columns, _) => Used::Columns(columns),
+            Used::MarkedRows(rows, _) => Used::Rows(rows),
+            _ => self,
+        }
+    }
+}
+
+/// Which values of a matrix are not 0: for each of its columns and each block of up to 32 rows a mask, with a bit for each row.
+#[derive(Clone, Copy, Debug)]
+pub struct ColumnMarks<'a> {
+    /// The masks of all columns, for each of the blocks.
+    masks: &'a [u32],
+    columns: usize,
+    /// How many rows each block has.
+    pub(crate) blocks: &'a [usize],
+    /// The first column.
+    first: usize,
+}
+
+impl<'a> ColumnMarks<'a> {
+    /// Those of the columns that are a `range` of all `columns`.
+    ///
+    /// # Panics
+    ///
+    /// If a block has more than 32 rows, or there are not as many masks.
+    pub(crate) fn new(masks: &'a [u32], columns: usize, blocks: &'a [usize], range: Range<usize>) -> Self {
+        assert!(masks.len() == columns * blocks.len() && range.end <= columns, "a mask for each column");
+        assert!(blocks.iter().all(|&rows| rows <= u32::BITS as usize), "a bit for each row");
+        Self { masks, columns, blocks, first: range.start }
+    }
+
+    /// The masks of the columns of a block, from the first on.
+    #[inline(always)]
+    pub(crate) fn of_block(&self, block: usize) -> &'a [u32] {
+        &self.masks[block * self.columns + self.first..(block + 1) * self.columns]
+    }
 }
 
 /// Indices of some rows or columns of a matrix: increasing, and less than their number.

@@ -126,6 +126,7 @@ pub(crate) fn product<T: Real>(
         c.mapv_inplace(|c| beta * c);
     }
     let [row, column] = of_b.strides;
+    let used = used.without_marks();
     let used = match used {
         // It takes the time to go through C anyway.
         _ if is_shallow(n, depth) => Used::All,

@@ -13,6 +13,7 @@
 //! rounding, in parts of at most 264 terms, and the parts in their order, wherever the value is in C: so the bits do not depend on
 //! how a product is cut into rows and columns, nor into the terms of one sum of products.
 
+mod marked;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +28,7 @@ use super::{MAX_PRODUCTS, panels};
 use crate::simd::avx512::{LANES, mask};
 use crate::simd::blocking::{even_parts, with_constant};
 use crate::simd::level::{Level, level};
-use crate::simd::operands::{ImplicitWindows, Indices, Init, Used};
+use crate::simd::operands::{ColumnMarks, ImplicitWindows, Indices, Init, Used};
 
 /// The maximum K of a product with a transposed right operand: 16 columns of it are kept on the stack, and should fit into the
 /// first cache.
@@ -102,9 +103,18 @@ pub(crate) fn product(
     unsafe {
         if packed(operands.b_strides[1], n) {
             match used {
-                Used::Rows(rows) => operands.listed_rows(rows),
+                Used::Rows(rows) => operands.listed_rows(rows, None),
+                Used::MarkedRows(rows, marks) => operands.listed_rows(rows, Some(marks)),
                 Used::Columns(columns) if count == 1 && operands.b_strides[0] <= MAX_STRIDE_OF_LISTED => {
                     operands.listed_columns(columns);
+                }
+                Used::MarkedColumns(columns, marks)
+                    if count == 1 && operands.b_strides[0] <= MAX_STRIDE_OF_LISTED =>
+                {
+                    match marks.blocks.iter().sum::<usize>() == m {
+                        true => operands.marked_columns(marks),
+                        false => operands.listed_columns(columns),
+                    }
                 }
                 _ => operands.rows(),
             }
@@ -303,7 +313,7 @@ impl Operands<'_> {
 
     /// The same, but for these rows of A and C alone: the product has zeros in all others.
     #[target_feature(enable = "avx512f")]
-    unsafe fn listed_rows(&self, rows: Indices<'_>) {
+    unsafe fn listed_rows(&self, rows: Indices<'_>, marks: Option<ColumnMarks<'_>>) {
         if !matches!(self.init, Init::Accumulate) {
             let mut next = 0;
             for row in rows.iter().chain([self.rows]) {
@@ -320,7 +330,12 @@ impl Operands<'_> {
             }
         }
         // SAFETY: the caller's; these rows are some of the product's.
-        unsafe { Operands { rows: rows.len(), listed: Used::Rows(rows), ..*self }.rows() };
+        unsafe {
+            match marks {
+                Some(marks) if self.has_rows_of(marks) => self.marked_rows(rows, marks),
+                _ => Operands { rows: rows.len(), listed: Used::Rows(rows), ..*self }.rows(),
+            }
+        }
     }
 
     /// So many groups of all terms from the `first` on, and in each what follows the first `skipped` rows.
@@ -376,12 +391,12 @@ impl Operands<'_> {
                             self.rows_of_columns::<V, { reads::GROUPS }>(column);
                         });
                     }
-                    Used::Columns(_) => {
+                    Used::Columns(_) | Used::MarkedColumns(..) => {
                         with_constant!(registers, [1 2 3 4], |V| {
                             self.rows_of_columns::<V, { reads::COLUMNS }>(column);
                         });
                     }
-                    Used::Rows(_) => {
+                    Used::Rows(_) | Used::MarkedRows(..) => {
                         with_constant!(registers, [1 2 3 4], |V| {
                             self.rows_of_columns::<V, { reads::ROWS }>(column);
                         });
