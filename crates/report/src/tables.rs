@@ -111,12 +111,9 @@ pub(crate) fn layers(layers: &[LayerFacts], peak: Option<f64>) -> String {
         }
         rows += "</tr>";
     }
-    let times = match are_timed {
-        true => ["forward, µs a sample", "backward, µs a sample", "forward, of the peak"].as_slice(),
-        false => &[],
-    };
-    let head = |name: &&str| format!("<th scope=\"col\" class=\"number\">{name}</th>");
-    let times: String = times.iter().map(head).collect();
+    let times = ["forward, µs a sample", "backward, µs a sample", "forward, of the peak"];
+    let head = |name: &str| format!("<th scope=\"col\" class=\"number\">{name}</th>");
+    let times = if are_timed { times.map(head).concat() } else { String::new() };
     format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Layers\"><table class=\"layers\"><thead><tr><th scope=\"col\">path</th><th scope=\"col\">layer</th><th scope=\"col\">output</th><th scope=\"col\" class=\"number\">parameters</th><th scope=\"col\" class=\"number\">operations a sample</th>{times}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
