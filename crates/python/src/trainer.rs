@@ -1,5 +1,6 @@
 //! Trainers: a model, a loss and an optimizer together.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use chainrule::core::{Description, Kind, Registry};
@@ -7,6 +8,7 @@ use chainrule::losses::Loss;
 use chainrule::metrics::Measure;
 use chainrule::optim::UpdateRule;
 use chainrule::tensor::{ClassTarget, Outputs, Seed};
+use chainrule::train::callbacks::Checkpoints;
 use chainrule::train::{Audit, Fit, History, Model, Scores, TrainError, Trainer};
 use chainrule_config::{Rate, scheduled_optimizer};
 use numpy::{IntoPyArray, PyArray2};
@@ -52,13 +54,17 @@ struct Settings {
     skip_nonfinite: u64,
     audit: bool,
     stopping: Vec<Py<PyEarlyStopping>>,
+    /// The file for checkpoints.
+    checkpoint: Option<PathBuf>,
+    /// The checkpoint to go on from.
+    resume: Option<PathBuf>,
     /// What the loss takes the outputs for.
     takes: Outputs,
 }
 
 /// A trainer has targets of one type, which the first of them decide.
 enum State {
-    New(Box<Model<f32>>),
+    New { model: Box<Model<f32>>, epochs_done: u64 },
     Classes(Box<Trainer<f32, ClassTarget<f32>>>),
     Values(Box<Trainer<f32, Vec<f32>>>),
 }
@@ -111,7 +117,14 @@ impl Settings {
         for stopping in &self.stopping {
             trainer = trainer.callback(stopping.get().callback());
         }
-        Ok(trainer.callback(Bridge { watch: watch.clone(), callbacks }))
+        if let Some(path) = &self.checkpoint {
+            trainer = trainer.callback(Checkpoints::new(path).every_epochs(1));
+        }
+        trainer = trainer.callback(Bridge { watch: watch.clone(), callbacks });
+        match &self.resume {
+            Some(path) => trainer.resume(path).map_err(IntoException::exception),
+            None => Ok(trainer),
+        }
     }
 }
 
@@ -125,7 +138,8 @@ impl PyTrainer {
     #[new]
     #[pyo3(signature = (
         model, *, loss, optimizer = "adam", schedule = None, metrics = Vec::new(), batch_size = 32, accumulate = 1, shards = None,
-        threads = None, seed = 0, shuffle = true, portable = false, skip_nonfinite = 0, audit = false, callbacks = Vec::new()
+        threads = None, seed = 0, shuffle = true, portable = false, skip_nonfinite = 0, audit = false, callbacks = Vec::new(),
+        checkpoint = None, resume = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "they have names in Python")]
     fn new(
@@ -145,6 +159,8 @@ impl PyTrainer {
         skip_nonfinite: u64,
         audit: bool,
         callbacks: Vec<Py<PyAny>>,
+        checkpoint: Option<PathBuf>,
+        resume: Option<PathBuf>,
     ) -> PyResult<Self> {
         let (stopping, callbacks): (Vec<_>, Vec<_>) =
             callbacks.into_iter().partition(|callback| callback.bind(py).is_instance_of::<PyEarlyStopping>());
@@ -174,14 +190,16 @@ impl PyTrainer {
             skip_nonfinite,
             audit,
             stopping,
+            checkpoint,
+            resume,
             takes: Outputs::Values,
         };
         settings.takes = settings.loss::<ClassTarget<f32>>(registry())?.outputs();
-        let model = model.model.clone();
         let watch = Watch::default();
-        // What cannot be built is found here.
-        settings.trainer::<ClassTarget<f32>>(model.clone(), &watch, false)?;
-        Ok(Self { settings, state: Mutex::new(State::New(Box::new(model))), watch, callbacks })
+        // What cannot be built or resumed is found here.
+        let trainer = settings.trainer::<ClassTarget<f32>>(model.model.clone(), &watch, false)?;
+        let (model, epochs_done) = (Box::new(trainer.evaluated_model()), trainer.epochs_done());
+        Ok(Self { settings, state: Mutex::new(State::New { model, epochs_done }), watch, callbacks })
     }
 
     /// Trains on the samples `x`, an array whose first axis counts them, and their targets `y`, for a number of epochs. Called again, it
@@ -219,7 +237,7 @@ impl PyTrainer {
         let history = self.watch.during(py, &self.callbacks, || match state {
             State::Classes(trainer) => fit(trainer, train, validation, epochs),
             State::Values(trainer) => fit(trainer, train, validation, epochs),
-            State::New(_) => Ok(None),
+            State::New { .. } => Ok(None),
         })?;
         let history = history.map_err(IntoException::exception)?;
         Ok(history.ok_or_else(other_targets)?.into())
@@ -236,7 +254,7 @@ impl PyTrainer {
         let scores = self.watch.during(py, &[], || match state {
             State::Classes(trainer) => evaluate(trainer, part),
             State::Values(trainer) => evaluate(trainer, part),
-            State::New(_) => Ok(None),
+            State::New { .. } => Ok(None),
         })?;
         let scores = scores.map_err(IntoException::exception)?;
         Ok(scores.ok_or_else(other_targets)?.into())
@@ -246,11 +264,24 @@ impl PyTrainer {
     #[getter]
     fn model(&self) -> PyResult<PyModel> {
         let model = match &*self.state()? {
-            State::New(model) => (**model).clone(),
+            State::New { model, .. } => (**model).clone(),
             State::Classes(trainer) => trainer.evaluated_model(),
             State::Values(trainer) => trainer.evaluated_model(),
         };
         Ok(PyModel { model })
+    }
+
+    /// Writes a checkpoint: the model, and all that the training needs to go on with the same bits, by `Trainer(..., resume=path)`. Callbacks of
+    /// Python are no part of it.
+    fn save(&self, path: PathBuf) -> PyResult<()> {
+        let saved = match &*self.state()? {
+            State::New { model, .. } => {
+                self.settings.trainer::<ClassTarget<f32>>((**model).clone(), &self.watch, false)?.save(path)
+            }
+            State::Classes(trainer) => trainer.save(path),
+            State::Values(trainer) => trainer.save(path),
+        };
+        saved.map_err(IntoException::exception)
     }
 
     /// The outputs of the model for the samples `x`.
@@ -285,7 +316,7 @@ impl PyTrainer {
     #[getter]
     fn epochs_done(&self) -> PyResult<u64> {
         Ok(match &*self.state()? {
-            State::New(_) => 0,
+            State::New { epochs_done, .. } => *epochs_done,
             State::Classes(trainer) => trainer.epochs_done(),
             State::Values(trainer) => trainer.epochs_done(),
         })
@@ -296,7 +327,7 @@ impl PyTrainer {
     fn warnings(&self) -> PyResult<Vec<String>> {
         let state = self.state()?;
         let warnings = match &*state {
-            State::New(_) => &[],
+            State::New { .. } => &[],
             State::Classes(trainer) => trainer.warnings(),
             State::Values(trainer) => trainer.warnings(),
         };
@@ -328,7 +359,7 @@ impl PyTrainer {
     /// The trainer for the type of the first targets.
     fn begin(&self, targets: &Targets) -> PyResult<MutexGuard<'_, State>> {
         let mut state = self.state()?;
-        if let State::New(model) = &*state {
+        if let State::New { model, .. } = &*state {
             let (model, callbacks) = ((**model).clone(), !self.callbacks.is_empty());
             *state = match targets {
                 Targets::Classes(_) => {

@@ -44,6 +44,34 @@ def test_two_fits_are_one(model, train):
     assert one.model.parameters_sha256() == two.model.parameters_sha256()
 
 
+def test_a_training_goes_on_from_a_checkpoint(model, train, tmp_path):
+    settings = dict(loss="cross_entropy", optimizer="adam(lr=0.01)", seed=3)
+    whole = chainrule.Trainer(model, **settings)
+    whole.fit(*train, epochs=4)
+    path = tmp_path / "run.checkpoint"
+    first = chainrule.Trainer(model, **settings, checkpoint=path)
+    first.fit(*train, epochs=2)
+    saved = tmp_path / "saved.checkpoint"
+    first.save(saved)
+    for file in (path, saved):
+        # The seed is that of the file.
+        again = chainrule.Trainer(model, loss="cross_entropy", optimizer="adam(lr=0.01)", resume=file)
+        assert again.epochs_done == 2
+        assert again.model.parameters_sha256() == first.model.parameters_sha256()
+        again.fit(*train, epochs=2)
+        assert again.model.parameters_sha256() == whole.model.parameters_sha256()
+    # Before the first step too, and the model of a checkpoint is a model.
+    chainrule.Trainer(model, **settings).save(saved)
+    begun = chainrule.Trainer(model, **settings, resume=saved)
+    begun.fit(*train, epochs=4)
+    assert begun.model.parameters_sha256() == whole.model.parameters_sha256()
+    assert chainrule.Model.load(path).parameters_sha256() == first.model.parameters_sha256()
+    with pytest.raises(ValueError, match="of another training.* Adam .* Sgd "):
+        chainrule.Trainer(model, loss="cross_entropy", optimizer="sgd(lr=0.1)", resume=path)
+    with pytest.raises(FileNotFoundError):
+        chainrule.Trainer(model, **settings, resume=tmp_path / "nothing")
+
+
 def test_the_number_of_threads_is_no_part_of_the_result(train):
     model = chainrule.Model("dense(512) then relu then dense(512) then relu then dense(3)", 4)
     hashes = set()
@@ -162,6 +190,32 @@ def test_early_stopping_brings_the_best_back(model, train, validation):
     assert history.stopped and len(history) < 100
     best = max(history.to_dict()["validation_accuracy"])
     assert trainer.evaluate(*validation)["accuracy"] == best
+
+
+def test_early_stopping_goes_on_from_a_checkpoint(model, train, validation, tmp_path):
+    """It counts the epochs before the checkpoint, and has the best weights of all."""
+
+    def trainer(**settings):
+        stopping = chainrule.EarlyStopping(3, monitor="accuracy", better="max", restore_best=True)
+        return chainrule.Trainer(
+            model,
+            loss="cross_entropy",
+            optimizer="adam(lr=0.05)",
+            metrics=["accuracy"],
+            callbacks=[stopping],
+            **settings,
+        )
+
+    whole = trainer()
+    epochs = len(whole.fit(*train, epochs=100, validation=validation))
+    first = trainer()
+    first.fit(*train, epochs=epochs - 1, validation=validation)
+    path = tmp_path / "run.checkpoint"
+    first.save(path)
+    again = trainer(resume=path)
+    history = again.fit(*train, epochs=100, validation=validation)
+    assert history.stopped and again.epochs_done == epochs
+    assert again.model.parameters_sha256() == whole.model.parameters_sha256()
 
 
 def test_the_lock_of_python_is_released(train):

@@ -172,7 +172,11 @@ class Trainer:
         skip_nonfinite: int = 0,
         audit: bool = False,
         callbacks: Sequence[_Callback] = (),
-    ) -> None: ...
+        checkpoint: Optional[_Path] = None,
+        resume: Optional[_Path] = None,
+    ) -> None:
+        """``checkpoint`` is written after each epoch and at the end; ``resume`` is one to go on from."""
+
     def fit(
         self,
         x: ArrayLike,
@@ -189,6 +193,9 @@ class Trainer:
     @property
     def model(self) -> Model:
         """A copy of the model as it is now."""
+
+    def save(self, path: _Path) -> None:
+        """Writes a checkpoint, from which ``Trainer(..., resume=path)`` goes on with the same bits."""
 
     def predict(self, x: ArrayLike) -> NDArray[numpy.float32]:
         """The outputs of the model for the samples ``x``."""
