@@ -19,7 +19,7 @@ struct Target {
     feature: &'static str,
 }
 
-const TARGETS: [Target; 18] = [
+const TARGETS: [Target; 19] = [
     Target { name: "idx", feature: "" },
     Target { name: "csv", feature: "" },
     Target { name: "cifar", feature: "" },
@@ -37,6 +37,7 @@ const TARGETS: [Target; 18] = [
     Target { name: "safetensors", feature: "interop" },
     Target { name: "npz", feature: "interop" },
     Target { name: "pytorch", feature: "interop" },
+    Target { name: "keras", feature: "keras" },
     Target { name: "onnx", feature: "interop" },
 ];
 

@@ -1,13 +1,14 @@
 //! Keras' files of weights, `.weights.h5`: HDF5, with a group for each layer and a data set for each of its variables.
 //!
-//! The crate `hdf5-pure` reads and writes HDF5. Here are the limits around it: a file can refer to a group or to its numbers as often as it
-//! likes, so that what is visited is counted, and the lists of what is in groups are checked first to be trees.
+//! The crate `hdf5-pure` reads and writes HDF5. Here are the limits around it: a file can refer to a group, to a name or to its numbers as
+//! often as it likes, so that what is read is counted, and the lists of what is in groups are checked first to be trees with short names.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use hdf5_pure::{DType, File, FileBuilder, FinishedGroup, Group, GroupBuilder};
+use hdf5_pure::{DType, Dataset, File, FileBuilder, FinishedGroup, Group, GroupBuilder, Source};
 
 use crate::dtype::Dtype;
 use crate::format::{self, FormatError, WeightFileError};
@@ -20,6 +21,18 @@ const MAX_DEPTH: usize = 32;
 
 /// The fewest bytes that a name in a group takes.
 const LINK: usize = 16;
+
+/// The most bytes of a name in a list of names.
+const MAX_NAME: usize = 255;
+
+/// How many times the bytes of a file may be read, besides a few.
+const READS: usize = 16;
+
+/// Bytes that may be read of a small file.
+const SMALL: usize = 1 << 20;
+
+/// Bytes of the stack to read with: the description of the elements of a data set may be one in the other, some thousands deep.
+const STACK: usize = 64 << 20;
 
 fn wrong(problem: impl std::fmt::Display) -> FormatError {
     FormatError::new("a file of Keras' weights", problem.to_string())
@@ -44,14 +57,20 @@ impl StateDict {
     /// [`FormatError`], as for [`read_keras`](Self::read_keras).
     pub fn from_keras(bytes: Vec<u8>) -> Result<Self, FormatError> {
         check_trees(&bytes)?;
-        let mut reading = Reading { left: bytes.len(), dict: Self::new() };
-        // None is known, but the crate is large: a panic of it is an error as any other.
-        let read = catch_unwind(AssertUnwindSafe(|| {
-            let file = File::from_bytes(bytes).map_err(wrong)?;
-            reading.group(&file.root(), "", 0)
-        }));
-        read.unwrap_or_else(|_| Err(wrong("its structure cannot be followed")))?;
-        Ok(reading.dict)
+        check_names(&bytes)?;
+        let read = move || {
+            let size = bytes.len();
+            let left = AtomicUsize::new(size.saturating_mul(READS).saturating_add(SMALL));
+            let file = File::from_source(Counted { bytes, left }).map_err(wrong)?;
+            let mut reading = Reading { size, left: size, dict: Self::new() };
+            reading.group(&file.root(), "", 0)?;
+            Ok(reading.dict)
+        };
+        let thread = thread::Builder::new().name("keras".into()).stack_size(STACK).spawn(read);
+        let thread =
+            thread.map_err(|error| wrong(format!("no thread can be started to read it: {error}")))?;
+        // No panic is known, but the crate is large: one of it is an error as any other.
+        thread.join().unwrap_or_else(|_| Err(wrong("its structure cannot be followed")))
     }
 
     /// Writes such a file, whole or not at all, for `model.load_weights`. The names are to be those of
@@ -80,7 +99,7 @@ impl StateDict {
         }
         for (name, contents) in &root.groups {
             let group = file.create_group(name);
-            file.add_group(contents.write(group)?);
+            file.add_group(contents.write(group, name)?);
         }
         file.finish().map_err(wrong)
     }
@@ -143,8 +162,60 @@ fn check_trees(bytes: &[u8]) -> Result<(), FormatError> {
     Ok(())
 }
 
+/// Checks that no name in a list of names is long. Names begin anywhere in such a list and end at its next zero, so that many could be
+/// parts of one.
+fn check_names(bytes: &[u8]) -> Result<(), FormatError> {
+    let number = |at: usize| {
+        let bytes = bytes.get(at..at.checked_add(8)?)?;
+        usize::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok()
+    };
+    // Lists do not overlap in a file that was written.
+    let mut left = bytes.len();
+    for (at, _) in bytes.windows(5).enumerate().filter(|(_, window)| window == b"HEAP\0") {
+        let (Some(size), Some(start)) = (number(at + 8), number(at + 24)) else { continue };
+        let Some(list) = bytes.get(start..start.saturating_add(size).min(bytes.len())) else { continue };
+        left = left.checked_sub(list.len()).ok_or_else(|| wrong("its lists of names are in each other"))?;
+        if list.split(|byte| *byte == 0).any(|name| name.len() > MAX_NAME) {
+            return Err(wrong(format!("a name in it has more than {MAX_NAME} bytes")));
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of a file, of which each may be read some times.
+struct Counted {
+    bytes: Vec<u8>,
+    /// How many more bytes may be read.
+    left: AtomicUsize,
+}
+
+impl Source for Counted {
+    fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, to: &mut [u8]) -> Result<(), hdf5_pure::FormatError> {
+        let spent = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(to.len().saturating_add(LINK))
+        });
+        if spent.is_err() {
+            return Err(hdf5_pure::FormatError::Source("its parts are used again and again".into()));
+        }
+        let start = usize::try_from(offset).ok();
+        let from = start.and_then(|start| self.bytes.get(start..start.checked_add(to.len())?));
+        let from = from.ok_or(hdf5_pure::FormatError::UnexpectedEof {
+            expected: start.unwrap_or(usize::MAX).saturating_add(to.len()),
+            available: self.bytes.len(),
+        })?;
+        to.copy_from_slice(from);
+        Ok(())
+    }
+}
+
 /// A file that is being read.
 struct Reading {
+    /// The bytes of the file.
+    size: usize,
     /// How many more bytes its names and numbers may take.
     left: usize,
     dict: StateDict,
@@ -161,58 +232,86 @@ impl Reading {
         if depth > MAX_DEPTH {
             return Err(wrong(format!("its groups are more than {MAX_DEPTH} deep")));
         }
+        let of_group = |problem: hdf5_pure::Error| {
+            wrong(if path.is_empty() { problem.to_string() } else { format!("the group {path}: {problem}") })
+        };
         let within = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
-        for name in group.datasets().map_err(wrong)? {
+        for (name, set) in group.iter_datasets().map_err(of_group)? {
             self.spend(name.len().checked_add(LINK))?;
             let full = within(&name);
-            let tensor = self.data_set(group, &name)?.ok_or_else(|| {
-                wrong(format!(
-                    "the elements of {full} are neither of single or double precision nor whole numbers"
-                ))
-            })?;
+            let tensor = self.data_set(&set, &full)?;
+            if self.dict.get(&full).is_some() {
+                return Err(wrong(format!("two data sets are called {full}")));
+            }
             self.dict.insert(full, tensor);
         }
-        for name in group.groups().map_err(wrong)? {
+        for (name, inner) in group.iter_groups().map_err(of_group)? {
             self.spend(name.len().checked_add(LINK))?;
-            self.group(&group.group(&name).map_err(wrong)?, &within(&name), depth + 1)?;
+            self.group(&inner, &within(&name), depth + 1)?;
         }
         Ok(())
     }
 
-    /// The tensor of a data set; `None` if its elements are of another type.
-    fn data_set(&mut self, group: &Group, name: &str) -> Result<Option<Tensor>, FormatError> {
+    /// The tensor of a data set.
+    fn data_set(&mut self, set: &Dataset, path: &str) -> Result<Tensor, FormatError> {
+        let problem = |problem: &dyn std::fmt::Display| wrong(format!("the data set {path}: {problem}"));
         /// The elements in a type of Rust.
         macro_rules! elements {
-            ($set:ident, $number:ty) => {
-                $set.read::<$number>().map_err(wrong)?.into_iter().flat_map(<$number>::to_le_bytes).collect()
+            ($read:ident) => {
+                set.$read()
+                    .map_err(|error| problem(&error))?
+                    .into_iter()
+                    .flat_map(|number| number.to_le_bytes())
+                    .collect()
             };
         }
-        let set = group.dataset(name).map_err(wrong)?;
-        let shape = set.shape().map_err(wrong)?;
-        let shape = shape.into_iter().map(|length| usize::try_from(length).ok()).collect::<Option<Vec<_>>>();
-        let shape = shape.ok_or_else(|| wrong(format!("{name} is too large")))?;
-        let dtype = match set.dtype().map_err(wrong)? {
+        let dtype = match set.dtype().map_err(|error| problem(&error))? {
             DType::F32 => Dtype::F32,
             DType::F64 => Dtype::F64,
             DType::I8 => Dtype::I8,
+            DType::I16 => Dtype::I16,
             DType::I32 => Dtype::I32,
             DType::I64 => Dtype::I64,
             DType::U8 => Dtype::U8,
+            DType::U16 => Dtype::U16,
             DType::U32 => Dtype::U32,
-            _ => return Ok(None),
+            DType::U64 => Dtype::U64,
+            _ => {
+                return Err(problem(
+                    &"its elements are neither of single or double precision nor whole numbers",
+                ));
+            }
+        };
+        let bytes_of = |lengths: &[u64]| {
+            let lengths = lengths.iter().map(|&length| usize::try_from(length).ok());
+            let shape = lengths.collect::<Option<Vec<usize>>>()?;
+            let bytes = count(&shape)?.checked_mul(dtype.size())?;
+            Some((shape, bytes))
         };
         // Before anything is read: what it claims may be more than any memory.
-        self.spend(count(&shape).and_then(|count| count.checked_mul(dtype.size())))?;
+        let shape = bytes_of(&set.shape().map_err(|error| problem(&error))?);
+        let (shape, bytes) = shape
+            .filter(|(_, bytes)| *bytes <= self.size)
+            .ok_or_else(|| problem(&"it is larger than the file"))?;
+        self.spend(Some(bytes))?;
+        if let Some(chunk) = set.chunk_shape().map_err(|error| problem(&error))?
+            && bytes_of(&chunk).is_none_or(|(_, bytes)| bytes > self.size)
+        {
+            return Err(problem(&"its chunks are larger than the file"));
+        }
         let bytes: Vec<u8> = match dtype {
-            Dtype::F32 => elements!(set, f32),
-            Dtype::F64 => elements!(set, f64),
-            Dtype::I8 => elements!(set, i8),
-            Dtype::I32 => elements!(set, i32),
-            Dtype::I64 => elements!(set, i64),
-            Dtype::U8 => elements!(set, u8),
-            _ => elements!(set, u32),
+            Dtype::F32 => elements!(read_f32),
+            Dtype::F64 => elements!(read_f64),
+            Dtype::I8 => elements!(read_i8),
+            Dtype::I16 => elements!(read_i16),
+            Dtype::I32 => elements!(read_i32),
+            Dtype::I64 => elements!(read_i64),
+            Dtype::U8 => elements!(read_u8),
+            Dtype::U16 => elements!(read_u16),
+            Dtype::U32 => elements!(read_u32),
+            _ => elements!(read_u64),
         };
-        Tensor::new(dtype, shape, bytes).map(Some).map_err(wrong)
+        Tensor::new(dtype, shape, bytes).map_err(|error| problem(&error))
     }
 }
 
@@ -233,22 +332,22 @@ impl<'a> Contents<'a> {
         }
     }
 
-    fn write(&self, mut group: GroupBuilder) -> Result<FinishedGroup, FormatError> {
+    fn write(&self, mut group: GroupBuilder, path: &str) -> Result<FinishedGroup, FormatError> {
         for (name, tensor) in &self.tensors {
-            write(group.create_dataset(name), name, tensor)?;
+            write(group.create_dataset(name), &format!("{path}/{name}"), tensor)?;
         }
         for (name, contents) in &self.groups {
             let inner = group.create_group(name);
-            group.add_group(contents.write(inner)?);
+            group.add_group(contents.write(inner, &format!("{path}/{name}"))?);
         }
         Ok(group.finish())
     }
 }
 
-fn write(set: &mut hdf5_pure::DatasetBuilder, name: &str, tensor: &Tensor) -> Result<(), FormatError> {
+fn write(set: &mut hdf5_pure::DatasetBuilder, path: &str, tensor: &Tensor) -> Result<(), FormatError> {
     let values = tensor.values().filter(|_| matches!(tensor.dtype(), Dtype::F32 | Dtype::F64));
     let values = values
-        .ok_or_else(|| wrong(format!("{name} is of {}: convert it to f32, by `to_dtype`", tensor.dtype())))?;
+        .ok_or_else(|| wrong(format!("{path} is of {}: convert it to f32, by `to_dtype`", tensor.dtype())))?;
     let set = match tensor.dtype() {
         Dtype::F64 => set.with_f64_data(&values.collect::<Vec<_>>()),
         _ => set.with_f32_data(&values.map(|value| value as f32).collect::<Vec<_>>()),

@@ -33,6 +33,71 @@ fn a_file_of_keras_is_what_its_script_wrote() {
     assert!(half.to_keras().unwrap_err().to_string().contains("convert it to f32"));
 }
 
+/// A seed of the fuzz target.
+fn seed(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/keras").join(name)).unwrap()
+}
+
+fn problem(bytes: Vec<u8>) -> String {
+    StateDict::from_keras(bytes).unwrap_err().to_string()
+}
+
+#[test]
+fn numbers_of_every_type_are_read_or_named() {
+    use chainrule_interop::Dtype::{I8, I16, I32, I64, U8, U16, U32, U64};
+    let dict = StateDict::from_keras(seed("types")).unwrap();
+    let types: Vec<_> = dict.iter().map(|(_, tensor)| tensor.dtype()).collect();
+    assert_eq!(types, [I8, I16, I32, I64, U8, U16, U32, U64]);
+    assert!(dict.iter().all(|(_, tensor)| tensor.numbers().eq([0.0, 1.0])));
+    assert!(problem(seed("half")).contains("the data set 0: its elements are neither"));
+    // Chunks, one after the other, and lists of more names than fit in a header.
+    let dict = StateDict::from_keras(seed("new")).unwrap();
+    assert!(dict.get("dense/vars/1").unwrap().numbers().eq((0..8).map(f64::from)));
+    assert_eq!(StateDict::from_keras(seed("dense")).unwrap().len(), 9);
+    for name in ["old", "new", "dense"] {
+        let dict = StateDict::from_keras(seed(name)).unwrap();
+        let again = StateDict::from_keras(dict.to_keras().unwrap()).unwrap();
+        assert_eq!(again.len(), dict.len());
+        assert!(dict.iter().all(|(path, tensor)| again.get(path) == Some(tensor)), "{name}");
+    }
+    let half = StateDict::from_keras(seed("old")).unwrap().to_dtype(chainrule_interop::Dtype::F16);
+    assert!(half.to_keras().unwrap_err().to_string().contains("a/0 is of f16"));
+}
+
+#[test]
+fn what_takes_more_than_the_file_is_refused() {
+    // Types of elements in each other.
+    assert!(problem(seed("nested")).contains("the data set d: its elements are neither"));
+    // A group that is in itself.
+    let found = problem(seed("links"));
+    assert!(found.contains("more than 32 deep"), "{found}");
+    // Names that are all parts of a long one.
+    let mut bytes = seed("old");
+    let (start, name) = (bytes.len() as u64 + 32, [b'a'; 300]);
+    bytes.extend(
+        [&b"HEAP\0\0\0\0"[..], &301u64.to_le_bytes(), &[0xff; 8], &start.to_le_bytes(), &name, &[0]].concat(),
+    );
+    assert!(problem(bytes.clone()).contains("more than 255 bytes"));
+    bytes.truncate(bytes.len() - 301);
+    let heap = bytes.split_off(bytes.len() - 32);
+    let list = [&[0; 24][..], &0u64.to_le_bytes()].concat();
+    (0..3).for_each(|_| bytes.extend(&heap));
+    bytes.extend(list);
+    let whole = (bytes.len() as u64).to_le_bytes();
+    let lists: Vec<usize> = (0..bytes.len() - 4).filter(|&at| bytes[at..].starts_with(b"HEAP")).collect();
+    for &at in &lists[lists.len() - 3..] {
+        bytes[at + 8..at + 16].copy_from_slice(&whole);
+        bytes[at + 24..at + 32].copy_from_slice(&0u64.to_le_bytes());
+    }
+    assert!(problem(bytes).contains("in each other"));
+    // A data set, and a chunk of one, that are longer than the file.
+    let mut bytes = seed("old");
+    let shape = [&2u64.to_le_bytes()[..], &3u64.to_le_bytes()].concat();
+    let found: Vec<usize> = (0..bytes.len() - 16).filter(|&at| bytes[at..].starts_with(&shape)).collect();
+    found.iter().for_each(|&at| bytes[at..at + 8].copy_from_slice(&(1u64 << 40).to_le_bytes()));
+    assert!(problem(bytes).contains("the data set a/0: it is larger than the file"));
+}
+
 #[test]
 fn what_keras_has_no_name_for_is_missing() {
     let mut model =

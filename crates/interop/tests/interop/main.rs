@@ -3,7 +3,6 @@
 mod graphs;
 mod hostile;
 mod keras;
-#[cfg(feature = "keras")]
 mod keras_files;
 mod loading;
 mod onnx;
