@@ -1,9 +1,8 @@
-//! Models as source: compiled by rustc and gcc, where these are there, and run beside `predict`.
+//! Models as source: compiled by rustc, gcc and clang, where these are there, and run beside `predict`, in C also under Valgrind.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use chainrule_core::ParamKind;
@@ -218,8 +217,8 @@ fn succeeds(command: &mut Command) {
 }
 
 /// Gives a program all samples, and compares what it prints.
-fn check(program: &Path, all: &[Exported]) {
-    let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+fn check(mut program: Command, all: &[Exported]) {
+    let mut child = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let bytes: Vec<u8> = all.iter().flat_map(|case| &case.x).flat_map(|value| value.to_le_bytes()).collect();
     let mut stdin = child.stdin.take().unwrap();
     let writer = std::thread::spawn(move || stdin.write_all(&bytes));
@@ -286,17 +285,18 @@ fn compiled_as_rust_it_predicts_the_same() {
     };
     succeeds(rustc().args(["-O", "--crate-type", "lib", "cases.rs"]));
     succeeds(rustc().args(["--extern", "cases=libcases.rlib", "main.rs"]));
-    check(&folder.path().join("main"), &all);
+    check(Command::new(folder.path().join("main")), &all);
 }
 
 #[test]
 fn compiled_as_c_it_predicts_the_same() {
-    if !is_there("gcc") {
+    let compilers: Vec<&str> = ["gcc", "clang"].into_iter().filter(|compiler| is_there(compiler)).collect();
+    if compilers.is_empty() {
         return;
     }
     let all = all();
     let folder = tempfile::tempdir().unwrap();
-    let mut head = "#include <stdio.h>\n".to_owned();
+    let mut head = "#include <stdio.h>\n#include <stdlib.h>\n".to_owned();
     let mut main = "int main(void) {\n".to_owned();
     let mut files = vec!["main.c".to_owned()];
     for (index, case) in all.iter().enumerate() {
@@ -306,20 +306,34 @@ fn compiled_as_c_it_predicts_the_same() {
         write!(
             main,
             "    for (int row = 0; row < {ROWS}; row++) {{
-        static float input[CASE_{index}_INPUTS], output[CASE_{index}_OUTPUTS];
-        static struct case_{index}_memory memory;
-        if (fread(input, sizeof *input, CASE_{index}_INPUTS, stdin) != CASE_{index}_INPUTS) return 1;
-        case_{index}_predict(input, output, &memory);
+        float *input = malloc(sizeof *input * CASE_{index}_INPUTS);
+        float *output = malloc(sizeof *output * CASE_{index}_OUTPUTS);
+        struct case_{index}_memory *memory = malloc(sizeof *memory);
+        if (!input || !output || !memory) return 2;
+        if (fread(input, sizeof *input, CASE_{index}_INPUTS, stdin) != CASE_{index}_INPUTS) return 3;
+        case_{index}_predict(input, output, memory);
         fwrite(output, sizeof *output, CASE_{index}_OUTPUTS, stdout);
+        free(input), free(output), free(memory);
     }}\n"
         )
         .unwrap();
     }
     fs::write(folder.path().join("main.c"), head + &main + "    return 0;\n}\n").unwrap();
-    let mut gcc = Command::new("gcc");
-    gcc.current_dir(folder.path()).args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-O2", "-o", "main"]);
-    succeeds(gcc.args(&files));
-    check(&folder.path().join("main"), &all);
+    for compiler in compilers {
+        let mut compile = Command::new(compiler);
+        compile
+            .current_dir(folder.path())
+            .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-O2", "-o", compiler]);
+        succeeds(compile.args(&files));
+        check(Command::new(folder.path().join(compiler)), &all);
+        // Nothing decides that was not written, and nothing is read or written beyond the samples, the outputs and the memory.
+        if is_there("valgrind") {
+            let mut valgrind = Command::new("valgrind");
+            valgrind.args(["--quiet", "--error-exitcode=1", "--leak-check=full"]);
+            valgrind.arg(folder.path().join(compiler));
+            check(valgrind, &all);
+        }
+    }
 }
 
 #[test]
