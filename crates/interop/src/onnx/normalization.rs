@@ -134,11 +134,24 @@ pub(super) fn instance_norm(writer: &mut Writer<'_>, site: &Site, xs: &[Signal])
     channels(writer, site, &y)
 }
 
-/// `x / (k + α/n Σ x²)^β` over `n` neighbouring channels. (The operator LRN of ONNX has other neighbours where n is even.)
+/// `x / (k + α/n Σ x²)^β` over `n` neighbouring channels. The operator LRN of ONNX has other neighbours where n is even.
 pub(super) fn local_response(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Emitted {
     let x = one(xs)?;
     let size = site.count("size")?;
     let channels = x.shape[0];
+    if !size.is_multiple_of(2) {
+        // ONNX Runtime has the operator for images.
+        let image =
+            if x.rank() == 3 { x.clone() } else { writer.reshape(&x, [channels, x.size() / channels, 1]) };
+        let attributes = vec![
+            Attribute::Int("size", size as i64),
+            Attribute::Float("alpha", site.number("alpha")?),
+            Attribute::Float("beta", site.number("beta")?),
+            Attribute::Float("bias", site.number("k")?),
+        ];
+        let y = writer.like(&image, "LRN", &[&image.name], attributes);
+        return Ok(writer.reshape(&y, x.shape.clone()));
+    }
     let flat = writer.reshape(&x, [channels, x.size() / channels]);
     let square = writer.like(&flat, "Mul", &[&flat.name, &flat.name], vec![]);
     let alpha = site.number("alpha")? / size as f64;

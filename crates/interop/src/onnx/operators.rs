@@ -101,7 +101,11 @@ const FAMILIES: &[Family] = &[
     family(&["unit_norm"], "ReduceL2, Div", normalization::unit_norm),
     family(&["group_norm"], "Reshape, InstanceNormalization, Mul, Add", normalization::group_norm),
     family(&["instance_norm"], "InstanceNormalization, Mul, Add", normalization::instance_norm),
-    family(&["local_response_norm"], "MatMul, Pow, Div", normalization::local_response),
+    family(
+        &["local_response_norm"],
+        "LRN; MatMul, Pow and Div where its size is even",
+        normalization::local_response,
+    ),
     family(&["weight_norm"], "those of its layer, with the weight computed", reparametrization::weight_norm),
     family(
         &["spectral_norm"],

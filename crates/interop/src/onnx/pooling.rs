@@ -144,7 +144,7 @@ pub(super) fn lp_pool(writer: &mut Writer<'_>, site: &Site, xs: &[Signal]) -> Em
 }
 
 /// For each output along an axis, the inputs from `⌊i n / o⌋` to `⌈(i + 1) n / o⌉`, as many for each, and their weights in a mean.
-fn parts(size: usize, outputs: usize) -> (usize, Vec<usize>, Vec<f64>) {
+pub(super) fn parts(size: usize, outputs: usize) -> (usize, Vec<usize>, Vec<f64>) {
     let range = |output: usize| (output * size / outputs, ((output + 1) * size).div_ceil(outputs));
     let longest = (0..outputs).map(|output| range(output).1 - range(output).0).max().unwrap_or(1);
     let mut indices = Vec::new();

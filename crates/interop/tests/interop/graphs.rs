@@ -195,3 +195,224 @@ fn settings_that_no_layer_has_are_named() {
     assert!(layers(&reshape(&[-1, 2, 2])).is_ok());
     refused(&reshape(&[0, 2, 2]), "length 0");
 }
+
+/// A constant of these numbers in single precision.
+fn floats(name: &str, axes: &[u64], values: &[f32]) -> Vec<u8> {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    of_kind(name, 1, axes, &bytes)
+}
+
+/// An attribute that is a text.
+fn text(name: &str, value: &str) -> Vec<u8> {
+    field(5, &[field(1, name.as_bytes()), field(4, value.as_bytes()), number_of_kind(3)].concat())
+}
+
+/// What a graph makes of a sample of four values.
+fn predicted(parts: &[Vec<u8>], x: [f32; 4]) -> Vec<f32> {
+    let model = OnnxModel::from_bytes(&onnx(parts)).unwrap().model::<f32>().unwrap();
+    model.predict(ndarray::arr2(&[x]).view()).unwrap().into_iter().collect()
+}
+
+/// Nodes one after the other: an operator, its inputs and its output.
+fn nodes(list: &[(&str, &[&str], &str)]) -> Vec<Vec<u8>> {
+    list.iter().map(|(operator, inputs, output)| node(operator, inputs, output)).collect()
+}
+
+#[test]
+fn formulas_are_the_activations_that_they_are() {
+    let one = |name: &str, value: f32| floats(name, &[], &[value]);
+    let constants = || {
+        [
+            ("0", 0.0),
+            ("1", 1.0),
+            ("3", 3.0),
+            ("6", 6.0),
+            ("half", 0.5),
+            ("tenth", 0.1),
+            ("2", 2.0),
+            ("cubic", 0.044_715),
+        ]
+        .map(|(name, value)| one(name, value))
+    };
+    let root = || one("root", (2.0 / std::f32::consts::PI).sqrt());
+    for (expected, list) in [
+        (
+            // As PyTorch's exporter has it, and Keras'.
+            "gelu_tanh",
+            nodes(&[
+                ("Pow", &["x", "3"], "cube"),
+                ("Mul", &["cubic", "cube"], "small"),
+                ("Add", &["x", "small"], "sum"),
+                ("Mul", &["root", "sum"], "scaled"),
+                ("Tanh", &["scaled"], "tanh"),
+                ("Add", &["1", "tanh"], "above"),
+                ("Mul", &["half", "x"], "halves"),
+                ("Mul", &["halves", "above"], "y"),
+            ]),
+        ),
+        (
+            "hard_swish",
+            nodes(&[
+                ("Add", &["x", "3"], "a"),
+                ("Clip", &["a", "0", "6"], "b"),
+                ("Mul", &["x", "b"], "c"),
+                ("Div", &["c", "6"], "y"),
+            ]),
+        ),
+        (
+            "hard_sigmoid",
+            nodes(&[("Add", &["x", "3"], "a"), ("Clip", &["a", "0", "6"], "b"), ("Div", &["b", "6"], "y")]),
+        ),
+        (
+            "sigmoid",
+            nodes(&[
+                ("Neg", &["x"], "a"),
+                ("Exp", &["a"], "b"),
+                ("Add", &["b", "1"], "c"),
+                ("Reciprocal", &["c"], "y"),
+            ]),
+        ),
+        ("silu", nodes(&[("Sigmoid", &["x"], "a"), ("Mul", &["x", "a"], "y")])),
+        ("mish", nodes(&[("Softplus", &["x"], "a"), ("Tanh", &["a"], "b"), ("Mul", &["b", "x"], "y")])),
+        ("log_sigmoid", nodes(&[("Sigmoid", &["x"], "a"), ("Log", &["a"], "y")])),
+        ("relu", nodes(&[("Max", &["x", "0"], "y")])),
+        ("relu6", nodes(&[("Relu", &["x"], "a"), ("Min", &["a", "6"], "y")])),
+        ("relu_squared", nodes(&[("Relu", &["x"], "a"), ("Pow", &["a", "2"], "y")])),
+        (
+            "leaky_relu(negative_slope=0.1)",
+            nodes(&[("Mul", &["x", "tenth"], "a"), ("Max", &["x", "a"], "y")]),
+        ),
+        (
+            "threshold(threshold=0.1, value=3)",
+            nodes(&[("Greater", &["x", "tenth"], "a"), ("Where", &["a", "x", "3"], "y")]),
+        ),
+    ] {
+        let found = layers(&[&constants()[..], &[root()], &list].concat()).unwrap();
+        assert_eq!(found, format!("sequential(layers=[{expected}])").replace("value=3)", "value=3.0)"));
+    }
+    // One that is none names the node that no layer is.
+    let list = nodes(&[("Add", &["x", "3"], "a"), ("Relu", &["a"], "y")]);
+    refused(&[&constants()[..], &list].concat(), "Add: it computes with a constant that is no bias");
+    let list = nodes(&[("Add", &["x", "3"], "y")]);
+    refused(&[&constants()[..], &list].concat(), "Add: it computes with a constant that is no bias");
+}
+
+#[test]
+fn what_comes_after_a_layer_becomes_part_of_its_weights() {
+    let weight = || floats("w", &[4, 2], &[1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    let product = || node("MatMul", &["x", "w"], "z");
+    let by = |value: f32| floats("by", &[], &[value]);
+    let scaled = [weight(), by(3.0), product(), node("Mul", &["z", "by"], "a"), node("Relu", &["a"], "y")];
+    assert!(layers(&scaled).unwrap().contains("relu") && !layers(&scaled).unwrap().contains("multiply"));
+    assert_eq!(predicted(&scaled, [1.0, 2.0, 3.0, 4.0]), [3.0, 6.0]);
+    // Not where the product is used without the factor too.
+    let both = [weight(), by(3.0), product(), node("Mul", &["z", "by"], "a"), node("Add", &["a", "z"], "y")];
+    refused(&both, "multiplied by 3");
+}
+
+#[test]
+fn numbers_along_an_axis_are_a_convolution_of_each_channel() {
+    let parts = [
+        floats("scale", &[4], &[1.0, 2.0, 3.0, 4.0]),
+        floats("shift", &[4], &[0.0, 0.0, 1.0, 1.0]),
+        node("Relu", &["x"], "z"),
+        node("Mul", &["z", "scale"], "a"),
+        node("Add", &["a", "shift"], "y"),
+    ];
+    assert!(layers(&parts).unwrap().contains("depthwise_conv1d(kernel=[1]"));
+    assert_eq!(layers(&parts).unwrap().matches("depthwise").count(), 1);
+    assert_eq!(predicted(&parts, [1.0, 1.0, 1.0, -1.0]), [1.0, 2.0, 4.0, 1.0]);
+}
+
+#[test]
+fn groups_of_channels_are_normalised() {
+    let shape = |name: &str, lengths: &[i64]| whole(name, lengths);
+    let parts = [
+        shape("image", &[0, 4, 1, 1]),
+        shape("groups", &[0, 2, -1]),
+        floats("ones", &[2], &[1.0, 1.0]),
+        floats("zeros", &[2], &[0.0, 0.0]),
+        floats("w", &[4, 1, 1], &[1.0, 2.0, 1.0, 1.0]),
+        floats("b", &[4, 1, 1], &[0.0, 0.0, 0.0, 5.0]),
+        node("Reshape", &["x", "image"], "a"),
+        node("Reshape", &["a", "groups"], "c"),
+        node("InstanceNormalization", &["c", "ones", "zeros"], "d"),
+        node("Reshape", &["d", "image"], "e"),
+        node("Mul", &["e", "w"], "f"),
+        node("Add", &["f", "b"], "y"),
+    ];
+    let found = layers(&parts).unwrap();
+    assert!(found.contains("group_norm(groups=2") && found.contains("affine=true"), "{found}");
+    assert!(!found.contains("depthwise"), "{found}");
+    let y = predicted(&parts, [1.0, 3.0, -2.0, -2.0]);
+    let expected = [-1.0, 2.0, 0.0, 5.0];
+    assert!(y.iter().zip(expected).all(|(y, expected)| (y - expected).abs() < 1e-4), "{y:?}");
+}
+
+#[test]
+fn images_are_resized_as_far_as_layers_do() {
+    let resized = |attributes: &[Vec<u8>], scales: &[f32]| {
+        vec![
+            whole("image", &[0, 1, 2, 2]),
+            floats("scales", &[4], scales),
+            node("Reshape", &["x", "image"], "a"),
+            node_with("Resize", &["a", "", "scales"], &["y"], attributes),
+        ]
+    };
+    let nearest = resized(&[], &[1.0, 1.0, 2.0, 1.0]);
+    assert!(
+        layers(&nearest).unwrap().contains("up_sampling2d(factors=[2, 1])"),
+        "{}",
+        layers(&nearest).unwrap()
+    );
+    assert_eq!(predicted(&nearest, [1.0, 2.0, 3.0, 4.0]), [1.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 4.0]);
+    let linear = |transform: &str, scales: &[f32]| {
+        resized(&[text("mode", "linear"), text("coordinate_transformation_mode", transform)], scales)
+    };
+    let corners = linear("align_corners", &[1.0, 1.0, 1.0, 1.5]);
+    assert_eq!(predicted(&corners, [1.0, 2.0, 3.0, 4.0]), [1.0, 1.5, 2.0, 3.0, 3.5, 4.0]);
+    assert!(layers(&linear("half_pixel", &[1.0, 1.0, 2.0, 2.0])).unwrap().contains("align_corners=false"));
+    for (parts, problem) in [
+        (resized(&[text("mode", "cubic")], &[1.0, 1.0, 2.0, 2.0]), "by the mode cubic"),
+        (linear("asymmetric", &[1.0, 1.0, 2.0, 2.0]), "by asymmetric"),
+        (resized(&[], &[1.0, 1.0, 1.5, 2.0]), "by half_pixel and round_prefer_floor"),
+        (resized(&[], &[1.0, 1.0, 1.3, 2.0]), "axes of whole lengths"),
+        (resized(&[], &[1.0, 2.0, 2.0, 2.0]), "resizes the channels"),
+        (resized(&[], &[2.0, 1.0, 2.0, 2.0]), "1 for the batch"),
+        (resized(&[], &[1.0, 1.0, 1e30, 2.0]), "axes of whole lengths"),
+        (resized(&[int("antialias", 1)], &[1.0, 1.0, 2.0, 2.0]), "smoothed"),
+    ] {
+        refused(&parts, problem);
+    }
+}
+
+#[test]
+fn a_step_before_the_others_is_a_class_token() {
+    let parts = [
+        whole("steps", &[0, 2, 2]),
+        floats("token", &[1, 1, 2], &[7.0, 8.0]),
+        whole("zero", &[0]),
+        whole("rest", &[1, 2]),
+        node("Reshape", &["x", "steps"], "a"),
+        node("Shape", &["a"], "shape"),
+        node_with("Gather", &["shape", "zero"], &["batch"], &[int("axis", 0)]),
+        node_with("Concat", &["batch", "rest"], &["all"], &[int("axis", 0)]),
+        node("Expand", &["token", "all"], "tokens"),
+        node_with("Concat", &["tokens", "a"], &["y"], &[int("axis", 1)]),
+    ];
+    assert!(layers(&parts).unwrap().contains("class_token"), "{}", layers(&parts).unwrap());
+    assert_eq!(predicted(&parts, [1.0, 2.0, 3.0, 4.0]), [7.0, 8.0, 1.0, 2.0, 3.0, 4.0]);
+    // Zeros along an axis of steps stay zeros.
+    let parts = [
+        whole("steps", &[0, 2, 2]),
+        whole("pads", &[0, 1, 0, 0, 1, 0]),
+        node("Reshape", &["x", "steps"], "a"),
+        node("Pad", &["a", "pads"], "y"),
+    ];
+    assert!(
+        layers(&parts).unwrap().contains("zero_padding1d(sides=[[1, 1]])"),
+        "{}",
+        layers(&parts).unwrap()
+    );
+    assert_eq!(predicted(&parts, [1.0, 2.0, 3.0, 4.0]), [0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 0.0, 0.0]);
+}

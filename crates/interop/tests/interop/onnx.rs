@@ -31,6 +31,11 @@ fn graphs_of_pytorch_become_models() {
             let model = onnx.model::<f32>().unwrap();
             let difference = case.difference(&model, &case.y);
             assert!(difference < 2e-6, "{name}{form}: {difference}");
+            // Written again, it is the same graph to us.
+            let again = self::read(&model, OnnxExport::new());
+            assert_eq!(again.input().to_vec(), case.input);
+            let difference = case.difference(&again.model().unwrap(), &case.y);
+            assert!(difference < 2e-6, "{name}{form}, written again: {difference}");
             read += 1;
         }
     }

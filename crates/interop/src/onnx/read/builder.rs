@@ -6,32 +6,30 @@ use std::sync::{Arc, LazyLock};
 use chainrule_core::{AnyLayer, AnyMerge, Description, Layer, Merge, Plan, Registry, Value};
 use chainrule_tensor::Shape;
 
-use super::activations::Erf;
+use super::adaptive::Windows;
 use super::attention::{Attended, Scores};
 use super::constant::{number, of_node, tensor};
-use super::lengths::{computed, constant, folded, lengths_of, of_constant};
+use super::folding::named;
+use super::formulas::Formula;
+use super::lengths::{constant, lengths_of};
 use super::moves::moved;
 use super::node::{Converted, Length, Operand, Operation};
 use super::norms::{Moments, with_weight};
 use super::operators::{Step, convert};
-use super::products::{channel_scale, dense, dense_weight, embedding, positions, with_bias};
+use super::products::{channel_scale, dense, dense_weight, embedding, positions, with_bias, with_factor};
 use super::recurrent::Recurrent;
 use super::view::{Frame, Rearrangement, View};
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::state_dict::StateDict;
 use crate::tensor::Tensor;
 
 /// The layers that nodes become, in the precision that does not matter for their shapes.
-static REGISTRY: LazyLock<Registry> = LazyLock::new(chainrule_layers::registry::<f32>);
+pub(super) static REGISTRY: LazyLock<Registry> = LazyLock::new(chainrule_layers::registry::<f32>);
 
 /// How many times the bytes of a file its constants may take as the weights of layers, besides a few.
 const COPIES: usize = 8;
 
 /// Bytes that even a small file may make of its constants.
 const SMALL: usize = 1 << 16;
-
-/// The most characters of a name in a reason that is kept.
-const LONGEST: usize = 80;
 
 /// What a name of the graph stands for.
 #[derive(Clone, Debug)]
@@ -42,12 +40,35 @@ pub(super) enum Known {
     Lengths(Vec<Length>),
     /// This number in a shape that depends on the batch.
     Uniform(f64),
-    /// `erf(x / √2)`, or 1 more, times a number.
-    Erf(Erf),
-    /// A value on the way to a normalisation.
-    Moments(Box<Moments>),
+    /// A value on the way to a normalisation or to an activation, which no layer returns.
+    Part(Box<Part>),
     /// What a node computes with constants that is not known here; it matters only to who uses it.
     Opaque(Arc<str>),
+}
+
+/// What a value is on the way to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parts {
+    /// A normalisation.
+    pub(super) moments: Option<Box<Moments>>,
+    /// An activation.
+    pub(super) formula: Option<Box<Formula>>,
+    /// A pooling.
+    pub(super) windows: Option<Box<Windows>>,
+}
+
+impl Parts {
+    fn is_empty(&self) -> bool {
+        self.moments.is_none() && self.formula.is_none() && self.windows.is_none()
+    }
+}
+
+/// A value that no layer returns.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) parts: Parts,
+    /// Why none does.
+    pub(super) reason: Arc<str>,
 }
 
 /// The output of a layer, perhaps in another arrangement, times a number.
@@ -57,20 +78,19 @@ pub(super) struct Samples {
     pub(super) factor: f64,
     /// Whether what it is a view of is used for nothing else.
     pub(super) sole: bool,
-    /// What it is if it is on the way to a normalisation.
-    pub(super) moments: Option<Box<Moments>>,
+    pub(super) parts: Parts,
 }
 
 impl Samples {
     /// A view as it is.
     pub(super) fn of(view: View) -> Self {
-        Self { view, factor: 1.0, sole: true, moments: None }
+        Self { view, factor: 1.0, sole: true, parts: Parts::default() }
     }
 }
 
 /// An input or the output of a layer.
 pub(super) struct Source {
-    id: String,
+    pub(super) id: String,
     pub(super) shape: Vec<usize>,
     pub(super) kind: Kind,
 }
@@ -99,12 +119,14 @@ pub(super) struct Builder {
     left: usize,
     /// The number of samples that the graph is for, if it is for one number only.
     batch: Option<i64>,
-    known: BTreeMap<String, Known>,
-    sources: Vec<Source>,
+    pub(super) known: BTreeMap<String, Known>,
+    pub(super) sources: Vec<Source>,
     /// Rearrangements that there are, by their source.
     arranged: BTreeMap<(usize, Rearrangement), usize>,
     /// Attentions of one head that are merges, by their source.
     pub(super) merged: BTreeMap<usize, usize>,
+    /// What sequences with zeros before them were, by their source.
+    pub(super) padded: BTreeMap<usize, Samples>,
     /// How often each name is used.
     uses: BTreeMap<String, usize>,
     ids: BTreeSet<String>,
@@ -121,6 +143,7 @@ impl Builder {
             sources: Vec::new(),
             arranged: BTreeMap::new(),
             merged: BTreeMap::new(),
+            padded: BTreeMap::new(),
             uses: BTreeMap::new(),
             ids: BTreeSet::new(),
         }
@@ -229,7 +252,10 @@ impl Builder {
                 _ => None,
             })
             .collect();
-        let formula = inputs.iter().flatten().any(|known| matches!(known, Known::Erf(_) | Known::Moments(_)));
+        let part = inputs.iter().flatten().find_map(|known| match known {
+            Known::Part(part) => Some(Arc::clone(&part.reason)),
+            _ => None,
+        });
         let opaque = inputs.iter().find_map(|known| match known {
             Some(Known::Opaque(reason)) => Some(Arc::clone(reason)),
             _ => None,
@@ -237,13 +263,13 @@ impl Builder {
         // A loop is named, and not what it counts with.
         let is_loop = matches!(operator, "Loop" | "Scan" | "If");
         match opaque.filter(|_| !is_loop) {
-            Some(reason) if samples.is_empty() && !formula => {
+            Some(reason) if samples.is_empty() && part.is_none() => {
                 return Ok(vec![Known::Opaque(reason); used.len()]);
             }
             Some(reason) => return Err(reason.to_string()),
             None => {}
         }
-        if samples.is_empty() && !formula {
+        if samples.is_empty() && part.is_none() {
             return self.without_samples(node, operator, &inputs, used.len());
         }
         if let Some(known) = self.of_lengths(node, operator, &inputs)? {
@@ -256,6 +282,9 @@ impl Builder {
             outputs: used.len(),
             frame: Frame::plain(0),
         };
+        if let Some(known) = self.repeated(&operation, operator, &inputs)? {
+            return Ok(vec![known]);
+        }
         if let [Some(Known::Samples(first)), ..] = &inputs[..]
             && (samples.len() == 1 || operator == "Concat" && samples.len() == inputs.len())
         {
@@ -265,7 +294,7 @@ impl Builder {
             let mut moves = moved(&operation, operator, &views, &inputs, self.batch, is_input);
             if moves.is_err() && operator == "Reshape" && first.view.is_of_samples() {
                 // Of a part of an axis, or in factors that the axes do not have, a vector is made first.
-                let (source, _) = self.arranged(first)?;
+                let (source, _) = self.arranged(&Samples { factor: 1.0, ..first.clone() })?;
                 let description = Description::new("flatten");
                 let flat =
                     Applied { description, is_merge: false, weights: Vec::new(), inputs: vec![source] };
@@ -274,27 +303,32 @@ impl Builder {
                 moves = moved(&operation, operator, &[&view], &inputs, self.batch, false);
             }
             if let Some(views) = moves?.filter(|_| factor) {
-                let moments = first.moments.clone().filter(|_| operator == "Identity");
-                let known =
-                    |view| Known::Samples(Samples { view, moments: moments.clone(), ..first.clone() });
+                let parts = if operator == "Identity" { first.parts.clone() } else { Parts::default() };
+                let known = |view| Known::Samples(Samples { view, parts: parts.clone(), ..first.clone() });
                 return Ok(views.into_iter().map(known).collect());
             }
         }
-        if let Some(known) = self.of_gelu(operator, &inputs)? {
+        let formula = self.formula(&operation, operator, &inputs);
+        if let Some(formula) = &formula
+            && let Some(known) = self.activation(operator, formula)?
+        {
             return Ok(vec![known]);
         }
         if let Some(known) = self.of_norm(operator, &inputs)? {
             return Ok(vec![known]);
         }
-        let moments = self.moments(&operation, operator, &inputs).map(Box::new);
-        if formula {
-            let known = moments.map(|moments| vec![Known::Moments(moments)]);
-            return known.ok_or_else(|| {
-                "it takes a part of a GELU, or of a normalisation, for something else".into()
-            });
+        let moments = self.moments(&operation, operator, &inputs);
+        let (moments, formula) = (moments.map(Box::new), formula.map(Box::new));
+        let parts = Parts { moments, formula, windows: None };
+        if let Some(reason) = part {
+            return if parts.is_empty() {
+                Err(reason.to_string())
+            } else {
+                Ok(vec![Known::Part(Box::new(Part { parts, reason }))])
+            };
         }
         if let Some(scaled) = scaled(operator, &inputs) {
-            return Ok(vec![Known::Samples(scaled)]);
+            return Ok(vec![Known::Samples(Samples { parts, ..scaled })]);
         }
         if let Some(known) = self.of_attention(&operation, operator, &inputs)? {
             return Ok(vec![known]);
@@ -302,91 +336,20 @@ impl Builder {
         if matches!(operator, "LSTM" | "GRU" | "RNN") {
             return self.recurrent(&operation, &inputs, used);
         }
-        match (self.layer(operation, operator, &inputs), moments) {
-            (Ok(Known::Samples(samples)), moments) => {
-                Ok(vec![Known::Samples(Samples { moments, ..samples })])
+        let node = operation.node;
+        match self.layer(operation, operator, &inputs) {
+            Ok(Known::Samples(samples)) => {
+                // A layer that became another one is not what the formula was of.
+                let formula = parts.formula.filter(|formula| !formula.is_of(samples.view.source));
+                let parts = Parts { formula, ..parts };
+                Ok(vec![Known::Samples(Samples { parts, ..samples })])
             }
-            (Err(_), Some(moments)) => Ok(vec![Known::Moments(moments)]),
-            (known, _) => known.map(|known| vec![known]),
+            Err(problem) if !parts.is_empty() => {
+                let reason = format!("it depends on {}: {problem}", named(node, operator)).into();
+                Ok(vec![Known::Part(Box::new(Part { parts, reason }))])
+            }
+            known => known.map(|known| vec![known]),
         }
-    }
-
-    /// What a node makes of what does not depend on the samples, but perhaps on how many there are.
-    fn without_samples(
-        &mut self,
-        node: &NodeProto,
-        operator: &str,
-        inputs: &[Option<Known>],
-        outputs: usize,
-    ) -> Result<Vec<Known>, String> {
-        let name = node.name.as_deref().filter(|name| !name.is_empty()).map_or("without a name", short);
-        let named = short(operator);
-        let opaque =
-            || Known::Opaque(format!("it depends on the node {name}, {named}, which is not known").into());
-        let constants: Option<Vec<&Tensor>> = inputs
-            .iter()
-            .map(|known| match known {
-                Some(Known::Constant(tensor)) => Some(tensor),
-                _ => None,
-            })
-            .collect();
-        let lengths = || -> Option<Vec<Vec<Length>>> {
-            let lengths = inputs.iter().map(|known| match known {
-                Some(Known::Lengths(lengths)) => Some(lengths.clone()),
-                Some(Known::Constant(tensor)) => of_constant(tensor),
-                _ => None,
-            });
-            lengths.collect()
-        };
-        let is_uniform = inputs.iter().any(|known| matches!(known, Some(Known::Uniform(_))));
-        let known = match (operator, inputs) {
-            ("ConstantOfShape", _) => {
-                match node.attribute.iter().find_map(|attribute| attribute.t.clone()).map(tensor) {
-                    None => Known::Uniform(0.0),
-                    Some(value) => {
-                        value.ok().and_then(|value| number(&value)).map_or_else(opaque, Known::Uniform)
-                    }
-                }
-            }
-            ("Expand", [Some(Known::Constant(value)), _]) => {
-                number(value).map_or_else(opaque, Known::Uniform)
-            }
-            (
-                "Expand" | "Slice" | "Reshape" | "Transpose" | "Squeeze" | "Unsqueeze" | "Gather" | "Split"
-                | "Identity" | "Cast",
-                [Some(Known::Uniform(value)), ..],
-            ) => Known::Uniform(*value),
-            ("Concat", [Some(Known::Uniform(value)), others @ ..])
-                if others
-                    .iter()
-                    .all(|other| matches!(other, Some(Known::Uniform(other)) if other == value)) =>
-            {
-                Known::Uniform(*value)
-            }
-            _ if is_uniform => opaque(),
-            _ => match constants {
-                Some(constants) => {
-                    // What is put together of others, or in another order, is new.
-                    if matches!(operator, "Concat" | "Transpose") {
-                        let add = |sum: usize, tensor: &&Tensor| sum.saturating_add(tensor.size());
-                        self.spend(constants.iter().fold(0, add))?;
-                    }
-                    let folded = folded(node, operator, &constants, outputs).unwrap_or_default();
-                    if !folded.is_empty() {
-                        return Ok(folded.into_iter().map(Known::Constant).collect());
-                    }
-                    opaque()
-                }
-                None => match lengths().map(|lengths| computed(node, operator, &lengths)) {
-                    Some(Ok(lengths)) => Known::Lengths(lengths),
-                    Some(Err(problem)) => {
-                        Known::Opaque(format!("it depends on the node {name}, {named}: {problem}").into())
-                    }
-                    None => opaque(),
-                },
-            },
-        };
-        Ok(vec![known; outputs])
     }
 
     /// Counts bytes that are made of those of the file: a small one could use its constants again and again.
@@ -403,9 +366,9 @@ impl Builder {
             None => None,
             Some(Known::Samples(samples)) => Some(Operand::Samples(samples.view.sample().0)),
             Some(Known::Constant(tensor)) => Some(Operand::Constant(tensor.clone())),
-            Some(
-                Known::Lengths(_) | Known::Uniform(_) | Known::Erf(_) | Known::Moments(_) | Known::Opaque(_),
-            ) => Some(Operand::Computed),
+            Some(Known::Lengths(_) | Known::Uniform(_) | Known::Part(_) | Known::Opaque(_)) => {
+                Some(Operand::Computed)
+            }
         }
     }
 
@@ -426,13 +389,13 @@ impl Builder {
 
     /// The output of a layer that has these samples, which is there or is made by layers that rearrange it, and how they are the axes of the value.
     pub(super) fn arranged(&mut self, samples: &Samples) -> Result<(usize, Frame), String> {
-        if samples.factor != 1.0 {
-            return Err(format!(
-                "its input is multiplied by {}, for which there is no layer",
-                samples.factor
-            ));
-        }
         let mut view = samples.view.clone();
+        if samples.factor != 1.0 {
+            let scaled = if samples.sole { self.scaled_weights(view.source, samples.factor)? } else { None };
+            let problem =
+                || format!("its input is multiplied by {}, for which there is no layer", samples.factor);
+            view.source = scaled.ok_or_else(problem)?;
+        }
         if matches!(self.sources[view.source].kind, Kind::Scores(_) | Kind::Attended(_)) {
             let other = "it is part of an attention that is not of heads with products before and after them";
             // Its axes but that of the one head.
@@ -472,6 +435,15 @@ impl Builder {
         Ok((source, view.sample().1))
     }
 
+    /// A layer with weights that return what this one does times a number; nothing if it has none.
+    fn scaled_weights(&mut self, source: usize, factor: f64) -> Result<Option<usize>, String> {
+        let source = &self.sources[source];
+        let Kind::Layer(applied) = &source.kind else { return Ok(None) };
+        let Some(scaled) = with_factor(applied, factor) else { return Ok(None) };
+        let name = source.id.clone();
+        self.apply(&name, scaled).map(Some)
+    }
+
     fn layer(
         &mut self,
         mut operation: Operation<'_>,
@@ -494,6 +466,26 @@ impl Builder {
                 return Err("the first axis of its ids is not that of the batch".into());
             }
             return self.chain(operator, vec![table], source, &frame);
+        }
+        if let Some(known) = self.grouped(&operation, operator, inputs)? {
+            return Ok(known);
+        }
+        if let Some(known) = self.summed(&operation, operator, inputs)? {
+            return Ok(known);
+        }
+        // A softmax of the negative values.
+        if let ("Softmax", [Some(Known::Samples(samples))]) = (operator, inputs)
+            && samples.factor == -1.0
+        {
+            let (source, frame) = self.arranged(&Samples { factor: 1.0, ..samples.clone() })?;
+            operation.frame = frame.clone();
+            let of_last = matches!(convert(&operation)?, Step::Layers(layers) if layers[0].description.name == "softmax");
+            let softmin = Converted::new(Description::new("softmin"));
+            return if of_last {
+                self.chain("softmin", vec![softmin], source, &frame)
+            } else {
+                Err("it is over another axis than the last".into())
+            };
         }
         let mut of_samples = Vec::new();
         let mut frames = Vec::new();
@@ -518,6 +510,9 @@ impl Builder {
         }
         if let Some(layer) = channel_scale(&operation, operator)? {
             return self.chain("scale", vec![layer], of_samples[0], &frame);
+        }
+        if let Some(known) = self.along_axis(operator, inputs)? {
+            return Ok(known);
         }
         match convert(&operation)? {
             Step::Layers(layers) => self.chain(operator, layers, of_samples[0], &frame),
@@ -581,7 +576,7 @@ impl Builder {
         Ok(Known::Samples(Samples::of(view)))
     }
 
-    fn chain(
+    pub(super) fn chain(
         &mut self,
         operator: &str,
         layers: Vec<Converted>,
@@ -655,6 +650,11 @@ impl Builder {
             | [Some(Known::Constant(bias)), Some(Known::Samples(samples))] => (samples, bias),
             _ => return Ok(None),
         };
+        if operator == "Add"
+            && let Some(known) = self.added_token(samples, bias)?
+        {
+            return Ok(Some(known));
+        }
         if !matches!(operator, "Add" | "Mul") || !samples.sole || samples.factor != 1.0 {
             return Ok(None);
         }
@@ -752,117 +752,6 @@ impl Builder {
         }
         Ok(self.add(&operator.to_lowercase(), shape.to_vec(), Kind::Layer(applied)))
     }
-
-    /// Removes what no output depends on; the inputs stay. What is left has other indices, which are returned for `ends`.
-    fn pruned(&mut self, ends: &[usize]) -> Vec<usize> {
-        let mut needed = vec![false; self.sources.len()];
-        let mut open = ends.to_vec();
-        while let Some(source) = open.pop() {
-            if !std::mem::replace(&mut needed[source], true)
-                && let Kind::Layer(applied) = &self.sources[source].kind
-            {
-                open.extend(&applied.inputs);
-            }
-        }
-        let mut indices = vec![0; self.sources.len()];
-        let mut kept = Vec::new();
-        for (index, mut source) in std::mem::take(&mut self.sources).into_iter().enumerate() {
-            if let Kind::Layer(applied) = &mut source.kind {
-                applied.inputs.iter_mut().for_each(|input| *input = indices[*input]);
-            }
-            if needed[index] || matches!(source.kind, Kind::Input) {
-                indices[index] = kept.len();
-                kept.push(source);
-            }
-        }
-        self.sources = kept;
-        ends.iter().map(|&end| indices[end]).collect()
-    }
-
-    /// The description of the layers, the shape of a sample and the weights.
-    pub(super) fn finish(mut self, outputs: &[String]) -> Result<(Description, Shape, StateDict), String> {
-        let mut ends = Vec::new();
-        for name in outputs {
-            let samples = match self.known.get(name).cloned() {
-                Some(Known::Samples(samples)) => samples,
-                Some(Known::Opaque(reason)) => return Err(format!("its output {name:?}: {reason}")),
-                _ => return Err(format!("its output {name:?} is computed by no layer")),
-            };
-            let (source, frame) =
-                self.arranged(&samples).map_err(|problem| format!("its output {name:?}: {problem}"))?;
-            if !frame.is_plain() {
-                return Err(format!("the first axis of its output {name:?} is not that of the batch"));
-            }
-            ends.push(source);
-        }
-        let ends = self.pruned(&ends);
-        let inputs = self.sources.iter().filter(|source| matches!(source.kind, Kind::Input)).count();
-        let chain = inputs == 1
-            && ends == [self.sources.len() - 1]
-            && self.sources.iter().enumerate().skip(1).all(|(index, source)| {
-                matches!(&source.kind, Kind::Layer(layer) if !layer.is_merge && layer.inputs == [index - 1])
-            });
-        let size: Option<usize> = self.sources[..inputs]
-            .iter()
-            .try_fold(0usize, |sum, source| sum.checked_add(source.shape.iter().product()));
-        let too_large = || "its inputs are too large".to_owned();
-        let input = match (inputs, size) {
-            (0, _) => return Err("it has no input".into()),
-            (1, _) => Shape::new(&self.sources[0].shape).ok_or_else(too_large)?,
-            (_, Some(size)) => Shape::from([size]),
-            (_, None) => return Err(too_large()),
-        };
-        let mut weights = StateDict::new();
-        for (index, source) in self.sources.iter_mut().enumerate() {
-            let Source { id, kind: Kind::Layer(layer), .. } = source else { continue };
-            for (name, tensor) in layer.weights.drain(..) {
-                let path = if chain { (index - 1).to_string() } else { format!("0.{id}") };
-                weights.insert(format!("{path}.{name}"), tensor);
-            }
-        }
-        let layers = if chain { self.chained() } else { vec![self.graph(inputs, &ends)] };
-        let layers = layers.into_iter().map(Value::from).collect();
-        Ok((Description::new("sequential").with("layers", Value::List(layers)), input, weights))
-    }
-
-    fn chained(self) -> Vec<Description> {
-        let description = |source: Source| match source.kind {
-            Kind::Layer(layer) => Some(layer.description),
-            _ => None,
-        };
-        self.sources.into_iter().filter_map(description).collect()
-    }
-
-    fn graph(&self, inputs: usize, ends: &[usize]) -> Description {
-        let id = |source: usize| Value::Text(self.sources[source].id.clone());
-        let input = |source: &Source| {
-            Description::new("input").with("id", source.id.clone()).with("shape", source.shape.clone())
-        };
-        let node = |source: &Source| {
-            let Kind::Layer(layer) = &source.kind else { return None };
-            let from: Vec<Value> = layer.inputs.iter().map(|&input| id(input)).collect();
-            let own = source.id.clone();
-            Some(if layer.is_merge {
-                let merge =
-                    Description::new("merge").with("id", own).with("merge", layer.description.clone());
-                merge.with("inputs", Value::List(from))
-            } else {
-                let node = Description::new("layer").with("id", own).with("layer", layer.description.clone());
-                node.with("input", from.into_iter().next().unwrap_or(Value::None))
-            })
-        };
-        let list =
-            |descriptions: Vec<Description>| Value::List(descriptions.into_iter().map(Value::from).collect());
-        let inputs = list(self.sources[..inputs].iter().map(input).collect());
-        let nodes = list(self.sources.iter().filter_map(node).collect());
-        let outputs = Value::List(ends.iter().map(|&source| id(source)).collect());
-        Description::new("graph").with("inputs", inputs).with("nodes", nodes).with("outputs", outputs)
-    }
-}
-
-/// The beginning of a name, as long as a message of many needs it.
-fn short(name: &str) -> &str {
-    name.char_indices().nth(LONGEST).map_or(name, |(end, _)| &name[..end])
 }
 
 /// Samples times a number.
@@ -876,13 +765,10 @@ fn scaled(operator: &str, inputs: &[Option<Known>]) -> Option<Samples> {
         ("Div", [Some(Known::Samples(samples)), Some(Known::Constant(by))]) => {
             (samples, 1.0 / number_of(by)?)
         }
+        ("Neg", [Some(Known::Samples(samples))]) => (samples, -1.0),
         _ => return None,
     };
-    (by.is_finite() && by != 0.0).then(|| Samples {
-        factor: samples.factor * by,
-        moments: None,
-        ..samples.clone()
-    })
+    (by.is_finite() && by != 0.0).then(|| Samples { factor: samples.factor * by, ..samples.clone() })
 }
 
 /// The one number of a constant that adds no axis.

@@ -1,9 +1,13 @@
 //! Graphs of others: the layers that their operators are, with the weights.
 
-mod activations;
+mod adaptive;
+mod assembly;
 mod attention;
+mod axes;
 mod builder;
 mod constant;
+mod folding;
+mod formulas;
 mod lengths;
 mod moves;
 mod node;
@@ -11,6 +15,7 @@ mod norms;
 mod operators;
 mod products;
 mod recurrent;
+mod repeats;
 mod view;
 mod windows;
 

@@ -2,11 +2,15 @@
 
 use chainrule_core::{Description, Value};
 
-use super::builder::{Applied, Builder, Known, Samples};
+use super::builder::{Applied, Builder, Kind, Known, Samples};
 use super::constant::number;
 use super::node::Operation;
+use super::products::of_channels;
 use super::view::View;
 use crate::tensor::Tensor;
+
+/// What a length is at least, so that zeros can be divided by it.
+const SMALL: f64 = 1e-6;
 
 /// A value on the way from `x` to `(x - μ) / √(σ² + ε) w + b`, or to `x / √(mean x² + ε) w`.
 #[derive(Clone, Debug)]
@@ -43,13 +47,17 @@ enum Stage {
     Scaled,
     /// `-μ` times that, perhaps with the bias.
     Shift,
+    /// `|x|`
+    Norm,
+    /// `max(|x|, ε)`, where ε is so small that it matters to zeros alone.
+    Length,
 }
 
 impl Known {
     fn moments(&self) -> Option<&Moments> {
         match self {
-            Self::Samples(samples) => samples.moments.as_deref(),
-            Self::Moments(moments) => Some(moments),
+            Self::Samples(samples) => samples.parts.moments.as_deref(),
+            Self::Part(part) => part.parts.moments.as_deref(),
             _ => None,
         }
     }
@@ -126,6 +134,17 @@ impl Builder {
                     Some(Moments::of(x, Moments::mean(operation, operator, x)?, Stage::Mean))
                 }
             },
+            ("ReduceL2", [_, ..]) => {
+                let x = first.plain()?;
+                Some(Moments::of(x, Moments::mean(operation, operator, x)?, Stage::Norm))
+            }
+            ("Max" | "Clip", [norm, Known::Constant(low)]) => {
+                let norm = norm.moments().filter(|norm| norm.stage == Stage::Norm)?;
+                number(low).filter(|low| (0.0..=SMALL).contains(low)).map(|_| norm.at(Stage::Length))
+            }
+            ("Expand", [length, _]) => {
+                Some(length.moments().filter(|own| own.stage == Stage::Length)?.clone())
+            }
             ("Neg", [_]) if one?.stage == Stage::Mean => Some(one?.at(Stage::MinusMean)),
             ("Sub", [x, mean]) => {
                 let mean = mean.moments().filter(|mean| mean.stage == Stage::Mean)?;
@@ -200,6 +219,44 @@ impl Builder {
         }
     }
 
+    /// An instance normalisation of parts of samples, all to mean 0 and variance 1, which is one of groups of channels; nothing if it is none.
+    pub(super) fn grouped(
+        &mut self,
+        operation: &Operation<'_>,
+        operator: &str,
+        inputs: &[Option<Known>],
+    ) -> Result<Option<Known>, String> {
+        let (
+            "InstanceNormalization",
+            [Some(Known::Samples(samples)), Some(Known::Constant(scale)), Some(Known::Constant(shift))],
+        ) = (operator, inputs)
+        else {
+            return Ok(None);
+        };
+        let (view, groups) = (&samples.view, scale.len());
+        let source = self.source(view.source);
+        let is_plain = matches!(source.kind, Kind::Input | Kind::Layer(_))
+            && (view.is_plain() && view.is_of_samples() && samples.factor == 1.0)
+            && (scale.numbers().all(|value| value == 1.0) && shift.numbers().all(|value| value == 0.0));
+        let &[channels, ref image @ ..] = &source.shape[..] else { return Ok(None) };
+        if !is_plain || view.rank() < 3 || view.length(1) != groups || !channels.is_multiple_of(groups.max(1))
+        {
+            return Ok(None);
+        }
+        let description = if groups < channels {
+            Description::new("group_norm").with("groups", groups)
+        } else if image.is_empty() {
+            return Ok(None);
+        } else {
+            Description::new("instance_norm")
+        };
+        let description = description.with("epsilon", operation.float("epsilon", 1e-5)).with("affine", false);
+        let applied =
+            Applied { description, is_merge: false, weights: Vec::new(), inputs: vec![view.source] };
+        let made = self.apply("norm", applied)?;
+        Ok(Some(Known::Samples(Samples::of(view.clone().of_source(made)))))
+    }
+
     /// The normalisation that a node is the end of; nothing if it is none.
     pub(super) fn of_norm(
         &mut self,
@@ -220,7 +277,10 @@ impl Builder {
             }
         };
         let norm = match operator {
-            "Div" => at(b, Stage::Root).filter(|root| centred_or_x(a, root)),
+            "Div" => {
+                let root = at(b, Stage::Root).filter(|root| centred_or_x(a, root));
+                root.or_else(|| at(b, Stage::Length).filter(|length| a.plain() == Some(&length.x)))
+            }
             "Mul" => [(a, b), (b, a)].into_iter().find_map(|(x, inverse)| {
                 at(inverse, Stage::Inverse).filter(|inverse| centred_or_x(x, inverse))
             }),
@@ -235,13 +295,19 @@ impl Builder {
             }),
             _ => None,
         };
-        let Some(Moments { x, axes, centred, epsilon, weight, bias, .. }) = norm else { return Ok(None) };
+        let Some(Moments { x, axes, centred, epsilon, weight, bias, stage }) = norm else { return Ok(None) };
         // The means are over the last axes of the samples as well.
         let (source, frame) = self.arranged(&Samples::of(x))?;
         let samples = self.source(source).shape.len();
         let own = (frame.rank() - axes..frame.rank()).map(|axis| frame.sample_axis(axis as i64));
         if axes > samples || !own.collect::<Result<Vec<_>, _>>()?.into_iter().eq(samples - axes..samples) {
             return Err("it normalises over other axes than the last of a sample".into());
+        }
+        if stage == Stage::Length {
+            let description = Description::new("unit_norm").with("axes", axes);
+            let applied = Applied { description, is_merge: false, weights: Vec::new(), inputs: vec![source] };
+            let norm = self.apply("norm", applied)?;
+            return self.framed(norm, &frame).map(Some);
         }
         let name = if centred { "layer_norm" } else { "rms_norm" };
         let mut description = Description::new(name).with("axes", axes).with("epsilon", epsilon);
@@ -271,6 +337,17 @@ pub(super) fn with_weight(
     weight: &Tensor,
 ) -> Option<(Description, Vec<(&'static str, Tensor)>)> {
     let description = &applied.description;
+    if matches!(&*description.name, "group_norm" | "instance_norm") {
+        let weight = of_channels(output, view, weight)?;
+        let affine = description.get("affine") == Some(&Value::Bool(false));
+        let zeros = Tensor::of_values(
+            weight.dtype(),
+            weight.shape().to_vec(),
+            std::iter::repeat_n(0.0, weight.len()),
+        );
+        return affine
+            .then(|| (switched_on(description, "affine"), vec![("weight", weight), ("bias", zeros)]));
+    }
     let axes = description.get("axes")?.as_f64()? as usize;
     if !matches!(&*description.name, "layer_norm" | "rms_norm")
         || description.get("affine") != Some(&Value::Bool(false))
@@ -284,16 +361,21 @@ pub(super) fn with_weight(
     let weight = weight
         .reshaped(wanted)
         .filter(|_| trimmed(weight.shape()) == trimmed(wanted) && view.rank() == output.len() + 1)?;
+    Some((switched_on(description, "affine"), vec![("weight", weight)]))
+}
+
+/// A description with this setting on.
+fn switched_on(description: &Description, setting: &str) -> Description {
     let mut with = description.clone();
     for (name, value) in &mut with.settings {
-        if name == "affine" {
+        if name == setting {
             *value = true.into();
         }
     }
-    Some((with, vec![("weight", weight)]))
+    with
 }
 
-/// A layer normalisation that has no bias, with one.
+/// A normalisation that has no bias, or one of zeros, with this one.
 pub(super) fn with_norm_bias(
     applied: &Applied,
     output: &[usize],
@@ -301,6 +383,16 @@ pub(super) fn with_norm_bias(
     bias: &Tensor,
 ) -> Option<(Description, Vec<(&'static str, Tensor)>)> {
     let description = &applied.description;
+    if matches!(&*description.name, "group_norm" | "instance_norm") {
+        let bias = of_channels(output, view, bias)?;
+        let mut weights = applied.weights.clone();
+        let own = weights.iter_mut().find(|(name, _)| *name == "bias").map(|(_, own)| own)?;
+        if own.numbers().any(|value| value != 0.0) {
+            return None;
+        }
+        *own = bias;
+        return Some((description.clone(), weights));
+    }
     let axes = description.get("axes")?.as_f64()? as usize;
     let has = |setting: &str| description.get(setting) == Some(&Value::Bool(true));
     if description.name != "layer_norm" || !has("affine") || has("bias") || !view.is_plain() {
@@ -312,13 +404,7 @@ pub(super) fn with_norm_bias(
     let bias = bias
         .reshaped(wanted)
         .filter(|_| trimmed(bias.shape()) == trimmed(wanted) && view.rank() == output.len() + 1)?;
-    let mut with = description.clone();
-    for (name, value) in &mut with.settings {
-        if name == "bias" {
-            *value = true.into();
-        }
-    }
     let mut weights = applied.weights.clone();
     weights.push(("bias", bias));
-    Some((with, weights))
+    Some((switched_on(description, "bias"), weights))
 }

@@ -49,6 +49,7 @@ pub(super) fn convert(operation: &Operation<'_>) -> Result<Step, String> {
         "Pad" => windows::pad(operation)?.into(),
         "DepthToSpace" => depth_to_space(operation)?,
         "BatchNormalization" => products::batch_norm(operation)?.into(),
+        "LRN" => products::local_response_norm(operation)?.into(),
         "LayerNormalization" => products::layer_norm(operation)?.into(),
         "InstanceNormalization" => products::instance_norm(operation)?.into(),
         "Relu" => plain("relu"),

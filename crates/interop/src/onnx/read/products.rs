@@ -3,7 +3,7 @@
 use chainrule_core::{Description, Value};
 
 use super::attention::with_out_bias;
-use super::builder::Applied;
+use super::builder::{Applied, Builder, Kind, Known, Samples};
 use super::node::{Converted, Operand, Operation};
 use super::norms::with_norm_bias;
 use super::view::View;
@@ -60,17 +60,9 @@ pub(super) fn with_bias(
             biased(applied, inner, name, bias)
         }
         "multi_head_attention" => with_out_bias(applied, &of_units(*output.last()?, view, bias)?),
-        "layer_norm" => with_norm_bias(applied, output, view, bias),
-        "conv1d" | "conv2d" | "conv3d" | "depthwise_conv1d" | "depthwise_conv2d"
-            if view.is_plain() && view.is_of_samples() =>
-        {
-            let count = *output.first()?;
-            // One number for each channel, with axes of length 1 after it.
-            let mut axes = bias.shape().iter().copied().skip_while(|length| *length == 1);
-            let image = output.len() - 1;
-            let aligned = bias.shape().len() > image && bias.shape()[bias.shape().len() - 1 - image] == count;
-            let fits = aligned && (axes.next() == Some(count) || count == 1) && bias.len() == count;
-            biased(applied, inner, "bias", bias.reshaped(&[count]).filter(|_| fits)?)
+        "layer_norm" | "group_norm" | "instance_norm" => with_norm_bias(applied, output, view, bias),
+        "conv1d" | "conv2d" | "conv3d" | "depthwise_conv1d" | "depthwise_conv2d" => {
+            biased(applied, inner, "bias", of_channels(output, view, bias)?)
         }
         _ => None,
     }
@@ -96,6 +88,43 @@ fn of_units(units: usize, view: &View, bias: &Tensor) -> Option<Tensor> {
     }
     columns.into_iter().zip(given).for_each(|(column, value)| values[column] = value);
     Some(Tensor::of_values(bias.dtype(), vec![units], values.into_iter()))
+}
+
+/// One number for each channel of a layer, `[channels, ...]`, from a constant with axes of length 1 besides.
+pub(super) fn of_channels(output: &[usize], view: &View, constant: &Tensor) -> Option<Tensor> {
+    let count = *output.first()?;
+    let missing = view.rank().checked_sub(constant.shape().len())?;
+    let mut long = constant.shape().iter().enumerate().filter(|(_, length)| **length != 1);
+    let fits = match (long.next(), long.next()) {
+        (Some((axis, length)), None) => *length == count && view.is_first(missing + axis, count),
+        (None, None) => count == 1 && view.is_plain() && view.is_of_samples(),
+        _ => false,
+    };
+    constant.reshaped(&[count]).filter(|_| fits && constant.dtype().is_float())
+}
+
+/// A layer whose outputs are those of this one times a number, if its weights can be.
+pub(super) fn with_factor(applied: &Applied, factor: f64) -> Option<Applied> {
+    let layer = &applied.description;
+    let inner =
+        if layer.name == "time_distributed" { layer.get("layer")?.to_description()? } else { layer.clone() };
+    let scaled: &[&str] = match &*inner.name {
+        "dense" => &["weight", "bias", "step.weight", "step.bias"],
+        "conv1d" | "conv2d" | "conv3d" | "depthwise_conv1d" | "depthwise_conv2d" | "conv_transpose1d"
+        | "conv_transpose2d" | "conv_transpose3d" | "embedding" | "batch_norm" | "layer_norm"
+        | "rms_norm" | "group_norm" | "instance_norm" => &["weight", "bias"],
+        "multi_head_attention" => &["out_weight", "out_bias"],
+        _ => return None,
+    };
+    let times = |(name, tensor): &(&'static str, Tensor)| {
+        if !scaled.contains(name) {
+            return (*name, tensor.clone());
+        }
+        let values = tensor.numbers().map(|value| value * factor);
+        (*name, Tensor::of_values(Dtype::F32, tensor.shape().to_vec(), values))
+    };
+    let has_any = applied.weights.iter().any(|(name, _)| scaled.contains(name));
+    has_any.then(|| Applied { weights: applied.weights.iter().map(times).collect(), ..applied.clone() })
 }
 
 /// A layer that has no bias, with one.
@@ -189,6 +218,19 @@ pub(super) fn layer_norm(operation: &Operation<'_>) -> Result<Converted, String>
     Ok(norm.weight_if("bias", bias))
 }
 
+/// Divides by a power of the mean of the squares of neighbouring channels.
+pub(super) fn local_response_norm(operation: &Operation<'_>) -> Result<Converted, String> {
+    operation.samples()?;
+    let size = usize::try_from(operation.int("size", 0)).unwrap_or(0);
+    if size.is_multiple_of(2) {
+        return Err("its size is even, where the neighbours here are others".into());
+    }
+    let description = Description::new("local_response_norm").with("size", size);
+    let description =
+        description.with("alpha", operation.float("alpha", 1e-4)).with("beta", operation.float("beta", 0.75));
+    Ok(Converted::new(description.with("k", operation.float("bias", 1.0))))
+}
+
 pub(super) fn instance_norm(operation: &Operation<'_>) -> Result<Converted, String> {
     operation.samples()?;
     let description = Description::new("instance_norm").with("epsilon", operation.float("epsilon", 1e-5));
@@ -200,17 +242,22 @@ pub(super) fn instance_norm(operation: &Operation<'_>) -> Result<Converted, Stri
 pub(super) fn prelu(operation: &Operation<'_>) -> Result<Converted, String> {
     let samples = operation.samples()?.to_vec();
     let slope = operation.weight(1)?;
-    let channels = samples.first().copied().unwrap_or(1);
     let description = Description::new("prelu");
     let shaped =
         |shape: &[usize]| slope.reshaped(shape).ok_or_else(|| "its slopes are of another shape".to_owned());
     if slope.len() == 1 {
         return Ok(Converted::new(description.with("shared", "all")).weight("weight", shaped(&[1])?));
     }
-    let per_channel = slope.len() == channels
-        && slope.shape().iter().rev().take(samples.len().saturating_sub(1)).all(|length| *length == 1);
-    if per_channel {
-        return Ok(Converted::new(description.with("shared", 0usize)).weight("weight", shaped(&[channels])?));
+    // A slope for each index of one axis.
+    let missing =
+        (samples.len() + 1).checked_sub(slope.shape().len()).ok_or("its slopes are of another shape")?;
+    let mut long = slope.shape().iter().enumerate().filter(|(_, length)| **length != 1);
+    if let (Some((axis, length)), None) = (long.next(), long.next())
+        && let Some(axis) = (missing + axis).checked_sub(1)
+        && samples.len() > 1
+        && samples[axis] == *length
+    {
+        return Ok(Converted::new(description.with("shared", axis)).weight("weight", shaped(&[*length])?));
     }
     Ok(Converted::new(description.with("shared", Value::None)).weight("weight", shaped(&samples)?))
 }
@@ -223,4 +270,49 @@ pub(super) fn embedding(operation: &Operation<'_>, table: Tensor) -> Result<Conv
     }
     let description = Description::new("embedding").with("vocabulary", rows).with("size", columns);
     Ok(Converted::new(description).weight("weight", table))
+}
+
+impl Builder {
+    /// A sum over the ids of an embedding, or over the products of two vectors: the layer that both are; nothing if it is neither.
+    pub(super) fn summed(
+        &mut self,
+        operation: &Operation<'_>,
+        operator: &str,
+        inputs: &[Option<Known>],
+    ) -> Result<Option<Known>, String> {
+        let ("ReduceSum", [Some(Known::Samples(samples)), ..]) = (operator, inputs) else { return Ok(None) };
+        let Samples { view, factor, sole, .. } = samples;
+        let source = self.source(view.source);
+        let Kind::Layer(applied) = &source.kind else { return Ok(None) };
+        let own = View::of(view.source, &source.shape);
+        let axes = operation.axes(1)?.unwrap_or_default();
+        let [axis] = axes[..] else { return Ok(None) };
+        if *view != own || *factor != 1.0 || !sole || view.axis_index(axis, view.rank())? != 1 {
+            return Ok(None);
+        }
+        let keep = operation.int("keepdims", 1) != 0;
+        let setting = |name: &str| applied.description.get(name).cloned().ok_or("its table has no size");
+        let (description, weights, is_merge) = match (&*applied.description.name, &source.shape[..]) {
+            ("embedding", [_, _]) => {
+                let bag = Description::new("embedding_bag").with("vocabulary", setting("vocabulary")?);
+                let bag = bag.with("size", setting("size")?).with("reduction", "sum");
+                (bag, applied.weights.clone(), false)
+            }
+            ("multiply", [_]) if applied.inputs.len() == 2 => (Description::new("dot"), Vec::new(), true),
+            _ => return Ok(None),
+        };
+        let inputs = applied.inputs.clone();
+        if is_merge && inputs.iter().any(|&input| self.source(input).shape != source.shape) {
+            return Ok(None);
+        }
+        let made = self.apply("sum", Applied { description, is_merge, weights, inputs })?;
+        let view = View::of(made, &self.source(made).shape);
+        // A product has an axis of length 1 that the sum may not keep; the vectors of a bag have none that it may.
+        let view = match (is_merge, keep) {
+            (true, false) => view.squeezed(Some(&[1]))?,
+            (false, true) => view.unsqueezed(&[1])?,
+            _ => view,
+        };
+        Ok(Some(Known::Samples(Samples::of(view))))
+    }
 }

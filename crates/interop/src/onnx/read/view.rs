@@ -118,6 +118,13 @@ impl View {
         self.axes.iter().map(length).collect()
     }
 
+    /// Whether an axis is the first of the source, of this length.
+    pub(super) fn is_first(&self, axis: usize, length: usize) -> bool {
+        let slots = &self.axes[axis];
+        let first = slots.iter().copied().eq((0..slots.len()).map(Slot::Atom));
+        first && self.length(axis) == length && self.atoms[..slots.len()].iter().all(|atom| atom.is_whole())
+    }
+
     /// The slots of an axis.
     pub(super) fn axis(&self, axis: usize) -> &[Slot] {
         &self.axes[axis]
