@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chainrule::prelude::*;
-use chainrule::train::{Group, GroupError};
+use chainrule::train::{Group, GroupError, Lender, Lending};
 use chainrule_cli::terminal;
 use serde::{Deserialize, Serialize};
 
@@ -114,7 +114,7 @@ impl Processes {
         }
         let result = work()?;
         for rank in 1..group.size() {
-            group.send(rank, &[])?;
+            group.send(rank, 0, &[])?;
         }
         Ok(result)
     }
@@ -144,7 +144,7 @@ impl Processes {
             train_seconds,
         };
         if rank > 0 {
-            group.send(0, &serde_json::to_vec(&own)?)?;
+            group.send(0, 0, &serde_json::to_vec(&own)?)?;
             return Ok(Vec::new());
         }
         let mut all = vec![own];
@@ -176,6 +176,20 @@ impl Counted {
     fn of(group: Arc<dyn Group>) -> Self {
         Self { group, messages: AtomicU64::new(0), bytes: AtomicU64::new(0), waited: AtomicU64::new(0) }
     }
+
+    /// Counts a message that is sent.
+    fn count(&self, message: &[u8]) {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Receives something, and notes how long that takes.
+    fn waiting<R>(&self, receive: impl FnOnce() -> R) -> R {
+        let begin = Instant::now();
+        let received = receive();
+        self.waited.fetch_add(begin.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        received
+    }
 }
 
 impl Group for Counted {
@@ -187,23 +201,45 @@ impl Group for Counted {
         self.group.size()
     }
 
-    fn send(&self, to: usize, message: &[u8]) -> Result<(), GroupError> {
-        self.messages.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
-        self.group.send(to, message)
+    fn send(&self, to: usize, kind: u8, message: &[u8]) -> Result<(), GroupError> {
+        self.count(message);
+        self.group.send(to, kind, message)
     }
 
-    fn send_away(&self, to: usize, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
-        self.messages.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
-        self.group.send_away(to, message)
+    fn send_away(&self, to: usize, kind: u8, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
+        self.count(&message);
+        self.group.send_away(to, kind, message)
     }
 
-    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<(), GroupError> {
-        let begin = Instant::now();
-        let received = self.group.receive(from, message);
-        self.waited.fetch_add(begin.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        received
+    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<u8, GroupError> {
+        self.waiting(|| self.group.receive(from, message))
+    }
+
+    fn receive_into(
+        &self,
+        from: usize,
+        kind: u8,
+        place: &mut [u8],
+        message: &mut Vec<u8>,
+    ) -> Result<Option<u8>, GroupError> {
+        self.waiting(|| self.group.receive_into(from, kind, place, message))
+    }
+
+    fn lend<'env>(&self, work: Lending<'_, 'env>) -> Result<(), GroupError> {
+        self.group.lend(&mut |lender| work(&CountedLender { counted: self, lender }))
+    }
+}
+
+/// Lends messages that are counted.
+struct CountedLender<'a, 'env> {
+    counted: &'a Counted,
+    lender: &'a dyn Lender<'env>,
+}
+
+impl<'env> Lender<'env> for CountedLender<'_, 'env> {
+    fn send(&self, to: usize, kind: u8, message: &'env [u8]) -> Result<(), GroupError> {
+        self.counted.count(message);
+        self.lender.send(to, kind, message)
     }
 }
 

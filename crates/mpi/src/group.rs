@@ -2,16 +2,18 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use chainrule_train::{Group, GroupError, TrainError};
+use chainrule_train::{Group, GroupError, Lending, TrainError};
+use mpi::request;
 
-use crate::mailbox::{Mailbox, NoMessage};
-use crate::service::{Begun, Command, LONGEST, run};
+use crate::lent::Loans;
+use crate::port::{Arrived, Calls, Closed, LONGEST, Port};
+use crate::service::{Begun, Command, run};
 use crate::spare::Spare;
 
 /// For how long a process waits for a message of another one, unless it was told otherwise.
@@ -21,10 +23,19 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const POLITE: Duration = Duration::from_secs(5);
 
 /// For how long it does, times its rank, where others may have the same error.
-const BRIEF: Duration = Duration::from_secs(1);
+pub(crate) const BRIEF: Duration = Duration::from_secs(1);
 
 /// The status of a job that has failed.
-const FAILED: i32 = 1;
+pub(crate) const FAILED: i32 = 1;
+
+/// How often a process looks for a message before it lets others run between looks.
+const SPINS: u32 = 200;
+
+/// How often it looks before it sleeps between looks.
+const YIELDS: u32 = 2_000;
+
+/// How long it sleeps between looks.
+const NAP: Duration = Duration::from_micros(50);
 
 /// The processes of an MPI job, one of which is this program: see [the crate](crate).
 ///
@@ -71,15 +82,16 @@ const FAILED: i32 = 1;
 /// A program that is not started by `mpirun` or the like is alone in its group.
 ///
 /// A process that drops its last place in the group has to be done with the job: MPI then waits for the other processes, as long as this
-/// group waits for a message. While it panics, it ends the job instead.
+/// group waits for a message. While it panics, it ends the job instead. So does one whose memory MPI still uses, after another process has
+/// stopped in the middle of a message, since it cannot return to a caller who owns that memory.
 pub struct MpiGroup {
     rank: usize,
     size: usize,
     library: String,
-    patience: Duration,
-    mailbox: Arc<Mailbox>,
+    pub(crate) patience: Duration,
+    pub(crate) port: Arc<Port>,
     spare: Arc<Spare>,
-    commands: Mutex<Sender<Command>>,
+    commands: Sender<Command>,
     thread: Option<JoinHandle<()>>,
     /// Whether the job is stopped from outside.
     is_stopped: AtomicBool,
@@ -92,13 +104,13 @@ pub enum MpiError {
     /// The program has used MPI before.
     #[error("MPI was started before in this program: start it once, and keep the group")]
     Twice,
-    /// The MPI allows no threads at all.
+    /// The MPI allows calls from one thread only.
     #[error(
-        "this MPI allows a program no threads (MPI_THREAD_FUNNELED): use one that was built with support for threads"
+        "this MPI allows calls from one thread only, not from several in turn (MPI_THREAD_SERIALIZED): use one that was built with support for threads"
     )]
     NoThreads,
-    /// The thread that calls MPI could not be started, or has ended at once.
-    #[error("the thread that calls MPI cannot be started")]
+    /// The thread that starts MPI could not be started, or has ended at once.
+    #[error("the thread that starts MPI cannot be started")]
     Thread(#[source] Option<std::io::Error>),
 }
 
@@ -114,16 +126,16 @@ impl MpiGroup {
         let thread = thread::Builder::new().name("chainrule-mpi".into());
         let thread =
             thread.spawn(move || run(&received, &begun)).map_err(|error| MpiError::Thread(Some(error)))?;
-        let Begun { rank, mailbox, spare, processes, library } =
+        let Begun { rank, port, spare, processes, library } =
             beginning.recv().map_err(|_| MpiError::Thread(None))??;
         Ok(Self {
             rank,
             size: processes,
             library,
             patience: PATIENCE,
-            mailbox,
+            port,
             spare,
-            commands: Mutex::new(commands),
+            commands,
             thread: Some(thread),
             is_stopped: AtomicBool::new(false),
         })
@@ -171,15 +183,91 @@ impl MpiGroup {
 
     /// Ends all processes of the job with this status.
     pub fn abort(&self, status: i32) -> ! {
-        self.command(Command::Abort(status));
-        // MPI ends this process, if it can.
-        thread::sleep(POLITE);
+        let begin = Instant::now();
+        while begin.elapsed() < POLITE {
+            if let Some(calls) = self.port.try_lock() {
+                // MPI ends this process, if it can.
+                calls.abort(status);
+                break;
+            }
+            thread::sleep(NAP);
+        }
         std::process::exit(status)
     }
 
-    fn command(&self, command: Command) -> bool {
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner).send(command).is_ok()
+    /// Looks until something has happened; an error if `from` is to do it and it takes longer than this.
+    pub(crate) fn wait<R>(
+        &self,
+        from: usize,
+        patience: Duration,
+        mut look: impl FnMut(&mut Calls) -> Result<Option<R>, Closed>,
+    ) -> Result<R, GroupError> {
+        let begin = Instant::now();
+        let mut looks = 0_u32;
+        loop {
+            let found = look(&mut self.port.lock()).map_err(|Closed| closed(from))?;
+            if let Some(found) = found {
+                return Ok(found);
+            }
+            match looks {
+                0..SPINS => std::hint::spin_loop(),
+                _ if begin.elapsed() > patience => {
+                    return Err(GroupError::Silent { rank: from, seconds: patience.as_secs() });
+                }
+                SPINS..YIELDS => thread::yield_now(),
+                _ => thread::sleep(NAP),
+            }
+            looks = looks.saturating_add(1);
+        }
     }
+
+    /// An error if a message is longer than MPI can count.
+    pub(crate) fn check_length(&self, to: usize, bytes: usize) -> Result<(), GroupError> {
+        if bytes <= LONGEST {
+            return Ok(());
+        }
+        let message = format!("a message of {bytes} bytes is longer than MPI can count");
+        Err(GroupError::Transport { rank: to, message })
+    }
+
+    /// Waits for the next message of a process.
+    fn next(&self, from: usize) -> Result<Arrived, GroupError> {
+        let mut is_first = true;
+        self.wait(from, self.patience, |calls| {
+            if std::mem::take(&mut is_first) {
+                calls.advance(&self.spare);
+            }
+            calls.arrived(from)
+        })
+    }
+
+    /// Receives a message of as many bytes as `place` has.
+    fn take(&self, from: usize, arrived: Arrived, place: &mut [u8]) {
+        request::scope(|scope| {
+            let calls = self.port.lock();
+            let mut request = Some(arrived.message.immediate_matched_receive_into(scope, place));
+            drop(calls);
+            let received = self.wait(from, self.patience, |_| {
+                let Some(pending) = request.take() else { return Ok(None) };
+                match pending.test() {
+                    Ok(_) => Ok(Some(())),
+                    Err(pending) => {
+                        request = Some(pending);
+                        Ok(None)
+                    }
+                }
+            });
+            if let Err(error) = received {
+                // MPI may still write to the memory, which the caller is going to use.
+                let error = TrainError::from(error);
+                self.abort_with(&error, || eprintln!("error: {error}"));
+            }
+        });
+    }
+}
+
+pub(crate) fn closed(rank: usize) -> GroupError {
+    GroupError::Transport { rank, message: "this process has left MPI".into() }
 }
 
 impl Group for MpiGroup {
@@ -191,30 +279,45 @@ impl Group for MpiGroup {
         self.size
     }
 
-    fn send(&self, to: usize, message: &[u8]) -> Result<(), GroupError> {
-        self.spare.give(self.send_away(to, self.spare.copy_of(message))?);
+    fn send(&self, to: usize, kind: u8, message: &[u8]) -> Result<(), GroupError> {
+        self.spare.give(self.send_away(to, kind, self.spare.copy_of(message))?);
         Ok(())
     }
 
-    fn send_away(&self, to: usize, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
-        let failed = |message: String| GroupError::Transport { rank: to, message };
-        if message.len() > LONGEST {
-            return Err(failed(format!("a message of {} bytes is longer than MPI can count", message.len())));
+    fn send_away(&self, to: usize, kind: u8, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
+        self.check_length(to, message.len())?;
+        self.port.lock().send(to, kind, message).map_err(|Closed| closed(to))?;
+        Ok(self.spare.take())
+    }
+
+    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<u8, GroupError> {
+        let arrived = self.next(from)?;
+        let kind = arrived.kind;
+        message.resize(arrived.len, 0);
+        self.take(from, arrived, message);
+        Ok(kind)
+    }
+
+    fn receive_into(
+        &self,
+        from: usize,
+        kind: u8,
+        place: &mut [u8],
+        message: &mut Vec<u8>,
+    ) -> Result<Option<u8>, GroupError> {
+        let arrived = self.next(from)?;
+        if arrived.kind == kind && arrived.len == place.len() {
+            self.take(from, arrived, place);
+            return Ok(None);
         }
-        let sent = self.command(Command::Send(to, message));
-        if sent { Ok(self.spare.take()) } else { Err(failed("the thread that calls MPI has ended".into())) }
+        let kind = arrived.kind;
+        message.resize(arrived.len, 0);
+        self.take(from, arrived, message);
+        Ok(Some(kind))
     }
 
-    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<(), GroupError> {
-        let look = || {
-            self.command(Command::Look);
-        };
-        let arrived = self.mailbox.take(from, self.patience, look).map_err(|error| match error {
-            NoMessage::Late => GroupError::Silent { rank: from, seconds: self.patience.as_secs() },
-            NoMessage::Closed(message) => GroupError::Transport { rank: from, message },
-        })?;
-        self.spare.give(std::mem::replace(message, arrived));
-        Ok(())
+    fn lend<'env>(&self, work: Lending<'_, 'env>) -> Result<(), GroupError> {
+        Loans::run(self, work)
     }
 }
 
@@ -236,7 +339,7 @@ impl Drop for MpiGroup {
             // The others would wait for this process.
             self.abort(FAILED);
         }
-        self.command(Command::Finish);
+        let _ = self.commands.send(Command::Finish);
         let Some(thread) = self.thread.take() else { return };
         let limit = if self.is_stopped.load(Ordering::Relaxed) { BRIEF } else { self.patience };
         let begin = Instant::now();

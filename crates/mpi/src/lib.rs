@@ -7,9 +7,9 @@
 //! `mpirun -n 4 program` starts four processes of a program that calls [`MpiGroup::start`]. Messages are bytes and nothing is summed by
 //! MPI, so the parameters have the bits of one process.
 //!
-//! The decision here: **one thread alone calls MPI.** It receives whatever arrives into memory, sends what it is given, and hands
-//! messages over to the thread that trains. So any MPI will do, however it treats threads, messages travel while a pass is computed, and a
-//! process that waits for another one can stop waiting.
+//! The decision here: **one thread at a time calls MPI**, and no call waits. The thread that trains sends and receives where its numbers lie,
+//! and asks again and again for a message that it waits for, so it can stop waiting; another one lets messages travel while it computes. To
+//! hand messages over from one thread to the other would take longer than many a message, where both have one core.
 //!
 //! All of this needs the feature `mpi`, and an MPI with its headers and libclang when it is built (Debian's `openmpi-bin libopenmpi-dev
 //! libclang-dev`). Without the feature the crate is empty.
@@ -19,7 +19,11 @@
 #[cfg(feature = "mpi")]
 mod group;
 #[cfg(feature = "mpi")]
-mod mailbox;
+#[expect(unsafe_code, reason = "the boundary to C: MPI reads memory that is borrowed")]
+mod lent;
+#[cfg(feature = "mpi")]
+#[expect(unsafe_code, reason = "the boundary to C: threads that take turns share what belongs to MPI")]
+mod port;
 #[cfg(feature = "mpi")]
 #[expect(unsafe_code, reason = "the boundary to C: MPI reads the memory of a message until it has sent it")]
 mod sending;

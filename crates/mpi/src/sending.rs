@@ -9,21 +9,33 @@ use mpi::request::{Request, StaticScope};
 pub(crate) struct Sending {
     /// `None` once it was sent.
     request: Option<Request<'static, [u8], StaticScope>>,
-    /// The memory of the message.
+    /// The memory of the message, if it was handed over.
     message: ManuallyDrop<Vec<u8>>,
 }
 
 impl Sending {
     /// Begins to send a message.
-    pub(crate) fn start(to: &impl Destination, message: Vec<u8>) -> Self {
+    pub(crate) fn start(to: &impl Destination, kind: u8, message: Vec<u8>) -> Self {
         let message = ManuallyDrop::new(message);
         // SAFETY: the memory is that of a vector which is neither changed nor freed before `finish` takes it, after MPI has said that it does
         // not need it any more.
         let bytes: &'static [u8] = unsafe { std::slice::from_raw_parts(message.as_ptr(), message.len()) };
-        Self { request: Some(to.immediate_send(StaticScope, bytes)), message }
+        Self { request: Some(to.immediate_send_with_tag(StaticScope, bytes, kind.into())), message }
     }
 
-    /// The memory of the message, once it was sent; then nothing else is left to do.
+    /// Begins to send a message that is lent.
+    ///
+    /// # Safety
+    ///
+    /// The memory of the message is neither changed nor freed before [`finish`](Self::finish) has returned something.
+    pub(crate) unsafe fn lent(to: &impl Destination, kind: u8, message: &[u8]) -> Self {
+        // SAFETY: the caller keeps the memory as long as it is read.
+        let bytes: &'static [u8] = unsafe { std::slice::from_raw_parts(message.as_ptr(), message.len()) };
+        let request = to.immediate_send_with_tag(StaticScope, bytes, kind.into());
+        Self { request: Some(request), message: ManuallyDrop::new(Vec::new()) }
+    }
+
+    /// The memory of the message, or none if it was lent, once it was sent; then nothing else is left to do.
     pub(crate) fn finish(&mut self) -> Option<Vec<u8>> {
         match self.request.take()?.test() {
             // SAFETY: the request is complete, and was the only one that read the memory. There is none now, so this is the only time.

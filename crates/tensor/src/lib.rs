@@ -21,7 +21,7 @@
 //! `-C target-cpu=native`.
 //!
 //! - [`Real`] is `f32` or `f64`; [`Shape`] is the shape of one sample; [`Buffer`] is aligned memory, which [`doubles`] lends for
-//!   numbers of double precision; [`Target`] is what a loss compares an output with.
+//!   numbers of double precision, and [`bytes_of`] lends as bytes; [`Target`] is what a loss compares an output with.
 //! - [`gemm()`] is the matrix product of `ndarray` views, by BLAS or by kernels of our own. With [`PortableProducts`] it has the same
 //!   bits on every CPU. [`SparseMatrix`] is a matrix most of whose values are 0, and [`UsedColumns`] are those of a
 //!   matrix that are not zeros, in products that leave out the others.
@@ -45,6 +45,7 @@
 #![doc(html_root_url = "https://docs.rs/chainrule-tensor/latest")]
 
 mod buffer;
+mod bytes;
 pub mod conv;
 mod double;
 mod kernels;
@@ -63,6 +64,7 @@ mod target;
 pub mod vector;
 
 pub use buffer::Buffer;
+pub use bytes::{bytes_mut, bytes_of};
 pub use double::{doubles, scratch_for_doubles};
 pub use machine::{
     CountingAllocator, FlushDenormals, NotingAllocator, blas, in_huge_pages, memory_limit, move_to_core,

@@ -46,7 +46,7 @@ mod rate_finder;
 mod trainer;
 
 pub use audit::{Audit, AuditFinding, Fault};
-pub use group::{Difference, Group, GroupError, ThreadGroup};
+pub use group::{Difference, Group, GroupError, Lender, Lending, ThreadGroup};
 pub use model::{FileError, Model, ModelError, PredictError, Predictor, Summary, TrainingBytes, file};
 pub use rate_finder::{RateCurve, RateFinder, RatePoint};
 pub use trainer::{

@@ -3,26 +3,23 @@
 //! The sums are completed as [`group_sum`](super::group_sum) does it. The last member keeps those of its own part, and sends the others to
 //! those whose part they belong to. Gradients that are products of few rows do not travel at all: their operands are
 //! [gathered](super::gathered) before, and each member computes those of its part. It updates its parameters, some buckets at a time, and
-//! sends them to all others while it works on the next ones.
+//! sends them to all others, from where they are, while it works on the next ones.
 //!
 //! With n members and P bytes of parameters one sends P of its sums, the last one at most P (n - 1) / n of those of all, and each P / n of new
 //! parameters to n - 1 others: less than 2 P. What is gathered is less than the sums that it replaces.
 
 use std::ops::Range;
 
-use chainrule_core::ParamKind;
 use chainrule_tensor::Real;
 
 use super::buckets::{Bucket, range_of};
 use super::gathered::Gathered;
 use super::group_sum::{Addends, add_pass};
-use super::members::Kind;
+use super::members::{Kind, Lent};
 use super::parts::{Part, Parts};
-use super::prefetch::NextSamples;
 use super::range::largest_gradient;
-use super::reduce::{BucketRange, Order, Phase, Reduce, Scratch};
-use super::several_passes::Shares;
-use super::update::ParamBlock;
+use super::reduce::{Beside, BucketRange, Order, Phase, Reduce, Scratch};
+use super::update::{ParamBlock, take_statistics};
 use crate::group::GroupError;
 
 /// What is summed, and who updates it.
@@ -42,6 +39,40 @@ pub(crate) struct Changed<'a, T> {
     pub(crate) part: &'a Part,
 }
 
+/// The parameters of a step, run by run, so that some can be sent from where they are while others are updated.
+struct Runs<'env, T> {
+    starts: Vec<usize>,
+    params: Vec<Option<&'env mut [T]>>,
+}
+
+impl<'env, T> Runs<'env, T> {
+    /// Cuts the parameters into runs, which are in order.
+    fn new(mut params: &'env mut [T], runs: &[Range<usize>]) -> Self {
+        let mut end_before = 0;
+        let cut = |&Range { start, end }: &Range<usize>| {
+            let (_, rest) = std::mem::take(&mut params).split_at_mut(start - end_before);
+            let (run, rest) = rest.split_at_mut(end - start);
+            (params, end_before) = (rest, end);
+            Some(run)
+        };
+        Self { params: runs.iter().map(cut).collect(), starts: runs.iter().map(|run| run.start).collect() }
+    }
+
+    /// The parameters of a run, which is taken once.
+    fn take(&mut self, run: &[Bucket]) -> &'env mut [T] {
+        let index = self.starts.binary_search(&run[0].start);
+        index.ok().and_then(|index| self.params[index].take()).expect("each run is updated or received once")
+    }
+}
+
+/// The step of this member.
+struct OwnStep<'a, 'env, T: Real> {
+    runs: Runs<'env, T>,
+    state: &'a mut [T],
+    part: &'a Part,
+    lent: Lent<'a, 'env>,
+}
+
 impl<T: Real, Y: Sync> DividedSum<'_, '_, T, Y> {
     /// Writes the gradients of the parameters of this member to `total`, or adds their share to it, and takes the optimizer's step if there is
     /// something that it is to change. What is elsewhere in `total` means nothing.
@@ -49,20 +80,37 @@ impl<T: Real, Y: Sync> DividedSum<'_, '_, T, Y> {
         &self,
         total: &mut [T],
         of_pass: &mut [T],
-        mut changed: Option<Changed<'_, T>>,
+        changed: Option<Changed<'_, T>>,
+        scratch: &mut [Scratch<T>],
+    ) -> Result<(), GroupError> {
+        let Some(Changed { params, state, part }) = changed else {
+            return self.sum([total, of_pass], None, scratch);
+        };
+        let &Addends { members, buckets, .. } = &self.addends;
+        let all = (0..members.size()).map(|rank| self.parts.of(rank, buckets));
+        let runs = all.flat_map(|part| self.gathered.travelling(part).chain(self.gathered.computed(part)));
+        let mut runs: Vec<Range<usize>> = runs.map(range_of).collect();
+        runs.sort_unstable_by_key(|run| run.start);
+        let mut runs = Some(Runs::new(params, &runs));
+        members.lend(&mut |lent| {
+            let Some(runs) = runs.take() else { return Ok(()) };
+            let mut step = OwnStep { runs, state: &mut *state, part, lent };
+            self.sum([&mut *total, &mut *of_pass], Some(&mut step), scratch)?;
+            self.receive_parameters(&mut step.runs)
+        })
+    }
+
+    /// The sums of the parameters of this member, and its step.
+    fn sum(
+        &self,
+        [total, of_pass]: [&mut [T]; 2],
+        mut step: Option<&mut OwnStep<'_, '_, T>>,
         scratch: &mut [Scratch<T>],
     ) -> Result<(), GroupError> {
         let Self { addends, parts, gathered } = self;
         let &Addends { members, buckets, shares, .. } = addends;
         let (rank, last) = (members.rank(), members.size() - 1);
         let own = parts.of(rank, buckets);
-        let mut finish = |run: &[Bucket], total: &mut [T], of_pass: &[T], scratch: &mut [Scratch<T>]| {
-            add_pass(run, total, of_pass, shares);
-            match &mut changed {
-                Some(changed) => self.update(run, total, changed, scratch),
-                None => Ok(()),
-            }
-        };
         for owner in 0..=last {
             for run in gathered.travelling(parts.of(owner, buckets)) {
                 let values = if shares.first { &mut *total } else { &mut *of_pass };
@@ -71,29 +119,41 @@ impl<T: Real, Y: Sync> DividedSum<'_, '_, T, Y> {
                     continue;
                 }
                 if owner == last {
-                    finish(run, total, of_pass, scratch)?;
+                    self.finish(run, [&mut *total, &mut *of_pass], step.as_deref_mut(), scratch)?;
                 } else {
                     members.send_numbers(&[owner], Kind::Sum, values)?;
                 }
             }
         }
         for run in gathered.computed(own) {
-            let values = if shares.first { &mut *total } else { &mut *of_pass };
-            addends.add_own(run, &mut values[range_of(run)], false, Some(gathered), scratch);
-            finish(run, total, of_pass, scratch)?;
+            match &mut step {
+                // No other pass has sums of them.
+                Some(step) if shares.first => self.update(run, Phase::Fused, total, step, scratch)?,
+                _ => {
+                    let values = if shares.first { &mut *total } else { &mut *of_pass };
+                    addends.add_own(run, &mut values[range_of(run)], false, Some(gathered), scratch);
+                    self.finish(run, [&mut *total, &mut *of_pass], step.as_deref_mut(), scratch)?;
+                }
+            }
         }
         if rank != last {
             for run in gathered.travelling(own) {
                 let values = if shares.first { &mut *total } else { &mut *of_pass };
                 members.receive_numbers(last, Kind::Sum, &mut values[range_of(run)])?;
-                finish(run, total, of_pass, scratch)?;
+                self.finish(run, [&mut *total, &mut *of_pass], step.as_deref_mut(), scratch)?;
             }
         }
-        let Some(Changed { params, .. }) = changed else { return Ok(()) };
+        Ok(())
+    }
+
+    /// Receives what the others have updated.
+    fn receive_parameters(&self, runs: &mut Runs<'_, T>) -> Result<(), GroupError> {
+        let Self { parts, gathered, .. } = self;
+        let &Addends { members, buckets, .. } = &self.addends;
+        let last = members.size() - 1;
         for owner in members.others() {
             let of_owner = parts.of(owner, buckets);
-            let mut receive =
-                |run| members.receive_numbers(owner, Kind::Parameters, &mut params[range_of(run)]);
+            let mut receive = |run| members.receive_numbers(owner, Kind::Parameters, runs.take(run));
             // In the order in which they were finished.
             if owner == last {
                 gathered.travelling(of_owner).try_for_each(&mut receive)?;
@@ -106,53 +166,50 @@ impl<T: Real, Y: Sync> DividedSum<'_, '_, T, Y> {
         Ok(())
     }
 
-    /// Takes the optimizer's step for some buckets, whose gradients are in `total`, and sends the parameters to all others.
+    /// Adds the sums of the pass to those of the passes before, in `total`, and takes the optimizer's step with them if it is to be taken.
+    fn finish(
+        &self,
+        run: &[Bucket],
+        [total, of_pass]: [&mut [T]; 2],
+        step: Option<&mut OwnStep<'_, '_, T>>,
+        scratch: &mut [Scratch<T>],
+    ) -> Result<(), GroupError> {
+        add_pass(run, total, of_pass, self.addends.shares);
+        match step {
+            Some(step) => self.update(run, Phase::Update, total, step, scratch),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the optimizer's step for some buckets, whose gradients are in `total` or are computed now, and sends the parameters to all others.
     fn update(
         &self,
         buckets: &[Bucket],
+        phase: Phase,
         total: &mut [T],
-        Changed { params, state, part }: &mut Changed<'_, T>,
+        OwnStep { runs, state, part, lent }: &mut OwnStep<'_, '_, T>,
         scratch: &mut [Scratch<T>],
     ) -> Result<(), GroupError> {
-        let &Addends { members, shards, common, threads, .. } = &self.addends;
+        let &Addends { shards, common, threads, .. } = &self.addends;
         let range = range_of(buckets);
-        let first_state = buckets[0].state;
-        for &Bucket { start, end, kind, .. } in buckets {
-            let values = &mut total[start..end];
+        let offset = range.start;
+        let (params, total) = (runs.take(buckets), &mut total[range]);
+        let state_offset = buckets[0].state;
+        let state = &mut state[state_offset - part.state.start..];
+        if phase == Phase::Update {
             if let Some(watch) = common.watch {
-                watch.look_at_gradients(kind, values, start, largest_gradient());
+                for &Bucket { start, end, kind, .. } in buckets {
+                    let values = &total[start - offset..end - offset];
+                    watch.look_at_gradients(kind, values, start, largest_gradient());
+                }
             }
-            if kind == ParamKind::Buffer {
-                // The next value of a running statistic, which an optimizer could take for a gradient.
-                params[start..end].copy_from_slice(values);
-                values.fill(T::zero());
-            }
+            take_statistics(buckets, offset, total, params);
         }
-        let block = ParamBlock {
-            common,
-            offset: range.start,
-            params: &mut params[range.clone()],
-            state_offset: first_state,
-            state: &mut state[first_state - part.state.start..],
-        };
-        let of_run = BucketRange { buckets, block, total: &mut total[range.clone()] };
-        let nothing = |_: u32, _: Range<usize>| ();
-        let next = NextSamples { prefetch: &nothing, samples: &[], columns: (0, 0) };
+        let block = ParamBlock { common, offset, params: &mut *params, state_offset, state };
+        let of_run = BucketRange { buckets, block, total };
+        let beside = Beside::Gathered(self.gathered);
         let order = Order::ByShard { continued: false };
-        let shares = Shares::ALL;
-        Reduce {
-            phase: Phase::Update,
-            order,
-            tables: &[],
-            shares,
-            shards,
-            split_k: None,
-            gathered: None,
-            used: None,
-            next,
-        }
-        .run(of_run, scratch, threads);
-        let others: Vec<usize> = members.others().collect();
-        members.send_numbers(&others, Kind::Parameters, &params[range])
+        Reduce { beside, ..Reduce::new(phase, order, shards) }.run(of_run, scratch, threads);
+        lent.send_to_others(Kind::Parameters, params)
     }
 }

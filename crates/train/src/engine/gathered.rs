@@ -4,30 +4,55 @@
 //! rows and columns together. Where a pass has few rows, the members of a group tell each other those instead of sums. Each then computes the
 //! gradient of its [part](super::parts), one shard after the other, in the order of all: no sum travels from member to member.
 
-use ndarray::ArrayView2;
+use std::ops::Range;
 
-use chainrule_tensor::{Buffer, Real};
+use chainrule_tensor::{Buffer, Real, UsedColumns};
+use ndarray::ArrayView2;
 
 use super::buckets::{Bucket, Buckets, GradSource, runs};
 use super::members::{Kind, Members};
 use super::pass::rows_of_shard;
-use super::shard::Shard;
+use super::shard::{MIN_INPUTS, Shard};
 use crate::group::GroupError;
 use crate::numbers;
 
 /// The operands of some stages, of all shards of a pass.
 #[derive(Debug, Default)]
-pub(crate) struct Gathered<T> {
+pub(crate) struct Gathered<T: Real> {
     /// Each with the columns of its X and of its dZ.
     stages: Vec<(usize, [usize; 2])>,
     /// Those of the last pass: the first one is left out where its samples are stored without their zeros.
     used: Vec<(usize, [usize; 2])>,
-    /// Those of each shard of another member: X and dZ of each stage, one after the other.
-    of_shards: Vec<Buffer<T>>,
-    /// The rows of the pass.
-    rows: usize,
+    /// Those of each other member, as they were received: of each of its shards X and dZ of each stage, one after the other.
+    of_members: Vec<Buffer<T>>,
+    /// Where those of each shard are.
+    places: Vec<Place>,
+    /// The columns of the samples of each shard of another member that are not zeros.
+    columns: Vec<UsedColumns<T>>,
+    /// Whether all gradients of the last pass are finite, those of other members included.
+    are_finite: bool,
     /// How many parameters travel together.
     run_len: usize,
+}
+
+/// Where the operands of a shard of another member are.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    member: usize,
+    values: Range<usize>,
+    rows: usize,
+    /// Whether the columns of its samples were looked at and are fewer than all.
+    has_columns: bool,
+}
+
+/// A pass whose operands are exchanged.
+#[derive(Clone, Copy)]
+pub(crate) struct PassOfAll {
+    /// The number of its rows, over all members.
+    pub(crate) rows: usize,
+    pub(crate) has_sparse_samples: bool,
+    /// A bound of all its gradients, over all members.
+    pub(crate) largest_grad: f64,
 }
 
 /// The stages with weights for which a row has fewer numbers than its share of the weight, in passes of up to so many rows, each with
@@ -54,13 +79,25 @@ fn columns(stages: &[(usize, [usize; 2])]) -> usize {
 impl<T: Real> Gathered<T> {
     /// For these stages, so many shards, and parameters of which so many travel together.
     pub(crate) fn of_stages(stages: Vec<(usize, [usize; 2])>, shards: usize, run_len: usize) -> Self {
-        let of_shards = (0..shards).map(|_| Buffer::default()).collect();
-        Self { used: stages.clone(), stages, of_shards, rows: 0, run_len }
+        let places = vec![Place::default(); shards];
+        let columns = vec![UsedColumns::default(); shards];
+        Self {
+            used: stages.clone(),
+            stages,
+            of_members: Vec::new(),
+            places,
+            columns,
+            are_finite: false,
+            run_len,
+        }
     }
 
-    /// The memory for a shard of another member, and the number of values that it is to have for so many rows.
-    pub(crate) fn memory(&mut self, shard: usize, rows: usize) -> (&mut Buffer<T>, usize) {
-        (&mut self.of_shards[shard], rows.saturating_mul(columns(&self.stages)))
+    /// The memory for another member, and the number of values that it is to have for so many rows.
+    pub(crate) fn memory(&mut self, member: usize, rows: usize) -> (&mut Buffer<T>, usize) {
+        if self.of_members.len() <= member {
+            self.of_members.resize_with(member + 1, Buffer::default);
+        }
+        (&mut self.of_members[member], rows.saturating_mul(columns(&self.stages)))
     }
 
     /// The number of values of a row; 0 if there is nothing to tell.
@@ -94,21 +131,20 @@ impl<T: Real> Gathered<T> {
         }
     }
 
-    /// Tells the other members the operands of the own shards, and takes up theirs, of a pass of so many rows.
+    /// Tells the other members the operands of the own shards, and takes up theirs.
     pub(crate) fn exchange<Y>(
         &mut self,
         members: &Members,
         shards: &[Shard<T, Y>],
-        rows: usize,
-        has_sparse_samples: bool,
+        pass: PassOfAll,
     ) -> Result<(), GroupError> {
-        let Self { stages, used, of_shards, .. } = self;
+        let PassOfAll { rows, has_sparse_samples, largest_grad } = pass;
+        let Self { stages, used, places, .. } = self;
         used.clear();
         used.extend(stages.iter().filter(|&&(stage, _)| stage > 0 || !has_sparse_samples));
         if used.is_empty() {
             return Ok(());
         }
-        self.rows = rows;
         let others: Vec<usize> = members.others().collect();
         members.send(&others, Kind::Operands, |message| {
             for shard in shards[members.own()].iter().filter(|shard| !shard.is_empty()) {
@@ -123,20 +159,36 @@ impl<T: Real> Gathered<T> {
             }
         })?;
         let columns = columns(used);
-        for member in others {
-            members.receive(member, Kind::Operands, |bytes| {
-                let mut rest = bytes;
-                for shard in members.shards_of(member) {
-                    let len = rows_of_shard(rows, shard, of_shards.len()).len() * columns;
-                    let (own, after) = rest.split_at_checked(len * size_of::<T>())?;
-                    of_shards[shard].reserve(len);
-                    numbers::numbers(own, &mut of_shards[shard][..len])?;
-                    rest = after;
-                }
-                rest.is_empty().then_some(())
-            })?;
+        let count = places.len();
+        for &member in &others {
+            let mut end = 0;
+            for shard in members.shards_of(member) {
+                let rows = rows_of_shard(rows, shard, count).len();
+                let start = end;
+                end += rows * columns;
+                self.places[shard] = Place { member, values: start..end, rows, has_columns: false };
+            }
+            let memory = &mut self.of_members[member];
+            memory.reserve(end);
+            members.receive_numbers(member, Kind::Operands, &mut memory[..end])?;
         }
+        self.are_finite = largest_grad.is_finite();
+        others.iter().for_each(|&member| members.shards_of(member).for_each(|shard| self.look(shard)));
         Ok(())
+    }
+
+    /// Looks for columns of the samples of a shard that are zeros, as that shard has.
+    fn look(&mut self, shard: usize) {
+        let Some((x, dz)) = self.operands(0, shard) else { return };
+        let (inputs, units) = (x.ncols(), dz.ncols());
+        let Place { member, values: Range { start, .. }, rows, .. } = self.places[shard];
+        let x = &self.of_members[member][start..start + rows * inputs];
+        if inputs < MIN_INPUTS || !UsedColumns::may_be_fewer(&x[..inputs]) {
+            return;
+        }
+        let columns = &mut self.columns[shard];
+        columns.find(x, inputs, units);
+        self.places[shard].has_columns = columns.are_fewer();
     }
 
     /// The X and the dZ of a stage in a shard of another member; `None` if it has no rows.
@@ -145,14 +197,24 @@ impl<T: Real> Gathered<T> {
         stage: usize,
         shard: usize,
     ) -> Option<(ArrayView2<'_, T>, ArrayView2<'_, T>)> {
-        let rows = rows_of_shard(self.rows, shard, self.of_shards.len()).len();
+        let Place { member, values, rows, .. } = &self.places[shard];
+        let &(_, [a, b]) = self.used.iter().find(|&&(known, _)| known == stage)?;
         let before = self.used.iter().take_while(|&&(known, _)| known != stage);
         let start = rows * before.map(|(_, [a, b])| a + b).sum::<usize>();
-        let &(_, [a, b]) = self.used.iter().find(|&&(known, _)| known == stage)?;
-        let values = &self.of_shards[shard].get(start..start + rows * (a + b))?;
-        let (x, dz) = values.split_at(rows * a);
-        let of = |columns, values| ArrayView2::from_shape((rows, columns), values).ok();
-        (rows > 0).then_some(())?;
+        let values = self.of_members.get(*member)?.get(values.clone())?;
+        let (x, dz) = values.get(start..start + rows * (a + b))?.split_at(rows * a);
+        let of = |columns, values| ArrayView2::from_shape((*rows, columns), values).ok();
+        (*rows > 0).then_some(())?;
         Some((of(a, x)?, of(b, dz)?))
+    }
+
+    /// The columns of the samples of a shard of another member that are not zeros, if they were looked for and it pays to leave out the others.
+    pub(crate) fn used_columns(&self, shard: usize) -> Option<&UsedColumns<T>> {
+        self.places[shard].has_columns.then(|| &self.columns[shard])
+    }
+
+    /// Whether all gradients of the pass are finite.
+    pub(crate) fn are_finite(&self) -> bool {
+        self.are_finite
     }
 }

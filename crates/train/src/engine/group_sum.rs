@@ -7,16 +7,13 @@
 //!
 //! Gradients of tables that are lists travel as lists: the numbers of rows and their sums.
 
-use std::ops::Range;
-
 use chainrule_core::ParamKind;
 use chainrule_tensor::{Buffer, Real};
 
 use super::buckets::{Bucket, Buckets, GradSource, range_of, runs};
 use super::gathered::Gathered;
 use super::members::{Kind, Members};
-use super::prefetch::NextSamples;
-use super::reduce::{BucketRange, Order, Phase, Reduce, Scratch, add_share};
+use super::reduce::{Beside, BucketRange, Order, Phase, Reduce, Scratch, add_share};
 use super::several_passes::Shares;
 use super::shard::Shard;
 use super::sparse::{RowRange, TableRows};
@@ -129,22 +126,9 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
         let offset = buckets[0].start;
         let block = ParamBlock { common, offset, params: &mut [], state_offset: 0, state: &mut [] };
         let range = BucketRange { buckets, block, total: values };
-        let nothing = |_: u32, _: Range<usize>| ();
-        let next = NextSamples { prefetch: &nothing, samples: &[], columns: (0, 0) };
         let order = Order::ByShard { continued };
-        let shares = Shares::ALL;
-        Reduce {
-            phase: Phase::Reduce,
-            order,
-            tables: &[],
-            shares,
-            shards,
-            split_k: None,
-            gathered,
-            used: None,
-            next,
-        }
-        .run(range, scratch, threads);
+        let beside = gathered.map_or(Beside::Nothing, Beside::Gathered);
+        Reduce { beside, ..Reduce::new(Phase::Reduce, order, shards) }.run(range, scratch, threads);
     }
 
     /// Sums the gradients of tables that are lists.

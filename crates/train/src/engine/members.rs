@@ -1,16 +1,16 @@
 //! The members of a [`Group`], and which shards each of them runs.
 //!
 //! Each member runs a contiguous run of whole shards. The other shards stay empty, so that nothing else has to know of them. What
-//! members tell each other is a message that begins with its [`Kind`]: members that are not at the same point of the training are
+//! members tell each other is a message of a [`Kind`]: members that are not at the same point of the training are
 //! found out, and one that fails says why to all others, whatever these wait for.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chainrule_tensor::Real;
+use chainrule_tensor::{Real, bytes_mut, bytes_of};
 
 use super::pass::rows_of_shard;
-use crate::group::{Group, GroupError};
+use crate::group::{Group, GroupError, Lender};
 use crate::numbers;
 
 /// What a message is about.
@@ -62,8 +62,8 @@ impl Kind {
         Self::Failure,
     ];
 
-    fn of(byte: Option<&u8>) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| byte == Some(&(*kind as u8)))
+    fn of(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| byte == *kind as u8)
     }
 
     /// Where a member is that sends it.
@@ -153,6 +153,11 @@ impl Members {
         self.division.shards_of(rank)
     }
 
+    /// The rows of a batch of `rows` that belong to a member.
+    pub(crate) fn rows_of(&self, rank: usize, rows: usize) -> Range<usize> {
+        self.division.rows_of(rank, rows)
+    }
+
     /// Whether a member has rows of a batch of `rows`.
     pub(crate) fn has_rows(&self, rank: usize, rows: usize) -> bool {
         self.division.has_rows(rank, rows)
@@ -177,9 +182,8 @@ impl Members {
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), GroupError> {
         let mut message = self.take();
-        message.push(kind as u8);
         write(&mut message);
-        self.send_message(to, message)
+        self.send_message(to, kind, message)
     }
 
     /// Sends these numbers.
@@ -189,25 +193,25 @@ impl Members {
         kind: Kind,
         values: &[T],
     ) -> Result<(), GroupError> {
-        // Whatever is in it is overwritten.
-        let mut message = self.spare();
-        message.resize(1 + size_of_val(values), 0);
-        message[0] = kind as u8;
-        numbers::write(values, &mut message[1..]);
-        self.send_message(to, message)
+        self.send(to, kind, |message| numbers::append(values, message))
     }
 
-    fn send_message(&self, to: &[usize], message: Vec<u8>) -> Result<(), GroupError> {
-        let why = |error| match error {
-            GroupError::Gone { rank } => self.why_gone(rank),
-            error => error,
-        };
+    /// Calls `work`, which lends numbers that others are sent, and returns when they were sent.
+    pub(crate) fn lend<'env>(
+        &self,
+        work: &mut dyn FnMut(Lent<'_, 'env>) -> Result<(), GroupError>,
+    ) -> Result<(), GroupError> {
+        self.group.lend(&mut |lender| work(Lent { members: self, lender }))
+    }
+
+    fn send_message(&self, to: &[usize], kind: Kind, message: Vec<u8>) -> Result<(), GroupError> {
+        let why = |error| self.why(error);
         let Some((&last, others)) = to.split_last() else {
             self.give(message);
             return Ok(());
         };
-        others.iter().try_for_each(|&to| self.group.send(to, &message)).map_err(why)?;
-        self.give(self.group.send_away(last, message).map_err(why)?);
+        others.iter().try_for_each(|&to| self.group.send(to, kind as u8, &message)).map_err(why)?;
+        self.give(self.group.send_away(last, kind as u8, message).map_err(why)?);
         Ok(())
     }
 
@@ -218,7 +222,20 @@ impl Members {
         expected: Kind,
         values: &mut [T],
     ) -> Result<(), GroupError> {
-        self.receive(from, expected, |bytes| numbers::numbers(bytes, values))
+        let mut message = self.take();
+        let place = bytes_mut(values);
+        let result = match self.group.receive_into(from, expected as u8, place, &mut message) {
+            Ok(None) => {
+                numbers::were_written(values);
+                Ok(())
+            }
+            Ok(Some(found)) => {
+                check(from, expected, found, &message).and_then(|()| Err(of_other_length(from)))
+            }
+            Err(error) => Err(error),
+        };
+        self.give(message);
+        result
     }
 
     /// Waits for a message of this kind, and calls `read` with its contents, which returns `None` if they are not what they should be.
@@ -230,22 +247,12 @@ impl Members {
     ) -> Result<R, GroupError> {
         let mut message = self.take();
         let result = self
-            .receive_message(from, expected, &mut message)
-            .and_then(|()| read(&message[1..]).ok_or_else(|| of_other_length(from)));
+            .group
+            .receive(from, &mut message)
+            .and_then(|found| check(from, expected, found, &message))
+            .and_then(|()| read(&message).ok_or_else(|| of_other_length(from)));
         self.give(message);
         result
-    }
-
-    fn receive_message(&self, from: usize, expected: Kind, message: &mut Vec<u8>) -> Result<(), GroupError> {
-        self.group.receive(from, message)?;
-        match Kind::of(message.first()) {
-            Some(Kind::Failure) => Err(failure(from, message)),
-            Some(kind) if kind == expected => Ok(()),
-            found => {
-                let found = found.map_or("an unknown point", Kind::place);
-                Err(GroupError::OutOfStep { rank: from, expected: expected.place(), found })
-            }
-        }
     }
 
     /// Tells all members what this one has to say, and calls `read` with what each says, its own included, in the order of the ranks.
@@ -290,31 +297,57 @@ impl Members {
         }
     }
 
+    /// An error, or that of a member that has ended, if it has said why.
+    fn why(&self, error: GroupError) -> GroupError {
+        match error {
+            GroupError::Gone { rank } => self.why_gone(rank),
+            error => error,
+        }
+    }
+
     /// Why a member has ended, if it has said so.
     fn why_gone(&self, rank: usize) -> GroupError {
         let mut message = Vec::new();
         loop {
             match self.group.receive(rank, &mut message) {
-                Ok(()) if Kind::of(message.first()) == Some(Kind::Failure) => return failure(rank, &message),
-                Ok(()) => {}
+                Ok(kind) if Kind::of(kind) == Some(Kind::Failure) => return failure(rank, &message),
+                Ok(_) => {}
                 Err(_) => return GroupError::Gone { rank },
             }
         }
     }
 
+    /// An empty message.
     fn take(&self) -> Vec<u8> {
-        let mut message = self.spare();
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut message = spare.unwrap_or_default();
         message.clear();
         message
     }
 
-    /// A message that is not in use, with whatever was in it.
-    fn spare(&self) -> Vec<u8> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
     fn give(&self, message: Vec<u8>) {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+    }
+}
+
+/// Sends numbers from where they are: see [`Members::lend`].
+#[derive(Clone, Copy)]
+pub(crate) struct Lent<'a, 'env> {
+    members: &'a Members,
+    lender: &'a dyn Lender<'env>,
+}
+
+impl<'env> Lent<'_, 'env> {
+    /// Sends these numbers, which stay as they are for so long, to all other members.
+    pub(crate) fn send_to_others<T: Real>(self, kind: Kind, values: &'env [T]) -> Result<(), GroupError> {
+        let Self { members, lender } = self;
+        if cfg!(target_endian = "big") {
+            let others: Vec<usize> = members.others().collect();
+            return members.send_numbers(&others, kind, values);
+        }
+        let bytes = bytes_of(values);
+        let sent = members.others().try_for_each(|to| lender.send(to, kind as u8, bytes));
+        sent.map_err(|error| members.why(error))
     }
 }
 
@@ -323,7 +356,19 @@ fn of_other_length(rank: usize) -> GroupError {
 }
 
 fn failure(rank: usize, message: &[u8]) -> GroupError {
-    GroupError::Failed { rank, message: String::from_utf8_lossy(&message[1..]).into_owned() }
+    GroupError::Failed { rank, message: String::from_utf8_lossy(message).into_owned() }
+}
+
+/// An error if a message that was found is of another kind than is expected.
+fn check(from: usize, expected: Kind, found: u8, message: &[u8]) -> Result<(), GroupError> {
+    match Kind::of(found) {
+        Some(Kind::Failure) => Err(failure(from, message)),
+        Some(kind) if kind == expected => Ok(()),
+        found => {
+            let found = found.map_or("an unknown point", Kind::place);
+            Err(GroupError::OutOfStep { rank: from, expected: expected.place(), found })
+        }
+    }
 }
 
 #[cfg(test)]

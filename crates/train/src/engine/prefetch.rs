@@ -16,6 +16,11 @@ pub(crate) struct NextSamples<'a> {
 }
 
 impl<'a> NextSamples<'a> {
+    /// None.
+    pub(crate) fn none() -> Self {
+        Self { prefetch: &|_, _| (), samples: &[], columns: (0, 0) }
+    }
+
     /// Spreads the samples evenly over this many calls of [`Prefetcher::advance`]; later calls do nothing.
     pub(crate) fn over(self, calls: usize) -> Prefetcher<'a> {
         Prefetcher { per_call: self.samples.len().div_ceil(calls.max(1)), rest: self }

@@ -105,6 +105,25 @@ impl<T: Real> BucketRange<'_, T> {
     }
 }
 
+/// What is known of products beside the operands in the shards.
+#[derive(Clone, Copy)]
+pub(crate) enum Beside<'a, T: Real> {
+    Nothing,
+    /// The first product, which is split.
+    Split(&'a SplitK<T>),
+    /// The columns that the samples of all shards use.
+    Used(&'a UsedColumns<T>),
+    /// The operands in the shards of other members of a group, where those of all are summed here.
+    Gathered(&'a Gathered<T>),
+}
+
+impl<'a, T: Real> Beside<'a, T> {
+    /// The first product where it is split, or else the columns that all shards use if they were found.
+    pub(crate) fn of_first(split_k: Option<&'a SplitK<T>>, used: Option<&'a UsedColumns<T>>) -> Self {
+        split_k.map(Self::Split).or(used.map(Self::Used)).unwrap_or(Self::Nothing)
+    }
+}
+
 /// The sum over the shards and the update, for all parameters.
 pub(crate) struct Reduce<'a, T: Real, Y> {
     pub(crate) phase: Phase,
@@ -114,12 +133,7 @@ pub(crate) struct Reduce<'a, T: Real, Y> {
     /// How much the sums that are in `total` count, and these.
     pub(crate) shares: Shares,
     pub(crate) shards: &'a [Shard<T, Y>],
-    /// The first product, where it is split.
-    pub(crate) split_k: Option<&'a SplitK<T>>,
-    /// The operands in the shards of other members of a group, where those of all are summed here.
-    pub(crate) gathered: Option<&'a Gathered<T>>,
-    /// The columns that the samples of all shards use, where it is not split and that was found.
-    pub(crate) used: Option<&'a UsedColumns<T>>,
+    pub(crate) beside: Beside<'a, T>,
     /// All samples of the next step, with all columns.
     pub(crate) next: NextSamples<'a>,
 }
@@ -137,11 +151,33 @@ struct Work<'a, T: Real> {
     threads: usize,
 }
 
-impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
+impl<'a, T: Real, Y: Sync> Reduce<'a, T, Y> {
+    /// Of the only pass of a batch, whose shards have all that is needed, without a look at the next one.
+    pub(crate) fn new(phase: Phase, order: Order, shards: &'a [Shard<T, Y>]) -> Self {
+        let (shares, beside, next) = (Shares::ALL, Beside::Nothing, NextSamples::none());
+        Self { phase, order, tables: &[], shares, shards, beside, next }
+    }
+
+    /// The first product, if it is split.
+    fn split_k(&self) -> Option<&'a SplitK<T>> {
+        match self.beside {
+            Beside::Split(split_k) => Some(split_k),
+            _ => None,
+        }
+    }
+
+    /// The operands in the shards of other members.
+    fn gathered(&self) -> Option<&'a Gathered<T>> {
+        match self.beside {
+            Beside::Gathered(gathered) => Some(gathered),
+            _ => None,
+        }
+    }
+
     /// Runs on up to `threads` threads, each with one of `scratch`. The rows of the split weight go to the threads that
     /// multiplied with them, and to others if there are more threads than shards.
     pub(crate) fn run(&self, all: BucketRange<'_, T>, scratch: &mut [Scratch<T>], threads: usize) {
-        let (split, rest) = all.split_before(self.split_k.map_or(0, |split_k| split_k.weight.end));
+        let (split, rest) = all.split_before(self.split_k().map_or(0, |split_k| split_k.weight.end));
         self.share(Work { split, rest, shards: 0..self.shards.len(), scratch, threads });
     }
 
@@ -159,7 +195,7 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
             return self.reduce(rest, shared, &mut scratch[0], &mut prefetcher);
         }
         let middle = shards.start + shards.len().div_ceil(2);
-        let (split_a, split_b) = match self.split_k {
+        let (split_a, split_b) = match self.split_k() {
             // More threads than shards share the rows of one.
             Some(split_k) if shards.len() > 1 => split.split_before(split_k.end(middle)),
             _ => split.halve(),
@@ -186,7 +222,7 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
 
     /// What the thread with these shards will read in the next step.
     fn next_of(&self, shards: Range<usize>) -> NextSamples<'_> {
-        match self.split_k {
+        match self.split_k() {
             Some(split_k) => NextSamples { columns: split_k.columns(shards), ..self.next },
             None => {
                 let first_row =
@@ -291,16 +327,16 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
         let mut row = 0;
         let all = self.shards.iter().enumerate();
         let mut operands = all.filter_map(|(index, shard)| {
-            let (x, dy) = match self.gathered {
-                _ if !shard.is_empty() => shard.operands(stage),
-                Some(gathered) => gathered.operands(stage, index)?,
-                None => return None,
+            let (used, (x, dy)) = if shard.is_empty() {
+                let gathered = self.gathered()?;
+                (gathered.used_columns(index), gathered.operands(stage, index)?)
+            } else {
+                (shard.used_columns(), shard.operands(stage))
             };
-            let used = if shard.is_empty() { None } else { shard.used_columns() };
             let rows = row..row + dy.nrows();
             row = rows.end;
-            let x = match self.split_k {
-                Some(split_k) if stage == 0 => split_k.x(rows, inputs.clone()),
+            let x = match self.beside {
+                Beside::Split(split_k) if stage == 0 => split_k.x(rows, inputs.clone()),
                 _ => x.slice_move(s![.., inputs.clone()]),
             };
             Some((used, (x.reversed_axes(), dy)))
@@ -314,11 +350,12 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
             }
             return;
         }
-        let used = match self.split_k {
-            Some(split_k) if stage == 0 => Some(split_k.used(inputs.clone())),
-            _ => self.used.filter(|_| stage == 0).map(|used| (used, inputs.clone())),
+        let used = match self.beside {
+            Beside::Split(split_k) if stage == 0 => Some(split_k.used(inputs.clone())),
+            Beside::Used(used) if stage == 0 => Some((used, inputs.clone())),
+            _ => None,
         };
-        debug_assert!(self.gathered.is_none(), "the columns that other members use are not known here");
+        debug_assert!(self.gathered().is_none(), "what other members have is added shard by shard");
         // dW = Σ Xᵀ dZ: the sum over all rows of the batch.
         let Some((_, first)) = operands.next() else { unreachable!("a batch has at least one sample") };
         let mut some = [first; MAX_PRODUCTS];
@@ -336,7 +373,8 @@ impl<T: Real, Y: Sync> Reduce<'_, T, Y> {
 
     /// Whether it is certain that no gradient is NaN or infinite: 0 times one would be NaN.
     fn has_finite_gradients(&self) -> bool {
-        self.shards.iter().map(|shard| shard.largest_grad).sum::<f64>().is_finite()
+        let own = self.shards.iter().map(|shard| shard.largest_grad).sum::<f64>().is_finite();
+        own && self.gathered().is_none_or(Gathered::are_finite)
     }
 }
 

@@ -18,7 +18,7 @@ use super::whole_batch::{Losses, WholeBatch};
 const TARGETS: usize = 256;
 
 /// Zeros are not looked for in smaller samples: the products are too short to gain from it.
-const MIN_INPUTS: usize = 64;
+pub(crate) const MIN_INPUTS: usize = 64;
 
 /// The memory of one shard, kept from step to step. It is aligned to two cache lines, since CPUs fetch them in pairs, so
 /// that threads with neighbouring shards do not write to one line in turn.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use chainrule_core::ParamKind;
 use chainrule_optim::{Parameter, Step, Update, UpdateRule};
 use chainrule_tensor::{Real, each, prefetch_mut};
 
@@ -77,6 +78,16 @@ impl<'a, T: Real> ParamBlock<'a, T> {
     /// Overwrites the parameters in `range`.
     pub(crate) fn replace(&mut self, range: Range<usize>, values: &[T]) {
         self.params[range.start - self.offset..range.end - self.offset].copy_from_slice(values);
+    }
+}
+
+/// Gives running statistics their next values, which came as their gradients: these are then zeros, since an optimizer could take
+/// them for gradients. Both begin with the parameter `offset`.
+pub(crate) fn take_statistics<T: Real>(buckets: &[Bucket], offset: usize, total: &mut [T], params: &mut [T]) {
+    for &Bucket { start, end, .. } in buckets.iter().filter(|bucket| bucket.kind == ParamKind::Buffer) {
+        let range = start - offset..end - offset;
+        params[range.clone()].copy_from_slice(&total[range.clone()]);
+        total[range].fill(T::zero());
     }
 }
 

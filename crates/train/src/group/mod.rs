@@ -24,13 +24,13 @@ pub trait Group: Debug + Send + Sync {
     /// The number of members.
     fn size(&self) -> usize;
 
-    /// Sends a message to another member. It does not wait until that one receives it: two members may send to each other before either
-    /// receives.
+    /// Sends a message of a kind, which is whatever members agree on, to another member. It does not wait until that one receives it: two
+    /// members may send to each other before either receives.
     ///
     /// # Errors
     ///
     /// [`GroupError`] if that member cannot be reached.
-    fn send(&self, to: usize, message: &[u8]) -> Result<(), GroupError>;
+    fn send(&self, to: usize, kind: u8, message: &[u8]) -> Result<(), GroupError>;
 
     /// As [`send`](Self::send), of a message that the caller has no more use for. Returns memory for another one, with whatever is in it.
     /// By default it sends a copy.
@@ -38,18 +38,70 @@ pub trait Group: Debug + Send + Sync {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    fn send_away(&self, to: usize, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
-        self.send(to, &message)?;
+    fn send_away(&self, to: usize, kind: u8, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
+        self.send(to, kind, &message)?;
         Ok(message)
     }
 
-    /// Waits for the next message of another member, and replaces the contents of `message` by it.
+    /// Waits for the next message of another member, and replaces the contents of `message` by it; returns its kind.
     ///
     /// # Errors
     ///
     /// [`GroupError::Gone`] if that member has ended, [`GroupError::Silent`] if it sends nothing for longer than this group waits,
     /// [`GroupError::Transport`] if the message cannot be received.
-    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<(), GroupError>;
+    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<u8, GroupError>;
+
+    /// As [`receive`](Self::receive), where a message of this kind with as many bytes as `place` has is expected: that is written to `place`, and
+    /// `None` is returned. Any other message is received as there. By default the message is copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive); then what is in `place` means nothing.
+    fn receive_into(
+        &self,
+        from: usize,
+        kind: u8,
+        place: &mut [u8],
+        message: &mut Vec<u8>,
+    ) -> Result<Option<u8>, GroupError> {
+        let found = self.receive(from, message)?;
+        if found != kind || message.len() != place.len() {
+            return Ok(Some(found));
+        }
+        place.copy_from_slice(message);
+        Ok(None)
+    }
+
+    /// Calls `work` with a [`Lender`], and returns when all messages were sent that it was given. By default they are copied.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`, and as [`send`](Self::send).
+    fn lend<'env>(&self, work: Lending<'_, 'env>) -> Result<(), GroupError> {
+        work(&Copying(self))
+    }
+}
+
+/// Sends messages from where they are: see [`Group::lend`].
+pub trait Lender<'env> {
+    /// As [`Group::send`], of a message that stays as it is for so long.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn send(&self, to: usize, kind: u8, message: &'env [u8]) -> Result<(), GroupError>;
+}
+
+/// What is done while messages are lent: it is called once.
+pub type Lending<'a, 'env> = &'a mut dyn FnMut(&dyn Lender<'env>) -> Result<(), GroupError>;
+
+/// Sends copies.
+struct Copying<'a, G: ?Sized>(&'a G);
+
+impl<'env, G: Group + ?Sized> Lender<'env> for Copying<'_, G> {
+    fn send(&self, to: usize, kind: u8, message: &'env [u8]) -> Result<(), GroupError> {
+        self.0.send(to, kind, message)
+    }
 }
 
 /// For a program that keeps a hold of its place in the group.
@@ -62,15 +114,29 @@ impl<G: Group + ?Sized> Group for Arc<G> {
         (**self).size()
     }
 
-    fn send(&self, to: usize, message: &[u8]) -> Result<(), GroupError> {
-        (**self).send(to, message)
+    fn send(&self, to: usize, kind: u8, message: &[u8]) -> Result<(), GroupError> {
+        (**self).send(to, kind, message)
     }
 
-    fn send_away(&self, to: usize, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
-        (**self).send_away(to, message)
+    fn send_away(&self, to: usize, kind: u8, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
+        (**self).send_away(to, kind, message)
     }
 
-    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<(), GroupError> {
+    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<u8, GroupError> {
         (**self).receive(from, message)
+    }
+
+    fn receive_into(
+        &self,
+        from: usize,
+        kind: u8,
+        place: &mut [u8],
+        message: &mut Vec<u8>,
+    ) -> Result<Option<u8>, GroupError> {
+        (**self).receive_into(from, kind, place, message)
+    }
+
+    fn lend<'env>(&self, work: Lending<'_, 'env>) -> Result<(), GroupError> {
+        (**self).lend(work)
     }
 }

@@ -44,9 +44,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct ThreadGroup {
     rank: usize,
     /// To each member.
-    senders: Vec<Sender<Vec<u8>>>,
+    senders: Vec<Sender<(u8, Vec<u8>)>>,
     /// From each member.
-    receivers: Vec<Mutex<Receiver<Vec<u8>>>>,
+    receivers: Vec<Mutex<Receiver<(u8, Vec<u8>)>>>,
     patience: Duration,
 }
 
@@ -81,22 +81,23 @@ impl Group for ThreadGroup {
         self.senders.len()
     }
 
-    fn send(&self, to: usize, message: &[u8]) -> Result<(), GroupError> {
-        self.send_away(to, message.to_vec()).map(|_| ())
+    fn send(&self, to: usize, kind: u8, message: &[u8]) -> Result<(), GroupError> {
+        self.send_away(to, kind, message.to_vec()).map(|_| ())
     }
 
-    fn send_away(&self, to: usize, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
-        self.senders[to].send(message).map_err(|_| GroupError::Gone { rank: to })?;
+    fn send_away(&self, to: usize, kind: u8, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
+        self.senders[to].send((kind, message)).map_err(|_| GroupError::Gone { rank: to })?;
         Ok(Vec::new())
     }
 
-    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<(), GroupError> {
+    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<u8, GroupError> {
         let receiver = self.receivers[from].lock().unwrap_or_else(PoisonError::into_inner);
-        *message = receiver.recv_timeout(self.patience).map_err(|error| match error {
+        let (kind, received) = receiver.recv_timeout(self.patience).map_err(|error| match error {
             RecvTimeoutError::Disconnected => GroupError::Gone { rank: from },
             RecvTimeoutError::Timeout => GroupError::Silent { rank: from, seconds: self.patience.as_secs() },
         })?;
-        Ok(())
+        *message = received;
+        Ok(kind)
     }
 }
 

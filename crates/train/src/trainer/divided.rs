@@ -11,7 +11,7 @@ use super::{State, Trainer};
 use crate::engine::buckets::{Bucket, Buckets, runs};
 use crate::engine::careful::{Finding, Watch, Watched};
 use crate::engine::divided::{Changed, DividedSum};
-use crate::engine::gathered::{Gathered, stages};
+use crate::engine::gathered::{Gathered, PassOfAll, stages};
 use crate::engine::group_sum::{Addends, GroupSum};
 use crate::engine::members::{Kind, Members};
 use crate::engine::parts::{Part, Parts};
@@ -74,8 +74,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         watch: Option<&Watch>,
     ) -> Result<(), TrainError> {
         let step = self.state.at();
-        let State { operands, shards, has_sparse_samples, .. } = &mut self.state;
-        operands.exchange(members, shards, rows, *has_sparse_samples)?;
+        let State { operands, shards, has_sparse_samples, of_group, .. } = &mut self.state;
+        let largest_grad = of_group.largest_grads.iter().sum();
+        let pass = PassOfAll { rows, has_sparse_samples: *has_sparse_samples, largest_grad };
+        operands.exchange(members, shards, pass)?;
         let optimizer = &*self.optimizer;
         let State {
             shards,
@@ -138,13 +140,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Chooses the products of which members tell each other the operands, and allocates these.
     pub(super) fn make_operands(&mut self, shards: usize) -> Result<(), TrainError> {
         let rows = self.rows_of_pass();
-        let own = self.own_shards(shards);
-        let State { operands, buckets, parts, .. } = &mut self.state;
+        let State { operands, buckets, parts, members, .. } = &mut self.state;
         *operands =
             Gathered::of_stages(stages_of_parts(parts.as_ref(), buckets, rows), shards, buckets.run_len());
-        for shard in (0..shards).filter(|shard| !own.contains(shard)) {
-            let (memory, len) = operands.memory(shard, rows.div_ceil(shards.max(1)));
-            reserve(memory, len, shards - own.len(), "the operands of products in other processes")?;
+        let Some(members) = members else { return Ok(()) };
+        for member in members.others() {
+            let (memory, len) = operands.memory(member, members.rows_of(member, rows).len());
+            reserve(memory, len, members.size() - 1, "the operands of products in other processes")?;
         }
         Ok(())
     }

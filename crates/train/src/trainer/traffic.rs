@@ -26,10 +26,10 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// So many messages with this many bytes in all, one more each for its kind.
+    /// So many messages with this many bytes in all.
     fn add(&mut self, messages: usize, bytes: usize) {
         self.messages += messages as u64;
-        self.bytes += (messages + bytes) as u64;
+        self.bytes += bytes as u64;
     }
 }
 

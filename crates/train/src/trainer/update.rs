@@ -1,8 +1,6 @@
 //! The update of a step, and how it is undone.
 
-use std::ops::Range;
-
-use chainrule_core::{Mode, ParamKind};
+use chainrule_core::Mode;
 use chainrule_data::Samples;
 use chainrule_optim::{Parameter, Step, UpdateRule, Whole};
 use chainrule_tensor::{Real, UsedColumns};
@@ -19,11 +17,11 @@ use crate::engine::members::Members;
 use crate::engine::pass::Batch;
 use crate::engine::prefetch::NextSamples;
 use crate::engine::range::largest_gradient;
-use crate::engine::reduce::{BucketRange, Order, Phase, Reduce, Scratch, joint_columns};
+use crate::engine::reduce::{Beside, BucketRange, Order, Phase, Reduce, Scratch, joint_columns};
 use crate::engine::several_passes::{SeveralPasses, Shares};
 use crate::engine::shard::Shard;
 use crate::engine::split_k::SplitK;
-use crate::engine::update::{Common, ParamBlock};
+use crate::engine::update::{Common, ParamBlock, take_statistics};
 use crate::group::GroupError;
 
 /// What an update is given beside the batch.
@@ -80,20 +78,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let block =
                 ParamBlock { common: &common, offset: 0, params, state_offset: 0, state: optimizer_state };
             let range = BucketRange { buckets: buckets.of_step(), block, total: &mut [] };
-            let shares = Shares::ALL;
-            let split_k = split_k.as_ref();
-            let used = joint_columns(used, shards, order);
-            let reduce = Reduce {
-                phase: Phase::Fused,
-                order,
-                tables: &[],
-                shares,
-                shards,
-                split_k,
-                gathered: None,
-                used,
-                next,
-            };
+            let beside = Beside::of_first(split_k.as_ref(), joint_columns(used, shards, order));
+            let reduce = Reduce { beside, next, ..Reduce::new(Phase::Fused, order, shards) };
             return reduce.run(range, scratch, threads);
         }
 
@@ -102,7 +88,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if let Some(watch) = watch {
             look_at_all(watch, buckets, total, T::max_value());
         }
-        take_statistics(buckets, total, params);
+        take_statistics(buckets.updated(), 0, total, params);
         if optimizer.needs_all_gradients() {
             let forward = Forward {
                 layers: &self.model.layers,
@@ -153,20 +139,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let block =
             ParamBlock { common: &common, offset: 0, params, state_offset: 0, state: optimizer_state };
         let range = BucketRange { buckets: buckets.updated(), block, total };
-        let shares = Shares::ALL;
-        let split_k = split_k.as_ref();
         let tables = &group_sum.tables;
-        let reduce = Reduce {
-            phase: Phase::Update,
-            order,
-            tables,
-            shares,
-            shards,
-            split_k,
-            gathered: None,
-            used: None,
-            next,
-        };
+        let beside = Beside::of_first(split_k.as_ref(), None);
+        let reduce = Reduce { tables, beside, next, ..Reduce::new(Phase::Update, order, shards) };
         reduce.run(range, scratch, threads);
     }
 
@@ -253,32 +228,8 @@ impl<T: Real> Sum<'_, T> {
         let block =
             ParamBlock { common: &common, offset: 0, params: &mut [], state_offset: 0, state: &mut [] };
         let range = BucketRange { buckets: buckets.of_step(), block, total };
-        let nothing = |_: u32, _: Range<usize>| ();
-        let next = NextSamples { prefetch: &nothing, samples: &[], columns: (0, 0) };
-        let used = joint_columns(used, shards, order);
-        Reduce {
-            phase: Phase::Reduce,
-            order,
-            tables: &[],
-            shares,
-            shards,
-            split_k,
-            gathered: None,
-            used,
-            next,
-        }
-        .run(range, scratch, threads);
-    }
-}
-
-/// Gives running statistics their next values, which came as their gradients: these are then zeros, since an optimizer could take
-/// them for gradients.
-fn take_statistics<T: Real>(buckets: &Buckets, total: &mut [T], params: &mut [T]) {
-    for &Bucket { start, end, .. } in
-        buckets.updated().iter().filter(|bucket| bucket.kind == ParamKind::Buffer)
-    {
-        params[start..end].copy_from_slice(&total[start..end]);
-        total[start..end].fill(T::zero());
+        let beside = Beside::of_first(split_k, joint_columns(used, shards, order));
+        Reduce { shares, beside, ..Reduce::new(Phase::Reduce, order, shards) }.run(range, scratch, threads);
     }
 }
 

@@ -588,13 +588,13 @@ impl Group for Counting {
         self.0.size()
     }
 
-    fn send(&self, to: usize, message: &[u8]) -> Result<(), GroupError> {
+    fn send(&self, to: usize, kind: u8, message: &[u8]) -> Result<(), GroupError> {
         self.1[0].fetch_add(1, Ordering::Relaxed);
         self.1[1].fetch_add(message.len() as u64, Ordering::Relaxed);
-        self.0.send(to, message)
+        self.0.send(to, kind, message)
     }
 
-    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<(), GroupError> {
+    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<u8, GroupError> {
         self.0.receive(from, message)
     }
 }
@@ -633,15 +633,15 @@ impl Group for Noting {
         self.0.size()
     }
 
-    fn send(&self, to: usize, message: &[u8]) -> Result<(), GroupError> {
+    fn send(&self, to: usize, kind: u8, message: &[u8]) -> Result<(), GroupError> {
         self.1.lock().unwrap().push(message.len() as i64);
-        self.0.send(to, message)
+        self.0.send(to, kind, message)
     }
 
-    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<(), GroupError> {
-        self.0.receive(from, message)?;
+    fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<u8, GroupError> {
+        let kind = self.0.receive(from, message)?;
         self.1.lock().unwrap().push(-(message.len() as i64));
-        Ok(())
+        Ok(kind)
     }
 }
 
