@@ -366,7 +366,7 @@ pub enum FileError {
     CountsOfOthers,
     /// The processes of a group have the optimizer's state each of its part of the parameters.
     #[error(
-        "cannot save the training here, since the other processes have parts of the optimizer's state: let a callback save it, such as `Checkpoints`, or go on from the checkpoint before"
+        "cannot save the training here, since the other processes have parts of the optimizer's state: let a callback save it, such as `Checkpoints`, or all of them with `checkpoint_together`, or go on from the checkpoint before"
     )]
     StateOfOthers,
     /// It is a model, but not a checkpoint of a training.

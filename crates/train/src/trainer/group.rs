@@ -47,8 +47,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// The result is that of [`distributable`](Self::distributable) in one process. There have to be as many shards as processes, or more. In a
     /// step a process sends about twice the bytes of the parameters. Of a large network each keeps the optimizer's state of its part of the
-    /// parameters alone ([`optimizer_bytes`](Self::optimizer_bytes)): a checkpoint is then made for a callback that asks for it, not by
-    /// [`save`](Self::save) after the training.
+    /// parameters alone ([`optimizer_bytes`](Self::optimizer_bytes)): a checkpoint is then made for a callback that asks for it or, after
+    /// the training, by all together ([`checkpoint_together`](Self::checkpoint_together)), not by [`save`](Self::save) in one of them.
     ///
     /// Not supported, and refused before the first step: optimizers that need factors of products or evaluate a batch again, losses that
     /// compare the samples of a batch with each other, models that carry states from batch to batch, the audit, and

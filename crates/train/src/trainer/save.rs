@@ -8,6 +8,8 @@ use chainrule_optim::Update;
 use chainrule_tensor::{Buffer, Real};
 
 use super::checkpoint::Checkpoint;
+use super::error::TrainError;
+use super::group::Wishes;
 use super::history::{EpochReport, Scores};
 use super::{State, Trainer};
 use crate::model::file::{Contents, EpochPosition, EpochRecord, FileError, RunRecord, ScoreRecord, Training};
@@ -19,7 +21,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// # Errors
     ///
-    /// [`FileError::Io`] with the path and the system's error, [`FileError::CarriedStates`] as [`checkpoint`](Self::checkpoint).
+    /// [`FileError::Io`] with the path and the system's error, and those of [`checkpoint`](Self::checkpoint).
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
         self.checkpoint()?.write(path)
     }
@@ -30,7 +32,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// [`FileError::CountsOfOthers`] after an error in the middle of an epoch of a [group](Self::group) of processes;
     /// [`FileError::StateOfOthers`] where each of its processes keeps the optimizer's state of its part of the parameters, unless a
-    /// callback asks for it;
+    /// callback asks for it, since the others need not save at the same time: with [`checkpoint_together`](Self::checkpoint_together) they do;
     /// [`FileError::CarriedStates`] in the middle of an epoch of a model with a stateful layer that does not hand its state over. Those
     /// of chainrule do.
     pub fn checkpoint(&self) -> Result<Checkpoint, FileError> {
@@ -75,6 +77,38 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let contents =
             Contents { position, epoch_weight, record, ..Contents::of(&self.model, Some(training)) };
         Ok(Checkpoint { contents: Arc::new(contents) })
+    }
+
+    /// A checkpoint that all processes of a [group](Self::group) make together, each of which calls this at the same point of its program. Those
+    /// that have `wanted` it get it. In one process it is [`checkpoint`](Self::checkpoint).
+    ///
+    /// Where each process keeps the optimizer's state of its part of the parameters, the others send theirs to those that want it, each of which
+    /// then has the whole in its memory.
+    ///
+    /// ```no_run
+    /// # use chainrule_data::digits;
+    /// # use chainrule_train::{Group, ThreadGroup, Trainer, TrainError};
+    /// # fn save(mut trainer: Trainer<f32, u8>, group: &ThreadGroup) -> Result<(), TrainError> {
+    /// trainer.fit(&digits(1000, 1), 5)?;
+    /// if let Some(checkpoint) = trainer.checkpoint_together(group.rank() == 0)? {
+    ///     checkpoint.write("mnist.training")?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Group`] if another process does something else, has failed, or cannot be reached, also after an earlier error in the group;
+    /// [`TrainError::Memory`] if there is not enough for the state of all; [`TrainError::File`] as [`checkpoint`](Self::checkpoint).
+    pub fn checkpoint_together(&mut self, wanted: bool) -> Result<Option<Checkpoint>, TrainError> {
+        self.in_group(|this| {
+            // Whoever waits elsewhere expects another message.
+            let _nobody_stops = this.agree(Wishes { save: wanted, ..Wishes::default() })?;
+            let checkpoint = wanted.then(|| this.checkpoint()).transpose();
+            this.state.gathered = None;
+            Ok(checkpoint?)
+        })
     }
 
     /// What else a checkpoint holds of the run.

@@ -266,6 +266,7 @@ fn a_checkpoint_has_the_optimizers_state_of_all_processes() {
     let file = |name: &str| directory.path().join(name);
     let saved = |size: usize, rank: usize, steps: u64| {
         let path = file(&format!("{size} {rank} {steps}"));
+        let together_path = path.with_extension("together");
         in_group(size, |member| {
             let is_saving = member.as_ref().is_none_or(|member| member.rank() == rank);
             let mut trainer = join(build(), member);
@@ -283,6 +284,11 @@ fn a_checkpoint_has_the_optimizers_state_of_all_processes() {
             // No callback asks for it now.
             let after = trainer.checkpoint().map(|_| ());
             assert_eq!(matches!(after, Err(FileError::StateOfOthers)), size > 1, "{after:?}");
+            let together = trainer.checkpoint_together(is_saving).unwrap();
+            assert_eq!(together.is_some(), is_saving);
+            if let Some(checkpoint) = together {
+                checkpoint.write(&together_path).unwrap();
+            }
             // And it goes on as it is.
             trainer.fit(&data, Fit::until(2)).unwrap();
             trainer.model().parameters_sha256()
@@ -293,13 +299,15 @@ fn a_checkpoint_has_the_optimizers_state_of_all_processes() {
     for (size, rank, next) in [(2, 1, 3), (4, 0, 1), (3, 2, 0)] {
         assert!(saved(size, rank, 2).iter().all(|found| *found == alone), "{size} {rank}");
         let path = file(&format!("{size} {rank} 2"));
-        let resumed = in_group(next, |member| {
-            let mut trainer = join(build(), member).resume(&path).unwrap();
-            trainer.fit(&data, Fit::until(2)).unwrap();
-            trainer.model().parameters_sha256()
-        });
-        assert!(resumed.iter().all(|found| *found == alone), "{size} {rank} {next}");
-        assert_eq!(std::fs::read(path).unwrap().len(), expected.len());
+        for path in [path.with_extension("together"), path] {
+            let resumed = in_group(next, |member| {
+                let mut trainer = join(build(), member).resume(&path).unwrap();
+                trainer.fit(&data, Fit::until(2)).unwrap();
+                trainer.model().parameters_sha256()
+            });
+            assert!(resumed.iter().all(|found| *found == alone), "{size} {rank} {next}");
+            assert_eq!(std::fs::read(path).unwrap().len(), expected.len());
+        }
     }
     // A process cannot take up a part that others have.
     let mut members = [2, 3].map(ThreadGroup::of).into_iter();
