@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::launcher::{Ended, Job, is_open_mpi, this_program};
-use super::process::{BEGUN, RESULT, train, trainer};
+use super::process::{BEGUN, RESULT, train_all};
 
 /// As what this program is called to start a command on another host, in place of ssh.
 pub(crate) const AGENT: &str = "on-host";
@@ -29,7 +29,7 @@ pub(crate) fn are_several() {
         Ok(hosts) => hosts,
         Err(why) => return println!("several hosts: SKIPPED: {why}"),
     };
-    let alone = train(trainer(7).distributable(true), None).expect("it is a training like any other");
+    let alone = train_all(|trainer| trainer.distributable(true)).expect("they are trainings like any others");
     let check = |what: &str| {
         let ended = Job::start(&mut hosts.mpirun("trains")).end();
         println!("{COUNT} hosts, {what}: {:.1} s", ended.time.as_secs_f64());

@@ -8,9 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chainrule_train::Trainer;
-
-use super::process::{LARGE, RESULT, large, train, trainer};
+use super::process::{LARGE_HANGS, RESULT, train_all};
 use super::{hosts, killed};
 
 /// How long any job may take, until it has failed if it is to fail.
@@ -61,19 +59,13 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
 }
 
 fn bits_are_those_of_one_process() {
-    let alone = |trainer: Trainer<f32, u8>| {
-        train(trainer.distributable(true), None).expect("it is a training like any other")
-    };
-    let small = ("trains", alone(trainer(7)));
-    // Of three processes each keeps a part of the optimizer's state.
-    let large = (LARGE, alone(large(7)));
-    let jobs = [1, 2, 3, 4, 7].map(|processes| (processes, &small)).into_iter();
-    for (processes, (case, alone)) in jobs.chain([(2, &large), (3, &large)]) {
-        let ended = job(processes, case);
-        println!("{processes} processes, {case}: {:.1} s", ended.time.as_secs_f64());
+    let alone = train_all(|trainer| trainer.distributable(true)).expect("they are trainings like any others");
+    for processes in [1, 2, 3, 4, 7] {
+        let ended = job(processes, "trains");
+        println!("{processes} processes: {:.1} s", ended.time.as_secs_f64());
         assert!(ended.succeeded, "{processes}: {ended:?}");
         let mut results = ended.said.lines().filter_map(|line| line.strip_prefix(RESULT)).map(str::trim);
-        assert_eq!(results.next(), Some(&**alone), "{processes}: {ended:?}");
+        assert_eq!(results.next(), Some(&*alone), "{processes}: {ended:?}");
         // The others say nothing.
         assert_eq!(results.next(), None, "{ended:?}");
     }
@@ -84,6 +76,7 @@ fn failures_end_the_job() {
         ("fails", "error: sample 100, in batch", true),
         ("differs", "seed  process 0: 7  process 1: 8", true),
         ("hangs", "error: process 1 has sent nothing for 2 seconds", true),
+        (LARGE_HANGS, "error: process 1 has sent nothing for 2 seconds", true),
         ("the first hangs", "error: process 0 has sent nothing for 2 seconds", true),
         ("panics", "as intended", true),
         // What Open MPI and MPICH say of a process that was killed is their own.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chainrule_core::Sequential;
 use chainrule_data::{Dataset, Images, Samples, digits};
-use chainrule_layers::{BatchNorm, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Relu, Reshape};
+use chainrule_layers::{BatchNorm, Conv2d, Dense, Dropout, Embedding, Flatten, MaxPool2d, Relu, Reshape};
 use chainrule_losses::CrossEntropy;
 use chainrule_metrics::Accuracy;
 use chainrule_mpi::MpiGroup;
@@ -51,6 +51,34 @@ impl Samples<f32> for Data {
     }
 }
 
+/// How many pixels of a digit are taken for words.
+const WORDS: usize = 56;
+
+/// Some pixels of each digit, as words of a vocabulary of 256.
+struct Words(Images);
+
+impl Dataset for Words {
+    type Target = u8;
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn shape(&self) -> Shape {
+        [WORDS].into()
+    }
+}
+
+impl Samples<f32> for Words {
+    fn read(&self, index: usize, row: &mut [f32]) -> u8 {
+        let mut pixels = vec![0.0; self.0.shape().size()];
+        let target = Samples::<f32>::read(&self.0, index, &mut pixels);
+        let middle = pixels.len() / 2;
+        row.iter_mut().zip(&pixels[middle..]).for_each(|(word, pixel)| *word = (255.0 * pixel).round());
+        target
+    }
+}
+
 /// A network with all that processes exchange: deferred products, statistics over the batch, clipping, accumulation, metrics.
 pub(crate) fn trainer(seed: u64) -> Trainer<f32, u8> {
     let layers = Sequential::new().then(Reshape::new([1, 28, 28])).then(Conv2d::new(4, 5).stride(2));
@@ -75,15 +103,42 @@ pub(crate) fn large(seed: u64) -> Trainer<f32, u8> {
     trainer.seed(seed).metric(Accuracy)
 }
 
-/// The case in which it is trained.
-pub(crate) const LARGE: &str = "trains a large network";
+/// The case in which that is trained, and one process hangs.
+pub(crate) const LARGE_HANGS: &str = "hangs in a large network";
+
+/// A network with a table, of whose gradient each process has a list.
+fn words(seed: u64) -> Trainer<f32, u8> {
+    let layers = Sequential::new().then(Embedding::new(256, 6).sparse()).then(Flatten).then(Dense::new(300));
+    let model = Model::new([WORDS], layers.then(Relu).then(Dense::new(10)), Seed(1)).expect("the shapes fit");
+    let trainer = Trainer::new(model, CrossEntropy, adam(3e-3)).batch_size(32).accumulate(2).shards(8);
+    trainer.seed(seed).metric(Accuracy)
+}
+
+/// Trains all networks, on one thread and on two, each with a trainer that `join` returns; returns the results of all.
+pub(crate) fn train_all(join: impl Fn(Trainer<f32, u8>) -> Trainer<f32, u8>) -> Result<String, TrainError> {
+    let pixels = |count, seed| Words(digits(count, Seed(seed)));
+    let mut results = Vec::new();
+    for threads in [1, 2] {
+        results.push(train(join(trainer(7).threads(threads)), None)?);
+        results.push(train(join(large(7).threads(threads)), None)?);
+        results.push(train_on(join(words(7).threads(threads)), &pixels(150, 1), &pixels(70, 2))?);
+    }
+    Ok(results.join("; "))
+}
 
 /// Trains; returns the hash of the parameters and the scores.
-pub(crate) fn train(mut trainer: Trainer<f32, u8>, wrong: Option<usize>) -> Result<String, TrainError> {
+pub(crate) fn train(trainer: Trainer<f32, u8>, wrong: Option<usize>) -> Result<String, TrainError> {
     let data = |count, seed, wrong| Data { digits: digits(count, Seed(seed)), wrong };
-    let (train, test) = (data(150, 1, wrong), data(70, 2, None));
-    let history = trainer.fit(&train, Fit::epochs(2).validation(&test))?;
-    let scores = trainer.evaluate(&test)?;
+    train_on(trainer, &data(150, 1, wrong), &data(70, 2, None))
+}
+
+fn train_on<D: Samples<f32, Target = u8>>(
+    mut trainer: Trainer<f32, u8>,
+    train: &D,
+    test: &D,
+) -> Result<String, TrainError> {
+    let history = trainer.fit(train, Fit::epochs(2).validation(test))?;
+    let scores = trainer.evaluate(test)?;
     let losses: Vec<u64> = history.epochs.iter().map(|report| report.train.loss.to_bits()).collect();
     Ok(format!("{} {losses:x?} {:x} {scores}", trainer.model().parameters_sha256(), scores.loss.to_bits()))
 }
@@ -115,7 +170,7 @@ pub(crate) fn go_on(
 /// How long a process of this case waits for another one.
 fn patience(case: &str) -> Duration {
     Duration::from_secs(match case {
-        "hangs" | "the first hangs" => 2,
+        "hangs" | "the first hangs" | LARGE_HANGS => 2,
         "is cut off" => 10,
         _ => 120,
     })
@@ -140,14 +195,14 @@ pub(crate) fn run(rank: &str, case: &str) -> ExitCode {
     let is_odd_one = group.rank() == if case == "the first hangs" { 0 } else { 1 };
     let seed = if case == "differs" && is_odd_one { 8 } else { 7 };
     let wrong = (case == "fails").then_some(100);
-    let mut trainer = if case == LARGE { large(seed) } else { trainer(seed) }.group(group.clone());
-    if is_odd_one && ["dies", "hangs", "the first hangs", "panics"].contains(&case) {
+    let mut trainer = if case == LARGE_HANGS { large(seed) } else { trainer(seed) }.group(group.clone());
+    if is_odd_one && ["dies", "hangs", "the first hangs", LARGE_HANGS, "panics"].contains(&case) {
         let case = case.to_owned();
         trainer = trainer.callback(move |event: &Event<'_>| {
             if let Event::Step { batch: 2, .. } = event {
                 match &*case {
                     "dies" => std::process::abort(),
-                    "hangs" | "the first hangs" => thread::sleep(Duration::from_secs(600)),
+                    "hangs" | "the first hangs" | LARGE_HANGS => thread::sleep(Duration::from_secs(600)),
                     _ => panic!("as intended"),
                 }
             }
@@ -163,6 +218,7 @@ pub(crate) fn run(rank: &str, case: &str) -> ExitCode {
                 trainer.fit(&data, 1_000_000).map(|_| String::new())
             })
         }
+        ("trains", _) => train_all(|trainer| trainer.group(group.clone())),
         _ => train(trainer, wrong),
     };
     match trained {
