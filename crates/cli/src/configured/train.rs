@@ -9,8 +9,7 @@ use chainrule::optim::Schedule;
 use chainrule::train::{Model, RateCurve, RateFinder};
 use chainrule_cli::families;
 use chainrule_config::{
-    ConfigError, Configuration, DataParts, LearntTarget, LoadedSamples, Located, PredictedTargets,
-    TrainingJob,
+    Configuration, DataParts, LearntTarget, LoadedSamples, Located, PredictedTargets, TrainingJob,
 };
 use clap::Args;
 
@@ -90,11 +89,11 @@ fn rates<Y: LearntTarget>(
     parts: DataParts<Y>,
     threads: Option<usize>,
     finder: RateFinder,
-) -> Result<RateCurve, ConfigError> {
+) -> Result<RateCurve, Box<dyn Error>> {
     let job = TrainingJob::new(configuration, families::registry(), model, predicts, parts)?;
     let job = match threads {
         Some(threads) => job.threads(threads),
         None => job,
     };
-    job.find_rate(finder)
+    Ok(job.find_rate(finder)?)
 }
