@@ -194,7 +194,7 @@ impl Builder {
                 let scaled = |(own, scale): (&Length, &f64)| match own {
                     Length::Known(length) => {
                         let length = *length as f64 * scale;
-                        (length >= 1.0 && length <= 1e9 && length.fract() == 0.0)
+                        ((1.0..=1e9).contains(&length) && length.fract() == 0.0)
                             .then_some(Length::Known(length as i64))
                     }
                     batch => Some(*batch),
