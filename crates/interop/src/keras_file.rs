@@ -31,8 +31,14 @@ const READS: usize = 16;
 /// Bytes that may be read of a small file.
 const SMALL: usize = 1 << 20;
 
-/// Bytes of the stack to read with: the description of the elements of a data set may be one in the other, some thousands deep.
-const STACK: usize = 64 << 20;
+/// Bytes of the stack to read with, besides those for types of elements in each other.
+const STACK: usize = 1 << 20;
+
+/// The most bytes of the description of a type, and the fewest for one in another.
+const TYPE: [usize; 2] = [1 << 16, 8];
+
+/// Bytes of the stack for each type in another, with some to spare.
+const FRAME: usize = 8 << 10;
 
 fn wrong(problem: impl std::fmt::Display) -> FormatError {
     FormatError::new("a file of Keras' weights", problem.to_string())
@@ -58,15 +64,16 @@ impl StateDict {
     pub fn from_keras(bytes: Vec<u8>) -> Result<Self, FormatError> {
         check_trees(&bytes)?;
         check_names(&bytes)?;
+        let size = bytes.len();
         let read = move || {
-            let size = bytes.len();
             let left = AtomicUsize::new(size.saturating_mul(READS).saturating_add(SMALL));
             let file = File::from_source(Counted { bytes, left }).map_err(wrong)?;
             let mut reading = Reading { size, left: size, dict: Self::new() };
             reading.group(&file.root(), "", 0)?;
             Ok(reading.dict)
         };
-        let thread = thread::Builder::new().name("keras".into()).stack_size(STACK).spawn(read);
+        let stack = STACK + size.min(TYPE[0]) / TYPE[1] * FRAME;
+        let thread = thread::Builder::new().name("keras".into()).stack_size(stack).spawn(read);
         let thread =
             thread.map_err(|error| wrong(format!("no thread can be started to read it: {error}")))?;
         // No panic is known, but the crate is large: one of it is an error as any other.

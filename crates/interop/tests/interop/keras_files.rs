@@ -65,6 +65,22 @@ fn numbers_of_every_type_are_read_or_named() {
 }
 
 #[test]
+fn a_file_of_many_layers_is_read() {
+    let mut dict = StateDict::new();
+    let tensor = |values: &[f32]| {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        chainrule_interop::Tensor::new(chainrule_interop::Dtype::F32, [values.len()], bytes).unwrap()
+    };
+    for layer in 0..800 {
+        dict.insert(format!("layers/dense_{layer}/vars/0"), tensor(&[layer as f32, 1.0]));
+        dict.insert(format!("layers/dense_{layer}/vars/1"), tensor(&[0.5]));
+    }
+    let again = StateDict::from_keras(dict.to_keras().unwrap()).unwrap();
+    assert_eq!(again.len(), 1600);
+    assert!(dict.iter().all(|(path, tensor)| again.get(path) == Some(tensor)));
+}
+
+#[test]
 fn what_takes_more_than_the_file_is_refused() {
     // Types of elements in each other.
     assert!(problem(seed("nested")).contains("the data set d: its elements are neither"));
