@@ -10,6 +10,9 @@ use super::{Group, GroupError};
 /// For how long a member waits for a message of another one, unless it was told otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The kind of a message, and its bytes.
+type Message = (u8, Vec<u8>);
+
 /// A member of a group of threads, each with a trainer of its own: what a training on several machines does, for tests without any.
 ///
 /// ```
@@ -44,9 +47,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct ThreadGroup {
     rank: usize,
     /// To each member.
-    senders: Vec<Sender<(u8, Vec<u8>)>>,
+    senders: Vec<Sender<Message>>,
     /// From each member.
-    receivers: Vec<Mutex<Receiver<(u8, Vec<u8>)>>>,
+    receivers: Vec<Mutex<Receiver<Message>>>,
     patience: Duration,
 }
 
