@@ -87,9 +87,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     ///
     /// ```no_run
     /// # use chainrule_data::digits;
+    /// # use chainrule_tensor::Seed;
     /// # use chainrule_train::{Group, ThreadGroup, Trainer, TrainError};
     /// # fn save(mut trainer: Trainer<f32, u8>, group: &ThreadGroup) -> Result<(), TrainError> {
-    /// trainer.fit(&digits(1000, 1), 5)?;
+    /// trainer.fit(&digits(1000, Seed(1)), 5)?;
     /// if let Some(checkpoint) = trainer.checkpoint_together(group.rank() == 0)? {
     ///     checkpoint.write("mnist.training")?;
     /// }
