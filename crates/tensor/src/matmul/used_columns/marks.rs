@@ -11,8 +11,8 @@ use crate::simd::operands::ColumnMarks;
 /// The number of rows of a block: of bits in a mask.
 const BLOCK: usize = u32::BITS as usize;
 
-/// A bit for each value of a matrix that is not 0, NaN among them: a mask for each column of 32 rows. Many rows are not marked by
-/// themselves, only the columns that they use.
+/// A bit for each value of a matrix that is not 0, NaN among them: a mask for each column of 32 rows. Where there are too many rows, only
+/// the columns that they use are known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Marks {
     columns: usize,
@@ -25,7 +25,7 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// Forgets all marks. At most so many rows will be marked by themselves.
+    /// Forgets all marks. Of more rows than this, only the columns that they use will be known.
     pub(super) fn begin(&mut self, columns: usize, max_rows: usize) {
         let Self { masks, blocks, rows, .. } = self;
         masks.clear();
@@ -83,7 +83,7 @@ impl Marks {
         self.columns
     }
 
-    /// The number of rows, if each is marked by itself.
+    /// The number of rows, if the values of each are marked.
     pub(super) fn rows(&self) -> Option<usize> {
         (self.rows <= self.max_rows && self.blocks.iter().sum::<usize>() == self.rows).then_some(self.rows)
     }

@@ -86,7 +86,7 @@ fn columns_of_several_matrices() {
     joint.join([&find(&a), &find(&b)]);
     let both = ndarray::concatenate![ndarray::Axis(0), a, b];
     assert_eq!(joint.indices(), find(&both).indices());
-    // More rows than are marked by themselves.
+    // More rows than are marked.
     let many = scattered::<f32>(300, 90, 0.5, 0.01);
     joint.join([&find(&many), &find(&a)]);
     let both = ndarray::concatenate![ndarray::Axis(0), many, a];
