@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use chainrule_core::{Range, SettingCheck, describe, described};
-use chainrule_tensor::each;
+use chainrule_tensor::each_root;
 
 use crate::decay::Decay;
 use crate::running_mean::quotient_bound;
 use crate::setters::setters;
-use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Step, Update, UpdateRule};
+use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Step, Update, UpdateRule, WeightDecay};
 
 /// Adagrad (Duchi, Hazan and Singer 2011, figure 1): divides by the root of the sum of all squares so far, so that the
 /// steps of parameters with rare gradients stay large.
@@ -103,15 +103,16 @@ impl<T: Real> UpdateRule<T> for Adagrad {
         pass.state.fill(T::of(self.initial_accumulator_value));
     }
 
-    fn update(&self, pass: Update<'_, T>) {
-        let [decay, _] = Decay::coupled(self.weight_decay).numbers::<T>(pass.kind);
+    fn update(&self, mut pass: Update<'_, T>) {
+        if self.weight_decay != 0.0 {
+            WeightDecay(self.weight_decay).update(pass.reborrow());
+        }
         let [inside, outside] =
             if self.epsilon_inside_root { [self.epsilon, 0.0] } else { [0.0, self.epsilon] };
         let [rate, inside, epsilon] = [self.rate(pass.step), inside, outside].map(T::of);
         let (p, grads, [s]) = pass.split();
-        each!(
-            [p, s] = |g: grads| {
-                let g = g + decay * p;
+        each_root!(
+            [p, s] = |g: grads; rate, inside, epsilon| {
                 let s = s + g * g;
                 [p - rate * (g / ((s + inside).sqrt() + epsilon)), s]
             }

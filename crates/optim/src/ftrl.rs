@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use chainrule_core::{Range, SettingCheck, describe, described};
-use chainrule_tensor::each;
+use chainrule_tensor::vector::Numbers;
+use chainrule_tensor::{each, each_root};
 
 use crate::setters::setters;
 use crate::{Bounds, Optimizer, ParamKind, Real, Schedule, SettingError, Step, Update, UpdateRule};
@@ -86,9 +87,19 @@ setters! { Ftrl;
 #[derive(Clone, Copy)]
 struct FtrlStep<T> {
     rate: T,
-    l1: T,
+    l1: [T; 2],
     shrinkage: T,
     denominator: T,
+}
+
+impl<T: Numbers> FtrlStep<T> {
+    /// The new parameter and z, given the roots of n before and after.
+    #[inline(always)]
+    fn of(self, g: T, [p, z]: [T; 2], [old, r]: [T; 2]) -> [T; 2] {
+        let Self { rate, l1: [low, high], shrinkage, denominator } = self;
+        let z = z + rate * (g + shrinkage * p) - (r - old) * p;
+        [(z.at_most(high).at_least(low) - z) / (r + denominator), z]
+    }
 }
 
 impl Ftrl {
@@ -102,24 +113,10 @@ impl Ftrl {
         let [l1, l2, shrinkage] = if kind == ParamKind::Weight { penalties } else { [0.0; 3] };
         FtrlStep {
             rate: T::of(rate),
-            l1: T::of(rate * l1),
+            l1: [-rate * l1, rate * l1].map(T::of),
             shrinkage: T::of(2.0 * shrinkage),
             denominator: T::of(self.beta + 2.0 * rate * l2),
         }
-    }
-
-    fn run<T: Real>(&self, pass: Update<'_, T>, root: impl Fn(T) -> T) {
-        let FtrlStep { rate, l1, shrinkage, denominator } = self.numbers(pass.step, pass.kind);
-        let (p, grads, [n, z]) = pass.split();
-        each!(
-            [p, n, z] = |g: grads| {
-                let [old, r] = [root(n), root(n + g * g)];
-                let z = z + rate * (g + shrinkage * p) - (r - old) * p;
-                let below = if z > l1 { l1 } else { z };
-                let clipped = if below < -l1 { -l1 } else { below };
-                [(clipped - z) / (r + denominator), n + g * g, z]
-            }
-        );
     }
 }
 
@@ -147,14 +144,30 @@ impl<T: Real> UpdateRule<T> for Ftrl {
     }
 
     fn update(&self, pass: Update<'_, T>) {
+        let step = self.numbers(pass.step, pass.kind);
+        let (p, grads, [n, z]) = pass.split();
         if self.learning_rate_power == -0.5 {
-            self.run(pass, T::sqrt);
+            let FtrlStep { rate, l1: [low, high], shrinkage, denominator } = step;
+            each_root!(
+                [p, n, z] = |g: grads; rate, low, high, shrinkage, denominator| {
+                    let step = FtrlStep { rate, l1: [low, high], shrinkage, denominator };
+                    let sum = n + g * g;
+                    let [p, z] = step.of(g, [p, z], [n.sqrt(), sum.sqrt()]);
+                    [p, sum, z]
+                }
+            );
         } else {
             let power = T::of(-self.learning_rate_power);
-            self.run(
-                pass,
-                #[inline(always)]
-                |n| (power * n.fast_ln()).fast_exp(),
+            each!(
+                [p, n, z] = |g: grads| {
+                    let sum = n + g * g;
+                    let roots = [n, sum].map(
+                        #[inline(always)]
+                        |n| (power * n.fast_ln()).fast_exp(),
+                    );
+                    let [p, z] = step.of(g, [p, z], roots);
+                    [p, sum, z]
+                }
             );
         }
     }

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use chainrule_core::{Range, SettingCheck, describe, described};
-use chainrule_tensor::each;
+use chainrule_tensor::each_root;
 
 use crate::decay::Decay;
 use crate::running_mean::quotient_bound;
 use crate::setters::setters;
-use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Step, Update, UpdateRule};
+use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Step, Update, UpdateRule, WeightDecay};
 
 /// MADGRAD (Defazio and Jelassi 2022, algorithm 1): dual averaging from the first parameters, with cube roots of sums of squares.
 ///
@@ -88,16 +88,17 @@ impl<T: Real> UpdateRule<T> for Madgrad {
         first.copy_from_slice(p);
     }
 
-    fn update(&self, pass: Update<'_, T>) {
-        let [decay, _] = Decay::coupled(self.weight_decay).numbers::<T>(pass.kind);
+    fn update(&self, mut pass: Update<'_, T>) {
+        if self.weight_decay != 0.0 {
+            WeightDecay(self.weight_decay).update(pass.reborrow());
+        }
         let [c, new, epsilon] = [self.weight(pass.step), 1.0 - self.momentum, self.epsilon].map(T::of);
         let (p, grads, [s, v, first]) = pass.split();
-        each!(
-            [p, s, v, first] = |g: grads| {
-                let g = g + decay * p;
+        each_root!(
+            [p, s, v, first] = |g: grads; c, new, epsilon| {
                 let s = s + c * g;
                 let v = v + c * (g * g);
-                [p + new * (first - s / (v.fast_cbrt() + epsilon) - p), s, v, first]
+                [p + new * (first - p - s / (v.cbrt() + epsilon)), s, v, first]
             }
         );
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use chainrule_core::{Range, SettingCheck, describe, described};
-use chainrule_tensor::each;
+use chainrule_tensor::each_root;
 
 use crate::{Bounds, Optimizer, Real, Schedule, SettingError, Step, Update, UpdateRule, WeightDecay};
 
@@ -146,11 +146,12 @@ impl<T: Real> UpdateRule<T> for RmsProp {
         let [alpha, rest, momentum] = [self.alpha, 1.0 - self.alpha, self.momentum].map(T::of);
         let [rate, inner] = self.rates(pass.step).map(T::of);
         let [inside, epsilon] = self.epsilons().map(T::of);
+        let zero = T::zero();
         match (self.centered, self.momentum != 0.0) {
             (false, false) => {
                 let (p, grads, [v]) = pass.split();
-                each!(
-                    [p, v] = |g: grads| {
+                each_root!(
+                    [p, v] = |g: grads; alpha, rest, rate, inside, epsilon| {
                         let v = alpha * v + rest * (g * g);
                         [p - rate * (g / ((v + inside).sqrt() + epsilon)), v]
                     }
@@ -158,8 +159,8 @@ impl<T: Real> UpdateRule<T> for RmsProp {
             }
             (false, true) => {
                 let (p, grads, [v, b]) = pass.split();
-                each!(
-                    [p, v, b] = |g: grads| {
+                each_root!(
+                    [p, v, b] = |g: grads; alpha, rest, momentum, rate, inner, inside, epsilon| {
                         let v = alpha * v + rest * (g * g);
                         let b = momentum * b + inner * (g / ((v + inside).sqrt() + epsilon));
                         [p - rate * b, v, b]
@@ -168,21 +169,23 @@ impl<T: Real> UpdateRule<T> for RmsProp {
             }
             (true, false) => {
                 let (p, grads, [v, m]) = pass.split();
-                each!(
-                    [p, v, m] = |g: grads| {
+                each_root!(
+                    [p, v, m] = |g: grads; zero, alpha, rest, rate, inside, epsilon| {
                         let v = alpha * v + rest * (g * g);
                         let m = alpha * m + rest * g;
-                        [p - rate * (g / (deviation(v, m, inside) + epsilon)), v, m]
+                        let deviation = ((v - m * m).at_least(zero) + inside).sqrt();
+                        [p - rate * (g / (deviation + epsilon)), v, m]
                     }
                 );
             }
             (true, true) => {
                 let (p, grads, [v, m, b]) = pass.split();
-                each!(
-                    [p, v, m, b] = |g: grads| {
+                each_root!(
+                    [p, v, m, b] = |g: grads; zero, alpha, rest, momentum, rate, inner, inside, epsilon| {
                         let v = alpha * v + rest * (g * g);
                         let m = alpha * m + rest * g;
-                        let b = momentum * b + inner * (g / (deviation(v, m, inside) + epsilon));
+                        let deviation = ((v - m * m).at_least(zero) + inside).sqrt();
+                        let b = momentum * b + inner * (g / (deviation + epsilon));
                         [p - rate * b, v, m, b]
                     }
                 );
@@ -222,11 +225,4 @@ impl<T: Real> UpdateRule<T> for RmsProp {
     fn check_rest(&self) -> Result<(), SettingError> {
         SettingCheck("RmsProp").epsilon::<T>(self.epsilon)
     }
-}
-
-/// √(v - m² + ε), where `v - m²` counts as 0 if rounding makes it negative.
-#[inline(always)]
-fn deviation<T: Real>(v: T, m: T, epsilon: T) -> T {
-    let variance = v - m * m;
-    ((if variance < T::zero() { T::zero() } else { variance }) + epsilon).sqrt()
 }

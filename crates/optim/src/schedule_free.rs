@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use chainrule_core::{Range, describe, described};
-use chainrule_tensor::each;
+use chainrule_tensor::{each, each_root};
 
 use crate::setters::setters;
 use crate::{Bounds, Optimizer, ParamKind, Real, Schedule, SettingError, Step, Update, UpdateRule};
@@ -137,24 +137,16 @@ impl<T: Real> UpdateRule<T> for ScheduleFreeAdamW {
         let [beta1, beta2] = self.betas;
         let part = pass.numbers.get(2).copied().unwrap_or(1.0);
         let rate = self.rate_of(pass.step);
-        let correction = 1.0 - beta2.powf(pass.step.number());
+        let root = (1.0 - beta2.powf(pass.step.number())).sqrt().recip();
         let decay = if pass.kind == ParamKind::Weight { self.decay } else { 0.0 };
-        let numbers = [
-            beta2,
-            1.0 - beta2,
-            correction,
-            self.epsilon,
-            decay,
-            part,
-            rate,
-            rate * (beta1 * (1.0 - part) - 1.0),
-        ];
-        let [beta2, new, correction, epsilon, decay, part, rate, ahead] = numbers.map(T::of);
+        let numbers =
+            [beta2, 1.0 - beta2, root, self.epsilon, decay, part, rate, rate * (beta1 * (1.0 - part) - 1.0)];
+        let [beta2, new, root, epsilon, decay, part, rate, ahead] = numbers.map(T::of);
         let (y, grads, [z, v]) = pass.split();
-        each!(
-            [y, z, v] = |g: grads| {
+        each_root!(
+            [y, z, v] = |g: grads; beta2, new, root, epsilon, decay, part, rate, ahead| {
                 let v = beta2 * v + new * (g * g);
-                let d = g / ((v / correction).sqrt() + epsilon) + decay * y;
+                let d = g / (root * v.sqrt() + epsilon) + decay * y;
                 [y + part * (z - y) + ahead * d, z - rate * d, v]
             }
         );

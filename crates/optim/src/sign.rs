@@ -5,6 +5,5 @@ use crate::Real;
 /// 1, -1, or the number itself where it is 0 or NaN.
 #[inline(always)]
 pub(crate) fn sign<T: Real>(x: T) -> T {
-    let below = if x < T::zero() { -T::one() } else { x };
-    if x > T::zero() { T::one() } else { below }
+    if x.abs() > T::zero() { T::one().copysign(x) } else { x }
 }

@@ -12,6 +12,10 @@ use crate::matmul::{nt_avx512, small_avx512};
 use crate::real::Real;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::adam_avx512;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::formula::RootFormula;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::formula_lanes::root_lanes;
 use crate::simd::kernels::Kernels;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::lanes::{Avx2, Avx2Double, Avx512, Avx512Double};
@@ -228,5 +232,21 @@ impl Kernels for f32 {
     #[cfg(target_arch = "x86_64")]
     fn adam(step: AdamStep<f32>, params: &mut [f32], grads: &[f32], means: [&mut [f32]; 2]) -> bool {
         adam_avx512::step(step, params, grads, means)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn each_root<F: RootFormula<K, N, M>, const K: usize, const N: usize, const M: usize>(
+        numbers: [f32; K],
+        inputs: &[&[f32]; N],
+        outputs: &mut [&mut [f32]; M],
+    ) -> bool {
+        match level() {
+            // SAFETY: here and below, the CPU has the instructions.
+            Level::Avx512 => unsafe { root_lanes::<Avx512, F, K, N, M>(numbers, inputs, outputs) },
+            // SAFETY: as above.
+            Level::Avx2 => unsafe { root_lanes::<Avx2, F, K, N, M>(numbers, inputs, outputs) },
+            Level::Baseline | Level::Neon => return false,
+        }
+        true
     }
 }

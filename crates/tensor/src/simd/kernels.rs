@@ -2,6 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::simd::formula::RootFormula;
 use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles, Transpose, Used};
 
 /// Hand-written kernels for one type of number. Implemented for `f32` and `f64`; not for users to implement.
@@ -80,6 +81,16 @@ pub trait Kernels: Sized {
     /// [`adam_kernel`](crate::vector::adam_kernel), for slices of one length.
     #[must_use]
     fn adam(_: AdamStep<Self>, _params: &mut [Self], _grads: &[Self], _means: [&mut [Self]; 2]) -> bool {
+        false
+    }
+
+    /// [`each_root`](crate::vector::each_root()), for slices of one length.
+    #[must_use]
+    fn each_root<F: RootFormula<K, N, M>, const K: usize, const N: usize, const M: usize>(
+        _numbers: [Self; K],
+        _inputs: &[&[Self]; N],
+        _outputs: &mut [&mut [Self]; M],
+    ) -> bool {
         false
     }
 }

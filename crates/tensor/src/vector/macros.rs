@@ -90,6 +90,59 @@ macro_rules! each {
     };
 }
 
+/// `[y₁, y₂, ...] = f(x₁, x₂, ...)` for slices, number by number, with square roots or cube roots:
+/// [`vector::each_root`](crate::vector::each_root()) as a formula.
+///
+/// As [`each!`](crate::each!), but the formula captures nothing: the numbers that it contains beside those of the slices are named
+/// after a semicolon. It has what [`Numbers`](crate::vector::Numbers) have.
+///
+/// ```
+/// use chainrule_tensor::each_root;
+/// let (grads, rate, epsilon) = ([3.0f32, 0.0], 0.1, 1e-8);
+/// let (mut p, mut s) = ([1.0; 2], [16.0, 0.0]);
+/// each_root!(
+///     [p, s] = |g: grads; rate, epsilon| {
+///         let s = s + g * g;
+///         [p - rate * (g / (s.sqrt() + epsilon)), s]
+///     }
+/// );
+/// assert!((p[0] - 0.94f32).abs() < 1e-6 && p[1] == 1.0);
+/// assert_eq!(s, [25.0, 0.0]);
+/// ```
+///
+/// # Panics
+///
+/// If a slice is shorter than the first output.
+#[macro_export]
+macro_rules! each_root {
+    ([$($y:ident),+] = |$($x:ident $(: $from:ident)?),*; $($number:ident),*| $f:expr) => {{
+        struct Formula;
+        impl
+            $crate::vector::RootFormula<
+                { <[&str]>::len(&[$(stringify!($number)),*]) },
+                { <[&str]>::len(&[$(stringify!($x)),*]) },
+                { <[&str]>::len(&[$(stringify!($y)),*]) },
+            > for Formula
+        {
+            #[inline(always)]
+            fn values<V: $crate::vector::Numbers>(
+                [$($number),*]: [V; <[&str]>::len(&[$(stringify!($number)),*])],
+                [$($x),*]: [V; <[&str]>::len(&[$(stringify!($x)),*])],
+                [$($y),*]: [V; <[&str]>::len(&[$(stringify!($y)),*])],
+            ) -> [V; <[&str]>::len(&[$(stringify!($y)),*])] {
+                let _ = ($($y,)+);
+                $f
+            }
+        }
+        $crate::vector::each_root(
+            Formula,
+            [$($number),*],
+            [$(&$crate::__operand!($x $($from)?)[..]),*],
+            [$(&mut $y[..]),+],
+        )
+    }};
+}
+
 /// `y = f(y, x₁, x₂, ...)` for views, number by number: [`vector::apply`](crate::vector::apply()) as a formula.
 ///
 /// As [`map!`](crate::map!), but the output's name stands for what it held. Without inputs the formula stands alone.

@@ -21,6 +21,7 @@
 //! | [`map!`](crate::map!) | [`map()`] | views, one output |
 //! | [`apply!`](crate::apply!) | [`apply()`] | views, one output that the formula reads too |
 //! | [`each!`](crate::each!) | [`each()`] | slices, one or several outputs, which the formula reads too |
+//! | [`each_root!`](crate::each_root!) | [`each_root()`] | as `each!`, for formulas with roots |
 //! | [`sums!`](crate::sums!) | [`sums()`] | slices, to one or several sums |
 //! | [`map_channels!`](crate::map_channels!), [`sum_channels!`](crate::sum_channels!) | [`map_channels()`], [`sum_channels()`] | slices `[outer, channels, inner]` and vectors `[channels]` |
 //! | [`gates!`](crate::gates!) | [`gates()`] | the gates and states of a recurrent layer |
@@ -37,6 +38,7 @@ mod bytes;
 mod channels;
 mod columns;
 mod each;
+mod each_root;
 mod gates;
 mod lanes;
 mod largest;
@@ -52,6 +54,7 @@ mod rows;
 mod softmax;
 mod transpose;
 
+pub use crate::simd::formula::{Numbers, RootFormula};
 pub use crate::simd::operands::AdamStep;
 pub use adam::adam_kernel;
 pub use add_block::add_block;
@@ -60,6 +63,7 @@ pub(crate) use bytes::convert;
 pub use bytes::from_u8;
 pub use channels::{map_channels, sum_channels};
 pub use each::each;
+pub use each_root::each_root;
 pub use gates::gates;
 pub use largest::{larger_or_nan, largest};
 pub use long_sum::LongSum;

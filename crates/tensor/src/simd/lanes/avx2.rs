@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::Lanes;
+use super::roots::{CBRT_START, CBRT_TAIL, Roots};
 use crate::simd::dispatch::Loop;
 
 pub(crate) struct Avx2;
@@ -130,6 +131,87 @@ impl Lanes for Avx2 {
         unsafe {
             four_columns(from, from_stride, to, to_stride);
             four_columns(from.add(4), from_stride, to.add(4 * to_stride), to_stride);
+        }
+    }
+}
+
+impl Roots for Avx2 {
+    #[inline(always)]
+    unsafe fn sub(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: here and below, the caller has found the instructions.
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: as above.
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub_product(c: __m256, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: as above.
+        unsafe { _mm256_fnmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn div(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: as above.
+        unsafe { _mm256_div_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn at_most(a: __m256, limit: __m256) -> __m256 {
+        // If an operand is NaN, the instruction returns the second.
+        // SAFETY: as above.
+        unsafe { _mm256_min_ps(limit, a) }
+    }
+
+    #[inline(always)]
+    unsafe fn at_least(a: __m256, limit: __m256) -> __m256 {
+        // SAFETY: as above.
+        unsafe { _mm256_max_ps(limit, a) }
+    }
+
+    #[inline(always)]
+    unsafe fn sqrt(x: __m256) -> __m256 {
+        /// What makes the smallest integer of the bits of the smallest normal number.
+        const TO_LEAST: i32 = i32::MIN.wrapping_sub(f32::MIN_POSITIVE.to_bits() as i32);
+        const INFINITY: i32 = TO_LEAST.wrapping_add(f32::INFINITY.to_bits() as i32);
+        // SAFETY: as above.
+        unsafe {
+            // r (1 - e)^(-1/2) is the root, if r = x y has an error of e = 1 - r y.
+            let y = _mm256_rsqrt_ps(x);
+            let r = _mm256_mul_ps(x, y);
+            let e = _mm256_fnmadd_ps(r, y, _mm256_set1_ps(1.0));
+            let tail = _mm256_fmadd_ps(e, _mm256_set1_ps(0.375), _mm256_set1_ps(0.5));
+            let r = _mm256_fmadd_ps(_mm256_mul_ps(r, e), tail, r);
+            let order = _mm256_add_epi32(_mm256_castps_si256(x), _mm256_set1_epi32(TO_LEAST));
+            let normal = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(INFINITY), order));
+            if _mm256_movemask_ps(normal) == 0xff {
+                return r;
+            }
+            _mm256_blendv_ps(_mm256_sqrt_ps(x), r, normal)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn cbrt(x: __m256) -> __m256 {
+        // SAFETY: as above.
+        unsafe {
+            let upper = _mm256_srli_epi32::<16>(_mm256_castps_si256(x));
+            let third = _mm256_madd_epi16(upper, _mm256_set1_epi32(0x5555));
+            let y = _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_set1_epi32(CBRT_START), third));
+            let r = _mm256_mul_ps(_mm256_mul_ps(x, y), y);
+            let e = _mm256_fnmadd_ps(r, y, _mm256_set1_ps(1.0));
+            let [a, b, c, d, f] = CBRT_TAIL.map(|number| _mm256_set1_ps(number));
+            // Not by Horner's rule, which would be a longer chain.
+            let square = _mm256_mul_ps(e, e);
+            let upper = _mm256_fmadd_ps(square, f, _mm256_fmadd_ps(e, d, c));
+            let tail = _mm256_fmadd_ps(square, upper, _mm256_fmadd_ps(e, b, a));
+            // Of infinity and NaN, r is the root.
+            let finite = _mm256_cmp_ps::<_CMP_LT_OQ>(x, _mm256_set1_ps(f32::INFINITY));
+            _mm256_blendv_ps(r, _mm256_fmadd_ps(_mm256_mul_ps(r, e), tail, r), finite)
         }
     }
 }

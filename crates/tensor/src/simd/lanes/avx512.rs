@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::Lanes;
+use super::roots::{CBRT_START, CBRT_TAIL, Roots};
 use crate::simd::avx512::mask;
 use crate::simd::dispatch::Loop;
 
@@ -110,6 +111,90 @@ impl Lanes for Avx512 {
         for first in (0..16).step_by(4) {
             // SAFETY: the caller vouches for both squares.
             unsafe { four_columns(from.add(first), from_stride, to.add(first * to_stride), to_stride) }
+        }
+    }
+}
+
+/// The roots, but for the numbers that are their own roots: 0, -0 and infinity.
+///
+/// # Safety
+///
+/// As of [`Lanes`].
+#[inline(always)]
+unsafe fn with_own_roots(roots: __m512, x: __m512) -> __m512 {
+    /// Four bits for each class of numbers, from which the instruction takes the second operand where they are 1.
+    const CLASSES: i32 = 1 << (4 * 2) | 1 << (4 * 5);
+    // SAFETY: the caller has found the instructions.
+    unsafe { _mm512_fixupimm_ps::<0>(roots, x, _mm512_set1_epi32(CLASSES)) }
+}
+
+impl Roots for Avx512 {
+    #[inline(always)]
+    unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: here and below, the caller has found the instructions.
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: as above.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub_product(c: __m512, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: as above.
+        unsafe { _mm512_fnmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn div(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: as above.
+        unsafe { _mm512_div_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn at_most(a: __m512, limit: __m512) -> __m512 {
+        // If an operand is NaN, the instruction returns the second.
+        // SAFETY: as above.
+        unsafe { _mm512_min_ps(limit, a) }
+    }
+
+    #[inline(always)]
+    unsafe fn at_least(a: __m512, limit: __m512) -> __m512 {
+        // SAFETY: as above.
+        unsafe { _mm512_max_ps(limit, a) }
+    }
+
+    #[inline(always)]
+    unsafe fn sqrt(x: __m512) -> __m512 {
+        // SAFETY: as above.
+        unsafe {
+            // Newton: if r = x y has an error of e = 1 - r y, then r (1 + e / 2) has one of e².
+            let y = _mm512_rsqrt14_ps(x);
+            let r = _mm512_mul_ps(x, y);
+            let e = _mm512_fnmadd_ps(r, y, _mm512_set1_ps(1.0));
+            let half = _mm512_mul_ps(r, _mm512_set1_ps(0.5));
+            let r = _mm512_fmadd_ps(half, e, r);
+            with_own_roots(r, x)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn cbrt(x: __m512) -> __m512 {
+        // SAFETY: as above.
+        unsafe {
+            let upper = _mm512_srli_epi32::<16>(_mm512_castps_si512(x));
+            let third = _mm512_madd_epi16(upper, _mm512_set1_epi32(0x5555));
+            let y = _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32(CBRT_START), third));
+            let r = _mm512_mul_ps(_mm512_mul_ps(x, y), y);
+            let e = _mm512_fnmadd_ps(r, y, _mm512_set1_ps(1.0));
+            let [a, b, c, d, f] = CBRT_TAIL.map(|number| _mm512_set1_ps(number));
+            // Not by Horner's rule, which would be a longer chain.
+            let square = _mm512_mul_ps(e, e);
+            let upper = _mm512_fmadd_ps(square, f, _mm512_fmadd_ps(e, d, c));
+            let tail = _mm512_fmadd_ps(square, upper, _mm512_fmadd_ps(e, b, a));
+            with_own_roots(_mm512_fmadd_ps(_mm512_mul_ps(r, e), tail, r), x)
         }
     }
 }

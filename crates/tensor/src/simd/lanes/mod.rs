@@ -2,7 +2,7 @@
 //!
 //! A kernel that is generic over [`Lanes`] is written once. Another set of instructions is one more implementation of the trait,
 //! and a line in `kernels` at the crate's root. Every implementation returns the same bits: a product and its sum are rounded
-//! once, and lanes do not mix.
+//! once, and lanes do not mix. [`Roots`] are the exception: they are as exact everywhere, but not the same.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -17,6 +17,7 @@ mod neon;
 #[cfg(target_arch = "aarch64")]
 mod neon_double;
 mod plain;
+mod roots;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
@@ -31,6 +32,7 @@ pub(crate) use neon::Neon;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use neon_double::NeonDouble;
 pub(crate) use plain::Plain;
+pub(crate) use roots::Roots;
 
 use crate::real::Real;
 use crate::simd::dispatch::Loop;
