@@ -50,7 +50,7 @@ pub struct ReadAhead<T, D: Dataset> {
 /// What those who read ahead and those who take share.
 struct Shared<T, D: Dataset> {
     data: D,
-    /// Who reads has it for reading, who changes the order for writing: then nobody reads.
+    /// Who reads has it for reading, who changes the order for writing: then no thread reads.
     window: RwLock<Window<T, D::Target>>,
     /// The position in the order up to which samples were taken.
     taken: AtomicUsize,
@@ -208,7 +208,7 @@ impl<T: Real, D: Samples<T>> Shared<T, D> {
 
     /// Wakes those who wait for a longer queue, once there is something for them to do.
     fn wake(&self) {
-        // If it is locked, somebody takes from it, and looks again before he waits.
+        // If it is locked, another thread takes from it, and looks again before it waits.
         let Ok(queue) = self.queue.try_lock() else { return };
         let taken = self.taken.load(Ordering::Relaxed);
         let can_go_on = queue.next < queue.end.min(taken.saturating_add(queue.ahead / 2).max(1));

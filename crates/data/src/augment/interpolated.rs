@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// The value at a position, between the four around it; `fill` where these are not in the plane, and at a position that is no number.
+/// The value at a position, between the four around it; `fill` where these are not in the plane, and at a position that is NaN.
 pub(super) fn interpolated(plane: &[f32], [height, width]: [usize; 2], [y, x]: [f64; 2], fill: f32) -> f32 {
     let is_near = |position: f64, size: usize| position > -1.0 && position < size.min(1 << 30) as f64;
     if !is_near(y, height) || !is_near(x, width) {
