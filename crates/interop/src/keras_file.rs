@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use hdf5_pure::{DType, Dataset, File, FileBuilder, FinishedGroup, Group, GroupBuilder, Source};
+use hdf5_pure::{DType, Dataset, File, FileBuilder, FinishedGroup, Group, GroupBuilder, Layout, Source};
 
 use crate::dtype::Dtype;
 use crate::format::{self, FormatError, WeightFileError};
@@ -272,6 +272,13 @@ impl Reading {
                     .collect()
             };
         }
+        // Keras writes no others, and an index of chunks may claim more memory for one than there is.
+        if !matches!(
+            set.layout().map_err(|error| problem(&error))?,
+            Layout::Compact { .. } | Layout::Contiguous { .. }
+        ) {
+            return Err(problem(&"it is stored in chunks, or elsewhere: copy it to one in a piece"));
+        }
         let dtype = match set.dtype().map_err(|error| problem(&error))? {
             DType::F32 => Dtype::F32,
             DType::F64 => Dtype::F64,
@@ -301,11 +308,6 @@ impl Reading {
             .filter(|(_, bytes)| *bytes <= self.size)
             .ok_or_else(|| problem(&"it is larger than the file"))?;
         self.spend(Some(bytes))?;
-        if let Some(chunk) = set.chunk_shape().map_err(|error| problem(&error))?
-            && bytes_of(&chunk).is_none_or(|(_, bytes)| bytes > self.size)
-        {
-            return Err(problem(&"its chunks are larger than the file"));
-        }
         let bytes: Vec<u8> = match dtype {
             Dtype::F32 => elements!(read_f32),
             Dtype::F64 => elements!(read_f64),
