@@ -2,8 +2,6 @@
 
 use std::ops::{Add, Div, Mul, Sub};
 
-use crate::real::Real;
-
 /// What a formula of [`each_root!`](crate::each_root!) computes with: a single number, or a vector of them.
 pub trait Numbers:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
@@ -26,26 +24,4 @@ pub trait Numbers:
 pub trait RootFormula<const K: usize, const N: usize, const M: usize> {
     /// The outputs.
     fn values<V: Numbers>(numbers: [V; K], inputs: [V; N], outputs: [V; M]) -> [V; M];
-}
-
-impl<T: Real> Numbers for T {
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        num_traits::Float::sqrt(self)
-    }
-
-    #[inline(always)]
-    fn cbrt(self) -> Self {
-        self.fast_cbrt()
-    }
-
-    #[inline(always)]
-    fn at_most(self, limit: Self) -> Self {
-        if self > limit { limit } else { self }
-    }
-
-    #[inline(always)]
-    fn at_least(self, limit: Self) -> Self {
-        if self < limit { limit } else { self }
-    }
 }

@@ -25,6 +25,10 @@ where
 {
     type Output = ();
     #[inline(always)]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "with an iterator a test of the index stays in the loop, which then ends number by number"
+    )]
     fn run(self) {
         let Self { inner, inputs, vectors, output, f } = self;
         let channels = vectors[0].len();
@@ -33,7 +37,6 @@ where
             for start in (0..output.len()).step_by(channels.max(1)) {
                 let rows = part(inputs, start..start + channels);
                 let output = &mut output[start..start + channels];
-                // With an iterator a test of the index stays in the loop, which then ends number by number.
                 for c in 0..channels {
                     output[c] = f(at(&rows, c), at(&vectors, c), output[c]);
                 }

@@ -4,8 +4,30 @@ use super::each::each;
 use super::operands::{part, part_mut};
 use crate::matmul::choice;
 use crate::real::Real;
-use crate::simd::formula::RootFormula;
+use crate::simd::formula::{Numbers, RootFormula};
 use crate::simd::operands::Choice;
+
+impl<T: Real> Numbers for T {
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        num_traits::Float::sqrt(self)
+    }
+
+    #[inline(always)]
+    fn cbrt(self) -> Self {
+        self.fast_cbrt()
+    }
+
+    #[inline(always)]
+    fn at_most(self, limit: Self) -> Self {
+        if self > limit { limit } else { self }
+    }
+
+    #[inline(always)]
+    fn at_least(self, limit: Self) -> Self {
+        if self < limit { limit } else { self }
+    }
+}
 
 /// `[y₁, y₂, ...] = f(numbers, [x₁, x₂, ...], [y₁, y₂, ...])`, number by number, as [`each()`], for a formula with roots. See
 /// [`each_root!`](crate::each_root!), which writes the formula.
@@ -97,7 +119,7 @@ mod tests {
                     let same =
                         square[at].to_bits() == right.to_bits() || square[at].is_nan() && right.is_nan();
                     assert!(same, "{special}: {}", square[at]);
-                    if !(special < 0.0) {
+                    if special.is_nan() || special >= 0.0 {
                         let right = special.cbrt();
                         assert!(
                             cube[at] == right || cube[at].is_nan() && right.is_nan(),

@@ -194,8 +194,8 @@ impl Builder {
                 let scaled = |(own, scale): (&Length, &f64)| match own {
                     Length::Known(length) => {
                         let length = *length as f64 * scale;
-                        ((1.0..=1e9).contains(&length) && length.fract() == 0.0)
-                            .then_some(Length::Known(length as i64))
+                        let is_one = (1.0..=1e9).contains(&length) && length.fract() == 0.0;
+                        is_one.then_some(Length::Known(length as i64))
                     }
                     batch => Some(*batch),
                 };
