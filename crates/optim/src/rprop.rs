@@ -82,14 +82,15 @@ impl<T: Real> UpdateRule<T> for Rprop {
         let (p, grads, [last, size]) = pass.split();
         each!(
             [p, last, size] = |g: grads| {
-                let sign_of_both = sign(g) * sign(last);
+                let sign_of_g = sign(g);
+                let sign_of_both = sign_of_g * sign(last);
                 let not_stayed = if sign_of_both < zero { changed } else { one };
                 let factor = if sign_of_both > zero { stayed } else { not_stayed };
                 let size = factor * size;
                 let size = if size < smallest { smallest } else { size };
                 let size = if size > largest { largest } else { size };
-                let g = if sign_of_both < zero { zero } else { g };
-                [p - size * sign(g), g, size]
+                let [g, sign_of_g] = if sign_of_both < zero { [zero; 2] } else { [g, sign_of_g] };
+                [p - size * sign_of_g, g, size]
             }
         );
     }
