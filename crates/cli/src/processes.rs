@@ -21,11 +21,15 @@ const RANKS: [&str; 3] = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"];
 /// For how long a process leaves it to the first one to say what is wrong before they know of each other.
 const LATER: Duration = Duration::from_secs(2);
 
+/// Whether no MPI has started this process as another one than the first.
+pub(crate) fn is_first() -> bool {
+    RANKS.iter().find_map(|name| std::env::var(name).ok()).is_none_or(|rank| rank == "0")
+}
+
 /// Waits in a process that an MPI has started, unless it is the first: what that one says of arguments that are wrong ends the job, and all
 /// others would say the same.
 pub(crate) fn let_the_first_speak() {
-    let rank = RANKS.iter().find_map(|name| std::env::var(name).ok());
-    if rank.is_some_and(|rank| rank != "0") {
+    if !is_first() {
         std::thread::sleep(LATER);
     }
 }

@@ -41,7 +41,9 @@ pub(crate) fn arguments(path: &Path, given: Vec<OsString>) -> Result<Vec<OsStrin
     let contents = file::newest(path)?.contents;
     let notes = contents.record.map(|record| record.notes).unwrap_or_default();
     let mut is_of_training = false;
-    let mut arguments: Vec<OsString> = given.iter().take(2).cloned().collect();
+    // Options of the program may stand before the name of the command.
+    let command = given.iter().position(|word| word == "train-mnist").map_or(2, |at| at + 1);
+    let mut arguments: Vec<OsString> = given.iter().take(command).cloned().collect();
     for (name, value) in notes {
         let Some(option) = name.strip_prefix(PREFIX) else { continue };
         let option = option.split(' ').next().unwrap_or_default();
@@ -65,7 +67,7 @@ pub(crate) fn arguments(path: &Path, given: Vec<OsString>) -> Result<Vec<OsStrin
         )
         .into());
     }
-    arguments.extend(given.into_iter().skip(2));
+    arguments.extend(given.into_iter().skip(command));
     Ok(arguments)
 }
 

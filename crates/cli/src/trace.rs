@@ -9,6 +9,8 @@ use tracing::level_filters::LevelFilter;
 use tracing::{debug, info, trace};
 use tracing_subscriber::fmt::time::Uptime;
 
+use crate::processes;
+
 /// Writes what is said from here on: with `-v` of the parts of a command, with `-vv` of epochs, with `-vvv` of steps.
 pub(crate) fn begin(verbose: u8) {
     let level = match verbose {
@@ -17,7 +19,12 @@ pub(crate) fn begin(verbose: u8) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_target(false);
+    // Of several processes one speaks. A reader of these lines that is gone is no error.
+    if !processes::is_first() {
+        return;
+    }
+    let subscriber = tracing_subscriber::fmt().log_internal_errors(false).with_max_level(level);
+    let subscriber = subscriber.with_ansi(false).with_target(false);
     // Another subscriber can only be one of this function.
     let _ = subscriber.with_timer(Uptime::default()).with_writer(stderr).try_init();
 }

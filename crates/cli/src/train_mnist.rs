@@ -99,7 +99,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) find_lr: Option<PathBuf>,
     /// Instead of training, write the training as a configuration to this file; `chainrule train` trains it with the same bits.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["find_lr", "time", "distributed", "processes", "resume"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["find_lr", "time", "distributed", "processes", "resume", "json", "report", "watch", "checkpoint"])]
     pub(crate) write_config: Option<PathBuf>,
     /// A metric to report besides the accuracy, such as f1; may be given several times.
     #[arg(long, value_parser = parts::read::<Box<dyn Measure<f32, ClassTarget<f32>>>>)]

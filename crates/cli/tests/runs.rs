@@ -178,7 +178,8 @@ fn options_that_are_given_once_more_replace_those_of_the_checkpoint() {
     let directory = directory();
     let train = |arguments: &[&str]| {
         let mut command = chainrule();
-        command.current_dir(directory.path()).args(["train-mnist", "--data-dir", "data"]);
+        // What is for all commands may stand before the name of this one.
+        command.current_dir(directory.path()).args(["-v", "train-mnist", "--data-dir", "data"]);
         command.args(["--json", "report.json", "--checkpoint-every", "7steps", "--hidden", "16"]);
         let output = command.args(arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -54,6 +54,12 @@ fn a_reader_that_is_gone_changes_nothing() {
     assert!(output.status.success(), "{:?}", said(&output));
     said(&output);
     assert!(directory.path().join("mnist.chainrule").is_file());
+    // Nor one of what it says of its work.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output =
+        training(directory.path(), &["-vvv"]).stdout(Stdio::piped()).stderr(writer).output().unwrap();
+    assert!(output.status.success() && !output.stdout.is_empty(), "{:?}", output.status);
 }
 
 #[test]

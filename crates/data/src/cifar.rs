@@ -128,7 +128,7 @@ impl Images {
         CIFAR_100.read(directory.as_ref())
     }
 
-    /// [`cifar100`](Self::cifar100) or [`cifar10`](Self::cifar10), whichever has its files in the directory.
+    /// [`cifar100`](Self::cifar100) if its files are in the directory, else [`cifar10`](Self::cifar10).
     ///
     /// # Errors
     ///

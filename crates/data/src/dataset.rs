@@ -51,7 +51,8 @@ pub trait Dataset: Sync {
     }
 
     /// These samples will be read next, in this order, in batches of so many: for data sets that read [ahead](crate::ReadAhead). A trainer
-    /// calls it after [`enter_epoch`](Self::enter_epoch); the default does nothing. No sample occurs twice.
+    /// calls it after [`enter_epoch`](Self::enter_epoch), and where it measures steps, but not in a group of processes, each of which reads some of
+    /// them only; the default does nothing. No sample occurs twice.
     fn announce(&self, order: &[u32], batch: usize) {
         let _ = (order, batch);
     }

@@ -16,7 +16,7 @@ use crate::{Dataset, Samples, WeightsError};
 /// What is drawn depends on the seed and the epoch alone. Evaluate on the data set itself: this one may have a sample twice.
 ///
 /// ```
-/// use chainrule_data::{Dataset, Drawn, Samples, Subset, digits};
+/// use chainrule_data::{Dataset, Drawn, Samples, digits};
 /// use chainrule_tensor::Seed;
 /// let data = digits(100, Seed(1));
 /// let mut row = vec![0.0f32; 784];

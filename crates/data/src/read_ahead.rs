@@ -25,9 +25,10 @@ const LOOKS: usize = 1000;
 /// Another data set, whose samples are read by threads of its own before a training takes them: for samples that take long to read, such
 /// as pictures that are [changed](crate::augment) or are in a file, where cores are idle.
 ///
-/// A trainer announces the order of an epoch ([`Dataset::announce`]); the threads follow it, at most two batches ahead, and what is not
-/// there yet is read by the thread that needs it. A sample is what it is whoever has read it, so a training has the same bits with any
-/// number of threads. It takes the memory of four batches of samples.
+/// A trainer announces the order of an epoch ([`Dataset::announce`]); the threads follow it, two batches ahead, or 256 samples as far as
+/// 16 MiB hold them, and what is not there yet is read by the thread that needs it. A sample is what it is whoever has read it, so a
+/// training has the same bits with any number of threads. It keeps twice as many samples as it reads ahead: those of four batches, or
+/// up to 32 MiB. In a group of processes, and of sparse samples, nothing is read ahead.
 ///
 /// It has to be the outermost data set: others around it do not pass on what is announced, unless their samples have the same order.
 ///
@@ -208,7 +209,7 @@ impl<T: Real, D: Samples<T>> Shared<T, D> {
 
     /// Wakes those who wait for a longer queue, once there is something for them to do.
     fn wake(&self) {
-        // If it is locked, another thread takes from it, and looks again before it waits.
+        // If it is locked, whoever has it may have looked before: then the next sample that is taken wakes them.
         let Ok(queue) = self.queue.try_lock() else { return };
         let taken = self.taken.load(Ordering::Relaxed);
         let can_go_on = queue.next < queue.end.min(taken.saturating_add(queue.ahead / 2).max(1));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use chainrule_train::{Group, GroupError, Lending, TrainError};
 use mpi::request;
 
-use crate::lent::Loans;
+use crate::loans::Loans;
 use crate::port::{Arrived, Calls, Closed, LONGEST, Port};
 use crate::service::{Begun, Command, run};
 use crate::spare::Spare;
@@ -226,7 +226,9 @@ impl MpiGroup {
         if bytes <= LONGEST {
             return Ok(());
         }
-        let message = format!("a message of {bytes} bytes is longer than MPI can count");
+        let message = format!(
+            "a message of {bytes} bytes is longer than MPI can count: train in more processes, or with smaller passes (`accumulate`)"
+        );
         Err(GroupError::Transport { rank: to, message })
     }
 

@@ -7,7 +7,7 @@
 //! `mpirun -n 4 program` starts four processes of a program that calls [`MpiGroup::start`]. Messages are bytes and nothing is summed by
 //! MPI, so the parameters have the bits of one process.
 //!
-//! The decision here: **one thread at a time calls MPI**, and no call waits. The thread that trains sends and receives where its numbers lie,
+//! The decision here: **one thread at a time calls MPI**, and no call waits. The thread that trains sends and receives where its numbers are stored,
 //! and asks again and again for a message that it waits for, so it can stop waiting; another one lets messages travel while it computes. To
 //! hand messages over from one thread to the other would take longer than many a message, where both have one core.
 //!
@@ -20,7 +20,7 @@
 mod group;
 #[cfg(feature = "mpi")]
 #[expect(unsafe_code, reason = "the boundary to C: MPI reads memory that is borrowed")]
-mod lent;
+mod loans;
 #[cfg(feature = "mpi")]
 #[expect(unsafe_code, reason = "the boundary to C: threads that take turns share what belongs to MPI")]
 mod port;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use chainrule_core::{Range, SettingCheck, describe, described};
-use chainrule_tensor::vector::Numbers;
+use chainrule_tensor::vector::RootNumbers;
 use chainrule_tensor::{each, each_root};
 
 use crate::setters::setters;
@@ -92,7 +92,7 @@ struct FtrlStep<T> {
     denominator: T,
 }
 
-impl<T: Numbers> FtrlStep<T> {
+impl<T: RootNumbers> FtrlStep<T> {
     /// The new parameter and z, given the roots of n before and after.
     #[inline(always)]
     fn of(self, g: T, [p, z]: [T; 2], [old, r]: [T; 2]) -> [T; 2] {

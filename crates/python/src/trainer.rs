@@ -273,13 +273,15 @@ impl PyTrainer {
 
     /// Writes a checkpoint: the model, and all that the training needs to go on with the same bits, by `Trainer(..., resume=path)`. Callbacks of
     /// Python are no part of it.
-    fn save(&self, path: PathBuf) -> PyResult<()> {
-        let saved = match &*self.state()? {
-            State::New { model, .. } => {
-                self.settings.trainer::<ClassTarget<f32>>((**model).clone(), &self.watch, false)?.save(path)
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        let mut state = self.state()?;
+        let saved = match &mut *state {
+            State::New { model, epochs_done } => {
+                let trainer = self.unchanged::<ClassTarget<f32>>(model, *epochs_done, false)?;
+                py.detach(move || trainer.save(path))
             }
-            State::Classes(trainer) => trainer.save(path),
-            State::Values(trainer) => trainer.save(path),
+            State::Classes(trainer) => py.detach(move || trainer.save(path)),
+            State::Values(trainer) => py.detach(move || trainer.save(path)),
         };
         saved.map_err(IntoException::exception)
     }
@@ -359,18 +361,42 @@ impl PyTrainer {
     /// The trainer for the type of the first targets.
     fn begin(&self, targets: &Targets) -> PyResult<MutexGuard<'_, State>> {
         let mut state = self.state()?;
-        if let State::New { model, .. } = &*state {
-            let (model, callbacks) = ((**model).clone(), !self.callbacks.is_empty());
+        if let State::New { model, epochs_done } = &*state {
+            let callbacks = !self.callbacks.is_empty();
             *state = match targets {
                 Targets::Classes(_) => {
-                    State::Classes(Box::new(self.settings.trainer(model, &self.watch, callbacks)?))
+                    State::Classes(Box::new(self.unchanged(model, *epochs_done, callbacks)?))
                 }
                 Targets::Values { .. } => {
-                    State::Values(Box::new(self.settings.trainer(model, &self.watch, callbacks)?))
+                    State::Values(Box::new(self.unchanged(model, *epochs_done, callbacks)?))
                 }
             };
         }
         Ok(state)
+    }
+
+    /// A trainer that begins where this one said that it does: the checkpoint that it goes on from is read again.
+    fn unchanged<Y: TargetOf>(
+        &self,
+        model: &Model<f32>,
+        epochs_done: u64,
+        callbacks: bool,
+    ) -> PyResult<Trainer<f32, Y>>
+    where
+        Box<dyn Loss<f32, Y>>: Kind + Loss<f32, Y>,
+        Box<dyn Measure<f32, Y>>: Kind + Measure<f32, Y>,
+    {
+        let trainer = self.settings.trainer(model.clone(), &self.watch, callbacks)?;
+        let Some(path) = &self.settings.resume else { return Ok(trainer) };
+        let is_same = trainer.epochs_done() == epochs_done
+            && trainer.evaluated_model().parameters_sha256() == model.parameters_sha256();
+        if is_same {
+            return Ok(trainer);
+        }
+        let path = path.display();
+        Err(value_error(format!(
+            "{path} has changed since this trainer was made: make another one to go on from it"
+        )))
     }
 }
 

@@ -60,6 +60,11 @@ def test_a_training_goes_on_from_a_checkpoint(model, train, tmp_path):
         assert again.model.parameters_sha256() == first.model.parameters_sha256()
         again.fit(*train, epochs=2)
         assert again.model.parameters_sha256() == whole.model.parameters_sha256()
+    # One that was written again in the meantime is not that from which the trainer said to go on.
+    late = chainrule.Trainer(model, **settings, resume=path)
+    first.fit(*train, epochs=1)
+    with pytest.raises(ValueError, match="has changed since"):
+        late.fit(*train, epochs=1)
     # Before the first step too, and the model of a checkpoint is a model.
     chainrule.Trainer(model, **settings).save(saved)
     begun = chainrule.Trainer(model, **settings, resume=saved)

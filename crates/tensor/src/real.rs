@@ -202,7 +202,7 @@ macro_rules! real {
                 const REST: u32 = $bits::BITS - 32;
                 // The bits of a number are about its logarithm, so this is y = 1 / ∛x, to 4 %. Newton's method squares the error.
                 let third = ((self.to_bits() >> REST) as u32) / 3;
-                let mut y = $real::from_bits((($cbrt - third) as $bits) << REST);
+                let mut y = $real::from_bits((u32::wrapping_sub($cbrt, third) as $bits) << REST);
                 for _ in 0..$steps {
                     y += y * ((1.0 - self * y * (y * y)) * (1.0 / 3.0));
                 }

@@ -180,8 +180,7 @@ fn measured<Y: LearntTarget>(
         Some(path) => trainer.resume(path),
         None => Ok(trainer),
     })?;
-    let working = threads.min(job.trainer().shard_count());
-    job = job.read_ahead(cores().saturating_sub(working));
+    job = reading_ahead(job, threads);
     let done = job.trainer().epochs_done();
     Ok((job.measure_step(MEASURED)?, done))
 }
@@ -190,6 +189,12 @@ impl Options {
     fn threads(&self) -> usize {
         self.threads.unwrap_or_else(cores)
     }
+}
+
+/// Threads for which a batch has no shard read ahead.
+fn reading_ahead<Y: LearntTarget>(mut job: TrainingJob<'_, Y>, threads: usize) -> TrainingJob<'_, Y> {
+    let working = threads.min(job.trainer().shard_count());
+    job.read_ahead(threads - working)
 }
 
 fn cores() -> usize {
@@ -215,8 +220,7 @@ impl Run<'_> {
         let job = TrainingJob::new(configuration, registry, model, predicts.clone(), parts)?;
         let mut job =
             job.threads(threads).try_with(|trainer| self.prepared(trainer, interrupt.clone(), &recorder))?;
-        let working = threads.min(job.trainer().shard_count());
-        job = job.read_ahead(cores().saturating_sub(working));
+        job = reading_ahead(job, threads);
         self.forecast(&mut job, threads);
         let source = ReportSource::of(configuration);
         let mut watch = None;

@@ -173,6 +173,8 @@ fn train_mnist_is_a_configuration_among_others() {
     let [configured, own] = ["configured.json", "own.json"].map(|file| json(directory, file));
     assert_eq!(configured["params_sha256"], own["params_sha256"]);
     assert!(own["params_sha256"].as_str().is_some_and(|hash| hash.len() == 64), "{own}");
+    let message = fails(directory, &[&options[..], &["--write-config", "marks.toml"]].concat());
+    assert!(message.contains("marks.toml exists already"), "{message}");
     let message = fails(directory, &["train-mnist", "--dataset", "digits", "--write-config", "a.toml"]);
     assert!(message.contains("the bundled digits have no files"), "{message}");
 }

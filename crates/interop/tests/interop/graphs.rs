@@ -297,6 +297,16 @@ fn formulas_are_the_activations_that_they_are() {
     refused(&[&constants()[..], &list].concat(), "Add: it computes with a constant that is no bias");
 }
 
+/// What a formula does only to large numbers is not seen in the numbers that it is tried with.
+#[test]
+fn a_limit_far_away_is_not_lost() {
+    let limit = |most: f32| vec![floats("most", &[], &[most])];
+    let clipped = [limit(100.0), nodes(&[("Relu", &["x"], "a"), ("Min", &["a", "most"], "y")])].concat();
+    refused(&clipped, "Min");
+    let six = [limit(6.0), nodes(&[("Relu", &["x"], "a"), ("Min", &["a", "most"], "y")])].concat();
+    assert_eq!(predicted(&six, [-1.0, 5.0, 7.0, 200.0]), [0.0, 5.0, 6.0, 6.0]);
+}
+
 #[test]
 fn what_comes_after_a_layer_becomes_part_of_its_weights() {
     let weight = || floats("w", &[4, 2], &[1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
@@ -381,6 +391,7 @@ fn images_are_resized_as_far_as_layers_do() {
         (resized(&[], &[2.0, 1.0, 2.0, 2.0]), "1 for the batch"),
         (resized(&[], &[1.0, 1.0, 1e30, 2.0]), "axes of whole lengths"),
         (resized(&[int("antialias", 1)], &[1.0, 1.0, 2.0, 2.0]), "smoothed"),
+        (resized(&[text("keep_aspect_ratio_policy", "not_larger")], &[1.0, 1.0, 2.0, 2.0]), "ratio"),
     ] {
         refused(&parts, problem);
     }

@@ -47,6 +47,22 @@ fn graphs_of_pytorch_become_models() {
     assert_eq!(names, ["Dense(units=6)", "Relu", norm, "Dense(units=3)", "Softmax"]);
 }
 
+#[test]
+fn poolings_one_after_the_other_stay_two() {
+    let x = Array2::from_shape_fn((2, 18), |(row, i)| ((7 * i + row) % 11) as f32);
+    for text in [
+        "adaptive_avg_pool1d(4) then adaptive_avg_pool1d(2)",
+        "adaptive_max_pool1d(5) then adaptive_max_pool1d(3)",
+        "adaptive_max_pool1d(4) then adaptive_avg_pool1d(3)",
+    ] {
+        let model = model(text, &[3, 6]);
+        let again = read(&model, OnnxExport::new()).model::<f32>().unwrap();
+        let difference = (&again.predict(x.view()).unwrap() - &model.predict(x.view()).unwrap())
+            .fold(0.0, |most: f32, difference| most.max(difference.abs()));
+        assert!(difference < 1e-5, "{text}: {difference}");
+    }
+}
+
 /// The layers that a graph of PyTorch becomes, by both of its exporters.
 #[test]
 fn operators_and_formulas_become_the_layers_that_they_are() {

@@ -3,7 +3,7 @@
 use std::ops::{Add, Div, Mul, Sub};
 
 /// What a formula of [`each_root!`](crate::each_root!) computes with: a single number, or a vector of them.
-pub trait Numbers:
+pub trait RootNumbers:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
 {
     /// `√x`, to 1 ulp.
@@ -23,5 +23,5 @@ pub trait Numbers:
 /// outputs held, to the outputs.
 pub trait RootFormula<const K: usize, const N: usize, const M: usize> {
     /// The outputs.
-    fn values<V: Numbers>(numbers: [V; K], inputs: [V; N], outputs: [V; M]) -> [V; M];
+    fn values<V: RootNumbers>(numbers: [V; K], inputs: [V; N], outputs: [V; M]) -> [V; M];
 }

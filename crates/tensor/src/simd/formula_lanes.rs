@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ops::{Add, Div, Mul, Sub};
 
 use crate::simd::dispatch::Loop;
-use crate::simd::formula::{Numbers, RootFormula};
+use crate::simd::formula::{RootFormula, RootNumbers};
 use crate::simd::lanes::Roots;
 
 /// [`each_root`](crate::vector::each_root()) by vectors, for slices of one length.
@@ -169,7 +169,7 @@ impl<L: Roots> Div for Vector<L> {
     }
 }
 
-impl<L: Roots> Numbers for Vector<L> {
+impl<L: Roots> RootNumbers for Vector<L> {
     #[inline(always)]
     fn sqrt(self) -> Self {
         // SAFETY: here and below, a loop for these instructions runs.

@@ -4,10 +4,10 @@ use super::each::each;
 use super::operands::{part, part_mut};
 use crate::matmul::choice;
 use crate::real::Real;
-use crate::simd::formula::{Numbers, RootFormula};
+use crate::simd::formula::{RootFormula, RootNumbers};
 use crate::simd::operands::Choice;
 
-impl<T: Real> Numbers for T {
+impl<T: Real> RootNumbers for T {
     #[inline(always)]
     fn sqrt(self) -> Self {
         num_traits::Float::sqrt(self)
@@ -34,8 +34,9 @@ impl<T: Real> Numbers for T {
 ///
 /// The instruction for a root takes longer than reading and writing all that an update of parameters needs. In single precision with
 /// AVX2 and AVX-512, roots are therefore estimates and one step of Newton's method or of a higher order, and a product and its sum
-/// are rounded once. Where [products are portable](crate::PortableProducts), in double precision and elsewhere, the formula runs as
-/// that of [`each()`], with the same bits on every CPU. In either case the result does not depend on how slices are cut.
+/// are rounded once; the last bits are those of the CPU's estimates. Where [products are portable](crate::PortableProducts), in double
+/// precision and elsewhere, the formula runs as that of [`each()`], with the same bits on every CPU. In either case the result does not
+/// depend on how slices are cut.
 ///
 /// # Panics
 ///
@@ -77,7 +78,7 @@ mod tests {
         [square, cube]
     }
 
-    /// Numbers of every size, from subnormal ones to the largest.
+    /// RootNumbers of every size, from subnormal ones to the largest.
     fn numbers(first: u32) -> impl Iterator<Item = f32> {
         let step = if cfg!(miri) { 20_000_003 } else { 20_011 };
         (first..f32::INFINITY.to_bits()).step_by(step).chain([f32::MAX.to_bits()]).map(f32::from_bits)

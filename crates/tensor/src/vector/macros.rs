@@ -94,7 +94,7 @@ macro_rules! each {
 /// [`vector::each_root`](crate::vector::each_root()) as a formula.
 ///
 /// As [`each!`](crate::each!), but the formula captures nothing: the numbers that it contains beside those of the slices are named
-/// after a semicolon. It has what [`Numbers`](crate::vector::Numbers) have.
+/// after a semicolon. It has what [`RootNumbers`](crate::vector::RootNumbers) have.
 ///
 /// ```
 /// use chainrule_tensor::each_root;
@@ -125,7 +125,7 @@ macro_rules! each_root {
             > for Formula
         {
             #[inline(always)]
-            fn values<V: $crate::vector::Numbers>(
+            fn values<V: $crate::vector::RootNumbers>(
                 [$($number),*]: [V; <[&str]>::len(&[$(stringify!($number)),*])],
                 [$($x),*]: [V; <[&str]>::len(&[$(stringify!($x)),*])],
                 [$($y),*]: [V; <[&str]>::len(&[$(stringify!($y)),*])],

@@ -54,7 +54,7 @@ mod rows;
 mod softmax;
 mod transpose;
 
-pub use crate::simd::formula::{Numbers, RootFormula};
+pub use crate::simd::formula::{RootFormula, RootNumbers};
 pub use crate::simd::operands::AdamStep;
 pub use adam::adam_kernel;
 pub use add_block::add_block;

@@ -75,7 +75,8 @@ struct OwnStep<'a, 'env, T: Real> {
 
 impl<T: Real, Y: Sync> DividedSum<'_, '_, T, Y> {
     /// Writes the gradients of the parameters of this member to `total`, or adds their share to it, and takes the optimizer's step if there is
-    /// something that it is to change. What is elsewhere in `total` means nothing.
+    /// something that it is to change; those that are computed from operands in the only pass of a step go into the step alone. What is
+    /// elsewhere in `total` means nothing.
     pub(crate) fn run(
         &self,
         total: &mut [T],
@@ -97,7 +98,12 @@ impl<T: Real, Y: Sync> DividedSum<'_, '_, T, Y> {
             let mut step = OwnStep { runs, state: &mut *state, part, lent };
             self.sum([&mut *total, &mut *of_pass], Some(&mut step), scratch)?;
             self.receive_parameters(&mut step.runs)
-        })
+        })?;
+        if runs.is_some() {
+            let message = "the group has sent nothing of what it was to lend".to_owned();
+            return Err(GroupError::Transport { rank: members.rank(), message });
+        }
+        Ok(())
     }
 
     /// The sums of the parameters of this member, and its step.

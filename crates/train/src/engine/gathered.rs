@@ -142,6 +142,7 @@ impl<T: Real> Gathered<T> {
         let Self { stages, used, places, .. } = self;
         used.clear();
         used.extend(stages.iter().filter(|&&(stage, _)| stage > 0 || !has_sparse_samples));
+        self.are_finite = largest_grad.is_finite();
         if used.is_empty() {
             return Ok(());
         }
@@ -172,7 +173,6 @@ impl<T: Real> Gathered<T> {
             memory.reserve(end);
             members.receive_numbers(member, Kind::Operands, &mut memory[..end])?;
         }
-        self.are_finite = largest_grad.is_finite();
         others.iter().for_each(|&member| members.shards_of(member).for_each(|shard| self.look(shard)));
         Ok(())
     }

@@ -56,7 +56,8 @@ pub trait Group: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// As [`receive`](Self::receive); then what is in `place` means nothing.
+    /// As [`receive`](Self::receive); then what is in `place` means nothing. A group that cannot take back memory which is still being written
+    /// may end the program instead.
     fn receive_into(
         &self,
         from: usize,
@@ -76,7 +77,7 @@ pub trait Group: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Those of `work`, and as [`send`](Self::send).
+    /// Those of `work`, and as [`send`](Self::send). A group that cannot take back memory which is still being sent may end the program instead.
     fn lend<'env>(&self, work: Lending<'_, 'env>) -> Result<(), GroupError> {
         work(&Copying(self))
     }
@@ -84,7 +85,7 @@ pub trait Group: Debug + Send + Sync {
 
 /// Sends messages from where they are: see [`Group::lend`].
 pub trait Lender<'env> {
-    /// As [`Group::send`], of a message that stays as it is for so long.
+    /// As [`Group::send`], of a message that is neither changed nor freed before [`lend`](Group::lend) returns.
     ///
     /// # Errors
     ///

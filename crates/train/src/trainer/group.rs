@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chainrule_data::Samples;
 use chainrule_losses::Scope;
 use chainrule_tensor::simd;
-use chainrule_tensor::{Real, blas};
+use chainrule_tensor::{Real, blas, each_root};
 use sha2::{Digest, Sha256};
 
 use super::error::TrainError;
@@ -21,6 +21,17 @@ use crate::numbers;
 
 /// How many samples of a data set members compare before they train on it.
 const COMPARED: usize = 64;
+
+/// A hash of square and cube roots as updates compute them: where they are estimated, the last bits are those of the CPU's maker.
+fn estimated_roots() -> String {
+    let x: Vec<f32> = (0..4096_u16).map(|index| 1.0 + f32::from(index) * (7.0 / 4096.0)).collect();
+    let [mut square, mut cube] = [vec![0.0; x.len()], vec![0.0; x.len()]];
+    each_root!([square, cube] = |x;| [x.sqrt(), x.cbrt()]);
+    let mut hash = Sha256::new();
+    hash.update(numbers::bytes(&square));
+    hash.update(numbers::bytes(&cube));
+    hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// What the callbacks of a member have asked for at an event.
 #[derive(Clone, Copy, Debug, Default)]
@@ -168,9 +179,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             hash.update(numbers::bytes(&row));
         }
         let samples: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let [instructions, library] = match self.portable {
-            true => ["any".to_owned(), "portable products".to_owned()],
-            false => [simd::level().name().to_owned(), blas::Blas::current().to_string()],
+        let [instructions, roots, library] = match self.portable {
+            true => ["any".to_owned(), "any".to_owned(), "portable products".to_owned()],
+            false => [simd::level().name().to_owned(), estimated_roots(), blas::Blas::current().to_string()],
         };
         let property = |name: &str, value: String| (name.to_owned(), value);
         vec![
@@ -178,6 +189,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             property("purpose", purpose),
             property("products", library),
             property("instructions", instructions),
+            property("roots", roots),
             property("seed", self.seed.0.to_string()),
             property("batch size", self.batch_size.to_string()),
             property("passes of a batch", self.accumulate.to_string()),

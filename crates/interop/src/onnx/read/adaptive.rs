@@ -56,6 +56,7 @@ impl Builder {
         let Windows { of, axis, outputs, weighted } = windows;
         let view = &of.view;
         if let ("Mul", Some(factor), false) = (operator, factor, weighted) {
+            self.spend(factor.len())?;
             let (longest, _, weights) = parts(view.length(*axis), *outputs);
             let after = vec![1; view.rank() - axis - 1];
             let fits = factor.shape() == [&[*outputs, longest], &after[..]].concat()
@@ -82,7 +83,11 @@ impl Builder {
         // One axis after the other is one pooling.
         let before = match &own.kind {
             Kind::Layer(Applied { description, inputs, .. })
-                if description.name == name && of.sole && of.view == View::of(source, &own.shape) =>
+                if description.name == name
+                    && of.sole
+                    && of.view == View::of(source, &own.shape)
+                    // It has not pooled this axis yet.
+                    && self.source(inputs[0]).shape.get(axis - 1) == own.shape.get(axis - 1) =>
             {
                 inputs[0]
             }

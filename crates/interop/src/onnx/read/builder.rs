@@ -126,7 +126,7 @@ pub(super) struct Builder {
     /// Attentions of one head that are merges, by their source.
     pub(super) merged: BTreeMap<usize, usize>,
     /// What sequences with zeros before them were, by their source.
-    pub(super) padded: BTreeMap<usize, Samples>,
+    pub(super) padded: BTreeMap<usize, (View, Samples)>,
     /// How often each name is used.
     uses: BTreeMap<String, usize>,
     ids: BTreeSet<String>,

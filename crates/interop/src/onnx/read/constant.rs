@@ -50,7 +50,12 @@ pub(super) fn integers(tensor: &Tensor) -> Option<Vec<i64>> {
     }
 }
 
-/// The one number of a constant.
+/// The one number of a constant, whole or not.
+pub(super) fn one_number(tensor: &Tensor) -> Option<f64> {
+    tensor.numbers().next().filter(|_| tensor.len() == 1)
+}
+
+/// The one number of a constant that is not of whole numbers.
 pub(super) fn number(tensor: &Tensor) -> Option<f64> {
     let mut values = tensor.values()?;
     values.next().filter(|_| tensor.len() == 1)

@@ -1,7 +1,7 @@
 //! Constants that nodes compute with constants, which exporters leave in a graph.
 
 use super::builder::{Builder, Known};
-use super::constant::{integers, number, tensor};
+use super::constant::{integers, number, one_number, tensor};
 use super::lengths::{MOST, attribute, computed, constant, of_constant, range};
 use super::node::Length;
 use crate::dtype::Dtype;
@@ -192,7 +192,13 @@ fn one(node: &NodeProto, operator: &str, inputs: &[&Tensor]) -> Option<Tensor> {
         {
             return Some(Tensor::of_values(Dtype::F64, first.shape().to_vec(), first.numbers()));
         }
-        "Cast" => return Some(first.clone()),
+        "Cast" => {
+            // In its own precision and size, as all constants are here.
+            let to_float = matches!(floats("to"), Some(1 | 10 | 11 | 16));
+            let to_whole = matches!(floats("to"), Some(6 | 7));
+            let keeps = if first.dtype().is_float() { to_float } else { to_whole };
+            return keeps.then(|| first.clone());
+        }
         "Shape" => {
             return constant(
                 &first.shape().iter().map(|&length| Length::Known(length as i64)).collect::<Vec<_>>(),
@@ -220,10 +226,7 @@ fn one(node: &NodeProto, operator: &str, inputs: &[&Tensor]) -> Option<Tensor> {
         return if scalar { tensor.reshaped(&[]) } else { Some(tensor) };
     }
     // Single numbers, as the scale of an attention.
-    let numbers: Vec<f64> = inputs
-        .iter()
-        .map(|tensor| tensor.numbers().next().filter(|_| tensor.len() == 1))
-        .collect::<Option<_>>()?;
+    let numbers: Vec<f64> = inputs.iter().map(|tensor| one_number(tensor)).collect::<Option<_>>()?;
     let value = match (operator, &*numbers) {
         ("Sqrt", [a]) => a.sqrt(),
         ("Reciprocal", [a]) => 1.0 / a,

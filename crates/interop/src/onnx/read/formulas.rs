@@ -10,15 +10,21 @@ use chainrule_tensor::Shape;
 use ndarray::Array2;
 
 use super::builder::{Applied, Builder, Kind, Known, Parts, REGISTRY, Samples};
+use super::constant::one_number;
 use super::node::Operation;
 use super::view::View;
-use crate::tensor::Tensor;
 
 /// How many numbers a formula is computed with.
 const COUNT: usize = 64;
 
 /// The most constants of a formula.
 const MOST: usize = 8;
+
+/// The most constants that are tried as settings, each with each.
+const TRIED: usize = 4;
+
+/// What a node with constants counts for in the work that a file may make: its activations are built and run.
+const WORK: usize = 4096;
 
 /// The difference that rounding makes in single precision, for numbers of about 1.
 const ROUNDING: f64 = 1e-6;
@@ -117,11 +123,16 @@ impl Formula {
     /// The activation whose last node is this operator; nothing if there is none.
     fn activation(&self, operator: &str) -> Option<Description> {
         let ends = ["Add", "Sub", "Mul", "Div", "Neg", "Log", "Pow", "Reciprocal", "Max", "Min", "Where"];
-        if !ends.contains(&operator) {
+        // What a larger constant does is not seen in the numbers: it may be a limit that none of them reaches.
+        let most = POINTS.iter().fold(0.0, |most: f64, point| most.max(-point));
+        if !ends.contains(&operator) || self.constants.iter().any(|constant| constant.abs() > most) {
             return None;
         }
         if let Some((activation, _)) = PLAIN.iter().find(|(_, values)| self.is(values)) {
             return Some(activation.clone());
+        }
+        if self.constants.len() > TRIED {
+            return None;
         }
         // The decimal numbers that were meant.
         let decimal = |constant: &f64| (*constant as f32).to_string().parse().unwrap_or(*constant);
@@ -206,11 +217,6 @@ fn computed(operation: &Operation<'_>, operator: &str, inputs: &[Option<&[f64]>]
     }
 }
 
-/// The one number of a constant.
-fn constant(tensor: &Tensor) -> Option<f64> {
-    tensor.numbers().next().filter(|_| tensor.len() == 1)
-}
-
 impl Builder {
     /// The formula whose last node this is, if it computes with each value of one view alone.
     pub(super) fn formula(
@@ -227,7 +233,7 @@ impl Builder {
             let own = match known {
                 None => None,
                 Some(Known::Constant(tensor)) => {
-                    let number = constant(tensor)?;
+                    let number = one_number(tensor)?;
                     axes = axes.max(tensor.shape().len());
                     constants.push(number);
                     Some(vec![number; COUNT])
@@ -242,6 +248,11 @@ impl Builder {
                 }
             };
             values.push(own);
+        }
+        if operator == "Clip" {
+            // Older graphs have the limits in the node.
+            let limits = ["min", "max"].map(|name| operation.float(name, f64::NAN));
+            constants.extend(limits.into_iter().filter(|limit| !limit.is_nan()));
         }
         let mut kept: Vec<f64> = Vec::new();
         for constant in constants {
@@ -259,6 +270,9 @@ impl Builder {
     /// The activation that a formula is, applied; nothing if it is none.
     pub(super) fn activation(&mut self, operator: &str, formula: &Formula) -> Result<Option<Known>, String> {
         let is_layer = matches!(self.source(formula.x.source).kind, Kind::Input | Kind::Layer(_));
+        if !formula.constants.is_empty() {
+            self.spend(WORK)?;
+        }
         let Some(description) = formula.activation(operator).filter(|_| is_layer) else { return Ok(None) };
         let (source, frame) = self.arranged(&Samples::of(formula.x.clone()))?;
         let name = description.name.clone();

@@ -355,17 +355,21 @@ pub(super) fn with_weight(
     {
         return None;
     }
-    let wanted = output.get(output.len().checked_sub(axes)?..)?;
-    let trimmed =
-        |shape: &[usize]| shape.iter().copied().skip_while(|length| *length == 1).collect::<Vec<_>>();
-    let weight = weight
-        .reshaped(wanted)
-        .filter(|_| trimmed(weight.shape()) == trimmed(wanted) && view.rank() == output.len() + 1)?;
+    let weight = of_last_axes(output, axes, view, weight)?;
     Some((switched_on(description, "affine"), vec![("weight", weight)]))
 }
 
+/// A constant with a number for each value of so many of the last axes, in their shape.
+fn of_last_axes(output: &[usize], axes: usize, view: &View, constant: &Tensor) -> Option<Tensor> {
+    let wanted = output.get(output.len().checked_sub(axes)?..)?;
+    let trimmed =
+        |shape: &[usize]| shape.iter().copied().skip_while(|length| *length == 1).collect::<Vec<_>>();
+    let fits = trimmed(constant.shape()) == trimmed(wanted) && view.rank() == output.len() + 1;
+    constant.reshaped(wanted).filter(|_| fits)
+}
+
 /// A description with this setting on.
-fn switched_on(description: &Description, setting: &str) -> Description {
+pub(super) fn switched_on(description: &Description, setting: &str) -> Description {
     let mut with = description.clone();
     for (name, value) in &mut with.settings {
         if name == setting {
@@ -398,12 +402,7 @@ pub(super) fn with_norm_bias(
     if description.name != "layer_norm" || !has("affine") || has("bias") || !view.is_plain() {
         return None;
     }
-    let wanted = output.get(output.len().checked_sub(axes)?..)?;
-    let trimmed =
-        |shape: &[usize]| shape.iter().copied().skip_while(|length| *length == 1).collect::<Vec<_>>();
-    let bias = bias
-        .reshaped(wanted)
-        .filter(|_| trimmed(bias.shape()) == trimmed(wanted) && view.rank() == output.len() + 1)?;
+    let bias = of_last_axes(output, axes, view, bias)?;
     let mut weights = applied.weights.clone();
     weights.push(("bias", bias));
     Some((switched_on(description, "bias"), weights))

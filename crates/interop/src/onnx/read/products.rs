@@ -5,7 +5,7 @@ use chainrule_core::{Description, Value};
 use super::attention::with_out_bias;
 use super::builder::{Applied, Builder, Kind, Known, Samples};
 use super::node::{Converted, Operand, Operation};
-use super::norms::with_norm_bias;
+use super::norms::{switched_on, with_norm_bias};
 use super::view::View;
 use crate::dtype::Dtype;
 use crate::tensor::Tensor;
@@ -137,12 +137,7 @@ fn biased(
     if inner.get("bias") != Some(&Value::Bool(false)) {
         return None;
     }
-    let mut with = inner;
-    for (name, value) in &mut with.settings {
-        if name == "bias" {
-            *value = true.into();
-        }
-    }
+    let with = switched_on(&inner, "bias");
     let mut weights = applied.weights.clone();
     weights.push((name, bias));
     let is_each = applied.description.name == "time_distributed";

@@ -3,7 +3,7 @@
 use chainrule_core::{Description, Value};
 
 use super::builder::{Applied, Builder, Known, Samples};
-use super::constant::{integers, number};
+use super::constant::number;
 use super::lengths::of_constant;
 use super::node::{Converted, Length, Operation};
 use super::view::{Slot, View};
@@ -127,6 +127,7 @@ impl Builder {
         let view = &samples.view;
         let axis = view.axis_index(operation.int("axis", 0), view.rank())?;
         let length = view.length(axis);
+        self.spend(indices.len())?;
         if let Some(windows) = Self::windows(samples, axis, indices) {
             return Ok(Some(windows));
         }
@@ -174,6 +175,9 @@ impl Builder {
         if operation.ints("axes").is_some() || operation.int("antialias", 0) != 0 {
             return Err("it names its axes, or is smoothed before it is made smaller".into());
         }
+        if operation.text("keep_aspect_ratio_policy").unwrap_or("stretch") != "stretch" {
+            return Err("it keeps the ratio of its sides, which no layer here does".into());
+        }
         let old = operator == "Upsample" || operation.opset == 10;
         let (scales, sizes) = if old { (1, None) } else { (2, inputs.get(3).and_then(Option::as_ref)) };
         let own = view.lengths();
@@ -203,6 +207,9 @@ impl Builder {
                 lengths.ok_or("its scales do not make axes of whole lengths")?
             }
         };
+        if target.first() != own.first() && target.first() != Some(&Length::Known(1)) {
+            return Err("it makes a batch of another size".into());
+        }
         let lengths = target.iter().skip(1).map(|length| match length {
             Length::Known(length) => usize::try_from(*length).ok().filter(|length| *length > 0),
             Length::Batch(_) => None,
@@ -297,7 +304,7 @@ impl Builder {
                 if let Known::Samples(made) = &known
                     && sides[1] == [1, 0]
                 {
-                    self.padded.insert(made.view.source, samples.clone());
+                    self.padded.insert(made.view.source, (made.view.clone(), samples.clone()));
                 }
                 Ok(Some(known))
             }
@@ -307,13 +314,14 @@ impl Builder {
 
     /// What adds a constant to a sequence with zeros before it: a step of its own, if it adds nothing to the others.
     pub(super) fn added_token(&mut self, samples: &Samples, added: &Tensor) -> Result<Option<Known>, String> {
-        let Some(before) = self.padded.get(&samples.view.source).cloned() else { return Ok(None) };
+        let Some((view, before)) = self.padded.get(&samples.view.source).cloned() else { return Ok(None) };
         let &[_, steps, features] = &*samples.view.lengths() else { return Ok(None) };
         let known = |length: usize| Length::Known(length as i64);
         let shape: Vec<usize> = added.shape().iter().copied().skip_while(|length| *length == 1).collect();
         let fits = samples.sole
             && samples.factor == 1.0
-            && samples.view.is_of_samples()
+            && samples.view == view
+            && view.is_of_samples()
             && matches!(shape[..], [own, width] if known(own) == steps && known(width) == features);
         let width = shape.last().copied().unwrap_or(0);
         if !fits || added.numbers().skip(width).any(|value| value != 0.0) {
@@ -349,7 +357,7 @@ impl Builder {
     pub(super) fn expanded(value: &Tensor, lengths: &Known) -> Option<Known> {
         let lengths = match lengths {
             Known::Lengths(lengths) => lengths.clone(),
-            Known::Constant(lengths) => integers(lengths)?.into_iter().map(Length::Known).collect(),
+            Known::Constant(lengths) => of_constant(lengths)?,
             _ => return None,
         };
         let (Length::Batch(1), rest) = lengths.split_first()? else { return None };

@@ -76,6 +76,10 @@ impl<T: Real> UsedColumns<T> {
     /// Begins to look at a matrix of so many columns, some rows at a time: as [`find`](Self::find), while the rows are still in the cache.
     ///
     /// What was found before is forgotten.
+    ///
+    /// # Panics
+    ///
+    /// If there are 2³² columns or more.
     pub fn begin(&mut self, columns: usize, units: usize) {
         assert!(u32::try_from(columns).is_ok(), "{columns} columns; at most 2³² - 1");
         // Longer sums, and products of more rows or with more units, are not computed from marks.
@@ -84,7 +88,7 @@ impl<T: Real> UsedColumns<T> {
         self.largest = T::zero();
     }
 
-    /// Looks at whole rows.
+    /// Looks at whole rows; what follows the last one is not looked at.
     pub fn look(&mut self, rows: &[T]) {
         self.largest = raised(self.largest, self.marks.look(rows));
     }

@@ -2,7 +2,7 @@
 //!
 //! A kernel that is generic over [`Lanes`] is written once. Another set of instructions is one more implementation of the trait,
 //! and a line in `kernels` at the crate's root. Every implementation returns the same bits: a product and its sum are rounded
-//! once, and lanes do not mix. [`Roots`] are the exception: they are as exact everywhere, but not the same.
+//! once, and lanes do not mix. [`Roots`] are the exception: they are as exact everywhere, but not the same, nor on CPUs of two makers.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
