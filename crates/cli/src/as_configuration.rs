@@ -8,19 +8,13 @@ use chainrule::core::Registry;
 use chainrule_cli::{dataset, families, terminal};
 use chainrule_config::{Configuration, Rate, with_rate};
 
-use crate::configured::{for_shell, write_text};
+use crate::configured::{check_is_new, for_shell, write_text};
 use crate::train_mnist::{Arguments, RATE_OPTIONS, layer_descriptions};
 
 impl Arguments {
     /// Writes the configuration to a file.
     pub(crate) fn write_configuration(&self, path: &Path) -> Result<(), Box<dyn Error>> {
-        if path.is_file() {
-            let path = path.display();
-            return Err(format!(
-                "{path} exists already: give another name with --write-config, or remove it"
-            )
-            .into());
-        }
+        check_is_new(path, "give another name with --write-config, or remove it")?;
         let directory = dataset::directory(self.dataset.as_ref(), self.data_dir.as_deref())?;
         // Paths in it are relative to its directory.
         let text = self.configuration(families::registry(), directory.canonicalize()?)?;

@@ -32,10 +32,15 @@ pub struct Machine {
     pub environment: Vec<(String, String)>,
 }
 
+/// The number of cores that this program may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 impl Machine {
     /// Describes this machine.
     pub fn look() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = cores();
         let arch = env::consts::ARCH;
         let rustc = said("rustc", &["--version"]);
         let environment = environment(env::vars_os().filter_map(|(name, value)| {

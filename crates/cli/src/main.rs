@@ -42,7 +42,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use chainrule::tensor::{NotingAllocator, blas, prepare_for_scarce_memory, simd};
-use chainrule_cli::{error_chain, terminal};
+use chainrule_cli::{error_chain, machine, terminal};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
 #[global_allocator]
@@ -161,9 +161,8 @@ fn shown(printed: io::Result<()>) -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     simd::check_level()?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let blas::Blas { name, version, kernel, .. } = blas::Blas::current();
-    tracing::info!(cores, instructions = simd::level().name(), blas = %format_args!("{name} {version} {kernel}"), "the machine");
+    tracing::info!(cores = machine::cores(), instructions = simd::level().name(), blas = %format_args!("{name} {version} {kernel}"), "the machine");
     match command {
         Command::TrainMnist(arguments) => return train_mnist::run(&with_those_of_checkpoint(*arguments)?),
         Command::Init(arguments) => configured::init::run(&arguments)?,

@@ -15,6 +15,7 @@ use chainrule::tensor::{ClassTarget, blas};
 use chainrule::train::{Audit, GroupError};
 use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
 use chainrule_cli::families;
+use chainrule_cli::machine::cores;
 use chainrule_cli::models::ModelName;
 use chainrule_cli::{peak, terminal};
 use chainrule_config::{
@@ -233,11 +234,8 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
     };
     let (train, test) = (class_targets(train), class_targets(test));
     let samples: &dyn Samples<f32, Target = ClassTarget<f32>> = &*train;
-    let cores = || match processes.are_many() {
-        true => 1,
-        false => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    let threads = arguments.threads.unwrap_or_else(cores);
+    let own_cores = || if processes.are_many() { 1 } else { cores() };
+    let threads = arguments.threads.unwrap_or_else(own_cores);
     let (default_epochs, default_batch_size) = arguments.model.defaults();
     let mut epochs = arguments.epochs.unwrap_or(default_epochs);
     let batch_size = arguments.batch_size.unwrap_or(default_batch_size);

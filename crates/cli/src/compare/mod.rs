@@ -22,6 +22,7 @@ use chainrule::losses::Loss;
 use chainrule::optim::UpdateRule;
 use chainrule::prelude::*;
 use chainrule::tensor::ClassTarget;
+use chainrule_cli::machine::cores;
 use chainrule_cli::{families, terminal};
 use chainrule_config::LearntTarget;
 use clap::{Args, ValueEnum};
@@ -101,10 +102,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let translated = optimizer::translated(&optimizer, registry, library)?;
     let peer = Peer::new(library, python)?;
     let (steps, batch_size) = (usize::from(arguments.steps), usize::from(arguments.batch_size));
-    let threads = arguments.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from));
     let training = Training {
         batch_size,
-        threads: threads.unwrap_or(1).max(1),
+        threads: arguments.threads.unwrap_or_else(cores).max(1),
         loss: arguments.loss,
         optimizer: &optimizer,
         registry,

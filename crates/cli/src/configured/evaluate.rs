@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use chainrule_cli::machine::cores;
 use chainrule_cli::{families, terminal};
 use chainrule_config::ConfiguredModel;
 use clap::Args;
@@ -29,7 +30,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let Arguments { model, data, json, threads } = arguments;
     let registry = families::registry();
     let model = ConfiguredModel::load(model, registry)?;
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let evaluated = model.evaluate(data, registry, threads.unwrap_or_else(cores))?;
     if *json {
         return Ok(terminal::print(serde_json::to_string_pretty(&evaluated_json(&evaluated)?)?)?);

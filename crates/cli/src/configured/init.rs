@@ -7,7 +7,7 @@ use chainrule_cli::{families, terminal};
 use chainrule_config::{Configuration, configuration_for};
 use clap::Args;
 
-use super::{for_shell, write_text};
+use super::{check_is_new, for_shell, write_text};
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -31,12 +31,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Some(out) => out.clone(),
         None => default_name(data)?,
     };
-    if out.is_file() && !force {
-        return Err(format!(
-            "{} exists already: give another name with --out, or --force to replace it",
-            out.display()
-        )
-        .into());
+    if !force {
+        check_is_new(&out, "give another name with --out, or --force to replace it")?;
     }
     // Paths in it are relative to its directory.
     let directory = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

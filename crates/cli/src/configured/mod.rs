@@ -16,6 +16,14 @@ use std::path::Path;
 
 use crate::output_files::cannot_write;
 
+/// An error if there is a file already, which somebody may have changed; `else_` is what to do.
+pub(crate) fn check_is_new(path: &Path, else_: &str) -> Result<(), String> {
+    if !path.is_file() {
+        return Ok(());
+    }
+    Err(format!("{} exists already: {else_}", path.display()))
+}
+
 /// Writes a text to a file whole, or not at all.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), String> {
     let written = chainrule::data::output::write(path, |file| file.write_all(text.as_bytes()));

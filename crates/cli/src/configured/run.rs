@@ -11,6 +11,7 @@ use chainrule::tables::Table;
 use chainrule::tensor::blas::Blas;
 use chainrule::train::Trainer;
 use chainrule::train::callbacks::{CsvLog, JsonLinesLog, TensorBoardLog};
+use chainrule_cli::machine::cores;
 use chainrule_cli::{families, terminal};
 use chainrule_config::{
     Configuration, DataParts, LearntTarget, LoadedData, LoadedSamples, PredictedTargets, TrainedModel,
@@ -195,10 +196,6 @@ impl Options {
 fn reading_ahead<Y: LearntTarget>(mut job: TrainingJob<'_, Y>, threads: usize) -> TrainingJob<'_, Y> {
     let working = threads.min(job.trainer().shard_count());
     job.read_ahead(threads - working)
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl Run<'_> {

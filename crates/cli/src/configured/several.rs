@@ -4,6 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use chainrule_cli::machine::cores;
 use chainrule_cli::{families, terminal};
 use chainrule_config::{ConfigError, Configuration, LoadedData, StopSignal, TrainedModel, side_by_side};
 
@@ -24,7 +25,6 @@ pub(super) fn train(
     data: &LoadedData,
     threads: Option<usize>,
 ) -> Result<Ended, Box<dyn Error>> {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let interrupt = Interrupt::watch()?;
     let told = interrupt.clone();
     let stop: StopSignal = Arc::new(move || told.by().is_some());
