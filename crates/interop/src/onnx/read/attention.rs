@@ -7,7 +7,7 @@
 use chainrule_core::{Description, Value};
 
 use super::builder::{Applied, Builder, Kind, Known, Samples};
-use super::constant::number;
+use super::constant::{number, trimmed};
 use super::node::Operation;
 use super::view::{Frame, Slot, View};
 use crate::dtype::Dtype;
@@ -177,11 +177,6 @@ fn lead_frame(view: &View, count: usize, first: usize) -> Option<Vec<Vec<Option<
         }
     };
     (0..count).map(axis).collect()
-}
-
-/// The shape of a constant without the axes of length 1 before the others.
-fn trimmed(tensor: &Tensor) -> Vec<usize> {
-    tensor.shape().iter().copied().skip_while(|length| *length == 1).collect()
 }
 
 impl Builder {
@@ -472,7 +467,7 @@ fn added(mask: &Tensor, steps: usize, keys: usize, heads: usize) -> Option<[bool
     if values.iter().all(|value| *value == 0.0) {
         return Some([false, false]);
     }
-    let shape = trimmed(mask);
+    let shape = trimmed(mask.shape());
     let later = |index: usize| index % keys > index / keys;
     if shape == [steps, keys]
         && values
@@ -496,7 +491,7 @@ fn added(mask: &Tensor, steps: usize, keys: usize, heads: usize) -> Option<[bool
 
 /// What a choice between scores and a low number does; `own` says which of the two is chosen where the constant is true.
 fn chosen(truth: &Tensor, low: &Tensor, steps: usize, keys: usize, own: bool) -> Option<[bool; 2]> {
-    number(low).filter(|low| *low <= LOW && trimmed(truth) == [steps, keys])?;
+    number(low).filter(|low| *low <= LOW && trimmed(truth.shape()) == [steps, keys])?;
     let later = |index: usize| index % keys > index / keys;
     let fits = truth.numbers().enumerate().all(|(index, truth)| (truth != 0.0) == (later(index) != own));
     fits.then_some([true, false])

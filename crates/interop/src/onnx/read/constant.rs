@@ -50,6 +50,11 @@ pub(super) fn integers(tensor: &Tensor) -> Option<Vec<i64>> {
     }
 }
 
+/// A shape without the axes of length 1 before the others.
+pub(super) fn trimmed(shape: &[usize]) -> Vec<usize> {
+    shape.iter().copied().skip_while(|length| *length == 1).collect()
+}
+
 /// The one number of a constant, whole or not.
 pub(super) fn one_number(tensor: &Tensor) -> Option<f64> {
     tensor.numbers().next().filter(|_| tensor.len() == 1)

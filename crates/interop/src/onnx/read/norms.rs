@@ -3,7 +3,7 @@
 use chainrule_core::{Description, Value};
 
 use super::builder::{Applied, Builder, Kind, Known, Samples};
-use super::constant::number;
+use super::constant::{number, trimmed};
 use super::node::Operation;
 use super::products::of_channels;
 use super::view::View;
@@ -84,8 +84,8 @@ impl Moments {
     fn along(&self, constant: &Tensor) -> Option<Tensor> {
         let first = self.x.rank().checked_sub(self.axes)?;
         let lengths: Vec<usize> = (first..self.x.rank()).map(|axis| self.x.length(axis)).collect();
-        let given: Vec<usize> = constant.shape().iter().copied().skip_while(|length| *length == 1).collect();
-        let own: Vec<usize> = lengths.iter().copied().skip_while(|length| *length == 1).collect();
+        let given = trimmed(constant.shape());
+        let own = trimmed(&lengths);
         (given == own).then(|| constant.reshaped(&lengths)).flatten()
     }
 
@@ -362,8 +362,6 @@ pub(super) fn with_weight(
 /// A constant with a number for each value of so many of the last axes, in their shape.
 fn of_last_axes(output: &[usize], axes: usize, view: &View, constant: &Tensor) -> Option<Tensor> {
     let wanted = output.get(output.len().checked_sub(axes)?..)?;
-    let trimmed =
-        |shape: &[usize]| shape.iter().copied().skip_while(|length| *length == 1).collect::<Vec<_>>();
     let fits = trimmed(constant.shape()) == trimmed(wanted) && view.rank() == output.len() + 1;
     constant.reshaped(wanted).filter(|_| fits)
 }

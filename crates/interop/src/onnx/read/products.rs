@@ -4,6 +4,7 @@ use chainrule_core::{Description, Value};
 
 use super::attention::with_out_bias;
 use super::builder::{Applied, Builder, Kind, Known, Samples};
+use super::constant::trimmed;
 use super::node::{Converted, Operand, Operation};
 use super::norms::{switched_on, with_norm_bias};
 use super::view::View;
@@ -70,7 +71,7 @@ pub(super) fn with_bias(
 
 /// A bias that is added along the last axes of a view, as one number for each unit of the last axis of the source.
 fn of_units(units: usize, view: &View, bias: &Tensor) -> Option<Tensor> {
-    let lengths: Vec<usize> = bias.shape().iter().copied().skip_while(|length| *length == 1).collect();
+    let lengths = trimmed(bias.shape());
     let count = lengths.len().max(1);
     let first = view.rank().checked_sub(count)?;
     if bias.len() != units
@@ -154,7 +155,7 @@ pub(super) fn channel_scale(operation: &Operation<'_>, operator: &str) -> Result
     };
     let [channels, image @ ..] = &samples[..] else { return Ok(None) };
     let ones = vec![1; image.len()];
-    let shape: Vec<usize> = scale.shape().iter().copied().skip_while(|length| *length == 1).collect();
+    let shape = trimmed(scale.shape());
     let wanted = [&[*channels], &ones[..]].concat();
     let plain = operation.frame.is_plain() && scale.dtype().is_float();
     if operator != "Mul" || !(1..=2).contains(&image.len()) || shape != wanted || *channels == 1 || !plain {

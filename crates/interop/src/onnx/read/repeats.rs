@@ -3,7 +3,7 @@
 use chainrule_core::{Description, Value};
 
 use super::builder::{Applied, Builder, Known, Samples};
-use super::constant::number;
+use super::constant::{number, trimmed};
 use super::lengths::of_constant;
 use super::node::{Converted, Length, Operation};
 use super::view::{Slot, View};
@@ -317,7 +317,7 @@ impl Builder {
         let Some((view, before)) = self.padded.get(&samples.view.source).cloned() else { return Ok(None) };
         let &[_, steps, features] = &*samples.view.lengths() else { return Ok(None) };
         let known = |length: usize| Length::Known(length as i64);
-        let shape: Vec<usize> = added.shape().iter().copied().skip_while(|length| *length == 1).collect();
+        let shape = trimmed(added.shape());
         let fits = samples.sole
             && samples.factor == 1.0
             && samples.view == view
