@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::Lanes;
-use super::roots::{CBRT_START, CBRT_TAIL, Roots};
+use super::roots::{CBRT_START, Roots};
 use crate::simd::dispatch::Loop;
 
 pub(crate) struct Avx2;
@@ -196,22 +196,21 @@ impl Roots for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn cbrt(x: __m256) -> __m256 {
+    unsafe fn cbrt_estimate(x: __m256) -> __m256 {
         // SAFETY: as above.
         unsafe {
             let upper = _mm256_srli_epi32::<16>(_mm256_castps_si256(x));
             let third = _mm256_madd_epi16(upper, _mm256_set1_epi32(0x5555));
-            let y = _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_set1_epi32(CBRT_START), third));
-            let r = _mm256_mul_ps(_mm256_mul_ps(x, y), y);
-            let e = _mm256_fnmadd_ps(r, y, _mm256_set1_ps(1.0));
-            let [a, b, c, d, f] = CBRT_TAIL.map(|number| _mm256_set1_ps(number));
-            // Not by Horner's rule, which would be a longer chain.
-            let square = _mm256_mul_ps(e, e);
-            let upper = _mm256_fmadd_ps(square, f, _mm256_fmadd_ps(e, d, c));
-            let tail = _mm256_fmadd_ps(square, upper, _mm256_fmadd_ps(e, b, a));
-            // Of infinity and NaN, r is the root.
+            _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_set1_epi32(CBRT_START), third))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn with_own_roots(roots: __m256, r: __m256, x: __m256) -> __m256 {
+        // SAFETY: as above.
+        unsafe {
             let finite = _mm256_cmp_ps::<_CMP_LT_OQ>(x, _mm256_set1_ps(f32::INFINITY));
-            _mm256_blendv_ps(r, _mm256_fmadd_ps(_mm256_mul_ps(r, e), tail, r), finite)
+            _mm256_blendv_ps(r, roots, finite)
         }
     }
 }

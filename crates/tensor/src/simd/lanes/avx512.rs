@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::Lanes;
-use super::roots::{CBRT_START, CBRT_TAIL, Roots};
+use super::roots::{CBRT_START, Roots};
 use crate::simd::avx512::mask;
 use crate::simd::dispatch::Loop;
 
@@ -121,7 +121,7 @@ impl Lanes for Avx512 {
 ///
 /// As of [`Lanes`].
 #[inline(always)]
-unsafe fn with_own_roots(roots: __m512, x: __m512) -> __m512 {
+unsafe fn or_own_roots(roots: __m512, x: __m512) -> __m512 {
     /// Four bits for each class of numbers, from which the instruction takes the second operand where they are 1.
     const CLASSES: i32 = 1 << (4 * 2) | 1 << (4 * 5);
     // SAFETY: the caller has found the instructions.
@@ -176,25 +176,23 @@ impl Roots for Avx512 {
             let e = _mm512_fnmadd_ps(r, y, _mm512_set1_ps(1.0));
             let half = _mm512_mul_ps(r, _mm512_set1_ps(0.5));
             let r = _mm512_fmadd_ps(half, e, r);
-            with_own_roots(r, x)
+            or_own_roots(r, x)
         }
     }
 
     #[inline(always)]
-    unsafe fn cbrt(x: __m512) -> __m512 {
+    unsafe fn cbrt_estimate(x: __m512) -> __m512 {
         // SAFETY: as above.
         unsafe {
             let upper = _mm512_srli_epi32::<16>(_mm512_castps_si512(x));
             let third = _mm512_madd_epi16(upper, _mm512_set1_epi32(0x5555));
-            let y = _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32(CBRT_START), third));
-            let r = _mm512_mul_ps(_mm512_mul_ps(x, y), y);
-            let e = _mm512_fnmadd_ps(r, y, _mm512_set1_ps(1.0));
-            let [a, b, c, d, f] = CBRT_TAIL.map(|number| _mm512_set1_ps(number));
-            // Not by Horner's rule, which would be a longer chain.
-            let square = _mm512_mul_ps(e, e);
-            let upper = _mm512_fmadd_ps(square, f, _mm512_fmadd_ps(e, d, c));
-            let tail = _mm512_fmadd_ps(square, upper, _mm512_fmadd_ps(e, b, a));
-            with_own_roots(_mm512_fmadd_ps(_mm512_mul_ps(r, e), tail, r), x)
+            _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32(CBRT_START), third))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn with_own_roots(roots: __m512, _: __m512, x: __m512) -> __m512 {
+        // SAFETY: as above.
+        unsafe { or_own_roots(roots, x) }
     }
 }
