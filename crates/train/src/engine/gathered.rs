@@ -12,7 +12,7 @@ use ndarray::ArrayView2;
 use super::buckets::{Bucket, Buckets, GradSource, runs};
 use super::members::{Kind, Members};
 use super::pass::rows_of_shard;
-use super::shard::{MIN_INPUTS, Shard};
+use super::shard::Shard;
 use crate::group::GroupError;
 use crate::numbers;
 
@@ -183,7 +183,7 @@ impl<T: Real> Gathered<T> {
         let (inputs, units) = (x.ncols(), dz.ncols());
         let Place { member, values: Range { start, .. }, rows, .. } = self.places[shard];
         let x = &self.of_members[member][start..start + rows * inputs];
-        if inputs < MIN_INPUTS || !UsedColumns::may_be_fewer(&x[..inputs]) {
+        if !UsedColumns::may_be_fewer(&x[..inputs]) {
             return;
         }
         let columns = &mut self.columns[shard];

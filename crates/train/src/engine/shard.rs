@@ -17,9 +17,6 @@ use super::whole_batch::{Losses, WholeBatch};
 /// The initial capacity for targets, so large that those of two shards are never on the same cache line.
 const TARGETS: usize = 256;
 
-/// Zeros are not looked for in smaller samples: the products are too short to gain from it.
-pub(crate) const MIN_INPUTS: usize = 64;
-
 /// The memory of one shard, kept from step to step. It is aligned to two cache lines, since CPUs fetch them in pairs, so
 /// that threads with neighbouring shards do not write to one line in turn.
 #[repr(align(128))]
@@ -251,7 +248,7 @@ impl<T: Real, Y> Shard<T, Y> {
         let Some(weight) = self.cache.lead().filter(|_| pass.finite && rows > 0) else { return };
         let is_table = pass.sparse && self.cache.tables().any(|(stage, _)| stage == 0);
         let x = &self.x[..rows * self.inputs];
-        if is_table || self.inputs < MIN_INPUTS || !UsedColumns::may_be_fewer(&x[..self.inputs]) {
+        if is_table || !UsedColumns::may_be_fewer(&x[..self.inputs]) {
             return;
         }
         let _flush = FlushDenormals::new();

@@ -125,12 +125,12 @@ impl Marks {
 
 /// The number of values that are 0.
 pub(super) fn zeros<T: Real>(values: &[T]) -> usize {
-    run(Zeros(values)) as usize
+    run(CountZeros(values)) as usize
 }
 
-struct Zeros<'a, T>(&'a [T]);
+struct CountZeros<'a, T>(&'a [T]);
 
-impl<T: Real> Loop for Zeros<'_, T> {
+impl<T: Real> Loop for CountZeros<'_, T> {
     type Output = u32;
 
     #[inline(always)]

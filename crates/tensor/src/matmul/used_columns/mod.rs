@@ -125,7 +125,7 @@ impl<T: Real> UsedColumns<T> {
 
     /// Whether a matrix with this row can have so many columns of zeros that it pays to look for them.
     pub fn may_be_fewer(row: &[T]) -> bool {
-        pays(row.len() - marks::zeros(row), row.len())
+        row.len() >= MIN_COLUMNS && pays(row.len() - marks::zeros(row), row.len())
     }
 
     /// Whether the columns are so few that products take less time than with all.
@@ -197,6 +197,9 @@ impl<T: Real> UsedColumns<T> {
         gemm_sum(products, beta, dw);
     }
 }
+
+/// Zeros are not worth a look in smaller rows: the products are too short to gain from it.
+const MIN_COLUMNS: usize = 64;
 
 /// Whether it takes less time to leave out the others of `all` columns than to multiply with them.
 fn pays(used: usize, all: usize) -> bool {
