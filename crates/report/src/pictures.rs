@@ -7,7 +7,7 @@ use crate::report::Thumbnail;
 
 /// What the script is told of a picture.
 #[derive(Serialize)]
-struct Drawn<'a> {
+struct DrawnThumbnail<'a> {
     width: usize,
     /// Two hexadecimal digits for each pixel.
     pixels: String,
@@ -23,7 +23,7 @@ pub(crate) fn gallery(id: &str, pictures: &[Thumbnail]) -> String {
     let drawn: Vec<_> = pictures
         .iter()
         .filter(is_whole)
-        .map(|Thumbnail { width, pixels, caption, signed }| Drawn {
+        .map(|Thumbnail { width, pixels, caption, signed }| DrawnThumbnail {
             width: *width,
             pixels: pixels.iter().map(|pixel| format!("{pixel:02x}")).collect(),
             signed: *signed,

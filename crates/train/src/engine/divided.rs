@@ -15,7 +15,7 @@ use chainrule_tensor::Real;
 use super::buckets::{Bucket, range_of};
 use super::gathered::Gathered;
 use super::group_sum::{Addends, add_pass};
-use super::members::{Kind, Lent};
+use super::members::{Kind, LentNumbers};
 use super::parts::{Part, Parts};
 use super::range::largest_gradient;
 use super::reduce::{Beside, BucketRange, Order, Phase, Reduce, Scratch};
@@ -70,7 +70,7 @@ struct OwnStep<'a, 'env, T: Real> {
     runs: Runs<'env, T>,
     state: &'a mut [T],
     part: &'a Part,
-    lent: Lent<'a, 'env>,
+    lent: LentNumbers<'a, 'env>,
 }
 
 impl<T: Real, Y: Sync> DividedSum<'_, '_, T, Y> {

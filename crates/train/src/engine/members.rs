@@ -199,9 +199,9 @@ impl Members {
     /// Calls `work`, which lends numbers that others are sent, and returns when they were sent.
     pub(crate) fn lend<'env>(
         &self,
-        work: &mut dyn FnMut(Lent<'_, 'env>) -> Result<(), GroupError>,
+        work: &mut dyn FnMut(LentNumbers<'_, 'env>) -> Result<(), GroupError>,
     ) -> Result<(), GroupError> {
-        self.group.lend(&mut |lender| work(Lent { members: self, lender }))
+        self.group.lend(&mut |lender| work(LentNumbers { members: self, lender }))
     }
 
     fn send_message(&self, to: &[usize], kind: Kind, message: Vec<u8>) -> Result<(), GroupError> {
@@ -332,12 +332,12 @@ impl Members {
 
 /// Sends numbers from where they are: see [`Members::lend`].
 #[derive(Clone, Copy)]
-pub(crate) struct Lent<'a, 'env> {
+pub(crate) struct LentNumbers<'a, 'env> {
     members: &'a Members,
     lender: &'a dyn Lender<'env>,
 }
 
-impl<'env> Lent<'_, 'env> {
+impl<'env> LentNumbers<'_, 'env> {
     /// Sends these numbers, which stay as they are for so long, to all other members.
     pub(crate) fn send_to_others<T: Real>(self, kind: Kind, values: &'env [T]) -> Result<(), GroupError> {
         let Self { members, lender } = self;
