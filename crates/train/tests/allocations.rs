@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use chainrule_core::{Registry, Residual, Sequential};
-use chainrule_data::{Rows, Samples, SparseRows, WithWeights, digits};
+use chainrule_data::{ReadAhead, Rows, Samples, SparseRows, WithWeights, digits};
 use chainrule_layers::{
     BatchNorm, Dense, Dropout, Embedding, Flatten, LeakyRelu, Relu, Sigmoid, Softmax, Tanh,
 };
@@ -139,6 +139,9 @@ fn a_steady_step_allocates_nothing() {
         let normalised =
             Sequential::new().then(Flatten).then(Dense::new(64)).then(BatchNorm::new()).then(Relu);
         check(normalised.then(Dense::new(10)).then(Softmax), adam(1e-3), &data, threads);
+        let ahead = ReadAhead::<f32, _>::new(digits(640, Seed(1)), 1);
+        let layers = Sequential::new().then(Flatten).then(Dense::new(10)).then(Softmax);
+        check(layers, adam(1e-3), &ahead, threads);
         let words = Embedding::new(300, 32).padding_index(0).sparse();
         let layers = Sequential::new().then(words).then(Flatten).then(Dense::new(16)).then(Tanh);
         check(layers.then(Dense::new(10)).then(Softmax), adam(1e-3), &sentences, threads);
