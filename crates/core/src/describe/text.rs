@@ -14,6 +14,7 @@ impl Display for Description {
         if self.name == CHAIN && !self.settings.is_empty() {
             return write_list(f, " then ", self.settings.iter(), |f, (_, part)| match part {
                 Value::Described(inner) if inner.name == CHAIN => write!(f, "({inner})"),
+                Value::Text(name) => f.write_str(name),
                 part => write!(f, "{part}"),
             });
         }
@@ -73,14 +74,16 @@ fn write_list<I>(
     Ok(())
 }
 
+/// Words that are values, or put things together: no thing has such a name.
+const RESERVED: [&str; 14] = [
+    "none", "null", "None", "true", "True", "yes", "false", "False", "no", CHAIN, "nan", "NaN", "inf",
+    "infinity",
+];
+
 /// Whether a text can stand without quotes.
 fn is_word(text: &str) -> bool {
     let mut reader = Reader::new(text);
     let word = reader.word();
-    const RESERVED: [&str; 14] = [
-        "none", "null", "None", "true", "True", "yes", "false", "False", "no", CHAIN, "nan", "NaN", "inf",
-        "infinity",
-    ];
     word == text && !RESERVED.contains(&text) && text.starts_with(|c: char| c.is_alphabetic())
 }
 
@@ -187,7 +190,7 @@ impl<'a> Reader<'a> {
             return if self.skip(')') { Ok(chain) } else { Err(self.error("`)`")) };
         }
         let name = self.word();
-        if name == CHAIN || !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+        if RESERVED.contains(&name) || !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
             self.at -= name.len();
             return Err(self.error("a name"));
         }
@@ -329,6 +332,7 @@ mod tests {
             "warm_up(500) then cosine(10000)",
             "(a then b) then c(1)",
             "sgd(lr=warm_up(5) then cosine)",
+            "warm_up then _own then cosine",
             "labels(names=[\"then\", \"a \\\"b\\\"\", \"1x\", c, \"\"], none=none)",
             "words(names=[\"None\", \"True\", \"False\", \"NaN\", \"infinity\", Yes])",
             "edges(low=-inf, high=inf, one=1.0, two=2, tiny=1e-300)",
@@ -365,6 +369,8 @@ mod tests {
             ("adam(lr=1 2)", 10, "`,` or the closing bracket"),
             ("adam)", 4, "the end"),
             ("a then", 6, "a name"),
+            ("a then none", 7, "a name"),
+            ("yes(1)", 0, "a name"),
             ("ä(\"b", 4, "the closing `\"`"),
             ("a(1e)", 2, "a number"),
             ("a([b=1])", 7, "values without names in the list before"),
