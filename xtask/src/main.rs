@@ -40,7 +40,7 @@ Commands:
   doctor [ARGS]         Set up, then show which BLAS and kernel this machine uses, and how fast
   bench [ARGS]          Set up, then measure training steps against their bare matrix products
   test [--no-gate] [--only STEP] [--print]
-                        Run every check: fmt, words, imports, tree, clippy, test, mpi,
+                        Run every check: fmt, words, imports, tree, clippy, test,
                         sanitizer, doc, no-blas, arm, package, deny, bench, gate, python
                         (--only imports --print draws which file imports which)
   fuzz [TARGET]... [--inputs N]
