@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use chainrule::interop::OnnxExport;
 use chainrule::prelude::*;
 use chainrule::tensor::{CountingAllocator, blas};
-use chainrule_cli::{benchmark, models, terminal};
+use chainrule_cli::models::ModelName;
+use chainrule_cli::{benchmark, terminal};
 use clap::{Parser, ValueEnum};
 use ndarray::Array2;
 use serde::Serialize;
@@ -63,7 +64,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             let layers = Sequential::new().then(Flatten).then(Dense::new(64)).then(Relu);
             layers.then(Dense::new(64)).then(Relu).then(Dense::new(10))
         }
-        Network::Lenet => models::lenet(),
+        Network::Lenet => ModelName::Lenet.layers().expect("it has a description"),
     };
     let model = Model::new([28, 28], layers, Seed(0))?;
     if let Some(path) = &arguments.onnx {

@@ -116,6 +116,10 @@ impl Matmul {
     }
 }
 
+/// A product `C = A B`, for programs that measure it in other libraries: rows, columns and terms, whether A and B are transposed (0 or 1),
+/// and how many matrices of A, B and C its calls take in turn.
+pub(crate) type Product = [usize; 8];
+
 /// The products for one thread's rows of a batch, and their matrices.
 pub(crate) struct ThreadBaseline {
     memory: Vec<Buffer<f32>>,
@@ -233,6 +237,15 @@ impl ThreadBaseline {
         self.calls.iter().map(flops).sum()
     }
 
+    /// What each call multiplies: see [`Product`].
+    fn products(&self) -> Vec<Product> {
+        let product = |GemmCall { a, b, c }: &GemmCall| {
+            let ((m, k), (_, n)) = (a.dim(), b.dim());
+            [m, n, k, a.transposed.into(), b.transposed.into(), a.count, b.count, c.count]
+        };
+        self.calls.iter().map(product).collect()
+    }
+
     /// Runs this number of steps and returns the seconds they take.
     pub(crate) fn run(&mut self, steps: usize) -> f64 {
         let _flush = FlushDenormals::new();
@@ -266,6 +279,11 @@ impl Baseline {
     /// Floating-point operations of one step.
     pub(crate) fn flops(&self) -> f64 {
         self.0.iter().map(ThreadBaseline::flops).sum()
+    }
+
+    /// The products of the first thread.
+    pub(crate) fn products(&self) -> Vec<Product> {
+        self.0[0].products()
     }
 
     /// Runs this number of steps and returns the seconds that the slowest thread takes.
@@ -315,6 +333,7 @@ mod tests {
             ((7, 4), (4, 5), (7, 5)),
         ];
         assert_eq!(forms, right);
+        assert_eq!(baseline.products()[2], [5, 3, 4, 1, 0, 1, 1, 1]);
         let halves = Baseline::new(&dense, 5, 2);
         assert_eq!(halves.0.iter().map(ThreadBaseline::flops).collect::<Vec<_>>(), [460.0, 690.0]);
         assert_eq!(Baseline::new(&dense, 2, 8).0.len(), 2, "no thread without rows");

@@ -11,7 +11,7 @@ use chainrule_cli::core_latency;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::baseline::Baseline;
+use super::baseline::{Baseline, Product};
 use super::breakdown::Breakdown;
 use super::samples::SampleSet;
 use super::workloads::{Choices, Workload};
@@ -47,6 +47,8 @@ pub(crate) struct Figure {
     pub(crate) gflops: f64,
     /// `gflops` as a share of the sgemm peak on the same number of threads.
     pub(crate) peak_share: f64,
+    /// The same of the fastest round.
+    pub(crate) best_share: f64,
     /// How many times as fast as on one thread, if that was measured too.
     pub(crate) speedup: Option<f64>,
     /// Allocations per step.
@@ -62,7 +64,11 @@ pub(crate) struct Figure {
     /// For two threads, the latency between their cores in these rounds.
     pub(crate) core_latency_ns: Option<f64>,
     pub(crate) steps_per_round: usize,
+    /// The products of the baseline, on several threads those of the first.
+    pub(crate) products: Vec<Product>,
     pub(crate) blas: String,
+    /// The instructions of our loops and kernels.
+    pub(crate) instructions: &'static str,
     /// Whether the baseline is valid: products of a BLAS whose kernel is as new as the CPU.
     pub(crate) baseline_valid: bool,
     /// The target, and whether it is met.
@@ -215,6 +221,7 @@ impl<'a> Measurement<'a> {
             baseline_rounds_us,
             core_latency_ns: (!core_latency.is_empty()).then(|| quantile(&mut core_latency, 0.5)),
             steps_per_round: self.steps_per_round(),
+            products: self.baseline.products(),
             ..Figure::default()
         }
     }

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use chainrule::prelude::*;
-use chainrule_cli::models;
+use chainrule_cli::models::ModelName;
 use clap::Args;
 
 use super::baseline::Operation;
@@ -35,6 +35,7 @@ pub(crate) fn workloads() -> Vec<Workload> {
         Workload::lenet("lenet64", 64),
         Workload::lstm("lstm64", 64),
         Workload::transformer("transformer64", 64),
+        Workload::resnet("resnet64", 64),
         Workload::dense("tiny", &[4, 32, 16, 4], 32),
     ]
 }
@@ -73,7 +74,7 @@ impl Workload {
             Operation::dense(120, 84),
             Operation::dense(84, 10),
         ];
-        Self { epochs: 2, ..Self::of_digits(name, batch, models::lenet(), operations) }
+        Self { epochs: 2, ..Self::of_digits(name, batch, named(ModelName::Lenet), operations) }
     }
 
     /// An LSTM of 128 units over the rows of the image.
@@ -84,7 +85,7 @@ impl Workload {
             Operation::Recurrence { steps, units, gates },
             Operation::dense(units, 10),
         ];
-        Self { epochs: 1, ..Self::of_digits(name, batch, models::lstm(), operations) }
+        Self { epochs: 2, ..Self::of_digits(name, batch, named(ModelName::Lstm), operations) }
     }
 
     /// A small vision transformer.
@@ -101,7 +102,27 @@ impl Workload {
         let mut operations = vec![Operation::Dense { steps: patches, inputs: 49, units: width }];
         operations.extend(block.iter().chain(&block));
         operations.push(Operation::dense(width, 10));
-        Self { epochs: 1, ..Self::of_digits(name, batch, models::vit(), operations) }
+        Self { epochs: 2, ..Self::of_digits(name, batch, named(ModelName::Vit), operations) }
+    }
+
+    /// Eight convolutions of 3 by 3 in three residual blocks, and two of 1 by 1 beside them.
+    fn resnet(name: &str, batch: usize) -> Self {
+        let convolution = |channels: usize, kernel: usize, filters, rows: usize| Operation::Convolution {
+            filters,
+            depth: channels * kernel * kernel,
+            pixels: rows * rows,
+        };
+        let mut operations = vec![convolution(1, 3, 16, 14)];
+        operations.extend([convolution(16, 3, 16, 14); 2]);
+        for (channels, filters, rows) in [(16, 32, 7), (32, 64, 4)] {
+            operations.extend([
+                convolution(channels, 1, filters, rows),
+                convolution(channels, 3, filters, rows),
+                convolution(filters, 3, filters, rows),
+            ]);
+        }
+        operations.push(Operation::dense(64, 10));
+        Self { epochs: 2, ..Self::of_digits(name, batch, named(ModelName::Resnet), operations) }
     }
 
     fn of_digits(name: &str, batch: usize, layers: Sequential<f32>, operations: Vec<Operation>) -> Self {
@@ -150,6 +171,11 @@ impl Workload {
         let labels = (0..SAMPLES).map(|index| (index % self.classes) as u8).collect();
         Ok(SampleSet::new(Images::new(self.input, pixels, labels, self.classes)?))
     }
+}
+
+/// The layers of a network that `train-mnist` knows.
+fn named(model: ModelName) -> Sequential<f32> {
+    model.layers().expect("it has a description")
 }
 
 #[cfg(test)]

@@ -92,21 +92,6 @@ const VIT: &str = "reshape([1, 28, 28]) then patches(7) then time_distributed(de
      then transformer_encoder(4, 128, pre_norm=true) then transformer_encoder(4, 128, pre_norm=true) \
      then layer_norm then one_step(first) then dense(10)";
 
-/// The layers of [`ModelName::Lenet`].
-pub fn lenet() -> Sequential<f32> {
-    built(&described(LENET))
-}
-
-/// The layers of [`ModelName::Lstm`].
-pub fn lstm() -> Sequential<f32> {
-    built(&described(LSTM))
-}
-
-/// The layers of [`ModelName::Vit`].
-pub fn vit() -> Sequential<f32> {
-    built(&described(VIT))
-}
-
 /// The description that is a text of this file.
 fn described(text: &str) -> Description {
     text.parse().expect("it is a description")
