@@ -1,6 +1,6 @@
 """Measures single layers of chainrule and of PyTorch, forward and backward on one thread, and prints a table in Markdown.
 
-    venv/bin/python benches/peers/layers.py [--document docs/performance.md] [WORD ...]
+    venv/bin/python benches/peers/layers.py [--document docs/measurements.md] [WORD ...]
 
 The list is `layers.json`: the description of a layer for chainrule, the same for PyTorch, the shape of a sample, and the batch. Of
 each pass the least time counts; a backward pass computes the gradients of the input and of the parameters. The two programs take

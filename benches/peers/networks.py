@@ -1,7 +1,7 @@
 """Measures training steps of many networks, in chainrule and in other frameworks, and prints a table in Markdown.
 
-    venv/bin/python benches/peers/networks.py grid [--document docs/performance.md]
-    venv/bin/python benches/peers/networks.py nets [--document docs/performance.md]
+    venv/bin/python benches/peers/networks.py grid [--document docs/measurements.md]
+    venv/bin/python benches/peers/networks.py nets [--document docs/measurements.md]
 
 `grid` are dense networks of many shapes, beside PyTorch and JAX; `nets` convolutional and recurrent ones, beside PyTorch, with its usual
 memory and with the channels last. The lists are `grid.json` and `nets.json`. Each network is trained by each framework in turn, in

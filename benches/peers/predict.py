@@ -1,6 +1,6 @@
 """Measures predictions in chainrule, ONNX Runtime and PyTorch on one thread, and prints a table in Markdown.
 
-    venv/bin/python benches/peers/predict.py [--document docs/performance.md]
+    venv/bin/python benches/peers/predict.py [--document docs/measurements.md]
 
 Each network is run by each framework in turn, in a process of its own: chainrule by the program `predict`, which also writes the network
 for ONNX Runtime; PyTorch eagerly, in its inference mode. Frameworks that are not installed are left out with a message. Run it on an idle

@@ -2,7 +2,7 @@
 
     python -m venv venv
     venv/bin/pip install -r benches/peers/requirements.txt
-    venv/bin/python benches/peers/side_by_side.py --data DIRECTORY_OF_MNIST --document docs/performance.md
+    venv/bin/python benches/peers/side_by_side.py --data DIRECTORY_OF_MNIST --document docs/measurements.md
 
 Frameworks that are not installed are left out with a message. Run it on an idle machine: with two threads, another
 program on one of two cores makes a training several times longer.
@@ -15,11 +15,12 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from statistics import median
+from statistics import geometric_mean, median
 
 from document import write_between
 from workloads import WORKLOADS
 
+OURS = "chainrule"
 HERE = Path(__file__).resolve().parent
 PEERS = {
     "torch": [("train_torch.py", "eager"), ("train_torch.py", "compiled")],
@@ -27,8 +28,10 @@ PEERS = {
     "keras": [("train_keras.py", "fit")],
     "sklearn": [("train_sklearn.py", "fit")],
 }
-# Trainings that take minutes or are not possible.
-LEFT_OUT = {("train_sklearn.py", "lenet64"), ("train_torch.py", "compiled", "lenet64")}
+# It trains dense layers only.
+DENSE_ONLY = "train_sklearn.py"
+# Networks with convolutions, which JAX runs faster as products.
+CONVOLUTIONAL = {"lenet64", "resnet64"}
 
 
 def commands(frameworks, workloads, threads, data, rounds):
@@ -37,13 +40,13 @@ def commands(frameworks, workloads, threads, data, rounds):
     for workload in workloads:
         for count in [count for count in threads for _ in range(rounds)]:
             common = ["--workload", workload, "--threads", str(count)]
-            if "chainrule" in frameworks:
+            if OURS in frameworks:
                 yield [*chainrule, "--peers", *common, "--data-dir", data]
             for name, programs in PEERS.items():
                 for program, variant in programs if name in frameworks else []:
-                    if workload == "lenet64" and variant == "scan":
+                    if workload in CONVOLUTIONAL and variant == "scan":
                         variant = "patches"
-                    if not {(program, workload), (program, variant, workload)} & LEFT_OUT:
+                    if program != DENSE_ONLY or isinstance(WORKLOADS[workload][2], int):
                         yield [sys.executable, HERE / program, "--data", data, "--variant", variant, *common]
 
 
@@ -62,18 +65,29 @@ def run(command):
 
 
 def table(lines):
-    """A row for each framework, a column for each workload and number of threads: the seconds of an epoch and the accuracy."""
-    columns = list(dict.fromkeys((line["workload"], line["threads"]) for line in lines))
-    heads = [f"`{workload}`, {threads} thread{'s' if threads > 1 else ''}" for workload, threads in columns]
-    yield "| | " + " | ".join(heads) + " |"
-    yield "|---" * (len(columns) + 1) + "|"
-    for framework in dict.fromkeys(line["framework"] for line in lines):
-        runs = {column: [] for column in columns}
+    """A row for each workload and number of threads, a column for each framework: the seconds of an epoch and the accuracy.
+
+    "Faster by" is the time of the fastest other framework over that of chainrule; what somebody else wins comes first.
+    """
+    frameworks = list(dict.fromkeys(line["framework"] for line in lines))
+    rows = []
+    for workload, threads in dict.fromkeys((line["workload"], line["threads"]) for line in lines):
+        runs = {framework: [] for framework in frameworks}
         for line in lines:
-            if line["framework"] == framework:
-                runs[line["workload"], line["threads"]].append(line)
-        yield f"| {framework} | " + " | ".join(cell(same) for same in runs.values()) + " |"
+            if (line["workload"], line["threads"]) == (workload, threads):
+                runs[line["framework"]].append(line)
+        others = [best(same) for framework, same in runs.items() if same and framework != OURS]
+        faster = min(others) / best(runs[OURS]) if others and runs.get(OURS) else None
+        rows.append((workload, threads, faster, [cell(same) for same in runs.values()]))
+    rows.sort(key=lambda row: row[2] is None or row[2] >= 1)
+    yield "| workload, threads | " + " | ".join(frameworks) + " | faster by |"
+    yield "|---" * (len(frameworks) + 2) + "|"
+    for workload, threads, faster, cells in rows:
+        yield f"| `{workload}`, {threads} | {' | '.join(cells)} | {f'{faster:.2f}' if faster else ''} |"
     yield ""
+    ratios = [faster for _, _, faster, _ in rows if faster]
+    if ratios:
+        yield f"Geometric mean: {geometric_mean(ratios):.2f}; another one is faster in {sum(r < 1 for r in ratios)} of {len(ratios)}."
     versions = dict.fromkeys((line["framework"].split(",")[0], line["version"]) for line in lines)
     yield "Versions: " + "; ".join(f"{name} {version}" for name, version in versions) + "."
     epochs = "; ".join(f"{workload}: {len(line['epoch_seconds'])} epochs of batches of {line['batch']}"
@@ -83,18 +97,23 @@ def table(lines):
            f"the test set after the last epoch of the first. {epochs}.")
 
 
+def best(runs):
+    """The median over trainings of the seconds of their best epochs."""
+    return median(min(run["epoch_seconds"]) for run in runs)
+
+
 def cell(runs):
     """The cell of the table for the trainings of one framework, workload and number of threads."""
     if not runs:
         return ""
-    best = [min(run["epoch_seconds"]) for run in runs]
-    return f"{median(best):.3f} s ({min(best):.3f}), {100 * runs[0]['test_accuracy']:.2f} %"
+    fastest = min(second for run in runs for second in run["epoch_seconds"])
+    return f"{best(runs):.3f} s ({fastest:.3f}), {100 * runs[0]['test_accuracy']:.2f} %"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="a directory with the four files of MNIST")
-    parser.add_argument("--only", nargs="+", choices=["chainrule", *PEERS], default=["chainrule", *PEERS])
+    parser.add_argument("--only", nargs="+", choices=[OURS, *PEERS], default=[OURS, *PEERS])
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, os.cpu_count() or 1}))
     parser.add_argument("--rounds", type=int, default=3, help="how often each training is run, in turn with the others")

@@ -15,21 +15,12 @@ tensorflow.config.threading.set_intra_op_parallelism_threads(chosen.threads)
 tensorflow.config.threading.set_inter_op_parallelism_threads(chosen.threads)
 
 import keras  # noqa: E402
-from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D  # noqa: E402
+
+from keras_networks import of_images  # noqa: E402
 
 keras.utils.set_random_seed(0)
 x, y, test_x, test_y = mnist(chosen.data)
-if chosen.hidden is None:
-    shape = (28, 28, 1)
-    layers = [
-        Conv2D(6, 5, padding="same", activation="relu"), MaxPooling2D(),
-        Conv2D(16, 5, activation="relu"), MaxPooling2D(),
-        Flatten(), Dense(120, activation="relu"), Dense(84, activation="relu"),
-    ]
-else:
-    shape = (28, 28)
-    layers = [Flatten(), Dense(chosen.hidden, activation="relu"), Dense(chosen.hidden, activation="relu")]
-model = keras.Sequential([keras.Input(shape), *layers, Dense(10, activation="softmax")])
+model, shape = of_images(chosen.network)
 model.compile(
     optimizer=keras.optimizers.Adam(LEARNING_RATE), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
 )

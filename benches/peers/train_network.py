@@ -13,7 +13,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--framework", choices=["torch", "jax"], required=True)
 parser.add_argument("--mode", choices=["eager", "last", "compiled", "scan"], default="eager",
                     help="of PyTorch: layer by layer, the same with the channels last, or compiled")
-parser.add_argument("--torch", help="the network as PyTorch's modules and those below, in Python")
+parser.add_argument("--torch", help="the network as PyTorch's modules and those of torch_networks, in Python")
 parser.add_argument("--widths", type=int, nargs="+", help="of a dense network: its inputs and the units of each layer")
 parser.add_argument("--activation", choices=["relu", "tanh"], default="relu", help="of a dense network")
 parser.add_argument("--threads", type=int, default=1)
@@ -56,36 +56,12 @@ def of_torch():
     import torch
     from torch import nn
 
-    class Block(nn.Module):
-        """A residual block of two convolutions, with a projection where the size changes."""
-
-        def __init__(self, inputs, channels, stride):
-            super().__init__()
-            self.deep = nn.Sequential(convolution(inputs, channels, stride), nn.ReLU(), convolution(channels, channels, 1))
-            self.short = nn.Identity() if stride == 1 else convolution(inputs, channels, stride, kernel=1)
-
-        def forward(self, x):
-            return nn.functional.relu(self.short(x) + self.deep(x))
-
-    class Last(nn.Module):
-        """The last output of a recurrent layer."""
-
-        def __init__(self, layer):
-            super().__init__()
-            self.layer = layer
-
-        def forward(self, x):
-            return self.layer(x)[0][:, -1]
-
-    def convolution(inputs, channels, stride, kernel=3):
-        layer = nn.Conv2d(inputs, channels, kernel, stride, kernel // 2, bias=False)
-        return nn.Sequential(layer, nn.BatchNorm2d(channels))
+    import torch_networks
 
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(0)
     version = torch.__version__
-    names = {**vars(nn), "Block": Block, "Last": Last, "convolution": convolution}
-    model = eval(chosen.torch, names)
+    model = eval(chosen.torch, {**vars(nn), **vars(torch_networks)})
     loss = nn.BCEWithLogitsLoss() if outputs == 1 else nn.CrossEntropyLoss()
     samples, classes = torch.from_numpy(x), torch.from_numpy(y)
     if chosen.mode == "last":

@@ -6,8 +6,8 @@ import warnings
 from workloads import EPSILON, LEARNING_RATE, arguments, mnist, report
 
 chosen = arguments("fit")
-if chosen.hidden is None:
-    raise SystemExit("scikit-learn has no convolutions")
+if not isinstance(chosen.network, int):
+    raise SystemExit(f"scikit-learn has dense layers only, and no {chosen.network}")
 
 import sklearn  # noqa: E402
 from sklearn.neural_network import MLPClassifier  # noqa: E402
@@ -27,7 +27,7 @@ class Timed(MLPClassifier):
 
 
 model = Timed(
-    hidden_layer_sizes=(chosen.hidden, chosen.hidden),
+    hidden_layer_sizes=(chosen.network, chosen.network),
     batch_size=chosen.batch,
     max_iter=chosen.epochs,
     learning_rate_init=LEARNING_RATE,

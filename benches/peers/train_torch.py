@@ -1,4 +1,5 @@
-"""PyTorch: `eager` as tutorials have it, with the fused Adam; `compiled` with forward, backward and Adam in one graph."""
+"""PyTorch: `eager` as tutorials have it, with the fused Adam; `compiled` with forward, backward and Adam in one graph, or of networks
+with more than dense layers the passes alone."""
 
 import time
 
@@ -7,33 +8,24 @@ from workloads import EPSILON, LEARNING_RATE, arguments, mnist, report
 chosen = arguments("eager", "compiled")
 
 import torch  # noqa: E402
-from torch import nn  # noqa: E402
 from torch.nn.functional import cross_entropy  # noqa: E402
+
+from torch_networks import of_images  # noqa: E402
 
 torch.set_num_threads(chosen.threads)
 torch.manual_seed(0)
 x, y, test_x, test_y = map(torch.from_numpy, mnist(chosen.data))
-if chosen.hidden is None:
-    x, test_x = x.view(-1, 1, 28, 28), test_x.view(-1, 1, 28, 28)
-    model = nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
-    )
-else:
-    units = chosen.hidden
-    model = nn.Sequential(
-        nn.Linear(784, units), nn.ReLU(), nn.Linear(units, units), nn.ReLU(), nn.Linear(units, 10)
-    )
+model, shape = of_images(chosen.network)
+x, test_x = x.view(-1, *shape), test_x.view(-1, *shape)
 
 
-def eager():
-    """A step that builds the graph anew each time."""
+def eager(predict):
+    """A step of a model, compiled or not, which builds the graph anew each time."""
     adam = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, eps=EPSILON, fused=True)
 
     def step(inputs, classes):
         adam.zero_grad(set_to_none=True)
-        cross_entropy(model(inputs), classes).backward()
+        cross_entropy(predict(inputs), classes).backward()
         adam.step()
 
     return step
@@ -63,13 +55,17 @@ def compiled():
     return lambda inputs, classes: update(parameters, means, squares, count, inputs, classes)
 
 
-step = eager() if chosen.variant == "eager" else compiled()
+if chosen.variant == "eager":
+    step = eager(model)
+else:
+    step = compiled() if isinstance(chosen.network, int) else eager(torch.compile(model))
 seconds = []
 for _ in range(chosen.epochs):
     begin = time.perf_counter()
     for indices in torch.randperm(len(x)).split(chosen.batch):
         step(x[indices], y[indices])
     seconds.append(time.perf_counter() - begin)
+model.eval()
 with torch.no_grad():
     right = sum((model(xs).argmax(1) == ys).sum() for xs, ys in zip(test_x.split(1000), test_y.split(1000)))
 report(f"PyTorch, {chosen.variant}", torch.__version__, chosen, seconds, right / len(test_y))

@@ -10,8 +10,16 @@ import os
 import resource
 from pathlib import Path
 
-# Batch size, epochs, and the units of the two hidden layers; None is LeNet-5.
-WORKLOADS = {"mlp32": (32, 5, 64), "mlp128": (128, 5, 64), "wide128": (128, 5, 512), "lenet64": (64, 2, None)}
+# Batch size, epochs, and the network: its name, or the units of two hidden layers.
+WORKLOADS = {
+    "mlp32": (32, 5, 64),
+    "mlp128": (128, 5, 64),
+    "wide128": (128, 5, 512),
+    "lenet64": (64, 2, "lenet"),
+    "lstm64": (64, 2, "lstm"),
+    "transformer64": (64, 2, "transformer"),
+    "resnet64": (64, 2, "resnet"),
+}
 
 LEARNING_RATE = 1e-3
 EPSILON = 1e-7  # Keras' default
@@ -25,7 +33,7 @@ def arguments(*variants):
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--variant", choices=variants, default=variants[0])
     chosen = parser.parse_args()
-    chosen.batch, chosen.epochs, chosen.hidden = WORKLOADS[chosen.workload]
+    chosen.batch, chosen.epochs, chosen.network = WORKLOADS[chosen.workload]
     for library in "OMP", "OPENBLAS", "MKL":
         os.environ[f"{library}_NUM_THREADS"] = str(chosen.threads)
     return chosen
