@@ -85,7 +85,8 @@ impl StateDict {
     ///
     /// # Errors
     ///
-    /// [`WeightFileError`] if it cannot be written, or holds other numbers than those of single or double precision.
+    /// [`WeightFileError`] if it cannot be written, holds other numbers than those of single or double precision, or a name that is no path
+    /// in such a file: one that is that of others as well (`a` and `a/b`), or whose parts are empty, too long or too many.
     pub fn write_keras(&self, path: impl AsRef<Path>) -> Result<(), WeightFileError> {
         format::write(path.as_ref(), self.to_keras())
     }
@@ -98,8 +99,13 @@ impl StateDict {
     pub fn to_keras(&self) -> Result<Vec<u8>, FormatError> {
         let mut root = Contents::default();
         for (name, tensor) in self.iter() {
+            if name.split('/').count() > MAX_DEPTH + 1 {
+                return Err(wrong(format!("{} is in more than {MAX_DEPTH} groups", shown(name))));
+            }
+            name.split('/').try_for_each(|part| check_part(part, name))?;
             root.insert(name, tensor);
         }
+        root.check("")?;
         let mut file = FileBuilder::new();
         for (name, tensor) in &root.tensors {
             write(file.create_dataset(name), name, tensor)?;
@@ -110,6 +116,22 @@ impl StateDict {
         }
         file.finish().map_err(wrong)
     }
+}
+
+/// The beginning of a name, which may have any length.
+fn shown(name: &str) -> String {
+    name.chars().take(100).collect()
+}
+
+/// Checks a part of the path of a data set.
+fn check_part(part: &str, path: &str) -> Result<(), FormatError> {
+    let problem = match part {
+        "" | "." => "is no name",
+        part if part.contains('/') => "has a slash",
+        part if part.len() > MAX_NAME => "is too long",
+        _ => return Ok(()),
+    };
+    Err(wrong(format!("the part `{}` of {} {problem}", shown(part), shown(path))))
 }
 
 /// The most levels of the tree that lists what is in a group: of one, a node has 32 children.
@@ -242,10 +264,13 @@ impl Reading {
         let of_group = |problem: hdf5_pure::Error| {
             wrong(if path.is_empty() { problem.to_string() } else { format!("the group {path}: {problem}") })
         };
-        let within = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+        let within = |name: &str| {
+            let full = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+            check_part(name, &full).map(|()| full)
+        };
         for (name, set) in group.iter_datasets().map_err(of_group)? {
             self.spend(name.len().checked_add(LINK))?;
-            let full = within(&name);
+            let full = within(&name)?;
             let tensor = self.data_set(&set, &full)?;
             if self.dict.get(&full).is_some() {
                 return Err(wrong(format!("two data sets are called {full}")));
@@ -254,7 +279,7 @@ impl Reading {
         }
         for (name, inner) in group.iter_groups().map_err(of_group)? {
             self.spend(name.len().checked_add(LINK))?;
-            self.group(&inner, &within(&name), depth + 1)?;
+            self.group(&inner, &within(&name)?, depth + 1)?;
         }
         Ok(())
     }
@@ -339,6 +364,14 @@ impl<'a> Contents<'a> {
                 self.tensors.insert(path.to_owned(), tensor);
             }
         }
+    }
+
+    /// That nothing is a group and a data set.
+    fn check(&self, path: &str) -> Result<(), FormatError> {
+        if let Some(name) = self.tensors.keys().find(|name| self.groups.contains_key(*name)) {
+            return Err(wrong(format!("{path}{name} would be a data set, and a group of others")));
+        }
+        self.groups.iter().try_for_each(|(name, group)| group.check(&format!("{path}{name}/")))
     }
 
     fn write(&self, mut group: GroupBuilder, path: &str) -> Result<FinishedGroup, FormatError> {

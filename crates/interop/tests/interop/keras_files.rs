@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use chainrule_interop::{FormatError, Loading, Names, StateDict};
+use chainrule_interop::{Dtype, FormatError, Loading, Names, StateDict, Tensor};
 use chainrule_tensor::Shape;
 use chainrule_train::Model;
 
@@ -67,7 +67,7 @@ fn a_file_of_many_layers_is_read() {
     let mut dict = StateDict::new();
     let tensor = |values: &[f32]| {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        chainrule_interop::Tensor::new(chainrule_interop::Dtype::F32, [values.len()], bytes).unwrap()
+        Tensor::new(Dtype::F32, [values.len()], bytes).unwrap()
     };
     for layer in 0..800 {
         dict.insert(format!("layers/dense_{layer}/vars/0"), tensor(&[layer as f32, 1.0]));
@@ -107,12 +107,41 @@ fn what_takes_more_than_the_file_is_refused() {
     // Chunks, of which one claims to take 2.7 GB.
     assert!(problem(seed("new")).contains("the data set dense/vars/1: it is stored in chunks"));
     assert!(problem(seed("chunk")).contains("it is stored in chunks"));
+    // A name that would be a path of many groups.
+    assert!(problem(seed("slash")).contains("has a slash"));
     // A data set that is longer than the file.
     let mut bytes = seed("old");
     let shape = [&2u64.to_le_bytes()[..], &3u64.to_le_bytes()].concat();
     let found: Vec<usize> = (0..bytes.len() - 16).filter(|&at| bytes[at..].starts_with(&shape)).collect();
     found.iter().for_each(|&at| bytes[at..at + 8].copy_from_slice(&(1u64 << 40).to_le_bytes()));
     assert!(problem(bytes).contains("the data set a/0: it is larger than the file"));
+}
+
+#[test]
+fn only_paths_are_written() {
+    let written = |names: &[&str]| {
+        let mut dict = StateDict::new();
+        let tensor = Tensor::new(Dtype::F32, [1], vec![0; 4]).unwrap();
+        names.iter().for_each(|name| dict.insert(*name, tensor.clone()));
+        dict.to_keras().map(|bytes| StateDict::from_keras(bytes).unwrap())
+    };
+    let deep = |groups: usize| ["a/".repeat(groups), "0".to_owned()].concat();
+    for names in [&["a/0", "a/b/0", "c"][..], &[&deep(32)], &[&"n".repeat(255)]] {
+        let read = written(names).unwrap();
+        assert_eq!(read.len(), names.len());
+        assert!(names.iter().all(|name| read.get(name).is_some()), "{names:?}");
+    }
+    for (names, expected) in [
+        (&["a/0", "a/0/b"][..], "a/0 would be a data set, and a group"),
+        (&[&deep(33)], "more than 32 groups"),
+        (&[&deep(1 << 20)], "more than 32 groups"),
+        (&["a//0"], "the part `` of a//0 is no name"),
+        (&["./0"], "the part `.` of ./0 is no name"),
+        (&[&"n".repeat(256)], "is too long"),
+    ] {
+        let problem = written(names).unwrap_err().to_string();
+        assert!(problem.contains(expected), "{problem}");
+    }
 }
 
 #[test]
