@@ -45,7 +45,7 @@
 //! | encoding | UTF-8, UTF-16, else Latin-1 (Windows-1252); gzip | [`encoding`](TableReader::encoding) |
 //! | delimiter | `,` `;` tab `\|` or any number of blanks: the one that makes the most regular rows of the most values | [`delimiter`](TableReader::delimiter) |
 //! | quotes | `"`, or `'` if the first line begins with it; doubled within, or after a backslash | [`without_quotes`](TableReader::without_quotes) |
-//! | lines before the table | titles, comments (`#`, `%`), counts and class names as in scikit-learn's files | [`skip_lines`](TableReader::skip_lines), [`comment`](TableReader::comment) |
+//! | lines before the table | titles, comments (`#`, `%`), counts and class names as in scikit-learn's files, counts of rows and columns as in GeoDa's, the declarations of ARFF files, which name the columns | [`skip_lines`](TableReader::skip_lines), [`comment`](TableReader::comment) |
 //! | header | a line that has words where the others have values | [`header`](TableReader::header), [`header_line`](TableReader::header_line) |
 //! | names of rows | a header one field shorter than the rows, as R writes it: [`Table::row_names`] | |
 //! | missing | empty, `NA`, `NaN`, `null` and the others of pandas; `?`, `.`, `-` and `*` among numbers | [`missing`](TableReader::missing) |

@@ -167,7 +167,9 @@ fn first_row(rows: &[Sampled], width: usize, text: &str, reader: &TableReader) -
         width > 1 && row.fields.len() == width - 1 && words
     });
     let first = names.unwrap_or(long);
-    if first + 1 < rows.len() && is_counts_and_classes(&rows[first], width, text) { first + 1 } else { first }
+    let Some(next) = rows.get(first + 1) else { return first };
+    let counts = is_counts_and_classes(&rows[first], width, text) || is_counts(&rows[first], next, text);
+    if counts { first + 1 } else { first }
 }
 
 /// Whether a row is the number of rows, the number of features and the names of the classes, as in files of scikit-learn.
@@ -179,6 +181,15 @@ fn is_counts_and_classes(row: &Sampled, width: usize, text: &str) -> bool {
     let after = text[row.offset..].lines().filter(|line| !line.trim_ascii().is_empty()).count();
     let words = classes.iter().all(|class| Cell::of(class) == Cell::Word);
     samples + 1 == after && features < width && !classes.is_empty() && words
+}
+
+/// Whether a row is the number of rows and of columns, before the names of the columns, as in files of GeoDa.
+fn is_counts(row: &Sampled, names: &Sampled, text: &str) -> bool {
+    let counts: Vec<usize> = row.fields.iter().filter_map(|field| field.parse().ok()).collect();
+    let words = names.fields.iter().all(|name| Cell::of(name) == Cell::Word);
+    let rows =
+        text[names.offset..].lines().filter(|line| !line.trim_ascii().is_empty()).count().saturating_sub(1);
+    row.fields.len() == 2 && counts == [rows, names.fields.len()] && words
 }
 
 /// What a field is, as far as headers are concerned.
@@ -251,7 +262,8 @@ fn looks_like_header(rows: &[Sampled], width: usize) -> bool {
     }
 }
 
-/// Whether only the first of these names is empty, above words or numbers in a row: R and pandas write the names of rows so.
+/// Whether only the first of these names is empty, above words or numbers in a row: R and pandas write the names of rows so. The names of a
+/// table of counts may be numbers too; those of its columns and of its rows then grow, or fall.
 fn names_rows(names: &[String], body: &[Sampled]) -> bool {
     let [first, rest @ ..] = names else { return false };
     let mut sorted: Vec<&String> = rest.iter().collect();
@@ -262,7 +274,8 @@ fn names_rows(names: &[String], body: &[Sampled]) -> bool {
     let words = below.iter().all(|field| Cell::of(field) == Cell::Word);
     let numbers: Vec<i64> = below.iter().filter_map(|field| field.parse().ok()).collect();
     let numbered = numbers.len() == below.len() && is_progression(&numbers, 1);
-    first.is_empty() && distinct && !below.is_empty() && (words || numbered)
+    let of_counts = || is_monotone(rest.iter().map(String::as_str)) && is_monotone(below.iter().copied());
+    first.is_empty() && distinct && !below.is_empty() && (words || numbered || of_counts())
 }
 
 /// Whether the numbers among these are at least three, and each is one more than that before it; years may be further apart.
@@ -272,6 +285,13 @@ fn is_sequence(names: &[String]) -> bool {
     let years = numbers.iter().all(|year| (1000..3000).contains(year));
     let step = if years { numbers.get(1).zip(numbers.first()).map_or(1, |(b, a)| b - a) } else { 1 };
     numbers.len() >= 3 && numbers.len() == values && step > 0 && is_progression(&numbers, step)
+}
+
+/// Whether these are at least three numbers, each larger, or each smaller, than that before it.
+fn is_monotone<'t>(fields: impl Iterator<Item = &'t str>) -> bool {
+    let Some(numbers) = fields.map(plain).collect::<Option<Vec<f64>>>() else { return false };
+    let all = |is: fn(&f64, &f64) -> bool| numbers.windows(2).all(|pair| is(&pair[0], &pair[1]));
+    numbers.len() >= 3 && (all(f64::lt) || all(f64::gt))
 }
 
 fn is_progression(numbers: &[i64], step: i64) -> bool {

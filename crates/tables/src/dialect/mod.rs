@@ -1,5 +1,6 @@
 //! How a file is written: what separates its fields, its quotes, where the table begins, and its header.
 
+mod arff;
 mod blanks;
 mod delimiter;
 mod header;
@@ -9,7 +10,7 @@ pub use delimiter::Delimiter;
 pub(crate) use header::{Header, Start};
 pub(crate) use layout::{Layout, Record};
 
-use crate::TableReader;
+use crate::{TableError, TableReader};
 
 /// How many records at the beginning of a file are looked at to find out how it is written.
 const SAMPLE: usize = 500;
@@ -31,12 +32,19 @@ pub(crate) struct Dialect {
 }
 
 /// Finds out how a text is written, but for what the reader was told.
-pub(crate) fn find(text: &str, reader: &TableReader) -> Dialect {
+///
+/// # Errors
+///
+/// [`TableError::Format`] of one that is no table.
+pub(crate) fn find(text: &str, reader: &TableReader) -> Result<Dialect, TableError> {
+    if let Some(dialect) = arff::find(text, reader)? {
+        return Ok(dialect);
+    }
     let sample = sample(text);
     let mut layout = delimiter::find(sample, reader);
     let normalised = blanks::normalise(text, &mut layout);
     let start = header::find(normalised.as_deref().unwrap_or(text), layout, reader);
-    Dialect { layout, normalised, start, missing: reader.missing.clone() }
+    Ok(Dialect { layout, normalised, start, missing: reader.missing.clone() })
 }
 
 /// Whole lines from the beginning.

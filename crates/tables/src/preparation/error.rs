@@ -54,7 +54,7 @@ pub enum PreparationError {
         remedy: &'static str,
     },
     /// A number is infinite, or too large for the precision.
-    #[error("{}, line {line}: {column:?} is {value}, which is too large for {precision}: correct it, leave the row out, or use the transform `log`", path.display())]
+    #[error("{}, line {line}: {column:?} is {value:e}, which is too large for {precision}: correct it, leave the row out, or use the transform `log`", path.display())]
     Infinite {
         /// The file.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub enum PreparationError {
         precision: &'static str,
     },
     /// A target is not one of the classes.
-    #[error("{}, line {line}: {text:?} is no class of {column:?}, which are {classes}: correct it, or fit the preparation to a table that has it", path.display())]
+    #[error("{}, line {line}: {text:?} is no class of {column:?}, which are {classes}: correct it, leave it out, learn from rows that have it, or, if {column:?} is an amount, take it for a number", path.display())]
     Class {
         /// The file.
         path: PathBuf,

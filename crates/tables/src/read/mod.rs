@@ -37,7 +37,7 @@ impl TableReader {
             return parquet::table(self, &bytes);
         }
         let source = source::text(path, bytes, self.encoding)?;
-        let dialect = dialect::find(&source.text, self);
+        let dialect = dialect::find(&source.text, self)?;
         let text = dialect.normalised.as_deref().unwrap_or(&source.text);
         if dialect.start.columns > MAX_COLUMNS {
             let line = dialect.start.rows.1;

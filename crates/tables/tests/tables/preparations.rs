@@ -144,11 +144,7 @@ fn what_is_wrong_is_said_with_its_line() {
     assert!(text(error).contains("has no features"));
     let big = Table::read(&TestFile::new("a,b\n1e39,1\n2,2\n").path).unwrap();
     let error = ColumnRoles::new().numbers(Keep).fit(&big).unwrap().features::<f32>(&big).unwrap_err();
-    assert!(
-        text(error).contains(
-            "line 2: \"a\" is 1000000000000000000000000000000000000000, which is too large for f32"
-        )
-    );
+    assert!(text(error).contains("line 2: \"a\" is 1e39, which is too large for f32"));
     let preparation = ColumnRoles::new().target("street").ignore(["area"]).fit(&table).unwrap();
     let other = table.select(&[0, 1]);
     assert_eq!(preparation.classification::<f32>(&other).unwrap().targets(), [1, 0]);

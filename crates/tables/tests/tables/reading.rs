@@ -72,6 +72,36 @@ fn every_kind_of_file() {
             &["column 1 number: 1 5 2", "column 2 number: 2.5 3.5 4.5", "column 3 number: 0 1 1"],
         ),
         (
+            "a table of counts by numbers",
+            "\"\",\"16.5\",\"16.75\",\"17.25\"\n\"71\",0,4,1\n\"70\",2,5,0\n\"68\",2,0,3\n",
+            &[
+                "column 1 number: 71 70 68",
+                "16.5 number: 0 2 2",
+                "16.75 number: 4 5 0",
+                "17.25 number: 1 0 3",
+            ],
+        ),
+        (
+            "no value at the beginning",
+            ",7,3\n1,2,5\n5,4,6\n2,1,1\n",
+            &["column 1 number: - 1 5 2", "column 2 number: 7 2 4 1", "column 3 number: 3 5 6 1"],
+        ),
+        (
+            "counts before the header",
+            "3,2\n\"id\",\"z\"\n1,2.5\n4,3.5\n7,4\n",
+            &["id identifier: 1 4 7", "z number: 2.5 3.5 4"],
+        ),
+        (
+            "pairs of numbers",
+            "3,2\n1,2.5\n4,3.5\n7,4\n",
+            &["column 1 number: 3 1 4 7", "column 2 number: 2 2.5 3.5 4"],
+        ),
+        (
+            "the declarations of ARFF",
+            "% made by hand\n\n@RELATION 'two things'\n@attribute height NUMERIC\n@attribute 'kind of it' {'a b', c}\n\n@Data\n1.5,'a b'\n?,c\n% no row\n2, 'it\\'s'\n3,?\n4,c\n",
+            &["height number: 1.5 - 2 3 4", "kind of it category: a b c it's - c"],
+        ),
+        (
             "lines before the header",
             "Report of 2020\n\nSource: us\na,b,c\n1,2,3\n2,5,6\n",
             &["a number: 1 2", "b number: 2 5", "c number: 3 6"],
