@@ -7,9 +7,6 @@ use super::finding::{AuditFinding, Fault};
 use super::inputs::belongs;
 use super::layers::{SeenLayers, called, info, is_within, name};
 
-/// A layer with fewer units is not looked at for dead ones.
-const FEW: usize = 4;
-
 /// Which gradients of the trained parameters are 0, for each of which a bit is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ZeroGradients {
@@ -155,6 +152,13 @@ impl Cut {
     }
 }
 
+/// Whether more of these units are dead than by chance. Where samples vary little, what a unit is given has one sign for all of them,
+/// which initial weights make negative as likely as positive: half of the units are dead then, give or take. Two standard deviations of
+/// that number, `√count`, are left to chance.
+fn are_mostly_dead(dead: usize, count: usize) -> bool {
+    dead as f64 > 0.5 * count as f64 + (count as f64).sqrt()
+}
+
 /// The layers of which most units have had no gradient in every pass, but for those whose parameters have none at all.
 pub(crate) fn dead_units(plan: &Plan, zero: &ZeroGradients, seen: &SeenLayers) -> Vec<AuditFinding> {
     let mut findings: Vec<AuditFinding> = Vec::new();
@@ -163,7 +167,7 @@ pub(crate) fn dead_units(plan: &Plan, zero: &ZeroGradients, seen: &SeenLayers) -
         let dead = units.iter().filter(|unit| **unit).count();
         let path = entry.name.rsplit_once('.').map_or("", |(path, _)| path);
         let known = findings.iter().any(|finding| finding.layer.as_deref() == Some(path));
-        if whole || known || count < FEW || 2 * dead <= count {
+        if whole || known || !are_mostly_dead(dead, count) {
             continue;
         }
         let after = seen.leaves().skip_while(|leaf| !is_within(path, &leaf.path)).nth(1);

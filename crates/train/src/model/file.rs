@@ -287,7 +287,7 @@ pub enum FileError {
         source: io::Error,
     },
     /// It does not begin as a model file does.
-    #[error("{} is not a chainrule model: it does not begin with the magic number", path.display())]
+    #[error("{} is not a chainrule model: it does not begin as one; give a file that a training has saved", path.display())]
     NotAModel {
         /// The file.
         path: PathBuf,

@@ -164,7 +164,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Says what was found, and ends the audit.
     fn conclude(&mut self, data: &dyn Samples<T, Target = Y>, auditor: &mut Auditor) {
-        let findings = auditor.findings(self.model.plan(), self.outcome(auditor));
+        let mut findings = auditor.findings(self.model.plan(), self.outcome(auditor));
+        // Where samples vary little, most units are dead without being missed.
+        let is_dead = |finding: &AuditFinding| finding.fault == Fault::DeadUnits;
+        if findings.iter().any(is_dead) && self.has_learnt(data) {
+            findings.retain(|finding| !is_dead(finding));
+        }
         let steps = auditor.progress.steps();
         // A model that cannot learn says nothing of its targets.
         let unknown = auditor.differ && auditor.targets_differ && auditor.predicts != Some(true);
@@ -379,6 +384,37 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Whether the outputs for these samples suit their own targets better than those of others; `None` if they are too few.
     fn predicts(&mut self, data: &dyn Samples<T, Target = Y>, samples: &[u32]) -> Option<bool> {
+        let (own, others) = self.own_and_other_losses(data, samples)?;
+        let gains: Vec<f64> = own.iter().zip(&others).map(|(own, others)| others - own).collect();
+        let count = gains.len() as f64;
+        let mean = gains.iter().sum::<f64>() / count;
+        let variance = gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        Some(mean > 3.0 * (variance / count).sqrt())
+    }
+
+    /// Whether the inputs already tell the model most of what the loss asks for: of the loss that its outputs have with the targets of
+    /// other samples, more than half is gone with their own. Of a mean squared error that is an R² above 1/3. `false` if that cannot be
+    /// known.
+    fn has_learnt(&mut self, data: &dyn Samples<T, Target = Y>) -> bool {
+        if data.len() < 2 {
+            return false;
+        }
+        // At random, since samples may be in the order of their targets.
+        let mut rng = self.seed.child(2).rng();
+        let samples: Vec<u32> = (0..ROWS[1]).map(|_| rng.below(data.len()) as u32).collect();
+        let Some((own, others)) = self.own_and_other_losses(data, &samples) else { return false };
+        let [own, others] = [own, others].map(|losses| losses.iter().sum::<f64>());
+        // A loss that can be negative has no share that is gone.
+        own >= 0.0 && own < 0.5 * others
+    }
+
+    /// The losses of the outputs for these samples with their own targets, and with those of others, as a mean; `None` if they are too
+    /// few.
+    fn own_and_other_losses(
+        &mut self,
+        data: &dyn Samples<T, Target = Y>,
+        samples: &[u32],
+    ) -> Option<(Vec<f64>, Vec<f64>)> {
         if samples.len() < PREDICTED || self.loss.scope() == Scope::Batch {
             return None;
         }
@@ -400,19 +436,16 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             losses
         };
         let own = losses_of(&targets);
-        let mut gains: Vec<f64> = own.iter().map(|loss| -loss).collect();
+        let mut others = vec![0.0; own.len()];
         /// With how many other targets each output is compared.
         const OTHERS: usize = 7;
         for _ in 0..OTHERS {
             targets.rotate_left(2);
-            for (gain, loss) in gains.iter_mut().zip(losses_of(&targets)) {
-                *gain += loss / OTHERS as f64;
+            for (mean, loss) in others.iter_mut().zip(losses_of(&targets)) {
+                *mean += loss / OTHERS as f64;
             }
         }
-        let count = gains.len() as f64;
-        let mean = gains.iter().sum::<f64>() / count;
-        let variance = gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / (count - 1.0);
-        Some(mean > 3.0 * (variance / count).sqrt())
+        Some((own, others))
     }
 
     /// Whether the targets have nothing to do with the inputs, as far as can be known.

@@ -8,7 +8,7 @@ use chainrule_layers::activations::*;
 use chainrule_layers::attention::{ClassToken, LearnedPositions, OneStep, Patches, TransformerEncoder};
 use chainrule_layers::convolution::{Conv1d, Conv2d};
 use chainrule_layers::embedding::Embedding;
-use chainrule_layers::init::Zeros;
+use chainrule_layers::init::{Normal, Zeros};
 use chainrule_layers::merge::{Add, Concat};
 use chainrule_layers::normalization::{BatchNorm, LayerNorm};
 use chainrule_layers::pooling::{GlobalAvgPool, MaxPool2d};
@@ -28,7 +28,7 @@ use ndarray::Array2;
 use crate::data::{
     Value, classes, line, pictures, pictures_of, read, values, with_samples, with_targets, yes_or_no,
 };
-use crate::parts::mlp;
+use crate::parts::{hidden, mlp};
 use crate::{said, said_of, trainer};
 
 /// Pictures that are their own targets.
@@ -53,6 +53,35 @@ fn letters(samples: usize) -> Rows<f32, [u8; 8]> {
     let x = Array2::from_shape_fn((samples, 8), |(row, step)| f32::from(id(row + step)));
     let targets = (0..samples).map(|row| std::array::from_fn(|step| id(row + step + 1))).collect();
     Rows::new(x, targets).unwrap()
+}
+
+/// Dark and bright pictures whose pixels are all the same, so that a unit that is dead for one of them is dead for most.
+fn uniform(samples: usize) -> Rows<f32, u8> {
+    let mut rng = Seed(12).rng();
+    let bright: Vec<u8> = (0..samples).map(|_| rng.below(2) as u8).collect();
+    let values: Vec<f32> =
+        bright.iter().map(|&bright| (0.2 + 0.6 * f64::from(bright) + 0.05 * rng.normal()) as f32).collect();
+    Rows::new(Array2::from_shape_fn((samples, 196), |(row, _)| values[row]), bright).unwrap()
+}
+
+fn convolutions() -> Sequential<f32> {
+    Sequential::new()
+        .then(Reshape::new([1, 14, 14]))
+        .then(Conv2d::new(8, 3))
+        .then(Relu)
+        .then(MaxPool2d::new(2))
+        .then(Conv2d::new(8, 3))
+        .then(Relu)
+        .then(GlobalAvgPool::new())
+        .then(Dense::new(8))
+        .then(Relu)
+        .then(Dense::new(2))
+}
+
+fn deep() -> Sequential<f32> {
+    (0..6)
+        .fold(Sequential::new().then(Flatten), |layers, _| layers.then(Dense::new(16)).then(Relu))
+        .then(Dense::new(2))
 }
 
 /// Two exclusive bits among four samples.
@@ -118,7 +147,7 @@ fn with(optimizer: impl UpdateRule<f32> + 'static) -> Vec<TrainWarning> {
 
 type Case = (&'static str, fn() -> Vec<TrainWarning>);
 
-const CASES: [Case; 48] = [
+const CASES: [Case; 51] = [
     ("the network of the tutorial", || {
         let layers =
             Sequential::new().then(Flatten).then(Dense::new(64)).then(Relu).then(Dense::new(64)).then(Relu);
@@ -263,6 +292,14 @@ const CASES: [Case; 48] = [
     ("clipped gradients", || with((ClipByGlobalNorm(0.1), sgd(0.5)))),
     ("Prodigy", || with(prodigy(1.0))),
     ("a small rate that is enough", || said(&classes(1000), mlp(3), CrossEntropy, adam(1e-4))),
+    ("pictures of one brightness", || said(&uniform(300), convolutions(), CrossEntropy, adam(0.01))),
+    ("pictures of one brightness, and dense layers", || {
+        said(&uniform(300), deep(), CrossEntropy, adam(0.01))
+    }),
+    ("most units are dead, and the others are enough", || {
+        let dense = Dense::new(64).weight_init(Normal::new(0.0, 0.4)).bias_init(Normal::new(-5.0, 3.5));
+        said(&classes(300), hidden(dense).then(Dense::new(3)), CrossEntropy, adam(0.03))
+    }),
     ("a batch of one sample", || {
         said_of(&classes(60), trainer(&classes(60), mlp(3), CrossEntropy, adam(0.003)).batch_size(1))
     }),
