@@ -23,6 +23,21 @@ pub(crate) fn check(files: &[(&str, Option<&Path>)]) -> Result<(), String> {
     Ok(())
 }
 
+/// Checks that none of the files that these options name is one of those that are read, which would be lost.
+pub(crate) fn check_inputs(files: &[(&str, Option<&Path>)], inputs: &[&Path]) -> Result<(), String> {
+    for (name, path) in files {
+        let Some(path) = path.filter(|path| path.is_file()) else { continue };
+        let Ok(written) = path.canonicalize() else { continue };
+        if inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == written)) {
+            return Err(format!(
+                "--{name} would replace {}, which is read: choose another file",
+                path.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> String {
     format!("cannot write {}: {error}", path.display())
 }

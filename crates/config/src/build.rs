@@ -218,15 +218,45 @@ impl Configuration {
         };
         let last = self.layers.last().unwrap_or(&self.layers[0]);
         let unlike = |why: String| {
+            let (outputs, do_) = if columns == 1 { ("output", "does") } else { ("outputs", "do") };
             let problem = format!(
-                "{} is the last layer, so the model has {columns} outputs, which do not fit {}{why}",
+                "{} is the last layer, so the model has {columns} {outputs}, which {do_} not fit {}{why}",
                 last.value,
                 predicts.words()
             );
             Err(ConfigError::Contradiction { at: last.at.clone(), problem })
         };
         if !predicts.fit(columns) {
-            return unlike(String::new());
+            let wanted = predicts.classes.as_ref().map_or(predicts.names.len(), Vec::len);
+            let loss = match &predicts.classes {
+                Some(_) if loss.outputs() == Outputs::Values => {
+                    ", and for classes a loss such as cross_entropy"
+                }
+                _ => "",
+            };
+            return unlike(format!(": it needs {wanted}{loss}"));
+        }
+        for (described, (_, metric)) in self.metrics.iter().zip(&metrics) {
+            let Some(taken) = metric.outputs(columns, &[]) else { continue };
+            let remedy = match (loss.outputs(), taken) {
+                (Outputs::Values, Outputs::Logits) => {
+                    "choose one of values, such as r2 or mean_absolute_error"
+                }
+                (Outputs::Probabilities, Outputs::Logits) => {
+                    "give it from_probabilities=true, or choose another"
+                }
+                (Outputs::Logits, Outputs::Probabilities) => {
+                    "leave from_probabilities out, or choose another"
+                }
+                _ => continue,
+            };
+            let problem = format!(
+                "the metric {} takes the outputs for {taken}, but the loss, {}, takes them for {}: {remedy}",
+                described.value,
+                given.value,
+                loss.outputs()
+            );
+            return Err(ConfigError::Contradiction { at: described.at.clone(), problem });
         }
         for target in targets {
             if let Err(error) = loss.check(columns, &[target]) {
@@ -288,6 +318,26 @@ impl Configuration {
         Ok(())
     }
 
+    /// Whether the training has the metric that early stopping looks at.
+    fn check_stopping<Y>(&self, metrics: &[NamedMeasure<Y>]) -> Result<(), ConfigError> {
+        let wanted = self.early_stopping.as_ref().and_then(|stopping| stopping.metric.as_ref());
+        let Some((Located { value: wanted, at }, _)) = wanted else { return Ok(()) };
+        let names = metrics.iter().map(|(name, metric)| name.as_deref().unwrap_or(metric.name()));
+        let names: Vec<&str> = std::iter::once("loss").chain(names).collect();
+        // One of several with the same name is called by its description.
+        let is_known = |name: &&str| {
+            wanted.strip_prefix(*name).is_some_and(|rest| rest.is_empty() || rest.starts_with('('))
+        };
+        if names.iter().any(is_known) {
+            return Ok(());
+        }
+        let problem = format!(
+            "early stopping looks at {wanted:?}, but the training has only {}: add it to the metrics, or choose one of these",
+            names.join(", ")
+        );
+        Err(ConfigError::Contradiction { at: at.clone(), problem })
+    }
+
     /// A trainer with the settings of this configuration.
     pub(crate) fn trainer_of<Y: LearntTarget>(
         &self,
@@ -296,6 +346,7 @@ impl Configuration {
         objective: Objective<Y>,
     ) -> Result<Trainer<f32, Y>, ConfigError> {
         let Objective { loss, metrics } = objective;
+        self.check_stopping(&metrics)?;
         let trainer = Y::trainer(model, loss, self.optimizer(registry)?)
             .batch_size(self.batch_size)
             .shards(self.shards)

@@ -137,6 +137,11 @@ impl Configuration {
         self
     }
 
+    /// The files and directories that it takes the data from.
+    pub fn data_paths(&self) -> Vec<&Path> {
+        self.data.paths()
+    }
+
     /// The configuration of a text, whose `name` errors give; paths in it are relative to the directory of the process.
     ///
     /// # Errors

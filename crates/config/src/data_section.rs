@@ -207,6 +207,18 @@ impl DataSection {
             *path = directory.join(&path);
         }
     }
+
+    /// Where the data are.
+    pub(crate) fn paths(&self) -> Vec<&Path> {
+        let mut paths = match &self.source {
+            DataSource::Table(table) => vec![&*table.path],
+            DataSource::Pictures(pictures) => vec![&*pictures.path],
+            DataSource::Idx(path) | DataSource::Cifar(path) => vec![&**path],
+            DataSource::Arrays(arrays) => arrays.files(),
+        };
+        paths.extend(self.split.files());
+        paths
+    }
 }
 
 impl TableSection {

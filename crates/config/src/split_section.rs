@@ -1,6 +1,6 @@
 //! How data are divided into those for training, validation and test.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chainrule::core::{Description, Value, nearest_name};
 
@@ -72,6 +72,14 @@ impl SplitSection {
         }
         debug_assert!(!has_test || test == HeldOut::Nothing, "there is no such key then");
         Ok(Self { validation, test, method, seed: section.whole("seed", 0)?.unwrap_or(0) })
+    }
+
+    /// The files and directories of parts that have some of their own.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.validation, &self.test].into_iter().filter_map(|part| match part {
+            HeldOut::Files(path) => Some(&**path),
+            _ => None,
+        })
     }
 
     pub(crate) fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {

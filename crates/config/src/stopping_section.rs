@@ -4,16 +4,17 @@ use chainrule::optim::schedule::Better;
 use chainrule::train::callbacks::EarlyStopping;
 
 use crate::error::ConfigError;
+use crate::location::Located;
 use crate::node::ConfigNode;
 use crate::section::ConfigSection;
 
 /// When a training ends before its last epoch. The weights of the best validation come back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoppingSection {
-    /// After how many epochs without an improvement.
+    /// After how many validations without an improvement: one for each epoch, unless there are more within it.
     pub patience: u64,
     /// The metric that is to improve, and which value of it is better; the loss without one.
-    pub metric: Option<(String, Better)>,
+    pub metric: Option<(Located<String>, Better)>,
     /// By how much it has to.
     pub min_delta: f64,
 }
@@ -37,7 +38,7 @@ impl StoppingSection {
                         return Err(ConfigError::Value { at, key, found, allowed });
                     }
                 };
-                Some((metric.value, value))
+                Some((metric, value))
             }
             (Some(_), None) => {
                 return Err(section.missing(
@@ -64,7 +65,7 @@ impl StoppingSection {
     pub fn callback(&self) -> EarlyStopping<f32> {
         let stopping = EarlyStopping::new(self.patience).min_delta(self.min_delta).restore_best();
         match &self.metric {
-            Some((metric, better)) => stopping.monitor(metric, *better),
+            Some((metric, better)) => stopping.monitor(&metric.value, *better),
             None => stopping,
         }
     }

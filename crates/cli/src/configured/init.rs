@@ -8,6 +8,7 @@ use chainrule_config::{Configuration, configuration_for};
 use clap::Args;
 
 use super::{check_is_new, for_shell, write_text};
+use crate::output_files::check_inputs;
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -31,6 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Some(out) => out.clone(),
         None => default_name(data)?,
     };
+    check_inputs(&[("out", Some(&out))], &[data])?;
     if !force {
         check_is_new(&out, "give another name with --out, or --force to replace it")?;
     }

@@ -12,7 +12,12 @@ pub(crate) mod summary;
 pub(crate) mod sweep;
 pub(crate) mod train;
 
+use std::error::Error;
+use std::io::ErrorKind;
 use std::path::Path;
+
+use chainrule_cli::families;
+use chainrule_config::{ConfigError, Configuration};
 
 use crate::output_files::cannot_write;
 
@@ -22,6 +27,29 @@ pub(crate) fn check_is_new(path: &Path, else_: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("{} exists already: {else_}", path.display()))
+}
+
+/// Reads a configuration. Where data are given in its place, the error says what writes one for them.
+pub(crate) fn read_configuration<C: AsRef<str>>(
+    path: &Path,
+    set: &[C],
+) -> Result<Configuration, Box<dyn Error>> {
+    let (name, given) = (path.display(), for_shell(path));
+    if path.is_dir() {
+        return Err(format!(
+            "{name} is a directory, not a configuration: `chainrule init {given}` writes one for data"
+        )
+        .into());
+    }
+    let is_toml = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
+    let init = format!("if these are data, `chainrule init {given}` writes a configuration for them");
+    Configuration::read(path, set, families::registry()).map_err(|error| match &error {
+        ConfigError::Syntax { .. } if !is_toml => format!("{error}; {init}").into(),
+        ConfigError::Io { source, .. } if source.kind() == ErrorKind::InvalidData => {
+            format!("{name} is not a text, as a configuration is: {init}").into()
+        }
+        _ => error.into(),
+    })
 }
 
 /// Writes a text to a file whole, or not at all.

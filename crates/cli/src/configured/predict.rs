@@ -9,7 +9,7 @@ use chainrule_cli::families;
 use chainrule_config::{ConfiguredModel, Predictions};
 use clap::{Args, ValueEnum};
 
-use crate::output_files::cannot_write;
+use crate::output_files::{cannot_write, check_inputs};
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -42,6 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let format = format.unwrap_or(default);
     if let Some(path) = out {
         output::check(path).map_err(|error| cannot_write(path, &error))?;
+        check_inputs(&[("out", Some(path))], &[model, data])?;
     }
     let registry = families::registry();
     let predictions = ConfiguredModel::load(model, registry)?.predict(data, registry)?;

@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             })?
         }
     };
-    let source = Source { configuration, directory, resume: Some(checkpoint.clone()) };
+    let source = Source { configuration, file: None, directory, resume: Some(checkpoint.clone()) };
     run::run(source, options, &out, Some(checkpoint))
 }
 

@@ -73,6 +73,8 @@ pub(crate) struct Options {
 /// What is trained.
 pub(crate) struct Source {
     pub(crate) configuration: Configuration,
+    /// The file that has it.
+    pub(crate) file: Option<PathBuf>,
     /// The directory that paths in it are relative to.
     pub(crate) directory: PathBuf,
     /// The checkpoint that it goes on from.
@@ -109,13 +111,17 @@ pub(crate) fn run(
     // One that was resumed from was not asked for either.
     let keeps_checkpoint = checkpoint.is_some() && source.resume.is_none();
     let checkpoint = checkpoint.map_or_else(own, Path::to_owned);
-    output_files::check(&[
+    let files = [
         ("out", Some(out)),
         ("json", options.json.as_deref()),
         ("report", options.report.as_deref()),
-        ("checkpoint", Some(&checkpoint)),
+        ("checkpoint", Some(&*checkpoint)),
         ("log", options.log.as_deref()),
-    ])?;
+    ];
+    output_files::check(&files)?;
+    let mut inputs = source.configuration.data_paths();
+    inputs.extend(source.file.as_deref());
+    output_files::check_inputs(&files, &inputs)?;
     let data = source.configuration.load_data(registry)?;
     data.notes.iter().for_each(|note| terminal::note(format_args!("warning: {note}")));
     let [train, validation, test] = data.counts();

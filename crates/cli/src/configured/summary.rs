@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use chainrule::train::Model;
 use chainrule_cli::{families, terminal};
-use chainrule_config::{Configuration, ConfiguredModel, PredictedOutput, PredictedTargets};
+use chainrule_config::{ConfiguredModel, PredictedOutput, PredictedTargets};
 use clap::Args;
+
+use super::read_configuration;
 
 /// The beginning of the files of models.
 const MAGIC: &[u8; 8] = b"chainrul";
@@ -26,7 +28,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let Arguments { file, set } = arguments;
     let registry = families::registry();
     if !is_model(file)? {
-        let configuration = Configuration::read(file, set, registry)?;
+        let configuration = read_configuration(file, set)?;
         let data = configuration.load_data(registry)?;
         let [train, validation, test] = data.counts();
         let model = configuration.model(registry, data.shape())?;

@@ -7,14 +7,15 @@ use std::process::ExitCode;
 
 use chainrule::tensor::{Rng, Seed};
 use chainrule_cli::{families, terminal};
-use chainrule_config::{Configuration, TrainedModel};
+use chainrule_config::TrainedModel;
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::halving::{Round, rounds};
 use super::seeds::numbers;
 use super::several::{self, Ended};
-use super::{for_shell, write_text};
+use super::{for_shell, read_configuration, write_text};
+use crate::output_files::check_inputs;
 use crate::report::evaluated_json;
 use crate::score_table::{aligned, short};
 
@@ -115,12 +116,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let combinations = arguments.combinations()?;
     let read = |changes: &Vec<String>| {
         let all: Vec<&str> = set.iter().chain(changes).map(String::as_str).collect();
-        Configuration::read(config, &all, registry).map_err(Box::new)
+        read_configuration(config, &all)
     };
     // Each of them, so that a mistake is found before the first training.
     let configurations = combinations.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let first =
         configurations.first().ok_or("there is nothing to try: give --try, or --range with --random")?;
+    let files = [("out", out.as_deref()), ("json", json.as_deref())];
+    check_inputs(&files, &[&first.data_paths()[..], &[config]].concat())?;
     let rounds = match arguments.halving {
         None => vec![Round { candidates: combinations.len(), epochs: first.epochs }],
         Some(factor) => rounds(combinations.len(), factor.into(), first.epochs),

@@ -14,9 +14,9 @@ use chainrule_config::{
 use clap::Args;
 
 use super::run::{self, Options, Source};
-use super::seeds;
+use super::{read_configuration, seeds};
 use crate::find_rate::show_rates;
-use crate::output_files::cannot_write;
+use crate::output_files::{cannot_write, check_inputs};
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -43,8 +43,9 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { config, options, out, checkpoint, seeds, find_lr } = arguments;
-    let configuration = Configuration::read(config, &options.set, families::registry())?;
+    let configuration = read_configuration(config, &options.set)?;
     if let Some(path) = find_lr {
+        check_inputs(&[("find-lr", Some(path))], &[&configuration.data_paths()[..], &[config]].concat())?;
         find_rate(configuration, options.threads, path)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -52,10 +53,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         .clone()
         .unwrap_or_else(|| config.with_extension("chainrule").file_name().unwrap_or_default().into());
     if let Some(count) = *seeds {
+        let files = [("out", Some(&*out)), ("json", options.json.as_deref())];
+        check_inputs(&files, &[&configuration.data_paths()[..], &[config]].concat())?;
         return seeds::run(&configuration, count, options.threads, &out, options.json.as_deref());
     }
     let directory = config.parent().unwrap_or(std::path::Path::new("")).to_owned();
-    run::run(Source { configuration, directory, resume: None }, options, &out, checkpoint.as_deref())
+    let file = Some(config.clone());
+    run::run(Source { configuration, file, directory, resume: None }, options, &out, checkpoint.as_deref())
 }
 
 /// Tries growing learning rates, and says and draws what they did to the loss.

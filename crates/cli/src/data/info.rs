@@ -12,6 +12,8 @@ use chainrule_cli::terminal;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::configured::for_shell;
+
 /// How many letters of a text are shown.
 const MAX_TEXT: usize = 28;
 
@@ -69,6 +71,14 @@ fn delimiter(text: &str) -> Result<u8, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let file = &arguments.file;
+    if file.is_dir() {
+        let (name, given) = (file.display(), for_shell(file));
+        return Err(format!(
+            "{name} is a directory, not a table: of pictures in a folder for each class, `chainrule data show {given}` writes a sheet"
+        )
+        .into());
+    }
     let table = reader(arguments).read()?;
     let target = arguments.target.as_deref().map(|name| table.column(name)).transpose()?;
     let columns = table.summary();

@@ -54,6 +54,32 @@ fn mistakes_say_where_and_what_is_near() {
     assert!(message.contains("plants.toml exists already"), "{message}");
     let message = fails(directory, &["predict", "plants.csv", "plants.csv"]);
     assert!(message.contains("is not a chainrule model"), "{message}");
+    let message = fails(directory, &["train", "plants.csv"]);
+    assert!(
+        message.contains("plants.csv, line 1") && message.contains("`chainrule init plants.csv`"),
+        "{message}"
+    );
+    let message = fails(directory, &["train", "."]);
+    assert!(message.contains("is a directory, not a configuration: `chainrule init .`"), "{message}");
+    let message = fails(directory, &["data", "info", "."]);
+    assert!(message.contains("is a directory, not a table"), "{message}");
+    // What is read stays.
+    let table = fs::read_to_string(directory.join("plants.csv")).unwrap();
+    let commands: [&[&str]; 7] = [
+        &["init", "plants.csv", "--out", "plants.csv", "--force"],
+        &["train", "plants.toml", "--log", "plants.csv"],
+        &["train", "plants.toml", "--json", "./plants.csv"],
+        &["train", "plants.toml", "--out", "plants.toml"],
+        &["train", "plants.toml", "--seeds", "2", "--json", "plants.csv"],
+        &["sweep", "plants.toml", "--try", "epochs=1,2", "--json", "plants.csv"],
+        &["predict", "plants.toml", "plants.csv", "--out", "plants.csv"],
+    ];
+    for command in commands {
+        let message = fails(directory, command);
+        assert!(message.contains(", which is read: choose another file"), "{command:?}: {message}");
+    }
+    assert_eq!(fs::read_to_string(directory.join("plants.csv")).unwrap(), table);
+    assert_eq!(fs::read_to_string(directory.join("plants.toml")).unwrap(), good);
     let message = fails(directory, &["train", "nowhere.toml"]);
     assert!(message.contains("cannot read nowhere.toml"), "{message}");
 }

@@ -174,7 +174,7 @@ fn yes_or_no_and_several_targets() {
         "metrics=[\"binary_accuracy(labels=true)\"]",
     ];
     let message = fails(directory, &several);
-    assert!(message.contains("so the model has 1 outputs, which do not fit 2 targets"), "{message}");
+    assert!(message.contains("so the model has 1 output, which does not fit 2 targets"), "{message}");
     let layers = ["--set", "model.layers.4.units=2", "--set", "epochs=30"];
     out(directory, &[&several[..], &layers].concat());
     let predicted = out(directory, &["predict", "labels.chainrule", "new.csv"]);

@@ -334,7 +334,7 @@ pub(crate) fn numbers_of(table: &Table, names: &[String]) -> Result<Vec<Vec<f32>
             format!("line {line}: {name:?} is missing: fill it in, or leave the row out")
         } else {
             format!(
-                "line {line}: {name:?} is {exact}, which is no finite number of f32: correct it, or leave the row out"
+                "line {line}: {name:?} is {exact:e}, which is no finite number of f32: correct it, or leave the row out"
             )
         };
         Err(ConfigError::Data { path: path(), problem })

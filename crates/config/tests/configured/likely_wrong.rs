@@ -5,7 +5,7 @@ use std::path::Path;
 
 use chainrule_config::Configuration;
 
-use crate::{file, marks};
+use crate::{file, marks, refused};
 
 const TABLE: &str = r#"
 loss = "cross_entropy"
@@ -48,4 +48,38 @@ fn images_of_the_training_as_the_test() {
     fs::copy(path("train"), path("t10k")).unwrap();
     let notes = notes(&text, directory.path(), &[]);
     assert_eq!(notes, ["the IDX files of the training and of the test are the same images"]);
+}
+
+#[test]
+fn metrics_that_do_not_fit_are_named_with_their_place() {
+    let rows: String =
+        (0..40).map(|row| format!("{row},{}.5,{}\n", 2 * row, ["no", "yes"][row % 2])).collect();
+    let directory = file("a.csv", &format!("size,price,left\n{rows}"));
+    let numbers = TABLE
+        .replace("\"kind\"", "\"price\"")
+        .replace("cross_entropy", "huber")
+        .replace("dense(3)", "dense(1)");
+    let numbers = numbers.replace("[data]", "metrics = [\"r2\", \"accuracy\"]\n[data]");
+    let error = refused(&numbers, directory.path(), &[]);
+    let right = "a.toml, line 4, column 18: the metric accuracy takes the outputs for logits, but the loss, huber, takes them for values";
+    assert!(error.contains(right) && error.contains("such as r2"), "{error}");
+    let stopping = [
+        "metrics=[\"r2\"]",
+        "data.validation=0.2",
+        "early_stopping={patience = 2, metric = \"r3\", better = \"higher\"}",
+    ];
+    let error = refused(&numbers, directory.path(), &stopping);
+    assert!(error.contains("early stopping looks at \"r3\", but the training has only loss, r2"), "{error}");
+    for metric in ["r2", "loss"] {
+        let changed = stopping[2].replace("r3", metric);
+        crate::trained(&numbers, directory.path(), &[stopping[0], stopping[1], &changed, "epochs=2"])
+            .unwrap();
+    }
+    // A number as a class of each row.
+    let error = refused(
+        &numbers,
+        directory.path(),
+        &["loss=cross_entropy", "metrics=[]", "data.target_kind=classes", "data.test=0.2"],
+    );
+    assert!(error.contains("if \"price\" is an amount, take it for a number"), "{error}");
 }
