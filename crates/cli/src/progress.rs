@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use chainrule::tensor::Real;
-use chainrule::train::{Callback, EpochReport, Event, TrainerView};
+use chainrule::train::{Callback, EpochReport, Event, Scores, TrainerView};
 use chainrule_cli::terminal;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -38,6 +38,14 @@ impl ProgressPrinter {
         Self { bar, epochs: 0, batches: 0, begin: now, before: 0, drawn: now, drawing: Duration::ZERO }
     }
 
+    /// Prints a line, above the bar if there is one.
+    fn print(&self, line: String) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => terminal::note(line),
+        }
+    }
+
     fn line(&self, report: &EpochReport) -> String {
         let EpochReport { epoch, train, validation, seconds, samples } = report;
         let rate = *samples as f64 / seconds;
@@ -68,7 +76,14 @@ impl<T: Real> Callback<T> for ProgressPrinter {
                     );
                 }
             }
-            Event::Step { epoch, batch, samples, loss, metrics, .. } => {
+            Event::Step { epoch, batch, samples, loss, metrics, validation, .. } => {
+                if let Some(validation) = validation {
+                    let train = Scores { loss: *loss, metrics: metrics.values() };
+                    let (epoch, epochs, batch, batches) = (epoch + 1, self.epochs, batch + 1, self.batches);
+                    self.print(format!(
+                        "epoch {epoch}/{epochs}  batch {batch}/{batches}  {train}  validation {validation}"
+                    ));
+                }
                 let Some(bar) = &self.bar else { return ControlFlow::Continue(()) };
                 // Reading the clock costs less than a step; drawing costs more.
                 let now = Instant::now();
@@ -95,11 +110,7 @@ impl<T: Real> Callback<T> for ProgressPrinter {
                 self.drawing = now.elapsed();
             }
             Event::EpochEnd(report) => {
-                let line = self.line(report);
-                match &self.bar {
-                    Some(bar) => bar.println(line),
-                    None => terminal::note(line),
-                }
+                self.print(self.line(report));
             }
             Event::End { .. } => {
                 if let Some(bar) = &self.bar {

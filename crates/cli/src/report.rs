@@ -12,6 +12,7 @@ use chainrule_report::counted;
 use serde_json::{Map, Value, json};
 
 use crate::processes::ProcessFigures;
+use crate::recorder::RecordedValidation;
 use crate::score_table::{confusion_tables, score_table, short};
 use crate::text_chart::bars;
 
@@ -28,6 +29,8 @@ pub(crate) struct TrainReport {
     /// The number of epochs that were planned.
     pub(crate) planned: u64,
     pub(crate) history: Vec<EpochReport>,
+    /// Within epochs.
+    pub(crate) validations: Vec<RecordedValidation>,
     /// How the model does on the parts of the data that it was evaluated on; the last says most of new samples.
     pub(crate) parts: Vec<(&'static str, Evaluated)>,
     /// The layers of the model.
@@ -153,6 +156,9 @@ impl TrainReport {
         });
         if let (Value::Object(object), Value::Object(rest)) = (&mut object, rest) {
             object.extend(rest);
+            if !self.validations.is_empty() {
+                object.insert("validations".to_owned(), serde_json::to_value(&self.validations)?);
+            }
             if !self.processes.is_empty() {
                 object.insert("processes".to_owned(), serde_json::to_value(&self.processes)?);
             }

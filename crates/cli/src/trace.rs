@@ -38,7 +38,10 @@ impl<T: Real> Callback<T> for TracedEvents {
             Event::Start { epochs, batches, samples } => {
                 info!(epochs, batches, samples, "the training begins");
             }
-            Event::Step { epoch, batch, batch_loss, .. } => {
+            Event::Step { epoch, batch, batch_loss, validation, .. } => {
+                if let Some(validation) = validation {
+                    debug!(epoch, batch, loss = validation.loss, "a validation within an epoch");
+                }
                 trace!(epoch, batch, loss = batch_loss, rate = training.learning_rate(), "step");
             }
             Event::Skipped { error } => info!(%error, "a step was left out"),

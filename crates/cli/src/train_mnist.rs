@@ -322,6 +322,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
         parameters: trainer.model().parameters().len(),
         bytes: trainer.training_bytes().total(),
         steps: epochs_left.saturating_mul(steps_per_epoch).saturating_sub(done),
+        validating: 0,
         epochs: epochs_left,
         step: step.and_then(Result::ok),
     };
@@ -426,6 +427,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
         predicts,
         planned: epochs,
         history: trainer.history().to_vec(),
+        validations: Vec::new(),
         parts: vec![("test", tested)],
         processes: figures,
         layers,

@@ -21,7 +21,7 @@ use chainrule_report::{
 use ndarray::Array2;
 
 use crate::model_graph::model_graph;
-use crate::recorder::Recorded;
+use crate::recorder::{Recorded, RecordedValidation};
 use crate::report::{ReportSource, TrainReport, precise};
 use crate::score_table::short;
 use crate::watch::Watch;
@@ -349,7 +349,8 @@ fn title(source: &ReportSource, predicts: &PredictedTargets) -> String {
     }
 }
 
-/// Losses and metrics over the epochs, and at the end over the test set, whose loss is left out where targets are scaled.
+/// Losses and metrics over the epochs, of validations within them too, and at the end over the test set, whose loss is left out where
+/// targets are scaled.
 pub(crate) fn curves(
     recorded: &Recorded,
     history: &[EpochReport],
@@ -376,6 +377,14 @@ pub(crate) fn curves(
         }
         let numbers = scores.metrics.iter().filter_map(|(metric, value)| Some((metric, value.as_number()?)));
         numbers.for_each(|(metric, value)| add(metric, name, (epoch, value)));
+    }
+    for RecordedValidation { epochs, loss, metrics, .. } in &recorded.validations {
+        let loss = loss.map(|loss| ("loss", loss));
+        let metrics = metrics.iter().map(|(metric, value)| (metric.as_str(), *value));
+        loss.into_iter().chain(metrics).for_each(|(name, value)| add(name, "validation", (*epochs, value)));
+    }
+    for curve in curves.iter_mut().filter(|curve| curve.name == "validation") {
+        curve.points.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     }
     curves.insert(0, CurveSeries::new("loss", "batches", recorded.losses.iter().copied()));
     curves

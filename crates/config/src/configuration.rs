@@ -16,6 +16,7 @@ use crate::node::{self, ConfigNode};
 use crate::output_section::OutputSection;
 use crate::preparation_section::PreparationSection;
 use crate::section::ConfigSection;
+use crate::split_section::HeldOut;
 use crate::stopping_section::StoppingSection;
 
 /// The keys of the document.
@@ -30,6 +31,7 @@ const KEYS: &[&str] = &[
     "metrics",
     "optimizer",
     "schedule",
+    "validate_every",
     "shards",
     "portable",
     "audit",
@@ -86,6 +88,8 @@ pub struct Configuration {
     pub optimizer: Located<Description>,
     /// How the learning rate changes; constant without one.
     pub schedule: Option<Located<Description>>,
+    /// After how many steps of an epoch the model is also validated within it; never for 0.
+    pub validate_every: u64,
     /// The number of parts of a batch.
     pub shards: Option<usize>,
     /// Whether the result is the same on every CPU.
@@ -193,6 +197,13 @@ impl Configuration {
             };
             return Err(ConfigError::Contradiction { at: node.at.clone(), problem });
         }
+        let validate_every = section.whole("validate_every", 0)?.unwrap_or(0);
+        if let (Some(node), HeldOut::Nothing, 1..) =
+            (section.get("validate_every"), &data.split.validation, validate_every)
+        {
+            let problem = "there are no validation data: give `data.validation`, such as 0.15, or leave `validate_every` out";
+            return Err(ConfigError::Contradiction { at: node.at.clone(), problem: problem.to_owned() });
+        }
         let optimizer = section.description("optimizer")?;
         let checkpoints = section
             .get("checkpoints")
@@ -220,6 +231,7 @@ impl Configuration {
             optimizer: optimizer
                 .ok_or_else(|| section.missing("optimizer", "an optimizer, such as \"adam(lr=0.001)\""))?,
             schedule: section.description("schedule")?,
+            validate_every,
             shards: section.size("shards", 1)?,
             portable: section.flag("portable")?.unwrap_or(false),
             audit: section.flag("audit")?.unwrap_or(true),
@@ -312,6 +324,18 @@ target_kind = "classes"
         let again = read(TABLE, &["model.layers.0.units=8", "optimizer.max_norm=2"]).unwrap();
         assert_eq!(again.layers[0].value.to_string(), "dense(8)");
         assert_eq!(again.optimizer.value.to_string(), "clip_by_global_norm(2) then adam(lr=0.003)");
+    }
+
+    /// So many steps within an epoch, for which there have to be validation data.
+    #[test]
+    fn a_validation_within_epochs_needs_data() {
+        assert_eq!(read(TABLE, &[]).unwrap().validate_every, 0);
+        assert_eq!(read(TABLE, &["validate_every=50"]).unwrap().validate_every, 50);
+        let error = read(TABLE, &["validate_every=50", "data.validation=0"]).unwrap_err().to_string();
+        assert!(error.contains("validate_every=50") && error.contains("`data.validation`"), "{error}");
+        assert_eq!(read(TABLE, &["validate_every=0", "data.validation=0"]).unwrap().validate_every, 0);
+        let error = read(TABLE, &["validate_every=0.5"]).unwrap_err().to_string();
+        assert!(error.contains("a whole number of at least 0"), "{error}");
     }
 
     #[test]

@@ -135,7 +135,9 @@ impl<'c, Y: LearntTarget> TrainingJob<'c, Y> {
     pub fn fit(&mut self) -> Result<History, ConfigError> {
         let fit = Fit::until(self.configuration.epochs);
         let fit = match &self.validation {
-            Some(validation) => fit.validation(&**validation),
+            Some(validation) => {
+                fit.validation(&**validation).validate_every(self.configuration.validate_every)
+            }
             None => fit,
         };
         Ok(self.trainer.fit(&*self.train, fit)?)

@@ -14,6 +14,8 @@ struct Written {
     dataset: Option<String>,
     samples: Option<u64>,
     epochs: Vec<Epoch>,
+    #[serde(default)]
+    validations: Vec<Validation>,
     /// How the model does on each part of the data.
     #[serde(default)]
     scores: BTreeMap<String, Part>,
@@ -60,6 +62,15 @@ struct Epoch {
     seconds: f64,
     train: Scores,
     validation: Option<Scores>,
+}
+
+/// Within an epoch.
+#[derive(Deserialize)]
+struct Validation {
+    /// The epochs until then.
+    epochs: f64,
+    #[serde(flatten)]
+    scores: Scores,
 }
 
 #[derive(Deserialize)]
@@ -133,6 +144,9 @@ impl RunReport {
             let validation = epoch.validation.iter().flat_map(Scores::values);
             validation.for_each(|(quantity, y)| add(quantity, "validation", (x, y)));
         }
+        for Validation { epochs, scores } in &written.validations {
+            scores.values().for_each(|(quantity, y)| add(quantity, "validation", (*epochs, y)));
+        }
         let end = written.epochs.len() as f64;
         // The part that says most of new samples.
         let parts = ["test", "validation"].into_iter();
@@ -145,6 +159,9 @@ impl RunReport {
                 add(quantity, name, (end, y));
             }
             report.figures.push((format!("{name} {quantity}"), number(y)));
+        }
+        for curve in report.curves.iter_mut().filter(|curve| curve.name == "validation") {
+            curve.points.sort_by(|(a, _), (b, _)| a.total_cmp(b));
         }
         report.figures.push(("seconds".into(), format!("{:.2}", written.train_seconds)));
         report.confusion = last.and_then(|(_, part)| part.confusion.clone()).unwrap_or_default();

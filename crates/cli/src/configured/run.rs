@@ -59,7 +59,7 @@ pub(crate) struct Options {
     /// of the epochs.
     #[arg(long = "for", value_name = "TIME", value_parser = chainrule_config::seconds)]
     pub(crate) time: Option<f64>,
-    /// Write a line for each epoch to this file: .csv or .jsonl.
+    /// Write a line for each epoch, and for each validation within one, to this file: .csv or .jsonl.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     /// Write what TensorBoard shows into this directory.
@@ -156,14 +156,14 @@ fn fitted(
     };
     let configuration = &source.configuration;
     let [train, validation, _] = data.counts();
-    // A forward pass is about a third of a step.
-    let steps = train.div_ceil(configuration.batch_size) + validation.div_ceil(3 * configuration.batch_size);
-    let more = forecast::epochs_in(seconds, step, steps as u64).map_err(|epoch| {
+    let steps = forecast::steps_in_epoch(configuration, train, validation);
+    let more = forecast::epochs_in(seconds, step, steps.taken + steps.validating).map_err(|epoch| {
         let (epoch, given) = (forecast::time(epoch), forecast::time(seconds));
         format!("an epoch takes about {epoch}, more than the {given} of --for: give more time, or choose a smaller network")
     })?;
     let epochs = done.saturating_add(more);
-    let (given, one) = (forecast::time(seconds), step.as_secs_f64() * steps as f64);
+    let one = step.as_secs_f64() * (steps.taken + steps.validating) as f64;
+    let given = forecast::time(seconds);
     terminal::note(format_args!("{epochs} epochs: so many of about {one:.3} s fit into {given}\n"));
     let mut configuration = configuration.clone();
     configuration.epochs = epochs;
@@ -216,6 +216,7 @@ impl Run<'_> {
         let Options { json, report: page, .. } = self.options;
         let threads = self.options.threads();
         let interrupt = Interrupt::watch()?;
+        let validated = parts.validation.as_ref().map_or(0, |samples| samples.len());
         let last = parts.test.as_ref().or(parts.validation.as_ref()).unwrap_or(&parts.train).clone();
         let outputs = configuration.takes(registry)?;
         let of_outputs = configuration.output_columns(registry, model.input(), &predicts)?;
@@ -224,7 +225,7 @@ impl Run<'_> {
         let mut job =
             job.threads(threads).try_with(|trainer| self.prepared(trainer, interrupt.clone(), &recorder))?;
         job = reading_ahead(job, threads);
-        self.forecast(&mut job, threads);
+        self.forecast(&mut job, threads, validated);
         let source = ReportSource::of(configuration);
         let mut watch = None;
         if let Some(address) = self.options.watch {
@@ -290,6 +291,7 @@ impl Run<'_> {
             predicts,
             planned: epochs,
             history,
+            validations: recorder.recorded().validations,
             parts: std::iter::once(("training", train)).chain(others).collect(),
             layers,
             parameters,
@@ -361,8 +363,12 @@ impl Run<'_> {
         if let Some(directory) = &self.options.tensorboard {
             trainer = trainer.callback(TensorBoardLog::new(directory));
         }
-        if self.options.report.is_some() || self.options.watch.is_some() {
-            trainer = trainer.callback(recorder.clone()).record_sizes(SIZES);
+        let has_page = self.options.report.is_some() || self.options.watch.is_some();
+        if has_page || configuration.validate_every > 0 {
+            trainer = trainer.callback(recorder.clone());
+        }
+        if has_page {
+            trainer = trainer.record_sizes(SIZES);
         }
         let fresh = trainer.model().notes().to_vec();
         if let Some(path) = &self.source.resume {
@@ -406,18 +412,19 @@ impl Run<'_> {
     }
 
     /// Says what the training will take.
-    fn forecast<Y: LearntTarget>(&self, job: &mut TrainingJob<'_, Y>, threads: usize) {
+    fn forecast<Y: LearntTarget>(&self, job: &mut TrainingJob<'_, Y>, threads: usize, validated: usize) {
         let configuration = &self.source.configuration;
         let step = job.measure_step(MEASURED).ok();
         let samples = job.samples();
-        let steps_per_epoch = samples.div_ceil(configuration.batch_size) as u64;
+        let steps_per_epoch = forecast::steps_in_epoch(configuration, samples, validated);
         let trainer = job.trainer();
         let epochs_left = configuration.epochs.saturating_sub(trainer.epochs_done());
         let done = trainer.samples_done().div_ceil(configuration.batch_size) as u64;
         let forecast = Forecast {
             parameters: trainer.model().parameters().len(),
             bytes: trainer.training_bytes().total(),
-            steps: epochs_left.saturating_mul(steps_per_epoch).saturating_sub(done),
+            steps: epochs_left.saturating_mul(steps_per_epoch.taken).saturating_sub(done),
+            validating: epochs_left.saturating_mul(steps_per_epoch.validating),
             epochs: epochs_left,
             step,
         };

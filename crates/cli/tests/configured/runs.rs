@@ -32,6 +32,57 @@ fn epochs_fit_into_a_time() {
 }
 
 #[test]
+fn a_training_is_validated_within_epochs() {
+    let directory = directory(&[("plants.csv", plants(200, 3))]);
+    let directory = directory.path();
+    out(directory, &["init", "plants.csv"]);
+    let common =
+        ["--set", "batch_size=10", "--set", "early_stopping.patience=100", "--set", "schedule=constant"];
+    let epochs = |epochs| ["--set", epochs, "--json", "report.json"];
+    out(directory, &[&["train", "plants.toml"][..], &common, &epochs("epochs=4")].concat());
+    let plain = json(directory, "report.json");
+    assert!(plain["validations"].is_null(), "{plain}");
+    let steps = plain["samples"].as_u64().unwrap().div_ceil(10);
+    let every = ["--set", "validate_every=3", "--log", "log.csv", "--checkpoint", "part.checkpoint"];
+    let first =
+        run(directory, &[&["train", "plants.toml"][..], &common, &epochs("epochs=2"), &every].concat());
+    let said = text(&first.stderr);
+    assert!(first.status.success(), "{said}");
+    let line = format!("epoch 1/2  batch 3/{steps}  loss ");
+    assert!(
+        said.lines().any(|said| said.starts_with(&line) && said.contains("  validation loss ")),
+        "{said}"
+    );
+    let resume = ["resume", "part.checkpoint", "--log", "log.csv", "--report", "report.html"];
+    out(directory, &[&resume[..], &epochs("epochs=4")].concat());
+    let report = json(directory, "report.json");
+    // None at the end of an epoch, which has its own, and those before the resume as well.
+    let within = (1..steps).filter(|step| step % 3 == 0).count();
+    let validations = report["validations"].as_array().unwrap();
+    assert_eq!(validations.len(), 4 * within, "{report}");
+    assert_eq!(validations[0]["steps"], 3);
+    assert_eq!(validations[0]["epochs"].as_f64().unwrap(), 3.0 / steps as f64);
+    assert!(validations.iter().all(|one| one["metrics"]["accuracy"].is_number() && one["loss"].is_number()));
+    assert_eq!(report["params_sha256"], plain["params_sha256"]);
+    let log = fs::read_to_string(directory.join("log.csv")).unwrap();
+    assert_eq!(log.lines().count(), 1 + 4 * (within + 1), "{log}");
+    // The curve of the page goes through them.
+    let drawn = |page: &str| {
+        let page = fs::read_to_string(directory.join(page)).unwrap();
+        let x = validations[1]["epochs"].to_string();
+        page.contains(&x)
+    };
+    assert!(drawn("report.html"));
+    out(directory, &["report", "report.json", "-o", "again.html"]);
+    assert!(drawn("again.html"));
+    let message = fails(
+        directory,
+        &["train", "plants.toml", "--set", "validate_every=3", "--set", "data.validation=0"],
+    );
+    assert!(message.contains("there are no validation data"), "{message}");
+}
+
+#[test]
 fn a_training_goes_on_with_the_same_bits() {
     let directory = directory(&[("plants.csv", plants(120, 7))]);
     let directory = directory.path();
