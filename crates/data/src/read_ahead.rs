@@ -26,8 +26,8 @@ const LOOKS: usize = 1000;
 /// as pictures that are [changed](crate::augment) or are in a file, where cores are idle.
 ///
 /// A trainer announces the order of an epoch ([`Dataset::announce`]); the threads follow it, two batches ahead, or 256 samples as far as
-/// 16 MiB hold them, and what is not there yet is read by the thread that needs it. What is taken so costs about a microsecond more than a
-/// sample that takes no time to read, as long as samples take longer to train on than to read; else all threads read, and the training
+/// 16 MiB hold them, and what is not there yet is read by the thread that needs it. A sample that is
+/// there costs about a microsecond. Where samples take longer to read than to train on, all threads read, and the training
 /// waits. A sample is what it is whoever has read it, so a
 /// training has the same bits with any number of threads. It keeps twice as many samples as it reads ahead: those of four batches, or
 /// up to 32 MiB. In a group of processes, and of sparse samples, nothing is read ahead.
