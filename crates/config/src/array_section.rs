@@ -68,13 +68,13 @@ impl ArraySection {
         is_archive(&self.path)
     }
 
-    /// Takes the file of the targets, if it is one of its own, for one in this directory.
     /// The archive, or the file of the samples and that of the targets.
     pub(crate) fn files(&self) -> Vec<&Path> {
         let target = (!self.is_archive()).then(|| Path::new(&self.target.value));
         std::iter::once(&*self.path).chain(target).collect()
     }
 
+    /// Takes the file of the targets, if it is one of its own, for one in this directory.
     pub(crate) fn resolve_target(&mut self, directory: &Path) {
         if !self.is_archive() {
             self.target.value = directory.join(&self.target.value).display().to_string();

@@ -186,10 +186,14 @@ fn is_counts_and_classes(row: &Sampled, width: usize, text: &str) -> bool {
 /// Whether a row is the number of rows and of columns, before the names of the columns, as in files of GeoDa.
 fn is_counts(row: &Sampled, names: &Sampled, text: &str) -> bool {
     let counts: Vec<usize> = row.fields.iter().filter_map(|field| field.parse().ok()).collect();
+    let [rows, columns] = counts[..] else { return false };
     let words = names.fields.iter().all(|name| Cell::of(name) == Cell::Word);
-    let rows =
-        text[names.offset..].lines().filter(|line| !line.trim_ascii().is_empty()).count().saturating_sub(1);
-    row.fields.len() == 2 && counts == [rows, names.fields.len()] && words
+    if row.fields.len() != 2 || columns != names.fields.len() || !words {
+        return false;
+    }
+    // The whole file is looked at last: that of nearly all tables ends here before.
+    let lines = text[names.offset..].lines().filter(|line| !line.trim_ascii().is_empty()).count();
+    lines == rows.saturating_add(1)
 }
 
 /// What a field is, as far as headers are concerned.
