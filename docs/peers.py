@@ -1,4 +1,4 @@
-"""Draws docs/peers.svg, the picture of the README, from the table of peers in docs/performance.md.
+"""Draws docs/peers.svg, the picture of the README, from the table of peers in docs/measurements.md.
 
 Run it in the top directory: python3 docs/peers.py
 """
@@ -9,13 +9,13 @@ PANELS = [
     ("mlp32", "Multi-layer perceptron", "784-64-64-10, batch 32, 55,050 parameters"),
     ("lenet64", "LeNet-5", "convolutions and poolings, batch 64"),
 ]
-THREADS = "1 thread"
+THREADS = 1
 OURS = "chainrule"
 
 # Colours that can be read on white and on dark grey.
 TEXT, FAINT, OURS_BAR, PEER_BAR = "#6e7b8a", "#6e7b8a", "#d9762b", "#8b949e"
 
-document = open("docs/performance.md", encoding="utf-8").read()
+document = open("docs/measurements.md", encoding="utf-8").read()
 table = re.search(r"<!-- peers -->(.*)<!-- end of peers -->", document, re.S).group(1)
 rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in table.splitlines() if line.startswith("|")]
 heading = rows[0]
@@ -23,9 +23,9 @@ heading = rows[0]
 
 def seconds(workload):
     """The median seconds of an epoch for each framework, the fastest first."""
-    column = heading.index(f"`{workload}`, {THREADS}")
-    found = [(row[0].strip(), row[column]) for row in rows[2:] if len(row) > column and row[column]]
-    return sorted((float(cell.split(" s")[0]), name) for name, cell in found)
+    row = next(row for row in rows if row[0] == f"`{workload}`, {THREADS}")
+    frameworks = zip(heading[1:-1], row[1:-1])
+    return sorted((float(cell.split(" s")[0]), name) for name, cell in frameworks if cell)
 
 
 left, bar, width, top = 150, 22, 860, 64
