@@ -68,7 +68,8 @@
 //!   sums of the gradients travel from one to the next ([`group_sum`]), so that every process takes the same step. Where there are many
 //!   parameters, each keeps the optimizer's state for a [part](parts) of them, updates that, and sends it to the others ([`divided`]); of
 //!   products they may tell each other X and dZ instead of sums ([`gathered`]).
-//! - **An evaluation** is the gather and the forward pass alone, without a split.
+//! - **An evaluation** is the gather and the forward pass alone, without a split. It has parts of its own, which depend neither on the
+//!   shards nor on the threads.
 //!
 //! Start reading at [`trainer/step.rs`](crate::trainer), which calls all of this. The files import each other only
 //! downward: `divided` over `parts` and `group_sum`, that over `reduce`, `reduce` also over `gathered`, this over `sparse`, `split_k` and `shard`, as `factors` is over `shard`, these over `buckets`, `careful`, `pool`, `prefetch`, `update`,

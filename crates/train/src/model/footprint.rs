@@ -39,7 +39,7 @@ impl<T: Real> Model<T> {
     ///
     /// These are the bytes that the trainer allocates, without the data set. Activations that no layer keeps (see
     /// `Layer::is_identity`) are counted all the same, so the training may take less. An evaluation takes up to 256 samples per
-    /// shard at a time, with at most 1 GiB of activations or those of a batch, so it may take more than a step.
+    /// thread at a time, with at most 1 GiB of activations or those of a batch, so it may take more than a step.
     ///
     /// ```
     /// # use chainrule_core::Sequential;

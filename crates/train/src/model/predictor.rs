@@ -5,11 +5,34 @@ use std::fmt;
 use chainrule_core::runner::RunExt;
 use chainrule_core::{Forward, Layer, Mode, Params, SequentialCache, ValueError};
 use chainrule_tensor::{Buffer, FlushDenormals, Real, Shape, SparseMatrix, blas};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, ShapeBuilder};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, ShapeBuilder};
 
 use super::model::Model;
 
+/// So many bytes of what layers compute stay in a second cache.
+const PART_BYTES: u64 = 1 << 20;
+
+/// A part of a forward pass has no more samples, and uses a parameter as often if it has fewer: a dense layer uses each once for a sample, and
+/// a convolution as often as its window moves.
+const MAX_ROWS: usize = 256;
+
+/// It has no fewer, since recurrent layers multiply them in each step.
+const MIN_ROWS: usize = 32;
+
+/// Nor does it take more bytes than this, unless a single sample does.
+const MAX_BYTES: u64 = 1 << 26;
+
 impl<T: Real> Model<T> {
+    /// How many samples a forward pass takes at a time where any number will do, if the layers compute so many bytes from one and keep
+    /// them.
+    pub(crate) fn rows_of_part(&self, bytes: u64) -> usize {
+        let rows = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX);
+        let fitting = |bytes_of_part: u64| rows(bytes_of_part / bytes.max(1));
+        let uses_of_row = self.plan().total_flops() / (2 * self.parameters().len().max(1) as u64);
+        let using = MAX_ROWS / rows(uses_of_row).max(1);
+        fitting(PART_BYTES).max(using).clamp(MIN_ROWS, MAX_ROWS).min(fitting(MAX_BYTES)).max(1)
+    }
+
     /// The outputs, `[rows, size of the output]`, for the samples in the rows of `x`.
     ///
     /// Each call allocates the memory of the pass, and layers that carry a state start from zeros. So pass many rows at once,
@@ -151,11 +174,18 @@ impl<T: Real> Predictor<'_, T> {
     }
 
     /// The forward pass over samples that were checked.
-    fn run(&mut self, x: ArrayView2<'_, T>, y: ArrayViewMut2<'_, T>) {
+    fn run(&mut self, x: ArrayView2<'_, T>, mut y: ArrayViewMut2<'_, T>) {
         let _flush = FlushDenormals::new();
         let Self { model, cache, .. } = self;
-        let params = Params::new(model.parameters());
-        model.layers().forward(Forward { params, x, y, cache, mode: Mode::Eval });
+        // Rows go on from those of the call before, if a state is carried.
+        let rows = match model.plan().is_stateful() {
+            true => x.nrows().max(1),
+            false => model.rows_of_part(model.values_per_sample().saturating_mul(size_of::<T>() as u64)),
+        };
+        for (x, y) in x.axis_chunks_iter(Axis(0), rows).zip(y.axis_chunks_iter_mut(Axis(0), rows)) {
+            let params = Params::new(model.parameters());
+            model.layers().forward(Forward { params, x, y, cache, mode: Mode::Eval });
+        }
     }
 }
 

@@ -14,7 +14,6 @@ use chainrule_tensor::{Real, vector};
 use super::callback::Event;
 use super::error::{TrainError, if_readable};
 use super::fit::Fit;
-use super::group::share;
 use super::history::{EpochReport, History, Scores};
 use super::overlap::{Comparison, fingerprint, sparse_fingerprint};
 use super::tallies::{Counted, RunningMetrics, Tallies, Values};
@@ -63,7 +62,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         report.validation = fit
             .validation
             .map(|validation| {
-                let scores = self.with_averaged(|this| this.scores(validation));
+                let scores = self.with_averaged(|this| this.validate(validation));
                 if_readable(validation.failure(), scores)
             })
             .transpose()?;
@@ -184,7 +183,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         } else {
             Vec::new()
         };
-        let scores = self.with_averaged(|this| this.scores(validation));
+        let scores = self.with_averaged(|this| this.validate(validation));
         for (shard, cache) in self.state.shards.iter_mut().zip(kept) {
             shard.exchange_cache(cache);
         }
@@ -198,19 +197,18 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         position.seconds + entered.map_or(0.0, |entered| entered.elapsed().as_secs_f64())
     }
 
-    /// Evaluates the model.
-    pub(super) fn scores(&mut self, data: &dyn Samples<T, Target = Y>) -> Result<Scores, TrainError> {
-        let mut batches = Batches::new(data.len(), self.evaluation_rows(), None)?;
+    /// Evaluates the model in batches as those of a training.
+    pub(super) fn scores_of_batches(
+        &mut self,
+        data: &dyn Samples<T, Target = Y>,
+    ) -> Result<Scores, TrainError> {
+        let mut batches = Batches::new(data.len(), self.batch_size, None)?;
         batches.epoch(0);
         self.reset_states();
         self.state.is_finite_in_evaluation = vector::largest(&self.model.parameters).is_finite();
         let mut tallies = Tallies::default();
         tallies.begin(&self.metrics, &self.metric_names, self.state.shards.len());
-        // Other processes have the other rows.
-        let mut comparison = match self.state.members {
-            None => self.state.trained.compare(data.len(), address(data)),
-            Some(_) => None,
-        };
+        let mut comparison = self.state.trained.compare(data.len(), address(data));
         let mut sum = 0.0;
         let mut weight = 0.0;
         for (index, samples) in batches.iter().enumerate() {
@@ -223,13 +221,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             sum += loss.mean * loss.weight;
             weight += loss.weight;
         }
-        if comparison.is_some_and(|comparison| comparison.overlaps(&self.state.trained)) {
-            let trained = self.state.trained.len();
-            self.warn(TrainWarning::SeenSamples { trained, evaluated: data.len() });
-        }
-        if let Some(members) = &self.state.members {
-            share(members, &mut tallies)?;
-        }
+        self.warn_of_seen_samples(comparison, data.len());
         let metrics = Counted { metrics: &self.metrics, tallies: &tallies }.values();
         Ok(Scores { loss: sum / weight, metrics })
     }
@@ -282,21 +274,22 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Compares some of these samples, which were just evaluated.
-    fn compare(&self, comparison: &mut Comparison, samples: &[u32]) {
+    fn compare(&self, comparison: &mut Comparison, mut samples: &[u32]) {
         let State { shards, trained, .. } = &self.state;
-        let mut samples = samples.iter();
+        let mut found = Vec::new();
         for shard in shards {
-            let inputs = shard.inputs();
-            let sparse = shard.sparse_samples();
-            for (row, (x, &sample)) in inputs.rows().into_iter().zip(&mut samples).enumerate() {
-                if comparison.wants(sample as usize) {
-                    let fingerprint = match sparse {
-                        Some((x, _)) => sparse_fingerprint(x.row(row)),
-                        None => fingerprint(x.to_slice()),
-                    };
-                    comparison.add(fingerprint, trained);
-                }
-            }
+            let (own, others) = samples.split_at(shard.inputs().nrows().min(samples.len()));
+            comparison.fingerprints(shard, own, &mut found);
+            samples = others;
+        }
+        found.into_iter().for_each(|fingerprint| comparison.add(fingerprint, trained));
+    }
+
+    /// Warns if that many samples of an evaluation, as far as they were compared, are those of the training.
+    pub(super) fn warn_of_seen_samples(&mut self, comparison: Option<Comparison>, evaluated: usize) {
+        if comparison.is_some_and(|comparison| comparison.overlaps(&self.state.trained)) {
+            let trained = self.state.trained.len();
+            self.warn(TrainWarning::SeenSamples { trained, evaluated });
         }
     }
 

@@ -1,5 +1,7 @@
 //! The passes of a batch: the shards' forward and backward passes, and its loss.
 
+use std::ops::Range;
+
 use chainrule_core::{Layer, Mode, Sequential, batch_group};
 use chainrule_data::Samples;
 use chainrule_losses::{Loss, Reduction, Scope, total};
@@ -76,25 +78,14 @@ impl OfGroup {
 impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
     /// Runs the shards of the batch with these parameters; returns its loss.
     pub(super) fn run(&self, params: &[T], passes: Passes<'_, T, Y>) -> Result<BatchLoss, TrainError> {
-        let &Self { batch, mode, columns, threads, metrics, .. } = self;
+        let &Self { batch, mode, columns, threads, .. } = self;
         let Passes { shards, split_k, buckets, exchanges, whole_batch, of_group } = passes;
         let exchanges = if mode == Mode::Eval { None } else { exchanges };
         if let Some(exchanges) = exchanges {
             exchanges.begin(batch.samples.len());
         }
         let sparse_samples = self.sparse_samples;
-        let pass = Pass {
-            layers: self.layers,
-            params,
-            loss: self.loss,
-            data: self.data,
-            samples: batch.samples,
-            mode,
-            deferred: self.deferred,
-            sparse: self.sparse,
-            finite: self.finite,
-            of_shards: buckets.of_shards(self.deferred),
-        };
+        let pass = self.pass(params, buckets);
         let count = shards.len();
         let rows_of_batch = batch.samples.len();
         let rows = |shard| rows_of_shard(rows_of_batch, shard, count);
@@ -119,36 +110,7 @@ impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
             let index = own.start + index;
             let rows = rows(index);
             let turn = if rows.is_empty() { None } else { exchanges.map(|exchanges| exchanges.join(index)) };
-            if sparse_samples {
-                shard.gather_sparse(&pass, rows.clone());
-            } else if split_k.is_none() {
-                shard.gather(&pass, rows.clone());
-            }
-            // Samples and targets are checked here, so that layers and losses need not check them.
-            let sample = |row: usize| batch.samples.get(row).map_or(row, |&sample| sample as usize);
-            if let Err(source) = check_targets(pass.loss, metrics, columns, &shard.targets) {
-                let source = source.after(rows.start);
-                let sample = sample(source.row());
-                return Err(TrainError::Target { batch: batch.index, sample, columns, source });
-            }
-            check_outputs(pass.loss, metrics, columns, &shard.targets)?;
-            match split_k {
-                // Layers that begin with a product take all numbers.
-                None if sparse_samples => shard.multiply_sparse(&pass),
-                None => {
-                    if let Err(source) = pass.layers.check(shard.inputs()) {
-                        let source = source.after(rows.start);
-                        let sample = sample(source.row());
-                        return Err(TrainError::Value { batch: batch.index, sample, source });
-                    }
-                    shard.multiply_used(&pass);
-                }
-                Some(split_k) => {
-                    if !shard.is_empty() {
-                        split_k.sum(rows.clone(), shard.first_product());
-                    }
-                }
-            }
+            self.take_samples(&pass, shard, rows.clone(), split_k)?;
             {
                 let _membership = turn.as_ref().map(|turn| batch_group::enter(turn.member()));
                 match scope {
@@ -167,7 +129,7 @@ impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
             if mode != Mode::Eval && scope == Scope::Row {
                 shard.bound_gradients(&pass, split_k.map(SplitK::largest));
             }
-            Ok(())
+            Ok::<(), TrainError>(())
         })?;
 
         if let Some(error) = exchanges.and_then(Exchanges::take_error) {
@@ -250,5 +212,87 @@ impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
             mean: over(weight),
             weight,
         })
+    }
+
+    /// The forward pass of an evaluation over all samples of the batch, in this shard, and the losses of its rows; returns how much the
+    /// samples count.
+    pub(super) fn evaluate(
+        &self,
+        params: &[T],
+        buckets: &Buckets,
+        shard: &mut Shard<T, Y>,
+    ) -> Result<f64, TrainError> {
+        let pass = self.pass(params, buckets);
+        let rows = 0..self.batch.samples.len();
+        self.take_samples(&pass, shard, rows.clone(), None)?;
+        shard.forward(&pass, rows.clone());
+        let mut weight = rows.len() as f64;
+        if pass.loss.scope() == Scope::WeightedRow {
+            shard.weigh(&pass);
+            weight = total(shard.weights().iter().copied());
+        }
+        let reduction = pass.loss.reduction();
+        let scale = reduction.factor(rows.len(), weight);
+        let count = rows.len() as f64;
+        shard.finish(&pass, rows, Losses::OfRows { scale });
+        Ok(if reduction == Reduction::MeanOfRows { count } else { weight })
+    }
+
+    /// What every shard of the batch reads.
+    fn pass<'a>(&'a self, params: &'a [T], buckets: &'a Buckets) -> Pass<'a, T, Y> {
+        Pass {
+            layers: self.layers,
+            params,
+            loss: self.loss,
+            data: self.data,
+            samples: self.batch.samples,
+            mode: self.mode,
+            deferred: self.deferred,
+            sparse: self.sparse,
+            finite: self.finite,
+            of_shards: buckets.of_shards(self.deferred),
+        }
+    }
+
+    /// Reads these rows of the batch, checks them, and computes the first product where it is not left to its layer.
+    fn take_samples(
+        &self,
+        pass: &Pass<'_, T, Y>,
+        shard: &mut Shard<T, Y>,
+        rows: Range<usize>,
+        split_k: Option<&SplitK<T>>,
+    ) -> Result<(), TrainError> {
+        let &Self { batch, columns, metrics, sparse_samples, .. } = self;
+        if sparse_samples {
+            shard.gather_sparse(pass, rows.clone());
+        } else if split_k.is_none() {
+            shard.gather(pass, rows.clone());
+        }
+        // Samples and targets are checked here, so that layers and losses need not check them.
+        let sample = |row: usize| batch.samples.get(row).map_or(row, |&sample| sample as usize);
+        if let Err(source) = check_targets(pass.loss, metrics, columns, &shard.targets) {
+            let source = source.after(rows.start);
+            let sample = sample(source.row());
+            return Err(TrainError::Target { batch: batch.index, sample, columns, source });
+        }
+        check_outputs(pass.loss, metrics, columns, &shard.targets)?;
+        match split_k {
+            // Layers that begin with a product take all numbers.
+            None if sparse_samples => shard.multiply_sparse(pass),
+            None => {
+                if let Err(source) = pass.layers.check(shard.inputs()) {
+                    let source = source.after(rows.start);
+                    let sample = sample(source.row());
+                    return Err(TrainError::Value { batch: batch.index, sample, source });
+                }
+                shard.multiply_used(pass);
+            }
+            Some(split_k) => {
+                if !shard.is_empty() {
+                    split_k.sum(rows, shard.first_product());
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! The training loop: epochs and evaluation.
 //!
 //! [`settings`] holds what a user chooses, [`state`] what is kept from step to step, [`checks`] what must hold before it begins,
-//! [`memory`] how much memory it takes, [`epoch`] the batches of an epoch, [`step`] a single step, [`save`] and [`resume`] saving and
-//! resuming, [`tell`] telling callbacks, [`group`] training together with other processes.
+//! [`memory`] how much memory it takes, [`epoch`] the batches of an epoch, [`step`] a single step, [`evaluation`] an evaluation,
+//! [`save`] and [`resume`] saving and resuming, [`tell`] telling callbacks, [`group`] training together with other processes.
 
 mod audit;
 mod averaged;
@@ -13,6 +13,7 @@ mod checks;
 mod divided;
 mod epoch;
 pub(crate) mod error;
+mod evaluation;
 mod fit;
 mod forward;
 mod go_back;
@@ -65,7 +66,7 @@ pub use warning::TrainWarning;
 use std::fmt;
 
 use chainrule_data::{Batches, Samples};
-use chainrule_losses::{Loss, Scope};
+use chainrule_losses::Loss;
 use chainrule_metrics::Measure;
 use chainrule_optim::UpdateRule;
 use chainrule_tensor::{Buffer, Real, Seed, blas};
@@ -91,12 +92,6 @@ const PARAMETERS_OF_THREAD: usize = 1 << 17;
 
 /// Such a thread is not worth more scratch space than for so many values.
 const MAX_SCRATCH: usize = 1 << 17;
-
-/// How many samples of each shard an evaluation takes at a time, unless their activations take more than [`EVALUATION_BYTES`].
-const EVALUATION_ROWS: usize = 256;
-
-/// The bytes of activations that an evaluation takes at a time, if a batch of the training does not take more.
-const EVALUATION_BYTES: u64 = 1 << 30;
 
 /// Brings a model, a loss and an optimizer together, and fits the model to data.
 ///
@@ -302,8 +297,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if let Some(validation) = fit.validation {
             self.check(validation.shape())?;
             self.check_stateful(validation.len(), false)?;
-            Batches::new(validation.len(), self.evaluation_rows(), None)?;
-            self.check_memory_of_activations(validation, self.evaluation_rows().min(validation.len()))?;
+            self.check_samples(validation)?;
+            self.check_memory_of_activations(validation, self.evaluation_rows(validation))?;
         }
         self.make_optimizer_state()?;
         let purpose = || format!("training, {fit:?}");
@@ -377,7 +372,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// The mean loss and the metrics over a data set, of the model as it is evaluated: see
     /// [`evaluated_model`](Self::evaluated_model).
     ///
-    /// A stateful model takes the samples in batches as in training, starting from zeros.
+    /// It is spread over all threads, and has the same bits for any number of threads, shards and processes. A stateful model takes the
+    /// samples in batches as in training, starting from zeros, and so does a loss over a batch: there the shards are part of the result.
     ///
     /// # Errors
     ///
@@ -394,28 +390,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             this.check(data.shape())?;
             targets::check_settings(&*this.loss, &this.metrics, this.model.output().size())?;
             this.check_stateful(data.len(), false)?;
-            this.check_memory_of_activations(data, this.evaluation_rows().min(data.len()))?;
+            this.check_samples(data)?;
+            this.check_memory_of_activations(data, this.evaluation_rows(data))?;
             this.compare_members(data, || "an evaluation".to_owned())?;
-            let scores = this.aside(|this| {
-                this.with_averaged(|this| {
-                    this.in_pool(this.evaluation_rows().min(data.len()), |this| this.scores(data))
-                })
-            });
+            let scores = this.aside(|this| this.with_averaged(|this| this.scores(data)));
             if_readable(data.failure(), scores)
         })
-    }
-
-    /// The number of samples that an evaluation takes at a time.
-    fn evaluation_rows(&self) -> usize {
-        if self.model.plan().is_stateful() || self.loss.scope() == Scope::Batch {
-            // As in training: each row of a batch continues that of the batch before, or is compared with the others.
-            self.batch_size
-        } else {
-            let most = EVALUATION_ROWS.saturating_mul(self.shard_count());
-            let fitting = EVALUATION_BYTES / self.activation_bytes(1).max(1);
-            let fitting = usize::try_from(fitting).unwrap_or(most);
-            fitting.max(self.batch_size).min(most)
-        }
     }
 
     /// The number of samples that a pass takes at most.

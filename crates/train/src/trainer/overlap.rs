@@ -8,6 +8,8 @@
 
 use chainrule_tensor::Real;
 
+use crate::engine::shard::Shard;
+
 /// Data sets up to this size are compared as a whole.
 const WHOLE: usize = 1024;
 
@@ -151,6 +153,25 @@ impl Comparison {
     /// Whether to compare the sample with this index.
     pub(super) fn wants(&self, index: usize) -> bool {
         index.is_multiple_of(self.every)
+    }
+
+    /// The fingerprints of those samples of a pass that are compared; the samples have these indices.
+    pub(super) fn fingerprints<T: Real, Y>(
+        &self,
+        shard: &Shard<T, Y>,
+        samples: &[u32],
+        found: &mut Vec<u64>,
+    ) {
+        let inputs = shard.inputs();
+        let sparse = shard.sparse_samples();
+        for (row, (x, &sample)) in inputs.rows().into_iter().zip(samples).enumerate() {
+            if self.wants(sample as usize) {
+                found.push(match sparse {
+                    Some((x, _)) => sparse_fingerprint(x.row(row)),
+                    None => fingerprint(x.to_slice()),
+                });
+            }
+        }
     }
 
     /// Compares a sample.

@@ -31,6 +31,8 @@ use crate::model::file::EpochPosition;
 /// What a trainer keeps from step to step.
 pub(super) struct State<T: Real, Y> {
     pub(super) shards: Vec<Shard<T, Y>>,
+    /// More of them, without gradients, for evaluations on more threads than there are shards.
+    pub(super) more_shards: Vec<Shard<T, Y>>,
     /// The first product of a training step, where it is split.
     pub(super) split_k: Option<SplitK<T>>,
     /// The columns that the samples of all shards use, where the first product is not split.
@@ -145,6 +147,7 @@ impl<T: Real, Y> State<T, Y> {
             requests: Requests::default(),
             restored: Vec::new(),
             carried: Vec::new(),
+            more_shards: Vec::new(),
             trained: TrainedSamples::default(),
             threads: 1,
             rows: 0,

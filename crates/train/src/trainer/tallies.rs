@@ -17,7 +17,7 @@ use crate::engine::shard::Shard;
 const WORTH_A_FORK: usize = 50_000;
 
 /// The tallies of one shard, one for each metric.
-type OfShard<T, Y> = Vec<Box<dyn Counter<T, Y>>>;
+pub(super) type OfShard<T, Y> = Vec<Box<dyn Counter<T, Y>>>;
 
 /// The tallies of all shards.
 pub(super) struct Tallies<T, Y> {
@@ -84,6 +84,12 @@ impl<T: Real, Y: Send + Sync> Tallies<T, Y> {
             }
             Ok::<(), Infallible>(())
         });
+    }
+
+    /// Adds what was counted elsewhere for these metrics, after what the first shard has counted.
+    pub(super) fn merge(&mut self, counted: &[Box<dyn Counter<T, Y>>]) {
+        let tallies = self.shards.iter_mut().take(1).flatten().zip(counted);
+        tallies.for_each(|(tally, counted)| tally.merge(&**counted));
     }
 
     /// What was counted in each of these shards, for all metrics.

@@ -3,6 +3,7 @@
 
 mod augmentation;
 mod batch_statistics;
+mod evaluation;
 mod finite;
 mod graphs;
 mod groups;
