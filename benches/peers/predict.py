@@ -3,8 +3,8 @@
     venv/bin/python benches/peers/predict.py [--document docs/measurements.md]
 
 Each network is run by each framework in turn, in a process of its own: chainrule by the program `predict`, which also writes the network
-for ONNX Runtime; PyTorch eagerly, in its inference mode. Frameworks that are not installed are left out with a message. Run it on an idle
-machine.
+for ONNX Runtime; PyTorch eagerly, in its inference mode. Frameworks that are not installed are left out with a message. A second table has
+evaluations by chainrule alone, on one and on two threads, as a share of the sgemm peak. Run it on an idle machine.
 """
 
 import argparse
@@ -24,6 +24,9 @@ HERE = Path(__file__).resolve().parent
 PEERS = {"ONNX Runtime": "onnxruntime", "PyTorch": "torch"}
 NETWORKS = {"tutorial": "784-64-64-10", "lenet": "LeNet-5"}
 ROWS = 1, 256
+# The samples of an evaluation, and its threads.
+EVALUATED = 20_000
+THREADS = 1, 2
 
 
 def calls(predict, seconds):
@@ -66,10 +69,11 @@ def of_torch(network, rows, seconds, path):
         return calls(lambda: model(x), seconds), f"{torch.__version__}, eager"
 
 
-def run(framework, network, rows, seconds, path):
-    """The line that a process reports, or None."""
+def run(framework, network, rows, seconds, path, threads=None):
+    """The line that a process reports, or None: of predictions, or of evaluations on so many threads."""
     if framework == "chainrule":
-        command = ["cargo", "run", "-q", "--release", "-p", "chainrule-benches", "--bin", "predict", "--", "--onnx", path,
+        work = ["--evaluate", str(threads)] if threads else ["--onnx", path]
+        command = ["cargo", "run", "-q", "--release", "-p", "chainrule-benches", "--bin", "predict", "--", *work,
                    "--milliseconds", str(int(1000 * seconds)), network, str(rows)]
     else:
         command = [sys.executable, __file__, "--framework", PEERS[framework], "--network", network, "--rows", str(rows),
@@ -103,6 +107,19 @@ def table(rows, frameworks):
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
     yield f"Versions: {'; '.join(f'{name} {version}' for name, version in versions.items())}."
+
+
+def evaluations(seconds, rounds):
+    """A row for each network: microseconds for a sample and the share of the peak, for each number of threads."""
+    yield "| network | " + " | ".join(f"{n} thread{'s' * (n > 1)}, µs a sample | of the peak" for n in THREADS) + " |"
+    yield "|---" * (1 + 2 * len(THREADS)) + "|"
+    for network, name in NETWORKS.items():
+        cells = []
+        for threads in THREADS:
+            lines = [run("chainrule", network, EVALUATED, seconds, None, threads) for _ in range(rounds)]
+            best = min(filter(None, lines), key=lambda line: line["call_us"], default=None)
+            cells += [f"{best['call_us'] / EVALUATED:.3f}", f"{best['peak_share']:.0%}"] if best else ["", ""]
+        yield f"| {name} | {' | '.join(cells)} |"
 
 
 def main():
@@ -139,8 +156,10 @@ def main():
                 found.append((f"{name}, {rows}", lines))
     text = "\n".join(table(found, frameworks))
     print(text)
+    evaluated = "\n".join(evaluations(chosen.seconds, chosen.rounds))
+    print(evaluated)
     if chosen.document:
-        write_between(chosen.document, "predict", text)
+        write_between(chosen.document, "predict", f"{text}\n\n{evaluated}")
 
 
 if __name__ == "__main__":
