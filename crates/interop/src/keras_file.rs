@@ -387,13 +387,18 @@ impl<'a> Contents<'a> {
 }
 
 fn write(set: &mut hdf5_pure::DatasetBuilder, path: &str, tensor: &Tensor) -> Result<(), FormatError> {
-    let values = tensor.values().filter(|_| matches!(tensor.dtype(), Dtype::F32 | Dtype::F64));
-    let values = values
-        .ok_or_else(|| wrong(format!("{path} is of {}: convert it to f32, by `to_dtype`", tensor.dtype())))?;
+    // From their bytes: a conversion would change what is no number.
+    let bytes = tensor.to_bytes();
     let set = match tensor.dtype() {
-        Dtype::F64 => set.with_f64_data(&values.collect::<Vec<_>>()),
-        _ => set.with_f32_data(&values.map(|value| value as f32).collect::<Vec<_>>()),
+        Dtype::F64 => set.with_f64_data(&numbers(&bytes, f64::from_le_bytes)),
+        Dtype::F32 => set.with_f32_data(&numbers(&bytes, f32::from_le_bytes)),
+        dtype => return Err(wrong(format!("{path} is of {dtype}: convert it to f32, by `to_dtype`"))),
     };
     set.with_shape(&tensor.shape().iter().map(|&length| length as u64).collect::<Vec<_>>());
     Ok(())
+}
+
+/// The numbers in these bytes, of as many bytes each.
+fn numbers<N, const BYTES: usize>(bytes: &[u8], number: fn([u8; BYTES]) -> N) -> Vec<N> {
+    bytes.as_chunks().0.iter().map(|bytes| number(*bytes)).collect()
 }

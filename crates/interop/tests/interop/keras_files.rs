@@ -131,6 +131,14 @@ fn only_paths_are_written() {
         assert_eq!(read.len(), names.len());
         assert!(names.iter().all(|name| read.get(name).is_some()), "{names:?}");
     }
+    // What is no number keeps its bits.
+    for (dtype, bits) in
+        [(Dtype::F32, &0x7f80_0001u32.to_le_bytes()[..]), (Dtype::F64, &(0x7ff << 52 | 1u64).to_le_bytes())]
+    {
+        let mut dict = StateDict::new();
+        dict.insert("a", Tensor::new(dtype, [1], bits.to_vec()).unwrap());
+        assert_eq!(StateDict::from_keras(dict.to_keras().unwrap()).unwrap().get("a"), dict.get("a"));
+    }
     for (names, expected) in [
         (&["a/0", "a/0/b"][..], "a/0 would be a data set, and a group"),
         (&[&deep(33)], "more than 32 groups"),
