@@ -6,6 +6,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 #[cfg(target_arch = "x86_64")]
 use crate::conv::im2col_avx512;
+use crate::matmul::interleaved::{self, Interleave, Product, Separate};
 use crate::matmul::panels::{self, Compute};
 #[cfg(target_arch = "x86_64")]
 use crate::matmul::{nt_avx512, small_avx512};
@@ -86,22 +87,36 @@ fn best_lanes<T: Vectors>(choice: Choice) -> Option<Compute<T>> {
     }
 }
 
-/// A transposition by the squares of the lanes.
-fn transpose<T: Vectors>(of: Transpose<'_, T>) {
-    // SAFETY: the CPU has the instructions, and the plain numbers need none.
-    unsafe {
-        match level() {
-            Level::Baseline => copy_squares::<Plain<T>>(of),
-            Level::Avx2 => copy_squares::<T::Avx2>(of),
-            Level::Avx512 => copy_squares::<T::Avx512>(of),
-            Level::Neon => copy_squares::<T::Neon>(of),
+/// Calls a function for the lanes of this CPU.
+macro_rules! with_lanes {
+    ($T:ident, $($function:ident)::+, $of:expr) => {
+        // SAFETY: the CPU has the instructions, and the plain numbers need none.
+        unsafe {
+            match level() {
+                Level::Baseline => $($function)::+::<Plain<$T>>($of),
+                Level::Avx2 => $($function)::+::<<$T as Vectors>::Avx2>($of),
+                Level::Avx512 => $($function)::+::<<$T as Vectors>::Avx512>($of),
+                Level::Neon => $($function)::+::<<$T as Vectors>::Neon>($of),
+            }
         }
-    }
+    };
 }
 
 impl Kernels for f64 {
     fn transpose(of: Transpose<'_, f64>) {
-        transpose(of);
+        with_lanes!(f64, copy_squares, of);
+    }
+
+    fn interleave(of: Interleave<'_, f64>) {
+        with_lanes!(f64, interleaved::interleave_with, of);
+    }
+
+    fn separate(of: Separate<'_, f64>) {
+        with_lanes!(f64, interleaved::separate_with, of);
+    }
+
+    fn interleaved_product(of: Product<'_, f64>) {
+        with_lanes!(f64, interleaved::multiply_with, of);
     }
 
     fn from_u8(bytes: &[u8], values: &mut [f64], scale: f64) {
@@ -156,7 +171,19 @@ fn is_avx512(choice: Choice) -> bool {
 
 impl Kernels for f32 {
     fn transpose(of: Transpose<'_, f32>) {
-        transpose(of);
+        with_lanes!(f32, copy_squares, of);
+    }
+
+    fn interleave(of: Interleave<'_, f32>) {
+        with_lanes!(f32, interleaved::interleave_with, of);
+    }
+
+    fn separate(of: Separate<'_, f32>) {
+        with_lanes!(f32, interleaved::separate_with, of);
+    }
+
+    fn interleaved_product(of: Product<'_, f32>) {
+        with_lanes!(f32, interleaved::multiply_with, of);
     }
 
     fn from_u8(bytes: &[u8], values: &mut [f32], scale: f32) {

@@ -24,7 +24,7 @@
 //!   numbers of double precision, and [`bytes_of`] lends as bytes; [`Target`] is what a loss compares an output with.
 //! - [`gemm()`] is the matrix product of `ndarray` views, by BLAS or by kernels of our own. With [`PortableProducts`] it has the same
 //!   bits on every CPU. [`SparseMatrix`] is a matrix most of whose values are 0, and [`UsedColumns`] are those of a
-//!   matrix that are not zeros, in products that leave out the others.
+//!   matrix that are not zeros, in products that leave out the others. [`interleaved`] has the products of many small matrices.
 //! - [`vector`] runs a formula over many numbers with the widest instructions of the CPU.
 //! - [`conv`] has the loops and products that convolutions and poolings are made of.
 //! - [`Seed`] gives random numbers that depend on a position, not on an order.
@@ -70,7 +70,9 @@ pub use machine::{
     CountingAllocator, FlushDenormals, NotingAllocator, blas, in_huge_pages, memory_limit, move_to_core,
     prefetch, prefetch_mut, prepare_for_scarce_memory,
 };
-pub use matmul::{MAX_PRODUCTS, PortableProducts, SparseError, SparseMatrix, UsedColumns, gemm, gemm_sum};
+pub use matmul::{
+    MAX_PRODUCTS, PortableProducts, SparseError, SparseMatrix, UsedColumns, gemm, gemm_sum, interleaved,
+};
 pub use real::Real;
 pub use seed::{Rng, Seed};
 pub use shape::{MAX_RANK, Shape};

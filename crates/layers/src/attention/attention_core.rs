@@ -6,11 +6,12 @@ use chainrule_core::{Mode, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Seed, Shape, each, gemm, map_random, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
+use super::interleaved_core::{InterleavedPass, InterleavedScratch};
 use super::sequences::{is_padding, operations};
 
 /// The number of queries per block: the scores of a block stay in the CPU's cache between the products and the softmax, and causal
 /// attention skips the keys after the last query of a block.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 
 /// `O = softmax(scale Q Kᵀ + bias) V` for each sample and head (Vaswani et al. 2017, equation 1).
 ///
@@ -46,7 +47,7 @@ pub(super) struct AttentionCore {
 #[derive(Clone, Debug, Default)]
 pub(super) struct AttentionState<T: Real> {
     /// The weights, `[rows, heads, steps * keys]`: each block of queries has the weights of the keys that at least one of them
-    /// attends to, `[queries, reach]`, at the start of its rows.
+    /// attends to, `[queries, reach]`, at the start of its rows. Those of samples that are computed side by side are before them.
     weights: Buffer<T>,
     /// 0 for a key, -∞ for padding, `[rows, keys]`.
     mask: Buffer<T>,
@@ -58,6 +59,8 @@ pub(super) struct AttentionState<T: Real> {
     dropped_weights: Buffer<T>,
     /// The gradient of the scores of a block.
     gradient: Buffer<T>,
+    /// For the samples that are computed side by side.
+    interleaved: InterleavedScratch<T>,
 }
 
 /// The queries, keys and values of all heads.
@@ -68,6 +71,18 @@ pub(super) struct QueryKeyValue<'a, T> {
     pub(super) values: ArrayView2<'a, T>,
 }
 
+impl<T> QueryKeyValue<'_, T> {
+    /// Those of the samples from this one on.
+    fn samples_from(self, sample: usize, core: &AttentionCore) -> Self {
+        let Self { queries, keys, values } = self;
+        Self {
+            queries: rows(queries, sample * core.steps..queries.nrows()),
+            keys: rows(keys, sample * core.keys..keys.nrows()),
+            values: rows(values, sample * core.keys..values.nrows()),
+        }
+    }
+}
+
 /// The gradients of [`QueryKeyValue`], which are overwritten.
 pub(super) struct QueryKeyValueGrads<'a, T> {
     pub(super) queries: ArrayViewMut2<'a, T>,
@@ -75,11 +90,23 @@ pub(super) struct QueryKeyValueGrads<'a, T> {
     pub(super) values: ArrayViewMut2<'a, T>,
 }
 
+impl<T> QueryKeyValueGrads<'_, T> {
+    /// Those of the samples from this one on.
+    fn samples_from(self, sample: usize, core: &AttentionCore) -> Self {
+        let Self { queries, keys, values } = self;
+        Self {
+            queries: queries.slice_move(s![sample * core.steps.., ..]),
+            keys: keys.slice_move(s![sample * core.keys.., ..]),
+            values: values.slice_move(s![sample * core.keys.., ..]),
+        }
+    }
+}
+
 /// One head of one sample.
 #[derive(Clone, Copy)]
-struct Head {
-    sample: usize,
-    head: usize,
+pub(super) struct Head {
+    pub(super) sample: usize,
+    pub(super) head: usize,
 }
 
 /// The slope of ALiBi: 2⁻⁸ᐟⁿ to the powers 1 to n for n heads, if n is a power of two; else the slopes for the next lower power of
@@ -140,9 +167,10 @@ impl AttentionCore {
         }
     }
 
-    /// Every head of every sample, in the order of their weights in memory.
-    fn heads(self) -> impl Iterator<Item = Head> {
-        (0..).map(move |index| Head { sample: index / self.heads, head: index % self.heads })
+    /// Every head of every sample from this one on, in the order of their weights in memory.
+    fn heads(self, first_sample: usize) -> impl Iterator<Item = Head> {
+        (first_sample * self.heads..)
+            .map(move |index| Head { sample: index / self.heads, head: index % self.heads })
     }
 
     /// The queries of each block, and the number of keys that at least one of them attends to.
@@ -168,12 +196,17 @@ impl AttentionCore {
         mode: Mode,
     ) {
         self.prepare(o.nrows() / self.steps, memory, state, mode);
-        let AttentionState { weights, mask, distances, dropped, dropped_weights, .. } = state;
-        let QueryKeyValue { queries, keys, values } = inputs;
+        let AttentionState { weights, mask, distances, dropped, dropped_weights, interleaved, .. } = state;
+        let samples = self.interleaved_samples(o.nrows() / self.steps);
+        let (of_samples, weights) = weights.split_at_mut(self.weights_of(samples));
+        let pass = InterleavedPass { samples, dropped: *dropped, scratch: interleaved };
+        self.forward_interleaved(pass, inputs, o.view_mut(), of_samples);
+        let QueryKeyValue { queries, keys, values } = inputs.samples_from(samples.len(), self);
+        let mut o = o.slice_move(s![samples.len() * self.steps.., ..]);
         let outputs = o.exact_chunks_mut([self.steps, self.value_size]);
         let queries = queries.exact_chunks([self.steps, self.size]);
         let weights = weights.chunks_exact_mut(self.steps * self.keys);
-        let mut heads = self.heads().zip(queries).zip(outputs).zip(weights);
+        let mut heads = self.heads(samples.len()).zip(queries).zip(outputs).zip(weights);
         let keys = keys.exact_chunks([self.keys, self.size]);
         let groups = keys.into_iter().zip(values.exact_chunks([self.keys, self.value_size]));
         for (k, v) in groups {
@@ -248,7 +281,7 @@ impl AttentionCore {
     }
 
     /// The threshold below which a random number of 32 bits drops a weight, and the factor of the other weights.
-    fn factors<T: Real>(&self) -> (u32, T) {
+    pub(super) fn factors<T: Real>(&self) -> (u32, T) {
         ((self.dropout * 2f64.powi(32)) as u32, T::of(1.0 / (1.0 - self.dropout)))
     }
 
@@ -260,15 +293,22 @@ impl AttentionCore {
         gradients: QueryKeyValueGrads<'_, T>,
         state: &mut AttentionState<T>,
     ) {
-        let AttentionState { weights, dropped, dropped_weights, gradient, .. } = state;
-        let QueryKeyValue { queries, keys, values } = inputs;
-        let QueryKeyValueGrads { queries: mut dq, keys: mut dk, values: mut dv } = gradients;
+        let AttentionState { weights, dropped, dropped_weights, gradient, interleaved, .. } = state;
+        let samples = self.interleaved_samples(d_o.nrows() / self.steps);
+        let (of_samples, weights) = weights.split_at(self.weights_of(samples));
+        let mut gradients = gradients;
+        let pass = InterleavedPass { samples, dropped: *dropped, scratch: interleaved };
+        self.backward_interleaved(pass, inputs, d_o, &mut gradients, of_samples);
+        let QueryKeyValue { queries, keys, values } = inputs.samples_from(samples.len(), self);
+        let QueryKeyValueGrads { queries: mut dq, keys: mut dk, values: mut dv } =
+            gradients.samples_from(samples.len(), self);
+        let d_o = rows(d_o, samples.len() * self.steps..d_o.nrows());
         let of_queries = [self.steps, self.size];
         let [of_keys, of_values] = [self.size, self.value_size].map(|size| [self.keys, size]);
         let d_o = d_o.exact_chunks([self.steps, self.value_size]);
         let queries = queries.exact_chunks(of_queries).into_iter().zip(dq.exact_chunks_mut(of_queries));
         let weights = weights.chunks_exact(self.steps * self.keys);
-        let mut heads = self.heads().zip(queries).zip(d_o).zip(weights);
+        let mut heads = self.heads(samples.len()).zip(queries).zip(d_o).zip(weights);
         let keys = keys.exact_chunks(of_keys).into_iter().zip(dk.exact_chunks_mut(of_keys));
         let values = values.exact_chunks(of_values).into_iter().zip(dv.exact_chunks_mut(of_values));
         for ((k, mut dk), (v, mut dv)) in keys.zip(values) {
@@ -336,7 +376,7 @@ fn rows_mut<'a, T>(matrix: &'a mut ArrayViewMut2<'_, T>, rows: Range<usize>) -> 
 
 /// The dropout factors of two weights, from 32 of the bits each: 0 below the threshold.
 #[inline(always)]
-fn dropout_factors<T: Real>((threshold, kept): (u32, T), bits: u64) -> [T; 2] {
+pub(super) fn dropout_factors<T: Real>((threshold, kept): (u32, T), bits: u64) -> [T; 2] {
     [bits as u32, (bits >> 32) as u32].map(
         #[inline(always)]
         |bits| if bits < threshold { T::zero() } else { kept },
@@ -344,13 +384,13 @@ fn dropout_factors<T: Real>((threshold, kept): (u32, T), bits: u64) -> [T; 2] {
 }
 
 /// `values = factors values`.
-fn multiply<T: Real>(factors: &[T], values: &mut [T]) {
+pub(super) fn multiply<T: Real>(factors: &[T], values: &mut [T]) {
     each!(values = |factor: factors| factor * values);
 }
 
 impl Head {
     /// The seed of the dropout of a block in a pass with this seed and first row.
-    fn seed(&self, (seed, first_row): (Seed, usize), block: &Range<usize>) -> Seed {
+    pub(super) fn seed(&self, (seed, first_row): (Seed, usize), block: &Range<usize>) -> Seed {
         let indices = [first_row + self.sample, self.head, block.start];
         indices.into_iter().fold(seed, |seed, index| seed.child(index as u64))
     }

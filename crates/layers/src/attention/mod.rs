@@ -6,6 +6,7 @@
 mod attention_core;
 mod class_token;
 mod dot_product;
+mod interleaved_core;
 mod masked;
 mod multi_head;
 mod one_step;

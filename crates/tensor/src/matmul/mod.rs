@@ -4,6 +4,7 @@
 mod cblas;
 mod chain;
 pub(crate) mod gemm;
+pub mod interleaved;
 #[cfg(target_arch = "x86_64")]
 mod list_avx512;
 #[cfg(target_arch = "x86_64")]

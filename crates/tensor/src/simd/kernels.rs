@@ -2,6 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::matmul::interleaved::{Interleave, Product, Separate};
 use crate::simd::formula::RootFormula;
 use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles, Transpose, Used};
 
@@ -62,6 +63,15 @@ pub trait Kernels: Sized {
 
     /// [`transpose`](crate::vector::transpose()), always done.
     fn transpose(_: Transpose<'_, Self>);
+
+    /// [`interleave`](crate::interleaved::interleave()), always done.
+    fn interleave(_: Interleave<'_, Self>);
+
+    /// [`separate`](crate::interleaved::separate()), always done.
+    fn separate(_: Separate<'_, Self>);
+
+    /// [`product`](crate::interleaved::product()), always done.
+    fn interleaved_product(_: Product<'_, Self>);
 
     /// [`from_u8`](crate::vector::from_u8), for slices of one length, always done.
     fn from_u8(_bytes: &[u8], _values: &mut [Self], _scale: Self);

@@ -68,9 +68,12 @@ pub use gates::gates;
 pub use largest::{larger_or_nan, largest};
 pub use long_sum::LongSum;
 pub use map::{accumulate, add, apply, map};
-pub use random::map_random;
+pub use random::{map_random, map_random_interleaved};
 pub use reduce::{dot, max, norm, sum, sum_chunks, sum_iter, sum_squares, sums};
 pub use rows::{add_to_rows, sum_rows};
-pub use softmax::{exponentials, log_softmax, log_softmax_gradient, softmax, softmax_gradient};
+pub use softmax::{
+    SHORT_ROW, exponentials, log_softmax, log_softmax_gradient, softmax, softmax_gradient,
+    softmax_gradient_interleaved, softmax_interleaved,
+};
 pub(crate) use transpose::copy_squares;
 pub use transpose::transpose;

@@ -51,6 +51,9 @@ fn sum<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
     sum
 }
 
+/// Rows of fewer values are added in one chain, and can be [interleaved](softmax_interleaved).
+pub const SHORT_ROW: usize = LONG;
+
 /// `zᵢ = zᵢ - max z` in each row.
 #[inline(always)]
 fn subtract_max<T: Real>(rows: &mut [T], classes: usize) {
@@ -141,6 +144,117 @@ impl<T: Real> Loop for Softmax<'_, T> {
 #[inline]
 pub fn softmax<T: Real>(values: &mut [T], classes: usize) {
     run(Softmax { values, classes });
+}
+
+struct InterleavedSoftmax<'a, T> {
+    values: &'a mut [T],
+    classes: usize,
+    scale: T,
+}
+
+impl<T: Real> Loop for InterleavedSoftmax<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { values, classes, scale } = self;
+        for rows in values.chunks_exact_mut(classes * LANES) {
+            let mut max = [T::neg_infinity(); LANES];
+            for z in rows.as_chunks_mut::<LANES>().0 {
+                for i in 0..LANES {
+                    z[i] = scale * z[i];
+                    max[i] = larger(max[i], z[i]);
+                }
+            }
+            let mut sum = [T::zero(); LANES];
+            for z in rows.as_chunks_mut::<LANES>().0 {
+                for i in 0..LANES {
+                    z[i] = (z[i] - max[i]).fast_exp();
+                    sum[i] += z[i];
+                }
+            }
+            let sum = four_times(sum);
+            let (fours, rest) = rows.as_chunks_mut::<FOUR>();
+            for e in fours {
+                for i in 0..FOUR {
+                    e[i] /= sum[i];
+                }
+            }
+            for (e, &sum) in rest.iter_mut().zip(&sum) {
+                *e /= sum;
+            }
+        }
+    }
+}
+
+/// Loops over interleaved values take four of each matrix at a time where nothing is added up: of a loop over one at a time the compiler
+/// makes one that gathers those of a matrix.
+const FOUR: usize = 4 * LANES;
+
+#[inline(always)]
+fn four_times<T: Real>(of_matrices: [T; LANES]) -> [T; FOUR] {
+    let mut wide = [T::zero(); FOUR];
+    for i in 0..FOUR {
+        wide[i] = of_matrices[i % LANES];
+    }
+    wide
+}
+
+/// The [`softmax`] of `scale` times each row of [interleaved](crate::interleaved) matrices, with the same bits as one by one.
+///
+/// # Panics
+///
+/// If a row has [`SHORT_ROW`] classes or more.
+#[inline]
+pub fn softmax_interleaved<T: Real>(values: &mut [T], classes: usize, scale: T) {
+    assert!(classes < SHORT_ROW, "longer rows are added in several chains");
+    run(InterleavedSoftmax { values, classes, scale });
+}
+
+struct InterleavedGradient<'a, T> {
+    a: &'a [T],
+    d: &'a mut [T],
+    classes: usize,
+    scale: T,
+}
+
+impl<T: Real> Loop for InterleavedGradient<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { a, d, classes, scale } = self;
+        assert_eq!(a.len(), d.len(), "one gradient for each value");
+        let size = classes * LANES;
+        for (a, d) in a.chunks_exact(size).zip(d.chunks_exact_mut(size)) {
+            let mut mean = [T::zero(); LANES];
+            for (a, d) in a.as_chunks::<LANES>().0.iter().zip(d.as_chunks::<LANES>().0) {
+                for i in 0..LANES {
+                    mean[i] += a[i] * d[i];
+                }
+            }
+            let mean = four_times(mean);
+            let (fours_of_a, rest_of_a) = a.as_chunks::<FOUR>();
+            let (fours, rest) = d.as_chunks_mut::<FOUR>();
+            for (a, d) in fours_of_a.iter().zip(fours) {
+                for i in 0..FOUR {
+                    d[i] = scale * (a[i] * (d[i] - mean[i]));
+                }
+            }
+            for ((&a, d), &mean) in rest_of_a.iter().zip(rest).zip(&mean) {
+                *d = scale * (a * (*d - mean));
+            }
+        }
+    }
+}
+
+/// The gradient of the input of [`softmax_interleaved`], from its output `a` and the gradient of that.
+///
+/// # Panics
+///
+/// If a row has [`SHORT_ROW`] classes or more, or if `a` and `d` differ in length.
+#[inline]
+pub fn softmax_gradient_interleaved<T: Real>(a: &[T], d: &mut [T], classes: usize, scale: T) {
+    assert!(classes < SHORT_ROW, "longer rows are added in several chains");
+    run(InterleavedGradient { a, d, classes, scale });
 }
 
 struct LogSoftmax<'a, T> {
@@ -322,6 +436,40 @@ mod tests {
             check::<f32>(classes, rows);
             check::<f64>(classes, rows);
         }
+    }
+
+    fn check_interleaved<T: Real>(classes: usize, rows: usize) {
+        let mut rng = Seed(8).rng();
+        let mut random =
+            || -> Vec<T> { (0..rows * classes * LANES).map(|_| T::of(3.0 * rng.normal())).collect() };
+        let (z, dy, scale) = (random(), random(), T::of(0.3));
+        let (mut a, mut d) = (z.clone(), dy.clone());
+        softmax_interleaved(&mut a, classes, scale);
+        softmax_gradient_interleaved(&a, &mut d, classes, scale);
+        for matrix in 0..LANES {
+            let of = |values: &[T]| -> Vec<T> { values[matrix..].iter().step_by(LANES).copied().collect() };
+            let mut one: Vec<T> = of(&z).into_iter().map(|z| scale * z).collect();
+            softmax(&mut one, classes);
+            assert_eq!(of(&a), one, "{} {classes}", T::NAME);
+            let mut gradient = of(&dy);
+            softmax_gradient(&one, &mut gradient, classes);
+            gradient.iter_mut().for_each(|d| *d = scale * *d);
+            assert_eq!(of(&d), gradient, "{} {classes}", T::NAME);
+        }
+    }
+
+    #[test]
+    fn interleaved_rows_have_the_same_bits() {
+        for classes in [1, 2, 16, 17, SHORT_ROW - 1] {
+            check_interleaved::<f32>(classes, 3);
+            check_interleaved::<f64>(classes, 3);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "several chains")]
+    fn long_interleaved_rows() {
+        softmax_interleaved(&mut [0.0f32; SHORT_ROW * LANES], SHORT_ROW, 1.0);
     }
 
     #[test]
