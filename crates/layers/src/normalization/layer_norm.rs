@@ -4,10 +4,12 @@ use chainrule_core::{
     Backward, Described, DescriptionError, Entry, Forward, Layer, Plan, Range, SettingValue, Settings,
     ShapeError, Value, described, entry,
 };
-use chainrule_tensor::{Real, Shape, each, sums};
+use chainrule_tensor::vector::{RowInput, map_and_sum_rows, map_rows, sums_of_rows};
+use chainrule_tensor::{Real, Shape, each};
 
 use super::normalized_axes::NormalizedAxes;
-use super::row_norm_cache::{NormalizedRow, RowNormCache};
+use super::row_blocks::BLOCK;
+use super::row_norm_cache::{NormalizedRows, RowNormCache};
 use super::scale_shift::ScaleShift;
 use super::scratch::scratch;
 use super::statistics::{ChannelMoments, blocks_of, check_count, check_epsilon};
@@ -149,34 +151,58 @@ impl<T: Real> Layer<T> for LayerNorm {
                 let moments =
                     ChannelMoments { base: &mut *base, offset: &mut *offset, variance: &mut *inverse };
                 moments.overwrite_for_rows(size, x, epsilon);
-                for (row, (x, y)) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)).enumerate() {
-                    let (base, offset, inv) = (base[row], offset[row], inverse[row]);
+                map_rows(
+                    size,
+                    [RowInput::Matrix(x), RowInput::Row(weight), RowInput::Row(bias)],
+                    [&*base, &*offset, &*inverse],
+                    y,
                     // y = x̂ w + b, x̂ = (x - μ) / √(σ² + ε)
-                    each!(y = |x, w: weight, b: bias| (x - base - offset) * inv * w + b);
-                }
+                    #[inline(always)]
+                    |[x, w, b], [base, offset, inv]| (x - base - offset) * inv * w + b,
+                );
             }
         });
     }
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
-        let n = T::of(pass.cache.size as f64);
+        let size = pass.cache.size;
+        let n = T::of(size as f64);
         RowNormCache::backward(
             pass,
             self.scale_shift,
-            // dw = Σ dy x̂, db = Σ dy
-            |NormalizedRow { x, dy, base, offset, inv, .. }, [dw, db]| {
-                each!([dw, db] = |x, dy| [dw + dy * ((x - base - offset) * inv), db + dy]);
+            |NormalizedRows { x, dy, base, offset, inv, .. }, [dw, db]| {
+                for (row, (x, dy)) in x.chunks_exact(size).zip(dy.chunks_exact(size)).enumerate() {
+                    let (base, offset, inv) = (base[row], offset[row], inv[row]);
+                    // dw = Σ dy x̂, db = Σ dy
+                    each!([dw, db] = |x, dy| [dw + dy * ((x - base - offset) * inv), db + dy]);
+                }
             },
-            // dx = (da - mean of da - x̂ · mean of da x̂) / √(σ² + ε), da = dy w
-            |NormalizedRow { x, dy, weight, base, offset, inv }, dx, [dw, db]| {
-                let [sum, along] = sums!(|x, dy, w: weight| [dy * w, dy * w * ((x - base - offset) * inv)]);
-                let mean = sum / n;
-                let along = along / n;
-                each!(
-                    [dx, dw, db] = |x, dy, w: weight| {
+            |NormalizedRows { x, dy, weight, base, offset, inv }, dx, sums| {
+                let inputs = [RowInput::Matrix(x), RowInput::Matrix(dy), RowInput::Row(weight)];
+                let (mut mean, mut along) = ([T::zero(); BLOCK], [T::zero(); BLOCK]);
+                let (mean, along) = (&mut mean[..inv.len()], &mut along[..inv.len()]);
+                // Means of da and of da x̂, da = dy w
+                sums_of_rows(
+                    size,
+                    inputs,
+                    [base, offset, inv],
+                    [&mut *mean, &mut *along],
+                    #[inline(always)]
+                    |[x, dy, w], [base, offset, inv]| [dy * w, dy * w * ((x - base - offset) * inv)],
+                );
+                each!([mean, along] = [mean / n, along / n]);
+                // dx = (da - mean of da - x̂ · mean of da x̂) / √(σ² + ε), dw = Σ dy x̂, db = Σ dy
+                map_and_sum_rows(
+                    size,
+                    inputs,
+                    [base, offset, inv, &*mean, &*along],
+                    dx,
+                    sums,
+                    #[inline(always)]
+                    |[x, dy, w], [base, offset, inv, mean, along]| {
                         let a = (x - base - offset) * inv;
-                        [(dy * w - mean - a * along) * inv, dw + dy * a, db + dy]
-                    }
+                        ((dy * w - mean - a * along) * inv, [dy * a, dy])
+                    },
                 );
             },
         );

@@ -4,10 +4,12 @@ use chainrule_core::{
     Backward, Described, DescriptionError, Entry, Forward, Layer, Plan, Range, SettingValue, Settings,
     ShapeError, Value, described, entry,
 };
+use chainrule_tensor::vector::{RowInput, map_and_sum_rows, sums_of_rows};
 use chainrule_tensor::{Real, Shape, each, sums};
 
 use super::normalized_axes::NormalizedAxes;
-use super::row_norm_cache::{NormalizedRow, RowNormCache};
+use super::row_blocks::BLOCK;
+use super::row_norm_cache::{NormalizedRows, RowNormCache};
 use super::scale_shift::ScaleShift;
 use super::scratch::scratch;
 use super::statistics::check_epsilon;
@@ -138,21 +140,42 @@ impl<T: Real> Layer<T> for RmsNorm {
     }
 
     fn backward(&self, pass: Backward<'_, T, Self::Cache>) {
-        let n = T::of(pass.cache.size as f64);
+        let size = pass.cache.size;
+        let n = T::of(size as f64);
         RowNormCache::backward(
             pass,
             self.scale_shift,
-            // dw = Σ dy x̂
-            |NormalizedRow { x, dy, inv, .. }, [dw, _]| each!(dw = |x, dy| dw + dy * (x * inv)),
-            // dx = (da - x̂ · mean of da x̂) / √(...), da = dy w
-            |NormalizedRow { x, dy, weight, inv, .. }, dx, [dw, _]| {
-                let [along] = sums!(|x, dy, w: weight| [dy * w * (x * inv)]);
-                let along = along / n;
-                each!(
-                    [dx, dw] = |x, dy, w: weight| {
+            |NormalizedRows { x, dy, inv, .. }, [dw, _]| {
+                for ((x, dy), &inv) in x.chunks_exact(size).zip(dy.chunks_exact(size)).zip(inv) {
+                    each!(dw = |x, dy| dw + dy * (x * inv)); // dw = Σ dy x̂
+                }
+            },
+            |NormalizedRows { x, dy, weight, inv, .. }, dx, [dw, _]| {
+                let inputs = [RowInput::Matrix(x), RowInput::Matrix(dy), RowInput::Row(weight)];
+                let mut along = [T::zero(); BLOCK];
+                let along = &mut along[..inv.len()];
+                // The mean of da x̂, da = dy w
+                sums_of_rows(
+                    size,
+                    inputs,
+                    [inv],
+                    [&mut *along],
+                    #[inline(always)]
+                    |[x, dy, w], [inv]| [dy * w * (x * inv)],
+                );
+                each!(along = along / n);
+                // dx = (da - x̂ · mean of da x̂) / √(...), dw = Σ dy x̂
+                map_and_sum_rows(
+                    size,
+                    inputs,
+                    [inv, &*along],
+                    dx,
+                    [dw],
+                    #[inline(always)]
+                    |[x, dy, w], [inv, along]| {
                         let a = x * inv;
-                        [(dy * w - a * along) * inv, dw + dy * a]
-                    }
+                        ((dy * w - a * along) * inv, [dy * a])
+                    },
                 );
             },
         );

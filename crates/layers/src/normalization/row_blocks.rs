@@ -8,7 +8,7 @@ use super::scratch::zeroed;
 
 /// The number of rows that are added up in the model's precision. The sums of such blocks are added in double precision, so that the
 /// error does not grow with the number of rows.
-const BLOCK: usize = 32;
+pub(super) const BLOCK: usize = 32;
 
 /// The sums of one block of rows and the sums of the blocks, of two vectors each. Without many rows they stay empty.
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,7 @@
 //! The cache of layers that normalise rows of values.
 
+use std::ops::Range;
+
 use chainrule_core::Backward;
 use chainrule_tensor::{Buffer, Real};
 
@@ -23,26 +25,26 @@ pub struct RowNormCache<T: Real> {
     pub(super) copies: [Buffer<T>; 3],
 }
 
-/// A row of values in the backward pass.
-pub(super) struct NormalizedRow<'a, T> {
+/// Up to [`BLOCK`](super::row_blocks::BLOCK) rows of values in the backward pass.
+pub(super) struct NormalizedRows<'a, T> {
     pub(super) x: &'a [T],
     pub(super) dy: &'a [T],
     /// The scales.
     pub(super) weight: &'a [T],
-    /// The two parts of the mean; 0 where none is taken off.
-    pub(super) base: T,
-    pub(super) offset: T,
-    pub(super) inv: T,
+    /// The two parts of the mean of each row; empty where none is taken off.
+    pub(super) base: &'a [T],
+    pub(super) offset: &'a [T],
+    pub(super) inv: &'a [T],
 }
 
 impl<T: Real> RowNormCache<T> {
-    /// The backward pass, row by row: `weights` adds to the gradients of scales and shifts, `[dw, db]`, and `all` also overwrites
-    /// `dx`. One of them is called for each row.
+    /// The backward pass, some rows at a time: `weights` adds to the gradients of scales and shifts, `[dw, db]`, and `all` also overwrites
+    /// `dx`. One of them is called for all rows.
     pub(super) fn backward(
         pass: Backward<'_, T, Self>,
         scale_shift: ScaleShift,
-        weights: impl Fn(NormalizedRow<'_, T>, [&mut [T]; 2]),
-        all: impl Fn(NormalizedRow<'_, T>, &mut [T], [&mut [T]; 2]),
+        weights: impl Fn(NormalizedRows<'_, T>, [&mut [T]; 2]),
+        all: impl Fn(NormalizedRows<'_, T>, &mut [T], [&mut [T]; 2]),
     ) {
         let Backward { mut params, mut grads, x, dy, dx, cache, .. } = pass;
         let Self { size, base, offset, inverse, scale_shift: of_cache, blocks, copies } = cache;
@@ -53,25 +55,24 @@ impl<T: Real> RowNormCache<T> {
         let x = contiguous(x, x_copy);
         let dy = contiguous(dy, dy_copy);
         let count = x.len() / size;
-        let row = |row: usize| NormalizedRow {
-            x: &x[row * size..(row + 1) * size],
-            dy: &dy[row * size..(row + 1) * size],
+        let of_rows = |rows: Range<usize>| NormalizedRows {
+            x: &x[rows.start * size..rows.end * size],
+            dy: &dy[rows.start * size..rows.end * size],
             weight,
-            base: base.get(row).copied().unwrap_or(T::zero()),
-            offset: offset.get(row).copied().unwrap_or(T::zero()),
-            inv: inverse[row],
+            base: base.get(rows.clone()).unwrap_or(&[]),
+            offset: offset.get(rows.clone()).unwrap_or(&[]),
+            inv: &inverse[rows],
         };
         let Some(dx) = dx else {
             blocks.add(count, sums, |rows, [dw, db]| {
-                rows.for_each(|index| weights(row(index), [&mut *dw, &mut *db]));
+                weights(of_rows(rows), [dw, db]);
             });
             return;
         };
         write_contiguous(dx, dx_copy, |dx| {
             blocks.add(count, sums, |rows, [dw, db]| {
-                for index in rows {
-                    all(row(index), &mut dx[index * size..(index + 1) * size], [&mut *dw, &mut *db]);
-                }
+                let dx = &mut dx[rows.start * size..rows.end * size];
+                all(of_rows(rows), dx, [dw, db]);
             });
         });
     }

@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use chainrule_core::{Plan, ShapeError, batch_group};
+use chainrule_tensor::vector::{RowInput, sums_of_rows};
 use chainrule_tensor::{Buffer, Real, Shape, each, sum_channels};
 
 use super::wide::wide_moments;
@@ -79,8 +80,27 @@ impl<T: Real> ChannelMoments<'_, T> {
     /// Overwrites them with those of each row of `size` values, and the variance with `1 / √(σ² + ε)`.
     pub(super) fn overwrite_for_rows(self, size: usize, x: &[T], epsilon: T) {
         let Self { base, offset, variance: inverse } = self;
-        let moments = ChannelMoments { base: &mut *base, offset: &mut *offset, variance: &mut *inverse };
-        moments.overwrite(size, x, size);
+        let n = T::of(size as f64);
+        base.iter_mut().zip(x.iter().step_by(size)).for_each(|(base, &first)| *base = first);
+        let of_x = [RowInput::Matrix(x)];
+        sums_of_rows(
+            size,
+            of_x,
+            [&*base],
+            [&mut *offset],
+            #[inline(always)]
+            |[x], [base]| [x - base],
+        );
+        each!(base = |offset| base + offset / n); //                        μ ≈ x₀ + Σ (x - x₀) / n
+        sums_of_rows(
+            size,
+            of_x,
+            [&*base],
+            [&mut *inverse, &mut *offset],
+            #[inline(always)]
+            |[x], [base]| [(x - base) * (x - base), x - base],
+        );
+        each!([offset, inverse] = around_base(inverse, offset, n));
         for (row, inverse) in inverse.iter_mut().enumerate() {
             if inverse.is_finite() {
                 *inverse = (*inverse + epsilon).sqrt().recip();

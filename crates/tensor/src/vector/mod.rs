@@ -25,6 +25,7 @@
 //! | [`sums!`](crate::sums!) | [`sums()`] | slices, to one or several sums |
 //! | [`map_channels!`](crate::map_channels!), [`sum_channels!`](crate::sum_channels!) | [`map_channels()`], [`sum_channels()`] | slices `[outer, channels, inner]` and vectors `[channels]` |
 //! | [`gates!`](crate::gates!) | [`gates()`] | the gates and states of a recurrent layer |
+//! | | [`map_rows()`], [`sums_of_rows()`], [`map_and_sum_rows()`] | slices `[rows, size]` and vectors `[rows]` and `[size]` |
 //! | [`map_random!`](crate::map_random!) | [`map_random()`] | slices, and random bits for each number |
 //!
 //! Views may be strided; rows with contiguous columns are fast. Sums are kept in 16 or 32 interleaved parts that are added in a
@@ -45,6 +46,8 @@ mod largest;
 mod long_sum;
 mod macros;
 mod map;
+#[expect(clippy::needless_range_loop, reason = "with iterators a test of the index stays in the loops")]
+mod of_rows;
 mod operands;
 mod random;
 #[cfg(test)]
@@ -68,6 +71,7 @@ pub use gates::gates;
 pub use largest::{larger_or_nan, largest};
 pub use long_sum::LongSum;
 pub use map::{accumulate, add, apply, map};
+pub use of_rows::{RowInput, map_and_sum_rows, map_rows, sums_of_rows};
 pub use random::{map_random, map_random_interleaved};
 pub use reduce::{dot, max, norm, sum, sum_chunks, sum_iter, sum_squares, sums};
 pub use rows::{add_to_rows, sum_rows};

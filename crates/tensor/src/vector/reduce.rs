@@ -210,9 +210,15 @@ where
     }
 }
 
+/// Whether this many numbers are more than one block.
+#[inline(always)]
+pub(super) fn long(n: usize) -> bool {
+    n > BLOCK
+}
+
 /// The sums over a block, each in one part for each lane.
 #[inline(always)]
-fn block<T: Real, const N: usize, const K: usize>(
+pub(super) fn block<T: Real, const N: usize, const K: usize>(
     inputs: [&[T]; N],
     f: &impl Fn([T; N]) -> [T; K],
 ) -> [[T; LANES]; K] {
