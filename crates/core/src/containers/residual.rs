@@ -1,6 +1,6 @@
 //! Residual connections.
 
-use chainrule_tensor::{Buffer, Real, Shape, map};
+use chainrule_tensor::{Buffer, Real, Shape, apply, map};
 use ndarray::ArrayView2;
 
 use crate::containers::any::AnyLayer;
@@ -85,8 +85,8 @@ impl<T: Real, L: Layer<T>> Layer<T> for Residual<L> {
         let y = branch.matrix(rows, columns);
         let inner = dx.as_mut().map(|dx| dx.view_mut());
         self.0.backward(Backward { params, grads, x, y, dy, dx: inner, cache, share });
-        if let Some(mut dx) = dx {
-            dx += &dy;
+        if let Some(dx) = dx {
+            apply!(dx = |dy| dx + dy);
         }
     }
 }
