@@ -39,7 +39,7 @@ pub trait Dataset: Sync {
 
     /// A hint that these columns of the sample at `index`, below [`len`](Self::len), will be read in the next step,
     /// for data sets that have to fetch them from somewhere. A trainer calls it in the middle of a step, where denormal numbers
-    /// count as 0.
+    /// count as 0, unless there are so few values in all that they stay in a cache.
     fn prefetch(&self, index: usize, columns: Range<usize>) {
         let _ = (index, columns);
     }
