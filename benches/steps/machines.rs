@@ -64,7 +64,7 @@ impl Sent {
         // The sums go to the last and from it to all others. Where each has a part of the parameters, operands go to all, sums to the last and
         // from it to whoever has the part, and parameters to all.
         let [hops, update] = if is_divided { [n + 2.0, 1.0 / n] } else { [2.0 * (n - 1.0), 1.0] };
-        let messages = (most.messages as f64 - 3.0 * (n - 1.0)).max(1.0);
+        let messages = (most.messages as f64 - 2.0 * (n - 1.0)).max(1.0);
         Some(Self { messages, bytes: most.bytes as f64, hops, update })
     }
 }
@@ -106,8 +106,8 @@ impl<'a> StepCost<'a> {
         let hop = latency + overhead + bytes / messages / bandwidth;
         // One message behind the other.
         let all = bytes / bandwidth + messages * overhead;
-        // What all tell all: the losses, and twice what callbacks want.
-        let told = 3.0 * (latency + (machines as f64 - 1.0) * overhead);
+        // What all tell all: the losses, and what callbacks want.
+        let told = 2.0 * (latency + (machines as f64 - 1.0) * overhead);
         hops * hop + all + told
     }
 
@@ -231,13 +231,13 @@ mod tests {
     fn a_step_is_its_passes_its_messages_and_its_update() {
         let cost = cost(100, 10.0);
         assert_eq!(cost.step(100, 1, NETWORK), 1100.0);
-        // 1000 bytes a microsecond: 250 for each message, 282 a hop. Twice one hop, 1000 + 8 for all, 3 (30 + 2).
+        // 1000 bytes a microsecond: 250 for each message, 282 a hop. Twice one hop, 1000 + 8 for all, 2 (30 + 2).
         let exchange = |machines| {
             let sent = (cost.sent)(100, machines).unwrap();
             StepCost::exchange(sent, machines, NETWORK)
         };
-        assert_eq!(exchange(2), 2.0 * 282.0 + 1008.0 + 96.0);
-        assert_eq!(exchange(4), 6.0 * 282.0 + 2.0 * 1008.0 + 3.0 * 36.0);
+        assert_eq!(exchange(2), 2.0 * 282.0 + 1008.0 + 64.0);
+        assert_eq!(exchange(4), 6.0 * 282.0 + 2.0 * 1008.0 + 2.0 * 36.0);
         assert_eq!(cost.step(101, 2, NETWORK), 510.0 + 100.0 + exchange(2));
         assert_eq!(cost.pays(NETWORK), 1);
     }

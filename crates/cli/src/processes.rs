@@ -2,12 +2,14 @@
 
 use std::error::Error;
 use std::fmt;
+use std::ops::Range;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chainrule::prelude::*;
+use chainrule::tensor::SharedMemory;
 use chainrule::train::{Group, GroupError, Lender, Lending};
 use chainrule_cli::terminal;
 use serde::{Deserialize, Serialize};
@@ -133,14 +135,16 @@ impl Processes {
     pub(crate) fn gather(
         &self,
         train_seconds: f64,
-        [shards, threads]: [usize; 2],
+        threads: usize,
+        shards_of: impl Fn(usize, usize) -> Range<usize>,
     ) -> Result<Vec<ProcessFigures>, Box<dyn Error>> {
         let Some(group) = &self.group else { return Ok(Vec::new()) };
         let (rank, size) = (group.rank(), group.size());
+        let Range { start, end } = shards_of(rank, size);
         let own = ProcessFigures {
             rank,
             host: host(),
-            shards: [shards * rank / size, shards * (rank + 1) / size],
+            shards: [start, end],
             threads,
             messages: group.messages.load(Ordering::Relaxed),
             bytes: group.bytes.load(Ordering::Relaxed),
@@ -231,6 +235,10 @@ impl Group for Counted {
 
     fn lend<'env>(&self, work: Lending<'_, 'env>) -> Result<(), GroupError> {
         self.group.lend(&mut |lender| work(&CountedLender { counted: self, lender }))
+    }
+
+    fn share(&self, bytes: usize) -> Result<Option<SharedMemory>, GroupError> {
+        self.group.share(bytes)
     }
 }
 
@@ -330,7 +338,7 @@ mod tests {
                 .map(|process| {
                     scope.spawn(|| {
                         process.first_then_others(|| Ok(())).unwrap();
-                        process.gather(1.5, [8, 2]).unwrap()
+                        process.gather(1.5, 2, |rank, _| 4 * rank..4 * rank + 3).unwrap()
                     })
                 })
                 .collect();
@@ -338,11 +346,14 @@ mod tests {
         });
         assert!(all[1].is_empty() && all[2].is_empty());
         let shards: Vec<[usize; 2]> = all[0].iter().map(|process| process.shards).collect();
-        assert_eq!(shards, [[0, 2], [2, 5], [5, 8]]);
+        assert_eq!(shards, [[0, 3], [4, 7], [8, 11]]);
         assert_eq!(all[0].iter().map(|process| process.messages).collect::<Vec<_>>(), [2, 0, 0]);
         assert!(all[0].iter().all(|process| process.train_seconds == 1.5 && process.threads == 2));
         assert!(processes[0].is_first() && !processes[1].is_first() && processes[2].are_many());
-        assert!(Processes::alone().is_first() && Processes::alone().gather(0.0, [1, 1]).unwrap().is_empty());
+        assert!(
+            Processes::alone().is_first()
+                && Processes::alone().gather(0.0, 1, |_, _| 0..1).unwrap().is_empty()
+        );
     }
 
     #[derive(Parser)]
@@ -391,15 +402,17 @@ mod tests {
         }
     }
 
-    /// Trains as `train-mnist --distributed` does in so many processes; returns the report.
+    /// Trains as `train-mnist --distributed` does in so many processes, or as it does without that option in none; returns the report.
     fn report(directory: &Path, processes: usize) -> Value {
         let file = |name: &str| directory.join(format!("{processes} {name}")).display().to_string();
         let (json, out, data) = (file("report"), file("model"), directory.display().to_string());
-        let options =
-            ["--epochs", "2", "--batch-size", "40", "--shards", "5", "--hidden", "60", "--distributed"];
+        let options = ["--epochs", "2", "--batch-size", "40", "--hidden", "60"];
         let files = ["--data-dir", &data, "--json", &json, "--out", &out];
         let words = ["train-mnist"].into_iter().chain(options).chain(files);
         let arguments = &Program::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).arguments;
+        if processes == 0 {
+            train_mnist::train(arguments, &Processes::alone()).unwrap();
+        }
         std::thread::scope(|scope| {
             for member in ThreadGroup::of(processes) {
                 scope.spawn(move || train_mnist::train(arguments, &Processes::of(Arc::new(member))).unwrap());
@@ -413,16 +426,22 @@ mod tests {
     fn the_program_finds_the_same_with_any_number_of_processes() {
         let directory = tempfile::tempdir().unwrap();
         write_data(directory.path());
-        let one = report(directory.path(), 1);
-        for processes in [2, 3] {
+        let one = report(directory.path(), 0);
+        assert_eq!(one["shards"], 2);
+        for processes in [1, 2, 3] {
             let several = report(directory.path(), processes);
             for figure in ["params_sha256", "test_loss", "confusion"] {
                 assert_eq!(several[figure], one[figure], "{processes} processes: {figure}");
             }
             let figures = several["processes"].as_array().unwrap();
             assert_eq!(figures.len(), processes);
-            assert!(figures.iter().all(|process| process["bytes"].as_u64() > Some(10_000)), "{figures:?}");
-            assert_eq!(figures[processes - 1]["shards"][1], 5);
+            let have_sent = |process: &Value| processes == 1 || process["bytes"].as_u64() > Some(10_000);
+            assert!(figures.iter().all(have_sent), "{figures:?}");
+            // Of three processes the first has no rows.
+            let shards =
+                |rank: usize| serde_json::from_value::<[usize; 2]>(figures[rank]["shards"].clone()).unwrap();
+            assert_eq!(shards(processes - 1), [usize::from(processes > 1), 2]);
+            assert!(processes < 3 || shards(0) == [0, 0]);
         }
     }
 }

@@ -12,7 +12,7 @@ use chainrule::data::ClassTargets;
 use chainrule::layers::activations::AnyActivation;
 use chainrule::prelude::*;
 use chainrule::tensor::{ClassTarget, blas};
-use chainrule::train::{Audit, GroupError};
+use chainrule::train::Audit;
 use chainrule_cli::dataset::{self, DatasetName, LoadedDataset};
 use chainrule_cli::families;
 use chainrule_cli::machine::cores;
@@ -35,9 +35,6 @@ use crate::report::{ReportSource, TrainReport};
 use crate::trace::TracedEvents;
 use crate::training_page::{TrainingFacts, TrainingPage};
 use crate::watch::{TESTING, Watch};
-
-/// The number of shards with `--distributed`, whatever the number of processes, which is no part of the result.
-const SHARDS_OF_GROUP: usize = 8;
 
 /// What changes the learning rate of the optimizer.
 pub(crate) const RATE_OPTIONS: &str = "--lr and --schedule";
@@ -113,14 +110,14 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) threads: Option<usize>,
     /// The number of shards that a batch is split into. At most this many threads can work, and it changes the last bits
-    /// of the result [default: 1 to 16, by the network and the batch; 8 with --distributed].
+    /// of the result [default: 1 to 16, by the network and the batch].
     #[arg(long)]
     pub(crate) shards: Option<usize>,
     /// Compute a result that is the same to the last bit on every CPU, in somewhat more time.
     #[arg(long)]
     pub(crate) portable: bool,
-    /// Train together with the other processes that mpirun has started. Each runs some of the shards, of which there have to be at least
-    /// as many as processes; the number of processes does not change the result. A process then has 1 thread unless --threads is given,
+    /// Train together with the other processes that mpirun has started. Each runs some of the shards; of more processes than shards some have
+    /// no rows. The number of processes does not change the result. A process then has 1 thread unless --threads is given,
     /// and there is no audit. Only for a program that was built with MPI.
     #[arg(long, conflicts_with_all = ["find_lr", "time"])]
     pub(crate) distributed: bool,
@@ -197,11 +194,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 fn check_before_launch(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     check_files(arguments)?;
     layers(arguments, families::registry())?;
-    let shards = arguments.shards.unwrap_or(SHARDS_OF_GROUP);
-    match arguments.processes.iter().max() {
-        Some(&size) if size > shards => Err(GroupError::FewShards { size, shards }.into()),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Checks whether the files can be written.
@@ -258,7 +251,8 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
     let optimizer = scheduled_optimizer(registry, &arguments.optimizer, rate)?;
     let mut trainer = ClassTarget::trainer(model, loss, optimizer)
         .batch_size(batch_size)
-        .shards(arguments.shards.or(arguments.distributed.then_some(SHARDS_OF_GROUP)))
+        .shards(arguments.shards)
+        .distributable(true)
         .threads(threads)
         .portable(arguments.portable)
         .seed(Seed(arguments.seed))
@@ -331,7 +325,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
     }
     let shards = trainer.shard_count();
     // Each shard is the work of one thread.
-    let working = threads.min(shards);
+    let working = threads.min(shards.div_ceil(processes.count()));
     if is_first {
         let gflops = peak::quick_estimate()?;
         let products = if arguments.portable {
@@ -342,7 +336,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
         let count = processes.count();
         let each =
             if processes.are_many() { format!(" in each of {count} processes") } else { String::new() };
-        let more = if shards > 1 && working < threads { " (--shards lets more work)" } else { "" };
+        let more = if working < threads && shards > 1 { " (--shards lets more work)" } else { "" };
         terminal::note(format_args!(
             "{products}, {gflops:.0} GFLOP/s; training on {working} of {threads} threads{each}, {shards} shards{more}\n{forecast}"
         ));
@@ -406,7 +400,7 @@ pub(crate) fn train(arguments: &Arguments, processes: &Processes) -> Result<Exit
         watch.show(TESTING);
     }
     let train_seconds = trainer.history().iter().map(|report| report.seconds).sum();
-    let figures = processes.gather(train_seconds, [shards, threads])?;
+    let figures = processes.gather(train_seconds, threads, |rank, size| trainer.shards_of(rank, size))?;
     if !is_first {
         return Ok(ExitCode::SUCCESS);
     }

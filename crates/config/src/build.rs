@@ -350,6 +350,7 @@ impl Configuration {
         let trainer = Y::trainer(model, loss, self.optimizer(registry)?)
             .batch_size(self.batch_size)
             .shards(self.shards)
+            .distributable(true)
             .portable(self.portable)
             .seed(Seed(self.seed));
         let trainer = if self.audit { trainer.audit(Audit::default()) } else { trainer };

@@ -2,18 +2,20 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use chainrule_tensor::SharedMemory;
 use chainrule_train::{Group, GroupError, Lending, TrainError};
 use mpi::request;
 
 use crate::loans::Loans;
-use crate::port::{Arrived, Calls, Closed, LONGEST, Port};
+use crate::port::{Arrived, Calls, Closed, LONGEST, Port, Tag};
 use crate::service::{Begun, Command, run};
+use crate::shared::{Place, Region};
 use crate::spare::Spare;
 
 /// For how long a process waits for a message of another one, unless it was told otherwise.
@@ -85,8 +87,12 @@ const NAP: Duration = Duration::from_micros(50);
 /// group waits for a message. While it panics, it ends the job instead. So does one whose memory MPI still uses, after another process has
 /// stopped in the middle of a message, since it cannot return to a caller who owns that memory.
 pub struct MpiGroup {
-    rank: usize,
+    pub(crate) rank: usize,
     size: usize,
+    /// The processes of this machine, this one included.
+    pub(crate) neighbours: Vec<usize>,
+    /// The memory that they share.
+    region: Mutex<Option<Arc<Region>>>,
     library: String,
     pub(crate) patience: Duration,
     pub(crate) port: Arc<Port>,
@@ -126,11 +132,13 @@ impl MpiGroup {
         let thread = thread::Builder::new().name("chainrule-mpi".into());
         let thread =
             thread.spawn(move || run(&received, &begun)).map_err(|error| MpiError::Thread(Some(error)))?;
-        let Begun { rank, port, spare, processes, library } =
+        let Begun { rank, neighbours, port, spare, processes, library } =
             beginning.recv().map_err(|_| MpiError::Thread(None))??;
         Ok(Self {
             rank,
             size: processes,
+            neighbours,
+            region: Mutex::default(),
             library,
             patience: PATIENCE,
             port,
@@ -167,9 +175,7 @@ impl MpiGroup {
             // By the process that has failed.
             Some(TrainError::Group(GroupError::Failed { .. })) => true,
             // All have found the same.
-            Some(TrainError::Group(
-                GroupError::Differ(_) | GroupError::FewShards { .. } | GroupError::Unsupported { .. },
-            )) => self.rank > 0,
+            Some(TrainError::Group(GroupError::Differ(_) | GroupError::Unsupported { .. })) => self.rank > 0,
             _ => false,
         };
         if is_said {
@@ -243,6 +249,65 @@ impl MpiGroup {
         })
     }
 
+    /// The memory that the processes of this machine share.
+    pub(crate) fn region(&self) -> MutexGuard<'_, Option<Arc<Region>>> {
+        self.region.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a message is in memory that this process shares with another one, if it does.
+    pub(crate) fn place_for(&self, to: usize, message: &[u8]) -> Option<Place> {
+        let region = self.region();
+        let place = region.as_ref()?.place_of(message)?;
+        self.neighbours.contains(&to).then_some(place)
+    }
+
+    /// Sends a message that says where the bytes are.
+    pub(crate) fn send_place(&self, to: usize, kind: u8, place: Place) -> Result<(), GroupError> {
+        // What was written is written before the other process knows of it.
+        fence(Ordering::Release);
+        let message = self.spare.copy_of(&place.bytes());
+        let tag = Tag { kind, is_in_place: true };
+        self.port.lock().send(to, tag, message).map_err(|Closed| closed(to))
+    }
+
+    /// Receives a message, whatever it is; returns its kind.
+    fn take_message(&self, from: usize, arrived: Arrived, message: &mut Vec<u8>) -> Result<u8, GroupError> {
+        let Tag { kind, is_in_place } = arrived.tag;
+        if is_in_place {
+            let place = self.take_place(from, arrived)?;
+            self.read_message(from, place, message)?;
+        } else {
+            message.resize(arrived.len, 0);
+            self.take(from, arrived, message);
+        }
+        Ok(kind)
+    }
+
+    /// Receives where the bytes of a message are.
+    fn take_place(&self, from: usize, arrived: Arrived) -> Result<Place, GroupError> {
+        let mut bytes = self.spare.take();
+        bytes.resize(arrived.len, 0);
+        self.take(from, arrived, &mut bytes);
+        fence(Ordering::Acquire);
+        let place = Place::of(&bytes);
+        self.spare.give(bytes);
+        place.ok_or_else(|| nowhere(from))
+    }
+
+    /// Reads a message whose bytes are in memory that is shared.
+    fn read(&self, from: usize, place: Place, target: &mut [u8]) -> Result<(), GroupError> {
+        let region = self.region().clone();
+        region.and_then(|region| region.read(place, target)).ok_or_else(|| nowhere(from))
+    }
+
+    /// As [`read`](Self::read), to the whole of `message`.
+    fn read_message(&self, from: usize, place: Place, message: &mut Vec<u8>) -> Result<(), GroupError> {
+        message.clear();
+        message.try_reserve(place.len).map_err(|_| nowhere(from))?;
+        message.resize(place.len, 0);
+        self.read(from, place, message)
+    }
+
     /// Receives a message of as many bytes as `place` has.
     fn take(&self, from: usize, arrived: Arrived, place: &mut [u8]) {
         request::scope(|scope| {
@@ -272,6 +337,14 @@ pub(crate) fn closed(rank: usize) -> GroupError {
     GroupError::Transport { rank, message: "this process has left MPI".into() }
 }
 
+/// A message says that it is where no memory is shared.
+fn nowhere(rank: usize) -> GroupError {
+    GroupError::Transport {
+        rank,
+        message: "its message is in memory that this process does not share".into(),
+    }
+}
+
 impl Group for MpiGroup {
     fn rank(&self) -> usize {
         self.rank
@@ -288,16 +361,13 @@ impl Group for MpiGroup {
 
     fn send_away(&self, to: usize, kind: u8, message: Vec<u8>) -> Result<Vec<u8>, GroupError> {
         self.check_length(to, message.len())?;
-        self.port.lock().send(to, kind, message).map_err(|Closed| closed(to))?;
+        self.port.lock().send(to, Tag::of(kind), message).map_err(|Closed| closed(to))?;
         Ok(self.spare.take())
     }
 
     fn receive(&self, from: usize, message: &mut Vec<u8>) -> Result<u8, GroupError> {
         let arrived = self.next(from)?;
-        let kind = arrived.kind;
-        message.resize(arrived.len, 0);
-        self.take(from, arrived, message);
-        Ok(kind)
+        self.take_message(from, arrived, message)
     }
 
     fn receive_into(
@@ -308,14 +378,23 @@ impl Group for MpiGroup {
         message: &mut Vec<u8>,
     ) -> Result<Option<u8>, GroupError> {
         let arrived = self.next(from)?;
-        if arrived.kind == kind && arrived.len == place.len() {
+        let Tag { kind: found, is_in_place } = arrived.tag;
+        if is_in_place {
+            let source = self.take_place(from, arrived)?;
+            if found == kind && source.len == place.len() {
+                return self.read(from, source, place).map(|()| None);
+            }
+            return self.read_message(from, source, message).map(|()| Some(found));
+        }
+        if found == kind && arrived.len == place.len() {
             self.take(from, arrived, place);
             return Ok(None);
         }
-        let kind = arrived.kind;
-        message.resize(arrived.len, 0);
-        self.take(from, arrived, message);
-        Ok(Some(kind))
+        self.take_message(from, arrived, message).map(Some)
+    }
+
+    fn share(&self, bytes: usize) -> Result<Option<SharedMemory>, GroupError> {
+        self.share_memory(bytes)
     }
 
     fn lend<'env>(&self, work: Lending<'_, 'env>) -> Result<(), GroupError> {

@@ -30,6 +30,9 @@ mod sending;
 #[cfg(feature = "mpi")]
 mod service;
 #[cfg(feature = "mpi")]
+#[expect(unsafe_code, reason = "the boundary to the system: memory that several processes map")]
+mod shared;
+#[cfg(feature = "mpi")]
 mod spare;
 
 #[cfg(feature = "mpi")]

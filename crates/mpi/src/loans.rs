@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use chainrule_train::{GroupError, Lender, TrainError};
 
 use crate::group::{BRIEF, FAILED, MpiGroup, closed};
-use crate::port::Closed;
+use crate::port::{Closed, Tag};
 use crate::sending::Sending;
 
 /// Sends messages from where they are. Where it cannot wait until they were sent, it ends the job.
@@ -41,11 +41,14 @@ impl<'a, 'env> Loans<'a, 'env> {
 
 impl<'env> Lender<'env> for Loans<'_, 'env> {
     fn send(&self, to: usize, kind: u8, message: &'env [u8]) -> Result<(), GroupError> {
+        if let Some(place) = self.group.place_for(to, message) {
+            return self.group.send_place(to, kind, place);
+        }
         self.group.check_length(to, message.len())?;
         let calls = self.group.port.lock();
         // SAFETY: the memory is borrowed for `'env`, which does not end before `run` does, and that does not return, by a panic neither, before
         // all was sent.
-        let sending = calls.start(to, |to| unsafe { Sending::lent(to, kind, message) });
+        let sending = calls.start(to, |to| unsafe { Sending::lent(to, Tag::of(kind), message) });
         let sending = sending.map_err(|Closed| closed(to))?;
         self.sending.borrow_mut().push((to, sending));
         Ok(())

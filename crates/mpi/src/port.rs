@@ -12,6 +12,34 @@ use crate::spare::Spare;
 /// The longest message that MPI counts.
 pub(crate) const LONGEST: usize = i32::MAX as usize;
 
+/// What is added to the kind of a message that only says where the bytes are, in memory that both processes share.
+const IN_PLACE: i32 = 1 << 8;
+
+/// What the tag of a message says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag {
+    pub(crate) kind: u8,
+    /// Whether it only says where the bytes are.
+    pub(crate) is_in_place: bool,
+}
+
+impl Tag {
+    /// That of a message with its bytes.
+    pub(crate) fn of(kind: u8) -> Self {
+        Self { kind, is_in_place: false }
+    }
+
+    fn from_number(number: i32) -> Self {
+        let is_in_place = number & IN_PLACE != 0;
+        // No process sends another one.
+        Self { kind: u8::try_from(number & !IN_PLACE).unwrap_or(u8::MAX), is_in_place }
+    }
+
+    pub(crate) fn number(self) -> i32 {
+        i32::from(self.kind) | if self.is_in_place { IN_PLACE } else { 0 }
+    }
+}
+
 /// The place where a process calls MPI. Whoever wants to has to lock it.
 pub(crate) struct Port(Mutex<Calls>);
 
@@ -29,7 +57,7 @@ unsafe impl Send for Calls {}
 /// A message that has arrived, and is not received yet.
 pub(crate) struct Arrived {
     pub(crate) message: Message,
-    pub(crate) kind: u8,
+    pub(crate) tag: Tag,
     pub(crate) len: usize,
 }
 
@@ -61,8 +89,8 @@ impl Port {
 
 impl Calls {
     /// Begins to send a message.
-    pub(crate) fn send(&mut self, to: usize, kind: u8, message: Vec<u8>) -> Result<(), Closed> {
-        let sending = self.start(to, |to| Sending::start(to, kind, message))?;
+    pub(crate) fn send(&mut self, to: usize, tag: Tag, message: Vec<u8>) -> Result<(), Closed> {
+        let sending = self.start(to, |to| Sending::start(to, tag, message))?;
         self.sending.push(sending);
         Ok(())
     }
@@ -87,8 +115,7 @@ impl Calls {
         let from = self.world.as_ref().ok_or(Closed)?.process_at_rank(from as i32);
         Ok(from.immediate_matched_probe().map(|(message, status)| Arrived {
             message,
-            // No process sends another one.
-            kind: u8::try_from(status.tag()).unwrap_or(u8::MAX),
+            tag: Tag::from_number(status.tag()),
             len: usize::try_from(status.count(u8::equivalent_datatype())).unwrap_or(0),
         }))
     }
@@ -103,5 +130,20 @@ impl Calls {
         if let Some(world) = &self.world {
             world.abort(status);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_a_number() {
+        for (kind, is_in_place) in [(0, false), (13, true), (255, true)] {
+            let tag = Tag { kind, is_in_place };
+            assert_eq!(Tag::from_number(tag.number()), tag);
+        }
+        assert_eq!(Tag::from_number(9).kind, Tag::of(9).kind);
+        assert_eq!(Tag::from_number(-1).kind, u8::MAX);
     }
 }

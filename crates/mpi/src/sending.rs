@@ -5,6 +5,8 @@ use std::mem::ManuallyDrop;
 use mpi::point_to_point::Destination;
 use mpi::request::{Request, StaticScope};
 
+use crate::port::Tag;
+
 /// A message that MPI reads while it is on its way.
 pub(crate) struct Sending {
     /// `None` once it was sent.
@@ -15,12 +17,12 @@ pub(crate) struct Sending {
 
 impl Sending {
     /// Begins to send a message.
-    pub(crate) fn start(to: &impl Destination, kind: u8, message: Vec<u8>) -> Self {
+    pub(crate) fn start(to: &impl Destination, tag: Tag, message: Vec<u8>) -> Self {
         let message = ManuallyDrop::new(message);
         // SAFETY: the memory is that of a vector which is neither changed nor freed before `finish` takes it, after MPI has said that it does
         // not need it any more.
         let bytes: &'static [u8] = unsafe { std::slice::from_raw_parts(message.as_ptr(), message.len()) };
-        Self { request: Some(to.immediate_send_with_tag(StaticScope, bytes, kind.into())), message }
+        Self { request: Some(to.immediate_send_with_tag(StaticScope, bytes, tag.number())), message }
     }
 
     /// Begins to send a message that is lent.
@@ -28,10 +30,10 @@ impl Sending {
     /// # Safety
     ///
     /// The memory of the message is neither changed nor freed before [`finish`](Self::finish) has returned something.
-    pub(crate) unsafe fn lent(to: &impl Destination, kind: u8, message: &[u8]) -> Self {
+    pub(crate) unsafe fn lent(to: &impl Destination, tag: Tag, message: &[u8]) -> Self {
         // SAFETY: the caller keeps the memory as long as it is read.
         let bytes: &'static [u8] = unsafe { std::slice::from_raw_parts(message.as_ptr(), message.len()) };
-        let request = to.immediate_send_with_tag(StaticScope, bytes, kind.into());
+        let request = to.immediate_send_with_tag(StaticScope, bytes, tag.number());
         Self { request: Some(request), message: ManuallyDrop::new(Vec::new()) }
     }
 

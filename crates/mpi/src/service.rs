@@ -6,8 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use mpi::Threading;
+use mpi::collective::{CommunicatorCollectives, Root};
 use mpi::environment::Universe;
-use mpi::topology::Communicator;
+use mpi::topology::{Communicator, SimpleCommunicator};
 
 use crate::group::MpiError;
 use crate::port::Port;
@@ -23,6 +24,8 @@ const SLEEP: Duration = Duration::from_millis(1);
 /// What the thread has found when it begins.
 pub(crate) struct Begun {
     pub(crate) rank: usize,
+    /// The processes of this machine, this one included.
+    pub(crate) neighbours: Vec<usize>,
     pub(crate) port: Arc<Port>,
     pub(crate) spare: Arc<Spare>,
     pub(crate) processes: usize,
@@ -48,17 +51,31 @@ pub(crate) fn run(commands: &Receiver<Command>, begun: &Sender<Result<Begun, Mpi
     }
     let world = universe.world();
     let (rank, processes) = (world.rank() as usize, world.size() as usize);
+    let neighbours = neighbours(&world);
     let port = Arc::new(Port::new(world));
     let spare = Arc::new(Spare::default());
     let _close = CloseOnDrop(port.clone());
     let library = mpi::environment::library_version().unwrap_or_default();
     let library = library.lines().next().unwrap_or_default().trim().trim_end_matches('\0').to_owned();
-    if begun.send(Ok(Begun { rank, port: port.clone(), spare: spare.clone(), processes, library })).is_err() {
+    if begun
+        .send(Ok(Begun { rank, neighbours, port: port.clone(), spare: spare.clone(), processes, library }))
+        .is_err()
+    {
         return;
     }
     serve(commands, &port, &spare);
     port.lock().close();
     finish(universe);
+}
+
+/// The ranks of the processes that can share memory, as MPI finds them.
+fn neighbours(world: &SimpleCommunicator) -> Vec<usize> {
+    let machine = world.split_shared(world.rank());
+    let mut first = world.rank();
+    machine.process_at_rank(0).broadcast_into(&mut first);
+    let mut firsts = vec![0; world.size() as usize];
+    world.all_gather_into(&first, &mut firsts);
+    (0..firsts.len()).filter(|&rank| firsts[rank] == first).collect()
 }
 
 /// Leaves MPI, which waits for the other processes.

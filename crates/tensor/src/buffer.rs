@@ -6,10 +6,11 @@ use std::ops::{Deref, DerefMut};
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::machine::SharedMemory;
 use crate::real::Real;
 
 /// The alignment of a [`Buffer`]: one cache line, and one AVX-512 register.
-const ALIGN: usize = 64;
+pub(crate) const ALIGN: usize = 64;
 
 /// A slice of numbers whose first value is on a 64-byte boundary.
 ///
@@ -24,10 +25,17 @@ const ALIGN: usize = 64;
 /// assert_eq!(x.as_ptr() as usize % 64, 0);
 /// ```
 pub struct Buffer<T> {
-    /// Longer than `len`, to contain a 64-byte boundary; never reallocated in place.
-    storage: Vec<T>,
+    storage: Storage<T>,
     start: usize,
     len: usize,
+}
+
+/// Where the values of a buffer are.
+enum Storage<T> {
+    /// Longer than the buffer, to contain a 64-byte boundary; never reallocated in place.
+    Own(Vec<T>),
+    /// In memory that other processes use as well, from its beginning on.
+    Shared(SharedMemory),
 }
 
 impl<T: Real> Buffer<T> {
@@ -62,7 +70,21 @@ impl<T: Real> Buffer<T> {
     /// The first `len` values of `storage` from a 64-byte boundary on.
     fn of(storage: Vec<T>, len: usize) -> Self {
         let start = storage.as_ptr().align_offset(ALIGN);
-        Self { storage, start, len }
+        Self { storage: Storage::Own(storage), start, len }
+    }
+
+    /// `len` values in memory that other processes use as well, with what is in it.
+    ///
+    /// # Panics
+    ///
+    /// If the memory is shorter than that.
+    pub fn in_shared(memory: SharedMemory, len: usize) -> Self {
+        assert!(
+            len <= memory.len() / size_of::<T>(),
+            "shared memory of {} bytes has no {len} values",
+            memory.len()
+        );
+        Self { storage: Storage::Shared(memory), start: 0, len }
     }
 
     /// Makes the buffer at least `len` values long. If it has to grow, its values are lost; otherwise it is unchanged.
@@ -104,7 +126,7 @@ fn count(rows: usize, columns: usize) -> usize {
 
 impl<T> Default for Buffer<T> {
     fn default() -> Self {
-        Self { storage: Vec::new(), start: 0, len: 0 }
+        Self { storage: Storage::Own(Vec::new()), start: 0, len: 0 }
     }
 }
 
@@ -126,14 +148,27 @@ impl<T> Deref for Buffer<T> {
     type Target = [T];
     #[inline]
     fn deref(&self) -> &[T] {
-        &self.storage[self.start..self.start + self.len]
+        match &self.storage {
+            Storage::Own(values) => &values[self.start..self.start + self.len],
+            // SAFETY: the memory is aligned for any number, has so many, and is used by this buffer alone, or by other processes while it is not
+            // used here (`SharedMemory::new`). Any bytes are a number: `T` is `f32` or `f64`, since only a `Real` gets into shared memory.
+            Storage::Shared(memory) => unsafe {
+                std::slice::from_raw_parts(memory.as_ptr().cast(), self.len)
+            },
+        }
     }
 }
 
 impl<T> DerefMut for Buffer<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
-        &mut self.storage[self.start..self.start + self.len]
+        match &mut self.storage {
+            Storage::Own(values) => &mut values[self.start..self.start + self.len],
+            // SAFETY: as in `deref`, and the buffer is borrowed by the caller alone.
+            Storage::Shared(memory) => unsafe {
+                std::slice::from_raw_parts_mut(memory.as_ptr().cast(), self.len)
+            },
+        }
     }
 }
 
@@ -161,6 +196,29 @@ mod tests {
         one.reserve(101);
         assert_eq!(one.len(), 101);
         assert!(Buffer::<f32>::zeros(0).is_empty());
+    }
+
+    #[test]
+    fn memory_that_is_shared_is_a_buffer_too() {
+        let mut owner = Buffer::<f64>::zeros(100);
+        let start = std::ptr::NonNull::new(owner.as_mut_ptr()).unwrap().cast();
+        // SAFETY: the memory has so many bytes, and nothing else uses it before `owner` is read again, when the buffers are gone.
+        let all = unsafe { SharedMemory::new(start, 800, std::sync::Arc::new(())) };
+        let (first, second) = all.split_at(100);
+        assert_eq!((first.len(), second.len()), (128, 672));
+        let (mut a, mut b) = (Buffer::<f32>::in_shared(first, 32), Buffer::<f64>::in_shared(second, 84));
+        assert_eq!((a.len(), b.as_ptr() as usize % ALIGN), (32, 0));
+        (a[0], b[83]) = (1.0, 2.0);
+        let mut copy = b.clone();
+        copy[83] = 3.0;
+        b.reserve(50);
+        assert_eq!((b[83], copy[83]), (2.0, 3.0));
+        // One that has to grow is elsewhere then.
+        b.reserve(85);
+        b[83] = 4.0;
+        assert!(Buffer::<f64>::in_shared(SharedMemory::default(), 0).is_empty());
+        drop((a, b));
+        assert_eq!((owner[0].to_bits() as u32, owner[99]), (1f32.to_bits(), 2.0));
     }
 
     #[test]

@@ -21,7 +21,7 @@
 //! `-C target-cpu=native`.
 //!
 //! - [`Real`] is `f32` or `f64`; [`Shape`] is the shape of one sample; [`Buffer`] is aligned memory, which [`doubles`] lends for
-//!   numbers of double precision, and [`bytes_of`] lends as bytes; [`Target`] is what a loss compares an output with.
+//!   numbers of double precision, and [`bytes_of`] lends as bytes, its own or [`SharedMemory`]; [`Target`] is what a loss compares an output with.
 //! - [`gemm()`] is the matrix product of `ndarray` views, by BLAS or by kernels of our own. With [`PortableProducts`] it has the same
 //!   bits on every CPU. [`SparseMatrix`] is a matrix most of whose values are 0, and [`UsedColumns`] are those of a
 //!   matrix that are not zeros, in products that leave out the others. [`interleaved`] has the products of many small matrices.
@@ -67,8 +67,8 @@ pub use buffer::Buffer;
 pub use bytes::{bytes_mut, bytes_of};
 pub use double::{doubles, scratch_for_doubles};
 pub use machine::{
-    CountingAllocator, FlushDenormals, NotingAllocator, blas, in_huge_pages, memory_limit, move_to_core,
-    prefetch, prefetch_mut, prepare_for_scarce_memory,
+    CountingAllocator, FlushDenormals, NotingAllocator, SharedMemory, blas, in_huge_pages, memory_limit,
+    move_to_core, prefetch, prefetch_mut, prepare_for_scarce_memory,
 };
 pub use matmul::{
     MAX_PRODUCTS, PortableProducts, SparseError, SparseMatrix, UsedColumns, gemm, gemm_sum, interleaved,

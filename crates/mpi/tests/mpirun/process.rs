@@ -120,7 +120,8 @@ pub(crate) fn train_all(join: impl Fn(Trainer<f32, u8>) -> Trainer<f32, u8>) -> 
     let mut results = Vec::new();
     for threads in [1, 2] {
         results.push(train(join(trainer(7).threads(threads)), None)?);
-        results.push(train(join(large(7).threads(threads)), None)?);
+        // With two shards, some processes have no rows.
+        results.push(train(join(large(7).threads(threads).shards(8 / threads.pow(2))), None)?);
         results.push(train_on(join(words(7).threads(threads)), &pixels(150, 1), &pixels(70, 2))?);
     }
     Ok(results.join("; "))
@@ -165,6 +166,12 @@ pub(crate) fn go_on(
     trainer.fit(&train, Fit::until(5).validation(&test))?;
     let losses: Vec<u64> = trainer.history().iter().map(|report| report.train.loss.to_bits()).collect();
     Ok(format!("{} {losses:x?}", trainer.model().parameters_sha256()))
+}
+
+/// Processes of one machine have memory in common.
+fn check_memory(group: &MpiGroup) {
+    let memory = group.share(4096).expect("all processes do the same");
+    assert_eq!(memory.is_some(), cfg!(target_os = "linux") && group.size() > 1);
 }
 
 /// How long a process of this case waits for another one.
@@ -218,7 +225,10 @@ pub(crate) fn run(rank: &str, case: &str) -> ExitCode {
                 trainer.fit(&data, 1_000_000).map(|_| String::new())
             })
         }
-        ("trains", _) => train_all(|trainer| trainer.group(group.clone())),
+        ("trains", _) => {
+            check_memory(&group);
+            train_all(|trainer| trainer.group(group.clone()))
+        }
         _ => train(trainer, wrong),
     };
     match trained {

@@ -10,6 +10,7 @@ mod memory;
 mod prefetch;
 mod refused;
 mod scarce_memory;
+mod shared_memory;
 
 pub use affinity::move_to_core;
 pub use counting_allocator::CountingAllocator;
@@ -21,3 +22,4 @@ pub(crate) use prefetch::prefetch_line;
 pub use prefetch::{prefetch, prefetch_mut};
 pub use refused::NotingAllocator;
 pub use scarce_memory::prepare_for_scarce_memory;
+pub use shared_memory::SharedMemory;

@@ -13,8 +13,8 @@ use super::buckets::{Bucket, Buckets, GradSource, runs};
 use super::members::{Kind, Members};
 use super::pass::rows_of_shard;
 use super::shard::Shard;
+use super::split_k::SplitK;
 use crate::group::GroupError;
-use crate::numbers;
 
 /// The operands of some stages, of all shards of a pass.
 #[derive(Debug, Default)]
@@ -23,11 +23,11 @@ pub(crate) struct Gathered<T: Real> {
     stages: Vec<(usize, [usize; 2])>,
     /// Those of the last pass: the first one is left out where its samples are stored without their zeros.
     used: Vec<(usize, [usize; 2])>,
-    /// Those of each other member, as they were received: of each of its shards X and dZ of each stage, one after the other.
+    /// Those of each member, as they are sent: of each of its shards X and dZ of each stage, one after the other.
     of_members: Vec<Buffer<T>>,
     /// Where those of each shard are.
     places: Vec<Place>,
-    /// The columns of the samples of each shard of another member that are not zeros.
+    /// The columns of the samples of each shard that are not zeros.
     columns: Vec<UsedColumns<T>>,
     /// Whether all gradients of the last pass are finite, those of other members included.
     are_finite: bool,
@@ -35,7 +35,7 @@ pub(crate) struct Gathered<T: Real> {
     run_len: usize,
 }
 
-/// Where the operands of a shard of another member are.
+/// Where the operands of a shard are.
 #[derive(Clone, Debug, Default)]
 struct Place {
     member: usize,
@@ -72,7 +72,7 @@ pub(crate) fn stages(buckets: &Buckets, rows: usize) -> Vec<(usize, [usize; 2])>
 }
 
 /// The number of values that a row has in these stages.
-fn columns(stages: &[(usize, [usize; 2])]) -> usize {
+pub(crate) fn columns(stages: &[(usize, [usize; 2])]) -> usize {
     stages.iter().map(|(_, [a, b])| a + b).sum()
 }
 
@@ -92,12 +92,12 @@ impl<T: Real> Gathered<T> {
         }
     }
 
-    /// The memory for another member, and the number of values that it is to have for so many rows.
-    pub(crate) fn memory(&mut self, member: usize, rows: usize) -> (&mut Buffer<T>, usize) {
+    /// The memory for the operands of a member.
+    pub(crate) fn memory(&mut self, member: usize) -> &mut Buffer<T> {
         if self.of_members.len() <= member {
             self.of_members.resize_with(member + 1, Buffer::default);
         }
-        (&mut self.of_members[member], rows.saturating_mul(columns(&self.stages)))
+        &mut self.of_members[member]
     }
 
     /// The number of values of a row; 0 if there is nothing to tell.
@@ -136,48 +136,65 @@ impl<T: Real> Gathered<T> {
         &mut self,
         members: &Members,
         shards: &[Shard<T, Y>],
+        split_k: Option<&SplitK<T>>,
         pass: PassOfAll,
     ) -> Result<(), GroupError> {
         let PassOfAll { rows, has_sparse_samples, largest_grad } = pass;
-        let Self { stages, used, places, .. } = self;
+        let Self { stages, used, places, of_members, .. } = self;
         used.clear();
         used.extend(stages.iter().filter(|&&(stage, _)| stage > 0 || !has_sparse_samples));
         self.are_finite = largest_grad.is_finite();
         if used.is_empty() {
             return Ok(());
         }
-        let others: Vec<usize> = members.others().collect();
-        members.send(&others, Kind::Operands, |message| {
-            for shard in shards[members.own()].iter().filter(|shard| !shard.is_empty()) {
-                for &(stage, _) in &*used {
-                    let (x, dz) = shard.operands(stage);
-                    for matrix in [x, dz] {
-                        // Row by row, as they are stored.
-                        let matrix = matrix.as_standard_layout();
-                        numbers::append(matrix.as_slice().unwrap_or_default(), message);
-                    }
-                }
-            }
-        })?;
         let columns = columns(used);
         let count = places.len();
-        for &member in &others {
+        let lens = (0..members.size()).map(|member| {
             let mut end = 0;
             for shard in members.shards_of(member) {
                 let rows = rows_of_shard(rows, shard, count).len();
                 let start = end;
                 end += rows * columns;
-                self.places[shard] = Place { member, values: start..end, rows, has_columns: false };
+                places[shard] = Place { member, values: start..end, rows, has_columns: false };
             }
-            let memory = &mut self.of_members[member];
-            memory.reserve(end);
-            members.receive_numbers(member, Kind::Operands, &mut memory[..end])?;
+            end
+        });
+        let lens: Vec<usize> = lens.collect();
+        for (memory, &len) in of_members.iter_mut().zip(&lens) {
+            memory.reserve(len);
         }
-        others.iter().for_each(|&member| members.shards_of(member).for_each(|shard| self.look(shard)));
+        let mut own = std::mem::take(&mut of_members[members.rank()]);
+        let mut rest = &mut own[..];
+        let mut write = |values: &[T]| {
+            let (place, after) = std::mem::take(&mut rest).split_at_mut(values.len());
+            place.copy_from_slice(values);
+            rest = after;
+        };
+        for index in members.own().filter(|&index| !shards[index].is_empty()) {
+            for &(stage, _) in &*used {
+                let (x, dz) = shards[index].operands(stage);
+                // Row by row, as they are stored.
+                match split_k.filter(|_| stage == 0) {
+                    Some(split_k) => rows_of_shard(rows, index, count)
+                        .for_each(|row| split_k.sample(row).for_each(&mut write)),
+                    None => write(x.as_standard_layout().as_slice().unwrap_or_default()),
+                }
+                write(dz.as_standard_layout().as_slice().unwrap_or_default());
+            }
+        }
+        let exchanged = members.lend(&mut |lent| {
+            lent.send_to_others(Kind::Operands, &own[..lens[members.rank()]])?;
+            members.others().try_for_each(|member| {
+                members.receive_numbers(member, Kind::Operands, &mut of_members[member][..lens[member]])
+            })
+        });
+        of_members[members.rank()] = own;
+        exchanged?;
+        (0..self.places.len()).for_each(|shard| self.look(shard));
         Ok(())
     }
 
-    /// Looks for columns of the samples of a shard that are zeros, as that shard has.
+    /// Looks for columns of the samples of a shard that are zeros.
     fn look(&mut self, shard: usize) {
         let Some((x, dz)) = self.operands(0, shard) else { return };
         let (inputs, units) = (x.ncols(), dz.ncols());
@@ -191,7 +208,7 @@ impl<T: Real> Gathered<T> {
         self.places[shard].has_columns = columns.are_fewer();
     }
 
-    /// The X and the dZ of a stage in a shard of another member; `None` if it has no rows.
+    /// The X and the dZ of a stage in a shard; `None` if it has no rows, or if those of this stage are not told.
     pub(crate) fn operands(
         &self,
         stage: usize,
@@ -208,7 +225,7 @@ impl<T: Real> Gathered<T> {
         Some((of(a, x)?, of(b, dz)?))
     }
 
-    /// The columns of the samples of a shard of another member that are not zeros, if they were looked for and it pays to leave out the others.
+    /// The columns of the samples of a shard that are not zeros, if they were looked for and it pays to leave out the others.
     pub(crate) fn used_columns(&self, shard: usize) -> Option<&UsedColumns<T>> {
         self.places[shard].has_columns.then(|| &self.columns[shard])
     }

@@ -17,6 +17,7 @@ use super::reduce::{Beside, BucketRange, Order, Phase, Reduce, Scratch, add_shar
 use super::several_passes::Shares;
 use super::shard::Shard;
 use super::sparse::{RowRange, TableRows};
+use super::split_k::SplitK;
 use super::update::{Common, ParamBlock};
 use crate::group::GroupError;
 
@@ -39,6 +40,7 @@ impl<T> Default for GroupSum<T> {
 pub(crate) struct Addends<'a, 'b, T: Real, Y> {
     pub(crate) members: &'a Members,
     pub(crate) shards: &'a [Shard<T, Y>],
+    pub(crate) split_k: Option<&'a SplitK<T>>,
     pub(crate) buckets: &'a Buckets,
     pub(crate) common: &'a Common<'b, T>,
     /// The number of rows of the pass, over all members.
@@ -122,12 +124,12 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
         gathered: Option<&Gathered<T>>,
         scratch: &mut [Scratch<T>],
     ) {
-        let &Self { shards, common, threads, .. } = self;
+        let &Self { shards, split_k, common, threads, .. } = self;
         let offset = buckets[0].start;
         let block = ParamBlock { common, offset, params: &mut [], state_offset: 0, state: &mut [] };
         let range = BucketRange { buckets, block, total: values };
         let order = Order::ByShard { continued };
-        let beside = gathered.map_or(Beside::Nothing, Beside::Gathered);
+        let beside = gathered.map_or(Beside::of_first(split_k, None), Beside::Gathered);
         Reduce { beside, ..Reduce::new(Phase::Reduce, order, shards) }.run(range, scratch, threads);
     }
 

@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chainrule_tensor::{Real, bytes_mut, bytes_of};
+use chainrule_tensor::{Real, SharedMemory, bytes_mut, bytes_of};
 
 use super::pass::rows_of_shard;
 use crate::group::{Group, GroupError, Lender};
@@ -86,7 +86,8 @@ impl Kind {
     }
 }
 
-/// How members divide the shards of a batch: each has a contiguous run of whole ones.
+/// How members divide the shards of a batch: each has a contiguous run of whole ones. Where there are more members than shards, the last ones
+/// have one each, so that sums travel through no member that adds nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Division {
     /// The number of members.
@@ -97,7 +98,10 @@ pub(crate) struct Division {
 impl Division {
     /// The shards of a member.
     pub(crate) fn shards_of(self, rank: usize) -> Range<usize> {
-        rows_of_shard(self.shards, rank, self.size)
+        match self.size.checked_sub(self.shards) {
+            None => rows_of_shard(self.shards, rank, self.size),
+            Some(idle) => rank.saturating_sub(idle)..(rank + 1).saturating_sub(idle),
+        }
     }
 
     /// The rows of a batch of `rows` that belong to a member.
@@ -153,11 +157,6 @@ impl Members {
         self.division.shards_of(rank)
     }
 
-    /// The rows of a batch of `rows` that belong to a member.
-    pub(crate) fn rows_of(&self, rank: usize, rows: usize) -> Range<usize> {
-        self.division.rows_of(rank, rows)
-    }
-
     /// Whether a member has rows of a batch of `rows`.
     pub(crate) fn has_rows(&self, rank: usize, rows: usize) -> bool {
         self.division.has_rows(rank, rows)
@@ -194,6 +193,13 @@ impl Members {
         values: &[T],
     ) -> Result<(), GroupError> {
         self.send(to, kind, |message| numbers::append(values, message))
+    }
+
+    /// Memory of so many bytes that the members on this machine have in common, if there is any: see [`Group::share`].
+    pub(crate) fn share(&self, bytes: usize) -> Result<Option<SharedMemory>, GroupError> {
+        // A machine with the other order of bytes sends copies.
+        let bytes = if cfg!(target_endian = "big") { 0 } else { bytes };
+        if bytes == 0 { Ok(None) } else { self.group.share(bytes) }
     }
 
     /// Calls `work`, which lends numbers that others are sent, and returns when they were sent.
@@ -383,10 +389,12 @@ mod tests {
 
     #[test]
     fn every_shard_and_every_row_belongs_to_one_member() {
-        for (size, shards) in [(1, 1), (2, 3), (3, 8), (7, 8), (4, 4)] {
+        for (size, shards) in [(1, 1), (2, 3), (3, 8), (7, 8), (4, 4), (7, 2), (3, 1)] {
             let all = members(size, shards);
             let owned: Vec<usize> = all.iter().flat_map(Members::own).collect();
             assert_eq!(owned, (0..shards).collect::<Vec<_>>());
+            // Once one has some, all after it have.
+            assert!(all.windows(2).all(|pair| pair[0].own().is_empty() || !pair[1].own().is_empty()));
             for rows in [1, 2, 5, 8, 31] {
                 let of = |rank| all[0].division.rows_of(rank, rows);
                 assert_eq!((0..size).flat_map(of).collect::<Vec<_>>(), (0..rows).collect::<Vec<_>>());

@@ -113,7 +113,7 @@ pub(crate) enum Beside<'a, T: Real> {
     Split(&'a SplitK<T>),
     /// The columns that the samples of all shards use.
     Used(&'a UsedColumns<T>),
-    /// The operands in the shards of other members of a group, where those of all are summed here.
+    /// The operands in the shards of all members of a group, where they are summed here.
     Gathered(&'a Gathered<T>),
 }
 
@@ -166,7 +166,7 @@ impl<'a, T: Real, Y: Sync> Reduce<'a, T, Y> {
         }
     }
 
-    /// The operands in the shards of other members.
+    /// The operands in the shards of all members.
     fn gathered(&self) -> Option<&'a Gathered<T>> {
         match self.beside {
             Beside::Gathered(gathered) => Some(gathered),
@@ -184,8 +184,10 @@ impl<'a, T: Real, Y: Sync> Reduce<'a, T, Y> {
     fn share(&self, Work { split, mut rest, shards, scratch, threads }: Work<'_, T>) {
         if threads < 2 || split.buckets.len() + rest.buckets.len() < 2 {
             let _flush = FlushDenormals::new();
-            // Other threads read the rest of the parameters in their passes, but not this thread's rows of the split weight.
-            let shared = shards.len() < self.shards.len() && self.phase != Phase::Reduce;
+            // Other threads read the rest of the parameters in their passes, but not this thread's rows of the split weight; other processes
+            // read all, if these are where they can.
+            let are_read = shards.len() < self.shards.len() || self.gathered().is_some();
+            let shared = are_read && self.phase != Phase::Reduce;
             if shared && let Some(first) = rest.buckets.first() {
                 prefetch_params(first, &mut rest.block);
             }
@@ -324,34 +326,42 @@ impl<'a, T: Real, Y: Sync> Reduce<'a, T, Y> {
             };
         let mut dw =
             ArrayViewMut2::from_shape((inputs.len(), columns), sum).expect("whole rows of the weight");
-        let mut row = 0;
+        // With a split product only the shards of this process have rows here.
+        let mut row = self.split_k().map_or(0, SplitK::first_row);
         let all = self.shards.iter().enumerate();
         let mut operands = all.filter_map(|(index, shard)| {
-            let (used, (x, dy)) = if shard.is_empty() {
-                let gathered = self.gathered()?;
-                (gathered.used_columns(index), gathered.operands(stage, index)?)
-            } else {
-                (shard.used_columns(), shard.operands(stage))
+            let gathered = self.gathered();
+            let gathered =
+                gathered.and_then(|all| Some((all.used_columns(index), all.operands(stage, index)?)));
+            let (used, (x, dy)) = match gathered {
+                Some(operands) => operands,
+                None if shard.is_empty() => return None,
+                None => (shard.used_columns(), shard.operands(stage)),
             };
             let rows = row..row + dy.nrows();
             row = rows.end;
-            let x = match self.beside {
-                Beside::Split(split_k) if stage == 0 => split_k.x(rows, inputs.clone()),
-                _ => x.slice_move(s![.., inputs.clone()]),
+            let (used, x) = match self.beside {
+                Beside::Split(split_k) if stage == 0 => {
+                    let used = split_k.used(rows.start, inputs.clone());
+                    (Some(used), split_k.x(rows, inputs.clone()))
+                }
+                _ => {
+                    let used = used.map(|used| (used, inputs.clone()));
+                    (used, x.slice_move(s![.., inputs.clone()]))
+                }
             };
             Some((used, (x.reversed_axes(), dy)))
         });
         if self.order != Order::Joined {
             let mut beta = if continued { T::one() } else { T::zero() };
             for (used, terms) in operands {
-                let used = used.map(|used| (used, inputs.clone()));
                 product(used, &[terms], beta, dw.view_mut());
                 beta = T::one();
             }
             return;
         }
         let used = match self.beside {
-            Beside::Split(split_k) if stage == 0 => Some(split_k.used(inputs.clone())),
+            Beside::Split(split_k) if stage == 0 => Some(split_k.used(0, inputs.clone())),
             Beside::Used(used) if stage == 0 => Some((used, inputs.clone())),
             _ => None,
         };

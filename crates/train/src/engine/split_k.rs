@@ -7,7 +7,8 @@
 //! `dZ`, not W. A matrix product split along its inner dimension K is called split-K.
 //!
 //! There are as many blocks as shards, and their products are added in order, so the number of threads is no part of the
-//! result.
+//! result. Where several processes may share the shards, a block multiplies the rows of each shard by themselves, and one of several processes
+//! has all blocks, with its rows alone.
 
 use std::ops::Range;
 
@@ -24,6 +25,10 @@ pub(crate) struct SplitK<T: Real> {
     pub(crate) weight: Range<usize>,
     pub(crate) units: usize,
     pub(crate) blocks: Vec<ColumnBlock<T>>,
+    /// Whether the rows of each shard are multiplied by themselves.
+    by_shard: bool,
+    /// The rows of the batch that the blocks have in the last pass, which are multiplied together.
+    pub(crate) parts: Vec<Range<usize>>,
 }
 
 /// Some columns of the samples, with their product. It is aligned to two cache lines, as a shard is.
@@ -38,8 +43,8 @@ pub(crate) struct ColumnBlock<T: Real> {
     row: Buffer<T>,
     /// The largest absolute value in these columns.
     largest: f64,
-    /// Those that are not zeros in the whole batch.
-    used: UsedColumns<T>,
+    /// Those that are not zeros, for each part of the rows.
+    used: Vec<UsedColumns<T>>,
 }
 
 impl<T: Real> SplitK<T> {
@@ -51,7 +56,7 @@ impl<T: Real> SplitK<T> {
         plan: &Plan,
         cache: &SequentialCache<T>,
         inputs: usize,
-        Cut { batch, shards }: Cut,
+        Cut { batch, shards, by_shard }: Cut,
     ) -> Option<Self> {
         let weight =
             cache.lead().filter(|weight| weight.start == 0 && inputs > 0 && buckets::defers(plan))?;
@@ -77,9 +82,31 @@ impl<T: Real> SplitK<T> {
             z: Buffer::default(),
             row: Buffer::zeros(inputs),
             largest: 0.0,
-            used: UsedColumns::default(),
+            used: vec![UsedColumns::default(); if by_shard { shards } else { 1 }],
         };
-        Some(Self { units, weight, blocks: (0..shards).map(block).collect() })
+        let parts = Vec::with_capacity(shards);
+        Some(Self { units, weight, blocks: (0..shards).map(block).collect(), by_shard, parts })
+    }
+
+    /// Begins a pass over the rows of these shards, which follow each other.
+    pub(crate) fn begin(&mut self, shards: impl Iterator<Item = Range<usize>>) {
+        self.parts.clear();
+        for rows in shards.filter(|rows| !rows.is_empty()) {
+            match self.parts.last_mut() {
+                Some(all) if !self.by_shard => all.end = rows.end,
+                _ => self.parts.push(rows),
+            }
+        }
+    }
+
+    /// The first row of the batch that the blocks have.
+    pub(crate) fn first_row(&self) -> usize {
+        self.parts.first().map_or(0, |rows| rows.start)
+    }
+
+    /// Which of the rows of the blocks these rows of the batch are.
+    fn local(&self, Range { start, end }: Range<usize>) -> Range<usize> {
+        start - self.first_row()..end - self.first_row()
     }
 
     /// The end, in the flat parameters, of the rows of the weight that belong to the first `blocks` blocks.
@@ -106,6 +133,7 @@ impl<T: Real> SplitK<T> {
         let [first, second, rest @ ..] = &self.blocks[..] else {
             unreachable!("there are at least two blocks")
         };
+        let rows = self.local(rows);
         let a = first.z(&rows, self.units);
         let b = second.z(&rows, self.units);
         let sum = z.view_mut();
@@ -117,6 +145,7 @@ impl<T: Real> SplitK<T> {
 
     /// A sample of the last pass, in the parts that the blocks have of it.
     pub(crate) fn sample(&self, row: usize) -> impl Iterator<Item = &[T]> {
+        let row = row - self.first_row();
         self.blocks.iter().map(move |ColumnBlock { columns, x, .. }| {
             let width = columns.len();
             &x[row * width..(row + 1) * width]
@@ -126,13 +155,16 @@ impl<T: Real> SplitK<T> {
     /// These columns of the samples, for these rows of the batch. The columns belong to one block.
     pub(crate) fn x(&self, rows: Range<usize>, columns: Range<usize>) -> ArrayView2<'_, T> {
         let (ColumnBlock { columns: own, x, .. }, columns) = self.block(columns);
+        let rows = self.local(rows);
         x.matrix(rows.end, own.len()).slice_move(s![rows, columns])
     }
 
-    /// Which columns the batch uses, and which of them these columns of the samples are. The columns belong to one block.
-    pub(crate) fn used(&self, columns: Range<usize>) -> (&UsedColumns<T>, Range<usize>) {
+    /// Which columns the part of the batch with this row uses, and which of them these columns of the samples are. The columns belong to one
+    /// block.
+    pub(crate) fn used(&self, row: usize, columns: Range<usize>) -> (&UsedColumns<T>, Range<usize>) {
         let (block, columns) = self.block(columns);
-        (&block.used, columns)
+        let part = self.parts.partition_point(|rows| rows.end <= row);
+        (&block.used[part], columns)
     }
 
     /// The block of these columns, and which of its columns they are.
@@ -149,6 +181,14 @@ impl<T: Real> SplitK<T> {
 pub(crate) struct Cut {
     pub(crate) batch: usize,
     pub(crate) shards: usize,
+    /// Whether several processes may share them.
+    pub(crate) by_shard: bool,
+}
+
+/// The rows of a shard, and where their targets are kept.
+pub(crate) struct OfShard<'a, Y> {
+    pub(crate) rows: Range<usize>,
+    pub(crate) targets: &'a mut Vec<Y>,
 }
 
 impl<T: Real> ColumnBlock<T> {
@@ -157,43 +197,52 @@ impl<T: Real> ColumnBlock<T> {
         self.z.matrix(rows.end, units).slice_move(s![rows.clone(), ..])
     }
 
-    /// Gathers its columns of the whole batch, and multiplies them with its rows of the weight. The targets of `rows` are
-    /// kept.
+    /// Gathers its columns of these parts of the batch, which follow each other, and multiplies each with its rows of the weight. The targets of
+    /// the rows of a shard are kept.
     pub(crate) fn run<Y: Clone + Send + Sync>(
         &mut self,
         pass: &Pass<'_, T, Y>,
-        rows: Range<usize>,
-        targets: &mut Vec<Y>,
+        parts: &[Range<usize>],
+        OfShard { rows, targets }: OfShard<'_, Y>,
         units: usize,
     ) {
         let Self { columns, x, z, row, largest, used } = self;
-        let count = pass.samples.len();
+        let count = parts.iter().map(Range::len).sum::<usize>();
         let width = columns.len();
         x.reserve(count * width);
         z.reserve(count * units);
         targets.clear();
-        used.begin(width, units);
-        let mut position = 0;
-        let few = UsedColumns::<T>::ROWS;
-        for (x, samples) in x[..count * width].chunks_mut(few * width).zip(pass.samples.chunks(few)) {
-            for (part, &index) in x.chunks_exact_mut(width).zip(samples) {
-                let target = pass.data.read_part(index as usize, columns.clone(), part, row);
-                if rows.contains(&position) {
-                    targets.push(target);
-                }
-                position += 1;
-            }
-            used.look(x);
-        }
-        // The data set reads with the caller's treatment of denormal numbers.
-        let _flush = FlushDenormals::new();
-        *largest = used.end().as_f64();
+        *largest = 0.0;
         let weight = &pass.params[columns.start * units..columns.end * units];
         let w = ArrayView2::from_shape((width, units), weight).expect("the values of the block");
-        let (x, z) = (x.matrix(count, width), z.matrix_mut(count, units));
-        match pass.finite {
-            true => used.product(x, w, z), // Zₚ = Xₚ Wₚ
-            false => gemm(T::one(), x, w, T::zero(), z),
+        let few = UsedColumns::<T>::ROWS;
+        let mut first = 0;
+        for (part, used) in parts.iter().zip(used) {
+            used.begin(width, units);
+            let rows_of_part = first..first + part.len();
+            first = rows_of_part.end;
+            let mut position = part.start;
+            let x_of_part = &mut x[rows_of_part.start * width..rows_of_part.end * width];
+            for (x, samples) in x_of_part.chunks_mut(few * width).zip(pass.samples[part.clone()].chunks(few))
+            {
+                for (part, &index) in x.chunks_exact_mut(width).zip(samples) {
+                    let target = pass.data.read_part(index as usize, columns.clone(), part, row);
+                    if rows.contains(&position) {
+                        targets.push(target);
+                    }
+                    position += 1;
+                }
+                used.look(x);
+            }
+            // The data set reads with the caller's treatment of denormal numbers.
+            let _flush = FlushDenormals::new();
+            *largest = vector::larger_or_nan(*largest, used.end().as_f64());
+            let x = x.matrix(count, width).slice_move(s![rows_of_part.clone(), ..]);
+            let z = z.matrix_mut(count, units).slice_move(s![rows_of_part, ..]);
+            match pass.finite {
+                true => used.product(x, w, z), // Zₚ = Xₚ Wₚ
+                false => gemm(T::one(), x, w, T::zero(), z),
+            }
         }
     }
 }

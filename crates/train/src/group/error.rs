@@ -54,16 +54,6 @@ pub enum GroupError {
     /// The members would not compute one training.
     #[error("the processes differ, and would not compute one training:\n{}", table(.0))]
     Differ(Vec<Difference>),
-    /// There are more members than shards.
-    #[error(
-        "a batch is cut into {shards} shards, too few for {size} processes: choose {size} shards or more, or fewer processes"
-    )]
-    FewShards {
-        /// The number of members.
-        size: usize,
-        /// The number of shards of a batch.
-        shards: usize,
-    },
     /// Something that a group does not support.
     #[error("a group of processes does not support {what}: {instead}")]
     Unsupported {

@@ -10,6 +10,8 @@ mod threads;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use chainrule_tensor::SharedMemory;
+
 pub use error::{Difference, GroupError};
 pub use threads::ThreadGroup;
 
@@ -81,6 +83,21 @@ pub trait Group: Debug + Send + Sync {
     fn lend<'env>(&self, work: Lending<'_, 'env>) -> Result<(), GroupError> {
         work(&Copying(self))
     }
+
+    /// Memory of so many bytes that the members on this machine have in common, in place of what they had before; `None` if there is none, as by
+    /// default. All members call it at the same point, with the same number. What is [lent](Self::lend) from it need not be copied for a member
+    /// that [receives](Self::receive_into) it to the same place.
+    ///
+    /// Each number in it belongs to one member at a time. That one writes it and lends it; the others leave it alone until they have
+    /// received it, and read it until they send the message after which the member writes it again.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    fn share(&self, bytes: usize) -> Result<Option<SharedMemory>, GroupError> {
+        let _ = bytes;
+        Ok(None)
+    }
 }
 
 /// Sends messages from where they are: see [`Group::lend`].
@@ -139,5 +156,9 @@ impl<G: Group + ?Sized> Group for Arc<G> {
 
     fn lend<'env>(&self, work: Lending<'_, 'env>) -> Result<(), GroupError> {
         (**self).lend(work)
+    }
+
+    fn share(&self, bytes: usize) -> Result<Option<SharedMemory>, GroupError> {
+        (**self).share(bytes)
     }
 }

@@ -84,7 +84,7 @@ impl<T: Real> Model<T> {
         ];
         // Where the first product is split, each block has a product of the whole batch, and scratch space for a sample.
         let split = !optimizer.needs_factors();
-        let cut = Cut { batch: batch_size, shards };
+        let cut = Cut { batch: batch_size, shards, by_shard: false };
         let split_k = split.then(|| SplitK::new(self.plan(), &self.cache, inputs, cut));
         let products = split_k.flatten().map_or(0, |SplitK { blocks, units, .. }| {
             count(blocks.len(), units.saturating_mul(batch_size).saturating_add(inputs))

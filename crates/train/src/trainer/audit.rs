@@ -26,6 +26,8 @@ use crate::audit::progress::Progress;
 use crate::audit::rate::{self, Outcome};
 use crate::audit::{Audit, AuditFinding, Fault, relation, targets};
 use crate::engine::pass::Batch;
+use crate::engine::shard::Shard;
+use crate::model::model::Model;
 
 /// The most samples of a look at the layers, and the least if there are so many.
 const ROWS: [usize; 2] = [16, 64];
@@ -329,8 +331,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         Some((seen, loss?))
     }
 
-    /// Runs a pass over these samples in the first shard as `run` does; returns what that returns of the loss, which is `None` if the pass
-    /// cannot be run.
+    /// Runs a pass over these samples in the [shard for that](State::shard_aside) as `run` does; returns what that returns of the loss, which is
+    /// `None` if the pass cannot be run.
     pub(super) fn pass_aside<R>(
         &mut self,
         data: &dyn Samples<T, Target = Y>,
@@ -339,8 +341,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         run: impl FnOnce(&mut dyn FnMut() -> Option<f64>) -> R,
     ) -> Option<R> {
         let stateful = self.model.plan().is_stateful();
-        let State { shards, buckets, whole_batch, of_group, .. } = &mut self.state;
-        let shards = shards.get_mut(..1)?;
+        if self.state.members.is_some() && self.state.aside.is_empty() {
+            let Model { input, output, parameters, .. } = &self.model;
+            let grads = Buffer::try_zeros(parameters.len())?;
+            let shard = Shard::new(self.model.cache(), grads, input.size(), output.size());
+            self.state.aside.push(shard);
+        }
+        let State { shards, aside, buckets, whole_batch, of_group, .. } = &mut self.state;
+        let shards = if aside.is_empty() { shards } else { aside }.get_mut(..1)?;
         let kept = stateful.then(|| shards[0].exchange_cache(self.model.cache()));
         let forward = Forward {
             layers: &self.model.layers,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chainrule_tensor::vector::larger_or_nan;
-use chainrule_tensor::{Real, vector};
+use chainrule_tensor::{Buffer, Real, vector};
 
 use super::error::TrainError;
 use super::reserve::reserve;
@@ -11,7 +11,7 @@ use super::{State, Trainer};
 use crate::engine::buckets::{Bucket, Buckets, runs};
 use crate::engine::careful::{Finding, Watch, Watched};
 use crate::engine::divided::{Changed, DividedSum};
-use crate::engine::gathered::{Gathered, PassOfAll, stages};
+use crate::engine::gathered::{Gathered, PassOfAll, columns, stages};
 use crate::engine::group_sum::{Addends, GroupSum};
 use crate::engine::members::{Kind, Members};
 use crate::engine::parts::{Part, Parts};
@@ -19,6 +19,9 @@ use crate::engine::several_passes::Shares;
 use crate::engine::update::Common;
 use crate::group::GroupError;
 use crate::numbers;
+
+/// Shared memory is cut at multiples of so many bytes.
+const CACHE_LINES: usize = 64;
 
 /// The last pass of a batch, whose sums are completed with the update.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +45,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let is_certain = self.part_is_within_range(members)?;
         if !is_certain {
             self.copy_part()?;
+            // Others may update parameters where this process reads them: see `share_memory`.
+            members.all_gather(Kind::Findings, &[], &mut |_, _| Some(()))?;
         }
         let step = self.state.at();
         let watch = (!is_certain).then(Watch::default);
@@ -74,13 +79,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         watch: Option<&Watch>,
     ) -> Result<(), TrainError> {
         let step = self.state.at();
-        let State { operands, shards, has_sparse_samples, of_group, .. } = &mut self.state;
+        let State { operands, shards, split_k, has_sparse_samples, of_group, .. } = &mut self.state;
         let largest_grad = of_group.largest_grads.iter().sum();
         let pass = PassOfAll { rows, has_sparse_samples: *has_sparse_samples, largest_grad };
-        operands.exchange(members, shards, pass)?;
+        operands.exchange(members, shards, split_k.as_ref(), pass)?;
         let optimizer = &*self.optimizer;
         let State {
             shards,
+            split_k,
             optimizer_state,
             part,
             parts,
@@ -95,7 +101,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let (Some(parts), Some(part)) = (parts, part) else { return Ok(()) };
         let (buckets, slots) = (&*buckets, optimizer.slots());
         let common = &Common { step, optimizer, slots, parameters: buckets.parameters(), numbers, watch };
-        let addends = Addends { members, shards, buckets, common, rows, shares, threads };
+        let split_k = split_k.as_ref();
+        let addends = Addends { members, shards, split_k, buckets, common, rows, shares, threads };
         let params = &mut *self.model.parameters;
         let changed = updates.then_some(Changed { params, state: optimizer_state, part });
         let GroupSum { pass, .. } = group_sum;
@@ -137,16 +144,74 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         Ok(())
     }
 
+    /// Moves the parameters to memory that processes of one machine share, where each has a part, for as long as they train: what one of them
+    /// updates is not copied by the others. There is also memory for the operands of products.
+    ///
+    /// A process updates parameters after all others have sent it the operands, or their sums, of a pass that has read them; and it goes on with
+    /// what others have updated after it has received that. It writes its operands after all have told their losses, which they do after they have read those
+    /// of the pass before.
+    pub(super) fn share_memory(&mut self) -> Result<(), TrainError> {
+        let Some(members) = self.with_parts() else { return Ok(()) };
+        let operands = (0..members.size()).map(|rank| self.bytes_of_operands(&members, rank));
+        let of_params = size_of_val(self.model.parameters());
+        // Each begins on a cache line of its own.
+        let bytes: usize = operands.chain([of_params]).map(|bytes| bytes.next_multiple_of(CACHE_LINES)).sum();
+        let Some(memory) = members.share(bytes)? else { return Ok(()) };
+        let (params, rest) = memory.split_at(of_params);
+        let mut params = Buffer::in_shared(params, self.model.parameters.len());
+        // All write the same to it.
+        params.copy_from_slice(&self.model.parameters);
+        self.state.unshared = std::mem::replace(&mut self.model.parameters, params);
+        self.state.shared_memory = Some(rest);
+        Ok(())
+    }
+
+    /// Moves the parameters back to memory of this process.
+    pub(super) fn unshare_memory(&mut self) {
+        let State { unshared, shared_memory, operands, .. } = &mut self.state;
+        *shared_memory = None;
+        if unshared.len() < self.model.parameters.len() {
+            return;
+        }
+        *operands = Gathered::of_stages(Vec::new(), 0, 0);
+        unshared.copy_from_slice(&self.model.parameters);
+        self.model.parameters = std::mem::take(unshared);
+    }
+
+    /// The most bytes that the operands of the shards of a process are.
+    fn bytes_of_operands(&self, members: &Members, rank: usize) -> usize {
+        let rows = self.rows_of_pass();
+        let State { parts, buckets, .. } = &self.state;
+        let columns = columns(&stages_of_parts(parts.as_ref(), buckets, rows));
+        // The shards of a batch have as many rows as this, or one fewer.
+        let most = rows.div_ceil(self.shard_count().max(1)) * members.shards_of(rank).len();
+        most.saturating_mul(columns).saturating_mul(size_of::<T>())
+    }
+
     /// Chooses the products of which members tell each other the operands, and allocates these.
     pub(super) fn make_operands(&mut self, shards: usize) -> Result<(), TrainError> {
+        let members = self.state.members.clone();
+        let size = members.as_ref().map_or(0, |members| members.size());
+        let bytes: Vec<usize> = match &members {
+            Some(members) => (0..size).map(|rank| self.bytes_of_operands(members, rank)).collect(),
+            None => Vec::new(),
+        };
         let rows = self.rows_of_pass();
-        let State { operands, buckets, parts, members, .. } = &mut self.state;
+        let State { operands, buckets, parts, shared_memory, .. } = &mut self.state;
         *operands =
             Gathered::of_stages(stages_of_parts(parts.as_ref(), buckets, rows), shards, buckets.run_len());
-        let Some(members) = members else { return Ok(()) };
-        for member in members.others() {
-            let (memory, len) = operands.memory(member, members.rows_of(member, rows).len());
-            reserve(memory, len, members.size() - 1, "the operands of products in other processes")?;
+        let mut shared = shared_memory.take();
+        for (member, bytes) in bytes.into_iter().enumerate() {
+            let len = bytes / size_of::<T>();
+            let memory = operands.memory(member);
+            match shared.take() {
+                None => reserve(memory, len, size, "the operands of products")?,
+                Some(all) => {
+                    let (of_member, rest) = all.split_at(bytes);
+                    *memory = Buffer::in_shared(of_member, len);
+                    shared = Some(rest);
+                }
+            }
         }
         Ok(())
     }

@@ -105,11 +105,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let index = self.state.position.batches as usize;
             let next = rest.peek().copied().unwrap_or_default();
             self.optimizer.check_step(self.state.at())?;
-            if self.tell(&Event::Batch { epoch, batch: index })?.is_break() {
+            if self.tell_batch(&Event::Batch { epoch, batch: index })?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             let loss = match self.step(data, Batch { index, samples, next }) {
-                Ok(loss) => loss,
+                Ok(Some(loss)) => loss,
+                Ok(None) => return Ok(ControlFlow::Break(())),
                 Err(error) if data.failure().is_none() && self.may_skip(&error) => {
                     history.skipped += 1;
                     if self.skip(samples.len(), &error)?.is_break() {

@@ -9,6 +9,7 @@ use chainrule_metrics::Measure;
 use chainrule_tensor::Real;
 
 use super::error::TrainError;
+use super::group::Wishes;
 use super::targets::{check_outputs, check_targets};
 use crate::engine::buckets::Buckets;
 use crate::engine::exchange::Exchanges;
@@ -16,7 +17,7 @@ use crate::engine::members::{Kind, Members};
 use crate::engine::pass::{Batch, Pass, rows_of_shard};
 use crate::engine::pool::each_pair;
 use crate::engine::shard::Shard;
-use crate::engine::split_k::SplitK;
+use crate::engine::split_k::{OfShard, SplitK};
 use crate::engine::whole_batch::{BatchLoss, Losses, WholeBatch};
 
 /// What the passes of a batch read, whichever parameters they run with.
@@ -57,15 +58,30 @@ pub(super) struct OfGroup {
     pub(super) losses: Vec<f64>,
     /// The largest gradient of each shard.
     pub(super) largest_grads: Vec<f64>,
+    /// What callbacks of this member have asked for where the step began, until it is told.
+    pub(super) own_wishes: Wishes,
+    /// The same of each member, as it was told.
+    pub(super) wishes: Vec<Wishes>,
 }
 
 impl OfGroup {
-    /// Tells the others the largest gradients of the shards of this process, followed by the losses of its rows, and notes those of all.
-    fn gather(&mut self, members: &Members, told: &[f64]) -> Result<(), TrainError> {
-        let Self { losses, largest_grads } = self;
+    /// Tells the others what the callbacks of this process ask for, the largest gradients of its shards and the losses of its rows, and notes
+    /// those of all.
+    fn gather(
+        &mut self,
+        members: &Members,
+        largest: impl Iterator<Item = f64>,
+        of_rows: impl Iterator<Item = f64>,
+    ) -> Result<(), TrainError> {
+        let Self { losses, largest_grads, own_wishes, wishes } = self;
         losses.clear();
         largest_grads.clear();
-        members.all_gather_numbers(Kind::Losses, told, &mut |rank, numbers| {
+        wishes.clear();
+        let asked = f64::from(std::mem::take(own_wishes).number());
+        let told: Vec<f64> = [asked].into_iter().chain(largest).chain(of_rows).collect();
+        members.all_gather_numbers(Kind::Losses, &told, &mut |rank, numbers| {
+            let (&asked, numbers) = numbers.split_first()?;
+            wishes.push(Wishes::of(asked as u8)?);
             let (of_shards, of_rows) = numbers.split_at_checked(members.shards_of(rank).len())?;
             largest_grads.extend_from_slice(of_shards);
             losses.extend_from_slice(of_rows);
@@ -98,10 +114,12 @@ impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
         let scale = reduction.factor(rows_of_batch, weight);
 
         let mut split_k = if mode == Mode::Eval || sparse_samples { None } else { split_k.as_mut() };
-        if let Some(SplitK { blocks, units, .. }) = &mut split_k {
-            let units = *units;
+        if let Some(split_k) = &mut split_k {
+            split_k.begin(own.clone().map(rows));
+            let SplitK { blocks, units, parts, .. } = &mut **split_k;
+            let (units, parts) = (*units, &*parts);
             each_pair(blocks, shards, threads, &|index, block, shard| {
-                block.run(&pass, rows(index), &mut shard.targets, units);
+                block.run(&pass, parts, OfShard { rows: rows(index), targets: &mut shard.targets }, units);
                 Ok::<(), TrainError>(())
             })?;
         }
@@ -196,8 +214,7 @@ impl<T: Real, Y: Clone + Send + Sync> Forward<'_, T, Y> {
             None => total(losses),
             Some(members) => {
                 let largest_grads = shards[own.clone()].iter().map(|shard| shard.largest_grad);
-                let told: Vec<f64> = largest_grads.chain(losses).collect();
-                of_group.gather(members, &told)?;
+                of_group.gather(members, largest_grads, losses)?;
                 total(of_group.losses.iter().copied())
             }
         };

@@ -13,8 +13,9 @@ use super::error::TrainError;
 use super::place::Place;
 use super::reserve::reserve;
 use super::tallies::Tallies;
+use super::warning::TrainWarning;
 use super::{State, Trainer};
-use crate::engine::members::{Kind, Members};
+use crate::engine::members::{Division, Kind, Members};
 use crate::group::{Difference, Group, GroupError};
 use crate::model::encoding::{decode, encode};
 use crate::numbers;
@@ -34,11 +35,25 @@ fn estimated_roots() -> String {
 }
 
 /// What the callbacks of a member have asked for at an event.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wishes {
     pub(super) stop: bool,
     pub(super) save: bool,
     pub(super) restore: bool,
+}
+
+impl Wishes {
+    /// As a number that members tell each other.
+    pub(super) fn number(self) -> u8 {
+        let Self { stop, save, restore } = self;
+        u8::from(stop) | u8::from(save) << 1 | u8::from(restore) << 2
+    }
+
+    /// Those of a number, if it is one of theirs.
+    pub(super) fn of(number: u8) -> Option<Self> {
+        let has = |bit: u8| number & 1 << bit != 0;
+        (number < 8).then_some(Self { stop: has(0), save: has(1), restore: has(2) })
+    }
 }
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
@@ -56,7 +71,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// of. The samples of a validation are not compared with those of the training, so there is no
     /// [warning](super::TrainWarning::SeenSamples) if they are the same.
     ///
-    /// The result is that of [`distributable`](Self::distributable) in one process. There have to be as many shards as processes, or more. In a
+    /// The result is that of [`distributable`](Self::distributable) in one process. Of more processes than [`shards`](Self::shards) some have no
+    /// rows, with a [warning](super::TrainWarning::IdleProcesses): they only update their part of the parameters, if they have one. In a
     /// step a process sends about twice the bytes of the parameters. Of a large network each keeps the optimizer's state of its part of the
     /// parameters alone ([`optimizer_bytes`](Self::optimizer_bytes)): a checkpoint is then made for a callback that asks for it or, after
     /// the training, by all together ([`checkpoint_together`](Self::checkpoint_together)), not by [`save`](Self::save) in one of them.
@@ -72,8 +88,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self
     }
 
-    /// Whether a training of one process has the bits of one whose shards are divided among several: products are then summed shard by
-    /// shard, and a batch is not cut by columns, which takes somewhat more time. `false` by default; with a [`group`](Self::group) it is
+    /// Whether a training of one process has the bits of one whose shards are divided among several: products are then computed and summed shard by
+    /// shard, which takes a few percent more time. `false` by default; with a [`group`](Self::group) it is
     /// always so.
     ///
     /// A checkpoint does not hold it; after [`resume`](super::Trainer::resume) it is to be chosen again.
@@ -103,7 +119,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         let members = Arc::new(Members::new(Arc::clone(group), self.shard_count()));
         self.state.members = Some(Arc::clone(&members));
-        let result = self.check_group(&members).map_err(TrainError::from).and_then(|()| work(self));
+        // What was asked for in a step that has failed is no one's wish any more.
+        self.state.of_group.own_wishes = Wishes::default();
+        let result = self.check_group().map_err(TrainError::from).and_then(|()| work(self));
+        self.unshare_memory();
+        self.state.aside.clear();
         self.state.members = None;
         if let Err(error) = &result {
             members.fail(error);
@@ -115,11 +135,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Refuses what a group does not support.
-    fn check_group(&self, members: &Members) -> Result<(), GroupError> {
-        let (size, shards) = (members.size(), self.shard_count());
-        if size > shards {
-            return Err(GroupError::FewShards { size, shards });
-        }
+    fn check_group(&self) -> Result<(), GroupError> {
         let optimizer = "choose another optimizer, or train in one process";
         let (what, instead) = if self.optimizer.needs_factors() {
             ("optimizers that need the factors of products", optimizer)
@@ -138,6 +154,15 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return Ok(());
         };
         Err(GroupError::Unsupported { what, instead })
+    }
+
+    /// Warns if there are more members than shards.
+    pub(super) fn warn_if_idle(&mut self) {
+        let (processes, shards) =
+            (self.state.members.as_ref().map_or(1, |members| members.size()), self.shard_count());
+        if processes > shards {
+            self.warn(TrainWarning::IdleProcesses { processes, shards });
+        }
     }
 
     /// Refuses what works only in one process.
@@ -208,37 +233,38 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         ]
     }
 
-    /// What callbacks of any member have asked for.
+    /// Tells the others what callbacks of this member have asked for, and gets ready for what those of any have.
     pub(super) fn agree(&mut self, wishes: Wishes) -> Result<ControlFlow<()>, TrainError> {
         let Some(members) = self.state.members.clone() else { return Ok(flow_of(wishes.stop)) };
-        let Wishes { stop, save, restore } = wishes;
-        let mut any = wishes;
-        let mut asking = Vec::new();
-        let mut differs = None;
-        members.all_gather(Kind::Requests, &[stop, save, restore].map(u8::from), &mut |rank, message| {
-            let &[stop, save, restores] = message else { return None };
-            any.stop |= stop != 0;
-            if save != 0 {
-                any.save = true;
-                asking.push(rank);
-            }
-            if (restores != 0) != restore {
-                differs = Some(rank);
-            }
+        let mut all = Vec::new();
+        members.all_gather(Kind::Requests, &[wishes.number()], &mut |_, message| {
+            let &[number] = message else { return None };
+            all.push(Wishes::of(number)?);
             Some(())
         })?;
-        if let Some(rank) = differs {
+        self.get_ready(&members, &all)
+    }
+
+    /// Gets ready for what callbacks of any member have asked for.
+    pub(super) fn get_ready(
+        &mut self,
+        members: &Members,
+        all: &[Wishes],
+    ) -> Result<ControlFlow<()>, TrainError> {
+        let restore = all[members.rank()].restore;
+        if let Some(rank) = all.iter().position(|wishes| wishes.restore != restore) {
             let [expected, found] = match restore {
                 true => ["going back to other weights", "going on"],
                 false => ["going on", "going back to other weights"],
             };
             return Err(GroupError::OutOfStep { rank, expected, found }.into());
         }
-        if any.save {
+        let asking: Vec<usize> = (0..all.len()).filter(|&rank| all[rank].save).collect();
+        if !asking.is_empty() {
             self.share_counts()?;
             self.gather_state(&asking)?;
         }
-        Ok(flow_of(any.stop))
+        Ok(flow_of(all.iter().any(|wishes| wishes.stop)))
     }
 
     /// Takes over what the metrics have counted in the shards of other members in this epoch.
@@ -257,6 +283,11 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         let what = "the gradients of one of the passes of a batch";
         reserve(&mut self.state.group_sum.pass, self.model.parameters().len(), 1, what)
+    }
+
+    /// The shards of a batch that a process runs, if so many share this training: see [`group`](Self::group).
+    pub fn shards_of(&self, rank: usize, processes: usize) -> Range<usize> {
+        Division { size: processes.max(1), shards: self.shard_count() }.shards_of(rank)
     }
 
     /// The shards that this process runs.

@@ -53,7 +53,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let samples = samples_spread(data.len(), self.rows_of_look(data.len()), step);
         let mode = self.mode_of_step(0);
         let seen = self.watched(data, &samples, mode, LookFor::default());
-        let grads = seen.and(self.state.shards.first()).map(|shard| &*shard.grads);
+        let grads = seen.and(self.state.shard_aside()).map(|shard| &*shard.grads);
         let is_weight = |entry: &&ParamEntry| entry.kind == ParamKind::Weight;
         let weights: Vec<&ParamEntry> = self.model.plan().entries().iter().filter(is_weight).collect();
         if record.sizes.is_empty() {

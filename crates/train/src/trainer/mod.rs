@@ -303,6 +303,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.make_optimizer_state()?;
         let purpose = || format!("training, {fit:?}");
         self.compare_members(data, purpose)?;
+        self.share_memory()?;
         if self.state.position.of != data.len() as u64 {
             self.end_epoch();
         }
@@ -316,6 +317,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.batch_size > data.len() {
             self.warn(TrainWarning::LargeBatch { batch_size: self.batch_size, samples: data.len() });
         }
+        self.warn_if_idle();
         self.state.trained.start(data.len(), address(data));
         // Also for the validation, which is to be the evaluation of those samples.
         let most = data.len().max(fit.validation.map_or(0, |validation| validation.len()));
@@ -413,8 +415,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let _one_thread = blas::OneThread::new();
         self.state.rows = rows;
         // Further shards would always be empty, and a checkpoint may say any number. But those of a stateful model keep its states, and
-        // those of a group belong to its members.
-        let are_kept = self.model.plan().is_stateful() || self.state.members.is_some();
+        // those that several processes may share are the same everywhere.
+        let are_kept = self.model.plan().is_stateful() || self.is_distributable();
         let shards = self.shard_count().min(if are_kept { usize::MAX } else { rows.max(1) });
         if self.state.shards.len() < shards {
             self.check_memory_of(shards)?;
@@ -431,8 +433,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         }
         self.state.shards.truncate(shards);
         let inputs = self.model.input().size();
-        let cut = Cut { batch: self.rows_of_pass(), shards };
-        let split = !self.optimizer.needs_factors() && !self.is_distributable();
+        let cut = Cut { batch: self.rows_of_pass(), shards, by_shard: self.is_distributable() };
+        let split = !self.optimizer.needs_factors();
         let split_k = split.then(|| SplitK::new(self.model.plan(), &self.model.cache, inputs, cut));
         self.state.split_k = split_k.flatten();
         if self.sums_first() {
@@ -480,7 +482,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         } else {
             0
         };
-        self.threads.min(shards.max(of_update))
+        self.threads.min(shards.max(of_update)).max(1)
     }
 
     /// The floating-point operations of the products of one step.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use chainrule_core::carried::CarriedState;
 use chainrule_optim::schedule::Plateau;
 use chainrule_optim::{Run, Step};
-use chainrule_tensor::{Buffer, Real, UsedColumns};
+use chainrule_tensor::{Buffer, Real, SharedMemory, UsedColumns};
 
 use super::forward::OfGroup;
 use super::history::EpochReport;
@@ -107,8 +107,14 @@ pub(super) struct State<T: Real, Y> {
     pub(super) members: Option<Arc<Members>>,
     pub(super) of_group: OfGroup,
     pub(super) group_sum: GroupSum<T>,
+    /// A shard for passes aside, where the others are those of the members of a group.
+    pub(super) aside: Vec<Shard<T, Y>>,
     /// What members tell each other instead of sums, where each has a part.
     pub(super) operands: Gathered<T>,
+    /// The memory for the parameters while they are in that which processes share; otherwise empty.
+    pub(super) unshared: Buffer<T>,
+    /// What is left of that.
+    pub(super) shared_memory: Option<SharedMemory>,
     /// Whether the training has ended with an error, of which callbacks are told.
     pub(super) has_ended: bool,
 }
@@ -158,9 +164,17 @@ impl<T: Real, Y> State<T, Y> {
             members: None,
             of_group: OfGroup::default(),
             group_sum: GroupSum::default(),
+            aside: Vec::new(),
             operands: Gathered::of_stages(Vec::new(), 0, 0),
+            unshared: Buffer::default(),
+            shared_memory: None,
             has_ended: false,
         }
+    }
+
+    /// That in which a pass was run that is no part of the training.
+    pub(super) fn shard_aside(&self) -> Option<&Shard<T, Y>> {
+        self.aside.first().or(self.shards.first())
     }
 
     /// Whether the optimizer's state of all parameters is here.

@@ -1,6 +1,8 @@
 //! One step: the shards' forward and backward passes, then the sum of their gradients and the update. The
 //! [engine](crate::engine) has a picture of it.
 
+use std::ops::ControlFlow;
+
 use chainrule_core::Mode;
 use chainrule_data::Samples;
 use chainrule_tensor::{Real, Seed, vector};
@@ -24,7 +26,8 @@ use crate::engine::whole_batch::BatchLoss;
 const CACHED: usize = 1 << 18;
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
-    /// Trains on a batch; returns its loss before the update.
+    /// Trains on a batch; returns its loss before the update, or nothing if a callback of another process or this one has stopped the training
+    /// before the step.
     ///
     /// A step that is not taken changes nothing, unless another process has failed in its middle, and except that the states that layers carry from batch to batch, which the forward
     /// pass has moved on, begin again from zeros.
@@ -32,7 +35,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         &mut self,
         data: &dyn Samples<T, Target = Y>,
         batch: Batch<'_>,
-    ) -> Result<BatchLoss, TrainError> {
+    ) -> Result<Option<BatchLoss>, TrainError> {
         let loss = self.try_step(data, batch);
         if loss.is_err() {
             self.reset_states();
@@ -44,16 +47,16 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         &mut self,
         data: &dyn Samples<T, Target = Y>,
         batch: Batch<'_>,
-    ) -> Result<BatchLoss, TrainError> {
+    ) -> Result<Option<BatchLoss>, TrainError> {
         let small = self.step_flops(batch.samples.len().div_ceil(self.accumulate)) < WORTH_A_FORK;
         let threads = if small { 1 } else { self.state.threads };
-        let (loss, last) = self.passes(data, batch, threads)?;
+        let Some((loss, last)) = self.passes(data, batch, threads)? else { return Ok(None) };
         if let (Some(members), Some(last)) = (self.with_parts(), last) {
             if let Some(finding) = self.step_of_parts(&members, last, threads)? {
                 return Err(self.refusal(data, batch, finding));
             }
             self.state.step += 1;
-            return Ok(loss);
+            return Ok(Some(loss));
         }
         let prefetch = |sample: u32, columns| data.prefetch(sample as usize, columns);
         // Most of them belong to other processes, if there are any.
@@ -67,7 +70,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return Err(self.refusal(data, batch, finding));
         }
         self.state.step += 1;
-        Ok(loss)
+        Ok(Some(loss))
     }
 
     /// Whether all gradients are summed before the update begins, and not bucket by bucket with it.
@@ -105,13 +108,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// The passes of a batch: one, or as many as its gradient is accumulated in. Where all gradients are summed before the update,
-    /// that is done; where it is done in parts, for all passes but the last one, which is returned too.
+    /// that is done; where it is done in parts, for all passes but the last one, which is returned too. Nothing if the training is stopped
+    /// before the step.
     fn passes(
         &mut self,
         data: &dyn Samples<T, Target = Y>,
         batch: Batch<'_>,
         threads: usize,
-    ) -> Result<(BatchLoss, Option<LastPass>), TrainError> {
+    ) -> Result<Option<(BatchLoss, Option<LastPass>)>, TrainError> {
         // Shards that wait for each other have a thread each.
         let threads_of_pass = self.state.exchanges.as_ref().map_or(threads, Exchanges::len);
         let mut passes = SeveralPasses::new(self.loss.reduction());
@@ -123,7 +127,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 tallies.count(shards, *threads);
             }
             let mode = self.mode_of_step(first_row);
-            let loss = self.forward(data, part, mode, threads_of_pass)?;
+            let mut loss = self.forward(data, part, mode, threads_of_pass)?;
+            match self.do_as_told()? {
+                ControlFlow::Break(()) => return Ok(None),
+                ControlFlow::Continue(true) => loss = self.forward(data, part, mode, threads_of_pass)?,
+                ControlFlow::Continue(false) => {}
+            }
             self.check_loss(data, part, loss.objective)?;
             let largest_grad = match self.state.members {
                 None => self.state.shards.iter().map(|shard| shard.largest_grad).sum(),
@@ -145,7 +154,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
                 match members {
                     None => sum.run(total, shards, (split_k.as_ref(), used), scratch, shares),
                     Some(members) => {
-                        let of_pass = OfPass { shards, rows: part.samples.len(), shares };
+                        let (split_k, rows) = (split_k.as_ref(), part.samples.len());
+                        let of_pass = OfPass { shards, split_k, rows, shares };
                         sum.run_in_group(members, total, of_pass, group_sum, scratch)?;
                     }
                 }
@@ -162,7 +172,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.accumulate > 1 {
             self.check_loss(data, batch, loss.objective)?;
         }
-        Ok((loss, last))
+        Ok(Some((loss, last)))
     }
 
     /// The mode of the passes in the next step, for the samples of its batch from `first_row` on.

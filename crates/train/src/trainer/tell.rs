@@ -20,6 +20,39 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.tell_of(|_, tell| tell(event))
     }
 
+    /// Tells all callbacks that a step begins; breaks if one of them does. What they ask for in a group is told with the losses of the step, and
+    /// [done](Self::do_as_told) then.
+    pub(super) fn tell_batch(&mut self, event: &Event<'_>) -> Result<ControlFlow<()>, TrainError> {
+        if self.state.members.is_none() {
+            return self.tell(event);
+        }
+        let wishes = self.call(|_, tell| tell(event));
+        if self.state.requests.error.is_some() {
+            self.fulfil()?;
+        }
+        self.state.of_group.own_wishes = wishes;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Does what callbacks of any member have asked for where a step began, which was told with its losses; breaks if one of them does. Whether
+    /// the pass is to be repeated, with other parameters.
+    pub(super) fn do_as_told(&mut self) -> Result<ControlFlow<(), bool>, TrainError> {
+        let wishes = std::mem::take(&mut self.state.of_group.wishes);
+        let Some(members) = self.state.members.clone() else { return Ok(ControlFlow::Continue(false)) };
+        if wishes.iter().all(|wishes| *wishes == Wishes::default()) {
+            self.state.of_group.wishes = wishes;
+            // Warnings need no others.
+            self.fulfil()?;
+            return Ok(ControlFlow::Continue(false));
+        }
+        let flow = self.get_ready(&members, &wishes)?;
+        self.fulfil()?;
+        Ok(match flow {
+            ControlFlow::Break(()) => ControlFlow::Break(()),
+            ControlFlow::Continue(()) => ControlFlow::Continue(wishes[members.rank()].restore),
+        })
+    }
+
     /// As [`tell`](Self::tell), of an event that is made from the trainer.
     pub(super) fn tell_of(
         &mut self,
@@ -28,17 +61,27 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.callbacks.is_empty() && self.state.members.is_none() {
             return Ok(ControlFlow::Continue(()));
         }
+        let wishes = self.call(make);
+        let mut flow = if wishes.stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        // An error is told to the others where the training ends.
+        if self.state.members.is_some() && !self.state.has_ended && self.state.requests.error.is_none() {
+            flow = self.agree(wishes)?;
+        }
+        self.fulfil()?;
+        Ok(flow)
+    }
+
+    /// Calls all callbacks; returns what they ask for.
+    fn call(&mut self, make: impl FnOnce(&Self, &mut dyn FnMut(&Event<'_>))) -> Wishes {
         let mut callbacks = std::mem::take(&mut self.callbacks);
         let mut requests = std::mem::take(&mut self.state.requests);
-        let mut flow = ControlFlow::Continue(());
+        let mut stop = false;
         let this = &*self;
         let mut tell = |event: &Event<'_>| {
             for (index, callback) in callbacks.iter_mut().enumerate() {
                 requests.checkpoint = false;
                 let mut view = TrainerView { trainer: this, requests: &mut requests };
-                if callback.on(event, &mut view).is_break() {
-                    flow = ControlFlow::Break(());
-                }
+                stop |= callback.on(event, &mut view).is_break();
                 if requests.checkpoint {
                     requests.wanting.push(index);
                 }
@@ -49,15 +92,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.callbacks = callbacks;
         self.state.requests = requests;
         told.unwrap_or_else(|panic| resume_unwind(panic));
-        let Requests { restore, save, wanting, error, .. } = &self.state.requests;
-        // An error is told to the others where the training ends.
-        if self.state.members.is_some() && !self.state.has_ended && error.is_none() {
-            let save = !save.is_empty() || !wanting.is_empty();
-            let wishes = Wishes { stop: flow.is_break(), save, restore: restore.is_some() };
-            flow = self.agree(wishes)?;
-        }
-        self.fulfil()?;
-        Ok(flow)
+        let Requests { restore, save, wanting, .. } = &self.state.requests;
+        Wishes { stop, save: !save.is_empty() || !wanting.is_empty(), restore: restore.is_some() }
     }
 
     /// Tells all callbacks that the training has ended, and how.

@@ -10,11 +10,8 @@ use crate::engine::gathered::Gathered;
 use crate::engine::members::Division;
 use crate::engine::parts::Parts;
 
-/// The events of a step at which members say what their callbacks have asked for: the begin and the end of it.
-const EVENTS: usize = 2;
-
-/// What they say then, in bytes: whether to stop, to save, and to go back to other weights.
-const REQUESTS: usize = 3;
+/// What members say of their callbacks at the end of a step, in bytes.
+const REQUESTS: usize = 1;
 
 /// What a member of a [`Group`](crate::Group) sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,13 +40,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// samples are stored without their zeros, the gradients of tables that are lists, and the sums of
     /// batch normalisation over the batch.
     ///
-    /// Empty for no process, and where there are fewer shards than processes, which is refused.
+    /// Empty for no process.
     pub fn traffic(&self, processes: usize) -> Vec<Traffic> {
-        let shards = self.shard_count();
-        if processes > shards {
-            return Vec::new();
-        }
-        let division = Division { size: processes, shards };
+        let division = Division { size: processes, shards: self.shard_count() };
         let parts = Parts::new(&self.state.buckets, &*self.optimizer, processes);
         (0..processes).map(|rank| self.traffic_of(rank, division, parts.as_ref())).collect()
     }
@@ -57,7 +50,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     fn traffic_of(&self, rank: usize, division: Division, parts: Option<&Parts>) -> Traffic {
         let (last, others) = (division.size - 1, division.size - 1);
         let mut sent = Traffic::default();
-        sent.add(EVENTS * others, EVENTS * others * REQUESTS);
+        sent.add(others, others * REQUESTS);
         let rows_of_pass = self.batch_size.div_ceil(self.accumulate.max(1)).max(1);
         let passes = self.batch_size.div_ceil(rows_of_pass);
         let buckets = &self.state.buckets;
@@ -80,7 +73,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let rows = rows_of_pass.min(self.batch_size - pass * rows_of_pass);
             let own = division.rows_of(rank, rows).len();
             let shards = division.shards_of(rank).len();
-            sent.add(others, others * size_of::<f64>() * (shards + own));
+            // With what callbacks have asked for at its begin.
+            sent.add(others, others * size_of::<f64>() * (1 + shards + own));
             if self.loss.scope() != Scope::Row {
                 sent.add(others, others * size_of::<f64>() * own);
             }

@@ -185,6 +185,7 @@ pub(super) struct Sum<'a, T: Real> {
 /// What a pass has computed.
 pub(super) struct OfPass<'a, T: Real, Y> {
     pub(super) shards: &'a [Shard<T, Y>],
+    pub(super) split_k: Option<&'a SplitK<T>>,
     /// The number of its rows, those of other processes included.
     pub(super) rows: usize,
     pub(super) shares: Shares,
@@ -201,9 +202,10 @@ impl<T: Real> Sum<'_, T> {
         scratch: &mut [Scratch<T>],
     ) -> Result<(), GroupError> {
         let &Self { buckets, threads, .. } = self;
-        let OfPass { shards, rows, shares } = of_pass;
+        let OfPass { shards, split_k, rows, shares } = of_pass;
         let common = &self.common();
-        Addends { members, shards, buckets, common, rows, shares, threads }.run(total, group_sum, scratch)
+        Addends { members, shards, split_k, buckets, common, rows, shares, threads }
+            .run(total, group_sum, scratch)
     }
 
     /// No update is made with it.

@@ -29,6 +29,13 @@ pub enum TrainWarning {
         /// The number of samples of the evaluation.
         evaluated: usize,
     },
+    /// More processes train together than a batch has shards, so some have no rows of it.
+    IdleProcesses {
+        /// The number of processes.
+        processes: usize,
+        /// The number of shards of a batch.
+        shards: usize,
+    },
     /// The audit has found something: see [`Trainer::audit`](crate::Trainer::audit).
     Audit(AuditFinding),
     /// A checkpoint, a model or a log could not be written; the training goes on.
@@ -95,6 +102,12 @@ impl fmt::Display for TrainWarning {
                     "the scores do not show how the model does on new samples; check the files, or split the data before the training"
                 )
             }
+            Self::IdleProcesses { processes, shards } => write!(
+                f,
+                "{} of {processes} processes have no rows, since a batch is cut into {shards} shard{}: choose a larger batch or more shards, which are part of the result, or fewer processes",
+                processes - shards,
+                if *shards == 1 { "" } else { "s" }
+            ),
             Self::Audit(finding) => finding.fmt(f),
             Self::NotSaved { reason } => {
                 write!(f, "{reason}; the training goes on, and what was saved before is kept")

@@ -178,6 +178,57 @@ fn convolutions_with_statistics_over_the_batch() {
 }
 
 #[test]
+fn processes_without_rows() {
+    let data = numbers(200);
+    let pictures = Pictures(numbers(64));
+    let trained = |size: usize, shards: Option<usize>| {
+        in_group(size, |member| {
+            let dense = trainer((mlp(), cross_entropy(), clipped()), [200]).shards(shards);
+            // For that all run a pass of their own.
+            let mut dense = dense.record_sizes(3);
+            let of_batch = dense.shard_count();
+            let mut convolutions = trainer((lenet(), cross_entropy(), plain()), [8, 8]).shards(shards);
+            let found = match member {
+                None => {
+                    (dense, convolutions) = (dense.distributable(true), convolutions.distributable(true));
+                    dense.fit(&data, Fit::epochs(2).validation(&data)).unwrap();
+                    convolutions.fit(&pictures, 1).unwrap();
+                    [outcome(&mut dense, &data), outcome(&mut convolutions, &pictures)]
+                }
+                Some(member) => {
+                    let member = Arc::new(member);
+                    (dense, convolutions) = (dense.group(member.clone()), convolutions.group(member));
+                    dense.fit(&data, Fit::epochs(2).validation(&data)).unwrap();
+                    convolutions.fit(&pictures, 1).unwrap();
+                    [outcome(&mut dense, &data), outcome(&mut convolutions, &pictures)]
+                }
+            };
+            let warns =
+                dense.warnings().iter().map(ToString::to_string).find(|text| text.contains("no rows"));
+            (of_batch, (found, dense.weight_sizes().to_vec()), warns)
+        })
+    };
+    // Also the number that a training has by default.
+    for shards in [Some(1), Some(2), None] {
+        let (of_batch, alone, _) = trained(0, shards).remove(0);
+        for size in SIZES {
+            for (rank, (_, found, warns)) in trained(size, shards).into_iter().enumerate() {
+                assert_eq!(found, alone, "process {rank} of {size}, {shards:?} shards");
+                let idle = size.saturating_sub(of_batch);
+                let expected = (idle > 0).then(|| format!("{idle} of {size} processes have no rows"));
+                let is_right = match (&warns, &expected) {
+                    (Some(text), Some(expected)) => {
+                        text.starts_with(expected) && text.contains("more shards")
+                    }
+                    (warns, expected) => warns.is_none() && expected.is_none(),
+                };
+                assert!(is_right, "{warns:?} {expected:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn tables() {
     let data = rows(4, |rng| (400.0 * rng.uniform().powi(3)).floor() as f32);
     for optimizer in [plain, clipped] {
@@ -221,10 +272,13 @@ fn each_process_with_its_part_of_the_optimizers_state() {
     };
     let build = |optimizer: Optimizer| trainer((large(), cross_entropy(), optimizer), [200]);
     type Build<'a> = &'a (dyn Fn() -> Trainer<f32, u8> + Sync);
-    let builds: [Build<'_>; 3] =
-        [&|| build(plain()), &|| build(Box::new(sgd(0.05).momentum(0.9))).accumulate(3), &|| {
-            build(Box::new(Unbounded))
-        }];
+    let builds: [Build<'_>; 4] = [
+        &|| build(plain()),
+        &|| build(Box::new(sgd(0.05).momentum(0.9))).accumulate(3),
+        &|| build(Box::new(Unbounded)),
+        // Of more than two processes some have no rows.
+        &|| build(Box::new(Unbounded)).shards(2),
+    ];
     for (case, build) in builds.into_iter().enumerate() {
         let kept = build().optimizer_bytes(7);
         assert!(kept.iter().all(|&bytes| bytes < kept.iter().sum::<u64>() / 5), "{kept:?}");
@@ -577,7 +631,6 @@ fn what_a_group_does_not_support_is_refused() {
         let error = error(2, build);
         assert!(error.contains(text), "{error}");
     }
-    assert!(error(9, &|| mlp(plain())).contains("8 shards, too few for 9 processes"));
     let mut trainer = mlp(plain()).group(ThreadGroup::of(1).remove(0));
     let error = trainer.measure_step(&data, Duration::ZERO).unwrap_err();
     assert!(matches!(error, TrainError::Group(GroupError::Unsupported { .. })), "{error}");
@@ -682,8 +735,11 @@ fn what_a_step_sends_is_known_before() {
     // Of each process its own part; of eight, one has none.
     let no_statistics = || Sequential::new().then(Dense::new(1000)).then(Relu).then(Dense::new(300));
     type Build<'a> = &'a (dyn Fn() -> Trainer<f32, u8> + Sync);
-    let builds: [Build<'_>; 5] = [
+    let builds: [Build<'_>; 7] = [
         &|| trainer((wide(), cross_entropy(), plain()), [200]),
+        // Some have no rows.
+        &|| trainer((wide(), cross_entropy(), plain()), [200]).shards(3),
+        &|| trainer((mlp(), cross_entropy(), plain()), [200]).shards(3),
         &|| trainer((no_statistics(), cross_entropy(), plain()), [200]).accumulate(2),
         &|| trainer((no_statistics(), cross_entropy(), plain()), [200]),
         &|| trainer((mlp(), weighted(), clipped()), [200]),
@@ -709,5 +765,4 @@ fn what_a_step_sends_is_known_before() {
             }
         }
     }
-    assert!(trainer((mlp(), cross_entropy(), plain()), [200]).traffic(SHARDS + 1).is_empty());
 }
