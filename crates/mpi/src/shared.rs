@@ -234,7 +234,7 @@ mod tests {
         let place = Place::of(&place.bytes()).unwrap();
         assert_eq!((place, Place::of(&[0; 15])), (Place { offset: 16, len: 16 }, None));
         // Where it is, and elsewhere.
-        let mut copy = [0.0; 4];
+        let mut copy = [0.0_f32; 4];
         second.read(place, chainrule_tensor::bytes_mut(&mut b[4..8])).unwrap();
         second.read(place, chainrule_tensor::bytes_mut(&mut copy)).unwrap();
         assert_eq!((b[7], copy[3]), (3.0, 3.0));

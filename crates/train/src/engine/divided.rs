@@ -214,8 +214,7 @@ impl<T: Real, Y: Sync> DividedSum<'_, '_, T, Y> {
         let block = ParamBlock { common, offset, params: &mut *params, state_offset, state };
         let of_run = BucketRange { buckets, block, total };
         let beside = Beside::Gathered(self.gathered);
-        let order = Order::ByShard { continued: false };
-        Reduce { beside, ..Reduce::new(phase, order, shards) }.run(of_run, scratch, threads);
+        Reduce { beside, ..Reduce::new(phase, Order::ByShard, shards) }.run(of_run, scratch, threads);
         lent.send_to_others(Kind::Parameters, params)
     }
 }

@@ -46,6 +46,7 @@ pub(crate) struct Addends<'a, 'b, T: Real, Y> {
     /// The number of rows of the pass, over all members.
     pub(crate) rows: usize,
     pub(crate) shares: Shares,
+    pub(crate) order: Order,
     pub(crate) threads: usize,
 }
 
@@ -124,13 +125,13 @@ impl<T: Real, Y: Sync> Addends<'_, '_, T, Y> {
         gathered: Option<&Gathered<T>>,
         scratch: &mut [Scratch<T>],
     ) {
-        let &Self { shards, split_k, common, threads, .. } = self;
+        let &Self { shards, split_k, common, order, threads, .. } = self;
         let offset = buckets[0].start;
         let block = ParamBlock { common, offset, params: &mut [], state_offset: 0, state: &mut [] };
         let range = BucketRange { buckets, block, total: values };
-        let order = Order::ByShard { continued };
         let beside = gathered.map_or(Beside::of_first(split_k, None), Beside::Gathered);
-        Reduce { beside, ..Reduce::new(Phase::Reduce, order, shards) }.run(range, scratch, threads);
+        Reduce { beside, continued, ..Reduce::new(Phase::Reduce, order, shards) }
+            .run(range, scratch, threads);
     }
 
     /// Sums the gradients of tables that are lists.

@@ -58,8 +58,8 @@ pub(crate) enum Phase {
 pub(crate) enum Order {
     /// As one product of all rows, which is fastest.
     Joined,
-    /// One after the other, which can be done in several places. A sum is `continued` where others have begun it.
-    ByShard { continued: bool },
+    /// One after the other, which can be done in several places.
+    ByShard,
     /// Each was computed by its shard, and they are added as all other gradients are.
     InShards,
 }
@@ -128,6 +128,8 @@ impl<'a, T: Real> Beside<'a, T> {
 pub(crate) struct Reduce<'a, T: Real, Y> {
     pub(crate) phase: Phase,
     pub(crate) order: Order,
+    /// Whether others have begun the sums.
+    pub(crate) continued: bool,
     /// The gradients of tables, where they were summed before the update.
     pub(crate) tables: &'a [TableRows<T>],
     /// How much the sums that are in `total` count, and these.
@@ -155,7 +157,7 @@ impl<'a, T: Real, Y: Sync> Reduce<'a, T, Y> {
     /// Of the only pass of a batch, whose shards have all that is needed, without a look at the next one.
     pub(crate) fn new(phase: Phase, order: Order, shards: &'a [Shard<T, Y>]) -> Self {
         let (shares, beside, next) = (Shares::ALL, Beside::Nothing, NextSamples::none());
-        Self { phase, order, tables: &[], shares, shards, beside, next }
+        Self { phase, order, continued: false, tables: &[], shares, shards, beside, next }
     }
 
     /// The first product, if it is split.
@@ -298,7 +300,7 @@ impl<'a, T: Real, Y: Sync> Reduce<'a, T, Y> {
     /// Writes to `sum` the gradient of this bucket: the sum over the shards, in their order. One that is continued is added to.
     fn sum(&self, bucket: &Bucket, sparse: &mut SparseUpdate<T>, sum: &mut [T]) {
         let mut shards = self.shards.iter().filter(|shard| !shard.is_empty());
-        let continued = matches!(self.order, Order::ByShard { continued: true });
+        let continued = self.continued;
         let (stage, first_row, columns) = match bucket.source {
             GradSource::Product { stage, first_row, columns } if self.order != Order::InShards => {
                 (stage, first_row, columns)

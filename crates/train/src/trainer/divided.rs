@@ -15,6 +15,7 @@ use crate::engine::gathered::{Gathered, PassOfAll, columns, stages};
 use crate::engine::group_sum::{Addends, GroupSum};
 use crate::engine::members::{Kind, Members};
 use crate::engine::parts::{Part, Parts};
+use crate::engine::reduce::Order;
 use crate::engine::several_passes::Shares;
 use crate::engine::update::Common;
 use crate::group::GroupError;
@@ -78,7 +79,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         updates: bool,
         watch: Option<&Watch>,
     ) -> Result<(), TrainError> {
-        let step = self.state.at();
+        let (step, order) = (self.state.at(), self.order());
         let State { operands, shards, split_k, has_sparse_samples, of_group, .. } = &mut self.state;
         let largest_grad = of_group.largest_grads.iter().sum();
         let pass = PassOfAll { rows, has_sparse_samples: *has_sparse_samples, largest_grad };
@@ -102,7 +103,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let (buckets, slots) = (&*buckets, optimizer.slots());
         let common = &Common { step, optimizer, slots, parameters: buckets.parameters(), numbers, watch };
         let split_k = split_k.as_ref();
-        let addends = Addends { members, shards, split_k, buckets, common, rows, shares, threads };
+        let addends = Addends { members, shards, split_k, buckets, common, rows, shares, order, threads };
         let params = &mut *self.model.parameters;
         let changed = updates.then_some(Changed { params, state: optimizer_state, part });
         let GroupSum { pass, .. } = group_sum;
@@ -178,11 +179,20 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         self.model.parameters = std::mem::take(unshared);
     }
 
+    /// The stages with products of which members tell each other the operands.
+    fn stages_told(&self) -> Vec<(usize, [usize; 2])> {
+        let State { parts, buckets, .. } = &self.state;
+        match self.order() {
+            // The shards have computed them.
+            Order::InShards => Vec::new(),
+            _ => stages_of_parts(parts.as_ref(), buckets, self.rows_of_pass()),
+        }
+    }
+
     /// The most bytes that the operands of the shards of a process are.
     fn bytes_of_operands(&self, members: &Members, rank: usize) -> usize {
         let rows = self.rows_of_pass();
-        let State { parts, buckets, .. } = &self.state;
-        let columns = columns(&stages_of_parts(parts.as_ref(), buckets, rows));
+        let columns = columns(&self.stages_told());
         // The shards of a batch have as many rows as this, or one fewer.
         let most = rows.div_ceil(self.shard_count().max(1)) * members.shards_of(rank).len();
         most.saturating_mul(columns).saturating_mul(size_of::<T>())
@@ -196,10 +206,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             Some(members) => (0..size).map(|rank| self.bytes_of_operands(members, rank)).collect(),
             None => Vec::new(),
         };
-        let rows = self.rows_of_pass();
-        let State { operands, buckets, parts, shared_memory, .. } = &mut self.state;
-        *operands =
-            Gathered::of_stages(stages_of_parts(parts.as_ref(), buckets, rows), shards, buckets.run_len());
+        let stages = self.stages_told();
+        let State { operands, buckets, shared_memory, .. } = &mut self.state;
+        *operands = Gathered::of_stages(stages, shards, buckets.run_len());
         let mut shared = shared_memory.take();
         for (member, bytes) in bytes.into_iter().enumerate() {
             let len = bytes / size_of::<T>();

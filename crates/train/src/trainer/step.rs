@@ -80,15 +80,14 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// In which order the products of the shards are added up.
     pub(super) fn order(&self) -> Order {
-        if self.is_distributable() {
-            return Order::ByShard { continued: false };
-        }
         // To read the samples again later takes longer than to write a gradient for each shard, once a shard has many.
         let rows = self.state.rows / self.state.shards.len().max(1);
         let samples = rows.saturating_mul(self.model.input().size());
         let is_read_again = self.state.split_k.is_none() && !self.state.has_sparse_samples;
         if is_read_again && samples >= 2 * self.model.parameters().len() {
             Order::InShards
+        } else if self.is_distributable() {
+            Order::ByShard
         } else {
             Order::Joined
         }

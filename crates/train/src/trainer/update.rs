@@ -201,10 +201,10 @@ impl<T: Real> Sum<'_, T> {
         group_sum: &mut GroupSum<T>,
         scratch: &mut [Scratch<T>],
     ) -> Result<(), GroupError> {
-        let &Self { buckets, threads, .. } = self;
+        let &Self { buckets, threads, order, .. } = self;
         let OfPass { shards, split_k, rows, shares } = of_pass;
         let common = &self.common();
-        Addends { members, shards, split_k, buckets, common, rows, shares, threads }
+        Addends { members, shards, split_k, buckets, common, rows, shares, order, threads }
             .run(total, group_sum, scratch)
     }
 

@@ -229,6 +229,38 @@ fn processes_without_rows() {
 }
 
 #[test]
+fn shards_of_many_rows_compute_their_products() {
+    // So many samples are more values than the parameters, and with all products at once a training has other bits.
+    let x = Array2::from_shape_simple_fn((410, 200), {
+        let mut rng = Seed(9).rng();
+        move || rng.normal() as f32
+    });
+    let data = Rows::new(x, (0..410).map(|row| (row % 5) as u8).collect()).unwrap();
+    let layers = || Sequential::new().then(Dense::new(41)).then(Relu).then(Dense::new(5));
+    for (optimizer, passes) in [(plain as fn() -> Optimizer, 1), (clipped, 2)] {
+        let build = || {
+            let trainer = trainer((layers(), cross_entropy(), optimizer()), [200]).shards(2);
+            trainer.batch_size(200 * passes).accumulate(passes)
+        };
+        let trained = |size| {
+            in_group(size, |member| {
+                let trainer = build();
+                let mut trainer = match member {
+                    Some(member) => trainer.group(member),
+                    None => trainer,
+                };
+                trainer.fit(&data, 2).unwrap();
+                trainer.model().parameters_sha256()
+            })
+        };
+        let alone = trained(0).remove(0);
+        for size in [1, 2, 3] {
+            assert!(trained(size).iter().all(|found| *found == alone), "{size} processes, {passes} passes");
+        }
+    }
+}
+
+#[test]
 fn tables() {
     let data = rows(4, |rng| (400.0 * rng.uniform().powi(3)).floor() as f32);
     for optimizer in [plain, clipped] {
