@@ -387,7 +387,7 @@ impl<'a> Contents<'a> {
 }
 
 fn write(set: &mut hdf5_pure::DatasetBuilder, path: &str, tensor: &Tensor) -> Result<(), FormatError> {
-    // From their bytes: a conversion would change what is no number.
+    // From their bytes: a conversion would change NaN.
     let bytes = tensor.to_bytes();
     let set = match tensor.dtype() {
         Dtype::F64 => set.with_f64_data(&numbers(&bytes, f64::from_le_bytes)),

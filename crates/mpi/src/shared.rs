@@ -115,7 +115,7 @@ impl Region {
     fn memory(self: &Arc<Self>) -> Option<SharedMemory> {
         let start = NonNull::new(self.map.as_mut_ptr())?;
         // SAFETY: the memory is mapped as long as the region is there, to the beginning of a page, and has the zeros that were written to it, or what
-        // other processes have. This is called once, and `read` copies only what nobody writes to. The processes agree whose turn it is: each
+        // other processes have. This is called once, and `read` copies only what no process writes to. The processes agree whose turn it is: each
         // writes to what is its own, and lends it when it is written; the others use it after they have received that, and send a message when they are
         // done (`chainrule_train::Group::share`).
         Some(unsafe { SharedMemory::new(start, self.map.len(), Arc::clone(self) as _) })

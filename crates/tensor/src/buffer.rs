@@ -6,11 +6,8 @@ use std::ops::{Deref, DerefMut};
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::machine::SharedMemory;
+use crate::machine::{ALIGN, SharedMemory};
 use crate::real::Real;
-
-/// The alignment of a [`Buffer`]: one cache line, and one AVX-512 register.
-pub(crate) const ALIGN: usize = 64;
 
 /// A slice of numbers whose first value is on a 64-byte boundary.
 ///

@@ -6,7 +6,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 #[cfg(target_arch = "x86_64")]
 use crate::conv::im2col_avx512;
-use crate::matmul::interleaved::{self, Interleave, Product, Separate};
+use crate::matmul::interleaved;
 use crate::matmul::panels::{self, Compute};
 #[cfg(target_arch = "x86_64")]
 use crate::matmul::{nt_avx512, small_avx512};
@@ -17,6 +17,7 @@ use crate::simd::adam_avx512;
 use crate::simd::formula::RootFormula;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::formula_lanes::root_lanes;
+use crate::simd::interleaved_operands::{Interleave, Product, Separate};
 use crate::simd::kernels::Kernels;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::lanes::{Avx2, Avx2Double, Avx512, Avx512Double};

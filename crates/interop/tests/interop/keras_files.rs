@@ -131,7 +131,7 @@ fn only_paths_are_written() {
         assert_eq!(read.len(), names.len());
         assert!(names.iter().all(|name| read.get(name).is_some()), "{names:?}");
     }
-    // What is no number keeps its bits.
+    // NaN keeps its bits.
     for (dtype, bits) in
         [(Dtype::F32, &0x7f80_0001u32.to_le_bytes()[..]), (Dtype::F64, &(0x7ff << 52 | 1u64).to_le_bytes())]
     {

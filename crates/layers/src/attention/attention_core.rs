@@ -6,7 +6,7 @@ use chainrule_core::{Mode, Plan, ShapeError};
 use chainrule_tensor::{Buffer, Real, Seed, Shape, each, gemm, map_random, vector};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
-use super::interleaved_core::{InterleavedPass, InterleavedScratch};
+use super::interleaved_pass::{InterleavedPass, InterleavedScratch};
 use super::sequences::{is_padding, operations};
 
 /// The number of queries per block: the scores of a block stay in the CPU's cache between the products and the softmax, and causal

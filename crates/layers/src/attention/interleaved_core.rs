@@ -10,45 +10,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 use super::attention_core::{AttentionCore, BLOCK, Head, dropout_factors, multiply};
 use super::attention_core::{QueryKeyValue, QueryKeyValueGrads};
-
-/// The memory in which sixteen matrices are side by side.
-#[derive(Clone, Debug, Default)]
-pub(super) struct InterleavedScratch<T: Real> {
-    queries: Buffer<T>,
-    keys: Buffer<T>,
-    values: Buffer<T>,
-    outputs: Buffer<T>,
-    /// The gradients of keys and of values.
-    of_keys: Buffer<T>,
-    of_values: Buffer<T>,
-    /// The weights after dropout, and the gradient of the scores.
-    dropped: Buffer<T>,
-    gradient: Buffer<T>,
-}
-
-/// The first samples of a batch, as many as can be computed side by side.
-#[derive(Clone, Copy)]
-pub(super) struct InterleavedSamples(usize);
-
-impl InterleavedSamples {
-    /// How many they are.
-    pub(super) fn len(self) -> usize {
-        self.0
-    }
-
-    /// The first sample of each group.
-    fn groups(self) -> impl Iterator<Item = usize> {
-        (0..self.0).step_by(INTERLEAVED)
-    }
-}
-
-/// What a pass over these samples needs beside its operands.
-pub(super) struct InterleavedPass<'a, T: Real> {
-    pub(super) samples: InterleavedSamples,
-    /// The seed and the first row of the pass, if it drops weights.
-    pub(super) dropped: Option<(Seed, usize)>,
-    pub(super) scratch: &'a mut InterleavedScratch<T>,
-}
+use super::interleaved_pass::{InterleavedPass, InterleavedSamples, InterleavedScratch};
 
 impl AttentionCore {
     /// The samples of a batch of `rows` that are computed side by side.

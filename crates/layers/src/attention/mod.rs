@@ -7,6 +7,7 @@ mod attention_core;
 mod class_token;
 mod dot_product;
 mod interleaved_core;
+mod interleaved_pass;
 mod masked;
 mod multi_head;
 mod one_step;

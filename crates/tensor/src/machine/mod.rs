@@ -22,4 +22,5 @@ pub(crate) use prefetch::prefetch_line;
 pub use prefetch::{prefetch, prefetch_mut};
 pub use refused::NotingAllocator;
 pub use scarce_memory::prepare_for_scarce_memory;
+pub(crate) use shared_memory::ALIGN;
 pub use shared_memory::SharedMemory;

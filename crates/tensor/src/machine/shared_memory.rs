@@ -5,7 +5,8 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::buffer::ALIGN;
+/// The alignment of all memory for numbers: one cache line, and one AVX-512 register.
+pub(crate) const ALIGN: usize = 64;
 
 /// Some of the memory that several processes of one machine have mapped, each wherever it is there. It is used by whoever owns this value, and by
 /// other processes in turn with it: see [`new`](Self::new).

@@ -13,11 +13,10 @@ use num_traits::Zero;
 use crate::real::Real;
 use crate::simd::blocking::{EvenParts, with_constant};
 use crate::simd::dispatch::Loop;
+pub use crate::simd::interleaved_operands::{INTERLEAVED, Interleaved};
+use crate::simd::interleaved_operands::{Interleave, Product, Separate, check};
 use crate::simd::lanes::Lanes;
 use crate::simd::level::{Level, level};
-
-/// How many matrices are interleaved, on every CPU.
-pub const INTERLEAVED: usize = 16;
 
 /// Whether products of interleaved matrices are faster than as many products, one by one.
 ///
@@ -26,41 +25,6 @@ pub const INTERLEAVED: usize = 16;
 /// ```
 pub fn is_fast() -> bool {
     level() != Level::Baseline
-}
-
-/// Matrices of one shape, number by number: the value in row `r` and column `c` of matrix `i` is
-/// `values[(r * columns + c) * INTERLEAVED + i]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Interleaved<'a, T> {
-    values: &'a [T],
-    dim: [usize; 2],
-    /// From one row and one column to the next, in groups of [`INTERLEAVED`] numbers.
-    strides: [usize; 2],
-}
-
-impl<'a, T> Interleaved<'a, T> {
-    /// Matrices of this shape, `[rows, columns]`.
-    ///
-    /// # Panics
-    ///
-    /// If there is another number of values.
-    pub fn new(values: &'a [T], dim: [usize; 2]) -> Self {
-        check(values.len(), dim);
-        Self { values, dim, strides: [dim[1], 1] }
-    }
-
-    /// Their transposes.
-    #[must_use]
-    pub fn t(self) -> Self {
-        let ([rows, columns], [row, column]) = (self.dim, self.strides);
-        Self { dim: [columns, rows], strides: [column, row], ..self }
-    }
-}
-
-/// Panics unless so many values are the interleaved matrices of a shape.
-fn check(len: usize, [rows, columns]: [usize; 2]) {
-    let expected = rows.checked_mul(columns).and_then(|one| one.checked_mul(INTERLEAVED));
-    assert_eq!(Some(len), expected, "the values of {INTERLEAVED} matrices of {rows} by {columns}");
 }
 
 /// The shape of each of the matrices that are stored below each other.
@@ -144,39 +108,6 @@ pub fn product<T: Real>(a: Interleaved<'_, T>, b: Interleaved<'_, T>, accumulate
     assert_eq!(a.dim[1], b.dim[0], "the inner dimensions are equal");
     check(c.len(), [a.dim[0], b.dim[1]]);
     T::interleaved_product(Product { a, b, accumulates, c });
-}
-
-/// Matrices below each other, by pointer, to be interleaved.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Interleave<'a, T> {
-    dim: [usize; 2],
-    from: *const T,
-    /// From one row and one matrix to the next.
-    strides: [isize; 2],
-    to: *mut T,
-    _operands: PhantomData<&'a mut T>,
-}
-
-/// The inverse.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Separate<'a, T> {
-    dim: [usize; 2],
-    from: *const T,
-    to: *mut T,
-    strides: [isize; 2],
-    _operands: PhantomData<&'a mut T>,
-}
-
-/// A product whose shapes fit.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Product<'a, T> {
-    a: Interleaved<'a, T>,
-    b: Interleaved<'a, T>,
-    accumulates: bool,
-    c: &'a mut [T],
 }
 
 /// Interleaves by squares of one vector of numbers in each row.

@@ -2,8 +2,8 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::matmul::interleaved::{Interleave, Product, Separate};
 use crate::simd::formula::RootFormula;
+use crate::simd::interleaved_operands::{Interleave, Product, Separate};
 use crate::simd::operands::{AdamStep, Choice, ImplicitWindows, Init, Rectangles, Transpose, Used};
 
 /// Hand-written kernels for one type of number. Implemented for `f32` and `f64`; not for users to implement.

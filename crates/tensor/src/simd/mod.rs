@@ -24,6 +24,7 @@ pub(crate) mod dispatch;
 pub(crate) mod formula;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod formula_lanes;
+pub(crate) mod interleaved_operands;
 pub(crate) mod kernels;
 pub(crate) mod lanes;
 pub(crate) mod level;

@@ -9,8 +9,8 @@ use chainrule_metrics::Measure;
 use chainrule_tensor::Real;
 
 use super::error::TrainError;
-use super::group::Wishes;
 use super::targets::{check_outputs, check_targets};
+use super::wishes::Wishes;
 use crate::engine::buckets::Buckets;
 use crate::engine::exchange::Exchanges;
 use crate::engine::members::{Kind, Members};

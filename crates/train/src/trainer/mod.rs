@@ -47,6 +47,7 @@ mod update;
 mod view;
 mod warning;
 mod watchable;
+mod wishes;
 mod work;
 
 pub use callback::{Callback, Event};

@@ -9,8 +9,8 @@ use chainrule_tensor::{Buffer, Real};
 
 use super::checkpoint::Checkpoint;
 use super::error::TrainError;
-use super::group::Wishes;
 use super::history::{EpochReport, Scores};
+use super::wishes::Wishes;
 use super::{State, Trainer};
 use crate::model::file::{Contents, EpochPosition, EpochRecord, FileError, RunRecord, ScoreRecord, Training};
 use crate::numbers;

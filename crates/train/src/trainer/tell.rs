@@ -8,11 +8,11 @@ use chainrule_tensor::Real;
 use super::Trainer;
 use super::callback::Event;
 use super::error::TrainError;
-use super::group::Wishes;
 use super::history::History;
 use super::requests::Requests;
 use super::view::TrainerView;
 use super::warning::TrainWarning;
+use super::wishes::Wishes;
 
 impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Tells all callbacks, and does what they ask for; breaks if one of them does.
