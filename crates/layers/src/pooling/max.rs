@@ -158,7 +158,33 @@ fn maximum<T: Real>([a, b, c, d]: [T; 4]) -> (T, u8) {
 
 /// The greater of two values with their indices.
 #[inline(always)]
+#[allow(clippy::neg_cmp_op_on_partial_ord, reason = "one comparison, also of NaN")]
 fn greater<T: Real>(a: (T, u8), b: (T, u8)) -> (T, u8) {
-    let greater = (b.0 > a.0) | (b.0.is_nan() & !a.0.is_nan());
+    let greater = !(b.0 <= a.0) & !a.0.is_nan();
     (if greater { b.0 } else { a.0 }, if greater { b.1 } else { a.1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_equal_ones_and_nan_before_every_number() {
+        let nan = f32::NAN;
+        for (square, index) in [
+            ([1.0, 2.0, 0.0, -1.0], 1),
+            ([0.0, 1.0, 3.0, 2.0], 2),
+            ([2.0, 2.0, 2.0, 2.0], 0),
+            ([0.0, 2.0, 2.0, 1.0], 1),
+            ([-0.0, 0.0, 0.0, -0.0], 0),
+            ([nan, 1.0, nan, 2.0], 0),
+            ([1.0, nan, nan, f32::INFINITY], 1),
+            ([1.0, 2.0, nan, 3.0], 2),
+            ([1.0, 2.0, 3.0, nan], 3),
+        ] {
+            let (value, found) = maximum(square);
+            assert_eq!(usize::from(found), index, "{square:?}");
+            assert_eq!(value.to_bits(), square[index].to_bits(), "{square:?}");
+        }
+    }
 }

@@ -69,7 +69,11 @@ impl<T: Real, N: Copy, F: Fn([T; 4]) -> (T, N)> Row<'_, T, N, F> {
     fn run(mut self) {
         let columns = self.y.len();
         match columns {
-            8.. => {
+            8..16 => {
+                self.some::<8>(0);
+                self.some::<8>(columns - 8);
+            }
+            16.. => {
                 self.first(columns / 8 * 8);
                 if !columns.is_multiple_of(8) {
                     self.some::<8>(columns - 8);
