@@ -114,7 +114,12 @@ impl StateDict {
             let group = file.create_group(name);
             file.add_group(contents.write(group, name)?);
         }
-        file.finish().map_err(wrong)
+        let bytes = file.finish().map_err(wrong)?;
+        // The checks know a list by its first letters, wherever they are.
+        check_trees(&bytes).and_then(|()| check_names(&bytes)).map_err(|_| {
+            wrong("some of the numbers look like a list of HDF5, and would not be read: write safetensors")
+        })?;
+        Ok(bytes)
     }
 }
 

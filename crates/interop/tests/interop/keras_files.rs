@@ -139,6 +139,10 @@ fn only_paths_are_written() {
         dict.insert("a", Tensor::new(dtype, [1], bits.to_vec()).unwrap());
         assert_eq!(StateDict::from_keras(dict.to_keras().unwrap()).unwrap().get("a"), dict.get("a"));
     }
+    let mut dict = StateDict::new();
+    let list = b"BTHD\0\0\0\0\0\0\0\0\x02\0\0\0";
+    dict.insert("a", Tensor::new(Dtype::F32, [4], list.to_vec()).unwrap());
+    assert!(dict.to_keras().unwrap_err().to_string().contains("look like a list of HDF5"));
     for (names, expected) in [
         (&["a/0", "a/0/b"][..], "a/0 would be a data set, and a group"),
         (&[&deep(33)], "more than 32 groups"),
