@@ -54,7 +54,7 @@ def of_images(network):
         x = layers.Dense(network, activation="relu")(layers.Flatten()(x))
         return layers.Dense(network, activation="relu")(x)
 
-    named = {"lenet": lenet, "lstm": layers.LSTM(128), "transformer": transformer, "resnet": resnet}
+    named = {"lenet": lenet, "lstm": lambda x: layers.LSTM(128)(x), "transformer": transformer, "resnet": resnet}
     shape = (28, 28, 1) if network in ("lenet", "resnet") else (28, 28)
     images = keras.Input(shape)
     hidden = named.get(network, perceptron)(images)

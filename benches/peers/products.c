@@ -99,6 +99,10 @@ int main(int arguments, char **argument) {
         p->c = matrices(p->c_count, p->m, p->n);
         p = &products[++count];
     }
+    if (!feof(stdin) && getchar() != EOF) {
+        fprintf(stderr, "there are 256 products or more, or a line is not eight numbers\n");
+        return 1;
+    }
     double start = now();
     step(products, count);
     step(products, count);

@@ -31,11 +31,14 @@ def mkl():
 
 
 def compiled(folder, *arguments):
-    """A program of products.c, or None if what it needs is not there."""
+    """A program of products.c, or None if what it needs is not there: then it says why."""
     program = folder / f"products{len(list(folder.iterdir()))}"
     command = ["cc", "-O2", HERE / "products.c", "-o", program, *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
-    return program if done.returncode == 0 else None
+    if done.returncode:
+        print((done.stderr.strip().splitlines() or ["cc failed"])[0], file=sys.stderr)
+        return None
+    return program
 
 
 def libraries(folder):
@@ -58,7 +61,8 @@ def libraries(folder):
 def run(command, products):
     """The microseconds of a step, and the version of the library."""
     lines = "".join(" ".join(map(str, product)) + "\n" for product in products)
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MKL_THREADING_LAYER": "SEQUENTIAL", "OMP_NUM_THREADS": "1"}
+    # OpenBLAS has no kernel of this name, so it detects the CPU.
+    environment = os.environ | {"OPENBLAS_CORETYPE": "auto", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MKL_THREADING_LAYER": "SEQUENTIAL", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, input=lines, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise SystemExit(f"{command[0]}: {done.stderr.strip()}")

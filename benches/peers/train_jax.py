@@ -28,7 +28,8 @@ adam = optax.adam(LEARNING_RATE, eps=EPSILON)
 
 def step(carry, indices, x, y):
     parameters, state, statistics, key = carry
-    key, mask = jax.random.split(key)
+    # Only the transformer drops values.
+    key, mask = jax.random.split(key) if chosen.network == "transformer" else (key, key)
 
     def loss(parameters):
         logits, new = model(parameters, statistics, x[indices], mask)

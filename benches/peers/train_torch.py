@@ -41,7 +41,7 @@ def compiled():
     def loss(values, inputs, classes):
         return cross_entropy(torch.func.functional_call(model, dict(zip(names, values)), (inputs,)), classes)
 
-    @torch.compile
+    @torch.compile(dynamic=False)
     def update(values, means, squares, count, inputs, classes):
         count += 1
         grads = torch.func.grad(loss)(values, inputs, classes)
@@ -58,7 +58,7 @@ def compiled():
 if chosen.variant == "eager":
     step = eager(model)
 else:
-    step = compiled() if isinstance(chosen.network, int) else eager(torch.compile(model))
+    step = compiled() if isinstance(chosen.network, int) else eager(torch.compile(model, dynamic=False))
 seconds = []
 for _ in range(chosen.epochs):
     begin = time.perf_counter()

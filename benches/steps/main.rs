@@ -62,7 +62,7 @@ struct Arguments {
     /// Also write the tables into this document, between its markers, and the chart next to it.
     #[arg(long)]
     document: Option<PathBuf>,
-    /// Fail if a step allocates, or if it takes more than twice as long as its target.
+    /// Fail if a step allocates, or takes more than twice as long as a target that is a share or a ratio.
     #[arg(long)]
     check: bool,
     /// Measure instead how the time of a step grows with width, depth, batch size and threads.

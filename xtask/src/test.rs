@@ -37,7 +37,7 @@ const STEPS: [Step; 15] = [
     Step::check("words", |_| words::run(&root()).map(|()| Outcome::Passed)),
     Step::check("imports", |options| imports::run(&root(), options.print).map(|()| Outcome::Passed)),
     Step::check("tree", |_| tree::run().map(|()| Outcome::Passed)),
-    Step::check("clippy", |_| with_mpi("clippy --workspace --all-targets", " -- -D warnings")),
+    Step::check("clippy", |_| clippy()),
     Step::check("test", |_| with_mpi("test --workspace --profile checks --no-fail-fast", "")),
     Step::check("sanitizer", |_| sanitizer::run(&root())),
     Step {
@@ -57,7 +57,7 @@ const STEPS: [Step; 15] = [
     Step::check("arm", |_| arm::run()),
     Step::check("package", |_| package::run(&root()).map(|()| Outcome::Passed)),
     Step::check("deny", |_| deny::run()),
-    // Fails on what no noise explains: a step that allocates, or a ratio of more than twice its target.
+    // Fails on what no noise explains: a step that allocates, or one that is twice as slow as its target.
     Step::cargo("bench", &["run --release -p chainrule-benches --bin steps -- --quick --check"]),
     Step::check(GATE, |_| gate()),
     // After the gate, which has compiled the program that it compares with.
@@ -198,6 +198,14 @@ pub(crate) fn execute(
         Ok(status) => Err(format!("`{shown}` failed ({status}).")),
         Err(error) => Err(format!("cargo could not be started: {error}.")),
     }
+}
+
+/// The lints, of what is compiled without MPI alone too.
+fn clippy() -> Result<Outcome, String> {
+    if probe::has_mpi() {
+        execute(None, "clippy -p chainrule-cli -p chainrule-mpi --all-targets -- -D warnings")?;
+    }
+    with_mpi("clippy --workspace --all-targets", " -- -D warnings")
 }
 
 /// Runs cargo on the whole workspace, and where there is an MPI with what is for it, so that nothing is compiled twice.

@@ -9,6 +9,7 @@ use chainrule_cli::terminal;
 use clap::{Args, ValueEnum};
 
 use crate::export_source;
+use crate::output_files::check_source;
 use crate::weight_file::{Format, NamesOf, is_double, write_keras};
 
 /// The type of the numbers in the file.
@@ -85,6 +86,7 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let Arguments { model, names, dtype, softmax, quantize, .. } = arguments;
     let (format, file) = arguments.target()?;
+    check_source(&file, model)?;
     if format == Format::Pytorch {
         return Err(
             "PyTorch's own files are pickles, which are not written: write .safetensors, and load it with \

@@ -10,6 +10,7 @@ use chainrule::train::Model;
 use chainrule_cli::terminal;
 use clap::Args;
 
+use crate::output_files::check_source;
 use crate::weight_file::{Format, NamesOf};
 
 #[derive(Args, Debug)]
@@ -47,6 +48,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let Arguments { file, model: path, format, layers, input, .. } = arguments;
     let format = Format::of(*format, file)?;
+    check_source(path, file)?;
     let model: Model<f32> = match (format, layers) {
         (Format::Onnx, None) => OnnxModel::read(file)?.model()?,
         (Format::Onnx, Some(_)) => return Err("a graph has its own layers: leave out --layers".into()),

@@ -27,8 +27,7 @@ pub(crate) fn check(files: &[(&str, Option<&Path>)]) -> Result<(), String> {
 pub(crate) fn check_inputs(files: &[(&str, Option<&Path>)], inputs: &[&Path]) -> Result<(), String> {
     for (name, path) in files {
         let Some(path) = path.filter(|path| path.is_file()) else { continue };
-        let Ok(written) = path.canonicalize() else { continue };
-        if inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == written)) {
+        if inputs.iter().any(|input| are_same(path, input)) {
             return Err(format!(
                 "--{name} would replace {}, which is read: choose another file",
                 path.display()
@@ -36,6 +35,22 @@ pub(crate) fn check_inputs(files: &[(&str, Option<&Path>)], inputs: &[&Path]) ->
         }
     }
     Ok(())
+}
+
+/// An error if a file that is made from another one is that one.
+pub(crate) fn check_source(written: &Path, read: &Path) -> Result<(), String> {
+    if are_same(written, read) {
+        return Err(format!(
+            "{} would be replaced by what is made from it: choose another file",
+            read.display()
+        ));
+    }
+    Ok(())
+}
+
+/// Whether both are the same file, by whatever names.
+fn are_same(one: &Path, other: &Path) -> bool {
+    one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> String {

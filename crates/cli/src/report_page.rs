@@ -9,7 +9,7 @@ use chainrule_cli::terminal;
 use chainrule_report::RunReport;
 use clap::Args;
 
-use crate::output_files::cannot_write;
+use crate::output_files::{cannot_write, check_source};
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -28,9 +28,7 @@ pub(crate) fn run(Arguments { report, out }: &Arguments) -> Result<(), Box<dyn E
         format!("{}: {error}{source}", report.display())
     })?;
     let out = out.clone().unwrap_or_else(|| report.with_extension("html"));
-    if out == *report {
-        return Err(format!("{} is the report itself: give another file with --out", report.display()).into());
-    }
+    check_source(&out, report)?;
     output::write(&out, |file| file.write_all(page.to_html().as_bytes()))
         .map_err(|error| cannot_write(&out, &error))?;
     Ok(terminal::print(format_args!("wrote {}", out.display()))?)

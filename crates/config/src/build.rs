@@ -227,7 +227,10 @@ impl Configuration {
             Err(ConfigError::Contradiction { at: last.at.clone(), problem })
         };
         if !predicts.fit(columns) {
-            let wanted = predicts.classes.as_ref().map_or(predicts.names.len(), Vec::len);
+            let wanted = match predicts.classes.as_ref().map(Vec::len) {
+                Some(2) => "2, or 1 for a loss of two classes such as binary_cross_entropy".to_owned(),
+                count => count.unwrap_or(predicts.names.len()).to_string(),
+            };
             let loss = match &predicts.classes {
                 Some(_) if loss.outputs() == Outputs::Values => {
                     ", and for classes a loss such as cross_entropy"
@@ -239,6 +242,9 @@ impl Configuration {
         for (described, (_, metric)) in self.metrics.iter().zip(&metrics) {
             let Some(taken) = metric.outputs(columns, &[]) else { continue };
             let remedy = match (loss.outputs(), taken) {
+                (Outputs::Values, Outputs::Logits) if predicts.classes.is_some() => {
+                    "choose a loss of classes, such as cross_entropy"
+                }
                 (Outputs::Values, Outputs::Logits) => {
                     "choose one of values, such as r2 or mean_absolute_error"
                 }

@@ -116,8 +116,10 @@ impl StateDict {
         }
         let bytes = file.finish().map_err(wrong)?;
         // The checks know a list by its first letters, wherever they are.
-        check_trees(&bytes).and_then(|()| check_names(&bytes)).map_err(|_| {
-            wrong("some of the numbers look like a list of HDF5, and would not be read: write safetensors")
+        check_trees(&bytes).and_then(|()| check_names(&bytes)).map_err(|error| {
+            wrong(format!(
+                "it could not be read, as numbers may look like a list of HDF5 ({error}): write safetensors"
+            ))
         })?;
         Ok(bytes)
     }
@@ -393,10 +395,9 @@ impl<'a> Contents<'a> {
 
 fn write(set: &mut hdf5_pure::DatasetBuilder, path: &str, tensor: &Tensor) -> Result<(), FormatError> {
     // From their bytes: a conversion would change NaN.
-    let bytes = tensor.to_bytes();
     let set = match tensor.dtype() {
-        Dtype::F64 => set.with_f64_data(&numbers(&bytes, f64::from_le_bytes)),
-        Dtype::F32 => set.with_f32_data(&numbers(&bytes, f32::from_le_bytes)),
+        Dtype::F64 => set.with_f64_data(&numbers(&tensor.to_bytes(), f64::from_le_bytes)),
+        Dtype::F32 => set.with_f32_data(&numbers(&tensor.to_bytes(), f32::from_le_bytes)),
         dtype => return Err(wrong(format!("{path} is of {dtype}: convert it to f32, by `to_dtype`"))),
     };
     set.with_shape(&tensor.shape().iter().map(|&length| length as u64).collect::<Vec<_>>());

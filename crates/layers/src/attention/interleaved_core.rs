@@ -1,8 +1,8 @@
 //! [`AttentionCore`] for sixteen samples at a time.
 //!
 //! The scores of a head are a small matrix, `[steps, keys]`, and its products have few terms. The same head of sixteen samples is
-//! computed side by side, each number of them in one lane of a vector: see [`interleaved`]. The result is the same to
-//! the last bit, so it does not matter which samples are left to be computed one by one.
+//! computed side by side, each number of them in one lane of a vector: see [`interleaved`]. The result is that of our own products one by
+//! one to the last bit, so it does not matter which samples are left.
 
 use chainrule_tensor::interleaved::{self, INTERLEAVED, Interleaved, interleave, separate};
 use chainrule_tensor::{Buffer, Real, Seed, vector};
@@ -62,6 +62,9 @@ impl AttentionCore {
         mut o: ArrayViewMut2<'_, T>,
         weights: &mut [T],
     ) {
+        if samples.len() == 0 {
+            return; // It takes no memory then.
+        }
         let &Self { steps, keys: key_steps, heads, groups, size, value_size, .. } = self;
         let InterleavedScratch { queries: q, keys: k, values: v, outputs, dropped: of_dropped, .. } = scratch;
         let q = sized(q, [steps, size]);
@@ -117,6 +120,9 @@ impl AttentionCore {
         gradients: &mut QueryKeyValueGrads<'_, T>,
         weights: &[T],
     ) {
+        if samples.len() == 0 {
+            return;
+        }
         let &Self { steps, keys: key_steps, heads, groups, size, value_size, .. } = self;
         let QueryKeyValueGrads { queries: dq, keys: dk, values: dv } = gradients;
         let InterleavedScratch { queries: q, keys: k, values: v, outputs, of_keys, of_values, .. } = scratch;

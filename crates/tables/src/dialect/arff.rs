@@ -20,13 +20,12 @@ pub(super) fn find(text: &str, reader: &TableReader) -> Result<Option<Dialect>, 
         let (found, remedy) = ("an ARFF file of sparse rows", "save it with dense rows, or as CSV");
         return Err(TableError::Format { path: reader.path.clone(), found, remedy });
     }
-    let quote = |rows: &str| if rows.contains('\'') { b'\'' } else { b'"' };
     let delimiter = if rows.contains(',') { Delimiter::Comma } else { Delimiter::Tab };
     let mut layout = Layout {
         delimiter,
-        quote: reader.quotes.then(|| quote(rows)),
+        quote: reader.quotes.then(|| quote_of(rows)),
         backslash: true,
-        comment: Some(b'%'),
+        comment: reader.comment.or(Some(b'%')),
         blank_before_quote: rows.contains(", '") || rows.contains(", \""),
     };
     // Lines stay lines.
@@ -35,6 +34,11 @@ pub(super) fn find(text: &str, reader: &TableReader) -> Result<Option<Dialect>, 
     let names: Vec<String> = statements(&text[..data])
         .filter_map(|(_, line)| Some(name(after_keyword(line, "@attribute")?)))
         .collect();
+    if names.is_empty() {
+        let (found, remedy) =
+            ("an ARFF file that declares no columns", "add a line `@attribute NAME KIND` for each");
+        return Err(TableError::Format { path: reader.path.clone(), found, remedy });
+    }
     let mut missing = reader.missing.clone();
     missing.push("?".to_owned());
     let start = Start {
@@ -45,6 +49,16 @@ pub(super) fn find(text: &str, reader: &TableReader) -> Result<Option<Dialect>, 
         skipped,
     };
     Ok(Some(Dialect { layout, normalised, start, missing }))
+}
+
+/// The quote that is the first to begin a field; `"` if there is none.
+fn quote_of(rows: &str) -> u8 {
+    let is_between = |c: char| c == ',' || c.is_ascii_whitespace();
+    let begins = |line: &str| {
+        let fields = line.split(is_between).filter_map(|field| field.bytes().next());
+        fields.into_iter().find(|first| matches!(first, b'\'' | b'"'))
+    };
+    statements(rows).find_map(|(_, line)| begins(line)).unwrap_or(b'"')
 }
 
 /// The lines that are no comments, each with the byte at which it begins, without blanks around it.
@@ -64,11 +78,12 @@ fn after_keyword<'t>(line: &'t str, keyword: &str) -> Option<&'t str> {
     (begin.eq_ignore_ascii_case(keyword) && ends).then(|| rest.trim_ascii_start())
 }
 
-/// The name of a column, which its kind follows: up to a blank, or in quotes.
+/// The name of a column, which its kind follows: up to a blank or a list of values, or in quotes.
 fn name(declared: &str) -> String {
     let mut chars = declared.chars();
     let Some(quote) = chars.next().filter(|first| matches!(first, '\'' | '"')) else {
-        return declared.split_ascii_whitespace().next().unwrap_or_default().to_owned();
+        let is_end = |c: char| c == '{' || c.is_ascii_whitespace();
+        return declared.split(is_end).next().unwrap_or_default().to_owned();
     };
     let mut name = String::new();
     while let Some(c) = chars.next() {

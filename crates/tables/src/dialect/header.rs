@@ -267,7 +267,7 @@ fn looks_like_header(rows: &[Sampled], width: usize) -> bool {
 }
 
 /// Whether only the first of these names is empty, above words or numbers in a row: R and pandas write the names of rows so. The names of a
-/// table of counts may be numbers too; those of its columns and of its rows then grow, or fall.
+/// table of counts may be numbers too; those of its columns and of its rows then grow, or fall, and all else are whole numbers.
 fn names_rows(names: &[String], body: &[Sampled]) -> bool {
     let [first, rest @ ..] = names else { return false };
     let mut sorted: Vec<&String> = rest.iter().collect();
@@ -278,7 +278,10 @@ fn names_rows(names: &[String], body: &[Sampled]) -> bool {
     let words = below.iter().all(|field| Cell::of(field) == Cell::Word);
     let numbers: Vec<i64> = below.iter().filter_map(|field| field.parse().ok()).collect();
     let numbered = numbers.len() == below.len() && is_progression(&numbers, 1);
-    let of_counts = || is_monotone(rest.iter().map(String::as_str)) && is_monotone(below.iter().copied());
+    let are_counts =
+        || body.iter().all(|row| row.fields[1..].iter().all(|field| field.parse::<u64>().is_ok()));
+    let of_counts =
+        || is_monotone(rest.iter().map(String::as_str)) && is_monotone(below.iter().copied()) && are_counts();
     first.is_empty() && distinct && !below.is_empty() && (words || numbered || of_counts())
 }
 

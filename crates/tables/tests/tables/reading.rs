@@ -102,6 +102,21 @@ fn every_kind_of_file() {
             &["height number: 1.5 - 2 3 4", "kind of it category: a b c it's - c"],
         ),
         (
+            "apostrophes in ARFF",
+            "@relation r\n@attribute colour{red,blue}\n@attribute n real\n@data\n% that's a comment\n\"red\",1\n\"it's, too\",2\n\"red\",5\n",
+            &["colour category: red it's, too red", "n number: 1 2 5"],
+        ),
+        (
+            "no value at the beginning, and a time",
+            ",7.5,8.5,9.5\n2,2.5,1,3\n3,4.5,2,2\n7,1.5,3,1\n",
+            &[
+                "column 1 number: - 2 3 7",
+                "column 2 number: 7.5 2.5 4.5 1.5",
+                "column 3 number: 8.5 1 2 3",
+                "column 4 number: 9.5 3 2 1",
+            ],
+        ),
+        (
             "lines before the header",
             "Report of 2020\n\nSource: us\na,b,c\n1,2,3\n2,5,6\n",
             &["a number: 1 2", "b number: 2 5", "c number: 3 6"],

@@ -19,7 +19,7 @@ pub struct SharedMemory {
 
 // SAFETY: it is the only access of this process to its bytes, as a `Box` is, and its owner may be used and dropped anywhere.
 unsafe impl Send for SharedMemory {}
-// SAFETY: a reference to it reads nothing but the address and the length.
+// SAFETY: shared references only read, as those to a `Box` do; to write takes an exclusive one.
 unsafe impl Sync for SharedMemory {}
 
 impl SharedMemory {
@@ -28,8 +28,8 @@ impl SharedMemory {
     /// # Safety
     ///
     /// They can be read and written, are initialised, begin on a 64-byte boundary, and nothing else in this process uses them while `owner` is
-    /// there. Other processes write to them only where and when this one does not use them, and do not read what it is writing: they tell each
-    /// other, by messages, whose turn it is.
+    /// there. Other processes write to them only where and when this one does not use them, but for the very bytes that are there, and do not read what
+    /// it is writing: they tell each other, by messages, whose turn it is.
     pub unsafe fn new(start: NonNull<u8>, len: usize, owner: Arc<dyn Any + Send + Sync>) -> Self {
         Self { start, len, owner }
     }
@@ -47,6 +47,9 @@ impl SharedMemory {
     /// The first bytes, `len` or a few more, so that the others begin on a 64-byte boundary, and the others; all bytes and none if there are fewer.
     pub fn split_at(self, len: usize) -> (Self, Self) {
         let middle = len.checked_next_multiple_of(ALIGN).unwrap_or(self.len).min(self.len);
+        if middle == self.len {
+            return (self, Self::default());
+        }
         let Self { start, len, owner } = self;
         // SAFETY: it is within the bytes, or where they end.
         let second = unsafe { start.add(middle) };

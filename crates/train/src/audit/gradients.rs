@@ -159,7 +159,8 @@ fn are_mostly_dead(dead: usize, count: usize) -> bool {
     dead as f64 > 0.5 * count as f64 + (count as f64).sqrt()
 }
 
-/// The layers of which most units have had no gradient in every pass, but for those whose parameters have none at all.
+/// The layers of which more units than by chance have had no gradient in every pass, but for those whose parameters have none at all. Of fewer
+/// than five units chance explains all.
 pub(crate) fn dead_units(plan: &Plan, zero: &ZeroGradients, seen: &SeenLayers) -> Vec<AuditFinding> {
     let mut findings: Vec<AuditFinding> = Vec::new();
     for ((entry, units), &whole) in plan.entries().iter().zip(&zero.units).zip(&zero.whole) {

@@ -19,13 +19,13 @@ use crate::numbers;
 pub(crate) enum Kind {
     /// What a member is about to train.
     Properties = 1,
-    /// What callbacks have asked for.
+    /// What callbacks have asked for, or nothing once it was done.
     Requests,
     /// Sums of a layer in the middle of a pass.
     LayerSums,
     /// The weights of rows.
     Weights,
-    /// The losses of rows, and the largest gradients of shards.
+    /// The losses of rows, the largest gradients of shards, and what callbacks have asked for.
     Losses,
     /// The operands of products.
     Operands,
@@ -39,7 +39,7 @@ pub(crate) enum Kind {
     Findings,
     /// The optimizer's state, and the request for it.
     State,
-    /// What metrics have counted.
+    /// What metrics have counted, and in an evaluation the losses.
     Counts,
     /// Why a member has failed.
     Failure,

@@ -148,9 +148,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     /// Moves the parameters to memory that processes of one machine share, where each has a part, for as long as they train: what one of them
     /// updates is not copied by the others. There is also memory for the operands of products.
     ///
-    /// A process updates parameters after all others have sent it the operands, or their sums, of a pass that has read them; and it goes on with
-    /// what others have updated after it has received that. It writes its operands after all have told their losses, which they do after they have read those
-    /// of the pass before.
+    /// A process updates parameters after all have told their losses, which they do after the forward pass, and after those with rows have sent it
+    /// the operands, or their sums, of a pass that has read them; and it goes on with what others have updated after it has received that. It
+    /// writes its operands after all have told their losses, which they do after they have read those of the pass before. Where one saves,
+    /// all wait for it ([`wait_for_saving`](Self::wait_for_saving)).
     pub(super) fn share_memory(&mut self) -> Result<(), TrainError> {
         let Some(members) = self.with_parts() else { return Ok(()) };
         let operands = (0..members.size()).map(|rank| self.bytes_of_operands(&members, rank));
@@ -215,6 +216,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             let memory = operands.memory(member);
             match shared.take() {
                 None => reserve(memory, len, size, "the operands of products")?,
+                // What was shared may be for a batch that was cut otherwise: then it is not used.
+                Some(all) if all.len() < bytes => reserve(memory, len, size, "the operands of products")?,
                 Some(all) => {
                     let (of_member, rest) = all.split_at(bytes);
                     *memory = Buffer::in_shared(of_member, len);

@@ -97,6 +97,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return Err(GroupError::Over.into());
         }
         let members = Arc::new(Members::new(Arc::clone(group), self.shard_count()));
+        // Where a callback has panicked, they still are.
+        self.unshare_memory();
         self.state.members = Some(Arc::clone(&members));
         // What was asked for in a step that has failed is no one's wish any more.
         self.state.of_group.own_wishes = Wishes::default();
@@ -212,16 +214,30 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         ]
     }
 
-    /// Tells the others what callbacks of this member have asked for, and gets ready for what those of any have.
-    pub(super) fn agree(&mut self, wishes: Wishes) -> Result<ControlFlow<()>, TrainError> {
-        let Some(members) = self.state.members.clone() else { return Ok(flow_of(wishes.stop)) };
+    /// Tells the others what callbacks of this member have asked for, and gets ready for what those of any have. With whether any of them
+    /// saves something.
+    pub(super) fn agree(&mut self, wishes: Wishes) -> Result<(ControlFlow<()>, bool), TrainError> {
+        let Some(members) = self.state.members.clone() else {
+            return Ok((flow_of(wishes.stop), wishes.save));
+        };
         let mut all = Vec::new();
         members.all_gather(Kind::Requests, &[wishes.number()], &mut |_, message| {
             let &[number] = message else { return None };
             all.push(Wishes::of(number)?);
             Some(())
         })?;
-        self.get_ready(&members, &all)
+        Ok((self.get_ready(&members, &all)?, all.iter().any(|wishes| wishes.save)))
+    }
+
+    /// Waits until all members are here, where some save something: what they save may be in memory that all of a machine use, and the others go on
+    /// to change it.
+    pub(super) fn wait_for_saving(&self, any_saves: bool) -> Result<(), GroupError> {
+        match &self.state.members {
+            Some(members) if any_saves => {
+                members.all_gather(Kind::Requests, &[], &mut |_, message| message.is_empty().then_some(()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Gets ready for what callbacks of any member have asked for.

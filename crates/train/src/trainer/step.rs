@@ -80,17 +80,21 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// In which order the products of the shards are added up.
     pub(super) fn order(&self) -> Order {
-        // To read the samples again later takes longer than to write a gradient for each shard, once a shard has many.
-        let rows = self.state.rows / self.state.shards.len().max(1);
-        let samples = rows.saturating_mul(self.model.input().size());
         let is_read_again = self.state.split_k.is_none() && !self.state.has_sparse_samples;
-        if is_read_again && samples >= 2 * self.model.parameters().len() {
+        if is_read_again && self.are_in_shards(self.state.rows, self.state.shards.len()) {
             Order::InShards
         } else if self.is_distributable() {
             Order::ByShard
         } else {
             Order::Joined
         }
+    }
+
+    /// Whether shards of so many rows in all compute the products of their gradients: to read the samples again later takes longer than to write
+    /// a gradient for each shard, once a shard has many.
+    pub(super) fn are_in_shards(&self, rows: usize, shards: usize) -> bool {
+        let samples = (rows / shards.max(1)).saturating_mul(self.model.input().size());
+        samples >= 2 * self.model.parameters().len()
     }
 
     /// Whether samples are read without their zeros: where they are stored so, the network begins with a product, which is deferred, and no

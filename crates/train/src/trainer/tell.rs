@@ -1,5 +1,6 @@
 //! Telling callbacks of events, and doing what they ask for.
 
+use std::mem::take;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -46,6 +47,8 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return Ok(ControlFlow::Continue(false));
         }
         let flow = self.get_ready(&members, &wishes)?;
+        self.save_as_told();
+        self.wait_for_saving(wishes.iter().any(|wishes| wishes.save))?;
         self.fulfil()?;
         Ok(match flow {
             ControlFlow::Break(()) => ControlFlow::Break(()),
@@ -65,7 +68,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let mut flow = if wishes.stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         // An error is told to the others where the training ends.
         if self.state.members.is_some() && !self.state.has_ended && self.state.requests.error.is_none() {
-            flow = self.agree(wishes)?;
+            let (agreed, any_saves) = self.agree(wishes)?;
+            flow = agreed;
+            self.save_as_told();
+            self.wait_for_saving(any_saves)?;
         }
         self.fulfil()?;
         Ok(flow)
@@ -115,13 +121,25 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
 
     /// Does what callbacks have asked for: checkpoints before anything else, so that they are of the training as they saw it.
     fn fulfil(&mut self) -> Result<(), TrainError> {
-        let Requests { restore, save, wanting, warnings, error, .. } = &self.state.requests;
-        let nothing = wanting.is_empty() && save.is_empty() && warnings.is_empty();
-        if nothing && restore.is_none() && error.is_none() {
+        self.save_as_told();
+        let Requests { restore, error, .. } = &self.state.requests;
+        if restore.is_none() && error.is_none() {
             return Ok(());
         }
-        let Requests { restore, save, wanting, warnings, error, .. } =
-            std::mem::take(&mut self.state.requests);
+        let Requests { restore, error, .. } = std::mem::take(&mut self.state.requests);
+        if let Some(snapshot) = restore {
+            self.restore_weights(&snapshot)?;
+        }
+        error.map_or(Ok(()), Err)
+    }
+
+    /// Prints the warnings and writes the checkpoints that callbacks have asked for.
+    fn save_as_told(&mut self) {
+        let Requests { save, wanting, warnings, .. } = &mut self.state.requests;
+        if save.is_empty() && wanting.is_empty() && warnings.is_empty() {
+            return;
+        }
+        let (save, wanting, warnings) = (take(save), take(wanting), take(warnings));
         warnings.into_iter().for_each(|warning| self.warn(warning));
         if !wanting.is_empty() {
             let checkpoint = self.checkpoint();
@@ -144,9 +162,5 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             }
         }
         self.state.gathered = None;
-        if let Some(snapshot) = restore {
-            self.restore_weights(&snapshot)?;
-        }
-        error.map_or(Ok(()), Err)
     }
 }

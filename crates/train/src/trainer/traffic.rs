@@ -54,8 +54,12 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         let rows_of_pass = self.batch_size.div_ceil(self.accumulate.max(1)).max(1);
         let passes = self.batch_size.div_ceil(rows_of_pass);
         let buckets = &self.state.buckets;
-        let operands =
-            Gathered::<T>::of_stages(stages_of_parts(parts, buckets, rows_of_pass), 0, buckets.run_len());
+        // Shards of many rows have computed their products.
+        let stages = match self.are_in_shards(rows_of_pass, division.shards) {
+            true => Vec::new(),
+            false => stages_of_parts(parts, buckets, rows_of_pass),
+        };
+        let operands = Gathered::<T>::of_stages(stages, 0, buckets.run_len());
         let of = |runs: &mut dyn Iterator<Item = &[Bucket]>| {
             runs.fold((0, 0), |(sums, bytes), run| (sums + 1, bytes + size_of::<T>() * range_of(run).len()))
         };
