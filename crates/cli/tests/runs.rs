@@ -306,7 +306,6 @@ fn launched_again_after_a_failure() {
 
     // What each job would refuse.
     for (words, error) in [
-        ("--processes 9", "8 shards, too few for 9 processes"),
         ("--processes 2 --model lenet", "--hidden applies only to the network mlp"),
         ("--processes 2 --json data", "cannot write data"),
     ] {
