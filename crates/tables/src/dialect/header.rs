@@ -178,9 +178,8 @@ fn is_counts_and_classes(row: &Sampled, width: usize, text: &str) -> bool {
     let (Ok(samples), Ok(features)) = (samples.parse::<usize>(), features.parse::<usize>()) else {
         return false;
     };
-    let after = text[row.offset..].lines().filter(|line| !line.trim_ascii().is_empty()).count();
     let words = classes.iter().all(|class| Cell::of(class) == Cell::Word);
-    samples + 1 == after && features < width && !classes.is_empty() && words
+    features < width && !classes.is_empty() && words && has_rows_after_one(&text[row.offset..], samples)
 }
 
 /// Whether a row is the number of rows and of columns, before the names of the columns, as in files of GeoDa.
@@ -191,9 +190,13 @@ fn is_counts(row: &Sampled, names: &Sampled, text: &str) -> bool {
     if row.fields.len() != 2 || columns != names.fields.len() || !words {
         return false;
     }
-    // The whole file is looked at last: that of nearly all tables ends here before.
-    let lines = text[names.offset..].lines().filter(|line| !line.trim_ascii().is_empty()).count();
-    lines == rows.saturating_add(1)
+    has_rows_after_one(&text[names.offset..], rows)
+}
+
+/// Whether so many rows follow the first. All of a file may be looked at for that, so it is asked last.
+fn has_rows_after_one(text: &str, rows: usize) -> bool {
+    let lines = text.lines().filter(|line| !line.trim_ascii().is_empty()).count();
+    lines.checked_sub(1) == Some(rows)
 }
 
 /// What a field is, as far as headers are concerned.
