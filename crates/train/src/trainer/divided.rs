@@ -214,10 +214,9 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         for (member, bytes) in bytes.into_iter().enumerate() {
             let len = bytes / size_of::<T>();
             let memory = operands.memory(member);
-            match shared.take() {
+            // What was shared may be for a batch that was cut otherwise: then it is not used.
+            match shared.take().filter(|all| all.len() >= bytes) {
                 None => reserve(memory, len, size, "the operands of products")?,
-                // What was shared may be for a batch that was cut otherwise: then it is not used.
-                Some(all) if all.len() < bytes => reserve(memory, len, size, "the operands of products")?,
                 Some(all) => {
                     let (of_member, rest) = all.split_at(bytes);
                     *memory = Buffer::in_shared(of_member, len);

@@ -47,9 +47,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
             return Ok(ControlFlow::Continue(false));
         }
         let flow = self.get_ready(&members, &wishes)?;
-        self.save_as_told();
-        self.wait_for_saving(wishes.iter().any(|wishes| wishes.save))?;
-        self.fulfil()?;
+        self.fulfil_together(wishes.iter().any(|wishes| wishes.save))?;
         Ok(match flow {
             ControlFlow::Break(()) => ControlFlow::Break(()),
             ControlFlow::Continue(()) => ControlFlow::Continue(wishes[members.rank()].restore),
@@ -70,10 +68,10 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         if self.state.members.is_some() && !self.state.has_ended && self.state.requests.error.is_none() {
             let (agreed, any_saves) = self.agree(wishes)?;
             flow = agreed;
-            self.save_as_told();
-            self.wait_for_saving(any_saves)?;
+            self.fulfil_together(any_saves)?;
+        } else {
+            self.fulfil()?;
         }
-        self.fulfil()?;
         Ok(flow)
     }
 
@@ -117,6 +115,13 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
         // There is nothing left to stop.
         let _ = told?;
         Ok(history)
+    }
+
+    /// As [`fulfil`](Self::fulfil), where all members do so: what one saves does not change meanwhile.
+    fn fulfil_together(&mut self, any_saves: bool) -> Result<(), TrainError> {
+        self.save_as_told();
+        self.wait_for_saving(any_saves)?;
+        self.fulfil()
     }
 
     /// Does what callbacks have asked for: checkpoints before anything else, so that they are of the training as they saw it.
