@@ -158,7 +158,7 @@ fn maximum<T: Real>([a, b, c, d]: [T; 4]) -> (T, u8) {
 
 /// The greater of two values with their indices.
 #[inline(always)]
-#[allow(clippy::neg_cmp_op_on_partial_ord, reason = "one comparison, also of NaN")]
+#[expect(clippy::neg_cmp_op_on_partial_ord, reason = "one comparison, also of NaN")]
 fn greater<T: Real>(a: (T, u8), b: (T, u8)) -> (T, u8) {
     let greater = !(b.0 <= a.0) & !a.0.is_nan();
     (if greater { b.0 } else { a.0 }, if greater { b.1 } else { a.1 })
