@@ -68,7 +68,7 @@ impl<T: Real, Y: Clone + Send + Sync> Trainer<T, Y> {
     }
 
     /// Whether a training of one process has the bits of one whose shards are divided among several: products are then computed and summed shard by
-    /// shard, which takes a few percent more time. `false` by default; with a [`group`](Self::group) it is
+    /// shard, which takes up to a tenth more time, most of it in small networks on one thread. `false` by default; with a [`group`](Self::group) it is
     /// always so.
     ///
     /// A checkpoint does not hold it; after [`resume`](super::Trainer::resume) it is to be chosen again.
